@@ -1,0 +1,384 @@
+"""The catalogue: which sources, where, and what class.
+
+FITS, VOTable, ECSV and CSV are read by astropy, Parquet by pyarrow. Whatever is wrong with rows
+or columns is said before any image is touched.
+
+>>> from io import StringIO
+>>> catalogue = Catalogue.from_columns(names=["A", "B"], ra=[10, 20], dec=[0, 1])
+>>> len(catalogue), catalogue.source(1).name
+(2, 'B')
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mingolotss.errors import CatalogueError
+from mingolotss.files import sha256_file
+from mingolotss.labels import UNLABELLED, ColumnRules, FlagRules, Labels, name_rows
+from mingolotss.model import Source
+from mingolotss.registry import nearest
+from mingolotss.sky import Floats
+
+__all__ = ["Catalogue", "Columns", "catalogue_from_names", "read_catalogue"]
+
+_YES = {"true", "t", "yes", "y", "1", "1.0"}
+_NO = {"false", "f", "no", "n", "0", "0.0", "", "nan", "none", "--", "masked"}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the catalogue calls things; an empty name is a column that need not be there."""
+
+    name: str = "Source_Name"
+    ra: str = "RA"
+    dec: str = "DEC"
+    size: str = ""
+    flux: str = ""
+    field: str = ""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The sources as columns, in the catalogue's order.
+
+    Attributes
+    ----------
+    names : list of str
+    ra, dec : float64 array, shape (n,), deg, ICRS
+    labels : int16 array, shape (n,)
+        -1 in an unlabelled dataset.
+    classes : tuple of str
+        Name of label 0, 1, ...; empty in an unlabelled dataset.
+    size_arcsec, flux_mjy : float64 array, shape (n,)
+        NaN where the catalogue does not say.
+    field_hints : list of str
+        The field that the catalogue names for each source, "" where it does not.
+    path, sha256 : str
+        Of the file.
+    """
+
+    names: list[str]
+    ra: Floats
+    dec: Floats
+    labels: Labels
+    classes: tuple[str, ...]
+    size_arcsec: Floats
+    flux_mjy: Floats
+    field_hints: list[str]
+    path: str = ""
+    sha256: str = ""
+
+    @classmethod
+    def from_columns(
+        cls,
+        names: Sequence[str],
+        ra: npt.ArrayLike,
+        dec: npt.ArrayLike,
+        *,
+        labels: npt.ArrayLike | None = None,
+        classes: Sequence[str] = (),
+        size_arcsec: npt.ArrayLike | None = None,
+        flux_mjy: npt.ArrayLike | None = None,
+        field_hints: Sequence[str] = (),
+        path: str = "",
+        sha256: str = "",
+    ) -> Catalogue:
+        """Make a catalogue from columns, checked as a file's are.
+
+        Raises
+        ------
+        CatalogueError
+            No rows; names that are empty or come twice; positions that are not on the sky.
+        """
+        n = len(names)
+        unknown = np.full(n, math.nan)
+        catalogue = cls(
+            names=list(names),
+            ra=np.asarray(ra, float),
+            dec=np.asarray(dec, float),
+            labels=np.full(n, UNLABELLED, np.int16)
+            if labels is None
+            else np.asarray(labels, np.int16),
+            classes=tuple(classes),
+            size_arcsec=unknown if size_arcsec is None else np.asarray(size_arcsec, float),
+            flux_mjy=unknown if flux_mjy is None else np.asarray(flux_mjy, float),
+            field_hints=list(field_hints) or [""] * n,
+            path=path,
+            sha256=sha256,
+        )
+        _check(catalogue)
+        return catalogue
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """Return the row of every name."""
+        return {name: row for row, name in enumerate(self.names)}
+
+    def source(self, row: int) -> Source:
+        """Return one row."""
+        label = int(self.labels[row])
+        return Source(
+            row=row,
+            name=self.names[row],
+            ra=float(self.ra[row]),
+            dec=float(self.dec[row]),
+            label=None if label == UNLABELLED else label,
+            size_arcsec=float(self.size_arcsec[row]),
+            flux_mjy=float(self.flux_mjy[row]),
+            field_hint=self.field_hints[row],
+        )
+
+    def head(self, limit: int | None) -> Catalogue:
+        """Return the first `limit` rows, all of them for None."""
+        if limit is None or limit >= len(self):
+            return self
+        return Catalogue(
+            names=self.names[:limit],
+            ra=self.ra[:limit],
+            dec=self.dec[:limit],
+            labels=self.labels[:limit],
+            classes=self.classes,
+            size_arcsec=self.size_arcsec[:limit],
+            flux_mjy=self.flux_mjy[:limit],
+            field_hints=self.field_hints[:limit],
+            path=self.path,
+            sha256=self.sha256,
+        )
+
+    def counts(self) -> list[int]:
+        """Return how many sources each class has, in the order of the labels."""
+        return [int(np.count_nonzero(self.labels == label)) for label in range(len(self.classes))]
+
+
+def read_catalogue(
+    path: Path | str, columns: Columns | None = None, rules: FlagRules | ColumnRules | None = None
+) -> Catalogue:
+    """Read a catalogue from FITS, VOTable, ECSV, CSV or Parquet.
+
+    Parameters
+    ----------
+    path : Path
+    columns : Columns
+        What the file calls name, position, size and flux.
+    rules : FlagRules or ColumnRules, optional
+        How a row gets its label; None makes an unlabelled dataset.
+
+    Raises
+    ------
+    CatalogueError
+        The file cannot be read, a column is missing, a name comes twice, flags make no class, a
+        position is no number. The line names the rows and columns and what was expected.
+    """
+    path, columns = Path(path), columns or Columns()
+    table = _read_table(path)
+    _need(table, _wanted(columns, rules), path, rules)
+    names = [_text(value) for value in table[columns.name]]
+    labels, classes = _labels(table, rules, names)
+    return Catalogue.from_columns(
+        names,
+        _floats(table, columns.ra, "deg"),
+        _floats(table, columns.dec, "deg"),
+        labels=labels,
+        classes=classes,
+        size_arcsec=_floats(table, columns.size, "arcsec") if columns.size in table else None,
+        flux_mjy=_floats(table, columns.flux, "mJy") if columns.flux in table else None,
+        field_hints=[_text(v) for v in table[columns.field]] if columns.field in table else (),
+        path=str(path),
+        sha256=sha256_file(path),
+    )
+
+
+def catalogue_from_names(
+    names: Sequence[str], pattern: str, rules: ColumnRules | None = None, *, path: str = ""
+) -> Catalogue:
+    """Make a catalogue from names that hold position and class, as MiraBest's files do.
+
+    Parameters
+    ----------
+    names : sequence of str
+    pattern : str
+        A regular expression with the groups ``ra`` and ``dec`` (deg), and ``class`` for `rules`.
+
+    Raises
+    ------
+    CatalogueError
+        No name matches.
+    """
+    names = sorted(names)
+    found = [(name, match) for name in names if (match := re.fullmatch(pattern, name))]
+    if not found:
+        shown = repr(names[0]) if names else "nothing"
+        raise CatalogueError(
+            f"make a catalogue from the names in {path}: none fits the recipe's pattern "
+            f"{pattern!r}; found {shown}. Give a --catalogue instead"
+        )
+    kept = [name for name, _ in found]
+    labels, classes = (None, ()) if rules is None else rules.label(
+        [match["class"] for _, match in found], kept
+    )  # fmt: skip
+    return Catalogue.from_columns(
+        kept,
+        [float(match["ra"]) for _, match in found],
+        [float(match["dec"]) for _, match in found],
+        labels=labels,
+        classes=classes,
+        path=path,
+        sha256=hashlib.sha256("\n".join(kept).encode()).hexdigest(),
+    )
+
+
+class _Table(dict[str, Any]):
+    """Columns by name, as arrays or astropy columns."""
+
+
+def _read_table(path: Path) -> _Table:
+    if not path.is_file():
+        raise CatalogueError(f"read the catalogue {path}: there is no such file")
+    try:
+        if path.suffix.lower() in {".parquet", ".pq"}:
+            return _read_parquet(path)
+        return _read_astropy(path)
+    except (OSError, ValueError, TypeError, KeyError, IndexError, UnicodeError) as error:
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise CatalogueError(
+            f"read the catalogue {path}: {line}; expected FITS, VOTable, ECSV, CSV or Parquet"
+        ) from error
+
+
+def _read_parquet(path: Path) -> _Table:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    return _Table({name: table[name].to_numpy() for name in table.column_names})
+
+
+def _read_astropy(path: Path) -> _Table:
+    from astropy.table import Table
+
+    kinds = {
+        ".fits": "fits", ".fit": "fits", ".fz": "fits", ".csv": "ascii.csv",
+        ".ecsv": "ascii.ecsv", ".vot": "votable", ".xml": "votable", ".votable": "votable",
+    }  # fmt: skip
+    suffix = path.suffix.lower() if path.suffix.lower() != ".gz" else Path(path.stem).suffix
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = Table.read(path, format=kinds.get(suffix))
+    return _Table({name: table[name] for name in table.colnames})
+
+
+def _wanted(columns: Columns, rules: FlagRules | ColumnRules | None) -> list[str]:
+    wanted = [columns.name, columns.ra, columns.dec]
+    if isinstance(rules, FlagRules):
+        wanted += rules.columns
+    elif isinstance(rules, ColumnRules):
+        wanted.append(rules.column)
+    return wanted
+
+
+def _need(
+    table: _Table, wanted: Sequence[str], path: Path, rules: FlagRules | ColumnRules | None
+) -> None:
+    missing = [column for column in wanted if column not in table]
+    if not missing:
+        return
+    hints = "".join(nearest(column, table) for column in missing[:1])
+    unlabelled = (
+        "; for a catalogue without classes use the recipe `lotss`, or --set classes.from=none"
+        if rules and set(missing) <= set(wanted[3:])
+        else "; name the columns in the recipe's [catalogue]"
+    )
+    raise CatalogueError(
+        f"read the catalogue {path}: no column {', '.join(map(repr, missing))};{hints} it has "
+        f"{', '.join(table)}{unlabelled}"
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace").strip()
+    return "" if value is None or value is np.ma.masked else str(value).strip()
+
+
+def _floats(table: _Table, column: str, unit: str) -> Floats:
+    """Return a column in `unit`; columns without a unit are taken to be in it already."""
+    values = table[column]
+    try:
+        if getattr(values, "unit", None):
+            values = values.to(unit) if hasattr(values, "to") else values.quantity.to(unit)
+            values = values.value
+        if np.ma.isMaskedArray(values):
+            values = values.astype(float).filled(math.nan)
+        return np.asarray(values, float)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CatalogueError(
+            f"read the catalogue: column {column!r} is not numbers in {unit} "
+            f"({str(error).splitlines()[0]})"
+        ) from error
+
+
+def _labels(
+    table: _Table, rules: FlagRules | ColumnRules | None, names: Sequence[str]
+) -> tuple[Labels | None, tuple[str, ...]]:
+    if rules is None:
+        return None, ()
+    if isinstance(rules, ColumnRules):
+        return rules.label([_text(value) for value in table[rules.column]], names)
+    flags = {column: _booleans(table[column], column, names) for column in rules.columns}
+    classes = {rule.label: rule.name for rule in rules.classes}
+    return rules.label(flags, names), tuple(classes[label] for label in sorted(classes))
+
+
+def _booleans(values: Any, column: str, names: Sequence[str]) -> npt.NDArray[np.bool_]:
+    if np.ma.isMaskedArray(values):
+        values = values.filled(False) if values.dtype.kind == "b" else values.filled(0)
+    array = np.asarray(values)
+    if array.dtype.kind == "b":
+        return array
+    words = [_text(value).lower() for value in array.tolist()]
+    bad = [row for row, word in enumerate(words) if word not in _YES and word not in _NO]
+    if bad:
+        raise CatalogueError(
+            f"read the catalogue: column {column!r} holds {words[bad[0]]!r} where a flag (true or "
+            f"false) was expected: {name_rows(bad, names)}"
+        )
+    return np.array([word in _YES for word in words], bool)
+
+
+def _check(catalogue: Catalogue) -> None:
+    where = f"read the catalogue {catalogue.path}".rstrip()
+    names = catalogue.names
+    if not names:
+        raise CatalogueError(f"{where}: it has no rows")
+    empty = [row for row, name in enumerate(names) if not name]
+    if empty:
+        raise CatalogueError(f"{where}: a source has no name: {name_rows(empty, names)}")
+    if len(catalogue.row_of) != len(names):
+        twice = [row for row, name in enumerate(names) if catalogue.row_of[name] != row]
+        raise CatalogueError(
+            f"{where}: {len(twice)} names come more than once: {name_rows(twice, names)}; every "
+            "source needs a name of its own"
+        )
+    with np.errstate(invalid="ignore"):
+        off = ~((np.abs(catalogue.dec) <= 90) & (catalogue.ra >= -180) & (catalogue.ra <= 360))
+    if off.any():
+        rows = np.flatnonzero(off).tolist()
+        raise CatalogueError(
+            f"{where}: {len(rows)} rows have no position on the sky (RA -180..360, DEC -90..90 "
+            f"deg), e.g. RA={catalogue.ra[rows[0]]}, DEC={catalogue.dec[rows[0]]}: "
+            f"{name_rows(rows, names)}"
+        )

@@ -1,0 +1,74 @@
+"""Noise of an image that has no rms map.
+
+>>> image = np.random.default_rng(1).normal(0, 2e-4, (240, 240)).astype(np.float32)
+>>> bool(abs(sigma_clipped_noise(image) / 2e-4 - 1) < 0.02)
+True
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from astropy.stats import sigma_clipped_stats
+
+from mingolotss.errors import RecipeError
+from mingolotss.model import FloatImage
+
+__all__ = ["background2d_noise", "sigma_clipped_noise"]
+
+
+def sigma_clipped_noise(image: FloatImage, *, sigma: float = 3.0, iterations: int = 5) -> FloatImage:
+    """Return the standard deviation of an image without its bright pixels.
+
+    Parameters
+    ----------
+    image : float array, shape (ny, nx), Jy/beam
+        NaN is left out.
+    sigma, iterations : float, int
+        Pixels beyond `sigma` standard deviations of the median are left out, `iterations` times.
+
+    Returns
+    -------
+    float array, shape (1, 1), Jy/beam
+        In the image's own type, since the comparison with it is made in that type.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _, _, std = sigma_clipped_stats(image, sigma=sigma, maxiters=iterations)
+    return np.asarray(std, image.dtype.newbyteorder("=")).reshape(1, 1)
+
+
+def background2d_noise(image: FloatImage, *, box: int = 48, sigma: float = 3.0) -> FloatImage:
+    """Return a map of the local noise, by photutils' Background2D.
+
+    Parameters
+    ----------
+    image : float array, shape (ny, nx), Jy/beam
+    box : int
+        Side of the boxes that the noise is estimated in, pixels.
+
+    Returns
+    -------
+    float array, shape (ny, nx), Jy/beam
+
+    Raises
+    ------
+    RecipeError
+        photutils is not installed.
+    """
+    try:
+        from photutils.background import Background2D
+    except ImportError as error:
+        raise RecipeError(
+            "noise = 'background2d' needs photutils: pip install 'mingolotss[photutils]'"
+        ) from error
+    from astropy.stats import SigmaClip
+
+    clip = SigmaClip(sigma=sigma)
+    side = min(box, *image.shape)
+    found = Background2D(
+        image, (side, side), mask=~np.isfinite(image), sigma_clip=clip, exclude_percentile=90
+    )
+    noise: FloatImage = np.asarray(found.background_rms, image.dtype.newbyteorder("="))
+    return noise

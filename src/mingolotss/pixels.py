@@ -1,0 +1,191 @@
+"""Arithmetic on images, as pure functions on stacks of shape ``(..., ny, nx)``.
+
+The order of operations and the floating-point type are part of the contract: an image of
+float32 stays float32 and one of float64 stays float64 until it becomes bytes, since the
+published images were made that way and are to be reproduced to the last bit.
+
+>>> image = np.array([[0.0, 1.0], [2.0, 4.0]], np.float32)
+>>> to_uint8(minmax(image)).tolist()
+[[0, 63], [127, 255]]
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mingolotss.errors import RecipeError
+from mingolotss.model import FloatImage
+
+__all__ = [
+    "asinh_stretch",
+    "block_mean",
+    "clip_below",
+    "disc",
+    "fill_nan",
+    "has_signal",
+    "minmax",
+    "percent_nan",
+    "take_window",
+    "to_uint8",
+    "window_start",
+]
+
+Mask = npt.NDArray[np.bool_]
+
+
+def percent_nan(image: FloatImage) -> float:
+    """Return how much of an image, shape (ny, nx), is NaN, in percent."""
+    return float(np.count_nonzero(np.isnan(image)) / image.size) * 100.0
+
+
+def has_signal(image: FloatImage) -> bool:
+    """Return whether any pixel is finite and not zero."""
+    return bool(np.any(np.isfinite(image) & (image != 0)))
+
+
+def window_start(n: int, side: int, at: float | None = None) -> int:
+    """Return where a window of `side` pixels starts on an axis of `n` pixels.
+
+    Parameters
+    ----------
+    n, side : int
+    at : float, optional
+        Pixel position of the source, from 0. Given, the axis is first padded so that the source
+        is in its middle: by ``int(n - 2 at)`` before when the source is in the first half, else
+        by ``int(2 at - n)`` after. The difference is taken in two steps, ``(n - at) - at``,
+        because the original does and the truncation can hang on the last bit.
+
+    Returns
+    -------
+    int
+        Negative, or past ``n - side``, where the window leaves the image: those pixels are NaN.
+    """
+    before = after = 0
+    if at is not None:
+        rest = n - at
+        if rest > at:
+            before = int(rest - at)
+        else:
+            after = int(at - rest)
+    return (n + before + after) // 2 - side // 2 - before
+
+
+def take_window(image: FloatImage, y0: int, x0: int, side: int) -> FloatImage:
+    """Copy a square window of an image, native byte order, NaN where it leaves the image.
+
+    Parameters
+    ----------
+    image : float array, shape (ny, nx)
+    y0, x0 : int
+        First row and column of the window; may lie outside.
+    """
+    ny, nx = image.shape
+    dtype = image.dtype.newbyteorder("=")
+    if y0 >= 0 and x0 >= 0 and y0 + side <= ny and x0 + side <= nx:
+        return image[y0 : y0 + side, x0 : x0 + side].astype(dtype)
+    window = np.full((side, side), np.nan, dtype)
+    low_y, high_y = max(y0, 0), min(y0 + side, ny)
+    low_x, high_x = max(x0, 0), min(x0 + side, nx)
+    if low_y < high_y and low_x < high_x:
+        window[low_y - y0 : high_y - y0, low_x - x0 : high_x - x0] = image[
+            low_y:high_y, low_x:high_x
+        ]
+    return window
+
+
+def fill_nan(image: FloatImage) -> FloatImage:
+    """Return `image` with 0 where it is NaN."""
+    return np.where(np.isnan(image), image.dtype.type(0), image)
+
+
+def clip_below(image: FloatImage, noise: FloatImage, sigma: float) -> FloatImage:
+    """Return `image` with 0 where it is at most `sigma` times the noise.
+
+    Parameters
+    ----------
+    image : float array, shape (..., ny, nx), Jy/beam
+    noise : float array that broadcasts against `image`, Jy/beam
+    """
+    return np.where(image <= float(sigma) * noise, image.dtype.type(0), image)
+
+
+def block_mean(image: FloatImage, factor: int) -> FloatImage:
+    """Average blocks of `factor` x `factor` pixels; both sides must be multiples of it."""
+    *lead, ny, nx = image.shape
+    if ny % factor or nx % factor:
+        raise RecipeError(f"block_mean needs sides that {factor} divides, got {ny} x {nx}")
+    blocks = image.reshape(*lead, ny // factor, factor, nx // factor, factor)
+    mean: FloatImage = blocks.mean(axis=(-3, -1), dtype=image.dtype)
+    return mean
+
+
+@functools.lru_cache(maxsize=8)
+def disc(side: int, radius: float) -> Mask:
+    """Return True within `radius` of pixel (side/2, side/2), shape (side, side).
+
+    The edge belongs to the disc; the centre is the pixel at ``side // 2`` for even sides.
+    """
+    steps = np.arange(side) - np.rint(side / 2)
+    inside: Mask = np.hypot(steps[:, None], steps[None, :]) <= radius
+    inside.setflags(write=False)
+    return inside
+
+
+def minmax(image: FloatImage, inside: Mask | None = None) -> FloatImage:
+    """Map each image of a stack to [0, 1] by its smallest and largest pixel.
+
+    Parameters
+    ----------
+    image : float array, shape (..., ny, nx)
+    inside : bool array, shape (ny, nx), optional
+        Where smallest and largest are looked for; the rest of the image becomes 0.
+
+    Returns
+    -------
+    float array of the same type
+        ``(v - min) / (max - min)``; all 0 where an image is constant.
+    """
+    axes = (-2, -1)
+    if inside is None:
+        low, high = image.min(axes, keepdims=True), image.max(axes, keepdims=True)
+    else:
+        low = image.min(axes, keepdims=True, where=inside, initial=np.inf)
+        high = image.max(axes, keepdims=True, where=inside, initial=-np.inf)
+    span = high - low
+    flat = ~(span > 0)
+    scaled = (image - low) / np.where(flat, 1, span).astype(image.dtype)
+    if flat.any():
+        scaled = np.where(flat, image.dtype.type(0), scaled)
+    return scaled if inside is None else np.where(inside, scaled, image.dtype.type(0))
+
+
+def asinh_stretch(image: FloatImage, rms: float, top: float) -> FloatImage:
+    """Map brightness to [0, 1]: linear in the noise, logarithmic above (Lupton et al. 2004).
+
+    Parameters
+    ----------
+    image : float array, shape (..., ny, nx), Jy/beam
+        NaN marks a pixel that was never observed, and stays NaN.
+    rms, top : float, Jy/beam
+        The local noise, and the brightness that becomes 1 (PASP 116, 133).
+
+    Raises
+    ------
+    RecipeError
+        Unless ``0 < rms < top``.
+    """
+    if not 0 < rms < top:
+        raise RecipeError(f"asinh_stretch needs 0 < rms < top, got {rms=:g} and {top=:g} Jy/beam")
+    scaled: FloatImage = np.arcsinh(image / float(rms)) / math.asinh(top / rms)
+    return scaled.clip(0, 1)
+
+
+def to_uint8(image: FloatImage) -> npt.NDArray[np.uint8]:
+    """Turn [0, 1] into 0..255 as Pillow turns a float image grey: float32, then truncate."""
+    scaled: npt.NDArray[Any] = (image * 255.0).astype(np.float32, copy=False)
+    return scaled.clip(0, 255).astype(np.uint8)

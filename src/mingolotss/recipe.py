@@ -1,0 +1,309 @@
+"""A recipe: everything that is particular to one dataset, in one TOML file.
+
+Shipped recipes are found by name, others by path. Every key is checked; an unknown one is an
+error that suggests the nearest. The settings in force are saved beside the dataset.
+
+>>> recipe = load_recipe("mingolotss")
+>>> recipe.stamp.pixels, recipe.images.size_arcmin, len(recipe.class_names)
+(150, 6.0, 10)
+>>> load_recipe("mingolots")
+Traceback (most recent call last):
+    ...
+mingolotss.errors.RecipeError: no recipe is called 'mingolots': did you mean 'mingolotss'? ...
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from mingolotss.catalogue import Columns
+from mingolotss.errors import RecipeError
+from mingolotss.labels import ClassRule, ColumnRules, FlagRules
+from mingolotss.registry import nearest
+from mingolotss.stamp import check_step
+
+__all__ = ["FORMATS", "Recipe", "load_recipe", "recipe_names"]
+
+FORMATS = ("png", "csv", "batches", "parquet")
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class CatalogueSettings(_Settings):
+    """What the catalogue is and what it calls things."""
+
+    url: str = ""
+    md5: str = ""
+    name: str = "Source_Name"
+    ra: str = "RA"
+    dec: str = "DEC"
+    size: str = ""
+    flux: str = ""
+    field: str = ""
+    names: str = ""  # a regular expression: the catalogue is made from the images' names
+
+    @property
+    def columns(self) -> Columns:
+        """Return the column names."""
+        return Columns(self.name, self.ra, self.dec, self.size, self.flux, self.field)
+
+
+class ClassSettings(_Settings):
+    """One class."""
+
+    label: int = Field(ge=0, le=32767)
+    name: str
+    flags: tuple[str, ...] = ()
+    value: str = ""
+    published: str = ""
+    note: str = ""
+
+
+class LabelSettings(_Settings):
+    """Where labels come from."""
+
+    source: Literal["flags", "column", "none"] = Field("none", alias="from")
+    columns: tuple[str, ...] = ()
+    column: str = ""
+    table: tuple[ClassSettings, ...] = ()
+    binary: dict[str, tuple[int, ...]] = {}
+
+    @model_validator(mode="after")
+    def _complete(self) -> LabelSettings:
+        if self.source == "flags":
+            unknown = {flag for row in self.table for flag in row.flags} - set(self.columns)
+            if not self.table or unknown:
+                raise ValueError(f"flags that are not in columns: {', '.join(sorted(unknown))}")
+        labels = [row.label for row in self.table]
+        if labels != list(range(len(labels))):
+            raise ValueError(f"labels must count 0, 1, 2 ... in order, got {labels}")
+        return self
+
+
+class ImageSettings(_Settings):
+    """Where images come from and what their files are called."""
+
+    service: str = ""
+    size_arcmin: float = Field(6.0, gt=0, le=600)
+    image: str = "{source}_{field}-mosaic.fits"
+    rms: str = "{source}_{field}-mosaic-rms.fits"
+    ignore: tuple[str, ...] = ("-low", "-residual")
+
+
+class ChooseSettings(_Settings):
+    """How to choose among fields."""
+
+    near_arcsec: float = Field(15.0, ge=0)
+
+
+class RecentreSettings(_Settings):
+    """When to put the source back in the middle."""
+
+    enabled: bool = True
+    separation_arcsec: float = Field(15.0, ge=0)
+
+
+class NoiseSettings(_Settings):
+    """What a pixel's noise is."""
+
+    method: Literal["rms-map", "sigma-clipped", "background2d"] = "rms-map"
+    otherwise: Literal["reject", "sigma-clipped", "background2d"] = "reject"
+    sigma: float = Field(3.0, gt=0)
+    iterations: int = Field(5, ge=1)
+    box: int = Field(48, ge=3)
+
+
+class StampSettings(_Settings):
+    """The finished image."""
+
+    pixels: int = Field(150, ge=2, le=8192)
+    pixel_arcsec: float = Field(0.0, ge=0)  # 0: the image's own; else averaged to this
+    kind: Literal["uint8", "float32"] = "uint8"
+    name: str = "{source}_{field}.png"
+
+
+class BatchSettings(_Settings):
+    """How many batches, and how much of the catalogue is in each for training."""
+
+    train: int = Field(5, ge=1)
+    rows: int = Field(1000, ge=1)
+    of: int = Field(5805, ge=1)
+    folder: str = "mingo-batches-py"
+    archive: str = "mingo-batches-python.tar.gz"
+
+    @field_validator("folder", "archive")
+    @classmethod
+    def _one_component(cls, value: str) -> str:
+        if not value or "/" in value or value.startswith("."):
+            raise ValueError(f"{value!r} is no plain file name")
+        return value
+
+
+class StepSettings(BaseModel):
+    """One step and its settings."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    do: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return everything but the name."""
+        return dict(self.model_extra or {})
+
+
+class Recipe(_Settings):
+    """Every setting of one dataset."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    title: str = ""
+    summary: str = ""
+    description: str = ""
+    citation: tuple[str, ...] = ()
+    licence: str = ""
+    catalogue: CatalogueSettings = CatalogueSettings()
+    classes: LabelSettings = LabelSettings()
+    images: ImageSettings = ImageSettings()
+    choose: ChooseSettings = ChooseSettings()
+    recentre: RecentreSettings = RecentreSettings()
+    noise: NoiseSettings = NoiseSettings()
+    stamp: StampSettings = StampSettings()
+    steps: tuple[StepSettings, ...] = ()
+    batches: BatchSettings = BatchSettings()
+    formats: tuple[Literal["png", "csv", "batches", "parquet"], ...] = FORMATS
+
+    @model_validator(mode="after")
+    def _steps_exist(self) -> Recipe:
+        for one in self.steps:
+            check_step(one.do, one.settings)
+        if self.stamp.kind == "float32" and {"png", "batches"} & set(self.formats):
+            raise ValueError(
+                "formats: png and batches hold uint8 images; with stamp.kind = 'float32' "
+                "use formats = ['csv', 'parquet']"
+            )
+        return self
+
+    @property
+    def rules(self) -> FlagRules | ColumnRules | None:
+        """Return how a row gets its label."""
+        if self.classes.source == "none":
+            return None
+        if self.classes.source == "flags":
+            rows = (ClassRule(row.label, row.name, row.flags) for row in self.classes.table)
+            return FlagRules(self.classes.columns, tuple(rows))
+        table = tuple((row.value or row.name, row.label, row.name) for row in self.classes.table)
+        return ColumnRules(self.classes.column, table)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of label 0, 1, ...; empty if the catalogue names them."""
+        return tuple(row.name for row in self.classes.table)
+
+    @property
+    def step_list(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return the steps as (name, settings)."""
+        return [(one.do, one.settings) for one in self.steps]
+
+    @cached_property
+    def digest(self) -> str:
+        """Return the SHA-256 of the settings in force."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as TOML takes them."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def changed(self, changes: Mapping[str, Any]) -> Recipe:
+        """Return a recipe with some settings changed; keys are dotted, e.g. ``noise.method``."""
+        settings = self.to_dict()
+        for dotted, value in changes.items():
+            *parents, last = dotted.split(".")
+            inner = settings
+            for parent in parents:
+                inner = inner.setdefault(parent, {})
+                if not isinstance(inner, dict):
+                    raise RecipeError(f"set {dotted}: {parent} is no table of the recipe")
+            inner[last] = value
+        return parse_recipe(settings, "the changed recipe")
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Return the names of the shipped recipes."""
+    found = (item.name for item in files("mingolotss.recipes").iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """Load a recipe by its name, or from a TOML file.
+
+    Raises
+    ------
+    RecipeError
+        There is no such recipe or file, a key is unknown or a value impossible.
+    """
+    text = str(name)
+    if text.endswith(".toml") or "/" in text:
+        try:
+            content = Path(text).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not a text file in UTF-8"
+            raise RecipeError(f"read the recipe {text}: {reason}") from error
+    elif text in recipe_names():
+        content = (files("mingolotss.recipes") / f"{text}.toml").read_text(encoding="utf-8")
+    else:
+        known = recipe_names()
+        raise RecipeError(
+            f"no recipe is called {text!r}:{nearest(text, known)} Known: {', '.join(known)}; "
+            "a recipe of your own is given as a path that ends in .toml"
+        )
+    try:
+        settings = tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"read the recipe {text}: not TOML: {error}") from error
+    return parse_recipe(settings.get("recipe", settings), text)
+
+
+def parse_recipe(settings: Mapping[str, Any], where: str) -> Recipe:
+    """Make a recipe from settings; `where` names them in errors."""
+    try:
+        return Recipe.model_validate(dict(settings))
+    except ValidationError as error:
+        raise RecipeError(f"read the recipe {where}: {_explain(error)}") from error
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        message = first["msg"].removeprefix("Value error, ")
+        return f"{path} = {first['input']!r}: {message}" if path else message
+    known = _known_keys(first["loc"][:-1])
+    hint = nearest(str(first["loc"][-1]), known)
+    return f"there is no key {path!r}:{hint} known here: {', '.join(known)}"
+
+
+def _known_keys(path: Sequence[int | str]) -> list[str]:
+    model: Any = Recipe
+    for part in path:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        model = next(
+            (a for a in (annotation, *getattr(annotation, "__args__", ())) if _is_model(a)), model
+        )
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _is_model(thing: Any) -> bool:
+    return isinstance(thing, type) and issubclass(thing, BaseModel)

@@ -1,0 +1,157 @@
+"""What every image service does, and how one is opened by name.
+
+A service answers two questions: which images hold a place (`ImageService.search`), and which
+pixels of one image lie around it (`ImageService.cutout`). One that can answer for many sources at
+once also has `search_all` and `cutouts`; for one that cannot, `search_all` and `cutouts` in this
+module ask source by source. A service must survive pickling, since workers get a copy.
+
+>>> open_service("flder:/tmp")
+Traceback (most recent call last):
+    ...
+mingolotss.errors.InputError: no service is called 'flder': did you mean 'folder'? ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from mingolotss.catalogue import Catalogue
+from mingolotss.errors import ImageError, InputError, ServiceError
+from mingolotss.model import Candidate, Cutout, Source
+from mingolotss.services import SERVICES
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.units import Quantity
+
+__all__ = [
+    "BulkService",
+    "ImageService",
+    "Naming",
+    "Wanted",
+    "cutouts",
+    "open_service",
+    "search_all",
+]
+
+
+class ImageService(Protocol):
+    """Where images come from: ask what covers a position, then ask for the pixels."""
+
+    def search(self, position: SkyCoord, size: Quantity) -> Sequence[Candidate]:
+        """Return each image whose footprint holds `position`; none is a normal answer."""
+
+    def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
+        """Return a square of side `size` on the image's own grid.
+
+        Past the image's edge it is NaN, or it ends there, as archives cut.
+
+        Raises
+        ------
+        ImageError, ServiceError
+            The image cannot be used or had.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One cutout to make: which candidate, for which source."""
+
+    candidate: Candidate
+    source: Source
+
+
+@runtime_checkable
+class BulkService(Protocol):
+    """A service that answers for many sources at once."""
+
+    def search_all(self, catalogue: Catalogue, size_deg: float) -> list[list[Candidate]]:
+        """Return the candidates of every row of the catalogue, each list sorted by field."""
+
+    def cutouts(
+        self, wanted: Sequence[Wanted], size_deg: float
+    ) -> Iterator[Cutout | ImageError | ServiceError]:
+        """Give, for each wanted cutout in order, its pixels or why there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How files of cutouts are named; ``{source}`` and ``{field}`` stand for the names."""
+
+    image: str = "{source}_{field}-mosaic.fits"
+    rms: str = "{source}_{field}-mosaic-rms.fits"
+    ignore: tuple[str, ...] = ("-low", "-residual")
+
+
+def open_service(
+    address: str, *, naming: Naming | None = None, workspace: Path | None = None
+) -> ImageService:
+    """Open a service by ``NAME``, ``NAME:ARGUMENT``, or the path of a folder.
+
+    Parameters
+    ----------
+    address : str
+        E.g. ``folder:cutouts``, ``mosaics:s3://bucket/mosaics``, ``lotss-dr1``, or a folder.
+    naming : Naming, optional
+        How files of cutouts are named.
+    workspace : Path, optional
+        The build's folder, for services that keep what they were told.
+
+    Raises
+    ------
+    InputError
+        No service has that name, or it cannot be opened.
+    """
+    name, colon, argument = address.partition(":")
+    if name not in SERVICES.names() and Path(address).is_dir():
+        name, argument = "folder", address
+    elif name not in SERVICES.names() and (address.startswith((".", "/")) or not colon):
+        if "/" in address or address.startswith("."):
+            raise InputError(f"open the service {address}: there is no such folder")
+    elif argument.startswith("//"):
+        raise InputError(
+            f"open the service {address}: an address needs the service's name before it, "
+            f"e.g. mosaics:{address}"
+        )
+    service: ImageService = SERVICES.get(name).open(
+        argument, naming=naming or Naming(), workspace=workspace
+    )
+    return service
+
+
+def search_all(
+    service: ImageService, catalogue: Catalogue, size_deg: float
+) -> list[list[Candidate]]:
+    """Return the candidates of every source, by the service's own bulk search if it has one."""
+    if isinstance(service, BulkService):
+        return service.search_all(catalogue, size_deg)
+    from astropy import units as u
+    from astropy.coordinates import SkyCoord
+
+    found = []
+    for row in range(len(catalogue)):
+        place = SkyCoord(catalogue.ra[row], catalogue.dec[row], unit="deg")
+        answer = service.search(place, size_deg * u.deg)
+        found.append(sorted(answer, key=lambda candidate: candidate.field))
+    return found
+
+
+def cutouts(
+    service: ImageService, wanted: Sequence[Wanted], size_deg: float
+) -> Iterator[Cutout | ImageError | ServiceError]:
+    """Give the cutouts wanted, in order, by the service's own bulk method if it has one."""
+    if isinstance(service, BulkService):
+        yield from service.cutouts(wanted, size_deg)
+        return
+    from astropy import units as u
+    from astropy.coordinates import SkyCoord
+
+    for one in wanted:
+        place = SkyCoord(one.source.ra, one.source.dec, unit="deg")
+        try:
+            yield service.cutout(one.candidate, place, size_deg * u.deg)
+        except (ImageError, ServiceError) as error:
+            yield error

@@ -1,0 +1,183 @@
+"""One mosaic: its place on the sky, and boxes of its pixels without reading the rest.
+
+A plain FITS file on disk is memory-mapped. An fpack'd one is read tile by tile through astropy;
+any other address is opened through fsspec and only the rows under a box are read.
+
+>>> import tempfile
+>>> from mingolotss.wcs import simple_header
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import warnings
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from astropy.io import fits
+
+from mingolotss.errors import ImageError, ServiceUnavailableError, TruncatedFileError
+from mingolotss.fitsfile import BLOCK, FitsImage, PlainLayout, plain_layout
+from mingolotss.model import FloatImage
+from mingolotss.wcs import SkyWCS
+
+__all__ = ["MosaicFile", "is_remote", "open_mosaic"]
+
+_HEAD = 16 * BLOCK
+
+
+class MosaicFile(Protocol):
+    """A mosaic's shape (ny, nx), its WCS, and any box of its pixels."""
+
+    shape: tuple[int, int]
+    wcs: SkyWCS
+
+    def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
+        """Return rows y0 to y1 and columns x0 to x1 (ends left out), all inside the mosaic."""
+
+
+def is_remote(address: str) -> bool:
+    """Return whether an address is for fsspec rather than a path on this machine."""
+    return "://" in address and not address.startswith("file://")
+
+
+def open_mosaic(address: str) -> MosaicFile:
+    """Open a mosaic at a path or an fsspec address.
+
+    Raises
+    ------
+    ImageError
+        It is not there, not FITS, or holds no image with a place on the sky.
+    ServiceUnavailableError
+        A remote address does not answer.
+    """
+    if is_remote(address):
+        return _Remote(address)
+    path = Path(address.removeprefix("file://"))
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD)
+        layout = plain_layout(head, str(path))
+        if layout is not None:
+            return _Mapped(path, layout)
+    except OSError as error:
+        raise ImageError(f"open {path}: {error.strerror}", path=str(path)) from error
+    return _Tiled(path)
+
+
+class _Mapped:
+    """A plain file, memory-mapped: a box is a view, nothing is read until it is looked at."""
+
+    def __init__(self, path: Path, layout: PlainLayout) -> None:
+        size = path.stat().st_size
+        if size < layout.end:
+            raise TruncatedFileError(
+                f"open {path}: {size} of {layout.end} bytes, the file is cut short; fetch it again",
+                path=str(path),
+            )
+        self.shape = layout.shape
+        self.wcs = FitsImage(np.empty((2, 2)), layout.header, str(path), "").wcs()
+        mapped = np.memmap(path, layout.dtype, "r", layout.offset, layout.shape)
+        self._pixels = mapped.view(np.ndarray)
+
+    def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
+        return self._pixels[y0:y1, x0:x1]
+
+
+class _Tiled:
+    """An fpack'd file, or any other that astropy reads in sections."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._hdus = fits.open(path, memmap=True)
+                self._hdu = next(
+                    hdu for hdu in self._hdus
+                    if getattr(hdu, "is_image", False) and hdu.header.get("NAXIS", 0) >= 2
+                )  # fmt: skip
+        except StopIteration as error:
+            raise ImageError(f"open {path}: a FITS file without an image", path=str(path)) from error
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ImageError(f"open {path}: damaged ({error}); fetch it again", path=str(path)) from (
+                error
+            )
+        *planes, ny, nx = self._hdu.shape
+        if max(planes, default=1) > 1:
+            raise ImageError(
+                f"open {path}: an image of shape {self._hdu.shape}; one plane is needed",
+                path=str(path),
+            )
+        self.shape, self._planes = (ny, nx), len(planes)
+        header = self._hdu.header.tostring().encode("ascii", "replace")
+        self.wcs = FitsImage(np.empty((2, 2)), header, str(path), "").wcs()
+
+    def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
+        where: tuple[Any, ...] = (0,) * self._planes
+        try:
+            with self._lock:
+                data = np.asarray(self._hdu.section[(*where, slice(y0, y1), slice(x0, x1))])
+        except (OSError, ValueError, TypeError) as error:
+            raise ImageError(
+                f"read {self._path}: a tile is damaged ({error}); fetch it again",
+                path=str(self._path),
+            ) from error
+        if data.dtype.kind == "f":
+            return data
+        return data.astype(np.float32 if data.dtype.itemsize <= 2 else np.float64)
+
+
+class _Remote:
+    """A plain file at any fsspec address: the rows under a box are read, one range for them all."""
+
+    def __init__(self, address: str) -> None:
+        import fsspec
+
+        self._address = address
+        with _translated(address):
+            self._system, self._path = fsspec.core.url_to_fs(address)
+            head = self._system.cat_file(self._path, start=0, end=_HEAD)
+            layout = plain_layout(head, address)
+            if layout is None:
+                raise ImageError(
+                    f"open {address}: only plain FITS images are read from afar, this one is "
+                    "scaled, packed or in an extension; copy it here first",
+                    path=address,
+                )
+        self._layout, self.shape = layout, layout.shape
+        self.wcs = FitsImage(np.empty((2, 2)), layout.header, address, "").wcs()
+
+    def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
+        layout, nx = self._layout, self.shape[1]
+        size = layout.dtype.itemsize
+        starts = [layout.offset + (y * nx + x0) * size for y in range(y0, y1)]
+        length = (x1 - x0) * size
+        with _translated(self._address):
+            rows = self._system.cat_ranges(
+                [self._path] * len(starts), starts, [start + length for start in starts],
+                max_gap=None,
+            )  # fmt: skip
+        raw = b"".join(rows)
+        if len(raw) != length * len(starts):
+            raise TruncatedFileError(
+                f"read {self._address}: {len(raw)} of {length * len(starts)} bytes of a cutout",
+                path=self._address,
+            )
+        return np.frombuffer(raw, layout.dtype).reshape(y1 - y0, x1 - x0)
+
+
+@contextlib.contextmanager
+def _translated(address: str) -> Any:
+    """Turn what fsspec's backends raise into errors of ours."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ImageError(f"open {address}: there is no such file", path=address) from error
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ServiceUnavailableError(f"read {address}: {error}", url=address) from error
+    except ImportError as error:
+        raise ImageError(f"open {address}: {error}", path=address) from error

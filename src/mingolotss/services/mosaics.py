@@ -1,0 +1,232 @@
+"""Cutouts from whole mosaics, on disk or at any fsspec address.
+
+Known layouts: ``FIELD-mosaic.fits`` with ``FIELD-mosaic-rms.fits`` beside it, and LoTSS DR2's
+``FIELD/mosaic-blanked.fits`` with ``FIELD/mosaic.rms.fits``; ``.fz`` files too. Every mosaic is
+opened once; a cutout of a memory-mapped one is a view of its pixels.
+
+>>> pair_mosaics(["a/P1-mosaic.fits", "a/P1-mosaic-rms.fits", "a/P2/mosaic-blanked.fits"])
+{'P1': ('a/P1-mosaic.fits', 'a/P1-mosaic-rms.fits'), 'P2': ('a/P2/mosaic-blanked.fits', '')}
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mingolotss.catalogue import Catalogue
+from mingolotss.errors import ImageError, InputError, ServiceError, ServiceUnavailableError
+from mingolotss.model import Candidate, Cutout, FloatImage, Source
+from mingolotss.services.base import Naming, Wanted
+from mingolotss.services.mosaicfile import MosaicFile, is_remote, open_mosaic
+from mingolotss.sky import unit_vectors
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.units import Quantity
+
+__all__ = ["MosaicsService", "pair_mosaics"]
+
+_PACKED = (".fits", ".fits.fz")
+
+
+def pair_mosaics(paths: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return (image, rms map or "") of every field, from the paths of the files."""
+    known, found = set(paths), {}
+    for path in sorted(paths):
+        folder, _, name = path.rpartition("/")
+        for end in _PACKED:
+            if name.endswith("-mosaic" + end) and not name.endswith(
+                ("-low-mosaic" + end, "-residual-mosaic" + end)
+            ):
+                field = name.removesuffix("-mosaic" + end)
+                rms = [f"{field}-mosaic-rms{e}" for e in _PACKED]
+            elif name == "mosaic-blanked" + end:
+                field = folder.rpartition("/")[2]
+                rms = [f"mosaic.rms{e}" for e in _PACKED] + [f"mosaic-rms{e}" for e in _PACKED]
+            else:
+                continue
+            beside = (f"{folder}/{one}" if folder else one for one in rms)
+            found[field.replace("_", "+")] = (path, next((r for r in beside if r in known), ""))
+    return dict(sorted(found.items()))
+
+
+class MosaicsService:
+    """Mosaics under one folder or address.
+
+    Parameters
+    ----------
+    root : str
+        A folder, or an fsspec address such as ``s3://bucket/mosaics``.
+    """
+
+    truncates = False
+
+    def __init__(self, root: str) -> None:
+        self.root = root.rstrip("/")
+        self._open: dict[str, MosaicFile] = {}
+
+    @classmethod
+    def open(cls, argument: str, *, naming: Naming | None = None, **_: Any) -> MosaicsService:
+        """Open ``mosaics:DIR``."""
+        if not argument:
+            raise InputError("open the service mosaics: give the folder, mosaics:DIR")
+        return cls(argument)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"root": self.root, "_open": {}, "fields": self.fields}
+
+    @cached_property
+    def fields(self) -> dict[str, tuple[str, str]]:
+        """Return (image, rms map) of every field."""
+        if is_remote(self.root):
+            paths = _list_remote(self.root)
+        else:
+            folder = Path(self.root)
+            if not folder.is_dir():
+                raise InputError(f"open the mosaics in {self.root}: there is no such folder")
+            paths = [str(path) for pattern in ("*.fits*", "*/*.fits*") for path in folder.glob(pattern)]
+        found = pair_mosaics(paths)
+        if not found:
+            raise InputError(
+                f"open the mosaics in {self.root}: no FIELD-mosaic.fits and no "
+                f"FIELD/mosaic-blanked.fits among its {len(paths)} FITS files"
+            )
+        return found
+
+    def search_all(self, catalogue: Catalogue, size_deg: float) -> list[list[Candidate]]:
+        """Return, for every source, each field whose array holds its position."""
+        found: list[list[Candidate]] = [[] for _ in range(len(catalogue))]
+        vectors = unit_vectors(catalogue.ra, catalogue.dec)
+        for field, (image, rms) in self.fields.items():
+            mosaic = self.mosaic(image)
+            near = np.flatnonzero(_near(mosaic, vectors))
+            if not near.size:
+                continue
+            x, y = mosaic.wcs.to_pixel(catalogue.ra[near], catalogue.dec[near])
+            ny, nx = mosaic.shape
+            with np.errstate(invalid="ignore"):
+                inside = (x >= -0.5) & (x < nx - 0.5) & (y >= -0.5) & (y < ny - 0.5)
+            for row in near[inside].tolist():
+                found[row].append(Candidate(field, image, rms, catalogue.names[row]))
+        return found
+
+    def search(self, position: SkyCoord, size: Quantity) -> list[Candidate]:
+        """Return each field whose array holds a position."""
+        place = position.icrs
+        one = Catalogue.from_columns([" "], [place.ra.deg], [place.dec.deg])
+        return self.search_all(one, size.to_value("deg"))[0]
+
+    def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
+        """Cut a square around a position out of one mosaic."""
+        place = position.icrs
+        source = Source(0, candidate.source, float(place.ra.deg), float(place.dec.deg))
+        answer = next(self.cutouts([Wanted(candidate, source)], size.to_value("deg")))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def cutouts(
+        self, wanted: Sequence[Wanted], size_deg: float
+    ) -> Iterator[Cutout | ImageError | ServiceError]:
+        """Cut many squares; the sources of one mosaic are placed in one go."""
+        centres: dict[int, tuple[float, float]] = {}
+        groups: dict[str, list[int]] = {}
+        for index, one in enumerate(wanted):
+            groups.setdefault(one.candidate.image, []).append(index)
+        failed: dict[str, ImageError | ServiceError] = {}
+        for image, members in groups.items():
+            try:
+                wcs = self.mosaic(image).wcs
+            except (ImageError, ServiceError) as error:
+                failed[image] = error
+                continue
+            x, y = wcs.to_pixel(
+                [wanted[i].source.ra for i in members], [wanted[i].source.dec for i in members]
+            )
+            centres.update(zip(members, zip(x.tolist(), y.tolist(), strict=True), strict=True))
+        for index, one in enumerate(wanted):
+            if one.candidate.image in failed:
+                yield failed[one.candidate.image]
+                continue
+            try:
+                yield self._cut(one.candidate, *centres[index], size_deg)
+            except (ImageError, ServiceError) as error:
+                yield error
+
+    def mosaic(self, address: str) -> MosaicFile:
+        """Return a mosaic, opened once."""
+        if address not in self._open:
+            self._open[address] = open_mosaic(address)
+        return self._open[address]
+
+    def _cut(self, candidate: Candidate, x: float, y: float, size_deg: float) -> Cutout:
+        mosaic = self.mosaic(candidate.image)
+        if not (math.isfinite(x) and math.isfinite(y)):
+            raise ImageError(
+                f"cut {candidate.source} out of {candidate.image}: the place is not on the image",
+                path=candidate.image,
+            )
+        side = max(2, round(size_deg * 3600 / mosaic.wcs.pixel_scale_arcsec))
+        y0, x0 = round(y) - side // 2, round(x) - side // 2
+        rms = self._rms(candidate, mosaic)
+        if self.truncates:
+            ny, nx = mosaic.shape
+            low, high = (max(y0, 0), max(x0, 0)), (min(y0 + side, ny), min(x0 + side, nx))
+            boxes = [m and m.box(low[0], high[0], low[1], high[1]) for m in (mosaic, rms)]
+            return Cutout(boxes[0], boxes[1], mosaic.wcs, (low[1], low[0]))
+        image = _padded(mosaic, y0, x0, side)
+        noise = None if rms is None else _padded(rms, y0, x0, side)
+        return Cutout(image, noise, mosaic.wcs, (x0, y0))
+
+    def _rms(self, candidate: Candidate, mosaic: MosaicFile) -> MosaicFile | None:
+        if not candidate.rms:
+            return None
+        rms = self.mosaic(candidate.rms)
+        if rms.shape != mosaic.shape:
+            raise ImageError(
+                f"read {candidate.rms}: the rms map is {rms.shape[1]} x {rms.shape[0]} pixels, its "
+                f"image {mosaic.shape[1]} x {mosaic.shape[0]}; fetch both again",
+                path=candidate.rms,
+            )
+        return rms
+
+
+def _near(mosaic: MosaicFile, vectors: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+    """Return which places can be on a mosaic: within the circle around it."""
+    ny, nx = mosaic.shape
+    ra, dec = mosaic.wcs.to_sky((nx - 1) / 2, (ny - 1) / 2)
+    radius = math.radians(math.hypot(nx, ny) / 2 * mosaic.wcs.pixel_scale_arcsec / 3600 * 1.2)
+    if not np.isfinite(ra) or radius > math.pi / 3:
+        return np.ones(len(vectors), bool)
+    return vectors @ unit_vectors(ra, dec) >= math.cos(radius)
+
+
+def _padded(mosaic: MosaicFile, y0: int, x0: int, side: int) -> FloatImage:
+    """Return a box of a mosaic, a view where it lies inside, NaN past the edge."""
+    ny, nx = mosaic.shape
+    low_y, high_y = max(y0, 0), min(y0 + side, ny)
+    low_x, high_x = max(x0, 0), min(x0 + side, nx)
+    inner = mosaic.box(low_y, high_y, low_x, high_x)
+    if inner.shape == (side, side):
+        return inner
+    box = np.full((side, side), np.nan, inner.dtype.newbyteorder("="))
+    box[low_y - y0 : high_y - y0, low_x - x0 : high_x - x0] = inner
+    return box
+
+
+def _list_remote(root: str) -> list[str]:
+    import fsspec
+
+    try:
+        system, path = fsspec.core.url_to_fs(root)
+        found = [p for pattern in ("*.fits*", "*/*.fits*") for p in system.glob(f"{path}/{pattern}")]
+        return [system.unstrip_protocol(p) for p in found]
+    except ImportError as error:
+        raise InputError(f"open the mosaics in {root}: {error}") from error
+    except (OSError, ValueError) as error:
+        raise ServiceUnavailableError(f"list the mosaics in {root}: {error}", url=root) from error

@@ -1,0 +1,177 @@
+"""From cutouts to stamps: the recipe's steps, in order, each a small function on a stack.
+
+A step takes a `Stack` and returns a new one; its keyword arguments are the keys that a recipe
+may set. A package adds its own under the entry point ``mingolotss.steps``.
+
+>>> image = np.zeros((1, 4, 4), np.float32); image[0, 2, 2] = 5
+>>> stack = Stack(image, noise=np.ones((1, 1, 1), np.float32), side=4)
+>>> pixels, blank = finish(run_steps(stack, [("clip", {"sigma": 3.0}), ("minmax", {})]), "uint8")
+>>> pixels.max(), blank.tolist()
+(np.uint8(255), [False])
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from mingolotss.errors import RecipeError
+from mingolotss.model import FloatImage
+from mingolotss.pixels import (
+    asinh_stretch,
+    block_mean,
+    clip_below,
+    disc,
+    fill_nan,
+    minmax,
+    to_uint8,
+)
+from mingolotss.registry import Registry, nearest
+
+__all__ = ["STEPS", "Stack", "check_step", "finish", "run_steps", "step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Images of one size, on their way through the steps.
+
+    Attributes
+    ----------
+    image : float array, shape (n, ny, nx), Jy/beam until a normalisation
+    noise : float array, shape (n, ny, nx) or (n, 1, 1), Jy/beam
+    side : int
+        Pixels on a side that a finished stamp has.
+    inside : bool array, shape (side, side), or None
+        The mask, once a step has applied one.
+    """
+
+    image: FloatImage
+    noise: FloatImage
+    side: int
+    inside: npt.NDArray[np.bool_] | None = None
+
+
+Step = Callable[..., Stack]
+_S = TypeVar("_S", bound=Step)
+STEPS = Registry("step", group="mingolotss.steps")
+
+
+def step(name: str) -> Callable[[_S], _S]:
+    """Register a function as the step `name`; its docstring's first line describes it."""
+
+    def register(function: _S) -> _S:
+        STEPS.add(name, function, (function.__doc__ or "").strip().split("\n")[0])
+        return function
+
+    return register
+
+
+@step("zero-nan")
+def zero_nan(stack: Stack) -> Stack:
+    """Set NaN to 0, in image and noise; an infinite pixel of the image too."""
+    image = np.where(np.isfinite(stack.image), stack.image, stack.image.dtype.type(0))
+    return replace(stack, image=image, noise=fill_nan(stack.noise))
+
+
+@step("clip")
+def clip(stack: Stack, *, sigma: float = 3.0) -> Stack:
+    """Set pixels at or below `sigma` times the noise to 0."""
+    return replace(stack, image=clip_below(stack.image, stack.noise, sigma))
+
+
+@step("bin")
+def bin_pixels(stack: Stack) -> Stack:
+    """Average blocks of pixels down to the size of the stamp."""
+    return replace(stack, image=block_mean(stack.image, stack.image.shape[-1] // stack.side))
+
+
+@step("mask")
+def mask(stack: Stack, *, radius: float = 75.0) -> Stack:
+    """Set pixels farther than `radius` pixels from the centre to 0."""
+    inside = disc(stack.image.shape[-1], float(radius))
+    zero = stack.image.dtype.type(0)
+    return replace(stack, image=np.where(inside, stack.image, zero), inside=inside)
+
+
+@step("minmax")
+def scale_minmax(stack: Stack, *, inside: bool = False) -> Stack:
+    """Scale from smallest to largest pixel, of the whole stamp or inside the mask."""
+    return replace(stack, image=minmax(stack.image, stack.inside if inside else None))
+
+
+@step("asinh")
+def scale_asinh(stack: Stack) -> Stack:
+    """Scale linearly in the noise and logarithmically above it, the brightest pixel to 1."""
+    image = np.zeros_like(stack.image)
+    for index, one in enumerate(stack.image):
+        rms, top = float(np.median(stack.noise[index])), float(one.max())
+        if 0 < rms < top:
+            image[index] = asinh_stretch(one, rms, top)
+    return replace(stack, image=image)
+
+
+@step("zscale")
+def scale_zscale(stack: Stack, *, contrast: float = 0.25) -> Stack:
+    """Scale between the limits of IRAF's zscale."""
+    from astropy.visualization import ZScaleInterval
+
+    image = np.zeros_like(stack.image)
+    for index, one in enumerate(stack.image):
+        low, high = ZScaleInterval(contrast=contrast).get_limits(one)
+        if high > low:
+            image[index] = ((one - low) / (high - low)).clip(0, 1)
+    return replace(stack, image=image)
+
+
+def check_step(name: str, settings: Mapping[str, Any]) -> None:
+    """Raise RecipeError unless a step has that name and takes those settings."""
+    parameters = inspect.signature(STEPS.get(name)).parameters
+    allowed = {key: value for key, value in parameters.items() if value.kind is value.KEYWORD_ONLY}
+    for key, value in settings.items():
+        if key not in allowed:
+            known = ", ".join(allowed) or "none"
+            raise RecipeError(
+                f"step {name!r} has no setting {key!r}:{nearest(key, allowed)} it takes {known}"
+            )
+        wanted = type(allowed[key].default)
+        good = isinstance(value, wanted) or (wanted is float and type(value) is int)
+        if not good:
+            raise RecipeError(
+                f"step {name!r}: {key} = {value!r} is no {wanted.__name__}, as {key} must be"
+            )
+
+
+def run_steps(stack: Stack, steps: Sequence[tuple[str, Mapping[str, Any]]]) -> Stack:
+    """Run steps in order."""
+    for name, settings in steps:
+        stack = STEPS.get(name)(stack, **settings)
+    return stack
+
+
+def finish(stack: Stack, kind: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Return the finished pixels, and which stamps have nothing in them.
+
+    Parameters
+    ----------
+    stack : Stack
+        Scaled to [0, 1] for ``uint8``, in Jy/beam for ``float32``.
+    kind : str
+        ``uint8`` or ``float32``.
+
+    Returns
+    -------
+    pixels : array, shape (n, side, side)
+    blank : bool array, shape (n,)
+    """
+    if stack.image.shape[-2:] != (stack.side, stack.side):
+        raise RecipeError(
+            f"the steps leave images of {stack.image.shape[-1]} pixels where the stamp has "
+            f"{stack.side}: a recipe with pixel_arcsec needs the step 'bin'"
+        )
+    pixels = to_uint8(stack.image) if kind == "uint8" else stack.image.astype(np.float32)
+    return pixels, ~pixels.any(axis=(-2, -1))
