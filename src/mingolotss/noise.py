@@ -1,5 +1,6 @@
 """Noise of an image that has no rms map.
 
+>>> import numpy as np
 >>> image = np.random.default_rng(1).normal(0, 2e-4, (240, 240)).astype(np.float32)
 >>> bool(abs(sigma_clipped_noise(image) / 2e-4 - 1) < 0.02)
 True

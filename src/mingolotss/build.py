@@ -1,0 +1,313 @@
+"""The whole job: plan first, pixels second.
+
+`plan` reads the catalogue, asks the service what covers each source and touches no pixel. `run`
+makes the parts through a mapper (anything that is called like `map`: threads, processes, a
+cluster's client) and packs them into the dataset. `build` is both. A build that was stopped at
+any instant goes on where it was, and ends the same to the byte.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mingolotss.catalogue import Catalogue, catalogue_from_names, read_catalogue
+from mingolotss.decisions import Decision, read_decisions
+from mingolotss.errors import DecisionError, InputError, RecipeError
+from mingolotss.files import sweep
+from mingolotss.labels import ColumnRules
+from mingolotss.manifest import CANDIDATES, write_table
+from mingolotss.model import Candidate
+from mingolotss.pack import is_packed, pack, unpack
+from mingolotss.partition import Summary, Task, part_name, process
+from mingolotss.recipe import Recipe, load_recipe
+from mingolotss.services.base import ImageService, Naming, open_service, search_all
+from mingolotss.services.folder import FolderService
+from mingolotss.settings import Settings, check_same, read_settings, write_settings
+from mingolotss.writers.batches import batch_of_rows
+
+__all__ = ["Build", "Mapper", "Plan", "Progress", "build", "plan", "run"]
+
+Mapper = Callable[[Callable[[Task], Summary], Iterable[Task]], Iterable[Summary]]
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build will do: every source with the images on offer, and no pixels yet.
+
+    Attributes
+    ----------
+    catalogue : Catalogue
+    offers : list of list of Candidate
+        For each source, sorted by field.
+    recipe : Recipe
+    service : ImageService
+    decisions : mapping of str to Decision
+    out : Path
+    """
+
+    catalogue: Catalogue
+    offers: list[list[Candidate]]
+    recipe: Recipe
+    service: ImageService
+    decisions: Mapping[str, Decision]
+    out: Path
+
+    @property
+    def sources(self) -> int:
+        """Return how many sources there are."""
+        return len(self.catalogue)
+
+    @property
+    def covered(self) -> int:
+        """Return how many have at least one image."""
+        return sum(1 for offer in self.offers if offer)
+
+    def field_counts(self) -> dict[int, int]:
+        """Return how many sources have 0, 1, 2, ... images."""
+        numbers, counts = np.unique([len(offer) for offer in self.offers], return_counts=True)
+        return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+
+    @cached_property
+    def partitions(self) -> list[Sequence[int]]:
+        """Return the rows of every part: neighbours on one image together, else in order."""
+        n = self.sources
+        size = min(4096, max(64, -(-n // 16)))
+        order: Sequence[int] = range(n)
+        if not isinstance(self.service, FolderService):
+            first = [offer[0].image if offer else "" for offer in self.offers]
+            order = np.lexsort((self.catalogue.dec, first)).tolist()
+        return [sorted(order[start : start + size]) for start in range(0, n, size)]
+
+    def task(self, index: int) -> Task:
+        """Return one partition as a worker needs it."""
+        rows, batches = self.partitions[index], self.recipe.batches
+        batch = batch_of_rows(self.sources, train=batches.train, rows=batches.rows, of=batches.of)
+        names = [self.catalogue.names[row] for row in rows]
+        return Task(
+            index=index,
+            sources=[self.catalogue.source(row) for row in rows],
+            offers=[self.offers[row] for row in rows],
+            batches=batch[list(rows)].tolist(),
+            decisions={name: self.decisions[name] for name in names if name in self.decisions},
+            classes=self.catalogue.classes,
+            recipe=self.recipe,
+            service=self.service,
+            out=self.out,
+        )
+
+    def table(self) -> pa.Table:
+        """Return the candidates as a table that a person can read."""
+        flat = [(row, c) for row, offer in enumerate(self.offers) for c in offer]
+        columns: dict[str, list[Any]] = {
+            "row": [row for row, _ in flat],
+            "source": [self.catalogue.names[row] for row, _ in flat],
+            "field": [c.field for _, c in flat],
+            "image": [c.image for _, c in flat],
+            "rms": [c.rms for _, c in flat],
+        }
+        nothing = [None] * len(flat)
+        return pa.table(
+            {name: columns.get(name, nothing) for name in CANDIDATES.names}, schema=CANDIDATES
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A finished build: where it is and how many sources became what."""
+
+    out: Path
+    sources: int
+    written: int
+    rejected: int
+
+
+def plan(
+    recipe: str | Path | Recipe = "mingolotss",
+    *,
+    out: Path | str,
+    catalogue: Path | str | Catalogue | None = None,
+    service: str | ImageService | None = None,
+    decisions: Path | str | None = None,
+    limit: int | None = None,
+    fresh: bool = False,
+) -> Plan:
+    """Find out what a build will do; no pixel is read.
+
+    Parameters
+    ----------
+    recipe : str, Path or Recipe
+        A shipped recipe's name, a TOML file, or a recipe.
+    out : Path
+        The build's folder. ``recipe.toml`` and ``candidates.parquet`` are written there.
+    catalogue : Path or Catalogue, optional
+        Instead of the recipe's.
+    service : str or ImageService, optional
+        Instead of the recipe's.
+    decisions : Path, optional
+        ``decisions.csv``; by default the one in `out`.
+    limit : int, optional
+        Only the catalogue's first rows.
+    fresh : bool
+        Remove what an earlier build left in `out` first.
+
+    Raises
+    ------
+    InputError
+        Something given is wrong, or `out` holds another build.
+    ServiceError
+        The service cannot be asked.
+    """
+    out = Path(out)
+    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    naming = Naming(recipe.images.image, recipe.images.rms, recipe.images.ignore)
+    opened = (
+        open_service(service or _need_service(recipe), naming=naming, workspace=out)
+        if service is None or isinstance(service, str)
+        else service
+    )
+    sources = _catalogue(recipe, catalogue, opened).head(limit)
+    if fresh:
+        unpack(out)
+    settings = Settings.of(recipe, sources, str(service or recipe.images.service), limit)
+    before = read_settings(out)
+    if before is not None:
+        check_same(before, settings, out)
+    offers = search_all(opened, sources, recipe.images.size_arcmin / 60)
+    found = read_decisions(Path(decisions) if decisions else out / "decisions.csv")
+    _check_decisions(found, sources, offers)
+    planned = Plan(sources, offers, recipe, opened, found, out)
+    if before is None:
+        write_settings(out, settings)
+    if not (out / "candidates.parquet").exists():
+        write_table(out / "candidates.parquet", planned.table())
+    return planned
+
+
+def run(planned: Plan, mapper: Mapper = map, progress: Progress | None = None) -> Build:
+    """Make what `plan` found: every part that is not there yet, then the dataset.
+
+    Parameters
+    ----------
+    planned : Plan
+    mapper : callable
+        Called as ``mapper(function, tasks)``; `map` itself, or one of `mingolotss.mappers`.
+    progress : callable, optional
+        Called with (sources done, sources in all, what is going on).
+    """
+    say = progress or (lambda *_: None)
+    with _alone(planned.out):
+        sweep(planned.out)
+        left = [index for index in range(len(planned.partitions)) if not _done(planned, index)]
+        done = planned.sources - sum(len(planned.partitions[index]) for index in left)
+        say(done, planned.sources, "stamps")
+        for summary in mapper(process, (planned.task(index) for index in left)):
+            done += summary.written + summary.rejected
+            say(done, planned.sources, "stamps")
+        if left or not is_packed(planned.out, planned.recipe):
+            say(done, planned.sources, "packing")
+            pack(planned.out, planned.recipe, planned.catalogue.classes, len(planned.partitions))
+    return _built(planned)
+
+
+def build(
+    recipe: str | Path | Recipe = "mingolotss",
+    *,
+    out: Path | str,
+    mapper: Mapper = map,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Build:
+    """Plan and run; the options are those of `plan`."""
+    return run(plan(recipe, out=out, **options), mapper, progress)
+
+
+def _need_service(recipe: Recipe) -> str:
+    if not recipe.images.service:
+        raise RecipeError(f"the recipe {recipe.name} names no service: give --service")
+    return recipe.images.service
+
+
+def _catalogue(
+    recipe: Recipe, given: Path | str | Catalogue | None, service: ImageService
+) -> Catalogue:
+    if isinstance(given, Catalogue):
+        return given
+    if given is not None and recipe.catalogue.names == "":
+        return read_catalogue(given, recipe.catalogue.columns, recipe.rules)
+    if given is not None:
+        rules = recipe.rules
+        return read_catalogue(given, recipe.catalogue.columns, rules)
+    if recipe.catalogue.names and isinstance(service, FolderService):
+        rules = recipe.rules if isinstance(recipe.rules, ColumnRules) else None
+        return catalogue_from_names(
+            service.image_names(), recipe.catalogue.names, rules, path=str(service.folder)
+        )
+    where = f"; the recipe's is at {recipe.catalogue.url}" if recipe.catalogue.url else ""
+    raise InputError(f"no catalogue was given: --catalogue FILE{where}")
+
+
+def _check_decisions(
+    decisions: Mapping[str, Decision], catalogue: Catalogue, offers: Sequence[Sequence[Candidate]]
+) -> None:
+    """Refuse decisions that cannot be applied before any pixel is read."""
+    for decision in decisions.values():
+        row = catalogue.row_of.get(decision.source)
+        if row is None or not decision.field:
+            continue  # a shared file may name sources of another catalogue
+        fields = [candidate.field for candidate in offers[row]]
+        if decision.field not in fields:
+            raise DecisionError(
+                f"apply decisions.csv to {decision.source}: there is no image of field "
+                f"{decision.field!r}; on offer: {', '.join(fields) or 'none'}"
+            )
+
+
+def _done(planned: Plan, index: int) -> bool:
+    """Return whether a part is there, was made from the same things, and is newer than they."""
+    ledger = planned.out / "ledger" / part_name(index)
+    try:
+        with pq.ParquetFile(ledger) as opened:
+            key = (opened.schema_arrow.metadata or {}).get(b"key", b"").decode()
+        made = ledger.stat().st_mtime_ns
+        task = planned.task(index)
+        if key != task.key or not (planned.out / "stamps" / part_name(index)).exists():
+            return False
+        used = {path for offer in task.offers for c in offer for path in (c.image, c.rms) if path}
+        return all(os.stat(path).st_mtime_ns <= made for path in used if "://" not in path)
+    except (OSError, pa.ArrowException):
+        return False
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the build's folder against a second build in it."""
+    folder = out / "ledger"
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise InputError(
+            f"build in {out}: another build is running there; wait for it or choose another --out"
+        ) from error
+    finally:
+        os.close(handle)
+
+
+def _built(planned: Plan) -> Build:
+    status = pq.read_table(planned.out / "manifest.parquet", columns=["status"])["status"]
+    written = status.to_pylist().count("written")
+    return Build(planned.out, len(status), written, len(status) - written)

