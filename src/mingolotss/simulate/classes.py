@@ -88,20 +88,22 @@ def fri_small(rng: np.random.Generator) -> Shape:
 
 def nat(rng: np.random.Generator) -> Shape:
     """FRI NAT: a head, and both jets swept into long tails on one side."""
-    half, leave = math.radians(rng.uniform(3, 24)), math.radians(rng.uniform(55, 88))
-    turn = (rng.uniform(0.06, 0.14), rng.uniform(0.03, 0.06))
+    half, leave = math.radians(rng.triangular(2, 6, 26)), math.radians(rng.uniform(50, 88))
+    turn = (rng.uniform(0.05, 0.13), rng.uniform(0.025, 0.05))
+    drift, short = rng.normal(0, 0.2), rng.uniform(0.7, 1)
     spines = (
-        swept(rng, leave, half, turn, 2, 0.08),
-        swept(rng, -leave, -half, turn, rng.uniform(1.6, 2), 0.08),
+        swept(rng, leave, half + drift, turn, 2, 0.07),
+        swept(rng, -leave, -half + drift, turn, 2 * short, 0.07),
     )
-    fade = (rng.uniform(0.06, 0.1), rng.uniform(0.34, 0.6))
-    return _jets(rng, spines, rng.uniform(0.06, 0.16), fade, (0.03, rng.uniform(0.12, 0.24)))
+    fade = (rng.uniform(0.05, 0.09), rng.uniform(0.3, 0.6))
+    width = (rng.uniform(0.03, 0.05), rng.uniform(0.12, 0.26))
+    return _jets(rng, spines, rng.uniform(0.05, 0.14), fade, width)
 
 
 def wat(rng: np.random.Generator) -> Shape:
     """FRI WAT: two collimated jets that flare at a bright spot and bend into a wide C."""
-    leave, half = math.radians(rng.uniform(76, 90)), math.radians(rng.uniform(48, 68))
-    turn = (rng.uniform(0.3, 0.42), rng.uniform(0.04, 0.08))
+    leave, half = math.radians(rng.uniform(72, 90)), math.radians(rng.uniform(46, 66))
+    turn = (rng.uniform(0.26, 0.4), rng.uniform(0.03, 0.07))
     spines = (
         swept(rng, leave, half - 0.12, turn, 1.15, 0.12),
         swept(rng, -leave, -half + 0.12, turn, rng.uniform(0.95, 1.2), 0.12),
@@ -113,18 +115,23 @@ def wat(rng: np.random.Generator) -> Shape:
     for spine in spines:
         at = int(POINTS * rng.uniform(0.24, 0.34))
         spot = blob(rng, float(spine.x[at]), float(spine.y[at]), 0.03)
-        parts.append((rng.uniform(0.04, 0.1), spot))
+        parts.append((rng.uniform(0.04, 0.12), spot))
     return Shape(join(*parts), shape.bend)
 
 
 def _edge_bright(
-    rng: np.random.Generator, direction: float, reach: float, start: float, hot: float
+    rng: np.random.Generator,
+    direction: float,
+    reach: float,
+    start: float,
+    hot: float,
+    width: float = 0,
 ) -> Cloud:
     """Return one side of an FRII: hot spots at the end of a lobe, and backflow to the core."""
-    width = rng.uniform(0.14, 0.26)
+    width = width or rng.uniform(0.12, 0.21)
     cocoon = lobe(rng, direction, (start * reach, reach), width, rng.uniform(1, 2.5))
-    bridge = lobe(rng, direction, (0.02, reach * 0.85), width * 0.75, 0.3, 4000)
-    parts = [(1 - hot, cocoon), (rng.uniform(0.08, 0.22), bridge)]
+    bridge = lobe(rng, direction, (0.02, reach * 0.85), width * 0.8, 0.3, 4000)
+    parts = [(1 - hot, cocoon), (rng.uniform(0.12, 0.32), bridge)]
     for share in (hot, hot * rng.uniform(0, 0.4)):
         turn = direction + rng.normal(0, 0.06)
         at = reach * rng.uniform(0.9, 0.97)
@@ -137,7 +144,7 @@ def frii(rng: np.random.Generator) -> Shape:
     """FRII: hot spots at the ends of two lobes, a bridge, a faint core or none."""
     tilt, ratio = rng.normal(0, 0.07), rng.uniform(0.4, 1)
     sides = (
-        _edge_bright(rng, tilt, 1, rng.uniform(0.3, 0.55), rng.uniform(0.18, 0.4)),
+        _edge_bright(rng, tilt, 1, rng.uniform(0.1, 0.45), rng.uniform(0.18, 0.4)),
         _edge_bright(
             rng,
             math.pi - tilt,
@@ -160,16 +167,14 @@ def frii_small(rng: np.random.Generator) -> Shape:
 
 def double_double(rng: np.random.Generator) -> Shape:
     """Double Double: a bright young pair of lobes inside a faint old one, one core for both."""
-    parts: list[tuple[float, Cloud]] = [(0.03, blob(rng, 0, 0, 0.01))]
-    inner = rng.uniform(0.34, 0.5)
+    parts: list[tuple[float, Cloud]] = [(rng.uniform(0.02, 0.05), blob(rng, 0, 0, 0.01))]
+    inner, tilt = rng.uniform(0.3, 0.48), rng.normal(0, 0.05)
     for direction in (0, math.pi):
         reach = rng.uniform(0.85, 1)
-        old = lobe(rng, direction, (0.5 * reach, reach), rng.uniform(0.17, 0.24), 0.9)
-        old_end = blob(rng, reach * 0.85 * math.cos(direction), 0, 0.07, 1500)
-        young = _edge_bright(
-            rng, direction + rng.normal(0, 0.06), inner * rng.uniform(0.85, 1.1), 0.6, 0.5
-        )
-        parts += [(0.38, old), (0.1, old_end), (rng.uniform(0.16, 0.26), young)]
+        old = lobe(rng, direction, (0.42 * reach, reach), rng.uniform(0.15, 0.22), 0.5)
+        fossil = lobe(rng, direction, (0.05, 0.8 * reach), 0.12, 0.3, 3000)
+        young = _edge_bright(rng, direction + tilt, inner * rng.uniform(0.85, 1.1), 0.6, 0.6, 0.07)
+        parts += [(rng.uniform(0.2, 0.3), old), (0.05, fossil), (rng.uniform(0.16, 0.26), young)]
     return Shape(join(*parts), 180)
 
 

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from mingolotss.simulate.draw import Image, draw_cloud, paint
-from mingolotss.simulate.layout import Field, Floats
+from mingolotss.simulate.layout import Field
 from mingolotss.simulate.model import SkyModel
-from mingolotss.simulate.noise import beam_noise, rms_map, streaks
+from mingolotss.simulate.noise import beam_noise, rms_map, spokes
 from mingolotss.simulate.place import Galaxy, Sky
 
 __all__ = ["draw_field", "galaxy_rng"]
 
 _BRIGHT = 0.03  # Jy, from which a source leaves artefacts
-_STREAKS = 0.15  # Jy, from which they look like spokes
 
 
 def galaxy_rng(model: SkyModel, galaxy: Galaxy) -> np.random.Generator:
@@ -42,9 +41,9 @@ def draw_field(model: SkyModel, sky: Sky, index: int) -> tuple[Image, Image]:
     bright = np.array(sorted(((x, y, g.flux_mjy / 1000) for g, x, y in near), key=lambda b: b[2]))
     bright = bright.reshape(-1, 3)
     bright = bright[bright[:, 2] > _BRIGHT]
-    thermal, artefacts = rms_map(field, model.noise_ujy * 1e-6, bright, model.beam_px)
-    rms = np.hypot(thermal, artefacts)
-    image = _noise(model, field, rng, bright, (thermal, artefacts))
+    even, rms = rms_map(field, model.noise_ujy * 1e-6, bright, model.beam_px)
+    image = beam_noise(field.side, model.beam_px, rng) * even
+    image += spokes(field.side, bright, model.beam_px, rng)
     for galaxy, x, y in near:
         _add_galaxy(image, model, field, galaxy, x, y)
     _add_background(image, model, field, sky)
@@ -53,23 +52,6 @@ def draw_field(model: SkyModel, sky: Sky, index: int) -> tuple[Image, Image]:
     outside = axis[:, None] ** 2 + axis[None, :] ** 2 > field.radius**2
     image[outside] = rms[outside] = np.nan
     return image, rms
-
-
-def _noise(
-    model: SkyModel,
-    field: Field,
-    rng: np.random.Generator,
-    bright: Floats,
-    sigmas: tuple[Image, Image],
-) -> Image:
-    """Return the noise, artefacts of bright sources included."""
-    noise = beam_noise(field.side, model.beam_px, rng)
-    spokes = streaks(field.side, bright[bright[:, 2] > _STREAKS], rng)
-    thermal, artefacts = sigmas
-    mixed = np.where(spokes == 0, np.hypot(thermal, artefacts), thermal)
-    noise *= mixed
-    noise += spokes * artefacts
-    return noise
 
 
 def _near(field: Field, galaxies: list[Galaxy]) -> Iterator[tuple[Galaxy, float, float]]:

@@ -10,10 +10,13 @@ import numpy as np
 from mingolotss.simulate.draw import Image
 from mingolotss.simulate.layout import Field, Floats
 
-__all__ = ["beam_noise", "rms_map", "streaks"]
+__all__ = ["SPOKES", "beam_noise", "rms_map", "spokes"]
 
-_REACH = 200  # pixels from a bright source within which its artefacts are drawn
-_DYNAMIC = 1.2e-3  # artefacts next to a source over its flux: a dynamic range of about 800
+SPOKES = 0.15
+"""Flux in Jy from which a source's artefacts look like spokes, and not like more noise."""
+
+_REACH = 180  # pixels from a bright source within which its artefacts are drawn
+_DYNAMIC = 4e-4  # artefacts beside a source over its flux: LoTSS DR2 has 4e-4 near a 1 Jy double
 
 
 def beam_noise(side: int, beam_px: float, rng: np.random.Generator) -> Image:
@@ -43,7 +46,7 @@ def beam_noise(side: int, beam_px: float, rng: np.random.Generator) -> Image:
 
 
 def rms_map(field: Field, noise_jy: float, bright: Floats, beam_px: float) -> tuple[Image, Image]:
-    """Return thermal noise and artefact level of every pixel, Jy/beam.
+    """Return the noise of every pixel without and with the spokes of very bright sources.
 
     Parameters
     ----------
@@ -56,42 +59,53 @@ def rms_map(field: Field, noise_jy: float, bright: Floats, beam_px: float) -> tu
 
     Returns
     -------
-    thermal, artefacts : float32 array, shape (side, side)
+    even, rms : float32 array, shape (side, side), Jy/beam
     """
     axis = np.arange(field.side, dtype=np.float32) - np.float32(field.side // 2)
-    axis /= np.float32(field.radius)
-    r2 = axis[:, None] ** 2 + axis[None, :] ** 2
-    thermal: Image = np.float32(noise_jy) * (1 + np.float32(0.25) * r2 + np.float32(0.6) * r2**3)
-    artefacts = np.zeros_like(thermal)
+    r2 = np.square(axis / np.float32(field.radius))
+    r2 = r2[:, None] + r2[None, :]
+    even = np.square(np.float32(noise_jy) * (1 + np.float32(0.25) * r2 + np.float32(0.6) * r2**3))
+    spoked = np.zeros_like(even)
     for x, y, flux in bright:
         window, dx, dy = _around(field.side, x, y)
-        if artefacts[window].size:
-            fall = np.exp(-(dx**2 + dy**2) / np.float32(2 * (10 * beam_px) ** 2))
-            artefacts[window] += (np.float32(_DYNAMIC * flux) * fall) ** 2
-    return thermal, np.sqrt(artefacts)
+        part = even if flux < SPOKES else spoked
+        if part[window].size:
+            part[window] += np.square(_level(dx, dy, flux, beam_px))
+    return np.sqrt(even), np.sqrt(even + spoked)
 
 
-def streaks(side: int, bright: Floats, rng: np.random.Generator) -> Image:
-    """Return a pattern of unit variance, radial about bright sources, 0 away from all.
+def spokes(side: int, bright: Floats, beam_px: float, rng: np.random.Generator) -> Image:
+    """Return the artefacts of very bright sources: spokes and ripples, Jy/beam.
 
-    Imperfect calibration leaves such spokes beside strong sources.
+    Imperfect calibration leaves such patterns beside strong sources; their variance is what
+    `rms_map` adds.
 
     Parameters
     ----------
     side : int, pixels
     bright : float64 array, shape (sources, 3)
-        x and y in pixels from 0, and flux in Jy; strongest last.
+        x and y in pixels from 0, and flux in Jy.
+    beam_px : float, pixels
     rng : numpy.random.Generator
     """
-    pattern = np.zeros((side, side), np.float32)
-    for x, y, _ in bright:
+    total = np.zeros((side, side), np.float32)
+    turn = np.linspace(-math.pi, math.pi, 2048, endpoint=False)
+    for x, y, flux in bright[bright[:, 2] >= SPOKES]:
         window, dx, dy = _around(side, x, y)
-        turn = np.linspace(-math.pi, math.pi, 2048, endpoint=False)
-        orders, phases = rng.integers(3, 26, (12, 1)), rng.uniform(0, 2 * math.pi, (12, 1))
-        waves = np.cos(orders * turn + phases).sum(axis=0) / math.sqrt(6)
+        orders, phases = rng.integers(4, 40, (2, 16, 1)), rng.uniform(0, 2 * math.pi, (2, 16, 1))
+        waves = (np.cos(orders * turn + phases).sum(axis=1) / math.sqrt(8)).astype(np.float32)
         at = ((np.arctan2(dy, dx) + np.float32(math.pi)) * np.float32(1024 / math.pi)).astype(int)
-        pattern[window] = waves[at % 2048]
-    return pattern
+        ripple = np.cos(np.hypot(dx, dy) * np.float32(2.2 / beam_px) + np.float32(phases[0, 0, 0]))
+        pattern = np.float32(0.6) * waves[0][at % 2048]
+        pattern += np.float32(0.8 * math.sqrt(2)) * ripple * waves[1][at % 2048]
+        total[window] += pattern * _level(dx, dy, flux, beam_px)
+    return total
+
+
+def _level(dx: Image, dy: Image, flux_jy: float, beam_px: float) -> Image:
+    """Return the rms of a source's artefacts at offsets from it, Jy/beam."""
+    fall = np.exp((dx**2 + dy**2) * np.float32(-0.5 / (9 * beam_px) ** 2))
+    return np.asarray(fall * np.float32(_DYNAMIC * flux_jy), np.float32)
 
 
 def _around(side: int, x: float, y: float) -> tuple[tuple[slice, slice], Image, Image]:

@@ -188,8 +188,8 @@ def _put_pair(
 
 
 def _radius(galaxy: Galaxy) -> float:
-    """Return how much room a galaxy wants, arcsec: nothing else on its stamp, as a rule."""
-    return 76 + galaxy.size_arcsec / 3
+    """Return how much room a galaxy wants, arcsec: nothing else on its stamp as a rule."""
+    return 76 + galaxy.size_arcsec / 3 + min(80, galaxy.flux_mjy / 20)
 
 
 def _put(

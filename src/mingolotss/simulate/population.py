@@ -123,7 +123,7 @@ def draw_sizes_fluxes(
 ) -> tuple[Floats, Floats]:
     """Draw sizes in arcsec and fluxes in mJy of members of a class.
 
-    Fluxes below about twice the noise in every beam are raised to that: a catalogue holds what
+    Fluxes below about four times the noise in every beam are raised to that: a catalogue holds what
     was detected.
     """
     normal = rng.normal(size=(2, count))
@@ -134,4 +134,4 @@ def draw_sizes_fluxes(
         for z, table in zip(normal, (chosen.sizes, chosen.fluxes), strict=True)
     )
     beams = 1 + 0.25 * size**2 / (1.133 * beam_arcsec**2)
-    return size, np.maximum(flux, 2.5 * noise_mjy * beams * (1 + 3 / beams))
+    return size, np.maximum(flux, 4 * noise_mjy * (beams + 3))

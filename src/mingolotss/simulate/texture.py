@@ -44,7 +44,7 @@ def filaments(rng: np.random.Generator, x: Floats, y: Floats, scale: float) -> F
         Size of the largest clumps; the pattern repeats every four of them.
     """
     cloud, sheet = _turbulence(rng), _turbulence(rng)
-    bright = np.exp(0.55 * cloud) * (0.45 + 1.5 * np.exp(-((sheet / 0.38) ** 2)))
+    bright = np.exp(0.45 * cloud) * (0.55 + 1.2 * np.exp(-((sheet / 0.38) ** 2)))
     pixel = 4 * scale / _SIDE
     column, row = (np.floor(a / pixel).astype(int) % _SIDE for a in (x, y))
     values = bright[row, column]
