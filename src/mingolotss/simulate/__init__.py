@@ -1,0 +1,12 @@
+"""A simulated radio sky: mosaics as LoTSS makes them, and the catalogue of what is in them.
+
+>>> SkyModel(sources=30).field_count
+2
+"""
+
+from mingolotss.simulate.draw import draw_source
+from mingolotss.simulate.edges import EDGE_CASES
+from mingolotss.simulate.model import SkyModel
+from mingolotss.simulate.write import write_sky
+
+__all__ = ["EDGE_CASES", "SkyModel", "draw_source", "write_sky"]

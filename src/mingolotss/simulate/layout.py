@@ -1,0 +1,164 @@
+"""Where the fields of a simulated sky lie, and what each of them sees of a position.
+
+A field is a square array on a SIN projection (Calabretta & Greisen 2002, A&A 395, 1077,
+section 5.1.5) with a circle of coverage a little wider than the array's half-width: it is cut by
+the array's straight edges and leaves only the four corners empty.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mingolotss.simulate.model import SkyModel
+
+__all__ = ["BOX", "Field", "Floats", "View", "lay_fields", "view"]
+
+Floats = NDArray[np.float64]
+
+BOX = 240
+"""Side of an archive cutout of 0.1 degree, pixels."""
+
+_ROUND = 1.08  # radius of coverage over half-width
+_STEP = (1.66, 0.55)  # from a field to the next, half-widths; tilted so that an array's straight
+# edge meets the next one's round edge, where the four rules of choosing differ
+
+
+@dataclass(frozen=True)
+class Field:
+    """One mosaic: its name, its centre and its grid.
+
+    Attributes
+    ----------
+    name : str
+        As in LoTSS: ``P205+55``.
+    ra, dec : float, deg
+        Of the reference pixel, which is ``side // 2`` from 0 on both axes.
+    side : int, pixels
+    pixel_arcsec : float, arcsec
+    """
+
+    name: str
+    ra: float
+    dec: float
+    side: int
+    pixel_arcsec: float
+
+    @property
+    def radius(self) -> float:
+        """Radius of the coverage, pixels."""
+        return _ROUND * self.side / 2
+
+    def to_pixels(self, ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
+        """Project positions in degrees to pixels from 0; NaN for the far hemisphere."""
+        alpha, delta, delta0 = np.radians(ra - self.ra), np.radians(dec), math.radians(self.dec)
+        east = np.cos(delta) * np.sin(alpha)
+        north = np.sin(delta) * math.cos(delta0) - np.cos(delta) * math.sin(delta0) * np.cos(alpha)
+        near = np.sin(delta) * math.sin(delta0) + np.cos(delta) * math.cos(delta0) * np.cos(alpha)
+        scale = np.where(near > 0, math.degrees(1) * 3600 / self.pixel_arcsec, np.nan)
+        return self.side // 2 - east * scale, self.side // 2 + north * scale
+
+    def to_sky(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Return right ascension and declination, degrees, of pixels from 0."""
+        scale = math.radians(self.pixel_arcsec / 3600)
+        east, north = (self.side // 2 - x) * scale, (y - self.side // 2) * scale
+        near, delta0 = np.sqrt(1 - east**2 - north**2), math.radians(self.dec)
+        dec = np.arcsin(north * math.cos(delta0) + near * math.sin(delta0))
+        ra = np.arctan2(east, near * math.cos(delta0) - north * math.sin(delta0))
+        return (self.ra + np.degrees(ra)) % 360, np.degrees(dec)
+
+
+@dataclass(frozen=True)
+class View:
+    """What fields see of positions; every array has shape (fields, positions).
+
+    Attributes
+    ----------
+    x, y : float64 array, pixels from 0
+    held : bool array
+        The array holds the position, so that the archive offers a cutout.
+    offset : float64 array, arcsec
+        From the position to pixel ``(nx // 2, ny // 2)`` of the truncated cutout.
+    cut_x, cut_y : bool array
+        The array's edge truncates the cutout on that axis.
+    empty : float64 array
+        Share of NaN in the cutout, exact where it is 0 or 1, else to about 0.01.
+    depth : float64 array, pixels
+        From the position to the round edge; negative outside.
+    """
+
+    x: Floats
+    y: Floats
+    held: NDArray[np.bool_]
+    offset: Floats
+    cut_x: NDArray[np.bool_]
+    cut_y: NDArray[np.bool_]
+    empty: Floats
+    depth: Floats
+
+
+def lay_fields(model: SkyModel) -> list[Field]:
+    """Return the fields of a sky, from its middle outwards on a tilted hexagonal lattice."""
+    half = model.side / 2 * model.pixel_arcsec / 3600
+    reach = math.ceil(math.sqrt(model.field_count)) + 2
+    index = np.arange(-reach, reach + 1)
+    i, j = (a.ravel() for a in np.meshgrid(index, index))
+    turned = (
+        _STEP[0] / 2 - _STEP[1] * math.sqrt(0.75),
+        _STEP[0] * math.sqrt(0.75) + _STEP[1] / 2,
+    )
+    west = half * (i * _STEP[0] + j * turned[0])
+    north = half * (i * _STEP[1] + j * turned[1])
+    order = np.lexsort((i, j, np.round(np.hypot(west - 1e-6, north - 2e-6), 9)))
+    fields: list[Field] = []
+    for k in order[: model.field_count]:
+        dec = model.dec + north[k]
+        ra = (model.ra - west[k] / math.cos(math.radians(dec))) % 360
+        name = _free_name(ra, dec, {field.name for field in fields})
+        fields.append(Field(name, float(ra), float(dec), model.side, model.pixel_arcsec))
+    return fields
+
+
+def view(fields: list[Field], ra: Floats, dec: Floats) -> View:
+    """Say what the cutout of every position from every field would be.
+
+    Parameters
+    ----------
+    fields : list of Field
+    ra, dec : float64 array, shape (positions,), deg
+    """
+    return View(*map(np.stack, zip(*(_view(field, ra, dec) for field in fields), strict=True)))
+
+
+def _view(field: Field, ra: Floats, dec: Floats) -> tuple[NDArray[np.generic], ...]:
+    """See `View`, for one field."""
+    middle, side = field.side // 2, field.side
+    x, y = field.to_pixels(ra, dec)
+    with np.errstate(invalid="ignore"):
+        held = (np.abs(x + 0.5 - side / 2) < side / 2) & (np.abs(y + 0.5 - side / 2) < side / 2)
+    low_x, high_x = _span(np.where(held, x, middle), side)
+    low_y, high_y = _span(np.where(held, y, middle), side)
+    offset = np.hypot((low_x + high_x) // 2 - x, (low_y + high_y) // 2 - y) * field.pixel_arcsec
+    share = np.linspace(0, 1, 13)[:, None]
+    dx = low_x + share * (high_x - 1 - low_x) - middle
+    dy = low_y + share * (high_y - 1 - low_y) - middle
+    away = np.hypot(dx[:, None], dy[None, :])
+    empty = (away > field.radius).mean(axis=(0, 1))
+    depth = field.radius - np.hypot(x - middle, y - middle)
+    return x, y, held, offset, high_x - low_x < BOX, high_y - low_y < BOX, empty, depth
+
+
+def _span(centre: Floats, side: int) -> tuple[Floats, Floats]:
+    """Return first and last-but-one pixel of a cutout along one axis, cut at the array."""
+    middle = np.rint(centre)
+    return np.maximum(middle - BOX // 2, 0), np.minimum(middle + BOX // 2, side)
+
+
+def _free_name(ra: float, dec: float, taken: set[str]) -> str:
+    """Name a field after its centre in whole degrees, or the next free right ascension."""
+    for step in range(360):
+        name = f"P{(round(ra) + step) % 360:03d}{round(dec):+03d}"
+        if name not in taken:
+            return name
+    raise AssertionError(f"no free field name at {ra:.2f} {dec:+.2f}")

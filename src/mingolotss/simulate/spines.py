@@ -1,0 +1,97 @@
+"""The curves that jets and tails follow, in units of the source's half-length.
+
+A spine starts at the core and is a polyline of equally spaced points. A source has two: the
+*opening angle* between the far ends of the two, seen along their own directions, is 180 degrees
+for a straight source, above 90 for a wide-angle tail and below 60 for a narrow-angle one
+(Miley 1980, ARA&A 18, 165; Mingo et al. 2019, MNRAS 488, 2701, section 3).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from mingolotss.simulate.layout import Floats
+
+__all__ = ["POINTS", "Spine", "opening_angle", "straight", "swept"]
+
+POINTS = 400
+"""Points of a spine."""
+
+
+@dataclass(frozen=True)
+class Spine:
+    """A curve from the core outwards.
+
+    Attributes
+    ----------
+    x, y : float64 array, shape (POINTS,), half-lengths
+    angle : float64 array, shape (POINTS,), radians
+        Direction of travel, from the x axis towards the y axis.
+    """
+
+    x: Floats
+    y: Floats
+    angle: Floats
+
+
+def straight(
+    rng: np.random.Generator, direction: float, length: float, wiggle: float = 0.1
+) -> Spine:
+    """Follow a direction with gentle, growing wiggles.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    direction : float, radians
+    length : float, half-lengths
+    wiggle : float, radians
+        Typical change of direction on the way.
+    """
+    s = np.linspace(0, 1, POINTS)
+    waves, phase = rng.uniform(0.6, 1.7), rng.uniform(0, 2 * math.pi)
+    wave = np.sin(2 * math.pi * waves * s + phase) - math.sin(phase)
+    angle = direction + wiggle * (rng.normal() * s + wave * s**0.5)
+    return _follow(angle, length)
+
+
+def swept(
+    rng: np.random.Generator,
+    first: float,
+    last: float,
+    turn: tuple[float, float],
+    length: float,
+    wiggle: float = 0.1,
+) -> Spine:
+    """Leave along one direction and be bent into another.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    first, last : float, radians
+        Directions at the core and at the far end.
+    turn : (float, float)
+        Where along the spine the bend has its middle, and how gradual it is; shares of the length.
+    length : float, half-lengths
+    wiggle : float, radians
+    """
+    s = np.linspace(0, 1, POINTS)
+    bent = 1 / (1 + np.exp(-(s - turn[0]) / turn[1]))
+    bent = (bent - bent[0]) / (bent[-1] - bent[0])
+    waves, phase = rng.uniform(0.8, 2.2), rng.uniform(0, 2 * math.pi)
+    wave = np.sin(2 * math.pi * waves * s + phase) - math.sin(phase)
+    return _follow(first + (last - first) * bent + wiggle * wave * s, length)
+
+
+def opening_angle(one: Spine, two: Spine) -> float:
+    """Return the angle between two spines' far halves, degrees from 0 to 180."""
+    half = POINTS // 2
+    ends = [math.atan2(a.y[-1] - a.y[half], a.x[-1] - a.x[half]) for a in (one, two)]
+    apart = abs(ends[0] - ends[1]) % (2 * math.pi)
+    return math.degrees(min(apart, 2 * math.pi - apart))
+
+
+def _follow(angle: Floats, length: float) -> Spine:
+    """Walk from the core along the given directions."""
+    step = length / POINTS
+    return Spine(np.cumsum(np.cos(angle)) * step, np.cumsum(np.sin(angle)) * step, angle)
