@@ -84,8 +84,9 @@ def _read(path: Path) -> pa.Table:
                 "fetch or build it again"
             )
     for name in _TEXTS:
-        if name not in schema.names:
-            table = table.append_column(name, pa.nulls(len(table), pa.string()))
+        column = table[name] if name in schema.names else pa.nulls(len(table), pa.string())
+        table = table.drop_columns([name] if name in schema.names else [])
+        table = table.append_column(name, column.cast(pa.string()))
     return table.replace_schema_metadata(schema.metadata)
 
 
