@@ -1,0 +1,85 @@
+"""Which stamps overlap on the sky: neighbours within an angle, and chains of them.
+
+>>> overlaps([10.0, 10.01, 10.02, 40.0], [0.0, 0.0, 0.0, 0.0], 60.0).tolist()
+[[0, 1], [1, 2]]
+>>> group_overlaps([10.0, 10.01, 10.02, 40.0], [0.0, 0.0, 0.0, 0.0], 60.0).tolist()
+[0, 0, 0, 1]
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import numpy.typing as npt
+
+from mingolotss.sky import unit_vectors
+
+__all__ = ["Ints", "group_overlaps", "overlaps"]
+
+Ints = npt.NDArray[np.int64]
+
+
+def overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -> Ints:
+    """List the pairs of positions that are closer than `reach_arcsec`.
+
+    The sphere is cut into cubes as wide as the reach; only neighbours in the same or an adjoining
+    cube are compared, so the cost grows with the sources and their pairs, not with the square.
+
+    Parameters
+    ----------
+    ra, dec : float array, shape (n,), deg, ICRS
+    reach_arcsec : float
+
+    Returns
+    -------
+    int64 array, shape (pairs, 2)
+        Sorted; the first of each pair is the smaller.
+    """
+    points = unit_vectors(ra, dec)
+    chord = 2 * np.sin(np.radians(reach_arcsec / 3600) / 2)
+    if len(points) < 2 or chord <= 0:
+        return np.empty((0, 2), np.int64)
+    near = _in_adjoining_cubes(np.floor((points + 1) / chord).astype(np.int64) + 1)
+    apart = np.linalg.norm(points[near[:, 0]] - points[near[:, 1]], axis=1)
+    pairs: Ints = np.sort(near[apart < chord], axis=1)
+    return pairs[np.lexsort(pairs.T[::-1])]
+
+
+def group_overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -> Ints:
+    """Number the groups of positions that hang together by `overlaps`, in order of appearance.
+
+    Returns
+    -------
+    int64 array, shape (n,)
+    """
+    pairs = overlaps(ra, dec, reach_arcsec)
+    lowest = np.arange(np.size(ra))
+    while True:  # each turn joins neighbours and halves the chains
+        before = lowest.copy()
+        least = np.minimum(lowest[pairs[:, 0]], lowest[pairs[:, 1]])
+        np.minimum.at(lowest, pairs.ravel(), np.repeat(least, 2))
+        lowest = lowest[lowest]
+        if np.array_equal(before, lowest):
+            return np.unique(lowest, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def _in_adjoining_cubes(cubes: Ints) -> Ints:
+    """Pair the rows of `cubes`, shape (n, 3), that are equal or differ by at most 1 in each."""
+    side = int(cubes.max()) + 2
+    keys = (cubes[:, 0] * side + cubes[:, 1]) * side + cubes[:, 2]
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    found = []
+    for x, y, z in itertools.product((-1, 0, 1), repeat=3):
+        step = (x * side + y) * side + z
+        if step < 0:
+            continue  # the other of the two meets this pair
+        first = np.searchsorted(ordered, keys + step, "left")
+        count = np.searchsorted(ordered, keys + step, "right") - first
+        left = np.repeat(np.arange(len(keys)), count)
+        place = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        right = order[np.repeat(first, count) + place]
+        keep = left < right if step == 0 else slice(None)
+        found.append(np.stack([left, right], axis=1)[keep])
+    return np.concatenate(found)

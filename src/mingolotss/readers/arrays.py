@@ -1,0 +1,73 @@
+"""``load()``: a dataset on disk as plain numpy arrays, whatever it was written as.
+
+>>> load("no/such/place")
+Traceback (most recent call last):
+    ...
+mingolotss.errors.DatasetError: load a dataset from no/such/place: there is nothing there; ...
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mingolotss.errors import DatasetError, InputError
+from mingolotss.readers.batches import FOLDER, is_batches, mend_names, read_batches
+from mingolotss.readers.parquet import files, read_parquet
+from mingolotss.readers.samples import Arrays
+
+__all__ = ["Arrays", "load", "open_arrays"]
+
+
+def load(root: str | Path, split: str = "all", *, published_names: bool = False) -> Arrays:
+    """Load the images and labels of one split.
+
+    Parameters
+    ----------
+    root : path
+        A folder that ``mingolotss build`` or ``export`` wrote, one that holds
+        ``mingo-batches-py``, that folder itself, or one Parquet file.
+    split : {"train", "test", "all"}
+        Or another split that the dataset has, such as "val".
+    published_names : bool
+        Keep the published dataset's names of classes 1 and 2, which it has the wrong way round.
+
+    Returns
+    -------
+    Arrays
+        ``images`` (uint8, shape (n, ny, nx)), ``labels`` (int64, shape (n,)), ``classes``...
+
+    Raises
+    ------
+    DatasetError
+        There is no dataset, or it is damaged.
+    InputError
+        The dataset has no such split.
+    """
+    arrays = open_arrays(root, split, published_names=published_names)
+    return replace(arrays, images=np.asarray(arrays.images))
+
+
+def open_arrays(root: str | Path, split: str = "all", *, published_names: bool = False) -> Arrays:
+    """Do as ``load``, leaving images in their files where the format allows."""
+    place = Path(root).expanduser()
+    arrays = _read(place, split)
+    if not len(arrays) and split not in ("train", "test", "all"):
+        raise InputError(f"load a dataset from {place}: it has no split {split!r}")
+    return replace(arrays, classes=mend_names(arrays.classes, published_names=published_names))
+
+
+def _read(place: Path, split: str) -> Arrays:
+    """Read the first format found; batches first, since they need no decoding."""
+    for folder in (place / FOLDER, place):
+        if is_batches(folder):
+            return read_batches(folder, split)
+    if stamps := files(place):
+        return read_parquet(stamps, split)
+    found = f"there is no {FOLDER} and no Parquet" if place.exists() else "there is nothing there"
+    raise DatasetError(
+        f"load a dataset from {place}: {found}; give a folder that mingolotss build wrote, "
+        "or download=True to a dataset class"
+    )

@@ -1,0 +1,131 @@
+"""Read batches: six pickled dicts and their ``batches.meta``, ours or the published ones.
+
+What is not here: unpickling (``pickles.py``), downloading (``download.py``).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mingolotss.errors import DatasetError
+from mingolotss.readers.pickles import load_pickle
+from mingolotss.readers.samples import MINGO_CLASSES, PUBLISHED_CLASSES, Arrays, concatenate
+
+__all__ = ["FOLDER", "is_batches", "mend_names", "read_batches"]
+
+FOLDER = "mingo-batches-py"
+_LOG = logging.getLogger("mingolotss")
+
+
+def is_batches(folder: Path) -> bool:
+    """Say whether `folder` itself holds batches."""
+    return (folder / "batches.meta").is_file()
+
+
+def read_batches(folder: Path, split: str = "all") -> Arrays:
+    """Read the batches of one split, in the order of their numbers.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ``batches.meta``, ``data_batch_1``... and ``test_batch``.
+    split : {"train", "test", "all"}
+
+    Raises
+    ------
+    DatasetError
+        A batch is absent, is not what a batch is, or its parts disagree.
+    """
+    classes = _classes(folder / "batches.meta")
+    return concatenate([_read_batch(path, classes) for path in _files(folder, split)])
+
+
+def mend_names(classes: tuple[str, ...], *, published_names: bool) -> tuple[str, ...]:
+    """Put the names of the published dataset's classes 1 and 2 right, or keep them wrong."""
+    if classes not in (MINGO_CLASSES, PUBLISHED_CLASSES):
+        return classes
+    if classes == PUBLISHED_CLASSES and not published_names:
+        _note_names()
+    return PUBLISHED_CLASSES if published_names else MINGO_CLASSES
+
+
+@cache
+def _note_names() -> None:
+    """Tell the user once in a session."""
+    _LOG.warning(
+        "MingoLoTSS: the published names of classes 1 and 2 are the wrong way round; here 1 is "
+        "FRI NAT and 2 is FRI WAT, as in the catalogue (published_names=True keeps the old ones)"
+    )
+
+
+def _files(folder: Path, split: str) -> list[Path]:
+    train = sorted(
+        (path for path in folder.glob("data_batch_*") if path.name[11:].isdigit()),
+        key=lambda path: int(path.name[11:]),
+    )
+    chosen = {"train": train, "test": [folder / "test_batch"]}
+    files = chosen.get(split, [*train, folder / "test_batch"])
+    if not files or not all(path.is_file() for path in files):
+        absent = next((path.name for path in files if not path.is_file()), "data_batch_1")
+        raise DatasetError(f"read {folder}: no {absent}; fetch or build the dataset again")
+    return files
+
+
+def _classes(path: Path) -> tuple[str, ...]:
+    meta = load_pickle(path)
+    names = meta.get("label_names") if isinstance(meta, dict) else None
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise DatasetError(f"read {path}: no list of label_names in it; fetch or build it again")
+    return tuple(names)
+
+
+def _read_batch(path: Path, classes: tuple[str, ...]) -> Arrays:
+    batch = load_pickle(path)
+    if not isinstance(batch, dict) or "data" not in batch:
+        raise DatasetError(f"read {path}: no dict with 'data' in it; fetch or build it again")
+    images = _images(path, batch["data"])
+    labels = np.asarray(batch.get("labels", batch.get("fine_labels", ())))
+    if labels.shape != images.shape[:1] or (labels.size and labels.dtype.kind not in "iu"):
+        raise DatasetError(
+            f"read {path}: {len(images)} images and labels of shape {labels.shape}, "
+            f"type {labels.dtype}; fetch or build it again"
+        )
+    filenames = _texts(batch.get("filenames"), len(images))
+    # Published batches carry the whole catalogue's src_ids; the file's name has the source in it.
+    sources = _texts(batch.get("src_ids"), len(images)) or tuple(
+        name.split("_", 1)[0] for name in filenames
+    )
+    split = "test" if path.name == "test_batch" else "train"
+    return Arrays(
+        images, labels.astype(np.int64), classes, sources, filenames, (split,) * len(images)
+    )
+
+
+def _images(path: Path, data: Any) -> NDArray[np.uint8]:
+    """Make (n, side, side) of rows of side * side pixels: one array, or a list of them."""
+    rows = {np.shape(row) for row in data} if isinstance(data, list) else {np.shape(data)[1:]}
+    stack: NDArray[Any] = np.asarray(data) if len(rows) == 1 else np.empty(0)
+    side = math.isqrt(stack.shape[-1])
+    if stack.ndim != 2 or stack.dtype != np.uint8 or side * side != stack.shape[-1] or not side:
+        found = f"{stack.dtype} of shape {stack.shape}" if stack.ndim > 1 else f"rows of {rows}"
+        raise DatasetError(
+            f"read {path}: 'data' should be uint8, one square image a row, and is {found:.80}; "
+            "fetch or build it again"
+        )
+    return stack.reshape(-1, side, side)
+
+
+def _texts(values: Any, count: int) -> tuple[str, ...]:
+    """Take `values` for the names of `count` images if that is what they are."""
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
+    if not isinstance(values, (list, tuple)) or len(values) != count:
+        return ()
+    return tuple(str(value) for value in values)

@@ -1,0 +1,164 @@
+"""Splits: nothing that shares pixels is on both sides, classes keep their shares, seeds decide."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mingolotss.errors import InputError
+from mingolotss.overlap import group_overlaps, overlaps
+from mingolotss.splits import STAMP_ARCSEC, SplitPlan, published_split
+
+SHARED = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[2] / "shared"))
+CATALOGUE = SHARED / "data/Mingo19_LoMorph_Cat.fits"
+needs_catalogue = pytest.mark.skipif(
+    not CATALOGUE.exists(), reason=f"needs the real catalogue, {CATALOGUE}"
+)
+CLASSES = {
+    ("FR1",): 0, ("FR1", "NAT"): 1, ("FR1", "WAT"): 2, ("FR1", "Small"): 3, ("FR2",): 4,
+    ("FR2", "Small"): 5, ("D-D",): 6, ("Indeterminate",): 7, ("Indeterminate", "Small"): 8,
+    ("Small",): 9,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def real():
+    table = Table.read(CATALOGUE)
+    flags = ("FR1", "FR2", "Indeterminate", "Small", "NAT", "WAT", "D-D")
+    on = np.array([np.char.strip(np.asarray(table[f]).astype(str)) for f in flags])
+    on = np.isin(np.char.lower(on), ["true", "1", "1.0", "t"])
+    order = ("FR1", "FR2", "D-D", "Indeterminate", "NAT", "WAT", "Small")
+    sets = [tuple(f for f in order if column[flags.index(f)]) for column in on.T]
+    labels = np.array([CLASSES[found] for found in sets])
+    return labels, np.asarray(table["RA"], float), np.asarray(table["DEC"], float)
+
+
+def brute(ra, dec, reach):
+    """List close pairs by comparing everybody with everybody, with astropy's separation."""
+    sky = SkyCoord(ra, dec, unit="deg")
+    apart = sky[:, None].separation(sky[None, :]).arcsec
+    return [list(pair) for pair in np.argwhere(np.triu(apart < reach, 1)).tolist()]
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.integers(0, 1000), st.sampled_from([0.0, 89.9, -89.99, 52.0]), st.sampled_from([60, 225, 9e3])
+)
+def test_pairs_are_those_of_brute_force(seed, dec, reach):
+    """At the equator, at the poles, across ra 0."""
+    rng = np.random.default_rng(seed)
+    ra, decs = rng.normal(0, 1, 60) % 360, np.clip(dec + rng.normal(0, 0.3, 60), -90, 90)
+    assert overlaps(ra, decs, reach).tolist() == brute(ra, decs, reach)
+
+
+def test_groups_are_chains(seed=1):
+    """Two sources are in one group exactly if a chain of overlaps joins them."""
+    rng = np.random.default_rng(seed)
+    ra, dec = rng.uniform(10, 11, 300), rng.uniform(0, 1, 300)
+    groups = group_overlaps(ra, dec, 150)
+    reached = {index: {index} for index in range(300)}
+    for _ in range(300):
+        before = sum(map(len, reached.values()))
+        for left, right in overlaps(ra, dec, 150).tolist():
+            both = reached[left] | reached[right]
+            reached[left] = reached[right] = both
+        if sum(map(len, reached.values())) == before:
+            break
+    for index in range(300):
+        assert set(np.flatnonzero(groups == groups[index])) == reached[index]
+    assert len(np.unique(groups)) < 300
+
+
+def leaks(names, ra, dec, reach=STAMP_ARCSEC):
+    """Count the pairs that share pixels and stand on different sides."""
+    pairs = overlaps(ra, dec, reach)
+    return int((names[pairs[:, 0]] != names[pairs[:, 1]]).sum())
+
+
+@needs_catalogue
+def test_the_real_catalogue_has_the_pairs_of_the_design(real):
+    """221 pairs within 112 arcsec; more whose stamps overlap at all."""
+    _, ra, dec = real
+    assert len(overlaps(ra, dec, 112)) == 221
+    assert len(overlaps(ra, dec, STAMP_ARCSEC)) == len(brute(ra, dec, STAMP_ARCSEC))
+
+
+@needs_catalogue
+@pytest.mark.parametrize(
+    "text", ["stratified", "stratified:train=0.7,val=0.1,test=0.2,seed=5", "k-fold:folds=10,seed=2"]
+)
+def test_a_naive_split_of_the_real_catalogue_leaks_and_ours_does_not(real, text):
+    """The same shares dealt out at random leak hundreds of pairs; grouped, none."""
+    labels, ra, dec = real
+    plan = SplitPlan.parse(text)
+    names = plan.assign(labels, ra, dec)
+    naive = np.random.default_rng(0).permutation(names)
+    assert leaks(names, ra, dec) == 0
+    assert leaks(naive, ra, dec) > 100
+    assert leaks(published_split(np.arange(5805), 5805), ra, dec) > 0
+    for label in range(10):
+        for name, share in plan.targets.items():
+            got = ((labels == label) & (names == name)).sum()
+            assert abs(got - share * (labels == label).sum()) < 1.5, (label, name, got)
+
+
+@needs_catalogue
+def test_the_published_split_has_the_published_test_set(real):
+    """805 sources, 180 FRI and 66 FRII (labels 0 to 2, and 4)."""
+    labels, _, _ = real
+    test = labels[published_split(np.arange(5805), 5805) == "test"]
+    assert (len(test), np.isin(test, (0, 1, 2)).sum(), (test == 4).sum()) == (805, 180, 66)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6), st.integers(2, 6), st.integers(1, 120))
+def test_crowded_skies_never_leak_and_lose_nobody(seed, folds, count):
+    """Where most sources overlap the shares give way, never the grouping."""
+    rng = np.random.default_rng(seed)
+    ra, dec = rng.uniform(10, 10.6, count), rng.uniform(0, 0.6, count)
+    names = SplitPlan("k-fold", folds=folds, seed=seed).assign(rng.integers(-1, 3, count), ra, dec)
+    assert leaks(names, ra, dec) == 0
+    assert set(names) <= {f"fold-{fold}" for fold in range(folds)}
+
+
+def test_the_seed_decides_and_nothing_else():
+    """Same seed, same split; another seed, another; the order of columns does not matter."""
+    rng = np.random.default_rng(0)
+    labels, ra, dec = rng.integers(0, 4, 400), rng.uniform(0, 90, 400), rng.uniform(0, 50, 400)
+    first = SplitPlan.parse("stratified:seed=1").assign(labels, ra, dec)
+    assert (first == SplitPlan.parse("stratified:seed=1").assign(labels, ra, dec)).all()
+    assert (first != SplitPlan.parse("stratified:seed=2").assign(labels, ra, dec)).any()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["published", "stratified:train=0.7,val=0.1,test=0.2,seed=5,reach=225", "k-fold:folds=3,seed=9,reach=60"],
+)
+def test_a_plan_is_recorded_as_it_is_read(text):
+    """What the manifest records makes the same split again."""
+    assert SplitPlan.parse(text).text == text
+    assert SplitPlan.parse(SplitPlan.parse(text).text) == SplitPlan.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("random", "no kind 'random'; there are published, stratified, k-fold"),
+        ("stratified:train=0.8,test=0.8", "sum to 1, not 1.6"),
+        ("stratified:train=1.5,test=-0.5", "above 0"),
+        ("k-fold:folds=1", "folds of 2 or more"),
+        ("k-fold:train=0.5", "k-fold takes no train"),
+        ("stratified:train=half", "'half' is no number"),
+    ],
+)
+def test_a_wrong_plan_is_one_line(text, found):
+    """The line repeats what was given."""
+    with pytest.raises(InputError, match=found):
+        SplitPlan.parse(text)
