@@ -48,7 +48,10 @@ def main(folder: Path, sources: int, side: int = 240) -> None:
         rms = np.full((side, side), 7e-5)
         (folder / f"{name}_P1-mosaic-rms.fits").write_bytes(fits_bytes(rms, header))
     table = Table({"Source_Name": names, "RA": ra, "DEC": dec})
-    table["LM_dec_size"], table["LM_Flux"] = rng.uniform(5, 200, sources), rng.uniform(1, 99, sources)
+    table["LM_dec_size"], table["LM_Flux"] = (
+        rng.uniform(5, 200, sources),
+        rng.uniform(1, 99, sources),
+    )
     for flag in FLAGS:
         table[flag] = [flag in SETS[i % 10] for i in range(sources)]
     table.write(folder / "catalogue.fits", overwrite=True)

@@ -7,10 +7,10 @@ import pickle
 import numpy as np
 import pytest
 from PIL import Image
-from readers_data import CLASSES, PUBLISHED, header, make_images, png, write_batches, write_stamps
 
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.readers.arrays import load
+from readers_data import CLASSES, PUBLISHED, header, make_images, png, write_batches, write_stamps
 
 torch = pytest.importorskip("torch", reason="needs mingolotss[torch]")
 from torch.utils.data import ConcatDataset, DataLoader, Subset  # noqa: E402
@@ -118,7 +118,7 @@ def test_a_loader_shuffles_and_subsets_and_joins(root):
     joined = ConcatDataset([Subset(dataset, range(10, 30)), dataset])
     for images, labels in DataLoader(joined, batch_size=16, shuffle=True):
         for image, label in zip(images, labels, strict=True):
-            same = np.flatnonzero((IMAGES == image.numpy()).all(axis=(1, 2)))
+            same = np.flatnonzero((image.numpy() == IMAGES).all(axis=(1, 2)))
             assert [LABELS[index] for index in same] == [label]
 
 

@@ -49,7 +49,9 @@ def brute(ra, dec, reach):
 
 @settings(deadline=None, max_examples=30)
 @given(
-    st.integers(0, 1000), st.sampled_from([0.0, 89.9, -89.99, 52.0]), st.sampled_from([60, 225, 9e3])
+    st.integers(0, 1000),
+    st.sampled_from([0.0, 89.9, -89.99, 52.0]),
+    st.sampled_from([60, 225, 9e3]),
 )
 def test_pairs_are_those_of_brute_force(seed, dec, reach):
     """At the equator, at the poles, across ra 0."""
@@ -139,7 +141,11 @@ def test_the_seed_decides_and_nothing_else():
 
 @pytest.mark.parametrize(
     "text",
-    ["published", "stratified:train=0.7,val=0.1,test=0.2,seed=5,reach=225", "k-fold:folds=3,seed=9,reach=60"],
+    [
+        "published",
+        "stratified:train=0.7,val=0.1,test=0.2,seed=5,reach=225",
+        "k-fold:folds=3,seed=9,reach=60",
+    ],
 )
 def test_a_plan_is_recorded_as_it_is_read(text):
     """What the manifest records makes the same split again."""

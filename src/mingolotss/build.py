@@ -86,7 +86,7 @@ class Plan:
         size = min(4096, max(64, -(-n // 16)))
         order: Sequence[int] = range(n)
         if not isinstance(self.service, FolderService):
-            first = [offer[0].image if offer else "" for offer in self.offers]
+            first = np.array([offer[0].image if offer else "" for offer in self.offers])
             order = np.lexsort((self.catalogue.dec, first)).tolist()
         return [sorted(order[start : start + size]) for start in range(0, n, size)]
 
@@ -244,11 +244,8 @@ def _catalogue(
 ) -> Catalogue:
     if isinstance(given, Catalogue):
         return given
-    if given is not None and recipe.catalogue.names == "":
-        return read_catalogue(given, recipe.catalogue.columns, recipe.rules)
     if given is not None:
-        rules = recipe.rules
-        return read_catalogue(given, recipe.catalogue.columns, rules)
+        return read_catalogue(given, recipe.catalogue.columns, recipe.rules)
     if recipe.catalogue.names and isinstance(service, FolderService):
         rules = recipe.rules if isinstance(recipe.rules, ColumnRules) else None
         return catalogue_from_names(
@@ -285,7 +282,7 @@ def _done(planned: Plan, index: int) -> bool:
         if key != task.key or not (planned.out / "stamps" / part_name(index)).exists():
             return False
         used = {path for offer in task.offers for c in offer for path in (c.image, c.rms) if path}
-        return all(os.stat(path).st_mtime_ns <= made for path in used if "://" not in path)
+        return all(Path(path).stat().st_mtime_ns <= made for path in used if "://" not in path)
     except (OSError, pa.ArrowException):
         return False
 

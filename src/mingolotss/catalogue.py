@@ -321,7 +321,7 @@ def _floats(table: _Table, column: str, unit: str) -> Floats:
         if getattr(values, "unit", None):
             values = values.to(unit) if hasattr(values, "to") else values.quantity.to(unit)
             values = values.value
-        if np.ma.isMaskedArray(values):
+        if isinstance(values, np.ma.MaskedArray):
             values = values.astype(float).filled(math.nan)
         return np.asarray(values, float)
     except (ValueError, TypeError, AttributeError) as error:
@@ -344,8 +344,8 @@ def _labels(
 
 
 def _booleans(values: Any, column: str, names: Sequence[str]) -> npt.NDArray[np.bool_]:
-    if np.ma.isMaskedArray(values):
-        values = values.filled(False) if values.dtype.kind == "b" else values.filled(0)
+    if isinstance(values, np.ma.MaskedArray):
+        values = values.filled(values.dtype.type())
     array = np.asarray(values)
     if array.dtype.kind == "b":
         return array

@@ -4,14 +4,13 @@ Columns: source, field, verdict, by, date, note. The verdict ``accept`` takes th
 ``reject`` leaves the source out of the dataset; ``label`` questions a label and changes nothing
 (the note says what it looks like).
 
->>> parse_decisions(io.StringIO("source,field,verdict,by,date,note\\nA,P1,accept,me,2026-01-02,\\n"))
+>>> parse_decisions(["source,field,verdict,by,date,note", "A,P1,accept,me,2026-01-02,"])
 {'A': Decision(source='A', field='P1', verdict='accept', by='me', date='2026-01-02', note='')}
 """
 
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from mingolotss.build import Build, Mapper, Progress, build
 from mingolotss.readers.arrays import load
 from mingolotss.report.montage import write_montage
@@ -53,5 +55,5 @@ def demo(
         progress=progress,
     )  # fmt: skip
     data = load(out, split="all")
-    write_montage(out / "montage.png", data.images, data.labels, data.classes)
+    write_montage(out / "montage.png", np.asarray(data.images), data.labels, data.classes)
     return made

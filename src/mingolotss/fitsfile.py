@@ -37,7 +37,7 @@ _CARD = 80
 _MAX_HEADER = 64 * BLOCK * 4
 _MAX_PIXELS = 2**31
 _GZIP = b"\x1f\x8b"
-_FLOATS = {-32: np.dtype(">f4"), -64: np.dtype(">f8")}
+_FLOATS: dict[int, np.dtype[Any]] = {-32: np.dtype(">f4"), -64: np.dtype(">f8")}
 _FOREIGN = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, zlib.error)
 
 
@@ -147,13 +147,15 @@ def plain_layout(raw: bytes | memoryview, path: str = "") -> PlainLayout | None:
     end = _header_end(raw, path)
     header = bytes(raw[:end])
     cards = _cards(header)
-    dtype = _FLOATS.get(_integer(cards, b"BITPIX", 0))
+    dtype: np.dtype[Any] | None = _FLOATS.get(_integer(cards, b"BITPIX", 0))
     axes = [_integer(cards, b"NAXIS%d" % i, 0) for i in range(1, _integer(cards, b"NAXIS", 0) + 1)]
     scaled = cards.get(b"BSCALE", b"1"), cards.get(b"BZERO", b"0")
     if dtype is None or len(axes) < 2 or min(axes) < 1 or max(axes[2:], default=1) > 1:
         return None
-    if float(scaled[0]) != 1 or float(scaled[1]) != 0 or b"PCOUNT" in cards and (
-        _integer(cards, b"PCOUNT", 0) != 0
+    if (
+        float(scaled[0]) != 1
+        or float(scaled[1]) != 0
+        or (b"PCOUNT" in cards and (_integer(cards, b"PCOUNT", 0) != 0))
     ):
         return None
     return PlainLayout(header, end, dtype, (axes[1], axes[0]))

@@ -19,7 +19,9 @@ from mingolotss.model import FloatImage
 __all__ = ["background2d_noise", "sigma_clipped_noise"]
 
 
-def sigma_clipped_noise(image: FloatImage, *, sigma: float = 3.0, iterations: int = 5) -> FloatImage:
+def sigma_clipped_noise(
+    image: FloatImage, *, sigma: float = 3.0, iterations: int = 5
+) -> FloatImage:
     """Return the standard deviation of an image without its bright pixels.
 
     Parameters

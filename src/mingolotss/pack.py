@@ -128,9 +128,7 @@ def _batches(
     write_archive(out / settings.archive, folder, names)
 
 
-def _pixels(
-    out: Path, parts: int, rows: npt.NDArray[np.int64], side: int
-) -> npt.NDArray[np.uint8]:
+def _pixels(out: Path, parts: int, rows: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.uint8]:
     """Return the images of some catalogue rows, in their order, shape (n, side * side)."""
     pixels = np.empty((len(rows), side * side), np.uint8)
     where = {row: index for index, row in enumerate(rows.tolist())}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,11 +20,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mingolotss.decisions import Decision
 from mingolotss.errors import ImageError, ServiceError
-from mingolotss.files import PART, safe_name
+from mingolotss.files import safe_name
 from mingolotss.manifest import CANDIDATES, MANIFEST, stamp_schema, write_table
 from mingolotss.model import Candidate, Cutout, FloatImage, Source
 from mingolotss.noise import background2d_noise, sigma_clipped_noise
@@ -155,9 +154,7 @@ def _read(works: Sequence[_Work], task: Task) -> None:
     pairs = [(work, offer) for work in works for offer in work.offers]
     wanted = [Wanted(offer.candidate, work.source) for work, offer in pairs]
     answers = cutouts(task.service, wanted, task.recipe.images.size_arcmin / 60)
-    needs_rms = (
-        task.recipe.noise.method == "rms-map" and task.recipe.noise.otherwise == "reject"
-    )
+    needs_rms = task.recipe.noise.method == "rms-map" and task.recipe.noise.otherwise == "reject"
     usable: list[tuple[_Work, _Offer]] = []
     for (work, offer), answer in zip(pairs, answers, strict=True):
         if isinstance(answer, Cutout):
@@ -282,9 +279,7 @@ def _noise(cutout: Cutout, recipe: Recipe) -> FloatImage:
     return sigma_clipped_noise(cutout.image, sigma=settings.sigma, iterations=settings.iterations)
 
 
-def _finish(
-    works: Sequence[_Work], images: FloatImage, noise: FloatImage, recipe: Recipe
-) -> None:
+def _finish(works: Sequence[_Work], images: FloatImage, noise: FloatImage, recipe: Recipe) -> None:
     """Run the recipe's steps on a stack and hand each source its stamp."""
     with np.errstate(invalid="ignore"):
         peaks = np.fmax.reduce(images, axis=(-2, -1)).tolist()
@@ -304,9 +299,7 @@ def _finish(
         )
 
 
-def _enter(
-    ledger: dict[str, list[Any]], images: list[bytes], work: _Work, task: Task
-) -> None:
+def _enter(ledger: dict[str, list[Any]], images: list[bytes], work: _Work, task: Task) -> None:
     """Add a source's row to the ledger, and its image if it has one."""
     source, written = work.source, not work.reason
     row: dict[str, Any] = {

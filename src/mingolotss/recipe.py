@@ -33,7 +33,8 @@ from mingolotss.stamp import check_step
 
 __all__ = ["FORMATS", "Recipe", "load_recipe", "recipe_names"]
 
-FORMATS = ("png", "csv", "batches", "parquet")
+Format = Literal["png", "csv", "batches", "parquet"]
+FORMATS: tuple[Format, ...] = ("png", "csv", "batches", "parquet")
 
 
 class _Settings(BaseModel):
@@ -180,7 +181,7 @@ class Recipe(_Settings):
     stamp: StampSettings = StampSettings()
     steps: tuple[StepSettings, ...] = ()
     batches: BatchSettings = BatchSettings()
-    formats: tuple[Literal["png", "csv", "batches", "parquet"], ...] = FORMATS
+    formats: tuple[Format, ...] = FORMATS
 
     @model_validator(mode="after")
     def _steps_exist(self) -> Recipe:

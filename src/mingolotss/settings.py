@@ -49,9 +49,7 @@ class Settings:
     classes: tuple[str, ...]
 
     @classmethod
-    def of(
-        cls, recipe: Recipe, catalogue: Catalogue, service: str, limit: int | None
-    ) -> Settings:
+    def of(cls, recipe: Recipe, catalogue: Catalogue, service: str, limit: int | None) -> Settings:
         """Gather the settings of a build."""
         name = Path(catalogue.path).name
         digest = catalogue.sha256

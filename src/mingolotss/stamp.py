@@ -173,5 +173,6 @@ def finish(stack: Stack, kind: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.bo
             f"the steps leave images of {stack.image.shape[-1]} pixels where the stamp has "
             f"{stack.side}: a recipe with pixel_arcsec needs the step 'bin'"
         )
+    pixels: npt.NDArray[Any]
     pixels = to_uint8(stack.image) if kind == "uint8" else stack.image.astype(np.float32)
-    return pixels, ~pixels.any(axis=(-2, -1))
+    return pixels, np.asarray(~pixels.any(axis=(-2, -1)))

@@ -20,8 +20,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from astropy.wcs import WCS, WCSSUB_CELESTIAL, WcsError, Wcsprm
-from astropy.wcs import FITSFixedWarning
+from astropy.wcs import WCS, WCSSUB_CELESTIAL, FITSFixedWarning, WcsError, Wcsprm
 
 from mingolotss.errors import NoWCSError
 from mingolotss.sky import Floats
@@ -47,7 +46,9 @@ class SkyWCS:
                 warnings.simplefilter("ignore", FITSFixedWarning)
                 prm, self._transform = _parse(header)
         except (WcsError, ValueError, MemoryError, UnicodeError) as error:
-            raise NoWCSError(f"{_intro(path)} cannot be used: {_first(error)}", path=path) from error
+            raise NoWCSError(
+                f"{_intro(path)} cannot be used: {_first(error)}", path=path
+            ) from error
         if prm.naxis != 2 or prm.lng < 0 or prm.lat < 0:
             raise NoWCSError(
                 f"{_intro(path)} gives no position on the sky (no RA and DEC axes)", path=path

@@ -101,11 +101,13 @@ class _Tiled:
                     if getattr(hdu, "is_image", False) and hdu.header.get("NAXIS", 0) >= 2
                 )  # fmt: skip
         except StopIteration as error:
-            raise ImageError(f"open {path}: a FITS file without an image", path=str(path)) from error
+            raise ImageError(
+                f"open {path}: a FITS file without an image", path=str(path)
+            ) from error
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise ImageError(f"open {path}: damaged ({error}); fetch it again", path=str(path)) from (
-                error
-            )
+            raise ImageError(
+                f"open {path}: damaged ({error}); fetch it again", path=str(path)
+            ) from (error)
         *planes, ny, nx = self._hdu.shape
         if max(planes, default=1) > 1:
             raise ImageError(

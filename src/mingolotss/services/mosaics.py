@@ -89,7 +89,9 @@ class MosaicsService:
             folder = Path(self.root)
             if not folder.is_dir():
                 raise InputError(f"open the mosaics in {self.root}: there is no such folder")
-            paths = [str(path) for pattern in ("*.fits*", "*/*.fits*") for path in folder.glob(pattern)]
+            paths = [
+                str(path) for pattern in ("*.fits*", "*/*.fits*") for path in folder.glob(pattern)
+            ]
         found = pair_mosaics(paths)
         if not found:
             raise InputError(
@@ -177,8 +179,9 @@ class MosaicsService:
         if self.truncates:
             ny, nx = mosaic.shape
             low, high = (max(y0, 0), max(x0, 0)), (min(y0 + side, ny), min(x0 + side, nx))
-            boxes = [m and m.box(low[0], high[0], low[1], high[1]) for m in (mosaic, rms)]
-            return Cutout(boxes[0], boxes[1], mosaic.wcs, (low[1], low[0]))
+            box = low[0], high[0], low[1], high[1]
+            noise = None if rms is None else rms.box(*box)
+            return Cutout(mosaic.box(*box), noise, mosaic.wcs, (low[1], low[0]))
         image = _padded(mosaic, y0, x0, side)
         noise = None if rms is None else _padded(rms, y0, x0, side)
         return Cutout(image, noise, mosaic.wcs, (x0, y0))
@@ -224,7 +227,9 @@ def _list_remote(root: str) -> list[str]:
 
     try:
         system, path = fsspec.core.url_to_fs(root)
-        found = [p for pattern in ("*.fits*", "*/*.fits*") for p in system.glob(f"{path}/{pattern}")]
+        found = [
+            p for pattern in ("*.fits*", "*/*.fits*") for p in system.glob(f"{path}/{pattern}")
+        ]
         return [system.unstrip_protocol(p) for p in found]
     except ImportError as error:
         raise InputError(f"open the mosaics in {root}: {error}") from error

@@ -127,7 +127,7 @@ def write_archive(path: Path, folder: Path, names: Iterable[str]) -> None:
 
 
 def _interned(words: Sequence[str]) -> list[str]:
-    """Return strings of which equal ones are one object: pickle writes that, so it must not vary."""
+    """Return strings of which equal ones are one object: what pickle writes depends on it."""
     return [sys.intern(word) for word in words]
 
 

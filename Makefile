@@ -1,0 +1,42 @@
+# The two commands of the README are `make demo` and `make test`; each sets up what it needs in .venv.
+PYTHON ?= python3
+VENV   ?= .venv
+RUN    := $(VENV)/bin
+# The tests run PyTorch for real. Pinned, since a plain `torch` may bring several GB of CUDA.
+TORCH  ?= torch==2.13.0
+PIP    := $(RUN)/python -m pip install -q --disable-pip-version-check
+SOURCES ?= 600
+
+.PHONY: demo test check bench clean test-slow
+
+demo: $(VENV)/demo.ok
+	$(RUN)/mingolotss demo --out demo --sources $(SOURCES)
+
+test: $(VENV)/test.ok
+	$(RUN)/python -m pytest -n auto -m "not slow and not archive and not web and not readers"
+
+check: $(VENV)/test.ok
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/python -m pytest -q --doctest-glob='*.md' README.md CONTRIBUTING.md docs
+	$(RUN)/python -m pytest -q --doctest-modules src
+
+test-slow: $(VENV)/test.ok
+	$(RUN)/python -m pytest -m "slow and not archive and not web and not readers"
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV) || { echo "Python has no venv module: apt install python3-venv, or set PYTHON to one that has" >&2; rm -rf $(VENV); exit 2; }
+
+$(VENV)/demo.ok: pyproject.toml | $(VENV)/bin/python
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/test.ok: pyproject.toml | $(VENV)/bin/python
+	$(PIP) -U "pip>=25.1"
+	$(PIP) $(TORCH)
+	$(PIP) -e . --group dev
+	@touch $@ $(VENV)/demo.ok
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

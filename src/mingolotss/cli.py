@@ -1,0 +1,379 @@
+"""The command line: parse, call the library, print.
+
+Exit codes: 0 done; 1 finished, but more sources were rejected than `--max-rejected` allows, or
+`verify` found something wrong; 2 something given is wrong; 3 the far end failed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mingolotss.build import Build, Progress
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="mingolotss",
+    help="From a catalogue of radio galaxies to a machine-learning dataset.\n\n"
+    "Begin with: mingolotss demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+_RECIPE = typer.Argument(help="a shipped recipe (see `mingolotss recipes`) or a TOML file")
+_OUT = typer.Option("--out", "-o", help="folder of the build; made if it is not there")
+_CATALOGUE = typer.Option(
+    "--catalogue", "-c", help="FITS, VOTable, ECSV, CSV or Parquet; instead of the recipe's"
+)
+_SERVICE = typer.Option(
+    "--service", "-s", help="where images come from (see `mingolotss services`)"
+)
+_LIMIT = typer.Option("--limit", min=1, help="only the first N rows of the catalogue")
+_SET = typer.Option("--set", help="change one setting of the recipe: KEY=VALUE, e.g. noise.sigma=4")
+_FRESH = typer.Option("--fresh/--resume", help="start over, or go on where the last run stopped")
+_WORKERS = typer.Option("--workers", "-j", min=1, help="how many at once  [default: every core]")
+_PROCESSES = typer.Option("--processes", help="workers are processes instead of threads")
+_FORMATS = typer.Option("--formats", help="what to write: png,csv,batches,parquet")
+_DECISIONS = typer.Option("--decisions", help="a decisions.csv instead of the one in the build")
+_MAX_REJECTED = typer.Option(
+    "--max-rejected", min=0, help="how many sources may be rejected before the exit code is 1"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; every error a user can cause is one line and an exit code."""
+    try:
+        app(args=arguments, standalone_mode=True)
+    except KeyboardInterrupt:
+        _fail("stopped; the same command goes on where it was", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        from mingolotss.errors import MingoError, ServiceError
+
+        if not isinstance(error, MingoError):
+            raise
+        _fail(str(error), 3 if isinstance(error, ServiceError) else 2)
+
+
+def _fail(message: str, code: int) -> None:
+    sys.stderr.write(f"mingolotss: {' '.join(message.split())}\n")
+    sys.exit(code)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, _OUT] = Path("demo"),
+    sources: Annotated[int, typer.Option(min=10, help="galaxies in the catalogue")] = 600,
+    seed: Annotated[int, typer.Option(help="another seed is another sky")] = 1,
+    workers: Annotated[int | None, _WORKERS] = None,
+) -> None:
+    """Simulate a sky of radio galaxies and build the dataset from it: no network needed."""
+    from mingolotss.demo import demo as run_demo
+    from mingolotss.mappers import threads
+
+    with threads(workers) as mapper, _progress() as progress:
+        built = run_demo(out, sources=sources, seed=seed, mapper=mapper, progress=progress)
+    _say_built(built)
+    print(f"Look at it:  {out / 'montage.png'}   mingolotss status {out}")
+    print(
+        f'Load it:     mingolotss.MingoLoTSS("{out}") in PyTorch, mingolotss.load("{out}") in numpy'
+    )
+
+
+@app.command()
+def build(
+    recipe: Annotated[str, _RECIPE] = "mingolotss",
+    out: Annotated[Path, _OUT] = Path("dataset"),
+    catalogue: Annotated[Path | None, _CATALOGUE] = None,
+    service: Annotated[str | None, _SERVICE] = None,
+    limit: Annotated[int | None, _LIMIT] = None,
+    setting: Annotated[list[str] | None, _SET] = None,
+    formats: Annotated[str | None, _FORMATS] = None,
+    decisions: Annotated[Path | None, _DECISIONS] = None,
+    fresh: Annotated[bool, _FRESH] = False,
+    workers: Annotated[int | None, _WORKERS] = None,
+    processes: Annotated[bool, _PROCESSES] = False,
+    max_rejected: Annotated[int, _MAX_REJECTED] = 0,
+) -> None:
+    """Build a dataset: the whole job, resumed where an earlier run stopped."""
+    from mingolotss import mappers
+    from mingolotss.build import build as run_build
+
+    pool = mappers.processes if processes else mappers.threads
+    with pool(workers) as mapper, _progress() as progress:
+        built = run_build(
+            _recipe(recipe, setting, formats),
+            mapper=mapper,
+            progress=progress,
+            **_inputs(out, catalogue, service, limit, fresh, decisions),
+        )
+    _say_built(built)
+    if built.rejected > max_rejected:
+        print(
+            f"{built.rejected} rejected is more than --max-rejected {max_rejected} allows; "
+            f"see why: mingolotss status {out}"
+        )
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    recipe: Annotated[str, _RECIPE] = "mingolotss",
+    out: Annotated[Path, _OUT] = Path("dataset"),
+    catalogue: Annotated[Path | None, _CATALOGUE] = None,
+    service: Annotated[str | None, _SERVICE] = None,
+    limit: Annotated[int | None, _LIMIT] = None,
+    setting: Annotated[list[str] | None, _SET] = None,
+    formats: Annotated[str | None, _FORMATS] = None,
+    decisions: Annotated[Path | None, _DECISIONS] = None,
+    fresh: Annotated[bool, _FRESH] = False,
+) -> None:
+    """List every image on offer for every source, without fetching pixels."""
+    from mingolotss.build import plan as make_plan
+
+    planned = make_plan(
+        _recipe(recipe, setting, formats),
+        **_inputs(out, catalogue, service, limit, fresh, decisions),
+    )
+    print(f"{planned.covered} of {planned.sources} sources have an image")
+    _table(
+        ("images on offer", "sources"),
+        [(str(number), str(count)) for number, count in planned.field_counts().items()],
+    )
+    print(f"Every one of them: {out / 'candidates.parquet'}")
+
+
+@app.command()
+def status(
+    out: Annotated[Path, typer.Argument(help="folder of a build")],
+    rejected: Annotated[bool, typer.Option(help="name every rejected source")] = False,
+) -> None:
+    """Show what is done, what is left, what was rejected and why."""
+    from mingolotss.status import CASES, FLAGS
+    from mingolotss.status import status as look
+
+    found = look(out)
+    state = "finished" if found.packed and not found.left else "not finished: run build again"
+    print(f"{out}: {found.settings.recipe.title or found.settings.recipe.name}, {state}")
+    print(
+        f"{found.sources} sources: {found.written} written, {found.rejected} rejected, "
+        f"{found.left} left"
+    )
+    if found.classes:
+        _table(("class", "written"), [(n, str(c)) for n, c in found.classes.items()])
+    rows = [
+        (f"case {case}", CASES[case], str(found.cases.get(case, 0)), _eg(found, case))
+        for case in CASES
+    ]
+    rows += [(flag, FLAGS[flag], str(n), _eg(found, flag)) for flag, n in found.flags.items()]
+    _table(("what", "meaning", "sources", "e.g."), rows)
+    if found.rejections:
+        reasons = [(s, reason, str(n)) for (s, reason), n in found.reasons().items()]
+        _table(("rejected at", "why", "sources"), reasons)
+        for source, stage, reason in found.rejections if rejected else found.rejections[:3]:
+            print(f"{source} ({stage}): {reason}")
+        if not rejected and len(found.rejections) > 3:
+            print(f"... all {len(found.rejections)}: mingolotss status {out} --rejected")
+
+
+@app.command()
+def verify(
+    path: Annotated[Path, typer.Argument(help="folder of a build, or an archive of batches")],
+) -> None:
+    """Check every checksum, count and image against the manifest."""
+    from mingolotss.verify import verify as check
+
+    found = check(path)
+    for problem in found.problems:
+        print(problem)
+    good = "all good" if found.good else f"{len(found.problems)} problems"
+    print(f"{path}: {found.files} files and {found.images} images checked, {good}")
+    if not found.good:
+        raise typer.Exit(1)
+
+
+@app.command()
+def classes(
+    recipe: Annotated[str, _RECIPE] = "mingolotss",
+    catalogue: Annotated[Path | None, _CATALOGUE] = None,
+) -> None:
+    """List the classes of a recipe, and how many sources of a catalogue are in each."""
+    from mingolotss.catalogue import read_catalogue
+    from mingolotss.recipe import load_recipe
+
+    loaded = load_recipe(recipe)
+    known = loaded.classes.table
+    if catalogue is None:
+        if not known:
+            print(f"the recipe {loaded.name} has no classes of its own: the dataset is unlabelled")
+            return
+        rows = [(str(c.label), c.name, " + ".join(c.flags) or c.value, c.note) for c in known]
+        _table(("label", "class", "from", "what it looks like"), rows)
+        return
+    read = read_catalogue(catalogue, loaded.catalogue.columns, loaded.rules)
+    how = {c.label: " + ".join(c.flags) or c.value for c in known}
+    rows = [
+        (str(label), name, how.get(label, ""), str(count))
+        for label, (name, count) in enumerate(zip(read.classes, read.counts(), strict=True))
+    ]
+    _table(("label", "class", "from", "count"), [*rows, ("", "all", "", str(len(read)))])
+
+
+@app.command()
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="print this recipe, to start your own")] = None,
+) -> None:
+    """List the shipped recipes, or print one."""
+    from importlib.resources import files
+
+    from mingolotss.recipe import load_recipe, recipe_names
+
+    if name is not None:
+        load_recipe(name)
+        path = (
+            Path(name) if name.endswith(".toml") else files("mingolotss.recipes") / f"{name}.toml"
+        )
+        print(path.read_text(encoding="utf-8"), end="")
+        return
+    _table(("recipe", "what it makes"), [(n, load_recipe(n).summary) for n in recipe_names()])
+    print("See one:  mingolotss recipes NAME     Make your own: save it as MINE.toml and change it")
+
+
+@app.command()
+def services() -> None:
+    """List the image services, one line each."""
+    from mingolotss.services import SERVICES
+
+    _table(
+        ("service", "where images come from"),
+        [(name, SERVICES.summary(name)) for name in SERVICES.names()],
+    )
+
+
+def _recipe(name: str, changes: Sequence[str] | None, formats: str | None) -> Any:
+    from mingolotss.errors import RecipeError
+    from mingolotss.recipe import load_recipe
+
+    loaded, parsed = load_recipe(name), {}
+    for change in changes or ():
+        key, equals, value = change.partition("=")
+        if not equals:
+            raise RecipeError(f"--set {change}: expected KEY=VALUE, e.g. noise.sigma=4")
+        parsed[key.strip()] = _value(value.strip())
+    if formats is not None:
+        parsed["formats"] = [one.strip() for one in formats.split(",") if one.strip()]
+    return loaded.changed(parsed) if parsed else loaded
+
+
+def _value(text: str) -> Any:
+    """Return a value as TOML reads it; a word without quotes is a string."""
+    import tomllib
+
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _inputs(
+    out: Path,
+    catalogue: Path | None,
+    service: str | None,
+    limit: int | None,
+    fresh: bool,
+    decisions: Path | None,
+) -> dict[str, Any]:
+    """Return what `plan` takes; the service `simulated` alone makes its sky first."""
+    if service == "simulated":
+        from mingolotss.demo import simulated_sky
+
+        made, service = simulated_sky(out)
+        catalogue = catalogue or made
+    return {
+        "out": out, "catalogue": catalogue, "service": service, "limit": limit, "fresh": fresh,
+        "decisions": decisions,
+    }  # fmt: skip
+
+
+def _say_built(built: Build) -> None:
+    print(
+        f"{built.out}: {built.sources} sources, {built.written} written, {built.rejected} rejected"
+    )
+
+
+def _eg(found: Any, key: int | str) -> str:
+    names = found.examples.get(key, [])
+    return names[0] if names else ""
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table as wide as the terminal; plain columns when it is not a terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+        for row in (header, *rows):
+            line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            print(line.rstrip())
+        return
+    table = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*(cell.replace("[", r"\[") for cell in row))
+    console.print(table)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Give a function that shows progress: a bar on a terminal, log lines otherwise."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _log()
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )  # fmt: skip
+
+    columns = (
+        TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("planning", total=None)
+        yield lambda done, total, what: bar.update(
+            task, completed=done, total=total, description=what
+        )
+
+
+def _log() -> Progress:
+    """Return a progress function that writes a line for each tenth of the work."""
+    last: list[tuple[str, int]] = []
+
+    def say(done: int, total: int, what: str) -> None:
+        mark = (what, 10 * done // max(total, 1))
+        if mark not in last:
+            last[:] = [mark]
+            sys.stderr.write(f"{what}: {done} of {total} sources\n")
+            sys.stderr.flush()
+
+    return say
