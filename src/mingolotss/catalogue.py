@@ -344,9 +344,7 @@ def _labels(
 
 
 def _booleans(values: Any, column: str, names: Sequence[str]) -> npt.NDArray[np.bool_]:
-    if isinstance(values, np.ma.MaskedArray):
-        values = values.filled(values.dtype.type())
-    array = np.asarray(values)
+    array = np.asarray(np.ma.filled(values, values.dtype.type()))
     if array.dtype.kind == "b":
         return array
     words = [_text(value).lower() for value in array.tolist()]
