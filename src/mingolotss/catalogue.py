@@ -322,7 +322,7 @@ def _floats(table: _Table, column: str, unit: str) -> Floats:
             values = values.to(unit) if hasattr(values, "to") else values.quantity.to(unit)
             values = values.value
         if isinstance(values, np.ma.MaskedArray):
-            values = values.astype(float).filled(math.nan)
+            values = np.ma.filled(values.astype(float), math.nan)
         return np.asarray(values, float)
     except (ValueError, TypeError, AttributeError) as error:
         raise CatalogueError(

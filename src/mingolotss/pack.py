@@ -54,6 +54,7 @@ def pack(out: Path, recipe: Recipe, classes: Sequence[str], parts: int) -> None:
     manifest = ledger.select(MANIFEST.names).cast(MANIFEST)
     write_table(out / "candidates.parquet", offers.cast(CANDIDATES))
     write_table(out / "manifest.parquet", manifest)
+    _drop_stale_images(out, manifest)
     if "csv" in recipe.formats:
         write_csv(out / "MingoML.csv", manifest)
     if "batches" in recipe.formats:
@@ -90,8 +91,16 @@ def unpack(out: Path) -> None:
         (out / name).unlink(missing_ok=True)
 
 
+def _drop_stale_images(out: Path, manifest: pa.Table) -> None:
+    """Remove images that an earlier run made and a decision since took away."""
+    keep = set(manifest["image_file"].to_pylist())
+    for path in (out / "png").glob("*.png"):
+        if path.name not in keep:
+            path.unlink()
+
+
 def _drop_extra_parts(out: Path, parts: int) -> None:
-    """Remove parts of an earlier plan that had more of them, and images no longer in any."""
+    """Remove parts of an earlier plan that had more of them."""
     keep = {part_name(index) for index in range(parts)}
     for folder in ("stamps", "ledger"):
         for path in (out / folder).glob("part-*.parquet"):

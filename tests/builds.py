@@ -1,0 +1,31 @@
+"""Helpers that look at whole builds."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def contents(out: Path) -> dict[str, str]:
+    """Return the checksum of every file of a build, by its path in it."""
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file()
+    }
+
+
+def command(*arguments: object) -> list[str]:
+    """Return the command line of the program, run by this Python."""
+    return [sys.executable, "-c", "from mingolotss.cli import main; main()", *map(str, arguments)]
+
+
+def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run the program as a person would; give back its exit code and what it printed."""
+    environment = os.environ | {"COLUMNS": "200"}
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, check=False, env=environment, **options
+    )
