@@ -93,14 +93,16 @@ def pick(
 
 
 def _merit(images: Stamps) -> NDArray[np.float64]:
-    """Return how well each stamp shows what is in its middle."""
+    """Return how well each stamp shows what is in its middle, and only that."""
     ny, nx = images.shape[1:]
     y, x = np.mgrid[:ny, :nx]
-    inner = np.hypot(y - ny // 2, x - nx // 2) < 0.4 * ny
+    y, x = y - ny // 2, x - nx // 2
+    inner = np.hypot(y, x) < 0.4 * ny
     lit = ((images > 12) & inner).sum(axis=(1, 2))
-    light = images.sum(axis=(1, 2), dtype=float)
-    share = (images * inner).sum(axis=(1, 2)) / np.maximum(light, 1)
-    return np.asarray(np.sqrt(lit) * share**4)
+    light = np.maximum(images.sum(axis=(1, 2), dtype=float), 1)
+    share = (images * inner).sum(axis=(1, 2)) / light
+    aside = np.hypot((images * x).sum(axis=(1, 2)), (images * y).sum(axis=(1, 2))) / light
+    return np.asarray(np.sqrt(lit) * share**4 * np.exp(-((aside / (0.06 * ny)) ** 2)))
 
 
 def write_montage(
