@@ -102,11 +102,12 @@ def nat(rng: np.random.Generator) -> Shape:
 
 def wat(rng: np.random.Generator) -> Shape:
     """FRI WAT: two collimated jets that flare at a bright spot and bend into a wide C."""
-    leave, half = math.radians(rng.uniform(72, 90)), math.radians(rng.uniform(46, 66))
+    leave, half = math.radians(rng.uniform(72, 90)), math.radians(rng.uniform(50, 70))
     turn = (rng.uniform(0.26, 0.4), rng.uniform(0.03, 0.07))
+    up = math.pi / 2
     spines = (
-        swept(rng, leave, half - 0.12, turn, 1.15, 0.12),
-        swept(rng, -leave, -half + 0.12, turn, rng.uniform(0.95, 1.2), 0.12),
+        swept(rng, up - leave, up - half + 0.06, turn, 1.15, 0.12),
+        swept(rng, up + leave, up + half - 0.06, turn, rng.uniform(0.95, 1.2), 0.12),
     )
     shape = _jets(
         rng, spines, 0.07, (0.2, rng.uniform(0.55, 0.8)), (0.025, rng.uniform(0.15, 0.24))

@@ -39,7 +39,7 @@ def edge_places(fields: list[Field], rng: np.random.Generator) -> dict[str, Floa
     Parameters
     ----------
     fields : list of Field
-        Only the first eight are searched.
+        Places are sought over the first four.
     rng : numpy.random.Generator
 
     Returns
@@ -47,8 +47,8 @@ def edge_places(fields: list[Field], rng: np.random.Generator) -> dict[str, Floa
     dict of str to float64 array, shape (places, 2), deg
         Right ascension and declination, in random order.
     """
-    fields = fields[:8]
-    ra, dec = _everywhere(fields, rng)
+    ra, dec = _everywhere(fields[:4], rng)
+    fields = [f for f in fields if _near(f, fields[:4])]
     seen = view(fields, ra, dec)
     masks = {**_cases(seen), **_single(seen), "rejected-outside": ~seen.held.any(axis=0)}
     return {name: np.column_stack([ra[mask], dec[mask]]) for name, mask in masks.items()}
@@ -58,12 +58,20 @@ def _everywhere(fields: list[Field], rng: np.random.Generator) -> tuple[Floats, 
     """Draw positions over and around every field, most of them along the sides of its array."""
     places = []
     for field in fields:
-        x, y = rng.uniform(-0.15, 1.15, (2, 16000)) * field.side
-        x[:12000] = rng.integers(0, 2, 12000) * field.side + rng.uniform(-150, 150, 12000)
-        x[:6000], y[:6000] = y[:6000].copy(), x[:6000].copy()
+        x, y = rng.uniform(-0.15, 1.15, (2, 36000)) * field.side
+        margin = rng.uniform(0, 130, 32000)
+        x[:32000] = np.where(rng.random(32000) < 0.5, margin, field.side - margin)
+        x[:16000], y[:16000] = y[:16000].copy(), x[:16000].copy()
         places.append(field.to_sky(x, y))
     ra, dec = np.concatenate(places, axis=1)
     return ra, dec
+
+
+def _near(field: Field, others: list[Field]) -> bool:
+    """Say whether a field may see places over one of the others."""
+    x, y = field.to_pixels(np.array([o.ra for o in others]), np.array([o.dec for o in others]))
+    away = np.hypot(x - field.side // 2, y - field.side // 2)
+    return bool((away < 2.2 * field.side).any())
 
 
 def _cases(seen: View) -> dict[str, Mask]:

@@ -36,7 +36,7 @@ def beam_noise(side: int, beam_px: float, rng: np.random.Generator) -> Image:
     sigma = beam_px / math.sqrt(8 * math.log(2))
     ky, kx = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :]
     window = np.exp(-((math.pi * sigma) ** 2) * (ky**2 + kx**2)).astype(np.float32)
-    window *= 1 - 0.5 * np.exp(-(ky**2 + kx**2) * (12 * sigma) ** 2)  # no short baselines
+    window *= 1 - 0.5 * np.exp(-(ky**2 + kx**2) * (30 * sigma) ** 2)  # no short baselines
     twice = np.sum(window.astype(float) ** 2) * 2 - np.sum(window[:, 0].astype(float) ** 2)
     modes = np.empty(window.shape, np.complex64)
     modes.real = rng.standard_normal(window.shape, np.float32)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mingolotss.simulate.crowd import Crowd
 from mingolotss.simulate.edges import EDGE_CASES, edge_places
 from mingolotss.simulate.layout import Field, Floats, lay_fields, view
 from mingolotss.simulate.model import SkyModel
@@ -67,44 +68,12 @@ class Sky:
     background: Background
 
 
-class _Crowd:
-    """Places taken so far, in cells, so that asking for free room stays quick."""
-
-    def __init__(self, dec: float) -> None:
-        self._cells: dict[tuple[int, int], list[tuple[float, float, float, float]]] = {}
-        self._dec = dec
-
-    def room(self, ra: float, dec: float, radius: float) -> bool:
-        """Say whether no one taken is nearer than the sum of both radii (arcsec)."""
-        column, row = self._cell(ra, dec)
-        x, y, z = _vector(ra, dec)
-        near = (
-            taken
-            for i in range(column - 1, column + 2)
-            for j in range(row - 1, row + 2)
-            for taken in self._cells.get((i, j), ())
-        )
-        limit = math.radians(1 / 3600)
-        return all(
-            (x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2 > (limit * (radius + r)) ** 2
-            for a, b, c, r in near
-        )
-
-    def take(self, ra: float, dec: float, radius: float) -> None:
-        """Occupy a place."""
-        self._cells.setdefault(self._cell(ra, dec), []).append((*_vector(ra, dec), radius))
-
-    def _cell(self, ra: float, dec: float) -> tuple[int, int]:
-        """Return a cell of at least 0.3 degree."""
-        return int(ra * math.cos(math.radians(self._dec)) * 1.6), int((dec + 90) / 0.3)
-
-
 def fill_sky(model: SkyModel) -> Sky:
     """Lay the fields and put galaxies and background into them."""
     rng = np.random.default_rng([model.seed, 1])
     fields = lay_fields(model)
     galaxies = _galaxies(model, rng)
-    crowd = _Crowd(model.dec)
+    crowd = Crowd(model.dec)
     if model.edge_cases:
         galaxies = _put_edge_cases(fields, galaxies, crowd, rng)
     placed = [g if not math.isnan(g.ra) else _put(fields, g, crowd, rng) for g in galaxies]
@@ -127,7 +96,7 @@ def _galaxies(model: SkyModel, rng: np.random.Generator) -> list[Galaxy]:
 
 
 def _put_edge_cases(
-    fields: list[Field], galaxies: list[Galaxy], crowd: _Crowd, rng: np.random.Generator
+    fields: list[Field], galaxies: list[Galaxy], crowd: Crowd, rng: np.random.Generator
 ) -> list[Galaxy]:
     """Turn some galaxies into edge cases; a case for which there is no place is left out."""
     each = max(1, min(4, len(galaxies) // 150))
@@ -158,7 +127,7 @@ def _pick(free: list[int], galaxies: list[Galaxy], kinds: set[str] | None = None
     return free.pop(0)
 
 
-def _put_at(places: Floats, name: str, galaxy: Galaxy, crowd: _Crowd) -> Galaxy:
+def _put_at(places: Floats, name: str, galaxy: Galaxy, crowd: Crowd) -> Galaxy:
     """Put a galaxy at the first of the places that is free."""
     radius = 240.0 if name == "blank" else _radius(galaxy)
     if name == "blank":
@@ -174,7 +143,7 @@ def _put_pair(
     fields: list[Field],
     galaxies: list[Galaxy],
     pair: tuple[int, int],
-    crowd: _Crowd,
+    crowd: Crowd,
     rng: np.random.Generator,
 ) -> None:
     """Put one galaxy somewhere and a second one on the same stamp."""
@@ -195,7 +164,7 @@ def _radius(galaxy: Galaxy) -> float:
 def _put(
     fields: list[Field],
     galaxy: Galaxy,
-    crowd: _Crowd,
+    crowd: Crowd,
     rng: np.random.Generator,
     extra: float = 0,
 ) -> Galaxy:
@@ -248,9 +217,3 @@ def _clear_of(galaxies: list[Galaxy], ra: Floats, dec: Floats, flux: Floats) -> 
         outshines = (away < 1.1 * _MASK) & (flux[near] > 0.08 * galaxy.flux_mjy + 0.4)
         clear[near[(away < keep_off) | outshines]] = False
     return clear
-
-
-def _vector(ra: float, dec: float) -> tuple[float, float, float]:
-    """Return a unit vector."""
-    a, d = math.radians(ra), math.radians(dec)
-    return math.cos(d) * math.cos(a), math.cos(d) * math.sin(a), math.sin(d)

@@ -133,5 +133,6 @@ def draw_sizes_fluxes(
         np.exp(np.interp(z, _AT, np.log(table)))
         for z, table in zip(normal, (chosen.sizes, chosen.fluxes), strict=True)
     )
-    beams = 1 + 0.25 * size**2 / (1.133 * beam_arcsec**2)
+    filled = 0.5 if kind.startswith("Indet") else 0.25
+    beams = 1 + filled * size**2 / (1.133 * beam_arcsec**2)
     return size, np.maximum(flux, 4 * noise_mjy * (beams + 3))

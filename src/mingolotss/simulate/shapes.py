@@ -69,11 +69,11 @@ def tube(
     light : float64 array, shape (POINTS,)
         Flux per length along the spine.
     width : float64 array, shape (POINTS,), half-lengths
-        Half-width of the tube there.
+        Half-width of the tube there: about two sigma of its Gaussian profile.
     points : int
     """
     at = rng.integers(0, POINTS, points)
-    across, angle = _disc(rng, points) * width[at], spine.angle[at]
+    across, angle = rng.normal(0, 0.52, points) * width[at], spine.angle[at]
     x, y = spine.x[at] - across * np.sin(angle), spine.y[at] + across * np.cos(angle)
     return Cloud(x, y, light[at], np.ones(points))
 
@@ -102,8 +102,9 @@ def lobe(
     """
     s = rng.beta(1.4 + 0.5 * lean, 1.3, points)
     envelope = np.clip(s, 0, 1) ** 0.55 * (1 - s**3.5) ** 0.5
-    along = span[0] + s * (span[1] - span[0])
-    across = _disc(rng, points) * width * 1.35 * envelope
+    fuzz = rng.normal(0, 0.13 * width, (2, points))
+    along = span[0] + s * (span[1] - span[0]) + fuzz[0]
+    across = fuzz[1] + _disc(rng, points) * width * 1.35 * envelope
     across += rng.normal(0, 0.25) * width * (1 - s) ** 2
     x = along * math.cos(direction) - across * math.sin(direction)
     y = along * math.sin(direction) + across * math.cos(direction)

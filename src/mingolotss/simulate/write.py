@@ -10,21 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from astropy.io import fits
 
 from mingolotss.errors import DatasetError
-from mingolotss.simulate.classes import draw_shape
 from mingolotss.simulate.draw import Image
-from mingolotss.simulate.layout import Field, view
+from mingolotss.simulate.layout import Field
 from mingolotss.simulate.model import SkyModel
-from mingolotss.simulate.mosaic import draw_field, galaxy_rng
-from mingolotss.simulate.place import Galaxy, Sky, fill_sky
-from mingolotss.simulate.population import CLASSES, FLAGS
+from mingolotss.simulate.mosaic import draw_field
+from mingolotss.simulate.place import fill_sky
+from mingolotss.simulate.tables import write_catalogue, write_truth
 
-__all__ = ["source_name", "write_sky"]
+__all__ = ["write_sky"]
 
 _FORMAT = 1  # raise it when the same model gives other bytes
 
@@ -66,24 +62,10 @@ def write_sky(model: SkyModel, out: Path) -> Path:
         image, rms = draw_field(model, sky, index)
         _write_image(out / f"{field.name}-mosaic.fits", image, model, field)
         _write_image(out / f"{field.name}-mosaic-rms.fits", rms, model, field)
-    _write_catalogue(out / "catalogue.fits", sky.galaxies)
-    _write_truth(out / "truth.parquet", model, sky)
+    _replace(out / "catalogue.fits", lambda path: write_catalogue(path, sky.galaxies))
+    _replace(out / "truth.parquet", lambda path: write_truth(path, model, sky))
     _record(out, model, files, finished=True)
     return out
-
-
-def source_name(ra: float, dec: float) -> str:
-    """Return the LOFAR name of a position in degrees, truncated as the IAU wants it.
-
-    >>> source_name(161.0675996198537, 52.67702739650525)
-    'ILTJ104416.22+524037.2'
-    """
-    hundredths = int(ra % 360 / 15 * 360000)
-    tenths = int(abs(dec) * 36000)
-    hours, minutes = divmod(hundredths // 6000, 60)
-    degrees, arcmin = divmod(tenths // 600, 60)
-    clock = f"{hours:02d}{minutes:02d}{hundredths % 6000 / 100:05.2f}"
-    return f"ILTJ{clock}{'-' if dec < 0 else '+'}{degrees:02d}{arcmin:02d}{tenths % 600 / 10:04.1f}"
 
 
 def _made(model: SkyModel) -> dict[str, Any]:
@@ -173,45 +155,3 @@ def _write_image(path: Path, image: Image, model: SkyModel, field: Field) -> Non
     ]
     header.extend(cards)
     _replace(path, fits.PrimaryHDU(image, header).writeto)
-
-
-def _write_catalogue(path: Path, galaxies: list[Galaxy]) -> None:
-    """Write the catalogue with the columns of the published one (Mingo et al. 2019)."""
-    names = np.array([source_name(g.ra, g.dec) for g in galaxies], "S22")
-    columns = [
-        fits.Column("Source_Name", "22A", array=names),
-        fits.Column("RA", "D", array=np.array([g.ra for g in galaxies])),
-        fits.Column("DEC", "D", array=np.array([g.dec for g in galaxies])),
-        fits.Column(
-            "LM_dec_size", "D", "arcsec", array=np.array([g.size_arcsec for g in galaxies])
-        ),
-        fits.Column("LM_Flux", "D", "mJy", array=np.array([g.flux_mjy for g in galaxies])),
-    ]
-    for flag in FLAGS:
-        values = np.array([flag in CLASSES[g.kind].flags for g in galaxies])
-        columns.append(fits.Column(flag, "L", array=values))
-    table = fits.BinTableHDU.from_columns(columns, name="Joined")
-    _replace(path, fits.HDUList([fits.PrimaryHDU(), table]).writeto)
-
-
-def _write_truth(path: Path, model: SkyModel, sky: Sky) -> None:
-    """Write what was drawn, one row per catalogue row and in its order."""
-    galaxies = sky.galaxies
-    ra, dec = np.array([g.ra for g in galaxies]), np.array([g.dec for g in galaxies])
-    held = view(sky.fields, ra, dec).held
-    bends = [draw_shape(g.kind, galaxy_rng(model, g)).bend for g in galaxies]
-    names = [f.name for f in sky.fields]
-    columns = {
-        "source": [source_name(g.ra, g.dec) for g in galaxies],
-        "label": pa.array([list(CLASSES).index(g.kind) for g in galaxies], pa.int8()),
-        "class": [g.kind for g in galaxies],
-        "ra": ra,
-        "dec": dec,
-        "size_arcsec": [g.size_arcsec for g in galaxies],
-        "flux_mjy": [g.flux_mjy for g in galaxies],
-        "pa_deg": [g.pa_deg for g in galaxies],
-        "bend_deg": bends,
-        "fields": [[n for n, h in zip(names, column, strict=True) if h] for column in held.T],
-        "edge_case": [g.edge_case for g in galaxies],
-    }
-    _replace(path, lambda part: pq.write_table(pa.table(columns), part))

@@ -1,0 +1,90 @@
+"""The montage: a row for every class, the same picture every time."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mingolotss.errors import InputError
+from mingolotss.report.montage import montage, pick, write_montage
+
+NAMES = ["FRI", "FRI NAT", "Indeterminate Small"]
+
+
+@pytest.fixture
+def stamps():
+    """Thirty stamps, each with a bar of its own length."""
+    images = np.zeros((30, 150, 150), np.uint8)
+    for k, image in enumerate(images):
+        image[70:80, 75 - k : 76 + k] = 200
+    return images, np.arange(30) % 3
+
+
+def test_size_follows_rows_and_columns(stamps):
+    picture = montage(*stamps, NAMES, per_class=4)
+    assert picture.mode == "RGB"
+    assert picture.size == (162 + 4 * 156 + 6, 3 * 156 + 6)
+
+
+def test_every_row_has_its_name(stamps):
+    pixels = np.asarray(montage(*stamps, NAMES, per_class=4)).astype(int)
+    for row in range(3):
+        words = pixels[6 + row * 156 :][:150, :162].sum(axis=2)
+        assert (words > 500).sum() > 60
+        assert (words[:, :4] > 200).sum() == 0  # nothing is cut off at the left
+
+
+def test_class_without_a_stamp_has_no_row(stamps):
+    images, labels = stamps
+    picture = montage(images, labels, ["FRI", "FRI NAT", "FRI WAT", "Double Double"], per_class=2)
+    assert picture.size[1] == 3 * 156 + 6
+
+
+def test_same_seed_same_picture(stamps):
+    one, two, other = (montage(*stamps, NAMES, per_class=3, seed=s) for s in (1, 1, 2))
+    assert one.tobytes() == two.tobytes()
+    assert one.tobytes() != other.tobytes()
+
+
+def test_choice_prefers_stamps_that_show_something(stamps):
+    images, labels = stamps
+    chosen = pick(images, labels, 0, 3)
+    assert len(set(chosen)) == 3
+    assert (labels[chosen] == 0).all()
+    assert chosen.min() >= 15  # the longer half
+
+
+def test_choice_avoids_a_stamp_that_shows_only_a_neighbour():
+    images = np.zeros((4, 150, 150), np.uint8)
+    images[:, 70:80, 60:90] = 90
+    images[2, 5:45, 60:110] = 255
+    assert 2 not in pick(images, np.zeros(4, int), 0, 2)
+
+
+def test_brightness_rises_with_the_stamp(stamps):
+    images = np.zeros((1, 150, 150), np.uint8)
+    images[0] = np.arange(150)[None, :]
+    pixels = np.asarray(montage(images, [0], ["FRI"], per_class=1)).astype(int)
+    row = pixels[80, 168 : 168 + 150].sum(axis=1)
+    assert (np.diff(row) >= -2).all()
+    assert row[-1] > row[0] + 200
+
+
+def test_written_file_is_the_picture(stamps, tmp_path):
+    path = write_montage(tmp_path / "montage.png", *stamps, NAMES, per_class=2)
+    with Image.open(path) as read:
+        assert read.tobytes() == montage(*stamps, NAMES, per_class=2).tobytes()
+    assert [p.name for p in tmp_path.iterdir()] == ["montage.png"]
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        (np.zeros((0, 150, 150), np.uint8), []),
+        (np.zeros((2, 150, 150), np.uint8), [0]),
+        (np.zeros((150, 150), np.uint8), [0]),
+        (np.zeros((1, 150, 150), np.uint8), [7]),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(images, labels):
+    with pytest.raises(InputError, match="draw a montage"):
+        montage(images, labels, NAMES)
