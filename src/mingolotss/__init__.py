@@ -5,10 +5,13 @@
 ['build', 'load', 'MingoLoTSS']
 
 Names are imported when they are first used, so that this costs nothing: torch, keras, matplotlib
-and dask only come with what needs them.
+and dask only come with what needs them. Some functions have the name of their module
+(``mingolotss.build.build``); as an attribute of the package the name is always the function.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -58,13 +61,23 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'mingolotss' has no attribute {name!r}")
-    value = getattr(import_module(f"mingolotss.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+class _Package(ModuleType):
+    """The package, whose public names are imported on first use."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{self.__name__}.{_HOMES[name]}"), name)
+        super().__setattr__(name, value)
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # the import system binds a submodule to its package: a function of that name stays
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *__all__})
 
 
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,106 @@
+"""The command line as a person meets it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from builds import run
+from skies import random_sky
+
+from mingolotss.cli import app
+
+COMMANDS = sorted(c.name or c.callback.__name__ for c in app.registered_commands)
+
+
+@pytest.fixture(scope="module")
+def sky(tmp_path_factory):
+    return random_sky(tmp_path_factory.mktemp("cli") / "in", 30, seed=6, kinds=("float32",))
+
+
+def test_help_names_every_command():
+    done = run("--help")
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert re.search(rf"^  {name}\b", done.stdout, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_explains_itself(command):
+    """Every option has a help text."""
+    done = run(command, "--help")
+    assert done.returncode == 0
+    options = re.findall(r"^  (?:-\w, )?--[\w/-]+.*$", done.stdout, re.MULTILINE)
+    assert options
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_is_in_the_readme_or_docs(command):
+    root = Path(__file__).parents[1]
+    text = (root / "README.md").read_text() + "".join(
+        path.read_text() for path in (root / "docs").rglob("*.md")
+    )
+    assert f"mingolotss {command}" in text
+
+
+def test_a_word_that_is_no_command():
+    done = run("biuld")
+    assert done.returncode == 2
+    assert "biuld" in done.stderr
+
+
+def test_build_status_verify_plan(sky, tmp_path):
+    """The exit code says whether sources were rejected; status says which and why."""
+    options = ("--catalogue", sky.catalogue, "--service", sky.folder, "--out", tmp_path / "o")
+    planned = run("plan", *options)
+    assert planned.returncode == 0
+    assert re.search(r"\d+ of 30 sources have an image", planned.stdout)
+    assert run("status", tmp_path / "o").stdout.count("not finished") == 1
+    built = run("build", *options)
+    assert built.returncode == 1
+    assert "is more than --max-rejected 0 allows" in built.stdout
+    assert run("build", *options, "--max-rejected", 30).returncode == 0
+    looked = run("status", tmp_path / "o", "--rejected")
+    assert "no image holds the position" in looked.stdout
+    assert "finished" in looked.stdout
+    assert run("verify", tmp_path / "o").returncode == 0
+
+
+def test_classes(shared):
+    """The counts of the real catalogue."""
+    done = run("classes", "--catalogue", shared / "data" / "Mingo19_LoMorph_Cat.fits")
+    found = re.findall(r"^(\d)\s+(\S.*?)\s{2,}.*?(\d+)$", done.stdout, re.MULTILINE)
+    assert [int(count) for _, _, count in found] == [
+        797, 264, 195, 1709, 423, 123, 19, 995, 246, 1034,
+    ]  # fmt: skip
+    assert [name for _, name, _ in found][1:3] == ["FRI NAT", "FRI WAT"]
+
+
+def test_recipes_prints_one_that_loads(tmp_path):
+    """A shipped recipe, printed and saved, is a recipe."""
+    text = run("recipes", "mirabest").stdout
+    (tmp_path / "mine.toml").write_text(text)
+    assert "FRI confident standard" in run("classes", tmp_path / "mine.toml").stdout
+
+
+def test_the_settings_of_a_build_are_a_recipe(sky, tmp_path):
+    """`build OUT/recipe.toml` uses the same settings again."""
+    options = ("--catalogue", sky.catalogue, "--service", sky.folder, "--max-rejected", 30)
+    first = run("build", *options, "--set", "noise.sigma=5", "--limit", 9, "--out", tmp_path / "a")
+    assert first.returncode == 0, first.stderr
+    again = run(
+        "build", tmp_path / "a" / "recipe.toml", *options, "--limit", 9, "--out", tmp_path / "b"
+    )
+    assert again.returncode == 0, again.stderr
+    names = ("manifest.parquet", "recipe.toml")
+    assert all(
+        (tmp_path / "a" / n).read_bytes() == (tmp_path / "b" / n).read_bytes() for n in names
+    )
+
+
+def test_services_have_a_line_each():
+    """Every service says what it is."""
+    lines = run("services").stdout.splitlines()[1:]
+    assert {"folder", "mosaics", "simulated"} <= {line.split()[0] for line in lines}
+    assert all(len(line.split()) > 4 for line in lines)
