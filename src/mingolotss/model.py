@@ -97,6 +97,9 @@ class Cutout:
         (x, y) of the cutout's first pixel in that image.
     sha256, rms_sha256 : str
         Of the files read; "" where no file stands for just this cutout.
+    clean : bool
+        The service knows that every pixel of the image is finite and that not all are 0. False
+        says nothing.
     """
 
     image: FloatImage
@@ -105,6 +108,7 @@ class Cutout:
     origin: tuple[int, int] = (0, 0)
     sha256: str = ""
     rms_sha256: str = ""
+    clean: bool = False
 
 
 @dataclass(frozen=True, slots=True)
