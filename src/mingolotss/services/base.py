@@ -68,7 +68,7 @@ class Wanted:
 class BulkService(Protocol):
     """A service that answers for many sources at once."""
 
-    def search_all(self, catalogue: Catalogue, size_deg: float) -> list[list[Candidate]]:
+    def search_all(self, catalogue: Catalogue, size_deg: float) -> Sequence[Sequence[Candidate]]:
         """Return the candidates of every row of the catalogue, each list sorted by field."""
 
     def cutouts(
@@ -124,7 +124,7 @@ def open_service(
 
 def search_all(
     service: ImageService, catalogue: Catalogue, size_deg: float
-) -> list[list[Candidate]]:
+) -> Sequence[Sequence[Candidate]]:
     """Return the candidates of every source, by the service's own bulk search if it has one."""
     if isinstance(service, BulkService):
         return service.search_all(catalogue, size_deg)
