@@ -93,7 +93,7 @@ class Plan:
         Neighbours are by HEALPix number, so a worker touches few images and little of each.
         """
         n = self.sources
-        size = min(4096, max(256, -(-n // 16)))
+        size = min(4096, max(64, -(-n // 8)))
         order = np.arange(n)
         if not isinstance(self.service, FolderService):
             place = nested_pixel(self.catalogue.ra, self.catalogue.dec)

@@ -26,6 +26,7 @@ __all__ = [
     "MANIFEST",
     "parquet_bytes",
     "read_manifest",
+    "read_rows",
     "read_schema",
     "read_table",
     "stamp_schema",
@@ -123,6 +124,13 @@ def read_schema(path: Path) -> pa.Schema:
     """
     with _translated(path), path.open("rb") as stream:
         return pq.read_schema(stream)
+
+
+def read_rows(path: Path) -> int:
+    """Return how many rows a Parquet file of a build has; DatasetError if it is damaged."""
+    with _translated(path), path.open("rb") as stream:
+        rows: int = pq.read_metadata(stream).num_rows
+    return rows
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:

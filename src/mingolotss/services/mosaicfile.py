@@ -10,6 +10,7 @@ any other address is opened through fsspec and only the rows under a box are rea
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import warnings
 from pathlib import Path
@@ -60,14 +61,22 @@ def open_mosaic(address: str) -> MosaicFile:
         return _Remote(address)
     path = Path(address.removeprefix("file://"))
     try:
+        state = path.stat()
+    except OSError as error:
+        raise ImageError(f"open {path}: {error.strerror}", path=str(path)) from error
+    return _open_file(path, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=128)
+def _open_file(path: Path, _size: int, _mtime_ns: int) -> MosaicFile:
+    """Open a mosaic of this machine once a process, whichever partition asks, until it changes."""
+    try:
         with path.open("rb") as stream:
             head = stream.read(_HEAD)
         layout = plain_layout(head, str(path))
-        if layout is not None:
-            return _Mapped(path, layout)
+        return _Tiled(path) if layout is None else _Mapped(path, layout)
     except OSError as error:
         raise ImageError(f"open {path}: {error.strerror}", path=str(path)) from error
-    return _Tiled(path)
 
 
 class _Mapped:
