@@ -9,10 +9,10 @@ import subprocess
 import numpy as np
 import pytest
 from astropy.table import Table
-from builds import contents, run
-from skies import random_cutout, random_sky, write_catalogue, write_fits
 
+from builds import contents, run
 from mingolotss.manifest import read_manifest, read_table
+from skies import random_cutout, random_sky, write_catalogue, write_fits
 
 
 @pytest.fixture

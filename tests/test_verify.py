@@ -10,12 +10,12 @@ import tarfile
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from builds import contents, run
-from skies import random_sky
 
+from builds import contents, run
 from mingolotss.build import build
 from mingolotss.errors import DatasetError
 from mingolotss.verify import verify
+from skies import random_sky
 
 
 @pytest.fixture(scope="module")
