@@ -19,8 +19,7 @@ check: $(VENV)/test.ok
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
-	$(RUN)/python -m pytest -q --doctest-glob='*.md' README.md CONTRIBUTING.md docs
-	$(RUN)/python -m pytest -q --doctest-modules src
+	$(RUN)/python -m pytest -q src tests/test_docs.py
 
 test-slow: $(VENV)/test.ok
 	$(RUN)/python -m pytest -m "slow and not archive and not web and not readers"

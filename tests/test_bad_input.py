@@ -191,7 +191,7 @@ def test_a_full_disk(tmp_path):
     ]  # fmt: skip
     try:
         refused(run(*arguments, small / "out"), 2, "no space left on the disk")
-        assert not [path for path in small.rglob(".part-*")]
+        assert not list(small.rglob(".part-*"))
         subprocess.run(["mount", "-o", "remount,size=50m", small], check=True)
         assert run(*arguments, small / "out").returncode == 0
         assert run(*arguments, tmp_path / "out").returncode == 0

@@ -147,7 +147,7 @@ def test_another_build_in_the_folder(sky, built):
     """Another recipe, limit or service in the same folder is refused, and nothing is lost."""
     before = contents(built.out)
     for options in ({"limit": 3}, {"recipe": "mingolotss-wide"}):
-        with pytest.raises(InputError, match="it holds a build with .*--fresh"):
+        with pytest.raises(InputError, match=r"it holds a build with .*--fresh"):
             plan(
                 **({"recipe": "mingolotss"} | options), out=built.out, catalogue=sky.catalogue,
                 service=f"folder:{sky.folder}",

@@ -308,7 +308,7 @@ def test_a_truncated_parquet_is_one_line(tmp_path):
         (lambda entry: entry | {"data": entry["data"][:, :-1]}, "one square image a row"),
         (lambda entry: entry | {"data": entry["data"].astype(float)}, "should be uint8"),
         (lambda entry: entry | {"data": [*entry["data"][:9], entry["data"][0][:4]]}, "rows of"),
-        (lambda entry: list(entry), "no dict with 'data'"),
+        (list, "no dict with 'data'"),
     ],
 )
 def test_a_wrong_batch_is_one_line(tmp_path, spoil, found):

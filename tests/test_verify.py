@@ -43,12 +43,12 @@ def test_a_good_build(made):
 
 
 def flip_png(out):
-    path = sorted((out / "png").iterdir())[0]
-    path.write_bytes(sorted((out / "png").iterdir())[1].read_bytes())
+    first, second, *_ = sorted((out / "png").iterdir())
+    first.write_bytes(second.read_bytes())
 
 
 def lose_png(out):
-    sorted((out / "png").iterdir())[0].unlink()
+    min((out / "png").iterdir()).unlink()
 
 
 def extra_png(out):
@@ -56,7 +56,7 @@ def extra_png(out):
 
 
 def half_png(out):
-    path = sorted((out / "png").iterdir())[0]
+    path = min((out / "png").iterdir())
     path.write_bytes(path.read_bytes()[:200])
 
 
