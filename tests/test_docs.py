@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from builds import run
 
+from builds import run
 from mingolotss.manifest import CANDIDATES, MANIFEST
 
 ROOT = Path(__file__).parents[1]
