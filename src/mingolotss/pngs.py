@@ -23,7 +23,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from zlib_ng import zlib_ng
 
 from mingolotss.errors import DatasetError
@@ -115,6 +114,8 @@ def _unfiltered(png: bytes, size: tuple[int, int]) -> NDArray[np.uint8] | None:
 
 
 def _pillow(png: bytes, name: str) -> NDArray[np.uint8]:
+    from PIL import Image  # noqa: PLC0415 - only foreign PNGs need it
+
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(png), formats=["PNG"]) as image:
             warnings.simplefilter("error")
