@@ -114,7 +114,7 @@ def _unfiltered(png: bytes, size: tuple[int, int]) -> NDArray[np.uint8] | None:
 
 
 def _pillow(png: bytes, name: str) -> NDArray[np.uint8]:
-    from PIL import Image  # noqa: PLC0415 - only foreign PNGs need it
+    from PIL import Image  # only foreign PNGs need it
 
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(png), formats=["PNG"]) as image:

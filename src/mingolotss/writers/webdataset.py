@@ -30,7 +30,8 @@ def write_webdataset(records: Records, out: Path, facts: dict[str, str]) -> None
     """
     if records.is_float:
         raise InputError(
-            f"export {facts['name']} as webdataset: its images are float32; use hdf5, zarr or parquet"
+            f"export {facts['name']} as webdataset: its images are float32; "
+            "use hdf5, zarr or parquet"
         )
     for split, rows in records.split_rows().items():
         for number, start in enumerate(range(0, len(rows), _SHARD)):
