@@ -120,8 +120,10 @@ def _counts(facts: Facts) -> str:
     lines = [
         "## Classes and splits",
         "",
-        (f"Split: `{facts.split_plan}`. {facts.pairs} pairs of stamps overlap on the sky; the two "
-        f"are in different splits in {facts.leaks} of them."),
+        (
+            f"Split: `{facts.split_plan}`. {facts.pairs} pairs of stamps overlap on the sky; the two "
+            f"are in different splits in {facts.leaks} of them."
+        ),
         "",
         "| label | class | " + " | ".join(splits) + " |",
         "|---|---|" + "---|" * len(splits),

@@ -20,7 +20,7 @@ from mingolotss.readers.parquet import read_parquet
 from mingolotss.readers.samples import Arrays
 from mingolotss.records import stamp_files
 
-__all__ = ["Arrays", "load", "open_arrays"]
+__all__ = ["Arrays", "holds_dataset", "load", "open_arrays"]
 
 
 def load(root: str | Path, split: str = "all", *, published_names: bool = False) -> Arrays:
@@ -57,6 +57,12 @@ def open_arrays(root: str | Path, split: str = "all", *, published_names: bool =
     """Do as ``load``, leaving images in their files where the format allows."""
     arrays = _read(Path(root).expanduser(), split)
     return replace(arrays, classes=mend_names(arrays.classes, published_names=published_names))
+
+
+def holds_dataset(root: Path) -> bool:
+    """Say whether `root` holds something that ``load`` knows how to read."""
+    known = any(find(root) for find, _ in READERS)
+    return bool(known or batch_folders(root) or stamp_files(root))
 
 
 def _read(place: Path, split: str) -> Arrays:
