@@ -31,7 +31,7 @@ def header(ra: float, dec: float, side: int) -> fits.Header:
 
 
 def write_sky(folder: Path, count: int = 60, side: int = 160) -> tuple[Path, Path]:
-    """Write cutouts of two blobs each, and a catalogue; some neighbours overlap, one has no image."""
+    """Write cutouts of two blobs, and a catalogue; some neighbours overlap, one has no image."""
     rng = np.random.default_rng(5)
     images = folder / "fits"
     images.mkdir(parents=True)
@@ -41,7 +41,9 @@ def write_sky(folder: Path, count: int = 60, side: int = 160) -> tuple[Path, Pat
         ra = 160 + 0.2 * index - (0.17 if index % 4 == 3 else 0)
         dec, name = 50 + 0.001 * index, f"ILTJ{index:06d}.5+50"
         flags = SETS[index % 10]
-        rows.append((name, ra, dec, 40.0 + index, 10.0, *("True" if f in flags else "" for f in FLAGS)))
+        rows.append(
+            (name, ra, dec, 40.0 + index, 10.0, *("True" if f in flags else "" for f in FLAGS))
+        )
         if index == 17:
             continue
         image = rng.normal(0, 1e-4, (side, side))

@@ -121,8 +121,8 @@ def _counts(facts: Facts) -> str:
         "## Classes and splits",
         "",
         (
-            f"Split: `{facts.split_plan}`. {facts.pairs} pairs of stamps overlap on the sky; the two "
-            f"are in different splits in {facts.leaks} of them."
+            f"Split: `{facts.split_plan}`. {facts.pairs} pairs of stamps overlap on the sky; the "
+            f"two are in different splits in {facts.leaks} of them."
         ),
         "",
         "| label | class | " + " | ".join(splits) + " |",

@@ -138,7 +138,7 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
 
     def download(self, url: str | Path | None = None, sha256: str = "") -> bool:
         """Fetch the published dataset, or `url`, into the root unless it holds one already."""
-        from mingolotss.readers.download import PUBLISHED, Archive, download  # noqa: PLC0415
+        from mingolotss.readers.download import PUBLISHED, Archive, download
 
         archive = PUBLISHED if url is None else Archive(str(url), sha256)
         return download(Path(self.root), archive)

@@ -112,7 +112,8 @@ def _safe(member: tarfile.TarInfo, names: set[str]) -> PurePosixPath:
     shown = repr(member.name[:80])
     if not (member.isfile() or member.isdir()):
         raise _RefusedError(f"{shown} is a link or a device, which a dataset never holds")
-    outside = name.is_absolute() or ".." in name.parts or not name.parts and not member.isdir()
+    nameless = not name.parts and not member.isdir()
+    outside = name.is_absolute() or ".." in name.parts or nameless
     if outside or "\\" in member.name or "\0" in member.name:
         raise _RefusedError(f"{shown} would be written outside its folder")
     if str(name) in names and not member.isdir():
