@@ -241,7 +241,7 @@ def test_a_gzip_bomb_is_refused_early(tmp_path):
         file.write(header.tobuf())
         for _ in range(300):
             file.write(bytes(1 << 20))
-    with pytest.raises(DatasetError, match="more than 256 MiB, like a bomb; nothing was unpacked"):
+    with pytest.raises(DatasetError, match=r"more than \d+ MiB, like a bomb; nothing was unpacked"):
         unpack(path, tmp_path / "root")
     assert listing(tmp_path) == ["x.tar.gz"]
 

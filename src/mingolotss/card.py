@@ -13,10 +13,11 @@ from mingolotss.croissant import render_croissant
 from mingolotss.facts import NO_LICENCE, Facts, read_facts
 from mingolotss.files import write_bytes
 
-__all__ = ["render_card", "write_description"]
+__all__ = ["is_ours", "render_card", "write_description"]
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
 
+_MARK = "<!-- written by mingolotss from recipe.toml and manifest.parquet -->"
 _LOAD = {
     "build": ['mingolotss.MingoLoTSS("FOLDER")  # PyTorch', 'mingolotss.load("FOLDER")  # numpy'],
     "batches": ['mingolotss.MingoLoTSS("FOLDER")  # or the original class, with its md5 table'],
@@ -48,13 +49,19 @@ def write_description(folder: Path, kind: str = "build") -> None:
     """
     facts = read_facts(folder)
     write_bytes(folder / "croissant.json", render_croissant(facts).encode())
-    write_bytes(folder / "README.md", render_card(facts, kind).encode())
+    if is_ours(folder / "README.md") or not (folder / "README.md").exists():
+        write_bytes(folder / "README.md", render_card(facts, kind).encode())
+
+
+def is_ours(readme: Path) -> bool:
+    """Say whether a card was written here, and may be written again; a person's own may not."""
+    return readme.is_file() and _MARK in readme.read_text(encoding="utf-8", errors="replace")
 
 
 def render_card(facts: Facts, kind: str = "build") -> str:
     """Return the card."""
     parts = [
-        _header(facts, kind), f"# {facts.title}", _summary(facts), _use(facts, kind),
+        _header(facts, kind), _MARK, f"# {facts.title}", _summary(facts), _use(facts, kind),
         _counts(facts), _datasheet(facts), _citation(facts),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"

@@ -33,7 +33,7 @@ from mingolotss.writers.huggingface import write_huggingface
 from mingolotss.writers.webdataset import write_webdataset
 from mingolotss.writers.zarr import write_zarr
 
-__all__ = ["FORMATS", "Export", "export", "merge_records"]
+__all__ = ["FORMATS", "Export", "binary_groups", "export", "merge_records", "parse_groups"]
 
 Writer = Callable[[Records, Path, dict[str, str]], None]
 FORMATS: dict[str, tuple[Writer, str]] = {
@@ -138,6 +138,36 @@ def merge_records(records: Records, groups: Mapping[str, Sequence[str | int]]) -
         at, field = table.column_names.index(name), MANIFEST.field(name)
         table = table.set_column(at, name, pa.array(values).cast(field.type))
     return Records(table, merged.classes, records.origin)
+
+
+def parse_groups(texts: Sequence[str]) -> dict[str, tuple[str | int, ...]]:
+    """Read groups of classes as the command line gives them.
+
+    >>> parse_groups(["FRI=0,1,FRI WAT", "FRII=4"])
+    {'FRI': (0, 1, 'FRI WAT'), 'FRII': (4,)}
+    """
+    groups: dict[str, tuple[str | int, ...]] = {}
+    for text in texts:
+        name, equals, members = text.partition("=")
+        words = [word.strip() for word in members.split(",") if word.strip()]
+        if not equals or not name.strip() or not words:
+            raise InputError(f"merge classes: {text!r} should be NAME=CLASS,CLASS, e.g. FRI=0,1,2")
+        groups[name.strip()] = tuple(int(word) if word.isdigit() else word for word in words)
+    return groups
+
+
+def binary_groups(build: Path | str) -> dict[str, tuple[int, ...]]:
+    """Return the two groups that the build's recipe names as binary classes.
+
+    Raises
+    ------
+    InputError
+        The recipe names none.
+    """
+    settings = read_settings(Path(build))
+    if settings is None or not settings.recipe.classes.binary:
+        raise InputError(f"export {build}: its recipe names no binary classes; use --merge")
+    return dict(settings.recipe.classes.binary)
 
 
 def _read(build: Path) -> tuple[Records, Settings]:
