@@ -7,7 +7,7 @@ TORCH  ?= torch==2.13.0
 PIP    := $(RUN)/python -m pip install -q --disable-pip-version-check
 SOURCES ?= 600
 
-.PHONY: demo test check bench clean test-slow
+.PHONY: demo test check bench clean test-slow test-readers
 
 demo: $(VENV)/demo.ok
 	$(RUN)/mingolotss demo --out demo --sources $(SOURCES)
@@ -20,6 +20,13 @@ check: $(VENV)/test.ok
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/python -m pytest -q src tests/test_docs.py
+
+test-readers: $(VENV)/readers.ok
+	$(RUN)/python -m pytest -m readers
+
+$(VENV)/readers.ok: $(VENV)/test.ok
+	$(PIP) -e . --group readers
+	@touch $@
 
 test-slow: $(VENV)/test.ok
 	$(RUN)/python -m pytest -m "slow and not archive and not web and not readers"

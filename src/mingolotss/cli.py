@@ -48,6 +48,15 @@ _DECISIONS = typer.Option("--decisions", help="a decisions.csv instead of the on
 _MAX_REJECTED = typer.Option(
     "--max-rejected", min=0, help="how many sources may be rejected before the exit code is 1"
 )
+_EXPORTS = "batches, parquet, webdataset, hdf5, zarr, png"
+_SPLIT = typer.Option(
+    "--split",
+    help="published, stratified:train=0.7,val=0.1,test=0.2,seed=1 or k-fold:folds=5,seed=1; "
+    "sources that share pixels stay together  [default: as the build is split]",
+)
+_MERGE = typer.Option(
+    "--merge", help="a class made of others, by name or label: FRI=0,1,2; repeat for each class"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -201,6 +210,51 @@ def verify(
     good = "all good" if found.good else f"{len(found.problems)} problems"
     print(f"{path}: {found.files} files and {found.images} images checked, {good}")
     if not found.good:
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    build: Annotated[Path, typer.Argument(help="folder of a build, or of a Parquet export")],
+    format: Annotated[str, typer.Option("--format", "-f", help=f"one of {_EXPORTS}")],  # noqa: A002
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder to make")],
+    split: Annotated[str | None, _SPLIT] = None,
+    merge: Annotated[list[str] | None, _MERGE] = None,
+    binary: Annotated[bool, typer.Option(help="the recipe's two classes, FRI and FRII")] = False,
+    archive: Annotated[bool, typer.Option(help="also write OUT.tar.gz, to be downloaded")] = False,
+    fresh: Annotated[bool, typer.Option(help="replace an export that is there")] = False,
+) -> None:
+    """Write a build in another format, split as you like, with its own description."""
+    from mingolotss.export import binary_groups, parse_groups
+    from mingolotss.export import export as run_export
+
+    groups = binary_groups(build) if binary else parse_groups(merge or [])
+    done = run_export(
+        build, format, out, split=split, merge=groups or None, archive=archive, fresh=fresh
+    )
+    counts = ", ".join(f"{name} {count}" for name, count in done.splits.items())
+    print(f"{done.out}: {done.images} images as {format} ({counts})")
+    if done.archive:
+        print(f"{done.archive}: sha256 {done.sha256}")
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="a build, an export or a folder of batches")],
+    b: Annotated[Path, typer.Argument(help="another")],
+    most: Annotated[int, typer.Option("--show", min=0, help="lines shown of each kind")] = 10,
+) -> None:
+    """Say what differs between two datasets: sources, labels, fields, pixels."""
+    from mingolotss.compare import compare as run_compare
+
+    found = run_compare(a, b)
+    print(f"{found.common} sources in both, {found.identical} with identical images")
+    for what, lines in found.differences():
+        if lines:
+            print(f"{what}: {len(lines)}")
+            print("".join(f"  {line}\n" for line in lines[:most]), end="")
+    print("nothing differs" if found.same else "they differ")
+    if not found.same:
         raise typer.Exit(1)
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.card import is_ours, write_description
 from mingolotss.files import sha256_file, write_bytes
 from mingolotss.manifest import CANDIDATES, MANIFEST, read_table, write_table
 from mingolotss.partition import part_name
@@ -59,6 +60,7 @@ def pack(out: Path, recipe: Recipe, classes: Sequence[str], parts: int) -> None:
         write_csv(out / "MingoML.csv", manifest)
     if "batches" in recipe.formats:
         _batches(out, recipe, classes, manifest, parts)
+    write_description(out)
     lines = [f"{sha256_file(path)}  {path.relative_to(out)}\n" for path in products(out, recipe)]
     write_bytes(out / CHECKSUMS, "".join(lines).encode())
 
@@ -68,6 +70,9 @@ def products(out: Path, recipe: Recipe) -> Iterator[Path]:
     for name in _PRODUCTS:
         if name != CHECKSUMS and (out / name).exists():
             yield out / name
+    yield out / "croissant.json"
+    if is_ours(out / "README.md"):
+        yield out / "README.md"
     yield from sorted((out / "stamps").glob("part-*.parquet"))
     if "batches" in recipe.formats:
         yield from (out / recipe.batches.folder / name for name in _batch_files(recipe))
@@ -87,7 +92,11 @@ def unpack(out: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     for archive in out.glob("*-batches-python.tar.gz"):
         archive.unlink()
-    for name in _PRODUCTS:
+    for name in (
+        *_PRODUCTS,
+        "croissant.json",
+        *(["README.md"] if is_ours(out / "README.md") else []),
+    ):
         (out / name).unlink(missing_ok=True)
 
 
