@@ -103,8 +103,12 @@ class Archive:
         with self.log.open("ab") as log:
             self._server = subprocess.Popen(
                 self._as_user([*DACHS, "serve", "start", "-f"]),
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self._environment(),
-                cwd="/", start_new_session=True,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=self._environment(),
+                cwd="/",
+                start_new_session=True,
             )
         _until(60, lambda: _answers(f"{self.url}/cutout/form"), self._server, self.log)
 
@@ -116,24 +120,60 @@ class Archive:
         """Start PostgreSQL on a socket in the work directory, and wait for it."""
         place = self.work / "pg"
         if not (place / "PG_VERSION").exists():
-            self._run([str(PG / "initdb"), "-D", str(place), "-A", "trust", "-E", "UTF8",
-                       "--locale=C.UTF-8", "--no-sync"])
+            self._run(
+                [
+                    str(PG / "initdb"),
+                    "-D",
+                    str(place),
+                    "-A",
+                    "trust",
+                    "-E",
+                    "UTF8",
+                    "--locale=C.UTF-8",
+                    "--no-sync",
+                ]
+            )
         with (self.work / "pg.log").open("ab") as log:
             self._database = subprocess.Popen(
-                self._as_user([
-                    str(PG / "postgres"), "-D", str(place), "-k", str(place),
-                    "-c", "listen_addresses=", "-c", "fsync=off",
-                ]),
-                stdout=log, stderr=log, cwd="/", start_new_session=True,
+                self._as_user(
+                    [
+                        str(PG / "postgres"),
+                        "-D",
+                        str(place),
+                        "-k",
+                        str(place),
+                        "-c",
+                        "listen_addresses=",
+                        "-c",
+                        "fsync=off",
+                    ]
+                ),
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
             )
         ready = [str(PG / "pg_isready"), "-q", "-h", str(place)]
-        _until(30, lambda: subprocess.run(ready, check=False).returncode == 0,
-               self._database, self.work / "pg.log")
-        there = self._run([str(PG / "psql"), "-h", str(place), "-Atc",
-                           "select count(*) from pg_database where datname='gavo'", "postgres"])
+        _until(
+            30,
+            lambda: subprocess.run(ready, check=False).returncode == 0,
+            self._database,
+            self.work / "pg.log",
+        )
+        there = self._run(
+            [
+                str(PG / "psql"),
+                "-h",
+                str(place),
+                "-Atc",
+                "select count(*) from pg_database where datname='gavo'",
+                "postgres",
+            ]
+        )
         if there.strip() == "0":
-            self._run([str(PG / "createdb"), "-h", str(place), "-E", "UTF8",
-                       "-T", "template0", "gavo"])
+            self._run(
+                [str(PG / "createdb"), "-h", str(place), "-E", "UTF8", "-T", "template0", "gavo"]
+            )
 
     def stop(self) -> None:
         """End what was started here, by its own process ids."""
@@ -167,7 +207,9 @@ class Archive:
     def _configure(self) -> None:
         """Write the settings; the port is another one at every start."""
         text = SETTINGS.format(
-            root=self.work / "root", port=self.port, user=self.user,
+            root=self.work / "root",
+            port=self.port,
+            user=self.user,
             group=self.user if os.geteuid() == 0 else _own_group(),
         )
         (self.work / "gavo.rc").write_text(text)
@@ -175,7 +217,9 @@ class Archive:
     def _environment(self) -> dict[str, str]:
         """Return the environment in which DaCHS finds its settings and nobody else's."""
         return {
-            "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.work),
+            "PATH": "/usr/bin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "HOME": str(self.work),
             "GAVOSETTINGS": str(self.work / "gavo.rc"),
         }
 
@@ -183,8 +227,13 @@ class Archive:
         """Prefix a command so that it runs as the servers' account."""
         if os.geteuid() != 0:
             return command
-        return ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--init-groups",
-                *command]
+        return [
+            "setpriv",
+            f"--reuid={self.user}",
+            f"--regid={self.user}",
+            "--init-groups",
+            *command,
+        ]
 
     def _dachs(self, *words: str) -> None:
         began = time.monotonic()
@@ -194,7 +243,11 @@ class Archive:
     def _run(self, command: list[str]) -> str:
         """Run a command to its end and return what it printed, or say what it said."""
         done = subprocess.run(
-            self._as_user(command), capture_output=True, text=True, cwd="/", check=False,
+            self._as_user(command),
+            capture_output=True,
+            text=True,
+            cwd="/",
+            check=False,
             env=self._environment(),
         )
         if done.returncode:

@@ -260,9 +260,7 @@ class Transport:
         found = {name.lower(): value for name, value in response.headers.items()}
         return Answer(url, response.status, found, body)
 
-    def _body(
-        self, response: urllib3.BaseHTTPResponse, url: str, deadline: float
-    ) -> bytes:
+    def _body(self, response: urllib3.BaseHTTPResponse, url: str, deadline: float) -> bytes:
         """Read a body piece by piece, so that neither a trickle nor a flood goes on for ever."""
         declared = response.headers.get("Content-Length", "")
         pieces, size = [], int(declared) if declared.isdigit() else 0
@@ -317,9 +315,7 @@ def _refuse_ignored_range(status: int, headers: Mapping[str, str], url: str) -> 
         raise ServiceAnswerError(message, url=url)
 
 
-def _away(
-    host: Host, url: str, found: str, asked: float | None
-) -> ServiceUnavailableError:
+def _away(host: Host, url: str, found: str, asked: float | None) -> ServiceUnavailableError:
     """Pause the host, and say whether to wait for it."""
     message = f"fetch {url}: {host.name} is not there ({found})"
     if host.failed(asked):

@@ -82,7 +82,7 @@ class Host:
         Parameters
         ----------
         asked_s : float or None, seconds
-            Its ``Retry-After``; None for the back-off of our own.
+            Its ``Retry-After``; None where it named none.
 
         Returns
         -------
@@ -91,11 +91,11 @@ class Host:
         """
         with self._lock:
             now = self._clock()
-            if asked_s is not None:
-                self._not_before = max(self._not_before, now + self._patience.asked(asked_s))
-            elif now >= self._not_before:  # requests that fail together count as one failure
+            if now >= self._not_before:  # requests that fail together count as one failure
                 self._not_before = now + self._patience.backoff(self._failures, self._rng)
                 self._failures += 1
+            if asked_s is not None:  # never sooner than our own: "Retry-After: 0" is no licence
+                self._not_before = max(self._not_before, now + self._patience.asked(asked_s))
             if self._away_since is None:
                 self._away_since = now
             if now - self._away_since < self._patience.outage_s:
