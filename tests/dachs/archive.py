@@ -45,7 +45,7 @@ authority: x-local
 
 def missing() -> str:
     """Return what is not installed, or nothing."""
-    needed = [PG / "initdb", Path("/usr/lib/python3/dist-packages/gavo"), Path("/usr/bin/setsid")]
+    needed = [PG / "initdb", Path("/usr/lib/python3/dist-packages/gavo"), Path("/usr/bin/setpriv")]
     absent = [str(path) for path in needed if not path.exists()]
     return f"{', '.join(absent)} not there: run tests/dachs/install.sh" if absent else ""
 
@@ -224,16 +224,10 @@ class Archive:
         }
 
     def _as_user(self, command: list[str]) -> list[str]:
-        """Prefix a command so that it runs as the servers' account."""
-        if os.geteuid() != 0:
-            return command
-        return [
-            "setpriv",
-            f"--reuid={self.user}",
-            f"--regid={self.user}",
-            "--init-groups",
-            *command,
-        ]
+        """Prefix a command so that it runs as the servers' account, and ends when we do."""
+        account = [f"--reuid={self.user}", f"--regid={self.user}", "--init-groups"]
+        root = os.geteuid() == 0
+        return ["setpriv", "--pdeathsig=TERM", *(account if root else []), *command]
 
     def _dachs(self, *words: str) -> None:
         began = time.monotonic()
@@ -325,6 +319,7 @@ def main() -> None:
         sys.exit(absent)
     with archive(Path(sys.argv[2]).resolve(), sorted(Path(sys.argv[3]).glob("*.fits"))) as server:
         print(f"{server.url}/cutout/form")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             signal.pause()
 

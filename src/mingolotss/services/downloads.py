@@ -1,0 +1,243 @@
+"""Services that download: search answers and cutouts are kept, and asked for once.
+
+`DownloadService` does everything but the questions: a service of this kind says what to ask for
+a place and how to read the answer. What is fetched goes to ``DIR/cutouts`` under the recipe's
+names, so that a build reads it as the ``folder`` service does; answers to searches go to
+``DIR/searches``. Without a folder, everything stays in memory.
+
+A source that fails does not stop the others: its error takes its place in the results.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mingolotss.catalogue import Catalogue
+from mingolotss.errors import ImageError, ServiceAnswerError, ServiceError
+from mingolotss.files import safe_name, write_bytes
+from mingolotss.fitsfile import read_image
+from mingolotss.model import Candidate, Cutout, Source
+from mingolotss.services.answers import Answer, Answers
+from mingolotss.services.base import Naming, Wanted
+from mingolotss.services.folder import read_cutout
+from mingolotss.transport import Transport, whole_fits
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.units import Quantity
+
+__all__ = ["DownloadService", "digest"]
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+class DownloadService:
+    """The part that services over HTTP have in common.
+
+    Parameters
+    ----------
+    transport : Transport, optional
+        The HTTP client.
+    naming : Naming, optional
+        How files of cutouts are named, here and at the server.
+    workspace : Path, optional
+        The build's folder.
+    refresh : bool
+        Ask again for what is here already.
+    """
+
+    def __init__(
+        self,
+        *,
+        transport: Transport | None = None,
+        naming: Naming | None = None,
+        workspace: Path | None = None,
+        refresh: bool = False,
+    ) -> None:
+        self.transport = transport or Transport()
+        self.naming = naming or Naming()
+        self.workspace = workspace
+        self.refresh = refresh
+        self.answers = Answers(workspace and workspace / "searches", refresh=refresh)
+        self.search_seconds: list[float] = []
+
+    # What a service says for itself.
+
+    def question(self, source: Source, size_deg: float) -> str:
+        """Return what is asked for a source: an address, or a line that stands for the dialogue."""
+        raise NotImplementedError
+
+    def ask(self, question: str) -> Answer:
+        """Ask the server."""
+        raise NotImplementedError
+
+    def fetch_bytes(self, url: str, source: Source, size_deg: float) -> bytes:
+        """Return the FITS file of a cutout."""
+        return self.transport.get(url, judge=whole_fits).body
+
+    # What build and users call.
+
+    def search(self, position: SkyCoord, size: Quantity) -> list[Candidate]:
+        """Return each image whose footprint holds a position."""
+        source = _nameless(position)
+        return list(self.answer(source, size.to_value("deg")).candidates)
+
+    def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
+        """Return the pixels of a candidate, fetched unless they are here."""
+        source = _nameless(position, candidate.source)
+        return self._cutout(Wanted(candidate, source), size.to_value("deg"))
+
+    def search_all(
+        self, catalogue: Catalogue, size_deg: float
+    ) -> list[list[Candidate] | ServiceError]:
+        """Return the candidates of every source, or why there are none to be had."""
+
+        def one(row: int) -> list[Candidate] | ServiceError:
+            source = catalogue.source(row)
+            try:
+                found = self.answer(source, size_deg).candidates
+            except ServiceError as error:
+                return error
+            return [Candidate(c.field, c.image, c.rms, source.name) for c in found]
+
+        return list(self.side_by_side(one, range(len(catalogue))))
+
+    def cutouts(
+        self, wanted: Sequence[Wanted], size_deg: float
+    ) -> Iterator[Cutout | ImageError | ServiceError]:
+        """Give the pixels of many candidates in order, fetching what is not here."""
+
+        def one(item: Wanted) -> Cutout | ImageError | ServiceError:
+            try:
+                return self._cutout(item, size_deg)
+            except (ImageError, ServiceError) as error:
+                return error
+
+        yield from self.side_by_side(one, wanted)
+
+    def fetch(
+        self, wanted: Iterable[Wanted], size_deg: float
+    ) -> Iterator[tuple[Wanted, ServiceError | None]]:
+        """Fetch cutouts into the workspace, in order, each with its error if it has one."""
+
+        def one(item: Wanted) -> tuple[Wanted, ServiceError | None]:
+            try:
+                self.fetch_one(item, size_deg)
+            except ServiceError as error:
+                return item, error
+            return item, None
+
+        yield from self.side_by_side(one, wanted)
+
+    # The parts of it.
+
+    def answer(self, source: Source, size_deg: float) -> Answer:
+        """Return the answer for a source, kept or fresh."""
+        question = self.question(source, size_deg)
+        known = self.answers.recall(question)
+        if known is None:
+            known = self._ask_and_keep(question)
+        known.given(question)
+        return known
+
+    def fetch_one(self, wanted: Wanted, size_deg: float) -> Candidate:
+        """Fetch a candidate's files unless they are here; return it with the files' paths."""
+        local = self.local(wanted)
+        for url, path in ((wanted.candidate.image, local.image), (wanted.candidate.rms, local.rms)):
+            if url and (self.refresh or not Path(path).is_file()):
+                self._fetch_file(url, Path(path), wanted.source, size_deg)
+        return local
+
+    def local(self, wanted: Wanted) -> Candidate:
+        """Return a candidate with the paths of its files in the workspace."""
+        candidate = wanted.candidate
+        names = {"source": safe_name(wanted.source.name), "field": safe_name(candidate.field)}
+        folder = (self.workspace or Path()) / "cutouts"
+        rms = str(folder / self.naming.rms.format(**names)) if candidate.rms else ""
+        image = str(folder / self.naming.image.format(**names))
+        return Candidate(candidate.field, image, rms, wanted.source.name)
+
+    def waiting(self, wanted: Wanted) -> int:
+        """Return how many of a candidate's files are still to be fetched."""
+        local = self.local(wanted)
+        pairs = ((wanted.candidate.image, local.image), (wanted.candidate.rms, local.rms))
+        return sum(
+            self.answers.recall(url) is None and (self.refresh or not Path(path).is_file())
+            for url, path in pairs
+            if url
+        )
+
+    def side_by_side(self, work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
+        """Do work on as many items at a time as keeps the connections busy, results in order.
+
+        Two threads a connection: one reads an answer while the other waits for the next. The
+        window is short, so memory does not grow with the catalogue.
+        """
+        threads = 2 * self.transport.limits.connections
+        with ThreadPoolExecutor(threads, thread_name_prefix="fetch") as pool:
+            running: deque[Future[_Out]] = deque()
+            try:
+                for item in items:
+                    running.append(pool.submit(work, item))
+                    if len(running) >= 8 * threads:
+                        yield running.popleft().result()
+                while running:
+                    yield running.popleft().result()
+            finally:
+                for task in running:
+                    task.cancel()
+
+    def _ask_and_keep(self, question: str) -> Answer:
+        began = time.monotonic()
+        try:
+            answer = self.ask(question)
+        except ServiceAnswerError as error:
+            answer = Answer(refused=str(error))
+        self.search_seconds.append(time.monotonic() - began)
+        self.answers.keep(question, answer)
+        return answer
+
+    def _fetch_file(self, url: str, path: Path, source: Source, size_deg: float) -> None:
+        known = self.answers.recall(url)
+        if known is not None:
+            known.given(url)
+        try:
+            body = self.fetch_bytes(url, source, size_deg)
+        except ServiceAnswerError as error:
+            self.answers.keep(url, Answer(refused=str(error)))
+            raise
+        write_bytes(path, body)
+
+    def _cutout(self, wanted: Wanted, size_deg: float) -> Cutout:
+        if self.workspace is not None:
+            return read_cutout(self.fetch_one(wanted, size_deg))
+        candidate = wanted.candidate
+        body = self.fetch_bytes(candidate.image, wanted.source, size_deg)
+        image = read_image(body, path=candidate.image)
+        rms, digest = None, ""
+        if candidate.rms:
+            body = self.fetch_bytes(candidate.rms, wanted.source, size_deg)
+            found = read_image(body, path=candidate.rms)
+            rms, digest = found.data, found.sha256
+        return Cutout(image.data, rms, image.wcs(), (0, 0), image.sha256, digest)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "search_seconds": []}
+
+
+def digest(body: bytes) -> str:
+    """Return the SHA-256 of an answer, in hexadecimal."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def _nameless(position: SkyCoord, name: str = "") -> Source:
+    """Return a source for a place that no catalogue named."""
+    ra, dec = float(position.icrs.ra.deg), float(position.icrs.dec.deg)
+    return Source(-1, name or f"J{ra:.5f}{dec:+.5f}", ra, dec)
