@@ -15,16 +15,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mingolotss.catalogue import Catalogue
-from mingolotss.errors import ImageError, ServiceAnswerError, ServiceError
-from mingolotss.files import safe_name, write_bytes
+from mingolotss.errors import ImageError, InputError, ServiceAnswerError, ServiceError
+from mingolotss.files import write_bytes
 from mingolotss.fitsfile import read_image
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.services.answers import Answer, Answers
-from mingolotss.services.base import Naming, Wanted
+from mingolotss.services.base import Estimate, Naming, Wanted
+from mingolotss.services.fetched import FetchedService, local_candidate
 from mingolotss.services.folder import read_cutout
 from mingolotss.transport import Transport, whole_fits
 
@@ -67,6 +70,8 @@ class DownloadService:
         self.refresh = refresh
         self.answers = Answers(workspace and workspace / "searches", refresh=refresh)
         self.search_seconds: list[float] = []
+
+    pixel_arcsec = 1.5  # of LoTSS at full resolution; only estimates use it
 
     # What a service says for itself.
 
@@ -123,9 +128,14 @@ class DownloadService:
         yield from self.side_by_side(one, wanted)
 
     def fetch(
-        self, wanted: Iterable[Wanted], size_deg: float
-    ) -> Iterator[tuple[Wanted, ServiceError | None]]:
-        """Fetch cutouts into the workspace, in order, each with its error if it has one."""
+        self, wanted: Iterable[Wanted], size_deg: float, tell: Callable[[int], None]
+    ) -> FetchedService:
+        """Fetch what is not in the workspace; return a service that reads it.
+
+        A cutout that cannot be had does not stop the others.
+        """
+        if self.workspace is None:
+            raise InputError("fetch: there is no build folder to fetch into")
 
         def one(item: Wanted) -> tuple[Wanted, ServiceError | None]:
             try:
@@ -134,7 +144,21 @@ class DownloadService:
                 return item, error
             return item, None
 
-        yield from self.side_by_side(one, wanted)
+        failures = {}
+        for done, (item, error) in enumerate(self.side_by_side(one, wanted), 1):
+            if error is not None:
+                failures[item.source.name, item.candidate.field] = error
+            tell(done)
+        return FetchedService(self.workspace / "cutouts", self.naming, failures)
+
+    def estimate(self, wanted: Iterable[Wanted], size_deg: float) -> Estimate:
+        """Return what fetching will take: by the searches' pace, 0.5 s a request without any."""
+        requests = sum(self.waiting(item) for item in wanted)
+        pace = median(self.search_seconds) if self.search_seconds else 0.5
+        side = size_deg * 3600 / self.pixel_arcsec
+        size = int(side * side * 4) + 5760
+        seconds = requests * pace / self.transport.limits.connections
+        return Estimate(requests, requests * size, seconds)
 
     # The parts of it.
 
@@ -157,12 +181,7 @@ class DownloadService:
 
     def local(self, wanted: Wanted) -> Candidate:
         """Return a candidate with the paths of its files in the workspace."""
-        candidate = wanted.candidate
-        names = {"source": safe_name(wanted.source.name), "field": safe_name(candidate.field)}
-        folder = (self.workspace or Path()) / "cutouts"
-        rms = str(folder / self.naming.rms.format(**names)) if candidate.rms else ""
-        image = str(folder / self.naming.image.format(**names))
-        return Candidate(candidate.field, image, rms, wanted.source.name)
+        return local_candidate(wanted, self.naming, (self.workspace or Path()) / "cutouts")
 
     def waiting(self, wanted: Wanted) -> int:
         """Return how many of a candidate's files are still to be fetched."""
@@ -217,7 +236,8 @@ class DownloadService:
 
     def _cutout(self, wanted: Wanted, size_deg: float) -> Cutout:
         if self.workspace is not None:
-            return read_cutout(self.fetch_one(wanted, size_deg))
+            local = self.fetch_one(wanted, size_deg)
+            return replace(read_cutout(local), file=Path(local.image).name)
         candidate = wanted.candidate
         body = self.fetch_bytes(candidate.image, wanted.source, size_deg)
         image = read_image(body, path=candidate.image)
