@@ -3,7 +3,7 @@
 #
 # The package gavodachs2-server is left out on purpose: its install script needs a running
 # PostgreSQL and makes one site-wide server. python3-gavo is the same software without that, and
-# archive.py gives it a database cluster, a directory and a port of its own.
+# dachs_server.py gives it a database cluster, a directory and a port of its own.
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 apt-get update -qq

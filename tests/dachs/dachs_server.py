@@ -1,6 +1,6 @@
 """A real archive for the tests: GAVO DaCHS, the software behind vo.astron.nl, on loopback.
 
-    python tests/dachs/archive.py run WORK MOSAICS    set up in WORK, serve MOSAICS, until Ctrl-C
+    python tests/dachs/dachs_server.py run WORK MOSAICS    set up in WORK, serve MOSAICS, until Ctrl-C
 
 Everything it makes lives in WORK: a PostgreSQL cluster on a socket, DaCHS's tree, its log. A
 second run over the same mosaics reuses what is there. ``install.sh`` puts the Debian packages in
