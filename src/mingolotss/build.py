@@ -167,6 +167,7 @@ def plan(
     decisions: Path | str | None = None,
     limit: int | None = None,
     fresh: bool = False,
+    refresh: bool = False,
 ) -> Plan:
     """Find out what a build will do; no pixel is read.
 
@@ -185,7 +186,9 @@ def plan(
     limit : int, optional
         Only the catalogue's first rows.
     fresh : bool
-        Remove what an earlier build left in `out` first.
+        Remove what an earlier build left in `out` first; what was downloaded stays.
+    refresh : bool
+        Ask a service that downloads for everything once more.
 
     Raises
     ------
@@ -198,7 +201,7 @@ def plan(
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     naming = Naming(recipe.images.image, recipe.images.rms, recipe.images.ignore)
     opened = (
-        open_service(service or _need_service(recipe), naming=naming, workspace=out)
+        open_service(service or _need_service(recipe), naming=naming, workspace=out, refresh=refresh)
         if service is None or isinstance(service, str)
         else service
     )
@@ -344,9 +347,19 @@ def _done(planned: Plan, index: int) -> bool:
         if key != task.key or not (planned.out / "stamps" / part_name(index)).exists():
             return False
         used = {path for offer in task.offers for c in offer for path in (c.image, c.rms) if path}
-        return all(Path(path).stat().st_mtime_ns <= made for path in used if "://" not in path)
+        here = [Path(path) for path in used if "://" not in path]
+        return all(p.stat().st_mtime_ns <= made for p in (*here, *_fetched(planned, index)))
     except (OSError, pa.ArrowException):
         return False
+
+
+def _fetched(planned: Plan, index: int) -> Iterator[Path]:
+    """Give the downloads that a part was made from and that are still there."""
+    service = planned.service
+    if isinstance(service, FetchService):
+        for wanted in planned.wanted([index]):
+            local = service.local(wanted)
+            yield from (p for p in (Path(local.image), Path(local.rms)) if p.is_file())
 
 
 @contextlib.contextmanager

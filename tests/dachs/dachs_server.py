@@ -1,5 +1,6 @@
 """A real archive for the tests: GAVO DaCHS, the software behind vo.astron.nl, on loopback.
 
+    python tests/dachs/dachs_server.py check               is everything installed?
     python tests/dachs/dachs_server.py run WORK MOSAICS    set up in WORK, serve MOSAICS, until Ctrl-C
 
 Everything it makes lives in WORK: a PostgreSQL cluster on a socket, DaCHS's tree, its log. A
@@ -24,6 +25,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PG = Path("/usr/lib/postgresql/15/bin")
+PG_SPHERE = Path("/usr/share/postgresql/15/extension/pg_sphere.control")
 DACHS = ["/usr/bin/python3", "-c", "from gavo.user.cli import main; main()"]
 ROOT_PATH = "/hetdex/lotss-dr1-img"
 SETTINGS = """\
@@ -45,7 +47,7 @@ authority: x-local
 
 def missing() -> str:
     """Return what is not installed, or nothing."""
-    needed = [PG / "initdb", Path("/usr/lib/python3/dist-packages/gavo"), Path("/usr/bin/setpriv")]
+    needed = [PG / "initdb", PG_SPHERE, Path("/usr/lib/python3/dist-packages/gavo"), Path("/usr/bin/setpriv")]
     absent = [str(path) for path in needed if not path.exists()]
     return f"{', '.join(absent)} not there: run tests/dachs/install.sh" if absent else ""
 
@@ -313,10 +315,12 @@ def _end(process: subprocess.Popen[bytes] | None, how: int = signal.SIGTERM) -> 
 
 def main() -> None:
     """Run an archive from the command line."""
-    if len(sys.argv) != 4 or sys.argv[1] != "run":
+    if sys.argv[1:] != ["check"] and (len(sys.argv) != 4 or sys.argv[1] != "run"):
         sys.exit(__doc__)
     if absent := missing():
         sys.exit(absent)
+    if sys.argv[1] == "check":
+        return
     with archive(Path(sys.argv[2]).resolve(), sorted(Path(sys.argv[3]).glob("*.fits"))) as server:
         print(f"{server.url}/cutout/form")
         signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -97,6 +97,9 @@ class Estimate:
 class FetchService(Protocol):
     """A service that downloads: everything is fetched first, then read without it."""
 
+    def local(self, wanted: Wanted) -> Candidate:
+        """Return a candidate with the paths of the files that it becomes."""
+
     def estimate(self, wanted: Iterable[Wanted], size_deg: float) -> Estimate:
         """Return what fetching these will take, less what is here already."""
 
@@ -119,7 +122,11 @@ class Naming:
 
 
 def open_service(
-    address: str, *, naming: Naming | None = None, workspace: Path | None = None
+    address: str,
+    *,
+    naming: Naming | None = None,
+    workspace: Path | None = None,
+    refresh: bool = False,
 ) -> ImageService:
     """Open a service by ``NAME``, ``NAME:ARGUMENT``, or the path of a folder.
 
@@ -131,6 +138,8 @@ def open_service(
         How files of cutouts are named.
     workspace : Path, optional
         The build's folder, for services that keep what they were told.
+    refresh : bool
+        Ask such a service again for what it has kept.
 
     Raises
     ------
@@ -149,7 +158,7 @@ def open_service(
             f"e.g. mosaics:{address}"
         )
     service: ImageService = SERVICES.get(name).open(
-        argument, naming=naming or Naming(), workspace=workspace
+        argument, naming=naming or Naming(), workspace=workspace, refresh=refresh
     )
     return service
 

@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceAnswerError, ServiceError
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DownloadService", "digest"]
 
+_OPTIONS = {"transport", "naming", "workspace", "refresh"}
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
@@ -73,7 +74,17 @@ class DownloadService:
 
     pixel_arcsec = 1.5  # of LoTSS at full resolution; only estimates use it
 
+    @classmethod
+    def open(cls, argument: str, **options: Any) -> Self:
+        """Open ``NAME:ARGUMENT``; the options are those of the class."""
+        return cls.of_argument(argument, **{k: v for k, v in options.items() if k in _OPTIONS})
+
     # What a service says for itself.
+
+    @classmethod
+    def of_argument(cls, argument: str, **common: Any) -> Self:
+        """Make the service from what stands after the colon."""
+        raise NotImplementedError
 
     def question(self, source: Source, size_deg: float) -> str:
         """Return what is asked for a source: an address, or a line that stands for the dialogue."""

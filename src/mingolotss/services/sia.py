@@ -11,8 +11,7 @@ are fetched whole, so they had better be small.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode, urljoin
 
 from pyvo.dal.sia import SIAResults
@@ -20,12 +19,11 @@ from pyvo.dal.sia import SIAResults
 from mingolotss.errors import InputError, ServiceAnswerError
 from mingolotss.model import Source
 from mingolotss.services.answers import Answer
-from mingolotss.services.base import Naming
 from mingolotss.services.downloads import DownloadService, digest
 from mingolotss.services.products import Product, file_name, pair_products
 from mingolotss.services.votables import results, whole_votable
 
-__all__ = ["LotssDr1Service", "SiaService", "with_query"]
+__all__ = ["LotssDr1Service", "SiaService", "need_address", "with_query"]
 
 _FITS = ("fits", "octet-stream")
 
@@ -46,13 +44,9 @@ class SiaService(DownloadService):
         self.url = url
 
     @classmethod
-    def open(
-        cls, argument: str, *, naming: Naming, workspace: Path | None = None, **_: Any
-    ) -> SiaService:
-        """Open ``sia:URL``."""
-        if not argument.startswith(("http://", "https://")):
-            raise InputError(f"open the service sia:{argument}: give its address, sia:https://...")
-        return cls(argument, naming=naming, workspace=workspace)
+    def of_argument(cls, argument: str, **common: Any) -> Self:
+        """Make the service of ``sia:URL``."""
+        return cls(need_address(argument, "sia"), **common)
 
     def question(self, source: Source, size_deg: float) -> str:
         """Return the address that asks which images hold a source."""
@@ -82,11 +76,24 @@ class LotssDr1Service(SiaService):
     URL = "https://vo.astron.nl/hetdex/lotss-dr1-img/cutout/siap.xml"
 
     @classmethod
-    def open(
-        cls, argument: str, *, naming: Naming, workspace: Path | None = None, **_: Any
-    ) -> LotssDr1Service:
-        """Open ``lotss-dr1``, or ``lotss-dr1:URL`` for a mirror."""
-        return cls(argument or cls.URL, naming=naming, workspace=workspace)
+    def of_argument(cls, argument: str, **common: Any) -> Self:
+        """Make the service of ``lotss-dr1``, or of ``lotss-dr1:URL`` for a mirror."""
+        return cls(need_address(argument or cls.URL, "lotss-dr1"), **common)
+
+
+def need_address(argument: str, name: str) -> str:
+    """Return an argument that is an address.
+
+    Raises
+    ------
+    InputError
+        It is something else.
+    """
+    if not argument.startswith(("http://", "https://")):
+        raise InputError(
+            f"open the service {name}:{argument}: give its address, {name}:https://..."
+        )
+    return argument
 
 
 def with_query(url: str, **words: str) -> str:

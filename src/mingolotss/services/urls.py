@@ -10,16 +10,14 @@ to do (``sigma-clipped`` in the recipe ``lotss``).
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 from mingolotss.errors import InputError
 from mingolotss.model import Candidate, Source
 from mingolotss.services.answers import Answer
-from mingolotss.services.base import Naming
 from mingolotss.services.downloads import DownloadService
-from mingolotss.services.sia import with_query
+from mingolotss.services.sia import need_address, with_query
 
 __all__ = ["HipsService", "LotssDr2Service", "LotssDr3Service"]
 
@@ -40,11 +38,9 @@ class LotssDr2Service(DownloadService):
         self.url = url or self.URL
 
     @classmethod
-    def open(
-        cls, argument: str, *, naming: Naming, workspace: Path | None = None, **_: Any
-    ) -> LotssDr2Service:
-        """Open ``lotss-dr2``, or ``lotss-dr2:URL`` for a mirror."""
-        return cls(argument, naming=naming, workspace=workspace)
+    def of_argument(cls, argument: str, **common: Any) -> Self:
+        """Make the service of ``lotss-dr2``, or of ``lotss-dr2:URL`` for a mirror."""
+        return cls(need_address(argument or cls.URL, "lotss-dr2"), **common)
 
     def question(self, source: Source, size_deg: float) -> str:
         """Return the address of a source's cutout."""
@@ -93,14 +89,12 @@ class HipsService(LotssDr2Service):
         self.hips, self.scale_arcsec = hips, scale_arcsec
 
     @classmethod
-    def open(
-        cls, argument: str, *, naming: Naming, workspace: Path | None = None, **_: Any
-    ) -> HipsService:
-        """Open ``hips:IDENTIFIER``, or ``hips:IDENTIFIER@URL`` for another server."""
+    def of_argument(cls, argument: str, **common: Any) -> Self:
+        """Make the service of ``hips:IDENTIFIER``, or ``hips:IDENTIFIER@URL`` elsewhere."""
         hips, _at, url = argument.partition("@")
         if not hips:
             raise InputError("open the service hips: give the HiPS, e.g. hips:CDS/P/DSS2/red")
-        return cls(hips, url, naming=naming, workspace=workspace)
+        return cls(hips, need_address(url or cls.URL, "hips"), **common)
 
     def question(self, source: Source, size_deg: float) -> str:
         """Return the address of a source's cutout, north up, SIN projection."""
