@@ -12,8 +12,18 @@ mingolotss.errors.ServiceAnswerError: fetch ftp://example.org/x.fits: only http:
 https:// addresses are fetched
 """
 
-from mingolotss.transport.client import Answer, Judge, Kept, Transport
+from mingolotss.transport.client import Answer, HostAwayError, Judge, Kept, Transport, TryLaterError
 from mingolotss.transport.judges import whole_fits
 from mingolotss.transport.patience import Limits, Patience
 
-__all__ = ["Answer", "Judge", "Kept", "Limits", "Patience", "Transport", "whole_fits"]
+__all__ = [
+    "Answer",
+    "HostAwayError",
+    "Judge",
+    "Kept",
+    "Limits",
+    "Patience",
+    "Transport",
+    "TryLaterError",
+    "whole_fits",
+]

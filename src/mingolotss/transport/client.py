@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import tenacity
@@ -24,9 +24,10 @@ from mingolotss.transport.judges import excerpt
 from mingolotss.transport.patience import Limits, Patience, retry_after
 from mingolotss.transport.redirects import check_scheme, next_address
 
-__all__ = ["Answer", "Judge", "Kept", "Transport"]
+__all__ = ["Answer", "HostAwayError", "Judge", "Kept", "Transport", "TryLaterError"]
 
 Judge = Callable[[bytes], bytes]
+_Out = TypeVar("_Out")
 _PIECE = 1 << 16
 _REDIRECTS = {301, 302, 303, 307, 308}
 _BUSY = {429, 503}
@@ -72,11 +73,11 @@ class Kept(NamedTuple):
     size: int
 
 
-class _TryLaterError(ServiceUnavailableError):
+class TryLaterError(ServiceUnavailableError):
     """One answer failed in a way that may pass."""
 
 
-class _HostAwayError(_TryLaterError):
+class HostAwayError(TryLaterError):
     """The host did not take the request at all: its other addresses will fare no better."""
 
 
@@ -147,25 +148,35 @@ class Transport:
             When the answer is complete and of no use.
         """
         check_scheme(url)
+        return self.patiently(lambda: self._ask(url, judge, headers or {}))
+
+    def patiently(self, ask: Callable[[], _Out]) -> _Out:
+        """Call `ask` until it returns, as patiently as `get` is, and say so when it never does.
+
+        Raises
+        ------
+        ServiceUnavailableError
+            When `ask` raised `TryLaterError` too often.
+        """
         started = self._clock()
 
         def spent(state: tenacity.RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
             tried_enough = state.attempt_number >= self.patience.attempts
-            if isinstance(error, _HostAwayError):
+            if isinstance(error, HostAwayError):
                 return tried_enough and self._clock() - started >= self.patience.outage_s
             return tried_enough
 
         tries = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_TryLaterError),
+            retry=tenacity.retry_if_exception_type(TryLaterError),
             stop=spent,
             wait=self._wait,
             sleep=self._sleep,
             reraise=True,
         )
         try:
-            return tries(self._ask, url, judge, headers or {})
-        except _TryLaterError as error:
+            return tries(ask)
+        except TryLaterError as error:
             asked, took = tries.statistics["attempt_number"], self._clock() - started
             message = f"{error}; asked {asked} times in {took:.1f} s, then gave up"
             raise ServiceUnavailableError(message, url=error.url) from error
@@ -194,10 +205,29 @@ class Transport:
                 )
             return self._hosts[name]
 
+    def away(
+        self, url: str, found: str, asked_s: float | None = None
+    ) -> ServiceUnavailableError:
+        """Pause an address's host, and return the error that says so: to be raised.
+
+        Parameters
+        ----------
+        url : str
+        found : str
+            What showed that the host is not there.
+        asked_s : float, optional, seconds
+            How long the host asks to be left alone.
+        """
+        host = self.host(url)
+        message = f"fetch {url}: {host.name} is not there ({found})"
+        if host.failed(asked_s):
+            return HostAwayError(message, url=url)
+        return ServiceUnavailableError(f"{message}; waited as long as was allowed", url=url)
+
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """Return the delay before the next try; a host that is away is waited for at its gate."""
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, _HostAwayError):
+        if isinstance(error, HostAwayError):
             return 0.0
         return self.patience.backoff(state.attempt_number - 1, self._rng)
 
@@ -225,15 +255,15 @@ class Transport:
                 answer = self._read(url, headers)
             except urllib3.exceptions.HTTPError as error:
                 if isinstance(error, _ABSENT):
-                    raise _away(host, url, _words(error), None) from error
+                    raise self.away(url, _words(error)) from error
                 raise _translated(error, url) from error
         if answer.status in _BUSY:
             asked = retry_after(answer.headers.get("retry-after"), now=time.time())
-            raise _away(host, url, f"status {answer.status}", asked)
+            raise self.away(url, f"status {answer.status}", asked)
         host.answered()
         if answer.status in _PASSING:
             said = f"status {answer.status}: {excerpt(answer.body)}"
-            raise _TryLaterError(f"fetch {url}: {said}", url=url)
+            raise TryLaterError(f"fetch {url}: {said}", url=url)
         if answer.status not in {200, 206, *_REDIRECTS}:
             said = f"status {answer.status}: {excerpt(answer.body)}"
             raise ServiceAnswerError(f"fetch {url}: {said}", url=url)
@@ -272,7 +302,7 @@ class Transport:
             _refuse_large(size, self.limits.max_bytes, url)
             if self._clock() > deadline:
                 message = f"fetch {url}: {size} bytes in {self.limits.whole_s:g} s, not yet all"
-                raise _TryLaterError(message, url=url)
+                raise TryLaterError(message, url=url)
         return b"".join(pieces)
 
 
@@ -292,7 +322,7 @@ def _judged(answer: Answer, judge: Judge | None, url: str) -> Answer:
     try:
         body = judge(answer.body)
     except TruncatedFileError as error:
-        raise _TryLaterError(f"fetch {url}: {error}", url=url) from error
+        raise TryLaterError(f"fetch {url}: {error}", url=url) from error
     except ServiceAnswerError as error:
         raise ServiceAnswerError(f"fetch {url}: {error}", url=url) from error
     return Answer(answer.url, answer.status, answer.headers, body)
@@ -315,14 +345,6 @@ def _refuse_ignored_range(status: int, headers: Mapping[str, str], url: str) -> 
         raise ServiceAnswerError(message, url=url)
 
 
-def _away(host: Host, url: str, found: str, asked: float | None) -> ServiceUnavailableError:
-    """Pause the host, and say whether to wait for it."""
-    message = f"fetch {url}: {host.name} is not there ({found})"
-    if host.failed(asked):
-        return _HostAwayError(message, url=url)
-    return ServiceUnavailableError(f"{message}; waited as long as was allowed", url=url)
-
-
 def _translated(error: urllib3.exceptions.HTTPError, url: str) -> Exception:
     """Turn an error of urllib3 into one of ours."""
     text = _words(error)
@@ -331,7 +353,7 @@ def _translated(error: urllib3.exceptions.HTTPError, url: str) -> Exception:
     if isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in text:
         message = f"fetch {url}: the server's certificate does not verify ({text}); nothing sent"
         return ServiceAnswerError(message, url=url)
-    return _TryLaterError(f"fetch {url}: {text}", url=url)
+    return TryLaterError(f"fetch {url}: {text}", url=url)
 
 
 def _words(error: Exception) -> str:
