@@ -72,6 +72,8 @@ def start_browser(user_agent: str, page_load_s: float) -> Any:
             f" {_how_to_install()}"
         ) from error
     started.set_page_load_timeout(page_load_s)
+    started.execute_cdp_cmd("Network.enable", {})
+    started.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*.js", "*.css", "*.png", "*.ico"]})
     return started
 
 

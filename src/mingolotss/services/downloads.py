@@ -98,6 +98,10 @@ class DownloadService:
         """Return the FITS file of a cutout."""
         return self.transport.get(url, judge=whole_fits).body
 
+    def cutout_question(self, url: str, source: Source, size_deg: float) -> str:
+        """Return what stands for a cutout among the answers: its address, if it has one."""
+        return url
+
     # What build and users call.
 
     def search(self, position: SkyCoord, size: Quantity) -> list[Candidate]:
@@ -164,7 +168,7 @@ class DownloadService:
 
     def estimate(self, wanted: Iterable[Wanted], size_deg: float) -> Estimate:
         """Return what fetching will take: by the searches' pace, 0.5 s a request without any."""
-        requests = sum(self.waiting(item) for item in wanted)
+        requests = sum(self.waiting(item, size_deg) for item in wanted)
         pace = median(self.search_seconds) if self.search_seconds else 0.5
         side = size_deg * 3600 / self.pixel_arcsec
         size = int(side * side * 4) + 5760
@@ -194,12 +198,13 @@ class DownloadService:
         """Return a candidate with the paths of its files in the workspace."""
         return local_candidate(wanted, self.naming, (self.workspace or Path()) / "cutouts")
 
-    def waiting(self, wanted: Wanted) -> int:
+    def waiting(self, wanted: Wanted, size_deg: float) -> int:
         """Return how many of a candidate's files are still to be fetched."""
         local = self.local(wanted)
         pairs = ((wanted.candidate.image, local.image), (wanted.candidate.rms, local.rms))
         return sum(
-            self.answers.recall(url) is None and (self.refresh or not Path(path).is_file())
+            (self.refresh or not Path(path).is_file())
+            and self.answers.recall(self.cutout_question(url, wanted.source, size_deg)) is None
             for url, path in pairs
             if url
         )
@@ -235,13 +240,14 @@ class DownloadService:
         return answer
 
     def _fetch_file(self, url: str, path: Path, source: Source, size_deg: float) -> None:
-        known = self.answers.recall(url)
+        question = self.cutout_question(url, source, size_deg)
+        known = self.answers.recall(question)
         if known is not None:
-            known.given(url)
+            known.given(question)
         try:
             body = self.fetch_bytes(url, source, size_deg)
         except ServiceAnswerError as error:
-            self.answers.keep(url, Answer(refused=str(error)))
+            self.answers.keep(question, Answer(refused=str(error)))
             raise
         write_bytes(path, body)
 

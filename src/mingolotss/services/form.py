@@ -49,6 +49,14 @@ return {
   links: [...document.querySelectorAll('a.productlink')].map(a => [a.textContent.trim(), a.href]),
 };
 """
+_FILL_IN = """
+const named = name => document.querySelector(`[name=${name}]`);
+named('hPOS').value = arguments[0].hPOS;
+named('hSIZE').value = arguments[0].hSIZE;
+document.querySelector(`[name=hINTERSECT][value=${arguments[0].hINTERSECT}]`).checked = true;
+document.documentElement.setAttribute('data-asked', '');
+named('submit').click();
+"""
 _UNREACHABLE = ("ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "ERR_TIMED_OUT", "ERR_ADDRESS", "ERR_NAME")
 _POLL_S = 0.02
 
@@ -151,14 +159,7 @@ class LotssDr1FormService(DownloadService):
 
 def _send(page: Any, values: dict[str, str]) -> None:
     """Fill in the form and press its button; the page is marked, so that the next one shows."""
-    for name in ("hPOS", "hSIZE"):
-        box = page.find_element(By.NAME, name)
-        box.clear()
-        box.send_keys(values[name])
-    choice = f"input[name=hINTERSECT][value={values['hINTERSECT']}]"
-    page.find_element(By.CSS_SELECTOR, choice).click()
-    page.execute_script("document.documentElement.setAttribute('data-asked', '')")
-    page.find_element(By.NAME, "submit").click()
+    page.execute_script(_FILL_IN, values)
 
 
 def _answer(page: Any) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -127,7 +127,12 @@ class Transport:
         return _rebuild, (self.limits, self.patience, self._ca_certs)
 
     def get(
-        self, url: str, *, judge: Judge | None = None, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        *,
+        judge: Judge | None = None,
+        headers: Mapping[str, str] | None = None,
+        check: Callable[[Answer], Answer] | None = None,
     ) -> Answer:
         """Return what an address holds, once it is whole and the judge lets it through.
 
@@ -139,6 +144,8 @@ class Transport:
             Takes the body and returns the bytes to keep, or raises; see the package.
         headers : mapping of str to str, optional
             Further request headers, such as ``Range``.
+        check : callable, optional
+            A judge of the whole answer, headers and all.
 
         Raises
         ------
@@ -148,7 +155,7 @@ class Transport:
             When the answer is complete and of no use.
         """
         check_scheme(url)
-        return self.patiently(lambda: self._ask(url, judge, headers or {}))
+        return self.patiently(lambda: self._ask(url, judge, headers or {}, check))
 
     def patiently(self, ask: Callable[[], _Out]) -> _Out:
         """Call `ask` until it returns, as patiently as `get` is, and say so when it never does.
@@ -231,14 +238,20 @@ class Transport:
             return 0.0
         return self.patience.backoff(state.attempt_number - 1, self._rng)
 
-    def _ask(self, url: str, judge: Judge | None, headers: Mapping[str, str]) -> Answer:
+    def _ask(
+        self,
+        url: str,
+        judge: Judge | None,
+        headers: Mapping[str, str],
+        check: Callable[[Answer], Answer] | None,
+    ) -> Answer:
         """Ask once, following redirects, and judge the answer."""
         trusted = urlsplit(url).hostname or ""
         place = url
         for _ in range(self.limits.redirects + 1):
             answer = self._one(place, headers)
             if answer.status not in _REDIRECTS:
-                return _judged(answer, judge, url)
+                return _judged(answer, judge, check, url)
             location = answer.headers.get("location", "")
             if not location:
                 message = f"fetch {url}: status {answer.status} from {place}, and no Location"
@@ -315,17 +328,21 @@ def user_agent() -> str:
     return f"mingolotss/{version} (+radio galaxy datasets; python-urllib3/{urllib3.__version__})"
 
 
-def _judged(answer: Answer, judge: Judge | None, url: str) -> Answer:
-    """Let the judge decide, and say which address it was."""
-    if judge is None:
-        return answer
+def _judged(
+    answer: Answer,
+    judge: Judge | None,
+    check: Callable[[Answer], Answer] | None,
+    url: str,
+) -> Answer:
+    """Let the judges decide, and say which address it was."""
     try:
-        body = judge(answer.body)
+        if judge is not None:
+            answer = replace(answer, body=judge(answer.body))
+        return answer if check is None else check(answer)
     except TruncatedFileError as error:
         raise TryLaterError(f"fetch {url}: {error}", url=url) from error
     except ServiceAnswerError as error:
         raise ServiceAnswerError(f"fetch {url}: {error}", url=url) from error
-    return Answer(answer.url, answer.status, answer.headers, body)
 
 
 def _refuse_large(size: int, limit: int, url: str) -> None:
