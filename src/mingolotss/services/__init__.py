@@ -25,6 +25,11 @@ SERVICES.add(
     "lotss-dr1[:URL] - ASTRON's cutouts of LoTSS DR1 with their rms maps, by SIA",
 )
 SERVICES.add(
+    "lotss-dr1-mosaics",
+    "mingolotss.services.archived:LotssDr1MosaicsService",
+    "lotss-dr1-mosaics:DIR - whole mosaics on disk, cut to the pixel as lotss-dr1 cuts",
+)
+SERVICES.add(
     "lotss-dr1-form",
     "mingolotss.services.form:LotssDr1FormService",
     "lotss-dr1-form[:URL] - the same through the web form, in a browser (extra browser)",
