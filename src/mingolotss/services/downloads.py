@@ -265,6 +265,9 @@ class DownloadService:
             rms, digest = found.data, found.sha256
         return Cutout(image.data, rms, image.wcs(), (0, 0), image.sha256, digest)
 
+    def __str__(self) -> str:
+        return f"{type(self).__name__}:{getattr(self, 'url', '')}"
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "search_seconds": []}
 
