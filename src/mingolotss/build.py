@@ -12,7 +12,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from mingolotss.catalogue import Catalogue, catalogue_from_names, read_catalogue
 from mingolotss.decisions import Decision, read_decisions
-from mingolotss.errors import DecisionError, InputError, RecipeError
+from mingolotss.errors import DecisionError, InputError, RecipeError, ServiceError
 from mingolotss.files import sweep
 from mingolotss.labels import ColumnRules
 from mingolotss.manifest import CANDIDATES, write_table
@@ -31,12 +31,20 @@ from mingolotss.model import Candidate
 from mingolotss.pack import is_packed, pack, unpack
 from mingolotss.partition import Summary, Task, part_name, process
 from mingolotss.recipe import Recipe, load_recipe
-from mingolotss.services.base import ImageService, Naming, open_service, search_all
+from mingolotss.services.base import (
+    Estimate,
+    FetchService,
+    ImageService,
+    Naming,
+    Wanted,
+    open_service,
+    search_all,
+)
 from mingolotss.services.folder import FolderService
 from mingolotss.settings import Settings, check_same, read_settings, write_settings
 from mingolotss.writers.batches import batch_of_rows
 
-__all__ = ["Build", "Mapper", "Plan", "Progress", "build", "plan", "run"]
+__all__ = ["Build", "Mapper", "Plan", "Progress", "build", "fetch", "plan", "run"]
 
 Mapper = Callable[[Callable[[Task], Summary], Iterable[Task]], Iterable[Summary]]
 Progress = Callable[[int, int, str], None]
@@ -55,6 +63,8 @@ class Plan:
     service : ImageService
     decisions : mapping of str to Decision
     out : Path
+    unanswered : mapping of str to str
+        Names of sources that the service did not answer for, and why; they have no offers.
     """
 
     catalogue: Catalogue
@@ -63,6 +73,7 @@ class Plan:
     service: ImageService
     decisions: Mapping[str, Decision]
     out: Path
+    unanswered: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sources(self) -> int:
@@ -78,6 +89,19 @@ class Plan:
         """Return how many sources have 0, 1, 2, ... images."""
         numbers, counts = np.unique([len(offer) for offer in self.offers], return_counts=True)
         return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+
+    def wanted(self, parts: Iterable[int] | None = None) -> Iterator[Wanted]:
+        """Give every cutout of some parts, all of them by default, in the order of the parts."""
+        for part in range(len(self.partitions)) if parts is None else parts:
+            for row in self.partitions[part]:
+                source = self.catalogue.source(row)
+                yield from (Wanted(candidate, source) for candidate in self.offers[row])
+
+    def estimate(self) -> Estimate | None:
+        """Return what is still to be downloaded, or None for a service that does not."""
+        if not isinstance(self.service, FetchService):
+            return None
+        return self.service.estimate(self.wanted(), self.recipe.images.size_arcmin / 60)
 
     @cached_property
     def partitions(self) -> list[Sequence[int]]:
@@ -105,6 +129,7 @@ class Plan:
             recipe=self.recipe,
             service=self.service,
             out=self.out,
+            unanswered={name: self.unanswered[name] for name in names if name in self.unanswered},
         )
 
     def table(self) -> pa.Table:
@@ -142,6 +167,7 @@ def plan(
     decisions: Path | str | None = None,
     limit: int | None = None,
     fresh: bool = False,
+    refresh: bool = False,
 ) -> Plan:
     """Find out what a build will do; no pixel is read.
 
@@ -160,7 +186,9 @@ def plan(
     limit : int, optional
         Only the catalogue's first rows.
     fresh : bool
-        Remove what an earlier build left in `out` first.
+        Remove what an earlier build left in `out` first; what was downloaded stays.
+    refresh : bool
+        Ask a service that downloads for everything once more.
 
     Raises
     ------
@@ -173,7 +201,7 @@ def plan(
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     naming = Naming(recipe.images.image, recipe.images.rms, recipe.images.ignore)
     opened = (
-        open_service(service or _need_service(recipe), naming=naming, workspace=out)
+        open_service(service or _need_service(recipe), naming=naming, workspace=out, refresh=refresh)
         if service is None or isinstance(service, str)
         else service
     )
@@ -184,10 +212,16 @@ def plan(
     before = read_settings(out)
     if before is not None:
         check_same(before, settings, out)
-    offers = search_all(opened, sources, recipe.images.size_arcmin / 60)
+    answers = search_all(opened, sources, recipe.images.size_arcmin / 60)
+    offers = [[] if isinstance(answer, ServiceError) else answer for answer in answers]
+    unanswered = {
+        name: str(answer)
+        for name, answer in zip(sources.names, answers, strict=True)
+        if isinstance(answer, ServiceError)
+    }
     found = read_decisions(Path(decisions) if decisions else out / "decisions.csv")
     _check_decisions(found, sources, offers)
-    planned = Plan(sources, offers, recipe, opened, found, out)
+    planned = Plan(sources, offers, recipe, opened, found, out, unanswered)
     if before is None:
         write_settings(out, settings)
     if not (out / "candidates.parquet").exists():
@@ -211,6 +245,7 @@ def run(planned: Plan, mapper: Mapper = map, progress: Progress | None = None) -
         sweep(planned.out)
         left = [index for index in range(len(planned.partitions)) if not _done(planned, index)]
         done = planned.sources - sum(len(planned.partitions[index]) for index in left)
+        planned = fetch(planned, say, parts=left)
         say(done, planned.sources, "stamps")
         for summary in mapper(process, (planned.task(index) for index in left)):
             done += summary.written + summary.rejected
@@ -219,6 +254,36 @@ def run(planned: Plan, mapper: Mapper = map, progress: Progress | None = None) -
             say(done, planned.sources, "packing")
             pack(planned.out, planned.recipe, planned.catalogue.classes, len(planned.partitions))
     return _built(planned)
+
+
+def fetch(
+    planned: Plan, progress: Progress | None = None, *, parts: Sequence[int] | None = None
+) -> Plan:
+    """Download the cutouts of a plan that are not in the build's folder yet.
+
+    Parameters
+    ----------
+    planned : Plan
+    progress : callable, optional
+        Called with (cutouts done, cutouts in all, what is going on).
+    parts : sequence of int, optional
+        Only the cutouts of these parts.
+
+    Returns
+    -------
+    Plan
+        The same, with a service that reads what was fetched and asks nobody. A plan whose
+        service downloads nothing comes back as it is.
+    """
+    if not isinstance(planned.service, FetchService):
+        return planned
+    total = sum(1 for _ in planned.wanted(parts))
+    say = progress or (lambda *_: None)
+    size_deg = planned.recipe.images.size_arcmin / 60
+    read = planned.service.fetch(
+        planned.wanted(parts), size_deg, lambda done: say(done, total, "fetching")
+    )
+    return replace(planned, service=read)
 
 
 def build(
@@ -282,9 +347,19 @@ def _done(planned: Plan, index: int) -> bool:
         if key != task.key or not (planned.out / "stamps" / part_name(index)).exists():
             return False
         used = {path for offer in task.offers for c in offer for path in (c.image, c.rms) if path}
-        return all(Path(path).stat().st_mtime_ns <= made for path in used if "://" not in path)
+        here = [Path(path) for path in used if "://" not in path]
+        return all(p.stat().st_mtime_ns <= made for p in (*here, *_fetched(planned, index)))
     except (OSError, pa.ArrowException):
         return False
+
+
+def _fetched(planned: Plan, index: int) -> Iterator[Path]:
+    """Give the downloads that a part was made from and that are still there."""
+    service = planned.service
+    if isinstance(service, FetchService):
+        for wanted in planned.wanted([index]):
+            local = service.local(wanted)
+            yield from (p for p in (Path(local.image), Path(local.rms)) if p.is_file())
 
 
 @contextlib.contextmanager

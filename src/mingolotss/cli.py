@@ -161,7 +161,54 @@ def plan(
         ("images on offer", "sources"),
         [(str(number), str(count)) for number, count in planned.field_counts().items()],
     )
+    for name, reason in list(planned.unanswered.items())[:3]:
+        print(f"no answer for {name}: {reason}")
+    if len(planned.unanswered) > 3:
+        print(f"... no answer for {len(planned.unanswered)} sources in all")
     print(f"Every one of them: {out / 'candidates.parquet'}")
+    estimate = planned.estimate()
+    if estimate is not None:
+        print(
+            f"To download: {estimate.requests} files, about {estimate.bytes / 1e6:.0f} MB in "
+            f"{estimate.seconds / 60:.1f} min"
+        )
+
+
+@app.command()
+def fetch(
+    recipe: Annotated[str, _RECIPE] = "mingolotss",
+    out: Annotated[Path, _OUT] = Path("dataset"),
+    catalogue: Annotated[Path | None, _CATALOGUE] = None,
+    service: Annotated[str | None, _SERVICE] = None,
+    limit: Annotated[int | None, _LIMIT] = None,
+    setting: Annotated[list[str] | None, _SET] = None,
+    formats: Annotated[str | None, _FORMATS] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="ask again for what is here already")
+    ] = False,
+) -> None:
+    """Download every cutout that is not here yet; `build` then reads them."""
+    from mingolotss.build import fetch as run_fetch
+    from mingolotss.build import plan as make_plan
+
+    with _progress() as progress:
+        planned = make_plan(
+            _recipe(recipe, setting, formats),
+            refresh=refresh,
+            **_inputs(out, catalogue, service, limit, False, None),
+        )
+        fetched = run_fetch(planned, progress).service
+    failures = getattr(fetched, "failures", {})
+    reasons = [*planned.unanswered.items(), *((s, str(e)) for (s, _), e in failures.items())]
+    for name, reason in reasons[:3]:
+        print(f"{name}: {reason}")
+    total = sum(len(offer) for offer in planned.offers)
+    here = f"{total - len(failures)} of {total} images of {planned.sources} sources"
+    print(f"{out / 'cutouts'}: {here}")
+    again = len(planned.unanswered) + sum(e.retry for e in failures.values())
+    if again:
+        print(f"{again} may do better later: run the same command again")
+        raise typer.Exit(3)
 
 
 @app.command()

@@ -97,6 +97,8 @@ class Cutout:
         (x, y) of the cutout's first pixel in that image.
     sha256, rms_sha256 : str
         Of the files read; "" where no file stands for just this cutout.
+    file : str
+        Name of the image's file here, if it is not the end of the candidate's address.
     """
 
     image: FloatImage
@@ -105,6 +107,7 @@ class Cutout:
     origin: tuple[int, int] = (0, 0)
     sha256: str = ""
     rms_sha256: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

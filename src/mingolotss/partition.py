@@ -39,6 +39,7 @@ __all__ = ["CHUNK", "LEDGER", "Summary", "Task", "part_name", "process"]
 
 CHUNK = 64  # sources at once: 64 x 1.5 cutouts of 240 x 240, image and rms, is 44 MB
 LEDGER = pa.schema([*MANIFEST, ("offers", pa.list_(pa.struct(list(CANDIDATES))))])
+AGAIN = "-again"  # ends the key of a part that a better day at the far end would change
 _FORMAT = 1  # of the part's content; a higher one makes parts of an older program again
 
 
@@ -62,6 +63,8 @@ class Task:
         For each source, the batch its row belongs to.
     decisions : mapping of str to Decision
         Those on these sources.
+    unanswered : mapping of str to str
+        Names of sources for which the service could not say what it has, and why.
     """
 
     index: int
@@ -73,6 +76,7 @@ class Task:
     recipe: Recipe
     service: ImageService
     out: Path
+    unanswered: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> str:
@@ -86,6 +90,8 @@ class Task:
             self.batches,
             [tuple(getattr(d, k) for k in d.__slots__) for d in self.decisions.values()],
         ]
+        if self.unanswered:
+            content.append(sorted(self.unanswered.items()))
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -105,6 +111,7 @@ class _Offer:
     candidate: Candidate
     verdict: str = ""
     stage: str = "validate"
+    again: bool = False  # a later try may do better
     cutout: Cutout | None = None
     place: Place | None = None
     percent_nan: float = math.nan
@@ -131,6 +138,7 @@ def process(task: Task) -> Summary:
     """Make one part; the images of `CHUNK` sources are in memory at a time."""
     ledger: dict[str, list[Any]] = {name: [] for name in LEDGER.names}
     images: list[bytes] = []
+    again = False
     for start in range(0, len(task.sources), CHUNK):
         chunk = slice(start, start + CHUNK)
         works = [
@@ -140,12 +148,13 @@ def process(task: Task) -> Summary:
             )
         ]
         _read(works, task)
+        again |= any(offer.again for work in works for offer in work.offers)
         for work in works:
             _decide(work, task)
         _stamps(works, task)
         for work in works:
             _enter(ledger, images, work, task)
-    written = _write(task, ledger, images)
+    written = _write(task, ledger, images, task.key + AGAIN * again)
     return Summary(task.index, written, len(task.sources) - written)
 
 
@@ -168,6 +177,7 @@ def _read(works: Sequence[_Work], task: Task) -> None:
         else:
             offer.verdict = str(answer)
             offer.stage = "fetch" if isinstance(answer, ServiceError) else "validate"
+            offer.again = isinstance(answer, ServiceError) and answer.retry
     _place(usable)
 
 
@@ -188,6 +198,8 @@ def _decide(work: _Work, task: Task) -> None:
     """Choose among the usable candidates, or reject the source."""
     decision = task.decisions.get(work.source.name)
     usable = [offer for offer in work.offers if not offer.verdict]
+    if work.source.name in task.unanswered:
+        return work.reject("search", task.unanswered[work.source.name])
     if not work.offers:
         return work.reject("search", "no image holds the position")
     if not usable:
@@ -333,11 +345,11 @@ def _record(work: _Work, task: Task) -> dict[str, Any]:
     train = task.recipe.batches.train
     names = {
         "source": safe_name(work.source.name),
-        "field": safe_name(_written_field(work.source, chosen.candidate)),
+        "field": safe_name(_written_field(work.source, chosen)),
     }
     return {
         "field": chosen.candidate.field,
-        "map_file": chosen.candidate.image.rpartition("/")[2],
+        "map_file": _file_name(chosen),
         "image_file": stamp.name.format(**names),
         "case": choice.case,
         "separation_arcsec": chosen.place.separation_arcsec,
@@ -356,12 +368,16 @@ def _record(work: _Work, task: Task) -> dict[str, Any]:
     }
 
 
-def _written_field(source: Source, candidate: Candidate) -> str:
+def _file_name(offer: _Offer) -> str:
+    """Return the name of the file that an image came from."""
+    return (offer.cutout and offer.cutout.file) or offer.candidate.image.rpartition("/")[2]
+
+
+def _written_field(source: Source, offer: _Offer) -> str:
     """Return the field as the image's own file name spells it (``P164_55`` stays)."""
-    name = candidate.image.rpartition("/")[2]
-    spelled = candidate.field.replace("+", "_")
+    spelled = offer.candidate.field.replace("+", "_")
     prefix = f"{safe_name(source.name)}_"
-    return spelled if name.startswith(prefix + spelled) else candidate.field
+    return spelled if _file_name(offer).startswith(prefix + spelled) else offer.candidate.field
 
 
 def _offer_row(work: _Work, offer: _Offer) -> dict[str, Any]:
@@ -383,10 +399,10 @@ def _offer_row(work: _Work, offer: _Offer) -> dict[str, Any]:
     }
 
 
-def _write(task: Task, ledger: dict[str, list[Any]], images: list[bytes]) -> int:
+def _write(task: Task, ledger: dict[str, list[Any]], images: list[bytes], key: str) -> int:
     """Write the part's files, the ledger last; return how many stamps there are."""
     recipe, name = task.recipe, part_name(task.index)
-    table = pa.table(ledger, schema=LEDGER.with_metadata({"key": task.key}))
+    table = pa.table(ledger, schema=LEDGER.with_metadata({"key": key}))
     written = table.drop_columns(["offers"]).filter(
         pa.array([status == "written" for status in ledger["status"]])
     )
