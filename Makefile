@@ -7,7 +7,7 @@ TORCH  ?= torch==2.13.0
 PIP    := $(RUN)/python -m pip install -q --disable-pip-version-check
 SOURCES ?= 600
 
-.PHONY: demo test check bench clean test-slow
+.PHONY: demo test check bench clean test-slow test-readers test-archive test-web
 
 demo: $(VENV)/demo.ok
 	$(RUN)/mingolotss demo --out demo --sources $(SOURCES)
@@ -19,11 +19,22 @@ check: $(VENV)/test.ok
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
-	$(RUN)/python -m pytest -q --doctest-glob='*.md' README.md CONTRIBUTING.md docs
-	$(RUN)/python -m pytest -q --doctest-modules src
+	$(RUN)/python -m pytest -q src tests/test_docs.py
+
+test-readers: $(VENV)/readers.ok
+	$(RUN)/python -m pytest -m readers
+
+$(VENV)/readers.ok: $(VENV)/test.ok
+	$(PIP) -e . --group readers
+	@touch $@
 
 test-slow: $(VENV)/test.ok
 	$(RUN)/python -m pytest -m "slow and not archive and not web and not readers"
+
+# The real archive server and a real browser: Debian 12; the first run installs them, as root.
+test-archive: $(VENV)/test.ok
+	@$(RUN)/python tests/dachs/dachs_server.py check || tests/dachs/install.sh
+	$(RUN)/python -m pytest -m archive tests/archive
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { echo "Python has no venv module: apt install python3-venv, or set PYTHON to one that has" >&2; rm -rf $(VENV); exit 2; }
@@ -32,7 +43,7 @@ $(VENV)/demo.ok: pyproject.toml | $(VENV)/bin/python
 	$(PIP) -e .
 	@touch $@
 
-$(VENV)/test.ok: pyproject.toml | $(VENV)/bin/python
+$(VENV)/test.ok: pyproject.toml Makefile | $(VENV)/bin/python
 	$(PIP) -U "pip>=25.1"
 	$(PIP) $(TORCH)
 	$(PIP) -e . --group dev

@@ -101,8 +101,8 @@ def random_sky(folder: Path, sources: int, seed: int, kinds: tuple[str, ...] = K
     files: list[dict[str, tuple[Path, Path]]] = []
     for i, name in enumerate(names):
         mine = {}
-        for field in rng.choice(["P1", "P11Hetdex12", "P164+55", "P205_55"], rng.integers(0, 4)):
-            field = str(field)
+        fields = rng.choice(["P1", "P11Hetdex12", "P164+55", "P205_55"], rng.integers(0, 4))
+        for field in fields.tolist():
             kind = str(rng.choice(kinds))
             image, rms, header = random_cutout(rng, ra[i], dec[i])
             if rng.random() < 0.05:

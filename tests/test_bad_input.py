@@ -9,10 +9,10 @@ import subprocess
 import numpy as np
 import pytest
 from astropy.table import Table
-from builds import contents, run
-from skies import random_cutout, random_sky, write_catalogue, write_fits
 
+from builds import contents, run
 from mingolotss.manifest import read_manifest, read_table
+from skies import random_cutout, random_sky, write_catalogue, write_fits
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_a_full_disk(tmp_path):
     ]  # fmt: skip
     try:
         refused(run(*arguments, small / "out"), 2, "no space left on the disk")
-        assert not [path for path in small.rglob(".part-*")]
+        assert not list(small.rglob(".part-*"))
         subprocess.run(["mount", "-o", "remount,size=50m", small], check=True)
         assert run(*arguments, small / "out").returncode == 0
         assert run(*arguments, tmp_path / "out").returncode == 0

@@ -7,9 +7,8 @@ import tarfile
 
 import numpy as np
 import pytest
-from builds import contents
-from skies import random_sky
 
+from builds import contents
 from mingolotss import mappers
 from mingolotss.build import build, plan, run
 from mingolotss.catalogue import Catalogue
@@ -17,6 +16,7 @@ from mingolotss.errors import DecisionError, InputError
 from mingolotss.files import PART
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.recipe import load_recipe
+from skies import random_sky
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_another_build_in_the_folder(sky, built):
     """Another recipe, limit or service in the same folder is refused, and nothing is lost."""
     before = contents(built.out)
     for options in ({"limit": 3}, {"recipe": "mingolotss-wide"}):
-        with pytest.raises(InputError, match="it holds a build with .*--fresh"):
+        with pytest.raises(InputError, match=r"it holds a build with .*--fresh"):
             plan(
                 **({"recipe": "mingolotss"} | options), out=built.out, catalogue=sky.catalogue,
                 service=f"folder:{sky.folder}",
@@ -250,9 +250,8 @@ def test_float32_stamps(sky, tmp_path):
 
 def test_hostile_names_stay_inside(tmp_path):
     """A source named like a path or a tag becomes one plain file name in the build's folder."""
-    from skies import random_cutout, write_fits
-
     from mingolotss.files import safe_name
+    from skies import random_cutout, write_fits
 
     rng = np.random.default_rng(3)
     folder = tmp_path / "in"

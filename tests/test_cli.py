@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from builds import run
-from skies import random_sky
 
+from builds import run
 from mingolotss.cli import app
+from skies import random_sky
 
 COMMANDS = sorted(c.name or c.callback.__name__ for c in app.registered_commands)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from builds import contents, run
 
+from builds import contents, run
 from mingolotss import load, status, verify
 from mingolotss.manifest import read_manifest
 

@@ -6,9 +6,9 @@ import csv
 
 import numpy as np
 import pytest
-from builds import run
 from PIL import Image
 
+from builds import run
 from mingolotss.build import build
 from mingolotss.catalogue import read_catalogue
 from mingolotss.manifest import read_manifest

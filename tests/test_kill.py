@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+
 from builds import command, contents, run
 from skies import random_sky
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from oracle import make
 from PIL import Image
-from skies import KINDS, random_sky
 
 from mingolotss.build import build
 from mingolotss.manifest import read_manifest
+from oracle import make
+from skies import KINDS, random_sky
 
 
 def compare(sky, out):

@@ -151,7 +151,9 @@ HOSTILE = {
     "nothing": b"",
     "text": b"<html>not found</html>",
     "depth": b"\x80\x03" + b"(" * 200_000 + b"l" * 200_000 + b".",
-    "bytes by another encoding": b"\x80\x03c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.",
+    "bytes by another encoding": (
+        b"\x80\x03c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R."
+    ),
 }
 
 
@@ -174,7 +176,7 @@ def test_lists_that_hold_lists_a_billion_times_cost_nothing(dump):
 
 def test_an_absent_file_is_one_line(tmp_path):
     """Not the system's error, ours."""
-    with pytest.raises(DatasetError, match="read .*batch_9: No such file"):
+    with pytest.raises(DatasetError, match=r"read .*batch_9: No such file"):
         load_pickle(tmp_path / "batch_9")
 
 

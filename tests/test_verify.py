@@ -10,12 +10,12 @@ import tarfile
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from builds import contents, run
-from skies import random_sky
 
+from builds import contents, run
 from mingolotss.build import build
 from mingolotss.errors import DatasetError
 from mingolotss.verify import verify
+from skies import random_sky
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +43,12 @@ def test_a_good_build(made):
 
 
 def flip_png(out):
-    path = sorted((out / "png").iterdir())[0]
-    path.write_bytes(sorted((out / "png").iterdir())[1].read_bytes())
+    first, second, *_ = sorted((out / "png").iterdir())
+    first.write_bytes(second.read_bytes())
 
 
 def lose_png(out):
-    sorted((out / "png").iterdir())[0].unlink()
+    min((out / "png").iterdir()).unlink()
 
 
 def extra_png(out):
@@ -56,7 +56,7 @@ def extra_png(out):
 
 
 def half_png(out):
-    path = sorted((out / "png").iterdir())[0]
+    path = min((out / "png").iterdir())
     path.write_bytes(path.read_bytes()[:200])
 
 

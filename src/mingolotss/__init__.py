@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mingolotss.build import build, plan, run
     from mingolotss.catalogue import read_catalogue
+    from mingolotss.compare import compare
     from mingolotss.demo import demo
     from mingolotss.errors import MingoError
+    from mingolotss.export import export
     from mingolotss.readers.arrays import load
     from mingolotss.readers.torch import MLFR, MingoLoTSS
     from mingolotss.recipe import load_recipe
@@ -33,7 +35,9 @@ _HOMES = {
     "MingoError": "errors",
     "MingoLoTSS": "readers.torch",
     "build": "build",
+    "compare": "compare",
     "demo": "demo",
+    "export": "export",
     "load": "readers.arrays",
     "load_recipe": "recipe",
     "open_service": "services.base",
@@ -49,7 +53,9 @@ __all__ = [
     "MingoError",
     "MingoLoTSS",
     "build",
+    "compare",
     "demo",
+    "export",
     "load",
     "load_recipe",
     "open_service",

@@ -12,7 +12,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 
 from mingolotss.catalogue import Catalogue, catalogue_from_names, read_catalogue
 from mingolotss.decisions import Decision, read_decisions
-from mingolotss.errors import DecisionError, InputError, RecipeError
+from mingolotss.errors import DecisionError, InputError, RecipeError, ServiceError
 from mingolotss.files import is_local, locate, sweep
 from mingolotss.healpix import nested_pixel
 from mingolotss.labels import ColumnRules
@@ -34,12 +34,20 @@ from mingolotss.offers import Offers
 from mingolotss.pack import is_packed, pack, unpack
 from mingolotss.partition import Summary, Task, finished, part_name, process
 from mingolotss.recipe import Recipe, load_recipe
-from mingolotss.services.base import ImageService, Naming, open_service, search_all
+from mingolotss.services.base import (
+    Estimate,
+    FetchService,
+    ImageService,
+    Naming,
+    Wanted,
+    open_service,
+    search_all,
+)
 from mingolotss.services.folder import FolderService
 from mingolotss.settings import Settings, check_same, read_settings, write_settings
 from mingolotss.writers.batches import batch_of_rows
 
-__all__ = ["Build", "Mapper", "Plan", "Progress", "build", "plan", "run"]
+__all__ = ["Build", "Mapper", "Plan", "Progress", "build", "fetch", "plan", "run"]
 
 Mapper = Callable[[Callable[[Task], Summary], Iterable[Task]], Iterable[Summary]]
 Progress = Callable[[int, int, str], None]
@@ -59,6 +67,8 @@ class Plan:
     service : ImageService
     decisions : mapping of str to Decision
     out : Path
+    unanswered : mapping of str to str
+        Names of sources that the service did not answer for, and why; they have no offers.
     """
 
     catalogue: Catalogue
@@ -67,6 +77,7 @@ class Plan:
     service: ImageService
     decisions: Mapping[str, Decision]
     out: Path
+    unanswered: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "offers", Offers.of(self.offers, self.catalogue.names))
@@ -85,6 +96,19 @@ class Plan:
         """Return how many sources have 0, 1, 2, ... images."""
         numbers, counts = np.unique(self.offers.counts, return_counts=True)
         return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+
+    def wanted(self, parts: Iterable[int] | None = None) -> Iterator[Wanted]:
+        """Give every cutout of some parts, all of them by default, in the order of the parts."""
+        for part in range(len(self.partitions)) if parts is None else parts:
+            for row in self.partitions[part]:
+                source = self.catalogue.source(int(row))
+                yield from (Wanted(candidate, source) for candidate in self.offers[row])
+
+    def estimate(self) -> Estimate | None:
+        """Return what is still to be downloaded, or None for a service that does not."""
+        if not isinstance(self.service, FetchService):
+            return None
+        return self.service.estimate(self.wanted(), self.recipe.images.size_arcmin / 60)
 
     @cached_property
     def partitions(self) -> list[Rows]:
@@ -121,6 +145,7 @@ class Plan:
             recipe=self.recipe,
             service=self.service,
             out=self.out,
+            unanswered={n: self.unanswered[n] for n in catalogue.names if n in self.unanswered},
         )
 
     def table(self) -> pa.Table:
@@ -154,6 +179,7 @@ def plan(
     decisions: Path | str | None = None,
     limit: int | None = None,
     fresh: bool = False,
+    refresh: bool = False,
 ) -> Plan:
     """Find out what a build will do; no pixel is read.
 
@@ -172,7 +198,9 @@ def plan(
     limit : int, optional
         Only the catalogue's first rows.
     fresh : bool
-        Remove what an earlier build left in `out` first.
+        Remove what an earlier build left in `out` first; what was downloaded stays.
+    refresh : bool
+        Ask a service that downloads for everything once more.
 
     Raises
     ------
@@ -185,7 +213,9 @@ def plan(
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     naming = Naming(recipe.images.image, recipe.images.rms, recipe.images.ignore)
     opened = (
-        open_service(service or _need_service(recipe), naming=naming, workspace=out)
+        open_service(
+            service or _need_service(recipe), naming=naming, workspace=out, refresh=refresh
+        )
         if service is None or isinstance(service, str)
         else service
     )
@@ -196,11 +226,11 @@ def plan(
     before = read_settings(out)
     if before is not None:
         check_same(before, settings, out)
-    listed = search_all(opened, sources, recipe.images.size_arcmin / 60)
-    offers = Offers.of(listed, sources.names)
+    answers = search_all(opened, sources, recipe.images.size_arcmin / 60)
+    offers, unanswered = _sorted_out(answers, sources.names)
     found = read_decisions(Path(decisions) if decisions else out / "decisions.csv")
     _check_decisions(found, sources, offers)
-    planned = Plan(sources, offers, recipe, opened, found, out)
+    planned = Plan(sources, offers, recipe, opened, found, out, unanswered)
     if before is None:
         write_settings(out, settings)
     if not (out / "candidates.parquet").exists():
@@ -226,9 +256,12 @@ def run(planned: Plan, mapper: Mapper = map, progress: Progress | None = None) -
         there = {path.name for path in (planned.out / "ledger").glob("part-*.parquet")}
         left = [
             index for index in parts
-            if part_name(index) not in there or finished(planned.task(index)) is None
+            if part_name(index) not in there or not _done(planned, index)
         ]  # fmt: skip
+        for index in left:  # so that a worker that finds a part knows that this run made it
+            (planned.out / "ledger" / part_name(index)).unlink(missing_ok=True)
         done = planned.sources - sum(len(planned.partitions[index]) for index in left)
+        planned = fetch(planned, say, parts=left)
         say(done, planned.sources, "stamps")
         for summary in mapper(process, (planned.task(index) for index in left)):
             done += summary.written + summary.rejected
@@ -237,6 +270,36 @@ def run(planned: Plan, mapper: Mapper = map, progress: Progress | None = None) -
             say(done, planned.sources, "packing")
             pack(planned.out, planned.recipe, planned.catalogue.classes, len(planned.partitions))
     return _built(planned)
+
+
+def fetch(
+    planned: Plan, progress: Progress | None = None, *, parts: Sequence[int] | None = None
+) -> Plan:
+    """Download the cutouts of a plan that are not in the build's folder yet.
+
+    Parameters
+    ----------
+    planned : Plan
+    progress : callable, optional
+        Called with (cutouts done, cutouts in all, what is going on).
+    parts : sequence of int, optional
+        Only the cutouts of these parts.
+
+    Returns
+    -------
+    Plan
+        The same, with a service that reads what was fetched and asks nobody. A plan whose
+        service downloads nothing comes back as it is.
+    """
+    if not isinstance(planned.service, FetchService):
+        return planned
+    total = sum(1 for _ in planned.wanted(parts))
+    say = progress or (lambda *_: None)
+    size_deg = planned.recipe.images.size_arcmin / 60
+    read = planned.service.fetch(
+        planned.wanted(parts), size_deg, lambda done: say(done, total, "fetching")
+    )
+    return replace(planned, service=read)
 
 
 def build(
@@ -249,6 +312,18 @@ def build(
 ) -> Build:
     """Plan and run; the options are those of `plan`."""
     return run(plan(recipe, out=out, **options), mapper, progress)
+
+
+def _sorted_out(
+    answers: Sequence[list[Candidate] | ServiceError], names: list[str]
+) -> tuple[Offers, dict[str, str]]:
+    """Return the offers, and why there are none where the service did not answer."""
+    if isinstance(answers, Offers):
+        return answers, {}
+    found = [[] if isinstance(answer, ServiceError) else answer for answer in answers]
+    pairs = zip(names, answers, strict=True)
+    unanswered = {name: str(one) for name, one in pairs if isinstance(one, ServiceError)}
+    return Offers.of(found, names), unanswered
 
 
 def _need_service(recipe: Recipe) -> str:
@@ -287,6 +362,23 @@ def _check_decisions(
                 f"apply decisions.csv to {decision.source}: there is no image of field "
                 f"{decision.field!r}; on offer: {', '.join(fields) or 'none'}"
             )
+
+
+def _done(planned: Plan, index: int) -> bool:
+    """Return whether a part is there, was made from the same things, and is newer than they."""
+    if finished(planned.task(index)) is None:
+        return False
+    made = (planned.out / "ledger" / part_name(index)).stat().st_mtime_ns
+    return all(path.stat().st_mtime_ns <= made for path in _fetched(planned, index))
+
+
+def _fetched(planned: Plan, index: int) -> Iterator[Path]:
+    """Give the downloads that a part was made from and that are still there."""
+    service = planned.service
+    if isinstance(service, FetchService):
+        for wanted in planned.wanted([index]):
+            local = service.local(wanted)
+            yield from (p for p in (Path(local.image), Path(local.rms)) if p.is_file())
 
 
 @contextlib.contextmanager

@@ -48,6 +48,15 @@ _DECISIONS = typer.Option("--decisions", help="a decisions.csv instead of the on
 _MAX_REJECTED = typer.Option(
     "--max-rejected", min=0, help="how many sources may be rejected before the exit code is 1"
 )
+_EXPORTS = "batches, parquet, webdataset, hdf5, zarr, png"
+_SPLIT = typer.Option(
+    "--split",
+    help="published, stratified:train=0.7,val=0.1,test=0.2,seed=1 or k-fold:folds=5,seed=1; "
+    "sources that share pixels stay together  [default: as the build is split]",
+)
+_MERGE = typer.Option(
+    "--merge", help="a class made of others, by name or label: FRI=0,1,2; repeat for each class"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -152,7 +161,54 @@ def plan(
         ("images on offer", "sources"),
         [(str(number), str(count)) for number, count in planned.field_counts().items()],
     )
+    for name, reason in list(planned.unanswered.items())[:3]:
+        print(f"no answer for {name}: {reason}")
+    if len(planned.unanswered) > 3:
+        print(f"... no answer for {len(planned.unanswered)} sources in all")
     print(f"Every one of them: {out / 'candidates.parquet'}")
+    estimate = planned.estimate()
+    if estimate is not None:
+        print(
+            f"To download: {estimate.requests} files, about {estimate.bytes / 1e6:.0f} MB in "
+            f"{estimate.seconds / 60:.1f} min"
+        )
+
+
+@app.command()
+def fetch(
+    recipe: Annotated[str, _RECIPE] = "mingolotss",
+    out: Annotated[Path, _OUT] = Path("dataset"),
+    catalogue: Annotated[Path | None, _CATALOGUE] = None,
+    service: Annotated[str | None, _SERVICE] = None,
+    limit: Annotated[int | None, _LIMIT] = None,
+    setting: Annotated[list[str] | None, _SET] = None,
+    formats: Annotated[str | None, _FORMATS] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="ask again for what is here already")
+    ] = False,
+) -> None:
+    """Download every cutout that is not here yet; `build` then reads them."""
+    from mingolotss.build import fetch as run_fetch
+    from mingolotss.build import plan as make_plan
+
+    with _progress() as progress:
+        planned = make_plan(
+            _recipe(recipe, setting, formats),
+            refresh=refresh,
+            **_inputs(out, catalogue, service, limit, False, None),
+        )
+        fetched = run_fetch(planned, progress).service
+    failures = getattr(fetched, "failures", {})
+    reasons = [*planned.unanswered.items(), *((s, str(e)) for (s, _), e in failures.items())]
+    for name, reason in reasons[:3]:
+        print(f"{name}: {reason}")
+    total = sum(len(offer) for offer in planned.offers)
+    here = f"{total - len(failures)} of {total} images of {planned.sources} sources"
+    print(f"{out / 'cutouts'}: {here}")
+    again = len(planned.unanswered) + sum(e.retry for e in failures.values())
+    if again:
+        print(f"{again} may do better later: run the same command again")
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -201,6 +257,51 @@ def verify(
     good = "all good" if found.good else f"{len(found.problems)} problems"
     print(f"{path}: {found.files} files and {found.images} images checked, {good}")
     if not found.good:
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    build: Annotated[Path, typer.Argument(help="folder of a build, or of a Parquet export")],
+    format: Annotated[str, typer.Option("--format", "-f", help=f"one of {_EXPORTS}")],  # noqa: A002
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder to make")],
+    split: Annotated[str | None, _SPLIT] = None,
+    merge: Annotated[list[str] | None, _MERGE] = None,
+    binary: Annotated[bool, typer.Option(help="the recipe's two classes, FRI and FRII")] = False,
+    archive: Annotated[bool, typer.Option(help="also write OUT.tar.gz, to be downloaded")] = False,
+    fresh: Annotated[bool, typer.Option(help="replace an export that is there")] = False,
+) -> None:
+    """Write a build in another format, split as you like, with its own description."""
+    from mingolotss.export import binary_groups, parse_groups
+    from mingolotss.export import export as run_export
+
+    groups = binary_groups(build) if binary else parse_groups(merge or [])
+    done = run_export(
+        build, format, out, split=split, merge=groups or None, archive=archive, fresh=fresh
+    )
+    counts = ", ".join(f"{name} {count}" for name, count in done.splits.items())
+    print(f"{done.out}: {done.images} images as {format} ({counts})")
+    if done.archive:
+        print(f"{done.archive}: sha256 {done.sha256}")
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="a build, an export or a folder of batches")],
+    b: Annotated[Path, typer.Argument(help="another")],
+    most: Annotated[int, typer.Option("--show", min=0, help="lines shown of each kind")] = 10,
+) -> None:
+    """Say what differs between two datasets: sources, labels, fields, pixels."""
+    from mingolotss.compare import compare as run_compare
+
+    found = run_compare(a, b)
+    print(f"{found.common} sources in both, {found.identical} with identical images")
+    for what, lines in found.differences():
+        if lines:
+            print(f"{what}: {len(lines)}")
+            print("".join(f"  {line}\n" for line in lines[:most]), end="")
+    print("nothing differs" if found.same else "they differ")
+    if not found.same:
         raise typer.Exit(1)
 
 

@@ -88,7 +88,7 @@ def _record(work: Work, task: Task) -> tuple[Any, ...]:
         raise RuntimeError(f"{work.source.name} has neither a choice nor a rejection")
     made, candidate = work.made, chosen.candidate
     pixel = stamp.pixel_arcsec or chosen.scale_arcsec
-    map_file = candidate.image.rpartition("/")[2]
+    map_file = chosen.file or candidate.image.rpartition("/")[2]
     source = safe_name(work.source.name)
     field = safe_name(_written_field(source, candidate.field, map_file))
     return (

@@ -32,11 +32,13 @@ def read(works: Sequence[Work], task: Task) -> None:
         else:
             offer.verdict = str(answer)
             offer.stage = "fetch" if isinstance(answer, ServiceError) else "validate"
+            offer.again = isinstance(answer, ServiceError) and answer.retry
     _place(usable)
 
 
 def _measure(offer: Offer, cutout: Cutout, *, needs_rms: bool) -> None:
     offer.cutout = cutout
+    offer.file = cutout.file
     offer.shape = cutout.image.shape
     offer.scale_arcsec = cutout.wcs.pixel_scale_arcsec
     offer.sha256, offer.rms_sha256 = cutout.sha256, cutout.rms_sha256
@@ -64,6 +66,8 @@ def decide(work: Work, task: Task) -> None:
     """Choose among the usable candidates, or reject the source."""
     decision = task.decisions.get(work.source.name)
     usable = [offer for offer in work.offers if not offer.verdict]
+    if work.source.name in task.unanswered:
+        return work.reject("search", task.unanswered[work.source.name])
     if not work.offers:
         return work.reject("search", "no image holds the position")
     if not usable:

@@ -100,6 +100,8 @@ class Cutout:
     clean : bool
         The service knows that every pixel of the image is finite and that not all are 0. False
         says nothing.
+    file : str
+        Name of the image's file here, if it is not the end of the candidate's address.
     """
 
     image: FloatImage
@@ -109,6 +111,7 @@ class Cutout:
     sha256: str = ""
     rms_sha256: str = ""
     clean: bool = False
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

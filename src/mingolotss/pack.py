@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from mingolotss.card import is_ours, write_description
 from mingolotss.files import atomic_path, remove_tree, sha256_file, write_bytes
 from mingolotss.manifest import CANDIDATES, MANIFEST, read_rows, read_schema, read_table
 from mingolotss.partition import part_name
+from mingolotss.pngs import decode
 from mingolotss.recipe import Recipe
 from mingolotss.writers.batches import (
     batch_label,
@@ -24,7 +26,6 @@ from mingolotss.writers.batches import (
     write_checksums,
     write_meta,
 )
-from mingolotss.writers.png import decode_png
 from mingolotss.writers.table import CSV_COLUMNS, write_csv
 
 __all__ = ["CHECKSUMS", "is_packed", "pack", "products", "unpack"]
@@ -53,15 +54,16 @@ def pack(out: Path, recipe: Recipe, classes: Sequence[str], parts: int) -> None:
     ledgers = [out / "ledger" / part_name(index) for index in range(parts)]
     _merge(out / "manifest.parquet", MANIFEST, ledgers, MANIFEST.names, _as_it_is)
     _merge(out / "candidates.parquet", CANDIDATES, ledgers, ["row", "offers"], _flat)
+    if "png" in recipe.formats:
+        _drop_stale_images(out)
     if "csv" in recipe.formats:
         write_csv(out / "MingoML.csv", read_table(out / "manifest.parquet", CSV_COLUMNS))
     if "batches" in recipe.formats:
         _batches(out, recipe, classes, parts)
-    known = dict(
-        zip((part_name(i) for i in range(parts)), map(_stamps_sha256, ledgers), strict=True)
-    )
+    write_description(out)
+    known = {part_name(i): _stamps_sha256(ledger) for i, ledger in enumerate(ledgers)}
+    files = list(products(out, recipe))
     with ThreadPoolExecutor(2) as pool:
-        files = list(products(out, recipe))
         digests = pool.map(lambda path: known.get(path.name) or sha256_file(path), files)
         names = (path.relative_to(out) for path in files)
         lines = [f"{digest}  {name}\n" for digest, name in zip(digests, names, strict=True)]
@@ -116,6 +118,9 @@ def products(out: Path, recipe: Recipe) -> Iterator[Path]:
     for name in _PRODUCTS:
         if name != CHECKSUMS and (out / name).exists():
             yield out / name
+    yield out / "croissant.json"
+    if is_ours(out / "README.md"):
+        yield out / "README.md"
     yield from sorted((out / "stamps").glob("part-*.parquet"))
     if "batches" in recipe.formats:
         yield from (out / recipe.batches.folder / name for name in _batch_files(recipe))
@@ -135,13 +140,17 @@ def unpack(out: Path) -> None:
         remove_tree(folder)
     for archive in out.glob("*-batches-python.tar.gz"):
         archive.unlink()
-    for name in _PRODUCTS:
+    for name in (
+        *_PRODUCTS,
+        "croissant.json",
+        *(["README.md"] if is_ours(out / "README.md") else []),
+    ):
         (out / name).unlink(missing_ok=True)
 
 
-def _drop_stale_images(out: Path, manifest: pa.Table) -> None:
+def _drop_stale_images(out: Path) -> None:
     """Remove images that an earlier run made and a decision since took away."""
-    keep = set(manifest["image_file"].to_pylist())
+    keep = set(read_table(out / "manifest.parquet", ["image_file"])["image_file"].to_pylist())
     for path in (out / "png").glob("*.png"):
         if path.name not in keep:
             path.unlink()
@@ -213,5 +222,5 @@ def _pixels(
             place = places.get(row)
             if place is not None:
                 image = pixels[place].reshape(side, side)
-                image[:] = decode_png(data.as_py(), path=str(path))
+                image[:] = decode(data.as_py(), str(path))
     return pixels

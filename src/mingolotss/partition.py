@@ -24,7 +24,7 @@ from mingolotss.ledger import LEDGER, ledger_table
 from mingolotss.manifest import parquet_bytes, read_schema, stamp_schema
 from mingolotss.measure import decide, read
 from mingolotss.stamps import make_stamps
-from mingolotss.task import Offer, Summary, Task, Work, part_name
+from mingolotss.task import AGAIN, Offer, Summary, Task, Work, part_name
 from mingolotss.writers.png import write_pngs
 
 __all__ = ["CHUNK", "LEDGER", "Summary", "Task", "finished", "part_name", "process"]
@@ -88,8 +88,9 @@ def _write(task: Task, works: Sequence[Work]) -> Summary:
         write_pngs(task.out / "png", names, images)
     stamps = parquet_bytes(_stamps(recipe.stamp.kind, images, written))
     write_bytes(task.out / "stamps" / name, stamps)
+    again = any(offer.again for work in works for offer in work.offers)
     notes = {
-        "key": task.key,
+        "key": task.key + AGAIN * again,
         "written": str(len(names)),
         "stamps_sha256": hashlib.sha256(stamps).hexdigest(),
     }

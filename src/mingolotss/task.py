@@ -27,8 +27,9 @@ from mingolotss.recipe import Recipe
 from mingolotss.selection import Choice, Place
 from mingolotss.services.base import ImageService
 
-__all__ = ["Offer", "Summary", "Task", "Work", "part_name"]
+__all__ = ["AGAIN", "Offer", "Summary", "Task", "Work", "part_name"]
 
+AGAIN = "-again"  # ends the key of a part that a better day at the far end would change
 _FORMAT = 2  # of the part's content; a higher one makes parts of an older program again
 
 
@@ -55,6 +56,8 @@ class Task:
         The batch that each row belongs to.
     decisions : mapping of str to Decision
         Those on these sources.
+    unanswered : mapping of str to str
+        Names of sources for which the service could not say what it has, and why.
     """
 
     index: int
@@ -66,6 +69,7 @@ class Task:
     recipe: Recipe
     service: ImageService
     out: Path
+    unanswered: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -80,7 +84,7 @@ class Task:
         catalogue, offers = self.catalogue, self.offers
         decisions = [[getattr(d, k) for k in d.__slots__] for d in self.decisions.values()]
         words = [_FORMAT, self.recipe.digest, catalogue.classes, catalogue.names, offers.images,
-                 decisions]  # fmt: skip
+                 decisions, sorted(self.unanswered.items())]  # fmt: skip
         found = hashlib.sha256(json.dumps(words).encode())
         for column in (
             self.rows, catalogue.ra, catalogue.dec, catalogue.labels, catalogue.size_arcsec,
@@ -109,6 +113,8 @@ class Offer:
     candidate: Candidate
     verdict: str = ""
     stage: str = "validate"
+    again: bool = False  # a later try may do better
+    file: str = ""  # the name of the image's file
     cutout: Cutout | None = None
     place: Place | None = None
     shape: tuple[int | None, ...] = (None, None)

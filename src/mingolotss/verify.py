@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.errors import DatasetError
+from mingolotss.exported import check_export, is_export
 from mingolotss.files import sha256_file
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.pack import CHECKSUMS, products
@@ -60,7 +61,7 @@ class Verification:
 
 
 def verify(path: Path | str) -> Verification:
-    """Check a build folder, or an archive of batches.
+    """Check a build folder, an export, or an archive of batches.
 
     Raises
     ------
@@ -68,6 +69,8 @@ def verify(path: Path | str) -> Verification:
         There is neither at `path`.
     """
     path = Path(path)
+    if path.is_dir() and is_export(path):
+        return Verification(path, *check_export(path))
     if path.is_dir():
         return _verify_build(path)
     if path.is_file() and tarfile.is_tarfile(path):

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mingolotss.errors import DatasetError, InputError
-from mingolotss.readers.batches import FOLDER, is_batches, mend_names, read_batches
-from mingolotss.readers.parquet import files, read_parquet
+from mingolotss.errors import DatasetError
+from mingolotss.readers.batches import batch_folders, mend_names, read_batches
+from mingolotss.readers.containers import READERS
+from mingolotss.readers.parquet import read_parquet
 from mingolotss.readers.samples import Arrays
+from mingolotss.records import stamp_files
 
-__all__ = ["Arrays", "load", "open_arrays"]
+__all__ = ["Arrays", "holds_dataset", "load", "open_arrays"]
 
 
 def load(root: str | Path, split: str = "all", *, published_names: bool = False) -> Arrays:
@@ -27,10 +29,11 @@ def load(root: str | Path, split: str = "all", *, published_names: bool = False)
     Parameters
     ----------
     root : path
-        A folder that ``mingolotss build`` or ``export`` wrote, one that holds
+        A folder that ``mingolotss build`` or ``export`` wrote, in any format; one that holds
         ``mingo-batches-py``, that folder itself, or one Parquet file.
-    split : {"train", "test", "all"}
-        Or another split that the dataset has, such as "val".
+    split : str
+        "train", "test", "all", another split that the dataset has, several ("train+val"), or all
+        but some ("not fold-3").
     published_names : bool
         Keep the published dataset's names of classes 1 and 2, which it has the wrong way round.
 
@@ -52,22 +55,27 @@ def load(root: str | Path, split: str = "all", *, published_names: bool = False)
 
 def open_arrays(root: str | Path, split: str = "all", *, published_names: bool = False) -> Arrays:
     """Do as ``load``, leaving images in their files where the format allows."""
-    place = Path(root).expanduser()
-    arrays = _read(place, split)
-    if not len(arrays) and split not in ("train", "test", "all"):
-        raise InputError(f"load a dataset from {place}: it has no split {split!r}")
+    arrays = _read(Path(root).expanduser(), split)
     return replace(arrays, classes=mend_names(arrays.classes, published_names=published_names))
 
 
+def holds_dataset(root: Path) -> bool:
+    """Say whether `root` holds something that ``load`` knows how to read."""
+    known = any(find(root) for find, _ in READERS)
+    return bool(known or batch_folders(root) or stamp_files(root))
+
+
 def _read(place: Path, split: str) -> Arrays:
-    """Read the first format found; batches first, since they need no decoding."""
-    for folder in (place / FOLDER, place):
-        if is_batches(folder):
-            return read_batches(folder, split)
-    if stamps := files(place):
-        return read_parquet(stamps, split)
-    found = f"there is no {FOLDER} and no Parquet" if place.exists() else "there is nothing there"
+    """Read the first format found; those that need no decoding first."""
+    for folder in batch_folders(place):
+        return read_batches(folder, split)
+    for find, read in READERS:
+        for path in find(place):
+            return read(path, split)
+    if stamp_files(place):
+        return read_parquet(place, split)
+    found = "no format that is known" if place.exists() else "there is nothing there"
     raise DatasetError(
-        f"load a dataset from {place}: {found}; give a folder that mingolotss build wrote, "
-        "or download=True to a dataset class"
+        f"load a dataset from {place}: {found}; give a folder that mingolotss build or export "
+        "wrote, or download=True to a dataset class"
     )

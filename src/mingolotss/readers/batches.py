@@ -17,16 +17,18 @@ from numpy.typing import NDArray
 from mingolotss.errors import DatasetError
 from mingolotss.readers.pickles import load_pickle
 from mingolotss.readers.samples import MINGO_CLASSES, PUBLISHED_CLASSES, Arrays, concatenate
+from mingolotss.readers.wanted import choose
 
-__all__ = ["FOLDER", "is_batches", "mend_names", "read_batches"]
+__all__ = ["FOLDER", "batch_folders", "mend_names", "read_batches"]
 
 FOLDER = "mingo-batches-py"
 _LOG = logging.getLogger("mingolotss")
 
 
-def is_batches(folder: Path) -> bool:
-    """Say whether `folder` itself holds batches."""
-    return (folder / "batches.meta").is_file()
+def batch_folders(place: Path) -> list[Path]:
+    """List the folders of batches at `place`: ours first, then another recipe's, or itself."""
+    inside = [place / FOLDER, *sorted(place.glob("*-batches-py")), place]
+    return [folder for folder in inside if (folder / "batches.meta").is_file()]
 
 
 def read_batches(folder: Path, split: str = "all") -> Arrays:
@@ -36,7 +38,8 @@ def read_batches(folder: Path, split: str = "all") -> Arrays:
     ----------
     folder : path
         Holds ``batches.meta``, ``data_batch_1``... and ``test_batch``.
-    split : {"train", "test", "all"}
+    split : str
+        As in ``load``; a batch called ``NAME_batch`` is of the split NAME.
 
     Raises
     ------
@@ -44,7 +47,13 @@ def read_batches(folder: Path, split: str = "all") -> Arrays:
         A batch is absent, is not what a batch is, or its parts disagree.
     """
     classes = _classes(folder / "batches.meta")
-    return concatenate([_read_batch(path, classes) for path in _files(folder, split)])
+    files = _files(folder)
+    splits = [_split(path) for path in files]
+    wanted = choose(splits, split, str(folder))
+    chosen = [path for path, want in zip(files, wanted, strict=True) if want]
+    if not chosen:
+        raise DatasetError(f"read {folder}: no batch of {split!r}; fetch or build it again")
+    return concatenate([_read_batch(path, classes) for path in chosen])
 
 
 def mend_names(classes: tuple[str, ...], *, published_names: bool) -> tuple[str, ...]:
@@ -65,17 +74,25 @@ def _note_names() -> None:
     )
 
 
-def _files(folder: Path, split: str) -> list[Path]:
-    train = sorted(
-        (path for path in folder.glob("data_batch_*") if path.name[11:].isdigit()),
-        key=lambda path: int(path.name[11:]),
-    )
-    chosen = {"train": train, "test": [folder / "test_batch"]}
-    files = chosen.get(split, [*train, folder / "test_batch"])
-    if not files or not all(path.is_file() for path in files):
-        absent = next((path.name for path in files if not path.is_file()), "data_batch_1")
-        raise DatasetError(f"read {folder}: no {absent}; fetch or build the dataset again")
-    return files
+def _files(folder: Path) -> list[Path]:
+    """List the batches: training by number, others by name, the test batch last.
+
+    A test batch is part of every dataset, and numbers leave no gap.
+    """
+    train = [path for path in folder.glob("data_batch_*") if path.name[11:].isdigit()]
+    train.sort(key=lambda path: int(path.name[11:]))
+    expected = [folder / f"data_batch_{number + 1}" for number in range(max(len(train), 1))]
+    others = sorted(set(folder.glob("*_batch")) - {folder / "test_batch"})
+    if others and not train:
+        return others  # folds
+    for path in (*expected, folder / "test_batch"):
+        if not path.is_file():
+            raise DatasetError(f"read {folder}: no {path.name}; fetch or build the dataset again")
+    return [*expected, *others, folder / "test_batch"]
+
+
+def _split(path: Path) -> str:
+    return "train" if path.name.startswith("data_batch_") else path.name.removesuffix("_batch")
 
 
 def _classes(path: Path) -> tuple[str, ...]:
@@ -102,10 +119,8 @@ def _read_batch(path: Path, classes: tuple[str, ...]) -> Arrays:
     sources = _texts(batch.get("src_ids"), len(images)) or tuple(
         name.split("_", 1)[0] for name in filenames
     )
-    split = "test" if path.name == "test_batch" else "train"
-    return Arrays(
-        images, labels.astype(np.int64), classes, sources, filenames, (split,) * len(images)
-    )
+    splits = (_split(path),) * len(images)
+    return Arrays(images, labels.astype(np.int64), classes, sources, filenames, splits)
 
 
 def _images(path: Path, data: Any) -> NDArray[np.uint8]:

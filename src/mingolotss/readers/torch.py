@@ -60,6 +60,11 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         New classes made of old ones, by name or by label; the rest is left out.
     published_names : bool
         Keep the published dataset's names of classes 1 and 2, which it has the wrong way round.
+    url : str or path, optional
+        An archive that ``mingolotss export --archive`` wrote: an address, with its `sha256`, or a
+        path. Fetched, checked and unpacked into `root` unless that holds a dataset already.
+    sha256 : str
+        Of the archive, hexadecimal.
 
     Attributes
     ----------
@@ -107,6 +112,8 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         tensors: bool | torch.dtype = False,
         merge: Groups | None = None,
         published_names: bool = False,
+        url: str | Path | None = None,
+        sha256: str = "",
     ) -> None:
         self.root = str(Path(root).expanduser())
         self.train = train
@@ -116,6 +123,8 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         self._dtype = torch.float32 if tensors is True else tensors or None
         if self._dtype not in (None, torch.float32, torch.uint8):
             raise InputError(f"open {root}: tensors={tensors}; give torch.float32 or torch.uint8")
+        if download or url is not None:
+            self.download(url, sha256)
         arrays = open_arrays(self.root, self.split, published_names=published_names)
         groups = merge if merge is not None else self.groups
         if groups is not None:
@@ -126,6 +135,13 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         self.classes = list(arrays.classes)
         self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
         self.sources = list(arrays.sources)
+
+    def download(self, url: str | Path | None = None, sha256: str = "") -> bool:
+        """Fetch the published dataset, or `url`, into the root unless it holds one already."""
+        from mingolotss.readers.download import PUBLISHED, Archive, download
+
+        archive = PUBLISHED if url is None else Archive(str(url), sha256)
+        return download(Path(self.root), archive)
 
     @property
     def data(self) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ mingolotss.errors.InputError: no service is called 'flder': did you mean 'folder
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BulkService",
+    "Estimate",
+    "FetchService",
     "ImageService",
     "Naming",
     "Wanted",
@@ -68,13 +70,46 @@ class Wanted:
 class BulkService(Protocol):
     """A service that answers for many sources at once."""
 
-    def search_all(self, catalogue: Catalogue, size_deg: float) -> Sequence[Sequence[Candidate]]:
-        """Return the candidates of every row of the catalogue, each list sorted by field."""
+    def search_all(
+        self, catalogue: Catalogue, size_deg: float
+    ) -> Sequence[list[Candidate] | ServiceError]:
+        """Return the candidates of every row of the catalogue, each list sorted by field.
+
+        The error of a row that the far end did not answer stands in its place.
+        """
 
     def cutouts(
         self, wanted: Sequence[Wanted], size_deg: float
     ) -> Iterator[Cutout | ImageError | ServiceError]:
         """Give, for each wanted cutout in order, its pixels or why there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a fetch will take: requests, bytes and seconds."""
+
+    requests: int
+    bytes: int
+    seconds: float
+
+
+@runtime_checkable
+class FetchService(Protocol):
+    """A service that downloads: everything is fetched first, then read without it."""
+
+    def local(self, wanted: Wanted) -> Candidate:
+        """Return a candidate with the paths of the files that it becomes."""
+
+    def estimate(self, wanted: Iterable[Wanted], size_deg: float) -> Estimate:
+        """Return what fetching these will take, less what is here already."""
+
+    def fetch(
+        self, wanted: Iterable[Wanted], size_deg: float, tell: Callable[[int], None]
+    ) -> ImageService:
+        """Fetch what is not here, and return a service that reads it and asks nobody.
+
+        `tell` is called with how many are done.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +122,11 @@ class Naming:
 
 
 def open_service(
-    address: str, *, naming: Naming | None = None, workspace: Path | None = None
+    address: str,
+    *,
+    naming: Naming | None = None,
+    workspace: Path | None = None,
+    refresh: bool = False,
 ) -> ImageService:
     """Open a service by ``NAME``, ``NAME:ARGUMENT``, or the path of a folder.
 
@@ -99,6 +138,8 @@ def open_service(
         How files of cutouts are named.
     workspace : Path, optional
         The build's folder, for services that keep what they were told.
+    refresh : bool
+        Ask such a service again for what it has kept.
 
     Raises
     ------
@@ -117,14 +158,14 @@ def open_service(
             f"e.g. mosaics:{address}"
         )
     service: ImageService = SERVICES.get(name).open(
-        argument, naming=naming or Naming(), workspace=workspace
+        argument, naming=naming or Naming(), workspace=workspace, refresh=refresh
     )
     return service
 
 
 def search_all(
     service: ImageService, catalogue: Catalogue, size_deg: float
-) -> Sequence[Sequence[Candidate]]:
+) -> Sequence[list[Candidate] | ServiceError]:
     """Return the candidates of every source, by the service's own bulk search if it has one."""
     if isinstance(service, BulkService):
         return service.search_all(catalogue, size_deg)

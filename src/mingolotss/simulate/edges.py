@@ -39,7 +39,8 @@ def edge_places(fields: list[Field], rng: np.random.Generator) -> dict[str, Floa
     Parameters
     ----------
     fields : list of Field
-        Places are sought over the first four.
+        From the middle of the sky outwards; places are sought over two in the middle, for
+        overlaps, and two on the rim, for what lies beyond.
     rng : numpy.random.Generator
 
     Returns
@@ -47,8 +48,9 @@ def edge_places(fields: list[Field], rng: np.random.Generator) -> dict[str, Floa
     dict of str to float64 array, shape (places, 2), deg
         Right ascension and declination, in random order.
     """
-    ra, dec = _everywhere(fields[:4], rng)
-    fields = [f for f in fields if _near(f, fields[:4])]
+    searched = fields if len(fields) <= 4 else [*fields[:2], *fields[-2:]]
+    ra, dec = _everywhere(searched, rng)
+    fields = [f for f in fields if _near(f, searched)]
     seen = view(fields, ra, dec)
     masks = {**_cases(seen), **_single(seen), "rejected-outside": ~seen.held.any(axis=0)}
     return {name: np.column_stack([ra[mask], dec[mask]]) for name, mask in masks.items()}

@@ -29,7 +29,6 @@ __all__ = ["decode_png", "encode_png", "write_pngs"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LEVEL = 1
-_HEAD = 33  # bytes of signature and IHDR
 
 
 def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
@@ -49,35 +48,7 @@ def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
 
 
 def decode_png(data: bytes, *, path: str = "") -> npt.NDArray[np.uint8]:
-    """Return the pixels of a grey PNG, uint8, shape (ny, nx).
-
-    One that `encode_png` made is unpacked here (20 us a stamp), any other by Pillow (220).
-    """
-    own = _decode_own(data)
-    return _decode_any(data, path) if own is None else own
-
-
-def _decode_own(data: bytes) -> npt.NDArray[np.uint8] | None:
-    """Return the pixels if every byte is as `encode_png` writes it, else None."""
-    nx, ny = struct.unpack(">II", data[16:24]) if len(data) > _HEAD + 24 else (0, 0)
-    header = struct.pack(">IIBBBBB", nx, ny, 8, 0, 0, 0, 0)
-    if not nx or not data.startswith(_SIGNATURE + _chunk(b"IHDR", header)):
-        return None
-    size = int.from_bytes(data[_HEAD : _HEAD + 4], "big")
-    packed = data[_HEAD + 8 : _HEAD + 8 + size]
-    if data[_HEAD + 4 : _HEAD + 8] != b"IDAT" or len(data) != _HEAD + size + 24:
-        return None
-    try:
-        raw = zlib_ng.decompress(packed, bufsize=ny * (nx + 1))
-    except zlib_ng.error:  # type: ignore[misc]  # the stubs call it a function
-        return None
-    if len(raw) != ny * (nx + 1):
-        return None
-    rows = np.frombuffer(raw, np.uint8).reshape(ny, nx + 1)
-    return None if rows[:, 0].any() else rows[:, 1:]
-
-
-def _decode_any(data: bytes, path: str) -> npt.NDArray[np.uint8]:
+    """Return the pixels of a grey PNG, uint8, shape (ny, nx)."""
     from PIL import Image, UnidentifiedImageError
 
     try:

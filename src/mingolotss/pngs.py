@@ -23,7 +23,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from zlib_ng import zlib_ng
 
 from mingolotss.errors import DatasetError
@@ -31,6 +30,7 @@ from mingolotss.errors import DatasetError
 __all__ = ["decode", "decode_all"]
 
 _HEAD = b"\x89PNG\r\n\x1a\n"
+_INFLATE_ERRORS: tuple[type[Exception], ...] = (zlib.error, zlib_ng.error)
 _LARGEST = 4096  # px on a side: a stamp is 150, and a PNG of a few kB can claim 2**31
 
 
@@ -104,17 +104,20 @@ def _unfiltered(png: bytes, size: tuple[int, int]) -> NDArray[np.uint8] | None:
     data = b"".join(body for kind, body in _chunks(png) if kind == b"IDAT")
     if png[28]:
         return None
+    inflater = zlib_ng.decompressobj()
     try:
-        raw = zlib_ng.decompressobj().decompress(data, ny * (nx + 1) + 1)
-    except zlib.error:
+        raw = inflater.decompress(data, ny * (nx + 1) + 1)
+    except _INFLATE_ERRORS:
         return None
-    if len(raw) != ny * (nx + 1):
+    if len(raw) != ny * (nx + 1) or not inflater.eof:  # at eof the sum has been checked
         return None
     rows = np.frombuffer(raw, np.uint8).reshape(ny, nx + 1)
     return None if rows[:, 0].any() else rows[:, 1:]
 
 
 def _pillow(png: bytes, name: str) -> NDArray[np.uint8]:
+    from PIL import Image  # only foreign PNGs need it
+
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(png), formats=["PNG"]) as image:
             warnings.simplefilter("error")

@@ -1,0 +1,126 @@
+"""Croissant: the dataset described for machines, as JSON-LD.
+
+Follows the Croissant format 1.0 (MLCommons, http://mlcommons.org/croissant/1.0). The files are
+listed with their SHA-256; the record set ``records`` reads the manifest, and ``images`` the
+stamps where they are Parquet.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mingolotss.facts import NO_LICENCE, Facts
+from mingolotss.files import sha256_file
+
+__all__ = ["render_croissant"]
+
+_CONTEXT: dict[str, Any] = {
+    "@language": "en", "@vocab": "https://schema.org/", "sc": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/", "rai": "http://mlcommons.org/croissant/RAI/",
+    "dct": "http://purl.org/dc/terms/", "citeAs": "cr:citeAs", "column": "cr:column",
+    "conformsTo": "dct:conformsTo", "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "examples": {"@id": "cr:examples", "@type": "@json"}, "extract": "cr:extract",
+    "field": "cr:field", "fileObject": "cr:fileObject", "fileProperty": "cr:fileProperty",
+    "fileSet": "cr:fileSet", "format": "cr:format", "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset", "jsonPath": "cr:jsonPath", "key": "cr:key",
+    "md5": "cr:md5", "parentField": "cr:parentField", "path": "cr:path",
+    "recordSet": "cr:recordSet", "references": "cr:references", "regex": "cr:regex",
+    "repeated": "cr:repeated", "replace": "cr:replace", "separator": "cr:separator",
+    "equivalentProperty": "cr:equivalentProperty", "samplingRate": "cr:samplingRate",
+    "source": "cr:source", "subField": "cr:subField", "transform": "cr:transform",
+}  # fmt: skip
+
+_ENCODING = {
+    ".parquet": "application/x-parquet", ".csv": "text/csv", ".gz": "application/gzip",
+    ".tar": "application/x-tar", ".h5": "application/x-hdf5", ".toml": "application/toml",
+    ".png": "image/png", ".json": "application/json",
+}  # fmt: skip
+_TYPES = {"string": "sc:Text", "double": "sc:Float", "bool": "sc:Boolean"}
+_LISTED = ("manifest.parquet", "candidates.parquet", "MingoML.csv", "recipe.toml", "classes.json")
+_PRODUCTS = ("*.h5", "*.tar", "*.tar.gz", "*-batches-py/*", "data/*.parquet", "stamps/*.parquet")
+
+
+def render_croissant(facts: Facts) -> str:
+    """Return the Croissant description of a build or an export."""
+    files = _files(facts.folder)
+    recipe = facts.settings.recipe
+    stamps = [path for path in files if path.parent.name in ("data", "stamps")]
+    sets = [_record_set(facts.folder, "records", [facts.folder / "manifest.parquet"])]
+    if stamps:
+        sets.append(_record_set(facts.folder, "images", stamps))
+    content = {
+        "@context": _CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": recipe.name,
+        "description": f"{facts.title}. {facts.description}",
+        "license": recipe.licence or NO_LICENCE,
+        "url": recipe.catalogue.url or "https://lofar-surveys.org",
+        "citeAs": "; ".join(recipe.citation),
+        "creator": {"@type": "sc:Organization", "name": "built with mingolotss"},
+        "version": "1.0.0",
+        "keywords": ["radio galaxies", "morphology", "astronomy"],
+        "isLiveDataset": False,
+        "distribution": [_file(facts.folder, path) for path in files],
+        "recordSet": sets,
+    }
+    return json.dumps({key: value for key, value in content.items() if value != ""}, indent=1)
+
+
+def _files(folder: Path) -> list[Path]:
+    """List the files to describe: tables, and the images where they are in a few large files."""
+    listed = [folder / name for name in _LISTED if (folder / name).is_file()]
+    found = {path for pattern in _PRODUCTS for path in folder.glob(pattern) if path.is_file()}
+    return [*listed, *sorted(found)]
+
+
+def _name(folder: Path, path: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _file(folder: Path, path: Path) -> dict[str, Any]:
+    name = _name(folder, path)
+    return {
+        "@type": "cr:FileObject",
+        "@id": name,
+        "name": name,
+        "contentUrl": name,
+        "contentSize": f"{path.stat().st_size} B",
+        "encodingFormat": _ENCODING.get(path.suffix, "application/octet-stream"),
+        "sha256": sha256_file(path),
+    }
+
+
+def _record_set(folder: Path, name: str, paths: list[Path]) -> dict[str, Any]:
+    """Describe the columns of a table; of many files the first stands for all."""
+    source, schema = _name(folder, paths[0]), pq.read_schema(paths[0])
+    return {
+        "@type": "cr:RecordSet",
+        "@id": name,
+        "name": name,
+        "description": f"one record a source, from {source}"
+        + (f" and {len(paths) - 1} more" if len(paths) > 1 else ""),
+        "field": [_field(name, source, column) for column in schema],
+    }
+
+
+def _field(record_set: str, source: str, column: pa.Field) -> dict[str, Any]:
+    extract: dict[str, Any] = {"fileObject": {"@id": source}, "extract": {"column": column.name}}
+    if pa.types.is_struct(column.type):
+        extract["transform"] = {"jsonPath": "bytes"}
+        kind = "sc:ImageObject"
+    else:
+        kind = _TYPES.get(str(column.type), "sc:Integer")
+    return {
+        "@type": "cr:Field",
+        "@id": f"{record_set}/{column.name}",
+        "name": column.name,
+        "dataType": kind,
+        "source": extract,
+    }

@@ -1,0 +1,106 @@
+"""``MingoSequence``: a Keras 3 ``PyDataset``, for any backend.
+
+``model.fit(MingoSequence("demo"))`` trains on it. What is not here: reading (``arrays.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from mingolotss.errors import InputError
+from mingolotss.readers.arrays import open_arrays
+from mingolotss.readers.stack import Stack
+
+__all__ = ["MingoSequence"]
+
+
+class MingoSequence(keras.utils.PyDataset):
+    """Batches of images, shape (n, ny, nx, 1), and labels, shape (n,).
+
+    Parameters
+    ----------
+    root : path
+        As for ``load``.
+    split : str
+        As for ``load``.
+    batch_size : int
+    shuffle : bool
+        Another order in every epoch.
+    seed : int
+        Decides the orders.
+    scale : bool
+        float32 from 0 to 1 instead of uint8.
+    merge : mapping of str to sequence of str or int, optional
+        New classes made of old ones, by name or by label; the rest is left out.
+    transform : callable, optional
+        Applied to each batch of images.
+    published_names : bool
+    **options
+        ``workers``, ``use_multiprocessing`` and ``max_queue_size`` of PyDataset.
+
+    Attributes
+    ----------
+    labels : int64 array, shape (n,)
+    classes : list of str
+    class_weight : dict of int to float
+        For ``model.fit(..., class_weight=...)``: each class counts the same.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "train",
+        batch_size: int = 64,
+        *,
+        shuffle: bool = True,
+        seed: int = 0,
+        scale: bool = True,
+        merge: Mapping[str, Sequence[str | int]] | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        published_names: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        if batch_size < 1:
+            raise InputError(f"open {root}: batch_size={batch_size}; give 1 or more")
+        arrays = open_arrays(root, split, published_names=published_names)
+        arrays = arrays if merge is None else arrays.merge(merge)
+        self._images, self.labels = arrays.images, arrays.labels
+        self.classes = list(arrays.classes)
+        self.class_weight = dict(enumerate(arrays.weights().tolist()))
+        self.batch_size, self.scale, self.transform = batch_size, scale, transform
+        self._shuffle, self._seed, self._epoch = shuffle, seed, 0
+        self._order = self._new_order()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.labels) / self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Return one batch."""
+        rows = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        images = self._images
+        pixels = images.gather(rows.tolist()) if isinstance(images, Stack) else images[rows]
+        batch: NDArray[Any] = pixels[..., None]
+        if self.scale:
+            batch = np.divide(batch, np.float32(255), dtype=np.float32)
+        if self.transform is not None:
+            batch = self.transform(batch)
+        return batch, self.labels[rows]
+
+    def on_epoch_end(self) -> None:
+        """Shuffle for the next epoch."""
+        self._epoch += 1
+        self._order = self._new_order()
+
+    def _new_order(self) -> NDArray[np.int64]:
+        order = np.arange(len(self.labels))
+        if self._shuffle:
+            np.random.default_rng([self._seed, self._epoch]).shuffle(order)
+        return order

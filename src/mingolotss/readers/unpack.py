@@ -1,0 +1,153 @@
+"""Unpack an archive from outside: plain files into one new folder, or nothing at all.
+
+What is refused before it touches the disk: names that lead elsewhere, links, devices, the same
+name twice, and more than an archive of its size can honestly hold. What is not here: where the
+archive comes from and its checksum (``download.py``).
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from mingolotss.errors import DatasetError
+from mingolotss.files import PART
+
+__all__ = ["unpack"]
+
+_RATIO, _FLOOR = 200, 256 << 20  # clipped stamps shrink 10 to 60 times; zeros, a bomb, 1,000 times
+_MEMBERS = 5_000_000
+_PIECE = 1 << 20
+
+
+def unpack(archive: Path, root: Path, *, max_bytes: int | None = None) -> list[Path]:
+    """Unpack a tar or tar.gz into `root`; return what is new there.
+
+    Everything is written to a folder beside its place, and moved when the last byte was good.
+
+    Parameters
+    ----------
+    archive, root : path
+    max_bytes : int, optional
+        The most that may come out; by default 200 times the archive, at least 256 MiB.
+
+    Raises
+    ------
+    DatasetError
+        The archive is damaged, cut short or hostile, or something is in its way. `root` is as
+        it was.
+    """
+    limit = max_bytes or max(_FLOOR, _RATIO * archive.stat().st_size)
+    with _stage(root) as stage:
+        try:
+            with archive.open("rb") as raw:
+                _extract(_Bounded(_stream(raw), limit), stage)
+        except _RefusedError as error:
+            raise DatasetError(f"unpack {archive}: {error}; nothing was unpacked") from error
+        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
+            raise DatasetError(
+                f"unpack {archive}: damaged or cut short ({error}); nothing was unpacked; "
+                "fetch it again"
+            ) from error
+        return _move(archive, stage, root)
+
+
+class _RefusedError(Exception):
+    """The archive holds what no dataset does."""
+
+
+class _Bounded:
+    """A stream that gives at most `limit` bytes."""
+
+    def __init__(self, stream: IO[bytes], limit: int) -> None:
+        self._stream, self._limit, self.given = stream, limit, 0
+
+    def read(self, count: int = -1) -> bytes:
+        if not 0 <= count <= self._limit:
+            count = self._limit + 1
+        data = self._stream.read(count)
+        self.given += len(data)
+        if self.given > self._limit:
+            raise _RefusedError(f"it unpacks to more than {self._limit >> 20} MiB, like a bomb")
+        return data
+
+
+def _stream(raw: IO[bytes]) -> IO[bytes]:
+    start = raw.read(2)
+    raw.seek(0)
+    return gzip.GzipFile(fileobj=raw) if start == b"\x1f\x8b" else raw  # type: ignore[return-value]
+
+
+def _extract(stream: _Bounded, stage: Path) -> None:
+    """Write every member under `stage`, then read to the end: the gzip's own sum is there."""
+    names: set[str] = set()
+    with tarfile.open(fileobj=stream, mode="r|") as archive:  # type: ignore[call-overload]
+        for member in archive:
+            path = stage / _safe(member, names)
+            if member.isdir():
+                path.mkdir(parents=True, exist_ok=True)
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            source = archive.extractfile(member)
+            with path.open("xb") as target:
+                shutil.copyfileobj(source, target, _PIECE)
+            if path.stat().st_size != member.size:
+                raise EOFError(f"{member.name} is not whole")
+    while stream.read(_PIECE):
+        pass
+    if not names:
+        raise EOFError("no file in it")
+
+
+def _safe(member: tarfile.TarInfo, names: set[str]) -> PurePosixPath:
+    """Return the member's place, or refuse it (as tarfile's "data" filter does, and more)."""
+    name = PurePosixPath(member.name)
+    shown = repr(member.name[:80])
+    if not (member.isfile() or member.isdir()):
+        raise _RefusedError(f"{shown} is a link or a device, which a dataset never holds")
+    nameless = not name.parts and not member.isdir()
+    outside = name.is_absolute() or ".." in name.parts or nameless
+    if outside or "\\" in member.name or "\0" in member.name:
+        raise _RefusedError(f"{shown} would be written outside its folder")
+    if str(name) in names and not member.isdir():
+        raise _RefusedError(f"{shown} is in it twice")
+    names.add(str(name))
+    if len(names) > _MEMBERS:
+        raise _RefusedError(f"it holds more than {_MEMBERS:,} files")
+    return name
+
+
+@contextmanager
+def _stage(root: Path) -> Iterator[Path]:
+    """Give a folder in `root` that is gone afterwards, and `root` too if it was not there."""
+    made = not root.exists()
+    stage = root / f"{PART}{os.getpid()}-unpack"
+    shutil.rmtree(stage, ignore_errors=True)
+    try:
+        stage.mkdir(parents=True)
+        yield stage
+    except OSError as error:
+        raise DatasetError(f"unpack into {root}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        if made and root.is_dir() and not any(root.iterdir()):
+            root.rmdir()
+
+
+def _move(archive: Path, stage: Path, root: Path) -> list[Path]:
+    """Move what was unpacked into `root`; nothing there is overwritten."""
+    entries = sorted(stage.iterdir())
+    in_the_way = [entry.name for entry in entries if (root / entry.name).exists()]
+    if in_the_way:
+        raise DatasetError(
+            f"unpack {archive}: {root / in_the_way[0]} is in its way and holds no whole dataset; "
+            "remove it, or choose another root"
+        )
+    return [entry.rename(root / entry.name) for entry in entries]

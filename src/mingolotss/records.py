@@ -1,0 +1,228 @@
+"""The records of a dataset as one table: every written source with its image and its row.
+
+Read from a build's ``stamps`` or from an export's Parquet, in the order of the catalogue. The
+images stay encoded (about 6 kB a source) until asked for. What is not here: rejections, which
+have no image (``manifest.py``), and datasets without a manifest (``readers``).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mingolotss.errors import DatasetError
+from mingolotss.manifest import IMAGE, MANIFEST
+from mingolotss.pngs import decode_all
+from mingolotss.settings import read_settings
+
+__all__ = ["Records", "read_records", "stamp_files"]
+
+_MEANS = {
+    "image": "PNG bytes (struct<bytes: binary, path: string>)",
+    "pixels": "binary, float32 values",
+    "label": "integers",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Written sources, one row each, sorted by catalogue row.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        ``image`` (PNG) or ``pixels`` (float32 values), then the manifest's columns.
+    classes : tuple of str
+        Name of each label.
+    origin : str
+        Where they were read, for messages.
+    """
+
+    table: pa.Table
+    classes: tuple[str, ...]
+    origin: str
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @property
+    def is_float(self) -> bool:
+        """Say whether images are float32 in Jy/beam, not uint8."""
+        return "pixels" in self.table.column_names
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Give the labels; -1 where there is none."""
+        labels: npt.NDArray[np.int64] = self.table["label"].fill_null(-1).to_numpy().astype(int)
+        return labels
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Give a column of text, null as ""."""
+        return tuple(text or "" for text in self.table[name].to_pylist())
+
+    def numbers(self, name: str) -> npt.NDArray[np.float64]:
+        """Give a column of numbers, null as NaN."""
+        values: npt.NDArray[np.float64] = pc.cast(self.table[name], pa.float64()).to_numpy()
+        return values
+
+    def encoded(self) -> list[bytes]:
+        """Give the images as they are stored: PNG files, or float32 values."""
+        column = self.table["pixels"] if self.is_float else pc.struct_field(self.table["image"], 0)
+        data: list[bytes] = column.to_pylist()
+        return data
+
+    def images(self) -> npt.NDArray[Any]:
+        """Decode all images, shape (n, ny, nx), uint8 or float32.
+
+        Raises
+        ------
+        DatasetError
+            One is damaged, or of another size than the rest; the line says which.
+        """
+        names = [
+            f"{self.origin}, {name or f'image {i}'}"
+            for i, name in enumerate(self.texts("image_file"))
+        ]
+        if self.is_float:
+            return _floats(self.encoded(), names)
+        return decode_all([png or b"" for png in self.encoded()], names)
+
+    def take(self, rows: npt.NDArray[Any]) -> Records:
+        """Return some of the records: indices, or a boolean for each."""
+        chosen = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return replace(self, table=self.table.take(pa.array(chosen)))
+
+    def with_splits(self, names: Sequence[str], plan: str) -> Records:
+        """Return the records in other splits; `plan` is recorded in the table."""
+        at = self.table.column_names.index("split")
+        table = self.table.set_column(at, "split", pa.array(list(names), pa.string()))
+        metadata = (self.table.schema.metadata or {}) | {b"mingolotss.split": plan.encode()}
+        return replace(self, table=table.replace_schema_metadata(metadata))
+
+    def split_rows(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Give the rows of each split, train first and test last."""
+        names = np.array(self.texts("split"))
+        order = sorted(set(names.tolist()), key=lambda name: (_PLACE.get(name, 1), name))
+        return {name: np.flatnonzero(names == name) for name in order}
+
+
+_PLACE = {"train": 0, "test": 2}
+
+
+def stamp_files(root: Path) -> list[Path]:
+    """List the Parquet files of stamps at `root`: itself, or in its ``stamps`` or ``data``."""
+    if root.is_file():
+        return [root] if root.suffix == ".parquet" else []
+    for folder, pattern in (("stamps", "part-*"), ("data", "*"), (".", "part-*")):
+        found = sorted((root / folder).glob(f"{pattern}.parquet"))
+        if found:
+            return found
+    return []
+
+
+def read_records(root: Path) -> Records:
+    """Read the records of a build, of a Parquet export or of one Parquet file.
+
+    Raises
+    ------
+    DatasetError
+        There are none, or a file is damaged or lacks a column.
+    """
+    paths = stamp_files(root)
+    if not paths:
+        raise DatasetError(
+            f"read the records of {root}: no stamps/part-*.parquet and no data/*.parquet; give a "
+            "folder that mingolotss build or export --format parquet wrote"
+        )
+    tables = [_read(path) for path in paths]
+    table = pa.concat_tables(tables)
+    if table["row"].null_count == len(table):
+        table = table.set_column(1, "row", pa.array(np.arange(len(table))))
+    table = table.sort_by("row").replace_schema_metadata(tables[0].schema.metadata)
+    settings = None if root.is_file() else read_settings(root)
+    classes = _header_classes(table) or (settings.classes if settings else _row_classes(table))
+    origin = str(paths[0] if len(paths) == 1 else paths[0].parent)
+    return Records(table, tuple(classes), origin)
+
+
+def _read(path: Path) -> pa.Table:
+    """Read one file in the manifest's columns; one that is absent is null."""
+    try:
+        schema = pq.read_schema(path)
+        image = "pixels" if "pixels" in schema.names else "image"
+        wanted = [image, *(name for name in MANIFEST.names if name in schema.names)]
+        _check_types(path, schema, image)
+        table = pq.read_table(path, columns=wanted, partitioning=None)
+        columns = {image: table[image].cast(IMAGE.type) if image == "image" else table[image]}
+        for field in MANIFEST:
+            there = field.name in table.column_names
+            columns[field.name] = (
+                table[field.name].cast(field.type) if there else pa.nulls(len(table), field.type)
+            )
+    except (OSError, pa.ArrowException) as error:
+        line = str(error).strip().splitlines()[0]
+        raise DatasetError(
+            f"read {path}: not a whole Parquet file of stamps ({line}); fetch or build it again"
+        ) from error
+    return pa.table(columns).replace_schema_metadata(schema.metadata)
+
+
+def _check_types(path: Path, schema: pa.Schema, image: str) -> None:
+    right = {"image": _is_image, "pixels": pa.types.is_binary, "label": pa.types.is_integer}
+    for name in (image, "label"):
+        kind = schema.field(name).type if name in schema.names else None
+        if kind is None or not right[name](kind):
+            raise DatasetError(
+                f"read {path}: the column {name!r} should hold {_MEANS[name]} and is "
+                f"{kind or 'absent'}; fetch or build it again"
+            )
+
+
+def _is_image(kind: pa.DataType) -> bool:
+    """Say whether `kind` is the layout of Hugging Face's Image feature."""
+    if not pa.types.is_struct(kind) or kind.num_fields != 2:
+        return False
+    return kind.field(0).name == "bytes" and pa.types.is_binary(kind.field(0).type)
+
+
+def _header_classes(table: pa.Table) -> tuple[str, ...]:
+    """Read the class names from the header that Hugging Face `datasets` reads."""
+    try:
+        header = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+        return tuple(header["info"]["features"]["label"]["names"])
+    except (KeyError, TypeError, ValueError):
+        return ()
+
+
+def _row_classes(table: pa.Table) -> tuple[str, ...]:
+    """Name the classes by the rows; a label that no row has stays "class N"."""
+    pairs = pa.table([table["label"], table["class"]], ["label", "class"])
+    named = {
+        row["label"]: row["class"] or f"class {row['label']}"
+        for row in pairs.group_by(["label", "class"]).aggregate([]).to_pylist()
+        if row["label"] is not None and row["label"] >= 0
+    }
+    return tuple(named.get(label, f"class {label}") for label in range(max(named, default=-1) + 1))
+
+
+def _floats(values: Sequence[bytes], names: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Make square images of float32 values, little-endian, C order."""
+    side = math.isqrt(len(values[0]) // 4) if values else 0
+    for data, name in zip(values, names, strict=True):
+        if len(data) != 4 * side * side:
+            raise DatasetError(
+                f"read {name}: {len(data)} bytes where a square image of {side} x {side} float32 "
+                f"pixels has {4 * side * side}; fetch or build it again"
+            )
+    stack: npt.NDArray[np.float32] = np.frombuffer(b"".join(values), "<f4")
+    return stack.reshape(-1, side, side)

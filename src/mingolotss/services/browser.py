@@ -1,0 +1,83 @@
+"""A browser to drive: found by itself, started without a window, explained when it is missing.
+
+>>> find_browser(lambda name: "/usr/bin/chromium" if name == "chromium" else None)
+('/usr/bin/chromium', '')
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+
+from mingolotss.errors import InputError
+
+__all__ = ["find_browser", "start_browser"]
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_DRIVERS = ("chromedriver", "chromium.chromedriver")
+_QUIET = (
+    "--headless=new", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-extensions", "--disable-dev-shm-usage",
+)  # fmt: skip
+
+
+def find_browser(which: Callable[[str], str | None] = shutil.which) -> tuple[str, str]:
+    """Return the paths of a Chromium and of its driver ("" if Selenium is to find one).
+
+    Raises
+    ------
+    InputError
+        There is no browser; the line says how to install one.
+    """
+    browser = next((path for name in _BROWSERS if (path := which(name))), None)
+    if browser is None:
+        raise InputError(
+            f"drive the web form: no Chromium or Chrome is installed. {_how_to_install()};"
+            " or use the service lotss-dr1, which needs none"
+        )
+    return browser, next((path for name in _DRIVERS if (path := which(name))), "")
+
+
+def start_browser(user_agent: str, page_load_s: float) -> Any:
+    """Start a browser of its own profile, without a window and without pictures.
+
+    Raises
+    ------
+    InputError
+        There is none, or it does not start.
+    """
+    browser, driver = find_browser()
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    options.page_load_strategy = "eager"
+    for flag in (*_QUIET, f"--user-agent={user_agent}"):
+        options.add_argument(flag)
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.add_argument("--no-sandbox")  # Chromium's sandbox refuses root
+    pictures = {"profile.managed_default_content_settings.images": 2}
+    options.add_experimental_option("prefs", pictures)
+    service = webdriver.ChromeService(executable_path=driver or None)
+    try:
+        started = webdriver.Chrome(options=options, service=service)
+    except WebDriverException as error:
+        raise InputError(
+            f"start {browser}: {(error.msg or 'it did not start').splitlines()[0]};"
+            f" {_how_to_install()}"
+        ) from error
+    started.set_page_load_timeout(page_load_s)
+    started.execute_cdp_cmd("Network.enable", {})
+    started.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*.js", "*.css", "*.png", "*.ico"]})
+    return started
+
+
+def _how_to_install() -> str:
+    if sys.platform == "darwin":
+        return "Install one: brew install --cask chromium"
+    return "Install one: apt install chromium chromium-driver"

@@ -1,0 +1,29 @@
+"""The one HTTP client: ask politely, try again, keep only what is whole.
+
+Here: connections per host, pauses and retries, time-outs, size limits, redirects, files kept
+atomically, and what a whole FITS file is. Not here: what the services ask and how they read an
+answer (:mod:`mingolotss.services`).
+
+>>> transport = Transport(limits=Limits(connections=2))
+>>> transport.get("ftp://example.org/x.fits")
+Traceback (most recent call last):
+    ...
+mingolotss.errors.ServiceAnswerError: fetch ftp://example.org/x.fits: only http:// and \
+https:// addresses are fetched
+"""
+
+from mingolotss.transport.client import Answer, HostAwayError, Judge, Kept, Transport, TryLaterError
+from mingolotss.transport.judges import whole_fits
+from mingolotss.transport.patience import Limits, Patience
+
+__all__ = [
+    "Answer",
+    "HostAwayError",
+    "Judge",
+    "Kept",
+    "Limits",
+    "Patience",
+    "Transport",
+    "TryLaterError",
+    "whole_fits",
+]

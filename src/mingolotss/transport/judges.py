@@ -1,0 +1,132 @@
+"""Judge a body before it is kept: is this a FITS file, whole to its last block?
+
+A status of 200 proves nothing: archives send error pages, and a chunked answer that stops early
+looks complete. Only the structure of the file tells (FITS standard 4.0, sections 3 and 4.4.1).
+
+>>> whole_fits(b"<html><body>No such field</body></html>")
+Traceback (most recent call last):
+    ...
+mingolotss.errors.ServiceAnswerError: an HTML page and no FITS file: "No such field"
+"""
+
+import gzip
+import html
+import re
+import zlib
+
+from mingolotss.errors import ServiceAnswerError, TruncatedFileError
+
+__all__ = ["excerpt", "whole_fits"]
+
+_BLOCK = 2880
+_CARD = 80
+_LONGEST_HEADER = 1000 * _BLOCK
+_SIZES = re.compile(rb"(BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS) *= *([-+]?\d+|[TF])\b")
+
+
+def whole_fits(body: bytes, *, max_bytes: int = 1 << 30) -> bytes:
+    """Return the FITS file in a body, unzipped, once every block of it is accounted for.
+
+    Parameters
+    ----------
+    body : bytes
+        What a server sent: FITS, or FITS in gzip.
+    max_bytes : int
+        The largest file that a gzip body may unfold into.
+
+    Returns
+    -------
+    bytes
+        The plain FITS file; blocks of zeros after its last unit are allowed and kept.
+
+    Raises
+    ------
+    ServiceAnswerError
+        When this is something else: a page, a table, a message.
+    TruncatedFileError
+        When it stops before the last block that its headers announce.
+    """
+    if body[:2] == b"\x1f\x8b":
+        body = _unzip(body, max_bytes)
+    if not body:
+        raise TruncatedFileError("an empty answer where a FITS file was expected")
+    if body[:9] != b"SIMPLE  =":
+        if b"SIMPLE  =".startswith(body[:9]):
+            raise TruncatedFileError(f"a FITS file that stops after {len(body)} bytes")
+        raise ServiceAnswerError(f"{_kind(body)} and no FITS file: {excerpt(body)}")
+    start = 0
+    while start < len(body) and not _is_padding(body, start):
+        start = _end_of_unit(body, start)
+    if start > len(body):
+        missing = f"{len(body)} bytes of the {start} that its header announces"
+        raise TruncatedFileError(f"a FITS file cut short: {missing}")
+    return body
+
+
+def excerpt(body: bytes, length: int = 160) -> str:
+    """Return the words at the start of a page or a message, quoted, without its mark-up."""
+    text = body[:20_000].decode("utf-8", "replace")
+    text = re.sub(r"(?is)<(script|style|head)\b.*?</\1\s*>", " ", text)
+    words = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
+    printable = "".join(c for c in words if c.isprintable())
+    return f'"{printable[:length]}{"..." if len(printable) > length else ""}"'
+
+
+def _unzip(body: bytes, max_bytes: int) -> bytes:
+    """Undo gzip, up to a limit."""
+    worker = zlib.decompressobj(wbits=31)
+    try:
+        plain = worker.decompress(body, max_bytes + 1)
+    except zlib.error as error:
+        raise ServiceAnswerError(f"a gzip file that cannot be read ({error})") from error
+    if len(plain) > max_bytes:
+        raise ServiceAnswerError(f"a gzip file that unfolds into more than {max_bytes} bytes")
+    if not worker.eof:
+        raise TruncatedFileError(f"a gzip file cut short: {len(body)} bytes, no end in them")
+    return plain if not worker.unused_data else gzip.decompress(body)[:max_bytes]
+
+
+def _kind(body: bytes) -> str:
+    """Name what a body is, by its first bytes."""
+    head = body[:1000].lstrip().lower()
+    if head.startswith((b"<!doctype html", b"<html")) or b"<html" in head:
+        return "an HTML page"
+    if b"<votable" in head:
+        return "a VOTable"
+    return "an unknown kind of file"
+
+
+def _is_padding(body: bytes, start: int) -> bool:
+    """Tell whether only zeros or blanks are left (special records, section 3.5)."""
+    return start > 0 and not body[start : start + _BLOCK].strip(b"\x00 ")
+
+
+def _end_of_unit(body: bytes, start: int) -> int:
+    """Return where the header and data unit that begins at `start` should end."""
+    sizes: dict[str, int] = {}
+    for place in range(start, start + _LONGEST_HEADER, _CARD):
+        card = body[place : place + _CARD]
+        if len(card) < _CARD:
+            raise TruncatedFileError(f"a FITS file cut short in a header, at {len(body)} bytes")
+        if card[:8] == b"END     ":
+            data = start + -(-(place + _CARD - start) // _BLOCK) * _BLOCK
+            return data + -(-_data_bytes(sizes) // _BLOCK) * _BLOCK
+        if match := _SIZES.match(card):
+            value = match[2].decode()
+            sizes[match[1].decode()] = (value == "T") if value in "TF" else int(value)
+    raise ServiceAnswerError("a FITS file whose header does not end")
+
+
+def _data_bytes(sizes: dict[str, int]) -> int:
+    """Return the length of a data unit from its header (sections 4.4.1 and 7)."""
+    axes = sizes.get("NAXIS", 0)
+    if not 0 <= axes <= 999 or "BITPIX" not in sizes:
+        raise ServiceAnswerError("a FITS file whose header lacks BITPIX or NAXIS")
+    lengths = [sizes.get(f"NAXIS{i}", 0) for i in range(1, axes + 1)]
+    if sizes.get("GROUPS") and lengths[:1] == [0]:
+        lengths = lengths[1:]
+    count = 1 if lengths else 0
+    for length in lengths:
+        count *= max(length, 0)
+    values = sizes.get("GCOUNT", 1) * (sizes.get("PCOUNT", 0) + count)
+    return abs(sizes["BITPIX"]) // 8 * values

@@ -1,0 +1,463 @@
+"""What servers do on a bad day, through the whole of a build: search, fetch, stamps, manifest.
+
+Each build has three sources: two that are served well and one in trouble. Each kind of trouble
+ends as an image that was fetched after all, or as one rejection that says what happened; in
+either case nothing is half-written, nothing is outside the build's folder, the others are not
+affected, and the number of requests is small.
+"""
+
+import gzip
+import io
+import random
+import re
+import ssl
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trustme
+from astropy.io import fits
+
+from misbehave import Line, Reply, Server, always, first, running
+from mingolotss.build import build, fetch, plan
+from mingolotss.catalogue import Catalogue
+from mingolotss.files import PART
+from mingolotss.manifest import read_manifest
+from mingolotss.recipe import load_recipe
+from mingolotss.services.base import Naming
+from mingolotss.services.sia import SiaService
+from mingolotss.services.urls import HipsService, LotssDr2Service
+from mingolotss.transport import Limits, Patience, Transport
+from mingolotss.wcs import simple_header
+
+NAMES, RA, DEC = ["good-1", "bad", "good-2"], [10.0, 20.0, 30.0], [40.0, 50.0, 60.0]
+SCALE = 1.5
+
+
+def cutout(ra: float, dec: float, kind: str = "image", side: int = 240) -> bytes:
+    """A cutout of a point source, or its rms map, as FITS."""
+    y, x = np.mgrid[:side, :side] - side // 2
+    pixels = np.full((side, side), 1e-4) if kind == "rms" else np.exp(-(x**2 + y**2) / 8.0)
+    if kind == "nan":
+        pixels = np.full((side, side), np.nan)
+    header = fits.Header.fromstring(
+        simple_header(ra, dec, shape=(side, side), scale_arcsec=SCALE).decode()
+    )
+    for key in ("NAXIS", "NAXIS1", "NAXIS2"):
+        del header[key]
+    file = io.BytesIO()
+    fits.PrimaryHDU(np.float32(pixels), header).writeto(file)
+    return file.getvalue()
+
+
+def votable(rows: str, status: str = "OK", after: str = "") -> bytes:
+    """A SIA answer."""
+    fields = "".join(
+        f'<FIELD name="{name}" ucd="VOX:{ucd}" datatype="char" arraysize="*"/>'
+        for name, ucd in (
+            ("accref", "Image_AccessReference"),
+            ("mime", "Image_Format"),
+            ("imageTitle", "Image_Title"),
+        )
+    )
+    return (
+        '<?xml version="1.0"?><VOTABLE version="1.3" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">'
+        f'<RESOURCE type="results"><INFO name="QUERY_STATUS" value="{status}">{status}: POS</INFO>'
+        f"<TABLE>{fields}<DATA><TABLEDATA>{rows}</TABLEDATA></DATA></TABLE>{after}"
+        "</RESOURCE></VOTABLE>"
+    ).encode()
+
+
+def rows(*urls: str) -> str:
+    return "".join(
+        f"<TR><TD>{url}</TD><TD>image/fits</TD><TD>title</TD></TR>" for url in urls
+    )
+
+
+def script(bad: Reply | None = None, search: Reply | None = None) -> dict[str, Reply]:
+    """A SIA server with one field; `bad` answers for the second source's image."""
+
+    def siap(line: Line, number: int) -> None:
+        index = next(i for i, ra in enumerate(RA) if f"POS={ra}" in line.path)
+        if index == 1 and search is not None:
+            search(line, number)
+            return
+        place = f"{line.server.url}/{index}/P1_5"
+        names = ("-mosaic", "-mosaic-rms", "-low-mosaic", "-residual-mosaic")
+        line.send(votable(rows(*(f"{place}{name}.fits?x=1&amp;y=2" for name in names))))
+
+    found: dict[str, Reply] = {"/siap": siap}
+    for index, (ra, dec) in enumerate(zip(RA, DEC, strict=True)):
+        found[f"/{index}/P1_5-mosaic.fits"] = always(cutout(ra, dec))
+        found[f"/{index}/P1_5-mosaic-rms.fits"] = always(cutout(ra, dec, "rms"))
+    if bad is not None:
+        found["/1/P1_5-mosaic.fits"] = bad
+    return found
+
+
+def quick() -> Transport:
+    limits = Limits(connect_s=1.0, read_s=0.3, whole_s=2.0, max_bytes=4 << 20)
+    patience = Patience(
+        attempts=3, first_s=0.02, longest_s=0.05, retry_after_s=0.2, outage_s=0.3
+    )
+    return Transport(limits=limits, patience=patience, rng=random.Random(3))  # noqa: S311
+
+
+def make(server: Server, out: Path, **options: object) -> list[dict[str, object]]:
+    """Build through SIA; return the manifest's rows."""
+    service = SiaService(f"{server.url}/siap", transport=quick(), workspace=out, **options)
+    build(load_recipe("lotss"), out=out, catalogue=catalogue(), service=service)
+    found = read_manifest(out).to_pylist()
+    return [{k: None if v != v else v for k, v in row.items()} for row in found]  # noqa: PLR0124
+
+
+def catalogue() -> Catalogue:
+    return Catalogue.from_columns(NAMES, RA, DEC)
+
+
+def untouched(out: Path, tmp_path: Path) -> None:
+    """Nothing half-written, nothing beside the build, no file that is not whole FITS."""
+    assert {path.name for path in tmp_path.iterdir()} == {out.name}
+    assert not [path for path in out.rglob("*") if path.name.startswith(PART)]
+    for path in (out / "cutouts").iterdir():
+        assert re.fullmatch(r"(good-1|good-2|bad)_P1\+5-mosaic(-rms)?\.fits", path.name)
+        with fits.open(path) as opened:
+            assert opened[0].data.ndim == 2
+
+
+def cut_short(body: bytes, length: bool) -> Reply:
+    def reply(line: Line, _: int) -> None:
+        line.head(**({"Content_Length": str(len(body))} if length else {}))
+        line.wfile.write(body[: len(body) // 2])
+
+    return reply
+
+
+def reset(line: Line, _: int) -> None:
+    cut_short(cutout(20, 50), length=True)(line, 0)
+    line.reset()
+
+
+def stall(line: Line, _: int) -> None:
+    line.head(Content_Length="1000000")
+    line.wfile.write(b"SIMPLE  =")
+    time.sleep(0.5)
+
+
+GOOD = cutout(20, 50)
+BUSY = "503 Service Unavailable"
+PASSING = {
+    "reset in mid-body": reset,
+    "cut short with a length": cut_short(GOOD, length=True),
+    "cut short without a length": cut_short(GOOD, length=False),
+    "a stall": stall,
+    "429": always(b"", "429 Too Many Requests"),
+    "429 and Retry-After": always(b"", "429 Too Many Requests", Retry_After="0"),
+    "503": always(b"", BUSY),
+    "503 and Retry-After": always(b"", BUSY, Retry_After="1"),
+    "500": always(b"<html>oops</html>", "500 Internal Server Error"),
+}
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_trouble_that_passes_leaves_no_trace(name, tmp_path):
+    """Once bad, then good: the build is complete, and was asked for one more time."""
+    out = tmp_path / "build"
+    with running(script(first(1, PASSING[name], always(GOOD)))) as server:
+        found = make(server, out)
+    assert [row["status"] for row in found] == ["written"] * 3
+    assert server.asked["/1/P1_5-mosaic.fits?x=1&y=2"] == 2
+    assert server.asked.total() == 3 + 6 + 1
+    untouched(out, tmp_path)
+
+
+SAYS = {
+    "reset in mid-body": "",
+    "cut short with a length": "IncompleteRead|cut short",
+    "cut short without a length": "cut short: .* bytes of the .* that its header announces",
+    "a stall": "timed out",
+    "429": "is not there .status 429",
+    "429 and Retry-After": "is not there .status 429",
+    "503": "is not there .status 503",
+    "503 and Retry-After": "is not there .status 503",
+    "500": 'status 500: "oops"',
+}
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_trouble_that_stays_is_one_rejection(name, tmp_path):
+    """Always bad: the source is rejected with what happened; the same build asks it again."""
+    out = tmp_path / "build"
+    with running(script(PASSING[name])) as server:
+        found = make(server, out)
+        assert found[1]["status"] == "rejected"
+        assert found[1]["stage"] == "fetch"
+        assert re.search(SAYS[name], found[1]["reason"])
+        assert "then gave up" in found[1]["reason"] or "waited as long" in found[1]["reason"]
+        assert server.asked["/1/P1_5-mosaic.fits?x=1&y=2"] <= 12
+        others = [row["status"] for row in (found[0], found[2])]
+        untouched(out, tmp_path)
+        server.script["/1/P1_5-mosaic.fits"] = always(GOOD)
+        before = server.asked.total()
+        again = make(server, out)
+    assert [row["status"] for row in again] == ["written"] * 3
+    if others == ["written"] * 2:
+        assert server.asked.total() - before == 2
+    untouched(out, tmp_path)
+
+
+FINAL = {
+    "an HTML page with status 200": (
+        always(b"<html><body>No such image, sorry</body></html>"),
+        "an HTML page and no FITS file: .No such image, sorry",
+    ),
+    "404": (always(b"gone", "404 Not Found"), 'status 404: "gone"'),
+    "a redirect loop": (
+        always(b"", "302 Found", Location="/1/P1_5-mosaic.fits?x=1&y=2"),
+        "more than 5 redirects",
+    ),
+    "a redirect to a file": (
+        always(b"", "302 Found", Location="file:///etc/passwd"),
+        "not followed: only http.s. is",
+    ),
+    "a redirect to a private address": (
+        always(b"", "302 Found", Location="http://192.168.1.1/admin"),
+        "a private address .192.168.1.1. of another host",
+    ),
+    "10 GB": (
+        lambda line, _: line.head(Content_Length=str(10 * 10**9)),
+        "10000000000 bytes or more, over the limit",
+    ),
+    "a VOTable": (
+        always(votable("", "ERROR")),
+        "a VOTable and no FITS file",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FINAL)
+def test_an_answer_that_is_no_image_is_one_rejection(name, tmp_path):
+    """A complete answer is asked for once; its refusal is kept, so a rerun does not ask again."""
+    out = tmp_path / "build"
+    reply, words = FINAL[name]
+    with running(script(reply)) as server:
+        found = make(server, out)
+        assert [row["status"] for row in found] == ["written", "rejected", "written"]
+        assert found[1]["stage"] == "fetch"
+        assert re.search(words, found[1]["reason"])
+        assert server.asked["/1/P1_5-mosaic.fits?x=1&y=2"] <= 6
+        untouched(out, tmp_path)
+        before = server.asked.total()
+        assert make(server, out) == found
+        assert server.asked.total() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [(cutout(20, 50, side=1), "1 x 1 pixels"), (cutout(20, 50, "nan"), "no finite non-zero pixel")],
+    ids=["a 1-pixel FITS", "an all-NaN cutout"],
+)
+def test_an_image_without_pixels_is_one_rejection(body, words, tmp_path):
+    """Whole FITS, so it is kept; there is nothing to see in it."""
+    out = tmp_path / "build"
+    with running(script(always(body))) as server:
+        found = make(server, out)
+    assert [row["status"] for row in found] == ["written", "rejected", "written"]
+    assert found[1]["stage"] == "validate"
+    assert words in found[1]["reason"]
+    assert server.asked.total() == 9
+    untouched(out, tmp_path)
+
+
+def test_a_certificate_that_does_not_verify_is_one_rejection(tmp_path):
+    """The image is offered over TLS that nobody trusted vouches for: it is not fetched."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    out = tmp_path / "build"
+    with running({"*": always(GOOD)}) as hidden:
+        hidden.socket = context.wrap_socket(hidden.socket, server_side=True)
+        url = hidden.url.replace("http:", "https:") + "/1/P1_5-mosaic.fits"
+        with running(script(search=lambda line, _: line.send(votable(rows(url))))) as server:
+            found = make(server, out)
+    assert [row["status"] for row in found] == ["written", "rejected", "written"]
+    assert "certificate does not verify" in found[1]["reason"]
+    assert not hidden.asked
+    untouched(out, tmp_path)
+
+
+def test_a_gzipped_fits_is_unpacked(tmp_path):
+    out = tmp_path / "build"
+    with running(script(always(gzip.compress(GOOD)))) as server:
+        found = make(server, out)
+    assert [row["status"] for row in found] == ["written"] * 3
+    assert (out / "cutouts" / "bad_P1+5-mosaic.fits").read_bytes() == GOOD
+    untouched(out, tmp_path)
+
+
+SEARCHES = {
+    "a VOTable that says ERROR": (
+        always(votable("", "ERROR")),
+        "the service refused the question: ERROR: POS",
+    ),
+    "OVERFLOW": (
+        always(votable(rows("u/P1_5-mosaic.fits"), "OVERFLOW")),
+        "OVERFLOW.*some images would be missing",
+    ),
+    "OVERFLOW after the table": (
+        always(
+            votable(
+                rows("u/P1_5-mosaic.fits"), after='<INFO name="QUERY_STATUS" value="OVERFLOW"/>'
+            )
+        ),
+        "OVERFLOW.*some images would be missing",
+    ),
+    "HTML": (always(b"<html><body>Down for repairs</body></html>"), "HTML page and no VOTable"),
+    "XML entities": (
+        always(b'<!DOCTYPE v [<!ENTITY a "aaaa">]>' + votable("<TR><TD>&a;</TD></TR>")),
+        "entities",
+    ),
+    "not XML at all": (always(b"<VOTABLE><<<</VOTABLE>"), "cannot be read|without results"),
+    "a name that is too long": (
+        always(votable(rows("u/" + "P" * 300 + "-mosaic.fits"))),
+        "no usable file name",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_that_is_refused_is_one_rejection(name, tmp_path):
+    out = tmp_path / "build"
+    reply, words = SEARCHES[name]
+    with running(script(search=reply)) as server:
+        found = make(server, out)
+        assert [row["status"] for row in found] == ["written", "rejected", "written"]
+        assert found[1]["stage"] == "search"
+        assert re.search(words, found[1]["reason"])
+        before = server.asked.total()
+        assert before == 3 + 4
+        assert make(server, out) == found
+        assert server.asked.total() == before
+    untouched(out, tmp_path)
+
+
+def test_a_truncated_search_is_asked_again(tmp_path):
+    """Half a VOTable is no answer."""
+    out = tmp_path / "build"
+    half = votable(rows("u/P1_5-mosaic.fits"))[:-30]
+    with running(script(search=always(half))) as server:
+        found = make(server, out)
+        assert found[1]["stage"] == "search"
+        assert "cut short" in found[1]["reason"]
+        server.script.update(script())
+        assert [row["status"] for row in make(server, out)] == ["written"] * 3
+    untouched(out, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../../evil-mosaic.fits", "..%2f..%2fevil-mosaic.fits", "/etc/evil-mosaic.fits", "..-mosaic.fits"],
+)
+def test_a_file_name_cannot_leave_the_folder(name, tmp_path):
+    """The field's name comes from the server: it becomes one harmless file name."""
+    out = tmp_path / "build"
+
+    def search(line: Line, _: int) -> None:
+        url = f"{line.server.url}/serve/{name}".replace("serve//", "serve/")
+        line.send(votable(rows(url)))
+
+    replies = script(search=search) | {"*": always(GOOD)}
+    with running(replies) as server:
+        make(server, out)
+    assert {path.name for path in tmp_path.iterdir()} == {"build"}
+    inside = {path.resolve() for path in (out / "cutouts").iterdir()}
+    assert all(path.parent == (out / "cutouts").resolve() for path in inside)
+    assert len(inside) >= 5
+
+
+def test_connection_refused_is_said_once_per_source_and_soon(tmp_path):
+    """Nobody listens: every source is rejected, and a server that comes back is asked again."""
+    out = tmp_path / "build"
+    with running(script()) as server:
+        url = server.url
+    service = SiaService(f"{url}/siap", transport=quick(), workspace=out)
+    began = time.monotonic()
+    build(load_recipe("lotss"), out=out, catalogue=catalogue(), service=service)
+    assert time.monotonic() - began < 10
+    found = read_manifest(out).to_pylist()
+    assert {row["stage"] for row in found} == {"search"}
+    assert all("is not there" in row["reason"] or "not asked" in row["reason"] for row in found)
+    assert not (out / "searches").exists()
+
+
+def test_only_the_wanted_products_are_fetched_and_nothing_twice(tmp_path):
+    """Five products a field: two travel, once; `refresh` asks again and gives the same."""
+    out = tmp_path / "build"
+    with running(script()) as server:
+        found = make(server, out)
+        assert set(server.asked.values()) == {1}
+        assert not [path for path in server.asked if "low" in path or "residual" in path]
+        before = server.asked.copy()
+        assert make(server, out) == found
+        assert server.asked == before
+        planned = plan(
+            load_recipe("lotss"), out=out, catalogue=catalogue(),
+            service=SiaService(f"{server.url}/siap", transport=quick(), workspace=out, refresh=True),
+        )  # fmt: skip
+        assert planned.estimate().requests == 6
+        fetch(planned)
+        assert set(server.asked.values()) == {2}
+        assert make(server, out) == found
+
+
+def test_a_plan_says_what_a_fetch_will_take(tmp_path):
+    with running(script()) as server:
+        service = SiaService(f"{server.url}/siap", transport=quick(), workspace=tmp_path / "b")
+        planned = plan(
+            load_recipe("lotss"), out=tmp_path / "b", catalogue=catalogue(), service=service
+        )
+        estimate = planned.estimate()
+        assert planned.field_counts() == {1: 3}
+        assert estimate.requests == 6
+        assert abs(estimate.bytes / (6 * len(GOOD)) - 1) < 0.05
+        assert set(server.asked.values()) == {1}
+        fetch(planned)
+        assert planned.estimate().requests == 0
+
+
+def test_servers_that_only_cut_have_one_candidate_and_estimated_noise(tmp_path):
+    """LoTSS DR2's way: a place that is not covered is an HTML page with status 200."""
+
+    def cut(line: Line, _: int) -> None:
+        ra = float(re.search(r"pos=([\d.]+)%20", line.path)[1])
+        index = RA.index(ra)
+        covered = cutout(ra, DEC[index]) if index != 1 else b"<html>Outside the survey</html>"
+        line.send(covered)
+
+    out = tmp_path / "build"
+    with running({"/dr2-cutout.fits": cut}) as server:
+        service = LotssDr2Service(
+            f"{server.url}/dr2-cutout.fits", transport=quick(), workspace=out, naming=Naming()
+        )
+        build(load_recipe("lotss"), out=out, catalogue=catalogue(), service=service)
+        found = read_manifest(out).to_pylist()
+        assert server.asked.total() == 3
+        assert all("&size=6" in path for path in server.asked)
+    assert [row["status"] for row in found] == ["written", "rejected", "written"]
+    assert "Outside the survey" in found[1]["reason"]
+    assert {row["field"] for row in found if row["field"]} == {"DR2"}
+
+
+def test_hips2fits_is_asked_for_what_the_stamp_needs(tmp_path):
+    out = tmp_path / "build"
+    with running({"/h2f": always(cutout(10, 40))}) as server:
+        service = HipsService("CDS/P/X", f"{server.url}/h2f", transport=quick(), workspace=out)
+        build(
+            load_recipe("lotss"), out=out, service=service,
+            catalogue=Catalogue.from_columns(NAMES[:1], RA[:1], DEC[:1]),
+        )  # fmt: skip
+        (asked,) = server.asked
+    assert "hips=CDS%2FP%2FX" in asked
+    assert "width=240&height=240" in asked
+    assert "fov=0.1&" in asked
+    assert read_manifest(out).to_pylist()[0]["field"] == "X"

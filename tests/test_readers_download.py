@@ -1,0 +1,302 @@
+"""Fetching a dataset: resumed, checked, unpacked safely or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.server
+import io
+import os
+import tarfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from mingolotss.errors import DatasetError, InputError, ServiceError
+from mingolotss.readers import download as module
+from mingolotss.readers.arrays import load
+from mingolotss.readers.download import PUBLISHED, Archive, download
+from mingolotss.readers.unpack import unpack
+from mingolotss.transport import Patience, Transport
+from readers_data import make_images, write_batches
+
+IMAGES = make_images(24)
+LABELS = [index % 10 for index in range(24)]
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """Pack six batches as the published archive is packed."""
+    root = write_batches(tmp_path_factory.mktemp("made"), IMAGES, LABELS)
+    path = root / "batches.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(root / "mingo-batches-py", "mingo-batches-py")
+    return path
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """A real HTTP server of one file: with ranges or without, or one that hangs up early."""
+
+    def __init__(self, content):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content, self.ranges, self.cut_at, self.asked = content, True, None, []
+
+    @property
+    def url(self):
+        """Give the file's address."""
+        return f"http://127.0.0.1:{self.server_port}/batches.tar.gz"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers with a range of the file, all of it, or the beginning of what was asked."""
+
+    def do_GET(self):
+        """Answer one request."""
+        content, asked = self.server.content, self.headers.get("Range")
+        self.server.asked.append(asked)
+        start, end = 0, len(content) - 1
+        if asked and self.server.ranges:
+            start, end = (int(part) for part in asked.removeprefix("bytes=").split("-"))
+            end = min(end, len(content) - 1)
+            if start > end:
+                self.send_error(416)
+                return
+        self.send_response(206 if asked and self.server.ranges else 200)
+        self.send_header("Content-Length", str(end - start + 1))
+        self.end_headers()
+        if self.server.cut_at is not None and end > self.server.cut_at:
+            self.wfile.write(content[start : max(start, self.server.cut_at)])
+            self.connection.close()
+            return
+        self.wfile.write(content[start : end + 1])
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def server(packed):
+    with Server(packed.read_bytes()) as made:
+        thread = threading.Thread(target=made.serve_forever, daemon=True)
+        thread.start()
+        yield made
+        made.shutdown()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Ranges of 10 kB, and a client that gives up at once."""
+    monkeypatch.setattr(module, "_CHUNK", 10_000)
+    patience = Patience(attempts=2, first_s=0.0, longest_s=0.0, outage_s=0.0)
+    return Transport(patience=patience, sleep=lambda _: None)
+
+
+def test_a_path_is_opened(packed, tmp_path):
+    """An archive on this machine needs no address, and a checksum only if one wants it."""
+    assert download(tmp_path / "new", Archive(str(packed)))
+    np.testing.assert_array_equal(load(tmp_path / "new").images, IMAGES)
+    assert not download(tmp_path / "new", Archive(str(packed)))
+    assert download(tmp_path / "b", Archive(packed.as_uri(), sha256(packed)))
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_an_address_is_fetched(server, packed, tmp_path, impatient, ranges):
+    """In ranges where the server has them, in one piece where it has not."""
+    server.ranges = ranges
+    assert download(tmp_path, Archive(server.url, sha256(packed)), impatient)
+    np.testing.assert_array_equal(load(tmp_path).images, IMAGES)
+    asked = [line for line in server.asked if line]
+    assert len(asked) == (-(-len(server.content) // 10_000) if ranges else 1)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_length_that_is_a_multiple_of_the_range(server, packed, tmp_path, impatient, monkeypatch):
+    """The last range is full: the one after it is past the end, which is no error."""
+    monkeypatch.setattr(module, "_CHUNK", len(server.content))
+    assert download(tmp_path, Archive(server.url, sha256(packed)), impatient)
+
+
+def test_a_download_goes_on_where_it_stopped(server, packed, tmp_path, impatient):
+    """What came before the line broke is not asked for again."""
+    server.cut_at = 25_000
+    with pytest.raises(ServiceError):
+        download(tmp_path, Archive(server.url, sha256(packed)), impatient)
+    assert (tmp_path / "batches.tar.gz.partial").stat().st_size == 20_000
+    server.cut_at, server.asked = None, []
+    assert download(tmp_path, Archive(server.url, sha256(packed)), impatient)
+    assert server.asked[0] == "bytes=20000-29999"
+    assert len(load(tmp_path)) == 24
+
+
+def test_a_rest_of_another_file_is_thrown_away(server, packed, tmp_path, impatient):
+    """The archive on the server changed since: fetched again from its start, once."""
+    (tmp_path / "batches.tar.gz.partial").write_bytes(b"another file" * 100)
+    assert download(tmp_path, Archive(server.url, sha256(packed)), impatient)
+
+
+def test_a_wrong_checksum_unpacks_nothing(server, packed, tmp_path, impatient):
+    """Neither from an address nor from a path, and the wrong download does not stay."""
+    for url in (server.url, str(packed)):
+        with pytest.raises(DatasetError, match=r"checksum is .*, not 0{64}; nothing was unpacked"):
+            download(tmp_path / "root", Archive(url, "0" * 64), impatient)
+        assert not (tmp_path / "root").exists() or not list((tmp_path / "root").iterdir())
+    assert packed.exists()
+
+
+def test_an_address_needs_a_checksum(tmp_path):
+    """Nothing is asked of the server before that."""
+    with pytest.raises(InputError, match="give its sha256"):
+        download(tmp_path, Archive("http://127.0.0.1:9/x.tar.gz"))
+
+
+def test_many_at_once_fetch_once(server, packed, tmp_path, impatient):
+    """Eight processes of one training start together: one fetches, seven find it there."""
+    archive = Archive(server.url, sha256(packed))
+    with ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(lambda _: download(tmp_path / "r", archive, impatient), range(8)))
+    assert sorted(got) == [False] * 7 + [True]
+    assert len(server.asked) == -(-len(server.content) // 10_000)
+
+
+def test_the_published_archive_is_checked_file_by_file(packed, tmp_path):
+    """Another archive under its name is refused even with the archive's own checksum right."""
+    with pytest.raises(DatasetError, match="data_batch_1 in it is not the published one"):
+        download(tmp_path, Archive(str(packed), sha256(packed), PUBLISHED.files))
+
+
+def test_the_dataset_class_downloads(server, packed, tmp_path):
+    """Address and sha256 are enough; what is there is not asked for again."""
+    pytest.importorskip("torch", reason="needs mingolotss[torch]")
+    from mingolotss.readers.torch import MingoLoTSS
+
+    dataset = MingoLoTSS(tmp_path, url=server.url, sha256=sha256(packed))
+    assert dataset.targets == LABELS[:20]
+    count = len(server.asked)
+    MingoLoTSS(tmp_path, url=server.url, sha256=sha256(packed))
+    assert len(server.asked) == count
+    assert len(MingoLoTSS(tmp_path / "other", url=packed, train=False)) == 4
+
+
+def tar_of(*members, mode="w:gz"):
+    """Write a tar of (TarInfo changes, content) by hand."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=mode) as archive:
+        for changes, content in members:
+            entry = tarfile.TarInfo("mingo-batches-py/batches.meta")
+            entry.size = len(content)
+            for name, value in changes.items():
+                setattr(entry, name, value)
+            archive.addfile(entry, io.BytesIO(content))
+    return file.getvalue()
+
+
+GOOD = ({}, b"x" * 3000)
+HOSTILE = {
+    "a way out": (({"name": "../outside"}, b"x"), "outside its folder"),
+    "a way out, later": (({"name": "a/../../outside"}, b"x"), "outside its folder"),
+    "an absolute name": (({"name": "/outside"}, b"x"), "outside its folder"),
+    "a backslash": (({"name": "..\\outside"}, b"x"), "outside its folder"),
+    "a symbolic link": (({"type": tarfile.SYMTYPE, "linkname": "/etc"}, b""), "link or a device"),
+    "a hard link": (({"type": tarfile.LNKTYPE, "linkname": "../x"}, b""), "link or a device"),
+    "a device": (({"type": tarfile.CHRTYPE}, b""), "link or a device"),
+    "a pipe": (({"type": tarfile.FIFOTYPE}, b""), "link or a device"),
+    "a name twice": (({}, b"y"), "in it twice"),
+    "a set-uid file": (({"name": "s", "mode": 0o4777}, b"x"), None),
+}
+
+
+def listing(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize(("member", "found"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_member_unpacks_nothing(tmp_path, member, found):
+    """Good members before it do not stay either, and nothing appears outside."""
+    path = tmp_path / "x.tar.gz"
+    path.write_bytes(tar_of(GOOD, member))
+    root = tmp_path / "deep" / "root"
+    if found is None:
+        unpack(path, root)
+        assert (root / "s").stat().st_mode & 0o7000 == 0
+        return
+    with pytest.raises(DatasetError, match=f"^unpack {path}: .*{found}.*nothing was") as caught:
+        unpack(path, root)
+    assert "\n" not in str(caught.value)
+    assert [name for name in listing(tmp_path) if name != "deep"] == ["x.tar.gz"]
+    assert not os.path.lexists(tmp_path / "outside")
+
+
+def test_a_gzip_bomb_is_refused_early(tmp_path):
+    """300 MB of zeros in 1 MB: stopped at the limit, not after it."""
+    path = tmp_path / "x.tar.gz"
+    with gzip.open(path, "wb", 1) as file:
+        header = tarfile.TarInfo("zeros")
+        header.size = 300 << 20
+        file.write(header.tobuf())
+        for _ in range(300):
+            file.write(bytes(1 << 20))
+    with pytest.raises(DatasetError, match=r"more than \d+ MiB, like a bomb; nothing was unpacked"):
+        unpack(path, tmp_path / "root")
+    assert listing(tmp_path) == ["x.tar.gz"]
+
+
+def test_a_bomb_in_a_header_is_refused(tmp_path):
+    """A name of 300 MB, which tarfile would read into memory."""
+    path = tmp_path / "x.tar.gz"
+    with gzip.open(path, "wb", 1) as file:
+        header = tarfile.TarInfo("././@LongLink")
+        header.type, header.size = tarfile.GNUTYPE_LONGNAME, 300 << 20
+        file.write(header.tobuf())
+        for _ in range(300):
+            file.write(b"a" * (1 << 20))
+    with pytest.raises(DatasetError, match="like a bomb"):
+        unpack(path, tmp_path / "root")
+
+
+@pytest.mark.parametrize("kept", [0.02, 0.5, 0.97, 0.9999])
+@pytest.mark.parametrize("mode", ["w:gz", "w"])
+def test_a_truncated_archive_unpacks_nothing(tmp_path, packed, kept, mode):
+    """Wherever it was cut, compressed or not."""
+    content = packed.read_bytes() if mode == "w:gz" else gzip.decompress(packed.read_bytes())
+    if mode == "w":
+        content = content.rstrip(b"\0")
+    path = tmp_path / "x.tar"
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(DatasetError, match=f"^unpack {path}: damaged or cut short"):
+        unpack(path, tmp_path / "root")
+    assert listing(tmp_path) == ["x.tar"]
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", gzip.compress(b"text"), bytes(99)])
+def test_something_else_is_refused(tmp_path, content):
+    """A web page, an empty file, a gzip of text: the line names the file."""
+    path = tmp_path / "x.tar.gz"
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match=f"^unpack {path}: damaged"):
+        unpack(path, tmp_path / "root")
+    assert listing(tmp_path) == ["x.tar.gz"]
+
+
+def test_a_flipped_bit_is_noticed(tmp_path, packed):
+    """The sum at the end of the gzip is read even though tar needs nothing after its last block."""
+    content = bytearray(packed.read_bytes())
+    content[-6] ^= 1
+    path = tmp_path / "x.tar.gz"
+    path.write_bytes(bytes(content))
+    with pytest.raises(DatasetError, match="damaged or cut short"):
+        unpack(path, tmp_path / "root")
+
+
+def test_nothing_is_overwritten(tmp_path, packed):
+    """A folder of the user's in the way stays as it is."""
+    (tmp_path / "mingo-batches-py").mkdir()
+    (tmp_path / "mingo-batches-py/mine").write_text("mine")
+    with pytest.raises(DatasetError, match="mingo-batches-py is in its way"):
+        download(tmp_path, Archive(str(packed)))
+    assert listing(tmp_path) == ["mingo-batches-py", "mingo-batches-py/mine"]

@@ -1,0 +1,110 @@
+"""Keras 3: batches, epochs, training for real on PyTorch's backend, prediction on numpy's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from mingolotss.errors import InputError
+from readers_data import CLASSES, make_images, write_batches
+
+pytestmark = pytest.mark.readers
+os.environ.setdefault("KERAS_BACKEND", "torch")
+keras = pytest.importorskip("keras", reason="needs mingolotss[keras] and a backend")
+pytest.importorskip("torch", reason="needs a backend for keras")
+
+from mingolotss.readers.keras import MingoSequence  # noqa: E402
+
+IMAGES = make_images(60)
+LABELS = [index % 10 for index in range(60)]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return write_batches(tmp_path_factory.mktemp("root"), IMAGES, LABELS)
+
+
+def gathered(sequence):
+    pairs = [sequence[index] for index in range(len(sequence))]
+    return np.concatenate([x for x, _ in pairs]), np.concatenate([y for _, y in pairs])
+
+
+def test_in_order_it_is_the_dataset(root):
+    """Without shuffling: every image once, uint8 or float32 from 0 to 1."""
+    images, labels = gathered(MingoSequence(root, "all", 7, shuffle=False, scale=False))
+    np.testing.assert_array_equal(images[..., 0], IMAGES, strict=True)
+    assert labels.tolist() == LABELS
+    images, _ = gathered(MingoSequence(root, "test", 3, shuffle=False))
+    np.testing.assert_array_equal(images[..., 0], IMAGES[50:] / np.float32(255), strict=True)
+
+
+def test_shuffled_it_is_the_same_pairs_in_another_order(root):
+    """Every epoch another order, decided by the seed."""
+    sequence = MingoSequence(root, "all", 16, scale=False, seed=3)
+    first, labels = gathered(sequence)
+    again, _ = gathered(MingoSequence(root, "all", 16, scale=False, seed=3))
+    np.testing.assert_array_equal(first, again)
+    sequence.on_epoch_end()
+    second, _ = gathered(sequence)
+    assert (first != second).any()
+    for image, label in zip(first, labels, strict=True):
+        same = np.flatnonzero((image[..., 0] == IMAGES).all(axis=(1, 2)))
+        assert [LABELS[index] for index in same] == [label]
+
+
+def test_it_trains_with_class_weights(root):
+    """model.fit on the sequence, two workers, weights and all, and the loss goes down."""
+    keras.utils.set_random_seed(1)
+    groups = {"FRI": [0, 1, 2], "FRII": [4]}
+    train = MingoSequence(root, "train", 8, merge=groups, workers=2)
+    assert (train.classes, train.class_weight) == (["FRI", "FRII"], {0: 20 / 30, 1: 20 / 10})
+    layers = [keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")]
+    model = keras.Sequential([keras.Input((150, 150, 1)), *layers])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = model.fit(train, epochs=6, verbose=0, class_weight=train.class_weight)
+    assert history.history["loss"][-1] < history.history["loss"][0] / 2
+    assert model.predict(train, verbose=0).shape == (20, 2)
+
+
+@pytest.mark.parametrize("backend", ["jax", "numpy"])
+def test_other_backends(root, backend):
+    """JAX trains on it, numpy's backend predicts; each in a process of its own."""
+    pytest.importorskip("jax", reason="keras needs jax for these two")
+    code = f"""
+import keras
+from mingolotss.readers.keras import MingoSequence as S
+head = [keras.layers.GlobalMaxPooling2D(), keras.layers.Dense(10, activation="softmax")]
+m = keras.Sequential([keras.Input((150, 150, 1)), *head])
+s = S({str(root)!r}, "test", 4, shuffle=False)
+if {backend!r} == "jax":
+    m.compile("sgd", "sparse_categorical_crossentropy")
+    m.fit(s, verbose=0)
+print(keras.backend.backend(), m.predict(s, verbose=0).shape, type(s[0][0]).__name__)
+"""
+    env = os.environ | {"KERAS_BACKEND": backend}
+    command = [sys.executable, "-c", code]
+    out = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    assert out.stdout.splitlines()[-1:] == [f"{backend} (10, 10) ndarray"], out.stderr
+
+
+def test_keras_reads_png_folders_with_our_labels(root, tmp_path):
+    """image_dataset_from_directory numbers classes by name, and the names begin with the label."""
+    from PIL import Image
+
+    for index in range(20):
+        folder = tmp_path / f"{LABELS[index]:02d} {CLASSES[LABELS[index]]}"
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(IMAGES[index]).save(folder / f"{index}.png")
+    assert [int(path.name[:2]) for path in sorted(tmp_path.iterdir())] == list(range(10))
+    loaded = keras.utils.load_img(tmp_path / "00 FRI/0.png", color_mode="grayscale")
+    np.testing.assert_array_equal(keras.utils.img_to_array(loaded)[..., 0], IMAGES[0])
+
+
+def test_a_batch_of_nothing_is_refused(root):
+    """One line that says what was given."""
+    with pytest.raises(InputError, match="batch_size=0; give 1 or more"):
+        MingoSequence(root, batch_size=0)

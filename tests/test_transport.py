@@ -1,0 +1,352 @@
+"""The HTTP client against a server that misbehaves: what is kept, what is retried, how often."""
+
+import gzip
+import io
+import pickle
+import random
+import ssl
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import trustme
+from astropy.io import fits
+
+from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
+from mingolotss.transport import Limits, Patience, Transport, whole_fits
+from misbehave import Line, Server, always, first, running
+
+QUICK = Patience(attempts=4, first_s=0.02, longest_s=0.1, retry_after_s=0.3, outage_s=0.4)
+
+
+def fits_bytes(shape: tuple[int, int] = (30, 40)) -> bytes:
+    """A FITS file with a header block and some blocks of data."""
+    file = io.BytesIO()
+    fits.PrimaryHDU(np.arange(shape[0] * shape[1], dtype=">f4").reshape(shape)).writeto(file)
+    return file.getvalue()
+
+
+GOOD = fits_bytes()
+
+
+def transport(**limits: float) -> Transport:
+    wanted = {"connect_s": 2.0, "read_s": 0.3, "whole_s": 2.0, "max_bytes": 1 << 20} | limits
+    return Transport(limits=Limits(**wanted), patience=QUICK, rng=random.Random(7))
+
+
+def cut(line: Line, _: int) -> None:
+    """Announce everything, send half."""
+    line.head(Content_Length=str(len(GOOD)))
+    line.wfile.write(GOOD[: len(GOOD) // 2])
+
+
+def cut_without_length(line: Line, _: int) -> None:
+    """Send half of an answer that only ends when the connection does."""
+    line.head()
+    line.wfile.write(GOOD[: len(GOOD) // 2])
+
+
+def cut_chunks(line: Line, _: int) -> None:
+    """Send one chunk and never the last."""
+    line.head(Transfer_Encoding="chunked")
+    line.wfile.write(b"1000\r\n" + GOOD[:4096] + b"\r\n")
+
+
+def reset(line: Line, _: int) -> None:
+    cut(line, 0)
+    line.reset()
+
+
+def stall(line: Line, _: int) -> None:
+    line.head(Content_Length=str(len(GOOD)))
+    line.wfile.write(GOOD[:100])
+    time.sleep(0.6)
+
+
+def silent(line: Line, _: int) -> None:
+    time.sleep(0.6)
+
+
+PASSING = {
+    "cut": cut,
+    "cut-without-length": cut_without_length,
+    "cut-chunks": cut_chunks,
+    "reset": reset,
+    "stall": stall,
+    "silent": silent,
+    "empty": always(b""),
+    "500": always(b"oops", "500 Internal Server Error"),
+    "502": always(b"oops", "502 Bad Gateway"),
+    "429": always(b"slow down", "429 Too Many Requests"),
+    "503": always(b"later", "503 Service Unavailable"),
+    "503-retry-after": always(b"later", "503 Service Unavailable", Retry_After="0"),
+}
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_what_passes_is_asked_again_until_it_is_whole(name, tmp_path):
+    """Two bad answers, then the good one: the file is whole and was asked for three times."""
+    with running({"*": first(2, PASSING[name], always(GOOD))}) as server:
+        kept = transport().fetch(f"{server.url}/a.fits", tmp_path / "a.fits", judge=whole_fits)
+    assert kept.path.read_bytes() == GOOD
+    assert kept.size == len(GOOD)
+    assert server.asked["/a.fits"] == 3
+    assert [p.name for p in tmp_path.iterdir()] == ["a.fits"]
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_what_does_not_pass_is_given_up_and_leaves_nothing(name, tmp_path):
+    """A fault that stays: a bounded number of requests, one clear error, no file."""
+    with running({"*": PASSING[name]}) as server:
+        with pytest.raises(ServiceUnavailableError, match=rf"fetch {server.url}/a\.fits: ") as told:
+            transport().fetch(f"{server.url}/a.fits", tmp_path / "a.fits", judge=whole_fits)
+        assert told.value.url == f"{server.url}/a.fits"
+    assert QUICK.attempts <= server.asked["/a.fits"] <= 16
+    assert not list(tmp_path.iterdir())
+
+
+FINAL = {
+    "html": (
+        always(b"<html><title>x</title><body>No such <b>field</b>"),
+        "HTML page.*No such field",
+    ),
+    "404": (always(b"gone", "404 Not Found"), "status 404"),
+    "403": (always(b"no", "403 Forbidden"), "status 403"),
+    "loop": (always(b"", "302 Found", Location="/a.fits"), "more than 5 redirects"),
+    "to-file": (always(b"", "302 Found", Location="file:///etc/passwd"), "not followed"),
+    "to-private": (always(b"", "302 Found", Location="http://10.0.0.1/x"), "private address"),
+    "to-metadata": (
+        always(b"", "301 Moved", Location="http://169.254.169.254/latest"),
+        "private address",
+    ),
+    "to-other-loopback": (
+        always(b"", "307 Moved", Location="http://[::1]:9/x"),
+        "private address",
+    ),
+    "no-location": (always(b"", "302 Found"), "no Location"),
+    "ten-gigabytes": (
+        lambda line, _: line.head(Content_Length=str(10 * 10**9)),
+        "10000000000 bytes or more, over the limit",
+    ),
+    "bad-gzip": (always(b"\x1f\x8bnonsense and more of it"), "gzip file that cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", FINAL)
+def test_what_will_not_pass_is_asked_once(name, tmp_path):
+    """The same question would give the same answer: no retry, no file."""
+    reply, words = FINAL[name]
+    with running({"*": reply}) as server, pytest.raises(ServiceAnswerError, match=words):
+        transport().fetch(f"{server.url}/a.fits", tmp_path / "a.fits", judge=whole_fits)
+    assert server.asked.total() <= 6
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_flood_without_length_is_stopped_at_the_limit():
+    """A chunked answer says no length: it is cut off when it passes the limit, not after."""
+    sent = []
+
+    def flood(line: Line, _: int) -> None:
+        line.head(Transfer_Encoding="chunked")
+        for _ in range(10_000):
+            line.wfile.write(b"10000\r\n" + bytes(65536) + b"\r\n")
+            sent.append(65536)
+
+    with running({"*": flood}) as server, pytest.raises(ServiceAnswerError, match="over the limit"):
+        transport().get(f"{server.url}/a")
+    assert sum(sent) < 64 << 20
+
+
+def test_a_trickle_is_stopped_by_the_whole_time_out():
+    """Bytes that keep coming reset the read time-out for ever; the whole one does not care."""
+
+    def trickle(line: Line, _: int) -> None:
+        line.head(Content_Length="1000")
+        for _ in range(200):
+            line.wfile.write(b".")
+            time.sleep(0.02)
+
+    patience = Patience(attempts=2, first_s=0.01)
+    client = Transport(limits=Limits(read_s=1.0, whole_s=0.3), patience=patience)
+    began = time.monotonic()
+    with running({"*": trickle}) as server, pytest.raises(ServiceUnavailableError, match="not yet"):
+        client.get(f"{server.url}/a")
+    assert time.monotonic() - began < 3
+    assert server.asked["/a"] == 2
+
+
+def test_a_redirect_on_the_same_host_is_followed():
+    script = {"/a": always(b"", "302 Found", Location="b?x=1"), "/b": always(GOOD)}
+    with running(script) as server:
+        answer = transport().get(f"{server.url}/a")
+    assert answer.url == f"{server.url}/b?x=1"
+    assert answer.body == GOOD
+
+
+def test_refused_connections_are_waited_for():
+    """A server that restarts under the client: the request goes through when it is back."""
+    with running({"*": always(GOOD)}) as server:
+        url, port = f"{server.url}/a", server.server_address[1]
+    late = Patience(attempts=2, first_s=0.02, longest_s=0.1, outage_s=10)
+    client = Transport(limits=Limits(connect_s=1), patience=late)
+    with ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(client.get, url) for _ in range(8)]
+        time.sleep(0.5)
+        with Server.__new__(Server) as back:
+            _listen_again(back, port)
+            assert {task.result(10).body for task in waiting} == {GOOD}
+
+
+def _listen_again(server: Server, port: int) -> None:
+    original, Server.server_bind = Server.server_bind, lambda self: _bind(self, port)
+    try:
+        server.__init__({"*": always(GOOD)})
+    finally:
+        Server.server_bind = original
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+
+
+def _bind(server: Server, port: int) -> None:
+    server.socket.setsockopt(1, 2, 1)
+    server.socket.bind(("127.0.0.1", port))
+    server.server_address = server.socket.getsockname()
+
+
+def test_a_host_that_stays_away_is_given_up_for_everybody():
+    """One outage, 200 sources: the later ones fail at once and do not wait in their turn."""
+    with running({}) as server:
+        url = server.url
+    client = transport()
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda n: _error(client, f"{url}/{n}"), range(200)))
+    assert time.monotonic() - began < 8
+    assert all("is not there" in text or "not asked" in text for text in told)
+    assert sum("not asked" in text for text in told) > 100
+
+
+def _error(client: Transport, url: str) -> str:
+    with pytest.raises(ServiceUnavailableError) as told:
+        client.get(url)
+    return str(told.value)
+
+
+def test_retry_after_is_obeyed_and_capped():
+    """The pause that a server asks for holds for the whole host, up to the cap of 0.3 s."""
+    busy = always(b"", "429 Too Many Requests", Retry_After="3600")
+    with running({"/a": first(1, busy, always(GOOD)), "/b": always(GOOD)}) as server:
+        client = transport()
+        with ThreadPoolExecutor(2) as pool:
+            one = pool.submit(client.get, f"{server.url}/a")
+            while not server.asked["/a"]:
+                time.sleep(0.005)
+            time.sleep(0.05)
+            two = pool.submit(client.get, f"{server.url}/b")
+            assert one.result().body == two.result().body == GOOD
+        times = sorted(server.times)
+    assert 0.28 < times[1] - times[0] < 2
+    assert server.asked == {"/a": 2, "/b": 1}
+
+
+def test_no_more_connections_at_once_than_allowed():
+    """Twenty threads, three connections."""
+
+    def slow(line: Line, _: int) -> None:
+        time.sleep(0.02)
+        line.send(GOOD)
+
+    with running({"*": slow}) as server:
+        client = transport(connections=3)
+        with ThreadPoolExecutor(20) as pool:
+            list(pool.map(lambda n: client.get(f"{server.url}/{n}"), range(40)))
+        assert server.most_at_once == 3
+        assert server.asked.total() == 40
+        assert all(agent.startswith("mingolotss/") for agent in server.agents)
+
+
+@pytest.mark.parametrize("packed", ["body", "encoding"])
+def test_gzip_is_undone(packed, tmp_path):
+    """FITS in gzip, as a file or as a content encoding: what is kept is plain FITS."""
+    extra = {"Content_Encoding": "gzip"} if packed == "encoding" else {}
+    with running({"*": always(gzip.compress(GOOD), **extra)}) as server:
+        kept = transport().fetch(f"{server.url}/a", tmp_path / "a.fits", judge=whole_fits)
+    assert kept.path.read_bytes() == GOOD
+
+
+def test_a_gzip_bomb_is_stopped():
+    bomb = gzip.compress(bytes(50 << 20))
+    with running({"*": always(bomb, Content_Encoding="gzip")}) as server:
+        with pytest.raises(ServiceAnswerError, match="over the limit"):
+            transport().get(f"{server.url}/a")
+    with pytest.raises(ServiceAnswerError, match="unfolds into more"):
+        whole_fits(bomb, max_bytes=1 << 20)
+
+
+def test_a_certificate_that_does_not_verify_is_not_accepted(tmp_path):
+    """The server is there and speaks TLS; nobody the system trusts vouches for it."""
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    pem = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(pem)
+    with running({"*": always(GOOD)}) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        url = server.url.replace("http:", "https:") + "/a"
+        with pytest.raises(ServiceAnswerError, match="certificate does not verify"):
+            transport().get(url)
+        assert not server.asked
+        trusting = Transport(limits=Limits(read_s=2), patience=QUICK, ca_certs=str(pem))
+        assert trusting.get(url).body == GOOD
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://x/y", "file:///etc/passwd", "x.fits", "http://", "http://[x"]
+)
+def test_only_web_addresses_are_fetched(url):
+    with pytest.raises(ServiceAnswerError, match="fetch "):
+        transport().get(url)
+
+
+def test_a_range_that_is_ignored_is_refused_before_the_file_travels():
+    with running({"*": always(bytes(900_000))}) as server:
+        with pytest.raises(ServiceAnswerError, match="offers only the whole file"):
+            transport().get(f"{server.url}/m", headers={"Range": "bytes=0-99"})
+    assert server.asked["/m"] == 1
+
+
+def test_every_cut_of_a_fits_file_is_noticed():
+    """Cut anywhere, a file with two extensions is told from a whole one."""
+    file = io.BytesIO()
+    table = fits.BinTableHDU.from_columns([fits.Column("x", "E", array=np.arange(2000))])
+    fits.HDUList([fits.PrimaryHDU(np.ones((30, 40))), fits.ImageHDU(np.ones(9)), table]).writeto(
+        file
+    )
+    body = file.getvalue()
+    assert whole_fits(body) == body
+    units = {0}
+    with fits.open(io.BytesIO(body)) as opened:
+        units |= {hdu._data_offset + hdu._data_size for hdu in opened}
+    ends = {-(-unit // 2880) * 2880 for unit in units}
+    for length in range(1, len(body), 360):
+        if length in ends:
+            continue
+        with pytest.raises(TruncatedFileError):
+            whole_fits(body[:length])
+
+
+@pytest.mark.parametrize(
+    "body", [b"SIMPLE  =" + b" " * 4000, b"<VOTABLE>", b"\x00" * 5000, b"SIMPLE  =   T" * 300]
+)
+def test_what_is_no_fits_is_refused(body):
+    with pytest.raises((ServiceAnswerError, TruncatedFileError)):
+        whole_fits(body)
+
+
+def test_a_transport_travels_to_a_worker():
+    """Its settings survive pickling; connections are made anew where it arrives."""
+    copy = pickle.loads(pickle.dumps(transport()))
+    with running({"*": always(GOOD)}) as server:
+        assert copy.get(f"{server.url}/a").body == GOOD
+    assert copy.limits == transport().limits
