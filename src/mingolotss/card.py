@@ -127,10 +127,7 @@ def _counts(facts: Facts) -> str:
     lines = [
         "## Classes and splits",
         "",
-        (
-            f"Split: `{facts.split_plan}`. {facts.pairs} pairs of stamps overlap on the sky; the "
-            f"two are in different splits in {facts.leaks} of them."
-        ),
+        (f"Split: `{facts.split_plan}`. {_overlaps(facts)}"),
         "",
         "| label | class | " + " | ".join(splits) + " |",
         "|---|---|" + "---|" * len(splits),
@@ -221,3 +218,12 @@ def _maintenance() -> str:
 def _citation(facts: Facts) -> str:
     cited = facts.settings.recipe.citation
     return "\n".join(["## Cite", "", *(f"- {line}" for line in cited or ("none stated",))])
+
+
+def _overlaps(facts: Facts) -> str:
+    if facts.pairs is None:
+        return "How many stamps overlap on the sky was not counted."
+    return (
+        f"{facts.pairs} pairs of stamps overlap on the sky; the two are in different splits in "
+        f"{facts.leaks} of them."
+    )

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mingolotss.facts import NO_LICENCE, Facts
 from mingolotss.files import sha256_file
+from mingolotss.manifest import read_schema
 
 __all__ = ["render_croissant"]
 
@@ -99,7 +99,7 @@ def _file(folder: Path, path: Path) -> dict[str, Any]:
 
 def _record_set(folder: Path, name: str, paths: list[Path]) -> dict[str, Any]:
     """Describe the columns of a table; of many files the first stands for all."""
-    source, schema = _name(folder, paths[0]), pq.read_schema(paths[0])
+    source, schema = _name(folder, paths[0]), read_schema(paths[0])
     return {
         "@type": "cr:RecordSet",
         "@id": name,

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.errors import DatasetError
-from mingolotss.manifest import read_manifest
+from mingolotss.manifest import read_manifest, read_schema
 from mingolotss.overlap import overlaps
 from mingolotss.settings import Settings, read_settings
 
@@ -25,6 +25,10 @@ NO_LICENCE = (
     "No licence is stated by the recipe. The images derive from the survey and the labels from the "
     "catalogue cited below: their terms apply."
 )
+
+
+COUNTED = 100_000
+_UNUSED = {"source", "map_file", "image_file", "pixels_sha256", "reason", "class", "batch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,10 @@ class Facts:
         Catalogue rows without an image, as far as the manifest has them.
     classes : tuple of str
     split_plan : str
-    pairs, leaks : int
+    pairs, leaks : int or None
         Pairs of sources whose stamps overlap; those of which the two are in different splits.
+        None, not counted, for more than `COUNTED` records: a deep survey has a hundred pairs for
+        every source, and they are all in memory at once.
     """
 
     folder: Path
@@ -55,8 +61,8 @@ class Facts:
     rejected: int
     classes: tuple[str, ...]
     split_plan: str
-    pairs: int
-    leaks: int
+    pairs: int | None
+    leaks: int | None
 
     @property
     def is_simulated(self) -> bool:
@@ -115,7 +121,8 @@ def read_facts(folder: Path) -> Facts:
     settings = read_settings(folder)
     if settings is None:
         raise DatasetError(f"describe {folder}: no recipe.toml in it; build or export it first")
-    table = read_manifest(folder)
+    known = read_schema(folder / "manifest.parquet").names
+    table = read_manifest(folder, [name for name in known if name not in _UNUSED])
     said = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
     written = table.filter(pc.equal(table["status"], "written"))
     classes = said.get("mingolotss.classes", "\n".join(settings.classes))
@@ -133,10 +140,12 @@ def read_facts(folder: Path) -> Facts:
     )
 
 
-def _leaks(written: pa.Table, settings: Settings) -> tuple[int, int]:
+def _leaks(written: pa.Table, settings: Settings) -> tuple[int, int] | tuple[None, None]:
     """Count overlapping pairs, and those that a split separates; a stamp is a disc."""
     if len(written) < 2:
         return 0, 0
+    if len(written) > COUNTED:
+        return None, None
     scale = float(np.nanmedian(written["pixel_scale_arcsec"].to_numpy()))
     reach = settings.recipe.stamp.pixels * (scale if np.isfinite(scale) else 1.5)
     pairs = overlaps(written["ra"].to_numpy(), written["dec"].to_numpy(), reach)
