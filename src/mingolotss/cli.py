@@ -205,6 +205,17 @@ def verify(
 
 
 @app.command()
+def report(
+    out: Annotated[Path, typer.Argument(help="folder of a build")],
+    decisions: Annotated[Path | None, _DECISIONS] = None,
+) -> None:
+    """Write report.html: what was built from what, and what to look at."""
+    from mingolotss.report.page import write_report
+
+    print(write_report(out, decisions=decisions))
+
+
+@app.command()
 def classes(
     recipe: Annotated[str, _RECIPE] = "mingolotss",
     catalogue: Annotated[Path | None, _CATALOGUE] = None,

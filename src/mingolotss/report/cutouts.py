@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from functools import cached_property, lru_cache
-from pathlib import Path
 
 from mingolotss.errors import ImageError, InputError, MingoError, ServiceError
 from mingolotss.files import safe_name
@@ -71,11 +70,14 @@ class Cutouts:
     def _downloaded(self, source: Source, candidate: Candidate) -> Candidate | None:
         """Return the candidate as a pair of files in ``DIR/cutouts``, if they are there."""
         folder, images = self._contents.folder / "cutouts", self._contents.recipe.images
-        names = {"source": safe_name(source.name), "field": safe_name(candidate.field)}
-        image = folder / images.image.format(**names)
-        if not image.is_file():
+        for field in (candidate.field, candidate.field.replace("+", "_")):
+            names = {"source": safe_name(source.name), "field": safe_name(field)}
+            image = folder / images.image.format(**names)
+            if image.is_file():
+                break
+        else:
             return None
-        rms = folder / images.rms.format(**names) if images.rms else Path()
+        rms = folder / images.rms.format(**names)
         found = str(rms) if images.rms and rms.is_file() else ""
         return Candidate(candidate.field, str(image), found, source.name)
 

@@ -48,7 +48,7 @@ Floats = npt.NDArray[np.float64]
 def draw(name: str, contents: Contents) -> Figure | None:
     """Draw one of `FIGURES`; None where the build has nothing to show in it."""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(6.4, 3.4), facecolor=_GROUND, dpi=160, layout="constrained")
+        figure = Figure(figsize=(4.8, 2.9), facecolor=_GROUND, dpi=160, layout="constrained")
         axes = figure.add_subplot(facecolor="none")
         if not FIGURES[name](axes, contents):
             return None
@@ -98,13 +98,12 @@ def _classes(axes: Axes, contents: Contents) -> bool:
     axes.barh(places, listed, 0.72, color=_PALE, label="in the catalogue")
     axes.barh(places, stamped, 0.4, color=_FILL, label="with a stamp")
     for place, (a, b) in enumerate(zip(listed.tolist(), stamped.tolist(), strict=True)):
-        text = f" {b:,}" if a == b else f" {b:,} of {a:,}"
-        axes.text(a, place, text, va="center", fontsize=8)
+        _count(axes, a, place, f"{b:,}" if a == b else f"{b:,} of {a:,}")
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("sources")
-    axes.set_xlim(0, max(1, listed.max()) * 1.16)
+    axes.set_xlim(0, max(1, listed.max()) * 1.2)
     axes.grid(axis="x", color=_PALE, linewidth=0.5)
     axes.legend(frameon=False, loc="lower right")
     return True
@@ -117,12 +116,12 @@ def _cases(axes: Axes, contents: Contents) -> bool:
     places = np.arange(len(CASES))
     axes.barh(places, counts, 0.6, color=_FILL)
     for place, count in enumerate(counts.tolist()):
-        axes.text(count, place, f" {count:,}", va="center", fontsize=8)
-    axes.set_yticks(places, [f"{number}  {text}" for number, text in CASES.items()])
+        _count(axes, count, place, f"{count:,}")
+    axes.set_yticks(places, [f"{number}: {text}" for number, text in CASES.items()])
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("sources")
-    axes.set_xlim(0, max(1, counts.max()) * 1.16)
+    axes.set_xlim(0, max(1, counts.max()) * 1.2)
     axes.grid(axis="x", color=_PALE, linewidth=0.5)
     return bool(counts.sum())
 
@@ -156,10 +155,7 @@ def _percent_nan(axes: Axes, contents: Contents) -> bool:
     _histogram(axes, values[values > 0], np.linspace(0, top, 49))
     axes.set_xlabel("pixels of the cutout never observed, NaN (percent)")
     axes.set_xlim(0, top)
-    axes.text(
-        0.98, 0.95, f"{whole:,} sources with no NaN at all\nare not drawn",
-        transform=axes.transAxes, ha="right", va="top", fontsize=8,
-    )  # fmt: skip
+    axes.set_title(f"{whole:,} sources without any NaN are not drawn", loc="right", fontsize=8)
     return True
 
 
@@ -195,6 +191,12 @@ def _peak(axes: Axes, contents: Contents) -> bool:
     if clip:
         _limit(axes, clip[0], f"clipped up to {clip[0]:g} times the noise")
     return True
+
+
+def _count(axes: Axes, at: float, place: int, text: str) -> None:
+    axes.annotate(
+        text, (at, place), (4, 0), textcoords="offset points", va="center", fontsize=8
+    )  # fmt: skip
 
 
 def _histogram(axes: Axes, values: Floats, bins: Floats) -> None:

@@ -151,6 +151,13 @@ class Overlay:
     bar: tuple[float, str]
     recentred: bool
 
+    @property
+    def view(self) -> tuple[float, float, float, float]:
+        """Return x, y, width and height that hold the cutout and the stamp's outline."""
+        x, y, side = self.box
+        left, top = min(0.0, x), min(0.0, y)
+        return left, top, max(self.nx, x + side) - left, max(self.ny, y + side) - top
+
 
 def overlay(cutout: Cutout, source: Source, recipe: Recipe, *, contour: bool = True) -> Overlay:
     """Find out what to draw over a source's cutout.
