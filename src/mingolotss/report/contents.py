@@ -191,6 +191,11 @@ class Contents:
         """Return the row of every source's name."""
         return {name: row for row, name in enumerate(self.manifest["source"].to_pylist())}
 
+    def find(self, name: str) -> int | None:
+        """Return the row of a source, None if there is none of that name."""
+        row: int = pc.index(self.manifest["source"], name).as_py()
+        return None if row < 0 else row
+
     @cached_property
     def candidates(self) -> pa.Table:
         """Return every image on offer, sorted by row."""
