@@ -70,9 +70,7 @@ def votable(rows: str, status: str = "OK", after: str = "") -> bytes:
 
 
 def rows(*urls: str) -> str:
-    return "".join(
-        f"<TR><TD>{url}</TD><TD>image/fits</TD><TD>title</TD></TR>" for url in urls
-    )
+    return "".join(f"<TR><TD>{url}</TD><TD>image/fits</TD><TD>title</TD></TR>" for url in urls)
 
 
 def script(bad: Reply | None = None, search: Reply | None = None) -> dict[str, Reply]:
@@ -98,9 +96,7 @@ def script(bad: Reply | None = None, search: Reply | None = None) -> dict[str, R
 
 def quick() -> Transport:
     limits = Limits(connect_s=1.0, read_s=0.3, whole_s=2.0, max_bytes=4 << 20)
-    patience = Patience(
-        attempts=3, first_s=0.02, longest_s=0.05, retry_after_s=0.2, outage_s=0.3
-    )
+    patience = Patience(attempts=3, first_s=0.02, longest_s=0.05, retry_after_s=0.2, outage_s=0.3)
     return Transport(limits=limits, patience=patience, rng=random.Random(3))  # noqa: S311
 
 
@@ -356,7 +352,12 @@ def test_a_truncated_search_is_asked_again(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["../../../evil-mosaic.fits", "..%2f..%2fevil-mosaic.fits", "/etc/evil-mosaic.fits", "..-mosaic.fits"],
+    [
+        "../../../evil-mosaic.fits",
+        "..%2f..%2fevil-mosaic.fits",
+        "/etc/evil-mosaic.fits",
+        "..-mosaic.fits",
+    ],
 )
 def test_a_file_name_cannot_leave_the_folder(name, tmp_path):
     """The field's name comes from the server: it becomes one harmless file name."""

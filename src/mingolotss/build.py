@@ -201,7 +201,9 @@ def plan(
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     naming = Naming(recipe.images.image, recipe.images.rms, recipe.images.ignore)
     opened = (
-        open_service(service or _need_service(recipe), naming=naming, workspace=out, refresh=refresh)
+        open_service(
+            service or _need_service(recipe), naming=naming, workspace=out, refresh=refresh
+        )
         if service is None or isinstance(service, str)
         else service
     )

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from mingolotss.decisions import Decision
@@ -35,7 +36,10 @@ from mingolotss.stamp import Stack, finish, run_steps
 from mingolotss.writers.batches import batch_name
 from mingolotss.writers.png import encode_png, write_pngs
 
-__all__ = ["CHUNK", "LEDGER", "Summary", "Task", "part_name", "process"]
+__all__ = [
+    "CHUNK", "LEDGER", "Summary", "Task", "noise_of", "part_name", "preview", "process",
+    "stamp_box",
+]  # fmt: skip
 
 CHUNK = 64  # sources at once: 64 x 1.5 cutouts of 240 x 240, image and rms, is 44 MB
 LEDGER = pa.schema([*MANIFEST, ("offers", pa.list_(pa.struct(list(CANDIDATES))))])
@@ -254,6 +258,18 @@ def _window(work: _Work, offer: _Offer, recipe: Recipe) -> tuple[FloatImage, Flo
     cutout, place = offer.cutout, offer.place
     if cutout is None or place is None:
         raise ImageError("no pixels")  # _decide chooses only what has both
+    y0, x0, side, work.made["recentred"] = stamp_box(cutout, place, recipe)
+    return take_window(cutout.image, y0, x0, side), _noise_under(cutout, recipe, y0, x0, side)
+
+
+def stamp_box(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[int, int, int, bool]:
+    """Return where the stamp lies in a cutout: first row and column, side, whether recentred.
+
+    Raises
+    ------
+    ImageError
+        The recipe's pixels are no whole number of the image's.
+    """
     side = recipe.stamp.pixels * _factor(recipe, cutout)
     ny, nx = cutout.image.shape
     recentre = recipe.recentre.enabled and (
@@ -261,11 +277,16 @@ def _window(work: _Work, offer: _Offer, recipe: Recipe) -> tuple[FloatImage, Flo
     )
     y0 = window_start(ny, side, place.y if recentre else None)
     x0 = window_start(nx, side, place.x if recentre else None)
-    work.made["recentred"] = recentre
-    noise = _noise(cutout, recipe)
-    if noise.shape != (1, 1):
-        noise = take_window(noise, y0, x0, side)
-    return take_window(cutout.image, y0, x0, side), noise
+    return y0, x0, side, recentre
+
+
+def preview(cutout: Cutout, place: Place, recipe: Recipe) -> npt.NDArray[Any]:
+    """Return the stamp that a build makes of one cutout, shape (side, side)."""
+    y0, x0, side, _ = stamp_box(cutout, place, recipe)
+    image = take_window(cutout.image, y0, x0, side)
+    noise = _noise_under(cutout, recipe, y0, x0, side)
+    stack = run_steps(Stack(image[None], noise[None], recipe.stamp.pixels), recipe.step_list)
+    return finish(stack, recipe.stamp.kind)[0][0]
 
 
 def _factor(recipe: Recipe, cutout: Cutout) -> int:
@@ -280,7 +301,12 @@ def _factor(recipe: Recipe, cutout: Cutout) -> int:
     return factor
 
 
-def _noise(cutout: Cutout, recipe: Recipe) -> FloatImage:
+def _noise_under(cutout: Cutout, recipe: Recipe, y0: int, x0: int, side: int) -> FloatImage:
+    noise = noise_of(cutout, recipe)
+    return noise if noise.shape == (1, 1) else take_window(noise, y0, x0, side)
+
+
+def noise_of(cutout: Cutout, recipe: Recipe) -> FloatImage:
     """Return the noise of a cutout: a map of its shape, or one value of shape (1, 1)."""
     settings = recipe.noise
     if settings.method == "rms-map" and cutout.rms is not None:

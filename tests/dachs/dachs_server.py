@@ -47,7 +47,12 @@ authority: x-local
 
 def missing() -> str:
     """Return what is not installed, or nothing."""
-    needed = [PG / "initdb", PG_SPHERE, Path("/usr/lib/python3/dist-packages/gavo"), Path("/usr/bin/setpriv")]
+    needed = [
+        PG / "initdb",
+        PG_SPHERE,
+        Path("/usr/lib/python3/dist-packages/gavo"),
+        Path("/usr/bin/setpriv"),
+    ]
     absent = [str(path) for path in needed if not path.exists()]
     return f"{', '.join(absent)} not there: run tests/dachs/install.sh" if absent else ""
 

@@ -185,4 +185,3 @@ def _may_reach(field: str, source: Source) -> bool:
         return True
     apart = separation_arcsec(float(match[1]), float(match[2]), source.ra, source.dec)
     return float(apart) < _REACH_DEG * 3600
-

@@ -138,7 +138,12 @@ class RemoteMosaic:
         side = max(2, round(size_deg * 3600 / self.wcs.pixel_scale_arcsec))
         y0, x0 = round(y) - side // 2, round(x) - side // 2
         ny, nx = self.shape
-        low_y, high_y, low_x, high_x = max(y0, 0), min(y0 + side, ny), max(x0, 0), min(x0 + side, nx)
+        low_y, high_y, low_x, high_x = (
+            max(y0, 0),
+            min(y0 + side, ny),
+            max(x0, 0),
+            min(x0 + side, nx),
+        )
         pixels = np.full((side, side), np.nan, self.layout.dtype)
         inner = self._box(low_y, high_y, low_x, high_x)
         pixels[low_y - y0 : high_y - y0, low_x - x0 : high_x - x0] = inner

@@ -212,9 +212,7 @@ class Transport:
                 )
             return self._hosts[name]
 
-    def away(
-        self, url: str, found: str, asked_s: float | None = None
-    ) -> ServiceUnavailableError:
+    def away(self, url: str, found: str, asked_s: float | None = None) -> ServiceUnavailableError:
         """Pause an address's host, and return the error that says so: to be raised.
 
         Parameters
