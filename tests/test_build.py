@@ -181,7 +181,7 @@ def test_two_builds_at_once(sky, tmp_path):
 
 def test_a_bug_stops_the_build(sky, tmp_path, monkeypatch):
     """Only errors of images and services become rejections; anything else is a bug."""
-    monkeypatch.setattr("mingolotss.partition.percent_nan", lambda _: 1 / 0)
+    monkeypatch.setattr("mingolotss.measure.percent_nan", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         again(sky, tmp_path / "out")
 

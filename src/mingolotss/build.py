@@ -18,18 +18,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from mingolotss.catalogue import Catalogue, catalogue_from_names, read_catalogue
 from mingolotss.decisions import Decision, read_decisions
 from mingolotss.errors import DecisionError, InputError, RecipeError, ServiceError
-from mingolotss.files import sweep
+from mingolotss.files import is_local, locate, sweep
+from mingolotss.healpix import nested_pixel
 from mingolotss.labels import ColumnRules
-from mingolotss.manifest import CANDIDATES, write_table
+from mingolotss.manifest import CANDIDATES, read_table, write_table
 from mingolotss.model import Candidate
+from mingolotss.offers import Offers
 from mingolotss.pack import is_packed, pack, unpack
-from mingolotss.partition import Summary, Task, part_name, process
+from mingolotss.partition import Summary, Task, finished, part_name, process
 from mingolotss.recipe import Recipe, load_recipe
 from mingolotss.services.base import (
     Estimate,
@@ -48,6 +51,7 @@ __all__ = ["Build", "Mapper", "Plan", "Progress", "build", "fetch", "plan", "run
 
 Mapper = Callable[[Callable[[Task], Summary], Iterable[Task]], Iterable[Summary]]
 Progress = Callable[[int, int, str], None]
+Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,8 @@ class Plan:
     Attributes
     ----------
     catalogue : Catalogue
-    offers : list of list of Candidate
-        For each source, sorted by field.
+    offers : Offers
+        For each source its candidates, sorted by field; lists are taken too.
     recipe : Recipe
     service : ImageService
     decisions : mapping of str to Decision
@@ -68,12 +72,15 @@ class Plan:
     """
 
     catalogue: Catalogue
-    offers: list[list[Candidate]]
+    offers: Offers
     recipe: Recipe
     service: ImageService
     decisions: Mapping[str, Decision]
     out: Path
     unanswered: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "offers", Offers.of(self.offers, self.catalogue.names))
 
     @property
     def sources(self) -> int:
@@ -83,18 +90,18 @@ class Plan:
     @property
     def covered(self) -> int:
         """Return how many have at least one image."""
-        return sum(1 for offer in self.offers if offer)
+        return int(np.count_nonzero(self.offers.counts))
 
     def field_counts(self) -> dict[int, int]:
         """Return how many sources have 0, 1, 2, ... images."""
-        numbers, counts = np.unique([len(offer) for offer in self.offers], return_counts=True)
+        numbers, counts = np.unique(self.offers.counts, return_counts=True)
         return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 
     def wanted(self, parts: Iterable[int] | None = None) -> Iterator[Wanted]:
         """Give every cutout of some parts, all of them by default, in the order of the parts."""
         for part in range(len(self.partitions)) if parts is None else parts:
             for row in self.partitions[part]:
-                source = self.catalogue.source(row)
+                source = self.catalogue.source(int(row))
                 yield from (Wanted(candidate, source) for candidate in self.offers[row])
 
     def estimate(self) -> Estimate | None:
@@ -104,48 +111,53 @@ class Plan:
         return self.service.estimate(self.wanted(), self.recipe.images.size_arcmin / 60)
 
     @cached_property
-    def partitions(self) -> list[Sequence[int]]:
-        """Return the rows of every part: neighbours on one image together, else in order."""
+    def partitions(self) -> list[Rows]:
+        """Return the rows of every part: neighbours on one image together, else in order.
+
+        Neighbours are by HEALPix number, so a worker touches few images and little of each.
+        """
         n = self.sources
-        size = min(4096, max(64, -(-n // 16)))
-        order: Sequence[int] = range(n)
+        size = min(4096, max(64, -(-n // 8)))
+        order = np.arange(n)
         if not isinstance(self.service, FolderService):
-            first = np.array([offer[0].image if offer else "" for offer in self.offers])
-            order = np.lexsort((self.catalogue.dec, first)).tolist()
-        return [sorted(order[start : start + size]) for start in range(0, n, size)]
+            place = nested_pixel(self.catalogue.ra, self.catalogue.dec)
+            order = np.lexsort((place, self.offers.first))
+        return [order[start : start + size] for start in range(0, n, size)]
+
+    @cached_property
+    def batches(self) -> Rows:
+        """Return the batch of every row."""
+        wanted = self.recipe.batches
+        return batch_of_rows(self.sources, train=wanted.train, rows=wanted.rows, of=wanted.of)
 
     def task(self, index: int) -> Task:
         """Return one partition as a worker needs it."""
-        rows, batches = self.partitions[index], self.recipe.batches
-        batch = batch_of_rows(self.sources, train=batches.train, rows=batches.rows, of=batches.of)
-        names = [self.catalogue.names[row] for row in rows]
+        rows = self.partitions[index]
+        catalogue = self.catalogue.take(rows)
+        decided = (name for name in catalogue.names if name in self.decisions)
         return Task(
             index=index,
-            sources=[self.catalogue.source(row) for row in rows],
-            offers=[self.offers[row] for row in rows],
-            batches=batch[list(rows)].tolist(),
-            decisions={name: self.decisions[name] for name in names if name in self.decisions},
-            classes=self.catalogue.classes,
+            catalogue=catalogue,
+            rows=rows,
+            offers=self.offers.take(rows),
+            batches=self.batches[rows],
+            decisions={name: self.decisions[name] for name in decided},
             recipe=self.recipe,
             service=self.service,
             out=self.out,
-            unanswered={name: self.unanswered[name] for name in names if name in self.unanswered},
+            unanswered={n: self.unanswered[n] for n in catalogue.names if n in self.unanswered},
         )
 
     def table(self) -> pa.Table:
         """Return the candidates as a table that a person can read."""
-        flat = [(row, c) for row, offer in enumerate(self.offers) for c in offer]
-        columns: dict[str, list[Any]] = {
-            "row": [row for row, _ in flat],
-            "source": [self.catalogue.names[row] for row, _ in flat],
-            "field": [c.field for _, c in flat],
-            "image": [c.image for _, c in flat],
-            "rms": [c.rms for _, c in flat],
-        }
-        nothing = [None] * len(flat)
-        return pa.table(
-            {name: columns.get(name, nothing) for name in CANDIDATES.names}, schema=CANDIDATES
-        )
+        offers = self.offers
+        rows = np.repeat(np.arange(self.sources), offers.counts)
+        columns: dict[str, Any] = {"row": rows, "source": pa.array(offers.names).take(rows)}
+        for index, name in enumerate(("field", "image", "rms")):
+            words = pa.array([image[index] for image in offers.images], pa.string())
+            columns[name] = words.take(offers.which)
+        nothing = {f.name: pa.nulls(len(rows), f.type) for f in CANDIDATES}
+        return pa.table(nothing | columns, schema=CANDIDATES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +209,7 @@ def plan(
     ServiceError
         The service cannot be asked.
     """
-    out = Path(out)
+    out = locate(out)
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     naming = Naming(recipe.images.image, recipe.images.rms, recipe.images.ignore)
     opened = (
@@ -215,12 +227,7 @@ def plan(
     if before is not None:
         check_same(before, settings, out)
     answers = search_all(opened, sources, recipe.images.size_arcmin / 60)
-    offers = [[] if isinstance(answer, ServiceError) else answer for answer in answers]
-    unanswered = {
-        name: str(answer)
-        for name, answer in zip(sources.names, answers, strict=True)
-        if isinstance(answer, ServiceError)
-    }
+    offers, unanswered = _sorted_out(answers, sources.names)
     found = read_decisions(Path(decisions) if decisions else out / "decisions.csv")
     _check_decisions(found, sources, offers)
     planned = Plan(sources, offers, recipe, opened, found, out, unanswered)
@@ -245,7 +252,14 @@ def run(planned: Plan, mapper: Mapper = map, progress: Progress | None = None) -
     say = progress or (lambda *_: None)
     with _alone(planned.out):
         sweep(planned.out)
-        left = [index for index in range(len(planned.partitions)) if not _done(planned, index)]
+        parts = range(len(planned.partitions))
+        there = {path.name for path in (planned.out / "ledger").glob("part-*.parquet")}
+        left = [
+            index for index in parts
+            if part_name(index) not in there or not _done(planned, index)
+        ]  # fmt: skip
+        for index in left:  # so that a worker that finds a part knows that this run made it
+            (planned.out / "ledger" / part_name(index)).unlink(missing_ok=True)
         done = planned.sources - sum(len(planned.partitions[index]) for index in left)
         planned = fetch(planned, say, parts=left)
         say(done, planned.sources, "stamps")
@@ -300,6 +314,18 @@ def build(
     return run(plan(recipe, out=out, **options), mapper, progress)
 
 
+def _sorted_out(
+    answers: Sequence[list[Candidate] | ServiceError], names: list[str]
+) -> tuple[Offers, dict[str, str]]:
+    """Return the offers, and why there are none where the service did not answer."""
+    if isinstance(answers, Offers):
+        return answers, {}
+    found = [[] if isinstance(answer, ServiceError) else answer for answer in answers]
+    pairs = zip(names, answers, strict=True)
+    unanswered = {name: str(one) for name, one in pairs if isinstance(one, ServiceError)}
+    return Offers.of(found, names), unanswered
+
+
 def _need_service(recipe: Recipe) -> str:
     if not recipe.images.service:
         raise RecipeError(f"the recipe {recipe.name} names no service: give --service")
@@ -340,19 +366,10 @@ def _check_decisions(
 
 def _done(planned: Plan, index: int) -> bool:
     """Return whether a part is there, was made from the same things, and is newer than they."""
-    ledger = planned.out / "ledger" / part_name(index)
-    try:
-        with pq.ParquetFile(ledger) as opened:
-            key = (opened.schema_arrow.metadata or {}).get(b"key", b"").decode()
-        made = ledger.stat().st_mtime_ns
-        task = planned.task(index)
-        if key != task.key or not (planned.out / "stamps" / part_name(index)).exists():
-            return False
-        used = {path for offer in task.offers for c in offer for path in (c.image, c.rms) if path}
-        here = [Path(path) for path in used if "://" not in path]
-        return all(p.stat().st_mtime_ns <= made for p in (*here, *_fetched(planned, index)))
-    except (OSError, pa.ArrowException):
+    if finished(planned.task(index)) is None:
         return False
+    made = (planned.out / "ledger" / part_name(index)).stat().st_mtime_ns
+    return all(path.stat().st_mtime_ns <= made for path in _fetched(planned, index))
 
 
 def _fetched(planned: Plan, index: int) -> Iterator[Path]:
@@ -367,6 +384,9 @@ def _fetched(planned: Plan, index: int) -> Iterator[Path]:
 @contextlib.contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """Hold the build's folder against a second build in it."""
+    if not is_local(out):
+        yield  # an object store has no locks; parts are written whole and are equal anyway
+        return
     folder = out / "ledger"
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
@@ -382,6 +402,6 @@ def _alone(out: Path) -> Iterator[None]:
 
 
 def _built(planned: Plan) -> Build:
-    status = pq.read_table(planned.out / "manifest.parquet", columns=["status"])["status"]
-    written = status.to_pylist().count("written")
+    status = read_table(planned.out / "manifest.parquet", ["status"])["status"]
+    written = pc.sum(pc.equal(status, "written")).as_py()
     return Build(planned.out, len(status), written, len(status) - written)

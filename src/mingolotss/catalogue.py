@@ -147,15 +147,20 @@ class Catalogue:
         """Return the first `limit` rows, all of them for None."""
         if limit is None or limit >= len(self):
             return self
+        return self.take(np.arange(limit))
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Catalogue:
+        """Return some rows, in the order asked for."""
+        listed = rows.tolist()
         return Catalogue(
-            names=self.names[:limit],
-            ra=self.ra[:limit],
-            dec=self.dec[:limit],
-            labels=self.labels[:limit],
+            names=[self.names[row] for row in listed],
+            ra=self.ra[rows],
+            dec=self.dec[rows],
+            labels=self.labels[rows],
             classes=self.classes,
-            size_arcsec=self.size_arcsec[:limit],
-            flux_mjy=self.flux_mjy[:limit],
-            field_hints=self.field_hints[:limit],
+            size_arcsec=self.size_arcsec[rows],
+            flux_mjy=self.flux_mjy[rows],
+            field_hints=[self.field_hints[row] for row in listed],
             path=self.path,
             sha256=self.sha256,
         )

@@ -43,6 +43,9 @@ _SET = typer.Option("--set", help="change one setting of the recipe: KEY=VALUE, 
 _FRESH = typer.Option("--fresh/--resume", help="start over, or go on where the last run stopped")
 _WORKERS = typer.Option("--workers", "-j", min=1, help="how many at once  [default: every core]")
 _PROCESSES = typer.Option("--processes", help="workers are processes instead of threads")
+_DASK = typer.Option(
+    "--dask", help="a cluster: the address of a Dask scheduler, or `local` for one made on the spot"
+)
 _FORMATS = typer.Option("--formats", help="what to write: png,csv,batches,parquet")
 _DECISIONS = typer.Option("--decisions", help="a decisions.csv instead of the one in the build")
 _MAX_REJECTED = typer.Option(
@@ -104,7 +107,7 @@ def demo(
 @app.command()
 def build(
     recipe: Annotated[str, _RECIPE] = "mingolotss",
-    out: Annotated[Path, _OUT] = Path("dataset"),
+    out: Annotated[str, _OUT] = "dataset",
     catalogue: Annotated[Path | None, _CATALOGUE] = None,
     service: Annotated[str | None, _SERVICE] = None,
     limit: Annotated[int | None, _LIMIT] = None,
@@ -114,19 +117,25 @@ def build(
     fresh: Annotated[bool, _FRESH] = False,
     workers: Annotated[int | None, _WORKERS] = None,
     processes: Annotated[bool, _PROCESSES] = False,
+    dask: Annotated[str | None, _DASK] = None,
     max_rejected: Annotated[int, _MAX_REJECTED] = 0,
 ) -> None:
     """Build a dataset: the whole job, resumed where an earlier run stopped."""
     from mingolotss import mappers
     from mingolotss.build import build as run_build
+    from mingolotss.files import locate
 
-    pool = mappers.processes if processes else mappers.threads
-    with pool(workers) as mapper, _progress() as progress:
+    pool = (mappers.processes if processes else mappers.threads)(workers)
+    if dask is not None:
+        from mingolotss.cluster import cluster
+
+        pool = cluster(dask, workers)
+    with pool as mapper, _progress() as progress:
         built = run_build(
             _recipe(recipe, setting, formats),
             mapper=mapper,
             progress=progress,
-            **_inputs(out, catalogue, service, limit, fresh, decisions),
+            **_inputs(locate(out), catalogue, service, limit, fresh, decisions),
         )
     _say_built(built)
     if built.rejected > max_rejected:

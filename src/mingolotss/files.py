@@ -16,16 +16,67 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import quote
 
 from mingolotss.errors import InputError
 
-__all__ = ["PART", "atomic_path", "safe_name", "sha256_file", "sweep", "write_bytes"]
+__all__ = [
+    "PART",
+    "atomic_path",
+    "is_local",
+    "locate",
+    "remove_tree",
+    "safe_name",
+    "sha256_file",
+    "sweep",
+    "write_bytes",
+]
 
 PART = ".part-"
+
+
+def locate(address: Path | str) -> Path:
+    """Return a folder on this machine, or at any fsspec address, as a path.
+
+    Raises
+    ------
+    InputError
+        What the address needs is not installed, or nothing knows such addresses.
+    """
+    text = str(address)
+    if "://" not in text:
+        return Path(address)
+    try:
+        from upath import UPath
+
+        found: Any = UPath(text, use_listings_cache=False)  # other workers write there too
+    except (ImportError, ValueError) as error:
+        raise InputError(
+            f"write to {text}: {error}; addresses need pip install 'mingolotss[dask]'"
+        ) from error
+    located: Path = found  # not one by inheritance, but it does all that is asked of one here
+    return located
+
+
+def is_local(path: Path) -> bool:
+    """Return whether a path from `locate` is a file of this machine."""
+    return isinstance(path, os.PathLike)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder and all that is in it, if it is there."""
+    if is_local(path):
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with suppress(FileNotFoundError):
+        _remote(path).rm(str(path), recursive=True)
 
 
 @contextmanager
@@ -37,7 +88,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     InputError
         The disk is full or not writable: a line that says which file and what to do.
     """
-    beside = path.with_name(f"{PART}{os.getpid()}-{path.name}")
+    if not is_local(path):
+        with TemporaryDirectory(prefix="mingolotss-") as folder:
+            beside = Path(folder) / path.name
+            yield beside
+            _remote(path).put_file(str(beside), str(path))
+        return
+    beside = path.with_name(f"{PART}{secrets.token_hex(4)}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
@@ -52,12 +109,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path`, whole or not at all."""
+    if not is_local(path):
+        _remote(path).pipe_file(str(path), data)
+        return
     with atomic_path(path) as beside:
         beside.write_bytes(data)
 
 
 def sweep(folder: Path) -> int:
     """Remove what killed writers left in `folder` and below; return how many files went."""
+    if not is_local(folder):
+        return 0  # an object is there when it is whole
     left = [path for path in folder.rglob(f"{PART}*") if path.is_file()]
     for path in left:
         path.unlink(missing_ok=True)
@@ -77,6 +139,11 @@ def sha256_file(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _remote(path: Path) -> Any:
+    """Return the file system of a path from `locate`."""
+    return path.fs  # type: ignore[attr-defined]
 
 
 def _translate(error: OSError, path: Path) -> Exception:

@@ -9,7 +9,8 @@ DataType(double)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mingolotss.errors import DatasetError
-from mingolotss.files import atomic_path
+from mingolotss.files import atomic_path, is_local
 
 __all__ = [
     "CANDIDATES",
@@ -25,6 +26,8 @@ __all__ = [
     "MANIFEST",
     "parquet_bytes",
     "read_manifest",
+    "read_rows",
+    "read_schema",
     "read_table",
     "stamp_schema",
     "write_table",
@@ -104,11 +107,30 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def parquet_bytes(table: pa.Table, **options: Any) -> bytes:
-    """Return a table as the bytes of a Parquet file."""
+    """Return a table as the bytes of a Parquet file, as `write_table` writes them."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, **options)
+    pq.write_table(table, sink, **{"compression": "zstd", **options})
     data: bytes = sink.getvalue().to_pybytes()
     return data
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """Read the columns and notes of a Parquet file of a build, and none of its rows.
+
+    Raises
+    ------
+    DatasetError
+        It is missing or damaged.
+    """
+    with _translated(path), path.open("rb") as stream:
+        return pq.read_schema(stream)
+
+
+def read_rows(path: Path) -> int:
+    """Return how many rows a Parquet file of a build has; DatasetError if it is damaged."""
+    with _translated(path), path.open("rb") as stream:
+        rows: int = pq.read_metadata(stream).num_rows
+    return rows
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -119,8 +141,15 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     DatasetError
         It is missing or damaged.
     """
+    with _translated(path):
+        source = path if is_local(path) else path.open("rb")
+        return pq.read_table(source, columns=None if columns is None else list(columns))
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
     try:
-        return pq.read_table(path, columns=None if columns is None else list(columns))
+        yield
     except FileNotFoundError as error:
         raise DatasetError(
             f"read {path}: there is no such file; build first: mingolotss build --out {path.parent}"

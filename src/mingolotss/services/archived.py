@@ -38,9 +38,8 @@ class LotssDr1MosaicsService(MosaicsService):
                 yield error
 
     def _piece(self, wanted: Wanted, size_deg: float) -> Cutout:
-        mosaic = self.mosaic(wanted.candidate.image)
+        mosaic, rms = self._pair(wanted.candidate.image, wanted.candidate.rms)
         y0, y1, x0, x1 = corner_box(mosaic, wanted.source, size_deg)
-        rms = self._rms(wanted.candidate, mosaic)
         noise = None if rms is None else rms.box(y0, y1, x0, x1)
         return Cutout(mosaic.box(y0, y1, x0, x1), noise, mosaic.wcs, (x0, y0))
 

@@ -21,6 +21,7 @@ import numpy as np
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceError, ServiceUnavailableError
 from mingolotss.model import Candidate, Cutout, FloatImage, Source
+from mingolotss.offers import Offers
 from mingolotss.services.base import Naming, Wanted
 from mingolotss.services.mosaicfile import MosaicFile, is_remote, open_mosaic
 from mingolotss.sky import unit_vectors
@@ -100,11 +101,12 @@ class MosaicsService:
             )
         return found
 
-    def search_all(self, catalogue: Catalogue, size_deg: float) -> list[list[Candidate]]:
+    def search_all(self, catalogue: Catalogue, size_deg: float) -> Offers:
         """Return, for every source, each field whose array holds its position."""
-        found: list[list[Candidate]] = [[] for _ in range(len(catalogue))]
+        images = [(field, *self.fields[field]) for field in sorted(self.fields)]
         vectors = unit_vectors(catalogue.ra, catalogue.dec)
-        for field, (image, rms) in self.fields.items():
+        rows, which = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
+        for number, (_, image, _) in enumerate(images):
             mosaic = self.mosaic(image)
             near = np.flatnonzero(_near(mosaic, vectors))
             if not near.size:
@@ -113,9 +115,9 @@ class MosaicsService:
             ny, nx = mosaic.shape
             with np.errstate(invalid="ignore"):
                 inside = (x >= -0.5) & (x < nx - 0.5) & (y >= -0.5) & (y < ny - 0.5)
-            for row in near[inside].tolist():
-                found[row].append(Candidate(field, image, rms, catalogue.names[row]))
-        return found
+            rows.append(near[inside])
+            which.append(np.full(len(rows[-1]), number, np.int32))
+        return Offers.of_pairs(images, np.concatenate(rows), np.concatenate(which), catalogue.names)
 
     def search(self, position: SkyCoord, size: Quantity) -> list[Candidate]:
         """Return each field whose array holds a position."""
@@ -136,29 +138,18 @@ class MosaicsService:
         self, wanted: Sequence[Wanted], size_deg: float
     ) -> Iterator[Cutout | ImageError | ServiceError]:
         """Cut many squares; the sources of one mosaic are placed in one go."""
-        centres: dict[int, tuple[float, float]] = {}
-        groups: dict[str, list[int]] = {}
+        groups: dict[tuple[str, str], list[int]] = {}
         for index, one in enumerate(wanted):
-            groups.setdefault(one.candidate.image, []).append(index)
-        failed: dict[str, ImageError | ServiceError] = {}
-        for image, members in groups.items():
+            groups.setdefault((one.candidate.image, one.candidate.rms), []).append(index)
+        answers: dict[int, Cutout | ImageError | ServiceError] = {}
+        for (image, rms), members in groups.items():
             try:
-                wcs = self.mosaic(image).wcs
+                pair = self._pair(image, rms)
+                cut = self._cut_all(*pair, [wanted[index] for index in members], size_deg)
+                answers.update(zip(members, cut, strict=True))
             except (ImageError, ServiceError) as error:
-                failed[image] = error
-                continue
-            x, y = wcs.to_pixel(
-                [wanted[i].source.ra for i in members], [wanted[i].source.dec for i in members]
-            )
-            centres.update(zip(members, zip(x.tolist(), y.tolist(), strict=True), strict=True))
-        for index, one in enumerate(wanted):
-            if one.candidate.image in failed:
-                yield failed[one.candidate.image]
-                continue
-            try:
-                yield self._cut(one.candidate, *centres[index], size_deg)
-            except (ImageError, ServiceError) as error:
-                yield error
+                answers.update(dict.fromkeys(members, error))
+        return (answers.pop(index) for index in range(len(wanted)))
 
     def mosaic(self, address: str) -> MosaicFile:
         """Return a mosaic, opened once."""
@@ -166,37 +157,52 @@ class MosaicsService:
             self._open[address] = open_mosaic(address)
         return self._open[address]
 
-    def _cut(self, candidate: Candidate, x: float, y: float, size_deg: float) -> Cutout:
-        mosaic = self.mosaic(candidate.image)
-        if not (math.isfinite(x) and math.isfinite(y)):
+    def _pair(self, image: str, rms: str) -> tuple[MosaicFile, MosaicFile | None]:
+        """Return a mosaic and its rms map."""
+        mosaic, noise = self.mosaic(image), self.mosaic(rms) if rms else None
+        if noise is not None and noise.shape != mosaic.shape:
             raise ImageError(
-                f"cut {candidate.source} out of {candidate.image}: the place is not on the image",
-                path=candidate.image,
+                f"read {rms}: the rms map is {noise.shape[1]} x {noise.shape[0]} pixels, its "
+                f"image {mosaic.shape[1]} x {mosaic.shape[0]}; fetch both again",
+                path=rms,
             )
+        return mosaic, noise
+
+    def _cut_all(
+        self, mosaic: MosaicFile, rms: MosaicFile | None, wanted: Sequence[Wanted], size_deg: float
+    ) -> Iterator[Cutout | ImageError | ServiceError]:
+        """Cut squares out of one mosaic."""
+        x, y = mosaic.wcs.to_pixel(
+            [one.source.ra for one in wanted], [one.source.dec for one in wanted]
+        )
         side = max(2, round(size_deg * 3600 / mosaic.wcs.pixel_scale_arcsec))
-        y0, x0 = round(y) - side // 2, round(x) - side // 2
-        rms = self._rms(candidate, mosaic)
+        for one, cx, cy in zip(wanted, x.tolist(), y.tolist(), strict=True):
+            image = one.candidate.image
+            if not (math.isfinite(cx) and math.isfinite(cy)):
+                text = f"cut {one.candidate.source} out of {image}: the place is not on the image"
+                yield ImageError(text, path=image)
+                continue
+            try:
+                yield self._cut(mosaic, rms, round(cx) - side // 2, round(cy) - side // 2, side)
+            except (ImageError, ServiceError) as error:
+                yield error
+
+    def _cut(
+        self, mosaic: MosaicFile, rms: MosaicFile | None, x0: int, y0: int, side: int
+    ) -> Cutout:
+        (ny, nx), (y1, x1) = mosaic.shape, (y0 + side, x0 + side)
+        if x0 >= 0 and y0 >= 0 and x1 <= nx and y1 <= ny:
+            noise = None if rms is None else rms.box(y0, y1, x0, x1)
+            clean = mosaic.clean(y0, y1, x0, x1)
+            return Cutout(mosaic.box(y0, y1, x0, x1), noise, mosaic.wcs, (x0, y0), clean=clean)
         if self.truncates:
-            ny, nx = mosaic.shape
-            low, high = (max(y0, 0), max(x0, 0)), (min(y0 + side, ny), min(x0 + side, nx))
-            box = low[0], high[0], low[1], high[1]
+            low_y, low_x = max(y0, 0), max(x0, 0)
+            box = low_y, min(y1, ny), low_x, min(x1, nx)
             noise = None if rms is None else rms.box(*box)
-            return Cutout(mosaic.box(*box), noise, mosaic.wcs, (low[1], low[0]))
+            return Cutout(mosaic.box(*box), noise, mosaic.wcs, (low_x, low_y))
         image = _padded(mosaic, y0, x0, side)
         noise = None if rms is None else _padded(rms, y0, x0, side)
         return Cutout(image, noise, mosaic.wcs, (x0, y0))
-
-    def _rms(self, candidate: Candidate, mosaic: MosaicFile) -> MosaicFile | None:
-        if not candidate.rms:
-            return None
-        rms = self.mosaic(candidate.rms)
-        if rms.shape != mosaic.shape:
-            raise ImageError(
-                f"read {candidate.rms}: the rms map is {rms.shape[1]} x {rms.shape[0]} pixels, its "
-                f"image {mosaic.shape[1]} x {mosaic.shape[0]}; fetch both again",
-                path=candidate.rms,
-            )
-        return rms
 
 
 def _near(mosaic: MosaicFile, vectors: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
@@ -210,13 +216,11 @@ def _near(mosaic: MosaicFile, vectors: np.ndarray[Any, np.dtype[np.float64]]) ->
 
 
 def _padded(mosaic: MosaicFile, y0: int, x0: int, side: int) -> FloatImage:
-    """Return a box of a mosaic, a view where it lies inside, NaN past the edge."""
+    """Return a box of a mosaic that leaves it: NaN past the edge."""
     ny, nx = mosaic.shape
     low_y, high_y = max(y0, 0), min(y0 + side, ny)
     low_x, high_x = max(x0, 0), min(x0 + side, nx)
     inner = mosaic.box(low_y, high_y, low_x, high_x)
-    if inner.shape == (side, side):
-        return inner
     box = np.full((side, side), np.nan, inner.dtype.newbyteorder("="))
     box[low_y - y0 : high_y - y0, low_x - x0 : high_x - x0] = inner
     return box

@@ -19,7 +19,7 @@ from xml.parsers.expat import ExpatError
 
 from astropy.io import votable
 from astropy.io.votable.exceptions import VOTableSpecError
-from pyvo.dal.exceptions import DALServiceError, DALQueryError
+from pyvo.dal.exceptions import DALQueryError, DALServiceError
 
 from mingolotss.errors import ServiceAnswerError, TruncatedFileError
 from mingolotss.transport.judges import excerpt

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from mingolotss.files import write_bytes
 
-__all__ = ["HEADER", "render_csv", "write_csv"]
+__all__ = ["CSV_COLUMNS", "HEADER", "render_csv", "write_csv"]
 
 HEADER = (
     "Source ID", "Field", "Class", "Map File", "Separation", "Percentage NaN", "Image File",
@@ -25,6 +25,7 @@ HEADER = (
 _COLUMNS = (
     "source", "field", "label", "map_file", "separation_arcsec", "percent_nan", "image_file",
 )  # fmt: skip
+CSV_COLUMNS = (*_COLUMNS, "status")  # of the manifest, all that `write_csv` looks at
 
 
 def render_csv(rows: Iterable[tuple[Any, ...]]) -> str:

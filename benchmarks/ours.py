@@ -1,0 +1,47 @@
+"""One build, timed: ``ours.py FOLDER CATALOGUE SERVICE RECIPE WORKERS OUT``; prints one JSON line.
+
+RECIPE is a shipped recipe, with settings after it: ``lotss,formats=parquet``. WORKERS is a number
+of threads, or ``dask`` and a number of workers: ``dask2``.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from contextlib import AbstractContextManager
+from typing import Any
+
+from mingolotss import mappers
+from mingolotss.build import plan, run
+from mingolotss.recipe import load_recipe
+
+
+def mapper(workers: str) -> AbstractContextManager[Any]:
+    """Return the mapper that `workers` describes."""
+    if workers.startswith("dask"):
+        from mingolotss.cluster import cluster
+
+        return cluster("local", workers=int(workers[4:]))
+    if workers.startswith("processes"):
+        return mappers.processes(int(workers[9:]))
+    return mappers.threads(int(workers))
+
+
+def main(catalogue: str, service: str, recipe: str, workers: str, out: str) -> None:
+    """Build into a fresh folder."""
+    shutil.rmtree(out, ignore_errors=True)
+    name, *changes = recipe.split(",")
+    settings = dict(change.split("=") for change in changes)
+    wanted = load_recipe(name).changed({key: value.split("+") for key, value in settings.items()})
+    with mapper(workers) as spread:
+        start = time.perf_counter()
+        planned = plan(wanted, catalogue=catalogue, service=service, out=out)
+        built = run(planned, spread)
+        seconds = time.perf_counter() - start
+    print(json.dumps({"sources": built.sources, "seconds": seconds, "written": built.written}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,119 @@
+"""The images on offer for every source, as columns.
+
+A survey has few images and many sources, so `Offers` keeps each image once and, for every source,
+the numbers of its images: a million sources take 12 MB where lists of `Candidate` take 200. It
+reads like the list of lists that it stands for.
+
+>>> image = Candidate("P1", "P1-mosaic.fits", source="A")
+>>> offers = Offers.of([[image], []], names=["A", "B"])
+>>> offers[0] == [image], offers[1], offers.counts.tolist()
+(True, [], [1, 0])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from mingolotss.model import Candidate
+
+__all__ = ["Image", "Offers"]
+
+Image = tuple[str, str, str]  # field, image, rms
+
+
+class Offers(Sequence[list[Candidate]]):
+    """For each source its candidates, sorted by field.
+
+    Attributes
+    ----------
+    images : list of (field, image, rms)
+        Each once.
+    starts : int64 array, shape (n + 1,)
+        The candidates of source i are ``which[starts[i]:starts[i + 1]]``.
+    which : int32 array
+        Places in `images`.
+    names : list of str
+        Of the sources.
+    """
+
+    __slots__ = ("images", "names", "starts", "which")
+
+    def __init__(
+        self,
+        images: list[Image],
+        starts: npt.NDArray[np.int64],
+        which: npt.NDArray[np.int32],
+        names: list[str],
+    ) -> None:
+        self.images, self.starts, self.which, self.names = images, starts, which, names
+
+    @classmethod
+    def of(cls, offers: Iterable[Sequence[Candidate]], names: list[str]) -> Offers:
+        """Make columns of a list of lists; what is columns already stays."""
+        if isinstance(offers, cls):
+            return offers
+        numbers: dict[Image, int] = {}
+        which: list[int] = []
+        starts = [0]
+        for offer in offers:
+            for one in offer:
+                image = (one.field, one.image, one.rms)
+                which.append(numbers.setdefault(image, len(numbers)))
+            starts.append(len(which))
+        return cls(list(numbers), np.array(starts, np.int64), np.array(which, np.int32), names)
+
+    @classmethod
+    def of_pairs(
+        cls,
+        images: list[Image],
+        rows: npt.NDArray[np.int64],
+        which: npt.NDArray[np.int32],
+        names: list[str],
+    ) -> Offers:
+        """Make columns of pairs (source, image) in any order; `images` must be sorted by field."""
+        order = np.lexsort((which, rows))
+        counts = np.bincount(rows, minlength=len(names))
+        return cls(images, np.concatenate([[0], np.cumsum(counts)]), which[order], names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, row: int) -> list[Candidate]: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[list[Candidate]]: ...
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return [self[one] for one in range(*row.indices(len(self)))]
+        row = range(len(self))[row]
+        name = self.names[row]
+        chosen = self.which[self.starts[row] : self.starts[row + 1]].tolist()
+        images = [self.images[one] for one in chosen]
+        return [Candidate(field, image, rms, name) for field, image, rms in images]
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Return how many images each source has."""
+        return np.diff(self.starts)
+
+    @property
+    def first(self) -> npt.NDArray[np.int32]:
+        """Return the number of each source's first image, -1 where there is none."""
+        found = np.full(len(self), -1, np.int32)
+        some = self.counts > 0
+        found[some] = self.which[self.starts[:-1][some]]
+        return found
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Offers:
+        """Return the offers of some sources, with only the images that they need."""
+        counts = self.counts[rows]
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        places = np.arange(starts[-1]) + np.repeat(self.starts[rows] - starts[:-1], counts)
+        used, which = np.unique(self.which[places], return_inverse=True)
+        images = [self.images[one] for one in used.tolist()]
+        names = [self.names[row] for row in rows.tolist()]
+        return Offers(images, starts, which.astype(np.int32), names)

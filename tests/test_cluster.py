@@ -1,0 +1,184 @@
+"""A real Dask cluster and a real S3 server, on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from builds import contents
+from mingolotss.build import build, plan, run
+from mingolotss.errors import InputError
+from mingolotss.files import locate
+from mingolotss.manifest import read_manifest
+from mingolotss.partition import process
+from mingolotss.verify import verify
+from skies import random_sky
+
+pytest.importorskip("distributed", reason="needs pip install 'mingolotss[dask]'")
+
+from distributed import Client, LocalCluster
+
+from mingolotss.cluster import cluster, dask_mapper
+
+
+@pytest.fixture(scope="module")
+def sky(tmp_path_factory):
+    """A folder of cutouts, enough for four parts."""
+    return random_sky(tmp_path_factory.mktemp("cluster") / "in", 200, 5)
+
+
+def make(sky, out, **options):
+    return build("mingolotss", catalogue=sky.catalogue, service=f"folder:{sky.folder}", out=out,
+                 **options)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def built(sky, tmp_path_factory):
+    return make(sky, tmp_path_factory.mktemp("plain") / "out")
+
+
+@pytest.fixture(scope="module")
+def two():
+    """Two workers, each a process of its own."""
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as workers,
+        Client(workers) as client,
+    ):
+        yield client
+
+
+def test_a_cluster_gives_the_same_bytes(sky, built, two, tmp_path):
+    """Every file that two workers write equals what one process writes."""
+    make(sky, tmp_path / "out", mapper=dask_mapper(two))
+    assert contents(tmp_path / "out") == contents(built.out)
+
+
+def slow(task):
+    """Leave a note of who makes which part, and take a while."""
+    with (task.out.parent / "log").open("a") as log:
+        log.write(f"{task.index} {os.getpid()}\n")
+    time.sleep(1.0)
+    return process(task)
+
+
+def test_a_worker_that_dies_costs_its_parts_only(sky, built, two, tmp_path):
+    """One is killed at work: its parts are made by another, no other part twice, bytes as ever."""
+    out, log = tmp_path / "out", tmp_path / "log"
+    planned = plan("mingolotss", catalogue=sky.catalogue, service=f"folder:{sky.folder}", out=out)
+    killed = []
+
+    def murder(function, tasks):
+        del function
+        for summary in dask_mapper(two)(slow, tasks):
+            if not killed:
+                held = {}
+                for line in log.read_text().splitlines():
+                    index, pid = map(int, line.split())
+                    held[index] = pid
+                there = {int(p.stem[-5:]) for p in (out / "ledger").glob("part-*")}
+                at_work = [pid for index, pid in held.items() if index not in there]
+                killed.extend(at_work[:1])
+                os.kill(killed[0], signal.SIGKILL)
+            yield summary
+
+    run(planned, murder)
+    starts = [tuple(map(int, line.split())) for line in log.read_text().splitlines()]
+    indices = [index for index, _ in starts]
+    again = {index for index in indices if indices.count(index) > 1}
+    assert again, "the killed worker was idle"
+    assert again <= {index for index, pid in starts if pid == killed[0]}
+    assert len(indices) == len(planned.partitions) + len(again)
+    assert contents(out) == contents(built.out)
+
+
+def test_a_part_that_is_there_is_not_made_again(sky, tmp_path, monkeypatch):
+    """A worker that died after it wrote its part has done its work: the next finds it."""
+    out = tmp_path / "out"
+    planned = plan("mingolotss", catalogue=sky.catalogue, service=f"folder:{sky.folder}", out=out)
+    first = process(planned.task(0))
+    monkeypatch.setattr("mingolotss.partition.read", lambda *_: 1 / 0)
+    assert process(planned.task(0)) == first
+    with pytest.raises(ZeroDivisionError):
+        process(planned.task(1))
+
+
+def test_no_scheduler_there():
+    """The line says what was asked for and how to start one."""
+    with (
+        pytest.raises(InputError, match="reach the Dask scheduler at tcp://127.0.0.1:9"),
+        cluster("tcp://127.0.0.1:9"),
+    ):
+        pass
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    """A bucket on a real S3 server; workers find it by the environment, as on a cluster."""
+    pytest.importorskip("s3fs", reason="needs pip install 'mingolotss[dask]'")
+    pytest.importorskip("moto", reason="needs the S3 server of moto")
+    server = subprocess.Popen(
+        [sys.executable, "-c", "from moto.server import main; main(['-p', '0'])"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    url = next(line.split(" on ")[1].strip() for line in server.stderr if "Running on" in line)
+    settings = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
+                "AWS_DEFAULT_REGION": "us-east-1"}  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in settings.items():
+            patch.setenv(key, value)
+        import fsspec
+
+        fsspec.filesystem("s3").mkdir("bucket")
+        yield "s3://bucket"
+    server.kill()
+    server.wait()
+
+
+def remote(out) -> dict[str, str]:
+    """Return the checksum of every object of a build in a bucket."""
+    import hashlib
+
+    root, fs = str(out).removeprefix("s3://"), out.fs
+    return {
+        path.removeprefix(root).lstrip("/"): hashlib.sha256(fs.cat_file(path)).hexdigest()
+        for path in fs.find(root)
+    }
+
+
+def test_a_build_in_an_object_store(sky, built, bucket):
+    """Written straight to S3: the same objects as files here; what is there is left alone."""
+    out = locate(f"{bucket}/plain")
+    made = make(sky, f"{bucket}/plain")
+    assert remote(out) == contents(built.out)
+    assert made.written == built.written
+    before = {path: out.fs.info(path)["LastModified"] for path in out.fs.find(str(out))}
+    assert make(sky, f"{bucket}/plain").written == built.written
+    assert {path: out.fs.info(path)["LastModified"] for path in before} == before
+    assert len(read_manifest(out)) == built.sources
+
+
+def test_workers_write_to_an_object_store(sky, built, bucket):
+    """Two workers started with the bucket's settings write their parts there themselves."""
+    with cluster("local", workers=2) as mapper:
+        make(sky, f"{bucket}/two", mapper=mapper)
+    assert remote(locate(f"{bucket}/two")) == contents(built.out)
+
+
+def test_fresh_clears_the_object_store(sky, built, bucket):
+    """`fresh` removes what an earlier build left there."""
+    make(sky, f"{bucket}/again", limit=20)
+    with pytest.raises(InputError, match="it holds a build with"):
+        make(sky, f"{bucket}/again")
+    make(sky, f"{bucket}/again", fresh=True)
+    assert remote(locate(f"{bucket}/again")) == contents(built.out)
+
+
+def test_the_local_build_verifies(built):
+    """What all the others are held to is a good build."""
+    assert verify(Path(built.out)).good
