@@ -63,8 +63,13 @@ def parse_decisions(lines: Iterable[str], path: str = "decisions.csv") -> dict[s
             f"read {path}: no column {', '.join(sorted(missing))}; expected {', '.join(COLUMNS)}"
         )
     last: dict[str, Decision] = {}
-    for number, row in enumerate(reader, start=2):
+    for row in reader:
+        number = reader.line_num
         decision = Decision(**{key: (row.get(key) or "").strip() for key in COLUMNS})
+        if decision == Decision("", "", ""):
+            continue  # spreadsheets write rows of commas
+        if not decision.source:
+            raise DecisionError(f"read {path}: line {number} names no source")
         if decision.verdict not in VERDICTS:
             raise DecisionError(
                 f"read {path}: line {number} ({decision.source}) has the verdict "
