@@ -84,8 +84,13 @@ def parse_rows(lines: Iterable[str], path: str = "decisions.csv") -> list[Decisi
             f"read {path}: no column {', '.join(sorted(missing))}; expected {', '.join(COLUMNS)}"
         )
     rows = []
-    for number, row in enumerate(reader, start=2):
+    for row in reader:
+        number = reader.line_num
         decision = Decision(**{key: (row.get(key) or "").strip() for key in COLUMNS})
+        if decision == Decision("", "", ""):
+            continue  # spreadsheets write rows of commas
+        if not decision.source:
+            raise DecisionError(f"read {path}: line {number} names no source")
         if decision.verdict not in VERDICTS:
             raise DecisionError(
                 f"read {path}: line {number} ({decision.source}) has the verdict "
