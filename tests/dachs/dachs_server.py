@@ -69,7 +69,7 @@ class Archive:
     def __init__(self, work: Path) -> None:
         self.work = work
         self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-        self.port = free_port()
+        self.port = _port_of_last_time(work)
         self.log = work / "dachs.log"
         self._database: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
@@ -86,7 +86,7 @@ class Archive:
 
     def start(self, mosaics: list[Path]) -> None:
         """Bring everything up and serve these mosaics; set up what is not there yet."""
-        wanted = _fingerprint(mosaics)
+        wanted = f"{self.port} {_fingerprint(mosaics)}"
         mark = self.work / "ready"
         if self.work.exists() and not (mark.exists() and mark.read_text() == wanted):
             shutil.rmtree(self.work)
@@ -212,7 +212,7 @@ class Archive:
                 shutil.chown(path, self.user, self.user)
 
     def _configure(self) -> None:
-        """Write the settings; the port is another one at every start."""
+        """Write the settings."""
         text = SETTINGS.format(
             root=self.work / "root",
             port=self.port,
@@ -254,6 +254,18 @@ class Archive:
         if done.returncode:
             raise RuntimeError(f"{command}: {done.stdout[-2000:]}\n{done.stderr[-3000:]}")
         return done.stdout
+
+
+def _port_of_last_time(work: Path) -> int:
+    """Return the port that the database's addresses have in them, or another if it is taken."""
+    try:
+        port = int((work / "ready").read_text().split()[0])
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+    except (OSError, ValueError, IndexError):
+        return free_port()
+    return port
 
 
 def free_port() -> int:
