@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +38,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     InputError
         The disk is full or not writable: a line that says which file and what to do.
     """
-    beside = path.with_name(f"{PART}{os.getpid()}-{path.name}")
+    beside = path.with_name(f"{PART}{os.getpid()}-{threading.get_ident():x}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
