@@ -36,7 +36,7 @@ def manifest(out: Path) -> dict[str, dict[str, object]]:
 
 
 def same(one: dict[str, object], two: dict[str, object], *names: str) -> bool:
-    return all(one[name] == two[name] or one[name] != one[name] for name in names)  # noqa: PLR0124
+    return all(one[name] == two[name] or one[name] != one[name] for name in names)
 
 
 def grids(out: Path) -> dict[tuple[str, str], tuple[object, ...]]:
@@ -160,7 +160,7 @@ def asked(server) -> collections.Counter[str]:
 
 
 def test_killed_in_the_middle_and_run_again(server, sky, through_sia, tmp_path):
-    """SIGKILL in mid-fetch: nothing is fetched twice but what was on its way, and no bit differs."""
+    """SIGKILL in mid-fetch: only what was on its way is fetched twice, and no bit differs."""
     out, before = tmp_path / "build", asked(server)
     first = start(out, server, sky)
     wait_for(out, 250, first)

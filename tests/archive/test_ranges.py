@@ -86,7 +86,7 @@ def test_only_the_rows_under_a_cutout_travel(hint, release, tmp_path):
 
 
 def test_a_server_of_single_ranges_is_asked_for_one(release, tmp_path):
-    """nginx told to take one range at a time answers the rest with the whole file: not taken."""
+    """Told to take one range at a time, nginx answers the rest with the whole file: not taken."""
     with nginx(tmp_path / "nginx", release, "max_ranges 1;") as server:
         service = LotssDr2MosaicsService(server.url)
         source = Source(0, "S0", RA + 0.3, DEC + 0.4, field_hint="P150+30")

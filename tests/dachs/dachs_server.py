@@ -1,7 +1,7 @@
 """A real archive for the tests: GAVO DaCHS, the software behind vo.astron.nl, on loopback.
 
-    python tests/dachs/dachs_server.py check               is everything installed?
-    python tests/dachs/dachs_server.py run WORK MOSAICS    set up in WORK, serve MOSAICS, until Ctrl-C
+    python tests/dachs/dachs_server.py check              is everything installed?
+    python tests/dachs/dachs_server.py run WORK MOSAICS   serve MOSAICS out of WORK until Ctrl-C
 
 Everything it makes lives in WORK: a PostgreSQL cluster on a socket, DaCHS's tree, its log. A
 second run over the same mosaics reuses what is there. ``install.sh`` puts the Debian packages in
@@ -287,7 +287,7 @@ def archive(work: Path, mosaics: list[Path]) -> Iterator[Archive]:
 
 
 def _own_group() -> str:
-    import grp  # noqa: PLC0415  only for a run without root
+    import grp
 
     return grp.getgrgid(os.getgid()).gr_name
 

@@ -33,7 +33,7 @@ Ranges = Sequence[tuple[int, int]]
 
 @dataclass(slots=True)
 class Manner:
-    """What a server has shown of itself: does it take many ranges in one request?"""
+    """What a server has shown of itself: whether it takes many ranges in one request."""
 
     many: bool = True
 
@@ -232,7 +232,8 @@ def multipart(answer: Answer, ranges: Ranges) -> list[bytes]:
         return [_whole(answer.body, ranges[0])]
     if not kind.startswith("multipart/byteranges"):
         raise ServiceAnswerError(f"one range came back where {len(ranges)} were asked for")
-    found, place = [], 0
+    found: list[bytes] = []
+    place = 0
     for wanted in ranges:
         end = answer.body.find(b"\r\n\r\n", place)
         if end < 0:
