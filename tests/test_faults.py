@@ -19,7 +19,6 @@ import pytest
 import trustme
 from astropy.io import fits
 
-from misbehave import Line, Reply, Server, always, first, running
 from mingolotss.build import build, fetch, plan
 from mingolotss.catalogue import Catalogue
 from mingolotss.files import PART
@@ -30,6 +29,7 @@ from mingolotss.services.sia import SiaService
 from mingolotss.services.urls import HipsService, LotssDr2Service
 from mingolotss.transport import Limits, Patience, Transport
 from mingolotss.wcs import simple_header
+from misbehave import Line, Reply, Server, always, first, running
 
 NAMES, RA, DEC = ["good-1", "bad", "good-2"], [10.0, 20.0, 30.0], [40.0, 50.0, 60.0]
 SCALE = 1.5
@@ -401,10 +401,9 @@ def test_only_the_wanted_products_are_fetched_and_nothing_twice(tmp_path):
         before = server.asked.copy()
         assert make(server, out) == found
         assert server.asked == before
-        planned = plan(
-            load_recipe("lotss"), out=out, catalogue=catalogue(),
-            service=SiaService(f"{server.url}/siap", transport=quick(), workspace=out, refresh=True),
-        )  # fmt: skip
+        url = f"{server.url}/siap"
+        again = SiaService(url, transport=quick(), workspace=out, refresh=True)
+        planned = plan(load_recipe("lotss"), out=out, catalogue=catalogue(), service=again)
         assert planned.estimate().requests == 6
         fetch(planned)
         assert set(server.asked.values()) == {2}

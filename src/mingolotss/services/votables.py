@@ -30,7 +30,7 @@ _LIMIT = 20 << 20
 
 
 def whole_votable(body: bytes) -> bytes:
-    """Judge a body: is it a VOTable to its last tag? (A judge for the transport.)
+    """Judge a body: a VOTable to its last tag (a judge for the transport).
 
     Raises
     ------
