@@ -168,7 +168,8 @@ class Contents:
     @cached_property
     def wanting(self) -> Mask:
         """Return which rows want a look for any reason."""
-        return np.logical_or.reduce(list(self.flags.values()))
+        found: Mask = np.logical_or.reduce(list(self.flags.values()))
+        return found
 
     @cached_property
     def stamp_arcsec(self) -> float:

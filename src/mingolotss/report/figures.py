@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mingolotss.report.contents import Contents
 from mingolotss.status import CASES
@@ -203,7 +203,7 @@ def _histogram(axes: Axes, values: Floats, bins: Floats) -> None:
     axes.hist(values, bins.tolist(), histtype="stepfilled", color=_FILL, linewidth=0)
     axes.set_ylabel("sources")
     axes.set_ylim(bottom=0)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0)
     axes.grid(axis="y", color=_PALE, linewidth=0.5)
 

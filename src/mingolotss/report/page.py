@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from mingolotss import __version__
 from mingolotss.errors import ImageError, ServiceError
@@ -30,6 +29,7 @@ from mingolotss.report.contents import REASONS, Contents
 from mingolotss.report.cutouts import Cutouts
 from mingolotss.report.montage import montage
 from mingolotss.report.stamps import Stamps, coloured
+from mingolotss.report.words import breakable, number
 from mingolotss.status import CASES
 from mingolotss.writers.png import decode_png
 
@@ -130,8 +130,8 @@ class _Page:
             wanted.update(rows[:_MOST_PICTURES].tolist() if name != "neighbours" else ())
         wanted.update(contents.pairs.rows[contents.pairs.inside][:_MOST_PICTURES].ravel().tolist())
         self.edges = _edges(contents)
-        for rows in self.edges.values():
-            wanted.update(rows)
+        for placed in self.edges.values():
+            wanted.update(placed)
         self.png = dict(stamps.many(sorted(wanted)))
 
     def values(self) -> dict[str, Any]:
@@ -197,15 +197,15 @@ class _Page:
     def _cases(self) -> list[dict[str, Any]]:
         case = self.contents.numbers("case")
         found = []
-        for number, text in CASES.items():
-            rows = np.flatnonzero(self.contents.written & (case == number))
+        for which, text in CASES.items():
+            rows = np.flatnonzero(self.contents.written & (case == which))
             names = self.contents.manifest["source"].take(rows[:_MOST_ROWS]).to_pylist()
             found.append(
                 {
-                    "number": number,
+                    "number": which,
                     "text": text,
                     "count": len(rows),
-                    "names": names if number else (),
+                    "names": names if which else (),
                 }
             )
         return found
@@ -288,7 +288,7 @@ def _montage_rows(contents: Contents) -> list[tuple[str, list[int]]]:
         wanted = label if contents.settings.classes else -1
         rows = np.flatnonzero(contents.written & (contents.labels == wanted))
         rows = rows[np.argsort(size[rows], kind="stable")]
-        places: npt.NDArray[np.int64] = np.linspace(0, len(rows) - 1, min(_PER_CLASS, len(rows)))
+        places = np.linspace(0, len(rows) - 1, min(_PER_CLASS, len(rows)))
         found.append((name, rows[places.round().astype(int)].tolist() if len(rows) else []))
     return found
 
@@ -323,19 +323,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters["num"] = _number
+    found.filters["num"] = number
     found.filters["count"] = lambda value: f"{value:,}"
-    found.filters["breakable"] = _breakable
+    found.filters["breakable"] = breakable
     return found
-
-
-def _breakable(name: str) -> Markup:
-    """Return a name, escaped, that may break before the sign of its declination."""
-    return Markup("<wbr>+").join(escape(part) for part in name.split("+"))
-
-
-def _number(value: float | None, digits: int = 1) -> str:
-    """Return a number for a person, an en dash for none."""
-    if value is None or not math.isfinite(value):
-        return "\N{EN DASH}"
-    return f"{value:,.{digits}f}"

@@ -39,6 +39,7 @@ _STATIC = {
     "review.js": "text/javascript; charset=utf-8",
     "htmx.min.js": "text/javascript; charset=utf-8",
 }
+_SAID = ("accept", "reject", "undo", "label")  # of an address; `pages` has the words for them
 _LONGEST = 500  # characters of a note
 _KEEP = {"Cache-Control": "private, max-age=86400"}  # addresses that hold the build's version
 
@@ -116,6 +117,7 @@ class _Views:
     def source(self, request: Request) -> Response:
         view, chosen = self.state.view(), Filter.parse(request.query_params)
         said = request.query_params.get("said", "")
+        said = said if said in _SAID else ""
         return self._source(request, view, chosen, _row(request, view), said=said)
 
     def gallery(self, request: Request) -> Response:
@@ -290,7 +292,7 @@ def _check_field(view: View, row: int, field: str) -> None:
 
 def _address(row: int, chosen: Filter, more: Mapping[str, str]) -> str:
     said = more.get("said", "")
-    extra = f"said={said}" if said in {"accept", "reject", "undo", "label"} else ""
+    extra = f"said={said}" if said in _SAID else ""
     return _join(f"/source/{row}", "&".join(part for part in (chosen.query, extra) if part))
 
 

@@ -75,16 +75,17 @@ class Guard:
         self.any_address = any_address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        refusal = _no_websockets() if scope["type"] != "http" else self._refuse(scope)
+        refusal = _close if scope["type"] != "http" else self._refuse(scope)
         if refusal is not None:
             await refusal(scope, receive, _with_headers(send))
             return
         await self.app(scope, _limited(receive), _with_headers(send))
 
-    def _refuse(self, scope: Scope) -> Response | None:
+    def _refuse(self, scope: Scope) -> ASGIApp | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "").lower()
         if not self._known(host):
@@ -110,10 +111,7 @@ class Guard:
 
     def _check_token(self, scope: Scope, headers: Headers, host: str) -> Response | None:
         cookie = f"mingolotss-{host.rpartition(':')[2]}"
-        if _equal(_cookie(headers.get("cookie", ""), cookie), self.token):
-            given = True
-        else:
-            given = False
+        given = _equal(_cookie(headers.get("cookie", ""), cookie), self.token)
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         token = next((value for key, value in query if key == "token"), None)
         if token is not None and _equal(token, self.token) and scope["method"] in _SAFE:
@@ -154,11 +152,8 @@ def _no(status: int, why: str) -> Response:
     return PlainTextResponse(f"mingolotss review: {why}\n", status)
 
 
-def _no_websockets() -> ASGIApp:
-    async def close(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "websocket.close", "code": 1008})
-
-    return close
+async def _close(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "websocket.close", "code": 1008})
 
 
 def _limited(receive: Receive) -> Receive:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,11 +78,11 @@ class Looks:
             "stamp.png": lambda cutout: _stamp(cutout, view, row),
             "pixels": _pixels,
         }
-        for stretch in panels.STRETCHES:
-            made[f"{stretch}.png"] = lambda cutout, stretch=stretch: _image(cutout, view, stretch)
-        if kind not in made:
+        stretches = {f"{name}.png": name for name in panels.STRETCHES}
+        if kind not in made and kind not in stretches:
             return None
-        return made[kind](view.cutouts.get(view.contents.source(row), candidate))
+        cutout = view.cutouts.get(view.contents.source(row), candidate)
+        return made[kind](cutout) if kind in made else _image(cutout, view, stretches[kind])
 
 
 def _image(cutout: Cutout, view: View, kind: str) -> bytes:
@@ -111,7 +112,7 @@ def _stamp(cutout: Cutout, view: View, row: int) -> bytes:
 
 
 def _pixels(cutout: Cutout) -> bytes:
-    """Return nx, ny, whether there is an rms map, then image and rms map as float32, row 0 first."""
+    """Return nx, ny, whether there is an rms map; then image and rms map, float32, row 0 first."""
     ny, nx = cutout.image.shape
     parts = [struct.pack("<III", nx, ny, cutout.rms is not None)]
     parts += [
@@ -123,4 +124,5 @@ def _pixels(cutout: Cutout) -> bytes:
 
 
 def _step(cutout: Cutout) -> int:
-    return max(1, -(-max(cutout.image.shape) // _WIDEST))
+    ny, nx = cutout.image.shape
+    return max(1, math.ceil(max(ny, nx) / _WIDEST))

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 
 from mingolotss.report.contents import REASONS
+from mingolotss.report.words import breakable, number
 from mingolotss.review.selection import STATES, Filter
 from mingolotss.review.state import View
 from mingolotss.status import CASES
@@ -39,7 +40,7 @@ def sexagesimal(ra: float, dec: float) -> str:
     sign = "-" if dec < 0 else "+"
     return (
         f"{hours:02d}h{rest // 6000:02d}m{rest % 6000 / 100:05.2f}s "
-        f"{sign}{degrees:02d}°{left // 600:02d}′{left % 600 / 10:04.1f}″"
+        f"{sign}{degrees:02d}°{left // 600:02d}′{left % 600 / 10:04.1f}″"  # noqa: RUF001
     )
 
 
@@ -54,7 +55,8 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters["num"] = _number
+        self._environment.filters["num"] = number
+        self._environment.filters["breakable"] = breakable
         self._environment.globals["sexagesimal"] = sexagesimal
 
     def render(
@@ -169,9 +171,3 @@ def _gallery_link(chosen: Filter, number: int, change: dict[str, Any]) -> str:
     new = replace(chosen, label=change.get("label", chosen.label))
     parts = [part for part in (new.query, f"page={page}" if page != 1 else "") if part]
     return "/gallery" + ("?" + "&".join(parts) if parts else "")
-
-
-def _number(value: float | None, digits: int = 1) -> str:
-    if value is None or not math.isfinite(value):
-        return "\N{EN DASH}"
-    return f"{value:,.{digits}f}"
