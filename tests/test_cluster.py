@@ -111,7 +111,7 @@ def test_a_part_that_is_there_is_not_made_again(sky, tmp_path, monkeypatch):
 def test_no_scheduler_there():
     """The line says what was asked for and how to start one."""
     with (
-        pytest.raises(InputError, match="reach the Dask scheduler at tcp://127.0.0.1:9"),
+        pytest.raises(InputError, match=r"reach the Dask scheduler at tcp://127.0.0.1:9"),
         cluster("tcp://127.0.0.1:9"),
     ):
         pass

@@ -94,7 +94,8 @@ def preview(cutout: Cutout, place: Place, recipe: Recipe) -> npt.NDArray[Any]:
     if noise.shape != (1, 1):
         noise = take_window(noise, y0, x0, side)
     stack = run_steps(Stack(image[None], noise[None], recipe.stamp.pixels), recipe.step_list)
-    return finish(stack, recipe.stamp.kind)[0][0]
+    pixels: npt.NDArray[Any] = finish(stack, recipe.stamp.kind)[0][0]
+    return pixels
 
 
 def _factor(recipe: Recipe, cutout: Cutout) -> int:

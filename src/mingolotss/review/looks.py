@@ -124,5 +124,4 @@ def _pixels(cutout: Cutout) -> bytes:
 
 
 def _step(cutout: Cutout) -> int:
-    ny, nx = cutout.image.shape
-    return max(1, math.ceil(max(ny, nx) / _WIDEST))
+    return max(1, math.ceil(int(max(cutout.image.shape)) / _WIDEST))
