@@ -20,12 +20,13 @@ class Line(socketserver.StreamRequestHandler):
     request_headers: dict[str, str]
 
     def handle(self) -> None:
+        """Read one request and answer it as the script says."""
         first = self.rfile.readline().split()
         if len(first) < 2:
             return
         self.path = first[1].decode()
         self.request_headers = {}
-        while (line := self.rfile.readline().strip()) not in {b""}:
+        while (line := self.rfile.readline().strip()) != b"":
             name, _, value = line.decode("latin-1").partition(":")
             self.request_headers[name.lower()] = value.strip()
         number = self.server.count(self)

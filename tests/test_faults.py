@@ -19,7 +19,6 @@ import pytest
 import trustme
 from astropy.io import fits
 
-from misbehave import Line, Reply, Server, always, first, running
 from mingolotss.build import build, fetch, plan
 from mingolotss.catalogue import Catalogue
 from mingolotss.files import PART
@@ -30,6 +29,7 @@ from mingolotss.services.sia import SiaService
 from mingolotss.services.urls import HipsService, LotssDr2Service
 from mingolotss.transport import Limits, Patience, Transport
 from mingolotss.wcs import simple_header
+from misbehave import Line, Reply, Server, always, first, running
 
 NAMES, RA, DEC = ["good-1", "bad", "good-2"], [10.0, 20.0, 30.0], [40.0, 50.0, 60.0]
 SCALE = 1.5
@@ -70,9 +70,7 @@ def votable(rows: str, status: str = "OK", after: str = "") -> bytes:
 
 
 def rows(*urls: str) -> str:
-    return "".join(
-        f"<TR><TD>{url}</TD><TD>image/fits</TD><TD>title</TD></TR>" for url in urls
-    )
+    return "".join(f"<TR><TD>{url}</TD><TD>image/fits</TD><TD>title</TD></TR>" for url in urls)
 
 
 def script(bad: Reply | None = None, search: Reply | None = None) -> dict[str, Reply]:
@@ -98,9 +96,7 @@ def script(bad: Reply | None = None, search: Reply | None = None) -> dict[str, R
 
 def quick() -> Transport:
     limits = Limits(connect_s=1.0, read_s=0.3, whole_s=2.0, max_bytes=4 << 20)
-    patience = Patience(
-        attempts=3, first_s=0.02, longest_s=0.05, retry_after_s=0.2, outage_s=0.3
-    )
+    patience = Patience(attempts=3, first_s=0.02, longest_s=0.05, retry_after_s=0.2, outage_s=0.3)
     return Transport(limits=limits, patience=patience, rng=random.Random(3))  # noqa: S311
 
 
@@ -356,7 +352,12 @@ def test_a_truncated_search_is_asked_again(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["../../../evil-mosaic.fits", "..%2f..%2fevil-mosaic.fits", "/etc/evil-mosaic.fits", "..-mosaic.fits"],
+    [
+        "../../../evil-mosaic.fits",
+        "..%2f..%2fevil-mosaic.fits",
+        "/etc/evil-mosaic.fits",
+        "..-mosaic.fits",
+    ],
 )
 def test_a_file_name_cannot_leave_the_folder(name, tmp_path):
     """The field's name comes from the server: it becomes one harmless file name."""
@@ -400,10 +401,9 @@ def test_only_the_wanted_products_are_fetched_and_nothing_twice(tmp_path):
         before = server.asked.copy()
         assert make(server, out) == found
         assert server.asked == before
-        planned = plan(
-            load_recipe("lotss"), out=out, catalogue=catalogue(),
-            service=SiaService(f"{server.url}/siap", transport=quick(), workspace=out, refresh=True),
-        )  # fmt: skip
+        url = f"{server.url}/siap"
+        again = SiaService(url, transport=quick(), workspace=out, refresh=True)
+        planned = plan(load_recipe("lotss"), out=out, catalogue=catalogue(), service=again)
         assert planned.estimate().requests == 6
         fetch(planned)
         assert set(server.asked.values()) == {2}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -73,6 +75,11 @@ def test_drawing_on_an_item_leaves_the_data_alone(root):
 
 def test_changes_of_data_are_seen_in_items(root):
     """The original's `data` is the truth; code that edits or replaces it keeps working."""
+    for part in ("train", "test"):  # of several files, and of one
+        dataset = MingoLoTSS(root, split=part)
+        dataset.data[3] = 9
+        assert np.asarray(dataset[3][0]).min() == 9
+    np.testing.assert_array_equal(MingoLoTSS(root, train=False).data[3, ..., 0], IMAGES[53])
     dataset = MingoLoTSS(root)
     dataset.data[3] = 9
     assert np.asarray(dataset[3][0]).min() == 9
@@ -164,6 +171,28 @@ def test_mlfr_is_fri_against_frii(root):
     assert dataset.class_to_idx == {"FRI": 0, "FRII": 1}
     assert dataset.data.shape == (20, 150, 150, 1)
     np.testing.assert_array_equal(np.asarray(dataset[3][0]), IMAGES[4])
+
+
+def test_mlfr_knows_its_classes(tmp_path):
+    """Another dataset's labels 0, 1, 2 and 4 mean something else: refused, not mixed up."""
+    write_batches(tmp_path, IMAGES, LABELS, [f"class {label}" for label in range(10)])
+    with pytest.raises(InputError, match=r"MLFR knows the classes of MingoLoTSS, not these: class"):
+        MLFR(tmp_path)
+
+
+def test_images_in_jansky(tmp_path):
+    """float32 stamps come as mode F and as tensors without scaling; uint8 is refused."""
+    flux = np.random.default_rng(0).normal(0, 1e-3, (4, 150, 150)).astype("<f4")
+    path = write_stamps(tmp_path / "a.parquet", [b""] * 4, [0, 1, 2, 3])
+    table = pq.read_table(path).drop_columns(["image"])
+    pq.write_table(table.append_column("pixels", pa.array([one.tobytes() for one in flux])), path)
+    image, _ = MingoLoTSS(path, split="all")[2]
+    assert image.mode == "F"
+    np.testing.assert_array_equal(np.asarray(image), flux[2])
+    tensor, _ = MingoLoTSS(path, split="all", tensors=True)[3]
+    np.testing.assert_array_equal(tensor[0].numpy(), flux[3])
+    with pytest.raises(InputError, match="its images are float32"):
+        MingoLoTSS(path, tensors=torch.uint8)
 
 
 def test_merges_of_the_users_own(root):
@@ -282,8 +311,6 @@ def test_a_parquet_with_wrong_columns_is_one_line(tmp_path, extra, found):
     """Types are checked before values."""
     path = write_stamps(tmp_path / "a.parquet", [png(IMAGES[0])] * 4, [0, 1, 2, 3], **extra)
     if extra.get("label") == [0, 1, 2, 12]:
-        import pyarrow.parquet as pq
-
         table = pq.read_table(path)
         named = table.replace_schema_metadata({"huggingface": header(list(CLASSES))})
         pq.write_table(named, path)

@@ -315,6 +315,37 @@ def compare(
 
 
 @app.command()
+def report(
+    out: Annotated[Path, typer.Argument(help="folder of a build")],
+    decisions: Annotated[Path | None, _DECISIONS] = None,
+) -> None:
+    """Write report.html: what was built from what, and what to look at."""
+    from mingolotss.report.page import write_report
+
+    print(write_report(out, decisions=decisions))
+
+
+@app.command()
+def review(
+    out: Annotated[Path, typer.Argument(help="folder of a build")],
+    host: Annotated[str, typer.Option(help="where to listen; this machine alone")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8765,
+    by: Annotated[str, typer.Option(help="who reviews  [default: your login name]")] = "",
+    decisions: Annotated[Path | None, _DECISIONS] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="a name this machine is reached by, with --host")
+    ] = None,
+) -> None:
+    """Open the page for inspecting sources by eye; decisions go to decisions.csv."""
+    from mingolotss.review.server import review as serve
+
+    serve(
+        out, host=host, port=port, by=by, decisions=decisions, names=tuple(name or ()),
+        say=lambda line: print(line, flush=True),
+    )  # fmt: skip
+
+
+@app.command()
 def classes(
     recipe: Annotated[str, _RECIPE] = "mingolotss",
     catalogue: Annotated[Path | None, _CATALOGUE] = None,

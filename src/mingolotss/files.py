@@ -129,10 +129,13 @@ def sweep(folder: Path) -> int:
 def safe_name(name: str) -> str:
     """Return `name` as one path component, the same for the same name and for no other.
 
-    Letters, digits and ``+-._~ =@,()`` stay; everything else is percent-encoded.
+    Letters, digits and ``+-._~ =@,()`` stay; everything else is percent-encoded, and so are the
+    dots of a name that is nothing else and the first of one that `sweep` would take for its own.
     """
     encoded = quote(name, safe="+ =@,()")
-    return encoded.replace(".", "%2E") if encoded.strip(".") == "" else encoded
+    if encoded.strip(".") == "":
+        return encoded.replace(".", "%2E")
+    return f"%2E{encoded[1:]}" if encoded.startswith(PART) else encoded
 
 
 def sha256_file(path: Path) -> str:
@@ -151,6 +154,10 @@ def _translate(error: OSError, path: Path) -> Exception:
         return InputError(
             f"write {path}: no space left on the disk; free some and run the same command again, "
             "what is done is kept"
+        )
+    if error.errno == errno.ENAMETOOLONG:
+        return InputError(
+            f"write {path}: the name is too long for this disk; give the source a shorter one"
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
         return InputError(f"write {path}: {error.strerror}; choose another output folder")

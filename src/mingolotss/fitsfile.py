@@ -17,9 +17,12 @@ import gzip
 import hashlib
 import io
 import math
+import re
+import struct
 import warnings
 import zlib
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +33,34 @@ from mingolotss.errors import ImageError, NoWCSError, TruncatedFileError
 from mingolotss.model import FloatImage
 from mingolotss.wcs import SkyWCS
 
-__all__ = ["BLOCK", "FitsImage", "PlainLayout", "plain_layout", "read_image"]
+__all__ = ["BLOCK", "FOREIGN", "FitsImage", "PlainLayout", "plain_layout", "read_image"]
 
 BLOCK = 2880
 _CARD = 80
 _MAX_HEADER = 64 * BLOCK * 4
-_MAX_PIXELS = 2**31
+_MAX_BYTES = 2**31
 _GZIP = b"\x1f\x8b"
 _FLOATS: dict[int, np.dtype[Any]] = {-32: np.dtype(">f4"), -64: np.dtype(">f8")}
-_FOREIGN = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, zlib.error)
+_MAX_AXES = 999  # FITS standard 4.0, section 4.4.1.1; also its limit for the columns of a table
+_MANY = re.compile(rb"(?:Z?NAXIS {2,3}|TFIELDS )= *\+?(\d{4,})")
+_MOST_PACKED = 1100  # to one: no tile compression of FITS packs tighter (deflate 1032)
+
+
+def _cfitsio_errors() -> tuple[type[Exception], ...]:
+    """Return what astropy's decompressor raises; its module moved between versions."""
+    for name in ("hdu.compressed._compression", "_tiled_compression._compression"):
+        try:
+            return (import_module(f"astropy.io.fits.{name}").CfitsioException,)
+        except (ImportError, AttributeError):
+            continue
+    return ()
+
+
+FOREIGN: tuple[type[Exception], ...] = (
+    OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, RuntimeError,
+    AssertionError, ArithmeticError, MemoryError, struct.error, zlib.error, fits.VerifyError,
+    *_cfitsio_errors(),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +170,12 @@ def plain_layout(raw: bytes | memoryview, path: str = "") -> PlainLayout | None:
     header = bytes(raw[:end])
     cards = _cards(header)
     dtype: np.dtype[Any] | None = _FLOATS.get(_integer(cards, b"BITPIX", 0))
-    axes = [_integer(cards, b"NAXIS%d" % i, 0) for i in range(1, _integer(cards, b"NAXIS", 0) + 1)]
-    scaled = cards.get(b"BSCALE", b"1"), cards.get(b"BZERO", b"0")
+    naxis = min(_integer(cards, b"NAXIS", 0), _MAX_AXES)
+    axes = [_integer(cards, b"NAXIS%d" % i, 0) for i in range(1, naxis + 1)]
     if dtype is None or len(axes) < 2 or min(axes) < 1 or max(axes[2:], default=1) > 1:
         return None
-    if (
-        float(scaled[0]) != 1
-        or float(scaled[1]) != 0
-        or (b"PCOUNT" in cards and (_integer(cards, b"PCOUNT", 0) != 0))
-    ):
+    usual = ((b"BSCALE", 1), (b"BZERO", 0), (b"PCOUNT", 0), (b"GCOUNT", 1))
+    if any(_number(cards, key, value) != value for key, value in usual):
         return None
     return PlainLayout(header, end, dtype, (axes[1], axes[0]))
 
@@ -208,6 +227,13 @@ def _integer(cards: dict[bytes, bytes], key: bytes, default: int) -> int:
         return default
 
 
+def _number(cards: dict[bytes, bytes], key: bytes, default: float) -> float:
+    try:
+        return float(cards.get(key, default))
+    except ValueError:
+        return math.nan
+
+
 def _check_length(length: int, layout: PlainLayout, path: str) -> None:
     if length < layout.end:
         raise TruncatedFileError(
@@ -220,25 +246,32 @@ def _gunzip(raw: bytes, path: str) -> bytes:
     """Unpack a gzip'd file, at most the bytes of the largest image allowed."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
-            data = stream.read(_MAX_PIXELS + 1)
+            data = stream.read(_MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise TruncatedFileError(
             f"read {path}: the gzip stream is damaged ({error}); fetch it again", path=path
         ) from error
-    if len(data) > _MAX_PIXELS:
+    if len(data) > _MAX_BYTES:
         raise ImageError(f"read {path}: unpacks to more than 2 GiB; refused", path=path)
     return data
 
 
 def _by_astropy(raw: bytes, path: str) -> tuple[FloatImage, bytes]:
+    if many := _MANY.search(raw):
+        raise ImageError(
+            f"read {path}: damaged ({many[1].decode()} axes or columns, FITS has at most "
+            f"{_MAX_AXES}); fetch it again",
+            path=path,
+        )
     try:
-        with warnings.catch_warnings(), fits.open(io.BytesIO(raw)) as hdus:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for hdu in hdus:
-                if not getattr(hdu, "is_image", False) or hdu.header.get("NAXIS", 0) < 2:
-                    continue
-                return _pixels(hdu, len(raw), path), hdu.header.tostring().encode("ascii")
-    except _FOREIGN as error:
+            with fits.open(io.BytesIO(raw)) as hdus:
+                for hdu in hdus:
+                    if not getattr(hdu, "is_image", False) or hdu.header.get("NAXIS", 0) < 2:
+                        continue
+                    return _pixels(hdu, len(raw), path), hdu.header.tostring().encode("ascii")
+    except FOREIGN as error:
         short = "buffer is too small" in str(error) or "truncated" in str(error).lower()
         kind = TruncatedFileError if short else ImageError
         what = "the file is cut short" if short else f"damaged ({_line(error)})"
@@ -248,9 +281,9 @@ def _by_astropy(raw: bytes, path: str) -> tuple[FloatImage, bytes]:
 
 def _pixels(hdu: Any, length: int, path: str) -> FloatImage:
     """Return an HDU's image as floats, two axes, NaN where blank."""
-    size = math.prod(hdu.shape)
-    compressed = isinstance(hdu, fits.CompImageHDU)
-    if size > _MAX_PIXELS or (not compressed and size * abs(hdu.header["BITPIX"]) // 8 > length):
+    size = math.prod(hdu.shape) * abs(hdu.header["BITPIX"]) // 8
+    most = length * _MOST_PACKED if isinstance(hdu, fits.CompImageHDU) else length
+    if min(hdu.shape) < 1 or size > min(most, _MAX_BYTES):
         raise TruncatedFileError(
             f"read {path}: {length} bytes for an image of {' x '.join(map(str, hdu.shape))}; "
             "fetch it again",

@@ -18,6 +18,7 @@ from mingolotss.errors import CatalogueError
 __all__ = ["UNLABELLED", "ClassRule", "ColumnRules", "FlagRules", "Labels", "name_rows"]
 
 UNLABELLED = -1
+_MOST = 1000
 Labels = npt.NDArray[np.int16]
 
 
@@ -105,7 +106,12 @@ class ColumnRules:
         table = self.classes or tuple(
             (value, i, value) for i, value in enumerate(sorted(set(values)))
         )
-        known = {value: label for value, label, _ in table}
+        if len(table) > _MOST:
+            raise CatalogueError(
+                f"label the catalogue: column {self.column!r} holds {len(table)} different values, "
+                f"which are no classes; name the column of the class, at most {_MOST} of them"
+            )
+        known = {value: label for value, label, _ in table if value}
         bad = [row for row, value in enumerate(values) if value not in known]
         if bad:
             found = ", ".join(sorted({repr(values[row]) for row in bad})[:5])

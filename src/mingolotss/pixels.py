@@ -133,11 +133,11 @@ def block_mean(image: FloatImage, factor: int) -> FloatImage:
 
 @functools.lru_cache(maxsize=8)
 def disc(side: int, radius: float) -> Mask:
-    """Return True within `radius` of pixel (side/2, side/2), shape (side, side).
+    """Return True within `radius` of pixel (side // 2, side // 2), shape (side, side).
 
-    The edge belongs to the disc; the centre is the pixel at ``side // 2`` for even sides.
+    That is where `window_start` puts the source; the edge belongs to the disc.
     """
-    steps = np.arange(side) - np.rint(side / 2)
+    steps = np.arange(side) - side // 2
     inside: Mask = np.hypot(steps[:, None], steps[None, :]) <= radius
     inside.setflags(write=False)
     return inside

@@ -20,6 +20,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from mingolotss.errors import DatasetError
 __all__ = ["decode", "decode_all"]
 
 _HEAD = b"\x89PNG\r\n\x1a\n"
-_INFLATE_ERRORS: tuple[type[Exception], ...] = (zlib.error, zlib_ng.error)
+_INFLATE_ERRORS: tuple[Any, ...] = (zlib.error, zlib_ng.error)
 _LARGEST = 4096  # px on a side: a stamp is 150, and a PNG of a few kB can claim 2**31
 
 

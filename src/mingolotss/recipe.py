@@ -34,11 +34,31 @@ from mingolotss.stamp import check_step
 __all__ = ["FORMATS", "Recipe", "load_recipe", "recipe_names"]
 
 Format = Literal["png", "csv", "batches", "parquet"]
+_TAKEN = {
+    "stamps", "ledger", "png", "cutouts", "manifest", "candidates", "recipe", "checksums",
+    "MingoML", "report", "README", "croissant", "decisions",
+}  # fmt: skip
 FORMATS: tuple[Format, ...] = ("png", "csv", "batches", "parquet")
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, strict=True, allow_inf_nan=False
+    )
+
+
+def _all_differ(what: str, values: Sequence[str]) -> None:
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"two classes have the same {what}: {', '.join(map(repr, twice))}")
+
+
+def _template(value: str) -> str:
+    """Check a file name in which ``{source}`` and ``{field}`` stand for the names."""
+    rest = value.replace("{source}", "", 1).replace("{field}", "", 1)
+    if "{source}" not in value or not rest or set(rest) & set("{}/\\") or value.startswith("."):
+        raise ValueError("expected a file name with {source}, and {field} if it has one")
+    return value
 
 
 class CatalogueSettings(_Settings):
@@ -84,11 +104,22 @@ class LabelSettings(_Settings):
     def _complete(self) -> LabelSettings:
         if self.source == "flags":
             unknown = {flag for row in self.table for flag in row.flags} - set(self.columns)
-            if not self.table or unknown:
+            if not self.table:
+                raise ValueError("from = 'flags' needs a table of classes: [[classes.table]]")
+            if unknown:
                 raise ValueError(f"flags that are not in columns: {', '.join(sorted(unknown))}")
+            _all_differ("flags", [" + ".join(sorted(set(row.flags))) for row in self.table])
+        if self.source == "column":
+            if not self.column:
+                raise ValueError("from = 'column' needs the name of the column: classes.column")
+            _all_differ("value", [row.value or row.name for row in self.table])
         labels = [row.label for row in self.table]
         if labels != list(range(len(labels))):
             raise ValueError(f"labels must count 0, 1, 2 ... in order, got {labels}")
+        _all_differ("name", [row.name for row in self.table])
+        odd = {one for group in self.binary.values() for one in group} - set(labels)
+        if odd:
+            raise ValueError(f"binary has labels that no class has: {sorted(odd)}")
         return self
 
 
@@ -100,6 +131,11 @@ class ImageSettings(_Settings):
     image: str = "{source}_{field}-mosaic.fits"
     rms: str = "{source}_{field}-mosaic-rms.fits"
     ignore: tuple[str, ...] = ("-low", "-residual")
+
+    @field_validator("image", "rms")
+    @classmethod
+    def _file_name(cls, value: str) -> str:
+        return _template(value) if value else value
 
 
 class ChooseSettings(_Settings):
@@ -133,6 +169,11 @@ class StampSettings(_Settings):
     kind: Literal["uint8", "float32"] = "uint8"
     name: str = "{source}_{field}.png"
 
+    @field_validator("name")
+    @classmethod
+    def _file_name(cls, value: str) -> str:
+        return _template(value)
+
 
 class BatchSettings(_Settings):
     """How many batches, and how much of the catalogue is in each for training."""
@@ -148,6 +189,8 @@ class BatchSettings(_Settings):
     def _one_component(cls, value: str) -> str:
         if not value or "/" in value or value.startswith("."):
             raise ValueError(f"{value!r} is no plain file name")
+        if value.partition(".")[0] in _TAKEN:
+            raise ValueError(f"{value!r} is what the build calls something else")
         return value
 
 
@@ -272,15 +315,20 @@ def load_recipe(name: str | Path) -> Recipe:
         settings = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"read the recipe {text}: not TOML: {error}") from error
-    return parse_recipe(settings.get("recipe", settings), text)
+    inner = settings.get("recipe", settings)
+    if not isinstance(inner, dict):
+        raise RecipeError(f"read the recipe {text}: 'recipe' is no table")
+    return parse_recipe(inner, text)
 
 
 def parse_recipe(settings: Mapping[str, Any], where: str) -> Recipe:
     """Make a recipe from settings; `where` names them in errors."""
     try:
-        return Recipe.model_validate(dict(settings))
+        return Recipe.model_validate_json(json.dumps(settings, default=str))
     except ValidationError as error:
         raise RecipeError(f"read the recipe {where}: {_explain(error)}") from error
+    except RecipeError as error:
+        raise RecipeError(f"read the recipe {where}: {error}") from error
 
 
 def _explain(error: ValidationError) -> str:

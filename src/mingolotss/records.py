@@ -192,7 +192,7 @@ def _is_image(kind: pa.DataType) -> bool:
     """Say whether `kind` is the layout of Hugging Face's Image feature."""
     if not pa.types.is_struct(kind) or kind.num_fields != 2:
         return False
-    return kind.field(0).name == "bytes" and pa.types.is_binary(kind.field(0).type)
+    return bool(kind.field(0).name == "bytes" and pa.types.is_binary(kind.field(0).type))
 
 
 def _header_classes(table: pa.Table) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def choose(
     """
     nearest = min(range(len(candidates)), key=lambda i: _nearness(candidates[i]))
     case = _case(candidates, nearest, near_arcsec)
-    if decision is not None and decision.field:
+    if decision is not None and decision.verdict == "accept":
         return Choice(_named(candidates, decision), case, decided_by=decision.by or "decisions.csv")
     if case == 3:
         least = min(

@@ -13,6 +13,7 @@ may set. A package adds its own under the entry point ``mingolotss.steps``.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from mingolotss.errors import RecipeError
+from mingolotss.errors import InputError, RecipeError
 from mingolotss.model import FloatImage
 from mingolotss.pixels import (
     asinh_stretch,
@@ -88,8 +89,14 @@ def clip(stack: Stack, *, sigma: float = 3.0) -> Stack:
 
 @step("bin")
 def bin_pixels(stack: Stack) -> Stack:
-    """Average blocks of pixels down to the size of the stamp."""
-    return replace(stack, image=block_mean(stack.image, stack.image.shape[-1] // stack.side))
+    """Average blocks of pixels, image and noise alike, down to the size of the stamp."""
+    factor = stack.image.shape[-1] // stack.side
+    noise, inside = stack.noise, stack.inside
+    if noise.shape[-1] > 1:
+        noise = block_mean(noise, factor)
+    if inside is not None:
+        inside = block_mean(inside.astype(np.float32), factor) == 1
+    return replace(stack, image=block_mean(stack.image, factor), noise=noise, inside=inside)
 
 
 @step("mask")
@@ -132,7 +139,11 @@ def scale_zscale(stack: Stack, *, contrast: float = 0.25) -> Stack:
 
 def check_step(name: str, settings: Mapping[str, Any]) -> None:
     """Raise RecipeError unless a step has that name and takes those settings."""
-    parameters = inspect.signature(STEPS.get(name)).parameters
+    try:
+        function = STEPS.get(name)
+    except InputError as error:
+        raise RecipeError(str(error)) from error
+    parameters = inspect.signature(function).parameters
     allowed = {key: value for key, value in parameters.items() if value.kind is value.KEYWORD_ONLY}
     for key, value in settings.items():
         if key not in allowed:
@@ -140,12 +151,18 @@ def check_step(name: str, settings: Mapping[str, Any]) -> None:
             raise RecipeError(
                 f"step {name!r} has no setting {key!r}:{nearest(key, allowed)} it takes {known}"
             )
-        wanted = type(allowed[key].default)
-        good = isinstance(value, wanted) or (wanted is float and type(value) is int)
-        if not good:
+        default = allowed[key].default
+        wanted = type(default)
+        if default is None or default is inspect.Parameter.empty:
+            continue  # a plug-in's setting without a default may be anything
+        good = type(value) is wanted or (wanted is float and type(value) is int)
+        if not good or (wanted is float and not math.isfinite(value)):
             raise RecipeError(
                 f"step {name!r}: {key} = {value!r} is no {wanted.__name__}, as {key} must be"
             )
+    for key, parameter in allowed.items():
+        if parameter.default is inspect.Parameter.empty and key not in settings:
+            raise RecipeError(f"step {name!r} needs the setting {key!r}")
 
 
 def run_steps(stack: Stack, steps: Sequence[tuple[str, Mapping[str, Any]]]) -> Stack:

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mingolotss.errors import ImageError
 from mingolotss.model import Cutout, FloatImage
 from mingolotss.noise import background2d_noise, sigma_clipped_noise
-from mingolotss.pixels import fill_window, window_start
+from mingolotss.pixels import fill_window, take_window, window_start
 from mingolotss.recipe import Recipe
+from mingolotss.selection import Place
 from mingolotss.stamp import Stack, finish, run_steps
 from mingolotss.task import Offer, Task, Work
 from mingolotss.writers.png import encode_png
 
-__all__ = ["STACK", "make_stamps"]
+__all__ = ["STACK", "make_stamps", "noise_of", "preview", "stamp_box"]
 
 STACK = 16  # stamps at once: 1.4 MB of float32 stays in the cache; 64 take twice as long each
 
@@ -63,6 +65,18 @@ def _window(work: Work, offer: Offer, recipe: Recipe) -> _Window:
     cutout, place = offer.cutout, offer.place
     if cutout is None or place is None:
         raise ImageError("no pixels")  # only what has both is chosen
+    y0, x0, side, work.made["recentred"] = stamp_box(cutout, place, recipe)
+    return _Window(work, cutout.image, noise_of(cutout, recipe), y0, x0, side)
+
+
+def stamp_box(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[int, int, int, bool]:
+    """Return where the stamp lies in a cutout: first row and column, side, whether recentred.
+
+    Raises
+    ------
+    ImageError
+        The recipe's pixels are no whole number of the image's.
+    """
     side = recipe.stamp.pixels * _factor(recipe, cutout)
     ny, nx = cutout.image.shape
     recentre = recipe.recentre.enabled and (
@@ -70,8 +84,18 @@ def _window(work: Work, offer: Offer, recipe: Recipe) -> _Window:
     )
     y0 = window_start(ny, side, place.y if recentre else None)
     x0 = window_start(nx, side, place.x if recentre else None)
-    work.made["recentred"] = recentre
-    return _Window(work, cutout.image, _noise(cutout, recipe), y0, x0, side)
+    return y0, x0, side, recentre
+
+
+def preview(cutout: Cutout, place: Place, recipe: Recipe) -> npt.NDArray[Any]:
+    """Return the stamp that a build makes of one cutout, shape (side, side)."""
+    y0, x0, side, _ = stamp_box(cutout, place, recipe)
+    image, noise = take_window(cutout.image, y0, x0, side), noise_of(cutout, recipe)
+    if noise.shape != (1, 1):
+        noise = take_window(noise, y0, x0, side)
+    stack = run_steps(Stack(image[None], noise[None], recipe.stamp.pixels), recipe.step_list)
+    pixels: npt.NDArray[Any] = finish(stack, recipe.stamp.kind)[0][0]
+    return pixels
 
 
 def _factor(recipe: Recipe, cutout: Cutout) -> int:
@@ -86,7 +110,7 @@ def _factor(recipe: Recipe, cutout: Cutout) -> int:
     return factor
 
 
-def _noise(cutout: Cutout, recipe: Recipe) -> FloatImage:
+def noise_of(cutout: Cutout, recipe: Recipe) -> FloatImage:
     """Return the noise of a cutout: a map of its shape, or one value of shape (1, 1)."""
     settings = recipe.noise
     if settings.method == "rms-map" and cutout.rms is not None:

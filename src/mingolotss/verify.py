@@ -25,6 +25,7 @@ from mingolotss.files import sha256_file
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.pack import CHECKSUMS, products
 from mingolotss.readers.pickles import load_pickle
+from mingolotss.readers.unpack import unpack as extract
 from mingolotss.recipe import Recipe
 from mingolotss.settings import read_settings
 from mingolotss.writers.batches import batch_name
@@ -32,8 +33,6 @@ from mingolotss.writers.png import decode_png
 from mingolotss.writers.table import HEADER
 
 __all__ = ["Verification", "verify"]
-
-_MAX_ARCHIVE = 16 << 30
 
 
 @dataclass(frozen=True)
@@ -215,13 +214,11 @@ def _verify_archive(path: Path) -> Verification:
     problems: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         try:
-            with tarfile.open(path) as archive:
-                members = archive.getmembers()
-                if sum(member.size for member in members) > _MAX_ARCHIVE:
-                    raise DatasetError(f"verify {path}: unpacks to more than 16 GiB; refused")
-                archive.extractall(folder, filter="data")
-        except (tarfile.TarError, OSError, EOFError) as error:
-            return Verification(path, 0, 0, [f"{path}: {error}"])
+            extract(path, Path(folder))
+        except DatasetError as error:
+            return Verification(path, 0, 0, [str(error)])
+        if is_export(Path(folder)):
+            return Verification(path, *check_export(Path(folder)))
         sums = sorted(Path(folder).glob("*/checksums"))
         if len(sums) != 1:
             return Verification(path, 0, 0, [f"{path}: no list of checksums in it"])

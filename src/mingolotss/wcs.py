@@ -15,6 +15,7 @@ are ICRS, whatever the header's frame.
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from typing import Any
 
@@ -27,6 +28,7 @@ from mingolotss.sky import Floats
 
 __all__ = ["SkyWCS", "simple_header"]
 
+_BEAM = re.compile(rb"(BMAJ|BMIN|BPA) *= *([-+]?[0-9]*\.?[0-9]+(?:[EeDd][-+]?[0-9]+)?)[ /]")
 _DISTORTIONS = (b"A_ORDER =", b"CPDIS1  =", b"D2IMDIS1=", b"AXISCORR=")
 
 
@@ -79,6 +81,27 @@ class SkyWCS:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._header,)
+
+    @property
+    def header(self) -> str:
+        """Return the header's cards, one a line, as far as they are ASCII."""
+        text = self._header.decode("ascii", "replace")
+        cards = (text[start : start + 80].rstrip() for start in range(0, len(text), 80))
+        return "\n".join(card for card in cards if card)
+
+    @property
+    def beam(self) -> tuple[float, float, float] | None:
+        """Return the beam's major and minor axis (FWHM, arcsec) and position angle (deg).
+
+        None where the header has no BMAJ and BMIN (deg; AIPS convention).
+        """
+        found = {
+            key: float(value.upper().replace(b"D", b"E"))
+            for key, value in _BEAM.findall(self._header)
+        }
+        if not {b"BMAJ", b"BMIN"} <= found.keys():
+            return None
+        return found[b"BMAJ"] * 3600, found[b"BMIN"] * 3600, found.get(b"BPA", 0.0)
 
     def to_pixel(self, ra: npt.ArrayLike, dec: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Return x and y of ICRS places (deg), pixels from 0; NaN where there is no pixel."""

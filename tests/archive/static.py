@@ -1,6 +1,7 @@
 """nginx from Debian as a plain static server, with a configuration and a port of its own."""
 
 import contextlib
+import os
 import shutil
 import subprocess
 import time
@@ -46,7 +47,8 @@ def nginx(work: Path, root: Path, extra: str = "") -> Iterator[Static]:
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     work.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    text = CONFIGURATION.format(work=work, root=root, port=port, extra=extra, user="user root;")
+    user = "user root;" if os.geteuid() == 0 else ""
+    text = CONFIGURATION.format(work=work, root=root, port=port, extra=extra, user=user)
     (work / "nginx.conf").write_text(text)
     process = subprocess.Popen(
         [program, "-c", str(work / "nginx.conf"), "-p", str(work)], stderr=subprocess.DEVNULL

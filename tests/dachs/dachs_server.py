@@ -1,7 +1,7 @@
 """A real archive for the tests: GAVO DaCHS, the software behind vo.astron.nl, on loopback.
 
-    python tests/dachs/dachs_server.py check               is everything installed?
-    python tests/dachs/dachs_server.py run WORK MOSAICS    set up in WORK, serve MOSAICS, until Ctrl-C
+    python tests/dachs/dachs_server.py check              is everything installed?
+    python tests/dachs/dachs_server.py run WORK MOSAICS   serve MOSAICS out of WORK until Ctrl-C
 
 Everything it makes lives in WORK: a PostgreSQL cluster on a socket, DaCHS's tree, its log. A
 second run over the same mosaics reuses what is there. ``install.sh`` puts the Debian packages in
@@ -47,7 +47,12 @@ authority: x-local
 
 def missing() -> str:
     """Return what is not installed, or nothing."""
-    needed = [PG / "initdb", PG_SPHERE, Path("/usr/lib/python3/dist-packages/gavo"), Path("/usr/bin/setpriv")]
+    needed = [
+        PG / "initdb",
+        PG_SPHERE,
+        Path("/usr/lib/python3/dist-packages/gavo"),
+        Path("/usr/bin/setpriv"),
+    ]
     absent = [str(path) for path in needed if not path.exists()]
     return f"{', '.join(absent)} not there: run tests/dachs/install.sh" if absent else ""
 
@@ -64,7 +69,7 @@ class Archive:
     def __init__(self, work: Path) -> None:
         self.work = work
         self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-        self.port = free_port()
+        self.port = _port_of_last_time(work)
         self.log = work / "dachs.log"
         self._database: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
@@ -81,7 +86,7 @@ class Archive:
 
     def start(self, mosaics: list[Path]) -> None:
         """Bring everything up and serve these mosaics; set up what is not there yet."""
-        wanted = _fingerprint(mosaics)
+        wanted = f"{self.port} {_fingerprint(mosaics)}"
         mark = self.work / "ready"
         if self.work.exists() and not (mark.exists() and mark.read_text() == wanted):
             shutil.rmtree(self.work)
@@ -207,7 +212,7 @@ class Archive:
                 shutil.chown(path, self.user, self.user)
 
     def _configure(self) -> None:
-        """Write the settings; the port is another one at every start."""
+        """Write the settings."""
         text = SETTINGS.format(
             root=self.work / "root",
             port=self.port,
@@ -251,6 +256,18 @@ class Archive:
         return done.stdout
 
 
+def _port_of_last_time(work: Path) -> int:
+    """Return the port that the database's addresses have in them, or another if it is taken."""
+    try:
+        port = int((work / "ready").read_text().split()[0])
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+    except (OSError, ValueError, IndexError):
+        return free_port()
+    return port
+
+
 def free_port() -> int:
     """Return a loopback port that nothing listens on."""
     with socket.socket() as probe:
@@ -270,7 +287,7 @@ def archive(work: Path, mosaics: list[Path]) -> Iterator[Archive]:
 
 
 def _own_group() -> str:
-    import grp  # noqa: PLC0415  only for a run without root
+    import grp
 
     return grp.getgrgid(os.getgid()).gr_name
 

@@ -36,7 +36,7 @@ class MingoSequence(keras.utils.PyDataset):
     seed : int
         Decides the orders.
     scale : bool
-        float32 from 0 to 1 instead of uint8.
+        float32 from 0 to 1 instead of uint8; images in Jy/beam stay so.
     merge : mapping of str to sequence of str or int, optional
         New classes made of old ones, by name or by label; the rest is left out.
     transform : callable, optional
@@ -88,7 +88,7 @@ class MingoSequence(keras.utils.PyDataset):
         images = self._images
         pixels = images.gather(rows.tolist()) if isinstance(images, Stack) else images[rows]
         batch: NDArray[Any] = pixels[..., None]
-        if self.scale:
+        if self.scale and batch.dtype == np.uint8:
             batch = np.divide(batch, np.float32(255), dtype=np.float32)
         if self.transform is not None:
             batch = self.transform(batch)

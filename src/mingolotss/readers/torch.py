@@ -27,7 +27,7 @@ from mingolotss.errors import InputError
 from mingolotss.readers.arrays import open_arrays
 from mingolotss.readers.buffers import Buffers
 from mingolotss.readers.collate import Batch
-from mingolotss.readers.samples import FRI_OR_FRII
+from mingolotss.readers.samples import FRI_OR_FRII, MINGO_CLASSES, PUBLISHED_CLASSES
 from mingolotss.readers.stack import Stack
 
 __all__ = ["MLFR", "MingoLoTSS"]
@@ -55,7 +55,8 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         A split by name ("val", "all"), in the place of `train`.
     tensors : bool or torch.dtype
         Give tensors of shape (1, ny, nx) and skip PIL. True is float32 from 0 to 1, as
-        torchvision's ToTensor gives; ``torch.uint8`` is the pixels as they are.
+        torchvision's ToTensor gives; ``torch.uint8`` is the pixels as they are. Images that are
+        float32 themselves, in Jy/beam, stay in Jy/beam, and their PIL mode is F.
     merge : mapping of str to sequence of str or int, optional
         New classes made of old ones, by name or by label; the rest is left out.
     published_names : bool
@@ -98,7 +99,6 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         "key": "label_names",
         "md5": "eda6b8c53f5e91ac1c5ed91c0b9eda4a",
     }
-    groups: ClassVar[Groups | None] = None
 
     def __init__(
         self,
@@ -126,15 +126,21 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         if download or url is not None:
             self.download(url, sha256)
         arrays = open_arrays(self.root, self.split, published_names=published_names)
-        groups = merge if merge is not None else self.groups
+        groups = merge if merge is not None else self._groups(arrays.classes)
         if groups is not None:
             arrays = arrays.merge(groups)
+        if self._dtype is torch.uint8 and arrays.images.dtype != np.uint8:
+            raise InputError(f"open {root}: its images are float32; give tensors=torch.float32")
         self._images = arrays.images
         self._buffers = Buffers()
         self.targets: list[int] = arrays.labels.tolist()
         self.classes = list(arrays.classes)
         self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
         self.sources = list(arrays.sources)
+
+    def _groups(self, classes: tuple[str, ...]) -> Groups | None:
+        """Say which classes to make of those there are; None for those."""
+        return None
 
     def download(self, url: str | Path | None = None, sha256: str = "") -> bool:
         """Fetch the published dataset, or `url`, into the root unless it holds one already."""
@@ -146,8 +152,8 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
     @property
     def data(self) -> NDArray[np.uint8]:
         """The images as one array; what is changed in it is seen in the items."""
-        if isinstance(self._images, Stack):
-            self._images = np.asarray(self._images)
+        if isinstance(self._images, Stack) or not self._images.flags.writeable:
+            self._images = np.array(self._images)
         return self._images[..., None]
 
     @data.setter
@@ -161,9 +167,9 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         """Return one image and its label."""
         if self._dtype is not None:
             return self.__getitems__([index])[0]
-        pixels = self._images[index]
-        size = pixels.shape[::-1]
-        image = Image.frombuffer("L", size, np.ascontiguousarray(pixels), "raw", "L", 0, 1)
+        pixels = np.ascontiguousarray(self._images[index])
+        raw = ("L", "L") if pixels.dtype == np.uint8 else ("F", "F;32NF")
+        image = Image.frombuffer(raw[0], pixels.shape[::-1], pixels, "raw", raw[1], 0, 1)
         return self._transformed(image, self.targets[index])
 
     def __getitems__(self, indices: Sequence[int]) -> Sequence[tuple[Any, Any]]:
@@ -179,13 +185,13 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
     def _block(self, indices: Sequence[int]) -> torch.Tensor:
         """Return the images at `indices` as one tensor, shape (k, 1, ny, nx)."""
         shape = (len(indices), *self._images.shape[1:])
-        pixels = self._buffers.take(shape, np.uint8)
+        pixels = self._buffers.take(shape, self._images.dtype)
         if isinstance(self._images, Stack):
             self._images.gather(indices, pixels)
         else:
             np.take(self._images, np.asarray(indices), axis=0, out=pixels, mode="wrap")
         block = torch.from_numpy(pixels)
-        if self._dtype is torch.float32:
+        if self._dtype is torch.float32 and block.dtype is torch.uint8:
             floats = torch.from_numpy(self._buffers.take(shape, np.float32))
             block = floats.copy_(block).div_(255)
         return block.unsqueeze(1)
@@ -214,6 +220,18 @@ def _indented(transform: Any) -> str:
 
 
 class MLFR(MingoLoTSS):
-    """FRI (0) against FRII (1): classes 0, 1, 2 and class 4; all others are left out."""
+    """FRI (0) against FRII (1): classes 0, 1, 2 and class 4; all others are left out.
 
-    groups = FRI_OR_FRII
+    An export with these two classes alone is taken as it is.
+    """
+
+    def _groups(self, classes: tuple[str, ...]) -> Groups | None:
+        if classes == tuple(FRI_OR_FRII):
+            return None
+        known = (MINGO_CLASSES[: len(classes)], PUBLISHED_CLASSES[: len(classes)])
+        if classes not in known or len(classes) < 5:
+            raise InputError(
+                f"open {self.root}: MLFR knows the classes of MingoLoTSS, not these: "
+                f"{', '.join(classes) or 'none'}; use MingoLoTSS(..., merge=...)"
+            )
+        return FRI_OR_FRII

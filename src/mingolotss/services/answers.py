@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,28 @@ class Answers:
 
     def __init__(self, folder: Path | None, *, refresh: bool = False) -> None:
         self.folder, self.refresh = folder, refresh
+        self._told: dict[str, Answer] = {}
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (self.folder, self.refresh)
+
+    def once(self, question: str, ask: Callable[[str], Answer]) -> Answer:
+        """Return the answer to a question that many sources have in common.
+
+        It is asked by one thread while the others wait, and remembered for this run.
+        """
+        with self._lock:
+            lock = self._locks.setdefault(question, threading.Lock())
+        with lock:
+            if question not in self._told:
+                known = self.recall(question)
+                if known is None:
+                    known = ask(question)
+                    self.keep(question, known)
+                self._told[question] = known
+            return self._told[question]
 
     def recall(self, question: str) -> Answer | None:
         """Return the answer to a question, or None if it has to be asked."""
@@ -92,6 +116,11 @@ class Answers:
         """Return the file of a question; two levels, since there may be a million."""
         digest = hashlib.sha256(question.encode()).hexdigest()
         return (self.folder or Path()) / digest[:2] / f"{digest[2:34]}.json"
+
+
+def _rebuild(folder: Path | None, refresh: bool) -> Answers:
+    """Unpickle answers: what is on disk is there for the copy too."""
+    return Answers(folder, refresh=refresh)
 
 
 def _from_json(kept: dict[str, Any], question: str) -> Answer | None:

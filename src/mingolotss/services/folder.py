@@ -14,6 +14,7 @@ from collections.abc import Container, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -121,7 +122,7 @@ class FolderService:
         """Return the source part of every image's name, for catalogues made from names."""
         stems = (
             f[: -len(self._end + p)] for f in self.files for p in _PACKED
-            if f.endswith(self._end + p)
+            if f.endswith(self._end + p) and not self._is_rms(f)
         )  # fmt: skip
         return sorted({stem.split(self._between)[0] if self._between else stem for stem in stems})
 
@@ -134,7 +135,8 @@ class FolderService:
             if parts is None or parts[1].endswith(self.naming.ignore):
                 continue
             row = rows[parts[0]]
-            found[row].append(self._candidate(file, *parts, catalogue.names[row]))
+            if parts[1] not in {one.field for one in found[row]}:  # not x.fits and x.fits.gz
+                found[row].append(self._candidate(file, *parts, catalogue.names[row]))
         if not any(found):
             example = min(self.files)
             raise InputError(
@@ -151,8 +153,9 @@ class FolderService:
             x, y = wcs.to_pixel(position.icrs.ra.deg, position.icrs.dec.deg)
             inside = -0.5 <= float(x) < shape[1] - 0.5 and -0.5 <= float(y) < shape[0] - 0.5
             if inside:
-                source, _, field = file[: file.rfind(self._end)].partition(self._between or "\0")
-                found.append(self._candidate(file, source, field.replace("_", "+"), source))
+                stem, _, field = file[: file.rfind(self._end)].partition(self._between or "\0")
+                field = field.replace("_", "+")
+                found.append(self._candidate(file, stem, field, unquote(stem)))
         return sorted(found, key=lambda candidate: candidate.field)
 
     def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
@@ -173,7 +176,12 @@ class FolderService:
     def _footprints(self) -> dict[str, Any]:
         found = {}
         for file in sorted(self.files):
-            if not file.endswith(tuple(self._end + packed for packed in _PACKED)):
+            stem = file[: max(file.rfind(self._end), 0)]
+            if not stem or file[len(stem + self._end) :] not in _PACKED:
+                continue
+            if self._between and stem.endswith(self.naming.ignore):
+                continue  # another product of the same archive
+            if self._is_rms(file):
                 continue
             try:
                 image = read_image(self.folder / file)
@@ -181,6 +189,13 @@ class FolderService:
             except ImageError:
                 continue  # a file that cannot be read holds no place
         return found
+
+    def _is_rms(self, file: str) -> bool:
+        """Return whether a file is another's rms map, where the names do not tell by themselves."""
+        end = self.naming.rms.rpartition("}")[2]
+        return bool(end) and len(end) > len(self._end) and any(
+            file.endswith(end + packed) for packed in _PACKED
+        )  # fmt: skip
 
     def _candidate(self, file: str, stem: str, field: str, source: str) -> Candidate:
         rms = ""

@@ -48,7 +48,8 @@ def pair_products(products: Iterable[Product], naming: Naming) -> list[Candidate
     rows = sorted(set(products))
     _refuse_odd(rows)
     image_end, rms_end = _end(naming.image), _end(naming.rms)
-    images, maps = {}, {}
+    images: dict[str, str] = {}
+    maps: dict[str, str] = {}
     for name, url in rows:
         bare = _PACKED.sub("", name)
         if rms_end and bare.endswith(rms_end):

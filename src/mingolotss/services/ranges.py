@@ -45,7 +45,6 @@ class RangesService(DownloadService):
         super().__init__(**common)
         self.url = url.rstrip("/") + "/"
         self._mosaics = RemoteMosaics(self.transport, self.workspace)
-        self._fields: dict[str, tuple[str, str]] | None = None
 
     @classmethod
     def of_argument(cls, argument: str, **common: Any) -> Self:
@@ -55,10 +54,8 @@ class RangesService(DownloadService):
     @property
     def fields(self) -> dict[str, tuple[str, str]]:
         """The addresses of (image, rms map or "") of every field on the server."""
-        if self._fields is None:
-            answer = self._listed()
-            self._fields = {c.field: (c.image, c.rms) for c in answer.candidates}
-        return self._fields
+        found = self.answers.once(self.url, self.ask).candidates
+        return {c.field: (c.image, c.rms) for c in found}
 
     def question(self, source: Source, size_deg: float) -> str:
         """Return the folder: what is in it answers for every source."""
@@ -118,10 +115,6 @@ class RangesService(DownloadService):
     def cutout_question(self, url: str, source: Source, size_deg: float) -> str:
         """Return a mosaic's address and the place: many cutouts share one address."""
         return f"{url} around {source.ra!r},{source.dec!r} {size_deg:g}"
-
-    def _listed(self) -> Answer:
-        known = self.answers.recall(self.url)
-        return known if known is not None else self._ask_and_keep(self.url)
 
     def _names(self, url: str) -> list[str]:
         return listing(self.transport.get(url).body)
@@ -185,4 +178,3 @@ def _may_reach(field: str, source: Source) -> bool:
         return True
     apart = separation_arcsec(float(match[1]), float(match[2]), source.ra, source.dec)
     return float(apart) < _REACH_DEG * 3600
-

@@ -11,6 +11,7 @@ import math
 import re
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,13 @@ _DROPPED = (b"HISTORY ", b"COMMENT ", b"CHECKSUM", b"DATASUM ")
 Ranges = Sequence[tuple[int, int]]
 
 
+@dataclass(slots=True)
+class Manner:
+    """What a server has shown of itself: whether it takes many ranges in one request."""
+
+    many: bool = True
+
+
 class RemoteMosaics:
     """Mosaics by address; every header is read once, and kept in the build's folder.
 
@@ -45,6 +53,7 @@ class RemoteMosaics:
         self._open: dict[str, RemoteMosaic] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
+        self._manner = Manner()
 
     def get(self, url: str) -> RemoteMosaic:
         """Return a mosaic.
@@ -61,7 +70,7 @@ class RemoteMosaics:
         with lock:
             if url not in self._open:
                 layout = self._kept(url) or self._read(url)
-                self._open[url] = RemoteMosaic(url, layout, self._transport)
+                self._open[url] = RemoteMosaic(url, layout, self._transport, self._manner)
             return self._open[url]
 
     def _place(self, url: str) -> Path | None:
@@ -110,13 +119,14 @@ class RemoteMosaic:
     layout : PlainLayout
         Where its pixels are.
     transport : Transport
+    manner : Manner
+        Shared by the mosaics of a server.
     """
 
-    def __init__(self, url: str, layout: PlainLayout, transport: Transport) -> None:
-        self.url, self.layout, self._transport = url, layout, transport
+    def __init__(self, url: str, layout: PlainLayout, transport: Transport, manner: Manner) -> None:
+        self.url, self.layout, self._transport, self._manner = url, layout, transport, manner
         self.shape = layout.shape
         self.wcs = FitsImage(np.empty((2, 2)), layout.header, url, "").wcs()
-        self._many = True
 
     def holds(self, ra: float, dec: float) -> bool:
         """Tell whether a place (deg, ICRS) is on the array."""
@@ -138,7 +148,12 @@ class RemoteMosaic:
         side = max(2, round(size_deg * 3600 / self.wcs.pixel_scale_arcsec))
         y0, x0 = round(y) - side // 2, round(x) - side // 2
         ny, nx = self.shape
-        low_y, high_y, low_x, high_x = max(y0, 0), min(y0 + side, ny), max(x0, 0), min(x0 + side, nx)
+        low_y, high_y, low_x, high_x = (
+            max(y0, 0),
+            min(y0 + side, ny),
+            max(x0, 0),
+            min(x0 + side, nx),
+        )
         pixels = np.full((side, side), np.nan, self.layout.dtype)
         inner = self._box(low_y, high_y, low_x, high_x)
         pixels[low_y - y0 : high_y - y0, low_x - x0 : high_x - x0] = inner
@@ -154,7 +169,7 @@ class RemoteMosaic:
 
     def _pieces(self, ranges: Ranges) -> list[bytes]:
         """Return the bytes of every range: many at once, or cut out of one that spans them."""
-        if self._many:
+        if self._manner.many:
             try:
                 groups = [
                     ranges[start : start + _MOST_RANGES]
@@ -162,7 +177,9 @@ class RemoteMosaic:
                 ]
                 return [piece for group in groups for piece in self._ask(group)]
             except ServiceAnswerError:
-                self._many = False  # one range at a time then; if that fails too, it says why
+                self._manner.many = (
+                    False  # one range at a time then; if that fails too, it says why
+                )
         start = ranges[0][0]
         whole = self._ask([(start, ranges[-1][1])])[0]
         return [whole[a - start : b - start] for a, b in ranges]
@@ -215,7 +232,8 @@ def multipart(answer: Answer, ranges: Ranges) -> list[bytes]:
         return [_whole(answer.body, ranges[0])]
     if not kind.startswith("multipart/byteranges"):
         raise ServiceAnswerError(f"one range came back where {len(ranges)} were asked for")
-    found, place = [], 0
+    found: list[bytes] = []
+    place = 0
     for wanted in ranges:
         end = answer.body.find(b"\r\n\r\n", place)
         if end < 0:

@@ -124,12 +124,12 @@ class Sia2Service(DownloadService):
 
     def _soda(self, url: str, identifier: str) -> str:
         """Return the SODA address of an image, its ID filled in; asked once per image."""
-        known = self.answers.recall(url)
-        if known is None:
+
+        def read(url: str) -> Answer:
             body = self.transport.get(url, judge=whole_votable).body
-            known = Answer((Candidate("", _soda_of(body, url, identifier)),), sha256=digest(body))
-            self.answers.keep(url, known)
-        return known.given(url)[0].image
+            return Answer((Candidate("", _soda_of(body, url, identifier)),), sha256=digest(body))
+
+        return self.answers.once(url, read).given(url)[0].image
 
 
 def _soda_of(body: bytes, url: str, identifier: str) -> str:

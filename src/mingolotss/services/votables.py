@@ -19,7 +19,7 @@ from xml.parsers.expat import ExpatError
 
 from astropy.io import votable
 from astropy.io.votable.exceptions import VOTableSpecError
-from pyvo.dal.exceptions import DALServiceError, DALQueryError
+from pyvo.dal.exceptions import DALQueryError, DALServiceError
 
 from mingolotss.errors import ServiceAnswerError, TruncatedFileError
 from mingolotss.transport.judges import excerpt
@@ -30,7 +30,7 @@ _LIMIT = 20 << 20
 
 
 def whole_votable(body: bytes) -> bytes:
-    """Judge a body: is it a VOTable to its last tag? (A judge for the transport.)
+    """Judge a body: a VOTable to its last tag (a judge for the transport).
 
     Raises
     ------

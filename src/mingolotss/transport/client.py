@@ -212,9 +212,7 @@ class Transport:
                 )
             return self._hosts[name]
 
-    def away(
-        self, url: str, found: str, asked_s: float | None = None
-    ) -> ServiceUnavailableError:
+    def away(self, url: str, found: str, asked_s: float | None = None) -> ServiceUnavailableError:
         """Pause an address's host, and return the error that says so: to be raised.
 
         Parameters
@@ -325,7 +323,8 @@ def user_agent() -> str:
         version = metadata.version("mingolotss")
     except metadata.PackageNotFoundError:
         version = "0"
-    return f"mingolotss/{version} (+radio galaxy datasets; python-urllib3/{urllib3.__version__})"
+    library = f"python-urllib3/{metadata.version('urllib3')}"
+    return f"mingolotss/{version} (+radio galaxy datasets; {library})"
 
 
 def _judged(

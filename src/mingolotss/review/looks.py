@@ -1,0 +1,127 @@
+"""What is shown of one candidate: its pictures, what is drawn over them, its pixels."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mingolotss.errors import ImageError, ServiceError
+from mingolotss.model import Candidate, Cutout
+from mingolotss.report import panels
+from mingolotss.report.contents import Offer
+from mingolotss.report.stamps import coloured
+from mingolotss.review.state import View
+from mingolotss.selection import places
+from mingolotss.stamps import noise_of, preview
+from mingolotss.writers.png import encode_png
+
+__all__ = ["Look", "Looks"]
+
+_WIDEST = 1200  # pixels of a picture on a side
+
+
+@dataclass(frozen=True)
+class Look:
+    """One candidate as the page shows it.
+
+    Attributes
+    ----------
+    offer : Offer
+    missing : str
+        Why there are no pixels, "" if there are.
+    overlay : Overlay or None
+    scales : dict
+        For each picture, the brightness at the ends of its colours, Jy/beam.
+    grid : str
+        JSON of the sky over the picture, for the pointer.
+    header : str
+    """
+
+    offer: Offer
+    missing: str = ""
+    overlay: panels.Overlay | None = None
+    scales: dict[str, tuple[float, float]] | None = None
+    grid: str = ""
+    header: str = ""
+    has_rms: bool = False
+
+
+class Looks:
+    """Makes what is shown of candidates from their cutouts."""
+
+    def look(self, view: View, row: int, offer: Offer) -> Look:
+        """Return one candidate, or why it cannot be shown."""
+        contents, source = view.contents, view.contents.source(row)
+        try:
+            cutout = view.cutouts.get(source, offer.candidate)
+            drawn = panels.overlay(cutout, source, contents.recipe)
+        except (ImageError, ServiceError) as error:
+            return Look(offer, missing=str(error))
+        noise = panels.noise_level(cutout, contents.recipe)
+        scales = {kind: panels.stretch(cutout.image, kind, noise)[1:] for kind in panels.STRETCHES}
+        rms = noise_of(cutout, contents.recipe)
+        seen = rms[np.isfinite(rms)]
+        scales["rms"] = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+        grid = json.dumps(panels.sky_grid(cutout))
+        has_rms = cutout.rms is not None
+        return Look(offer, "", drawn, scales, grid, cutout.wcs.header, has_rms)
+
+    def picture(self, view: View, row: int, candidate: Candidate, kind: str) -> bytes | None:
+        """Return one picture of a candidate, or its pixels; None for a kind that is not known."""
+        made: dict[str, Callable[[Cutout], bytes]] = {
+            "rms.png": lambda cutout: _rms(cutout, view),
+            "stamp.png": lambda cutout: _stamp(cutout, view, row),
+            "pixels": _pixels,
+        }
+        stretches = {f"{name}.png": name for name in panels.STRETCHES}
+        if kind not in made and kind not in stretches:
+            return None
+        cutout = view.cutouts.get(view.contents.source(row), candidate)
+        return made[kind](cutout) if kind in made else _image(cutout, view, stretches[kind])
+
+
+def _image(cutout: Cutout, view: View, kind: str) -> bytes:
+    noise = panels.noise_level(cutout, view.contents.recipe)
+    shown = panels.stretch(cutout.image[:: _step(cutout), :: _step(cutout)], kind, noise)[0]
+    return panels.colour_png(shown)
+
+
+def _rms(cutout: Cutout, view: View) -> bytes:
+    rms = noise_of(cutout, view.contents.recipe)
+    data = np.broadcast_to(rms, cutout.image.shape)[:: _step(cutout), :: _step(cutout)]
+    seen = np.isfinite(data)
+    low, high = (float(data[seen].min()), float(data[seen].max())) if seen.any() else (0.0, 0.0)
+    span = high - low or 1.0
+    level = np.where(seen, 1 + np.nan_to_num((data - low) / span) * 254, 0)
+    return panels.colour_png(level.astype(np.uint8), "viridis")
+
+
+def _stamp(cutout: Cutout, view: View, row: int) -> bytes:
+    source, recipe = view.contents.source(row), view.contents.recipe
+    place = places([cutout], np.array([source.ra]), np.array([source.dec]))[0]
+    pixels = preview(cutout, place, recipe)
+    if pixels.dtype != np.uint8:
+        top = float(pixels.max()) or 1.0
+        pixels = (np.clip(np.nan_to_num(pixels) / top, 0, 1) * 255).astype(np.uint8)
+    return coloured(encode_png(pixels))
+
+
+def _pixels(cutout: Cutout) -> bytes:
+    """Return nx, ny, whether there is an rms map; then image and rms map, float32, row 0 first."""
+    ny, nx = cutout.image.shape
+    parts = [struct.pack("<III", nx, ny, cutout.rms is not None)]
+    parts += [
+        np.ascontiguousarray(plane, "<f4").tobytes()
+        for plane in (cutout.image, cutout.rms)
+        if plane is not None
+    ]
+    return b"".join(parts)
+
+
+def _step(cutout: Cutout) -> int:
+    return max(1, math.ceil(int(max(cutout.image.shape)) / _WIDEST))
