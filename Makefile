@@ -28,6 +28,15 @@ $(VENV)/readers.ok: $(VENV)/test.ok
 	$(PIP) -e . --group readers
 	@touch $@
 
+# The figures of docs/performance.md. Cutana gets an environment of its own, since it pins versions.
+bench: $(VENV)/test.ok $(VENV)/cutana.ok
+	CUTANA_PYTHON=$(VENV)/cutana/bin/python PYTHONPATH=benchmarks $(RUN)/python benchmarks/bench.py $(BENCH)
+
+$(VENV)/cutana.ok: | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/cutana
+	$(VENV)/cutana/bin/python -m pip install -q --disable-pip-version-check cutana==0.4.0
+	@touch $@
+
 test-slow: $(VENV)/test.ok
 	$(RUN)/python -m pytest -m "slow and not archive and not web and not readers"
 
