@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from mingolotss.errors import DecisionError
-from mingolotss.files import atomic_path
+from mingolotss.files import atomic_path, is_local
 
 __all__ = [
     "COLUMNS",
@@ -143,7 +143,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(os.path.realpath(path))
+        self.path = Path(os.path.realpath(path)) if is_local(path) else path
 
     def rows(self) -> list[Decision]:
         """Return every row."""
