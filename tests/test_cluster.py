@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from mingolotss.errors import InputError
 from mingolotss.files import locate
 from mingolotss.manifest import read_manifest
 from mingolotss.partition import process
+from mingolotss.recipe import load_recipe
 from mingolotss.verify import verify
 from skies import random_sky
 
@@ -118,15 +120,19 @@ def test_no_scheduler_there():
 
 
 @pytest.fixture(scope="module")
-def bucket():
+def bucket(tmp_path_factory):
     """A bucket on a real S3 server; workers find it by the environment, as on a cluster."""
     pytest.importorskip("s3fs", reason="needs pip install 'mingolotss[dask]'")
     pytest.importorskip("moto", reason="needs the S3 server of moto")
-    server = subprocess.Popen(
-        [sys.executable, "-c", "from moto.server import main; main(['-p', '0'])"],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    url = next(line.split(" on ")[1].strip() for line in server.stderr if "Running on" in line)
+    log = tmp_path_factory.mktemp("s3") / "log"  # a pipe that nobody empties would stop the server
+    with log.open("w") as stream:
+        server = subprocess.Popen(
+            [sys.executable, "-c", "from moto.server import main; main(['-p', '0'])"], stderr=stream
+        )
+    while "Running on" not in log.read_text():
+        assert server.poll() is None, log.read_text()
+        time.sleep(0.05)
+    url = next(s.split(" on ")[1] for s in log.read_text().splitlines() if "Running on" in s)
     settings = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
                 "AWS_DEFAULT_REGION": "us-east-1"}  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
@@ -142,8 +148,6 @@ def bucket():
 
 def remote(out) -> dict[str, str]:
     """Return the checksum of every object of a build in a bucket."""
-    import hashlib
-
     root, fs = str(out).removeprefix("s3://"), out.fs
     return {
         path.removeprefix(root).lstrip("/"): hashlib.sha256(fs.cat_file(path)).hexdigest()
@@ -151,32 +155,41 @@ def remote(out) -> dict[str, str]:
     }
 
 
-def test_a_build_in_an_object_store(sky, built, bucket):
+SCALABLE = load_recipe("mingolotss").changed({"formats": ["csv", "batches", "parquet"]})
+
+
+def store(sky, out, **options):
+    """Build what scales: without a file for every source."""
+    service = f"folder:{sky.folder}"
+    return build(SCALABLE, catalogue=sky.catalogue, service=service, out=out, **options)
+
+
+@pytest.fixture(scope="module")
+def stored(sky, tmp_path_factory):
+    """The same on this machine's disk."""
+    return store(sky, tmp_path_factory.mktemp("stored") / "out")
+
+
+def test_a_build_in_an_object_store(sky, stored, bucket):
     """Written straight to S3: the same objects as files here; what is there is left alone."""
     out = locate(f"{bucket}/plain")
-    made = make(sky, f"{bucket}/plain")
-    assert remote(out) == contents(built.out)
-    assert made.written == built.written
+    store(sky, f"{bucket}/plain", limit=20)
+    with pytest.raises(InputError, match="it holds a build with"):
+        store(sky, f"{bucket}/plain")
+    made = store(sky, f"{bucket}/plain", fresh=True)
+    assert remote(out) == contents(stored.out)
+    assert made.written == stored.written
     before = {path: out.fs.info(path)["LastModified"] for path in out.fs.find(str(out))}
-    assert make(sky, f"{bucket}/plain").written == built.written
+    assert store(sky, f"{bucket}/plain").written == stored.written
     assert {path: out.fs.info(path)["LastModified"] for path in before} == before
-    assert len(read_manifest(out)) == built.sources
+    assert len(read_manifest(out)) == stored.sources
 
 
-def test_workers_write_to_an_object_store(sky, built, bucket):
+def test_workers_write_to_an_object_store(sky, stored, bucket):
     """Two workers started with the bucket's settings write their parts there themselves."""
     with cluster("local", workers=2) as mapper:
-        make(sky, f"{bucket}/two", mapper=mapper)
-    assert remote(locate(f"{bucket}/two")) == contents(built.out)
-
-
-def test_fresh_clears_the_object_store(sky, built, bucket):
-    """`fresh` removes what an earlier build left there."""
-    make(sky, f"{bucket}/again", limit=20)
-    with pytest.raises(InputError, match="it holds a build with"):
-        make(sky, f"{bucket}/again")
-    make(sky, f"{bucket}/again", fresh=True)
-    assert remote(locate(f"{bucket}/again")) == contents(built.out)
+        store(sky, f"{bucket}/two", mapper=mapper)
+    assert remote(locate(f"{bucket}/two")) == contents(stored.out)
 
 
 def test_the_local_build_verifies(built):
