@@ -87,6 +87,7 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
+        bound.listen()  # before the address is shown: a visitor waits and is not refused
     except (OSError, OverflowError) as error:
         bound.close()
         raise InputError(
