@@ -20,8 +20,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mingolotss.manifest import CANDIDATES, MANIFEST, stamp_schema, write_table
-from mingolotss.partition import part_name
+from mingolotss.files import write_bytes
+from mingolotss.manifest import CANDIDATES, MANIFEST, parquet_bytes, stamp_schema, write_table
+from mingolotss.partition import STAMPS_AT_ONCE, part_name
 from mingolotss.recipe import load_recipe
 from mingolotss.settings import Settings, write_settings
 from mingolotss.writers.png import encode_png
@@ -94,9 +95,9 @@ def make(folder: Path, n: int) -> None:
         schema = stamp_schema("uint8")
         first = pa.array(images, schema[0].type)
         columns = [first, *(column.combine_chunks() for column in some.columns)]
-        write_table(
-            folder / "stamps" / part_name(part), pa.Table.from_arrays(columns, schema=schema)
-        )
+        table = pa.Table.from_arrays(columns, schema=schema)
+        data = parquet_bytes(table, row_group_size=STAMPS_AT_ONCE)
+        write_bytes(folder / "stamps" / part_name(part), data)
 
 
 def memory_mb(process: int) -> float:
