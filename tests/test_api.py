@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from test_layers import modules
 
 import mingolotss
+from test_layers import modules
 
 HEAVY = {
     "torch", "keras", "matplotlib", "dask", "distributed", "astropy", "pyarrow", "pydantic",

@@ -13,11 +13,11 @@ ROWS = (
     # 0 words
     """errors registry model""",
     # 1 maths
-    """sky wcs pixels noise overlap""",
+    """sky healpix wcs pixels noise overlap""",
     # 2 outside world
     """files labels libraries pngs fitsfile catalogue
     transport.patience transport.hosts transport.judges transport.redirects transport.client
-    transport services services.base services.answers services.votables services.products
+    transport offers services services.base services.answers services.votables services.products
     services.browser services.remote services.mosaicfile services.mosaics services.folder
     services.simulated services.archived services.fetched services.downloads services.sia
     services.sia2 services.ranges services.urls services.form""",
@@ -35,9 +35,10 @@ ROWS = (
     """simulate.model simulate.layout simulate.crowd simulate.edges simulate.population
     simulate.spines simulate.texture simulate.place simulate.shapes simulate.classes simulate.draw
     simulate.noise simulate.mosaic simulate.tables simulate.write simulate
-    mappers partition facts croissant card pack build status exported verify compare export
+    mappers task measure stamps ledger partition facts croissant card pack build cluster
+    status exported verify compare export
     report report.montage report.stamps report.contents report.panels report.cutouts
-    report.figures report.page demo""",
+    report.words report.figures report.page demo""",
     # 7 doors
     """testing review review.guard review.selection review.state review.looks review.pages
     review.app review.server cli""",

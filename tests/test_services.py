@@ -286,7 +286,7 @@ def test_one_bad_image_leaves_the_others(tmp_path):
 def test_mosaics_say_what_is_wrong(tmp_path):
     """No mosaics, and a place that no mosaic holds."""
     where = SkyCoord(10, 10, unit="deg")
-    with pytest.raises(InputError, match="no FIELD-mosaic.fits"):
+    with pytest.raises(InputError, match=r"no FIELD-mosaic\.fits"):
         open_service(f"mosaics:{tmp_path}").search(where, 0.1 * u.deg)
     images = write_images(tmp_path / "images")
     assert list(open_service(as_mosaics(tmp_path, images)).search(where, 0.1 * u.deg)) == []
