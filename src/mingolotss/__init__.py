@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mingolotss.build import build, plan, run
+    from mingolotss.build import build, fetch, plan, run
     from mingolotss.catalogue import read_catalogue
     from mingolotss.compare import compare
     from mingolotss.demo import demo
@@ -38,6 +38,7 @@ _HOMES = {
     "compare": "compare",
     "demo": "demo",
     "export": "export",
+    "fetch": "build",
     "load": "readers.arrays",
     "load_recipe": "recipe",
     "open_service": "services.base",
@@ -56,6 +57,7 @@ __all__ = [
     "compare",
     "demo",
     "export",
+    "fetch",
     "load",
     "load_recipe",
     "open_service",

@@ -12,24 +12,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from mingolotss.wcs import SkyWCS
 
 __all__ = [
     "Candidate",
     "Cutout",
     "FloatImage",
+    "Floats",
     "Record",
     "Rejection",
+    "Sky",
     "Source",
     "Stamp",
 ]
 
+Floats = npt.NDArray[np.float64]
 FloatImage = npt.NDArray[np.floating[Any]]
 
 
@@ -81,6 +81,26 @@ class Candidate:
     source: str = ""
 
 
+class Sky(Protocol):
+    """An image's place on the sky, as `mingolotss.wcs.SkyWCS` is one."""
+
+    pixel_scale_arcsec: float
+
+    @property
+    def header(self) -> str:
+        """Return the header's cards, one a line."""
+
+    @property
+    def beam(self) -> tuple[float, float, float] | None:
+        """Return major and minor axis (FWHM, arcsec) and position angle (deg), None if unsaid."""
+
+    def to_pixel(self, ra: npt.ArrayLike, dec: npt.ArrayLike) -> tuple[Floats, Floats]:
+        """Return x and y, pixels from 0, of ICRS places in deg; NaN where there is no pixel."""
+
+    def to_sky(self, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:
+        """Return ICRS ra and dec, deg, of pixel positions from 0; NaN off the projection."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cutout:
     """Pixels around a source, on the image's own grid.
@@ -91,7 +111,7 @@ class Cutout:
         NaN marks a pixel that was never observed. May be a view into a mosaic, any byte order.
     rms : float array, shape (ny, nx), Jy/beam, or None
         Local noise; None where the service has no rms map.
-    wcs : SkyWCS
+    wcs : Sky
         Of the image that the cutout comes from.
     origin : tuple of int
         (x, y) of the cutout's first pixel in that image.
@@ -106,7 +126,7 @@ class Cutout:
 
     image: FloatImage
     rms: FloatImage | None
-    wcs: SkyWCS
+    wcs: Sky
     origin: tuple[int, int] = (0, 0)
     sha256: str = ""
     rms_sha256: str = ""

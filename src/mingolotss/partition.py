@@ -27,8 +27,11 @@ from mingolotss.stamps import make_stamps
 from mingolotss.task import AGAIN, Offer, Summary, Task, Work, part_name
 from mingolotss.writers.png import write_pngs
 
-__all__ = ["CHUNK", "LEDGER", "Summary", "Task", "finished", "part_name", "process"]
+__all__ = [
+    "CHUNK", "LEDGER", "STAMPS_AT_ONCE", "Summary", "Task", "finished", "part_name", "process",
+]  # fmt: skip
 
+STAMPS_AT_ONCE = 256  # in a row group: any stamp is shown after reading 1 MB, not the part's 12
 CHUNK = 32  # sources at once: 32 x 1.5 cutouts of 240 x 240, image and rms, is 22 MB
 
 
@@ -86,7 +89,8 @@ def _write(task: Task, works: Sequence[Work]) -> Summary:
     images = [work.made["image"] for work in works if not work.reason]
     if "png" in recipe.formats:
         write_pngs(task.out / "png", names, images)
-    stamps = parquet_bytes(_stamps(recipe.stamp.kind, images, written))
+    table = _stamps(recipe.stamp.kind, images, written)
+    stamps = parquet_bytes(table, row_group_size=STAMPS_AT_ONCE)
     write_bytes(task.out / "stamps" / name, stamps)
     again = any(offer.again for work in works for offer in work.offers)
     notes = {

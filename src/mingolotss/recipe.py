@@ -31,7 +31,23 @@ from mingolotss.labels import ClassRule, ColumnRules, FlagRules
 from mingolotss.registry import nearest
 from mingolotss.stamp import check_step
 
-__all__ = ["FORMATS", "Recipe", "load_recipe", "recipe_names"]
+__all__ = [
+    "FORMATS",
+    "BatchSettings",
+    "CatalogueSettings",
+    "ChooseSettings",
+    "ClassSettings",
+    "ImageSettings",
+    "LabelSettings",
+    "NoiseSettings",
+    "RecentreSettings",
+    "Recipe",
+    "StampSettings",
+    "StepSettings",
+    "load_recipe",
+    "parse_recipe",
+    "recipe_names",
+]
 
 Format = Literal["png", "csv", "batches", "parquet"]
 _TAKEN = {

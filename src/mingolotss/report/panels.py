@@ -25,7 +25,16 @@ from mingolotss.selection import Place, places
 from mingolotss.sky import unit_vectors
 from mingolotss.stamps import noise_of, stamp_box
 
-__all__ = ["STRETCHES", "Overlay", "colour_png", "colour_webp", "overlay", "sky_grid", "stretch"]
+__all__ = [
+    "STRETCHES",
+    "Overlay",
+    "colour_png",
+    "colour_webp",
+    "noise_level",
+    "overlay",
+    "sky_grid",
+    "stretch",
+]
 
 STRETCHES = ("linear", "asinh", "log")
 _GAP = 0  # the colour index of a pixel that was never observed: transparent

@@ -9,8 +9,9 @@ from __future__ import annotations
 import struct
 import threading
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from mingolotss.writers.png import encode_png
 
 __all__ = ["Stamps", "coloured"]
 
-_KEPT = 12  # row groups; of 4096 stamps at 3 kB that is 150 MB at the very most
+_KEPT = 16 * 2**20  # bytes of row groups, which are about 1 MB each
 
 
 class Stamps:
@@ -57,7 +58,7 @@ class Stamps:
                 self._place[found[inside], 1] = group
                 self._place[found[inside], 2] = np.flatnonzero(inside)
         self._lock = threading.Lock()
-        self._group = lru_cache(_KEPT)(self._read)
+        self._groups: OrderedDict[tuple[int, int], Any] = OrderedDict()
 
     def order(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return rows in the order that the parts hold them, in which pages are read fastest."""
@@ -84,6 +85,15 @@ class Stamps:
         wanted = np.array([row for row in rows if self._place[row, 0] >= 0], np.int64)
         for row in self.order(wanted).tolist():
             yield row, self.png(row)
+
+    def _group(self, part: int, group: int) -> Any:
+        """Return the images of a row group; those asked for last are kept."""
+        if (part, group) not in self._groups:
+            self._groups[part, group] = self._read(part, group)
+        self._groups.move_to_end((part, group))
+        while len(self._groups) > 1 and sum(c.nbytes for c in self._groups.values()) > _KEPT:
+            self._groups.popitem(last=False)
+        return self._groups[part, group]
 
     def _read(self, part: int, group: int) -> Any:
         path = self.parts[part]

@@ -57,6 +57,8 @@ class Pages:
         )
         self._environment.filters["num"] = number
         self._environment.filters["breakable"] = breakable
+        for name in self._environment.list_templates(extensions=["html"]):
+            self._environment.get_template(name)  # compiled now, not while somebody waits
         self._environment.globals["sexagesimal"] = sexagesimal
 
     def render(

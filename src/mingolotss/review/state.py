@@ -129,7 +129,9 @@ class State:
         self._lock = threading.RLock()
         self._build: tuple[str, Contents, Stamps, Cutouts] | None = None
         self._view: tuple[str, View] | None = None
-        self.view()
+        view = self.view()
+        view.rows(Filter())  # flags, neighbours and candidates are found now, not by a visitor
+        view.contents.offers(0)
 
     def view(self) -> View:
         """Return what is on disk now."""

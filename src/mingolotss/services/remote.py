@@ -21,7 +21,7 @@ from mingolotss.files import write_bytes
 from mingolotss.fitsfile import BLOCK, FitsImage, PlainLayout, plain_layout
 from mingolotss.transport import Answer, Transport
 
-__all__ = ["RemoteMosaic", "RemoteMosaics", "byte_ranges", "multipart"]
+__all__ = ["Manner", "Ranges", "RemoteMosaic", "RemoteMosaics", "byte_ranges", "multipart"]
 
 _HEADS = (16 * BLOCK, 256 * BLOCK)
 _MOST_RANGES = 180  # in one request: Apache serves the whole file beyond 200

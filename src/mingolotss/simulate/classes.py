@@ -16,7 +16,19 @@ from mingolotss.simulate.shapes import Cloud, Shape, blob, join, lobe, tube
 from mingolotss.simulate.spines import POINTS, Spine, opening_angle, straight, swept
 from mingolotss.simulate.texture import clumps
 
-__all__ = ["SHAPES", "draw_shape"]
+__all__ = [
+    "SHAPES",
+    "double_double",
+    "draw_shape",
+    "fri",
+    "fri_small",
+    "frii",
+    "frii_small",
+    "indeterminate",
+    "nat",
+    "small",
+    "wat",
+]
 
 _S = np.linspace(0, 1, POINTS)
 

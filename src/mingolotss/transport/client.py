@@ -24,7 +24,7 @@ from mingolotss.transport.judges import excerpt
 from mingolotss.transport.patience import Limits, Patience, retry_after
 from mingolotss.transport.redirects import check_scheme, next_address
 
-__all__ = ["Answer", "HostAwayError", "Judge", "Kept", "Transport", "TryLaterError"]
+__all__ = ["Answer", "HostAwayError", "Judge", "Kept", "Transport", "TryLaterError", "user_agent"]
 
 Judge = Callable[[bytes], bytes]
 _Out = TypeVar("_Out")

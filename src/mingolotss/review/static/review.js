@@ -3,6 +3,20 @@
 (() => {
   const typing = (node) => node && node.matches("input:not([type=radio]), textarea, select");
 
+  // While a page is on its way, steps are kept for it; a decision is never made on a page unseen.
+  let away = false, steps = [];
+  const press = (key) => {
+    const target = [...document.querySelectorAll("[data-key]")].find((node) => node.dataset.key === key);
+    if (!target || target.disabled) return false;
+    if (typing(target)) { target.focus(); if (target.select) target.select(); } else target.click();
+    return true;
+  };
+  const arrived = () => { away = false; if (steps.length) press(steps.shift()); };
+  document.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.boosted) away = true; });
+  for (const name of ["htmx:sendError", "htmx:timeout", "htmx:sendAbort"]) {
+    document.addEventListener(name, () => { away = false; steps = []; });
+  }
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const here = document.activeElement;
@@ -12,10 +26,10 @@
       if (leave) { event.preventDefault(); here.blur(); }
       return;
     }
-    const target = [...document.querySelectorAll("[data-key]")].find((node) => node.dataset.key === event.key);
-    if (!target || target.disabled) return;
-    event.preventDefault();
-    if (typing(target)) { target.focus(); if (target.select) target.select(); } else target.click();
+    const step = event.key === "j" || event.key === "k";
+    if (event.repeat && !step) { event.preventDefault(); return; }
+    if (away) { if (step && steps.length < 20) steps.push(event.key); event.preventDefault(); return; }
+    if (press(event.key)) event.preventDefault();
   });
 
   document.addEventListener("click", (event) => {
@@ -112,7 +126,9 @@
 
   // After htmx has put a new page in: begin at its top, where a screen reader begins too.
   document.addEventListener("htmx:afterSettle", (event) => {
-    if (event.detail.target === document.body) document.getElementById("main").focus({ preventScroll: true });
+    if (event.detail.target !== document.body) return;
+    document.getElementById("main").focus({ preventScroll: true });
+    arrived();
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") document.getElementById("found").replaceChildren();

@@ -1,0 +1,96 @@
+"""What the package says is public is there, and importing it costs nothing."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+import mingolotss
+from test_layers import modules
+
+HEAVY = {
+    "torch", "keras", "matplotlib", "dask", "distributed", "astropy", "pyarrow", "pydantic",
+    "selenium", "starlette",
+}  # fmt: skip
+
+REGISTERS = {"step", "app.command", "app.callback"}
+
+
+def public(tree):
+    """Return the public functions and classes that a module defines itself.
+
+    What a decorator with arguments registers (a step, a command) goes by that name instead.
+    """
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            registers = [
+                one
+                for one in node.decorator_list
+                if isinstance(one, ast.Call) and ast.unparse(one.func) in REGISTERS
+            ]
+            if not registers:
+                found.add(node.name)
+    return {name for name in found if not name.startswith("_")}
+
+
+def listed(tree):
+    """Return ``__all__`` as written, None if there is none."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            return ast.literal_eval(node.value)
+    return None
+
+
+@pytest.mark.parametrize("module", sorted(set(modules()) - {""}))
+def test_all_is_complete(module):
+    """Every public function and class of a module is in its ``__all__``, once, and exists."""
+    tree = ast.parse(modules()[module].read_text())
+    names = listed(tree)
+    if names is None:
+        assert not public(tree), "public names and no __all__"
+        return
+    assert sorted(names) == sorted(set(names))
+    assert public(tree) <= set(names)
+    bound = public(tree) | {"__version__"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            bound |= {alias.asname or alias.name for alias in node.names}
+    assert set(names) <= bound
+
+
+def test_the_package_gives_what_it_lists():
+    """Each of the dozen names of the package is there, and nothing else is promised."""
+    for name in mingolotss.__all__:
+        assert getattr(mingolotss, name) is not None
+        assert name in dir(mingolotss)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = mingolotss.nothing
+
+
+@pytest.mark.parametrize(
+    ("what", "allowed"),
+    [
+        ("import mingolotss", set()),
+        ("import mingolotss.errors, mingolotss.registry, mingolotss.decisions", set()),
+        (
+            "import sys, contextlib; sys.argv = ['mingolotss', '--help']\n"
+            "from mingolotss.cli import main\n"
+            "with contextlib.suppress(SystemExit): main()",
+            set(),
+        ),
+    ],
+    ids=["import", "words", "help"],
+)
+def test_importing_and_asking_for_help_bring_nothing_heavy(what, allowed):
+    """Neither needs torch, keras, matplotlib, dask, astropy, pyarrow or pydantic."""
+    code = f"{what}\nimport sys\nprint('LOADED', *sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1].split()[1:] == sorted(allowed)

@@ -1,0 +1,305 @@
+"""Every image service keeps the same promises, a user's own too; and how services are opened."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import uuid
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+
+from mingolotss.catalogue import Catalogue
+from mingolotss.errors import ImageError, InputError, RecipeError
+from mingolotss.model import Cutout
+from mingolotss.services import SERVICES
+from mingolotss.services.base import Naming, open_service, search_all
+from mingolotss.services.base import cutouts as ask_all
+from mingolotss.services.folder import FolderService, read_cutout, split_name
+from mingolotss.testing import Image, check_service
+from mingolotss.wcs import SkyWCS, simple_header
+
+SHAPES = {"P1": (90, 120), "P205+55": (130, 80), "P3": (100, 100)}
+CENTRES = {"P1": (180.0, 50.0), "P205+55": (180.03, 50.01), "P3": (0.001, -30.0)}
+
+
+def write_images(folder: Path, dtype: str = "f4") -> list[Image]:
+    """Write three images with rms maps, two of which overlap and one of which is at RA 0."""
+    rng = np.random.default_rng(5)
+    folder.mkdir(parents=True, exist_ok=True)
+    images = []
+    for field, shape in SHAPES.items():
+        cards = simple_header(*CENTRES[field], shape=shape, scale_arcsec=1.5)
+        header = fits.Header.fromstring(cards.decode())
+        data = rng.normal(0, 1e-4, shape).astype(dtype)
+        data[:10, :10] = np.nan
+        paths = [folder / f"{field}-image.fits", folder / f"{field}-rms.fits"]
+        for path, pixels in zip(paths, (data, np.abs(data) + 1e-5), strict=True):
+            fits.PrimaryHDU(pixels.astype(dtype), header).writeto(path)
+        images.append(Image(field, *paths))
+    return images
+
+
+class OwnService:
+    """The least that a service can be: search and cutout, by astropy alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def open(cls, argument, **_):
+        return cls(Path(argument))
+
+    def search(self, position, size):
+        from mingolotss.model import Candidate
+
+        found = []
+        for path in sorted(self.folder.glob("*-image.fits")):
+            header = fits.getheader(path)
+            x, y = SkyWCS.from_header(header.tostring().encode()).to_pixel(
+                position.ra.deg, position.dec.deg
+            )
+            if -0.5 <= x < header["NAXIS1"] - 0.5 and -0.5 <= y < header["NAXIS2"] - 0.5:
+                field = path.name.removesuffix("-image.fits")
+                found.append(Candidate(field, str(path), str(path).replace("-image", "-rms")))
+        return found[::-1]
+
+    def cutout(self, candidate, position, size):
+        return read_cutout(candidate)
+
+
+def as_folder(tmp, images):
+    for image in images:
+        for path, end in ((image.path, "mosaic"), (image.rms, "mosaic-rms")):
+            shutil.copy(path, tmp / f"ILTJ_{image.field.replace('+', '_')}-{end}.fits")
+    return f"folder:{tmp}"
+
+
+def as_mosaics(tmp, images):
+    for image in images:
+        shutil.copy(image.path, tmp / f"{image.field}-mosaic.fits")
+        shutil.copy(image.rms, tmp / f"{image.field}-mosaic-rms.fits")
+    return f"mosaics:{tmp}"
+
+
+def as_dr2(tmp, images):
+    for image in images:
+        (tmp / image.field).mkdir()
+        shutil.copy(image.path, tmp / image.field / "mosaic-blanked.fits")
+        shutil.copy(image.rms, tmp / image.field / "mosaic.rms.fits")
+    return f"mosaics:{tmp}"
+
+
+def as_packed(tmp, images):
+    for image in images:
+        for path, end in ((image.path, "mosaic"), (image.rms, "mosaic-rms")):
+            with fits.open(path) as hdus:
+                packed = fits.CompImageHDU(
+                    hdus[0].data, hdus[0].header, compression_type="GZIP_1", quantize_level=0,
+                    tile_shape=(32, 32),
+                )  # fmt: skip
+                packed.writeto(tmp / f"{image.field}-{end}.fits.fz")
+    return f"mosaics:{tmp}"
+
+
+def as_memory(tmp, images):
+    root = f"memory://{uuid.uuid4().hex}"
+    system = fsspec.filesystem("memory")
+    for image in images:
+        for path, end in ((image.path, "mosaic"), (image.rms, "mosaic-rms")):
+            system.pipe(f"{root}/{image.field}-{end}.fits", path.read_bytes())
+    return f"mosaics:{root}"
+
+
+def as_simulated(tmp, images):
+    return as_mosaics(tmp, images).replace("mosaics:", "simulated:")
+
+
+def as_own(tmp, images):
+    SERVICES.add("test-own", OwnService, "a user's own")
+    return f"test-own:{images[0].path.parent}"
+
+
+MAKERS = {
+    "folder": as_folder, "mosaics": as_mosaics, "DR2's layout": as_dr2, "fpack'd": as_packed,
+    "fsspec": as_memory, "simulated": as_simulated, "a user's own": as_own,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_a_service_keeps_its_promises(tmp_path, kind, dtype):
+    """Fields by place, pixels, rms map and WCS are those of the files, by astropy."""
+    images = write_images(tmp_path / "images", dtype)
+    (tmp_path / "served").mkdir()
+    service = open_service(MAKERS[kind](tmp_path / "served", images))
+    whole = kind in ("folder", "a user's own")
+    check_service(service, images, np.random.default_rng(7), places=24, whole=whole)
+
+
+def test_the_suite_finds_broken_promises(tmp_path):
+    """A service that shifts, misses, invents or loses its rms map does not pass."""
+    images = write_images(tmp_path)
+
+    class Shifted(OwnService):
+        def cutout(self, candidate, position, size):
+            good = read_cutout(candidate)
+            return Cutout(good.image, good.rms, good.wcs, (1, 0))
+
+    class Missing(OwnService):
+        def search(self, position, size):
+            return super().search(position, size)[1:]
+
+    class NoRms(OwnService):
+        def cutout(self, candidate, position, size):
+            good = read_cutout(candidate)
+            return Cutout(good.image, None, good.wcs)
+
+    globals().update(Shifted=Shifted, Missing=Missing, NoRms=NoRms)  # so that they pickle
+    for kind, words in ((Shifted, "pixels"), (Missing, "the fields"), (NoRms, "rms map")):
+        kind.__qualname__ = kind.__name__
+        with pytest.raises(AssertionError, match=words):
+            check_service(kind(tmp_path), images, np.random.default_rng(1), whole=True)
+
+
+def test_services_are_opened_by_name_folder_or_not_at_all(tmp_path):
+    """A folder is a service; a wrong name, a bare address and a missing folder are one line."""
+    write_images(tmp_path)
+    assert isinstance(open_service(str(tmp_path)), FolderService)
+    for address, words in (
+        ("flder:x", "did you mean 'folder'"), ("./nothing-here", "no such folder"),
+        ("folder:", "give the folder"), ("mosaics:", "give the folder"),
+        ("s3://bucket/x", "mosaics:s3://bucket/x"), (f"folder:{tmp_path}/no", "no such folder"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=words) as caught:
+            open_service(address)
+        assert "\n" not in str(caught.value)
+
+
+NAMES = ["A", "A_1", "A_1_P1", "B+5", "B-5", "B"]
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("A_P1-mosaic.fits", ("A", "P1")),
+        ("A_1_P1-mosaic.fits", ("A_1", "P1")),
+        ("A_1_P1_P2-mosaic.fits", ("A_1_P1", "P2")),
+        ("A_1_P164_55-mosaic.fits", ("A_1", "P164+55")),
+        ("A_P164+55-mosaic.fits", ("A", "P164+55")),
+        ("B+5_P1-mosaic.fits.gz", ("B+5", "P1")),
+        ("B-5_P1-mosaic.fits.fz", ("B-5", "P1")),
+        ("C_P1-mosaic.fits", None),
+        ("A_P1-mosaic-rms.fits", None),
+        ("AP1-mosaic.fits", None),
+    ],
+)
+def test_a_file_belongs_to_the_longest_name_that_fits(file, expected):
+    """Names that begin with each other, and ``_`` in names and fields, are told apart."""
+    assert split_name(file, "_", "-mosaic.fits", NAMES) == expected
+
+
+def test_a_folder_offers_each_field_once_with_its_own_rms(tmp_path):
+    """Rms maps go with the whole field name; other products and doubles are left out."""
+    for name in (
+        "A_P1-mosaic.fits", "A_P1-mosaic.fits.gz", "A_P11-mosaic.fits", "A_P11-mosaic-rms.fits",
+        "A_P1-low-mosaic.fits", "A_P1-residual-mosaic.fits", "A_1_P164_55-mosaic.fits.fz",
+        "A_1_P164_55-mosaic-rms.fits", "readme.txt",
+    ):  # fmt: skip
+        (tmp_path / name).write_bytes(b"")
+    catalogue = Catalogue.from_columns(["A", "A_1", "B"], [1, 2, 3], [1, 2, 3])
+    found = search_all(open_service(str(tmp_path)), catalogue, 0.1)
+    said = [
+        [(c.field, Path(c.image).name, Path(c.rms).name, c.source) for c in row] for row in found
+    ]
+    assert said == [
+        [
+            ("P1", "A_P1-mosaic.fits", "", "A"),
+            ("P11", "A_P11-mosaic.fits", "A_P11-mosaic-rms.fits", "A"),
+        ],
+        [("P164+55", "A_1_P164_55-mosaic.fits.fz", "A_1_P164_55-mosaic-rms.fits", "A_1")],
+        [],
+    ]
+
+
+def test_a_search_by_place_gives_images_only(tmp_path):
+    """Asked by place, a folder leaves out other products and rms maps as it does by name."""
+    [image, *_] = write_images(tmp_path / "images")
+    for name in ("A.fits", "A-rms.fits"):
+        shutil.copy(image.path, tmp_path / name)
+    service = FolderService(tmp_path, Naming("{source}.fits", "{source}-rms.fits", ()))
+    [found] = service.search(SkyCoord(*CENTRES["P1"], unit="deg"), 0.1 * u.deg)
+    assert (found.source, Path(found.rms).name) == ("A", "A-rms.fits")
+    assert service.image_names() == ["A"]
+    other = tmp_path / "other"
+    other.mkdir()
+    for end in ("P1-mosaic", "P1-low-mosaic", "P1-residual-mosaic", "P1-mosaic-rms"):
+        shutil.copy(image.path, other / f"A_{end}.fits")
+    found = open_service(str(other)).search(SkyCoord(*CENTRES["P1"], unit="deg"), 0.1 * u.deg)
+    assert [one.field for one in found] == ["P1"]
+
+
+def test_a_folder_without_what_is_wanted_says_so(tmp_path):
+    """No FITS, no file of the catalogue's, and a naming that cannot be read are one line each."""
+    catalogue = Catalogue.from_columns(["A"], [1], [1])
+    with pytest.raises(InputError, match="no FITS file in it"):
+        search_all(open_service(str(tmp_path)), catalogue, 0.1)
+    (tmp_path / "Z_P1-mosaic.fits").write_bytes(b"")
+    with pytest.raises(InputError, match="none of its 1 FITS files is named"):
+        search_all(open_service(str(tmp_path)), catalogue, 0.1)
+    with pytest.raises(RecipeError, match="expected"):
+        FolderService(tmp_path, Naming("image-{source}.fits"))
+
+
+def test_an_rms_map_of_another_shape_is_an_image_error(tmp_path):
+    """Image and rms map must be of one shape; the line says both."""
+    images = write_images(tmp_path / "images")
+    shutil.copy(images[0].path, tmp_path / "A_P1-mosaic.fits")
+    shutil.copy(images[1].rms, tmp_path / "A_P1-mosaic-rms.fits")
+    [[candidate]] = search_all(
+        open_service(str(tmp_path)), Catalogue.from_columns(["A"], [180.0], [50.0]), 0.1
+    )
+    with pytest.raises(ImageError, match="80 x 130 pixels, its image 120 x 90"):
+        read_cutout(candidate)
+
+
+def test_one_bad_image_leaves_the_others(tmp_path):
+    """Asked for many, a service without bulk methods gives errors in their place."""
+    from mingolotss.model import Candidate
+    from mingolotss.services.base import Wanted
+
+    images = write_images(tmp_path)
+    source = Catalogue.from_columns(["A"], [180.0], [50.0]).source(0)
+    wanted = [
+        Wanted(Candidate("x", str(path)), source) for path in (images[0].path, tmp_path / "no.fits")
+    ]
+    good, bad = ask_all(OwnService(tmp_path), wanted, 0.1)
+    assert isinstance(good, Cutout)
+    assert isinstance(bad, ImageError)
+
+
+def test_mosaics_say_what_is_wrong(tmp_path):
+    """No mosaics, and a place that no mosaic holds."""
+    where = SkyCoord(10, 10, unit="deg")
+    with pytest.raises(InputError, match=r"no FIELD-mosaic\.fits"):
+        open_service(f"mosaics:{tmp_path}").search(where, 0.1 * u.deg)
+    images = write_images(tmp_path / "images")
+    assert list(open_service(as_mosaics(tmp_path, images)).search(where, 0.1 * u.deg)) == []
+
+
+def test_a_long_header_is_read_whole(tmp_path):
+    """A mosaic with hundreds of HISTORY cards, as LoTSS's have, is opened like any other."""
+    images = write_images(tmp_path / "images")
+    for image in images:
+        with fits.open(image.path, mode="update") as hdus:
+            for line in range(900):
+                hdus[0].header.add_history(f"step {line}")
+    stream = io.BytesIO(images[0].path.read_bytes())
+    assert stream.getbuffer().nbytes > 900 * 80
+    service = open_service(as_mosaics(tmp_path, images))
+    check_service(service, images, np.random.default_rng(2), places=6)
