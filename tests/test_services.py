@@ -53,9 +53,11 @@ class OwnService:
 
     @classmethod
     def open(cls, argument, **_):
+        """Open ``test-own:DIR``."""
         return cls(Path(argument))
 
     def search(self, position, size):
+        """Look into every header."""
         from mingolotss.model import Candidate
 
         found = []
@@ -70,6 +72,7 @@ class OwnService:
         return found[::-1]
 
     def cutout(self, candidate, position, size):
+        """Give the whole image."""
         return read_cutout(candidate)
 
 
