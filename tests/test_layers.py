@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "mingolotss"
 
 ROWS = (
     # 0 words
-    """errors registry model offers""",
+    """errors registry model""",
     # 1 maths
     """sky healpix wcs pixels noise overlap""",
     # 2 outside world
