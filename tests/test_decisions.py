@@ -148,3 +148,13 @@ def test_a_killed_writer_leaves_whole_rows(tmp_path: Path) -> None:
     assert len(rows) > 20
     assert [row.source for row in rows] == [f"ann-{i}" for i in range(len(rows))]
     Ledger(path).add(A)  # and nobody is locked out
+
+
+def test_rows_of_commas_are_skipped_and_lines_counted_as_in_the_file() -> None:
+    """A spreadsheet's empty rows are no decisions; a message names the line that an editor shows."""
+    lines = ["source,field,verdict,by,date,note\n", ",,,,,\n", "\n", "A,P1,accept,ann,,\n"]
+    assert parse_rows(lines) == [Decision("A", "P1", "accept", "ann")]
+    with pytest.raises(DecisionError, match="line 5 "):
+        parse_rows([*lines, "B,P1,maybe,ann,,\n"])
+    with pytest.raises(DecisionError, match="line 5 names no source"):
+        parse_rows([*lines, ",P1,accept,ann,,\n"])

@@ -82,17 +82,18 @@ def wrong(module: str, imports: set[str]) -> list[str]:
     """Return what is wrong with the imports of a module, one line each."""
     if module not in PLACE:
         rows = [PLACE[name][0] for name in imports if name in PLACE]
-        return [
-            f"{module} is in no row: add it to ROWS in tests/test_layers.py, row "
-            f"{max(rows, default=0)} or below, to the right of what it imports"
-        ]
-    return [
-        f"{module} (row {PLACE[module][0]}) imports {name or ROOT} "
-        f"({'row ' + str(PLACE[name][0]) if name in PLACE else 'the doors'}): an import goes to a "
-        "row above or to the left"
-        for name in sorted(imports)
-        if name not in PLACE or PLACE[name] > PLACE[module]
-    ]
+        lowest = max(rows, default=0)
+        where = f"row {lowest} or below, to the right of what it imports"
+        return [f"{module} is in no row: add it to ROWS in tests/test_layers.py, {where}"]
+    found = []
+    for name in sorted(imports):
+        if name not in PLACE or PLACE[name] > PLACE[module]:
+            row = f"row {PLACE[name][0]}" if name in PLACE else "the doors"
+            found.append(
+                f"{module} (row {PLACE[module][0]}) imports {name or ROOT} ({row}): an import "
+                "goes to a row above or to the left"
+            )
+    return found
 
 
 @pytest.mark.parametrize("module", sorted(set(modules()) - {""}))

@@ -15,7 +15,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from mingolotss.catalogue import Catalogue
-from mingolotss.errors import ImageError, InputError, RecipeError
+from mingolotss.errors import ImageError, InputError, RecipeError, ServiceUnavailableError
 from mingolotss.model import Cutout
 from mingolotss.services import SERVICES
 from mingolotss.services.base import Naming, open_service, search_all
@@ -53,9 +53,11 @@ class OwnService:
 
     @classmethod
     def open(cls, argument, **_):
+        """Open ``test-own:DIR``."""
         return cls(Path(argument))
 
     def search(self, position, size):
+        """Look into every header."""
         from mingolotss.model import Candidate
 
         found = []
@@ -70,6 +72,7 @@ class OwnService:
         return found[::-1]
 
     def cutout(self, candidate, position, size):
+        """Give the whole image."""
         return read_cutout(candidate)
 
 
@@ -301,5 +304,22 @@ def test_a_long_header_is_read_whole(tmp_path):
                 hdus[0].header.add_history(f"step {line}")
     stream = io.BytesIO(images[0].path.read_bytes())
     assert stream.getbuffer().nbytes > 900 * 80
-    service = open_service(as_mosaics(tmp_path, images))
-    check_service(service, images, np.random.default_rng(2), places=6)
+    for make in (as_mosaics, as_memory):
+        service = open_service(make(tmp_path, images))
+        check_service(service, images, np.random.default_rng(2), places=6)
+
+
+def test_a_search_that_fails_leaves_the_other_sources(tmp_path):
+    """Where a service without bulk methods does not answer, its error stands in that row."""
+    write_images(tmp_path)
+
+    class Failing(OwnService):
+        def search(self, position, size):
+            if position.ra.deg > 100:
+                raise ServiceUnavailableError("no answer")
+            return super().search(position, size)
+
+    catalogue = Catalogue.from_columns(["A", "B"], [180.0, 0.001], [50.0, -30.0])
+    failed, found = search_all(Failing(tmp_path), catalogue, 0.1)
+    assert isinstance(failed, ServiceUnavailableError)
+    assert [one.field for one in found] == ["P3"]

@@ -100,7 +100,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield beside
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # the reason it failed may keep it from going, too
+            beside.unlink(missing_ok=True)
         raise _translate(error, path) from error
     except BaseException:
         beside.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -90,6 +91,17 @@ class CatalogueSettings(_Settings):
     field: str = ""
     names: str = ""  # a regular expression: the catalogue is made from the images' names
 
+    @field_validator("names")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groupindex
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        if value and not {"ra", "dec"} <= set(groups):
+            raise ValueError("it needs the groups (?P<ra>...) and (?P<dec>...)")
+        return value
+
     @property
     def columns(self) -> Columns:
         """Return the column names."""
@@ -134,7 +146,7 @@ class LabelSettings(_Settings):
             raise ValueError(f"labels must count 0, 1, 2 ... in order, got {labels}")
         _all_differ("name", [row.name for row in self.table])
         odd = {one for group in self.binary.values() for one in group} - set(labels)
-        if odd:
+        if odd and labels:
             raise ValueError(f"binary has labels that no class has: {sorted(odd)}")
         return self
 
@@ -246,6 +258,9 @@ class Recipe(_Settings):
     def _steps_exist(self) -> Recipe:
         for one in self.steps:
             check_step(one.do, one.settings)
+        labelled = self.catalogue.names and self.classes.source != "none"
+        if labelled and "(?P<class>" not in self.catalogue.names:
+            raise ValueError("catalogue.names: classes from names need a group (?P<class>...)")
         if self.stamp.kind == "float32" and {"png", "batches"} & set(self.formats):
             raise ValueError(
                 "formats: png and batches hold uint8 images; with stamp.kind = 'float32' "

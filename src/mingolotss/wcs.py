@@ -56,7 +56,7 @@ class SkyWCS:
                 f"{_intro(path)} gives no position on the sky (no RA and DEC axes)", path=path
             )
         self._lng, self._lat = int(prm.lng), int(prm.lat)
-        self._frame = _frame(prm)
+        self._frame = _frame(prm, path)
         self.pixel_scale_arcsec = _pixel_scale(prm)
         if not (math.isfinite(self.pixel_scale_arcsec) and self.pixel_scale_arcsec > 0):
             raise NoWCSError(f"{_intro(path)} gives pixels of no size", path=path)
@@ -144,10 +144,10 @@ class _Plain:
         self._prm = prm
 
     def sky_to_pixel(self, world: Floats) -> Floats:
-        return np.asarray(self._prm.s2p(world, 0)["pixcrd"])
+        return np.asarray(self._prm.s2p(world, 0)["pixcrd"]) if len(world) else world
 
     def pixel_to_sky(self, pixels: Floats) -> Floats:
-        return np.asarray(self._prm.p2s(pixels, 0)["world"])
+        return np.asarray(self._prm.p2s(pixels, 0)["world"]) if len(pixels) else pixels
 
 
 class _Distorted:
@@ -165,7 +165,7 @@ class _Distorted:
 
 def _parse(header: bytes) -> tuple[Wcsprm, _Plain | _Distorted]:
     if any(key in header for key in _DISTORTIONS):
-        wcs = WCS(header).celestial
+        wcs = WCS(header, naxis=2).celestial  # a distortion is of the first two axes
         wcs.wcs.set()
         return wcs.wcs, _Distorted(wcs)
     prm = Wcsprm(header=header)
@@ -176,7 +176,7 @@ def _parse(header: bytes) -> tuple[Wcsprm, _Plain | _Distorted]:
     return prm, _Plain(prm)
 
 
-def _frame(prm: Wcsprm) -> Any:
+def _frame(prm: Wcsprm, path: str) -> Any:
     """Return the header's frame, or None for ICRS (FITS standard 4.0, section 8.3, Table 24)."""
     native = prm.lngtyp.strip()
     if native == "RA" and (
@@ -192,7 +192,9 @@ def _frame(prm: Wcsprm) -> Any:
     try:
         frame = wcs_to_celestial_frame(stand_in)
     except ValueError as error:
-        raise NoWCSError(f"the header's frame is not known: {_first(error)}") from error
+        raise NoWCSError(
+            f"{_intro(path)} is in a frame that is not known (RADESYS {prm.radesys!r})", path=path
+        ) from error
     return None if isinstance(frame, ICRS) else frame
 
 

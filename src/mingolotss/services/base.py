@@ -172,11 +172,15 @@ def search_all(
     from astropy import units as u
     from astropy.coordinates import SkyCoord
 
-    found = []
+    found: list[list[Candidate] | ServiceError] = []
     for row in range(len(catalogue)):
         place = SkyCoord(catalogue.ra[row], catalogue.dec[row], unit="deg")
-        answer = service.search(place, size_deg * u.deg)
-        found.append(sorted(answer, key=lambda candidate: candidate.field))
+        try:
+            answer = service.search(place, size_deg * u.deg)
+        except ServiceError as error:
+            found.append(error)
+        else:
+            found.append(sorted(answer, key=lambda candidate: candidate.field))
     return found
 
 

@@ -26,7 +26,7 @@ from mingolotss.wcs import SkyWCS
 
 __all__ = ["MosaicFile", "is_remote", "open_mosaic"]
 
-_HEAD = 16 * BLOCK
+_HEADS = (16 * BLOCK, 256 * BLOCK)  # the second for headers with a long HISTORY
 
 
 class MosaicFile(Protocol):
@@ -72,7 +72,7 @@ def _open_file(path: Path, _size: int, _mtime_ns: int) -> MosaicFile:
     """Open a mosaic of this machine once a process, whichever partition asks, until it changes."""
     try:
         with path.open("rb") as stream:
-            head = stream.read(_HEAD)
+            head = stream.read(_HEADS[-1])
         layout = plain_layout(head, str(path))
         return _Tiled(path) if layout is None else _Mapped(path, layout)
     except OSError as error:
@@ -198,8 +198,7 @@ class _Remote:
         self._address = address
         with _translated(address):
             self._system, self._path = fsspec.core.url_to_fs(address)
-            head = self._system.cat_file(self._path, start=0, end=_HEAD)
-            layout = plain_layout(head, address)
+            layout = self._find_layout()
             if layout is None:
                 raise ImageError(
                     f"open {address}: only plain FITS images are read from afar, this one is "
@@ -208,6 +207,17 @@ class _Remote:
                 )
         self._layout, self.shape = layout, layout.shape
         self.wcs = FitsImage(np.empty((2, 2)), layout.header, address, "").wcs()
+
+    def _find_layout(self) -> PlainLayout | None:
+        """Read the first blocks, more of them where the header goes on."""
+        head = self._system.cat_file(self._path, start=0, end=_HEADS[0])
+        try:
+            return plain_layout(head, self._address)
+        except TruncatedFileError:
+            if len(head) < _HEADS[0]:
+                raise
+        head = self._system.cat_file(self._path, start=0, end=_HEADS[1])
+        return plain_layout(head, self._address)
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         layout, nx = self._layout, self.shape[1]

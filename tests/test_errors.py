@@ -1,0 +1,47 @@
+"""The error tree: one root, pickled whole, as drawn in its docstring."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+
+import pytest
+
+from mingolotss import errors
+
+KINDS = [
+    kind for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, errors.MingoError)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_an_error_survives_pickling(kind):
+    """Workers send errors home with their message, address and path."""
+    extra = {}
+    if issubclass(kind, errors.ServiceError):
+        extra = {"url": "https://x.org/1"}
+    if issubclass(kind, errors.ImageError):
+        extra = {"path": "x.fits"}
+    copy = pickle.loads(pickle.dumps(kind("what: found; do this", **extra)))
+    assert type(copy) is kind
+    assert str(copy) == "what: found; do this"
+    assert {name: getattr(copy, name) for name in extra} == extra
+
+
+def test_the_tree_is_the_one_drawn():
+    """Every class is in the docstring's tree, under its parent, and in ``__all__``."""
+    drawn = re.findall(r"^( *(?:\|  )*)(?:[|`]- )?(\w+Error)\b", errors.__doc__, re.MULTILINE)
+    assert sorted(name for _, name in drawn if name in errors.__all__) != []
+    for kind in KINDS:
+        assert kind.__name__ in errors.__all__
+        assert re.search(rf"\b{kind.__name__}\b", errors.__doc__)
+        assert issubclass(kind, errors.MingoError)
+
+
+def test_only_an_unavailable_service_is_worth_another_try():
+    """`retry` says whether asking again may help."""
+    assert errors.ServiceUnavailableError("x").retry
+    assert not errors.ServiceAnswerError("x").retry
+    assert not errors.ServiceError("x").retry

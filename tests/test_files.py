@@ -1,0 +1,95 @@
+"""Files are whole or not there; names stay in their folder."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mingolotss.errors import InputError
+from mingolotss.files import PART, atomic_path, safe_name, sha256_file, sweep, write_bytes
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path):
+    """Nothing is there before the end; what was there stays until then."""
+    path = tmp_path / "deep" / "a.bin"
+    write_bytes(path, b"old")
+    with atomic_path(path) as beside:
+        beside.write_bytes(b"new")
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert [one.name for one in path.parent.iterdir()] == ["a.bin"]
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), OSError(errno.EIO, "io")])
+def test_a_failed_write_leaves_nothing(tmp_path, error):
+    """Whatever goes wrong, the leftover goes and the old file stays."""
+    path = tmp_path / "a.bin"
+    write_bytes(path, b"old")
+
+    def fail():
+        with atomic_path(path) as beside:
+            beside.write_bytes(b"half")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert path.read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS])
+def test_what_the_user_can_mend_is_one_line(tmp_path, code):
+    """A full or read-only disk is an InputError that names the file and says what to do."""
+    with pytest.raises(InputError, match=r"a\.bin") as caught, atomic_path(tmp_path / "a.bin"):
+        raise OSError(code, "reason")
+    assert "\n" not in str(caught.value)
+    assert any(word in str(caught.value) for word in ("free some", "choose another"))
+
+
+def test_a_name_too_long_and_a_file_for_a_folder(tmp_path):
+    """The disk's own refusals, for real."""
+    with pytest.raises(InputError, match="too long"):
+        write_bytes(tmp_path / ("x" * 300), b"")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InputError, match="choose another"):
+        write_bytes(tmp_path / "file" / "a", b"")
+
+
+def test_sweeping_removes_leftovers_only(tmp_path):
+    """Half files of killed writers go, at any depth; everything else stays."""
+    (tmp_path / "sub").mkdir()
+    for name in (f"{PART}1-a", f"sub/{PART}2-b", "kept", "sub/kept.part", safe_name(".part-x")):
+        (tmp_path / name).write_bytes(b"")
+    assert sweep(tmp_path) == 2
+    kept = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert kept == ["%2Epart-x", "kept", "kept.part"]
+    assert sweep(tmp_path) == 0
+
+
+@given(TEXT, TEXT)
+def test_safe_names_are_one_component_and_no_two_the_same(one, other):
+    """No name leaves its folder, hides as a leftover, or becomes another's."""
+    safe = safe_name(one)
+    assert safe
+    assert not set(safe) & set('/\\\0\n:*?"<>|')
+    assert safe not in {".", ".."}
+    assert not safe.startswith(PART)
+    assert (safe_name(other) == safe) == (one == other)
+
+
+def test_usual_names_stay():
+    """Names of the catalogues are file names as they are."""
+    for name in ("ILTJ104416.22+524037.3", "P164+55", "A_b-c.d"):
+        assert safe_name(name) == name
+
+
+def test_a_checksum_is_of_the_content(tmp_path):
+    """SHA-256 in hexadecimal."""
+    write_bytes(tmp_path / "a", b"x" * 100_000)
+    assert sha256_file(tmp_path / "a") == hashlib.sha256(b"x" * 100_000).hexdigest()

@@ -1,0 +1,180 @@
+"""What is written is read back by everyone else's readers, and is the same bytes each time."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import pickle
+import struct
+import tarfile
+import time
+import zlib
+
+import matplotlib.image
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from mingolotss.errors import DatasetError
+from mingolotss.manifest import MANIFEST
+from mingolotss.writers.batches import (
+    batch_label,
+    batch_name,
+    batch_of_rows,
+    write_archive,
+    write_batch,
+    write_checksums,
+    write_meta,
+)
+from mingolotss.writers.png import decode_png, encode_png, write_pngs
+from mingolotss.writers.table import HEADER, write_csv
+
+RNG = np.random.default_rng(2)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (150, 150), (151, 2)])
+def test_a_png_is_read_by_everyone(shape, tmp_path):
+    """Pillow, matplotlib and a plain reading of the standard see the same grey levels."""
+    image = RNG.integers(0, 256, shape).astype(np.uint8)
+    data = encode_png(image)
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    with Image.open(path) as opened:
+        assert opened.mode == "L"
+        np.testing.assert_array_equal(np.asarray(opened), image)
+    shown = matplotlib.image.imread(path)
+    np.testing.assert_array_equal(np.rint(shown * 255).astype(np.uint8), image)
+    at = data.index(b"IDAT")
+    length = struct.unpack(">I", data[at - 4 : at])[0]
+    rows = np.frombuffer(zlib.decompress(data[at + 4 : at + 4 + length]), np.uint8)
+    np.testing.assert_array_equal(rows.reshape(shape[0], shape[1] + 1)[:, 1:], image)
+    np.testing.assert_array_equal(decode_png(data), image)
+
+
+def test_a_png_of_a_view_and_again():
+    """A slice with strides is written as it looks; the same image gives the same bytes."""
+    image = RNG.integers(0, 256, (20, 20)).astype(np.uint8)
+    for view in (image[::2, ::-1], image.T):
+        np.testing.assert_array_equal(decode_png(encode_png(view)), view)
+    assert encode_png(image) == encode_png(image.copy())
+
+
+def test_a_damaged_png_is_a_dataset_error():
+    """Cut, colour, or no PNG at all: one line that names the file."""
+    whole = encode_png(RNG.integers(0, 256, (30, 30)).astype(np.uint8))
+    colour = io.BytesIO()
+    Image.new("RGB", (3, 3)).save(colour, "PNG")
+    for data in (b"", b"junk", whole[:40], whole[: len(whole) // 2], colour.getvalue()):
+        with pytest.raises(DatasetError, match=r"x\.png") as caught:
+            decode_png(data, path="x.png")
+        assert "\n" not in str(caught.value)
+
+
+def test_pngs_go_to_their_names(tmp_path):
+    """Each file has its name; a missing name is an error, not a lost image."""
+    write_pngs(tmp_path, ["a.png", "b.png"], [b"1", b"2"])
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "a.png": b"1", "b.png": b"2",
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="zip"):
+        write_pngs(tmp_path, ["a.png"], [b"1", b"2"])
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 6, 7, 58, 600, 5804, 5805, 5806, 11610])
+def test_rows_fall_into_batches_in_order(n):
+    """Catalogue order, whole training batches, the rest to the test batch, for any size."""
+    batches = batch_of_rows(n, train=5, rows=1000, of=5805)
+    assert len(batches) == n
+    assert (np.diff(batches) >= 0).all()
+    assert n == 0 or batches.max() <= 5
+    if n == 5805:
+        assert np.bincount(batches).tolist() == [1000] * 5 + [805]
+    if n >= 6:
+        assert sorted(set(batches.tolist())) == list(range(6))
+        assert len(set(np.bincount(batches)[:5].tolist())) == 1
+
+
+def write_all(folder, names):
+    """Write two batches, the meta, checksums and archive, from strings made anew."""
+    pixels = RNG.integers(0, 256, (3, 16)).astype(np.uint8) * 0 + np.arange(16, dtype=np.uint8)
+    for index in (0, 1):
+        words = ["".join(name) for name in names]
+        write_batch(
+            folder / batch_name(index, 1), batch_label(index, 1), pixels, [0, 4, 4],
+            [f"{word}.png" for word in words], words, ["P1", "P" + "1", "P2"],
+        )  # fmt: skip
+    write_meta(folder / "batches.meta", ["FRI", "FRII"])
+    listed = ["data_batch_1", "test_batch", "batches.meta"]
+    write_checksums(folder, listed)
+    write_archive(folder.parent / f"{folder.name}.tar.gz", folder, [*listed, "checksums"])
+    return pixels
+
+
+def test_batches_are_plain_pickles_as_the_originals(tmp_path):
+    """`pickle.load(file, encoding='latin1')` gives the documented dict, as the loader expects."""
+    folder = tmp_path / "b"
+    pixels = write_all(folder, ["A", "B", "C"])
+    with (folder / "test_batch").open("rb") as stream:
+        entry = pickle.load(stream, encoding="latin1")
+    assert set(entry) == {"batch_label", "labels", "data", "filenames", "src_ids", "fieldnames"}
+    assert entry["batch_label"] == "testing batch 1 of 1"
+    assert entry["labels"] == [0, 4, 4]
+    assert all(type(one) is int for one in entry["labels"])
+    np.testing.assert_array_equal(entry["data"], pixels)
+    assert entry["data"].dtype == np.uint8
+    assert entry["filenames"] == ["A.png", "B.png", "C.png"]
+    with (folder / "data_batch_1").open("rb") as stream:
+        assert pickle.load(stream, encoding="latin1")["batch_label"] == "training batch 1 of 1"
+    with (folder / "batches.meta").open("rb") as stream:
+        assert pickle.load(stream, encoding="latin1") == {"label_names": ["FRI", "FRII"]}
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path):
+    """Batches, archive and gzip hang on content alone: no dates, no owners, no object identity."""
+    write_all(tmp_path / "one" / "b", ["A", "B", "C"])
+    time.sleep(1.1)  # a date in the archive would differ by now
+    write_all(tmp_path / "two" / "b", list("ABC"))
+    for name in ("b/data_batch_1", "b/test_batch", "b/batches.meta", "b/checksums", "b.tar.gz"):
+        one, two = (tmp_path / side / name for side in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes(), name
+
+
+def test_the_archive_holds_the_folder(tmp_path):
+    """Members are FOLDER/NAME, plain files; checksums are md5sum's."""
+    folder = tmp_path / "b"
+    write_all(folder, ["A", "B", "C"])
+    with tarfile.open(tmp_path / "b.tar.gz") as archive:
+        members = {member.name: archive.extractfile(member).read() for member in archive}
+        assert all(
+            (one.isfile(), one.mtime, one.uid, one.uname, one.mode) == (True, 0, 0, "", 0o644)
+            for one in archive.getmembers()
+        )
+    assert set(members) == {f"b/{path.name}" for path in folder.iterdir()}
+    for line in members["b/checksums"].decode().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.md5(members[f"b/{name}"]).hexdigest() == digest  # noqa: S324 - as published
+    assert gzip.decompress((tmp_path / "b.tar.gz").read_bytes())[257:262] == b"ustar"
+
+
+def test_the_table_has_the_written_rows_in_the_originals_columns(tmp_path):
+    """Rejected sources are left out, floats keep every digit, odd names are quoted."""
+    rows = [
+        {"source": 'A,"1', "field": "P164+55", "label": 3, "map_file": "A_P164_55-mosaic.fits",
+         "separation_arcsec": 1 / 3, "percent_nan": 0.1 + 0.2, "image_file": "A.png",
+         "status": "written"},
+        {"source": "B", "status": "rejected"},
+        {"source": "C", "field": "P1", "label": None, "map_file": "m", "separation_arcsec": 0.0,
+         "percent_nan": 0.0, "image_file": "C.png", "status": "written"},
+    ]  # fmt: skip
+    table = pa.Table.from_pylist(rows, schema=MANIFEST)
+    write_csv(tmp_path / "a.csv", table)
+    with (tmp_path / "a.csv").open(newline="") as stream:
+        found = list(csv.reader(stream))
+    assert tuple(found[0]) == HEADER
+    assert found[1][0] == 'A,"1'
+    assert [float(one) for one in found[1][4:6]] == [1 / 3, 0.1 + 0.2]
+    assert [row[0] for row in found[1:]] == ['A,"1', "C"]
+    assert found[2][2] == ""
