@@ -15,6 +15,7 @@ import trustme
 from astropy.io import fits
 
 from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
+from mingolotss.services.sia import SiaService
 from mingolotss.transport import Limits, Patience, Transport, whole_fits
 from misbehave import Line, Server, always, first, running
 
@@ -350,3 +351,23 @@ def test_a_transport_travels_to_a_worker():
     with running({"*": always(GOOD)}) as server:
         assert copy.get(f"{server.url}/a").body == GOOD
     assert copy.limits == transport().limits
+
+
+def test_nobody_waits_for_a_reader_that_went_away():
+    """Ctrl-C, or any other end of the loop over results: back-offs of 30 s are not sat out."""
+    sleepy = Patience(attempts=5, first_s=30.0, longest_s=60.0)
+    busy = always(b"", "500 Internal Server Error")
+    with running({"/0": always(GOOD), "*": busy}) as server:
+        service = SiaService(f"{server.url}/siap", transport=Transport(patience=sleepy))
+        results = service.side_by_side(lambda n: _status(service, f"{server.url}/{n}"), range(9))
+        assert next(results) == "200"
+        began = time.monotonic()
+        results.close()
+        assert time.monotonic() - began < 5
+
+
+def _status(service: SiaService, url: str) -> str:
+    try:
+        return str(service.transport.get(url).status)
+    except ServiceUnavailableError as error:
+        return str(error)

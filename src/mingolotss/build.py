@@ -180,6 +180,7 @@ def plan(
     limit: int | None = None,
     fresh: bool = False,
     refresh: bool = False,
+    progress: Progress | None = None,
 ) -> Plan:
     """Find out what a build will do; no pixel is read.
 
@@ -201,6 +202,8 @@ def plan(
         Remove what an earlier build left in `out` first; what was downloaded stays.
     refresh : bool
         Ask a service that downloads for everything once more.
+    progress : callable, optional
+        Called with (sources done, sources in all, what is going on).
 
     Raises
     ------
@@ -226,6 +229,9 @@ def plan(
     before = read_settings(out)
     if before is not None:
         check_same(before, settings, out)
+    if progress is not None and isinstance(opened, FetchService):
+        say, total = progress, len(sources)
+        opened.tell = lambda done: say(done, total, "searching")
     answers = search_all(opened, sources, recipe.images.size_arcmin / 60)
     offers, unanswered = _sorted_out(answers, sources.names)
     found = read_decisions(Path(decisions) if decisions else out / "decisions.csv")
@@ -311,7 +317,7 @@ def build(
     **options: Any,
 ) -> Build:
     """Plan and run; the options are those of `plan`."""
-    return run(plan(recipe, out=out, **options), mapper, progress)
+    return run(plan(recipe, out=out, progress=progress, **options), mapper, progress)
 
 
 def _sorted_out(

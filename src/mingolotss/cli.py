@@ -161,10 +161,12 @@ def plan(
     """List every image on offer for every source, without fetching pixels."""
     from mingolotss.build import plan as make_plan
 
-    planned = make_plan(
-        _recipe(recipe, setting, formats),
-        **_inputs(out, catalogue, service, limit, fresh, decisions),
-    )
+    with _progress() as progress:
+        planned = make_plan(
+            _recipe(recipe, setting, formats),
+            progress=progress,
+            **_inputs(out, catalogue, service, limit, fresh, decisions),
+        )
     print(f"{planned.covered} of {planned.sources} sources have an image")
     _table(
         ("images on offer", "sources"),
@@ -204,6 +206,7 @@ def fetch(
         planned = make_plan(
             _recipe(recipe, setting, formats),
             refresh=refresh,
+            progress=progress,
             **_inputs(out, catalogue, service, limit, False, None),
         )
         fetched = run_fetch(planned, progress).service
@@ -514,7 +517,7 @@ def _log() -> Progress:
         mark = (what, 10 * done // max(total, 1))
         if mark not in last:
             last[:] = [mark]
-            sys.stderr.write(f"{what}: {done} of {total} sources\n")
+            sys.stderr.write(f"{what}: {done} of {total}\n")
             sys.stderr.flush()
 
     return say

@@ -95,7 +95,12 @@ class Estimate:
 
 @runtime_checkable
 class FetchService(Protocol):
-    """A service that downloads: everything is fetched first, then read without it."""
+    """A service that downloads: everything is fetched first, then read without it.
+
+    Its `search_all` calls `tell` with how many sources are done.
+    """
+
+    tell: Callable[[int], object]
 
     def local(self, wanted: Wanted) -> Candidate:
         """Return a candidate with the paths of the files that it becomes."""

@@ -71,6 +71,7 @@ class DownloadService:
         self.refresh = refresh
         self.answers = Answers(workspace and workspace / "searches", refresh=refresh)
         self.search_seconds: list[float] = []
+        self.tell: Callable[[int], object] = int  # called with how many searches are done
 
     pixel_arcsec = 1.5  # of LoTSS at full resolution; only estimates use it
 
@@ -127,7 +128,11 @@ class DownloadService:
                 return error
             return [Candidate(c.field, c.image, c.rms, source.name) for c in found]
 
-        return list(self.side_by_side(one, range(len(catalogue))))
+        found = []
+        for answer in self.side_by_side(one, range(len(catalogue))):
+            found.append(answer)
+            self.tell(len(found))
+        return found
 
     def cutouts(
         self, wanted: Sequence[Wanted], size_deg: float
@@ -216,6 +221,7 @@ class DownloadService:
         window is short, so memory does not grow with the catalogue.
         """
         threads = 2 * self.transport.limits.connections
+        self.transport.stopping.clear()
         with ThreadPoolExecutor(threads, thread_name_prefix="fetch") as pool:
             running: deque[Future[_Out]] = deque()
             try:
@@ -225,6 +231,9 @@ class DownloadService:
                         yield running.popleft().result()
                 while running:
                     yield running.popleft().result()
+            except BaseException:  # a stop from outside: let no thread sit out its back-off
+                self.transport.stopping.set()
+                raise
             finally:
                 for task in running:
                     task.cancel()
@@ -269,7 +278,7 @@ class DownloadService:
         return f"{type(self).__name__}:{getattr(self, 'url', '')}"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "search_seconds": []}
+        return {**self.__dict__, "search_seconds": [], "tell": int}
 
 
 def digest(body: bytes) -> str:

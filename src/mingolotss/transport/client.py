@@ -93,7 +93,7 @@ class Transport:
     ca_certs : str
         A file of certificates to trust; the system's own by default.
     clock, sleep : callables, seconds
-        A clock that never goes back, and a way to wait on it.
+        A clock that never goes back, and a way to wait on it; by default one that `stop` ends.
     rng : random.Random
         Where jitter comes from: it changes when a request is sent and never what comes of it.
     """
@@ -105,12 +105,13 @@ class Transport:
         patience: Patience | None = None,
         ca_certs: str | None = None,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.patience = patience or Patience()
-        self._clock, self._sleep = clock, sleep
+        self.stopping = threading.Event()
+        self._clock, self._sleep = clock, sleep or self._rest
         self._rng = rng or random.Random()  # noqa: S311  jitter is no secret
         self._hosts: dict[str, Host] = {}
         self._lock = threading.Lock()
@@ -209,6 +210,7 @@ class Transport:
                     clock=self._clock,
                     sleep=self._sleep,
                     rng=self._rng,
+                    stopping=self.stopping,
                 )
             return self._hosts[name]
 
@@ -228,6 +230,9 @@ class Transport:
         if host.failed(asked_s):
             return HostAwayError(message, url=url)
         return ServiceUnavailableError(f"{message}; waited as long as was allowed", url=url)
+
+    def _rest(self, seconds: float) -> None:
+        self.stopping.wait(seconds)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """Return the delay before the next try; a host that is away is waited for at its gate."""

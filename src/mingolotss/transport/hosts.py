@@ -31,6 +31,8 @@ class Host:
         A clock that never goes back, and a way to wait on it.
     rng : random.Random
         Where jitter comes from.
+    stopping : threading.Event
+        Set when whoever asked has gone away: nothing waits any longer.
     """
 
     def __init__(
@@ -42,8 +44,9 @@ class Host:
         clock: Callable[[], float],
         sleep: Callable[[float], None],
         rng: random.Random,
+        stopping: threading.Event,
     ) -> None:
-        self.name = name
+        self.name, self._stopping = name, stopping
         self._slots = threading.BoundedSemaphore(connections)
         self._lock = threading.Lock()
         self._patience, self._clock, self._sleep, self._rng = patience, clock, sleep, rng
@@ -105,6 +108,8 @@ class Host:
             return False
 
     def _refuse_if_closed(self, url: str) -> None:
+        if self._stopping.is_set():
+            raise ServiceUnavailableError(f"fetch {url}: stopped before it was asked", url=url)
         if self._clock() < self._closed_until:
             message = (
                 f"fetch {url}: not asked, as {self.name} has not answered for"
