@@ -22,7 +22,7 @@ check: $(VENV)/test.ok
 	$(RUN)/python -m pytest -q src tests/test_docs.py
 
 test-readers: $(VENV)/readers.ok
-	$(RUN)/python -m pytest -m readers
+	$(RUN)/python -m pytest -m readers --ignore=tests/archive tests
 
 $(VENV)/readers.ok: $(VENV)/test.ok
 	$(PIP) -e . --group readers

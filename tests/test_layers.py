@@ -29,7 +29,7 @@ ROWS = (
     writers.zarr""",
     # 5 back in
     """readers readers.mapped readers.pickles readers.buffers readers.collate readers.stack
-    readers.wanted readers.samples readers.unpack readers.batches readers.containers
+    readers.wanted readers.samples readers.lazy readers.unpack readers.batches readers.containers
     readers.parquet readers.arrays readers.download readers.keras readers.torch""",
     # 6 whole
     """simulate.model simulate.layout simulate.crowd simulate.edges simulate.population

@@ -262,6 +262,18 @@ def test_stamps_of_a_build(tmp_path):
     assert len(MingoLoTSS(tmp_path, train=False)) == 2
 
 
+def test_stamps_are_decoded_when_used(tmp_path):
+    """A damaged image far away does not stop the opening, and is named when it is reached."""
+    pngs = [png(image) for image in IMAGES[:6]]
+    pngs[3] = pngs[3][:300]
+    path = write_stamps(tmp_path / "a.parquet", pngs, LABELS[:6])
+    dataset = pickle.loads(pickle.dumps(MingoLoTSS(path, split="all", tensors=torch.uint8)))
+    for index in (5, 0, 5):
+        np.testing.assert_array_equal(dataset[index][0][0].numpy(), IMAGES[index])
+    with pytest.raises(DatasetError, match=r"ILTJ000003_P1\.png: a broken PNG"):
+        dataset[3]
+
+
 def test_unlabelled_stamps(tmp_path):
     """No label is -1, and the dataset still loads."""
     write_stamps(tmp_path / "a.parquet", [png(i) for i in IMAGES[:3]], [None] * 3)

@@ -28,7 +28,7 @@ from zlib_ng import zlib_ng
 
 from mingolotss.errors import DatasetError
 
-__all__ = ["decode", "decode_all"]
+__all__ = ["common_size", "decode", "decode_all"]
 
 _HEAD = b"\x89PNG\r\n\x1a\n"
 _INFLATE_ERRORS: tuple[Any, ...] = (zlib.error, zlib_ng.error)
@@ -60,18 +60,30 @@ def decode(png: bytes, name: str) -> NDArray[np.uint8]:
 
 def decode_all(pngs: Sequence[bytes], names: Sequence[str]) -> NDArray[np.uint8]:
     """Decode PNGs of one size into one array, shape (n, ny, nx)."""
-    stack: NDArray[np.uint8] | None = None
+    stack: NDArray[np.uint8] = np.empty((len(pngs), *common_size(pngs, names)), np.uint8)
     for index, (png, name) in enumerate(zip(pngs, names, strict=True)):
-        image = decode(png, name)
-        if stack is None:
-            stack = np.empty((len(pngs), *image.shape), np.uint8)
-        if image.shape != stack.shape[1:]:
+        stack[index] = decode(png, name)
+    return stack
+
+
+def common_size(pngs: Sequence[bytes], names: Sequence[str]) -> tuple[int, int]:
+    """Return the height and width of PNGs, from their headers; (0, 0) of none.
+
+    Raises
+    ------
+    DatasetError
+        One is no 8-bit grey PNG, or of another size than those before it.
+    """
+    first = (0, 0)
+    for index, (png, name) in enumerate(zip(pngs, names, strict=True)):
+        size = _size(png, name)
+        first = first if index else size
+        if size != first:
             raise DatasetError(
-                f"read {name}: {_shape(image.shape)} pixels where the images before it have "
-                f"{_shape(stack.shape[1:])}; fetch or build the dataset again"
+                f"read {name}: {_shape(size)} pixels where the images before it have "
+                f"{_shape(first)}; fetch or build the dataset again"
             )
-        stack[index] = image
-    return np.empty((0, 0, 0), np.uint8) if stack is None else stack
+    return first
 
 
 def _shape(shape: tuple[int, ...]) -> str:

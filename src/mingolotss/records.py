@@ -78,8 +78,7 @@ class Records:
     def encoded(self) -> list[bytes]:
         """Give the images as they are stored: PNG files, or float32 values."""
         column = self.table["pixels"] if self.is_float else pc.struct_field(self.table["image"], 0)
-        data: list[bytes] = column.to_pylist()
-        return data
+        return [data or b"" for data in column.to_pylist()]
 
     def images(self) -> npt.NDArray[Any]:
         """Decode all images, shape (n, ny, nx), uint8 or float32.
@@ -89,13 +88,14 @@ class Records:
         DatasetError
             One is damaged, or of another size than the rest; the line says which.
         """
-        names = [
-            f"{self.origin}, {name or f'image {i}'}"
-            for i, name in enumerate(self.texts("image_file"))
-        ]
         if self.is_float:
-            return _floats(self.encoded(), names)
-        return decode_all([png or b"" for png in self.encoded()], names)
+            return _floats(self.encoded(), self.names())
+        return decode_all(self.encoded(), self.names())
+
+    def names(self) -> list[str]:
+        """Name every image for an error: its file, and where it was read."""
+        files = self.texts("image_file")
+        return [f"{self.origin}, {name or f'image {i}'}" for i, name in enumerate(files)]
 
     def take(self, rows: npt.NDArray[Any]) -> Records:
         """Return some of the records: indices, or a boolean for each."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mingolotss.readers.lazy import LazyImages
 from mingolotss.readers.samples import Arrays
+from mingolotss.readers.stack import Stack
 from mingolotss.readers.wanted import choose
 from mingolotss.records import read_records
 
@@ -15,7 +17,7 @@ __all__ = ["read_parquet"]
 
 
 def read_parquet(root: Path, split: str = "all") -> Arrays:
-    """Read the stamps of one split, in the order of the catalogue.
+    """Read the stamps of one split, in the order of the catalogue; PNGs are decoded when used.
 
     Parameters
     ----------
@@ -34,4 +36,7 @@ def read_parquet(root: Path, split: str = "all") -> Arrays:
     if split != "all":
         records = records.take(choose(splits, split, str(root)))
     texts = [records.texts(name) for name in ("source", "image_file", "split")]
-    return Arrays(records.images(), records.labels, records.classes, *texts)
+    if records.is_float:
+        return Arrays(records.images(), records.labels, records.classes, *texts)
+    images = Stack([LazyImages(records.encoded(), records.names())])
+    return Arrays(images, records.labels, records.classes, *texts)

@@ -30,7 +30,7 @@ class Stack:
 
     Parameters
     ----------
-    pieces : sequence of array, shape (n_i, ny, nx)
+    pieces : sequence of array or LazyImages, shape (n_i, ny, nx)
     rows : sequence of int, optional
         Which images of all the pieces together; all of them if not given.
 
@@ -40,7 +40,7 @@ class Stack:
         The pieces differ in image shape or type.
     """
 
-    def __init__(self, pieces: Sequence[NDArray[Any]], rows: Sequence[int] | None = None) -> None:
+    def __init__(self, pieces: Sequence[Any], rows: Sequence[int] | None = None) -> None:
         full = [piece for piece in pieces if len(piece)] or list(pieces[:1])
         kinds = {(piece.shape[1:], piece.dtype.name) for piece in full}
         if len(kinds) > 1:
@@ -53,12 +53,14 @@ class Stack:
     @property
     def shape(self) -> tuple[int, ...]:
         """Give the shape of the joined array."""
-        return (len(self._rows), *self._pieces[0].shape[1:])
+        ny, nx = self._pieces[0].shape[1:]
+        return (len(self._rows), ny, nx)
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Give the type of the joined array."""
-        return self._pieces[0].dtype
+        kind: np.dtype[Any] = self._pieces[0].dtype
+        return kind
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -84,5 +86,5 @@ class Stack:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if len(self._pieces) == 1 and isinstance(self._rows, range) and not copy:
-            return self._pieces[0].astype(dtype or self.dtype, copy=False)
+            return np.asarray(self._pieces[0]).astype(dtype or self.dtype, copy=False)
         return self.gather(range(len(self))).astype(dtype or self.dtype, copy=False)
