@@ -60,3 +60,12 @@ $(VENV)/test.ok: pyproject.toml Makefile | $(VENV)/bin/python
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The review page and the report in a real Chromium, with axe-core looking at them.
+test-web: $(VENV)/test.ok $(VENV)/axe/package/axe.min.js
+	@{ command -v chromium && command -v chromedriver; } >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } || { echo "needs chromium and chromedriver: apt-get install chromium chromium-driver" >&2; exit 2; }
+	MINGOLOTSS_AXE=$(VENV)/axe/package/axe.min.js $(RUN)/python -m pytest -m web tests/web
+
+$(VENV)/axe/package/axe.min.js: | $(VENV)/bin/python
+	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq npm; } || { echo "needs npm: apt-get install npm" >&2; exit 2; }
+	mkdir -p $(VENV)/axe && cd $(VENV)/axe && npm pack --silent axe-core@4.14.1 && tar xzf axe-core-4.14.1.tgz

@@ -94,11 +94,13 @@ def demo(
     """Simulate a sky of radio galaxies and build the dataset from it: no network needed."""
     from mingolotss.demo import demo as run_demo
     from mingolotss.mappers import threads
+    from mingolotss.report.page import write_report
 
     with threads(workers) as mapper, _progress() as progress:
         built = run_demo(out, sources=sources, seed=seed, mapper=mapper, progress=progress)
     _say_built(built)
-    print(f"Look at it:  {out / 'montage.png'}   mingolotss status {out}")
+    page = write_report(out)
+    print(f"Look at it:  {page}   mingolotss review {out}   mingolotss status {out}")
     print(
         f'Load it:     mingolotss.MingoLoTSS("{out}") in PyTorch, mingolotss.load("{out}") in numpy'
     )

@@ -38,7 +38,6 @@ _STYLE: dict[str, Any] = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
     "text.color": _INK, "xtick.color": _SOFT, "ytick.color": _SOFT,
     "xtick.labelcolor": _INK, "ytick.labelcolor": _INK,
-    "figure.constrained_layout.w_pad": 0.08, "figure.constrained_layout.h_pad": 0.08,
     "svg.fonttype": "none", "svg.hashsalt": "mingolotss", "path.simplify": False,
 }  # fmt: skip
 
@@ -48,13 +47,10 @@ Floats = npt.NDArray[np.float64]
 def draw(name: str, contents: Contents) -> Figure | None:
     """Draw one of `FIGURES`; None where the build has nothing to show in it."""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(4.8, 2.9), facecolor=_GROUND, dpi=160, layout="constrained")
+        figure = Figure(figsize=(4.8, 2.9), facecolor=_GROUND, dpi=160)
+        figure.subplots_adjust(left=0.115, right=0.975, bottom=0.165, top=0.925)
         axes = figure.add_subplot(facecolor="none")
-        if not FIGURES[name](axes, contents):
-            return None
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once, not again for each format
-        return figure
+        return figure if FIGURES[name](axes, contents) else None
 
 
 def png(figure: Figure) -> bytes:
@@ -99,9 +95,7 @@ def _classes(axes: Axes, contents: Contents) -> bool:
     axes.barh(places, stamped, 0.4, color=_FILL, label="with a stamp")
     for place, (a, b) in enumerate(zip(listed.tolist(), stamped.tolist(), strict=True)):
         _count(axes, a, place, f"{b:,}" if a == b else f"{b:,} of {a:,}")
-    axes.set_yticks(places, names)
-    axes.invert_yaxis()
-    axes.tick_params(axis="y", length=0)
+    _names(axes, list(names))
     axes.set_xlabel("sources")
     axes.set_xlim(0, max(1, listed.max()) * 1.2)
     axes.grid(axis="x", color=_PALE, linewidth=0.5)
@@ -117,9 +111,7 @@ def _cases(axes: Axes, contents: Contents) -> bool:
     axes.barh(places, counts, 0.6, color=_FILL)
     for place, count in enumerate(counts.tolist()):
         _count(axes, count, place, f"{count:,}")
-    axes.set_yticks(places, [f"{number}: {text}" for number, text in CASES.items()])
-    axes.invert_yaxis()
-    axes.tick_params(axis="y", length=0)
+    _names(axes, [f"{number}: {text}" for number, text in CASES.items()])
     axes.set_xlabel("sources")
     axes.set_xlim(0, max(1, counts.max()) * 1.2)
     axes.grid(axis="x", color=_PALE, linewidth=0.5)
@@ -191,6 +183,18 @@ def _peak(axes: Axes, contents: Contents) -> bool:
     if clip:
         _limit(axes, clip[0], f"clipped up to {clip[0]:g} times the noise")
     return True
+
+
+def _names(axes: Axes, names: list[str]) -> None:
+    """Put names at the left, the first at the top, and make room for the longest.
+
+    Asking matplotlib for the room it takes (its constrained layout) costs a third of the report.
+    """
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    room = 0.03 + 0.0143 * max(len(name) for name in names)  # of the width, in 9 points
+    axes.figure.subplots_adjust(left=min(max(room, 0.1), 0.6))
 
 
 def _count(axes: Axes, at: float, place: int, text: str) -> None:
