@@ -151,7 +151,7 @@ def test_a_killed_writer_leaves_whole_rows(tmp_path: Path) -> None:
 
 
 def test_rows_of_commas_are_skipped_and_lines_counted_as_in_the_file() -> None:
-    """A spreadsheet's empty rows are no decisions; a message names the line that an editor shows."""
+    """A spreadsheet's empty rows are no decisions; a message names the line an editor shows."""
     lines = ["source,field,verdict,by,date,note\n", ",,,,,\n", "\n", "A,P1,accept,ann,,\n"]
     assert parse_rows(lines) == [Decision("A", "P1", "accept", "ann")]
     with pytest.raises(DecisionError, match="line 5 "):
