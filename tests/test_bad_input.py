@@ -152,7 +152,10 @@ def test_unknown_names(one):
 
 
 def test_no_catalogue(one):
-    done = run("build", "--service", f"folder:{one}", "--out", one.parent / "out")
+    done = run(
+        "build", "--service", f"folder:{one}", "--out", one.parent / "out",
+        "--set", "catalogue.url=",
+    )  # fmt: skip
     refused(done, 2, "no catalogue was given")
 
 

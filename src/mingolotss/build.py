@@ -22,12 +22,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.catalogue import Catalogue, catalogue_from_names, read_catalogue
+from mingolotss.catalogue import Catalogue
 from mingolotss.decisions import Decision, read_decisions
 from mingolotss.errors import DecisionError, InputError, RecipeError, ServiceError
 from mingolotss.files import is_local, locate, sweep
 from mingolotss.healpix import nested_pixel
-from mingolotss.labels import ColumnRules
 from mingolotss.manifest import CANDIDATES, read_table, write_table
 from mingolotss.model import Candidate
 from mingolotss.offers import Offers
@@ -45,6 +44,7 @@ from mingolotss.services.base import (
 )
 from mingolotss.services.folder import FolderService
 from mingolotss.settings import Settings, check_same, read_settings, write_settings
+from mingolotss.sources import find_sources
 from mingolotss.writers.batches import batch_of_rows
 
 __all__ = ["Build", "Mapper", "Plan", "Progress", "build", "fetch", "plan", "run"]
@@ -190,8 +190,8 @@ def plan(
         A shipped recipe's name, a TOML file, or a recipe.
     out : Path
         The build's folder. ``recipe.toml`` and ``candidates.parquet`` are written there.
-    catalogue : Path or Catalogue, optional
-        Instead of the recipe's.
+    catalogue : Path, str or Catalogue, optional
+        A file or an ``http`` address; instead of the recipe's.
     service : str or ImageService, optional
         Instead of the recipe's.
     decisions : Path, optional
@@ -222,7 +222,7 @@ def plan(
         if service is None or isinstance(service, str)
         else service
     )
-    sources = _catalogue(recipe, catalogue, opened).head(limit)
+    sources = find_sources(recipe, catalogue, opened, out).head(limit)
     if fresh:
         unpack(out)
     settings = Settings.of(recipe, sources, str(service or recipe.images.service), limit)
@@ -336,22 +336,6 @@ def _need_service(recipe: Recipe) -> str:
     if not recipe.images.service:
         raise RecipeError(f"the recipe {recipe.name} names no service: give --service")
     return recipe.images.service
-
-
-def _catalogue(
-    recipe: Recipe, given: Path | str | Catalogue | None, service: ImageService
-) -> Catalogue:
-    if isinstance(given, Catalogue):
-        return given
-    if given is not None:
-        return read_catalogue(given, recipe.catalogue.columns, recipe.rules)
-    if recipe.catalogue.names and isinstance(service, FolderService):
-        rules = recipe.rules if isinstance(recipe.rules, ColumnRules) else None
-        return catalogue_from_names(
-            service.image_names(), recipe.catalogue.names, rules, path=str(service.folder)
-        )
-    where = f"; the recipe's is at {recipe.catalogue.url}" if recipe.catalogue.url else ""
-    raise InputError(f"no catalogue was given: --catalogue FILE{where}")
 
 
 def _check_decisions(

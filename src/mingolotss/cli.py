@@ -33,7 +33,9 @@ app = typer.Typer(
 _RECIPE = typer.Argument(help="a shipped recipe (see `mingolotss recipes`) or a TOML file")
 _OUT = typer.Option("--out", "-o", help="folder of the build; made if it is not there")
 _CATALOGUE = typer.Option(
-    "--catalogue", "-c", help="FITS, VOTable, ECSV, CSV or Parquet; instead of the recipe's"
+    "--catalogue",
+    "-c",
+    help="FITS, VOTable, ECSV, CSV or Parquet, or the address of one; instead of the recipe's",
 )
 _SERVICE = typer.Option(
     "--service", "-s", help="where images come from (see `mingolotss services`)"
@@ -110,7 +112,7 @@ def demo(
 def build(
     recipe: Annotated[str, _RECIPE] = "mingolotss",
     out: Annotated[str, _OUT] = "dataset",
-    catalogue: Annotated[Path | None, _CATALOGUE] = None,
+    catalogue: Annotated[str | None, _CATALOGUE] = None,
     service: Annotated[str | None, _SERVICE] = None,
     limit: Annotated[int | None, _LIMIT] = None,
     setting: Annotated[list[str] | None, _SET] = None,
@@ -152,7 +154,7 @@ def build(
 def plan(
     recipe: Annotated[str, _RECIPE] = "mingolotss",
     out: Annotated[Path, _OUT] = Path("dataset"),
-    catalogue: Annotated[Path | None, _CATALOGUE] = None,
+    catalogue: Annotated[str | None, _CATALOGUE] = None,
     service: Annotated[str | None, _SERVICE] = None,
     limit: Annotated[int | None, _LIMIT] = None,
     setting: Annotated[list[str] | None, _SET] = None,
@@ -191,7 +193,7 @@ def plan(
 def fetch(
     recipe: Annotated[str, _RECIPE] = "mingolotss",
     out: Annotated[Path, _OUT] = Path("dataset"),
-    catalogue: Annotated[Path | None, _CATALOGUE] = None,
+    catalogue: Annotated[str | None, _CATALOGUE] = None,
     service: Annotated[str | None, _SERVICE] = None,
     limit: Annotated[int | None, _LIMIT] = None,
     setting: Annotated[list[str] | None, _SET] = None,
@@ -353,7 +355,7 @@ def review(
 @app.command()
 def classes(
     recipe: Annotated[str, _RECIPE] = "mingolotss",
-    catalogue: Annotated[Path | None, _CATALOGUE] = None,
+    catalogue: Annotated[str | None, _CATALOGUE] = None,
 ) -> None:
     """List the classes of a recipe, and how many sources of a catalogue are in each."""
     from mingolotss.catalogue import read_catalogue
@@ -435,7 +437,7 @@ def _value(text: str) -> Any:
 
 def _inputs(
     out: Path,
-    catalogue: Path | None,
+    catalogue: str | None,
     service: str | None,
     limit: int | None,
     fresh: bool,
@@ -446,7 +448,7 @@ def _inputs(
         from mingolotss.demo import simulated_sky
 
         made, service = simulated_sky(out)
-        catalogue = catalogue or made
+        catalogue = catalogue or str(made)
     return {
         "out": out, "catalogue": catalogue, "service": service, "limit": limit, "fresh": fresh,
         "decisions": decisions,

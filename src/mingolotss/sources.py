@@ -1,0 +1,88 @@
+"""The sources of a build: from a catalogue on disk, at an address, or from the images' names.
+
+An address is fetched once and kept in the build's folder under ``searches``; the recipe's own is
+held to the checksum that the recipe gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mingolotss.catalogue import Catalogue, catalogue_from_names, read_catalogue
+from mingolotss.errors import CatalogueError, InputError
+from mingolotss.files import safe_name
+from mingolotss.labels import ColumnRules
+from mingolotss.recipe import Recipe
+from mingolotss.services.base import ImageService
+from mingolotss.services.folder import FolderService
+from mingolotss.transport import Limits, Patience, Transport
+
+__all__ = ["find_sources"]
+
+_LARGEST = 8 << 30  # bytes: LoTSS DR3's 13.7 million sources are about 4 GB
+_PATIENCE = Patience(attempts=3, outage_s=10.0)  # a person is waiting
+
+
+def find_sources(
+    recipe: Recipe,
+    given: Path | str | Catalogue | None,
+    service: ImageService,
+    out: Path,
+    *,
+    transport: Transport | None = None,
+) -> Catalogue:
+    """Return the catalogue of a build.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Says what columns and classes mean, and has a catalogue of its own if none is given.
+    given : Path, str or Catalogue, optional
+        A file, an address that begins with ``http``, or the sources themselves.
+    service : ImageService
+        Asked for the names of its images where the recipe makes its catalogue from them.
+    out : Path
+        The build's folder: fetched catalogues are kept there.
+
+    Raises
+    ------
+    InputError
+        There is no catalogue, or it is not what the recipe expects.
+    ServiceError
+        An address does not give one.
+    """
+    if isinstance(given, Catalogue):
+        return given
+    if given is None and recipe.catalogue.names and isinstance(service, FolderService):
+        rules = recipe.rules if isinstance(recipe.rules, ColumnRules) else None
+        return catalogue_from_names(
+            service.image_names(), recipe.catalogue.names, rules, path=str(service.folder)
+        )
+    own = given is None
+    place = str(recipe.catalogue.url if own else given)
+    if not place:
+        raise InputError(f"no catalogue was given, and {recipe.name} has none: --catalogue FILE")
+    if place.startswith(("http://", "https://")):
+        client = transport or Transport(limits=Limits(max_bytes=_LARGEST), patience=_PATIENCE)
+        place = str(_fetched(place, out, recipe.catalogue.md5 if own else "", client))
+    return read_catalogue(place, recipe.catalogue.columns, recipe.rules)
+
+
+def _fetched(url: str, out: Path, md5: str, transport: Transport) -> Path:
+    """Return a catalogue's file, fetched unless it is here."""
+    name = urlsplit(url).path.rpartition("/")[2] or "catalogue.fits"
+    path = out / "searches" / "catalogue" / safe_name(name)
+    if not path.exists():
+        transport.fetch(url, path)
+    if md5:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "md5").hexdigest()
+        if found != md5:
+            path.unlink()
+            raise CatalogueError(
+                f"fetch the catalogue {url}: its MD5 is {found}, the recipe expects {md5}; try "
+                "again, or give a --catalogue that you trust"
+            )
+    return path

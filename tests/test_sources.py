@@ -1,0 +1,83 @@
+"""A build's sources may come from an address; the recipe's own is held to its checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from mingolotss.build import build
+from mingolotss.errors import CatalogueError, InputError, ServiceError
+from mingolotss.recipe import load_recipe
+from mingolotss.services.folder import FolderService
+from mingolotss.sources import find_sources
+from skies import random_sky
+
+
+@pytest.fixture(scope="module")
+def sky(tmp_path_factory):
+    return random_sky(tmp_path_factory.mktemp("sources") / "in", 15, seed=9, kinds=("float32",))
+
+
+@pytest.fixture
+def site(sky):
+    """Serve the sky's folder; give its address and the list of what was asked."""
+    asked = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            asked.append(self.path)
+
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Handler, directory=str(sky.folder))
+    ) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+
+
+def test_a_catalogue_at_an_address(sky, site, tmp_path):
+    """It is fetched once, kept, and makes the build that the file makes."""
+    address, asked = site
+    options = {"service": f"folder:{sky.folder}", "out": tmp_path / "a"}
+    first = build("mingolotss", catalogue=f"{address}/catalogue.fits", **options)
+    again = build("mingolotss", catalogue=f"{address}/catalogue.fits", **options)
+    local = build(
+        "mingolotss", catalogue=sky.catalogue, service=options["service"], out=tmp_path / "b"
+    )
+    assert (first.written, again.written) == (local.written, local.written)
+    assert asked == ["/catalogue.fits"]
+    assert (tmp_path / "a" / "manifest.parquet").read_bytes() == (
+        tmp_path / "b" / "manifest.parquet"
+    ).read_bytes()
+
+
+def test_the_recipes_own_catalogue_and_its_checksum(sky, site, tmp_path):
+    """With no catalogue given the recipe's is fetched; another checksum is refused, not kept."""
+    address, _ = site
+    good = hashlib.md5(sky.catalogue.read_bytes(), usedforsecurity=False).hexdigest()
+    url = f"{address}/catalogue.fits"
+    recipe = load_recipe("mingolotss").changed({"catalogue.url": url, "catalogue.md5": good})
+    service = FolderService(sky.folder)
+    assert find_sources(recipe, None, service, tmp_path).names == sky.names
+    with pytest.raises(CatalogueError, match=f"its MD5 is {good}, the recipe expects 0000"):
+        find_sources(recipe.changed({"catalogue.md5": "0000"}), None, service, tmp_path)
+    assert not list((tmp_path / "searches" / "catalogue").iterdir())
+
+
+def test_an_address_without_a_catalogue(sky, site, tmp_path):
+    """A page that is not there is one error of the far end, nothing is kept."""
+    address, _ = site
+    recipe = load_recipe("mingolotss")
+    with pytest.raises(ServiceError):
+        find_sources(recipe, f"{address}/other.fits", FolderService(sky.folder), tmp_path)
+    assert not list(tmp_path.rglob("*.fits"))
+
+
+def test_no_catalogue_at_all(sky, tmp_path):
+    """The recipe `lotss` has none of its own."""
+    with pytest.raises(InputError, match="no catalogue was given"):
+        find_sources(load_recipe("lotss"), None, FolderService(sky.folder), tmp_path)
