@@ -89,8 +89,8 @@ def _write(task: Task, works: Sequence[Work]) -> Summary:
     images = [work.made["image"] for work in works if not work.reason]
     if "png" in recipe.formats:
         write_pngs(task.out / "png", names, images)
-    table = _stamps(recipe.stamp.kind, images, written)
-    stamps = parquet_bytes(table, row_group_size=STAMPS_AT_ONCE)
+    published = _stamps(recipe.stamp.kind, images, written)
+    stamps = parquet_bytes(published, row_group_size=STAMPS_AT_ONCE)
     write_bytes(task.out / "stamps" / name, stamps)
     again = any(offer.again for work in works for offer in work.offers)
     notes = {
