@@ -6,8 +6,8 @@ import threading
 import numpy as np
 import pytest
 from astropy.io import fits
-from static import nginx
 
+from archive.static import nginx
 from mingolotss.build import build
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import ServiceAnswerError

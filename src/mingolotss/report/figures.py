@@ -99,7 +99,8 @@ def _classes(axes: Axes, contents: Contents) -> bool:
     axes.set_xlabel("sources")
     axes.set_xlim(0, max(1, listed.max()) * 1.2)
     axes.grid(axis="x", color=_PALE, linewidth=0.5)
-    axes.legend(frameon=False, loc="lower right")
+    axes.set_ylim(len(names) - 0.5, -1.8)  # room above the bars
+    axes.legend(frameon=False, loc="upper left", ncols=2)
     return True
 
 

@@ -1,0 +1,1 @@
+"""The real archive server, and what is fetched from it."""
