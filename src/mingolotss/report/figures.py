@@ -97,7 +97,7 @@ def _classes(axes: Axes, contents: Contents) -> bool:
         _count(axes, a, place, f"{b:,}" if a == b else f"{b:,} of {a:,}")
     _names(axes, list(names))
     axes.set_xlabel("sources")
-    axes.set_xlim(0, max(1, listed.max()) * 1.2)
+    axes.set_xlim(0, max(1, listed.max()) * 1.3)
     axes.grid(axis="x", color=_PALE, linewidth=0.5)
     axes.set_ylim(len(names) - 0.5, -1.8)  # room above the bars
     axes.legend(frameon=False, loc="upper left", ncols=2)
