@@ -14,10 +14,10 @@ from PIL import Image
 
 from mingolotss.decisions import Decision, Ledger
 from mingolotss.errors import DatasetError
+from mingolotss.pngs import decode
 from mingolotss.report.contents import Contents
 from mingolotss.report.page import write_report
 from mingolotss.report.stamps import Stamps, coloured
-from mingolotss.writers.png import decode_png
 from review_data import HOSTILE, UNDECIDED, command, environment, make_build, names, rebuild
 
 
@@ -153,7 +153,9 @@ def test_stamps_come_back_as_they_were_stored(mine: Path) -> None:
     for record in contents.manifest.to_pylist():
         if record["status"] == "written":
             with Image.open(mine / "png" / record["image_file"]) as image:
-                assert np.array_equal(decode_png(stamps.png(record["row"])), np.asarray(image))
+                assert np.array_equal(
+                    decode(stamps.png(record["row"]), "a stamp"), np.asarray(image)
+                )
     with pytest.raises(DatasetError, match="has no stamp"):
         stamps.png(names().index("LOST"))
 
@@ -164,7 +166,7 @@ def test_colours_change_no_pixel(mine: Path) -> None:
     (mine / "coloured.png").write_bytes(coloured(grey))
     with Image.open(mine / "coloured.png") as image:
         assert image.mode == "P"
-        assert np.array_equal(np.asarray(image), decode_png(grey))
+        assert np.array_equal(np.asarray(image), decode(grey, "a stamp"))
         image.convert("RGB").load()  # checksums and palette are whole
 
 

@@ -104,7 +104,7 @@ def run_pickle(out):
         (flip_png, "not the image of the manifest"),
         (lose_png, "missing"),
         (extra_png, "extra.png"),
-        (half_png, "not a whole PNG"),
+        (half_png, "a broken PNG"),
         (edit_csv, "MingoML.csv: its checksum"),
         (edit_batch, "data_batch_1: its images"),
         (swap_labels, "test_batch: its labels"),

@@ -192,7 +192,7 @@ class NoiseSettings(_Settings):
 class StampSettings(_Settings):
     """The finished image."""
 
-    pixels: int = Field(150, ge=2, le=8192)
+    pixels: int = Field(150, ge=2, le=4096)
     pixel_arcsec: float = Field(0.0, ge=0)  # 0: the image's own; else averaged to this
     kind: Literal["uint8", "float32"] = "uint8"
     name: str = "{source}_{field}.png"

@@ -24,12 +24,12 @@ from mingolotss.exported import check_export, is_export
 from mingolotss.files import sha256_file
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.pack import CHECKSUMS, products
+from mingolotss.pngs import decode
 from mingolotss.readers.pickles import load_pickle
 from mingolotss.readers.unpack import unpack as extract
 from mingolotss.recipe import Recipe
 from mingolotss.settings import read_settings
 from mingolotss.writers.batches import batch_name
-from mingolotss.writers.png import decode_png
 from mingolotss.writers.table import HEADER
 
 __all__ = ["Verification", "verify"]
@@ -136,7 +136,7 @@ def _stamps(out: Path, written: pa.Table) -> Iterator[str]:
         column = table["pixels"] if raw else table["image"]
         for row, cell in zip(table["row"].to_pylist(), column, strict=True):
             value = cell.as_py()
-            data = value if raw else decode_png(value["bytes"], path=str(path)).tobytes()
+            data = value if raw else decode(value["bytes"], str(path)).tobytes()
             found = hashlib.sha256(data).hexdigest()
             if expected.pop(row, None) != found:
                 yield f"{path.relative_to(out)}: the image of row {row} is not the manifest's"
@@ -152,7 +152,7 @@ def _pngs(out: Path, written: pa.Table) -> Iterator[str]:
             yield f"png/{name}: missing"
             continue
         try:
-            found = _sha256(decode_png(path.read_bytes(), path=f"png/{name}"))
+            found = _sha256(decode(path.read_bytes(), f"png/{name}"))
         except DatasetError as error:
             yield str(error)
             continue

@@ -24,6 +24,7 @@ from mingolotss.errors import ImageError, ServiceError
 from mingolotss.files import sha256_file, write_bytes
 from mingolotss.manifest import read_table
 from mingolotss.overlap import Ints
+from mingolotss.pngs import decode
 from mingolotss.report import figures, panels
 from mingolotss.report.contents import REASONS, Contents
 from mingolotss.report.cutouts import Cutouts
@@ -31,7 +32,6 @@ from mingolotss.report.montage import montage
 from mingolotss.report.stamps import Stamps, coloured
 from mingolotss.report.words import breakable, number
 from mingolotss.status import CASES
-from mingolotss.writers.png import decode_png
 
 __all__ = ["write_report"]
 
@@ -98,7 +98,7 @@ def _write_montages(page: _Page) -> None:
     for label, (name, rows) in enumerate(page.montage_rows):
         if not rows:
             continue
-        images = np.stack([decode_png(page.png[row]) for row in rows[:8]])
+        images = np.stack([decode(page.png[row], f"the stamp of row {row}") for row in rows[:8]])
         if images.shape[1:] != (side, side):
             continue
         picture = montage(images, [0] * len(images), [name], per_class=8)
