@@ -13,6 +13,8 @@ import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, RecipeError, ServiceUnavailableError
@@ -21,6 +23,7 @@ from mingolotss.services import SERVICES
 from mingolotss.services.base import Naming, open_service, search_all
 from mingolotss.services.base import cutouts as ask_all
 from mingolotss.services.folder import FolderService, read_cutout, split_name
+from mingolotss.services.mosaicfile import open_mosaic
 from mingolotss.testing import Image, check_service
 from mingolotss.wcs import SkyWCS, simple_header
 
@@ -323,3 +326,50 @@ def test_a_search_that_fails_leaves_the_other_sources(tmp_path):
     failed, found = search_all(Failing(tmp_path), catalogue, 0.1)
     assert isinstance(failed, ServiceUnavailableError)
     assert [one.field for one in found] == ["P3"]
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """Give the bytes of one fpack'd, one plain and one scaled mosaic."""
+    folder = tmp_path_factory.mktemp("packed")
+    [image, *_] = write_images(folder / "images")
+    as_packed(folder, [image])
+    scaled = fits.PrimaryHDU(np.nan_to_num(image.pixels), fits.getheader(image.path))
+    scaled.scale("int16", bscale=1e-6)
+    scaled.writeto(folder / "scaled.fits")
+    files = (folder / "P1-mosaic.fits.fz", image.path, folder / "scaled.fits")
+    return [path.read_bytes() for path in files]
+
+
+@settings(
+    max_examples=250, deadline=None, derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(
+    st.integers(0, 2),
+    st.lists(
+        st.tuples(st.floats(0, 1), st.integers(0, 255) | st.sampled_from(b"0-'=T")), max_size=6
+    ),
+    st.floats(0, 1) | st.none(),
+    st.booleans(),
+)
+def test_a_damaged_mosaic_is_an_image_error(tmp_path, packed, which, changes, cut, early):
+    """Opened or cut from, a damaged mosaic gives floats or one line, never another exception."""
+    raw = bytearray(packed[which])
+    reach = min(len(raw), 3 * 2880) if early else len(raw)
+    for where, value in changes:
+        raw[int(where * (reach - 1))] = value
+    if cut is not None:
+        del raw[int(cut * len(raw)) :]
+    path = tmp_path / f"{uuid.uuid4().hex}.fits"
+    path.write_bytes(raw)
+    try:
+        mosaic = open_mosaic(str(path))
+        ny, nx = mosaic.shape
+        found = mosaic.box(0, min(ny, 9), 0, min(nx, 9)).dtype.kind
+    except ImageError as error:
+        found = str(error)
+    finally:
+        path.unlink()
+    assert found == "f" or path.name in found
+    assert "\n" not in found

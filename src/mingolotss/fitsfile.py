@@ -21,6 +21,8 @@ import re
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -33,7 +35,15 @@ from mingolotss.errors import ImageError, NoWCSError, TruncatedFileError
 from mingolotss.model import FloatImage
 from mingolotss.wcs import SkyWCS
 
-__all__ = ["BLOCK", "FOREIGN", "FitsImage", "PlainLayout", "plain_layout", "read_image"]
+__all__ = [
+    "BLOCK",
+    "FitsImage",
+    "PlainLayout",
+    "check_counts",
+    "plain_layout",
+    "read_image",
+    "translated",
+]
 
 BLOCK = 2880
 _CARD = 80
@@ -56,7 +66,7 @@ def _cfitsio_errors() -> tuple[type[Exception], ...]:
     return ()
 
 
-FOREIGN: tuple[type[Exception], ...] = (
+_FOREIGN: tuple[type[Exception], ...] = (
     OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, RuntimeError,
     AssertionError, ArithmeticError, MemoryError, struct.error, zlib.error, fits.VerifyError,
     *_cfitsio_errors(),
@@ -256,26 +266,42 @@ def _gunzip(raw: bytes, path: str) -> bytes:
     return data
 
 
-def _by_astropy(raw: bytes, path: str) -> tuple[FloatImage, bytes]:
+def check_counts(raw: bytes, path: str) -> None:
+    """Refuse headers with more axes or columns than FITS has: reading them would take forever.
+
+    Raises
+    ------
+    ImageError
+        The line says how many.
+    """
     if many := _MANY.search(raw):
         raise ImageError(
             f"read {path}: damaged ({many[1].decode()} axes or columns, FITS has at most "
             f"{_MAX_AXES}); fetch it again",
             path=path,
         )
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Turn whatever astropy raises on a damaged file into an ImageError of one line."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with fits.open(io.BytesIO(raw)) as hdus:
-                for hdu in hdus:
-                    if not getattr(hdu, "is_image", False) or hdu.header.get("NAXIS", 0) < 2:
-                        continue
-                    return _pixels(hdu, len(raw), path), hdu.header.tostring().encode("ascii")
-    except FOREIGN as error:
+            yield
+    except _FOREIGN as error:
         short = "buffer is too small" in str(error) or "truncated" in str(error).lower()
         kind = TruncatedFileError if short else ImageError
         what = "the file is cut short" if short else f"damaged ({_line(error)})"
         raise kind(f"read {path}: {what}; fetch it again", path=path) from error
+
+
+def _by_astropy(raw: bytes, path: str) -> tuple[FloatImage, bytes]:
+    check_counts(raw, path)
+    with translated(path), fits.open(io.BytesIO(raw)) as hdus:
+        for hdu in hdus:
+            if getattr(hdu, "is_image", False) and hdu.header.get("NAXIS", 0) >= 2:
+                return _pixels(hdu, len(raw), path), hdu.header.tostring().encode("ascii")
     raise ImageError(f"read {path}: a FITS file without an image in it", path=path)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-import warnings
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +19,14 @@ import numpy as np
 from astropy.io import fits
 
 from mingolotss.errors import ImageError, ServiceUnavailableError, TruncatedFileError
-from mingolotss.fitsfile import BLOCK, FitsImage, PlainLayout, plain_layout
+from mingolotss.fitsfile import (
+    BLOCK,
+    FitsImage,
+    PlainLayout,
+    check_counts,
+    plain_layout,
+    translated,
+)
 from mingolotss.model import FloatImage
 from mingolotss.wcs import SkyWCS
 
@@ -74,7 +80,10 @@ def _open_file(path: Path, _size: int, _mtime_ns: int) -> MosaicFile:
         with path.open("rb") as stream:
             head = stream.read(_HEADS[-1])
         layout = plain_layout(head, str(path))
-        return _Tiled(path) if layout is None else _Mapped(path, layout)
+        if layout is not None:
+            return _Mapped(path, layout)
+        check_counts(head, str(path))
+        return _Tiled(path)
     except OSError as error:
         raise ImageError(f"open {path}: {error.strerror}", path=str(path)) from error
 
@@ -145,22 +154,18 @@ class _Tiled:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                self._hdus = fits.open(path, memmap=True)
-                self._hdu = next(
-                    hdu for hdu in self._hdus
-                    if getattr(hdu, "is_image", False) and hdu.header.get("NAXIS", 0) >= 2
-                )  # fmt: skip
-        except StopIteration as error:
-            raise ImageError(
-                f"open {path}: a FITS file without an image", path=str(path)
-            ) from error
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise ImageError(
-                f"open {path}: damaged ({error}); fetch it again", path=str(path)
-            ) from (error)
+        with translated(str(path)):
+            self._hdus = fits.open(path, memmap=True)
+            images = (
+                hdu for hdu in self._hdus
+                if getattr(hdu, "is_image", False) and hdu.header.get("NAXIS", 0) >= 2
+            )  # fmt: skip
+            self._hdu: Any = next(images, None)
+            if self._hdu is not None and min(self._hdu.shape) < 1:
+                raise ValueError(f"an image of shape {self._hdu.shape}")
+            header = b"" if self._hdu is None else self._hdu.header.tostring().encode("ascii")
+        if self._hdu is None:
+            raise ImageError(f"open {path}: a FITS file without an image", path=str(path))
         *planes, ny, nx = self._hdu.shape
         if max(planes, default=1) > 1:
             raise ImageError(
@@ -168,19 +173,12 @@ class _Tiled:
                 path=str(path),
             )
         self.shape, self._planes = (ny, nx), len(planes)
-        header = self._hdu.header.tostring().encode("ascii", "replace")
         self.wcs = FitsImage(np.empty((2, 2)), header, str(path), "").wcs()
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         where: tuple[Any, ...] = (0,) * self._planes
-        try:
-            with self._lock:
-                data = np.asarray(self._hdu.section[(*where, slice(y0, y1), slice(x0, x1))])
-        except (OSError, ValueError, TypeError) as error:
-            raise ImageError(
-                f"read {self._path}: a tile is damaged ({error}); fetch it again",
-                path=str(self._path),
-            ) from error
+        with translated(str(self._path)), self._lock:
+            data = np.asarray(self._hdu.section[(*where, slice(y0, y1), slice(x0, x1))])
         if data.dtype.kind == "f":
             return data
         return data.astype(np.float32 if data.dtype.itemsize <= 2 else np.float64)
