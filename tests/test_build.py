@@ -165,6 +165,20 @@ def test_fresh_starts_over(sky, tmp_path):
     assert (out / "decisions.csv").exists()
 
 
+def test_fresh_removes_a_recipes_own_names(sky, tmp_path):
+    """Batches under another name go too, and so does a report of what is gone."""
+    recipe = load_recipe("mingolotss").changed(
+        {"batches.folder": "mine-py", "batches.archive": "mine.tar.gz"}
+    )
+    options = {"out": tmp_path, "catalogue": sky.catalogue, "service": f"folder:{sky.folder}"}
+    build(recipe, **options, limit=9)
+    (tmp_path / "report.html").write_text("old")
+    assert (tmp_path / "mine.tar.gz").exists()
+    build("mingolotss", **options, limit=9, fresh=True)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert not left & {"mine-py", "mine.tar.gz", "report.html"}
+
+
 def test_two_builds_at_once(sky, tmp_path):
     """A second build in the same folder is refused while the first one runs."""
     planned = plan(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mingolotss.card import is_ours, write_description
+from mingolotss.errors import MingoError
 from mingolotss.files import atomic_path, remove_tree, sha256_file, write_bytes
 from mingolotss.manifest import CANDIDATES, MANIFEST, read_rows, read_schema, read_table
 from mingolotss.partition import part_name
 from mingolotss.pngs import decode
 from mingolotss.recipe import Recipe
+from mingolotss.settings import read_settings
 from mingolotss.writers.batches import (
     batch_label,
     batch_name,
@@ -134,15 +137,16 @@ def is_packed(out: Path, recipe: Recipe) -> bool:
 
 def unpack(out: Path) -> None:
     """Remove what a build wrote in `out`, and nothing else: decisions and downloads stay."""
-    for name in ("stamps", "ledger", "png"):
+    with suppress(MingoError):  # a recipe.toml that cannot be read names nothing to remove
+        if (before := read_settings(out)) is not None:
+            remove_tree(out / before.recipe.batches.folder)
+            (out / before.recipe.batches.archive).unlink(missing_ok=True)
+    for name in ("stamps", "ledger", "png", "figures"):
         remove_tree(out / name)
-    for folder in out.glob("*-batches-py"):
-        remove_tree(folder)
-    for archive in out.glob("*-batches-python.tar.gz"):
-        archive.unlink()
     for name in (
         *_PRODUCTS,
         "croissant.json",
+        "report.html",
         *(["README.md"] if is_ours(out / "README.md") else []),
     ):
         (out / name).unlink(missing_ok=True)
