@@ -6,6 +6,8 @@ RUN    := $(VENV)/bin
 TORCH  ?= torch==2.13.0
 PIP    := $(RUN)/python -m pip install -q --disable-pip-version-check
 SOURCES ?= 600
+# More for pytest, e.g. make test MORE=--lf
+MORE    ?=
 
 .PHONY: demo test check bench clean test-slow test-readers test-archive test-web
 
@@ -13,16 +15,16 @@ demo: $(VENV)/demo.ok
 	$(RUN)/mingolotss demo --out demo --sources $(SOURCES)
 
 test: $(VENV)/test.ok
-	$(RUN)/python -m pytest -n auto -m "not slow and not archive and not web and not readers"
+	$(RUN)/python -m pytest -n auto -m "not slow and not archive and not web and not readers" $(MORE)
 
 check: $(VENV)/test.ok
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
-	$(RUN)/python -m pytest -q src tests/test_docs.py
+	$(RUN)/python -m pytest -q src tests/test_docs.py $(MORE)
 
 test-readers: $(VENV)/readers.ok
-	$(RUN)/python -m pytest -m readers --ignore=tests/archive tests
+	$(RUN)/python -m pytest -m readers --ignore=tests/archive tests $(MORE)
 
 $(VENV)/readers.ok: $(VENV)/test.ok
 	$(PIP) -e . --group readers
@@ -38,12 +40,12 @@ $(VENV)/cutana.ok: | $(VENV)/bin/python
 	@touch $@
 
 test-slow: $(VENV)/test.ok
-	$(RUN)/python -m pytest -m "slow and not archive and not web and not readers"
+	$(RUN)/python -m pytest -m "slow and not archive and not web and not readers" $(MORE)
 
 # The real archive server and a real browser: Debian 12; the first run installs them, as root.
 test-archive: $(VENV)/test.ok
 	@$(RUN)/python tests/dachs/dachs_server.py check || tests/dachs/install.sh
-	$(RUN)/python -m pytest -m archive tests/archive
+	$(RUN)/python -m pytest -m archive tests/archive $(MORE)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { echo "Python has no venv module: apt install python3-venv, or set PYTHON to one that has" >&2; rm -rf $(VENV); exit 2; }
@@ -64,7 +66,7 @@ clean:
 # The review page and the report in a real Chromium, with axe-core looking at them.
 test-web: $(VENV)/test.ok $(VENV)/axe/package/axe.min.js
 	@{ command -v chromium && command -v chromedriver; } >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } || { echo "needs chromium and chromedriver: apt-get install chromium chromium-driver" >&2; exit 2; }
-	MINGOLOTSS_AXE=$(VENV)/axe/package/axe.min.js $(RUN)/python -m pytest -m web tests/web
+	MINGOLOTSS_AXE=$(VENV)/axe/package/axe.min.js $(RUN)/python -m pytest -m web tests/web $(MORE)
 
 $(VENV)/axe/package/axe.min.js: | $(VENV)/bin/python
 	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq npm; } || { echo "needs npm: apt-get install npm" >&2; exit 2; }

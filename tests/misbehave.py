@@ -32,11 +32,8 @@ class Line(socketserver.StreamRequestHandler):
         number = self.server.count(self)
         key = self.path.split("?")[0]
         reply = self.server.script.get(key) or self.server.script["*"]
-        try:
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                reply(self, number)
-        finally:
-            self.server.leave()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            reply(self, number)
 
     def send(self, body: bytes, status: str = "200 OK", **headers: str) -> None:
         """Answer with a length and a body, and close."""
@@ -68,7 +65,6 @@ class Server(socketserver.ThreadingTCPServer):
         self.asked: Counter[str] = Counter()
         self.agents: set[str] = set()
         self.times: list[float] = []
-        self.at_once = self.most_at_once = 0
         self._lock = threading.Lock()
 
     @property
@@ -82,14 +78,7 @@ class Server(socketserver.ThreadingTCPServer):
             self.asked[line.path] += 1
             self.agents.add(line.request_headers.get("user-agent", ""))
             self.times.append(time.monotonic())
-            self.at_once += 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
             return self.asked[line.path]
-
-    def leave(self) -> None:
-        """Note that a request is over."""
-        with self._lock:
-            self.at_once -= 1
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: connections that break are what this server is for."""
