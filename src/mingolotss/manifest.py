@@ -141,13 +141,12 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     DatasetError
         It is missing or damaged.
     """
-    with _translated(path):
-        # not pq.read_table: it brings pyarrow.dataset, and pandas where there is one, for 0.4 s
-        with pq.ParquetFile(path if is_local(path) else path.open("rb")) as opened:
-            lacking = sorted({*(columns or ())} - {*opened.schema_arrow.names})
-            if lacking:
-                raise pa.ArrowInvalid(f"no column {', '.join(lacking)}")
-            return opened.read(None if columns is None else list(columns))
+    # not pq.read_table: it brings pyarrow.dataset, and pandas where there is one, for 0.4 s
+    with _translated(path), pq.ParquetFile(path if is_local(path) else path.open("rb")) as opened:
+        lacking = sorted({*(columns or ())} - {*opened.schema_arrow.names})
+        if lacking:
+            raise pa.ArrowInvalid(f"no column {', '.join(lacking)}")
+        return opened.read(None if columns is None else list(columns))
 
 
 @contextmanager
