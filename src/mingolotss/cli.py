@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except Exception as error:
+    except Exception as error:  # looked at, not swallowed: a bug is raised again below
         from mingolotss.errors import MingoError, ServiceError
 
         if not isinstance(error, MingoError):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mingolotss.errors import InputError
+from mingolotss.files import atomic_path
 
 __all__ = ["montage", "pick", "write_montage"]
 
@@ -118,12 +119,8 @@ def write_montage(
     """Write a montage as PNG, beside its place and renamed into it; see `montage`."""
     path = Path(path)
     picture = montage(images, labels, class_names, per_class=per_class, gamma=gamma, seed=seed)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        picture.save(part, "PNG", optimize=True)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_path(path) as beside:
+        picture.save(beside, "PNG", optimize=True)
     return path
 
 

@@ -5,7 +5,6 @@ made again and a finished one is used again.
 """
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from astropy.io import fits
 
 from mingolotss.errors import DatasetError
+from mingolotss.files import atomic_path
 from mingolotss.simulate.draw import Image
 from mingolotss.simulate.layout import Field
 from mingolotss.simulate.model import SkyModel
@@ -114,12 +114,8 @@ def _record(out: Path, model: SkyModel, files: list[str], *, finished: bool) -> 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file beside its place and rename it into it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_path(path) as beside:
+        write(beside)
 
 
 def _write_image(path: Path, image: Image, model: SkyModel, field: Field) -> None:
