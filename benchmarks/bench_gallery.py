@@ -21,10 +21,10 @@ import numpy as np
 import pyarrow as pa
 
 from mingolotss.files import write_bytes
-from mingolotss.manifest import CANDIDATES, MANIFEST, parquet_bytes, stamp_schema, write_table
-from mingolotss.partition import STAMPS_AT_ONCE, part_name
+from mingolotss.manifest import CANDIDATES, MANIFEST, stamp_bytes, stamp_schema, write_table
 from mingolotss.recipe import load_recipe
 from mingolotss.settings import Settings, write_settings
+from mingolotss.task import part_name
 from mingolotss.writers.png import encode_png
 
 PART = 4096
@@ -96,7 +96,7 @@ def make(folder: Path, n: int) -> None:
         first = pa.array(images, schema[0].type)
         columns = [first, *(column.combine_chunks() for column in some.columns)]
         table = pa.Table.from_arrays(columns, schema=schema)
-        data = parquet_bytes(table, row_group_size=STAMPS_AT_ONCE)
+        data = stamp_bytes(table)
         write_bytes(folder / "stamps" / part_name(part), data)
 
 

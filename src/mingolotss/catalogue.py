@@ -16,7 +16,7 @@ import math
 import re
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -132,17 +132,29 @@ class Catalogue:
 
     def source(self, row: int) -> Source:
         """Return one row."""
-        label = int(self.labels[row])
-        return Source(
-            row=row,
-            name=self.names[row],
-            ra=float(self.ra[row]),
-            dec=float(self.dec[row]),
-            label=None if label == UNLABELLED else label,
-            size_arcsec=float(self.size_arcsec[row]),
-            flux_mjy=float(self.flux_mjy[row]),
-            field_hint=self.field_hints[row],
+        return self.sources(slice(row, row + 1))[0]
+
+    def sources(self, some: slice, numbers: Iterable[int] | None = None) -> list[Source]:
+        """Return some neighbouring rows.
+
+        Parameters
+        ----------
+        some : slice
+            Without a step.
+        numbers : iterable of int, optional
+            What the rows call themselves, where they were taken from a larger catalogue.
+        """
+        columns = (
+            range(len(self))[some] if numbers is None else numbers,
+            self.names[some],
+            self.ra[some].tolist(),
+            self.dec[some].tolist(),
+            [None if label == UNLABELLED else label for label in self.labels[some].tolist()],
+            self.size_arcsec[some].tolist(),
+            self.flux_mjy[some].tolist(),
+            self.field_hints[some],
         )
+        return [Source(*row) for row in zip(*columns, strict=True)]
 
     def head(self, limit: int | None) -> Catalogue:
         """Return the first `limit` rows, all of them for None."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 PART = ".part-"
+_PLAIN = re.compile(r"[A-Za-z0-9_.~+ =@,()-]+")
 
 
 def locate(address: Path | str) -> Path:
@@ -133,6 +135,8 @@ def safe_name(name: str) -> str:
     Letters, digits and ``+-._~ =@,()`` stay; everything else is percent-encoded, and so are the
     dots of a name that is nothing else and the first of one that `sweep` would take for its own.
     """
+    if _PLAIN.fullmatch(name) and not name.startswith("."):
+        return name  # nearly every one: quote is ten times slower
     encoded = quote(name, safe="+ =@,()")
     if encoded.strip(".") == "":
         return encoded.replace(".", "%2E")

@@ -24,11 +24,13 @@ __all__ = [
     "CANDIDATES",
     "IMAGE",
     "MANIFEST",
+    "STAMPS_AT_ONCE",
     "parquet_bytes",
     "read_manifest",
     "read_rows",
     "read_schema",
     "read_table",
+    "stamp_bytes",
     "stamp_schema",
     "write_table",
 ]
@@ -87,6 +89,11 @@ CANDIDATES = pa.schema(
     ]
 )
 
+STAMPS_AT_ONCE = 256  # in a row group: any stamp is shown after reading 1 MB, not the part's 12
+_REPEATED = (
+    "class", "status", "field", "map_file", "batch", "split", "stage", "reason", "decided_by",
+)  # fmt: skip
+
 IMAGE = pa.field("image", pa.struct([("bytes", pa.binary()), ("path", _TEXT)]))
 
 
@@ -112,6 +119,27 @@ def parquet_bytes(table: pa.Table, **options: Any) -> bytes:
     pq.write_table(table, sink, **{"compression": "zstd", **options})
     data: bytes = sink.getvalue().to_pybytes()
     return data
+
+
+def stamp_bytes(table: pa.Table) -> bytes:
+    """Return a part of stamps, columns of `stamp_schema`, as the bytes of a Parquet file.
+
+    PNGs are packed already and no two are alike: they are stored as they are, which takes 10 us
+    a stamp where packing them again takes 23 and saves 3 % (2 cores, median).
+    """
+    plain = "image.bytes"
+    leaves = [
+        f"{field.name}.{child.name}" if pa.types.is_struct(field.type) else field.name
+        for field in table.schema
+        for child in (field.type if pa.types.is_struct(field.type) else [field])
+    ]
+    return parquet_bytes(
+        table,
+        compression={leaf: "none" if leaf == plain else "zstd" for leaf in leaves},
+        use_dictionary=[leaf for leaf in leaves if leaf in _REPEATED],
+        write_statistics=[leaf for leaf in leaves if leaf not in (plain, "pixels")],
+        row_group_size=STAMPS_AT_ONCE,
+    )
 
 
 def read_schema(path: Path) -> pa.Schema:

@@ -77,15 +77,18 @@ def decide(work: Work, task: Task) -> None:
     if decision is not None and decision.verdict == "reject":
         note = f": {decision.note}" if decision.note else ""
         return work.reject("choose", f"rejected by {decision.by or 'decisions.csv'}{note}")
-    measured = [
-        Measured(
-            offer.candidate.field,
-            offer.place.separation_arcsec if offer.place else math.nan,
-            offer.percent_nan,
-        )
-        for offer in usable
-    ]
-    work.choice = choose(measured, decision, near_arcsec=task.recipe.choose.near_arcsec)
+    work.choice = choose(
+        [
+            Measured(
+                offer.candidate.field,
+                offer.place.separation_arcsec if offer.place else math.nan,
+                offer.percent_nan,
+            )
+            for offer in usable
+        ],
+        decision,
+        near_arcsec=task.recipe.choose.near_arcsec,
+    )
     work.chosen = usable[work.choice.index]
     for offer in usable:
         offer.verdict = "chosen" if offer is work.chosen else "not chosen"

@@ -87,13 +87,20 @@ class Offers(Sequence[list[Candidate]]):
     @overload
     def __getitem__(self, row: slice) -> list[list[Candidate]]: ...
     def __getitem__(self, row: Any) -> Any:
-        if isinstance(row, slice):
-            return [self[one] for one in range(*row.indices(len(self)))]
-        row = range(len(self))[row]
-        name = self.names[row]
-        chosen = self.which[self.starts[row] : self.starts[row + 1]].tolist()
-        images = [self.images[one] for one in chosen]
-        return [Candidate(field, image, rms, name) for field, image, rms in images]
+        if not isinstance(row, slice):
+            row = range(len(self))[row]
+            return self[row : row + 1][0]
+        start, stop, step = row.indices(len(self))
+        if step != 1:
+            return [self[one] for one in range(start, stop, step)]
+        stop = max(start, stop)
+        ends = self.starts[start : stop + 1].tolist()
+        images = [self.images[one] for one in self.which[ends[0] : ends[-1]].tolist()]
+        first = ends[0]
+        return [
+            [Candidate(f, image, rms, name) for f, image, rms in images[low - first : high - first]]
+            for name, low, high in zip(self.names[start:stop], ends, ends[1:], strict=False)
+        ]
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:

@@ -4,7 +4,7 @@
 cutouts of its sources, measures, chooses, makes the stamps as stacks, and writes
 ``stamps/part-00000.parquet`` and then, as the mark that the part is whole,
 ``ledger/part-00000.parquet`` with a row for every source, record or rejection. Memory is bounded
-by `CHUNK` sources. A part that is there already is not made again, so a worker that died after
+by `CHUNK_BYTES`. A part that is there already is not made again, so a worker that died after
 writing costs nothing.
 """
 
@@ -20,38 +20,45 @@ import pyarrow.compute as pc
 
 from mingolotss.errors import DatasetError
 from mingolotss.files import write_bytes
-from mingolotss.ledger import LEDGER, ledger_table
-from mingolotss.manifest import parquet_bytes, read_schema, stamp_schema
+from mingolotss.ledger import Ledger
+from mingolotss.manifest import parquet_bytes, read_schema, stamp_bytes, stamp_schema
 from mingolotss.measure import decide, read
 from mingolotss.stamps import make_stamps
-from mingolotss.task import AGAIN, Offer, Summary, Task, Work, part_name
+from mingolotss.task import AGAIN, Summary, Task, Work, part_name
 from mingolotss.writers.png import write_pngs
 
 __all__ = [
-    "CHUNK", "LEDGER", "STAMPS_AT_ONCE", "Summary", "Task", "finished", "part_name", "process",
+    "CHUNK_BYTES", "Summary", "Task", "finished", "part_name", "process",
 ]  # fmt: skip
 
-STAMPS_AT_ONCE = 256  # in a row group: any stamp is shown after reading 1 MB, not the part's 12
-CHUNK = 32  # sources at once: 32 x 1.5 cutouts of 240 x 240, image and rms, is 22 MB
+CHUNK_BYTES = 32 << 20  # of cutouts at once: 48 sources with 1.5 images of 240 x 240 and rms maps
+FIRST, MOST = 8, 64  # sources in the first chunk, whose size is not known, and in any
 
 
 def process(task: Task) -> Summary:
-    """Make one part, unless it is there; the images of `CHUNK` sources are in memory at a time."""
+    """Make one part, unless it is there; about `CHUNK_BYTES` of images are in memory at a time."""
     done = finished(task)
     if done is not None:
         return done
-    works: list[Work] = []
-    for start in range(0, len(task), CHUNK):
-        chunk = [_work(task, index) for index in range(start, min(start + CHUNK, len(task)))]
+    ledger, start, most = Ledger(task), 0, FIRST
+    while start < len(task):
+        chunk = task.works(start, start + most)
         read(chunk, task)
         for work in chunk:
             decide(work, task)
         make_stamps(chunk, task)
-        for work in chunk:
-            for offer in work.offers:
-                offer.cutout = None
-        works += chunk
-    return _write(task, works)
+        ledger.add(chunk)
+        start += len(chunk)
+        most = min(max(1, CHUNK_BYTES * len(chunk) // (_bytes(chunk) or 1)), 2 * most, MOST)
+    return _write(task, ledger)
+
+
+def _bytes(works: Sequence[Work]) -> int:
+    """Return how much the cutouts of a chunk hold."""
+    cutouts = (offer.cutout for work in works for offer in work.offers)
+    return sum(
+        one.image.nbytes + (0 if one.rms is None else one.rms.nbytes) for one in cutouts if one
+    )
 
 
 def finished(task: Task) -> Summary | None:
@@ -76,30 +83,22 @@ def finished(task: Task) -> Summary | None:
     return Summary(task.index, written, len(task) - written)
 
 
-def _work(task: Task, index: int) -> Work:
-    return Work(task.source(index), [Offer(candidate) for candidate in task.offers[index]])
-
-
-def _write(task: Task, works: Sequence[Work]) -> Summary:
+def _write(task: Task, ledger: Ledger) -> Summary:
     """Write the part's files, the ledger last."""
     recipe, name = task.recipe, part_name(task.index)
-    table = ledger_table(works, task)
+    table, images = ledger.table(), ledger.images
     written = table.drop_columns(["offers"]).filter(pc.equal(table["status"], "written"))
-    names = written["image_file"].to_pylist()
-    images = [work.made["image"] for work in works if not work.reason]
     if "png" in recipe.formats:
-        write_pngs(task.out / "png", names, images)
-    published = _stamps(recipe.stamp.kind, images, written)
-    stamps = parquet_bytes(published, row_group_size=STAMPS_AT_ONCE)
+        write_pngs(task.out / "png", written["image_file"].to_pylist(), images)
+    stamps = stamp_bytes(_stamps(recipe.stamp.kind, images, written))
     write_bytes(task.out / "stamps" / name, stamps)
-    again = any(offer.again for work in works for offer in work.offers)
     notes = {
-        "key": task.key + AGAIN * again,
-        "written": str(len(names)),
+        "key": task.key + AGAIN * ledger.again,
+        "written": str(len(images)),
         "stamps_sha256": hashlib.sha256(stamps).hexdigest(),
     }
     write_bytes(task.out / "ledger" / name, parquet_bytes(table.replace_schema_metadata(notes)))
-    return Summary(task.index, len(names), len(task) - len(names))
+    return Summary(task.index, len(images), len(task) - len(images))
 
 
 def _stamps(kind: str, images: list[bytes], written: pa.Table) -> pa.Table:

@@ -66,6 +66,9 @@ class Choice:
     decided_by: str = ""
 
 
+_ONLY = Choice(0, case=0)
+
+
 def places(cutouts: Sequence[Cutout], ra: Floats, dec: Floats) -> list[Place]:
     """Measure where sources are in their cutouts; images that share a WCS go together.
 
@@ -121,6 +124,8 @@ def choose(
     DecisionError
         The decision names a field that is not on offer.
     """
+    if len(candidates) == 1 and decision is None:
+        return _ONLY
     nearest = min(range(len(candidates)), key=lambda i: _nearness(candidates[i]))
     case = _case(candidates, nearest, near_arcsec)
     if decision is not None and decision.verdict == "accept":

@@ -31,6 +31,7 @@ from mingolotss.pixels import (
     fill_nan,
     minmax,
     to_uint8,
+    zero_where,
 )
 from mingolotss.registry import Registry, nearest
 
@@ -77,7 +78,7 @@ def zero_nan(stack: Stack) -> Stack:
     """Set NaN to 0, in image and noise; an infinite pixel of the image too."""
     image, known = stack.image, np.isfinite(stack.image)
     if not known.all():
-        image = np.where(known, image, image.dtype.type(0))
+        image = zero_where(image, ~known)
     return replace(stack, image=image, noise=fill_nan(stack.noise))
 
 
@@ -103,8 +104,7 @@ def bin_pixels(stack: Stack) -> Stack:
 def mask(stack: Stack, *, radius: float = 75.0) -> Stack:
     """Set pixels farther than `radius` pixels from the centre to 0."""
     inside = disc(stack.image.shape[-1], float(radius))
-    zero = stack.image.dtype.type(0)
-    return replace(stack, image=np.where(inside, stack.image, zero), inside=inside)
+    return replace(stack, image=zero_where(stack.image, ~inside), inside=inside)
 
 
 @step("minmax")

@@ -65,7 +65,7 @@ def _window(work: Work, offer: Offer, recipe: Recipe) -> _Window:
     cutout, place = offer.cutout, offer.place
     if cutout is None or place is None:
         raise ImageError("no pixels")  # only what has both is chosen
-    y0, x0, side, work.made["recentred"] = stamp_box(cutout, place, recipe)
+    y0, x0, side, work.recentred = stamp_box(cutout, place, recipe)
     return _Window(work, cutout.image, noise_of(cutout, recipe), y0, x0, side)
 
 
@@ -148,10 +148,13 @@ def _finish(windows: Sequence[_Window], recipe: Recipe) -> None:
     pixels, blank = finish(stack, recipe.stamp.kind)
     little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
     encode = encode_png if recipe.stamp.kind == "uint8" else _raw
-    for window, one, *rest in zip(windows, little, peaks, floors, blank.tolist(), strict=True):
-        window.work.made.update(zip(("peak_jy", "noise_jy", "blank"), rest, strict=True))
-        window.work.made["image"] = encode(one)
-        window.work.made["pixels_sha256"] = hashlib.sha256(one.data).hexdigest()
+    works = (window.work for window in windows)
+    for work, one, peak, floor, nothing in zip(
+        works, little, peaks, floors, blank.tolist(), strict=True
+    ):
+        work.peak_jy, work.noise_jy, work.blank = peak, floor, nothing
+        work.image = encode(one)
+        work.pixels_sha256 = hashlib.sha256(one.data).hexdigest()
 
 
 def _floors(noise: FloatImage) -> FloatImage:

@@ -11,10 +11,9 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,9 +73,14 @@ class Task:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def source(self, index: int) -> Source:
-        """Return one of the sources, with its row in the whole catalogue."""
-        return replace(self.catalogue.source(index), row=int(self.rows[index]))
+    def works(self, start: int, stop: int) -> list[Work]:
+        """Return some of the sources with their offers, ready to be worked on."""
+        some = slice(start, stop)
+        sources = self.catalogue.sources(some, self.rows[some].tolist())
+        return [
+            Work(source, [Offer(candidate) for candidate in candidates])
+            for source, candidates in zip(sources, self.offers[some], strict=True)
+        ]
 
     @cached_property
     def key(self) -> str:
@@ -134,7 +138,12 @@ class Work:
     reason: str = ""
     choice: Choice | None = None
     chosen: Offer | None = None
-    made: dict[str, Any] = field(default_factory=dict)
+    recentred: bool = False
+    blank: bool = False
+    noise_jy: float = math.nan
+    peak_jy: float = math.nan
+    image: bytes = b""  # the stamp as it is stored
+    pixels_sha256: str = ""
 
     def reject(self, stage: str, reason: str) -> None:
         """Note where the source was lost, and why."""

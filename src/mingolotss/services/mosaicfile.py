@@ -130,13 +130,15 @@ class _CleanMap:
         if min(y1 - y0, x1 - x0) < 2 * side or bottom > known.shape[0] or right > known.shape[1]:
             return False  # the box may hold no whole square, or reach past the last one
         part = known[top:bottom, left:right]
-        if not part.all():
+        worst = part.min()
+        if worst == 0:
             rows, columns = np.nonzero(part == 0)
             self._look(
                 top + int(rows.min()), top + int(rows.max()) + 1,
                 left + int(columns.min()), left + int(columns.max()) + 1,
             )  # fmt: skip
-        return bool((part > 0).all())
+            worst = part.min()
+        return bool(worst > 0)
 
     def _look(self, top: int, bottom: int, left: int, right: int) -> None:
         side = self.SIDE

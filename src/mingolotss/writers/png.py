@@ -12,10 +12,10 @@ and Pillow 370 (2 cores, median of 240), for 8 % more bytes. Every PNG reader re
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ __all__ = ["encode_png", "write_pngs"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LEVEL = 1
+_WORD = struct.Struct(">I")
 
 
 def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
@@ -34,15 +35,7 @@ def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
     ny, nx = image.shape
     rows = np.zeros((ny, nx + 1), np.uint8)  # each row begins with its filter: 0, none
     rows[:, 1:] = image
-    header = struct.pack(">IIBBBBB", nx, ny, 8, 0, 0, 0, 0)
-    return b"".join(
-        (
-            _SIGNATURE,
-            _chunk(b"IHDR", header),
-            _chunk(b"IDAT", zlib_ng.compress(rows, _LEVEL)),
-            _chunk(b"IEND", b""),
-        )
-    )
+    return b"".join((_head(ny, nx), *_chunk(b"IDAT", zlib_ng.compress(rows, _LEVEL)), _END))
 
 
 def write_pngs(folder: Path, names: Sequence[str], files: Sequence[bytes]) -> None:
@@ -51,12 +44,16 @@ def write_pngs(folder: Path, names: Sequence[str], files: Sequence[bytes]) -> No
         write_bytes(folder / name, data)
 
 
-def _chunk(kind: bytes, data: Any) -> bytes:
-    return b"".join(
-        (
-            struct.pack(">I", len(data)),
-            kind,
-            data,
-            struct.pack(">I", zlib_ng.crc32(data, zlib_ng.crc32(kind))),
-        )
-    )
+@functools.lru_cache(maxsize=16)
+def _head(ny: int, nx: int) -> bytes:
+    """Return what comes before the pixels: the signature and the header chunk."""
+    return b"".join((_SIGNATURE, *_chunk(b"IHDR", struct.pack(">IIBBBBB", nx, ny, 8, 0, 0, 0, 0))))
+
+
+def _chunk(kind: bytes, data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return the four fields of a chunk: length, type, data, checksum."""
+    check = zlib_ng.crc32(data, zlib_ng.crc32(kind))
+    return _WORD.pack(len(data)), kind, data, _WORD.pack(check)
+
+
+_END = b"".join(_chunk(b"IEND", b""))
