@@ -22,11 +22,12 @@ from concurrent.futures import (
 )
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_all_start_methods, get_context
 from typing import Any, TypeVar
 
 __all__ = ["cores", "processes", "threads"]
 
+_NEEDED = ("mingolotss.partition", "mingolotss.services.folder", "mingolotss.services.mosaics")
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -46,10 +47,25 @@ def threads(n: int | None = None) -> Iterator[Any]:
 
 @contextmanager
 def processes(n: int | None = None) -> Iterator[Any]:
-    """Give a mapper over processes, each with an interpreter of its own."""
+    """Give a mapper over processes, each with an interpreter of its own.
+
+    One server process imports what a worker needs, while the caller goes on with its own work,
+    and the workers are its forks. A script that uses this needs the usual
+    ``if __name__ == "__main__"``.
+    """
     n = n or cores()
-    with ProcessPoolExecutor(n, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(n, mp_context=_context()) as pool:
         yield _windowed(pool, 2 * n)
+
+
+def _context() -> Any:
+    """Return how processes are started here; the server, where there is one, begins at once."""
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(list(_NEEDED))
+    forkserver.ensure_running()
+    return context
 
 
 def _windowed(pool: Executor, width: int) -> Any:

@@ -205,8 +205,10 @@ def _turn(start: Any, end: Any, lon: Floats, lat: Floats) -> Any:
 
 
 def _pixel_scale(prm: Wcsprm) -> float:
-    matrix = np.asarray(prm.get_pc()) * np.asarray(prm.get_cdelt())[:, None]
-    return math.sqrt(abs(float(np.linalg.det(matrix)))) * 3600
+    """Return the side of a square as large as a pixel, arcsec."""
+    (a, b), (c, d) = prm.get_pc().tolist()
+    across, up = prm.get_cdelt().tolist()
+    return math.sqrt(abs((a * d - b * c) * across * up)) * 3600
 
 
 def _intro(path: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceError, ServiceUnavailableError
@@ -212,7 +213,9 @@ def _near(mosaic: MosaicFile, vectors: np.ndarray[Any, np.dtype[np.float64]]) ->
     radius = math.radians(math.hypot(nx, ny) / 2 * mosaic.wcs.pixel_scale_arcsec / 3600 * 1.2)
     if not np.isfinite(ra) or radius > math.pi / 3:
         return np.ones(len(vectors), bool)
-    return vectors @ unit_vectors(ra, dec) >= math.cos(radius)
+    along = np.einsum("ij,j->i", vectors, unit_vectors(ra, dec))  # @ would leave BLAS threads busy
+    inside: npt.NDArray[np.bool_] = along >= math.cos(radius)
+    return inside
 
 
 def _padded(mosaic: MosaicFile, y0: int, x0: int, side: int) -> FloatImage:
