@@ -7,6 +7,7 @@ from the recipe and the manifest.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from mingolotss.croissant import render_croissant
@@ -39,8 +40,18 @@ _NAMES = (
 )
 
 
-def write_description(folder: Path, kind: str = "build") -> None:
+def write_description(
+    folder: Path, kind: str = "build", digests: Mapping[str, str] | None = None
+) -> None:
     """Write ``README.md`` and ``croissant.json`` of a build or an export.
+
+    Parameters
+    ----------
+    folder : Path
+    kind : str
+        ``build``, or the format of an export.
+    digests : mapping of str to str, optional
+        SHA-256 of files, by their name from `folder`, that need not be read again.
 
     Raises
     ------
@@ -48,7 +59,7 @@ def write_description(folder: Path, kind: str = "build") -> None:
         `folder` has no recipe or no manifest.
     """
     facts = read_facts(folder)
-    write_bytes(folder / "croissant.json", render_croissant(facts).encode())
+    write_bytes(folder / "croissant.json", render_croissant(facts, digests).encode())
     if is_ours(folder / "README.md") or not (folder / "README.md").exists():
         write_bytes(folder / "README.md", render_card(facts, kind).encode())
 

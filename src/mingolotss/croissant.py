@@ -8,6 +8,7 @@ stamps where they are Parquet.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,16 @@ _LISTED = ("manifest.parquet", "candidates.parquet", "MingoML.csv", "recipe.toml
 _PRODUCTS = ("*.h5", "*.tar", "*.tar.gz", "*-batches-py/*", "data/*.parquet", "stamps/*.parquet")
 
 
-def render_croissant(facts: Facts) -> str:
-    """Return the Croissant description of a build or an export."""
+def render_croissant(facts: Facts, digests: Mapping[str, str] | None = None) -> str:
+    """Return the Croissant description of a build or an export.
+
+    Parameters
+    ----------
+    facts : Facts
+    digests : mapping of str to str, optional
+        SHA-256 of files, by their name from the folder, that need not be read again.
+    """
+    known = digests or {}
     files = _files(facts.folder)
     recipe = facts.settings.recipe
     stamps = [path for path in files if path.parent.name in ("data", "stamps")]
@@ -67,7 +76,7 @@ def render_croissant(facts: Facts) -> str:
         "version": "1.0.0",
         "keywords": ["radio galaxies", "morphology", "astronomy"],
         "isLiveDataset": False,
-        "distribution": [_file(facts.folder, path) for path in files],
+        "distribution": [_file(facts.folder, path, known) for path in files],
         "recordSet": sets,
     }
     return json.dumps({key: value for key, value in content.items() if value != ""}, indent=1)
@@ -84,7 +93,7 @@ def _name(folder: Path, path: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def _file(folder: Path, path: Path) -> dict[str, Any]:
+def _file(folder: Path, path: Path, digests: Mapping[str, str]) -> dict[str, Any]:
     name = _name(folder, path)
     return {
         "@type": "cr:FileObject",
@@ -93,7 +102,7 @@ def _file(folder: Path, path: Path) -> dict[str, Any]:
         "contentUrl": name,
         "contentSize": f"{path.stat().st_size} B",
         "encodingFormat": _ENCODING.get(path.suffix, "application/octet-stream"),
-        "sha256": sha256_file(path),
+        "sha256": digests.get(name) or sha256_file(path),
     }
 
 

@@ -138,7 +138,8 @@ def read_image(source: Path | bytes, *, path: str = "") -> FitsImage:
     if isinstance(source, Path):
         path = path or str(source)
         try:
-            raw = source.read_bytes()
+            with source.open("rb", buffering=0) as stream:
+                raw = stream.read()
         except OSError as error:
             raise ImageError(f"read {path}: {error.strerror}", path=path) from error
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -39,6 +39,7 @@ GROUP = 1 << 16
 _PRODUCTS = (
     "recipe.toml", "candidates.parquet", "manifest.parquet", "MingoML.csv", CHECKSUMS,
 )  # fmt: skip
+_TEXTS = ("croissant.json", "README.md")  # what describes the rest
 
 
 def pack(out: Path, recipe: Recipe, classes: Sequence[str], parts: int) -> None:
@@ -56,21 +57,34 @@ def pack(out: Path, recipe: Recipe, classes: Sequence[str], parts: int) -> None:
     _drop_extra_parts(out, parts)
     ledgers = [out / "ledger" / part_name(index) for index in range(parts)]
     _merge(out / "manifest.parquet", MANIFEST, ledgers, MANIFEST.names, _as_it_is)
+    with ThreadPoolExecutor(1) as pool:  # most of either is done by libraries, side by side
+        batches = pool.submit(_batches, out, recipe, classes, parts)
+        _tables(out, recipe, ledgers)
+        batches.result()
+    known = {f"stamps/{ledger.name}": _stamps_sha256(ledger) for ledger in ledgers}
+    known = _digests(
+        out, [path for path in products(out, recipe) if path.name not in _TEXTS], known
+    )
+    write_description(out, digests=known)
+    digests = _digests(out, products(out, recipe), known)
+    write_bytes(out / CHECKSUMS, "".join(f"{d}  {n}\n" for n, d in digests.items()).encode())
+
+
+def _tables(out: Path, recipe: Recipe, ledgers: Sequence[Path]) -> None:
+    """Write the candidates and the CSV; drop images that the manifest no longer has."""
     _merge(out / "candidates.parquet", CANDIDATES, ledgers, ["row", "offers"], _flat)
     if "png" in recipe.formats:
         _drop_stale_images(out)
     if "csv" in recipe.formats:
         write_csv(out / "MingoML.csv", read_table(out / "manifest.parquet", CSV_COLUMNS))
-    if "batches" in recipe.formats:
-        _batches(out, recipe, classes, parts)
-    write_description(out)
-    known = {part_name(i): _stamps_sha256(ledger) for i, ledger in enumerate(ledgers)}
-    files = list(products(out, recipe))
+
+
+def _digests(out: Path, paths: Iterable[Path], known: Mapping[str, str]) -> dict[str, str]:
+    """Return the SHA-256 of files by their name from `out`; what is known is not read again."""
+    files = {path.relative_to(out).as_posix(): path for path in paths}
     with ThreadPoolExecutor(2) as pool:
-        digests = pool.map(lambda path: known.get(path.name) or sha256_file(path), files)
-        names = (path.relative_to(out) for path in files)
-        lines = [f"{digest}  {name}\n" for digest, name in zip(digests, names, strict=True)]
-    write_bytes(out / CHECKSUMS, "".join(lines).encode())
+        found = pool.map(lambda name: known.get(name) or sha256_file(files[name]), files)
+        return dict(zip(files, found, strict=True))
 
 
 def _merge(
@@ -175,6 +189,8 @@ def _batch_files(recipe: Recipe) -> list[str]:
 
 
 def _batches(out: Path, recipe: Recipe, classes: Sequence[str], parts: int) -> None:
+    if "batches" not in recipe.formats:
+        return
     settings, folder = recipe.batches, out / recipe.batches.folder
     wanted = ["row", "source", "label", "field", "image_file", "batch", "status"]
     manifest = read_table(out / "manifest.parquet", wanted)

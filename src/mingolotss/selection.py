@@ -81,21 +81,17 @@ def places(cutouts: Sequence[Cutout], ra: Floats, dec: Floats) -> list[Place]:
     groups: dict[int, list[int]] = {}
     for index, cutout in enumerate(cutouts):
         groups.setdefault(id(cutout.wcs), []).append(index)
-    found: list[Place | None] = [None] * len(cutouts)
+    corner = np.array([cutout.origin for cutout in cutouts], float).reshape(-1, 2)
+    middle = np.array([(nx // 2, ny // 2) for ny, nx in (c.image.shape for c in cutouts)], float)
+    middle = middle.reshape(-1, 2) + corner
+    pixel, sky = np.empty_like(corner), np.empty_like(corner)
     for members in groups.values():
         wcs = cutouts[members[0]].wcs
-        x0 = np.array([cutouts[i].origin[0] for i in members])
-        y0 = np.array([cutouts[i].origin[1] for i in members])
-        half_x = np.array([cutouts[i].image.shape[1] // 2 for i in members])
-        half_y = np.array([cutouts[i].image.shape[0] // 2 for i in members])
-        x, y = wcs.to_pixel(ra[members], dec[members])
-        separation = separation_arcsec(
-            ra[members], dec[members], *wcs.to_sky(x0 + half_x, y0 + half_y)
-        )
-        rows = zip(members, (x - x0).tolist(), (y - y0).tolist(), separation.tolist(), strict=True)
-        for index, *values in rows:
-            found[index] = Place(*values)
-    return [place for place in found if place is not None]
+        pixel[members] = np.stack(wcs.to_pixel(ra[members], dec[members]), axis=1)
+        sky[members] = np.stack(wcs.to_sky(middle[members, 0], middle[members, 1]), axis=1)
+    separation = separation_arcsec(ra, dec, sky[:, 0], sky[:, 1])
+    rows = zip((pixel - corner).tolist(), separation.tolist(), strict=True)
+    return [Place(x, y, apart) for (x, y), apart in rows]
 
 
 def choose(

@@ -29,7 +29,7 @@ from mingolotss.sky import Floats
 __all__ = ["SkyWCS", "simple_header"]
 
 _BEAM = re.compile(rb"(BMAJ|BMIN|BPA) *= *([-+]?[0-9]*\.?[0-9]+(?:[EeDd][-+]?[0-9]+)?)[ /]")
-_DISTORTIONS = (b"A_ORDER =", b"CPDIS1  =", b"D2IMDIS1=", b"AXISCORR=")
+_DISTORTIONS = {b"A_ORDER =", b"CPDIS1  =", b"D2IMDIS1=", b"AXISCORR="}
 
 
 class SkyWCS:
@@ -105,7 +105,7 @@ class SkyWCS:
 
     def to_pixel(self, ra: npt.ArrayLike, dec: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Return x and y of ICRS places (deg), pixels from 0; NaN where there is no pixel."""
-        ra, dec = np.broadcast_arrays(np.asarray(ra, float), np.asarray(dec, float))
+        ra, dec = _alike(ra, dec)
         lon, lat = self._to_frame(ra, dec)
         world = np.empty((ra.size, 2))
         world[:, self._lng], world[:, self._lat] = lon.ravel(), lat.ravel()
@@ -114,8 +114,10 @@ class SkyWCS:
 
     def to_sky(self, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Return ICRS ra and dec (deg) of pixel positions, from 0; NaN off the projection."""
-        x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
-        world = self._transform.pixel_to_sky(np.column_stack([x.ravel(), y.ravel()]))
+        x, y = _alike(x, y)
+        pixels = np.empty((x.size, 2))
+        pixels[:, 0], pixels[:, 1] = x.ravel(), y.ravel()
+        world = self._transform.pixel_to_sky(pixels)
         lon = world[:, self._lng].reshape(x.shape)
         lat = world[:, self._lat].reshape(x.shape)
         return self._from_frame(lon, lat)
@@ -135,6 +137,14 @@ class SkyWCS:
 
         place = _turn(self._frame, ICRS(), lon, lat)
         return place.spherical.lon.deg, place.spherical.lat.deg
+
+
+def _alike(one: npt.ArrayLike, other: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Return two arrays of one shape."""
+    first, second = np.asarray(one, float), np.asarray(other, float)
+    if first.shape != second.shape:
+        first, second = np.broadcast_arrays(first, second)
+    return first, second
 
 
 class _Plain:
@@ -164,7 +174,7 @@ class _Distorted:
 
 
 def _parse(header: bytes) -> tuple[Wcsprm, _Plain | _Distorted]:
-    if any(key in header for key in _DISTORTIONS):
+    if any(header[card : card + 9] in _DISTORTIONS for card in range(0, len(header), 80)):
         wcs = WCS(header, naxis=2).celestial  # a distortion is of the first two axes
         wcs.wcs.set()
         return wcs.wcs, _Distorted(wcs)

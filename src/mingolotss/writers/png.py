@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from zlib_ng import zlib_ng
 
-from mingolotss.files import write_bytes
+from mingolotss.files import write_files
 
 __all__ = ["encode_png", "write_pngs"]
 
@@ -40,8 +40,7 @@ def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
 
 def write_pngs(folder: Path, names: Sequence[str], files: Sequence[bytes]) -> None:
     """Write encoded images under their names."""
-    for name, data in zip(names, files, strict=True):
-        write_bytes(folder / name, data)
+    write_files(folder, zip(names, files, strict=True))
 
 
 @functools.lru_cache(maxsize=16)
