@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from mingolotss import mappers
+from mingolotss.errors import InputError
 
 
 def double(number: int) -> int:
@@ -52,3 +58,72 @@ def test_an_error_stops_the_rest():
     with pytest.raises(ValueError, match="3"), mappers.threads(2) as mapper:
         list(mapper(fail, range(1000)))
     assert len(begun) < 20
+
+
+def pause(folder: str) -> None:
+    """Say who is at work, and work for long."""
+    Path(folder, str(os.getpid())).touch()
+    time.sleep(600)
+
+
+CALLER = """
+import sys
+from mingolotss import mappers
+from test_mappers import pause
+if __name__ == "__main__":
+    with mappers.processes(2) as mapper:
+        list(mapper(pause, [sys.argv[1]] * 2))
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_their_caller(tmp_path, how):
+    """Killed or interrupted, a build leaves no worker behind."""
+    script = tmp_path / "caller.py"
+    script.write_text(CALLER)
+    (tmp_path / "at-work").mkdir()
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    }
+    command = [sys.executable, script, tmp_path / "at-work"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as caller:
+        until(lambda: len(list((tmp_path / "at-work").iterdir())) == 2)
+        workers = [int(path.name) for path in (tmp_path / "at-work").iterdir()]
+        assert all(alive(worker) for worker in workers)
+        caller.send_signal(how)
+        _, said = caller.communicate(timeout=30)
+    until(lambda: not any(alive(worker) for worker in workers))
+    assert said.count("Traceback") == (how == signal.SIGINT)  # the caller's own, and no worker's
+
+
+def until(true) -> None:
+    """Wait for something to come true."""
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    """Say whether a process runs; one that ended and was not asked about does not."""
+    state = Path(f"/proc/{pid}/stat")
+    try:
+        return state.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def die(number: int) -> int:
+    """End like a process that ran out of memory."""
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_worker_that_dies_is_one_line():
+    """What to do is said; nothing waits forever."""
+    with (
+        pytest.raises(InputError, match=r"died.*same command again"),
+        mappers.processes(2) as mapper,
+    ):
+        list(mapper(die, range(8)))

@@ -44,7 +44,7 @@ _LIMIT = typer.Option("--limit", min=1, help="only the first N rows of the catal
 _SET = typer.Option("--set", help="change one setting of the recipe: KEY=VALUE, e.g. noise.sigma=4")
 _FRESH = typer.Option("--fresh/--resume", help="start over, or go on where the last run stopped")
 _WORKERS = typer.Option("--workers", "-j", min=1, help="how many at once  [default: every core]")
-_PROCESSES = typer.Option("--processes", help="workers are processes instead of threads")
+_PROCESSES = typer.Option("--processes/--threads", help="what the workers are")
 _DASK = typer.Option(
     "--dask", help="a cluster: the address of a Dask scheduler, or `local` for one made on the spot"
 )
@@ -120,21 +120,22 @@ def build(
     decisions: Annotated[Path | None, _DECISIONS] = None,
     fresh: Annotated[bool, _FRESH] = False,
     workers: Annotated[int | None, _WORKERS] = None,
-    processes: Annotated[bool, _PROCESSES] = False,
+    processes: Annotated[bool, _PROCESSES] = True,
     dask: Annotated[str | None, _DASK] = None,
     max_rejected: Annotated[int, _MAX_REJECTED] = 0,
 ) -> None:
     """Build a dataset: the whole job, resumed where an earlier run stopped."""
     from mingolotss import mappers
-    from mingolotss.build import build as run_build
-    from mingolotss.files import locate
 
-    pool = (mappers.processes if processes else mappers.threads)(workers)
+    pool = (mappers.local if processes else mappers.threads)(workers)
     if dask is not None:
         from mingolotss.cluster import cluster
 
         pool = cluster(dask, workers)
     with pool as mapper, _progress() as progress:
+        from mingolotss.build import build as run_build  # while the workers' server starts
+        from mingolotss.files import locate
+
         built = run_build(
             _recipe(recipe, setting, formats),
             mapper=mapper,

@@ -11,6 +11,8 @@ sources is never in memory as tasks.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -20,12 +22,15 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import islice
 from multiprocessing import forkserver, get_all_start_methods, get_context
 from typing import Any, TypeVar
 
-__all__ = ["cores", "processes", "threads"]
+from mingolotss.errors import InputError
+
+__all__ = ["cores", "local", "processes", "threads"]
 
 _NEEDED = ("mingolotss.partition", "mingolotss.services.folder", "mingolotss.services.mosaics")
 _T = TypeVar("_T")
@@ -35,6 +40,11 @@ _R = TypeVar("_R")
 def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def local(n: int | None = None) -> AbstractContextManager[Any]:
+    """Return what gives the mapper of a build on this machine: processes, or one thread."""
+    return processes(n) if (n or cores()) > 1 else threads(1)
 
 
 @contextmanager
@@ -50,12 +60,40 @@ def processes(n: int | None = None) -> Iterator[Any]:
     """Give a mapper over processes, each with an interpreter of its own.
 
     One server process imports what a worker needs, while the caller goes on with its own work,
-    and the workers are its forks. A script that uses this needs the usual
-    ``if __name__ == "__main__"``.
+    and the workers are its forks. They end with the caller, however it ends: what they were at is
+    made again. A script that uses this needs the usual ``if __name__ == "__main__"``.
+
+    Raises
+    ------
+    InputError
+        A worker died.
     """
-    n = n or cores()
-    with ProcessPoolExecutor(n, mp_context=_context()) as pool:
-        yield _windowed(pool, 2 * n)
+    n, context = n or cores(), _context()
+    reader, writer = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(n, context, initializer=_follow, initargs=(reader,))
+    with reader, writer, pool:
+        try:
+            yield _windowed(pool, 2 * n)
+        except BrokenProcessPool as error:
+            raise InputError(
+                "build in worker processes: one of them died, which is mostly for want of memory; "
+                "give fewer --workers and run the same command again, what is done is kept"
+            ) from error
+        except BaseException:
+            writer.close()
+            raise
+
+
+def _follow(caller: Any) -> None:
+    """Make this process end as soon as its caller lets go of the other end of a pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a person's Ctrl-C is the caller's to answer
+
+    def watch() -> None:
+        with suppress(EOFError, OSError):
+            caller.recv_bytes()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _context() -> Any:

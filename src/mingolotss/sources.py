@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mingolotss.catalogue import Catalogue, catalogue_from_names, read_catalogue
@@ -17,12 +18,13 @@ from mingolotss.labels import ColumnRules
 from mingolotss.recipe import Recipe
 from mingolotss.services.base import ImageService
 from mingolotss.services.folder import FolderService
-from mingolotss.transport import Limits, Patience, Transport
+
+if TYPE_CHECKING:
+    from mingolotss.transport import Transport
 
 __all__ = ["find_sources"]
 
 _LARGEST = 8 << 30  # bytes: LoTSS DR3's 13.7 million sources are about 4 GB
-_PATIENCE = Patience(attempts=3, outage_s=10.0)  # a person is waiting
 
 
 def find_sources(
@@ -65,9 +67,16 @@ def find_sources(
     if not place:
         raise InputError(f"no catalogue was given, and {recipe.name} has none: --catalogue FILE")
     if place.startswith(("http://", "https://")):
-        client = transport or Transport(limits=Limits(max_bytes=_LARGEST), patience=_PATIENCE)
+        client = transport or _client()
         place = str(_fetched(place, out, recipe.catalogue.md5 if own else "", client))
     return read_catalogue(place, recipe.catalogue.columns, recipe.rules)
+
+
+def _client() -> Transport:
+    from mingolotss.transport import Limits, Patience, Transport  # 0.1 s, and rarely needed
+
+    patience = Patience(attempts=3, outage_s=10.0)  # a person is waiting
+    return Transport(limits=Limits(max_bytes=_LARGEST), patience=patience)
 
 
 def _fetched(url: str, out: Path, md5: str, transport: Transport) -> Path:
