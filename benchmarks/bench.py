@@ -95,9 +95,12 @@ def mosaics(folder: Path, sources: int, cutana: str | None) -> Contestants:
     catalogue = folder / f"catalogue-{sources}.parquet"
     service, out = f"mosaics:{folder}", folder.parent / "out"
     found: Contestants = {
-        "mingolotss, 2 threads, Parquet": script("ours.py", catalogue, service, BUILD, 2, out),
-        "mingolotss, 1 thread, Parquet": script("ours.py", catalogue, service, BUILD, 1, out),
-        "floor: grouped slices to .npy": script(
+        "mingolotss, 2 processes, Parquet": script(
+            "ours.py", catalogue, service, BUILD, "processes2", out
+        ),
+        "mingolotss, 2 threads": script("ours.py", catalogue, service, BUILD, 2, out),
+        "mingolotss, 1 thread": script("ours.py", catalogue, service, BUILD, 1, out),
+        "grouped memory-map slices to .npy": script(
             "peers/grouped_slices.py", folder, catalogue, folder.parent / "npy"
         ),
         "astropy Cutout2D per source, in memory": script(
@@ -109,6 +112,10 @@ def mosaics(folder: Path, sources: int, cutana: str | None) -> Contestants:
             "peers/cutana_uint8.py", folder, catalogue, min(sources, 5000), folder.parent / "cut",
             python=cutana,
         )  # fmt: skip
+    if shutil.which(os.environ.get("CC", "cc")):
+        found["the floor: compiled kernel, 2 threads, no records"] = script(
+            "peers/compiled_floor.py", folder, catalogue, out
+        )
     return found
 
 
@@ -127,8 +134,12 @@ def packed(folder: Path, sources: int) -> Contestants:
                 small / f"{path.name}.fz", overwrite=True
             )
     make_mosaics.write_catalogue(small / "few.parquet", sources, 8000)
-    ours = script("ours.py", small / "few.parquet", f"mosaics:{small}", BUILD, 2, small / "out")
-    same = script("ours.py", small / "few.parquet", f"mosaics:{folder}", BUILD, 2, small / "out")
+    ours = script(
+        "ours.py", small / "few.parquet", f"mosaics:{small}", BUILD, "processes2", small / "out"
+    )
+    same = script(
+        "ours.py", small / "few.parquet", f"mosaics:{folder}", BUILD, "processes2", small / "out"
+    )
     return {"plain mosaics": same, "fpack'd mosaics": ours}
 
 
@@ -138,15 +149,19 @@ def folders(base: Path) -> Contestants:
     for sources in (1000, 5805):
         folder = base / f"folder-{sources}"
         make_folder.main(folder, sources)
-        found[f"mingolotss, {sources} sources, every product"] = script(
-            "ours.py", folder / "catalogue.fits", f"folder:{folder}", "mingolotss", 2, base / "out"
-        )
+        for workers in ("processes2", "2"):
+            kind = "processes" if workers == "processes2" else "threads"
+            found[f"{sources:,} sources, 2 {kind}"] = script(
+                "ours.py", folder / "catalogue.fits", f"folder:{folder}", "mingolotss", workers,
+                base / "out",
+            )  # fmt: skip
     return found
 
 
 def workers(folder: Path, sources: int) -> Contestants:
     """Return the same build on one and on two Dask workers."""
     catalogue, out = folder / f"catalogue-{sources}.parquet", folder.parent / "out"
+    make_mosaics.write_catalogue(catalogue, sources, 8000)
     return {
         f"{n} Dask worker{'s' * (n > 1)}": script(
             "ours.py", catalogue, f"mosaics:{folder}", BUILD, f"dask{n}", out
@@ -174,7 +189,7 @@ def main() -> None:
         if "mosaics" in only:
             print(table("Mosaics", take_turns(ours, chosen.rounds, data), first), flush=True)
         if "dask" in only:
-            found = take_turns(workers(data, chosen.sources), chosen.rounds, data)
+            found = take_turns(workers(data, 5 * chosen.sources), chosen.rounds, data)
             print(table("Dask", found, next(iter(found))), flush=True)
         if "packed" in only:
             found = take_turns(packed(data, chosen.sources // 20), chosen.rounds, data)
@@ -185,11 +200,11 @@ def main() -> None:
         if chosen.million:
             n = 1_000_000
             make_mosaics.write_catalogue(data / f"catalogue-{n}.parquet", n, 8000)
-            many = script("ours.py", data / f"catalogue-{n}.parquet", f"mosaics:{data}", BUILD, 2,
-                          base / "out")  # fmt: skip
-            found = take_turns({f"{chosen.sources} sources": ours[first], f"{n} sources": many},
+            many = script("ours.py", data / f"catalogue-{n}.parquet", f"mosaics:{data}", BUILD,
+                          "processes2", base / "out")  # fmt: skip
+            found = take_turns({f"{chosen.sources:,} sources": ours[first], f"{n:,} sources": many},
                                1, data)  # fmt: skip
-            print(table("A million", found, f"{chosen.sources} sources"), flush=True)
+            print(table("A million", found, f"{chosen.sources:,} sources"), flush=True)
     finally:
         shutil.rmtree(base, ignore_errors=True)
 

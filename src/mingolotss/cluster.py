@@ -18,7 +18,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from mingolotss.errors import InputError
-from mingolotss.mappers import cores
+from mingolotss.mappers import cores, settle
 
 __all__ = ["cluster", "dask_mapper"]
 
@@ -67,6 +67,8 @@ def cluster(address: str, workers: int | None = None) -> Iterator[Any]:
                 f"reach the Dask scheduler at {address}: {error}; start one with `dask scheduler`, "
                 "or use --dask local"
             ) from error
+        if address == "local":
+            client.run(settle)  # the workers are ours alone
         yield dask_mapper(client)
 
 

@@ -26,13 +26,14 @@ from concurrent.futures import (
 )
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, suppress
+from importlib import import_module
 from itertools import islice
 from multiprocessing import forkserver, get_all_start_methods, get_context
 from typing import Any, TypeVar
 
 from mingolotss.errors import InputError
 
-__all__ = ["cores", "local", "processes", "threads"]
+__all__ = ["cores", "local", "processes", "settle", "threads"]
 
 _NEEDED = ("mingolotss.partition", "mingolotss.services.folder", "mingolotss.services.mosaics")
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
@@ -87,11 +88,17 @@ def processes(n: int | None = None) -> Iterator[Any]:
             raise
 
 
-def _begin(caller: Any) -> None:
-    """Make this process a good worker, which ends with its caller."""
-    _follow(caller)
+def settle() -> None:
+    """Make this process a good worker: everything imported, memory kept, no rubbish looked for."""
+    for module in _NEEDED:
+        import_module(module)
     _keep_memory()
     gc.freeze()  # what has been imported is no rubbish: never look at it again
+
+
+def _begin(caller: Any) -> None:
+    _follow(caller)
+    settle()
 
 
 def _keep_memory() -> None:
