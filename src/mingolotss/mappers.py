@@ -35,7 +35,10 @@ from mingolotss.errors import InputError
 
 __all__ = ["cores", "local", "processes", "settle", "threads"]
 
-_NEEDED = ("mingolotss.partition", "mingolotss.services.folder", "mingolotss.services.mosaics")
+_NEEDED = (
+    "mingolotss.partition", "mingolotss.services.folder", "mingolotss.services.mosaics",
+    "pandas",  # pyarrow brings it in where there is one: once in the server, not in every worker
+)  # fmt: skip
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -91,7 +94,8 @@ def processes(n: int | None = None) -> Iterator[Any]:
 def settle() -> None:
     """Make this process a good worker: everything imported, memory kept, no rubbish looked for."""
     for module in _NEEDED:
-        import_module(module)
+        with suppress(ImportError):
+            import_module(module)
     _keep_memory()
     gc.freeze()  # what has been imported is no rubbish: never look at it again
 
