@@ -27,7 +27,7 @@ NO_LICENCE = (
 )
 
 
-COUNTED = 100_000
+COUNTED = 50_000  # more would take longer than all the rest of packing
 _UNUSED = {"source", "map_file", "image_file", "pixels_sha256", "reason", "class", "batch"}
 
 
