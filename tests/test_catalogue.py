@@ -258,6 +258,11 @@ def test_head_and_source_are_rows():
     assert whole.head(None) is whole.head(5) is whole
     assert (whole.source(0).label, whole.source(1).label) == (0, None)
     assert whole.counts() == [1]
+    assert [(one.row, one.name, one.ra) for one in whole.sources(slice(0, 2))] == [
+        (0, "a", 1.0),
+        (1, "b", 2.0),
+    ]
+    assert [one.row for one in whole.sources(slice(1, 9), [70])] == [70]
 
 
 @pytest.mark.parametrize("kind", ["fits", "csv", "parquet"])

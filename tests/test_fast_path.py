@@ -213,7 +213,10 @@ def test_offers_read_like_lists():
     ]
     offers = Offers.of(lists, names)
     assert list(offers) == lists
-    assert offers[3:9] == lists[3:9]
+    for some in (slice(3, 9), slice(None), slice(40, 99), slice(9, 3), slice(-5, None),
+                 slice(30, 2, -7)):  # fmt: skip
+        assert offers[some] == lists[some]
+    assert offers[-1] == lists[-1]
     rows = rng.permutation(50)[:20]
     assert list(offers.take(rows)) == [lists[row] for row in rows]
     assert offers.counts.tolist() == [len(one) for one in lists]

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mingolotss.errors import InputError
-from mingolotss.files import PART, atomic_path, safe_name, sha256_file, sweep, write_bytes
+from mingolotss.files import (
+    PART,
+    atomic_path,
+    safe_name,
+    sha256_file,
+    sweep,
+    write_bytes,
+    write_files,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 
@@ -93,3 +102,20 @@ def test_a_checksum_is_of_the_content(tmp_path):
     """SHA-256 in hexadecimal."""
     write_bytes(tmp_path / "a", b"x" * 100_000)
     assert sha256_file(tmp_path / "a") == hashlib.sha256(b"x" * 100_000).hexdigest()
+
+
+def test_many_files_are_written_whole(tmp_path):
+    """A folder that is not there yet is made; nothing is left beside the files."""
+    files = {f"{number}.png": os.urandom(number * 1000) for number in range(20)}
+    write_files(tmp_path / "new" / "png", files.items())
+    assert {p.name: p.read_bytes() for p in (tmp_path / "new" / "png").iterdir()} == files
+    write_files(tmp_path / "new" / "png", [("3.png", b"again")])
+    assert (tmp_path / "new" / "png" / "3.png").read_bytes() == b"again"
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
+    """The files before it are there, its own is not, and one line says which it was."""
+    (tmp_path / "b").mkdir()
+    with pytest.raises(InputError, match=r"write .*b"):
+        write_files(tmp_path, [("a", b"1"), ("b", b"2"), ("c", b"3")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]

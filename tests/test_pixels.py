@@ -21,6 +21,7 @@ from mingolotss.pixels import (
     take_window,
     to_uint8,
     window_start,
+    zero_where,
 )
 
 RNG = np.random.default_rng(3)
@@ -176,3 +177,26 @@ def test_bytes_are_pillows(seed, dtype):
     np.testing.assert_array_equal(
         to_uint8(image), np.asarray(Image.fromarray(scaled, mode=None).convert("L"))
     )
+
+
+@pytest.mark.parametrize("kind", ["<f4", ">f4", "<f8", ">f8"])
+@pytest.mark.parametrize("shape", [(3, 5, 7), (1, 5, 7), (5, 7), (3, 1, 1)])
+def test_zero_where_keeps_every_other_bit(kind, shape):
+    """NaN with any payload, infinities, -0 and subnormals stay; what goes is +0."""
+    image = RNG.integers(0, 256, (3, 5, 7, int(kind[2])), np.uint8).view(kind)[..., 0]
+    image[0, 0, :4] = np.nan, -np.inf, -0.0, 1e-45
+    before, gone = image.copy(), RNG.random(shape) < 0.5
+    found = zero_where(image, gone)
+    assert found.dtype == image.dtype
+    everywhere = np.broadcast_to(gone, image.shape)
+    integer = np.dtype(f"u{kind[2]}")
+    np.testing.assert_array_equal(found.view(integer)[everywhere], 0)
+    np.testing.assert_array_equal(
+        found.view(integer)[~everywhere], before.view(integer)[~everywhere]
+    )
+    np.testing.assert_array_equal(image.view(integer), before.view(integer))  # and it is a copy
+    np.testing.assert_array_equal(found, np.where(gone, kind_zero(kind), before))
+
+
+def kind_zero(kind):
+    return np.zeros((), kind)[()]

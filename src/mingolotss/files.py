@@ -201,6 +201,13 @@ def _translate(error: OSError, path: Path) -> Exception:
         return InputError(
             f"write {path}: the name is too long for this disk; give the source a shorter one"
         )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+    if error.errno in (
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOTDIR,
+        errno.EEXIST,
+        errno.EISDIR,
+    ):
         return InputError(f"write {path}: {error.strerror}; choose another output folder")
     return error

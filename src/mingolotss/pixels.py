@@ -118,9 +118,10 @@ def zero_where(image: FloatImage, gone: Mask) -> FloatImage:
     """
     integer = np.dtype(f"{image.dtype.byteorder}i{image.dtype.itemsize}")
     kept = (gone.view(np.int8) - np.int8(1)).astype(integer)  # 0, or -1: all bits set
-    out = kept if kept.shape == image.shape else None
-    bits: npt.NDArray[Any] = np.bitwise_and(image.view(integer), kept, out=out)
-    return bits.view(image.dtype)
+    shape = np.broadcast_shapes(kept.shape, image.shape)
+    out = kept if kept.shape == shape else np.empty(shape, integer)
+    zeroed: FloatImage = np.bitwise_and(image.view(integer), kept, out=out).view(image.dtype)
+    return zeroed
 
 
 def fill_nan(image: FloatImage) -> FloatImage:
