@@ -18,7 +18,8 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from mingolotss.errors import InputError
-from mingolotss.mappers import cores, settle
+from mingolotss.mappers import cores
+from mingolotss.workers import settle
 
 __all__ = ["cluster", "dask_mapper"]
 

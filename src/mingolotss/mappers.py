@@ -10,11 +10,8 @@ sources is never in memory as tasks.
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import os
-import signal
-import threading
+import platform
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -25,21 +22,16 @@ from concurrent.futures import (
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager, suppress
-from importlib import import_module
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
-from multiprocessing import forkserver, get_all_start_methods, get_context
+from multiprocessing import forkserver, get_context
 from typing import Any, TypeVar
 
 from mingolotss.errors import InputError
+from mingolotss.workers import NEEDED, begin
 
-__all__ = ["cores", "local", "processes", "settle", "threads"]
+__all__ = ["cores", "local", "processes", "threads"]
 
-_NEEDED = (
-    "mingolotss.partition", "mingolotss.services.folder", "mingolotss.services.mosaics",
-    "pandas",  # pyarrow brings it in where there is one: once in the server, not in every worker
-)  # fmt: skip
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -77,7 +69,7 @@ def processes(n: int | None = None) -> Iterator[Any]:
     """
     n, context = n or cores(), _context()
     reader, writer = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(n, context, initializer=_begin, initargs=(reader,))
+    pool = ProcessPoolExecutor(n, context, initializer=begin, initargs=(reader,))
     with reader, writer, pool:
         try:
             yield _windowed(pool, 2 * n)
@@ -91,50 +83,15 @@ def processes(n: int | None = None) -> Iterator[Any]:
             raise
 
 
-def settle() -> None:
-    """Make this process a good worker: everything imported, memory kept, no rubbish looked for."""
-    for module in _NEEDED:
-        with suppress(ImportError):
-            import_module(module)
-    _keep_memory()
-    gc.freeze()  # what has been imported is no rubbish: never look at it again
-
-
-def _begin(caller: Any) -> None:
-    _follow(caller)
-    settle()
-
-
-def _keep_memory() -> None:
-    """Let this process keep the memory that it frees, where the C library knows how (mallopt(3)).
-
-    Stacks of images come and go many times a second; to ask the kernel for clean pages each time
-    takes a tenth of the whole.
-    """
-    with suppress(OSError, AttributeError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        for parameter, size in ((_TRIM_THRESHOLD, 256 << 20), (_MMAP_THRESHOLD, 32 << 20)):
-            mallopt(parameter, size)
-
-
-def _follow(caller: Any) -> None:
-    """Make this process end as soon as its caller lets go of the other end of a pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a person's Ctrl-C is the caller's to answer
-
-    def watch() -> None:
-        with suppress(EOFError, OSError):
-            caller.recv_bytes()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def _context() -> Any:
-    """Return how processes are started here; the server, where there is one, begins at once."""
-    if "forkserver" not in get_all_start_methods():
+    """Return how processes are started here; the server, where there is one, begins at once.
+
+    Only on Linux: elsewhere libraries that a server has loaded may not bear being forked.
+    """
+    if platform.system() != "Linux":
         return get_context("spawn")
     context = get_context("forkserver")
-    context.set_forkserver_preload(list(_NEEDED))
+    context.set_forkserver_preload(list(NEEDED))
     forkserver.ensure_running()
     return context
 

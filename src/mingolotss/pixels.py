@@ -95,6 +95,9 @@ def take_window(image: FloatImage, y0: int, x0: int, side: int) -> FloatImage:
 def fill_window(window: FloatImage, image: FloatImage, y0: int, x0: int) -> None:
     """Fill a window, shape (side, side), from an image as `take_window` does."""
     side, (ny, nx) = len(window), image.shape
+    if 0 <= y0 <= ny - side and 0 <= x0 <= nx - side:  # nearly always
+        window[:] = image[y0 : y0 + side, x0 : x0 + side]
+        return
     low_y, high_y = max(y0, 0), min(y0 + side, ny)
     low_x, high_x = max(x0, 0), min(x0 + side, nx)
     if high_y - low_y < side or high_x - low_x < side:
