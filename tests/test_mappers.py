@@ -8,12 +8,15 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from builds import command
 from mingolotss import mappers
 from mingolotss.errors import InputError
+from skies import random_sky
 
 
 def double(number: int) -> int:
@@ -127,3 +130,24 @@ def test_a_worker_that_dies_is_one_line():
         mappers.processes(2) as mapper,
     ):
         list(mapper(die, range(8)))
+
+
+@pytest.mark.parametrize("delay", [0.6, 1.2, 1.8, 2.4])
+def test_ctrl_c_is_one_line(tmp_path, delay):
+    """A terminal sends it to every process of the command; one of them answers."""
+    sky = random_sky(tmp_path / "in", 40, seed=2, kinds=("float32",))
+    line = command("build", "--catalogue", sky.catalogue, "--service", f"folder:{sky.folder}",
+                   "--out", tmp_path / "out", "--workers", 2)  # fmt: skip
+    with subprocess.Popen(
+        line, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
+    ) as build:
+        time.sleep(delay)
+        with suppress(ProcessLookupError):
+            os.killpg(build.pid, signal.SIGINT)
+        _, said = build.communicate(timeout=60)
+    assert "forkserver" not in said
+    if build.returncode == 130:
+        assert said.splitlines()[-1] == "mingolotss: stopped; the same command goes on where it was"
+        assert "Traceback" not in said
+    else:  # before the program began, or after it ended
+        assert build.returncode in {0, 1, -signal.SIGINT}

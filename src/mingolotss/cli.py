@@ -30,6 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
+_INTERRUPTED = 130  # what typer makes of Ctrl-C
 _RECIPE = typer.Argument(help="a shipped recipe (see `mingolotss recipes`) or a TOML file")
 _OUT = typer.Option("--out", "-o", help="folder of the build; made if it is not there")
 _CATALOGUE = typer.Option(
@@ -68,8 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every error a user can cause is one line and an exit code."""
     try:
         app(args=arguments, standalone_mode=True)
-    except KeyboardInterrupt:
-        _fail("stopped; the same command goes on where it was", 130)
+    except SystemExit as end:
+        if end.code != _INTERRUPTED:
+            raise
+        _fail("stopped; the same command goes on where it was", _INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

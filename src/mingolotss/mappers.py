@@ -24,7 +24,8 @@ from concurrent.futures import (
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
-from multiprocessing import forkserver, get_context
+from multiprocessing import forkserver, get_context, resource_tracker
+from signal import SIG_BLOCK, SIG_SETMASK, SIGINT, pthread_sigmask
 from typing import Any, TypeVar
 
 from mingolotss.errors import InputError
@@ -92,7 +93,12 @@ def _context() -> Any:
         return get_context("spawn")
     context = get_context("forkserver")
     context.set_forkserver_preload(list(NEEDED))
-    forkserver.ensure_running()
+    resource_tracker.ensure_running()  # or the server starts it, and unblocks the signal
+    before = pthread_sigmask(SIG_BLOCK, {SIGINT})  # it inherits: Ctrl-C is the caller's to answer
+    try:
+        forkserver.ensure_running()
+    finally:
+        pthread_sigmask(SIG_SETMASK, before)
     return context
 
 
