@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -25,7 +27,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from multiprocessing import forkserver, get_context, resource_tracker
-from signal import SIG_BLOCK, SIG_SETMASK, SIGINT, pthread_sigmask
 from typing import Any, TypeVar
 
 from mingolotss.errors import InputError
@@ -73,7 +74,7 @@ def processes(n: int | None = None) -> Iterator[Any]:
     pool = ProcessPoolExecutor(n, context, initializer=begin, initargs=(reader,))
     with reader, writer, pool:
         try:
-            yield _windowed(pool, 2 * n)
+            yield _windowed(_Patient(pool), 2 * n)
         except BrokenProcessPool as error:
             raise InputError(
                 "build in worker processes: one of them died, which is mostly for want of memory; "
@@ -82,6 +83,28 @@ def processes(n: int | None = None) -> Iterator[Any]:
         except BaseException:
             writer.close()
             raise
+
+
+class _Patient:
+    """A pool whose workers are started whole: Ctrl-C waits until they are.
+
+    One that is started by halves is nobody's, and complains when its caller is gone.
+    """
+
+    def __init__(self, pool: ProcessPoolExecutor) -> None:
+        self._pool = pool
+
+    def submit(self, function: Callable[[_T], _R], task: _T) -> Future[_R]:
+        if threading.current_thread() is not threading.main_thread():
+            return self._pool.submit(function, task)  # a signal is only ever answered there
+        came: list[int] = []
+        before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+        try:
+            return self._pool.submit(function, task)
+        finally:
+            signal.signal(signal.SIGINT, before or signal.default_int_handler)
+            if came:
+                signal.raise_signal(signal.SIGINT)
 
 
 def _context() -> Any:
@@ -93,16 +116,17 @@ def _context() -> Any:
         return get_context("spawn")
     context = get_context("forkserver")
     context.set_forkserver_preload(list(NEEDED))
+    # What is blocked here is so in the server and the workers: Ctrl-C is the caller's to answer.
     resource_tracker.ensure_running()  # or the server starts it, and unblocks the signal
-    before = pthread_sigmask(SIG_BLOCK, {SIGINT})  # it inherits: Ctrl-C is the caller's to answer
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()
     finally:
-        pthread_sigmask(SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context
 
 
-def _windowed(pool: Executor, width: int) -> Any:
+def _windowed(pool: Executor | _Patient, width: int) -> Any:
     """Return a mapper that keeps `width` tasks in flight and gives results as they come."""
 
     def mapper(function: Callable[[_T], _R], tasks: Iterable[_T]) -> Iterator[_R]:
