@@ -266,7 +266,7 @@ def test_no_more_connections_at_once_than_allowed():
         line.send(GOOD)
 
     with running({"*": slow}) as server:
-        client = transport(connections=3)
+        client = transport(connections=3, read_s=20.0, whole_s=20.0)
         with ThreadPoolExecutor(20) as pool:
             list(pool.map(lambda n: client.get(f"{server.url}/{n}"), range(40)))
         assert most == 3
