@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from astropy.io import fits
 
+from mingolotss.cleanmap import Bools, CleanMap, Ints
 from mingolotss.errors import ImageError, ServiceUnavailableError, TruncatedFileError
 from mingolotss.fitsfile import (
     BLOCK,
@@ -44,8 +45,8 @@ class MosaicFile(Protocol):
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         """Return rows y0 to y1 and columns x0 to x1 (ends left out), all inside the mosaic."""
 
-    def clean(self, y0: int, y1: int, x0: int, x1: int) -> bool:
-        """Return whether a box is known to be finite and not all 0; False says nothing."""
+    def clean(self, y0: Ints, x0: Ints, side: int) -> Bools:
+        """Return which square boxes are known to be finite and not all 0; False says nothing."""
 
 
 def is_remote(address: str) -> bool:
@@ -102,52 +103,13 @@ class _Mapped:
         self.wcs = FitsImage(np.empty((2, 2)), layout.header, str(path), "").wcs()
         mapped = np.memmap(path, layout.dtype, "r", layout.offset, layout.shape)
         self._pixels = mapped.view(np.ndarray)
-        self._clean = _CleanMap(self._pixels)
+        self._clean = CleanMap(self._pixels)
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         return self._pixels[y0:y1, x0:x1]
 
-    def clean(self, y0: int, y1: int, x0: int, x1: int) -> bool:
-        return self._clean.holds(y0, y1, x0, x1)
-
-
-class _CleanMap:
-    """Which squares of a mosaic have no gap, found when first asked and kept.
-
-    The cutouts of a survey overlap many times over. Counting the NaN of each anew takes 60 us,
-    mostly waiting for memory; asking here takes 4 (2 cores, median).
-    """
-
-    SIDE = 64
-
-    def __init__(self, pixels: FloatImage) -> None:
-        self._pixels = pixels
-        self._known = np.zeros([n // self.SIDE for n in pixels.shape], np.int8)  # 1 clean, -1 not
-
-    def holds(self, y0: int, y1: int, x0: int, x1: int) -> bool:
-        side, known = self.SIDE, self._known
-        top, left, bottom, right = y0 // side, x0 // side, -(-y1 // side), -(-x1 // side)
-        if min(y1 - y0, x1 - x0) < 2 * side or bottom > known.shape[0] or right > known.shape[1]:
-            return False  # the box may hold no whole square, or reach past the last one
-        part = known[top:bottom, left:right]
-        worst = part.min()
-        if worst == 0:
-            rows, columns = np.nonzero(part == 0)
-            self._look(
-                top + int(rows.min()), top + int(rows.max()) + 1,
-                left + int(columns.min()), left + int(columns.max()) + 1,
-            )  # fmt: skip
-            worst = part.min()
-        return bool(worst > 0)
-
-    def _look(self, top: int, bottom: int, left: int, right: int) -> None:
-        side = self.SIDE
-        high, wide = bottom - top, right - left
-        box = self._pixels[top * side : bottom * side, left * side : right * side]
-        finite = np.isfinite(box).reshape(high, side, wide * side).all(1)  # rows first: 5 x sooner
-        some = (box[::8] != 0).reshape(high, side // 8, wide * side).any(1)
-        clean = finite.reshape(high, wide, side).all(2) & some.reshape(high, wide, side).any(2)
-        self._known[top:bottom, left:right] = np.where(clean, 1, -1)
+    def clean(self, y0: Ints, x0: Ints, side: int) -> Bools:
+        return self._clean.holds(y0, x0, side)
 
 
 class _Tiled:
@@ -185,8 +147,8 @@ class _Tiled:
             return data
         return data.astype(np.float32 if data.dtype.itemsize <= 2 else np.float64)
 
-    def clean(self, y0: int, y1: int, x0: int, x1: int) -> bool:
-        return False
+    def clean(self, y0: Ints, x0: Ints, side: int) -> Bools:
+        return np.zeros(len(y0), bool)
 
 
 class _Remote:
@@ -237,8 +199,8 @@ class _Remote:
             )
         return np.frombuffer(raw, layout.dtype).reshape(y1 - y0, x1 - x0)
 
-    def clean(self, y0: int, y1: int, x0: int, x1: int) -> bool:
-        return False
+    def clean(self, y0: Ints, x0: Ints, side: int) -> Bools:
+        return np.zeros(len(y0), bool)
 
 
 @contextlib.contextmanager

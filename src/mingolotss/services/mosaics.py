@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.catalogue import Catalogue
+from mingolotss.cleanmap import Bools, Ints
 from mingolotss.errors import ImageError, InputError, ServiceError, ServiceUnavailableError
-from mingolotss.model import Candidate, Cutout, FloatImage, Source
+from mingolotss.model import Candidate, Cutout, FloatImage, Floats, Source
 from mingolotss.offers import Offers
 from mingolotss.services.base import Naming, Wanted
 from mingolotss.services.mosaicfile import MosaicFile, is_remote, open_mosaic
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["MosaicsService", "pair_mosaics"]
 
 _PACKED = (".fits", ".fits.fz")
+_FAR = 2**40  # pixels: farther than any image reaches
 
 
 def pair_mosaics(paths: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -177,25 +179,37 @@ class MosaicsService:
             [one.source.ra for one in wanted], [one.source.dec for one in wanted]
         )
         side = max(2, round(size_deg * 3600 / mosaic.wcs.pixel_scale_arcsec))
-        for one, cx, cy in zip(wanted, x.tolist(), y.tolist(), strict=True):
-            image = one.candidate.image
-            if not (math.isfinite(cx) and math.isfinite(cy)):
+        known = np.isfinite(x) & np.isfinite(y)
+        x0, y0 = (_first(centre, known, side) for centre in (x, y))
+        ny, nx = mosaic.shape
+        inside = known & (x0 >= 0) & (y0 >= 0) & (x0 + side <= nx) & (y0 + side <= ny)
+        clean = np.zeros(len(inside), bool)
+        clean[inside] = mosaic.clean(y0[inside], x0[inside], side)
+        columns = (known, inside, clean, x0, y0)
+        for one, is_known, is_inside, is_clean, left, top in zip(
+            wanted, *(column.tolist() for column in columns), strict=True
+        ):
+            if not is_known:
+                image = one.candidate.image
                 text = f"cut {one.candidate.source} out of {image}: the place is not on the image"
                 yield ImageError(text, path=image)
                 continue
             try:
-                yield self._cut(mosaic, rms, round(cx) - side // 2, round(cy) - side // 2, side)
+                if is_inside:
+                    box = top, top + side, left, left + side
+                    noise = None if rms is None else rms.box(*box)
+                    place = left, top
+                    yield Cutout(mosaic.box(*box), noise, mosaic.wcs, place, clean=is_clean)
+                else:
+                    yield self._cut_at_edge(mosaic, rms, left, top, side)
             except (ImageError, ServiceError) as error:
                 yield error
 
-    def _cut(
+    def _cut_at_edge(
         self, mosaic: MosaicFile, rms: MosaicFile | None, x0: int, y0: int, side: int
     ) -> Cutout:
+        """Cut a square that leaves the mosaic: padded with NaN, or cut short as archives do."""
         (ny, nx), (y1, x1) = mosaic.shape, (y0 + side, x0 + side)
-        if x0 >= 0 and y0 >= 0 and x1 <= nx and y1 <= ny:
-            noise = None if rms is None else rms.box(y0, y1, x0, x1)
-            clean = mosaic.clean(y0, y1, x0, x1)
-            return Cutout(mosaic.box(y0, y1, x0, x1), noise, mosaic.wcs, (x0, y0), clean=clean)
         if self.truncates:
             low_y, low_x = max(y0, 0), max(x0, 0)
             box = low_y, min(y1, ny), low_x, min(x1, nx)
@@ -204,6 +218,13 @@ class MosaicsService:
         image = _padded(mosaic, y0, x0, side)
         noise = None if rms is None else _padded(rms, y0, x0, side)
         return Cutout(image, noise, mosaic.wcs, (x0, y0))
+
+
+def _first(centre: Floats, known: Bools, side: int) -> Ints:
+    """Return the first pixel, on one axis, of squares around places."""
+    nearest = np.rint(np.where(known, centre, 0)).clip(-_FAR, _FAR)
+    first: Ints = nearest.astype(np.int64) - side // 2
+    return first
 
 
 def _near(mosaic: MosaicFile, vectors: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
