@@ -55,7 +55,7 @@ def brute(ra, dec, reach):
 )
 def test_pairs_are_those_of_brute_force(seed, dec, reach):
     """At the equator, at the poles, across ra 0."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     ra, decs = rng.normal(0, 1, 60) % 360, np.clip(dec + rng.normal(0, 0.3, 60), -90, 90)
     assert overlaps(ra, decs, reach).tolist() == brute(ra, decs, reach)
 

@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import numpy.typing as npt
 
@@ -40,10 +38,11 @@ def overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -> Ints
     chord = 2 * np.sin(np.radians(reach_arcsec / 3600) / 2)
     if len(points) < 2 or chord <= 0:
         return np.empty((0, 2), np.int64)
-    near = _in_adjoining_cubes(np.floor((points + 1) / chord).astype(np.int64) + 1)
-    apart = np.linalg.norm(points[near[:, 0]] - points[near[:, 1]], axis=1)
-    pairs: Ints = np.sort(near[apart < chord], axis=1)
-    return pairs[np.lexsort(pairs.T[::-1])]
+    one, other = _in_adjoining_cubes(np.floor((points + 1) / chord).astype(np.int64) + 1)
+    close = np.linalg.norm(points[one] - points[other], axis=1) < chord
+    one, other = one[close], other[close]
+    pairs = np.stack([np.minimum(one, other), np.maximum(one, other)], axis=1)
+    return pairs[np.argsort(pairs[:, 0] * len(points) + pairs[:, 1])]
 
 
 def group_overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -> Ints:
@@ -64,22 +63,23 @@ def group_overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -
             return np.unique(lowest, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def _in_adjoining_cubes(cubes: Ints) -> Ints:
+def _in_adjoining_cubes(cubes: Ints) -> tuple[Ints, Ints]:
     """Pair the rows of `cubes`, shape (n, 3), that are equal or differ by at most 1 in each."""
     side = int(cubes.max()) + 2
     keys = (cubes[:, 0] * side + cubes[:, 1]) * side + cubes[:, 2]
     order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    found = []
-    for x, y, z in itertools.product((-1, 0, 1), repeat=3):
-        step = (x * side + y) * side + z
-        if step < 0:
-            continue  # the other of the two meets this pair
-        first = np.searchsorted(ordered, keys + step, "left")
-        count = np.searchsorted(ordered, keys + step, "right") - first
-        left = np.repeat(np.arange(len(keys)), count)
-        place = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        right = order[np.repeat(first, count) + place]
-        keep = left < right if step == 0 else slice(None)
-        found.append(np.stack([left, right], axis=1)[keep])
-    return np.concatenate(found)
+    keys = keys[order]
+    here = np.arange(len(keys))
+    lefts, counts, firsts = [], [], []
+    for x, y in ((0, 0), (0, 1), (1, -1), (1, 0), (1, 1)):  # the others meet these
+        step = (x * side + y) * side
+        first = np.searchsorted(keys, keys + step - 1) if step else here + 1
+        count = np.searchsorted(keys, keys + step + 1, "right") - first  # three cubes in a row
+        some = np.flatnonzero(count)
+        lefts.append(some)
+        counts.append(count[some])
+        firsts.append(first[some])
+    left, count, first = (np.concatenate(one) for one in (lefts, counts, firsts))
+    before = np.cumsum(count) - count
+    place = np.arange(count.sum()) + np.repeat(first - before, count)
+    return order[np.repeat(left, count)], order[place]
