@@ -11,7 +11,8 @@ import json
 import sys
 import tempfile
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ def main(catalogue: str, service: str, recipe: str, workers: str, out: str) -> N
         from mingolotss.build import plan, run  # while the workers start, as the command does it
         from mingolotss.recipe import load_recipe
 
+        with suppress(ImportError):
+            import_module("pandas")  # pyarrow brings it in with its first array: an import, too
         name, *changes = recipe.split(",")
         settings = dict(change.split("=") for change in changes)
         wanted = load_recipe(name).changed(
