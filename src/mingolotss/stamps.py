@@ -37,15 +37,15 @@ class _Window:
     side: int
 
     @property
-    def kind(self) -> tuple[Any, ...]:
+    def kind(self) -> tuple[int, int, int, bool]:
         """Return what windows of one stack have in common."""
         flat = self.noise.shape == (1, 1)
-        return self.image.dtype.str[1:], self.noise.dtype.str[1:], self.side, flat
+        return self.image.dtype.num, self.noise.dtype.num, self.side, flat  # in any byte order
 
 
 def make_stamps(works: Sequence[Work], task: Task) -> None:
     """Make the stamps of the chosen cutouts, in stacks of one type and size."""
-    groups: dict[tuple[Any, ...], list[_Window]] = {}
+    groups: dict[tuple[int, int, int, bool], list[_Window]] = {}
     for work in works:
         if work.chosen is None:
             continue

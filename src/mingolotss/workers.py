@@ -17,6 +17,7 @@ NEEDED = (
     "mingolotss.partition", "mingolotss.services.folder", "mingolotss.services.mosaics",
     "pandas",  # pyarrow brings it in where there is one: once in the server, not in every worker
 )  # fmt: skip
+_OBJECTS = 100_000  # between two looks for rubbish, of which there is little: 3 us a source less
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
@@ -40,6 +41,7 @@ def settle() -> None:
             import_module(module)
     _keep_memory()
     gc.freeze()  # what has been imported is no rubbish: never look at it again
+    gc.set_threshold(_OBJECTS)
 
 
 def _end_with(caller: Connection) -> None:
