@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import shutil
 import uuid
 from pathlib import Path
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, RecipeError, ServiceUnavailableError
 from mingolotss.model import Cutout
+from mingolotss.pixels import take_window
 from mingolotss.services import SERVICES
 from mingolotss.services.base import Naming, open_service, search_all
 from mingolotss.services.base import cutouts as ask_all
@@ -373,3 +375,31 @@ def test_a_damaged_mosaic_is_an_image_error(tmp_path, packed, which, changes, cu
         path.unlink()
     assert found == "f" or path.name in found
     assert "\n" not in found
+
+
+@pytest.mark.parametrize("kind", ["mosaics", "fpack'd", "fsspec", "simulated"])
+def test_a_cutout_ends_where_its_mosaic_does(tmp_path, kind):
+    """Over an edge it is padded or cut short, past it there is none: at every distance, one line.
+
+    `simulated` cuts short, as archives do.
+    """
+    images = write_images(tmp_path / "images")
+    service = open_service(MAKERS[kind](tmp_path, images))
+    [candidate] = service.search(SkyCoord(*CENTRES["P3"], unit="deg"), 0.01 * u.deg)
+    with fits.open(images[2].path) as hdus:
+        pixels, header = hdus[0].data, hdus[0].header.tostring().encode()
+    side, wcs = 24, SkyWCS.from_header(header)
+    for x, y in itertools.product([-2000, -13, -12, -11, 0, 50, 99, 111, 112, 113, 1e5], repeat=2):
+        place = SkyCoord(*wcs.to_sky(x, y), unit="deg")
+        low_y, low_x = y - side // 2, x - side // 2
+        if not (-side < low_x < 100 and -side < low_y < 100):
+            with pytest.raises(ImageError, match="the place is not on the image"):
+                service.cutout(candidate, place, 10 * u.arcmin * side / 400)
+            continue
+        found = service.cutout(candidate, place, 10 * u.arcmin * side / 400)
+        wanted = take_window(pixels, low_y, low_x, side)
+        if kind == "simulated":
+            rows, columns = (slice(max(0, -low), min(side, 100 - low)) for low in (low_y, low_x))
+            wanted = wanted[rows, columns]
+        np.testing.assert_array_equal(found.image, wanted)
+        assert found.rms.shape == wanted.shape

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.catalogue import Catalogue
-from mingolotss.cleanmap import Bools, Ints
+from mingolotss.cleanmap import Ints
 from mingolotss.errors import ImageError, InputError, ServiceError, ServiceUnavailableError
 from mingolotss.model import Candidate, Cutout, FloatImage, Floats, Source
 from mingolotss.offers import Offers
@@ -179,17 +179,17 @@ class MosaicsService:
             [one.source.ra for one in wanted], [one.source.dec for one in wanted]
         )
         side = max(2, round(size_deg * 3600 / mosaic.wcs.pixel_scale_arcsec))
-        known = np.isfinite(x) & np.isfinite(y)
-        x0, y0 = (_first(centre, known, side) for centre in (x, y))
+        x0, y0 = (_first(centre, side) for centre in (x, y))
         ny, nx = mosaic.shape
-        inside = known & (x0 >= 0) & (y0 >= 0) & (x0 + side <= nx) & (y0 + side <= ny)
+        reaches = (x0 > -side) & (y0 > -side) & (x0 < nx) & (y0 < ny)
+        inside = (x0 >= 0) & (y0 >= 0) & (x0 + side <= nx) & (y0 + side <= ny)
         clean = np.zeros(len(inside), bool)
         clean[inside] = mosaic.clean(y0[inside], x0[inside], side)
-        columns = (known, inside, clean, x0, y0)
-        for one, is_known, is_inside, is_clean, left, top in zip(
+        columns = (reaches, inside, clean, x0, y0)
+        for one, does_reach, is_inside, is_clean, left, top in zip(
             wanted, *(column.tolist() for column in columns), strict=True
         ):
-            if not is_known:
+            if not does_reach:
                 image = one.candidate.image
                 text = f"cut {one.candidate.source} out of {image}: the place is not on the image"
                 yield ImageError(text, path=image)
@@ -220,9 +220,9 @@ class MosaicsService:
         return Cutout(image, noise, mosaic.wcs, (x0, y0))
 
 
-def _first(centre: Floats, known: Bools, side: int) -> Ints:
-    """Return the first pixel, on one axis, of squares around places."""
-    nearest = np.rint(np.where(known, centre, 0)).clip(-_FAR, _FAR)
+def _first(centre: Floats, side: int) -> Ints:
+    """Return the first pixel, on one axis, of squares around places; NaN is far away."""
+    nearest = np.rint(np.where(np.isnan(centre), _FAR, centre)).clip(-_FAR, _FAR)
     first: Ints = nearest.astype(np.int64) - side // 2
     return first
 
