@@ -31,7 +31,7 @@ from mingolotss.manifest import CANDIDATES, read_table, write_table
 from mingolotss.model import Candidate
 from mingolotss.offers import Offers
 from mingolotss.pack import is_packed, pack, unpack
-from mingolotss.partition import Summary, Task, finished, part_name, process
+from mingolotss.partition import finished, process
 from mingolotss.recipe import Recipe, load_recipe
 from mingolotss.services.base import (
     Estimate,
@@ -45,6 +45,7 @@ from mingolotss.services.base import (
 from mingolotss.services.folder import FolderService
 from mingolotss.settings import Settings, check_same, read_settings, write_settings
 from mingolotss.sources import find_sources
+from mingolotss.task import Summary, Task, part_name
 from mingolotss.writers.batches import batch_of_rows
 
 __all__ = ["Build", "Mapper", "Plan", "Progress", "build", "fetch", "plan", "run"]

@@ -17,10 +17,10 @@ from mingolotss.card import is_ours, write_description
 from mingolotss.errors import MingoError
 from mingolotss.files import atomic_path, remove_tree, sha256_file, write_bytes
 from mingolotss.manifest import CANDIDATES, MANIFEST, read_rows, read_schema, read_table
-from mingolotss.partition import part_name
 from mingolotss.pngs import decode
 from mingolotss.recipe import Recipe
 from mingolotss.settings import read_settings
+from mingolotss.task import part_name
 from mingolotss.writers.batches import (
     batch_label,
     batch_name,

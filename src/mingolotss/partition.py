@@ -27,9 +27,7 @@ from mingolotss.stamps import make_stamps
 from mingolotss.task import AGAIN, Summary, Task, Work, part_name
 from mingolotss.writers.png import write_pngs
 
-__all__ = [
-    "CHUNK_BYTES", "Summary", "Task", "finished", "part_name", "process",
-]  # fmt: skip
+__all__ = ["CHUNK_BYTES", "finished", "process"]
 
 CHUNK_BYTES = 64 << 20  # of cutouts at once: 93 sources with 1.5 images of 240 x 240 and rms maps
 FIRST, MOST = 8, 256  # sources in the first chunk, whose size is not known, and in any
