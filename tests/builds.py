@@ -20,7 +20,7 @@ def contents(out: Path) -> dict[str, str]:
 
 def command(*arguments: object) -> list[str]:
     """Return the command line of the program, run by this Python."""
-    return [sys.executable, "-c", "from mingolotss.cli import main; main()", *map(str, arguments)]
+    return [sys.executable, "-m", "mingolotss", *map(str, arguments)]
 
 
 def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:

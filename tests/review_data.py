@@ -98,7 +98,7 @@ def rebuild(folder: Path) -> None:
 
 def command(*words: str) -> list[str]:
     """Return a command line of this source tree."""
-    return [sys.executable, "-c", "from mingolotss.cli import main; main()", *words]
+    return [sys.executable, "-m", "mingolotss", *words]
 
 
 def environment() -> dict[str, str]:

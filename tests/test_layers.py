@@ -41,7 +41,7 @@ ROWS = (
     report.words report.figures report.page demo""",
     # 7 doors
     """testing review review.guard review.selection review.state review.looks review.pages
-    review.app review.server cli""",
+    review.app review.server cli __main__""",
 )
 ROOT = "mingolotss"
 PLACE = {name: (row, at) for row, names in enumerate(ROWS) for at, name in enumerate(names.split())}
