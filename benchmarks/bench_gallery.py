@@ -129,9 +129,8 @@ class Link:
 
 def measure(folder: Path, n: int) -> bool:
     """Serve the folder, print the table, return whether all is within the limits."""
-    start = "from mingolotss.cli import main; main()"
     with subprocess.Popen(
-        [sys.executable, "-c", start, "review", str(folder), "--port", "0"],
+        [sys.executable, "-m", "mingolotss", "review", str(folder), "--port", "0"],
         stdout=subprocess.PIPE, text=True, env=os.environ,
     ) as server:  # fmt: skip
         before = time.perf_counter()

@@ -22,16 +22,18 @@ from PIL import Image
 import oracle
 from mingolotss import mappers
 from mingolotss.build import build, plan
+from mingolotss.catalogue import Catalogue
 from mingolotss.healpix import nested_pixel
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.model import Candidate
 from mingolotss.offers import Offers
 from mingolotss.pixels import has_signal, percent_nan
+from mingolotss.services.base import Wanted, open_service
 from mingolotss.services.mosaicfile import open_mosaic
 from mingolotss.wcs import simple_header
 from skies import write_catalogue, write_fits
 
-SIDE = 240  # px: 6 arcmin at 1.5 arcsec
+SIDE, SIZE_DEG = 240, 0.1  # px at 1.5 arcsec
 CENTRES = {"P10+40": (150.0, 45.0), "P11+40": (150.35, 45.05), "P12+40": (150.2, 45.3)}
 
 
@@ -164,6 +166,22 @@ def test_what_is_called_clean_is(tmp_path):
         assert has_signal(box)
     assert said.any()
     assert not said.all()
+
+
+def test_cutouts_of_a_chunk_say_what_is_clean(tmp_path):
+    """What a mosaic knows to be clean is noted with the cutouts, and no other is."""
+    sky = Sky(tmp_path, 5)
+    service = open_service(f"mosaics:{sky.folder}")
+    catalogue = Catalogue.from_columns(sky.names, sky.ra, sky.dec)
+    offers = service.search_all(catalogue, SIZE_DEG)
+    wanted = [Wanted(one, catalogue.source(r)) for r, some in enumerate(offers) for one in some]
+    found = list(service.cutouts(wanted, SIZE_DEG))
+    assert any(cutout.clean for cutout in found)
+    for one, cutout in zip(wanted, found, strict=True):
+        mosaic, (x, y) = service.mosaic(one.candidate.image), cutout.origin
+        inside = 0 <= x <= mosaic.shape[1] - SIDE and 0 <= y <= mosaic.shape[0] - SIDE
+        known = inside and mosaic.clean(np.array([y]), np.array([x]), SIDE)[0]
+        assert cutout.clean == known
 
 
 def test_a_mosaic_that_changed_is_opened_again(tmp_path):

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, RecipeError, ServiceUnavailableError
-from mingolotss.model import Cutout
+from mingolotss.model import Candidate, Cutout
 from mingolotss.pixels import take_window
 from mingolotss.services import SERVICES
 from mingolotss.services.base import Naming, open_service, search_all
@@ -63,8 +63,6 @@ class OwnService:
 
     def search(self, position, size):
         """Look into every header."""
-        from mingolotss.model import Candidate
-
         found = []
         for path in sorted(self.folder.glob("*-image.fits")):
             header = fits.getheader(path)
@@ -278,7 +276,6 @@ def test_an_rms_map_of_another_shape_is_an_image_error(tmp_path):
 
 def test_one_bad_image_leaves_the_others(tmp_path):
     """Asked for many, a service without bulk methods gives errors in their place."""
-    from mingolotss.model import Candidate
     from mingolotss.services.base import Wanted
 
     images = write_images(tmp_path)
@@ -403,3 +400,23 @@ def test_a_cutout_ends_where_its_mosaic_does(tmp_path, kind):
             wanted = wanted[rows, columns]
         np.testing.assert_array_equal(found.image, wanted)
         assert found.rms.shape == wanted.shape
+    behind = SkyCoord(180.001, 30, unit="deg")  # has no pixel: NaN
+    with np.errstate(invalid="raise"), pytest.raises(ImageError, match="is not on the image"):
+        service.cutout(candidate, behind, 0.1 * u.deg)
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e-14, 1e-8, 1e-3])
+@pytest.mark.parametrize("kind", ["mosaics", "simulated"])
+def test_pixels_too_small_for_a_cutout(tmp_path, scale, kind):
+    """A header whose pixels are absurdly small is said in one line, before memory is asked for."""
+    images = write_images(tmp_path / "images")
+    for path in images[2].path, images[2].rms:
+        header = fits.Header.fromstring(
+            simple_header(*CENTRES["P3"], shape=(100, 100), scale_arcsec=scale).decode()
+        )
+        fits.writeto(path, fits.getdata(path), header, overwrite=True)
+    service = open_service(MAKERS[kind](tmp_path, images))
+    place = SkyCoord(*CENTRES["P3"], unit="deg")
+    candidate = Candidate("P3", str(tmp_path / "P3-mosaic.fits"))
+    with pytest.raises(ImageError, match="at most 16384 can be cut; look at CDELT"):
+        service.cutout(candidate, place, 0.1 * u.deg)

@@ -60,6 +60,18 @@ def test_pairs_are_those_of_brute_force(seed, dec, reach):
     assert overlaps(ra, decs, reach).tolist() == brute(ra, decs, reach)
 
 
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 1000), st.sampled_from([1e-4, 2e-3, 0.1, 0.3, 5.0, 3e3, 2e5, 5e5]))
+def test_pairs_are_found_at_every_reach(seed, reach):
+    """From far below an arcsec, where cubes have huge numbers, to most of the sky."""
+    rng = np.random.default_rng(seed)
+    ra, dec = rng.uniform(0, 360), np.degrees(np.arcsin(rng.uniform(-0.98, 0.98)))
+    step = reach / 3600 / 3
+    ra = (ra + rng.normal(0, step, 40) / np.cos(np.radians(dec))) % 360
+    dec = np.clip(dec + rng.normal(0, step, 40), -90, 90)
+    assert overlaps(ra, dec, reach).tolist() == brute(ra, dec, reach)
+
+
 def test_groups_are_chains():
     """Two sources are in one group exactly if a chain of overlaps joins them."""
     rng = np.random.default_rng(1)

@@ -155,3 +155,14 @@ def test_a_header_that_gives_no_place_is_one_line(changes):
             warnings.simplefilter("ignore")
             expected = WCS(header).celestial.all_pix2world(4, 4, 0)
         np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("scale", [1.5, 0.05, 1e-7])
+def test_a_simple_header_is_standard_fits(scale):
+    """Small numbers, too: the exponent's letter is a capital (FITS standard 4.0, section 4.2.4)."""
+    cards = simple_header(1e-6, -1e-9, shape=(9, 8), scale_arcsec=scale).decode()
+    header = fits.Header.fromstring(cards)
+    for card in header.cards:
+        card.verify("exception")
+    assert header["CDELT2"] == scale / 3600
+    assert (header["CRVAL1"], header["CRVAL2"]) == (1e-6, -1e-9)

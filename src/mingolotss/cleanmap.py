@@ -11,14 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from mingolotss.model import FloatImage
+from mingolotss.model import Bools, FloatImage, Ints
 
-__all__ = ["Bools", "CleanMap", "Ints"]
+__all__ = ["CleanMap"]
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 _SIDE = 64  # pixels; a stamp of 150 touches 9 or 16 squares
 _CLEAN, _NOT = 1, -1
 
@@ -27,8 +24,8 @@ class CleanMap:
     """Which squares of 64 x 64 pixels are finite throughout and not all 0.
 
     The cutouts of a survey overlap many times over, and lie together in a chunk: to count the NaN
-    of each anew takes 60 us, mostly waiting for memory; to ask here for a chunk of 256 takes 5 a
-    cutout (2 cores, median).
+    of each anew takes 60 us, mostly waiting for memory; to ask here takes 1 to 2 a cutout once the
+    squares are known, for a chunk of 256 on a mosaic of 8,000 x 8,000 (2 cores, median).
 
     Parameters
     ----------
@@ -41,7 +38,7 @@ class CleanMap:
         self._known = np.zeros([n // _SIDE for n in pixels.shape], np.int8)
 
     def holds(self, y0: Ints, x0: Ints, side: int) -> Bools:
-        """Return of each box whether it is known to be finite and not all 0.
+        """Return whether each box is known to be finite and not all 0.
 
         Parameters
         ----------
@@ -75,9 +72,8 @@ class CleanMap:
         """Read a rectangle of squares and note what they are."""
         high, wide = bottom - top, right - left
         box = self._pixels[top * _SIDE : bottom * _SIDE, left * _SIDE : right * _SIDE]
-        finite = (
-            np.isfinite(box).reshape(high, _SIDE, wide * _SIDE).all(1)
-        )  # rows first: 5 x sooner
+        # Rows are put together first: five times sooner than whole squares at once.
+        finite = np.isfinite(box).reshape(high, _SIDE, wide * _SIDE).all(1)
         some = (box[::8] != 0).reshape(high, _SIDE // 8, wide * _SIDE).any(1)
         clean = finite.reshape(high, wide, _SIDE).all(2) & some.reshape(high, wide, _SIDE).any(2)
         self._known[top:bottom, left:right] = np.where(clean, _CLEAN, _NOT)

@@ -18,10 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "Bools",
     "Candidate",
     "Cutout",
     "FloatImage",
     "Floats",
+    "Ints",
     "Record",
     "Rejection",
     "Sky",
@@ -29,6 +31,8 @@ __all__ = [
     "Stamp",
 ]
 
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 FloatImage = npt.NDArray[np.floating[Any]]
 

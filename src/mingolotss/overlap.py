@@ -11,11 +11,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.model import Ints
 from mingolotss.sky import unit_vectors
 
-__all__ = ["Ints", "group_overlaps", "overlaps"]
+__all__ = ["group_overlaps", "overlaps"]
 
-Ints = npt.NDArray[np.int64]
+_NARROWEST = 1e-6  # of a cube, 0.2 arcsec: the numbers of all cubes fit in 64 bits
 
 
 def overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -> Ints:
@@ -38,7 +39,8 @@ def overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -> Ints
     chord = 2 * np.sin(np.radians(reach_arcsec / 3600) / 2)
     if len(points) < 2 or chord <= 0:
         return np.empty((0, 2), np.int64)
-    one, other = _in_adjoining_cubes(np.floor((points + 1) / chord).astype(np.int64) + 1)
+    width = max(chord, _NARROWEST)
+    one, other = _in_adjoining_cubes(np.floor((points + 1) / width).astype(np.int64) + 1)
     close = np.linalg.norm(points[one] - points[other], axis=1) < chord
     one, other = one[close], other[close]
     pairs = np.stack([np.minimum(one, other), np.maximum(one, other)], axis=1)

@@ -23,7 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.errors import InputError
-from mingolotss.overlap import Ints, group_overlaps
+from mingolotss.model import Ints
+from mingolotss.overlap import group_overlaps
 
 __all__ = ["KINDS", "STAMP_ARCSEC", "SplitPlan", "published_split"]
 

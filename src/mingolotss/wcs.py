@@ -257,12 +257,13 @@ def simple_header(
     ny, nx = shape
     x, y = centre or ((nx - 1) / 2, (ny - 1) / 2)
     step = scale_arcsec / 3600
-    values: dict[str, object] = {
+    values: dict[str, str | float] = {
         "NAXIS": 2, "NAXIS1": nx, "NAXIS2": ny,
         "CTYPE1": f"'RA---{projection}'", "CTYPE2": f"'DEC--{projection}'",
         "CRPIX1": x + 1, "CRPIX2": y + 1, "CRVAL1": float(ra), "CRVAL2": float(dec),
         "CDELT1": -step, "CDELT2": step, "CUNIT1": "'deg     '", "CUNIT2": "'deg     '",
         "RADESYS": "'ICRS    '",
     }  # fmt: skip
-    cards = [f"{key:8}= {value:>20}".ljust(80) for key, value in values.items()]
+    words = {key: v if isinstance(v, str) else str(v).upper() for key, v in values.items()}  # 1E-5
+    cards = [f"{key:8}= {word:>20}".ljust(80) for key, word in words.items()]
     return "".join([*cards, "END".ljust(80)]).encode()

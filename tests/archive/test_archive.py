@@ -20,7 +20,7 @@ from mingolotss.manifest import read_manifest, read_table
 from mingolotss.recipe import load_recipe
 
 pytestmark = pytest.mark.archive
-CLI = [sys.executable, "-c", "from mingolotss.cli import main; main()"]
+CLI = [sys.executable, "-m", "mingolotss"]
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,8 @@ import pyarrow.compute as pc
 from mingolotss.decisions import Decision, Ledger
 from mingolotss.errors import DatasetError
 from mingolotss.manifest import read_manifest, read_table
-from mingolotss.model import Candidate, Source
-from mingolotss.overlap import Ints, overlaps
+from mingolotss.model import Candidate, Ints, Source
+from mingolotss.overlap import overlaps
 from mingolotss.recipe import Recipe
 from mingolotss.settings import Settings, read_settings
 from mingolotss.sky import separation_arcsec

@@ -23,7 +23,7 @@ from mingolotss import __version__
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.files import sha256_file, write_bytes
 from mingolotss.manifest import read_table
-from mingolotss.overlap import Ints
+from mingolotss.model import Ints
 from mingolotss.pngs import decode
 from mingolotss.report import figures, panels
 from mingolotss.report.contents import REASONS, Contents

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from astropy.io import fits
 
-from mingolotss.cleanmap import Bools, CleanMap, Ints
+from mingolotss.cleanmap import CleanMap
 from mingolotss.errors import ImageError, ServiceUnavailableError, TruncatedFileError
 from mingolotss.fitsfile import (
     BLOCK,
@@ -28,7 +28,7 @@ from mingolotss.fitsfile import (
     plain_layout,
     translated,
 )
-from mingolotss.model import FloatImage
+from mingolotss.model import Bools, FloatImage, Ints
 from mingolotss.wcs import SkyWCS
 
 __all__ = ["MosaicFile", "is_remote", "open_mosaic"]

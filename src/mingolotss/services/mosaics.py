@@ -20,9 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.catalogue import Catalogue
-from mingolotss.cleanmap import Ints
 from mingolotss.errors import ImageError, InputError, ServiceError, ServiceUnavailableError
-from mingolotss.model import Candidate, Cutout, FloatImage, Floats, Source
+from mingolotss.model import Candidate, Cutout, FloatImage, Floats, Ints, Source
 from mingolotss.offers import Offers
 from mingolotss.services.base import Naming, Wanted
 from mingolotss.services.mosaicfile import MosaicFile, is_remote, open_mosaic
@@ -36,6 +35,7 @@ __all__ = ["MosaicsService", "pair_mosaics"]
 
 _PACKED = (".fits", ".fits.fz")
 _FAR = 2**40  # pixels: farther than any image reaches
+_WIDEST = 2**14  # pixels on a side of a cutout: a gigabyte of float32
 
 
 def pair_mosaics(paths: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -175,33 +175,26 @@ class MosaicsService:
         self, mosaic: MosaicFile, rms: MosaicFile | None, wanted: Sequence[Wanted], size_deg: float
     ) -> Iterator[Cutout | ImageError | ServiceError]:
         """Cut squares out of one mosaic."""
-        x, y = mosaic.wcs.to_pixel(
-            [one.source.ra for one in wanted], [one.source.dec for one in wanted]
-        )
-        side = max(2, round(size_deg * 3600 / mosaic.wcs.pixel_scale_arcsec))
+        places = [(one.source.ra, one.source.dec) for one in wanted]
+        x, y = mosaic.wcs.to_pixel(*np.array(places).T)
+        side = _side(mosaic, size_deg, wanted[0].candidate.image)
         x0, y0 = (_first(centre, side) for centre in (x, y))
         ny, nx = mosaic.shape
         reaches = (x0 > -side) & (y0 > -side) & (x0 < nx) & (y0 < ny)
         inside = (x0 >= 0) & (y0 >= 0) & (x0 + side <= nx) & (y0 + side <= ny)
         clean = np.zeros(len(inside), bool)
         clean[inside] = mosaic.clean(y0[inside], x0[inside], side)
-        columns = (reaches, inside, clean, x0, y0)
-        for one, does_reach, is_inside, is_clean, left, top in zip(
-            wanted, *(column.tolist() for column in columns), strict=True
-        ):
-            if not does_reach:
-                image = one.candidate.image
-                text = f"cut {one.candidate.source} out of {image}: the place is not on the image"
-                yield ImageError(text, path=image)
-                continue
+        rows = zip(wanted, *(c.tolist() for c in (x0, y0, reaches, inside, clean)), strict=True)
+        for one, left, top, reached, whole, known in rows:
             try:
-                if is_inside:
-                    box = top, top + side, left, left + side
-                    noise = None if rms is None else rms.box(*box)
-                    place = left, top
-                    yield Cutout(mosaic.box(*box), noise, mosaic.wcs, place, clean=is_clean)
-                else:
+                if whole:
+                    yield _cut_inside(mosaic, rms, left, top, side, clean=known)
+                elif reached:
                     yield self._cut_at_edge(mosaic, rms, left, top, side)
+                else:
+                    image, name = one.candidate.image, one.candidate.source
+                    text = f"cut {name} out of {image}: the place is not on the image"
+                    yield ImageError(text, path=image)
             except (ImageError, ServiceError) as error:
                 yield error
 
@@ -218,6 +211,20 @@ class MosaicsService:
         image = _padded(mosaic, y0, x0, side)
         noise = None if rms is None else _padded(rms, y0, x0, side)
         return Cutout(image, noise, mosaic.wcs, (x0, y0))
+
+
+def _side(mosaic: MosaicFile, size_deg: float, image: str) -> int:
+    """Return how many pixels of a mosaic a cutout has on a side."""
+    scale = mosaic.wcs.pixel_scale_arcsec
+    side = size_deg * 3600 / scale
+    if not side < _WIDEST:
+        raise ImageError(
+            f"cut out of {image}: {size_deg * 60:g} arcmin are {side:.3g} of its pixels of "
+            f"{scale:.3g} arcsec, and at most {_WIDEST} can be cut; look at CDELT or CD in its "
+            "header and at images.size_arcmin in the recipe",
+            path=image,
+        )
+    return max(2, round(side))
 
 
 def _first(centre: Floats, side: int) -> Ints:
@@ -237,6 +244,15 @@ def _near(mosaic: MosaicFile, vectors: np.ndarray[Any, np.dtype[np.float64]]) ->
     along = np.einsum("ij,j->i", vectors, unit_vectors(ra, dec))  # @ would leave BLAS threads busy
     inside: npt.NDArray[np.bool_] = along >= math.cos(radius)
     return inside
+
+
+def _cut_inside(
+    mosaic: MosaicFile, rms: MosaicFile | None, x0: int, y0: int, side: int, *, clean: bool
+) -> Cutout:
+    """Cut a square that lies wholly inside the mosaic."""
+    box = y0, y0 + side, x0, x0 + side
+    noise = None if rms is None else rms.box(*box)
+    return Cutout(mosaic.box(*box), noise, mosaic.wcs, (x0, y0), clean=clean)
 
 
 def _padded(mosaic: MosaicFile, y0: int, x0: int, side: int) -> FloatImage:
