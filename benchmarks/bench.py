@@ -25,10 +25,10 @@ from watch import watch
 
 HERE = Path(__file__).parent
 BUILD = "lotss,formats=parquet"
-HEAD = (
-    "| what | sources | sources/s | us a source | peak memory | ours is faster by | "
-    "whole command, s |"
-)
+COLUMNS = (
+    "what", "sources", "sources/s", "us a source", "peak memory", "ours is faster by",
+    "whole command, s",
+)  # fmt: skip
 Contestants = dict[str, Callable[[], dict[str, Any]]]
 
 
@@ -73,8 +73,8 @@ def table(title: str, results: dict[str, dict[str, float]], base: str) -> str:
     lines = [
         f"### {title}",
         "",
-        HEAD,
-        "|---|---|---|---|---|---|---|",
+        f"| {' | '.join(COLUMNS)} |",
+        f"|{'---|' * len(COLUMNS)}",
     ]
     for name, one in results.items():
         ratio = results[base]["rate"] / one["rate"]

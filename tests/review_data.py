@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -94,11 +93,6 @@ def rebuild(folder: Path) -> None:
         "mingolotss", catalogue=folder / "catalogue.fits", service=f"folder:{folder / 'images'}",
         out=folder / "out",
     )  # fmt: skip
-
-
-def command(*words: str) -> list[str]:
-    """Return a command line of this source tree."""
-    return [sys.executable, "-m", "mingolotss", *words]
 
 
 def environment() -> dict[str, str]:

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from builds import command
 from mingolotss.decisions import Decision, Ledger
 from mingolotss.errors import DatasetError
 from mingolotss.pngs import decode
 from mingolotss.report.contents import Contents
 from mingolotss.report.page import write_report
 from mingolotss.report.stamps import Stamps, coloured
-from review_data import HOSTILE, UNDECIDED, command, environment, make_build, names, rebuild
+from review_data import HOSTILE, UNDECIDED, environment, make_build, names, rebuild
 
 
 class _Reader(HTMLParser):

@@ -22,7 +22,7 @@ from mingolotss.errors import ImageError, InputError, RecipeError, ServiceUnavai
 from mingolotss.model import Candidate, Cutout
 from mingolotss.pixels import take_window
 from mingolotss.services import SERVICES
-from mingolotss.services.base import Naming, open_service, search_all
+from mingolotss.services.base import Naming, Wanted, open_service, search_all
 from mingolotss.services.base import cutouts as ask_all
 from mingolotss.services.folder import FolderService, read_cutout, split_name
 from mingolotss.services.mosaicfile import open_mosaic
@@ -276,8 +276,6 @@ def test_an_rms_map_of_another_shape_is_an_image_error(tmp_path):
 
 def test_one_bad_image_leaves_the_others(tmp_path):
     """Asked for many, a service without bulk methods gives errors in their place."""
-    from mingolotss.services.base import Wanted
-
     images = write_images(tmp_path)
     source = Catalogue.from_columns(["A"], [180.0], [50.0]).source(0)
     wanted = [

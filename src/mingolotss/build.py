@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -28,7 +27,7 @@ from mingolotss.errors import DecisionError, InputError, RecipeError, ServiceErr
 from mingolotss.files import is_local, locate, sweep
 from mingolotss.healpix import nested_pixel
 from mingolotss.manifest import CANDIDATES, read_table, write_table
-from mingolotss.model import Candidate
+from mingolotss.model import Candidate, Ints
 from mingolotss.offers import Offers
 from mingolotss.pack import is_packed, pack, unpack
 from mingolotss.partition import finished, process
@@ -52,7 +51,6 @@ __all__ = ["Build", "Mapper", "Plan", "Progress", "build", "fetch", "plan", "run
 
 Mapper = Callable[[Callable[[Task], Summary], Iterable[Task]], Iterable[Summary]]
 Progress = Callable[[int, int, str], None]
-Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ class Plan:
         return self.service.estimate(self.wanted(), self.recipe.images.size_arcmin / 60)
 
     @cached_property
-    def partitions(self) -> list[Rows]:
+    def partitions(self) -> list[Ints]:
         """Return the rows of every part: neighbours on one image together, else in order.
 
         Neighbours are by HEALPix number, so a worker touches few images and little of each.
@@ -126,7 +124,7 @@ class Plan:
         return [order[start : start + size] for start in range(0, n, size)]
 
     @cached_property
-    def batches(self) -> Rows:
+    def batches(self) -> Ints:
         """Return the batch of every row."""
         wanted = self.recipe.batches
         return batch_of_rows(self.sources, train=wanted.train, rows=wanted.rows, of=wanted.of)

@@ -9,18 +9,17 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from builds import command
 from mingolotss.build import build, plan
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.recipe import load_recipe
 
 pytestmark = pytest.mark.archive
-CLI = [sys.executable, "-m", "mingolotss"]
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +139,7 @@ def test_the_real_piece_of_lotss(server, real_piece, tmp_path, browser):
 def start(out: Path, server, sky: Path) -> subprocess.Popen[bytes]:
     words = ["build", "--out", str(out), "--catalogue", str(sky / "catalogue.fits"),
              "--service", f"sia:{server.url}/cutout/siap.xml"]  # fmt: skip
-    return subprocess.Popen([*CLI, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.Popen(command(*words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def wait_for(out: Path, files: int, running: subprocess.Popen[bytes]) -> None:
@@ -229,7 +228,7 @@ def test_without_a_browser_the_line_says_what_to_do(tmp_path, sky):
     words = ["plan", "--out", str(tmp_path / "b"), "--catalogue", str(sky / "catalogue.fits"),
              "--service", "lotss-dr1-form:http://127.0.0.1:9/form"]  # fmt: skip
     done = subprocess.run(
-        [*CLI, *words], env={**os.environ, "PATH": str(tmp_path)}, capture_output=True, text=True,
+        command(*words), env={**os.environ, "PATH": str(tmp_path)}, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
     assert done.returncode == 2

@@ -21,10 +21,11 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from builds import command
 from mingolotss.decisions import Ledger
 from mingolotss.report.contents import Contents
 from mingolotss.report.page import write_report
-from review_data import HOSTILE, UNDECIDED, command, environment, make_build, names, rebuild
+from review_data import HOSTILE, UNDECIDED, environment, make_build, names, rebuild
 
 selenium = pytest.importorskip("selenium", reason="needs the extra browser")
 

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from mingolotss.decisions import Decision, Ledger
 from mingolotss.errors import DatasetError
 from mingolotss.manifest import read_manifest, read_table
-from mingolotss.model import Candidate, Ints, Source
+from mingolotss.model import Bools, Candidate, Ints, Source
 from mingolotss.overlap import overlaps
 from mingolotss.recipe import Recipe
 from mingolotss.settings import Settings, read_settings
@@ -32,7 +32,6 @@ from mingolotss.sky import separation_arcsec
 
 __all__ = ["REASONS", "Contents", "Offer", "Pairs"]
 
-Mask = npt.NDArray[np.bool_]
 
 REASONS = (
     ("undecided", "no rule chooses between its fields and nobody has decided"),
@@ -76,7 +75,7 @@ class Pairs:
 
     rows: Ints
     arcsec: npt.NDArray[np.float64]
-    inside: Mask
+    inside: Bools
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ class Contents:
         return found
 
     @cached_property
-    def written(self) -> Mask:
+    def written(self) -> Bools:
         """Return which rows have a stamp."""
         return _array(pc.equal(self.manifest["status"], "written"))
 
@@ -155,7 +154,7 @@ class Contents:
         return _array(pc.fill_null(self.manifest["label"], -1)).astype(np.int64)
 
     @cached_property
-    def flags(self) -> dict[str, Mask]:
+    def flags(self) -> dict[str, Bools]:
         """Return, for each of `REASONS`, which rows it holds for."""
         found = {
             name: _array(pc.fill_null(self.manifest[name], False))
@@ -166,9 +165,9 @@ class Contents:
         return found | {"neighbours": beside, "rejected": ~self.written}
 
     @cached_property
-    def wanting(self) -> Mask:
+    def wanting(self) -> Bools:
         """Return which rows want a look for any reason."""
-        found: Mask = np.logical_or.reduce(list(self.flags.values()))
+        found: Bools = np.logical_or.reduce(list(self.flags.values()))
         return found
 
     @cached_property

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow.compute as pc
 
+from mingolotss.model import Bools, Ints
 from mingolotss.report.contents import REASONS, Contents
 
 __all__ = ["STATES", "Filter"]
@@ -23,9 +23,6 @@ __all__ = ["STATES", "Filter"]
 STATES = ("all", "open", "judged", "questioned")
 _WHY = ("any", "all", *(name for name, _ in REASONS))
 _LONGEST = 200
-
-Rows = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ class Filter:
         }
         return urlencode({key: value for key, value in values.items() if value != ""})
 
-    def rows(self, contents: Contents, judged: Mask, questioned: Mask) -> Rows:
+    def rows(self, contents: Contents, judged: Bools, questioned: Bools) -> Ints:
         """Return the rows of the manifest that it lets through, in order."""
         keep = np.ones(len(contents.manifest), bool)
         if self.why != "all":

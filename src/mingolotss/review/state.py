@@ -21,10 +21,11 @@ import pyarrow.compute as pc
 
 from mingolotss.decisions import Decision, Ledger
 from mingolotss.errors import DecisionError
+from mingolotss.model import Bools, Ints
 from mingolotss.report.contents import Contents
 from mingolotss.report.cutouts import Cutouts
 from mingolotss.report.stamps import Stamps
-from mingolotss.review.selection import Filter, Mask, Rows
+from mingolotss.review.selection import Filter
 
 __all__ = ["ChangedError", "Decided", "State", "View"]
 
@@ -77,20 +78,20 @@ class View:
     version: str
 
     @cached_property
-    def judged(self) -> Mask:
+    def judged(self) -> Bools:
         """Return which rows have an accepting or rejecting decision."""
         return self._named({d.source for d in self.decided.rows if d.verdict != "label"})
 
     @cached_property
-    def questioned(self) -> Mask:
+    def questioned(self) -> Bools:
         """Return which rows have their label in question."""
         return self._named({d.source for d in self.decided.rows if d.verdict == "label"})
 
     @cached_property
-    def _filtered(self) -> OrderedDict[Filter, Rows]:
+    def _filtered(self) -> OrderedDict[Filter, Ints]:
         return OrderedDict()
 
-    def rows(self, chosen: Filter) -> Rows:
+    def rows(self, chosen: Filter) -> Ints:
         """Return the rows that a filter lets through; the last few answers are kept."""
         found = self._filtered.get(chosen)
         if found is None:
@@ -101,7 +102,7 @@ class View:
                 self._filtered.popitem(last=False)
         return found
 
-    def _named(self, names: set[str]) -> Mask:
+    def _named(self, names: set[str]) -> Bools:
         column = self.contents.manifest["source"]
         found = pc.is_in(column, value_set=pa.array(sorted(names), pa.string()))
         mask: npt.NDArray[np.bool_] = found.to_numpy(zero_copy_only=False)

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceError, ServiceUnavailableError
-from mingolotss.model import Candidate, Cutout, FloatImage, Floats, Ints, Source
+from mingolotss.model import Bools, Candidate, Cutout, Floats, Ints, Source
 from mingolotss.offers import Offers
+from mingolotss.pixels import take_window
 from mingolotss.services.base import Naming, Wanted
 from mingolotss.services.mosaicfile import MosaicFile, is_remote, open_mosaic
 from mingolotss.sky import unit_vectors
@@ -184,32 +184,38 @@ class MosaicsService:
         inside = (x0 >= 0) & (y0 >= 0) & (x0 + side <= nx) & (y0 + side <= ny)
         clean = np.zeros(len(inside), bool)
         clean[inside] = mosaic.clean(y0[inside], x0[inside], side)
-        rows = zip(wanted, *(c.tolist() for c in (x0, y0, reaches, inside, clean)), strict=True)
-        for one, left, top, reached, whole, known in rows:
+        rows = zip(wanted, *(c.tolist() for c in (x0, y0, reaches, clean)), strict=True)
+        for one, left, top, reached, known in rows:
+            if not reached:
+                image, name = one.candidate.image, one.candidate.source
+                text = f"cut {name} out of {image}: the place is not on the image"
+                yield ImageError(text, path=image)
+                continue
             try:
-                if whole:
-                    yield _cut_inside(mosaic, rms, left, top, side, clean=known)
-                elif reached:
-                    yield self._cut_at_edge(mosaic, rms, left, top, side)
-                else:
-                    image, name = one.candidate.image, one.candidate.source
-                    text = f"cut {name} out of {image}: the place is not on the image"
-                    yield ImageError(text, path=image)
+                yield self._cut(mosaic, rms, left, top, side, clean=known)
             except (ImageError, ServiceError) as error:
                 yield error
 
-    def _cut_at_edge(
-        self, mosaic: MosaicFile, rms: MosaicFile | None, x0: int, y0: int, side: int
+    def _cut(
+        self,
+        mosaic: MosaicFile,
+        rms: MosaicFile | None,
+        x0: int,
+        y0: int,
+        side: int,
+        *,
+        clean: bool,
     ) -> Cutout:
-        """Cut a square that leaves the mosaic: padded with NaN, or cut short as archives do."""
-        (ny, nx), (y1, x1) = mosaic.shape, (y0 + side, x0 + side)
-        if self.truncates:
-            low_y, low_x = max(y0, 0), max(x0, 0)
-            box = low_y, min(y1, ny), low_x, min(x1, nx)
-            noise = None if rms is None else rms.box(*box)
-            return Cutout(mosaic.box(*box), noise, mosaic.wcs, (low_x, low_y))
-        image = _padded(mosaic, y0, x0, side)
-        noise = None if rms is None else _padded(rms, y0, x0, side)
+        """Cut a square; past the mosaic it is NaN, or it ends there, as archives cut."""
+        ny, nx = mosaic.shape
+        low_y, low_x = max(y0, 0), max(x0, 0)
+        box = low_y, min(y0 + side, ny), low_x, min(x0 + side, nx)
+        image, noise = mosaic.box(*box), None if rms is None else rms.box(*box)
+        if self.truncates or image.shape == (side, side):
+            return Cutout(image, noise, mosaic.wcs, (low_x, low_y), clean=clean)
+        corner = y0 - low_y, x0 - low_x
+        image = take_window(image, *corner, side)
+        noise = None if noise is None else take_window(noise, *corner, side)
         return Cutout(image, noise, mosaic.wcs, (x0, y0))
 
 
@@ -242,28 +248,8 @@ def _near(mosaic: MosaicFile, vectors: np.ndarray[Any, np.dtype[np.float64]]) ->
     if not np.isfinite(ra) or radius > math.pi / 3:
         return np.ones(len(vectors), bool)
     along = np.einsum("ij,j->i", vectors, unit_vectors(ra, dec))  # @ would leave BLAS threads busy
-    inside: npt.NDArray[np.bool_] = along >= math.cos(radius)
+    inside: Bools = along >= math.cos(radius)
     return inside
-
-
-def _cut_inside(
-    mosaic: MosaicFile, rms: MosaicFile | None, x0: int, y0: int, side: int, *, clean: bool
-) -> Cutout:
-    """Cut a square that lies wholly inside the mosaic."""
-    box = y0, y0 + side, x0, x0 + side
-    noise = None if rms is None else rms.box(*box)
-    return Cutout(mosaic.box(*box), noise, mosaic.wcs, (x0, y0), clean=clean)
-
-
-def _padded(mosaic: MosaicFile, y0: int, x0: int, side: int) -> FloatImage:
-    """Return a box of a mosaic that leaves it: NaN past the edge."""
-    ny, nx = mosaic.shape
-    low_y, high_y = max(y0, 0), min(y0 + side, ny)
-    low_x, high_x = max(x0, 0), min(x0 + side, nx)
-    inner = mosaic.box(low_y, high_y, low_x, high_x)
-    box = np.full((side, side), np.nan, inner.dtype.newbyteorder("="))
-    box[low_y - y0 : high_y - y0, low_x - x0 : high_x - x0] = inner
-    return box
 
 
 def _list_remote(root: str) -> list[str]:

@@ -6,13 +6,12 @@ to its name whichever way a service rounds to pixels.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mingolotss.model import Bools
 from mingolotss.simulate.layout import Field, Floats, View, view
 
 __all__ = ["EDGE_CASES", "edge_places"]
 
-Mask = NDArray[np.bool_]
 
 EDGE_CASES = (
     "case-1",
@@ -76,7 +75,7 @@ def _near(field: Field, others: list[Field]) -> bool:
     return bool((away < 2.2 * field.side).any())
 
 
-def _cases(seen: View) -> dict[str, Mask]:
+def _cases(seen: View) -> dict[str, Bools]:
     """Mark where two or more usable cutouts fall under each rule of choosing."""
     usable = seen.held & (seen.empty < 1)
     offset = np.where(usable, seen.offset, np.inf)
@@ -98,7 +97,7 @@ def _cases(seen: View) -> dict[str, Mask]:
     }
 
 
-def _single(seen: View) -> dict[str, Mask]:
+def _single(seen: View) -> dict[str, Bools]:
     """Mark where exactly one field offers a cutout, whole, truncated or empty."""
     single = seen.held.sum(axis=0) == 1
     full = single & ((seen.empty == 0) | ~seen.held).all(axis=0)
