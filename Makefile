@@ -6,6 +6,8 @@ RUN    := $(VENV)/bin
 TORCH  ?= torch==2.13.0
 PIP    := $(RUN)/python -m pip install -q --disable-pip-version-check
 SOURCES ?= 600
+# Compiled when the package is installed, where there is a compiler.
+LOOPS  := hatch_build.py $(wildcard src/mingolotss/compiled/*.[ch])
 # More for pytest, e.g. make test MORE=--lf
 MORE    ?=
 
@@ -50,11 +52,11 @@ test-archive: $(VENV)/test.ok
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { echo "Python has no venv module: apt install python3-venv, or set PYTHON to one that has" >&2; rm -rf $(VENV); exit 2; }
 
-$(VENV)/demo.ok: pyproject.toml | $(VENV)/bin/python
+$(VENV)/demo.ok: pyproject.toml $(LOOPS) | $(VENV)/bin/python
 	$(PIP) -e .
 	@touch $@
 
-$(VENV)/test.ok: pyproject.toml Makefile | $(VENV)/bin/python
+$(VENV)/test.ok: pyproject.toml Makefile $(LOOPS) | $(VENV)/bin/python
 	$(PIP) -U "pip>=25.1"
 	$(PIP) $(TORCH)
 	$(PIP) -e . --group dev

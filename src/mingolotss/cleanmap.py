@@ -12,11 +12,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mingolotss.kernel import SQUARE, clean_squares, takes
 from mingolotss.model import Bools, FloatImage, Ints
 
 __all__ = ["CleanMap"]
 
-_SIDE = 64  # pixels; a stamp of 150 touches 9 or 16 squares
 _CLEAN, _NOT = 1, -1
 
 
@@ -35,7 +35,7 @@ class CleanMap:
 
     def __init__(self, pixels: FloatImage) -> None:
         self._pixels = pixels
-        self._known = np.zeros([n // _SIDE for n in pixels.shape], np.int8)
+        self._known = np.zeros([n // SQUARE for n in pixels.shape], np.int8)
 
     def holds(self, y0: Ints, x0: Ints, side: int) -> Bools:
         """Return whether each box is known to be finite and not all 0.
@@ -54,11 +54,11 @@ class CleanMap:
         """
         found = np.zeros(len(y0), bool)
         high, wide = self._known.shape
-        ends = -(-(y0 + side) // _SIDE), -(-(x0 + side) // _SIDE)
+        ends = -(-(y0 + side) // SQUARE), -(-(x0 + side) // SQUARE)
         asked = (ends[0] <= high) & (ends[1] <= wide)
-        if side < 2 * _SIDE or not asked.any():
+        if side < 2 * SQUARE or not asked.any():
             return found
-        top, left = y0[asked] // _SIDE, x0[asked] // _SIDE
+        top, left = y0[asked] // SQUARE, x0[asked] // SQUARE
         bottom, right = (end[asked] for end in ends)
         low_y, low_x = int(top.min()), int(left.min())
         part = self._known[low_y : bottom.max(), low_x : right.max()]
@@ -70,13 +70,19 @@ class CleanMap:
 
     def _look(self, top: int, bottom: int, left: int, right: int) -> None:
         """Read a rectangle of squares and note what they are."""
-        high, wide = bottom - top, right - left
-        box = self._pixels[top * _SIDE : bottom * _SIDE, left * _SIDE : right * _SIDE]
-        # Rows are put together first: five times sooner than whole squares at once.
-        finite = np.isfinite(box).reshape(high, _SIDE, wide * _SIDE).all(1)
-        some = (box[::8] != 0).reshape(high, _SIDE // 8, wide * _SIDE).any(1)
-        clean = finite.reshape(high, wide, _SIDE).all(2) & some.reshape(high, wide, _SIDE).any(2)
+        box = self._pixels[top * SQUARE : bottom * SQUARE, left * SQUARE : right * SQUARE]
+        clean = clean_squares(box) if takes(box) else _clean(box)
         self._known[top:bottom, left:right] = np.where(clean, _CLEAN, _NOT)
+
+
+def _clean(box: FloatImage) -> Bools:
+    """Return what `mingolotss.kernel.clean_squares` does, of any type of float."""
+    high, wide = (n // SQUARE for n in box.shape)
+    # Rows are put together first: five times sooner than whole squares at once.
+    finite = np.isfinite(box).reshape(high, SQUARE, wide * SQUARE).all(1)
+    some = (box != 0).reshape(high, SQUARE, wide * SQUARE).any(1)
+    clean: Bools = finite.reshape(high, wide, SQUARE).all(2)
+    return clean & some.reshape(high, wide, SQUARE).any(2)
 
 
 def _covered(shape: tuple[int, ...], top: Ints, bottom: Ints, left: Ints, right: Ints) -> Bools:

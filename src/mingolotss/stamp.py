@@ -35,7 +35,7 @@ from mingolotss.pixels import (
 )
 from mingolotss.registry import Registry, nearest
 
-__all__ = ["STEPS", "Stack", "check_step", "finish", "run_steps", "step"]
+__all__ = ["STEPS", "Fused", "Stack", "check_step", "finish", "fused", "run_steps", "step"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +170,47 @@ def run_steps(stack: Stack, steps: Sequence[tuple[str, Mapping[str, Any]]]) -> S
     for name, settings in steps:
         stack = STEPS.get(name)(stack, **settings)
     return stack
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """The usual steps, whose order does not matter beyond what is here, as one.
+
+    Attributes
+    ----------
+    sigma : float or None
+        Of clip, where there is one.
+    radius : float or None, px
+        Of mask, where there is one.
+    inside : bool
+        Whether minmax looks inside the mask only.
+    """
+
+    sigma: float | None
+    radius: float | None
+    inside: bool
+
+
+def fused(steps: Sequence[tuple[str, Mapping[str, Any]]]) -> Fused | None:
+    """Return steps as one, or None if they are others than zero-nan, clip, mask and minmax.
+
+    First zero-nan, last minmax, and between them clip and mask at most once each, in either order:
+    both only set pixels to 0, and what the one has set the other leaves.
+    """
+    functions = [STEPS.get(name) for name, _ in steps]
+    found = {
+        function: {**(function.__kwdefaults__ or {}), **settings}
+        for function, (_, settings) in zip(functions, steps, strict=True)
+    }
+    usual = {zero_nan, clip, mask, scale_minmax}
+    once = len(found) == len(steps) >= 2 and found.keys() <= usual
+    if not once or functions[0] is not zero_nan or functions[-1] is not scale_minmax:
+        return None
+    return Fused(
+        float(found[clip]["sigma"]) if clip in found else None,
+        float(found[mask]["radius"]) if mask in found else None,
+        bool(found[scale_minmax]["inside"]) and mask in found,
+    )
 
 
 def finish(stack: Stack, kind: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:

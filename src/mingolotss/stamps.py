@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.errors import ImageError
+from mingolotss.kernel import SPARSE, grey_stamps, takes
 from mingolotss.model import Cutout, FloatImage
 from mingolotss.noise import background2d_noise, sigma_clipped_noise
 from mingolotss.pixels import fill_window, take_window, window_start
 from mingolotss.recipe import Recipe
 from mingolotss.selection import Place
-from mingolotss.stamp import Stack, finish, run_steps
+from mingolotss.stamp import Fused, Stack, finish, fused, run_steps
 from mingolotss.task import Offer, Task, Work
-from mingolotss.writers.png import encode_png
+from mingolotss.writers.png import encode_png, encode_rows
 
 __all__ = ["STACK", "make_stamps", "noise_of", "preview", "stamp_box"]
 
@@ -37,15 +38,27 @@ class _Window:
     side: int
 
     @property
-    def kind(self) -> tuple[int, int, int, bool]:
-        """Return what windows of one stack have in common."""
+    def kind(self) -> tuple[int, int, int, bool, bool]:
+        """Return what windows of one stack have in common; byte order does not matter."""
         flat = self.noise.shape == (1, 1)
-        return self.image.dtype.num, self.noise.dtype.num, self.side, flat  # in any byte order
+        fit = takes(self.image) and (flat or takes(self.noise))
+        return self.image.dtype.num, self.noise.dtype.num, self.side, flat, fit
+
+    def views(self) -> tuple[FloatImage, FloatImage]:
+        """Return the pixels of the stamp and of its noise; where they lie, if they all do."""
+        y0, x0, side, (ny, nx) = self.y0, self.x0, self.side, self.image.shape
+        if 0 <= y0 <= ny - side and 0 <= x0 <= nx - side:
+            where = slice(y0, y0 + side), slice(x0, x0 + side)
+            return self.image[where], self.noise[where] if self.noise.shape != (1, 1) else self.noise
+        image = take_window(self.image, y0, x0, side)
+        if self.noise.shape == (1, 1):
+            return image, self.noise
+        return image, take_window(self.noise, y0, x0, side)
 
 
 def make_stamps(works: Sequence[Work], task: Task) -> None:
     """Make the stamps of the chosen cutouts, in stacks of one type and size."""
-    groups: dict[tuple[int, int, int, bool], list[_Window]] = {}
+    groups: dict[tuple[int, int, int, bool, bool], list[_Window]] = {}
     for work in works:
         if work.chosen is None:
             continue
@@ -139,27 +152,65 @@ def _gather(windows: Sequence[_Window]) -> Iterator[FloatImage]:
 
 
 def _finish(windows: Sequence[_Window], recipe: Recipe) -> None:
-    """Run the recipe's steps on a stack and hand each source its stamp."""
+    """Make the stamps of windows of one kind and hand each source its own."""
+    steps = _fused(windows[0], recipe)
+    made = _by_steps(windows, recipe) if steps is None else _at_once(windows, steps)
+    works = (window.work for window in windows)
+    for work, one, image, peak, floor, nothing in zip(
+        works, made.pixels, made.images, made.peaks, made.floors, made.blank, strict=True
+    ):
+        work.peak_jy, work.noise_jy, work.blank, work.image = peak, floor, nothing, image
+        work.pixels_sha256 = hashlib.sha256(one.data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """Stamps: their pixels, as they are stored, and what the manifest says of them."""
+
+    pixels: npt.NDArray[Any]
+    images: list[bytes]
+    peaks: list[float]
+    floors: list[float]
+    blank: list[bool]
+
+
+def _fused(window: _Window, recipe: Recipe) -> Fused | None:
+    """Return the recipe's steps as one, where they and windows of this kind can be so made."""
+    *_, flat, fit = window.kind
+    fit = fit and not (flat and window.noise.dtype.num != window.image.dtype.num)
+    usual = recipe.stamp.kind == "uint8" and recipe.stamp.pixels == window.side
+    return fused(recipe.step_list) if fit and usual else None
+
+
+def _at_once(windows: Sequence[_Window], steps: Fused) -> _Finished:
+    """Do what `_by_steps` does in one pass over the pixels, by the compiled loops."""
+    images, noises = zip(*(window.views() for window in windows), strict=True)
+    made = grey_stamps(
+        images, noises, sigma=steps.sigma, radius=steps.radius, inside=steps.inside
+    )
+    return _Finished(
+        made.pixels,
+        [encode_rows(rows) for rows in made.rows],
+        made.peaks.tolist(),
+        _floors(made.noise).tolist(),
+        made.blank.tolist(),
+    )
+
+
+def _by_steps(windows: Sequence[_Window], recipe: Recipe) -> _Finished:
+    """Run the recipe's steps, whatever they are, on a stack."""
     images, noise = _gather(windows)
     with np.errstate(invalid="ignore"):
         peaks = np.fmax.reduce(images, axis=(-2, -1)).tolist()
-    floors = _floors(noise).tolist()
+    floors = _floors(noise[:, ::SPARSE, ::SPARSE]).tolist()
     stack = run_steps(Stack(images, noise, recipe.stamp.pixels), recipe.step_list)
     pixels, blank = finish(stack, recipe.stamp.kind)
     little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
     encode = encode_png if recipe.stamp.kind == "uint8" else _raw
-    works = (window.work for window in windows)
-    for work, one, peak, floor, nothing in zip(
-        works, little, peaks, floors, blank.tolist(), strict=True
-    ):
-        work.peak_jy, work.noise_jy, work.blank = peak, floor, nothing
-        work.image = encode(one)
-        work.pixels_sha256 = hashlib.sha256(one.data).hexdigest()
-
-
+    return _Finished(little, [encode(one) for one in little], peaks, floors, blank.tolist())
 def _floors(noise: FloatImage) -> FloatImage:
-    """Return the median noise of each of a stack; every fifth pixel on a side says enough."""
-    sparse = noise[:, ::5, ::5].reshape(len(noise), -1)
+    """Return the median noise of each of a stack; 0 where it is NaN throughout."""
+    sparse = noise.reshape(len(noise), -1)
     finite = np.isfinite(sparse)
     if finite.all():
         median: FloatImage = np.median(sparse, 1)

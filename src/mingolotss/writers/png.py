@@ -23,7 +23,7 @@ from zlib_ng import zlib_ng
 
 from mingolotss.files import write_files
 
-__all__ = ["encode_png", "write_pngs"]
+__all__ = ["encode_png", "encode_rows", "write_pngs"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LEVEL = 1
@@ -35,7 +35,13 @@ def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
     ny, nx = image.shape
     rows = np.zeros((ny, nx + 1), np.uint8)  # each row begins with its filter: 0, none
     rows[:, 1:] = image
-    return b"".join((_head(ny, nx), *_chunk(b"IDAT", zlib_ng.compress(rows, _LEVEL)), _END))
+    return encode_rows(rows)
+
+
+def encode_rows(rows: npt.NDArray[np.uint8]) -> bytes:
+    """Return an image whose rows begin with their filter, uint8, shape (ny, 1 + nx), as a PNG."""
+    ny, nx = rows.shape
+    return b"".join((_head(ny, nx - 1), *_chunk(b"IDAT", zlib_ng.compress(rows, _LEVEL)), _END))
 
 
 def write_pngs(folder: Path, names: Sequence[str], files: Sequence[bytes]) -> None:

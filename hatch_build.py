@@ -1,0 +1,53 @@
+"""Compile the fast path's loops while the package is built; without a compiler it is built as is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+FOLDER = Path("src/mingolotss/compiled")
+# No -march: the loops are there for several processors, and the one at hand is asked for its kind.
+# No -ffast-math, and nothing contracted: the pixels are to be numpy's to the last bit.
+FLAGS = ("-O3", "-std=gnu11", "-ffp-contract=off", "-fPIC", "-shared", "-Wno-psabi")
+
+
+def digest(folder: Path) -> str:
+    """Return the SHA-256 of the sources."""
+    texts = [path.read_bytes() for path in sorted(folder.glob("*.[ch]"))]
+    return hashlib.sha256(b"".join(texts)).hexdigest()
+
+
+class CompileHook(BuildHookInterface):
+    """Put ``kernel.so`` beside its sources, and into the wheel."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, or say why not."""
+        if self.target_name != "wheel":
+            return
+        folder = Path(self.root) / FOLDER
+        library, beside = folder / "kernel.so", folder / f"kernel-{os.getpid()}.so"
+        compiler = shlex.split(os.environ.get("CC", "cc"))
+        library.unlink(missing_ok=True)
+        if sys.platform == "win32" or not shutil.which(compiler[0]):
+            self.app.display_warning("no C compiler: built without the compiled loops, slower")
+            return
+        command = [*compiler, *FLAGS, f'-DSOURCES="{digest(folder)}"', "kernel.c", "-o", beside.name]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            beside.unlink(missing_ok=True)
+            self.app.display_warning(f"built without the compiled loops, slower:\n{done.stderr}")
+            return
+        beside.replace(library)
+        build_data["artifacts"].append(f"{FOLDER}/kernel.so")
+        build_data["pure_python"] = False
+        platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+        build_data["tag"] = f"py3-none-{platform}"
