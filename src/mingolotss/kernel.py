@@ -45,15 +45,16 @@ class Made:
     blank : bool array, shape (n,)
     peaks : float32 array, shape (n,), Jy/beam
         Largest pixel under each stamp, before anything was done to it; NaN if there is none.
-    noise : float32 array, shape (n, few, few), Jy/beam
-        Every `SPARSE`-th pixel of the noise on either axis.
+    floors : float32 array, shape (n,), Jy/beam
+        Median of the noise under each stamp, of every `SPARSE`-th pixel on either axis; NaN is left
+        out, and 0 is the answer where no pixel is finite.
     """
 
     pixels: npt.NDArray[np.uint8]
     rows: npt.NDArray[np.uint8]
     blank: Bools
     peaks: FloatImage
-    noise: FloatImage
+    floors: FloatImage
 
 
 class _Recipe(ctypes.Structure):
@@ -65,7 +66,7 @@ class _Recipe(ctypes.Structure):
 
 class _Made(ctypes.Structure):
     _fields_ = tuple(
-        (name, ctypes.c_void_p) for name in ("kept", "peaks", "noise", "pixels", "rows", "blank")
+        (name, ctypes.c_void_p) for name in ("kept", "peaks", "floors", "pixels", "rows", "blank")
     )
 
 
@@ -113,19 +114,18 @@ def grey_stamps(
     n, side = len(images), images[0].shape[0]
     noises = [_spread(noise, side) for noise in noises]
     mask, counted = _masks(side, radius, inside=inside)
-    few = -(-side // SPARSE)
     made = Made(
         np.empty((n, side, side), np.uint8),
         np.empty((n, side, side + 1), np.uint8),
         np.empty(n, np.bool_),
         np.empty(n, np.float32),
-        np.empty((n, few, few), np.float32),
+        np.empty(n, np.float32),
     )
     kept = np.empty((side, side), np.float32)
     recipe = _Recipe(
         side, SPARSE, sigma is not None, sigma or 0.0, _address(mask), _address(counted)
     )
-    results = (kept, made.peaks, made.noise, made.pixels, made.rows, made.blank)
+    results = (kept, made.peaks, made.floors, made.pixels, made.rows, made.blank)
     windows = _windows(images), _windows(noises)
     _call("mingolotss_stamps", n, *map(_address, windows), ctypes.byref(recipe),
           ctypes.byref(_Made(*map(_address, results))), lanes)  # fmt: skip

@@ -192,7 +192,7 @@ def _at_once(windows: Sequence[_Window], steps: Fused) -> _Finished:
         made.pixels,
         [encode_rows(rows) for rows in made.rows],
         made.peaks.tolist(),
-        _floors(made.noise).tolist(),
+        made.floors.tolist(),
         made.blank.tolist(),
     )
 

@@ -77,22 +77,10 @@ TARGET INLINE void LANED(ask)(const struct window *window, int64_t y, int64_t si
             __builtin_prefetch(window->first + y * window->step + x);
 }
 
-/* Keep every so many pixels of a row of noise, for its median. */
-TARGET INLINE void LANED(thin)(const struct window *noise, int64_t y, const struct recipe *recipe,
-                               float *to)
-{
-    for (int64_t x = 0; x < recipe->side; x += recipe->sparse) {
-        uint32_t word;
-        memcpy(&word, noise->first + y * noise->step + 4 * x, 4);
-        word = noise->turned ? __builtin_bswap32(word) : word;
-        memcpy(to++, &word, 4);
-    }
-}
-
 /* The steps zero-nan, clip and mask, row by row into `kept`; what minmax must know of it comes
  * back. busy[y] is 0 where a row is all zero, most of noise below the clip. */
 TARGET INLINE void LANED(clip)(const struct window *image, const struct window *noise,
-                               const struct recipe *recipe, float *kept, float *thinned,
+                               const struct recipe *recipe, float *kept, uint32_t *levels,
                                uint8_t *busy, float *peak_of, float *low_of, float *high_of)
 {
     const int64_t side = recipe->side, last = side - LANES;
@@ -103,7 +91,7 @@ TARGET INLINE void LANED(clip)(const struct window *image, const struct window *
         LANED(ask)(image, y + 2, side);
         LANED(ask)(noise, y + 2, side);
         if (y % recipe->sparse == 0)
-            LANED(thin)(noise, y, recipe, thinned + y / recipe->sparse * few);
+            thin_row(noise, y, recipe, levels + y / recipe->sparse * few);
         words some = {0};
         for (int64_t start = 0; start < side; start += LANES) {
             const int64_t x = start < last ? start : last, at = y * side + x;
@@ -168,11 +156,13 @@ TARGET static void LANED(stamps)(int64_t n, const struct window *images,
                                  const struct made *made)
 {
     const int64_t side = recipe->side, few = (side + recipe->sparse - 1) / recipe->sparse;
+    uint32_t levels[few * few];
     uint8_t busy[side];
     for (int64_t i = 0; i < n; i++) {
         float low, high;
-        LANED(clip)(images + i, noises + i, recipe, made->kept, made->noise + i * few * few, busy,
-                    made->peaks + i, &low, &high);
+        LANED(clip)(images + i, noises + i, recipe, made->kept, levels, busy, made->peaks + i,
+                    &low, &high);
+        made->floors[i] = noise_floor(levels, few * few);
         made->blank[i] = (uint8_t)LANED(scale)(made->kept, busy, recipe, low, high,
                                                made->pixels + i * side * side,
                                                made->rows + i * side * (side + 1));
@@ -191,6 +181,9 @@ TARGET static void LANED(squares)(int64_t high, int64_t wide, const struct windo
             words gaps[16] = {{0}}, some[16] = {{0}};
             for (int64_t y = 0; y < SQUARE; y++) {
                 const uint8_t *row = image->first + (upper * SQUARE + y) * image->step;
+                const uint8_t *next = row + 4 * image->step + 4 * left * SQUARE;
+                for (int64_t x = 0; x < 4 * count * SQUARE && y + 4 < SQUARE; x += 64)
+                    __builtin_prefetch(next + x);
                 for (int64_t square = 0; square < count; square++)
                     for (int64_t x = 0; x < SQUARE; x += LANES) {
                         const int64_t at = (left + square) * SQUARE + x;
