@@ -112,7 +112,8 @@ def grey_stamps(
         How many pixels are worked on at once, at most: 4, 8 or 16.
     """
     n, side = len(images), images[0].shape[0]
-    noises = [_spread(noise, side) for noise in noises]
+    if noises[0].shape == (1, 1):
+        noises = [_spread(noise, side) for noise in noises]
     mask, counted = _masks(side, radius, inside=inside)
     made = Made(
         np.empty((n, side, side), np.uint8),
@@ -129,8 +130,9 @@ def grey_stamps(
     windows = _windows(images), _windows(noises)
     _call("mingolotss_stamps", n, *map(_address, windows), ctypes.byref(recipe),
           ctypes.byref(_Made(*map(_address, results))), lanes)  # fmt: skip
-    for index in np.flatnonzero(np.isneginf(made.peaks)):  # no pixel, or none but -inf
-        made.peaks[index] = np.fmax.reduce(images[index], axis=None)
+    if made.peaks.min() == -np.inf:  # a window without a pixel, or none but -inf
+        for index in np.flatnonzero(made.peaks == -np.inf):
+            made.peaks[index] = np.fmax.reduce(images[index], axis=None)
     return made
 
 
@@ -181,13 +183,14 @@ def _address(array: npt.NDArray[Any]) -> int:
 
 def _windows(images: Sequence[FloatImage]) -> npt.NDArray[np.int64]:
     """Return ``struct window`` of every image: first pixel, bytes from row to row, byte order."""
-    return np.array([(_address(one), one.strides[0], not one.dtype.isnative) for one in images])
+    return np.array([
+        (one.__array_interface__["data"][0], one.strides[0], not one.dtype.isnative)
+        for one in images
+    ])  # fmt: skip
 
 
 def _spread(noise: FloatImage, side: int) -> FloatImage:
-    """Return noise as an image: one value is one row, laid over every row."""
-    if noise.shape != (1, 1):
-        return noise
+    """Return noise of one value as an image: one row, laid over every row."""
     row = np.full(side, noise[0, 0], noise.dtype)
     return np.lib.stride_tricks.as_strided(row, (side, side), (0, row.itemsize), writeable=False)
 

@@ -27,12 +27,12 @@ __all__ = [
     "clip_below",
     "disc",
     "fill_nan",
-    "fill_window",
     "has_signal",
     "minmax",
     "percent_nan",
     "take_window",
     "to_uint8",
+    "view_window",
     "window_start",
     "zero_where",
 ]
@@ -85,25 +85,26 @@ def take_window(image: FloatImage, y0: int, x0: int, side: int) -> FloatImage:
     y0, x0 : int
         First row and column of the window; may lie outside.
     """
-    window = np.empty((side, side), image.dtype.newbyteorder("="))
-    fill_window(window, image, y0, x0)
-    return window
-
-
-def fill_window(window: FloatImage, image: FloatImage, y0: int, x0: int) -> None:
-    """Fill a window, shape (side, side), from an image as `take_window` does."""
-    side, (ny, nx) = len(window), image.shape
-    if 0 <= y0 <= ny - side and 0 <= x0 <= nx - side:  # nearly always
-        window[:] = image[y0 : y0 + side, x0 : x0 + side]
-        return
+    ny, nx = image.shape
+    window = np.full((side, side), np.nan, image.dtype.newbyteorder("="))
     low_y, high_y = max(y0, 0), min(y0 + side, ny)
     low_x, high_x = max(x0, 0), min(x0 + side, nx)
-    if high_y - low_y < side or high_x - low_x < side:
-        window[:] = np.nan
     if low_y < high_y and low_x < high_x:
         window[low_y - y0 : high_y - y0, low_x - x0 : high_x - x0] = image[
             low_y:high_y, low_x:high_x
         ]
+    return window
+
+
+def view_window(image: FloatImage, y0: int, x0: int, side: int) -> FloatImage:
+    """Return what `take_window` does, and not a copy where the window lies in rows of the image.
+
+    A view is in the image's byte order.
+    """
+    ny, nx = image.shape
+    if 0 <= y0 <= ny - side and 0 <= x0 <= nx - side and image.strides[1] == image.itemsize:
+        return image[y0 : y0 + side, x0 : x0 + side]
+    return take_window(image, y0, x0, side)
 
 
 def zero_where(image: FloatImage, gone: Bools) -> FloatImage:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from mingolotss.errors import ImageError
 from mingolotss.kernel import SPARSE, grey_stamps, takes
 from mingolotss.model import Cutout, FloatImage
 from mingolotss.noise import background2d_noise, sigma_clipped_noise
-from mingolotss.pixels import fill_window, take_window, window_start
+from mingolotss.pixels import take_window, view_window, window_start
 from mingolotss.recipe import Recipe
 from mingolotss.selection import Place
 from mingolotss.stamp import Fused, Stack, finish, fused, run_steps
@@ -26,39 +26,23 @@ __all__ = ["STACK", "make_stamps", "noise_of", "preview", "stamp_box"]
 STACK = 16  # stamps at once: 1.4 MB of float32 stays in the cache; 64 take twice as long each
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """Where a source's stamp lies in its cutout, and the noise there."""
+class _Window(NamedTuple):
+    """A source, the pixels that its stamp is made of, and their noise: (side, side) or (1, 1)."""
 
     work: Work
     image: FloatImage
     noise: FloatImage
-    y0: int
-    x0: int
-    side: int
 
     @property
-    def kind(self) -> tuple[int, int, int, bool, bool]:
+    def kind(self) -> tuple[Any, ...]:
         """Return what windows of one stack have in common; byte order does not matter."""
-        flat = self.noise.shape == (1, 1)
-        fit = takes(self.image) and (flat or takes(self.noise))
-        return self.image.dtype.num, self.noise.dtype.num, self.side, flat, fit
-
-    def views(self) -> tuple[FloatImage, FloatImage]:
-        """Return the pixels of the stamp and of its noise; where they lie, if they all do."""
-        y0, x0, side, (ny, nx) = self.y0, self.x0, self.side, self.image.shape
-        if 0 <= y0 <= ny - side and 0 <= x0 <= nx - side:
-            where = slice(y0, y0 + side), slice(x0, x0 + side)
-            return self.image[where], self.noise[where] if self.noise.shape != (1, 1) else self.noise
-        image = take_window(self.image, y0, x0, side)
-        if self.noise.shape == (1, 1):
-            return image, self.noise
-        return image, take_window(self.noise, y0, x0, side)
+        image, noise = self.image, self.noise
+        return image.dtype.num, image.shape, noise.dtype.num, noise.shape
 
 
 def make_stamps(works: Sequence[Work], task: Task) -> None:
     """Make the stamps of the chosen cutouts, in stacks of one type and size."""
-    groups: dict[tuple[int, int, int, bool, bool], list[_Window]] = {}
+    groups: dict[tuple[Any, ...], list[_Window]] = {}
     for work in works:
         if work.chosen is None:
             continue
@@ -79,7 +63,10 @@ def _window(work: Work, offer: Offer, recipe: Recipe) -> _Window:
     if cutout is None or place is None:
         raise ImageError("no pixels")  # only what has both is chosen
     y0, x0, side, work.recentred = stamp_box(cutout, place, recipe)
-    return _Window(work, cutout.image, noise_of(cutout, recipe), y0, x0, side)
+    noise = noise_of(cutout, recipe)
+    if noise.shape != (1, 1):
+        noise = view_window(noise, y0, x0, side)
+    return _Window(work, view_window(cutout.image, y0, x0, side), noise)
 
 
 def stamp_box(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[int, int, int, bool]:
@@ -134,31 +121,14 @@ def noise_of(cutout: Cutout, recipe: Recipe) -> FloatImage:
     return sigma_clipped_noise(cutout.image, sigma=settings.sigma, iterations=settings.iterations)
 
 
-def _gather(windows: Sequence[_Window]) -> Iterator[FloatImage]:
-    """Give the images of windows of one kind as a stack, then their noise."""
-    first = windows[0]
-    shape = len(windows), first.side, first.side
-    images = np.empty(shape, first.image.dtype.newbyteorder("="))
-    for one, window in zip(images, windows, strict=True):
-        fill_window(one, window.image, window.y0, window.x0)
-    yield images
-    if first.noise.shape == (1, 1):
-        yield np.stack([window.noise for window in windows])
-        return
-    noise = np.empty(shape, first.noise.dtype.newbyteorder("="))
-    for one, window in zip(noise, windows, strict=True):
-        fill_window(one, window.noise, window.y0, window.x0)
-    yield noise
-
-
 def _finish(windows: Sequence[_Window], recipe: Recipe) -> None:
     """Make the stamps of windows of one kind and hand each source its own."""
     steps = _fused(windows[0], recipe)
     made = _by_steps(windows, recipe) if steps is None else _at_once(windows, steps)
-    works = (window.work for window in windows)
-    for work, one, image, peak, floor, nothing in zip(
-        works, made.pixels, made.images, made.peaks, made.floors, made.blank, strict=True
-    ):
+    rows = zip(
+        windows, made.pixels, made.images, made.peaks, made.floors, made.blank, strict=True
+    )
+    for (work, _, _), one, image, peak, floor, nothing in rows:
         work.peak_jy, work.noise_jy, work.blank, work.image = peak, floor, nothing, image
         work.pixels_sha256 = hashlib.sha256(one.data).hexdigest()
 
@@ -176,18 +146,16 @@ class _Finished:
 
 def _fused(window: _Window, recipe: Recipe) -> Fused | None:
     """Return the recipe's steps as one, where they and windows of this kind can be so made."""
-    *_, flat, fit = window.kind
-    fit = fit and not (flat and window.noise.dtype.num != window.image.dtype.num)
-    usual = recipe.stamp.kind == "uint8" and recipe.stamp.pixels == window.side
-    return fused(recipe.step_list) if fit and usual else None
+    image, noise = window.image, window.noise
+    usual = recipe.stamp.kind == "uint8" and len(image) == recipe.stamp.pixels
+    fit = takes(image) and noise.dtype.num == image.dtype.num
+    return fused(recipe.step_list) if usual and fit else None
 
 
 def _at_once(windows: Sequence[_Window], steps: Fused) -> _Finished:
     """Do what `_by_steps` does in one pass over the pixels, by the compiled loops."""
-    images, noises = zip(*(window.views() for window in windows), strict=True)
-    made = grey_stamps(
-        images, noises, sigma=steps.sigma, radius=steps.radius, inside=steps.inside
-    )
+    _, images, noises = zip(*windows, strict=True)
+    made = grey_stamps(images, noises, sigma=steps.sigma, radius=steps.radius, inside=steps.inside)
     return _Finished(
         made.pixels,
         [encode_rows(rows) for rows in made.rows],
@@ -199,7 +167,9 @@ def _at_once(windows: Sequence[_Window], steps: Fused) -> _Finished:
 
 def _by_steps(windows: Sequence[_Window], recipe: Recipe) -> _Finished:
     """Run the recipe's steps, whatever they are, on a stack."""
-    images, noise = _gather(windows)
+    images, noise = _stacked(window.image for window in windows), _stacked(
+        window.noise for window in windows
+    )
     with np.errstate(invalid="ignore"):
         peaks = np.fmax.reduce(images, axis=(-2, -1)).tolist()
     floors = _floors(noise[:, ::SPARSE, ::SPARSE]).tolist()
@@ -208,6 +178,12 @@ def _by_steps(windows: Sequence[_Window], recipe: Recipe) -> _Finished:
     little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
     encode = encode_png if recipe.stamp.kind == "uint8" else _raw
     return _Finished(little, [encode(one) for one in little], peaks, floors, blank.tolist())
+def _stacked(images: Iterable[FloatImage]) -> FloatImage:
+    """Return images of one type and shape as a stack, native byte order."""
+    stack = np.stack(list(images))
+    return stack.astype(stack.dtype.newbyteorder("="), copy=False)
+
+
 def _floors(noise: FloatImage) -> FloatImage:
     """Return the median noise of each of a stack; 0 where it is NaN throughout."""
     sparse = noise.reshape(len(noise), -1)
