@@ -45,11 +45,12 @@ TARGET INLINE floats LANED(larger)(floats a, floats b)
     return LANED(pick)(a > b, a, b);
 }
 
-TARGET INLINE int LANED(any)(words w)
+TARGET INLINE int LANED(any)(const void *at)
 {
-    uint32_t found = 0;
-    for (int lane = 0; lane < LANES; lane++)
-        found |= w[lane];
+    uint64_t pairs[LANES / 2], found = 0;
+    memcpy(pairs, at, sizeof pairs);
+    for (int pair = 0; pair < LANES / 2; pair++)
+        found |= pairs[pair];
     return found != 0;
 }
 
@@ -113,7 +114,7 @@ TARGET INLINE void LANED(clip)(const struct window *image, const struct window *
             low = LANED(smaller)(LANED(pick)(counted, (floats)value, top), low);
             high = LANED(larger)(LANED(pick)(counted, (floats)value, bottom), high);
         }
-        busy[y] = (uint8_t)LANED(any)(some);
+        busy[y] = (uint8_t)LANED(any)(&some);
     }
     *peak_of = LANED(most)(peak);
     *low_of = LANED(least)(low);
@@ -137,6 +138,8 @@ TARGET INLINE int LANED(scale)(const float *kept, const uint8_t *busy, const str
             continue;
         for (int64_t start = 0; start < side; start += LANES) {
             const int64_t x = start < last ? start : last, at = y * side + x;
+            if (low == 0 && !LANED(any)(kept + at)) /* nearly always; divisions are dear */
+                continue;
             floats value = ((floats)LANED(load)(kept + at) - low) / span * 255.0f;
             value = LANED(pick)(value > black, value, black); /* NaN is 0, too */
             value = LANED(pick)(value < white, value, white);
@@ -148,7 +151,7 @@ TARGET INLINE int LANED(scale)(const float *kept, const uint8_t *busy, const str
             memcpy(rows + at + y + 1, &narrow, sizeof narrow);
         }
     }
-    return !LANED(any)(some);
+    return !LANED(any)(&some);
 }
 
 TARGET static void LANED(stamps)(int64_t n, const struct window *images,
@@ -181,9 +184,6 @@ TARGET static void LANED(squares)(int64_t high, int64_t wide, const struct windo
             words gaps[16] = {{0}}, some[16] = {{0}};
             for (int64_t y = 0; y < SQUARE; y++) {
                 const uint8_t *row = image->first + (upper * SQUARE + y) * image->step;
-                const uint8_t *next = row + 4 * image->step + 4 * left * SQUARE;
-                for (int64_t x = 0; x < 4 * count * SQUARE && y + 4 < SQUARE; x += 64)
-                    __builtin_prefetch(next + x);
                 for (int64_t square = 0; square < count; square++)
                     for (int64_t x = 0; x < SQUARE; x += LANES) {
                         const int64_t at = (left + square) * SQUARE + x;
@@ -194,7 +194,7 @@ TARGET static void LANED(squares)(int64_t high, int64_t wide, const struct windo
             }
             for (int64_t square = 0; square < count; square++)
                 clean[upper * wide + left + square] =
-                    (uint8_t)(!LANED(any)(gaps[square]) && LANED(any)(some[square]));
+                    (uint8_t)(!LANED(any)(gaps + square) && LANED(any)(some + square));
         }
 }
 
