@@ -29,7 +29,7 @@ from mingolotss.healpix import nested_pixel
 from mingolotss.manifest import CANDIDATES, read_table, write_table
 from mingolotss.model import Candidate, Ints
 from mingolotss.offers import Offers
-from mingolotss.pack import is_packed, pack, unpack
+from mingolotss.pack import Ledgers, is_packed, pack, unpack
 from mingolotss.partition import finished, process
 from mingolotss.recipe import Recipe, load_recipe
 from mingolotss.services.base import (
@@ -268,12 +268,14 @@ def run(planned: Plan, mapper: Mapper = map, progress: Progress | None = None) -
         done = planned.sources - sum(len(planned.partitions[index]) for index in left)
         planned = fetch(planned, say, parts=left)
         say(done, planned.sources, "stamps")
+        ledgers = Ledgers(planned.out, len(parts))
         for summary in mapper(process, (planned.task(index) for index in left)):
             done += summary.written + summary.rejected
             say(done, planned.sources, "stamps")
+            ledgers.hold(summary.index)
         if left or not is_packed(planned.out, planned.recipe):
             say(done, planned.sources, "packing")
-            pack(planned.out, planned.recipe, planned.catalogue.classes, len(planned.partitions))
+            pack(planned.out, planned.recipe, planned.catalogue.classes, ledgers)
     return _built(planned)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mingolotss.croissant import render_croissant
-from mingolotss.facts import NO_LICENCE, Facts, read_facts
+from mingolotss.facts import NO_LICENCE, Facts
 from mingolotss.files import write_bytes
 
 __all__ = ["is_ours", "render_card", "write_description"]
@@ -41,24 +41,20 @@ _NAMES = (
 
 
 def write_description(
-    folder: Path, kind: str = "build", digests: Mapping[str, str] | None = None
+    facts: Facts, kind: str = "build", digests: Mapping[str, str] | None = None
 ) -> None:
     """Write ``README.md`` and ``croissant.json`` of a build or an export.
 
     Parameters
     ----------
-    folder : Path
+    facts : Facts
+        What `mingolotss.facts.read_facts` found in the folder.
     kind : str
         ``build``, or the format of an export.
     digests : mapping of str to str, optional
-        SHA-256 of files, by their name from `folder`, that need not be read again.
-
-    Raises
-    ------
-    DatasetError
-        `folder` has no recipe or no manifest.
+        SHA-256 of files, by their name from the folder, that need not be read again.
     """
-    facts = read_facts(folder)
+    folder = facts.folder
     write_bytes(folder / "croissant.json", render_croissant(facts, digests).encode())
     if is_ours(folder / "README.md") or not (folder / "README.md").exists():
         write_bytes(folder / "README.md", render_card(facts, kind).encode())

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from mingolotss.card import write_description
 from mingolotss.errors import DatasetError, InputError
+from mingolotss.facts import read_facts
 from mingolotss.files import PART, sha256_file, write_bytes
 from mingolotss.manifest import MANIFEST, write_table
 from mingolotss.readers.samples import Arrays
@@ -119,7 +120,7 @@ def export(
         FORMATS[format][0](records, stage, facts)
         write_table(stage / "manifest.parquet", _manifest(records, facts))
         shutil.copyfile(build / "recipe.toml", stage / "recipe.toml")
-        write_description(stage, format)
+        write_description(read_facts(stage), format)
         _write_checksums(stage)
     splits = {name: len(rows) for name, rows in records.split_rows().items()}
     packed = write_tar(out) if archive else None

@@ -11,12 +11,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from mingolotss.card import is_ours, write_description
 from mingolotss.errors import MingoError
+from mingolotss.facts import read_facts
 from mingolotss.files import atomic_path, remove_tree, sha256_file, write_bytes
-from mingolotss.manifest import CANDIDATES, MANIFEST, read_rows, read_schema, read_table
+from mingolotss.manifest import (
+    CANDIDATES,
+    MANIFEST,
+    read_rows,
+    read_schema,
+    read_table,
+    table_writer,
+)
 from mingolotss.pngs import decode
 from mingolotss.recipe import Recipe
 from mingolotss.settings import read_settings
@@ -31,7 +38,7 @@ from mingolotss.writers.batches import (
 )
 from mingolotss.writers.table import CSV_COLUMNS, write_csv
 
-__all__ = ["CHECKSUMS", "is_packed", "pack", "products", "unpack"]
+__all__ = ["CHECKSUMS", "Ledgers", "is_packed", "pack", "products", "unpack"]
 
 CHECKSUMS = "checksums.sha256"
 ROWS = 1 << 19  # in memory at a time while tables are put in catalogue order: 0.3 GB
@@ -42,7 +49,50 @@ _PRODUCTS = (
 _TEXTS = ("croissant.json", "README.md")  # what describes the rest
 
 
-def pack(out: Path, recipe: Recipe, classes: Sequence[str], parts: int) -> None:
+class Ledgers:
+    """The ledgers of a build's parts, each read when it is asked for.
+
+    Those of a build of few sources are read as their parts are made and kept: what is left to do
+    once all are there is done by one process, and a tenth of it was to read them.
+
+    Parameters
+    ----------
+    out : Path
+    parts : int
+        How many parts there are.
+    """
+
+    def __init__(self, out: Path, parts: int) -> None:
+        self._paths = [out / "ledger" / part_name(index) for index in range(parts)]
+        self._held: dict[int, pa.Table] = {}
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def hold(self, index: int) -> None:
+        """Read the ledger of a part that is whole, if there is room for it."""
+        if sum(len(table) for table in self._held.values()) < GROUP:
+            self._held[index] = read_table(self._paths[index])
+
+    def rows(self, index: int) -> int:
+        """Return how many rows one has."""
+        held = self._held.get(index)
+        return read_rows(self._paths[index]) if held is None else len(held)
+
+    def read(self, index: int, columns: Sequence[str]) -> pa.Table:
+        """Return some columns of one."""
+        held = self._held.get(index)
+        return read_table(self._paths[index], columns) if held is None else held.select(columns)
+
+    def stamps_sha256(self, index: int) -> str:
+        """Return the checksum of a part's stamps, which its writer noted: they stay unread."""
+        held = self._held.get(index)
+        schema = read_schema(self._paths[index]) if held is None else held.schema
+        notes: dict[bytes, bytes] = schema.metadata or {}
+        return notes.get(b"stamps_sha256", b"").decode()
+
+
+def pack(out: Path, recipe: Recipe, classes: Sequence[str], ledgers: Ledgers) -> None:
     """Write everything that needs all parts; the parts themselves stay.
 
     Parameters
@@ -50,27 +100,27 @@ def pack(out: Path, recipe: Recipe, classes: Sequence[str], parts: int) -> None:
     out : Path
     recipe : Recipe
     classes : sequence of str
-    parts : int
-        How many parts there are.
+    ledgers : Ledgers
     """
     (out / CHECKSUMS).unlink(missing_ok=True)
-    _drop_extra_parts(out, parts)
-    ledgers = [out / "ledger" / part_name(index) for index in range(parts)]
+    _drop_extra_parts(out, len(ledgers))
     _merge(out / "manifest.parquet", MANIFEST, ledgers, MANIFEST.names, _as_it_is)
-    with ThreadPoolExecutor(1) as pool:  # most of either is done by libraries, side by side
-        batches = pool.submit(_batches, out, recipe, classes, parts)
+    with ThreadPoolExecutor(2) as pool:  # most of each is done by libraries, side by side
+        facts = pool.submit(read_facts, out)
+        batches = pool.submit(_batches, out, recipe, classes, len(ledgers))
         _tables(out, recipe, ledgers)
         batches.result()
-    known = {f"stamps/{ledger.name}": _stamps_sha256(ledger) for ledger in ledgers}
+    parts = range(len(ledgers))
+    known = {f"stamps/{part_name(index)}": ledgers.stamps_sha256(index) for index in parts}
     known = _digests(
         out, [path for path in products(out, recipe) if path.name not in _TEXTS], known
     )
-    write_description(out, digests=known)
+    write_description(facts.result(), digests=known)
     digests = _digests(out, products(out, recipe), known)
     write_bytes(out / CHECKSUMS, "".join(f"{d}  {n}\n" for n, d in digests.items()).encode())
 
 
-def _tables(out: Path, recipe: Recipe, ledgers: Sequence[Path]) -> None:
+def _tables(out: Path, recipe: Recipe, ledgers: Ledgers) -> None:
     """Write the candidates and the CSV; drop images that the manifest no longer has."""
     _merge(out / "candidates.parquet", CANDIDATES, ledgers, ["row", "offers"], _flat)
     if "png" in recipe.formats:
@@ -90,7 +140,7 @@ def _digests(out: Path, paths: Iterable[Path], known: Mapping[str, str]) -> dict
 def _merge(
     path: Path,
     schema: pa.Schema,
-    ledgers: Sequence[Path],
+    ledgers: Ledgers,
     columns: Sequence[str],
     pick: Callable[[pa.Table], pa.Table],
 ) -> None:
@@ -99,12 +149,12 @@ def _merge(
     The ledgers are in the order of the sky, so each is read once for every `ROWS` rows: a second
     for every million, where holding all rows would take half a gigabyte for every million.
     """
-    total = sum(read_rows(ledger) for ledger in ledgers)
-    with atomic_path(path) as beside, pq.ParquetWriter(beside, schema, compression="zstd") as sink:
+    total = sum(ledgers.rows(index) for index in range(len(ledgers)))
+    with atomic_path(path) as beside, table_writer(beside, schema) as sink:
         for start in range(0, total, ROWS):
             some = []
-            for ledger in ledgers:
-                table = read_table(ledger, columns)
+            for index in range(len(ledgers)):
+                table = ledgers.read(index, columns)
                 row = table["row"]
                 here = pc.and_(pc.greater_equal(row, start), pc.less(row, start + ROWS))
                 some.append(table.filter(here))
@@ -122,12 +172,6 @@ def _as_it_is(table: pa.Table) -> pa.Table:
 def _flat(table: pa.Table) -> pa.Table:
     """Return the candidates of every row, one row each."""
     return pa.Table.from_struct_array(table["offers"].combine_chunks().flatten())
-
-
-def _stamps_sha256(ledger: Path) -> str:
-    """Return the checksum of a part's stamps, which its writer noted: they are not read again."""
-    notes: dict[bytes, bytes] = read_schema(ledger).metadata or {}
-    return notes.get(b"stamps_sha256", b"").decode()
 
 
 def products(out: Path, recipe: Recipe) -> Iterator[Path]:

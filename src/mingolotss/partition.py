@@ -95,7 +95,9 @@ def _write(task: Task, ledger: Ledger) -> Summary:
         "written": str(len(images)),
         "stamps_sha256": hashlib.sha256(stamps).hexdigest(),
     }
-    write_bytes(task.out / "ledger" / name, parquet_bytes(table.replace_schema_metadata(notes)))
+    noted = table.replace_schema_metadata(notes)  # read whole, and once: nothing to be found by
+    ledger_bytes = parquet_bytes(noted, use_dictionary=False, write_statistics=False)
+    write_bytes(task.out / "ledger" / name, ledger_bytes)
     return Summary(task.index, len(images), len(task) - len(images))
 
 

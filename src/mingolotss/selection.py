@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +27,7 @@ from mingolotss.sky import Floats, separation_arcsec
 __all__ = ["Choice", "Measured", "Place", "choose", "places"]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a source is in a cutout: x, y in pixels from 0; separation of the middle pixel."""
 
     x: float
@@ -35,8 +35,7 @@ class Place:
     separation_arcsec: float
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(NamedTuple):
     """What the choice depends on, for one candidate."""
 
     field: str
