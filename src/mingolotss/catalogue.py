@@ -305,7 +305,8 @@ def _unreadable() -> tuple[type[Exception], ...]:
 def _read_parquet(path: Path) -> _Table:
     import pyarrow.parquet as pq
 
-    return _columns(pq.read_table(path))
+    with pq.ParquetFile(path) as opened:  # not pq.read_table, which brings pyarrow.dataset and more
+        return _columns(opened.read())
 
 
 def _read_csv(path: Path, words: Sequence[str]) -> _Table:

@@ -120,12 +120,12 @@ def table_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 def write_table(path: Path, table: pa.Table) -> None:
     """Write a table as Parquet, whole or not at all; the same table gives the same bytes."""
-    with atomic_path(path) as beside:
-        pq.write_table(table, beside, compression="zstd", write_statistics=True)
+    with atomic_path(path) as beside, table_writer(beside, table.schema) as sink:
+        sink.write_table(table)
 
 
 def parquet_bytes(table: pa.Table, **options: Any) -> bytes:
-    """Return a table as the bytes of a Parquet file, as `write_table` writes them."""
+    """Return a table as the bytes of a Parquet file."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, **{"compression": "zstd", **options})
     data: bytes = sink.getvalue().to_pybytes()

@@ -29,7 +29,7 @@ from mingolotss.writers.png import write_pngs
 
 __all__ = ["CHUNK_BYTES", "finished", "process"]
 
-CHUNK_BYTES = 64 << 20  # of cutouts at once: 93 sources with 1.5 images of 240 x 240 and rms maps
+CHUNK_BYTES = 128 << 20  # of cutouts at once: 186 sources with 1.5 images of 240 x 240 and rms maps
 FIRST, MOST = 8, 256  # sources in the first chunk, whose size is not known, and in any
 
 
