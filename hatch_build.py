@@ -1,4 +1,4 @@
-"""Compile the fast path's loops while the package is built; without a compiler it is built as is."""
+"""Compile the fast path's loops while the package is built; without a compiler, leave them out."""
 
 from __future__ import annotations
 
@@ -36,14 +36,22 @@ class CompileHook(BuildHookInterface):
         folder = Path(self.root) / FOLDER
         library, beside = folder / "kernel.so", folder / f"kernel-{os.getpid()}.so"
         compiler = shlex.split(os.environ.get("CC", "cc"))
-        library.unlink(missing_ok=True)
         if sys.platform == "win32" or not shutil.which(compiler[0]):
+            library.unlink(missing_ok=True)
             self.app.display_warning("no C compiler: built without the compiled loops, slower")
             return
-        command = [*compiler, *FLAGS, f'-DSOURCES="{digest(folder)}"', "kernel.c", "-o", beside.name]
+        command = [
+            *compiler,
+            *FLAGS,
+            f'-DSOURCES="{digest(folder)}"',
+            "kernel.c",
+            "-o",
+            beside.name,
+        ]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
-            beside.unlink(missing_ok=True)
+            for path in (beside, library):
+                path.unlink(missing_ok=True)
             self.app.display_warning(f"built without the compiled loops, slower:\n{done.stderr}")
             return
         beside.replace(library)

@@ -18,7 +18,7 @@ def plain(pixels, y, x, side):
         return False
     return all(
         np.isfinite(square := pixels[i * SQUARE :, j * SQUARE :][:SQUARE, :SQUARE]).all()
-        and (square[::8] != 0).any()
+        and (square != 0).any()
         for i in range(top, bottom)
         for j in range(left, right)
     )
@@ -37,7 +37,7 @@ def test_answers_are_those_of_a_plain_look(seed, side):
     y, x = rng.integers(0, shape)
     pixels[y : y + rng.integers(0, 300), x : x + rng.integers(0, 300)] = rng.choice([0, np.nan])
     if rng.random() < 0.3:
-        pixels[:: rng.choice([1, 3, 8])] = 0  # some squares are 0 wherever they are sampled
+        pixels[:: rng.choice([1, 3, 8])] = 0
     clean = CleanMap(pixels)
     for count in (1, 5, 30, 0, 30):
         y0 = rng.integers(0, shape[0] - side + 1, count)

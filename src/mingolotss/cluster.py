@@ -46,11 +46,13 @@ def cluster(address: str, workers: int | None = None) -> Iterator[Any]:
         Dask is not installed, or no scheduler answers at `address`.
     """
     try:
+        import dask
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise InputError("--dask needs Dask: pip install 'mingolotss[dask]'") from error
     with ExitStack() as stack:
         if address == "local":
+            stack.enter_context(dask.config.set({"distributed.worker.profile.enabled": False}))
             target: Any = stack.enter_context(
                 LocalCluster(
                     n_workers=workers or cores(), threads_per_worker=1, dashboard_address=None

@@ -25,12 +25,22 @@ import numpy.typing as npt
 from mingolotss.model import Bools, FloatImage
 from mingolotss.pixels import disc
 
-__all__ = ["LIBRARY", "SPARSE", "SQUARE", "Made", "clean_squares", "grey_stamps", "ready", "takes"]
+__all__ = [
+    "LIBRARY",
+    "SIDES",
+    "SPARSE",
+    "SQUARE",
+    "Made",
+    "clean_squares",
+    "grey_stamps",
+    "ready",
+    "takes",
+]
 
 LIBRARY = Path(__file__).parent / "compiled" / "kernel.so"
 SQUARE = 64  # pixels on a side of what `clean_squares` looks at
 SPARSE = 5  # every fifth pixel on a side says enough of the noise
-_NARROWEST = 16  # pixels: the widest vector
+SIDES = range(16, 513)  # pixels of a stamp: from the widest vector to what fits on a small stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,6 @@ def takes(image: FloatImage) -> bool:
         and image.dtype.num == np.dtype(np.float32).num
         and image.ndim == 2
         and image.strides[1] == image.itemsize
-        and image.shape[1] >= _NARROWEST
     )
 
 
@@ -100,7 +109,7 @@ def grey_stamps(
     Parameters
     ----------
     images : sequence of float32 array, shape (side, side), Jy/beam
-        Each as `takes` wants it; views of mosaics are read where they are.
+        Each as `takes` wants it, side in `SIDES`; views of mosaics are read where they are.
     noises : sequence of float32 array, shape (side, side) or (1, 1), Jy/beam
     sigma : float or None
         Of the step clip; None leaves it out.
@@ -131,7 +140,7 @@ def grey_stamps(
     _call("mingolotss_stamps", n, *map(_address, windows), ctypes.byref(recipe),
           ctypes.byref(_Made(*map(_address, results))), lanes)  # fmt: skip
     if made.peaks.min() == -np.inf:  # a window without a pixel, or none but -inf
-        for index in np.flatnonzero(made.peaks == -np.inf):
+        for index in np.flatnonzero(made.peaks == -np.inf).tolist():
             made.peaks[index] = np.fmax.reduce(images[index], axis=None)
     return made
 

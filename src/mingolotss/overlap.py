@@ -48,8 +48,8 @@ def overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -> Ints
     for one, other in _in_adjoining_cubes(cubes):
         x, y, z = (axis[one] - axis[other] for axis in axes)
         close = np.sqrt(x * x + y * y + z * z) < chord
-        one, other = one[close], other[close]
-        keys.append(np.minimum(one, other) * n + np.maximum(one, other))
+        pair = one[close], other[close]
+        keys.append(np.minimum(*pair) * n + np.maximum(*pair))
     pairs: Ints = np.stack(np.divmod(np.sort(np.concatenate(keys)), n), axis=1)
     return pairs
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -74,10 +75,14 @@ class Ledgers:
         if sum(len(table) for table in self._held.values()) < GROUP:
             self._held[index] = read_table(self._paths[index])
 
-    def rows(self, index: int) -> int:
-        """Return how many rows one has."""
-        held = self._held.get(index)
-        return read_rows(self._paths[index]) if held is None else len(held)
+    @cached_property
+    def total(self) -> int:
+        """Return how many rows they have together."""
+        there = (self._held.get(index) for index in range(len(self)))
+        return sum(
+            read_rows(path) if held is None else len(held)
+            for path, held in zip(self._paths, there, strict=True)
+        )
 
     def read(self, index: int, columns: Sequence[str]) -> pa.Table:
         """Return some columns of one."""
@@ -104,12 +109,16 @@ def pack(out: Path, recipe: Recipe, classes: Sequence[str], ledgers: Ledgers) ->
     """
     (out / CHECKSUMS).unlink(missing_ok=True)
     _drop_extra_parts(out, len(ledgers))
-    _merge(out / "manifest.parquet", MANIFEST, ledgers, MANIFEST.names, _as_it_is)
-    with ThreadPoolExecutor(2) as pool:  # most of each is done by libraries, side by side
+    # Most of each is done by libraries, side by side; many rows would need twice the memory so.
+    with ThreadPoolExecutor(3 if ledgers.total < ROWS else 1) as pool:
+        manifest = pool.submit(_manifest, out, ledgers)
+        candidates = pool.submit(_candidates, out, ledgers)
+        manifest.result()
         facts = pool.submit(read_facts, out)
         batches = pool.submit(_batches, out, recipe, classes, len(ledgers))
-        _tables(out, recipe, ledgers)
-        batches.result()
+        _of_manifest(out, recipe)
+        for one in (candidates, batches):
+            one.result()
     parts = range(len(ledgers))
     known = {f"stamps/{part_name(index)}": ledgers.stamps_sha256(index) for index in parts}
     known = _digests(
@@ -120,9 +129,16 @@ def pack(out: Path, recipe: Recipe, classes: Sequence[str], ledgers: Ledgers) ->
     write_bytes(out / CHECKSUMS, "".join(f"{d}  {n}\n" for n, d in digests.items()).encode())
 
 
-def _tables(out: Path, recipe: Recipe, ledgers: Ledgers) -> None:
-    """Write the candidates and the CSV; drop images that the manifest no longer has."""
+def _manifest(out: Path, ledgers: Ledgers) -> None:
+    _merge(out / "manifest.parquet", MANIFEST, ledgers, MANIFEST.names, _as_it_is)
+
+
+def _candidates(out: Path, ledgers: Ledgers) -> None:
     _merge(out / "candidates.parquet", CANDIDATES, ledgers, ["row", "offers"], _flat)
+
+
+def _of_manifest(out: Path, recipe: Recipe) -> None:
+    """Write the CSV, and drop images that the manifest no longer has."""
     if "png" in recipe.formats:
         _drop_stale_images(out)
     if "csv" in recipe.formats:
@@ -149,7 +165,7 @@ def _merge(
     The ledgers are in the order of the sky, so each is read once for every `ROWS` rows: a second
     for every million, where holding all rows would take half a gigabyte for every million.
     """
-    total = sum(ledgers.rows(index) for index in range(len(ledgers)))
+    total = ledgers.total
     with atomic_path(path) as beside, table_writer(beside, schema) as sink:
         for start in range(0, total, ROWS):
             some = []

@@ -219,4 +219,5 @@ def to_uint8(image: FloatImage) -> npt.NDArray[np.uint8]:
     """Turn [0, 1] into 0..255 as Pillow turns a float image grey: float32, then truncate."""
     scaled: npt.NDArray[Any] = (image * 255.0).astype(np.float32, copy=False)
     np.fmax(scaled, 0, out=scaled)  # NaN, of pixels too bright to be subtracted, is 0
-    return np.fmin(scaled, 255, out=scaled).astype(np.uint8)
+    grey: npt.NDArray[np.uint8] = np.fmin(scaled, 255, out=scaled).astype(np.uint8)
+    return grey

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.errors import ImageError
-from mingolotss.kernel import SPARSE, grey_stamps, takes
+from mingolotss.kernel import SIDES, SPARSE, grey_stamps, takes
 from mingolotss.model import Cutout, FloatImage
 from mingolotss.noise import background2d_noise, sigma_clipped_noise
 from mingolotss.pixels import take_window, view_window, window_start
@@ -125,9 +125,7 @@ def _finish(windows: Sequence[_Window], recipe: Recipe) -> None:
     """Make the stamps of windows of one kind and hand each source its own."""
     steps = _fused(windows[0], recipe)
     made = _by_steps(windows, recipe) if steps is None else _at_once(windows, steps)
-    rows = zip(
-        windows, made.pixels, made.images, made.peaks, made.floors, made.blank, strict=True
-    )
+    rows = zip(windows, made.pixels, made.images, made.peaks, made.floors, made.blank, strict=True)
     for (work, _, _), one, image, peak, floor, nothing in rows:
         work.peak_jy, work.noise_jy, work.blank, work.image = peak, floor, nothing, image
         work.pixels_sha256 = hashlib.sha256(one.data).hexdigest()
@@ -148,7 +146,7 @@ def _fused(window: _Window, recipe: Recipe) -> Fused | None:
     """Return the recipe's steps as one, where they and windows of this kind can be so made."""
     image, noise = window.image, window.noise
     usual = recipe.stamp.kind == "uint8" and len(image) == recipe.stamp.pixels
-    fit = takes(image) and noise.dtype.num == image.dtype.num
+    fit = takes(image) and noise.dtype.num == image.dtype.num and len(image) in SIDES
     return fused(recipe.step_list) if usual and fit else None
 
 
@@ -167,9 +165,7 @@ def _at_once(windows: Sequence[_Window], steps: Fused) -> _Finished:
 
 def _by_steps(windows: Sequence[_Window], recipe: Recipe) -> _Finished:
     """Run the recipe's steps, whatever they are, on a stack."""
-    images, noise = _stacked(window.image for window in windows), _stacked(
-        window.noise for window in windows
-    )
+    images, noise = (_stacked(column) for column in list(zip(*windows, strict=True))[1:])
     with np.errstate(invalid="ignore"):
         peaks = np.fmax.reduce(images, axis=(-2, -1)).tolist()
     floors = _floors(noise[:, ::SPARSE, ::SPARSE]).tolist()
@@ -178,10 +174,11 @@ def _by_steps(windows: Sequence[_Window], recipe: Recipe) -> _Finished:
     little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
     encode = encode_png if recipe.stamp.kind == "uint8" else _raw
     return _Finished(little, [encode(one) for one in little], peaks, floors, blank.tolist())
-def _stacked(images: Iterable[FloatImage]) -> FloatImage:
+
+
+def _stacked(images: Sequence[FloatImage]) -> FloatImage:
     """Return images of one type and shape as a stack, native byte order."""
-    stack = np.stack(list(images))
-    return stack.astype(stack.dtype.newbyteorder("="), copy=False)
+    return np.stack(images, dtype=images[0].dtype.newbyteorder("="))
 
 
 def _floors(noise: FloatImage) -> FloatImage:

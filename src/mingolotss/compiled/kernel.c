@@ -124,7 +124,7 @@ static float noise_floor(uint32_t *keys, int64_t n)
         up_to += keys[i] <= lower;
         upper = keys[i] > lower && keys[i] < upper ? keys[i] : upper;
     }
-    return (number(lower) + (up_to > middle + 1 ? number(lower) : number(upper))) / 2;
+    return up_to > middle + 1 ? number(lower) : (number(lower) + number(upper)) / 2;
 }
 
 #define LANES 4
