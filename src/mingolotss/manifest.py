@@ -90,7 +90,7 @@ CANDIDATES = pa.schema(
     ]
 )
 
-STAMPS_AT_ONCE = 256  # in a row group: any stamp is shown after reading 1 MB, not the part's 12
+STAMPS_AT_ONCE = 512  # in a row group: any stamp is shown after reading 1 MB, not the part's 10
 _REPEATED = (
     "class", "status", "field", "map_file", "batch", "split", "stage", "reason", "decided_by",
     "image", "rms", "verdict",

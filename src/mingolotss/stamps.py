@@ -54,8 +54,11 @@ def make_stamps(works: Sequence[Work], task: Task) -> None:
             continue
         groups.setdefault(window.kind, []).append(window)
     for members in groups.values():
+        steps = _fused(members[0], task.recipe)
         for start in range(0, len(members), STACK):
-            _finish(members[start : start + STACK], task.recipe)
+            some = members[start : start + STACK]
+            made = _by_steps(some, task.recipe) if steps is None else _at_once(some, steps)
+            _hand_out(some, made)
 
 
 def _window(work: Work, offer: Offer, recipe: Recipe) -> _Window:
@@ -121,16 +124,6 @@ def noise_of(cutout: Cutout, recipe: Recipe) -> FloatImage:
     return sigma_clipped_noise(cutout.image, sigma=settings.sigma, iterations=settings.iterations)
 
 
-def _finish(windows: Sequence[_Window], recipe: Recipe) -> None:
-    """Make the stamps of windows of one kind and hand each source its own."""
-    steps = _fused(windows[0], recipe)
-    made = _by_steps(windows, recipe) if steps is None else _at_once(windows, steps)
-    rows = zip(windows, made.pixels, made.images, made.peaks, made.floors, made.blank, strict=True)
-    for (work, _, _), one, image, peak, floor, nothing in rows:
-        work.peak_jy, work.noise_jy, work.blank, work.image = peak, floor, nothing, image
-        work.pixels_sha256 = hashlib.sha256(one.data).hexdigest()
-
-
 @dataclass(frozen=True, slots=True)
 class _Finished:
     """Stamps: their pixels, as they are stored, and what the manifest says of them."""
@@ -140,6 +133,14 @@ class _Finished:
     peaks: list[float]
     floors: list[float]
     blank: list[bool]
+
+
+def _hand_out(windows: Sequence[_Window], made: _Finished) -> None:
+    """Give each source its own."""
+    rows = zip(windows, made.pixels, made.images, made.peaks, made.floors, made.blank, strict=True)
+    for (work, _, _), one, image, peak, floor, nothing in rows:
+        work.peak_jy, work.noise_jy, work.blank, work.image = peak, floor, nothing, image
+        work.pixels_sha256 = hashlib.sha256(one.data).hexdigest()
 
 
 def _fused(window: _Window, recipe: Recipe) -> Fused | None:

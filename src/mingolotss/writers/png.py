@@ -27,7 +27,6 @@ __all__ = ["encode_png", "encode_rows", "write_pngs"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LEVEL = 1
-_WORD = struct.Struct(">I")
 
 
 def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
@@ -41,7 +40,10 @@ def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
 def encode_rows(rows: npt.NDArray[np.uint8]) -> bytes:
     """Return an image whose rows begin with their filter, uint8, shape (ny, 1 + nx), as a PNG."""
     ny, nx = rows.shape
-    return b"".join((_head(ny, nx - 1), *_chunk(b"IDAT", zlib_ng.compress(rows, _LEVEL)), _END))
+    data = zlib_ng.compress(rows, _LEVEL)
+    check = zlib_ng.crc32(data, _IDAT)
+    size = len(data).to_bytes(4)
+    return b"".join((_head(ny, nx - 1), size, b"IDAT", data, check.to_bytes(4), _END))
 
 
 def write_pngs(folder: Path, names: Sequence[str], files: Sequence[bytes]) -> None:
@@ -58,7 +60,8 @@ def _head(ny: int, nx: int) -> bytes:
 def _chunk(kind: bytes, data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     """Return the four fields of a chunk: length, type, data, checksum."""
     check = zlib_ng.crc32(data, zlib_ng.crc32(kind))
-    return _WORD.pack(len(data)), kind, data, _WORD.pack(check)
+    return len(data).to_bytes(4), kind, data, check.to_bytes(4)
 
 
+_IDAT = zlib_ng.crc32(b"IDAT")
 _END = b"".join(_chunk(b"IEND", b""))
