@@ -107,6 +107,9 @@ def mosaics(folder: Path, sources: int, cutana: str | None) -> Contestants:
         ),
         "mingolotss, 2 threads": script("ours.py", catalogue, service, BUILD, 2, out),
         "mingolotss, 1 thread": script("ours.py", catalogue, service, BUILD, 1, out),
+        "mingolotss, 1 thread, numpy alone": script(
+            "ours.py", catalogue, service, BUILD, "numpy1", out
+        ),
         "grouped memory-map slices to .npy": script(
             "peers/grouped_slices.py", folder, catalogue, folder.parent / "npy"
         ),
@@ -123,6 +126,23 @@ def mosaics(folder: Path, sources: int, cutana: str | None) -> Contestants:
         found["the floor: compiled kernel, 2 threads, no records"] = script(
             "peers/compiled_floor.py", folder, catalogue, out
         )
+    return found
+
+
+def few(folder: Path, sources: int, cutana: str | None) -> Contestants:
+    """Return ours and Cutana with a quarter of the sources: what is paid once weighs more."""
+    catalogue, out = folder / f"catalogue-{sources}.parquet", folder.parent / "out"
+    make_mosaics.write_catalogue(catalogue, sources, 8000)
+    found: Contestants = {
+        "mingolotss, 2 processes, Parquet": script(
+            "ours.py", catalogue, f"mosaics:{folder}", BUILD, "processes2", out
+        )
+    }
+    if cutana:
+        found["Cutana 0.4.0, uint8 Zarr"] = script(
+            "peers/cutana_uint8.py", folder, catalogue, sources, folder.parent / "cut",
+            python=cutana,
+        )  # fmt: skip
     return found
 
 
@@ -195,6 +215,8 @@ def main() -> None:
         first = next(iter(ours))
         if "mosaics" in only:
             print(table("Mosaics", take_turns(ours, chosen.rounds, data), first), flush=True)
+            found = take_turns(few(data, chosen.sources // 4, chosen.cutana), chosen.rounds, data)
+            print(table("Few sources", found, first), flush=True)
         if "dask" in only:
             found = take_turns(workers(data, 5 * chosen.sources), chosen.rounds, data)
             print(table("Dask", found, next(iter(found))), flush=True)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import mingolotss
 from builds import run
+from mingolotss import kernel
 from mingolotss.cli import app
 from skies import random_sky
 
@@ -24,6 +26,14 @@ def test_help_names_every_command():
     assert done.returncode == 0
     for name in COMMANDS:
         assert re.search(rf"^  {name}\b", done.stdout, re.MULTILINE), name
+
+
+def test_the_version_says_whether_the_loops_are_compiled():
+    """What decides the speed of a build can be asked."""
+    done = run("--version")
+    assert done.returncode == 0
+    loops = "with compiled loops, " if kernel.ready() else "without compiled loops: "
+    assert done.stdout.startswith(f"mingolotss {mingolotss.__version__}, {loops}")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -21,8 +21,6 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="mingolotss",
-    help="From a catalogue of radio galaxies to a machine-learning dataset.\n\n"
-    "Begin with: mingolotss demo",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -63,6 +61,33 @@ _SPLIT = typer.Option(
 _MERGE = typer.Option(
     "--merge", help="a class made of others, by name or label: FRI=0,1,2; repeat for each class"
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from mingolotss import __version__
+        from mingolotss.kernel import describe
+
+        print(f"mingolotss {__version__}, {describe()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="say which version this is, and whether its loops are compiled",
+        ),
+    ] = False,
+) -> None:
+    """From a catalogue of radio galaxies to a machine-learning dataset.
+
+    Begin with: mingolotss demo
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "SQUARE",
     "Made",
     "clean_squares",
+    "describe",
     "grey_stamps",
     "ready",
     "takes",
@@ -83,6 +84,14 @@ class _Made(ctypes.Structure):
 def ready() -> bool:
     """Return whether there are compiled loops."""
     return _library() is not None
+
+
+def describe() -> str:
+    """Return in a few words whether there are compiled loops, and how wide their vectors are."""
+    library = _library()
+    if library is None:
+        return "without compiled loops: slower; with a C compiler here, install it again"
+    return f"with compiled loops, {library.mingolotss_lanes()} pixels at once"
 
 
 def takes(image: FloatImage) -> bool:

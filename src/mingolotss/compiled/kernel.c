@@ -178,6 +178,12 @@ void mingolotss_squares(int64_t high, int64_t wide, const struct window *image, 
     DISPATCH(squares, high, wide, image, clean);
 }
 
+/* How many pixels are handled at once on this machine. */
+int mingolotss_lanes(void)
+{
+    return lanes(16);
+}
+
 /* Of which sources this was made: their SHA-256. */
 const char *mingolotss_sources(void)
 {
