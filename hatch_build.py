@@ -8,11 +8,11 @@ import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from packaging.tags import sys_tags
 
 FOLDER = Path("src/mingolotss/compiled")
 # No -march: the loops are there for several processors, and the one at hand is asked for its kind.
@@ -35,7 +35,7 @@ class CompileHook(BuildHookInterface):
             return
         folder = Path(self.root) / FOLDER
         library, beside = folder / "kernel.so", folder / f"kernel-{os.getpid()}.so"
-        compiler = shlex.split(os.environ.get("CC", "cc"))
+        compiler = shlex.split(os.environ.get("CC") or "cc")
         if sys.platform == "win32" or not shutil.which(compiler[0]):
             library.unlink(missing_ok=True)
             self.app.display_warning("no C compiler: built without the compiled loops, slower")
@@ -57,5 +57,7 @@ class CompileHook(BuildHookInterface):
         beside.replace(library)
         build_data["artifacts"].append(f"{FOLDER}/kernel.so")
         build_data["pure_python"] = False
-        platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
-        build_data["tag"] = f"py3-none-{platform}"
+        # This machine's own platform: it was compiled with what is here, for what is here.
+        names = (tag.platform for tag in sys_tags())
+        own = next(name for name in names if not name.startswith(("manylinux", "musllinux")))
+        build_data["tag"] = f"py3-none-{own}"

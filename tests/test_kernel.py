@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import shutil
@@ -22,7 +23,7 @@ from mingolotss.kernel import SIDES, SPARSE, SQUARE, clean_squares, grey_stamps,
 from mingolotss.readers.arrays import load
 from mingolotss.recipe import load_recipe
 from mingolotss.simulate import SkyModel, write_sky
-from mingolotss.stamp import Stack, finish, fused, run_steps
+from mingolotss.stamp import STEPS, Stack, finish, fused, run_steps
 from mingolotss.stamps import _floors
 from mingolotss.wcs import simple_header
 from skies import write_catalogue, write_fits
@@ -44,6 +45,21 @@ def test_the_loops_are_those_of_the_sources():
     spec.loader.exec_module(hook)
     assert kernel.ready(), "install again: pip install -e ."
     assert kernel._library().mingolotss_sources().decode() == hook.digest(kernel.LIBRARY.parent)
+
+
+def minmax_of(_, stack):
+    """Stand for a plug-in's step."""
+    return stack
+
+
+class Unhashable:
+    """A plug-in's step, as an object."""
+
+    __hash__ = None
+
+    def __call__(self, stack):
+        """Do nothing."""
+        return stack
 
 
 def windows(rng: np.random.Generator, n: int, side: int) -> tuple[list, list]:
@@ -96,14 +112,15 @@ def test_stamps_are_those_of_the_steps(seed, side, lanes, sigma, radius, inside,
     steps += [("minmax", {"inside": inside})]
     with np.errstate(all="ignore"):
         pixels, blank = finish(run_steps(Stack(*native, side), steps), "uint8")
-        peaks = np.fmax.reduce(native[0], axis=(1, 2))
-        floors = _floors(native[1][:, ::SPARSE, ::SPARSE])
+        peaks = np.fmax.reduce(native[0], axis=(1, 2)) + 0
+        floors = _floors(native[1][:, ::SPARSE, ::SPARSE]) + 0
     np.testing.assert_array_equal(made.pixels, pixels)
     np.testing.assert_array_equal(made.rows[:, :, 1:], pixels)
     assert not made.rows[:, :, 0].any()
     np.testing.assert_array_equal(made.blank, blank)
-    np.testing.assert_array_equal(made.peaks, peaks)
-    np.testing.assert_array_equal(made.floors, floors)
+    for values, wanted in ((made.peaks, peaks), (made.floors, floors)):
+        np.testing.assert_array_equal(values, wanted)
+        np.testing.assert_array_equal(np.signbit(values), np.signbit(wanted))
 
 
 @compiled
@@ -146,6 +163,26 @@ def test_other_steps_are_run_one_by_one(steps):
     assert fused([(name, {}) for name in steps]) is None
 
 
+@pytest.mark.parametrize("step", [functools.partial(minmax_of, 1), Unhashable()])
+def test_a_step_of_a_plugin_may_be_anything_that_is_called(monkeypatch, step):
+    """It has no defaults to ask for, and need not be hashable."""
+    monkeypatch.setitem(STEPS._known, "theirs", (step, ""))
+    assert fused([("zero-nan", {}), ("theirs", {}), ("minmax", {})]) is None
+
+
+@compiled
+def test_loops_of_another_version_are_not_used(tmp_path, no_loops):
+    """A library that was left behind, or is another, is as good as none."""
+    source, library = tmp_path / "other.c", tmp_path / "other.so"
+    for text in ("int mingolotss_interface(void) { return 0; }", "int x;"):
+        source.write_text(text)
+        done = subprocess.run(["cc", "-shared", "-fPIC", source, "-o", library], check=False)
+        assert done.returncode == 0
+        no_loops(library)
+        assert not kernel.ready()
+        assert kernel.describe().startswith("without compiled loops")
+
+
 def test_what_a_step_takes_by_itself_holds_at_once_too():
     """A recipe that sets nothing gets the defaults of the steps."""
     steps = fused([("zero-nan", {}), ("mask", {}), ("clip", {}), ("minmax", {})])
@@ -160,6 +197,19 @@ def test_what_the_loops_cannot_read_they_do_not_take():
         assert not takes(other)
 
 
+@pytest.fixture
+def no_loops(tmp_path):
+    """Give what takes the compiled loops away until the test ends."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def take_away(path: Path = tmp_path / "none.so") -> None:
+            patch.setattr(kernel, "LIBRARY", path)
+            kernel._library.cache_clear()
+
+        yield take_away
+    kernel._library.cache_clear()
+
+
 @pytest.fixture(scope="module")
 def sky(tmp_path_factory):
     """Give a small simulated sky: mosaics, a catalogue and cutouts, with every edge case."""
@@ -168,18 +218,15 @@ def sky(tmp_path_factory):
 
 @compiled
 @pytest.mark.parametrize("recipe", ["mingolotss", "lotss"])
-def test_a_build_without_the_loops_is_the_same(tmp_path, monkeypatch, recipe, sky):
+def test_a_build_without_the_loops_is_the_same(tmp_path, no_loops, recipe, sky):
     """Every file is equal to the byte."""
     found = []
     for name in ("compiled", "numpy"):
         out = tmp_path / name
         build(recipe, catalogue=sky / "catalogue.fits", service=f"simulated:{sky}", out=out)
         found.append(contents(out))
-        monkeypatch.setattr(kernel, "LIBRARY", tmp_path / "none.so")
-        kernel._library.cache_clear()
+        no_loops()
     assert not kernel.ready()
-    monkeypatch.undo()
-    kernel._library.cache_clear()
     assert found[0] == found[1]
 
 

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 LIBRARY = Path(__file__).parent / "compiled" / "kernel.so"
+_INTERFACE = 1  # of kernel.c
 SQUARE = 64  # pixels on a side of what `clean_squares` looks at
 SPARSE = 5  # every fifth pixel on a side says enough of the noise
 SIDES = range(16, 513)  # pixels of a stamp: from the widest vector to what fits on a small stack
@@ -151,6 +152,8 @@ def grey_stamps(
     if made.peaks.min() == -np.inf:  # a window without a pixel, or none but -inf
         for index in np.flatnonzero(made.peaks == -np.inf).tolist():
             made.peaks[index] = np.fmax.reduce(images[index], axis=None)
+    for values in (made.peaks, made.floors):
+        np.add(values, 0, out=values)  # -0 is 0, whichever came first
     return made
 
 
@@ -179,7 +182,9 @@ def _library() -> ctypes.CDLL | None:
         return None
     try:
         library = ctypes.CDLL(str(LIBRARY))
-    except OSError:  # not there, or made for another kind of machine
+        if library.mingolotss_interface() != _INTERFACE:
+            return None  # of another version: install again
+    except (OSError, AttributeError):  # not there, made for another machine, or something else
         return None
     whole, at, most = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int
     library.mingolotss_stamps.argtypes = (whole, at, at, at, at, most)
@@ -204,7 +209,7 @@ def _windows(images: Sequence[FloatImage]) -> npt.NDArray[np.int64]:
     return np.array([
         (one.__array_interface__["data"][0], one.strides[0], not one.dtype.isnative)
         for one in images
-    ])  # fmt: skip
+    ], np.int64)  # fmt: skip
 
 
 def _spread(noise: FloatImage, side: int) -> FloatImage:

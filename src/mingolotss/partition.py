@@ -95,7 +95,7 @@ def _write(task: Task, ledger: Ledger) -> Summary:
         "written": str(len(images)),
         "stamps_sha256": hashlib.sha256(stamps).hexdigest(),
     }
-    noted = table.replace_schema_metadata(notes)  # read whole, and once: nothing to be found by
+    noted = table.replace_schema_metadata(notes)  # read whole columns at a time: no rows are sought
     ledger_bytes = parquet_bytes(noted, use_dictionary=False, write_statistics=False)
     write_bytes(task.out / "ledger" / name, ledger_bytes)
     return Summary(task.index, len(images), len(task) - len(images))

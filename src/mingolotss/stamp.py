@@ -198,12 +198,14 @@ def fused(steps: Sequence[tuple[str, Mapping[str, Any]]]) -> Fused | None:
     both only set pixels to 0, and what the one has set the other leaves.
     """
     functions = [STEPS.get(name) for name, _ in steps]
+    usual = (zero_nan, clip, mask, scale_minmax)
+    if not all(any(one is known for known in usual) for one in functions):
+        return None  # a step of a plug-in, which may be anything that can be called
     found = {
-        function: {**(function.__kwdefaults__ or {}), **settings}
+        function: {**function.__kwdefaults__, **settings} if function.__kwdefaults__ else settings
         for function, (_, settings) in zip(functions, steps, strict=True)
     }
-    usual = {zero_nan, clip, mask, scale_minmax}
-    once = len(found) == len(steps) >= 2 and found.keys() <= usual
+    once = len(found) == len(steps) >= 2
     if not once or functions[0] is not zero_nan or functions[-1] is not scale_minmax:
         return None
     return Fused(

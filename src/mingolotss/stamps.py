@@ -168,8 +168,8 @@ def _by_steps(windows: Sequence[_Window], recipe: Recipe) -> _Finished:
     """Run the recipe's steps, whatever they are, on a stack."""
     images, noise = (_stacked(column) for column in list(zip(*windows, strict=True))[1:])
     with np.errstate(invalid="ignore"):
-        peaks = np.fmax.reduce(images, axis=(-2, -1)).tolist()
-    floors = _floors(noise[:, ::SPARSE, ::SPARSE]).tolist()
+        peaks = (np.fmax.reduce(images, axis=(-2, -1)) + 0).tolist()  # -0 is 0
+    floors = (_floors(noise[:, ::SPARSE, ::SPARSE]) + 0).tolist()
     stack = run_steps(Stack(images, noise, recipe.stamp.pixels), recipe.step_list)
     pixels, blank = finish(stack, recipe.stamp.kind)
     little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
@@ -183,7 +183,7 @@ def _stacked(images: Sequence[FloatImage]) -> FloatImage:
 
 
 def _floors(noise: FloatImage) -> FloatImage:
-    """Return the median noise of each of a stack; 0 where it is NaN throughout."""
+    """Return the median noise of each of a stack; 0 where nothing is finite."""
     sparse = noise.reshape(len(noise), -1)
     finite = np.isfinite(sparse)
     if finite.all():
