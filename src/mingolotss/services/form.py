@@ -6,8 +6,8 @@ images there are; the images themselves come through the HTTP client like any ot
 
 The form is that of a GAVO DaCHS service: inputs ``hPOS`` and ``hSIZE``, a choice
 ``hINTERSECT``, and results as links of the class ``productlink``. The server itself rounds a place
-from its form to six decimals of a degree, 4 milliarcsec: about one source in a thousand is cut out a
-pixel to one side of where SIA, which passes on all decimals, cuts it out.
+from its form to six decimals of a degree, 4 milliarcsec: about one source in a thousand is cut out
+a pixel to one side of where SIA, which passes on all decimals, cuts it out.
 """
 
 from __future__ import annotations
