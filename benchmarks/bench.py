@@ -96,41 +96,8 @@ def machine() -> str:
     return f"{cpu}, {cores} cores, Python {platform.python_version()}, load before: {load:.1f}"
 
 
-def mosaics(folder: Path, sources: int, cutana: str | None) -> Contestants:
-    """Return the contestants on four mosaics."""
-    make_mosaics.main(folder, sources)
-    catalogue = folder / f"catalogue-{sources}.parquet"
-    service, out = f"mosaics:{folder}", folder.parent / "out"
-    found: Contestants = {
-        "mingolotss, 2 processes, Parquet": script(
-            "ours.py", catalogue, service, BUILD, "processes2", out
-        ),
-        "mingolotss, 2 threads": script("ours.py", catalogue, service, BUILD, 2, out),
-        "mingolotss, 1 thread": script("ours.py", catalogue, service, BUILD, 1, out),
-        "mingolotss, 1 thread, numpy alone": script(
-            "ours.py", catalogue, service, BUILD, "numpy1", out
-        ),
-        "grouped memory-map slices to .npy": script(
-            "peers/grouped_slices.py", folder, catalogue, folder.parent / "npy"
-        ),
-        "astropy Cutout2D per source, in memory": script(
-            "peers/cutout2d.py", folder, catalogue, 200
-        ),
-    }
-    if cutana:
-        found["Cutana 0.4.0, uint8 Zarr"] = script(
-            "peers/cutana_uint8.py", folder, catalogue, sources, folder.parent / "cut",
-            python=cutana,
-        )  # fmt: skip
-    if shutil.which(os.environ.get("CC", "cc")):
-        found["the floor: compiled kernel, 2 threads, no records"] = script(
-            "peers/compiled_floor.py", folder, catalogue, out
-        )
-    return found
-
-
-def few(folder: Path, sources: int, cutana: str | None) -> Contestants:
-    """Return ours and Cutana with a quarter of the sources: what is paid once weighs more."""
+def rivals(folder: Path, sources: int, cutana: str | None) -> Contestants:
+    """Return ours and Cutana, which are also run with few sources: what is paid once weighs more."""
     catalogue, out = folder / f"catalogue-{sources}.parquet", folder.parent / "out"
     make_mosaics.write_catalogue(catalogue, sources, 8000)
     found: Contestants = {
@@ -143,6 +110,31 @@ def few(folder: Path, sources: int, cutana: str | None) -> Contestants:
             "peers/cutana_uint8.py", folder, catalogue, sources, folder.parent / "cut",
             python=cutana,
         )  # fmt: skip
+    return found
+
+
+def mosaics(folder: Path, sources: int, cutana: str | None) -> Contestants:
+    """Return the contestants on four mosaics."""
+    make_mosaics.main(folder, sources)
+    catalogue = folder / f"catalogue-{sources}.parquet"
+    service, out = f"mosaics:{folder}", folder.parent / "out"
+    found = rivals(folder, sources, cutana) | {
+        "mingolotss, 2 threads": script("ours.py", catalogue, service, BUILD, 2, out),
+        "mingolotss, 1 thread": script("ours.py", catalogue, service, BUILD, 1, out),
+        "mingolotss, 1 thread, numpy alone": script(
+            "ours.py", catalogue, service, BUILD, "numpy1", out
+        ),
+        "grouped memory-map slices to .npy": script(
+            "peers/grouped_slices.py", folder, catalogue, folder.parent / "npy"
+        ),
+        "astropy Cutout2D per source, in memory": script(
+            "peers/cutout2d.py", folder, catalogue, 200
+        ),
+    }
+    if shutil.which(os.environ.get("CC", "cc")):
+        found["the floor: compiled kernel, 2 threads, no records"] = script(
+            "peers/compiled_floor.py", folder, catalogue, out
+        )
     return found
 
 
@@ -215,7 +207,9 @@ def main() -> None:
         first = next(iter(ours))
         if "mosaics" in only:
             print(table("Mosaics", take_turns(ours, chosen.rounds, data), first), flush=True)
-            found = take_turns(few(data, chosen.sources // 4, chosen.cutana), chosen.rounds, data)
+            found = take_turns(
+                rivals(data, chosen.sources // 4, chosen.cutana), chosen.rounds, data
+            )
             print(table("Few sources", found, first), flush=True)
         if "dask" in only:
             found = take_turns(workers(data, 5 * chosen.sources), chosen.rounds, data)

@@ -143,12 +143,13 @@ def grey_stamps(
     )
     kept = np.empty((side, side), np.float32)
     recipe = _Recipe(
-        side, SPARSE, sigma is not None, sigma or 0.0, _address(mask), _address(counted)
+        side, SPARSE, sigma is not None, sigma or 0.0, mask.ctypes.data, counted.ctypes.data
     )
     results = (kept, made.peaks, made.floors, made.pixels, made.rows, made.blank)
-    windows = _windows(images), _windows(noises)
-    _call("mingolotss_stamps", n, *map(_address, windows), ctypes.byref(recipe),
-          ctypes.byref(_Made(*map(_address, results))), lanes)  # fmt: skip
+    into = _Made(*(one.ctypes.data for one in results))
+    here, there = _windows(images), _windows(noises)
+    _call("mingolotss_stamps", n, here.ctypes.data, there.ctypes.data, ctypes.byref(recipe),
+          ctypes.byref(into), lanes)  # fmt: skip
     if made.peaks.min() == -np.inf:  # a window without a pixel, or none but -inf
         for index in np.flatnonzero(made.peaks == -np.inf).tolist():
             made.peaks[index] = np.fmax.reduce(images[index], axis=None)
@@ -171,7 +172,7 @@ def clean_squares(pixels: FloatImage, *, lanes: int = 16) -> Bools:
     high, wide = (n // SQUARE for n in pixels.shape)
     clean = np.empty((high, wide), np.bool_)
     window = _windows([pixels])
-    _call("mingolotss_squares", high, wide, _address(window), _address(clean), lanes)
+    _call("mingolotss_squares", high, wide, window.ctypes.data, clean.ctypes.data, lanes)
     return clean
 
 
@@ -199,17 +200,10 @@ def _call(name: str, *arguments: Any) -> None:
     getattr(_library(), name)(*arguments)
 
 
-def _address(array: npt.NDArray[Any]) -> int:
-    address: int = array.__array_interface__["data"][0]  # ctypes.data takes three times as long
-    return address
-
-
 def _windows(images: Sequence[FloatImage]) -> npt.NDArray[np.int64]:
     """Return ``struct window`` of every image: first pixel, bytes from row to row, byte order."""
-    return np.array([
-        (one.__array_interface__["data"][0], one.strides[0], not one.dtype.isnative)
-        for one in images
-    ], np.int64)  # fmt: skip
+    rows = [(one.ctypes.data, one.strides[0], not one.dtype.isnative) for one in images]
+    return np.array(rows, np.int64)
 
 
 def _spread(noise: FloatImage, side: int) -> FloatImage:

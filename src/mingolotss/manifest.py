@@ -112,7 +112,7 @@ def stamp_schema(kind: str) -> pa.Schema:
 def table_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """Open a table of a build for writing group by group; text that is rarely repeated as it is.
 
-    To look for repeats in every column takes half as long again, and a third more room.
+    To look for repeats in every column takes half as long again, and a fifth more room.
     """
     repeated = [name for name in schema.names if name in _REPEATED]
     return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=repeated)

@@ -44,7 +44,7 @@ def overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -> Ints
     width = max(chord, _NARROWEST)
     cubes = np.floor((points + 1) / width).astype(np.int64) + 1
     n, axes = len(points), np.ascontiguousarray(points.T)
-    keys = [np.empty(0, np.int64)]
+    keys = []
     for one, other in _in_adjoining_cubes(cubes):
         x, y, z = (axis[one] - axis[other] for axis in axes)
         close = np.sqrt(x * x + y * y + z * z) < chord

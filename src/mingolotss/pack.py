@@ -78,10 +78,10 @@ class Ledgers:
     @cached_property
     def total(self) -> int:
         """Return how many rows they have together."""
-        there = (self._held.get(index) for index in range(len(self)))
+        held = self._held
         return sum(
-            read_rows(path) if held is None else len(held)
-            for path, held in zip(self._paths, there, strict=True)
+            len(held[index]) if index in held else read_rows(path)
+            for index, path in enumerate(self._paths)
         )
 
     def read(self, index: int, columns: Sequence[str]) -> pa.Table:

@@ -197,22 +197,20 @@ def fused(steps: Sequence[tuple[str, Mapping[str, Any]]]) -> Fused | None:
     First zero-nan, last minmax, and between them clip and mask at most once each, in either order:
     both only set pixels to 0, and what the one has set the other leaves.
     """
-    functions = [STEPS.get(name) for name, _ in steps]
-    usual = (zero_nan, clip, mask, scale_minmax)
-    if not all(any(one is known for known in usual) for one in functions):
-        return None  # a step of a plug-in, which may be anything that can be called
-    found = {
-        function: {**function.__kwdefaults__, **settings} if function.__kwdefaults__ else settings
-        for function, (_, settings) in zip(functions, steps, strict=True)
-    }
-    once = len(found) == len(steps) >= 2
-    if not once or functions[0] is not zero_nan or functions[-1] is not scale_minmax:
+    names = [name for name, _ in steps]
+    usual = all(STEPS.get(name) is _USUAL.get(name) for name in names)  # and not a plug-in's
+    once = len(set(names)) == len(names)
+    if not usual or not once or names[:1] != ["zero-nan"] or names[-1:] != ["minmax"]:
         return None
+    found = {name: {**(_USUAL[name].__kwdefaults__ or {}), **given} for name, given in steps}
     return Fused(
-        float(found[clip]["sigma"]) if clip in found else None,
-        float(found[mask]["radius"]) if mask in found else None,
-        bool(found[scale_minmax]["inside"]) and mask in found,
+        float(found["clip"]["sigma"]) if "clip" in found else None,
+        float(found["mask"]["radius"]) if "mask" in found else None,
+        bool(found["minmax"]["inside"]) and "mask" in found,
     )
+
+
+_USUAL: dict[str, Any] = {"zero-nan": zero_nan, "clip": clip, "mask": mask, "minmax": scale_minmax}
 
 
 def finish(stack: Stack, kind: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:

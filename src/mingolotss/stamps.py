@@ -14,7 +14,7 @@ from mingolotss.errors import ImageError
 from mingolotss.kernel import SIDES, SPARSE, grey_stamps, takes
 from mingolotss.model import Cutout, FloatImage
 from mingolotss.noise import background2d_noise, sigma_clipped_noise
-from mingolotss.pixels import take_window, view_window, window_start
+from mingolotss.pixels import view_window, window_start
 from mingolotss.recipe import Recipe
 from mingolotss.selection import Place
 from mingolotss.stamp import Fused, Stack, finish, fused, run_steps
@@ -65,11 +65,19 @@ def _window(work: Work, offer: Offer, recipe: Recipe) -> _Window:
     cutout, place = offer.cutout, offer.place
     if cutout is None or place is None:
         raise ImageError("no pixels")  # only what has both is chosen
-    y0, x0, side, work.recentred = stamp_box(cutout, place, recipe)
+    image, noise, work.recentred = _under_stamp(cutout, place, recipe)
+    return _Window(work, image, noise)
+
+
+def _under_stamp(
+    cutout: Cutout, place: Place, recipe: Recipe
+) -> tuple[FloatImage, FloatImage, bool]:
+    """Return the pixels that a stamp is made of, their noise, and whether it was recentred."""
+    y0, x0, side, recentred = stamp_box(cutout, place, recipe)
     noise = noise_of(cutout, recipe)
     if noise.shape != (1, 1):
         noise = view_window(noise, y0, x0, side)
-    return _Window(work, view_window(cutout.image, y0, x0, side), noise)
+    return view_window(cutout.image, y0, x0, side), noise, recentred
 
 
 def stamp_box(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[int, int, int, bool]:
@@ -92,11 +100,9 @@ def stamp_box(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[int, int, i
 
 def preview(cutout: Cutout, place: Place, recipe: Recipe) -> npt.NDArray[Any]:
     """Return the stamp that a build makes of one cutout, shape (side, side)."""
-    y0, x0, side, _ = stamp_box(cutout, place, recipe)
-    image, noise = take_window(cutout.image, y0, x0, side), noise_of(cutout, recipe)
-    if noise.shape != (1, 1):
-        noise = take_window(noise, y0, x0, side)
-    stack = run_steps(Stack(image[None], noise[None], recipe.stamp.pixels), recipe.step_list)
+    image, noise, _ = _under_stamp(cutout, place, recipe)
+    first = Stack(_stacked([image]), _stacked([noise]), recipe.stamp.pixels)
+    stack = run_steps(first, recipe.step_list)
     pixels: npt.NDArray[Any] = finish(stack, recipe.stamp.kind)[0][0]
     return pixels
 
@@ -166,10 +172,11 @@ def _at_once(windows: Sequence[_Window], steps: Fused) -> _Finished:
 
 def _by_steps(windows: Sequence[_Window], recipe: Recipe) -> _Finished:
     """Run the recipe's steps, whatever they are, on a stack."""
-    images, noise = (_stacked(column) for column in list(zip(*windows, strict=True))[1:])
+    _, *columns = zip(*windows, strict=True)
+    images, noise = (_stacked(column) for column in columns)
     with np.errstate(invalid="ignore"):
         peaks = (np.fmax.reduce(images, axis=(-2, -1)) + 0).tolist()  # -0 is 0
-    floors = (_floors(noise[:, ::SPARSE, ::SPARSE]) + 0).tolist()
+    floors = _floors(noise).tolist()
     stack = run_steps(Stack(images, noise, recipe.stamp.pixels), recipe.step_list)
     pixels, blank = finish(stack, recipe.stamp.kind)
     little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
@@ -183,14 +190,14 @@ def _stacked(images: Sequence[FloatImage]) -> FloatImage:
 
 
 def _floors(noise: FloatImage) -> FloatImage:
-    """Return the median noise of each of a stack; 0 where nothing is finite."""
-    sparse = noise.reshape(len(noise), -1)
+    """Return the median noise of each of a stack, of every fifth pixel on a side; 0 if unknown."""
+    sparse = noise[:, ::SPARSE, ::SPARSE].reshape(len(noise), -1)
     finite = np.isfinite(sparse)
     if finite.all():
         median: FloatImage = np.median(sparse, 1)
     else:
         median = np.nanmedian(np.where(finite.any(1, keepdims=True), sparse, 0), 1)
-    return median
+    return median + 0  # -0 is 0
 
 
 def _raw(pixels: FloatImage) -> bytes:

@@ -71,7 +71,7 @@ INLINE float number(uint32_t key)
 
 /* Return the key that k others are below, were they sorted. They are told apart by the eight bits
  * below the first in which they differ, then those of the right kind by the next: 900 of them take
- * 2 us; numpy takes 5 to 8. Changes their order. */
+ * 2 us; numpy takes 5 to 8. Overwrites them. */
 static uint32_t kth(uint32_t *keys, int64_t n, int64_t k)
 {
     for (;;) {

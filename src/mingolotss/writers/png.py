@@ -40,10 +40,7 @@ def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
 def encode_rows(rows: npt.NDArray[np.uint8]) -> bytes:
     """Return an image whose rows begin with their filter, uint8, shape (ny, 1 + nx), as a PNG."""
     ny, nx = rows.shape
-    data = zlib_ng.compress(rows, _LEVEL)
-    check = zlib_ng.crc32(data, _IDAT)
-    size = len(data).to_bytes(4)
-    return b"".join((_head(ny, nx - 1), size, b"IDAT", data, check.to_bytes(4), _END))
+    return b"".join((_head(ny, nx - 1), *_chunk(b"IDAT", zlib_ng.compress(rows, _LEVEL)), _END))
 
 
 def write_pngs(folder: Path, names: Sequence[str], files: Sequence[bytes]) -> None:
@@ -63,5 +60,4 @@ def _chunk(kind: bytes, data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     return len(data).to_bytes(4), kind, data, check.to_bytes(4)
 
 
-_IDAT = zlib_ng.crc32(b"IDAT")
 _END = b"".join(_chunk(b"IEND", b""))
