@@ -26,35 +26,34 @@ def digest(folder: Path) -> str:
     return hashlib.sha256(b"".join(texts)).hexdigest()
 
 
+def compile_loops(folder: Path) -> str:
+    """Make ``kernel.so`` beside its sources; return "", or why there is none."""
+    library, beside = folder / "kernel.so", folder / f"kernel-{os.getpid()}.so"
+    compiler = shlex.split(os.environ.get("CC") or "cc")
+    wrong = "no C compiler"
+    if sys.platform != "win32" and shutil.which(compiler[0]):
+        about = f'-DSOURCES="{digest(folder)}"'
+        command = [*compiler, *FLAGS, about, "kernel.c", "-o", beside.name]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if not done.returncode:
+            beside.replace(library)
+            return ""
+        wrong = done.stderr or f"{compiler[0]} ended with {done.returncode}"
+    for path in (beside, library):  # an older one would not be that of the sources
+        path.unlink(missing_ok=True)
+    return wrong
+
+
 class CompileHook(BuildHookInterface):
-    """Put ``kernel.so`` beside its sources, and into the wheel."""
+    """Put the loops into the wheel, if they can be compiled."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, or say why not."""
         if self.target_name != "wheel":
             return
-        folder = Path(self.root) / FOLDER
-        library, beside = folder / "kernel.so", folder / f"kernel-{os.getpid()}.so"
-        compiler = shlex.split(os.environ.get("CC") or "cc")
-        if sys.platform == "win32" or not shutil.which(compiler[0]):
-            library.unlink(missing_ok=True)
-            self.app.display_warning("no C compiler: built without the compiled loops, slower")
+        if wrong := compile_loops(Path(self.root) / FOLDER):
+            self.app.display_warning(f"built without the compiled loops, slower: {wrong}")
             return
-        command = [
-            *compiler,
-            *FLAGS,
-            f'-DSOURCES="{digest(folder)}"',
-            "kernel.c",
-            "-o",
-            beside.name,
-        ]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        if done.returncode:
-            for path in (beside, library):
-                path.unlink(missing_ok=True)
-            self.app.display_warning(f"built without the compiled loops, slower:\n{done.stderr}")
-            return
-        beside.replace(library)
         build_data["artifacts"].append(f"{FOLDER}/kernel.so")
         build_data["pure_python"] = False
         # This machine's own platform: it was compiled with what is here, for what is here.

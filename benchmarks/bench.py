@@ -97,9 +97,8 @@ def machine() -> str:
 
 
 def rivals(folder: Path, sources: int, cutana: str | None) -> Contestants:
-    """Return ours and Cutana, which are also run with few sources: what is paid once weighs more."""
+    """Return ours and Cutana; few sources are run, too, where what is paid once weighs more."""
     catalogue, out = folder / f"catalogue-{sources}.parquet", folder.parent / "out"
-    make_mosaics.write_catalogue(catalogue, sources, 8000)
     found: Contestants = {
         "mingolotss, 2 processes, Parquet": script(
             "ours.py", catalogue, f"mosaics:{folder}", BUILD, "processes2", out
@@ -207,9 +206,9 @@ def main() -> None:
         first = next(iter(ours))
         if "mosaics" in only:
             print(table("Mosaics", take_turns(ours, chosen.rounds, data), first), flush=True)
-            found = take_turns(
-                rivals(data, chosen.sources // 4, chosen.cutana), chosen.rounds, data
-            )
+            n = chosen.sources // 4
+            make_mosaics.write_catalogue(data / f"catalogue-{n}.parquet", n, 8000)
+            found = take_turns(rivals(data, n, chosen.cutana), chosen.rounds, data)
             print(table("Few sources", found, first), flush=True)
         if "dask" in only:
             found = take_turns(workers(data, 5 * chosen.sources), chosen.rounds, data)
