@@ -26,6 +26,7 @@ from mingolotss.simulate import SkyModel, write_sky
 from mingolotss.stamp import STEPS, Stack, finish, fused, run_steps
 from mingolotss.stamps import _floors
 from mingolotss.wcs import simple_header
+from mingolotss.windows import Windows
 from skies import write_catalogue, write_fits
 
 ROOT = Path(__file__).parents[1]
@@ -106,7 +107,8 @@ def test_stamps_are_those_of_the_steps(seed, side, lanes, sigma, radius, inside,
     images, noises = windows(rng, 3, side)
     if flat:
         noises = [noise[:1, :1] for noise in noises]
-    made = grey_stamps(images, noises, sigma=sigma, radius=radius, inside=inside, lanes=lanes)
+    views = Windows.of(images), Windows.of(noises)
+    made = grey_stamps(*views, sigma=sigma, radius=radius, inside=inside, lanes=lanes)
     native = [np.stack(one).astype("f4") for one in (images, noises)]
     steps = [("zero-nan", {})]
     steps += [] if sigma is None else [("clip", {"sigma": sigma})]

@@ -13,14 +13,14 @@ ROWS = (
     # 0 words
     """errors registry model""",
     # 1 maths
-    """sky healpix wcs pixels kernel cleanmap noise overlap""",
+    """sky healpix wcs pixels boxes windows kernel cleanmap noise overlap""",
     # 2 outside world
     """files labels libraries pngs fitsfile catalogue
     transport.patience transport.hosts transport.judges transport.redirects transport.client
-    transport offers services services.base services.answers services.votables services.products
-    services.browser services.remote services.mosaicfile services.mosaics services.folder
-    services.simulated services.archived services.fetched services.downloads services.sia
-    services.sia2 services.ranges services.urls services.form""",
+    transport offers services services.wanted services.base services.answers services.votables
+    services.products services.browser services.remote services.mosaicfile services.mosaics
+    services.folder services.simulated services.archived services.fetched services.downloads
+    services.sia services.sia2 services.ranges services.urls services.form""",
     # 3 decisions
     """decisions recipes stamp recipe selection splits""",
     # 4 on disk
@@ -35,8 +35,8 @@ ROWS = (
     """simulate.model simulate.layout simulate.crowd simulate.edges simulate.population
     simulate.spines simulate.texture simulate.place simulate.shapes simulate.classes simulate.draw
     simulate.noise simulate.mosaic simulate.tables simulate.write simulate
-    sources workers mappers task measure stamps ledger partition facts croissant card pack build
-    cluster status exported verify compare export
+    sources workers mappers task chunk measure stamps ledger partition facts croissant card pack
+    build cluster status exported verify compare export
     report report.montage report.stamps report.contents report.panels report.cutouts
     report.words report.figures report.page demo""",
     # 7 doors

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import numpy.typing as npt
 
 from mingolotss.model import Bools, FloatImage
 from mingolotss.pixels import disc
+from mingolotss.windows import Windows, addresses
 
 __all__ = [
     "LIBRARY",
@@ -106,8 +106,8 @@ def takes(image: FloatImage) -> bool:
 
 
 def grey_stamps(
-    images: Sequence[FloatImage],
-    noises: Sequence[FloatImage],
+    images: Windows,
+    noises: Windows,
     *,
     sigma: float | None,
     radius: float | None,
@@ -118,9 +118,10 @@ def grey_stamps(
 
     Parameters
     ----------
-    images : sequence of float32 array, shape (side, side), Jy/beam
-        Each as `takes` wants it, side in `SIDES`; views of mosaics are read where they are.
-    noises : sequence of float32 array, shape (side, side) or (1, 1), Jy/beam
+    images : Windows of float32 images, Jy/beam
+        Of a size in `SIDES`; they are read where they are.
+    noises : Windows of float32 rms maps, Jy/beam
+        Of the same size, or of one pixel.
     sigma : float or None
         Of the step clip; None leaves it out.
     radius : float or None, px
@@ -130,9 +131,9 @@ def grey_stamps(
     lanes : int
         How many pixels are worked on at once, at most: 4, 8 or 16.
     """
-    n, side = len(images), images[0].shape[0]
-    if noises[0].shape == (1, 1):
-        noises = [_spread(noise, side) for noise in noises]
+    n, side = len(images), images.side
+    if noises.side == 1:
+        noises = _spread(noises, side)
     mask, counted = _masks(side, radius, inside=inside)
     made = Made(
         np.empty((n, side, side), np.uint8),
@@ -147,9 +148,8 @@ def grey_stamps(
     )
     results = (kept, made.peaks, made.floors, made.pixels, made.rows, made.blank)
     into = _Made(*(one.ctypes.data for one in results))
-    here, there = _windows(images), _windows(noises)
-    _call("mingolotss_stamps", n, here.ctypes.data, there.ctypes.data, ctypes.byref(recipe),
-          ctypes.byref(into), lanes)  # fmt: skip
+    _call("mingolotss_stamps", n, images.addresses.ctypes.data, noises.addresses.ctypes.data,
+          ctypes.byref(recipe), ctypes.byref(into), lanes)  # fmt: skip
     if made.peaks.min() == -np.inf:  # a window without a pixel, or none but -inf
         for index in np.flatnonzero(made.peaks == -np.inf).tolist():
             made.peaks[index] = np.fmax.reduce(images[index], axis=None)
@@ -171,7 +171,7 @@ def clean_squares(pixels: FloatImage, *, lanes: int = 16) -> Bools:
     """
     high, wide = (n // SQUARE for n in pixels.shape)
     clean = np.empty((high, wide), np.bool_)
-    window = _windows([pixels])
+    window = addresses([pixels])
     _call("mingolotss_squares", high, wide, window.ctypes.data, clean.ctypes.data, lanes)
     return clean
 
@@ -200,16 +200,11 @@ def _call(name: str, *arguments: Any) -> None:
     getattr(_library(), name)(*arguments)
 
 
-def _windows(images: Sequence[FloatImage]) -> npt.NDArray[np.int64]:
-    """Return ``struct window`` of every image: first pixel, bytes from row to row, byte order."""
-    rows = [(one.ctypes.data, one.strides[0], not one.dtype.isnative) for one in images]
-    return np.array(rows, np.int64)
-
-
-def _spread(noise: FloatImage, side: int) -> FloatImage:
-    """Return noise of one value as an image: one row, laid over every row."""
-    row = np.full(side, noise[0, 0], noise.dtype)
-    return np.lib.stride_tricks.as_strided(row, (side, side), (0, row.itemsize), writeable=False)
+def _spread(noises: Windows, side: int) -> Windows:
+    """Return noise of one value each as windows of an image: one row, laid over every row."""
+    values = np.array([noise[0, 0] for noise in noises], np.float32)
+    rows = np.repeat(values, side).reshape(-1, 1, side)
+    return Windows.of(list(np.broadcast_to(rows, (len(values), side, side))))
 
 
 @functools.lru_cache(maxsize=8)

@@ -1,32 +1,45 @@
 """The ledger of a part: a row for every source, record or rejection, with all its candidates.
 
-Columns are filled whole: what the catalogue says comes from its arrays, and only what was
-measured is noted source by source.
+Everything is columns: those of the catalogue as they are, those of what was measured chunk by
+chunk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from mingolotss.chunk import Chunk
 from mingolotss.files import safe_name
 from mingolotss.labels import UNLABELLED
 from mingolotss.manifest import CANDIDATES, MANIFEST
-from mingolotss.task import Offer, Task, Work
+from mingolotss.model import Bools
+from mingolotss.task import Task
 from mingolotss.writers.batches import batch_name
 
 __all__ = ["LEDGER", "Ledger"]
 
 LEDGER = pa.schema([*MANIFEST, ("offers", pa.list_(pa.struct(list(CANDIDATES))))])
 
+_Columns = dict[str, npt.NDArray[Any]]
+_Objects = npt.NDArray[np.object_]
+_KEPT = (None, None)
+_RECORD = (
+    "field", "map_file", "image_file", "case", "separation_arcsec", "percent_nan", "recentred",
+    "blank", "undecided", "exceeds_stamp", "decided_by", "noise_jy", "peak_jy",
+    "pixel_scale_arcsec", "pixels_sha256",
+)  # fmt: skip
+_MEASURED = ("ny", "nx", "pixel_scale_arcsec", "separation_arcsec", "percent_nan")
+
 
 class Ledger:
     """What became of the sources of a part, noted while they are worked on.
 
-    Rows are kept as plain tuples, so that a chunk's images and objects can go.
+    Only columns are kept, so that a chunk's images can go.
 
     Attributes
     ----------
@@ -40,34 +53,123 @@ class Ledger:
         self.images: list[bytes] = []
         self.again = False
         self._task = task
-        self._counts: list[int] = []
-        self._rows: list[tuple[Any, ...]] = []
-        self._offers: list[tuple[Any, ...]] = []
+        rows = [(*image, image[1].rpartition("/")[2]) for image in task.offers.images]
+        self._images = np.array([*rows, (None,) * 4], object)  # -1 is none of them
+        self._sources: list[_Columns] = []
+        self._offers: list[_Columns] = []
 
-    def add(self, works: Iterable[Work]) -> None:
+    def add(self, chunk: Chunk) -> None:
         """Note the next sources of the task, written or rejected."""
-        for work in works:
-            self._counts.append(len(work.offers))
-            self._offers += [_offer(work, offer) for offer in work.offers]
-            self.again = self.again or any(offer.again for offer in work.offers)
-            if work.reason:
-                self._rows.append(("rejected", work.stage, work.reason, *_NO_RECORD))
-            else:
-                self._rows.append(("written", None, None, *_record(work, self._task)))
-                self.images.append(work.image)
+        self.again |= chunk.again
+        self.images += [image for image in chunk.images if image is not None]
+        self._sources.append(_sources(chunk, self._images))
+        self._offers.append(_offers(chunk, self._images))
 
     def table(self) -> pa.Table:
         """Return all of it, columns of `LEDGER`, a row for each source of the task."""
-        columns = _catalogue(self._task)
-        columns |= dict(zip(_NOTED, zip(*self._rows, strict=True), strict=True))
-        columns["candidates"] = np.array(self._counts, np.int16)
-        columns |= _batches(columns["status"], self._task)
-        columns["offers"] = _lists(self._counts, self._offers)
+        found, offers = _joined(self._sources), _joined(self._offers)
+        lost = found.pop("lost")
+        columns: dict[str, Any] = {**_catalogue(self._task), **_batches(lost, self._task), **found}
+        columns["status"] = pa.array(["written", "rejected"]).take(pa.array(lost.astype(np.int8)))
+        columns["offers"] = _lists(found["candidates"], offers)
         arrays = [
-            column if isinstance(column, pa.Array) else pa.array(column, LEDGER.field(name).type)
-            for name, column in ((name, columns[name]) for name in LEDGER.names)
+            _array(columns[field.name], field.type, lost if field.name in _RECORD else None)
+            for field in LEDGER
         ]
         return pa.Table.from_arrays(arrays, schema=LEDGER)
+
+
+def _sources(chunk: Chunk, images: _Objects) -> _Columns:
+    """Return what was found of each source; of one that was lost only that and why."""
+    stamp, boxes, chosen = chunk.task.recipe.stamp, chunk.boxes, chunk.chosen
+    lost = chosen < 0
+    if np.flatnonzero(lost).tolist() != sorted(chunk.lost):
+        raise RuntimeError("a source has neither a choice nor a rejection, or both")
+
+    def of_chosen(values: npt.NDArray[Any], missing: Any) -> npt.NDArray[Any]:
+        return np.append(values, np.array([missing], values.dtype))[chosen]
+
+    fields, _, _, map_files = images[of_chosen(chunk.image, -1)].T
+    files = of_chosen(boxes.each((plane.file for plane in boxes.planes), "", object), "")
+    map_files = np.where(files == "", map_files, files)
+    scale = boxes.each((plane.wcs.pixel_scale_arcsec for plane in boxes.planes), np.nan)
+    pixel = np.full(len(chunk), stamp.pixel_arcsec) if stamp.pixel_arcsec else of_chosen(scale, 0)
+    why = [chunk.lost.get(row, _KEPT) for row in range(len(chunk))]
+    return {
+        "lost": lost,
+        "stage": _objects(stage for stage, _ in why),
+        "reason": _objects(reason for _, reason in why),
+        "candidates": np.diff(chunk.starts),
+        "field": fields,
+        "map_file": map_files,
+        "image_file": _objects(_names(chunk, fields, map_files)),
+        "case": chunk.case,
+        "separation_arcsec": of_chosen(chunk.separation, 0),
+        "percent_nan": of_chosen(chunk.percent_nan, 0),
+        "recentred": chunk.recentred,
+        "blank": chunk.blank,
+        "undecided": chunk.undecided,
+        "exceeds_stamp": chunk.task.catalogue.size_arcsec[chunk.some] > stamp.pixels * pixel,
+        "decided_by": chunk.decided_by,
+        "noise_jy": chunk.noise_jy,
+        "peak_jy": chunk.peak_jy,
+        "pixel_scale_arcsec": pixel,
+        "pixels_sha256": chunk.pixels_sha256,
+    }
+
+
+def _names(chunk: Chunk, fields: _Objects, map_files: _Objects) -> Iterator[str | None]:
+    """Give the name of each stamp's file, None of a source that was lost."""
+    form = chunk.task.recipe.stamp.name.format
+    for name, field, map_file in zip(chunk.names, fields, map_files, strict=True):
+        if field is None:
+            yield None
+            continue
+        source = safe_name(name)
+        written = safe_name(_written_field(source, field, map_file))
+        yield form(source=source, field=written)
+
+
+def _written_field(source: str, field: str, map_file: str) -> str:
+    """Return the field as the image's own file name spells it (``P164_55`` stays)."""
+    spelled = field.replace("+", "_")
+    return spelled if map_file.startswith(f"{source}_{spelled}") else field
+
+
+def _offers(chunk: Chunk, images: _Objects) -> _Columns:
+    """Return the rows of the candidates table."""
+    boxes, of = chunk.boxes, chunk.of
+    fields, addresses, rms, _ = images[chunk.image].T
+    return {
+        "unread": boxes.which < 0,
+        "row": chunk.task.rows[chunk.some][of],
+        "source": _objects(chunk.names)[of],
+        "field": fields,
+        "image": addresses,
+        "rms": rms,
+        "image_sha256": boxes.each((plane.sha256 for plane in boxes.planes), None, object),
+        "rms_sha256": boxes.each((plane.rms_sha256 for plane in boxes.planes), None, object),
+        "ny": boxes.ny,
+        "nx": boxes.nx,
+        "pixel_scale_arcsec": boxes.each(
+            (plane.wcs.pixel_scale_arcsec for plane in boxes.planes), np.nan
+        ),
+        "separation_arcsec": chunk.separation,
+        "percent_nan": chunk.percent_nan,
+        "verdict": chunk.verdict,
+    }
+
+
+def _lists(counts: npt.NDArray[np.int64], offers: _Columns) -> pa.Array:
+    """Return the rows of the candidates table as a list for each source."""
+    unread = offers["unread"]
+    arrays = [
+        _array(offers[field.name], field.type, unread if field.name in _MEASURED else None)
+        for field in CANDIDATES
+    ]
+    structs = pa.StructArray.from_arrays(arrays, fields=list(CANDIDATES))
+    starts = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+    return pa.ListArray.from_arrays(starts, structs, type=LEDGER.field("offers").type)
 
 
 def _catalogue(task: Task) -> dict[str, Any]:
@@ -82,84 +184,31 @@ def _catalogue(task: Task) -> dict[str, Any]:
         "dec": catalogue.dec,
         "label": numbers,
         "class": classes.take(numbers),
-        "size_arcsec": pa.array(catalogue.size_arcsec, from_pandas=False),
-        "flux_mjy": pa.array(catalogue.flux_mjy, from_pandas=False),
+        "size_arcsec": catalogue.size_arcsec,
+        "flux_mjy": catalogue.flux_mjy,
     }
 
 
-def _batches(status: Sequence[str], task: Task) -> dict[str, Any]:
+def _batches(lost: Bools, task: Task) -> dict[str, Any]:
     train = task.recipe.batches.train
     names = pa.array([batch_name(index, train) for index in range(train + 1)])
     splits = pa.array(["train"] * train + ["test"])
-    which = pa.array(task.batches, mask=np.array([word == "rejected" for word in status]))
+    which = pa.array(task.batches, mask=lost)
     return {"batch": names.take(which), "split": splits.take(which)}
 
 
-_RECORD = (
-    "field", "map_file", "image_file", "case", "separation_arcsec", "percent_nan", "recentred",
-    "blank", "undecided", "exceeds_stamp", "decided_by", "noise_jy", "peak_jy",
-    "pixel_scale_arcsec", "pixels_sha256",
-)  # fmt: skip
-_NO_RECORD = (None,) * len(_RECORD)
-_NOTED = ("status", "stage", "reason", *_RECORD)
+def _array(column: Any, kind: pa.DataType, gone: Bools | None = None) -> pa.Array:
+    """Return a column for the table, null where it is gone; NaN is a number."""
+    if isinstance(column, pa.Array):
+        return column
+    if isinstance(column, np.ndarray) and column.dtype != object:
+        column = column.astype(kind.to_pandas_dtype(), copy=False)
+    return pa.array(column, kind, mask=gone, from_pandas=False)
 
 
-def _record(work: Work, task: Task) -> tuple[Any, ...]:
-    chosen, choice, stamp = work.chosen, work.choice, task.recipe.stamp
-    if chosen is None or choice is None or chosen.place is None or chosen.scale_arcsec is None:
-        raise RuntimeError(f"{work.source.name} has neither a choice nor a rejection")
-    candidate = chosen.candidate
-    pixel = stamp.pixel_arcsec or chosen.scale_arcsec
-    map_file = chosen.file or candidate.image.rpartition("/")[2]
-    source = safe_name(work.source.name)
-    field = safe_name(_written_field(source, candidate.field, map_file))
-    return (
-        candidate.field,
-        map_file,
-        stamp.name.format(source=source, field=field),
-        choice.case,
-        chosen.place.separation_arcsec,
-        chosen.percent_nan,
-        work.recentred,
-        work.blank,
-        choice.undecided,
-        work.source.size_arcsec > stamp.pixels * pixel,
-        choice.decided_by or None,
-        work.noise_jy,
-        work.peak_jy,
-        pixel,
-        work.pixels_sha256,
-    )
+def _joined(parts: Sequence[_Columns]) -> _Columns:
+    return {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
 
 
-def _written_field(source: str, field: str, map_file: str) -> str:
-    """Return the field as the image's own file name spells it (``P164_55`` stays)."""
-    spelled = field.replace("+", "_")
-    return spelled if map_file.startswith(f"{source}_{spelled}") else field
-
-
-def _lists(counts: Sequence[int], rows: Sequence[tuple[Any, ...]]) -> pa.Array:
-    """Return the rows of the candidates table as a list for each source."""
-    columns: Iterable[Any] = zip(*rows, strict=True) if rows else ([] for _ in CANDIDATES)
-    arrays = [pa.array(c, f.type) for c, f in zip(columns, CANDIDATES, strict=True)]
-    structs = pa.StructArray.from_arrays(arrays, fields=list(CANDIDATES))
-    starts = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
-    return pa.ListArray.from_arrays(starts, structs, type=LEDGER.field("offers").type)
-
-
-def _offer(work: Work, offer: Offer) -> tuple[Any, ...]:
-    candidate, seen = offer.candidate, offer.scale_arcsec is not None
-    return (
-        work.source.row,
-        work.source.name,
-        candidate.field,
-        candidate.image,
-        candidate.rms,
-        offer.sha256,
-        offer.rms_sha256,
-        *offer.shape,
-        offer.scale_arcsec,
-        offer.place.separation_arcsec if offer.place else None,
-        offer.percent_nan if seen else None,
-        offer.verdict,
-    )
+def _objects(values: Iterable[Any]) -> _Objects:
+    return np.array(list(values), object)

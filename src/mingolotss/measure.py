@@ -2,94 +2,88 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import numpy as np
 
+from mingolotss.boxes import Boxes
+from mingolotss.chunk import Chunk
 from mingolotss.errors import ServiceError
-from mingolotss.model import Cutout
 from mingolotss.pixels import has_signal, percent_nan
-from mingolotss.selection import Measured, choose, places
-from mingolotss.services.base import Wanted, cutouts
-from mingolotss.task import Offer, Task, Work
+from mingolotss.selection import Measured, choose, locate
+from mingolotss.services.base import cutouts
 
 __all__ = ["decide", "read"]
 
 
-def read(works: Sequence[Work], task: Task) -> None:
+def read(chunk: Chunk) -> None:
     """Fetch and measure every candidate of the chunk; say of the unusable ones why."""
-    pairs = [(work, offer) for work in works for offer in work.offers]
-    wanted = [Wanted(offer.candidate, work.source) for work, offer in pairs]
-    answers = cutouts(task.service, wanted, task.recipe.images.size_arcmin / 60)
-    noise = task.recipe.noise
-    needs_rms = noise.method == "rms-map" and noise.otherwise == "reject"
-    usable: list[tuple[Work, Offer]] = []
-    for (work, offer), answer in zip(pairs, answers, strict=True):
-        if isinstance(answer, Cutout):
-            _measure(offer, answer, needs_rms=needs_rms)
-            usable.append((work, offer))
-        else:
-            offer.verdict = str(answer)
-            offer.stage = "fetch" if isinstance(answer, ServiceError) else "validate"
-            offer.again = isinstance(answer, ServiceError) and answer.retry
-    _place(usable)
-
-
-def _measure(offer: Offer, cutout: Cutout, *, needs_rms: bool) -> None:
-    offer.cutout = cutout
-    offer.file = cutout.file
-    offer.shape = cutout.image.shape
-    offer.scale_arcsec = cutout.wcs.pixel_scale_arcsec
-    offer.sha256, offer.rms_sha256 = cutout.sha256, cutout.rms_sha256
-    offer.percent_nan = 0.0 if cutout.clean else percent_nan(cutout.image)
-    if not cutout.clean and not has_signal(cutout.image):
-        offer.verdict = "no finite non-zero pixel"
-    elif needs_rms and cutout.rms is None:
-        offer.verdict = "no rms map, which the recipe's noise needs"
-
-
-def _place(usable: Sequence[tuple[Work, Offer]]) -> None:
-    found = places(
-        [offer.cutout for _, offer in usable if offer.cutout is not None],
-        np.array([work.source.ra for work, _ in usable]),
-        np.array([work.source.dec for work, _ in usable]),
+    task, wants = chunk.task, chunk.wants
+    answers = cutouts(task.service, wants, task.recipe.images.size_arcmin / 60)
+    boxes = chunk.boxes = Boxes.of(answers)
+    if len(boxes) != len(wants):
+        raise RuntimeError(f"{len(wants)} cutouts were wanted and {len(boxes)} came")
+    for index, error in boxes.errors.items():
+        chunk.verdict[index] = str(error)
+        chunk.unfetched[index] = isinstance(error, ServiceError)
+        chunk.again |= isinstance(error, ServiceError) and error.retry
+    _measure(chunk)
+    chunk.x, chunk.y, chunk.separation = locate(boxes, wants.ra, wants.dec)
+    lost = ~(np.isfinite(chunk.x) & np.isfinite(chunk.separation)) & (boxes.which >= 0)
+    chunk.verdict[lost & (chunk.verdict == "")] = (
+        "the source's place is not on the image's projection"
     )
-    for (_, offer), place in zip(usable, found, strict=True):
-        offer.place = place
-        on_sky = math.isfinite(place.x) and math.isfinite(place.separation_arcsec)
-        if not on_sky and not offer.verdict:
-            offer.verdict = "the source's place is not on the image's projection"
 
 
-def decide(work: Work, task: Task) -> None:
-    """Choose among the usable candidates, or reject the source."""
-    decision = task.decisions.get(work.source.name)
-    usable = [offer for offer in work.offers if not offer.verdict]
-    if work.source.name in task.unanswered:
-        return work.reject("search", task.unanswered[work.source.name])
-    if not work.offers:
-        return work.reject("search", "no image holds the position")
+def _measure(chunk: Chunk) -> None:
+    """Look at the pixels of what is not known to be clean, and for the rms maps that are needed."""
+    boxes, noise = chunk.boxes, chunk.task.recipe.noise
+    if noise.method == "rms-map" and noise.otherwise == "reject":
+        lacking = boxes.each((plane.rms is None for plane in boxes.planes), False)
+        chunk.verdict[lacking] = "no rms map, which the recipe's noise needs"
+    for index in np.flatnonzero((boxes.which >= 0) & ~boxes.clean).tolist():
+        image = boxes.cutout(index).image
+        chunk.percent_nan[index] = percent_nan(image)
+        if not has_signal(image):
+            chunk.verdict[index] = "no finite non-zero pixel"
+
+
+def decide(chunk: Chunk) -> None:
+    """Choose among the usable candidates of every source, or reject it."""
+    task, usable = chunk.task, chunk.verdict == ""
+    plain = np.bincount(chunk.of[usable], minlength=len(chunk)) == 1
+    if task.decisions or task.unanswered:
+        plain &= [name not in task.decisions and name not in task.unanswered
+                  for name in chunk.names]  # fmt: skip
+    only = np.flatnonzero(usable & plain[chunk.of])
+    chunk.chosen[chunk.of[only]] = only
+    chunk.verdict[only] = "chosen"
+    for row in np.flatnonzero(~plain).tolist():
+        _decide(chunk, row)
+
+
+def _decide(chunk: Chunk, row: int) -> None:
+    """Choose among the usable candidates of one source, or reject it."""
+    task, name = chunk.task, chunk.names[row]
+    decision = task.decisions.get(name)
+    offers = range(*chunk.starts[row : row + 2].tolist())
+    usable = [offer for offer in offers if not chunk.verdict[offer]]
+    if name in task.unanswered:
+        return chunk.reject(row, "search", task.unanswered[name])
+    if not offers:
+        return chunk.reject(row, "search", "no image holds the position")
     if not usable:
-        reasons = "; ".join(f"{o.candidate.field or 'image'}: {o.verdict}" for o in work.offers)
-        stages = {offer.stage for offer in work.offers}
-        return work.reject("validate" if "validate" in stages else "fetch", reasons)
+        reasons = "; ".join(f"{chunk.field(o) or 'image'}: {chunk.verdict[o]}" for o in offers)
+        return chunk.reject(row, "fetch" if chunk.unfetched[offers].all() else "validate", reasons)
     if decision is not None and decision.verdict == "reject":
         note = f": {decision.note}" if decision.note else ""
-        return work.reject("choose", f"rejected by {decision.by or 'decisions.csv'}{note}")
-    work.choice = choose(
-        [
-            Measured(
-                offer.candidate.field,
-                offer.place.separation_arcsec if offer.place else math.nan,
-                offer.percent_nan,
-            )
-            for offer in usable
-        ],
-        decision,
-        near_arcsec=task.recipe.choose.near_arcsec,
-    )
-    work.chosen = usable[work.choice.index]
+        return chunk.reject(row, "choose", f"rejected by {decision.by or 'decisions.csv'}{note}")
+    measured = [
+        Measured(chunk.field(o), float(chunk.separation[o]), float(chunk.percent_nan[o]))
+        for o in usable
+    ]
+    choice = choose(measured, decision, near_arcsec=task.recipe.choose.near_arcsec)
+    chunk.chosen[row] = usable[choice.index]
+    chunk.case[row], chunk.undecided[row] = choice.case, choice.undecided
+    chunk.decided_by[row] = choice.decided_by or None
     for offer in usable:
-        offer.verdict = "chosen" if offer is work.chosen else "not chosen"
+        chunk.verdict[offer] = "chosen" if offer == chunk.chosen[row] else "not chosen"
     return None

@@ -11,20 +11,20 @@ writing costs nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.chunk import Chunk
 from mingolotss.errors import DatasetError
 from mingolotss.files import write_bytes
 from mingolotss.ledger import Ledger
 from mingolotss.manifest import parquet_bytes, read_schema, stamp_bytes, stamp_schema
 from mingolotss.measure import decide, read
 from mingolotss.stamps import make_stamps
-from mingolotss.task import AGAIN, Summary, Task, Work, part_name
+from mingolotss.task import AGAIN, Summary, Task, part_name
 from mingolotss.writers.png import write_pngs
 
 __all__ = ["CHUNK_BYTES", "finished", "process"]
@@ -40,23 +40,15 @@ def process(task: Task) -> Summary:
         return done
     ledger, start, most = Ledger(task), 0, FIRST
     while start < len(task):
-        chunk = task.works(start, start + most)
-        read(chunk, task)
-        for work in chunk:
-            decide(work, task)
-        make_stamps(chunk, task)
+        chunk = Chunk(task, start, start + most)
+        read(chunk)
+        decide(chunk)
+        make_stamps(chunk)
         ledger.add(chunk)
         start += len(chunk)
-        most = min(max(1, CHUNK_BYTES * len(chunk) // (_bytes(chunk) or 1)), 2 * most, MOST)
+        held = chunk.boxes.nbytes or 1
+        most = min(max(1, CHUNK_BYTES * len(chunk) // held), 2 * most, MOST)
     return _write(task, ledger)
-
-
-def _bytes(works: Sequence[Work]) -> int:
-    """Return how much the cutouts of a chunk hold."""
-    cutouts = (offer.cutout for work in works for offer in work.offers)
-    return sum(
-        one.image.nbytes + (0 if one.rms is None else one.rms.nbytes) for one in cutouts if one
-    )
 
 
 def finished(task: Task) -> Summary | None:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.errors import RecipeError
-from mingolotss.model import Bools, FloatImage
+from mingolotss.model import Bools, FloatImage, Floats, Ints
 
 __all__ = [
     "asinh_stretch",
@@ -32,10 +32,11 @@ __all__ = [
     "percent_nan",
     "take_window",
     "to_uint8",
-    "view_window",
     "window_start",
     "zero_where",
 ]
+
+_FAR = 2.0**52  # pixels: farther than any image reaches
 
 
 def percent_nan(image: FloatImage) -> float:
@@ -49,13 +50,13 @@ def has_signal(image: FloatImage) -> bool:
     return any(bool(np.any(np.isfinite(part) & (part != 0))) for part in (middle, image))
 
 
-def window_start(n: int, side: int, at: float | None = None) -> int:
-    """Return where a window of `side` pixels starts on an axis of `n` pixels.
+def window_start(n: Ints, side: Ints, at: Floats | None = None) -> Ints:
+    """Return where windows of `side` pixels start on axes of `n` pixels.
 
     Parameters
     ----------
-    n, side : int
-    at : float, optional
+    n, side : int64 arrays
+    at : float64 array, optional
         Pixel position of the source, from 0. Given, the axis is first padded so that the source
         is in its middle: by ``int(n - 2 at)`` before when the source is in the first half, else
         by ``int(2 at - n)`` after. The difference is taken in two steps, ``(n - at) - at``,
@@ -63,17 +64,15 @@ def window_start(n: int, side: int, at: float | None = None) -> int:
 
     Returns
     -------
-    int
+    int64 array
         Negative, or past ``n - side``, where the window leaves the image: those pixels are NaN.
     """
-    before = after = 0
-    if at is not None:
-        rest = n - at
-        if rest > at:
-            before = int(rest - at)
-        else:
-            after = int(at - rest)
-    return (n + before + after) // 2 - side // 2 - before
+    if at is None:
+        return n // 2 - side // 2
+    rest = n - at
+    padding = np.minimum(np.abs(rest - at), _FAR).astype(np.int64)
+    start: Ints = (n + padding) // 2 - side // 2 - np.where(rest > at, padding, 0)
+    return start
 
 
 def take_window(image: FloatImage, y0: int, x0: int, side: int) -> FloatImage:
@@ -94,17 +93,6 @@ def take_window(image: FloatImage, y0: int, x0: int, side: int) -> FloatImage:
             low_y:high_y, low_x:high_x
         ]
     return window
-
-
-def view_window(image: FloatImage, y0: int, x0: int, side: int) -> FloatImage:
-    """Return what `take_window` does, and not a copy where the window lies in rows of the image.
-
-    A view is in the image's byte order.
-    """
-    ny, nx = image.shape
-    if 0 <= y0 <= ny - side and 0 <= x0 <= nx - side and image.strides[1] == image.itemsize:
-        return image[y0 : y0 + side, x0 : x0 + side]
-    return take_window(image, y0, x0, side)
 
 
 def zero_where(image: FloatImage, gone: Bools) -> FloatImage:

@@ -19,12 +19,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mingolotss.boxes import Boxes
 from mingolotss.decisions import Decision
 from mingolotss.errors import DecisionError
 from mingolotss.model import Cutout
 from mingolotss.sky import Floats, separation_arcsec
 
-__all__ = ["Choice", "Measured", "Place", "choose", "places"]
+__all__ = ["Choice", "Measured", "Place", "choose", "locate", "places"]
 
 
 class Place(NamedTuple):
@@ -69,7 +70,7 @@ _ONLY = Choice(0, case=0)
 
 
 def places(cutouts: Sequence[Cutout], ra: Floats, dec: Floats) -> list[Place]:
-    """Measure where sources are in their cutouts; images that share a WCS go together.
+    """Measure where sources are in their cutouts.
 
     Parameters
     ----------
@@ -77,20 +78,37 @@ def places(cutouts: Sequence[Cutout], ra: Floats, dec: Floats) -> list[Place]:
     ra, dec : float64 array, shape (n,), deg, ICRS
         Position of the source of each cutout.
     """
+    columns = locate(Boxes.of(cutouts), ra, dec)
+    return [Place(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def locate(boxes: Boxes, ra: Floats, dec: Floats) -> tuple[Floats, Floats, Floats]:
+    """Measure where sources are in their cutouts; images that share a WCS go together.
+
+    Parameters
+    ----------
+    boxes : Boxes
+    ra, dec : float64 array, shape (n,), deg, ICRS
+
+    Returns
+    -------
+    x, y, separation_arcsec : float64 array, shape (n,)
+        As `Place` has them; NaN where there is no cutout.
+    """
     groups: dict[int, list[int]] = {}
-    for index, cutout in enumerate(cutouts):
-        groups.setdefault(id(cutout.wcs), []).append(index)
-    corner = np.array([cutout.origin for cutout in cutouts], float).reshape(-1, 2)
-    middle = np.array([(nx // 2, ny // 2) for ny, nx in (c.image.shape for c in cutouts)], float)
-    middle = middle.reshape(-1, 2) + corner
-    pixel, sky = np.empty_like(corner), np.empty_like(corner)
+    for index, which in enumerate(boxes.which.tolist()):
+        if which >= 0:
+            groups.setdefault(id(boxes.planes[which].wcs), []).append(index)
+    corner = boxes.each((plane.origin for plane in boxes.planes), (0, 0), float).T
+    corner += boxes.x0, boxes.y0
+    middle = np.stack([corner[0] + boxes.nx // 2, corner[1] + boxes.ny // 2])
+    pixel, sky = np.full((2, *corner.shape), np.nan)
     for members in groups.values():
-        wcs = cutouts[members[0]].wcs
-        pixel[members] = np.stack(wcs.to_pixel(ra[members], dec[members]), axis=1)
-        sky[members] = np.stack(wcs.to_sky(middle[members, 0], middle[members, 1]), axis=1)
-    separation = separation_arcsec(ra, dec, sky[:, 0], sky[:, 1])
-    rows = zip((pixel - corner).tolist(), separation.tolist(), strict=True)
-    return [Place(x, y, apart) for (x, y), apart in rows]
+        wcs = boxes.planes[boxes.which[members[0]]].wcs
+        pixel[:, members] = wcs.to_pixel(ra[members], dec[members])
+        sky[:, members] = wcs.to_sky(*middle[:, members])
+    x, y = pixel - corner
+    return x, y, separation_arcsec(ra, dec, *sky)
 
 
 def choose(

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.boxes import Boxes
+from mingolotss.chunk import Chunk
 from mingolotss.errors import ImageError
 from mingolotss.kernel import SIDES, SPARSE, grey_stamps, takes
-from mingolotss.model import Cutout, FloatImage
+from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints
 from mingolotss.noise import background2d_noise, sigma_clipped_noise
-from mingolotss.pixels import view_window, window_start
+from mingolotss.pixels import take_window, window_start
 from mingolotss.recipe import Recipe
 from mingolotss.selection import Place
 from mingolotss.stamp import Fused, Stack, finish, fused, run_steps
-from mingolotss.task import Offer, Task, Work
+from mingolotss.windows import Windows
 from mingolotss.writers.png import encode_png, encode_rows
 
 __all__ = ["STACK", "make_stamps", "noise_of", "preview", "stamp_box"]
@@ -26,58 +28,54 @@ __all__ = ["STACK", "make_stamps", "noise_of", "preview", "stamp_box"]
 STACK = 16  # stamps at once: 1.4 MB of float32 stays in the cache; 64 take twice as long each
 
 
-class _Window(NamedTuple):
-    """A source, the pixels that its stamp is made of, and their noise: (side, side) or (1, 1)."""
+class _Outlines(NamedTuple):
+    """Where stamps lie in their cutouts, shape (n,): first row and column, side, if recentred."""
 
-    work: Work
-    image: FloatImage
-    noise: FloatImage
-
-    @property
-    def kind(self) -> tuple[Any, ...]:
-        """Return what windows of one stack have in common; byte order does not matter."""
-        image, noise = self.image, self.noise
-        return image.dtype.num, image.shape, noise.dtype.num, noise.shape
+    y0: Ints
+    x0: Ints
+    side: Ints
+    recentred: Bools
 
 
-def make_stamps(works: Sequence[Work], task: Task) -> None:
+class _Group(NamedTuple):
+    """Stamps of one size and type: which they are, their pixels and their noise."""
+
+    members: Ints
+    images: Windows
+    noises: Windows
+
+
+def make_stamps(chunk: Chunk) -> None:
     """Make the stamps of the chosen cutouts, in stacks of one type and size."""
-    groups: dict[tuple[Any, ...], list[_Window]] = {}
-    for work in works:
-        if work.chosen is None:
-            continue
+    recipe, boxes = chunk.task.recipe, chunk.boxes
+    sides = _sides(chunk)
+    rows = np.flatnonzero(chunk.chosen >= 0)
+    offers = chunk.chosen[rows]
+    places = np.stack([chunk.x, chunk.y, chunk.separation])[:, offers]
+    outlines = _outlines(boxes, offers, places, boxes.each(sides, 0)[offers], recipe)
+    chunk.recentred[rows] = outlines.recentred
+    for group in _groups(boxes, offers, outlines, recipe):
+        steps = _fused(group, recipe)
+        for start in range(0, len(group.members), STACK):
+            some = slice(start, start + STACK)
+            windows = group.images[some], group.noises[some]
+            made = _by_steps(*windows, recipe) if steps is None else _at_once(*windows, steps)
+            _hand_out(chunk, rows[group.members[some]], made)
+
+
+def _sides(chunk: Chunk) -> list[int]:
+    """Return how many pixels of each plane a stamp takes; reject sources of planes it cannot be."""
+    sides = []
+    for number, plane in enumerate(chunk.boxes.planes):
         try:
-            window = _window(work, work.chosen, task.recipe)
+            sides.append(_side(plane, chunk.task.recipe))
         except ImageError as error:
-            work.reject("stamp", str(error))
-            work.chosen.verdict = str(error)
-            continue
-        groups.setdefault(window.kind, []).append(window)
-    for members in groups.values():
-        steps = _fused(members[0], task.recipe)
-        for start in range(0, len(members), STACK):
-            some = members[start : start + STACK]
-            made = _by_steps(some, task.recipe) if steps is None else _at_once(some, steps)
-            _hand_out(some, made)
-
-
-def _window(work: Work, offer: Offer, recipe: Recipe) -> _Window:
-    cutout, place = offer.cutout, offer.place
-    if cutout is None or place is None:
-        raise ImageError("no pixels")  # only what has both is chosen
-    image, noise, work.recentred = _under_stamp(cutout, place, recipe)
-    return _Window(work, image, noise)
-
-
-def _under_stamp(
-    cutout: Cutout, place: Place, recipe: Recipe
-) -> tuple[FloatImage, FloatImage, bool]:
-    """Return the pixels that a stamp is made of, their noise, and whether it was recentred."""
-    y0, x0, side, recentred = stamp_box(cutout, place, recipe)
-    noise = noise_of(cutout, recipe)
-    if noise.shape != (1, 1):
-        noise = view_window(noise, y0, x0, side)
-    return view_window(cutout.image, y0, x0, side), noise, recentred
+            sides.append(0)
+            for offer in np.flatnonzero(chunk.boxes.which == number).tolist():
+                if chunk.verdict[offer] == "chosen":
+                    chunk.verdict[offer] = str(error)
+                    chunk.reject(int(chunk.of[offer]), "stamp", str(error))
+    return sides
 
 
 def stamp_box(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[int, int, int, bool]:
@@ -88,23 +86,45 @@ def stamp_box(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[int, int, i
     ImageError
         The recipe's pixels are no whole number of the image's.
     """
-    side = recipe.stamp.pixels * _factor(recipe, cutout)
-    ny, nx = cutout.image.shape
-    recentre = recipe.recentre.enabled and (
-        min(ny, nx) < side or place.separation_arcsec > recipe.recentre.separation_arcsec
-    )
-    y0 = window_start(ny, side, place.y if recentre else None)
-    x0 = window_start(nx, side, place.x if recentre else None)
-    return y0, x0, side, recentre
+    found = _outline(Boxes.of([cutout]), place, recipe)
+    return int(found.y0[0]), int(found.x0[0]), int(found.side[0]), bool(found.recentred[0])
 
 
 def preview(cutout: Cutout, place: Place, recipe: Recipe) -> npt.NDArray[Any]:
     """Return the stamp that a build makes of one cutout, shape (side, side)."""
-    image, noise, _ = _under_stamp(cutout, place, recipe)
-    first = Stack(_stacked([image]), _stacked([noise]), recipe.stamp.pixels)
+    boxes = Boxes.of([cutout])
+    outline = _outline(boxes, place, recipe)
+    (group,) = _groups(boxes, np.array([0]), outline, recipe)
+    first = Stack(_stacked(group.images), _stacked(group.noises), recipe.stamp.pixels)
     stack = run_steps(first, recipe.step_list)
     pixels: npt.NDArray[Any] = finish(stack, recipe.stamp.kind)[0][0]
     return pixels
+
+
+def _outline(boxes: Boxes, place: Place, recipe: Recipe) -> _Outlines:
+    """Return where the stamp lies in the only cutout."""
+    side = np.array([_side(boxes.planes[0], recipe)])
+    return _outlines(boxes, np.array([0]), np.array(place).reshape(3, 1), side, recipe)
+
+
+def _outlines(boxes: Boxes, offers: Ints, places: Floats, side: Ints, recipe: Recipe) -> _Outlines:
+    """Return where stamps lie in some of the cutouts; `places` has the rows of a `Place`."""
+    x, y, separation = places
+    ny, nx = boxes.ny[offers], boxes.nx[offers]
+    recentred = np.zeros(len(offers), bool)
+    if recipe.recentre.enabled:
+        far = separation > recipe.recentre.separation_arcsec
+        recentred = (np.minimum(ny, nx) < side) | far
+    y0, x0 = (
+        np.where(recentred, window_start(n, side, at), window_start(n, side))
+        for n, at in ((ny, y), (nx, x))
+    )
+    return _Outlines(y0, x0, side, recentred)
+
+
+def _side(cutout: Cutout, recipe: Recipe) -> int:
+    """Return how many pixels of a cutout a stamp takes on a side."""
+    return recipe.stamp.pixels * _factor(recipe, cutout)
 
 
 def _factor(recipe: Recipe, cutout: Cutout) -> int:
@@ -130,58 +150,113 @@ def noise_of(cutout: Cutout, recipe: Recipe) -> FloatImage:
     return sigma_clipped_noise(cutout.image, sigma=settings.sigma, iterations=settings.iterations)
 
 
+class _Pixels(NamedTuple):
+    """Boxes of images: the cutouts' own pixels, or their noise."""
+
+    planes: list[FloatImage]
+    which: Ints
+    y0: Ints
+    x0: Ints
+    ny: Ints
+    nx: Ints
+
+    def windows(self, some: Ints, y: Ints, x: Ints, side: int) -> Windows:
+        """Return windows of some boxes; one that leaves its box is copied, NaN past the edge."""
+        planes = list(self.planes)
+        which, y0, x0, ny, nx = (column[some] for column in self[1:])
+        rowed = np.array([one.strides[1] == one.itemsize for one in planes])[which]
+        inside = rowed & (y >= 0) & (x >= 0) & (y + side <= ny) & (x + side <= nx)
+        top, left = y0 + y, x0 + x
+        for index in np.flatnonzero(~inside).tolist():
+            rows, columns = (slice(a[index], a[index] + n[index]) for a, n in ((y0, ny), (x0, nx)))
+            box = planes[which[index]][rows, columns]
+            which[index], top[index], left[index] = len(planes), 0, 0
+            planes.append(take_window(box, int(y[index]), int(x[index]), side))
+        return Windows(planes, which, y=top, x=left, side=side)
+
+
+def _groups(boxes: Boxes, offers: Ints, outlines: _Outlines, recipe: Recipe) -> Iterator[_Group]:
+    """Give the windows of stamps and their noise, those of one size and type together."""
+    columns = (column[offers] for column in (boxes.which, boxes.y0, boxes.x0, boxes.ny, boxes.nx))
+    images = _Pixels([plane.image for plane in boxes.planes], *columns)
+    noises = _noises(images, boxes, offers, recipe)
+    value = (noises.ny == 1) & (noises.nx == 1)  # not a map
+    types = (np.array([one.dtype.num for one in p.planes])[p.which] for p in (images, noises))
+    kinds = np.stack([outlines.side, value, *types], axis=1)
+    alike = (kinds == kinds[:1]).all()
+    kind = np.zeros(len(offers)) if alike else np.unique(kinds, axis=0, return_inverse=True)[1]
+    for number in np.unique(kind).tolist():
+        some = np.flatnonzero(kind.ravel() == number)
+        y, x, side = outlines.y0[some], outlines.x0[some], int(outlines.side[some[0]])
+        corner = np.zeros_like(y)
+        yield _Group(
+            some,
+            images.windows(some, y, x, side),
+            noises.windows(some, corner, corner, 1)
+            if value[some[0]]
+            else noises.windows(some, y, x, side),
+        )
+
+
+def _noises(images: _Pixels, boxes: Boxes, offers: Ints, recipe: Recipe) -> _Pixels:
+    """Return the noise of some cutouts: boxes of rms maps, or what is estimated of each."""
+    mapped = recipe.noise.method == "rms-map"
+    planes = [one.rms if mapped and one.rms is not None else one.image for one in boxes.planes]
+    found = _Pixels(planes, *(column.copy() for column in images[1:]))
+    lacking = np.array([not mapped or one.rms is None for one in boxes.planes])[found.which]
+    for index in np.flatnonzero(lacking).tolist():
+        noise = noise_of(boxes.cutout(int(offers[index])), recipe)
+        for column, number in zip(found[1:], (len(planes), 0, 0, *noise.shape), strict=True):
+            column[index] = number
+        planes.append(noise)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Finished:
     """Stamps: their pixels, as they are stored, and what the manifest says of them."""
 
     pixels: npt.NDArray[Any]
     images: list[bytes]
-    peaks: list[float]
-    floors: list[float]
-    blank: list[bool]
+    peaks: FloatImage
+    floors: FloatImage
+    blank: Bools
 
 
-def _hand_out(windows: Sequence[_Window], made: _Finished) -> None:
+def _hand_out(chunk: Chunk, rows: Ints, made: _Finished) -> None:
     """Give each source its own."""
-    rows = zip(windows, made.pixels, made.images, made.peaks, made.floors, made.blank, strict=True)
-    for (work, _, _), one, image, peak, floor, nothing in rows:
-        work.peak_jy, work.noise_jy, work.blank, work.image = peak, floor, nothing, image
-        work.pixels_sha256 = hashlib.sha256(one.data).hexdigest()
+    chunk.peak_jy[rows], chunk.noise_jy[rows] = made.peaks, made.floors
+    chunk.blank[rows] = made.blank
+    for row, one, image in zip(rows.tolist(), made.pixels, made.images, strict=True):
+        chunk.images[row] = image
+        chunk.pixels_sha256[row] = hashlib.sha256(one.data).hexdigest()
 
 
-def _fused(window: _Window, recipe: Recipe) -> Fused | None:
+def _fused(group: _Group, recipe: Recipe) -> Fused | None:
     """Return the recipe's steps as one, where they and windows of this kind can be so made."""
-    image, noise = window.image, window.noise
-    usual = recipe.stamp.kind == "uint8" and len(image) == recipe.stamp.pixels
-    fit = takes(image) and noise.dtype.num == image.dtype.num and len(image) in SIDES
+    image, noise, side = group.images[0], group.noises[0], group.images.side
+    usual = recipe.stamp.kind == "uint8" and side == recipe.stamp.pixels
+    fit = takes(image) and noise.dtype.num == image.dtype.num and side in SIDES
     return fused(recipe.step_list) if usual and fit else None
 
 
-def _at_once(windows: Sequence[_Window], steps: Fused) -> _Finished:
+def _at_once(images: Windows, noises: Windows, steps: Fused) -> _Finished:
     """Do what `_by_steps` does in one pass over the pixels, by the compiled loops."""
-    _, images, noises = zip(*windows, strict=True)
     made = grey_stamps(images, noises, sigma=steps.sigma, radius=steps.radius, inside=steps.inside)
-    return _Finished(
-        made.pixels,
-        [encode_rows(rows) for rows in made.rows],
-        made.peaks.tolist(),
-        made.floors.tolist(),
-        made.blank.tolist(),
-    )
+    encoded = [encode_rows(rows) for rows in made.rows]
+    return _Finished(made.pixels, encoded, made.peaks, made.floors, made.blank)
 
 
-def _by_steps(windows: Sequence[_Window], recipe: Recipe) -> _Finished:
+def _by_steps(windows: Windows, noises: Windows, recipe: Recipe) -> _Finished:
     """Run the recipe's steps, whatever they are, on a stack."""
-    _, *columns = zip(*windows, strict=True)
-    images, noise = (_stacked(column) for column in columns)
+    images, noise = _stacked(windows), _stacked(noises)
     with np.errstate(invalid="ignore"):
-        peaks = (np.fmax.reduce(images, axis=(-2, -1)) + 0).tolist()  # -0 is 0
-    floors = _floors(noise).tolist()
+        peaks = np.fmax.reduce(images, axis=(-2, -1)) + 0  # -0 is 0
     stack = run_steps(Stack(images, noise, recipe.stamp.pixels), recipe.step_list)
     pixels, blank = finish(stack, recipe.stamp.kind)
     little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
     encode = encode_png if recipe.stamp.kind == "uint8" else _raw
-    return _Finished(little, [encode(one) for one in little], peaks, floors, blank.tolist())
+    return _Finished(little, [encode(one) for one in little], peaks, _floors(noise), blank)
 
 
 def _stacked(images: Sequence[FloatImage]) -> FloatImage:

@@ -9,10 +9,11 @@ far off it. A build with this service equals one that fetched its cutouts, which
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from mingolotss.boxes import Outcome
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.model import Cutout, Source
 from mingolotss.services.base import Wanted
@@ -27,15 +28,15 @@ Box = tuple[int, int, int, int]
 class LotssDr1MosaicsService(MosaicsService):
     """Mosaics under one folder, cut as the archive cuts."""
 
-    def cutouts(
-        self, wanted: Sequence[Wanted], size_deg: float
-    ) -> Iterator[Cutout | ImageError | ServiceError]:
+    def cutouts(self, wanted: Sequence[Wanted], size_deg: float) -> Sequence[Outcome]:
         """Cut many pieces out of the mosaics."""
-        for one in wanted:
-            try:
-                yield self._piece(one, size_deg)
-            except (ImageError, ServiceError) as error:
-                yield error
+        return [self._try(one, size_deg) for one in wanted]
+
+    def _try(self, wanted: Wanted, size_deg: float) -> Outcome:
+        try:
+            return self._piece(wanted, size_deg)
+        except (ImageError, ServiceError) as error:
+            return error
 
     def _piece(self, wanted: Wanted, size_deg: float) -> Cutout:
         mosaic, rms = self._pair(wanted.candidate.image, wanted.candidate.rms)

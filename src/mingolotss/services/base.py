@@ -16,12 +16,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from mingolotss.boxes import Outcome
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceError
-from mingolotss.model import Candidate, Cutout, Source
+from mingolotss.model import Candidate, Cutout
 from mingolotss.services import SERVICES
+from mingolotss.services.wanted import Wanted
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -58,13 +60,6 @@ class ImageService(Protocol):
         """
 
 
-class Wanted(NamedTuple):
-    """One cutout to make: which candidate, for which source."""
-
-    candidate: Candidate
-    source: Source
-
-
 @runtime_checkable
 class BulkService(Protocol):
     """A service that answers for many sources at once."""
@@ -77,10 +72,11 @@ class BulkService(Protocol):
         The error of a row that the far end did not answer stands in its place.
         """
 
-    def cutouts(
-        self, wanted: Sequence[Wanted], size_deg: float
-    ) -> Iterator[Cutout | ImageError | ServiceError]:
-        """Give, for each wanted cutout in order, its pixels or why there are none."""
+    def cutouts(self, wanted: Sequence[Wanted], size_deg: float) -> Iterable[Outcome]:
+        """Give, for each wanted cutout in order, its pixels or why there are none.
+
+        Both may be columns: `mingolotss.services.wanted.Wants`, `mingolotss.boxes.Boxes`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +184,16 @@ def search_all(
     return found
 
 
-def cutouts(
-    service: ImageService, wanted: Sequence[Wanted], size_deg: float
-) -> Iterator[Cutout | ImageError | ServiceError]:
+def cutouts(service: ImageService, wanted: Sequence[Wanted], size_deg: float) -> Iterable[Outcome]:
     """Give the cutouts wanted, in order, by the service's own bulk method if it has one."""
     if isinstance(service, BulkService):
-        yield from service.cutouts(wanted, size_deg)
-        return
+        return service.cutouts(wanted, size_deg)
+    return _one_by_one(service, wanted, size_deg)
+
+
+def _one_by_one(
+    service: ImageService, wanted: Sequence[Wanted], size_deg: float
+) -> Iterator[Outcome]:
     from astropy import units as u
     from astropy.coordinates import SkyCoord
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from mingolotss.boxes import Outcome
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceAnswerError, ServiceError
 from mingolotss.files import write_bytes
@@ -134,9 +135,7 @@ class DownloadService:
             self.tell(len(found))
         return found
 
-    def cutouts(
-        self, wanted: Sequence[Wanted], size_deg: float
-    ) -> Iterator[Cutout | ImageError | ServiceError]:
+    def cutouts(self, wanted: Sequence[Wanted], size_deg: float) -> Iterator[Outcome]:
         """Give the pixels of many candidates in order, fetching what is not here."""
 
         def one(item: Wanted) -> Cutout | ImageError | ServiceError:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mingolotss.boxes import Outcome
 from mingolotss.errors import ImageError, ServiceError, ServiceUnavailableError
 from mingolotss.files import safe_name
 from mingolotss.model import Candidate, Cutout
@@ -57,9 +58,7 @@ class FetchedService:
         """Read a candidate's files; they are as large as the server made them."""
         return read_cutout(candidate)
 
-    def cutouts(
-        self, wanted: Sequence[Wanted], size_deg: float
-    ) -> Iterator[Cutout | ImageError | ServiceError]:
+    def cutouts(self, wanted: Sequence[Wanted], size_deg: float) -> Iterator[Outcome]:
         """Read the files of many candidates."""
         for one in wanted:
             failure = self.failures.get((one.source.name, one.candidate.field))

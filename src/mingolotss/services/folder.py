@@ -18,8 +18,9 @@ from urllib.parse import unquote
 
 import numpy as np
 
+from mingolotss.boxes import Outcome
 from mingolotss.catalogue import Catalogue
-from mingolotss.errors import ImageError, InputError, RecipeError, ServiceError
+from mingolotss.errors import ImageError, InputError, RecipeError
 from mingolotss.files import safe_name
 from mingolotss.fitsfile import read_image
 from mingolotss.model import Candidate, Cutout
@@ -163,9 +164,7 @@ class FolderService:
         """Read a candidate's files; they are as large as they are."""
         return read_cutout(candidate)
 
-    def cutouts(
-        self, wanted: Sequence[Wanted], size_deg: float
-    ) -> Iterator[Cutout | ImageError | ServiceError]:
+    def cutouts(self, wanted: Sequence[Wanted], size_deg: float) -> Iterator[Outcome]:
         """Read the files of many candidates."""
         for one in wanted:
             try:

@@ -31,7 +31,7 @@ from mingolotss.fitsfile import (
 from mingolotss.model import Bools, FloatImage, Ints
 from mingolotss.wcs import SkyWCS
 
-__all__ = ["MosaicFile", "is_remote", "open_mosaic"]
+__all__ = ["MappedMosaic", "MosaicFile", "is_remote", "open_mosaic"]
 
 _HEADS = (16 * BLOCK, 256 * BLOCK)  # the second for headers with a long HISTORY
 
@@ -44,9 +44,6 @@ class MosaicFile(Protocol):
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         """Return rows y0 to y1 and columns x0 to x1 (ends left out), all inside the mosaic."""
-
-    def clean(self, y0: Ints, x0: Ints, side: int) -> Bools:
-        """Return which square boxes are known to be finite and not all 0; False says nothing."""
 
 
 def is_remote(address: str) -> bool:
@@ -82,15 +79,21 @@ def _open_file(path: Path, _size: int, _mtime_ns: int) -> MosaicFile:
             head = stream.read(_HEADS[-1])
         layout = plain_layout(head, str(path))
         if layout is not None:
-            return _Mapped(path, layout)
+            return MappedMosaic(path, layout)
         check_counts(head, str(path))
         return _Tiled(path)
     except OSError as error:
         raise ImageError(f"open {path}: {error.strerror}", path=str(path)) from error
 
 
-class _Mapped:
-    """A plain file, memory-mapped: a box is a view, nothing is read until it is looked at."""
+class MappedMosaic:
+    """A plain file, memory-mapped: a box is a view, nothing is read until it is looked at.
+
+    Attributes
+    ----------
+    pixels : float array, shape (ny, nx), Jy/beam
+        All of it.
+    """
 
     def __init__(self, path: Path, layout: PlainLayout) -> None:
         size = path.stat().st_size
@@ -102,13 +105,15 @@ class _Mapped:
         self.shape = layout.shape
         self.wcs = FitsImage(np.empty((2, 2)), layout.header, str(path), "").wcs()
         mapped = np.memmap(path, layout.dtype, "r", layout.offset, layout.shape)
-        self._pixels = mapped.view(np.ndarray)
-        self._clean = CleanMap(self._pixels)
+        self.pixels: FloatImage = mapped.view(np.ndarray)
+        self._clean = CleanMap(self.pixels)
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
-        return self._pixels[y0:y1, x0:x1]
+        """Return rows y0 to y1 and columns x0 to x1 (ends left out), all inside the mosaic."""
+        return self.pixels[y0:y1, x0:x1]
 
     def clean(self, y0: Ints, x0: Ints, side: int) -> Bools:
+        """Return which square boxes are known to be finite and not all 0; False says nothing."""
         return self._clean.holds(y0, x0, side)
 
 
@@ -146,9 +151,6 @@ class _Tiled:
         if data.dtype.kind == "f":
             return data
         return data.astype(np.float32 if data.dtype.itemsize <= 2 else np.float64)
-
-    def clean(self, y0: Ints, x0: Ints, side: int) -> Bools:
-        return np.zeros(len(y0), bool)
 
 
 class _Remote:
@@ -198,9 +200,6 @@ class _Remote:
                 path=self._address,
             )
         return np.frombuffer(raw, layout.dtype).reshape(y1 - y0, x1 - x0)
-
-    def clean(self, y0: Ints, x0: Ints, side: int) -> Bools:
-        return np.zeros(len(y0), bool)
 
 
 @contextlib.contextmanager

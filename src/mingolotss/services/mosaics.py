@@ -11,20 +11,22 @@ opened once; a cutout of a memory-mapped one is a view of its pixels.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mingolotss.boxes import Boxes, Outcome
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceError, ServiceUnavailableError
 from mingolotss.model import Bools, Candidate, Cutout, Floats, Ints, Source
 from mingolotss.offers import Offers
 from mingolotss.pixels import take_window
-from mingolotss.services.base import Naming, Wanted
-from mingolotss.services.mosaicfile import MosaicFile, is_remote, open_mosaic
+from mingolotss.services.base import Naming
+from mingolotss.services.mosaicfile import MappedMosaic, MosaicFile, is_remote, open_mosaic
+from mingolotss.services.wanted import Wanted, Wants
 from mingolotss.sky import unit_vectors
 
 if TYPE_CHECKING:
@@ -132,27 +134,22 @@ class MosaicsService:
         """Cut a square around a position out of one mosaic."""
         place = position.icrs
         source = Source(0, candidate.source, float(place.ra.deg), float(place.dec.deg))
-        answer = next(self.cutouts([Wanted(candidate, source)], size.to_value("deg")))
+        (answer,) = self.cutouts([Wanted(candidate, source)], size.to_value("deg"))
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    def cutouts(
-        self, wanted: Sequence[Wanted], size_deg: float
-    ) -> Iterator[Cutout | ImageError | ServiceError]:
+    def cutouts(self, wanted: Sequence[Wanted], size_deg: float) -> Sequence[Outcome]:
         """Cut many squares; the sources of one mosaic are placed in one go."""
-        groups: dict[tuple[str, str], list[int]] = {}
-        for index, one in enumerate(wanted):
-            groups.setdefault((one.candidate.image, one.candidate.rms), []).append(index)
-        answers: dict[int, Cutout | ImageError | ServiceError] = {}
-        for (image, rms), members in groups.items():
+        wants = Wants.of(wanted)
+        boxes = Boxes(len(wants))
+        for number in np.unique(wants.which).tolist():
+            members = np.flatnonzero(wants.which == number)
             try:
-                pair = self._pair(image, rms)
-                cut = self._cut_all(*pair, [wanted[index] for index in members], size_deg)
-                answers.update(zip(members, cut, strict=True))
+                self._cut_all(wants, members, boxes, size_deg)
             except (ImageError, ServiceError) as error:
-                answers.update(dict.fromkeys(members, error))
-        return (answers.pop(index) for index in range(len(wanted)))
+                boxes.errors |= dict.fromkeys(members.tolist(), error)
+        return boxes
 
     def mosaic(self, address: str) -> MosaicFile:
         """Return a mosaic, opened once."""
@@ -171,40 +168,38 @@ class MosaicsService:
             )
         return mosaic, noise
 
-    def _cut_all(
-        self, mosaic: MosaicFile, rms: MosaicFile | None, wanted: Sequence[Wanted], size_deg: float
-    ) -> Iterator[Cutout | ImageError | ServiceError]:
+    def _cut_all(self, wants: Wants, members: Ints, boxes: Boxes, size_deg: float) -> None:
         """Cut squares out of one mosaic."""
-        places = [(one.source.ra, one.source.dec) for one in wanted]
-        x, y = mosaic.wcs.to_pixel(*np.array(places).T)
-        side = _side(mosaic, size_deg, wanted[0].candidate.image)
-        x0, y0 = (_first(centre, side) for centre in (x, y))
-        ny, nx = mosaic.shape
-        reaches = (x0 > -side) & (y0 > -side) & (x0 < nx) & (y0 < ny)
-        inside = (x0 >= 0) & (y0 >= 0) & (x0 + side <= nx) & (y0 + side <= ny)
-        clean = np.zeros(len(inside), bool)
-        clean[inside] = mosaic.clean(y0[inside], x0[inside], side)
-        rows = zip(wanted, *(c.tolist() for c in (x0, y0, reaches, clean)), strict=True)
-        for one, left, top, reached, known in rows:
-            if not reached:
-                image, name = one.candidate.image, one.candidate.source
-                text = f"cut {name} out of {image}: the place is not on the image"
-                yield ImageError(text, path=image)
+        _, image, rms = wants.images[wants.which[members[0]]]
+        mosaic, noise = self._pair(image, rms)
+        x, y = mosaic.wcs.to_pixel(wants.ra[members], wants.dec[members])
+        side, (ny, nx) = _side(mosaic, size_deg, image), mosaic.shape
+        x0, y0 = _first(x, side), _first(y, side)
+        rest = np.ones(len(members), bool)
+        if isinstance(mosaic, MappedMosaic) and (noise is None or isinstance(noise, MappedMosaic)):
+            rest = ~((x0 >= 0) & (y0 >= 0) & (x0 + side <= nx) & (y0 + side <= ny))
+            top, left = y0[~rest], x0[~rest]
+            plane = Cutout(mosaic.pixels, None if noise is None else noise.pixels, mosaic.wcs)
+            clean = mosaic.clean(top, left, side)
+            boxes.cut(members[~rest], plane, y0=top, x0=left, ny=side, nx=side, clean=clean)
+        for index, left, top in np.stack([members, x0, y0], axis=1)[rest].tolist():
+            if -side < left < nx and -side < top < ny:
+                boxes.put(index, self._outcome(mosaic, noise, left, top, side))
                 continue
-            try:
-                yield self._cut(mosaic, rms, left, top, side, clean=known)
-            except (ImageError, ServiceError) as error:
-                yield error
+            text = f"cut {wants.names[index]} out of {image}: the place is not on the image"
+            boxes.put(index, ImageError(text, path=image))
+
+    def _outcome(
+        self, mosaic: MosaicFile, rms: MosaicFile | None, x0: int, y0: int, side: int
+    ) -> Outcome:
+        """Cut a square, or return why that cannot be done."""
+        try:
+            return self._cut(mosaic, rms, x0, y0, side)
+        except (ImageError, ServiceError) as error:
+            return error
 
     def _cut(
-        self,
-        mosaic: MosaicFile,
-        rms: MosaicFile | None,
-        x0: int,
-        y0: int,
-        side: int,
-        *,
-        clean: bool,
+        self, mosaic: MosaicFile, rms: MosaicFile | None, x0: int, y0: int, side: int
     ) -> Cutout:
         """Cut a square; past the mosaic it is NaN, or it ends there, as archives cut."""
         ny, nx = mosaic.shape
@@ -212,7 +207,7 @@ class MosaicsService:
         box = low_y, min(y0 + side, ny), low_x, min(x0 + side, nx)
         image, noise = mosaic.box(*box), None if rms is None else rms.box(*box)
         if self.truncates or image.shape == (side, side):
-            return Cutout(image, noise, mosaic.wcs, (low_x, low_y), clean=clean)
+            return Cutout(image, noise, mosaic.wcs, (low_x, low_y))
         corner = y0 - low_y, x0 - low_x
         image = take_window(image, *corner, side)
         noise = None if noise is None else take_window(noise, *corner, side)
