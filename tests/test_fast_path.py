@@ -206,7 +206,7 @@ def test_healpix_numbers(order):
 
 
 def test_parts_are_places(tmp_path):
-    """Sources of one part share their first image and lie together."""
+    """Parts go image by image, from south to north; within one, sources lie together."""
     sky = Sky(tmp_path, 7)
     options = {"catalogue": sky.catalogue, "service": f"mosaics:{sky.folder}"}
     planned = plan("mingolotss", out=tmp_path / "out", **options)
@@ -215,8 +215,16 @@ def test_parts_are_places(tmp_path):
     first = planned.offers.first[order]
     assert (np.diff(first) >= 0).all()
     for image in set(first.tolist()):
-        rows = order[first == image]
-        assert (np.diff(nested_pixel(sky.ra[rows], sky.dec[rows])) >= 0).all()
+        north = -np.inf
+        for part in planned.partitions:
+            rows = part[planned.offers.first[part] == image]
+            assert (np.diff(nested_pixel(sky.ra[rows], sky.dec[rows])) >= 0).all()
+            assert (sky.dec[rows] >= north).all()
+            north = sky.dec[rows].max(initial=north)
+    held = [
+        image for part in planned.partitions for image in {*planned.offers.first[part].tolist()}
+    ]
+    assert len(held) > len(set(held)), "no image is in two parts"
 
 
 def test_offers_read_like_lists():

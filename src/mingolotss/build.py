@@ -113,15 +113,19 @@ class Plan:
     def partitions(self) -> list[Ints]:
         """Return the rows of every part: neighbours on one image together, else in order.
 
-        Neighbours are by HEALPix number, so a worker touches few images and little of each.
+        A part is a band of an image, south to north, as the rows are in its file: two workers on
+        one image read different pages of it. Within a band sources are in HEALPix order, so what
+        one reads is near the processor still for the next.
         """
-        n = self.sources
+        n, order = self.sources, np.arange(self.sources)
         size = min(4096, max(64, -(-n // 8)))
-        order = np.arange(n)
-        if not isinstance(self.service, FolderService):
-            place = nested_pixel(self.catalogue.ra, self.catalogue.dec)
-            order = np.lexsort((place, self.offers.first))
-        return [order[start : start + size] for start in range(0, n, size)]
+        if isinstance(self.service, FolderService):
+            return [order[start : start + size] for start in range(0, n, size)]
+        image, dec = self.offers.first, self.catalogue.dec
+        place = nested_pixel(self.catalogue.ra, dec)
+        order = np.lexsort((dec, image))
+        bands = [order[start : start + size] for start in range(0, n, size)]
+        return [band[np.lexsort((place[band], image[band]))] for band in bands]
 
     @cached_property
     def batches(self) -> Ints:
