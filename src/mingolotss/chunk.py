@@ -56,7 +56,7 @@ class Chunk:
         The sources without a stamp: stage and reason.
     recentred, blank : bool array, shape (n,)
     noise_jy, peak_jy : float64 array, shape (n,), Jy/beam
-    images : list of bytes or None
+    images : object array of bytes or None, shape (n,)
         The stamps, as they are stored.
     pixels_sha256 : object array of str or None, shape (n,)
     """
@@ -81,7 +81,7 @@ class Chunk:
         self.decided_by: Objects = np.full(n, None)
         self.lost: dict[int, tuple[str, str]] = {}
         self.noise_jy, self.peak_jy = np.full((2, n), np.nan)
-        self.images: list[bytes | None] = [None] * n
+        self.images: Objects = np.full(n, None)
         self.pixels_sha256: Objects = np.full(n, None)
 
     def __len__(self) -> int:

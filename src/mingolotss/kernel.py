@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ SIDES = range(16, 513)  # pixels of a stamp: from the widest vector to what fits
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Finished stamps, and what was seen on the way.
+    """A stack of finished stamps, and what was seen on the way.
 
     Attributes
     ----------
@@ -77,8 +78,12 @@ class _Recipe(ctypes.Structure):
 
 
 class _Made(ctypes.Structure):
-    _fields_ = tuple(
-        (name, ctypes.c_void_p) for name in ("room", "peaks", "floors", "pixels", "rows", "blank")
+    _fields_ = (
+        *(
+            (name, ctypes.c_void_p)
+            for name in ("pixels", "rows", "blank", "peaks", "floors", "room")
+        ),
+        ("empty", ctypes.c_int64),
     )
 
 
@@ -113,7 +118,8 @@ def grey_stamps(
     radius: float | None,
     inside: bool,
     lanes: int = 16,
-) -> Made:
+    stack: int = 16,
+) -> Iterator[Made]:
     """Make grey stamps as the steps zero-nan, clip, mask and minmax do.
 
     Parameters
@@ -130,33 +136,45 @@ def grey_stamps(
         Whether minmax looks inside the mask only.
     lanes : int
         How many pixels are worked on at once, at most: 4, 8 or 16.
+    stack : int
+        How many stamps are made at once.
+
+    Yields
+    ------
+    Made
+        Stack after stack; the arrays of one are those of the next.
     """
-    n, side = len(images), images.side
+    n, side, most = len(images), images.side, min(stack, len(images))
     if noises.side == 1:
         noises = _spread(noises, side)
     starts, stops = _mask(side, radius)
-    made = Made(
-        np.empty((n, side, side), np.uint8),
-        np.empty((n, side, side + 1), np.uint8),
-        np.empty(n, np.bool_),
-        np.empty(n, np.float32),
-        np.empty(n, np.float32),
-    )
-    room = np.empty((3, side, side + 32), np.float32)
     recipe = _Recipe(
         side, SPARSE, sigma is not None, not inside, starts.ctypes.data, stops.ctypes.data,
         sigma or 0.0,
     )  # fmt: skip
-    results = (room, made.peaks, made.floors, made.pixels, made.rows, made.blank)
-    into = _Made(*(one.ctypes.data for one in results))
-    _call("mingolotss_stamps", n, images.addresses.ctypes.data, noises.addresses.ctypes.data,
-          ctypes.byref(recipe), ctypes.byref(into), lanes)  # fmt: skip
-    if made.peaks.min() == -np.inf:  # a window without a pixel, or none but -inf
-        for index in np.flatnonzero(made.peaks == -np.inf).tolist():
-            made.peaks[index] = np.fmax.reduce(images[index], axis=None)
-    for values in (made.peaks, made.floors):
-        np.add(values, 0, out=values)  # -0 is 0, whichever came first
-    return made
+    made = Made(
+        np.empty((most, side, side), np.uint8),
+        np.empty((most, side, side + 1), np.uint8),
+        np.empty(most, np.bool_),
+        np.empty(most, np.float32),
+        np.empty(most, np.float32),
+    )
+    room = np.empty((3, side, side + 32), np.float32)
+    into = _Made(*(one.ctypes.data for one in (*_arrays(made), room)))
+    here, there, step = (images.addresses.ctypes.data, noises.addresses.ctypes.data,
+                         images.addresses.strides[0])  # fmt: skip
+    for start in range(0, n, stack):
+        some = min(stack, n - start)
+        _call("mingolotss_stamps", some, here + start * step, there + start * step,
+              ctypes.byref(recipe), ctypes.byref(into), lanes)  # fmt: skip
+        if into.empty:
+            for index in np.flatnonzero(made.peaks[:some] == -np.inf).tolist():
+                made.peaks[index] = np.fmax.reduce(images[start + index], axis=None)
+        yield made if some == most else Made(*(one[:some] for one in _arrays(made)))
+
+
+def _arrays(made: Made) -> tuple[npt.NDArray[Any], ...]:
+    return made.pixels, made.rows, made.blank, made.peaks, made.floors
 
 
 def clean_squares(pixels: FloatImage, *, lanes: int = 16) -> Bools:

@@ -55,12 +55,11 @@ def make_stamps(chunk: Chunk) -> None:
     outlines = _outlines(boxes, offers, places, boxes.each(sides, 0)[offers], recipe)
     chunk.recentred[rows] = outlines.recentred
     for group in _groups(boxes, offers, outlines, recipe):
-        steps = _fused(group, recipe)
-        for start in range(0, len(group.members), STACK):
-            some = slice(start, start + STACK)
-            windows = group.images[some], group.noises[some]
-            made = _by_steps(*windows, recipe) if steps is None else _at_once(*windows, steps)
-            _hand_out(chunk, rows[group.members[some]], made)
+        steps, members = _fused(group, recipe), rows[group.members]
+        for made in _by_steps(group, recipe) if steps is None else _at_once(group, steps):
+            n = len(made.images)
+            _hand_out(chunk, members[:n], made)
+            members = members[n:]
 
 
 def _sides(chunk: Chunk) -> list[int]:
@@ -226,10 +225,8 @@ class _Finished:
 def _hand_out(chunk: Chunk, rows: Ints, made: _Finished) -> None:
     """Give each source its own."""
     chunk.peak_jy[rows], chunk.noise_jy[rows] = made.peaks, made.floors
-    chunk.blank[rows] = made.blank
-    for row, one, image in zip(rows.tolist(), made.pixels, made.images, strict=True):
-        chunk.images[row] = image
-        chunk.pixels_sha256[row] = hashlib.sha256(one.data).hexdigest()
+    chunk.blank[rows], chunk.images[rows] = made.blank, made.images
+    chunk.pixels_sha256[rows] = [hashlib.sha256(one.data).hexdigest() for one in made.pixels]
 
 
 def _fused(group: _Group, recipe: Recipe) -> Fused | None:
@@ -240,23 +237,28 @@ def _fused(group: _Group, recipe: Recipe) -> Fused | None:
     return fused(recipe.step_list) if usual and fit else None
 
 
-def _at_once(images: Windows, noises: Windows, steps: Fused) -> _Finished:
+def _at_once(group: _Group, steps: Fused) -> Iterator[_Finished]:
     """Do what `_by_steps` does in one pass over the pixels, by the compiled loops."""
-    made = grey_stamps(images, noises, sigma=steps.sigma, radius=steps.radius, inside=steps.inside)
-    encoded = [encode_rows(rows) for rows in made.rows]
-    return _Finished(made.pixels, encoded, made.peaks, made.floors, made.blank)
+    for made in grey_stamps(
+        group.images, group.noises,
+        sigma=steps.sigma, radius=steps.radius, inside=steps.inside, stack=STACK,
+    ):  # fmt: skip
+        encoded = [encode_rows(rows) for rows in made.rows]
+        yield _Finished(made.pixels, encoded, made.peaks, made.floors, made.blank)
 
 
-def _by_steps(windows: Windows, noises: Windows, recipe: Recipe) -> _Finished:
-    """Run the recipe's steps, whatever they are, on a stack."""
-    images, noise = _stacked(windows), _stacked(noises)
-    with np.errstate(invalid="ignore"):
-        peaks = np.fmax.reduce(images, axis=(-2, -1)) + 0  # -0 is 0
-    stack = run_steps(Stack(images, noise, recipe.stamp.pixels), recipe.step_list)
-    pixels, blank = finish(stack, recipe.stamp.kind)
-    little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
+def _by_steps(group: _Group, recipe: Recipe) -> Iterator[_Finished]:
+    """Run the recipe's steps, whatever they are, on stack after stack."""
     encode = encode_png if recipe.stamp.kind == "uint8" else _raw
-    return _Finished(little, [encode(one) for one in little], peaks, _floors(noise), blank)
+    for start in range(0, len(group.members), STACK):
+        some = slice(start, start + STACK)
+        images, noise = _stacked(group.images[some]), _stacked(group.noises[some])
+        with np.errstate(invalid="ignore"):
+            peaks = np.fmax.reduce(images, axis=(-2, -1)) + 0  # -0 is 0
+        stack = run_steps(Stack(images, noise, recipe.stamp.pixels), recipe.step_list)
+        pixels, blank = finish(stack, recipe.stamp.kind)
+        little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
+        yield _Finished(little, [encode(one) for one in little], peaks, _floors(noise), blank)
 
 
 def _stacked(images: Sequence[FloatImage]) -> FloatImage:

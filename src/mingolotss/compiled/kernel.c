@@ -45,12 +45,13 @@ struct recipe {
 /* What becomes of n windows. `rows` are the pixels again as PNG wants them, each row after its
  * filter byte. */
 struct made {
-    float *room; /* 3 * side * (side + 32) of them, for one window */
-    float *peaks;
-    float *floors;
     uint8_t *pixels;
     uint8_t *rows;
     uint8_t *blank;
+    float *peaks;
+    float *floors;
+    float *room;   /* 3 * side * (side + 32) of them, for one window */
+    int64_t empty; /* how many have no pixel above minus infinity: their peaks are not known */
 };
 
 /* Keep every so many pixels of a row of noise as whole numbers in the order of the pixels, NaN last.
@@ -125,7 +126,7 @@ static int lanes(int most)
 
 /* Make n stamps; the noise of window i is in noises[i]. */
 void mingolotss_stamps(int64_t n, const struct window *images, const struct window *noises,
-                       const struct recipe *recipe, const struct made *made, int most)
+                       const struct recipe *recipe, struct made *made, int most)
 {
     DISPATCH(stamps, n, images, noises, recipe, made);
 }

@@ -270,7 +270,7 @@ TARGET INLINE int LANED(scale)(const struct LANED(left) *left, const struct reci
 
 TARGET static void LANED(stamps)(int64_t n, const struct window *images,
                                  const struct window *noises, const struct recipe *recipe,
-                                 const struct made *made)
+                                 struct made *made)
 {
     const int64_t side = recipe->side, few = (side + recipe->sparse - 1) / recipe->sparse;
     const int64_t most = side * (side + 32);
@@ -280,10 +280,12 @@ TARGET static void LANED(stamps)(int64_t n, const struct window *images,
         levels[i] = INT32_MAX;
     struct LANED(left) left = {
         .vectors = made->room + most, .at = (uint32_t *)(made->room + 2 * most)};
+    made->empty = 0;
     for (int64_t i = 0; i < n; i++) {
         LANED(clip)(images + i, noises + i, recipe, levels, &left);
-        made->peaks[i] = left.peak;
-        made->floors[i] = LANED(noise_floor)(levels, keys);
+        made->peaks[i] = left.peak + 0.0f; /* -0 is 0, whichever came first */
+        made->empty += left.peak == -INFINITY;
+        made->floors[i] = LANED(noise_floor)(levels, keys) + 0.0f;
         made->blank[i] = (uint8_t)LANED(scale)(&left, recipe, made->room,
                                                made->pixels + i * side * side,
                                                made->rows + i * side * (side + 1));
