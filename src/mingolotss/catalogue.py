@@ -374,7 +374,8 @@ def _text(value: Any) -> str:
 def _texts(values: Any) -> list[str]:
     """Return a column as words, "" where it is masked."""
     masked = np.ma.getmaskarray(values)
-    words = [_text(value) for value in np.asarray(np.ma.getdata(values)).tolist()]
+    listed = np.asarray(np.ma.getdata(values)).tolist()
+    words = [value.strip() if type(value) is str else _text(value) for value in listed]
     return ["" if gone else word for word, gone in zip(words, masked.tolist(), strict=True)]
 
 

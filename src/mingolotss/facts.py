@@ -6,7 +6,6 @@ nothing is claimed that the files do not say.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +86,7 @@ class Facts:
     @property
     def splits(self) -> list[str]:
         """List the splits, train first and test last."""
-        names = set(self.manifest["split"].to_pylist())
+        names = pc.unique(self.manifest["split"]).to_pylist()
         return sorted(names, key=lambda name: ({"train": 0, "test": 2}.get(name, 1), name))
 
     @property
@@ -102,16 +101,25 @@ class Facts:
 
     def table(self) -> list[tuple[str, list[int]]]:
         """Count images by class (rows) and split (columns, as in `splits`)."""
-        labels = self.manifest["label"].to_pylist()
-        found = Counter(zip(labels, self.manifest["split"].to_pylist(), strict=True))
+        labels = self.manifest["label"]
         rows: list[tuple[str, int | None]] = [(n, i) for i, n in enumerate(self.classes)]
-        if None in labels:
+        if labels.null_count:
             rows.append(("no label", None))
-        return [(name, [found[label, split] for split in self.splits]) for name, label in rows]
+        found = []
+        for split in self.splits:
+            some = pc.value_counts(labels.filter(pc.equal(self.manifest["split"], split)))
+            found.append({one["values"]: one["counts"] for one in some.to_pylist()})
+        return [(name, [counts.get(label, 0) for counts in found]) for name, label in rows]
 
 
-def read_facts(folder: Path) -> Facts:
+def read_facts(folder: Path, manifest: pa.Table | None = None) -> Facts:
     """Read a build or an export.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : pyarrow.Table, optional
+        Its rows, in any order, where they are at hand.
 
     Raises
     ------
@@ -121,10 +129,11 @@ def read_facts(folder: Path) -> Facts:
     settings = read_settings(folder)
     if settings is None:
         raise DatasetError(f"describe {folder}: no recipe.toml in it; build or export it first")
-    known = read_schema(folder / "manifest.parquet").names
-    table = read_manifest(folder, [name for name in known if name not in _UNUSED])
-    said = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-    written = table.filter(pc.equal(table["status"], "written"))
+    if manifest is None:
+        known = read_schema(folder / "manifest.parquet").names
+        manifest = read_manifest(folder, [name for name in known if name not in _UNUSED])
+    said = {k.decode(): v.decode() for k, v in (manifest.schema.metadata or {}).items()}
+    written = manifest.filter(pc.equal(manifest["status"], "written"))
     classes = said.get("mingolotss.classes", "\n".join(settings.classes))
     pairs, leaks = _leaks(written, settings)
     return Facts(
@@ -149,5 +158,5 @@ def _leaks(written: pa.Table, settings: Settings) -> tuple[int, int] | tuple[Non
     scale = float(np.nanmedian(written["pixel_scale_arcsec"].to_numpy()))
     reach = settings.recipe.stamp.pixels * (scale if np.isfinite(scale) else 1.5)
     pairs = overlaps(written["ra"].to_numpy(), written["dec"].to_numpy(), reach)
-    split = np.array(written["split"].to_pylist(), dtype=str)
+    split = written["split"].combine_chunks().dictionary_encode().indices.to_numpy()
     return len(pairs), int((split[pairs[:, 0]] != split[pairs[:, 1]]).sum())

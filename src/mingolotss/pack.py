@@ -84,6 +84,14 @@ class Ledgers:
             for index, path in enumerate(self._paths)
         )
 
+    @property
+    def held(self) -> pa.Table | None:
+        """Return the manifest's rows, those of the first part first, if all are held."""
+        if len(self._held) < len(self):
+            return None
+        parts = (self._held[index].select(MANIFEST.names) for index in range(len(self)))
+        return pa.concat_tables([one.replace_schema_metadata() for one in parts])
+
     def read(self, index: int, columns: Sequence[str]) -> pa.Table:
         """Return some columns of one."""
         held = self._held.get(index)
@@ -111,10 +119,12 @@ def pack(out: Path, recipe: Recipe, classes: Sequence[str], ledgers: Ledgers) ->
     _drop_extra_parts(out, len(ledgers))
     # Most of each is done by libraries, side by side; many rows would need twice the memory so.
     with ThreadPoolExecutor(3 if ledgers.total < ROWS else 1) as pool:
+        held = ledgers.held
+        early = None if held is None else pool.submit(read_facts, out, held)
         manifest = pool.submit(_manifest, out, ledgers)
         candidates = pool.submit(_candidates, out, ledgers)
         manifest.result()
-        facts = pool.submit(read_facts, out)
+        facts = early or pool.submit(read_facts, out)
         batches = pool.submit(_batches, out, recipe, classes, len(ledgers))
         _of_manifest(out, recipe)
         for one in (candidates, batches):

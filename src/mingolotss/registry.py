@@ -54,6 +54,12 @@ class Registry:
         """Register `target` (the thing itself, or ``"module:attribute"``) under `name`."""
         self._known[name] = (target, summary)
 
+    def __contains__(self, name: str) -> bool:
+        """Say whether something has that name; others' packages are looked through if need be."""
+        if name not in self._known:
+            self._search()
+        return name in self._known
+
     def names(self) -> tuple[str, ...]:
         """Return every known name, the shipped ones first."""
         self._search()
@@ -72,9 +78,7 @@ class Registry:
         InputError
             Nothing has that name; the message lists the names that exist.
         """
-        if name not in self._known:
-            self._search()
-        if name not in self._known:
+        if name not in self:
             hint, known = nearest(name, self._known), ", ".join(self._known)
             raise InputError(f"no {self.kind} is called {name!r}:{hint} Known: {known}")
         target = self._known[name][0]

@@ -147,9 +147,9 @@ def open_service(
         No service has that name, or it cannot be opened.
     """
     name, colon, argument = address.partition(":")
-    if name not in SERVICES.names() and Path(address).is_dir():
+    if name not in SERVICES and Path(address).is_dir():
         name, argument = "folder", address
-    elif name not in SERVICES.names() and (address.startswith((".", "/")) or not colon):
+    elif name not in SERVICES and (address.startswith((".", "/")) or not colon):
         if "/" in address or address.startswith("."):
             raise InputError(f"open the service {address}: there is no such folder")
     elif argument.startswith("//"):
