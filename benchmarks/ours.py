@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from mingolotss import kernel, mappers
+from mingolotss import mappers
 
 
 def mapper(workers: str) -> AbstractContextManager[Any]:
@@ -27,6 +27,8 @@ def mapper(workers: str) -> AbstractContextManager[Any]:
 
         return cluster("local", workers=int(workers[4:]))
     if workers.startswith("numpy"):
+        from mingolotss import kernel
+
         kernel.LIBRARY = Path("nowhere.so")
         return mappers.threads(int(workers[5:]))
     if workers.startswith("processes"):
