@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,26 @@ def test_every_task_gives_its_result_once(pool):
     """Whatever the order, nothing is lost and nothing comes twice."""
     with getattr(mappers, pool)(2) as mapper:
         assert sorted(mapper(double, range(25))) == list(range(0, 50, 2))
+
+
+def test_workers_start_before_there_is_work():
+    """A command reads its catalogue while they start; nothing is left of them after it."""
+    before = set(active_children())
+    with mappers.processes(2):
+        limit = time.monotonic() + 60
+        while len(set(active_children()) - before) < 2:
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+    assert set(active_children()) == before
+
+
+@pytest.mark.parametrize("error", [InputError, KeyboardInterrupt])
+def test_what_stops_the_caller_stops_workers_that_are_starting(error):
+    """However early it comes, the error is the caller's own and no worker is left."""
+    before = set(active_children())
+    with pytest.raises(error), mappers.processes(2):
+        raise error("early")
+    assert set(active_children()) == before
 
 
 def test_few_tasks_are_taken_ahead():

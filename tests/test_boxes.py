@@ -1,0 +1,201 @@
+"""Columns that stand for objects: cutouts, windows and wanted cutouts read like lists of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mingolotss.boxes import Boxes
+from mingolotss.build import build
+from mingolotss.catalogue import Catalogue
+from mingolotss.errors import ImageError, ServiceUnavailableError
+from mingolotss.manifest import read_manifest
+from mingolotss.model import Candidate, Cutout, Source
+from mingolotss.pixels import take_window
+from mingolotss.services.wanted import Wanted, Wants
+from mingolotss.wcs import SkyWCS, simple_header
+from mingolotss.windows import Windows
+
+WCS = SkyWCS.from_header(simple_header(150.0, 45.0, shape=(300, 300), scale_arcsec=1.5))
+
+
+def cutout(rng, ny, nx, **more):
+    """Return a cutout of random pixels, with an rms map or without."""
+    image = rng.normal(size=(ny, nx)).astype(rng.choice(["<f4", ">f4", "<f8"]))
+    return Cutout(image, np.abs(image) if rng.random() < 0.5 else None, WCS, **more)
+
+
+def same(one, other):
+    """Say whether two cutouts are equal in everything."""
+    values = ("origin", "sha256", "rms_sha256", "clean", "file", "wcs")
+    return (
+        all(getattr(one, name) == getattr(other, name) for name in values)
+        and np.array_equal(one.image, other.image)
+        and (one.rms is None) == (other.rms is None)
+        and (one.rms is None or np.array_equal(one.rms, other.rms))
+    )
+
+
+def test_boxes_read_like_the_list_they_were_made_of():
+    """Cutouts one by one, errors among them, by place, from the end and in slices."""
+    rng = np.random.default_rng(1)
+    listed = [
+        cutout(rng, 9, 7, origin=(3, -4), sha256="a", rms_sha256="b", file="x.fits"),
+        ImageError("no pixels"),
+        cutout(rng, 5, 5, clean=True),
+        ServiceUnavailableError("no answer"),
+    ]
+    boxes = Boxes.of(iter(listed))
+    assert Boxes.of(boxes) is boxes
+    assert len(boxes) == 4
+    for index in (0, 2, -2):
+        assert same(boxes[index], listed[index])
+    assert [boxes[index] for index in (1, 3, -1)] == [listed[index] for index in (1, 3, -1)]
+    assert boxes[1:4][0] is listed[1]
+    assert boxes.which.tolist() == [0, -1, 1, -1]
+    assert boxes.each([10, 20], 99).tolist() == [10, 99, 20, 99]
+    held = sum(
+        c.image.nbytes + (0 if c.rms is None else c.rms.nbytes) for c in (listed[0], listed[2])
+    )
+    assert boxes.nbytes == held
+    with pytest.raises(IndexError):
+        boxes[4]
+
+
+def test_boxes_of_one_image_are_views_of_it():
+    """Each has its own corner, origin and clean flag; no pixel is copied."""
+    rng = np.random.default_rng(2)
+    whole = Cutout(rng.normal(size=(90, 80)), None, WCS, (1000, 2000))
+    boxes = Boxes(3)
+    boxes.cut(
+        np.array([2, 0]), whole, y0=np.array([5, 50]), x0=np.array([6, 60]), ny=10, nx=20,
+        clean=np.array([True, False]),
+    )  # fmt: skip
+    boxes.put(1, ImageError("off"))
+    last, first = boxes[2], boxes[0]
+    assert (last.origin, last.clean) == ((1006, 2005), True)
+    assert (first.origin, first.clean) == ((1060, 2050), False)
+    np.testing.assert_array_equal(last.image, whole.image[5:15, 6:26])
+    assert np.shares_memory(first.image, whole.image)
+    assert last.rms is None
+    assert boxes.nbytes == 2 * 10 * 20 * 8
+
+
+def test_a_cutout_whose_rms_map_is_of_another_size_is_an_error():
+    """A service of somebody else's may give one; it costs its source and is said."""
+    image = np.ones((40, 40), np.float32)
+    for shape in ((1, 1), (40, 39), (41, 41)):
+        (outcome,) = Boxes.of([Cutout(image, np.ones(shape, np.float32), WCS)])
+        assert isinstance(outcome, ImageError)
+        assert str(shape) in str(outcome)
+        assert "(40, 40)" in str(outcome)
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), side=st.sampled_from([1, 4, 15]))
+def test_windows_are_where_their_addresses_say(seed, side):
+    """Whatever the type and byte order, whole and in part."""
+    rng = np.random.default_rng(seed)
+    kinds = ["<f4", ">f4", "<f8", ">f8"]
+    planes = [
+        rng.normal(size=rng.integers(side, 40, 2)).astype(rng.choice(kinds))[:, :] for _ in range(3)
+    ]
+    which = rng.integers(0, 3, 8)
+    y, x = (
+        np.array([rng.integers(0, planes[w].shape[axis] - side + 1) for w in which])
+        for axis in (0, 1)
+    )
+    windows = Windows(planes, which, y=y, x=x, side=side)
+    assert len(windows) == 8
+    for index in range(8):
+        plane, (address, step, turned) = planes[which[index]], windows.addresses[index].tolist()
+        here = windows[index]
+        np.testing.assert_array_equal(here, plane[y[index] :, x[index] :][:side, :side])
+        assert (here.ctypes.data, here.strides[0]) == (address, step)
+        assert turned == (here.dtype.byteorder not in "=|<")
+    some = windows[2:5]
+    assert some.addresses.tolist() == windows.addresses[2:5].tolist()
+    assert [np.array_equal(a, b) for a, b in zip(some, list(windows)[2:5], strict=True)] == [
+        True
+    ] * 3
+
+
+def test_wanted_cutouts_read_like_the_list_they_were_made_of():
+    """Each image is kept once; sources are made when they are asked for."""
+    sources = [Source(i, f"S{i}", 10.0 + i, 20.0) for i in range(3)]
+    images = [("P1", "a.fits", "b.fits"), ("P2", "c.fits", "")]
+    listed = [
+        Wanted(Candidate(*images[k], sources[i].name), sources[i])
+        for i, k in ((0, 0), (0, 1), (1, 1), (2, 0))
+    ]
+    wants = Wants.of(listed)
+    assert Wants.of(wants) is wants
+    assert list(wants) == listed == wants[:]
+    assert wants[2] == listed[2]
+    assert wants[-1] == listed[-1]
+    assert (wants.images, wants.which.tolist()) == (images, [0, 1, 1, 0])
+    assert wants.names == ["S0", "S0", "S1", "S2"]
+    assert wants.ra.tolist() == [10.0, 10.0, 11.0, 12.0]
+    asked = []
+    lazy = Wants(
+        wants.images, wants.which, wants.names, wants.ra, wants.dec,
+        lambda: asked.append(1) or [one.source for one in listed],
+    )  # fmt: skip
+    assert asked == []
+    assert list(lazy) == listed == list(lazy)
+    assert asked == [1]
+
+
+class Plugin:
+    """A service of somebody else's, with bulk methods that know nothing of columns."""
+
+    def __init__(self, cutouts):
+        self.given = cutouts
+
+    def search_all(self, catalogue, size_deg):
+        """Offer each source one image."""
+        return [[Candidate("P1", f"{name}.fits", "", name)] for name in catalogue.names]
+
+    def cutouts(self, wanted, size_deg):
+        """Give cutouts one by one."""
+        for one in wanted:
+            yield self.given[one.source.row]
+
+
+def test_a_service_that_knows_nothing_of_columns_is_served(tmp_path):
+    """Cutouts of every kind, one after another: each source gets the stamp of its own."""
+    rng = np.random.default_rng(3)
+    names = [f"S{i}" for i in range(7)]
+    given = [
+        Cutout(rng.normal(0, 1e-4, (ny, nx)).astype(kind), None, WCS)
+        for ny, nx, kind in (
+            (150, 150, "<f4"), (240, 240, ">f4"), (151, 240, "<f8"), (100, 130, ">f4"),
+        )
+    ]  # fmt: skip
+    given += [
+        Cutout(given[0].image, np.ones((1, 1), "f4"), WCS),
+        ImageError("broken"),
+        Cutout(np.asfortranarray(given[1].image), None, WCS),
+    ]
+    place = WCS.to_sky(np.full(7, 75.0), np.full(7, 75.0))
+    catalogue = Catalogue.from_columns(names, *place)
+    changes = {"stamp": {"kind": "float32"}, "steps": [], "formats": ["parquet"],
+               "recentre": {"enabled": False}}  # fmt: skip
+    from mingolotss.readers.arrays import load
+    from mingolotss.recipe import load_recipe
+
+    recipe = load_recipe("lotss").changed(changes)
+    built = build(recipe, catalogue=catalogue, service=Plugin(given), out=tmp_path)
+    assert (built.written, built.rejected) == (5, 2)
+    reasons = {row["source"]: row["reason"] for row in read_manifest(tmp_path).to_pylist()}
+    assert "one size" in reasons["S4"]
+    assert "broken" in reasons["S5"]
+    kept = [given[i].image for i in (0, 1, 2, 3, 6)]
+    wanted = [
+        take_window(image, image.shape[0] // 2 - 75, image.shape[1] // 2 - 75, 150)
+        for image in kept
+    ]
+    found = load(tmp_path, "all").images
+    np.testing.assert_array_equal(found, np.stack(wanted).astype("f4"))
