@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mingolotss.boxes import Boxes
-from mingolotss.build import build
+from mingolotss.build import build, plan
 from mingolotss.catalogue import Catalogue
+from mingolotss.chunk import Chunk
 from mingolotss.errors import ImageError, ServiceUnavailableError
 from mingolotss.manifest import read_manifest
+from mingolotss.measure import decide, read
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.pixels import take_window
 from mingolotss.services.wanted import Wanted, Wants
+from mingolotss.stamps import make_stamps
 from mingolotss.wcs import SkyWCS, simple_header
 from mingolotss.windows import Windows
+from skies import random_sky
 
 WCS = SkyWCS.from_header(simple_header(150.0, 45.0, shape=(300, 300), scale_arcsec=1.5))
 
@@ -146,6 +153,26 @@ def test_wanted_cutouts_read_like_the_list_they_were_made_of():
     assert asked == []
     assert list(lazy) == listed == list(lazy)
     assert asked == [1]
+
+
+def test_a_chunk_goes_with_its_last_name(tmp_path):
+    """It holds images, and nothing in it holds it: no memory waits for the collector."""
+    sky = random_sky(tmp_path / "sky", 12, 1)
+    planned = plan("mingolotss", catalogue=sky.catalogue, service=f"folder:{sky.folder}",
+                   out=tmp_path / "out")  # fmt: skip
+    gc.disable()
+    try:
+        chunk = Chunk(planned.task(0), 0, 8)
+        for stage in (read, decide, make_stamps):
+            stage(chunk)
+        list(chunk.wants)
+        plane, seen = weakref.ref(chunk.boxes.planes[0].image), weakref.ref(chunk)
+        assert plane() is not None
+        del chunk
+        assert seen() is None
+        assert plane() is None
+    finally:
+        gc.enable()
 
 
 class Plugin:

@@ -98,18 +98,18 @@ class Chunk:
     @cached_property
     def wants(self) -> Wants:
         """Return the cutouts of all candidates, to be asked for."""
-        catalogue, numbers = self.task.catalogue, self.task.rows[self.some].tolist()
-        of = self.of.tolist()
+        catalogue, some, of = self.task.catalogue, self.some, self.of.tolist()
+        numbers = self.task.rows[some].tolist()
 
-        def sources() -> list[Source]:
-            each = catalogue.sources(self.some, numbers)
+        def sources() -> list[Source]:  # knows nothing of the chunk, which goes when it is done
+            each = catalogue.sources(some, numbers)
             return [each[row] for row in of]
 
         return Wants(
             self.task.offers.images,
             self.image,
             [self.names[row] for row in of],
-            catalogue.ra[self.some][self.of],
-            catalogue.dec[self.some][self.of],
+            catalogue.ra[some][self.of],
+            catalogue.dec[some][self.of],
             sources,
         )
