@@ -35,8 +35,8 @@ ROWS = (
     """simulate.model simulate.layout simulate.crowd simulate.edges simulate.population
     simulate.spines simulate.texture simulate.place simulate.shapes simulate.classes simulate.draw
     simulate.noise simulate.mosaic simulate.tables simulate.write simulate
-    sources workers mappers task chunk measure stamps ledger partition facts croissant card pack
-    build cluster status exported verify compare export
+    sources workers mappers task chunk measure gather stamps ledger partition facts croissant card
+    pack build cluster status exported verify compare export
     report report.montage report.stamps report.contents report.panels report.cutouts
     report.words report.figures report.page demo""",
     # 7 doors

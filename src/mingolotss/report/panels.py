@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.gather import noise_of, stamp_box
 from mingolotss.model import Cutout, FloatImage, Source
 from mingolotss.recipe import Recipe
 from mingolotss.selection import Place, places
 from mingolotss.sky import unit_vectors
-from mingolotss.stamps import noise_of, stamp_box
 
 __all__ = [
     "STRETCHES",

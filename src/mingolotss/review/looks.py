@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from mingolotss.errors import ImageError, ServiceError
+from mingolotss.gather import noise_of
 from mingolotss.model import Candidate, Cutout
 from mingolotss.report import panels
 from mingolotss.report.contents import Offer
 from mingolotss.report.stamps import coloured
 from mingolotss.review.state import View
 from mingolotss.selection import places
-from mingolotss.stamps import noise_of, preview
+from mingolotss.stamps import preview
 from mingolotss.writers.png import encode_png
 
 __all__ = ["Look", "Looks"]
