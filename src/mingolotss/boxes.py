@@ -101,7 +101,17 @@ class Boxes(Sequence[Outcome]):
         nx: int | Ints,
         clean: npt.NDArray[np.bool_] | bool = False,
     ) -> None:
-        """Note many cutouts of one image, all of them inside it."""
+        """Note many cutouts of one image.
+
+        Raises
+        ------
+        ValueError
+            One leaves the image, or the rms map is of another size.
+        """
+        (high, wide), rms = plane.image.shape, plane.rms
+        inside = (y0 >= 0) & (x0 >= 0) & (y0 + ny <= high) & (x0 + nx <= wide)
+        if not np.all(inside) or (rms is not None and rms.shape != plane.image.shape):
+            raise ValueError("a cutout leaves its image, or the rms map is of another size")
         for column, values in enumerate((len(self.planes), y0, x0, ny, nx)):
             self._at[indices, column] = values
         self.clean[indices] = clean

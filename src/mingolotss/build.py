@@ -113,9 +113,9 @@ class Plan:
     def partitions(self) -> list[Ints]:
         """Return the rows of every part: neighbours on one image together, else in order.
 
-        A part is a band of an image, south to north, as the rows are in its file: two workers on
-        one image read different pages of it. Within a band sources are in HEALPix order, so what
-        one reads is near the processor still for the next.
+        Parts go image by image and, within one, from south to north, mostly as the rows are in its
+        file: two workers on one image read different pages of it. Within a part the sources of an
+        image are in HEALPix order, so what one reads is near the processor still for the next.
         """
         n, order = self.sources, np.arange(self.sources)
         size = min(4096, max(64, -(-n // 8)))

@@ -9,16 +9,13 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from mingolotss.boxes import Boxes
-from mingolotss.model import Ints, Source
+from mingolotss.model import Ints, Objects, Source
 from mingolotss.services.wanted import Wants
 from mingolotss.task import Task
 
 __all__ = ["Chunk"]
-
-Objects = npt.NDArray[np.object_]
 
 
 class Chunk:

@@ -51,7 +51,8 @@ def stamp_box(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[int, int, i
     Raises
     ------
     ImageError
-        The recipe's pixels are no whole number of the image's.
+        The recipe's pixels are no whole number of the image's, the rms map is of another size, or
+        the source's place is not on the image's projection.
     """
     _, found = _alone(cutout, place, recipe)
     return int(found.y0[0]), int(found.x0[0]), int(found.side[0]), bool(found.recentred[0])
@@ -68,6 +69,8 @@ def _alone(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[Boxes, Outline
     boxes = Boxes.of([cutout])
     if boxes.errors:
         raise boxes.errors[0]
+    if not np.isfinite(place).all():
+        raise ImageError("the source's place is not on the image's projection")
     side = np.array([stamp_side(cutout, recipe)])
     places = np.array(place).reshape(3, 1)
     return boxes, place_stamps(boxes, np.array([0]), places, side, recipe)

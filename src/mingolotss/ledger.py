@@ -17,7 +17,7 @@ from mingolotss.chunk import Chunk
 from mingolotss.files import safe_name
 from mingolotss.labels import UNLABELLED
 from mingolotss.manifest import CANDIDATES, MANIFEST
-from mingolotss.model import Bools
+from mingolotss.model import Bools, Objects
 from mingolotss.task import Task
 from mingolotss.writers.batches import batch_name
 
@@ -26,7 +26,6 @@ __all__ = ["LEDGER", "Ledger"]
 LEDGER = pa.schema([*MANIFEST, ("offers", pa.list_(pa.struct(list(CANDIDATES))))])
 
 _Columns = dict[str, npt.NDArray[Any]]
-_Objects = npt.NDArray[np.object_]
 _KEPT = (None, None)
 _RECORD = (
     "field", "map_file", "image_file", "case", "separation_arcsec", "percent_nan", "recentred",
@@ -54,7 +53,7 @@ class Ledger:
         self.again = False
         self._task = task
         rows = [(*image, image[1].rpartition("/")[2]) for image in task.offers.images]
-        self._images = np.array([*rows, (None,) * 4], object)  # -1 is none of them
+        self._known = np.array([*rows, (None,) * 4], object)  # -1 is none of them
         self._sources: list[_Columns] = []
         self._offers: list[_Columns] = []
 
@@ -62,8 +61,8 @@ class Ledger:
         """Note the next sources of the task, written or rejected."""
         self.again |= chunk.again
         self.images += [image for image in chunk.images if image is not None]
-        self._sources.append(_sources(chunk, self._images))
-        self._offers.append(_offers(chunk, self._images))
+        self._sources.append(_sources(chunk, self._known))
+        self._offers.append(_offers(chunk, self._known))
 
     def table(self) -> pa.Table:
         """Return all of it, columns of `LEDGER`, a row for each source of the task."""
@@ -79,7 +78,7 @@ class Ledger:
         return pa.Table.from_arrays(arrays, schema=LEDGER)
 
 
-def _sources(chunk: Chunk, images: _Objects) -> _Columns:
+def _sources(chunk: Chunk, known: Objects) -> _Columns:
     """Return what was found of each source; of one that was lost only that and why."""
     stamp, boxes, chosen = chunk.task.recipe.stamp, chunk.boxes, chunk.chosen
     lost = chosen < 0
@@ -89,7 +88,7 @@ def _sources(chunk: Chunk, images: _Objects) -> _Columns:
     def of_chosen(values: npt.NDArray[Any], missing: Any) -> npt.NDArray[Any]:
         return np.append(values, np.array([missing], values.dtype))[chosen]
 
-    fields, _, _, map_files = images[of_chosen(chunk.image, -1)].T
+    fields, _, _, map_files = known[of_chosen(chunk.image, -1)].T
     files = of_chosen(boxes.each((plane.file for plane in boxes.planes), "", object), "")
     map_files = np.where(files == "", map_files, files)
     scale = boxes.each((plane.wcs.pixel_scale_arcsec for plane in boxes.planes), np.nan)
@@ -118,7 +117,7 @@ def _sources(chunk: Chunk, images: _Objects) -> _Columns:
     }
 
 
-def _names(chunk: Chunk, fields: _Objects, map_files: _Objects) -> Iterator[str | None]:
+def _names(chunk: Chunk, fields: Objects, map_files: Objects) -> Iterator[str | None]:
     """Give the name of each stamp's file, None of a source that was lost."""
     form = chunk.task.recipe.stamp.name.format
     for name, field, map_file in zip(chunk.names, fields, map_files, strict=True):
@@ -136,10 +135,10 @@ def _written_field(source: str, field: str, map_file: str) -> str:
     return spelled if map_file.startswith(f"{source}_{spelled}") else field
 
 
-def _offers(chunk: Chunk, images: _Objects) -> _Columns:
+def _offers(chunk: Chunk, known: Objects) -> _Columns:
     """Return the rows of the candidates table."""
     boxes, of = chunk.boxes, chunk.of
-    fields, addresses, rms, _ = images[chunk.image].T
+    fields, addresses, rms, _ = known[chunk.image].T
     return {
         "unread": boxes.which < 0,
         "row": chunk.task.rows[chunk.some][of],
@@ -210,5 +209,5 @@ def _joined(parts: Sequence[_Columns]) -> _Columns:
     return {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
 
 
-def _objects(values: Iterable[Any]) -> _Objects:
+def _objects(values: Iterable[Any]) -> Objects:
     return np.array(list(values), object)

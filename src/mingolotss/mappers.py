@@ -72,11 +72,10 @@ def processes(n: int | None = None) -> Iterator[Any]:
     n, context = n or cores(), _context()
     reader, writer = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(n, context, initializer=begin, initargs=(reader,))
-    starter = threading.Thread(target=_start, args=(pool, n))
     with reader, writer, pool:
-        starter.start()
         try:
-            yield _windowed(_Patient(pool), 2 * n)
+            with _started_early(pool, n):
+                yield _windowed(_Patient(pool), 2 * n)
         except BrokenProcessPool as error:
             raise InputError(
                 "build in worker processes: one of them died, which is mostly for want of memory; "
@@ -85,19 +84,30 @@ def processes(n: int | None = None) -> Iterator[Any]:
         except BaseException:
             writer.close()
             raise
-        finally:
-            starter.join()  # nobody is left that is started by halves
 
 
-def _start(pool: Executor, n: int) -> None:
-    """Have the workers started by giving each something to do, while the caller is at other work.
+@contextmanager
+def _started_early(pool: Executor, n: int) -> Iterator[None]:
+    """Have the workers started while the caller is at other work, by giving each something to do.
 
-    Each takes 70 ms, and the first waits until the server has imported all; what goes wrong here
-    goes wrong again for the caller, who asks next.
+    Each takes 70 ms, and the first waits until the server has imported all. What goes wrong here
+    goes wrong again for the caller, who asks next. At the end nobody is left started by halves.
     """
-    with suppress(RuntimeError, OSError):
-        for _ in range(n):
-            pool.submit(os.getpid)
+    enough = threading.Event()
+
+    def start() -> None:
+        with suppress(RuntimeError, OSError, EOFError):
+            for _ in range(n):
+                if not enough.is_set():
+                    pool.submit(os.getpid)
+
+    starter = threading.Thread(target=start)
+    starter.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        starter.join()
 
 
 class _Patient:

@@ -21,8 +21,10 @@ def read(chunk: Chunk) -> None:
     boxes = chunk.boxes = Boxes.of(answers)
     if len(boxes) != len(wants):
         raise RuntimeError(f"{len(wants)} cutouts were wanted and {len(boxes)} came")
+    if sorted(boxes.errors) != np.flatnonzero(boxes.which < 0).tolist():
+        raise RuntimeError("a wanted cutout is neither there nor said to be lacking, or both")
     for index, error in boxes.errors.items():
-        chunk.verdict[index] = str(error)
+        chunk.verdict[index] = str(error) or type(error).__name__
         chunk.unfetched[index] = isinstance(error, ServiceError)
         chunk.again |= isinstance(error, ServiceError) and error.retry
     _measure(chunk)

@@ -24,6 +24,7 @@ __all__ = [
     "FloatImage",
     "Floats",
     "Ints",
+    "Objects",
     "Record",
     "Rejection",
     "Sky",
@@ -35,6 +36,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 FloatImage = npt.NDArray[np.floating[Any]]
+Objects = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,13 +72,9 @@ class Windows(Sequence[FloatImage]):
     @overload
     def __getitem__(self, index: int) -> FloatImage: ...
     @overload
-    def __getitem__(self, index: slice) -> Windows: ...
+    def __getitem__(self, index: slice) -> list[FloatImage]: ...
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            some = object.__new__(Windows)
-            some.planes, some.side = self.planes, self.side
-            for name in ("which", "y", "x", "addresses"):
-                setattr(some, name, getattr(self, name)[index])
-            return some
+            return [self[one] for one in range(*index.indices(len(self)))]
         which, y, x = int(self.which[index]), int(self.y[index]), int(self.x[index])
         return self.planes[which][y : y + self.side, x : x + self.side]

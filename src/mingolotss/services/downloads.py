@@ -138,7 +138,7 @@ class DownloadService:
     def cutouts(self, wanted: Sequence[Wanted], size_deg: float) -> Iterator[Outcome]:
         """Give the pixels of many candidates in order, fetching what is not here."""
 
-        def one(item: Wanted) -> Cutout | ImageError | ServiceError:
+        def one(item: Wanted) -> Outcome:
             try:
                 return self._cutout(item, size_deg)
             except (ImageError, ServiceError) as error:

@@ -77,6 +77,9 @@ class Wants(Sequence[Wanted]):
             lambda: sources,
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).of, (list(self),)
+
     @cached_property
     def sources(self) -> Sequence[Source]:
         """Return the source of each."""
