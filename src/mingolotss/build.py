@@ -272,7 +272,7 @@ def run(planned: Plan, mapper: Mapper = map, progress: Progress | None = None) -
         done = planned.sources - sum(len(planned.partitions[index]) for index in left)
         planned = fetch(planned, say, parts=left)
         say(done, planned.sources, "stamps")
-        ledgers = Ledgers(planned.out, len(parts))
+        ledgers = Ledgers(planned.out, len(parts), planned.sources)
         for summary in mapper(process, (planned.task(index) for index in left)):
             done += summary.written + summary.rejected
             say(done, planned.sources, "stamps")

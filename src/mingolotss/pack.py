@@ -59,11 +59,12 @@ class Ledgers:
     Parameters
     ----------
     out : Path
-    parts : int
-        How many parts there are.
+    parts, sources : int
+        How many there are.
     """
 
-    def __init__(self, out: Path, parts: int) -> None:
+    def __init__(self, out: Path, parts: int, sources: int) -> None:
+        self._few = sources <= GROUP
         self._paths = [out / "ledger" / part_name(index) for index in range(parts)]
         self._held: dict[int, pa.Table] = {}
 
@@ -71,8 +72,8 @@ class Ledgers:
         return len(self._paths)
 
     def hold(self, index: int) -> None:
-        """Read the ledger of a part that is whole, if there is room for it."""
-        if sum(len(table) for table in self._held.values()) < GROUP:
+        """Read the ledger of a part that is whole, if there is room for all."""
+        if self._few:
             self._held[index] = read_table(self._paths[index])
 
     @cached_property
@@ -181,9 +182,11 @@ def _merge(
             some = []
             for index in range(len(ledgers)):
                 table = ledgers.read(index, columns)
-                row = table["row"]
-                here = pc.and_(pc.greater_equal(row, start), pc.less(row, start + ROWS))
-                some.append(table.filter(here))
+                if total > ROWS:
+                    row = table["row"]
+                    here = pc.and_(pc.greater_equal(row, start), pc.less(row, start + ROWS))
+                    table = table.filter(here)
+                some.append(table)
             merged = pa.concat_tables(some)
             order = pc.sort_indices(merged["row"])
             for first in range(0, len(merged), GROUP):
