@@ -9,6 +9,7 @@ are not, as with the peers.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -42,6 +43,7 @@ def main(catalogue: str, service: str, recipe: str, workers: str, out: str) -> N
     A new one each time: to make files where many were just removed takes ext4 five times as long.
     """
     out = tempfile.mkdtemp(prefix="out-", dir=Path(out).parent)
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as the command does
     with mapper(workers) as spread:
         from mingolotss.build import plan, run  # while the workers start, as the command does it
         from mingolotss.recipe import load_recipe

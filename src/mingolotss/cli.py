@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 finished, but more sources were rejected than `--max-rejec
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -92,6 +93,8 @@ def _options(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every error a user can cause is one line and an exit code."""
+    # Arrow's own allocator gives memory back while packing takes more: half as long again.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         app(args=arguments, standalone_mode=True)
     except SystemExit as end:
