@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -51,6 +51,7 @@ __all__ = ["Build", "Mapper", "Plan", "Progress", "build", "fetch", "plan", "run
 
 Mapper = Callable[[Callable[[Task], Summary], Iterable[Task]], Iterable[Summary]]
 Progress = Callable[[int, int, str], None]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -137,18 +138,17 @@ class Plan:
         """Return one partition as a worker needs it."""
         rows = self.partitions[index]
         catalogue = self.catalogue.take(rows)
-        decided = (name for name in catalogue.names if name in self.decisions)
         return Task(
             index=index,
             catalogue=catalogue,
             rows=rows,
             offers=self.offers.take(rows),
             batches=self.batches[rows],
-            decisions={name: self.decisions[name] for name in decided},
+            decisions=_of(self.decisions, catalogue.names),
             recipe=self.recipe,
             service=self.service,
             out=self.out,
-            unanswered={n: self.unanswered[n] for n in catalogue.names if n in self.unanswered},
+            unanswered=_of(self.unanswered, catalogue.names),
         )
 
     def table(self) -> pa.Table:
@@ -335,6 +335,11 @@ def _sorted_out(
     pairs = zip(names, answers, strict=True)
     unanswered = {name: str(one) for name, one in pairs if isinstance(one, ServiceError)}
     return Offers.of(found, names), unanswered
+
+
+def _of(known: Mapping[str, _T], names: Sequence[str]) -> dict[str, _T]:
+    """Return what is known of some sources; mostly it is nothing of any."""
+    return {name: known[name] for name in names if name in known} if known else {}
 
 
 def _need_service(recipe: Recipe) -> str:

@@ -130,6 +130,10 @@ class Catalogue:
         """Return the row of every name."""
         return {name: row for row, name in enumerate(self.names)}
 
+    @cached_property
+    def _hinted(self) -> bool:
+        return any(self.field_hints)
+
     def source(self, row: int) -> Source:
         """Return one row."""
         return self.sources(slice(row, row + 1))[0]
@@ -166,14 +170,18 @@ class Catalogue:
         """Return some rows, in the order asked for."""
         listed = rows.tolist()
         return Catalogue(
-            names=[self.names[row] for row in listed],
+            names=list(map(self.names.__getitem__, listed)),
             ra=self.ra[rows],
             dec=self.dec[rows],
             labels=self.labels[rows],
             classes=self.classes,
             size_arcsec=self.size_arcsec[rows],
             flux_mjy=self.flux_mjy[rows],
-            field_hints=[self.field_hints[row] for row in listed],
+            field_hints=(
+                list(map(self.field_hints.__getitem__, listed))
+                if self._hinted
+                else [""] * len(rows)
+            ),
             path=self.path,
             sha256=self.sha256,
         )

@@ -122,5 +122,5 @@ class Offers(Sequence[list[Candidate]]):
         places = np.arange(starts[-1]) + np.repeat(self.starts[rows] - starts[:-1], counts)
         used, which = np.unique(self.which[places], return_inverse=True)
         images = [self.images[one] for one in used.tolist()]
-        names = [self.names[row] for row in rows.tolist()]
+        names = list(map(self.names.__getitem__, rows.tolist()))
         return Offers(images, starts, which.astype(np.int32), names)
