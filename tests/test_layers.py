@@ -13,7 +13,7 @@ ROWS = (
     # 0 words
     """errors registry model""",
     # 1 maths
-    """sky healpix wcs pixels boxes windows kernel cleanmap noise overlap""",
+    """sky healpix wcs pixels columns boxes windows kernel cleanmap noise overlap""",
     # 2 outside world
     """files labels libraries pngs fitsfile catalogue
     transport.patience transport.hosts transport.judges transport.redirects transport.client

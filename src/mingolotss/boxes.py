@@ -14,12 +14,13 @@ stands for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, overload
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.columns import Columns
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.model import Cutout, Ints
 
@@ -28,7 +29,7 @@ __all__ = ["Boxes", "Outcome"]
 Outcome = Cutout | ImageError | ServiceError
 
 
-class Boxes(Sequence[Outcome]):
+class Boxes(Columns[Outcome]):
     """What became of some wanted cutouts: pixels, or why there are none.
 
     Parameters
@@ -134,14 +135,8 @@ class Boxes(Sequence[Outcome]):
     def __len__(self) -> int:
         return len(self.clean)
 
-    @overload
-    def __getitem__(self, index: int) -> Outcome: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Outcome]: ...
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[one] for one in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
+    def item(self, index: int) -> Outcome:
+        """Return one cutout, or why there is none."""
         error = self.errors.get(index)
         return self.cutout(index) if error is None else error
 

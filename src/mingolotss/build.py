@@ -118,14 +118,14 @@ class Plan:
         file: two workers on one image read different pages of it. Within a part the sources of an
         image are in HEALPix order, so what one reads is near the processor still for the next.
         """
-        n, order = self.sources, np.arange(self.sources)
+        n, image, dec = self.sources, self.offers.first, self.catalogue.dec
         size = min(4096, max(64, -(-n // 8)))
-        if isinstance(self.service, FolderService):
-            return [order[start : start + size] for start in range(0, n, size)]
-        image, dec = self.offers.first, self.catalogue.dec
-        place = nested_pixel(self.catalogue.ra, dec)
-        order = np.lexsort((dec, image))
+        whole = isinstance(self.service, FolderService)  # a file for each source: any order does
+        order = np.arange(n) if whole else np.lexsort((dec, image))
         bands = [order[start : start + size] for start in range(0, n, size)]
+        if whole:
+            return bands
+        place = nested_pixel(self.catalogue.ra, dec)
         return [band[np.lexsort((place[band], image[band]))] for band in bands]
 
     @cached_property

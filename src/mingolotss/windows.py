@@ -12,10 +12,10 @@ The steps of a recipe want arrays, the compiled loops want to know where pixels 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
 
 import numpy as np
 
+from mingolotss.columns import Columns
 from mingolotss.model import FloatImage, Ints
 
 __all__ = ["Windows", "addresses"]
@@ -34,7 +34,7 @@ def addresses(images: Sequence[FloatImage]) -> Ints:
     return np.array(told, np.int64).reshape(-1, 3)
 
 
-class Windows(Sequence[FloatImage]):
+class Windows(Columns[FloatImage]):
     """Windows of one size.
 
     Attributes
@@ -69,12 +69,7 @@ class Windows(Sequence[FloatImage]):
     def __len__(self) -> int:
         return len(self.which)
 
-    @overload
-    def __getitem__(self, index: int) -> FloatImage: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[FloatImage]: ...
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[one] for one in range(*index.indices(len(self)))]
+    def item(self, index: int) -> FloatImage:
+        """Return one window, a view."""
         which, y, x = int(self.which[index]), int(self.y[index]), int(self.x[index])
         return self.planes[which][y : y + self.side, x : x + self.side]

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.columns import Columns
 from mingolotss.model import Candidate, Floats, Source
 from mingolotss.offers import Image
 
@@ -28,7 +29,7 @@ class Wanted(NamedTuple):
     source: Source
 
 
-class Wants(Sequence[Wanted]):
+class Wants(Columns[Wanted]):
     """Wanted cutouts as columns; it reads like the list of `Wanted` that it stands for.
 
     Parameters
@@ -92,13 +93,8 @@ class Wants(Sequence[Wanted]):
         for which, source in zip(self.which.tolist(), self.sources, strict=True):
             yield self._wanted(which, source)
 
-    @overload
-    def __getitem__(self, index: int) -> Wanted: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Wanted]: ...
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return list(self)[index]
+    def item(self, index: int) -> Wanted:
+        """Return one of them."""
         return self._wanted(int(self.which[index]), self.sources[index])
 
     def _wanted(self, which: int, source: Source) -> Wanted:
