@@ -168,7 +168,9 @@ def test_ctrl_c_is_one_line(tmp_path, delay):
         _, said = build.communicate(timeout=60)
     assert "forkserver" not in said
     if build.returncode == 130:
-        assert said.splitlines()[-1] == "mingolotss: stopped; the same command goes on where it was"
+        assert said.splitlines()[-1] == (
+            "mingolotss: interrupted; run the same command again to resume"
+        )
         assert "Traceback" not in said
     else:  # before the program began, or after it ended
         assert build.returncode in {0, 1, -signal.SIGINT}

@@ -1,7 +1,7 @@
 """The command line: parse, call the library, print.
 
 Exit codes: 0 done; 1 finished, but more sources were rejected than `--max-rejected` allows, or
-`verify` found something wrong; 2 something given is wrong; 3 the far end failed.
+`verify` found a problem; 2 an argument or an input file is wrong; 3 a remote service failed.
 """
 
 from __future__ import annotations
@@ -30,37 +30,74 @@ app = typer.Typer(
 )
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
-_RECIPE = typer.Argument(help="a shipped recipe (see `mingolotss recipes`) or a TOML file")
-_OUT = typer.Option("--out", "-o", help="folder of the build; made if it is not there")
+_RECIPE = typer.Argument(
+    metavar="RECIPE", help="Name of a shipped recipe (see `mingolotss recipes`) or a TOML file."
+)
+_OUT = typer.Option(
+    "--out", "-o", metavar="DIR", help="Folder of the build. It is created if it does not exist."
+)
 _CATALOGUE = typer.Option(
     "--catalogue",
     "-c",
-    help="FITS, VOTable, ECSV, CSV or Parquet, or the address of one; instead of the recipe's",
+    metavar="FILE",
+    help="Catalogue in FITS, VOTable, ECSV, CSV or Parquet, or the URL of one. "
+    "Replaces the catalogue of the recipe.",
 )
 _SERVICE = typer.Option(
-    "--service", "-s", help="where images come from (see `mingolotss services`)"
+    "--service",
+    "-s",
+    metavar="SERVICE",
+    help="Where the images come from (see `mingolotss services`).",
 )
-_LIMIT = typer.Option("--limit", min=1, help="only the first N rows of the catalogue")
-_SET = typer.Option("--set", help="change one setting of the recipe: KEY=VALUE, e.g. noise.sigma=4")
-_FRESH = typer.Option("--fresh/--resume", help="start over, or go on where the last run stopped")
-_WORKERS = typer.Option("--workers", "-j", min=1, help="how many at once  [default: every core]")
-_PROCESSES = typer.Option("--processes/--threads", help="what the workers are")
+_LIMIT = typer.Option(
+    "--limit", min=1, metavar="N", help="Use only the first N rows of the catalogue."
+)
+_SET = typer.Option(
+    "--set",
+    metavar="KEY=VALUE",
+    help="Change one setting of the recipe, for example noise.sigma=4. Can be repeated.",
+)
+_FRESH = typer.Option(
+    "--fresh/--resume", help="Start again from the beginning, or resume the previous run."
+)
+_WORKERS = typer.Option(
+    "--workers",
+    "-j",
+    min=1,
+    metavar="N",
+    help="Number of workers that run at the same time.  [default: one per core]",
+)
+_PROCESSES = typer.Option("--processes/--threads", help="Run the workers as processes or threads.")
 _DASK = typer.Option(
-    "--dask", help="a cluster: the address of a Dask scheduler, or `local` for one made on the spot"
+    "--dask",
+    metavar="ADDRESS",
+    help="Run on a Dask cluster: the address of a scheduler, or `local` to start one here.",
 )
-_FORMATS = typer.Option("--formats", help="what to write: png,csv,batches,parquet")
-_DECISIONS = typer.Option("--decisions", help="a decisions.csv instead of the one in the build")
+_FORMATS = typer.Option(
+    "--formats", metavar="LIST", help="Formats to write, for example png,csv,batches,parquet."
+)
+_DECISIONS = typer.Option(
+    "--decisions", metavar="FILE", help="Use this file instead of decisions.csv in the build."
+)
 _MAX_REJECTED = typer.Option(
-    "--max-rejected", min=0, help="how many sources may be rejected before the exit code is 1"
+    "--max-rejected",
+    min=0,
+    metavar="N",
+    help="Exit with code 1 if more than N sources are rejected.",
 )
+_BUILD = typer.Argument(metavar="DIR", help="Folder of a build.")
 _EXPORTS = "batches, parquet, webdataset, hdf5, zarr, png"
 _SPLIT = typer.Option(
     "--split",
-    help="published, stratified:train=0.7,val=0.1,test=0.2,seed=1 or k-fold:folds=5,seed=1; "
-    "sources that share pixels stay together  [default: as the build is split]",
+    metavar="SPLIT",
+    help="One of: published; stratified:train=0.7,val=0.1,test=0.2,seed=1; k-fold:folds=5,seed=1. "
+    "The last two keep sources that share pixels together.  [default: the split of the build]",
 )
 _MERGE = typer.Option(
-    "--merge", help="a class made of others, by name or label: FRI=0,1,2; repeat for each class"
+    "--merge",
+    metavar="NAME=LIST",
+    help="Make one class of several, given by name or label, for example FRI=0,1,2. "
+    "Repeat the option for each new class. Classes in no group are left out.",
 )
 
 
@@ -81,7 +118,7 @@ def _options(
             "--version",
             callback=_version,
             is_eager=True,
-            help="say which version this is, and whether its loops are compiled",
+            help="Show the version, and whether the compiled kernel is available.",
         ),
     ] = False,
 ) -> None:
@@ -93,18 +130,18 @@ def _options(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every error a user can cause is one line and an exit code."""
-    # Arrow's own allocator gives memory back while packing takes more: half as long again.
+    # Packing takes 1.5 times as long with Arrow's own allocator, which returns memory too early.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         app(args=arguments, standalone_mode=True)
     except SystemExit as end:
         if end.code != _INTERRUPTED:
             raise
-        _fail("stopped; the same command goes on where it was", _INTERRUPTED)
+        _fail("interrupted; run the same command again to resume", _INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except Exception as error:  # looked at, not swallowed: a bug is raised again below
+    except Exception as error:  # a bug is raised again below
         from mingolotss.errors import MingoError, ServiceError
 
         if not isinstance(error, MingoError):
@@ -120,11 +157,16 @@ def _fail(message: str, code: int) -> None:
 @app.command()
 def demo(
     out: Annotated[Path, _OUT] = Path("demo"),
-    sources: Annotated[int, typer.Option(min=10, help="galaxies in the catalogue")] = 600,
-    seed: Annotated[int, typer.Option(help="another seed is another sky")] = 1,
+    sources: Annotated[
+        int, typer.Option(min=10, metavar="N", help="Number of galaxies in the catalogue.")
+    ] = 600,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random numbers.")] = 1,
     workers: Annotated[int | None, _WORKERS] = None,
 ) -> None:
-    """Simulate a sky of radio galaxies and build the dataset from it: no network needed."""
+    """Simulate a sky and build a dataset from it.
+
+    No network is needed. The result is a complete build with its report.
+    """
     from mingolotss.demo import demo as run_demo
     from mingolotss.mappers import threads
     from mingolotss.report.page import write_report
@@ -155,7 +197,10 @@ def build(
     dask: Annotated[str | None, _DASK] = None,
     max_rejected: Annotated[int, _MAX_REJECTED] = 0,
 ) -> None:
-    """Build a dataset: the whole job, resumed where an earlier run stopped."""
+    """Build a dataset, or resume an interrupted build.
+
+    Searches for images, downloads what is missing, makes the stamps and writes every format.
+    """
     from mingolotss import mappers
 
     pool = (mappers.local if processes else mappers.threads)(workers)
@@ -177,7 +222,7 @@ def build(
     if built.rejected > max_rejected:
         print(
             f"{built.rejected} rejected is more than --max-rejected {max_rejected} allows; "
-            f"see why: mingolotss status {out}"
+            f"for the reasons run: mingolotss status {out}"
         )
         raise typer.Exit(1)
 
@@ -194,7 +239,10 @@ def plan(
     decisions: Annotated[Path | None, _DECISIONS] = None,
     fresh: Annotated[bool, _FRESH] = False,
 ) -> None:
-    """List every image on offer for every source, without fetching pixels."""
+    """List the available images of every source.
+
+    No pixels are read. The list is written to candidates.parquet in the build's folder.
+    """
     from mingolotss.build import plan as make_plan
 
     with _progress() as progress:
@@ -205,14 +253,14 @@ def plan(
         )
     print(f"{planned.covered} of {planned.sources} sources have an image")
     _table(
-        ("images on offer", "sources"),
+        ("images", "sources"),
         [(str(number), str(count)) for number, count in planned.field_counts().items()],
     )
     for name, reason in list(planned.unanswered.items())[:3]:
         print(f"no answer for {name}: {reason}")
     if len(planned.unanswered) > 3:
         print(f"... no answer for {len(planned.unanswered)} sources in all")
-    print(f"Every one of them: {out / 'candidates.parquet'}")
+    print(f"The full list: {out / 'candidates.parquet'}")
     estimate = planned.estimate()
     if estimate is not None:
         print(
@@ -231,10 +279,14 @@ def fetch(
     setting: Annotated[list[str] | None, _SET] = None,
     formats: Annotated[str | None, _FORMATS] = None,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="ask again for what is here already")
+        bool, typer.Option("--refresh", help="Repeat every search and every download.")
     ] = False,
 ) -> None:
-    """Download every cutout that is not here yet; `build` then reads them."""
+    """Download the cutouts that a build needs.
+
+    Cutouts that are already in the build's folder are not downloaded again. The command `build`
+    reads the downloaded files; it also downloads what is missing.
+    """
     from mingolotss.build import fetch as run_fetch
     from mingolotss.build import plan as make_plan
 
@@ -255,16 +307,18 @@ def fetch(
     print(f"{out / 'cutouts'}: {here}")
     again = len(planned.unanswered) + sum(e.retry for e in failures.values())
     if again:
-        print(f"{again} may do better later: run the same command again")
+        print(f"{again} may succeed later: run the same command again")
         raise typer.Exit(3)
 
 
 @app.command()
 def status(
-    out: Annotated[Path, typer.Argument(help="folder of a build")],
-    rejected: Annotated[bool, typer.Option(help="name every rejected source")] = False,
+    out: Annotated[Path, _BUILD],
+    rejected: Annotated[
+        bool, typer.Option(show_default=False, help="List every rejected source with its reason.")
+    ] = False,
 ) -> None:
-    """Show what is done, what is left, what was rejected and why."""
+    """Show the progress of a build, its classes and its rejections."""
     from mingolotss.status import CASES, FLAGS
     from mingolotss.status import status as look
 
@@ -282,21 +336,23 @@ def status(
         for case in CASES
     ]
     rows += [(flag, FLAGS[flag], str(n), _eg(found, flag)) for flag, n in found.flags.items()]
-    _table(("what", "meaning", "sources", "e.g."), rows)
+    _table(("case or flag", "meaning", "sources", "example"), rows)
     if found.rejections:
         reasons = [(s, reason, str(n)) for (s, reason), n in found.reasons().items()]
-        _table(("rejected at", "why", "sources"), reasons)
+        _table(("rejected at", "reason", "sources"), reasons)
         for source, stage, reason in found.rejections if rejected else found.rejections[:3]:
             print(f"{source} ({stage}): {reason}")
         if not rejected and len(found.rejections) > 3:
-            print(f"... all {len(found.rejections)}: mingolotss status {out} --rejected")
+            print(f"... to list all {len(found.rejections)}: mingolotss status {out} --rejected")
 
 
 @app.command()
 def verify(
-    path: Annotated[Path, typer.Argument(help="folder of a build, or an archive of batches")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="Folder of a build or an export, or an archive.")
+    ],
 ) -> None:
-    """Check every checksum, count and image against the manifest."""
+    """Check all checksums, counts and images against the manifest."""
     from mingolotss.verify import verify as check
 
     found = check(path)
@@ -310,16 +366,36 @@ def verify(
 
 @app.command()
 def export(
-    build: Annotated[Path, typer.Argument(help="folder of a build, or of a Parquet export")],
-    format: Annotated[str, typer.Option("--format", "-f", help=f"one of {_EXPORTS}")],  # noqa: A002
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder to make")],
+    build: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder of a build, or of a Parquet export.")
+    ],
+    format: Annotated[  # noqa: A002
+        str, typer.Option("--format", "-f", metavar="FORMAT", help=f"One of {_EXPORTS}.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="OUT", help="Folder of the export. It is created."),
+    ],
     split: Annotated[str | None, _SPLIT] = None,
     merge: Annotated[list[str] | None, _MERGE] = None,
-    binary: Annotated[bool, typer.Option(help="the recipe's two classes, FRI and FRII")] = False,
-    archive: Annotated[bool, typer.Option(help="also write OUT.tar.gz, to be downloaded")] = False,
-    fresh: Annotated[bool, typer.Option(help="replace an export that is there")] = False,
+    binary: Annotated[
+        bool,
+        typer.Option(
+            show_default=False, help="Merge into the two classes of the recipe, FRI and FRII."
+        ),
+    ] = False,
+    archive: Annotated[
+        bool,
+        typer.Option(show_default=False, help="Also write OUT.tar.gz, for others to download."),
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option(show_default=False, help="Replace an existing export in OUT.")
+    ] = False,
 ) -> None:
-    """Write a build in another format, split as you like, with its own description."""
+    """Write a build in another format, with a split of your choice.
+
+    Each export holds its own manifest, recipe, dataset card and checksums.
+    """
     from mingolotss.export import binary_groups, parse_groups
     from mingolotss.export import export as run_export
 
@@ -335,11 +411,21 @@ def export(
 
 @app.command()
 def compare(
-    a: Annotated[Path, typer.Argument(help="a build, an export or a folder of batches")],
-    b: Annotated[Path, typer.Argument(help="another")],
-    most: Annotated[int, typer.Option("--show", min=0, help="lines shown of each kind")] = 10,
+    a: Annotated[
+        Path, typer.Argument(metavar="A", help="A build, an export or a folder of batches.")
+    ],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The dataset to compare with.")],
+    most: Annotated[
+        int,
+        typer.Option(
+            "--show", min=0, metavar="N", help="Show at most N lines of each kind of difference."
+        ),
+    ] = 10,
 ) -> None:
-    """Say what differs between two datasets: sources, labels, fields, pixels."""
+    """List the differences between two datasets.
+
+    Compares sources, labels, splits, fields and pixels; exits with code 1 if they differ.
+    """
     from mingolotss.compare import compare as run_compare
 
     found = run_compare(a, b)
@@ -355,10 +441,13 @@ def compare(
 
 @app.command()
 def report(
-    out: Annotated[Path, typer.Argument(help="folder of a build")],
+    out: Annotated[Path, _BUILD],
     decisions: Annotated[Path | None, _DECISIONS] = None,
 ) -> None:
-    """Write report.html: what was built from what, and what to look at."""
+    """Write report.html, an overview of a build in pictures.
+
+    The page lists the sources that need a check by eye. It is one file and loads nothing else.
+    """
     from mingolotss.report.page import write_report
 
     print(write_report(out, decisions=decisions))
@@ -366,16 +455,30 @@ def report(
 
 @app.command()
 def review(
-    out: Annotated[Path, typer.Argument(help="folder of a build")],
-    host: Annotated[str, typer.Option(help="where to listen; this machine alone")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8765,
-    by: Annotated[str, typer.Option(help="who reviews  [default: your login name]")] = "",
+    out: Annotated[Path, _BUILD],
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Network address of the server.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, metavar="N", help="Port of the server; 0: any free port."),
+    ] = 8765,
+    by: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Name of the reviewer.  [default: your login name]"),
+    ] = "",
     decisions: Annotated[Path | None, _DECISIONS] = None,
     name: Annotated[
-        list[str] | None, typer.Option(help="a name this machine is reached by, with --host")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Host name of this machine, needed with --host. Can be repeated."
+        ),
     ] = None,
 ) -> None:
-    """Open the page for inspecting sources by eye; decisions go to decisions.csv."""
+    """Inspect sources by eye in a web browser.
+
+    The decisions are written to decisions.csv; the next `mingolotss build` follows them.
+    """
     from mingolotss.review.server import review as serve
 
     serve(
@@ -389,7 +492,10 @@ def classes(
     recipe: Annotated[str, _RECIPE] = "mingolotss",
     catalogue: Annotated[str | None, _CATALOGUE] = None,
 ) -> None:
-    """List the classes of a recipe, and how many sources of a catalogue are in each."""
+    """List the classes of a recipe.
+
+    With a catalogue, also count its sources in each class.
+    """
     from mingolotss.catalogue import read_catalogue
     from mingolotss.recipe import load_recipe
 
@@ -397,10 +503,10 @@ def classes(
     known = loaded.classes.table
     if catalogue is None:
         if not known:
-            print(f"the recipe {loaded.name} has no classes of its own: the dataset is unlabelled")
+            print(f"the recipe {loaded.name} has no class table; its dataset has no labels")
             return
         rows = [(str(c.label), c.name, " + ".join(c.flags) or c.value, c.note) for c in known]
-        _table(("label", "class", "from", "what it looks like"), rows)
+        _table(("label", "class", "from", "appearance"), rows)
         return
     read = read_catalogue(catalogue, loaded.catalogue.columns, loaded.rules)
     how = {c.label: " + ".join(c.flags) or c.value for c in known}
@@ -413,9 +519,14 @@ def classes(
 
 @app.command()
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="print this recipe, to start your own")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Print this recipe instead of the list.")
+    ] = None,
 ) -> None:
-    """List the shipped recipes, or print one."""
+    """List the shipped recipes, or print one of them.
+
+    To make your own recipe, save a printed one in a TOML file and change it.
+    """
     from importlib.resources import files
 
     from mingolotss.recipe import load_recipe, recipe_names
@@ -427,17 +538,19 @@ def recipes(
         )
         print(path.read_text(encoding="utf-8"), end="")
         return
-    _table(("recipe", "what it makes"), [(n, load_recipe(n).summary) for n in recipe_names()])
-    print("See one:  mingolotss recipes NAME     Make your own: save it as MINE.toml and change it")
+    _table(("recipe", "dataset"), [(n, load_recipe(n).summary) for n in recipe_names()])
+    print(
+        "To print one: mingolotss recipes NAME. To make your own, save it as MINE.toml and edit it."
+    )
 
 
 @app.command()
 def services() -> None:
-    """List the image services, one line each."""
+    """List the image services."""
     from mingolotss.services import SERVICES
 
     _table(
-        ("service", "where images come from"),
+        ("service", "source of the images"),
         [(name, SERVICES.summary(name)) for name in SERVICES.names()],
     )
 
@@ -458,7 +571,7 @@ def _recipe(name: str, changes: Sequence[str] | None, formats: str | None) -> An
 
 
 def _value(text: str) -> Any:
-    """Return a value as TOML reads it; a word without quotes is a string."""
+    """Parse a value as TOML; anything that is not valid TOML is a string."""
     import tomllib
 
     try:
@@ -475,7 +588,7 @@ def _inputs(
     fresh: bool,
     decisions: Path | None,
 ) -> dict[str, Any]:
-    """Return what `plan` takes; the service `simulated` alone makes its sky first."""
+    """Return the inputs of `plan`; the service `simulated` without a folder makes its sky first."""
     if service == "simulated":
         from mingolotss.demo import simulated_sky
 
@@ -519,7 +632,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """Give a function that shows progress: a bar on a terminal, log lines otherwise."""
+    """Yield a function that shows progress: a bar on a terminal, log lines otherwise."""
     from rich.console import Console
 
     console = Console(stderr=True)
