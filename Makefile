@@ -32,7 +32,7 @@ $(VENV)/readers.ok: $(VENV)/test.ok
 	$(PIP) -e . --group readers
 	@touch $@
 
-# The figures of docs/performance.md. Cutana gets an environment of its own, since it pins versions.
+# The figures of docs/explanation/performance.md. Cutana gets an environment of its own, since it pins versions.
 bench: $(VENV)/test.ok $(VENV)/cutana.ok
 	CUTANA_PYTHON=$(VENV)/cutana/bin/python PYTHONPATH=benchmarks $(RUN)/python benchmarks/bench.py $(BENCH)
 

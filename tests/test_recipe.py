@@ -18,7 +18,7 @@ from mingolotss.labels import ColumnRules, FlagRules
 from mingolotss.recipe import FORMATS, Recipe, load_recipe, parse_recipe, recipe_names
 from mingolotss.stamp import STEPS
 
-PAGE = Path(__file__).parents[1] / "docs" / "recipes.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "recipes.md"
 LEAST = {"name": "mine"}
 
 
@@ -200,9 +200,9 @@ def keys(model=Recipe, prefix=""):
 
 @pytest.mark.parametrize(("key", "field"), list(keys()), ids=[key for key, _ in keys()])
 def test_every_key_is_documented_with_its_default(key, field):
-    """Each key has a row in docs/recipes.md, and the default there is the one in force."""
+    """Each key has a row in the page of recipes, with the default that is in force."""
     row = re.search(rf"^\| `{re.escape(key)}` \| (.*?) \| .+ \|$", PAGE.read_text(), re.MULTILINE)
-    assert row, f"docs/recipes.md has no row for {key}"
+    assert row, f"docs/reference/recipes.md has no row for {key}"
     if field.is_required():
         assert row[1] == "needed"
     else:

@@ -1,7 +1,7 @@
 """The manifest: one row per catalogue row, a record or a rejection, written and read back.
 
 written + rejected = rows, always. The stamps' Parquet parts have the same columns after the
-image. The columns are documented in ``docs/manifest.md``; the tests hold the two together.
+image. ``docs/reference/manifest.md`` documents the columns; the tests compare the two.
 
 >>> MANIFEST.field("separation_arcsec").type
 DataType(double)
