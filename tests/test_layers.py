@@ -40,8 +40,8 @@ ROWS = (
     report report.montage report.stamps report.contents report.panels report.cutouts
     report.words report.figures report.page demo""",
     # 7 doors
-    """testing review review.guard review.selection review.state review.looks review.pages
-    review.app review.server cli __main__""",
+    """testing.services testing review review.guard review.selection review.state
+    review.looks review.pages review.app review.server cli __main__""",
 )
 ROOT = "mingolotss"
 PLACE = {name: (row, at) for row, names in enumerate(ROWS) for at, name in enumerate(names.split())}
