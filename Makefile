@@ -6,8 +6,10 @@ RUN    := $(VENV)/bin
 TORCH  ?= torch==2.13.0
 PIP    := $(RUN)/python -m pip install -q --disable-pip-version-check
 SOURCES ?= 600
-# Compiled when the package is installed, where there is a compiler.
-LOOPS  := hatch_build.py $(wildcard src/mingolotss/compiled/*.[ch])
+# Compiled when the package is installed, where there is a compiler. A warning is an error here, but
+# not for users (see hatch_build.py).
+export MINGOLOTSS_CFLAGS ?= -Wall -Wextra -Werror
+KERNEL := hatch_build.py $(wildcard src/mingolotss/compiled/*.[ch])
 # More for pytest, e.g. make test MORE=--lf
 MORE    ?=
 
@@ -52,11 +54,11 @@ test-archive: $(VENV)/test.ok
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { echo "Python has no venv module: apt install python3-venv, or set PYTHON to one that has" >&2; rm -rf $(VENV); exit 2; }
 
-$(VENV)/demo.ok: pyproject.toml $(LOOPS) | $(VENV)/bin/python
+$(VENV)/demo.ok: pyproject.toml $(KERNEL) | $(VENV)/bin/python
 	$(PIP) -e .
 	@touch $@
 
-$(VENV)/test.ok: pyproject.toml Makefile $(LOOPS) | $(VENV)/bin/python
+$(VENV)/test.ok: pyproject.toml Makefile $(KERNEL) | $(VENV)/bin/python
 	$(PIP) -U "pip>=25.1"
 	$(PIP) $(TORCH)
 	$(PIP) -e . --group dev

@@ -1,4 +1,10 @@
-"""Compile the fast path's loops while the package is built; without a compiler, leave them out."""
+"""Compile the kernel of the fast path while the package is built; without a compiler, leave it out.
+
+The compiler is ``CC``, or ``cc``. ``MINGOLOTSS_CFLAGS`` adds flags to those below: the Makefile
+sets ``-Wall -Wextra -Werror``, so that a warning fails development and CI. An installation does not:
+a compiler that the project has never seen may warn of anything, and a warning should not cost a user
+the kernel. ``CFLAGS`` is not read, because ``-ffast-math`` in it would change pixels.
+"""
 
 from __future__ import annotations
 
@@ -15,48 +21,64 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import sys_tags
 
 FOLDER = Path("src/mingolotss/compiled")
-# No -march: the loops are there for several processors, and the one at hand is asked for its kind.
-# No -ffast-math, and nothing contracted: the pixels are to be numpy's to the last bit.
+# No -march: the kernel holds code for several processors and chooses when it runs. No -ffast-math
+# and no contraction of products and sums: the pixels must equal numpy's to the last bit.
+# -Wno-psabi: vectors of 64 bytes are passed between inlined functions only, so no ABI matters.
 FLAGS = ("-O3", "-std=gnu11", "-ffp-contract=off", "-fPIC", "-shared", "-Wno-psabi")
 
 
 def digest(folder: Path) -> str:
-    """Return the SHA-256 of the sources."""
+    """Return the SHA-256 of the C sources in a folder."""
     texts = [path.read_bytes() for path in sorted(folder.glob("*.[ch]"))]
     return hashlib.sha256(b"".join(texts)).hexdigest()
 
 
-def compile_loops(folder: Path) -> str:
-    """Make ``kernel.so`` beside its sources; return "", or why there is none."""
-    library, beside = folder / "kernel.so", folder / f"kernel-{os.getpid()}.so"
+def compile_kernel(folder: Path) -> str:
+    """Compile ``kernel.so`` beside its sources.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``kernel.c``.
+
+    Returns
+    -------
+    str
+        Empty, or why it could not be compiled. There is then no ``kernel.so``: an older one would
+        not belong to the sources.
+    """
+    # Compiled under another name and moved, so that no process ever loads half a file.
+    library, temporary = folder / "kernel.so", folder / f"kernel-{os.getpid()}.so"
     compiler = shlex.split(os.environ.get("CC") or "cc")
-    wrong = "no C compiler"
+    extra = shlex.split(os.environ.get("MINGOLOTSS_CFLAGS", ""))
+    problem = "no C compiler"
     if sys.platform != "win32" and shutil.which(compiler[0]):
-        about = f'-DSOURCES="{digest(folder)}"'
-        command = [*compiler, *FLAGS, about, "kernel.c", "-o", beside.name]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        if not done.returncode:
-            beside.replace(library)
+        sources = f'-DSOURCES="{digest(folder)}"'
+        command = [*compiler, *FLAGS, *extra, sources, "kernel.c", "-o", temporary.name]
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if not result.returncode:
+            temporary.replace(library)
             return ""
-        wrong = done.stderr or f"{compiler[0]} ended with {done.returncode}"
-    for path in (beside, library):  # an older one would not be that of the sources
+        problem = result.stderr or f"{compiler[0]} ended with {result.returncode}"
+    for path in (temporary, library):
         path.unlink(missing_ok=True)
-    return wrong
+    return problem
 
 
 class CompileHook(BuildHookInterface):
-    """Put the loops into the wheel, if they can be compiled."""
+    """Put the compiled kernel into the wheel if it can be compiled."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile, or say why not."""
+        """Compile the kernel, or display why it is left out."""
         if self.target_name != "wheel":
             return
-        if wrong := compile_loops(Path(self.root) / FOLDER):
-            self.app.display_warning(f"built without the compiled loops, slower: {wrong}")
+        if problem := compile_kernel(Path(self.root) / FOLDER):
+            self.app.display_warning(f"built without the compiled kernel (slower): {problem}")
             return
         build_data["artifacts"].append(f"{FOLDER}/kernel.so")
         build_data["pure_python"] = False
-        # This machine's own platform: it was compiled with what is here, for what is here.
+        # The wheel is tagged with this machine's own platform, never with manylinux: the kernel is
+        # linked to the libraries that are installed here.
         names = (tag.platform for tag in sys_tags())
         own = next(name for name in names if not name.startswith(("manylinux", "musllinux")))
         build_data["tag"] = f"py3-none-{own}"

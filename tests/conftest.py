@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from mingolotss import kernel
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,3 +20,16 @@ def shared() -> Path:
     if not (place / "golden").is_dir():
         pytest.skip("needs the project's data in ../shared, which is not here")
     return place
+
+
+@pytest.fixture
+def use_library() -> Iterator[Callable[[Path], None]]:
+    """Give a function that has the compiled kernel loaded from another file, for one test."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def replace(library: Path) -> None:
+            patch.setattr(kernel, "LIBRARY", library)
+            kernel._load.cache_clear()
+
+        yield replace
+    kernel._load.cache_clear()

@@ -23,7 +23,7 @@ from mingolotss.pixels import take_window
 from mingolotss.services.wanted import Wanted, Wants
 from mingolotss.stamps import make_stamps
 from mingolotss.wcs import SkyWCS, simple_header
-from mingolotss.windows import Windows
+from mingolotss.windows import WindowArray
 from skies import random_sky
 
 WCS = SkyWCS.from_header(simple_header(150.0, 45.0, shape=(300, 300), scale_arcsec=1.5))
@@ -37,7 +37,7 @@ def cutout(rng, ny, nx, **more):
 
 def same(one, other):
     """Say whether two cutouts are equal in everything."""
-    values = ("origin", "sha256", "rms_sha256", "clean", "file", "wcs")
+    values = ("origin", "sha256", "rms_sha256", "fully_observed", "file", "wcs")
     return (
         all(getattr(one, name) == getattr(other, name) for name in values)
         and np.array_equal(one.image, other.image)
@@ -52,7 +52,7 @@ def test_boxes_read_like_the_list_they_were_made_of():
     listed = [
         cutout(rng, 9, 7, origin=(3, -4), sha256="a", rms_sha256="b", file="x.fits"),
         ImageError("no pixels"),
-        cutout(rng, 5, 5, clean=True),
+        cutout(rng, 5, 5, fully_observed=True),
         ServiceUnavailableError("no answer"),
     ]
     boxes = Boxes.of(iter(listed))
@@ -73,18 +73,18 @@ def test_boxes_read_like_the_list_they_were_made_of():
 
 
 def test_boxes_of_one_image_are_views_of_it():
-    """Each has its own corner, origin and clean flag; no pixel is copied."""
+    """Each has its own corner, origin and flag; no pixel is copied."""
     rng = np.random.default_rng(2)
     whole = Cutout(rng.normal(size=(90, 80)), None, WCS, (1000, 2000))
     boxes = Boxes(3)
     boxes.cut(
         np.array([2, 0]), whole, y0=np.array([5, 50]), x0=np.array([6, 60]), ny=10, nx=20,
-        clean=np.array([True, False]),
+        fully_observed=np.array([True, False]),
     )  # fmt: skip
     boxes.put(1, ImageError("off"))
     last, first = boxes[2], boxes[0]
-    assert (last.origin, last.clean) == ((1006, 2005), True)
-    assert (first.origin, first.clean) == ((1060, 2050), False)
+    assert (last.origin, last.fully_observed) == ((1006, 2005), True)
+    assert (first.origin, first.fully_observed) == ((1060, 2050), False)
     np.testing.assert_array_equal(last.image, whole.image[5:15, 6:26])
     assert np.shares_memory(first.image, whole.image)
     assert last.rms is None
@@ -115,7 +115,7 @@ def test_boxes_lie_in_their_image(shape, corner):
 
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), side=st.sampled_from([1, 4, 15]))
-def test_windows_are_where_their_addresses_say(seed, side):
+def test_windows_are_where_their_memory_layout_says(seed, side):
     """Whatever the type and byte order, whole and in part."""
     rng = np.random.default_rng(seed)
     kinds = ["<f4", ">f4", "<f8", ">f8"]
@@ -127,15 +127,15 @@ def test_windows_are_where_their_addresses_say(seed, side):
         np.array([rng.integers(0, planes[w].shape[axis] - side + 1) for w in which])
         for axis in (0, 1)
     )
-    windows = Windows(planes, which, y=y, x=x, side=side)
+    windows = WindowArray(planes, which, y=y, x=x, side=side)
     assert len(windows) == 8
     for index in range(8):
-        plane, (address, step, turned) = planes[which[index]], windows.addresses[index].tolist()
-        here = windows[index]
-        np.testing.assert_array_equal(here, plane[y[index] :, x[index] :][:side, :side])
-        assert (here.ctypes.data, here.strides[0]) == (address, step)
-        assert turned == (here.dtype.byteorder not in "=|<")
-    assert [one.ctypes.data for one in windows[2:5]] == windows.addresses[2:5, 0].tolist()
+        plane, window = planes[which[index]], windows[index]
+        address, row_stride, byteswapped = windows.memory_layout[index].tolist()
+        np.testing.assert_array_equal(window, plane[y[index] :, x[index] :][:side, :side])
+        assert (window.ctypes.data, window.strides[0]) == (address, row_stride)
+        assert byteswapped == (window.dtype.byteorder not in "=|<")
+    assert [one.ctypes.data for one in windows[2:5]] == windows.memory_layout[2:5, 0].tolist()
 
 
 def test_wanted_cutouts_read_like_the_list_they_were_made_of():

@@ -28,12 +28,12 @@ def test_help_names_every_command():
         assert re.search(rf"^  {name}\b", done.stdout, re.MULTILINE), name
 
 
-def test_the_version_says_whether_the_loops_are_compiled():
+def test_the_version_says_whether_the_kernel_is_used():
     """What decides the speed of a build can be asked."""
     done = run("--version")
     assert done.returncode == 0
-    loops = "with compiled loops, " if kernel.ready() else "without compiled loops: "
-    assert done.stdout.startswith(f"mingolotss {mingolotss.__version__}, {loops}")
+    compiled = kernel.describe()
+    assert done.stdout.startswith(f"mingolotss {mingolotss.__version__}, {compiled}")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -153,35 +153,35 @@ def test_mappers_give_the_same_mosaics_bytes(tmp_path, pool):
     assert made["map"] == made[pool]
 
 
-def test_what_is_called_clean_is(tmp_path):
-    """A box that a mosaic calls clean has no gap and some signal; boxes in the middle are."""
+def test_fully_observed_boxes_have_no_gap(tmp_path):
+    """A box that a mosaic calls fully observed has no gap and some signal."""
     sky = Sky(tmp_path, 5)
     rng = np.random.default_rng(6)
     found = open_mosaic(str(next(sky.folder.glob("*-mosaic.fits"))))
     y0, x0 = (rng.integers(0, n - SIDE, 300) for n in found.shape)
-    said = found.clean(y0, x0, SIDE)
-    for y, x in zip(y0[said].tolist(), x0[said].tolist(), strict=True):
+    observed = found.fully_observed(y0, x0, SIDE)
+    for y, x in zip(y0[observed].tolist(), x0[observed].tolist(), strict=True):
         box = found.box(y, y + SIDE, x, x + SIDE)
         assert percent_nan(box) == 0
         assert has_signal(box)
-    assert said.any()
-    assert not said.all()
+    assert observed.any()
+    assert not observed.all()
 
 
-def test_cutouts_of_a_chunk_say_what_is_clean(tmp_path):
-    """What a mosaic knows to be clean is noted with the cutouts, and no other is."""
+def test_cutouts_of_a_chunk_are_fully_observed_as_their_mosaic_says(tmp_path):
+    """A cutout is marked fully observed exactly where its mosaic knows that it is."""
     sky = Sky(tmp_path, 5)
     service = open_service(f"mosaics:{sky.folder}")
     catalogue = Catalogue.from_columns(sky.names, sky.ra, sky.dec)
     offers = service.search_all(catalogue, SIZE_DEG)
     wanted = [Wanted(one, catalogue.source(r)) for r, some in enumerate(offers) for one in some]
     found = list(service.cutouts(wanted, SIZE_DEG))
-    assert any(cutout.clean for cutout in found)
+    assert any(cutout.fully_observed for cutout in found)
     for one, cutout in zip(wanted, found, strict=True):
         mosaic, (x, y) = service.mosaic(one.candidate.image), cutout.origin
         inside = 0 <= x <= mosaic.shape[1] - SIDE and 0 <= y <= mosaic.shape[0] - SIDE
-        known = inside and mosaic.clean(np.array([y]), np.array([x]), SIDE)[0]
-        assert cutout.clean == known
+        known = inside and mosaic.fully_observed(np.array([y]), np.array([x]), SIDE)[0]
+        assert cutout.fully_observed == known
 
 
 def test_a_mosaic_that_changed_is_opened_again(tmp_path):

@@ -1,9 +1,8 @@
-"""The compiled loops against the steps and the look at squares that numpy does."""
+"""The compiled kernel against the steps and the search for gaps in numpy, bit for bit."""
 
 from __future__ import annotations
 
 import functools
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -11,7 +10,6 @@ import sys
 import zipfile
 from collections.abc import Iterable
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,37 +17,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builds import contents
+from compilers import ROOT, build_hook, needs_kernel
 from mingolotss import cleanmap, kernel
 from mingolotss.build import build
-from mingolotss.kernel import SIDES, SQUARE, Made, clean_squares, grey_stamps, takes
+from mingolotss.kernel import (
+    SIDES,
+    SQUARE,
+    KernelResult,
+    fully_observed_squares,
+    grey_stamps,
+    supports,
+)
 from mingolotss.readers.arrays import load
 from mingolotss.recipe import load_recipe
 from mingolotss.simulate import SkyModel, write_sky
 from mingolotss.stamp import STEPS, Stack, finish, fused, run_steps
-from mingolotss.stamps import _floors
+from mingolotss.stamps import _median_noise
 from mingolotss.wcs import simple_header
-from mingolotss.windows import Windows
+from mingolotss.windows import WindowArray
 from skies import write_catalogue, write_fits
 
-ROOT = Path(__file__).parents[1]
-COMPILER = shutil.which(os.environ.get("CC") or "cc")
-compiled = pytest.mark.skipif(
-    not kernel.ready() and not COMPILER,
-    reason="no C compiler was there to compile the loops with",
-)
-needs_compiler = pytest.mark.skipif(not COMPILER, reason="no C compiler is here")
 HARD = (0.0, -0.0, 1e-45, 1e38, -1e38, np.inf, -np.inf, np.nan)
 BRIGHT = (3.4e38, -3.4e38)  # not of noise: numpy's mean of two such is infinite
 
 
-@compiled
-def test_the_loops_are_those_of_the_sources():
-    """What was compiled when the package was installed is what lies here."""
-    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
-    hook = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(hook)
-    assert kernel.ready(), "install again: pip install -e ."
-    assert kernel._library().mingolotss_sources().decode() == hook.digest(kernel.LIBRARY.parent)
+@needs_kernel
+def test_the_kernel_was_compiled_from_these_sources():
+    """The installed kernel and the sources in this checkout belong together."""
+    assert kernel.available(), f"{kernel.describe()}: pip install -e ."
+    sources = kernel._load().library.mingolotss_sources().decode()
+    assert sources == build_hook().digest(kernel.LIBRARY.parent)
 
 
 def minmax_of(_, stack):
@@ -92,13 +89,13 @@ def windows(rng: np.random.Generator, n: int, side: int) -> tuple[list, list]:
     return images, noises
 
 
-def together(stacks: Iterable[Made]) -> Made:
-    """Return stack after stack as one; each is copied before the next is made over it."""
-    rows = [[getattr(made, one.name).copy() for one in fields(Made)] for made in stacks]
-    return Made(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+def joined(stacks: Iterable[KernelResult]) -> KernelResult:
+    """Return all stacks as one; each is copied before the next overwrites it."""
+    rows = [[getattr(one, field.name).copy() for field in fields(KernelResult)] for one in stacks]
+    return KernelResult(*(np.concatenate(column) for column in zip(*rows, strict=True)))
 
 
-@compiled
+@needs_kernel
 @settings(max_examples=150, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -111,13 +108,13 @@ def together(stacks: Iterable[Made]) -> Made:
     stack=st.sampled_from([2, 3, 16]),
 )
 def test_stamps_are_those_of_the_steps(seed, side, lanes, sigma, radius, inside, flat, stack):
-    """Pixels, rows, blanks, peaks and floors are equal bit for bit, whatever is in the images."""
+    """All arrays of the result are equal bit for bit, whatever is in the images."""
     rng = np.random.default_rng(seed)
     images, noises = windows(rng, 3, side)
     if flat:
         noises = [noise[:1, :1] for noise in noises]
-    views = Windows.of(images), Windows.of(noises)
-    made = together(
+    views = WindowArray.of(images), WindowArray.of(noises)
+    stamps = joined(
         grey_stamps(*views, sigma=sigma, radius=radius, inside=inside, lanes=lanes, stack=stack)
     )
     native = [np.stack(one).astype("f4") for one in (images, noises)]
@@ -128,20 +125,20 @@ def test_stamps_are_those_of_the_steps(seed, side, lanes, sigma, radius, inside,
     with np.errstate(all="ignore"):
         pixels, blank = finish(run_steps(Stack(*native, side), steps), "uint8")
         peaks = np.fmax.reduce(native[0], axis=(1, 2)) + 0
-        floors = _floors(native[1])
-    np.testing.assert_array_equal(made.pixels, pixels)
-    np.testing.assert_array_equal(made.rows[:, :, 1:], pixels)
-    assert not made.rows[:, :, 0].any()
-    np.testing.assert_array_equal(made.blank, blank)
-    for values, wanted in ((made.peaks, peaks), (made.floors, floors)):
-        np.testing.assert_array_equal(values, wanted)
-        np.testing.assert_array_equal(np.signbit(values), np.signbit(wanted))
+        median_noise = _median_noise(native[1])
+    np.testing.assert_array_equal(stamps.pixels, pixels)
+    np.testing.assert_array_equal(stamps.rows[:, :, 1:], pixels)
+    assert not stamps.rows[:, :, 0].any()
+    np.testing.assert_array_equal(stamps.blank, blank)
+    for values, expected in ((stamps.peaks, peaks), (stamps.median_noise, median_noise)):
+        np.testing.assert_array_equal(values, expected)
+        np.testing.assert_array_equal(np.signbit(values), np.signbit(expected))
 
 
-@compiled
+@needs_kernel
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), lanes=st.sampled_from([4, 8, 16]))
-def test_squares_are_those_of_a_plain_look(seed, lanes):
+def test_squares_are_those_of_numpy(seed, lanes):
     """Finite throughout and not all 0, where 0 has a sign or none; many squares in a row."""
     rng = np.random.default_rng(seed)
     high, wide = rng.integers(1, 5), rng.integers(1, 40)
@@ -151,7 +148,9 @@ def test_squares_are_those_of_a_plain_look(seed, lanes):
         pixels[y : y + SQUARE, x : x + SQUARE] = rng.choice([0.0, -0.0])
         if rng.random() < 0.5:
             pixels[y + rng.integers(SQUARE), x + rng.integers(SQUARE)] = rng.choice(HARD)
-    np.testing.assert_array_equal(clean_squares(pixels, lanes=lanes), cleanmap._clean(pixels))
+    np.testing.assert_array_equal(
+        fully_observed_squares(pixels, lanes=lanes), cleanmap._by_numpy(pixels)
+    )
 
 
 @pytest.mark.parametrize("name", ["mingolotss", "mirabest", "lotss"])
@@ -185,44 +184,18 @@ def test_a_step_of_a_plugin_may_be_anything_that_is_called(monkeypatch, step):
     assert fused([("zero-nan", {}), ("theirs", {}), ("minmax", {})]) is None
 
 
-@needs_compiler
-def test_loops_of_another_version_are_not_used(tmp_path, no_loops):
-    """A library that was left behind, or is another, is as good as none."""
-    source, library = tmp_path / "other.c", tmp_path / "other.so"
-    for text in ("int mingolotss_interface(void) { return 0; }", "int x;"):
-        source.write_text(text)
-        done = subprocess.run([COMPILER, "-shared", "-fPIC", source, "-o", library], check=False)
-        assert done.returncode == 0
-        no_loops(library)
-        assert not kernel.ready()
-        assert kernel.describe().startswith("without compiled loops")
-
-
 def test_what_a_step_takes_by_itself_holds_at_once_too():
     """A recipe that sets nothing gets the defaults of the steps."""
     steps = fused([("zero-nan", {}), ("mask", {}), ("clip", {}), ("minmax", {})])
     assert (steps.sigma, steps.radius, steps.inside) == (3.0, 75.0, False)
 
 
-def test_what_the_loops_cannot_read_they_do_not_take():
-    """Other types and columns are numpy's."""
+def test_other_images_are_not_supported():
+    """Images of other types or memory layouts go to numpy."""
     image = np.ones((20, 20), np.float32)
-    assert takes(image) == takes(image.astype(">f4")) == kernel.ready()
+    assert supports(image) == supports(image.astype(">f4")) == kernel.available()
     for other in (image.astype("f8"), image.T, image[:, ::2], image[0]):
-        assert not takes(other)
-
-
-@pytest.fixture
-def no_loops(tmp_path):
-    """Give what takes the compiled loops away until the test ends."""
-    with pytest.MonkeyPatch.context() as patch:
-
-        def take_away(path: Path = tmp_path / "none.so") -> None:
-            patch.setattr(kernel, "LIBRARY", path)
-            kernel._library.cache_clear()
-
-        yield take_away
-    kernel._library.cache_clear()
+        assert not supports(other)
 
 
 @pytest.fixture(scope="module")
@@ -231,23 +204,23 @@ def sky(tmp_path_factory):
     return write_sky(SkyModel(seed=3, sources=60), tmp_path_factory.mktemp("sky"))
 
 
-@compiled
+@needs_kernel
 @pytest.mark.parametrize("recipe", ["mingolotss", "lotss"])
-def test_a_build_without_the_loops_is_the_same(tmp_path, no_loops, recipe, sky):
+def test_a_build_without_the_kernel_is_the_same(tmp_path, use_library, recipe, sky):
     """Every file is equal to the byte."""
-    found = []
+    builds = []
     for name in ("compiled", "numpy"):
         out = tmp_path / name
         build(recipe, catalogue=sky / "catalogue.fits", service=f"simulated:{sky}", out=out)
-        found.append(contents(out))
-        no_loops()
-    assert not kernel.ready()
-    assert found[0] == found[1]
+        builds.append(contents(out))
+        use_library(tmp_path / "no-such-file.so")
+    assert not kernel.available()
+    assert builds[0] == builds[1]
 
 
 @pytest.mark.parametrize("side", [SIDES[0] - 1, SIDES[0], SIDES[-1], SIDES[-1] + 1])
 def test_stamps_of_any_size_are_made(tmp_path, side):
-    """The smallest and largest that the loops make, and those beyond, which numpy makes."""
+    """The smallest and largest that the kernel makes, and those beyond, which numpy makes."""
     rng = np.random.default_rng(side)
     folder = tmp_path / "in"
     folder.mkdir()
@@ -267,7 +240,7 @@ def test_stamps_of_any_size_are_made(tmp_path, side):
 
 @pytest.mark.parametrize("compiler", ["cc", "no-such-compiler", "false"])
 def test_the_package_is_built_with_or_without_a_compiler(tmp_path, compiler):
-    """A wheel has the loops and a platform, or neither; that there is no compiler is no error."""
+    """A wheel has the kernel and a platform tag, or neither; a missing compiler is no error."""
     if compiler == "cc" and not shutil.which("cc"):
         pytest.skip("no C compiler is here")
     for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):

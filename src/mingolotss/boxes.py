@@ -45,17 +45,17 @@ class Boxes(Columns[Outcome]):
         The plane of each cutout; -1 where there is none.
     y0, x0, ny, nx : int64 array, shape (n,), px
         Its first row and column there, and its size.
-    clean : bool array, shape (n,)
-        It is known to be finite throughout and not all 0.
+    fully_observed : bool array, shape (n,)
+        True where a cutout is known to be finite throughout and not all 0.
     errors : dict of int to error
         Why there is no cutout.
     """
 
-    __slots__ = ("_at", "clean", "errors", "nx", "ny", "planes", "which", "x0", "y0")
+    __slots__ = ("_at", "errors", "fully_observed", "nx", "ny", "planes", "which", "x0", "y0")
 
     def __init__(self, n: int) -> None:
         self.planes: list[Cutout] = []
-        self.clean = np.zeros(n, bool)
+        self.fully_observed = np.zeros(n, bool)
         self.errors: dict[int, ImageError | ServiceError] = {}
         self._at = np.zeros((n, 5), np.int64)
         self.which, self.y0, self.x0, self.ny, self.nx = self._at.T
@@ -88,7 +88,7 @@ class Boxes(Columns[Outcome]):
             )
             return
         self._at[index] = len(self.planes), 0, 0, *image.shape
-        self.clean[index] = outcome.clean
+        self.fully_observed[index] = outcome.fully_observed
         self.planes.append(outcome)
 
     def cut(
@@ -100,7 +100,7 @@ class Boxes(Columns[Outcome]):
         x0: Ints,
         ny: int | Ints,
         nx: int | Ints,
-        clean: npt.NDArray[np.bool_] | bool = False,
+        fully_observed: npt.NDArray[np.bool_] | bool = False,
     ) -> None:
         """Note many cutouts of one image.
 
@@ -115,7 +115,7 @@ class Boxes(Columns[Outcome]):
             raise ValueError("a cutout leaves its image, or the rms map is of another size")
         for column, values in enumerate((len(self.planes), y0, x0, ny, nx)):
             self._at[indices, column] = values
-        self.clean[indices] = clean
+        self.fully_observed[indices] = fully_observed
         self.planes.append(plane)
 
     def each(self, values: Iterable[Any], missing: Any, dtype: Any = None) -> npt.NDArray[Any]:
@@ -133,7 +133,7 @@ class Boxes(Columns[Outcome]):
         return int((self.ny * self.nx * self.each(sizes, 0)).sum())
 
     def __len__(self) -> int:
-        return len(self.clean)
+        return len(self.fully_observed)
 
     def item(self, index: int) -> Outcome:
         """Return one cutout, or why there is none."""
@@ -153,6 +153,6 @@ class Boxes(Columns[Outcome]):
             (x + x0, y + y0),
             plane.sha256,
             plane.rms_sha256,
-            bool(self.clean[index]),
+            bool(self.fully_observed[index]),
             plane.file,
         )

@@ -1,8 +1,8 @@
-"""Where a mosaic has no gap, found square by square as cutouts ask, and kept.
+"""Which parts of a mosaic are observed throughout: searched on demand, and remembered.
 
 >>> pixels = np.ones((256, 256), np.float32); pixels[10, 200] = np.nan
 >>> corners = np.array([[0, 0], [0, 100], [100, 100]])
->>> CleanMap(pixels).holds(corners[:, 0], corners[:, 1], 150).tolist()
+>>> CoverageMap(pixels).is_covered(corners[:, 0], corners[:, 1], 150).tolist()
 [True, False, True]
 """
 
@@ -12,33 +12,34 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mingolotss.kernel import SQUARE, clean_squares, takes
+from mingolotss.kernel import SQUARE, fully_observed_squares, supports
 from mingolotss.model import Bools, FloatImage, Ints
 
-__all__ = ["CleanMap"]
+__all__ = ["CoverageMap"]
 
-_CLEAN, _NOT = 1, -1
+_UNKNOWN, _OBSERVED, _INCOMPLETE = 0, 1, -1
 
 
-class CleanMap:
-    """Which squares of 64 x 64 pixels are finite throughout and not all 0.
+class CoverageMap:
+    """Which squares of 64 x 64 pixels are fully observed: every pixel finite, not all of them 0.
 
-    The cutouts of a survey overlap many times over, and lie together in a chunk: to count the NaN
-    of each anew takes 60 us, mostly waiting for memory; to ask here takes 1 to 2 a cutout once the
-    squares are known, for a chunk of 256 on a mosaic of 8,000 x 8,000 (2 cores, median).
+    The cutouts of a survey overlap many times over, and the cutouts of one chunk lie close
+    together. Counting the NaN of each cutout takes 60 us, most of it waiting for memory; a query
+    here takes 1 to 2 us a cutout once the squares are known, for a chunk of 256 on a mosaic of
+    8,000 x 8,000 (2 cores, median).
 
     Parameters
     ----------
     pixels : float array, shape (ny, nx)
-        Any byte order; it is read where squares are first asked for.
+        Any byte order. A square is read when a query first needs it.
     """
 
     def __init__(self, pixels: FloatImage) -> None:
         self._pixels = pixels
-        self._known = np.zeros([n // SQUARE for n in pixels.shape], np.int8)
+        self._squares = np.full([n // SQUARE for n in pixels.shape], _UNKNOWN, np.int8)
 
-    def holds(self, y0: Ints, x0: Ints, side: int) -> Bools:
-        """Return whether each box is known to be finite and not all 0.
+    def is_covered(self, y0: Ints, x0: Ints, side: int) -> Bools:
+        """Return whether each box is known to be fully observed.
 
         Parameters
         ----------
@@ -49,53 +50,68 @@ class CleanMap:
         Returns
         -------
         bool array, shape (n,)
-            False says nothing: the box may be too small to hold a whole square, or reach past the
-            last one.
+            True is certain. False means unknown: the box may be too small to contain a whole
+            square, or reach past the last square.
         """
-        found = np.zeros(len(y0), bool)
-        high, wide = self._known.shape
-        ends = -(-(y0 + side) // SQUARE), -(-(x0 + side) // SQUARE)
-        asked = (ends[0] <= high) & (ends[1] <= wide)
-        if side < 2 * SQUARE or not asked.any():
-            return found
-        top, left = y0[asked] // SQUARE, x0[asked] // SQUARE
-        bottom, right = (end[asked] for end in ends)
+        # A box is covered if every square that it touches is fully observed. All boxes are handled
+        # together, on the part of the map that they span: mark the squares that any box touches,
+        # read those that are still unknown, rectangle by rectangle, then count for each box the
+        # squares that are not observed. The cost is by square and by box, never by pixel. Every
+        # pixel of a covered box is finite, and a box of two squares or more contains a whole one,
+        # which is not all 0: True is therefore exact.
+        covered = np.zeros(len(y0), bool)
+        high, wide = self._squares.shape
+        ends = -(-(y0 + side) // SQUARE), -(-(x0 + side) // SQUARE)  # rounded up
+        on_map = (ends[0] <= high) & (ends[1] <= wide)
+        if side < 2 * SQUARE or not on_map.any():
+            return covered
+        top, left = y0[on_map] // SQUARE, x0[on_map] // SQUARE
+        bottom, right = (end[on_map] for end in ends)
         low_y, low_x = int(top.min()), int(left.min())
-        part = self._known[low_y : bottom.max(), low_x : right.max()]
+        part = self._squares[low_y : bottom.max(), low_x : right.max()]
         corners = top - low_y, bottom - low_y, left - low_x, right - low_x
-        for upper, lower, first, last in _rectangles(_covered(part.shape, *corners) & (part == 0)):
-            self._look(upper + low_y, lower + low_y, first + low_x, last + low_x)
-        found[asked] = _count(part != _CLEAN, *corners) == 0
-        return found
+        unknown = _union(part.shape, *corners) & (part == _UNKNOWN)
+        for upper, lower, first, last in _rectangles(unknown):
+            self._search(upper + low_y, lower + low_y, first + low_x, last + low_x)
+        covered[on_map] = _count(part != _OBSERVED, *corners) == 0
+        return covered
 
-    def _look(self, top: int, bottom: int, left: int, right: int) -> None:
-        """Read a rectangle of squares and note what they are."""
+    def _search(self, top: int, bottom: int, left: int, right: int) -> None:
+        """Read a rectangle of squares and remember which are fully observed."""
         box = self._pixels[top * SQUARE : bottom * SQUARE, left * SQUARE : right * SQUARE]
-        clean = clean_squares(box) if takes(box) else _clean(box)
-        self._known[top:bottom, left:right] = np.where(clean, _CLEAN, _NOT)
+        observed = fully_observed_squares(box) if supports(box) else _by_numpy(box)
+        self._squares[top:bottom, left:right] = np.where(observed, _OBSERVED, _INCOMPLETE)
 
 
-def _clean(box: FloatImage) -> Bools:
-    """Return what `mingolotss.kernel.clean_squares` does, of any type of float."""
+def _by_numpy(box: FloatImage) -> Bools:
+    """Return what `mingolotss.kernel.fully_observed_squares` returns, for any type of float."""
     high, wide = (n // SQUARE for n in box.shape)
-    # Rows are put together first: five times sooner than whole squares at once.
+    # The rows of a square are combined first, then its columns: five times faster than reducing
+    # both axes at once.
     finite = np.isfinite(box).reshape(high, SQUARE, wide * SQUARE).all(1)
-    some = (box != 0).reshape(high, SQUARE, wide * SQUARE).any(1)
-    clean = finite.reshape(high, wide, SQUARE).all(2) & some.reshape(high, wide, SQUARE).any(2)
-    return np.asarray(clean)
+    nonzero = (box != 0).reshape(high, SQUARE, wide * SQUARE).any(1)
+    observed = finite.reshape(high, wide, SQUARE).all(2) & nonzero.reshape(high, wide, SQUARE).any(
+        2
+    )
+    return np.asarray(observed)
 
 
-def _covered(shape: tuple[int, ...], top: Ints, bottom: Ints, left: Ints, right: Ints) -> Bools:
-    """Return which squares lie in any of some rectangles, from the steps at their corners."""
+def _union(shape: tuple[int, ...], top: Ints, bottom: Ints, left: Ints, right: Ints) -> Bools:
+    """Return which squares lie in any of several rectangles (ends left out)."""
+    # A difference array: each rectangle adds +1 or -1 at its four corners, and the cumulative sum
+    # along both axes is then the number of rectangles over each square. The cost is one addition a
+    # corner, whatever the size of the rectangles; integers make it exact.
     steps = np.zeros((shape[0] + 1, shape[1] + 1), np.int32)
     for y, x, step in ((top, left, 1), (bottom, right, 1), (top, right, -1), (bottom, left, -1)):
         np.add.at(steps, (y, x), step)
-    covered: Bools = steps.cumsum(0).cumsum(1)[:-1, :-1] > 0
-    return covered
+    union: Bools = steps.cumsum(0).cumsum(1)[:-1, :-1] > 0
+    return union
 
 
 def _count(squares: Bools, top: Ints, bottom: Ints, left: Ints, right: Ints) -> Ints:
-    """Return how many squares of each rectangle are set, from a table of sums."""
+    """Return how many squares of each rectangle are set."""
+    # A summed-area table: sums[y, x] counts the squares above and to the left of (y, x), so each
+    # rectangle is four look-ups, whatever its size.
     sums = np.zeros((squares.shape[0] + 1, squares.shape[1] + 1), np.int64)
     sums[1:, 1:] = squares.cumsum(0).cumsum(1)
     counts: Ints = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
@@ -104,6 +120,8 @@ def _count(squares: Bools, top: Ints, bottom: Ints, left: Ints, right: Ints) -> 
 
 def _rectangles(squares: Bools) -> Iterator[tuple[int, int, int, int]]:
     """Give rectangles (top, bottom, left, right) that cover the squares set, each once."""
+    # Each row is split into runs of set squares; a run of the same columns as one in the row above
+    # extends its rectangle. Few, large rectangles: each is one call of the compiled kernel.
     edges = np.diff(np.pad(squares, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     rows, lefts = np.nonzero(edges == 1)
     rights = np.nonzero(edges == -1)[1]

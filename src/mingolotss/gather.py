@@ -14,7 +14,7 @@ from mingolotss.noise import background2d_noise, sigma_clipped_noise
 from mingolotss.pixels import take_window, window_start
 from mingolotss.recipe import Recipe
 from mingolotss.selection import Place
-from mingolotss.windows import Windows
+from mingolotss.windows import WindowArray
 
 __all__ = [
     "Group",
@@ -41,8 +41,8 @@ class Group(NamedTuple):
     """Stamps of one size and type: which they are, their pixels and their noise."""
 
     members: Ints
-    images: Windows
-    noises: Windows
+    images: WindowArray
+    noises: WindowArray
 
 
 def stamp_box(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[int, int, int, bool]:
@@ -143,7 +143,7 @@ class _Pixels(NamedTuple):
     ny: Ints
     nx: Ints
 
-    def windows(self, some: Ints, y: Ints, x: Ints, side: int) -> Windows:
+    def windows(self, some: Ints, y: Ints, x: Ints, side: int) -> WindowArray:
         """Return windows of some boxes; one that leaves its box is copied, NaN past the edge."""
         planes = list(self.planes)
         which, y0, x0, ny, nx = (column[some] for column in self[1:])
@@ -155,7 +155,7 @@ class _Pixels(NamedTuple):
             box = planes[which[index]][rows, columns]
             which[index], top[index], left[index] = len(planes), 0, 0
             planes.append(take_window(box, int(y[index]), int(x[index]), side))
-        return Windows(planes, which, y=top, x=left, side=side)
+        return WindowArray(planes, which, y=top, x=left, side=side)
 
 
 def gather(boxes: Boxes, offers: Ints, outlines: Outlines, recipe: Recipe) -> Iterator[Group]:

@@ -1,12 +1,13 @@
-"""The compiled loops of the fast path, where there was a compiler: ``compiled/kernel.c``.
+"""The compiled kernel of the fast path, ``compiled/kernel.c``: argument checks and calls.
 
-They do in one pass over memory what the steps of a usual recipe (`mingolotss.stamp`) and the look
-for gaps (`mingolotss.cleanmap`) do with numpy in many, bit for bit the same: 17 us a stamp where
-numpy takes 100 (2 cores, AVX-512, median). Installing the package compiles them with GCC or Clang;
-where that could not be done all is made with numpy, slower.
+The kernel does in one pass over memory what the usual steps of a recipe (`mingolotss.stamp`) and
+the search for gaps (`mingolotss.cleanmap`) do with numpy in a dozen: 17 us a stamp where numpy
+takes 100 (2 cores, AVX-512, median). It is only an optimisation: its output must be bit-identical
+to the Python steps for every recipe and every pixel. Installing the package compiles it with GCC
+or Clang; where that is not possible, `available` is False and everything is made with numpy.
 
 >>> pixels = np.ones((64, 128), np.float32); pixels[10, 100] = np.nan
->>> clean_squares(pixels).tolist() if takes(pixels) else [[True, False]]
+>>> fully_observed_squares(pixels).tolist() if supports(pixels) else [[True, False]]
 [[True, False]]
 """
 
@@ -17,218 +18,358 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mingolotss.model import Bools, FloatImage
 from mingolotss.pixels import disc
-from mingolotss.windows import Windows, addresses
+from mingolotss.windows import WindowArray, memory_layout
 
 __all__ = [
     "LIBRARY",
+    "NOISE_STRIDE",
     "SIDES",
-    "SPARSE",
     "SQUARE",
-    "Made",
-    "clean_squares",
+    "KernelResult",
+    "available",
     "describe",
+    "fully_observed_squares",
     "grey_stamps",
-    "ready",
-    "takes",
+    "supports",
 ]
 
 LIBRARY = Path(__file__).parent / "compiled" / "kernel.so"
-_INTERFACE = 2  # of kernel.c
-SQUARE = 64  # pixels on a side of what `clean_squares` looks at
-SPARSE = 5  # every fifth pixel on a side says enough of the noise
-SIDES = range(16, 513)  # pixels of a stamp: from the widest vector to what fits on a small stack
+SQUARE = 64  # pixels on a side of the squares of `fully_observed_squares`
+NOISE_STRIDE = 5  # the median noise is of every fifth pixel on either axis
+SIDES = range(16, 513)  # px of a stamp: from the widest vector to what fits on a small stack
+_INTERFACE = 3  # of the functions in kernel.c
+_LANES = (4, 8, 16)
+_UNREADABLE = "the kernel reads float32 images of two axes whose rows are contiguous"
+_FLOAT32 = np.dtype(np.float32).num  # of both byte orders
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A stack of finished stamps, and what was seen on the way.
+class KernelResult:
+    """A stack of finished stamps, and what was measured under them.
 
     Attributes
     ----------
     pixels : uint8 array, shape (n, side, side)
     rows : uint8 array, shape (n, side, side + 1)
-        The pixels again, each row after a 0, as PNG wants them.
+        The same pixels as PNG scanlines: each row follows a filter byte 0.
     blank : bool array, shape (n,)
+        True where every pixel is 0.
     peaks : float32 array, shape (n,), Jy/beam
-        Largest pixel under each stamp, before anything was done to it; NaN if there is none.
-    floors : float32 array, shape (n,), Jy/beam
-        Median of the noise under each stamp, of every `SPARSE`-th pixel on either axis; NaN is left
-        out, and 0 is the answer where no pixel is finite.
+        Largest pixel of each window before the steps; NaN if it has none.
+    median_noise : float32 array, shape (n,), Jy/beam
+        Median of the noise under each stamp, over every `NOISE_STRIDE`-th pixel on either axis.
+        NaN is ignored; 0 where none of these pixels is finite.
     """
 
     pixels: npt.NDArray[np.uint8]
     rows: npt.NDArray[np.uint8]
     blank: Bools
     peaks: FloatImage
-    floors: FloatImage
+    median_noise: FloatImage
+
+    def first(self, n: int) -> KernelResult:
+        """Return the first `n` stamps, as views."""
+        return KernelResult(
+            self.pixels[:n], self.rows[:n], self.blank[:n], self.peaks[:n], self.median_noise[:n]
+        )
+
+
+# The structures of kernel.c. `_layout` compares them with the library's own when it is loaded.
+
+
+class _Window(ctypes.Structure):  # one row of `WindowArray.memory_layout`
+    _fields_ = (
+        ("first", ctypes.c_void_p), ("row_stride", ctypes.c_int64), ("byteswapped", ctypes.c_int64),
+    )  # fmt: skip
+
+
+class _WindowArray(ctypes.Structure):
+    _fields_ = (
+        ("windows", ctypes.c_void_p), ("count", ctypes.c_int64), ("side", ctypes.c_int64),
+    )  # fmt: skip
 
 
 class _Recipe(ctypes.Structure):
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("side", "sparse", "clipped", "everywhere")),
-        ("starts", ctypes.c_void_p), ("stops", ctypes.c_void_p), ("sigma", ctypes.c_float),
+        ("side", ctypes.c_int64), ("noise_stride", ctypes.c_int64), ("clip", ctypes.c_int64),
+        ("scale_outside_mask", ctypes.c_int64), ("mask_start", ctypes.c_void_p),
+        ("mask_stop", ctypes.c_void_p), ("mask_rows", ctypes.c_int64), ("sigma", ctypes.c_float),
     )  # fmt: skip
 
 
-class _Made(ctypes.Structure):
+class _Result(ctypes.Structure):
     _fields_ = (
-        *(
-            (name, ctypes.c_void_p)
-            for name in ("pixels", "rows", "blank", "peaks", "floors", "room")
-        ),
-        ("empty", ctypes.c_int64),
-    )
+        ("pixels", ctypes.c_void_p), ("rows", ctypes.c_void_p), ("blank", ctypes.c_void_p),
+        ("peaks", ctypes.c_void_p), ("median_noise", ctypes.c_void_p),
+        ("capacity", ctypes.c_int64), ("side", ctypes.c_int64), ("workspace", ctypes.c_void_p),
+        ("workspace_size", ctypes.c_int64), ("without_peak", ctypes.c_int64),
+    )  # fmt: skip
 
 
-def ready() -> bool:
-    """Return whether there are compiled loops."""
-    return _library() is not None
+def available() -> bool:
+    """Return whether there is a compiled kernel that fits this version."""
+    return _load().library is not None
 
 
 def describe() -> str:
-    """Return in a few words whether there are compiled loops, and how wide their vectors are."""
-    library = _library()
+    """Return one line for people: the kernel's vector width, or why it is not used."""
+    library, reason = _load()
     if library is None:
-        return "without compiled loops: slower; with a C compiler here, install it again"
-    return f"with compiled loops, {library.mingolotss_lanes()} pixels at once"
+        return f"compiled kernel not available (about 2x slower); {reason}"
+    return f"compiled kernel, {library.mingolotss_lanes()} pixels at once"
 
 
-def takes(image: FloatImage) -> bool:
-    """Return whether the compiled loops can work on an image: float32 in rows, any byte order."""
-    return (
-        ready()
-        and image.dtype.num == np.dtype(np.float32).num
-        and image.ndim == 2
-        and image.strides[1] == image.itemsize
-    )
+def supports(image: FloatImage) -> bool:
+    """Return whether the kernel is available and can read an image.
+
+    It reads float32 images of shape (ny, nx) in either byte order whose pixels are adjacent in
+    memory along a row. The rows may lie anywhere.
+    """
+    return available() and _is_readable(image)
 
 
 def grey_stamps(
-    images: Windows,
-    noises: Windows,
+    images: WindowArray,
+    noises: WindowArray,
     *,
     sigma: float | None,
     radius: float | None,
     inside: bool,
     lanes: int = 16,
     stack: int = 16,
-) -> Iterator[Made]:
+) -> Iterator[KernelResult]:
     """Make grey stamps as the steps zero-nan, clip, mask and minmax do.
 
     Parameters
     ----------
-    images : Windows of float32 images, Jy/beam
-        Of a size in `SIDES`; they are read where they are.
-    noises : Windows of float32 rms maps, Jy/beam
-        Of the same size, or of one pixel.
+    images : WindowArray of float32 images, Jy/beam
+        Of a size in `SIDES`. They are read where they are, without a copy.
+    noises : WindowArray of float32 rms maps, Jy/beam
+        One for each image, of the same size or of one pixel.
     sigma : float or None
-        Of the step clip; None leaves it out.
+        Setting of the step clip; None leaves the step out.
     radius : float or None, px
-        Of the step mask; None leaves it out.
+        Setting of the step mask; None leaves the step out.
     inside : bool
-        Whether minmax looks inside the mask only.
+        Whether minmax finds its limits inside the mask only.
     lanes : int
-        How many pixels are worked on at once, at most: 4, 8 or 16.
+        The widest vector to use: 4, 8 or 16 pixels.
     stack : int
-        How many stamps are made at once.
+        How many stamps are made in one call.
 
-    Yields
+    Returns
+    -------
+    iterator of KernelResult
+        One for each stack. All of them share their arrays: use one before asking for the next.
+
+    Raises
     ------
-    Made
-        Stack after stack; the arrays of one are those of the next.
+    RuntimeError
+        The kernel is not available.
+    ValueError
+        The kernel cannot read these windows, or an argument is out of range. The caller is wrong:
+        `supports` says which images the kernel reads.
     """
-    n, side, most = len(images), images.side, min(stack, len(images))
+    if not available():
+        raise RuntimeError(describe())
+    if images.side not in SIDES:
+        raise ValueError(f"stamps of {images.side} pixels: the kernel makes those in {SIDES}")
+    if len(noises) != len(images) or noises.side not in (1, images.side):
+        raise ValueError(
+            f"noise for {len(noises)} windows of {noises.side} pixels, where the images are "
+            f"{len(images)} windows of {images.side} pixels"
+        )
+    if lanes not in _LANES or stack < 1:
+        raise ValueError(f"{lanes} lanes and stacks of {stack}: not in {_LANES}, or below 1")
+    for windows in (images, noises):
+        # Checked by plane, not by window: hundreds of windows share a mosaic.
+        for plane in np.unique(windows.which).tolist():
+            if not _is_readable(windows.planes[plane]):
+                raise ValueError(_UNREADABLE)
+    return _grey_stacks(images, noises, sigma, radius, inside=inside, lanes=lanes, stack=stack)
+
+
+def _grey_stacks(
+    images: WindowArray,
+    noises: WindowArray,
+    sigma: float | None,
+    radius: float | None,
+    *,
+    inside: bool,
+    lanes: int,
+    stack: int,
+) -> Iterator[KernelResult]:
+    # All buffers are allocated once and reused by every stack, so that they stay in the processor's
+    # cache; the structures that point to them are built once, too. A call of the kernel is then a
+    # handful of integers, and it releases the interpreter lock.
+    n, side = len(images), images.side
+    if not n:
+        return
+    capacity = min(stack, n)
     if noises.side == 1:
         noises = _spread(noises, side)
-    starts, stops = _mask(side, radius)
+    mask_start, mask_stop = _mask(side, radius)
     recipe = _Recipe(
-        side, SPARSE, sigma is not None, not inside, starts.ctypes.data, stops.ctypes.data,
-        sigma or 0.0,
+        side, NOISE_STRIDE, sigma is not None, not inside, mask_start.ctypes.data,
+        mask_stop.ctypes.data, len(mask_start), sigma or 0.0,
     )  # fmt: skip
-    made = Made(
-        np.empty((most, side, side), np.uint8),
-        np.empty((most, side, side + 1), np.uint8),
-        np.empty(most, np.bool_),
-        np.empty(most, np.float32),
-        np.empty(most, np.float32),
+    stamps = KernelResult(
+        np.empty((capacity, side, side), np.uint8),
+        np.empty((capacity, side, side + 1), np.uint8),
+        np.empty(capacity, np.bool_),
+        np.empty(capacity, np.float32),
+        np.empty(capacity, np.float32),
     )
-    room = np.empty((3, side, side + 32), np.float32)
-    into = _Made(*(one.ctypes.data for one in (*_arrays(made), room)))
-    here, there, step = (images.addresses.ctypes.data, noises.addresses.ctypes.data,
-                         images.addresses.strides[0])  # fmt: skip
+    workspace = np.empty((3, side, side + 32), np.float32)
+    result = _Result(
+        stamps.pixels.ctypes.data, stamps.rows.ctypes.data, stamps.blank.ctypes.data,
+        stamps.peaks.ctypes.data, stamps.median_noise.ctypes.data, capacity, side,
+        workspace.ctypes.data, workspace.size, 0,
+    )  # fmt: skip
+    image_windows, noise_windows = _window_array(images), _window_array(noises)
     for start in range(0, n, stack):
-        some = min(stack, n - start)
-        _call("mingolotss_stamps", some, here + start * step, there + start * step,
-              ctypes.byref(recipe), ctypes.byref(into), lanes)  # fmt: skip
-        if into.empty:
-            for index in np.flatnonzero(made.peaks[:some] == -np.inf).tolist():
-                made.peaks[index] = np.fmax.reduce(images[start + index], axis=None)
-        yield made if some == most else Made(*(one[:some] for one in _arrays(made)))
+        count = min(stack, n - start)
+        _call("mingolotss_stamps", ctypes.byref(image_windows), ctypes.byref(noise_windows),
+              start, count, ctypes.byref(recipe), ctypes.byref(result), lanes)  # fmt: skip
+        if result.without_peak:  # minus infinity and NaN alone: numpy tells the two apart
+            for index in np.flatnonzero(stamps.peaks[:count] == -np.inf).tolist():
+                stamps.peaks[index] = np.fmax.reduce(images[start + index], axis=None)
+        yield stamps if count == capacity else stamps.first(count)
 
 
-def _arrays(made: Made) -> tuple[npt.NDArray[Any], ...]:
-    return made.pixels, made.rows, made.blank, made.peaks, made.floors
-
-
-def clean_squares(pixels: FloatImage, *, lanes: int = 16) -> Bools:
+def fully_observed_squares(pixels: FloatImage, *, lanes: int = 16) -> Bools:
     """Return which squares of an image are finite throughout and not all 0.
 
     Parameters
     ----------
-    pixels : float32 array, shape (high * 64, wide * 64), as `takes` wants it
+    pixels : float32 array, shape (64 * high, 64 * wide)
+        An image for which `supports` is True.
+    lanes : int
+        The widest vector to use: 4, 8 or 16 pixels.
 
     Returns
     -------
     bool array, shape (high, wide)
+
+    Raises
+    ------
+    RuntimeError
+        The kernel is not available.
+    ValueError
+        It cannot read the image, or the image is no whole number of squares.
     """
-    high, wide = (n // SQUARE for n in pixels.shape)
-    clean = np.empty((high, wide), np.bool_)
-    window = addresses([pixels])
-    _call("mingolotss_squares", high, wide, window.ctypes.data, clean.ctypes.data, lanes)
-    return clean
+    if not available():
+        raise RuntimeError(describe())
+    if not _is_readable(pixels):
+        raise ValueError(_UNREADABLE)
+    ny, nx = pixels.shape
+    if ny % SQUARE or nx % SQUARE or lanes not in _LANES:
+        raise ValueError(f"{ny} x {nx} pixels and {lanes} lanes: not squares, or not in {_LANES}")
+    observed = np.empty((ny // SQUARE, nx // SQUARE), np.bool_)
+    window = memory_layout([pixels])
+    _call("mingolotss_squares", window.ctypes.data, ny, nx, observed.ctypes.data, observed.size,
+          lanes)  # fmt: skip
+    return observed
+
+
+class _Loaded(NamedTuple):
+    library: ctypes.CDLL | None
+    reason: str  # why there is none, and what to do
 
 
 @functools.cache
-def _library() -> ctypes.CDLL | None:
-    """Return the compiled loops, or None where there are none for this machine."""
+def _load() -> _Loaded:
+    """Load the library; whatever does not fit is a reason to do without it, never an error."""
+    advice = "install a C compiler and reinstall"
     if ctypes.sizeof(ctypes.c_void_p) != ctypes.sizeof(ctypes.c_int64):
-        return None
+        return _Loaded(None, "it needs a 64-bit machine")
+    if not LIBRARY.exists():
+        return _Loaded(None, advice)
     try:
         library = ctypes.CDLL(str(LIBRARY))
-        if library.mingolotss_interface() != _INTERFACE:
-            return None  # of another version: install again
-    except (OSError, AttributeError):  # not there, made for another machine, or something else
-        return None
-    whole, at, most = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int
-    library.mingolotss_stamps.argtypes = (whole, at, at, at, at, most)
-    library.mingolotss_stamps.restype = None
-    library.mingolotss_squares.argtypes = (whole, whole, at, at, most)
-    library.mingolotss_squares.restype = None
-    library.mingolotss_sources.restype = ctypes.c_char_p
-    return library
+        version = library.mingolotss_interface()
+    except (OSError, AttributeError) as error:  # made for another machine, or another library
+        return _Loaded(None, f"{error}; {advice}")
+    if version != _INTERFACE:
+        return _Loaded(
+            None, f"{LIBRARY} has interface {version}, not {_INTERFACE}; reinstall mingolotss"
+        )
+    if _layout_of(library) != _layout():
+        return _Loaded(
+            None, f"the structures of {LIBRARY} differ from those of {__file__}; "
+            "reinstall mingolotss",
+        )  # fmt: skip
+    integer, pointer, lanes = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int
+    library.mingolotss_stamps.argtypes = (
+        pointer, pointer, integer, integer, pointer, pointer, lanes,
+    )  # fmt: skip
+    library.mingolotss_squares.argtypes = (pointer, integer, integer, pointer, integer, lanes)
+    library.mingolotss_message.restype = library.mingolotss_sources.restype = ctypes.c_char_p
+    return _Loaded(library, "")
+
+
+def _layout() -> list[int]:
+    """Return the size and the field offsets of every structure, and the constants, as kernel.c."""
+    numbers: list[int] = []
+    for structure in (_Window, _WindowArray, _Recipe, _Result):
+        numbers.append(ctypes.sizeof(structure))
+        numbers += [getattr(structure, name).offset for name, _ in structure._fields_]
+    return [*numbers, SQUARE, SIDES[0], SIDES[-1]]
+
+
+def _layout_of(library: ctypes.CDLL) -> list[int]:
+    """Return what the library says of the same."""
+    library.mingolotss_layout.restype = ctypes.POINTER(ctypes.c_int64)
+    length = ctypes.c_int64()
+    numbers = library.mingolotss_layout(ctypes.byref(length))
+    return [int(number) for number in numbers[: length.value]]
 
 
 def _call(name: str, *arguments: Any) -> None:
-    getattr(_library(), name)(*arguments)
+    """Call a function of the kernel that returns a status.
+
+    Raises
+    ------
+    RuntimeError
+        It refused an argument and did nothing: a bug in this module.
+    """
+    library = _load().library
+    if status := getattr(library, name)(*arguments):
+        message = library.mingolotss_message(status).decode()  # type: ignore[union-attr]
+        raise RuntimeError(f"{name} refused its arguments: {message}")
 
 
-def _spread(noises: Windows, side: int) -> Windows:
-    """Return noise of one value each as windows of an image: one row, laid over every row."""
+def _is_readable(image: FloatImage) -> bool:
+    return image.dtype.num == _FLOAT32 and image.ndim == 2 and image.strides[1] == image.itemsize
+
+
+def _window_array(windows: WindowArray) -> _WindowArray:
+    """Return the structure for `windows`, which must stay alive as long as it."""
+    layout = windows.memory_layout
+    if layout.shape != (len(windows), 3) or not layout.flags.c_contiguous:
+        raise ValueError("a memory layout is a C-contiguous array of shape (n, 3)")
+    return _WindowArray(layout.ctypes.data, len(windows), windows.side)
+
+
+def _spread(noises: WindowArray, side: int) -> WindowArray:
+    """Return noise of one value each as windows of an image, without making the images."""
+    # Each value becomes one row of pixels, and a row stride of 0 repeats it for every row.
     values = np.array([noise[0, 0] for noise in noises], np.float32)
     rows = np.repeat(values, side).reshape(-1, 1, side)
-    return Windows.of(list(np.broadcast_to(rows, (len(values), side, side))))
+    return WindowArray.of(list(np.broadcast_to(rows, (len(values), side, side))))
 
 
 @functools.lru_cache(maxsize=8)
 def _mask(side: int, radius: float | None) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Return the first pixel inside the mask of every row, and the one after the last."""
+    # A disc is one run of pixels in every row, so two numbers a row describe it exactly.
     mask = np.ones((side, side), bool) if radius is None else disc(side, radius)
     starts = mask.argmax(1).astype(np.int32)
     return starts, starts + mask.sum(1, dtype=np.int32)

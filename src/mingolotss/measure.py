@@ -36,12 +36,12 @@ def read(chunk: Chunk) -> None:
 
 
 def _measure(chunk: Chunk) -> None:
-    """Look at the pixels of what is not known to be clean, and for the rms maps that are needed."""
+    """Read the cutouts not known to be fully observed; reject those without a needed rms map."""
     boxes, noise = chunk.boxes, chunk.task.recipe.noise
     if noise.method == "rms-map" and noise.otherwise == "reject":
         lacking = boxes.each((plane.rms is None for plane in boxes.planes), False)
         chunk.verdict[lacking] = "no rms map, which the recipe's noise needs"
-    for index in np.flatnonzero((boxes.which >= 0) & ~boxes.clean).tolist():
+    for index in np.flatnonzero((boxes.which >= 0) & ~boxes.fully_observed).tolist():
         image = boxes.cutout(index).image
         chunk.percent_nan[index] = percent_nan(image)
         if not has_signal(image):

@@ -123,9 +123,9 @@ class Cutout:
         (x, y) of the cutout's first pixel in that image.
     sha256, rms_sha256 : str
         Of the files read; "" where no file stands for just this cutout.
-    clean : bool
+    fully_observed : bool
         The service knows that every pixel of the image is finite and that not all are 0. False
-        says nothing.
+        means unknown.
     file : str
         Name of the image's file here, if it is not the end of the candidate's address.
     """
@@ -136,7 +136,7 @@ class Cutout:
     origin: tuple[int, int] = (0, 0)
     sha256: str = ""
     rms_sha256: str = ""
-    clean: bool = False
+    fully_observed: bool = False
     file: str = ""
 
 

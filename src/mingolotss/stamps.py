@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mingolotss.chunk import Chunk
 from mingolotss.errors import ImageError
 from mingolotss.gather import Group, gather, gather_one, place_stamps, stamp_side
-from mingolotss.kernel import SIDES, SPARSE, grey_stamps, takes
+from mingolotss.kernel import NOISE_STRIDE, SIDES, grey_stamps, supports
 from mingolotss.model import Bools, Cutout, FloatImage, Ints
 from mingolotss.recipe import Recipe
 from mingolotss.selection import Place
@@ -73,13 +73,13 @@ class _Finished:
     pixels: npt.NDArray[Any]
     images: list[bytes]
     peaks: FloatImage
-    floors: FloatImage
+    median_noise: FloatImage
     blank: Bools
 
 
 def _hand_out(chunk: Chunk, rows: Ints, made: _Finished) -> None:
     """Give each source its own."""
-    chunk.peak_jy[rows], chunk.noise_jy[rows] = made.peaks, made.floors
+    chunk.peak_jy[rows], chunk.noise_jy[rows] = made.peaks, made.median_noise
     chunk.blank[rows], chunk.images[rows] = made.blank, made.images
     chunk.pixels_sha256[rows] = [hashlib.sha256(one.data).hexdigest() for one in made.pixels]
 
@@ -88,18 +88,18 @@ def _fused(group: Group, recipe: Recipe) -> Fused | None:
     """Return the recipe's steps as one, where they and windows of this kind can be so made."""
     image, noise, side = group.images[0], group.noises[0], group.images.side
     usual = recipe.stamp.kind == "uint8" and side == recipe.stamp.pixels
-    fit = takes(image) and noise.dtype.num == image.dtype.num and side in SIDES
+    fit = supports(image) and noise.dtype.num == image.dtype.num and side in SIDES
     return fused(recipe.step_list) if usual and fit else None
 
 
 def _at_once(group: Group, steps: Fused) -> Iterator[_Finished]:
-    """Do what `_by_steps` does in one pass over the pixels, by the compiled loops."""
+    """Do what `_by_steps` does in one pass over the pixels, by the compiled kernel."""
     for made in grey_stamps(
         group.images, group.noises,
         sigma=steps.sigma, radius=steps.radius, inside=steps.inside, stack=STACK,
     ):  # fmt: skip
         encoded = [encode_rows(rows) for rows in made.rows]
-        yield _Finished(made.pixels, encoded, made.peaks, made.floors, made.blank)
+        yield _Finished(made.pixels, encoded, made.peaks, made.median_noise, made.blank)
 
 
 def _by_steps(group: Group, recipe: Recipe) -> Iterator[_Finished]:
@@ -113,7 +113,7 @@ def _by_steps(group: Group, recipe: Recipe) -> Iterator[_Finished]:
         stack = run_steps(Stack(images, noise, recipe.stamp.pixels), recipe.step_list)
         pixels, blank = finish(stack, recipe.stamp.kind)
         little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
-        yield _Finished(little, [encode(one) for one in little], peaks, _floors(noise), blank)
+        yield _Finished(little, [encode(one) for one in little], peaks, _median_noise(noise), blank)
 
 
 def _stacked(images: Sequence[FloatImage]) -> FloatImage:
@@ -121,9 +121,9 @@ def _stacked(images: Sequence[FloatImage]) -> FloatImage:
     return np.stack(images, dtype=images[0].dtype.newbyteorder("="))
 
 
-def _floors(noise: FloatImage) -> FloatImage:
+def _median_noise(noise: FloatImage) -> FloatImage:
     """Return the median noise of each of a stack, of every fifth pixel on a side; 0 if unknown."""
-    sparse = noise[:, ::SPARSE, ::SPARSE].reshape(len(noise), -1)
+    sparse = noise[:, ::NOISE_STRIDE, ::NOISE_STRIDE].reshape(len(noise), -1)
     finite = np.isfinite(sparse)
     if finite.all():
         median: FloatImage = np.median(sparse, 1)

@@ -1,11 +1,12 @@
-"""Square windows of images, as columns: what stamps are made of.
+"""Square windows of images, stored as arrays: the pixels that stamps are made of.
 
-The steps of a recipe want arrays, the compiled loops want to know where pixels are in memory;
-`Windows` is both, and copies nothing.
+The steps of a recipe need numpy arrays and the compiled kernel needs addresses in memory.
+`WindowArray` provides both and copies no pixels.
 
 >>> image = np.arange(100, dtype=np.float32).reshape(10, 10)
->>> windows = Windows([image], np.array([0, 0]), y=np.array([0, 5]), x=np.array([1, 2]), side=2)
->>> windows[1].tolist(), windows.addresses[1, 0] - windows.addresses[0, 0]
+>>> y, x = np.array([0, 5]), np.array([1, 2])
+>>> windows = WindowArray([image], np.array([0, 0]), y=y, x=x, side=2)
+>>> windows[1].tolist(), windows.memory_layout[1, 0] - windows.memory_layout[0, 0]
 ([[52.0, 53.0], [62.0, 63.0]], np.int64(204))
 """
 
@@ -18,51 +19,76 @@ import numpy as np
 from mingolotss.columns import Columns
 from mingolotss.model import FloatImage, Ints
 
-__all__ = ["Windows", "addresses"]
+__all__ = ["WindowArray", "memory_layout"]
 
 
-def addresses(images: Sequence[FloatImage]) -> Ints:
-    """Return where images are in memory, as ``struct window`` of ``compiled/kernel.c`` has it.
+def memory_layout(images: Sequence[FloatImage]) -> Ints:
+    """Return where images are in memory, as ``struct window`` of the compiled kernel stores it.
+
+    Parameters
+    ----------
+    images : sequence of float array, shape (ny, nx)
 
     Returns
     -------
     int64 array, shape (n, 3)
-        The address of the first pixel, the bytes from a row to the next, and whether the bytes of
-        a pixel are in the other order than this machine's.
+        The address of the first pixel, the bytes from a row to the next, and 1 if the pixels have
+        the other byte order than this machine, else 0.
     """
-    told = [(one.ctypes.data, one.strides[0], not one.dtype.isnative) for one in images]
-    return np.array(told, np.int64).reshape(-1, 3)
+    rows = [(image.ctypes.data, image.strides[0], not image.dtype.isnative) for image in images]
+    return np.array(rows, np.int64).reshape(-1, 3)
 
 
-class Windows(Columns[FloatImage]):
+class WindowArray(Columns[FloatImage]):
     """Windows of one size.
 
     Attributes
     ----------
     planes : sequence of float array, shape (ny, nx)
-        The images, each with its pixels side by side in rows; any byte order.
+        The images, any byte order. The pixels of a row are adjacent in memory.
     which : int64 array, shape (n,)
         The plane of each window.
     y, x : int64 array, shape (n,), px
-        Its first row and column there; it lies inside.
+        First row and column of each window in its plane.
     side : int, px
-    addresses : int64 array, shape (n, 3)
-        What `addresses` says of it.
+    memory_layout : int64 array, shape (n, 3)
+        The function `memory_layout` of each window.
+
+    Raises
+    ------
+    ValueError
+        A window leaves its plane, or the pixels of a row of its plane are not adjacent. The
+        compiled kernel would read memory that is not the window's.
     """
 
-    __slots__ = ("addresses", "planes", "side", "which", "x", "y")
+    __slots__ = ("memory_layout", "planes", "side", "which", "x", "y")
 
     def __init__(
         self, planes: Sequence[FloatImage], which: Ints, *, y: Ints, x: Ints, side: int
     ) -> None:
         self.planes, self.which, self.y, self.x, self.side = planes, which, y, x, side
-        right = np.array([one.itemsize for one in planes], np.int64)[which]
-        self.addresses = addresses(planes)[which]
-        self.addresses[:, 0] += y * self.addresses[:, 1] + x * right
+        self.memory_layout = memory_layout(planes)[which]
+        # One row a plane, spread over its windows: the checks are a few array operations, however
+        # many windows there are.
+        geometry = [
+            (ny, nx, plane.itemsize, plane.strides[1])
+            for plane in planes
+            for ny, nx in (plane.shape,)
+        ]
+        ny, nx, itemsize, pixel_stride = np.array(geometry, np.int64).reshape(-1, 4)[which].T
+        if not y.shape == x.shape == which.shape or side < 1:
+            raise ValueError("a window needs a plane, a row, a column and a side")
+        inside = (which >= 0) & (y >= 0) & (x >= 0) & (y + side <= ny) & (x + side <= nx)
+        if not (inside & (pixel_stride == itemsize)).all():
+            raise ValueError(
+                f"a window of {side} x {side} pixels leaves its plane, or the plane's rows are not "
+                "contiguous"
+            )
+        self.memory_layout[:, 0] += y * self.memory_layout[:, 1] + x * itemsize
 
     @classmethod
-    def of(cls, images: Sequence[FloatImage]) -> Windows:
-        """Make columns of images of one size, square."""
+    def of(cls, images: Sequence[FloatImage]) -> WindowArray:
+        """Make windows that are whole images, square and of one size."""
         corner = np.zeros(len(images), np.int64)
         return cls(images, np.arange(len(images)), y=corner, x=corner, side=len(images[0]))
 

@@ -1,11 +1,14 @@
-/* The inner loops of the fast path: what `mingolotss.stamp` and `mingolotss.cleanmap` do with numpy
- * in many passes over memory, done in one. `mingolotss.kernel` calls this; the tests hold it to
- * numpy bit for bit.
+/* The compiled kernel: the usual steps of a recipe, and the search for gaps in a mosaic, each in
+ * one pass over memory where numpy needs a dozen.
  *
- * Compile with -ffp-contract=off: a product and a sum that the processor fuses are rounded once,
- * where numpy rounds twice. The loops are in lanes.h, in vectors as wide as the processor at hand
- * has them: 17 us a stamp of 150 x 150 pixels with AVX-512, 20 with AVX2, 41 with neither (median;
- * the same steps in numpy take 100). GCC and Clang have such vectors, other compilers do not. */
+ * The kernel is only an optimisation: its output must be bit-identical to the Python steps for
+ * every recipe and every pixel, and the tests compare the two at every vector width. Compile with
+ * -ffp-contract=off: a fused multiply-add rounds once where numpy rounds twice.
+ *
+ * This file holds the interface: the structures, the argument checks and the choice of vector
+ * width. The loops are in lanes.h, which is included once for each width. A stamp of 150 x 150
+ * pixels takes 17 us with AVX-512, 20 with AVX2 and 41 with neither (median; numpy takes 100). The
+ * vector types are extensions of GCC and Clang. */
 
 #include <math.h>
 #include <stddef.h>
@@ -20,57 +23,117 @@
 #define JOIN(name, lanes) JOIN_(name, lanes)
 #define LANED(name) JOIN(name, LANES)
 
-enum { SQUARE = 64 }; /* pixels on a side of the squares that are looked at for gaps */
+enum {
+    SQUARE = 64,            /* pixels on a side of the squares that are searched for gaps */
+    SMALLEST_SIDE = 16,     /* pixels on a side of a stamp: one of the widest vectors */
+    LARGEST_SIDE = 512,     /* bounds the noise samples, which are on the stack */
+    SMALLEST_STRIDE = 4,    /* the same: at most (512 / 4)^2 samples of 4 bytes */
+    LARGEST_WIDTH = 1 << 28 /* pixels on an axis of an image, so that no product overflows */
+};
+#define LARGEST_SPAN ((int64_t)1 << 62) /* bytes from the first row of an image to the last */
 
-/* A window of an image: its first pixel, the bytes from a row to the next, and whether the bytes of
- * a pixel are in the other order than this machine's. */
+/* A window of a float32 image. The pixels of a row are adjacent in memory. */
 struct window {
-    const uint8_t *first;
-    int64_t step;
-    int64_t turned;
+    const uint8_t *first; /* address of the first pixel; it need not be aligned */
+    int64_t row_stride;   /* bytes from a row to the next; 0 repeats one row, negative is allowed */
+    int64_t byteswapped;  /* 1 where the pixels have the other byte order than this machine */
 };
 
-/* What is done to each window, side x side pixels. Inside the mask are, of row y, the pixels from[y]
- * up to to[y]. */
+/* Square windows of one size. */
+struct window_array {
+    const struct window *windows;
+    int64_t count;
+    int64_t side; /* pixels */
+};
+
+/* The steps that are done to each window. Pixel x of row y is inside the mask where
+ * mask_start[y] <= x < mask_stop[y]. */
 struct recipe {
-    int64_t side;
-    int64_t sparse; /* every so many rows and columns the noise is kept */
-    int64_t clipped;
-    int64_t everywhere; /* the smallest and largest pixel are looked for outside the mask, too */
-    const int32_t *from;
-    const int32_t *to;
+    int64_t side;               /* pixels */
+    int64_t noise_stride;       /* the median noise is of every so many pixels on either axis */
+    int64_t clip;               /* 1 if pixels up to sigma times the noise become 0 */
+    int64_t scale_outside_mask; /* 1 if the scale is of all pixels, not only of those in the mask */
+    const int32_t *mask_start;
+    const int32_t *mask_stop;
+    int64_t mask_rows; /* length of both */
     float sigma;
 };
 
-/* What becomes of n windows. `rows` are the pixels again as PNG wants them, each row after its
- * filter byte. */
-struct made {
-    uint8_t *pixels;
-    uint8_t *rows;
-    uint8_t *blank;
-    float *peaks;
-    float *floors;
-    float *room;   /* 3 * side * (side + 32) of them, for one window */
-    int64_t empty; /* how many have no pixel above minus infinity: their peaks are not known */
+/* Where the stamps are written: arrays for `capacity` stamps of side x side pixels. */
+struct result {
+    uint8_t *pixels;     /* (capacity, side, side) */
+    uint8_t *rows;       /* (capacity, side, side + 1): PNG scanlines, each after its filter byte 0 */
+    uint8_t *blank;      /* (capacity): 1 where every pixel is 0 */
+    float *peaks;        /* (capacity): -inf where no pixel is above it; the caller finds the peak */
+    float *median_noise; /* (capacity) */
+    int64_t capacity;
+    int64_t side;
+    float *workspace;       /* of one window, reused */
+    int64_t workspace_size; /* floats; at least 3 * side * (side + 32) */
+    int64_t without_peak;   /* set by the call: how many peaks are -inf */
 };
 
-/* Keep every so many pixels of a row of noise as whole numbers in the order of the pixels, NaN last.
- * Returns where the next row's belong. */
-INLINE int32_t *thin_row(const struct window *noise, int64_t y, const struct recipe *recipe,
-                         int32_t *to)
+/* The sizes and offsets above, and the constants that `mingolotss.kernel` repeats. It compares
+ * them with its own when it loads the library, so that the two cannot drift apart unnoticed. */
+#define OFFSET(type, field) (int64_t)offsetof(struct type, field)
+static const int64_t layout[] = {
+    sizeof(struct window), OFFSET(window, first), OFFSET(window, row_stride),
+    OFFSET(window, byteswapped),
+    sizeof(struct window_array), OFFSET(window_array, windows), OFFSET(window_array, count),
+    OFFSET(window_array, side),
+    sizeof(struct recipe), OFFSET(recipe, side), OFFSET(recipe, noise_stride),
+    OFFSET(recipe, clip), OFFSET(recipe, scale_outside_mask), OFFSET(recipe, mask_start),
+    OFFSET(recipe, mask_stop), OFFSET(recipe, mask_rows), OFFSET(recipe, sigma),
+    sizeof(struct result), OFFSET(result, pixels), OFFSET(result, rows), OFFSET(result, blank),
+    OFFSET(result, peaks), OFFSET(result, median_noise), OFFSET(result, capacity),
+    OFFSET(result, side), OFFSET(result, workspace), OFFSET(result, workspace_size),
+    OFFSET(result, without_peak),
+    SQUARE, SMALLEST_SIDE, LARGEST_SIDE,
+};
+
+/* What a call returns: OK, or the first argument check that failed. */
+enum status {
+    OK, NULL_POINTER, MISALIGNED, WRONG_LANES, WRONG_COUNT, WRONG_SIDE, WINDOW_OF_OTHER_SIZE,
+    WRONG_ROW_STRIDE, WRONG_FLAG, WRONG_NOISE_STRIDE, WRONG_MASK, RESULT_TOO_SMALL,
+    NOT_WHOLE_SQUARES, STATUS_COUNT
+};
+
+static const char *const messages[STATUS_COUNT] = {
+    [OK] = "no error",
+    [NULL_POINTER] = "a pointer is null",
+    [MISALIGNED] = "a pointer is not aligned for its type",
+    [WRONG_LANES] = "the number of lanes is none of 4, 8 and 16",
+    [WRONG_COUNT] = "the stamps asked for are not in the arrays of windows",
+    [WRONG_SIDE] = "the side is not from 16 to 512 pixels",
+    [WINDOW_OF_OTHER_SIZE] = "the windows of image and noise are not of the recipe's side",
+    [WRONG_ROW_STRIDE] = "the rows of a window lie farther apart than memory reaches",
+    [WRONG_FLAG] = "a flag is neither 0 nor 1",
+    [WRONG_NOISE_STRIDE] = "the noise stride is not from 4 to 512",
+    [WRONG_MASK] = "the mask has another number of rows, or leaves the stamp",
+    [RESULT_TOO_SMALL] = "the result has no room for the answer",
+    [NOT_WHOLE_SQUARES] = "the image is no whole number of squares",
+};
+
+/* Order-preserving keys: a float's bits, read as an integer, sort like the float if it is positive
+ * and the wrong way round if it is negative; flipping all but the sign bit of a negative one mends
+ * that. Comparisons of keys are then exact, and NaN can be given the last place, INT32_MAX. */
+
+/* Append the keys of every so many pixels of a row of noise; return the place after them. */
+INLINE int32_t *append_noise_keys(const struct window *noise, int64_t y,
+                                  const struct recipe *recipe, int32_t *keys)
 {
-    for (int64_t x = 0; x < recipe->side; x += recipe->sparse) {
+    for (int64_t x = 0; x < recipe->side; x += recipe->noise_stride) {
         uint32_t word;
-        memcpy(&word, noise->first + y * noise->step + 4 * x, 4);
-        word = noise->turned ? __builtin_bswap32(word) : word;
+        memcpy(&word, noise->first + y * noise->row_stride + 4 * x, 4);
+        word = noise->byteswapped ? __builtin_bswap32(word) : word;
         const int32_t key = (int32_t)word ^ ((int32_t)word >> 31 & 0x7fffffff);
-        *to++ = (word & 0x7fffffff) > 0x7f800000 ? INT32_MAX : key;
+        *keys++ = (word & 0x7fffffff) > 0x7f800000 ? INT32_MAX : key;
     }
-    return to;
+    return keys;
 }
 
-/* Return the pixel that a whole number stands for. */
-INLINE float number(int32_t key)
+/* Return the float of a key. */
+INLINE float float_of_key(int32_t key)
 {
     const int32_t word = key ^ (key >> 31 & 0x7fffffff);
     float value;
@@ -82,75 +145,195 @@ INLINE float number(int32_t key)
 #define TARGET
 #include "lanes.h"
 #if defined(__x86_64__)
-#define TURNED 0x0c0d0e0f08090a0bLL, 0x0405060700010203LL /* the bytes of four pixels */
+/* where each byte of four byteswapped pixels comes from */
+#define SWAPPED 0x0c0d0e0f08090a0bLL, 0x0405060700010203LL
 #define LANES 8
 #define TARGET __attribute__((target("avx2")))
-#define LARGER(a, b) (floats)_mm256_max_ps((__m256)(a), (__m256)(b))
-#define SMALLER(a, b) (floats)_mm256_min_ps((__m256)(a), (__m256)(b))
-#define TURN(w) (words)_mm256_shuffle_epi8((__m256i)(w), _mm256_set_epi64x(TURNED, TURNED))
+#define MAXIMUM(a, b) (floats)_mm256_max_ps((__m256)(a), (__m256)(b))
+#define MINIMUM(a, b) (floats)_mm256_min_ps((__m256)(a), (__m256)(b))
+#define BYTESWAP(w) (words)_mm256_shuffle_epi8((__m256i)(w), _mm256_set_epi64x(SWAPPED, SWAPPED))
 #define ANY(v) !_mm256_testz_si256((__m256i)(v), (__m256i)(v))
 #include "lanes.h"
 #define LANES 16
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
-#define LARGER(a, b) (floats)_mm512_max_ps((__m512)(a), (__m512)(b))
-#define SMALLER(a, b) (floats)_mm512_min_ps((__m512)(a), (__m512)(b))
-#define TURN(w) (words)_mm512_shuffle_epi8((__m512i)(w), _mm512_set4_epi64(TURNED, TURNED))
+#define MAXIMUM(a, b) (floats)_mm512_max_ps((__m512)(a), (__m512)(b))
+#define MINIMUM(a, b) (floats)_mm512_min_ps((__m512)(a), (__m512)(b))
+#define BYTESWAP(w) (words)_mm512_shuffle_epi8((__m512i)(w), _mm512_set4_epi64(SWAPPED, SWAPPED))
 #define ANY(v) (_mm512_test_epi32_mask((__m512i)(v), (__m512i)(v)) != 0)
 #include "lanes.h"
 #endif
 
-/* How many pixels are handled at once; `most` holds it down, for tests. */
-static int lanes(int most)
+/* Return the width of the vectors: what the processor has, but no more than `limit`, for tests. */
+static int vector_lanes(int limit)
 {
 #if defined(__x86_64__)
-    if (most >= 16 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+    if (limit >= 16 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
         && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
         return 16;
-    if (most >= 8 && __builtin_cpu_supports("avx2"))
+    if (limit >= 8 && __builtin_cpu_supports("avx2"))
         return 8;
 #endif
-    (void)most;
+    (void)limit;
     return 4;
 }
 
 #if defined(__x86_64__)
-#define DISPATCH(name, ...)              \
-    switch (lanes(most)) {               \
+#define DISPATCH(limit, name, ...)          \
+    switch (vector_lanes(limit)) {          \
     case 16: name##_16(__VA_ARGS__); break; \
     case 8: name##_8(__VA_ARGS__); break;   \
     default: name##_4(__VA_ARGS__);         \
     }
 #else
-#define DISPATCH(name, ...) (void)most, name##_4(__VA_ARGS__)
+#define DISPATCH(limit, name, ...) (void)(limit), name##_4(__VA_ARGS__)
 #endif
 
-/* Make n stamps; the noise of window i is in noises[i]. */
-void mingolotss_stamps(int64_t n, const struct window *images, const struct window *noises,
-                       const struct recipe *recipe, struct made *made, int most)
+/* The argument checks. They cost a few comparisons a window, not a pixel, and stop every read and
+ * write that the arguments show to be out of bounds; that a window lies in its image only the
+ * caller can know, and `mingolotss.windows` checks it. */
+
+#define ALIGNED(pointer) ((uintptr_t)(pointer) % _Alignof(__typeof__(*(pointer))) == 0)
+
+static int is_flag(int64_t value)
 {
-    DISPATCH(stamps, n, images, noises, recipe, made);
+    return value == 0 || value == 1;
 }
 
-/* Look at high x wide squares: clean[i] is 1 where all pixels are finite and some are not 0. */
-void mingolotss_squares(int64_t high, int64_t wide, const struct window *image, uint8_t *clean,
-                        int most)
+static enum status check_lanes(int lanes)
 {
-    DISPATCH(squares, high, wide, image, clean);
+    return lanes == 4 || lanes == 8 || lanes == 16 ? OK : WRONG_LANES;
 }
 
-/* Counts the changes of what is called and how; `mingolotss.kernel` knows one of them. */
+/* Check a window of so many rows. */
+static enum status check_window(const struct window *window, int64_t rows)
+{
+    const int64_t largest_stride = rows ? LARGEST_SPAN / rows : LARGEST_SPAN;
+    if (!window->first)
+        return NULL_POINTER;
+    if (!is_flag(window->byteswapped))
+        return WRONG_FLAG;
+    if (window->row_stride > largest_stride || window->row_stride < -largest_stride)
+        return WRONG_ROW_STRIDE;
+    return OK;
+}
+
+static enum status check_windows(const struct window_array *array, int64_t start, int64_t count,
+                                 int64_t side)
+{
+    if (!array || !array->windows)
+        return NULL_POINTER;
+    if (!ALIGNED(array) || !ALIGNED(array->windows))
+        return MISALIGNED;
+    if (array->side != side)
+        return WINDOW_OF_OTHER_SIZE;
+    if (start < 0 || count < 0 || count > array->count || start > array->count - count)
+        return WRONG_COUNT;
+    enum status status = OK;
+    for (int64_t i = start; i < start + count && !status; i++)
+        status = check_window(array->windows + i, side);
+    return status;
+}
+
+static enum status check_recipe(const struct recipe *recipe)
+{
+    if (!recipe || !recipe->mask_start || !recipe->mask_stop)
+        return NULL_POINTER;
+    if (!ALIGNED(recipe) || !ALIGNED(recipe->mask_start) || !ALIGNED(recipe->mask_stop))
+        return MISALIGNED;
+    if (recipe->side < SMALLEST_SIDE || recipe->side > LARGEST_SIDE)
+        return WRONG_SIDE;
+    if (recipe->noise_stride < SMALLEST_STRIDE || recipe->noise_stride > LARGEST_SIDE)
+        return WRONG_NOISE_STRIDE;
+    if (!is_flag(recipe->clip) || !is_flag(recipe->scale_outside_mask))
+        return WRONG_FLAG;
+    if (recipe->mask_rows != recipe->side)
+        return WRONG_MASK;
+    for (int64_t y = 0; y < recipe->side; y++)
+        if (recipe->mask_start[y] < 0 || recipe->mask_stop[y] < recipe->mask_start[y]
+            || recipe->mask_stop[y] > recipe->side)
+            return WRONG_MASK;
+    return OK;
+}
+
+static enum status check_result(const struct result *result, int64_t count, int64_t side)
+{
+    if (!result || !result->pixels || !result->rows || !result->blank || !result->peaks
+        || !result->median_noise || !result->workspace)
+        return NULL_POINTER;
+    if (!ALIGNED(result) || !ALIGNED(result->peaks) || !ALIGNED(result->median_noise)
+        || !ALIGNED(result->workspace))
+        return MISALIGNED;
+    if (result->side != side || result->capacity < count
+        || result->workspace_size < 3 * side * (side + 32))
+        return RESULT_TOO_SMALL;
+    return OK;
+}
+
+/* Make stamps of `count` windows from number `start`, in vectors of at most `lanes` pixels. */
+int mingolotss_stamps(const struct window_array *images, const struct window_array *noises,
+                      int64_t start, int64_t count, const struct recipe *recipe,
+                      struct result *result, int lanes)
+{
+    enum status status = check_lanes(lanes);
+    status = status ? status : check_recipe(recipe);
+    status = status ? status : check_windows(images, start, count, recipe->side);
+    status = status ? status : check_windows(noises, start, count, recipe->side);
+    status = status ? status : check_result(result, count, recipe->side);
+    if (status)
+        return (int)status;
+    DISPATCH(lanes, stamps, count, images->windows + start, noises->windows + start, recipe,
+             result);
+    return OK;
+}
+
+/* Search the squares of an image of rows x columns pixels; observed[i] becomes 1 where all pixels
+ * of a square are finite and not all of them are 0. There is room for `capacity` answers. */
+int mingolotss_squares(const struct window *image, int64_t rows, int64_t columns,
+                       uint8_t *observed, int64_t capacity, int lanes)
+{
+    enum status status = check_lanes(lanes);
+    if (!status && (!image || !observed))
+        status = NULL_POINTER;
+    if (!status && !ALIGNED(image))
+        status = MISALIGNED;
+    if (!status && (rows < 0 || columns < 0 || rows % SQUARE || columns % SQUARE
+                    || rows > LARGEST_WIDTH || columns > LARGEST_WIDTH))
+        status = NOT_WHOLE_SQUARES;
+    if (!status && rows / SQUARE * (columns / SQUARE) > capacity)
+        status = RESULT_TOO_SMALL;
+    status = status ? status : check_window(image, rows);
+    if (status)
+        return (int)status;
+    DISPATCH(lanes, squares, rows / SQUARE, columns / SQUARE, image, observed);
+    return OK;
+}
+
+/* Return in words what a status means. */
+const char *mingolotss_message(int status)
+{
+    return status >= 0 && status < STATUS_COUNT ? messages[status] : "unknown status";
+}
+
+/* Return the version of the functions above; `mingolotss.kernel` knows one of them. */
 int mingolotss_interface(void)
 {
-    return 2;
+    return 3;
 }
 
-/* How many pixels are handled at once on this machine. */
+/* Return the layout of the structures, and how many numbers that is. */
+const int64_t *mingolotss_layout(int64_t *length)
+{
+    *length = sizeof layout / sizeof *layout;
+    return layout;
+}
+
+/* Return how many pixels a vector holds on this machine. */
 int mingolotss_lanes(void)
 {
-    return lanes(16);
+    return vector_lanes(16);
 }
 
-/* Of which sources this was made: their SHA-256. */
+/* Return the SHA-256 of the sources that this was compiled from. */
 const char *mingolotss_sources(void)
 {
 #ifdef SOURCES

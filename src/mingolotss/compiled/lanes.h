@@ -1,7 +1,13 @@
-/* The loops of kernel.c, for vectors of LANES pixels; TARGET says for which processor. Included
- * once for each. A row is handled in whole vectors, the last of which ends where the row ends and
- * may overlap the one before it: to handle a pixel twice changes nothing. Where the processor does
- * in one instruction what takes several in plain C, LARGER, SMALLER, TURN and ANY name it. */
+/* The loops of kernel.c for vectors of LANES pixels, on the processors that TARGET names. Included
+ * once for each width.
+ *
+ * A row is handled in whole vectors. The last one ends where the row ends and may overlap the one
+ * before it: all that is done to a pixel here may be done twice with the same result, so there is
+ * no loop for the remainder. Where the processor has one instruction for what takes several in
+ * plain C, MAXIMUM, MINIMUM, BYTESWAP and ANY name it.
+ *
+ * Masks are integer vectors whose lanes are 0 or -1 (all bits set), as comparisons of vectors give
+ * them: `value & mask` keeps a pixel bit for bit, or makes it +0. */
 
 typedef float LANED(floats) __attribute__((vector_size(4 * LANES)));
 typedef int32_t LANED(ints) __attribute__((vector_size(4 * LANES)));
@@ -12,18 +18,19 @@ typedef uint8_t LANED(greys) __attribute__((vector_size(LANES)));
 #define words LANED(words)
 #define greys LANED(greys)
 
-TARGET INLINE words LANED(load)(const void *at)
+/* Load a vector from any address, aligned or not. */
+TARGET INLINE words LANED(load)(const void *address)
 {
     words loaded;
-    memcpy(&loaded, at, sizeof loaded);
+    memcpy(&loaded, address, sizeof loaded);
     return loaded;
 }
 
-/* Return pixels with their bytes in the other order. */
-TARGET INLINE words LANED(turn)(words w)
+/* Return pixels in the other byte order. */
+TARGET INLINE words LANED(byteswap)(words w)
 {
-#ifdef TURN
-    return TURN(w);
+#ifdef BYTESWAP
+    return BYTESWAP(w);
 #else
     w = (w >> 8 & 0x00ff00ff) | (w & 0x00ff00ff) << 8;
     return w << 16 | w >> 16;
@@ -36,35 +43,38 @@ TARGET INLINE floats LANED(fill)(float x)
     return filled + x;
 }
 
-TARGET INLINE ints LANED(count_from)(int32_t first)
+/* Return first, first + 1, first + 2 ... */
+TARGET INLINE ints LANED(ascending)(int32_t first)
 {
-    ints counted;
+    ints numbers;
     for (int lane = 0; lane < LANES; lane++)
-        counted[lane] = first + lane;
-    return counted;
+        numbers[lane] = first + lane;
+    return numbers;
 }
 
-TARGET INLINE floats LANED(pick)(ints which, floats yes, floats no)
+/* Return the lanes of `yes` where the mask is set, and those of `no` elsewhere. */
+TARGET INLINE floats LANED(select)(ints mask, floats yes, floats no)
 {
-    return (floats)((which & (ints)yes) | (~which & (ints)no));
+    return (floats)((mask & (ints)yes) | (~mask & (ints)no));
 }
 
-/* Return the smaller of each two, the second where one is NaN. */
-TARGET INLINE floats LANED(smaller)(floats a, floats b)
+/* Return the smaller of each two; the second where one of them is NaN, as MINPS does. */
+TARGET INLINE floats LANED(minimum)(floats a, floats b)
 {
-#ifdef SMALLER
-    return SMALLER(a, b);
+#ifdef MINIMUM
+    return MINIMUM(a, b);
 #else
-    return LANED(pick)(a < b, a, b);
+    return LANED(select)(a < b, a, b);
 #endif
 }
 
-TARGET INLINE floats LANED(larger)(floats a, floats b)
+/* Return the larger of each two; the second where one of them is NaN. */
+TARGET INLINE floats LANED(maximum)(floats a, floats b)
 {
-#ifdef LARGER
-    return LARGER(a, b);
+#ifdef MAXIMUM
+    return MAXIMUM(a, b);
 #else
-    return LANED(pick)(a > b, a, b);
+    return LANED(select)(a > b, a, b);
 #endif
 }
 
@@ -74,247 +84,280 @@ TARGET INLINE int LANED(any)(words v)
 #ifdef ANY
     return ANY(v);
 #else
-    uint64_t pairs[LANES / 2], found = 0;
+    uint64_t pairs[LANES / 2], bits = 0;
     memcpy(pairs, &v, sizeof pairs);
     for (int pair = 0; pair < LANES / 2; pair++)
-        found |= pairs[pair];
-    return found != 0;
+        bits |= pairs[pair];
+    return bits != 0;
 #endif
 }
 
 TARGET INLINE int32_t LANED(sum)(ints v)
 {
-    int32_t found = 0;
+    int32_t total = 0;
     for (int lane = 0; lane < LANES; lane++)
-        found += v[lane];
-    return found;
+        total += v[lane];
+    return total;
 }
 
-TARGET INLINE float LANED(least)(floats v)
+TARGET INLINE float LANED(lowest)(floats v)
 {
-    float found = v[0];
+    float low = v[0];
     for (int lane = 1; lane < LANES; lane++)
-        found = v[lane] < found ? v[lane] : found;
-    return found;
+        low = v[lane] < low ? v[lane] : low;
+    return low;
 }
 
-TARGET INLINE float LANED(most)(floats v)
+TARGET INLINE float LANED(highest)(floats v)
 {
-    float found = v[0];
+    float high = v[0];
     for (int lane = 1; lane < LANES; lane++)
-        found = v[lane] > found ? v[lane] : found;
-    return found;
+        high = v[lane] > high ? v[lane] : high;
+    return high;
 }
 
-/* Return how many of n keys, in whole vectors, are `most` or less. */
-TARGET INLINE int64_t LANED(up_to)(const int32_t *keys, int64_t n, int32_t most)
+/* Return how many of n keys, in whole vectors, are `limit` or less. */
+TARGET INLINE int64_t LANED(count_up_to)(const int32_t *keys, int64_t n, int32_t limit)
 {
-    ints found = {0};
+    ints counts = {0}; /* a true comparison is -1 */
     for (int64_t i = 0; i < n; i += LANES)
-        found -= (ints)LANED(load)(keys + i) <= most;
-    return LANED(sum)(found);
+        counts -= (ints)LANED(load)(keys + i) <= limit;
+    return LANED(sum)(counts);
 }
 
-/* Return the smallest of n keys that is above `bound`, and the largest that is below INT32_MAX. */
-TARGET INLINE void LANED(ends)(const int32_t *keys, int64_t n, int32_t bound, int32_t *low,
-                               int32_t *high)
+/* Set `low` to the smallest of n keys above `bound`, `high` to the largest below INT32_MAX. */
+TARGET INLINE void LANED(key_range)(const int32_t *keys, int64_t n, int32_t bound, int32_t *low,
+                                    int32_t *high)
 {
-    ints least = (ints){0} + INT32_MAX, most = (ints){0} + INT32_MIN;
+    ints lowest = (ints){0} + INT32_MAX, highest = (ints){0} + INT32_MIN;
     for (int64_t i = 0; i < n; i += LANES) {
         const ints key = (ints)LANED(load)(keys + i);
-        const ints less = (key > bound) & (key < least), more = (key < INT32_MAX) & (key > most);
-        least = (less & key) | (~less & least);
-        most = (more & key) | (~more & most);
+        const ints less = (key > bound) & (key < lowest);
+        const ints more = (key < INT32_MAX) & (key > highest);
+        lowest = (less & key) | (~less & lowest);
+        highest = (more & key) | (~more & highest);
     }
     *low = INT32_MAX, *high = INT32_MIN;
     for (int lane = 0; lane < LANES; lane++) {
-        *low = least[lane] < *low ? least[lane] : *low;
-        *high = most[lane] > *high ? most[lane] : *high;
+        *low = lowest[lane] < *low ? lowest[lane] : *low;
+        *high = highest[lane] > *high ? highest[lane] : *high;
     }
 }
 
-/* Return the median of what is known of the noise, 0 if none of it is finite. The key that half of
- * them are below is looked for by halving where it can be: some twenty looks at all of them, 1.2 us
- * for 900, where to sort them apart takes 3 and numpy 5 to 8. */
-TARGET INLINE float LANED(noise_floor)(const int32_t *keys, int64_t n)
+/* Return the median of the noise samples that are not NaN, 0 if none of them is finite.
+ *
+ * Bisection on the value instead of a sort: the median is the smallest key that more than half of
+ * the samples do not exceed, and to count those is one pass over 3.6 kB in the first cache. It is
+ * exact, since keys are integers and the interval shrinks to one key in at most 32 passes. 1.2 us
+ * for 900 samples, where a selection takes 3 and numpy 5 to 8. */
+TARGET INLINE float LANED(median_of_keys)(const int32_t *keys, int64_t n)
 {
-    const int64_t known = LANED(up_to)(keys, n, INT32_MAX - 1), middle = (known - 1) / 2;
-    if (LANED(up_to)(keys, n, 0x7f7fffff) == LANED(up_to)(keys, n, (int32_t)0x807fffff))
-        return 0; /* no more below infinity than at minus infinity */
+    const int32_t above_minus_infinity = (int32_t)0x807fffff, below_infinity = 0x7f7fffff;
+    const int64_t known = LANED(count_up_to)(keys, n, INT32_MAX - 1), middle = (known - 1) / 2;
+    /* Nothing lies between minus infinity and infinity: no sample is finite. */
+    if (LANED(count_up_to)(keys, n, below_infinity)
+        == LANED(count_up_to)(keys, n, above_minus_infinity))
+        return 0;
     int32_t low, high, next;
-    LANED(ends)(keys, n, INT32_MIN, &low, &high);
+    LANED(key_range)(keys, n, INT32_MIN, &low, &high);
     while (low < high) {
         const int32_t half = low + (int32_t)(((uint32_t)high - (uint32_t)low) / 2);
-        if (LANED(up_to)(keys, n, half) > middle)
+        if (LANED(count_up_to)(keys, n, half) > middle)
             high = half;
         else
             low = half + 1;
     }
-    if (known % 2 || LANED(up_to)(keys, n, low) > middle + 1)
-        return number(low);
-    LANED(ends)(keys, n, low, &next, &high);
-    return (number(low) + number(next)) / 2;
+    /* An even number of samples has two in the middle; they may be equal. */
+    if (known % 2 || LANED(count_up_to)(keys, n, low) > middle + 1)
+        return float_of_key(low);
+    LANED(key_range)(keys, n, low, &next, &high);
+    return (float_of_key(low) + float_of_key(next)) / 2;
 }
 
-/* What is left of a window after the steps zero-nan, clip and mask: the vectors that are not all 0,
- * a few in a hundred, and where each begins: the row, and in the lower 16 bits the column. */
-struct LANED(left) {
+/* A window after the steps zero-nan, clip and mask, as the list of its vectors that are not all 0:
+ * a few in a hundred, since nearly all pixels are noise. */
+struct LANED(nonzero) {
     int64_t count;
     float *vectors;
-    uint32_t *at;
-    float peak, low, high; /* before the steps; and after, where minmax looks */
+    uint32_t *positions;   /* row << 16 | column of the first pixel of each */
+    float peak;            /* before the steps */
+    float lowest, highest; /* after them, over the pixels that the step minmax looks at */
 };
 
-/* The steps zero-nan, clip and mask. */
+/* Read a window once: the steps zero-nan, clip and mask, its extremes and its noise samples.
+ *
+ * Each step only ever sets pixels to 0, so the three are one mask and their order does not matter.
+ * Non-zero vectors are appended without a branch: each vector is written to the end of the list,
+ * and the list grows only if it was not 0. Comparisons are those of the Python steps, negated
+ * where NaN must fall on the same side. */
 TARGET INLINE void LANED(clip)(const struct window *image, const struct window *noise,
-                               const struct recipe *recipe, int32_t *levels,
-                               struct LANED(left) *left)
+                               const struct recipe *recipe, int32_t *keys,
+                               struct LANED(nonzero) *nonzero)
 {
-    const struct window map = *image, levels_map = *noise;
-    const int64_t side = recipe->side, last = side - LANES, sparse = recipe->sparse;
-    const int64_t clipped = recipe->clipped;
+    const struct window map = *image, levels = *noise;
+    const int64_t side = recipe->side, last = side - LANES, noise_stride = recipe->noise_stride;
+    const int64_t clip = recipe->clip;
     const float sigma = recipe->sigma;
-    const ints lanes = LANED(count_from)(0), everywhere = (ints){0} - !!recipe->everywhere;
+    const ints lanes = LANED(ascending)(0);
+    const ints scale_outside_mask = (ints){0} - (int32_t)recipe->scale_outside_mask;
     const floats top = LANED(fill)(INFINITY), bottom = LANED(fill)(-INFINITY);
-    floats peak = bottom, low = top, high = bottom;
-    float *vectors = left->vectors;
-    uint32_t *at = left->at;
-    int64_t count = 0, thin = 0;
+    floats peak = bottom, lowest = top, highest = bottom;
+    float *vectors = nonzero->vectors;
+    uint32_t *positions = nonzero->positions;
+    int64_t count = 0, next_sampled = 0;
     for (int64_t y = 0; y < side; y++) {
-        if (y == thin) {
-            levels = thin_row(&levels_map, y, recipe, levels);
-            thin += sparse;
+        if (y == next_sampled) {
+            keys = append_noise_keys(&levels, y, recipe, keys);
+            next_sampled += noise_stride;
         }
-        const uint8_t *row = map.first + y * map.step;
-        const uint8_t *levels_row = levels_map.first + y * levels_map.step;
-        const int32_t from = recipe->from[y], to = recipe->to[y];
+        const uint8_t *row = map.first + y * map.row_stride;
+        const uint8_t *levels_row = levels.first + y * levels.row_stride;
+        const int32_t mask_start = recipe->mask_start[y], mask_stop = recipe->mask_stop[y];
         const int64_t ahead = y + 2 < side ? 2 : 0;
         for (int64_t start = 0; start < side; start += LANES) {
             const int64_t x = start < last ? start : last;
-            /* each row of a mosaic lies on a page of its own, which no processor foresees */
-            __builtin_prefetch(row + ahead * map.step + 4 * x);
-            __builtin_prefetch(levels_row + ahead * levels_map.step + 4 * x);
+            /* Each row of a mosaic is on a page of its own, which no hardware prefetcher foresees. */
+            __builtin_prefetch(row + ahead * map.row_stride + 4 * x);
+            __builtin_prefetch(levels_row + ahead * levels.row_stride + 4 * x);
             words value = LANED(load)(row + 4 * x);
-            value = map.turned ? LANED(turn)(value) : value;
-            peak = LANED(larger)((floats)value, peak); /* NaN is not larger */
-            const ints here = lanes + (int32_t)x, inside = (here >= from) & (here < to);
+            value = map.byteswapped ? LANED(byteswap)(value) : value;
+            peak = LANED(maximum)((floats)value, peak); /* keeps the peak where the pixel is NaN */
+            const ints column = lanes + (int32_t)x;
+            const ints inside = (column >= mask_start) & (column < mask_stop);
             ints keep = inside & ((value & 0x7f800000u) != 0x7f800000u); /* finite */
-            if (clipped) {
+            if (clip) {
                 words level = LANED(load)(levels_row + 4 * x);
-                level = levels_map.turned ? LANED(turn)(level) : level;
-                level &= (words)((floats)level == (floats)level); /* NaN is 0 */
+                level = levels.byteswapped ? LANED(byteswap)(level) : level;
+                level &= (words)((floats)level == (floats)level); /* NaN becomes 0 */
                 keep &= ~((floats)value <= sigma * (floats)level);
             }
             value &= (words)keep;
-            const ints counted = inside | everywhere;
-            low = LANED(smaller)(LANED(pick)(counted, (floats)value, top), low);
-            high = LANED(larger)(LANED(pick)(counted, (floats)value, bottom), high);
-            memcpy(vectors + count * LANES, &value, sizeof value); /* over the last, if that was 0 */
-            at[count] = (uint32_t)(y << 16 | x);
+            const ints scaled = inside | scale_outside_mask;
+            lowest = LANED(minimum)(LANED(select)(scaled, (floats)value, top), lowest);
+            highest = LANED(maximum)(LANED(select)(scaled, (floats)value, bottom), highest);
+            memcpy(vectors + count * LANES, &value, sizeof value);
+            positions[count] = (uint32_t)(y << 16 | x);
             count += LANED(any)(value);
         }
     }
-    left->count = count;
-    left->peak = LANED(most)(peak);
-    left->low = LANED(least)(low);
-    left->high = LANED(most)(high);
+    nonzero->count = count;
+    nonzero->peak = LANED(highest)(peak);
+    nonzero->lowest = LANED(lowest)(lowest);
+    nonzero->highest = LANED(highest)(highest);
 }
 
-/* The step minmax and what follows it, 255 times, truncated, of a vector that begins at pixel x of
- * row y. Returns the grey pixels. */
-TARGET INLINE words LANED(grey)(words value, const struct LANED(left) *left, int64_t y, int64_t x,
-                                int64_t side, uint8_t *pixels, uint8_t *rows, ints counted)
+/* Write one vector as grey pixels: the step minmax, times 255, truncated. The vector begins at
+ * pixel x of row y; pixels outside the mask `scaled` become 0. Returns the grey pixels. */
+TARGET INLINE words LANED(write_grey)(words value, const struct LANED(nonzero) *nonzero, int64_t y,
+                                      int64_t x, int64_t side, uint8_t *pixels, uint8_t *rows,
+                                      ints scaled)
 {
     const floats black = LANED(fill)(0), white = LANED(fill)(255);
-    floats scaled = ((floats)value - left->low) / (left->high - left->low) * 255.0f;
-    scaled = LANED(pick)(scaled > black, scaled, black); /* NaN is 0, too */
-    scaled = LANED(pick)(scaled < white, scaled, white);
-    const ints grey = __builtin_convertvector(scaled, ints) & counted;
+    floats level = ((floats)value - nonzero->lowest) / (nonzero->highest - nonzero->lowest);
+    level = level * 255.0f;
+    level = LANED(select)(level > black, level, black); /* NaN becomes 0, too */
+    level = LANED(select)(level < white, level, white);
+    const ints grey = __builtin_convertvector(level, ints) & scaled;
     const greys narrow = __builtin_convertvector(grey, greys);
     memcpy(pixels + y * side + x, &narrow, sizeof narrow);
     memcpy(rows + y * (side + 1) + x + 1, &narrow, sizeof narrow);
     return (words)grey;
 }
 
-/* Make the pixels of what is left of a window. Returns whether all became 0. */
-TARGET INLINE int LANED(scale)(const struct LANED(left) *left, const struct recipe *recipe,
-                               float *kept, uint8_t *pixels, uint8_t *rows)
+/* Write the grey pixels of a window. Returns whether all of them are 0.
+ *
+ * Nearly always the lowest pixel is 0. Then 0 maps to 0, and only the non-zero vectors need work
+ * after both images are cleared. Otherwise (every pixel is above the clip, or some are negative) 0
+ * maps to another grey: the window is laid out in full and each of its vectors is scaled. */
+TARGET INLINE int LANED(scale)(const struct LANED(nonzero) *nonzero, const struct recipe *recipe,
+                               float *window, uint8_t *pixels, uint8_t *rows)
 {
     const int64_t side = recipe->side, last = side - LANES;
-    const ints lanes = LANED(count_from)(0), everywhere = (ints){0} - !!recipe->everywhere;
-    words some = {0};
+    const ints lanes = LANED(ascending)(0);
+    const ints scale_outside_mask = (ints){0} - (int32_t)recipe->scale_outside_mask;
+    words bits = {0}; /* of all grey pixels */
     memset(pixels, 0, (size_t)(side * side));
     memset(rows, 0, (size_t)(side * (side + 1)));
-    if (!(left->high - left->low > 0))
+    if (!(nonzero->highest - nonzero->lowest > 0))
         return 1;
-    if (left->low == 0) { /* nearly always: what is 0 stays so, and is 0 where nobody looks */
-        for (int64_t i = 0; i < left->count; i++)
-            some |= LANED(grey)(LANED(load)(left->vectors + i * LANES), left, left->at[i] >> 16,
-                                left->at[i] & 0xffff, side, pixels, rows, (ints){0} - 1);
-        return !LANED(any)(some);
+    if (nonzero->lowest == 0) {
+        for (int64_t i = 0; i < nonzero->count; i++)
+            bits |= LANED(write_grey)(LANED(load)(nonzero->vectors + i * LANES), nonzero,
+                                      nonzero->positions[i] >> 16, nonzero->positions[i] & 0xffff,
+                                      side, pixels, rows, (ints){0} - 1);
+        return !LANED(any)(bits);
     }
-    memset(kept, 0, 4 * (size_t)(side * side));
-    for (int64_t i = 0; i < left->count; i++)
-        memcpy(kept + (left->at[i] >> 16) * side + (left->at[i] & 0xffff),
-               left->vectors + i * LANES, 4 * LANES);
+    memset(window, 0, 4 * (size_t)(side * side));
+    for (int64_t i = 0; i < nonzero->count; i++)
+        memcpy(window + (nonzero->positions[i] >> 16) * side + (nonzero->positions[i] & 0xffff),
+               nonzero->vectors + i * LANES, 4 * LANES);
     for (int64_t y = 0; y < side; y++)
         for (int64_t start = 0; start < side; start += LANES) {
             const int64_t x = start < last ? start : last;
-            const ints here = lanes + (int32_t)x;
-            const ints counted = (here >= recipe->from[y]) & (here < recipe->to[y]);
-            some |= LANED(grey)(LANED(load)(kept + y * side + x), left, y, x, side, pixels, rows,
-                                counted | everywhere);
+            const ints column = lanes + (int32_t)x;
+            const ints inside = (column >= recipe->mask_start[y]) & (column < recipe->mask_stop[y]);
+            bits |= LANED(write_grey)(LANED(load)(window + y * side + x), nonzero, y, x, side,
+                                      pixels, rows, inside | scale_outside_mask);
         }
-    return !LANED(any)(some);
+    return !LANED(any)(bits);
 }
 
+/* Make n stamps. The workspace has three parts of side * (side + 32) floats, which is more than
+ * all vectors of a window, overlaps included: the window in full, the list's vectors, and their
+ * positions. The noise samples fill up to a whole vector with the key of NaN. */
 TARGET static void LANED(stamps)(int64_t n, const struct window *images,
                                  const struct window *noises, const struct recipe *recipe,
-                                 struct made *made)
+                                 struct result *result)
 {
-    const int64_t side = recipe->side, few = (side + recipe->sparse - 1) / recipe->sparse;
-    const int64_t most = side * (side + 32);
-    const int64_t keys = (few * few + LANES - 1) / LANES * LANES;
-    int32_t levels[keys];
-    for (int64_t i = few * few; i < keys; i++)
-        levels[i] = INT32_MAX;
-    struct LANED(left) left = {
-        .vectors = made->room + most, .at = (uint32_t *)(made->room + 2 * most)};
-    made->empty = 0;
+    const int64_t side = recipe->side, part = side * (side + 32);
+    const int64_t samples_a_row = (side + recipe->noise_stride - 1) / recipe->noise_stride;
+    const int64_t samples = samples_a_row * samples_a_row;
+    const int64_t padded = (samples + LANES - 1) / LANES * LANES;
+    int32_t keys[padded];
+    for (int64_t i = samples; i < padded; i++)
+        keys[i] = INT32_MAX;
+    struct LANED(nonzero) nonzero = {.vectors = result->workspace + part,
+                                     .positions = (uint32_t *)(result->workspace + 2 * part)};
+    result->without_peak = 0;
     for (int64_t i = 0; i < n; i++) {
-        LANED(clip)(images + i, noises + i, recipe, levels, &left);
-        made->peaks[i] = left.peak + 0.0f; /* -0 is 0, whichever came first */
-        made->empty += left.peak == -INFINITY;
-        made->floors[i] = LANED(noise_floor)(levels, keys) + 0.0f;
-        made->blank[i] = (uint8_t)LANED(scale)(&left, recipe, made->room,
-                                               made->pixels + i * side * side,
-                                               made->rows + i * side * (side + 1));
+        LANED(clip)(images + i, noises + i, recipe, keys, &nonzero);
+        result->peaks[i] = nonzero.peak + 0.0f; /* -0 becomes 0, whichever came first */
+        result->without_peak += nonzero.peak == -INFINITY;
+        result->median_noise[i] = LANED(median_of_keys)(keys, padded) + 0.0f;
+        result->blank[i] = (uint8_t)LANED(scale)(&nonzero, recipe, result->workspace,
+                                                 result->pixels + i * side * side,
+                                                 result->rows + i * side * (side + 1));
     }
 }
 
-/* Sixteen squares at a time: a row of theirs is a page. */
+/* Search high x wide squares for gaps.
+ *
+ * A pixel is not finite where all bits of its exponent are set, and 0 where no bit but the sign
+ * is: both can be asked of the bits as they lie in memory, so byteswapped pixels need no swap, only
+ * a byteswapped mask. The answers of a square are gathered with OR and asked once. Sixteen squares
+ * go together, because a row of theirs is one page of memory (16 * 64 * 4 bytes). */
 TARGET static void LANED(squares)(int64_t high, int64_t wide, const struct window *image,
-                                  uint8_t *clean)
+                                  uint8_t *observed)
 {
-    const words exponent = (words){0} + (image->turned ? 0x0000807fu : 0x7f800000u);
-    const words unsign = (words){0} + (image->turned ? 0xffffff7fu : 0x7fffffffu);
-    for (int64_t upper = 0; upper < high; upper++)
+    const words exponent = (words){0} + (image->byteswapped ? 0x0000807fu : 0x7f800000u);
+    const words magnitude = (words){0} + (image->byteswapped ? 0xffffff7fu : 0x7fffffffu);
+    for (int64_t top = 0; top < high; top++)
         for (int64_t left = 0; left < wide; left += 16) {
             const int64_t count = wide - left < 16 ? wide - left : 16;
-            words gaps[16] = {{0}}, some[16] = {{0}};
+            words gaps[16] = {{0}}, bits[16] = {{0}};
             for (int64_t y = 0; y < SQUARE; y++) {
-                const uint8_t *row = image->first + (upper * SQUARE + y) * image->step;
+                const uint8_t *row = image->first + (top * SQUARE + y) * image->row_stride;
                 for (int64_t square = 0; square < count; square++)
                     for (int64_t x = 0; x < SQUARE; x += LANES) {
-                        const int64_t at = (left + square) * SQUARE + x;
-                        const words value = LANED(load)(row + 4 * at);
+                        const int64_t column = (left + square) * SQUARE + x;
+                        const words value = LANED(load)(row + 4 * column);
                         gaps[square] |= (words)((value & exponent) == exponent);
-                        some[square] |= value & unsign;
+                        bits[square] |= value & magnitude;
                     }
             }
             for (int64_t square = 0; square < count; square++)
-                clean[upper * wide + left + square] =
-                    (uint8_t)(!LANED(any)(gaps[square]) && LANED(any)(some[square]));
+                observed[top * wide + left + square] =
+                    (uint8_t)(!LANED(any)(gaps[square]) && LANED(any)(bits[square]));
         }
 }
 
@@ -324,7 +367,7 @@ TARGET static void LANED(squares)(int64_t high, int64_t wide, const struct windo
 #undef greys
 #undef LANES
 #undef TARGET
-#undef LARGER
-#undef SMALLER
-#undef TURN
+#undef MAXIMUM
+#undef MINIMUM
+#undef BYTESWAP
 #undef ANY

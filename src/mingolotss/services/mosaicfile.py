@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from astropy.io import fits
 
-from mingolotss.cleanmap import CleanMap
+from mingolotss.cleanmap import CoverageMap
 from mingolotss.errors import ImageError, ServiceUnavailableError, TruncatedFileError
 from mingolotss.fitsfile import (
     BLOCK,
@@ -106,15 +106,15 @@ class MappedMosaic:
         self.wcs = FitsImage(np.empty((2, 2)), layout.header, str(path), "").wcs()
         mapped = np.memmap(path, layout.dtype, "r", layout.offset, layout.shape)
         self.pixels: FloatImage = mapped.view(np.ndarray)
-        self._clean = CleanMap(self.pixels)
+        self._coverage = CoverageMap(self.pixels)
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         """Return rows y0 to y1 and columns x0 to x1 (ends left out), all inside the mosaic."""
         return self.pixels[y0:y1, x0:x1]
 
-    def clean(self, y0: Ints, x0: Ints, side: int) -> Bools:
-        """Return which square boxes are known to be finite and not all 0; False says nothing."""
-        return self._clean.holds(y0, x0, side)
+    def fully_observed(self, y0: Ints, x0: Ints, side: int) -> Bools:
+        """Return which square boxes are known to be finite and not all 0; False means unknown."""
+        return self._coverage.is_covered(y0, x0, side)
 
 
 class _Tiled:

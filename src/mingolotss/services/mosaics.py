@@ -180,8 +180,10 @@ class MosaicsService:
             rest = ~((x0 >= 0) & (y0 >= 0) & (x0 + side <= nx) & (y0 + side <= ny))
             top, left = y0[~rest], x0[~rest]
             plane = Cutout(mosaic.pixels, None if noise is None else noise.pixels, mosaic.wcs)
-            clean = mosaic.clean(top, left, side)
-            boxes.cut(members[~rest], plane, y0=top, x0=left, ny=side, nx=side, clean=clean)
+            observed = mosaic.fully_observed(top, left, side)
+            boxes.cut(
+                members[~rest], plane, y0=top, x0=left, ny=side, nx=side, fully_observed=observed
+            )
         for index, left, top in np.stack([members, x0, y0], axis=1)[rest].tolist():
             if -side < left < nx and -side < top < ny:
                 boxes.put(index, self._outcome(mosaic, noise, left, top, side))
