@@ -1,9 +1,9 @@
 """Compile the kernel of the fast path while the package is built; without a compiler, leave it out.
 
 The compiler is ``CC``, or ``cc``. ``MINGOLOTSS_CFLAGS`` adds flags to those below: the Makefile
-sets ``-Wall -Wextra -Werror``, so that a warning fails development and CI. An installation does not:
-a compiler that the project has never seen may warn of anything, and a warning should not cost a user
-the kernel. ``CFLAGS`` is not read, because ``-ffast-math`` in it would change pixels.
+sets ``-Wall -Wextra -Werror``, so that a warning fails development and CI. An installation does
+not: a compiler that the project has never seen may warn of anything, and a warning should not cost
+a user the kernel. ``CFLAGS`` is not read, because ``-ffast-math`` in it would change pixels.
 """
 
 from __future__ import annotations
