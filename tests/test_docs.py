@@ -2,41 +2,81 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from builds import run
 from mingolotss.manifest import CANDIDATES, MANIFEST
+from mingolotss.services import SERVICES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def blocks(page, language):
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+# A code block that the tests do not run has a comment with the reason in the line before it.
+BLOCK = re.compile(
+    r"^(?:<!-- not run: (?P<reason>[^\n]+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def blocks(page, language, *, runs=None):
+    """Return the code blocks of a page in one language: all, or only those that run (or not)."""
+    return [
+        block["code"]
+        for block in BLOCK.finditer(page.read_text())
+        if block["language"] == language and runs in {None, block["reason"] is None}
+    ]
+
+
+def name(page):
+    return str(page.relative_to(ROOT))
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """Give a folder as after the README's first command: with a demo in it."""
     folder = tmp_path_factory.mktemp("home")
-    assert run("demo", "--sources", 40, cwd=folder).returncode == 0
+    assert run("demo", "--sources", 120, cwd=folder).returncode == 0
     return folder
 
 
-def test_the_readmes_code_runs_as_pasted(home):
-    """Each Python block, in order, in the folder that the demo was made in."""
-    for code in blocks(ROOT / "README.md", "python"):
-        done = subprocess.run(
-            [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", code],
-            cwd=home, capture_output=True, text=True, check=False, env=os.environ,
-        )  # fmt: skip
-        assert done.returncode == 0, (code, done.stderr)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "python", runs=True)], ids=name
+)
+def test_the_python_code_of_a_page_runs_as_pasted(page, home):
+    """All Python blocks of a page, in order, run beside the demo without a deprecation warning."""
+    code = "\n".join(blocks(page, "python", runs=True))
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", code],
+        cwd=home, capture_output=True, text=True, check=False, env=os.environ,
+    )  # fmt: skip
+    assert done.returncode == 0, (code, done.stderr)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "python", runs=False)], ids=name
+)
+def test_code_that_is_not_run_uses_names_that_exist(page):
+    """Blocks that need a cluster or the network parse, and their imports from the package exist."""
+    for code in blocks(page, "python", runs=False):
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "mingolotss":
+                assert {alias.name for alias in node.names} <= public_names(node.module), code
+
+
+def public_names(module):
+    """Return ``__all__`` of a module, read from its source: its libraries may not be installed."""
+    source = Path(find_spec(module).origin).read_text()
+    [names] = re.findall(r"^__all__ = (\[.*?\])", source, re.MULTILINE | re.DOTALL)
+    return set(ast.literal_eval(names))
 
 
 def test_using_a_dataset_takes_three_lines():
@@ -45,11 +85,36 @@ def test_using_a_dataset_takes_three_lines():
     assert len([line for line in code.splitlines() if line.strip()]) == 3
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_lead_somewhere(page):
-    """Every relative link and picture is a file of the repository."""
-    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
-        assert (page.parent / target).exists(), target
+    """Every relative link and picture is a file of the repository, every anchor a heading of it."""
+    for link in re.findall(r"\]\((?!https?://)([^)]+)\)", page.read_text()):
+        target, _, anchor = link.partition("#")
+        path = page.parent / target if target else page
+        assert path.exists(), link
+        assert not anchor or anchor in anchors(path), link
+
+
+def anchors(page):
+    """Return the anchors of a page's headings, as forges make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+def test_every_page_is_in_the_index():
+    """The index of the documentation links every page of it."""
+    docs = ROOT / "docs"
+    linked = set(re.findall(r"\]\(([^)#]+)\)", (docs / "index.md").read_text()))
+    for page in docs.rglob("*.md"):
+        assert page.name == "index.md" or str(page.relative_to(docs)) in linked, page
+
+
+def test_every_service_is_documented():
+    """Every shipped image service has its row in the docs."""
+    text = (ROOT / "docs" / "reference" / "services.md").read_text()
+    rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    documented = {word.split(":")[0] for row in rows for word in re.findall(r"`([^`]+)`", row)}
+    assert set(SERVICES.names()) <= documented
 
 
 def test_every_column_is_documented():

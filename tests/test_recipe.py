@@ -18,7 +18,8 @@ from mingolotss.labels import ColumnRules, FlagRules
 from mingolotss.recipe import FORMATS, Recipe, load_recipe, parse_recipe, recipe_names
 from mingolotss.stamp import STEPS
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "recipes.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = DOCS / "reference" / "recipes.md"
 LEAST = {"name": "mine"}
 
 
@@ -175,7 +176,8 @@ def test_files_that_are_no_recipes(tmp_path):
 
 def test_the_pages_own_recipe_works(tmp_path):
     """The worked example of the docs is a recipe."""
-    [text] = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    page = (DOCS / "howto" / "own-dataset.md").read_text()
+    [text] = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     path = tmp_path / "spirals.toml"
     path.write_text(text)
     recipe = load_recipe(path)
@@ -204,7 +206,7 @@ def test_every_key_is_documented_with_its_default(key, field):
     row = re.search(rf"^\| `{re.escape(key)}` \| (.*?) \| .+ \|$", PAGE.read_text(), re.MULTILINE)
     assert row, f"docs/reference/recipes.md has no row for {key}"
     if field.is_required():
-        assert row[1] == "needed"
+        assert row[1] == "required"
     else:
         default = list(field.default) if isinstance(field.default, tuple) else field.default
         shown = row[1].strip("`")
