@@ -25,6 +25,7 @@ check: $(VENV)/test.ok
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
+	$(RUN)/lint-imports
 	$(RUN)/python -m pytest -q src tests/test_docs.py $(MORE)
 
 test-readers: $(VENV)/readers.ok

@@ -5,18 +5,28 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import mingolotss
-from test_layers import modules
 
+PACKAGE = Path(mingolotss.__file__).parent
 HEAVY = {
     "torch", "keras", "matplotlib", "dask", "distributed", "astropy", "pyarrow", "pydantic",
     "selenium", "starlette",
 }  # fmt: skip
 
 REGISTERS = {"step", "app.command", "app.callback"}
+
+
+def modules():
+    """Return the path of every module by its name without the package's, "" for the package."""
+    paths = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        paths[".".join(part for part in parts if part != "__init__")] = path
+    return paths
 
 
 def public(tree):
