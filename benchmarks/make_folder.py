@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from mingolotss.wcs import simple_header
+from mingolotss.sky.wcs import simple_header
 
 FLAGS = ["FR1", "FR2", "Indeterminate", "Small", "NAT", "WAT", "D-D"]
 SETS = [["FR1"], ["FR1", "NAT"], ["FR1", "WAT"], ["FR1", "Small"], ["FR2"], ["FR2", "Small"],

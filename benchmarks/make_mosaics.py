@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mingolotss.wcs import SkyWCS, simple_header
+from mingolotss.sky.wcs import SkyWCS, simple_header
 
 SCALE = 1.5  # arcsec
 FIELDS = {"P180+48": (180.0, 48.0), "P187+48": (187.0, 48.0), "P180+53": (180.0, 53.0),

@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from mingolotss.build import build
 from mingolotss.files import safe_name
-from mingolotss.wcs import simple_header
+from mingolotss.sky.wcs import simple_header
 
 HOSTILE = "<script>document.title='owned'</script>"
 CARD = "<img src=x onerror=\"document.title='owned'\">"

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from mingolotss.wcs import simple_header
+from mingolotss.sky.wcs import simple_header
 
 SCALE = 1.5
 FLAGS = ("FR1", "FR2", "Indeterminate", "Small", "NAT", "WAT", "D-D")

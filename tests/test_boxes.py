@@ -21,6 +21,7 @@ from mingolotss.measure import decide, read
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.pixels import take_window
 from mingolotss.services.wanted import Wanted, Wants
+from mingolotss.sky.wcs import SkyWCS, simple_header
 from mingolotss.stamps import make_stamps
 from mingolotss.wcs import SkyWCS, simple_header
 from mingolotss.windows import WindowArray

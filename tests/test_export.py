@@ -19,10 +19,10 @@ from mingolotss.compare import compare
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.export import FORMATS, export
 from mingolotss.exported import check_export, is_export
-from mingolotss.overlap import overlaps
 from mingolotss.readers.arrays import load
 from mingolotss.readers.download import Archive, download
 from mingolotss.recipe import load_recipe
+from mingolotss.sky.neighbours import overlaps
 from mingolotss.splits import STAMP_ARCSEC
 from readers_build import make_build
 

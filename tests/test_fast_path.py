@@ -23,14 +23,14 @@ import oracle
 from mingolotss import mappers
 from mingolotss.build import build, plan
 from mingolotss.catalogue import Catalogue
-from mingolotss.healpix import nested_pixel
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.model import Candidate
 from mingolotss.offers import Offers
 from mingolotss.pixels import has_signal, percent_nan
 from mingolotss.services.base import Wanted, open_service
 from mingolotss.services.mosaicfile import open_mosaic
-from mingolotss.wcs import simple_header
+from mingolotss.sky.healpix import nested_pixel
+from mingolotss.sky.wcs import simple_header
 from skies import write_catalogue, write_fits
 
 SIDE, SIZE_DEG = 240, 0.1  # px at 1.5 arcsec

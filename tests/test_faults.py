@@ -27,8 +27,8 @@ from mingolotss.recipe import load_recipe
 from mingolotss.services.base import Naming
 from mingolotss.services.sia import SiaService
 from mingolotss.services.urls import HipsService, LotssDr2Service
+from mingolotss.sky.wcs import simple_header
 from mingolotss.transport import Limits, Patience, Transport
-from mingolotss.wcs import simple_header
 from misbehave import Line, Reply, Server, always, first, running
 
 NAMES, RA, DEC = ["good-1", "bad", "good-2"], [10.0, 20.0, 30.0], [40.0, 50.0, 60.0]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mingolotss.errors import ImageError, NoWCSError, TruncatedFileError
 from mingolotss.fitsfile import read_image
-from mingolotss.wcs import simple_header
+from mingolotss.sky.wcs import simple_header
 
 SHAPE = (11, 7)
 CARDS = fits.Header.fromstring(simple_header(10, 20, shape=SHAPE, scale_arcsec=1.5).decode())

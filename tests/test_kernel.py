@@ -31,6 +31,7 @@ from mingolotss.kernel import (
 from mingolotss.readers.arrays import load
 from mingolotss.recipe import load_recipe
 from mingolotss.simulate import SkyModel, write_sky
+from mingolotss.sky.wcs import simple_header
 from mingolotss.stamp import STEPS, Stack, finish, fused, run_steps
 from mingolotss.stamps import _median_noise
 from mingolotss.wcs import simple_header

@@ -15,7 +15,7 @@ from mingolotss.decisions import Decision
 from mingolotss.errors import DecisionError
 from mingolotss.model import Cutout
 from mingolotss.selection import Choice, Measured, choose, places
-from mingolotss.wcs import SkyWCS, simple_header
+from mingolotss.sky.wcs import SkyWCS, simple_header
 
 CANDIDATES = st.lists(
     st.tuples(

@@ -26,8 +26,8 @@ from mingolotss.services.base import Naming, Wanted, open_service, search_all
 from mingolotss.services.base import cutouts as ask_all
 from mingolotss.services.folder import FolderService, read_cutout, split_name
 from mingolotss.services.mosaicfile import open_mosaic
+from mingolotss.sky.wcs import SkyWCS, simple_header
 from mingolotss.testing import Image, check_service
-from mingolotss.wcs import SkyWCS, simple_header
 
 SHAPES = {"P1": (90, 120), "P205+55": (130, 80), "P3": (100, 100)}
 CENTRES = {"P1": (180.0, 50.0), "P205+55": (180.03, 50.01), "P3": (0.001, -30.0)}

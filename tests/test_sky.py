@@ -8,7 +8,7 @@ from astropy.coordinates import angular_separation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mingolotss.sky import separation_arcsec, unit_vectors
+from mingolotss.sky.angles import separation_arcsec, unit_vectors
 
 RA, DEC = st.floats(-180, 360), st.floats(-90, 90)
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mingolotss.errors import InputError
-from mingolotss.overlap import group_overlaps, overlaps
+from mingolotss.sky.neighbours import group_overlaps, overlaps
 from mingolotss.splits import STAMP_ARCSEC, SplitPlan, published_split
 
 SHARED = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[2] / "shared"))

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mingolotss.errors import NoWCSError
-from mingolotss.wcs import SkyWCS, simple_header
+from mingolotss.sky.wcs import SkyWCS, simple_header
 
 STEP = 1.5 / 3600
 CYLINDRICAL = ("CAR", "AIT", "MOL", "SFL", "CEA", "MER")  # about the equator, or not at all

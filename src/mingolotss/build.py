@@ -25,7 +25,6 @@ from mingolotss.catalogue import Catalogue
 from mingolotss.decisions import Decision, read_decisions
 from mingolotss.errors import DecisionError, InputError, RecipeError, ServiceError
 from mingolotss.files import is_local, locate, sweep
-from mingolotss.healpix import nested_pixel
 from mingolotss.manifest import CANDIDATES, read_table, write_table
 from mingolotss.model import Candidate, Ints
 from mingolotss.offers import Offers
@@ -43,6 +42,7 @@ from mingolotss.services.base import (
 )
 from mingolotss.services.folder import FolderService
 from mingolotss.settings import Settings, check_same, read_settings, write_settings
+from mingolotss.sky.healpix import nested_pixel
 from mingolotss.sources import find_sources
 from mingolotss.task import Summary, Task, part_name
 from mingolotss.writers.batches import batch_of_rows

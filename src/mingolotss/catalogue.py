@@ -30,7 +30,7 @@ from mingolotss.files import sha256_file
 from mingolotss.labels import UNLABELLED, ColumnRules, FlagRules, Labels, name_rows
 from mingolotss.model import Source
 from mingolotss.registry import nearest
-from mingolotss.sky import Floats
+from mingolotss.sky.angles import Floats
 
 __all__ = ["Catalogue", "Columns", "catalogue_from_names", "read_catalogue"]
 

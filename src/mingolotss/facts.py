@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from mingolotss.errors import DatasetError
 from mingolotss.manifest import read_manifest, read_schema
-from mingolotss.overlap import overlaps
 from mingolotss.settings import Settings, read_settings
+from mingolotss.sky.neighbours import overlaps
 
 __all__ = ["NO_LICENCE", "Facts", "read_facts"]
 

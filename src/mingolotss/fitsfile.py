@@ -34,7 +34,7 @@ from astropy.io import fits
 
 from mingolotss.errors import ImageError, NoWCSError, TruncatedFileError
 from mingolotss.model import FloatImage
-from mingolotss.wcs import SkyWCS
+from mingolotss.sky.wcs import SkyWCS
 
 __all__ = [
     "BLOCK",

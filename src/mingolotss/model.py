@@ -88,7 +88,7 @@ class Candidate:
 
 
 class Sky(Protocol):
-    """An image's place on the sky, as `mingolotss.wcs.SkyWCS` is one."""
+    """An image's place on the sky, as `mingolotss.sky.wcs.SkyWCS` is one."""
 
     pixel_scale_arcsec: float
 

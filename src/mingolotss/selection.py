@@ -23,7 +23,7 @@ from mingolotss.boxes import Boxes
 from mingolotss.decisions import Decision
 from mingolotss.errors import DecisionError
 from mingolotss.model import Cutout
-from mingolotss.sky import Floats, separation_arcsec
+from mingolotss.sky.angles import Floats, separation_arcsec
 
 __all__ = ["Choice", "Measured", "Place", "choose", "locate", "places"]
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from mingolotss.errors import InputError
 from mingolotss.model import Ints
-from mingolotss.overlap import group_overlaps
+from mingolotss.sky.neighbours import group_overlaps
 
 __all__ = ["KINDS", "STAMP_ARCSEC", "SplitPlan", "published_split"]
 

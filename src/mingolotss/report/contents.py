@@ -25,10 +25,10 @@ from mingolotss.decisions import Decision, Ledger
 from mingolotss.errors import DatasetError
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.model import Bools, Candidate, Ints, Source
-from mingolotss.overlap import overlaps
 from mingolotss.recipe import Recipe
 from mingolotss.settings import Settings, read_settings
-from mingolotss.sky import separation_arcsec
+from mingolotss.sky.angles import separation_arcsec
+from mingolotss.sky.neighbours import overlaps
 
 __all__ = ["REASONS", "Contents", "Offer", "Pairs"]
 

@@ -23,7 +23,7 @@ from mingolotss.gather import noise_of, stamp_box
 from mingolotss.model import Cutout, FloatImage, Source
 from mingolotss.recipe import Recipe
 from mingolotss.selection import Place, places
-from mingolotss.sky import unit_vectors
+from mingolotss.sky.angles import unit_vectors
 
 __all__ = [
     "STRETCHES",

@@ -4,7 +4,7 @@ A plain FITS file on disk is memory-mapped. An fpack'd one is read tile by tile 
 any other address is opened through fsspec and only the rows under a box are read.
 
 >>> import tempfile
->>> from mingolotss.wcs import simple_header
+>>> from mingolotss.sky.wcs import simple_header
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mingolotss.fitsfile import (
     translated,
 )
 from mingolotss.model import Bools, FloatImage, Ints
-from mingolotss.wcs import SkyWCS
+from mingolotss.sky.wcs import SkyWCS
 
 __all__ = ["MappedMosaic", "MosaicFile", "is_remote", "open_mosaic"]
 

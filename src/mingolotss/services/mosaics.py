@@ -27,7 +27,7 @@ from mingolotss.pixels import take_window
 from mingolotss.services.base import Naming
 from mingolotss.services.mosaicfile import MappedMosaic, MosaicFile, is_remote, open_mosaic
 from mingolotss.services.wanted import Wanted, Wants
-from mingolotss.sky import unit_vectors
+from mingolotss.sky.angles import unit_vectors
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord

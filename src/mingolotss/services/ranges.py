@@ -22,7 +22,7 @@ from mingolotss.services.downloads import DownloadService
 from mingolotss.services.mosaics import pair_mosaics
 from mingolotss.services.remote import RemoteMosaics
 from mingolotss.services.sia import need_address
-from mingolotss.sky import separation_arcsec
+from mingolotss.sky.angles import separation_arcsec
 
 __all__ = ["LotssDr2MosaicsService", "RangesService", "listing"]
 

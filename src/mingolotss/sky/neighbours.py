@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.model import Ints
-from mingolotss.sky import unit_vectors
+from mingolotss.sky.angles import unit_vectors
 
 __all__ = ["group_overlaps", "overlaps"]
 

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from astropy.wcs import WCS, WCSSUB_CELESTIAL, FITSFixedWarning, WcsError, Wcsprm
 
 from mingolotss.errors import NoWCSError
-from mingolotss.sky import Floats
+from mingolotss.sky.angles import Floats
 
 __all__ = ["SkyWCS", "simple_header"]
 
