@@ -28,7 +28,7 @@ def mapper(workers: str) -> AbstractContextManager[Any]:
 
         return cluster("local", workers=int(workers[4:]))
     if workers.startswith("numpy"):
-        from mingolotss import kernel
+        from mingolotss.image import compiled as kernel
 
         kernel.LIBRARY = Path("nowhere.so")
         return mappers.threads(int(workers[5:]))

@@ -16,10 +16,11 @@ from mingolotss.build import build, plan
 from mingolotss.catalogue import Catalogue
 from mingolotss.chunk import Chunk
 from mingolotss.errors import ImageError, ServiceUnavailableError
+from mingolotss.image.pixels import take_window
+from mingolotss.image.windows import Windows
 from mingolotss.manifest import read_manifest
 from mingolotss.measure import decide, read
 from mingolotss.model import Candidate, Cutout, Source
-from mingolotss.pixels import take_window
 from mingolotss.services.wanted import Wanted, Wants
 from mingolotss.sky.wcs import SkyWCS, simple_header
 from mingolotss.stamps import make_stamps

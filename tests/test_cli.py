@@ -9,8 +9,8 @@ import pytest
 
 import mingolotss
 from builds import run
-from mingolotss import kernel
 from mingolotss.cli import app
+from mingolotss.image import compiled as kernel
 from skies import random_sky
 
 COMMANDS = sorted(c.name or c.callback.__name__ for c in app.registered_commands)

@@ -254,5 +254,5 @@ def test_the_package_is_built_with_or_without_a_compiler(tmp_path, compiler):
     (wheel,) = (tmp_path / "out").glob("*.whl")
     with zipfile.ZipFile(wheel) as files:
         names = files.namelist()
-    assert ("mingolotss/compiled/kernel.so" in names) == (compiler == "cc")
+    assert ("mingolotss/image/_kernel/kernel.so" in names) == (compiler == "cc")
     assert wheel.name.endswith("-none-any.whl") == (compiler != "cc")

@@ -7,7 +7,7 @@ import pytest
 from astropy.stats import sigma_clipped_stats
 
 from mingolotss.errors import RecipeError
-from mingolotss.noise import background2d_noise, sigma_clipped_noise
+from mingolotss.image.noise import background2d_noise, sigma_clipped_noise
 
 
 def sky(dtype, nan=False):

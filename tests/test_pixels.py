@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mingolotss.errors import RecipeError
-from mingolotss.pixels import (
+from mingolotss.image.pixels import (
     asinh_stretch,
     block_mean,
     clip_below,

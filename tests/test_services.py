@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, RecipeError, ServiceUnavailableError
+from mingolotss.image.pixels import take_window
 from mingolotss.model import Candidate, Cutout
-from mingolotss.pixels import take_window
 from mingolotss.services import SERVICES
 from mingolotss.services.base import Naming, Wanted, open_service, search_all
 from mingolotss.services.base import cutouts as ask_all

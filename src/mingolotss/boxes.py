@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mingolotss.columns import Columns
 from mingolotss.errors import ImageError, ServiceError
+from mingolotss.image.lazy_sequence import Columns
 from mingolotss.model import Cutout, Ints
 
 __all__ = ["Boxes", "Outcome"]

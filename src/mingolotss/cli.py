@@ -104,7 +104,7 @@ _MERGE = typer.Option(
 def _version(asked: bool) -> None:
     if asked:
         from mingolotss import __version__
-        from mingolotss.kernel import describe
+        from mingolotss.image.compiled import describe
 
         print(f"mingolotss {__version__}, {describe()}")
         raise typer.Exit

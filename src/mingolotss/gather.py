@@ -9,9 +9,10 @@ import numpy as np
 
 from mingolotss.boxes import Boxes
 from mingolotss.errors import ImageError
+from mingolotss.image.noise import background2d_noise, sigma_clipped_noise
+from mingolotss.image.pixels import take_window, window_start
+from mingolotss.image.windows import Windows
 from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints
-from mingolotss.noise import background2d_noise, sigma_clipped_noise
-from mingolotss.pixels import take_window, window_start
 from mingolotss.recipe import Recipe
 from mingolotss.selection import Place
 from mingolotss.windows import WindowArray

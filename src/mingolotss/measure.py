@@ -7,7 +7,7 @@ import numpy as np
 from mingolotss.boxes import Boxes
 from mingolotss.chunk import Chunk
 from mingolotss.errors import ServiceError
-from mingolotss.pixels import has_signal, percent_nan
+from mingolotss.image.pixels import has_signal, percent_nan
 from mingolotss.selection import Measured, choose, locate
 from mingolotss.services.base import cutouts
 

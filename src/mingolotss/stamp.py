@@ -22,8 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.errors import InputError, RecipeError
-from mingolotss.model import FloatImage
-from mingolotss.pixels import (
+from mingolotss.image.pixels import (
     asinh_stretch,
     block_mean,
     clip_below,
@@ -33,6 +32,7 @@ from mingolotss.pixels import (
     to_uint8,
     zero_where,
 )
+from mingolotss.model import FloatImage
 from mingolotss.registry import Registry, nearest
 
 __all__ = ["STEPS", "Fused", "Stack", "check_step", "finish", "fused", "run_steps", "step"]

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mingolotss.errors import DatasetError
-from mingolotss.pixels import minmax, to_uint8
+from mingolotss.image.pixels import minmax, to_uint8
 from mingolotss.writers.png import encode_png
 
 __all__ = ["Stamps", "coloured"]

@@ -28,6 +28,7 @@ from mingolotss.fitsfile import (
     plain_layout,
     translated,
 )
+from mingolotss.image.coverage import CleanMap
 from mingolotss.model import Bools, FloatImage, Ints
 from mingolotss.sky.wcs import SkyWCS
 

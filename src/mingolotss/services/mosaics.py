@@ -21,9 +21,9 @@ import numpy as np
 from mingolotss.boxes import Boxes, Outcome
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceError, ServiceUnavailableError
+from mingolotss.image.pixels import take_window
 from mingolotss.model import Bools, Candidate, Cutout, Floats, Ints, Source
 from mingolotss.offers import Offers
-from mingolotss.pixels import take_window
 from mingolotss.services.base import Naming
 from mingolotss.services.mosaicfile import MappedMosaic, MosaicFile, is_remote, open_mosaic
 from mingolotss.services.wanted import Wanted, Wants

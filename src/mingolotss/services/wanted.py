@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mingolotss.columns import Columns
+from mingolotss.image.lazy_sequence import Columns
 from mingolotss.model import Candidate, Floats, Source
 from mingolotss.offers import Image
 

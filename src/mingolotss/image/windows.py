@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mingolotss.columns import Columns
+from mingolotss.image.lazy_sequence import Columns
 from mingolotss.model import FloatImage, Ints
 
 __all__ = ["WindowArray", "memory_layout"]

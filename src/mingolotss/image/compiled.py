@@ -23,6 +23,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.image.pixels import disc
+from mingolotss.image.windows import Windows, addresses
 from mingolotss.model import Bools, FloatImage
 from mingolotss.pixels import disc
 from mingolotss.windows import WindowArray, memory_layout

@@ -1,0 +1,1 @@
+"""Arithmetic on pixels: pure functions on arrays of shape (..., ny, nx)."""
