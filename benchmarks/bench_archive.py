@@ -26,10 +26,10 @@ import dachs_server  # noqa: E402
 
 from mingolotss.build import fetch, plan  # noqa: E402
 from mingolotss.catalogue import Catalogue  # noqa: E402
+from mingolotss.io.http import Limits  # noqa: E402
 from mingolotss.recipe import load_recipe  # noqa: E402
 from mingolotss.services.base import open_service  # noqa: E402
 from mingolotss.simulate import SkyModel, write_sky  # noqa: E402
-from mingolotss.transport import Limits  # noqa: E402
 
 SKY = SkyModel(sources=300, sources_per_field=100, ra=180.0, dec=50.0, field_px=2000)
 CONNECTIONS = Limits().connections

@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mingolotss.files import write_bytes
+from mingolotss.io.files import write_bytes
+from mingolotss.io.png_encode import encode_png
 from mingolotss.manifest import CANDIDATES, MANIFEST, stamp_bytes, stamp_schema, write_table
 from mingolotss.recipe import load_recipe
 from mingolotss.settings import Settings, write_settings
 from mingolotss.task import part_name
-from mingolotss.writers.png import encode_png
 
 PART = 4096
 LIMIT_MS, LIMIT_MB = 100, 400

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.table import Table
 
 from mingolotss.build import build
-from mingolotss.files import safe_name
+from mingolotss.io.files import safe_name
 from mingolotss.sky.wcs import simple_header
 
 HOSTILE = "<script>document.title='owned'</script>"

@@ -13,7 +13,7 @@ from mingolotss import mappers
 from mingolotss.build import build, plan, run
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import DecisionError, InputError
-from mingolotss.files import PART
+from mingolotss.io.files import PART
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.recipe import load_recipe
 from skies import random_sky
@@ -264,7 +264,7 @@ def test_float32_stamps(sky, tmp_path):
 
 def test_hostile_names_stay_inside(tmp_path):
     """A source named like a path or a tag becomes one plain file name in the build's folder."""
-    from mingolotss.files import safe_name
+    from mingolotss.io.files import safe_name
     from skies import random_cutout, write_fits
 
     rng = np.random.default_rng(3)

@@ -15,7 +15,7 @@ import pytest
 from builds import contents
 from mingolotss.build import build, plan, run
 from mingolotss.errors import InputError
-from mingolotss.files import locate
+from mingolotss.io.files import locate
 from mingolotss.manifest import read_manifest
 from mingolotss.partition import process
 from mingolotss.recipe import load_recipe

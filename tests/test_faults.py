@@ -21,14 +21,14 @@ from astropy.io import fits
 
 from mingolotss.build import build, fetch, plan
 from mingolotss.catalogue import Catalogue
-from mingolotss.files import PART
+from mingolotss.io.files import PART
+from mingolotss.io.http import Limits, Patience, Transport
 from mingolotss.manifest import read_manifest
 from mingolotss.recipe import load_recipe
 from mingolotss.services.base import Naming
 from mingolotss.services.sia import SiaService
 from mingolotss.services.urls import HipsService, LotssDr2Service
 from mingolotss.sky.wcs import simple_header
-from mingolotss.transport import Limits, Patience, Transport
 from misbehave import Line, Reply, Server, always, first, running
 
 NAMES, RA, DEC = ["good-1", "bad", "good-2"], [10.0, 20.0, 30.0], [40.0, 50.0, 60.0]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mingolotss.errors import InputError
-from mingolotss.files import (
+from mingolotss.io.files import (
     PART,
     atomic_path,
     safe_name,

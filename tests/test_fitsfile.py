@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mingolotss.errors import ImageError, NoWCSError, TruncatedFileError
-from mingolotss.fitsfile import read_image
+from mingolotss.io.fits import read_image
 from mingolotss.sky.wcs import simple_header
 
 SHAPE = (11, 7)

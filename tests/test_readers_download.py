@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from mingolotss.errors import DatasetError, InputError, ServiceError
+from mingolotss.io.http import Patience, Transport
 from mingolotss.readers import download as module
 from mingolotss.readers.arrays import load
 from mingolotss.readers.download import PUBLISHED, Archive, download
 from mingolotss.readers.unpack import unpack
-from mingolotss.transport import Patience, Transport
 from readers_data import make_images, write_batches
 
 IMAGES = make_images(24)

@@ -15,7 +15,7 @@ from PIL import Image
 from builds import command
 from mingolotss.decisions import Decision, Ledger
 from mingolotss.errors import DatasetError
-from mingolotss.pngs import decode
+from mingolotss.io.png import decode
 from mingolotss.report.contents import Contents
 from mingolotss.report.page import write_report
 from mingolotss.report.stamps import Stamps, coloured

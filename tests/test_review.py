@@ -21,7 +21,7 @@ import pytest
 
 from mingolotss.decisions import Decision, Ledger
 from mingolotss.errors import InputError
-from mingolotss.fitsfile import read_image
+from mingolotss.io.fits import read_image
 from mingolotss.report.contents import Contents
 from mingolotss.review.selection import Filter
 from review_data import CARD, HOSTILE, UNDECIDED, make_build, names, rebuild

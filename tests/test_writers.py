@@ -19,8 +19,9 @@ import pytest
 from PIL import Image
 
 from mingolotss.errors import DatasetError
+from mingolotss.io.png import decode
+from mingolotss.io.png_encode import encode_png, write_pngs
 from mingolotss.manifest import MANIFEST
-from mingolotss.pngs import decode
 from mingolotss.writers.batches import (
     batch_label,
     batch_name,
@@ -30,7 +31,6 @@ from mingolotss.writers.batches import (
     write_checksums,
     write_meta,
 )
-from mingolotss.writers.png import encode_png, write_pngs
 from mingolotss.writers.table import HEADER, write_csv
 
 RNG = np.random.default_rng(2)

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from mingolotss.catalogue import Catalogue
 from mingolotss.decisions import Decision, read_decisions
 from mingolotss.errors import DecisionError, InputError, RecipeError, ServiceError
-from mingolotss.files import is_local, locate, sweep
+from mingolotss.io.files import is_local, locate, sweep
 from mingolotss.manifest import CANDIDATES, read_table, write_table
 from mingolotss.model import Candidate, Ints
 from mingolotss.offers import Offers

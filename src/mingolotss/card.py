@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mingolotss.croissant import render_croissant
 from mingolotss.facts import NO_LICENCE, Facts
-from mingolotss.files import write_bytes
+from mingolotss.io.files import write_bytes
 
 __all__ = ["is_ours", "render_card", "write_description"]
 

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.errors import CatalogueError
-from mingolotss.files import sha256_file
+from mingolotss.io.files import sha256_file
 from mingolotss.labels import UNLABELLED, ColumnRules, FlagRules, Labels, name_rows
 from mingolotss.model import Source
 from mingolotss.registry import nearest

@@ -210,7 +210,7 @@ def build(
         pool = cluster(dask, workers)
     with pool as mapper, _progress() as progress:
         from mingolotss.build import build as run_build  # while the workers' server starts
-        from mingolotss.files import locate
+        from mingolotss.io.files import locate
 
         built = run_build(
             _recipe(recipe, setting, formats),

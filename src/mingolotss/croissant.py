@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from mingolotss.facts import NO_LICENCE, Facts
-from mingolotss.files import sha256_file
+from mingolotss.io.files import sha256_file
 from mingolotss.manifest import read_schema
 
 __all__ = ["render_croissant"]

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from mingolotss.errors import DecisionError
-from mingolotss.files import atomic_path, is_local
+from mingolotss.io.files import atomic_path, is_local
 
 __all__ = [
     "COLUMNS",

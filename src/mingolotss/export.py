@@ -20,7 +20,7 @@ import pyarrow as pa
 from mingolotss.card import write_description
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.facts import read_facts
-from mingolotss.files import PART, sha256_file, write_bytes
+from mingolotss.io.files import PART, sha256_file, write_bytes
 from mingolotss.manifest import MANIFEST, write_table
 from mingolotss.readers.samples import Arrays
 from mingolotss.records import Records, read_records

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mingolotss.errors import MingoError
-from mingolotss.files import sha256_file
+from mingolotss.io.files import sha256_file
 from mingolotss.manifest import read_manifest
 from mingolotss.readers.arrays import open_arrays
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mingolotss.chunk import Chunk
-from mingolotss.files import safe_name
+from mingolotss.io.files import safe_name
 from mingolotss.labels import UNLABELLED
 from mingolotss.manifest import CANDIDATES, MANIFEST
 from mingolotss.model import Bools, Objects

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mingolotss.errors import DatasetError
-from mingolotss.files import atomic_path, is_local
+from mingolotss.io.files import atomic_path, is_local
 
 __all__ = [
     "CANDIDATES",

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from mingolotss.card import is_ours, write_description
 from mingolotss.errors import MingoError
 from mingolotss.facts import read_facts
-from mingolotss.files import atomic_path, remove_tree, sha256_file, write_bytes
+from mingolotss.io.files import atomic_path, remove_tree, sha256_file, write_bytes
+from mingolotss.io.png import decode
 from mingolotss.manifest import (
     CANDIDATES,
     MANIFEST,
@@ -25,7 +26,6 @@ from mingolotss.manifest import (
     read_table,
     table_writer,
 )
-from mingolotss.pngs import decode
 from mingolotss.recipe import Recipe
 from mingolotss.settings import read_settings
 from mingolotss.task import part_name

@@ -19,13 +19,13 @@ import pyarrow.compute as pc
 
 from mingolotss.chunk import Chunk
 from mingolotss.errors import DatasetError
-from mingolotss.files import write_bytes
+from mingolotss.io.files import write_bytes
+from mingolotss.io.png_encode import write_pngs
 from mingolotss.ledger import Ledger
 from mingolotss.manifest import parquet_bytes, read_schema, stamp_bytes, stamp_schema
 from mingolotss.measure import decide, read
 from mingolotss.stamps import make_stamps
 from mingolotss.task import AGAIN, Summary, Task, part_name
-from mingolotss.writers.png import write_pngs
 
 __all__ = ["CHUNK_BYTES", "finished", "process"]
 

@@ -21,8 +21,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mingolotss.errors import DatasetError
+from mingolotss.io.png import decode_all
 from mingolotss.manifest import IMAGE, MANIFEST
-from mingolotss.pngs import decode_all
 from mingolotss.settings import read_settings
 
 __all__ = ["Records", "read_records", "stamp_files"]

@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 
 from mingolotss.catalogue import Catalogue, catalogue_from_names, read_catalogue
 from mingolotss.errors import CatalogueError, InputError
-from mingolotss.files import safe_name
+from mingolotss.io.files import safe_name
 from mingolotss.labels import ColumnRules
 from mingolotss.recipe import Recipe
 from mingolotss.services.base import ImageService
 from mingolotss.services.folder import FolderService
 
 if TYPE_CHECKING:
-    from mingolotss.transport import Transport
+    from mingolotss.io.http import Transport
 
 __all__ = ["find_sources"]
 
@@ -73,7 +73,7 @@ def find_sources(
 
 
 def _client() -> Transport:
-    from mingolotss.transport import Limits, Patience, Transport  # 0.1 s, and rarely needed
+    from mingolotss.io.http import Limits, Patience, Transport  # 0.1 s, and rarely needed
 
     patience = Patience(attempts=3, outage_s=10.0)  # a person is waiting
     return Transport(limits=Limits(max_bytes=_LARGEST), patience=patience)

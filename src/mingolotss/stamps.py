@@ -18,7 +18,6 @@ from mingolotss.model import Bools, Cutout, FloatImage, Ints
 from mingolotss.recipe import Recipe
 from mingolotss.selection import Place
 from mingolotss.stamp import Fused, Stack, finish, fused, run_steps
-from mingolotss.writers.png import encode_png, encode_rows
 
 __all__ = ["STACK", "make_stamps", "preview"]
 

@@ -21,10 +21,10 @@ import pyarrow.compute as pc
 
 from mingolotss.errors import DatasetError
 from mingolotss.exported import check_export, is_export
-from mingolotss.files import sha256_file
+from mingolotss.io.files import sha256_file
+from mingolotss.io.png import decode
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.pack import CHECKSUMS, products
-from mingolotss.pngs import decode
 from mingolotss.readers.pickles import load_pickle
 from mingolotss.readers.unpack import unpack as extract
 from mingolotss.recipe import Recipe

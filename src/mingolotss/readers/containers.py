@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mingolotss.errors import DatasetError
-from mingolotss.libraries import library
-from mingolotss.pngs import decode_all
+from mingolotss.io.optional import library
+from mingolotss.io.png import decode_all
 from mingolotss.readers.samples import Arrays
 from mingolotss.readers.wanted import choose
 

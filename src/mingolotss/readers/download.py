@@ -16,9 +16,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mingolotss.errors import DatasetError, InputError, ServiceAnswerError
+from mingolotss.io.http import Limits, Transport
 from mingolotss.readers.arrays import holds_dataset
 from mingolotss.readers.unpack import unpack
-from mingolotss.transport import Limits, Transport
 
 __all__ = ["PUBLISHED", "Archive", "download"]
 

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from mingolotss.errors import DatasetError
-from mingolotss.files import PART
+from mingolotss.io.files import PART
 
 __all__ = ["unpack"]
 

@@ -10,7 +10,7 @@ import threading
 from functools import cached_property, lru_cache
 
 from mingolotss.errors import ImageError, InputError, MingoError, ServiceError
-from mingolotss.files import safe_name
+from mingolotss.io.files import safe_name
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.report.contents import Contents
 from mingolotss.services.base import ImageService, Naming, Wanted, cutouts, open_service

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mingolotss.errors import InputError
-from mingolotss.files import atomic_path
+from mingolotss.io.files import atomic_path
 
 __all__ = ["montage", "pick", "write_montage"]
 

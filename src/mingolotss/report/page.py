@@ -21,10 +21,10 @@ from markupsafe import Markup
 
 from mingolotss import __version__
 from mingolotss.errors import ImageError, ServiceError
-from mingolotss.files import sha256_file, write_bytes
+from mingolotss.io.files import sha256_file, write_bytes
+from mingolotss.io.png import decode
 from mingolotss.manifest import read_table
 from mingolotss.model import Ints
-from mingolotss.pngs import decode
 from mingolotss.report import figures, panels
 from mingolotss.report.contents import REASONS, Contents
 from mingolotss.report.cutouts import Cutouts

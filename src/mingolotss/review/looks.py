@@ -12,6 +12,7 @@ import numpy as np
 
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.gather import noise_of
+from mingolotss.io.png_encode import encode_png
 from mingolotss.model import Candidate, Cutout
 from mingolotss.report import panels
 from mingolotss.report.contents import Offer
@@ -19,7 +20,6 @@ from mingolotss.report.stamps import coloured
 from mingolotss.review.state import View
 from mingolotss.selection import places
 from mingolotss.stamps import preview
-from mingolotss.writers.png import encode_png
 
 __all__ = ["Look", "Looks"]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mingolotss.errors import ServiceAnswerError
-from mingolotss.files import write_bytes
+from mingolotss.io.files import write_bytes
 from mingolotss.model import Candidate
 
 __all__ = ["Answer", "Answers"]

@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from mingolotss.boxes import Outcome
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceAnswerError, ServiceError
-from mingolotss.files import write_bytes
-from mingolotss.fitsfile import read_image
+from mingolotss.io.files import write_bytes
+from mingolotss.io.fits import read_image
+from mingolotss.io.http import Transport, whole_fits
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.services.answers import Answer, Answers
 from mingolotss.services.base import Estimate, Naming, Wanted
 from mingolotss.services.fetched import FetchedService, local_candidate
 from mingolotss.services.folder import read_cutout
-from mingolotss.transport import Transport, whole_fits
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mingolotss.boxes import Outcome
 from mingolotss.errors import ImageError, ServiceError, ServiceUnavailableError
-from mingolotss.files import safe_name
+from mingolotss.io.files import safe_name
 from mingolotss.model import Candidate, Cutout
 from mingolotss.services.base import Naming, Wanted
 from mingolotss.services.folder import read_cutout

@@ -21,8 +21,8 @@ import numpy as np
 from mingolotss.boxes import Outcome
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, RecipeError
-from mingolotss.files import safe_name
-from mingolotss.fitsfile import read_image
+from mingolotss.io.files import safe_name
+from mingolotss.io.fits import read_image
 from mingolotss.model import Candidate, Cutout
 from mingolotss.services.base import Naming, Wanted
 

@@ -19,13 +19,13 @@ from typing import Any, Self
 
 from mingolotss.catalogue import Catalogue
 from mingolotss.errors import InputError, ServiceAnswerError, ServiceError
+from mingolotss.io.http import TryLaterError
+from mingolotss.io.http.client import user_agent
 from mingolotss.model import Candidate, Source
 from mingolotss.services.answers import Answer
 from mingolotss.services.downloads import DownloadService, digest
 from mingolotss.services.products import Product, file_name, pair_products
 from mingolotss.services.sia import need_address
-from mingolotss.transport import TryLaterError
-from mingolotss.transport.client import user_agent
 
 try:
     from selenium.common.exceptions import TimeoutException, WebDriverException

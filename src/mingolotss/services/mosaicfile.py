@@ -20,7 +20,8 @@ from astropy.io import fits
 
 from mingolotss.cleanmap import CoverageMap
 from mingolotss.errors import ImageError, ServiceUnavailableError, TruncatedFileError
-from mingolotss.fitsfile import (
+from mingolotss.image.coverage import CleanMap
+from mingolotss.io.fits import (
     BLOCK,
     FitsImage,
     PlainLayout,
@@ -28,7 +29,6 @@ from mingolotss.fitsfile import (
     plain_layout,
     translated,
 )
-from mingolotss.image.coverage import CleanMap
 from mingolotss.model import Bools, FloatImage, Ints
 from mingolotss.sky.wcs import SkyWCS
 

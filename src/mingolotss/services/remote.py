@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from mingolotss.errors import ImageError, ServiceAnswerError, TruncatedFileError
-from mingolotss.files import write_bytes
-from mingolotss.fitsfile import BLOCK, FitsImage, PlainLayout, plain_layout
-from mingolotss.transport import Answer, Transport
+from mingolotss.io.files import write_bytes
+from mingolotss.io.fits import BLOCK, FitsImage, PlainLayout, plain_layout
+from mingolotss.io.http import Answer, Transport
 
 __all__ = ["Manner", "Ranges", "RemoteMosaic", "RemoteMosaics", "byte_ranges", "multipart"]
 

@@ -22,7 +22,7 @@ from astropy.io.votable.exceptions import VOTableSpecError
 from pyvo.dal.exceptions import DALQueryError, DALServiceError
 
 from mingolotss.errors import ServiceAnswerError, TruncatedFileError
-from mingolotss.transport.judges import excerpt
+from mingolotss.io.http.validators import excerpt
 
 __all__ = ["parse_votable", "results", "whole_votable"]
 

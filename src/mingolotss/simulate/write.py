@@ -12,7 +12,7 @@ from typing import Any
 from astropy.io import fits
 
 from mingolotss.errors import DatasetError
-from mingolotss.files import atomic_path
+from mingolotss.io.files import atomic_path
 from mingolotss.simulate.draw import Image
 from mingolotss.simulate.layout import Field
 from mingolotss.simulate.model import SkyModel

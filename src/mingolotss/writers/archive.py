@@ -6,7 +6,7 @@ import gzip
 import tarfile
 from pathlib import Path
 
-from mingolotss.files import atomic_path
+from mingolotss.io.files import atomic_path
 
 __all__ = ["write_tar"]
 

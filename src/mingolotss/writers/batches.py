@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from zlib_ng import gzip_ng
 
-from mingolotss.files import atomic_path, write_bytes
+from mingolotss.io.files import atomic_path, write_bytes
 
 __all__ = [
     "batch_label",

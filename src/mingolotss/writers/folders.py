@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from mingolotss.errors import InputError
-from mingolotss.files import safe_name, write_bytes
+from mingolotss.io.files import safe_name, write_bytes
 from mingolotss.records import Records
 
 __all__ = ["write_folders"]

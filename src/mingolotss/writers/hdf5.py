@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mingolotss.files import atomic_path
-from mingolotss.libraries import library
+from mingolotss.io.files import atomic_path
+from mingolotss.io.optional import library
 from mingolotss.records import Records
 
 __all__ = ["write_hdf5"]

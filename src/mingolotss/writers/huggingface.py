@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mingolotss.files import atomic_path
+from mingolotss.io.files import atomic_path
 from mingolotss.records import Records
 
 __all__ = ["write_huggingface"]

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.files import write_bytes
+from mingolotss.io.files import write_bytes
 
 __all__ = ["CSV_COLUMNS", "HEADER", "render_csv", "write_csv"]
 

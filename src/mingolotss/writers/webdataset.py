@@ -11,7 +11,7 @@ import tarfile
 from pathlib import Path
 
 from mingolotss.errors import InputError
-from mingolotss.files import atomic_path, write_bytes
+from mingolotss.io.files import atomic_path, write_bytes
 from mingolotss.records import Records
 
 __all__ = ["write_webdataset"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from mingolotss.libraries import library
+from mingolotss.io.optional import library
 from mingolotss.records import Records
 
 __all__ = ["write_zarr"]

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from zlib_ng import zlib_ng
 
-from mingolotss.files import write_files
+from mingolotss.io.files import write_files
 
 __all__ = ["encode_png", "encode_rows", "write_pngs"]
 

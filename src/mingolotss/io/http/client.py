@@ -18,11 +18,11 @@ import tenacity
 import urllib3
 
 from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
-from mingolotss.files import write_bytes
-from mingolotss.transport.hosts import Host
-from mingolotss.transport.judges import excerpt
-from mingolotss.transport.patience import Limits, Patience, retry_after
-from mingolotss.transport.redirects import check_scheme, next_address
+from mingolotss.io.files import write_bytes
+from mingolotss.io.http.hosts import Host
+from mingolotss.io.http.redirects import check_scheme, next_address
+from mingolotss.io.http.retry_policy import Limits, Patience, retry_after
+from mingolotss.io.http.validators import excerpt
 
 __all__ = ["Answer", "HostAwayError", "Judge", "Kept", "Transport", "TryLaterError", "user_agent"]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mingolotss.errors import ServiceUnavailableError
-from mingolotss.transport.patience import Patience
+from mingolotss.io.http.retry_policy import Patience
 
 __all__ = ["Host"]
 

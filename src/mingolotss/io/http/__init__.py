@@ -12,9 +12,9 @@ mingolotss.errors.ServiceAnswerError: fetch ftp://example.org/x.fits: only http:
 https:// addresses are fetched
 """
 
-from mingolotss.transport.client import Answer, HostAwayError, Judge, Kept, Transport, TryLaterError
-from mingolotss.transport.judges import whole_fits
-from mingolotss.transport.patience import Limits, Patience
+from mingolotss.io.http.client import Answer, HostAwayError, Judge, Kept, Transport, TryLaterError
+from mingolotss.io.http.retry_policy import Limits, Patience
+from mingolotss.io.http.validators import whole_fits
 
 __all__ = [
     "Answer",

@@ -1,0 +1,1 @@
+"""Files and the network: each file is written whole or not at all."""
