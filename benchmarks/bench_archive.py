@@ -25,7 +25,7 @@ sys.path[:0] = [str(HERE / "tests" / "dachs"), str(HERE / "src")]
 import dachs_server  # noqa: E402
 
 from mingolotss.build import fetch, plan  # noqa: E402
-from mingolotss.catalogue import Catalogue  # noqa: E402
+from mingolotss.catalogue.catalogue import Catalogue  # noqa: E402
 from mingolotss.io.http import Limits  # noqa: E402
 from mingolotss.recipe import load_recipe  # noqa: E402
 from mingolotss.services.base import open_service  # noqa: E402

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mingolotss.boxes import Boxes
 from mingolotss.build import build, plan
-from mingolotss.catalogue import Catalogue
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.chunk import Chunk
 from mingolotss.errors import ImageError, ServiceUnavailableError
 from mingolotss.image.pixels import take_window

@@ -11,7 +11,7 @@ import pytest
 from builds import contents
 from mingolotss import mappers
 from mingolotss.build import build, plan, run
-from mingolotss.catalogue import Catalogue
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import DecisionError, InputError
 from mingolotss.io.files import PART
 from mingolotss.manifest import read_manifest, read_table

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.table import MaskedColumn, Table
 
-from mingolotss.catalogue import Catalogue, Columns, catalogue_from_names, read_catalogue
+from mingolotss.catalogue.catalogue import Catalogue, Columns, catalogue_from_names, read_catalogue
+from mingolotss.catalogue.labels import ClassRule, ColumnRules, FlagRules
 from mingolotss.errors import CatalogueError
-from mingolotss.labels import ClassRule, ColumnRules, FlagRules
 
 WRITERS = {
     "fits": "fits", "ecsv": "ascii.ecsv", "csv": "ascii.csv", "vot": "votable",

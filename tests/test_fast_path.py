@@ -22,7 +22,7 @@ from PIL import Image
 import oracle
 from mingolotss import mappers
 from mingolotss.build import build, plan
-from mingolotss.catalogue import Catalogue
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.image.pixels import has_signal, percent_nan
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.model import Candidate

@@ -20,7 +20,7 @@ import trustme
 from astropy.io import fits
 
 from mingolotss.build import build, fetch, plan
-from mingolotss.catalogue import Catalogue
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.io.files import PART
 from mingolotss.io.http import Limits, Patience, Transport
 from mingolotss.manifest import read_manifest

@@ -19,7 +19,7 @@ from PIL import Image
 import oracle
 from builds import run
 from mingolotss.build import build
-from mingolotss.catalogue import read_catalogue
+from mingolotss.catalogue.catalogue import read_catalogue
 from mingolotss.manifest import read_manifest
 from mingolotss.recipe import load_recipe
 

@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
+from mingolotss.catalogue.labels import name_rows
 from mingolotss.errors import CatalogueError
-from mingolotss.labels import name_rows
 from mingolotss.recipe import load_recipe
 
 RULES = load_recipe("mingolotss").rules

@@ -13,8 +13,8 @@ import pytest
 import tomli_w
 from pydantic import BaseModel
 
+from mingolotss.catalogue.labels import ColumnRules, FlagRules
 from mingolotss.errors import RecipeError
-from mingolotss.labels import ColumnRules, FlagRules
 from mingolotss.recipe import FORMATS, Recipe, load_recipe, parse_recipe, recipe_names
 from mingolotss.stamp import STEPS
 

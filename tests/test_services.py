@@ -17,7 +17,7 @@ from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mingolotss.catalogue import Catalogue
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, RecipeError, ServiceUnavailableError
 from mingolotss.image.pixels import take_window
 from mingolotss.model import Candidate, Cutout

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mingolotss.build import build, fetch, plan, run
-    from mingolotss.catalogue import read_catalogue
+    from mingolotss.catalogue.catalogue import read_catalogue
     from mingolotss.compare import compare
     from mingolotss.demo import demo
     from mingolotss.errors import MingoError
@@ -43,7 +43,7 @@ _HOMES = {
     "load_recipe": "recipe",
     "open_service": "services.base",
     "plan": "build",
-    "read_catalogue": "catalogue",
+    "read_catalogue": "catalogue.catalogue",
     "run": "build",
     "status": "status",
     "verify": "verify",

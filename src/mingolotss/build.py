@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.catalogue import Catalogue
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.decisions import Decision, read_decisions
 from mingolotss.errors import DecisionError, InputError, RecipeError, ServiceError
 from mingolotss.io.files import is_local, locate, sweep

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from mingolotss.catalogue.labels import UNLABELLED
 from mingolotss.chunk import Chunk
 from mingolotss.io.files import safe_name
-from mingolotss.labels import UNLABELLED
 from mingolotss.manifest import CANDIDATES, MANIFEST
 from mingolotss.model import Bools, Objects
 from mingolotss.task import Task

@@ -2,7 +2,8 @@
 
 Everything here is frozen. Positions are ICRS in degrees, pixel centres are integers from 0,
 arrays are ``(ny, nx)`` in Jy/beam unless said otherwise. Whole catalogues travel as columns
-(`mingolotss.catalogue.Catalogue`); these classes are one row of them, for people and plug-ins.
+(`mingolotss.catalogue.catalogue.Catalogue`); these classes are one row of them, for people and
+plug-ins.
 
 >>> Source(row=0, name="ILTJ104416.22+524037.3", ra=161.0676, dec=52.677).label is None
 True

@@ -26,9 +26,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from mingolotss.catalogue import Columns
+from mingolotss.catalogue.catalogue import Columns
+from mingolotss.catalogue.labels import ClassRule, ColumnRules, FlagRules
 from mingolotss.errors import RecipeError
-from mingolotss.labels import ClassRule, ColumnRules, FlagRules
 from mingolotss.registry import nearest
 from mingolotss.stamp import check_step
 

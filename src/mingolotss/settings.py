@@ -13,7 +13,7 @@ from typing import Any
 
 import tomli_w
 
-from mingolotss.catalogue import Catalogue
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.io.files import write_bytes
 from mingolotss.recipe import Recipe, parse_recipe

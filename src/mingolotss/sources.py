@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mingolotss.catalogue import Catalogue, catalogue_from_names, read_catalogue
+from mingolotss.catalogue.catalogue import Catalogue, catalogue_from_names, read_catalogue
+from mingolotss.catalogue.labels import ColumnRules
 from mingolotss.errors import CatalogueError, InputError
 from mingolotss.io.files import safe_name
-from mingolotss.labels import ColumnRules
 from mingolotss.recipe import Recipe
 from mingolotss.services.base import ImageService
 from mingolotss.services.folder import FolderService

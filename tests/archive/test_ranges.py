@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from archive.static import nginx
 from mingolotss.build import build
-from mingolotss.catalogue import Catalogue
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ServiceAnswerError
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.model import Source

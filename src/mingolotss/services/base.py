@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mingolotss.boxes import Outcome
-from mingolotss.catalogue import Catalogue
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceError
 from mingolotss.model import Candidate, Cutout
 from mingolotss.services import SERVICES

@@ -21,7 +21,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mingolotss.boxes import Outcome
-from mingolotss.catalogue import Catalogue
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceAnswerError, ServiceError
 from mingolotss.io.files import write_bytes
 from mingolotss.io.fits import read_image

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from mingolotss.boxes import Outcome
-from mingolotss.catalogue import Catalogue
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, RecipeError
 from mingolotss.io.files import safe_name
 from mingolotss.io.fits import read_image

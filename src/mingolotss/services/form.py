@@ -17,7 +17,7 @@ import threading
 import weakref
 from typing import Any, Self
 
-from mingolotss.catalogue import Catalogue
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import InputError, ServiceAnswerError, ServiceError
 from mingolotss.io.http import TryLaterError
 from mingolotss.io.http.client import user_agent

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mingolotss.boxes import Boxes, Outcome
-from mingolotss.catalogue import Catalogue
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceError, ServiceUnavailableError
 from mingolotss.image.pixels import take_window
 from mingolotss.model import Bools, Candidate, Cutout, Floats, Ints, Source

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mingolotss.catalogue import Catalogue
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.services.base import ImageService, Wanted, cutouts, search_all

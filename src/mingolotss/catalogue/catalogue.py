@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.catalogue.labels import UNLABELLED, ColumnRules, FlagRules, Labels, name_rows
 from mingolotss.errors import CatalogueError
 from mingolotss.io.files import sha256_file
-from mingolotss.labels import UNLABELLED, ColumnRules, FlagRules, Labels, name_rows
 from mingolotss.model import Source
 from mingolotss.registry import nearest
 from mingolotss.sky.angles import Floats

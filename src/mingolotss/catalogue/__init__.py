@@ -1,0 +1,1 @@
+"""Which sources there are, and the class of each."""
