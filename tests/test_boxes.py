@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mingolotss.boxes import Boxes
 from mingolotss.build import build, plan
+from mingolotss.candidates.cutouts import Boxes
+from mingolotss.candidates.requests import Wanted, Wants
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.chunk import Chunk
 from mingolotss.errors import ImageError, ServiceUnavailableError
@@ -21,7 +22,6 @@ from mingolotss.image.windows import Windows
 from mingolotss.manifest import read_manifest
 from mingolotss.measure import decide, read
 from mingolotss.model import Candidate, Cutout, Source
-from mingolotss.services.wanted import Wanted, Wants
 from mingolotss.sky.wcs import SkyWCS, simple_header
 from mingolotss.stamps import make_stamps
 from mingolotss.wcs import SkyWCS, simple_header

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from mingolotss.decisions import COLUMNS, Decision, Ledger, parse_rows, read_decisions, standing
+from mingolotss.candidates.decisions import (
+    COLUMNS,
+    Decision,
+    Ledger,
+    parse_rows,
+    read_decisions,
+    standing,
+)
 from mingolotss.errors import DecisionError
 
 A = Decision("A", "P1", "accept", "ann", "2026-01-02", "clean")

@@ -22,11 +22,11 @@ from PIL import Image
 import oracle
 from mingolotss import mappers
 from mingolotss.build import build, plan
+from mingolotss.candidates.table import Offers
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.image.pixels import has_signal, percent_nan
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.model import Candidate
-from mingolotss.offers import Offers
 from mingolotss.services.base import Wanted, open_service
 from mingolotss.services.mosaicfile import open_mosaic
 from mingolotss.sky.healpix import nested_pixel

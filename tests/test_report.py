@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from builds import command
-from mingolotss.decisions import Decision, Ledger
+from mingolotss.candidates.decisions import Decision, Ledger
 from mingolotss.errors import DatasetError
 from mingolotss.io.png import decode
 from mingolotss.report.contents import Contents

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 
-from mingolotss.decisions import Decision, Ledger
+from mingolotss.candidates.decisions import Decision, Ledger
 from mingolotss.errors import InputError
 from mingolotss.io.fits import read_image
 from mingolotss.report.contents import Contents

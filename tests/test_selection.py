@@ -11,10 +11,10 @@ from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mingolotss.decisions import Decision
+from mingolotss.candidates.decisions import Decision
+from mingolotss.candidates.selection import Choice, Measured, choose, places
 from mingolotss.errors import DecisionError
 from mingolotss.model import Cutout
-from mingolotss.selection import Choice, Measured, choose, places
 from mingolotss.sky.wcs import SkyWCS, simple_header
 
 CANDIDATES = st.lists(

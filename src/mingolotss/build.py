@@ -21,13 +21,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.candidates.decisions import Decision, read_decisions
+from mingolotss.candidates.table import Offers
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.decisions import Decision, read_decisions
 from mingolotss.errors import DecisionError, InputError, RecipeError, ServiceError
 from mingolotss.io.files import is_local, locate, sweep
 from mingolotss.manifest import CANDIDATES, read_table, write_table
 from mingolotss.model import Candidate, Ints
-from mingolotss.offers import Offers
 from mingolotss.pack import Ledgers, is_packed, pack, unpack
 from mingolotss.partition import finished, process
 from mingolotss.recipe import Recipe, load_recipe

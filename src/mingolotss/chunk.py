@@ -10,9 +10,9 @@ from functools import cached_property
 
 import numpy as np
 
-from mingolotss.boxes import Boxes
+from mingolotss.candidates.cutouts import Boxes
+from mingolotss.candidates.requests import Wants
 from mingolotss.model import Ints, Objects, Source
-from mingolotss.services.wanted import Wants
 from mingolotss.task import Task
 
 __all__ = ["Chunk"]
@@ -37,7 +37,7 @@ class Chunk:
     boxes : Boxes
         The cutouts, once they are read.
     x, y, separation : float64 array, shape (m,), px and arcsec
-        As `mingolotss.selection.Place` has them.
+        As `mingolotss.candidates.selection.Place` has them.
     percent_nan : float64 array, shape (m,)
     verdict : object array of str, shape (m,)
         "" while a candidate is usable; then why it is not, or whether it was chosen.
@@ -48,7 +48,7 @@ class Chunk:
     chosen : int64 array, shape (n,)
         The candidate of each source, -1 for none.
     case, undecided, decided_by : arrays, shape (n,)
-        As `mingolotss.selection.Choice` has them.
+        As `mingolotss.candidates.selection.Choice` has them.
     lost : dict of int to (str, str)
         The sources without a stamp: stage and reason.
     recentred, blank : bool array, shape (n,)

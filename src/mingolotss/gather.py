@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mingolotss.boxes import Boxes
+from mingolotss.candidates.cutouts import Boxes
+from mingolotss.candidates.selection import Place
 from mingolotss.errors import ImageError
 from mingolotss.image.noise import background2d_noise, sigma_clipped_noise
 from mingolotss.image.pixels import take_window, window_start
@@ -106,7 +107,7 @@ def place_stamps(
     offers : int64 array, shape (n,)
         Which of them.
     places : float64 array, shape (3, n)
-        As `mingolotss.selection.Place` has them: x and y (px), separation (arcsec).
+        As `mingolotss.candidates.selection.Place` has them: x and y (px), separation (arcsec).
     side : int64 array, shape (n,), px
         What `stamp_side` says of each.
     """

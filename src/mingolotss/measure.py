@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from mingolotss.boxes import Boxes
+from mingolotss.candidates.cutouts import Boxes
+from mingolotss.candidates.selection import Measured, choose, locate
 from mingolotss.chunk import Chunk
 from mingolotss.errors import ServiceError
 from mingolotss.image.pixels import has_signal, percent_nan
-from mingolotss.selection import Measured, choose, locate
 from mingolotss.services.base import cutouts
 
 __all__ = ["decide", "read"]

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.candidates.selection import Place
 from mingolotss.chunk import Chunk
 from mingolotss.errors import ImageError
 from mingolotss.gather import Group, gather, gather_one, place_stamps, stamp_side
 from mingolotss.kernel import NOISE_STRIDE, SIDES, grey_stamps, supports
 from mingolotss.model import Bools, Cutout, FloatImage, Ints
 from mingolotss.recipe import Recipe
-from mingolotss.selection import Place
 from mingolotss.stamp import Fused, Stack, finish, fused, run_steps
 
 __all__ = ["STACK", "make_stamps", "preview"]

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.candidates.decisions import Decision
+from mingolotss.candidates.table import Offers
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.decisions import Decision
-from mingolotss.offers import Offers
 from mingolotss.recipe import Recipe
 from mingolotss.services.base import ImageService
 

@@ -22,7 +22,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from builds import command
-from mingolotss.decisions import Ledger
+from mingolotss.candidates.decisions import Ledger
 from mingolotss.report.contents import Contents
 from mingolotss.report.page import write_report
 from review_data import HOSTILE, UNDECIDED, environment, make_build, names, rebuild

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.decisions import Decision, Ledger
+from mingolotss.candidates.decisions import Decision, Ledger
 from mingolotss.errors import DatasetError
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.model import Bools, Candidate, Ints, Source

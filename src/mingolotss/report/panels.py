@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.candidates.selection import Place, places
 from mingolotss.gather import noise_of, stamp_box
 from mingolotss.model import Cutout, FloatImage, Source
 from mingolotss.recipe import Recipe
-from mingolotss.selection import Place, places
 from mingolotss.sky.angles import unit_vectors
 
 __all__ = [

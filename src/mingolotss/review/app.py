@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from mingolotss.decisions import Decision
+from mingolotss.candidates.decisions import Decision
 from mingolotss.errors import DecisionError, MingoError
 from mingolotss.report.stamps import coloured
 from mingolotss.review.guard import Guard

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mingolotss.candidates.selection import places
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.gather import noise_of
 from mingolotss.io.png_encode import encode_png
@@ -18,7 +19,6 @@ from mingolotss.report import panels
 from mingolotss.report.contents import Offer
 from mingolotss.report.stamps import coloured
 from mingolotss.review.state import View
-from mingolotss.selection import places
 from mingolotss.stamps import preview
 
 __all__ = ["Look", "Looks"]

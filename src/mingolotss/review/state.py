@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.decisions import Decision, Ledger
+from mingolotss.candidates.decisions import Decision, Ledger
 from mingolotss.errors import DecisionError
 from mingolotss.model import Bools, Ints
 from mingolotss.report.contents import Contents

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mingolotss.boxes import Outcome
+from mingolotss.candidates.cutouts import Outcome
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.model import Cutout, Source
 from mingolotss.services.base import Wanted

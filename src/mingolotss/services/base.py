@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from mingolotss.boxes import Outcome
+from mingolotss.candidates.cutouts import Outcome
+from mingolotss.candidates.requests import Wanted
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceError
 from mingolotss.model import Candidate, Cutout
 from mingolotss.services import SERVICES
-from mingolotss.services.wanted import Wanted
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -75,7 +75,8 @@ class BulkService(Protocol):
     def cutouts(self, wanted: Sequence[Wanted], size_deg: float) -> Iterable[Outcome]:
         """Give, for each wanted cutout in order, its pixels or why there are none.
 
-        Both may be columns: `mingolotss.services.wanted.Wants`, `mingolotss.boxes.Boxes`.
+        Both may be columns: `mingolotss.candidates.requests.Wants`,
+        `mingolotss.candidates.cutouts.Boxes`.
         """
 
 

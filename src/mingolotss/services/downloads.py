@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from mingolotss.boxes import Outcome
+from mingolotss.candidates.cutouts import Outcome
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceAnswerError, ServiceError
 from mingolotss.io.files import write_bytes

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mingolotss.boxes import Outcome
+from mingolotss.candidates.cutouts import Outcome
 from mingolotss.errors import ImageError, ServiceError, ServiceUnavailableError
 from mingolotss.io.files import safe_name
 from mingolotss.model import Candidate, Cutout

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from mingolotss.boxes import Outcome
+from mingolotss.candidates.cutouts import Outcome
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, RecipeError
 from mingolotss.io.files import safe_name

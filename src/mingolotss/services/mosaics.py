@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mingolotss.boxes import Boxes, Outcome
+from mingolotss.candidates.cutouts import Boxes, Outcome
+from mingolotss.candidates.requests import Wanted, Wants
+from mingolotss.candidates.table import Offers
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceError, ServiceUnavailableError
 from mingolotss.image.pixels import take_window
 from mingolotss.model import Bools, Candidate, Cutout, Floats, Ints, Source
-from mingolotss.offers import Offers
 from mingolotss.services.base import Naming
 from mingolotss.services.mosaicfile import MappedMosaic, MosaicFile, is_remote, open_mosaic
-from mingolotss.services.wanted import Wanted, Wants
 from mingolotss.sky.angles import unit_vectors
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.candidates.table import Image
 from mingolotss.image.lazy_sequence import Columns
 from mingolotss.model import Candidate, Floats, Source
-from mingolotss.offers import Image
 
 __all__ = ["Wanted", "Wants"]
 

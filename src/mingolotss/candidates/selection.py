@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mingolotss.boxes import Boxes
-from mingolotss.decisions import Decision
+from mingolotss.candidates.cutouts import Boxes
+from mingolotss.candidates.decisions import Decision
 from mingolotss.errors import DecisionError
 from mingolotss.model import Cutout
 from mingolotss.sky.angles import Floats, separation_arcsec
