@@ -27,7 +27,7 @@ import dachs_server  # noqa: E402
 from mingolotss.build import fetch, plan  # noqa: E402
 from mingolotss.catalogue.catalogue import Catalogue  # noqa: E402
 from mingolotss.io.http import Limits  # noqa: E402
-from mingolotss.recipe import load_recipe  # noqa: E402
+from mingolotss.recipe.model import load_recipe  # noqa: E402
 from mingolotss.services.base import open_service  # noqa: E402
 from mingolotss.simulate import SkyModel, write_sky  # noqa: E402
 

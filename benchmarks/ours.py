@@ -46,7 +46,7 @@ def main(catalogue: str, service: str, recipe: str, workers: str, out: str) -> N
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as the command does
     with mapper(workers) as spread:
         from mingolotss.build import plan, run  # while the workers start, as the command does it
-        from mingolotss.recipe import load_recipe
+        from mingolotss.recipe.model import load_recipe
 
         with suppress(ImportError):
             import_module("pandas")  # pyarrow brings it in with its first array: an import, too

@@ -15,7 +15,7 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import DecisionError, InputError
 from mingolotss.io.files import PART
 from mingolotss.manifest import read_manifest, read_table
-from mingolotss.recipe import load_recipe
+from mingolotss.recipe.model import load_recipe
 from skies import random_sky
 
 

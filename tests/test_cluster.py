@@ -18,7 +18,7 @@ from mingolotss.errors import InputError
 from mingolotss.io.files import locate
 from mingolotss.manifest import read_manifest
 from mingolotss.partition import process
-from mingolotss.recipe import load_recipe
+from mingolotss.recipe.model import load_recipe
 from mingolotss.verify import verify
 from skies import random_sky
 

@@ -21,7 +21,7 @@ from mingolotss.export import FORMATS, export
 from mingolotss.exported import check_export, is_export
 from mingolotss.readers.arrays import load
 from mingolotss.readers.download import Archive, download
-from mingolotss.recipe import load_recipe
+from mingolotss.recipe.model import load_recipe
 from mingolotss.sky.neighbours import overlaps
 from mingolotss.splits import STAMP_ARCSEC
 from readers_build import make_build

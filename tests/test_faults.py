@@ -24,7 +24,7 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.io.files import PART
 from mingolotss.io.http import Limits, Patience, Transport
 from mingolotss.manifest import read_manifest
-from mingolotss.recipe import load_recipe
+from mingolotss.recipe.model import load_recipe
 from mingolotss.services.base import Naming
 from mingolotss.services.sia import SiaService
 from mingolotss.services.urls import HipsService, LotssDr2Service

@@ -29,7 +29,8 @@ from mingolotss.kernel import (
     supports,
 )
 from mingolotss.readers.arrays import load
-from mingolotss.recipe import load_recipe
+from mingolotss.recipe.model import load_recipe
+from mingolotss.recipe.steps import STEPS, Stack, finish, fused, run_steps
 from mingolotss.simulate import SkyModel, write_sky
 from mingolotss.sky.wcs import simple_header
 from mingolotss.stamp import STEPS, Stack, finish, fused, run_steps

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 
 from mingolotss.catalogue.labels import ColumnRules, FlagRules
 from mingolotss.errors import RecipeError
-from mingolotss.recipe import FORMATS, Recipe, load_recipe, parse_recipe, recipe_names
-from mingolotss.stamp import STEPS
+from mingolotss.recipe.model import FORMATS, Recipe, load_recipe, parse_recipe, recipe_names
+from mingolotss.recipe.steps import STEPS
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "reference" / "recipes.md"
@@ -46,7 +46,7 @@ def test_every_shipped_recipe_loads_and_comes_back(name):
 
 def test_a_digest_is_the_same_in_another_process():
     """The digest hangs on the settings alone."""
-    code = "from mingolotss.recipe import load_recipe; print(load_recipe('mirabest').digest)"
+    code = "from mingolotss.recipe.model import load_recipe; print(load_recipe('mirabest').digest)"
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True,
         env={"PYTHONHASHSEED": "7", "PYTHONPATH": ":".join(sys.path)},
@@ -217,9 +217,13 @@ def test_the_page_documents_nothing_else():
     """A key, step or recipe that is gone is gone from the page, and none is missing there."""
     text = PAGE.read_text()
     rows = set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE))
-    shipped = {name for name in STEPS.names() if STEPS.get(name).__module__ == "mingolotss.stamp"}
+    shipped = {
+        name for name in STEPS.names() if STEPS.get(name).__module__ == "mingolotss.recipe.steps"
+    }
     assert rows == {key for key, _ in keys()} | shipped | set(recipe_names())
     assert set(FORMATS) <= set(re.findall(r'"(\w+)"', text))
     assert {f"{name}.toml" for name in recipe_names()} == {
-        item.name for item in files("mingolotss.recipes").iterdir() if item.name.endswith(".toml")
+        item.name
+        for item in files("mingolotss.recipe.shipped").iterdir()
+        if item.name.endswith(".toml")
     }

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mingolotss.errors import InputError
+from mingolotss.recipe.steps import STEPS
 from mingolotss.registry import Registry, nearest
 from mingolotss.services import SERVICES
-from mingolotss.stamp import STEPS
 
 
 def test_the_nearest_word():
@@ -55,7 +55,8 @@ def test_an_installed_package_adds_its_own(tmp_path: Path):
         "[mingolotss.steps]\ntwice = plugin_of_mine:twice\n"
     )
     code = (
-        "import sys\nfrom mingolotss.services import SERVICES\nfrom mingolotss.stamp import STEPS\n"
+        "import sys\nfrom mingolotss.services import SERVICES\n"
+        "from mingolotss.recipe.steps import STEPS\n"
         "assert 'mine' in SERVICES.names() and 'twice' in STEPS.names()\n"
         "assert 'plugin_of_mine' not in sys.modules\n"
         "print(SERVICES.get('mine').__name__, STEPS.get('twice').__name__)"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mingolotss.errors import RecipeError
-from mingolotss.stamp import STEPS, Stack, check_step, finish, run_steps
+from mingolotss.recipe.steps import STEPS, Stack, check_step, finish, run_steps
 
 RNG = np.random.default_rng(9)
 MINGO = [("zero-nan", {}), ("clip", {"sigma": 3.0}), ("mask", {"radius": 5.0}), ("minmax", {})]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mingolotss.export import export
     from mingolotss.readers.arrays import load
     from mingolotss.readers.torch import MLFR, MingoLoTSS
-    from mingolotss.recipe import load_recipe
+    from mingolotss.recipe.model import load_recipe
     from mingolotss.services.base import open_service
     from mingolotss.status import status
     from mingolotss.verify import verify
@@ -40,7 +40,7 @@ _HOMES = {
     "export": "export",
     "fetch": "build",
     "load": "readers.arrays",
-    "load_recipe": "recipe",
+    "load_recipe": "recipe.model",
     "open_service": "services.base",
     "plan": "build",
     "read_catalogue": "catalogue.catalogue",

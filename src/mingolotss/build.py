@@ -30,7 +30,7 @@ from mingolotss.manifest import CANDIDATES, read_table, write_table
 from mingolotss.model import Candidate, Ints
 from mingolotss.pack import Ledgers, is_packed, pack, unpack
 from mingolotss.partition import finished, process
-from mingolotss.recipe import Recipe, load_recipe
+from mingolotss.recipe.model import Recipe, load_recipe
 from mingolotss.services.base import (
     Estimate,
     FetchService,

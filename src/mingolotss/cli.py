@@ -529,12 +529,14 @@ def recipes(
     """
     from importlib.resources import files
 
-    from mingolotss.recipe import load_recipe, recipe_names
+    from mingolotss.recipe.model import load_recipe, recipe_names
 
     if name is not None:
         load_recipe(name)
         path = (
-            Path(name) if name.endswith(".toml") else files("mingolotss.recipes") / f"{name}.toml"
+            Path(name)
+            if name.endswith(".toml")
+            else files("mingolotss.recipe.shipped") / f"{name}.toml"
         )
         print(path.read_text(encoding="utf-8"), end="")
         return
@@ -557,7 +559,7 @@ def services() -> None:
 
 def _recipe(name: str, changes: Sequence[str] | None, formats: str | None) -> Any:
     from mingolotss.errors import RecipeError
-    from mingolotss.recipe import load_recipe
+    from mingolotss.recipe.model import load_recipe
 
     loaded, parsed = load_recipe(name), {}
     for change in changes or ():

@@ -26,7 +26,7 @@ from mingolotss.manifest import (
     read_table,
     table_writer,
 )
-from mingolotss.recipe import Recipe
+from mingolotss.recipe.model import Recipe
 from mingolotss.settings import read_settings
 from mingolotss.task import part_name
 from mingolotss.writers.batches import (

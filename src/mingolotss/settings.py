@@ -16,7 +16,7 @@ import tomli_w
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.io.files import write_bytes
-from mingolotss.recipe import Recipe, parse_recipe
+from mingolotss.recipe.model import Recipe, parse_recipe
 
 __all__ = ["Settings", "check_same", "read_settings", "write_settings"]
 

@@ -15,7 +15,7 @@ from mingolotss.catalogue.catalogue import Catalogue, catalogue_from_names, read
 from mingolotss.catalogue.labels import ColumnRules
 from mingolotss.errors import CatalogueError, InputError
 from mingolotss.io.files import safe_name
-from mingolotss.recipe import Recipe
+from mingolotss.recipe.model import Recipe
 from mingolotss.services.base import ImageService
 from mingolotss.services.folder import FolderService
 

@@ -16,8 +16,8 @@ from mingolotss.errors import ImageError
 from mingolotss.gather import Group, gather, gather_one, place_stamps, stamp_side
 from mingolotss.kernel import NOISE_STRIDE, SIDES, grey_stamps, supports
 from mingolotss.model import Bools, Cutout, FloatImage, Ints
-from mingolotss.recipe import Recipe
-from mingolotss.stamp import Fused, Stack, finish, fused, run_steps
+from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.steps import Fused, Stack, finish, fused, run_steps
 
 __all__ = ["STACK", "make_stamps", "preview"]
 

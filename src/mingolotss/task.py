@@ -19,7 +19,7 @@ import numpy.typing as npt
 from mingolotss.candidates.decisions import Decision
 from mingolotss.candidates.table import Offers
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.recipe import Recipe
+from mingolotss.recipe.model import Recipe
 from mingolotss.services.base import ImageService
 
 __all__ = ["AGAIN", "Summary", "Task", "part_name"]

@@ -27,7 +27,7 @@ from mingolotss.manifest import read_manifest, read_table
 from mingolotss.pack import CHECKSUMS, products
 from mingolotss.readers.pickles import load_pickle
 from mingolotss.readers.unpack import unpack as extract
-from mingolotss.recipe import Recipe
+from mingolotss.recipe.model import Recipe
 from mingolotss.settings import read_settings
 from mingolotss.writers.batches import batch_name
 from mingolotss.writers.table import HEADER

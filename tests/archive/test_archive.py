@@ -17,7 +17,7 @@ import pytest
 from builds import command
 from mingolotss.build import build, plan
 from mingolotss.manifest import read_manifest, read_table
-from mingolotss.recipe import load_recipe
+from mingolotss.recipe.model import load_recipe
 
 pytestmark = pytest.mark.archive
 

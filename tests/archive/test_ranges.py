@@ -13,7 +13,7 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ServiceAnswerError
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.model import Source
-from mingolotss.recipe import load_recipe
+from mingolotss.recipe.model import load_recipe
 from mingolotss.services.base import Wanted
 from mingolotss.services.mosaics import MosaicsService
 from mingolotss.services.ranges import LotssDr2MosaicsService, RangesService

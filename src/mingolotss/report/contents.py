@@ -25,7 +25,7 @@ from mingolotss.candidates.decisions import Decision, Ledger
 from mingolotss.errors import DatasetError
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.model import Bools, Candidate, Ints, Source
-from mingolotss.recipe import Recipe
+from mingolotss.recipe.model import Recipe
 from mingolotss.settings import Settings, read_settings
 from mingolotss.sky.angles import separation_arcsec
 from mingolotss.sky.neighbours import overlaps

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from mingolotss.candidates.selection import Place, places
 from mingolotss.gather import noise_of, stamp_box
 from mingolotss.model import Cutout, FloatImage, Source
-from mingolotss.recipe import Recipe
+from mingolotss.recipe.model import Recipe
 from mingolotss.sky.angles import unit_vectors
 
 __all__ = [

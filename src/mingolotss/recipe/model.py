@@ -29,8 +29,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from mingolotss.catalogue.catalogue import Columns
 from mingolotss.catalogue.labels import ClassRule, ColumnRules, FlagRules
 from mingolotss.errors import RecipeError
+from mingolotss.recipe.steps import check_step
 from mingolotss.registry import nearest
-from mingolotss.stamp import check_step
 
 __all__ = [
     "FORMATS",
@@ -315,7 +315,7 @@ class Recipe(_Settings):
 
 def recipe_names() -> tuple[str, ...]:
     """Return the names of the shipped recipes."""
-    found = (item.name for item in files("mingolotss.recipes").iterdir())
+    found = (item.name for item in files("mingolotss.recipe.shipped").iterdir())
     return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
 
 
@@ -335,7 +335,7 @@ def load_recipe(name: str | Path) -> Recipe:
             reason = getattr(error, "strerror", None) or "not a text file in UTF-8"
             raise RecipeError(f"read the recipe {text}: {reason}") from error
     elif text in recipe_names():
-        content = (files("mingolotss.recipes") / f"{text}.toml").read_text(encoding="utf-8")
+        content = (files("mingolotss.recipe.shipped") / f"{text}.toml").read_text(encoding="utf-8")
     else:
         known = recipe_names()
         raise RecipeError(
