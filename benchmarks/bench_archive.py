@@ -28,7 +28,7 @@ from mingolotss.build import fetch, plan  # noqa: E402
 from mingolotss.catalogue.catalogue import Catalogue  # noqa: E402
 from mingolotss.io.http import Limits  # noqa: E402
 from mingolotss.recipe.model import load_recipe  # noqa: E402
-from mingolotss.services.base import open_service  # noqa: E402
+from mingolotss.service.base import open_service  # noqa: E402
 from mingolotss.simulate import SkyModel, write_sky  # noqa: E402
 
 SKY = SkyModel(sources=300, sources_per_field=100, ra=180.0, dec=50.0, field_px=2000)

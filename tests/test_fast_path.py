@@ -27,8 +27,8 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.image.pixels import has_signal, percent_nan
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.model import Candidate
-from mingolotss.services.base import Wanted, open_service
-from mingolotss.services.mosaicfile import open_mosaic
+from mingolotss.service.base import Wanted, open_service
+from mingolotss.service.local.mosaic_file import open_mosaic
 from mingolotss.sky.healpix import nested_pixel
 from mingolotss.sky.wcs import simple_header
 from skies import write_catalogue, write_fits

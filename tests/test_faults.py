@@ -25,9 +25,9 @@ from mingolotss.io.files import PART
 from mingolotss.io.http import Limits, Patience, Transport
 from mingolotss.manifest import read_manifest
 from mingolotss.recipe.model import load_recipe
-from mingolotss.services.base import Naming
-from mingolotss.services.sia import SiaService
-from mingolotss.services.urls import HipsService, LotssDr2Service
+from mingolotss.service.base import Naming
+from mingolotss.service.remote.cutout_server import HipsService, LotssDr2Service
+from mingolotss.service.remote.sia import SiaService
 from mingolotss.sky.wcs import simple_header
 from misbehave import Line, Reply, Server, always, first, running
 

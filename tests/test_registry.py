@@ -11,7 +11,7 @@ import pytest
 from mingolotss.errors import InputError
 from mingolotss.recipe.steps import STEPS
 from mingolotss.registry import Registry, nearest
-from mingolotss.services import SERVICES
+from mingolotss.service import SERVICES
 
 
 def test_the_nearest_word():
@@ -51,11 +51,11 @@ def test_an_installed_package_adds_its_own(tmp_path: Path):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin-of-mine\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[mingolotss.services]\nmine = plugin_of_mine:Mine\n"
+        "[mingolotss.service]\nmine = plugin_of_mine:Mine\n"
         "[mingolotss.steps]\ntwice = plugin_of_mine:twice\n"
     )
     code = (
-        "import sys\nfrom mingolotss.services import SERVICES\n"
+        "import sys\nfrom mingolotss.service import SERVICES\n"
         "from mingolotss.recipe.steps import STEPS\n"
         "assert 'mine' in SERVICES.names() and 'twice' in STEPS.names()\n"
         "assert 'plugin_of_mine' not in sys.modules\n"

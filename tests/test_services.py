@@ -21,11 +21,11 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, RecipeError, ServiceUnavailableError
 from mingolotss.image.pixels import take_window
 from mingolotss.model import Candidate, Cutout
-from mingolotss.services import SERVICES
-from mingolotss.services.base import Naming, Wanted, open_service, search_all
-from mingolotss.services.base import cutouts as ask_all
-from mingolotss.services.folder import FolderService, read_cutout, split_name
-from mingolotss.services.mosaicfile import open_mosaic
+from mingolotss.service import SERVICES
+from mingolotss.service.base import Naming, Wanted, open_service, search_all
+from mingolotss.service.base import cutouts as ask_all
+from mingolotss.service.local.folder import FolderService, read_cutout, split_name
+from mingolotss.service.local.mosaic_file import open_mosaic
 from mingolotss.sky.wcs import SkyWCS, simple_header
 from mingolotss.testing import Image, check_service
 

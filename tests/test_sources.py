@@ -12,7 +12,7 @@ import pytest
 from mingolotss.build import build
 from mingolotss.errors import CatalogueError, InputError, ServiceError
 from mingolotss.recipe.model import load_recipe
-from mingolotss.services.folder import FolderService
+from mingolotss.service.local.folder import FolderService
 from mingolotss.sources import find_sources
 from skies import random_sky
 

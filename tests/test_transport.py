@@ -16,7 +16,7 @@ from astropy.io import fits
 
 from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
 from mingolotss.io.http import Limits, Patience, Transport, whole_fits
-from mingolotss.services.sia import SiaService
+from mingolotss.service.remote.sia import SiaService
 from misbehave import Line, Server, always, first, running
 
 QUICK = Patience(attempts=4, first_s=0.02, longest_s=0.1, retry_after_s=0.3, outage_s=0.4)

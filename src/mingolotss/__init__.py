@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mingolotss.readers.arrays import load
     from mingolotss.readers.torch import MLFR, MingoLoTSS
     from mingolotss.recipe.model import load_recipe
-    from mingolotss.services.base import open_service
+    from mingolotss.service.base import open_service
     from mingolotss.status import status
     from mingolotss.verify import verify
 
@@ -41,7 +41,7 @@ _HOMES = {
     "fetch": "build",
     "load": "readers.arrays",
     "load_recipe": "recipe.model",
-    "open_service": "services.base",
+    "open_service": "service.base",
     "plan": "build",
     "read_catalogue": "catalogue.catalogue",
     "run": "build",

@@ -31,7 +31,7 @@ from mingolotss.model import Candidate, Ints
 from mingolotss.pack import Ledgers, is_packed, pack, unpack
 from mingolotss.partition import finished, process
 from mingolotss.recipe.model import Recipe, load_recipe
-from mingolotss.services.base import (
+from mingolotss.service.base import (
     Estimate,
     FetchService,
     ImageService,
@@ -40,7 +40,7 @@ from mingolotss.services.base import (
     open_service,
     search_all,
 )
-from mingolotss.services.folder import FolderService
+from mingolotss.service.local.folder import FolderService
 from mingolotss.settings import Settings, check_same, read_settings, write_settings
 from mingolotss.sky.healpix import nested_pixel
 from mingolotss.sources import find_sources

@@ -9,7 +9,7 @@ from mingolotss.candidates.selection import Measured, choose, locate
 from mingolotss.chunk import Chunk
 from mingolotss.errors import ServiceError
 from mingolotss.image.pixels import has_signal, percent_nan
-from mingolotss.services.base import cutouts
+from mingolotss.service.base import cutouts
 
 __all__ = ["decide", "read"]
 

@@ -16,8 +16,8 @@ from mingolotss.catalogue.labels import ColumnRules
 from mingolotss.errors import CatalogueError, InputError
 from mingolotss.io.files import safe_name
 from mingolotss.recipe.model import Recipe
-from mingolotss.services.base import ImageService
-from mingolotss.services.folder import FolderService
+from mingolotss.service.base import ImageService
+from mingolotss.service.local.folder import FolderService
 
 if TYPE_CHECKING:
     from mingolotss.io.http import Transport

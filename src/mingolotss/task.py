@@ -20,7 +20,7 @@ from mingolotss.candidates.decisions import Decision
 from mingolotss.candidates.table import Offers
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.recipe.model import Recipe
-from mingolotss.services.base import ImageService
+from mingolotss.service.base import ImageService
 
 __all__ = ["AGAIN", "Summary", "Task", "part_name"]
 

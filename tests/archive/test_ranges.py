@@ -14,9 +14,9 @@ from mingolotss.errors import ServiceAnswerError
 from mingolotss.manifest import read_manifest, read_table
 from mingolotss.model import Source
 from mingolotss.recipe.model import load_recipe
-from mingolotss.services.base import Wanted
-from mingolotss.services.mosaics import MosaicsService
-from mingolotss.services.ranges import LotssDr2MosaicsService, RangesService
+from mingolotss.service.base import Wanted
+from mingolotss.service.local.mosaics import MosaicsService
+from mingolotss.service.remote.range_mosaics import LotssDr2MosaicsService, RangesService
 
 pytestmark = pytest.mark.archive
 SIDE = 8000

@@ -13,8 +13,8 @@ from mingolotss.errors import ImageError, InputError, MingoError, ServiceError
 from mingolotss.io.files import safe_name
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.report.contents import Contents
-from mingolotss.services.base import ImageService, Naming, Wanted, cutouts, open_service
-from mingolotss.services.folder import read_cutout
+from mingolotss.service.base import ImageService, Naming, Wanted, cutouts, open_service
+from mingolotss.service.local.folder import read_cutout
 
 __all__ = ["Cutouts"]
 

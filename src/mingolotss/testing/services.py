@@ -27,7 +27,7 @@ import numpy.typing as npt
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.model import Candidate, Cutout, Source
-from mingolotss.services.base import ImageService, Wanted, cutouts, search_all
+from mingolotss.service.base import ImageService, Wanted, cutouts, search_all
 
 __all__ = ["Image", "check_service"]
 

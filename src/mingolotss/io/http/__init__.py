@@ -2,7 +2,7 @@
 
 Here: connections per host, pauses and retries, time-outs, size limits, redirects, files kept
 atomically, and what a whole FITS file is. Not here: what the services ask and how they read an
-answer (:mod:`mingolotss.services`).
+answer (:mod:`mingolotss.service`).
 
 >>> transport = Transport(limits=Limits(connections=2))
 >>> transport.get("ftp://example.org/x.fits")

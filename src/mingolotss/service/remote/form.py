@@ -22,17 +22,17 @@ from mingolotss.errors import InputError, ServiceAnswerError, ServiceError
 from mingolotss.io.http import TryLaterError
 from mingolotss.io.http.client import user_agent
 from mingolotss.model import Candidate, Source
-from mingolotss.services.answers import Answer
-from mingolotss.services.downloads import DownloadService, digest
-from mingolotss.services.products import Product, file_name, pair_products
-from mingolotss.services.sia import need_address
+from mingolotss.service.remote.download import DownloadService, digest
+from mingolotss.service.remote.products import Product, file_name, pair_products
+from mingolotss.service.remote.search_cache import Answer
+from mingolotss.service.remote.sia import need_address
 
 try:
     from selenium.common.exceptions import TimeoutException, WebDriverException
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 
-    from mingolotss.services.browser import start_browser
+    from mingolotss.service.remote.browser import start_browser
 except ImportError as error:
     raise InputError(
         "open the service lotss-dr1-form: Selenium is not installed:"
@@ -71,7 +71,7 @@ class LotssDr1FormService(DownloadService):
     url : str
         Of the form.
     **common
-        As for :class:`~mingolotss.services.downloads.DownloadService`.
+        As for :class:`~mingolotss.service.remote.download.DownloadService`.
     """
 
     URL = "https://vo.astron.nl/hetdex/lotss-dr1-img/cutout/form"

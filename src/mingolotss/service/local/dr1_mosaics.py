@@ -16,9 +16,9 @@ import numpy as np
 from mingolotss.candidates.cutouts import Outcome
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.model import Cutout, Source
-from mingolotss.services.base import Wanted
-from mingolotss.services.mosaicfile import MosaicFile
-from mingolotss.services.mosaics import MosaicsService
+from mingolotss.service.base import Wanted
+from mingolotss.service.local.mosaic_file import MosaicFile
+from mingolotss.service.local.mosaics import MosaicsService
 
 __all__ = ["LotssDr1MosaicsService", "corner_box"]
 

@@ -23,7 +23,7 @@ from mingolotss.candidates.requests import Wanted
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceError
 from mingolotss.model import Candidate, Cutout
-from mingolotss.services import SERVICES
+from mingolotss.service import SERVICES
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord

@@ -17,11 +17,11 @@ from urllib.parse import unquote, urljoin
 
 from mingolotss.errors import ImageError, InputError, ServiceAnswerError
 from mingolotss.model import Candidate, Source
-from mingolotss.services.answers import Answer
-from mingolotss.services.downloads import DownloadService
-from mingolotss.services.mosaics import pair_mosaics
-from mingolotss.services.remote import RemoteMosaics
-from mingolotss.services.sia import need_address
+from mingolotss.service.local.mosaics import pair_mosaics
+from mingolotss.service.remote.download import DownloadService
+from mingolotss.service.remote.remote_mosaic import RemoteMosaics
+from mingolotss.service.remote.search_cache import Answer
+from mingolotss.service.remote.sia import need_address
 from mingolotss.sky.angles import separation_arcsec
 
 __all__ = ["LotssDr2MosaicsService", "RangesService", "listing"]
@@ -38,7 +38,7 @@ class RangesService(DownloadService):
     url : str
         The folder; the server lists what is in it.
     **common
-        As for :class:`~mingolotss.services.downloads.DownloadService`.
+        As for :class:`~mingolotss.service.remote.download.DownloadService`.
     """
 
     def __init__(self, url: str, **common: Any) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from mingolotss.errors import InputError
-from mingolotss.services.base import Naming
-from mingolotss.services.mosaics import MosaicsService
+from mingolotss.service.base import Naming
+from mingolotss.service.local.mosaics import MosaicsService
 
 __all__ = ["SimulatedService"]
 

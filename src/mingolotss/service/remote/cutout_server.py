@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 from mingolotss.errors import InputError
 from mingolotss.model import Candidate, Source
-from mingolotss.services.answers import Answer
-from mingolotss.services.downloads import DownloadService
-from mingolotss.services.sia import need_address, with_query
+from mingolotss.service.remote.download import DownloadService
+from mingolotss.service.remote.search_cache import Answer
+from mingolotss.service.remote.sia import need_address, with_query
 
 __all__ = ["HipsService", "LotssDr2Service", "LotssDr3Service"]
 

@@ -18,10 +18,10 @@ from pyvo.dal.sia import SIAResults
 
 from mingolotss.errors import InputError, ServiceAnswerError
 from mingolotss.model import Source
-from mingolotss.services.answers import Answer
-from mingolotss.services.downloads import DownloadService, digest
-from mingolotss.services.products import Product, file_name, pair_products
-from mingolotss.services.votables import results, whole_votable
+from mingolotss.service.remote.download import DownloadService, digest
+from mingolotss.service.remote.products import Product, file_name, pair_products
+from mingolotss.service.remote.search_cache import Answer
+from mingolotss.service.remote.votable import results, whole_votable
 
 __all__ = ["LotssDr1Service", "SiaService", "need_address", "with_query"]
 
@@ -36,7 +36,7 @@ class SiaService(DownloadService):
     url : str
         The service's base address.
     **common
-        As for :class:`~mingolotss.services.downloads.DownloadService`.
+        As for :class:`~mingolotss.service.remote.download.DownloadService`.
     """
 
     def __init__(self, url: str, **common: Any) -> None:

@@ -27,10 +27,10 @@ from mingolotss.io.files import write_bytes
 from mingolotss.io.fits import read_image
 from mingolotss.io.http import Transport, whole_fits
 from mingolotss.model import Candidate, Cutout, Source
-from mingolotss.services.answers import Answer, Answers
-from mingolotss.services.base import Estimate, Naming, Wanted
-from mingolotss.services.fetched import FetchedService, local_candidate
-from mingolotss.services.folder import read_cutout
+from mingolotss.service.base import Estimate, Naming, Wanted
+from mingolotss.service.local.folder import read_cutout
+from mingolotss.service.remote.downloaded import FetchedService, local_candidate
+from mingolotss.service.remote.search_cache import Answer, Answers
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord

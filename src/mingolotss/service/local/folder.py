@@ -24,7 +24,7 @@ from mingolotss.errors import ImageError, InputError, RecipeError
 from mingolotss.io.files import safe_name
 from mingolotss.io.fits import read_image
 from mingolotss.model import Candidate, Cutout
-from mingolotss.services.base import Naming, Wanted
+from mingolotss.service.base import Naming, Wanted
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord

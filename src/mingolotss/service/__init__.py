@@ -11,71 +11,71 @@ __all__ = ["SERVICES"]
 SERVICES = Registry("service", group="mingolotss.services")
 SERVICES.add(
     "folder",
-    "mingolotss.services.folder:FolderService",
+    "mingolotss.service.local.folder:FolderService",
     "folder:DIR - FITS cutouts on disk, named SOURCE_FIELD-mosaic.fits (and -mosaic-rms.fits)",
 )
 SERVICES.add(
     "mosaics",
-    "mingolotss.services.mosaics:MosaicsService",
+    "mingolotss.service.local.mosaics:MosaicsService",
     "mosaics:DIR or fsspec address - whole FITS mosaics, fpack'd too; the fast way",
 )
 SERVICES.add(
     "lotss-dr1",
-    "mingolotss.services.sia:LotssDr1Service",
+    "mingolotss.service.remote.sia:LotssDr1Service",
     "lotss-dr1[:URL] - ASTRON's cutouts of LoTSS DR1 with their rms maps, by SIA",
 )
 SERVICES.add(
     "lotss-dr1-mosaics",
-    "mingolotss.services.archived:LotssDr1MosaicsService",
+    "mingolotss.service.local.dr1_mosaics:LotssDr1MosaicsService",
     "lotss-dr1-mosaics:DIR - whole mosaics on disk, cut to the pixel as lotss-dr1 cuts",
 )
 SERVICES.add(
     "lotss-dr1-form",
-    "mingolotss.services.form:LotssDr1FormService",
+    "mingolotss.service.remote.form:LotssDr1FormService",
     "lotss-dr1-form[:URL] - the same through the web form, in a browser (extra browser)",
 )
 SERVICES.add(
     "lotss-dr2",
-    "mingolotss.services.urls:LotssDr2Service",
+    "mingolotss.service.remote.cutout_server:LotssDr2Service",
     "lotss-dr2[:URL] - cutouts of LoTSS DR2; no rms map, so the noise is estimated",
 )
 SERVICES.add(
     "lotss-dr3",
-    "mingolotss.services.urls:LotssDr3Service",
+    "mingolotss.service.remote.cutout_server:LotssDr3Service",
     "lotss-dr3[:URL] - cutouts of LoTSS DR3; no rms map, so the noise is estimated",
 )
 SERVICES.add(
     "lotss-dr2-mosaics",
-    "mingolotss.services.ranges:LotssDr2MosaicsService",
+    "mingolotss.service.remote.range_mosaics:LotssDr2MosaicsService",
     "lotss-dr2-mosaics[:URL] - rows read out of the public mosaics and rms maps (HTTP ranges)",
 )
 SERVICES.add(
     "ranges",
-    "mingolotss.services.ranges:RangesService",
+    "mingolotss.service.remote.range_mosaics:RangesService",
     "ranges:URL - the same from any web folder of FITS mosaics",
 )
 SERVICES.add(
     "sia",
-    "mingolotss.services.sia:SiaService",
+    "mingolotss.service.remote.sia:SiaService",
     "sia:URL - any IVOA Simple Image Access 1.0 service",
 )
 SERVICES.add(
     "sia2",
-    "mingolotss.services.sia2:Sia2Service",
+    "mingolotss.service.remote.sia2:Sia2Service",
     "sia2:URL - any IVOA Simple Image Access 2.0 service, cut by its SODA where it has one",
 )
 SERVICES.add(
     "soda",
-    "mingolotss.services.sia2:SodaService",
+    "mingolotss.service.remote.sia2:SodaService",
     "soda:URL?ID=... - cutouts of named images (any number of ID=) by IVOA SODA",
 )
 SERVICES.add(
     "hips",
-    "mingolotss.services.urls:HipsService",
+    "mingolotss.service.remote.cutout_server:HipsService",
     "hips:IDENTIFIER - any HiPS survey through hips2fits; resampled, for a quick look",
 )
 SERVICES.add(
     "simulated",
-    "mingolotss.services.simulated:SimulatedService",
+    "mingolotss.service.local.simulated:SimulatedService",
     "simulated[:DIR] - the simulated sky, cut as the archive cuts; made on the spot without DIR",
 )

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from mingolotss.errors import ServiceAnswerError
 from mingolotss.model import Candidate
-from mingolotss.services.base import Naming
+from mingolotss.service.base import Naming
 
 __all__ = ["Product", "file_name", "pair_products"]
 

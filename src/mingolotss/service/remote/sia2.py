@@ -18,11 +18,11 @@ from pyvo.dal.sia2 import SIA2Results
 
 from mingolotss.errors import InputError, ServiceAnswerError
 from mingolotss.model import Candidate, Source
-from mingolotss.services.answers import Answer
-from mingolotss.services.downloads import DownloadService, digest
-from mingolotss.services.products import Product, file_name, pair_products
-from mingolotss.services.sia import need_address, with_query
-from mingolotss.services.votables import parse_votable, results, whole_votable
+from mingolotss.service.remote.download import DownloadService, digest
+from mingolotss.service.remote.products import Product, file_name, pair_products
+from mingolotss.service.remote.search_cache import Answer
+from mingolotss.service.remote.sia import need_address, with_query
+from mingolotss.service.remote.votable import parse_votable, results, whole_votable
 
 __all__ = ["Sia2Service", "SodaService"]
 

@@ -25,8 +25,8 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceError, ServiceUnavailableError
 from mingolotss.image.pixels import take_window
 from mingolotss.model import Bools, Candidate, Cutout, Floats, Ints, Source
-from mingolotss.services.base import Naming
-from mingolotss.services.mosaicfile import MappedMosaic, MosaicFile, is_remote, open_mosaic
+from mingolotss.service.base import Naming
+from mingolotss.service.local.mosaic_file import MappedMosaic, MosaicFile, is_remote, open_mosaic
 from mingolotss.sky.angles import unit_vectors
 
 if TYPE_CHECKING:

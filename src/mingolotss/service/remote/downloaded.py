@@ -15,8 +15,8 @@ from mingolotss.candidates.cutouts import Outcome
 from mingolotss.errors import ImageError, ServiceError, ServiceUnavailableError
 from mingolotss.io.files import safe_name
 from mingolotss.model import Candidate, Cutout
-from mingolotss.services.base import Naming, Wanted
-from mingolotss.services.folder import read_cutout
+from mingolotss.service.base import Naming, Wanted
+from mingolotss.service.local.folder import read_cutout
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord

@@ -1,0 +1,1 @@
+"""Services that read images on disk."""
