@@ -16,10 +16,10 @@ from mingolotss.candidates.cutouts import Boxes
 from mingolotss.candidates.requests import Wanted, Wants
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.chunk import Chunk
+from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import ImageError, ServiceUnavailableError
 from mingolotss.image.pixels import take_window
 from mingolotss.image.windows import Windows
-from mingolotss.manifest import read_manifest
 from mingolotss.measure import decide, read
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.sky.wcs import SkyWCS, simple_header

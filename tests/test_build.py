@@ -12,9 +12,9 @@ from builds import contents
 from mingolotss import mappers
 from mingolotss.build import build, plan, run
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.dataset.manifest import read_manifest, read_table
 from mingolotss.errors import DecisionError, InputError
 from mingolotss.io.files import PART
-from mingolotss.manifest import read_manifest, read_table
 from mingolotss.recipe.model import load_recipe
 from skies import random_sky
 

@@ -14,9 +14,9 @@ import pytest
 
 from builds import contents
 from mingolotss.build import build, plan, run
+from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import InputError
 from mingolotss.io.files import locate
-from mingolotss.manifest import read_manifest
 from mingolotss.partition import process
 from mingolotss.recipe.model import load_recipe
 from mingolotss.verify import verify

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from mingolotss.compare import compare
+from mingolotss.dataset.splits import STAMP_ARCSEC
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.export import FORMATS, export
 from mingolotss.exported import check_export, is_export
@@ -23,7 +24,6 @@ from mingolotss.readers.arrays import load
 from mingolotss.readers.download import Archive, download
 from mingolotss.recipe.model import load_recipe
 from mingolotss.sky.neighbours import overlaps
-from mingolotss.splits import STAMP_ARCSEC
 from readers_build import make_build
 
 ALL = [

@@ -24,8 +24,8 @@ from mingolotss import mappers
 from mingolotss.build import build, plan
 from mingolotss.candidates.table import Offers
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.dataset.manifest import read_manifest, read_table
 from mingolotss.image.pixels import has_signal, percent_nan
-from mingolotss.manifest import read_manifest, read_table
 from mingolotss.model import Candidate
 from mingolotss.service.base import Wanted, open_service
 from mingolotss.service.local.mosaic_file import open_mosaic

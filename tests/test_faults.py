@@ -21,9 +21,9 @@ from astropy.io import fits
 
 from mingolotss.build import build, fetch, plan
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.dataset.manifest import read_manifest
 from mingolotss.io.files import PART
 from mingolotss.io.http import Limits, Patience, Transport
-from mingolotss.manifest import read_manifest
 from mingolotss.recipe.model import load_recipe
 from mingolotss.service.base import Naming
 from mingolotss.service.remote.cutout_server import HipsService, LotssDr2Service

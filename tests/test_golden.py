@@ -20,7 +20,7 @@ import oracle
 from builds import run
 from mingolotss.build import build
 from mingolotss.catalogue.catalogue import read_catalogue
-from mingolotss.manifest import read_manifest
+from mingolotss.dataset.manifest import read_manifest
 from mingolotss.recipe.model import load_recipe
 
 GOLDEN = Path(__file__).parent / "data" / "golden"

@@ -6,8 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mingolotss.errors import DatasetError
-from mingolotss.manifest import (
+from mingolotss.dataset.manifest import (
     CANDIDATES,
     MANIFEST,
     parquet_bytes,
@@ -16,6 +15,7 @@ from mingolotss.manifest import (
     stamp_schema,
     write_table,
 )
+from mingolotss.errors import DatasetError
 
 ROWS = [
     {"row": 0, "source": "A", "ra": 1.5, "status": "written", "label": 3, "recentred": True},

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mingolotss.build import build
-from mingolotss.manifest import read_manifest
+from mingolotss.dataset.manifest import read_manifest
 from oracle import make
 from skies import KINDS, random_sky
 

@@ -12,9 +12,9 @@ from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mingolotss.dataset.splits import STAMP_ARCSEC, SplitPlan, published_split
 from mingolotss.errors import InputError
 from mingolotss.sky.neighbours import group_overlaps, overlaps
-from mingolotss.splits import STAMP_ARCSEC, SplitPlan, published_split
 
 SHARED = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[2] / "shared"))
 CATALOGUE = SHARED / "data/Mingo19_LoMorph_Cat.fits"

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.errors import DatasetError
 from mingolotss.io.png import decode
 from mingolotss.io.png_encode import encode_png, write_pngs
-from mingolotss.manifest import MANIFEST
 from mingolotss.writers.batches import (
     batch_label,
     batch_name,

@@ -24,9 +24,10 @@ import pyarrow.compute as pc
 from mingolotss.candidates.decisions import Decision, read_decisions
 from mingolotss.candidates.table import Offers
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.dataset.manifest import CANDIDATES, read_table, write_table
+from mingolotss.dataset.provenance import Settings, check_same, read_settings, write_settings
 from mingolotss.errors import DecisionError, InputError, RecipeError, ServiceError
 from mingolotss.io.files import is_local, locate, sweep
-from mingolotss.manifest import CANDIDATES, read_table, write_table
 from mingolotss.model import Candidate, Ints
 from mingolotss.pack import Ledgers, is_packed, pack, unpack
 from mingolotss.partition import finished, process
@@ -41,7 +42,6 @@ from mingolotss.service.base import (
     search_all,
 )
 from mingolotss.service.local.folder import FolderService
-from mingolotss.settings import Settings, check_same, read_settings, write_settings
 from mingolotss.sky.healpix import nested_pixel
 from mingolotss.sources import find_sources
 from mingolotss.task import Summary, Task, part_name

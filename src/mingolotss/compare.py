@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from mingolotss.dataset.records import read_records, stamp_files
+from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import InputError
 from mingolotss.readers.arrays import open_arrays
-from mingolotss.readers.samples import Arrays
-from mingolotss.records import read_records, stamp_files
 
 __all__ = ["Comparison", "compare"]
 

@@ -18,14 +18,14 @@ import numpy as np
 import pyarrow as pa
 
 from mingolotss.card import write_description
+from mingolotss.dataset.manifest import MANIFEST, write_table
+from mingolotss.dataset.provenance import Settings, read_settings
+from mingolotss.dataset.records import Records, read_records
+from mingolotss.dataset.samples import Arrays
+from mingolotss.dataset.splits import SplitPlan
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.facts import read_facts
 from mingolotss.io.files import PART, sha256_file, write_bytes
-from mingolotss.manifest import MANIFEST, write_table
-from mingolotss.readers.samples import Arrays
-from mingolotss.records import Records, read_records
-from mingolotss.settings import Settings, read_settings
-from mingolotss.splits import SplitPlan
 from mingolotss.writers.archive import write_tar
 from mingolotss.writers.batched import write_batched
 from mingolotss.writers.folders import write_folders

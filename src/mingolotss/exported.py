@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import MingoError
 from mingolotss.io.files import sha256_file
-from mingolotss.manifest import read_manifest
 from mingolotss.readers.arrays import open_arrays
 
 __all__ = ["check_export", "is_export"]

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from mingolotss.catalogue.labels import UNLABELLED
 from mingolotss.chunk import Chunk
+from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
 from mingolotss.io.files import safe_name
-from mingolotss.manifest import CANDIDATES, MANIFEST
 from mingolotss.model import Bools, Objects
 from mingolotss.task import Task
 from mingolotss.writers.batches import batch_name

@@ -14,11 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.card import is_ours, write_description
-from mingolotss.errors import MingoError
-from mingolotss.facts import read_facts
-from mingolotss.io.files import atomic_path, remove_tree, sha256_file, write_bytes
-from mingolotss.io.png import decode
-from mingolotss.manifest import (
+from mingolotss.dataset.manifest import (
     CANDIDATES,
     MANIFEST,
     read_rows,
@@ -26,8 +22,12 @@ from mingolotss.manifest import (
     read_table,
     table_writer,
 )
+from mingolotss.dataset.provenance import read_settings
+from mingolotss.errors import MingoError
+from mingolotss.facts import read_facts
+from mingolotss.io.files import atomic_path, remove_tree, sha256_file, write_bytes
+from mingolotss.io.png import decode
 from mingolotss.recipe.model import Recipe
-from mingolotss.settings import read_settings
 from mingolotss.task import part_name
 from mingolotss.writers.batches import (
     batch_label,

@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.chunk import Chunk
+from mingolotss.dataset.manifest import parquet_bytes, read_schema, stamp_bytes, stamp_schema
 from mingolotss.errors import DatasetError
 from mingolotss.io.files import write_bytes
 from mingolotss.io.png_encode import write_pngs
 from mingolotss.ledger import Ledger
-from mingolotss.manifest import parquet_bytes, read_schema, stamp_bytes, stamp_schema
 from mingolotss.measure import decide, read
 from mingolotss.stamps import make_stamps
 from mingolotss.task import AGAIN, Summary, Task, part_name

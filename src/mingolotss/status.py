@@ -10,10 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from mingolotss.dataset.manifest import MANIFEST, read_table
+from mingolotss.dataset.provenance import Settings, read_settings
 from mingolotss.errors import DatasetError
-from mingolotss.manifest import MANIFEST, read_table
 from mingolotss.pack import is_packed
-from mingolotss.settings import Settings, read_settings
 
 __all__ = ["CASES", "FLAGS", "Status", "status"]
 

@@ -19,16 +19,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.manifest import read_manifest, read_table
+from mingolotss.dataset.provenance import read_settings
 from mingolotss.errors import DatasetError
 from mingolotss.exported import check_export, is_export
 from mingolotss.io.files import sha256_file
 from mingolotss.io.png import decode
-from mingolotss.manifest import read_manifest, read_table
 from mingolotss.pack import CHECKSUMS, products
 from mingolotss.readers.pickles import load_pickle
 from mingolotss.readers.unpack import unpack as extract
 from mingolotss.recipe.model import Recipe
-from mingolotss.settings import read_settings
 from mingolotss.writers.batches import batch_name
 from mingolotss.writers.table import HEADER
 

@@ -16,7 +16,7 @@ import pytest
 
 from builds import command
 from mingolotss.build import build, plan
-from mingolotss.manifest import read_manifest, read_table
+from mingolotss.dataset.manifest import read_manifest, read_table
 from mingolotss.recipe.model import load_recipe
 
 pytestmark = pytest.mark.archive

@@ -10,8 +10,8 @@ from astropy.io import fits
 from archive.static import nginx
 from mingolotss.build import build
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.dataset.manifest import read_manifest, read_table
 from mingolotss.errors import ServiceAnswerError
-from mingolotss.manifest import read_manifest, read_table
 from mingolotss.model import Source
 from mingolotss.recipe.model import load_recipe
 from mingolotss.service.base import Wanted

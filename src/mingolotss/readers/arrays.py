@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from mingolotss.dataset.records import stamp_files
+from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import DatasetError
 from mingolotss.readers.batches import batch_folders, mend_names, read_batches
 from mingolotss.readers.containers import READERS
 from mingolotss.readers.parquet import read_parquet
-from mingolotss.readers.samples import Arrays
-from mingolotss.records import stamp_files
 
 __all__ = ["Arrays", "holds_dataset", "load", "open_arrays"]
 

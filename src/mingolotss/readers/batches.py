@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mingolotss.dataset.samples import MINGO_CLASSES, PUBLISHED_CLASSES, Arrays, concatenate
+from mingolotss.dataset.split_names import choose
 from mingolotss.errors import DatasetError
 from mingolotss.readers.pickles import load_pickle
-from mingolotss.readers.samples import MINGO_CLASSES, PUBLISHED_CLASSES, Arrays, concatenate
-from mingolotss.readers.wanted import choose
 
 __all__ = ["FOLDER", "batch_folders", "mend_names", "read_batches"]
 

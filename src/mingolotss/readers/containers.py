@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mingolotss.dataset.samples import Arrays
+from mingolotss.dataset.split_names import choose
 from mingolotss.errors import DatasetError
 from mingolotss.io.optional import library
 from mingolotss.io.png import decode_all
-from mingolotss.readers.samples import Arrays
-from mingolotss.readers.wanted import choose
 
 __all__ = ["READERS", "read_hdf5", "read_image_folder", "read_webdataset", "read_zarr"]
 

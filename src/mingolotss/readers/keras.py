@@ -14,9 +14,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from mingolotss.dataset.image_stack import Stack
 from mingolotss.errors import InputError
 from mingolotss.readers.arrays import open_arrays
-from mingolotss.readers.stack import Stack
 
 __all__ = ["MingoSequence"]
 

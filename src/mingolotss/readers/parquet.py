@@ -1,17 +1,17 @@
 """Read stamps from Parquet as arrays: a build's, or an export for Hugging Face.
 
-What is not here: the columns besides image and label (``mingolotss.records``).
+What is not here: the columns besides image and label (``mingolotss.dataset.records``).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from mingolotss.readers.lazy import LazyImages
-from mingolotss.readers.samples import Arrays
-from mingolotss.readers.stack import Stack
-from mingolotss.readers.wanted import choose
-from mingolotss.records import read_records
+from mingolotss.dataset.image_stack import Stack
+from mingolotss.dataset.lazy_png import LazyImages
+from mingolotss.dataset.records import read_records
+from mingolotss.dataset.samples import Arrays
+from mingolotss.dataset.split_names import choose
 
 __all__ = ["read_parquet"]
 

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
 
+from mingolotss.dataset.image_stack import Stack
+from mingolotss.dataset.samples import FRI_OR_FRII, MINGO_CLASSES, PUBLISHED_CLASSES
 from mingolotss.errors import InputError
 from mingolotss.readers.arrays import open_arrays
 from mingolotss.readers.buffers import Buffers
 from mingolotss.readers.collate import Batch
-from mingolotss.readers.samples import FRI_OR_FRII, MINGO_CLASSES, PUBLISHED_CLASSES
-from mingolotss.readers.stack import Stack
 
 __all__ = ["MLFR", "MingoLoTSS"]
 

@@ -22,11 +22,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.candidates.decisions import Decision, Ledger
+from mingolotss.dataset.manifest import read_manifest, read_table
+from mingolotss.dataset.provenance import Settings, read_settings
 from mingolotss.errors import DatasetError
-from mingolotss.manifest import read_manifest, read_table
 from mingolotss.model import Bools, Candidate, Ints, Source
 from mingolotss.recipe.model import Recipe
-from mingolotss.settings import Settings, read_settings
 from mingolotss.sky.angles import separation_arcsec
 from mingolotss.sky.neighbours import overlaps
 

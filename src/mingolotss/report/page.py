@@ -20,10 +20,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mingolotss import __version__
+from mingolotss.dataset.manifest import read_table
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.io.files import sha256_file, write_bytes
 from mingolotss.io.png import decode
-from mingolotss.manifest import read_table
 from mingolotss.model import Ints
 from mingolotss.report import figures, panels
 from mingolotss.report.contents import REASONS, Contents

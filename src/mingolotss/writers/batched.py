@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mingolotss.dataset.records import Records
 from mingolotss.errors import InputError
-from mingolotss.records import Records
 from mingolotss.writers.batches import (
     batch_label,
     batch_name,

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from mingolotss.dataset.records import Records
 from mingolotss.errors import InputError
 from mingolotss.io.files import safe_name, write_bytes
-from mingolotss.records import Records
 
 __all__ = ["write_folders"]
 

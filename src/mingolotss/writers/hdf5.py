@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mingolotss.dataset.records import Records
 from mingolotss.io.files import atomic_path
 from mingolotss.io.optional import library
-from mingolotss.records import Records
 
 __all__ = ["write_hdf5"]
 

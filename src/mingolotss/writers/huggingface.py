@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mingolotss.dataset.records import Records
 from mingolotss.io.files import atomic_path
-from mingolotss.records import Records
 
 __all__ = ["write_huggingface"]
 

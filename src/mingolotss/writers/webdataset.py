@@ -10,9 +10,9 @@ import json
 import tarfile
 from pathlib import Path
 
+from mingolotss.dataset.records import Records
 from mingolotss.errors import InputError
 from mingolotss.io.files import atomic_path, write_bytes
-from mingolotss.records import Records
 
 __all__ = ["write_webdataset"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from mingolotss.dataset.records import Records
 from mingolotss.io.optional import library
-from mingolotss.records import Records
 
 __all__ = ["write_zarr"]
 

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mingolotss.dataset.image_stack import Stack
 from mingolotss.errors import DatasetError, InputError
-from mingolotss.readers.stack import Stack
 
 __all__ = ["FRI_OR_FRII", "MINGO_CLASSES", "PUBLISHED_CLASSES", "Arrays", "concatenate"]
 

@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from mingolotss.dataset.manifest import IMAGE, MANIFEST
+from mingolotss.dataset.provenance import read_settings
 from mingolotss.errors import DatasetError
 from mingolotss.io.png import decode_all
-from mingolotss.manifest import IMAGE, MANIFEST
-from mingolotss.settings import read_settings
 
 __all__ = ["Records", "read_records", "stamp_files"]
 

@@ -1,0 +1,1 @@
+"""A build or an export on disk: its folder, manifest, records and splits."""
