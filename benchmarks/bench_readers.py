@@ -21,10 +21,10 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
+from mingolotss.formats.batches import batch_name, write_batch, write_meta
 from mingolotss.io.png_encode import encode_png
 from mingolotss.readers.arrays import load
 from mingolotss.readers.torch import MingoLoTSS
-from mingolotss.writers.batches import batch_name, write_batch, write_meta
 
 COUNT, SIDE, TRAIN = 5805, 150, 5
 

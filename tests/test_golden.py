@@ -281,7 +281,7 @@ def test_real_catalogue_classes(shared):
 
 def test_the_published_test_batch(shared):
     """The last 805 rows hold 180 FRI (all kinds but Small) and 66 FRII, as published results do."""
-    from mingolotss.writers.batches import batch_of_rows
+    from mingolotss.formats.batches import batch_of_rows
 
     recipe = load_recipe("mingolotss")
     path = shared / "data" / "Mingo19_LoMorph_Cat.fits"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mingolotss.errors import DatasetError
-from mingolotss.readers.pickles import load_pickle
+from mingolotss.formats.safe_pickle import load_pickle
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (60, 22500), np.uint8)
 
@@ -184,7 +184,7 @@ def test_opening_imports_nothing(dump):
     """A pickle cannot even make a module of the standard library be imported."""
     path = dump(b"cthis\ns\n.")
     code = (
-        "import sys; from mingolotss.readers.pickles import load_pickle\n"
+        "import sys; from mingolotss.formats.safe_pickle import load_pickle\n"
         f"try: load_pickle({str(path)!r})\nexcept Exception as error: print(type(error).__name__)\n"
         "print('this' in sys.modules)"
     )

@@ -210,7 +210,7 @@ def test_merges_of_the_users_own(root):
 def test_published_names(tmp_path, caplog):
     """Published batches have 1 and 2 the wrong way round: put right with one note, or kept."""
     write_batches(tmp_path, IMAGES, LABELS, PUBLISHED)
-    from mingolotss.readers import batches
+    from mingolotss.formats import batches_reader as batches
 
     batches._note_names.cache_clear()
     assert MingoLoTSS(tmp_path).classes == list(CLASSES)

@@ -20,9 +20,7 @@ from PIL import Image
 
 from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.errors import DatasetError
-from mingolotss.io.png import decode
-from mingolotss.io.png_encode import encode_png, write_pngs
-from mingolotss.writers.batches import (
+from mingolotss.formats.batches import (
     batch_label,
     batch_name,
     batch_of_rows,
@@ -31,7 +29,9 @@ from mingolotss.writers.batches import (
     write_checksums,
     write_meta,
 )
-from mingolotss.writers.table import HEADER, write_csv
+from mingolotss.formats.csv import HEADER, write_csv
+from mingolotss.io.png import decode
+from mingolotss.io.png_encode import encode_png, write_pngs
 
 RNG = np.random.default_rng(2)
 

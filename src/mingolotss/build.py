@@ -27,6 +27,7 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import CANDIDATES, read_table, write_table
 from mingolotss.dataset.provenance import Settings, check_same, read_settings, write_settings
 from mingolotss.errors import DecisionError, InputError, RecipeError, ServiceError
+from mingolotss.formats.batches import batch_of_rows
 from mingolotss.io.files import is_local, locate, sweep
 from mingolotss.model import Candidate, Ints
 from mingolotss.pack import Ledgers, is_packed, pack, unpack
@@ -45,7 +46,6 @@ from mingolotss.service.local.folder import FolderService
 from mingolotss.sky.healpix import nested_pixel
 from mingolotss.sources import find_sources
 from mingolotss.task import Summary, Task, part_name
-from mingolotss.writers.batches import batch_of_rows
 
 __all__ = ["Build", "Mapper", "Plan", "Progress", "build", "fetch", "plan", "run"]
 

@@ -25,14 +25,14 @@ from mingolotss.dataset.samples import Arrays
 from mingolotss.dataset.splits import SplitPlan
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.facts import read_facts
+from mingolotss.formats.archive import write_tar
+from mingolotss.formats.batches_export import write_batched
+from mingolotss.formats.hdf5 import write_hdf5
+from mingolotss.formats.parquet_export import write_huggingface
+from mingolotss.formats.png_folders import write_folders
+from mingolotss.formats.webdataset import write_webdataset
+from mingolotss.formats.zarr import write_zarr
 from mingolotss.io.files import PART, sha256_file, write_bytes
-from mingolotss.writers.archive import write_tar
-from mingolotss.writers.batched import write_batched
-from mingolotss.writers.folders import write_folders
-from mingolotss.writers.hdf5 import write_hdf5
-from mingolotss.writers.huggingface import write_huggingface
-from mingolotss.writers.webdataset import write_webdataset
-from mingolotss.writers.zarr import write_zarr
 
 __all__ = ["FORMATS", "Export", "binary_groups", "export", "merge_records", "parse_groups"]
 

@@ -16,10 +16,10 @@ import pyarrow as pa
 from mingolotss.catalogue.labels import UNLABELLED
 from mingolotss.chunk import Chunk
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
+from mingolotss.formats.batches import batch_name
 from mingolotss.io.files import safe_name
 from mingolotss.model import Bools, Objects
 from mingolotss.task import Task
-from mingolotss.writers.batches import batch_name
 
 __all__ = ["LEDGER", "Ledger"]
 

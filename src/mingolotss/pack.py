@@ -25,11 +25,7 @@ from mingolotss.dataset.manifest import (
 from mingolotss.dataset.provenance import read_settings
 from mingolotss.errors import MingoError
 from mingolotss.facts import read_facts
-from mingolotss.io.files import atomic_path, remove_tree, sha256_file, write_bytes
-from mingolotss.io.png import decode
-from mingolotss.recipe.model import Recipe
-from mingolotss.task import part_name
-from mingolotss.writers.batches import (
+from mingolotss.formats.batches import (
     batch_label,
     batch_name,
     write_archive,
@@ -37,7 +33,11 @@ from mingolotss.writers.batches import (
     write_checksums,
     write_meta,
 )
-from mingolotss.writers.table import CSV_COLUMNS, write_csv
+from mingolotss.formats.csv import CSV_COLUMNS, write_csv
+from mingolotss.io.files import atomic_path, remove_tree, sha256_file, write_bytes
+from mingolotss.io.png import decode
+from mingolotss.recipe.model import Recipe
+from mingolotss.task import part_name
 
 __all__ = ["CHECKSUMS", "Ledgers", "is_packed", "pack", "products", "unpack"]
 

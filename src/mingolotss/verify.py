@@ -23,14 +23,14 @@ from mingolotss.dataset.manifest import read_manifest, read_table
 from mingolotss.dataset.provenance import read_settings
 from mingolotss.errors import DatasetError
 from mingolotss.exported import check_export, is_export
+from mingolotss.formats.batches import batch_name
+from mingolotss.formats.csv import HEADER
+from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.io.files import sha256_file
 from mingolotss.io.png import decode
 from mingolotss.pack import CHECKSUMS, products
-from mingolotss.readers.pickles import load_pickle
 from mingolotss.readers.unpack import unpack as extract
 from mingolotss.recipe.model import Recipe
-from mingolotss.writers.batches import batch_name
-from mingolotss.writers.table import HEADER
 
 __all__ = ["Verification", "verify"]
 

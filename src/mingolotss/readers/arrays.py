@@ -16,9 +16,9 @@ import numpy as np
 from mingolotss.dataset.records import stamp_files
 from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import DatasetError
-from mingolotss.readers.batches import batch_folders, mend_names, read_batches
-from mingolotss.readers.containers import READERS
-from mingolotss.readers.parquet import read_parquet
+from mingolotss.formats.batches_reader import batch_folders, mend_names, read_batches
+from mingolotss.formats.containers import READERS
+from mingolotss.formats.parquet import read_parquet
 
 __all__ = ["Arrays", "holds_dataset", "load", "open_arrays"]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mingolotss.dataset.samples import MINGO_CLASSES, PUBLISHED_CLASSES, Arrays, concatenate
 from mingolotss.dataset.split_names import choose
 from mingolotss.errors import DatasetError
-from mingolotss.readers.pickles import load_pickle
+from mingolotss.formats.safe_pickle import load_pickle
 
 __all__ = ["FOLDER", "batch_folders", "mend_names", "read_batches"]
 

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from mingolotss.errors import DatasetError
-from mingolotss.readers.mapped import Mapped
+from mingolotss.formats.mapped_pickle import Mapped
 
 __all__ = ["load_pickle"]
 

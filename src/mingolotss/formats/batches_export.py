@@ -11,7 +11,7 @@ import numpy as np
 
 from mingolotss.dataset.records import Records
 from mingolotss.errors import InputError
-from mingolotss.writers.batches import (
+from mingolotss.formats.batches import (
     batch_label,
     batch_name,
     write_archive,
