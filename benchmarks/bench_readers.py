@@ -23,8 +23,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from mingolotss.formats.batches import batch_name, write_batch, write_meta
 from mingolotss.io.png_encode import encode_png
-from mingolotss.readers.arrays import load
-from mingolotss.readers.torch import MingoLoTSS
+from mingolotss.loaders.arrays import load
+from mingolotss.loaders.torch import MingoLoTSS
 
 COUNT, SIDE, TRAIN = 5805, 150, 5
 

@@ -223,7 +223,7 @@ def test_a_service_that_knows_nothing_of_columns_is_served(tmp_path):
     catalogue = Catalogue.from_columns(names, *place)
     changes = {"stamp": {"kind": "float32"}, "steps": [], "formats": ["parquet"],
                "recentre": {"enabled": False}}  # fmt: skip
-    from mingolotss.readers.arrays import load
+    from mingolotss.loaders.arrays import load
     from mingolotss.recipe.model import load_recipe
 
     recipe = load_recipe("lotss").changed(changes)

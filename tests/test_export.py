@@ -20,8 +20,8 @@ from mingolotss.dataset.splits import STAMP_ARCSEC
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.export import FORMATS, export
 from mingolotss.exported import check_export, is_export
-from mingolotss.readers.arrays import load
-from mingolotss.readers.download import Archive, download
+from mingolotss.loaders.arrays import load
+from mingolotss.loaders.download import Archive, download
 from mingolotss.recipe.model import load_recipe
 from mingolotss.sky.neighbours import overlaps
 from readers_build import make_build

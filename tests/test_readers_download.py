@@ -16,10 +16,10 @@ import pytest
 
 from mingolotss.errors import DatasetError, InputError, ServiceError
 from mingolotss.io.http import Patience, Transport
-from mingolotss.readers import download as module
-from mingolotss.readers.arrays import load
-from mingolotss.readers.download import PUBLISHED, Archive, download
-from mingolotss.readers.unpack import unpack
+from mingolotss.loaders import download as module
+from mingolotss.loaders.arrays import load
+from mingolotss.loaders.download import PUBLISHED, Archive, download
+from mingolotss.loaders.extract import unpack
 from readers_data import make_images, write_batches
 
 IMAGES = make_images(24)
@@ -173,7 +173,7 @@ def test_the_published_archive_is_checked_file_by_file(packed, tmp_path):
 def test_the_dataset_class_downloads(server, packed, tmp_path):
     """Address and sha256 are enough; what is there is not asked for again."""
     pytest.importorskip("torch", reason="needs mingolotss[torch]")
-    from mingolotss.readers.torch import MingoLoTSS
+    from mingolotss.loaders.torch import MingoLoTSS
 
     dataset = MingoLoTSS(tmp_path, url=server.url, sha256=sha256(packed))
     assert dataset.targets == LABELS[:20]

@@ -17,7 +17,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras", reason="needs mingolotss[keras] and a backend")
 pytest.importorskip("torch", reason="needs a backend for keras")
 
-from mingolotss.readers.keras import MingoSequence  # noqa: E402
+from mingolotss.loaders.keras import MingoSequence  # noqa: E402
 
 IMAGES = make_images(60)
 LABELS = [index % 10 for index in range(60)]
@@ -76,7 +76,7 @@ def test_other_backends(root, backend):
     pytest.importorskip("jax", reason="keras needs jax for these two")
     code = f"""
 import keras
-from mingolotss.readers.keras import MingoSequence as S
+from mingolotss.loaders.keras import MingoSequence as S
 head = [keras.layers.GlobalMaxPooling2D(), keras.layers.Dense(10, activation="softmax")]
 m = keras.Sequential([keras.Input((150, 150, 1)), *head])
 s = S({str(root)!r}, "test", 4, shuffle=False)

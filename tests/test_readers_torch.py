@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from mingolotss.errors import DatasetError, InputError
-from mingolotss.readers.arrays import load
+from mingolotss.loaders.arrays import load
 from readers_data import CLASSES, PUBLISHED, header, make_images, png, write_batches, write_stamps
 
 torch = pytest.importorskip("torch", reason="needs mingolotss[torch]")
 from torch.utils.data import ConcatDataset, DataLoader, Subset  # noqa: E402
 
-from mingolotss.readers.torch import MLFR, MingoLoTSS  # noqa: E402
+from mingolotss.loaders.torch import MLFR, MingoLoTSS  # noqa: E402
 
 IMAGES = make_images(60)
 LABELS = [index % 10 for index in range(60)]

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mingolotss.demo import demo
     from mingolotss.errors import MingoError
     from mingolotss.export import export
-    from mingolotss.readers.arrays import load
-    from mingolotss.readers.torch import MLFR, MingoLoTSS
+    from mingolotss.loaders.arrays import load
+    from mingolotss.loaders.torch import MLFR, MingoLoTSS
     from mingolotss.recipe.model import load_recipe
     from mingolotss.service.base import open_service
     from mingolotss.status import status
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "MLFR": "readers.torch",
+    "MLFR": "loaders.torch",
     "MingoError": "errors",
-    "MingoLoTSS": "readers.torch",
+    "MingoLoTSS": "loaders.torch",
     "build": "build",
     "compare": "compare",
     "demo": "demo",
     "export": "export",
     "fetch": "build",
-    "load": "readers.arrays",
+    "load": "loaders.arrays",
     "load_recipe": "recipe.model",
     "open_service": "service.base",
     "plan": "build",

@@ -16,7 +16,7 @@ import numpy as np
 from mingolotss.dataset.records import read_records, stamp_files
 from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import InputError
-from mingolotss.readers.arrays import open_arrays
+from mingolotss.loaders.arrays import open_arrays
 
 __all__ = ["Comparison", "compare"]
 

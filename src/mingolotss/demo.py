@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mingolotss.build import Build, Mapper, Progress, build
-from mingolotss.readers.arrays import load
+from mingolotss.loaders.arrays import load
 from mingolotss.report.montage import write_montage
 from mingolotss.simulate import SkyModel, write_sky
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import MingoError
 from mingolotss.io.files import sha256_file
-from mingolotss.readers.arrays import open_arrays
+from mingolotss.loaders.arrays import open_arrays
 
 __all__ = ["check_export", "is_export"]
 

@@ -28,8 +28,8 @@ from mingolotss.formats.csv import HEADER
 from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.io.files import sha256_file
 from mingolotss.io.png import decode
+from mingolotss.loaders.extract import unpack as extract
 from mingolotss.pack import CHECKSUMS, products
-from mingolotss.readers.unpack import unpack as extract
 from mingolotss.recipe.model import Recipe
 
 __all__ = ["Verification", "verify"]

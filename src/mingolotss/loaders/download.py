@@ -17,8 +17,8 @@ from urllib.parse import unquote, urlsplit
 
 from mingolotss.errors import DatasetError, InputError, ServiceAnswerError
 from mingolotss.io.http import Limits, Transport
-from mingolotss.readers.arrays import holds_dataset
-from mingolotss.readers.unpack import unpack
+from mingolotss.loaders.arrays import holds_dataset
+from mingolotss.loaders.extract import unpack
 
 __all__ = ["PUBLISHED", "Archive", "download"]
 

@@ -26,9 +26,9 @@ from torch.utils.data import Dataset
 from mingolotss.dataset.image_stack import Stack
 from mingolotss.dataset.samples import FRI_OR_FRII, MINGO_CLASSES, PUBLISHED_CLASSES
 from mingolotss.errors import InputError
-from mingolotss.readers.arrays import open_arrays
-from mingolotss.readers.buffers import Buffers
-from mingolotss.readers.collate import Batch
+from mingolotss.loaders.arrays import open_arrays
+from mingolotss.loaders.buffers import Buffers
+from mingolotss.loaders.collate import Batch
 
 __all__ = ["MLFR", "MingoLoTSS"]
 
@@ -144,7 +144,7 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
 
     def download(self, url: str | Path | None = None, sha256: str = "") -> bool:
         """Fetch the published dataset, or `url`, into the root unless it holds one already."""
-        from mingolotss.readers.download import PUBLISHED, Archive, download
+        from mingolotss.loaders.download import PUBLISHED, Archive, download
 
         archive = PUBLISHED if url is None else Archive(str(url), sha256)
         return download(Path(self.root), archive)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mingolotss.dataset.image_stack import Stack
 from mingolotss.errors import InputError
-from mingolotss.readers.arrays import open_arrays
+from mingolotss.loaders.arrays import open_arrays
 
 __all__ = ["MingoSequence"]
 
