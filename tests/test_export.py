@@ -18,10 +18,10 @@ from PIL import Image
 from mingolotss.compare import compare
 from mingolotss.dataset.splits import STAMP_ARCSEC
 from mingolotss.errors import DatasetError, InputError
-from mingolotss.export import FORMATS, export
 from mingolotss.exported import check_export, is_export
 from mingolotss.loaders.arrays import load
 from mingolotss.loaders.download import Archive, download
+from mingolotss.publish.export import FORMATS, export
 from mingolotss.recipe.model import load_recipe
 from mingolotss.sky.neighbours import overlaps
 from readers_build import make_build

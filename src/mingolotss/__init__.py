@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from mingolotss.compare import compare
     from mingolotss.demo import demo
     from mingolotss.errors import MingoError
-    from mingolotss.export import export
     from mingolotss.loaders.arrays import load
     from mingolotss.loaders.torch import MLFR, MingoLoTSS
+    from mingolotss.publish.export import export
     from mingolotss.recipe.model import load_recipe
     from mingolotss.service.base import open_service
     from mingolotss.status import status
@@ -37,7 +37,7 @@ _HOMES = {
     "build": "build",
     "compare": "compare",
     "demo": "demo",
-    "export": "export",
+    "export": "publish.export",
     "fetch": "build",
     "load": "loaders.arrays",
     "load_recipe": "recipe.model",

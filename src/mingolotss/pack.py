@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.card import is_ours, write_description
 from mingolotss.dataset.manifest import (
     CANDIDATES,
     MANIFEST,
@@ -24,7 +23,6 @@ from mingolotss.dataset.manifest import (
 )
 from mingolotss.dataset.provenance import read_settings
 from mingolotss.errors import MingoError
-from mingolotss.facts import read_facts
 from mingolotss.formats.batches import (
     batch_label,
     batch_name,
@@ -36,6 +34,8 @@ from mingolotss.formats.batches import (
 from mingolotss.formats.csv import CSV_COLUMNS, write_csv
 from mingolotss.io.files import atomic_path, remove_tree, sha256_file, write_bytes
 from mingolotss.io.png import decode
+from mingolotss.publish.card import is_ours, write_description
+from mingolotss.publish.summary import read_facts
 from mingolotss.recipe.model import Recipe
 from mingolotss.task import part_name
 

@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from mingolotss.dataset.manifest import read_schema
-from mingolotss.facts import NO_LICENCE, Facts
 from mingolotss.io.files import sha256_file
+from mingolotss.publish.summary import NO_LICENCE, Facts
 
 __all__ = ["render_croissant"]
 

@@ -17,14 +17,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mingolotss.card import write_description
 from mingolotss.dataset.manifest import MANIFEST, write_table
 from mingolotss.dataset.provenance import Settings, read_settings
 from mingolotss.dataset.records import Records, read_records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.dataset.splits import SplitPlan
 from mingolotss.errors import DatasetError, InputError
-from mingolotss.facts import read_facts
 from mingolotss.formats.archive import write_tar
 from mingolotss.formats.batches_export import write_batched
 from mingolotss.formats.hdf5 import write_hdf5
@@ -33,6 +31,8 @@ from mingolotss.formats.png_folders import write_folders
 from mingolotss.formats.webdataset import write_webdataset
 from mingolotss.formats.zarr import write_zarr
 from mingolotss.io.files import PART, sha256_file, write_bytes
+from mingolotss.publish.card import write_description
+from mingolotss.publish.summary import read_facts
 
 __all__ = ["FORMATS", "Export", "binary_groups", "export", "merge_records", "parse_groups"]
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from mingolotss.croissant import render_croissant
-from mingolotss.facts import NO_LICENCE, Facts
 from mingolotss.io.files import write_bytes
+from mingolotss.publish.croissant import render_croissant
+from mingolotss.publish.summary import NO_LICENCE, Facts
 
 __all__ = ["is_ours", "render_card", "write_description"]
 
@@ -48,7 +48,7 @@ def write_description(
     Parameters
     ----------
     facts : Facts
-        What `mingolotss.facts.read_facts` found in the folder.
+        What `mingolotss.publish.summary.read_facts` found in the folder.
     kind : str
         ``build``, or the format of an export.
     digests : mapping of str to str, optional

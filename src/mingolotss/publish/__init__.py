@@ -1,0 +1,1 @@
+"""What a build becomes for other people: exports, card, Croissant."""
