@@ -24,9 +24,9 @@ sys.path[:0] = [str(HERE / "tests" / "dachs"), str(HERE / "src")]
 
 import dachs_server  # noqa: E402
 
-from mingolotss.build import fetch, plan  # noqa: E402
 from mingolotss.catalogue.catalogue import Catalogue  # noqa: E402
 from mingolotss.io.http import Limits  # noqa: E402
+from mingolotss.pipeline.build import fetch, plan  # noqa: E402
 from mingolotss.recipe.model import load_recipe  # noqa: E402
 from mingolotss.service.base import open_service  # noqa: E402
 from mingolotss.simulate import SkyModel, write_sky  # noqa: E402

@@ -24,8 +24,8 @@ from mingolotss.dataset.manifest import CANDIDATES, MANIFEST, stamp_bytes, stamp
 from mingolotss.dataset.provenance import Settings, write_settings
 from mingolotss.io.files import write_bytes
 from mingolotss.io.png_encode import encode_png
+from mingolotss.pipeline.task import part_name
 from mingolotss.recipe.model import load_recipe
-from mingolotss.task import part_name
 
 PART = 4096
 LIMIT_MS, LIMIT_MB = 100, 400

@@ -18,13 +18,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from mingolotss import mappers
+from mingolotss.pipeline.executors import local as mappers
 
 
 def mapper(workers: str) -> AbstractContextManager[Any]:
     """Return the mapper that `workers` describes."""
     if workers.startswith("dask"):
-        from mingolotss.cluster import cluster
+        from mingolotss.pipeline.executors.dask import cluster
 
         return cluster("local", workers=int(workers[4:]))
     if workers.startswith("numpy"):
@@ -45,7 +45,10 @@ def main(catalogue: str, service: str, recipe: str, workers: str, out: str) -> N
     out = tempfile.mkdtemp(prefix="out-", dir=Path(out).parent)
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as the command does
     with mapper(workers) as spread:
-        from mingolotss.build import plan, run  # while the workers start, as the command does it
+        from mingolotss.pipeline.build import (  # while the workers start, as the command does it
+            plan,
+            run,
+        )
         from mingolotss.recipe.model import load_recipe
 
         with suppress(ImportError):

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from mingolotss.build import build
 from mingolotss.io.files import safe_name
+from mingolotss.pipeline.build import build
 from mingolotss.sky.wcs import simple_header
 
 HOSTILE = "<script>document.title='owned'</script>"

@@ -11,17 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mingolotss.build import build, plan
 from mingolotss.candidates.cutouts import Boxes
 from mingolotss.candidates.requests import Wanted, Wants
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.chunk import Chunk
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import ImageError, ServiceUnavailableError
 from mingolotss.image.pixels import take_window
 from mingolotss.image.windows import Windows
-from mingolotss.measure import decide, read
 from mingolotss.model import Candidate, Cutout, Source
+from mingolotss.pipeline.build import build, plan
+from mingolotss.pipeline.chunk import Chunk
+from mingolotss.pipeline.measure import decide, read
+from mingolotss.pipeline.stamps import make_stamps
 from mingolotss.sky.wcs import SkyWCS, simple_header
 from mingolotss.stamps import make_stamps
 from mingolotss.wcs import SkyWCS, simple_header

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from builds import contents
-from mingolotss import mappers
-from mingolotss.build import build, plan, run
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest, read_table
 from mingolotss.errors import DecisionError, InputError
 from mingolotss.io.files import PART
+from mingolotss.pipeline.build import build, plan, run
+from mingolotss.pipeline.executors import local as mappers
 from mingolotss.recipe.model import load_recipe
 from skies import random_sky
 
@@ -195,7 +195,7 @@ def test_two_builds_at_once(sky, tmp_path):
 
 def test_a_bug_stops_the_build(sky, tmp_path, monkeypatch):
     """Only errors of images and services become rejections; anything else is a bug."""
-    monkeypatch.setattr("mingolotss.measure.percent_nan", lambda _: 1 / 0)
+    monkeypatch.setattr("mingolotss.pipeline.measure.percent_nan", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         again(sky, tmp_path / "out")
 

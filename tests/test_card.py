@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from builds import run
-from mingolotss.build import build
+from mingolotss.pipeline.build import build
 from mingolotss.verify import verify
 from readers_build import make_build, write_sky
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from builds import contents
-from mingolotss.build import build, plan, run
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import InputError
 from mingolotss.io.files import locate
-from mingolotss.partition import process
+from mingolotss.pipeline.build import build, plan, run
+from mingolotss.pipeline.part import process
 from mingolotss.recipe.model import load_recipe
 from mingolotss.verify import verify
 from skies import random_sky
@@ -26,7 +26,7 @@ pytest.importorskip("distributed", reason="needs pip install 'mingolotss[dask]'"
 
 from distributed import Client, LocalCluster
 
-from mingolotss.cluster import cluster, dask_mapper
+from mingolotss.pipeline.executors.dask import cluster, dask_mapper
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_a_part_that_is_there_is_not_made_again(sky, tmp_path, monkeypatch):
     out = tmp_path / "out"
     planned = plan("mingolotss", catalogue=sky.catalogue, service=f"folder:{sky.folder}", out=out)
     first = process(planned.task(0))
-    monkeypatch.setattr("mingolotss.partition.read", lambda *_: 1 / 0)
+    monkeypatch.setattr("mingolotss.pipeline.part.read", lambda *_: 1 / 0)
     assert process(planned.task(0)) == first
     with pytest.raises(ZeroDivisionError):
         process(planned.task(1))

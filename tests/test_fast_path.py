@@ -20,13 +20,13 @@ from astropy_healpix import HEALPix
 from PIL import Image
 
 import oracle
-from mingolotss import mappers
-from mingolotss.build import build, plan
 from mingolotss.candidates.table import Offers
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest, read_table
 from mingolotss.image.pixels import has_signal, percent_nan
 from mingolotss.model import Candidate
+from mingolotss.pipeline.build import build, plan
+from mingolotss.pipeline.executors import local as mappers
 from mingolotss.service.base import Wanted, open_service
 from mingolotss.service.local.mosaic_file import open_mosaic
 from mingolotss.sky.healpix import nested_pixel
@@ -251,8 +251,8 @@ def test_tables_are_merged_in_strips(tmp_path, monkeypatch):
     sky = Sky(tmp_path, 8)
     options = {"catalogue": sky.catalogue, "service": f"mosaics:{sky.folder}"}
     build("mingolotss", out=tmp_path / "whole", **options)
-    monkeypatch.setattr("mingolotss.pack.ROWS", 32)
-    monkeypatch.setattr("mingolotss.pack.GROUP", 7)
+    monkeypatch.setattr("mingolotss.pipeline.assemble.ROWS", 32)
+    monkeypatch.setattr("mingolotss.pipeline.assemble.GROUP", 7)
     build("mingolotss", out=tmp_path / "strips", **options)
     for name in ("manifest.parquet", "candidates.parquet"):
         whole, strips = (read_table(tmp_path / kind / name) for kind in ("whole", "strips"))
@@ -281,7 +281,7 @@ HEAVY = ("torch", "keras", "dask", "distributed", "matplotlib", "selenium", "sta
     [
         ("import mingolotss", (*HEAVY, "astropy", "pyarrow", "pydantic")),
         ("from mingolotss.cli import main", (*HEAVY, "astropy", "pyarrow", "numpy", "pydantic")),
-        ("import mingolotss.partition", HEAVY),
+        ("import mingolotss.pipeline.part", HEAVY),
     ],
 )
 def test_what_is_imported(code, absent):

@@ -19,11 +19,11 @@ import pytest
 import trustme
 from astropy.io import fits
 
-from mingolotss.build import build, fetch, plan
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.io.files import PART
 from mingolotss.io.http import Limits, Patience, Transport
+from mingolotss.pipeline.build import build, fetch, plan
 from mingolotss.recipe.model import load_recipe
 from mingolotss.service.base import Naming
 from mingolotss.service.remote.cutout_server import HipsService, LotssDr2Service

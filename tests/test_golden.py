@@ -18,9 +18,9 @@ from PIL import Image
 
 import oracle
 from builds import run
-from mingolotss.build import build
 from mingolotss.catalogue.catalogue import read_catalogue
 from mingolotss.dataset.manifest import read_manifest
+from mingolotss.pipeline.build import build
 from mingolotss.recipe.model import load_recipe
 
 GOLDEN = Path(__file__).parent / "data" / "golden"

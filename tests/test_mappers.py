@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from builds import command
-from mingolotss import mappers
 from mingolotss.errors import InputError
+from mingolotss.pipeline.executors import local as mappers
 from skies import random_sky
 
 
@@ -92,7 +92,7 @@ def pause(folder: str) -> None:
 
 CALLER = """
 import sys
-from mingolotss import mappers
+from mingolotss.pipeline.executors import local as mappers
 from test_mappers import pause
 if __name__ == "__main__":
     with mappers.processes(2) as mapper:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mingolotss.build import build
 from mingolotss.dataset.manifest import read_manifest
+from mingolotss.pipeline.build import build
 from oracle import make
 from skies import KINDS, random_sky
 

@@ -9,11 +9,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from mingolotss.build import build
 from mingolotss.errors import CatalogueError, InputError, ServiceError
+from mingolotss.pipeline.build import build
+from mingolotss.pipeline.inputs import find_sources
 from mingolotss.recipe.model import load_recipe
 from mingolotss.service.local.folder import FolderService
-from mingolotss.sources import find_sources
 from skies import random_sky
 
 

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from builds import contents, run
-from mingolotss.build import build
 from mingolotss.errors import DatasetError
+from mingolotss.pipeline.build import build
 from mingolotss.verify import verify
 from skies import random_sky
 

@@ -6,7 +6,8 @@
 
 Names are imported when they are first used, so that this costs nothing: torch, keras, matplotlib
 and dask only come with what needs them. Some functions have the name of their module
-(``mingolotss.build.build``); as an attribute of the package the name is always the function.
+(``mingolotss.pipeline.build.build``); as an attribute of the package the name is always the
+function.
 """
 
 import sys
@@ -15,13 +16,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mingolotss.build import build, fetch, plan, run
     from mingolotss.catalogue.catalogue import read_catalogue
     from mingolotss.compare import compare
     from mingolotss.demo import demo
     from mingolotss.errors import MingoError
     from mingolotss.loaders.arrays import load
     from mingolotss.loaders.torch import MLFR, MingoLoTSS
+    from mingolotss.pipeline.build import build, fetch, plan, run
     from mingolotss.publish.export import export
     from mingolotss.recipe.model import load_recipe
     from mingolotss.service.base import open_service
@@ -34,17 +35,17 @@ _HOMES = {
     "MLFR": "loaders.torch",
     "MingoError": "errors",
     "MingoLoTSS": "loaders.torch",
-    "build": "build",
+    "build": "pipeline.build",
     "compare": "compare",
     "demo": "demo",
     "export": "publish.export",
-    "fetch": "build",
+    "fetch": "pipeline.build",
     "load": "loaders.arrays",
     "load_recipe": "recipe.model",
     "open_service": "service.base",
-    "plan": "build",
+    "plan": "pipeline.build",
     "read_catalogue": "catalogue.catalogue",
-    "run": "build",
+    "run": "pipeline.build",
     "status": "status",
     "verify": "verify",
 }

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from mingolotss.build import Build, Progress
+    from mingolotss.pipeline.build import Build, Progress
 
 __all__ = ["app", "main"]
 
@@ -168,7 +168,7 @@ def demo(
     No network is needed. The result is a complete build with its report.
     """
     from mingolotss.demo import demo as run_demo
-    from mingolotss.mappers import threads
+    from mingolotss.pipeline.executors.local import threads
     from mingolotss.report.page import write_report
 
     with threads(workers) as mapper, _progress() as progress:
@@ -205,12 +205,12 @@ def build(
 
     pool = (mappers.local if processes else mappers.threads)(workers)
     if dask is not None:
-        from mingolotss.cluster import cluster
+        from mingolotss.pipeline.executors.dask import cluster
 
         pool = cluster(dask, workers)
     with pool as mapper, _progress() as progress:
-        from mingolotss.build import build as run_build  # while the workers' server starts
         from mingolotss.io.files import locate
+        from mingolotss.pipeline.build import build as run_build  # while the workers' server starts
 
         built = run_build(
             _recipe(recipe, setting, formats),

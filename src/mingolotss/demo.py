@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mingolotss.build import Build, Mapper, Progress, build
 from mingolotss.loaders.arrays import load
+from mingolotss.pipeline.build import Build, Mapper, Progress, build
 from mingolotss.report.montage import write_montage
 from mingolotss.simulate import SkyModel, write_sky
 
@@ -44,7 +44,7 @@ def demo(
     seed : int
         Another seed is another sky.
     mapper, progress
-        As for `mingolotss.build.run`.
+        As for `mingolotss.pipeline.build.run`.
     """
     out = Path(out)
     if progress:

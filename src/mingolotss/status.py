@@ -13,7 +13,7 @@ import pyarrow as pa
 from mingolotss.dataset.manifest import MANIFEST, read_table
 from mingolotss.dataset.provenance import Settings, read_settings
 from mingolotss.errors import DatasetError
-from mingolotss.pack import is_packed
+from mingolotss.pipeline.assemble import is_packed
 
 __all__ = ["CASES", "FLAGS", "Status", "status"]
 

@@ -29,7 +29,7 @@ from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.io.files import sha256_file
 from mingolotss.io.png import decode
 from mingolotss.loaders.extract import unpack as extract
-from mingolotss.pack import CHECKSUMS, products
+from mingolotss.pipeline.assemble import CHECKSUMS, products
 from mingolotss.recipe.model import Recipe
 
 __all__ = ["Verification", "verify"]

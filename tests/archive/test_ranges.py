@@ -8,11 +8,11 @@ import pytest
 from astropy.io import fits
 
 from archive.static import nginx
-from mingolotss.build import build
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest, read_table
 from mingolotss.errors import ServiceAnswerError
 from mingolotss.model import Source
+from mingolotss.pipeline.build import build
 from mingolotss.recipe.model import load_recipe
 from mingolotss.service.base import Wanted
 from mingolotss.service.local.mosaics import MosaicsService

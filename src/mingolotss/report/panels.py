@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.candidates.selection import Place, places
-from mingolotss.gather import noise_of, stamp_box
 from mingolotss.model import Cutout, FloatImage, Source
+from mingolotss.pipeline.stamp_windows import noise_of, stamp_box
 from mingolotss.recipe.model import Recipe
 from mingolotss.sky.angles import unit_vectors
 

@@ -12,14 +12,14 @@ import numpy as np
 
 from mingolotss.candidates.selection import places
 from mingolotss.errors import ImageError, ServiceError
-from mingolotss.gather import noise_of
 from mingolotss.io.png_encode import encode_png
 from mingolotss.model import Candidate, Cutout
+from mingolotss.pipeline.stamp_windows import noise_of
+from mingolotss.pipeline.stamps import preview
 from mingolotss.report import panels
 from mingolotss.report.contents import Offer
 from mingolotss.report.stamps import coloured
 from mingolotss.review.state import View
-from mingolotss.stamps import preview
 
 __all__ = ["Look", "Looks"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from mingolotss.candidates.cutouts import Boxes
 from mingolotss.candidates.requests import Wants
 from mingolotss.model import Ints, Objects, Source
-from mingolotss.task import Task
+from mingolotss.pipeline.task import Task
 
 __all__ = ["Chunk"]
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from mingolotss.candidates.cutouts import Boxes
 from mingolotss.candidates.selection import Measured, choose, locate
-from mingolotss.chunk import Chunk
 from mingolotss.errors import ServiceError
 from mingolotss.image.pixels import has_signal, percent_nan
+from mingolotss.pipeline.chunk import Chunk
 from mingolotss.service.base import cutouts
 
 __all__ = ["decide", "read"]

@@ -34,10 +34,10 @@ from mingolotss.formats.batches import (
 from mingolotss.formats.csv import CSV_COLUMNS, write_csv
 from mingolotss.io.files import atomic_path, remove_tree, sha256_file, write_bytes
 from mingolotss.io.png import decode
+from mingolotss.pipeline.task import part_name
 from mingolotss.publish.card import is_ours, write_description
 from mingolotss.publish.summary import read_facts
 from mingolotss.recipe.model import Recipe
-from mingolotss.task import part_name
 
 __all__ = ["CHECKSUMS", "Ledgers", "is_packed", "pack", "products", "unpack"]
 

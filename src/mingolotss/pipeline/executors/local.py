@@ -1,4 +1,4 @@
-"""Mappers: how `mingolotss.build.run` spreads its parts over threads, processes or a cluster.
+"""Mappers: how `mingolotss.pipeline.build.run` spreads its parts over threads, processes or a cluster.
 
 A mapper is called like `map`. These keep only a few tasks in flight, so a plan of millions of
 sources is never in memory as tasks.
@@ -30,7 +30,7 @@ from multiprocessing import forkserver, get_context, resource_tracker
 from typing import Any, TypeVar
 
 from mingolotss.errors import InputError
-from mingolotss.workers import NEEDED, begin
+from mingolotss.pipeline.executors.worker import NEEDED, begin
 
 __all__ = ["cores", "local", "processes", "threads"]
 

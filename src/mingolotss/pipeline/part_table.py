@@ -14,12 +14,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mingolotss.catalogue.labels import UNLABELLED
-from mingolotss.chunk import Chunk
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
 from mingolotss.formats.batches import batch_name
 from mingolotss.io.files import safe_name
 from mingolotss.model import Bools, Objects
-from mingolotss.task import Task
+from mingolotss.pipeline.chunk import Chunk
+from mingolotss.pipeline.task import Task
 
 __all__ = ["LEDGER", "Ledger"]
 

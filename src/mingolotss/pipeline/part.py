@@ -17,15 +17,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.chunk import Chunk
 from mingolotss.dataset.manifest import parquet_bytes, read_schema, stamp_bytes, stamp_schema
 from mingolotss.errors import DatasetError
 from mingolotss.io.files import write_bytes
 from mingolotss.io.png_encode import write_pngs
-from mingolotss.ledger import Ledger
-from mingolotss.measure import decide, read
-from mingolotss.stamps import make_stamps
-from mingolotss.task import AGAIN, Summary, Task, part_name
+from mingolotss.pipeline.chunk import Chunk
+from mingolotss.pipeline.measure import decide, read
+from mingolotss.pipeline.part_table import Ledger
+from mingolotss.pipeline.stamps import make_stamps
+from mingolotss.pipeline.task import AGAIN, Summary, Task, part_name
 
 __all__ = ["CHUNK_BYTES", "finished", "process"]
 

@@ -30,8 +30,10 @@ from mingolotss.errors import DecisionError, InputError, RecipeError, ServiceErr
 from mingolotss.formats.batches import batch_of_rows
 from mingolotss.io.files import is_local, locate, sweep
 from mingolotss.model import Candidate, Ints
-from mingolotss.pack import Ledgers, is_packed, pack, unpack
-from mingolotss.partition import finished, process
+from mingolotss.pipeline.assemble import Ledgers, is_packed, pack, unpack
+from mingolotss.pipeline.inputs import find_sources
+from mingolotss.pipeline.part import finished, process
+from mingolotss.pipeline.task import Summary, Task, part_name
 from mingolotss.recipe.model import Recipe, load_recipe
 from mingolotss.service.base import (
     Estimate,
@@ -44,8 +46,6 @@ from mingolotss.service.base import (
 )
 from mingolotss.service.local.folder import FolderService
 from mingolotss.sky.healpix import nested_pixel
-from mingolotss.sources import find_sources
-from mingolotss.task import Summary, Task, part_name
 
 __all__ = ["Build", "Mapper", "Plan", "Progress", "build", "fetch", "plan", "run"]
 
@@ -254,7 +254,8 @@ def run(planned: Plan, mapper: Mapper = map, progress: Progress | None = None) -
     ----------
     planned : Plan
     mapper : callable
-        Called as ``mapper(function, tasks)``; `map` itself, or one of `mingolotss.mappers`.
+        Called as ``mapper(function, tasks)``; `map` itself, or one of
+        `mingolotss.pipeline.executors.local`.
     progress : callable, optional
         Called with (sources done, sources in all, what is going on).
     """

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.candidates.selection import Place
-from mingolotss.chunk import Chunk
 from mingolotss.errors import ImageError
 from mingolotss.gather import Group, gather, gather_one, place_stamps, stamp_side
 from mingolotss.kernel import NOISE_STRIDE, SIDES, grey_stamps, supports
 from mingolotss.model import Bools, Cutout, FloatImage, Ints
+from mingolotss.pipeline.chunk import Chunk
+from mingolotss.pipeline.stamp_windows import Group, gather, gather_one, place_stamps, stamp_side
 from mingolotss.recipe.model import Recipe
 from mingolotss.recipe.steps import Fused, Stack, finish, fused, run_steps
 
