@@ -10,7 +10,7 @@ import pytest
 
 from builds import run
 from mingolotss.pipeline.build import build
-from mingolotss.verify import verify
+from mingolotss.qa.verify import verify
 from readers_build import make_build, write_sky
 
 

@@ -18,8 +18,8 @@ from mingolotss.errors import InputError
 from mingolotss.io.files import locate
 from mingolotss.pipeline.build import build, plan, run
 from mingolotss.pipeline.part import process
+from mingolotss.qa.verify import verify
 from mingolotss.recipe.model import load_recipe
-from mingolotss.verify import verify
 from skies import random_sky
 
 pytest.importorskip("distributed", reason="needs pip install 'mingolotss[dask]'")

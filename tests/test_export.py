@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from mingolotss.compare import compare
 from mingolotss.dataset.splits import STAMP_ARCSEC
 from mingolotss.errors import DatasetError, InputError
-from mingolotss.exported import check_export, is_export
 from mingolotss.loaders.arrays import load
 from mingolotss.loaders.download import Archive, download
 from mingolotss.publish.export import FORMATS, export
+from mingolotss.qa.compare import compare
+from mingolotss.qa.verify_export import check_export, is_export
 from mingolotss.recipe.model import load_recipe
 from mingolotss.sky.neighbours import overlaps
 from readers_build import make_build

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from mingolotss.errors import InputError
-from mingolotss.report.montage import montage, pick, write_montage
+from mingolotss.qa.report.montage import montage, pick, write_montage
 
 NAMES = ["FRI", "FRI NAT", "Indeterminate Small"]
 

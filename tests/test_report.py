@@ -16,9 +16,9 @@ from builds import command
 from mingolotss.candidates.decisions import Decision, Ledger
 from mingolotss.errors import DatasetError
 from mingolotss.io.png import decode
-from mingolotss.report.contents import Contents
-from mingolotss.report.page import write_report
-from mingolotss.report.stamps import Stamps, coloured
+from mingolotss.qa.report.build_view import Contents
+from mingolotss.qa.report.page import write_report
+from mingolotss.qa.report.stamp_store import Stamps, coloured
 from review_data import HOSTILE, UNDECIDED, environment, make_build, names, rebuild
 
 

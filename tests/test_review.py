@@ -22,16 +22,16 @@ import pytest
 from mingolotss.candidates.decisions import Decision, Ledger
 from mingolotss.errors import InputError
 from mingolotss.io.fits import read_image
-from mingolotss.report.contents import Contents
-from mingolotss.review.selection import Filter
+from mingolotss.qa.report.build_view import Contents
+from mingolotss.qa.review.filters import Filter
 from review_data import CARD, HOSTILE, UNDECIDED, make_build, names, rebuild
 
 uvicorn = pytest.importorskip("uvicorn", reason="needs the extra web")
 
-from mingolotss.review.app import create_app  # noqa: E402
-from mingolotss.review.guard import MOST_BYTES, allowed_hosts  # noqa: E402
-from mingolotss.review.server import review  # noqa: E402
-from mingolotss.review.state import State  # noqa: E402
+from mingolotss.qa.review.app import create_app  # noqa: E402
+from mingolotss.qa.review.guard import MOST_BYTES, allowed_hosts  # noqa: E402
+from mingolotss.qa.review.server import review  # noqa: E402
+from mingolotss.qa.review.state import State  # noqa: E402
 
 TOKEN = "the-token"  # noqa: S105
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -389,7 +389,7 @@ def test_an_image_that_went_away_is_shown_as_missing(tmp_path: Path) -> None:
     out = make_build(tmp_path)
     shutil.rmtree(tmp_path / "images")
     view = State(out).view()
-    from mingolotss.review.looks import Looks
+    from mingolotss.qa.review.candidate_view import Looks
 
     look = Looks().look(view, 0, view.contents.offers(0)[0])
     assert "there is no such folder" in look.missing

@@ -14,7 +14,7 @@ import pytest
 from builds import contents, run
 from mingolotss.errors import DatasetError
 from mingolotss.pipeline.build import build
-from mingolotss.verify import verify
+from mingolotss.qa.verify import verify
 from skies import random_sky
 
 

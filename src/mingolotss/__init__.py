@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mingolotss.catalogue.catalogue import read_catalogue
-    from mingolotss.compare import compare
     from mingolotss.demo import demo
     from mingolotss.errors import MingoError
     from mingolotss.loaders.arrays import load
     from mingolotss.loaders.torch import MLFR, MingoLoTSS
     from mingolotss.pipeline.build import build, fetch, plan, run
     from mingolotss.publish.export import export
+    from mingolotss.qa.compare import compare
+    from mingolotss.qa.status import status
+    from mingolotss.qa.verify import verify
     from mingolotss.recipe.model import load_recipe
     from mingolotss.service.base import open_service
-    from mingolotss.status import status
-    from mingolotss.verify import verify
 
 __version__ = "0.1.0"
 
@@ -36,7 +36,7 @@ _HOMES = {
     "MingoError": "errors",
     "MingoLoTSS": "loaders.torch",
     "build": "pipeline.build",
-    "compare": "compare",
+    "compare": "qa.compare",
     "demo": "demo",
     "export": "publish.export",
     "fetch": "pipeline.build",
@@ -46,8 +46,8 @@ _HOMES = {
     "plan": "pipeline.build",
     "read_catalogue": "catalogue.catalogue",
     "run": "pipeline.build",
-    "status": "status",
-    "verify": "verify",
+    "status": "qa.status",
+    "verify": "qa.verify",
 }
 
 __all__ = [

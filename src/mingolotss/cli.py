@@ -169,7 +169,7 @@ def demo(
     """
     from mingolotss.demo import demo as run_demo
     from mingolotss.pipeline.executors.local import threads
-    from mingolotss.report.page import write_report
+    from mingolotss.qa.report.page import write_report
 
     with threads(workers) as mapper, _progress() as progress:
         built = run_demo(out, sources=sources, seed=seed, mapper=mapper, progress=progress)

@@ -8,7 +8,7 @@ import numpy as np
 
 from mingolotss.loaders.arrays import load
 from mingolotss.pipeline.build import Build, Mapper, Progress, build
-from mingolotss.report.montage import write_montage
+from mingolotss.qa.report.montage import write_montage
 from mingolotss.simulate import SkyModel, write_sky
 
 __all__ = ["demo", "simulated_sky"]

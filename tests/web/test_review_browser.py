@@ -23,8 +23,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from builds import command
 from mingolotss.candidates.decisions import Ledger
-from mingolotss.report.contents import Contents
-from mingolotss.report.page import write_report
+from mingolotss.qa.report.build_view import Contents
+from mingolotss.qa.report.page import write_report
 from review_data import HOSTILE, UNDECIDED, environment, make_build, names, rebuild
 
 selenium = pytest.importorskip("selenium", reason="needs the extra browser")

@@ -14,7 +14,9 @@ from multiprocessing.connection import Connection
 __all__ = ["NEEDED", "begin", "settle"]
 
 NEEDED = (
-    "mingolotss.pipeline.part", "mingolotss.service.local.folder", "mingolotss.service.local.mosaics",
+    "mingolotss.pipeline.part",
+    "mingolotss.service.local.folder",
+    "mingolotss.service.local.mosaics",
     "pandas",  # pyarrow brings it in where there is one: once in the server, not in every worker
 )  # fmt: skip
 _OBJECTS = 100_000  # new ones before the collector looks; 3 us a source sooner than with 700

@@ -16,10 +16,10 @@ from mingolotss.io.png_encode import encode_png
 from mingolotss.model import Candidate, Cutout
 from mingolotss.pipeline.stamp_windows import noise_of
 from mingolotss.pipeline.stamps import preview
-from mingolotss.report import panels
-from mingolotss.report.contents import Offer
-from mingolotss.report.stamps import coloured
-from mingolotss.review.state import View
+from mingolotss.qa.report import cutout_view
+from mingolotss.qa.report.build_view import Offer
+from mingolotss.qa.report.stamp_store import coloured
+from mingolotss.qa.review.state import View
 
 __all__ = ["Look", "Looks"]
 
@@ -45,7 +45,7 @@ class Look:
 
     offer: Offer
     missing: str = ""
-    overlay: panels.Overlay | None = None
+    overlay: cutout_view.Overlay | None = None
     scales: dict[str, tuple[float, float]] | None = None
     grid: str = ""
     header: str = ""
@@ -60,15 +60,18 @@ class Looks:
         contents, source = view.contents, view.contents.source(row)
         try:
             cutout = view.cutouts.get(source, offer.candidate)
-            drawn = panels.overlay(cutout, source, contents.recipe)
+            drawn = cutout_view.overlay(cutout, source, contents.recipe)
         except (ImageError, ServiceError) as error:
             return Look(offer, missing=str(error))
-        noise = panels.noise_level(cutout, contents.recipe)
-        scales = {kind: panels.stretch(cutout.image, kind, noise)[1:] for kind in panels.STRETCHES}
+        noise = cutout_view.noise_level(cutout, contents.recipe)
+        scales = {
+            kind: cutout_view.stretch(cutout.image, kind, noise)[1:]
+            for kind in cutout_view.STRETCHES
+        }
         rms = noise_of(cutout, contents.recipe)
         seen = rms[np.isfinite(rms)]
         scales["rms"] = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
-        grid = json.dumps(panels.sky_grid(cutout))
+        grid = json.dumps(cutout_view.sky_grid(cutout))
         has_rms = cutout.rms is not None
         return Look(offer, "", drawn, scales, grid, cutout.wcs.header, has_rms)
 
@@ -79,7 +82,7 @@ class Looks:
             "stamp.png": lambda cutout: _stamp(cutout, view, row),
             "pixels": _pixels,
         }
-        stretches = {f"{name}.png": name for name in panels.STRETCHES}
+        stretches = {f"{name}.png": name for name in cutout_view.STRETCHES}
         if kind not in made and kind not in stretches:
             return None
         cutout = view.cutouts.get(view.contents.source(row), candidate)
@@ -87,9 +90,9 @@ class Looks:
 
 
 def _image(cutout: Cutout, view: View, kind: str) -> bytes:
-    noise = panels.noise_level(cutout, view.contents.recipe)
-    shown = panels.stretch(cutout.image[:: _step(cutout), :: _step(cutout)], kind, noise)[0]
-    return panels.colour_png(shown)
+    noise = cutout_view.noise_level(cutout, view.contents.recipe)
+    shown = cutout_view.stretch(cutout.image[:: _step(cutout), :: _step(cutout)], kind, noise)[0]
+    return cutout_view.colour_png(shown)
 
 
 def _rms(cutout: Cutout, view: View) -> bytes:
@@ -99,7 +102,7 @@ def _rms(cutout: Cutout, view: View) -> bytes:
     low, high = (float(data[seen].min()), float(data[seen].max())) if seen.any() else (0.0, 0.0)
     span = high - low or 1.0
     level = np.where(seen, 1 + np.nan_to_num((data - low) / span) * 254, 0)
-    return panels.colour_png(level.astype(np.uint8), "viridis")
+    return cutout_view.colour_png(level.astype(np.uint8), "viridis")
 
 
 def _stamp(cutout: Cutout, view: View, row: int) -> bytes:

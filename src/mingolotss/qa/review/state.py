@@ -22,10 +22,10 @@ import pyarrow.compute as pc
 from mingolotss.candidates.decisions import Decision, Ledger
 from mingolotss.errors import DecisionError
 from mingolotss.model import Bools, Ints
-from mingolotss.report.contents import Contents
-from mingolotss.report.cutouts import Cutouts
-from mingolotss.report.stamps import Stamps
-from mingolotss.review.selection import Filter
+from mingolotss.qa.report.build_view import Contents
+from mingolotss.qa.report.cutout_cache import Cutouts
+from mingolotss.qa.report.stamp_store import Stamps
+from mingolotss.qa.review.filters import Filter
 
 __all__ = ["ChangedError", "Decided", "State", "View"]
 

@@ -1,4 +1,4 @@
 """The page for inspecting a build's sources by eye, and for deciding about them.
 
-`mingolotss.review.server.review` serves it; it needs the extra ``web``.
+`mingolotss.qa.review.server.review` serves it; it needs the extra ``web``.
 """

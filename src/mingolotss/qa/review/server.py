@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mingolotss.errors import InputError
-from mingolotss.review.state import State
+from mingolotss.qa.review.state import State
 
 __all__ = ["review"]
 
@@ -56,8 +56,8 @@ def review(
     try:
         import uvicorn
 
-        from mingolotss.review.app import create_app
-        from mingolotss.review.guard import allowed_hosts
+        from mingolotss.qa.review.app import create_app
+        from mingolotss.qa.review.guard import allowed_hosts
     except ImportError as error:
         raise InputError(
             f"serve the review page: {error.name} is not installed; pip install 'mingolotss[web]'"

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from mingolotss.errors import ImageError, InputError, MingoError, ServiceError
 from mingolotss.io.files import safe_name
 from mingolotss.model import Candidate, Cutout, Source
-from mingolotss.report.contents import Contents
+from mingolotss.qa.report.build_view import Contents
 from mingolotss.service.base import ImageService, Naming, Wanted, cutouts, open_service
 from mingolotss.service.local.folder import read_cutout
 

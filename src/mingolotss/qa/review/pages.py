@@ -14,11 +14,11 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 
-from mingolotss.report.contents import REASONS
-from mingolotss.report.words import breakable, number
-from mingolotss.review.selection import STATES, Filter
-from mingolotss.review.state import View
-from mingolotss.status import CASES
+from mingolotss.qa.report.build_view import REASONS
+from mingolotss.qa.report.formatting import breakable, number
+from mingolotss.qa.review.filters import STATES, Filter
+from mingolotss.qa.review.state import View
+from mingolotss.qa.status import CASES
 
 __all__ = ["Pages", "sexagesimal"]
 
@@ -49,7 +49,7 @@ class Pages:
 
     def __init__(self) -> None:
         self._environment = Environment(
-            loader=PackageLoader("mingolotss.review"),
+            loader=PackageLoader("mingolotss.qa.review"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

@@ -23,12 +23,12 @@ from starlette.routing import Route
 
 from mingolotss.candidates.decisions import Decision
 from mingolotss.errors import DecisionError, MingoError
-from mingolotss.report.stamps import coloured
-from mingolotss.review.guard import Guard
-from mingolotss.review.looks import Looks
-from mingolotss.review.pages import Pages
-from mingolotss.review.selection import Filter
-from mingolotss.review.state import ChangedError, State, View
+from mingolotss.qa.report.stamp_store import coloured
+from mingolotss.qa.review.candidate_view import Looks
+from mingolotss.qa.review.filters import Filter
+from mingolotss.qa.review.guard import Guard
+from mingolotss.qa.review.pages import Pages
+from mingolotss.qa.review.state import ChangedError, State, View
 
 __all__ = ["create_app"]
 
@@ -321,5 +321,5 @@ def _static(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in _STATIC:
         raise HTTPException(404, "no such file")
-    data = (files("mingolotss.review") / "static" / name).read_bytes()
+    data = (files("mingolotss.qa.review") / "static" / name).read_bytes()
     return Response(data, media_type=_STATIC[name], headers={"Cache-Control": "no-cache"})

@@ -2,7 +2,7 @@
 
 The page needs nothing but itself: pictures, styles and drawings are in it, there is no script.
 The same build gives the same page. What is not here: the drawing of figures (`figures`) and of
-cutouts (`panels`), and the template (``templates/report.html``), in which everything that comes
+cutouts (`cutout_view`), and the template (``templates/report.html``), in which everything that comes
 from a catalogue is escaped.
 """
 
@@ -25,13 +25,13 @@ from mingolotss.errors import ImageError, ServiceError
 from mingolotss.io.files import sha256_file, write_bytes
 from mingolotss.io.png import decode
 from mingolotss.model import Ints
-from mingolotss.report import figures, panels
-from mingolotss.report.contents import REASONS, Contents
-from mingolotss.report.cutouts import Cutouts
-from mingolotss.report.montage import montage
-from mingolotss.report.stamps import Stamps, coloured
-from mingolotss.report.words import breakable, number
-from mingolotss.status import CASES
+from mingolotss.qa.report import cutout_view, figures
+from mingolotss.qa.report.build_view import REASONS, Contents
+from mingolotss.qa.report.cutout_cache import Cutouts
+from mingolotss.qa.report.formatting import breakable, number
+from mingolotss.qa.report.montage import montage
+from mingolotss.qa.report.stamp_store import Stamps, coloured
+from mingolotss.qa.status import CASES
 
 __all__ = ["write_report"]
 
@@ -240,13 +240,13 @@ class _Page:
             return {"missing": "candidates.parquet does not name its image"}
         try:
             cutout = cutouts.get(source, offer.candidate)
-            drawn = panels.overlay(cutout, source, contents.recipe, contour=False)
+            drawn = cutout_view.overlay(cutout, source, contents.recipe, contour=False)
         except (ImageError, ServiceError) as error:
             return {"missing": str(error)}
         step = max(1, math.ceil(max(cutout.image.shape) / _WIDEST))
-        noise = panels.noise_level(cutout, contents.recipe)
-        shown, low, high = panels.stretch(cutout.image[::step, ::step], "asinh", noise)
-        picture = _address("webp", panels.colour_webp(shown))
+        noise = cutout_view.noise_level(cutout, contents.recipe)
+        shown, low, high = cutout_view.stretch(cutout.image[::step, ::step], "asinh", noise)
+        picture = _address("webp", cutout_view.colour_webp(shown))
         return {"picture": picture, "overlay": drawn, "low": low, "high": high}
 
     def _pairs(self) -> list[dict[str, Any]]:
@@ -317,7 +317,7 @@ def _address(kind: str, data: bytes) -> str:
 
 def _environment() -> Environment:
     found = Environment(
-        loader=PackageLoader("mingolotss.report"),
+        loader=PackageLoader("mingolotss.qa.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -21,8 +21,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from mingolotss.report.contents import Contents
-from mingolotss.status import CASES
+from mingolotss.qa.report.build_view import Contents
+from mingolotss.qa.status import CASES
 
 __all__ = ["FIGURES", "captions", "draw", "png", "svg", "themed"]
 

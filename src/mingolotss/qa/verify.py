@@ -22,7 +22,6 @@ import pyarrow.compute as pc
 from mingolotss.dataset.manifest import read_manifest, read_table
 from mingolotss.dataset.provenance import read_settings
 from mingolotss.errors import DatasetError
-from mingolotss.exported import check_export, is_export
 from mingolotss.formats.batches import batch_name
 from mingolotss.formats.csv import HEADER
 from mingolotss.formats.safe_pickle import load_pickle
@@ -30,6 +29,7 @@ from mingolotss.io.files import sha256_file
 from mingolotss.io.png import decode
 from mingolotss.loaders.extract import unpack as extract
 from mingolotss.pipeline.assemble import CHECKSUMS, products
+from mingolotss.qa.verify_export import check_export, is_export
 from mingolotss.recipe.model import Recipe
 
 __all__ = ["Verification", "verify"]

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from mingolotss.model import Bools, Ints
-from mingolotss.report.contents import REASONS, Contents
+from mingolotss.qa.report.build_view import REASONS, Contents
 
 __all__ = ["STATES", "Filter"]
 

@@ -1,0 +1,1 @@
+"""Look at a build and check it: status, verify, compare, report, review."""
