@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mingolotss.catalogue.catalogue import read_catalogue
-    from mingolotss.demo import demo
+    from mingolotss.demonstration import demo
     from mingolotss.errors import MingoError
     from mingolotss.loaders.arrays import load
     from mingolotss.loaders.torch import MLFR, MingoLoTSS
@@ -37,7 +37,7 @@ _HOMES = {
     "MingoLoTSS": "loaders.torch",
     "build": "pipeline.build",
     "compare": "qa.compare",
-    "demo": "demo",
+    "demo": "demonstration",
     "export": "publish.export",
     "fetch": "pipeline.build",
     "load": "loaders.arrays",

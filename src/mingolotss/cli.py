@@ -592,7 +592,7 @@ def _inputs(
 ) -> dict[str, Any]:
     """Return the inputs of `plan`; the service `simulated` without a folder makes its sky first."""
     if service == "simulated":
-        from mingolotss.demo import simulated_sky
+        from mingolotss.demonstration import simulated_sky
 
         made, service = simulated_sky(out)
         catalogue = catalogue or str(made)
