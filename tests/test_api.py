@@ -74,6 +74,29 @@ def test_all_is_complete(module):
     assert set(names) <= bound
 
 
+@pytest.mark.parametrize("module", sorted(set(modules()) - {""}))
+def test_modules_take_only_the_version_from_the_package(module):
+    """A module imports from the package's rooms; its front door is for users."""
+    tree = ast.parse(modules()[module].read_text())
+    names = [
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "mingolotss" and not node.level
+        for alias in node.names
+    ]
+    relative = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    plain = [
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name.split(".")[0] == "mingolotss"
+    ]
+    assert set(names) <= {"__version__"}
+    assert not relative
+    assert not plain
+
+
 def test_the_package_gives_what_it_lists():
     """Each of the dozen names of the package is there, and nothing else is promised."""
     for name in mingolotss.__all__:
