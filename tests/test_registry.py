@@ -51,7 +51,7 @@ def test_an_installed_package_adds_its_own(tmp_path: Path):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin-of-mine\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[mingolotss.service]\nmine = plugin_of_mine:Mine\n"
+        "[mingolotss.services]\nmine = plugin_of_mine:Mine\n"
         "[mingolotss.steps]\ntwice = plugin_of_mine:twice\n"
     )
     code = (
