@@ -9,7 +9,7 @@ SOURCES ?= 600
 # Compiled when the package is installed, where there is a compiler. A warning is an error here, but
 # not for users (see hatch_build.py).
 export MINGOLOTSS_CFLAGS ?= -Wall -Wextra -Werror
-KERNEL := hatch_build.py $(wildcard src/mingolotss/compiled/*.[ch])
+KERNEL := hatch_build.py $(wildcard src/mingolotss/image/_kernel/*.[ch])
 # More for pytest, e.g. make test MORE=--lf
 MORE    ?=
 

@@ -20,7 +20,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import sys_tags
 
-FOLDER = Path("src/mingolotss/compiled")
+FOLDER = Path("src/mingolotss/image/_kernel")
 # No -march: the kernel holds code for several processors and chooses when it runs. No -ffast-math
 # and no contraction of products and sums: the pixels must equal numpy's to the last bit.
 # -Wno-psabi: vectors of 64 bytes are passed between inlined functions only, so no ABI matters.

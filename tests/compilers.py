@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from mingolotss import kernel
+from mingolotss.image import compiled as kernel
 
 ROOT = Path(__file__).parents[1]
 COMPILER = shutil.which(os.environ.get("CC") or "cc")

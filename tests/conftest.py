@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mingolotss import kernel
+from mingolotss.image import compiled as kernel
 
 ROOT = Path(__file__).parents[1]
 

@@ -17,16 +17,13 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import ImageError, ServiceUnavailableError
 from mingolotss.image.pixels import take_window
-from mingolotss.image.windows import Windows
+from mingolotss.image.windows import WindowArray
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.pipeline.build import build, plan
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.measure import decide, read
 from mingolotss.pipeline.stamps import make_stamps
 from mingolotss.sky.wcs import SkyWCS, simple_header
-from mingolotss.stamps import make_stamps
-from mingolotss.wcs import SkyWCS, simple_header
-from mingolotss.windows import WindowArray
 from skies import random_sky
 
 WCS = SkyWCS.from_header(simple_header(150.0, 45.0, shape=(300, 300), scale_arcsec=1.5))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mingolotss.cleanmap import CoverageMap
+from mingolotss.image.coverage import CoverageMap
 
 SQUARE = 64
 

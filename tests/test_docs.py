@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from builds import run
-from mingolotss.manifest import CANDIDATES, MANIFEST
-from mingolotss.services import SERVICES
+from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
+from mingolotss.service import SERVICES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

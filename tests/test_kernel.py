@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from builds import contents
 from compilers import ROOT, build_hook, needs_kernel
-from mingolotss import cleanmap, kernel
-from mingolotss.build import build
-from mingolotss.kernel import (
+from mingolotss.image import compiled as kernel
+from mingolotss.image import coverage as cleanmap
+from mingolotss.image.compiled import (
     SIDES,
     SQUARE,
     KernelResult,
@@ -28,15 +28,14 @@ from mingolotss.kernel import (
     grey_stamps,
     supports,
 )
-from mingolotss.readers.arrays import load
+from mingolotss.image.windows import WindowArray
+from mingolotss.loaders.arrays import load
+from mingolotss.pipeline.build import build
+from mingolotss.pipeline.stamps import _median_noise
 from mingolotss.recipe.model import load_recipe
 from mingolotss.recipe.steps import STEPS, Stack, finish, fused, run_steps
 from mingolotss.simulate import SkyModel, write_sky
 from mingolotss.sky.wcs import simple_header
-from mingolotss.stamp import STEPS, Stack, finish, fused, run_steps
-from mingolotss.stamps import _median_noise
-from mingolotss.wcs import simple_header
-from mingolotss.windows import WindowArray
 from skies import write_catalogue, write_fits
 
 HARD = (0.0, -0.0, 1e-45, 1e38, -1e38, np.inf, -np.inf, np.nan)

@@ -167,7 +167,7 @@ def demo(
 
     No network is needed. The result is a complete build with its report.
     """
-    from mingolotss.demo import demo as run_demo
+    from mingolotss.demonstration import demo as run_demo
     from mingolotss.pipeline.executors.local import threads
     from mingolotss.qa.report.page import write_report
 
@@ -201,7 +201,7 @@ def build(
 
     Searches for images, downloads what is missing, makes the stamps and writes every format.
     """
-    from mingolotss import mappers
+    from mingolotss.pipeline.executors import local as mappers
 
     pool = (mappers.local if processes else mappers.threads)(workers)
     if dask is not None:
@@ -243,7 +243,7 @@ def plan(
 
     No pixels are read. The list is written to candidates.parquet in the build's folder.
     """
-    from mingolotss.build import plan as make_plan
+    from mingolotss.pipeline.build import plan as make_plan
 
     with _progress() as progress:
         planned = make_plan(
@@ -287,8 +287,8 @@ def fetch(
     Cutouts that are already in the build's folder are not downloaded again. The command `build`
     reads the downloaded files; it also downloads what is missing.
     """
-    from mingolotss.build import fetch as run_fetch
-    from mingolotss.build import plan as make_plan
+    from mingolotss.pipeline.build import fetch as run_fetch
+    from mingolotss.pipeline.build import plan as make_plan
 
     with _progress() as progress:
         planned = make_plan(
@@ -319,8 +319,8 @@ def status(
     ] = False,
 ) -> None:
     """Show the progress of a build, its classes and its rejections."""
-    from mingolotss.status import CASES, FLAGS
-    from mingolotss.status import status as look
+    from mingolotss.qa.status import CASES, FLAGS
+    from mingolotss.qa.status import status as look
 
     found = look(out)
     state = "finished" if found.packed and not found.left else "not finished: run build again"
@@ -353,7 +353,7 @@ def verify(
     ],
 ) -> None:
     """Check all checksums, counts and images against the manifest."""
-    from mingolotss.verify import verify as check
+    from mingolotss.qa.verify import verify as check
 
     found = check(path)
     for problem in found.problems:
@@ -396,8 +396,8 @@ def export(
 
     Each export holds its own manifest, recipe, dataset card and checksums.
     """
-    from mingolotss.export import binary_groups, parse_groups
-    from mingolotss.export import export as run_export
+    from mingolotss.publish.export import binary_groups, parse_groups
+    from mingolotss.publish.export import export as run_export
 
     groups = binary_groups(build) if binary else parse_groups(merge or [])
     done = run_export(
@@ -426,7 +426,7 @@ def compare(
 
     Compares sources, labels, splits, fields and pixels; exits with code 1 if they differ.
     """
-    from mingolotss.compare import compare as run_compare
+    from mingolotss.qa.compare import compare as run_compare
 
     found = run_compare(a, b)
     print(f"{found.common} sources in both, {found.identical} with identical images")
@@ -448,7 +448,7 @@ def report(
 
     The page lists the sources that need a check by eye. It is one file and loads nothing else.
     """
-    from mingolotss.report.page import write_report
+    from mingolotss.qa.report.page import write_report
 
     print(write_report(out, decisions=decisions))
 
@@ -479,7 +479,7 @@ def review(
 
     The decisions are written to decisions.csv; the next `mingolotss build` follows them.
     """
-    from mingolotss.review.server import review as serve
+    from mingolotss.qa.review.server import review as serve
 
     serve(
         out, host=host, port=port, by=by, decisions=decisions, names=tuple(name or ()),
@@ -496,8 +496,8 @@ def classes(
 
     With a catalogue, also count its sources in each class.
     """
-    from mingolotss.catalogue import read_catalogue
-    from mingolotss.recipe import load_recipe
+    from mingolotss.catalogue.catalogue import read_catalogue
+    from mingolotss.recipe.model import load_recipe
 
     loaded = load_recipe(recipe)
     known = loaded.classes.table
@@ -549,7 +549,7 @@ def recipes(
 @app.command()
 def services() -> None:
     """List the image services."""
-    from mingolotss.services import SERVICES
+    from mingolotss.service import SERVICES
 
     _table(
         ("service", "source of the images"),

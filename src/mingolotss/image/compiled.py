@@ -1,7 +1,8 @@
-"""The compiled kernel of the fast path, ``compiled/kernel.c``: argument checks and calls.
+"""The compiled kernel of the fast path, ``_kernel/kernel.c``: argument checks and calls.
 
-The kernel does in one pass over memory what the usual steps of a recipe (`mingolotss.stamp`) and
-the search for gaps (`mingolotss.cleanmap`) do with numpy in a dozen: 17 us a stamp where numpy
+The kernel does in one pass over memory what the usual steps of a recipe (`mingolotss.recipe.steps`)
+and the search for gaps (`mingolotss.image.coverage`) do with numpy in a dozen: 17 us a stamp where
+numpy
 takes 100 (2 cores, AVX-512, median). It is only an optimisation: its output must be bit-identical
 to the Python steps for every recipe and every pixel. Installing the package compiles it with GCC
 or Clang; where that is not possible, `available` is False and everything is made with numpy.
@@ -24,10 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.image.pixels import disc
-from mingolotss.image.windows import Windows, addresses
+from mingolotss.image.windows import WindowArray, memory_layout
 from mingolotss.model import Bools, FloatImage
-from mingolotss.pixels import disc
-from mingolotss.windows import WindowArray, memory_layout
 
 __all__ = [
     "LIBRARY",
@@ -42,7 +41,7 @@ __all__ = [
     "supports",
 ]
 
-LIBRARY = Path(__file__).parent / "compiled" / "kernel.so"
+LIBRARY = Path(__file__).parent / "_kernel" / "kernel.so"
 SQUARE = 64  # pixels on a side of the squares of `fully_observed_squares`
 NOISE_STRIDE = 5  # the median noise is of every fifth pixel on either axis
 SIDES = range(16, 513)  # px of a stamp: from the widest vector to what fits on a small stack

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mingolotss.kernel import SQUARE, fully_observed_squares, supports
+from mingolotss.image.compiled import SQUARE, fully_observed_squares, supports
 from mingolotss.model import Bools, FloatImage, Ints
 
 __all__ = ["CoverageMap"]
@@ -84,7 +84,7 @@ class CoverageMap:
 
 
 def _by_numpy(box: FloatImage) -> Bools:
-    """Return what `mingolotss.kernel.fully_observed_squares` returns, for any type of float."""
+    """Return `mingolotss.image.compiled.fully_observed_squares`, for any type of float."""
     high, wide = (n // SQUARE for n in box.shape)
     # The rows of a square are combined first, then its columns: five times faster than reducing
     # both axes at once.

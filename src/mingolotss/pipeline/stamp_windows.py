@@ -12,11 +12,9 @@ from mingolotss.candidates.selection import Place
 from mingolotss.errors import ImageError
 from mingolotss.image.noise import background2d_noise, sigma_clipped_noise
 from mingolotss.image.pixels import take_window, window_start
-from mingolotss.image.windows import Windows
+from mingolotss.image.windows import WindowArray
 from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints
-from mingolotss.recipe import Recipe
-from mingolotss.selection import Place
-from mingolotss.windows import WindowArray
+from mingolotss.recipe.model import Recipe
 
 __all__ = [
     "Group",

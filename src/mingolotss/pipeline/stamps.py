@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from mingolotss.candidates.selection import Place
 from mingolotss.errors import ImageError
-from mingolotss.gather import Group, gather, gather_one, place_stamps, stamp_side
-from mingolotss.kernel import NOISE_STRIDE, SIDES, grey_stamps, supports
+from mingolotss.image.compiled import NOISE_STRIDE, SIDES, grey_stamps, supports
+from mingolotss.io.png_encode import encode_png, encode_rows
 from mingolotss.model import Bools, Cutout, FloatImage, Ints
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.stamp_windows import Group, gather, gather_one, place_stamps, stamp_side

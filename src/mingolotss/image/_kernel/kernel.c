@@ -73,7 +73,7 @@ struct result {
     int64_t without_peak;   /* set by the call: how many peaks are -inf */
 };
 
-/* The sizes and offsets above, and the constants that `mingolotss.kernel` repeats. It compares
+/* The sizes and offsets above, and the constants that `mingolotss.image.compiled` repeats. It compares
  * them with its own when it loads the library, so that the two cannot drift apart unnoticed. */
 #define OFFSET(type, field) (int64_t)offsetof(struct type, field)
 static const int64_t layout[] = {
@@ -190,7 +190,7 @@ static int vector_lanes(int limit)
 
 /* The argument checks. They cost a few comparisons a window, not a pixel, and stop every read and
  * write that the arguments show to be out of bounds; that a window lies in its image only the
- * caller can know, and `mingolotss.windows` checks it. */
+ * caller can know, and `mingolotss.image.windows` checks it. */
 
 #define ALIGNED(pointer) ((uintptr_t)(pointer) % _Alignof(__typeof__(*(pointer))) == 0)
 
@@ -314,7 +314,7 @@ const char *mingolotss_message(int status)
     return status >= 0 && status < STATUS_COUNT ? messages[status] : "unknown status";
 }
 
-/* Return the version of the functions above; `mingolotss.kernel` knows one of them. */
+/* Return the version of the functions above; `mingolotss.image.compiled` knows one of them. */
 int mingolotss_interface(void)
 {
     return 3;

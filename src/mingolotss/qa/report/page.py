@@ -2,8 +2,8 @@
 
 The page needs nothing but itself: pictures, styles and drawings are in it, there is no script.
 The same build gives the same page. What is not here: the drawing of figures (`figures`) and of
-cutouts (`cutout_view`), and the template (``templates/report.html``), in which everything that comes
-from a catalogue is escaped.
+cutouts (`cutout_view`), and the template (``templates/report.html``), in which everything that
+comes from a catalogue is escaped.
 """
 
 from __future__ import annotations

@@ -18,9 +18,8 @@ from typing import Any, Protocol
 import numpy as np
 from astropy.io import fits
 
-from mingolotss.cleanmap import CoverageMap
 from mingolotss.errors import ImageError, ServiceUnavailableError, TruncatedFileError
-from mingolotss.image.coverage import CleanMap
+from mingolotss.image.coverage import CoverageMap
 from mingolotss.io.fits import (
     BLOCK,
     FitsImage,
