@@ -317,16 +317,18 @@ def _load() -> _Loaded:
 
 
 def _layout() -> list[int]:
-    """Return the size and the field offsets of every structure, and the constants, as kernel.c."""
+    """Return the numbers that ``layout`` of kernel.c holds, as this module understands them."""
     numbers: list[int] = []
     for structure in (_Window, _WindowArray, _Recipe, _Result):
         numbers.append(ctypes.sizeof(structure))
-        numbers += [getattr(structure, name).offset for name, _ in structure._fields_]
+        for name, _ in structure._fields_:
+            field = getattr(structure, name)
+            numbers += [field.offset, field.size]
     return [*numbers, SQUARE, SIDES[0], SIDES[-1]]
 
 
 def _layout_of(library: ctypes.CDLL) -> list[int]:
-    """Return what the library says of the same."""
+    """Return the same numbers as the library exports them."""
     library.mingolotss_layout.restype = ctypes.POINTER(ctypes.c_int64)
     length = ctypes.c_int64()
     numbers = library.mingolotss_layout(ctypes.byref(length))

@@ -73,21 +73,22 @@ struct result {
     int64_t without_peak;   /* set by the call: how many peaks are -inf */
 };
 
-/* The sizes and offsets above, and the constants that `mingolotss.image.compiled` repeats. It compares
- * them with its own when it loads the library, so that the two cannot drift apart unnoticed. */
-#define OFFSET(type, field) (int64_t)offsetof(struct type, field)
+/* The sizes of the structures, the offset and size of each field, and the constants that
+ * `mingolotss.image.compiled` repeats. It compares them with its own when it loads the library, so
+ * that the two cannot drift apart unnoticed. */
+#define FIELD(type, field) offsetof(struct type, field), sizeof((struct type *)0)->field
 static const int64_t layout[] = {
-    sizeof(struct window), OFFSET(window, first), OFFSET(window, row_stride),
-    OFFSET(window, byteswapped),
-    sizeof(struct window_array), OFFSET(window_array, windows), OFFSET(window_array, count),
-    OFFSET(window_array, side),
-    sizeof(struct recipe), OFFSET(recipe, side), OFFSET(recipe, noise_stride),
-    OFFSET(recipe, clip), OFFSET(recipe, scale_outside_mask), OFFSET(recipe, mask_start),
-    OFFSET(recipe, mask_stop), OFFSET(recipe, mask_rows), OFFSET(recipe, sigma),
-    sizeof(struct result), OFFSET(result, pixels), OFFSET(result, rows), OFFSET(result, blank),
-    OFFSET(result, peaks), OFFSET(result, median_noise), OFFSET(result, capacity),
-    OFFSET(result, side), OFFSET(result, workspace), OFFSET(result, workspace_size),
-    OFFSET(result, without_peak),
+    sizeof(struct window), FIELD(window, first), FIELD(window, row_stride),
+    FIELD(window, byteswapped),
+    sizeof(struct window_array), FIELD(window_array, windows), FIELD(window_array, count),
+    FIELD(window_array, side),
+    sizeof(struct recipe), FIELD(recipe, side), FIELD(recipe, noise_stride),
+    FIELD(recipe, clip), FIELD(recipe, scale_outside_mask), FIELD(recipe, mask_start),
+    FIELD(recipe, mask_stop), FIELD(recipe, mask_rows), FIELD(recipe, sigma),
+    sizeof(struct result), FIELD(result, pixels), FIELD(result, rows), FIELD(result, blank),
+    FIELD(result, peaks), FIELD(result, median_noise), FIELD(result, capacity),
+    FIELD(result, side), FIELD(result, workspace), FIELD(result, workspace_size),
+    FIELD(result, without_peak),
     SQUARE, SMALLEST_SIDE, LARGEST_SIDE,
 };
 
