@@ -13,7 +13,7 @@ KERNEL := hatch_build.py $(wildcard src/mingolotss/image/_kernel/*.[ch])
 # More for pytest, e.g. make test MORE=--lf
 MORE    ?=
 
-.PHONY: demo test check bench clean test-slow test-readers test-archive test-web
+.PHONY: demo test check bench clean test-slow test-readers test-archive test-web test-sanitize
 
 demo: $(VENV)/demo.ok
 	$(RUN)/mingolotss demo --out demo --sources $(SOURCES)
@@ -51,6 +51,19 @@ test-slow: $(VENV)/test.ok
 test-archive: $(VENV)/test.ok
 	@$(RUN)/python tests/dachs/dachs_server.py check || tests/dachs/install.sh
 	$(RUN)/python -m pytest -m archive tests/archive $(MORE)
+
+# The kernel's tests on a copy of the package whose kernel is compiled with GCC's sanitizers for
+# addresses and undefined behaviour. Python is not compiled with them, so their runtime is preloaded,
+# with the libstdc++ whose exceptions it intercepts, and leaks are not looked for: Python keeps much
+# until it exits. Only what Python prints is captured, so a report goes straight to the terminal.
+SANITIZED := $(VENV)/sanitized
+SANITIZE  := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1
+test-sanitize: $(VENV)/test.ok
+	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED) && cp -r src $(SANITIZED)
+	MINGOLOTSS_CFLAGS="$(MINGOLOTSS_CFLAGS) $(SANITIZE)" $(RUN)/python -c "import sys, hatch_build as h; sys.exit(h.compile_kernel('$(SANITIZED)' / h.FOLDER) or 0)"
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
+	ASAN_OPTIONS=detect_leaks=0 MINGOLOTSS_SANITIZED=1 PYTHONPATH=$(SANITIZED)/src \
+	$(RUN)/python -m pytest --capture=sys tests/test_kernel.py tests/test_kernel_arguments.py tests/test_cleanmap.py tests/test_boxes.py $(MORE)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { echo "Python has no venv module: apt install python3-venv, or set PYTHON to one that has" >&2; rm -rf $(VENV); exit 2; }

@@ -28,9 +28,9 @@ def mapper(workers: str) -> AbstractContextManager[Any]:
 
         return cluster("local", workers=int(workers[4:]))
     if workers.startswith("numpy"):
-        from mingolotss.image import compiled as kernel
+        from mingolotss.image import compiled
 
-        kernel.LIBRARY = Path("nowhere.so")
+        compiled.LIBRARY = Path("nowhere.so")
         return mappers.threads(int(workers[5:]))
     if workers.startswith("processes"):
         return mappers.processes(int(workers[9:]))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mingolotss.image import compiled as kernel
+from mingolotss.image import compiled
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,8 +28,8 @@ def use_library() -> Iterator[Callable[[Path], None]]:
     with pytest.MonkeyPatch.context() as patch:
 
         def replace(library: Path) -> None:
-            patch.setattr(kernel, "LIBRARY", library)
-            kernel._load.cache_clear()
+            patch.setattr(compiled, "LIBRARY", library)
+            compiled._load.cache_clear()
 
         yield replace
-    kernel._load.cache_clear()
+    compiled._load.cache_clear()

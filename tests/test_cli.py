@@ -10,7 +10,7 @@ import pytest
 import mingolotss
 from builds import run
 from mingolotss.cli import app
-from mingolotss.image import compiled as kernel
+from mingolotss.image import compiled
 from skies import random_sky
 
 COMMANDS = sorted(c.name or c.callback.__name__ for c in app.registered_commands)
@@ -32,7 +32,7 @@ def test_the_version_says_whether_the_kernel_is_used():
     """What decides the speed of a build can be asked."""
     done = run("--version")
     assert done.returncode == 0
-    compiled = kernel.describe()
+    compiled = compiled.describe()
     assert done.stdout.startswith(f"mingolotss {mingolotss.__version__}, {compiled}")
 
 

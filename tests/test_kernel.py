@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 
 from builds import contents
 from compilers import ROOT, build_hook, needs_kernel
-from mingolotss.image import compiled as kernel
-from mingolotss.image import coverage as cleanmap
+from mingolotss.image import compiled, coverage
 from mingolotss.image.compiled import (
     SIDES,
     SQUARE,
@@ -45,9 +44,9 @@ BRIGHT = (3.4e38, -3.4e38)  # not of noise: numpy's mean of two such is infinite
 @needs_kernel
 def test_the_kernel_was_compiled_from_these_sources():
     """The installed kernel and the sources in this checkout belong together."""
-    assert kernel.available(), f"{kernel.describe()}: pip install -e ."
-    sources = kernel._load().library.mingolotss_sources().decode()
-    assert sources == build_hook().digest(kernel.LIBRARY.parent)
+    assert compiled.available(), f"{compiled.describe()}: pip install -e ."
+    sources = compiled._load().library.mingolotss_sources().decode()
+    assert sources == build_hook().digest(compiled.LIBRARY.parent)
 
 
 def minmax_of(_, stack):
@@ -137,6 +136,31 @@ def test_stamps_are_those_of_the_steps(seed, side, lanes, sigma, radius, inside,
 
 
 @needs_kernel
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+def test_pixels_may_lie_anywhere_in_memory(lanes):
+    """Addresses that no float32 has, rows from the last to the first, rows that overlap."""
+    side = 50
+    pixels = np.random.default_rng(2).normal(size=(side, side)).astype("f4")
+    padded = np.frombuffer(b"?" + pixels.tobytes(), np.float32, offset=1).reshape(side, side)
+    sliding = np.lib.stride_tricks.sliding_window_view(pixels.ravel()[: 2 * side - 1], side)
+    assert padded.ctypes.data % 4
+    for image in (padded, pixels[::-1], sliding):
+        there, copied = (
+            joined(
+                grey_stamps(
+                    WindowArray.of([one]), WindowArray.of([one]),
+                    sigma=0.5, radius=20.0, inside=False, lanes=lanes,
+                )
+            )
+            for one in (image, image.copy())
+        )  # fmt: skip
+        for field in fields(KernelResult):
+            values, others = getattr(there, field.name), getattr(copied, field.name)
+            np.testing.assert_array_equal(values, others)
+        assert there.pixels.any()
+
+
+@needs_kernel
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), lanes=st.sampled_from([4, 8, 16]))
 def test_squares_are_those_of_numpy(seed, lanes):
@@ -150,7 +174,7 @@ def test_squares_are_those_of_numpy(seed, lanes):
         if rng.random() < 0.5:
             pixels[y + rng.integers(SQUARE), x + rng.integers(SQUARE)] = rng.choice(HARD)
     np.testing.assert_array_equal(
-        fully_observed_squares(pixels, lanes=lanes), cleanmap._by_numpy(pixels)
+        fully_observed_squares(pixels, lanes=lanes), coverage._by_numpy(pixels)
     )
 
 
@@ -194,7 +218,7 @@ def test_what_a_step_takes_by_itself_holds_at_once_too():
 def test_other_images_are_not_supported():
     """Images of other types or memory layouts go to numpy."""
     image = np.ones((20, 20), np.float32)
-    assert supports(image) == supports(image.astype(">f4")) == kernel.available()
+    assert supports(image) == supports(image.astype(">f4")) == compiled.available()
     for other in (image.astype("f8"), image.T, image[:, ::2], image[0]):
         assert not supports(other)
 
@@ -215,7 +239,7 @@ def test_a_build_without_the_kernel_is_the_same(tmp_path, use_library, recipe, s
         build(recipe, catalogue=sky / "catalogue.fits", service=f"simulated:{sky}", out=out)
         builds.append(contents(out))
         use_library(tmp_path / "no-such-file.so")
-    assert not kernel.available()
+    assert not compiled.available()
     assert builds[0] == builds[1]
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from compilers import COMPILER, build_hook, needs_compiler, needs_kernel
-from mingolotss import kernel
 from mingolotss.cli import app
-from mingolotss.kernel import SQUARE, fully_observed_squares, grey_stamps
-from mingolotss.windows import WindowArray
+from mingolotss.image import compiled
+from mingolotss.image.compiled import SQUARE, fully_observed_squares, grey_stamps
+from mingolotss.image.windows import WindowArray
 
 SIDE, COUNT = 20, 3
 SETTINGS = {"sigma": 3.0, "radius": 8.0, "inside": False}
@@ -155,11 +157,11 @@ class Call:
         shapes = ((SIDE, SIDE), "u1"), ((SIDE, SIDE + 1), "u1"), ((), "?"), ((), "f4"), ((), "f4")
         self.arrays = [np.zeros((COUNT, *shape), dtype) for shape, dtype in shapes]
         self.workspace = np.zeros(3 * SIDE * (SIDE + 32), np.float32)
-        self.image_windows = kernel._window_array(self.images)
-        self.noise_windows = kernel._window_array(self.noises)
+        self.image_windows = compiled._window_array(self.images)
+        self.noise_windows = compiled._window_array(self.noises)
         starts, stops = (ends.ctypes.data for ends in self.mask)
-        self.recipe = kernel._Recipe(SIDE, 5, 1, 1, starts, stops, SIDE, 3.0)
-        self.result = kernel._Result(
+        self.recipe = compiled._Recipe(SIDE, 5, 1, 1, starts, stops, SIDE, 3.0)
+        self.result = compiled._Result(
             *(array.ctypes.data for array in self.arrays), COUNT, SIDE,
             self.workspace.ctypes.data, self.workspace.size, 0,
         )  # fmt: skip
@@ -172,7 +174,7 @@ class Call:
             for structure in (self.image_windows, self.noise_windows, self.recipe, self.result)
         )
         images, noises, recipe, result = structures
-        kernel._call("mingolotss_stamps", images, noises, self.start, self.count, recipe, result,
+        compiled._call("mingolotss_stamps", images, noises, self.start, self.count, recipe, result,
                      self.lanes)  # fmt: skip
 
 
@@ -282,16 +284,36 @@ def test_the_kernel_refuses_squares(change, message):
         "observed": observed.ctypes.data, "rows": SQUARE, "columns": 2 * SQUARE, "capacity": 2,
         "lanes": 16, "shift": 0,
     } | change  # fmt: skip
-    window = kernel._Window(*(values[name] for name in ("first", "row_stride", "byteswapped")))
+    window = compiled._Window(*(values[name] for name in ("first", "row_stride", "byteswapped")))
     address = None if "window" in change else ctypes.addressof(window) + values["shift"]
     arguments = [values[name] for name in ("rows", "columns", "observed", "capacity", "lanes")]
     if message is None:
-        kernel._call("mingolotss_squares", address, *arguments)
+        compiled._call("mingolotss_squares", address, *arguments)
         assert observed.all()
         return
     with pytest.raises(RuntimeError, match=f"mingolotss_squares refused .*{message}"):
-        kernel._call("mingolotss_squares", address, *arguments)
+        compiled._call("mingolotss_squares", address, *arguments)
     assert not observed.any()
+
+
+@pytest.mark.skipif("MINGOLOTSS_SANITIZED" not in os.environ, reason="make test-sanitize runs it")
+def test_the_sanitizer_watches_the_kernel():
+    """A read past the end of an image, which no check can see, ends the process with a report."""
+    script = """
+import numpy as np
+from mingolotss.image.compiled import grey_stamps
+from mingolotss.image.windows import WindowArray
+
+image, noise = (WindowArray.of([np.ones((20, 20), np.float32)]) for _ in range(2))
+image.memory_layout[0, 0] += 20 * 4  # a row farther down: the last one lies behind the image
+next(grey_stamps(image, noise, sigma=3.0, radius=None, inside=False))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert result.returncode != 0
+    assert "AddressSanitizer: heap-buffer-overflow" in result.stderr
+    assert "lanes.h" in result.stderr
 
 
 # Another library in the kernel's place.
@@ -311,20 +333,20 @@ def test_another_library_is_not_used(tmp_path, use_library, text, reason):
     source.write_text(text)
     subprocess.run([COMPILER, "-shared", "-fPIC", source, "-o", library], check=True)
     use_library(library)
-    assert not kernel.available()
-    assert kernel.describe().startswith("compiled kernel not available (about 2x slower); ")
-    assert reason in kernel.describe()
+    assert not compiled.available()
+    assert compiled.describe().startswith("compiled kernel not available (about 2x slower); ")
+    assert reason in compiled.describe()
 
 
 def test_no_library_is_a_reason(tmp_path, use_library):
     """No compiler was there, or what lies there is no library."""
     use_library(tmp_path / "kernel.so")
     message = "compiled kernel not available (about 2x slower); install a C compiler and reinstall"
-    assert kernel.describe() == message
+    assert compiled.describe() == message
     (tmp_path / "kernel.so").write_bytes(b"no library")
     use_library(tmp_path / "kernel.so")
-    assert not kernel.available()
-    assert "install a C compiler and reinstall" in kernel.describe()
+    assert not compiled.available()
+    assert "install a C compiler and reinstall" in compiled.describe()
 
 
 @needs_compiler
@@ -343,13 +365,13 @@ def test_no_library_is_a_reason(tmp_path, use_library):
 def test_a_kernel_whose_structures_drifted_is_not_used(tmp_path, use_library, old, new):
     """The sizes and offsets that the library exports are compared when it is loaded."""
     folder = tmp_path / "compiled"
-    shutil.copytree(kernel.LIBRARY.parent, folder, ignore=shutil.ignore_patterns("*.so"))
+    shutil.copytree(compiled.LIBRARY.parent, folder, ignore=shutil.ignore_patterns("*.so"))
     text = (folder / "kernel.c").read_text()
     assert text.count(old) == 1
     (folder / "kernel.c").write_text(text.replace(old, new))
     assert build_hook().compile_kernel(folder) == ""
     use_library(folder / "kernel.so")
-    assert not kernel.available()
+    assert not compiled.available()
     printed = CliRunner().invoke(app, ["--version"]).stdout
     assert "compiled kernel not available" in printed
     assert "the structures of" in printed
@@ -360,7 +382,7 @@ def test_a_kernel_whose_structures_drifted_is_not_used(tmp_path, use_library, ol
 def test_the_sources_compile_without_a_warning(tmp_path, monkeypatch):
     """A warning is an error in development."""
     monkeypatch.setenv("MINGOLOTSS_CFLAGS", "-Wall -Wextra -Werror")
-    for path in kernel.LIBRARY.parent.glob("*.[ch]"):
+    for path in compiled.LIBRARY.parent.glob("*.[ch]"):
         shutil.copy(path, tmp_path)
     assert build_hook().compile_kernel(tmp_path) == ""
 
