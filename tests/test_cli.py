@@ -32,8 +32,7 @@ def test_the_version_says_whether_the_kernel_is_used():
     """What decides the speed of a build can be asked."""
     done = run("--version")
     assert done.returncode == 0
-    compiled = compiled.describe()
-    assert done.stdout.startswith(f"mingolotss {mingolotss.__version__}, {compiled}")
+    assert done.stdout.startswith(f"mingolotss {mingolotss.__version__}, {compiled.describe()}")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -29,13 +29,7 @@ def windows(side: int = SIDE, count: int = COUNT, dtype: str = "f4") -> WindowAr
     return WindowArray.of(list(rng.normal(size=(count, side, side)).astype(dtype)))
 
 
-def pointers(array: WindowArray, index: int, column: int, value: int) -> WindowArray:
-    """Return windows whose memory layout has one other number."""
-    array.memory_layout[index, column] = value
-    return array
-
-
-# The door in Python: what a caller can get wrong.
+# The checks in Python: what a caller can get wrong.
 
 
 def test_windows_lie_in_their_planes():
@@ -145,7 +139,7 @@ def test_without_the_kernel_its_functions_say_so(use_library, tmp_path):
         fully_observed_squares(np.zeros((SQUARE, SQUARE), np.float32))
 
 
-# The door in C: what a bug in Python could pass on.
+# The checks in C: what a bug in Python could pass on.
 
 
 class Call:
@@ -364,7 +358,7 @@ def test_no_library_is_a_reason(tmp_path, use_library):
 )  # fmt: skip
 def test_a_kernel_whose_structures_drifted_is_not_used(tmp_path, use_library, old, new):
     """The sizes and offsets that the library exports are compared when it is loaded."""
-    folder = tmp_path / "compiled"
+    folder = tmp_path / "sources"
     shutil.copytree(compiled.LIBRARY.parent, folder, ignore=shutil.ignore_patterns("*.so"))
     text = (folder / "kernel.c").read_text()
     assert text.count(old) == 1
