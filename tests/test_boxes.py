@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mingolotss.candidates.cutouts import Boxes
-from mingolotss.candidates.requests import Wanted, Wants
+from mingolotss.candidates.cutouts import CutoutArray
+from mingolotss.candidates.requests import CutoutRequest, CutoutRequests
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import ImageError, ServiceUnavailableError
@@ -55,8 +55,8 @@ def test_boxes_read_like_the_list_they_were_made_of():
         cutout(rng, 5, 5, fully_observed=True),
         ServiceUnavailableError("no answer"),
     ]
-    boxes = Boxes.of(iter(listed))
-    assert Boxes.of(boxes) is boxes
+    boxes = CutoutArray.of(iter(listed))
+    assert CutoutArray.of(boxes) is boxes
     assert len(boxes) == 4
     for index in (0, 2, -2):
         assert same(boxes[index], listed[index])
@@ -76,7 +76,7 @@ def test_boxes_of_one_image_are_views_of_it():
     """Each has its own corner, origin and flag; no pixel is copied."""
     rng = np.random.default_rng(2)
     whole = Cutout(rng.normal(size=(90, 80)), None, WCS, (1000, 2000))
-    boxes = Boxes(3)
+    boxes = CutoutArray(3)
     boxes.cut(
         np.array([2, 0]), whole, y0=np.array([5, 50]), x0=np.array([6, 60]), ny=10, nx=20,
         fully_observed=np.array([True, False]),
@@ -95,7 +95,7 @@ def test_a_cutout_whose_rms_map_is_of_another_size_is_an_error():
     """A service of somebody else's may give one; it costs its source and is said."""
     image = np.ones((40, 40), np.float32)
     for shape in ((1, 1), (40, 39), (41, 41)):
-        (outcome,) = Boxes.of([Cutout(image, np.ones(shape, np.float32), WCS)])
+        (outcome,) = CutoutArray.of([Cutout(image, np.ones(shape, np.float32), WCS)])
         assert isinstance(outcome, ImageError)
         assert str(shape) in str(outcome)
         assert "(40, 40)" in str(outcome)
@@ -106,7 +106,7 @@ def test_a_cutout_whose_rms_map_is_of_another_size_is_an_error():
 )
 def test_boxes_lie_in_their_image(shape, corner):
     """What is cut is inside, and so in the rms map; nothing beyond is ever read."""
-    boxes, (y0, x0) = Boxes(1), (np.array([one]) for one in corner)
+    boxes, (y0, x0) = CutoutArray(1), (np.array([one]) for one in corner)
     plane = Cutout(np.ones((50, 50), "f4"), np.ones(shape, "f4"), WCS)
     with pytest.raises(ValueError, match="leaves its image"):
         boxes.cut(np.array([0]), plane, y0=y0, x0=x0, ny=10, nx=10)
@@ -143,11 +143,11 @@ def test_wanted_cutouts_read_like_the_list_they_were_made_of():
     sources = [Source(i, f"S{i}", 10.0 + i, 20.0, 0, 1.0, 1.0) for i in range(3)]
     images = [("P1", "a.fits", "b.fits"), ("P2", "c.fits", "")]
     listed = [
-        Wanted(Candidate(*images[k], sources[i].name), sources[i])
+        CutoutRequest(Candidate(*images[k], sources[i].name), sources[i])
         for i, k in ((0, 0), (0, 1), (1, 1), (2, 0))
     ]
-    wants = Wants.of(listed)
-    assert Wants.of(wants) is wants
+    wants = CutoutRequests.of(listed)
+    assert CutoutRequests.of(wants) is wants
     assert list(wants) == listed == wants[:]
     assert wants[2] == listed[2]
     assert wants[-1] == listed[-1]
@@ -155,7 +155,7 @@ def test_wanted_cutouts_read_like_the_list_they_were_made_of():
     assert wants.names == ["S0", "S0", "S1", "S2"]
     assert wants.ra.tolist() == [10.0, 10.0, 11.0, 12.0]
     asked = []
-    lazy = Wants(
+    lazy = CutoutRequests(
         wants.images, wants.which, wants.names, wants.ra, wants.dec,
         lambda: asked.append(1) or [one.source for one in listed],
     )  # fmt: skip

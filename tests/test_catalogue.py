@@ -11,7 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.table import MaskedColumn, Table
 
-from mingolotss.catalogue.catalogue import Catalogue, Columns, catalogue_from_names, read_catalogue
+from mingolotss.catalogue.catalogue import (
+    Catalogue,
+    ColumnNames,
+    catalogue_from_names,
+    read_catalogue,
+)
 from mingolotss.catalogue.labels import ClassRule, ColumnRules, FlagRules
 from mingolotss.errors import CatalogueError
 
@@ -20,7 +25,7 @@ WRITERS = {
     "parquet": "parquet",
 }  # fmt: skip
 UNITS = ("fits", "ecsv", "vot")
-COLUMNS = Columns(size="Size", flux="Flux", field="Mosaic")
+COLUMNS = ColumnNames(size="Size", flux="Flux", field="Mosaic")
 RULES = FlagRules(("A", "B"), (ClassRule(0, "a", ("A",)), ClassRule(1, "ab", ("A", "B"))))
 NAMES = ["ILTJ1+1", "007", "1e5"]
 
@@ -163,7 +168,7 @@ def test_duplicated_and_empty_names_are_named(tmp_path):
 def test_missing_columns_suggest_the_nearest(tmp_path):
     """A missing column is named, with the one most like it and all there are."""
     path = write(tmp_path, "csv", table())
-    refused(path, "'Source_name'", "'Source_Name'", columns=Columns(name="Source_name"))
+    refused(path, "'Source_name'", "'Source_Name'", columns=ColumnNames(name="Source_name"))
     rules = FlagRules(("A", "NAT"), RULES.classes)
     refused(path, "'NAT'", "it has Source_Name", "classes.from=none", rules=rules)
 
@@ -191,7 +196,7 @@ BROKEN = {
 def test_an_unreadable_file_is_one_line(tmp_path, name):
     """A file that is not what its name says is one line, whatever the reader thinks of it."""
     (tmp_path / name).write_bytes(BROKEN[name])
-    refused(tmp_path / name, "read the catalogue", rules=None, columns=Columns())
+    refused(tmp_path / name, "read the catalogue", rules=None, columns=ColumnNames())
 
 
 def test_files_that_are_not_there(tmp_path):
@@ -277,7 +282,7 @@ def test_two_hundred_thousand_rows_are_read_at_once(tmp_path, kind):
             "A": np.ones(n, bool), "B": rng.random(n) < 0.5,
         }
     )  # fmt: skip
-    found = read_catalogue(write(tmp_path, kind, content), Columns(), RULES)
+    found = read_catalogue(write(tmp_path, kind, content), ColumnNames(), RULES)
     assert found.names[-1] == f"ILTJ{n - 1}"
     np.testing.assert_array_equal(found.ra, content["RA"])
     np.testing.assert_array_equal(found.labels, content["B"])

@@ -17,7 +17,7 @@ from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import InputError
 from mingolotss.io.files import locate
 from mingolotss.pipeline.build import build, plan, run
-from mingolotss.pipeline.part import process
+from mingolotss.pipeline.part import make_part
 from mingolotss.qa.verify import verify
 from mingolotss.recipe.model import load_recipe
 from skies import random_sky
@@ -66,7 +66,7 @@ def slow(task):
     with (task.out.parent / "log").open("a") as log:
         log.write(f"{task.index} {os.getpid()}\n")
     time.sleep(1.0)
-    return process(task)
+    return make_part(task)
 
 
 def test_a_worker_that_dies_costs_its_parts_only(sky, built, two, tmp_path):
@@ -103,11 +103,11 @@ def test_a_part_that_is_there_is_not_made_again(sky, tmp_path, monkeypatch):
     """A worker that died after it wrote its part has done its work: the next finds it."""
     out = tmp_path / "out"
     planned = plan("mingolotss", catalogue=sky.catalogue, service=f"folder:{sky.folder}", out=out)
-    first = process(planned.task(0))
+    first = make_part(planned.task(0))
     monkeypatch.setattr("mingolotss.pipeline.part.read", lambda *_: 1 / 0)
-    assert process(planned.task(0)) == first
+    assert make_part(planned.task(0)) == first
     with pytest.raises(ZeroDivisionError):
-        process(planned.task(1))
+        make_part(planned.task(1))
 
 
 def test_no_scheduler_there():

@@ -13,7 +13,7 @@ import pytest
 from mingolotss.candidates.decisions import (
     COLUMNS,
     Decision,
-    Ledger,
+    DecisionLog,
     parse_rows,
     read_decisions,
     standing,
@@ -26,7 +26,7 @@ B = Decision("A", "P2", "accept", "bob", "2026-01-03", "")
 
 def _add(path: Path, name: str, count: int) -> None:
     for index in range(count):
-        Ledger(path).add(Decision(f"{name}-{index}", "P1", "accept", name, "2026-01-02"))
+        DecisionLog(path).add(Decision(f"{name}-{index}", "P1", "accept", name, "2026-01-02"))
 
 
 def test_a_missing_file_holds_no_decision(tmp_path: Path) -> None:
@@ -35,47 +35,47 @@ def test_a_missing_file_holds_no_decision(tmp_path: Path) -> None:
 
 def test_rows_come_back_as_they_went_in(tmp_path: Path) -> None:
     odd = Decision('A "quoted", <b>', "P1+5", "accept", "Zoë", "2026-01-02", 'a, "b"; <script>')
-    ledger = Ledger(tmp_path / "decisions.csv")
-    ledger.add(odd)
-    ledger.add(A)
-    assert ledger.rows() == [odd, A]
+    log = DecisionLog(tmp_path / "decisions.csv")
+    log.add(odd)
+    log.add(A)
+    assert log.rows() == [odd, A]
     assert (tmp_path / "decisions.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
 
 
 def test_a_note_stays_on_one_line(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "decisions.csv")
-    ledger.add(Decision("A", "P1", "accept", "ann", "2026-01-02", "two\nlines\r\tand\0more"))
-    assert ledger.rows()[0].note == "two lines and more"
-    assert len(ledger.path.read_text().splitlines()) == 2
+    log = DecisionLog(tmp_path / "decisions.csv")
+    log.add(Decision("A", "P1", "accept", "ann", "2026-01-02", "two\nlines\r\tand\0more"))
+    assert log.rows()[0].note == "two lines and more"
+    assert len(log.path.read_text().splitlines()) == 2
 
 
 def test_the_last_word_counts(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "decisions.csv")
-    ledger.add(A)
-    ledger.add(B)
-    ledger.add(Decision("A", "", "label", "ann", "2026-01-04", "looks like FRII"))
-    assert read_decisions(ledger.path) == {"A": B}
+    log = DecisionLog(tmp_path / "decisions.csv")
+    log.add(A)
+    log.add(B)
+    log.add(Decision("A", "", "label", "ann", "2026-01-04", "looks like FRII"))
+    assert read_decisions(log.path) == {"A": B}
 
 
 def test_undo_takes_back_the_last_row_of_the_same_person_only(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "decisions.csv")
-    ledger.add(A)
-    ledger.add(B)
-    assert ledger.undo("ann", "2026-01-05") == A
-    assert ledger.standing() == [B]
-    assert ledger.undo("bob", "2026-01-05") == B
-    assert read_decisions(ledger.path) == {}
-    assert [row.verdict for row in ledger.rows()] == ["accept", "accept", "undo", "undo"]
+    log = DecisionLog(tmp_path / "decisions.csv")
+    log.add(A)
+    log.add(B)
+    assert log.undo("ann", "2026-01-05") == A
+    assert log.standing() == [B]
+    assert log.undo("bob", "2026-01-05") == B
+    assert read_decisions(log.path) == {}
+    assert [row.verdict for row in log.rows()] == ["accept", "accept", "undo", "undo"]
 
 
 def test_undo_with_nothing_left_says_so(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "decisions.csv")
-    ledger.add(A)
+    log = DecisionLog(tmp_path / "decisions.csv")
+    log.add(A)
     with pytest.raises(DecisionError, match="no decision of bob is left to take back"):
-        ledger.undo("bob", "2026-01-05")
+        log.undo("bob", "2026-01-05")
     with pytest.raises(DecisionError, match="no decision of ann on B is left"):
-        ledger.undo("ann", "2026-01-05", "B")
-    assert ledger.rows() == [A]
+        log.undo("ann", "2026-01-05", "B")
+    assert log.rows() == [A]
 
 
 def test_an_undo_without_its_decision_names_the_line() -> None:
@@ -88,7 +88,7 @@ def test_an_undo_without_its_decision_names_the_line() -> None:
 def test_a_file_of_a_persons_own_keeps_its_columns_and_gains_the_missing(tmp_path: Path) -> None:
     path = tmp_path / "decisions.csv"
     path.write_text("verdict,source,comment,field\nreject,Z,mine,")  # no newline at the end
-    Ledger(path).add(A)
+    DecisionLog(path).add(A)
     assert path.read_text().splitlines() == [
         "verdict,source,comment,field,by,date,note",
         "reject,Z,mine,",
@@ -101,30 +101,30 @@ def test_a_damaged_file_is_not_added_to(tmp_path: Path) -> None:
     path = tmp_path / "decisions.csv"
     path.write_text("source,field,verdict\nA,P1,maybe\n")
     with pytest.raises(DecisionError, match=r"line 2 .*'maybe'"):
-        Ledger(path).add(A)
+        DecisionLog(path).add(A)
     assert path.read_text() == "source,field,verdict\nA,P1,maybe\n"
 
 
 def test_a_check_under_the_lock_keeps_a_row_out(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "decisions.csv")
-    ledger.add(A)
+    log = DecisionLog(tmp_path / "decisions.csv")
+    log.add(A)
 
     def refuse(rows: list[Decision]) -> None:
         assert rows == [A]
         raise DecisionError("changed meanwhile")
 
     with pytest.raises(DecisionError, match="changed meanwhile"):
-        ledger.add(B, refuse)
-    assert ledger.rows() == [A]
+        log.add(B, refuse)
+    assert log.rows() == [A]
 
 
 def test_a_link_is_followed_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "repository").mkdir()
     link = tmp_path / "decisions.csv"
     link.symlink_to(tmp_path / "repository" / "mine.csv")
-    Ledger(link).add(A)
+    DecisionLog(link).add(A)
     assert link.is_symlink()
-    assert Ledger(tmp_path / "repository" / "mine.csv").rows() == [A]
+    assert DecisionLog(tmp_path / "repository" / "mine.csv").rows() == [A]
 
 
 def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
         one.start()
     for one in people:
         one.join(60)
-    rows = Ledger(path).rows()
+    rows = DecisionLog(path).rows()
     assert sorted(row.source for row in rows) == sorted(
         f"{n}-{i}" for n in names for i in range(40)
     )
@@ -151,10 +151,10 @@ def test_a_killed_writer_leaves_whole_rows(tmp_path: Path) -> None:
         time.sleep(0.01)
     os.kill(writer.pid, signal.SIGKILL)
     writer.join(10)
-    rows = Ledger(path).rows()
+    rows = DecisionLog(path).rows()
     assert len(rows) > 20
     assert [row.source for row in rows] == [f"ann-{i}" for i in range(len(rows))]
-    Ledger(path).add(A)  # and nobody is locked out
+    DecisionLog(path).add(A)  # and nobody is locked out
 
 
 def test_rows_of_commas_are_skipped_and_lines_counted_as_in_the_file() -> None:

@@ -20,14 +20,14 @@ from astropy_healpix import HEALPix
 from PIL import Image
 
 import oracle
-from mingolotss.candidates.table import Offers
+from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest, read_table
 from mingolotss.image.pixels import has_signal, percent_nan
 from mingolotss.model import Candidate
 from mingolotss.pipeline.build import build, plan
 from mingolotss.pipeline.executors import local as mappers
-from mingolotss.service.base import Wanted, open_service
+from mingolotss.service.base import CutoutRequest, open_service
 from mingolotss.service.local.mosaic_file import open_mosaic
 from mingolotss.sky.healpix import nested_pixel
 from mingolotss.sky.wcs import simple_header
@@ -174,7 +174,9 @@ def test_cutouts_of_a_chunk_are_fully_observed_as_their_mosaic_says(tmp_path):
     service = open_service(f"mosaics:{sky.folder}")
     catalogue = Catalogue.from_columns(sky.names, sky.ra, sky.dec)
     offers = service.search_all(catalogue, SIZE_DEG)
-    wanted = [Wanted(one, catalogue.source(r)) for r, some in enumerate(offers) for one in some]
+    wanted = [
+        CutoutRequest(one, catalogue.source(r)) for r, some in enumerate(offers) for one in some
+    ]
     found = list(service.cutouts(wanted, SIZE_DEG))
     assert any(cutout.fully_observed for cutout in found)
     for one, cutout in zip(wanted, found, strict=True):
@@ -235,7 +237,7 @@ def test_offers_read_like_lists():
         [Candidate(f"P{k}", f"P{k}.fits", "", name) for k in range(5) if rng.random() < 0.4]
         for name in names
     ]
-    offers = Offers.of(lists, names)
+    offers = CandidateTable.of(lists, names)
     assert list(offers) == lists
     for some in (slice(3, 9), slice(None), slice(40, 99), slice(9, 3), slice(-5, None),
                  slice(30, 2, -7)):  # fmt: skip

@@ -22,7 +22,7 @@ from astropy.io import fits
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.io.files import PART
-from mingolotss.io.http import Limits, Patience, Transport
+from mingolotss.io.http import Limits, RetryPolicy, Transport
 from mingolotss.pipeline.build import build, fetch, plan
 from mingolotss.recipe.model import load_recipe
 from mingolotss.service.base import Naming
@@ -96,7 +96,9 @@ def script(bad: Reply | None = None, search: Reply | None = None) -> dict[str, R
 
 def quick() -> Transport:
     limits = Limits(connect_s=1.0, read_s=0.3, whole_s=2.0, max_bytes=4 << 20)
-    patience = Patience(attempts=3, first_s=0.02, longest_s=0.05, retry_after_s=0.2, outage_s=0.3)
+    patience = RetryPolicy(
+        attempts=3, first_s=0.02, longest_s=0.05, retry_after_s=0.2, outage_s=0.3
+    )
     return Transport(limits=limits, patience=patience, rng=random.Random(3))  # noqa: S311
 
 

@@ -32,7 +32,7 @@ from mingolotss.loaders.arrays import load
 from mingolotss.pipeline.build import build
 from mingolotss.pipeline.stamps import _median_noise
 from mingolotss.recipe.model import load_recipe
-from mingolotss.recipe.steps import STEPS, Stack, finish, fused, run_steps
+from mingolotss.recipe.steps import STEPS, Stack, as_standard_steps, finish, run_steps
 from mingolotss.simulate import SkyModel, write_sky
 from mingolotss.sky.wcs import simple_header
 from skies import write_catalogue, write_fits
@@ -181,7 +181,7 @@ def test_squares_are_those_of_numpy(seed, lanes):
 @pytest.mark.parametrize("name", ["mingolotss", "mirabest", "lotss"])
 def test_the_shipped_recipes_of_grey_stamps_are_made_at_once(name):
     """The steps that most datasets are made with are one."""
-    assert fused(load_recipe(name).step_list) is not None
+    assert as_standard_steps(load_recipe(name).step_list) is not None
 
 
 @pytest.mark.parametrize(
@@ -199,19 +199,19 @@ def test_the_shipped_recipes_of_grey_stamps_are_made_at_once(name):
 )
 def test_other_steps_are_run_one_by_one(steps):
     """What is not known to be the same in one pass is not done in one."""
-    assert fused([(name, {}) for name in steps]) is None
+    assert as_standard_steps([(name, {}) for name in steps]) is None
 
 
 @pytest.mark.parametrize("step", [functools.partial(minmax_of, 1), Unhashable()])
 def test_a_step_of_a_plugin_may_be_anything_that_is_called(monkeypatch, step):
     """It has no defaults to ask for, and need not be hashable."""
     monkeypatch.setitem(STEPS._known, "theirs", (step, ""))
-    assert fused([("zero-nan", {}), ("theirs", {}), ("minmax", {})]) is None
+    assert as_standard_steps([("zero-nan", {}), ("theirs", {}), ("minmax", {})]) is None
 
 
 def test_what_a_step_takes_by_itself_holds_at_once_too():
     """A recipe that sets nothing gets the defaults of the steps."""
-    steps = fused([("zero-nan", {}), ("mask", {}), ("clip", {}), ("minmax", {})])
+    steps = as_standard_steps([("zero-nan", {}), ("mask", {}), ("clip", {}), ("minmax", {})])
     assert (steps.sigma, steps.radius, steps.inside) == (3.0, 75.0, False)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from mingolotss.errors import DatasetError, InputError, ServiceError
-from mingolotss.io.http import Patience, Transport
+from mingolotss.io.http import RetryPolicy, Transport
 from mingolotss.loaders import download as module
 from mingolotss.loaders.arrays import load
 from mingolotss.loaders.download import PUBLISHED, Archive, download
@@ -54,7 +54,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers with a range of the file, all of it, or the beginning of what was asked."""
+    """SearchCache with a range of the file, all of it, or the beginning of what was asked."""
 
     def do_GET(self):
         """Answer one request."""
@@ -93,7 +93,7 @@ def server(packed):
 def impatient(monkeypatch):
     """Ranges of 10 kB, and a client that gives up at once."""
     monkeypatch.setattr(module, "_CHUNK", 10_000)
-    patience = Patience(attempts=2, first_s=0.0, longest_s=0.0, outage_s=0.0)
+    patience = RetryPolicy(attempts=2, first_s=0.0, longest_s=0.0, outage_s=0.0)
     return Transport(patience=patience, sleep=lambda _: None)
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from builds import command
-from mingolotss.candidates.decisions import Decision, Ledger
+from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.errors import DatasetError
 from mingolotss.io.png import decode
 from mingolotss.qa.report.build_view import Contents
@@ -134,9 +134,9 @@ def test_a_vanished_service_is_shown_as_missing(tmp_path: Path) -> None:
 
 def test_decisions_say_who_when_and_whether_the_build_follows(tmp_path: Path) -> None:
     out = make_build(tmp_path)
-    ledger = Ledger(out / "decisions.csv")
-    ledger.add(Decision(names()[0], "P2", "accept", "Ann <b>", "2026-01-02T03:04:05Z", "cleaner"))
-    ledger.add(Decision(names()[1], "", "label", "Bob", "2026-01-03", "looks like FRII"))
+    log = DecisionLog(out / "decisions.csv")
+    log.add(Decision(names()[0], "P2", "accept", "Ann <b>", "2026-01-02T03:04:05Z", "cleaner"))
+    log.add(Decision(names()[1], "", "label", "Bob", "2026-01-03", "looks like FRII"))
     before = "".join(_read(write_report(out)).words)
     assert "not yet: build again" in before
     rebuild(tmp_path)

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 
-from mingolotss.candidates.decisions import Decision, Ledger
+from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.errors import InputError
 from mingolotss.io.fits import read_image
 from mingolotss.qa.report.build_view import Contents
@@ -92,7 +92,7 @@ class Visitor:
 
     def rows(self) -> list[Decision]:
         """Return what is in the file."""
-        return Ledger(self.out / "decisions.csv").rows()
+        return DecisionLog(self.out / "decisions.csv").rows()
 
 
 @pytest.fixture(scope="module")
@@ -293,7 +293,7 @@ def test_undo_goes_back_to_the_source(visitor: Visitor) -> None:
         visitor.ask(f"/source/{row}/decide", {"verdict": "reject", "mark": visitor.mark(row)})
     answer = visitor.ask("/undo?why=undecided", {})
     assert answer.headers["location"] == "/source/1?why=undecided&said=undo"
-    assert list(Ledger(visitor.out / "decisions.csv").standing()) == visitor.rows()[:1]
+    assert list(DecisionLog(visitor.out / "decisions.csv").standing()) == visitor.rows()[:1]
     visitor.ask("/undo", {})
     answer = visitor.ask("/undo", {})
     assert answer.status == 409
@@ -334,7 +334,7 @@ def test_the_queue_goes_on_where_nobody_has_judged(visitor: Visitor) -> None:
         assert visitor.ask("/queue").headers["location"] == f"/source/{row}"
         visitor.ask(f"/source/{row}/decide", {"verdict": "reject", "mark": visitor.mark(row)})
     for row in range(3, len(names())):
-        Ledger(visitor.out / "decisions.csv").add(Decision(names()[row], "", "reject", "bob"))
+        DecisionLog(visitor.out / "decisions.csv").add(Decision(names()[row], "", "reject", "bob"))
     assert "Nothing is left to judge" in visitor.ask("/queue").text
 
 

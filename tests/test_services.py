@@ -22,7 +22,7 @@ from mingolotss.errors import ImageError, InputError, RecipeError, ServiceUnavai
 from mingolotss.image.pixels import take_window
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service import SERVICES
-from mingolotss.service.base import Naming, Wanted, open_service, search_all
+from mingolotss.service.base import CutoutRequest, Naming, open_service, search_all
 from mingolotss.service.base import cutouts as ask_all
 from mingolotss.service.local.folder import FolderService, read_cutout, split_name
 from mingolotss.service.local.mosaic_file import open_mosaic
@@ -279,7 +279,8 @@ def test_one_bad_image_leaves_the_others(tmp_path):
     images = write_images(tmp_path)
     source = Catalogue.from_columns(["A"], [180.0], [50.0]).source(0)
     wanted = [
-        Wanted(Candidate("x", str(path)), source) for path in (images[0].path, tmp_path / "no.fits")
+        CutoutRequest(Candidate("x", str(path)), source)
+        for path in (images[0].path, tmp_path / "no.fits")
     ]
     good, bad = ask_all(OwnService(tmp_path), wanted, 0.1)
     assert isinstance(good, Cutout)

@@ -11,7 +11,7 @@ import pytest
 
 from mingolotss.errors import CatalogueError, InputError, ServiceError
 from mingolotss.pipeline.build import build
-from mingolotss.pipeline.inputs import find_sources
+from mingolotss.pipeline.inputs import resolve_catalogue
 from mingolotss.recipe.model import load_recipe
 from mingolotss.service.local.folder import FolderService
 from skies import random_sky
@@ -62,9 +62,9 @@ def test_the_recipes_own_catalogue_and_its_checksum(sky, site, tmp_path):
     url = f"{address}/catalogue.fits"
     recipe = load_recipe("mingolotss").changed({"catalogue.url": url, "catalogue.md5": good})
     service = FolderService(sky.folder)
-    assert find_sources(recipe, None, service, tmp_path).names == sky.names
+    assert resolve_catalogue(recipe, None, service, tmp_path).names == sky.names
     with pytest.raises(CatalogueError, match=f"its MD5 is {good}, the recipe expects 0000"):
-        find_sources(recipe.changed({"catalogue.md5": "0000"}), None, service, tmp_path)
+        resolve_catalogue(recipe.changed({"catalogue.md5": "0000"}), None, service, tmp_path)
     assert not list((tmp_path / "searches" / "catalogue").iterdir())
 
 
@@ -73,11 +73,11 @@ def test_an_address_without_a_catalogue(sky, site, tmp_path):
     address, _ = site
     recipe = load_recipe("mingolotss")
     with pytest.raises(ServiceError):
-        find_sources(recipe, f"{address}/other.fits", FolderService(sky.folder), tmp_path)
+        resolve_catalogue(recipe, f"{address}/other.fits", FolderService(sky.folder), tmp_path)
     assert not list(tmp_path.rglob("*.fits"))
 
 
 def test_no_catalogue_at_all(sky, tmp_path):
     """The recipe `lotss` has none of its own."""
     with pytest.raises(InputError, match="no catalogue was given"):
-        find_sources(load_recipe("lotss"), None, FolderService(sky.folder), tmp_path)
+        resolve_catalogue(load_recipe("lotss"), None, FolderService(sky.folder), tmp_path)

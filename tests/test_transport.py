@@ -15,11 +15,11 @@ import trustme
 from astropy.io import fits
 
 from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
-from mingolotss.io.http import Limits, Patience, Transport, whole_fits
+from mingolotss.io.http import Limits, RetryPolicy, Transport, whole_fits
 from mingolotss.service.remote.sia import SiaService
 from misbehave import Line, Server, always, first, running
 
-QUICK = Patience(attempts=4, first_s=0.02, longest_s=0.1, retry_after_s=0.3, outage_s=0.4)
+QUICK = RetryPolicy(attempts=4, first_s=0.02, longest_s=0.1, retry_after_s=0.3, outage_s=0.4)
 
 
 def fits_bytes(shape: tuple[int, int] = (30, 40)) -> bytes:
@@ -169,7 +169,7 @@ def test_a_trickle_is_stopped_by_the_whole_time_out():
             line.wfile.write(b".")
             time.sleep(0.02)
 
-    patience = Patience(attempts=2, first_s=0.01)
+    patience = RetryPolicy(attempts=2, first_s=0.01)
     client = Transport(limits=Limits(read_s=1.0, whole_s=0.3), patience=patience)
     began = time.monotonic()
     with running({"*": trickle}) as server, pytest.raises(ServiceUnavailableError, match="not yet"):
@@ -190,7 +190,7 @@ def test_refused_connections_are_waited_for():
     """A server that restarts under the client: the request goes through when it is back."""
     with running({"*": always(GOOD)}) as server:
         url, port = f"{server.url}/a", server.server_address[1]
-    late = Patience(attempts=2, first_s=0.02, longest_s=0.1, outage_s=10)
+    late = RetryPolicy(attempts=2, first_s=0.02, longest_s=0.1, outage_s=10)
     client = Transport(limits=Limits(connect_s=1), patience=late)
     with ThreadPoolExecutor(8) as pool:
         waiting = [pool.submit(client.get, url) for _ in range(8)]
@@ -362,7 +362,7 @@ def test_a_transport_travels_to_a_worker():
 
 def test_nobody_waits_for_a_reader_that_went_away():
     """Ctrl-C, or any other end of the loop over results: back-offs of 30 s are not sat out."""
-    sleepy = Patience(attempts=5, first_s=30.0, longest_s=60.0)
+    sleepy = RetryPolicy(attempts=5, first_s=30.0, longest_s=60.0)
     busy = always(b"", "500 Internal Server Error")
     with running({"/0": always(GOOD), "*": busy}) as server:
         service = SiaService(f"{server.url}/siap", transport=Transport(patience=sleepy))

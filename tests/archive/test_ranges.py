@@ -14,7 +14,7 @@ from mingolotss.errors import ServiceAnswerError
 from mingolotss.model import Source
 from mingolotss.pipeline.build import build
 from mingolotss.recipe.model import load_recipe
-from mingolotss.service.base import Wanted
+from mingolotss.service.base import CutoutRequest
 from mingolotss.service.local.mosaics import MosaicsService
 from mingolotss.service.remote.range_mosaics import LotssDr2MosaicsService, RangesService
 
@@ -91,11 +91,11 @@ def test_a_server_of_single_ranges_is_asked_for_one(release, tmp_path):
         service = LotssDr2MosaicsService(server.url)
         source = Source(0, "S0", RA + 0.3, DEC + 0.4, field_hint="P150+30")
         candidate = service.answer(source, 0.1).candidates[0]
-        next(service.cutouts([Wanted(candidate, source)], 0.1))  # finds out what nginx takes
+        next(service.cutouts([CutoutRequest(candidate, source)], 0.1))  # finds out what nginx takes
         before = len(server.sent())
-        (far,) = service.cutouts([Wanted(candidate, source)], 0.1)
+        (far,) = service.cutouts([CutoutRequest(candidate, source)], 0.1)
         sent = sum(size for path, _, size in server.sent()[before:] if "blanked" in path)
-    (near,) = MosaicsService(str(release)).cutouts([Wanted(local(release), source)], 0.1)
+    (near,) = MosaicsService(str(release)).cutouts([CutoutRequest(local(release), source)], 0.1)
     np.testing.assert_array_equal(far.image, near.image)
     whole = (release / "P150+30/mosaic-blanked.fits").stat().st_size
     print(f"one range: {sent / whole:.2%} of the mosaic")

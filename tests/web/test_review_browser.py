@@ -22,7 +22,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from builds import command
-from mingolotss.candidates.decisions import Ledger
+from mingolotss.candidates.decisions import DecisionLog
 from mingolotss.qa.report.build_view import Contents
 from mingolotss.qa.report.page import write_report
 from review_data import HOSTILE, UNDECIDED, environment, make_build, names, rebuild
@@ -168,7 +168,7 @@ def test_ten_sources_by_keyboard_and_a_kill_after_the_seventh(
         _press(browser, "2", "a") if row % 2 else _press(browser, "r")
     _shown(browser, names()[7])
     server.kill()
-    rows = Ledger(out / "decisions.csv").rows()
+    rows = DecisionLog(out / "decisions.csv").rows()
     assert [row.source for row in rows] == names()[:7]
     assert [row.verdict for row in rows] == ["reject", "accept"] * 3 + ["reject"]
     assert [row.note for row in rows] == ["note 0", "", "", "note 3", "", "", "note 6"]
@@ -179,7 +179,7 @@ def test_ten_sources_by_keyboard_and_a_kill_after_the_seventh(
         _shown(browser, names()[row])
         _press(browser, "1", "a")
     _shown(browser, names()[10])
-    assert len(Ledger(out / "decisions.csv").rows()) == 10
+    assert len(DecisionLog(out / "decisions.csv").rows()) == 10
 
     rebuild(out.parent)
     records = Contents.read(out).records(list(range(10)))
@@ -209,11 +209,11 @@ def test_undo_label_find_and_help_by_keyboard(
     _shown(browser, names()[2])
     _press(browser, "u")
     _shown(browser, names()[0])
-    assert Ledger(out / "decisions.csv").standing() == []
+    assert DecisionLog(out / "decisions.csv").standing() == []
 
     _press(browser, "l", *"FRI W", Keys.TAB, *"a bent tail", Keys.ENTER)
     _until(browser, lambda: "in question" in browser.find_element(By.CLASS_NAME, "said").text)
-    row = Ledger(out / "decisions.csv").rows()[-1]
+    row = DecisionLog(out / "decisions.csv").rows()[-1]
     assert (row.verdict, row.note) == ("label", "looks like FRI WAT: a bent tail")
 
     _press(browser, "?")
@@ -281,7 +281,10 @@ def test_two_tabs_on_one_source(
     assert "accept" in browser.find_element(By.CSS_SELECTOR, ".lower table").text
     _press(browser, "r")
     _shown(browser, names()[1])
-    assert [row.verdict for row in Ledger(out / "decisions.csv").rows()] == ["accept", "reject"]
+    assert [row.verdict for row in DecisionLog(out / "decisions.csv").rows()] == [
+        "accept",
+        "reject",
+    ]
 
 
 def test_everything_is_reached_with_tab(
@@ -342,6 +345,6 @@ def test_without_scripts_the_page_still_decides(
     browser.find_element(By.CSS_SELECTOR, "button[value=accept]").click()
     time.sleep(0.5)
     assert _heading(browser) == names()[1]
-    row = Ledger(out / "decisions.csv").rows()[0]
+    row = DecisionLog(out / "decisions.csv").rows()[0]
     assert (row.source, row.field, row.verdict) == (names()[0], "P2", "accept")
     assert UNDECIDED > 10

@@ -1,11 +1,11 @@
 """Cutouts of many sources as columns: boxes of a few images.
 
-A chunk of sources has cutouts by the hundred, of mosaics by the handful. `Boxes` keeps each image
-once, and of every cutout where it lies; it reads like the list of cutouts and errors that it
+A chunk of sources has cutouts by the hundred, of mosaics by the handful. `CutoutArray` keeps each
+image once, and of every cutout where it lies; it reads like the list of cutouts and errors that it
 stands for.
 
 >>> mosaic = Cutout(np.zeros((500, 600), np.float32), None, wcs=None)
->>> boxes = Boxes(3)
+>>> boxes = CutoutArray(3)
 >>> boxes.cut(np.array([0, 2]), mosaic, y0=np.array([10, 90]), x0=np.array([20, 70]), ny=40, nx=30)
 >>> boxes.put(1, ImageError("cut B out of P1: the place is not on the image"))
 >>> boxes[2].image.shape, boxes[2].origin, str(boxes[1])[:5], boxes.which.tolist()
@@ -21,15 +21,15 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.errors import ImageError, ServiceError
-from mingolotss.image.lazy_sequence import Columns
+from mingolotss.image.lazy_sequence import LazySequence
 from mingolotss.model import Cutout, Ints
 
-__all__ = ["Boxes", "Outcome"]
+__all__ = ["CutoutArray", "Outcome"]
 
 Outcome = Cutout | ImageError | ServiceError
 
 
-class Boxes(Columns[Outcome]):
+class CutoutArray(LazySequence[Outcome]):
     """What became of some wanted cutouts: pixels, or why there are none.
 
     Parameters
@@ -62,7 +62,7 @@ class Boxes(Columns[Outcome]):
         self.which[:] = -1
 
     @classmethod
-    def of(cls, outcomes: Iterable[Outcome]) -> Boxes:
+    def of(cls, outcomes: Iterable[Outcome]) -> CutoutArray:
         """Make columns of outcomes one by one; what is columns already stays."""
         if isinstance(outcomes, cls):
             return outcomes

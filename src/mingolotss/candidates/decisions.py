@@ -4,7 +4,7 @@ Columns: source, field, verdict, by, date, note. The verdict ``accept`` takes th
 ``reject`` leaves the source out of the dataset; ``label`` questions a label and changes nothing
 (the note says what it looks like); ``undo`` takes back the last standing row of the same person
 on the same source. Rows are only ever added, so the file is its own history and does well under
-version control. `Ledger` writes it.
+version control. `DecisionLog` writes it.
 
 >>> parse_decisions(["source,field,verdict,by,date,note", "A,P1,accept,me,2026-01-02,"])
 {'A': Decision(source='A', field='P1', verdict='accept', by='me', date='2026-01-02', note='')}
@@ -28,7 +28,7 @@ __all__ = [
     "COLUMNS",
     "VERDICTS",
     "Decision",
-    "Ledger",
+    "DecisionLog",
     "parse_decisions",
     "parse_rows",
     "read_decisions",
@@ -61,7 +61,7 @@ def read_decisions(path: Path) -> dict[str, Decision]:
     DecisionError
         A column is missing, or a verdict is not known; the line names the row.
     """
-    return _last(Ledger(path).standing())
+    return _last(DecisionLog(path).standing())
 
 
 def parse_decisions(lines: Iterable[str], path: str = "decisions.csv") -> dict[str, Decision]:
@@ -129,7 +129,7 @@ def standing(rows: Sequence[Decision], path: str = "decisions.csv") -> list[Deci
     return list(kept.values())
 
 
-class Ledger:
+class DecisionLog:
     """``decisions.csv``, read and added to.
 
     Adding reads the file, writes it with one more row beside its place and renames it, all under

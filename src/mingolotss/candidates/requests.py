@@ -1,7 +1,7 @@
 """The cutouts that some sources need, one by one and as columns.
 
->>> one = Wanted(Candidate("P1", "P1.fits", source="A"), Source(0, "A", ra=10.0, dec=20.0))
->>> wants = Wants.of([one, one])
+>>> one = CutoutRequest(Candidate("P1", "P1.fits", source="A"), Source(0, "A", ra=10.0, dec=20.0))
+>>> wants = CutoutRequests.of([one, one])
 >>> wants[1] == one, wants.images, wants.which.tolist(), wants.ra.tolist()
 (True, [('P1', 'P1.fits', '')], [0, 0], [10.0, 10.0])
 """
@@ -16,26 +16,26 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.candidates.table import Image
-from mingolotss.image.lazy_sequence import Columns
+from mingolotss.image.lazy_sequence import LazySequence
 from mingolotss.model import Candidate, Floats, Source
 
-__all__ = ["Wanted", "Wants"]
+__all__ = ["CutoutRequest", "CutoutRequests"]
 
 
-class Wanted(NamedTuple):
+class CutoutRequest(NamedTuple):
     """One cutout to make: which candidate, for which source."""
 
     candidate: Candidate
     source: Source
 
 
-class Wants(Columns[Wanted]):
-    """Wanted cutouts as columns; it reads like the list of `Wanted` that it stands for.
+class CutoutRequests(LazySequence[CutoutRequest]):
+    """Wanted cutouts as columns; it reads like the list of `CutoutRequest` that it stands for.
 
     Parameters
     ----------
     sources : callable
-        Returns the source of each; called when a `Wanted` is first asked for.
+        Returns the source of each; called when a `CutoutRequest` is first asked for.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Wants(Columns[Wanted]):
         self.ra, self.dec, self._ask = ra, dec, sources
 
     @classmethod
-    def of(cls, wanted: Sequence[Wanted]) -> Wants:
+    def of(cls, wanted: Sequence[CutoutRequest]) -> CutoutRequests:
         """Make columns of a list; what is columns already stays."""
         if isinstance(wanted, cls):
             return wanted
@@ -89,14 +89,14 @@ class Wants(Columns[Wanted]):
     def __len__(self) -> int:
         return len(self.which)
 
-    def __iter__(self) -> Iterator[Wanted]:
+    def __iter__(self) -> Iterator[CutoutRequest]:
         for which, source in zip(self.which.tolist(), self.sources, strict=True):
             yield self._wanted(which, source)
 
-    def item(self, index: int) -> Wanted:
+    def item(self, index: int) -> CutoutRequest:
         """Return one of them."""
         return self._wanted(int(self.which[index]), self.sources[index])
 
-    def _wanted(self, which: int, source: Source) -> Wanted:
+    def _wanted(self, which: int, source: Source) -> CutoutRequest:
         field, image, rms = self.images[which]
-        return Wanted(Candidate(field, image, rms, source.name), source)
+        return CutoutRequest(Candidate(field, image, rms, source.name), source)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mingolotss.candidates.cutouts import Boxes
+from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.decisions import Decision
 from mingolotss.errors import DecisionError
 from mingolotss.model import Cutout
@@ -78,16 +78,16 @@ def places(cutouts: Sequence[Cutout], ra: Floats, dec: Floats) -> list[Place]:
     ra, dec : float64 array, shape (n,), deg, ICRS
         Position of the source of each cutout.
     """
-    columns = locate(Boxes.of(cutouts), ra, dec)
+    columns = locate(CutoutArray.of(cutouts), ra, dec)
     return [Place(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
-def locate(boxes: Boxes, ra: Floats, dec: Floats) -> tuple[Floats, Floats, Floats]:
+def locate(boxes: CutoutArray, ra: Floats, dec: Floats) -> tuple[Floats, Floats, Floats]:
     """Measure where sources are in their cutouts; images that share a WCS go together.
 
     Parameters
     ----------
-    boxes : Boxes
+    boxes : CutoutArray
     ra, dec : float64 array, shape (n,), deg, ICRS
 
     Returns

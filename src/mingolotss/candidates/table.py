@@ -1,11 +1,12 @@
 """The images on offer for every source, as columns.
 
-A survey has few images and many sources, so `Offers` keeps each image once and, for every source,
+A survey has few images and many sources, so `CandidateTable` keeps each image once and, for every
+source,
 the numbers of its images: a million sources take 12 MB where lists of `Candidate` take 200. It
 reads like the list of lists that it stands for.
 
 >>> image = Candidate("P1", "P1-mosaic.fits", source="A")
->>> offers = Offers.of([[image], []], names=["A", "B"])
+>>> offers = CandidateTable.of([[image], []], names=["A", "B"])
 >>> offers[0] == [image], offers[1], offers.counts.tolist()
 (True, [], [1, 0])
 """
@@ -20,12 +21,12 @@ import numpy.typing as npt
 
 from mingolotss.model import Candidate
 
-__all__ = ["Image", "Offers"]
+__all__ = ["CandidateTable", "Image"]
 
 Image = tuple[str, str, str]  # field, image, rms
 
 
-class Offers(Sequence[list[Candidate]]):
+class CandidateTable(Sequence[list[Candidate]]):
     """For each source its candidates, sorted by field.
 
     Attributes
@@ -52,7 +53,7 @@ class Offers(Sequence[list[Candidate]]):
         self.images, self.starts, self.which, self.names = images, starts, which, names
 
     @classmethod
-    def of(cls, offers: Iterable[Sequence[Candidate]], names: list[str]) -> Offers:
+    def of(cls, offers: Iterable[Sequence[Candidate]], names: list[str]) -> CandidateTable:
         """Make columns of a list of lists; what is columns already stays."""
         if isinstance(offers, cls):
             return offers
@@ -73,7 +74,7 @@ class Offers(Sequence[list[Candidate]]):
         rows: npt.NDArray[np.int64],
         which: npt.NDArray[np.int32],
         names: list[str],
-    ) -> Offers:
+    ) -> CandidateTable:
         """Make columns of pairs (source, image) in any order; `images` must be sorted by field."""
         order = np.lexsort((which, rows))
         counts = np.bincount(rows, minlength=len(names))
@@ -115,7 +116,7 @@ class Offers(Sequence[list[Candidate]]):
         found[some] = self.which[self.starts[:-1][some]]
         return found
 
-    def take(self, rows: npt.NDArray[np.int64]) -> Offers:
+    def take(self, rows: npt.NDArray[np.int64]) -> CandidateTable:
         """Return the offers of some sources, with only the images that they need."""
         counts = self.counts[rows]
         starts = np.concatenate([[0], np.cumsum(counts)])
@@ -123,4 +124,4 @@ class Offers(Sequence[list[Candidate]]):
         used, which = np.unique(self.which[places], return_inverse=True)
         images = [self.images[one] for one in used.tolist()]
         names = list(map(self.names.__getitem__, rows.tolist()))
-        return Offers(images, starts, which.astype(np.int32), names)
+        return CandidateTable(images, starts, which.astype(np.int32), names)

@@ -32,14 +32,14 @@ from mingolotss.model import Source
 from mingolotss.registry import nearest
 from mingolotss.sky.angles import Floats
 
-__all__ = ["Catalogue", "Columns", "catalogue_from_names", "read_catalogue"]
+__all__ = ["Catalogue", "ColumnNames", "catalogue_from_names", "read_catalogue"]
 
 _YES = {"true", "t", "yes", "y", "1", "1.0"}
 _NO = {"false", "f", "no", "n", "0", "0.0", "", "nan", "none", "--", "masked"}
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class ColumnNames:
     """What the catalogue calls things; an empty name is a column that need not be there."""
 
     name: str = "Source_Name"
@@ -192,14 +192,16 @@ class Catalogue:
 
 
 def read_catalogue(
-    path: Path | str, columns: Columns | None = None, rules: FlagRules | ColumnRules | None = None
+    path: Path | str,
+    columns: ColumnNames | None = None,
+    rules: FlagRules | ColumnRules | None = None,
 ) -> Catalogue:
     """Read a catalogue from FITS, VOTable, ECSV, CSV or Parquet.
 
     Parameters
     ----------
     path : Path
-    columns : Columns
+    columns : ColumnNames
         What the file calls name, position, size and flux.
     rules : FlagRules or ColumnRules, optional
         How a row gets its label; None makes an unlabelled dataset.
@@ -210,7 +212,7 @@ def read_catalogue(
         The file cannot be read, a column is missing, a name comes twice, flags make no class, a
         position is no number. The line names the rows and columns and what was expected.
     """
-    path, columns = Path(path), columns or Columns()
+    path, columns = Path(path), columns or ColumnNames()
     table = _read_table(path, _spelled(columns, rules))
     _need(table, _wanted(columns, rules), path, rules)
     names = _texts(table[columns.name])
@@ -272,7 +274,7 @@ class _Table(dict[str, Any]):
     """Columns by name, as arrays or astropy columns."""
 
 
-def _spelled(columns: Columns, rules: FlagRules | ColumnRules | None) -> list[str]:
+def _spelled(columns: ColumnNames, rules: FlagRules | ColumnRules | None) -> list[str]:
     """Return the columns that are words, even where they look like numbers (``007``)."""
     label = [rules.column] if isinstance(rules, ColumnRules) else []
     return [column for column in (columns.name, columns.field, *label) if column]
@@ -346,7 +348,7 @@ def _read_astropy(path: Path) -> _Table:
     return _Table({name: table[name] for name in table.colnames})
 
 
-def _wanted(columns: Columns, rules: FlagRules | ColumnRules | None) -> list[str]:
+def _wanted(columns: ColumnNames, rules: FlagRules | ColumnRules | None) -> list[str]:
     wanted = [columns.name, columns.ra, columns.dec]
     if isinstance(rules, FlagRules):
         wanted += rules.columns

@@ -1,6 +1,6 @@
 """Sequences that are kept as columns: an item is made when it is asked for.
 
->>> class Squares(Columns[int]):
+>>> class Squares(LazySequence[int]):
 ...     def __len__(self): return 4
 ...     def item(self, index): return index * index
 >>> Squares()[-1], Squares()[1:3], list(Squares())
@@ -13,12 +13,12 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
-__all__ = ["Columns"]
+__all__ = ["LazySequence"]
 
 _T = TypeVar("_T")
 
 
-class Columns(Sequence[_T]):
+class LazySequence(Sequence[_T]):
     """It reads like the list that it stands for; a class of it has `__len__` and `item`."""
 
     __slots__ = ()

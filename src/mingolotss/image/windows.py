@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mingolotss.image.lazy_sequence import Columns
+from mingolotss.image.lazy_sequence import LazySequence
 from mingolotss.model import FloatImage, Ints
 
 __all__ = ["WindowArray", "memory_layout"]
@@ -39,7 +39,7 @@ def memory_layout(images: Sequence[FloatImage]) -> Ints:
     return np.array(rows, np.int64).reshape(-1, 3)
 
 
-class WindowArray(Columns[FloatImage]):
+class WindowArray(LazySequence[FloatImage]):
     """Windows of one size.
 
     Attributes

@@ -39,7 +39,7 @@ from mingolotss.publish.card import is_ours, write_description
 from mingolotss.publish.summary import read_facts
 from mingolotss.recipe.model import Recipe
 
-__all__ = ["CHECKSUMS", "Ledgers", "is_packed", "pack", "products", "unpack"]
+__all__ = ["CHECKSUMS", "PartTables", "assemble", "is_packed", "products", "remove_products"]
 
 CHECKSUMS = "checksums.sha256"
 ROWS = 1 << 19  # in memory at a time while tables are put in catalogue order: 0.3 GB
@@ -50,7 +50,7 @@ _PRODUCTS = (
 _TEXTS = ("croissant.json", "README.md")  # what describes the rest
 
 
-class Ledgers:
+class PartTables:
     """The ledgers of a build's parts, each read when it is asked for.
 
     Those of a build of few sources are read as their parts are made and kept: what is left to do
@@ -106,7 +106,7 @@ class Ledgers:
         return notes.get(b"stamps_sha256", b"").decode()
 
 
-def pack(out: Path, recipe: Recipe, classes: Sequence[str], ledgers: Ledgers) -> None:
+def assemble(out: Path, recipe: Recipe, classes: Sequence[str], part_tables: PartTables) -> None:
     """Write everything that needs all parts; the parts themselves stay.
 
     Parameters
@@ -114,24 +114,24 @@ def pack(out: Path, recipe: Recipe, classes: Sequence[str], ledgers: Ledgers) ->
     out : Path
     recipe : Recipe
     classes : sequence of str
-    ledgers : Ledgers
+    ledgers : PartTables
     """
     (out / CHECKSUMS).unlink(missing_ok=True)
-    _drop_extra_parts(out, len(ledgers))
+    _drop_extra_parts(out, len(part_tables))
     # Most of each is done by libraries, side by side; many rows would need twice the memory so.
-    with ThreadPoolExecutor(3 if ledgers.total < ROWS else 1) as pool:
-        held = ledgers.held
+    with ThreadPoolExecutor(3 if part_tables.total < ROWS else 1) as pool:
+        held = part_tables.held
         early = None if held is None else pool.submit(read_facts, out, held)
-        manifest = pool.submit(_manifest, out, ledgers)
-        candidates = pool.submit(_candidates, out, ledgers)
+        manifest = pool.submit(_manifest, out, part_tables)
+        candidates = pool.submit(_candidates, out, part_tables)
         manifest.result()
         facts = early or pool.submit(read_facts, out)
-        batches = pool.submit(_batches, out, recipe, classes, len(ledgers))
+        batches = pool.submit(_batches, out, recipe, classes, len(part_tables))
         _of_manifest(out, recipe)
         for one in (candidates, batches):
             one.result()
-    parts = range(len(ledgers))
-    known = {f"stamps/{part_name(index)}": ledgers.stamps_sha256(index) for index in parts}
+    parts = range(len(part_tables))
+    known = {f"stamps/{part_name(index)}": part_tables.stamps_sha256(index) for index in parts}
     known = _digests(
         out, [path for path in products(out, recipe) if path.name not in _TEXTS], known
     )
@@ -140,12 +140,12 @@ def pack(out: Path, recipe: Recipe, classes: Sequence[str], ledgers: Ledgers) ->
     write_bytes(out / CHECKSUMS, "".join(f"{d}  {n}\n" for n, d in digests.items()).encode())
 
 
-def _manifest(out: Path, ledgers: Ledgers) -> None:
-    _merge(out / "manifest.parquet", MANIFEST, ledgers, MANIFEST.names, _as_it_is)
+def _manifest(out: Path, part_tables: PartTables) -> None:
+    _merge(out / "manifest.parquet", MANIFEST, part_tables, MANIFEST.names, _as_it_is)
 
 
-def _candidates(out: Path, ledgers: Ledgers) -> None:
-    _merge(out / "candidates.parquet", CANDIDATES, ledgers, ["row", "offers"], _flat)
+def _candidates(out: Path, part_tables: PartTables) -> None:
+    _merge(out / "candidates.parquet", CANDIDATES, part_tables, ["row", "offers"], _flat)
 
 
 def _of_manifest(out: Path, recipe: Recipe) -> None:
@@ -167,7 +167,7 @@ def _digests(out: Path, paths: Iterable[Path], known: Mapping[str, str]) -> dict
 def _merge(
     path: Path,
     schema: pa.Schema,
-    ledgers: Ledgers,
+    part_tables: PartTables,
     columns: Sequence[str],
     pick: Callable[[pa.Table], pa.Table],
 ) -> None:
@@ -176,12 +176,12 @@ def _merge(
     The ledgers are in the order of the sky, so each is read once for every `ROWS` rows: a second
     for every million, where holding all rows would take half a gigabyte for every million.
     """
-    total = ledgers.total
+    total = part_tables.total
     with atomic_path(path) as beside, table_writer(beside, schema) as sink:
         for start in range(0, total, ROWS):
             some = []
-            for index in range(len(ledgers)):
-                table = ledgers.read(index, columns)
+            for index in range(len(part_tables)):
+                table = part_tables.read(index, columns)
                 if total > ROWS:
                     row = table["row"]
                     here = pc.and_(pc.greater_equal(row, start), pc.less(row, start + ROWS))
@@ -222,7 +222,7 @@ def is_packed(out: Path, recipe: Recipe) -> bool:
     return (out / CHECKSUMS).exists() and all(path.exists() for path in products(out, recipe))
 
 
-def unpack(out: Path) -> None:
+def remove_products(out: Path) -> None:
     """Remove what a build wrote in `out`, and nothing else: decisions and downloads stay."""
     with suppress(MingoError):  # a recipe.toml that cannot be read names nothing to remove
         if (before := read_settings(out)) is not None:

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.candidates.decisions import Decision, read_decisions
-from mingolotss.candidates.table import Offers
+from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import CANDIDATES, read_table, write_table
 from mingolotss.dataset.provenance import Settings, check_same, read_settings, write_settings
@@ -30,17 +30,17 @@ from mingolotss.errors import DecisionError, InputError, RecipeError, ServiceErr
 from mingolotss.formats.batches import batch_of_rows
 from mingolotss.io.files import is_local, locate, sweep
 from mingolotss.model import Candidate, Ints
-from mingolotss.pipeline.assemble import Ledgers, is_packed, pack, unpack
-from mingolotss.pipeline.inputs import find_sources
-from mingolotss.pipeline.part import finished, process
+from mingolotss.pipeline.assemble import PartTables, assemble, is_packed, remove_products
+from mingolotss.pipeline.inputs import resolve_catalogue
+from mingolotss.pipeline.part import make_part, read_finished
 from mingolotss.pipeline.task import Summary, Task, part_name
 from mingolotss.recipe.model import Recipe, load_recipe
 from mingolotss.service.base import (
+    CutoutRequest,
     Estimate,
     FetchService,
     ImageService,
     Naming,
-    Wanted,
     open_service,
     search_all,
 )
@@ -72,7 +72,7 @@ class Plan:
     """
 
     catalogue: Catalogue
-    offers: Offers
+    offers: CandidateTable
     recipe: Recipe
     service: ImageService
     decisions: Mapping[str, Decision]
@@ -80,7 +80,7 @@ class Plan:
     unanswered: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "offers", Offers.of(self.offers, self.catalogue.names))
+        object.__setattr__(self, "offers", CandidateTable.of(self.offers, self.catalogue.names))
 
     @property
     def sources(self) -> int:
@@ -97,12 +97,12 @@ class Plan:
         numbers, counts = np.unique(self.offers.counts, return_counts=True)
         return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 
-    def wanted(self, parts: Iterable[int] | None = None) -> Iterator[Wanted]:
+    def wanted(self, parts: Iterable[int] | None = None) -> Iterator[CutoutRequest]:
         """Give every cutout of some parts, all of them by default, in the order of the parts."""
         for part in range(len(self.partitions)) if parts is None else parts:
             for row in self.partitions[part]:
                 source = self.catalogue.source(int(row))
-                yield from (Wanted(candidate, source) for candidate in self.offers[row])
+                yield from (CutoutRequest(candidate, source) for candidate in self.offers[row])
 
     def estimate(self) -> Estimate | None:
         """Return what is still to be downloaded, or None for a service that does not."""
@@ -225,9 +225,9 @@ def plan(
         if service is None or isinstance(service, str)
         else service
     )
-    sources = find_sources(recipe, catalogue, opened, out).head(limit)
+    sources = resolve_catalogue(recipe, catalogue, opened, out).head(limit)
     if fresh:
-        unpack(out)
+        remove_products(out)
     settings = Settings.of(recipe, sources, str(service or recipe.images.service), limit)
     before = read_settings(out)
     if before is not None:
@@ -273,14 +273,14 @@ def run(planned: Plan, mapper: Mapper = map, progress: Progress | None = None) -
         done = planned.sources - sum(len(planned.partitions[index]) for index in left)
         planned = fetch(planned, say, parts=left)
         say(done, planned.sources, "stamps")
-        ledgers = Ledgers(planned.out, len(parts), planned.sources)
-        for summary in mapper(process, (planned.task(index) for index in left)):
+        part_tables = PartTables(planned.out, len(parts), planned.sources)
+        for summary in mapper(make_part, (planned.task(index) for index in left)):
             done += summary.written + summary.rejected
             say(done, planned.sources, "stamps")
-            ledgers.hold(summary.index)
+            part_tables.hold(summary.index)
         if left or not is_packed(planned.out, planned.recipe):
             say(done, planned.sources, "packing")
-            pack(planned.out, planned.recipe, planned.catalogue.classes, ledgers)
+            assemble(planned.out, planned.recipe, planned.catalogue.classes, part_tables)
     return _built(planned)
 
 
@@ -328,14 +328,14 @@ def build(
 
 def _sorted_out(
     answers: Sequence[list[Candidate] | ServiceError], names: list[str]
-) -> tuple[Offers, dict[str, str]]:
+) -> tuple[CandidateTable, dict[str, str]]:
     """Return the offers, and why there are none where the service did not answer."""
-    if isinstance(answers, Offers):
+    if isinstance(answers, CandidateTable):
         return answers, {}
     found = [[] if isinstance(answer, ServiceError) else answer for answer in answers]
     pairs = zip(names, answers, strict=True)
     unanswered = {name: str(one) for name, one in pairs if isinstance(one, ServiceError)}
-    return Offers.of(found, names), unanswered
+    return CandidateTable.of(found, names), unanswered
 
 
 def _of(known: Mapping[str, _T], names: Sequence[str]) -> dict[str, _T]:
@@ -367,7 +367,7 @@ def _check_decisions(
 
 def _done(planned: Plan, index: int) -> bool:
     """Return whether a part is there, was made from the same things, and is newer than they."""
-    if finished(planned.task(index)) is None:
+    if read_finished(planned.task(index)) is None:
         return False
     made = (planned.out / "ledger" / part_name(index)).stat().st_mtime_ns
     return all(path.stat().st_mtime_ns <= made for path in _fetched(planned, index))

@@ -10,8 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
-from mingolotss.candidates.cutouts import Boxes
-from mingolotss.candidates.requests import Wants
+from mingolotss.candidates.cutouts import CutoutArray
+from mingolotss.candidates.requests import CutoutRequests
 from mingolotss.model import Ints, Objects, Source
 from mingolotss.pipeline.task import Task
 
@@ -34,7 +34,7 @@ class Chunk:
         The source of each candidate.
     image : int32 array, shape (m,)
         The image of each, a place in ``task.offers.images``.
-    boxes : Boxes
+    boxes : CutoutArray
         The cutouts, once they are read.
     x, y, separation : float64 array, shape (m,), px and arcsec
         As `mingolotss.candidates.selection.Place` has them.
@@ -67,7 +67,7 @@ class Chunk:
         self.image = task.offers.which[ends[0] : ends[-1]]
         self.of: Ints = np.repeat(np.arange(n), np.diff(ends))
         m = len(self.of)
-        self.boxes = Boxes(m)
+        self.boxes = CutoutArray(m)
         self.x, self.y, self.separation = np.full((3, m), np.nan)
         self.percent_nan = np.zeros(m)
         self.verdict: Objects = np.full(m, "", object)
@@ -93,7 +93,7 @@ class Chunk:
         self.lost[row], self.chosen[row] = (stage, reason), -1
 
     @cached_property
-    def wants(self) -> Wants:
+    def wants(self) -> CutoutRequests:
         """Return the cutouts of all candidates, to be asked for."""
         catalogue, some, of = self.task.catalogue, self.some, self.of.tolist()
         numbers = self.task.rows[some].tolist()
@@ -102,7 +102,7 @@ class Chunk:
             each = catalogue.sources(some, numbers)
             return [each[row] for row in of]
 
-        return Wants(
+        return CutoutRequests(
             self.task.offers.images,
             self.image,
             [self.names[row] for row in of],

@@ -22,12 +22,12 @@ from mingolotss.service.local.folder import FolderService
 if TYPE_CHECKING:
     from mingolotss.io.http import Transport
 
-__all__ = ["find_sources"]
+__all__ = ["resolve_catalogue"]
 
 _LARGEST = 8 << 30  # bytes: LoTSS DR3's 13.7 million sources are about 4 GB
 
 
-def find_sources(
+def resolve_catalogue(
     recipe: Recipe,
     given: Path | str | Catalogue | None,
     service: ImageService,
@@ -73,9 +73,9 @@ def find_sources(
 
 
 def _client() -> Transport:
-    from mingolotss.io.http import Limits, Patience, Transport  # 0.1 s, and rarely needed
+    from mingolotss.io.http import Limits, RetryPolicy, Transport  # 0.1 s, and rarely needed
 
-    patience = Patience(attempts=3, outage_s=10.0)  # a person is waiting
+    patience = RetryPolicy(attempts=3, outage_s=10.0)  # a person is waiting
     return Transport(limits=Limits(max_bytes=_LARGEST), patience=patience)
 
 

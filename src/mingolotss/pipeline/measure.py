@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mingolotss.candidates.cutouts import Boxes
+from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.selection import Measured, choose, locate
 from mingolotss.errors import ServiceError
 from mingolotss.image.pixels import has_signal, percent_nan
@@ -18,7 +18,7 @@ def read(chunk: Chunk) -> None:
     """Fetch and measure every candidate of the chunk; say of the unusable ones why."""
     task, wants = chunk.task, chunk.wants
     answers = cutouts(task.service, wants, task.recipe.images.size_arcmin / 60)
-    boxes = chunk.boxes = Boxes.of(answers)
+    boxes = chunk.boxes = CutoutArray.of(answers)
     if len(boxes) != len(wants):
         raise RuntimeError(f"{len(wants)} cutouts were wanted and {len(boxes)} came")
     if sorted(boxes.errors) != np.flatnonzero(boxes.which < 0).tolist():

@@ -1,6 +1,6 @@
 """One partition of sources in, one part of the dataset out.
 
-`process` is what every worker runs, on this machine or on a cluster: it asks the service for the
+`make_part` is what every worker runs, on this machine or on a cluster: it asks the service for the
 cutouts of its sources, measures, chooses, makes the stamps as stacks, and writes
 ``stamps/part-00000.parquet`` and then, as the mark that the part is whole,
 ``ledger/part-00000.parquet`` with a row for every source, record or rejection. Memory is bounded
@@ -23,22 +23,22 @@ from mingolotss.io.files import write_bytes
 from mingolotss.io.png_encode import write_pngs
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.measure import decide, read
-from mingolotss.pipeline.part_table import Ledger
+from mingolotss.pipeline.part_table import PartTable
 from mingolotss.pipeline.stamps import make_stamps
 from mingolotss.pipeline.task import AGAIN, Summary, Task, part_name
 
-__all__ = ["CHUNK_BYTES", "finished", "process"]
+__all__ = ["CHUNK_BYTES", "make_part", "read_finished"]
 
 CHUNK_BYTES = 128 << 20  # of cutouts at once: 186 sources with 1.5 images of 240 x 240 and rms maps
 FIRST, MOST = 8, 256  # sources in the first chunk, whose size is not known, and in any
 
 
-def process(task: Task) -> Summary:
+def make_part(task: Task) -> Summary:
     """Make one part, unless it is there; about `CHUNK_BYTES` of images are in memory at a time."""
-    done = finished(task)
+    done = read_finished(task)
     if done is not None:
         return done
-    ledger, start, most = Ledger(task), 0, FIRST
+    ledger, start, most = PartTable(task), 0, FIRST
     while start < len(task):
         chunk = Chunk(task, start, start + most)
         read(chunk)
@@ -51,7 +51,7 @@ def process(task: Task) -> Summary:
     return _write(task, ledger)
 
 
-def finished(task: Task) -> Summary | None:
+def read_finished(task: Task) -> Summary | None:
     """Return what became of a part that is there, made from the same things and newer than they.
 
     None if it is still to be made.
@@ -73,7 +73,7 @@ def finished(task: Task) -> Summary | None:
     return Summary(task.index, written, len(task) - written)
 
 
-def _write(task: Task, ledger: Ledger) -> Summary:
+def _write(task: Task, ledger: PartTable) -> Summary:
     """Write the part's files, the ledger last."""
     recipe, name = task.recipe, part_name(task.index)
     table, images = ledger.table(), ledger.images

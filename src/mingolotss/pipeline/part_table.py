@@ -21,7 +21,7 @@ from mingolotss.model import Bools, Objects
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.task import Task
 
-__all__ = ["LEDGER", "Ledger"]
+__all__ = ["LEDGER", "PartTable"]
 
 LEDGER = pa.schema([*MANIFEST, ("offers", pa.list_(pa.struct(list(CANDIDATES))))])
 
@@ -35,7 +35,7 @@ _RECORD = (
 _MEASURED = ("ny", "nx", "pixel_scale_arcsec", "separation_arcsec", "percent_nan")
 
 
-class Ledger:
+class PartTable:
     """What became of the sources of a part, noted while they are worked on.
 
     Only columns are kept, so that a chunk's images can go.

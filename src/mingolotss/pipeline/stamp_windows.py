@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mingolotss.candidates.cutouts import Boxes
+from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.selection import Place
 from mingolotss.errors import ImageError
 from mingolotss.image.noise import background2d_noise, sigma_clipped_noise
@@ -18,17 +18,17 @@ from mingolotss.recipe.model import Recipe
 
 __all__ = [
     "Group",
-    "Outlines",
-    "gather",
-    "gather_one",
+    "StampBoxes",
     "noise_of",
     "place_stamps",
     "stamp_box",
     "stamp_side",
+    "stamp_windows",
+    "window_of",
 ]
 
 
-class Outlines(NamedTuple):
+class StampBoxes(NamedTuple):
     """Where stamps lie in their cutouts, shape (n,): first row and column, side, if recentred."""
 
     y0: Ints
@@ -58,15 +58,15 @@ def stamp_box(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[int, int, i
     return int(found.y0[0]), int(found.x0[0]), int(found.side[0]), bool(found.recentred[0])
 
 
-def gather_one(cutout: Cutout, place: Place, recipe: Recipe) -> Group:
+def window_of(cutout: Cutout, place: Place, recipe: Recipe) -> Group:
     """Return the pixels under the stamp of one cutout; raises what `stamp_box` does."""
     boxes, outlines = _alone(cutout, place, recipe)
-    (group,) = gather(boxes, np.array([0]), outlines, recipe)
+    (group,) = stamp_windows(boxes, np.array([0]), outlines, recipe)
     return group
 
 
-def _alone(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[Boxes, Outlines]:
-    boxes = Boxes.of([cutout])
+def _alone(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[CutoutArray, StampBoxes]:
+    boxes = CutoutArray.of([cutout])
     if boxes.errors:
         raise boxes.errors[0]
     if not np.isfinite(place).all():
@@ -95,13 +95,13 @@ def stamp_side(cutout: Cutout, recipe: Recipe) -> int:
 
 
 def place_stamps(
-    boxes: Boxes, offers: Ints, places: Floats, side: Ints, recipe: Recipe
-) -> Outlines:
+    boxes: CutoutArray, offers: Ints, places: Floats, side: Ints, recipe: Recipe
+) -> StampBoxes:
     """Return where stamps lie in some of the cutouts.
 
     Parameters
     ----------
-    boxes : Boxes
+    boxes : CutoutArray
     offers : int64 array, shape (n,)
         Which of them.
     places : float64 array, shape (3, n)
@@ -119,7 +119,7 @@ def place_stamps(
         np.where(recentred, window_start(n, side, at), window_start(n, side))
         for n, at in ((ny, y), (nx, x))
     )
-    return Outlines(y0, x0, side, recentred)
+    return StampBoxes(y0, x0, side, recentred)
 
 
 def noise_of(cutout: Cutout, recipe: Recipe) -> FloatImage:
@@ -134,7 +134,7 @@ def noise_of(cutout: Cutout, recipe: Recipe) -> FloatImage:
 
 
 class _Pixels(NamedTuple):
-    """Boxes of images: the cutouts' own pixels, or their noise."""
+    """CutoutArray of images: the cutouts' own pixels, or their noise."""
 
     planes: list[FloatImage]
     which: Ints
@@ -158,7 +158,9 @@ class _Pixels(NamedTuple):
         return WindowArray(planes, which, y=top, x=left, side=side)
 
 
-def gather(boxes: Boxes, offers: Ints, outlines: Outlines, recipe: Recipe) -> Iterator[Group]:
+def stamp_windows(
+    boxes: CutoutArray, offers: Ints, outlines: StampBoxes, recipe: Recipe
+) -> Iterator[Group]:
     """Give the windows of stamps and their noise, those of one size and type together."""
     columns = (column[offers] for column in (boxes.which, boxes.y0, boxes.x0, boxes.ny, boxes.nx))
     images = _Pixels([plane.image for plane in boxes.planes], *columns)
@@ -181,7 +183,7 @@ def gather(boxes: Boxes, offers: Ints, outlines: Outlines, recipe: Recipe) -> It
         )
 
 
-def _noises(images: _Pixels, boxes: Boxes, offers: Ints, recipe: Recipe) -> _Pixels:
+def _noises(images: _Pixels, boxes: CutoutArray, offers: Ints, recipe: Recipe) -> _Pixels:
     """Return the noise of some cutouts: boxes of rms maps, or what is estimated of each."""
     mapped = recipe.noise.method == "rms-map"
     planes = [one.rms if mapped and one.rms is not None else one.image for one in boxes.planes]

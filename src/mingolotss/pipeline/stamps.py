@@ -16,9 +16,15 @@ from mingolotss.image.compiled import NOISE_STRIDE, SIDES, grey_stamps, supports
 from mingolotss.io.png_encode import encode_png, encode_rows
 from mingolotss.model import Bools, Cutout, FloatImage, Ints
 from mingolotss.pipeline.chunk import Chunk
-from mingolotss.pipeline.stamp_windows import Group, gather, gather_one, place_stamps, stamp_side
+from mingolotss.pipeline.stamp_windows import (
+    Group,
+    place_stamps,
+    stamp_side,
+    stamp_windows,
+    window_of,
+)
 from mingolotss.recipe.model import Recipe
-from mingolotss.recipe.steps import Fused, Stack, finish, fused, run_steps
+from mingolotss.recipe.steps import Stack, StandardSteps, as_standard_steps, finish, run_steps
 
 __all__ = ["STACK", "make_stamps", "preview"]
 
@@ -34,9 +40,9 @@ def make_stamps(chunk: Chunk) -> None:
     places = np.stack([chunk.x, chunk.y, chunk.separation])[:, offers]
     outlines = place_stamps(boxes, offers, places, boxes.each(sides, 0)[offers], recipe)
     chunk.recentred[rows] = outlines.recentred
-    for group in gather(boxes, offers, outlines, recipe):
+    for group in stamp_windows(boxes, offers, outlines, recipe):
         steps, members = _fused(group, recipe), rows[group.members]
-        for made in _by_steps(group, recipe) if steps is None else _at_once(group, steps):
+        for made in _by_steps(group, recipe) if steps is None else _by_kernel(group, steps):
             n = len(made.images)
             _hand_out(chunk, members[:n], made)
             members = members[n:]
@@ -59,7 +65,7 @@ def _sides(chunk: Chunk) -> list[int]:
 
 def preview(cutout: Cutout, place: Place, recipe: Recipe) -> npt.NDArray[Any]:
     """Return the stamp that a build makes of one cutout, shape (side, side)."""
-    group = gather_one(cutout, place, recipe)
+    group = window_of(cutout, place, recipe)
     first = Stack(_stacked(group.images), _stacked(group.noises), recipe.stamp.pixels)
     stack = run_steps(first, recipe.step_list)
     pixels: npt.NDArray[Any] = finish(stack, recipe.stamp.kind)[0][0]
@@ -84,15 +90,15 @@ def _hand_out(chunk: Chunk, rows: Ints, made: _Finished) -> None:
     chunk.pixels_sha256[rows] = [hashlib.sha256(one.data).hexdigest() for one in made.pixels]
 
 
-def _fused(group: Group, recipe: Recipe) -> Fused | None:
+def _fused(group: Group, recipe: Recipe) -> StandardSteps | None:
     """Return the recipe's steps as one, where they and windows of this kind can be so made."""
     image, noise, side = group.images[0], group.noises[0], group.images.side
     usual = recipe.stamp.kind == "uint8" and side == recipe.stamp.pixels
     fit = supports(image) and noise.dtype.num == image.dtype.num and side in SIDES
-    return fused(recipe.step_list) if usual and fit else None
+    return as_standard_steps(recipe.step_list) if usual and fit else None
 
 
-def _at_once(group: Group, steps: Fused) -> Iterator[_Finished]:
+def _by_kernel(group: Group, steps: StandardSteps) -> Iterator[_Finished]:
     """Do what `_by_steps` does in one pass over the pixels, by the compiled kernel."""
     for made in grey_stamps(
         group.images, group.noises,

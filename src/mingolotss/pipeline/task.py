@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.candidates.decisions import Decision
-from mingolotss.candidates.table import Offers
+from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import ImageService
@@ -58,7 +58,7 @@ class Task:
     index: int
     catalogue: Catalogue
     rows: npt.NDArray[np.int64]
-    offers: Offers
+    offers: CandidateTable
     batches: npt.NDArray[np.int64]
     decisions: Mapping[str, Decision]
     recipe: Recipe

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mingolotss.io.files import write_bytes
 from mingolotss.publish.croissant import render_croissant
-from mingolotss.publish.summary import NO_LICENCE, Facts
+from mingolotss.publish.summary import NO_LICENCE, DatasetSummary
 
 __all__ = ["is_ours", "render_card", "write_description"]
 
@@ -41,7 +41,7 @@ _NAMES = (
 
 
 def write_description(
-    facts: Facts, kind: str = "build", digests: Mapping[str, str] | None = None
+    facts: DatasetSummary, kind: str = "build", digests: Mapping[str, str] | None = None
 ) -> None:
     """Write ``README.md`` and ``croissant.json`` of a build or an export.
 
@@ -65,7 +65,7 @@ def is_ours(readme: Path) -> bool:
     return readme.is_file() and _MARK in readme.read_text(encoding="utf-8", errors="replace")
 
 
-def render_card(facts: Facts, kind: str = "build") -> str:
+def render_card(facts: DatasetSummary, kind: str = "build") -> str:
     """Return the card."""
     parts = [
         _header(facts, kind), _MARK, f"# {facts.title}", _summary(facts), _use(facts, kind),
@@ -74,7 +74,7 @@ def render_card(facts: Facts, kind: str = "build") -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _header(facts: Facts, kind: str) -> str:
+def _header(facts: DatasetSummary, kind: str) -> str:
     """Write the YAML header (Hugging Face's dataset card metadata)."""
     size = next((name for limit, name in _SIZES if len(facts.manifest) < limit), "n>1M")
     licence = facts.settings.recipe.licence
@@ -109,7 +109,7 @@ def _hub_name(split: str) -> str:
     return re.sub(r"\W", "_", split)
 
 
-def _summary(facts: Facts) -> str:
+def _summary(facts: DatasetSummary) -> str:
     recipe = facts.settings.recipe
     side = recipe.stamp.pixels
     lines = [facts.description]
@@ -123,13 +123,13 @@ def _summary(facts: Facts) -> str:
     return "\n\n".join(lines)
 
 
-def _use(facts: Facts, kind: str) -> str:
+def _use(facts: DatasetSummary, kind: str) -> str:
     name = facts.settings.recipe.name
     lines = [line.replace("NAME", name) for line in _LOAD[kind]]
     return "\n".join(["## Load it", "", "```python", *lines, "```"])
 
 
-def _counts(facts: Facts) -> str:
+def _counts(facts: DatasetSummary) -> str:
     splits = facts.splits
     lines = [
         "## Classes and splits",
@@ -147,7 +147,7 @@ def _counts(facts: Facts) -> str:
     return "\n".join(lines)
 
 
-def _datasheet(facts: Facts) -> str:
+def _datasheet(facts: DatasetSummary) -> str:
     """Answer the datasheet's questions, in its seven sections."""
     return "\n\n".join(
         f"### {title}\n\n{answer}"
@@ -163,14 +163,14 @@ def _datasheet(facts: Facts) -> str:
     )
 
 
-def _motivation(facts: Facts) -> str:
+def _motivation(facts: DatasetSummary) -> str:
     return (
         "Made to train and test classifiers of radio-galaxy morphology, by a program that anyone "
         f"can run again: `{facts.settings.recipe.name}` is a recipe of mingolotss."
     )
 
 
-def _composition(facts: Facts) -> str:
+def _composition(facts: DatasetSummary) -> str:
     lost = "none was left out" if not facts.rejected else f"{facts.rejected:,} are not here"
     return (
         f"One image for each source of the catalogue {facts.settings.catalogue} "
@@ -183,7 +183,7 @@ def _composition(facts: Facts) -> str:
     )
 
 
-def _collection(facts: Facts) -> str:
+def _collection(facts: DatasetSummary) -> str:
     return (
         f"Images came from the service `{facts.settings.service.partition(':')[0]}`; labels from "
         "the catalogue, whose authors classified the sources. Where several fields cover a source "
@@ -193,7 +193,7 @@ def _collection(facts: Facts) -> str:
     )
 
 
-def _preprocessing(facts: Facts) -> str:
+def _preprocessing(facts: DatasetSummary) -> str:
     recipe = facts.settings.recipe
     steps = ", ".join(
         step.do + "".join(f" {key}={value}" for key, value in step.settings.items())
@@ -206,7 +206,7 @@ def _preprocessing(facts: Facts) -> str:
     )
 
 
-def _uses(facts: Facts) -> str:
+def _uses(facts: DatasetSummary) -> str:
     rare = [name for name, counts in facts.table() if 0 < sum(counts) < 50]
     few = f" Classes with fewer than 50 images: {', '.join(rare)}." if rare else ""
     return (
@@ -222,12 +222,12 @@ def _maintenance() -> str:
     )
 
 
-def _citation(facts: Facts) -> str:
+def _citation(facts: DatasetSummary) -> str:
     cited = facts.settings.recipe.citation
     return "\n".join(["## Cite", "", *(f"- {line}" for line in cited or ("none stated",))])
 
 
-def _overlaps(facts: Facts) -> str:
+def _overlaps(facts: DatasetSummary) -> str:
     if facts.pairs is None:
         return "How many stamps overlap on the sky was not counted."
     return (

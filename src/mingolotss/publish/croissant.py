@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from mingolotss.dataset.manifest import read_schema
 from mingolotss.io.files import sha256_file
-from mingolotss.publish.summary import NO_LICENCE, Facts
+from mingolotss.publish.summary import NO_LICENCE, DatasetSummary
 
 __all__ = ["render_croissant"]
 
@@ -47,7 +47,7 @@ _LISTED = ("manifest.parquet", "candidates.parquet", "MingoML.csv", "recipe.toml
 _PRODUCTS = ("*.h5", "*.tar", "*.tar.gz", "*-batches-py/*", "data/*.parquet", "stamps/*.parquet")
 
 
-def render_croissant(facts: Facts, digests: Mapping[str, str] | None = None) -> str:
+def render_croissant(facts: DatasetSummary, digests: Mapping[str, str] | None = None) -> str:
     """Return the Croissant description of a build or an export.
 
     Parameters

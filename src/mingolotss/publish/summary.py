@@ -18,7 +18,7 @@ from mingolotss.dataset.provenance import Settings, read_settings
 from mingolotss.errors import DatasetError
 from mingolotss.sky.neighbours import overlaps
 
-__all__ = ["NO_LICENCE", "Facts", "read_facts"]
+__all__ = ["NO_LICENCE", "DatasetSummary", "read_facts"]
 
 NO_LICENCE = (
     "No licence is stated by the recipe. The images derive from the survey and the labels from the "
@@ -31,7 +31,7 @@ _UNUSED = {"source", "map_file", "image_file", "pixels_sha256", "reason", "class
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class DatasetSummary:
     """A dataset in numbers.
 
     Attributes
@@ -112,7 +112,7 @@ class Facts:
         return [(name, [counts.get(label, 0) for counts in found]) for name, label in rows]
 
 
-def read_facts(folder: Path, manifest: pa.Table | None = None) -> Facts:
+def read_facts(folder: Path, manifest: pa.Table | None = None) -> DatasetSummary:
     """Read a build or an export.
 
     Parameters
@@ -136,7 +136,7 @@ def read_facts(folder: Path, manifest: pa.Table | None = None) -> Facts:
     written = manifest.filter(pc.equal(manifest["status"], "written"))
     classes = said.get("mingolotss.classes", "\n".join(settings.classes))
     pairs, leaks = _leaks(written, settings)
-    return Facts(
+    return DatasetSummary(
         folder=folder,
         format=said.get("mingolotss.format", "build"),
         settings=settings,

@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from mingolotss.catalogue.catalogue import Columns
+from mingolotss.catalogue.catalogue import ColumnNames
 from mingolotss.catalogue.labels import ClassRule, ColumnRules, FlagRules
 from mingolotss.errors import RecipeError
 from mingolotss.recipe.steps import check_step
@@ -103,9 +103,9 @@ class CatalogueSettings(_Settings):
         return value
 
     @property
-    def columns(self) -> Columns:
+    def columns(self) -> ColumnNames:
         """Return the column names."""
-        return Columns(self.name, self.ra, self.dec, self.size, self.flux, self.field)
+        return ColumnNames(self.name, self.ra, self.dec, self.size, self.flux, self.field)
 
 
 class ClassSettings(_Settings):

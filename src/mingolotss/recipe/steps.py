@@ -35,7 +35,16 @@ from mingolotss.image.pixels import (
 from mingolotss.model import FloatImage
 from mingolotss.registry import Registry, nearest
 
-__all__ = ["STEPS", "Fused", "Stack", "check_step", "finish", "fused", "run_steps", "step"]
+__all__ = [
+    "STEPS",
+    "Stack",
+    "StandardSteps",
+    "as_standard_steps",
+    "check_step",
+    "finish",
+    "run_steps",
+    "step",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +182,7 @@ def run_steps(stack: Stack, steps: Sequence[tuple[str, Mapping[str, Any]]]) -> S
 
 
 @dataclass(frozen=True, slots=True)
-class Fused:
+class StandardSteps:
     """The usual steps, whose order does not matter beyond what is here, as one.
 
     Attributes
@@ -191,7 +200,7 @@ class Fused:
     inside: bool
 
 
-def fused(steps: Sequence[tuple[str, Mapping[str, Any]]]) -> Fused | None:
+def as_standard_steps(steps: Sequence[tuple[str, Mapping[str, Any]]]) -> StandardSteps | None:
     """Return steps as one, or None if they are others than zero-nan, clip, mask and minmax.
 
     First zero-nan, last minmax, and between them clip and mask at most once each, in either order:
@@ -203,7 +212,7 @@ def fused(steps: Sequence[tuple[str, Mapping[str, Any]]]) -> Fused | None:
     if not usual or not once or names[:1] != ["zero-nan"] or names[-1:] != ["minmax"]:
         return None
     found = {name: {**(_USUAL[name].__kwdefaults__ or {}), **given} for name, given in steps}
-    return Fused(
+    return StandardSteps(
         float(found["clip"]["sigma"]) if "clip" in found else None,
         float(found["mask"]["radius"]) if "mask" in found else None,
         bool(found["minmax"]["inside"]) and "mask" in found,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mingolotss.candidates.cutouts import Outcome
-from mingolotss.candidates.requests import Wanted
+from mingolotss.candidates.requests import CutoutRequest
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceError
 from mingolotss.model import Candidate, Cutout
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BulkService",
+    "CutoutRequest",
     "Estimate",
     "FetchService",
     "ImageService",
     "Naming",
-    "Wanted",
     "cutouts",
     "open_service",
     "search_all",
@@ -72,11 +72,11 @@ class BulkService(Protocol):
         The error of a row that the far end did not answer stands in its place.
         """
 
-    def cutouts(self, wanted: Sequence[Wanted], size_deg: float) -> Iterable[Outcome]:
+    def cutouts(self, wanted: Sequence[CutoutRequest], size_deg: float) -> Iterable[Outcome]:
         """Give, for each wanted cutout in order, its pixels or why there are none.
 
-        Both may be columns: `mingolotss.candidates.requests.Wants`,
-        `mingolotss.candidates.cutouts.Boxes`.
+        Both may be columns: `mingolotss.candidates.requests.CutoutRequests`,
+        `mingolotss.candidates.cutouts.CutoutArray`.
         """
 
 
@@ -98,14 +98,14 @@ class FetchService(Protocol):
 
     tell: Callable[[int], object]
 
-    def local(self, wanted: Wanted) -> Candidate:
+    def local(self, wanted: CutoutRequest) -> Candidate:
         """Return a candidate with the paths of the files that it becomes."""
 
-    def estimate(self, wanted: Iterable[Wanted], size_deg: float) -> Estimate:
+    def estimate(self, wanted: Iterable[CutoutRequest], size_deg: float) -> Estimate:
         """Return what fetching these will take, less what is here already."""
 
     def fetch(
-        self, wanted: Iterable[Wanted], size_deg: float, tell: Callable[[int], None]
+        self, wanted: Iterable[CutoutRequest], size_deg: float, tell: Callable[[int], None]
     ) -> ImageService:
         """Fetch what is not here, and return a service that reads it and asks nobody.
 
@@ -185,7 +185,9 @@ def search_all(
     return found
 
 
-def cutouts(service: ImageService, wanted: Sequence[Wanted], size_deg: float) -> Iterable[Outcome]:
+def cutouts(
+    service: ImageService, wanted: Sequence[CutoutRequest], size_deg: float
+) -> Iterable[Outcome]:
     """Give the cutouts wanted, in order, by the service's own bulk method if it has one."""
     if isinstance(service, BulkService):
         return service.cutouts(wanted, size_deg)
@@ -193,7 +195,7 @@ def cutouts(service: ImageService, wanted: Sequence[Wanted], size_deg: float) ->
 
 
 def _one_by_one(
-    service: ImageService, wanted: Sequence[Wanted], size_deg: float
+    service: ImageService, wanted: Sequence[CutoutRequest], size_deg: float
 ) -> Iterator[Outcome]:
     from astropy import units as u
     from astropy.coordinates import SkyCoord

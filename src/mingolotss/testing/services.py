@@ -27,7 +27,7 @@ import numpy.typing as npt
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.model import Candidate, Cutout, Source
-from mingolotss.service.base import ImageService, Wanted, cutouts, search_all
+from mingolotss.service.base import CutoutRequest, ImageService, cutouts, search_all
 
 __all__ = ["Image", "check_service"]
 
@@ -126,7 +126,7 @@ def _check_bulk(
     names = [f"S{index}" for index in range(len(sky))]
     catalogue = Catalogue.from_columns(names, sky.ra.deg, sky.dec.deg)
     wanted = [
-        Wanted(candidate, Source(row, names[row], place.ra.deg, place.dec.deg))
+        CutoutRequest(candidate, Source(row, names[row], place.ra.deg, place.dec.deg))
         for row, (place, said) in enumerate(zip(sky, found, strict=True))
         for candidate in said
     ]

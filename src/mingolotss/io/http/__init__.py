@@ -12,18 +12,25 @@ mingolotss.errors.ServiceAnswerError: fetch ftp://example.org/x.fits: only http:
 https:// addresses are fetched
 """
 
-from mingolotss.io.http.client import Answer, HostAwayError, Judge, Kept, Transport, TryLaterError
-from mingolotss.io.http.retry_policy import Limits, Patience
+from mingolotss.io.http.client import (
+    Answer,
+    Download,
+    HostAwayError,
+    Transport,
+    TryLaterError,
+    Validator,
+)
+from mingolotss.io.http.retry_policy import Limits, RetryPolicy
 from mingolotss.io.http.validators import whole_fits
 
 __all__ = [
     "Answer",
+    "Download",
     "HostAwayError",
-    "Judge",
-    "Kept",
     "Limits",
-    "Patience",
+    "RetryPolicy",
     "Transport",
     "TryLaterError",
+    "Validator",
     "whole_fits",
 ]

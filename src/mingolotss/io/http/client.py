@@ -19,14 +19,22 @@ import urllib3
 
 from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
 from mingolotss.io.files import write_bytes
-from mingolotss.io.http.hosts import Host
+from mingolotss.io.http.hosts import HostLimiter
 from mingolotss.io.http.redirects import check_scheme, next_address
-from mingolotss.io.http.retry_policy import Limits, Patience, retry_after
+from mingolotss.io.http.retry_policy import Limits, RetryPolicy, retry_after
 from mingolotss.io.http.validators import excerpt
 
-__all__ = ["Answer", "HostAwayError", "Judge", "Kept", "Transport", "TryLaterError", "user_agent"]
+__all__ = [
+    "Answer",
+    "Download",
+    "HostAwayError",
+    "Transport",
+    "TryLaterError",
+    "Validator",
+    "user_agent",
+]
 
-Judge = Callable[[bytes], bytes]
+Validator = Callable[[bytes], bytes]
 _Out = TypeVar("_Out")
 _PIECE = 1 << 16
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -65,7 +73,7 @@ class Answer:
         return hashlib.sha256(self.body).hexdigest()
 
 
-class Kept(NamedTuple):
+class Download(NamedTuple):
     """A file that was fetched: where it is, its checksum and its length in bytes."""
 
     path: Path
@@ -88,7 +96,7 @@ class Transport:
     ----------
     limits : Limits
         Connections, time-outs and sizes.
-    patience : Patience
+    patience : RetryPolicy
         Delays and tries.
     ca_certs : str
         A file of certificates to trust; the system's own by default.
@@ -102,18 +110,18 @@ class Transport:
         self,
         *,
         limits: Limits | None = None,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
         ca_certs: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self.limits = limits or Limits()
-        self.patience = patience or Patience()
+        self.patience = patience or RetryPolicy()
         self.stopping = threading.Event()
         self._clock, self._sleep = clock, sleep or self._rest
         self._rng = rng or random.Random()  # noqa: S311  jitter is no secret
-        self._hosts: dict[str, Host] = {}
+        self._hosts: dict[str, HostLimiter] = {}
         self._lock = threading.Lock()
         self._ca_certs = ca_certs
         self._pool = urllib3.PoolManager(
@@ -131,7 +139,7 @@ class Transport:
         self,
         url: str,
         *,
-        judge: Judge | None = None,
+        judge: Validator | None = None,
         headers: Mapping[str, str] | None = None,
         check: Callable[[Answer], Answer] | None = None,
     ) -> Answer:
@@ -189,21 +197,21 @@ class Transport:
             message = f"{error}; asked {asked} times in {took:.1f} s, then gave up"
             raise ServiceUnavailableError(message, url=error.url) from error
 
-    def fetch(self, url: str, path: Path, *, judge: Judge | None = None) -> Kept:
+    def fetch(self, url: str, path: Path, *, judge: Validator | None = None) -> Download:
         """Write what an address holds to a file, whole or not at all.
 
         Raises as :meth:`get` does.
         """
         answer = self.get(url, judge=judge)
         write_bytes(path, answer.body)
-        return Kept(path, answer.sha256, len(answer.body))
+        return Download(path, answer.sha256, len(answer.body))
 
-    def host(self, url: str) -> Host:
+    def host(self, url: str) -> HostLimiter:
         """Return the gate of the host of an address."""
         name = urlsplit(url).netloc.rpartition("@")[2].lower()
         with self._lock:
             if name not in self._hosts:
-                self._hosts[name] = Host(
+                self._hosts[name] = HostLimiter(
                     name,
                     self.limits.connections,
                     self.patience,
@@ -244,7 +252,7 @@ class Transport:
     def _ask(
         self,
         url: str,
-        judge: Judge | None,
+        judge: Validator | None,
         headers: Mapping[str, str],
         check: Callable[[Answer], Answer] | None,
     ) -> Answer:
@@ -334,7 +342,7 @@ def user_agent() -> str:
 
 def _judged(
     answer: Answer,
-    judge: Judge | None,
+    judge: Validator | None,
     check: Callable[[Answer], Answer] | None,
     url: str,
 ) -> Answer:
@@ -383,6 +391,6 @@ def _words(error: Exception) -> str:
     return text.split(": ", 1)[1] if text.startswith("<") and ": " in text else text
 
 
-def _rebuild(limits: Limits, patience: Patience, ca_certs: str | None) -> Transport:
+def _rebuild(limits: Limits, patience: RetryPolicy, ca_certs: str | None) -> Transport:
     """Unpickle a transport: its settings travel, its connections do not."""
     return Transport(limits=limits, patience=patience, ca_certs=ca_certs)

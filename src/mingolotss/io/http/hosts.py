@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mingolotss.errors import ServiceUnavailableError
-from mingolotss.io.http.retry_policy import Patience
+from mingolotss.io.http.retry_policy import RetryPolicy
 
-__all__ = ["Host"]
+__all__ = ["HostLimiter"]
 
 
-class Host:
+class HostLimiter:
     """The gate in front of one host; every method may be called from any thread.
 
     Parameters
@@ -25,7 +25,7 @@ class Host:
         Host and port, for messages.
     connections : int
         Requests let through at once.
-    patience : Patience
+    patience : RetryPolicy
         Delays, and when to give the host up.
     clock, sleep : callables, seconds
         A clock that never goes back, and a way to wait on it.
@@ -39,7 +39,7 @@ class Host:
         self,
         name: str,
         connections: int,
-        patience: Patience,
+        patience: RetryPolicy,
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], None],

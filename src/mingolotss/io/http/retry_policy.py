@@ -1,6 +1,6 @@
 """How long to wait, how often to ask, how much to accept: numbers and the rules over them.
 
->>> [Patience().backoff(n, random.Random(1)) <= 0.5 * 2**n for n in range(5)]
+>>> [RetryPolicy().backoff(n, random.Random(1)) <= 0.5 * 2**n for n in range(5)]
 [True, True, True, True, True]
 >>> retry_after("120", now=0.0), retry_after("Thu, 01 Jan 1970 00:01:00 GMT", now=0.0)
 (120.0, 60.0)
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-__all__ = ["Limits", "Patience", "retry_after"]
+__all__ = ["Limits", "RetryPolicy", "retry_after"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How a request that failed is tried again.
 
     A failure of one answer (cut short, timed out, status 500) is tried `attempts` times in all.

@@ -1,4 +1,4 @@
-"""Judge a body before it is kept: a FITS file, whole to its last block, or something else.
+"""Validator a body before it is kept: a FITS file, whole to its last block, or something else.
 
 A status of 200 proves nothing: archives send error pages, and a chunked answer that stops early
 looks complete. Only the structure of the file tells (FITS standard 4.0, sections 3 and 4.4.1).

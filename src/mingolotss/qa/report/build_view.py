@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.candidates.decisions import Decision, Ledger
+from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.dataset.manifest import read_manifest, read_table
 from mingolotss.dataset.provenance import Settings, read_settings
 from mingolotss.errors import DatasetError
@@ -241,7 +241,7 @@ class Contents:
 
     def standing(self) -> list[Decision]:
         """Return the decisions that stand now, those not yet built included."""
-        return Ledger(self.decisions).standing()
+        return DecisionLog(self.decisions).standing()
 
 
 def _array(column: Any) -> npt.NDArray[Any]:

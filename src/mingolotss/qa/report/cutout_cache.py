@@ -13,7 +13,7 @@ from mingolotss.errors import ImageError, InputError, MingoError, ServiceError
 from mingolotss.io.files import safe_name
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.qa.report.build_view import Contents
-from mingolotss.service.base import ImageService, Naming, Wanted, cutouts, open_service
+from mingolotss.service.base import CutoutRequest, ImageService, Naming, cutouts, open_service
 from mingolotss.service.local.folder import read_cutout
 
 __all__ = ["Cutouts"]
@@ -62,7 +62,7 @@ class Cutouts:
             service = self._service
         except MingoError as error:
             raise ImageError(f"read {candidate.image}: {error}", path=candidate.image) from error
-        answer = next(iter(cutouts(service, [Wanted(candidate, source)], size)))
+        answer = next(iter(cutouts(service, [CutoutRequest(candidate, source)], size)))
         if isinstance(answer, (ImageError, ServiceError)):
             raise answer
         return answer

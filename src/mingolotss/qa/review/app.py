@@ -226,12 +226,12 @@ class _Views:
             raise HTTPException(400, "choose what it looks like")
         note = f"looks like {looks}" + (f": {form['note']}" if form.get("note", "").strip() else "")
         said = self._decision(request, {"note": note}, record["source"], "", "label")
-        self.state.ledger.add(said)
+        self.state.log.add(said)
         return RedirectResponse(_address(row, chosen, {"said": "label"}), 303)
 
     def _undo(self, request: Request, form: Form) -> Response:
         chosen = Filter.parse(request.query_params)
-        taken = self.state.ledger.undo(self._by(request), self._now())
+        taken = self.state.log.undo(self._by(request), self._now())
         view = self.state.view()
         rows = view.contents.find(taken.source)
         if rows is None:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.candidates.decisions import Decision, Ledger
+from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.errors import DecisionError
 from mingolotss.model import Bools, Ints
 from mingolotss.qa.report.build_view import Contents
@@ -126,7 +126,7 @@ class State:
 
     def __init__(self, folder: Path, decisions: Path | None = None) -> None:
         self.folder = Path(folder)
-        self.ledger = Ledger(decisions or self.folder / "decisions.csv")
+        self.log = DecisionLog(decisions or self.folder / "decisions.csv")
         self._lock = threading.RLock()
         self._build: tuple[str, Contents, Stamps, Cutouts] | None = None
         self._view: tuple[str, View] | None = None
@@ -160,20 +160,20 @@ class State:
                     "you looked; see below, and decide again if you differ"
                 )
 
-        self.ledger.add(decision, unchanged)
+        self.log.add(decision, unchanged)
 
     def _marks(self) -> str:
-        return f"{_mark(self.folder / 'manifest.parquet')} {_mark(self.ledger.path)}"
+        return f"{_mark(self.folder / 'manifest.parquet')} {_mark(self.log.path)}"
 
     def _read(self) -> View:
         version = _mark(self.folder / "manifest.parquet")
         if self._build is None or self._build[0] != version:
-            contents = Contents.read(self.folder, decisions=self.ledger.path, columns=_COLUMNS)
+            contents = Contents.read(self.folder, decisions=self.log.path, columns=_COLUMNS)
             side = contents.recipe.stamp.pixels
             stamps = Stamps(self.folder, len(contents.manifest), side)
             self._build = version, contents, stamps, Cutouts(contents, remote=True)
         _, contents, stamps, cutouts = self._build
-        decided = Decided(self.ledger.standing())
+        decided = Decided(self.log.standing())
         return View(contents, stamps, cutouts, decided, version.replace(".", "-"))
 
 

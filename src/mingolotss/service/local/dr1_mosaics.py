@@ -16,7 +16,7 @@ import numpy as np
 from mingolotss.candidates.cutouts import Outcome
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.model import Cutout, Source
-from mingolotss.service.base import Wanted
+from mingolotss.service.base import CutoutRequest
 from mingolotss.service.local.mosaic_file import MosaicFile
 from mingolotss.service.local.mosaics import MosaicsService
 
@@ -28,17 +28,17 @@ Box = tuple[int, int, int, int]
 class LotssDr1MosaicsService(MosaicsService):
     """Mosaics under one folder, cut as the archive cuts."""
 
-    def cutouts(self, wanted: Sequence[Wanted], size_deg: float) -> Sequence[Outcome]:
+    def cutouts(self, wanted: Sequence[CutoutRequest], size_deg: float) -> Sequence[Outcome]:
         """Cut many pieces out of the mosaics."""
         return [self._try(one, size_deg) for one in wanted]
 
-    def _try(self, wanted: Wanted, size_deg: float) -> Outcome:
+    def _try(self, wanted: CutoutRequest, size_deg: float) -> Outcome:
         try:
             return self._piece(wanted, size_deg)
         except (ImageError, ServiceError) as error:
             return error
 
-    def _piece(self, wanted: Wanted, size_deg: float) -> Cutout:
+    def _piece(self, wanted: CutoutRequest, size_deg: float) -> Cutout:
         mosaic, rms = self._pair(wanted.candidate.image, wanted.candidate.rms)
         y0, y1, x0, x1 = corner_box(mosaic, wanted.source, size_deg)
         noise = None if rms is None else rms.box(y0, y1, x0, x1)

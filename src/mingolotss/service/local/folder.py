@@ -24,7 +24,7 @@ from mingolotss.errors import ImageError, InputError, RecipeError
 from mingolotss.io.files import safe_name
 from mingolotss.io.fits import read_image
 from mingolotss.model import Candidate, Cutout
-from mingolotss.service.base import Naming, Wanted
+from mingolotss.service.base import CutoutRequest, Naming
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -164,7 +164,7 @@ class FolderService:
         """Read a candidate's files; they are as large as they are."""
         return read_cutout(candidate)
 
-    def cutouts(self, wanted: Sequence[Wanted], size_deg: float) -> Iterator[Outcome]:
+    def cutouts(self, wanted: Sequence[CutoutRequest], size_deg: float) -> Iterator[Outcome]:
         """Read the files of many candidates."""
         for one in wanted:
             try:

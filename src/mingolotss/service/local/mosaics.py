@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mingolotss.candidates.cutouts import Boxes, Outcome
-from mingolotss.candidates.requests import Wanted, Wants
-from mingolotss.candidates.table import Offers
+from mingolotss.candidates.cutouts import CutoutArray, Outcome
+from mingolotss.candidates.requests import CutoutRequest, CutoutRequests
+from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceError, ServiceUnavailableError
 from mingolotss.image.pixels import take_window
@@ -106,7 +106,7 @@ class MosaicsService:
             )
         return found
 
-    def search_all(self, catalogue: Catalogue, size_deg: float) -> Offers:
+    def search_all(self, catalogue: Catalogue, size_deg: float) -> CandidateTable:
         """Return, for every source, each field whose array holds its position."""
         images = [(field, *self.fields[field]) for field in sorted(self.fields)]
         vectors = unit_vectors(catalogue.ra, catalogue.dec)
@@ -122,7 +122,9 @@ class MosaicsService:
                 inside = (x >= -0.5) & (x < nx - 0.5) & (y >= -0.5) & (y < ny - 0.5)
             rows.append(near[inside])
             which.append(np.full(len(rows[-1]), number, np.int32))
-        return Offers.of_pairs(images, np.concatenate(rows), np.concatenate(which), catalogue.names)
+        return CandidateTable.of_pairs(
+            images, np.concatenate(rows), np.concatenate(which), catalogue.names
+        )
 
     def search(self, position: SkyCoord, size: Quantity) -> list[Candidate]:
         """Return each field whose array holds a position."""
@@ -134,15 +136,15 @@ class MosaicsService:
         """Cut a square around a position out of one mosaic."""
         place = position.icrs
         source = Source(0, candidate.source, float(place.ra.deg), float(place.dec.deg))
-        (answer,) = self.cutouts([Wanted(candidate, source)], size.to_value("deg"))
+        (answer,) = self.cutouts([CutoutRequest(candidate, source)], size.to_value("deg"))
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    def cutouts(self, wanted: Sequence[Wanted], size_deg: float) -> Sequence[Outcome]:
+    def cutouts(self, wanted: Sequence[CutoutRequest], size_deg: float) -> Sequence[Outcome]:
         """Cut many squares; the sources of one mosaic are placed in one go."""
-        wants = Wants.of(wanted)
-        boxes = Boxes(len(wants))
+        wants = CutoutRequests.of(wanted)
+        boxes = CutoutArray(len(wants))
         for number in np.unique(wants.which).tolist():
             members = np.flatnonzero(wants.which == number)
             try:
@@ -168,7 +170,9 @@ class MosaicsService:
             )
         return mosaic, noise
 
-    def _cut_all(self, wants: Wants, members: Ints, boxes: Boxes, size_deg: float) -> None:
+    def _cut_all(
+        self, wants: CutoutRequests, members: Ints, boxes: CutoutArray, size_deg: float
+    ) -> None:
         """Cut squares out of one mosaic."""
         _, image, rms = wants.images[wants.which[members[0]]]
         mosaic, noise = self._pair(image, rms)

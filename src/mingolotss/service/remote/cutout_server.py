@@ -16,7 +16,7 @@ from urllib.parse import quote
 from mingolotss.errors import InputError
 from mingolotss.model import Candidate, Source
 from mingolotss.service.remote.download import DownloadService
-from mingolotss.service.remote.search_cache import Answer
+from mingolotss.service.remote.search_cache import SearchResult
 from mingolotss.service.remote.sia import need_address, with_query
 
 __all__ = ["HipsService", "LotssDr2Service", "LotssDr3Service"]
@@ -52,11 +52,11 @@ class LotssDr2Service(DownloadService):
             )
         return f"{self.url}?pos={quote(f'{source.ra!r} {source.dec!r}')}&size={arcmin:.6g}"
 
-    def ask(self, question: str) -> Answer:
+    def ask(self, question: str) -> SearchResult:
         """Return the one candidate there is, without asking anybody."""
-        return Answer((Candidate(self.FIELD, question),))
+        return SearchResult((Candidate(self.FIELD, question),))
 
-    def _ask_and_keep(self, question: str) -> Answer:
+    def _ask_and_keep(self, question: str) -> SearchResult:
         return self.ask(question)  # nothing was asked, so nothing needs keeping
 
 
@@ -112,6 +112,6 @@ class HipsService(LotssDr2Service):
             format="fits",
         )
 
-    def ask(self, question: str) -> Answer:
+    def ask(self, question: str) -> SearchResult:
         """Return the one candidate there is."""
-        return Answer((Candidate(self.hips.rpartition("/")[2], question),))
+        return SearchResult((Candidate(self.hips.rpartition("/")[2], question),))

@@ -27,10 +27,10 @@ from mingolotss.io.files import write_bytes
 from mingolotss.io.fits import read_image
 from mingolotss.io.http import Transport, whole_fits
 from mingolotss.model import Candidate, Cutout, Source
-from mingolotss.service.base import Estimate, Naming, Wanted
+from mingolotss.service.base import CutoutRequest, Estimate, Naming
 from mingolotss.service.local.folder import read_cutout
 from mingolotss.service.remote.downloaded import FetchedService, local_candidate
-from mingolotss.service.remote.search_cache import Answer, Answers
+from mingolotss.service.remote.search_cache import SearchCache, SearchResult
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -70,7 +70,7 @@ class DownloadService:
         self.naming = naming or Naming()
         self.workspace = workspace
         self.refresh = refresh
-        self.answers = Answers(workspace and workspace / "searches", refresh=refresh)
+        self.answers = SearchCache(workspace and workspace / "searches", refresh=refresh)
         self.search_seconds: list[float] = []
         self.tell: Callable[[int], object] = int  # called with how many searches are done
 
@@ -92,7 +92,7 @@ class DownloadService:
         """Return what is asked for a source: an address, or a line that stands for the dialogue."""
         raise NotImplementedError
 
-    def ask(self, question: str) -> Answer:
+    def ask(self, question: str) -> SearchResult:
         """Ask the server."""
         raise NotImplementedError
 
@@ -114,7 +114,7 @@ class DownloadService:
     def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
         """Return the pixels of a candidate, fetched unless they are here."""
         source = _nameless(position, candidate.source)
-        return self._cutout(Wanted(candidate, source), size.to_value("deg"))
+        return self._cutout(CutoutRequest(candidate, source), size.to_value("deg"))
 
     def search_all(
         self, catalogue: Catalogue, size_deg: float
@@ -135,10 +135,10 @@ class DownloadService:
             self.tell(len(found))
         return found
 
-    def cutouts(self, wanted: Sequence[Wanted], size_deg: float) -> Iterator[Outcome]:
+    def cutouts(self, wanted: Sequence[CutoutRequest], size_deg: float) -> Iterator[Outcome]:
         """Give the pixels of many candidates in order, fetching what is not here."""
 
-        def one(item: Wanted) -> Outcome:
+        def one(item: CutoutRequest) -> Outcome:
             try:
                 return self._cutout(item, size_deg)
             except (ImageError, ServiceError) as error:
@@ -147,7 +147,7 @@ class DownloadService:
         yield from self.side_by_side(one, wanted)
 
     def fetch(
-        self, wanted: Iterable[Wanted], size_deg: float, tell: Callable[[int], None]
+        self, wanted: Iterable[CutoutRequest], size_deg: float, tell: Callable[[int], None]
     ) -> FetchedService:
         """Fetch what is not in the workspace; return a service that reads it.
 
@@ -156,7 +156,7 @@ class DownloadService:
         if self.workspace is None:
             raise InputError("fetch: there is no build folder to fetch into")
 
-        def one(item: Wanted) -> tuple[Wanted, ServiceError | None]:
+        def one(item: CutoutRequest) -> tuple[CutoutRequest, ServiceError | None]:
             try:
                 self.fetch_one(item, size_deg)
             except ServiceError as error:
@@ -170,7 +170,7 @@ class DownloadService:
             tell(done)
         return FetchedService(self.workspace / "cutouts", self.naming, failures)
 
-    def estimate(self, wanted: Iterable[Wanted], size_deg: float) -> Estimate:
+    def estimate(self, wanted: Iterable[CutoutRequest], size_deg: float) -> Estimate:
         """Return what fetching will take: by the searches' pace, 0.5 s a request without any."""
         requests = sum(self.waiting(item, size_deg) for item in wanted)
         pace = median(self.search_seconds) if self.search_seconds else 0.5
@@ -181,7 +181,7 @@ class DownloadService:
 
     # The parts of it.
 
-    def answer(self, source: Source, size_deg: float) -> Answer:
+    def answer(self, source: Source, size_deg: float) -> SearchResult:
         """Return the answer for a source, kept or fresh."""
         question = self.question(source, size_deg)
         known = self.answers.recall(question)
@@ -190,7 +190,7 @@ class DownloadService:
         known.given(question)
         return known
 
-    def fetch_one(self, wanted: Wanted, size_deg: float) -> Candidate:
+    def fetch_one(self, wanted: CutoutRequest, size_deg: float) -> Candidate:
         """Fetch a candidate's files unless they are here; return it with the files' paths."""
         local = self.local(wanted)
         for url, path in ((wanted.candidate.image, local.image), (wanted.candidate.rms, local.rms)):
@@ -198,11 +198,11 @@ class DownloadService:
                 self._fetch_file(url, Path(path), wanted.source, size_deg)
         return local
 
-    def local(self, wanted: Wanted) -> Candidate:
+    def local(self, wanted: CutoutRequest) -> Candidate:
         """Return a candidate with the paths of its files in the workspace."""
         return local_candidate(wanted, self.naming, (self.workspace or Path()) / "cutouts")
 
-    def waiting(self, wanted: Wanted, size_deg: float) -> int:
+    def waiting(self, wanted: CutoutRequest, size_deg: float) -> int:
         """Return how many of a candidate's files are still to be fetched."""
         local = self.local(wanted)
         pairs = ((wanted.candidate.image, local.image), (wanted.candidate.rms, local.rms))
@@ -237,12 +237,12 @@ class DownloadService:
                 for task in running:
                     task.cancel()
 
-    def _ask_and_keep(self, question: str) -> Answer:
+    def _ask_and_keep(self, question: str) -> SearchResult:
         began = time.monotonic()
         try:
             answer = self.ask(question)
         except ServiceAnswerError as error:
-            answer = Answer(refused=str(error))
+            answer = SearchResult(refused=str(error))
         self.search_seconds.append(time.monotonic() - began)
         self.answers.keep(question, answer)
         return answer
@@ -255,11 +255,11 @@ class DownloadService:
         try:
             body = self.fetch_bytes(url, source, size_deg)
         except ServiceAnswerError as error:
-            self.answers.keep(question, Answer(refused=str(error)))
+            self.answers.keep(question, SearchResult(refused=str(error)))
             raise
         write_bytes(path, body)
 
-    def _cutout(self, wanted: Wanted, size_deg: float) -> Cutout:
+    def _cutout(self, wanted: CutoutRequest, size_deg: float) -> Cutout:
         if self.workspace is not None:
             local = self.fetch_one(wanted, size_deg)
             return replace(read_cutout(local), file=Path(local.image).name)

@@ -15,7 +15,7 @@ from mingolotss.candidates.cutouts import Outcome
 from mingolotss.errors import ImageError, ServiceError, ServiceUnavailableError
 from mingolotss.io.files import safe_name
 from mingolotss.model import Candidate, Cutout
-from mingolotss.service.base import Naming, Wanted
+from mingolotss.service.base import CutoutRequest, Naming
 from mingolotss.service.local.folder import read_cutout
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["FetchedService", "local_candidate"]
 
 
-def local_candidate(wanted: Wanted, naming: Naming, folder: Path) -> Candidate:
+def local_candidate(wanted: CutoutRequest, naming: Naming, folder: Path) -> Candidate:
     """Return a candidate with the paths that its files have, or will have, in a folder."""
     candidate = wanted.candidate
     names = {"source": safe_name(wanted.source.name), "field": safe_name(candidate.field)}
@@ -58,7 +58,7 @@ class FetchedService:
         """Read a candidate's files; they are as large as the server made them."""
         return read_cutout(candidate)
 
-    def cutouts(self, wanted: Sequence[Wanted], size_deg: float) -> Iterator[Outcome]:
+    def cutouts(self, wanted: Sequence[CutoutRequest], size_deg: float) -> Iterator[Outcome]:
         """Read the files of many candidates."""
         for one in wanted:
             failure = self.failures.get((one.source.name, one.candidate.field))
@@ -71,6 +71,6 @@ class FetchedService:
         """Refuse, as `search` does."""
         raise ServiceUnavailableError("search what was fetched: ask the service it came from")
 
-    def _read(self, wanted: Wanted) -> Cutout:
+    def _read(self, wanted: CutoutRequest) -> Cutout:
         local = local_candidate(wanted, self.naming, self.folder)
         return replace(read_cutout(local), file=local.image.rpartition("/")[2])

@@ -24,7 +24,7 @@ from mingolotss.io.http.client import user_agent
 from mingolotss.model import Candidate, Source
 from mingolotss.service.remote.download import DownloadService, digest
 from mingolotss.service.remote.products import Product, file_name, pair_products
-from mingolotss.service.remote.search_cache import Answer
+from mingolotss.service.remote.search_cache import SearchResult
 from mingolotss.service.remote.sia import need_address
 
 try:
@@ -91,7 +91,7 @@ class LotssDr1FormService(DownloadService):
         """Return a line that stands for a filled-in form."""
         return f"{self.url} hPOS={source.ra!r},{source.dec!r} hSIZE={size_deg:g} hINTERSECT=CENTER"
 
-    def ask(self, question: str) -> Answer:
+    def ask(self, question: str) -> SearchResult:
         """Fill in the form, send it, and pair the links of the answer."""
         links = self.transport.patiently(lambda: self._links(question))
         products = [Product(_name(text, url), url) for text, url in links]
@@ -99,7 +99,7 @@ class LotssDr1FormService(DownloadService):
             found = pair_products(products, self.naming)
         except ServiceAnswerError as error:
             raise ServiceAnswerError(f"ask {question}: {error}", url=self.url) from error
-        return Answer(tuple(found), sha256=digest(repr(sorted(links)).encode()))
+        return SearchResult(tuple(found), sha256=digest(repr(sorted(links)).encode()))
 
     def search_all(
         self, catalogue: Catalogue, size_deg: float

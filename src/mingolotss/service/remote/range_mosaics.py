@@ -20,7 +20,7 @@ from mingolotss.model import Candidate, Source
 from mingolotss.service.local.mosaics import pair_mosaics
 from mingolotss.service.remote.download import DownloadService
 from mingolotss.service.remote.remote_mosaic import RemoteMosaics
-from mingolotss.service.remote.search_cache import Answer
+from mingolotss.service.remote.search_cache import SearchResult
 from mingolotss.service.remote.sia import need_address
 from mingolotss.sky.angles import separation_arcsec
 
@@ -61,17 +61,17 @@ class RangesService(DownloadService):
         """Return the folder: what is in it answers for every source."""
         return self.url
 
-    def answer(self, source: Source, size_deg: float) -> Answer:
+    def answer(self, source: Source, size_deg: float) -> SearchResult:
         """Return the field that the catalogue names, or every field that holds the place."""
         if source.field_hint:
             image, rms = self.named(source.field_hint)
-            return Answer((Candidate(source.field_hint.replace("_", "+"), image, rms),))
+            return SearchResult((Candidate(source.field_hint.replace("_", "+"), image, rms),))
         found = [
             Candidate(field, image, rms)
             for field, (image, rms) in self.fields.items()
             if _may_reach(field, source) and self._mosaics.get(image).holds(source.ra, source.dec)
         ]
-        return Answer(tuple(found))
+        return SearchResult(tuple(found))
 
     def named(self, field: str) -> tuple[str, str]:
         """Return the addresses of a field that the catalogue names.
@@ -87,7 +87,7 @@ class RangesService(DownloadService):
             raise ServiceAnswerError(message, url=self.url)
         return found
 
-    def ask(self, question: str) -> Answer:
+    def ask(self, question: str) -> SearchResult:
         """List the folder, and the folders in it if it has no mosaics itself."""
         names = self._names(self.url)
         if not any(".fits" in name for name in names):
@@ -103,7 +103,7 @@ class RangesService(DownloadService):
             Candidate(field, urljoin(self.url, image), rms and urljoin(self.url, rms))
             for field, (image, rms) in pairs.items()
         ]
-        return Answer(tuple(rows))
+        return SearchResult(tuple(rows))
 
     def fetch_bytes(self, url: str, source: Source, size_deg: float) -> bytes:
         """Return a FITS file of the square around a source, and nothing else of the mosaic."""
@@ -149,7 +149,7 @@ class LotssDr2MosaicsService(RangesService):
         folder = urljoin(self.url, f"{field}/")
         return folder + self.IMAGE, folder + self.RMS
 
-    def ask(self, question: str) -> Answer:
+    def ask(self, question: str) -> SearchResult:
         """List the fields' folders; what is in each is known."""
         fields = [unquote(name.rstrip("/")) for name in self._names(self.url) if name.endswith("/")]
         if not fields:
@@ -157,7 +157,7 @@ class LotssDr2MosaicsService(RangesService):
                 f"list the mosaics in {self.url}: the server shows no folders; give a catalogue"
                 " that names each source's mosaic (catalogue.field, in DR2 Mosaic_ID)"
             )
-        return Answer(tuple(Candidate(f, *self.named(f)) for f in sorted(fields)))
+        return SearchResult(tuple(Candidate(f, *self.named(f)) for f in sorted(fields)))
 
 
 def listing(page: bytes) -> list[str]:

@@ -21,7 +21,7 @@ from mingolotss.io.files import write_bytes
 from mingolotss.io.fits import BLOCK, FitsImage, PlainLayout, plain_layout
 from mingolotss.io.http import Answer, Transport
 
-__all__ = ["Manner", "Ranges", "RemoteMosaic", "RemoteMosaics", "byte_ranges", "multipart"]
+__all__ = ["RangeSupport", "Ranges", "RemoteMosaic", "RemoteMosaics", "byte_ranges", "multipart"]
 
 _HEADS = (16 * BLOCK, 256 * BLOCK)
 _MOST_RANGES = 180  # in one request: Apache serves the whole file beyond 200
@@ -32,7 +32,7 @@ Ranges = Sequence[tuple[int, int]]
 
 
 @dataclass(slots=True)
-class Manner:
+class RangeSupport:
     """What a server has shown of itself: whether it takes many ranges in one request."""
 
     many: bool = True
@@ -53,7 +53,7 @@ class RemoteMosaics:
         self._open: dict[str, RemoteMosaic] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
-        self._manner = Manner()
+        self._manner = RangeSupport()
 
     def get(self, url: str) -> RemoteMosaic:
         """Return a mosaic.
@@ -123,7 +123,9 @@ class RemoteMosaic:
         Shared by the mosaics of a server.
     """
 
-    def __init__(self, url: str, layout: PlainLayout, transport: Transport, manner: Manner) -> None:
+    def __init__(
+        self, url: str, layout: PlainLayout, transport: Transport, manner: RangeSupport
+    ) -> None:
         self.url, self.layout, self._transport, self._manner = url, layout, transport, manner
         self.shape = layout.shape
         self.wcs = FitsImage(np.empty((2, 2)), layout.header, url, "").wcs()

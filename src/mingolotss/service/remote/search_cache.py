@@ -4,7 +4,7 @@ One small JSON file per question under ``DIR/searches``, named by the question's
 atomically. A refusal (an answer that will not change) is kept as well; a server that was away is
 not an answer and leaves nothing.
 
->>> Answers(None).recall("https://example.org/search?POS=1,2") is None
+>>> SearchCache(None).recall("https://example.org/search?POS=1,2") is None
 True
 """
 
@@ -22,11 +22,11 @@ from mingolotss.errors import ServiceAnswerError
 from mingolotss.io.files import write_bytes
 from mingolotss.model import Candidate
 
-__all__ = ["Answer", "Answers"]
+__all__ = ["SearchCache", "SearchResult"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SearchResult:
     """What came of one question.
 
     Attributes
@@ -50,8 +50,8 @@ class Answer:
         return self.candidates
 
 
-class Answers:
-    """Answers by question.
+class SearchCache:
+    """SearchCache by question.
 
     Parameters
     ----------
@@ -63,14 +63,14 @@ class Answers:
 
     def __init__(self, folder: Path | None, *, refresh: bool = False) -> None:
         self.folder, self.refresh = folder, refresh
-        self._told: dict[str, Answer] = {}
+        self._told: dict[str, SearchResult] = {}
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (self.folder, self.refresh)
 
-    def once(self, question: str, ask: Callable[[str], Answer]) -> Answer:
+    def once(self, question: str, ask: Callable[[str], SearchResult]) -> SearchResult:
         """Return the answer to a question that many sources have in common.
 
         It is asked by one thread while the others wait, and remembered for this run.
@@ -86,7 +86,7 @@ class Answers:
                 self._told[question] = known
             return self._told[question]
 
-    def recall(self, question: str) -> Answer | None:
+    def recall(self, question: str) -> SearchResult | None:
         """Return the answer to a question, or None if it has to be asked."""
         if self.folder is None or self.refresh:
             return None
@@ -98,7 +98,7 @@ class Answers:
         except (OSError, ValueError, KeyError, TypeError):
             return None  # damaged from outside: ask again and write it anew
 
-    def keep(self, question: str, answer: Answer) -> None:
+    def keep(self, question: str, answer: SearchResult) -> None:
         """Write an answer down."""
         if self.folder is None:
             return
@@ -118,13 +118,13 @@ class Answers:
         return (self.folder or Path()) / digest[:2] / f"{digest[2:34]}.json"
 
 
-def _rebuild(folder: Path | None, refresh: bool) -> Answers:
+def _rebuild(folder: Path | None, refresh: bool) -> SearchCache:
     """Unpickle answers: what is on disk is there for the copy too."""
-    return Answers(folder, refresh=refresh)
+    return SearchCache(folder, refresh=refresh)
 
 
-def _from_json(kept: dict[str, Any], question: str) -> Answer | None:
+def _from_json(kept: dict[str, Any], question: str) -> SearchResult | None:
     if kept["question"] != question:
         return None
     rows = (Candidate(str(c["field"]), str(c["image"]), str(c["rms"])) for c in kept["candidates"])
-    return Answer(tuple(rows), str(kept["refused"]), str(kept["sha256"]))
+    return SearchResult(tuple(rows), str(kept["refused"]), str(kept["sha256"]))

@@ -20,7 +20,7 @@ from mingolotss.errors import InputError, ServiceAnswerError
 from mingolotss.model import Source
 from mingolotss.service.remote.download import DownloadService, digest
 from mingolotss.service.remote.products import Product, file_name, pair_products
-from mingolotss.service.remote.search_cache import Answer
+from mingolotss.service.remote.search_cache import SearchResult
 from mingolotss.service.remote.votable import results, whole_votable
 
 __all__ = ["LotssDr1Service", "SiaService", "need_address", "with_query"]
@@ -58,7 +58,7 @@ class SiaService(DownloadService):
             FORMAT="image/fits",
         )
 
-    def ask(self, question: str) -> Answer:
+    def ask(self, question: str) -> SearchResult:
         """Ask, and pair the rows of the answer."""
         body = self.transport.get(question, judge=whole_votable).body
         try:
@@ -67,7 +67,7 @@ class SiaService(DownloadService):
             found = pair_products(products, self.naming)
         except ServiceAnswerError as error:
             raise ServiceAnswerError(f"fetch {question}: {error}", url=question) from error
-        return Answer(tuple(found), sha256=digest(body))
+        return SearchResult(tuple(found), sha256=digest(body))
 
 
 class LotssDr1Service(SiaService):

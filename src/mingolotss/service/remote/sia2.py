@@ -20,7 +20,7 @@ from mingolotss.errors import InputError, ServiceAnswerError
 from mingolotss.model import Candidate, Source
 from mingolotss.service.remote.download import DownloadService, digest
 from mingolotss.service.remote.products import Product, file_name, pair_products
-from mingolotss.service.remote.search_cache import Answer
+from mingolotss.service.remote.search_cache import SearchResult
 from mingolotss.service.remote.sia import need_address, with_query
 from mingolotss.service.remote.votable import parse_votable, results, whole_votable
 
@@ -66,12 +66,12 @@ class SodaService(DownloadService):
         """Return the service's address with the circle."""
         return with_query(self.url, CIRCLE=self.circle(source, size_deg))
 
-    def ask(self, question: str) -> Answer:
+    def ask(self, question: str) -> SearchResult:
         """Return a cutout of every image, without asking anybody."""
         products = [Product(_id_name(i), with_query(question, ID=i)) for i in self.ids]
-        return Answer(tuple(pair_products(products, self.naming)))
+        return SearchResult(tuple(pair_products(products, self.naming)))
 
-    def _ask_and_keep(self, question: str) -> Answer:
+    def _ask_and_keep(self, question: str) -> SearchResult:
         return self.ask(question)
 
 
@@ -98,7 +98,7 @@ class Sia2Service(DownloadService):
         asked = with_query(self.url, POS=place, DPTYPE="image")
         return f"{asked}#{size_deg:g}"
 
-    def ask(self, question: str) -> Answer:
+    def ask(self, question: str) -> SearchResult:
         """Ask, follow what is new of the DataLinks, and pair the images."""
         asked, _, size = question.rpartition("#")
         body = self.transport.get(asked, judge=whole_votable).body
@@ -108,7 +108,7 @@ class Sia2Service(DownloadService):
             found = pair_products([p for p in offered if p is not None], self.naming)
         except ServiceAnswerError as error:
             raise ServiceAnswerError(f"fetch {asked}: {error}", url=asked) from error
-        return Answer(tuple(found), sha256=digest(body))
+        return SearchResult(tuple(found), sha256=digest(body))
 
     def _product(self, row: Any, asked: str, size_deg: float) -> Product | None:
         """Return a row as a file that can be fetched; None for what is no FITS image."""
@@ -125,9 +125,11 @@ class Sia2Service(DownloadService):
     def _soda(self, url: str, identifier: str) -> str:
         """Return the SODA address of an image, its ID filled in; asked once per image."""
 
-        def read(url: str) -> Answer:
+        def read(url: str) -> SearchResult:
             body = self.transport.get(url, judge=whole_votable).body
-            return Answer((Candidate("", _soda_of(body, url, identifier)),), sha256=digest(body))
+            return SearchResult(
+                (Candidate("", _soda_of(body, url, identifier)),), sha256=digest(body)
+            )
 
         return self.answers.once(url, read).given(url)[0].image
 

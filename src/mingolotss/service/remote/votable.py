@@ -30,7 +30,7 @@ _LIMIT = 20 << 20
 
 
 def whole_votable(body: bytes) -> bytes:
-    """Judge a body: a VOTable to its last tag (a judge for the transport).
+    """Validator a body: a VOTable to its last tag (a judge for the transport).
 
     Raises
     ------
