@@ -1,4 +1,4 @@
-"""The example: its arithmetic against definitions, and that it learns and repeats itself."""
+"""The example: its scores follow their definitions, it learns, and it is reproducible."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ pytest.importorskip("torch", reason="needs mingolotss[torch]")
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "examples"))
 
-from baseline import confusion, f1_scores  # noqa: E402
+from baseline import confusion_matrix, f1_scores  # noqa: E402
 
 
-def test_scores_are_those_of_the_definitions():
-    """F1 from precision and recall, counted one by one."""
+def test_scores_follow_their_definitions():
+    """F1 equals the harmonic mean of precision and recall, counted class by class."""
     rng = np.random.default_rng(0)
-    truth, found = rng.integers(0, 4, 200), rng.integers(0, 5, 200)
-    scores = f1_scores(confusion(truth, found, 5))
+    truth, predicted = rng.integers(0, 4, 200), rng.integers(0, 5, 200)
+    scores = f1_scores(confusion_matrix(truth, predicted, 5))
     for label in range(4):
-        right = ((truth == label) & (found == label)).sum()
-        precision, recall = right / (found == label).sum(), right / (truth == label).sum()
+        correct = ((truth == label) & (predicted == label)).sum()
+        precision = correct / (predicted == label).sum()
+        recall = correct / (truth == label).sum()
         assert scores[label] == pytest.approx(2 * precision * recall / (precision + recall))
     assert np.isnan(scores[4])
 
 
 def baseline(root: Path, out: Path, *options: str) -> str:
-    """Run the example; return what it printed."""
+    """Run the example and return its output."""
     script = ROOT / "examples/baseline.py"
     command = [sys.executable, str(script), str(root), "--out", str(out), *options]
     env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
@@ -43,17 +44,17 @@ def baseline(root: Path, out: Path, *options: str) -> str:
 
 
 @pytest.mark.slow
-def test_it_learns_and_repeats_itself(tmp_path):
-    """On a demo: better than the commonest answer, the same when run again, and a picture."""
+def test_it_learns_and_is_reproducible(tmp_path):
+    """On a demo it beats the most frequent class, repeats its losses, and draws a plot."""
     run("demo", "--out", tmp_path / "demo")
     text = baseline(tmp_path / "demo", tmp_path)
-    macro, accuracy, usual = map(
+    macro, accuracy, most_frequent = map(
         float, re.search(r"macro-F1 ([\d.]+), accuracy ([\d.]+) .*: ([\d.]+)\)", text).groups()
     )
     assert macro > 0.7
-    assert accuracy > usual
+    assert accuracy > most_frequent
     assert Image.open(tmp_path / "confusion-2.png").size[0] > 300
-    twice = [baseline(tmp_path / "demo", tmp_path, "--epochs", "5") for _ in range(2)]
-    losses = [re.findall(r"loss [\d.]+", text) for text in twice]
+    outputs = [baseline(tmp_path / "demo", tmp_path, "--epochs", "5") for _ in range(2)]
+    losses = [re.findall(r"loss [\d.]+", output) for output in outputs]
     assert losses[0] == losses[1]
     assert len(losses[0]) == 1
