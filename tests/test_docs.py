@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -134,3 +135,14 @@ def test_every_option_shown_exists():
                 for word in words:
                     if word.startswith("--"):
                         assert word.split("=")[0] in known, (page.name, line)
+
+
+def test_the_contributor_guide_lists_the_packages_in_their_order():
+    """The table of packages in CONTRIBUTING has the layers of the import contract, row by row."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    [table] = re.findall(
+        r"^\| packages \|.*?\n\n", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    rows = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.splitlines()[2:]]
+    assert [row for row in rows if row] == [re.findall(r"\w+", layer) for layer in layers]
