@@ -443,9 +443,13 @@ def test_servers_that_only_cut_have_one_candidate_and_estimated_noise(tmp_path):
         )
         build(load_recipe("lotss"), out=out, catalogue=catalogue(), service=service)
         found = read_manifest(out).to_pylist()
+        first = (out / "manifest.parquet").read_bytes()
+        build(load_recipe("lotss"), out=out, catalogue=catalogue(), service=service)
+        assert (out / "manifest.parquet").read_bytes() == first  # the stage of the rejection too
         assert server.asked.total() == 3
         assert all("&size=6" in path for path in server.asked)
     assert [row["status"] for row in found] == ["written", "rejected", "written"]
+    assert found[1]["stage"] == "fetch"
     assert "Outside the survey" in found[1]["reason"]
     assert {row["field"] for row in found if row["field"]} == {"DR2"}
 

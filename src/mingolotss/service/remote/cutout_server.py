@@ -56,8 +56,12 @@ class LotssDr2Service(DownloadService):
         """Return the one candidate there is, without asking anybody."""
         return SearchResult((Candidate(self.FIELD, question),))
 
-    def _ask_and_keep(self, question: str) -> SearchResult:
-        return self.ask(question)  # nothing was asked, so nothing needs keeping
+    def answer(self, source: Source, size_deg: float) -> SearchResult:
+        """Return the candidate of a source, without looking at earlier answers.
+
+        Search and cutout have one address: a refused cutout that was kept is no refused search.
+        """
+        return self.ask(self.question(source, size_deg))
 
 
 class LotssDr3Service(LotssDr2Service):
