@@ -1,4 +1,4 @@
-"""Every image service keeps the same promises, a user's own too; and how services are opened."""
+"""How services are opened, what each says when something is wrong, and hostile images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shutil
 import uuid
 from pathlib import Path
 
-import fsspec
 import numpy as np
 import pytest
 from astropy import units as u
@@ -21,156 +20,21 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, RecipeError, ServiceUnavailableError
 from mingolotss.image.pixels import take_window
 from mingolotss.model import Candidate, Cutout
-from mingolotss.service import SERVICES
 from mingolotss.service.base import CutoutRequest, Naming, open_service, search_all
 from mingolotss.service.base import cutouts as ask_all
 from mingolotss.service.local.folder import FolderService, read_cutout, split_name
 from mingolotss.service.local.mosaic_file import open_mosaic
 from mingolotss.sky.wcs import SkyWCS, simple_header
-from mingolotss.testing import Image, check_service
-
-SHAPES = {"P1": (90, 120), "P205+55": (130, 80), "P3": (100, 100)}
-CENTRES = {"P1": (180.0, 50.0), "P205+55": (180.03, 50.01), "P3": (0.001, -30.0)}
-
-
-def write_images(folder: Path, dtype: str = "f4") -> list[Image]:
-    """Write three images with rms maps, two of which overlap and one of which is at RA 0."""
-    rng = np.random.default_rng(5)
-    folder.mkdir(parents=True, exist_ok=True)
-    images = []
-    for field, shape in SHAPES.items():
-        cards = simple_header(*CENTRES[field], shape=shape, scale_arcsec=1.5)
-        header = fits.Header.fromstring(cards.decode())
-        data = rng.normal(0, 1e-4, shape).astype(dtype)
-        data[:10, :10] = np.nan
-        paths = [folder / f"{field}-image.fits", folder / f"{field}-rms.fits"]
-        for path, pixels in zip(paths, (data, np.abs(data) + 1e-5), strict=True):
-            fits.PrimaryHDU(pixels.astype(dtype), header).writeto(path)
-        images.append(Image(field, *paths))
-    return images
-
-
-class OwnService:
-    """The least that a service can be: search and cutout, by astropy alone."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    @classmethod
-    def open(cls, argument, **_):
-        """Open ``test-own:DIR``."""
-        return cls(Path(argument))
-
-    def search(self, position, size):
-        """Look into every header."""
-        found = []
-        for path in sorted(self.folder.glob("*-image.fits")):
-            header = fits.getheader(path)
-            x, y = SkyWCS.from_header(header.tostring().encode()).to_pixel(
-                position.ra.deg, position.dec.deg
-            )
-            if -0.5 <= x < header["NAXIS1"] - 0.5 and -0.5 <= y < header["NAXIS2"] - 0.5:
-                field = path.name.removesuffix("-image.fits")
-                found.append(Candidate(field, str(path), str(path).replace("-image", "-rms")))
-        return found[::-1]
-
-    def cutout(self, candidate, position, size):
-        """Give the whole image."""
-        return read_cutout(candidate)
-
-
-def as_folder(tmp, images):
-    for image in images:
-        for path, end in ((image.path, "mosaic"), (image.rms, "mosaic-rms")):
-            shutil.copy(path, tmp / f"ILTJ_{image.field.replace('+', '_')}-{end}.fits")
-    return f"folder:{tmp}"
-
-
-def as_mosaics(tmp, images):
-    for image in images:
-        shutil.copy(image.path, tmp / f"{image.field}-mosaic.fits")
-        shutil.copy(image.rms, tmp / f"{image.field}-mosaic-rms.fits")
-    return f"mosaics:{tmp}"
-
-
-def as_dr2(tmp, images):
-    for image in images:
-        (tmp / image.field).mkdir()
-        shutil.copy(image.path, tmp / image.field / "mosaic-blanked.fits")
-        shutil.copy(image.rms, tmp / image.field / "mosaic.rms.fits")
-    return f"mosaics:{tmp}"
-
-
-def as_packed(tmp, images):
-    for image in images:
-        for path, end in ((image.path, "mosaic"), (image.rms, "mosaic-rms")):
-            with fits.open(path) as hdus:
-                packed = fits.CompImageHDU(
-                    hdus[0].data, hdus[0].header, compression_type="GZIP_1", quantize_level=0,
-                    tile_shape=(32, 32),
-                )  # fmt: skip
-                packed.writeto(tmp / f"{image.field}-{end}.fits.fz")
-    return f"mosaics:{tmp}"
-
-
-def as_memory(tmp, images):
-    root = f"memory://{uuid.uuid4().hex}"
-    system = fsspec.filesystem("memory")
-    for image in images:
-        for path, end in ((image.path, "mosaic"), (image.rms, "mosaic-rms")):
-            system.pipe(f"{root}/{image.field}-{end}.fits", path.read_bytes())
-    return f"mosaics:{root}"
-
-
-def as_simulated(tmp, images):
-    return as_mosaics(tmp, images).replace("mosaics:", "simulated:")
-
-
-def as_own(tmp, images):
-    SERVICES.add("test-own", OwnService, "a user's own")
-    return f"test-own:{images[0].path.parent}"
-
-
-MAKERS = {
-    "folder": as_folder, "mosaics": as_mosaics, "DR2's layout": as_dr2, "fpack'd": as_packed,
-    "fsspec": as_memory, "simulated": as_simulated, "a user's own": as_own,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", MAKERS)
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_a_service_keeps_its_promises(tmp_path, kind, dtype):
-    """Fields by place, pixels, rms map and WCS are those of the files, by astropy."""
-    images = write_images(tmp_path / "images", dtype)
-    (tmp_path / "served").mkdir()
-    service = open_service(MAKERS[kind](tmp_path / "served", images))
-    whole = kind in ("folder", "a user's own")
-    check_service(service, images, np.random.default_rng(7), places=24, whole=whole)
-
-
-def test_the_suite_finds_broken_promises(tmp_path):
-    """A service that shifts, misses, invents or loses its rms map does not pass."""
-    images = write_images(tmp_path)
-
-    class Shifted(OwnService):
-        def cutout(self, candidate, position, size):
-            good = read_cutout(candidate)
-            return Cutout(good.image, good.rms, good.wcs, (1, 0))
-
-    class Missing(OwnService):
-        def search(self, position, size):
-            return super().search(position, size)[1:]
-
-    class NoRms(OwnService):
-        def cutout(self, candidate, position, size):
-            good = read_cutout(candidate)
-            return Cutout(good.image, None, good.wcs)
-
-    globals().update(Shifted=Shifted, Missing=Missing, NoRms=NoRms)  # so that they pickle
-    for kind, words in ((Shifted, "pixels"), (Missing, "the fields"), (NoRms, "rms map")):
-        kind.__qualname__ = kind.__name__
-        with pytest.raises(AssertionError, match=words):
-            check_service(kind(tmp_path), images, np.random.default_rng(1), whole=True)
+from mingolotss.testing import check_service
+from survey_images import (
+    CENTRES,
+    LAYOUTS,
+    OwnService,
+    as_memory,
+    as_mosaics,
+    as_packed,
+    write_images,
+)  # fmt: skip
 
 
 def test_services_are_opened_by_name_folder_or_not_at_all(tmp_path):
@@ -268,7 +132,7 @@ def test_an_rms_map_of_another_shape_is_an_image_error(tmp_path):
     shutil.copy(images[0].path, tmp_path / "A_P1-mosaic.fits")
     shutil.copy(images[1].rms, tmp_path / "A_P1-mosaic-rms.fits")
     [[candidate]] = search_all(
-        open_service(str(tmp_path)), Catalogue.from_columns(["A"], [180.0], [50.0]), 0.1
+        open_service(str(tmp_path)), Catalogue.from_columns(["A"], [205.0], [55.0]), 0.1
     )
     with pytest.raises(ImageError, match="80 x 130 pixels, its image 120 x 90"):
         read_cutout(candidate)
@@ -277,7 +141,7 @@ def test_an_rms_map_of_another_shape_is_an_image_error(tmp_path):
 def test_one_bad_image_leaves_the_others(tmp_path):
     """Asked for many, a service without bulk methods gives errors in their place."""
     images = write_images(tmp_path)
-    source = Catalogue.from_columns(["A"], [180.0], [50.0]).source(0)
+    source = Catalogue.from_columns(["A"], [205.0], [55.0]).source(0)
     wanted = [
         CutoutRequest(Candidate("x", str(path)), source)
         for path in (images[0].path, tmp_path / "no.fits")
@@ -320,7 +184,7 @@ def test_a_search_that_fails_leaves_the_other_sources(tmp_path):
                 raise ServiceUnavailableError("no answer")
             return super().search(position, size)
 
-    catalogue = Catalogue.from_columns(["A", "B"], [180.0, 0.001], [50.0, -30.0])
+    catalogue = Catalogue.from_columns(["A", "B"], [205.0, 0.001], [55.0, -30.0])
     failed, found = search_all(Failing(tmp_path), catalogue, 0.1)
     assert isinstance(failed, ServiceUnavailableError)
     assert [one.field for one in found] == ["P3"]
@@ -380,7 +244,7 @@ def test_a_cutout_ends_where_its_mosaic_does(tmp_path, kind):
     `simulated` cuts short, as archives do.
     """
     images = write_images(tmp_path / "images")
-    service = open_service(MAKERS[kind](tmp_path, images))
+    service = open_service(LAYOUTS[kind](tmp_path, images))
     [candidate] = service.search(SkyCoord(*CENTRES["P3"], unit="deg"), 0.01 * u.deg)
     with fits.open(images[2].path) as hdus:
         pixels, header = hdus[0].data, hdus[0].header.tostring().encode()
@@ -414,7 +278,7 @@ def test_pixels_too_small_for_a_cutout(tmp_path, scale, kind):
             simple_header(*CENTRES["P3"], shape=(100, 100), scale_arcsec=scale).decode()
         )
         fits.writeto(path, fits.getdata(path), header, overwrite=True)
-    service = open_service(MAKERS[kind](tmp_path, images))
+    service = open_service(LAYOUTS[kind](tmp_path, images))
     place = SkyCoord(*CENTRES["P3"], unit="deg")
     candidate = Candidate("P3", str(tmp_path / "P3-mosaic.fits"))
     with pytest.raises(ImageError, match="at most 16384 can be cut; look at CDELT"):

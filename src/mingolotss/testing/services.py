@@ -1,25 +1,36 @@
-"""The conformance suite of image services, for ours and for anyone's own.
+"""The conformance suite for image services, for the shipped ones and for a user's own.
 
-`check_service` asks a service about random places on images that it is known to hold, and
-compares what it says with astropy, pixel by pixel. A plug-in's author makes the images (FITS
-files that the service serves), names them here, and calls it from a test::
+`check_service` asks a service about random positions in and around images that it is known to
+serve, and compares every answer with astropy, pixel by pixel. The author of a plug-in makes the
+images (FITS files that the service serves), names them here, and calls it from a test::
 
     def test_my_service(tmp_path):
         images = [Image("P1", tmp_path / "p1.fits", tmp_path / "p1-rms.fits")]
         check_service(MyService(tmp_path), images, np.random.default_rng(1))
 
-It needs no test framework: what is wrong is an AssertionError that says which place and image.
+It needs no test framework. The first promise that the service breaks is an AssertionError whose
+message is one line: which promise, at which position, on which image. A service that passes
+
+- finds each image that holds a position and no other, in the same order every time, whatever the
+  frame of the position and the unit of the size; finding none is a normal answer;
+- gives cutouts whose pixels, rms map and WCS are those of the image: a square of the size asked
+  for, NaN past the edge of the image or ending there;
+- gives the same answers for many sources at once as for each alone, in order, with an error in
+  the place of a cutout that cannot be had;
+- raises `ServiceError` or `ImageError` where a cutout cannot be had, and nothing else;
+- can be pickled: workers get a copy, which gives the same answers;
+- if it downloads (`FetchService`), reads the same cutouts after the fetch and reports progress.
 """
 
 from __future__ import annotations
 
 import pickle
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,21 +38,31 @@ import numpy.typing as npt
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.model import Candidate, Cutout, Source
-from mingolotss.service.base import CutoutRequest, ImageService, cutouts, search_all
+from mingolotss.service.base import (
+    BulkService,
+    CutoutRequest,
+    FetchService,
+    ImageService,
+    cutouts,
+    search_all,
+)
 
 __all__ = ["Image", "check_service"]
 
 _CLOSE = 1e-6  # pixels
+_FEW = 5  # positions for the checks that need no random sample
+_Result = TypeVar("_Result")
+_Outcome = Cutout | ImageError | ServiceError
 
 
 @dataclass(frozen=True)
 class Image:
-    """One image that the service under test holds.
+    """One image that the service under test serves.
 
     Attributes
     ----------
     field : str
-        As the service calls it.
+        The name that the service gives to the image's field.
     path, rms : Path or None
         FITS files with its pixels; `rms` is None where the service has no rms map of it.
     """
@@ -53,17 +74,49 @@ class Image:
     @cached_property
     def pixels(self) -> npt.NDArray[Any]:
         """Return the image as astropy reads it, shape (ny, nx)."""
-        return _astropy(self.path)[0]
+        return _read_with_astropy(self.path)[0]
 
     @cached_property
     def noise(self) -> npt.NDArray[Any] | None:
         """Return the rms map as astropy reads it, shape (ny, nx)."""
-        return None if self.rms is None else _astropy(self.rms)[0]
+        return None if self.rms is None else _read_with_astropy(self.rms)[0]
 
     @cached_property
     def wcs(self) -> Any:
         """Return astropy's celestial WCS of the image."""
-        return _astropy(self.path)[1]
+        return _read_with_astropy(self.path)[1]
+
+    def holds(self, position: Any) -> bool:
+        """Tell whether a position (SkyCoord) is on the image's array, to the edge of its pixels."""
+        ny, nx = self.pixels.shape
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            x, y = self.wcs.world_to_pixel(position)
+        return bool(-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5)
+
+
+@dataclass(frozen=True)
+class _Suite:
+    """One service under test; the arguments of `check_service` as they are there."""
+
+    service: ImageService
+    images: dict[str, Image]
+    size_arcsec: float
+    whole: bool
+    resampled: bool
+    searchable: bool
+    named_for: str
+
+    @cached_property
+    def size(self) -> Any:
+        """Return the side of the cutouts as a Quantity."""
+        from astropy import units as u
+
+        return self.size_arcsec * u.arcsec
+
+    def expected_fields(self, position: Any) -> list[str]:
+        """Return the fields that a search at a position should give, sorted."""
+        return sorted(f for f, i in self.images.items() if not self.searchable or i.holds(position))
 
 
 def check_service(
@@ -74,158 +127,412 @@ def check_service(
     places: int = 40,
     size_arcsec: float = 60.0,
     whole: bool = False,
+    resampled: bool = False,
+    searchable: bool = True,
+    named_for: str = "",
 ) -> None:
-    """Hold a service to what `ImageService` promises, at random places in and around images.
+    """Check that a service does what `ImageService` promises, at random positions.
 
     Parameters
     ----------
     service : ImageService
+        One that downloads is opened with a workspace.
     images : sequence of Image
-        All that it holds.
+        All that it serves.
     rng : numpy.random.Generator
-        Where the places come from.
+        The source of the positions and of the order of requests.
     places : int
-        How many to ask about, about half of them on some image.
+        Number of positions; about two thirds of them are on an image.
     size_arcsec : float
         Side of the cutouts.
     whole : bool
-        The service gives its images whole, whatever the size asked for.
+        The service gives its images whole, whatever size is asked for.
+    resampled : bool
+        Cutouts are on a grid of their own: values are compared with the neighbouring pixels of
+        the image instead of being identical.
+    searchable : bool
+        False for a service that has no search: it offers every image at every position, and the
+        cutout shows whether the image covers the position.
+    named_for : str
+        Given, the bulk search goes by the names of the sources and not by their positions, and
+        all images are those of the source of this name.
 
     Raises
     ------
     AssertionError
-        The service breaks a promise; the message says which, where.
+        The service breaks a promise; the message says which, and where.
     """
+    by_field = {image.field: image for image in images}
+    suite = _Suite(service, by_field, size_arcsec, whole, resampled, searchable, named_for)
+    sky = _random_positions(images, rng, places)
+    copy = _pickled_copy(service)
+    found = [_check_search(suite, copy, position) for position in sky]
+    for position in sky[:_FEW]:
+        _check_search_arguments(suite, position)
+    for position, candidates in zip(sky, found, strict=True):
+        for candidate in candidates:
+            _check_one_cutout(suite, copy, candidate, position)
+    _check_unknown_address(suite, sky, found)
+    offered = _check_bulk_search(suite, sky, found)
+    requests = [
+        CutoutRequest(candidate, source)
+        for source, candidates in offered
+        for candidate in candidates
+    ]
+    requests = [requests[index] for index in rng.permutation(len(requests))]
+    _check_fetch(suite, requests)
+    _check_bulk_cutouts(suite, requests)
+
+
+def _check_search(suite: _Suite, copy: ImageService, position: Any) -> list[Candidate]:
+    """Check the candidates at one position; return them sorted by field."""
+    at = f"search at {_name(position)}"
+    candidates = list(_call(at, suite.service.search, position, suite.size))
+    for candidate in candidates:
+        if not isinstance(candidate, Candidate) or not candidate.image:
+            _fail(f"{at}: {candidate!r} is not a Candidate with the address of an image")
+    fields = [candidate.field for candidate in candidates]
+    _same(sorted(fields), suite.expected_fields(position), f"{at}: the fields")
+    repeated = list(_call(at, copy.search, position, suite.size))
+    _same(repeated, candidates, f"{at}: the answer of a pickled copy")
+    for candidate in candidates:
+        has_rms = suite.images[candidate.field].rms is not None
+        _same(bool(candidate.rms), has_rms, f"{at}: having an rms map of {candidate.field}")
+    return sorted(candidates, key=lambda candidate: candidate.field)
+
+
+def _check_search_arguments(suite: _Suite, position: Any) -> None:
+    """Check that a search does not depend on when, in which frame and in which unit it is made."""
     from astropy import units as u
 
-    copy: ImageService = pickle.loads(pickle.dumps(service))  # noqa: S301 - our own bytes
-    sky = _places(images, rng, places)
-    size = size_arcsec * u.arcsec
-    found = []
-    for place in sky:
-        said = sorted(service.search(place, size), key=lambda one: one.field)
-        again = sorted(copy.search(place, size), key=lambda one: one.field)
-        _same(
-            [c.field for c in again], [c.field for c in said], f"a pickled copy at {_name(place)}"
+    search = suite.service.search
+    at = f"search at {_name(position)}"
+    first = _call(at, search, position, suite.size)
+    _same(list(_call(at, search, position, suite.size)), list(first), f"{at}: the second answer")
+    fields = [candidate.field for candidate in first]
+    for what, other, size in (
+        ("in galactic coordinates", position.galactic, suite.size),
+        ("with the size in degrees", position, suite.size.to(u.deg)),
+    ):
+        answer = [candidate.field for candidate in _call(f"{at} {what}", search, other, size)]
+        _same(answer, fields, f"{at}: the fields {what}")
+
+
+def _check_one_cutout(
+    suite: _Suite, copy: ImageService, candidate: Candidate, position: Any
+) -> None:
+    """Check the cutout of one candidate, and that a pickled copy gives the same."""
+    where = f"the cutout of {candidate.field} at {_name(position)}"
+    outcome = _outcome(where, suite.service, candidate, position, suite.size)
+    image = suite.images[candidate.field]
+    covered = image.holds(position)
+    if covered and not isinstance(outcome, Cutout):
+        _fail(f"{where} raised {type(outcome).__name__}: {outcome}")
+    if isinstance(outcome, Cutout):
+        _check_arrays(outcome, image, where)
+        if covered:
+            check = _check_resampled if suite.resampled else _check_pixels
+            check(suite, outcome, image, position, where)
+        elif _covers(outcome, position):
+            _fail(f"{where}: it has a pixel at the position, where the image has none")
+    other = _outcome(where, copy, candidate, position, suite.size)
+    _check_equal(other, outcome, f"{where}: that of a pickled copy")
+
+
+def _check_arrays(cutout: Cutout, image: Image, where: str) -> None:
+    """Check the shapes and types of a cutout's arrays, and what it says of them."""
+    _same(cutout.rms is None, image.rms is None, f"{where}: having no rms map")
+    for kind, pixels in (("image", cutout.image), ("rms map", cutout.rms)):
+        if pixels is None:
+            continue
+        if pixels.ndim != 2 or pixels.dtype.kind != "f":
+            _fail(f"{where}: its {kind} is {pixels.ndim}-d {pixels.dtype}, not 2-d floats")
+        _same(pixels.shape, cutout.image.shape, f"{where}: the shape of its {kind}")
+    if cutout.fully_observed and not (np.isfinite(cutout.image).all() and cutout.image.any()):
+        _fail(f"{where}: it says that it is fully observed, but some pixels are NaN or all are 0")
+
+
+def _check_pixels(suite: _Suite, cutout: Cutout, image: Image, position: Any, where: str) -> None:
+    """Compare a cutout on the image's own grid with the image."""
+    x, y = (float(v) for v in image.wcs.world_to_pixel(position))
+    in_x, in_y = _pixel_of(cutout, position)
+    shift_x, shift_y = round(x - in_x), round(y - in_y)  # of the grid of the cutout's own WCS
+    if np.hypot(x - in_x - shift_x, y - in_y - shift_y) > _CLOSE:
+        _fail(
+            f"{where}: the source is at pixel ({in_x:.6f}, {in_y:.6f}) by its WCS,"
+            f" at ({x:.6f}, {y:.6f}) of the image by astropy: not a whole number of pixels apart"
         )
-        holding = sorted(image.field for image in images if _holds(image, place))
-        _same([c.field for c in said], holding, f"the fields at {_name(place)}")
-        for candidate in said:
-            image = next(one for one in images if one.field == candidate.field)
-            answer = service.cutout(candidate, place, size)
-            _check_cutout(answer, image, place, size_arcsec, whole=whole)
-            _check_cutout(copy.cutout(candidate, place, size), image, place, size_arcsec, whole)
-        found.append(said)
-    _check_bulk(service, sky, found, size_arcsec)
-
-
-def _check_bulk(
-    service: ImageService, sky: Any, found: Sequence[Sequence[Candidate]], size_arcsec: float
-) -> None:
-    """Many sources at once get what they get one by one."""
-    names = [f"S{index}" for index in range(len(sky))]
-    catalogue = Catalogue.from_columns(names, sky.ra.deg, sky.dec.deg)
-    wanted = [
-        CutoutRequest(candidate, Source(row, names[row], place.ra.deg, place.dec.deg))
-        for row, (place, said) in enumerate(zip(sky, found, strict=True))
-        for candidate in said
-    ]
-    answers = list(cutouts(service, wanted, size_arcsec / 3600))
-    _same(len(answers), len(wanted), "the number of cutouts for many sources")
-    for one, answer in zip(wanted, answers, strict=True):
-        if not isinstance(answer, Cutout):
-            raise AssertionError(f"the cutout of {one.candidate} in bulk: {answer}")  # noqa: TRY004
-        alone = service.cutout(one.candidate, sky[one.source.row], size_arcsec / 3600 * _deg())
-        if not np.array_equal(answer.image, alone.image, equal_nan=True):
-            raise AssertionError(f"the cutout of {one.candidate} in bulk is not that asked alone")
-    if _by_place(service):
-        bulk = [
-            row if isinstance(row, ServiceError) else [c.field for c in row]
-            for row in search_all(service, catalogue, size_arcsec / 3600)
-        ]
-        _same(bulk, [[c.field for c in row] for row in found], "the fields of many sources")
-
-
-def _by_place(service: ImageService) -> bool:
-    """Return whether the bulk search goes by place; a folder's goes by the sources' names."""
-    return not hasattr(service, "naming")
-
-
-def _check_cutout(
-    answer: Cutout, image: Image, place: Any, size_arcsec: float, whole: bool = False
-) -> None:
-    """Compare a cutout with the image it is from: pixels, rms map, place on the sky."""
-    where = f"the cutout of {image.field} at {_name(place)}"
-    x0, y0 = answer.origin
-    ny, nx = answer.image.shape
-    _match(answer.image, image.pixels, x0, y0, where)
-    if answer.rms is None or image.noise is None:
-        _same(answer.rms is None, image.noise is None, f"{where}: having no rms map")
-    else:
-        _same(answer.rms.shape, answer.image.shape, f"{where}: the shape of the rms map")
-        _match(answer.rms, image.noise, x0, y0, f"{where}: rms map")
-    x, y = image.wcs.world_to_pixel(place)
-    got = answer.wcs.to_pixel(place.icrs.ra.deg, place.icrs.dec.deg)
-    if np.hypot(got[0] - x, got[1] - y) > _CLOSE:
-        raise AssertionError(f"{where}: the source is at {got} by its WCS, {x, y} by astropy")
+    x0, y0 = cutout.origin[0] + shift_x, cutout.origin[1] + shift_y
+    ny, nx = cutout.image.shape
     corners = np.array([x0, x0 + nx - 1]), np.array([y0, y0 + ny - 1])
-    there = image.wcs.pixel_to_world(*corners).icrs
-    back = image.wcs.world_to_pixel(_coord(*answer.wcs.to_sky(*corners)))
-    if np.isfinite(there.ra.deg).all() and np.abs(np.subtract(back, corners)).max() > _CLOSE:
-        raise AssertionError(f"{where}: its corners are elsewhere by its WCS than by astropy")
-    if whole:
+    by_astropy = image.wcs.pixel_to_world(*corners).icrs
+    sky = _coordinates(*cutout.wcs.to_sky(corners[0] - shift_x, corners[1] - shift_y))
+    if np.isfinite(by_astropy.ra.deg).all():
+        apart = np.abs(np.subtract(image.wcs.world_to_pixel(sky), corners)).max()
+        if not apart <= _CLOSE:
+            _fail(f"{where}: its corners are {apart:.6f} pixels off by its WCS")
+    _match(cutout.image, image.pixels, x0, y0, where)
+    if cutout.rms is not None and image.noise is not None:
+        _match(cutout.rms, image.noise, x0, y0, f"{where}: its rms map")
+    if not suite.whole:
+        side = round(suite.size_arcsec / cutout.wcs.pixel_scale_arcsec)
+        for axis, length, first, count, at in (
+            ("column", image.pixels.shape[1], x0, nx, x),
+            ("row", image.pixels.shape[0], y0, ny, y),
+        ):
+            _check_extent(f"{where}: {axis}s", side, length, first, count, round(at))
+
+
+def _check_extent(where: str, side: int, length: int, first: int, count: int, at: int) -> None:
+    """Check one axis of a cutout: the square around the source, within one pixel.
+
+    Where the square leaves the image, the cutout may end at the edge, as archives cut.
+    """
+    low, high = max(at - side // 2, 0), min(at - side // 2 + side, length)
+    if count > side + 1:
+        _fail(f"{where} are {count}, but {side} were asked for")
+    if first > low + 1 or first + count < high - 1:
+        _fail(f"{where} {first} to {first + count - 1} do not reach from {low} to {high - 1}")
+
+
+def _check_resampled(
+    suite: _Suite, cutout: Cutout, image: Image, position: Any, where: str
+) -> None:
+    """Compare a cutout on a grid of its own with the image: place, size, and local brightness."""
+    ny, nx = cutout.image.shape
+    side = round(suite.size_arcsec / cutout.wcs.pixel_scale_arcsec)
+    if max(abs(nx - side), abs(ny - side)) > 1:
+        _fail(f"{where}: {nx} x {ny} pixels, but {side} x {side} were asked for")
+    x, y = np.subtract(_pixel_of(cutout, position), cutout.origin)
+    if max(abs(x - (nx - 1) / 2), abs(y - (ny - 1) / 2)) > 1:
+        _fail(f"{where}: the source is at pixel ({x:.2f}, {y:.2f}), not in the middle")
+    # Interpolation keeps a value between its neighbours, or overshoots them a little: each pixel
+    # is compared with the smallest and largest of the 5 x 5 image pixels around its position.
+    rows, columns = np.mgrid[:ny, :nx]
+    sky = _coordinates(*cutout.wcs.to_sky(columns + cutout.origin[0], rows + cutout.origin[1]))
+    near_x, near_y = (np.rint(v).astype(int) for v in image.wcs.world_to_pixel(sky))
+    padded = np.pad(image.pixels.astype(float), 2, constant_values=np.nan)
+    around = np.lib.stride_tricks.sliding_window_view(padded, (5, 5))
+    inside = (near_x >= 0) & (near_x < around.shape[1]) & (near_y >= 0) & (near_y < around.shape[0])
+    if not np.isnan(cutout.image[~inside]).all():
+        _fail(f"{where}: it has pixels past the edge of the image")
+    local = around[near_y[inside], near_x[inside]].reshape(-1, 25)
+    values = cutout.image[inside]
+    known = np.isfinite(local).all(axis=1)
+    low, high = local[known].min(axis=1), local[known].max(axis=1)
+    slack = 0.5 * (high - low)
+    good = (values[known] >= low - slack) & (values[known] <= high + slack)
+    if not good.all():
+        _fail(f"{where}: {int((~good).sum())} of {good.size} pixels are not those of the image")
+
+
+def _check_unknown_address(suite: _Suite, sky: Any, found: Sequence[Sequence[Candidate]]) -> None:
+    """Check that an image that is not there is an error of the tree, and leaves the others."""
+    places = [
+        (index, candidates[0])
+        for index, candidates in enumerate(found)
+        if candidates and suite.images[candidates[0].field].holds(sky[index])
+    ]
+    if not places:
+        _fail("no position is on an image: give more places")
+    index, good = places[0]
+    absent = Candidate("absent", good.image + ".absent", "", good.source)
+    what = f"the cutout of {absent.image}, which is not there"
+    if isinstance(_outcome(what, suite.service, absent, sky[index], suite.size), Cutout):
+        _fail(f"{what}, came back without an error")
+    source = _source(0, "absent", sky[index])
+    requests = [
+        CutoutRequest(good, source),
+        CutoutRequest(absent, source),
+        CutoutRequest(good, source),
+    ]
+    one, wrong, two = _bulk_outcomes(suite.service, requests, suite.size_arcsec)
+    if isinstance(wrong, Cutout):
+        _fail(f"{what}, came back without an error in bulk")
+    for outcome in (one, two):
+        if not isinstance(outcome, Cutout):
+            _fail(f"{what}, in bulk: the cutouts beside it failed too: {outcome}")
+
+
+def _check_bulk_search(
+    suite: _Suite, sky: Any, found: Sequence[Sequence[Candidate]]
+) -> list[tuple[Source, Sequence[Candidate]]]:
+    """Check the search for many sources at once; return every source with its candidates."""
+    names = [f"S{index}" for index in range(len(sky))]
+    expected = [[candidate.field for candidate in candidates] for candidates in found]
+    if suite.named_for:
+        names[0] = suite.named_for
+        expected = [sorted(suite.images), *([] for _ in names[1:])]
+    catalogue = Catalogue.from_columns(names, sky.ra.deg, sky.dec.deg)
+    answers = _call(
+        "the search for many sources",
+        lambda: list(search_all(suite.service, catalogue, suite.size_arcsec / 3600)),
+    )
+    _same(len(answers), len(names), "the number of answers to a search for many sources")
+    offered: list[tuple[Source, Sequence[Candidate]]] = []
+    for row, answer in enumerate(answers):
+        where = f"the search for many sources, at {_name(sky[row])}"
+        if isinstance(answer, Exception):
+            _fail(f"{where}: {type(answer).__name__}: {answer}")
+        fields = [candidate.field for candidate in answer]
+        _same(fields, expected[row], f"{where}: the fields, sorted")
+        for candidate in answer:
+            if isinstance(suite.service, BulkService):
+                _same(candidate.source, names[row], f"{where}: the candidate's source")
+        candidates = found[row] if suite.named_for else answer
+        offered.append((catalogue.source(row), candidates))
+    return offered
+
+
+def _check_fetch(suite: _Suite, requests: Sequence[CutoutRequest]) -> None:
+    """Check a service that downloads: what it fetched is what it gives without a fetch."""
+    service = suite.service
+    if not isinstance(service, FetchService):
         return
-    side = round(size_arcsec / answer.wcs.pixel_scale_arcsec)
-    if max(ny, nx) > side + 1:
-        raise AssertionError(f"{where}: {nx} x {ny} pixels where {side} were asked for")
-    low_x, low_y = max(round(float(x)) - side // 2, 0), max(round(float(y)) - side // 2, 0)
-    if x0 > low_x + 1 or y0 > low_y + 1:
-        raise AssertionError(f"{where}: it begins at {x0, y0}, {low_x, low_y} was expected")
+    progress: list[int] = []
+    size_deg = suite.size_arcsec / 3600
+    fetched = _call("fetch", service.fetch, requests, size_deg, progress.append)
+    _same(progress[-1:], [len(requests)], "fetch: the last number of finished cutouts reported")
+    _same(progress, sorted(progress), "fetch: the numbers of finished cutouts, in order")
+    outcomes = _bulk_outcomes(fetched, requests, suite.size_arcsec)
+    for request, outcome in zip(requests, outcomes, strict=True):
+        where = f"the fetched cutout of {request.candidate.field} for {request.source.name}"
+        position = _coordinates(request.source.ra, request.source.dec)
+        alone = _outcome(where, service, request.candidate, position, suite.size)
+        _check_equal(outcome, alone, where)
+    had = [r for r, o in zip(requests, outcomes, strict=True) if isinstance(o, Cutout)]
+    left = _call("estimate", service.estimate, had, size_deg).requests
+    _same(left, 0, "estimate after fetch: the requests that are left")
+
+
+def _check_bulk_cutouts(suite: _Suite, requests: Sequence[CutoutRequest]) -> None:
+    """Check that many cutouts at once are those asked for one by one, in the same order."""
+    _same(_bulk_outcomes(suite.service, [], suite.size_arcsec), [], "no cutouts in bulk")
+    outcomes = _bulk_outcomes(suite.service, requests, suite.size_arcsec)
+    for request, outcome in zip(requests, outcomes, strict=True):
+        where = f"the cutout in bulk of {request.candidate.field} for {request.source.name}"
+        position = _coordinates(request.source.ra, request.source.dec)
+        alone = _outcome(where, suite.service, request.candidate, position, suite.size)
+        _check_equal(outcome, alone, where)
+
+
+def _bulk_outcomes(
+    service: ImageService, requests: Sequence[CutoutRequest], size_arcsec: float
+) -> list[_Outcome]:
+    """Return the outcomes of many requests, each a cutout or an error of the tree."""
+    outcomes = _call(
+        "cutouts in bulk", lambda: list(cutouts(service, requests, size_arcsec / 3600))
+    )
+    _same(len(outcomes), len(requests), "the number of cutouts in bulk")
+    for outcome in outcomes:
+        if not isinstance(outcome, Cutout | ImageError | ServiceError):
+            _fail(f"cutouts in bulk: {outcome!r} is no Cutout, ImageError or ServiceError")
+    return outcomes
+
+
+def _check_equal(outcome: _Outcome, expected: _Outcome, where: str) -> None:
+    """Compare two outcomes for one request: the same pixels and place, or both an error."""
+    if not (isinstance(outcome, Cutout) and isinstance(expected, Cutout)):
+        _same(isinstance(outcome, Cutout), isinstance(expected, Cutout), f"{where}: being a cutout")
+        return
+    for kind in ("image", "rms"):
+        one, two = getattr(outcome, kind), getattr(expected, kind)
+        if (one is None) != (two is None):
+            _fail(f"{where}: one has an {kind} and one has none")
+        if one is not None and (
+            one.dtype != two.dtype or not np.array_equal(one, two, equal_nan=True)
+        ):
+            _fail(f"{where}: its {kind} is not that of the cutout asked for alone")
+    one_sky, two_sky = (one.wcs.to_sky(*one.origin) for one in (outcome, expected))
+    if not np.array_equal(one_sky, two_sky, equal_nan=True):
+        _fail(f"{where}: its place on the sky is not that of the cutout asked for alone")
 
 
 def _match(got: npt.NDArray[Any], image: npt.NDArray[Any], x0: int, y0: int, where: str) -> None:
-    """Compare a box of pixels, NaN past the edge of the image."""
+    """Compare a box of pixels with an image, NaN past the edge of the image."""
     ny, nx = got.shape
     rows, columns = np.arange(y0, y0 + ny), np.arange(x0, x0 + nx)
     inside = np.ix_(
         (rows >= 0) & (rows < image.shape[0]), (columns >= 0) & (columns < image.shape[1])
     )
     expected = np.full((ny, nx), np.nan, image.dtype)
-    kept = image[np.ix_(rows[inside[0].ravel()], columns[inside[1].ravel()])]
-    expected[inside] = kept
-    if got.dtype.kind != "f":
-        raise AssertionError(f"{where}: pixels of type {got.dtype}, floats were expected")
-    if not np.array_equal(got, expected, equal_nan=True):
-        differ = int((~((got == expected) | (np.isnan(got) & np.isnan(expected)))).sum())
-        raise AssertionError(f"{where}: {differ} of {got.size} pixels are not the image's")
+    expected[inside] = image[np.ix_(rows[inside[0].ravel()], columns[inside[1].ravel()])]
+    differ = ~((got == expected) | (np.isnan(got) & np.isnan(expected)))
+    if differ.any():
+        y, x = np.argwhere(differ)[0]
+        _fail(
+            f"{where}: {int(differ.sum())} of {got.size} pixels are not the image's, the first at"
+            f" x={x}, y={y}: {got[y, x]:g} instead of {expected[y, x]:g}"
+        )
 
 
-def _places(images: Sequence[Image], rng: np.random.Generator, count: int) -> Any:
-    """Return random places on, at the edge of and beside the images, and far from them all."""
+def _covers(cutout: Cutout, position: Any) -> bool:
+    """Tell whether a cutout has a finite pixel at a position."""
+    x, y = np.subtract(_pixel_of(cutout, position), cutout.origin)
+    ny, nx = cutout.image.shape
+    if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):  # False for NaN
+        return False
+    return bool(np.isfinite(cutout.image[round(y), round(x)]))
+
+
+def _pixel_of(cutout: Cutout, position: Any) -> tuple[float, float]:
+    """Return x and y of a position by the cutout's own WCS."""
+    x, y = cutout.wcs.to_pixel(position.icrs.ra.deg, position.icrs.dec.deg)
+    return float(x), float(y)
+
+
+def _outcome(
+    what: str, service: ImageService, candidate: Candidate, position: Any, size: Any
+) -> _Outcome:
+    """Return a cutout, or the error of the tree that was raised."""
+    try:
+        return _call(what, service.cutout, candidate, position, size, allow_errors=True)
+    except (ImageError, ServiceError) as error:
+        return error
+
+
+def _call(
+    what: str, function: Callable[..., _Result], *arguments: Any, allow_errors: bool = False
+) -> _Result:
+    """Call the service; an exception that it should not raise becomes one line."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        if allow_errors and isinstance(error, ImageError | ServiceError):
+            raise
+        known = isinstance(error, ImageError | ServiceError)
+        remark = "" if known else ", which is no ServiceError or ImageError"
+        message = f"{what} raised {type(error).__name__} ({error}){remark}"
+        raise AssertionError(" ".join(message.split())) from error
+
+
+def _pickled_copy(service: ImageService) -> ImageService:
+    """Return a copy as a worker gets it."""
+    try:
+        copy: ImageService = pickle.loads(pickle.dumps(service))  # noqa: S301 - our own bytes
+    except (TypeError, AttributeError, pickle.PicklingError) as error:
+        line = " ".join(str(error).split())
+        raise AssertionError(f"the service cannot be pickled for a worker: {line}") from error
+    return copy
+
+
+def _random_positions(images: Sequence[Image], rng: np.random.Generator, count: int) -> Any:
+    """Return random positions on, at the edge of and beside the images, and far from them all."""
     ra, dec = [], []
     for index in range(count):
         image = images[index % len(images)]
         ny, nx = image.pixels.shape
         reach = 0.4 if index % 3 == 0 else 0.0
         x, y = rng.uniform(-reach - 0.02, 1.02 + reach, 2) * (nx, ny)
-        place = image.wcs.pixel_to_world(x, y).icrs
+        position = image.wcs.pixel_to_world(x, y).icrs
         if index % 10 == 9:
-            place = _coord(rng.uniform(0, 360), rng.uniform(-80, 80))
-        ra.append(place.ra.deg)
-        dec.append(place.dec.deg)
-    return _coord(np.array(ra), np.array(dec))
+            position = _coordinates(rng.uniform(0, 360), rng.uniform(-80, 80))
+        ra.append(position.ra.deg)
+        dec.append(position.dec.deg)
+    return _coordinates(np.array(ra), np.array(dec))
 
 
-def _holds(image: Image, place: Any) -> bool:
-    """Return whether a place is on an image's array: within the outer edge of its pixels."""
-    ny, nx = image.pixels.shape
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        x, y = image.wcs.world_to_pixel(place)
-    return bool(-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5)
-
-
-def _astropy(path: Path) -> tuple[npt.NDArray[Any], Any]:
+def _read_with_astropy(path: Path) -> tuple[npt.NDArray[Any], Any]:
     from astropy.io import fits
     from astropy.wcs import WCS
 
@@ -237,22 +544,24 @@ def _astropy(path: Path) -> tuple[npt.NDArray[Any], Any]:
     raise ImageError(f"read {path}: no image in it", path=str(path))
 
 
-def _coord(ra: Any, dec: Any) -> Any:
+def _coordinates(ra: Any, dec: Any) -> Any:
     from astropy.coordinates import SkyCoord
 
     return SkyCoord(ra, dec, unit="deg")
 
 
-def _deg() -> Any:
-    from astropy import units as u
-
-    return u.deg
+def _source(row: int, name: str, position: Any) -> Source:
+    return Source(row, name, float(position.ra.deg), float(position.dec.deg))
 
 
-def _name(place: Any) -> str:
-    return f"({place.ra.deg:.6f}, {place.dec.deg:.6f})"
+def _name(position: Any) -> str:
+    return f"({position.ra.deg:.6f}, {position.dec.deg:.6f})"
 
 
 def _same(got: Any, expected: Any, what: str) -> None:
     if got != expected:
-        raise AssertionError(f"{what}: the service says {got}, expected {expected}")
+        _fail(f"{what}: the service gives {got!r}, expected {expected!r}")
+
+
+def _fail(message: str) -> NoReturn:
+    raise AssertionError(" ".join(message.split()))
