@@ -1,8 +1,8 @@
-# The two commands of the README are `make demo` and `make test`; each sets up what it needs in .venv.
+# `make demo` and `make test` are the commands of the README; each installs what it needs in .venv.
 PYTHON ?= python3
 VENV   ?= .venv
 RUN    := $(VENV)/bin
-# The tests run PyTorch for real. Pinned, since a plain `torch` may bring several GB of CUDA.
+# The tests use PyTorch. The version is pinned because `torch` alone can install several GB of CUDA.
 TORCH  ?= torch==2.13.0
 PIP    := $(RUN)/python -m pip install -q --disable-pip-version-check
 SOURCES ?= 600
@@ -10,7 +10,7 @@ SOURCES ?= 600
 # not for users (see hatch_build.py).
 export MINGOLOTSS_CFLAGS ?= -Wall -Wextra -Werror
 KERNEL := hatch_build.py $(wildcard src/mingolotss/image/_kernel/*.[ch])
-# More for pytest, e.g. make test MORE=--lf
+# Additional options for pytest, for example make test MORE=--lf
 MORE    ?=
 
 .PHONY: demo test check bench clean test-slow test-readers test-archive test-web test-sanitize
@@ -35,7 +35,8 @@ $(VENV)/readers.ok: $(VENV)/test.ok
 	$(PIP) -e . --group readers
 	@touch $@
 
-# The figures of docs/explanation/performance.md. Cutana gets an environment of its own, since it pins versions.
+# Measure the rates in docs/explanation/performance.md. Cutana pins versions of its dependencies, so it
+# has an environment of its own.
 bench: $(VENV)/test.ok $(VENV)/cutana.ok
 	CUTANA_PYTHON=$(VENV)/cutana/bin/python PYTHONPATH=benchmarks $(RUN)/python benchmarks/bench.py $(BENCH)
 
@@ -47,7 +48,8 @@ $(VENV)/cutana.ok: | $(VENV)/bin/python
 test-slow: $(VENV)/test.ok
 	$(RUN)/python -m pytest -m "slow and not archive and not web and not readers" $(MORE)
 
-# The real archive server and a real browser: Debian 12; the first run installs them, as root.
+# Test with a real archive server and a real browser. Needs Debian 12 and root for the first run, which
+# installs them.
 test-archive: $(VENV)/test.ok
 	@$(RUN)/python tests/dachs/dachs_server.py check || tests/dachs/install.sh
 	$(RUN)/python -m pytest -m archive tests/archive $(MORE)
@@ -66,7 +68,7 @@ test-sanitize: $(VENV)/test.ok
 	$(RUN)/python -m pytest --capture=sys tests/test_kernel.py tests/test_kernel_arguments.py tests/test_cleanmap.py tests/test_boxes.py $(MORE)
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV) || { echo "Python has no venv module: apt install python3-venv, or set PYTHON to one that has" >&2; rm -rf $(VENV); exit 2; }
+	$(PYTHON) -m venv $(VENV) || { echo "this Python has no venv module: apt install python3-venv, or set PYTHON to another Python" >&2; rm -rf $(VENV); exit 2; }
 
 $(VENV)/demo.ok: pyproject.toml $(KERNEL) | $(VENV)/bin/python
 	$(PIP) -e .
@@ -81,7 +83,7 @@ $(VENV)/test.ok: pyproject.toml Makefile $(KERNEL) | $(VENV)/bin/python
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# The review page and the report in a real Chromium, with axe-core looking at them.
+# Test the review page and the report in Chromium, and their accessibility with axe-core.
 test-web: $(VENV)/test.ok $(VENV)/axe/package/axe.min.js
 	@{ command -v chromium && command -v chromedriver; } >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } || { echo "needs chromium and chromedriver: apt-get install chromium chromium-driver" >&2; exit 2; }
 	MINGOLOTSS_AXE=$(VENV)/axe/package/axe.min.js $(RUN)/python -m pytest -m web tests/web tests/service $(MORE)

@@ -31,6 +31,8 @@ from mingolotss import MLFR, MingoLoTSS
 mpl.use("Agg")  # draw to a file, without a window
 import matplotlib.pyplot as plt
 
+BATCH_SIZE = 32
+
 
 def make_network(classes: int) -> nn.Module:
     """Return a network of five convolutions that each halve the image; about 100,000 weights."""
@@ -55,7 +57,7 @@ def augment(images: torch.Tensor) -> torch.Tensor:
 
 def train(network: nn.Module, data: MingoLoTSS, weights: torch.Tensor, epochs: int) -> None:
     """Minimise the cross-entropy with a weight for each class."""
-    loader = DataLoader(data, batch_size=32, shuffle=True, drop_last=True)
+    loader = DataLoader(data, batch_size=BATCH_SIZE, shuffle=True, drop_last=True)
     loss_of = nn.CrossEntropyLoss(weights, label_smoothing=0.05)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.02)
     steps = epochs * len(loader)
@@ -137,6 +139,8 @@ def main() -> None:
     dataset = MingoLoTSS if options.ten else MLFR
     training = dataset(options.root, train=True, tensors=True)
     test = dataset(options.root, train=False, tensors=True)
+    if len(training) < BATCH_SIZE:
+        parser.error(f"{options.root}: {len(training)} training images; needs {BATCH_SIZE} or more")
     labels, classes = np.array(training.targets), len(training.classes)
     counts = np.bincount(labels, minlength=classes)
     weights = torch.tensor(len(labels) / np.maximum(counts, 1) / classes).clamp(max=5).float()

@@ -1,4 +1,4 @@
-"""What the README and the docs show is true: code runs as pasted, links lead somewhere."""
+"""The README and the docs are correct: their code runs as pasted, and their links resolve."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def name(page):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Give a folder as after the README's first command: with a demo in it."""
+    """Return a folder with a demo in it, as after the first command of the README."""
     folder = tmp_path_factory.mktemp("home")
     assert run("demo", "--sources", 120, cwd=folder).returncode == 0
     return folder
@@ -81,13 +81,13 @@ def public_names(module):
 
 
 def test_using_a_dataset_takes_three_lines():
-    """The README's first example is three statements."""
+    """The first example of the README has three statements."""
     code = blocks(ROOT / "README.md", "python")[0]
     assert len([line for line in code.splitlines() if line.strip()]) == 3
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_links_lead_somewhere(page):
+def test_links_resolve(page):
     """Every relative link and picture is a file of the repository, every anchor a heading of it."""
     for link in re.findall(r"\]\((?!https?://)([^)]+)\)", page.read_text()):
         target, _, anchor = link.partition("#")
@@ -126,7 +126,7 @@ def test_every_column_is_documented():
 
 
 def test_every_option_shown_exists():
-    """Every option in a command that the pages show is one of the program's."""
+    """Every option in the commands of the pages is an option of the program."""
     for page in PAGES:
         for block in blocks(page, "console"):
             for line in re.findall(r"^\$ (?:\S*/)?mingolotss (.*)$", block, re.MULTILINE):
