@@ -191,7 +191,7 @@ def grey_stamps(
         raise ValueError(f"{lanes} lanes and stacks of {stack}: not in {_LANES}, or below 1")
     for windows in (images, noises):
         # Checked by plane, not by window: hundreds of windows share a mosaic.
-        for plane in np.unique(windows.which).tolist():
+        for plane in np.flatnonzero(np.bincount(windows.which)).tolist():
             if not _is_readable(windows.planes[plane]):
                 raise ValueError(_UNREADABLE)
     return _grey_stacks(images, noises, sigma, radius, inside=inside, lanes=lanes, stack=stack)

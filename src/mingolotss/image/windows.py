@@ -68,18 +68,19 @@ class WindowArray(LazySequence[FloatImage]):
     ) -> None:
         self.planes, self.which, self.y, self.x, self.side = planes, which, y, x, side
         self.memory_layout = memory_layout(planes)[which]
-        # One row a plane, spread over its windows: the checks are a few array operations, however
-        # many windows there are.
-        geometry = [
-            (ny, nx, plane.itemsize, plane.strides[1])
+        if not y.shape == x.shape == which.shape or side < 1:
+            raise ValueError("a window needs a plane, a row, a column and a side")
+        # One row of numbers a plane, spread over its windows: the checks are a few array
+        # operations, however many windows there are. No window fits a plane whose rows are not
+        # contiguous.
+        limits = [
+            (ny - side, nx - side if plane.strides[1] == plane.itemsize else -1, plane.itemsize)
             for plane in planes
             for ny, nx in (plane.shape,)
         ]
-        ny, nx, itemsize, pixel_stride = np.array(geometry, np.int64).reshape(-1, 4)[which].T
-        if not y.shape == x.shape == which.shape or side < 1:
-            raise ValueError("a window needs a plane, a row, a column and a side")
-        inside = (which >= 0) & (y >= 0) & (x >= 0) & (y + side <= ny) & (x + side <= nx)
-        if not (inside & (pixel_stride == itemsize)).all():
+        columns = np.array(limits, np.int64).reshape(-1, 3).T
+        last_y, last_x, itemsize = (column[which] for column in columns)
+        if not ((which >= 0) & (y >= 0) & (x >= 0) & (y <= last_y) & (x <= last_x)).all():
             raise ValueError(
                 f"a window of {side} x {side} pixels leaves its plane, or the plane's rows are not "
                 "contiguous"
