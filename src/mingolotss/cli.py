@@ -122,7 +122,7 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """From a catalogue of radio galaxies to a machine-learning dataset.
+    """Turn a catalogue of radio galaxies into a machine-learning dataset.
 
     Begin with: mingolotss demo
     """
