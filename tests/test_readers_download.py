@@ -19,7 +19,7 @@ from mingolotss.io.http import RetryPolicy, Transport
 from mingolotss.loaders import download as module
 from mingolotss.loaders.arrays import load
 from mingolotss.loaders.download import PUBLISHED, Archive, download
-from mingolotss.loaders.extract import unpack
+from mingolotss.loaders.extract import extract
 from readers_data import make_images, write_batches
 
 IMAGES = make_images(24)
@@ -222,11 +222,11 @@ def test_a_hostile_member_unpacks_nothing(tmp_path, member, found):
     path.write_bytes(tar_of(GOOD, member))
     root = tmp_path / "deep" / "root"
     if found is None:
-        unpack(path, root)
+        extract(path, root)
         assert (root / "s").stat().st_mode & 0o7000 == 0
         return
     with pytest.raises(DatasetError, match=f"^unpack {path}: .*{found}.*nothing was") as caught:
-        unpack(path, root)
+        extract(path, root)
     assert "\n" not in str(caught.value)
     assert [name for name in listing(tmp_path) if name != "deep"] == ["x.tar.gz"]
     assert not os.path.lexists(tmp_path / "outside")
@@ -242,7 +242,7 @@ def test_a_gzip_bomb_is_refused_early(tmp_path):
         for _ in range(300):
             file.write(bytes(1 << 20))
     with pytest.raises(DatasetError, match=r"more than \d+ MiB, like a bomb; nothing was unpacked"):
-        unpack(path, tmp_path / "root")
+        extract(path, tmp_path / "root")
     assert listing(tmp_path) == ["x.tar.gz"]
 
 
@@ -256,7 +256,7 @@ def test_a_bomb_in_a_header_is_refused(tmp_path):
         for _ in range(300):
             file.write(b"a" * (1 << 20))
     with pytest.raises(DatasetError, match="like a bomb"):
-        unpack(path, tmp_path / "root")
+        extract(path, tmp_path / "root")
 
 
 @pytest.mark.parametrize("kept", [0.02, 0.5, 0.97, 0.9999])
@@ -269,7 +269,7 @@ def test_a_truncated_archive_unpacks_nothing(tmp_path, packed, kept, mode):
     path = tmp_path / "x.tar"
     path.write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(DatasetError, match=f"^unpack {path}: damaged or cut short"):
-        unpack(path, tmp_path / "root")
+        extract(path, tmp_path / "root")
     assert listing(tmp_path) == ["x.tar"]
 
 
@@ -281,7 +281,7 @@ def test_something_else_is_refused(tmp_path, content):
     path = tmp_path / "x.tar.gz"
     path.write_bytes(content)
     with pytest.raises(DatasetError, match=f"^unpack {path}: damaged"):
-        unpack(path, tmp_path / "root")
+        extract(path, tmp_path / "root")
     assert listing(tmp_path) == ["x.tar.gz"]
 
 
@@ -292,7 +292,7 @@ def test_a_flipped_bit_is_noticed(tmp_path, packed):
     path = tmp_path / "x.tar.gz"
     path.write_bytes(bytes(content))
     with pytest.raises(DatasetError, match="damaged or cut short"):
-        unpack(path, tmp_path / "root")
+        extract(path, tmp_path / "root")
 
 
 def test_nothing_is_overwritten(tmp_path, packed):

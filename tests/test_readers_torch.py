@@ -210,12 +210,12 @@ def test_merges_of_the_users_own(root):
 def test_published_names(tmp_path, caplog):
     """Published batches have 1 and 2 the wrong way round: put right with one note, or kept."""
     write_batches(tmp_path, IMAGES, LABELS, PUBLISHED)
-    from mingolotss.formats import batches_reader as batches
+    from mingolotss.dataset import published
 
-    batches._note_names.cache_clear()
+    published._warn_of_names.cache_clear()
     assert MingoLoTSS(tmp_path).classes == list(CLASSES)
     assert MingoLoTSS(tmp_path).classes[1] == "FRI NAT"
-    assert len([r for r in caplog.records if "wrong way round" in r.message]) == 1
+    assert len([r for r in caplog.records if "are interchanged" in r.message]) == 1
     assert MingoLoTSS(tmp_path, published_names=True).classes == list(PUBLISHED)
 
 

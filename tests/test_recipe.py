@@ -15,7 +15,14 @@ from pydantic import BaseModel
 
 from mingolotss.catalogue.labels import ColumnRules, FlagRules
 from mingolotss.errors import RecipeError
-from mingolotss.recipe.model import FORMATS, Recipe, load_recipe, parse_recipe, recipe_names
+from mingolotss.recipe.model import (
+    FORMATS,
+    PublishedSettings,
+    Recipe,
+    load_recipe,
+    parse_recipe,
+    recipe_names,
+)
 from mingolotss.recipe.steps import STEPS
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -33,13 +40,16 @@ def refused(settings, *words):
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_shipped_recipe_loads_and_comes_back(name):
-    """A recipe written out and read again is the same recipe, with the same digest."""
+    """A recipe written out and read again is the same recipe, with the same digest.
+
+    The checksums of the published archive are not among the settings that are written out.
+    """
     recipe = load_recipe(name)
     assert recipe.name == name
     assert recipe.summary
     assert len(recipe.summary.splitlines()) == 1
     again = parse_recipe(tomllib.loads(tomli_w.dumps(recipe.to_dict())), "again")
-    assert again == recipe
+    assert again == recipe.model_copy(update={"published": PublishedSettings()})
     assert again.digest == recipe.digest
     assert len({load_recipe(other).digest for other in recipe_names()}) == len(recipe_names())
 

@@ -1,10 +1,10 @@
-"""A stack of images that lies in several files, opened without reading it.
+"""A stack of images that lie in several files, opened without reading them.
 
 Five batches are five memory maps. Joining them would copy 130 MB before the first image is seen;
-this looks like the joined array and copies what is asked for.
+an `ImageStack` looks like the joined array and copies only the images that are asked for.
 
 >>> pieces = [np.full((2, 1, 1), 1, np.uint8), np.full((3, 1, 1), 2, np.uint8)]
->>> stack = Stack(pieces)
+>>> stack = ImageStack(pieces)
 >>> stack.shape, stack[1].item(), stack.gather([4, 0]).ravel().tolist()
 ((5, 1, 1), 1, [2, 1])
 >>> np.asarray(stack.select([0, 2, 3])).ravel().tolist()
@@ -15,17 +15,37 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from mingolotss.errors import DatasetError
 
-__all__ = ["Stack"]
+__all__ = ["ImageArray", "ImagePiece", "ImageStack", "gather", "unit_range"]
+
+ImageArray = NDArray[np.uint8 | np.float32]
 
 
-class Stack:
+class ImagePiece(Protocol):
+    """What an `ImageStack` needs of each of its pieces: an array, or ``LazyImages``."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Give (n, ny, nx)."""
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8 | np.float32]:
+        """Give the type of the pixels."""
+
+    def __len__(self) -> int:
+        """Count the images."""
+
+    def __getitem__(self, index: int, /) -> ImageArray:
+        """Return one image, shape (ny, nx)."""
+
+
+class ImageStack:
     """Images of one shape in several arrays, in order, or some of them.
 
     Parameters
@@ -40,51 +60,72 @@ class Stack:
         The pieces differ in image shape or type.
     """
 
-    def __init__(self, pieces: Sequence[Any], rows: Sequence[int] | None = None) -> None:
-        full = [piece for piece in pieces if len(piece)] or list(pieces[:1])
-        kinds = {(piece.shape[1:], piece.dtype.name) for piece in full}
+    def __init__(self, pieces: Sequence[ImagePiece], rows: Sequence[int] | None = None) -> None:
+        filled = [piece for piece in pieces if len(piece)] or list(pieces[:1])
+        kinds = {(piece.shape[1:], piece.dtype.name) for piece in filled}
         if len(kinds) > 1:
             raise DatasetError(f"read a dataset: images of several kinds, {sorted(kinds)}")
-        self._pieces = full
-        ends = np.cumsum([0, *map(len, full)])
-        self._starts: list[int] = ends.tolist()
+        self._pieces = filled
+        self._starts: list[int] = np.cumsum([0, *map(len, filled)]).tolist()
         self._rows = range(self._starts[-1]) if rows is None else rows
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int, int, int]:
         """Give the shape of the joined array."""
         ny, nx = self._pieces[0].shape[1:]
         return (len(self._rows), ny, nx)
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> np.dtype[np.uint8 | np.float32]:
         """Give the type of the joined array."""
-        kind: np.dtype[Any] = self._pieces[0].dtype
-        return kind
+        return self._pieces[0].dtype
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index: int) -> NDArray[Any]:
+    def __getitem__(self, index: int) -> ImageArray:
         """Return one image, shape (ny, nx): a view."""
         row = self._rows[index]
         piece = bisect_right(self._starts, row) - 1
-        image: NDArray[Any] = self._pieces[piece][row - self._starts[piece]]
-        return image
+        return self._pieces[piece][row - self._starts[piece]]
 
-    def gather(self, indices: Sequence[int], out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return the images at `indices` as one array, shape (k, ny, nx): a copy, in `out`."""
-        if out is None:
-            out = np.empty((len(indices), *self.shape[1:]), self.dtype)
+    def gather(self, indices: Sequence[int]) -> ImageArray:
+        """Return the images at `indices` as one array, shape (k, ny, nx): a copy."""
+        images = np.empty((len(indices), *self.shape[1:]), self.dtype)
         for place, index in enumerate(indices):
-            out[place] = self[index]
-        return out
+            images[place] = self[index]
+        return images
 
-    def select(self, chosen: Sequence[int]) -> Stack:
-        """Return the stack of the images at `chosen`, still without reading them."""
-        return Stack(self._pieces, [self._rows[index] for index in chosen])
+    def select(self, indices: Sequence[int]) -> ImageStack:
+        """Return the stack of the images at `indices`, still without reading them."""
+        return ImageStack(self._pieces, [self._rows[index] for index in indices])
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> ImageArray:
+        kind = np.dtype(dtype or self.dtype)
         if len(self._pieces) == 1 and isinstance(self._rows, range) and not copy:
-            return np.asarray(self._pieces[0]).astype(dtype or self.dtype, copy=False)
-        return self.gather(range(len(self))).astype(dtype or self.dtype, copy=False)
+            return np.asarray(self._pieces[0]).astype(kind, copy=False)
+        return self.gather(range(len(self))).astype(kind, copy=False)
+
+
+def gather(images: ImageArray | ImageStack, indices: Sequence[int]) -> ImageArray:
+    """Return the images at `indices` as a new array, shape (k, ny, nx).
+
+    Raises
+    ------
+    IndexError
+        There is no such image.
+    """
+    if isinstance(images, ImageStack):
+        return images.gather(indices)
+    return images[np.asarray(indices, np.intp)]
+
+
+def unit_range(images: ImageArray) -> NDArray[np.float32]:
+    """Return uint8 images as float32 from 0 to 1; float32 images, in Jy/beam, as they are.
+
+    numpy divides in one thread. PyTorch would use every core, and each of its operations then waits
+    for the slowest: with another process on one of two cores, 5,000 instead of 110,000 images/s.
+    """
+    if images.dtype == np.float32:
+        return images.astype(np.float32, copy=False)
+    return np.divide(images, np.float32(255), dtype=np.float32)

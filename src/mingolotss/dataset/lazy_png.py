@@ -1,7 +1,7 @@
-"""PNGs that are decoded when they are looked at, once.
+"""PNG images that are decoded when they are first used, once.
 
 Decoding 5,805 stamps takes a tenth of a second or more; opening a dataset should not. The headers
-are read at once, so images of several sizes are refused before anybody trains on them.
+are read at once, so images of several sizes are refused before training starts.
 
 >>> from mingolotss.io.png_encode import encode_png
 >>> pngs = [encode_png(np.full((2, 3), value, np.uint8)) for value in (5, 6)]
@@ -12,30 +12,31 @@ are read at once, so images of several sizes are refused before anybody trains o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.io.png import common_size, decode
 
 __all__ = ["LazyImages"]
 
 
 class LazyImages:
-    """Images of one size, encoded; as much of an array as a `Stack` needs of its pieces.
+    """Encoded images of one size, for use as a piece of an `ImageStack`.
 
     Parameters
     ----------
     pngs : sequence of bytes
     names : sequence of str
-        What to call each in an error.
+        The name of each image in errors.
 
     Raises
     ------
     DatasetError
-        One is no 8-bit grey PNG, or of another size; one that is damaged, when it is looked at.
+        An image is no 8-bit grey PNG, or has another size than the first. A damaged image raises
+        it when it is decoded.
     """
 
     dtype = np.dtype(np.uint8)
@@ -46,28 +47,29 @@ class LazyImages:
         self._clear()
 
     def _clear(self) -> None:
-        self._pixels: NDArray[np.uint8] = np.empty(self.shape, np.uint8)  # no memory until used
-        self._done = bytearray(len(self._pngs))
+        # The system provides the memory of an image when it is decoded.
+        self._pixels: NDArray[np.uint8] = np.empty(self.shape, np.uint8)
+        self._is_decoded = bytearray(len(self._pngs))
 
     def __len__(self) -> int:
         return len(self._pngs)
 
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
         """Return one image, shape (ny, nx)."""
-        if not self._done[index]:
+        if not self._is_decoded[index]:
             self._pixels[index] = decode(self._pngs[index], self._names[index])
-            self._done[index] = 1
+            self._is_decoded[index] = 1
         image: NDArray[np.uint8] = self._pixels[index]
         return image
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> ImageArray:
         for index in range(len(self)):
             self[index]
         return self._pixels.astype(dtype or np.uint8, copy=bool(copy))
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {"shape": self.shape, "_pngs": self._pngs, "_names": self._names}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: Mapping[str, object]) -> None:
         self.__dict__.update(state)
         self._clear()

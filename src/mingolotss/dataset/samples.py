@@ -1,13 +1,13 @@
-"""What every reader returns: images, labels and whose they are, as plain arrays.
+"""The result of every reader: images with their labels and the names of their sources.
 
 What is not here: files (the other modules of this package).
 
 >>> images = np.zeros((3, 150, 150), np.uint8)
->>> small = Arrays(images, np.array([0, 4, 1]), MINGO_CLASSES[:5])
->>> small.counts()
-{'FRI': 1, 'FRI NAT': 1, 'FRI WAT': 0, 'FRI Small': 0, 'FRII': 1}
->>> two = small.merge({"FRI": ["FRI", "FRI NAT", "FRI WAT"], "FRII": ["FRII"]})
->>> two.labels.tolist(), two.weights().tolist()
+>>> samples = Arrays(images, np.array([0, 3, 1]), ("FRI", "FRI NAT", "FRI WAT", "FRII"))
+>>> samples.counts()
+{'FRI': 1, 'FRI NAT': 1, 'FRI WAT': 0, 'FRII': 1}
+>>> binary = samples.merge({"FRI": ["FRI", "FRI NAT", "FRI WAT"], "FRII": ["FRII"]})
+>>> binary.labels.tolist(), binary.weights().tolist()
 ([0, 1, 0], [0.75, 1.5])
 """
 
@@ -15,22 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mingolotss.dataset.image_stack import Stack
+from mingolotss.dataset.image_stack import ImageArray, ImageStack
 from mingolotss.errors import DatasetError, InputError
 
-__all__ = ["FRI_OR_FRII", "MINGO_CLASSES", "PUBLISHED_CLASSES", "Arrays", "concatenate"]
-
-MINGO_CLASSES = (
-    "FRI", "FRI NAT", "FRI WAT", "FRI Small", "FRII", "FRII Small", "Double Double",
-    "Indeterminate", "Indeterminate Small", "Small",
-)  # fmt: skip
-PUBLISHED_CLASSES = ("FRI", "FRI WAT", "FRI NAT", *MINGO_CLASSES[3:])  # 1 and 2 the wrong way round
-FRI_OR_FRII = {"FRI": (0, 1, 2), "FRII": (4,)}  # by label: the two namings differ
+__all__ = ["Arrays", "concatenate", "merge_labels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +32,8 @@ class Arrays:
     Attributes
     ----------
     images : uint8 array, shape (n, ny, nx)
-        Read-only where it is a view of a file; a `Stack` inside the readers, never out of
-        ``load``.
+        Or float32, in Jy/beam. Read-only where it is a view of a file. Inside the readers it may
+        be an `ImageStack`; ``load`` always returns an array.
     labels : int64 array, shape (n,)
         Index into `classes`; -1 where there is no label.
     classes : tuple of str
@@ -49,7 +41,7 @@ class Arrays:
         Name of the source, of its image, and of the split it is in.
     """
 
-    images: NDArray[Any] | Stack
+    images: ImageArray | ImageStack
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     sources: tuple[str, ...] = field(default=(), repr=False)
@@ -78,16 +70,18 @@ class Arrays:
         """Count the classes that have a name."""
         return len(self.classes)
 
-    def take(self, chosen: NDArray[Any]) -> Arrays:
-        """Return the samples at `chosen`: indices, or a boolean per sample."""
-        rows = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+    def take(self, selection: NDArray[np.bool_] | NDArray[np.intp]) -> Arrays:
+        """Return the samples of `selection`: indices, or a boolean per sample."""
+        rows = np.flatnonzero(selection) if selection.dtype == bool else selection.astype(np.intp)
         texts = {
             name: tuple(getattr(self, name)[row] for row in rows) if getattr(self, name) else ()
             for name in ("sources", "filenames", "splits")
         }
-        images = self.images
-        some = images.select(rows.tolist()) if isinstance(images, Stack) else images[rows]
-        return replace(self, images=some, labels=self.labels[rows], **texts)
+        if isinstance(self.images, ImageStack):
+            images: ImageArray | ImageStack = self.images.select(rows.tolist())
+        else:
+            images = self.images[rows]
+        return replace(self, images=images, labels=self.labels[rows], **texts)
 
     def merge(self, groups: Mapping[str, Sequence[str | int]]) -> Arrays:
         """Return the samples whose class is in a group, labelled by group, in the order given.
@@ -102,39 +96,54 @@ class Arrays:
         InputError
             An unknown class, or one that is in two groups.
         """
-        table = np.full(self.n_classes + 1, -1, np.int64)  # the last is for "no label"
-        for new, members in enumerate(groups.values()):
-            for old in (self._label(member) for member in members):
-                if table[old] != -1:
-                    raise InputError(f"merge classes: {self.classes[old]!r} is in two groups")
-                table[old] = new
-        kept = self.take(table[self.labels] >= 0)
-        return replace(kept, labels=table[kept.labels], classes=tuple(groups))
-
-    def _label(self, member: str | int) -> int:
-        if isinstance(member, str) and member in self.classes:
-            return self.classes.index(member)
-        if not isinstance(member, str) and 0 <= member < self.n_classes:
-            return int(member)
-        known = ", ".join(f"{label} {name}" for label, name in enumerate(self.classes))
-        raise InputError(f"merge classes: no class {member!r}; there are {known}")
+        new_labels = merge_labels(self.labels, self.classes, groups)
+        members = self.take(new_labels >= 0)
+        return replace(members, labels=new_labels[new_labels >= 0], classes=tuple(groups))
 
     def counts(self) -> dict[str, int]:
         """Count the samples of each class."""
-        found = np.bincount(self.labels[self.labels >= 0], minlength=self.n_classes)
-        return dict(zip(self.classes, found.tolist(), strict=True))
+        counts = np.bincount(self.labels[self.labels >= 0], minlength=self.n_classes)
+        return dict(zip(self.classes, counts.tolist(), strict=True))
 
     def weights(self) -> NDArray[np.float64]:
         """Weigh classes so that each counts the same: n / (classes * count); 0 for an empty one.
 
         King and Zeng 2001, Political Analysis 9, 137 (section 3); scikit-learn's "balanced".
         """
-        found = np.array(list(self.counts().values()), np.float64)
-        filled = found > 0
-        share = found.sum() / max(filled.sum(), 1)
-        weights: NDArray[np.float64] = np.zeros_like(found)
-        np.divide(share, found, out=weights, where=filled)
+        counts = np.array(list(self.counts().values()), np.float64)
+        has_samples = counts > 0
+        share = counts.sum() / max(has_samples.sum(), 1)
+        weights: NDArray[np.float64] = np.zeros_like(counts)
+        np.divide(share, counts, out=weights, where=has_samples)
         return weights
+
+
+def merge_labels(
+    labels: NDArray[np.int64], classes: tuple[str, ...], groups: Mapping[str, Sequence[str | int]]
+) -> NDArray[np.int64]:
+    """Return the group of each sample, numbered in the order given; -1 where it is in none.
+
+    Parameters and errors are those of ``Arrays.merge``.
+    """
+    # A table from old to new labels, -1 for a class that is in no group. "No label" is -1 as well,
+    # which as an index finds the additional last entry.
+    new_labels = np.full(len(classes) + 1, -1, np.int64)
+    for new, members in enumerate(groups.values()):
+        for old in (_label(member, classes) for member in members):
+            if new_labels[old] != -1:
+                raise InputError(f"merge classes: {classes[old]!r} is in two groups")
+            new_labels[old] = new
+    return new_labels[labels]
+
+
+def _label(member: str | int, classes: tuple[str, ...]) -> int:
+    """Return the label of a class that is given by name or by label."""
+    if isinstance(member, str) and member in classes:
+        return classes.index(member)
+    if not isinstance(member, str) and 0 <= member < len(classes):
+        return int(member)
+    known = ", ".join(f"{label} {name}" for label, name in enumerate(classes))
+    raise InputError(f"merge classes: no class {member!r}; there are {known}")
 
 
 def concatenate(parts: Sequence[Arrays]) -> Arrays:
@@ -142,7 +151,7 @@ def concatenate(parts: Sequence[Arrays]) -> Arrays:
     if len(parts) == 1:
         return parts[0]
     return Arrays(
-        Stack([np.asarray(part.images) for part in parts]),
+        ImageStack([np.asarray(part.images) for part in parts]),
         np.concatenate([part.labels for part in parts]),
         parts[0].classes,
         *(

@@ -1,11 +1,11 @@
-"""Which samples a user means by a split: ``train``, ``all``, ``train+val``, ``not fold-3``.
+"""Select samples by the name of their split: ``train``, ``all``, ``train+val``, ``not fold-3``.
 
->>> names = ("train", "test", "val", "train")
->>> np.flatnonzero(choose(names, "train+val", "x")).tolist()
+>>> splits = ("train", "test", "val", "train")
+>>> np.flatnonzero(select(splits, "train+val", "x")).tolist()
 [0, 2, 3]
->>> np.flatnonzero(choose(names, "not test", "x")).tolist()
+>>> np.flatnonzero(select(splits, "not test", "x")).tolist()
 [0, 2, 3]
->>> choose(names, "dev", "x")
+>>> select(splits, "dev", "x")
 Traceback (most recent call last):
     ...
 mingolotss.errors.InputError: load 'dev' from x: no split 'dev'; it has test, train, val
@@ -20,31 +20,35 @@ from numpy.typing import NDArray
 
 from mingolotss.errors import InputError
 
-__all__ = ["choose"]
+__all__ = ["select"]
 
 
-def choose(splits: Sequence[str], wanted: str, origin: str) -> NDArray[np.bool_]:
-    """Mark the samples of the splits `wanted`.
+def select(splits: Sequence[str], split: str, origin: str) -> NDArray[np.bool_]:
+    """Mark the samples of one split, or of several.
 
     Parameters
     ----------
     splits : sequence of str
         The split of each sample.
-    wanted : str
+    split : str
         A split, several joined by "+", either after "not ", or "all".
     origin : str
-        Where they are from, for the error.
+        Where the samples come from, for the error message.
+
+    Returns
+    -------
+    bool array, one per sample
 
     Raises
     ------
     InputError
         There is no such split. "train" and "test" may be empty without being an error.
     """
-    named = wanted.removeprefix("not ").split("+")
+    names = split.removeprefix("not ").split("+")
     known = set(splits)
-    for name in named:
+    for name in names:
         if name not in known | {"train", "test", "all"}:
-            found = ", ".join(sorted(known)) or "none"
-            raise InputError(f"load {wanted!r} from {origin}: no split {name!r}; it has {found}")
-    chosen = np.isin(np.array(splits, dtype=str), named) | ("all" in named)
-    return ~chosen if wanted.startswith("not ") else chosen
+            listed = ", ".join(sorted(known)) or "none"
+            raise InputError(f"load {split!r} from {origin}: no split {name!r}; it has {listed}")
+    is_named: NDArray[np.bool_] = np.isin(np.array(splits, dtype=str), names) | ("all" in names)
+    return ~is_named if split.startswith("not ") else is_named

@@ -1,34 +1,34 @@
-"""Read batches: six pickled dicts and their ``batches.meta``, ours or the published ones.
+"""Read batches, from a build or the published ones: six pickled dicts and ``batches.meta``.
 
 What is not here: unpickling (``pickles.py``), downloading (``download.py``).
 """
 
 from __future__ import annotations
 
-import logging
 import math
-from functools import cache
+from itertools import compress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mingolotss.dataset.samples import MINGO_CLASSES, PUBLISHED_CLASSES, Arrays, concatenate
-from mingolotss.dataset.split_names import choose
+from mingolotss.dataset.samples import Arrays, concatenate
+from mingolotss.dataset.split_names import select
 from mingolotss.errors import DatasetError
 from mingolotss.formats.safe_pickle import load_pickle
 
-__all__ = ["FOLDER", "batch_folders", "mend_names", "read_batches"]
+__all__ = ["FOLDER", "batch_folders", "read_batches"]
 
 FOLDER = "mingo-batches-py"
-_LOG = logging.getLogger("mingolotss")
 
 
 def batch_folders(place: Path) -> list[Path]:
-    """List the folders of batches at `place`: ours first, then another recipe's, or itself."""
-    inside = [place / FOLDER, *sorted(place.glob("*-batches-py")), place]
-    return [folder for folder in inside if (folder / "batches.meta").is_file()]
+    """List the folders of batches at `place`.
+
+    The folder of the recipe mingolotss is first, then those of other recipes, then `place` itself.
+    """
+    folders = [place / FOLDER, *sorted(place.glob("*-batches-py")), place]
+    return [folder for folder in folders if (folder / "batches.meta").is_file()]
 
 
 def read_batches(folder: Path, split: str = "all") -> Arrays:
@@ -48,30 +48,10 @@ def read_batches(folder: Path, split: str = "all") -> Arrays:
     """
     classes = _classes(folder / "batches.meta")
     files = _files(folder)
-    splits = [_split(path) for path in files]
-    wanted = choose(splits, split, str(folder))
-    chosen = [path for path, want in zip(files, wanted, strict=True) if want]
-    if not chosen:
+    in_split = select([_split(path) for path in files], split, str(folder))
+    if not in_split.any():
         raise DatasetError(f"read {folder}: no batch of {split!r}; fetch or build it again")
-    return concatenate([_read_batch(path, classes) for path in chosen])
-
-
-def mend_names(classes: tuple[str, ...], *, published_names: bool) -> tuple[str, ...]:
-    """Put the names of the published dataset's classes 1 and 2 right, or keep them wrong."""
-    if classes not in (MINGO_CLASSES, PUBLISHED_CLASSES):
-        return classes
-    if classes == PUBLISHED_CLASSES and not published_names:
-        _note_names()
-    return PUBLISHED_CLASSES if published_names else MINGO_CLASSES
-
-
-@cache
-def _note_names() -> None:
-    """Tell the user once in a session."""
-    _LOG.warning(
-        "MingoLoTSS: the published names of classes 1 and 2 are the wrong way round; here 1 is "
-        "FRI NAT and 2 is FRI WAT, as in the catalogue (published_names=True keeps the old ones)"
-    )
+    return concatenate([_read_batch(path, classes) for path in compress(files, in_split)])
 
 
 def _files(folder: Path) -> list[Path]:
@@ -123,22 +103,22 @@ def _read_batch(path: Path, classes: tuple[str, ...]) -> Arrays:
     return Arrays(images, labels.astype(np.int64), classes, sources, filenames, splits)
 
 
-def _images(path: Path, data: Any) -> NDArray[np.uint8]:
-    """Make (n, side, side) of rows of side * side pixels: one array, or a list of them."""
-    rows = {np.shape(row) for row in data} if isinstance(data, list) else {np.shape(data)[1:]}
-    stack: NDArray[Any] = np.asarray(data) if len(rows) == 1 else np.empty(0)
-    side = math.isqrt(stack.shape[-1])
-    if stack.ndim != 2 or stack.dtype != np.uint8 or side * side != stack.shape[-1] or not side:
-        found = f"{stack.dtype} of shape {stack.shape}" if stack.ndim > 1 else f"rows of {rows}"
+def _images(path: Path, data: object) -> NDArray[np.uint8]:
+    """Return rows of side * side pixels, one array or a list, with the shape (n, side, side)."""
+    shapes = {np.asarray(row).shape for row in data} if isinstance(data, list) else {()}
+    rows: NDArray[np.uint8] = np.asarray(data) if len(shapes) == 1 else np.empty(0, np.uint8)
+    side = math.isqrt(rows.shape[-1]) if rows.ndim else 0
+    if rows.ndim != 2 or rows.dtype != np.uint8 or side * side != rows.shape[-1] or not side:
+        kind = f"{rows.dtype} of shape {rows.shape}" if rows.ndim > 1 else f"rows of {shapes}"
         raise DatasetError(
-            f"read {path}: 'data' should be uint8, one square image a row, and is {found:.80}; "
+            f"read {path}: 'data' should be uint8, one square image a row, and is {kind:.80}; "
             "fetch or build it again"
         )
-    return stack.reshape(-1, side, side)
+    return rows.reshape(-1, side, side)
 
 
-def _texts(values: Any, count: int) -> tuple[str, ...]:
-    """Take `values` for the names of `count` images if that is what they are."""
+def _texts(values: object, count: int) -> tuple[str, ...]:
+    """Return the names of `count` images, or none if `values` are not such names."""
     if isinstance(values, np.ndarray):
         values = values.tolist()
     if not isinstance(values, (list, tuple)) or len(values) != count:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mingolotss.dataset.records import Records
 from mingolotss.io.files import atomic_path
-from mingolotss.io.optional import library
+from mingolotss.io.optional import import_optional
 
 __all__ = ["write_hdf5"]
 
@@ -27,7 +27,7 @@ def write_hdf5(records: Records, out: Path, facts: dict[str, str]) -> None:
     facts : dict of str
         ``name``, ``title``, ``license``...
     """
-    h5py = library("h5py", f"write {out}")
+    h5py = import_optional("h5py", f"write {out}")
     with atomic_path(out / f"{facts['name']}.h5") as beside, h5py.File(beside, "w") as file:
         _put(file, "images", records.images(), "n, ny, nx; row 0 is the south")
         _put(file, "labels", records.labels, "index into the attribute classes; -1 is unlabelled")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mingolotss.dataset.image_stack import Stack
+from mingolotss.dataset.image_stack import ImageStack
 from mingolotss.dataset.lazy_png import LazyImages
 from mingolotss.dataset.records import read_records
 from mingolotss.dataset.samples import Arrays
-from mingolotss.dataset.split_names import choose
+from mingolotss.dataset.split_names import select
 
 __all__ = ["read_parquet"]
 
@@ -34,9 +34,9 @@ def read_parquet(root: Path, split: str = "all") -> Arrays:
     records = read_records(root)
     splits = records.texts("split")
     if split != "all":
-        records = records.take(choose(splits, split, str(root)))
+        records = records.take(select(splits, split, str(root)))
     texts = [records.texts(name) for name in ("source", "image_file", "split")]
     if records.is_float:
         return Arrays(records.images(), records.labels, records.classes, *texts)
-    images = Stack([LazyImages(records.encoded(), records.names())])
+    images = ImageStack([LazyImages(records.encoded(), records.names())])
     return Arrays(images, records.labels, records.classes, *texts)

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from mingolotss.dataset.records import Records
-from mingolotss.io.optional import library
+from mingolotss.io.optional import import_optional
 
 __all__ = ["write_zarr"]
 
@@ -23,7 +23,7 @@ def write_zarr(records: Records, out: Path, facts: dict[str, str]) -> None:
         Folder.
     facts : dict of str
     """
-    zarr = library("zarr", f"write {out}")
+    zarr = import_optional("zarr", f"write {out}")
     path = out / f"{facts['name']}.zarr"
     shutil.rmtree(path, ignore_errors=True)
     images = records.images()

@@ -1,32 +1,98 @@
-"""Import a library that only one format needs, or say how to get it.
+"""Optional libraries: imported when they are used, with the install command in the error.
 
->>> library("json", "write x").__name__
+A module that needs an optional library can be imported without it; only its use fails.
+
+>>> import_optional("json", "write x").__name__
 'json'
->>> library("no_such_thing", "write x.h5")
+>>> import_optional("no_such_library", "write x.h5")
 Traceback (most recent call last):
     ...
-mingolotss.errors.InputError: write x.h5: this needs no_such_thing; pip install no_such_thing
+mingolotss.io.optional.MissingLibraryError: write x.h5: this needs no_such_library;
+pip install no_such_library
+>>> class Images(optional_class("no_such_library.data", "Dataset", extra="torch")):
+...     '''A class whose base class is another library's.'''
+>>> Images("demo")
+Traceback (most recent call last):
+    ...
+mingolotss.io.optional.MissingLibraryError: use Images: this needs no_such_library;
+pip install 'mingolotss[torch]'
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from types import ModuleType
+from typing import NoReturn
 
 from mingolotss.errors import InputError
 
-__all__ = ["library"]
+__all__ = ["MissingLibraryError", "import_optional", "optional_class"]
 
 
-def library(name: str, attempt: str) -> Any:
-    """Import `name` for what `attempt` says.
+class MissingLibraryError(InputError, ImportError):
+    """A library that is not installed, or cannot be imported, is needed for what was asked."""
+
+
+def import_optional(name: str, attempt: str, *, extra: str = "") -> ModuleType:
+    """Import a module of an optional library.
+
+    Parameters
+    ----------
+    name : str
+        The module.
+    attempt : str
+        What it is needed for; the beginning of the error message.
+    extra : str, optional
+        The extra of mingolotss that installs it; by default, the library is installed by its name.
 
     Raises
     ------
-    InputError
-        It is not installed.
+    MissingLibraryError
+        The module cannot be imported. The message ends with the command that installs it.
     """
     try:
         return import_module(name)
     except ImportError as error:
-        raise InputError(f"{attempt}: this needs {name}; pip install {name}") from error
+        raise _missing(name, attempt, extra, error) from error
+
+
+def optional_class(module: str, name: str, *, extra: str) -> type:
+    """Return a class of an optional library, for use as a base class.
+
+    Parameters
+    ----------
+    module, name : str
+        The class is ``module.name``.
+    extra : str
+        The extra of mingolotss that installs the library.
+
+    Returns
+    -------
+    type
+        The class; without the library, a class that can be subclassed, and raises
+        ``MissingLibraryError`` when an instance is made.
+    """
+    try:
+        found: type = getattr(import_module(module), name)
+    except ImportError as error:
+        return _placeholder(module, extra, error)
+    return found
+
+
+def _placeholder(module: str, extra: str, error: ImportError) -> type:
+    class Placeholder:
+        def __new__(cls, *_args: object, **_options: object) -> NoReturn:
+            raise _missing(module, f"use {cls.__name__}", extra, error) from error
+
+    return Placeholder
+
+
+def _missing(module: str, attempt: str, extra: str, error: ImportError) -> MissingLibraryError:
+    """Write the error; it has a reason if the library is there but does not work."""
+    library = module.partition(".")[0]
+    absent = isinstance(error, ModuleNotFoundError) and error.name == library
+    reason = "" if absent else f", which cannot be imported ({str(error).partition(chr(10))[0]})"
+    target = f"'mingolotss[{extra}]'" if extra else library
+    return MissingLibraryError(
+        f"{attempt}: this needs {library}{reason}; pip install {target}", name=library
+    )

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mingolotss.dataset.published import choose_names
 from mingolotss.dataset.records import stamp_files
 from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import DatasetError
-from mingolotss.formats.batches_reader import batch_folders, mend_names, read_batches
+from mingolotss.formats.batches_reader import batch_folders, read_batches
 from mingolotss.formats.containers import READERS
 from mingolotss.formats.parquet import read_parquet
 
@@ -35,7 +36,7 @@ def load(root: str | Path, split: str = "all", *, published_names: bool = False)
         "train", "test", "all", another split that the dataset has, several ("train+val"), or all
         but some ("not fold-3").
     published_names : bool
-        Keep the published dataset's names of classes 1 and 2, which it has the wrong way round.
+        Use the published dataset's names of classes 1 and 2, which are interchanged there.
 
     Returns
     -------
@@ -54,19 +55,19 @@ def load(root: str | Path, split: str = "all", *, published_names: bool = False)
 
 
 def open_arrays(root: str | Path, split: str = "all", *, published_names: bool = False) -> Arrays:
-    """Do as ``load``, leaving images in their files where the format allows."""
+    """Load as ``load`` does, but leave the images in their files where the format allows it."""
     arrays = _read(Path(root).expanduser(), split)
-    return replace(arrays, classes=mend_names(arrays.classes, published_names=published_names))
+    return replace(arrays, classes=choose_names(arrays.classes, published=published_names))
 
 
 def holds_dataset(root: Path) -> bool:
-    """Say whether `root` holds something that ``load`` knows how to read."""
+    """Return whether `root` holds a dataset in a format that ``load`` can read."""
     known = any(find(root) for find, _ in READERS)
     return bool(known or batch_folders(root) or stamp_files(root))
 
 
 def _read(place: Path, split: str) -> Arrays:
-    """Read the first format found; those that need no decoding first."""
+    """Read the first format that is present; formats that need no decoding come first."""
     for folder in batch_folders(place):
         return read_batches(folder, split)
     for find, read in READERS:
@@ -74,8 +75,8 @@ def _read(place: Path, split: str) -> Arrays:
             return read(path, split)
     if stamp_files(place):
         return read_parquet(place, split)
-    found = "no format that is known" if place.exists() else "there is nothing there"
+    reason = "no known format" if place.exists() else "there is nothing there"
     raise DatasetError(
-        f"load a dataset from {place}: {found}; give a folder that mingolotss build or export "
+        f"load a dataset from {place}: {reason}; give a folder that mingolotss build or export "
         "wrote, or download=True to a dataset class"
     )

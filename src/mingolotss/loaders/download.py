@@ -1,7 +1,7 @@
-"""Fetch a dataset: from an address or a path, checked before it is unpacked, unpacked safely.
+"""Download a dataset from an address or a path; check the archive, then extract it safely.
 
-A download goes on where it stopped. Several processes that ask for the same dataset at once (the
-ranks of one training) fetch it once.
+An interrupted download is resumed. Several processes that ask for the same dataset at once (the
+ranks of one training) download it once.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from mingolotss.dataset.published import published_archive
 from mingolotss.errors import DatasetError, InputError, ServiceAnswerError
 from mingolotss.io.http import Limits, Transport
 from mingolotss.loaders.arrays import holds_dataset
-from mingolotss.loaders.extract import unpack
+from mingolotss.loaders.extract import extract
 
 __all__ = ["PUBLISHED", "Archive", "download"]
 
-_CHUNK = 8 << 20  # bytes in one request; what a broken connection costs at most
+_CHUNK = 8 << 20  # bytes in one request, and so the most that a broken connection loses
 _LARGEST = 64 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """An archive of a dataset, and how to know it.
+    """An archive of a dataset, with its checksums.
 
     Attributes
     ----------
@@ -37,7 +38,7 @@ class Archive:
     digest : str
         Of the archive: MD5 (32 digits) or SHA-256 (64), hexadecimal. "" only for a path.
     files : mapping of str to str
-        MD5 of unpacked files, by name.
+        MD5 of the extracted files, by name.
     """
 
     url: str
@@ -46,7 +47,7 @@ class Archive:
 
     @property
     def path(self) -> Path | None:
-        """Give the place on this machine, None if it is an address."""
+        """Return the path on this machine, or None for an address."""
         parts = urlsplit(self.url)
         if parts.scheme == "file":
             return Path(unquote(parts.path))
@@ -54,32 +55,22 @@ class Archive:
 
     @property
     def name(self) -> str:
-        """Give the file's name."""
+        """Return the file's name."""
         return Path(unquote(urlsplit(self.url).path)).name or "dataset.tar.gz"
 
 
 PUBLISHED = Archive(
-    "http://www.jb.man.ac.uk/research/ascaife/mingo-batches-python.tar.gz",
-    "5e72717d9208fea2a4712ec8b4cde9cf",
-    {
-        "mingo-batches-py/data_batch_1": "e200acffacbc1610d11217b63257b921",
-        "mingo-batches-py/data_batch_2": "5f5ed63afb6f8eecd252ba963dec4eab",
-        "mingo-batches-py/data_batch_3": "009456395dcec2c6a585922e434a317c",
-        "mingo-batches-py/data_batch_4": "5133a3bc91fd4eb0e9e180477a2425bb",
-        "mingo-batches-py/data_batch_5": "c9b62438cba5e79d27ec981b3ca6888e",
-        "mingo-batches-py/test_batch": "bf465bf0eaa1fcace224455a64da6a55",
-        "mingo-batches-py/batches.meta": "eda6b8c53f5e91ac1c5ed91c0b9eda4a",
-    },
+    published_archive().url, published_archive().md5, dict(published_archive().files)
 )
 
 
 def download(root: Path, archive: Archive = PUBLISHED, transport: Transport | None = None) -> bool:
-    """Put a dataset into `root` unless one is there; return whether it had to.
+    """Put a dataset into `root` unless `root` holds one; return whether it was put there.
 
     Parameters
     ----------
     root : path
-        Folder of the dataset; made if need be.
+        Folder of the dataset; created if it does not exist.
     archive : Archive
     transport : Transport, optional
         The HTTP client.
@@ -89,24 +80,24 @@ def download(root: Path, archive: Archive = PUBLISHED, transport: Transport | No
     InputError
         An address without a checksum.
     ServiceError
-        The address cannot be read; what came is kept, and the next call goes on from there.
+        The address cannot be read. The bytes received are kept, and the next call resumes there.
     DatasetError
-        The archive is not the one expected, or cannot be unpacked safely. Nothing is unpacked.
+        The archive is not the expected one, or cannot be extracted safely. Nothing is extracted.
     """
     if archive.path is None and len(archive.digest) not in (32, 64):
         raise InputError(f"fetch {archive.url}: give its sha256, so that it can be checked")
-    with _alone(root):
+    with _locked(root):
         if holds_dataset(root):
             return False
         packed = archive.path or _fetch(archive, root, transport)
         _check(packed, archive, remove=archive.path is None)
-        made = unpack(packed, root)
-        _check_files(root, archive, made)
+        entries = extract(packed, root)
+        _check_files(root, archive, entries)
     return True
 
 
 def _fetch(archive: Archive, root: Path, transport: Transport | None) -> Path:
-    """Fetch the archive into `root`, or go on with what is there of it."""
+    """Download the archive into `root`, or resume a partial download there."""
     whole, partial = root / archive.name, root / f"{archive.name}.partial"
     if whole.is_file() and _digest(whole, archive.digest) == archive.digest.lower():
         return whole
@@ -114,41 +105,44 @@ def _fetch(archive: Archive, root: Path, transport: Transport | None) -> Path:
     resumed = partial.is_file() and partial.stat().st_size > 0
     _fill(archive.url, partial, client)
     if resumed and _digest(partial, archive.digest) != archive.digest.lower():
-        partial.unlink()  # it began as another file: once more, from the start
+        partial.unlink()  # the beginning was of another file: download all of it
         _fill(archive.url, partial, client)
     partial.replace(whole)
     return whole
 
 
 def _fill(url: str, partial: Path, client: Transport) -> None:
-    """Append to `partial` what it lacks, a range of bytes at a time."""
+    """Append the rest of the file to `partial`, a range of bytes at a time."""
     partial.parent.mkdir(parents=True, exist_ok=True)
     with partial.open("ab") as file:
-        done = False
-        while not done:
-            data, done = _range(url, file.tell(), client)
+        is_last = False
+        while not is_last:
+            data, is_last = _range(url, file.tell(), client)
             file.write(data)
             file.flush()
 
 
-def _range(url: str, at: int, client: Transport) -> tuple[bytes, bool]:
-    """Ask for a range of bytes from `at`; return it, and whether it was the last.
+def _range(url: str, start: int, client: Transport) -> tuple[bytes, bool]:
+    """Request a range of bytes from `start`; return it, and whether it is the last.
 
-    A server that does not give ranges gives the whole file, of which the rest is taken.
+    A server without range requests sends the whole file, of which the rest is returned.
     """
     try:
-        data = client.get(url, headers={"Range": f"bytes={at}-{at + _CHUNK - 1}"}).body
+        data = client.get(url, headers={"Range": f"bytes={start}-{start + _CHUNK - 1}"}).body
     except ServiceAnswerError as error:
-        if "status 416" in str(error) and at:  # nothing after `at` (RFC 9110, section 15.5.17)
+        if (
+            "status 416" in str(error) and start
+        ):  # nothing after `start` (RFC 9110, section 15.5.17)
             return b"", True
         if "range of bytes" not in str(error):
             raise
-        return client.get(url).body[at:], True
+        return client.get(url).body[start:], True
     return data, len(data) < _CHUNK
 
 
-def _digest(path: Path, like: str) -> str:
-    kind = "md5" if len(like) == 32 else "sha256"
+def _digest(path: Path, expected: str) -> str:
+    """Return the checksum of a file, of the same kind as the expected one."""
+    kind = "md5" if len(expected) == 32 else "sha256"
     with path.open("rb") as file:
         return hashlib.file_digest(
             file, lambda: hashlib.new(kind, usedforsecurity=False)
@@ -158,29 +152,29 @@ def _digest(path: Path, like: str) -> str:
 def _check(packed: Path, archive: Archive, *, remove: bool) -> None:
     if not packed.is_file():
         raise DatasetError(f"open {packed}: there is no such archive")
-    if archive.digest and (found := _digest(packed, archive.digest)) != archive.digest.lower():
+    if archive.digest and (digest := _digest(packed, archive.digest)) != archive.digest.lower():
         if remove:
             packed.unlink()
         raise DatasetError(
-            f"open {archive.url}: its checksum is {found}, not {archive.digest.lower()}; nothing "
+            f"open {archive.url}: its checksum is {digest}, not {archive.digest.lower()}; nothing "
             "was unpacked; fetch it again, or ask whoever gave you the checksum"
         )
 
 
-def _check_files(root: Path, archive: Archive, made: list[Path]) -> None:
+def _check_files(root: Path, archive: Archive, entries: list[Path]) -> None:
     for name, digest in archive.files.items():
         path = root / name
         if not path.is_file() or _digest(path, digest) != digest:
             raise DatasetError(
                 f"open {archive.url}: {name} in it is not the published one; remove "
-                f"{', '.join(str(entry) for entry in made)} and do not use it"
+                f"{', '.join(str(entry) for entry in entries)} and do not use it"
             )
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """Wait until no other process fetches into `root`."""
-    made = not root.exists()
+def _locked(root: Path) -> Iterator[None]:
+    """Wait until no other process downloads into `root`, and keep others out."""
+    is_new = not root.exists()
     try:
         root.mkdir(parents=True, exist_ok=True)
         handle = os.open(root, os.O_RDONLY)
@@ -192,6 +186,6 @@ def _alone(root: Path) -> Iterator[None]:
     except OSError as error:
         raise DatasetError(f"write to {root}: {error.strerror or error}") from error
     finally:
-        if made:
+        if is_new:
             with suppress(OSError):
-                root.rmdir()  # only if nothing came of it
+                root.rmdir()  # only if it is empty: nothing was extracted

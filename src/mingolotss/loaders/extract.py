@@ -1,8 +1,8 @@
-"""Unpack an archive from outside: plain files into one new folder, or nothing at all.
+"""Extract an untrusted archive: plain files into one new folder, or nothing at all.
 
-What is refused before it touches the disk: names that lead elsewhere, links, devices, the same
-name twice, and more than an archive of its size can honestly hold. What is not here: where the
-archive comes from and its checksum (``download.py``).
+Refused before anything of them is written: names that lead out of the folder, links, devices, the
+same name twice, and more bytes than an archive of its size can plausibly hold. What is not here:
+where the archive comes from and its checksum (``download.py``).
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ from typing import IO
 from mingolotss.errors import DatasetError
 from mingolotss.io.files import PART
 
-__all__ = ["unpack"]
+__all__ = ["extract"]
 
-_RATIO, _FLOOR = 200, 256 << 20  # clipped stamps shrink 10 to 60 times; zeros, a bomb, 1,000 times
+_RATIO, _FLOOR = 200, 256 << 20  # clipped stamps compress 10 to 60 times, a bomb of zeros 1,000
 _MEMBERS = 5_000_000
 _PIECE = 1 << 20
 
 
-def unpack(archive: Path, root: Path, *, max_bytes: int | None = None) -> list[Path]:
-    """Unpack a tar or tar.gz into `root`; return what is new there.
+def extract(archive: Path, root: Path, *, max_bytes: int | None = None) -> list[Path]:
+    """Extract a tar or tar.gz into `root`; return the new files and folders there.
 
-    Everything is written to a folder beside its place, and moved when the last byte was good.
+    Everything is written to a temporary folder in `root`, and moved after the last check.
 
     Parameters
     ----------
     archive, root : path
     max_bytes : int, optional
-        The most that may come out; by default 200 times the archive, at least 256 MiB.
+        Limit of the extracted size; by default 200 times the archive, at least 256 MiB.
 
     Raises
     ------
     DatasetError
-        The archive is damaged, cut short or hostile, or something is in its way. `root` is as
-        it was.
+        The archive is damaged, truncated or hostile, or would overwrite a file. `root` is left
+        unchanged.
     """
     limit = max_bytes or max(_FLOOR, _RATIO * archive.stat().st_size)
     with _stage(root) as stage:
         try:
             with archive.open("rb") as raw:
-                _extract(_Bounded(_stream(raw), limit), stage)
+                _write_members(_Bounded(_stream(raw), limit), stage)
         except _RefusedError as error:
             raise DatasetError(f"unpack {archive}: {error}; nothing was unpacked") from error
         except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
@@ -60,21 +60,21 @@ def unpack(archive: Path, root: Path, *, max_bytes: int | None = None) -> list[P
 
 
 class _RefusedError(Exception):
-    """The archive holds what no dataset does."""
+    """The archive has a member that no dataset has."""
 
 
 class _Bounded:
-    """A stream that gives at most `limit` bytes."""
+    """A stream of at most `limit` bytes."""
 
     def __init__(self, stream: IO[bytes], limit: int) -> None:
-        self._stream, self._limit, self.given = stream, limit, 0
+        self._stream, self._limit, self.count = stream, limit, 0
 
     def read(self, count: int = -1) -> bytes:
         if not 0 <= count <= self._limit:
             count = self._limit + 1
         data = self._stream.read(count)
-        self.given += len(data)
-        if self.given > self._limit:
+        self.count += len(data)
+        if self.count > self._limit:
             raise _RefusedError(f"it unpacks to more than {self._limit >> 20} MiB, like a bomb")
         return data
 
@@ -85,8 +85,8 @@ def _stream(raw: IO[bytes]) -> IO[bytes]:
     return gzip.GzipFile(fileobj=raw) if start == b"\x1f\x8b" else raw  # type: ignore[return-value]
 
 
-def _extract(stream: _Bounded, stage: Path) -> None:
-    """Write every member under `stage`, then read to the end: the gzip's own sum is there."""
+def _write_members(stream: _Bounded, stage: Path) -> None:
+    """Write every member under `stage`; then read to the end, where gzip has its checksum."""
     names: set[str] = set()
     with tarfile.open(fileobj=stream, mode="r|") as archive:  # type: ignore[call-overload]
         for member in archive:
@@ -107,7 +107,7 @@ def _extract(stream: _Bounded, stage: Path) -> None:
 
 
 def _safe(member: tarfile.TarInfo, names: set[str]) -> PurePosixPath:
-    """Return the member's place, or refuse it (as tarfile's "data" filter does, and more)."""
+    """Return the member's path, or refuse it (stricter than tarfile's "data" filter)."""
     name = PurePosixPath(member.name)
     shown = repr(member.name[:80])
     if not (member.isfile() or member.isdir()):
@@ -126,8 +126,8 @@ def _safe(member: tarfile.TarInfo, names: set[str]) -> PurePosixPath:
 
 @contextmanager
 def _stage(root: Path) -> Iterator[Path]:
-    """Give a folder in `root` that is gone afterwards, and `root` too if it was not there."""
-    made = not root.exists()
+    """Provide a temporary folder in `root`; remove `root` too if it was new and stays empty."""
+    is_new = not root.exists()
     stage = root / f"{PART}{os.getpid()}-unpack"
     shutil.rmtree(stage, ignore_errors=True)
     try:
@@ -137,12 +137,12 @@ def _stage(root: Path) -> Iterator[Path]:
         raise DatasetError(f"unpack into {root}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-        if made and root.is_dir() and not any(root.iterdir()):
+        if is_new and root.is_dir() and not any(root.iterdir()):
             root.rmdir()
 
 
 def _move(archive: Path, stage: Path, root: Path) -> list[Path]:
-    """Move what was unpacked into `root`; nothing there is overwritten."""
+    """Move the extracted files into `root`; nothing there is overwritten."""
     entries = sorted(stage.iterdir())
     in_the_way = [entry.name for entry in entries if (root / entry.name).exists()]
     if in_the_way:

@@ -8,20 +8,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mingolotss.dataset.image_stack import Stack
+from mingolotss.dataset.image_stack import gather, unit_range
 from mingolotss.errors import InputError
+from mingolotss.io.optional import optional_class
 from mingolotss.loaders.arrays import open_arrays
+
+if TYPE_CHECKING:
+    from keras.utils import PyDataset
+else:
+    PyDataset = optional_class("keras.utils", "PyDataset", extra="keras")
 
 __all__ = ["MingoSequence"]
 
 
-class MingoSequence(keras.utils.PyDataset):
+class MingoSequence(PyDataset):
     """Batches of images, shape (n, ny, nx, 1), and labels, shape (n,).
 
     Parameters
@@ -34,16 +39,19 @@ class MingoSequence(keras.utils.PyDataset):
     shuffle : bool
         Another order in every epoch.
     seed : int
-        Decides the orders.
+        Seed of the random orders.
     scale : bool
-        float32 from 0 to 1 instead of uint8; images in Jy/beam stay so.
+        float32 from 0 to 1 instead of uint8; images in Jy/beam stay in Jy/beam.
     merge : mapping of str to sequence of str or int, optional
         New classes made of old ones, by name or by label; the rest is left out.
     transform : callable, optional
         Applied to each batch of images.
     published_names : bool
-    **options
-        ``workers``, ``use_multiprocessing`` and ``max_queue_size`` of PyDataset.
+        Use the published dataset's names of classes 1 and 2, which are interchanged there.
+    workers : int
+    use_multiprocessing : bool
+    max_queue_size : int
+        As for ``keras.utils.PyDataset``.
 
     Attributes
     ----------
@@ -65,9 +73,13 @@ class MingoSequence(keras.utils.PyDataset):
         merge: Mapping[str, Sequence[str | int]] | None = None,
         transform: Callable[[Any], Any] | None = None,
         published_names: bool = False,
-        **options: Any,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        max_queue_size: int = 10,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(
+            workers=workers, use_multiprocessing=use_multiprocessing, max_queue_size=max_queue_size
+        )
         if batch_size < 1:
             raise InputError(f"open {root}: batch_size={batch_size}; give 1 or more")
         arrays = open_arrays(root, split, published_names=published_names)
@@ -82,24 +94,19 @@ class MingoSequence(keras.utils.PyDataset):
     def __len__(self) -> int:
         return math.ceil(len(self.labels) / self.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    def __getitem__(self, index: int) -> tuple[Any, NDArray[np.int64]]:
         """Return one batch."""
         rows = self._order[index * self.batch_size : (index + 1) * self.batch_size]
-        images = self._images
-        pixels = images.gather(rows.tolist()) if isinstance(images, Stack) else images[rows]
-        batch: NDArray[Any] = pixels[..., None]
-        if self.scale and batch.dtype == np.uint8:
-            batch = np.divide(batch, np.float32(255), dtype=np.float32)
-        if self.transform is not None:
-            batch = self.transform(batch)
-        return batch, self.labels[rows]
+        images = gather(self._images, rows.tolist())
+        batch = (unit_range(images) if self.scale else images)[..., None]
+        return (batch if self.transform is None else self.transform(batch)), self.labels[rows]
 
     def on_epoch_end(self) -> None:
         """Shuffle for the next epoch."""
         self._epoch += 1
         self._order = self._new_order()
 
-    def _new_order(self) -> NDArray[np.int64]:
+    def _new_order(self) -> NDArray[np.intp]:
         order = np.arange(len(self.labels))
         if self._shuffle:
             np.random.default_rng([self._seed, self._epoch]).shuffle(order)

@@ -1,7 +1,7 @@
 """``MingoLoTSS`` and ``MLFR``: dataset classes for PyTorch.
 
 Code written for the original class, or for torchvision's datasets, runs unchanged; torchvision
-itself is not needed. What is not here: reading files (``arrays.py``), fetching them
+itself is not needed. What is not here: reading files (``arrays.py``), downloading them
 (``download.py``).
 
 >>> import tempfile
@@ -14,25 +14,36 @@ mingolotss.errors.DatasetError: load a dataset from ...
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, ClassVar
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from PIL import Image
-from torch.utils.data import Dataset
 
-from mingolotss.dataset.image_stack import Stack
-from mingolotss.dataset.samples import FRI_OR_FRII, MINGO_CLASSES, PUBLISHED_CLASSES
+from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather, unit_range
+from mingolotss.dataset.published import (
+    binary_groups,
+    corrected_names,
+    published_archive,
+    published_names,
+)
 from mingolotss.errors import InputError
+from mingolotss.io.optional import optional_class
 from mingolotss.loaders.arrays import open_arrays
-from mingolotss.loaders.buffers import Buffers
-from mingolotss.loaders.collate import Batch
+from mingolotss.loaders.collate import batch_rows
+
+if TYPE_CHECKING:
+    import torch
+    from torch.utils.data import Dataset
+else:
+    Dataset = optional_class("torch.utils.data", "Dataset", extra="torch")
 
 __all__ = ["MLFR", "MingoLoTSS"]
 
 Groups = Mapping[str, Sequence[str | int]]
+Transform = Callable[[Any], object]
+_PUBLISHED = published_archive()
+_FILES = [(PurePosixPath(path), md5) for path, md5 in _PUBLISHED.files.items()]
 
 
 class MingoLoTSS(Dataset):  # torch's base class is untyped here
@@ -60,7 +71,7 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
     merge : mapping of str to sequence of str or int, optional
         New classes made of old ones, by name or by label; the rest is left out.
     published_names : bool
-        Keep the published dataset's names of classes 1 and 2, which it has the wrong way round.
+        Use the published dataset's names of classes 1 and 2, which are interchanged there.
     url : str or path, optional
         An archive that ``mingolotss export --archive`` wrote: an address, with its `sha256`, or a
         path. Fetched, checked and unpacked into `root` unless that holds a dataset already.
@@ -82,30 +93,29 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         `root` holds no dataset, or a damaged one.
     """
 
-    base_folder = "mingo-batches-py"
-    url = "http://www.jb.man.ac.uk/research/ascaife/mingo-batches-python.tar.gz"
-    filename = "mingo-batches-python.tar.gz"
-    tgz_md5 = "5e72717d9208fea2a4712ec8b4cde9cf"
+    # Attributes of the original class, with the values that stand in the recipe.
+    base_folder = _FILES[0][0].parent.name
+    url = _PUBLISHED.url
+    filename = PurePosixPath(_PUBLISHED.url).name
+    tgz_md5 = _PUBLISHED.md5
     train_list: ClassVar[list[list[str]]] = [
-        ["data_batch_1", "e200acffacbc1610d11217b63257b921"],
-        ["data_batch_2", "5f5ed63afb6f8eecd252ba963dec4eab"],
-        ["data_batch_3", "009456395dcec2c6a585922e434a317c"],
-        ["data_batch_4", "5133a3bc91fd4eb0e9e180477a2425bb"],
-        ["data_batch_5", "c9b62438cba5e79d27ec981b3ca6888e"],
+        [path.name, md5] for path, md5 in _FILES if path.name.startswith("data_batch_")
     ]
-    test_list: ClassVar[list[list[str]]] = [["test_batch", "bf465bf0eaa1fcace224455a64da6a55"]]
+    test_list: ClassVar[list[list[str]]] = [
+        [path.name, md5] for path, md5 in _FILES if path.name == "test_batch"
+    ]
     meta: ClassVar[dict[str, str]] = {
         "filename": "batches.meta",
         "key": "label_names",
-        "md5": "eda6b8c53f5e91ac1c5ed91c0b9eda4a",
+        "md5": _PUBLISHED.files[f"{base_folder}/batches.meta"],
     }
 
     def __init__(
         self,
         root: str | Path,
         train: bool = True,
-        transform: Callable[..., Any] | None = None,
-        target_transform: Callable[..., Any] | None = None,
+        transform: Transform | None = None,
+        target_transform: Transform | None = None,
         download: bool = False,
         *,
         split: str | None = None,
@@ -115,49 +125,57 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         url: str | Path | None = None,
         sha256: str = "",
     ) -> None:
+        import torch
+
         self.root = str(Path(root).expanduser())
         self.train = train
         self.split = split or ("train" if train else "test")
         self.transform = transform
         self.target_transform = target_transform
-        self._dtype = torch.float32 if tensors is True else tensors or None
-        if self._dtype not in (None, torch.float32, torch.uint8):
+        if tensors not in (False, True, torch.float32, torch.uint8):
             raise InputError(f"open {root}: tensors={tensors}; give torch.float32 or torch.uint8")
+        self._gives_tensors = tensors is not False
+        self._scale = tensors in (True, torch.float32)
         if download or url is not None:
             self.download(url, sha256)
         arrays = open_arrays(self.root, self.split, published_names=published_names)
         groups = merge if merge is not None else self._groups(arrays.classes)
         if groups is not None:
             arrays = arrays.merge(groups)
-        if self._dtype is torch.uint8 and arrays.images.dtype != np.uint8:
+        if tensors is torch.uint8 and arrays.images.dtype != np.uint8:
             raise InputError(f"open {root}: its images are float32; give tensors=torch.float32")
-        self._images = arrays.images
-        self._buffers = Buffers()
+        self._images: ImageArray | ImageStack = arrays.images
         self.targets: list[int] = arrays.labels.tolist()
         self.classes = list(arrays.classes)
         self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
         self.sources = list(arrays.sources)
 
     def _groups(self, classes: tuple[str, ...]) -> Groups | None:
-        """Say which classes to make of those there are; None for those."""
+        """Return the groups that `classes` are merged into, or None to keep them."""
         return None
 
     def download(self, url: str | Path | None = None, sha256: str = "") -> bool:
-        """Fetch the published dataset, or `url`, into the root unless it holds one already."""
+        """Download the published dataset, or `url`, unless the root holds a dataset already.
+
+        Returns
+        -------
+        bool
+            Whether anything was downloaded.
+        """
         from mingolotss.loaders.download import PUBLISHED, Archive, download
 
         archive = PUBLISHED if url is None else Archive(str(url), sha256)
         return download(Path(self.root), archive)
 
     @property
-    def data(self) -> NDArray[np.uint8]:
-        """The images as one array; what is changed in it is seen in the items."""
-        if isinstance(self._images, Stack) or not self._images.flags.writeable:
+    def data(self) -> ImageArray:
+        """The images as one array, shape (n, ny, nx, 1); a change in it shows in the items."""
+        if isinstance(self._images, ImageStack) or not self._images.flags.writeable:
             self._images = np.array(self._images)
         return self._images[..., None]
 
     @data.setter
-    def data(self, images: NDArray[np.uint8]) -> None:
+    def data(self, images: ImageArray) -> None:
         self._images = images.reshape(images.shape[:3])
 
     def __len__(self) -> int:
@@ -165,38 +183,33 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         """Return one image and its label."""
-        if self._dtype is not None:
-            return self.__getitems__([index])[0]
-        pixels = np.ascontiguousarray(self._images[index])
-        raw = ("L", "L") if pixels.dtype == np.uint8 else ("F", "F;32NF")
-        image = Image.frombuffer(raw[0], pixels.shape[::-1], pixels, "raw", raw[1], 0, 1)
+        if self._gives_tensors:
+            image: object = self._batch([index])[0]
+        else:
+            pixels = np.ascontiguousarray(self._images[index])
+            mode, raw_mode = ("L", "L") if pixels.dtype == np.uint8 else ("F", "F;32NF")
+            image = Image.frombuffer(mode, pixels.shape[::-1], pixels, "raw", raw_mode, 0, 1)
         return self._transformed(image, self.targets[index])
 
-    def __getitems__(self, indices: Sequence[int]) -> Sequence[tuple[Any, Any]]:
-        """Return many images with their labels: what a DataLoader asks for, a batch at a time."""
-        if self._dtype is None:
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
+        """Return many images with their labels: a DataLoader asks for a batch at a time."""
+        if not self._gives_tensors:
             return [self[index] for index in indices]
-        block = self._block(indices)
+        images = batch_rows(self._batch(indices))
         targets = [self.targets[index] for index in indices]
+        pairs = list(zip(images, targets, strict=True))
         if self.transform is None and self.target_transform is None:
-            return Batch(block, targets)
-        return [self._transformed(*pair) for pair in zip(block, targets, strict=True)]
+            return pairs
+        return [self._transformed(*pair) for pair in pairs]
 
-    def _block(self, indices: Sequence[int]) -> torch.Tensor:
-        """Return the images at `indices` as one tensor, shape (k, 1, ny, nx)."""
-        shape = (len(indices), *self._images.shape[1:])
-        pixels = self._buffers.take(shape, self._images.dtype)
-        if isinstance(self._images, Stack):
-            self._images.gather(indices, pixels)
-        else:
-            np.take(self._images, np.asarray(indices), axis=0, out=pixels, mode="wrap")
-        block = torch.from_numpy(pixels)
-        if self._dtype is torch.float32 and block.dtype is torch.uint8:
-            floats = torch.from_numpy(self._buffers.take(shape, np.float32))
-            block = floats.copy_(block).div_(255)
-        return block.unsqueeze(1)
+    def _batch(self, indices: Sequence[int]) -> torch.Tensor:
+        """Return the images at `indices` as a new tensor, shape (k, 1, ny, nx)."""
+        import torch
 
-    def _transformed(self, image: Any, target: Any) -> tuple[Any, Any]:
+        images = gather(self._images, indices)
+        return torch.from_numpy(unit_range(images) if self._scale else images).unsqueeze(1)
+
+    def _transformed(self, image: object, target: object) -> tuple[object, object]:
         if self.transform is not None:
             image = self.transform(image)
         if self.target_transform is not None:
@@ -215,7 +228,7 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         return "\n".join(lines)
 
 
-def _indented(transform: Any) -> str:
+def _indented(transform: Transform | None) -> str:
     return repr(transform).replace("\n", "\n" + " " * 8)
 
 
@@ -226,12 +239,15 @@ class MLFR(MingoLoTSS):
     """
 
     def _groups(self, classes: tuple[str, ...]) -> Groups | None:
-        if classes == tuple(FRI_OR_FRII):
+        groups = binary_groups()
+        if classes == tuple(groups):
             return None
-        known = (MINGO_CLASSES[: len(classes)], PUBLISHED_CLASSES[: len(classes)])
-        if classes not in known or len(classes) < 5:
+        # a dataset may have the first classes only, if the others have no source
+        known = [names[: len(classes)] for names in (corrected_names(), published_names())]
+        needed = 1 + max(label for labels in groups.values() for label in labels)
+        if classes not in known or len(classes) < needed:
             raise InputError(
                 f"open {self.root}: MLFR knows the classes of MingoLoTSS, not these: "
                 f"{', '.join(classes) or 'none'}; use MingoLoTSS(..., merge=...)"
             )
-        return FRI_OR_FRII
+        return groups

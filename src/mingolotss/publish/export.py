@@ -14,13 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from mingolotss.dataset.manifest import MANIFEST, write_table
 from mingolotss.dataset.provenance import Settings, read_settings
 from mingolotss.dataset.records import Records, read_records
-from mingolotss.dataset.samples import Arrays
+from mingolotss.dataset.samples import merge_labels
 from mingolotss.dataset.splits import SplitPlan
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.archive import write_tar
@@ -129,16 +128,15 @@ def export(
 
 
 def merge_records(records: Records, groups: Mapping[str, Sequence[str | int]]) -> Records:
-    """Return the records of the groups' classes, labelled by group (see ``Arrays.merge``)."""
-    index = np.arange(len(records))
-    merged = Arrays(index[:, None, None], records.labels, records.classes).merge(groups)
-    kept = records.take(np.asarray(merged.images)[:, 0, 0])
-    names = [merged.classes[label] for label in merged.labels]
-    table = kept.table
-    for name, values in (("label", merged.labels), ("class", names)):
+    """Return the records of the groups' classes, labelled by group (see ``merge_labels``)."""
+    labels = merge_labels(records.labels, records.classes, groups)
+    members, labels = records.take(labels >= 0), labels[labels >= 0]
+    classes = tuple(groups)
+    table = members.table
+    for name, values in (("label", labels), ("class", [classes[label] for label in labels])):
         at, field = table.column_names.index(name), MANIFEST.field(name)
         table = table.set_column(at, name, pa.array(values).cast(field.type))
-    return Records(table, merged.classes, records.origin)
+    return Records(table, classes, records.origin)
 
 
 def parse_groups(texts: Sequence[str]) -> dict[str, tuple[str | int, ...]]:

@@ -27,7 +27,7 @@ from mingolotss.formats.csv import HEADER
 from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.io.files import sha256_file
 from mingolotss.io.png import decode
-from mingolotss.loaders.extract import unpack as extract
+from mingolotss.loaders.extract import extract
 from mingolotss.pipeline.assemble import CHECKSUMS, products
 from mingolotss.qa.verify_export import check_export, is_export
 from mingolotss.recipe.model import Recipe

@@ -41,6 +41,7 @@ __all__ = [
     "ImageSettings",
     "LabelSettings",
     "NoiseSettings",
+    "PublishedSettings",
     "RecentreSettings",
     "Recipe",
     "StampSettings",
@@ -222,6 +223,14 @@ class BatchSettings(_Settings):
         return value
 
 
+class PublishedSettings(_Settings):
+    """A published archive of the dataset: facts to check a download by, not build settings."""
+
+    url: str = ""
+    md5: str = ""
+    files: dict[str, str] = {}  # MD5 of each file in the archive, by its path in it
+
+
 class StepSettings(BaseModel):
     """One step and its settings."""
 
@@ -252,6 +261,8 @@ class Recipe(_Settings):
     stamp: StampSettings = StampSettings()
     steps: tuple[StepSettings, ...] = ()
     batches: BatchSettings = BatchSettings()
+    # Not among the settings in force, and so neither in a build's recipe.toml nor in the digest.
+    published: PublishedSettings = Field(PublishedSettings(), exclude=True)
     formats: tuple[Format, ...] = FORMATS
 
     @model_validator(mode="after")
@@ -301,7 +312,7 @@ class Recipe(_Settings):
 
     def changed(self, changes: Mapping[str, Any]) -> Recipe:
         """Return a recipe with some settings changed; keys are dotted, e.g. ``noise.method``."""
-        settings = self.to_dict()
+        settings = self.to_dict() | {"published": self.published.model_dump()}
         for dotted, value in changes.items():
             *parents, last = dotted.split(".")
             inner = settings
