@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -106,17 +108,94 @@ def test_tensors_without_pil(root, dtype):
     assert (target, type(target)) == (1, int)
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
-def test_a_loader_gives_every_image_once(root, workers, dtype):
-    """Batches that are kept while others come are not overwritten by them."""
+def test_every_batch_of_a_pass_keeps_its_pixels(root, dtype, workers, shuffle):
+    """Two passes of batches, all of them kept: none shares memory with another, or is changed."""
     dataset = MingoLoTSS(root, tensors=dtype, split="all")
-    loader = DataLoader(dataset, batch_size=7, num_workers=workers)
-    kept = list(loader)
-    images = torch.cat([images for images, _ in kept])
+    order = torch.randperm(60).tolist() if shuffle else list(range(60))
+    loader = DataLoader(dataset, batch_size=7, sampler=order, num_workers=workers)
+    batches = [batch for _ in range(2) for batch in loader]
     expected = torch.from_numpy(IMAGES)[:, None]
-    assert torch.equal(images, expected if dtype is torch.uint8 else expected.float() / 255)
-    assert torch.cat([labels for _, labels in kept]).tolist() == LABELS
+    expected = expected if dtype is torch.uint8 else expected.float() / 255
+    rows = [order[start : start + 7] for start in range(0, 60, 7)] * 2
+    for (images, labels), chosen in zip(batches, rows, strict=True):
+        assert type(images) is torch.Tensor
+        assert torch.equal(images, expected[chosen])
+        assert labels.tolist() == [LABELS[row] for row in chosen]
+    spans = sorted((images.data_ptr(), images.nbytes) for images, _ in batches)
+    assert all(start + size <= after for (start, size), (after, _) in pairwise(spans))
+
+
+def test_a_batch_is_collated_without_a_copy(root):
+    """The default collate function returns the tensor that the images were fetched into."""
+    items = MingoLoTSS(root, tensors=True).__getitems__([4, 9, 2])
+    first = items[0][0].data_ptr()
+    images, labels = torch.utils.data.default_collate(items)
+    assert (images.data_ptr(), type(images), labels.tolist()) == (first, torch.Tensor, [4, 9, 2])
+
+
+def test_stacked_images_have_memory_of_their_own(root):
+    """A collate function may stack the images several times and change the results in place."""
+    items = MingoLoTSS(root, tensors=True).__getitems__([4, 9, 2])
+    images = [image for image, _ in items]
+    expected = torch.from_numpy(IMAGES[[4, 9, 2]])[:, None].float() / 255
+    for stacked in (torch.stack(images), torch.stack(images, 0), torch.stack(tuple(images))):
+        assert type(stacked) is torch.Tensor
+        assert torch.equal(stacked, expected)
+        stacked.zero_()
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        lambda items: items[::-1],
+        lambda items: items[:2],
+        lambda items: items[1:],
+        lambda items: [*items, items[0]],
+        lambda items: [(image.flip(-1), label) for image, label in items],
+        lambda items: [(image.max(1).values, label) for image, label in items],
+        lambda items: [(image[:, :9], label) for image, label in items],
+    ],
+)
+def test_part_of_a_batch_is_collated_as_usual(root, select):
+    """Other images, another order or changed images: the result is that of plain tensors."""
+    items = MingoLoTSS(root, tensors=True).__getitems__([4, 9, 2])
+    plain = [(image.clone(), label) for image, label in items]
+    images, labels = torch.utils.data.default_collate(select(items))
+    expected, expected_labels = torch.utils.data.default_collate(select(plain))
+    assert type(images) is torch.Tensor
+    assert torch.equal(images, expected)
+    assert torch.equal(labels, expected_labels)
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_a_copy_of_an_image_of_a_batch_is_a_plain_tensor(root, duplicate):
+    """It knows nothing of the batch."""
+    image, _ = MingoLoTSS(root, tensors=True).__getitems__([4, 9, 2])[0]
+    result = duplicate(image)
+    assert type(result) is torch.Tensor
+    assert torch.equal(result, image)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_collate_function_may_return_the_items(root, workers):
+    """Also from a worker process."""
+    loader = DataLoader(MingoLoTSS(root, tensors=True), 10, num_workers=workers, collate_fn=list)
+    images = [image for items in loader for image, _ in items]
+    assert torch.equal(torch.stack(images)[:, 0], torch.from_numpy(IMAGES[:50]).float() / 255)
+
+
+def test_a_loop_over_a_tensor_dataset_ends(root):
+    """Past the end is an IndexError, whether the images lie in one file or in several."""
+    for split in ("train", "test"):
+        dataset = MingoLoTSS(root, split=split, tensors=torch.uint8)
+        with pytest.raises(IndexError):
+            dataset[len(dataset)]
+        np.testing.assert_array_equal(dataset[-1][0][0], IMAGES[49 if split == "train" else 59])
 
 
 def test_a_loader_shuffles_and_subsets_and_joins(root):

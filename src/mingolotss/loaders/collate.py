@@ -83,7 +83,7 @@ class _FirstRow(Tensor):
         return result.as_subclass(Tensor) if isinstance(result, cls) else result
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
-        """Pickle the image alone, as a plain tensor: a worker process may send it."""
+        """Pickle as a plain tensor: a worker process may send the image."""
         plain: Tensor = self.as_subclass(Tensor)
         state: str | tuple[object, ...] = plain.__reduce_ex__(protocol)
         return state
