@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -78,6 +79,17 @@ def public_names(module):
     source = Path(find_spec(module).origin).read_text()
     [names] = re.findall(r"^__all__ = (\[.*?\])", source, re.MULTILINE | re.DOTALL)
     return set(ast.literal_eval(names))
+
+
+@pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/howto/export.md"])
+def test_the_commands_of_a_page_run_as_pasted(page, home):
+    """Every command that needs nothing but the demo succeeds; `compare` finds other splits."""
+    for block in blocks(ROOT / page, "console"):
+        for line in re.findall(r"^\$ mingolotss (.*)$", block, re.MULTILINE):
+            command, *words = shlex.split(line)
+            if command not in {"demo", "review"}:  # the demo is there; the review page serves on
+                done = run(command, *words, cwd=home)
+                assert done.returncode == (command == "compare"), (line, done.stderr)
 
 
 def test_using_a_dataset_takes_three_lines():
