@@ -222,8 +222,8 @@ class Survey:
             line.send(b"no such file", "404 Not Found")
             return
         body = path.read_bytes()
-        wanted = re.findall(r"(\d+)-(\d+)", line.request_headers.get("range", ""))
-        spans = [(int(first), min(int(last), len(body) - 1)) for first, last in wanted]
+        requested = re.findall(r"(\d+)-(\d+)", line.request_headers.get("range", ""))
+        spans = [(int(first), min(int(last), len(body) - 1)) for first, last in requested]
         labels = [f"bytes {first}-{last}/{len(body)}" for first, last in spans]
         pieces = [body[first : last + 1] for first, last in spans]
         partial = "206 Partial Content"

@@ -92,10 +92,10 @@ def survey_of(folder):
     for row in Table.read(folder / "catalogue.fits"):
         ra, dec = row["RA"], row["DEC"]
         files = candidates_of(folder, row["Source_Name"])
-        made = oracle.make(files, ra, dec)
-        cases.add(made["case"])
-        if made["recentred"]:
-            sides |= padded_sides(files[made["field"]][0], ra, dec)
+        result = oracle.make(files, ra, dec)
+        cases.add(result["case"])
+        if result["recentred"]:
+            sides |= padded_sides(files[result["field"]][0], ra, dec)
         measured = [oracle.measure(image, ra, dec) for image, _ in files.values()]
         ties += len({separation for separation, _ in measured}) < len(measured)
         usable = [separation for separation, percent_nan in measured if percent_nan < 100]
@@ -215,8 +215,8 @@ def test_the_second_field_of_a_variant_gives_another_image(variants, tmp_path, c
     folder, expected = variants
     files = candidates_of(folder, choose)
     row = next(row for row in Table.read(folder / "catalogue.fits") if row["Source_Name"] == choose)
-    made = oracle.make({"P99": files["P99"]}, row["RA"], row["DEC"])
-    assert (made["pixels"] != expected[choose]).any()
+    result = oracle.make({"P99": files["P99"]}, row["RA"], row["DEC"])
+    assert (result["pixels"] != expected[choose]).any()
 
 
 def test_the_committed_files_are_those_of_the_full_set(shared):
@@ -256,11 +256,11 @@ def test_real_lotss_without_an_rms_map(shared, tmp_path):
     from astropy.table import Table
 
     folder = shared / "data" / "lotss-dr1"
-    made = build(
+    summary = build(
         "lotss", out=tmp_path, catalogue=folder / "P205+55-sources.fits",
         service=f"mosaics:{folder}",
     )  # fmt: skip
-    assert (made.written, made.rejected) == (27, 0)
+    assert (summary.written, summary.rejected) == (27, 0)
     manifest = read_manifest(tmp_path)
     assert manifest["label"].null_count == 27
     catalogue = Table.read(folder / "P205+55-sources.fits")

@@ -171,7 +171,7 @@ def test_a_long_header_is_read_whole(tmp_path):
     assert stream.getbuffer().nbytes > 900 * 80
     for make in (as_mosaics, as_memory):
         service = open_service(make(tmp_path, images))
-        check_service(service, images, np.random.default_rng(2), places=6)
+        check_service(service, images, np.random.default_rng(2), positions=6)
 
 
 def test_a_search_that_fails_leaves_the_other_sources(tmp_path):

@@ -82,7 +82,7 @@ def test_a_local_service_conforms(tmp_path, layout, dtype):
     (tmp_path / "served").mkdir()
     service = open_service(LAYOUTS[layout](tmp_path / "served", images))
     check_service(
-        service, images, np.random.default_rng(7), places=24,
+        service, images, np.random.default_rng(7), positions=24,
         whole=layout in ("folder", "a user's own"),
         named_for=SOURCE if layout == "folder" else "",
     )  # fmt: skip
@@ -113,7 +113,7 @@ def test_a_remote_service_conforms(tmp_path, remote):
         service = open_service(address, workspace=tmp_path / "build")
         if remote.field:
             images = [Image(remote.field, images[0].path)]
-        check_service(service, images, np.random.default_rng(8), places=12, **remote.promises)
+        check_service(service, images, np.random.default_rng(8), positions=12, **remote.promises)
 
 
 def test_every_shipped_service_has_a_conformance_run():

@@ -260,7 +260,7 @@ def test_a_broken_promise_is_one_line(images, kind):
     """Each broken service fails with a line that names its fault."""
     with pytest.raises(AssertionError, match=BROKEN[kind]) as caught:
         check_service(
-            kind(images[0].path.parent), images, np.random.default_rng(1), places=12, whole=True
+            kind(images[0].path.parent), images, np.random.default_rng(1), positions=12, whole=True
         )
     assert "\n" not in str(caught.value)
 
@@ -318,7 +318,7 @@ def test_the_place_and_size_of_a_cutout_are_checked(images, tmp_path, kind, resa
     folder = as_mosaics(tmp_path, images).partition(":")[2]
     with pytest.raises(AssertionError, match=words):
         check_service(
-            kind(folder), images, np.random.default_rng(1), places=12, resampled=resampled
+            kind(folder), images, np.random.default_rng(1), positions=12, resampled=resampled
         )
 
 
@@ -326,7 +326,7 @@ def test_a_cutout_on_the_images_grid_passes_as_resampled(images, tmp_path):
     """The comparison of resampled cutouts is the weaker one."""
     folder = as_mosaics(tmp_path, images).partition(":")[2]
     service = MosaicsService(folder)
-    check_service(service, images, np.random.default_rng(1), places=12, resampled=True)
+    check_service(service, images, np.random.default_rng(1), positions=12, resampled=True)
 
 
 class CutsOnly(OwnService):
@@ -358,7 +358,7 @@ def test_a_service_without_a_search_gives_no_pixels_that_are_not_there(images):
     """The position must be off the cutout, or the cutout an error."""
     with pytest.raises(AssertionError, match="where the image has none"):
         check_service(
-            Pretends(images[0].path.parent), images, np.random.default_rng(1), places=12,
+            Pretends(images[0].path.parent), images, np.random.default_rng(1), positions=12,
             whole=True, searchable=False,
         )  # fmt: skip
 
@@ -414,14 +414,14 @@ def test_a_fetch_is_checked(images, kind, words):
     """What is read after a fetch, the progress, and what the estimate says then."""
     folder = images[0].path.parent
     with pytest.raises(AssertionError, match=words):
-        check_service(kind(folder), images, np.random.default_rng(1), places=12, whole=True)
+        check_service(kind(folder), images, np.random.default_rng(1), positions=12, whole=True)
 
 
 @pytest.mark.parametrize("kind", [OwnService, Bulk, Fetching])
 def test_a_right_service_passes(images, kind):
     """What the broken services are made from breaks no promise, with and without bulk methods."""
     folder = images[0].path.parent
-    check_service(kind(folder), images, np.random.default_rng(1), places=12, whole=True)
+    check_service(kind(folder), images, np.random.default_rng(1), positions=12, whole=True)
 
 
 def test_a_suite_without_a_position_on_an_image_says_so(images):
@@ -429,5 +429,5 @@ def test_a_suite_without_a_position_on_an_image_says_so(images):
     folder = images[0].path.parent
     with pytest.raises(AssertionError, match="no position is on an image"):
         check_service(
-            OwnService(folder), images[2:], np.random.default_rng(1), places=0, whole=True
+            OwnService(folder), images[2:], np.random.default_rng(1), positions=0, whole=True
         )

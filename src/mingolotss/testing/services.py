@@ -124,7 +124,7 @@ def check_service(
     images: Sequence[Image],
     rng: np.random.Generator,
     *,
-    places: int = 40,
+    positions: int = 40,
     size_arcsec: float = 60.0,
     whole: bool = False,
     resampled: bool = False,
@@ -141,7 +141,7 @@ def check_service(
         All that it serves.
     rng : numpy.random.Generator
         The source of the positions and of the order of requests.
-    places : int
+    positions : int
         Number of positions; about two thirds of them are on an image.
     size_arcsec : float
         Side of the cutouts.
@@ -164,20 +164,18 @@ def check_service(
     """
     by_field = {image.field: image for image in images}
     suite = _Suite(service, by_field, size_arcsec, whole, resampled, searchable, named_for)
-    sky = _random_positions(images, rng, places)
+    sky = _random_positions(images, rng, positions)
     copy = _pickled_copy(service)
-    found = [_check_search(suite, copy, position) for position in sky]
+    candidates = [_check_search(suite, copy, position) for position in sky]
     for position in sky[:_FEW]:
         _check_search_arguments(suite, position)
-    for position, candidates in zip(sky, found, strict=True):
-        for candidate in candidates:
+    for position, offered in zip(sky, candidates, strict=True):
+        for candidate in offered:
             _check_one_cutout(suite, copy, candidate, position)
-    _check_unknown_address(suite, sky, found)
-    offered = _check_bulk_search(suite, sky, found)
+    _check_unknown_address(suite, sky, candidates)
+    by_source = _check_bulk_search(suite, sky, candidates)
     requests = [
-        CutoutRequest(candidate, source)
-        for source, candidates in offered
-        for candidate in candidates
+        CutoutRequest(candidate, source) for source, offered in by_source for candidate in offered
     ]
     requests = [requests[index] for index in rng.permutation(len(requests))]
     _check_fetch(suite, requests)
@@ -326,16 +324,18 @@ def _check_resampled(
         _fail(f"{where}: {int((~good).sum())} of {good.size} pixels are not those of the image")
 
 
-def _check_unknown_address(suite: _Suite, sky: Any, found: Sequence[Sequence[Candidate]]) -> None:
+def _check_unknown_address(
+    suite: _Suite, sky: Any, candidates: Sequence[Sequence[Candidate]]
+) -> None:
     """Check that an image that is not there is an error of the tree, and leaves the others."""
-    places = [
-        (index, candidates[0])
-        for index, candidates in enumerate(found)
-        if candidates and suite.images[candidates[0].field].holds(sky[index])
+    covered = [
+        (index, offered[0])
+        for index, offered in enumerate(candidates)
+        if offered and suite.images[offered[0].field].holds(sky[index])
     ]
-    if not places:
-        _fail("no position is on an image: give more places")
-    index, good = places[0]
+    if not covered:
+        _fail("no position is on an image: ask for more positions")
+    index, good = covered[0]
     absent = Candidate("absent", good.image + ".absent", "", good.source)
     what = f"the cutout of {absent.image}, which is not there"
     if isinstance(_outcome(what, suite.service, absent, sky[index], suite.size), Cutout):
@@ -355,11 +355,11 @@ def _check_unknown_address(suite: _Suite, sky: Any, found: Sequence[Sequence[Can
 
 
 def _check_bulk_search(
-    suite: _Suite, sky: Any, found: Sequence[Sequence[Candidate]]
+    suite: _Suite, sky: Any, candidates: Sequence[Sequence[Candidate]]
 ) -> list[tuple[Source, Sequence[Candidate]]]:
     """Check the search for many sources at once; return every source with its candidates."""
     names = [f"S{index}" for index in range(len(sky))]
-    expected = [[candidate.field for candidate in candidates] for candidates in found]
+    expected = [[candidate.field for candidate in offered] for offered in candidates]
     if suite.named_for:
         names[0] = suite.named_for
         expected = [sorted(suite.images), *([] for _ in names[1:])]
@@ -369,7 +369,7 @@ def _check_bulk_search(
         lambda: list(search_all(suite.service, catalogue, suite.size_arcsec / 3600)),
     )
     _same(len(answers), len(names), "the number of answers to a search for many sources")
-    offered: list[tuple[Source, Sequence[Candidate]]] = []
+    by_source: list[tuple[Source, Sequence[Candidate]]] = []
     for row, answer in enumerate(answers):
         where = f"the search for many sources, at {_name(sky[row])}"
         if isinstance(answer, Exception):
@@ -379,9 +379,9 @@ def _check_bulk_search(
         for candidate in answer:
             if isinstance(suite.service, BulkService):
                 _same(candidate.source, names[row], f"{where}: the candidate's source")
-        candidates = found[row] if suite.named_for else answer
-        offered.append((catalogue.source(row), candidates))
-    return offered
+        offered = candidates[row] if suite.named_for else answer
+        by_source.append((catalogue.source(row), offered))
+    return by_source
 
 
 def _check_fetch(suite: _Suite, requests: Sequence[CutoutRequest]) -> None:
