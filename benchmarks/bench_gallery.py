@@ -20,10 +20,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mingolotss.dataset.manifest import CANDIDATES, MANIFEST, stamp_bytes, stamp_schema, write_table
+from mingolotss.dataset.manifest import CANDIDATES, MANIFEST, stamp_bytes, stamp_schema
 from mingolotss.dataset.provenance import Settings, write_settings
 from mingolotss.io.files import write_bytes
-from mingolotss.io.png_encode import encode_png
+from mingolotss.io.parquet import write_table
+from mingolotss.io.png import encode_png
 from mingolotss.pipeline.task import part_name
 from mingolotss.recipe.model import load_recipe
 

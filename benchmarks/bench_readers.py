@@ -22,7 +22,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from mingolotss.formats.batches import batch_name, write_batch, write_meta
-from mingolotss.io.png_encode import encode_png
+from mingolotss.io.png import encode_png
 from mingolotss.loaders.arrays import load
 from mingolotss.loaders.torch import MingoLoTSS
 

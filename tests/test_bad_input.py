@@ -11,7 +11,8 @@ import pytest
 from astropy.table import Table
 
 from builds import contents, run
-from mingolotss.dataset.manifest import read_manifest, read_table
+from mingolotss.dataset.manifest import read_manifest
+from mingolotss.io.parquet import read_table
 from skies import random_cutout, random_sky, write_catalogue, write_fits
 
 

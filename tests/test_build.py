@@ -10,9 +10,10 @@ import pytest
 
 from builds import contents
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.dataset.manifest import read_manifest, read_table
+from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import DecisionError, InputError
 from mingolotss.io.files import PART
+from mingolotss.io.parquet import read_table
 from mingolotss.pipeline.build import build, plan, run
 from mingolotss.pipeline.executors import local as mappers
 from mingolotss.recipe.model import load_recipe

@@ -30,7 +30,7 @@ def test_every_case_occurs(demo):
 
 def test_the_truth_is_found(demo):
     """What the sky was made to show is what the pipeline says of it."""
-    from mingolotss.dataset.manifest import read_table
+    from mingolotss.io.parquet import read_table
 
     rows = {row["source"]: row for row in read_manifest(demo).to_pylist()}
     truth = read_table(demo / "sky" / "truth.parquet").to_pylist()

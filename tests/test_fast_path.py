@@ -22,8 +22,9 @@ from PIL import Image
 import oracle
 from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.dataset.manifest import read_manifest, read_table
+from mingolotss.dataset.manifest import read_manifest
 from mingolotss.image.pixels import has_signal, percent_nan
+from mingolotss.io.parquet import read_table
 from mingolotss.model import Candidate
 from mingolotss.pipeline.build import build, plan
 from mingolotss.pipeline.executors import local as mappers

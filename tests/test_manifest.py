@@ -6,16 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mingolotss.dataset.manifest import (
-    CANDIDATES,
-    MANIFEST,
-    parquet_bytes,
-    read_manifest,
-    read_table,
-    stamp_schema,
-    write_table,
-)
+from mingolotss.dataset.manifest import CANDIDATES, MANIFEST, read_manifest, stamp_schema
 from mingolotss.errors import DatasetError
+from mingolotss.io.parquet import parquet_bytes, read_table, write_table
 
 ROWS = [
     {"row": 0, "source": "A", "ra": 1.5, "status": "written", "label": 3, "recentred": True},

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from builds import command
-from mingolotss.dataset.manifest import read_manifest, read_table
+from mingolotss.dataset.manifest import read_manifest
+from mingolotss.io.parquet import read_table
 from mingolotss.pipeline.build import build, plan
 from mingolotss.recipe.model import load_recipe
 

@@ -9,8 +9,9 @@ from astropy.io import fits
 
 from archive.static import nginx
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.dataset.manifest import read_manifest, read_table
+from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import ServiceAnswerError
+from mingolotss.io.parquet import read_table
 from mingolotss.model import Source
 from mingolotss.pipeline.build import build
 from mingolotss.recipe.model import load_recipe

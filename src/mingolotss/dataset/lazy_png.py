@@ -3,7 +3,7 @@
 Decoding 5,805 stamps takes a tenth of a second or more; opening a dataset should not. The headers
 are read at once, so images of several sizes are refused before training starts.
 
->>> from mingolotss.io.png_encode import encode_png
+>>> from mingolotss.io.png import encode_png
 >>> pngs = [encode_png(np.full((2, 3), value, np.uint8)) for value in (5, 6)]
 >>> images = LazyImages(pngs, ["a.png", "b.png"])
 >>> images.shape, images[1].max(), np.asarray(images).sum()

@@ -63,7 +63,7 @@ def _header(records: Records, facts: dict[str, str]) -> dict[str, str]:
         features["image"] = {"_type": "Image"}
     if records.classes:
         features["label"] = {"names": list(records.classes), "_type": "ClassLabel"}
-    kept = {"mingolotss.publish.summary": json.dumps(facts)}
+    kept = {"mingolotss.facts": json.dumps(facts)}
     plan = (records.table.schema.metadata or {}).get(b"mingolotss.split")
     if plan:
         kept["mingolotss.split"] = plan.decode()

@@ -13,14 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.dataset.manifest import (
-    CANDIDATES,
-    MANIFEST,
-    read_rows,
-    read_schema,
-    read_table,
-    table_writer,
-)
+from mingolotss.dataset.manifest import CANDIDATES, MANIFEST, REPEATED_COLUMNS
 from mingolotss.dataset.provenance import read_settings
 from mingolotss.errors import MingoError
 from mingolotss.formats.batches import (
@@ -33,6 +26,7 @@ from mingolotss.formats.batches import (
 )
 from mingolotss.formats.csv import CSV_COLUMNS, write_csv
 from mingolotss.io.files import atomic_path, remove_tree, sha256_file, write_bytes
+from mingolotss.io.parquet import count_rows, read_schema, read_table, table_writer
 from mingolotss.io.png import decode
 from mingolotss.pipeline.task import part_name
 from mingolotss.publish.card import is_ours, write_description
@@ -81,7 +75,7 @@ class PartTables:
         """Return how many rows they have together."""
         held = self._held
         return sum(
-            len(held[index]) if index in held else read_rows(path)
+            len(held[index]) if index in held else count_rows(path)
             for index, path in enumerate(self._paths)
         )
 
@@ -177,7 +171,10 @@ def _merge(
     for every million, where holding all rows would take half a gigabyte for every million.
     """
     total = part_tables.total
-    with atomic_path(path) as beside, table_writer(beside, schema) as sink:
+    with (
+        atomic_path(path) as beside,
+        table_writer(beside, schema, dictionary=REPEATED_COLUMNS) as sink,
+    ):
         for start in range(0, total, ROWS):
             some = []
             for index in range(len(part_tables)):

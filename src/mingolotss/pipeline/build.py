@@ -24,11 +24,12 @@ import pyarrow.compute as pc
 from mingolotss.candidates.decisions import Decision, read_decisions
 from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.dataset.manifest import CANDIDATES, read_table, write_table
+from mingolotss.dataset.manifest import CANDIDATES, REPEATED_COLUMNS
 from mingolotss.dataset.provenance import Settings, check_same, read_settings, write_settings
 from mingolotss.errors import DecisionError, InputError, RecipeError, ServiceError
 from mingolotss.formats.batches import batch_of_rows
 from mingolotss.io.files import is_local, locate, sweep
+from mingolotss.io.parquet import read_table, write_table
 from mingolotss.model import Candidate, Ints
 from mingolotss.pipeline.assemble import PartTables, assemble, is_packed, remove_products
 from mingolotss.pipeline.inputs import resolve_catalogue
@@ -243,7 +244,7 @@ def plan(
     if before is None:
         write_settings(out, settings)
     if not (out / "candidates.parquet").exists():
-        write_table(out / "candidates.parquet", planned.table())
+        write_table(out / "candidates.parquet", planned.table(), dictionary=REPEATED_COLUMNS)
     return planned
 
 

@@ -17,10 +17,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.dataset.manifest import parquet_bytes, read_schema, stamp_bytes, stamp_schema
+from mingolotss.dataset.manifest import stamp_bytes, stamp_schema
 from mingolotss.errors import DatasetError
 from mingolotss.io.files import write_bytes
-from mingolotss.io.png_encode import write_pngs
+from mingolotss.io.parquet import parquet_bytes, read_schema
+from mingolotss.io.png import write_pngs
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.measure import decide, read
 from mingolotss.pipeline.part_table import PartTable

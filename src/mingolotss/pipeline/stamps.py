@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mingolotss.candidates.selection import Place
 from mingolotss.errors import ImageError
 from mingolotss.image.compiled import NOISE_STRIDE, SIDES, grey_stamps, supports
-from mingolotss.io.png_encode import encode_png, encode_rows
+from mingolotss.io.png import encode_png, encode_rows
 from mingolotss.model import Bools, Cutout, FloatImage, Ints
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.stamp_windows import (

@@ -14,8 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from mingolotss.dataset.manifest import read_schema
 from mingolotss.io.files import sha256_file
+from mingolotss.io.parquet import read_schema
 from mingolotss.publish.summary import NO_LICENCE, DatasetSummary
 
 __all__ = ["render_croissant"]

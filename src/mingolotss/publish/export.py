@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mingolotss.dataset.manifest import MANIFEST, write_table
+from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS
 from mingolotss.dataset.provenance import Settings, read_settings
 from mingolotss.dataset.records import Records, read_records
 from mingolotss.dataset.samples import merge_labels
@@ -30,6 +30,7 @@ from mingolotss.formats.png_folders import write_folders
 from mingolotss.formats.webdataset import write_webdataset
 from mingolotss.formats.zarr import write_zarr
 from mingolotss.io.files import PART, sha256_file, write_bytes
+from mingolotss.io.parquet import write_table
 from mingolotss.publish.card import write_description
 from mingolotss.publish.summary import read_facts
 
@@ -117,7 +118,9 @@ def export(
     facts = _facts(records, settings, format)
     with _staged(out, fresh) as stage:
         FORMATS[format][0](records, stage, facts)
-        write_table(stage / "manifest.parquet", _manifest(records, facts))
+        write_table(
+            stage / "manifest.parquet", _manifest(records, facts), dictionary=REPEATED_COLUMNS
+        )
         shutil.copyfile(build / "recipe.toml", stage / "recipe.toml")
         write_description(read_facts(stage), format)
         _write_checksums(stage)

@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.dataset.manifest import read_manifest, read_schema
+from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.provenance import Settings, read_settings
 from mingolotss.errors import DatasetError
+from mingolotss.io.parquet import read_schema
 from mingolotss.sky.neighbours import overlaps
 
 __all__ = ["NO_LICENCE", "DatasetSummary", "read_facts"]

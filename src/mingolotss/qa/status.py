@@ -10,9 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from mingolotss.dataset.manifest import MANIFEST, read_table
+from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.dataset.provenance import Settings, read_settings
 from mingolotss.errors import DatasetError
+from mingolotss.io.parquet import read_table
 from mingolotss.pipeline.assemble import is_packed
 
 __all__ = ["CASES", "FLAGS", "Status", "status"]

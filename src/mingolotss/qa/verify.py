@@ -19,13 +19,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.dataset.manifest import read_manifest, read_table
+from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.provenance import read_settings
 from mingolotss.errors import DatasetError
 from mingolotss.formats.batches import batch_name
 from mingolotss.formats.csv import HEADER
 from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.io.files import sha256_file
+from mingolotss.io.parquet import read_table
 from mingolotss.io.png import decode
 from mingolotss.loaders.extract import extract
 from mingolotss.pipeline.assemble import CHECKSUMS, products

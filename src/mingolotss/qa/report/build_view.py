@@ -22,9 +22,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.candidates.decisions import Decision, DecisionLog
-from mingolotss.dataset.manifest import read_manifest, read_table
+from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.provenance import Settings, read_settings
 from mingolotss.errors import DatasetError
+from mingolotss.io.parquet import read_table
 from mingolotss.model import Bools, Candidate, Ints, Source
 from mingolotss.recipe.model import Recipe
 from mingolotss.sky.angles import separation_arcsec

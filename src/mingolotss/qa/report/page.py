@@ -20,9 +20,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mingolotss import __version__
-from mingolotss.dataset.manifest import read_table
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.io.files import sha256_file, write_bytes
+from mingolotss.io.parquet import read_table
 from mingolotss.io.png import decode
 from mingolotss.model import Ints
 from mingolotss.qa.report import cutout_view, figures

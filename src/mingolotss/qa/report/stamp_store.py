@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from mingolotss.errors import DatasetError
 from mingolotss.image.pixels import minmax, to_uint8
-from mingolotss.io.png_encode import encode_png
+from mingolotss.io.png import encode_png
 
 __all__ = ["Stamps", "coloured"]
 

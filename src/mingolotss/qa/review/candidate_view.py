@@ -12,7 +12,7 @@ import numpy as np
 
 from mingolotss.candidates.selection import places
 from mingolotss.errors import ImageError, ServiceError
-from mingolotss.io.png_encode import encode_png
+from mingolotss.io.png import encode_png
 from mingolotss.model import Candidate, Cutout
 from mingolotss.pipeline.stamp_windows import noise_of
 from mingolotss.pipeline.stamps import preview

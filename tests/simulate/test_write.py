@@ -23,7 +23,7 @@ from mingolotss.simulate.layout import lay_fields
 from mingolotss.simulate.place import fill_sky
 from mingolotss.simulate.population import CLASSES, class_counts
 
-SHARED = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[2] / "shared"))
+SHARED = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[3] / "shared"))
 COLUMNS = [
     ("Source_Name", "22A", None),
     ("RA", "D", None),
