@@ -20,6 +20,7 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,7 @@ __all__ = ["common_size", "decode", "decode_all", "encode_png", "encode_rows", "
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_BYTES = 33  # the signature and the IHDR chunk
 _GREY_8_BIT = (8, 0)  # bit depth and colour type
-_INFLATE_ERRORS: tuple[type[Exception], ...] = (zlib.error, zlib_ng.error)
+_INFLATE_ERRORS = (zlib.error, cast("type[Exception]", zlib_ng.error))
 # A stamp has 150 px on a side; a damaged PNG of a few kB can claim 2**31.
 _MAX_SIDE = 4096
 # zlib-ng at level 1 takes 15 us for a stamp, zlib 75 and Pillow 370 (2 cores, median of 240); the
