@@ -26,6 +26,7 @@ from mingolotss.io.files import atomic_path, is_local
 
 __all__ = [
     "COLUMNS",
+    "DECISIONS_NAME",
     "VERDICTS",
     "Decision",
     "DecisionLog",
@@ -35,6 +36,7 @@ __all__ = [
     "standing",
 ]
 
+DECISIONS_NAME = "decisions.csv"  # in the folder of a build
 VERDICTS = ("accept", "reject", "label", "undo")
 
 
@@ -64,12 +66,12 @@ def read_decisions(path: Path) -> dict[str, Decision]:
     return _last(DecisionLog(path).standing())
 
 
-def parse_decisions(lines: Iterable[str], path: str = "decisions.csv") -> dict[str, Decision]:
+def parse_decisions(lines: Iterable[str], path: str = DECISIONS_NAME) -> dict[str, Decision]:
     """Return the last accepting or rejecting decision on each source."""
     return _last(standing(parse_rows(lines, path), path))
 
 
-def parse_rows(lines: Iterable[str], path: str = "decisions.csv") -> list[Decision]:
+def parse_rows(lines: Iterable[str], path: str = DECISIONS_NAME) -> list[Decision]:
     """Return every row as it stands in the file, each one checked.
 
     Raises
@@ -104,7 +106,7 @@ def parse_rows(lines: Iterable[str], path: str = "decisions.csv") -> list[Decisi
     return rows
 
 
-def standing(rows: Sequence[Decision], path: str = "decisions.csv") -> list[Decision]:
+def standing(rows: Sequence[Decision], path: str = DECISIONS_NAME) -> list[Decision]:
     """Return the rows that are left when every ``undo`` has taken back its own.
 
     Raises

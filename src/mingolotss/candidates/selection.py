@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mingolotss.candidates.cutouts import CutoutArray
-from mingolotss.candidates.decisions import Decision
+from mingolotss.candidates.decisions import DECISIONS_NAME, Decision
 from mingolotss.errors import DecisionError
 from mingolotss.model import Cutout
 from mingolotss.sky.angles import Floats, separation_arcsec
@@ -142,7 +142,7 @@ def choose(
     nearest = min(range(len(candidates)), key=lambda i: _nearness(candidates[i]))
     case = _case(candidates, nearest, near_arcsec)
     if decision is not None and decision.verdict == "accept":
-        return Choice(_named(candidates, decision), case, decided_by=decision.by or "decisions.csv")
+        return Choice(_named(candidates, decision), case, decided_by=decision.by or DECISIONS_NAME)
     if case == 3:
         least = min(
             range(len(candidates)),

@@ -34,6 +34,7 @@ from mingolotss.registry import nearest
 
 __all__ = [
     "FORMATS",
+    "RESERVED_NAMES",
     "BatchSettings",
     "CatalogueSettings",
     "ChooseSettings",
@@ -52,9 +53,10 @@ __all__ = [
 ]
 
 Format = Literal["png", "csv", "batches", "parquet"]
-_TAKEN = {
-    "stamps", "ledger", "png", "cutouts", "manifest", "candidates", "recipe", "checksums",
-    "MingoML", "report", "README", "croissant", "decisions",
+# File names without suffix of a build and of what services download (mingolotss.dataset.layout).
+RESERVED_NAMES = {
+    "stamps", "ledger", "png", "figures", "sky", "cutouts", "searches", "manifest", "candidates",
+    "recipe", "checksums", "MingoML", "report", "montage", "README", "croissant", "decisions",
 }  # fmt: skip
 FORMATS: tuple[Format, ...] = ("png", "csv", "batches", "parquet")
 
@@ -218,7 +220,7 @@ class BatchSettings(_Settings):
     def _one_component(cls, value: str) -> str:
         if not value or "/" in value or value.startswith("."):
             raise ValueError(f"{value!r} is no plain file name")
-        if value.partition(".")[0] in _TAKEN:
+        if value.partition(".")[0] in RESERVED_NAMES:
             raise ValueError(f"{value!r} is what the build calls something else")
         return value
 

@@ -31,6 +31,7 @@ from mingolotss.service.base import CutoutRequest, Estimate, Naming
 from mingolotss.service.local.folder import read_cutout
 from mingolotss.service.remote.downloaded import FetchedService, local_candidate
 from mingolotss.service.remote.search_cache import SearchCache, SearchResult
+from mingolotss.service.remote.workspace import Workspace
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -70,7 +71,7 @@ class DownloadService:
         self.naming = naming or Naming()
         self.workspace = workspace
         self.refresh = refresh
-        self.answers = SearchCache(workspace and workspace / "searches", refresh=refresh)
+        self.answers = SearchCache(workspace and Workspace(workspace).searches, refresh=refresh)
         self.search_seconds: list[float] = []
         self.tell: Callable[[int], object] = int  # called with how many searches are done
 
@@ -168,7 +169,7 @@ class DownloadService:
             if error is not None:
                 failures[item.source.name, item.candidate.field] = error
             tell(done)
-        return FetchedService(self.workspace / "cutouts", self.naming, failures)
+        return FetchedService(Workspace(self.workspace).cutouts, self.naming, failures)
 
     def estimate(self, wanted: Iterable[CutoutRequest], size_deg: float) -> Estimate:
         """Return what fetching will take: by the searches' pace, 0.5 s a request without any."""
@@ -200,7 +201,7 @@ class DownloadService:
 
     def local(self, wanted: CutoutRequest) -> Candidate:
         """Return a candidate with the paths of its files in the workspace."""
-        return local_candidate(wanted, self.naming, (self.workspace or Path()) / "cutouts")
+        return local_candidate(wanted, self.naming, Workspace(self.workspace or Path()).cutouts)
 
     def waiting(self, wanted: CutoutRequest, size_deg: float) -> int:
         """Return how many of a candidate's files are still to be fetched."""

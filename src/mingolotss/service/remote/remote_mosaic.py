@@ -20,6 +20,7 @@ from mingolotss.errors import ImageError, ServiceAnswerError, TruncatedFileError
 from mingolotss.io.files import write_bytes
 from mingolotss.io.fits import BLOCK, FitsImage, PlainLayout, plain_layout
 from mingolotss.io.http import Answer, Transport
+from mingolotss.service.remote.workspace import Workspace
 
 __all__ = ["RangeSupport", "Ranges", "RemoteMosaic", "RemoteMosaics", "byte_ranges", "multipart"]
 
@@ -49,7 +50,7 @@ class RemoteMosaics:
 
     def __init__(self, transport: Transport, workspace: Path | None) -> None:
         self._transport = transport
-        self._folder = workspace and workspace / "searches" / "headers"
+        self._folder = workspace and Workspace(workspace).headers
         self._open: dict[str, RemoteMosaic] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()

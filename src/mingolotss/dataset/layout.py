@@ -1,0 +1,337 @@
+"""The files of a build, of an export and of a folder of batches: every name on disk stands here.
+
+The classes only make paths. They read nothing, and work for a path on this machine and for an
+address (a path from `mingolotss.io.files.locate`). Not here: what a file contains, and the names of
+what services download (``service.remote.workspace``).
+
+>>> build = BuildFolder(Path("demo"))
+>>> build.manifest.as_posix(), build.part_stamps(3).as_posix()
+('demo/manifest.parquet', 'demo/stamps/part-00003.parquet')
+>>> BatchFolder(Path("demo/mingo-batches-py")).training(0).as_posix()
+'demo/mingo-batches-py/data_batch_1'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mingolotss.candidates.decisions import DECISIONS_NAME
+from mingolotss.io.files import safe_name
+from mingolotss.recipe.model import BatchSettings
+from mingolotss.service.remote.workspace import Workspace
+
+__all__ = [
+    "BatchFolder",
+    "BuildFolder",
+    "DatasetFolder",
+    "ExportFolder",
+    "batch_name",
+    "part_name",
+    "split_batch_name",
+    "stamp_files",
+]
+
+_PARTS = "part-*.parquet"
+_TRAIN, _SPLIT, _TEST = "data_batch_", "_batch", "test_batch"
+_DEFAULT_BATCHES = BatchSettings().folder
+_IMAGE_FILES = ("*.h5", "*.tar", "*.tar.gz", "*-batches-py/*", "data/*.parquet", "stamps/*.parquet")
+
+
+def part_name(index: int) -> str:
+    """Return the file name of a part of a build, 0 for the first."""
+    return f"part-{index:05d}.parquet"
+
+
+def batch_name(index: int, train: int) -> str:
+    """Return the file name of a batch: the one after `train` training batches is the test batch.
+
+    >>> batch_name(0, 5), batch_name(5, 5)
+    ('data_batch_1', 'test_batch')
+    """
+    return _TEST if index == train else f"{_TRAIN}{index + 1}"
+
+
+def split_batch_name(split: str) -> str:
+    """Return the file name of a split's only batch."""
+    return f"{split}{_SPLIT}"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFolder:
+    """The files that builds and exports have in common.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    """
+
+    path: Path
+
+    @property
+    def manifest(self) -> Path:
+        """The manifest: all rows of the catalogue, or the written ones of an export."""
+        return self.path / "manifest.parquet"
+
+    @property
+    def recipe(self) -> Path:
+        """The effective settings, which are a recipe themselves."""
+        return self.path / "recipe.toml"
+
+    @property
+    def checksums(self) -> Path:
+        """The SHA-256 of every other file."""
+        return self.path / "checksums.sha256"
+
+    @property
+    def card(self) -> Path:
+        """The dataset card."""
+        return self.path / "README.md"
+
+    @property
+    def croissant(self) -> Path:
+        """The description for machines."""
+        return self.path / "croissant.json"
+
+    def batches(self, name: str) -> BatchFolder:
+        """Return the folder of batches that the recipe calls `name`."""
+        return BatchFolder(self.path / name)
+
+    def batch_archive(self, name: str) -> Path:
+        """Return the path of the batches' archive, which the recipe calls `name`."""
+        return self.path / name
+
+    def batch_folders(self) -> list[BatchFolder]:
+        """List the folders of batches: the usual name, other names, then the folder itself."""
+        usual = self.path / _DEFAULT_BATCHES
+        paths = dict.fromkeys([usual, *sorted(self.path.glob("*-batches-py")), self.path])
+        return [folder for folder in map(BatchFolder, paths) if folder.meta.is_file()]
+
+    def described_files(self) -> list[Path]:
+        """List the files to describe to machines: tables, then images that are in few files."""
+        build, export = BuildFolder(self.path), ExportFolder(self.path)
+        tables = (build.manifest, build.candidates, build.csv, build.recipe, export.classes)
+        images = {path for pattern in _IMAGE_FILES for path in self.path.glob(pattern)}
+        return [path for path in (*tables, *sorted(images)) if path.is_file()]
+
+    def name_of(self, path: Path) -> str:
+        """Return the name of a file relative to the folder, with ``/``."""
+        return path.relative_to(self.path).as_posix()
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFolder(DatasetFolder):
+    """The files of a build."""
+
+    @property
+    def candidates(self) -> Path:
+        """The table of candidates."""
+        return self.path / "candidates.parquet"
+
+    @property
+    def csv(self) -> Path:
+        """The written records in the columns of the original's table."""
+        return self.path / "MingoML.csv"
+
+    @property
+    def decisions(self) -> Path:
+        """What people decided."""
+        return self.path / DECISIONS_NAME
+
+    @property
+    def workspace(self) -> Workspace:
+        """What services download."""
+        return Workspace(self.path)
+
+    @property
+    def report(self) -> Path:
+        """The page of the report."""
+        return self.path / "report.html"
+
+    @property
+    def montage(self) -> Path:
+        """The picture of the demo."""
+        return self.path / "montage.png"
+
+    @property
+    def figures(self) -> Path:
+        """The folder of the report's figures."""
+        return self.path / "figures"
+
+    def figure(self, name: str, kind: str) -> Path:
+        """Return the path of a figure, for example `kind` "svg"."""
+        return self.figures / f"{name}.{kind}"
+
+    def class_montage(self, label: int) -> Path:
+        """Return the path of the picture of one class."""
+        return self.figure(f"montage-{label}", "png")
+
+    @property
+    def png(self) -> Path:
+        """The folder of the stamps as PNG files."""
+        return self.path / "png"
+
+    def stamp(self, image_file: str) -> Path:
+        """Return the path of one stamp as PNG; `image_file` is its name in the manifest."""
+        return self.png / image_file
+
+    @property
+    def sky(self) -> Path:
+        """The folder of the simulated sky, in a demo."""
+        return self.path / "sky"
+
+    @property
+    def stamps(self) -> Path:
+        """The folder of the stamps as Parquet files, one per part."""
+        return self.path / "stamps"
+
+    def part_stamps(self, index: int) -> Path:
+        """Return the path of the stamps of a part."""
+        return self.stamps / part_name(index)
+
+    def all_stamps(self) -> list[Path]:
+        """List the Parquet files of stamps, in the order of their parts."""
+        return sorted(self.stamps.glob(_PARTS))
+
+    @property
+    def part_tables(self) -> Path:
+        """The folder of the parts' tables. A part is complete when its table is there."""
+        return self.path / "ledger"
+
+    def part(self, index: int) -> Path:
+        """Return the path of the table of a part."""
+        return self.part_tables / part_name(index)
+
+    def parts(self) -> list[Path]:
+        """List the tables of the complete parts, in order."""
+        return sorted(self.part_tables.glob(_PARTS))
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFolder(DatasetFolder):
+    """The files of an export; which of them exist depends on its format."""
+
+    @property
+    def archive(self) -> Path:
+        """The archive of the whole export, beside its folder."""
+        return self.path.with_name(f"{self.path.name}.tar.gz")
+
+    @property
+    def classes(self) -> Path:
+        """The class names, where the format has no place for them."""
+        return self.path / "classes.json"
+
+    def hdf5(self, name: str) -> Path:
+        """Return the path of the HDF5 file of the dataset `name`."""
+        return self.path / f"{name}.h5"
+
+    def hdf5_files(self) -> list[Path]:
+        """List the HDF5 files, those with the other usual suffix too."""
+        return [*sorted(self.path.glob("*.h5")), *sorted(self.path.glob("*.hdf5"))]
+
+    def zarr(self, name: str) -> Path:
+        """Return the path of the Zarr group of the dataset `name`."""
+        return self.path / f"{name}.zarr"
+
+    def zarr_groups(self) -> list[Path]:
+        """List the Zarr groups."""
+        return sorted(self.path.glob("*.zarr"))
+
+    def shard(self, split: str, number: int) -> Path:
+        """Return the path of a WebDataset shard."""
+        return self.path / f"{split}-{number:06d}.tar"
+
+    def shards(self) -> list[Path]:
+        """List the WebDataset shards."""
+        return sorted(self.path.glob("*-[0-9]*.tar"))
+
+    def parquet(self, split: str, number: int, count: int) -> Path:
+        """Return the path of file `number` of the `count` Parquet files of a split."""
+        return self.path / "data" / f"{split}-{number:05d}-of-{count:05d}.parquet"
+
+    def parquet_files(self) -> list[Path]:
+        """List the Parquet files of images."""
+        return sorted((self.path / "data").glob("*.parquet"))
+
+    def image(self, split: str, label: int, class_name: str, image_file: str) -> Path:
+        """Return the path of a PNG file in the folder of its split and class."""
+        folder = self.path / safe_name(split) / f"{label:02d} {safe_name(class_name)}"
+        return folder / safe_name(image_file)
+
+    def images(self) -> Iterator[Path]:
+        """Give the PNG files in folders of splits and classes, in any order."""
+        return self.path.glob("*/[0-9][0-9]* */*.png")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFolder:
+    """The files of a folder of batches.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    """
+
+    path: Path
+
+    @property
+    def meta(self) -> Path:
+        """The class names."""
+        return self.path / "batches.meta"
+
+    @property
+    def checksums(self) -> Path:
+        """The MD5 of every other file."""
+        return self.path / "checksums"
+
+    @property
+    def test(self) -> Path:
+        """The test batch."""
+        return self.path / _TEST
+
+    def batch(self, name: str) -> Path:
+        """Return the path of the batch of that name."""
+        return self.path / name
+
+    def training(self, index: int) -> Path:
+        """Return the path of a training batch, 0 for the first."""
+        return self.path / f"{_TRAIN}{index + 1}"
+
+    def training_files(self) -> list[Path]:
+        """List the training batches that exist, by number."""
+        numbered = [
+            (int(number), path)
+            for path in self.path.glob(f"{_TRAIN}*")
+            if (number := path.name.removeprefix(_TRAIN)).isdigit()
+        ]
+        return [path for _, path in sorted(numbered)]
+
+    def split_files(self) -> list[Path]:
+        """List the batches of splits other than "train" and "test"."""
+        return sorted(path for path in self.path.glob(f"*{_SPLIT}") if path.name != _TEST)
+
+    def split_of(self, path: Path) -> str:
+        """Return the split that a batch belongs to, by its name."""
+        return "train" if path.name.startswith(_TRAIN) else path.name.removesuffix(_SPLIT)
+
+    def files(self, train: int) -> list[Path]:
+        """List the files of a build with `train` training batches, the list of checksums last."""
+        batches = [self.batch(batch_name(index, train)) for index in range(train + 1)]
+        return [*batches, self.meta, self.checksums]
+
+
+def stamp_files(root: Path) -> list[Path]:
+    """List the Parquet files of images at `root`.
+
+    Parameters
+    ----------
+    root : Path
+        A build, an export, a build's folder of stamps, or one Parquet file.
+    """
+    if root.is_file():
+        return [root] if root.suffix == ".parquet" else []
+    build, export = BuildFolder(root), ExportFolder(root)
+    return build.all_stamps() or export.parquet_files() or sorted(root.glob(_PARTS))
