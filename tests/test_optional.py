@@ -1,0 +1,118 @@
+"""Without the optional libraries every import works; using the thing names what to install."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import OrderedDict
+
+import pytest
+
+from mingolotss.errors import InputError
+from mingolotss.io.optional import MissingLibraryError, import_optional, optional_class
+
+OPTIONAL = (
+    "torch", "torchvision", "keras", "distributed", "dask", "s3fs", "upath", "selenium",
+    "starlette", "uvicorn", "contourpy", "photutils", "h5py", "zarr",
+)  # fmt: skip
+
+WITHOUT = f"""
+from importlib.machinery import PathFinder
+
+find_spec = PathFinder.find_spec
+
+def without(name, path=None, target=None):
+    return None if name.partition(".")[0] in {OPTIONAL!r} else find_spec(name, path, target)
+
+PathFinder.find_spec = without
+"""
+
+
+def run_without(code: str) -> str:
+    """Run code in a process in which no optional library can be imported."""
+    command = [sys.executable, "-c", WITHOUT + code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_public_name_is_there_without_optional_libraries():
+    """A star import, help() and inspect work; a dataset class shows its documentation."""
+    code = """
+import inspect, pydoc
+import mingolotss
+from mingolotss import *
+members = dict(inspect.getmembers(mingolotss))
+print(sorted(set(mingolotss.__all__) - set(members)))
+print("MingoLoTSS" in pydoc.render_doc(mingolotss))
+print(MingoLoTSS.__doc__.splitlines()[0])
+print(MingoLoTSS.base_folder, "root" in inspect.signature(MingoLoTSS.__init__).parameters)
+print(issubclass(MLFR, MingoLoTSS))
+"""
+    assert run_without(code).splitlines() == [
+        "[]",
+        "True",
+        "Radio galaxies of Mingo et al. 2019 (MNRAS 488, 2701), or any dataset made by mingolotss.",
+        "mingo-batches-py True",
+        "True",
+    ]
+
+
+@pytest.mark.parametrize("package", ["loaders", "formats", "dataset", "io"])
+def test_every_module_can_be_imported_without_optional_libraries(package):
+    """The modules for PyTorch, Keras, HDF5 and Zarr too."""
+    code = f"""
+import pkgutil
+from importlib import import_module
+package = import_module("mingolotss.{package}")
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    import_module(module.name)
+    print(module.name)
+"""
+    assert len(run_without(code).splitlines()) >= 5
+
+
+@pytest.mark.parametrize(
+    ("library", "use", "name"),
+    [
+        ("torch", "MingoLoTSS('demo')", "MingoLoTSS"),
+        ("torch", "MLFR('demo', train=False)", "MLFR"),
+        ("keras", "MingoSequence('demo')", "MingoSequence"),
+    ],
+)
+def test_use_without_the_library_is_one_line(library, use, name):
+    """The line names the library and the command; it is an ImportError and an InputError."""
+    code = f"""
+from mingolotss.errors import InputError
+from mingolotss.loaders.{library} import *
+for kind in (InputError, ImportError):
+    try:
+        {use}
+    except kind as error:
+        print(error)
+"""
+    message = f"use {name}: this needs {library}; pip install 'mingolotss[{library}]'"
+    assert run_without(code).splitlines() == [message] * 2
+
+
+def test_a_broken_library_is_told_from_an_absent_one(tmp_path, monkeypatch):
+    """The reason is in the line: keras without a backend, torch without its libraries."""
+    (tmp_path / "broken_library.py").write_text("raise ImportError('libx.so.1: not found\\nmore')")
+    monkeypatch.syspath_prepend(tmp_path)
+    reason = (
+        r"write x: this needs broken_library, which cannot be imported \(libx.so.1: not found\)"
+    )
+    with pytest.raises(MissingLibraryError, match=f"^{reason}; pip install broken_library$"):
+        import_optional("broken_library", "write x")
+    base = optional_class("broken_library", "Dataset", extra="torch")
+    with pytest.raises(
+        MissingLibraryError, match=r"libx.so.1.*; pip install 'mingolotss\[torch\]'$"
+    ):
+        type("Images", (base,), {})("demo")
+
+
+def test_an_installed_library_is_used_as_it_is():
+    """The class itself is returned, not a copy or a wrapper."""
+    assert optional_class("collections", "OrderedDict", extra="x") is OrderedDict
+    assert import_optional("json", "x") is sys.modules["json"]
+    assert issubclass(MissingLibraryError, InputError)
