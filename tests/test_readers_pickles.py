@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from mingolotss.errors import DatasetError
+from mingolotss.formats import safe_pickle
+from mingolotss.formats.mapped_pickle import LARGE
 from mingolotss.formats.safe_pickle import load_pickle
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (60, 22500), np.uint8)
@@ -77,6 +79,26 @@ def test_a_large_array_is_a_view_of_the_file(dump):
     while isinstance(base, np.ndarray):
         base = base.base
     assert type(getattr(base, "obj", base)).__name__ == "mmap"
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_an_interpreter_that_reads_in_pieces_gets_the_same(dump, monkeypatch, protocol):
+    """Large blocks are left in the file for one that reads them whole: others must not see gaps."""
+
+    class ReadInPieces(safe_pickle.MappedFile):
+        def readinto(self, buffer):
+            pieces = [bytearray(len(part)) for part in (buffer[: LARGE + 5], buffer[LARGE + 5 :])]
+            count = sum(super(ReadInPieces, self).readinto(piece) for piece in pieces)
+            buffer[:] = b"".join(pieces)
+            return count
+
+    thing = {"data": IMAGES, "bytes": b"x" * 2_000_000, "small": np.arange(5)}
+    path = dump(thing, protocol)
+    monkeypatch.setattr(safe_pickle, "MappedFile", ReadInPieces)
+    loaded = load_pickle(path)
+    np.testing.assert_array_equal(loaded["data"], IMAGES, strict=True)
+    assert loaded["bytes"] == thing["bytes"]
+    assert loaded["small"].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_old_numpy_and_python_2_spellings(dump):

@@ -1,11 +1,10 @@
-r"""Open a pickle from outside without running anything that is in it.
+r"""Open an untrusted pickle without running anything that is in it.
 
-A pickle is a program. This reads only those that build numpy arrays, numpy scalars and plain
-containers, as batches do, from Python 2 or 3, protocols 0 to 5. Every callable that a pickle
-names is replaced by a stand-in of ours, so numpy's own ``__setstate__`` methods, which trust
-their input down to the pointer, never see a byte of it. Large arrays are not read at all: they
-are views of the memory-mapped file. What is not here: what a batch holds
-(``arrays.py``).
+A pickle is a program. This module reads only pickles that build numpy arrays, numpy scalars and
+plain containers, as batches do, from Python 2 or 3, protocols 0 to 5. Every callable that a pickle
+names is replaced by a placeholder of this module: numpy's own ``__setstate__`` methods trust their
+input, pointers included, and are never called. Large arrays are not read at all: they are views of
+the memory-mapped file. What is not here: the contents of a batch (``batches_reader.py``).
 
 >>> import pickle, tempfile, pathlib
 >>> path = pathlib.Path(tempfile.mkdtemp()) / "batch"
@@ -25,14 +24,15 @@ from __future__ import annotations
 import math
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mingolotss.errors import DatasetError
-from mingolotss.formats.mapped_pickle import Mapped
+from mingolotss.formats.mapped_pickle import MappedFile
 
 __all__ = ["load_pickle"]
 
@@ -64,79 +64,98 @@ def load_pickle(path: str | Path) -> Any:
         that it names has been imported or called.
     """
     try:
-        with Path(path).open("rb") as file:
-            mapped = Mapped(file)
-        return _Resolver(mapped).resolve(_Unpickler(path, mapped).load())
+        content, is_complete = _load(path)
+        return content if is_complete else _load(path, fill=True)[0]
     except OSError as error:
         raise DatasetError(f"read {path}: {error.strerror or error}") from error
     except _BROKEN as error:
-        found = str(error) or type(error).__name__
+        reason = str(error) or type(error).__name__
         raise DatasetError(
-            f"read {path}: not a complete pickle of arrays ({found}); fetch or build it again"
+            f"read {path}: not a complete pickle of arrays ({reason}); fetch or build it again"
         ) from error
 
 
-class _Dtype:
-    """Stands in for a numpy dtype while the pickle runs."""
+def _load(path: str | Path, *, fill: bool = False) -> tuple[Any, bool]:
+    """Return the content, and whether every block that was left in the file was found again."""
+    with Path(path).open("rb") as file:
+        mapped = MappedFile(file, fill=fill)
+    content = _Resolver(mapped).resolve(_Unpickler(path, mapped).load())
+    return content, mapped.is_complete
 
-    def __init__(self, code: Any = "", *_: Any) -> None:
+
+class _Dtype:
+    """Placeholder for a numpy dtype while the pickle is loaded."""
+
+    def __init__(self, code: object = "", *_: object) -> None:
         if not isinstance(code, str) or not _DTYPE.fullmatch(code):
             raise ValueError(f"array type {code!r:.40}")
         self.code = code
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
+    def __setstate__(self, state: Sequence[str]) -> None:
         if state[1] not in ("<", ">", "|", "=") or any(part is not None for part in state[2:5]):
             raise ValueError("an array with fields")
         self.code = state[1] + self.code.lstrip("<>=|")
 
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> np.dtype[np.generic]:
         return np.dtype(self.code)
 
 
 class _Array:
-    """Stands in for an array until the pickle has run."""
+    """Placeholder for an array until the pickle is loaded.
+
+    Attributes
+    ----------
+    state : tuple
+        Data (bytes, text of Python 2, or a list of objects), type, shape, and order "C" or "F".
+        From the pickle, and so checked in `_array`.
+    """
 
     def __init__(self, *state: Any) -> None:
         self.state = state
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
+    def __setstate__(self, state: Sequence[object]) -> None:
         _, shape, dtype, fortran, data = state
         self.state = data, dtype, shape, "F" if fortran else "C"
 
 
-def _array(data: Any, dtype: _Dtype, shape: tuple[int, ...], order: str) -> np.ndarray[Any, Any]:
-    """Make an array of `shape` over `data` without copying: uint8 array, or a list of objects."""
+def _array(
+    data: NDArray[np.uint8] | list[Any], dtype: _Dtype, shape: tuple[int, ...], order: str
+) -> NDArray[np.generic]:
+    """Return an array of `shape` from bytes, without copying, or from a list of objects."""
     kind = dtype.dtype()
     if min(shape, default=0) < 0 or kind.hasobject != isinstance(data, list):
         raise ValueError(f"array of type {kind} and shape {shape}")
-    flat: np.ndarray[Any, Any] = np.empty(len(data), kind) if kind.hasobject else data.view(kind)
-    if kind.hasobject:
+    if isinstance(data, list):
+        flat: NDArray[np.generic] = np.empty(len(data), kind)
         flat[:] = data
+    else:
+        flat = data.view(kind)
     if flat.size != math.prod(shape):
         raise ValueError(f"{flat.size} values for an array of shape {shape}")
     return flat.reshape(shape, order="F" if order == "F" else "C")
 
 
-def _bytes(data: Any) -> bytes | bytearray:
-    """Python 2 writes bytes as text, which latin1 brings back."""
+def _bytes(data: bytes | bytearray | str) -> bytes | bytearray:
+    """Return bytes as they are, and as latin1 if Python 2 has written them as text."""
     return data.encode("latin1") if isinstance(data, str) else data
 
 
-def _reconstruct(*_: Any) -> _Array:
+def _reconstruct(*_: object) -> _Array:
     return _Array()
 
 
-def _never(*_: Any) -> None:
-    """Stand in for ``numpy.ndarray``, which pickles of arrays name and never call."""
+def _refuse_ndarray(*_: object) -> None:
+    """Placeholder for ``numpy.ndarray``, which pickles of arrays name and never call."""
     raise TypeError("a call of numpy.ndarray")
 
 
-def _scalar(dtype: _Dtype, data: Any) -> Any:
-    return _array(np.frombuffer(_bytes(data), np.uint8), dtype, (1,), "C")[0]
+def _scalar(dtype: _Dtype, data: bytes | bytearray | str) -> np.generic:
+    scalar: np.generic = _array(np.frombuffer(_bytes(data), np.uint8), dtype, (1,), "C")[0]
+    return scalar
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """Protocols 0 to 2 write bytes as text in latin1."""
+    """Return bytes that protocols 0 to 2 have written as text in latin1."""
     if encoding != "latin1":
         raise ValueError(f"bytes written as {encoding!r:.20}")
     return text.encode("latin1")
@@ -147,20 +166,20 @@ class _Call:
 
     __slots__ = ("function",)
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., object]) -> None:
         self.function = function
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: object) -> object:
         return self.function(*args)
 
-    def __setstate__(self, _: Any) -> None:
+    def __setstate__(self, _: object) -> None:
         raise TypeError("a function with a state")
 
 
 def _container(kind: type) -> _Call:
-    """Let `kind` be made from nothing or from items; ``bytes(10**12)`` would take all memory."""
+    """Admit `kind` with no argument or with items; ``bytes(10**12)`` would take all memory."""
 
-    def make(items: list[Any] | tuple[Any, ...] | dict[Any, Any] = ()) -> Any:
+    def make(items: object = ()) -> object:
         if not isinstance(items, (list, tuple, dict)):
             raise TypeError(f"{kind.__name__} from {type(items).__name__}")
         return kind(items)
@@ -171,7 +190,7 @@ def _container(kind: type) -> _Call:
 _PYTHON = (bytes, bytearray, set, frozenset)
 _ADMITTED: dict[tuple[str, str], _Call] = {
     ("numpy", "dtype"): _Call(_Dtype),
-    ("numpy", "ndarray"): _Call(_never),
+    ("numpy", "ndarray"): _Call(_refuse_ndarray),
     ("multiarray", "_reconstruct"): _Call(_reconstruct),
     ("multiarray", "scalar"): _Call(_scalar),
     ("numeric", "_frombuffer"): _Call(_Array),
@@ -183,58 +202,61 @@ _ADMITTED: dict[tuple[str, str], _Call] = {
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows the stand-ins above and no other name."""
+    """An unpickler that knows the placeholders above and no other name."""
 
-    def __init__(self, path: str | Path, file: Mapped) -> None:
+    def __init__(self, path: str | Path, file: MappedFile) -> None:
         super().__init__(file, fix_imports=False, encoding="latin1")
         self.path = path
 
-    def find_class(self, module: str, name: str, /) -> Any:
-        known = _ADMITTED.get((_NUMPY.sub(r"\1", module), name))
-        if known is None:
+    def find_class(self, module: str, name: str, /) -> _Call:
+        placeholder = _ADMITTED.get((_NUMPY.sub(r"\1", module), name))
+        if placeholder is None:
             raise DatasetError(
                 f"read {self.path}: it asks for {module}.{name}, which a dataset never needs; "
                 "do not use this file, fetch it again from a source you trust"
             )
-        return known
+        return placeholder
 
-    def persistent_load(self, pid: Any, /) -> Any:
+    def persistent_load(self, pid: object, /) -> NoReturn:
         raise pickle.UnpicklingError(f"a reference {pid!r:.40} to something outside the file")
 
 
 class _Resolver:
-    """Puts the arrays where their stand-ins are, in containers of containers.
+    """Replaces the placeholders by arrays, in containers of containers.
 
-    Each object is visited once, so one that holds another a billion times costs nothing. What has
-    been visited is kept alive: an address names one object only while it lives.
+    Each object is visited once, so a list that holds another a billion times costs nothing. Every
+    visited object is kept alive, since its ``id`` identifies it only while it lives.
     """
 
-    def __init__(self, mapped: Mapped) -> None:
+    def __init__(self, mapped: MappedFile) -> None:
         self.mapped = mapped
-        self.seen: dict[int, tuple[Any, Any]] = {}
+        self.visited: dict[int, tuple[object, object]] = {}  # by id: the object and its result
 
-    def resolve(self, item: Any) -> Any:
+    def resolve(self, item: object) -> object:
         if type(item) in _LEAVES:
             return item
-        if id(item) not in self.seen:
-            self.seen[id(item)] = item, item
-            self.seen[id(item)] = item, self._resolved(item)
-        return self.seen[id(item)][1]
+        if id(item) not in self.visited:
+            self.visited[id(item)] = item, item  # for a container that holds itself
+            self.visited[id(item)] = item, self._resolved(item)
+        return self.visited[id(item)][1]
 
-    def _resolved(self, item: Any) -> Any:
+    def _resolved(self, item: object) -> object:
         if isinstance(item, (_Dtype, _Call)):
             raise TypeError("a type instead of data")
         if isinstance(item, _Array):
             data, *rest = item.state
-            is_list = isinstance(data, list)
-            return _array(self.resolve(data) if is_list else self.mapped.view(_bytes(data)), *rest)
+            if not isinstance(data, list):
+                return _array(self.mapped.view(_bytes(data)), *rest)
+            self.resolve(data)  # in place
+            return _array(data, *rest)
         if isinstance(item, tuple):
             return tuple([self.resolve(part) for part in item])
-        if isinstance(item, (bytes, bytearray)) and self.mapped.is_elsewhere(item):
+        if isinstance(item, (bytes, bytearray)) and self.mapped.is_in_file(item):
             return self.mapped.view(item).tobytes()
-        pairs = enumerate(item) if isinstance(item, list) else ()
-        for key, part in list(item.items() if isinstance(item, dict) else pairs):
-            item[key] = self.resolve(part)
+        if isinstance(item, list):
+            item[:] = [self.resolve(part) for part in item]
+        elif isinstance(item, dict):
+            item.update({key: self.resolve(part) for key, part in item.items()})
         return item
 
 
