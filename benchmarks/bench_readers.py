@@ -1,8 +1,8 @@
-"""How fast a dataset of 5,805 stamps loads, next to the ways people load theirs.
+"""Measure how fast a dataset of 5,805 stamps loads, compared with typical dataset classes.
 
-Run ``python benchmarks/bench_readers.py [--workers N]``. It makes a dataset of the real size (a
-simulated pattern, as empty as clipped stamps are) in a temporary folder, and prints images per
-second: the median of five passes, after one that warms the page cache.
+Run ``python benchmarks/bench_readers.py [--workers N]``. It makes a dataset of the published size
+(a simulated pattern with as many empty pixels as clipped stamps have) in a temporary folder, and
+prints images per second: the median of five passes, after one that fills the page cache.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ def make_dataset(root: Path) -> None:
     write_meta(folder / "batches.meta", [f"class {label}" for label in range(10)])
 
 
-class Usual(Dataset):  # type: ignore[type-arg]
-    """What dataset classes of this kind do: unpickle all, stack, one PIL image an item."""
+class TypicalDataset(Dataset):  # type: ignore[type-arg]
+    """A typical dataset class: all batches are unpickled and joined, each item is a PIL image."""
 
     def __init__(self, root: Path, transform: Callable[..., Any] | None = None) -> None:
         self.transform, parts, self.targets = transform, [], []
         for index in range(TRAIN + 1):
             with (root / "mingo-batches-py" / batch_name(index, TRAIN)).open("rb") as file:
-                entry = pickle.load(file, encoding="latin1")  # noqa: S301 - made above
+                entry = pickle.load(file, encoding="latin1")  # noqa: S301 - written above
             parts.append(entry["data"])
             self.targets += entry["labels"]
         self.data = np.vstack(parts).reshape(-1, 1, SIDE, SIDE).transpose((0, 2, 3, 1))
@@ -70,7 +70,7 @@ class Usual(Dataset):  # type: ignore[type-arg]
         return (self.transform(image) if self.transform else image), self.targets[index]
 
 
-class Files(Dataset):  # type: ignore[type-arg]
+class PNGFiles(Dataset):  # type: ignore[type-arg]
     """PNG files, opened one by one."""
 
     def __init__(self, root: Path) -> None:
@@ -87,31 +87,31 @@ class Files(Dataset):  # type: ignore[type-arg]
 
 
 def to_tensor(image: Image.Image) -> torch.Tensor:
-    """Do as torchvision's ToTensor: float32 from 0 to 1, shape (1, ny, nx)."""
+    """Convert as torchvision's ToTensor does: float32 from 0 to 1, shape (1, ny, nx)."""
     pixels = torch.from_numpy(np.array(image, np.uint8, copy=True))[None]
     return pixels.to(torch.float32).div(255)
 
 
-def rate(passes: Callable[[], Iterable[Any]], count: int = COUNT) -> float:
-    """Return the median images per second of five passes."""
-    took = []
-    for turn in range(6):
+def rate(one_pass: Callable[[], Iterable[Any]], count: int = COUNT) -> float:
+    """Return the images per second of the median of five passes."""
+    durations = []
+    for number in range(6):
         start = time.perf_counter()
-        for _ in passes():
+        for _ in one_pass():
             pass
-        if turn:
-            took.append(time.perf_counter() - start)
-    return count / statistics.median(took)
+        if number:
+            durations.append(time.perf_counter() - start)
+    return count / statistics.median(durations)
 
 
-def seconds(make: Callable[[], Any]) -> float:
-    """Return the median seconds that five calls take."""
-    took = []
+def seconds(call: Callable[[], Any]) -> float:
+    """Return the median duration of five calls, in seconds."""
+    durations = []
     for _ in range(5):
         start = time.perf_counter()
-        make()
-        took.append(time.perf_counter() - start)
-    return statistics.median(took)
+        call()
+        durations.append(time.perf_counter() - start)
+    return statistics.median(durations)
 
 
 def main() -> None:
@@ -132,30 +132,32 @@ def measure(root: Path, batch: int, workers: int) -> None:
     def loader(dataset: Any, **options: Any) -> Callable[[], Iterable[Any]]:
         return lambda: DataLoader(dataset, batch, num_workers=workers, **options)
 
-    def ours(**options: Any) -> MingoLoTSS:
+    def mingolotss(**options: Any) -> MingoLoTSS:
         return MingoLoTSS(root, split="all", **options)
 
-    usual, plain = Usual(root), ours()
-    lines = [
-        ("uint8 tensors, in order", rate(loader(ours(tensors=torch.uint8)))),
-        ("uint8 tensors, shuffled", rate(loader(ours(tensors=torch.uint8), shuffle=True))),
-        ("float32 tensors, in order", rate(loader(ours(tensors=True)))),
-        ("float32 tensors, shuffled", rate(loader(ours(tensors=True), shuffle=True))),
-        ("PIL and ToTensor, ours", rate(loader(ours(transform=to_tensor)))),
-        ("PIL and ToTensor, as usual", rate(loader(Usual(root, to_tensor)))),
-        ("PNG files one by one", rate(loader(Files(root)))),
-        ("PIL items, ours, no loader", rate(lambda: (plain[i] for i in range(COUNT)))),
-        ("PIL items, as usual, no loader", rate(lambda: (usual[i] for i in range(COUNT)))),
-    ]
+    bytes_, floats = mingolotss(tensors=torch.uint8), mingolotss(tensors=True)
+    images, typical = mingolotss(), TypicalDataset(root)
+    rates = {
+        "uint8 tensors, in order": rate(loader(bytes_)),
+        "uint8 tensors, shuffled": rate(loader(bytes_, shuffle=True)),
+        "float32 tensors, in order": rate(loader(floats)),
+        "float32 tensors, shuffled": rate(loader(floats, shuffle=True)),
+        "PIL and ToTensor": rate(loader(mingolotss(transform=to_tensor))),
+        "PIL and ToTensor, typical class": rate(loader(TypicalDataset(root, to_tensor))),
+        "PNG files one by one": rate(loader(PNGFiles(root))),
+        "PIL items, no loader": rate(lambda: (images[i] for i in range(COUNT))),
+        "PIL items, typical class": rate(lambda: (typical[i] for i in range(COUNT))),
+    }
     print(f"{COUNT} images of {SIDE} x {SIDE}, batches of {batch}, {workers} workers; images/s")
-    for what, value in lines:
-        print(f"{what:32s} {value:10,.0f}")
-    for what, make in (
-        ("open, ours", ours),
-        ("open, as usual", lambda: Usual(root)),
-        ("load() everything, ours", lambda: load(root)),
-    ):
-        print(f"{what:32s} {seconds(make) * 1000:10.1f} ms")
+    for name, value in rates.items():
+        print(f"{name:32s} {value:10,.0f}")
+    calls = {
+        "open": mingolotss,
+        "open, typical class": lambda: TypicalDataset(root),
+        "load() of everything": lambda: load(root),
+    }
+    for name, call in calls.items():
+        print(f"{name:32s} {seconds(call) * 1000:10.1f} ms")
 
 
 if __name__ == "__main__":
