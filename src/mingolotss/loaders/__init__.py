@@ -1,4 +1,5 @@
-"""Bring a dataset back in: plain numpy, PyTorch, Keras.
+"""Load a dataset: as numpy arrays, with PyTorch, with Keras; download one.
 
-Each module stands alone; torch and keras are imported only by the modules named after them.
+PyTorch and Keras are imported only by the modules named after them (and by ``collate`` for
+PyTorch). Every module can be imported without them.
 """
