@@ -26,7 +26,8 @@ import dachs_server  # noqa: E402
 
 from mingolotss.catalogue.catalogue import Catalogue  # noqa: E402
 from mingolotss.io.http import Limits  # noqa: E402
-from mingolotss.pipeline.build import fetch, plan  # noqa: E402
+from mingolotss.pipeline.plan import plan  # noqa: E402
+from mingolotss.pipeline.run import fetch  # noqa: E402
 from mingolotss.recipe.model import load_recipe  # noqa: E402
 from mingolotss.service.base import open_service  # noqa: E402
 from mingolotss.simulate import SkyModel, write_sky  # noqa: E402
@@ -73,7 +74,7 @@ def ours(service: str, sources: Catalogue, out: Path) -> tuple[float, float, lis
     assert not failures
     assert not planned.unanswered
     searches = [planned.service.question(sources.source(i), 0.1) for i in range(len(sources))]
-    cutouts = [url for w in planned.wanted() for url in (w.candidate.image, w.candidate.rms)]
+    cutouts = [url for w in planned.requests() for url in (w.candidate.image, w.candidate.rms)]
     return middle - began, time.perf_counter() - middle, [*searches, *cutouts]
 
 

@@ -45,10 +45,9 @@ def main(catalogue: str, service: str, recipe: str, workers: str, out: str) -> N
     out = tempfile.mkdtemp(prefix="out-", dir=Path(out).parent)
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as the command does
     with mapper(workers) as spread:
-        from mingolotss.pipeline.build import (  # while the workers start, as the command does it
-            plan,
-            run,
-        )
+        # While the workers start, as the command does it.
+        from mingolotss.pipeline.plan import plan
+        from mingolotss.pipeline.run import run
         from mingolotss.recipe.model import load_recipe
 
         with suppress(ImportError):

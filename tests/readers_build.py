@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from mingolotss.pipeline.build import build
+from mingolotss.pipeline.run import build
 
 FLAGS = ("FR1", "FR2", "Indeterminate", "Small", "NAT", "WAT", "D-D")
 SETS = (

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.table import Table
 
 from mingolotss.io.files import safe_name
-from mingolotss.pipeline.build import build
+from mingolotss.pipeline.run import build
 from mingolotss.sky.wcs import simple_header
 
 HOSTILE = "<script>document.title='owned'</script>"

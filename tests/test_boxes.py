@@ -19,9 +19,11 @@ from mingolotss.errors import ImageError, ServiceUnavailableError
 from mingolotss.image.pixels import take_window
 from mingolotss.image.windows import WindowArray
 from mingolotss.model import Candidate, Cutout, Source
-from mingolotss.pipeline.build import build, plan
+from mingolotss.pipeline.choice import choose_candidates
 from mingolotss.pipeline.chunk import Chunk
-from mingolotss.pipeline.measure import decide, read
+from mingolotss.pipeline.measure import fetch_and_measure
+from mingolotss.pipeline.plan import plan
+from mingolotss.pipeline.run import build
 from mingolotss.pipeline.stamps import make_stamps
 from mingolotss.sky.wcs import SkyWCS, simple_header
 from skies import random_sky
@@ -172,13 +174,16 @@ def test_a_chunk_goes_with_its_last_name(tmp_path):
                    out=tmp_path / "out")  # fmt: skip
     gc.disable()
     try:
-        chunk = Chunk(planned.task(0), 0, 8)
-        for stage in (read, decide, make_stamps):
-            stage(chunk)
-        list(chunk.wants)
-        plane, seen = weakref.ref(chunk.boxes.planes[0].image), weakref.ref(chunk)
+        task = planned.task(0)
+        chunk = Chunk(task, 0, 8)
+        measured = fetch_and_measure(chunk.requests, task.service, 0.1, task.recipe.noise)
+        choices = choose_candidates(chunk, measured, {}, {}, task.recipe.choose)
+        make_stamps(measured, choices, task.recipe)
+        list(chunk.requests)
+        plane = weakref.ref(measured.cutouts.planes[0].image)
+        seen = weakref.ref(chunk)
         assert plane() is not None
-        del chunk
+        del chunk, measured
         assert seen() is None
         assert plane() is None
     finally:

@@ -14,8 +14,9 @@ from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import DecisionError, InputError
 from mingolotss.io.files import PART
 from mingolotss.io.parquet import read_table
-from mingolotss.pipeline.build import build, plan, run
 from mingolotss.pipeline.executors import local as mappers
+from mingolotss.pipeline.plan import plan
+from mingolotss.pipeline.run import build, run
 from mingolotss.recipe.model import load_recipe
 from skies import random_sky
 

@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from builds import run
-from mingolotss.pipeline.build import build
+from mingolotss.pipeline.run import build
 from mingolotss.qa.verify import verify
 from readers_build import make_build, write_sky
 

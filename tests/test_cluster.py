@@ -16,8 +16,9 @@ from builds import contents
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import InputError
 from mingolotss.io.files import locate
-from mingolotss.pipeline.build import build, plan, run
 from mingolotss.pipeline.part import make_part
+from mingolotss.pipeline.plan import plan
+from mingolotss.pipeline.run import build, run
 from mingolotss.qa.verify import verify
 from mingolotss.recipe.model import load_recipe
 from skies import random_sky
@@ -104,7 +105,7 @@ def test_a_part_that_is_there_is_not_made_again(sky, tmp_path, monkeypatch):
     out = tmp_path / "out"
     planned = plan("mingolotss", catalogue=sky.catalogue, service=f"folder:{sky.folder}", out=out)
     first = make_part(planned.task(0))
-    monkeypatch.setattr("mingolotss.pipeline.part.read", lambda *_: 1 / 0)
+    monkeypatch.setattr("mingolotss.pipeline.part.fetch_and_measure", lambda *_: 1 / 0)
     assert make_part(planned.task(0)) == first
     with pytest.raises(ZeroDivisionError):
         make_part(planned.task(1))

@@ -26,8 +26,9 @@ from mingolotss.dataset.manifest import read_manifest
 from mingolotss.image.pixels import has_signal, percent_nan
 from mingolotss.io.parquet import read_table
 from mingolotss.model import Candidate
-from mingolotss.pipeline.build import build, plan
 from mingolotss.pipeline.executors import local as mappers
+from mingolotss.pipeline.plan import plan
+from mingolotss.pipeline.run import build
 from mingolotss.service.base import CutoutRequest, open_service
 from mingolotss.service.local.mosaic_file import open_mosaic
 from mingolotss.sky.healpix import nested_pixel
@@ -215,17 +216,17 @@ def test_parts_are_places(tmp_path):
     planned = plan("mingolotss", out=tmp_path / "out", **options)
     order = np.concatenate(planned.partitions)
     assert sorted(order.tolist()) == list(range(len(sky.names)))
-    first = planned.offers.first[order]
+    first = planned.candidates.first[order]
     assert (np.diff(first) >= 0).all()
     for image in set(first.tolist()):
         north = -np.inf
         for part in planned.partitions:
-            rows = part[planned.offers.first[part] == image]
+            rows = part[planned.candidates.first[part] == image]
             assert (np.diff(nested_pixel(sky.ra[rows], sky.dec[rows])) >= 0).all()
             assert (sky.dec[rows] >= north).all()
             north = sky.dec[rows].max(initial=north)
     held = [
-        image for part in planned.partitions for image in {*planned.offers.first[part].tolist()}
+        image for part in planned.partitions for image in {*planned.candidates.first[part].tolist()}
     ]
     assert len(held) > len(set(held)), "no image is in two parts"
 

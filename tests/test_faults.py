@@ -23,7 +23,8 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.io.files import PART
 from mingolotss.io.http import Limits, RetryPolicy, Transport
-from mingolotss.pipeline.build import build, fetch, plan
+from mingolotss.pipeline.plan import plan
+from mingolotss.pipeline.run import build, fetch
 from mingolotss.recipe.model import load_recipe
 from mingolotss.service.base import Naming
 from mingolotss.service.remote.cutout_server import HipsService, LotssDr2Service

@@ -20,7 +20,7 @@ import oracle
 from builds import run
 from mingolotss.catalogue.catalogue import read_catalogue
 from mingolotss.dataset.manifest import read_manifest
-from mingolotss.pipeline.build import build
+from mingolotss.pipeline.run import build
 from mingolotss.recipe.model import load_recipe
 
 GOLDEN = Path(__file__).parent / "data" / "golden"

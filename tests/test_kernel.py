@@ -29,7 +29,7 @@ from mingolotss.image.compiled import (
 )
 from mingolotss.image.windows import WindowArray
 from mingolotss.loaders.arrays import load
-from mingolotss.pipeline.build import build
+from mingolotss.pipeline.run import build
 from mingolotss.pipeline.stamps import _median_noise
 from mingolotss.recipe.model import load_recipe
 from mingolotss.recipe.steps import STEPS, Stack, as_standard_steps, finish, run_steps

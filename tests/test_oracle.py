@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mingolotss.dataset.manifest import read_manifest
-from mingolotss.pipeline.build import build
+from mingolotss.pipeline.run import build
 from oracle import make
 from skies import KINDS, random_sky
 

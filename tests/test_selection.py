@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mingolotss.candidates.decisions import Decision
-from mingolotss.candidates.selection import Choice, Measured, choose, places
+from mingolotss.candidates.selection import Choice, MeasuredCandidate, choose, places
 from mingolotss.errors import DecisionError
 from mingolotss.model import Cutout
 from mingolotss.sky.wcs import SkyWCS, simple_header
@@ -49,7 +49,7 @@ def test_the_four_cases(candidates):
     """Field, case and flag are those of the description, in whatever order they come."""
     field, case = described(candidates)
     for order in itertools.islice(itertools.permutations(candidates), 6):
-        choice = choose([Measured(*one) for one in order])
+        choice = choose([MeasuredCandidate(*one) for one in order])
         assert (order[choice.index][0], choice.case) == (field, case)
         assert choice.undecided == (case == 4)
         assert choice.decided_by == ""
@@ -61,7 +61,7 @@ def test_a_decision_goes_before_every_case(candidates, which):
     """The field that a person accepted is taken, the case stays on record, none is undecided."""
     wanted = candidates[which % len(candidates)][0]
     decision = Decision("A", wanted, "accept", "ann")
-    choice = choose([Measured(*one) for one in candidates], decision)
+    choice = choose([MeasuredCandidate(*one) for one in candidates], decision)
     assert candidates[choice.index][0] == wanted
     assert (choice.case, choice.undecided) == (described(candidates)[1], False)
     assert choice.decided_by == "ann"
@@ -69,7 +69,7 @@ def test_a_decision_goes_before_every_case(candidates, which):
 
 def test_only_acceptance_chooses():
     """Another verdict that names a field does not choose it."""
-    candidates = [Measured("P1", 1.0, 0.0), Measured("P2", 2.0, 0.0)]
+    candidates = [MeasuredCandidate("P1", 1.0, 0.0), MeasuredCandidate("P2", 2.0, 0.0)]
     for verdict in ("reject", "label"):
         assert choose(candidates, Decision("A", "P2", verdict)) == Choice(0, 1)
 
@@ -77,12 +77,15 @@ def test_only_acceptance_chooses():
 def test_a_decision_on_a_field_that_is_not_there_says_what_is():
     """The line names source, field and what is on offer."""
     with pytest.raises(DecisionError, match=r"'P9'.*on offer: P1, P2"):
-        choose([Measured("P1", 1, 0), Measured("P2", 2, 0)], Decision("A", "P9", "accept"))
+        choose(
+            [MeasuredCandidate("P1", 1, 0), MeasuredCandidate("P2", 2, 0)],
+            Decision("A", "P9", "accept"),
+        )
 
 
 def test_nearness_is_a_setting():
     """Case 3 reaches as far as the recipe says, the limit itself left out."""
-    candidates = [Measured("P1", 5.0, 9.0), Measured("P2", 20.0, 0.0)]
+    candidates = [MeasuredCandidate("P1", 5.0, 9.0), MeasuredCandidate("P2", 20.0, 0.0)]
     assert choose(candidates).case == 4
     assert choose(candidates, near_arcsec=20.0).case == 4
     assert choose(candidates, near_arcsec=20.1) == Choice(1, 3)

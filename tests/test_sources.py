@@ -10,8 +10,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from mingolotss.errors import CatalogueError, InputError, ServiceError
-from mingolotss.pipeline.build import build
 from mingolotss.pipeline.inputs import resolve_catalogue
+from mingolotss.pipeline.run import build
 from mingolotss.recipe.model import load_recipe
 from mingolotss.service.local.folder import FolderService
 from skies import random_sky

@@ -13,7 +13,7 @@ import pytest
 
 from builds import contents, run
 from mingolotss.errors import DatasetError
-from mingolotss.pipeline.build import build
+from mingolotss.pipeline.run import build
 from mingolotss.qa.verify import verify
 from skies import random_sky
 

@@ -6,7 +6,7 @@
 
 Names are imported when they are first used, so that this costs nothing: torch, keras, matplotlib
 and dask only come with what needs them. Some functions have the name of their module
-(``mingolotss.pipeline.build.build``); as an attribute of the package the name is always the
+(``mingolotss.pipeline.run.build``); as an attribute of the package the name is always the
 function.
 """
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from mingolotss.errors import MingoError
     from mingolotss.loaders.arrays import load
     from mingolotss.loaders.torch import MLFR, MingoLoTSS
-    from mingolotss.pipeline.build import build, fetch, plan, run
+    from mingolotss.pipeline.plan import plan
+    from mingolotss.pipeline.run import build, fetch, run
     from mingolotss.publish.export import export
     from mingolotss.qa.compare import compare
     from mingolotss.qa.status import status
@@ -35,17 +36,17 @@ _HOMES = {
     "MLFR": "loaders.torch",
     "MingoError": "errors",
     "MingoLoTSS": "loaders.torch",
-    "build": "pipeline.build",
+    "build": "pipeline.run",
     "compare": "qa.compare",
     "demo": "demonstration",
     "export": "publish.export",
-    "fetch": "pipeline.build",
+    "fetch": "pipeline.run",
     "load": "loaders.arrays",
     "load_recipe": "recipe.model",
     "open_service": "service.base",
-    "plan": "pipeline.build",
+    "plan": "pipeline.plan",
     "read_catalogue": "catalogue.catalogue",
-    "run": "pipeline.build",
+    "run": "pipeline.run",
     "status": "qa.status",
     "verify": "qa.verify",
 }

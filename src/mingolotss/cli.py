@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from mingolotss.pipeline.build import Build, Progress
+    from mingolotss.pipeline.plan import Progress
+    from mingolotss.pipeline.run import Build
 
 __all__ = ["app", "main"]
 
@@ -209,14 +210,18 @@ def build(
 
         pool = cluster(dask, workers)
     with pool as mapper, _progress() as progress:
-        from mingolotss.io.files import locate
-        from mingolotss.pipeline.build import build as run_build  # while the workers' server starts
+        from mingolotss.pipeline.run import build as run_build  # while the workers' server starts
 
         built = run_build(
             _recipe(recipe, setting, formats),
+            out=out,
+            catalogue=catalogue,
+            service=service,
+            decisions=decisions,
+            limit=limit,
+            fresh=fresh,
             mapper=mapper,
             progress=progress,
-            **_inputs(locate(out), catalogue, service, limit, fresh, decisions),
         )
     _say_built(built)
     if built.rejected > max_rejected:
@@ -243,13 +248,18 @@ def plan(
 
     No pixels are read. The list is written to candidates.parquet in the build's folder.
     """
-    from mingolotss.pipeline.build import plan as make_plan
+    from mingolotss.pipeline.plan import plan as make_plan
 
     with _progress() as progress:
         planned = make_plan(
             _recipe(recipe, setting, formats),
+            out=out,
+            catalogue=catalogue,
+            service=service,
+            decisions=decisions,
+            limit=limit,
+            fresh=fresh,
             progress=progress,
-            **_inputs(out, catalogue, service, limit, fresh, decisions),
         )
     print(f"{planned.covered} of {planned.sources} sources have an image")
     _table(
@@ -287,22 +297,25 @@ def fetch(
     Cutouts that are already in the build's folder are not downloaded again. The command `build`
     reads the downloaded files; it also downloads what is missing.
     """
-    from mingolotss.pipeline.build import fetch as run_fetch
-    from mingolotss.pipeline.build import plan as make_plan
+    from mingolotss.pipeline.plan import plan as make_plan
+    from mingolotss.pipeline.run import fetch as run_fetch
 
     with _progress() as progress:
         planned = make_plan(
             _recipe(recipe, setting, formats),
+            out=out,
+            catalogue=catalogue,
+            service=service,
+            limit=limit,
             refresh=refresh,
             progress=progress,
-            **_inputs(out, catalogue, service, limit, False, None),
         )
         fetched = run_fetch(planned, progress).service
     failures = getattr(fetched, "failures", {})
     reasons = [*planned.unanswered.items(), *((s, str(e)) for (s, _), e in failures.items())]
     for name, reason in reasons[:3]:
         print(f"{name}: {reason}")
-    total = sum(len(offer) for offer in planned.offers)
+    total = sum(len(offer) for offer in planned.candidates)
     here = f"{total - len(failures)} of {total} images of {planned.sources} sources"
     print(f"{out / 'cutouts'}: {here}")
     again = len(planned.unanswered) + sum(e.retry for e in failures.values())
@@ -580,26 +593,6 @@ def _value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def _inputs(
-    out: Path,
-    catalogue: str | None,
-    service: str | None,
-    limit: int | None,
-    fresh: bool,
-    decisions: Path | None,
-) -> dict[str, Any]:
-    """Return the inputs of `plan`; the service `simulated` without a folder makes its sky first."""
-    if service == "simulated":
-        from mingolotss.demonstration import simulated_sky
-
-        made, service = simulated_sky(out)
-        catalogue = catalogue or str(made)
-    return {
-        "out": out, "catalogue": catalogue, "service": service, "limit": limit, "fresh": fresh,
-        "decisions": decisions,
-    }  # fmt: skip
 
 
 def _say_built(built: Build) -> None:

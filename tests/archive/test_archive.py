@@ -17,7 +17,8 @@ import pytest
 from builds import command
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.io.parquet import read_table
-from mingolotss.pipeline.build import build, plan
+from mingolotss.pipeline.plan import plan
+from mingolotss.pipeline.run import build
 from mingolotss.recipe.model import load_recipe
 
 pytestmark = pytest.mark.archive

@@ -13,7 +13,7 @@ from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import ServiceAnswerError
 from mingolotss.io.parquet import read_table
 from mingolotss.model import Source
-from mingolotss.pipeline.build import build
+from mingolotss.pipeline.run import build
 from mingolotss.recipe.model import load_recipe
 from mingolotss.service.base import CutoutRequest
 from mingolotss.service.local.mosaics import MosaicsService

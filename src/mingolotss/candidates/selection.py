@@ -1,12 +1,13 @@
 """Which field wins, and why.
 
-Measured from every candidate: the *separation*, from the catalogue position to the sky position
+MeasuredCandidate from every candidate: the *separation*, from the catalogue position to the sky
+position
 of the cutout's pixel (nx // 2, ny // 2), and the *percent NaN* of the whole cutout. `choose`
 then follows the four cases of the MingoLoTSS description; a person's word in ``decisions.csv``
 goes before them all.
 
->>> near = Measured("P1", separation_arcsec=1.0, percent_nan=9.0)
->>> clean = Measured("P2", separation_arcsec=40.0, percent_nan=0.0)
+>>> near = MeasuredCandidate("P1", separation_arcsec=1.0, percent_nan=9.0)
+>>> clean = MeasuredCandidate("P2", separation_arcsec=40.0, percent_nan=0.0)
 >>> choose([near, clean])
 Choice(index=0, case=4, undecided=True, decided_by='')
 """
@@ -25,7 +26,7 @@ from mingolotss.errors import DecisionError
 from mingolotss.model import Cutout
 from mingolotss.sky.angles import Floats, separation_arcsec
 
-__all__ = ["Choice", "Measured", "Place", "choose", "locate", "places"]
+__all__ = ["Choice", "MeasuredCandidate", "Place", "choose", "locate", "places"]
 
 
 class Place(NamedTuple):
@@ -36,7 +37,7 @@ class Place(NamedTuple):
     separation_arcsec: float
 
 
-class Measured(NamedTuple):
+class MeasuredCandidate(NamedTuple):
     """What the choice depends on, for one candidate."""
 
     field: str
@@ -112,7 +113,10 @@ def locate(boxes: CutoutArray, ra: Floats, dec: Floats) -> tuple[Floats, Floats,
 
 
 def choose(
-    candidates: Sequence[Measured], decision: Decision | None = None, *, near_arcsec: float = 15.0
+    candidates: Sequence[MeasuredCandidate],
+    decision: Decision | None = None,
+    *,
+    near_arcsec: float = 15.0,
 ) -> Choice:
     """Choose among the usable candidates of one source.
 
@@ -126,7 +130,7 @@ def choose(
 
     Parameters
     ----------
-    candidates : sequence of Measured
+    candidates : sequence of MeasuredCandidate
         At least one.
     decision : Decision, optional
         A person's word on this source; it holds in every case.
@@ -152,11 +156,11 @@ def choose(
     return Choice(nearest, case, undecided=case == 4)
 
 
-def _nearness(candidate: Measured) -> tuple[float, str]:
+def _nearness(candidate: MeasuredCandidate) -> tuple[float, str]:
     return candidate.separation_arcsec, candidate.field
 
 
-def _case(candidates: Sequence[Measured], nearest: int, near_arcsec: float) -> int:
+def _case(candidates: Sequence[MeasuredCandidate], nearest: int, near_arcsec: float) -> int:
     if len(candidates) == 1:
         return 0
     if all(candidate.percent_nan == 0 for candidate in candidates):
@@ -168,7 +172,7 @@ def _case(candidates: Sequence[Measured], nearest: int, near_arcsec: float) -> i
     return 4
 
 
-def _named(candidates: Sequence[Measured], decision: Decision) -> int:
+def _named(candidates: Sequence[MeasuredCandidate], decision: Decision) -> int:
     for index, candidate in enumerate(candidates):
         if candidate.field == decision.field:
             return index

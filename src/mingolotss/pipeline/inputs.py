@@ -1,7 +1,8 @@
-"""The sources of a build: from a catalogue on disk, at an address, or from the images' names.
+"""The inputs of a build: its catalogue, and the simulated sky.
 
-An address is fetched once and kept in the build's folder under ``searches``; the recipe's own is
-held to the checksum that the recipe gives.
+A catalogue is a file, an address, or made from the names of the images. An address is downloaded
+once and stays in the build's folder under ``searches``; the recipe's own catalogue must have the
+checksum that the recipe gives.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from mingolotss.io.files import safe_name
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import ImageService
 from mingolotss.service.local.folder import FolderService
+from mingolotss.simulate import SkyModel, write_sky
 
 if TYPE_CHECKING:
     from mingolotss.io.http import Transport
 
-__all__ = ["resolve_catalogue"]
+__all__ = ["resolve_catalogue", "simulated_sky"]
 
 _LARGEST = 8 << 30  # bytes: LoTSS DR3's 13.7 million sources are about 4 GB
 
@@ -70,6 +72,22 @@ def resolve_catalogue(
         client = transport or _client()
         place = str(_fetched(place, out, recipe.catalogue.md5 if own else "", client))
     return read_catalogue(place, recipe.catalogue.columns, recipe.rules)
+
+
+def simulated_sky(out: Path, *, sources: int = 600, seed: int = 1) -> tuple[Path, str]:
+    """Make the simulated sky of a build unless it exists; return its catalogue and service.
+
+    Parameters
+    ----------
+    out : Path
+        The build's folder; the sky is written to ``out/sky``.
+    sources : int
+        Number of galaxies in the catalogue.
+    seed : int
+        Seed of the random numbers.
+    """
+    sky = write_sky(SkyModel(seed=seed, sources=sources), out / "sky")
+    return sky / "catalogue.fits", f"simulated:{sky}"
 
 
 def _client() -> Transport:

@@ -1,91 +1,110 @@
-"""Of every candidate of a chunk of sources: its cutout, its measures, and the verdict."""
+"""The first stage of a part: fetch the cutout of every candidate, and measure it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from mingolotss.candidates.cutouts import CutoutArray
-from mingolotss.candidates.selection import Measured, choose, locate
+from mingolotss.candidates.requests import CutoutRequests
+from mingolotss.candidates.selection import locate
+from mingolotss.candidates.status import CandidateStatus, StatusArray
 from mingolotss.errors import ServiceError
 from mingolotss.image.pixels import has_signal, percent_nan
-from mingolotss.pipeline.chunk import Chunk
-from mingolotss.service.base import cutouts
+from mingolotss.model import Floats
+from mingolotss.recipe.model import NoiseSettings
+from mingolotss.service.base import ImageService, cutouts
 
-__all__ = ["decide", "read"]
+__all__ = ["Measured", "fetch_and_measure"]
 
 
-def read(chunk: Chunk) -> None:
-    """Fetch and measure every candidate of the chunk; say of the unusable ones why."""
-    task, wants = chunk.task, chunk.wants
-    answers = cutouts(task.service, wants, task.recipe.images.size_arcmin / 60)
-    boxes = chunk.boxes = CutoutArray.of(answers)
-    if len(boxes) != len(wants):
-        raise RuntimeError(f"{len(wants)} cutouts were wanted and {len(boxes)} came")
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The cutouts of m candidates, and what was measured of them.
+
+    Attributes
+    ----------
+    cutouts : CutoutArray
+    x, y : float64 array, shape (m,), px
+        Where the source is in its cutout; NaN where there is no cutout.
+    separation_arcsec : float64 array, shape (m,)
+        From the catalogue position to the cutout's central pixel.
+    percent_nan : float64 array, shape (m,)
+    status : int8 array, shape (m,)
+        `CandidateStatus.USABLE`, or why not.
+    reasons : dict of int to str
+        The reason in words for each candidate that is not usable.
+    retryable : bool
+        The service may be able to deliver one of the missing cutouts another time.
+    """
+
+    cutouts: CutoutArray
+    x: Floats
+    y: Floats
+    separation_arcsec: Floats
+    percent_nan: Floats
+    status: StatusArray
+    reasons: dict[int, str]
+    retryable: bool
+
+
+def fetch_and_measure(
+    requests: CutoutRequests, service: ImageService, size_deg: float, noise: NoiseSettings
+) -> Measured:
+    """Fetch and measure the cutouts of all candidates.
+
+    Parameters
+    ----------
+    requests : CutoutRequests
+        One for each of m candidates.
+    service : ImageService
+    size_deg : float, deg
+        Side of the cutouts.
+    noise : NoiseSettings
+        Decides whether an image without an rms map can be used.
+
+    Raises
+    ------
+    RuntimeError
+        The service broke its contract: it returned too few or too many cutouts.
+    """
+    boxes = CutoutArray.of(cutouts(service, requests, size_deg))
+    if len(boxes) != len(requests):
+        raise RuntimeError(f"{len(requests)} cutouts were requested and {len(boxes)} came")
     if sorted(boxes.errors) != np.flatnonzero(boxes.which < 0).tolist():
-        raise RuntimeError("a wanted cutout is neither there nor said to be lacking, or both")
+        raise RuntimeError("a requested cutout has neither pixels nor an error, or both")
+    reasons: dict[int, str] = {}
+    fetch_failed, retryable = [], False
     for index, error in boxes.errors.items():
-        chunk.verdict[index] = str(error) or type(error).__name__
-        chunk.unfetched[index] = isinstance(error, ServiceError)
-        chunk.again |= isinstance(error, ServiceError) and error.retry
-    _measure(chunk)
-    chunk.x, chunk.y, chunk.separation = locate(boxes, wants.ra, wants.dec)
-    lost = ~(np.isfinite(chunk.x) & np.isfinite(chunk.separation)) & (boxes.which >= 0)
-    chunk.verdict[lost & (chunk.verdict == "")] = (
-        "the source's place is not on the image's projection"
-    )
+        reasons[index] = str(error) or type(error).__name__
+        if isinstance(error, ServiceError):
+            fetch_failed.append(index)
+            retryable |= error.retry
+    percentages = _measure_pixels(boxes, noise, reasons)
+    x, y, separation = locate(boxes, requests.ra, requests.dec)
+    off_projection = ~(np.isfinite(x) & np.isfinite(separation)) & (boxes.which >= 0)
+    for index in np.flatnonzero(off_projection).tolist():
+        reasons.setdefault(index, "the source's place is not on the image's projection")
+    status = np.zeros(len(boxes), np.int8)
+    status[list(reasons)] = CandidateStatus.REJECTED
+    status[fetch_failed] = CandidateStatus.FETCH_FAILED
+    return Measured(boxes, x, y, separation, percentages, status, reasons, retryable)
 
 
-def _measure(chunk: Chunk) -> None:
-    """Read the cutouts not known to be fully observed; reject those without a needed rms map."""
-    boxes, noise = chunk.boxes, chunk.task.recipe.noise
-    if noise.method == "rms-map" and noise.otherwise == "reject":
+def _measure_pixels(boxes: CutoutArray, noise: NoiseSettings, reasons: dict[int, str]) -> Floats:
+    """Return the percentage of NaN of each cutout; add the reasons why some cannot be used.
+
+    Cutouts that the service knows to be fully observed are not looked at.
+    """
+    if noise.method_for(has_rms_map=False) == "reject":
         lacking = boxes.each((plane.rms is None for plane in boxes.planes), False)
-        chunk.verdict[lacking] = "no rms map, which the recipe's noise needs"
+        for index in np.flatnonzero(lacking).tolist():
+            reasons[index] = "no rms map, which the recipe's noise needs"
+    percentages = np.zeros(len(boxes))
     for index in np.flatnonzero((boxes.which >= 0) & ~boxes.fully_observed).tolist():
         image = boxes.cutout(index).image
-        chunk.percent_nan[index] = percent_nan(image)
+        percentages[index] = percent_nan(image)
         if not has_signal(image):
-            chunk.verdict[index] = "no finite non-zero pixel"
-
-
-def decide(chunk: Chunk) -> None:
-    """Choose among the usable candidates of every source, or reject it."""
-    task, usable = chunk.task, chunk.verdict == ""
-    plain = np.bincount(chunk.of[usable], minlength=len(chunk)) == 1
-    if task.decisions or task.unanswered:
-        plain &= [name not in task.decisions and name not in task.unanswered
-                  for name in chunk.names]  # fmt: skip
-    only = np.flatnonzero(usable & plain[chunk.of])
-    chunk.chosen[chunk.of[only]] = only
-    chunk.verdict[only] = "chosen"
-    for row in np.flatnonzero(~plain).tolist():
-        _decide(chunk, row)
-
-
-def _decide(chunk: Chunk, row: int) -> None:
-    """Choose among the usable candidates of one source, or reject it."""
-    task, name = chunk.task, chunk.names[row]
-    decision = task.decisions.get(name)
-    offers = range(*chunk.starts[row : row + 2].tolist())
-    usable = [offer for offer in offers if not chunk.verdict[offer]]
-    if name in task.unanswered:
-        return chunk.reject(row, "search", task.unanswered[name])
-    if not offers:
-        return chunk.reject(row, "search", "no image holds the position")
-    if not usable:
-        reasons = "; ".join(f"{chunk.field(o) or 'image'}: {chunk.verdict[o]}" for o in offers)
-        return chunk.reject(row, "fetch" if chunk.unfetched[offers].all() else "validate", reasons)
-    if decision is not None and decision.verdict == "reject":
-        note = f": {decision.note}" if decision.note else ""
-        return chunk.reject(row, "choose", f"rejected by {decision.by or 'decisions.csv'}{note}")
-    measured = [
-        Measured(chunk.field(o), float(chunk.separation[o]), float(chunk.percent_nan[o]))
-        for o in usable
-    ]
-    choice = choose(measured, decision, near_arcsec=task.recipe.choose.near_arcsec)
-    chunk.chosen[row] = usable[choice.index]
-    chunk.case[row], chunk.undecided[row] = choice.case, choice.undecided
-    chunk.decided_by[row] = choice.decided_by or None
-    for offer in usable:
-        chunk.verdict[offer] = "chosen" if offer == chunk.chosen[row] else "not chosen"
-    return None
+            reasons[index] = "no finite non-zero pixel"
+    return percentages

@@ -1,169 +1,205 @@
-"""The ledger of a part: a row for every source, record or rejection, with all its candidates.
+"""The table of a part: a row for every source, written or rejected, with all its candidates.
 
-Everything is columns: those of the catalogue as they are, those of what was measured chunk by
-chunk.
+Everything is columns: those of the catalogue as they are, and those of the stages, chunk by chunk.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from mingolotss.candidates.status import to_verdicts
 from mingolotss.catalogue.labels import UNLABELLED
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
 from mingolotss.formats.batches import batch_name
 from mingolotss.io.files import safe_name
-from mingolotss.model import Bools, Objects
+from mingolotss.model import Bools, Floats, Objects
+from mingolotss.pipeline.choice import Choices
 from mingolotss.pipeline.chunk import Chunk
+from mingolotss.pipeline.measure import Measured
+from mingolotss.pipeline.stamps import Stamps
 from mingolotss.pipeline.task import Task
 
-__all__ = ["LEDGER", "PartTable"]
+__all__ = ["LEDGER", "PartTable", "candidate_rows", "source_rows"]
 
 LEDGER = pa.schema([*MANIFEST, ("offers", pa.list_(pa.struct(list(CANDIDATES))))])
 
-_Columns = dict[str, npt.NDArray[Any]]
-_KEPT = (None, None)
-_RECORD = (
+Columns = dict[str, npt.NDArray[np.generic]]
+_NO_REJECTION = (None, None)
+_NO_IMAGE = (None,) * 4
+# Null for a rejected source, and for a candidate without a cutout.
+_OF_WRITTEN = (
     "field", "map_file", "image_file", "case", "separation_arcsec", "percent_nan", "recentred",
     "blank", "undecided", "exceeds_stamp", "decided_by", "noise_jy", "peak_jy",
     "pixel_scale_arcsec", "pixels_sha256",
 )  # fmt: skip
-_MEASURED = ("ny", "nx", "pixel_scale_arcsec", "separation_arcsec", "percent_nan")
+_OF_CUTOUT = ("ny", "nx", "pixel_scale_arcsec", "separation_arcsec", "percent_nan")
 
 
 class PartTable:
-    """What became of the sources of a part, noted while they are worked on.
+    """The rows of a part, collected chunk by chunk.
 
-    Only columns are kept, so that a chunk's images can go.
+    Only columns and stored images are kept, so that the pixels of a chunk can be freed.
 
     Attributes
     ----------
     images : list of bytes
-        The stamps of the sources written, as they are stored.
-    again : bool
-        A later try may do better by one of the sources.
+        The stamps of the written sources, as they are stored.
+    retryable : bool
+        The service may be able to deliver a missing cutout another time.
     """
 
     def __init__(self, task: Task) -> None:
         self.images: list[bytes] = []
-        self.again = False
+        self.retryable = False
         self._task = task
-        rows = [(*image, image[1].rpartition("/")[2]) for image in task.offers.images]
-        self._known = np.array([*rows, (None,) * 4], object)  # -1 is none of them
-        self._sources: list[_Columns] = []
-        self._offers: list[_Columns] = []
+        rows = [(*image, image[1].rpartition("/")[2]) for image in task.candidates.images]
+        self._images = np.array([*rows, _NO_IMAGE], object)  # index -1: no image
+        self._sources: list[Columns] = []
+        self._candidates: list[Columns] = []
 
-    def add(self, chunk: Chunk) -> None:
-        """Note the next sources of the task, written or rejected."""
-        self.again |= chunk.again
-        self.images += [image for image in chunk.images if image is not None]
-        self._sources.append(_sources(chunk, self._known))
-        self._offers.append(_offers(chunk, self._known))
+    def add(self, chunk: Chunk, measured: Measured, choices: Choices, stamps: Stamps) -> None:
+        """Add the next sources of the task."""
+        self.retryable |= measured.retryable
+        self.images += [image for image in stamps.images if image is not None]
+        self._sources.append(source_rows(chunk, measured, choices, stamps, self._images))
+        self._candidates.append(candidate_rows(chunk, measured, choices, stamps, self._images))
 
     def table(self) -> pa.Table:
-        """Return all of it, columns of `LEDGER`, a row for each source of the task."""
-        found, offers = _joined(self._sources), _joined(self._offers)
-        lost = found.pop("lost")
-        columns: dict[str, Any] = {**_catalogue(self._task), **_batches(lost, self._task), **found}
-        columns["status"] = pa.array(["written", "rejected"]).take(pa.array(lost.astype(np.int8)))
-        columns["offers"] = _lists(found["candidates"], offers)
+        """Return the whole table, columns of `LEDGER`, a row for each source of the task."""
+        sources, candidates = _concatenate(self._sources), _concatenate(self._candidates)
+        rejected = sources.pop("rejected").astype(bool)
+        columns: dict[str, npt.NDArray[np.generic] | pa.Array | list[str]] = {
+            **_catalogue_columns(self._task),
+            **_batch_columns(rejected, self._task),
+            **sources,
+        }
+        status = pa.array(["written", "rejected"])
+        columns["status"] = status.take(pa.array(rejected.astype(np.int8)))
+        columns["offers"] = _lists(sources["candidates"], candidates)
         arrays = [
-            _array(columns[field.name], field.type, lost if field.name in _RECORD else None)
+            _array(columns[field.name], field.type, rejected if field.name in _OF_WRITTEN else None)
             for field in LEDGER
         ]
         return pa.Table.from_arrays(arrays, schema=LEDGER)
 
 
-def _sources(chunk: Chunk, known: Objects) -> _Columns:
-    """Return what was found of each source; of one that was lost only that and why."""
-    stamp, boxes, chosen = chunk.task.recipe.stamp, chunk.boxes, chunk.chosen
-    lost = chosen < 0
-    if np.flatnonzero(lost).tolist() != sorted(chunk.lost):
+def source_rows(
+    chunk: Chunk, measured: Measured, choices: Choices, stamps: Stamps, images: Objects
+) -> Columns:
+    """Return the columns of a chunk's sources, except those of catalogue and batches.
+
+    Parameters
+    ----------
+    chunk : Chunk
+        Its n sources.
+    measured, choices, stamps
+        The results of the stages.
+    images : object array, shape (k + 1, 4)
+        Field, image, rms map and file name of each image of the task; the last row is empty.
+
+    Returns
+    -------
+    dict of str to array, shape (n,)
+        Values of rejected sources mean nothing, except the stage and reason of the rejection.
+    """
+    settings, cutouts = chunk.task.recipe.stamp, measured.cutouts
+    rejections = {**choices.rejections, **stamps.rejections}
+    chosen = choices.chosen.copy()
+    chosen[list(stamps.rejections)] = -1
+    rejected = chosen < 0
+    if np.flatnonzero(rejected).tolist() != sorted(rejections):
         raise RuntimeError("a source has neither a choice nor a rejection, or both")
 
-    def of_chosen(values: npt.NDArray[Any], missing: Any) -> npt.NDArray[Any]:
+    def of_chosen(values: npt.NDArray[np.generic], missing: object) -> npt.NDArray[np.generic]:
+        """Return each source's value: one appended value stands for index -1, no candidate."""
         return np.append(values, np.array([missing], values.dtype))[chosen]
 
-    fields, _, _, map_files = known[of_chosen(chunk.image, -1)].T
-    files = of_chosen(boxes.each((plane.file for plane in boxes.planes), "", object), "")
+    fields, _, _, map_files = images[of_chosen(chunk.images, -1)].T
+    files = of_chosen(cutouts.each((plane.file for plane in cutouts.planes), "", object), "")
     map_files = np.where(files == "", map_files, files)
-    scale = boxes.each((plane.wcs.pixel_scale_arcsec for plane in boxes.planes), np.nan)
-    pixel = np.full(len(chunk), stamp.pixel_arcsec) if stamp.pixel_arcsec else of_chosen(scale, 0)
-    why = [chunk.lost.get(row, _KEPT) for row in range(len(chunk))]
+    scale = cutouts.each((plane.wcs.pixel_scale_arcsec for plane in cutouts.planes), np.nan)
+    pixel: Floats = of_chosen(scale, 0).astype(float, copy=False)
+    if settings.pixel_arcsec:
+        pixel = np.full(len(chunk), settings.pixel_arcsec)
+    pairs = [rejections.get(row, _NO_REJECTION) for row in range(len(chunk))]
     return {
-        "lost": lost,
-        "stage": _objects(stage for stage, _ in why),
-        "reason": _objects(reason for _, reason in why),
+        "rejected": rejected,
+        "stage": _objects(stage for stage, _ in pairs),
+        "reason": _objects(reason for _, reason in pairs),
         "candidates": np.diff(chunk.starts),
         "field": fields,
         "map_file": map_files,
-        "image_file": _objects(_names(chunk, fields, map_files)),
-        "case": chunk.case,
-        "separation_arcsec": of_chosen(chunk.separation, 0),
-        "percent_nan": of_chosen(chunk.percent_nan, 0),
-        "recentred": chunk.recentred,
-        "blank": chunk.blank,
-        "undecided": chunk.undecided,
-        "exceeds_stamp": chunk.task.catalogue.size_arcsec[chunk.some] > stamp.pixels * pixel,
-        "decided_by": chunk.decided_by,
-        "noise_jy": chunk.noise_jy,
-        "peak_jy": chunk.peak_jy,
+        "image_file": _objects(_image_files(chunk, fields, map_files)),
+        "case": choices.case,
+        "separation_arcsec": of_chosen(measured.separation_arcsec, 0),
+        "percent_nan": of_chosen(measured.percent_nan, 0),
+        "recentred": stamps.recentred,
+        "blank": stamps.blank,
+        "undecided": choices.undecided,
+        "exceeds_stamp": chunk.task.catalogue.size_arcsec[chunk.rows] > settings.pixels * pixel,
+        "decided_by": choices.decided_by,
+        "noise_jy": stamps.noise_jy,
+        "peak_jy": stamps.peak_jy,
         "pixel_scale_arcsec": pixel,
-        "pixels_sha256": chunk.pixels_sha256,
+        "pixels_sha256": stamps.pixels_sha256,
     }
 
 
-def _names(chunk: Chunk, fields: Objects, map_files: Objects) -> Iterator[str | None]:
-    """Give the name of each stamp's file, None of a source that was lost."""
+def candidate_rows(
+    chunk: Chunk, measured: Measured, choices: Choices, stamps: Stamps, images: Objects
+) -> Columns:
+    """Return the columns of the candidates table, and ``no_cutout``; arguments as `source_rows`."""
+    cutouts, planes = measured.cutouts, measured.cutouts.planes
+    fields, addresses, rms, _ = images[chunk.images].T
+    reasons = measured.reasons | {
+        int(choices.chosen[row]): rejection.reason for row, rejection in stamps.rejections.items()
+    }
+    return {
+        "no_cutout": cutouts.which < 0,
+        "row": chunk.task.rows[chunk.rows][chunk.source_index],
+        "source": _objects(chunk.names)[chunk.source_index],
+        "field": fields,
+        "image": addresses,
+        "rms": rms,
+        "image_sha256": cutouts.each((plane.sha256 for plane in planes), None, object),
+        "rms_sha256": cutouts.each((plane.rms_sha256 for plane in planes), None, object),
+        "ny": cutouts.ny,
+        "nx": cutouts.nx,
+        "pixel_scale_arcsec": cutouts.each(
+            (plane.wcs.pixel_scale_arcsec for plane in planes), np.nan
+        ),
+        "separation_arcsec": measured.separation_arcsec,
+        "percent_nan": measured.percent_nan,
+        "verdict": to_verdicts(choices.status, reasons),
+    }
+
+
+def _image_files(chunk: Chunk, fields: Objects, map_files: Objects) -> Iterator[str | None]:
+    """Yield the name of each stamp's file, None for a rejected source."""
     form = chunk.task.recipe.stamp.name.format
     for name, field, map_file in zip(chunk.names, fields, map_files, strict=True):
         if field is None:
             yield None
             continue
         source = safe_name(name)
-        written = safe_name(_written_field(source, field, map_file))
-        yield form(source=source, field=written)
+        yield form(source=source, field=safe_name(_spelled_field(source, field, map_file)))
 
 
-def _written_field(source: str, field: str, map_file: str) -> str:
+def _spelled_field(source: str, field: str, map_file: str) -> str:
     """Return the field as the image's own file name spells it (``P164_55`` stays)."""
     spelled = field.replace("+", "_")
     return spelled if map_file.startswith(f"{source}_{spelled}") else field
 
 
-def _offers(chunk: Chunk, known: Objects) -> _Columns:
-    """Return the rows of the candidates table."""
-    boxes, of = chunk.boxes, chunk.of
-    fields, addresses, rms, _ = known[chunk.image].T
-    return {
-        "unread": boxes.which < 0,
-        "row": chunk.task.rows[chunk.some][of],
-        "source": _objects(chunk.names)[of],
-        "field": fields,
-        "image": addresses,
-        "rms": rms,
-        "image_sha256": boxes.each((plane.sha256 for plane in boxes.planes), None, object),
-        "rms_sha256": boxes.each((plane.rms_sha256 for plane in boxes.planes), None, object),
-        "ny": boxes.ny,
-        "nx": boxes.nx,
-        "pixel_scale_arcsec": boxes.each(
-            (plane.wcs.pixel_scale_arcsec for plane in boxes.planes), np.nan
-        ),
-        "separation_arcsec": chunk.separation,
-        "percent_nan": chunk.percent_nan,
-        "verdict": chunk.verdict,
-    }
-
-
-def _lists(counts: npt.NDArray[np.int64], offers: _Columns) -> pa.Array:
+def _lists(counts: npt.NDArray[np.generic], candidates: Columns) -> pa.Array:
     """Return the rows of the candidates table as a list for each source."""
-    unread = offers["unread"]
+    no_cutout = candidates["no_cutout"].astype(bool)
     arrays = [
-        _array(offers[field.name], field.type, unread if field.name in _MEASURED else None)
+        _array(candidates[field.name], field.type, no_cutout if field.name in _OF_CUTOUT else None)
         for field in CANDIDATES
     ]
     structs = pa.StructArray.from_arrays(arrays, fields=list(CANDIDATES))
@@ -171,43 +207,46 @@ def _lists(counts: npt.NDArray[np.int64], offers: _Columns) -> pa.Array:
     return pa.ListArray.from_arrays(starts, structs, type=LEDGER.field("offers").type)
 
 
-def _catalogue(task: Task) -> dict[str, Any]:
+def _catalogue_columns(task: Task) -> dict[str, npt.NDArray[np.generic] | pa.Array | list[str]]:
     catalogue = task.catalogue
-    unlabelled = catalogue.labels == UNLABELLED
-    numbers = pa.array(catalogue.labels, mask=unlabelled)
+    labels = pa.array(catalogue.labels, mask=catalogue.labels == UNLABELLED)
     classes = pa.array(catalogue.classes, pa.string())
     return {
         "row": task.rows,
         "source": catalogue.names,
         "ra": catalogue.ra,
         "dec": catalogue.dec,
-        "label": numbers,
-        "class": classes.take(numbers),
+        "label": labels,
+        "class": classes.take(labels),
         "size_arcsec": catalogue.size_arcsec,
         "flux_mjy": catalogue.flux_mjy,
     }
 
 
-def _batches(lost: Bools, task: Task) -> dict[str, Any]:
+def _batch_columns(rejected: Bools, task: Task) -> dict[str, pa.Array]:
     train = task.recipe.batches.train
     names = pa.array([batch_name(index, train) for index in range(train + 1)])
     splits = pa.array(["train"] * train + ["test"])
-    which = pa.array(task.batches, mask=lost)
-    return {"batch": names.take(which), "split": splits.take(which)}
+    batches = pa.array(task.batches, mask=rejected)
+    return {"batch": names.take(batches), "split": splits.take(batches)}
 
 
-def _array(column: Any, kind: pa.DataType, gone: Bools | None = None) -> pa.Array:
-    """Return a column for the table, null where it is gone; NaN is a number."""
+def _array(
+    column: npt.NDArray[np.generic] | pa.Array | list[str],
+    kind: pa.DataType,
+    null: Bools | None = None,
+) -> pa.Array:
+    """Return a column for the table, null where `null` is true; NaN is a number."""
     if isinstance(column, pa.Array):
         return column
     if isinstance(column, np.ndarray) and column.dtype != object:
         column = column.astype(kind.to_pandas_dtype(), copy=False)
-    return pa.array(column, kind, mask=gone, from_pandas=False)
+    return pa.array(column, kind, mask=null, from_pandas=False)
 
 
-def _joined(parts: Sequence[_Columns]) -> _Columns:
-    return {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
+def _concatenate(chunks: Sequence[Columns]) -> Columns:
+    return {name: np.concatenate([one[name] for one in chunks]) for name in chunks[0]}
 
 
-def _objects(values: Iterable[Any]) -> Objects:
+def _objects(values: Iterable[object]) -> Objects:
     return np.array(list(values), object)

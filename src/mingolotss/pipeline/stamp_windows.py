@@ -1,4 +1,4 @@
-"""The pixels under stamps: where each lies in its cutout, and windows of one kind together."""
+"""The pixels under stamps: where each lies in its cutout, and which windows go in one stack."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mingolotss.image.noise import background2d_noise, sigma_clipped_noise
 from mingolotss.image.pixels import take_window, window_start
 from mingolotss.image.windows import WindowArray
 from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints
-from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.model import NoiseSettings, RecentreSettings, Recipe, StampSettings
 
 __all__ = [
     "Group",
@@ -29,7 +29,16 @@ __all__ = [
 
 
 class StampBoxes(NamedTuple):
-    """Where stamps lie in their cutouts, shape (n,): first row and column, side, if recentred."""
+    """Where stamps lie in their cutouts, as columns of shape (n,).
+
+    Attributes
+    ----------
+    y0, x0 : int64 array, px
+        First row and column; negative where the stamp begins before its cutout.
+    side : int64 array, px
+    recentred : bool array
+        The stamp is centred on the source and not on the middle of the cutout.
+    """
 
     y0: Ints
     x0: Ints
@@ -38,7 +47,17 @@ class StampBoxes(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Stamps of one size and type: which they are, their pixels and their noise."""
+    """Stamps of one size and type, which can be stacked.
+
+    Attributes
+    ----------
+    members : int64 array, shape (k,)
+        Which of the stamps these are.
+    images : WindowArray
+        Their pixels, shape (side, side) each.
+    noises : WindowArray
+        Their noise: windows of the same shape, or single values of shape (1, 1).
+    """
 
     members: Ints
     images: WindowArray
@@ -51,69 +70,74 @@ def stamp_box(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[int, int, i
     Raises
     ------
     ImageError
-        The recipe's pixels are no whole number of the image's, the rms map is of another size, or
-        the source's place is not on the image's projection.
+        The pixel size of the recipe is no multiple of the image's, the rms map is of another size,
+        or the source's place is not on the image's projection.
     """
-    _, found = _alone(cutout, place, recipe)
-    return int(found.y0[0]), int(found.x0[0]), int(found.side[0]), bool(found.recentred[0])
+    _, boxes = _box_of(cutout, place, recipe)
+    return int(boxes.y0[0]), int(boxes.x0[0]), int(boxes.side[0]), bool(boxes.recentred[0])
 
 
 def window_of(cutout: Cutout, place: Place, recipe: Recipe) -> Group:
-    """Return the pixels under the stamp of one cutout; raises what `stamp_box` does."""
-    boxes, outlines = _alone(cutout, place, recipe)
-    (group,) = stamp_windows(boxes, np.array([0]), outlines, recipe)
+    """Return the pixels under the stamp of one cutout; raises what `stamp_box` raises."""
+    cutouts, boxes = _box_of(cutout, place, recipe)
+    (group,) = stamp_windows(cutouts, np.array([0]), boxes, recipe.noise)
     return group
 
 
-def _alone(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[CutoutArray, StampBoxes]:
-    boxes = CutoutArray.of([cutout])
-    if boxes.errors:
-        raise boxes.errors[0]
+def _box_of(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[CutoutArray, StampBoxes]:
+    cutouts = CutoutArray.of([cutout])
+    if cutouts.errors:
+        raise cutouts.errors[0]
     if not np.isfinite(place).all():
         raise ImageError("the source's place is not on the image's projection")
-    side = np.array([stamp_side(cutout, recipe)])
-    places = np.array(place).reshape(3, 1)
-    return boxes, place_stamps(boxes, np.array([0]), places, side, recipe)
+    side = np.array([stamp_side(cutout, recipe.stamp)])
+    positions = np.array(place).reshape(3, 1)
+    return cutouts, place_stamps(cutouts, np.array([0]), positions, side, recipe.recentre)
 
 
-def stamp_side(cutout: Cutout, recipe: Recipe) -> int:
+def stamp_side(cutout: Cutout, settings: StampSettings) -> int:
     """Return how many pixels of a cutout, or of a whole image, a stamp takes on a side.
 
     Raises
     ------
     ImageError
-        The recipe's pixels are no whole number of the image's.
+        The pixel size of the recipe is no multiple of the image's.
     """
-    wanted, scale = recipe.stamp.pixel_arcsec, cutout.wcs.pixel_scale_arcsec
-    factor = round(wanted / scale) if wanted else 1
-    if wanted and (factor < 1 or abs(wanted / (factor * scale) - 1) > 0.01):
+    pixel, scale = settings.pixel_arcsec, cutout.wcs.pixel_scale_arcsec
+    factor = round(pixel / scale) if pixel else 1
+    if pixel and (factor < 1 or abs(pixel / (factor * scale) - 1) > 0.01):
         raise ImageError(
-            f"the recipe's {wanted:g} arcsec pixels are no whole number of the image's "
+            f"the recipe's {pixel:g} arcsec pixels are no whole number of the image's "
             f"{scale:g} arcsec pixels"
         )
-    return recipe.stamp.pixels * factor
+    return settings.pixels * factor
 
 
 def place_stamps(
-    boxes: CutoutArray, offers: Ints, places: Floats, side: Ints, recipe: Recipe
+    cutouts: CutoutArray,
+    indices: Ints,
+    positions: Floats,
+    side: Ints,
+    settings: RecentreSettings,
 ) -> StampBoxes:
     """Return where stamps lie in some of the cutouts.
 
     Parameters
     ----------
-    boxes : CutoutArray
-    offers : int64 array, shape (n,)
-        Which of them.
-    places : float64 array, shape (3, n)
-        As `mingolotss.candidates.selection.Place` has them: x and y (px), separation (arcsec).
+    cutouts : CutoutArray
+    indices : int64 array, shape (n,)
+        Which of the cutouts.
+    positions : float64 array, shape (3, n)
+        x and y (px) and separation (arcsec), as in `mingolotss.candidates.selection.Place`.
     side : int64 array, shape (n,), px
-        What `stamp_side` says of each.
+        What `stamp_side` returns for each.
+    settings : RecentreSettings
     """
-    x, y, separation = places
-    ny, nx = boxes.ny[offers], boxes.nx[offers]
-    recentred = np.zeros(len(offers), bool)
-    if recipe.recentre.enabled:
-        far = separation > recipe.recentre.separation_arcsec
+    x, y, separation = positions
+    ny, nx = cutouts.ny[indices], cutouts.nx[indices]
+    recentred = np.zeros(len(indices), bool)
+    if settings.enabled:
+        far = separation > settings.separation_arcsec
         recentred = (np.minimum(ny, nx) < side) | far
     y0, x0 = (
         np.where(recentred, window_start(n, side, at), window_start(n, side))
@@ -122,76 +146,107 @@ def place_stamps(
     return StampBoxes(y0, x0, side, recentred)
 
 
-def noise_of(cutout: Cutout, recipe: Recipe) -> FloatImage:
-    """Return the noise of a cutout: a map of its shape, or one value of shape (1, 1)."""
-    settings = recipe.noise
-    if settings.method == "rms-map" and cutout.rms is not None:
+def noise_of(cutout: Cutout, settings: NoiseSettings) -> FloatImage:
+    """Return the noise of a cutout: a map of its shape, or one value of shape (1, 1), Jy/beam."""
+    method = settings.method_for(has_rms_map=cutout.rms is not None)
+    if method == "rms-map" and cutout.rms is not None:
         return cutout.rms
-    method = settings.otherwise if settings.method == "rms-map" else settings.method
     if method == "background2d":
         return background2d_noise(cutout.image, box=settings.box, sigma=settings.sigma)
     return sigma_clipped_noise(cutout.image, sigma=settings.sigma, iterations=settings.iterations)
 
 
-class _Pixels(NamedTuple):
-    """CutoutArray of images: the cutouts' own pixels, or their noise."""
+class _Boxes(NamedTuple):
+    """Boxes of k planes: the pixels of n cutouts, or their noise.
+
+    Attributes
+    ----------
+    planes : list of float array
+    plane_index : int64 array, shape (n,)
+        The plane of each box.
+    y0, x0, ny, nx : int64 array, shape (n,), px
+    """
 
     planes: list[FloatImage]
-    which: Ints
+    plane_index: Ints
     y0: Ints
     x0: Ints
     ny: Ints
     nx: Ints
 
-    def windows(self, some: Ints, y: Ints, x: Ints, side: int) -> WindowArray:
+    def windows(self, indices: Ints, y: Ints, x: Ints, side: int) -> WindowArray:
         """Return windows of some boxes; one that leaves its box is copied, NaN past the edge."""
+        # Windows that lie in their box are views: only their place in the plane is computed, for
+        # all at once. The few others become planes of their own, appended to the list.
         planes = list(self.planes)
-        which, y0, x0, ny, nx = (column[some] for column in self[1:])
-        rowed = np.array([one.strides[1] == one.itemsize for one in planes])[which]
-        inside = rowed & (y >= 0) & (x >= 0) & (y + side <= ny) & (x + side <= nx)
+        plane_index, y0, x0, ny, nx = (column[indices] for column in self[1:])
+        contiguous = np.array([one.strides[1] == one.itemsize for one in planes])[plane_index]
+        inside = contiguous & (y >= 0) & (x >= 0) & (y + side <= ny) & (x + side <= nx)
         top, left = y0 + y, x0 + x
         for index in np.flatnonzero(~inside).tolist():
             rows, columns = (slice(a[index], a[index] + n[index]) for a, n in ((y0, ny), (x0, nx)))
-            box = planes[which[index]][rows, columns]
-            which[index], top[index], left[index] = len(planes), 0, 0
+            box = planes[plane_index[index]][rows, columns]
+            plane_index[index], top[index], left[index] = len(planes), 0, 0
             planes.append(take_window(box, int(y[index]), int(x[index]), side))
-        return WindowArray(planes, which, y=top, x=left, side=side)
+        return WindowArray(planes, plane_index, y=top, x=left, side=side)
 
 
 def stamp_windows(
-    boxes: CutoutArray, offers: Ints, outlines: StampBoxes, recipe: Recipe
+    cutouts: CutoutArray, indices: Ints, boxes: StampBoxes, settings: NoiseSettings
 ) -> Iterator[Group]:
-    """Give the windows of stamps and their noise, those of one size and type together."""
-    columns = (column[offers] for column in (boxes.which, boxes.y0, boxes.x0, boxes.ny, boxes.nx))
-    images = _Pixels([plane.image for plane in boxes.planes], *columns)
-    noises = _noises(images, boxes, offers, recipe)
-    value = (noises.ny == 1) & (noises.nx == 1)  # not a map
-    types = (np.array([one.dtype.num for one in p.planes])[p.which] for p in (images, noises))
-    kinds = np.stack([outlines.side, value, *types], axis=1)
+    """Yield the windows of stamps and their noise, those of one size and type together.
+
+    Parameters
+    ----------
+    cutouts : CutoutArray
+    indices : int64 array, shape (n,)
+        The cutout of each stamp.
+    boxes : StampBoxes
+        Where each stamp lies in its cutout.
+    settings : NoiseSettings
+    """
+    columns = (
+        column[indices]
+        for column in (cutouts.which, cutouts.y0, cutouts.x0, cutouts.ny, cutouts.nx)
+    )
+    images = _Boxes([plane.image for plane in cutouts.planes], *columns)
+    noises = _noise_boxes(images, cutouts, indices, settings)
+    # Stamps go into one stack if four numbers agree: the side, whether the noise is one value, and
+    # the types of both arrays. Mostly all agree; otherwise unique rows of the numbers are groups.
+    single_value = (noises.ny == 1) & (noises.nx == 1)
+    types = (np.array([one.dtype.num for one in b.planes])[b.plane_index] for b in (images, noises))
+    kinds = np.stack([boxes.side, single_value, *types], axis=1)
     alike = (kinds == kinds[:1]).all()
-    kind = np.zeros(len(offers)) if alike else np.unique(kinds, axis=0, return_inverse=True)[1]
+    kind = np.zeros(len(indices)) if alike else np.unique(kinds, axis=0, return_inverse=True)[1]
     for number in np.unique(kind).tolist():
-        some = np.flatnonzero(kind.ravel() == number)
-        y, x, side = outlines.y0[some], outlines.x0[some], int(outlines.side[some[0]])
+        members = np.flatnonzero(kind.ravel() == number)
+        y, x, side = boxes.y0[members], boxes.x0[members], int(boxes.side[members[0]])
         corner = np.zeros_like(y)
         yield Group(
-            some,
-            images.windows(some, y, x, side),
-            noises.windows(some, corner, corner, 1)
-            if value[some[0]]
-            else noises.windows(some, y, x, side),
+            members,
+            images.windows(members, y, x, side),
+            noises.windows(members, corner, corner, 1)
+            if single_value[members[0]]
+            else noises.windows(members, y, x, side),
         )
 
 
-def _noises(images: _Pixels, boxes: CutoutArray, offers: Ints, recipe: Recipe) -> _Pixels:
-    """Return the noise of some cutouts: boxes of rms maps, or what is estimated of each."""
-    mapped = recipe.noise.method == "rms-map"
-    planes = [one.rms if mapped and one.rms is not None else one.image for one in boxes.planes]
-    found = _Pixels(planes, *(column.copy() for column in images[1:]))
-    lacking = np.array([not mapped or one.rms is None for one in boxes.planes])[found.which]
-    for index in np.flatnonzero(lacking).tolist():
-        noise = noise_of(boxes.cutout(int(offers[index])), recipe)
-        for column, number in zip(found[1:], (len(planes), 0, 0, *noise.shape), strict=True):
+def _noise_boxes(
+    images: _Boxes, cutouts: CutoutArray, indices: Ints, settings: NoiseSettings
+) -> _Boxes:
+    """Return the noise of some cutouts: boxes of rms maps, or estimates as planes of their own."""
+    has_map = [
+        one.rms is not None and settings.method_for(has_rms_map=True) == "rms-map"
+        for one in cutouts.planes
+    ]
+    planes = [
+        one.rms if mapped and one.rms is not None else one.image
+        for one, mapped in zip(cutouts.planes, has_map, strict=True)
+    ]
+    noises = _Boxes(planes, *(column.copy() for column in images[1:]))
+    for index in np.flatnonzero(~np.array(has_map, bool)[noises.plane_index]).tolist():
+        noise = noise_of(cutouts.cutout(int(indices[index])), settings)
+        for column, number in zip(noises[1:], (len(planes), 0, 0, *noise.shape), strict=True):
             column[index] = number
         planes.append(noise)
-    return found
+    return noises

@@ -1,7 +1,7 @@
-"""A partition of the catalogue: what a worker is given, and what it says at the end.
+"""A part of a build: what a worker is given, and the summary that it returns.
 
-`Task` goes to the worker, on this machine or on a cluster; it holds columns, so that a plan of
-millions of sources makes small tasks.
+A `Task` travels to the worker, on this machine or on a cluster. It holds columns, so the tasks of
+a plan of millions of sources stay small.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import ImageService
 
-__all__ = ["AGAIN", "Summary", "Task", "part_name"]
+__all__ = ["RETRYABLE", "PartSummary", "Task", "part_name"]
 
-AGAIN = "-again"  # ends the key of a part that a better day at the far end would change
-_FORMAT = 2  # of the part's content; a higher one makes parts of an older program again
+RETRYABLE = "-again"  # ends the key of a part in which the service may do better another time
+_FORMAT = 2  # of a part's content; a higher number makes the parts of an older program again
 
 
 def part_name(index: int) -> str:
@@ -35,7 +35,7 @@ def part_name(index: int) -> str:
 
 @dataclass(frozen=True)
 class Task:
-    """A partition: everything that a worker needs, and nothing that it must share.
+    """A part: everything that a worker needs, with nothing that it would have to share.
 
     Attributes
     ----------
@@ -45,20 +45,24 @@ class Task:
         The rows of this part only.
     rows : int64 array, shape (n,)
         Their places in the whole catalogue.
-    offers : Offers
+    candidates : CandidateTable
         Their candidates.
     batches : int64 array, shape (n,)
         The batch that each row belongs to.
     decisions : mapping of str to Decision
-        Those on these sources.
+        The decisions on these sources.
+    recipe : Recipe
+    service : ImageService
+    out : Path
+        The build's folder.
     unanswered : mapping of str to str
-        Names of sources for which the service could not say what it has, and why.
+        The sources for which the search failed, with the reason.
     """
 
     index: int
     catalogue: Catalogue
     rows: npt.NDArray[np.int64]
-    offers: CandidateTable
+    candidates: CandidateTable
     batches: npt.NDArray[np.int64]
     decisions: Mapping[str, Decision]
     recipe: Recipe
@@ -71,23 +75,23 @@ class Task:
 
     @cached_property
     def key(self) -> str:
-        """Return the SHA-256 of all that the part depends on, but the images' pixels."""
-        catalogue, offers = self.catalogue, self.offers
+        """Return the SHA-256 of everything that the part depends on, except the images' pixels."""
+        catalogue, candidates = self.catalogue, self.candidates
         decisions = [[getattr(d, k) for k in d.__slots__] for d in self.decisions.values()]
-        words = [_FORMAT, self.recipe.digest, catalogue.classes, catalogue.names, offers.images,
-                 decisions, sorted(self.unanswered.items())]  # fmt: skip
-        found = hashlib.sha256(json.dumps(words).encode())
+        values = [_FORMAT, self.recipe.digest, catalogue.classes, catalogue.names,
+                  candidates.images, decisions, sorted(self.unanswered.items())]  # fmt: skip
+        digest = hashlib.sha256(json.dumps(values).encode())
         for column in (
             self.rows, catalogue.ra, catalogue.dec, catalogue.labels, catalogue.size_arcsec,
-            catalogue.flux_mjy, offers.starts, offers.which, self.batches,
+            catalogue.flux_mjy, candidates.starts, candidates.which, self.batches,
         ):  # fmt: skip
-            found.update(np.ascontiguousarray(column).data)
-        return found.hexdigest()
+            digest.update(np.ascontiguousarray(column).data)
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """What became of a partition."""
+class PartSummary:
+    """The result of a part: its number, and how many sources were written and rejected."""
 
     index: int
     written: int

@@ -52,6 +52,7 @@ __all__ = [
     "recipe_names",
 ]
 
+NoiseMethod = Literal["rms-map", "sigma-clipped", "background2d", "reject"]
 Format = Literal["png", "csv", "batches", "parquet"]
 # File names without suffix of a build and of what services download (mingolotss.dataset.layout).
 RESERVED_NAMES = {
@@ -190,6 +191,15 @@ class NoiseSettings(_Settings):
     sigma: float = Field(3.0, gt=0)
     iterations: int = Field(5, ge=1)
     box: int = Field(48, ge=3)
+
+    def method_for(self, *, has_rms_map: bool) -> NoiseMethod:
+        """Return how the noise of an image is found, or ``reject`` if it cannot be used.
+
+        This is the one place that decides which noise applies.
+        """
+        if self.method != "rms-map" or has_rms_map:
+            return self.method
+        return self.otherwise
 
 
 class StampSettings(_Settings):

@@ -4,7 +4,7 @@ Each part is one task. A worker that dies has its parts made again by another, a
 finished is found and kept, and since every file appears whole under its own name, nothing is ever
 there twice or by half. Only this file imports Dask.
 
->>> from mingolotss.pipeline.build import build                                   # doctest: +SKIP
+>>> from mingolotss.pipeline.run import build                                   # doctest: +SKIP
 >>> with cluster("tcp://login-node:8786") as mapper:                      # doctest: +SKIP
 ...     build("lotss", catalogue="dr2.parquet", service="mosaics:/data/dr2",
 ...           out="s3://bucket/stamps", mapper=mapper)

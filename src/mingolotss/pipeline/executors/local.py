@@ -1,4 +1,4 @@
-"""Mappers: how `mingolotss.pipeline.build.run` spreads parts over threads, processes or a cluster.
+"""Mappers: how `mingolotss.pipeline.run.run` spreads parts over threads, processes or a cluster.
 
 A mapper is called like `map`. These keep only a few tasks in flight, so a plan of millions of
 sources is never in memory as tasks.

@@ -83,7 +83,7 @@ def stretch(
 
 def noise_level(cutout: Cutout, recipe: Recipe) -> float:
     """Return the median noise of a cutout, Jy/beam."""
-    noise = noise_of(cutout, recipe)
+    noise = noise_of(cutout, recipe.noise)
     seen = noise[np.isfinite(noise) & (noise > 0)]
     return float(np.median(seen)) if seen.size else 0.0
 
@@ -185,7 +185,7 @@ def overlay(cutout: Cutout, source: Source, recipe: Recipe, *, contour: bool = T
     beam, text = _beam(cutout, north)
     return Overlay(
         nx, ny,
-        _contour(cutout, noise_of(cutout, recipe), sigma) if contour and sigma else "",
+        _contour(cutout, noise_of(cutout, recipe.noise), sigma) if contour and sigma else "",
         sigma,
         (x0, ny - y0 - side, side),
         place.x + 0.5, ny - 0.5 - place.y,

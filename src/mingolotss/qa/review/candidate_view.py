@@ -68,7 +68,7 @@ class Looks:
             kind: cutout_view.stretch(cutout.image, kind, noise)[1:]
             for kind in cutout_view.STRETCHES
         }
-        rms = noise_of(cutout, contents.recipe)
+        rms = noise_of(cutout, contents.recipe.noise)
         seen = rms[np.isfinite(rms)]
         scales["rms"] = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
         grid = json.dumps(cutout_view.sky_grid(cutout))
@@ -96,7 +96,7 @@ def _image(cutout: Cutout, view: View, kind: str) -> bytes:
 
 
 def _rms(cutout: Cutout, view: View) -> bytes:
-    rms = noise_of(cutout, view.contents.recipe)
+    rms = noise_of(cutout, view.contents.recipe.noise)
     data = np.broadcast_to(rms, cutout.image.shape)[:: _step(cutout), :: _step(cutout)]
     seen = np.isfinite(data)
     low, high = (float(data[seen].min()), float(data[seen].max())) if seen.any() else (0.0, 0.0)
@@ -108,11 +108,12 @@ def _rms(cutout: Cutout, view: View) -> bytes:
 def _stamp(cutout: Cutout, view: View, row: int) -> bytes:
     source, recipe = view.contents.source(row), view.contents.recipe
     place = places([cutout], np.array([source.ra]), np.array([source.dec]))[0]
-    pixels = preview(cutout, place, recipe)
-    if pixels.dtype != np.uint8:
-        top = float(pixels.max()) or 1.0
-        pixels = (np.clip(np.nan_to_num(pixels) / top, 0, 1) * 255).astype(np.uint8)
-    return coloured(encode_png(pixels))
+    stamp = preview(cutout, place, recipe)
+    if recipe.stamp.kind == "uint8":
+        return coloured(encode_png(stamp.astype(np.uint8, copy=False)))
+    flux = np.nan_to_num(stamp.astype(np.float32, copy=False))
+    top = float(stamp.max()) or 1.0
+    return coloured(encode_png((np.clip(flux / top, 0, 1) * 255).astype(np.uint8)))
 
 
 def _pixels(cutout: Cutout) -> bytes:
