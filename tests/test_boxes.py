@@ -57,15 +57,15 @@ def test_boxes_read_like_the_list_they_were_made_of():
         cutout(rng, 5, 5, fully_observed=True),
         ServiceUnavailableError("no answer"),
     ]
-    boxes = CutoutArray.of(iter(listed))
-    assert CutoutArray.of(boxes) is boxes
+    boxes = CutoutArray.from_outcomes(iter(listed))
+    assert CutoutArray.from_outcomes(boxes) is boxes
     assert len(boxes) == 4
     for index in (0, 2, -2):
         assert same(boxes[index], listed[index])
     assert [boxes[index] for index in (1, 3, -1)] == [listed[index] for index in (1, 3, -1)]
     assert boxes[1:4][0] is listed[1]
-    assert boxes.which.tolist() == [0, -1, 1, -1]
-    assert boxes.each([10, 20], 99).tolist() == [10, 99, 20, 99]
+    assert boxes.plane_index.tolist() == [0, -1, 1, -1]
+    assert boxes.per_cutout([10, 20], 99).tolist() == [10, 99, 20, 99]
     held = sum(
         c.image.nbytes + (0 if c.rms is None else c.rms.nbytes) for c in (listed[0], listed[2])
     )
@@ -79,11 +79,11 @@ def test_boxes_of_one_image_are_views_of_it():
     rng = np.random.default_rng(2)
     whole = Cutout(rng.normal(size=(90, 80)), None, WCS, (1000, 2000))
     boxes = CutoutArray(3)
-    boxes.cut(
+    boxes.set_windows(
         np.array([2, 0]), whole, y0=np.array([5, 50]), x0=np.array([6, 60]), ny=10, nx=20,
         fully_observed=np.array([True, False]),
     )  # fmt: skip
-    boxes.put(1, ImageError("off"))
+    boxes.set_outcome(1, ImageError("off"))
     last, first = boxes[2], boxes[0]
     assert (last.origin, last.fully_observed) == ((1006, 2005), True)
     assert (first.origin, first.fully_observed) == ((1060, 2050), False)
@@ -97,7 +97,7 @@ def test_a_cutout_whose_rms_map_is_of_another_size_is_an_error():
     """A service of somebody else's may give one; it costs its source and is said."""
     image = np.ones((40, 40), np.float32)
     for shape in ((1, 1), (40, 39), (41, 41)):
-        (outcome,) = CutoutArray.of([Cutout(image, np.ones(shape, np.float32), WCS)])
+        (outcome,) = CutoutArray.from_outcomes([Cutout(image, np.ones(shape, np.float32), WCS)])
         assert isinstance(outcome, ImageError)
         assert str(shape) in str(outcome)
         assert "(40, 40)" in str(outcome)
@@ -111,8 +111,8 @@ def test_boxes_lie_in_their_image(shape, corner):
     boxes, (y0, x0) = CutoutArray(1), (np.array([one]) for one in corner)
     plane = Cutout(np.ones((50, 50), "f4"), np.ones(shape, "f4"), WCS)
     with pytest.raises(ValueError, match="leaves its image"):
-        boxes.cut(np.array([0]), plane, y0=y0, x0=x0, ny=10, nx=10)
-    assert boxes.which.tolist() == [-1]
+        boxes.set_windows(np.array([0]), plane, y0=y0, x0=x0, ny=10, nx=10)
+    assert boxes.plane_index.tolist() == [-1]
 
 
 @settings(max_examples=100, deadline=None)
@@ -148,17 +148,17 @@ def test_wanted_cutouts_read_like_the_list_they_were_made_of():
         CutoutRequest(Candidate(*images[k], sources[i].name), sources[i])
         for i, k in ((0, 0), (0, 1), (1, 1), (2, 0))
     ]
-    wants = CutoutRequests.of(listed)
-    assert CutoutRequests.of(wants) is wants
+    wants = CutoutRequests.from_requests(listed)
+    assert CutoutRequests.from_requests(wants) is wants
     assert list(wants) == listed == wants[:]
     assert wants[2] == listed[2]
     assert wants[-1] == listed[-1]
-    assert (wants.images, wants.which.tolist()) == (images, [0, 1, 1, 0])
+    assert (wants.images, wants.image_index.tolist()) == (images, [0, 1, 1, 0])
     assert wants.names == ["S0", "S0", "S1", "S2"]
     assert wants.ra.tolist() == [10.0, 10.0, 11.0, 12.0]
     asked = []
     lazy = CutoutRequests(
-        wants.images, wants.which, wants.names, wants.ra, wants.dec,
+        wants.images, wants.image_index, wants.names, wants.ra, wants.dec,
         lambda: asked.append(1) or [one.source for one in listed],
     )  # fmt: skip
     assert asked == []

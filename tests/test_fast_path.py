@@ -216,17 +216,19 @@ def test_parts_are_places(tmp_path):
     planned = plan("mingolotss", out=tmp_path / "out", **options)
     order = np.concatenate(planned.partitions)
     assert sorted(order.tolist()) == list(range(len(sky.names)))
-    first = planned.candidates.first[order]
+    first = planned.candidates.first_image[order]
     assert (np.diff(first) >= 0).all()
     for image in set(first.tolist()):
         north = -np.inf
         for part in planned.partitions:
-            rows = part[planned.candidates.first[part] == image]
+            rows = part[planned.candidates.first_image[part] == image]
             assert (np.diff(nested_pixel(sky.ra[rows], sky.dec[rows])) >= 0).all()
             assert (sky.dec[rows] >= north).all()
             north = sky.dec[rows].max(initial=north)
     held = [
-        image for part in planned.partitions for image in {*planned.candidates.first[part].tolist()}
+        image
+        for part in planned.partitions
+        for image in {*planned.candidates.first_image[part].tolist()}
     ]
     assert len(held) > len(set(held)), "no image is in two parts"
 
@@ -239,7 +241,7 @@ def test_offers_read_like_lists():
         [Candidate(f"P{k}", f"P{k}.fits", "", name) for k in range(5) if rng.random() < 0.4]
         for name in names
     ]
-    offers = CandidateTable.of(lists, names)
+    offers = CandidateTable.from_lists(lists, names)
     assert list(offers) == lists
     for some in (slice(3, 9), slice(None), slice(40, 99), slice(9, 3), slice(-5, None),
                  slice(30, 2, -7)):  # fmt: skip

@@ -413,6 +413,19 @@ def test_only_the_wanted_products_are_fetched_and_nothing_twice(tmp_path):
         assert make(server, out) == found
 
 
+def test_searches_and_fetches_report_progress(tmp_path):
+    """The number of finished sources, and of finished cutouts, in order."""
+    calls = []
+    with running(script()) as server:
+        service = SiaService(f"{server.url}/siap", transport=quick(), workspace=tmp_path / "b")
+        build(
+            load_recipe("lotss"), out=tmp_path / "b", catalogue=catalogue(), service=service,
+            progress=lambda done, total, stage: calls.append((stage, done, total)),
+        )  # fmt: skip
+    assert calls[:3] == [("searching", done, 3) for done in (1, 2, 3)]
+    assert calls[3:6] == [("fetching", done, 3) for done in (1, 2, 3)]
+
+
 def test_a_plan_says_what_a_fetch_will_take(tmp_path):
     with running(script()) as server:
         service = SiaService(f"{server.url}/siap", transport=quick(), workspace=tmp_path / "b")

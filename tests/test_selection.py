@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mingolotss.candidates.decisions import Decision
-from mingolotss.candidates.selection import Choice, MeasuredCandidate, choose, places
+from mingolotss.candidates.selection import Choice, MeasuredCandidate, choose, source_pixels
 from mingolotss.errors import DecisionError
 from mingolotss.model import Cutout
 from mingolotss.sky.wcs import SkyWCS, simple_header
@@ -75,8 +75,8 @@ def test_only_acceptance_chooses():
 
 
 def test_a_decision_on_a_field_that_is_not_there_says_what_is():
-    """The line names source, field and what is on offer."""
-    with pytest.raises(DecisionError, match=r"'P9'.*on offer: P1, P2"):
+    """The line names source, field and the usable ones."""
+    with pytest.raises(DecisionError, match=r"'P9'.*usable: P1, P2"):
         choose(
             [MeasuredCandidate("P1", 1, 0), MeasuredCandidate("P2", 2, 0)],
             Decision("A", "P9", "accept"),
@@ -100,7 +100,7 @@ def test_places_are_measured_from_the_middle_pixel(origin, shape):
     rng = np.random.default_rng(1)
     ra, dec = 150 + rng.normal(0, 0.01, 5), 40 + rng.normal(0, 0.01, 5)
     cutout = Cutout(np.zeros(shape, "f4"), None, wcs, origin)
-    for place, lon, lat in zip(places([cutout] * 5, ra, dec), ra, dec, strict=True):
+    for place, lon, lat in zip(source_pixels([cutout] * 5, ra, dec), ra, dec, strict=True):
         source = SkyCoord(lon, lat, unit="deg")
         middle = reference.pixel_to_world(origin[0] + shape[1] // 2, origin[1] + shape[0] // 2)
         assert place.separation_arcsec == pytest.approx(middle.separation(source).arcsec, abs=1e-9)
@@ -115,7 +115,9 @@ def test_images_with_and_without_a_common_wcs_agree():
     order = [0, 1, 0, 1, 1]
     ra, dec = np.full(5, 150.0), np.array([10.0, 20.0, 10.001, 20.001, 20.0])
     image = np.zeros((50, 50), "f4")
-    together = places([Cutout(image, None, shared[i]) for i in order], ra, dec)
-    alone = places([Cutout(image, None, SkyWCS.from_header(headers[i])) for i in order], ra, dec)
+    together = source_pixels([Cutout(image, None, shared[i]) for i in order], ra, dec)
+    alone = source_pixels(
+        [Cutout(image, None, SkyWCS.from_header(headers[i])) for i in order], ra, dec
+    )
     assert together == alone
-    assert places([], np.array([]), np.array([])) == []
+    assert source_pixels([], np.array([]), np.array([])) == []

@@ -366,8 +366,10 @@ def test_a_service_without_a_search_gives_no_pixels_that_are_not_there(images):
 class Fetching(Bulk):
     """A service that downloads, and promises what such a service should."""
 
-    tell = int
     left = 0
+
+    def search_all(self, catalogue, size_deg, progress=None):
+        return super().search_all(catalogue, size_deg)
 
     def local(self, wanted):
         return wanted.candidate
@@ -375,24 +377,24 @@ class Fetching(Bulk):
     def estimate(self, wanted, size_deg):
         return Estimate(self.left, 0, 0)
 
-    def fetch(self, wanted, size_deg, tell):
+    def fetch(self, wanted, size_deg, progress):
         for done in range(len(wanted)):
-            tell(done + 1)
+            progress(done + 1)
         return Bulk(self.folder)
 
 
 class FetchesOthers(Fetching):
     """What it reads after a fetch is in another order."""
 
-    def fetch(self, wanted, size_deg, tell):
-        super().fetch(wanted, size_deg, tell)
+    def fetch(self, wanted, size_deg, progress):
+        super().fetch(wanted, size_deg, progress)
         return BulkReversed(self.folder)
 
 
 class FetchesInSilence(Fetching):
     """Its fetch reports no progress."""
 
-    def fetch(self, wanted, size_deg, tell):
+    def fetch(self, wanted, size_deg, progress):
         return super().fetch(wanted, size_deg, int)
 
 

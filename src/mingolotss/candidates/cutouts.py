@@ -1,14 +1,15 @@
-"""Cutouts of many sources as columns: boxes of a few images.
+"""The cutouts of many candidates as columns: windows of a few images.
 
-A chunk of sources has cutouts by the hundred, of mosaics by the handful. `CutoutArray` keeps each
-image once, and of every cutout where it lies; it reads like the list of cutouts and errors that it
-stands for.
+A chunk of sources has hundreds of cutouts, taken from a handful of mosaics. `CutoutArray` keeps
+each image (plane) once, and the window of each cutout in it. It reads like the list of cutouts and
+errors that it stands for.
 
 >>> mosaic = Cutout(np.zeros((500, 600), np.float32), None, wcs=None)
->>> boxes = CutoutArray(3)
->>> boxes.cut(np.array([0, 2]), mosaic, y0=np.array([10, 90]), x0=np.array([20, 70]), ny=40, nx=30)
->>> boxes.put(1, ImageError("cut B out of P1: the place is not on the image"))
->>> boxes[2].image.shape, boxes[2].origin, str(boxes[1])[:5], boxes.which.tolist()
+>>> cutouts = CutoutArray(3)
+>>> cutouts.set_windows(
+...     np.array([0, 2]), mosaic, y0=np.array([10, 90]), x0=np.array([20, 70]), ny=40, nx=30)
+>>> cutouts.set_outcome(1, ImageError("cut B out of P1: the position is not on the image"))
+>>> cutouts[2].image.shape, cutouts[2].origin, str(cutouts[1])[:5], cutouts.plane_index.tolist()
 ((40, 30), (70, 90), 'cut B', [0, -1, 0])
 """
 
@@ -22,60 +23,65 @@ import numpy.typing as npt
 
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.image.lazy_sequence import LazySequence
-from mingolotss.model import Cutout, Ints
+from mingolotss.model import Bools, Cutout, Ints
 
 __all__ = ["CutoutArray", "Outcome"]
 
 Outcome = Cutout | ImageError | ServiceError
+"""The result of one request: the cutout, or the reason why there is none."""
 
 
 class CutoutArray(LazySequence[Outcome]):
-    """What became of some wanted cutouts: pixels, or why there are none.
+    """The outcomes of n requests: pixels, or the reason why there are none.
 
     Parameters
     ----------
     n : int
-        How many were asked for; `put` and `cut` say what became of each.
+        The number of requests; `set_outcome` and `set_windows` fill in their outcomes.
 
     Attributes
     ----------
     planes : list of Cutout
         The images, whole, with their rms maps.
-    which : int64 array, shape (n,)
-        The plane of each cutout; -1 where there is none.
+    plane_index : int64 array, shape (n,)
+        The plane of each cutout; -1 where there is no cutout.
     y0, x0, ny, nx : int64 array, shape (n,), px
-        Its first row and column there, and its size.
+        First row and first column of the cutout in its plane, and its size.
     fully_observed : bool array, shape (n,)
-        True where a cutout is known to be finite throughout and not all 0.
+        True where all pixels of a cutout are known to be finite and not all are 0.
     errors : dict of int to error
-        Why there is no cutout.
+        The reason for each request without a cutout.
     """
 
-    __slots__ = ("_at", "errors", "fully_observed", "nx", "ny", "planes", "which", "x0", "y0")
+    __slots__ = (
+        "_columns", "errors", "fully_observed", "nx", "ny", "plane_index", "planes", "x0", "y0",
+    )  # fmt: skip
 
     def __init__(self, n: int) -> None:
         self.planes: list[Cutout] = []
-        self.fully_observed = np.zeros(n, bool)
+        self.fully_observed: Bools = np.zeros(n, bool)
         self.errors: dict[int, ImageError | ServiceError] = {}
-        self._at = np.zeros((n, 5), np.int64)
-        self.which, self.y0, self.x0, self.ny, self.nx = self._at.T
-        self.which[:] = -1
+        # One row for each cutout, so that `cutout` reads its five numbers at once; the attributes
+        # are views of the columns.
+        self._columns = np.zeros((n, 5), np.int64)
+        self.plane_index, self.y0, self.x0, self.ny, self.nx = self._columns.T
+        self.plane_index[:] = -1
 
     @classmethod
-    def of(cls, outcomes: Iterable[Outcome]) -> CutoutArray:
-        """Make columns of outcomes one by one; what is columns already stays."""
+    def from_outcomes(cls, outcomes: Iterable[Outcome]) -> CutoutArray:
+        """Make an array from outcomes one by one; a `CutoutArray` is returned as it is."""
         if isinstance(outcomes, cls):
             return outcomes
         listed = list(outcomes)
-        boxes = cls(len(listed))
+        cutouts = cls(len(listed))
         for index, outcome in enumerate(listed):
-            boxes.put(index, outcome)
-        return boxes
+            cutouts.set_outcome(index, outcome)
+        return cutouts
 
-    def put(self, index: int, outcome: Outcome) -> None:
-        """Note one outcome: a cutout that is an image of its own, or an error.
+    def set_outcome(self, index: int, outcome: Outcome) -> None:
+        """Set one outcome: a cutout that is an image of its own, or an error.
 
-        A cutout whose rms map is of another size is an error, too.
+        A cutout whose rms map has another shape than its image becomes an `ImageError`.
         """
         if not isinstance(outcome, Cutout):
             self.errors[index] = outcome
@@ -87,11 +93,11 @@ class CutoutArray(LazySequence[Outcome]):
                 "of one size"
             )
             return
-        self._at[index] = len(self.planes), 0, 0, *image.shape
+        self._columns[index] = len(self.planes), 0, 0, *image.shape
         self.fully_observed[index] = outcome.fully_observed
         self.planes.append(outcome)
 
-    def cut(
+    def set_windows(
         self,
         indices: Ints,
         plane: Cutout,
@@ -100,55 +106,83 @@ class CutoutArray(LazySequence[Outcome]):
         x0: Ints,
         ny: int | Ints,
         nx: int | Ints,
-        fully_observed: npt.NDArray[np.bool_] | bool = False,
+        fully_observed: Bools | bool = False,
     ) -> None:
-        """Note many cutouts of one image.
+        """Set the outcomes of many requests to windows of one image.
+
+        Parameters
+        ----------
+        indices : int64 array, shape (m,)
+            The requests.
+        plane : Cutout
+            The image, whole.
+        y0, x0 : int64 array, shape (m,), px
+            First row and first column of each window.
+        ny, nx : int, or int64 array of shape (m,), px
+            Size of the windows.
+        fully_observed : bool, or bool array of shape (m,)
 
         Raises
         ------
         ValueError
-            One leaves the image, or the rms map is of another size.
+            A window leaves the image, or the rms map has another shape than the image.
         """
-        (high, wide), rms = plane.image.shape, plane.rms
-        inside = (y0 >= 0) & (x0 >= 0) & (y0 + ny <= high) & (x0 + nx <= wide)
+        (height, width), rms = plane.image.shape, plane.rms
+        inside = (y0 >= 0) & (x0 >= 0) & (y0 + ny <= height) & (x0 + nx <= width)
         if not np.all(inside) or (rms is not None and rms.shape != plane.image.shape):
             raise ValueError("a cutout leaves its image, or the rms map is of another size")
         for column, values in enumerate((len(self.planes), y0, x0, ny, nx)):
-            self._at[indices, column] = values
+            self._columns[indices, column] = values
         self.fully_observed[indices] = fully_observed
         self.planes.append(plane)
 
-    def each(self, values: Iterable[Any], missing: Any, dtype: Any = None) -> npt.NDArray[Any]:
-        """Return for every cutout what `values` say of its plane, `missing` where there is none."""
-        found: npt.NDArray[Any] = np.array([*values, missing], dtype)[self.which]
-        return found
+    def per_cutout(
+        self, values: Iterable[object], missing: object, dtype: npt.DTypeLike | None = None
+    ) -> npt.NDArray[Any]:
+        """Return for every cutout the value of its plane.
+
+        Parameters
+        ----------
+        values : iterable
+            One value for each of `planes`.
+        missing : object
+            The value where there is no cutout.
+        dtype : dtype, optional
+
+        Returns
+        -------
+        array, shape (n,)
+        """
+        # Index -1 (no cutout) takes the last value, `missing`.
+        taken: npt.NDArray[Any] = np.array([*values, missing], dtype)[self.plane_index]
+        return taken
 
     @property
     def nbytes(self) -> int:
-        """Return how much the cutouts hold, with their rms maps."""
-        sizes = (
+        """Return the size of all cutouts with their rms maps in bytes."""
+        pixel_bytes = (
             plane.image.itemsize + (0 if plane.rms is None else plane.rms.itemsize)
             for plane in self.planes
         )
-        return int((self.ny * self.nx * self.each(sizes, 0)).sum())
+        return int((self.ny * self.nx * self.per_cutout(pixel_bytes, 0)).sum())
 
     def __len__(self) -> int:
         return len(self.fully_observed)
 
     def item(self, index: int) -> Outcome:
-        """Return one cutout, or why there is none."""
+        """Return one outcome."""
         error = self.errors.get(index)
         return self.cutout(index) if error is None else error
 
     def cutout(self, index: int) -> Cutout:
-        """Return one cutout, where there is one."""
-        which, y0, x0, ny, nx = self._at[index].tolist()
-        plane = self.planes[which]
-        box = slice(y0, y0 + ny), slice(x0, x0 + nx)
+        """Return one cutout as views of its plane; `index` must have one."""
+        plane_index, y0, x0, ny, nx = self._columns[index].tolist()
+        plane = self.planes[plane_index]
+        window = slice(y0, y0 + ny), slice(x0, x0 + nx)
         x, y = plane.origin
         return Cutout(
-            plane.image[box],
-            None if plane.rms is None else plane.rms[box],
+            plane.image[window],
+            None if plane.rms is None else plane.rms[window],
             plane.wcs,
             (x + x0, y + y0),
             plane.sha256,

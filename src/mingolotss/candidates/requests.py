@@ -1,8 +1,8 @@
-"""The cutouts that some sources need, one by one and as columns.
+"""Requests for cutouts: one, or many as columns.
 
->>> one = CutoutRequest(Candidate("P1", "P1.fits", source="A"), Source(0, "A", ra=10.0, dec=20.0))
->>> wants = CutoutRequests.of([one, one])
->>> wants[1] == one, wants.images, wants.which.tolist(), wants.ra.tolist()
+>>> request = CutoutRequest(Candidate("P1", "P1.fits", source="A"), Source(0, "A", 10.0, 20.0))
+>>> requests = CutoutRequests.from_requests([request, request])
+>>> requests[1] == request, requests.images, requests.image_index.tolist(), requests.ra.tolist()
 (True, [('P1', 'P1.fits', '')], [0, 0], [10.0, 10.0])
 """
 
@@ -23,80 +23,83 @@ __all__ = ["CutoutRequest", "CutoutRequests"]
 
 
 class CutoutRequest(NamedTuple):
-    """One cutout to make: which candidate, for which source."""
+    """One cutout to read: which candidate, around which source."""
 
     candidate: Candidate
     source: Source
 
 
 class CutoutRequests(LazySequence[CutoutRequest]):
-    """Wanted cutouts as columns; it reads like the list of `CutoutRequest` that it stands for.
+    """Requests as columns; reads like the list of `CutoutRequest` that it stands for.
 
     Parameters
     ----------
     sources : callable
-        Returns the source of each; called when a `CutoutRequest` is first asked for.
+        Returns the source of each request; called when a `CutoutRequest` is first needed.
 
     Attributes
     ----------
     images : list of (field, image, rms)
-    which : int array, shape (n,)
-        Places in `images`.
+        Each image once.
+    image_index : int array, shape (n,)
+        The image of each request, an index into `images`.
     names : sequence of str
-        Of the sources.
+        The sources.
     ra, dec : float64 array, shape (n,), deg, ICRS
-        Their positions.
+        Positions of the sources.
     """
 
     def __init__(
         self,
         images: list[Image],
-        which: npt.NDArray[np.integer[Any]],
+        image_index: npt.NDArray[np.integer[Any]],
         names: Sequence[str],
         ra: Floats,
         dec: Floats,
         sources: Callable[[], Sequence[Source]],
     ) -> None:
-        self.images, self.which, self.names = images, which, names
-        self.ra, self.dec, self._ask = ra, dec, sources
+        self.images, self.image_index, self.names = images, image_index, names
+        self.ra, self.dec, self._get_sources = ra, dec, sources
 
     @classmethod
-    def of(cls, wanted: Sequence[CutoutRequest]) -> CutoutRequests:
-        """Make columns of a list; what is columns already stays."""
-        if isinstance(wanted, cls):
-            return wanted
-        numbers: dict[Image, int] = {}
-        which, sources = [], [one.source for one in wanted]
-        for one, _ in wanted:
-            which.append(numbers.setdefault((one.field, one.image, one.rms), len(numbers)))
+    def from_requests(cls, requests: Sequence[CutoutRequest]) -> CutoutRequests:
+        """Make columns from a list of requests; columns are returned as they are."""
+        if isinstance(requests, cls):
+            return requests
+        index_of: dict[Image, int] = {}
+        image_index = []
+        for candidate, _ in requests:
+            image = (candidate.field, candidate.image, candidate.rms)
+            image_index.append(index_of.setdefault(image, len(index_of)))
+        sources = [request.source for request in requests]
         return cls(
-            list(numbers),
-            np.array(which, np.int64),
+            list(index_of),
+            np.array(image_index, np.int64),
             [source.name for source in sources],
             np.array([source.ra for source in sources], float),
             np.array([source.dec for source in sources], float),
             lambda: sources,
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).of, (list(self),)
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self).from_requests, (list(self),)
 
     @cached_property
     def sources(self) -> Sequence[Source]:
-        """Return the source of each."""
-        return self._ask()
+        """Return the source of each request."""
+        return self._get_sources()
 
     def __len__(self) -> int:
-        return len(self.which)
+        return len(self.image_index)
 
     def __iter__(self) -> Iterator[CutoutRequest]:
-        for which, source in zip(self.which.tolist(), self.sources, strict=True):
-            yield self._wanted(which, source)
+        for image_index, source in zip(self.image_index.tolist(), self.sources, strict=True):
+            yield self._request(image_index, source)
 
     def item(self, index: int) -> CutoutRequest:
-        """Return one of them."""
-        return self._wanted(int(self.which[index]), self.sources[index])
+        """Return one request."""
+        return self._request(int(self.image_index[index]), self.sources[index])
 
-    def _wanted(self, which: int, source: Source) -> CutoutRequest:
-        field, image, rms = self.images[which]
+    def _request(self, image_index: int, source: Source) -> CutoutRequest:
+        field, image, rms = self.images[image_index]
         return CutoutRequest(Candidate(field, image, rms, source.name), source)

@@ -1,14 +1,13 @@
-"""Which field wins, and why.
+"""The choice between the candidates of one source.
 
-MeasuredCandidate from every candidate: the *separation*, from the catalogue position to the sky
-position
-of the cutout's pixel (nx // 2, ny // 2), and the *percent NaN* of the whole cutout. `choose`
-then follows the four cases of the MingoLoTSS description; a person's word in ``decisions.csv``
-goes before them all.
+Two quantities of each candidate decide: the *separation* between the catalogue position and the
+sky position of the cutout's pixel (nx // 2, ny // 2), and the *percent NaN* of the whole cutout.
+`choose` applies the four cases of the MingoLoTSS description to them; a decision in
+``decisions.csv`` takes precedence over every rule.
 
 >>> near = MeasuredCandidate("P1", separation_arcsec=1.0, percent_nan=9.0)
->>> clean = MeasuredCandidate("P2", separation_arcsec=40.0, percent_nan=0.0)
->>> choose([near, clean])
+>>> complete = MeasuredCandidate("P2", separation_arcsec=40.0, percent_nan=0.0)
+>>> choose([near, complete])
 Choice(index=0, case=4, undecided=True, decided_by='')
 """
 
@@ -26,11 +25,26 @@ from mingolotss.errors import DecisionError
 from mingolotss.model import Cutout
 from mingolotss.sky.angles import Floats, separation_arcsec
 
-__all__ = ["Choice", "MeasuredCandidate", "Place", "choose", "locate", "places"]
+__all__ = [
+    "Choice",
+    "MeasuredCandidate",
+    "SourcePixel",
+    "choose",
+    "locate_sources",
+    "source_pixels",
+]
 
 
-class Place(NamedTuple):
-    """Where a source is in a cutout: x, y in pixels from 0; separation of the middle pixel."""
+class SourcePixel(NamedTuple):
+    """Where a source lies in a cutout.
+
+    Attributes
+    ----------
+    x, y : float, px
+        Position of the source, from 0.
+    separation_arcsec : float
+        From the source to the pixel (nx // 2, ny // 2).
+    """
 
     x: float
     y: float
@@ -38,7 +52,7 @@ class Place(NamedTuple):
 
 
 class MeasuredCandidate(NamedTuple):
-    """What the choice depends on, for one candidate."""
+    """The quantities that the choice depends on, for one candidate."""
 
     field: str
     separation_arcsec: float
@@ -47,14 +61,14 @@ class MeasuredCandidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which candidate, and by which rule.
+    """The chosen candidate, and the rule that chose it.
 
     Attributes
     ----------
     index : int
-        Place in the list given to `choose`.
+        Index into the list given to `choose`.
     case : int
-        0: there was one; 1 to 4 as in the description of `choose`.
+        0 for a single candidate; 1 to 4 as in the description of `choose`.
     undecided : bool
         Case 4 without a decision: the nearest was taken, and a person should look.
     decided_by : str
@@ -70,42 +84,45 @@ class Choice:
 _ONLY = Choice(0, case=0)
 
 
-def places(cutouts: Sequence[Cutout], ra: Floats, dec: Floats) -> list[Place]:
-    """Measure where sources are in their cutouts.
+def source_pixels(cutouts: Sequence[Cutout], ra: Floats, dec: Floats) -> list[SourcePixel]:
+    """Compute where sources lie in their cutouts, as objects; see `locate_sources`.
 
     Parameters
     ----------
-    cutouts : sequence of Cutout
+    cutouts : sequence of Cutout, length n
     ra, dec : float64 array, shape (n,), deg, ICRS
         Position of the source of each cutout.
     """
-    columns = locate(CutoutArray.of(cutouts), ra, dec)
-    return [Place(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+    columns = locate_sources(CutoutArray.from_outcomes(cutouts), ra, dec)
+    return [SourcePixel(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
-def locate(boxes: CutoutArray, ra: Floats, dec: Floats) -> tuple[Floats, Floats, Floats]:
-    """Measure where sources are in their cutouts; images that share a WCS go together.
+def locate_sources(cutouts: CutoutArray, ra: Floats, dec: Floats) -> tuple[Floats, Floats, Floats]:
+    """Compute where sources lie in their cutouts.
 
     Parameters
     ----------
-    boxes : CutoutArray
+    cutouts : CutoutArray
     ra, dec : float64 array, shape (n,), deg, ICRS
+        Position of the source of each cutout.
 
     Returns
     -------
     x, y, separation_arcsec : float64 array, shape (n,)
-        As `Place` has them; NaN where there is no cutout.
+        As in `SourcePixel`; NaN where there is no cutout.
     """
+    # Many cutouts share one WCS object, and a call of the WCS costs more than its arithmetic: group
+    # the cutouts by WCS and transform the sources and the middle pixels of each group in one call.
     groups: dict[int, list[int]] = {}
-    for index, which in enumerate(boxes.which.tolist()):
-        if which >= 0:
-            groups.setdefault(id(boxes.planes[which].wcs), []).append(index)
-    corner = boxes.each((plane.origin for plane in boxes.planes), (0, 0), float).T
-    corner += boxes.x0, boxes.y0
-    middle = np.stack([corner[0] + boxes.nx // 2, corner[1] + boxes.ny // 2])
+    for index, plane_index in enumerate(cutouts.plane_index.tolist()):
+        if plane_index >= 0:
+            groups.setdefault(id(cutouts.planes[plane_index].wcs), []).append(index)
+    corner = cutouts.per_cutout((plane.origin for plane in cutouts.planes), (0, 0), float).T
+    corner += cutouts.x0, cutouts.y0
+    middle = np.stack([corner[0] + cutouts.nx // 2, corner[1] + cutouts.ny // 2])
     pixel, sky = np.full((2, *corner.shape), np.nan)
     for members in groups.values():
-        wcs = boxes.planes[boxes.which[members[0]]].wcs
+        wcs = cutouts.planes[cutouts.plane_index[members[0]]].wcs
         pixel[:, members] = wcs.to_pixel(ra[members], dec[members])
         sky[:, members] = wcs.to_sky(*middle[:, members])
     x, y = pixel - corner
@@ -120,8 +137,8 @@ def choose(
 ) -> Choice:
     """Choose among the usable candidates of one source.
 
-    One candidate is taken. Of several, the nearest is the one of smallest separation (ties: by
-    field name), and
+    A single candidate is taken. Of several, the nearest is the one with the smallest separation
+    (ties: by field name), and
 
     1. if no candidate has any NaN, it is the nearest;
     2. if the nearest also has the least NaN, it is the nearest;
@@ -133,26 +150,27 @@ def choose(
     candidates : sequence of MeasuredCandidate
         At least one.
     decision : Decision, optional
-        A person's word on this source; it holds in every case.
+        The decision of a person on this source; it applies in every case.
     near_arcsec : float
 
     Raises
     ------
     DecisionError
-        The decision names a field that is not on offer.
+        The decision names a field that none of the candidates has.
     """
     if len(candidates) == 1 and decision is None:
         return _ONLY
     nearest = min(range(len(candidates)), key=lambda i: _nearness(candidates[i]))
     case = _case(candidates, nearest, near_arcsec)
     if decision is not None and decision.verdict == "accept":
-        return Choice(_named(candidates, decision), case, decided_by=decision.by or DECISIONS_NAME)
+        index = _index_of_field(candidates, decision)
+        return Choice(index, case, decided_by=decision.by or DECISIONS_NAME)
     if case == 3:
-        least = min(
+        least_nan = min(
             range(len(candidates)),
             key=lambda i: (candidates[i].percent_nan, *_nearness(candidates[i])),
         )
-        return Choice(least, case)
+        return Choice(least_nan, case)
     return Choice(nearest, case, undecided=case == 4)
 
 
@@ -172,12 +190,12 @@ def _case(candidates: Sequence[MeasuredCandidate], nearest: int, near_arcsec: fl
     return 4
 
 
-def _named(candidates: Sequence[MeasuredCandidate], decision: Decision) -> int:
+def _index_of_field(candidates: Sequence[MeasuredCandidate], decision: Decision) -> int:
     for index, candidate in enumerate(candidates):
         if candidate.field == decision.field:
             return index
     fields = ", ".join(candidate.field for candidate in candidates)
     raise DecisionError(
         f"apply decisions.csv to {decision.source}: field {decision.field!r} has no usable image "
-        f"of it; on offer: {fields}. Correct the row or remove it"
+        f"of it; usable: {fields}. Correct the row or remove it"
     )

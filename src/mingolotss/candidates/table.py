@@ -1,20 +1,19 @@
-"""The images on offer for every source, as columns.
+"""The candidates of every source of a catalogue, as columns.
 
-A survey has few images and many sources, so `CandidateTable` keeps each image once and, for every
-source,
-the numbers of its images: a million sources take 12 MB where lists of `Candidate` take 200. It
+A survey has few images and many sources. `CandidateTable` keeps each image once and, for every
+source, the indices of its images: a million sources take 12 MB, lists of `Candidate` 200 MB. It
 reads like the list of lists that it stands for.
 
 >>> image = Candidate("P1", "P1-mosaic.fits", source="A")
->>> offers = CandidateTable.of([[image], []], names=["A", "B"])
->>> offers[0] == [image], offers[1], offers.counts.tolist()
+>>> table = CandidateTable.from_lists([[image], []], names=["A", "B"])
+>>> table[0] == [image], table[1], table.counts.tolist()
 (True, [], [1, 0])
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,7 @@ from mingolotss.model import Candidate
 
 __all__ = ["CandidateTable", "Image"]
 
-Image = tuple[str, str, str]  # field, image, rms
+Image = tuple[str, str, str]  # field, address of the image, address of the rms map
 
 
 class CandidateTable(Sequence[list[Candidate]]):
@@ -32,53 +31,68 @@ class CandidateTable(Sequence[list[Candidate]]):
     Attributes
     ----------
     images : list of (field, image, rms)
-        Each once.
+        Each image once.
     starts : int64 array, shape (n + 1,)
-        The candidates of source i are ``which[starts[i]:starts[i + 1]]``.
-    which : int32 array
-        Places in `images`.
-    names : list of str
-        Of the sources.
+        The candidates of source i are ``image_index[starts[i]:starts[i + 1]]``.
+    image_index : int32 array
+        Indices into `images`.
+    names : list of str, length n
+        The sources.
     """
 
-    __slots__ = ("images", "names", "starts", "which")
+    __slots__ = ("image_index", "images", "names", "starts")
 
     def __init__(
         self,
         images: list[Image],
         starts: npt.NDArray[np.int64],
-        which: npt.NDArray[np.int32],
+        image_index: npt.NDArray[np.int32],
         names: list[str],
     ) -> None:
-        self.images, self.starts, self.which, self.names = images, starts, which, names
+        self.images, self.starts, self.image_index, self.names = images, starts, image_index, names
 
     @classmethod
-    def of(cls, offers: Iterable[Sequence[Candidate]], names: list[str]) -> CandidateTable:
-        """Make columns of a list of lists; what is columns already stays."""
-        if isinstance(offers, cls):
-            return offers
-        numbers: dict[Image, int] = {}
-        which: list[int] = []
+    def from_lists(
+        cls, candidates: Iterable[Sequence[Candidate]], names: list[str]
+    ) -> CandidateTable:
+        """Make a table from a list of candidates for each source; a table is returned as it is."""
+        if isinstance(candidates, cls):
+            return candidates
+        index_of: dict[Image, int] = {}
+        image_index: list[int] = []
         starts = [0]
-        for offer in offers:
-            for one in offer:
-                image = (one.field, one.image, one.rms)
-                which.append(numbers.setdefault(image, len(numbers)))
-            starts.append(len(which))
-        return cls(list(numbers), np.array(starts, np.int64), np.array(which, np.int32), names)
+        for of_source in candidates:
+            for candidate in of_source:
+                image = (candidate.field, candidate.image, candidate.rms)
+                image_index.append(index_of.setdefault(image, len(index_of)))
+            starts.append(len(image_index))
+        return cls(
+            list(index_of), np.array(starts, np.int64), np.array(image_index, np.int32), names
+        )
 
     @classmethod
-    def of_pairs(
+    def from_pairs(
         cls,
         images: list[Image],
         rows: npt.NDArray[np.int64],
-        which: npt.NDArray[np.int32],
+        image_index: npt.NDArray[np.int32],
         names: list[str],
     ) -> CandidateTable:
-        """Make columns of pairs (source, image) in any order; `images` must be sorted by field."""
-        order = np.lexsort((which, rows))
+        """Make a table from pairs (source, image) in any order.
+
+        Parameters
+        ----------
+        images : list of (field, image, rms)
+            Sorted by field.
+        rows : int64 array, shape (m,)
+            The source of each pair, an index into `names`.
+        image_index : int32 array, shape (m,)
+            The image of each pair, an index into `images`.
+        names : list of str
+        """
+        order = np.lexsort((image_index, rows))
         counts = np.bincount(rows, minlength=len(names))
-        return cls(images, np.concatenate([[0], np.cumsum(counts)]), which[order], names)
+        return cls(images, np.concatenate([[0], np.cumsum(counts)]), image_index[order], names)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -87,17 +101,19 @@ class CandidateTable(Sequence[list[Candidate]]):
     def __getitem__(self, row: int) -> list[Candidate]: ...
     @overload
     def __getitem__(self, row: slice) -> list[list[Candidate]]: ...
-    def __getitem__(self, row: Any) -> Any:
+    def __getitem__(self, row: int | slice) -> list[Candidate] | list[list[Candidate]]:
         if not isinstance(row, slice):
             row = range(len(self))[row]
             return self[row : row + 1][0]
         start, stop, step = row.indices(len(self))
         if step != 1:
-            return [self[one] for one in range(start, stop, step)]
+            return [self[index] for index in range(start, stop, step)]
+        # The candidates of consecutive sources are consecutive: take their images in one go, then
+        # cut the list at the ends of the sources. `ends` counts from the first candidate of all.
         stop = max(start, stop)
         ends = self.starts[start : stop + 1].tolist()
-        images = [self.images[one] for one in self.which[ends[0] : ends[-1]].tolist()]
         first = ends[0]
+        images = [self.images[index] for index in self.image_index[first : ends[-1]].tolist()]
         return [
             [Candidate(f, image, rms, name) for f, image, rms in images[low - first : high - first]]
             for name, low, high in zip(self.names[start:stop], ends, ends[1:], strict=False)
@@ -105,23 +121,26 @@ class CandidateTable(Sequence[list[Candidate]]):
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
-        """Return how many images each source has."""
+        """Return the number of candidates of each source."""
         return np.diff(self.starts)
 
     @property
-    def first(self) -> npt.NDArray[np.int32]:
-        """Return the number of each source's first image, -1 where there is none."""
-        found = np.full(len(self), -1, np.int32)
-        some = self.counts > 0
-        found[some] = self.which[self.starts[:-1][some]]
-        return found
+    def first_image(self) -> npt.NDArray[np.int32]:
+        """Return the index of the first image of each source, -1 where it has no candidate."""
+        first = np.full(len(self), -1, np.int32)
+        covered = self.counts > 0
+        first[covered] = self.image_index[self.starts[:-1][covered]]
+        return first
 
     def take(self, rows: npt.NDArray[np.int64]) -> CandidateTable:
-        """Return the offers of some sources, with only the images that they need."""
+        """Return the table of some sources, with only the images that they need."""
+        # The candidates of the sources are ranges of `image_index`. All ranges are written out at
+        # once: count through the new table, and shift the entries of each source by the difference
+        # between where they were and where they go.
         counts = self.counts[rows]
         starts = np.concatenate([[0], np.cumsum(counts)])
-        places = np.arange(starts[-1]) + np.repeat(self.starts[rows] - starts[:-1], counts)
-        used, which = np.unique(self.which[places], return_inverse=True)
-        images = [self.images[one] for one in used.tolist()]
+        entries = np.arange(starts[-1]) + np.repeat(self.starts[rows] - starts[:-1], counts)
+        needed, image_index = np.unique(self.image_index[entries], return_inverse=True)
+        images = [self.images[index] for index in needed.tolist()]
         names = list(map(self.names.__getitem__, rows.tolist()))
-        return CandidateTable(images, starts, which.astype(np.int32), names)
+        return CandidateTable(images, starts, image_index.astype(np.int32), names)

@@ -67,7 +67,7 @@ class Chunk:
     @cached_property
     def images(self) -> npt.NDArray[np.int32]:
         """Return the image of each candidate, shape (m,), a place in ``task.candidates.images``."""
-        return self.task.candidates.which[self._ends[0] : self._ends[-1]]
+        return self.task.candidates.image_index[self._ends[0] : self._ends[-1]]
 
     def field(self, candidate: int) -> str:
         """Return the field of a candidate."""

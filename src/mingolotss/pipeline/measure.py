@@ -8,7 +8,7 @@ import numpy as np
 
 from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.requests import CutoutRequests
-from mingolotss.candidates.selection import locate
+from mingolotss.candidates.selection import locate_sources
 from mingolotss.candidates.status import CandidateStatus, StatusArray
 from mingolotss.errors import ServiceError
 from mingolotss.image.pixels import has_signal, percent_nan
@@ -69,10 +69,10 @@ def fetch_and_measure(
     RuntimeError
         The service broke its contract: it returned too few or too many cutouts.
     """
-    boxes = CutoutArray.of(cutouts(service, requests, size_deg))
+    boxes = CutoutArray.from_outcomes(cutouts(service, requests, size_deg))
     if len(boxes) != len(requests):
         raise RuntimeError(f"{len(requests)} cutouts were requested and {len(boxes)} came")
-    if sorted(boxes.errors) != np.flatnonzero(boxes.which < 0).tolist():
+    if sorted(boxes.errors) != np.flatnonzero(boxes.plane_index < 0).tolist():
         raise RuntimeError("a requested cutout has neither pixels nor an error, or both")
     reasons: dict[int, str] = {}
     fetch_failed, retryable = [], False
@@ -82,8 +82,8 @@ def fetch_and_measure(
             fetch_failed.append(index)
             retryable |= error.retry
     percentages = _measure_pixels(boxes, noise, reasons)
-    x, y, separation = locate(boxes, requests.ra, requests.dec)
-    off_projection = ~(np.isfinite(x) & np.isfinite(separation)) & (boxes.which >= 0)
+    x, y, separation = locate_sources(boxes, requests.ra, requests.dec)
+    off_projection = ~(np.isfinite(x) & np.isfinite(separation)) & (boxes.plane_index >= 0)
     for index in np.flatnonzero(off_projection).tolist():
         reasons.setdefault(index, "the source's place is not on the image's projection")
     status = np.zeros(len(boxes), np.int8)
@@ -98,11 +98,11 @@ def _measure_pixels(boxes: CutoutArray, noise: NoiseSettings, reasons: dict[int,
     Cutouts that the service knows to be fully observed are not looked at.
     """
     if noise.method_for(has_rms_map=False) == "reject":
-        lacking = boxes.each((plane.rms is None for plane in boxes.planes), False)
+        lacking = boxes.per_cutout((plane.rms is None for plane in boxes.planes), False)
         for index in np.flatnonzero(lacking).tolist():
             reasons[index] = "no rms map, which the recipe's noise needs"
     percentages = np.zeros(len(boxes))
-    for index in np.flatnonzero((boxes.which >= 0) & ~boxes.fully_observed).tolist():
+    for index in np.flatnonzero((boxes.plane_index >= 0) & ~boxes.fully_observed).tolist():
         image = boxes.cutout(index).image
         percentages[index] = percent_nan(image)
         if not has_signal(image):

@@ -119,9 +119,9 @@ def source_rows(
         return np.append(values, np.array([missing], values.dtype))[chosen]
 
     fields, _, _, map_files = images[of_chosen(chunk.images, -1)].T
-    files = of_chosen(cutouts.each((plane.file for plane in cutouts.planes), "", object), "")
+    files = of_chosen(cutouts.per_cutout((plane.file for plane in cutouts.planes), "", object), "")
     map_files = np.where(files == "", map_files, files)
-    scale = cutouts.each((plane.wcs.pixel_scale_arcsec for plane in cutouts.planes), np.nan)
+    scale = cutouts.per_cutout((plane.wcs.pixel_scale_arcsec for plane in cutouts.planes), np.nan)
     pixel: Floats = of_chosen(scale, 0).astype(float, copy=False)
     if settings.pixel_arcsec:
         pixel = np.full(len(chunk), settings.pixel_arcsec)
@@ -159,17 +159,17 @@ def candidate_rows(
         int(choices.chosen[row]): rejection.reason for row, rejection in stamps.rejections.items()
     }
     return {
-        "no_cutout": cutouts.which < 0,
+        "no_cutout": cutouts.plane_index < 0,
         "row": chunk.task.rows[chunk.rows][chunk.source_index],
         "source": _objects(chunk.names)[chunk.source_index],
         "field": fields,
         "image": addresses,
         "rms": rms,
-        "image_sha256": cutouts.each((plane.sha256 for plane in planes), None, object),
-        "rms_sha256": cutouts.each((plane.rms_sha256 for plane in planes), None, object),
+        "image_sha256": cutouts.per_cutout((plane.sha256 for plane in planes), None, object),
+        "rms_sha256": cutouts.per_cutout((plane.rms_sha256 for plane in planes), None, object),
         "ny": cutouts.ny,
         "nx": cutouts.nx,
-        "pixel_scale_arcsec": cutouts.each(
+        "pixel_scale_arcsec": cutouts.per_cutout(
             (plane.wcs.pixel_scale_arcsec for plane in planes), np.nan
         ),
         "separation_arcsec": measured.separation_arcsec,

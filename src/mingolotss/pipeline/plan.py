@@ -76,7 +76,7 @@ class Plan:
     unanswered: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        table = CandidateTable.of(self.candidates, self.catalogue.names)
+        table = CandidateTable.from_lists(self.candidates, self.catalogue.names)
         object.__setattr__(self, "candidates", table)
 
     @property
@@ -116,7 +116,7 @@ class Plan:
         different pages of its file. Within a band the sources of an image follow the HEALPix
         order, so that the pixels that one stamp needs are still in the cache for the next.
         """
-        n, image, dec = self.sources, self.candidates.first, self.catalogue.dec
+        n, image, dec = self.sources, self.candidates.first_image, self.catalogue.dec
         size = min(4096, max(64, -(-n // 8)))
         one_file_each = isinstance(self.service, FolderService)
         order = np.arange(n) if one_file_each else np.lexsort((dec, image))
@@ -162,7 +162,7 @@ class Plan:
         columns |= {"row": rows, "source": pa.array(candidates.names).take(rows)}
         for index, name in enumerate(("field", "image", "rms")):
             values = pa.array([image[index] for image in candidates.images], pa.string())
-            columns[name] = values.take(candidates.which)
+            columns[name] = values.take(candidates.image_index)
         return pa.table(columns, schema=CANDIDATES)
 
 
@@ -231,10 +231,13 @@ def plan(
     before = read_settings(out)
     if before is not None:
         check_same(before, settings, out)
-    if progress is not None and isinstance(opened, FetchService):
-        notify, total = progress, len(sources)
-        opened.tell = lambda done: notify(done, total, "searching")
-    answers = search_all(opened, sources, recipe.images.size_arcmin / 60)
+    notify, total = progress or (lambda *_: None), len(sources)
+    answers = search_all(
+        opened,
+        sources,
+        recipe.images.size_arcmin / 60,
+        lambda done: notify(done, total, "searching"),
+    )
     candidates, unanswered = _split_answers(answers, sources.names)
     known = read_decisions(Path(decisions) if decisions else out / "decisions.csv")
     _check_decisions(known, sources, candidates)
@@ -255,7 +258,7 @@ def _split_answers(
     lists = [[] if isinstance(answer, ServiceError) else answer for answer in answers]
     pairs = zip(names, answers, strict=True)
     unanswered = {name: str(one) for name, one in pairs if isinstance(one, ServiceError)}
-    return CandidateTable.of(lists, names), unanswered
+    return CandidateTable.from_lists(lists, names), unanswered
 
 
 def _restrict(mapping: Mapping[str, _T], names: Sequence[str]) -> dict[str, _T]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mingolotss.candidates.cutouts import CutoutArray
-from mingolotss.candidates.selection import Place
+from mingolotss.candidates.selection import SourcePixel
 from mingolotss.errors import ImageError
 from mingolotss.image.noise import background2d_noise, sigma_clipped_noise
 from mingolotss.image.pixels import take_window, window_start
@@ -64,7 +64,7 @@ class Group(NamedTuple):
     noises: WindowArray
 
 
-def stamp_box(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[int, int, int, bool]:
+def stamp_box(cutout: Cutout, place: SourcePixel, recipe: Recipe) -> tuple[int, int, int, bool]:
     """Return where the stamp lies in a cutout: first row and column, side, whether recentred.
 
     Raises
@@ -77,15 +77,15 @@ def stamp_box(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[int, int, i
     return int(boxes.y0[0]), int(boxes.x0[0]), int(boxes.side[0]), bool(boxes.recentred[0])
 
 
-def window_of(cutout: Cutout, place: Place, recipe: Recipe) -> Group:
+def window_of(cutout: Cutout, place: SourcePixel, recipe: Recipe) -> Group:
     """Return the pixels under the stamp of one cutout; raises what `stamp_box` raises."""
     cutouts, boxes = _box_of(cutout, place, recipe)
     (group,) = stamp_windows(cutouts, np.array([0]), boxes, recipe.noise)
     return group
 
 
-def _box_of(cutout: Cutout, place: Place, recipe: Recipe) -> tuple[CutoutArray, StampBoxes]:
-    cutouts = CutoutArray.of([cutout])
+def _box_of(cutout: Cutout, place: SourcePixel, recipe: Recipe) -> tuple[CutoutArray, StampBoxes]:
+    cutouts = CutoutArray.from_outcomes([cutout])
     if cutouts.errors:
         raise cutouts.errors[0]
     if not np.isfinite(place).all():
@@ -128,7 +128,7 @@ def place_stamps(
     indices : int64 array, shape (n,)
         Which of the cutouts.
     positions : float64 array, shape (3, n)
-        x and y (px) and separation (arcsec), as in `mingolotss.candidates.selection.Place`.
+        x and y (px) and separation (arcsec), as in `mingolotss.candidates.selection.SourcePixel`.
     side : int64 array, shape (n,), px
         What `stamp_side` returns for each.
     settings : RecentreSettings
@@ -207,7 +207,7 @@ def stamp_windows(
     """
     columns = (
         column[indices]
-        for column in (cutouts.which, cutouts.y0, cutouts.x0, cutouts.ny, cutouts.nx)
+        for column in (cutouts.plane_index, cutouts.y0, cutouts.x0, cutouts.ny, cutouts.nx)
     )
     images = _Boxes([plane.image for plane in cutouts.planes], *columns)
     noises = _noise_boxes(images, cutouts, indices, settings)

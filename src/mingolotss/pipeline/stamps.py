@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.candidates.cutouts import CutoutArray
-from mingolotss.candidates.selection import Place, places
+from mingolotss.candidates.selection import SourcePixel, source_pixels
 from mingolotss.errors import ImageError
 from mingolotss.image.compiled import NOISE_STRIDE, SIDES, grey_stamps, supports
 from mingolotss.io.png import encode_png, encode_rows
@@ -82,7 +82,7 @@ def make_stamps(measured: Measured, choices: Choices, recipe: Recipe) -> Stamps:
     cutouts, n = measured.cutouts, len(choices.chosen)
     sides, problems = _stamp_sides(cutouts, recipe.stamp)
     has_choice = np.flatnonzero(choices.chosen >= 0)
-    problem = cutouts.each(problems, "", object)[choices.chosen[has_choice]]
+    problem = cutouts.per_cutout(problems, "", object)[choices.chosen[has_choice]]
     stamps = Stamps(
         images=np.full(n, None),
         pixels_sha256=np.full(n, None),
@@ -99,7 +99,7 @@ def make_stamps(measured: Measured, choices: Choices, recipe: Recipe) -> Stamps:
     chosen = choices.chosen[rows]
     positions = np.stack([measured.x, measured.y, measured.separation_arcsec])[:, chosen]
     boxes = place_stamps(
-        cutouts, chosen, positions, cutouts.each(sides, 0)[chosen], recipe.recentre
+        cutouts, chosen, positions, cutouts.per_cutout(sides, 0)[chosen], recipe.recentre
     )
     stamps.recentred[rows] = boxes.recentred
     for group in stamp_windows(cutouts, chosen, boxes, recipe.noise):
@@ -140,11 +140,11 @@ def make_stamp(
     if cutout.rms is None and loaded.noise.method_for(has_rms_map=False) == "reject":
         raise ImageError("no rms map, which the recipe's noise needs")
     icrs = position.icrs
-    (place,) = places([cutout], np.array([icrs.ra.deg]), np.array([icrs.dec.deg]))
+    (place,) = source_pixels([cutout], np.array([icrs.ra.deg]), np.array([icrs.dec.deg]))
     return preview(cutout, place, loaded)
 
 
-def preview(cutout: Cutout, place: Place, recipe: Recipe) -> StampPixels:
+def preview(cutout: Cutout, place: SourcePixel, recipe: Recipe) -> StampPixels:
     """Return the stamp that a build makes of one cutout, shape (side, side)."""
     group = window_of(cutout, place, recipe)
     first = Stack(_stacked(group.images), _stacked(group.noises), recipe.stamp.pixels)

@@ -83,7 +83,7 @@ class Task:
         digest = hashlib.sha256(json.dumps(values).encode())
         for column in (
             self.rows, catalogue.ra, catalogue.dec, catalogue.labels, catalogue.size_arcsec,
-            catalogue.flux_mjy, candidates.starts, candidates.which, self.batches,
+            catalogue.flux_mjy, candidates.starts, candidates.image_index, self.batches,
         ):  # fmt: skip
             digest.update(np.ascontiguousarray(column).data)
         return digest.hexdigest()

@@ -36,10 +36,14 @@ __all__ = [
     "FetchService",
     "ImageService",
     "Naming",
+    "Progress",
     "cutouts",
     "open_service",
     "search_all",
 ]
+
+Progress = Callable[[int], object]
+"""Called with the number of sources or requests that are finished."""
 
 
 class ImageService(Protocol):
@@ -91,12 +95,15 @@ class Estimate:
 
 @runtime_checkable
 class FetchService(Protocol):
-    """A service that downloads: everything is fetched first, then read without it.
+    """A service that downloads: all cutouts are fetched first, then read from disk."""
 
-    Its `search_all` calls `tell` with how many sources are done.
-    """
+    def search_all(
+        self, catalogue: Catalogue, size_deg: float, progress: Progress | None = None
+    ) -> Sequence[list[Candidate] | ServiceError]:
+        """Return the candidates of every source, as `BulkService.search_all` does.
 
-    tell: Callable[[int], object]
+        `progress` is called with the number of sources that are finished.
+        """
 
     def local(self, wanted: CutoutRequest) -> Candidate:
         """Return a candidate with the paths of the files that it becomes."""
@@ -105,11 +112,14 @@ class FetchService(Protocol):
         """Return what fetching these will take, less what is here already."""
 
     def fetch(
-        self, wanted: Iterable[CutoutRequest], size_deg: float, tell: Callable[[int], None]
+        self,
+        wanted: Iterable[CutoutRequest],
+        size_deg: float,
+        progress: Progress | None = None,
     ) -> ImageService:
-        """Fetch what is not here, and return a service that reads it and asks nobody.
+        """Fetch the cutouts that are not on disk; return a service that reads them from disk.
 
-        `tell` is called with how many are done.
+        `progress` is called with the number of requests that are finished.
         """
 
 
@@ -165,9 +175,25 @@ def open_service(
 
 
 def search_all(
-    service: ImageService, catalogue: Catalogue, size_deg: float
+    service: ImageService,
+    catalogue: Catalogue,
+    size_deg: float,
+    progress: Progress | None = None,
 ) -> Sequence[list[Candidate] | ServiceError]:
-    """Return the candidates of every source, by the service's own bulk search if it has one."""
+    """Return the candidates of every source, by the bulk search of the service if it has one.
+
+    Parameters
+    ----------
+    service : ImageService
+    catalogue : Catalogue
+    size_deg : float, deg
+        Side of the cutouts.
+    progress : callable, optional
+        Called with the number of sources that are finished, unless the service has a bulk search
+        that asks nobody.
+    """
+    if isinstance(service, FetchService):
+        return service.search_all(catalogue, size_deg, progress)
     if isinstance(service, BulkService):
         return service.search_all(catalogue, size_deg)
     from astropy import units as u
@@ -182,6 +208,8 @@ def search_all(
             found.append(error)
         else:
             found.append(sorted(answer, key=lambda candidate: candidate.field))
+        if progress is not None:
+            progress(len(found))
     return found
 
 

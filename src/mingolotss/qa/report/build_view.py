@@ -44,7 +44,7 @@ REASONS = (
 )
 """Why a source wants a look, and in which words."""
 
-_UNUSABLE = {"", "chosen", "not chosen"}  # every other verdict says why an image cannot be used
+_USABLE_VERDICTS = {"", "chosen", "not chosen"}  # any other is the reason why it is not usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Offer:
     @property
     def usable(self) -> bool:
         """Return whether it can be accepted."""
-        return self.verdict in _UNUSABLE
+        return self.verdict in _USABLE_VERDICTS
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mingolotss.candidates.selection import Place, places
+from mingolotss.candidates.selection import SourcePixel, source_pixels
 from mingolotss.model import Cutout, FloatImage, Source
 from mingolotss.pipeline.stamp_windows import noise_of, stamp_box
 from mingolotss.recipe.model import Recipe
@@ -177,7 +177,7 @@ def overlay(cutout: Cutout, source: Source, recipe: Recipe, *, contour: bool = T
         The stamp cannot be placed.
     """
     ny, nx = cutout.image.shape
-    place = places([cutout], np.array([source.ra]), np.array([source.dec]))[0]
+    place = source_pixels([cutout], np.array([source.ra]), np.array([source.dec]))[0]
     y0, x0, side, recentred = stamp_box(cutout, place, recipe)
     north, east = _compass(cutout, place)
     sigma = next((s.get("sigma", 3.0) for name, s in recipe.step_list if name == "clip"), 0.0)
@@ -208,7 +208,7 @@ def sky_grid(cutout: Cutout) -> list[list[list[float]]]:
     return vectors
 
 
-def _compass(cutout: Cutout, place: Place) -> tuple[tuple[float, float], tuple[float, float]]:
+def _compass(cutout: Cutout, place: SourcePixel) -> tuple[tuple[float, float], tuple[float, float]]:
     """Return unit vectors to the north and the east, in the picture."""
     x, y = place.x + cutout.origin[0], place.y + cutout.origin[1]
     ra, dec = (float(v) for v in cutout.wcs.to_sky(x, y))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mingolotss.candidates.selection import places
+from mingolotss.candidates.selection import source_pixels
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.io.png import encode_png
 from mingolotss.model import Candidate, Cutout
@@ -107,7 +107,7 @@ def _rms(cutout: Cutout, view: View) -> bytes:
 
 def _stamp(cutout: Cutout, view: View, row: int) -> bytes:
     source, recipe = view.contents.source(row), view.contents.recipe
-    place = places([cutout], np.array([source.ra]), np.array([source.dec]))[0]
+    place = source_pixels([cutout], np.array([source.ra]), np.array([source.dec]))[0]
     stamp = preview(cutout, place, recipe)
     if recipe.stamp.kind == "uint8":
         return coloured(encode_png(stamp.astype(np.uint8, copy=False)))

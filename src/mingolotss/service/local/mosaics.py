@@ -122,7 +122,7 @@ class MosaicsService:
                 inside = (x >= -0.5) & (x < nx - 0.5) & (y >= -0.5) & (y < ny - 0.5)
             rows.append(near[inside])
             which.append(np.full(len(rows[-1]), number, np.int32))
-        return CandidateTable.of_pairs(
+        return CandidateTable.from_pairs(
             images, np.concatenate(rows), np.concatenate(which), catalogue.names
         )
 
@@ -143,10 +143,10 @@ class MosaicsService:
 
     def cutouts(self, wanted: Sequence[CutoutRequest], size_deg: float) -> Sequence[Outcome]:
         """Cut many squares; the sources of one mosaic are placed in one go."""
-        wants = CutoutRequests.of(wanted)
+        wants = CutoutRequests.from_requests(wanted)
         boxes = CutoutArray(len(wants))
-        for number in np.unique(wants.which).tolist():
-            members = np.flatnonzero(wants.which == number)
+        for number in np.unique(wants.image_index).tolist():
+            members = np.flatnonzero(wants.image_index == number)
             try:
                 self._cut_all(wants, members, boxes, size_deg)
             except (ImageError, ServiceError) as error:
@@ -174,7 +174,7 @@ class MosaicsService:
         self, wants: CutoutRequests, members: Ints, boxes: CutoutArray, size_deg: float
     ) -> None:
         """Cut squares out of one mosaic."""
-        _, image, rms = wants.images[wants.which[members[0]]]
+        _, image, rms = wants.images[wants.image_index[members[0]]]
         mosaic, noise = self._pair(image, rms)
         x, y = mosaic.wcs.to_pixel(wants.ra[members], wants.dec[members])
         side, (ny, nx) = _side(mosaic, size_deg, image), mosaic.shape
@@ -185,15 +185,15 @@ class MosaicsService:
             top, left = y0[~rest], x0[~rest]
             plane = Cutout(mosaic.pixels, None if noise is None else noise.pixels, mosaic.wcs)
             observed = mosaic.fully_observed(top, left, side)
-            boxes.cut(
+            boxes.set_windows(
                 members[~rest], plane, y0=top, x0=left, ny=side, nx=side, fully_observed=observed
             )
         for index, left, top in np.stack([members, x0, y0], axis=1)[rest].tolist():
             if -side < left < nx and -side < top < ny:
-                boxes.put(index, self._outcome(mosaic, noise, left, top, side))
+                boxes.set_outcome(index, self._outcome(mosaic, noise, left, top, side))
                 continue
             text = f"cut {wants.names[index]} out of {image}: the place is not on the image"
-            boxes.put(index, ImageError(text, path=image))
+            boxes.set_outcome(index, ImageError(text, path=image))
 
     def _outcome(
         self, mosaic: MosaicFile, rms: MosaicFile | None, x0: int, y0: int, side: int

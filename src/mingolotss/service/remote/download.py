@@ -27,7 +27,7 @@ from mingolotss.io.files import write_bytes
 from mingolotss.io.fits import read_image
 from mingolotss.io.http import Transport, whole_fits
 from mingolotss.model import Candidate, Cutout, Source
-from mingolotss.service.base import CutoutRequest, Estimate, Naming
+from mingolotss.service.base import CutoutRequest, Estimate, Naming, Progress
 from mingolotss.service.local.folder import read_cutout
 from mingolotss.service.remote.downloaded import FetchedService, local_candidate
 from mingolotss.service.remote.search_cache import SearchCache, SearchResult
@@ -73,7 +73,6 @@ class DownloadService:
         self.refresh = refresh
         self.answers = SearchCache(workspace and Workspace(workspace).searches, refresh=refresh)
         self.search_seconds: list[float] = []
-        self.tell: Callable[[int], object] = int  # called with how many searches are done
 
     pixel_arcsec = 1.5  # of LoTSS at full resolution; only estimates use it
 
@@ -118,7 +117,7 @@ class DownloadService:
         return self._cutout(CutoutRequest(candidate, source), size.to_value("deg"))
 
     def search_all(
-        self, catalogue: Catalogue, size_deg: float
+        self, catalogue: Catalogue, size_deg: float, progress: Progress | None = None
     ) -> list[list[Candidate] | ServiceError]:
         """Return the candidates of every source, or why there are none to be had."""
 
@@ -133,7 +132,8 @@ class DownloadService:
         found = []
         for answer in self.side_by_side(one, range(len(catalogue))):
             found.append(answer)
-            self.tell(len(found))
+            if progress is not None:
+                progress(len(found))
         return found
 
     def cutouts(self, wanted: Sequence[CutoutRequest], size_deg: float) -> Iterator[Outcome]:
@@ -148,7 +148,10 @@ class DownloadService:
         yield from self.side_by_side(one, wanted)
 
     def fetch(
-        self, wanted: Iterable[CutoutRequest], size_deg: float, tell: Callable[[int], None]
+        self,
+        wanted: Iterable[CutoutRequest],
+        size_deg: float,
+        progress: Progress | None = None,
     ) -> FetchedService:
         """Fetch what is not in the workspace; return a service that reads it.
 
@@ -168,7 +171,8 @@ class DownloadService:
         for done, (item, error) in enumerate(self.side_by_side(one, wanted), 1):
             if error is not None:
                 failures[item.source.name, item.candidate.field] = error
-            tell(done)
+            if progress is not None:
+                progress(done)
         return FetchedService(Workspace(self.workspace).cutouts, self.naming, failures)
 
     def estimate(self, wanted: Iterable[CutoutRequest], size_deg: float) -> Estimate:
@@ -278,7 +282,7 @@ class DownloadService:
         return f"{type(self).__name__}:{getattr(self, 'url', '')}"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "search_seconds": [], "tell": int}
+        return {**self.__dict__, "search_seconds": []}
 
 
 def digest(body: bytes) -> str:

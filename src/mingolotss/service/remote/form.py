@@ -22,6 +22,7 @@ from mingolotss.errors import InputError, ServiceAnswerError, ServiceError
 from mingolotss.io.http import TryLaterError
 from mingolotss.io.http.client import user_agent
 from mingolotss.model import Candidate, Source
+from mingolotss.service.base import Progress
 from mingolotss.service.remote.download import DownloadService, digest
 from mingolotss.service.remote.products import Product, file_name, pair_products
 from mingolotss.service.remote.search_cache import SearchResult
@@ -102,11 +103,11 @@ class LotssDr1FormService(DownloadService):
         return SearchResult(tuple(found), sha256=digest(repr(sorted(links)).encode()))
 
     def search_all(
-        self, catalogue: Catalogue, size_deg: float
+        self, catalogue: Catalogue, size_deg: float, progress: Progress | None = None
     ) -> list[list[Candidate] | ServiceError]:
         """Ask for every source, with one browser, which is closed at the end."""
         try:
-            return super().search_all(catalogue, size_deg)
+            return super().search_all(catalogue, size_deg, progress)
         finally:
             self.close()
 
