@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 import tarfile
+import time
 
 import numpy as np
 import pytest
@@ -193,6 +195,35 @@ def test_two_builds_at_once(sky, tmp_path):
         return map(function, tasks)
 
     run(planned, nosy)
+
+
+def run_slowly(planned, ready):
+    """Run a build that stops in the middle until the process is killed."""
+
+    def wait(function, tasks):
+        ready.touch()
+        time.sleep(60)
+        return map(function, tasks)
+
+    run(planned, wait)
+
+
+def test_a_build_in_another_process_and_its_death(sky, built, tmp_path):
+    """A second build is refused while a process builds; once that is killed, nothing is left."""
+    out, ready = tmp_path / "out", tmp_path / "ready"
+    planned = plan("mingolotss", out=out, catalogue=sky.catalogue, service=f"folder:{sky.folder}")
+    process = multiprocessing.get_context("spawn").Process(target=run_slowly, args=(planned, ready))
+    process.start()
+    deadline = time.monotonic() + 30
+    while not ready.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    with pytest.raises(InputError, match="another build is running"):
+        run(planned)
+    process.kill()
+    process.join(10)
+    (out / ".decisions.csv.lock").touch()  # of a review page that was killed
+    run(planned)
+    assert contents(out) == contents(built.out)
 
 
 def test_a_bug_stops_the_build(sky, tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from mingolotss.candidates.decisions import (
     read_decisions,
     standing,
 )
-from mingolotss.errors import DecisionError
+from mingolotss.errors import DecisionError, InputError
 
 A = Decision("A", "P1", "accept", "ann", "2026-01-02", "clean")
 B = Decision("A", "P2", "accept", "bob", "2026-01-03", "")
@@ -140,6 +140,7 @@ def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     assert sorted(row.source for row in rows) == sorted(
         f"{n}-{i}" for n in names for i in range(40)
     )
+    assert [entry.name for entry in tmp_path.iterdir()] == ["decisions.csv"]  # and no lock file
 
 
 def test_a_killed_writer_leaves_whole_rows(tmp_path: Path) -> None:
@@ -155,6 +156,14 @@ def test_a_killed_writer_leaves_whole_rows(tmp_path: Path) -> None:
     assert len(rows) > 20
     assert [row.source for row in rows] == [f"ann-{i}" for i in range(len(rows))]
     DecisionLog(path).add(A)  # and nobody is locked out
+    assert not list(tmp_path.glob("*.lock"))
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
+    """The lock cannot be taken there, and the error says so."""
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"write .*decisions\.csv: .*choose another"):
+        DecisionLog(tmp_path / "file" / "decisions.csv").add(A)
 
 
 def test_rows_of_commas_are_skipped_and_lines_counted_as_in_the_file() -> None:

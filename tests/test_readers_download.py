@@ -6,10 +6,13 @@ import gzip
 import hashlib
 import http.server
 import io
+import multiprocessing
 import os
+import subprocess
+import sys
 import tarfile
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -162,6 +165,43 @@ def test_many_at_once_fetch_once(server, packed, tmp_path, impatient):
         got = list(pool.map(lambda _: download(tmp_path / "r", archive, impatient), range(8)))
     assert sorted(got) == [False] * 7 + [True]
     assert len(server.asked) == -(-len(server.content) // 10_000)
+
+
+def test_processes_of_one_training_download_once(server, packed, tmp_path):
+    """Real processes, as PyTorch starts them: one downloads, and no lock file is left."""
+    archive = Archive(server.url, sha256(packed))
+    with ProcessPoolExecutor(3, multiprocessing.get_context("spawn")) as pool:
+        downloaded = list(pool.map(download, [tmp_path / "r"] * 3, [archive] * 3))
+    assert sorted(downloaded) == [False, False, True]
+    assert len(server.asked) == 1
+    assert not list((tmp_path / "r").glob(".*"))
+
+
+WITHOUT_FCNTL = """
+import sys, warnings
+sys.modules["fcntl"] = None
+warnings.simplefilter("ignore")  # filelock warns that it has no lock of the operating system
+from pathlib import Path
+import mingolotss
+from mingolotss.loaders.download import Archive, download
+root = Path(sys.argv[2])
+print(download(root, Archive(sys.argv[1])), len(mingolotss.load(root)), list(root.glob(".*")))
+"""
+
+
+def test_downloading_and_loading_work_without_fcntl(packed, tmp_path):
+    """Not every platform has fcntl."""
+    arguments = [sys.executable, "-c", WITHOUT_FCNTL, packed, tmp_path / "r"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True", "24", "[]"], done.stderr
+
+
+def test_a_dataset_on_read_only_storage_needs_no_lock(packed, tmp_path, monkeypatch):
+    """Where nothing can be written, a dataset that is there is used."""
+    download(tmp_path / "r", Archive(str(packed)))
+    monkeypatch.setattr(module.os, "access", lambda *_: False)  # root may write everywhere
+    monkeypatch.setattr(module, "file_lock", lambda _: pytest.fail("needs no lock"))
+    assert not download(tmp_path / "r", Archive(str(packed)))
 
 
 def test_the_published_archive_is_checked_file_by_file(packed, tmp_path):

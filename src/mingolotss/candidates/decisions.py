@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import fcntl
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +21,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from mingolotss.errors import DecisionError
-from mingolotss.io.files import atomic_path, is_local
+from mingolotss.io.files import atomic_path, is_local, write_error
+from mingolotss.io.lock import file_lock, lock_path
 
 __all__ = [
     "COLUMNS",
@@ -225,14 +225,16 @@ class DecisionLog:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the file's folder: the file itself is replaced, so a lock on it would not last."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        """Keep other writers out.
+
+        The lock is a file of its own: `add` replaces ``decisions.csv``, and with it any lock on it.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(file_lock(lock_path(self.path)))
+            except OSError as error:
+                raise write_error(error, self.path) from error
             yield
-        finally:
-            os.close(handle)
 
 
 def _last(rows: Iterable[Decision]) -> dict[str, Decision]:

@@ -38,6 +38,7 @@ __all__ = [
     "sha256_file",
     "sweep",
     "write_bytes",
+    "write_error",
     "write_files",
 ]
 
@@ -105,7 +106,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except OSError as error:
         with suppress(OSError):  # the reason it failed may keep it from going, too
             beside.unlink(missing_ok=True)
-        raise _translate(error, path) from error
+        raise write_error(error, path) from error
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
@@ -139,7 +140,7 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
             with suppress(OSError):
                 os.unlink(beside + name)  # noqa: PTH108
             if isinstance(error, OSError):
-                raise _translate(error, folder / name) from error
+                raise write_error(error, folder / name) from error
             raise
 
 
@@ -191,7 +192,15 @@ def _remote(path: Path) -> Any:
     return path.fs  # type: ignore[attr-defined]
 
 
-def _translate(error: OSError, path: Path) -> Exception:
+def write_error(error: OSError, path: Path) -> Exception:
+    """Return what to raise when writing to a path failed.
+
+    Returns
+    -------
+    InputError or OSError
+        An InputError that says what to do, where the user can do something: the disk is full, or
+        the folder cannot be written to. Otherwise the same error.
+    """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return InputError(
             f"write {path}: no space left on the disk; free some and run the same command again, "

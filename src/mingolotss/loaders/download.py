@@ -6,7 +6,6 @@ ranks of one training) download it once.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from mingolotss.dataset.published import published_archive
 from mingolotss.errors import DatasetError, InputError, ServiceAnswerError
 from mingolotss.io.http import Limits, Transport
+from mingolotss.io.lock import file_lock, lock_path
 from mingolotss.loaders.arrays import holds_dataset
 from mingolotss.loaders.extract import extract
 
@@ -86,6 +86,8 @@ def download(root: Path, archive: Archive = PUBLISHED, transport: Transport | No
     """
     if archive.path is None and len(archive.digest) not in (32, 64):
         raise InputError(f"fetch {archive.url}: give its sha256, so that it can be checked")
+    if not os.access(root, os.W_OK) and holds_dataset(root):
+        return False  # on read-only storage, where no lock file can be created
     with _locked(root):
         if holds_dataset(root):
             return False
@@ -176,13 +178,8 @@ def _locked(root: Path) -> Iterator[None]:
     """Wait until no other process downloads into `root`, and keep others out."""
     is_new = not root.exists()
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        handle = os.open(root, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with file_lock(lock_path(root / "download")):
             yield
-        finally:
-            os.close(handle)
     except OSError as error:
         raise DatasetError(f"write to {root}: {error.strerror or error}") from error
     finally:

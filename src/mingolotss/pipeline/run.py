@@ -8,8 +8,6 @@ same to the byte.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +16,8 @@ import pyarrow.compute as pc
 
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import InputError
-from mingolotss.io.files import is_local, sweep
+from mingolotss.io.files import is_local, sweep, write_error
+from mingolotss.io.lock import file_lock, lock_path, remove_stale_lock
 from mingolotss.io.parquet import read_table
 from mingolotss.pipeline.assemble import PartTables, assemble, is_packed
 from mingolotss.pipeline.executors.base import Mapper
@@ -184,18 +183,19 @@ def _locked(out: Path) -> Iterator[None]:
     if not is_local(out):
         yield  # an object store has no locks; parts are written whole and are equal anyway
         return
-    folder = out / "ledger"
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    lock = lock_path(out / "build")
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(lock, wait=False))
+        except BlockingIOError as error:
+            raise InputError(
+                f"build in {out}: another build is running there; wait for it or choose another "
+                "--out"
+            ) from error
+        except OSError as error:
+            raise write_error(error, lock) from error
+        remove_stale_lock(lock_path(out / "decisions.csv"))
         yield
-    except BlockingIOError as error:
-        raise InputError(
-            f"build in {out}: another build is running there; wait for it or choose another --out"
-        ) from error
-    finally:
-        os.close(handle)
 
 
 def _summarize(plan: Plan) -> Build:
