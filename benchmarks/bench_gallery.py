@@ -20,8 +20,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mingolotss.dataset.manifest import CANDIDATES, MANIFEST, stamp_bytes, stamp_schema
+from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
 from mingolotss.dataset.provenance import Settings, write_settings
+from mingolotss.dataset.stamps import stamp_bytes, stamp_schema
 from mingolotss.io.files import write_bytes
 from mingolotss.io.parquet import write_table
 from mingolotss.io.png import encode_png

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mingolotss.dataset.manifest import CANDIDATES, MANIFEST, read_manifest, stamp_schema
+from mingolotss.dataset.manifest import CANDIDATES, MANIFEST, read_manifest
+from mingolotss.dataset.stamps import stamp_schema
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import parquet_bytes, read_table, write_table
 

@@ -1,8 +1,8 @@
-"""The tables of a build: the columns of the manifest, of the candidates and of the stamps.
+"""The tables of a build: the columns of the manifest and of the candidates.
 
 The manifest has one row for each row of the catalogue, written or rejected. The Parquet files of
-the stamps have the same columns after the image. ``docs/reference/manifest.md`` documents the
-columns; the tests compare the two.
+the stamps have the same columns after the image (``stamps.py``). The page
+``docs/reference/manifest.md`` documents the columns; the tests compare the two.
 
 >>> MANIFEST.field("separation_arcsec").type
 DataType(double)
@@ -15,17 +15,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mingolotss.io.parquet import parquet_bytes, read_table
+from mingolotss.dataset.layout import DatasetFolder
+from mingolotss.io.parquet import read_table
 
 __all__ = [
     "CANDIDATES",
-    "IMAGE",
     "MANIFEST",
     "REPEATED_COLUMNS",
-    "STAMPS_AT_ONCE",
     "read_manifest",
-    "stamp_bytes",
-    "stamp_schema",
 ]
 
 _TEXT, _REAL, _FLAG = pa.string(), pa.float64(), pa.bool_()
@@ -82,47 +79,25 @@ CANDIDATES = pa.schema(
     ]
 )
 
-STAMPS_AT_ONCE = 512  # in a row group: any stamp is shown after reading 1 MB, not the part's 10
 # Text columns with few different values, written with a dictionary.
 REPEATED_COLUMNS = (
     "class", "status", "field", "map_file", "batch", "split", "stage", "reason", "decided_by",
     "image", "rms", "verdict",
 )  # fmt: skip
 
-IMAGE = pa.field("image", pa.struct([("bytes", pa.binary()), ("path", _TEXT)]))
 
+def read_manifest(folder: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read the manifest of a build or of an export.
 
-def stamp_schema(kind: str) -> pa.Schema:
-    """Return the columns of a stamps part: the image, then the manifest's.
+    Parameters
+    ----------
+    folder : Path
+    columns : sequence of str, optional
+        All columns by default.
 
-    ``uint8`` stamps are PNG in the layout of Hugging Face's Image feature; ``float32`` ones are
-    a column ``pixels`` of raw little-endian values, C order.
+    Raises
+    ------
+    DatasetError
+        It is missing or damaged, or lacks a column.
     """
-    first = IMAGE if kind == "uint8" else pa.field("pixels", pa.binary())
-    return pa.schema([first, *MANIFEST])
-
-
-def stamp_bytes(table: pa.Table) -> bytes:
-    """Return a part of stamps, columns of `stamp_schema`, as the bytes of a Parquet file.
-
-    PNGs are packed already and no two are alike: they are stored as they are, which takes 10 us
-    a stamp where packing them again takes 23 and saves 3 % (2 cores, median).
-    """
-    plain = "image.bytes"
-    leaves = [
-        f"{field.name}.{child.name}" if pa.types.is_struct(field.type) else field.name
-        for field in table.schema
-        for child in (field.type if pa.types.is_struct(field.type) else [field])
-    ]
-    return parquet_bytes(
-        table,
-        compression={leaf: "none" if leaf == plain else "zstd" for leaf in leaves},
-        use_dictionary=[leaf for leaf in leaves if leaf in REPEATED_COLUMNS],
-        write_statistics=[leaf for leaf in leaves if leaf not in (plain, "pixels")],
-        row_group_size=STAMPS_AT_ONCE,
-    )
-
-
-def read_manifest(build: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read the manifest of a build folder."""
-    return read_table(build / "manifest.parquet", columns)
+    return read_table(DatasetFolder(folder).manifest, columns)

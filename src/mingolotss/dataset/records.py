@@ -8,7 +8,6 @@ have no image (``manifest.py``), and datasets without a manifest (``readers``).
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,20 +17,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from mingolotss.dataset.manifest import IMAGE, MANIFEST
+from mingolotss.dataset.image_stack import ImageArray
+from mingolotss.dataset.layout import stamp_files
 from mingolotss.dataset.provenance import read_settings
+from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
-from mingolotss.io.png import decode_all
 
-__all__ = ["Records", "read_records", "stamp_files"]
-
-_MEANS = {
-    "image": "PNG bytes (struct<bytes: binary, path: string>)",
-    "pixels": "binary, float32 values",
-    "label": "integers",
-}
+__all__ = ["Records", "read_records"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +73,7 @@ class Records:
         column = self.table["pixels"] if self.is_float else pc.struct_field(self.table["image"], 0)
         return [data or b"" for data in column.to_pylist()]
 
-    def images(self) -> npt.NDArray[Any]:
+    def images(self) -> ImageArray:
         """Decode all images, shape (n, ny, nx), uint8 or float32.
 
         Raises
@@ -88,9 +81,7 @@ class Records:
         DatasetError
             One is damaged, or of another size than the rest; the line says which.
         """
-        if self.is_float:
-            return _floats(self.encoded(), self.names())
-        return decode_all(self.encoded(), self.names())
+        return decode_stamps(self.encoded(), self.names(), is_float=self.is_float)
 
     def names(self) -> list[str]:
         """Name every image for an error: its file, and where it was read."""
@@ -119,17 +110,6 @@ class Records:
 _PLACE = {"train": 0, "test": 2}
 
 
-def stamp_files(root: Path) -> list[Path]:
-    """List the Parquet files of stamps at `root`: itself, or in its ``stamps`` or ``data``."""
-    if root.is_file():
-        return [root] if root.suffix == ".parquet" else []
-    for folder, pattern in (("stamps", "part-*"), ("data", "*"), (".", "part-*")):
-        found = sorted((root / folder).glob(f"{pattern}.parquet"))
-        if found:
-            return found
-    return []
-
-
 def read_records(root: Path) -> Records:
     """Read the records of a build, of a Parquet export or of one Parquet file.
 
@@ -144,7 +124,10 @@ def read_records(root: Path) -> Records:
             f"read the records of {root}: no stamps/part-*.parquet and no data/*.parquet; give a "
             "folder that mingolotss build or export --format parquet wrote"
         )
-    tables = [_read(path) for path in paths]
+    tables = []
+    for path in paths:
+        with StampFile(path) as stamps:
+            tables.append(stamps.table())
     table = pa.concat_tables(tables)
     if table["row"].null_count == len(table):
         table = table.set_column(1, "row", pa.array(np.arange(len(table))))
@@ -153,46 +136,6 @@ def read_records(root: Path) -> Records:
     classes = _header_classes(table) or (settings.classes if settings else _row_classes(table))
     origin = str(paths[0] if len(paths) == 1 else paths[0].parent)
     return Records(table, tuple(classes), origin)
-
-
-def _read(path: Path) -> pa.Table:
-    """Read one file in the manifest's columns; one that is absent is null."""
-    try:
-        schema = pq.read_schema(path)
-        image = "pixels" if "pixels" in schema.names else "image"
-        wanted = [image, *(name for name in MANIFEST.names if name in schema.names)]
-        _check_types(path, schema, image)
-        table = pq.read_table(path, columns=wanted, partitioning=None)
-        columns = {image: table[image].cast(IMAGE.type) if image == "image" else table[image]}
-        for field in MANIFEST:
-            there = field.name in table.column_names
-            columns[field.name] = (
-                table[field.name].cast(field.type) if there else pa.nulls(len(table), field.type)
-            )
-    except (OSError, pa.ArrowException) as error:
-        line = str(error).strip().splitlines()[0]
-        raise DatasetError(
-            f"read {path}: not a whole Parquet file of stamps ({line}); fetch or build it again"
-        ) from error
-    return pa.table(columns).replace_schema_metadata(schema.metadata)
-
-
-def _check_types(path: Path, schema: pa.Schema, image: str) -> None:
-    right = {"image": _is_image, "pixels": pa.types.is_binary, "label": pa.types.is_integer}
-    for name in (image, "label"):
-        kind = schema.field(name).type if name in schema.names else None
-        if kind is None or not right[name](kind):
-            raise DatasetError(
-                f"read {path}: the column {name!r} should hold {_MEANS[name]} and is "
-                f"{kind or 'absent'}; fetch or build it again"
-            )
-
-
-def _is_image(kind: pa.DataType) -> bool:
-    """Say whether `kind` is the layout of Hugging Face's Image feature."""
-    if not pa.types.is_struct(kind) or kind.num_fields != 2:
-        return False
-    return bool(kind.field(0).name == "bytes" and pa.types.is_binary(kind.field(0).type))
 
 
 def _header_classes(table: pa.Table) -> tuple[str, ...]:
@@ -213,16 +156,3 @@ def _row_classes(table: pa.Table) -> tuple[str, ...]:
         if row["label"] is not None and row["label"] >= 0
     }
     return tuple(named.get(label, f"class {label}") for label in range(max(named, default=-1) + 1))
-
-
-def _floats(values: Sequence[bytes], names: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Make square images of float32 values, little-endian, C order."""
-    side = math.isqrt(len(values[0]) // 4) if values else 0
-    for data, name in zip(values, names, strict=True):
-        if len(data) != 4 * side * side:
-            raise DatasetError(
-                f"read {name}: {len(data)} bytes where a square image of {side} x {side} float32 "
-                f"pixels has {4 * side * side}; fetch or build it again"
-            )
-    stack: npt.NDArray[np.float32] = np.frombuffer(b"".join(values), "<f4")
-    return stack.reshape(-1, side, side)

@@ -39,7 +39,7 @@ def write_batched(records: Records, out: Path, facts: dict[str, str]) -> None:
         )
     folder, names = out / facts["folder"], []
     for name, label, part in _parts(records):
-        images = part.images()
+        images = part.images().astype(np.uint8, copy=False)
         columns = [part.texts(column) for column in ("image_file", "source", "field")]
         labels = part.labels.tolist()
         write_batch(folder / name, label, images.reshape(len(part), -1), labels, *columns)

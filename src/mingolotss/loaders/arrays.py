@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mingolotss.dataset.layout import stamp_files
 from mingolotss.dataset.published import choose_names
-from mingolotss.dataset.records import stamp_files
 from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import DatasetError
 from mingolotss.formats.batches_reader import batch_folders, read_batches

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST, REPEATED_COLUMNS
 from mingolotss.dataset.provenance import read_settings
+from mingolotss.dataset.stamps import StampFile
 from mingolotss.errors import MingoError
 from mingolotss.formats.batches import (
     batch_label,
@@ -291,9 +292,9 @@ def _batches(out: Path, recipe: Recipe, classes: Sequence[str], parts: int) -> N
 
 def _row_range(stamps: Path) -> tuple[int, int]:
     """Return the first and last catalogue row that a part holds."""
-    row = read_table(stamps, ["row"])["row"]
-    ends = pc.min_max(row).as_py()
-    return (ends["min"], ends["max"]) if len(row) else (0, -1)
+    with StampFile(stamps) as file:
+        rows = file.rows()
+    return (int(rows.min()), int(rows.max())) if len(rows) else (0, -1)
 
 
 def _pixels(
@@ -306,9 +307,9 @@ def _pixels(
         if not len(rows) or high < rows[0] or low > rows[-1]:
             continue
         path = out / "stamps" / part_name(part)
-        table = read_table(path, ["image", "row"])
-        images = pc.struct_field(table["image"], "bytes")
-        for row, data in zip(table["row"].to_pylist(), images, strict=True):
+        with StampFile(path) as file:
+            images = zip(file.rows().tolist(), file.encoded(), strict=True)
+        for row, data in images:
             place = places.get(row)
             if place is not None:
                 image = pixels[place].reshape(side, side)

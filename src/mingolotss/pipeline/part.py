@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.dataset.manifest import stamp_bytes, stamp_schema
+from mingolotss.dataset.stamps import stamp_bytes, stamp_schema
 from mingolotss.errors import DatasetError
 from mingolotss.io.files import write_bytes
 from mingolotss.io.parquet import parquet_bytes, read_schema

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from mingolotss.dataset.records import read_records, stamp_files
+from mingolotss.dataset.layout import stamp_files
+from mingolotss.dataset.records import read_records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import InputError
 from mingolotss.loaders.arrays import open_arrays

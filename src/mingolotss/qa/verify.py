@@ -19,8 +19,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.image_stack import ImageArray
+from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.provenance import read_settings
+from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
 from mingolotss.formats.batches import batch_name
 from mingolotss.formats.csv import HEADER
@@ -131,18 +134,22 @@ def _stamps(out: Path, written: pa.Table) -> Iterator[str]:
     expected = dict(
         zip(written["row"].to_pylist(), written["pixels_sha256"].to_pylist(), strict=True)
     )
-    for path in sorted((out / "stamps").glob("part-*.parquet")):
-        table = read_table(path)
-        raw = "pixels" in table.column_names
-        column = table["pixels"] if raw else table["image"]
-        for row, cell in zip(table["row"].to_pylist(), column, strict=True):
-            value = cell.as_py()
-            data = value if raw else decode(value["bytes"], str(path)).tobytes()
-            found = hashlib.sha256(data).hexdigest()
-            if expected.pop(row, None) != found:
+    for path in BuildFolder(out).all_stamps():
+        for row, image in _images(path):
+            if expected.pop(row, None) != _sha256(image):
                 yield f"{path.relative_to(out)}: the image of row {row} is not the manifest's"
     if expected:
         yield f"stamps: {len(expected)} written rows have no image, e.g. row {min(expected)}"
+
+
+def _images(path: Path) -> Iterator[tuple[int, ImageArray]]:
+    """Give the catalogue row and the pixels of each stamp of a file."""
+    with StampFile(path) as stamps:
+        for group in range(stamps.row_groups):
+            encoded = stamps.encoded(group).to_pylist()
+            names = [str(path)] * len(encoded)
+            images = decode_stamps(encoded, names, is_float=stamps.is_float)
+            yield from zip(stamps.rows(group).tolist(), images, strict=True)
 
 
 def _pngs(out: Path, written: pa.Table) -> Iterator[str]:

@@ -13,16 +13,16 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
 from mingolotss.image.pixels import minmax, to_uint8
 from mingolotss.io.png import encode_png
+from mingolotss.model import Ints
 
 __all__ = ["Stamps", "coloured"]
 
@@ -49,7 +49,7 @@ class Stamps:
 
     def __init__(self, folder: Path, rows: int, side: int) -> None:
         self.side = side
-        self.parts = sorted((folder / "stamps").glob("part-*.parquet"))
+        self.parts = BuildFolder(folder).all_stamps()
         self._place = np.full((rows, 3), -1, np.int32)  # part, row group, index in it
         for part, path in enumerate(self.parts):
             for group, found in enumerate(_rows(path)):
@@ -58,9 +58,9 @@ class Stamps:
                 self._place[found[inside], 1] = group
                 self._place[found[inside], 2] = np.flatnonzero(inside)
         self._lock = threading.Lock()
-        self._groups: OrderedDict[tuple[int, int], Any] = OrderedDict()
+        self._groups: OrderedDict[tuple[int, int], pa.ChunkedArray] = OrderedDict()
 
-    def order(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def order(self, rows: Ints) -> Ints:
         """Return rows in the order that the parts hold them, in which pages are read fastest."""
         part, _, index = self._place[rows].T
         return rows[np.lexsort((index, part))]
@@ -86,7 +86,7 @@ class Stamps:
         for row in self.order(wanted).tolist():
             yield row, self.png(row)
 
-    def _group(self, part: int, group: int) -> Any:
+    def _group(self, part: int, group: int) -> pa.ChunkedArray:
         """Return the images of a row group; those asked for last are kept."""
         if (part, group) not in self._groups:
             self._groups[part, group] = self._read(part, group)
@@ -95,21 +95,15 @@ class Stamps:
             self._groups.popitem(last=False)
         return self._groups[part, group]
 
-    def _read(self, part: int, group: int) -> Any:
-        path = self.parts[part]
-        try:
-            with pq.ParquetFile(path) as opened:
-                first = opened.schema_arrow.names[0]
-                column = opened.read_row_group(group, [first])[first].combine_chunks()
-        except (OSError, pa.ArrowException) as error:
-            raise DatasetError(f"read {path}: damaged ({_line(error)}); build again") from error
-        return column.field("bytes") if pa.types.is_struct(column.type) else column
+    def _read(self, part: int, group: int) -> pa.ChunkedArray:
+        with StampFile(self.parts[part]) as stamps:
+            return stamps.encoded(group)
 
-    def _encode(self, column: Any, index: int) -> bytes:
+    def _encode(self, column: pa.ChunkedArray, index: int) -> bytes:
         data: bytes = column[index].as_py()
         if data.startswith(b"\x89PNG"):
             return data
-        image = np.frombuffer(data, "<f4").reshape(self.side, self.side)
+        image = decode_stamps([data], ["a stamp"], is_float=True)[0]
         return encode_png(to_uint8(minmax(np.nan_to_num(image))))
 
 
@@ -140,14 +134,7 @@ def _palette(gamma: float) -> bytes:
     return (table * 255).round().astype(np.uint8).tobytes()
 
 
-def _rows(path: Path) -> Iterator[npt.NDArray[np.int64]]:
-    try:
-        with pq.ParquetFile(path) as opened:
-            for group in range(opened.num_row_groups):
-                yield opened.read_row_group(group, ["row"])["row"].to_numpy()
-    except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"read {path}: damaged ({_line(error)}); build again") from error
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+def _rows(path: Path) -> Iterator[Ints]:
+    with StampFile(path) as stamps:
+        for group in range(stamps.row_groups):
+            yield stamps.rows(group)
