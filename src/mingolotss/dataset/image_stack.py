@@ -92,8 +92,11 @@ class ImageStack:
     def gather(self, indices: Sequence[int]) -> ImageArray:
         """Return the images at `indices` as one array, shape (k, ny, nx): a copy."""
         images = np.empty((len(indices), *self.shape[1:]), self.dtype)
-        for place, index in enumerate(indices):
-            images[place] = self[index]
+        rows, starts, pieces = self._rows, self._starts, self._pieces
+        for place, index in enumerate(indices):  # `self[index]`, without a call for each image
+            row = rows[index]
+            piece = bisect_right(starts, row) - 1
+            images[place] = pieces[piece][row - starts[piece]]
         return images
 
     def select(self, indices: Sequence[int]) -> ImageStack:

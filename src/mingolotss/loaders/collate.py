@@ -48,7 +48,7 @@ def batch_rows(batch: Tensor) -> list[Tensor]:
     list of tensor, shape (1, ny, nx)
         ``default_collate`` returns `batch` itself for all of them in their order.
     """
-    first, *others = batch
+    first, *others = batch.unbind()
     row = first.as_subclass(_FirstRow)
     row.batch, row.others = batch, others
     return [row, *others]
