@@ -27,7 +27,7 @@ from mingolotss.io.files import write_bytes
 from mingolotss.io.parquet import write_table
 from mingolotss.io.png import encode_png
 from mingolotss.pipeline.task import part_name
-from mingolotss.recipe.model import load_recipe
+from mingolotss.recipe.load import load_recipe
 
 PART = 4096
 LIMIT_MS, LIMIT_MB = 100, 400

@@ -48,7 +48,7 @@ def main(catalogue: str, service: str, recipe: str, workers: str, out: str) -> N
         # While the workers start, as the command does it.
         from mingolotss.pipeline.plan import plan
         from mingolotss.pipeline.run import run
-        from mingolotss.recipe.model import load_recipe
+        from mingolotss.recipe.load import load_recipe
 
         with suppress(ImportError):
             import_module("pandas")  # pyarrow brings it in with its first array: an import, too

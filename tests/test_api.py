@@ -97,8 +97,14 @@ def test_modules_take_only_the_version_from_the_package(module):
     assert not plain
 
 
+def test_no_module_has_the_name_of_a_public_name():
+    """The import system would bind the module to the package in the place of the function."""
+    first = {name.split(".")[0] for name in modules()} | {"__main__"}
+    assert first.isdisjoint(mingolotss.__all__)
+
+
 def test_the_package_gives_what_it_lists():
-    """Each of the dozen names of the package is there, and nothing else is promised."""
+    """Each public name of the package is there, and nothing else is promised."""
     for name in mingolotss.__all__:
         assert getattr(mingolotss, name) is not None
         assert name in dir(mingolotss)

@@ -227,7 +227,7 @@ def test_a_service_that_knows_nothing_of_columns_is_served(tmp_path):
     changes = {"stamp": {"kind": "float32"}, "steps": [], "formats": ["parquet"],
                "recentre": {"enabled": False}}  # fmt: skip
     from mingolotss.loaders.arrays import load
-    from mingolotss.recipe.model import load_recipe
+    from mingolotss.recipe.load import load_recipe
 
     recipe = load_recipe("lotss").changed(changes)
     built = build(recipe, catalogue=catalogue, service=Plugin(given), out=tmp_path)

@@ -19,7 +19,7 @@ from mingolotss.io.parquet import read_table
 from mingolotss.pipeline.executors import local as mappers
 from mingolotss.pipeline.plan import plan
 from mingolotss.pipeline.run import build, run
-from mingolotss.recipe.model import load_recipe
+from mingolotss.recipe.load import load_recipe
 from skies import random_sky
 
 

@@ -290,7 +290,7 @@ def test_two_hundred_thousand_rows_are_read_at_once(tmp_path, kind):
 
 def test_the_real_catalogue_has_its_published_counts(shared):
     """The counts of every class are those of the catalogue's paper."""
-    from mingolotss.recipe.model import load_recipe
+    from mingolotss.recipe.load import load_recipe
 
     recipe = load_recipe("mingolotss")
     found = read_catalogue(

@@ -20,7 +20,7 @@ from mingolotss.pipeline.part import make_part
 from mingolotss.pipeline.plan import plan
 from mingolotss.pipeline.run import build, run
 from mingolotss.qa.verify import verify
-from mingolotss.recipe.model import load_recipe
+from mingolotss.recipe.load import load_recipe
 from skies import random_sky
 
 pytest.importorskip("distributed", reason="needs pip install 'mingolotss[dask]'")

@@ -22,7 +22,7 @@ from mingolotss.loaders.download import Archive, download
 from mingolotss.publish.export import FORMATS, export
 from mingolotss.qa.compare import compare
 from mingolotss.qa.verify_export import check_export, is_export
-from mingolotss.recipe.model import load_recipe
+from mingolotss.recipe.load import load_recipe
 from mingolotss.sky.neighbours import overlaps
 from readers_build import make_build
 

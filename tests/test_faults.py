@@ -25,7 +25,7 @@ from mingolotss.io.files import PART
 from mingolotss.io.http import Limits, RetryPolicy, Transport
 from mingolotss.pipeline.plan import plan
 from mingolotss.pipeline.run import build, fetch
-from mingolotss.recipe.model import load_recipe
+from mingolotss.recipe.load import load_recipe
 from mingolotss.service.base import Naming
 from mingolotss.service.remote.cutout_server import HipsService, LotssDr2Service
 from mingolotss.service.remote.sia import SiaService

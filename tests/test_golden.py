@@ -21,7 +21,7 @@ from builds import run
 from mingolotss.catalogue.catalogue import read_catalogue
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.pipeline.run import build
-from mingolotss.recipe.model import load_recipe
+from mingolotss.recipe.load import load_recipe
 
 GOLDEN = Path(__file__).parent / "data" / "golden"
 STAMP_START = 120 - 75  # first row and column of the stamp in a cutout of 240 pixels

@@ -31,7 +31,7 @@ from mingolotss.image.windows import WindowArray
 from mingolotss.loaders.arrays import load
 from mingolotss.pipeline.run import build
 from mingolotss.pipeline.stamps import _median_noise
-from mingolotss.recipe.model import load_recipe
+from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.steps import STEPS, Stack, as_standard_steps, finish, run_steps
 from mingolotss.simulate import SkyModel, write_sky
 from mingolotss.sky.wcs import simple_header

@@ -9,7 +9,7 @@ import pytest
 
 from mingolotss.catalogue.labels import name_rows
 from mingolotss.errors import CatalogueError
-from mingolotss.recipe.model import load_recipe
+from mingolotss.recipe.load import load_recipe
 
 RULES = load_recipe("mingolotss").rules
 

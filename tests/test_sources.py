@@ -12,7 +12,7 @@ import pytest
 from mingolotss.errors import CatalogueError, InputError, ServiceError
 from mingolotss.pipeline.inputs import resolve_catalogue
 from mingolotss.pipeline.run import build
-from mingolotss.recipe.model import load_recipe
+from mingolotss.recipe.load import load_recipe
 from mingolotss.service.local.folder import FolderService
 from skies import random_sky
 

@@ -1,93 +1,137 @@
-"""From a catalogue of radio galaxies to a machine-learning dataset that anyone can rebuild.
+"""From a catalogue of radio sources and survey images to a machine-learning dataset.
+
+Build: `build`, or step by step `plan`, `fetch` and `run`; `make_stamp` for one source; `threads`,
+`processes` and `cluster` give the executors; `recipes`, `services` and `classes` list what there
+is. Load: `load` for numpy, `MingoLoTSS` and `MLFR` for PyTorch, `MingoSequence` for Keras.
+Look and check: `status`, `report`, `review`, `verify`, `compare`. Pass on: `export`.
 
 >>> import mingolotss
->>> [name for name in ("build", "load", "MingoLoTSS") if name in mingolotss.__all__]
-['build', 'load', 'MingoLoTSS']
+>>> recipe = mingolotss.load_recipe("mingolotss")
+>>> recipe.title, recipe.stamp.pixels
+('MingoLoTSS', 150)
 
-Names are imported when they are first used, so that this costs nothing: torch, keras, matplotlib
-and dask only come with what needs them. Some functions have the name of their module
-(``mingolotss.pipeline.run.build``); as an attribute of the package the name is always the
-function.
+Every public name is here; the modules of the package are not a public interface, except
+`mingolotss.errors` and `mingolotss.testing`. Names are imported when they are first used, so that
+the import of the package costs nothing and needs no optional library.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mingolotss.catalogue.catalogue import read_catalogue
+    from mingolotss.candidates.decisions import Decision
+    from mingolotss.catalogue.catalogue import Catalogue, read_catalogue
     from mingolotss.demonstration import demo
     from mingolotss.errors import MingoError
     from mingolotss.loaders.arrays import load
+    from mingolotss.loaders.keras import MingoSequence
     from mingolotss.loaders.torch import MLFR, MingoLoTSS
-    from mingolotss.pipeline.plan import plan
-    from mingolotss.pipeline.run import build, fetch, run
+    from mingolotss.model import Candidate, Cutout, Source
+    from mingolotss.pipeline.executors.dask import cluster
+    from mingolotss.pipeline.executors.local import processes, threads
+    from mingolotss.pipeline.plan import Plan, plan
+    from mingolotss.pipeline.run import Build, build, fetch, run
+    from mingolotss.pipeline.stamps import make_stamp
     from mingolotss.publish.export import export
     from mingolotss.qa.compare import compare
+    from mingolotss.qa.review.server import review
     from mingolotss.qa.status import status
     from mingolotss.qa.verify import verify
-    from mingolotss.recipe.model import load_recipe
-    from mingolotss.service.base import open_service
+    from mingolotss.recipe.classes import classes
+    from mingolotss.recipe.load import load_recipe, recipes
+    from mingolotss.recipe.model import Recipe
+    from mingolotss.recipe.steps import Stack, step
+    from mingolotss.service import services
+    from mingolotss.service.base import ImageService, open_service
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {
+    "Build": "pipeline.run",
+    "Candidate": "model",
+    "Catalogue": "catalogue.catalogue",
+    "Cutout": "model",
+    "Decision": "candidates.decisions",
+    "ImageService": "service.base",
     "MLFR": "loaders.torch",
     "MingoError": "errors",
     "MingoLoTSS": "loaders.torch",
+    "MingoSequence": "loaders.keras",
+    "Plan": "pipeline.plan",
+    "Recipe": "recipe.model",
+    "Source": "model",
+    "Stack": "recipe.steps",
     "build": "pipeline.run",
+    "classes": "recipe.classes",
+    "cluster": "pipeline.executors.dask",
     "compare": "qa.compare",
     "demo": "demonstration",
     "export": "publish.export",
     "fetch": "pipeline.run",
     "load": "loaders.arrays",
-    "load_recipe": "recipe.model",
+    "load_recipe": "recipe.load",
+    "make_stamp": "pipeline.stamps",
     "open_service": "service.base",
     "plan": "pipeline.plan",
+    "processes": "pipeline.executors.local",
     "read_catalogue": "catalogue.catalogue",
+    "recipes": "recipe.load",
+    "review": "qa.review.server",
     "run": "pipeline.run",
+    "services": "service",
     "status": "qa.status",
+    "step": "recipe.steps",
+    "threads": "pipeline.executors.local",
     "verify": "qa.verify",
 }
 
 __all__ = [
     "MLFR",
+    "Build",
+    "Candidate",
+    "Catalogue",
+    "Cutout",
+    "Decision",
+    "ImageService",
     "MingoError",
     "MingoLoTSS",
+    "MingoSequence",
+    "Plan",
+    "Recipe",
+    "Source",
+    "Stack",
     "build",
+    "classes",
+    "cluster",
     "compare",
     "demo",
     "export",
     "fetch",
     "load",
     "load_recipe",
+    "make_stamp",
     "open_service",
     "plan",
+    "processes",
     "read_catalogue",
+    "recipes",
+    "review",
     "run",
+    "services",
     "status",
+    "step",
+    "threads",
     "verify",
 ]
 
 
-class _Package(ModuleType):
-    """The package, whose public names are imported on first use."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in _HOMES:
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{self.__name__}.{_HOMES[name]}"), name)
-        super().__setattr__(name, value)
-        return value
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # the import system binds a submodule to its package: a function of that name stays
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *__all__})
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
 
 
-sys.modules[__name__].__class__ = _Package
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -509,25 +509,18 @@ def classes(
 
     With a catalogue, also count its sources in each class.
     """
-    from mingolotss.catalogue.catalogue import read_catalogue
-    from mingolotss.recipe.model import load_recipe
+    from mingolotss.recipe.classes import classes as list_classes
 
-    loaded = load_recipe(recipe)
-    known = loaded.classes.table
-    if catalogue is None:
-        if not known:
-            print(f"the recipe {loaded.name} has no class table; its dataset has no labels")
-            return
-        rows = [(str(c.label), c.name, " + ".join(c.flags) or c.value, c.note) for c in known]
-        _table(("label", "class", "from", "appearance"), rows)
-        return
-    read = read_catalogue(catalogue, loaded.catalogue.columns, loaded.rules)
-    how = {c.label: " + ".join(c.flags) or c.value for c in known}
-    rows = [
-        (str(label), name, how.get(label, ""), str(count))
-        for label, (name, count) in enumerate(zip(read.classes, read.counts(), strict=True))
-    ]
-    _table(("label", "class", "from", "count"), [*rows, ("", "all", "", str(len(read)))])
+    rows = list_classes(recipe, catalogue)
+    if not rows:
+        print(f"the recipe {recipe} has no class table; its dataset has no labels")
+    elif catalogue is None:
+        cells = [(str(row.label), row.name, row.source, row.note) for row in rows]
+        _table(("label", "class", "from", "appearance"), cells)
+    else:
+        cells = [(str(row.label), row.name, row.source, str(row.count)) for row in rows]
+        total = sum(row.count or 0 for row in rows)
+        _table(("label", "class", "from", "count"), [*cells, ("", "all", "", str(total))])
 
 
 @app.command()
@@ -540,20 +533,14 @@ def recipes(
 
     To make your own recipe, save a printed one in a TOML file and change it.
     """
-    from importlib.resources import files
-
-    from mingolotss.recipe.model import load_recipe, recipe_names
+    from mingolotss.recipe.load import load_recipe, recipe_text
+    from mingolotss.recipe.load import recipes as list_recipes
 
     if name is not None:
         load_recipe(name)
-        path = (
-            Path(name)
-            if name.endswith(".toml")
-            else files("mingolotss.recipe.shipped") / f"{name}.toml"
-        )
-        print(path.read_text(encoding="utf-8"), end="")
+        print(recipe_text(name), end="")
         return
-    _table(("recipe", "dataset"), [(n, load_recipe(n).summary) for n in recipe_names()])
+    _table(("recipe", "dataset"), [*list_recipes().items()])
     print(
         "To print one: mingolotss recipes NAME. To make your own, save it as MINE.toml and edit it."
     )
@@ -562,17 +549,14 @@ def recipes(
 @app.command()
 def services() -> None:
     """List the image services."""
-    from mingolotss.service import SERVICES
+    from mingolotss.service import services as list_services
 
-    _table(
-        ("service", "source of the images"),
-        [(name, SERVICES.summary(name)) for name in SERVICES.names()],
-    )
+    _table(("service", "source of the images"), [*list_services().items()])
 
 
 def _recipe(name: str, changes: Sequence[str] | None, formats: str | None) -> Any:
     from mingolotss.errors import RecipeError
-    from mingolotss.recipe.model import load_recipe
+    from mingolotss.recipe.load import load_recipe
 
     loaded, parsed = load_recipe(name), {}
     for change in changes or ():

@@ -19,7 +19,7 @@ from mingolotss.dataset.manifest import read_manifest
 from mingolotss.io.parquet import read_table
 from mingolotss.pipeline.plan import plan
 from mingolotss.pipeline.run import build
-from mingolotss.recipe.model import load_recipe
+from mingolotss.recipe.load import load_recipe
 
 pytestmark = pytest.mark.archive
 

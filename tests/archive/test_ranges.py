@@ -14,7 +14,7 @@ from mingolotss.errors import ServiceAnswerError
 from mingolotss.io.parquet import read_table
 from mingolotss.model import Source
 from mingolotss.pipeline.run import build
-from mingolotss.recipe.model import load_recipe
+from mingolotss.recipe.load import load_recipe
 from mingolotss.service.base import CutoutRequest
 from mingolotss.service.local.mosaics import MosaicsService
 from mingolotss.service.remote.range_mosaics import LotssDr2MosaicsService, RangesService

@@ -11,7 +11,8 @@ from mingolotss.dataset.layout import BatchFolder, BuildFolder, ExportFolder, st
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import RecipeError
 from mingolotss.io.files import locate
-from mingolotss.recipe.model import RESERVED_NAMES, load_recipe
+from mingolotss.recipe.load import load_recipe
+from mingolotss.recipe.model import RESERVED_NAMES
 from readers_build import make_build
 
 

@@ -14,7 +14,8 @@ import logging
 from collections.abc import Mapping
 from functools import cache
 
-from mingolotss.recipe.model import PublishedSettings, Recipe, load_recipe
+from mingolotss.recipe.load import load_recipe
+from mingolotss.recipe.model import PublishedSettings, Recipe
 
 __all__ = [
     "binary_groups",

@@ -29,7 +29,8 @@ from mingolotss.model import Candidate, Ints
 from mingolotss.pipeline.assemble import remove_products
 from mingolotss.pipeline.inputs import resolve_catalogue, simulated_sky
 from mingolotss.pipeline.task import Task
-from mingolotss.recipe.model import Recipe, load_recipe
+from mingolotss.recipe.load import load_recipe
+from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import (
     CutoutRequest,
     Estimate,

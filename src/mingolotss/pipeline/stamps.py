@@ -31,7 +31,8 @@ from mingolotss.pipeline.stamp_windows import (
     stamp_windows,
     window_of,
 )
-from mingolotss.recipe.model import Recipe, StampSettings, load_recipe
+from mingolotss.recipe.load import load_recipe
+from mingolotss.recipe.model import Recipe, StampSettings
 from mingolotss.recipe.steps import Stack, StandardSteps, as_standard_steps, finish, run_steps
 
 if TYPE_CHECKING:

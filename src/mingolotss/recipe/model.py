@@ -1,15 +1,13 @@
-"""A recipe: everything that is particular to one dataset, in one TOML file.
+"""The settings of a recipe: everything that is particular to one dataset.
 
-Shipped recipes are found by name, others by path. Every key is checked; an unknown one is an
-error that suggests the nearest. The settings in force are saved beside the dataset.
+Every key is checked; an unknown one is an error that suggests the nearest. What is not here:
+finding and reading the files (`mingolotss.recipe.load`).
 
->>> recipe = load_recipe("mingolotss")
->>> recipe.stamp.pixels, recipe.images.size_arcmin, len(recipe.class_names)
-(150, 6.0, 10)
->>> load_recipe("mingolots")
+>>> parse_recipe({"name": "mine", "noise": {"sigmma": 4}}, "mine.toml")
 Traceback (most recent call last):
     ...
-mingolotss.errors.RecipeError: no recipe is called 'mingolots': did you mean 'mingolotss'? ...
+mingolotss.errors.RecipeError: read the recipe mine.toml: there is no key 'noise.sigmma': did you
+mean 'sigma'? known here: method, otherwise, sigma, iterations, box
 """
 
 from __future__ import annotations
@@ -17,11 +15,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -47,9 +42,7 @@ __all__ = [
     "Recipe",
     "StampSettings",
     "StepSettings",
-    "load_recipe",
     "parse_recipe",
-    "recipe_names",
 ]
 
 NoiseMethod = Literal["rms-map", "sigma-clipped", "background2d", "reject"]
@@ -334,45 +327,6 @@ class Recipe(_Settings):
                     raise RecipeError(f"set {dotted}: {parent} is no table of the recipe")
             inner[last] = value
         return parse_recipe(settings, "the changed recipe")
-
-
-def recipe_names() -> tuple[str, ...]:
-    """Return the names of the shipped recipes."""
-    found = (item.name for item in files("mingolotss.recipe.shipped").iterdir())
-    return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
-
-
-def load_recipe(name: str | Path) -> Recipe:
-    """Load a recipe by its name, or from a TOML file.
-
-    Raises
-    ------
-    RecipeError
-        There is no such recipe or file, a key is unknown or a value impossible.
-    """
-    text = str(name)
-    if text.endswith(".toml") or "/" in text:
-        try:
-            content = Path(text).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not a text file in UTF-8"
-            raise RecipeError(f"read the recipe {text}: {reason}") from error
-    elif text in recipe_names():
-        content = (files("mingolotss.recipe.shipped") / f"{text}.toml").read_text(encoding="utf-8")
-    else:
-        known = recipe_names()
-        raise RecipeError(
-            f"no recipe is called {text!r}:{nearest(text, known)} Known: {', '.join(known)}; "
-            "a recipe of your own is given as a path that ends in .toml"
-        )
-    try:
-        settings = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"read the recipe {text}: not TOML: {error}") from error
-    inner = settings.get("recipe", settings)
-    if not isinstance(inner, dict):
-        raise RecipeError(f"read the recipe {text}: 'recipe' is no table")
-    return parse_recipe(inner, text)
 
 
 def parse_recipe(settings: Mapping[str, Any], where: str) -> Recipe:

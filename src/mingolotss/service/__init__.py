@@ -6,7 +6,7 @@
 
 from mingolotss.registry import Registry
 
-__all__ = ["SERVICES"]
+__all__ = ["SERVICES", "services"]
 
 SERVICES = Registry("service", group="mingolotss.services")
 SERVICES.add(
@@ -79,3 +79,11 @@ SERVICES.add(
     "mingolotss.service.local.simulated:SimulatedService",
     "simulated[:DIR] - the simulated sky, cut as the archive cuts; made on the spot without DIR",
 )
+
+
+def services() -> dict[str, str]:
+    """Return the image services: the name of each, and in one line how it is opened and used.
+
+    Services that installed packages add are among them.
+    """
+    return {name: SERVICES.summary(name) for name in SERVICES.names()}

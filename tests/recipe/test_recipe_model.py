@@ -15,17 +15,11 @@ from pydantic import BaseModel
 
 from mingolotss.catalogue.labels import ColumnRules, FlagRules
 from mingolotss.errors import RecipeError
-from mingolotss.recipe.model import (
-    FORMATS,
-    PublishedSettings,
-    Recipe,
-    load_recipe,
-    parse_recipe,
-    recipe_names,
-)
+from mingolotss.recipe.load import load_recipe, recipe_names
+from mingolotss.recipe.model import FORMATS, PublishedSettings, Recipe, parse_recipe
 from mingolotss.recipe.steps import STEPS
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "reference" / "recipes.md"
 LEAST = {"name": "mine"}
 
@@ -56,7 +50,7 @@ def test_every_shipped_recipe_loads_and_comes_back(name):
 
 def test_a_digest_is_the_same_in_another_process():
     """The digest hangs on the settings alone."""
-    code = "from mingolotss.recipe.model import load_recipe; print(load_recipe('mirabest').digest)"
+    code = "from mingolotss.recipe.load import load_recipe; print(load_recipe('mirabest').digest)"
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True,
         env={"PYTHONHASHSEED": "7", "PYTHONPATH": ":".join(sys.path)},
