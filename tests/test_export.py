@@ -21,7 +21,8 @@ from mingolotss.loaders.arrays import load
 from mingolotss.loaders.download import Archive, download
 from mingolotss.publish.export import FORMATS, export
 from mingolotss.qa.compare import compare
-from mingolotss.qa.verify_export import check_export, is_export
+from mingolotss.qa.verify import verify
+from mingolotss.qa.verify_export import is_export
 from mingolotss.recipe.load import load_recipe
 from mingolotss.sky.neighbours import overlaps
 from readers_build import make_build
@@ -111,8 +112,8 @@ def test_splits_are_recorded_and_do_not_leak(exports, name):
 def test_an_export_checks_out_and_a_changed_one_does_not(exports, tmp_path, name):
     """It finds a changed byte, a missing file, and one that is too many."""
     assert is_export(exports[name])
-    files, images, problems = check_export(exports[name])
-    assert (images, problems) == (59, [])
+    intact = verify(exports[name])
+    assert (intact.images, intact.problems) == (59, [])
     copy = tmp_path / name
     shutil.copytree(exports[name], copy)
     largest = max((p for p in copy.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
@@ -121,12 +122,11 @@ def test_an_export_checks_out_and_a_changed_one_does_not(exports, tmp_path, name
     largest.write_bytes(bytes(content))
     (copy / "README.md").unlink()
     (copy / "more").write_text("x")
-    _, _, problems = check_export(copy)
-    text = "\n".join(problems)
+    text = "\n".join(verify(copy).problems)
     assert f"{largest.relative_to(copy)}: its checksum" in text
     assert "README.md: missing" in text
     assert "more: not listed" in text
-    assert files == len(list(exports[name].rglob("*"))) - sum(
+    assert intact.files == len(list(exports[name].rglob("*"))) - sum(
         p.is_dir() for p in exports[name].rglob("*")
     ) - 1  # fmt: skip
 
@@ -144,7 +144,7 @@ def test_labels_swapped_behind_the_checksums_are_found(exports, tmp_path):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             lines.append(f"{digest}  {path.relative_to(copy).as_posix()}\n")
     (copy / "checksums.sha256").write_text("".join(lines))
-    assert check_export(copy)[2] == [f"{one.name}: its label or split is not the manifest's"]
+    assert verify(copy).problems == [f"{one.name}: its label or split is not the manifest's"]
 
 
 def test_batches_in_the_published_split_are_the_builds(built, tmp_path):
@@ -202,7 +202,7 @@ def test_an_archive_of_an_export_is_loadable(built, exports, tmp_path, name):
     assert done.sha256 == hashlib.sha256(done.archive.read_bytes()).hexdigest()
     download(tmp_path / "root", Archive(str(done.archive), done.sha256))
     assert compare(tmp_path / "root", exports[name]).same
-    assert check_export(tmp_path / "root")[2] == []
+    assert verify(tmp_path / "root").problems == []
 
 
 def test_merged_classes(built, tmp_path):
@@ -211,7 +211,7 @@ def test_merged_classes(built, tmp_path):
     out = export(built, "parquet", tmp_path / "out", merge=groups).out
     got = load(out)
     assert got.counts() == {"FRI": 18, "FRII": 6}
-    assert check_export(out)[2] == []
+    assert verify(out).problems == []
     twice = export(out, "webdataset", tmp_path / "again").out
     assert compare(out, twice).same
 

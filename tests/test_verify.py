@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import pickle
 import shutil
 import tarfile
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,7 +21,7 @@ from skies import random_sky
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("verify")
     sky = random_sky(folder / "in", 40, seed=3, kinds=("float32",))
     build("mingolotss", out=folder / "out", catalogue=sky.catalogue, service=f"folder:{sky.folder}")
@@ -27,19 +29,19 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def copy(made, tmp_path):
-    shutil.copytree(made, tmp_path / "out")
+def copy(built, tmp_path):
+    shutil.copytree(built, tmp_path / "out")
     return tmp_path / "out"
 
 
-def test_a_good_build(made):
+def test_a_good_build(built):
     """Nothing is wrong, and nothing is changed by looking."""
-    before = contents(made)
-    found = verify(made)
-    assert found.good
-    assert found.images == len(list((made / "png").iterdir()))
-    assert verify(made / "mingo-batches-python.tar.gz").good
-    assert contents(made) == before
+    before = contents(built)
+    result = verify(built)
+    assert result.good
+    assert result.images == len(list((built / "png").iterdir()))
+    assert verify(built / "mingo-batches-python.tar.gz").good
+    assert contents(built) == before
 
 
 def flip_png(out):
@@ -89,6 +91,25 @@ def lose_part(out):
     (out / "stamps" / "part-00000.parquet").unlink()
 
 
+def swap_stamps(out):
+    path = out / "stamps" / "part-00000.parquet"
+    table = pq.read_table(path)
+    images = table["image"].combine_chunks()
+    order = [1, 0, *range(2, len(images))]
+    pq.write_table(table.set_column(0, table.schema.field(0), images.take(order)), path)
+
+
+def drop_stamp(out):
+    path = out / "stamps" / "part-00000.parquet"
+    pq.write_table(pq.read_table(path).slice(1), path)
+
+
+def repeat_stamp(out):
+    path = out / "stamps" / "part-00000.parquet"
+    table = pq.read_table(path)
+    pq.write_table(pa.concat_tables([table, table.slice(0, 1)]), path)
+
+
 def break_part(out):
     path = out / "stamps" / "part-00000.parquet"
     path.write_bytes(path.read_bytes()[:-20])
@@ -110,6 +131,9 @@ def run_pickle(out):
         (swap_labels, "test_batch: its labels"),
         (drop_row, "not one for each of 40"),
         (lose_part, "part-00000.parquet: missing"),
+        (swap_stamps, "part-00000.parquet, row 0: not the image of the manifest"),
+        (drop_stamp, "stamps: images missing: 1,"),
+        (repeat_stamp, "stamps: images not in the manifest: 1,"),
         (break_part, "part-00000.parquet"),
         (run_pickle, "data_batch_2"),
     ],
@@ -117,8 +141,8 @@ def run_pickle(out):
 def test_what_was_changed_is_found(copy, change, words):
     """Each tampering is named in a line, and the command ends with 1."""
     change(copy)
-    found = verify(copy)
-    assert any(words in problem for problem in found.problems), found.problems
+    problems = verify(copy).problems
+    assert any(words in problem for problem in problems), problems
     done = run("verify", copy)
     assert done.returncode == 1
     assert "problems" in done.stdout
@@ -136,6 +160,22 @@ def test_a_changed_archive(copy):
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
     assert "test_batch: its checksum" in verify(path).problems[0]
+
+
+def test_an_archive_whose_list_agrees_with_a_broken_batch(copy, tmp_path):
+    """A batch that has more labels than images is named, although its checksum is right."""
+    folder = copy / "mingo-batches-py"
+    batch = pickle.loads((folder / "test_batch").read_bytes())
+    (folder / "test_batch").write_bytes(pickle.dumps(batch | {"labels": [*batch["labels"], 0]}))
+    digest = hashlib.md5((folder / "test_batch").read_bytes(), usedforsecurity=False).hexdigest()
+    lines = (folder / "checksums").read_text().splitlines()
+    lines = [f"{digest}  test_batch" if line.endswith("test_batch") else line for line in lines]
+    (folder / "checksums").write_text("\n".join(lines))
+    with tarfile.open(tmp_path / "changed.tar", "w") as archive:
+        archive.add(folder, folder.name)
+    count = len(batch["labels"])
+    problems = verify(tmp_path / "changed.tar").problems
+    assert problems == [f"test_batch: {count} images and {count + 1} labels"]
 
 
 def test_an_archive_that_leaves_its_folder(tmp_path):

@@ -1,90 +1,58 @@
-"""Is an export whole: every checksum, and every image, label and split against its manifest."""
+"""Verification of exports: what a reader gets against the manifest."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mingolotss.dataset.manifest import read_manifest
-from mingolotss.errors import MingoError
-from mingolotss.io.files import sha256_file
+from mingolotss.dataset.layout import ExportFolder
+from mingolotss.dataset.samples import Arrays
 from mingolotss.loaders.arrays import open_arrays
+from mingolotss.qa.checks import Layout, StoredImage, check_images
 
-__all__ = ["check_export", "is_export"]
-
-_SUMS = "checksums.sha256"
+__all__ = ["export_layout", "is_export"]
 
 
 def is_export(folder: Path) -> bool:
-    """Say whether `folder` is what ``mingolotss export`` wrote."""
+    """Return whether ``mingolotss export`` wrote `folder`."""
     try:
-        metadata = pq.read_schema(folder / "manifest.parquet").metadata or {}
+        metadata = pq.read_schema(ExportFolder(folder).manifest).metadata or {}
     except (OSError, pa.ArrowException):
         return False
     return b"mingolotss.format" in metadata
 
 
-def check_export(folder: Path) -> tuple[int, int, list[str]]:
-    """Check an export.
-
-    Returns
-    -------
-    files, images : int
-        How many were checked.
-    problems : list of str
-        A line each.
-    """
-    listed = _listed(folder)
-    problems = [*_checksums(folder, listed)]
-    try:
-        manifest = read_manifest(folder)
-        problems += _contents(folder, manifest)
-    except MingoError as error:
-        return len(listed), 0, [*problems, str(error)]
-    return len(listed), len(manifest), problems
+def export_layout(folder: Path) -> Layout:
+    """Return how the export in `folder` is laid out; every file in it must be in its list."""
+    checksums = ExportFolder(folder).checksums
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path != checksums]
+    return Layout(folder, checksums, files, None, [partial(_check_samples, folder)])
 
 
-def _listed(folder: Path) -> dict[str, str]:
-    try:
-        lines = (folder / _SUMS).read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-
-
-def _checksums(folder: Path, listed: dict[str, str]) -> Iterator[str]:
-    if not listed:
-        yield f"{_SUMS}: missing or empty"
-    for name, digest in listed.items():
-        path = folder / name
-        if not path.is_file():
-            yield f"{name}: missing"
-        elif sha256_file(path) != digest:
-            yield f"{name}: its checksum is not the one in {_SUMS}"
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in listed and name != _SUMS:
-            yield f"{name}: not listed in {_SUMS}"
-
-
-def _contents(folder: Path, manifest: pa.Table) -> Iterator[str]:
-    """Compare what a reader gets with what the manifest says, image by image."""
+def _check_samples(folder: Path, written: pa.Table) -> Iterator[str]:
+    """Check the images, labels and splits that a reader gets."""
     arrays = open_arrays(folder)
-    expected = {name: row for row, name in enumerate(manifest["image_file"].to_pylist())}
-    if sorted(arrays.filenames) != sorted(expected):
-        yield f"{len(arrays)} images that are not the {len(manifest)} of the manifest"
-        return
-    rows = manifest.to_pylist()
-    for index, name in enumerate(arrays.filenames):
-        row = rows[expected[name]]
-        pixels = np.ascontiguousarray(arrays.images[index])
-        if hashlib.sha256(pixels.tobytes()).hexdigest() != row["pixels_sha256"]:
-            yield f"{name}: not the image of the manifest"
-        label = -1 if row["label"] is None else row["label"]
-        if (arrays.labels[index], arrays.splits[index]) != (label, row["split"]):
+    yield from check_images("images", _images(arrays), written)
+    columns = (written[name].to_pylist() for name in ("image_file", "label", "split"))
+    expected = {
+        name: (-1 if label is None else label, split)
+        for name, label, split in zip(*columns, strict=True)
+    }
+    for name, label, split in zip(arrays.filenames, arrays.labels, arrays.splits, strict=True):
+        if expected.get(name, (label, split)) != (label, split):
             yield f"{name}: its label or split is not the manifest's"
+
+
+def _images(arrays: Arrays) -> Iterator[StoredImage]:
+    for index, name in enumerate(arrays.filenames):
+        yield StoredImage(name, name, partial(_pixels, arrays, index))
+
+
+def _pixels(arrays: Arrays, index: int) -> npt.NDArray[np.generic]:
+    return arrays.images[index]

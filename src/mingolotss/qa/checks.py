@@ -1,0 +1,214 @@
+"""The checks that builds and exports have in common: checksums, rows, and images.
+
+A `Layout` says how a kind of folder differs from others, and `check_folder` checks a folder against
+its layout. Not here: which checks a build or an export needs (`verify_build`, `verify_export`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mingolotss.dataset.manifest import read_manifest
+from mingolotss.errors import DatasetError, MingoError
+
+__all__ = [
+    "ContentCheck",
+    "Layout",
+    "StoredImage",
+    "Verification",
+    "check_checksums",
+    "check_folder",
+    "check_images",
+    "pixels_sha256",
+    "read_checksums",
+]
+
+ContentCheck = Callable[[pa.Table], Iterable[str]]
+"""Compares a part of a folder's content with the written rows of the manifest."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The result of `verify`.
+
+    Attributes
+    ----------
+    path : Path
+        The dataset that was checked.
+    files, images : int
+        Number of files and images that were checked.
+    problems : list of str
+        One line for each problem; empty if there is none.
+    """
+
+    path: Path
+    files: int
+    images: int
+    problems: list[str]
+
+    @property
+    def good(self) -> bool:
+        """Whether there is no problem."""
+        return not self.problems
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a folder is laid out, as far as `check_folder` needs to know.
+
+    Attributes
+    ----------
+    folder : Path
+    checksums : Path
+        The list of SHA-256 checksums.
+    files : sequence of Path
+        Files that must be in that list.
+    rows : int or None
+        Number of rows of the catalogue, if the manifest has all of them; None if it has only the
+        written ones.
+    checks : sequence of callable
+        The checks of the content, each given the written rows of the manifest.
+    """
+
+    folder: Path
+    checksums: Path
+    files: Sequence[Path]
+    rows: int | None
+    checks: Sequence[ContentCheck]
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """One image of a dataset on disk.
+
+    Attributes
+    ----------
+    name : str
+        How messages call it.
+    image_file : str
+        Its name in the manifest.
+    read : callable
+        Returns its pixels as an array, or as bytes in C order; a DatasetError says why it cannot.
+    """
+
+    name: str
+    image_file: str
+    read: Callable[[], npt.NDArray[np.generic] | bytes]
+
+
+def check_folder(layout: Layout) -> Verification:
+    """Check a folder against its list of checksums and its manifest."""
+    expected = read_checksums(layout.checksums)
+    problems = list(check_checksums(layout.folder, layout.checksums.name, expected))
+    names = [path.relative_to(layout.folder).as_posix() for path in layout.files]
+    problems += [
+        f"{name}: not listed in {layout.checksums.name}" for name in names if name not in expected
+    ]
+    files = len({*expected, *names})
+    try:
+        manifest = read_manifest(layout.folder)
+        problems += _check_rows(manifest, layout.rows)
+        written = manifest.filter(pc.equal(manifest["status"], "written"))
+        for check in layout.checks:
+            problems += check(written)
+    except MingoError as error:  # what is left to check depends on what cannot be read
+        return Verification(layout.folder, files, 0, [*problems, str(error)])
+    return Verification(layout.folder, files, len(written), problems)
+
+
+def read_checksums(path: Path) -> dict[str, str]:
+    """Read a list of checksums as ``sha256sum`` and ``md5sum`` write it.
+
+    Returns
+    -------
+    dict of str to str
+        The checksum of each file name; empty if there is no list.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+def check_checksums(
+    folder: Path, list_name: str, expected: dict[str, str], algorithm: str = "sha256"
+) -> Iterator[str]:
+    """Compare the files of a folder with a list of checksums.
+
+    Parameters
+    ----------
+    folder : Path
+    list_name : str
+        The file name of the list, for messages.
+    expected : dict of str to str
+        The checksum of each file, named relative to `folder`.
+    algorithm : {"sha256", "md5"}
+    """
+    if not expected:
+        yield f"{list_name}: missing or empty"
+    for name, digest in expected.items():
+        if not (folder / name).is_file():
+            yield f"{name}: missing"
+            continue
+        with (folder / name).open("rb") as stream:
+            if hashlib.file_digest(stream, algorithm).hexdigest() != digest:
+                yield f"{name}: its checksum is not the one in {list_name}"
+
+
+def check_images(place: str, images: Iterable[StoredImage], written: pa.Table) -> Iterator[str]:
+    """Compare every image with the manifest: each written row has exactly one, with its pixels.
+
+    Parameters
+    ----------
+    place : str
+        Where the images are, for messages.
+    images : iterable of StoredImage
+        In any order.
+    written : Table
+        The written rows of the manifest.
+    """
+    names, digests = written["image_file"].to_pylist(), written["pixels_sha256"].to_pylist()
+    missing = dict(zip(names, digests, strict=True))
+    unknown = []
+    for image in images:
+        digest = missing.pop(image.image_file, None)
+        if digest is None:
+            unknown.append(image.name)
+            continue
+        try:
+            pixels = image.read()
+        except DatasetError as error:
+            yield str(error)
+            continue
+        if pixels_sha256(pixels) != digest:
+            yield f"{image.name}: not the image of the manifest"
+    if missing:
+        yield f"{place}: images missing: {len(missing)}, for example {min(missing)}"
+    if unknown:
+        yield f"{place}: images not in the manifest: {len(unknown)}, for example {min(unknown)}"
+
+
+def pixels_sha256(pixels: npt.NDArray[np.generic] | bytes) -> str:
+    """Return the SHA-256 of the pixels of an image in C order."""
+    data = pixels if isinstance(pixels, bytes) else np.ascontiguousarray(pixels).tobytes()
+    return hashlib.sha256(data).hexdigest()
+
+
+def _check_rows(manifest: pa.Table, rows: int | None) -> Iterator[str]:
+    """Check that the manifest has each row of the catalogue once, in order."""
+    if rows is not None and manifest["row"].to_pylist() != list(range(rows)):
+        yield f"manifest.parquet: {len(manifest)} rows, not one for each of {rows} in the catalogue"
+    valid = {"written"} if rows is None else {"written", "rejected"}
+    unknown = set(manifest["status"].to_pylist()) - valid
+    if unknown:
+        statuses = ", ".join(map(repr, sorted(map(str, unknown))))
+        yield f"manifest.parquet: status {statuses}; expected {' or '.join(sorted(valid))}"

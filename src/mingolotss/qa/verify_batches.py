@@ -1,0 +1,76 @@
+"""Verification of batches: of a build against its manifest, of an archive against its own list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sized
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mingolotss.dataset.layout import BatchFolder, batch_name
+from mingolotss.errors import DatasetError
+from mingolotss.formats.safe_pickle import load_pickle
+from mingolotss.qa.checks import Verification, check_checksums, pixels_sha256, read_checksums
+
+__all__ = ["check_batches", "verify_batches"]
+
+
+def check_batches(folder: BatchFolder, train: int, written: pa.Table) -> Iterator[str]:
+    """Check that each batch has the images of its rows of the manifest, in their order.
+
+    Parameters
+    ----------
+    folder : BatchFolder
+    train : int
+        Number of training batches.
+    written : Table
+        The written rows of the manifest.
+    """
+    for index in range(train + 1):
+        name = batch_name(index, train)
+        path = folder.batch(name)
+        if path.is_file():  # a missing one is reported with the checksums
+            yield from _check_batch(path, written.filter(pc.equal(written["batch"], name)))
+
+
+def verify_batches(archive: Path, folder: BatchFolder) -> Verification:
+    """Check the batches of an archive, unpacked in `folder`, against its own MD5 checksums."""
+    expected = read_checksums(folder.checksums)
+    problems = list(check_checksums(folder.path, folder.checksums.name, expected, "md5"))
+    images = 0
+    for path in (*folder.training_files(), *folder.split_files(), folder.test):
+        if not path.is_file():
+            continue
+        try:
+            batch = _read_batch(path)
+        except DatasetError as error:
+            problems.append(str(error))
+            continue
+        count, labels = (len(cast("Sized", batch[key])) for key in ("data", "labels"))
+        images += count
+        if count != labels:
+            problems.append(f"{path.name}: {count} images and {labels} labels")
+    return Verification(archive, len(expected), images, problems)
+
+
+def _read_batch(path: Path) -> Mapping[str, npt.NDArray[np.generic] | list[object]]:
+    batch = load_pickle(path)
+    if not isinstance(batch, dict) or not {"data", "labels", "src_ids"} <= set(batch):
+        raise DatasetError(f"{path.name}: not a batch (a dict with data, labels and src_ids)")
+    return batch
+
+
+def _check_batch(path: Path, rows: pa.Table) -> Iterator[str]:
+    batch = _read_batch(path)
+    if list(batch["src_ids"]) != rows["source"].to_pylist():
+        yield f"{path.name}: its sources differ from the manifest"
+    elif list(batch["labels"]) != rows["label"].fill_null(-1).to_pylist():
+        yield f"{path.name}: its labels differ from the manifest"
+    else:
+        images = cast("npt.NDArray[np.generic]", batch["data"])
+        if [pixels_sha256(image) for image in images] != rows["pixels_sha256"].to_pylist():
+            yield f"{path.name}: its images differ from the manifest"

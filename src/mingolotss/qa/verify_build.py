@@ -1,0 +1,96 @@
+"""Verification of builds: stamps, PNG files, CSV and batches against the manifest."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mingolotss.dataset.image_stack import ImageArray
+from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.provenance import Settings
+from mingolotss.dataset.stamps import StampFile, decode_stamps
+from mingolotss.formats.csv import HEADER
+from mingolotss.io.files import sha256_file
+from mingolotss.io.parquet import read_table
+from mingolotss.io.png import decode
+from mingolotss.pipeline.assemble import products
+from mingolotss.qa.checks import ContentCheck, Layout, StoredImage, check_images
+from mingolotss.qa.verify_batches import check_batches
+
+__all__ = ["build_layout"]
+
+
+def build_layout(out: Path, settings: Settings) -> Layout:
+    """Return how the build in `out` is laid out, and which checks its formats need."""
+    build, recipe = BuildFolder(out), settings.recipe
+    checks: list[ContentCheck] = [partial(_check_stamps, build)]
+    if "png" in recipe.formats:
+        checks.append(partial(_check_pngs, build))
+    if "csv" in recipe.formats:
+        checks.append(partial(_check_csv, build))
+    if "batches" in recipe.formats:
+        batches = build.batches(recipe.batches.folder)
+        checks.append(partial(check_batches, batches, recipe.batches.train))
+    checks.append(partial(_check_downloads, build))
+    return Layout(out, build.checksums, list(products(out, recipe)), settings.rows, checks)
+
+
+def _check_stamps(build: BuildFolder, written: pa.Table) -> Iterator[str]:
+    yield from check_images(build.stamps.name, _stamps(build, written), written)
+
+
+def _stamps(build: BuildFolder, written: pa.Table) -> Iterator[StoredImage]:
+    names = dict(zip(written["row"].to_pylist(), written["image_file"].to_pylist(), strict=True))
+    for path in build.all_stamps():
+        with StampFile(path) as stamps:
+            for group in range(stamps.row_groups):
+                rows, images = stamps.rows(group).tolist(), stamps.encoded(group).to_pylist()
+                for row, encoded in zip(rows, images, strict=True):
+                    name = f"{build.name_of(path)}, row {row}"
+                    read = partial(_decode, encoded, name, is_float=stamps.is_float)
+                    yield StoredImage(name, names.get(row, name), read)
+
+
+def _decode(encoded: bytes, name: str, *, is_float: bool) -> ImageArray:
+    image: ImageArray = decode_stamps([encoded], [name], is_float=is_float)[0]
+    return image
+
+
+def _check_pngs(build: BuildFolder, written: pa.Table) -> Iterator[str]:
+    yield from check_images(build.png.name, _pngs(build), written)
+
+
+def _pngs(build: BuildFolder) -> Iterator[StoredImage]:
+    for path in sorted(build.png.glob("*")):
+        yield StoredImage(build.name_of(path), path.name, partial(_read_png, path))
+
+
+def _read_png(path: Path) -> npt.NDArray[np.uint8]:
+    return decode(path.read_bytes(), str(path))
+
+
+def _check_csv(build: BuildFolder, written: pa.Table) -> Iterator[str]:
+    if not build.csv.is_file():
+        return  # reported with the checksums
+    with build.csv.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for column, name in ((HEADER[0], "source"), (HEADER[-1], "image_file")):
+        if [row.get(column) for row in rows] != written[name].to_pylist():
+            yield f"{build.csv.name}: its column {column} differs from the manifest's {name}"
+
+
+def _check_downloads(build: BuildFolder, _written: pa.Table) -> Iterator[str]:
+    """Check the images that the build read, as far as they are files that still exist."""
+    table = read_table(build.candidates)
+    for kind in ("image", "rms"):
+        digests = table[f"{kind}_sha256"].to_pylist()
+        for address, digest in zip(table[kind].to_pylist(), digests, strict=True):
+            path = Path(address or "")
+            if digest and path.is_file() and sha256_file(path) != digest:
+                yield f"{address}: changed since the build"
