@@ -73,10 +73,10 @@ def optional_class(module: str, name: str, *, extra: str) -> type:
         ``MissingLibraryError`` when an instance is made.
     """
     try:
-        found: type = getattr(import_module(module), name)
+        base: type = getattr(import_module(module), name)
     except ImportError as error:
         return _placeholder(module, extra, error)
-    return found
+    return base
 
 
 def _placeholder(module: str, extra: str, error: ImportError) -> type:
