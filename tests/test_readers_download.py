@@ -32,7 +32,7 @@ LABELS = [index % 10 for index in range(24)]
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
     """Pack six batches as the published archive is packed."""
-    root = write_batches(tmp_path_factory.mktemp("made"), IMAGES, LABELS)
+    root = write_batches(tmp_path_factory.mktemp("source"), IMAGES, LABELS)
     path = root / "batches.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         archive.add(root / "mingo-batches-py", "mingo-batches-py")
@@ -48,7 +48,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, content):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.content, self.ranges, self.cut_at, self.asked = content, True, None, []
+        self.content, self.ranges, self.cut_at, self.requests = content, True, None, []
 
     @property
     def url(self):
@@ -57,20 +57,20 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """SearchCache with a range of the file, all of it, or the beginning of what was asked."""
+    """Sends a range of the file, all of it, or only the beginning of the range."""
 
     def do_GET(self):
         """Answer one request."""
-        content, asked = self.server.content, self.headers.get("Range")
-        self.server.asked.append(asked)
+        content, requested = self.server.content, self.headers.get("Range")
+        self.server.requests.append(requested)
         start, end = 0, len(content) - 1
-        if asked and self.server.ranges:
-            start, end = (int(part) for part in asked.removeprefix("bytes=").split("-"))
+        if requested and self.server.ranges:
+            start, end = (int(part) for part in requested.removeprefix("bytes=").split("-"))
             end = min(end, len(content) - 1)
             if start > end:
                 self.send_error(416)
                 return
-        self.send_response(206 if asked and self.server.ranges else 200)
+        self.send_response(206 if requested and self.server.ranges else 200)
         self.send_header("Content-Length", str(end - start + 1))
         self.end_headers()
         if self.server.cut_at is not None and end > self.server.cut_at:
@@ -85,15 +85,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(packed):
-    with Server(packed.read_bytes()) as made:
-        thread = threading.Thread(target=made.serve_forever, daemon=True)
+    with Server(packed.read_bytes()) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield made
-        made.shutdown()
+        yield server
+        server.shutdown()
 
 
 @pytest.fixture
-def impatient(monkeypatch):
+def client(monkeypatch):
     """Ranges of 10 kB, and a client that gives up at once."""
     monkeypatch.setattr(module, "_CHUNK", 10_000)
     patience = RetryPolicy(attempts=2, first_s=0.0, longest_s=0.0, outage_s=0.0)
@@ -109,62 +109,62 @@ def test_a_path_is_opened(packed, tmp_path):
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_an_address_is_fetched(server, packed, tmp_path, impatient, ranges):
+def test_an_address_is_fetched(server, packed, tmp_path, client, ranges):
     """In ranges where the server has them, in one piece where it has not."""
     server.ranges = ranges
-    assert download(tmp_path, Archive(server.url, sha256(packed)), impatient)
+    assert download(tmp_path, Archive(server.url, sha256(packed)), client)
     np.testing.assert_array_equal(load(tmp_path).images, IMAGES)
-    asked = [line for line in server.asked if line]
-    assert len(asked) == (-(-len(server.content) // 10_000) if ranges else 1)
+    requested = [line for line in server.requests if line]
+    assert len(requested) == (-(-len(server.content) // 10_000) if ranges else 1)
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_a_length_that_is_a_multiple_of_the_range(server, packed, tmp_path, impatient, monkeypatch):
+def test_a_length_that_is_a_multiple_of_the_range(server, packed, tmp_path, client, monkeypatch):
     """The last range is full: the one after it is past the end, which is no error."""
     monkeypatch.setattr(module, "_CHUNK", len(server.content))
-    assert download(tmp_path, Archive(server.url, sha256(packed)), impatient)
+    assert download(tmp_path, Archive(server.url, sha256(packed)), client)
 
 
-def test_a_download_goes_on_where_it_stopped(server, packed, tmp_path, impatient):
-    """What came before the line broke is not asked for again."""
+def test_an_interrupted_download_resumes(server, packed, tmp_path, client):
+    """The bytes that arrived before the connection broke are not requested again."""
     server.cut_at = 25_000
     with pytest.raises(ServiceError):
-        download(tmp_path, Archive(server.url, sha256(packed)), impatient)
+        download(tmp_path, Archive(server.url, sha256(packed)), client)
     assert (tmp_path / "batches.tar.gz.partial").stat().st_size == 20_000
-    server.cut_at, server.asked = None, []
-    assert download(tmp_path, Archive(server.url, sha256(packed)), impatient)
-    assert server.asked[0] == "bytes=20000-29999"
+    server.cut_at, server.requests = None, []
+    assert download(tmp_path, Archive(server.url, sha256(packed)), client)
+    assert server.requests[0] == "bytes=20000-29999"
     assert len(load(tmp_path)) == 24
 
 
-def test_a_rest_of_another_file_is_thrown_away(server, packed, tmp_path, impatient):
-    """The archive on the server changed since: fetched again from its start, once."""
+def test_a_partial_download_of_another_file_is_discarded(server, packed, tmp_path, client):
+    """The archive on the server has changed: it is downloaded again from its start, once."""
     (tmp_path / "batches.tar.gz.partial").write_bytes(b"another file" * 100)
-    assert download(tmp_path, Archive(server.url, sha256(packed)), impatient)
+    assert download(tmp_path, Archive(server.url, sha256(packed)), client)
 
 
-def test_a_wrong_checksum_unpacks_nothing(server, packed, tmp_path, impatient):
+def test_a_wrong_checksum_unpacks_nothing(server, packed, tmp_path, client):
     """Neither from an address nor from a path, and the wrong download does not stay."""
     for url in (server.url, str(packed)):
         with pytest.raises(DatasetError, match=r"checksum is .*, not 0{64}; nothing was unpacked"):
-            download(tmp_path / "root", Archive(url, "0" * 64), impatient)
+            download(tmp_path / "root", Archive(url, "0" * 64), client)
         assert not (tmp_path / "root").exists() or not list((tmp_path / "root").iterdir())
     assert packed.exists()
 
 
 def test_an_address_needs_a_checksum(tmp_path):
-    """Nothing is asked of the server before that."""
+    """No request is sent without one."""
     with pytest.raises(InputError, match="give its sha256"):
         download(tmp_path, Archive("http://127.0.0.1:9/x.tar.gz"))
 
 
-def test_many_at_once_fetch_once(server, packed, tmp_path, impatient):
+def test_many_at_once_fetch_once(server, packed, tmp_path, client):
     """Eight processes of one training start together: one fetches, seven find it there."""
     archive = Archive(server.url, sha256(packed))
     with ThreadPoolExecutor(8) as pool:
-        got = list(pool.map(lambda _: download(tmp_path / "r", archive, impatient), range(8)))
-    assert sorted(got) == [False] * 7 + [True]
-    assert len(server.asked) == -(-len(server.content) // 10_000)
+        downloaded = list(pool.map(lambda _: download(tmp_path / "r", archive, client), range(8)))
+    assert sorted(downloaded) == [False] * 7 + [True]
+    assert len(server.requests) == -(-len(server.content) // 10_000)
 
 
 def test_processes_of_one_training_download_once(server, packed, tmp_path):
@@ -173,7 +173,7 @@ def test_processes_of_one_training_download_once(server, packed, tmp_path):
     with ProcessPoolExecutor(3, multiprocessing.get_context("spawn")) as pool:
         downloaded = list(pool.map(download, [tmp_path / "r"] * 3, [archive] * 3))
     assert sorted(downloaded) == [False, False, True]
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
     assert not list((tmp_path / "r").glob(".*"))
 
 
@@ -211,15 +211,15 @@ def test_the_published_archive_is_checked_file_by_file(packed, tmp_path):
 
 
 def test_the_dataset_class_downloads(server, packed, tmp_path):
-    """Address and sha256 are enough; what is there is not asked for again."""
+    """The address and the sha256 are enough; a dataset that is there is not requested again."""
     pytest.importorskip("torch", reason="needs mingolotss[torch]")
     from mingolotss.loaders.torch import MingoLoTSS
 
     dataset = MingoLoTSS(tmp_path, url=server.url, sha256=sha256(packed))
     assert dataset.targets == LABELS[:20]
-    count = len(server.asked)
+    count = len(server.requests)
     MingoLoTSS(tmp_path, url=server.url, sha256=sha256(packed))
-    assert len(server.asked) == count
+    assert len(server.requests) == count
     assert len(MingoLoTSS(tmp_path / "other", url=packed, train=False)) == 4
 
 
@@ -255,17 +255,17 @@ def listing(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-@pytest.mark.parametrize(("member", "found"), HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_member_unpacks_nothing(tmp_path, member, found):
+@pytest.mark.parametrize(("member", "reason"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_member_unpacks_nothing(tmp_path, member, reason):
     """Good members before it do not stay either, and nothing appears outside."""
     path = tmp_path / "x.tar.gz"
     path.write_bytes(tar_of(GOOD, member))
     root = tmp_path / "deep" / "root"
-    if found is None:
+    if reason is None:
         extract(path, root)
         assert (root / "s").stat().st_mode & 0o7000 == 0
         return
-    with pytest.raises(DatasetError, match=f"^unpack {path}: .*{found}.*nothing was") as caught:
+    with pytest.raises(DatasetError, match=f"^unpack {path}: .*{reason}.*nothing was") as caught:
         extract(path, root)
     assert "\n" not in str(caught.value)
     assert [name for name in listing(tmp_path) if name != "deep"] == ["x.tar.gz"]
@@ -299,15 +299,15 @@ def test_a_bomb_in_a_header_is_refused(tmp_path):
         extract(path, tmp_path / "root")
 
 
-@pytest.mark.parametrize("kept", [0.02, 0.5, 0.97, 0.9999])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.97, 0.9999])
 @pytest.mark.parametrize("mode", ["w:gz", "w"])
-def test_a_truncated_archive_unpacks_nothing(tmp_path, packed, kept, mode):
+def test_a_truncated_archive_unpacks_nothing(tmp_path, packed, share, mode):
     """Wherever it was cut, compressed or not."""
     content = packed.read_bytes() if mode == "w:gz" else gzip.decompress(packed.read_bytes())
     if mode == "w":
         content = content.rstrip(b"\0")
     path = tmp_path / "x.tar"
-    path.write_bytes(content[: int(len(content) * kept)])
+    path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(DatasetError, match=f"^unpack {path}: damaged or cut short"):
         extract(path, tmp_path / "root")
     assert listing(tmp_path) == ["x.tar"]

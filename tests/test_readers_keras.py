@@ -28,28 +28,28 @@ def root(tmp_path_factory):
     return write_batches(tmp_path_factory.mktemp("root"), IMAGES, LABELS)
 
 
-def gathered(sequence):
+def all_batches(sequence):
     pairs = [sequence[index] for index in range(len(sequence))]
     return np.concatenate([x for x, _ in pairs]), np.concatenate([y for _, y in pairs])
 
 
 def test_in_order_it_is_the_dataset(root):
     """Without shuffling: every image once, uint8 or float32 from 0 to 1."""
-    images, labels = gathered(MingoSequence(root, "all", 7, shuffle=False, scale=False))
+    images, labels = all_batches(MingoSequence(root, "all", 7, shuffle=False, scale=False))
     np.testing.assert_array_equal(images[..., 0], IMAGES, strict=True)
     assert labels.tolist() == LABELS
-    images, _ = gathered(MingoSequence(root, "test", 3, shuffle=False))
+    images, _ = all_batches(MingoSequence(root, "test", 3, shuffle=False))
     np.testing.assert_array_equal(images[..., 0], IMAGES[50:] / np.float32(255), strict=True)
 
 
 def test_shuffled_it_is_the_same_pairs_in_another_order(root):
     """Every epoch another order, decided by the seed."""
     sequence = MingoSequence(root, "all", 16, scale=False, seed=3)
-    first, labels = gathered(sequence)
-    again, _ = gathered(MingoSequence(root, "all", 16, scale=False, seed=3))
-    np.testing.assert_array_equal(first, again)
+    first, labels = all_batches(sequence)
+    repeated, _ = all_batches(MingoSequence(root, "all", 16, scale=False, seed=3))
+    np.testing.assert_array_equal(first, repeated)
     sequence.on_epoch_end()
-    second, _ = gathered(sequence)
+    second, _ = all_batches(sequence)
     assert (first != second).any()
     for image, label in zip(first, labels, strict=True):
         same = np.flatnonzero((image[..., 0] == IMAGES).all(axis=(1, 2)))

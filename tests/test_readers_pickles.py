@@ -53,14 +53,14 @@ def test_arrays_and_containers_come_back_equal(dump, protocol):
         "plain": (1, 2.5, True, None, b"\xff\x00", "ü", {3}, frozenset({4}), [[]]),
         "bytes": b"x" * 2_000_000,
     }
-    got = load_pickle(dump(thing, protocol))
-    assert got.keys() == thing.keys()
+    loaded = load_pickle(dump(thing, protocol))
+    assert loaded.keys() == thing.keys()
     for key in ("data", "src_ids", "fortran", "big-endian", "text"):
-        np.testing.assert_array_equal(got[key], thing[key], strict=True)
-    for mine, theirs in zip(got["rows"], thing["rows"], strict=True):
-        np.testing.assert_array_equal(mine, theirs, strict=True)
-    assert [type(label) for label in got["labels"]] == [np.int64] * 3
-    assert (got["labels"], got["plain"], got["bytes"]) == (
+        np.testing.assert_array_equal(loaded[key], thing[key], strict=True)
+    for result, original in zip(loaded["rows"], thing["rows"], strict=True):
+        np.testing.assert_array_equal(result, original, strict=True)
+    assert [type(label) for label in loaded["labels"]] == [np.int64] * 3
+    assert (loaded["labels"], loaded["plain"], loaded["bytes"]) == (
         [0, 1, 2],
         thing["plain"],
         thing["bytes"],
@@ -69,8 +69,8 @@ def test_arrays_and_containers_come_back_equal(dump, protocol):
 
 def test_an_array_named_twice_stays_one_array(dump):
     """The memo of a pickle is honoured."""
-    got = load_pickle(dump([IMAGES, IMAGES]))
-    assert got[0] is got[1]
+    loaded = load_pickle(dump([IMAGES, IMAGES]))
+    assert loaded[0] is loaded[1]
 
 
 def test_a_large_array_is_a_view_of_the_file(dump):

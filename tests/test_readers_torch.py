@@ -112,7 +112,7 @@ def test_tensors_without_pil(root, dtype):
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 def test_every_batch_of_a_pass_keeps_its_pixels(root, dtype, workers, shuffle):
-    """Two passes of batches, all of them kept: none shares memory with another, or is changed."""
+    """In two passes, no batch shares memory with an earlier one, and none changes later."""
     dataset = MingoLoTSS(root, tensors=dtype, split="all")
     order = torch.randperm(60).tolist() if shuffle else list(range(60))
     loader = DataLoader(dataset, batch_size=7, sampler=order, num_workers=workers)
@@ -246,8 +246,8 @@ def test_pickled_and_spawned(root):
 def test_mlfr_is_fri_against_frii(root):
     """Classes 0, 1, 2 are FRI, 4 is FRII, the rest is out: the published list."""
     dataset = MLFR(root)
-    wanted = [label for label in LABELS[:50] if label in (0, 1, 2, 4)]
-    assert dataset.targets == [int(label == 4) for label in wanted]
+    labels = [label for label in LABELS[:50] if label in (0, 1, 2, 4)]
+    assert dataset.targets == [int(label == 4) for label in labels]
     assert dataset.class_to_idx == {"FRI": 0, "FRII": 1}
     assert dataset.data.shape == (20, 150, 150, 1)
     np.testing.assert_array_equal(np.asarray(dataset[3][0]), IMAGES[4])
@@ -287,7 +287,7 @@ def test_merges_of_the_users_own(root):
 
 
 def test_published_names(tmp_path, caplog):
-    """Published batches have 1 and 2 the wrong way round: put right with one note, or kept."""
+    """The names of classes 1 and 2 are corrected with one warning, or left as published."""
     write_batches(tmp_path, IMAGES, LABELS, PUBLISHED)
     from mingolotss.dataset import published
 
@@ -299,7 +299,7 @@ def test_published_names(tmp_path, caplog):
 
 
 def test_published_names_of_corrected_batches(root):
-    """published_names=True means the same whoever made the batches."""
+    """published_names=True gives the published names for batches of a build too."""
     assert MingoLoTSS(root, published_names=True).classes == list(PUBLISHED)
 
 
@@ -356,17 +356,17 @@ def test_stamps_are_decoded_when_used(tmp_path):
 def test_unlabelled_stamps(tmp_path):
     """No label is -1, and the dataset still loads."""
     write_stamps(tmp_path / "a.parquet", [png(i) for i in IMAGES[:3]], [None] * 3)
-    got = load(tmp_path / "a.parquet")
-    assert (got.labels.tolist(), got.classes) == ([-1, -1, -1], ())
+    arrays = load(tmp_path / "a.parquet")
+    assert (arrays.labels.tolist(), arrays.classes) == ([-1, -1, -1], ())
 
 
 def test_plain_arrays(root):
     """load() gives arrays, whatever is underneath."""
-    got = load(root, "all")
-    assert type(got.images) is np.ndarray
-    np.testing.assert_array_equal(got.images, IMAGES, strict=True)
-    assert (got.labels.tolist(), got.labels.dtype) == (LABELS, np.int64)
-    assert got.splits == ("train",) * 50 + ("test",) * 10
+    arrays = load(root, "all")
+    assert type(arrays.images) is np.ndarray
+    np.testing.assert_array_equal(arrays.images, IMAGES, strict=True)
+    assert (arrays.labels.tolist(), arrays.labels.dtype) == (LABELS, np.int64)
+    assert arrays.splits == ("train",) * 50 + ("test",) * 10
     assert load(root / "mingo-batches-py", "test").sources[0] == "ILTJ000050"
 
 
@@ -392,21 +392,21 @@ def test_a_parquet_with_wrong_images_is_one_line(tmp_path, spoil):
 
 
 @pytest.mark.parametrize(
-    ("extra", "found"),
+    ("extra", "reason"),
     [
         ({"image": ["a"] * 4}, "'image' should hold PNG bytes .* and is string"),
         ({"label": ["a"] * 4}, "'label' should hold integers and is string"),
         ({"label": [0, 1, 2, 12], "class": ["FRI"] * 4}, "labels from 0 to 12|read"),
     ],
 )
-def test_a_parquet_with_wrong_columns_is_one_line(tmp_path, extra, found):
+def test_a_parquet_with_wrong_columns_is_one_line(tmp_path, extra, reason):
     """Types are checked before values."""
     path = write_stamps(tmp_path / "a.parquet", [png(IMAGES[0])] * 4, [0, 1, 2, 3], **extra)
     if extra.get("label") == [0, 1, 2, 12]:
         table = pq.read_table(path)
         named = table.replace_schema_metadata({"huggingface": header(list(CLASSES))})
         pq.write_table(named, path)
-    with pytest.raises(DatasetError, match=found):
+    with pytest.raises(DatasetError, match=reason):
         load(path)
 
 
@@ -419,7 +419,7 @@ def test_a_truncated_parquet_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "found"),
+    ("spoil", "reason"),
     [
         (lambda entry: entry | {"labels": entry["labels"][:-1]}, "10 images and labels of shape"),
         (lambda entry: entry | {"labels": ["FRI"] * 10}, "labels of shape"),
@@ -430,12 +430,12 @@ def test_a_truncated_parquet_is_one_line(tmp_path):
         (list, "no dict with 'data'"),
     ],
 )
-def test_a_wrong_batch_is_one_line(tmp_path, spoil, found):
+def test_a_wrong_batch_is_one_line(tmp_path, spoil, reason):
     """A batch whose parts disagree is refused before anybody trains on it."""
     write_batches(tmp_path, IMAGES, LABELS)
     path = tmp_path / "mingo-batches-py/test_batch"
     path.write_bytes(pickle.dumps(spoil(pickle.loads(path.read_bytes()))))
-    with pytest.raises(DatasetError, match=found):
+    with pytest.raises(DatasetError, match=reason):
         load(tmp_path, "test")
 
 
