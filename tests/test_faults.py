@@ -96,11 +96,11 @@ def script(bad: Reply | None = None, search: Reply | None = None) -> dict[str, R
 
 
 def quick() -> Transport:
-    limits = Limits(connect_s=1.0, read_s=0.3, whole_s=2.0, max_bytes=4 << 20)
-    patience = RetryPolicy(
+    limits = Limits(connect_s=1.0, read_s=0.3, total_s=2.0, max_bytes=4 << 20)
+    retry_policy = RetryPolicy(
         attempts=3, first_s=0.02, longest_s=0.05, retry_after_s=0.2, outage_s=0.3
     )
-    return Transport(limits=limits, patience=patience, rng=random.Random(3))  # noqa: S311
+    return Transport(limits=limits, retry_policy=retry_policy, rng=random.Random(3))  # noqa: S311
 
 
 def make(server: Server, out: Path, **options: object) -> list[dict[str, object]]:

@@ -96,8 +96,8 @@ def server(packed):
 def client(monkeypatch):
     """Ranges of 10 kB, and a client that gives up at once."""
     monkeypatch.setattr(module, "_CHUNK", 10_000)
-    patience = RetryPolicy(attempts=2, first_s=0.0, longest_s=0.0, outage_s=0.0)
-    return Transport(patience=patience, sleep=lambda _: None)
+    retry_policy = RetryPolicy(attempts=2, first_s=0.0, longest_s=0.0, outage_s=0.0)
+    return Transport(retry_policy=retry_policy, sleep=lambda _: None)
 
 
 def test_a_path_is_opened(packed, tmp_path):

@@ -14,6 +14,7 @@ from mingolotss.errors import InputError
 from mingolotss.io.files import (
     PART,
     atomic_path,
+    md5_file,
     safe_name,
     sha256_file,
     sweep,
@@ -99,9 +100,12 @@ def test_usual_names_stay():
 
 
 def test_a_checksum_is_of_the_content(tmp_path):
-    """SHA-256 in hexadecimal."""
+    """SHA-256 and MD5 are in hexadecimal."""
     write_bytes(tmp_path / "a", b"x" * 100_000)
     assert sha256_file(tmp_path / "a") == hashlib.sha256(b"x" * 100_000).hexdigest()
+    assert (
+        md5_file(tmp_path / "a") == hashlib.md5(b"x" * 100_000, usedforsecurity=False).hexdigest()
+    )
 
 
 def test_many_files_are_written_whole(tmp_path):

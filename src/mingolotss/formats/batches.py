@@ -13,7 +13,6 @@ np.int64(5)
 
 from __future__ import annotations
 
-import hashlib
 import io
 import pickle
 import sys
@@ -27,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from zlib_ng import gzip_ng
 
-from mingolotss.io.files import atomic_path, write_bytes
+from mingolotss.io.files import atomic_path, md5_file, write_bytes
 
 __all__ = [
     "batch_label",
@@ -107,18 +106,9 @@ def write_checksums(folder: Path, names: Iterable[str]) -> None:
     """Write ``checksums``: MD5 and name, as ``md5sum -c`` and the loader's table have them."""
     listed = list(names)
     with ThreadPoolExecutor(2) as pool:
-        digests = pool.map(_md5, (folder / name for name in listed))
+        digests = pool.map(md5_file, (folder / name for name in listed))
         lines = [f"{digest}  {name}\n" for digest, name in zip(digests, listed, strict=True)]
     write_bytes(folder / "checksums", "".join(lines).encode())
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, _plain_md5).hexdigest()
-
-
-def _plain_md5() -> Any:
-    return hashlib.md5(usedforsecurity=False)
 
 
 def write_archive(path: Path, folder: Path, names: Iterable[str]) -> None:

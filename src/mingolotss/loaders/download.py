@@ -6,7 +6,6 @@ ranks of one training) download it once.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from mingolotss.dataset.published import published_archive
 from mingolotss.errors import DatasetError, InputError, ServiceAnswerError
+from mingolotss.io.files import md5_file, sha256_file
 from mingolotss.io.http import Limits, Transport
 from mingolotss.io.lock import file_lock, lock_path
 from mingolotss.loaders.arrays import holds_dataset
@@ -103,7 +103,7 @@ def _fetch(archive: Archive, root: Path, transport: Transport | None) -> Path:
     whole, partial = root / archive.name, root / f"{archive.name}.partial"
     if whole.is_file() and _digest(whole, archive.digest) == archive.digest.lower():
         return whole
-    client = transport or Transport(limits=Limits(max_bytes=_LARGEST, whole_s=6 * 3600.0))
+    client = transport or Transport(limits=Limits(max_bytes=_LARGEST, total_s=6 * 3600.0))
     resumed = partial.is_file() and partial.stat().st_size > 0
     _fill(archive.url, partial, client)
     if resumed and _digest(partial, archive.digest) != archive.digest.lower():
@@ -143,12 +143,8 @@ def _range(url: str, start: int, client: Transport) -> tuple[bytes, bool]:
 
 
 def _digest(path: Path, expected: str) -> str:
-    """Return the checksum of a file, of the same kind as the expected one."""
-    kind = "md5" if len(expected) == 32 else "sha256"
-    with path.open("rb") as file:
-        return hashlib.file_digest(
-            file, lambda: hashlib.new(kind, usedforsecurity=False)
-        ).hexdigest()
+    """Return the checksum of a file in the algorithm of the expected one, told by its length."""
+    return md5_file(path) if len(expected) == 32 else sha256_file(path)
 
 
 def _check(packed: Path, archive: Archive, *, remove: bool) -> None:

@@ -7,7 +7,6 @@ checksum that the recipe gives.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 from mingolotss.catalogue.catalogue import Catalogue, catalogue_from_names, read_catalogue
 from mingolotss.catalogue.labels import ColumnRules
 from mingolotss.errors import CatalogueError, InputError
-from mingolotss.io.files import safe_name
+from mingolotss.io.files import md5_file, safe_name
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import ImageService
 from mingolotss.service.local.folder import FolderService
@@ -70,7 +69,7 @@ def resolve_catalogue(
         raise InputError(f"no catalogue was given, and {recipe.name} has none: --catalogue FILE")
     if place.startswith(("http://", "https://")):
         client = transport or _client()
-        place = str(_fetched(place, out, recipe.catalogue.md5 if own else "", client))
+        place = str(_downloaded(place, out, recipe.catalogue.md5 if own else "", client))
     return read_catalogue(place, recipe.catalogue.columns, recipe.rules)
 
 
@@ -93,23 +92,20 @@ def simulated_sky(out: Path, *, sources: int = 600, seed: int = 1) -> tuple[Path
 def _client() -> Transport:
     from mingolotss.io.http import Limits, RetryPolicy, Transport  # 0.1 s, and rarely needed
 
-    patience = RetryPolicy(attempts=3, outage_s=10.0)  # a person is waiting
-    return Transport(limits=Limits(max_bytes=_LARGEST), patience=patience)
+    retry_policy = RetryPolicy(attempts=3, outage_s=10.0)  # a person is waiting
+    return Transport(limits=Limits(max_bytes=_LARGEST), retry_policy=retry_policy)
 
 
-def _fetched(url: str, out: Path, md5: str, transport: Transport) -> Path:
-    """Return a catalogue's file, fetched unless it is here."""
+def _downloaded(url: str, out: Path, md5: str, transport: Transport) -> Path:
+    """Return the path of a downloaded catalogue, and download it if it is not there."""
     name = urlsplit(url).path.rpartition("/")[2] or "catalogue.fits"
     path = out / "searches" / "catalogue" / safe_name(name)
     if not path.exists():
         transport.fetch(url, path)
-    if md5:
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "md5").hexdigest()
-        if found != md5:
-            path.unlink()
-            raise CatalogueError(
-                f"fetch the catalogue {url}: its MD5 is {found}, the recipe expects {md5}; try "
-                "again, or give a --catalogue that you trust"
-            )
+    if md5 and (actual := md5_file(path)) != md5:
+        path.unlink()
+        raise CatalogueError(
+            f"fetch the catalogue {url}: its MD5 is {actual}, the recipe expects {md5}; try "
+            "again, or give a --catalogue that you trust"
+        )
     return path

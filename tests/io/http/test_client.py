@@ -33,8 +33,8 @@ GOOD = fits_bytes()
 
 
 def transport(**limits: float) -> Transport:
-    wanted = {"connect_s": 2.0, "read_s": 0.3, "whole_s": 2.0, "max_bytes": 1 << 20} | limits
-    return Transport(limits=Limits(**wanted), patience=QUICK, rng=random.Random(7))  # noqa: S311
+    wanted = {"connect_s": 2.0, "read_s": 0.3, "total_s": 2.0, "max_bytes": 1 << 20} | limits
+    return Transport(limits=Limits(**wanted), retry_policy=QUICK, rng=random.Random(7))  # noqa: S311
 
 
 def cut(line: Line, _: int) -> None:
@@ -90,7 +90,7 @@ PASSING = {
 def test_what_passes_is_asked_again_until_it_is_whole(name, tmp_path):
     """Two bad answers, then the good one: the file is whole and was asked for three times."""
     with running({"*": first(2, PASSING[name], always(GOOD))}) as server:
-        kept = transport().fetch(f"{server.url}/a.fits", tmp_path / "a.fits", judge=whole_fits)
+        kept = transport().fetch(f"{server.url}/a.fits", tmp_path / "a.fits", validator=whole_fits)
     assert kept.path.read_bytes() == GOOD
     assert kept.size == len(GOOD)
     assert server.asked["/a.fits"] == 3
@@ -102,7 +102,7 @@ def test_what_does_not_pass_is_given_up_and_leaves_nothing(name, tmp_path):
     """A fault that stays: a bounded number of requests, one clear error, no file."""
     with running({"*": PASSING[name]}) as server:
         with pytest.raises(ServiceUnavailableError, match=rf"fetch {server.url}/a\.fits: ") as told:
-            transport().fetch(f"{server.url}/a.fits", tmp_path / "a.fits", judge=whole_fits)
+            transport().fetch(f"{server.url}/a.fits", tmp_path / "a.fits", validator=whole_fits)
         assert told.value.url == f"{server.url}/a.fits"
     assert QUICK.attempts <= server.asked["/a.fits"] <= 16
     assert not list(tmp_path.iterdir())
@@ -140,7 +140,7 @@ def test_what_will_not_pass_is_asked_once(name, tmp_path):
     """The same question would give the same answer: no retry, no file."""
     reply, words = FINAL[name]
     with running({"*": reply}) as server, pytest.raises(ServiceAnswerError, match=words):
-        transport().fetch(f"{server.url}/a.fits", tmp_path / "a.fits", judge=whole_fits)
+        transport().fetch(f"{server.url}/a.fits", tmp_path / "a.fits", validator=whole_fits)
     assert server.asked.total() <= 6
     assert not list(tmp_path.iterdir())
 
@@ -169,8 +169,8 @@ def test_a_trickle_is_stopped_by_the_whole_time_out():
             line.wfile.write(b".")
             time.sleep(0.02)
 
-    patience = RetryPolicy(attempts=2, first_s=0.01)
-    client = Transport(limits=Limits(read_s=1.0, whole_s=0.3), patience=patience)
+    retry_policy = RetryPolicy(attempts=2, first_s=0.01)
+    client = Transport(limits=Limits(read_s=1.0, total_s=0.3), retry_policy=retry_policy)
     began = time.monotonic()
     with running({"*": trickle}) as server, pytest.raises(ServiceUnavailableError, match="not yet"):
         client.get(f"{server.url}/a")
@@ -191,7 +191,7 @@ def test_refused_connections_are_waited_for():
     with running({"*": always(GOOD)}) as server:
         url, port = f"{server.url}/a", server.server_address[1]
     late = RetryPolicy(attempts=2, first_s=0.02, longest_s=0.1, outage_s=10)
-    client = Transport(limits=Limits(connect_s=1), patience=late)
+    client = Transport(limits=Limits(connect_s=1), retry_policy=late)
     with ThreadPoolExecutor(8) as pool:
         waiting = [pool.submit(client.get, url) for _ in range(8)]
         time.sleep(0.5)
@@ -266,7 +266,7 @@ def test_no_more_connections_at_once_than_allowed():
         line.send(GOOD)
 
     with running({"*": slow}) as server:
-        client = transport(connections=3, read_s=20.0, whole_s=20.0)
+        client = transport(connections=3, read_s=20.0, total_s=20.0)
         with ThreadPoolExecutor(20) as pool:
             list(pool.map(lambda n: client.get(f"{server.url}/{n}"), range(40)))
         assert most == 3
@@ -279,7 +279,7 @@ def test_gzip_is_undone(packed, tmp_path):
     """FITS in gzip, as a file or as a content encoding: what is kept is plain FITS."""
     extra = {"Content_Encoding": "gzip"} if packed == "encoding" else {}
     with running({"*": always(gzip.compress(GOOD), **extra)}) as server:
-        kept = transport().fetch(f"{server.url}/a", tmp_path / "a.fits", judge=whole_fits)
+        kept = transport().fetch(f"{server.url}/a", tmp_path / "a.fits", validator=whole_fits)
     assert kept.path.read_bytes() == GOOD
 
 
@@ -305,7 +305,7 @@ def test_a_certificate_that_does_not_verify_is_not_accepted(tmp_path):
         with pytest.raises(ServiceAnswerError, match="certificate does not verify"):
             transport().get(url)
         assert not server.asked
-        trusting = Transport(limits=Limits(read_s=2), patience=QUICK, ca_certs=str(pem))
+        trusting = Transport(limits=Limits(read_s=2), retry_policy=QUICK, ca_certs=str(pem))
         assert trusting.get(url).body == GOOD
 
 
@@ -365,7 +365,7 @@ def test_nobody_waits_for_a_reader_that_went_away():
     sleepy = RetryPolicy(attempts=5, first_s=30.0, longest_s=60.0)
     busy = always(b"", "500 Internal Server Error")
     with running({"/0": always(GOOD), "*": busy}) as server:
-        service = SiaService(f"{server.url}/siap", transport=Transport(patience=sleepy))
+        service = SiaService(f"{server.url}/siap", transport=Transport(retry_policy=sleepy))
         results = service.side_by_side(lambda n: _status(service, f"{server.url}/{n}"), range(9))
         assert next(results) == "200"
         began = time.monotonic()

@@ -1,8 +1,8 @@
-"""The one HTTP client: ask politely, try again, keep only what is whole.
+"""The HTTP client: per-host rate limiting, retries, and only complete responses.
 
-Here: connections per host, pauses and retries, time-outs, size limits, redirects, files kept
-atomically, and what a whole FITS file is. Not here: what the services ask and how they read an
-answer (:mod:`mingolotss.service`).
+This package handles connections per host, pauses and retries, time-outs, size limits, redirects,
+files that are written complete or not at all, and checks of FITS files. The requests of the
+services, and the interpretation of the responses, are in :mod:`mingolotss.service`.
 
 >>> transport = Transport(limits=Limits(connections=2))
 >>> transport.get("ftp://example.org/x.fits")
@@ -13,24 +13,24 @@ https:// addresses are fetched
 """
 
 from mingolotss.io.http.client import (
-    Answer,
     Download,
-    HostAwayError,
+    HostUnavailableError,
+    Response,
+    RetryableError,
     Transport,
-    TryLaterError,
     Validator,
 )
 from mingolotss.io.http.retry_policy import Limits, RetryPolicy
 from mingolotss.io.http.validators import whole_fits
 
 __all__ = [
-    "Answer",
     "Download",
-    "HostAwayError",
+    "HostUnavailableError",
     "Limits",
+    "Response",
     "RetryPolicy",
+    "RetryableError",
     "Transport",
-    "TryLaterError",
     "Validator",
     "whole_fits",
 ]

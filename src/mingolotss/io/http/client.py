@@ -1,6 +1,7 @@
-"""Transport: one request at a time through the gate of its host, until it is whole or hopeless.
+"""HTTP client with per-host rate limiting.
 
-urllib3 speaks HTTP and tenacity repeats; their errors are translated here and nowhere else.
+A request is repeated until its response is complete or the retry budget is spent. urllib3 handles
+HTTP and tenacity the repetition; their errors are translated in this module only.
 """
 
 import hashlib
@@ -25,41 +26,41 @@ from mingolotss.io.http.retry_policy import Limits, RetryPolicy, retry_after
 from mingolotss.io.http.validators import excerpt
 
 __all__ = [
-    "Answer",
     "Download",
-    "HostAwayError",
+    "HostUnavailableError",
+    "Response",
+    "RetryableError",
     "Transport",
-    "TryLaterError",
     "Validator",
     "user_agent",
 ]
 
 Validator = Callable[[bytes], bytes]
-_Out = TypeVar("_Out")
+_Result = TypeVar("_Result")
 _PIECE = 1 << 16
 _REDIRECTS = {301, 302, 303, 307, 308}
 _BUSY = {429, 503}
-_PASSING = {408, 425, 500, 502, 504}
-_ABSENT = (
+_TEMPORARY = {408, 425, 500, 502, 504}
+_NOT_CONNECTED = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One judged answer.
+class Response:
+    """A complete response that has passed validation.
 
     Attributes
     ----------
     url : str
-        The address that answered, after redirects.
+        The final address, after redirects.
     status : int
         200, or 206 for a range.
     headers : mapping of str to str
         Names in lower case.
     body : bytes
-        What the judge let through.
+        The content that the validator returned.
     """
 
     url: str
@@ -74,52 +75,57 @@ class Answer:
 
 
 class Download(NamedTuple):
-    """A file that was fetched: where it is, its checksum and its length in bytes."""
+    """A downloaded file: its path, its SHA-256 and its length in bytes."""
 
     path: Path
     sha256: str
     size: int
 
 
-class TryLaterError(ServiceUnavailableError):
-    """One answer failed in a way that may pass."""
+class RetryableError(ServiceUnavailableError):
+    """A request failed in a way that may not happen again."""
 
 
-class HostAwayError(TryLaterError):
-    """The host did not take the request at all: its other addresses will fare no better."""
+class HostUnavailableError(RetryableError):
+    """The host accepts no requests: requests for its other addresses would fail as well."""
 
 
 class Transport:
-    """Fetch addresses over HTTP, politely; every method may be called from any thread.
+    """HTTP client; every method may be called from any thread.
 
     Parameters
     ----------
     limits : Limits
         Connections, time-outs and sizes.
-    patience : RetryPolicy
-        Delays and tries.
+    retry_policy : RetryPolicy
+        Delays and attempts.
     ca_certs : str
-        A file of certificates to trust; the system's own by default.
+        A file of trusted certificates; those of the system by default.
     clock, sleep : callables, seconds
-        A clock that never goes back, and a way to wait on it; by default one that `stop` ends.
+        A monotonic clock, and a function that waits; the default one ends when `stopping` is set.
     rng : random.Random
-        Where jitter comes from: it changes when a request is sent and never what comes of it.
+        The source of jitter, which changes when a request is sent but never its result.
+
+    Attributes
+    ----------
+    stopping : threading.Event
+        Set it to end all waiting.
     """
 
     def __init__(
         self,
         *,
         limits: Limits | None = None,
-        patience: RetryPolicy | None = None,
+        retry_policy: RetryPolicy | None = None,
         ca_certs: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self.limits = limits or Limits()
-        self.patience = patience or RetryPolicy()
+        self.retry_policy = retry_policy or RetryPolicy()
         self.stopping = threading.Event()
-        self._clock, self._sleep = clock, sleep or self._rest
+        self._clock, self._sleep = clock, sleep or self._wait_or_stop
         self._rng = rng or random.Random()  # noqa: S311  jitter is no secret
         self._hosts: dict[str, HostLimiter] = {}
         self._lock = threading.Lock()
@@ -133,88 +139,91 @@ class Transport:
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (self.limits, self.patience, self._ca_certs)
+        return _rebuild, (self.limits, self.retry_policy, self._ca_certs)
 
     def get(
         self,
         url: str,
         *,
-        judge: Validator | None = None,
+        validator: Validator | None = None,
         headers: Mapping[str, str] | None = None,
-        check: Callable[[Answer], Answer] | None = None,
-    ) -> Answer:
-        """Return what an address holds, once it is whole and the judge lets it through.
+        response_validator: Callable[[Response], Response] | None = None,
+    ) -> Response:
+        """Request an address until the response is complete and valid.
 
         Parameters
         ----------
         url : str
             An http or https address.
-        judge : callable, optional
-            Takes the body and returns the bytes to keep, or raises; see the package.
+        validator : callable, optional
+            Takes the body and returns the bytes to keep. It raises TruncatedFileError to have the
+            request repeated, and ServiceAnswerError to reject the response.
         headers : mapping of str to str, optional
             Further request headers, such as ``Range``.
-        check : callable, optional
-            A judge of the whole answer, headers and all.
+        response_validator : callable, optional
+            A validator of the whole response with its headers.
 
         Raises
         ------
         ServiceUnavailableError
-            When patience ran out; asking again later may help.
+            All attempts failed; a later request may succeed.
         ServiceAnswerError
-            When the answer is complete and of no use.
+            The response is complete but not usable.
         """
         check_scheme(url)
-        return self.patiently(lambda: self._ask(url, judge, headers or {}, check))
+        return self.with_retries(
+            lambda: self._request(url, validator, headers or {}, response_validator)
+        )
 
-    def patiently(self, ask: Callable[[], _Out]) -> _Out:
-        """Call `ask` until it returns, as patiently as `get` is, and say so when it never does.
+    def with_retries(self, attempt: Callable[[], _Result]) -> _Result:
+        """Call a function until it returns, within the retry policy.
 
         Raises
         ------
         ServiceUnavailableError
-            When `ask` raised `TryLaterError` too often.
+            The function raised `RetryableError` in every attempt.
         """
         started = self._clock()
 
-        def spent(state: tenacity.RetryCallState) -> bool:
+        def is_spent(state: tenacity.RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
-            tried_enough = state.attempt_number >= self.patience.attempts
-            if isinstance(error, HostAwayError):
-                return tried_enough and self._clock() - started >= self.patience.outage_s
-            return tried_enough
+            is_last = state.attempt_number >= self.retry_policy.attempts
+            if isinstance(error, HostUnavailableError):
+                return is_last and self._clock() - started >= self.retry_policy.outage_s
+            return is_last
 
         tries = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(TryLaterError),
-            stop=spent,
+            retry=tenacity.retry_if_exception_type(RetryableError),
+            stop=is_spent,
             wait=self._wait,
             sleep=self._sleep,
             reraise=True,
         )
         try:
-            return tries(ask)
-        except TryLaterError as error:
-            asked, took = tries.statistics["attempt_number"], self._clock() - started
-            message = f"{error}; asked {asked} times in {took:.1f} s, then gave up"
+            return tries(attempt)
+        except RetryableError as error:
+            attempts, took = tries.statistics["attempt_number"], self._clock() - started
+            message = f"{error}; asked {attempts} times in {took:.1f} s, then gave up"
             raise ServiceUnavailableError(message, url=error.url) from error
 
-    def fetch(self, url: str, path: Path, *, judge: Validator | None = None) -> Download:
-        """Write what an address holds to a file, whole or not at all.
+    def fetch(self, url: str, path: Path, *, validator: Validator | None = None) -> Download:
+        """Download an address to a file, complete or not at all.
 
-        Raises as :meth:`get` does.
+        The errors are those of :meth:`get`.
         """
-        answer = self.get(url, judge=judge)
-        write_bytes(path, answer.body)
-        return Download(path, answer.sha256, len(answer.body))
+        response = self.get(url, validator=validator)
+        write_bytes(path, response.body)
+        return Download(path, response.sha256, len(response.body))
 
     def host(self, url: str) -> HostLimiter:
-        """Return the gate of the host of an address."""
+        """Return the limiter of the host of an address."""
         name = urlsplit(url).netloc.rpartition("@")[2].lower()
         with self._lock:
             if name not in self._hosts:
                 self._hosts[name] = HostLimiter(
                     name,
                     self.limits.connections,
-                    self.patience,
+                    self.retry_policy,
                     clock=self._clock,
                     sleep=self._sleep,
                     rng=self._rng,
@@ -222,80 +231,81 @@ class Transport:
                 )
             return self._hosts[name]
 
-    def away(self, url: str, found: str, asked_s: float | None = None) -> ServiceUnavailableError:
-        """Pause an address's host, and return the error that says so: to be raised.
+    def mark_unavailable(
+        self, url: str, reason: str, retry_after_s: float | None = None
+    ) -> ServiceUnavailableError:
+        """Pause the requests to the host of an address, and return the error to raise.
 
         Parameters
         ----------
         url : str
-        found : str
-            What showed that the host is not there.
-        asked_s : float, optional, seconds
-            How long the host asks to be left alone.
+        reason : str
+            How the host failed, for the message.
+        retry_after_s : float, optional, seconds
+            The pause that the host asks for.
         """
         host = self.host(url)
-        message = f"fetch {url}: {host.name} is not there ({found})"
-        if host.failed(asked_s):
-            return HostAwayError(message, url=url)
+        message = f"fetch {url}: {host.name} is not there ({reason})"
+        if host.record_failure(retry_after_s):
+            return HostUnavailableError(message, url=url)
         return ServiceUnavailableError(f"{message}; waited as long as was allowed", url=url)
 
-    def _rest(self, seconds: float) -> None:
+    def _wait_or_stop(self, seconds: float) -> None:
         self.stopping.wait(seconds)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
-        """Return the delay before the next try; a host that is away is waited for at its gate."""
+        """Return the delay before the next attempt; `HostLimiter.slot` waits for failed hosts."""
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, HostAwayError):
+        if isinstance(error, HostUnavailableError):
             return 0.0
-        return self.patience.backoff(state.attempt_number - 1, self._rng)
+        return self.retry_policy.backoff(state.attempt_number - 1, self._rng)
 
-    def _ask(
+    def _request(
         self,
         url: str,
-        judge: Validator | None,
+        validator: Validator | None,
         headers: Mapping[str, str],
-        check: Callable[[Answer], Answer] | None,
-    ) -> Answer:
-        """Ask once, following redirects, and judge the answer."""
+        response_validator: Callable[[Response], Response] | None,
+    ) -> Response:
+        """Send a request once, follow redirects, and validate the response."""
         trusted = urlsplit(url).hostname or ""
-        place = url
+        address = url
         for _ in range(self.limits.redirects + 1):
-            answer = self._one(place, headers)
-            if answer.status not in _REDIRECTS:
-                return _judged(answer, judge, check, url)
-            location = answer.headers.get("location", "")
+            response = self._request_without_redirects(address, headers)
+            if response.status not in _REDIRECTS:
+                return _validate(response, validator, response_validator, url)
+            location = response.headers.get("location", "")
             if not location:
-                message = f"fetch {url}: status {answer.status} from {place}, and no Location"
+                message = f"fetch {url}: status {response.status} from {address}, and no Location"
                 raise ServiceAnswerError(message, url=url)
-            place = next_address(place, location, trusted=trusted)
-        message = f"fetch {url}: more than {self.limits.redirects} redirects, the last to {place}"
+            address = next_address(address, location, trusted=trusted)
+        message = f"fetch {url}: more than {self.limits.redirects} redirects, the last to {address}"
         raise ServiceAnswerError(message, url=url)
 
-    def _one(self, url: str, headers: Mapping[str, str]) -> Answer:
-        """Send one request through its host's gate and read the whole answer."""
+    def _request_without_redirects(self, url: str, headers: Mapping[str, str]) -> Response:
+        """Send one request within the limits of its host, and read the whole response."""
         host = self.host(url)
-        with host.turn(url):
+        with host.slot(url):
             try:
-                answer = self._read(url, headers)
+                response = self._read(url, headers)
             except urllib3.exceptions.HTTPError as error:
-                if isinstance(error, _ABSENT):
-                    raise self.away(url, _words(error)) from error
+                if isinstance(error, _NOT_CONNECTED):
+                    raise self.mark_unavailable(url, _error_text(error)) from error
                 raise _translated(error, url) from error
-        if answer.status in _BUSY:
-            asked = retry_after(answer.headers.get("retry-after"), now=time.time())
-            raise self.away(url, f"status {answer.status}", asked)
-        host.answered()
-        if answer.status in _PASSING:
-            said = f"status {answer.status}: {excerpt(answer.body)}"
-            raise TryLaterError(f"fetch {url}: {said}", url=url)
-        if answer.status not in {200, 206, *_REDIRECTS}:
-            said = f"status {answer.status}: {excerpt(answer.body)}"
-            raise ServiceAnswerError(f"fetch {url}: {said}", url=url)
-        return answer
+        status = f"status {response.status}"
+        if response.status in _BUSY:
+            pause_s = retry_after(response.headers.get("retry-after"), now=time.time())
+            raise self.mark_unavailable(url, status, pause_s)
+        host.record_success()
+        if response.status in _TEMPORARY:
+            raise RetryableError(f"fetch {url}: {status}: {excerpt(response.body)}", url=url)
+        if response.status not in {200, 206, *_REDIRECTS}:
+            raise ServiceAnswerError(f"fetch {url}: {status}: {excerpt(response.body)}", url=url)
+        return response
 
-    def _read(self, url: str, headers: Mapping[str, str]) -> Answer:
+    def _read(self, url: str, headers: Mapping[str, str]) -> Response:
         """Read status, headers and body, within the limits of time and size."""
-        deadline = self._clock() + self.limits.whole_s
+        deadline = self._clock() + self.limits.total_s
         response = self._pool.request(
             "GET",
             url,
@@ -311,11 +321,11 @@ class Transport:
             response.close()
             raise
         response.release_conn()
-        found = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(url, response.status, found, body)
+        lower_case = {name.lower(): value for name, value in response.headers.items()}
+        return Response(url, response.status, lower_case, body)
 
     def _body(self, response: urllib3.BaseHTTPResponse, url: str, deadline: float) -> bytes:
-        """Read a body piece by piece, so that neither a trickle nor a flood goes on for ever."""
+        """Read a body in pieces, and stop when it takes too long or becomes too large."""
         declared = response.headers.get("Content-Length", "")
         pieces, size = [], int(declared) if declared.isdigit() else 0
         _refuse_large(size, self.limits.max_bytes, url)
@@ -325,13 +335,13 @@ class Transport:
             size += len(piece)
             _refuse_large(size, self.limits.max_bytes, url)
             if self._clock() > deadline:
-                message = f"fetch {url}: {size} bytes in {self.limits.whole_s:g} s, not yet all"
-                raise TryLaterError(message, url=url)
+                message = f"fetch {url}: {size} bytes in {self.limits.total_s:g} s, not yet all"
+                raise RetryableError(message, url=url)
         return b"".join(pieces)
 
 
 def user_agent() -> str:
-    """Return who asks: the project and its version (RFC 9110, section 10.1.5)."""
+    """Return the User-Agent: the project and its version (RFC 9110, section 10.1.5)."""
     try:
         version = metadata.version("mingolotss")
     except metadata.PackageNotFoundError:
@@ -340,32 +350,32 @@ def user_agent() -> str:
     return f"mingolotss/{version} (+radio galaxy datasets; {library})"
 
 
-def _judged(
-    answer: Answer,
-    judge: Validator | None,
-    check: Callable[[Answer], Answer] | None,
+def _validate(
+    response: Response,
+    validator: Validator | None,
+    response_validator: Callable[[Response], Response] | None,
     url: str,
-) -> Answer:
-    """Let the judges decide, and say which address it was."""
+) -> Response:
+    """Apply the validators, and put the address into their errors."""
     try:
-        if judge is not None:
-            answer = replace(answer, body=judge(answer.body))
-        return answer if check is None else check(answer)
+        if validator is not None:
+            response = replace(response, body=validator(response.body))
+        return response if response_validator is None else response_validator(response)
     except TruncatedFileError as error:
-        raise TryLaterError(f"fetch {url}: {error}", url=url) from error
+        raise RetryableError(f"fetch {url}: {error}", url=url) from error
     except ServiceAnswerError as error:
         raise ServiceAnswerError(f"fetch {url}: {error}", url=url) from error
 
 
 def _refuse_large(size: int, limit: int, url: str) -> None:
-    """Stop at a body that is over the limit."""
+    """Refuse a body that is larger than the limit."""
     if size > limit:
         message = f"fetch {url}: {size} bytes or more, over the limit of {limit} bytes"
         raise ServiceAnswerError(message, url=url)
 
 
 def _refuse_ignored_range(status: int, headers: Mapping[str, str], url: str) -> None:
-    """Stop before a whole mosaic travels where only some rows were asked for."""
+    """Refuse the whole file, which may be a large mosaic, where a range was requested."""
     if status == 200 and "Range" in headers:
         message = (
             f"fetch {url}: asked for a range of bytes, and the server offers only the whole file;"
@@ -375,22 +385,22 @@ def _refuse_ignored_range(status: int, headers: Mapping[str, str], url: str) -> 
 
 
 def _translated(error: urllib3.exceptions.HTTPError, url: str) -> Exception:
-    """Turn an error of urllib3 into one of ours."""
-    text = _words(error)
+    """Return the error of this package for an error of urllib3."""
+    text = _error_text(error)
     if isinstance(error, urllib3.exceptions.LocationValueError):
         return ServiceAnswerError(f"fetch {url}: not an address ({text})", url=url)
     if isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in text:
         message = f"fetch {url}: the server's certificate does not verify ({text}); nothing sent"
         return ServiceAnswerError(message, url=url)
-    return TryLaterError(f"fetch {url}: {text}", url=url)
+    return RetryableError(f"fetch {url}: {text}", url=url)
 
 
-def _words(error: Exception) -> str:
-    """Return an error's own words, without the object that urllib3 puts in front."""
+def _error_text(error: Exception) -> str:
+    """Return the text of an error without the object that urllib3 puts in front of it."""
     text = str(error) or type(error).__name__
     return text.split(": ", 1)[1] if text.startswith("<") and ": " in text else text
 
 
-def _rebuild(limits: Limits, patience: RetryPolicy, ca_certs: str | None) -> Transport:
-    """Unpickle a transport: its settings travel, its connections do not."""
-    return Transport(limits=limits, patience=patience, ca_certs=ca_certs)
+def _rebuild(limits: Limits, retry_policy: RetryPolicy, ca_certs: str | None) -> Transport:
+    """Unpickle a transport, with its settings and without its connections."""
+    return Transport(limits=limits, retry_policy=retry_policy, ca_certs=ca_certs)

@@ -1,8 +1,8 @@
-"""One gate per host: so many requests at once, and none while the host asks for a pause.
+"""Limit the requests to one host: how many at once, and none while the host needs a pause.
 
-A host that stays away for ``patience.outage_s`` is *closed*: requests still waiting, and those
-that come in the next ``patience.longest_s``, fail at once. A catalogue of a million sources
-then ends in seconds and not after a million back-offs.
+A host that stays unavailable for ``retry_policy.outage_s`` is *closed*: requests that still wait,
+and those that follow within ``retry_policy.longest_s``, fail at once. A catalogue of a million
+sources then ends in seconds and not after a million back-offs.
 """
 
 import random
@@ -17,29 +17,29 @@ __all__ = ["HostLimiter"]
 
 
 class HostLimiter:
-    """The gate in front of one host; every method may be called from any thread.
+    """Limits the requests to one host; every method may be called from any thread.
 
     Parameters
     ----------
     name : str
         Host and port, for messages.
     connections : int
-        Requests let through at once.
-    patience : RetryPolicy
-        Delays, and when to give the host up.
+        The largest number of simultaneous requests.
+    retry_policy : RetryPolicy
+        Delays, and when to give up on the host.
     clock, sleep : callables, seconds
-        A clock that never goes back, and a way to wait on it.
+        A monotonic clock, and a function that waits.
     rng : random.Random
-        Where jitter comes from.
+        The source of jitter.
     stopping : threading.Event
-        Set when whoever asked has gone away: nothing waits any longer.
+        Set when nobody wants the results any more: all waiting ends.
     """
 
     def __init__(
         self,
         name: str,
         connections: int,
-        patience: RetryPolicy,
+        retry_policy: RetryPolicy,
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
@@ -49,20 +49,20 @@ class HostLimiter:
         self.name, self._stopping = name, stopping
         self._slots = threading.BoundedSemaphore(connections)
         self._lock = threading.Lock()
-        self._patience, self._clock, self._sleep, self._rng = patience, clock, sleep, rng
+        self._retry_policy, self._clock, self._sleep, self._rng = retry_policy, clock, sleep, rng
         self._not_before = clock()
         self._failures = 0
-        self._away_since: float | None = None
+        self._unavailable_since: float | None = None
         self._closed_until = -1.0
 
     @contextmanager
-    def turn(self, url: str) -> Iterator[None]:
-        """Hold one of the host's connections, after any pause it asked for.
+    def slot(self, url: str) -> Iterator[None]:
+        """Hold one of the host's connections, after any pause.
 
         Raises
         ------
         ServiceUnavailableError
-            When the host has been given up.
+            The host is closed, or nobody wants the result any more.
         """
         while True:
             self._refuse_if_closed(url)
@@ -73,38 +73,39 @@ class HostLimiter:
                     return
             self._sleep(wait * (1 + 0.1 * self._rng.random()))
 
-    def answered(self) -> None:
-        """Note that the host is there."""
-        if self._away_since is not None:
+    def record_success(self) -> None:
+        """Note that the host has answered."""
+        if self._unavailable_since is not None:
             with self._lock:
-                self._failures, self._away_since = 0, None
+                self._failures, self._unavailable_since = 0, None
 
-    def failed(self, asked_s: float | None) -> bool:
-        """Pause the host after a failure of the host itself.
+    def record_failure(self, retry_after_s: float | None) -> bool:
+        """Note a failure of the host itself, and pause the requests to it.
 
         Parameters
         ----------
-        asked_s : float or None, seconds
-            Its ``Retry-After``; None where it named none.
+        retry_after_s : float or None, seconds
+            The value of ``Retry-After``; None if the host sent none.
 
         Returns
         -------
         bool
-            Whether the host is still worth waiting for.
+            Whether to go on waiting for the host.
         """
+        policy = self._retry_policy
         with self._lock:
             now = self._clock()
             if now >= self._not_before:  # requests that fail together count as one failure
-                self._not_before = now + self._patience.backoff(self._failures, self._rng)
+                self._not_before = now + policy.backoff(self._failures, self._rng)
                 self._failures += 1
-            if asked_s is not None:  # never sooner than our own: "Retry-After: 0" is no licence
-                self._not_before = max(self._not_before, now + self._patience.asked(asked_s))
-            if self._away_since is None:
-                self._away_since = now
-            if now - self._away_since < self._patience.outage_s:
+            if retry_after_s is not None:  # "Retry-After: 0" does not shorten the back-off
+                self._not_before = max(self._not_before, now + policy.capped(retry_after_s))
+            if self._unavailable_since is None:
+                self._unavailable_since = now
+            if now - self._unavailable_since < policy.outage_s:
                 return True
-            self._closed_until = now + self._patience.longest_s
-            self._failures, self._away_since = 0, None
+            self._closed_until = now + policy.longest_s
+            self._failures, self._unavailable_since = 0, None
             return False
 
     def _refuse_if_closed(self, url: str) -> None:
@@ -113,7 +114,7 @@ class HostLimiter:
         if self._clock() < self._closed_until:
             message = (
                 f"fetch {url}: not asked, as {self.name} has not answered for"
-                f" {self._patience.outage_s:g} s; run the same command again later:"
+                f" {self._retry_policy.outage_s:g} s; run the same command again later:"
                 " what was fetched is kept"
             )
             raise ServiceUnavailableError(message, url=url)

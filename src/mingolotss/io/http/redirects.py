@@ -1,8 +1,8 @@
-"""Where a redirect may lead: to http or https, and never into somebody's private network.
+"""Check redirects: only to http or https, and never into a private network.
 
-A public archive that is taken over, or only misconfigured, could otherwise make this program
-read ``file:///etc/passwd``, a cloud's metadata address or a router (server-side request
-forgery, CWE-918). The host that the user named is trusted, wherever it is.
+A public archive that was compromised or misconfigured could otherwise make this program read
+``file:///etc/passwd``, the metadata address of a cloud or a router (server-side request forgery,
+CWE-918). The host in the address that the user gave is trusted, wherever it is.
 
 >>> next_address("https://a.example/x", "../y?z=1", trusted="a.example")
 'https://a.example/y?z=1'
@@ -18,7 +18,13 @@ __all__ = ["check_scheme", "next_address"]
 
 
 def check_scheme(url: str) -> None:
-    """Refuse an address that is not http or https, or that names no host."""
+    """Check that an address is http or https and has a host.
+
+    Raises
+    ------
+    ServiceAnswerError
+        It is another kind of address.
+    """
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -30,7 +36,7 @@ def check_scheme(url: str) -> None:
 
 
 def next_address(url: str, location: str, *, trusted: str) -> str:
-    """Return the address that a redirect leads to, or refuse it.
+    """Return the address that a redirect leads to, if it may be followed.
 
     Parameters
     ----------
@@ -39,14 +45,14 @@ def next_address(url: str, location: str, *, trusted: str) -> str:
     location : str
         Its ``Location`` header, absolute or relative.
     trusted : str
-        The host that the user asked; a redirect to it is never refused.
+        The host in the user's address; a redirect to it is always followed.
 
     Raises
     ------
     ServiceAnswerError
-        For another scheme, or a private, loopback or otherwise unroutable address.
+        Another scheme, or a private, loopback or otherwise unroutable address.
     ServiceUnavailableError
-        When the new host has no address at all.
+        The new host cannot be resolved.
     """
     target = urljoin(url, location)
     try:
@@ -61,13 +67,13 @@ def next_address(url: str, location: str, *, trusted: str) -> str:
 
 
 def _refuse_private(url: str, target: str, host: str) -> None:
-    """Refuse a host any of whose addresses is not out on the internet."""
+    """Refuse a host with any address that is not on the public internet."""
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         message = f"fetch {url}: redirected to {target}, whose host has no address ({error})"
         raise ServiceUnavailableError(message, url=url) from error
-    for *_, address in found:
+    for *_, address in addresses:
         if not ipaddress.ip_address(str(address[0]).split("%")[0]).is_global:
             message = (
                 f"fetch {url}: redirected to {target}, a private address ({address[0]}) of"

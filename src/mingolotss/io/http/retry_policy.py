@@ -1,4 +1,4 @@
-"""How long to wait, how often to ask, how much to accept: numbers and the rules over them.
+"""The limits of one request, and how failed requests are repeated.
 
 >>> [RetryPolicy().backoff(n, random.Random(1)) <= 0.5 * 2**n for n in range(5)]
 [True, True, True, True, True]
@@ -16,46 +16,46 @@ __all__ = ["Limits", "RetryPolicy", "retry_after"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may take.
+    """The limits of one request.
 
     Attributes
     ----------
     connections : int
-        Requests on their way to one host at any time.
+        The largest number of simultaneous requests to one host.
     connect_s, read_s, whole_s : float, seconds
-        Longest wait for a connection, for the next bytes, and for the whole answer.
+        Longest wait for a connection, for the next bytes, and for the complete response.
     max_bytes : int
-        Largest body, after any content encoding is undone; a LoTSS cutout is 0.23 MB.
+        Largest body after decoding; a LoTSS cutout has 0.23 MB.
     redirects : int
-        Addresses that one request may be passed on to.
+        The largest number of redirects that are followed for one request.
     """
 
     connections: int = 4
     connect_s: float = 10.0
     read_s: float = 60.0
-    whole_s: float = 300.0
+    total_s: float = 300.0
     max_bytes: int = 64 << 20
     redirects: int = 5
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How a request that failed is tried again.
+    """When and how often a failed request is repeated.
 
-    A failure of one answer (cut short, timed out, status 500) is tried `attempts` times in all.
-    A failure of the host (refused, 429, 503) pauses every request to it, and is tried until
-    `outage_s` have passed as well, so that a server may restart under a build.
+    If one response fails (truncated, timed out, status 500), the request is sent `attempts` times
+    in all. If the host fails (connection refused, 429, 503), all requests to it pause, and they are
+    repeated until `outage_s` have passed as well, so that a server can restart during a build.
 
     Attributes
     ----------
     attempts : int
-        Requests made for one answer, the first included.
+        Requests sent for one response, including the first.
     first_s, longest_s : float, seconds
-        The first delay, and the one at which doubling stops.
+        The first delay, and the largest one; each is twice the one before.
     retry_after_s : float, seconds
-        The longest ``Retry-After`` that is obeyed in full; a longer one is cut to this.
+        The upper limit for a ``Retry-After`` of the server.
     outage_s : float, seconds
-        How long a host may be away before its requests fail.
+        How long a host may be unavailable before its requests fail.
     """
 
     attempts: int = 5
@@ -67,14 +67,15 @@ class RetryPolicy:
     def backoff(self, failures: int, rng: random.Random) -> float:
         """Return the delay after the given number of earlier failures, in seconds.
 
-        Exponential, with the upper half random: clients that fell together rise apart
-        (Brooker 2015, "Exponential Backoff And Jitter", the "equal jitter" there).
+        The back-off is exponential, and its upper half is random, so that clients which failed
+        together do not repeat their requests together (Brooker 2015, "Exponential Backoff And
+        Jitter", "equal jitter").
         """
         full = min(self.longest_s, self.first_s * 2.0 ** min(failures, 60))
         return full * rng.uniform(0.5, 1.0)
 
-    def asked(self, retry_after_s: float) -> float:
-        """Return how long to pause when a server asks for `retry_after_s` seconds."""
+    def capped(self, retry_after_s: float) -> float:
+        """Return the pause for a ``Retry-After`` of some seconds, within the limits."""
         return min(max(retry_after_s, 0.0), self.retry_after_s)
 
 
@@ -84,14 +85,14 @@ def retry_after(value: str | None, *, now: float) -> float | None:
     Parameters
     ----------
     value : str or None
-        The header as it came.
+        The value of the header.
     now : float, seconds since 1970
-        What a date is counted from.
+        The present time, for headers that give a date.
 
     Returns
     -------
     float or None
-        Seconds from now; None where there is no header or it means nothing.
+        Seconds from now; None if there is no header or it is not valid.
     """
     if value is None:
         return None

@@ -98,7 +98,7 @@ class DownloadService:
 
     def fetch_bytes(self, url: str, source: Source, size_deg: float) -> bytes:
         """Return the FITS file of a cutout."""
-        return self.transport.get(url, judge=whole_fits).body
+        return self.transport.get(url, validator=whole_fits).body
 
     def cutout_question(self, url: str, source: Source, size_deg: float) -> str:
         """Return what stands for a cutout among the answers: its address, if it has one."""

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import InputError, ServiceAnswerError, ServiceError
-from mingolotss.io.http import TryLaterError
+from mingolotss.io.http import RetryableError
 from mingolotss.io.http.client import user_agent
 from mingolotss.model import Candidate, Source
 from mingolotss.service.base import Progress
@@ -94,7 +94,7 @@ class LotssDr1FormService(DownloadService):
 
     def ask(self, question: str) -> SearchResult:
         """Fill in the form, send it, and pair the links of the answer."""
-        links = self.transport.patiently(lambda: self._links(question))
+        links = self.transport.with_retries(lambda: self._links(question))
         products = [Product(_name(text, url), url) for text, url in links]
         try:
             found = pair_products(products, self.naming)
@@ -120,17 +120,17 @@ class LotssDr1FormService(DownloadService):
     def _links(self, question: str) -> list[tuple[str, str]]:
         """Return the links that a filled-in form is answered with."""
         values = dict(re.findall(r"(h\w+)=(\S+)", question.removeprefix(self.url)))
-        with self._lock, self.transport.host(self.url).turn(self.url):
+        with self._lock, self.transport.host(self.url).slot(self.url):
             try:
                 page = self._page()
                 _send(page, values)
                 state = WebDriverWait(page, self.transport.limits.read_s, _POLL_S).until(_answer)
             except TimeoutException as error:
-                raise TryLaterError(f"ask {question}: no answer in time", url=self.url) from error
+                raise RetryableError(f"ask {question}: no answer in time", url=self.url) from error
             except WebDriverException as error:
                 self.close()
                 raise self._trouble(error, question) from error
-            self.transport.host(self.url).answered()
+            self.transport.host(self.url).record_success()
         return _read(state, question, self.url)
 
     def _page(self) -> Any:
@@ -150,8 +150,8 @@ class LotssDr1FormService(DownloadService):
     def _trouble(self, error: WebDriverException, question: str) -> ServiceError:
         line = (error.msg or type(error).__name__).splitlines()[0]
         if any(word in line for word in _UNREACHABLE):
-            return self.transport.away(self.url, line)
-        return TryLaterError(f"ask {question}: the browser failed ({line})", url=self.url)
+            return self.transport.mark_unavailable(self.url, line)
+        return RetryableError(f"ask {question}: the browser failed ({line})", url=self.url)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_browser": None, "_lock": None}
@@ -180,7 +180,9 @@ def _read(state: dict[str, Any], question: str, url: str) -> list[tuple[str, str
     matched = re.search(r"Matched: (\d+)", state["matched"])
     if matched is None:
         words = " ".join(state["page"].split())[:160]
-        raise TryLaterError(f"ask {question}: no result page came back; it says {words!r}", url=url)
+        raise RetryableError(
+            f"ask {question}: no result page came back; it says {words!r}", url=url
+        )
     links = [(str(text), str(address)) for text, address in state["links"]]
     if "limit" in state["warning"].lower() or len(links) != int(matched[1]):
         raise ServiceAnswerError(

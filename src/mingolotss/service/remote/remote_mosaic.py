@@ -19,7 +19,7 @@ import numpy as np
 from mingolotss.errors import ImageError, ServiceAnswerError, TruncatedFileError
 from mingolotss.io.files import write_bytes
 from mingolotss.io.fits import BLOCK, FitsImage, PlainLayout, plain_layout
-from mingolotss.io.http import Answer, Transport
+from mingolotss.io.http import Response, Transport
 from mingolotss.service.remote.workspace import Workspace
 
 __all__ = ["RangeSupport", "Ranges", "RemoteMosaic", "RemoteMosaics", "byte_ranges", "multipart"]
@@ -191,11 +191,13 @@ class RemoteMosaic:
         wanted = ",".join(f"{a}-{b - 1}" for a, b in ranges)
         found: list[bytes] = []
 
-        def judge(answer: Answer) -> Answer:
+        def validator(answer: Response) -> Response:
             found[:] = multipart(answer, ranges)
             return answer
 
-        self._transport.get(self.url, headers={"Range": f"bytes={wanted}"}, check=judge)
+        self._transport.get(
+            self.url, headers={"Range": f"bytes={wanted}"}, response_validator=validator
+        )
         return found
 
 
@@ -219,7 +221,7 @@ def byte_ranges(
     return [(offset + (y * nx + x0) * size, offset + (y * nx + x1) * size) for y in rows]
 
 
-def multipart(answer: Answer, ranges: Ranges) -> list[bytes]:
+def multipart(answer: Response, ranges: Ranges) -> list[bytes]:
     """Return the parts of an answer to a request for ranges (RFC 9110, section 14.6).
 
     Raises

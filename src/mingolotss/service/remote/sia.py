@@ -60,7 +60,7 @@ class SiaService(DownloadService):
 
     def ask(self, question: str) -> SearchResult:
         """Ask, and pair the rows of the answer."""
-        body = self.transport.get(question, judge=whole_votable).body
+        body = self.transport.get(question, validator=whole_votable).body
         try:
             rows = results(SIAResults, body, question)
             products = [_product(row, question) for row in rows if _is_fits(row)]

@@ -101,7 +101,7 @@ class Sia2Service(DownloadService):
     def ask(self, question: str) -> SearchResult:
         """Ask, follow what is new of the DataLinks, and pair the images."""
         asked, _, size = question.rpartition("#")
-        body = self.transport.get(asked, judge=whole_votable).body
+        body = self.transport.get(asked, validator=whole_votable).body
         try:
             rows = results(SIA2Results, body, asked)
             offered = [self._product(row, asked, float(size)) for row in rows]
@@ -126,7 +126,7 @@ class Sia2Service(DownloadService):
         """Return the SODA address of an image, its ID filled in; asked once per image."""
 
         def read(url: str) -> SearchResult:
-            body = self.transport.get(url, judge=whole_votable).body
+            body = self.transport.get(url, validator=whole_votable).body
             return SearchResult(
                 (Candidate("", _soda_of(body, url, identifier)),), sha256=digest(body)
             )
