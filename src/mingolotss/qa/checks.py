@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import DatasetError, MingoError
+from mingolotss.io.files import sha256_file
 
 __all__ = [
     "ContentCheck",
@@ -140,7 +141,10 @@ def read_checksums(path: Path) -> dict[str, str]:
 
 
 def check_checksums(
-    folder: Path, list_name: str, expected: dict[str, str], algorithm: str = "sha256"
+    folder: Path,
+    list_name: str,
+    expected: dict[str, str],
+    checksum: Callable[[Path], str] = sha256_file,
 ) -> Iterator[str]:
     """Compare the files of a folder with a list of checksums.
 
@@ -151,17 +155,16 @@ def check_checksums(
         The file name of the list, for messages.
     expected : dict of str to str
         The checksum of each file, named relative to `folder`.
-    algorithm : {"sha256", "md5"}
+    checksum : callable
+        Returns the checksum of a file: `sha256_file` or `md5_file`.
     """
     if not expected:
         yield f"{list_name}: missing or empty"
     for name, digest in expected.items():
         if not (folder / name).is_file():
             yield f"{name}: missing"
-            continue
-        with (folder / name).open("rb") as stream:
-            if hashlib.file_digest(stream, algorithm).hexdigest() != digest:
-                yield f"{name}: its checksum is not the one in {list_name}"
+        elif checksum(folder / name) != digest:
+            yield f"{name}: its checksum is not the one in {list_name}"
 
 
 def check_images(place: str, images: Iterable[StoredImage], written: pa.Table) -> Iterator[str]:

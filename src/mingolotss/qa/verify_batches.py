@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from mingolotss.dataset.layout import BatchFolder, batch_name
 from mingolotss.errors import DatasetError
 from mingolotss.formats.safe_pickle import load_pickle
+from mingolotss.io.files import md5_file
 from mingolotss.qa.checks import Verification, check_checksums, pixels_sha256, read_checksums
 
 __all__ = ["check_batches", "verify_batches"]
@@ -40,7 +41,7 @@ def check_batches(folder: BatchFolder, train: int, written: pa.Table) -> Iterato
 def verify_batches(archive: Path, folder: BatchFolder) -> Verification:
     """Check the batches of an archive, unpacked in `folder`, against its own MD5 checksums."""
     expected = read_checksums(folder.checksums)
-    problems = list(check_checksums(folder.path, folder.checksums.name, expected, "md5"))
+    problems = list(check_checksums(folder.path, folder.checksums.name, expected, md5_file))
     images = 0
     for path in (*folder.training_files(), *folder.split_files(), folder.test):
         if not path.is_file():
