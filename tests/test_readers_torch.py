@@ -145,6 +145,17 @@ def test_stacked_images_have_memory_of_their_own(root):
         assert type(stacked) is torch.Tensor
         assert torch.equal(stacked, expected)
         stacked.zero_()
+    crosswise = torch.stack(images, 1, out=None)
+    assert torch.equal(crosswise, expected.transpose(0, 1))
+
+
+def test_a_batch_that_is_collated_twice_is_copied(root):
+    """Two views of one batch, as some kinds of training need, are two tensors."""
+    items = MingoLoTSS(root, tensors=True).__getitems__([4, 9, 2])
+    (first, _), (second, _) = (torch.utils.data.default_collate(items) for _ in range(2))
+    assert torch.equal(first, second)
+    assert first.data_ptr() != second.data_ptr()
+    assert type(second) is torch.Tensor
 
 
 @pytest.mark.parametrize(

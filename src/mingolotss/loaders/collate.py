@@ -8,7 +8,8 @@ to 120,000 without).
 ``torch.utils.data.default_collate`` calls ``torch.stack(images, 0, out=None)``, and a tensor class
 may answer a torch function itself (``__torch_function__``, see "Extending PyTorch" in its
 documentation). The first row of a batch is of such a class. Every other call, that of a collate
-function which stacks the images itself included, has its usual result in memory of its own.
+function which stacks the images itself included, has its usual result in memory of its own, and so
+has a second call for the same rows.
 
 >>> import torch
 >>> batch = torch.zeros(2, 1, 150, 150)
@@ -47,7 +48,7 @@ def batch_rows(batch: Tensor) -> list[Tensor]:
     Returns
     -------
     list of tensor, shape (1, ny, nx)
-        ``default_collate`` returns `batch` itself for all of them in their order.
+        ``default_collate`` returns `batch` itself, once, for all of them in their order.
     """
     first, *others = batch.unbind()
     row = first.as_subclass(_FirstRow)
@@ -62,7 +63,7 @@ class _FirstRow(Tensor):
     garbage collector runs.
     """
 
-    batch: Tensor | None = None  # set on a batch's first row; not on what is computed from it
+    batch: Tensor | None = None  # until it is returned; never set on a result of a computation
     others: Sequence[Tensor] = ()
 
     @classmethod
@@ -73,13 +74,14 @@ class _FirstRow(Tensor):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, object] | None = None,
     ) -> object:
-        """Return the batch if `function` stacks all its rows for ``default_collate``."""
-        if kwargs == {"out": None}:
+        """Return the batch, once, if `function` stacks all its rows for ``default_collate``."""
+        if kwargs == {"out": None} and args[1:] == (0,):
             import torch
 
             first, *others = args[0] if function is torch.stack else (None,)
             if isinstance(first, cls) and first.batch is not None and _same(others, first.others):
-                return first.batch
+                batch, first.batch = first.batch, None
+                return batch
         result = super().__torch_function__(function, types, args, kwargs or {})
         return result.as_subclass(Tensor) if isinstance(result, cls) else result
 
@@ -94,5 +96,5 @@ class _FirstRow(Tensor):
 
 
 def _same(rows: Sequence[object], others: Sequence[object]) -> bool:
-    """Say whether two sequences hold the same objects in the same order."""
+    """Return whether two sequences hold the same objects in the same order."""
     return len(rows) == len(others) and all(map(is_, rows, others))
