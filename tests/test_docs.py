@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import mingolotss
 from builds import run
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
 from mingolotss.service import SERVICES
@@ -157,3 +158,20 @@ def test_the_contributor_guide_lists_the_packages_in_their_order():
     [table] = re.findall(r"^\| packages \|.*\n\|[-|]+\n((?:\|.*\n)+)", guide, re.MULTILINE)
     rows = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.splitlines()]
     assert rows == [re.findall(r"\w+", layer) for layer in layers]
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/explanation/architecture.md"])
+def test_every_path_named_exists(page):
+    """Every Python or TOML file and every folder that the page names is in the repository."""
+    text = (ROOT / page).read_text()
+    paths = re.findall(r"(?<![\w/.])(?:\w+/)+(?:[\w-]+\.(?:py|toml|c|h))?(?![\w/])", text)
+    assert paths
+    for path in paths:
+        assert (ROOT / path).exists() or (ROOT / "src" / "mingolotss" / path).exists(), path
+
+
+def test_every_public_name_is_documented():
+    """The page of the Python interface lists the names of ``mingolotss.__all__`` and no others."""
+    text = (ROOT / "docs" / "reference" / "python.md").read_text()
+    rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(mingolotss.__all__)
