@@ -35,6 +35,7 @@ from survey_images import (
     as_packed,
     write_images,
 )  # fmt: skip
+from survey_server import survey
 
 
 def test_services_are_opened_by_name_folder_or_not_at_all(tmp_path):
@@ -266,6 +267,40 @@ def test_a_cutout_ends_where_its_mosaic_does(tmp_path, kind):
     behind = SkyCoord(180.001, 30, unit="deg")  # has no pixel: NaN
     with np.errstate(invalid="raise"), pytest.raises(ImageError, match="is not on the image"):
         service.cutout(candidate, behind, 0.1 * u.deg)
+
+
+@pytest.mark.parametrize("one_range_only", [False, True])
+def test_mosaics_on_a_web_server_are_read_by_the_http_client(tmp_path, one_range_only):
+    """A busy server is asked again; one that refuses several ranges is asked for a single one.
+
+    The pixels are those that the same service reads from the folder.
+    """
+    images = write_images(tmp_path / "images")
+    (tmp_path / "files").mkdir()
+    local = open_service(as_mosaics(tmp_path / "files", images))
+    place, size = SkyCoord(*CENTRES["P3"], unit="deg"), 1 * u.arcmin
+    [candidate] = local.search(place, size)
+    expected = local.cutout(candidate, place, size)
+    with survey(images, tmp_path / "files") as server:
+        answer = server.script["*"]
+
+        def reply(line, number):
+            if number == 1:
+                line.send(b"", "503 Service Unavailable", Retry_After="0")
+            elif one_range_only and "," in line.request_headers.get("range", ""):
+                line.send(b"one range at a time", "416 Range Not Satisfiable")
+            else:
+                answer(line, number)
+
+        server.script["*"] = reply
+        service = open_service(f"mosaics:{server.url}/files")
+        [candidate] = service.search(place, size)
+        found = service.cutout(candidate, place, size)
+        assert all(agent.startswith("mingolotss/") for agent in server.agents)
+    assert candidate.image.startswith(server.url)
+    np.testing.assert_array_equal(found.image, expected.image)
+    np.testing.assert_array_equal(found.rms, expected.rms)
+    assert (found.origin, found.wcs.header) == (expected.origin, expected.wcs.header)
 
 
 @pytest.mark.parametrize("scale", [1e-20, 1e-14, 1e-8, 1e-3])

@@ -53,6 +53,8 @@ REMOTE = [
     Remote("lotss-dr2:{url}/dr2-cutout.fits", field="DR2", promises=CUTS_ONLY),
     Remote("lotss-dr3:{url}/dr2-cutout.fits", field="DR3", promises=CUTS_ONLY),
     Remote("lotss-dr2-mosaics:{url}/files", layout=as_dr2),
+    Remote("mosaics:{url}/files", layout=as_mosaics),
+    Remote("mosaics:{url}/files", layout=as_dr2),
     Remote("ranges:{url}/files", layout=as_mosaics),
     Remote("ranges:{url}/files", layout=as_dr2),
     Remote("sia:{url}/siap"),

@@ -1,24 +1,26 @@
-"""One mosaic: its place on the sky, and boxes of its pixels without reading the rest.
+"""FITS mosaics on this machine: any rectangle of their pixels, without reading the rest.
 
-A plain FITS file on disk is memory-mapped. An fpack'd one is read tile by tile through astropy;
-any other address is opened through fsspec and only the rows under a box are read.
+A plain FITS file is memory-mapped (`MappedMosaic`). A compressed one (fpack) or any other that
+astropy can read in sections is a `TiledMosaic`. Mosaics at an address are in
+`mingolotss.service.remote_mosaic`.
 
->>> import tempfile
->>> from mingolotss.sky.wcs import simple_header
+>>> open_mosaic("no-such-mosaic.fits")
+Traceback (most recent call last):
+    ...
+mingolotss.errors.ImageError: open no-such-mosaic.fits: No such file or directory
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import threading
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from astropy.io import fits
 
-from mingolotss.errors import ImageError, ServiceUnavailableError, TruncatedFileError
+from mingolotss.errors import ImageError, TruncatedFileError
 from mingolotss.image.coverage import CoverageMap
 from mingolotss.io.fits import (
     BLOCK,
@@ -28,71 +30,102 @@ from mingolotss.io.fits import (
     plain_layout,
     translated,
 )
-from mingolotss.model import Bools, FloatImage, Ints
+from mingolotss.model import Bools, FloatImage, Floats, Ints
 from mingolotss.sky.wcs import SkyWCS
 
-__all__ = ["MappedMosaic", "MosaicFile", "is_remote", "open_mosaic"]
+__all__ = ["MappedMosaic", "MosaicFile", "TiledMosaic", "on_array", "open_mosaic"]
 
-_HEADS = (16 * BLOCK, 256 * BLOCK)  # the second for headers with a long HISTORY
+_HEADER_LENGTH = 256 * BLOCK  # room for a long HISTORY
 
 
 class MosaicFile(Protocol):
-    """A mosaic's shape (ny, nx), its WCS, and any box of its pixels."""
+    """One mosaic, on this machine or remote.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Rows and columns.
+    wcs : SkyWCS
+    """
 
     shape: tuple[int, int]
     wcs: SkyWCS
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
-        """Return rows y0 to y1 and columns x0 to x1 (ends left out), all inside the mosaic."""
+        """Return the rows y0 to y1 and the columns x0 to x1 (ends excluded).
+
+        The rectangle must be inside the mosaic.
+        """
 
 
-def is_remote(address: str) -> bool:
-    """Return whether an address is for fsspec rather than a path on this machine."""
-    return "://" in address and not address.startswith("file://")
+def on_array(mosaic: MosaicFile, x: Floats, y: Floats) -> Bools:
+    """Return which pixel positions are on the array of a mosaic, to the edges of its pixels.
+
+    Parameters
+    ----------
+    mosaic : MosaicFile
+    x, y : float64 array, px from 0
+        NaN is not on the array.
+    """
+    ny, nx = mosaic.shape
+    with np.errstate(invalid="ignore"):
+        inside: Bools = (x >= -0.5) & (x < nx - 0.5) & (y >= -0.5) & (y < ny - 0.5)
+    return inside
 
 
-def open_mosaic(address: str) -> MosaicFile:
-    """Open a mosaic at a path or an fsspec address.
+def open_mosaic(path: str) -> MosaicFile:
+    """Open a mosaic on this machine.
+
+    Parameters
+    ----------
+    path : str
+        A path or a ``file://`` address.
 
     Raises
     ------
     ImageError
-        It is not there, not FITS, or holds no image with a place on the sky.
-    ServiceUnavailableError
-        A remote address does not answer.
+        There is no such file, it is not FITS, or it has no image with a WCS.
     """
-    if is_remote(address):
-        return _Remote(address)
-    path = Path(address.removeprefix("file://"))
+    file = Path(path.removeprefix("file://"))
     try:
-        state = path.stat()
+        status = file.stat()
     except OSError as error:
-        raise ImageError(f"open {path}: {error.strerror}", path=str(path)) from error
-    return _open_file(path, state.st_size, state.st_mtime_ns)
+        raise ImageError(f"open {file}: {error.strerror}", path=str(file)) from error
+    return _open_file(file, status.st_size, status.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=128)
 def _open_file(path: Path, _size: int, _mtime_ns: int) -> MosaicFile:
-    """Open a mosaic of this machine once a process, whichever partition asks, until it changes."""
+    """Open a mosaic once in a process, for all parts of a build, until the file changes."""
     try:
         with path.open("rb") as stream:
-            head = stream.read(_HEADS[-1])
-        layout = plain_layout(head, str(path))
+            start = stream.read(_HEADER_LENGTH)
+        layout = plain_layout(start, str(path))
         if layout is not None:
             return MappedMosaic(path, layout)
-        check_counts(head, str(path))
-        return _Tiled(path)
+        check_counts(start, str(path))
+        return TiledMosaic(path)
     except OSError as error:
         raise ImageError(f"open {path}: {error.strerror}", path=str(path)) from error
 
 
 class MappedMosaic:
-    """A plain file, memory-mapped: a box is a view, nothing is read until it is looked at.
+    """A plain FITS file, memory-mapped: a rectangle is a view, and is read when it is used.
+
+    Parameters
+    ----------
+    path : Path
+    layout : PlainLayout
 
     Attributes
     ----------
     pixels : float array, shape (ny, nx), Jy/beam
-        All of it.
+        The whole image.
+
+    Raises
+    ------
+    TruncatedFileError
+        The file is shorter than its header says.
     """
 
     def __init__(self, path: Path, layout: PlainLayout) -> None:
@@ -109,16 +142,38 @@ class MappedMosaic:
         self._coverage = CoverageMap(self.pixels)
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
-        """Return rows y0 to y1 and columns x0 to x1 (ends left out), all inside the mosaic."""
+        """Return a rectangle as a view; see `MosaicFile.box`."""
         return self.pixels[y0:y1, x0:x1]
 
     def fully_observed(self, y0: Ints, x0: Ints, side: int) -> Bools:
-        """Return which square boxes are known to be finite and not all 0; False means unknown."""
+        """Return which squares are known to be finite throughout and not all 0.
+
+        Parameters
+        ----------
+        y0, x0 : int64 array, shape (n,), px
+            First row and first column of each square.
+        side : int, px
+
+        Returns
+        -------
+        bool array, shape (n,)
+            False means unknown.
+        """
         return self._coverage.is_covered(y0, x0, side)
 
 
-class _Tiled:
-    """An fpack'd file, or any other that astropy reads in sections."""
+class TiledMosaic:
+    """A compressed FITS file, or any other whose image astropy reads in sections.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    ImageError
+        The file is damaged, or has no two-dimensional image with a WCS.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -129,87 +184,26 @@ class _Tiled:
                 hdu for hdu in self._hdus
                 if getattr(hdu, "is_image", False) and hdu.header.get("NAXIS", 0) >= 2
             )  # fmt: skip
-            self._hdu: Any = next(images, None)
-            if self._hdu is not None and min(self._hdu.shape) < 1:
-                raise ValueError(f"an image of shape {self._hdu.shape}")
-            header = b"" if self._hdu is None else self._hdu.header.tostring().encode("ascii")
-        if self._hdu is None:
+            hdu = next(images, None)
+            if hdu is not None and min(hdu.shape) < 1:
+                raise ValueError(f"an image of shape {hdu.shape}")
+            header = b"" if hdu is None else hdu.header.tostring().encode("ascii")
+        if hdu is None:
             raise ImageError(f"open {path}: a FITS file without an image", path=str(path))
-        *planes, ny, nx = self._hdu.shape
+        *planes, ny, nx = hdu.shape
         if max(planes, default=1) > 1:
             raise ImageError(
-                f"open {path}: an image of shape {self._hdu.shape}; one plane is needed",
+                f"open {path}: an image of shape {hdu.shape}; one plane is needed",
                 path=str(path),
             )
-        self.shape, self._planes = (ny, nx), len(planes)
+        self._hdu, self.shape, self._leading_axes = hdu, (ny, nx), len(planes)
         self.wcs = FitsImage(np.empty((2, 2)), header, str(path), "").wcs()
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
-        where: tuple[Any, ...] = (0,) * self._planes
+        """Return a rectangle as a copy; see `MosaicFile.box`. Integers become floats."""
+        section = (*(0,) * self._leading_axes, slice(y0, y1), slice(x0, x1))
         with translated(str(self._path)), self._lock:
-            data = np.asarray(self._hdu.section[(*where, slice(y0, y1), slice(x0, x1))])
+            data = np.asarray(self._hdu.section[section])
         if data.dtype.kind == "f":
             return data
         return data.astype(np.float32 if data.dtype.itemsize <= 2 else np.float64)
-
-
-class _Remote:
-    """A plain file at any fsspec address: the rows under a box are read, one range for them all."""
-
-    def __init__(self, address: str) -> None:
-        import fsspec
-
-        self._address = address
-        with _translated(address):
-            self._system, self._path = fsspec.core.url_to_fs(address)
-            layout = self._find_layout()
-            if layout is None:
-                raise ImageError(
-                    f"open {address}: only plain FITS images are read from afar, this one is "
-                    "scaled, packed or in an extension; copy it here first",
-                    path=address,
-                )
-        self._layout, self.shape = layout, layout.shape
-        self.wcs = FitsImage(np.empty((2, 2)), layout.header, address, "").wcs()
-
-    def _find_layout(self) -> PlainLayout | None:
-        """Read the first blocks, more of them where the header goes on."""
-        head = self._system.cat_file(self._path, start=0, end=_HEADS[0])
-        try:
-            return plain_layout(head, self._address)
-        except TruncatedFileError:
-            if len(head) < _HEADS[0]:
-                raise
-        head = self._system.cat_file(self._path, start=0, end=_HEADS[1])
-        return plain_layout(head, self._address)
-
-    def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
-        layout, nx = self._layout, self.shape[1]
-        size = layout.dtype.itemsize
-        starts = [layout.offset + (y * nx + x0) * size for y in range(y0, y1)]
-        length = (x1 - x0) * size
-        with _translated(self._address):
-            rows = self._system.cat_ranges(
-                [self._path] * len(starts), starts, [start + length for start in starts],
-                max_gap=None,
-            )  # fmt: skip
-        raw = b"".join(rows)
-        if len(raw) != length * len(starts):
-            raise TruncatedFileError(
-                f"read {self._address}: {len(raw)} of {length * len(starts)} bytes of a cutout",
-                path=self._address,
-            )
-        return np.frombuffer(raw, layout.dtype).reshape(y1 - y0, x1 - x0)
-
-
-@contextlib.contextmanager
-def _translated(address: str) -> Any:
-    """Turn what fsspec's backends raise into errors of ours."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise ImageError(f"open {address}: there is no such file", path=address) from error
-    except (OSError, ValueError, TimeoutError) as error:
-        raise ServiceUnavailableError(f"read {address}: {error}", url=address) from error
-    except ImportError as error:
-        raise ImageError(f"open {address}: {error}", path=address) from error

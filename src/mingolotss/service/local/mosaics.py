@@ -1,8 +1,8 @@
-"""Cutouts from whole mosaics, on disk or at any fsspec address.
+"""Cutouts from whole mosaics, in a folder or at an address.
 
-Known layouts: ``FIELD-mosaic.fits`` with ``FIELD-mosaic-rms.fits`` beside it, and LoTSS DR2's
-``FIELD/mosaic-blanked.fits`` with ``FIELD/mosaic.rms.fits``; ``.fz`` files too. Every mosaic is
-opened once; a cutout of a memory-mapped one is a view of its pixels.
+Two layouts are known: ``FIELD-mosaic.fits`` with ``FIELD-mosaic-rms.fits`` beside it, and that of
+LoTSS DR2, ``FIELD/mosaic-blanked.fits`` with ``FIELD/mosaic.rms.fits``; each also as ``.fits.fz``.
+Every mosaic is opened once. A cutout from a memory-mapped mosaic is a view of its pixels.
 
 >>> pair_mosaics(["a/P1-mosaic.fits", "a/P1-mosaic-rms.fits", "a/P2/mosaic-blanked.fits"])
 {'P1': ('a/P1-mosaic.fits', 'a/P1-mosaic-rms.fits'), 'P2': ('a/P2/mosaic-blanked.fits', '')}
@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -22,247 +23,322 @@ from mingolotss.candidates.cutouts import CutoutArray, Outcome
 from mingolotss.candidates.requests import CutoutRequest, CutoutRequests
 from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.errors import ImageError, InputError, ServiceError, ServiceUnavailableError
+from mingolotss.errors import ImageError, InputError, ServiceError
 from mingolotss.image.pixels import take_window
-from mingolotss.model import Bools, Candidate, Cutout, Floats, Ints, Source
-from mingolotss.service.base import Naming
-from mingolotss.service.local.mosaic_file import MappedMosaic, MosaicFile, is_remote, open_mosaic
+from mingolotss.model import Bools, Candidate, Cutout, FloatImage, Floats, Ints, Source
+from mingolotss.service.local.mosaic_file import MappedMosaic, MosaicFile, on_array, open_mosaic
+from mingolotss.service.remote_mosaic import (
+    RemoteMosaics,
+    is_remote,
+    is_web_address,
+    list_fsspec_folder,
+    list_web_folder,
+)
 from mingolotss.sky.angles import unit_vectors
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from astropy.units import Quantity
 
-__all__ = ["MosaicsService", "pair_mosaics"]
+    from mingolotss.io.http import Transport
 
-_PACKED = (".fits", ".fits.fz")
+__all__ = ["MosaicsService", "first_pixel", "padded_square", "pair_mosaics", "side_pixels"]
+
+_SUFFIXES = (".fits", ".fits.fz")
 _FAR = 2**40  # pixels: farther than any image reaches
-_WIDEST = 2**14  # pixels on a side of a cutout: a gigabyte of float32
+_MAX_SIDE = 2**14  # pixels of a cutout: 1 GB of float32
 
 
 def pair_mosaics(paths: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return (image, rms map or "") of every field, from the paths of the files."""
-    known, found = set(paths), {}
+    """Return (image, rms map or "") of every field, from the paths of the files.
+
+    ``_`` in the name of a field stands for ``+``.
+    """
+    known, pairs = set(paths), {}
     for path in sorted(paths):
         folder, _, name = path.rpartition("/")
-        for end in _PACKED:
-            if name.endswith("-mosaic" + end) and not name.endswith(
-                ("-low-mosaic" + end, "-residual-mosaic" + end)
+        for suffix in _SUFFIXES:
+            if name.endswith("-mosaic" + suffix) and not name.endswith(
+                ("-low-mosaic" + suffix, "-residual-mosaic" + suffix)
             ):
-                field = name.removesuffix("-mosaic" + end)
-                rms = [f"{field}-mosaic-rms{e}" for e in _PACKED]
-            elif name == "mosaic-blanked" + end:
+                field = name.removesuffix("-mosaic" + suffix)
+                rms_names = [f"{field}-mosaic-rms{other}" for other in _SUFFIXES]
+            elif name == "mosaic-blanked" + suffix:
                 field = folder.rpartition("/")[2]
-                rms = [f"mosaic.rms{e}" for e in _PACKED] + [f"mosaic-rms{e}" for e in _PACKED]
+                rms_names = [
+                    f"{stem}{other}" for stem in ("mosaic.rms", "mosaic-rms") for other in _SUFFIXES
+                ]
             else:
                 continue
-            beside = (f"{folder}/{one}" if folder else one for one in rms)
-            found[field.replace("_", "+")] = (path, next((r for r in beside if r in known), ""))
-    return dict(sorted(found.items()))
+            rms_paths = (f"{folder}/{rms}" if folder else rms for rms in rms_names)
+            rms_path = next((rms for rms in rms_paths if rms in known), "")
+            pairs[field.replace("_", "+")] = (path, rms_path)
+    return dict(sorted(pairs.items()))
 
 
 class MosaicsService:
-    """Mosaics under one folder or address.
+    """The mosaics in one folder or at one address.
 
     Parameters
     ----------
     root : str
-        A folder, or an fsspec address such as ``s3://bucket/mosaics``.
+        A folder, a web folder (``https://...``), or an fsspec address such as
+        ``s3://bucket/mosaics``.
+    transport : Transport, optional
+        The HTTP client for a web folder.
     """
 
-    truncates = False
+    NAME = "mosaics"
+    truncates = False  # past the edge of a mosaic, a cutout is NaN; True: it ends there
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, transport: Transport | None = None) -> None:
         self.root = root.rstrip("/")
-        self._open: dict[str, MosaicFile] = {}
+        self._remote = RemoteMosaics(transport)
+        self._local: dict[str, MosaicFile] = {}
 
     @classmethod
-    def open(cls, argument: str, *, naming: Naming | None = None, **_: Any) -> MosaicsService:
-        """Open ``mosaics:DIR``."""
+    def open(cls, argument: str, **_options: object) -> Self:
+        """Open ``NAME:DIR``; the options of other services are ignored."""
         if not argument:
-            raise InputError("open the service mosaics: give the folder, mosaics:DIR")
+            raise InputError(f"open the service {cls.NAME}: give the folder, {cls.NAME}:DIR")
         return cls(argument)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"root": self.root, "_open": {}, "fields": self.fields}
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_local": {}, "fields": self.fields}
 
     @cached_property
     def fields(self) -> dict[str, tuple[str, str]]:
-        """Return (image, rms map) of every field."""
-        if is_remote(self.root):
-            paths = _list_remote(self.root)
-        else:
-            folder = Path(self.root)
-            if not folder.is_dir():
-                raise InputError(f"open the mosaics in {self.root}: there is no such folder")
-            paths = [
-                str(path) for pattern in ("*.fits*", "*/*.fits*") for path in folder.glob(pattern)
-            ]
-        found = pair_mosaics(paths)
-        if not found:
+        """Return (image, rms map or "") of every field.
+
+        Raises
+        ------
+        InputError
+            There is no such folder, or no mosaic in it.
+        ServiceError
+            The address does not answer.
+        """
+        paths = self._paths()
+        pairs = pair_mosaics(paths)
+        if not pairs:
             raise InputError(
                 f"open the mosaics in {self.root}: no FIELD-mosaic.fits and no "
                 f"FIELD/mosaic-blanked.fits among its {len(paths)} FITS files"
             )
-        return found
+        return pairs
+
+    def _paths(self) -> list[str]:
+        """Return the paths or addresses of all FITS files."""
+        if is_web_address(self.root):
+            folder, transport = self.root + "/", self._remote.transport
+            with ThreadPoolExecutor(transport.limits.connections) as pool:
+                names = list_web_folder(folder, transport, pool.map)
+            return [folder + name for name in names]
+        if is_remote(self.root):
+            return list_fsspec_folder(self.root)
+        local = Path(self.root)
+        if not local.is_dir():
+            raise InputError(f"open the mosaics in {self.root}: there is no such folder")
+        return [str(path) for pattern in ("*.fits*", "*/*.fits*") for path in local.glob(pattern)]
 
     def search_all(self, catalogue: Catalogue, size_deg: float) -> CandidateTable:
         """Return, for every source, each field whose array holds its position."""
+        # For each mosaic, a cheap test against the circle around it leaves few sources; the WCS
+        # then decides exactly. Only pairs (source, mosaic) are collected, no object per source.
         images = [(field, *self.fields[field]) for field in sorted(self.fields)]
         vectors = unit_vectors(catalogue.ra, catalogue.dec)
-        rows, which = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
+        rows, image_index = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
         for number, (_, image, _) in enumerate(images):
             mosaic = self.mosaic(image)
             near = np.flatnonzero(_near(mosaic, vectors))
             if not near.size:
                 continue
             x, y = mosaic.wcs.to_pixel(catalogue.ra[near], catalogue.dec[near])
-            ny, nx = mosaic.shape
-            with np.errstate(invalid="ignore"):
-                inside = (x >= -0.5) & (x < nx - 0.5) & (y >= -0.5) & (y < ny - 0.5)
+            inside = on_array(mosaic, x, y)
             rows.append(near[inside])
-            which.append(np.full(len(rows[-1]), number, np.int32))
+            image_index.append(np.full(len(rows[-1]), number, np.int32))
         return CandidateTable.from_pairs(
-            images, np.concatenate(rows), np.concatenate(which), catalogue.names
+            images, np.concatenate(rows), np.concatenate(image_index), catalogue.names
         )
 
     def search(self, position: SkyCoord, size: Quantity) -> list[Candidate]:
         """Return each field whose array holds a position."""
-        place = position.icrs
-        one = Catalogue.from_columns([" "], [place.ra.deg], [place.dec.deg])
+        icrs = position.icrs
+        one = Catalogue.from_columns([" "], [icrs.ra.deg], [icrs.dec.deg])
         return self.search_all(one, size.to_value("deg"))[0]
 
     def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
         """Cut a square around a position out of one mosaic."""
-        place = position.icrs
-        source = Source(0, candidate.source, float(place.ra.deg), float(place.dec.deg))
-        (answer,) = self.cutouts([CutoutRequest(candidate, source)], size.to_value("deg"))
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        icrs = position.icrs
+        source = Source(0, candidate.source, float(icrs.ra.deg), float(icrs.dec.deg))
+        (outcome,) = self.cutouts([CutoutRequest(candidate, source)], size.to_value("deg"))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
-    def cutouts(self, wanted: Sequence[CutoutRequest], size_deg: float) -> Sequence[Outcome]:
-        """Cut many squares; the sources of one mosaic are placed in one go."""
-        wants = CutoutRequests.from_requests(wanted)
-        boxes = CutoutArray(len(wants))
-        for number in np.unique(wants.image_index).tolist():
-            members = np.flatnonzero(wants.image_index == number)
+    def cutouts(self, requests: Sequence[CutoutRequest], size_deg: float) -> Sequence[Outcome]:
+        """Cut many squares; the WCS of a mosaic is called once for all its sources."""
+        columns = CutoutRequests.from_requests(requests)
+        cutouts = CutoutArray(len(columns))
+        for number in np.unique(columns.image_index).tolist():
+            members = np.flatnonzero(columns.image_index == number)
             try:
-                self._cut_all(wants, members, boxes, size_deg)
+                self._cut_all(columns, members, cutouts, size_deg)
             except (ImageError, ServiceError) as error:
-                boxes.errors |= dict.fromkeys(members.tolist(), error)
-        return boxes
+                cutouts.errors |= dict.fromkeys(members.tolist(), error)
+        return cutouts
 
     def mosaic(self, address: str) -> MosaicFile:
         """Return a mosaic, opened once."""
-        if address not in self._open:
-            self._open[address] = open_mosaic(address)
-        return self._open[address]
+        if is_remote(address):
+            return self._remote.get(address)
+        if address not in self._local:
+            self._local[address] = open_mosaic(address)
+        return self._local[address]
 
     def _pair(self, image: str, rms: str) -> tuple[MosaicFile, MosaicFile | None]:
         """Return a mosaic and its rms map."""
-        mosaic, noise = self.mosaic(image), self.mosaic(rms) if rms else None
-        if noise is not None and noise.shape != mosaic.shape:
+        mosaic, rms_map = self.mosaic(image), self.mosaic(rms) if rms else None
+        if rms_map is not None and rms_map.shape != mosaic.shape:
             raise ImageError(
-                f"read {rms}: the rms map is {noise.shape[1]} x {noise.shape[0]} pixels, its "
+                f"read {rms}: the rms map is {rms_map.shape[1]} x {rms_map.shape[0]} pixels, its "
                 f"image {mosaic.shape[1]} x {mosaic.shape[0]}; fetch both again",
                 path=rms,
             )
-        return mosaic, noise
+        return mosaic, rms_map
 
     def _cut_all(
-        self, wants: CutoutRequests, members: Ints, boxes: CutoutArray, size_deg: float
+        self, requests: CutoutRequests, members: Ints, cutouts: CutoutArray, size_deg: float
     ) -> None:
-        """Cut squares out of one mosaic."""
-        _, image, rms = wants.images[wants.image_index[members[0]]]
-        mosaic, noise = self._pair(image, rms)
-        x, y = mosaic.wcs.to_pixel(wants.ra[members], wants.dec[members])
-        side, (ny, nx) = _side(mosaic, size_deg, image), mosaic.shape
-        x0, y0 = _first(x, side), _first(y, side)
-        rest = np.ones(len(members), bool)
-        if isinstance(mosaic, MappedMosaic) and (noise is None or isinstance(noise, MappedMosaic)):
-            rest = ~((x0 >= 0) & (y0 >= 0) & (x0 + side <= nx) & (y0 + side <= ny))
-            top, left = y0[~rest], x0[~rest]
-            plane = Cutout(mosaic.pixels, None if noise is None else noise.pixels, mosaic.wcs)
+        """Cut squares out of one mosaic.
+
+        Parameters
+        ----------
+        requests : CutoutRequests
+        members : int64 array, shape (m,)
+            The requests for this mosaic.
+        cutouts : CutoutArray
+            Receives the outcomes of the members.
+        size_deg : float, deg
+        """
+        _, image, rms = requests.images[requests.image_index[members[0]]]
+        mosaic, rms_map = self._pair(image, rms)
+        x, y = mosaic.wcs.to_pixel(requests.ra[members], requests.dec[members])
+        side, (ny, nx) = side_pixels(mosaic, size_deg, image), mosaic.shape
+        x0, y0 = first_pixel(x, side), first_pixel(y, side)
+        # Squares that are entirely inside a memory-mapped mosaic, usually nearly all, become
+        # windows of it in one step. The others are cut one by one: squares over the edge, and all
+        # squares of mosaics that have to be read.
+        single = np.ones(len(members), bool)
+        if isinstance(mosaic, MappedMosaic) and isinstance(rms_map, MappedMosaic | None):
+            single = ~((x0 >= 0) & (y0 >= 0) & (x0 + side <= nx) & (y0 + side <= ny))
+            top, left = y0[~single], x0[~single]
+            plane = Cutout(mosaic.pixels, None if rms_map is None else rms_map.pixels, mosaic.wcs)
             observed = mosaic.fully_observed(top, left, side)
-            boxes.set_windows(
-                members[~rest], plane, y0=top, x0=left, ny=side, nx=side, fully_observed=observed
+            cutouts.set_windows(
+                members[~single], plane, y0=top, x0=left, ny=side, nx=side, fully_observed=observed
             )
-        for index, left, top in np.stack([members, x0, y0], axis=1)[rest].tolist():
+        for index, left, top in np.stack([members, x0, y0], axis=1)[single].tolist():
             if -side < left < nx and -side < top < ny:
-                boxes.set_outcome(index, self._outcome(mosaic, noise, left, top, side))
+                cutouts.set_outcome(index, self._outcome(mosaic, rms_map, left, top, side))
                 continue
-            text = f"cut {wants.names[index]} out of {image}: the place is not on the image"
-            boxes.set_outcome(index, ImageError(text, path=image))
+            message = f"cut {requests.names[index]} out of {image}: the place is not on the image"
+            cutouts.set_outcome(index, ImageError(message, path=image))
 
     def _outcome(
-        self, mosaic: MosaicFile, rms: MosaicFile | None, x0: int, y0: int, side: int
+        self, mosaic: MosaicFile, rms_map: MosaicFile | None, x0: int, y0: int, side: int
     ) -> Outcome:
-        """Cut a square, or return why that cannot be done."""
+        """Cut one square, or return why that is not possible."""
         try:
-            return self._cut(mosaic, rms, x0, y0, side)
+            return self._cut(mosaic, rms_map, x0, y0, side)
         except (ImageError, ServiceError) as error:
             return error
 
     def _cut(
-        self, mosaic: MosaicFile, rms: MosaicFile | None, x0: int, y0: int, side: int
+        self, mosaic: MosaicFile, rms_map: MosaicFile | None, x0: int, y0: int, side: int
     ) -> Cutout:
-        """Cut a square; past the mosaic it is NaN, or it ends there, as archives cut."""
-        ny, nx = mosaic.shape
-        low_y, low_x = max(y0, 0), max(x0, 0)
-        box = low_y, min(y0 + side, ny), low_x, min(x0 + side, nx)
-        image, noise = mosaic.box(*box), None if rms is None else rms.box(*box)
-        if self.truncates or image.shape == (side, side):
-            return Cutout(image, noise, mosaic.wcs, (low_x, low_y))
-        corner = y0 - low_y, x0 - low_x
-        image = take_window(image, *corner, side)
-        noise = None if noise is None else take_window(noise, *corner, side)
-        return Cutout(image, noise, mosaic.wcs, (x0, y0))
+        if self.truncates:
+            box = _clipped(mosaic, y0, x0, side)
+            rms = None if rms_map is None else rms_map.box(*box)
+            return Cutout(mosaic.box(*box), rms, mosaic.wcs, (box[2], box[0]))
+        rms = None if rms_map is None else padded_square(rms_map, y0, x0, side)
+        return Cutout(padded_square(mosaic, y0, x0, side), rms, mosaic.wcs, (x0, y0))
 
 
-def _side(mosaic: MosaicFile, size_deg: float, image: str) -> int:
-    """Return how many pixels of a mosaic a cutout has on a side."""
+def side_pixels(mosaic: MosaicFile, size_deg: float, image: str) -> int:
+    """Return the side of a cutout in pixels of a mosaic.
+
+    Parameters
+    ----------
+    mosaic : MosaicFile
+    size_deg : float, deg
+    image : str
+        The address of the mosaic, for the message.
+
+    Raises
+    ------
+    ImageError
+        The pixels of the mosaic are so small that the cutout would be enormous.
+    """
     scale = mosaic.wcs.pixel_scale_arcsec
     side = size_deg * 3600 / scale
-    if not side < _WIDEST:
+    if not side < _MAX_SIDE:
         raise ImageError(
             f"cut out of {image}: {size_deg * 60:g} arcmin are {side:.3g} of its pixels of "
-            f"{scale:.3g} arcsec, and at most {_WIDEST} can be cut; look at CDELT or CD in its "
+            f"{scale:.3g} arcsec, and at most {_MAX_SIDE} can be cut; look at CDELT or CD in its "
             "header and at images.size_arcmin in the recipe",
             path=image,
         )
     return max(2, round(side))
 
 
-def _first(centre: Floats, side: int) -> Ints:
-    """Return the first pixel, on one axis, of squares around places; NaN is far away."""
+def first_pixel(centre: Floats, side: int) -> Ints:
+    """Return the first pixel, on one axis, of squares around positions.
+
+    The source is in pixel ``side // 2`` of its square. For NaN the square is far away.
+    """
     nearest = np.rint(np.where(np.isnan(centre), _FAR, centre)).clip(-_FAR, _FAR)
     first: Ints = nearest.astype(np.int64) - side // 2
     return first
 
 
-def _near(mosaic: MosaicFile, vectors: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
-    """Return which places can be on a mosaic: within the circle around it."""
+def padded_square(mosaic: MosaicFile, y0: int, x0: int, side: int) -> FloatImage:
+    """Read a square of a mosaic; pixels past the edge of the mosaic are NaN.
+
+    Parameters
+    ----------
+    mosaic : MosaicFile
+    y0, x0 : int, px
+        First row and first column; some pixel of the square must be on the mosaic.
+    side : int, px
+    """
+    box = _clipped(mosaic, y0, x0, side)
+    pixels = mosaic.box(*box)
+    if pixels.shape == (side, side):
+        return pixels
+    return take_window(pixels, y0 - box[0], x0 - box[2], side)
+
+
+def _clipped(mosaic: MosaicFile, y0: int, x0: int, side: int) -> tuple[int, int, int, int]:
+    """Return the part of a square that is on a mosaic, as the arguments of `MosaicFile.box`."""
+    ny, nx = mosaic.shape
+    return max(y0, 0), min(y0 + side, ny), max(x0, 0), min(x0 + side, nx)
+
+
+def _near(mosaic: MosaicFile, vectors: Floats) -> Bools:
+    """Return which positions can be on a mosaic: those in the circle around it.
+
+    Parameters
+    ----------
+    mosaic : MosaicFile
+    vectors : float64 array, shape (n, 3)
+        Unit vectors.
+    """
     ny, nx = mosaic.shape
     ra, dec = mosaic.wcs.to_sky((nx - 1) / 2, (ny - 1) / 2)
     radius = math.radians(math.hypot(nx, ny) / 2 * mosaic.wcs.pixel_scale_arcsec / 3600 * 1.2)
     if not np.isfinite(ra) or radius > math.pi / 3:
-        return np.ones(len(vectors), bool)
-    along = np.einsum("ij,j->i", vectors, unit_vectors(ra, dec))  # @ would leave BLAS threads busy
-    inside: Bools = along >= math.cos(radius)
+        return np.ones(len(vectors), bool)  # too large for a circle on the sky to be of use
+    # einsum, since the matrix product would start the threads of BLAS, which then spin
+    cosine = np.einsum("ij,j->i", vectors, unit_vectors(ra, dec))
+    inside: Bools = cosine >= math.cos(radius)
     return inside
-
-
-def _list_remote(root: str) -> list[str]:
-    import fsspec
-
-    try:
-        system, path = fsspec.core.url_to_fs(root)
-        found = [
-            p for pattern in ("*.fits*", "*/*.fits*") for p in system.glob(f"{path}/{pattern}")
-        ]
-        return [system.unstrip_protocol(p) for p in found]
-    except ImportError as error:
-        raise InputError(f"open the mosaics in {root}: {error}") from error
-    except (OSError, ValueError) as error:
-        raise ServiceUnavailableError(f"list the mosaics in {root}: {error}", url=root) from error

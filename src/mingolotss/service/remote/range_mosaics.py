@@ -1,32 +1,45 @@
-"""Rows out of mosaics that lie on a web server: HTTP range requests (RFC 9110, section 14).
+"""Cutouts from mosaics on a web server, by HTTP range requests (RFC 9110, section 14).
 
-A LoTSS DR2 mosaic is about 1 GB and a cutout 0.2 MB of it. The header is read once and kept;
-after that only the pixels under a cutout travel, one range for each row of it, many ranges in one
-request. A server that does not take many ranges at once is asked for one range from the first
-pixel to the last; one that ignores ranges is refused, with a line that says what else to do.
-
-The cutouts equal those of the service ``mosaics`` over the same files: NaN past the edge.
+The cutouts are downloaded to the build's folder: each becomes a FITS file of the square around its
+source, NaN past the edge of the mosaic, with the pixels that the service ``mosaics`` gives for the
+same files. `mingolotss.service.remote_mosaic` reads the mosaics.
 """
 
 from __future__ import annotations
 
-import html
+import math
 import re
+from collections.abc import Callable
 from typing import Any, Self
 from urllib.parse import unquote, urljoin
 
 from mingolotss.errors import ImageError, InputError, ServiceAnswerError
+from mingolotss.io.fits import BLOCK
 from mingolotss.model import Candidate, Source
-from mingolotss.service.local.mosaics import pair_mosaics
+from mingolotss.service.local.mosaic_file import on_array
+from mingolotss.service.local.mosaics import (
+    first_pixel,
+    padded_square,
+    pair_mosaics,
+    side_pixels,
+)
 from mingolotss.service.remote.download import DownloadService
-from mingolotss.service.remote.remote_mosaic import RemoteMosaics
 from mingolotss.service.remote.search_cache import SearchResult
 from mingolotss.service.remote.sia import need_address
+from mingolotss.service.remote.workspace import Workspace
+from mingolotss.service.remote_mosaic import (
+    RemoteMosaic,
+    RemoteMosaics,
+    list_web_folder,
+    web_folder_names,
+)
 from mingolotss.sky.angles import separation_arcsec
 
-__all__ = ["LotssDr2MosaicsService", "RangesService", "listing"]
+__all__ = ["LotssDr2MosaicsService", "RangesService", "cutout_file"]
 
 _POINTING = re.compile(r"P(\d{3})([+-]\d{2})")
+_CARD = 80
+_DROPPED = (b"HISTORY ", b"COMMENT ", b"CHECKSUM", b"DATASUM ")
 _REACH_DEG = 6.0  # a field's name is its pointing to a degree; its mosaic reaches 3 deg from there
 
 
@@ -44,7 +57,8 @@ class RangesService(DownloadService):
     def __init__(self, url: str, **common: Any) -> None:
         super().__init__(**common)
         self.url = url.rstrip("/") + "/"
-        self._mosaics = RemoteMosaics(self.transport, self.workspace)
+        headers = self.workspace and Workspace(self.workspace).headers
+        self._mosaics = RemoteMosaics(self.transport, headers)
 
     @classmethod
     def of_argument(cls, argument: str, **common: Any) -> Self:
@@ -69,7 +83,7 @@ class RangesService(DownloadService):
         found = [
             Candidate(field, image, rms)
             for field, (image, rms) in self.fields.items()
-            if _may_reach(field, source) and self._mosaics.get(image).holds(source.ra, source.dec)
+            if _may_reach(field, source) and _holds(self._mosaics.get(image), source)
         ]
         return SearchResult(tuple(found))
 
@@ -89,11 +103,7 @@ class RangesService(DownloadService):
 
     def ask(self, question: str) -> SearchResult:
         """List the folder, and the folders in it if it has no mosaics itself."""
-        names = self._names(self.url)
-        if not any(".fits" in name for name in names):
-            inner = [name for name in names if name.endswith("/")]
-            names = [n for more in self.side_by_side(self._within, inner) for n in more]
-        pairs = pair_mosaics([unquote(name) for name in names if ".fits" in name])
+        pairs = pair_mosaics(list_web_folder(self.url, self.transport, self.side_by_side))
         if not pairs:
             raise InputError(
                 f"list the mosaics in {self.url}: no FIELD-mosaic.fits and no"
@@ -108,26 +118,13 @@ class RangesService(DownloadService):
     def fetch_bytes(self, url: str, source: Source, size_deg: float) -> bytes:
         """Return a FITS file of the square around a source, and nothing else of the mosaic."""
         try:
-            return self._mosaics.get(url).cut(source.ra, source.dec, size_deg)
+            return cutout_file(self._mosaics.get(url), source, size_deg)
         except ImageError as error:
             raise ServiceAnswerError(str(error), url=url) from error
 
     def cutout_question(self, url: str, source: Source, size_deg: float) -> str:
         """Return a mosaic's address and the place: many cutouts share one address."""
         return f"{url} around {source.ra!r},{source.dec!r} {size_deg:g}"
-
-    def _names(self, url: str) -> list[str]:
-        return listing(self.transport.get(url).body)
-
-    def _within(self, folder: str) -> list[str]:
-        return [folder + name for name in self._names(urljoin(self.url, folder))]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_mosaics": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._mosaics = RemoteMosaics(self.transport, self.workspace)
 
 
 class LotssDr2MosaicsService(RangesService):
@@ -151,7 +148,8 @@ class LotssDr2MosaicsService(RangesService):
 
     def ask(self, question: str) -> SearchResult:
         """List the fields' folders; what is in each is known."""
-        fields = [unquote(name.rstrip("/")) for name in self._names(self.url) if name.endswith("/")]
+        names = web_folder_names(self.url, self.transport)
+        fields = [unquote(name.rstrip("/")) for name in names if name.endswith("/")]
         if not fields:
             raise InputError(
                 f"list the mosaics in {self.url}: the server shows no folders; give a catalogue"
@@ -160,15 +158,63 @@ class LotssDr2MosaicsService(RangesService):
         return SearchResult(tuple(Candidate(f, *self.named(f)) for f in sorted(fields)))
 
 
-def listing(page: bytes) -> list[str]:
-    """Return the names in a folder's HTML listing, folders with a slash, sorted.
+def cutout_file(mosaic: RemoteMosaic, source: Source, size_deg: float) -> bytes:
+    """Return a FITS file of the square around a source; past the edge of the mosaic it is NaN.
 
-    >>> listing(b'<a href="../">up</a> <a href="P1%2B2/">P1+2</a> <a href="?C=N">by name</a>')
-    ['P1%2B2/']
+    Parameters
+    ----------
+    mosaic : RemoteMosaic
+    source : Source
+    size_deg : float, deg
+
+    Raises
+    ------
+    ImageError
+        The source is not on the mosaic, or the mosaic cannot be read.
     """
-    text = page[: 20 << 20].decode("utf-8", "replace")
-    names = {html.unescape(name) for name in re.findall(r'href="([^"?#]+)"', text)}
-    return sorted(n for n in names if "/" not in n.rstrip("/") and n not in {"../", "./", ".."})
+    x, y = mosaic.wcs.to_pixel(source.ra, source.dec)
+    if not on_array(mosaic, x, y):
+        place = f"{source.ra:.5f} {source.dec:+.5f}"
+        raise ImageError(f"cut {mosaic.address}: {place} is not on it", path=mosaic.address)
+    side = side_pixels(mosaic, size_deg, mosaic.address)
+    x0, y0 = int(first_pixel(x, side)), int(first_pixel(y, side))
+    pixels = padded_square(mosaic, y0, x0, side).astype(mosaic.layout.dtype, copy=False)
+    header = _cutout_header(mosaic.layout.header, side, x0, y0)
+    return header + _fill_block(pixels.tobytes(), b"\x00")
+
+
+def _cutout_header(header: bytes, side: int, x0: int, y0: int) -> bytes:
+    """Return the header of a square of a mosaic: its size and reference pixel are changed.
+
+    All other cards stay as they are, byte by byte, except that checksums and the long history of
+    the mosaic are left out.
+    """
+    changes: dict[bytes, Callable[[bytes], str]] = {
+        b"NAXIS1  ": lambda _: str(side),
+        b"NAXIS2  ": lambda _: str(side),
+        b"CRPIX1  ": lambda old: repr(float(old) - x0),
+        b"CRPIX2  ": lambda old: repr(float(old) - y0),
+    }
+    cards = [header[i : i + _CARD] for i in range(0, len(header), _CARD)]
+    end = next(i for i, card in enumerate(cards) if card.startswith(b"END     "))
+    changed = []
+    for card in cards[:end]:
+        key = card[:8]
+        if key in changes:
+            value = card[10:].partition(b"/")[0].strip().replace(b"D", b"E")
+            changed.append(f"{key.decode()}= {changes[key](value):>20}".ljust(_CARD).encode())
+        elif key not in _DROPPED:
+            changed.append(card)
+    return _fill_block(b"".join([*changed, b"END".ljust(_CARD)]), b" ")
+
+
+def _fill_block(data: bytes, fill: bytes) -> bytes:
+    """Return data filled up to whole FITS blocks."""
+    return data.ljust(math.ceil(len(data) / BLOCK) * BLOCK, fill)
+
+
+def _holds(mosaic: RemoteMosaic, source: Source) -> bool:
+    return bool(on_array(mosaic, *mosaic.wcs.to_pixel(source.ra, source.dec)))
 
 
 def _may_reach(field: str, source: Source) -> bool:

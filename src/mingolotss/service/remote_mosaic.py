@@ -1,0 +1,271 @@
+"""FITS mosaics at an address: any rectangle of their pixels, without the rest of the file.
+
+This is the only reader of remote mosaics: the services ``mosaics`` (with an address), ``ranges``
+and ``lotss-dr2-mosaics`` all use `RemoteMosaics`. A LoTSS DR2 mosaic has about 1 GB, a cutout of it
+0.2 MB: the header is read once, and after that only the pixels of the cutouts, one byte range for
+each row.
+
+>>> row_ranges(PlainLayout(b"", 100, np.dtype(">f4"), (8, 10)), y0=2, y1=4, x0=1, x1=3)
+[(184, 192), (224, 232)]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urljoin
+
+import numpy as np
+
+from mingolotss.errors import ImageError, InputError, ServiceUnavailableError, TruncatedFileError
+from mingolotss.io.byte_ranges import FsspecFile, HttpFile, RangeFile, Ranges, RangeSupport
+from mingolotss.io.files import write_bytes
+from mingolotss.io.fits import BLOCK, FitsImage, PlainLayout, plain_layout
+from mingolotss.model import FloatImage
+
+if TYPE_CHECKING:
+    from mingolotss.io.http import Transport
+
+__all__ = [
+    "RemoteMosaic",
+    "RemoteMosaics",
+    "is_remote",
+    "is_web_address",
+    "list_fsspec_folder",
+    "list_web_folder",
+    "row_ranges",
+    "web_folder_names",
+]
+
+_HEADER_LENGTHS = (16 * BLOCK, 256 * BLOCK)  # the second for headers with a long HISTORY
+Mapper = Callable[[Callable[[str], list[str]], Iterable[str]], Iterable[list[str]]]
+
+
+def is_remote(address: str) -> bool:
+    """Return whether an address has to be read in byte ranges, unlike a path on this machine."""
+    return "://" in address and not address.startswith("file://")
+
+
+def is_web_address(address: str) -> bool:
+    """Return whether an address is read over HTTP."""
+    return address.startswith(("http://", "https://"))
+
+
+class RemoteMosaic:
+    """One mosaic at an address.
+
+    Parameters
+    ----------
+    address : str
+    layout : PlainLayout
+        Header, and position and type of the pixels in the file.
+    file : RangeFile
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Rows and columns.
+    wcs : SkyWCS
+
+    Raises
+    ------
+    NoWCSError
+        The header has no WCS.
+    """
+
+    def __init__(self, address: str, layout: PlainLayout, file: RangeFile) -> None:
+        self.address, self.layout, self._file = address, layout, file
+        self.shape = layout.shape
+        self.wcs = FitsImage(np.empty((2, 2)), layout.header, address, "").wcs()
+
+    def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
+        """Return the rows y0 to y1 and the columns x0 to x1 (ends excluded).
+
+        The rectangle must be inside the mosaic.
+
+        Returns
+        -------
+        float array, shape (y1 - y0, x1 - x0), read-only, in the byte order of the file
+        """
+        parts = self._file.read_ranges(row_ranges(self.layout, y0=y0, y1=y1, x0=x0, x1=x1))
+        return np.frombuffer(b"".join(parts), self.layout.dtype).reshape(y1 - y0, x1 - x0)
+
+
+class RemoteMosaics:
+    """Mosaics by address; each header is read once. May be used from any thread.
+
+    Parameters
+    ----------
+    transport : Transport, optional
+        The HTTP client; by default one is made when the first web address is read.
+    headers : Path, optional
+        The folder in which headers are kept for the next run.
+    """
+
+    def __init__(self, transport: Transport | None = None, headers: Path | None = None) -> None:
+        self._transport, self._headers = transport, headers
+        self._mosaics: dict[str, RemoteMosaic] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+        self._support = RangeSupport()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return RemoteMosaics, (self._transport, self._headers)
+
+    @property
+    def transport(self) -> Transport:
+        """Return the HTTP client."""
+        if self._transport is None:
+            from mingolotss.io.http import Transport  # 0.1 s, and not needed for object stores
+
+            self._transport = Transport()
+        return self._transport
+
+    def get(self, address: str) -> RemoteMosaic:
+        """Return a mosaic.
+
+        Raises
+        ------
+        ImageError
+            There is no such file, or it is no plain FITS image with a WCS.
+        ServiceError
+            The server does not deliver it, or delivers no byte ranges.
+        """
+        with self._lock:
+            lock = self._locks.setdefault(address, threading.Lock())
+        with lock:
+            if address not in self._mosaics:
+                file = self._open(address)
+                layout = self._stored_layout(address) or self._read_layout(address, file)
+                self._mosaics[address] = RemoteMosaic(address, layout, file)
+            return self._mosaics[address]
+
+    def _open(self, address: str) -> RangeFile:
+        if is_web_address(address):
+            return HttpFile(address, self.transport, self._support)
+        return FsspecFile(address)
+
+    def _header_path(self, address: str) -> Path | None:
+        name = hashlib.sha256(address.encode()).hexdigest()[:32]
+        return self._headers and self._headers / f"{name}.header"
+
+    def _stored_layout(self, address: str) -> PlainLayout | None:
+        path = self._header_path(address)
+        try:
+            return plain_layout(path.read_bytes(), address) if path else None
+        except (OSError, ImageError):
+            return None  # not there, or damaged: it is read again
+
+    def _read_layout(self, address: str, file: RangeFile) -> PlainLayout:
+        layout = _find_layout(address, file)
+        if layout is None:
+            raise ImageError(
+                f"open {address}: only plain FITS images can be read in parts, and this one is "
+                "scaled, compressed or in an extension; copy it to a folder and use the service "
+                "mosaics",
+                path=address,
+            )
+        path = self._header_path(address)
+        if path is not None:
+            write_bytes(path, layout.header)
+        return layout
+
+
+def row_ranges(layout: PlainLayout, *, y0: int, y1: int, x0: int, x1: int) -> Ranges:
+    """Return the byte range of each row of a rectangle (ends excluded) in a FITS file."""
+    nx, size = layout.shape[1], layout.dtype.itemsize
+    return [
+        (layout.offset + (y * nx + x0) * size, layout.offset + (y * nx + x1) * size)
+        for y in range(y0, y1)
+    ]
+
+
+def list_web_folder(url: str, transport: Transport, mapper: Mapper = map) -> list[str]:
+    """List the FITS files in a web folder, or in the folders in it if it has none itself.
+
+    Parameters
+    ----------
+    url : str
+        The folder, with a slash at the end; the server must list its content as HTML.
+    transport : Transport
+    mapper : callable
+        Called like `map` for the folders in it; one with threads asks for several at a time.
+
+    Returns
+    -------
+    list of str
+        Paths relative to `url`, unquoted.
+    """
+
+    def names_within(folder: str) -> list[str]:
+        return [folder + name for name in web_folder_names(urljoin(url, folder), transport)]
+
+    names = web_folder_names(url, transport)
+    if not any(".fits" in name for name in names):
+        folders = [name for name in names if name.endswith("/")]
+        names = [name for inner in mapper(names_within, folders) for name in inner]
+    return [unquote(name) for name in names if ".fits" in name]
+
+
+def web_folder_names(url: str, transport: Transport) -> list[str]:
+    """Return the names in a web folder, as the server quotes them; folders end with a slash."""
+    return _parse_listing(transport.get(url).body)
+
+
+def _parse_listing(page: bytes) -> list[str]:
+    """Return the names in the HTML listing of a folder, sorted.
+
+    >>> _parse_listing(b'<a href="../">up</a> <a href="P1%2B2/">P1+2</a> <a href="?C=N">name</a>')
+    ['P1%2B2/']
+    """
+    text = page[: 20 << 20].decode("utf-8", "replace")
+    names = {html.unescape(name) for name in re.findall(r'href="([^"?#]+)"', text)}
+    return sorted(n for n in names if "/" not in n.rstrip("/") and n not in {"../", "./", ".."})
+
+
+def list_fsspec_folder(root: str) -> list[str]:
+    """List the FITS files at an fsspec address and in the folders below it.
+
+    Returns
+    -------
+    list of str
+        Whole addresses.
+
+    Raises
+    ------
+    InputError
+        The library for this kind of address is not installed.
+    ServiceUnavailableError
+        The address does not answer.
+    """
+    import fsspec
+
+    try:
+        filesystem, path = fsspec.core.url_to_fs(root)
+        matches = [
+            match
+            for pattern in ("*.fits*", "*/*.fits*")
+            for match in filesystem.glob(f"{path}/{pattern}")
+        ]
+        return [filesystem.unstrip_protocol(match) for match in matches]
+    except ImportError as error:
+        raise InputError(f"open the mosaics in {root}: {error}") from error
+    except (OSError, ValueError) as error:
+        raise ServiceUnavailableError(f"list the mosaics in {root}: {error}", url=root) from error
+
+
+def _find_layout(address: str, file: RangeFile) -> PlainLayout | None:
+    """Read the start of a file, more of it if the header is long; None if it is not plain FITS."""
+    short, long = _HEADER_LENGTHS
+    start = file.read_start(short)
+    try:
+        return plain_layout(start, address)
+    except TruncatedFileError:
+        if len(start) < short:
+            raise
+    return plain_layout(file.read_start(long), address)
