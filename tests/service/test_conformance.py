@@ -76,6 +76,13 @@ def label(run: Remote) -> str:
     )
 
 
+@pytest.fixture(autouse=True)
+def own_service():
+    """Forget the service of a user's own after each test: other tests look at all names."""
+    yield
+    SERVICES._known.pop("test-own", None)
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_local_service_conforms(tmp_path, layout, dtype):
