@@ -204,7 +204,7 @@ def build(
     """
     from mingolotss.pipeline.executors import local as mappers
 
-    pool = (mappers.local if processes else mappers.threads)(workers)
+    pool = (mappers.processes_or_thread if processes else mappers.threads)(workers)
     if dask is not None:
         from mingolotss.pipeline.executors.dask import cluster
 

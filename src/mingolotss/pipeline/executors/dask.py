@@ -1,10 +1,10 @@
-"""A Dask cluster as a mapper: the same `run`, the same bytes, on as many machines as there are.
+"""A Dask cluster as executor: the same build, to the byte, on many machines.
 
-Each part is one task. A worker that dies has its parts made again by another, a part that it had
-finished is found and kept, and since every file appears whole under its own name, nothing is ever
-there twice or by half. Only this file imports Dask.
+Each part is one task. If a worker dies, another makes its parts again; a part that the dead worker
+had finished is found and kept. Every file appears whole under its own name, so nothing is written
+twice or half. Only this module imports Dask.
 
->>> from mingolotss.pipeline.run import build                                   # doctest: +SKIP
+>>> from mingolotss import build, cluster                                 # doctest: +SKIP
 >>> with cluster("tcp://login-node:8786") as mapper:                      # doctest: +SKIP
 ...     build("lotss", catalogue="dr2.parquet", service="mosaics:/data/dr2",
 ...           out="s3://bucket/stamps", mapper=mapper)
@@ -15,93 +15,97 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mingolotss.errors import InputError
+from mingolotss.io.optional import import_optional
+from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.executors.local import cores
-from mingolotss.pipeline.executors.worker import settle
+from mingolotss.pipeline.executors.worker import prepare_worker
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
 
 __all__ = ["cluster", "dask_mapper"]
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-_PATIENCE = "10s"  # to find the scheduler
+_TIMEOUT = "10s"  # to find the scheduler
 
 
 @contextmanager
-def cluster(address: str, workers: int | None = None) -> Iterator[Any]:
-    """Give a mapper over a Dask cluster.
+def cluster(address: str, workers: int | None = None) -> Iterator[Mapper]:
+    """Run tasks on a Dask cluster.
 
     Parameters
     ----------
     address : str
-        Of a scheduler (``tcp://host:8786``), a scheduler file (``.json``), or ``local`` for
-        worker processes on this machine.
+        Address of a scheduler (``tcp://host:8786``), a scheduler file (``.json``), or ``local`` to
+        start worker processes on this machine.
     workers : int, optional
-        How many, for ``local``; as many as there are cores by default.
+        Number of workers for ``local``; by default one per core.
+
+    Yields
+    ------
+    Mapper
 
     Raises
     ------
     InputError
         Dask is not installed, or no scheduler answers at `address`.
     """
-    try:
-        import dask
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise InputError("--dask needs Dask: pip install 'mingolotss[dask]'") from error
+    distributed = import_optional("distributed", "use --dask", extra="dask")
+    import dask
+
     with ExitStack() as stack:
+        target: object = address
         if address == "local":
             stack.enter_context(dask.config.set({"distributed.worker.profile.enabled": False}))
-            target: Any = stack.enter_context(
-                LocalCluster(
+            target = stack.enter_context(
+                distributed.LocalCluster(
                     n_workers=workers or cores(), threads_per_worker=1, dashboard_address=None
                 )
             )
-        else:
-            target = address
+        key = "scheduler_file" if str(target).endswith(".json") else "address"
         try:
-            scheduler = {"scheduler_file": target} if str(target).endswith(".json") else {
-                "address": target
-            }  # fmt: skip
-            client = stack.enter_context(Client(**scheduler, timeout=_PATIENCE))
+            client = stack.enter_context(distributed.Client(**{key: target}, timeout=_TIMEOUT))
         except (OSError, ValueError, TimeoutError) as error:
             raise InputError(
                 f"reach the Dask scheduler at {address}: {error}; start one with `dask scheduler`, "
                 "or use --dask local"
             ) from error
         if address == "local":
-            client.run(settle)  # the workers are ours alone
+            client.run(prepare_worker)  # workers of others' clusters also do other work
         yield dask_mapper(client)
 
 
-def dask_mapper(client: Any) -> Callable[[Callable[[_T], _R], Iterable[_T]], Iterator[_R]]:
-    """Return a mapper that runs on the workers of a `distributed.Client`.
+def dask_mapper(client: Client) -> Mapper:
+    """Return a `Mapper` that runs on the workers of a `distributed.Client`.
 
-    It keeps two tasks in flight for every thread of the cluster, counted anew as workers come
-    and go, and gives results as they come.
+    It keeps two tasks in flight for every thread of the cluster, counted again as workers come
+    and go, and yields results as they arrive.
 
     Raises
     ------
     InputError
-        Several workers died over one and the same part.
+        Several workers died while making the same part.
     """
     from distributed import KilledWorker, as_completed
 
-    def mapper(function: Callable[[_T], _R], tasks: Iterable[_T]) -> Iterator[_R]:
-        rest = iter(tasks)
+    def mapper(function: Callable[[_T], _R], tasks: Iterable[_T], /) -> Iterator[_R]:
+        queue = iter(tasks)
 
-        def send(most: int) -> list[Any]:
-            # Not pure: the same task again must run again, since its files may be gone.
-            return [client.submit(function, task, pure=False) for task in islice(rest, most)]
+        def submit(most: int) -> list[Future]:
+            # Not pure: the same task must run again, since its files may have been removed.
+            return [client.submit(function, task, pure=False) for task in islice(queue, most)]
 
-        flying = as_completed(send(_width(client)))
+        running = as_completed(submit(_width(client)))
         try:
-            for future in flying:
+            for future in running:
                 result = future.result()
                 future.release()
-                for more in send(1 + max(0, _width(client) - flying.count() - 1)):
-                    flying.add(more)
+                for more in submit(1 + max(0, _width(client) - running.count() - 1)):
+                    running.add(more)
                 yield result
         except KilledWorker as error:
             raise InputError(
@@ -109,12 +113,12 @@ def dask_mapper(client: Any) -> Callable[[Callable[[_T], _R], Iterable[_T]], Ite
                 "workers more memory and run the same command again, what is done is kept"
             ) from error
         finally:
-            client.cancel(list(flying.futures))
+            client.cancel(list(running.futures))
 
     return mapper
 
 
-def _width(client: Any) -> int:
+def _width(client: Client) -> int:
     """Return how many tasks to keep in flight."""
     threads: dict[str, int] = client.nthreads()
     return 2 * max(1, sum(threads.values()))

@@ -1,7 +1,7 @@
-"""Mappers: how `mingolotss.pipeline.run.run` spreads parts over threads, processes or a cluster.
+"""Executors on this machine: threads and processes.
 
-A mapper is called like `map`. These keep only a few tasks in flight, so a plan of millions of
-sources is never in memory as tasks.
+Each is a context manager that yields a function called like `map`. It submits only a few tasks
+ahead, so a plan of millions of sources is never in memory as tasks.
 
 >>> with threads(2) as mapper:
 ...     sorted(mapper(abs, [-1, -2, -3]))
@@ -17,7 +17,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
-    Executor,
     Future,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
@@ -27,12 +26,14 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import islice
 from multiprocessing import forkserver, get_context, resource_tracker
-from typing import Any, TypeVar
+from multiprocessing.context import ForkServerContext, SpawnContext
+from typing import Protocol, TypeVar
 
 from mingolotss.errors import InputError
-from mingolotss.pipeline.executors.worker import NEEDED, begin
+from mingolotss.pipeline.executors.base import Mapper
+from mingolotss.pipeline.executors.worker import PRELOADED, start_worker
 
-__all__ = ["cores", "local", "processes", "threads"]
+__all__ = ["cores", "processes", "processes_or_thread", "threads"]
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -43,39 +44,58 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def local(n: int | None = None) -> AbstractContextManager[Any]:
-    """Return what gives the mapper of a build on this machine: processes, or one thread."""
-    return processes(n) if (n or cores()) > 1 else threads(1)
+def processes_or_thread(workers: int | None = None) -> AbstractContextManager[Mapper]:
+    """Return `processes`, or one thread where there is only one worker."""
+    return processes(workers) if (workers or cores()) > 1 else threads(1)
 
 
 @contextmanager
-def threads(n: int | None = None) -> Iterator[Any]:
-    """Give a mapper over threads: reading, hashing, numpy and compression run side by side."""
-    n = n or cores()
-    with ThreadPoolExecutor(n, thread_name_prefix="mingolotss") as pool:
-        yield _windowed(pool, 2 * n)
+def threads(workers: int | None = None) -> Iterator[Mapper]:
+    """Run tasks in threads; numpy, hashing, compression and file access release the GIL.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Number of threads; by default one per core.
+
+    Yields
+    ------
+    Mapper
+    """
+    workers = workers or cores()
+    with ThreadPoolExecutor(workers, thread_name_prefix="mingolotss") as pool:
+        yield _bounded_map(pool, 2 * workers)
 
 
 @contextmanager
-def processes(n: int | None = None) -> Iterator[Any]:
-    """Give a mapper over processes, each with an interpreter of its own.
+def processes(workers: int | None = None) -> Iterator[Mapper]:
+    """Run tasks in worker processes.
 
-    One server process imports what a worker needs, while the caller goes on with its own work,
-    and the workers are its forks. They end with the caller, however it ends: what they were at is
-    made again. A script that uses this needs the usual ``if __name__ == "__main__"``.
+    One server process imports what a worker needs while the caller goes on with its own work; the
+    workers are forks of it. They end with the caller, however it ends, and an interrupted part is
+    made again by the next run. A script needs the usual ``if __name__ == "__main__"``.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Number of processes; by default one per core.
+
+    Yields
+    ------
+    Mapper
 
     Raises
     ------
     InputError
         A worker died.
     """
-    n, context = n or cores(), _context()
+    workers, context = workers or cores(), _context()
     reader, writer = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(n, context, initializer=begin, initargs=(reader,))
+    pool = ProcessPoolExecutor(workers, context, initializer=start_worker, initargs=(reader,))
     with reader, writer, pool:
         try:
-            with _started_early(pool, n):
-                yield _windowed(_Patient(pool), 2 * n)
+            with _started_early(pool, workers):
+                yield _bounded_map(_UninterruptedPool(pool), 2 * workers)
         except BrokenProcessPool as error:
             raise InputError(
                 "build in worker processes: one of them died, which is mostly for want of memory; "
@@ -87,18 +107,19 @@ def processes(n: int | None = None) -> Iterator[Any]:
 
 
 @contextmanager
-def _started_early(pool: Executor, n: int) -> Iterator[None]:
-    """Have the workers started while the caller is at other work, by giving each something to do.
+def _started_early(pool: ProcessPoolExecutor, workers: int) -> Iterator[None]:
+    """Start the workers in a background thread while the caller does other work.
 
-    Each takes 70 ms, and the first waits until the server has imported all. What goes wrong here
-    goes wrong again for the caller, who asks next. At the end nobody is left started by halves.
+    A start takes 70 ms, and the first one waits until the server has imported everything. Errors
+    are ignored here: the caller meets them again with its first task. On exit the thread has ended,
+    so no worker is left half started.
     """
-    enough = threading.Event()
+    stop = threading.Event()
 
     def start() -> None:
         with suppress(RuntimeError, OSError, EOFError):
-            for _ in range(n):
-                if not enough.is_set():
+            for _ in range(workers):
+                if not stop.is_set():
                     pool.submit(os.getpid)
 
     starter = threading.Thread(target=start)
@@ -106,65 +127,71 @@ def _started_early(pool: Executor, n: int) -> Iterator[None]:
     try:
         yield
     finally:
-        enough.set()
+        stop.set()
         starter.join()
 
 
-class _Patient:
-    """A pool whose workers are started whole: Ctrl-C waits until they are.
+class _Pool(Protocol):
+    def submit(self, function: Callable[[_T], _R], task: _T, /) -> Future[_R]:
+        """Start a task."""
 
-    One that is started by halves is nobody's, and complains when its caller is gone.
+
+class _UninterruptedPool:
+    """A process pool that defers SIGINT while a worker is being spawned.
+
+    An interrupted spawn leaves an orphan process that prints a traceback.
     """
 
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self._pool = pool
 
-    def submit(self, function: Callable[[_T], _R], task: _T) -> Future[_R]:
+    def submit(self, function: Callable[[_T], _R], task: _T, /) -> Future[_R]:
         if threading.current_thread() is not threading.main_thread():
-            return self._pool.submit(function, task)  # a signal is only ever answered there
-        came: list[int] = []
-        before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+            return self._pool.submit(function, task)  # only the main thread handles signals
+        deferred: list[int] = []
+        handler = signal.signal(signal.SIGINT, lambda number, _: deferred.append(number))
         try:
             return self._pool.submit(function, task)
         finally:
-            signal.signal(signal.SIGINT, before or signal.default_int_handler)
-            if came:
+            signal.signal(signal.SIGINT, handler or signal.default_int_handler)
+            if deferred:
                 signal.raise_signal(signal.SIGINT)
 
 
-def _context() -> Any:
-    """Return how processes are started here; the server, where there is one, begins at once.
+def _context() -> ForkServerContext | SpawnContext:
+    """Return how processes are started here; where there is a fork server, it is started, too.
 
-    Only on Linux: elsewhere libraries that a server has loaded may not bear being forked.
+    It is used on Linux only: elsewhere, libraries that a server has loaded may not survive a fork.
     """
     if platform.system() != "Linux":
         return get_context("spawn")
     context = get_context("forkserver")
-    context.set_forkserver_preload(list(NEEDED))
-    # What is blocked here is so in the server and the workers: Ctrl-C is the caller's to answer.
-    resource_tracker.ensure_running()  # or the server starts it, and unblocks the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    context.set_forkserver_preload(list(PRELOADED))
+    # The server and the workers inherit the signal mask: Ctrl-C is for the caller to handle. The
+    # resource tracker is started first, since the server would start it with the signal unblocked.
+    resource_tracker.ensure_running()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return context
 
 
-def _windowed(pool: Executor | _Patient, width: int) -> Any:
-    """Return a mapper that keeps `width` tasks in flight and gives results as they come."""
+def _bounded_map(pool: _Pool, width: int) -> Mapper:
+    """Return a `Mapper` that keeps `width` tasks in flight and yields results as they arrive."""
 
-    def mapper(function: Callable[[_T], _R], tasks: Iterable[_T]) -> Iterator[_R]:
-        rest = iter(tasks)
-        flying: set[Future[_R]] = {pool.submit(function, task) for task in islice(rest, width)}
+    def mapper(function: Callable[[_T], _R], tasks: Iterable[_T], /) -> Iterator[_R]:
+        queue = iter(tasks)
+        running: set[Future[_R]] = {pool.submit(function, task) for task in islice(queue, width)}
         try:
-            while flying:
-                landed, flying = wait(flying, return_when=FIRST_COMPLETED)
-                flying |= {pool.submit(function, task) for task in islice(rest, len(landed))}
-                for future in landed:
+            while running:
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                running |= {pool.submit(function, task) for task in islice(queue, len(finished))}
+                for future in finished:
                     yield future.result()
         finally:
-            for future in flying:
+            for future in running:
                 future.cancel()
 
     return mapper

@@ -1,4 +1,4 @@
-"""A process that does nothing but make parts: what it needs at hand, and an end with its caller."""
+"""The start of a worker process, and its end with the process that started it."""
 
 from __future__ import annotations
 
@@ -11,52 +11,52 @@ from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 
-__all__ = ["NEEDED", "begin", "settle"]
+__all__ = ["PRELOADED", "prepare_worker", "start_worker"]
 
-NEEDED = (
+PRELOADED = (
     "mingolotss.pipeline.part",
     "mingolotss.service.local.folder",
     "mingolotss.service.local.mosaics",
-    "pandas",  # pyarrow brings it in where there is one: once in the server, not in every worker
-)  # fmt: skip
-_OBJECTS = 100_000  # new ones before the collector looks; 3 us a source sooner than with 700
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+    "pandas",  # pyarrow imports it where it is installed: once in the server, not in every worker
+)
+_GC_THRESHOLD = 100_000  # new objects between collections; saves 3 us a source against the default
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt, malloc.h
 
 
-def begin(caller: Connection) -> None:
-    """Make this process a worker that ends when its caller does, or lets go of the other end.
+def start_worker(caller: Connection) -> None:
+    """Make this process a worker that ends with its caller.
 
     Parameters
     ----------
     caller : Connection
-        The reading end of a pipe that nobody else writes to.
+        The reading end of a pipe that nobody writes to: it closes when the caller ends.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a person's Ctrl-C is the caller's to answer
-    threading.Thread(target=_end_with, args=(caller,), daemon=True).start()
-    settle()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the caller to handle
+    threading.Thread(target=_exit_with, args=(caller,), daemon=True).start()
+    prepare_worker()
 
 
-def settle() -> None:
-    """Make this process a good worker: all imported, memory kept, rubbish rarely looked for."""
-    for module in NEEDED:
+def prepare_worker() -> None:
+    """Prepare a worker process: import dependencies, keep freed memory, collect garbage rarely."""
+    for module in PRELOADED:
         with suppress(ImportError):
             import_module(module)
-    _keep_memory()
-    gc.freeze()  # what has been imported is no rubbish: never look at it again
-    gc.set_threshold(_OBJECTS)
+    _keep_freed_memory()
+    gc.freeze()  # imported objects live as long as the process: never scan them again
+    gc.set_threshold(_GC_THRESHOLD)
 
 
-def _end_with(caller: Connection) -> None:
+def _exit_with(caller: Connection) -> None:
     with suppress(EOFError, OSError):
         caller.recv_bytes()
     os._exit(1)
 
 
-def _keep_memory() -> None:
-    """Let this process keep the memory that it frees, where the C library knows how (mallopt(3)).
+def _keep_freed_memory() -> None:
+    """Let this process reuse the memory that it frees, where the C library can (mallopt(3)).
 
-    Stacks of images come and go many times a second; to ask the kernel for clean pages each time
-    takes a tenth of the whole.
+    Stacks of images are allocated and freed many times a second; to get zeroed pages from the
+    kernel each time takes a tenth of the whole.
     """
     with suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
