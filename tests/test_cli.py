@@ -35,6 +35,15 @@ def test_the_version_says_whether_the_kernel_is_used():
     assert done.stdout.startswith(f"mingolotss {mingolotss.__version__}, {compiled.describe()}")
 
 
+def test_no_summary_is_cut_off(monkeypatch):
+    """The table of commands shows every summary completely on a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    _, table = run("--help").stdout.split("Commands:")
+    summaries = [line.split(maxsplit=1)[1] for line in table.strip().splitlines()]
+    assert len(summaries) == len(COMMANDS)
+    assert all(summary.endswith(".") and not summary.endswith("...") for summary in summaries)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_explains_itself(command):
     """Every option has a help text."""
