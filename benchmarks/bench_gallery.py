@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from mingolotss.dataset.layout import part_name
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
 from mingolotss.dataset.provenance import Settings, write_settings
 from mingolotss.dataset.stamps import stamp_bytes, stamp_schema
 from mingolotss.io.files import write_bytes
 from mingolotss.io.parquet import write_table
 from mingolotss.io.png import encode_png
-from mingolotss.pipeline.task import part_name
 from mingolotss.recipe.load import load_recipe
 
 PART = 4096

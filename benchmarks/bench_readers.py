@@ -21,7 +21,8 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from mingolotss.formats.batches import batch_name, write_batch, write_meta
+from mingolotss.dataset.layout import batch_name
+from mingolotss.formats.batches import write_batch, write_meta
 from mingolotss.io.png import encode_png
 from mingolotss.loaders.arrays import load
 from mingolotss.loaders.torch import MingoLoTSS

@@ -92,7 +92,10 @@ def test_merged_classes_on_the_command_line(built, tmp_path, arguments, classes)
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
-        (("export", "BUILD", "--format", "tfrecord", "--out", "OUT"), "no format 'tfrecord'"),
+        (
+            ("export", "BUILD", "--format", "tfrecord", "--out", "OUT"),
+            "called 'tfrecord'",
+        ),
         (("export", "BUILD", "--format", "png", "--out", "BUILD"), "something is there"),
         (("export", "BUILD", "--format", "png", "--out", "OUT", "--merge", "x"), "NAME=CLASS"),
         (("export", "OUT", "--format", "png", "--out", "OUT2"), "no recipe.toml"),

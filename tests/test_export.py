@@ -17,9 +17,10 @@ from PIL import Image
 
 from mingolotss.dataset.splits import STAMP_ARCSEC
 from mingolotss.errors import DatasetError, InputError
+from mingolotss.formats import FORMATS
 from mingolotss.loaders.arrays import load
 from mingolotss.loaders.download import Archive, download
-from mingolotss.publish.export import FORMATS, export
+from mingolotss.publish.export import export
 from mingolotss.qa.compare import compare
 from mingolotss.qa.verify import verify
 from mingolotss.qa.verify_export import is_export
@@ -239,7 +240,7 @@ def test_float_images(tmp_path):
 @pytest.mark.parametrize(
     ("options", "found"),
     [
-        ({"format": "tfrecord"}, "no format 'tfrecord'; there are batches, parquet"),
+        ({"format": "tfrecord"}, "no format is called 'tfrecord': Known: batches, hdf5"),
         ({"split": "k-fold:folds=1"}, "folds of 2"),
         ({"merge": {"x": ["FR3"]}}, "no class 'FR3'"),
     ],

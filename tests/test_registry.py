@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from mingolotss.errors import InputError
+from mingolotss.formats import FORMATS
+from mingolotss.formats.base import Format
 from mingolotss.recipe.steps import STEPS
 from mingolotss.registry import Registry, nearest
 from mingolotss.service import SERVICES
+from readers_build import make_build
 
 
 def test_the_nearest_word():
@@ -42,18 +46,63 @@ def test_everything_shipped_is_there_with_a_line(registry):
         assert callable(registry.get(name))
 
 
-def test_an_installed_package_adds_its_own(tmp_path: Path):
-    """A service and a step come in through entry points, as an installed package has them."""
-    (tmp_path / "plugin_of_mine.py").write_text(
-        "class Mine:\n    pass\ndef twice(stack):\n    'Double.'\n    return stack\n"
-    )
-    info = tmp_path / "plugin_of_mine-1.0.dist-info"
+def test_every_shipped_format_is_complete():
+    """Each name has one line for people, and a format with lines for the dataset card."""
+    for name in FORMATS.names():
+        assert FORMATS.summary(name).count("\n") == 0 < len(FORMATS.summary(name))
+        assert isinstance(FORMATS.get(name), Format)
+        assert FORMATS.get(name).examples
+
+
+PLUGIN = """
+from pathlib import Path
+
+import numpy as np
+
+from mingolotss.dataset.samples import Arrays
+from mingolotss.formats.base import Format
+
+class Mine:
+    pass
+
+def twice(stack):
+    'Double.'
+    return stack
+
+def write(records, folder, header):
+    texts = {name: records.texts(name) for name in ("source", "image_file", "split")}
+    images, labels = records.images(), records.labels
+    np.savez(folder / "mine.npz", images=images, labels=labels, classes=records.classes, **texts)
+
+def find(place):
+    return list(Path(place).glob("mine.npz"))
+
+def read(path, split):
+    with np.load(path) as file:
+        texts = [tuple(file[name].tolist()) for name in ("source", "image_file", "split")]
+        return Arrays(file["images"], file["labels"], tuple(file["classes"].tolist()), *texts)
+
+NPZ = Format(write, find, read, ('numpy.load("FOLDER/mine.npz")["images"]',))
+"""
+
+
+def install_plugin(folder: Path) -> dict[str, str]:
+    """Write a package as an installed one is; return the environment that has it."""
+    (folder / "plugin_of_mine.py").write_text(PLUGIN)
+    info = folder / "plugin_of_mine-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin-of-mine\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[mingolotss.services]\nmine = plugin_of_mine:Mine\n"
         "[mingolotss.steps]\ntwice = plugin_of_mine:twice\n"
+        "[mingolotss.formats]\nnpz = plugin_of_mine:NPZ\n"
     )
+    return os.environ | {"PYTHONPATH": ":".join([str(folder), *sys.path])}
+
+
+def test_an_installed_package_adds_its_own(tmp_path: Path):
+    """A service and a step come in through entry points, and are imported on first use."""
+    environment = install_plugin(tmp_path)
     code = (
         "import sys\nfrom mingolotss.service import SERVICES\n"
         "from mingolotss.recipe.steps import STEPS\n"
@@ -63,6 +112,20 @@ def test_an_installed_package_adds_its_own(tmp_path: Path):
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
-        env={"PYTHONPATH": ":".join([str(tmp_path), *sys.path])},
+        env=environment,
     )  # fmt: skip
     assert done.stdout.split() == ["Mine", "twice"]
+
+
+def test_an_installed_format_is_written_loaded_and_verified(tmp_path: Path):
+    """Export, load, verify and the card take a format of another package from the table."""
+    environment = install_plugin(tmp_path)
+    built, out = make_build(tmp_path / "sky"), tmp_path / "out"
+    code = (
+        "import sys\nimport numpy as np\nfrom mingolotss import compare, export, load, verify\n"
+        "built, out = sys.argv[1:]\n"
+        "assert export(built, 'npz', out).images == len(load(built)) == 59\n"
+        "assert compare(built, out).same and verify(out).problems == []\n"
+    )
+    subprocess.run([sys.executable, "-c", code, built, out], check=True, env=environment)
+    assert 'numpy.load("FOLDER/mine.npz")["images"]' in (out / "README.md").read_text()

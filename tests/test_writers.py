@@ -13,16 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mingolotss.dataset.layout import BatchFolder, batch_name
 from mingolotss.dataset.manifest import MANIFEST
-from mingolotss.formats.batches import (
-    batch_label,
-    batch_name,
-    batch_of_rows,
-    write_archive,
-    write_batch,
-    write_checksums,
-    write_meta,
-)
+from mingolotss.formats.batches import batch_label, batch_of_rows, finish_batches, write_batch
 from mingolotss.formats.csv import HEADER, write_csv
 
 RNG = np.random.default_rng(2)
@@ -51,10 +44,9 @@ def write_all(folder, names):
             folder / batch_name(index, 1), batch_label(index, 1), pixels, [0, 4, 4],
             [f"{word}.png" for word in words], words, ["P1", "P" + "1", "P2"],
         )  # fmt: skip
-    write_meta(folder / "batches.meta", ["FRI", "FRII"])
-    listed = ["data_batch_1", "test_batch", "batches.meta"]
-    write_checksums(folder, listed)
-    write_archive(folder.parent / f"{folder.name}.tar.gz", folder, [*listed, "checksums"])
+    batches = [folder / "data_batch_1", folder / "test_batch"]
+    archive = folder.parent / f"{folder.name}.tar.gz"
+    finish_batches(BatchFolder(folder), batches, ["FRI", "FRII"], archive)
     return pixels
 
 

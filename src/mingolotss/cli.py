@@ -409,8 +409,8 @@ def export(
 
     Each export holds its own manifest, recipe, dataset card and checksums.
     """
-    from mingolotss.publish.export import binary_groups, parse_groups
     from mingolotss.publish.export import export as run_export
+    from mingolotss.publish.groups import binary_groups, parse_groups
 
     groups = binary_groups(build) if binary else parse_groups(merge or [])
     done = run_export(

@@ -1,7 +1,7 @@
-"""Names to plug-ins: image services, steps and writers are found here by name.
+"""Names to plug-ins: image services, steps and formats are found here by name.
 
 A package adds its own through entry points (``mingolotss.services``, ``mingolotss.steps``,
-``mingolotss.writers``); a program adds one with `Registry.add`. Nothing is imported before it is
+``mingolotss.formats``); a program adds one with `Registry.add`. Nothing is imported before it is
 asked for.
 
 >>> colours = Registry("colour", group="mingolotss.colours")
@@ -17,7 +17,7 @@ mingolotss.errors.InputError: no colour is called 'rad': did you mean 'red'? Kno
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -59,6 +59,12 @@ class Registry:
         if name not in self._known:
             self._search()
         return name in self._known
+
+    def __iter__(self) -> Iterator[str]:
+        """Give every name, the shipped ones first; entry points are searched only after these."""
+        shipped = tuple(self._known)
+        yield from shipped
+        yield from (name for name in self.names() if name not in shipped)
 
     def names(self) -> tuple[str, ...]:
         """Return every known name, the shipped ones first."""

@@ -229,7 +229,7 @@ class ExportFolder(DatasetFolder):
 
     def hdf5_files(self) -> list[Path]:
         """List the HDF5 files, those with the other usual suffix too."""
-        return [*sorted(self.path.glob("*.h5")), *sorted(self.path.glob("*.hdf5"))]
+        return sorted([*self.path.glob("*.h5"), *self.path.glob("*.hdf5")])
 
     def zarr(self, name: str) -> Path:
         """Return the path of the Zarr group of the dataset `name`."""
@@ -250,6 +250,11 @@ class ExportFolder(DatasetFolder):
     def parquet(self, split: str, number: int, count: int) -> Path:
         """Return the path of file `number` of the `count` Parquet files of a split."""
         return self.path / "data" / f"{split}-{number:05d}-of-{count:05d}.parquet"
+
+    @staticmethod
+    def parquet_pattern(split: str) -> str:
+        """Return the pattern of a split's Parquet files, relative to the folder."""
+        return f"data/{split}-*.parquet"
 
     def parquet_files(self) -> list[Path]:
         """List the Parquet files of images."""

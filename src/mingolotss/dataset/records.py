@@ -18,9 +18,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.export_notes import SPLIT_KEY
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import stamp_files
 from mingolotss.dataset.provenance import read_settings
+from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
 
@@ -97,17 +99,19 @@ class Records:
         """Return the records in other splits; `plan` is recorded in the table."""
         at = self.table.column_names.index("split")
         table = self.table.set_column(at, "split", pa.array(list(names), pa.string()))
-        metadata = (self.table.schema.metadata or {}) | {b"mingolotss.split": plan.encode()}
+        metadata = (self.table.schema.metadata or {}) | {SPLIT_KEY: plan.encode()}
         return replace(self, table=table.replace_schema_metadata(metadata))
+
+    @property
+    def split_plan(self) -> str:
+        """Give the plan by which the records were split; "" if they have the split of a build."""
+        plan: bytes = (self.table.schema.metadata or {}).get(SPLIT_KEY, b"")
+        return plan.decode()
 
     def split_rows(self) -> dict[str, npt.NDArray[np.int64]]:
         """Give the rows of each split, train first and test last."""
         names = np.array(self.texts("split"))
-        order = sorted(set(names.tolist()), key=lambda name: (_PLACE.get(name, 1), name))
-        return {name: np.flatnonzero(names == name) for name in order}
-
-
-_PLACE = {"train": 0, "test": 2}
+        return {name: np.flatnonzero(names == name) for name in in_order(set(names.tolist()))}
 
 
 def read_records(root: Path) -> Records:

@@ -20,9 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mingolotss.dataset.image_stack import ImageArray, ImageStack
+from mingolotss.dataset.split_names import select
 from mingolotss.errors import DatasetError, InputError
 
-__all__ = ["Arrays", "concatenate", "merge_labels"]
+__all__ = ["TEXT_COLUMNS", "Arrays", "concatenate", "merge_labels", "take_split"]
+
+TEXT_COLUMNS = ("source", "image_file", "split")
+"""The columns of the manifest that are the last three fields of `Arrays`, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,32 @@ def _label(member: str | int, classes: tuple[str, ...]) -> int:
         return int(member)
     known = ", ".join(f"{label} {name}" for label, name in enumerate(classes))
     raise InputError(f"merge classes: no class {member!r}; there are {known}")
+
+
+def take_split(samples: Arrays, split: str, origin: str) -> Arrays:
+    """Return the samples of a split; if they are neighbours, their images are still a view.
+
+    Parameters
+    ----------
+    samples : Arrays
+    split, origin : str
+        As for `mingolotss.dataset.split_names.select`.
+
+    Raises
+    ------
+    InputError
+        There is no such split.
+    """
+    if split == "all":
+        return samples
+    rows = np.flatnonzero(select(samples.splits, split, origin))
+    start, stop = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
+    if stop - start != len(rows):
+        return samples.take(rows)
+    part = slice(start, stop)
+    images: ImageArray = np.asanyarray(samples.images)[part]
+    texts = (samples.sources[part], samples.filenames[part], samples.splits[part])
+    return Arrays(images, samples.labels[part], samples.classes, *texts)
 
 
 def concatenate(parts: Sequence[Arrays]) -> Arrays:

@@ -13,14 +13,25 @@ mingolotss.errors.InputError: load 'dev' from x: no split 'dev'; it has test, tr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mingolotss.errors import InputError
 
-__all__ = ["select"]
+__all__ = ["in_order", "select"]
+
+_PLACES = {"train": 0, "test": 2}  # all others are between them
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return the names of splits in the order in which they are shown: train first, test last.
+
+    >>> in_order(["test", "val", "dev", "train"])
+    ['train', 'dev', 'val', 'test']
+    """
+    return sorted(names, key=lambda name: (_PLACES.get(name, 1), name))
 
 
 def select(splits: Sequence[str], split: str, origin: str) -> NDArray[np.bool_]:

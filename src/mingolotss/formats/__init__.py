@@ -1,1 +1,45 @@
-"""One file per format; each writes whole files, the same bytes for the same records."""
+"""One file per format, with its writer and its reader. `FORMATS` is the table of all formats.
+
+Export, loading, verification and the dataset card take the formats from this table. Another
+package adds one through the entry point ``mingolotss.formats``, which names a `Format`
+(``base.py``). A dataset is opened in the first format of the table that is found in it.
+
+>>> FORMATS.names()[:3]
+('batches', 'hdf5', 'zarr')
+"""
+
+from mingolotss.registry import Registry
+
+__all__ = ["FORMATS"]
+
+FORMATS = Registry("format", group="mingolotss.formats")
+FORMATS.add(
+    "batches",
+    "mingolotss.formats.batches:BATCHES",
+    "pickled batches, as the published dataset",
+)
+FORMATS.add(
+    "hdf5",
+    "mingolotss.formats.hdf5:HDF5",
+    "one HDF5 file; its images can be mapped into memory",
+)
+FORMATS.add(
+    "zarr",
+    "mingolotss.formats.zarr:ZARR",
+    "a Zarr group with chunks of 64 images",
+)
+FORMATS.add(
+    "webdataset",
+    "mingolotss.formats.webdataset:WEBDATASET",
+    "tar shards of PNG files, for streaming",
+)
+FORMATS.add(
+    "png",
+    "mingolotss.formats.png_folders:PNG_FOLDERS",
+    "PNG folders by split and class, for ImageFolder",
+)
+FORMATS.add(
+    "parquet",
+    "mingolotss.formats.parquet:PARQUET",
+    "Parquet with Image and ClassLabel, for Hugging Face datasets",
+)

@@ -1,47 +1,56 @@
-"""MNIST-style batches: pickled dicts of images and labels, and the archive of them all.
+"""Batches like those of MNIST and CIFAR: pickled dicts of images and labels.
 
-As the published ones: ``data_batch_1`` and so on for training, ``test_batch``, ``batches.meta``,
-each a dict that the original's loader reads. The same records give the same bytes.
+As in the published dataset there are ``data_batch_1``... for training, ``test_batch`` and
+``batches.meta``, each a dict that the original's loader reads, with a list of checksums and an
+archive. A build writes them from its parts, an export from its records. Not here: how a pickle is
+opened without running it (``safe_pickle.py``).
 
->>> batch_of_rows(5805, train=5, rows=1000, of=5805)[4990:5002:6].tolist()
-[4, 4]
->>> batch_of_rows(5805, train=5, rows=1000, of=5805)[5000]
-np.int64(5)
->>> batch_name(0, 5), batch_name(5, 5)
-('data_batch_1', 'test_batch')
+>>> batch_of_rows(5805, train=5, rows=1000, of=5805)[[0, 4999, 5000]].tolist()
+[0, 4, 5]
+>>> batch_label(0, 5), batch_label(5, 5)
+('training batch 1 of 5', 'testing batch 1 of 1')
 """
 
 from __future__ import annotations
 
-import io
+import math
 import pickle
 import sys
-import tarfile
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from itertools import compress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from zlib_ng import gzip_ng
 
-from mingolotss.io.files import atomic_path, md5_file, write_bytes
+from mingolotss.dataset.checksums import digest_files, write_checksums
+from mingolotss.dataset.layout import BatchFolder, DatasetFolder, batch_name, split_batch_name
+from mingolotss.dataset.records import Records
+from mingolotss.dataset.samples import Arrays, concatenate
+from mingolotss.dataset.split_names import select
+from mingolotss.errors import DatasetError
+from mingolotss.formats.archive import write_tar
+from mingolotss.formats.base import ExportHeader, Format, need_uint8
+from mingolotss.formats.safe_pickle import load_pickle
+from mingolotss.io.files import atomic_path, md5_file
+from mingolotss.model import Ints
 
 __all__ = [
+    "BATCHES",
     "batch_label",
-    "batch_name",
     "batch_of_rows",
-    "write_archive",
+    "finish_batches",
+    "read_batches",
     "write_batch",
-    "write_checksums",
+    "write_batches",
     "write_meta",
 ]
 
 _PROTOCOL = 4  # read by every Python since 3.4
+_EXPORT_TRAIN = 5  # training batches of an export
 
 
-def batch_of_rows(n: int, *, train: int, rows: int, of: int) -> npt.NDArray[np.int64]:
+def batch_of_rows(n: int, *, train: int, rows: int, of: int) -> Ints:
     """Return the batch of every catalogue row; the number `train` is the test batch.
 
     Parameters
@@ -49,19 +58,20 @@ def batch_of_rows(n: int, *, train: int, rows: int, of: int) -> npt.NDArray[np.i
     n : int
         Rows in the catalogue.
     train, rows, of : int
-        `train` batches of `rows` each from a catalogue of `of`; other catalogues in proportion.
+        `train` batches of `rows` rows each from a catalogue of `of` rows; other catalogues in
+        proportion.
+
+    Returns
+    -------
+    int64 array, shape (n,)
     """
-    per = max(1, n * rows // of)
-    return np.minimum(np.arange(n) // per, train)
-
-
-def batch_name(index: int, train: int) -> str:
-    """Return the file name of a batch."""
-    return "test_batch" if index == train else f"data_batch_{index + 1}"
+    rows_per_batch = max(1, n * rows // of)
+    batches: Ints = np.minimum(np.arange(n) // rows_per_batch, train)
+    return batches
 
 
 def batch_label(index: int, train: int) -> str:
-    """Return what the batch calls itself."""
+    """Return the description of a batch that is stored in it."""
     if index == train:
         return "testing batch 1 of 1"
     return f"training batch {index + 1} of {train}"
@@ -76,19 +86,22 @@ def write_batch(
     sources: Sequence[str],
     fields: Sequence[str],
 ) -> None:
-    """Write one batch.
+    """Write one batch. The same arguments give the same bytes.
 
     Parameters
     ----------
+    path : Path
+    label : str
+        The description of the batch.
     pixels : uint8 array, shape (n, side * side)
     labels : sequence of int
     filenames, sources, fields : sequence of str
     """
-    _dump(
+    _write_pickle(
         path,
         {
             "batch_label": label,
-            "labels": [int(one) for one in labels],
+            "labels": [int(label) for label in labels],
             "data": np.ascontiguousarray(pixels),
             "filenames": _interned(filenames),
             "src_ids": _interned(sources),
@@ -97,43 +110,208 @@ def write_batch(
     )
 
 
-def write_meta(path: Path, class_names: Sequence[str]) -> None:
-    """Write ``batches.meta``."""
-    _dump(path, {"label_names": _interned(class_names)})
+def write_meta(path: Path, classes: Sequence[str]) -> None:
+    """Write ``batches.meta``, the name of each label."""
+    _write_pickle(path, {"label_names": _interned(classes)})
 
 
-def write_checksums(folder: Path, names: Iterable[str]) -> None:
-    """Write ``checksums``: MD5 and name, as ``md5sum -c`` and the loader's table have them."""
-    listed = list(names)
-    with ThreadPoolExecutor(2) as pool:
-        digests = pool.map(md5_file, (folder / name for name in listed))
-        lines = [f"{digest}  {name}\n" for digest, name in zip(digests, listed, strict=True)]
-    write_bytes(folder / "checksums", "".join(lines).encode())
+def finish_batches(
+    folder: BatchFolder, batches: Iterable[Path], classes: Sequence[str], archive: Path
+) -> None:
+    """Write what belongs to the batches: the class names, the checksums and the archive.
 
-
-def write_archive(path: Path, folder: Path, names: Iterable[str]) -> None:
-    """Write a tar.gz of files of a folder, without dates, owners or anything else that varies.
-
-    zlib-ng packs 22 MB in 11 ms; its threads would wait for each other for 60 (2 cores, median).
+    Parameters
+    ----------
+    folder : BatchFolder
+    batches : iterable of Path
+        The batches in `folder`, in the order in which they are listed and archived.
+    classes : sequence of str
+        Name of each label.
+    archive : Path
+        The archive to write.
     """
-    with (
-        atomic_path(path) as beside,
-        beside.open("wb") as raw,
-        gzip_ng.GzipNGFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w|", format=tarfile.USTAR_FORMAT) as archive,
-    ):
-        for name in names:
-            data = (folder / name).read_bytes()
-            entry = tarfile.TarInfo(f"{folder.name}/{name}")
-            entry.size, entry.mode = len(data), 0o644
-            archive.addfile(entry, io.BytesIO(data))
+    write_meta(folder.meta, classes)
+    files = [*batches, folder.meta]
+    write_checksums(folder.checksums, digest_files(folder.path, files, digest=md5_file))
+    files.append(folder.checksums)
+    members = [(f"{folder.path.name}/{path.name}", path) for path in files]
+    write_tar(archive, members, compression="zlib-ng")
 
 
 def _interned(words: Sequence[str]) -> list[str]:
-    """Return strings of which equal ones are one object: what pickle writes depends on it."""
+    """Return strings of which equal ones are one object: the bytes of a pickle depend on it."""
     return [sys.intern(word) for word in words]
 
 
-def _dump(path: Path, content: dict[str, Any]) -> None:
-    with atomic_path(path) as beside, beside.open("wb") as stream:
+def _write_pickle(path: Path, content: dict[str, object]) -> None:
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
         pickle.dump(content, stream, protocol=_PROTOCOL)
+
+
+def write_batches(records: Records, folder: Path, header: ExportHeader) -> None:
+    """Write records as batches: the training split in five, each other split in one.
+
+    The published split gives the batches of the build again, byte for byte.
+
+    Parameters
+    ----------
+    records : Records
+    folder : Path
+    header : ExportHeader
+        Names the folder of the batches and the archive.
+
+    Raises
+    ------
+    InputError
+        The images are float32; batches are uint8.
+    """
+    need_uint8(records, header)
+    dataset = DatasetFolder(folder)
+    batches = dataset.batches(header.folder)
+    paths = []
+    for name, label, part in _batches_of_records(records):
+        path = batches.batch(name)
+        images = part.images().astype(np.uint8, copy=False)
+        columns = [part.texts(column) for column in ("image_file", "source", "field")]
+        write_batch(path, label, images.reshape(len(part), -1), part.labels.tolist(), *columns)
+        paths.append(path)
+    finish_batches(batches, paths, records.classes, dataset.batch_archive(header.archive))
+
+
+def _batches_of_records(records: Records) -> list[tuple[str, str, Records]]:
+    """Give each batch's file name, its description and its records, the test batch last."""
+    rows = records.split_rows()
+    has_both = {"train", "test"} <= set(rows)
+    numbered = [*_train_rows(records, rows["train"]), rows["test"]] if has_both else []
+    batches = [
+        (batch_name(index, _EXPORT_TRAIN), batch_label(index, _EXPORT_TRAIN), part)
+        for index, part in enumerate(numbered)
+    ]
+    others = [
+        (split_batch_name(name), f"{name} batch 1 of 1", part)
+        for name, part in rows.items()
+        if not (has_both and name in ("train", "test"))
+    ]
+    ordered = [*batches[:-1], *others, *batches[-1:]]
+    return [(name, label, records.take(part)) for name, label, part in ordered]
+
+
+def _train_rows(records: Records, rows: Ints) -> list[Ints]:
+    """Divide the training rows into five: as the build did if its batches fit, else evenly."""
+    batches = np.array(records.texts("batch"))
+    names = [batch_name(index, _EXPORT_TRAIN) for index in range(_EXPORT_TRAIN)]
+    if np.array_equal(np.flatnonzero(np.isin(batches, names)), rows):
+        return [np.flatnonzero(batches == name) for name in names]
+    return np.array_split(rows, _EXPORT_TRAIN)
+
+
+def find_batches(place: Path) -> Sequence[Path]:
+    """List the folders of batches at `place`: those in it, or itself."""
+    return [folder.path for folder in DatasetFolder(place).batch_folders()]
+
+
+def read_batches(path: Path, split: str = "all") -> Arrays:
+    """Read the batches of one split, in the order of their numbers.
+
+    Parameters
+    ----------
+    path : Path
+        Folder with ``batches.meta``, ``data_batch_1``... and ``test_batch``.
+    split : str
+        As for ``load``; a batch called ``NAME_batch`` is the split NAME.
+
+    Raises
+    ------
+    DatasetError
+        A batch is absent or is not what a batch is, or its parts disagree.
+    InputError
+        There is no such split.
+    """
+    folder = BatchFolder(path)
+    classes = _read_classes(folder.meta)
+    files = _existing_batches(folder)
+    splits = [folder.split_of(file) for file in files]
+    in_split = select(splits, split, str(path))
+    if not in_split.any():
+        raise DatasetError(f"read {path}: no batch of {split!r}; fetch or build it again")
+    selected = compress(zip(files, splits, strict=True), in_split)
+    return concatenate([_read_batch(file, name, classes) for file, name in selected])
+
+
+def _existing_batches(folder: BatchFolder) -> list[Path]:
+    """List the batches: training by number, others by name, the test batch last.
+
+    A test batch is part of every dataset unless all its batches are folds, and numbers leave no
+    gap.
+    """
+    numbered = max(len(folder.training_files()), 1)
+    expected = [folder.training(index) for index in range(numbered)]
+    others = folder.split_files()
+    if others and not folder.training_files():
+        return others
+    for path in (*expected, folder.test):
+        if not path.is_file():
+            raise DatasetError(
+                f"read {folder.path}: no {path.name}; fetch or build the dataset again"
+            )
+    return [*expected, *others, folder.test]
+
+
+def _read_classes(path: Path) -> tuple[str, ...]:
+    meta = load_pickle(path)
+    names = meta.get("label_names") if isinstance(meta, dict) else None
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise DatasetError(f"read {path}: no list of label_names in it; fetch or build it again")
+    return tuple(names)
+
+
+def _read_batch(path: Path, split: str, classes: tuple[str, ...]) -> Arrays:
+    batch = load_pickle(path)
+    if not isinstance(batch, dict) or "data" not in batch:
+        raise DatasetError(f"read {path}: no dict with 'data' in it; fetch or build it again")
+    images = _read_images(path, batch["data"])
+    labels = np.asarray(batch.get("labels", batch.get("fine_labels", ())))
+    if labels.shape != images.shape[:1] or (labels.size and labels.dtype.kind not in "iu"):
+        raise DatasetError(
+            f"read {path}: {len(images)} images and labels of shape {labels.shape}, "
+            f"type {labels.dtype}; fetch or build it again"
+        )
+    filenames = _read_texts(batch.get("filenames"), len(images))
+    # The published batches have the src_ids of the whole catalogue; there the name of the image
+    # begins with the source.
+    sources = _read_texts(batch.get("src_ids"), len(images)) or tuple(
+        name.split("_", 1)[0] for name in filenames
+    )
+    splits = (split,) * len(images)
+    return Arrays(images, labels.astype(np.int64), classes, sources, filenames, splits)
+
+
+def _read_images(path: Path, data: object) -> npt.NDArray[np.uint8]:
+    """Return rows of side * side pixels, an array or a list, as shape (n, side, side)."""
+    shapes = {np.asarray(row).shape for row in data} if isinstance(data, list) else {()}
+    rows: npt.NDArray[np.uint8] = np.asarray(data) if len(shapes) == 1 else np.empty(0, np.uint8)
+    side = math.isqrt(rows.shape[-1]) if rows.ndim else 0
+    if rows.ndim != 2 or rows.dtype != np.uint8 or side * side != rows.shape[-1] or not side:
+        kind = f"{rows.dtype} of shape {rows.shape}" if rows.ndim > 1 else f"rows of {shapes}"
+        raise DatasetError(
+            f"read {path}: 'data' should be uint8, one square image a row, and is {kind:.80}; "
+            "fetch or build it again"
+        )
+    return rows.reshape(-1, side, side)
+
+
+def _read_texts(values: object, count: int) -> tuple[str, ...]:
+    """Return the names of `count` images, or none if `values` are not such names."""
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
+    if not isinstance(values, (list, tuple)) or len(values) != count:
+        return ()
+    return tuple(str(value) for value in values)
+
+
+BATCHES = Format(
+    write_batches,
+    find_batches,
+    read_batches,
+    ('mingolotss.MingoLoTSS("FOLDER")  # or the original class, with its md5 table',),
+)

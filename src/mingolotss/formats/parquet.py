@@ -1,42 +1,120 @@
-"""Read stamps from Parquet as arrays: a build's, or an export for Hugging Face.
+"""Parquet for Hugging Face `datasets`: ``data/SPLIT-00000-of-00001.parquet``.
 
-What is not here: the columns besides image and label (``mingolotss.dataset.records``).
+The header describes the columns, so that ``load_dataset(FOLDER)`` gives an Image and a ClassLabel
+without a script. The columns are those of the manifest. The stamps of a build are read in the same
+way (``dataset/stamps.py``).
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mingolotss.dataset.export_notes import SPLIT_KEY
 from mingolotss.dataset.image_stack import ImageStack
+from mingolotss.dataset.layout import ExportFolder, stamp_files
 from mingolotss.dataset.lazy_png import LazyImages
-from mingolotss.dataset.records import read_records
-from mingolotss.dataset.samples import Arrays
+from mingolotss.dataset.records import Records, read_records
+from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays
 from mingolotss.dataset.split_names import select
+from mingolotss.formats.base import ExportHeader, Format
+from mingolotss.io.files import atomic_path
 
-__all__ = ["read_parquet"]
+__all__ = ["PARQUET", "read_parquet", "write_parquet"]
+
+_FILE_ROWS = 50_000  # 300 MB of stamps
+_ROW_GROUP = 1000
+_TYPES = {"string": "string", "double": "float64", "bool": "bool"}
 
 
-def read_parquet(root: Path, split: str = "all") -> Arrays:
-    """Read the stamps of one split, in the order of the catalogue; PNGs are decoded when used.
+def write_parquet(records: Records, folder: Path, header: ExportHeader) -> None:
+    """Write the files of every split.
 
     Parameters
     ----------
-    root : path
+    records : Records
+    folder : Path
+    header : ExportHeader
+        Stored in the metadata of each file.
+    """
+    export, metadata = ExportFolder(folder), _metadata(records, header)
+    for split, rows in records.split_rows().items():
+        starts = range(0, len(rows), _FILE_ROWS)
+        for number, start in enumerate(starts):
+            table = _with_wide_labels(records.take(rows[start : start + _FILE_ROWS]).table)
+            with atomic_path(export.parquet(split, number, len(starts))) as temporary:
+                pq.write_table(
+                    table.replace_schema_metadata(metadata),
+                    temporary,
+                    compression="zstd",
+                    row_group_size=_ROW_GROUP,
+                )
+
+
+def _with_wide_labels(table: pa.Table) -> pa.Table:
+    """Give the labels the type of ClassLabel, int64."""
+    index = table.column_names.index("label")
+    return table.set_column(index, "label", table["label"].cast(pa.int64()))
+
+
+def _metadata(records: Records, header: ExportHeader) -> dict[str, str]:
+    """Describe the columns as `datasets` does: its Features, in the metadata of the schema."""
+    features: dict[str, object] = {}
+    for field in _with_wide_labels(records.table).schema:
+        kind = _TYPES.get(str(field.type), str(field.type))
+        features[field.name] = {"dtype": kind, "_type": "Value"}
+    if not records.is_float:
+        features["image"] = {"_type": "Image"}
+    if records.classes:
+        features["label"] = {"names": list(records.classes), "_type": "ClassLabel"}
+    metadata = {
+        "huggingface": json.dumps({"info": {"features": features}}),
+        "mingolotss.facts": json.dumps(header.to_dict()),
+    }
+    if records.split_plan:
+        metadata[SPLIT_KEY.decode()] = records.split_plan
+    return metadata
+
+
+def find_parquet(place: Path) -> Sequence[Path]:
+    """Return `place` if it is a Parquet file of images, or holds some."""
+    return [place] if stamp_files(place) else []
+
+
+def read_parquet(path: Path, split: str = "all") -> Arrays:
+    """Read images and labels, in the order of the catalogue; a PNG is decoded on first use.
+
+    Parameters
+    ----------
+    path : Path
         A build, an export, or one Parquet file.
     split : str
-        Name of a split, or "all".
+        As for ``load``.
 
     Raises
     ------
     DatasetError
-        A file is no Parquet, lacks a column, or holds something else than images of one size.
+        A file is no Parquet, lacks a column, or holds anything but images of one size.
+    InputError
+        There is no such split.
     """
-    records = read_records(root)
-    splits = records.texts("split")
+    records = read_records(path)
     if split != "all":
-        records = records.take(select(splits, split, str(root)))
-    texts = [records.texts(name) for name in ("source", "image_file", "split")]
+        records = records.take(select(records.texts("split"), split, str(path)))
+    texts = [records.texts(name) for name in TEXT_COLUMNS]
     if records.is_float:
         return Arrays(records.images(), records.labels, records.classes, *texts)
     images = ImageStack([LazyImages(records.encoded(), records.names())])
     return Arrays(images, records.labels, records.classes, *texts)
+
+
+PARQUET = Format(
+    write_parquet,
+    find_parquet,
+    read_parquet,
+    ('datasets.load_dataset("FOLDER")', 'mingolotss.MingoLoTSS("FOLDER")'),
+)

@@ -1,55 +1,125 @@
-"""WebDataset shards: ``SPLIT-000000.tar``, a thousand samples each, KEY.png, KEY.cls, KEY.json.
+"""WebDataset: shards ``SPLIT-000000.tar`` of a thousand samples, each KEY.png, KEY.cls, KEY.json.
 
-A key is the catalogue row: WebDataset cuts names at their first dot, and sources have dots.
+A key is the catalogue row: WebDataset cuts names at their first dot, and source names have dots.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 from pathlib import Path
 
+import numpy as np
+
+from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.records import Records
-from mingolotss.errors import InputError
-from mingolotss.io.files import atomic_path, write_bytes
+from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays
+from mingolotss.dataset.split_names import select
+from mingolotss.formats.archive import write_tar
+from mingolotss.formats.base import ExportHeader, Format, damaged, need_uint8
+from mingolotss.formats.class_names import read_class_names, write_class_names
+from mingolotss.io.png import decode_all
 
-__all__ = ["write_webdataset"]
+__all__ = ["WEBDATASET", "read_webdataset", "write_webdataset"]
 
-_SHARD = 1000
-_SAID = ("row", "source", "ra", "dec", "class", "field", "image_file", "split", "pixels_sha256")
+_SHARD = 1000  # samples
+_COLUMNS = ("row", "source", "ra", "dec", "class", "field", "image_file", "split", "pixels_sha256")
+_LARGEST_MEMBER = 64 << 20  # bytes; a stamp is 6 kB, and a shard may claim anything
 
 
-def write_webdataset(records: Records, out: Path, facts: dict[str, str]) -> None:
-    """Write the shards of every split, and ``classes.json``.
+def write_webdataset(records: Records, folder: Path, header: ExportHeader) -> None:
+    """Write the shards of every split, and the class names.
+
+    Parameters
+    ----------
+    records : Records
+    folder : Path
+    header : ExportHeader
 
     Raises
     ------
     InputError
         The images are float32, which PNG cannot hold.
     """
-    if records.is_float:
-        raise InputError(
-            f"export {facts['name']} as webdataset: its images are float32; "
-            "use hdf5, zarr or parquet"
-        )
+    need_uint8(records, header)
+    export = ExportFolder(folder)
     for split, rows in records.split_rows().items():
         for number, start in enumerate(range(0, len(rows), _SHARD)):
-            part = records.take(rows[start : start + _SHARD])
-            _write_shard(out / f"{split}-{number:06d}.tar", part)
-    write_bytes(out / "classes.json", json.dumps(list(records.classes)).encode())
+            shard = records.take(rows[start : start + _SHARD])
+            write_tar(export.shard(split, number), _members(shard))
+    write_class_names(export.classes, records.classes)
 
 
-def _write_shard(path: Path, records: Records) -> None:
-    said = records.table.select(_SAID).to_pylist()
-    samples = zip(said, records.encoded(), records.labels.tolist(), strict=True)
-    with (
-        atomic_path(path) as beside,
-        tarfile.open(beside, "w", format=tarfile.USTAR_FORMAT) as archive,
-    ):
-        for facts, png, label in samples:
-            parts = {"cls": str(label).encode(), "json": json.dumps(facts).encode(), "png": png}
-            for kind, data in parts.items():
-                entry = tarfile.TarInfo(f"{facts['row']:08d}.{kind}")
-                entry.size, entry.mode = len(data), 0o644
-                archive.addfile(entry, io.BytesIO(data))
+def _members(records: Records) -> Iterator[tuple[str, bytes]]:
+    """Give the name and the content of each file of a shard."""
+    columns = records.table.select(_COLUMNS).to_pylist()
+    samples = zip(columns, records.encoded(), records.labels.tolist(), strict=True)
+    for facts, png, label in samples:
+        key = f"{facts['row']:08d}"
+        yield f"{key}.cls", str(label).encode()
+        yield f"{key}.json", json.dumps(facts).encode()
+        yield f"{key}.png", png
+
+
+def find_webdataset(place: Path) -> Sequence[Path]:
+    """Return the folder if it holds shards and the class names."""
+    export = ExportFolder(place)
+    return [place] if export.classes.is_file() and export.shards() else []
+
+
+def read_webdataset(path: Path, split: str = "all") -> Arrays:
+    """Read shards, in the order of the catalogue.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    split : str
+        As for ``load``.
+
+    Raises
+    ------
+    DatasetError
+        A shard is damaged, or holds anything but samples.
+    InputError
+        There is no such split.
+    """
+    export = ExportFolder(path)
+    shards = export.shards()
+    splits = [shard.name.rpartition("-")[0] for shard in shards]
+    in_split = select(splits, split, str(path))
+    try:
+        classes = read_class_names(export.classes)
+        samples = [sample for shard in compress(shards, in_split) for sample in _samples(shard)]
+        records = [json.loads(sample["json"]) for sample in samples]
+        pngs = [sample["png"] for sample in samples]
+        labels = np.array([int(sample["cls"]) for sample in samples], np.int64)
+        texts = [tuple(record[name] or "" for record in records) for name in TEXT_COLUMNS]
+    except (OSError, KeyError, TypeError, ValueError, tarfile.TarError, EOFError) as error:
+        raise damaged(path, "WebDataset", error) from error
+    order = np.argsort([record.get("row", 0) for record in records], kind="stable")
+    arrays = Arrays(decode_all(pngs, texts[1]), labels, classes, *texts)
+    return arrays if (np.diff(order) > 0).all() else arrays.take(order)
+
+
+def _samples(shard: Path) -> Iterable[dict[str, bytes]]:
+    """Group the members of a shard by key, as WebDataset does: up to the first dot."""
+    samples: dict[str, dict[str, bytes]] = {}
+    with tarfile.open(shard) as archive:
+        for member in archive:
+            if not member.isfile() or member.size > _LARGEST_MEMBER:
+                raise ValueError(f"{shard.name} holds {member.name!r}, which is no sample")
+            key, _, kind = member.name.partition(".")
+            file = archive.extractfile(member)
+            samples.setdefault(key, {})[kind] = file.read() if file else b""
+    return samples.values()
+
+
+WEBDATASET = Format(
+    write_webdataset,
+    find_webdataset,
+    read_webdataset,
+    ('webdataset.WebDataset("FOLDER/train-000000.tar", shardshuffle=False)',),
+)

@@ -8,18 +8,17 @@ mingolotss.errors.DatasetError: load a dataset from no/such/place: there is noth
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from mingolotss.dataset.layout import stamp_files
 from mingolotss.dataset.published import choose_names
 from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import DatasetError
-from mingolotss.formats.batches_reader import batch_folders, read_batches
-from mingolotss.formats.containers import READERS
-from mingolotss.formats.parquet import read_parquet
+from mingolotss.formats import FORMATS
+from mingolotss.formats.base import Format
 
 __all__ = ["Arrays", "holds_dataset", "load", "open_arrays"]
 
@@ -62,21 +61,23 @@ def open_arrays(root: str | Path, split: str = "all", *, published_names: bool =
 
 def holds_dataset(root: Path) -> bool:
     """Return whether `root` holds a dataset in a format that ``load`` can read."""
-    known = any(find(root) for find, _ in READERS)
-    return bool(known or batch_folders(root) or stamp_files(root))
+    return next(_datasets(root), None) is not None
 
 
 def _read(place: Path, split: str) -> Arrays:
-    """Read the first format that is present; formats that need no decoding come first."""
-    for folder in batch_folders(place):
-        return read_batches(folder, split)
-    for find, read in READERS:
-        for path in find(place):
-            return read(path, split)
-    if stamp_files(place):
-        return read_parquet(place, split)
+    """Read the first dataset that is found; formats that need no decoding come first."""
+    for dataset_format, path in _datasets(place):
+        return dataset_format.read(path, split)
     reason = "no known format" if place.exists() else "there is nothing there"
     raise DatasetError(
         f"load a dataset from {place}: {reason}; give a folder that mingolotss build or export "
         "wrote, or download=True to a dataset class"
     )
+
+
+def _datasets(place: Path) -> Iterator[tuple[Format, Path]]:
+    """Give the datasets at `place`, each with its format, in the order of the table of formats."""
+    for name in FORMATS:
+        dataset_format: Format = FORMATS.get(name)
+        for path in dataset_format.find(place):
+            yield dataset_format, path

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -13,36 +12,28 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.checksums import digest_files, write_checksums
+from mingolotss.dataset.layout import BuildFolder, batch_name, part_name
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST, REPEATED_COLUMNS
-from mingolotss.dataset.provenance import read_settings
+from mingolotss.dataset.products import products
 from mingolotss.dataset.stamps import StampFile
-from mingolotss.errors import MingoError
 from mingolotss.formats.batches import (
     batch_label,
-    batch_name,
-    write_archive,
+    finish_batches,
     write_batch,
-    write_checksums,
-    write_meta,
 )
 from mingolotss.formats.csv import CSV_COLUMNS, write_csv
-from mingolotss.io.files import atomic_path, remove_tree, sha256_file, write_bytes
+from mingolotss.io.files import atomic_path
 from mingolotss.io.parquet import count_rows, read_schema, read_table, table_writer
 from mingolotss.io.png import decode
-from mingolotss.pipeline.task import part_name
-from mingolotss.publish.card import is_ours, write_description
-from mingolotss.publish.summary import read_facts
+from mingolotss.publish.describe import write_description
+from mingolotss.publish.summary import read_summary
 from mingolotss.recipe.model import Recipe
 
-__all__ = ["CHECKSUMS", "PartTables", "assemble", "is_packed", "products", "remove_products"]
+__all__ = ["PartTables", "assemble"]
 
-CHECKSUMS = "checksums.sha256"
 ROWS = 1 << 19  # in memory at a time while tables are put in catalogue order: 0.3 GB
 GROUP = 1 << 16
-_PRODUCTS = (
-    "recipe.toml", "candidates.parquet", "manifest.parquet", "MingoML.csv", CHECKSUMS,
-)  # fmt: skip
-_TEXTS = ("croissant.json", "README.md")  # what describes the rest
 
 
 class PartTables:
@@ -111,28 +102,27 @@ def assemble(out: Path, recipe: Recipe, classes: Sequence[str], part_tables: Par
     classes : sequence of str
     ledgers : PartTables
     """
-    (out / CHECKSUMS).unlink(missing_ok=True)
+    BuildFolder(out).checksums.unlink(missing_ok=True)
     _drop_extra_parts(out, len(part_tables))
     # Most of each is done by libraries, side by side; many rows would need twice the memory so.
     with ThreadPoolExecutor(3 if part_tables.total < ROWS else 1) as pool:
         held = part_tables.held
-        early = None if held is None else pool.submit(read_facts, out, held)
+        early = None if held is None else pool.submit(read_summary, out, held)
         manifest = pool.submit(_manifest, out, part_tables)
         candidates = pool.submit(_candidates, out, part_tables)
         manifest.result()
-        facts = early or pool.submit(read_facts, out)
+        facts = early or pool.submit(read_summary, out)
         batches = pool.submit(_batches, out, recipe, classes, len(part_tables))
         _of_manifest(out, recipe)
         for one in (candidates, batches):
             one.result()
     parts = range(len(part_tables))
     known = {f"stamps/{part_name(index)}": part_tables.stamps_sha256(index) for index in parts}
-    known = _digests(
-        out, [path for path in products(out, recipe) if path.name not in _TEXTS], known
-    )
+    known = digest_files(out, products(out, recipe, descriptions=False), known=known)
     write_description(facts.result(), digests=known)
-    digests = _digests(out, products(out, recipe), known)
-    write_bytes(out / CHECKSUMS, "".join(f"{d}  {n}\n" for n, d in digests.items()).encode())
+    write_checksums(
+        BuildFolder(out).checksums, digest_files(out, products(out, recipe), known=known)
+    )
 
 
 def _manifest(out: Path, part_tables: PartTables) -> None:
@@ -149,14 +139,6 @@ def _of_manifest(out: Path, recipe: Recipe) -> None:
         _drop_stale_images(out)
     if "csv" in recipe.formats:
         write_csv(out / "MingoML.csv", read_table(out / "manifest.parquet", CSV_COLUMNS))
-
-
-def _digests(out: Path, paths: Iterable[Path], known: Mapping[str, str]) -> dict[str, str]:
-    """Return the SHA-256 of files by their name from `out`; what is known is not read again."""
-    files = {path.relative_to(out).as_posix(): path for path in paths}
-    with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda name: known.get(name) or sha256_file(files[name]), files)
-        return dict(zip(files, found, strict=True))
 
 
 def _merge(
@@ -201,42 +183,6 @@ def _flat(table: pa.Table) -> pa.Table:
     return pa.Table.from_struct_array(table["offers"].combine_chunks().flatten())
 
 
-def products(out: Path, recipe: Recipe) -> Iterator[Path]:
-    """Give every file of a packed build but the PNGs and the ledger, in a fixed order."""
-    for name in _PRODUCTS:
-        if name != CHECKSUMS and (out / name).exists():
-            yield out / name
-    yield out / "croissant.json"
-    if is_ours(out / "README.md"):
-        yield out / "README.md"
-    yield from sorted((out / "stamps").glob("part-*.parquet"))
-    if "batches" in recipe.formats:
-        yield from (out / recipe.batches.folder / name for name in _batch_files(recipe))
-        yield out / recipe.batches.archive
-
-
-def is_packed(out: Path, recipe: Recipe) -> bool:
-    """Return whether nothing is left to do once every part is there."""
-    return (out / CHECKSUMS).exists() and all(path.exists() for path in products(out, recipe))
-
-
-def remove_products(out: Path) -> None:
-    """Remove what a build wrote in `out`, and nothing else: decisions and downloads stay."""
-    with suppress(MingoError):  # a recipe.toml that cannot be read names nothing to remove
-        if (before := read_settings(out)) is not None:
-            remove_tree(out / before.recipe.batches.folder)
-            (out / before.recipe.batches.archive).unlink(missing_ok=True)
-    for name in ("stamps", "ledger", "png", "figures"):
-        remove_tree(out / name)
-    for name in (
-        *_PRODUCTS,
-        "croissant.json",
-        "report.html",
-        *(["README.md"] if is_ours(out / "README.md") else []),
-    ):
-        (out / name).unlink(missing_ok=True)
-
-
 def _drop_stale_images(out: Path) -> None:
     """Remove images that an earlier run made and a decision since took away."""
     keep = set(read_table(out / "manifest.parquet", ["image_file"])["image_file"].to_pylist())
@@ -254,26 +200,22 @@ def _drop_extra_parts(out: Path, parts: int) -> None:
                 path.unlink()
 
 
-def _batch_files(recipe: Recipe) -> list[str]:
-    train = recipe.batches.train
-    return [*(batch_name(i, train) for i in range(train + 1)), "batches.meta", "checksums"]
-
-
 def _batches(out: Path, recipe: Recipe, classes: Sequence[str], parts: int) -> None:
     if "batches" not in recipe.formats:
         return
-    settings, folder = recipe.batches, out / recipe.batches.folder
+    build, settings = BuildFolder(out), recipe.batches
+    folder = build.batches(settings.folder)
     wanted = ["row", "source", "label", "field", "image_file", "batch", "status"]
     manifest = read_table(out / "manifest.parquet", wanted)
     written = manifest.filter(pc.equal(manifest["status"], "written"))
-    held = [_row_range(out / "stamps" / part_name(part)) for part in range(parts)]
+    held = [_row_range(build.part_stamps(part)) for part in range(parts)]
 
-    def write(index: int) -> None:
+    def write(index: int) -> Path:
         name = batch_name(index, settings.train)
         rows = written.filter(pc.equal(written["batch"], name))
         pixels = _pixels(out, held, rows["row"].to_numpy(), recipe.stamp.pixels)
         write_batch(
-            folder / name,
+            folder.batch(name),
             batch_label(index, settings.train),
             pixels,
             rows["label"].fill_null(-1).to_pylist(),
@@ -281,13 +223,11 @@ def _batches(out: Path, recipe: Recipe, classes: Sequence[str], parts: int) -> N
             rows["source"].to_pylist(),
             rows["field"].to_pylist(),
         )
+        return folder.batch(name)
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(write, range(settings.train + 1)))
-    write_meta(folder / "batches.meta", classes)
-    names = _batch_files(recipe)
-    write_checksums(folder, names[:-1])
-    write_archive(out / settings.archive, folder, names)
+        paths = list(pool.map(write, range(settings.train + 1)))
+    finish_batches(folder, paths, classes, build.batch_archive(settings.archive))
 
 
 def _row_range(stamps: Path) -> tuple[int, int]:

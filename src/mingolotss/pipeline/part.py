@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.layout import part_name
 from mingolotss.dataset.stamps import stamp_bytes, stamp_schema
 from mingolotss.errors import DatasetError
 from mingolotss.io.files import write_bytes
@@ -24,7 +25,7 @@ from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.measure import fetch_and_measure
 from mingolotss.pipeline.part_table import PartTable
 from mingolotss.pipeline.stamps import make_stamps
-from mingolotss.pipeline.task import RETRYABLE, PartSummary, Task, part_name
+from mingolotss.pipeline.task import RETRYABLE, PartSummary, Task
 
 __all__ = ["CHUNK_BYTES", "make_part", "read_finished"]
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from mingolotss.candidates.status import to_verdicts
 from mingolotss.catalogue.labels import UNLABELLED
+from mingolotss.dataset.layout import batch_name
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
-from mingolotss.formats.batches import batch_name
 from mingolotss.io.files import safe_name
 from mingolotss.model import Bools, Floats, Objects
 from mingolotss.pipeline.choice import Choices

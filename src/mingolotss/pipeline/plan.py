@@ -22,13 +22,13 @@ from mingolotss.candidates.decisions import Decision, read_decisions
 from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import CANDIDATES, REPEATED_COLUMNS
+from mingolotss.dataset.products import remove_products
 from mingolotss.dataset.provenance import Settings, check_same, read_settings, write_settings
 from mingolotss.errors import DecisionError, RecipeError, ServiceError
 from mingolotss.formats.batches import batch_of_rows
 from mingolotss.io.files import locate
 from mingolotss.io.parquet import write_table
 from mingolotss.model import Candidate, Ints
-from mingolotss.pipeline.assemble import remove_products
 from mingolotss.pipeline.inputs import resolve_catalogue, simulated_sky
 from mingolotss.pipeline.task import Task
 from mingolotss.recipe.load import load_recipe

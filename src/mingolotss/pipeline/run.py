@@ -15,16 +15,17 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.dataset.layout import part_name
+from mingolotss.dataset.products import is_complete
 from mingolotss.errors import InputError
 from mingolotss.io.files import is_local, sweep, write_error
 from mingolotss.io.lock import file_lock, lock_path, remove_stale_lock
 from mingolotss.io.parquet import read_table
-from mingolotss.pipeline.assemble import PartTables, assemble, is_packed
+from mingolotss.pipeline.assemble import PartTables, assemble
 from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.part import make_part, read_finished
 from mingolotss.pipeline.plan import Plan, Progress
 from mingolotss.pipeline.plan import plan as make_plan
-from mingolotss.pipeline.task import part_name
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import FetchService, ImageService
 
@@ -77,7 +78,7 @@ def run(plan: Plan, mapper: Mapper = map, progress: Progress | None = None) -> B
             done += summary.written + summary.rejected
             notify(done, plan.sources, "stamps")
             part_tables.hold(summary.index)
-        if remaining or not is_packed(plan.out, plan.recipe):
+        if remaining or not is_complete(plan.out, plan.recipe):
             notify(done, plan.sources, "packing")
             assemble(plan.out, plan.recipe, plan.catalogue.classes, part_tables)
     return _summarize(plan)

@@ -22,15 +22,10 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import ImageService
 
-__all__ = ["RETRYABLE", "PartSummary", "Task", "part_name"]
+__all__ = ["RETRYABLE", "PartSummary", "Task"]
 
 RETRYABLE = "-again"  # ends the key of a part in which the service may do better another time
 _FORMAT = 2  # of a part's content; a higher number makes the parts of an older program again
-
-
-def part_name(index: int) -> str:
-    """Return the file name of a part."""
-    return f"part-{index:05d}.parquet"
 
 
 @dataclass(frozen=True)

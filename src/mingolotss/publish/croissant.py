@@ -8,19 +8,19 @@ stamps where they are Parquet.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
+from mingolotss.dataset.layout import DatasetFolder, stamp_files
 from mingolotss.io.files import sha256_file
 from mingolotss.io.parquet import read_schema
 from mingolotss.publish.summary import NO_LICENCE, DatasetSummary
 
 __all__ = ["render_croissant"]
 
-_CONTEXT: dict[str, Any] = {
+_CONTEXT: dict[str, object] = {
     "@language": "en", "@vocab": "https://schema.org/", "sc": "https://schema.org/",
     "cr": "http://mlcommons.org/croissant/", "rai": "http://mlcommons.org/croissant/RAI/",
     "dct": "http://purl.org/dc/terms/", "citeAs": "cr:citeAs", "column": "cr:column",
@@ -43,32 +43,30 @@ _ENCODING = {
     ".png": "image/png", ".json": "application/json",
 }  # fmt: skip
 _TYPES = {"string": "sc:Text", "double": "sc:Float", "bool": "sc:Boolean"}
-_LISTED = ("manifest.parquet", "candidates.parquet", "MingoML.csv", "recipe.toml", "classes.json")
-_PRODUCTS = ("*.h5", "*.tar", "*.tar.gz", "*-batches-py/*", "data/*.parquet", "stamps/*.parquet")
 
 
-def render_croissant(facts: DatasetSummary, digests: Mapping[str, str] | None = None) -> str:
+def render_croissant(summary: DatasetSummary, digests: Mapping[str, str] | None = None) -> str:
     """Return the Croissant description of a build or an export.
 
     Parameters
     ----------
-    facts : Facts
+    summary : DatasetSummary
     digests : mapping of str to str, optional
-        SHA-256 of files, by their name from the folder, that need not be read again.
+        SHA-256 of files, by their name relative to the folder, that need not be read again.
     """
-    known = digests or {}
-    files = _files(facts.folder)
-    recipe = facts.settings.recipe
-    stamps = [path for path in files if path.parent.name in ("data", "stamps")]
-    sets = [_record_set(facts.folder, "records", [facts.folder / "manifest.parquet"])]
+    folder = DatasetFolder(summary.folder)
+    files = folder.described_files()
+    recipe = summary.settings.recipe
+    stamps = stamp_files(summary.folder)
+    record_sets = [_record_set(folder, "records", [folder.manifest])]
     if stamps:
-        sets.append(_record_set(facts.folder, "images", stamps))
-    content = {
+        record_sets.append(_record_set(folder, "images", stamps))
+    content: dict[str, object] = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": recipe.name,
-        "description": f"{facts.title}. {facts.description}",
+        "description": f"{summary.title}. {summary.description}",
         "license": recipe.licence or NO_LICENCE,
         "url": recipe.catalogue.url or "https://lofar-surveys.org",
         "citeAs": "; ".join(recipe.citation),
@@ -76,25 +74,15 @@ def render_croissant(facts: DatasetSummary, digests: Mapping[str, str] | None = 
         "version": "1.0.0",
         "keywords": ["radio galaxies", "morphology", "astronomy"],
         "isLiveDataset": False,
-        "distribution": [_file(facts.folder, path, known) for path in files],
-        "recordSet": sets,
+        "distribution": [_file(folder, path, digests or {}) for path in files],
+        "recordSet": record_sets,
     }
     return json.dumps({key: value for key, value in content.items() if value != ""}, indent=1)
 
 
-def _files(folder: Path) -> list[Path]:
-    """List the files to describe: tables, and the images where they are in a few large files."""
-    listed = [folder / name for name in _LISTED if (folder / name).is_file()]
-    found = {path for pattern in _PRODUCTS for path in folder.glob(pattern) if path.is_file()}
-    return [*listed, *sorted(found)]
-
-
-def _name(folder: Path, path: Path) -> str:
-    return path.relative_to(folder).as_posix()
-
-
-def _file(folder: Path, path: Path, digests: Mapping[str, str]) -> dict[str, Any]:
-    name = _name(folder, path)
+def _file(folder: DatasetFolder, path: Path, digests: Mapping[str, str]) -> dict[str, str]:
+    """Describe one file."""
+    name = folder.name_of(path)
     return {
         "@type": "cr:FileObject",
         "@id": name,
@@ -106,9 +94,9 @@ def _file(folder: Path, path: Path, digests: Mapping[str, str]) -> dict[str, Any
     }
 
 
-def _record_set(folder: Path, name: str, paths: list[Path]) -> dict[str, Any]:
-    """Describe the columns of a table; of many files the first stands for all."""
-    source, schema = _name(folder, paths[0]), read_schema(paths[0])
+def _record_set(folder: DatasetFolder, name: str, paths: Sequence[Path]) -> dict[str, object]:
+    """Describe the columns of a table in one or several files, by the first of them."""
+    source, schema = folder.name_of(paths[0]), read_schema(paths[0])
     return {
         "@type": "cr:RecordSet",
         "@id": name,
@@ -119,13 +107,16 @@ def _record_set(folder: Path, name: str, paths: list[Path]) -> dict[str, Any]:
     }
 
 
-def _field(record_set: str, source: str, column: pa.Field) -> dict[str, Any]:
-    extract: dict[str, Any] = {"fileObject": {"@id": source}, "extract": {"column": column.name}}
+def _field(record_set: str, source: str, column: pa.Field) -> dict[str, object]:
+    """Describe one column of a file."""
+    extract: dict[str, object] = {
+        "fileObject": {"@id": source},
+        "extract": {"column": column.name},
+    }
+    kind = _TYPES.get(str(column.type), "sc:Integer")
     if pa.types.is_struct(column.type):
         extract["transform"] = {"jsonPath": "bytes"}
         kind = "sc:ImageObject"
-    else:
-        kind = _TYPES.get(str(column.type), "sc:Integer")
     return {
         "@type": "cr:Field",
         "@id": f"{record_set}/{column.name}",

@@ -1,62 +1,50 @@
-"""``export()``: a build in another format, split as you like, with its own description.
+"""``export()``: a dataset in another format, split as you like, with its own description.
 
-An export is a folder that stands alone: the images in the format asked for, ``manifest.parquet``
-(the written records, their split, and how it was made), ``recipe.toml``, ``README.md``,
-``croissant.json`` and ``checksums.sha256``. It appears whole or not at all.
+An export is a folder of its own: the images in one of the formats, the manifest (the written
+records with their split and the notes of the export), the recipe, the card, the Croissant
+description and the list of checksums. It appears complete or not at all.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
+from mingolotss.dataset.checksums import digest_files, write_checksums
+from mingolotss.dataset.export_notes import ExportNotes
+from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS
 from mingolotss.dataset.provenance import Settings, read_settings
 from mingolotss.dataset.records import Records, read_records
-from mingolotss.dataset.samples import merge_labels
 from mingolotss.dataset.splits import SplitPlan
 from mingolotss.errors import DatasetError, InputError
+from mingolotss.formats import FORMATS
 from mingolotss.formats.archive import write_tar
-from mingolotss.formats.batches_export import write_batched
-from mingolotss.formats.hdf5 import write_hdf5
-from mingolotss.formats.parquet_export import write_huggingface
-from mingolotss.formats.png_folders import write_folders
-from mingolotss.formats.webdataset import write_webdataset
-from mingolotss.formats.zarr import write_zarr
-from mingolotss.io.files import PART, sha256_file, write_bytes
+from mingolotss.formats.base import ExportHeader, Format
+from mingolotss.io.files import sha256_file
 from mingolotss.io.parquet import write_table
-from mingolotss.publish.card import write_description
-from mingolotss.publish.summary import read_facts
+from mingolotss.publish.describe import write_description
+from mingolotss.publish.groups import merge_records
+from mingolotss.publish.staging import staged_export
+from mingolotss.publish.summary import read_summary
 
-__all__ = ["FORMATS", "Export", "binary_groups", "export", "merge_records", "parse_groups"]
-
-Writer = Callable[[Records, Path, dict[str, str]], None]
-FORMATS: dict[str, tuple[Writer, str]] = {
-    "batches": (write_batched, "pickled batches, as the published dataset"),
-    "parquet": (write_huggingface, "Parquet with Image and ClassLabel, for Hugging Face datasets"),
-    "webdataset": (write_webdataset, "tar shards of PNGs, for streaming"),
-    "hdf5": (write_hdf5, "one HDF5 file; its images can be mapped into memory"),
-    "zarr": (write_zarr, "a Zarr group, chunks of 64 images"),
-    "png": (write_folders, "PNG folders by split and class, for ImageFolder"),
-}
+__all__ = ["Export", "export"]
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What an export wrote.
+    """The result of `export`.
 
     Attributes
     ----------
     out : Path
     images : int
     splits : dict of str to int
-        Images in each split.
+        Number of images in each split.
     archive : Path or None
     sha256 : str
         Of the archive.
@@ -86,7 +74,7 @@ def export(
     build : path
         A folder that ``mingolotss build`` or ``export --format parquet`` wrote.
     format : str
-        A key of `FORMATS`.
+        A name in `mingolotss.formats.FORMATS`.
     out : path
         The folder to make.
     split : SplitPlan or str, optional
@@ -106,70 +94,26 @@ def export(
         `build` is not whole.
     """
     build, out = Path(build), Path(out)
-    if format not in FORMATS:
-        raise InputError(f"export {build}: no format {format!r}; there are {', '.join(FORMATS)}")
+    dataset_format: Format = FORMATS.get(format)
     records, settings = _read(build)
     if merge is not None:
         records = merge_records(records, merge)
     if split is not None:
         records = _split(records, split)
     if not len(records):
-        raise InputError(f"export {build}: not one image is left to write")
-    facts = _facts(records, settings, format)
-    with _staged(out, fresh) as stage:
-        FORMATS[format][0](records, stage, facts)
-        write_table(
-            stage / "manifest.parquet", _manifest(records, facts), dictionary=REPEATED_COLUMNS
-        )
-        shutil.copyfile(build / "recipe.toml", stage / "recipe.toml")
-        write_description(read_facts(stage), format)
-        _write_checksums(stage)
+        raise InputError(f"export {build}: no image remains to be written")
+    header = _header(records, settings, format)
+    with staged_export(out, fresh=fresh) as stage:
+        dataset_format.write(records, stage, header)
+        _write_tables(records, header, DatasetFolder(build), DatasetFolder(stage))
+        write_description(read_summary(stage), format)
+        files = sorted(path for path in stage.rglob("*") if path.is_file())
+        write_checksums(DatasetFolder(stage).checksums, digest_files(stage, files))
     splits = {name: len(rows) for name, rows in records.split_rows().items()}
-    packed = write_tar(out) if archive else None
-    digest = sha256_file(packed) if packed else ""
-    return Export(out, len(records), splits, packed, digest)
-
-
-def merge_records(records: Records, groups: Mapping[str, Sequence[str | int]]) -> Records:
-    """Return the records of the groups' classes, labelled by group (see ``merge_labels``)."""
-    labels = merge_labels(records.labels, records.classes, groups)
-    members, labels = records.take(labels >= 0), labels[labels >= 0]
-    classes = tuple(groups)
-    table = members.table
-    for name, values in (("label", labels), ("class", [classes[label] for label in labels])):
-        at, field = table.column_names.index(name), MANIFEST.field(name)
-        table = table.set_column(at, name, pa.array(values).cast(field.type))
-    return Records(table, classes, records.origin)
-
-
-def parse_groups(texts: Sequence[str]) -> dict[str, tuple[str | int, ...]]:
-    """Read groups of classes as the command line gives them.
-
-    >>> parse_groups(["FRI=0,1,FRI WAT", "FRII=4"])
-    {'FRI': (0, 1, 'FRI WAT'), 'FRII': (4,)}
-    """
-    groups: dict[str, tuple[str | int, ...]] = {}
-    for text in texts:
-        name, equals, members = text.partition("=")
-        words = [word.strip() for word in members.split(",") if word.strip()]
-        if not equals or not name.strip() or not words:
-            raise InputError(f"merge classes: {text!r} should be NAME=CLASS,CLASS, e.g. FRI=0,1,2")
-        groups[name.strip()] = tuple(int(word) if word.isdigit() else word for word in words)
-    return groups
-
-
-def binary_groups(build: Path | str) -> dict[str, tuple[int, ...]]:
-    """Return the two groups that the build's recipe names as binary classes.
-
-    Raises
-    ------
-    InputError
-        The recipe names none.
-    """
-    settings = read_settings(Path(build))
-    if settings is None or not settings.recipe.classes.binary:
-        raise InputError(f"export {build}: its recipe names no binary classes; use --merge")
-    return dict(settings.recipe.classes.binary)
+    if not archive:
+        return Export(out, len(records), splits)
+    path = _write_archive(ExportFolder(out))
+    return Export(out, len(records), splits, path, sha256_file(path))
 
 
 def _read(build: Path) -> tuple[Records, Settings]:
@@ -190,52 +134,34 @@ def _split(records: Records, split: SplitPlan | str) -> Records:
     return records.with_splits(plan.assign(records.labels, *places).tolist(), plan.text)
 
 
-def _facts(records: Records, settings: Settings, kind: str) -> dict[str, str]:
-    """Gather what every format keeps beside the images."""
+def _header(records: Records, settings: Settings, format_name: str) -> ExportHeader:
     recipe = settings.recipe
-    plan = (records.table.schema.metadata or {}).get(b"mingolotss.split", b"published")
-    return {
-        "name": recipe.name,
-        "title": recipe.title or recipe.name,
-        "license": recipe.licence,
-        "citation": "; ".join(recipe.citation),
-        "folder": recipe.batches.folder,
-        "archive": recipe.batches.archive,
-        "split_plan": plan.decode(),
-        "format": kind,
-    }
+    return ExportHeader(
+        name=recipe.name,
+        title=recipe.title or recipe.name,
+        license=recipe.licence,
+        citation="; ".join(recipe.citation),
+        folder=recipe.batches.folder,
+        archive=recipe.batches.archive,
+        split_plan=records.split_plan or "published",
+        format=format_name,
+    )
 
 
-def _manifest(records: Records, facts: dict[str, str]) -> pa.Table:
-    """Make the export's manifest: the written records, and how they came to be split."""
-    said = {f"mingolotss.{key}": facts[key] for key in ("format", "split_plan")}
-    said["mingolotss.classes"] = "\n".join(records.classes)
-    table = records.table.select(MANIFEST.names).cast(MANIFEST)
-    return table.replace_schema_metadata(said)
+def _write_tables(
+    records: Records, header: ExportHeader, source: DatasetFolder, target: DatasetFolder
+) -> None:
+    """Write the manifest with the notes of the export, and copy the recipe of the build."""
+    notes = ExportNotes(header.format, header.split_plan, records.classes)
+    table: pa.Table = records.table.select(MANIFEST.names).cast(MANIFEST)
+    table = table.replace_schema_metadata(notes.to_metadata())
+    write_table(target.manifest, table, dictionary=REPEATED_COLUMNS)
+    shutil.copyfile(source.recipe, target.recipe)
 
 
-def _write_checksums(folder: Path) -> None:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    lines = [f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
-    write_bytes(folder / "checksums.sha256", "".join(lines).encode())
-
-
-@contextmanager
-def _staged(out: Path, fresh: bool) -> Iterator[Path]:
-    """Give a folder beside `out` that takes its place when all is written."""
-    if out.is_dir() and any(out.iterdir()):
-        ours = (out / "manifest.parquet").is_file() and (out / "checksums.sha256").is_file()
-        if not fresh or not ours or (out / "ledger").exists():
-            hint = "or --fresh to replace it" if ours and not fresh else "it is not an export"
-            raise InputError(f"export to {out}: something is there; choose another --out ({hint})")
-    elif out.exists() and not out.is_dir():
-        raise InputError(f"export to {out}: a file is there; choose another --out")
-    stage = out.with_name(f"{PART}{os.getpid()}-{out.name}")
-    shutil.rmtree(stage, ignore_errors=True)
-    try:
-        stage.mkdir(parents=True)
-        yield stage
-        shutil.rmtree(out, ignore_errors=True)
-        stage.rename(out)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+def _write_archive(export: ExportFolder) -> Path:
+    """Write the whole export as one archive; its members are named relative to the folder."""
+    files = sorted(path for path in export.path.rglob("*") if path.is_file())
+    members = ((export.name_of(path), path) for path in files)
+    write_tar(export.archive, members, compression="zlib")
+    return export.archive

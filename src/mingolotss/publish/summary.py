@@ -1,7 +1,6 @@
-"""What a dataset's card, datasheet and Croissant file say, gathered from its own files.
+"""The facts of a dataset that its card and its Croissant description state.
 
-Everything here is read from ``recipe.toml`` and ``manifest.parquet``: nothing is typed twice, and
-nothing is claimed that the files do not say.
+Everything is read from ``recipe.toml`` and the manifest of the dataset.
 """
 
 from __future__ import annotations
@@ -13,22 +12,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.export_notes import ExportNotes
+from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.provenance import Settings, read_settings
+from mingolotss.dataset.split_names import in_order
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_schema
 from mingolotss.sky.neighbours import overlaps
 
-__all__ = ["NO_LICENCE", "DatasetSummary", "read_facts"]
+__all__ = ["MAX_COUNTED", "NO_LICENCE", "DatasetSummary", "read_summary"]
 
 NO_LICENCE = (
     "No licence is stated by the recipe. The images derive from the survey and the labels from the "
     "catalogue cited below: their terms apply."
 )
-
-
-COUNTED = 50_000  # more would take longer than all the rest of packing
-_UNUSED = {"source", "map_file", "image_file", "pixels_sha256", "reason", "class", "batch"}
+MAX_COUNTED = 50_000
+"""Overlapping pairs are counted for at most this many records."""
+_UNUSED_COLUMNS = {
+    "source", "map_file", "image_file", "pixels_sha256", "reason", "class", "batch",
+}  # fmt: skip
+_DEFAULT_SCALE_ARCSEC = 1.5  # of a pixel, where the manifest has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +41,22 @@ class DatasetSummary:
 
     Attributes
     ----------
-    folder : path
-    format : str
-        "build", or the format of an export.
+    folder : Path
     settings : Settings
-        The recipe and what it was built from.
+        The recipe and the inputs of the build.
     manifest : pyarrow.Table
         Written records only.
     rejected : int
-        Catalogue rows without an image, as far as the manifest has them.
+        Catalogue rows without an image.
     classes : tuple of str
     split_plan : str
     pairs, leaks : int or None
-        Pairs of sources whose stamps overlap; those of which the two are in different splits.
-        None, not counted, for more than `COUNTED` records: a deep survey has a hundred pairs for
-        every source, and they are all in memory at once.
+        Number of pairs of sources whose stamps overlap, and of those pairs whose sources are in
+        different splits. None for more than `MAX_COUNTED` records: a deep survey has a hundred
+        pairs for every source, all in memory at once.
     """
 
     folder: Path
-    format: str
     settings: Settings
     manifest: pa.Table
     rejected: int
@@ -66,19 +67,19 @@ class DatasetSummary:
 
     @property
     def is_simulated(self) -> bool:
-        """Say whether the images are of the simulated sky."""
+        """Return whether the images are of the simulated sky."""
         return self.settings.service.startswith("simulated")
 
     @property
     def title(self) -> str:
-        """Name the dataset; a simulated one says so."""
+        """Return the title of the dataset; that of a simulated one says so."""
         recipe = self.settings.recipe
         name = recipe.title or recipe.name
         return f"{name} (simulated sky)" if self.is_simulated else name
 
     @property
     def description(self) -> str:
-        """Say what it is: in the recipe's words, unless the sky is simulated."""
+        """Return the description in the recipe, unless the sky is simulated."""
         recipe = self.settings.recipe
         if self.is_simulated:
             return f"Galaxies of a simulated radio sky, made as the recipe {recipe.name} says."
@@ -86,78 +87,84 @@ class DatasetSummary:
 
     @property
     def splits(self) -> list[str]:
-        """List the splits, train first and test last."""
-        names = pc.unique(self.manifest["split"]).to_pylist()
-        return sorted(names, key=lambda name: ({"train": 0, "test": 2}.get(name, 1), name))
+        """Return the splits, train first and test last."""
+        return in_order(pc.unique(self.manifest["split"]).to_pylist())
 
     @property
-    def arcsec(self) -> float:
-        """Give the median pixel scale, arcsec."""
-        scale = np.nanmedian(self.manifest["pixel_scale_arcsec"].to_numpy())
-        return float(scale)
+    def pixel_scale_arcsec(self) -> float:
+        """Return the median pixel scale, arcsec."""
+        return float(np.nanmedian(self.manifest["pixel_scale_arcsec"].to_numpy()))
 
     def count(self, flag: str) -> int:
-        """Count the records that have a flag of the manifest."""
+        """Return the number of records that have a flag of the manifest."""
         return int(pc.sum(self.manifest[flag].fill_null(False)).as_py() or 0)
 
-    def table(self) -> list[tuple[str, list[int]]]:
-        """Count images by class (rows) and split (columns, as in `splits`)."""
+    def class_counts(self) -> list[tuple[str, list[int]]]:
+        """Return the number of images of each class (rows) in each split (columns)."""
         labels = self.manifest["label"]
-        rows: list[tuple[str, int | None]] = [(n, i) for i, n in enumerate(self.classes)]
+        rows: list[tuple[str, int | None]] = [
+            (name, label) for label, name in enumerate(self.classes)
+        ]
         if labels.null_count:
             rows.append(("no label", None))
-        found = []
+        counts_of_splits = []
         for split in self.splits:
-            some = pc.value_counts(labels.filter(pc.equal(self.manifest["split"], split)))
-            found.append({one["values"]: one["counts"] for one in some.to_pylist()})
-        return [(name, [counts.get(label, 0) for counts in found]) for name, label in rows]
+            counts = pc.value_counts(labels.filter(pc.equal(self.manifest["split"], split)))
+            counts_of_splits.append(
+                {count["values"]: count["counts"] for count in counts.to_pylist()}
+            )
+        return [
+            (name, [counts.get(label, 0) for counts in counts_of_splits]) for name, label in rows
+        ]
 
 
-def read_facts(folder: Path, manifest: pa.Table | None = None) -> DatasetSummary:
-    """Read a build or an export.
+def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSummary:
+    """Read the facts of a build or an export.
 
     Parameters
     ----------
     folder : Path
     manifest : pyarrow.Table, optional
-        Its rows, in any order, where they are at hand.
+        Its rows in any order, if they are in memory already.
 
     Raises
     ------
     DatasetError
-        It has no recipe or no manifest.
+        The folder has no recipe or no manifest.
     """
     settings = read_settings(folder)
     if settings is None:
         raise DatasetError(f"describe {folder}: no recipe.toml in it; build or export it first")
     if manifest is None:
-        known = read_schema(folder / "manifest.parquet").names
-        manifest = read_manifest(folder, [name for name in known if name not in _UNUSED])
-    said = {k.decode(): v.decode() for k, v in (manifest.schema.metadata or {}).items()}
+        names = read_schema(DatasetFolder(folder).manifest).names
+        manifest = read_manifest(folder, [name for name in names if name not in _UNUSED_COLUMNS])
     written = manifest.filter(pc.equal(manifest["status"], "written"))
-    classes = said.get("mingolotss.classes", "\n".join(settings.classes))
-    pairs, leaks = _leaks(written, settings)
+    notes = ExportNotes.read(manifest.schema.metadata)
+    pairs, leaks = _overlapping_pairs(written, settings)
     return DatasetSummary(
         folder=folder,
-        format=said.get("mingolotss.format", "build"),
         settings=settings,
         manifest=written,
         rejected=settings.rows - len(written),
-        classes=tuple(classes.split("\n")) if classes else (),
-        split_plan=said.get("mingolotss.split_plan", "published"),
+        classes=settings.classes if notes is None else notes.classes,
+        split_plan="published" if notes is None else notes.split_plan,
         pairs=pairs,
         leaks=leaks,
     )
 
 
-def _leaks(written: pa.Table, settings: Settings) -> tuple[int, int] | tuple[None, None]:
-    """Count overlapping pairs, and those that a split separates; a stamp is a disc."""
+def _overlapping_pairs(
+    written: pa.Table, settings: Settings
+) -> tuple[int, int] | tuple[None, None]:
+    """Count the pairs that overlap, and those that a split separates; a stamp is a disc."""
     if len(written) < 2:
         return 0, 0
-    if len(written) > COUNTED:
+    if len(written) > MAX_COUNTED:
         return None, None
     scale = float(np.nanmedian(written["pixel_scale_arcsec"].to_numpy()))
-    reach = settings.recipe.stamp.pixels * (scale if np.isfinite(scale) else 1.5)
-    pairs = overlaps(written["ra"].to_numpy(), written["dec"].to_numpy(), reach)
+    diameter = settings.recipe.stamp.pixels * (
+        scale if np.isfinite(scale) else _DEFAULT_SCALE_ARCSEC
+    )
+    pairs = overlaps(written["ra"].to_numpy(), written["dec"].to_numpy(), diameter)
     split = written["split"].combine_chunks().dictionary_encode().indices.to_numpy()
     return len(pairs), int((split[pairs[:, 0]] != split[pairs[:, 1]]).sum())

@@ -7,7 +7,7 @@ its layout. Not here: which checks a build or an export needs (`verify_build`, `
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.checksums import changed_files, read_checksums
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import DatasetError, MingoError
 from mingolotss.io.files import sha256_file
@@ -29,7 +30,6 @@ __all__ = [
     "check_folder",
     "check_images",
     "pixels_sha256",
-    "read_checksums",
 ]
 
 ContentCheck = Callable[[pa.Table], Iterable[str]]
@@ -107,8 +107,7 @@ class StoredImage:
 
 def check_folder(layout: Layout) -> Verification:
     """Check a folder against its list of checksums and its manifest."""
-    expected = read_checksums(layout.checksums)
-    problems = list(check_checksums(layout.folder, layout.checksums.name, expected))
+    expected, problems = check_checksums(layout.checksums)
     names = [path.relative_to(layout.folder).as_posix() for path in layout.files]
     problems += [
         f"{name}: not listed in {layout.checksums.name}" for name in names if name not in expected
@@ -125,46 +124,30 @@ def check_folder(layout: Layout) -> Verification:
     return Verification(layout.folder, files, len(written), problems)
 
 
-def read_checksums(path: Path) -> dict[str, str]:
-    """Read a list of checksums as ``sha256sum`` and ``md5sum`` write it.
-
-    Returns
-    -------
-    dict of str to str
-        The checksum of each file name; empty if there is no list.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return {}
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-
-
 def check_checksums(
-    folder: Path,
-    list_name: str,
-    expected: dict[str, str],
-    checksum: Callable[[Path], str] = sha256_file,
-) -> Iterator[str]:
-    """Compare the files of a folder with a list of checksums.
+    path: Path, digest: Callable[[Path], str] = sha256_file
+) -> tuple[Collection[str], list[str]]:
+    """Compare the files of a folder with the list of checksums in it.
 
     Parameters
     ----------
-    folder : Path
-    list_name : str
-        The file name of the list, for messages.
-    expected : dict of str to str
-        The checksum of each file, named relative to `folder`.
-    checksum : callable
-        Returns the checksum of a file: `sha256_file` or `md5_file`.
+    path : Path
+        The list.
+    digest : callable
+        Returns the checksum of a file.
+
+    Returns
+    -------
+    names : collection of str
+        The listed names.
+    problems : list of str
     """
-    if not expected:
-        yield f"{list_name}: missing or empty"
-    for name, digest in expected.items():
-        if not (folder / name).is_file():
-            yield f"{name}: missing"
-        elif checksum(folder / name) != digest:
-            yield f"{name}: its checksum is not the one in {list_name}"
+    try:
+        expected = read_checksums(path)
+    except DatasetError as error:
+        return (), [str(error)]
+    problems = list(changed_files(path, expected, digest))
+    return expected.keys(), problems if expected else [f"{path.name}: empty"]
 
 
 def check_images(place: str, images: Iterable[StoredImage], written: pa.Table) -> Iterator[str]:

@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 
 from mingolotss.dataset.manifest import MANIFEST
+from mingolotss.dataset.products import is_complete
 from mingolotss.dataset.provenance import Settings, read_settings
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_table
-from mingolotss.pipeline.assemble import is_packed
 
 __all__ = ["CASES", "FLAGS", "Status", "status"]
 
@@ -105,7 +105,7 @@ def status(out: Path | str) -> Status:
         done=len(rows),
         written=len(written),
         rejected=len(lost),
-        packed=is_packed(out, settings.recipe),
+        packed=is_complete(out, settings.recipe),
         cases=dict(sorted(Counter(row["case"] for row in written).items())),
         flags={flag: sum(1 for row in written if row[flag]) for flag in FLAGS},
         classes=_classes(settings, written),

@@ -15,7 +15,7 @@ from mingolotss.dataset.layout import BatchFolder, batch_name
 from mingolotss.errors import DatasetError
 from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.io.files import md5_file
-from mingolotss.qa.checks import Verification, check_checksums, pixels_sha256, read_checksums
+from mingolotss.qa.checks import Verification, check_checksums, pixels_sha256
 
 __all__ = ["check_batches", "verify_batches"]
 
@@ -40,8 +40,7 @@ def check_batches(folder: BatchFolder, train: int, written: pa.Table) -> Iterato
 
 def verify_batches(archive: Path, folder: BatchFolder) -> Verification:
     """Check the batches of an archive, unpacked in `folder`, against its own MD5 checksums."""
-    expected = read_checksums(folder.checksums)
-    problems = list(check_checksums(folder.path, folder.checksums.name, expected, md5_file))
+    names, problems = check_checksums(folder.checksums, md5_file)
     images = 0
     for path in (*folder.training_files(), *folder.split_files(), folder.test):
         if not path.is_file():
@@ -55,7 +54,7 @@ def verify_batches(archive: Path, folder: BatchFolder) -> Verification:
         images += count
         if count != labels:
             problems.append(f"{path.name}: {count} images and {labels} labels")
-    return Verification(archive, len(expected), images, problems)
+    return Verification(archive, len(names), images, problems)
 
 
 def _read_batch(path: Path) -> Mapping[str, npt.NDArray[np.generic] | list[object]]:

@@ -13,13 +13,13 @@ import pyarrow as pa
 
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.products import products
 from mingolotss.dataset.provenance import Settings
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.formats.csv import HEADER
 from mingolotss.io.files import sha256_file
 from mingolotss.io.parquet import read_table
 from mingolotss.io.png import decode
-from mingolotss.pipeline.assemble import products
 from mingolotss.qa.checks import ContentCheck, Layout, StoredImage, check_images
 from mingolotss.qa.verify_batches import check_batches
 

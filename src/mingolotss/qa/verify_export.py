@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.samples import Arrays
+from mingolotss.errors import DatasetError
+from mingolotss.io.parquet import read_schema
 from mingolotss.loaders.arrays import open_arrays
 from mingolotss.qa.checks import Layout, StoredImage, check_images
 
@@ -22,10 +24,10 @@ __all__ = ["export_layout", "is_export"]
 def is_export(folder: Path) -> bool:
     """Return whether ``mingolotss export`` wrote `folder`."""
     try:
-        metadata = pq.read_schema(ExportFolder(folder).manifest).metadata or {}
-    except (OSError, pa.ArrowException):
+        metadata = read_schema(ExportFolder(folder).manifest).metadata
+    except DatasetError:
         return False
-    return b"mingolotss.format" in metadata
+    return ExportNotes.read(metadata) is not None
 
 
 def export_layout(folder: Path) -> Layout:

@@ -1,0 +1,77 @@
+"""The products of a build: the files that it writes from its parts, in a fixed order.
+
+`remove_products` removes them and the parts; decisions and downloads stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.provenance import read_settings
+from mingolotss.errors import MingoError
+from mingolotss.io.files import remove_tree
+from mingolotss.recipe.model import Recipe
+
+__all__ = ["CARD_MARK", "is_complete", "is_generated_card", "products", "remove_products"]
+
+CARD_MARK = "<!-- written by mingolotss from recipe.toml and manifest.parquet -->"
+"""A dataset card with this line was written by the program, which may replace it."""
+
+
+def is_generated_card(path: Path) -> bool:
+    """Return whether a dataset card was written by the program; one that a person wrote stays."""
+    return path.is_file() and CARD_MARK in path.read_text(encoding="utf-8", errors="replace")
+
+
+def products(folder: Path, recipe: Recipe, *, descriptions: bool = True) -> Iterator[Path]:
+    """Give the products of a build except the PNG files and the list of checksums.
+
+    Parameters
+    ----------
+    folder : Path
+        The build.
+    recipe : Recipe
+        Its recipe.
+    descriptions : bool
+        Whether to include the card and the description for machines.
+    """
+    build = BuildFolder(folder)
+    for path in (build.recipe, build.candidates, build.manifest, build.csv):
+        if path.exists():
+            yield path
+    if descriptions:
+        yield build.croissant
+        if is_generated_card(build.card):
+            yield build.card
+    yield from build.all_stamps()
+    if "batches" in recipe.formats:
+        yield from build.batches(recipe.batches.folder).files(recipe.batches.train)
+        yield build.batch_archive(recipe.batches.archive)
+
+
+def is_complete(folder: Path, recipe: Recipe) -> bool:
+    """Return whether a build has all its products, and so their checksums, which come last."""
+    is_listed = BuildFolder(folder).checksums.exists()
+    return is_listed and all(path.exists() for path in products(folder, recipe))
+
+
+def remove_products(folder: Path) -> None:
+    """Remove the parts and products of a build and its report; decisions and downloads stay."""
+    build = BuildFolder(folder)
+    with suppress(MingoError):  # a damaged recipe.toml names nothing to remove
+        if (settings := read_settings(folder)) is not None:
+            remove_tree(build.batches(settings.recipe.batches.folder).path)
+            build.batch_archive(settings.recipe.batches.archive).unlink(missing_ok=True)
+    for path in (build.stamps, build.part_tables, build.png, build.figures):
+        remove_tree(path)
+    files = [
+        build.recipe, build.candidates, build.manifest, build.csv, build.checksums,
+        build.croissant, build.report,
+    ]  # fmt: skip
+    if is_generated_card(build.card):
+        files.append(build.card)
+    for path in files:
+        path.unlink(missing_ok=True)
