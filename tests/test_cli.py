@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 import mingolotss
-from builds import run
+from builds import command, run
 from mingolotss.cli import app
 from mingolotss.image import compiled
 from skies import random_sky
@@ -35,10 +37,13 @@ def test_the_version_says_whether_the_kernel_is_used():
     assert done.stdout.startswith(f"mingolotss {mingolotss.__version__}, {compiled.describe()}")
 
 
-def test_no_summary_is_cut_off(monkeypatch):
+def test_no_summary_is_cut_off():
     """The table of commands shows every summary completely on a terminal of 80 columns."""
-    monkeypatch.setenv("COLUMNS", "80")
-    _, table = run("--help").stdout.split("Commands:")
+    done = subprocess.run(
+        command("--help"), capture_output=True, text=True, check=True,
+        env=os.environ | {"COLUMNS": "80"},
+    )  # fmt: skip
+    _, table = done.stdout.split("Commands:")
     summaries = [line.split(maxsplit=1)[1] for line in table.strip().splitlines()]
     assert len(summaries) == len(COMMANDS)
     assert all(summary.endswith(".") and not summary.endswith("...") for summary in summaries)
