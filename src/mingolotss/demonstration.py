@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mingolotss.dataset.layout import BuildFolder
 from mingolotss.loaders.arrays import load
 from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.inputs import simulated_sky
@@ -50,5 +51,5 @@ def demo(
         progress=progress,
     )  # fmt: skip
     data = load(out, split="all")
-    write_montage(out / "montage.png", np.asarray(data.images), data.labels, data.classes)
+    write_montage(BuildFolder(out).montage, np.asarray(data.images), data.labels, data.classes)
     return result

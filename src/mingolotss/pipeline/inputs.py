@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from mingolotss.catalogue.catalogue import Catalogue, catalogue_from_names, read_catalogue
 from mingolotss.catalogue.labels import ColumnRules
+from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import CatalogueError, InputError
 from mingolotss.io.files import md5_file, safe_name
 from mingolotss.recipe.model import Recipe
@@ -85,7 +86,7 @@ def simulated_sky(out: Path, *, sources: int = 600, seed: int = 1) -> tuple[Path
     seed : int
         Seed of the random numbers.
     """
-    sky = write_sky(SkyModel(seed=seed, sources=sources), out / "sky")
+    sky = write_sky(SkyModel(seed=seed, sources=sources), BuildFolder(out).sky)
     return sky / "catalogue.fits", f"simulated:{sky}"
 
 
@@ -99,7 +100,7 @@ def _client() -> Transport:
 def _downloaded(url: str, out: Path, md5: str, transport: Transport) -> Path:
     """Return the path of a downloaded catalogue, and download it if it is not there."""
     name = urlsplit(url).path.rpartition("/")[2] or "catalogue.fits"
-    path = out / "searches" / "catalogue" / safe_name(name)
+    path = BuildFolder(out).workspace.catalogues / safe_name(name)
     if not path.exists():
         transport.fetch(url, path)
     if md5 and (actual := md5_file(path)) != md5:

@@ -1,9 +1,8 @@
 """Make one part of a build: what every worker runs, on this machine or on a cluster.
 
-A part is two files. ``stamps/part-00000.parquet`` holds the stamps of its written sources;
-``ledger/part-00000.parquet`` holds a row for every source, written or rejected, and is written
-last: a part exists when its ledger does. A part that exists is not made again, so a worker that
-died after writing it costs nothing.
+A part is two files: the stamps of its written sources, and a table with a row for every source,
+written or rejected. The table is written last: a part exists when its table does. A part that
+exists is not made again, so a worker that died after writing it costs nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.dataset.layout import part_name
+from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.stamps import stamp_bytes, stamp_schema
 from mingolotss.errors import DatasetError
 from mingolotss.io.files import write_bytes
@@ -63,14 +62,15 @@ def read_finished(task: Task) -> PartSummary | None:
 
     It must be made unless its key matches and it is newer than the local images it was made from.
     """
-    ledger = task.out / "ledger" / part_name(task.index)
+    folder = BuildFolder(task.out)
+    table = folder.part(task.index)
     try:
-        metadata = read_schema(ledger).metadata or {}
+        metadata = read_schema(table).metadata or {}
         if metadata.get(b"key", b"").decode() != task.key:
             return None
-        if not (task.out / "stamps" / part_name(task.index)).exists():
+        if not folder.part_stamps(task.index).exists():
             return None
-        written_at = ledger.stat().st_mtime
+        written_at = table.stat().st_mtime
         paths = {path for image in task.candidates.images for path in image[1:] if path}
         if any(Path(path).stat().st_mtime > written_at for path in paths if "://" not in path):
             return None
@@ -81,24 +81,24 @@ def read_finished(task: Task) -> PartSummary | None:
 
 
 def _write(task: Task, part_table: PartTable) -> PartSummary:
-    """Write the part's files, the ledger last."""
-    recipe, name = task.recipe, part_name(task.index)
+    """Write the part's files, the table last."""
+    recipe, folder = task.recipe, BuildFolder(task.out)
     table, images = part_table.table(), part_table.images
     written = table.drop_columns(["offers"]).filter(pc.equal(table["status"], "written"))
     if "png" in recipe.formats:
-        write_pngs(task.out / "png", written["image_file"].to_pylist(), images)
+        write_pngs(folder.png, written["image_file"].to_pylist(), images)
     stamps = stamp_bytes(_stamps_table(recipe.stamp.kind, images, written))
-    write_bytes(task.out / "stamps" / name, stamps)
+    write_bytes(folder.part_stamps(task.index), stamps)
     metadata = {
         "key": task.key + RETRYABLE * part_table.retryable,
         "written": str(len(images)),
         "stamps_sha256": hashlib.sha256(stamps).hexdigest(),
     }
     # Whole columns are read back at a time, never single rows: neither dictionaries nor statistics.
-    ledger = parquet_bytes(
+    data = parquet_bytes(
         table.replace_schema_metadata(metadata), use_dictionary=False, write_statistics=False
     )
-    write_bytes(task.out / "ledger" / name, ledger)
+    write_bytes(folder.part(task.index), data)
     return PartSummary(task.index, len(images), len(task) - len(images))
 
 

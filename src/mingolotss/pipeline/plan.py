@@ -21,6 +21,7 @@ from astropy_healpix import lonlat_to_healpix
 from mingolotss.candidates.decisions import Decision, read_decisions
 from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import CANDIDATES, REPEATED_COLUMNS
 from mingolotss.dataset.products import remove_products
 from mingolotss.dataset.provenance import Settings, check_same, read_settings, write_settings
@@ -217,6 +218,7 @@ def plan(
         The service cannot be reached.
     """
     out = locate(out)
+    folder = BuildFolder(out)
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     if (service or recipe.images.service) == "simulated":
         sky_catalogue, service = simulated_sky(out)
@@ -242,13 +244,13 @@ def plan(
         lambda done: notify(done, total, "searching"),
     )
     candidates, unanswered = _split_answers(answers, sources.names)
-    known = read_decisions(Path(decisions) if decisions else out / "decisions.csv")
+    known = read_decisions(Path(decisions) if decisions else folder.decisions)
     _check_decisions(known, sources, candidates)
     result = Plan(sources, candidates, recipe, opened, known, out, unanswered)
     if before is None:
         write_settings(out, settings)
-    if not (out / "candidates.parquet").exists():
-        write_table(out / "candidates.parquet", result.table(), dictionary=REPEATED_COLUMNS)
+    if not folder.candidates.exists():
+        write_table(folder.candidates, result.table(), dictionary=REPEATED_COLUMNS)
     return result
 
 

@@ -15,15 +15,16 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.dataset.layout import part_name
+from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.products import is_complete
 from mingolotss.errors import InputError
 from mingolotss.io.files import is_local, sweep, write_error
 from mingolotss.io.lock import file_lock, lock_path, remove_stale_lock
 from mingolotss.io.parquet import read_table
-from mingolotss.pipeline.assemble import PartTables, assemble
+from mingolotss.pipeline.assemble import assemble
 from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.part import make_part, read_finished
+from mingolotss.pipeline.part_tables import PartTables
 from mingolotss.pipeline.plan import Plan, Progress
 from mingolotss.pipeline.plan import plan as make_plan
 from mingolotss.recipe.model import Recipe
@@ -60,16 +61,17 @@ def run(plan: Plan, mapper: Mapper = map, progress: Progress | None = None) -> B
         Another build is running in the same folder.
     """
     notify = progress or (lambda *_: None)
+    folder = BuildFolder(plan.out)
     with _locked(plan.out):
         sweep(plan.out)
         parts = range(len(plan.partitions))
-        existing = {path.name for path in (plan.out / "ledger").glob("part-*.parquet")}
+        existing = set(folder.parts())
         remaining = [
             index for index in parts
-            if part_name(index) not in existing or not _is_current(plan, index)
+            if folder.part(index) not in existing or not _is_current(plan, index)
         ]  # fmt: skip
         for index in remaining:  # a part that a worker finds was then made by this run
-            (plan.out / "ledger" / part_name(index)).unlink(missing_ok=True)
+            folder.part(index).unlink(missing_ok=True)
         done = plan.sources - sum(len(plan.partitions[index]) for index in remaining)
         plan = fetch(plan, notify, parts=remaining)
         notify(done, plan.sources, "stamps")
@@ -77,7 +79,7 @@ def run(plan: Plan, mapper: Mapper = map, progress: Progress | None = None) -> B
         for summary in mapper(make_part, (plan.task(index) for index in remaining)):
             done += summary.written + summary.rejected
             notify(done, plan.sources, "stamps")
-            part_tables.hold(summary.index)
+            part_tables.load(summary.index)
         if remaining or not is_complete(plan.out, plan.recipe):
             notify(done, plan.sources, "packing")
             assemble(plan.out, plan.recipe, plan.catalogue.classes, part_tables)
@@ -165,7 +167,7 @@ def _is_current(plan: Plan, index: int) -> bool:
     """Return whether a part exists, has the same key, and is newer than its inputs."""
     if read_finished(plan.task(index)) is None:
         return False
-    written = (plan.out / "ledger" / part_name(index)).stat().st_mtime_ns
+    written = BuildFolder(plan.out).part(index).stat().st_mtime_ns
     return all(path.stat().st_mtime_ns <= written for path in _downloads(plan, index))
 
 
@@ -195,11 +197,11 @@ def _locked(out: Path) -> Iterator[None]:
             ) from error
         except OSError as error:
             raise write_error(error, lock) from error
-        remove_stale_lock(lock_path(out / "decisions.csv"))
+        remove_stale_lock(lock_path(BuildFolder(out).decisions))
         yield
 
 
 def _summarize(plan: Plan) -> Build:
-    status = read_table(plan.out / "manifest.parquet", ["status"])["status"]
+    status = read_table(BuildFolder(plan.out).manifest, ["status"])["status"]
     written = pc.sum(pc.equal(status, "written")).as_py()
     return Build(plan.out, len(status), written, len(status) - written)
