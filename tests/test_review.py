@@ -22,16 +22,17 @@ import pytest
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.errors import InputError
 from mingolotss.io.fits import read_image
-from mingolotss.qa.report.build_view import Contents
+from mingolotss.qa.report.build_view import BuildView
+from mingolotss.qa.review.candidate_view import view_candidate
 from mingolotss.qa.review.filters import Filter
 from review_data import CARD, HOSTILE, UNDECIDED, make_build, names, rebuild
 
 uvicorn = pytest.importorskip("uvicorn", reason="needs the extra web")
 
 from mingolotss.qa.review.app import create_app  # noqa: E402
-from mingolotss.qa.review.guard import MOST_BYTES, allowed_hosts  # noqa: E402
+from mingolotss.qa.review.guard import MAX_BODY_BYTES, allowed_hosts  # noqa: E402
 from mingolotss.qa.review.server import review  # noqa: E402
-from mingolotss.qa.review.state import State  # noqa: E402
+from mingolotss.qa.review.state import Store  # noqa: E402
 
 TOKEN = "the-token"  # noqa: S105
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -39,7 +40,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 @dataclass
 class Answer:
-    """What came back."""
+    """The response of the server."""
 
     status: int
     headers: dict[str, str]
@@ -73,9 +74,9 @@ class Visitor:
         sent = {key: value for key, value in sent.items() if value}
         link.request("GET" if form is None else "POST", path, body, sent)
         answer = link.getresponse()
-        found = Answer(answer.status, dict(answer.getheaders()), answer.read())
+        response = Answer(answer.status, dict(answer.getheaders()), answer.read())
         link.close()
-        return found
+        return response
 
     def enter(self) -> Visitor:
         """Come in by the address with the token."""
@@ -85,10 +86,10 @@ class Visitor:
         self.cookies[key] = rest.partition(";")[0]
         return self
 
-    def mark(self, row: int) -> str:
+    def etag(self, row: int) -> str:
         """Return what the page of a source says of its decisions."""
         text = self.ask(f"/source/{row}").text
-        return text.split('name="mark" value="')[1].split('"')[0]
+        return text.split('name="etag" value="')[1].split('"')[0]
 
     def rows(self) -> list[Decision]:
         """Return what is in the file."""
@@ -96,18 +97,18 @@ class Visitor:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_build(tmp_path_factory.mktemp("review"))
 
 
 @pytest.fixture
-def visitor(made: Path, tmp_path: Path) -> Iterator[Visitor]:
+def visitor(built: Path, tmp_path: Path) -> Iterator[Visitor]:
     """A real server on a copy of the build, and somebody who has its token."""
-    out = shutil.copytree(made, tmp_path / "out")
+    out = shutil.copytree(built, tmp_path / "out")
     bound = socket.create_server(("127.0.0.1", 0))
     port = bound.getsockname()[1]
     app = create_app(
-        State(out), token=TOKEN, hosts=allowed_hosts("127.0.0.1", port), by="ann",
+        Store(out), token=TOKEN, hosts=allowed_hosts("127.0.0.1", port), by="ann",
         clock=lambda: NOW,
     )  # fmt: skip
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
@@ -165,7 +166,7 @@ def test_a_foreign_host_is_refused(visitor: Visitor, host: str) -> None:
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1",
                                     "https://127.0.0.1.evil.example", ""])  # fmt: skip
 def test_a_decision_from_another_page_is_refused(visitor: Visitor, origin: str) -> None:
-    form = {"verdict": "accept", "field": "P1", "mark": visitor.mark(0)}
+    form = {"verdict": "accept", "field": "P1", "etag": visitor.etag(0)}
     answer = visitor.ask("/source/0/decide", form, Origin=origin)
     assert answer.status == 403
     assert visitor.rows() == []
@@ -188,7 +189,7 @@ def test_the_browser_is_told_to_run_only_the_pages_own(visitor: Visitor) -> None
 
 
 def test_too_large_a_form_is_refused(visitor: Visitor) -> None:
-    answer = visitor.ask("/source/0/decide", {"note": "x" * (MOST_BYTES + 1)})
+    answer = visitor.ask("/source/0/decide", {"note": "x" * (MAX_BODY_BYTES + 1)})
     assert answer.status == 413
     assert visitor.rows() == []
 
@@ -213,12 +214,12 @@ def test_no_address_reaches_a_file(visitor: Visitor, path: str) -> None:
 def test_names_and_headers_are_text_never_html(visitor: Visitor) -> None:
     row = names().index(HOSTILE)
     for path in (f"/source/{row}", "/gallery", "/find?name=script", f"/queue?name={HOSTILE}",
-                 f"/source/{row}?name=%3Cscript%3Ealert(1)&said=anything%20at%20all"):  # fmt: skip
+                 f"/source/{row}?name=%3Cscript%3Ealert(1)&notice=any%20text"):  # fmt: skip
         text = visitor.ask(path).text
         assert HOSTILE not in text
         assert CARD not in text
         assert "<script>alert" not in text
-        assert "anything at all" not in text
+        assert "any text" not in text
     page = visitor.ask(f"/source/{row}").text
     assert HOSTILE in unescape(page)
     assert CARD in unescape(page)  # the header is shown, as text
@@ -238,35 +239,35 @@ def test_a_name_given_by_a_visitor_is_text_too(visitor: Visitor) -> None:
 
 
 def test_a_decision_is_in_the_file_before_the_answer(visitor: Visitor) -> None:
-    form = {"verdict": "accept", "field": "P2", "note": 'a, "b"', "mark": visitor.mark(0)}
+    form = {"verdict": "accept", "field": "P2", "note": 'a, "b"', "etag": visitor.etag(0)}
     answer = visitor.ask("/source/0/decide?why=undecided", form)
     assert (answer.status, answer.headers["location"]) == (
-        303, "/source/1?why=undecided&said=accept",
+        303, "/source/1?why=undecided&notice=accept",
     )  # fmt: skip
-    wanted = Decision(names()[0], "P2", "accept", "ann", "2026-01-02T03:04:05Z", 'a, "b"')
-    assert visitor.rows() == [wanted]
+    decision = Decision(names()[0], "P2", "accept", "ann", "2026-01-02T03:04:05Z", 'a, "b"')
+    assert visitor.rows() == [decision]
 
 
 def test_two_tabs_on_one_source_lose_nothing(visitor: Visitor) -> None:
-    one, two = visitor.mark(3), visitor.mark(3)
-    first = {"verdict": "accept", "field": "P1", "mark": one}
+    first_etag, second_etag = visitor.etag(3), visitor.etag(3)
+    first = {"verdict": "accept", "field": "P1", "etag": first_etag}
     assert visitor.ask("/source/3/decide", first).status == 303
-    second = {"verdict": "reject", "note": "artefact", "mark": two}
+    second = {"verdict": "reject", "note": "artefact", "etag": second_etag}
     answer = visitor.ask("/source/3/decide", second)
     assert answer.status == 409
     assert "nothing was written" in answer.text
     assert [row.verdict for row in visitor.rows()] == ["accept"]
-    again = visitor.ask("/source/3/decide", second | {"mark": visitor.mark(3)})
-    assert again.status == 303
+    repeated = visitor.ask("/source/3/decide", second | {"etag": visitor.etag(3)})
+    assert repeated.status == 303
     assert [row.verdict for row in visitor.rows()] == ["accept", "reject"]
 
 
 def test_many_at_once_lose_nothing(visitor: Visitor) -> None:
-    marks = [visitor.mark(row) for row in range(UNDECIDED)]
+    etags = [visitor.etag(row) for row in range(UNDECIDED)]
     answers: list[int] = []
 
     def decide(row: int) -> None:
-        form = {"verdict": "accept", "field": "P2", "mark": marks[row]}
+        form = {"verdict": "accept", "field": "P2", "etag": etags[row]}
         answers.append(visitor.ask(f"/source/{row}/decide", form).status)
 
     threads = [threading.Thread(target=decide, args=(row,)) for row in range(UNDECIDED)]
@@ -283,16 +284,16 @@ def test_many_at_once_lose_nothing(visitor: Visitor) -> None:
     {"verdict": "maybe", "field": "P1"}, {"verdict": "undo"}, {"verdict": "label"}, {},
 ])  # fmt: skip
 def test_what_no_build_could_follow_is_refused(visitor: Visitor, form: dict[str, str]) -> None:
-    answer = visitor.ask("/source/0/decide", form | {"mark": visitor.mark(0)})
+    answer = visitor.ask("/source/0/decide", form | {"etag": visitor.etag(0)})
     assert answer.status == 400
     assert visitor.rows() == []
 
 
 def test_undo_goes_back_to_the_source(visitor: Visitor) -> None:
     for row in (0, 1):
-        visitor.ask(f"/source/{row}/decide", {"verdict": "reject", "mark": visitor.mark(row)})
+        visitor.ask(f"/source/{row}/decide", {"verdict": "reject", "etag": visitor.etag(row)})
     answer = visitor.ask("/undo?why=undecided", {})
-    assert answer.headers["location"] == "/source/1?why=undecided&said=undo"
+    assert answer.headers["location"] == "/source/1?why=undecided&notice=undo"
     assert list(DecisionLog(visitor.out / "decisions.csv").standing()) == visitor.rows()[:1]
     visitor.ask("/undo", {})
     answer = visitor.ask("/undo", {})
@@ -313,17 +314,17 @@ def test_a_label_is_questioned_and_nothing_else_changes(visitor: Visitor) -> Non
 
 def test_a_build_follows_what_was_decided(tmp_path: Path) -> None:
     out = make_build(tmp_path)
-    state = State(out)
-    for row, (verdict, kept) in enumerate([("accept", "P2"), ("reject", ""), ("accept", "P1")]):
+    store = Store(out)
+    for row, (verdict, accepted) in enumerate([("accept", "P2"), ("reject", ""), ("accept", "P1")]):
         name = names()[row]
-        decision = Decision(name, kept, verdict, "ann", "2026-01-02", "why not")
-        state.decide(decision, state.view().decided.mark(name))
+        decision = Decision(name, accepted, verdict, "ann", "2026-01-02", "why not")
+        store.decide(decision, store.snapshot().decisions.etag(name))
     rebuild(tmp_path)
-    first, second, third = Contents.read(out).records([0, 1, 2])
+    first, second, third = BuildView.read(out).records([0, 1, 2])
     assert (first["field"], first["decided_by"], first["undecided"]) == ("P2", "ann", False)
     assert (second["status"], second["reason"]) == ("rejected", "rejected by ann: why not")
     assert (third["field"], third["decided_by"]) == ("P1", "ann")
-    assert state.view().contents.record(0)["field"] == "P2"  # the page sees the new build
+    assert store.snapshot().build.record(0)["field"] == "P2"  # the page sees the new build
 
 
 # What is shown
@@ -332,10 +333,10 @@ def test_a_build_follows_what_was_decided(tmp_path: Path) -> None:
 def test_the_queue_goes_on_where_nobody_has_judged(visitor: Visitor) -> None:
     for row in range(3):
         assert visitor.ask("/queue").headers["location"] == f"/source/{row}"
-        visitor.ask(f"/source/{row}/decide", {"verdict": "reject", "mark": visitor.mark(row)})
+        visitor.ask(f"/source/{row}/decide", {"verdict": "reject", "etag": visitor.etag(row)})
     for row in range(3, len(names())):
         DecisionLog(visitor.out / "decisions.csv").add(Decision(names()[row], "", "reject", "bob"))
-    assert "Nothing is left to judge" in visitor.ask("/queue").text
+    assert "Every source is judged" in visitor.ask("/queue").text
 
 
 @pytest.mark.parametrize(("query", "count"), [
@@ -343,20 +344,20 @@ def test_the_queue_goes_on_where_nobody_has_judged(visitor: Visitor) -> None:
     ("why=exceeds_stamp", 1), ("why=all", len(names())), ("why=all&name=iltj0", 10),
     ("why=all&case=4", UNDECIDED), ("why=all&name=nobody", 0),
 ])  # fmt: skip
-def test_filters_let_through_what_they_say(made: Path, query: str, count: int) -> None:
-    view = State(made).view()
-    chosen = Filter.parse(dict(pair.split("=") for pair in query.split("&")))
-    assert len(view.rows(chosen)) == count
+def test_filters_let_through_what_they_say(built: Path, query: str, count: int) -> None:
+    snapshot = Store(built).snapshot()
+    selection = Filter.parse(dict(pair.split("=") for pair in query.split("&")))
+    assert len(snapshot.rows(selection)) == count
 
 
 def test_the_pixels_under_the_pointer_are_the_files_own(visitor: Visitor) -> None:
-    contents = Contents.read(visitor.out)
-    for index, offer in enumerate(contents.offers(0)):
+    view = BuildView.read(visitor.out)
+    for index, row in enumerate(view.candidate_rows(0)):
         body = visitor.ask(f"/cutout/0/{index}/pixels").body
         nx, ny, has = struct.unpack("<III", body[:12])
         planes = np.frombuffer(body[12:], "<f4").reshape(1 + has, ny, nx)
-        image = read_image(Path(offer.candidate.image))
-        rms = read_image(Path(offer.candidate.rms))
+        image = read_image(Path(row.candidate.image))
+        rms = read_image(Path(row.candidate.rms))
         assert np.array_equal(planes[0], image.data.astype("<f4"), equal_nan=True)
         assert np.array_equal(planes[1], rms.data.astype("<f4"), equal_nan=True)
 
@@ -364,8 +365,8 @@ def test_the_pixels_under_the_pointer_are_the_files_own(visitor: Visitor) -> Non
 def test_the_sky_under_the_pointer_is_the_headers_own(visitor: Visitor) -> None:
     page = visitor.ask("/source/0").text
     grid = np.array(json.loads(unescape(page.split('data-grid="')[1].split('"')[0])))
-    offer = Contents.read(visitor.out).offers(0)[0]
-    wcs = read_image(Path(offer.candidate.image)).wcs()
+    row = BuildView.read(visitor.out).candidate_rows(0)[0]
+    wcs = read_image(Path(row.candidate.image)).wcs()
     for x, y in ((119.5, 119.5), (37.0, 201.0), (-0.5, -0.5), (239.0, 3.0)):
         u, v = (x + 0.5) / 240 * 8, (y + 0.5) / 240 * 8
         i, j = min(int(u), 7), min(int(v), 7)
@@ -388,15 +389,13 @@ def test_every_picture_is_a_png(visitor: Visitor, kind: str) -> None:
 def test_an_image_that_went_away_is_shown_as_missing(tmp_path: Path) -> None:
     out = make_build(tmp_path)
     shutil.rmtree(tmp_path / "images")
-    view = State(out).view()
-    from mingolotss.qa.review.candidate_view import Looks
-
-    look = Looks().look(view, 0, view.contents.offers(0)[0])
-    assert "there is no such folder" in look.missing
+    snapshot = Store(out).snapshot()
+    shown = view_candidate(snapshot, 0, snapshot.build.candidate_rows(0)[0])
+    assert "there is no such folder" in shown.problem
 
 
-def test_a_taken_port_is_one_line(made: Path) -> None:
+def test_a_taken_port_is_one_line(built: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=rf"127\.0\.0\.1:{port}: .*in use.* another --port"):
-            review(made, port=port)
+            review(built, port=port)

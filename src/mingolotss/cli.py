@@ -170,7 +170,7 @@ def demo(
     """
     from mingolotss.demonstration import demo as run_demo
     from mingolotss.pipeline.executors.local import threads
-    from mingolotss.qa.report.page import write_report
+    from mingolotss.qa.report.page import report as write_report
 
     with threads(workers) as mapper, _progress() as progress:
         built = run_demo(out, sources=sources, seed=seed, mapper=mapper, progress=progress)
@@ -332,15 +332,15 @@ def status(
     ] = False,
 ) -> None:
     """Show the progress of a build, its classes and its rejections."""
-    from mingolotss.qa.status import CASES, FLAGS
+    from mingolotss.qa.descriptions import CASES, FLAGS
     from mingolotss.qa.status import status as look
 
     found = look(out)
-    state = "finished" if found.packed and not found.left else "not finished: run build again"
+    state = "finished" if found.finished else "not finished: run build again"
     print(f"{out}: {found.settings.recipe.title or found.settings.recipe.name}, {state}")
     print(
         f"{found.sources} sources: {found.written} written, {found.rejected} rejected, "
-        f"{found.left} left"
+        f"{found.remaining} remaining"
     )
     if found.classes:
         _table(("class", "written"), [(n, str(c)) for n, c in found.classes.items()])
@@ -461,7 +461,7 @@ def report(
 
     The page lists the sources that need a check by eye. It is one file and loads nothing else.
     """
-    from mingolotss.qa.report.page import write_report
+    from mingolotss.qa.report.page import report as write_report
 
     print(write_report(out, decisions=decisions))
 
@@ -496,7 +496,7 @@ def review(
 
     serve(
         out, host=host, port=port, by=by, decisions=decisions, names=tuple(name or ()),
-        say=lambda line: print(line, flush=True),
+        notify=lambda line: print(line, flush=True),
     )  # fmt: skip
 
 

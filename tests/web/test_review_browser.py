@@ -23,8 +23,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from builds import command
 from mingolotss.candidates.decisions import DecisionLog
-from mingolotss.qa.report.build_view import Contents
-from mingolotss.qa.report.page import write_report
+from mingolotss.qa.report.build_view import BuildView
+from mingolotss.qa.report.page import report
 from review_data import HOSTILE, UNDECIDED, environment, make_build, names, rebuild
 
 selenium = pytest.importorskip("selenium", reason="needs the extra browser")
@@ -182,14 +182,14 @@ def test_ten_sources_by_keyboard_and_a_kill_after_the_seventh(
     assert len(DecisionLog(out / "decisions.csv").rows()) == 10
 
     rebuild(out.parent)
-    records = Contents.read(out).records(list(range(10)))
+    records = BuildView.read(out).records(list(range(10)))
     for row, record in enumerate(records):
         if row < 7 and row % 2 == 0:
             assert record["reason"].startswith("rejected by ann")
         else:
             wanted = "P2" if row < 7 else "P1"
             assert (record["field"], record["decided_by"]) == (wanted, "ann")
-    browser.get(write_report(out).as_uri())
+    browser.get(report(out).as_uri())
     table = browser.find_element(By.ID, "decided").text
     assert table.count("ann") == 10
     assert "not yet" not in table
@@ -212,7 +212,7 @@ def test_undo_label_find_and_help_by_keyboard(
     assert DecisionLog(out / "decisions.csv").standing() == []
 
     _press(browser, "l", *"FRI W", Keys.TAB, *"a bent tail", Keys.ENTER)
-    _until(browser, lambda: "in question" in browser.find_element(By.CLASS_NAME, "said").text)
+    _until(browser, lambda: "questioned" in browser.find_element(By.CLASS_NAME, "notice").text)
     row = DecisionLog(out / "decisions.csv").rows()[-1]
     assert (row.verdict, row.note) == ("label", "looks like FRI WAT: a bent tail")
 
@@ -221,7 +221,7 @@ def test_undo_label_find_and_help_by_keyboard(
     _press(browser, Keys.ESCAPE)
     _until(browser, lambda: not browser.find_element(By.ID, "keys").is_displayed())
     _press(browser, "/", *"LARGE")
-    _until(browser, lambda: browser.find_element(By.CSS_SELECTOR, "#found a").text == "LARGE")
+    _until(browser, lambda: browser.find_element(By.CSS_SELECTOR, "#results a").text == "LARGE")
     _press(browser, Keys.TAB, Keys.ENTER)
     _shown(browser, "LARGE")
     _press(browser, "g")
@@ -258,7 +258,7 @@ def test_a_hostile_name_and_header_run_nothing(
         assert browser.execute_script("return document.querySelector('img[src=x]')") is None
     browser.get(f"{server.root}/source/{names().index(HOSTILE)}")
     assert _heading(browser) == HOSTILE
-    browser.get(write_report(out).as_uri())
+    browser.get(report(out).as_uri())
     assert browser.title != "owned"
 
 
@@ -276,7 +276,7 @@ def test_two_tabs_on_one_source(
     browser.switch_to.window(browser.window_handles[0])
     _press(browser, "r")
     _until(
-        browser, lambda: "nothing was written" in browser.find_element(By.CLASS_NAME, "said").text
+        browser, lambda: "nothing was written" in browser.find_element(By.CLASS_NAME, "notice").text
     )
     assert "accept" in browser.find_element(By.CSS_SELECTOR, ".lower table").text
     _press(browser, "r")
@@ -317,7 +317,7 @@ def test_axe_finds_nothing_serious(
              "lost": f"/source/{names().index('LOST')}", "gallery": "/gallery",
              "find": "/find?name=ILTJ", "done": "/queue?why=all&name=nobody"}  # fmt: skip
     addresses = {name: server.root + path for name, path in pages.items()}
-    addresses["report"] = write_report(out).as_uri()
+    addresses["report"] = report(out).as_uri()
     for name, address in addresses.items():
         browser.get(address)
         browser.execute_script(axe)

@@ -1,4 +1,4 @@
-"""Where a build stands: what is done, what is left, what was rejected and why."""
+"""``status()``: the progress of a build, its classes and flags, and its rejections."""
 
 from __future__ import annotations
 
@@ -6,49 +6,41 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
+from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.dataset.products import is_complete
 from mingolotss.dataset.provenance import Settings, read_settings
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_table
+from mingolotss.qa.descriptions import FLAGS
+from mingolotss.qa.manifest_row import ManifestRow, rows_of
 
-__all__ = ["CASES", "FLAGS", "Status", "status"]
+__all__ = ["Status", "status"]
 
-CASES = {
-    0: "the only image",
-    1: "no image has gaps: the nearest",
-    2: "the nearest has the fewest gaps",
-    3: "all near: the fewest gaps",
-    4: "decided by hand, or the nearest",
-}
-FLAGS = {
-    "recentred": "cut short or off centre: put back in the middle",
-    "blank": "nothing above the noise",
-    "undecided": "case 4 without a decision: look at it",
-    "exceeds_stamp": "larger than the stamp",
-}
+_EXAMPLES = 3  # of each case and flag
 
 
 @dataclass(frozen=True)
 class Status:
-    """What a build folder holds.
+    """The content of a build's folder, finished or not.
 
     Attributes
     ----------
     out : Path
+        The folder.
     settings : Settings
+        The effective settings of the build.
     sources, done, written, rejected : int
-        `done` is written + rejected; the rest is left to do.
-    packed : bool
-        Whether every product is there.
+        Numbers of sources; `done` is written + rejected.
+    assembled : bool
+        Whether the manifest, the batches and all other files of the dataset exist.
     cases, flags, classes : dict
-        How many records have each case, flag and class.
+        Number of written sources with each case, flag and class.
     rejections : list of (str, str, str)
-        (source, stage, reason), in catalogue order.
+        Source, stage and reason, in the order of the catalogue.
     examples : dict
         For each case and flag, the names of the first few sources that have it.
     """
@@ -59,7 +51,7 @@ class Status:
     done: int
     written: int
     rejected: int
-    packed: bool
+    assembled: bool
     cases: dict[int, int] = field(default_factory=dict)
     flags: dict[str, int] = field(default_factory=dict)
     classes: dict[str, int] = field(default_factory=dict)
@@ -67,72 +59,101 @@ class Status:
     examples: dict[int | str, list[str]] = field(default_factory=dict)
 
     @property
-    def left(self) -> int:
-        """Return how many sources are not done."""
+    def remaining(self) -> int:
+        """Number of sources that are not done."""
         return self.sources - self.done
 
+    @property
+    def finished(self) -> bool:
+        """Whether every source is done and the dataset is assembled."""
+        return self.assembled and not self.remaining
+
     def reasons(self) -> dict[tuple[str, str], int]:
-        """Return how many rejections have each stage and kind of reason."""
-        kinds = Counter((stage, _kind(reason)) for _, stage, reason in self.rejections)
-        return dict(kinds.most_common())
+        """Return the number of rejections for each stage and kind of reason, largest first."""
+        counts = Counter((stage, _without_names(reason)) for _, stage, reason in self.rejections)
+        return dict(counts.most_common())
 
 
 def status(out: Path | str) -> Status:
-    """Look into a build folder, finished or not.
+    """Return the progress of a build, its classes and its rejections.
+
+    Parameters
+    ----------
+    out : path
+        The folder of a build, finished or not.
 
     Raises
     ------
     DatasetError
-        It holds no build.
+        There is no build in the folder.
     """
     out = Path(out)
     settings = read_settings(out)
     if settings is None:
-        raise DatasetError(f"look into {out}: there is no build in it (no recipe.toml)")
-    rows = _rows(out)
+        raise DatasetError(f"show the status of {out}: there is no build in it (no recipe.toml)")
+    rows = _read_rows(BuildFolder(out))
     written = [row for row in rows if row["status"] == "written"]
-    lost = [row for row in rows if row["status"] != "written"]
-    examples: dict[int | str, list[str]] = {}
-    for row in written:
-        for key in (row["case"], *(flag for flag in FLAGS if row[flag])):
-            examples.setdefault(key, [])
-            if len(examples[key]) < 3:
-                examples[key].append(row["source"])
+    rejected = [row for row in rows if row["status"] != "written"]
     return Status(
         out=out,
         settings=settings,
         sources=settings.rows,
         done=len(rows),
         written=len(written),
-        rejected=len(lost),
-        packed=is_complete(out, settings.recipe),
+        rejected=len(rejected),
+        assembled=is_complete(out, settings.recipe),
         cases=dict(sorted(Counter(row["case"] for row in written).items())),
-        flags={flag: sum(1 for row in written if row[flag]) for flag in FLAGS},
-        classes=_classes(settings, written),
-        rejections=[(row["source"], row["stage"], row["reason"]) for row in lost],
-        examples=examples,
+        flags=_count_flags(written),
+        classes=_count_classes(settings, written),
+        rejections=[(row["source"], row["stage"], row["reason"]) for row in rejected],
+        examples=_examples(written),
     )
 
 
-def _rows(out: Path) -> list[dict[str, Any]]:
-    wanted = ["row", "source", "status", "class", "case", *FLAGS, "stage", "reason"]
-    if (out / "manifest.parquet").exists():
-        table = read_table(out / "manifest.parquet", wanted)
+def _read_rows(build: BuildFolder) -> list[ManifestRow]:
+    """Read the manifest or, of an unfinished build, the tables of the parts."""
+    columns = ["row", "source", "status", "class", "case", *FLAGS, "stage", "reason"]
+    if build.manifest.exists():
+        table = read_table(build.manifest, columns)
     else:
-        parts = sorted((out / "ledger").glob("part-*.parquet"))
-        tables = [read_table(path, wanted) for path in parts]
-        empty = pa.schema([MANIFEST.field(name) for name in wanted]).empty_table()
+        tables = [read_table(path, columns) for path in build.parts()]
+        empty = pa.schema([MANIFEST.field(name) for name in columns]).empty_table()
         table = pa.concat_tables(tables) if tables else empty
-    rows: list[dict[str, Any]] = table.sort_by("row").to_pylist()
-    return rows
+    return rows_of(table.sort_by("row"))
 
 
-def _classes(settings: Settings, written: list[dict[str, Any]]) -> dict[str, int]:
-    found = Counter(row["class"] for row in written if row["class"] is not None)
-    return {name: found[name] for name in settings.classes}
+def _flags(row: ManifestRow) -> list[str]:
+    flags: dict[str, object] = {**row}
+    return [name for name in FLAGS if flags[name]]
 
 
-def _kind(reason: str) -> str:
-    """Return a reason without the names, paths and numbers in it, so that like goes with like."""
+def _count_flags(written: list[ManifestRow]) -> dict[str, int]:
+    counts = Counter(name for row in written for name in _flags(row))
+    return {name: counts[name] for name in FLAGS}
+
+
+def _examples(written: list[ManifestRow]) -> dict[int | str, list[str]]:
+    """Return the first few sources of each case and flag."""
+    examples: dict[int | str, list[str]] = {}
+    for row in written:
+        keys: list[int | str] = [row["case"], *_flags(row)]
+        for key in keys:
+            sources = examples.setdefault(key, [])
+            if len(sources) < _EXAMPLES:
+                sources.append(row["source"])
+    return examples
+
+
+def _count_classes(settings: Settings, written: list[ManifestRow]) -> dict[str, int]:
+    counts = Counter(row["class"] for row in written if row["class"] is not None)
+    return {name: counts[name] for name in settings.classes}
+
+
+def _without_names(reason: str) -> str:
+    """Return a reason without names, paths and numbers, so that equal reasons are counted together.
+
+    >>> _without_names("read cutouts/A.fits: the file is cut short at 2880 bytes")
+    'read FILE the file is cut short at N bytes'
+    """
     plain = re.sub(r"\S*/\S+", "FILE", reason)
     return re.sub(r"\b[A-Z]\w*[+-]?\w*:(?= )", "FIELD:", re.sub(r"\d+(\.\d+)?", "N", plain))

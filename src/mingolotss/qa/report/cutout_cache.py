@@ -1,7 +1,7 @@
-"""The cutouts that a build was made from, read again for a look.
+"""The cutouts that a build was made from, read again to show them.
 
-They come from where the build had them: downloads in ``DIR/cutouts``, or the service named in
-``recipe.toml``. What cannot be read is an `ImageError` that says why, to be shown in its place.
+They come from where the build read them: the downloads in ``DIR/cutouts``, or the service that
+``recipe.toml`` names. If one cannot be read, the page shows the reason in its place.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ from functools import cached_property, lru_cache
 from mingolotss.errors import ImageError, InputError, MingoError, ServiceError
 from mingolotss.io.files import safe_name
 from mingolotss.model import Candidate, Cutout, Source
-from mingolotss.qa.report.build_view import Contents
+from mingolotss.qa.report.build_view import BuildView
 from mingolotss.service.base import CutoutRequest, ImageService, Naming, cutouts, open_service
 from mingolotss.service.local.folder import read_cutout
 
-__all__ = ["Cutouts"]
+__all__ = ["CutoutCache"]
 
-_KEPT = 16  # of 240 x 240, image and rms, 0.5 MB each
+_CACHED = 16  # cutouts of 240 x 240 pixels, image and rms map, 0.5 MB each
 
 
-class Cutouts:
+class CutoutCache:
     """The cutouts of one build.
 
     Parameters
     ----------
-    contents : Contents
+    build : BuildView
     remote : bool
-        Whether what is not on this disk may be fetched.
+        Whether cutouts that are not on this disk may be downloaded.
     """
 
-    def __init__(self, contents: Contents, *, remote: bool = False) -> None:
-        self._contents = contents
+    def __init__(self, build: BuildView, *, remote: bool = False) -> None:
+        self._build = build
         self._remote = remote
         self._lock = threading.Lock()
-        self._kept = lru_cache(_KEPT)(self._read)
+        self._cached = lru_cache(_CACHED)(self._read)
 
     def get(self, source: Source, candidate: Candidate) -> Cutout:
         """Return the pixels of one candidate of a source.
@@ -43,10 +43,10 @@ class Cutouts:
         Raises
         ------
         ImageError, ServiceError
-            They cannot be had: the line says why.
+            The cutout cannot be read; the message says why.
         """
         with self._lock:
-            return self._kept(source, candidate)
+            return self._cached(source, candidate)
 
     def _read(self, source: Source, candidate: Candidate) -> Cutout:
         downloaded = self._downloaded(source, candidate)
@@ -54,22 +54,22 @@ class Cutouts:
             return read_cutout(downloaded)
         if "://" in candidate.image and not self._remote:
             raise ImageError(
-                f"read {candidate.image}: it is not on this disk; see it on the review page",
+                f"read {candidate.image}: it is not on this disk; the review page can download it",
                 path=candidate.image,
             )
-        size = self._contents.recipe.images.size_arcmin / 60
+        size = self._build.recipe.images.size_arcmin / 60
         try:
             service = self._service
         except MingoError as error:
             raise ImageError(f"read {candidate.image}: {error}", path=candidate.image) from error
-        answer = next(iter(cutouts(service, [CutoutRequest(candidate, source)], size)))
-        if isinstance(answer, (ImageError, ServiceError)):
-            raise answer
-        return answer
+        cutout = next(iter(cutouts(service, [CutoutRequest(candidate, source)], size)))
+        if isinstance(cutout, (ImageError, ServiceError)):
+            raise cutout
+        return cutout
 
     def _downloaded(self, source: Source, candidate: Candidate) -> Candidate | None:
-        """Return the candidate as a pair of files in ``DIR/cutouts``, if they are there."""
-        folder, images = self._contents.folder / "cutouts", self._contents.recipe.images
+        """Return the candidate as files in ``DIR/cutouts``, or None if they do not exist."""
+        folder, images = self._build.folder.workspace.cutouts, self._build.recipe.images
         for field in (candidate.field, candidate.field.replace("+", "_")):
             names = {"source": safe_name(source.name), "field": safe_name(field)}
             image = folder / images.image.format(**names)
@@ -78,13 +78,13 @@ class Cutouts:
         else:
             return None
         rms = folder / images.rms.format(**names)
-        found = str(rms) if images.rms and rms.is_file() else ""
-        return Candidate(candidate.field, str(image), found, source.name)
+        rms_address = str(rms) if images.rms and rms.is_file() else ""
+        return Candidate(candidate.field, str(image), rms_address, source.name)
 
     @cached_property
     def _service(self) -> ImageService:
-        settings, images = self._contents.settings, self._contents.recipe.images
+        settings, images = self._build.settings, self._build.recipe.images
         if not settings.service:
             raise InputError("the build names no service")
         naming = Naming(images.image, images.rms, images.ignore)
-        return open_service(settings.service, naming=naming, workspace=self._contents.folder)
+        return open_service(settings.service, naming=naming, workspace=self._build.folder.path)

@@ -1,4 +1,4 @@
-"""Numbers and names for people.
+"""Numbers and names as the pages show them.
 
 >>> number(1234.56), number(None)
 ('1,234.6', '–')
@@ -8,20 +8,30 @@ Markup('&lt;b&gt;A<wbr>+1')
 
 from __future__ import annotations
 
+import base64
 import math
 
 from markupsafe import Markup, escape
 
-__all__ = ["breakable", "number"]
+__all__ = ["breakable", "data_url", "number"]
 
 
 def number(value: float | None, digits: int = 1) -> str:
-    """Return a number for a person, an en dash for none."""
+    """Return a number with `digits` decimals, or an en dash if it is missing or not finite."""
     if value is None or not math.isfinite(value):
         return "\N{EN DASH}"
     return f"{value:,.{digits}f}"
 
 
 def breakable(name: str) -> Markup:
-    """Return a name, escaped, that may break before the sign of its declination."""
+    """Return a source name, escaped, with a possible line break before the sign of declination."""
     return Markup("<wbr>+").join(escape(part) for part in name.split("+"))
+
+
+def data_url(kind: str, image: bytes) -> str:
+    """Return an image as an address that contains it, for a page that loads nothing.
+
+    >>> data_url("png", b"abc")
+    'data:image/png;base64,YWJj'
+    """
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode('ascii')}"

@@ -1,4 +1,4 @@
-"""A picture of a dataset: a row of stamps for every class.
+"""A picture of a dataset: one row of stamps for each class.
 
 >>> stamps = np.zeros((3, 150, 150), np.uint8)
 >>> stamps[:, 70:80, 60:90] = 255
@@ -21,15 +21,15 @@ from mingolotss.io.files import atomic_path
 
 __all__ = ["montage", "pick", "write_montage"]
 
-Stamps = NDArray[np.uint8]
+StampArray = NDArray[np.uint8]
 
-_GUTTER, _NAMES = 6, 162  # pixels: between stamps, and for the names at the left
-_GROUND = "#0b0912"  # a little lighter than a stamp's black, so that gutters show
+_GUTTER, _NAMES_WIDTH = 6, 162  # pixels between stamps, and of the column of names
+_GROUND = "#0b0912"  # slightly lighter than the black of a stamp, so that gutters are visible
 _INK = "#e8e3f0"
 
 
 def montage(
-    images: Stamps,
+    images: StampArray,
     labels: Sequence[int] | NDArray[np.integer],
     class_names: Sequence[str],
     *,
@@ -37,7 +37,7 @@ def montage(
     gamma: float = 0.6,
     seed: int = 0,
 ) -> Image.Image:
-    """Draw one row of stamps per class, its name at the left.
+    """Draw one row of stamps for each class, with the name of the class at the left.
 
     Parameters
     ----------
@@ -48,16 +48,16 @@ def montage(
     class_names : sequence of str
         A class without a stamp gets no row.
     per_class : int
-        Stamps in a row, at most.
+        Maximum number of stamps in a row.
     gamma : float
-        Brightness shown is the stamp's to this power: below 1 shows faint tails.
+        Brightness is shown to this power; below 1, faint tails become visible.
     seed : int
-        Of the choice; see `pick`.
+        Seed of the random choice of stamps; see `pick`.
 
     Raises
     ------
     InputError
-        When there is nothing to show, or images and labels do not belong together.
+        There is nothing to show, or the numbers of images and labels differ.
     """
     labels = np.asarray(labels)
     if images.ndim != 3 or len(images) != len(labels) or not len(images):
@@ -74,41 +74,46 @@ def montage(
 
 
 def pick(
-    images: Stamps, labels: NDArray[np.integer], label: int, count: int, seed: int = 0
+    images: StampArray, labels: NDArray[np.integer], label: int, count: int, seed: int = 0
 ) -> NDArray[np.intp]:
-    """Choose stamps of a class that show it well, the same ones every time.
+    """Choose stamps that show a class well; the same seed gives the same stamps.
 
-    Better stamps have many lit pixels around their centre, and their light there and not
-    elsewhere; among the better half the choice is random.
+    Good stamps have many bright pixels near the centre and little brightness elsewhere. The choice
+    is random among the better half.
 
     Returns
     -------
     int array, shape (at most `count`,)
-        Indices into `images`, in rising order.
+        Indices into `images`, ascending.
     """
     members = np.flatnonzero(labels == label)
     order = np.argsort(-_merit(images[members]), kind="stable")
-    better = members[order[: max(count, (len(members) + 1) // 2)]]
-    chosen = np.random.default_rng(seed).choice(better, min(count, len(better)), replace=False)
+    better_half = members[order[: max(count, (len(members) + 1) // 2)]]
+    chosen = np.random.default_rng(seed).choice(
+        better_half, min(count, len(better_half)), replace=False
+    )
     return np.sort(chosen)
 
 
-def _merit(images: Stamps) -> NDArray[np.float64]:
-    """Return how well each stamp shows what is in its middle, and only that."""
+def _merit(images: StampArray) -> NDArray[np.float64]:
+    """Return how well each stamp shows the source in its centre and nothing else, shape (n,)."""
+    # Strategy: the root of the number of bright pixels inside 0.4 of the side, times the fraction
+    # of the brightness there (to a high power, so that neighbours count much), times a Gaussian in
+    # the distance of the centroid from the centre.
     ny, nx = images.shape[1:]
     y, x = np.mgrid[:ny, :nx]
     y, x = y - ny // 2, x - nx // 2
     inner = np.hypot(y, x) < 0.4 * ny
-    lit = ((images > 12) & inner).sum(axis=(1, 2))
-    light = np.maximum(images.sum(axis=(1, 2), dtype=float), 1)
-    share = (images * inner).sum(axis=(1, 2)) / light
-    aside = np.hypot((images * x).sum(axis=(1, 2)), (images * y).sum(axis=(1, 2))) / light
-    return np.asarray(np.sqrt(lit) * share**4 * np.exp(-((aside / (0.06 * ny)) ** 2)))
+    bright_pixels = ((images > 12) & inner).sum(axis=(1, 2))
+    brightness = np.maximum(images.sum(axis=(1, 2), dtype=float), 1)
+    central = (images * inner).sum(axis=(1, 2)) / brightness
+    offset = np.hypot((images * x).sum(axis=(1, 2)), (images * y).sum(axis=(1, 2))) / brightness
+    return np.asarray(np.sqrt(bright_pixels) * central**4 * np.exp(-((offset / (0.06 * ny)) ** 2)))
 
 
 def write_montage(
     path: str | Path,
-    images: Stamps,
+    images: StampArray,
     labels: Sequence[int] | NDArray[np.integer],
     class_names: Sequence[str],
     *,
@@ -116,16 +121,16 @@ def write_montage(
     gamma: float = 0.6,
     seed: int = 0,
 ) -> Path:
-    """Write a montage as PNG, beside its place and renamed into it; see `montage`."""
+    """Write a montage as a PNG file, atomically; see `montage`."""
     path = Path(path)
     picture = montage(images, labels, class_names, per_class=per_class, gamma=gamma, seed=seed)
-    with atomic_path(path) as beside:
-        picture.save(beside, "PNG", optimize=True)
+    with atomic_path(path) as temporary:
+        picture.save(temporary, "PNG", optimize=True)
     return path
 
 
-def _sheet(rows: list[Stamps], columns: int, gamma: float) -> NDArray[np.uint8]:
-    """Return RGB pixels of all rows, coloured and spaced."""
+def _sheet(rows: list[StampArray], columns: int, gamma: float) -> NDArray[np.uint8]:
+    """Return the RGB pixels of all rows of stamps."""
     ny, nx = rows[0].shape[1:]
     ground = np.array([int(_GROUND[i : i + 2], 16) for i in (1, 3, 5)], np.uint8)
     step_y, step_x = ny + _GUTTER, nx + _GUTTER
@@ -140,8 +145,8 @@ def _sheet(rows: list[Stamps], columns: int, gamma: float) -> NDArray[np.uint8]:
 
 
 def _with_names(sheet: NDArray[np.uint8], names: list[str], ny: int) -> Image.Image:
-    """Return the sheet with the names of its rows at the left."""
-    height, width = sheet.shape[0], _NAMES
+    """Return the sheet with the names of the rows at the left."""
+    height, width = sheet.shape[0], _NAMES_WIDTH
     figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor=_GROUND)
     canvas = FigureCanvasAgg(figure)
     for i, name in enumerate(names):
@@ -152,5 +157,5 @@ def _with_names(sheet: NDArray[np.uint8], names: list[str], ny: int) -> Image.Im
             ha="right", va="center", linespacing=1.25,
         )  # fmt: skip
     canvas.draw()
-    words = np.asarray(canvas.buffer_rgba())[:height, :width, :3]
-    return Image.fromarray(np.concatenate([words, sheet], axis=1))
+    text = np.asarray(canvas.buffer_rgba())[:height, :width, :3]
+    return Image.fromarray(np.concatenate([text, sheet], axis=1))

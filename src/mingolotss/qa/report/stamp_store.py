@@ -1,17 +1,14 @@
-"""The finished images of a build, any of them by its catalogue row, without reading the rest.
+"""The stamps of a build by catalogue row, without reading all of them.
 
-The images are in ``stamps/part-*.parquet``; one row group of one part is read at a time and the
-last few are kept.
+They are in ``stamps/part-*.parquet``. One row group of one part is read at a time, and the last few
+are cached.
 """
 
 from __future__ import annotations
 
-import struct
 import threading
-import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,46 +21,42 @@ from mingolotss.image.pixels import minmax, to_uint8
 from mingolotss.io.png import encode_png
 from mingolotss.model import Ints
 
-__all__ = ["Stamps", "coloured"]
+__all__ = ["StampStore"]
 
-_KEPT = 16 * 2**20  # bytes of row groups, which are about 1 MB each
+_CACHED_BYTES = 16 * 2**20  # of row groups, which have about 1 MB each
 
 
-class Stamps:
+class StampStore:
     """The stamps of one build.
 
     Parameters
     ----------
-    folder : Path
-        Of the build.
+    build : BuildFolder
     rows : int
-        Of its catalogue.
-    side : int
-        Pixels on a side of a stamp.
+        Number of rows of its catalogue.
 
     Raises
     ------
     DatasetError
-        A part is missing or damaged.
+        A file of stamps is damaged.
     """
 
-    def __init__(self, folder: Path, rows: int, side: int) -> None:
-        self.side = side
-        self.parts = BuildFolder(folder).all_stamps()
-        self._place = np.full((rows, 3), -1, np.int32)  # part, row group, index in it
-        for part, path in enumerate(self.parts):
-            for group, found in enumerate(_rows(path)):
-                inside = (found >= 0) & (found < rows)
-                self._place[found[inside], 0] = part
-                self._place[found[inside], 1] = group
-                self._place[found[inside], 2] = np.flatnonzero(inside)
+    def __init__(self, build: BuildFolder, rows: int) -> None:
+        self._files = build.all_stamps()
+        self._location = np.full((rows, 3), -1, np.int32)  # file, row group, index in the group
+        for file, path in enumerate(self._files):
+            for group, row in enumerate(_rows(path)):
+                inside = (row >= 0) & (row < rows)
+                self._location[row[inside], 0] = file
+                self._location[row[inside], 1] = group
+                self._location[row[inside], 2] = np.flatnonzero(inside)
         self._lock = threading.Lock()
         self._groups: OrderedDict[tuple[int, int], pa.ChunkedArray] = OrderedDict()
 
-    def order(self, rows: Ints) -> Ints:
-        """Return rows in the order that the parts hold them, in which pages are read fastest."""
-        part, _, index = self._place[rows].T
-        return rows[np.lexsort((index, part))]
+    def in_file_order(self, rows: Ints) -> Ints:
+        """Return rows in the order of the files, in which they are read fastest."""
+        file, _, index = self._location[rows].T
+        return rows[np.lexsort((index, file))]
 
     def png(self, row: int) -> bytes:
         """Return the stamp of a catalogue row as a PNG file, FITS row 0 at the top.
@@ -73,65 +66,39 @@ class Stamps:
         DatasetError
             The row has no stamp.
         """
-        part, group, index = self._place[row].tolist()
-        if part < 0:
+        file, group, index = self._location[row].tolist()
+        if file < 0:
             raise DatasetError(f"show row {row}: it has no stamp")
         with self._lock:
-            column = self._group(part, group)
-        return self._encode(column, index)
+            column = self._group(file, group)
+        return _as_png(column[index].as_py())
 
-    def many(self, rows: Iterable[int]) -> Iterator[tuple[int, bytes]]:
-        """Give (row, PNG) of every row that has a stamp, part by part."""
-        wanted = np.array([row for row in rows if self._place[row, 0] >= 0], np.int64)
-        for row in self.order(wanted).tolist():
+    def pngs(self, rows: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+        """Give (row, PNG file) for each of `rows` that has a stamp, in the order of the files."""
+        present = np.array([row for row in rows if self._location[row, 0] >= 0], np.int64)
+        for row in self.in_file_order(present).tolist():
             yield row, self.png(row)
 
-    def _group(self, part: int, group: int) -> pa.ChunkedArray:
-        """Return the images of a row group; those asked for last are kept."""
-        if (part, group) not in self._groups:
-            self._groups[part, group] = self._read(part, group)
-        self._groups.move_to_end((part, group))
-        while len(self._groups) > 1 and sum(c.nbytes for c in self._groups.values()) > _KEPT:
+    def _group(self, file: int, group: int) -> pa.ChunkedArray:
+        """Return the encoded images of a row group, and drop the groups not used for longest."""
+        if (file, group) not in self._groups:
+            with StampFile(self._files[file]) as stamps:
+                self._groups[file, group] = stamps.encoded(group)
+        self._groups.move_to_end((file, group))
+        while len(self._groups) > 1 and self._cached_bytes() > _CACHED_BYTES:
             self._groups.popitem(last=False)
-        return self._groups[part, group]
+        return self._groups[file, group]
 
-    def _read(self, part: int, group: int) -> pa.ChunkedArray:
-        with StampFile(self.parts[part]) as stamps:
-            return stamps.encoded(group)
-
-    def _encode(self, column: pa.ChunkedArray, index: int) -> bytes:
-        data: bytes = column[index].as_py()
-        if data.startswith(b"\x89PNG"):
-            return data
-        image = decode_stamps([data], ["a stamp"], is_float=True)[0]
-        return encode_png(to_uint8(minmax(np.nan_to_num(image))))
+    def _cached_bytes(self) -> int:
+        return sum(column.nbytes for column in self._groups.values())
 
 
-def coloured(data: bytes, gamma: float = 0.6) -> bytes:
-    """Return a grey PNG as `encode_png` writes it with colours for people: inferno.
-
-    Only the header changes and a palette is put in, so it costs no decoding: 10 us. Brightness is
-    shown to the power `gamma`: below 1, faint tails can be seen.
-    """
-    if data[24:26] != b"\x08\x00" or data[12:16] != b"IHDR":
-        return data  # of another program; shown as it is
-    header = b"IHDR" + data[16:25] + b"\x03" + data[26:29]
-    palette = b"PLTE" + _palette(gamma)
-    return b"".join(
-        (
-            data[:12], header, struct.pack(">I", zlib.crc32(header)),
-            struct.pack(">I", len(palette) - 4), palette, struct.pack(">I", zlib.crc32(palette)),
-            data[33:],
-        )
-    )  # fmt: skip
-
-
-@cache
-def _palette(gamma: float) -> bytes:
-    import matplotlib as mpl
-
-    table = mpl.colormaps["inferno"]((np.arange(256) / 255) ** gamma)[:, :3]
-    return (table * 255).round().astype(np.uint8).tobytes()
+def _as_png(encoded: bytes) -> bytes:
+    """Return a stored stamp as a PNG file; float32 pixels are scaled to their range."""
+    if encoded.startswith(b"\x89PNG"):
+        return encoded
+    image = decode_stamps([encoded], ["a stamp"], is_float=True)[0]
+    return encode_png(to_uint8(minmax(np.nan_to_num(image))))
 
 
 def _rows(path: Path) -> Iterator[Ints]:

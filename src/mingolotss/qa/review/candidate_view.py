@@ -1,4 +1,4 @@
-"""What is shown of one candidate: its pictures, what is drawn over them, its pixels."""
+"""One candidate on the page of a source: its pictures, the lines over them, and its pixels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import math
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,99 +16,113 @@ from mingolotss.io.png import encode_png
 from mingolotss.model import Candidate, Cutout
 from mingolotss.pipeline.stamp_windows import noise_of
 from mingolotss.pipeline.stamps import preview
-from mingolotss.qa.report import cutout_view
-from mingolotss.qa.report.build_view import Offer
-from mingolotss.qa.report.stamp_store import coloured
-from mingolotss.qa.review.state import View
+from mingolotss.qa.report.build_view import CandidateRow
+from mingolotss.qa.report.colours import STRETCHES, as_png, coloured, full_range, stretch
+from mingolotss.qa.report.cutout_view import Overlay, noise_level, overlay, sky_grid
+from mingolotss.qa.review.state import Snapshot
 
-__all__ = ["Look", "Looks"]
+__all__ = ["CandidateView", "candidate_picture", "view_candidate"]
 
-_WIDEST = 1200  # pixels of a picture on a side
+_MAX_SIDE = 1200  # pixels of a picture
 
 
 @dataclass(frozen=True)
-class Look:
+class CandidateView:
     """One candidate as the page shows it.
 
     Attributes
     ----------
-    offer : Offer
-    missing : str
-        Why there are no pixels, "" if there are.
+    row : CandidateRow
+    problem : str
+        Why there are no pixels; "" if there are.
     overlay : Overlay or None
-    scales : dict
+    scales : dict of str to (float, float)
         For each picture, the brightness at the ends of its colours, Jy/beam.
     grid : str
-        JSON of the sky over the picture, for the pointer.
+        JSON of the sky coordinates over the picture, for the pointer.
     header : str
+        The FITS header.
+    has_rms : bool
+        Whether the image has an rms map; otherwise the noise is estimated.
     """
 
-    offer: Offer
-    missing: str = ""
-    overlay: cutout_view.Overlay | None = None
-    scales: dict[str, tuple[float, float]] | None = None
+    row: CandidateRow
+    problem: str = ""
+    overlay: Overlay | None = None
+    scales: dict[str, tuple[float, float]] = field(default_factory=dict)
     grid: str = ""
     header: str = ""
     has_rms: bool = False
 
 
-class Looks:
-    """Makes what is shown of candidates from their cutouts."""
-
-    def look(self, view: View, row: int, offer: Offer) -> Look:
-        """Return one candidate, or why it cannot be shown."""
-        contents, source = view.contents, view.contents.source(row)
-        try:
-            cutout = view.cutouts.get(source, offer.candidate)
-            drawn = cutout_view.overlay(cutout, source, contents.recipe)
-        except (ImageError, ServiceError) as error:
-            return Look(offer, missing=str(error))
-        noise = cutout_view.noise_level(cutout, contents.recipe)
-        scales = {
-            kind: cutout_view.stretch(cutout.image, kind, noise)[1:]
-            for kind in cutout_view.STRETCHES
-        }
-        rms = noise_of(cutout, contents.recipe.noise)
-        seen = rms[np.isfinite(rms)]
-        scales["rms"] = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
-        grid = json.dumps(cutout_view.sky_grid(cutout))
-        has_rms = cutout.rms is not None
-        return Look(offer, "", drawn, scales, grid, cutout.wcs.header, has_rms)
-
-    def picture(self, view: View, row: int, candidate: Candidate, kind: str) -> bytes | None:
-        """Return one picture of a candidate, or its pixels; None for a kind that is not known."""
-        made: dict[str, Callable[[Cutout], bytes]] = {
-            "rms.png": lambda cutout: _rms(cutout, view),
-            "stamp.png": lambda cutout: _stamp(cutout, view, row),
-            "pixels": _pixels,
-        }
-        stretches = {f"{name}.png": name for name in cutout_view.STRETCHES}
-        if kind not in made and kind not in stretches:
-            return None
-        cutout = view.cutouts.get(view.contents.source(row), candidate)
-        return made[kind](cutout) if kind in made else _image(cutout, view, stretches[kind])
+def view_candidate(snapshot: Snapshot, row: int, candidate: CandidateRow) -> CandidateView:
+    """Return one candidate of the source in `row`, or why it cannot be shown."""
+    build, source = snapshot.build, snapshot.build.source(row)
+    try:
+        cutout = snapshot.cutouts.get(source, candidate.candidate)
+        lines = overlay(cutout, source, build.recipe)
+    except (ImageError, ServiceError) as error:
+        return CandidateView(candidate, problem=str(error))
+    noise = noise_level(cutout, build.recipe)
+    scales = {kind: stretch(cutout.image, kind, noise)[1:] for kind in STRETCHES}
+    scales["rms"] = full_range(noise_of(cutout, build.recipe.noise))[1:]
+    return CandidateView(
+        candidate,
+        overlay=lines,
+        scales=scales,
+        grid=json.dumps(sky_grid(cutout)),
+        header=cutout.wcs.header,
+        has_rms=cutout.rms is not None,
+    )
 
 
-def _image(cutout: Cutout, view: View, kind: str) -> bytes:
-    noise = cutout_view.noise_level(cutout, view.contents.recipe)
-    shown = cutout_view.stretch(cutout.image[:: _step(cutout), :: _step(cutout)], kind, noise)[0]
-    return cutout_view.colour_png(shown)
+def candidate_picture(
+    snapshot: Snapshot, row: int, candidate: Candidate, kind: str
+) -> bytes | None:
+    """Return one picture of a candidate, or its pixels.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+    row : int
+        The row of the source.
+    candidate : Candidate
+    kind : str
+        ``linear.png``, ``asinh.png``, ``log.png``, ``rms.png``, ``stamp.png`` or ``pixels``.
+
+    Returns
+    -------
+    bytes or None
+        None for an unknown kind.
+    """
+    pictures: dict[str, Callable[[Cutout], bytes]] = {
+        "rms.png": lambda cutout: _rms(cutout, snapshot),
+        "stamp.png": lambda cutout: _stamp(cutout, snapshot, row),
+        "pixels": _pixels,
+    }
+    name = kind.removesuffix(".png")
+    if kind not in pictures and (kind == name or name not in STRETCHES):
+        return None
+    cutout = snapshot.cutouts.get(snapshot.build.source(row), candidate)
+    return pictures[kind](cutout) if kind in pictures else _image(cutout, snapshot, name)
 
 
-def _rms(cutout: Cutout, view: View) -> bytes:
-    rms = noise_of(cutout, view.contents.recipe.noise)
-    data = np.broadcast_to(rms, cutout.image.shape)[:: _step(cutout), :: _step(cutout)]
-    seen = np.isfinite(data)
-    low, high = (float(data[seen].min()), float(data[seen].max())) if seen.any() else (0.0, 0.0)
-    span = high - low or 1.0
-    level = np.where(seen, 1 + np.nan_to_num((data - low) / span) * 254, 0)
-    return cutout_view.colour_png(level.astype(np.uint8), "viridis")
+def _image(cutout: Cutout, snapshot: Snapshot, kind: str) -> bytes:
+    noise, step = noise_level(cutout, snapshot.build.recipe), _step(cutout)
+    return as_png(stretch(cutout.image[::step, ::step], kind, noise)[0])
 
 
-def _stamp(cutout: Cutout, view: View, row: int) -> bytes:
-    source, recipe = view.contents.source(row), view.contents.recipe
-    place = source_pixels([cutout], np.array([source.ra]), np.array([source.dec]))[0]
-    stamp = preview(cutout, place, recipe)
+def _rms(cutout: Cutout, snapshot: Snapshot) -> bytes:
+    noise, step = noise_of(cutout, snapshot.build.recipe.noise), _step(cutout)
+    shown = np.broadcast_to(noise, cutout.image.shape)[::step, ::step]
+    return as_png(full_range(shown)[0], "viridis")
+
+
+def _stamp(cutout: Cutout, snapshot: Snapshot, row: int) -> bytes:
+    """Return the stamp that this candidate would give."""
+    source, recipe = snapshot.build.source(row), snapshot.build.recipe
+    pixel = source_pixels([cutout], np.array([source.ra]), np.array([source.dec]))[0]
+    stamp = preview(cutout, pixel, recipe)
     if recipe.stamp.kind == "uint8":
         return coloured(encode_png(stamp.astype(np.uint8, copy=False)))
     flux = np.nan_to_num(stamp.astype(np.float32, copy=False))
@@ -117,16 +131,13 @@ def _stamp(cutout: Cutout, view: View, row: int) -> bytes:
 
 
 def _pixels(cutout: Cutout) -> bytes:
-    """Return nx, ny, whether there is an rms map; then image and rms map, float32, row 0 first."""
+    """Return nx, ny, has_rms as uint32, then image and rms map as float32, FITS row 0 first."""
     ny, nx = cutout.image.shape
-    parts = [struct.pack("<III", nx, ny, cutout.rms is not None)]
-    parts += [
-        np.ascontiguousarray(plane, "<f4").tobytes()
-        for plane in (cutout.image, cutout.rms)
-        if plane is not None
-    ]
-    return b"".join(parts)
+    planes = [plane for plane in (cutout.image, cutout.rms) if plane is not None]
+    header = struct.pack("<III", nx, ny, cutout.rms is not None)
+    return header + b"".join(np.ascontiguousarray(plane, "<f4").tobytes() for plane in planes)
 
 
 def _step(cutout: Cutout) -> int:
-    return max(1, math.ceil(int(max(cutout.image.shape)) / _WIDEST))
+    """Return the step between the pixels that are shown, so that a picture is not too large."""
+    return max(1, math.ceil(int(max(cutout.image.shape)) / _MAX_SIDE))

@@ -1,4 +1,4 @@
-"""Which sources are gone through: a filter that lives in the address.
+"""The filter that selects the sources of the queue and the gallery; addresses contain it.
 
 >>> Filter.parse({"why": "undecided", "class": "3"}).query
 'why=undecided&class=3'
@@ -13,33 +13,39 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.model import Bools, Ints
-from mingolotss.qa.report.build_view import REASONS, Contents
+from mingolotss.qa.descriptions import INSPECTION_REASONS
+from mingolotss.qa.report.build_view import BuildView
 
 __all__ = ["STATES", "Filter"]
 
 STATES = ("all", "open", "judged", "questioned")
-_WHY = ("any", "all", *(name for name, _ in REASONS))
-_LONGEST = 200
+_REASONS = ("any", "all", *INSPECTION_REASONS)
+_MAX_NAME = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What to show.
+    """A selection of sources.
 
     Attributes
     ----------
-    why : str
-        One of `REASONS`; "any" of them; or "all" sources.
+    reason : str
+        One of `INSPECTION_REASONS`; "any" of them; or "all" sources, also those without a reason.
     label, case : int
         -1 for all.
-    split, state, name : str
-        "" for all; `name` is a part of a source's name.
+    split : str
+        "" for all.
+    state : str
+        One of `STATES`.
+    name : str
+        A part of a source's name; "" for all.
     """
 
-    why: str = "any"
+    reason: str = "any"
     label: int = -1
     case: int = -1
     split: str = ""
@@ -47,22 +53,30 @@ class Filter:
     name: str = ""
 
     @classmethod
-    def parse(cls, given: Mapping[str, str], why: str = "any") -> Filter:
-        """Read a filter from an address; what is not understood is left out."""
+    def parse(cls, query: Mapping[str, str], reason: str = "any") -> Filter:
+        """Read a filter from the query of an address; invalid values are ignored.
+
+        Parameters
+        ----------
+        query : mapping of str to str
+        reason : str
+            The reason if the query has none.
+        """
+        split, state = query.get("split", ""), query.get("state", "")
         return cls(
-            why=given.get("why", why) if given.get("why") in _WHY else why,
-            label=_integer(given.get("class", "")),
-            case=_integer(given.get("case", "")),
-            split=given.get("split", "") if given.get("split") in {"train", "test"} else "",
-            state=given.get("state", "all") if given.get("state") in STATES else "all",
-            name=given.get("name", "").strip()[:_LONGEST],
+            reason=query["why"] if query.get("why") in _REASONS else reason,
+            label=_integer(query.get("class", "")),
+            case=_integer(query.get("case", "")),
+            split=split if split in {"train", "test"} else "",
+            state=state if state in STATES else "all",
+            name=query.get("name", "").strip()[:_MAX_NAME],
         )
 
     @property
     def query(self) -> str:
-        """Return the filter as the query of an address."""
+        """The filter as the query of an address."""
         values = {
-            "why": "" if self.why == "any" else self.why,
+            "why": "" if self.reason == "any" else self.reason,
             "class": "" if self.label < 0 else self.label,
             "case": "" if self.case < 0 else self.case,
             "split": self.split,
@@ -71,24 +85,36 @@ class Filter:
         }
         return urlencode({key: value for key, value in values.items() if value != ""})
 
-    def rows(self, contents: Contents, judged: Bools, questioned: Bools) -> Ints:
-        """Return the rows of the manifest that it lets through, in order."""
-        keep = np.ones(len(contents.manifest), bool)
-        if self.why != "all":
-            keep &= contents.wanting if self.why == "any" else contents.flags[self.why]
+    def rows(self, build: BuildView, judged: Bools, questioned: Bools) -> Ints:
+        """Return the selected rows of the manifest, ascending.
+
+        Parameters
+        ----------
+        build : BuildView
+        judged, questioned : bool array, shape (n,)
+            Which rows have a decision, and which have a questioned label.
+        """
+        selected = np.ones(len(build), bool)
+        if self.reason != "all":
+            selected &= build.to_inspect if self.reason == "any" else build.flags[self.reason]
         if self.label >= 0:
-            keep &= contents.labels == self.label
+            selected &= build.labels == self.label
         if self.case >= 0:
-            keep &= contents.numbers("case") == self.case
+            selected &= build.numbers("case") == self.case
         if self.split:
-            found = pc.fill_null(pc.equal(contents.manifest["split"], self.split), False)
-            keep &= found.to_numpy(zero_copy_only=False)
+            selected &= _bools(pc.equal(build.manifest["split"], self.split))
         if self.name:
-            found = pc.match_substring(contents.manifest["source"], self.name, ignore_case=True)
-            keep &= found.to_numpy(zero_copy_only=False)
+            names = build.manifest["source"]
+            selected &= _bools(pc.match_substring(names, self.name, ignore_case=True))
         states = {"open": ~judged, "judged": judged, "questioned": questioned}
-        keep &= states.get(self.state, True)
-        return np.flatnonzero(keep)
+        if self.state in states:
+            selected &= states[self.state]
+        return np.flatnonzero(selected)
+
+
+def _bools(column: pa.ChunkedArray) -> Bools:
+    """Return a column as an array, False where it is null."""
+    return np.asarray(pc.fill_null(column, False).to_numpy(zero_copy_only=False), bool)
 
 
 def _integer(text: str) -> int:

@@ -1,8 +1,8 @@
-"""What is let in: the right host, the page's own origin, and who knows the token.
+"""Access control: the token, the Host header and the Origin header of every request.
 
-The token comes once in the address and then as a cookie that other sites cannot send. Host is
-checked against DNS rebinding, Origin against other pages posting here. Every answer forbids the
-browser to run or load anything that is not the page's own.
+The token comes once in the address and then in a cookie that other sites cannot send. The check of
+Host prevents DNS rebinding; the check of Origin prevents requests from other pages. The headers of
+every response forbid the browser to run or load anything that does not belong to the page.
 
 >>> allowed_hosts("127.0.0.1", 8000) == {"127.0.0.1:8000", "localhost:8000", "[::1]:8000"}
 True
@@ -12,19 +12,18 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import MutableMapping
+from collections.abc import Sequence
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["MOST_BYTES", "Guard", "allowed_hosts"]
+__all__ = ["MAX_BODY_BYTES", "Guard", "allowed_hosts"]
 
-MOST_BYTES = 64 * 1024  # of a request's body
-_SAFE = {"GET", "HEAD"}
+MAX_BODY_BYTES = 64 * 1024
+_READ_METHODS = {"GET", "HEAD"}
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -32,22 +31,22 @@ _HEADERS = {
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "same-origin",  # with no-referrer a form without scripts has Origin null
+    "Referrer-Policy": "same-origin",  # no-referrer gives forms without scripts the Origin "null"
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
 
 
-def allowed_hosts(host: str, port: int, names: tuple[str, ...] = ()) -> set[str]:
-    """Return what the Host header may say for a server bound to `host`.
+def allowed_hosts(host: str, port: int, names: Sequence[str] = ()) -> set[str]:
+    """Return the valid values of the Host header for a server bound to `host`.
 
     Parameters
     ----------
     host : str
-        The address bound to.
+        The address that the server is bound to.
     port : int
-    names : tuple of str
-        Further names that this machine is reached by.
+    names : sequence of str
+        Other names of this machine.
     """
     local = ["127.0.0.1", "localhost", "[::1]"]
     bound = [] if host in {"0.0.0.0", "::", ""} else [f"[{host}]" if ":" in host else host]  # noqa: S104
@@ -55,7 +54,7 @@ def allowed_hosts(host: str, port: int, names: tuple[str, ...] = ()) -> set[str]
 
 
 class Guard:
-    """Middleware that answers what must not reach the page.
+    """Middleware that refuses requests without access.
 
     Parameters
     ----------
@@ -64,8 +63,8 @@ class Guard:
     hosts : set of str
         As `allowed_hosts` gives them.
     any_address : bool
-        Whether any IP address will do as a host, for a server bound to all of them: rebinding
-        needs a name.
+        Whether any IP address is a valid host, for a server bound to all addresses. This is safe:
+        DNS rebinding needs a name.
     """
 
     def __init__(self, app: ASGIApp, *, token: str, hosts: set[str], any_address: bool) -> None:
@@ -75,29 +74,30 @@ class Guard:
         self.any_address = any_address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or pass it on."""
+        """Refuse a request, or pass it on."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        refusal = _close if scope["type"] != "http" else self._refuse(scope)
+        refusal = self._refusal(scope) if scope["type"] == "http" else _close
         if refusal is not None:
             await refusal(scope, receive, _with_headers(send))
             return
         await self.app(scope, _limited(receive), _with_headers(send))
 
-    def _refuse(self, scope: Scope) -> ASGIApp | None:
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        """Return the response that refuses a request, or None."""
         headers = Headers(scope=scope)
         host = headers.get("host", "").lower()
-        if not self._known(host):
-            return _no(403, f"this page is not served as {host[:200]!r}")
+        if not self._is_valid_host(host):
+            return _refuse(403, f"this page is not served as {host[:200]!r}")
         if not _same_origin(headers, host, scope["method"]):
-            return _no(403, "the request comes from another page")
+            return _refuse(403, "the request comes from another page")
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MOST_BYTES:
-            return _no(413, f"more than {MOST_BYTES} bytes")
+        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+            return _refuse(413, f"the request has more than {MAX_BODY_BYTES} bytes")
         return self._check_token(scope, headers, host)
 
-    def _known(self, host: str) -> bool:
+    def _is_valid_host(self, host: str) -> bool:
         if host in self.hosts:
             return True
         name, _, port = host.rpartition(":")
@@ -111,45 +111,45 @@ class Guard:
 
     def _check_token(self, scope: Scope, headers: Headers, host: str) -> Response | None:
         cookie = f"mingolotss-{host.rpartition(':')[2]}"
-        given = _equal(_cookie(headers.get("cookie", ""), cookie), self.token)
+        has_cookie = _equal(_cookie(headers.get("cookie", ""), cookie), self.token)
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         token = next((value for key, value in query if key == "token"), None)
-        if token is not None and _equal(token, self.token) and scope["method"] in _SAFE:
+        if token is not None and _equal(token, self.token) and scope["method"] in _READ_METHODS:
             rest = urlencode([(key, value) for key, value in query if key != "token"])
             path = "/" + scope["path"].lstrip("/")  # never //host
-            answer = RedirectResponse(path + (f"?{rest}" if rest else ""), 303)
-            answer.set_cookie(cookie, self.token, httponly=True, samesite="strict", path="/")
-            return answer
-        if given:
+            response = RedirectResponse(path + (f"?{rest}" if rest else ""), 303)
+            response.set_cookie(cookie, self.token, httponly=True, samesite="strict", path="/")
+            return response
+        if has_cookie:
             return None
-        return _no(
-            403, "the token is missing or wrong: open the whole address that "
+        return _refuse(
+            403, "the token is missing or wrong; open the complete address that "
             "`mingolotss review` printed"
         )  # fmt: skip
 
 
 def _same_origin(headers: Headers, host: str, method: str) -> bool:
-    """Return whether a request is from this page, as far as a browser says."""
+    """Return whether a request comes from this page, according to the browser."""
     origin = headers.get("origin")
     if origin is None:
-        return method in _SAFE or headers.get("sec-fetch-site") == "same-origin"
+        return method in _READ_METHODS or headers.get("sec-fetch-site") == "same-origin"
     return origin.lower() in {f"http://{host}", f"https://{host}"}
 
 
 def _cookie(header: str, name: str) -> str:
     try:
-        found = SimpleCookie(header).get(name)
+        morsel = SimpleCookie(header).get(name)
     except CookieError:
         return ""
-    return found.value if found is not None else ""
+    return morsel.value if morsel is not None else ""
 
 
 def _equal(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(), other.encode())
 
 
-def _no(status: int, why: str) -> Response:
-    return PlainTextResponse(f"mingolotss review: {why}\n", status)
+def _refuse(status: int, reason: str) -> Response:
+    return PlainTextResponse(f"mingolotss review: {reason}\n", status)
 
 
 async def _close(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -157,14 +157,14 @@ async def _close(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 def _limited(receive: Receive) -> Receive:
-    """Return `receive` that ends a body which is longer than its header said."""
-    seen = 0
+    """Return a `receive` that disconnects if the body is longer than its header announced."""
+    received = 0
 
     async def read() -> Message:
-        nonlocal seen
+        nonlocal received
         message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > MOST_BYTES:
+        received += len(message.get("body", b""))
+        if received > MAX_BODY_BYTES:
             return {"type": "http.disconnect"}
         return message
 
@@ -172,7 +172,7 @@ def _limited(receive: Receive) -> Receive:
 
 
 def _with_headers(send: Send) -> Send:
-    async def answer(message: MutableMapping[str, Any]) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for key, value in _HEADERS.items():
@@ -180,4 +180,4 @@ def _with_headers(send: Send) -> Send:
             headers.setdefault("Cache-Control", "no-store")
         await send(message)
 
-    return answer
+    return send_with_headers

@@ -1,4 +1,4 @@
-"""The pages: what each template is given. Everything in them is escaped.
+"""The pages of the review page as HTML. The templates escape everything that they are given.
 
 >>> sexagesimal(161.0676, 52.677)
 '10h44m16.22s +52°40′37.2″'
@@ -7,45 +7,46 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.requests import Request
 
-from mingolotss.qa.report.build_view import REASONS
+from mingolotss.model import Ints
+from mingolotss.qa.descriptions import CASES, INSPECTION_REASONS
 from mingolotss.qa.report.formatting import breakable, number
+from mingolotss.qa.review.candidate_view import CandidateView
+from mingolotss.qa.review.context import Context
 from mingolotss.qa.review.filters import STATES, Filter
-from mingolotss.qa.review.state import View
-from mingolotss.qa.status import CASES
+from mingolotss.qa.review.state import Snapshot
 
 __all__ = ["Pages", "sexagesimal"]
 
-PER_PAGE = 60
-_SAID = {
-    "accept": "Accepted; the next build follows it.",
-    "reject": "Rejected; the next build leaves it out.",
-    "label": "The label is in question now; the catalogue is not changed.",
-    "undo": "Taken back. This is the source it was about.",
-}
+_PER_PAGE = 60  # stamps in the gallery
+_MAX_RESULTS = 50  # of a search by name
 
 
 def sexagesimal(ra: float, dec: float) -> str:
-    """Return a position (deg) in hours and degrees, to about 0.1 arcsec."""
-    seconds = round(ra % 360 / 15 * 360000) % 8640000
-    tenths = round(abs(dec) * 36000)
-    hours, rest = divmod(seconds, 360000)
-    degrees, left = divmod(tenths, 36000)
+    """Return a position in hours and degrees, to about 0.1 arcsec.
+
+    Parameters
+    ----------
+    ra, dec : float, deg
+    """
+    hundredths = round(ra % 360 / 15 * 360000) % 8640000  # of a second of time
+    tenths = round(abs(dec) * 36000)  # of an arcsecond
+    hours, minutes = divmod(hundredths, 360000)
+    degrees, arcminutes = divmod(tenths, 36000)
     sign = "-" if dec < 0 else "+"
     return (
-        f"{hours:02d}h{rest // 6000:02d}m{rest % 6000 / 100:05.2f}s "
-        f"{sign}{degrees:02d}°{left // 600:02d}′{left % 600 / 10:04.1f}″"  # noqa: RUF001
+        f"{hours:02d}h{minutes // 6000:02d}m{minutes % 6000 / 100:05.2f}s {sign}{degrees:02d}°"
+        f"{arcminutes // 600:02d}′{arcminutes % 600 / 10:04.1f}″"  # noqa: RUF001
     )
 
 
 class Pages:
-    """Renders templates."""
+    """Renders the templates."""
 
     def __init__(self) -> None:
         self._environment = Environment(
@@ -57,119 +58,146 @@ class Pages:
         )
         self._environment.filters["num"] = number
         self._environment.filters["breakable"] = breakable
-        for name in self._environment.list_templates(extensions=["html"]):
-            self._environment.get_template(name)  # compiled now, not while somebody waits
         self._environment.globals["sexagesimal"] = sexagesimal
+        for name in self._environment.list_templates(extensions=["html"]):
+            self._environment.get_template(name)  # compiled now, not for the first visitor
 
-    def render(
-        self, template: str, request: Request, view: View, chosen: Filter, by: str, **more: Any
+    def source(
+        self, context: Context, views: Sequence[CandidateView], notice: str, *, is_warning: bool
     ) -> str:
-        """Return a page."""
-        contents = view.contents
-        values: dict[str, Any] = {
-            "title": contents.recipe.title or contents.recipe.name,
-            "chosen": chosen,
-            "reasons": REASONS,
-            "states": STATES,
-            "cases": CASES,
-            "classes": contents.settings.classes,
-            "total": len(contents.manifest),
-            "version": view.version,
-            "by": by,
-            "back": str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
-            "view": "gallery" if template == "gallery.html" else "queue",
-        }
-        make = getattr(self, "_" + template.removesuffix(".html").strip("_"))
-        values |= make(view, chosen, **more)
-        return self._environment.get_template(template).render(values)
+        """Return the page of the source that the address names.
 
-    def error(self, line: str) -> str:
-        """Return a page that says what went wrong."""
-        return self._environment.get_template("error.html").render(line=line)
-
-    def _source(
-        self, view: View, chosen: Filter, *, row: int, looks: list[Any], said: str
-    ) -> dict[str, Any]:
-        contents, rows = view.contents, view.rows(chosen)
-        record = contents.record(row)
-        name = record["source"]
-        place = int(np.searchsorted(rows, row))
-        inside = place < rows.size and int(rows[place]) == row
-        verdict = view.decided.verdict(name)
-        fields = [look.offer.candidate.field for look in looks if look.offer.usable]
-        taken = (
-            verdict.field if verdict is not None and verdict.field in fields else record["field"]
+        Parameters
+        ----------
+        context : Context
+        views : sequence of CandidateView
+            The candidates of the source.
+        notice : str
+            A line above the source; "" for none.
+        is_warning : bool
+            Whether the line is a warning.
+        """
+        snapshot, row, record = context.snapshot, context.row, context.record
+        build, decisions = snapshot.build, snapshot.decisions
+        name, verdict = record["source"], snapshot.decisions.verdict(record["source"])
+        usable = [view.row.candidate.field for view in views if view.row.usable]
+        preferred = verdict.field if verdict and verdict.field in usable else record["field"]
+        return self._render(
+            "source.html",
+            context,
+            **_place(snapshot, context.selection, row),
+            row=row,
+            record=record,
+            views=views,
+            notice=notice,
+            is_warning=is_warning,
+            inspection=[t for key, t in INSPECTION_REASONS.items() if build.flags[key][row]],
+            etag=decisions.etag(name),
+            history=decisions.by_source.get(name, []),
+            selected=preferred if preferred in usable else next(iter(usable), ""),
+            neighbours=_neighbours(snapshot, row),
         )
-        return {
-            "row": row,
-            "record": record,
-            "looks": looks,
-            "said": _SAID.get(said, said),
-            "warning": bool(said) and said not in _SAID,
-            "why": [text for reason, text in REASONS if contents.flags[reason][row]],
-            "mark": view.decided.mark(name),
-            "verdict": verdict,
-            "history": view.decided.by_source.get(name, []),
-            "selected": taken if taken in fields else (fields[0] if fields else ""),
-            "place": place + 1 if inside else 0,
-            "count": int(rows.size),
-            "left": int((~view.judged[rows]).sum()),
-            "before": int(rows[place - 1]) if place > 0 else None,
-            "after": _after(rows, place, inside=inside),
-            "neighbours": _neighbours(view, row),
-        }
 
-    def _gallery(self, view: View, chosen: Filter, *, number: int) -> dict[str, Any]:
-        contents = view.contents
-        rows = view.rows(chosen)
-        rows = view.stamps.order(rows[contents.written[rows]])
-        pages = max(1, math.ceil(rows.size / PER_PAGE))
-        number = min(max(1, number), pages)
-        shown = rows[(number - 1) * PER_PAGE : number * PER_PAGE]
-        everyone = Filter(why="all")
-        labels = contents.labels[contents.written]
-        counts = np.bincount(labels[labels >= 0], minlength=len(contents.settings.classes))
-        return {
-            "records": contents.records(shown),
-            "judged": set(shown[view.judged[shown]].tolist()),
-            "questioned": set(shown[view.questioned[shown]].tolist()),
-            "count": int(rows.size),
-            "number": number,
-            "pages": pages,
-            "per_class": counts.tolist(),
-            "all_written": int(contents.written[view.rows(everyone)].sum()),
-            "link": lambda **change: _gallery_link(chosen, number, change),
-        }
+    def gallery(self, context: Context, page: int) -> str:
+        """Return a page of the stamps that the filter selects, the first page being 1."""
+        snapshot, build = context.snapshot, context.snapshot.build
+        rows = snapshot.rows(context.selection)
+        rows = snapshot.stamps.in_file_order(rows[build.written[rows]])
+        pages = max(1, math.ceil(rows.size / _PER_PAGE))
+        page = min(max(1, page), pages)
+        shown = rows[(page - 1) * _PER_PAGE : page * _PER_PAGE]
+        labels = build.labels[build.written]
+        counts = np.bincount(labels[labels >= 0], minlength=len(build.settings.classes))
+        return self._render(
+            "gallery.html",
+            context,
+            records=build.records(shown),
+            judged=set(shown[snapshot.judged[shown]].tolist()),
+            questioned=set(shown[snapshot.questioned[shown]].tolist()),
+            count=int(rows.size),
+            page=page,
+            pages=pages,
+            per_class=counts.tolist(),
+            written=int(build.written.sum()),
+            page_address=lambda number: _gallery_address(context.selection, number),
+            class_address=lambda label: _gallery_address(replace(context.selection, label=label)),
+        )
 
-    def _done(self, view: View, chosen: Filter, *, rows: Any) -> dict[str, Any]:
-        return {"count": int(rows.size)}
+    def queue_end(self, context: Context) -> str:
+        """Return the page that is shown when every selected source has a decision."""
+        return self._render(
+            "done.html", context, count=int(context.snapshot.rows(context.selection).size)
+        )
 
-    def _find(self, view: View, chosen: Filter, *, rows: Any, name: str) -> dict[str, Any]:
-        shown = rows[:50]
-        return {"records": view.contents.records(shown), "count": int(rows.size), "name": name}
+    def search(self, context: Context, rows: Ints, name: str, *, is_fragment: bool) -> str:
+        """Return the results of a search by name, as a page or as a list for a page.
 
-    _found = _find
+        Parameters
+        ----------
+        context : Context
+        rows : int64 array
+            All sources with `name` in their name; the first are listed.
+        name : str
+        is_fragment : bool
+        """
+        return self._render(
+            "_results.html" if is_fragment else "find.html",
+            context,
+            records=context.snapshot.build.records(rows[:_MAX_RESULTS]),
+            count=int(rows.size),
+            name=name,
+        )
+
+    def error(self, message: str) -> str:
+        """Return a page that shows an error."""
+        return self._environment.get_template("error.html").render(message=message)
+
+    def _render(self, template: str, context: Context, **values: object) -> str:
+        """Render a template with the values that every page needs, and its own."""
+        build = context.snapshot.build
+        return self._environment.get_template(template).render(
+            title=build.recipe.title or build.recipe.name,
+            selection=context.selection,
+            reasons=INSPECTION_REASONS,
+            states=STATES,
+            cases=CASES,
+            classes=build.settings.classes,
+            total=len(build),
+            version=context.snapshot.version,
+            by=context.by,
+            address=context.address,
+            current="gallery" if template == "gallery.html" else "queue",
+            **values,
+        )
 
 
-def _after(rows: Any, place: int, *, inside: bool) -> int | None:
-    following = place + 1 if inside else place
-    return int(rows[following]) if following < rows.size else None
+def _place(snapshot: Snapshot, selection: Filter, row: int) -> dict[str, int | None]:
+    """Return where a row is among the selected rows, which need not contain it."""
+    rows = snapshot.rows(selection)
+    place = int(np.searchsorted(rows, row))
+    is_selected = place < rows.size and int(rows[place]) == row
+    following = place + 1 if is_selected else place
+    return {
+        "place": place + 1 if is_selected else 0,
+        "count": int(rows.size),
+        "open_count": int((~snapshot.judged[rows]).sum()),
+        "before": int(rows[place - 1]) if place > 0 else None,
+        "after": int(rows[following]) if following < rows.size else None,
+    }
 
 
-def _neighbours(view: View, row: int) -> list[dict[str, Any]]:
-    """Return the sources in a source's stamp, nearest first."""
-    pairs = view.contents.pairs
-    mine = np.flatnonzero(pairs.inside & (pairs.rows == row).any(axis=1))
-    others = pairs.rows[mine].sum(axis=1) - row
-    records = view.contents.records(others)
+def _neighbours(snapshot: Snapshot, row: int) -> list[dict[str, object]]:
+    """Return the sources in the stamp of a source, nearest first."""
+    pairs = snapshot.build.pairs
+    own = np.flatnonzero(pairs.inside & (pairs.rows == row).any(axis=1))
+    records = snapshot.build.records(pairs.rows[own].sum(axis=1) - row)
+    separations = pairs.separation_arcsec[own].tolist()
     return [
-        {"record": record, "arcsec": arcsec}
-        for record, arcsec in zip(records, pairs.arcsec[mine].tolist(), strict=True)
+        {"record": record, "separation_arcsec": separation}
+        for record, separation in zip(records, separations, strict=True)
     ]
 
 
-def _gallery_link(chosen: Filter, number: int, change: dict[str, Any]) -> str:
-    page = change.get("page", 1 if change else number)
-    new = replace(chosen, label=change.get("label", chosen.label))
-    parts = [part for part in (new.query, f"page={page}" if page != 1 else "") if part]
+def _gallery_address(selection: Filter, page: int = 1) -> str:
+    parts = [part for part in (selection.query, f"page={page}" if page != 1 else "") if part]
     return "/gallery" + ("?" + "&".join(parts) if parts else "")

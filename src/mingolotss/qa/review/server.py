@@ -1,6 +1,6 @@
-"""Serve the review page from this machine.
+"""``review()``: serve the review page from this machine.
 
-The address that is printed holds the token; nobody without it is let in.
+The address that is printed contains a token; the server answers nobody without it.
 """
 
 from __future__ import annotations
@@ -8,11 +8,14 @@ from __future__ import annotations
 import getpass
 import secrets
 import socket
-from collections.abc import Callable
+import threading
+import webbrowser
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mingolotss.errors import InputError
-from mingolotss.qa.review.state import State
+from mingolotss.io.optional import import_optional
+from mingolotss.qa.review.state import Store
 
 __all__ = ["review"]
 
@@ -20,54 +23,63 @@ _LOCAL = {"127.0.0.1", "::1", "localhost"}
 
 
 def review(
-    build: Path | str,
+    folder: Path | str,
     *,
     host: str = "127.0.0.1",
     port: int = 8765,
     by: str = "",
-    decisions: Path | None = None,
-    names: tuple[str, ...] = (),
-    say: Callable[[str], None] = print,
+    decisions: Path | str | None = None,
+    names: Sequence[str] = (),
+    open_browser: bool = False,
+    notify: Callable[[str], object] = print,
 ) -> None:
-    """Serve the review page of a build until it is interrupted.
+    """Serve the review page of a finished build, until the process is interrupted.
+
+    The page shows the sources that a person should inspect, with all their candidates. Each
+    decision is written to ``decisions.csv`` in `folder` immediately; the next build into this
+    folder follows it. Nothing else is written.
 
     Parameters
     ----------
-    build : Path
-        A finished build.
-    host, port : str, int
-        Where to listen; port 0 takes a free one.
+    folder : path
+        The folder of a build.
+    host : str
+        The network address to listen on; by default only this machine can reach the page.
+    port : int
+        The port to listen on; 0 for any free one.
     by : str
-        The reviewer; the login name by default. A visitor may give another.
-    decisions : Path, optional
-        Instead of the folder's ``decisions.csv``.
-    names : tuple of str
-        Names that this machine is reached by, when `host` is not this machine alone.
-    say : callable
-        Called with the address, and with a warning where one is due.
+        The name of the reviewer; by default the login name. Visitors can give another one.
+    decisions : path, optional
+        A file to use in place of ``decisions.csv`` in the folder.
+    names : sequence of str
+        Names of this machine that the page can be reached by, if `host` is not local.
+    open_browser : bool
+        Whether to open the page in the default web browser.
+    notify : callable
+        Called with the address of the page, and with a warning if other machines can reach it.
 
     Raises
     ------
+    MissingLibraryError
+        The extra ``web`` is not installed. It is an InputError and an ImportError.
     InputError
-        The extra ``web`` is not installed, or the port is taken.
+        The port is in use.
     DatasetError, DecisionError
-        There is no finished build, or ``decisions.csv`` cannot be read.
+        There is no finished build, or the file of decisions cannot be read.
     """
-    try:
-        import uvicorn
+    for library in ("starlette", "uvicorn", "contourpy"):
+        import_optional(library, "serve the review page", extra="web")
+    import uvicorn
 
-        from mingolotss.qa.review.app import create_app
-        from mingolotss.qa.review.guard import allowed_hosts
-    except ImportError as error:
-        raise InputError(
-            f"serve the review page: {error.name} is not installed; pip install 'mingolotss[web]'"
-        ) from error
-    state = State(Path(build), decisions)
+    from mingolotss.qa.review.app import create_app
+    from mingolotss.qa.review.guard import allowed_hosts
+
+    store = Store(Path(folder), None if decisions is None else Path(decisions))
     bound = _bind(host, port)
     port = bound.getsockname()[1]
     token = secrets.token_urlsafe(18)
     app = create_app(
-        state,
+        store,
         token=token,
         hosts=allowed_hosts(host, port, names),
         by=by or _login(),
@@ -75,20 +87,26 @@ def review(
     )
     shown = f"[{host}]" if ":" in host else host
     if host not in _LOCAL:
-        say(f"Anybody who can reach {shown}:{port} and has the token can decide; http, not https")
-    say(f"Review at  http://{shown}:{port}/?token={token}   (Ctrl+C ends it)")
+        notify(
+            f"Everybody who can reach {shown}:{port} and has the token can decide; the connection "
+            "is not encrypted"
+        )
+    address = f"http://{shown}:{port}/?token={token}"
+    notify(f"Review at  {address}   (stop with Ctrl+C)")
+    if open_browser:  # in a thread, since a browser in a terminal does not return
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     settings = uvicorn.Config(app, log_level="warning", server_header=False, lifespan="off")
     uvicorn.Server(settings).run(sockets=[bound])
 
 
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, asyncio turns Nagle's delay off: 40 ms for every small answer.
+    # With a named protocol, asyncio disables Nagle's delay of 40 ms for every small response.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
-        bound.listen()  # before the address is shown: a visitor waits and is not refused
+        bound.listen()  # before the address is shown, so that an early visitor is not refused
     except (OSError, OverflowError) as error:
         bound.close()
         raise InputError(

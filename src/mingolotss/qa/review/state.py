@@ -1,7 +1,7 @@
-"""What the page knows: the build as it is on disk now, and the decisions about it.
+"""The state of the review page: the build as it is on disk now, and the decisions about it.
 
-Both are read again when their files change, so a build or another reviewer beside this one is
-seen at the next page.
+Both are read again when their files change, so the next page shows a new build, or the decision of
+another reviewer.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.candidates.decisions import Decision, DecisionLog
+from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import DecisionError
 from mingolotss.model import Bools, Ints
-from mingolotss.qa.report.build_view import Contents
-from mingolotss.qa.report.cutout_cache import Cutouts
-from mingolotss.qa.report.stamp_store import Stamps
+from mingolotss.qa.report.build_view import BuildView
+from mingolotss.qa.report.cutout_cache import CutoutCache
+from mingolotss.qa.report.stamp_store import StampStore
 from mingolotss.qa.review.filters import Filter
 
-__all__ = ["ChangedError", "Decided", "State", "View"]
+__all__ = ["ConflictError", "Snapshot", "StandingDecisions", "Store"]
 
-_FILTERS = 32
+_CACHED_FILTERS = 32
 _COLUMNS = (
     "row", "source", "ra", "dec", "label", "class", "size_arcsec", "flux_mjy", "status", "field",
     "case", "separation_arcsec", "percent_nan", "candidates", "recentred", "blank", "undecided",
@@ -38,149 +38,168 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-class ChangedError(DecisionError):
-    """Somebody decided about the source since the page was shown."""
+class ConflictError(DecisionError):
+    """Somebody has decided about the source since the page was shown."""
 
 
 @dataclass(frozen=True)
-class Decided:
-    """The decisions as they stand, at one reading of the file."""
+class StandingDecisions:
+    """The decisions that were not undone, at one reading of their file, oldest first."""
 
-    rows: Sequence[Decision]
+    decisions: Sequence[Decision]
 
     @cached_property
     def by_source(self) -> dict[str, list[Decision]]:
-        """Return the standing rows of every source, oldest first."""
-        found: dict[str, list[Decision]] = {}
-        for row in self.rows:
-            found.setdefault(row.source, []).append(row)
-        return found
+        """The decisions about each source, oldest first."""
+        grouped: dict[str, list[Decision]] = {}
+        for decision in self.decisions:
+            grouped.setdefault(decision.source, []).append(decision)
+        return grouped
 
     def verdict(self, source: str) -> Decision | None:
-        """Return the last word on a source that changes the build."""
-        mine = [row for row in self.by_source.get(source, ()) if row.verdict != "label"]
-        return mine[-1] if mine else None
+        """Return the last decision about a source that changes the build."""
+        verdicts = [row for row in self.by_source.get(source, ()) if row.verdict != "label"]
+        return verdicts[-1] if verdicts else None
 
-    def mark(self, source: str) -> str:
-        """Return a word that changes whenever the decisions on a source do."""
+    def etag(self, source: str) -> str:
+        """Return a text that changes whenever the decisions about a source change."""
         text = repr(self.by_source.get(source, []))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
-class View:
-    """A build and its decisions at one moment."""
+class Snapshot:
+    """A build and its decisions at one moment.
 
-    contents: Contents
-    stamps: Stamps
-    cutouts: Cutouts
-    decided: Decided
+    Attributes
+    ----------
+    build : BuildView
+    stamps : StampStore
+    cutouts : CutoutCache
+    decisions : StandingDecisions
+    version : str
+        Changes with the build; part of the addresses of pictures.
+    """
+
+    build: BuildView
+    stamps: StampStore
+    cutouts: CutoutCache
+    decisions: StandingDecisions
     version: str
 
     @cached_property
     def judged(self) -> Bools:
-        """Return which rows have an accepting or rejecting decision."""
-        return self._named({d.source for d in self.decided.rows if d.verdict != "label"})
+        """Which rows have a decision that accepts or rejects."""
+        return self._is_source({d.source for d in self.decisions.decisions if d.verdict != "label"})
 
     @cached_property
     def questioned(self) -> Bools:
-        """Return which rows have their label in question."""
-        return self._named({d.source for d in self.decided.rows if d.verdict == "label"})
+        """Which rows have a questioned label."""
+        return self._is_source({d.source for d in self.decisions.decisions if d.verdict == "label"})
 
     @cached_property
     def _filtered(self) -> OrderedDict[Filter, Ints]:
         return OrderedDict()
 
-    def rows(self, chosen: Filter) -> Ints:
-        """Return the rows that a filter lets through; the last few answers are kept."""
-        found = self._filtered.get(chosen)
-        if found is None:
-            found = self._filtered[chosen] = chosen.rows(
-                self.contents, self.judged, self.questioned
-            )
-            while len(self._filtered) > _FILTERS:
+    def rows(self, selection: Filter) -> Ints:
+        """Return the rows that a filter selects; the last few results are cached."""
+        rows = self._filtered.get(selection)
+        if rows is None:
+            rows = selection.rows(self.build, self.judged, self.questioned)
+            self._filtered[selection] = rows
+            while len(self._filtered) > _CACHED_FILTERS:
                 self._filtered.popitem(last=False)
-        return found
+        return rows
 
-    def _named(self, names: set[str]) -> Bools:
-        column = self.contents.manifest["source"]
-        found = pc.is_in(column, value_set=pa.array(sorted(names), pa.string()))
-        mask: npt.NDArray[np.bool_] = found.to_numpy(zero_copy_only=False)
-        return mask
+    def next_open(self, selection: Filter, row: int) -> int | None:
+        """Return the next selected row without a decision, after `row` and then from the start."""
+        rows = self.rows(selection)
+        open_rows = rows[~self.judged[rows]]
+        if not open_rows.size:
+            return None
+        return int(open_rows[np.searchsorted(open_rows, row, "right") % open_rows.size])
+
+    def _is_source(self, names: set[str]) -> Bools:
+        column = self.build.manifest["source"]
+        is_named = pc.is_in(column, value_set=pa.array(sorted(names), pa.string()))
+        return np.asarray(is_named.to_numpy(zero_copy_only=False), bool)
 
 
-class State:
-    """The build folder behind the page.
+class Store:
+    """Reads the folder of a build, and writes decisions.
 
     Parameters
     ----------
     folder : Path
     decisions : Path, optional
-        Instead of the folder's ``decisions.csv``.
+        A file of decisions to use in place of ``decisions.csv`` in the folder.
 
     Raises
     ------
     DatasetError, DecisionError
-        There is no finished build, or ``decisions.csv`` cannot be read.
+        There is no finished build, or the file of decisions cannot be read.
     """
 
     def __init__(self, folder: Path, decisions: Path | None = None) -> None:
-        self.folder = Path(folder)
-        self.log = DecisionLog(decisions or self.folder / "decisions.csv")
+        self.folder = BuildFolder(folder)
+        self.log = DecisionLog(decisions or self.folder.decisions)
         self._lock = threading.RLock()
-        self._build: tuple[str, Contents, Stamps, Cutouts] | None = None
-        self._view: tuple[str, View] | None = None
-        view = self.view()
-        view.rows(Filter())  # flags, neighbours and candidates are found now, not by a visitor
-        view.contents.offers(0)
+        self._build: tuple[str, BuildView, StampStore, CutoutCache] | None = None
+        self._snapshot: tuple[str, Snapshot] | None = None
+        snapshot = self.snapshot()
+        # The columns of flags and the table of candidates are computed now, not for a visitor.
+        snapshot.rows(Filter())
+        snapshot.build.candidate_rows(0)
 
-    def view(self) -> View:
-        """Return what is on disk now."""
+    def snapshot(self) -> Snapshot:
+        """Return the build and the decisions that are on disk now."""
         with self._lock:
-            marks = self._marks()
-            if self._view is None or self._view[0] != marks:
-                self._view = marks, self._read()
-            return self._view[1]
+            etags = f"{_file_etag(self.folder.manifest)} {_file_etag(self.log.path)}"
+            if self._snapshot is None or self._snapshot[0] != etags:
+                self._snapshot = etags, self._read()
+            return self._snapshot[1]
 
-    def decide(self, decision: Decision, mark: str) -> None:
-        """Write a decision down, unless the source was decided about since `mark` was shown.
+    def decide(self, decision: Decision, etag: str) -> None:
+        """Write a decision, unless there is a newer one about the source than on the page.
+
+        Parameters
+        ----------
+        decision : Decision
+        etag : str
+            The etag of the source when the page was shown.
 
         Raises
         ------
-        ChangedError
-            It was.
+        ConflictError
+            There is a newer decision.
         DecisionError, InputError
-            It cannot be written.
+            The decision cannot be written.
         """
 
-        def unchanged(rows: list[Decision]) -> None:
-            if Decided(rows).mark(decision.source) != mark:
-                raise ChangedError(
-                    f"nothing was written: somebody else decided about {decision.source} while "
-                    "you looked; see below, and decide again if you differ"
+        def check_unchanged(standing: list[Decision]) -> None:
+            if StandingDecisions(standing).etag(decision.source) != etag:
+                raise ConflictError(
+                    f"nothing was written: somebody else has decided about {decision.source} since "
+                    "this page was shown; see below, and decide again if you disagree"
                 )
 
-        self.log.add(decision, unchanged)
+        self.log.add(decision, check_unchanged)
 
-    def _marks(self) -> str:
-        return f"{_mark(self.folder / 'manifest.parquet')} {_mark(self.log.path)}"
-
-    def _read(self) -> View:
-        version = _mark(self.folder / "manifest.parquet")
+    def _read(self) -> Snapshot:
+        version = _file_etag(self.folder.manifest)
         if self._build is None or self._build[0] != version:
-            contents = Contents.read(self.folder, decisions=self.log.path, columns=_COLUMNS)
-            side = contents.recipe.stamp.pixels
-            stamps = Stamps(self.folder, len(contents.manifest), side)
-            self._build = version, contents, stamps, Cutouts(contents, remote=True)
-        _, contents, stamps, cutouts = self._build
-        decided = Decided(self.log.standing())
-        return View(contents, stamps, cutouts, decided, version.replace(".", "-"))
+            build = BuildView.read(self.folder.path, decisions=self.log.path, columns=_COLUMNS)
+            stamps = StampStore(self.folder, len(build))
+            self._build = version, build, stamps, CutoutCache(build, remote=True)
+        _, build, stamps, cutouts = self._build
+        decisions = StandingDecisions(self.log.standing())
+        return Snapshot(build, stamps, cutouts, decisions, version.replace(".", "-"))
 
 
-def _mark(path: Path) -> str:
-    """Return a word that changes when a file does; files here are replaced, so inodes do too."""
+def _file_etag(path: Path) -> str:
+    """Return a text that changes when a file does. Files here are replaced: the inode changes."""
     try:
-        found = path.stat()
+        stat = path.stat()
     except OSError:
         return "none"
-    return f"{found.st_mtime_ns:x}.{found.st_ino:x}.{found.st_size:x}"
+    return f"{stat.st_mtime_ns:x}.{stat.st_ino:x}.{stat.st_size:x}"

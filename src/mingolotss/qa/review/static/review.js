@@ -1,20 +1,21 @@
-// Keys, and reading pixels under the pointer. Everything else works without this file.
+// Keys, and the values of the pixels under the pointer. All other functions work without scripts.
 "use strict";
 (() => {
   const typing = (node) => node && node.matches("input:not([type=radio]), textarea, select");
 
-  // While a page is on its way, steps are kept for it; a decision is never made on a page unseen.
-  let away = false, steps = [];
+  // While a page is loading, steps are queued for it. A decision is never made on a page that is not
+  // visible yet.
+  let loading = false, steps = [];
   const press = (key) => {
     const target = [...document.querySelectorAll("[data-key]")].find((node) => node.dataset.key === key);
     if (!target || target.disabled) return false;
     if (typing(target)) { target.focus(); if (target.select) target.select(); } else target.click();
     return true;
   };
-  const arrived = () => { away = false; if (steps.length) press(steps.shift()); };
-  document.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.boosted) away = true; });
+  const pageShown = () => { loading = false; if (steps.length) press(steps.shift()); };
+  document.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.boosted) loading = true; });
   for (const name of ["htmx:sendError", "htmx:timeout", "htmx:sendAbort"]) {
-    document.addEventListener(name, () => { away = false; steps = []; });
+    document.addEventListener(name, () => { loading = false; steps = []; });
   }
 
   document.addEventListener("keydown", (event) => {
@@ -28,7 +29,7 @@
     }
     const step = event.key === "j" || event.key === "k";
     if (event.repeat && !step) { event.preventDefault(); return; }
-    if (away) { if (step && steps.length < 20) steps.push(event.key); event.preventDefault(); return; }
+    if (loading) { if (step && steps.length < 20) steps.push(event.key); event.preventDefault(); return; }
     if (press(event.key)) event.preventDefault();
   });
 
@@ -43,18 +44,18 @@
   });
   if (sessionStorage.getItem("large")) document.documentElement.classList.add("large");
 
-  // Pixels: fetched once a candidate, when somebody first looks at one of its pictures.
+  // The pixels of a candidate are fetched when the pointer is first over one of its pictures.
   const fetched = new Map();
   const load = (address) => {
     if (!fetched.has(address)) {
       if (fetched.size > 12) fetched.delete(fetched.keys().next().value);
-      fetched.set(address, fetch(address).then((answer) => {
-        if (!answer.ok) throw new Error(answer.status);
-        return answer.arrayBuffer();
+      fetched.set(address, fetch(address).then((response) => {
+        if (!response.ok) throw new Error(response.status);
+        return response.arrayBuffer();
       }).then((data) => {
-        const [nx, ny, has] = new Uint32Array(data, 0, 3);
+        const [nx, ny, hasRms] = new Uint32Array(data, 0, 3);
         const image = new Float32Array(data, 12, nx * ny);
-        return { nx, ny, image, rms: has ? new Float32Array(data, 12 + 4 * nx * ny, nx * ny) : null };
+        return { nx, ny, image, rms: hasRms ? new Float32Array(data, 12 + 4 * nx * ny, nx * ny) : null };
       }));
     }
     return fetched.get(address);
@@ -83,7 +84,7 @@
   const show = async (panel, x, y) => {
     const output = document.getElementById(panel.dataset.readout);
     let data;
-    try { data = await load(panel.dataset.cutout); } catch { output.textContent = "The pixels cannot be had: reload the page."; return; }
+    try { data = await load(panel.dataset.cutout); } catch { output.textContent = "The pixels cannot be loaded; reload the page."; return; }
     const { nx, ny, image, rms } = data;
     x = Math.min(Math.max(x, 0), nx - 1); y = Math.min(Math.max(y, 0), ny - 1);
     panel.dataset.x = x; panel.dataset.y = y;
@@ -124,13 +125,13 @@
     show(panel, x + by * step[0], y + by * step[1]);
   });
 
-  // After htmx has put a new page in: begin at its top, where a screen reader begins too.
+  // When htmx has inserted a new page, begin at its top, as screen readers do.
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target !== document.body) return;
     document.getElementById("main").focus({ preventScroll: true });
-    arrived();
+    pageShown();
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") document.getElementById("found").replaceChildren();
+    if (event.key === "Escape") document.getElementById("results").replaceChildren();
   });
 })();

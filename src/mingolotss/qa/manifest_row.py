@@ -1,0 +1,55 @@
+"""Rows of the manifest as dictionaries, with the type of each column.
+
+>>> import pyarrow as pa
+>>> rows_of(pa.table({"row": [0], "class": ["FRI"]}))
+[{'row': 0, 'class': 'FRI'}]
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import pyarrow as pa
+
+__all__ = ["ManifestRow", "rows_of"]
+
+# In this form since "class" cannot be the name of an attribute. Columns that are null for rejected
+# sources are typed for written ones, which are the only ones they are read for.
+ManifestRow = TypedDict(
+    "ManifestRow",
+    {
+        "row": int,
+        "source": str,
+        "ra": float,
+        "dec": float,
+        "label": int | None,
+        "class": str | None,
+        "size_arcsec": float,
+        "flux_mjy": float,
+        "status": str,
+        "field": str,
+        "image_file": str,
+        "case": int,
+        "separation_arcsec": float,
+        "percent_nan": float,
+        "candidates": int,
+        "recentred": bool,
+        "blank": bool,
+        "undecided": bool,
+        "exceeds_stamp": bool,
+        "decided_by": str | None,
+        "noise_jy": float,
+        "peak_jy": float,
+        "pixel_scale_arcsec": float,
+        "batch": str | None,
+        "split": str | None,
+        "stage": str,
+        "reason": str,
+    },
+)
+
+
+def rows_of(table: pa.Table) -> list[ManifestRow]:
+    """Return the rows of a table that has some or all columns of the manifest."""
+    rows: list[ManifestRow] = table.to_pylist()
+    return rows

@@ -1,0 +1,103 @@
+"""The rows of the manifest that the report shows, and which of them with a picture.
+
+The page stays of limited size for builds of any size: pictures of one kind end after
+`MAX_PICTURES`, tables after `MAX_ROWS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mingolotss.io.parquet import read_table
+from mingolotss.model import Ints
+from mingolotss.qa.report.build_view import BuildView
+
+__all__ = ["MAX_PICTURES", "MAX_ROWS", "ClassRows", "ShownRows"]
+
+MAX_PICTURES = 200
+MAX_ROWS = 2000
+_PER_CLASS = 24  # stamps shown of each class
+
+
+@dataclass(frozen=True)
+class ClassRows:
+    """The rows of one class that are shown, from the smallest source to the largest.
+
+    Attributes
+    ----------
+    name : str
+    label : int
+        -1 in an unlabelled dataset.
+    rows : list of int
+    """
+
+    name: str
+    label: int
+    rows: list[int]
+
+
+@dataclass(frozen=True)
+class ShownRows:
+    """The rows that the report shows.
+
+    Attributes
+    ----------
+    classes : list of ClassRows
+    by_reason : dict of str to int64 array
+        All rows to list for each of `INSPECTION_REASONS`.
+    edge_cases : dict of str to list of int
+        Where a simulated sky made the choice difficult, by kind of difficulty.
+    with_stamp : list of int
+        The rows whose stamps are in the page, ascending.
+    """
+
+    classes: list[ClassRows]
+    by_reason: dict[str, Ints]
+    edge_cases: dict[str, list[int]]
+    with_stamp: list[int]
+
+    @classmethod
+    def select(cls, build: BuildView) -> ShownRows:
+        """Select the rows of a build."""
+        classes, edge_cases = _class_rows(build), _edge_cases(build)
+        by_reason = {
+            name: np.flatnonzero(flag if name == "rejected" else flag & build.written)
+            for name, flag in build.flags.items()
+        }
+        with_stamp = {row for shown in classes for row in shown.rows}
+        for name, rows in by_reason.items():
+            if name != "neighbours":  # shown as pairs
+                with_stamp.update(rows[:MAX_PICTURES].tolist())
+        with_stamp.update(build.pairs.rows[build.pairs.inside][:MAX_PICTURES].ravel().tolist())
+        for placed in edge_cases.values():
+            with_stamp.update(placed)
+        return cls(classes, by_reason, edge_cases, sorted(with_stamp))
+
+
+def _class_rows(build: BuildView) -> list[ClassRows]:
+    """Return rows of each class, evenly spaced in the order of angular size."""
+    names: Sequence[str] = build.settings.classes
+    size = build.numbers("size_arcsec")
+    classes = []
+    for label, name in enumerate(names) if names else [(-1, "all sources")]:
+        rows = np.flatnonzero(build.written & (build.labels == label))
+        rows = rows[np.argsort(size[rows], kind="stable")]
+        places = np.linspace(0, len(rows) - 1, min(_PER_CLASS, len(rows)))
+        classes.append(ClassRows(name, label, rows[places.round().astype(int)].tolist()))
+    return classes
+
+
+def _edge_cases(build: BuildView) -> dict[str, list[int]]:
+    """Return the rows of each kind of difficulty that a simulated sky contains."""
+    path = build.folder.sky / "truth.parquet"
+    if not path.exists():
+        return {}
+    edge_cases: dict[str, list[int]] = {}
+    for source in read_table(path, ["source", "edge_case"]).to_pylist():
+        row = build.row_of.get(source["source"])
+        if source["edge_case"] and row is not None:
+            edge_cases.setdefault(source["edge_case"], []).append(row)
+    return {name: sorted(rows) for name, rows in sorted(edge_cases.items())}

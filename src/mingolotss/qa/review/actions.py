@@ -1,0 +1,111 @@
+"""What the review page changes: decisions, questioned labels, and the name of the reviewer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qsl, quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from mingolotss.candidates.decisions import Decision
+from mingolotss.qa.review.addresses import own_path, queue_address, source_address
+from mingolotss.qa.review.context import MAX_REVIEWER, NAME_COOKIE, Context
+from mingolotss.qa.review.endpoints import Site
+from mingolotss.qa.review.state import ConflictError
+
+__all__ = ["Actions"]
+
+Form = Mapping[str, str]
+
+_OTHER_CLASS = "something else"
+_MAX_NOTE = 500  # characters
+_YEAR = 31536000  # seconds
+
+
+class Actions:
+    """One method for each address that changes something.
+
+    Parameters
+    ----------
+    site : Site
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def decide(self, request: Request) -> Response:
+        """Accept or reject a source, and go to the next one."""
+        return await self._act(request, self._decide)
+
+    async def label(self, request: Request) -> Response:
+        """Question the label of a source."""
+        return await self._act(request, self._label)
+
+    async def undo(self, request: Request) -> Response:
+        """Undo the last decision of the visitor, and go to its source."""
+        return await self._act(request, self._undo)
+
+    async def who(self, request: Request) -> Response:
+        """Keep the visitor's name in a cookie."""
+        form = await _read_form(request)
+        response = RedirectResponse(own_path(form.get("back", "")), 303)
+        name = " ".join(form.get("by", "").split())[:MAX_REVIEWER]
+        if name:
+            response.set_cookie(
+                NAME_COOKIE, quote(name), max_age=_YEAR, httponly=True, samesite="strict"
+            )
+        return response
+
+    async def _act(self, request: Request, act: Callable[[Context, Form], Response]) -> Response:
+        """Read the form, then write in a thread: the lock on the file may take a moment."""
+        form = await _read_form(request)
+        return await run_in_threadpool(lambda: act(self._site.context(request), form))
+
+    def _decide(self, context: Context, form: Form) -> Response:
+        verdict, field = form.get("verdict", ""), form.get("field", "")
+        if verdict not in {"accept", "reject"}:
+            raise HTTPException(400, "the verdict must be accept or reject")
+        candidates = context.snapshot.build.candidate_rows(context.row)
+        if verdict == "accept" and field not in [
+            entry.candidate.field for entry in candidates if entry.usable
+        ]:
+            raise HTTPException(400, "choose one of the fields that have a usable image")
+        accepted = field if verdict == "accept" else ""
+        decision = self._decision(context, accepted, verdict, form.get("note", ""))
+        try:
+            self._site.store.decide(decision, form.get("etag", ""))
+        except ConflictError as error:
+            newer = self._site.context(context.request)
+            return HTMLResponse(self._site.source_page(newer, warning=str(error)), 409)
+        following = self._site.store.snapshot().next_open(context.selection, context.row)
+        if following is None:
+            return RedirectResponse(queue_address(context.selection), 303)
+        return RedirectResponse(source_address(following, context.selection, verdict), 303)
+
+    def _label(self, context: Context, form: Form) -> Response:
+        looks_like, note = form.get("looks", ""), form.get("note", "")
+        if looks_like not in (*context.snapshot.build.settings.classes, _OTHER_CLASS):
+            raise HTTPException(400, "choose a class that the source looks like")
+        note = f"looks like {looks_like}" + (f": {note}" if note.strip() else "")
+        self._site.store.log.add(self._decision(context, "", "label", note))
+        return RedirectResponse(source_address(context.row, context.selection, "label"), 303)
+
+    def _undo(self, context: Context, form: Form) -> Response:
+        undone = self._site.store.log.undo(context.by, self._site.now())
+        row = context.snapshot.build.find(undone.source)
+        if row is None:
+            return RedirectResponse(queue_address(context.selection), 303)
+        return RedirectResponse(source_address(row, context.selection, "undo"), 303)
+
+    def _decision(self, context: Context, field: str, verdict: str, note: str) -> Decision:
+        source, now = context.record["source"], self._site.now()
+        return Decision(source, field, verdict, context.by, now, note[:_MAX_NOTE])
+
+
+async def _read_form(request: Request) -> Form:
+    body = await request.body()
+    text = body.decode("utf-8", "replace")
+    return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=20))

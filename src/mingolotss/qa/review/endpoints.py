@@ -1,0 +1,138 @@
+"""What the review page shows: one method for each address that is only read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from mingolotss.qa.report.colours import coloured
+from mingolotss.qa.review.addresses import NOTICES, source_address
+from mingolotss.qa.review.candidate_view import candidate_picture, view_candidate
+from mingolotss.qa.review.context import Context
+from mingolotss.qa.review.filters import Filter
+from mingolotss.qa.review.pages import Pages
+from mingolotss.qa.review.state import Store
+
+__all__ = ["Endpoints", "Site"]
+
+_CACHED = {"Cache-Control": "private, max-age=86400"}  # addresses contain the build's version
+_MAX_NAME = 200  # characters
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all requests share.
+
+    Attributes
+    ----------
+    store : Store
+    pages : Pages
+    reviewer : str
+        The name of visitors who have not given one.
+    clock : callable
+        Returns the time of a decision.
+    """
+
+    store: Store
+    pages: Pages
+    reviewer: str
+    clock: Callable[[], datetime]
+
+    def context(self, request: Request, *, reason: str = "any") -> Context:
+        """Return what a request sees; `reason` is that of the filter if the address has none."""
+        snapshot = self.store.snapshot()
+        return Context.read(request, snapshot, default_name=self.reviewer, reason=reason)
+
+    def now(self) -> str:
+        """Return the time in UTC as ``decisions.csv`` has it."""
+        return self.clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def source_page(self, context: Context, notice: str = "", warning: str = "") -> str:
+        """Return the page of the source that the address names, with a notice or a warning."""
+        snapshot, row = context.snapshot, context.row
+        rows = snapshot.build.candidate_rows(row)
+        views = [view_candidate(snapshot, row, candidate) for candidate in rows]
+        return self.pages.source(context, views, warning or notice, is_warning=bool(warning))
+
+
+class Endpoints:
+    """One method for each address.
+
+    Parameters
+    ----------
+    site : Site
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def start(self, request: Request) -> Response:
+        """Go to the queue."""
+        return RedirectResponse("/queue", 303)
+
+    def queue(self, request: Request) -> Response:
+        """Go to the first selected source that has no decision."""
+        context = self._site.context(request)
+        row = context.snapshot.next_open(context.selection, -1)
+        if row is None:
+            return HTMLResponse(self._site.pages.queue_end(context))
+        notice = request.query_params.get("notice", "")
+        return RedirectResponse(source_address(row, context.selection, notice), 303)
+
+    def source(self, request: Request) -> Response:
+        """Show a source with all its candidates."""
+        notice = NOTICES.get(request.query_params.get("notice", ""), "")
+        return HTMLResponse(self._site.source_page(self._site.context(request), notice))
+
+    def gallery(self, request: Request) -> Response:
+        """Show a page of stamps."""
+        text = request.query_params.get("page", "1")
+        page = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
+        context = self._site.context(request, reason="all")
+        return HTMLResponse(self._site.pages.gallery(context, page))
+
+    def find(self, request: Request) -> Response:
+        """Go to the source of a name; if several names contain it, list them."""
+        context = self._site.context(request)
+        name = request.query_params.get("name", "").strip()[:_MAX_NAME]
+        rows = context.snapshot.rows(Filter("all", name=name)) if name else np.empty(0, np.int64)
+        headers = request.headers
+        is_fragment = headers.get("hx-request") == "true" and not headers.get("hx-boosted")
+        exact = context.snapshot.build.find(name)
+        only = int(rows[0]) if len(rows) == 1 else exact
+        if only is not None and not is_fragment:
+            return RedirectResponse(source_address(only, Filter("all")), 303)
+        return HTMLResponse(self._site.pages.search(context, rows, name, is_fragment=is_fragment))
+
+    def stamp(self, request: Request) -> Response:
+        """Return the stamp of a source in colours."""
+        context = self._site.context(request)
+        return _png(coloured(context.snapshot.stamps.png(context.row)))
+
+    def grey(self, request: Request) -> Response:
+        """Return the stamp of a source as the dataset has it."""
+        context = self._site.context(request)
+        return _png(context.snapshot.stamps.png(context.row))
+
+    def cutout(self, request: Request) -> Response:
+        """Return a picture or the pixels of one candidate."""
+        context, index = self._site.context(request), request.path_params["index"]
+        candidates = context.snapshot.build.candidate_rows(context.row)
+        if not 0 <= index < len(candidates):
+            raise HTTPException(404, f"row {context.row} has no candidate number {index}")
+        kind, candidate = request.path_params["kind"], candidates[index].candidate
+        data = candidate_picture(context.snapshot, context.row, candidate, kind)
+        if data is None:
+            raise HTTPException(404, "there is no picture of this kind")
+        media = "image/png" if kind.endswith(".png") else "application/octet-stream"
+        return Response(data, media_type=media, headers=_CACHED)
+
+
+def _png(data: bytes) -> Response:
+    return Response(data, media_type="image/png", headers=_CACHED)
