@@ -73,7 +73,7 @@ def ours(service: str, sources: Catalogue, out: Path) -> tuple[float, float, lis
     failures = fetch(planned).service.failures
     assert not failures
     assert not planned.unanswered
-    searches = [planned.service.question(sources.source(i), 0.1) for i in range(len(sources))]
+    searches = [planned.service.query(sources.source(i), 0.1) for i in range(len(sources))]
     cutouts = [url for w in planned.requests() for url in (w.candidate.image, w.candidate.rms)]
     return middle - began, time.perf_counter() - middle, [*searches, *cutouts]
 
@@ -97,10 +97,10 @@ def through_the_form(url: str, count: int) -> Rows:
     """Search through the web form in a browser, which is what the original waits for."""
     service = open_service(f"lotss-dr1-form:{url}/cutout/form")
     sources = places(count + 1, 99)
-    service.answer(sources.source(count), 0.1)  # starts the browser
+    service.search_source(sources.source(count), 0.1)  # starts the browser
     began = time.perf_counter()
     for row in range(count):
-        service.answer(sources.source(row), 0.1)
+        service.search_source(sources.source(row), 0.1)
     spent = time.perf_counter() - began
     service.close()
     return [

@@ -297,7 +297,7 @@ def test_a_gzipped_fits_is_unpacked(tmp_path):
 SEARCHES = {
     "a VOTable that says ERROR": (
         always(votable("", "ERROR")),
-        "the service refused the question: ERROR: POS",
+        "the service refused the query: ERROR: POS",
     ),
     "OVERFLOW": (
         always(votable(rows("u/P1_5-mosaic.fits"), "OVERFLOW")),

@@ -58,18 +58,34 @@ print(issubclass(MLFR, MingoLoTSS))
     ]
 
 
-@pytest.mark.parametrize("package", ["loaders", "formats", "dataset", "io"])
-def test_every_module_can_be_imported_without_optional_libraries(package):
-    """The modules for PyTorch, Keras, HDF5 and Zarr too."""
-    code = f"""
+def test_every_module_can_be_imported_without_optional_libraries():
+    """The modules for PyTorch, Keras, HDF5, Zarr, Selenium and Dask too."""
+    code = """
 import pkgutil
 from importlib import import_module
-package = import_module("mingolotss.{package}")
-for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-    import_module(module.name)
-    print(module.name)
+import mingolotss
+for module in pkgutil.walk_packages(mingolotss.__path__, "mingolotss."):
+    if module.name != "mingolotss.__main__" and "mingolotss.qa.review." not in module.name:
+        import_module(module.name)
+        print(module.name)
 """
-    assert len(run_without(code).splitlines()) >= 5
+    assert len(run_without(code).splitlines()) > 100
+
+
+def test_a_browser_is_needed_only_when_its_service_is_opened():
+    """The line names the library and the command."""
+    code = """
+from mingolotss.errors import InputError
+from mingolotss.service.base import open_service
+try:
+    open_service("lotss-dr1-form")
+except InputError as error:
+    print(error)
+"""
+    expected = (
+        "open the service lotss-dr1-form: this needs selenium; pip install 'mingolotss[browser]'"
+    )
+    assert run_without(code) == expected + "\n"
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_a_server_of_single_ranges_is_asked_for_one(release, tmp_path):
     with nginx(tmp_path / "nginx", release, "max_ranges 1;") as server:
         service = LotssDr2MosaicsService(server.url)
         source = Source(0, "S0", RA + 0.3, DEC + 0.4, field_hint="P150+30")
-        candidate = service.answer(source, 0.1).candidates[0]
+        candidate = service.search_source(source, 0.1).candidates[0]
         next(service.cutouts([CutoutRequest(candidate, source)], 0.1))  # finds out what nginx takes
         before = len(server.sent())
         (far,) = service.cutouts([CutoutRequest(candidate, source)], 0.1)
@@ -126,5 +126,5 @@ def test_a_server_that_ignores_ranges_is_refused(release):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         service = RangesService(f"http://127.0.0.1:{server.server_address[1]}")
         with pytest.raises(ServiceAnswerError, match=r"offers only the whole file; copy the mos"):
-            service.answer(Source(0, "S0", RA, DEC), 0.1)
+            service.search_source(Source(0, "S0", RA, DEC), 0.1)
         server.shutdown()

@@ -371,8 +371,8 @@ class Fetching(Bulk):
     def search_all(self, catalogue, size_deg, progress=None):
         return super().search_all(catalogue, size_deg)
 
-    def local(self, wanted):
-        return wanted.candidate
+    def local_candidate(self, request):
+        return request.candidate
 
     def estimate(self, wanted, size_deg):
         return Estimate(self.left, 0, 0)

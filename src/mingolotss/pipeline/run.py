@@ -176,7 +176,7 @@ def _downloads(plan: Plan, index: int) -> Iterator[Path]:
     service = plan.service
     if isinstance(service, FetchService):
         for request in plan.requests([index]):
-            local = service.local(request)
+            local = service.local_candidate(request)
             yield from (p for p in (Path(local.image), Path(local.rms)) if p.is_file())
 
 

@@ -1,9 +1,9 @@
-"""What every image service does, and how one is opened by name.
+"""The interface of image services, and how one is opened by name.
 
-A service answers two questions: which images hold a place (`ImageService.search`), and which
-pixels of one image lie around it (`ImageService.cutout`). One that can answer for many sources at
-once also has `search_all` and `cutouts`; for one that cannot, `search_all` and `cutouts` in this
-module ask source by source. A service must survive pickling, since workers get a copy.
+A service answers two questions: which images hold a position (`ImageService.search`), and what are
+the pixels of one of them around it (`ImageService.cutout`). A service that answers for many sources
+at once has `search_all` and `cutouts` as well; for the others, the functions `search_all` and
+`cutouts` of this module go through the sources one by one. Services are pickled for the workers.
 
 >>> open_service("flder:/tmp")
 Traceback (most recent call last):
@@ -47,20 +47,38 @@ Progress = Callable[[int], object]
 
 
 class ImageService(Protocol):
-    """Where images come from: ask what covers a position, then ask for the pixels."""
+    """Where images come from."""
 
     def search(self, position: SkyCoord, size: Quantity) -> Sequence[Candidate]:
-        """Return each image whose footprint holds `position`; none is a normal answer."""
+        """Return each image whose footprint holds a position.
+
+        Parameters
+        ----------
+        position : SkyCoord
+            In any frame.
+        size : Quantity, angle
+            Side of the cutouts that will be requested.
+
+        Returns
+        -------
+        sequence of Candidate
+            Empty if no image holds the position.
+
+        Raises
+        ------
+        ServiceError
+            The search failed.
+        """
 
     def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
-        """Return a square of side `size` on the image's own grid.
+        """Return a square with the side `size` on the grid of the image.
 
-        Past the image's edge it is NaN, or it ends there, as archives cut.
+        Past the edge of the image it is NaN, or it ends there, as archives cut.
 
         Raises
         ------
         ImageError, ServiceError
-            The image cannot be used or had.
+            The image cannot be used, or not be delivered.
         """
 
 
@@ -71,22 +89,25 @@ class BulkService(Protocol):
     def search_all(
         self, catalogue: Catalogue, size_deg: float
     ) -> Sequence[list[Candidate] | ServiceError]:
-        """Return the candidates of every row of the catalogue, each list sorted by field.
+        """Return the candidates of every row of the catalogue.
 
-        The error of a row that the far end did not answer stands in its place.
+        Returns
+        -------
+        sequence, or `mingolotss.candidates.table.CandidateTable`
+            For every row its candidates, sorted by field, or the error of its search.
         """
 
-    def cutouts(self, wanted: Sequence[CutoutRequest], size_deg: float) -> Iterable[Outcome]:
-        """Give, for each wanted cutout in order, its pixels or why there are none.
+    def cutouts(self, requests: Sequence[CutoutRequest], size_deg: float) -> Iterable[Outcome]:
+        """Return, for each request in order, the pixels or the reason why there are none.
 
-        Both may be columns: `mingolotss.candidates.requests.CutoutRequests`,
+        Both may be columns: `mingolotss.candidates.requests.CutoutRequests` and
         `mingolotss.candidates.cutouts.CutoutArray`.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a fetch will take: requests, bytes and seconds."""
+    """What a download will take: the number of requests, bytes and seconds."""
 
     requests: int
     bytes: int
@@ -105,15 +126,15 @@ class FetchService(Protocol):
         `progress` is called with the number of sources that are finished.
         """
 
-    def local(self, wanted: CutoutRequest) -> Candidate:
-        """Return a candidate with the paths of the files that it becomes."""
+    def local_candidate(self, request: CutoutRequest) -> Candidate:
+        """Return the candidate of a request with the paths of the files that are fetched for it."""
 
-    def estimate(self, wanted: Iterable[CutoutRequest], size_deg: float) -> Estimate:
-        """Return what fetching these will take, less what is here already."""
+    def estimate(self, requests: Iterable[CutoutRequest], size_deg: float) -> Estimate:
+        """Return what fetching will take; files that are on disk are not counted."""
 
     def fetch(
         self,
-        wanted: Iterable[CutoutRequest],
+        requests: Iterable[CutoutRequest],
         size_deg: float,
         progress: Progress | None = None,
     ) -> ImageService:
@@ -125,7 +146,16 @@ class FetchService(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How files of cutouts are named; ``{source}`` and ``{field}`` stand for the names."""
+    """How files of cutouts are named.
+
+    Attributes
+    ----------
+    image, rms : str
+        Templates, in which ``{source}`` and ``{field}`` stand for the names. `rms` is "" if there
+        are no rms maps.
+    ignore : tuple of str
+        Images whose field ends in one of these are other products.
+    """
 
     image: str = "{source}_{field}-mosaic.fits"
     rms: str = "{source}_{field}-mosaic-rms.fits"
@@ -148,9 +178,9 @@ def open_service(
     naming : Naming, optional
         How files of cutouts are named.
     workspace : Path, optional
-        The build's folder, for services that keep what they were told.
+        The build's folder, for services that keep results and downloads.
     refresh : bool
-        Ask such a service again for what it has kept.
+        Such a service requests again what it has kept.
 
     Raises
     ------
@@ -189,8 +219,13 @@ def search_all(
     size_deg : float, deg
         Side of the cutouts.
     progress : callable, optional
-        Called with the number of sources that are finished, unless the service has a bulk search
-        that asks nobody.
+        Called with the number of sources that are finished. A `BulkService` that does not download
+        reports nothing.
+
+    Returns
+    -------
+    sequence
+        As `BulkService.search_all` returns it.
     """
     if isinstance(service, FetchService):
         return service.search_all(catalogue, size_deg, progress)
@@ -199,38 +234,46 @@ def search_all(
     from astropy import units as u
     from astropy.coordinates import SkyCoord
 
-    found: list[list[Candidate] | ServiceError] = []
+    answers: list[list[Candidate] | ServiceError] = []
     for row in range(len(catalogue)):
-        place = SkyCoord(catalogue.ra[row], catalogue.dec[row], unit="deg")
+        position = SkyCoord(catalogue.ra[row], catalogue.dec[row], unit="deg")
         try:
-            answer = service.search(place, size_deg * u.deg)
+            candidates = service.search(position, size_deg * u.deg)
         except ServiceError as error:
-            found.append(error)
+            answers.append(error)
         else:
-            found.append(sorted(answer, key=lambda candidate: candidate.field))
+            answers.append(sorted(candidates, key=lambda candidate: candidate.field))
         if progress is not None:
-            progress(len(found))
-    return found
+            progress(len(answers))
+    return answers
 
 
 def cutouts(
-    service: ImageService, wanted: Sequence[CutoutRequest], size_deg: float
+    service: ImageService, requests: Sequence[CutoutRequest], size_deg: float
 ) -> Iterable[Outcome]:
-    """Give the cutouts wanted, in order, by the service's own bulk method if it has one."""
+    """Return the outcomes of requests in order, by the bulk method of the service if it has one.
+
+    Parameters
+    ----------
+    service : ImageService
+    requests : sequence of CutoutRequest
+    size_deg : float, deg
+        Side of the cutouts.
+    """
     if isinstance(service, BulkService):
-        return service.cutouts(wanted, size_deg)
-    return _one_by_one(service, wanted, size_deg)
+        return service.cutouts(requests, size_deg)
+    return _one_by_one(service, requests, size_deg)
 
 
 def _one_by_one(
-    service: ImageService, wanted: Sequence[CutoutRequest], size_deg: float
+    service: ImageService, requests: Sequence[CutoutRequest], size_deg: float
 ) -> Iterator[Outcome]:
     from astropy import units as u
     from astropy.coordinates import SkyCoord
 
-    for one in wanted:
-        place = SkyCoord(one.source.ra, one.source.dec, unit="deg")
+    for candidate, source in requests:
+        position = SkyCoord(source.ra, source.dec, unit="deg")
         try:
-            yield service.cutout(one.candidate, place, size_deg * u.deg)
+            yield service.cutout(candidate, position, size_deg * u.deg)
         except (ImageError, ServiceError) as error:
             yield error

@@ -16,7 +16,7 @@ from astropy.io import fits
 
 from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
 from mingolotss.io.http import Limits, RetryPolicy, Transport, whole_fits
-from mingolotss.service.remote.sia import SiaService
+from mingolotss.service.remote.concurrency import concurrent_map
 from misbehave import Line, Server, always, first, running
 
 QUICK = RetryPolicy(attempts=4, first_s=0.02, longest_s=0.1, retry_after_s=0.3, outage_s=0.4)
@@ -365,16 +365,16 @@ def test_nobody_waits_for_a_reader_that_went_away():
     sleepy = RetryPolicy(attempts=5, first_s=30.0, longest_s=60.0)
     busy = always(b"", "500 Internal Server Error")
     with running({"/0": always(GOOD), "*": busy}) as server:
-        service = SiaService(f"{server.url}/siap", transport=Transport(retry_policy=sleepy))
-        results = service.side_by_side(lambda n: _status(service, f"{server.url}/{n}"), range(9))
+        client = Transport(retry_policy=sleepy)
+        results = concurrent_map(client, lambda n: _status(client, f"{server.url}/{n}"), range(9))
         assert next(results) == "200"
         began = time.monotonic()
         results.close()
         assert time.monotonic() - began < 5
 
 
-def _status(service: SiaService, url: str) -> str:
+def _status(client: Transport, url: str) -> str:
     try:
-        return str(service.transport.get(url).status)
+        return str(client.get(url).status)
     except ServiceUnavailableError as error:
         return str(error)

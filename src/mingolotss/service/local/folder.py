@@ -1,7 +1,8 @@
-"""Cutouts that are on disk already, one file a source and field.
+"""Cutouts in a folder, one file for each source and field.
 
-Files are matched to sources by their whole name: ``SOURCE_FIELD-mosaic.fits``, with its rms map
-``SOURCE_FIELD-mosaic-rms.fits`` beside it. The naming is the recipe's, and may have no field.
+A file belongs to a source by the whole name of the source: ``SOURCE_FIELD-mosaic.fits``, with its
+rms map ``SOURCE_FIELD-mosaic-rms.fits`` beside it. The recipe sets the naming, which may be without
+a field.
 
 >>> split_name("A_1_P164_55-mosaic.fits", "_", "-mosaic.fits", {"A_1", "A"})
 ('A_1', 'P164+55')
@@ -13,7 +14,7 @@ import os
 from collections.abc import Container, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import numpy as np
@@ -25,6 +26,7 @@ from mingolotss.io.files import safe_name
 from mingolotss.io.fits import read_image
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service.base import CutoutRequest, Naming
+from mingolotss.sky.wcs import SkyWCS
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -32,44 +34,57 @@ if TYPE_CHECKING:
 
 __all__ = ["FolderService", "read_cutout", "split_name"]
 
-_PACKED = ("", ".gz", ".fz")
+_COMPRESSED = ("", ".gz", ".fz")
 
 
 def split_name(
-    file: str, between: str, end: str, sources: Container[str]
+    file: str, separator: str, end: str, sources: Container[str]
 ) -> tuple[str, str] | None:
-    """Return (source, field) of a file name, or None if it is no source's.
+    """Return (source, field) of a file name, or None if it belongs to no source.
 
-    The longest source that fits wins, so a name that begins with another's is not taken for it.
-    ``_`` in a field stands for ``+``.
+    The longest source name that fits is taken: ``A_1_P1`` is field P1 of A_1, not field 1_P1 of A.
+
+    Parameters
+    ----------
+    file : str
+    separator : str
+        Between source and field; "" if names have no field.
+    end : str
+        What follows the field.
+    sources : container of str
+
+    Returns
+    -------
+    (str, str) or None
+        ``_`` in the field of the file becomes ``+``.
     """
-    for packed in _PACKED:
-        if not file.endswith(end + packed):
+    for compressed in _COMPRESSED:
+        if not file.endswith(end + compressed):
             continue
-        stem = file[: len(file) - len(end + packed)]
-        if not between:
+        stem = file[: len(file) - len(end + compressed)]
+        if not separator:
             return (stem, "") if stem in sources else None
-        at = stem.rfind(between)
-        while at > 0:
-            if stem[:at] in sources:
-                return stem[:at], stem[at + len(between) :].replace("_", "+")
-            at = stem.rfind(between, 0, at)
+        position = stem.rfind(separator)
+        while position > 0:
+            if stem[:position] in sources:
+                return stem[:position], stem[position + len(separator) :].replace("_", "+")
+            position = stem.rfind(separator, 0, position)
     return None
 
 
 def read_cutout(candidate: Candidate) -> Cutout:
-    """Read a candidate's files whole.
+    """Read the files of a candidate.
 
     Raises
     ------
     ImageError
-        A file is missing or cannot be used, or the two do not have the same shape.
+        A file is missing or cannot be used, or image and rms map differ in shape.
     """
     image = read_image(Path(candidate.image))
     rms, rms_sha256 = None, ""
     if candidate.rms:
-        found = read_image(Path(candidate.rms))
-        rms, rms_sha256 = found.data, found.sha256
+        rms_map = read_image(Path(candidate.rms))
+        rms, rms_sha256 = rms_map.data, rms_map.sha256
         if rms.shape != image.data.shape:
             raise ImageError(
                 f"read {candidate.rms}: the rms map is {rms.shape[1]} x {rms.shape[0]} pixels, "
@@ -85,124 +100,150 @@ class FolderService:
     Parameters
     ----------
     folder : Path
-    naming : Naming
+    naming : Naming, optional
         How the files are named.
+
+    Raises
+    ------
+    RecipeError
+        The naming has no source, or does not end in ``.fits``.
+    InputError
+        There is no such folder.
     """
 
     def __init__(self, folder: Path, naming: Naming | None = None) -> None:
         self.folder = Path(folder)
         self.naming = naming or Naming()
         before, _, rest = self.naming.image.partition("{source}")
-        between, field, end = rest.partition("{field}")
-        if before or not rest.endswith(".fits") or (field and not between):
+        separator, field, end = rest.partition("{field}")
+        if before or not rest.endswith(".fits") or (field and not separator):
             raise RecipeError(
                 f"images.image = {self.naming.image!r}: expected '{{source}}' first, then "
                 "optionally a separator and '{field}', and '.fits' at the end"
             )
-        self._between, self._end = (between, end) if field else ("", rest)
-        self._start = str(self.folder / "x")[:-1]  # of every path: joined as text, 5 us less each
+        self._separator, self._end = (separator, end) if field else ("", rest)
+        # Paths are joined as text: 5 us less for each file than with pathlib.
+        self._prefix = str(self.folder / "x")[:-1]
         if not self.folder.is_dir():
             raise InputError(f"open the folder {self.folder}: there is no such folder")
 
     @classmethod
-    def open(cls, argument: str, *, naming: Naming, **_: Any) -> FolderService:
-        """Open ``folder:DIR``."""
+    def open(cls, argument: str, *, naming: Naming, **_options: object) -> FolderService:
+        """Open ``folder:DIR``; the options of other services are ignored."""
         if not argument:
             raise InputError("open the service folder: give the folder, folder:DIR")
         return cls(Path(argument), naming)
 
     @cached_property
     def files(self) -> frozenset[str]:
-        """Return the names of the FITS files in the folder."""
-        ends = tuple(".fits" + packed for packed in _PACKED)
-        found = frozenset(e.name for e in os.scandir(self.folder) if e.name.endswith(ends))
-        if not found:
+        """Return the names of the FITS files in the folder.
+
+        Raises
+        ------
+        InputError
+            There are none.
+        """
+        ends = tuple(".fits" + compressed for compressed in _COMPRESSED)
+        names = frozenset(e.name for e in os.scandir(self.folder) if e.name.endswith(ends))
+        if not names:
             raise InputError(f"open the folder {self.folder}: there is no FITS file in it")
-        return found
+        return names
 
     def image_names(self) -> list[str]:
-        """Return the source part of every image's name, for catalogues made from names."""
+        """Return the source part of the name of every image, for catalogues made from names."""
         stems = (
-            f[: -len(self._end + p)] for f in self.files for p in _PACKED
-            if f.endswith(self._end + p) and not self._is_rms(f)
-        )  # fmt: skip
-        return sorted({stem.split(self._between)[0] if self._between else stem for stem in stems})
+            file[: -len(self._end + compressed)]
+            for file in self.files
+            for compressed in _COMPRESSED
+            if file.endswith(self._end + compressed) and not self._is_rms(file)
+        )
+        separator = self._separator
+        return sorted({stem.split(separator)[0] if separator else stem for stem in stems})
 
     def search_all(self, catalogue: Catalogue, size_deg: float) -> list[list[Candidate]]:
-        """Return the files of every source; `size_deg` is what the files are."""
+        """Return the files of every source, by name. The size is that of the files.
+
+        Raises
+        ------
+        InputError
+            No file belongs to a source of the catalogue.
+        """
+        # One pass over the files, each of which finds its source by name, not over the sources.
         rows = {safe_name(name): row for name, row in catalogue.row_of.items()}
-        found: list[list[Candidate]] = [[] for _ in range(len(catalogue))]
+        candidates: list[list[Candidate]] = [[] for _ in range(len(catalogue))]
         for file in sorted(self.files):
-            parts = split_name(file, self._between, self._end, rows)
+            parts = split_name(file, self._separator, self._end, rows)
             if parts is None or parts[1].endswith(self.naming.ignore):
                 continue
             row = rows[parts[0]]
-            if parts[1] not in {one.field for one in found[row]}:  # not x.fits and x.fits.gz
-                found[row].append(self._candidate(file, *parts, catalogue.names[row]))
-        if not any(found):
+            if parts[1] not in {c.field for c in candidates[row]}:  # not x.fits and x.fits.gz
+                candidates[row].append(self._candidate(file, *parts, catalogue.names[row]))
+        if not any(candidates):
             example = min(self.files)
             raise InputError(
                 f"search the folder {self.folder}: none of its {len(self.files)} FITS files is "
                 f"named {self.naming.image} for a source of the catalogue (found {example!r}, "
                 f"the catalogue begins with {catalogue.names[0]!r})"
             )
-        return [sorted(candidates, key=lambda c: c.field) for candidates in found]
+        return [sorted(of_source, key=lambda c: c.field) for of_source in candidates]
 
     def search(self, position: SkyCoord, size: Quantity) -> list[Candidate]:
         """Return the images whose footprint holds a position, by their WCS."""
-        found = []
+        candidates = []
         for file, (wcs, shape) in self._footprints.items():
             x, y = wcs.to_pixel(position.icrs.ra.deg, position.icrs.dec.deg)
             inside = -0.5 <= float(x) < shape[1] - 0.5 and -0.5 <= float(y) < shape[0] - 0.5
             if inside:
-                stem, _, field = file[: file.rfind(self._end)].partition(self._between or "\0")
+                stem, _, field = file[: file.rfind(self._end)].partition(self._separator or "\0")
                 field = field.replace("_", "+")
-                found.append(self._candidate(file, stem, field, unquote(stem)))
-        return sorted(found, key=lambda candidate: candidate.field)
+                candidates.append(self._candidate(file, stem, field, unquote(stem)))
+        return sorted(candidates, key=lambda candidate: candidate.field)
 
     def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
-        """Read a candidate's files; they are as large as they are."""
+        """Read the files of a candidate; they have the size that they have."""
         return read_cutout(candidate)
 
-    def cutouts(self, wanted: Sequence[CutoutRequest], size_deg: float) -> Iterator[Outcome]:
+    def cutouts(self, requests: Sequence[CutoutRequest], size_deg: float) -> Iterator[Outcome]:
         """Read the files of many candidates."""
-        for one in wanted:
+        for request in requests:
             try:
-                yield read_cutout(one.candidate)
+                yield read_cutout(request.candidate)
             except ImageError as error:
                 yield error
 
     @cached_property
-    def _footprints(self) -> dict[str, Any]:
-        found = {}
+    def _footprints(self) -> dict[str, tuple[SkyWCS, tuple[int, ...]]]:
+        """Return WCS and shape of every image that can be read."""
+        footprints = {}
         for file in sorted(self.files):
             stem = file[: max(file.rfind(self._end), 0)]
-            if not stem or file[len(stem + self._end) :] not in _PACKED:
+            if not stem or file[len(stem + self._end) :] not in _COMPRESSED:
                 continue
-            if self._between and stem.endswith(self.naming.ignore):
-                continue  # another product of the same archive
+            if self._separator and stem.endswith(self.naming.ignore):
+                continue  # another product of the archive
             if self._is_rms(file):
                 continue
             try:
                 image = read_image(self.folder / file)
-                found[file] = image.wcs(), np.shape(image.data)
+                footprints[file] = image.wcs(), np.shape(image.data)
             except ImageError:
-                continue  # a file that cannot be read holds no place
-        return found
+                continue  # a file that cannot be read covers nothing
+        return footprints
 
     def _is_rms(self, file: str) -> bool:
-        """Return whether a file is another's rms map, where the names do not tell by themselves."""
+        """Return whether a file is an rms map whose name could also be that of an image."""
         end = self.naming.rms.rpartition("}")[2]
-        return bool(end) and len(end) > len(self._end) and any(
-            file.endswith(end + packed) for packed in _PACKED
-        )  # fmt: skip
+        return len(end) > len(self._end) and any(
+            file.endswith(end + compressed) for compressed in _COMPRESSED
+        )
 
     def _candidate(self, file: str, stem: str, field: str, source: str) -> Candidate:
         rms = ""
         if self.naming.rms:
-            at = file.rfind(self._end)
-            written = file[len(stem) + len(self._between) : at] if self._between else ""
-            name = self.naming.rms.format(source=stem, field=written)
-            rms = next((name + p for p in _PACKED if name + p in self.files), "")
-        start = self._start
-        return Candidate(field, start + file, start + rms if rms else "", source)
+            # the rms map is named with the field as this file spells it
+            end = file.rfind(self._end)
+            spelled = file[len(stem) + len(self._separator) : end] if self._separator else ""
+            name = self.naming.rms.format(source=stem, field=spelled)
+            rms = next((name + c for c in _COMPRESSED if name + c in self.files), "")
+        prefix = self._prefix
+        return Candidate(field, prefix + file, prefix + rms if rms else "", source)

@@ -1,4 +1,4 @@
-"""A browser to drive: found by itself, started without a window, explained when it is missing.
+"""Find and start a headless browser for Selenium.
 
 >>> find_browser(lambda name: "/usr/bin/chromium" if name == "chromium" else None)
 ('/usr/bin/chromium', '')
@@ -10,18 +10,18 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from typing import Any
-
-from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
+from typing import TYPE_CHECKING
 
 from mingolotss.errors import InputError
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 __all__ = ["find_browser", "start_browser"]
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _DRIVERS = ("chromedriver", "chromium.chromedriver")
-_QUIET = (
+_FLAGS = (
     "--headless=new", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-extensions", "--disable-dev-shm-usage",
@@ -29,47 +29,61 @@ _QUIET = (
 
 
 def find_browser(which: Callable[[str], str | None] = shutil.which) -> tuple[str, str]:
-    """Return the paths of a Chromium and of its driver ("" if Selenium is to find one).
+    """Return the paths of a Chromium and of its driver ("" if Selenium has to find the driver).
+
+    Parameters
+    ----------
+    which : callable
+        Returns the path of a program, or None if it is not installed.
 
     Raises
     ------
     InputError
-        There is no browser; the line says how to install one.
+        There is no browser; the message has the install command.
     """
     browser = next((path for name in _BROWSERS if (path := which(name))), None)
     if browser is None:
         raise InputError(
-            f"drive the web form: no Chromium or Chrome is installed. {_how_to_install()};"
+            f"drive the web form: no Chromium or Chrome is installed. {_install_command()};"
             " or use the service lotss-dr1, which needs none"
         )
     return browser, next((path for name in _DRIVERS if (path := which(name))), "")
 
 
-def start_browser(user_agent: str, page_load_s: float) -> Any:
-    """Start a browser of its own profile, without a window and without pictures.
+def start_browser(user_agent: str, page_load_s: float) -> Chrome:
+    """Start a browser with a profile of its own, without a window and without pictures.
+
+    Parameters
+    ----------
+    user_agent : str
+    page_load_s : float, s
+        The longest time for loading a page.
 
     Raises
     ------
     InputError
-        There is none, or it does not start.
+        There is no browser, or it does not start.
     """
+    from selenium import webdriver
+    from selenium.common.exceptions import WebDriverException
+
     browser, driver = find_browser()
     options = webdriver.ChromeOptions()
     options.binary_location = browser
     options.page_load_strategy = "eager"
-    for flag in (*_QUIET, f"--user-agent={user_agent}"):
+    for flag in (*_FLAGS, f"--user-agent={user_agent}"):
         options.add_argument(flag)
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.add_argument("--no-sandbox")  # Chromium's sandbox refuses root
-    pictures = {"profile.managed_default_content_settings.images": 2}
-    options.add_experimental_option("prefs", pictures)
+    no_pictures = {"profile.managed_default_content_settings.images": 2}
+    options.add_experimental_option("prefs", no_pictures)
     service = webdriver.ChromeService(executable_path=driver or None)
     try:
         started = webdriver.Chrome(options=options, service=service)
     except WebDriverException as error:
         raise InputError(
             f"start {browser}: {(error.msg or 'it did not start').splitlines()[0]};"
-            f" {_how_to_install()}"
+            f" {_install_command()}"
         ) from error
     started.set_page_load_timeout(page_load_s)
     started.execute_cdp_cmd("Network.enable", {})
@@ -77,7 +91,7 @@ def start_browser(user_agent: str, page_load_s: float) -> Any:
     return started
 
 
-def _how_to_install() -> str:
+def _install_command() -> str:
     if sys.platform == "darwin":
         return "Install one: brew install --cask chromium"
     return "Install one: apt install chromium chromium-driver"

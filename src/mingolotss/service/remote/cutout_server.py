@@ -1,23 +1,23 @@
-"""Servers that cut what an address asks for, with no search: LoTSS DR2 and DR3, and hips2fits.
+"""Servers that cut what an address asks for, without a search: LoTSS DR2 and DR3, and hips2fits.
 
-There is nothing to ask beforehand: every place has one candidate, and the answer to the cutout
-tells whether the survey covers it. None has an rms map; the recipe's ``noise.otherwise`` says what
-to do (``sigma-clipped`` in the recipe ``lotss``).
+Every position has one candidate, and the response to the cutout shows whether the survey covers it.
+None of these servers has rms maps: the setting ``noise.otherwise`` of the recipe applies
+(``sigma-clipped`` in the recipe ``lotss``).
 
->>> LotssDr2Service().question(Source(0, "A", 205.1, 54.9), 0.1)
+>>> LotssDr2Service().query(Source(0, "A", 205.1, 54.9), 0.1)
 'https://lofar-surveys.org/dr2-cutout.fits?pos=205.1%2054.9&size=6'
 """
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self, Unpack
 from urllib.parse import quote
 
 from mingolotss.errors import InputError
 from mingolotss.model import Candidate, Source
-from mingolotss.service.remote.download import DownloadService
+from mingolotss.service.remote.addresses import add_query, require_address
+from mingolotss.service.remote.download import DownloadOptions, DownloadService
 from mingolotss.service.remote.search_cache import SearchResult
-from mingolotss.service.remote.sia import need_address, with_query
 
 __all__ = ["HipsService", "LotssDr2Service", "LotssDr3Service"]
 
@@ -25,25 +25,38 @@ __all__ = ["HipsService", "LotssDr2Service", "LotssDr3Service"]
 class LotssDr2Service(DownloadService):
     """The cutout server of LoTSS DR2 (Shimwell et al. 2022, A&A 659, A1).
 
-    The position is two numbers with a space between; the size is in arcmin, 120 at most. A place
-    that is not covered is answered by an HTML page with status 200.
+    The position is two numbers separated by a space; the size is in arcmin, at most 120. For a
+    position outside the survey the response is an HTML page with status 200.
+
+    Parameters
+    ----------
+    url : str, optional
+        A mirror.
+    **options
+        See `mingolotss.service.remote.cutout_files.DownloadOptions`.
     """
 
     URL = "https://lofar-surveys.org/dr2-cutout.fits"
     FIELD = "DR2"
     LARGEST_ARCMIN = 120.0
 
-    def __init__(self, url: str = "", **common: Any) -> None:
-        super().__init__(**common)
+    def __init__(self, url: str = "", **options: Unpack[DownloadOptions]) -> None:
+        super().__init__(**options)
         self.url = url or self.URL
 
     @classmethod
-    def of_argument(cls, argument: str, **common: Any) -> Self:
-        """Make the service of ``lotss-dr2``, or of ``lotss-dr2:URL`` for a mirror."""
-        return cls(need_address(argument or cls.URL, "lotss-dr2"), **common)
+    def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
+        """Open ``lotss-dr2``, or ``lotss-dr2:URL`` for a mirror."""
+        return cls(require_address(argument or cls.URL, "lotss-dr2"), **options)
 
-    def question(self, source: Source, size_deg: float) -> str:
-        """Return the address of a source's cutout."""
+    def query(self, source: Source, size_deg: float) -> str:
+        """Return the address of the cutout of a source.
+
+        Raises
+        ------
+        InputError
+            The size is larger than the server allows.
+        """
         arcmin = size_deg * 60
         if arcmin > self.LARGEST_ARCMIN:
             raise InputError(
@@ -52,20 +65,20 @@ class LotssDr2Service(DownloadService):
             )
         return f"{self.url}?pos={quote(f'{source.ra!r} {source.dec!r}')}&size={arcmin:.6g}"
 
-    def ask(self, question: str) -> SearchResult:
-        """Return the one candidate there is, without asking anybody."""
-        return SearchResult((Candidate(self.FIELD, question),))
+    def run_query(self, query: str) -> SearchResult:
+        """Return the only candidate; no request is sent."""
+        return SearchResult((Candidate(self.FIELD, query),))
 
-    def answer(self, source: Source, size_deg: float) -> SearchResult:
-        """Return the candidate of a source, without looking at earlier answers.
+    def search_source(self, source: Source, size_deg: float) -> SearchResult:
+        """Return the only candidate of a source, without looking at stored results.
 
-        Search and cutout have one address: a refused cutout that was kept is no refused search.
+        Search and cutout have the same address here: a stored refusal is that of the cutout.
         """
-        return self.ask(self.question(source, size_deg))
+        return self.run_query(self.query(source, size_deg))
 
 
 class LotssDr3Service(LotssDr2Service):
-    """The cutout server of LoTSS DR3, which answers as DR2's does."""
+    """The cutout server of LoTSS DR3; it responds as that of DR2."""
 
     URL = "https://lofar-surveys.org/dr3-cutout.fits"
     FIELD = "DR3"
@@ -80,30 +93,37 @@ class HipsService(LotssDr2Service):
         The identifier of the HiPS, e.g. ``CDS/P/DSS2/red``.
     url : str
         The hips2fits server.
-    scale_arcsec : float
-        Pixel of the cutouts.
+    scale_arcsec : float, arcsec
+        Pixel size of the cutouts.
+    **options
+        See `mingolotss.service.remote.cutout_files.DownloadOptions`.
     """
 
     URL = "https://alasky.cds.unistra.fr/hips-image-services/hips2fits"
 
     def __init__(
-        self, hips: str, url: str = "", *, scale_arcsec: float = 1.5, **common: Any
+        self,
+        hips: str,
+        url: str = "",
+        *,
+        scale_arcsec: float = 1.5,
+        **options: Unpack[DownloadOptions],
     ) -> None:
-        super().__init__(url, **common)
+        super().__init__(url, **options)
         self.hips, self.scale_arcsec = hips, scale_arcsec
 
     @classmethod
-    def of_argument(cls, argument: str, **common: Any) -> Self:
-        """Make the service of ``hips:IDENTIFIER``, or ``hips:IDENTIFIER@URL`` elsewhere."""
+    def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
+        """Open ``hips:IDENTIFIER``, or ``hips:IDENTIFIER@URL`` for another server."""
         hips, _at, url = argument.partition("@")
         if not hips:
             raise InputError("open the service hips: give the HiPS, e.g. hips:CDS/P/DSS2/red")
-        return cls(hips, need_address(url or cls.URL, "hips"), **common)
+        return cls(hips, require_address(url or cls.URL, "hips"), **options)
 
-    def question(self, source: Source, size_deg: float) -> str:
-        """Return the address of a source's cutout, north up, SIN projection."""
+    def query(self, source: Source, size_deg: float) -> str:
+        """Return the address of the cutout of a source: north up, SIN projection."""
         side = max(2, round(size_deg * 3600 / self.scale_arcsec))
-        return with_query(
+        return add_query(
             self.url,
             hips=self.hips,
             ra=repr(source.ra),
@@ -116,6 +136,6 @@ class HipsService(LotssDr2Service):
             format="fits",
         )
 
-    def ask(self, question: str) -> SearchResult:
-        """Return the one candidate there is."""
-        return SearchResult((Candidate(self.hips.rpartition("/")[2], question),))
+    def run_query(self, query: str) -> SearchResult:
+        """Return the only candidate; no request is sent."""
+        return SearchResult((Candidate(self.hips.rpartition("/")[2], query),))

@@ -1,7 +1,7 @@
-"""What a download left in the build's folder, read without asking anybody.
+"""Cutouts that were downloaded to the build's folder, read without any request.
 
-A build's workers use this after the fetch: they share no connection, and a cutout that could not
-be had is said to be so with the reason, not asked for once more.
+The workers of a build use this service after the download: they open no connections. A cutout that
+could not be downloaded has its error here, and is not requested again.
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ if TYPE_CHECKING:
 __all__ = ["FetchedService", "local_candidate"]
 
 
-def local_candidate(wanted: CutoutRequest, naming: Naming, folder: Path) -> Candidate:
-    """Return a candidate with the paths that its files have, or will have, in a folder."""
-    candidate = wanted.candidate
-    names = {"source": safe_name(wanted.source.name), "field": safe_name(candidate.field)}
+def local_candidate(request: CutoutRequest, naming: Naming, folder: Path) -> Candidate:
+    """Return the candidate of a request with the paths of its files in a folder.
+
+    The files need not exist yet. Names that come from a server become harmless file names.
+    """
+    candidate = request.candidate
+    names = {"source": safe_name(request.source.name), "field": safe_name(candidate.field)}
     rms = str(folder / naming.rms.format(**names)) if candidate.rms else ""
     image = str(folder / naming.image.format(**names))
-    return Candidate(candidate.field, image, rms, wanted.source.name)
+    return Candidate(candidate.field, image, rms, request.source.name)
 
 
 @dataclass(frozen=True)
 class FetchedService:
-    """Cutouts that were fetched, and the reasons for those that were not.
+    """The cutouts that were downloaded, and the errors of those that were not.
 
     Attributes
     ----------
@@ -51,26 +54,29 @@ class FetchedService:
     failures: Mapping[tuple[str, str], ServiceError]
 
     def search(self, position: SkyCoord, size: Quantity) -> list[Candidate]:
-        """Refuse: what there is was found before the fetch."""
-        raise ServiceUnavailableError("search what was fetched: ask the service it came from")
+        """Raise `ServiceUnavailableError`: searches belong to the service that downloaded."""
+        raise ServiceUnavailableError(_NO_SEARCH)
+
+    def search_all(self, catalogue: object, size_deg: float) -> list[list[Candidate]]:
+        """Raise `ServiceUnavailableError`, as `search` does."""
+        raise ServiceUnavailableError(_NO_SEARCH)
 
     def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
-        """Read a candidate's files; they are as large as the server made them."""
+        """Read the files of a candidate; they have the size that the server made."""
         return read_cutout(candidate)
 
-    def cutouts(self, wanted: Sequence[CutoutRequest], size_deg: float) -> Iterator[Outcome]:
+    def cutouts(self, requests: Sequence[CutoutRequest], size_deg: float) -> Iterator[Outcome]:
         """Read the files of many candidates."""
-        for one in wanted:
-            failure = self.failures.get((one.source.name, one.candidate.field))
+        for request in requests:
+            failure = self.failures.get((request.source.name, request.candidate.field))
             try:
-                yield failure or self._read(one)
+                yield failure or self._read(request)
             except ImageError as error:
                 yield error
 
-    def search_all(self, catalogue: object, size_deg: float) -> list[list[Candidate]]:
-        """Refuse, as `search` does."""
-        raise ServiceUnavailableError("search what was fetched: ask the service it came from")
-
-    def _read(self, wanted: CutoutRequest) -> Cutout:
-        local = local_candidate(wanted, self.naming, self.folder)
+    def _read(self, request: CutoutRequest) -> Cutout:
+        local = local_candidate(request, self.naming, self.folder)
         return replace(read_cutout(local), file=local.image.rpartition("/")[2])
+
+
+_NO_SEARCH = "search downloaded cutouts: search with the service that downloaded them"

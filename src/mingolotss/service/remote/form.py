@@ -1,13 +1,13 @@
-"""ASTRON's cutouts of LoTSS DR1 through the web form, in a real browser.
+"""ASTRON's cutouts of LoTSS DR1 through its web form, in a real browser.
 
-This is what the original program did. It is for servers that offer a form and nothing else:
-where there is SIA (``lotss-dr1``), SIA is faster and exact. The browser only asks which
-images there are; the images themselves come through the HTTP client like any other's.
+The original program worked in this way. The service is for servers that have a form and nothing
+else; with SIA (``lotss-dr1``) searches are faster and exact. The browser only searches; the images
+are downloaded by the HTTP client, as by every other service.
 
-The form is that of a GAVO DaCHS service: inputs ``hPOS`` and ``hSIZE``, a choice
-``hINTERSECT``, and results as links of the class ``productlink``. The server itself rounds a place
-from its form to six decimals of a degree, 4 milliarcsec: about one source in a thousand is cut out
-a pixel to one side of where SIA, which passes on all decimals, cuts it out.
+The form is that of a GAVO DaCHS service: it has the inputs ``hPOS`` and ``hSIZE`` and the choice
+``hINTERSECT``, and its results are links of the class ``productlink``. The server rounds positions
+from the form to six decimals of a degree (4 milliarcsec). As a result, the cutout of about one
+source in a thousand begins one pixel beside that from SIA, which passes on all decimals.
 """
 
 from __future__ import annotations
@@ -15,30 +15,24 @@ from __future__ import annotations
 import re
 import threading
 import weakref
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.errors import InputError, ServiceAnswerError, ServiceError
+from mingolotss.errors import ServiceAnswerError, ServiceError
 from mingolotss.io.http import RetryableError
 from mingolotss.io.http.client import user_agent
+from mingolotss.io.optional import import_optional
 from mingolotss.model import Candidate, Source
 from mingolotss.service.base import Progress
-from mingolotss.service.remote.download import DownloadService, digest
-from mingolotss.service.remote.products import Product, file_name, pair_products
+from mingolotss.service.remote.addresses import file_name, require_address
+from mingolotss.service.remote.browser import start_browser
+from mingolotss.service.remote.download import DownloadOptions, DownloadService, sha256_hex
+from mingolotss.service.remote.products import Product, pair_products
 from mingolotss.service.remote.search_cache import SearchResult
-from mingolotss.service.remote.sia import need_address
 
-try:
-    from selenium.common.exceptions import TimeoutException, WebDriverException
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    from mingolotss.service.remote.browser import start_browser
-except ImportError as error:
-    raise InputError(
-        "open the service lotss-dr1-form: Selenium is not installed:"
-        " pip install 'mingolotss[browser]'"
-    ) from error
+if TYPE_CHECKING:
+    from selenium.common.exceptions import WebDriverException
+    from selenium.webdriver import Chrome
 
 __all__ = ["LotssDr1FormService"]
 
@@ -64,77 +58,101 @@ _UNREACHABLE = ("ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "ERR_TIMED_OUT", "ERR_AD
 _POLL_S = 0.02
 
 
+class _PageState(TypedDict):
+    """The page in the browser, as the script `_STATE` describes it."""
+
+    ready: str
+    marked: bool  # it is still the page that the form was sent from
+    errors: str
+    warning: str
+    matched: str
+    page: str  # the beginning of its text
+    links: list[tuple[str, str]]  # text and address
+
+
 class LotssDr1FormService(DownloadService):
-    """The form at a DaCHS server, driven as a person drives it.
+    """The web form of a DaCHS server, filled in by a browser.
 
     Parameters
     ----------
     url : str
-        Of the form.
-    **common
-        As for :class:`~mingolotss.service.remote.download.DownloadService`.
+        The address of the form.
+    **options
+        See `mingolotss.service.remote.cutout_files.DownloadOptions`.
+
+    Raises
+    ------
+    MissingLibraryError
+        Selenium is not installed.
     """
 
     URL = "https://vo.astron.nl/hetdex/lotss-dr1-img/cutout/form"
 
-    def __init__(self, url: str = URL, **common: Any) -> None:
-        super().__init__(**common)
+    def __init__(self, url: str = URL, **options: Unpack[DownloadOptions]) -> None:
+        import_optional("selenium.webdriver", "open the service lotss-dr1-form", extra="browser")
+        super().__init__(**options)
         self.url = url
-        self._browser: Any = None
+        self._browser: Chrome | None = None
         self._lock = threading.Lock()
 
     @classmethod
-    def of_argument(cls, argument: str, **common: Any) -> Self:
-        """Make the service of ``lotss-dr1-form``, or of ``lotss-dr1-form:URL`` elsewhere."""
-        return cls(need_address(argument or cls.URL, "lotss-dr1-form"), **common)
+    def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
+        """Open ``lotss-dr1-form``, or ``lotss-dr1-form:URL`` for another server."""
+        return cls(require_address(argument or cls.URL, "lotss-dr1-form"), **options)
 
-    def question(self, source: Source, size_deg: float) -> str:
-        """Return a line that stands for a filled-in form."""
+    def query(self, source: Source, size_deg: float) -> str:
+        """Return a line of text that stands for the filled-in form."""
         return f"{self.url} hPOS={source.ra!r},{source.dec!r} hSIZE={size_deg:g} hINTERSECT=CENTER"
 
-    def ask(self, question: str) -> SearchResult:
-        """Fill in the form, send it, and pair the links of the answer."""
-        links = self.transport.with_retries(lambda: self._links(question))
-        products = [Product(_name(text, url), url) for text, url in links]
+    def run_query(self, query: str) -> SearchResult:
+        """Fill in the form, send it, and pair the links of the result page."""
+        links = self.transport.with_retries(lambda: self._submit(query))
+        products = [Product(_link_name(text, url), url) for text, url in links]
         try:
-            found = pair_products(products, self.naming)
+            candidates = pair_products(products, self.naming)
         except ServiceAnswerError as error:
-            raise ServiceAnswerError(f"ask {question}: {error}", url=self.url) from error
-        return SearchResult(tuple(found), sha256=digest(repr(sorted(links)).encode()))
+            raise ServiceAnswerError(f"ask {query}: {error}", url=self.url) from error
+        return SearchResult(tuple(candidates), sha256=sha256_hex(repr(sorted(links)).encode()))
 
     def search_all(
         self, catalogue: Catalogue, size_deg: float, progress: Progress | None = None
     ) -> list[list[Candidate] | ServiceError]:
-        """Ask for every source, with one browser, which is closed at the end."""
+        """Return the candidates of every source; one browser is used, and closed at the end."""
         try:
             return super().search_all(catalogue, size_deg, progress)
         finally:
             self.close()
 
     def close(self) -> None:
-        """End the browser; the next question starts another."""
+        """Close the browser; the next query starts another."""
         browser, self._browser = self._browser, None
         if browser is not None:
             browser.quit()
 
-    def _links(self, question: str) -> list[tuple[str, str]]:
-        """Return the links that a filled-in form is answered with."""
-        values = dict(re.findall(r"(h\w+)=(\S+)", question.removeprefix(self.url)))
+    def _submit(self, query: str) -> list[tuple[str, str]]:
+        """Send the form and return the links of the result page: text and address."""
+        from selenium.common.exceptions import TimeoutException, WebDriverException
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        fields = dict(re.findall(r"(h\w+)=(\S+)", query.removeprefix(self.url)))
         with self._lock, self.transport.host(self.url).slot(self.url):
             try:
-                page = self._page()
-                _send(page, values)
-                state = WebDriverWait(page, self.transport.limits.read_s, _POLL_S).until(_answer)
+                browser = self._open_form()
+                browser.execute_script(_FILL_IN, fields)
+                wait = WebDriverWait(browser, self.transport.limits.read_s, _POLL_S)
+                state = wait.until(_result_page)
             except TimeoutException as error:
-                raise RetryableError(f"ask {question}: no answer in time", url=self.url) from error
+                raise RetryableError(f"ask {query}: no answer in time", url=self.url) from error
             except WebDriverException as error:
                 self.close()
-                raise self._trouble(error, question) from error
+                raise self._browser_error(error, query) from error
             self.transport.host(self.url).record_success()
-        return _read(state, question, self.url)
+        return _read_links(state, query, self.url)
 
-    def _page(self) -> Any:
-        """Return the browser with an empty or used form before it."""
+    def _open_form(self) -> Chrome:
+        """Return the browser with the form on its page, empty or used."""
+        from selenium.webdriver.common.by import By
+
         if self._browser is None:
             limits = self.transport.limits
             self._browser = start_browser(user_agent(), limits.connect_s + limits.read_s)
@@ -142,58 +160,67 @@ class LotssDr1FormService(DownloadService):
         if not self._browser.find_elements(By.NAME, "hPOS"):
             self._browser.get(self.url)
         if not self._browser.find_elements(By.NAME, "hPOS"):
-            said = self._browser.execute_script(_STATE)["page"]
-            words = f"no input hPOS on the page; it says {' '.join(said.split())[:160]!r}"
-            raise ServiceAnswerError(f"open the form {self.url}: {words}", url=self.url)
+            text = _one_line(self._browser.execute_script(_STATE)["page"], 160)
+            message = f"no input hPOS on the page; it says {text!r}"
+            raise ServiceAnswerError(f"open the form {self.url}: {message}", url=self.url)
         return self._browser
 
-    def _trouble(self, error: WebDriverException, question: str) -> ServiceError:
+    def _browser_error(self, error: WebDriverException, query: str) -> ServiceError:
         line = (error.msg or type(error).__name__).splitlines()[0]
-        if any(word in line for word in _UNREACHABLE):
+        if any(code in line for code in _UNREACHABLE):
             return self.transport.mark_unavailable(self.url, line)
-        return RetryableError(f"ask {question}: the browser failed ({line})", url=self.url)
+        return RetryableError(f"ask {query}: the browser failed ({line})", url=self.url)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**super().__getstate__(), "_browser": None, "_lock": None}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state, _lock=threading.Lock())
 
 
-def _send(page: Any, values: dict[str, str]) -> None:
-    """Fill in the form and press its button; the page is marked, so that the next one shows."""
-    page.execute_script(_FILL_IN, values)
+def _result_page(browser: Chrome) -> _PageState | None:
+    """Return the page once it is the result; None while it is still the form that was sent.
 
-
-def _answer(page: Any) -> dict[str, Any] | None:
-    """Return what the page shows once it is the answer; None while it is still the question."""
-    state: dict[str, Any] = page.execute_script(_STATE)
+    `_FILL_IN` marks the form; the page that replaces it has no mark.
+    """
+    state: _PageState = browser.execute_script(_STATE)
     loading = state["marked"] or state["ready"] == "loading"
     return None if loading else state
 
 
-def _read(state: dict[str, Any], question: str, url: str) -> list[tuple[str, str]]:
-    """Return the links of an answer, once it is clear that they are all there are."""
+def _read_links(state: _PageState, query: str, url: str) -> list[tuple[str, str]]:
+    """Return the links of a result page.
+
+    Raises
+    ------
+    ServiceAnswerError
+        The form was refused, or there are fewer links than images.
+    RetryableError
+        It is no result page.
+    """
     if state["errors"]:
-        words = " ".join(state["errors"].split())[:300]
-        raise ServiceAnswerError(f"ask {question}: the form was refused: {words}", url=url)
+        message = f"ask {query}: the form was refused: {_one_line(state['errors'], 300)}"
+        raise ServiceAnswerError(message, url=url)
     matched = re.search(r"Matched: (\d+)", state["matched"])
     if matched is None:
-        words = " ".join(state["page"].split())[:160]
-        raise RetryableError(
-            f"ask {question}: no result page came back; it says {words!r}", url=url
-        )
+        text = _one_line(state["page"], 160)
+        message = f"ask {query}: no result page came back; it says {text!r}"
+        raise RetryableError(message, url=url)
     links = [(str(text), str(address)) for text, address in state["links"]]
     if "limit" in state["warning"].lower() or len(links) != int(matched[1]):
         raise ServiceAnswerError(
-            f"ask {question}: {len(links)} links for {matched[1]} images"
-            f" ({' '.join(state['warning'].split())[:160]}); some would be missing",
+            f"ask {query}: {len(links)} links for {matched[1]} images"
+            f" ({_one_line(state['warning'], 160)}); some would be missing",
             url=url,
         )
     return links
 
 
-def _name(text: str, url: str) -> str:
-    """Return the file name of a link: in its address, or else its text."""
+def _link_name(text: str, url: str) -> str:
+    """Return the file name of a link: it is in the address, or else the text of the link."""
     name = file_name(url)
     return name if ".fits" in name else text
+
+
+def _one_line(text: str, length: int) -> str:
+    return " ".join(text.split())[:length]

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import Any, Self
+from functools import partial
+from typing import Self, Unpack
 from urllib.parse import unquote, urljoin
 
 from mingolotss.errors import ImageError, InputError, ServiceAnswerError
@@ -23,9 +24,10 @@ from mingolotss.service.local.mosaics import (
     pair_mosaics,
     side_pixels,
 )
-from mingolotss.service.remote.download import DownloadService
+from mingolotss.service.remote.addresses import require_address
+from mingolotss.service.remote.concurrency import concurrent_map
+from mingolotss.service.remote.download import DownloadOptions, DownloadService
 from mingolotss.service.remote.search_cache import SearchResult
-from mingolotss.service.remote.sia import need_address
 from mingolotss.service.remote.workspace import Workspace
 from mingolotss.service.remote_mosaic import (
     RemoteMosaic,
@@ -49,105 +51,106 @@ class RangesService(DownloadService):
     Parameters
     ----------
     url : str
-        The folder; the server lists what is in it.
-    **common
-        As for :class:`~mingolotss.service.remote.download.DownloadService`.
+        The folder; the server must list its files.
+    **options
+        See `mingolotss.service.remote.cutout_files.DownloadOptions`.
     """
 
-    def __init__(self, url: str, **common: Any) -> None:
-        super().__init__(**common)
+    def __init__(self, url: str, **options: Unpack[DownloadOptions]) -> None:
+        super().__init__(**options)
         self.url = url.rstrip("/") + "/"
         headers = self.workspace and Workspace(self.workspace).headers
         self._mosaics = RemoteMosaics(self.transport, headers)
 
     @classmethod
-    def of_argument(cls, argument: str, **common: Any) -> Self:
-        """Make the service of ``ranges:URL``."""
-        return cls(need_address(argument, "ranges"), **common)
+    def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
+        """Open ``ranges:URL``."""
+        return cls(require_address(argument, "ranges"), **options)
 
     @property
     def fields(self) -> dict[str, tuple[str, str]]:
         """The addresses of (image, rms map or "") of every field on the server."""
-        found = self.answers.once(self.url, self.ask).candidates
-        return {c.field: (c.image, c.rms) for c in found}
+        candidates = self.results.get_or_run(self.url, self.run_query).candidates
+        return {c.field: (c.image, c.rms) for c in candidates}
 
-    def question(self, source: Source, size_deg: float) -> str:
-        """Return the folder: what is in it answers for every source."""
+    def query(self, source: Source, size_deg: float) -> str:
+        """Return the address of the folder: its list of files is the same for every source."""
         return self.url
 
-    def answer(self, source: Source, size_deg: float) -> SearchResult:
-        """Return the field that the catalogue names, or every field that holds the place."""
+    def search_source(self, source: Source, size_deg: float) -> SearchResult:
+        """Return the field that the catalogue names, or every field that holds the position."""
         if source.field_hint:
-            image, rms = self.named(source.field_hint)
+            image, rms = self.field_addresses(source.field_hint)
             return SearchResult((Candidate(source.field_hint.replace("_", "+"), image, rms),))
-        found = [
+        candidates = [
             Candidate(field, image, rms)
             for field, (image, rms) in self.fields.items()
             if _may_reach(field, source) and _holds(self._mosaics.get(image), source)
         ]
-        return SearchResult(tuple(found))
+        return SearchResult(tuple(candidates))
 
-    def named(self, field: str) -> tuple[str, str]:
-        """Return the addresses of a field that the catalogue names.
+    def field_addresses(self, field: str) -> tuple[str, str]:
+        """Return the addresses of image and rms map of a field that the catalogue names.
 
         Raises
         ------
         ServiceAnswerError
             The server has no such field.
         """
-        found = self.fields.get(field.replace("_", "+"))
-        if found is None:
+        addresses = self.fields.get(field.replace("_", "+"))
+        if addresses is None:
             message = f"find the field {field} in {self.url}: it is not among {len(self.fields)}"
             raise ServiceAnswerError(message, url=self.url)
-        return found
+        return addresses
 
-    def ask(self, question: str) -> SearchResult:
+    def run_query(self, query: str) -> SearchResult:
         """List the folder, and the folders in it if it has no mosaics itself."""
-        pairs = pair_mosaics(list_web_folder(self.url, self.transport, self.side_by_side))
+        in_threads = partial(concurrent_map, self.transport)
+        pairs = pair_mosaics(list_web_folder(self.url, self.transport, in_threads))
         if not pairs:
             raise InputError(
                 f"list the mosaics in {self.url}: no FIELD-mosaic.fits and no"
                 " FIELD/mosaic-blanked.fits in what the server lists"
             )
-        rows = [
+        candidates = [
             Candidate(field, urljoin(self.url, image), rms and urljoin(self.url, rms))
             for field, (image, rms) in pairs.items()
         ]
-        return SearchResult(tuple(rows))
+        return SearchResult(tuple(candidates))
 
     def fetch_bytes(self, url: str, source: Source, size_deg: float) -> bytes:
-        """Return a FITS file of the square around a source, and nothing else of the mosaic."""
+        """Return a FITS file of the square around a source; only its pixels are transferred."""
         try:
             return cutout_file(self._mosaics.get(url), source, size_deg)
         except ImageError as error:
             raise ServiceAnswerError(str(error), url=url) from error
 
-    def cutout_question(self, url: str, source: Source, size_deg: float) -> str:
-        """Return a mosaic's address and the place: many cutouts share one address."""
+    def cutout_key(self, url: str, source: Source, size_deg: float) -> str:
+        """Return the address of the mosaic, which many cutouts share, and the position."""
         return f"{url} around {source.ra!r},{source.dec!r} {size_deg:g}"
 
 
 class LotssDr2MosaicsService(RangesService):
     """The public mosaics of LoTSS DR2 with their rms maps (Shimwell et al. 2022, A&A 659, A1).
 
-    A catalogue that names each source's mosaic (``Mosaic_ID``) needs no list of what there is.
+    If the catalogue names the mosaic of each source (``Mosaic_ID``), the server need not list them.
     """
 
     URL = "https://lofar-surveys.org/public/DR2/mosaics"
     IMAGE, RMS = "mosaic-blanked.fits", "mosaic.rms.fits"
 
     @classmethod
-    def of_argument(cls, argument: str, **common: Any) -> Self:
-        """Make the service of ``lotss-dr2-mosaics``, or of a mirror's URL."""
-        return cls(need_address(argument or cls.URL, "lotss-dr2-mosaics"), **common)
+    def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
+        """Open ``lotss-dr2-mosaics``, or ``lotss-dr2-mosaics:URL`` for a mirror."""
+        return cls(require_address(argument or cls.URL, "lotss-dr2-mosaics"), **options)
 
-    def named(self, field: str) -> tuple[str, str]:
-        """Return the addresses of a field: the release's own layout."""
+    def field_addresses(self, field: str) -> tuple[str, str]:
+        """Return the addresses of a field in the layout of the release."""
         folder = urljoin(self.url, f"{field}/")
         return folder + self.IMAGE, folder + self.RMS
 
-    def ask(self, question: str) -> SearchResult:
-        """List the fields' folders; what is in each is known."""
+    def run_query(self, query: str) -> SearchResult:
+        """List the folders of the fields; the names of the files in them are known."""
         names = web_folder_names(self.url, self.transport)
         fields = [unquote(name.rstrip("/")) for name in names if name.endswith("/")]
         if not fields:
@@ -155,7 +158,7 @@ class LotssDr2MosaicsService(RangesService):
                 f"list the mosaics in {self.url}: the server shows no folders; give a catalogue"
                 " that names each source's mosaic (catalogue.field, in DR2 Mosaic_ID)"
             )
-        return SearchResult(tuple(Candidate(f, *self.named(f)) for f in sorted(fields)))
+        return SearchResult(tuple(Candidate(f, *self.field_addresses(f)) for f in sorted(fields)))
 
 
 def cutout_file(mosaic: RemoteMosaic, source: Source, size_deg: float) -> bytes:
@@ -218,9 +221,12 @@ def _holds(mosaic: RemoteMosaic, source: Source) -> bool:
 
 
 def _may_reach(field: str, source: Source) -> bool:
-    """Tell by a field's name whether its mosaic may hold a source; True for other names."""
+    """Return whether the mosaic of a field may hold a source, by the pointing in its name.
+
+    True for names of other surveys. This saves reading the headers of distant mosaics.
+    """
     match = _POINTING.fullmatch(field)
     if match is None:
         return True
-    apart = separation_arcsec(float(match[1]), float(match[2]), source.ra, source.dec)
-    return float(apart) < _REACH_DEG * 3600
+    separation = separation_arcsec(float(match[1]), float(match[2]), source.ra, source.dec)
+    return float(separation) < _REACH_DEG * 3600

@@ -1,10 +1,10 @@
-"""What a server has already answered, kept on disk so that it is not asked again.
+"""Results of searches, kept on disk so that no query is sent twice.
 
-One small JSON file per question under ``DIR/searches``, named by the question's SHA-256, written
-atomically. A refusal (an answer that will not change) is kept as well; a server that was away is
-not an answer and leaves nothing.
+Each query has one small JSON file under ``DIR/searches``, named by the SHA-256 of the query and
+written atomically. A refusal (an answer that will not change) is kept as well. A server that does
+not answer leaves nothing.
 
->>> SearchCache(None).recall("https://example.org/search?POS=1,2") is None
+>>> SearchCache(None).load("https://example.org/search?POS=1,2") is None
 True
 """
 
@@ -16,7 +16,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mingolotss.errors import ServiceAnswerError
 from mingolotss.io.files import write_bytes
@@ -27,104 +26,108 @@ __all__ = ["SearchCache", "SearchResult"]
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What came of one question.
+    """The result of one query.
 
     Attributes
     ----------
     candidates : tuple of Candidate
         Sorted by field; their `source` is empty.
     refused : str
-        Why there will never be an answer; "" if there is one.
+        The reason if the service refused the query for good; "" otherwise.
     sha256 : str
-        Of the answer as the server sent it.
+        Checksum of the response as the server sent it.
     """
 
     candidates: tuple[Candidate, ...] = ()
     refused: str = ""
     sha256: str = ""
 
-    def given(self, question: str) -> tuple[Candidate, ...]:
-        """Return the candidates, or raise the refusal again."""
+    def candidates_or_raise(self, query: str) -> tuple[Candidate, ...]:
+        """Return the candidates.
+
+        Raises
+        ------
+        ServiceAnswerError
+            The query was refused, now or in an earlier run.
+        """
         if self.refused:
-            raise ServiceAnswerError(self.refused, url=question)
+            raise ServiceAnswerError(self.refused, url=query)
         return self.candidates
 
 
 class SearchCache:
-    """SearchCache by question.
+    """Search results by query. May be used from any thread.
 
     Parameters
     ----------
     folder : Path or None
-        Where they are kept; None keeps nothing.
+        Where results are stored; None stores nothing.
     refresh : bool
-        Forget what is there: ask everything once more.
+        Ignore what is stored, and replace it.
     """
 
     def __init__(self, folder: Path | None, *, refresh: bool = False) -> None:
         self.folder, self.refresh = folder, refresh
-        self._told: dict[str, SearchResult] = {}
+        self._results: dict[str, SearchResult] = {}
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (self.folder, self.refresh)
 
-    def once(self, question: str, ask: Callable[[str], SearchResult]) -> SearchResult:
-        """Return the answer to a question that many sources have in common.
+    def get_or_run(self, query: str, run_query: Callable[[str], SearchResult]) -> SearchResult:
+        """Return the result of a query that many sources share.
 
-        It is asked by one thread while the others wait, and remembered for this run.
+        One thread runs the query while the others wait; the result stays in memory.
         """
         with self._lock:
-            lock = self._locks.setdefault(question, threading.Lock())
+            lock = self._locks.setdefault(query, threading.Lock())
         with lock:
-            if question not in self._told:
-                known = self.recall(question)
-                if known is None:
-                    known = ask(question)
-                    self.keep(question, known)
-                self._told[question] = known
-            return self._told[question]
+            if query not in self._results:
+                result = self.load(query)
+                if result is None:
+                    result = run_query(query)
+                    self.store(query, result)
+                self._results[query] = result
+            return self._results[query]
 
-    def recall(self, question: str) -> SearchResult | None:
-        """Return the answer to a question, or None if it has to be asked."""
+    def load(self, query: str) -> SearchResult | None:
+        """Return the stored result of a query, or None if the query has to be run."""
         if self.folder is None or self.refresh:
             return None
         try:
-            kept = json.loads(self._place(question).read_text(encoding="utf-8"))
-            return _from_json(kept, question)
-        except FileNotFoundError:
-            return None
+            record = json.loads(self._path(query).read_text(encoding="utf-8"))
+            if record["question"] != query:
+                return None
+            candidates = tuple(
+                Candidate(str(c["field"]), str(c["image"]), str(c["rms"]))
+                for c in record["candidates"]
+            )
+            return SearchResult(candidates, str(record["refused"]), str(record["sha256"]))
         except (OSError, ValueError, KeyError, TypeError):
-            return None  # damaged from outside: ask again and write it anew
+            return None  # not there, or damaged from outside: it is replaced
 
-    def keep(self, question: str, answer: SearchResult) -> None:
-        """Write an answer down."""
+    def store(self, query: str, result: SearchResult) -> None:
+        """Store the result of a query."""
         if self.folder is None:
             return
-        found = [{"field": c.field, "image": c.image, "rms": c.rms} for c in answer.candidates]
         record = {
-            "question": question,
-            "sha256": answer.sha256,
-            "refused": answer.refused,
-            "candidates": found,
+            "question": query,
+            "sha256": result.sha256,
+            "refused": result.refused,
+            "candidates": [
+                {"field": c.field, "image": c.image, "rms": c.rms} for c in result.candidates
+            ],
         }
         text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-        write_bytes(self._place(question), text.encode())
+        write_bytes(self._path(query), text.encode())
 
-    def _place(self, question: str) -> Path:
-        """Return the file of a question; two levels, since there may be a million."""
-        digest = hashlib.sha256(question.encode()).hexdigest()
+    def _path(self, query: str) -> Path:
+        """Return the file of a query; in subfolders, since there may be a million."""
+        digest = hashlib.sha256(query.encode()).hexdigest()
         return (self.folder or Path()) / digest[:2] / f"{digest[2:34]}.json"
 
 
 def _rebuild(folder: Path | None, refresh: bool) -> SearchCache:
-    """Unpickle answers: what is on disk is there for the copy too."""
+    """Unpickle a cache; the copy reads the same folder."""
     return SearchCache(folder, refresh=refresh)
-
-
-def _from_json(kept: dict[str, Any], question: str) -> SearchResult | None:
-    if kept["question"] != question:
-        return None
-    rows = (Candidate(str(c["field"]), str(c["image"]), str(c["rms"])) for c in kept["candidates"])
-    return SearchResult(tuple(rows), str(kept["refused"]), str(kept["sha256"]))

@@ -1,31 +1,32 @@
-"""Simple Image Access, version 1: one question a source, an address per image in the answer.
+"""Simple Image Access, version 1: one query per source, whose response has an address per image.
 
-IVOA Recommendation SIA 1.0 (2009). Where the server makes cutouts (GAVO DaCHS does, and with it
-ASTRON's LoTSS DR1), the addresses are those of cutouts; where it offers whole images, the images
-are fetched whole, so they had better be small.
+IVOA Recommendation SIA 1.0 (2009). If the server makes cutouts (GAVO DaCHS does, and so does
+ASTRON's service of LoTSS DR1), the addresses are those of cutouts. If it offers whole images, the
+images are downloaded whole.
 
 >>> service = SiaService("https://vo.example.org/siap.xml?")
->>> service.question(Source(0, "A", 205.1, 54.9), 0.1)
+>>> service.query(Source(0, "A", 205.1, 54.9), 0.1)
 'https://vo.example.org/siap.xml?POS=205.1%2C54.9&SIZE=0.1&INTERSECT=CENTER&FORMAT=image%2Ffits'
 """
 
 from __future__ import annotations
 
-from typing import Any, Self
-from urllib.parse import urlencode, urljoin
+from typing import Self, Unpack
+from urllib.parse import urljoin
 
-from pyvo.dal.sia import SIAResults
+from pyvo.dal.sia import SIARecord, SIAResults
 
-from mingolotss.errors import InputError, ServiceAnswerError
+from mingolotss.errors import ServiceAnswerError
 from mingolotss.model import Source
-from mingolotss.service.remote.download import DownloadService, digest
-from mingolotss.service.remote.products import Product, file_name, pair_products
+from mingolotss.service.remote.addresses import add_query, file_name, require_address
+from mingolotss.service.remote.download import DownloadOptions, DownloadService, sha256_hex
+from mingolotss.service.remote.products import Product, pair_products
 from mingolotss.service.remote.search_cache import SearchResult
-from mingolotss.service.remote.votable import results, whole_votable
+from mingolotss.service.remote.votable import parse_results, whole_votable
 
-__all__ = ["LotssDr1Service", "SiaService", "need_address", "with_query"]
+__all__ = ["LotssDr1Service", "SiaService"]
 
-_FITS = ("fits", "octet-stream")
+_FITS_TYPES = ("fits", "octet-stream")
 
 
 class SiaService(DownloadService):
@@ -34,23 +35,23 @@ class SiaService(DownloadService):
     Parameters
     ----------
     url : str
-        The service's base address.
-    **common
-        As for :class:`~mingolotss.service.remote.download.DownloadService`.
+        The base address of the service.
+    **options
+        See `mingolotss.service.remote.cutout_files.DownloadOptions`.
     """
 
-    def __init__(self, url: str, **common: Any) -> None:
-        super().__init__(**common)
+    def __init__(self, url: str, **options: Unpack[DownloadOptions]) -> None:
+        super().__init__(**options)
         self.url = url
 
     @classmethod
-    def of_argument(cls, argument: str, **common: Any) -> Self:
-        """Make the service of ``sia:URL``."""
-        return cls(need_address(argument, "sia"), **common)
+    def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
+        """Open ``sia:URL``."""
+        return cls(require_address(argument, "sia"), **options)
 
-    def question(self, source: Source, size_deg: float) -> str:
-        """Return the address that asks which images hold a source."""
-        return with_query(
+    def query(self, source: Source, size_deg: float) -> str:
+        """Return the address that asks for the images which hold a source."""
+        return add_query(
             self.url,
             POS=f"{source.ra!r},{source.dec!r}",
             SIZE=f"{size_deg:g}",
@@ -58,16 +59,16 @@ class SiaService(DownloadService):
             FORMAT="image/fits",
         )
 
-    def ask(self, question: str) -> SearchResult:
-        """Ask, and pair the rows of the answer."""
-        body = self.transport.get(question, validator=whole_votable).body
+    def run_query(self, query: str) -> SearchResult:
+        """Send the query, and pair the images and rms maps of the response."""
+        body = self.transport.get(query, validator=whole_votable).body
         try:
-            rows = results(SIAResults, body, question)
-            products = [_product(row, question) for row in rows if _is_fits(row)]
-            found = pair_products(products, self.naming)
+            rows = parse_results(SIAResults, body, query)
+            products = [_product(row, query) for row in rows if _is_fits(row)]
+            candidates = pair_products(products, self.naming)
         except ServiceAnswerError as error:
-            raise ServiceAnswerError(f"fetch {question}: {error}", url=question) from error
-        return SearchResult(tuple(found), sha256=digest(body))
+            raise ServiceAnswerError(f"fetch {query}: {error}", url=query) from error
+        return SearchResult(tuple(candidates), sha256=sha256_hex(body))
 
 
 class LotssDr1Service(SiaService):
@@ -76,44 +77,20 @@ class LotssDr1Service(SiaService):
     URL = "https://vo.astron.nl/hetdex/lotss-dr1-img/cutout/siap.xml"
 
     @classmethod
-    def of_argument(cls, argument: str, **common: Any) -> Self:
-        """Make the service of ``lotss-dr1``, or of ``lotss-dr1:URL`` for a mirror."""
-        return cls(need_address(argument or cls.URL, "lotss-dr1"), **common)
+    def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
+        """Open ``lotss-dr1``, or ``lotss-dr1:URL`` for a mirror."""
+        return cls(require_address(argument or cls.URL, "lotss-dr1"), **options)
 
 
-def need_address(argument: str, name: str) -> str:
-    """Return an argument that is an address.
-
-    Raises
-    ------
-    InputError
-        It is something else.
-    """
-    if not argument.startswith(("http://", "https://")):
-        raise InputError(
-            f"open the service {name}:{argument}: give its address, {name}:https://..."
-        )
-    return argument
+def _is_fits(row: SIARecord) -> bool:
+    """Return whether a row is a FITS file; a row without a format may be one."""
+    media_type = str(row.format or "").lower()
+    return not media_type or any(name in media_type for name in _FITS_TYPES)
 
 
-def with_query(url: str, **words: str) -> str:
-    """Return an address with a query added to whatever it has.
-
-    >>> with_query("http://x/s?a=1", POS="1,2"), with_query("http://x/s?", b="+")
-    ('http://x/s?a=1&POS=1%2C2', 'http://x/s?b=%2B')
-    """
-    joint = "" if url.endswith(("?", "&")) else "&" if "?" in url else "?"
-    return f"{url}{joint}{urlencode(words)}"
-
-
-def _is_fits(row: Any) -> bool:
-    kind = str(row.format or "").lower()
-    return not kind or any(word in kind for word in _FITS)
-
-
-def _product(row: Any, question: str) -> Product:
-    """Return what a row offers; its file name is in the address, or else its title is used."""
-    url = urljoin(question, str(row.getdataurl() or ""))
+def _product(row: SIARecord, query: str) -> Product:
+    """Return the file of a row. Its name is in the address; if not, the title is used."""
+    url = urljoin(query, str(row.getdataurl() or ""))
     name = file_name(url)
     if ".fits" not in name and row.title:
         name = "-".join(str(row.title).split()) + ".fits"

@@ -1,8 +1,8 @@
-"""Simple Image Access 2, with DataLink and SODA: find an image, then have the server cut it.
+"""Simple Image Access 2 with DataLink and SODA: the server finds images and cuts them.
 
-IVOA Recommendations SIA 2.0 (2015), DataLink 1.1 (2023) and SODA 1.0 (2017). An image whose
-answer points to a DataLink document is cut by the SODA service named there (the document is read
-once per image, not per source); one that is offered as it is, is fetched whole.
+IVOA Recommendations SIA 2.0 (2015), DataLink 1.1 (2023) and SODA 1.0 (2017). If the response points
+to a DataLink document for an image, the SODA service in that document cuts the image; the document
+is read once per image. An image with a direct address is downloaded whole.
 
 >>> SodaService("https://x.example/soda?ID=ivo://a/P1_5-mosaic.fits").circle(
 ...     Source(0, "A", 205.1, 54.9), 0.1)
@@ -11,23 +11,23 @@ once per image, not per source); one that is offered as it is, is fetched whole.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self, Unpack
 from urllib.parse import parse_qsl, urljoin, urlsplit, urlunsplit
 
-from pyvo.dal.sia2 import SIA2Results
+from pyvo.dal.sia2 import ObsCoreRecord, SIA2Results
 
 from mingolotss.errors import InputError, ServiceAnswerError
 from mingolotss.model import Candidate, Source
-from mingolotss.service.remote.download import DownloadService, digest
-from mingolotss.service.remote.products import Product, file_name, pair_products
+from mingolotss.service.remote.addresses import add_query, file_name, require_address
+from mingolotss.service.remote.download import DownloadOptions, DownloadService, sha256_hex
+from mingolotss.service.remote.products import Product, pair_products
 from mingolotss.service.remote.search_cache import SearchResult
-from mingolotss.service.remote.sia import need_address, with_query
-from mingolotss.service.remote.votable import parse_votable, results, whole_votable
+from mingolotss.service.remote.votable import parse_results, parse_votable, whole_votable
 
 __all__ = ["Sia2Service", "SodaService"]
 
 _SODA = "ivo://ivoa.net/std/soda#sync"
-_ARCSEC = 1 / 3600
+_ARCSEC_DEG = 1 / 3600
 
 
 class SodaService(DownloadService):
@@ -36,22 +36,24 @@ class SodaService(DownloadService):
     Parameters
     ----------
     url : str
-        The SODA service, with an ``ID`` for every image.
+        The SODA service, with a parameter ``ID`` for every image.
+    **options
+        See `mingolotss.service.remote.cutout_files.DownloadOptions`.
     """
 
-    def __init__(self, url: str, **common: Any) -> None:
-        super().__init__(**common)
+    def __init__(self, url: str, **options: Unpack[DownloadOptions]) -> None:
+        super().__init__(**options)
         parts = urlsplit(url)
-        words = parse_qsl(parts.query)
-        self.ids = [value for name, value in words if name == "ID"]
-        rest = {name: value for name, value in words if name != "ID"}
-        bare = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
-        self.url = with_query(bare, **rest) if rest else bare
+        parameters = parse_qsl(parts.query)
+        self.ids = [value for name, value in parameters if name == "ID"]
+        others = {name: value for name, value in parameters if name != "ID"}
+        base = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+        self.url = add_query(base, **others) if others else base
 
     @classmethod
-    def of_argument(cls, argument: str, **common: Any) -> Self:
-        """Make the service of ``soda:URL?ID=...``."""
-        service = cls(need_address(argument, "soda"), **common)
+    def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
+        """Open ``soda:URL?ID=...``."""
+        service = cls(require_address(argument, "soda"), **options)
         if not service.ids:
             raise InputError(
                 f"open the service soda:{argument}: name the images, soda:URL?ID=...&ID=..."
@@ -59,20 +61,20 @@ class SodaService(DownloadService):
         return service
 
     def circle(self, source: Source, size_deg: float) -> str:
-        """Return the circle that a cutout of this size holds."""
+        """Return the circle inside a cutout of this size, as SODA writes it."""
         return f"{source.ra!r} {source.dec!r} {size_deg / 2:g}"
 
-    def question(self, source: Source, size_deg: float) -> str:
-        """Return the service's address with the circle."""
-        return with_query(self.url, CIRCLE=self.circle(source, size_deg))
+    def query(self, source: Source, size_deg: float) -> str:
+        """Return the address of the service with the circle."""
+        return add_query(self.url, CIRCLE=self.circle(source, size_deg))
 
-    def ask(self, question: str) -> SearchResult:
-        """Return a cutout of every image, without asking anybody."""
-        products = [Product(_id_name(i), with_query(question, ID=i)) for i in self.ids]
+    def run_query(self, query: str) -> SearchResult:
+        """Return a cutout of every image; no request is sent."""
+        products = [Product(_id_name(i), add_query(query, ID=i)) for i in self.ids]
         return SearchResult(tuple(pair_products(products, self.naming)))
 
-    def _ask_and_keep(self, question: str) -> SearchResult:
-        return self.ask(question)
+    def _run_and_store(self, query: str) -> SearchResult:
+        return self.run_query(query)  # as cheap as reading it
 
 
 class Sia2Service(DownloadService):
@@ -81,67 +83,69 @@ class Sia2Service(DownloadService):
     Parameters
     ----------
     url : str
+    **options
+        See `mingolotss.service.remote.cutout_files.DownloadOptions`.
     """
 
-    def __init__(self, url: str, **common: Any) -> None:
-        super().__init__(**common)
+    def __init__(self, url: str, **options: Unpack[DownloadOptions]) -> None:
+        super().__init__(**options)
         self.url = url
 
     @classmethod
-    def of_argument(cls, argument: str, **common: Any) -> Self:
-        """Make the service of ``sia2:URL``."""
-        return cls(need_address(argument, "sia2"), **common)
+    def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
+        """Open ``sia2:URL``."""
+        return cls(require_address(argument, "sia2"), **options)
 
-    def question(self, source: Source, size_deg: float) -> str:
-        """Return the address that asks which images hold a source, and the cutouts' circle."""
-        place = f"CIRCLE {source.ra!r} {source.dec!r} {_ARCSEC:.6f}"
-        asked = with_query(self.url, POS=place, DPTYPE="image")
-        return f"{asked}#{size_deg:g}"
+    def query(self, source: Source, size_deg: float) -> str:
+        """Return the address that asks for the images which hold a source, and ``#SIZE`` in deg."""
+        circle = f"CIRCLE {source.ra!r} {source.dec!r} {_ARCSEC_DEG:.6f}"
+        url = add_query(self.url, POS=circle, DPTYPE="image")
+        return f"{url}#{size_deg:g}"
 
-    def ask(self, question: str) -> SearchResult:
-        """Ask, follow what is new of the DataLinks, and pair the images."""
-        asked, _, size = question.rpartition("#")
-        body = self.transport.get(asked, validator=whole_votable).body
+    def run_query(self, query: str) -> SearchResult:
+        """Send the query, read DataLink documents that are new, and pair the images."""
+        url, _, size = query.rpartition("#")
+        body = self.transport.get(url, validator=whole_votable).body
         try:
-            rows = results(SIA2Results, body, asked)
-            offered = [self._product(row, asked, float(size)) for row in rows]
-            found = pair_products([p for p in offered if p is not None], self.naming)
+            rows = parse_results(SIA2Results, body, url)
+            products = [self._product(row, url, float(size)) for row in rows]
+            candidates = pair_products([p for p in products if p is not None], self.naming)
         except ServiceAnswerError as error:
-            raise ServiceAnswerError(f"fetch {asked}: {error}", url=asked) from error
-        return SearchResult(tuple(found), sha256=digest(body))
+            raise ServiceAnswerError(f"fetch {url}: {error}", url=url) from error
+        return SearchResult(tuple(candidates), sha256=sha256_hex(body))
 
-    def _product(self, row: Any, asked: str, size_deg: float) -> Product | None:
-        """Return a row as a file that can be fetched; None for what is no FITS image."""
-        url = urljoin(asked, str(row.access_url or ""))
-        kind = str(row.access_format or "").lower()
+    def _product(self, row: ObsCoreRecord, query_url: str, size_deg: float) -> Product | None:
+        """Return the file of a row, or None if it is no FITS image."""
+        url = urljoin(query_url, str(row.access_url or ""))
+        media_type = str(row.access_format or "").lower()
         identifier = str(row.obs_publisher_did or "")
         name = _id_name(identifier) if ".fits" in identifier else file_name(url)
-        if "datalink" in kind:
-            soda = self._soda(url, identifier)
-            _, ra, dec, _ = dict(parse_qsl(urlsplit(asked).query))["POS"].split()
-            return Product(name, with_query(soda, CIRCLE=f"{ra} {dec} {size_deg / 2:g}"))
-        return Product(name, url) if not kind or "fits" in kind else None
+        if "datalink" in media_type:
+            soda = self._soda_url(url, identifier)
+            _, ra, dec, _ = dict(parse_qsl(urlsplit(query_url).query))["POS"].split()
+            return Product(name, add_query(soda, CIRCLE=f"{ra} {dec} {size_deg / 2:g}"))
+        return Product(name, url) if not media_type or "fits" in media_type else None
 
-    def _soda(self, url: str, identifier: str) -> str:
-        """Return the SODA address of an image, its ID filled in; asked once per image."""
+    def _soda_url(self, datalink_url: str, identifier: str) -> str:
+        """Return the SODA address of an image with its ``ID``; the document is read only once."""
 
         def read(url: str) -> SearchResult:
             body = self.transport.get(url, validator=whole_votable).body
-            return SearchResult(
-                (Candidate("", _soda_of(body, url, identifier)),), sha256=digest(body)
-            )
+            soda = Candidate("", _find_soda(body, url, identifier))
+            return SearchResult((soda,), sha256=sha256_hex(body))
 
-        return self.answers.once(url, read).given(url)[0].image
+        result = self.results.get_or_run(datalink_url, read)
+        return result.candidates_or_raise(datalink_url)[0].image
 
 
-def _soda_of(body: bytes, url: str, identifier: str) -> str:
-    """Find the SODA service in a DataLink document (DataLink 1.1, section 4)."""
+def _find_soda(body: bytes, url: str, identifier: str) -> str:
+    """Return the address of the SODA service in a DataLink document (DataLink 1.1, section 4)."""
     for resource in parse_votable(body).resources:
-        words = {param.name: str(param.value) for param in resource.params}
-        if words.get("standardID", "").lower().startswith(_SODA):
-            inputs = [p for group in resource.groups for p in group.entries if p.name == "ID"]
-            given = str(inputs[0].value) if inputs and str(inputs[0].value) else identifier
-            return with_query(urljoin(url, words["accessURL"]), ID=given)
+        parameters = {param.name: str(param.value) for param in resource.params}
+        if parameters.get("standardID", "").lower().startswith(_SODA):
+            ids = [p for group in resource.groups for p in group.entries if p.name == "ID"]
+            image_id = str(ids[0].value) if ids and str(ids[0].value) else identifier
+            return add_query(urljoin(url, parameters["accessURL"]), ID=image_id)
     raise ServiceAnswerError(f"no SODA service in the DataLink document {url}")
 
 

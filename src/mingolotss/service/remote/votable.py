@@ -1,8 +1,8 @@
-"""Tables that IVOA services answer with: parsed by pyvo, judged here, fetched elsewhere.
+"""VOTables that IVOA services answer with: parsed by pyvo, and checked here.
 
-Status 200 proves nothing: a service says in ``QUERY_STATUS`` whether it understood (DALI 1.1,
-section 4.4). Rows cut off at a limit (``OVERFLOW``) would lose fields silently, so they are an
-error here.
+HTTP status 200 is not enough: a service reports in ``QUERY_STATUS`` whether it understood the query
+(DALI 1.1, section 4.4). If rows are missing because of a limit (``OVERFLOW``), fields would be lost
+silently; that is an error here.
 
 >>> parse_votable(b"<html><body>Proxy error</body></html>")
 Traceback (most recent call last):
@@ -14,49 +14,54 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import Any
+from collections.abc import Callable, Sized
+from typing import TypeVar
 from xml.parsers.expat import ExpatError
 
 from astropy.io import votable
 from astropy.io.votable.exceptions import VOTableSpecError
+from astropy.io.votable.tree import VOTableFile
 from pyvo.dal.exceptions import DALQueryError, DALServiceError
 
 from mingolotss.errors import ServiceAnswerError, TruncatedFileError
 from mingolotss.io.http.validators import excerpt
 
-__all__ = ["parse_votable", "results", "whole_votable"]
+__all__ = ["parse_results", "parse_votable", "whole_votable"]
 
-_LIMIT = 20 << 20
+_Results = TypeVar("_Results", bound=Sized)
+_LIMIT = 20 << 20  # bytes that are searched for entities: as many as a response may have
 
 
 def whole_votable(body: bytes) -> bytes:
-    """Validator a body: a VOTable to its last tag (a judge for the transport).
+    """Check that a body is a VOTable and ends with its last tag; a validator for `Transport.get`.
 
     Raises
     ------
     ServiceAnswerError
-        It is something else.
+        It is no VOTable.
     TruncatedFileError
-        It stops early.
+        It is cut short.
     """
-    head = body[:4000].lower()
+    start = body[:4000].lower()
     if not body.strip():
         raise TruncatedFileError("an empty answer where a VOTable was expected")
-    if b"<votable" not in head and b":votable" not in head:
-        kind = "an HTML page" if b"<html" in head else "an unknown kind of answer"
+    if b"<votable" not in start and b":votable" not in start:
+        kind = "an HTML page" if b"<html" in start else "an unknown kind of answer"
         raise ServiceAnswerError(f"{kind} and no VOTable: {excerpt(body)}")
     if b"votable>" not in body[-200:].lower():
         raise TruncatedFileError(f"a VOTable cut short: {len(body)} bytes without its last tag")
     return body
 
 
-def parse_votable(body: bytes) -> Any:
-    """Return a VOTable's tree.
+def parse_votable(body: bytes) -> VOTableFile:
+    """Parse a VOTable.
 
     Raises
     ------
     ServiceAnswerError
         It is no VOTable, or one that cannot be read.
+    TruncatedFileError
+        It is cut short.
     """
     whole_votable(body)
     if b"<!ENTITY" in body[:_LIMIT]:
@@ -70,44 +75,44 @@ def parse_votable(body: bytes) -> Any:
         raise ServiceAnswerError(f"a VOTable that cannot be read ({line})") from error
 
 
-def results(kind: Any, body: bytes, url: str) -> Any:
-    """Return an answer as pyvo's results of some kind.
+def parse_results(results_class: Callable[..., _Results], body: bytes, url: str) -> _Results:
+    """Parse a response into the rows of a pyvo result.
 
     Parameters
     ----------
-    kind : class
-        ``pyvo.dal.SIAResults`` or one like it.
+    results_class : class
+        E.g. ``pyvo.dal.SIAResults``.
     body : bytes
     url : str
-        For messages.
+        The query, to which relative addresses in the response refer.
 
     Raises
     ------
     ServiceAnswerError
-        The service says ERROR or OVERFLOW, or has no result table.
+        The service reports ERROR or OVERFLOW, or there is no table of results.
     """
     tree = parse_votable(body)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = kind(tree, url=url)
+            rows = results_class(tree, url=url)
     except DALQueryError as error:
-        raise ServiceAnswerError(f"the service refused the question: {_line(error)}") from error
+        raise ServiceAnswerError(f"the service refused the query: {_one_line(error)}") from error
     except (DALServiceError, ValueError, IndexError, KeyError) as error:
-        raise ServiceAnswerError(f"a VOTable without results ({_line(error)})") from error
+        raise ServiceAnswerError(f"a VOTable without results ({_one_line(error)})") from error
     if _overflows(tree):
         raise ServiceAnswerError(
-            f"the service stopped after {len(found)} rows (OVERFLOW); some images would be"
+            f"the service stopped after {len(rows)} rows (OVERFLOW); some images would be"
             " missing: ask for a smaller size"
         )
-    return found
+    return rows
 
 
-def _overflows(tree: Any) -> bool:
-    """Tell whether rows were cut off; the notice comes after the table."""
+def _overflows(tree: VOTableFile) -> bool:
+    """Return whether rows are missing; the notice comes after the table."""
     infos = [info for resource in tree.resources for info in resource.infos]
     return any(i.name == "QUERY_STATUS" and i.value == "OVERFLOW" for i in infos)
 
 
-def _line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
