@@ -25,8 +25,10 @@ import numpy as np
 from mingolotss.errors import ImageError, InputError, ServiceUnavailableError, TruncatedFileError
 from mingolotss.io.byte_ranges import FsspecFile, HttpFile, RangeFile, Ranges, RangeSupport
 from mingolotss.io.files import write_bytes
-from mingolotss.io.fits import BLOCK, FitsImage, PlainLayout, plain_layout
+from mingolotss.io.fits_layout import PlainLayout, plain_layout
 from mingolotss.model import FloatImage
+from mingolotss.sky.fits_header import BLOCK
+from mingolotss.sky.wcs import SkyWCS
 
 if TYPE_CHECKING:
     from mingolotss.io.http import Transport
@@ -81,7 +83,7 @@ class RemoteMosaic:
     def __init__(self, address: str, layout: PlainLayout, file: RangeFile) -> None:
         self.address, self.layout, self._file = address, layout, file
         self.shape = layout.shape
-        self.wcs = FitsImage(np.empty((2, 2)), layout.header, address, "").wcs()
+        self.wcs = SkyWCS.from_header(layout.header, path=address)
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         """Return the rows y0 to y1 and the columns x0 to x1 (ends excluded).

@@ -25,6 +25,7 @@ from astropy.wcs import WCS, WCSSUB_CELESTIAL, FITSFixedWarning, WcsError, Wcspr
 
 from mingolotss.errors import NoWCSError
 from mingolotss.sky.angles import Floats
+from mingolotss.sky.fits_header import format_card, header_cards, join_cards
 
 __all__ = ["SkyWCS", "simple_header"]
 
@@ -43,6 +44,10 @@ class SkyWCS:
 
     def __init__(self, header: bytes, *, path: str = "") -> None:
         self._header = header
+        if b"CTYPE1" not in header:
+            raise NoWCSError(
+                f"read {path}: the header has no WCS (no CTYPE1); its place is unknown", path=path
+            )
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FITSFixedWarning)
@@ -85,9 +90,8 @@ class SkyWCS:
     @property
     def header(self) -> str:
         """Return the header's cards, one a line, as far as they are ASCII."""
-        text = self._header.decode("ascii", "replace")
-        cards = (text[start : start + 80].rstrip() for start in range(0, len(text), 80))
-        return "\n".join(card for card in cards if card)
+        cards = (card.decode("ascii", "replace").rstrip() for card in header_cards(self._header))
+        return "\n".join([*(card for card in cards if card), "END"])
 
     @property
     def beam(self) -> tuple[float, float, float] | None:
@@ -174,7 +178,7 @@ class _Distorted:
 
 
 def _parse(header: bytes) -> tuple[Wcsprm, _Plain | _Distorted]:
-    if any(header[card : card + 9] in _DISTORTIONS for card in range(0, len(header), 80)):
+    if any(card[:9] in _DISTORTIONS for card in header_cards(header)):
         wcs = WCS(header, naxis=2).celestial  # a distortion is of the first two axes
         wcs.wcs.set()
         return wcs.wcs, _Distorted(wcs)
@@ -264,6 +268,7 @@ def simple_header(
         "CDELT1": -step, "CDELT2": step, "CUNIT1": "'deg     '", "CUNIT2": "'deg     '",
         "RADESYS": "'ICRS    '",
     }  # fmt: skip
-    words = {key: v if isinstance(v, str) else str(v).upper() for key, v in values.items()}  # 1E-5
-    cards = [f"{key:8}= {word:>20}".ljust(80) for key, word in words.items()]
-    return "".join([*cards, "END".ljust(80)]).encode()
+    written = {
+        key: v if isinstance(v, str) else str(v).upper() for key, v in values.items()
+    }  # 1E-5
+    return join_cards(format_card(key, value) for key, value in written.items())

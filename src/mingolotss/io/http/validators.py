@@ -11,17 +11,17 @@ mingolotss.errors.ServiceAnswerError: an HTML page and no FITS file: "No such fi
 
 import gzip
 import html
+import math
 import re
 import zlib
+from collections.abc import Mapping
 
 from mingolotss.errors import ServiceAnswerError, TruncatedFileError
+from mingolotss.sky.fits_header import BLOCK, MAX_AXES, card_values, data_offset, whole_value
 
 __all__ = ["excerpt", "whole_fits"]
 
-_BLOCK = 2880
-_CARD = 80
-_LONGEST_HEADER = 1000 * _BLOCK
-_SIZES = re.compile(rb"(BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS) *= *([-+]?\d+|[TF])\b")
+_LONGEST_HEADER = 1000 * BLOCK
 
 
 def whole_fits(body: bytes, *, max_bytes: int = 1 << 30) -> bytes:
@@ -98,35 +98,29 @@ def _kind(body: bytes) -> str:
 
 def _is_padding(body: bytes, start: int) -> bool:
     """Tell whether only zeros or blanks are left (special records, section 3.5)."""
-    return start > 0 and not body[start : start + _BLOCK].strip(b"\x00 ")
+    return start > 0 and not body[start : start + BLOCK].strip(b"\x00 ")
 
 
 def _end_of_unit(body: bytes, start: int) -> int:
     """Return where the header and data unit that begins at `start` should end."""
-    sizes: dict[str, int] = {}
-    for place in range(start, start + _LONGEST_HEADER, _CARD):
-        card = body[place : place + _CARD]
-        if len(card) < _CARD:
-            raise TruncatedFileError(f"a FITS file cut short in a header, at {len(body)} bytes")
-        if card[:8] == b"END     ":
-            data = start + -(-(place + _CARD - start) // _BLOCK) * _BLOCK
-            return data + -(-_data_bytes(sizes) // _BLOCK) * _BLOCK
-        if match := _SIZES.match(card):
-            value = match[2].decode()
-            sizes[match[1].decode()] = (value == "T") if value in "TF" else int(value)
-    raise ServiceAnswerError("a FITS file whose header does not end")
+    data = data_offset(body, start, max_bytes=_LONGEST_HEADER)
+    if data is None and len(body) - start < _LONGEST_HEADER:
+        raise TruncatedFileError(f"a FITS file cut short in a header, at {len(body)} bytes")
+    if data is None:
+        raise ServiceAnswerError("a FITS file whose header does not end")
+    length = _data_bytes(card_values(body[start:data]))
+    return data + math.ceil(length / BLOCK) * BLOCK
 
 
-def _data_bytes(sizes: dict[str, int]) -> int:
+def _data_bytes(values: Mapping[bytes, bytes]) -> int:
     """Return the length of a data unit from its header (sections 4.4.1 and 7)."""
-    axes = sizes.get("NAXIS", 0)
-    if not 0 <= axes <= 999 or "BITPIX" not in sizes:
+    naxis = whole_value(values, b"NAXIS", 0)
+    if not 0 <= naxis <= MAX_AXES or b"BITPIX" not in values:
         raise ServiceAnswerError("a FITS file whose header lacks BITPIX or NAXIS")
-    lengths = [sizes.get(f"NAXIS{i}", 0) for i in range(1, axes + 1)]
-    if sizes.get("GROUPS") and lengths[:1] == [0]:
-        lengths = lengths[1:]
-    count = 1 if lengths else 0
-    for length in lengths:
-        count *= max(length, 0)
-    values = sizes.get("GCOUNT", 1) * (sizes.get("PCOUNT", 0) + count)
-    return abs(sizes["BITPIX"]) // 8 * values
+    axes = [max(whole_value(values, b"NAXIS%d" % i, 0), 0) for i in range(1, naxis + 1)]
+    if values.get(b"GROUPS") == b"T" and axes[:1] == [0]:
+        axes = axes[1:]  # random groups: the first axis is a mark
+    pixels = math.prod(axes) if axes else 0
+    groups = whole_value(values, b"GCOUNT", 1)
+    parameters = whole_value(values, b"PCOUNT", 0)
+    return abs(whole_value(values, b"BITPIX", 0)) // 8 * groups * (parameters + pixels)

@@ -22,15 +22,10 @@ from astropy.io import fits
 
 from mingolotss.errors import ImageError, TruncatedFileError
 from mingolotss.image.coverage import CoverageMap
-from mingolotss.io.fits import (
-    BLOCK,
-    FitsImage,
-    PlainLayout,
-    check_counts,
-    plain_layout,
-    translated,
-)
+from mingolotss.io.fits_astropy import check_counts, translate_errors
+from mingolotss.io.fits_layout import PlainLayout, plain_layout
 from mingolotss.model import Bools, FloatImage, Floats, Ints
+from mingolotss.sky.fits_header import BLOCK
 from mingolotss.sky.wcs import SkyWCS
 
 __all__ = ["MappedMosaic", "MosaicFile", "TiledMosaic", "on_array", "open_mosaic"]
@@ -136,7 +131,7 @@ class MappedMosaic:
                 path=str(path),
             )
         self.shape = layout.shape
-        self.wcs = FitsImage(np.empty((2, 2)), layout.header, str(path), "").wcs()
+        self.wcs = SkyWCS.from_header(layout.header, path=str(path))
         mapped = np.memmap(path, layout.dtype, "r", layout.offset, layout.shape)
         self.pixels: FloatImage = mapped.view(np.ndarray)
         self._coverage = CoverageMap(self.pixels)
@@ -178,7 +173,7 @@ class TiledMosaic:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        with translated(str(path)):
+        with translate_errors(str(path)):
             self._hdus = fits.open(path, memmap=True)
             images = (
                 hdu for hdu in self._hdus
@@ -197,12 +192,12 @@ class TiledMosaic:
                 path=str(path),
             )
         self._hdu, self.shape, self._leading_axes = hdu, (ny, nx), len(planes)
-        self.wcs = FitsImage(np.empty((2, 2)), header, str(path), "").wcs()
+        self.wcs = SkyWCS.from_header(header, path=str(path))
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         """Return a rectangle as a copy; see `MosaicFile.box`. Integers become floats."""
         section = (*(0,) * self._leading_axes, slice(y0, y1), slice(x0, x1))
-        with translated(str(self._path)), self._lock:
+        with translate_errors(str(self._path)), self._lock:
             data = np.asarray(self._hdu.section[section])
         if data.dtype.kind == "f":
             return data

@@ -7,15 +7,12 @@ same files. `mingolotss.service.remote_mosaic` reads the mosaics.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable
 from functools import partial
 from typing import Self, Unpack
 from urllib.parse import unquote, urljoin
 
 from mingolotss.errors import ImageError, InputError, ServiceAnswerError
-from mingolotss.io.fits import BLOCK
 from mingolotss.model import Candidate, Source
 from mingolotss.service.local.mosaic_file import on_array
 from mingolotss.service.local.mosaics import (
@@ -36,12 +33,18 @@ from mingolotss.service.remote_mosaic import (
     web_folder_names,
 )
 from mingolotss.sky.angles import separation_arcsec
+from mingolotss.sky.fits_header import (
+    card_values,
+    format_card,
+    header_cards,
+    join_cards,
+    pad_to_block,
+)
 
 __all__ = ["LotssDr2MosaicsService", "RangesService", "cutout_file"]
 
 _POINTING = re.compile(r"P(\d{3})([+-]\d{2})")
-_CARD = 80
-_DROPPED = (b"HISTORY ", b"COMMENT ", b"CHECKSUM", b"DATASUM ")
+_DROPPED = (b"HISTORY", b"COMMENT", b"CHECKSUM", b"DATASUM")
 _REACH_DEG = 6.0  # a field's name is its pointing to a degree; its mosaic reaches 3 deg from there
 
 
@@ -183,7 +186,7 @@ def cutout_file(mosaic: RemoteMosaic, source: Source, size_deg: float) -> bytes:
     x0, y0 = int(first_pixel(x, side)), int(first_pixel(y, side))
     pixels = padded_square(mosaic, y0, x0, side).astype(mosaic.layout.dtype, copy=False)
     header = _cutout_header(mosaic.layout.header, side, x0, y0)
-    return header + _fill_block(pixels.tobytes(), b"\x00")
+    return header + pad_to_block(pixels.tobytes(), b"\x00")
 
 
 def _cutout_header(header: bytes, side: int, x0: int, y0: int) -> bytes:
@@ -192,28 +195,19 @@ def _cutout_header(header: bytes, side: int, x0: int, y0: int) -> bytes:
     All other cards stay as they are, byte by byte, except that checksums and the long history of
     the mosaic are left out.
     """
-    changes: dict[bytes, Callable[[bytes], str]] = {
-        b"NAXIS1  ": lambda _: str(side),
-        b"NAXIS2  ": lambda _: str(side),
-        b"CRPIX1  ": lambda old: repr(float(old) - x0),
-        b"CRPIX2  ": lambda old: repr(float(old) - y0),
-    }
-    cards = [header[i : i + _CARD] for i in range(0, len(header), _CARD)]
-    end = next(i for i, card in enumerate(cards) if card.startswith(b"END     "))
-    changed = []
-    for card in cards[:end]:
-        key = card[:8]
-        if key in changes:
-            value = card[10:].partition(b"/")[0].strip().replace(b"D", b"E")
-            changed.append(f"{key.decode()}= {changes[key](value):>20}".ljust(_CARD).encode())
-        elif key not in _DROPPED:
-            changed.append(card)
-    return _fill_block(b"".join([*changed, b"END".ljust(_CARD)]), b" ")
-
-
-def _fill_block(data: bytes, fill: bytes) -> bytes:
-    """Return data filled up to whole FITS blocks."""
-    return data.ljust(math.ceil(len(data) / BLOCK) * BLOCK, fill)
+    values = card_values(header)
+    changes: dict[bytes, int | float] = {b"NAXIS1": side, b"NAXIS2": side}
+    for keyword, shift in ((b"CRPIX1", x0), (b"CRPIX2", y0)):
+        if keyword in values:
+            changes[keyword] = float(values[keyword].replace(b"D", b"E")) - shift
+    cards = []
+    for card in header_cards(header):
+        keyword = card[:8].rstrip()
+        if keyword in changes:
+            cards.append(format_card(keyword.decode(), changes[keyword]))
+        elif keyword not in _DROPPED:
+            cards.append(card)
+    return pad_to_block(join_cards(cards), b" ")
 
 
 def _holds(mosaic: RemoteMosaic, source: Source) -> bool:
