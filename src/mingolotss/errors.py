@@ -1,22 +1,21 @@
-"""Every error that mingolotss raises on purpose.
+"""The errors that mingolotss raises deliberately.
 
 .. code-block:: text
 
     MingoError
-    |- InputError               the user can mend it
+    |- InputError               the user can correct it
     |  |- CatalogueError        rows or columns of a catalogue
     |  |- RecipeError           a recipe's keys and values
     |  `- DecisionError         decisions.csv
-    |- ServiceError             the far end; .url says which address
-    |  |- ServiceUnavailableError   worth another try
-    |  `- ServiceAnswerError        the answer itself is wrong: do not retry
-    |- ImageError               pixels or header; .path says which file
+    |- ServiceError             an image service; .url is the address
+    |  |- ServiceUnavailableError   a later request may succeed
+    |  `- ServiceAnswerError        the response is not usable; a retry does not help
+    |- ImageError               pixels or header; .path is the file
     |  |- NoWCSError            no position on the sky in the header
-    |  |- NoCoverageError       no usable pixel at the place
     |  `- TruncatedFileError    shorter than its header says
-    `- DatasetError             files on disk disagree with their manifest
+    `- DatasetError             the files of a dataset do not agree with its manifest
 
-A message says what was attempted, on which thing, what was found and what to do next.
+A message says what was attempted, on what, what was found, and what to do.
 
 >>> raise TruncatedFileError("read x.fits: 100 of 2880 bytes; fetch it again", path="x.fits")
 Traceback (most recent call last):
@@ -31,7 +30,6 @@ __all__ = [
     "ImageError",
     "InputError",
     "MingoError",
-    "NoCoverageError",
     "NoWCSError",
     "RecipeError",
     "ServiceAnswerError",
@@ -42,15 +40,15 @@ __all__ = [
 
 
 class MingoError(Exception):
-    """The root of the tree; catch it to catch everything raised on purpose."""
+    """Base class of all errors of mingolotss."""
 
 
 class InputError(MingoError):
-    """Something that the user gave and can mend."""
+    """An input is wrong, and the user can correct it."""
 
 
 class CatalogueError(InputError):
-    """Rows or columns of a catalogue are not what the recipe expects."""
+    """A catalogue does not have the rows or columns that the recipe expects."""
 
 
 class RecipeError(InputError):
@@ -62,14 +60,14 @@ class DecisionError(InputError):
 
 
 class ServiceError(MingoError):
-    """The far end failed.
+    """An image service failed.
 
     Attributes
     ----------
     url : str
-        The address that was asked.
+        The address of the request.
     retry : bool
-        Whether asking again may help.
+        Whether a later request may succeed.
     """
 
     retry = False
@@ -83,13 +81,13 @@ class ServiceError(MingoError):
 
 
 class ServiceUnavailableError(ServiceError):
-    """No answer, or an answer that says to come back later."""
+    """The service did not respond, or asked for a later request."""
 
     retry = True
 
 
 class ServiceAnswerError(ServiceError):
-    """An answer that is not what was asked for; the same question gives it again."""
+    """The response is not usable, and would be the same for a repeated request."""
 
 
 class ImageError(MingoError):
@@ -110,21 +108,17 @@ class ImageError(MingoError):
 
 
 class NoWCSError(ImageError):
-    """The header gives no position on the sky."""
-
-
-class NoCoverageError(ImageError):
-    """The image has no usable pixel where the source is."""
+    """The header has no position on the sky."""
 
 
 class TruncatedFileError(ImageError):
-    """The file ends before the data that its header announces."""
+    """The file ends before the data that its header describes."""
 
 
 class DatasetError(MingoError):
-    """Files on disk disagree with their manifest."""
+    """The files of a dataset are missing, damaged, or do not agree with the manifest."""
 
 
 def _rebuild(kind: type[MingoError], message: str, extra: dict[str, str]) -> MingoError:
-    """Unpickle an error that takes keyword arguments: workers send errors home."""
+    """Unpickle an error with keyword arguments, as workers return them."""
     return kind(message, **extra)

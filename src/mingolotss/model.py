@@ -1,9 +1,9 @@
-"""The words of the program: what passes from one layer to the next.
+"""The basic types: a source, a candidate, a cutout, and names for arrays.
 
-Everything here is frozen. Positions are ICRS in degrees, pixel centres are integers from 0,
-arrays are ``(ny, nx)`` in Jy/beam unless said otherwise. Whole catalogues travel as columns
-(`mingolotss.catalogue.catalogue.Catalogue`); these classes are one row of them, for people and
-plug-ins.
+All classes are immutable. Positions are ICRS in degrees, pixel centres are integers from 0, and
+arrays have the shape ``(ny, nx)`` and the unit Jy/beam unless stated otherwise. The program passes
+whole catalogues as columns (`mingolotss.catalogue.catalogue.Catalogue`); these classes stand for
+single rows, for users and plug-ins.
 
 >>> Source(row=0, name="ILTJ104416.22+524037.3", ra=161.0676, dec=52.677).label is None
 True
@@ -12,7 +12,7 @@ True
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,11 +26,8 @@ __all__ = [
     "Floats",
     "Ints",
     "Objects",
-    "Record",
-    "Rejection",
     "Sky",
     "Source",
-    "Stamp",
 ]
 
 Bools = npt.NDArray[np.bool_]
@@ -47,15 +44,15 @@ class Source:
     Attributes
     ----------
     row : int
-        Place in the catalogue, from 0.
+        Index of the row in the catalogue, from 0.
     name : str
     ra, dec : float, deg, ICRS
     label : int or None
         None in an unlabelled dataset.
     size_arcsec, flux_mjy : float
-        NaN where the catalogue does not say.
+        NaN if the catalogue does not give them.
     field_hint : str
-        The field that the catalogue itself names (LoTSS ``Mosaic_ID``), "" if none.
+        The field that the catalogue names for the source (LoTSS ``Mosaic_ID``); "" if none.
     """
 
     row: int
@@ -70,16 +67,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An image that holds a source's position.
+    """An image whose footprint contains the position of a source.
 
     Attributes
     ----------
     field : str
-        The survey's name of the area, e.g. ``P205+55``; "" where images have no field.
+        The survey's name of the area, e.g. ``P205+55``; "" if the images have no fields.
     image, rms : str
-        Address of the image and of its rms map ("" if it has none): a path or a URL.
+        Path or URL of the image and of its rms map ("" if it has none).
     source : str
-        Name of the source it was found for.
+        Name of the source.
     """
 
     field: str
@@ -89,20 +86,20 @@ class Candidate:
 
 
 class Sky(Protocol):
-    """An image's place on the sky, as `mingolotss.sky.wcs.SkyWCS` is one."""
+    """The position of an image on the sky, as `mingolotss.sky.wcs.SkyWCS` implements it."""
 
     pixel_scale_arcsec: float
 
     @property
     def header(self) -> str:
-        """Return the header's cards, one a line."""
+        """Return the cards of the header, one per line."""
 
     @property
     def beam(self) -> tuple[float, float, float] | None:
-        """Return major and minor axis (FWHM, arcsec) and position angle (deg), None if unsaid."""
+        """Return major and minor axis (FWHM, arcsec) and position angle (deg), if known."""
 
     def to_pixel(self, ra: npt.ArrayLike, dec: npt.ArrayLike) -> tuple[Floats, Floats]:
-        """Return x and y, pixels from 0, of ICRS places in deg; NaN where there is no pixel."""
+        """Return x and y, pixels from 0, of ICRS positions in deg; NaN where there is no pixel."""
 
     def to_sky(self, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Return ICRS ra and dec, deg, of pixel positions from 0; NaN off the projection."""
@@ -115,20 +112,20 @@ class Cutout:
     Attributes
     ----------
     image : float array, shape (ny, nx), Jy/beam
-        NaN marks a pixel that was never observed. May be a view into a mosaic, any byte order.
+        NaN marks a pixel that was not observed. May be a view of a mosaic, in any byte order.
     rms : float array, shape (ny, nx), Jy/beam, or None
-        Local noise; None where the service has no rms map.
+        Local noise; None if the service has no rms map.
     wcs : Sky
-        Of the image that the cutout comes from.
+        Of the image that contains the cutout.
     origin : tuple of int
         (x, y) of the cutout's first pixel in that image.
     sha256, rms_sha256 : str
-        Of the files read; "" where no file stands for just this cutout.
+        Checksums of the files; "" if the cutout is not a file of its own.
     fully_observed : bool
-        The service knows that every pixel of the image is finite and that not all are 0. False
-        means unknown.
+        Whether every pixel of the image is known to be finite, and one known not to be 0. False
+        means that it is unknown.
     file : str
-        Name of the image's file here, if it is not the end of the candidate's address.
+        Name of the local file, if it differs from the end of the candidate's address.
     """
 
     image: FloatImage
@@ -139,54 +136,3 @@ class Cutout:
     rms_sha256: str = ""
     fully_observed: bool = False
     file: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """A finished image: fixed size, the source in the centre.
-
-    Attributes
-    ----------
-    pixels : array, shape (side, side)
-        uint8, or float32 in Jy/beam, as the recipe says. Row 0 is FITS row 0.
-    blank : bool
-        Nothing was left after clipping.
-    noise_jy, peak_jy : float, Jy/beam
-        Median noise under the stamp; brightest pixel before normalisation.
-    """
-
-    pixels: npt.NDArray[Any]
-    blank: bool
-    noise_jy: float
-    peak_jy: float
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A source that has a stamp: one row of the manifest with status ``written``."""
-
-    source: Source
-    candidate: Candidate
-    stamp: Stamp
-    case: int
-    separation_arcsec: float
-    percent_nan: float
-    flags: frozenset[str] = field(default_factory=frozenset)
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A source that has no stamp: where it was lost, and why.
-
-    Attributes
-    ----------
-    source : Source
-    stage : str
-        ``search``, ``fetch``, ``validate``, ``choose`` or ``stamp``.
-    reason : str
-        One line for a person.
-    """
-
-    source: Source
-    stage: str
-    reason: str

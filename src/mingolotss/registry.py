@@ -1,10 +1,10 @@
-"""Names to plug-ins: image services, steps and formats are found here by name.
+"""Plug-ins by name: image services, steps and formats.
 
-A package adds its own through entry points (``mingolotss.services``, ``mingolotss.steps``,
-``mingolotss.formats``); a program adds one with `Registry.add`. Nothing is imported before it is
-asked for.
+Another package adds its own through the entry points ``mingolotss.services``, ``mingolotss.steps``
+and ``mingolotss.formats``; a program adds one with `Registry.add`. A plug-in is imported when it is
+used.
 
->>> colours = Registry("colour", group="mingolotss.colours")
+>>> colours: Registry[object] = Registry("colour", group="mingolotss.colours")
 >>> colours.add("red", "colorsys:rgb_to_hsv", "warm")
 >>> colours.names()
 ('red',)
@@ -20,80 +20,93 @@ import difflib
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Generic, TypeVar
 
 from mingolotss.errors import InputError
 
 __all__ = ["Registry", "nearest"]
 
+_Target = TypeVar("_Target")
+
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return " did you mean 'x'?" for the known word most like `word`, or ""."""
+    """Return " did you mean 'x'?" for the most similar known word; "" if none is similar."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f" did you mean {close[0]!r}?" if close else ""
 
 
-class Registry:
-    """Named things, loaded when asked for.
+class Registry(Generic[_Target]):
+    """Named plug-ins of one kind, imported when they are used.
 
     Parameters
     ----------
     kind : str
-        What the things are, for messages.
+        What the plug-ins are, for messages.
     group : str
-        The entry-point group that other packages use.
+        The entry-point group of other packages.
     """
 
     def __init__(self, kind: str, *, group: str) -> None:
         self.kind = kind
         self.group = group
-        self._known: dict[str, tuple[Any, str]] = {}
+        self._known: dict[str, tuple[_Target | str, str]] = {}
         self._searched = False
 
-    def add(self, name: str, target: Any, summary: str = "") -> None:
-        """Register `target` (the thing itself, or ``"module:attribute"``) under `name`."""
+    def add(self, name: str, target: _Target | str, summary: str = "") -> None:
+        """Register a plug-in.
+
+        Parameters
+        ----------
+        name : str
+        target : object or str
+            The plug-in itself, or its address as ``"module:attribute"``.
+        summary : str
+            One line that describes it.
+        """
         self._known[name] = (target, summary)
 
     def __contains__(self, name: str) -> bool:
-        """Say whether something has that name; others' packages are looked through if need be."""
+        """Return whether a plug-in has that name, in this package or in another."""
         if name not in self._known:
             self._search()
         return name in self._known
 
     def __iter__(self) -> Iterator[str]:
-        """Give every name, the shipped ones first; entry points are searched only after these."""
+        """Yield all names, those of this package first; only then search other packages."""
         shipped = tuple(self._known)
         yield from shipped
         yield from (name for name in self.names() if name not in shipped)
 
     def names(self) -> tuple[str, ...]:
-        """Return every known name, the shipped ones first."""
+        """Return all names, those of this package first."""
         self._search()
         return tuple(self._known)
 
     def summary(self, name: str) -> str:
-        """Return the line that describes `name`."""
+        """Return the line that describes a plug-in."""
         self._search()
         return self._known[name][1]
 
-    def get(self, name: str) -> Any:
-        """Return what is registered as `name`.
+    def get(self, name: str) -> _Target:
+        """Return a plug-in.
 
         Raises
         ------
         InputError
-            Nothing has that name; the message lists the names that exist.
+            None has that name; the message lists the names that exist.
         """
         if name not in self:
             hint, known = nearest(name, self._known), ", ".join(self._known)
             raise InputError(f"no {self.kind} is called {name!r}:{hint} Known: {known}")
         target = self._known[name][0]
-        if isinstance(target, str):
-            module, _, attribute = target.partition(":")
-            target = getattr(import_module(module), attribute)
-        return target
+        if not isinstance(target, str):
+            return target
+        module, _, attribute = target.partition(":")
+        loaded: _Target = getattr(import_module(module), attribute)
+        return loaded
 
     def _search(self) -> None:
+        """Add the plug-ins of other packages, once."""
         if self._searched:
             return
         self._searched = True

@@ -8,11 +8,18 @@ package adds one through the entry point ``mingolotss.formats``, which names a `
 ('batches', 'hdf5', 'zarr')
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from mingolotss.registry import Registry
+
+if TYPE_CHECKING:
+    from mingolotss.formats.base import Format
 
 __all__ = ["FORMATS"]
 
-FORMATS = Registry("format", group="mingolotss.formats")
+FORMATS: Registry[Format] = Registry("format", group="mingolotss.formats")
 FORMATS.add(
     "batches",
     "mingolotss.formats.batches:BATCHES",

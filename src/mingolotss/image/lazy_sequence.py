@@ -1,4 +1,4 @@
-"""Sequences that are kept as columns: an item is made when it is asked for.
+"""Sequences that are stored as columns and create an item when it is requested.
 
 >>> class Squares(LazySequence[int]):
 ...     def __len__(self): return 4
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, TypeVar, overload
+from typing import TypeVar, overload
 
 __all__ = ["LazySequence"]
 
@@ -19,18 +19,19 @@ _T = TypeVar("_T")
 
 
 class LazySequence(Sequence[_T]):
-    """It reads like the list that it stands for; a class of it has `__len__` and `item`."""
+    """A sequence that behaves as the list of its items; a subclass has `__len__` and `item`."""
 
     __slots__ = ()
 
     @abstractmethod
     def item(self, index: int) -> _T:
-        """Return one item; `index` is from 0, and there is one."""
+        """Return one item; `index` is from 0 and less than the length."""
 
     @overload
     def __getitem__(self, index: int) -> _T: ...
     @overload
     def __getitem__(self, index: slice) -> list[_T]: ...
-    def __getitem__(self, index: Any) -> Any:
-        found = range(len(self))[index]
-        return [self.item(one) for one in found] if isinstance(index, slice) else self.item(found)
+    def __getitem__(self, index: int | slice) -> _T | list[_T]:
+        if isinstance(index, slice):
+            return [self.item(position) for position in range(len(self))[index]]
+        return self.item(range(len(self))[index])

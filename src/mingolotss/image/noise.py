@@ -1,4 +1,4 @@
-"""Noise of an image that has no rms map.
+"""Estimate the noise of an image that has no rms map.
 
 >>> import numpy as np
 >>> image = np.random.default_rng(1).normal(0, 2e-4, (240, 240)).astype(np.float32)
@@ -26,16 +26,17 @@ def sigma_clipped_noise(
     Parameters
     ----------
     image : float array, shape (ny, nx), Jy/beam
-        NaN is left out.
+        NaN is ignored.
     sigma, iterations : float, int
-        Pixels beyond `sigma` standard deviations of the median are left out, `iterations` times.
+        Pixels farther than `sigma` standard deviations from the median are removed, up to
+        `iterations` times.
 
     Returns
     -------
     float array, shape (1, 1), Jy/beam
-        In the image's own type, since the comparison with it is made in that type.
+        In the type of the image, in which the two are compared.
     """
-    from astropy.stats import sigma_clipped_stats  # 0.15 s, where most recipes have rms maps
+    from astropy.stats import sigma_clipped_stats  # 0.15 s, and few recipes need it
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -44,13 +45,15 @@ def sigma_clipped_noise(
 
 
 def background2d_noise(image: FloatImage, *, box: int = 48, sigma: float = 3.0) -> FloatImage:
-    """Return a map of the local noise, by photutils' Background2D.
+    """Return a map of the local noise, estimated by `photutils.background.Background2D`.
 
     Parameters
     ----------
     image : float array, shape (ny, nx), Jy/beam
     box : int
-        Side of the boxes that the noise is estimated in, pixels.
+        Side of the boxes in which the noise is estimated, pixels.
+    sigma : float
+        Pixels farther than this many standard deviations from the median are removed.
 
     Returns
     -------
@@ -71,8 +74,8 @@ def background2d_noise(image: FloatImage, *, box: int = 48, sigma: float = 3.0) 
 
     clip = SigmaClip(sigma=sigma)
     side = min(box, *image.shape)
-    found = Background2D(
+    background = Background2D(
         image, (side, side), mask=~np.isfinite(image), sigma_clip=clip, exclude_percentile=90
     )
-    noise: FloatImage = np.asarray(found.background_rms, image.dtype.newbyteorder("="))
+    noise: FloatImage = np.asarray(background.background_rms, image.dtype.newbyteorder("="))
     return noise

@@ -69,7 +69,7 @@ class Stack:
 
 Step = Callable[..., Stack]
 _S = TypeVar("_S", bound=Step)
-STEPS = Registry("step", group="mingolotss.steps")
+STEPS: Registry[Step] = Registry("step", group="mingolotss.steps")
 
 
 def step(name: str) -> Callable[[_S], _S]:

@@ -4,11 +4,13 @@
 'FolderService'
 """
 
+from typing import Any
+
 from mingolotss.registry import Registry
 
 __all__ = ["SERVICES", "services"]
 
-SERVICES = Registry("service", group="mingolotss.services")
+SERVICES: Registry[Any] = Registry("service", group="mingolotss.services")
 SERVICES.add(
     "folder",
     "mingolotss.service.local.folder:FolderService",
