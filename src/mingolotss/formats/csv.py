@@ -1,4 +1,4 @@
-"""``MingoML.csv``: the records in the columns of the original's table.
+"""``MingoML.csv``: the written records in the columns of the original's table.
 
 >>> render_csv([("A", "P1", 0, "A_P1-mosaic.fits", 0.5, 0.0, "A_P1.png")]).splitlines()[1]
 'A,P1,0,A_P1-mosaic.fits,0.5,0.0,A_P1.png'
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,11 +24,18 @@ HEADER = (
 _COLUMNS = (
     "source", "field", "label", "map_file", "separation_arcsec", "percent_nan", "image_file",
 )  # fmt: skip
-CSV_COLUMNS = (*_COLUMNS, "status")  # of the manifest, all that `write_csv` looks at
+CSV_COLUMNS = (*_COLUMNS, "status")
+"""The columns of the manifest that `write_csv` reads."""
 
 
-def render_csv(rows: Iterable[tuple[Any, ...]]) -> str:
-    """Return the table; a float is written with every digit that it has."""
+def render_csv(rows: Iterable[Sequence[object]]) -> str:
+    """Return the table as text. A float is written with all its digits.
+
+    Parameters
+    ----------
+    rows : iterable of sequence
+        The values of each row, in the order of `HEADER`.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
@@ -38,7 +44,14 @@ def render_csv(rows: Iterable[tuple[Any, ...]]) -> str:
 
 
 def write_csv(path: Path, manifest: pa.Table) -> None:
-    """Write the written rows of a manifest, in its order."""
+    """Write the written rows of a manifest, in its order.
+
+    Parameters
+    ----------
+    path : Path
+    manifest : pyarrow.Table
+        With the columns `CSV_COLUMNS`.
+    """
     written = manifest.filter(pc.equal(manifest["status"], "written"))
     columns = [written[name].to_pylist() for name in _COLUMNS]
     write_bytes(path, render_csv(zip(*columns, strict=True)).encode())

@@ -4,7 +4,7 @@ A pickle is a program. This module reads only pickles that build numpy arrays, n
 plain containers, as batches do, from Python 2 or 3, protocols 0 to 5. Every callable that a pickle
 names is replaced by a placeholder of this module: numpy's own ``__setstate__`` methods trust their
 input, pointers included, and are never called. Large arrays are not read at all: they are views of
-the memory-mapped file. What is not here: the contents of a batch (``batches_reader.py``).
+the memory-mapped file. What is not here: the contents of a batch (``batches.py``).
 
 >>> import pickle, tempfile, pathlib
 >>> path = pathlib.Path(tempfile.mkdtemp()) / "batch"
@@ -44,7 +44,7 @@ _BROKEN = (
 )  # fmt: skip
 
 
-def load_pickle(path: str | Path) -> Any:
+def load_pickle(path: str | Path) -> object:
     """Read one pickle of arrays and plain containers.
 
     Parameters
@@ -75,7 +75,7 @@ def load_pickle(path: str | Path) -> Any:
         ) from error
 
 
-def _load(path: str | Path, *, fill: bool = False) -> tuple[Any, bool]:
+def _load(path: str | Path, *, fill: bool = False) -> tuple[object, bool]:
     """Return the content, and whether every block that was left in the file was found again."""
     with Path(path).open("rb") as file:
         mapped = MappedFile(file, fill=fill)

@@ -14,6 +14,7 @@ from astropy.io import fits
 from mingolotss.errors import DatasetError
 from mingolotss.io.files import atomic_path
 from mingolotss.simulate.draw import Image
+from mingolotss.simulate.folder import SkyFolder
 from mingolotss.simulate.layout import Field
 from mingolotss.simulate.model import SkyModel
 from mingolotss.simulate.mosaic import draw_field
@@ -46,13 +47,16 @@ def write_sky(model: SkyModel, out: Path) -> Path:
         When the folder holds mosaics that no simulated sky wrote.
     """
     out = Path(out)
+    folder = SkyFolder(out)
     before = _recorded(out)
     if _is_finished(out, before, model):
         return out
     _refuse_strangers(out, before)
     sky = fill_sky(model)
-    files = ["catalogue.fits", "truth.parquet"]
-    files += [f"{f.name}-{kind}.fits" for f in sky.fields for kind in ("mosaic", "mosaic-rms")]
+    paths = [folder.catalogue, folder.truth]
+    for field in sky.fields:
+        paths += [folder.mosaic(field.name), folder.rms(field.name)]
+    files = [path.name for path in paths]
     out.mkdir(parents=True, exist_ok=True)
     old = sorted(set(before.get("files", [])) - set(files))
     _record(out, model, files + old, finished=False)
@@ -60,10 +64,10 @@ def write_sky(model: SkyModel, out: Path) -> Path:
         (out / name).unlink(missing_ok=True)
     for index, field in enumerate(sky.fields):
         image, rms = draw_field(model, sky, index)
-        _write_image(out / f"{field.name}-mosaic.fits", image, model, field)
-        _write_image(out / f"{field.name}-mosaic-rms.fits", rms, model, field)
-    _replace(out / "catalogue.fits", lambda path: write_catalogue(path, sky.galaxies))
-    _replace(out / "truth.parquet", lambda path: write_truth(path, model, sky))
+        _write_image(folder.mosaic(field.name), image, model, field)
+        _write_image(folder.rms(field.name), rms, model, field)
+    _replace(folder.catalogue, lambda path: write_catalogue(path, sky.galaxies))
+    _replace(folder.truth, lambda path: write_truth(path, model, sky))
     _record(out, model, files, finished=True)
     return out
 
@@ -84,7 +88,7 @@ def _is_finished(out: Path, before: dict[str, Any], model: SkyModel) -> bool:
 def _recorded(out: Path) -> dict[str, Any]:
     """Return what ``sky.json`` says, empty where there is none or it is damaged."""
     try:
-        found = json.loads((out / "sky.json").read_text(encoding="utf-8"))
+        found = json.loads(SkyFolder(out).record.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -109,7 +113,7 @@ def _record(out: Path, model: SkyModel, files: list[str], *, finished: bool) -> 
         "files": sorted(files),
     }
     text = json.dumps(record, indent=1) + "\n"
-    _replace(out / "sky.json", lambda path: path.write_text(text, encoding="utf-8"))
+    _replace(SkyFolder(out).record, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:

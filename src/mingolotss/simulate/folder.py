@@ -1,0 +1,44 @@
+"""The names of the files of a simulated sky."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["SkyFolder"]
+
+
+@dataclass(frozen=True, slots=True)
+class SkyFolder:
+    """The files of a simulated sky.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    """
+
+    path: Path
+
+    @property
+    def catalogue(self) -> Path:
+        """The catalogue of sources."""
+        return self.path / "catalogue.fits"
+
+    @property
+    def truth(self) -> Path:
+        """The table of what was simulated."""
+        return self.path / "truth.parquet"
+
+    @property
+    def record(self) -> Path:
+        """The model of the sky and the list of its files."""
+        return self.path / "sky.json"
+
+    def mosaic(self, field: str) -> Path:
+        """Return the path of the image of a field."""
+        return self.path / f"{field}-mosaic.fits"
+
+    def rms(self, field: str) -> Path:
+        """Return the path of the rms map of a field."""
+        return self.path / f"{field}-mosaic-rms.fits"
