@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from mingolotss.dataset.layout import part_name
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
-from mingolotss.dataset.provenance import Settings, write_settings
+from mingolotss.dataset.provenance import Provenance, write_provenance
 from mingolotss.dataset.stamps import stamp_bytes, stamp_schema
 from mingolotss.io.files import write_bytes
 from mingolotss.io.parquet import write_table
@@ -59,8 +59,10 @@ def make(folder: Path, n: int) -> None:
     """Write a build folder of n sources."""
     rng = np.random.default_rng(1)
     recipe = load_recipe("mingolotss")
-    settings = Settings(recipe, "catalogue.fits", "0" * 64, "folder:none", n, 0, recipe.class_names)
-    write_settings(folder, settings)
+    provenance = Provenance(
+        recipe, "catalogue.fits", "0" * 64, "folder:none", n, 0, recipe.class_names
+    )
+    write_provenance(folder, provenance)
     share = np.array([797, 264, 195, 1709, 423, 123, 19, 995, 246, 1034]) / 5805
     label = rng.choice(10, n, p=share)
     case = rng.choice(5, n, p=[0.7, 0.15, 0.1, 0.045, 0.005])

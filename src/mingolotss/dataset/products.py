@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.provenance import read_settings
+from mingolotss.dataset.provenance import read_provenance
 from mingolotss.errors import MingoError
 from mingolotss.io.files import remove_tree
 from mingolotss.recipe.model import Recipe
@@ -62,9 +62,9 @@ def remove_products(folder: Path) -> None:
     """Remove the parts and products of a build and its report; decisions and downloads stay."""
     build = BuildFolder(folder)
     with suppress(MingoError):  # a damaged recipe.toml names nothing to remove
-        if (settings := read_settings(folder)) is not None:
-            remove_tree(build.batches(settings.recipe.batches.folder).path)
-            build.batch_archive(settings.recipe.batches.archive).unlink(missing_ok=True)
+        if (provenance := read_provenance(folder)) is not None:
+            remove_tree(build.batches(provenance.recipe.batches.folder).path)
+            build.batch_archive(provenance.recipe.batches.archive).unlink(missing_ok=True)
     for path in (build.stamps, build.part_tables, build.png, build.figures):
         remove_tree(path)
     files = [

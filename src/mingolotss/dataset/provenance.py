@@ -1,4 +1,4 @@
-"""``recipe.toml`` of a build: every setting in force, what it was built from and with.
+"""``recipe.toml`` of a build: its recipe, the inputs, and the versions of the packages.
 
 The file is a recipe itself: ``mingolotss build OUT/recipe.toml`` uses the same settings.
 """
@@ -14,18 +14,26 @@ from typing import Any
 import tomli_w
 
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.io.files import write_bytes
 from mingolotss.recipe.model import Recipe, parse_recipe
 
-__all__ = ["Settings", "check_same", "read_settings", "write_settings"]
+__all__ = [
+    "Provenance",
+    "check_same_build",
+    "read_package_versions",
+    "read_provenance",
+    "write_provenance",
+]
 
 _PACKAGES = ("mingolotss", "numpy", "astropy", "pyarrow", "zlib-ng")
+_COMMENT = "# Every setting of this build. As a recipe: mingolotss build THIS_FILE --out ...\n"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What decides a build's content, the images apart.
+class Provenance:
+    """All that decides the content of a build except the images.
 
     Attributes
     ----------
@@ -36,8 +44,9 @@ class Settings:
     rows : int
         Sources, after `limit`.
     limit : int
-        0 for none.
+        Only the first rows of the catalogue; 0 for all.
     classes : tuple of str
+        Name of each label.
     """
 
     recipe: Recipe
@@ -49,79 +58,118 @@ class Settings:
     classes: tuple[str, ...]
 
     @classmethod
-    def of(cls, recipe: Recipe, catalogue: Catalogue, service: str, limit: int | None) -> Settings:
-        """Gather the settings of a build."""
-        name = Path(catalogue.path).name
-        digest = catalogue.sha256
-        return cls(recipe, name, digest, service, len(catalogue), limit or 0, catalogue.classes)
+    def of(
+        cls, recipe: Recipe, catalogue: Catalogue, service: str, limit: int | None
+    ) -> Provenance:
+        """Return the provenance of a build.
+
+        Parameters
+        ----------
+        recipe : Recipe
+        catalogue : Catalogue
+            After `limit`.
+        service : str
+        limit : int or None
+        """
+        return cls(
+            recipe=recipe,
+            catalogue=Path(catalogue.path).name,
+            catalogue_sha256=catalogue.sha256,
+            service=service,
+            rows=len(catalogue),
+            limit=limit or 0,
+            classes=catalogue.classes,
+        )
 
 
-def write_settings(out: Path, settings: Settings) -> None:
-    """Write ``recipe.toml``."""
-    content = {key: value for key, value in asdict(settings).items() if key != "recipe"}
-    content["classes"] = list(settings.classes)
+def write_provenance(folder: Path, provenance: Provenance) -> None:
+    """Write ``recipe.toml`` of a build, with the versions of the packages in use."""
+    build = {key: value for key, value in asdict(provenance).items() if key != "recipe"}
+    build["classes"] = list(provenance.classes)
     tables = {
-        "build": content | {"packages": _versions()},
-        "recipe": settings.recipe.to_dict(),
+        "build": build | {"packages": _package_versions()},
+        "recipe": provenance.recipe.to_dict(),
     }
-    text = "# Every setting of this build. As a recipe: mingolotss build THIS_FILE --out ...\n"
-    write_bytes(out / "recipe.toml", (text + tomli_w.dumps(tables)).encode())
+    write_bytes(DatasetFolder(folder).recipe, (_COMMENT + tomli_w.dumps(tables)).encode())
 
 
-def read_settings(out: Path) -> Settings | None:
-    """Read ``recipe.toml`` of a build, None if there is none.
+def read_provenance(folder: Path) -> Provenance | None:
+    """Read ``recipe.toml`` of a build or an export; None if there is none.
 
     Raises
     ------
     DatasetError
         The file is damaged.
     """
-    path = out / "recipe.toml"
+    path = DatasetFolder(folder).recipe
+    tables = _read_toml(path)
+    if tables is None:
+        return None
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        build: dict[str, Any] = dict(tables["build"])
-        build.pop("packages", None)
+        build = {key: value for key, value in tables["build"].items() if key != "packages"}
         build["classes"] = tuple(build["classes"])
-        return Settings(recipe=parse_recipe(tables["recipe"], str(path)), **build)
+        return Provenance(recipe=parse_recipe(tables["recipe"], str(path)), **build)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+def read_package_versions(folder: Path) -> dict[str, str]:
+    """Return the versions of the packages that made a build; empty if they are not recorded.
+
+    Raises
+    ------
+    DatasetError
+        ``recipe.toml`` is damaged.
+    """
+    tables = _read_toml(DatasetFolder(folder).recipe) or {}
+    packages: dict[str, str] = tables.get("build", {}).get("packages", {})
+    return packages
+
+
+def _read_toml(path: Path) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise DatasetError(
-            f"read {path}: damaged ({error}); remove the folder or build with --fresh"
-        ) from error
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _damaged(path, error) from error
 
 
-def check_same(before: Settings, now: Settings, out: Path) -> None:
-    """Refuse to go on in a folder that holds another build.
+def _damaged(path: Path, error: Exception) -> DatasetError:
+    return DatasetError(f"read {path}: damaged ({error}); remove the folder or build with --fresh")
+
+
+def check_same_build(existing: Provenance, new: Provenance, folder: Path) -> None:
+    """Refuse to continue in a folder that holds another build.
 
     Raises
     ------
     InputError
         The line says what differs.
     """
-    differ = [
-        f"{what} {getattr(before, what)!r}, not {getattr(now, what)!r}"
-        for what in ("catalogue", "service", "limit")
-        if getattr(before, what) != getattr(now, what)
+    differences = [
+        f"{name} {getattr(existing, name)!r}, not {getattr(new, name)!r}"
+        for name in ("catalogue", "service", "limit")
+        if getattr(existing, name) != getattr(new, name)
     ]
-    if before.recipe.digest != now.recipe.digest:
-        names = before.recipe.name, now.recipe.name
-        other = f"recipe {names[0]!r}, not {names[1]!r}"
-        differ.insert(0, other if names[0] != names[1] else f"recipe {names[0]!r}, since changed")
-    elif before.catalogue_sha256 != now.catalogue_sha256:
-        differ.append("a catalogue with another checksum")
-    if differ:
+    if existing.recipe.name != new.recipe.name:
+        differences.insert(0, f"recipe {existing.recipe.name!r}, not {new.recipe.name!r}")
+    elif existing.recipe.digest != new.recipe.digest:
+        differences.insert(0, f"recipe {existing.recipe.name!r}, since changed")
+    elif existing.catalogue_sha256 != new.catalogue_sha256:
+        differences.append("a catalogue with another checksum")
+    if differences:
         raise InputError(
-            f"build in {out}: it holds a build with {'; '.join(differ)}. Choose another --out, or "
-            "--fresh to replace it"
+            f"build in {folder}: it holds a build with {'; '.join(differences)}. Choose another "
+            "--out, or --fresh to replace it"
         )
 
 
-def _versions() -> dict[str, str]:
-    found = {}
+def _package_versions() -> dict[str, str]:
+    versions = {}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions[package] = "not installed"
+    return versions

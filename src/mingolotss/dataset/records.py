@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from mingolotss.dataset.export_notes import SPLIT_KEY
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import stamp_files
-from mingolotss.dataset.provenance import read_settings
+from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
@@ -156,8 +156,8 @@ def _read_classes(root: Path, table: pa.Table) -> tuple[str, ...]:
     """Return the class names from the file's header, else the recipe, else the rows."""
     if header := _header_classes(table):
         return header
-    settings = None if root.is_file() else read_settings(root)
-    return settings.classes if settings else _row_classes(table)
+    provenance = None if root.is_file() else read_provenance(root)
+    return provenance.classes if provenance else _row_classes(table)
 
 
 def _header_classes(table: pa.Table) -> tuple[str, ...]:

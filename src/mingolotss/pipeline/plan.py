@@ -24,7 +24,12 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import CANDIDATES, REPEATED_COLUMNS
 from mingolotss.dataset.products import remove_products
-from mingolotss.dataset.provenance import Settings, check_same, read_settings, write_settings
+from mingolotss.dataset.provenance import (
+    Provenance,
+    check_same_build,
+    read_provenance,
+    write_provenance,
+)
 from mingolotss.errors import DecisionError, RecipeError, ServiceError
 from mingolotss.formats.batches import batch_of_rows
 from mingolotss.io.files import locate
@@ -232,10 +237,10 @@ def plan(
     sources = resolve_catalogue(recipe, catalogue, opened, out).head(limit)
     if fresh:
         remove_products(out)
-    settings = Settings.of(recipe, sources, str(service or recipe.images.service), limit)
-    before = read_settings(out)
+    settings = Provenance.of(recipe, sources, str(service or recipe.images.service), limit)
+    before = read_provenance(out)
     if before is not None:
-        check_same(before, settings, out)
+        check_same_build(before, settings, out)
     notify, total = progress or (lambda *_: None), len(sources)
     answers = search_all(
         opened,
@@ -248,7 +253,7 @@ def plan(
     _check_decisions(known, sources, candidates)
     result = Plan(sources, candidates, recipe, opened, known, out, unanswered)
     if before is None:
-        write_settings(out, settings)
+        write_provenance(out, settings)
     if not folder.candidates.exists():
         write_table(folder.candidates, result.table(), dictionary=REPEATED_COLUMNS)
     return result

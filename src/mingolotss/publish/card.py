@@ -54,7 +54,7 @@ def render_card(summary: DatasetSummary, format_name: str = "build") -> str:
 def _header(summary: DatasetSummary, format_name: str) -> str:
     """Write the YAML header (Hugging Face's dataset card metadata)."""
     size = next((name for limit, name in _SIZES if len(summary.manifest) < limit), "n>1M")
-    licence = summary.settings.recipe.licence
+    licence = summary.provenance.recipe.licence
     lines = [
         "---",
         f"license: {_identifier(licence) if licence else 'unknown'}",
@@ -88,7 +88,7 @@ def _hub_name(split: str) -> str:
 
 
 def _summary(summary: DatasetSummary) -> str:
-    recipe = summary.settings.recipe
+    recipe = summary.provenance.recipe
     side = recipe.stamp.pixels
     lines = [summary.description]
     if summary.is_simulated:
@@ -107,7 +107,7 @@ def _loading(summary: DatasetSummary, format_name: str) -> str:
     if format_name != "build":
         dataset_format: Format = FORMATS.get(format_name)
         examples = dataset_format.examples
-    name = summary.settings.recipe.name
+    name = summary.provenance.recipe.name
     lines = [line.replace("NAME", name) for line in examples]
     return "\n".join(["## Load it", "", "```python", *lines, "```"])
 
@@ -131,7 +131,7 @@ def _counts(summary: DatasetSummary) -> str:
 
 
 def _citation(summary: DatasetSummary) -> str:
-    cited = summary.settings.recipe.citation
+    cited = summary.provenance.recipe.citation
     return "\n".join(["## Cite", "", *(f"- {line}" for line in cited or ("none stated",))])
 
 

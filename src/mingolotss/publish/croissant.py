@@ -56,7 +56,7 @@ def render_croissant(summary: DatasetSummary, digests: Mapping[str, str] | None 
     """
     folder = DatasetFolder(summary.folder)
     files = folder.described_files()
-    recipe = summary.settings.recipe
+    recipe = summary.provenance.recipe
     stamps = stamp_files(summary.folder)
     record_sets = [_record_set(folder, "records", [folder.manifest])]
     if stamps:

@@ -26,7 +26,7 @@ def render_datasheet(summary: DatasetSummary) -> str:
             ("Collection", _collection(summary)),
             ("Preprocessing", _preprocessing(summary)),
             ("Uses", _uses(summary)),
-            ("Distribution", summary.settings.recipe.licence or NO_LICENCE),
+            ("Distribution", summary.provenance.recipe.licence or NO_LICENCE),
             ("Maintenance", _MAINTENANCE),
         )
     )
@@ -35,16 +35,16 @@ def render_datasheet(summary: DatasetSummary) -> str:
 def _motivation(summary: DatasetSummary) -> str:
     return (
         "Made to train and test classifiers of radio-galaxy morphology, by a program that anyone "
-        f"can run again: `{summary.settings.recipe.name}` is a recipe of mingolotss."
+        f"can run again: `{summary.provenance.recipe.name}` is a recipe of mingolotss."
     )
 
 
 def _composition(summary: DatasetSummary) -> str:
     omitted = "none was left out" if not summary.rejected else f"{summary.rejected:,} are not here"
-    settings, count = summary.settings, summary.count
+    provenance, count = summary.provenance, summary.count
     return (
-        f"One image for each source of the catalogue {settings.catalogue} "
-        f"({settings.rows:,} rows); {omitted}, and `manifest.parquet` of the build says why for "
+        f"One image for each source of the catalogue {provenance.catalogue} "
+        f"({provenance.rows:,} rows); {omitted}, and `manifest.parquet` of the build says why for "
         f"each. {count('exceeds_stamp')} sources are larger than their image, "
         f"{count('blank')} images are blank after clipping, {count('recentred')} were "
         f"moved to put the source in the middle, and {count('undecided')} await a person's "
@@ -54,17 +54,18 @@ def _composition(summary: DatasetSummary) -> str:
 
 
 def _collection(summary: DatasetSummary) -> str:
+    service = summary.provenance.service.partition(":")[0]
     return (
-        f"Images came from the service `{summary.settings.service.partition(':')[0]}`; labels from "
+        f"Images came from the service `{service}`; labels from "
         "the catalogue, whose authors classified the sources. Where several fields cover a source "
         "one was chosen by separation from the image's centre and by missing pixels; the column "
         "`case` of the manifest records by which rule. The catalogue's SHA-256 is "
-        f"`{summary.settings.catalogue_sha256}`."
+        f"`{summary.provenance.catalogue_sha256}`."
     )
 
 
 def _preprocessing(summary: DatasetSummary) -> str:
-    recipe = summary.settings.recipe
+    recipe = summary.provenance.recipe
     steps = ", ".join(
         step.do + "".join(f" {key}={value}" for key, value in step.settings.items())
         for step in recipe.steps

@@ -18,7 +18,7 @@ from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS
-from mingolotss.dataset.provenance import Settings, read_settings
+from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.records import Records, read_records
 from mingolotss.dataset.splits import SplitPlan
 from mingolotss.errors import DatasetError, InputError
@@ -95,14 +95,14 @@ def export(
     """
     build, out = Path(build), Path(out)
     dataset_format: Format = FORMATS.get(format)
-    records, settings = _read(build)
+    records, provenance = _read(build)
     if merge is not None:
         records = merge_records(records, merge)
     if split is not None:
         records = _split(records, split)
     if not len(records):
         raise InputError(f"export {build}: no image remains to be written")
-    header = _header(records, settings, format)
+    header = _header(records, provenance, format)
     with staged_export(out, fresh=fresh) as stage:
         dataset_format.write(records, stage, header)
         _write_tables(records, header, DatasetFolder(build), DatasetFolder(stage))
@@ -116,13 +116,13 @@ def export(
     return Export(out, len(records), splits, path, sha256_file(path))
 
 
-def _read(build: Path) -> tuple[Records, Settings]:
-    settings = read_settings(build)
-    if settings is None:
+def _read(build: Path) -> tuple[Records, Provenance]:
+    provenance = read_provenance(build)
+    if provenance is None:
         raise DatasetError(
             f"export {build}: no recipe.toml in it; give a folder that mingolotss build wrote"
         )
-    return read_records(build), settings
+    return read_records(build), provenance
 
 
 def _split(records: Records, split: SplitPlan | str) -> Records:
@@ -134,8 +134,8 @@ def _split(records: Records, split: SplitPlan | str) -> Records:
     return records.with_splits(plan.assign(records.labels, *places).tolist(), plan.text)
 
 
-def _header(records: Records, settings: Settings, format_name: str) -> ExportHeader:
-    recipe = settings.recipe
+def _header(records: Records, provenance: Provenance, format_name: str) -> ExportHeader:
+    recipe = provenance.recipe
     return ExportHeader(
         name=recipe.name,
         title=recipe.title or recipe.name,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mingolotss.dataset.manifest import MANIFEST
-from mingolotss.dataset.provenance import read_settings
+from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import merge_labels
 from mingolotss.errors import InputError
@@ -62,7 +62,7 @@ def binary_groups(folder: Path | str) -> dict[str, tuple[int, ...]]:
     InputError
         The recipe names none, or there is no recipe.
     """
-    settings = read_settings(Path(folder))
-    if settings is None or not settings.recipe.classes.binary:
+    provenance = read_provenance(Path(folder))
+    if provenance is None or not provenance.recipe.classes.binary:
         raise InputError(f"export {folder}: its recipe names no binary classes; use --merge")
-    return dict(settings.recipe.classes.binary)
+    return dict(provenance.recipe.classes.binary)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.manifest import read_manifest
-from mingolotss.dataset.provenance import Settings, read_settings
+from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.split_names import in_order
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_schema
@@ -42,7 +42,7 @@ class DatasetSummary:
     Attributes
     ----------
     folder : Path
-    settings : Settings
+    provenance : Provenance
         The recipe and the inputs of the build.
     manifest : pyarrow.Table
         Written records only.
@@ -57,7 +57,7 @@ class DatasetSummary:
     """
 
     folder: Path
-    settings: Settings
+    provenance: Provenance
     manifest: pa.Table
     rejected: int
     classes: tuple[str, ...]
@@ -68,19 +68,19 @@ class DatasetSummary:
     @property
     def is_simulated(self) -> bool:
         """Return whether the images are of the simulated sky."""
-        return self.settings.service.startswith("simulated")
+        return self.provenance.service.startswith("simulated")
 
     @property
     def title(self) -> str:
         """Return the title of the dataset; that of a simulated one says so."""
-        recipe = self.settings.recipe
+        recipe = self.provenance.recipe
         name = recipe.title or recipe.name
         return f"{name} (simulated sky)" if self.is_simulated else name
 
     @property
     def description(self) -> str:
         """Return the description in the recipe, unless the sky is simulated."""
-        recipe = self.settings.recipe
+        recipe = self.provenance.recipe
         if self.is_simulated:
             return f"Galaxies of a simulated radio sky, made as the recipe {recipe.name} says."
         return " ".join(recipe.description.split())
@@ -132,21 +132,21 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
     DatasetError
         The folder has no recipe or no manifest.
     """
-    settings = read_settings(folder)
-    if settings is None:
+    provenance = read_provenance(folder)
+    if provenance is None:
         raise DatasetError(f"describe {folder}: no recipe.toml in it; build or export it first")
     if manifest is None:
         names = read_schema(DatasetFolder(folder).manifest).names
         manifest = read_manifest(folder, [name for name in names if name not in _UNUSED_COLUMNS])
     written = manifest.filter(pc.equal(manifest["status"], "written"))
     notes = ExportNotes.read(manifest.schema.metadata)
-    pairs, leaks = _overlapping_pairs(written, settings)
+    pairs, leaks = _overlapping_pairs(written, provenance)
     return DatasetSummary(
         folder=folder,
-        settings=settings,
+        provenance=provenance,
         manifest=written,
-        rejected=settings.rows - len(written),
-        classes=settings.classes if notes is None else notes.classes,
+        rejected=provenance.rows - len(written),
+        classes=provenance.classes if notes is None else notes.classes,
         split_plan="published" if notes is None else notes.split_plan,
         pairs=pairs,
         leaks=leaks,
@@ -154,7 +154,7 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
 
 
 def _overlapping_pairs(
-    written: pa.Table, settings: Settings
+    written: pa.Table, provenance: Provenance
 ) -> tuple[int, int] | tuple[None, None]:
     """Count the pairs that overlap, and those that a split separates; a stamp is a disc."""
     if len(written) < 2:
@@ -162,7 +162,7 @@ def _overlapping_pairs(
     if len(written) > MAX_COUNTED:
         return None, None
     scale = float(np.nanmedian(written["pixel_scale_arcsec"].to_numpy()))
-    diameter = settings.recipe.stamp.pixels * (
+    diameter = provenance.recipe.stamp.pixels * (
         scale if np.isfinite(scale) else _DEFAULT_SCALE_ARCSEC
     )
     pairs = overlaps(written["ra"].to_numpy(), written["dec"].to_numpy(), diameter)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.dataset.products import is_complete
-from mingolotss.dataset.provenance import Settings, read_settings
+from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_table
 from mingolotss.qa.descriptions import FLAGS
@@ -31,7 +31,7 @@ class Status:
     ----------
     out : Path
         The folder.
-    settings : Settings
+    settings : Provenance
         The effective settings of the build.
     sources, done, written, rejected : int
         Numbers of sources; `done` is written + rejected.
@@ -46,7 +46,7 @@ class Status:
     """
 
     out: Path
-    settings: Settings
+    settings: Provenance
     sources: int
     done: int
     written: int
@@ -88,7 +88,7 @@ def status(out: Path | str) -> Status:
         There is no build in the folder.
     """
     out = Path(out)
-    settings = read_settings(out)
+    settings = read_provenance(out)
     if settings is None:
         raise DatasetError(f"show the status of {out}: there is no build in it (no recipe.toml)")
     rows = _read_rows(BuildFolder(out))
@@ -144,7 +144,7 @@ def _examples(written: list[ManifestRow]) -> dict[int | str, list[str]]:
     return examples
 
 
-def _count_classes(settings: Settings, written: list[ManifestRow]) -> dict[str, int]:
+def _count_classes(settings: Provenance, written: list[ManifestRow]) -> dict[str, int]:
     counts = Counter(row["class"] for row in written if row["class"] is not None)
     return {name: counts[name] for name in settings.classes}
 

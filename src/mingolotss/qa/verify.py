@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from mingolotss.dataset.layout import BatchFolder, BuildFolder
-from mingolotss.dataset.provenance import read_settings
+from mingolotss.dataset.provenance import read_provenance
 from mingolotss.errors import DatasetError
 from mingolotss.loaders.extract import extract
 from mingolotss.qa.checks import Verification, check_folder
@@ -51,12 +51,12 @@ def verify(path: Path | str) -> Verification:
 def _verify_folder(folder: Path) -> Verification:
     if is_export(folder):
         return check_folder(export_layout(folder))
-    settings, checksums = read_settings(folder), BuildFolder(folder).checksums
-    if settings is None or not checksums.exists():
+    provenance, checksums = read_provenance(folder), BuildFolder(folder).checksums
+    if provenance is None or not checksums.exists():
         raise DatasetError(
             f"verify {folder}: no finished build is there (no {checksums.name}); build first"
         )
-    return check_folder(build_layout(folder, settings))
+    return check_folder(build_layout(folder, provenance))
 
 
 def _verify_archive(path: Path) -> Verification:

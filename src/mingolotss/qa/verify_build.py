@@ -14,7 +14,7 @@ import pyarrow as pa
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.products import products
-from mingolotss.dataset.provenance import Settings
+from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.formats.csv import HEADER
 from mingolotss.io.files import sha256_file
@@ -26,9 +26,9 @@ from mingolotss.qa.verify_batches import check_batches
 __all__ = ["build_layout"]
 
 
-def build_layout(out: Path, settings: Settings) -> Layout:
+def build_layout(out: Path, provenance: Provenance) -> Layout:
     """Return how the build in `out` is laid out, and which checks its formats need."""
-    build, recipe = BuildFolder(out), settings.recipe
+    build, recipe = BuildFolder(out), provenance.recipe
     checks: list[ContentCheck] = [partial(_check_stamps, build)]
     if "png" in recipe.formats:
         checks.append(partial(_check_pngs, build))
@@ -38,7 +38,7 @@ def build_layout(out: Path, settings: Settings) -> Layout:
         batches = build.batches(recipe.batches.folder)
         checks.append(partial(check_batches, batches, recipe.batches.train))
     checks.append(partial(_check_downloads, build))
-    return Layout(out, build.checksums, list(products(out, recipe)), settings.rows, checks)
+    return Layout(out, build.checksums, list(products(out, recipe)), provenance.rows, checks)
 
 
 def _check_stamps(build: BuildFolder, written: pa.Table) -> Iterator[str]:

@@ -22,7 +22,7 @@ from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.candidates.status import CandidateStatus, from_verdict
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import read_manifest
-from mingolotss.dataset.provenance import Settings, read_settings
+from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_table
 from mingolotss.model import Bools, Candidate, Floats, Ints, Source
@@ -69,7 +69,7 @@ class BuildView:
     Attributes
     ----------
     folder : BuildFolder
-    settings : Settings
+    settings : Provenance
     manifest : Table
         One row for each row of the catalogue, in order: the index of a row is its catalogue row.
     decisions : Path
@@ -77,7 +77,7 @@ class BuildView:
     """
 
     folder: BuildFolder
-    settings: Settings
+    settings: Provenance
     manifest: pa.Table
     decisions: Path
 
@@ -101,7 +101,7 @@ class BuildView:
             There is no finished build in the folder, or it is damaged.
         """
         build = BuildFolder(Path(folder))
-        settings = read_settings(build.path)
+        settings = read_provenance(build.path)
         if settings is None:
             raise DatasetError(
                 f"open the build {folder}: there is no build in it (no recipe.toml); "
