@@ -17,14 +17,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mingolotss.catalogue.catalogue import ColumnNames
 from mingolotss.catalogue.labels import ClassRule, ColumnRules, FlagRules
 from mingolotss.errors import RecipeError
-from mingolotss.recipe.steps import check_step
+from mingolotss.recipe.steps import CLIP_SIGMA, check_step
 from mingolotss.registry import nearest
 
 __all__ = [
@@ -61,13 +61,13 @@ class _Settings(BaseModel):
     )
 
 
-def _all_differ(what: str, values: Sequence[str]) -> None:
+def _check_unique(what: str, values: Sequence[str]) -> None:
     twice = sorted({value for value in values if values.count(value) > 1})
     if twice:
         raise ValueError(f"two classes have the same {what}: {', '.join(map(repr, twice))}")
 
 
-def _template(value: str) -> str:
+def _check_template(value: str) -> str:
     """Check a file name in which ``{source}`` and ``{field}`` stand for the names."""
     rest = value.replace("{source}", "", 1).replace("{field}", "", 1)
     if "{source}" not in value or not rest or set(rest) & set("{}/\\") or value.startswith("."):
@@ -76,7 +76,18 @@ def _template(value: str) -> str:
 
 
 class CatalogueSettings(_Settings):
-    """What the catalogue is and what it calls things."""
+    """The catalogue of the dataset, and the names of its columns.
+
+    Attributes
+    ----------
+    url, md5 : str
+        Where it is published, and its checksum.
+    name, ra, dec, size, flux, field : str
+        The columns of these quantities; "" where there is none.
+    names : str
+        A regular expression with the groups ``ra`` and ``dec``: the catalogue is made from the
+        names of the images.
+    """
 
     url: str = ""
     md5: str = ""
@@ -86,7 +97,7 @@ class CatalogueSettings(_Settings):
     size: str = ""
     flux: str = ""
     field: str = ""
-    names: str = ""  # a regular expression: the catalogue is made from the images' names
+    names: str = ""
 
     @field_validator("names")
     @classmethod
@@ -106,7 +117,21 @@ class CatalogueSettings(_Settings):
 
 
 class ClassSettings(_Settings):
-    """One class."""
+    """One class of the table.
+
+    Attributes
+    ----------
+    label : int
+    name : str
+    flags : tuple of str
+        The flags that are true for this class, and no others.
+    value : str
+        The value of the class column.
+    published : str
+        The name in the published batches, if another.
+    note : str
+        What its galaxies look like.
+    """
 
     label: int = Field(ge=0, le=32767)
     name: str
@@ -117,7 +142,21 @@ class ClassSettings(_Settings):
 
 
 class LabelSettings(_Settings):
-    """Where labels come from."""
+    """How a row of the catalogue gets its label.
+
+    Attributes
+    ----------
+    source : {"flags", "column", "none"}
+        ``from`` in a recipe.
+    columns : tuple of str
+        The columns of the flags.
+    column : str
+        The column of the class.
+    table : tuple of ClassSettings
+        By label.
+    binary : dict of str to tuple of int
+        The labels of each of the two merged classes.
+    """
 
     source: Literal["flags", "column", "none"] = Field("none", alias="from")
     columns: tuple[str, ...] = ()
@@ -128,28 +167,39 @@ class LabelSettings(_Settings):
     @model_validator(mode="after")
     def _complete(self) -> LabelSettings:
         if self.source == "flags":
-            unknown = {flag for row in self.table for flag in row.flags} - set(self.columns)
+            absent = {flag for row in self.table for flag in row.flags} - set(self.columns)
             if not self.table:
                 raise ValueError("from = 'flags' needs a table of classes: [[classes.table]]")
-            if unknown:
-                raise ValueError(f"flags that are not in columns: {', '.join(sorted(unknown))}")
-            _all_differ("flags", [" + ".join(sorted(set(row.flags))) for row in self.table])
+            if absent:
+                raise ValueError(f"flags that are not in columns: {', '.join(sorted(absent))}")
+            _check_unique("flags", [" + ".join(sorted(set(row.flags))) for row in self.table])
         if self.source == "column":
             if not self.column:
                 raise ValueError("from = 'column' needs the name of the column: classes.column")
-            _all_differ("value", [row.value or row.name for row in self.table])
+            _check_unique("value", [row.value or row.name for row in self.table])
         labels = [row.label for row in self.table]
         if labels != list(range(len(labels))):
             raise ValueError(f"labels must count 0, 1, 2 ... in order, got {labels}")
-        _all_differ("name", [row.name for row in self.table])
-        odd = {one for group in self.binary.values() for one in group} - set(labels)
-        if odd and labels:
-            raise ValueError(f"binary has labels that no class has: {sorted(odd)}")
+        _check_unique("name", [row.name for row in self.table])
+        unknown = {label for group in self.binary.values() for label in group} - set(labels)
+        if unknown and labels:
+            raise ValueError(f"binary has labels that no class has: {sorted(unknown)}")
         return self
 
 
 class ImageSettings(_Settings):
-    """Where images come from and what their files are called."""
+    """The service of the images, the size of a cutout, and the names of its files.
+
+    Attributes
+    ----------
+    service : str
+    size_arcmin : float
+        Side of a cutout.
+    image, rms : str
+        File names with ``{source}`` and ``{field}``.
+    ignore : tuple of str
+        Other products of the same archive: file names with these parts are not images.
+    """
 
     service: str = ""
     size_arcmin: float = Field(6.0, gt=0, le=600)
@@ -160,24 +210,48 @@ class ImageSettings(_Settings):
     @field_validator("image", "rms")
     @classmethod
     def _file_name(cls, value: str) -> str:
-        return _template(value) if value else value
+        return _check_template(value) if value else value
 
 
 class ChooseSettings(_Settings):
-    """How to choose among fields."""
+    """How to choose among the fields of a source.
+
+    Attributes
+    ----------
+    near_arcsec : float
+        Case 3 applies if all separations are smaller.
+    """
 
     near_arcsec: float = Field(15.0, ge=0)
 
 
 class RecentreSettings(_Settings):
-    """When to put the source back in the middle."""
+    """When a stamp is centred on the source instead of the middle of its cutout.
+
+    Attributes
+    ----------
+    enabled : bool
+    separation_arcsec : float
+        Recentre if the source is farther than this from the central pixel.
+    """
 
     enabled: bool = True
     separation_arcsec: float = Field(15.0, ge=0)
 
 
 class NoiseSettings(_Settings):
-    """What a pixel's noise is."""
+    """How the noise of a pixel is found.
+
+    Attributes
+    ----------
+    method : {"rms-map", "sigma-clipped", "background2d"}
+    otherwise : {"reject", "sigma-clipped", "background2d"}
+        For images without an rms map, where `method` is ``rms-map``.
+    sigma, iterations : float, int
+        Of the sigma clipping.
+    box : int, px
+        Side of the boxes of ``background2d``.
+    """
 
     method: Literal["rms-map", "sigma-clipped", "background2d"] = "rms-map"
     otherwise: Literal["reject", "sigma-clipped", "background2d"] = "reject"
@@ -196,21 +270,42 @@ class NoiseSettings(_Settings):
 
 
 class StampSettings(_Settings):
-    """The finished image."""
+    """The finished image.
+
+    Attributes
+    ----------
+    pixels : int
+        Pixels on a side.
+    pixel_arcsec : float
+        Size of a pixel; 0 for that of the image. Smaller pixels are averaged to this size.
+    kind : {"uint8", "float32"}
+    name : str
+        File name with ``{source}`` and ``{field}``.
+    """
 
     pixels: int = Field(150, ge=2, le=4096)
-    pixel_arcsec: float = Field(0.0, ge=0)  # 0: the image's own; else averaged to this
+    pixel_arcsec: float = Field(0.0, ge=0)
     kind: Literal["uint8", "float32"] = "uint8"
     name: str = "{source}_{field}.png"
 
     @field_validator("name")
     @classmethod
     def _file_name(cls, value: str) -> str:
-        return _template(value)
+        return _check_template(value)
 
 
 class BatchSettings(_Settings):
-    """How many batches, and how much of the catalogue is in each for training."""
+    """The number and the size of the batches.
+
+    Attributes
+    ----------
+    train : int
+        Number of training batches; one test batch follows them.
+    rows, of : int
+        A training batch has `rows` rows of a catalogue of `of`; others in proportion.
+    folder, archive : str
+        Names in the build's folder.
+    """
 
     train: int = Field(5, ge=1)
     rows: int = Field(1000, ge=1)
@@ -224,16 +319,23 @@ class BatchSettings(_Settings):
         if not value or "/" in value or value.startswith("."):
             raise ValueError(f"{value!r} is no plain file name")
         if value.partition(".")[0] in RESERVED_NAMES:
-            raise ValueError(f"{value!r} is what the build calls something else")
+            raise ValueError(f"{value!r} is the name of another file of the build")
         return value
 
 
 class PublishedSettings(_Settings):
-    """A published archive of the dataset: facts to check a download by, not build settings."""
+    """The published archive of the dataset. It is used to check downloads and is no build setting.
+
+    Attributes
+    ----------
+    url, md5 : str
+    files : dict of str to str
+        MD5 of each file, by its path in the archive.
+    """
 
     url: str = ""
     md5: str = ""
-    files: dict[str, str] = {}  # MD5 of each file in the archive, by its path in it
+    files: dict[str, str] = {}
 
 
 class StepSettings(BaseModel):
@@ -243,8 +345,8 @@ class StepSettings(BaseModel):
     do: str
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """Return everything but the name."""
+    def settings(self) -> dict[str, object]:
+        """Return the arguments of the step."""
         return dict(self.model_extra or {})
 
 
@@ -266,7 +368,7 @@ class Recipe(_Settings):
     stamp: StampSettings = StampSettings()
     steps: tuple[StepSettings, ...] = ()
     batches: BatchSettings = BatchSettings()
-    # Not among the settings in force, and so neither in a build's recipe.toml nor in the digest.
+    # No effective setting: it is neither in the recipe.toml of a build nor in the digest.
     published: PublishedSettings = Field(PublishedSettings(), exclude=True)
     formats: tuple[Format, ...] = FORMATS
 
@@ -301,36 +403,59 @@ class Recipe(_Settings):
         return tuple(row.name for row in self.classes.table)
 
     @property
-    def step_list(self) -> list[tuple[str, dict[str, Any]]]:
+    def step_list(self) -> list[tuple[str, dict[str, object]]]:
         """Return the steps as (name, settings)."""
         return [(one.do, one.settings) for one in self.steps]
 
+    @property
+    def clip_sigma(self) -> float | None:
+        """Return the level of the first step ``clip`` in units of the noise, None without one."""
+        for step in self.steps:
+            if step.do == "clip":
+                sigma = step.settings.get("sigma", CLIP_SIGMA)
+                return float(sigma) if isinstance(sigma, int | float) else None
+        return None
+
     @cached_property
     def digest(self) -> str:
-        """Return the SHA-256 of the settings in force."""
+        """Return the SHA-256 of the effective settings."""
         text = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as TOML takes them."""
+    def to_dict(self) -> dict[str, object]:
+        """Return the effective settings as values of TOML."""
         return self.model_dump(mode="json", by_alias=True)
 
-    def changed(self, changes: Mapping[str, Any]) -> Recipe:
+    def changed(self, changes: Mapping[str, object]) -> Recipe:
         """Return a recipe with some settings changed; keys are dotted, e.g. ``noise.method``."""
-        settings = self.to_dict() | {"published": self.published.model_dump()}
+        settings: dict[str, object] = self.to_dict() | {"published": self.published.model_dump()}
         for dotted, value in changes.items():
             *parents, last = dotted.split(".")
-            inner = settings
+            table = settings
             for parent in parents:
-                inner = inner.setdefault(parent, {})
+                inner = table.setdefault(parent, {})
                 if not isinstance(inner, dict):
                     raise RecipeError(f"set {dotted}: {parent} is no table of the recipe")
-            inner[last] = value
+                table = inner
+            table[last] = value
         return parse_recipe(settings, "the changed recipe")
 
 
-def parse_recipe(settings: Mapping[str, Any], where: str) -> Recipe:
-    """Make a recipe from settings; `where` names them in errors."""
+def parse_recipe(settings: Mapping[str, object], where: str) -> Recipe:
+    """Make a recipe from settings.
+
+    Parameters
+    ----------
+    settings : mapping of str to object
+        Keys and values as TOML has them.
+    where : str
+        What the settings are, for error messages.
+
+    Raises
+    ------
+    RecipeError
+        A key is unknown, or a value is impossible.
+    """
     try:
         return Recipe.model_validate_json(json.dumps(settings, default=str))
     except ValidationError as error:
@@ -351,16 +476,12 @@ def _explain(error: ValidationError) -> str:
 
 
 def _known_keys(path: Sequence[int | str]) -> list[str]:
-    model: Any = Recipe
+    model: type[BaseModel] = Recipe
     for part in path:
         if isinstance(part, int):
             continue
         annotation = model.model_fields[part].annotation
-        model = next(
-            (a for a in (annotation, *getattr(annotation, "__args__", ())) if _is_model(a)), model
-        )
+        for kind in (annotation, *get_args(annotation)):  # itself, or what a tuple of it holds
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                model = kind
     return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _is_model(thing: Any) -> bool:
-    return isinstance(thing, type) and issubclass(thing, BaseModel)

@@ -1,7 +1,7 @@
-"""From cutouts to stamps: the recipe's steps, in order, each a small function on a stack.
+"""The steps of a recipe: small functions that turn cutouts into stamps, a stack at a time.
 
 A step takes a `Stack` and returns a new one; its keyword arguments are the keys that a recipe
-may set. A package adds its own under the entry point ``mingolotss.steps``.
+can set. Other packages add steps through the entry points ``mingolotss.steps``.
 
 >>> image = np.zeros((1, 4, 4), np.float32); image[0, 2, 2] = 5
 >>> stack = Stack(image, noise=np.ones((1, 1, 1), np.float32), side=4)
@@ -16,7 +16,8 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from types import FunctionType
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +37,10 @@ from mingolotss.model import FloatImage
 from mingolotss.registry import Registry, nearest
 
 __all__ = [
+    "CLIP_SIGMA",
     "STEPS",
     "Stack",
+    "StampPixels",
     "StandardSteps",
     "as_standard_steps",
     "check_step",
@@ -49,14 +52,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Images of one size, on their way through the steps.
+    """Images of one size, between two steps.
 
     Attributes
     ----------
     image : float array, shape (n, ny, nx), Jy/beam until a normalisation
     noise : float array, shape (n, ny, nx) or (n, 1, 1), Jy/beam
     side : int
-        Pixels on a side that a finished stamp has.
+        Pixels on a side of the finished stamp.
     inside : bool array, shape (side, side), or None
         The mask, once a step has applied one.
     """
@@ -67,8 +70,10 @@ class Stack:
     inside: npt.NDArray[np.bool_] | None = None
 
 
+StampPixels = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 Step = Callable[..., Stack]
 _S = TypeVar("_S", bound=Step)
+CLIP_SIGMA = 3.0  # of the step `clip`, unless the recipe says another
 STEPS: Registry[Step] = Registry("step", group="mingolotss.steps")
 
 
@@ -92,7 +97,7 @@ def zero_nan(stack: Stack) -> Stack:
 
 
 @step("clip")
-def clip(stack: Stack, *, sigma: float = 3.0) -> Stack:
+def clip(stack: Stack, *, sigma: float = CLIP_SIGMA) -> Stack:
     """Set pixels at or below `sigma` times the noise to 0."""
     return replace(stack, image=clip_below(stack.image, stack.noise, sigma))
 
@@ -146,7 +151,7 @@ def scale_zscale(stack: Stack, *, contrast: float = 0.25) -> Stack:
     return replace(stack, image=image)
 
 
-def check_step(name: str, settings: Mapping[str, Any]) -> None:
+def check_step(name: str, settings: Mapping[str, object]) -> None:
     """Raise RecipeError unless a step has that name and takes those settings."""
     try:
         function = STEPS.get(name)
@@ -161,21 +166,24 @@ def check_step(name: str, settings: Mapping[str, Any]) -> None:
                 f"step {name!r} has no setting {key!r}:{nearest(key, allowed)} it takes {known}"
             )
         default = allowed[key].default
-        wanted = type(default)
+        kind = type(default)
         if default is None or default is inspect.Parameter.empty:
             continue  # a plug-in's setting without a default may be anything
-        good = type(value) is wanted or (wanted is float and type(value) is int)
-        if not good or (wanted is float and not math.isfinite(value)):
+        good = type(value) is kind
+        if kind is float:
+            good = type(value) is not bool and isinstance(value, int | float)
+            good = good and math.isfinite(cast("float", value))
+        if not good:
             raise RecipeError(
-                f"step {name!r}: {key} = {value!r} is no {wanted.__name__}, as {key} must be"
+                f"step {name!r}: {key} = {value!r} is no {kind.__name__}, as {key} must be"
             )
     for key, parameter in allowed.items():
         if parameter.default is inspect.Parameter.empty and key not in settings:
             raise RecipeError(f"step {name!r} needs the setting {key!r}")
 
 
-def run_steps(stack: Stack, steps: Sequence[tuple[str, Mapping[str, Any]]]) -> Stack:
-    """Run steps in order."""
+def run_steps(stack: Stack, steps: Sequence[tuple[str, Mapping[str, object]]]) -> Stack:
+    """Run steps in order; each is a name and its settings."""
     for name, settings in steps:
         stack = STEPS.get(name)(stack, **settings)
     return stack
@@ -183,16 +191,16 @@ def run_steps(stack: Stack, steps: Sequence[tuple[str, Mapping[str, Any]]]) -> S
 
 @dataclass(frozen=True, slots=True)
 class StandardSteps:
-    """The usual steps, whose order does not matter beyond what is here, as one.
+    """The settings of the standard steps, which the compiled kernel does in one pass.
 
     Attributes
     ----------
     sigma : float or None
-        Of clip, where there is one.
+        Of ``clip``; None if it is not a step.
     radius : float or None, px
-        Of mask, where there is one.
+        Of ``mask``; None if it is not a step.
     inside : bool
-        Whether minmax looks inside the mask only.
+        Whether ``minmax`` uses only the pixels inside the mask.
     """
 
     sigma: float | None
@@ -200,30 +208,38 @@ class StandardSteps:
     inside: bool
 
 
-def as_standard_steps(steps: Sequence[tuple[str, Mapping[str, Any]]]) -> StandardSteps | None:
-    """Return steps as one, or None if they are others than zero-nan, clip, mask and minmax.
+def as_standard_steps(steps: Sequence[tuple[str, Mapping[str, object]]]) -> StandardSteps | None:
+    """Return the settings of the standard steps, or None if the recipe has others.
 
-    First zero-nan, last minmax, and between them clip and mask at most once each, in either order:
-    both only set pixels to 0, and what the one has set the other leaves.
+    The standard steps are ``zero-nan``, then ``clip`` and ``mask`` at most once each, then
+    ``minmax``. The order of ``clip`` and ``mask`` does not matter: both only set pixels to 0.
     """
     names = [name for name, _ in steps]
-    usual = all(STEPS.get(name) is _USUAL.get(name) for name in names)  # and not a plug-in's
+    shipped = all(STEPS.get(name) is _STANDARD.get(name) for name in names)  # not a plug-in's
     once = len(set(names)) == len(names)
-    if not usual or not once or names[:1] != ["zero-nan"] or names[-1:] != ["minmax"]:
+    if not shipped or not once or names[:1] != ["zero-nan"] or names[-1:] != ["minmax"]:
         return None
-    found = {name: {**(_USUAL[name].__kwdefaults__ or {}), **given} for name, given in steps}
+    arguments = {
+        name: {**(_STANDARD[name].__kwdefaults__ or {}), **settings} for name, settings in steps
+    }
+    clipped, masked = arguments.get("clip"), arguments.get("mask")
     return StandardSteps(
-        float(found["clip"]["sigma"]) if "clip" in found else None,
-        float(found["mask"]["radius"]) if "mask" in found else None,
-        bool(found["minmax"]["inside"]) and "mask" in found,
+        float(cast("float", clipped["sigma"])) if clipped is not None else None,
+        float(cast("float", masked["radius"])) if masked is not None else None,
+        bool(arguments["minmax"]["inside"]) and masked is not None,
     )
 
 
-_USUAL: dict[str, Any] = {"zero-nan": zero_nan, "clip": clip, "mask": mask, "minmax": scale_minmax}
+_STANDARD: dict[str, FunctionType] = {
+    "zero-nan": cast("FunctionType", zero_nan),
+    "clip": cast("FunctionType", clip),
+    "mask": cast("FunctionType", mask),
+    "minmax": cast("FunctionType", scale_minmax),
+}
 
 
-def finish(stack: Stack, kind: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Return the finished pixels, and which stamps have nothing in them.
+def finish(stack: Stack, kind: str) -> tuple[StampPixels, npt.NDArray[np.bool_]]:
+    """Return the finished pixels, and which stamps are blank.
 
     Parameters
     ----------
@@ -234,14 +250,20 @@ def finish(stack: Stack, kind: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.bo
 
     Returns
     -------
-    pixels : array, shape (n, side, side)
+    pixels : uint8 or float32 array, shape (n, side, side)
     blank : bool array, shape (n,)
+        All pixels are 0.
+
+    Raises
+    ------
+    RecipeError
+        The steps leave images of another size.
     """
     if stack.image.shape[-2:] != (stack.side, stack.side):
         raise RecipeError(
             f"the steps leave images of {stack.image.shape[-1]} pixels where the stamp has "
             f"{stack.side}: a recipe with pixel_arcsec needs the step 'bin'"
         )
-    pixels: npt.NDArray[Any]
+    pixels: StampPixels
     pixels = to_uint8(stack.image) if kind == "uint8" else stack.image.astype(np.float32)
     return pixels, np.asarray(~pixels.any(axis=(-2, -1)))

@@ -110,7 +110,7 @@ def overlay(cutout: Cutout, source: Source, recipe: Recipe, *, contour: bool = T
     pixel = source_pixels([cutout], np.array([source.ra]), np.array([source.dec]))[0]
     y0, x0, side, recentred = stamp_box(cutout, pixel, recipe)
     north, east = _compass(cutout, pixel)
-    sigma = next((s.get("sigma", 3.0) for name, s in recipe.step_list if name == "clip"), 0.0)
+    sigma = recipe.clip_sigma or 0.0
     beam, beam_text = _beam(cutout, north)
     return Overlay(
         nx=nx,

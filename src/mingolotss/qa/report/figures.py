@@ -147,9 +147,9 @@ def _draw_peak(axes: Axes, build: BuildView) -> bool:
     draw_histogram(axes, values, bins)
     set_log_axis(axes)
     axes.set_xlabel("brightest pixel of the stamp over its median noise (dimensionless)")
-    clip = [s.get("sigma", 3.0) for step, s in build.recipe.step_list if step == "clip"]
-    if clip:
-        draw_limit(axes, clip[0], f"clipped up to {clip[0]:g} times the noise")
+    sigma = build.recipe.clip_sigma
+    if sigma is not None:
+        draw_limit(axes, sigma, f"clipped up to {sigma:g} times the noise")
     return True
 
 
