@@ -11,13 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.table import MaskedColumn, Table
 
-from mingolotss.catalogue.catalogue import (
-    Catalogue,
-    ColumnNames,
-    catalogue_from_names,
-    read_catalogue,
-)
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.labels import ClassRule, ColumnRules, FlagRules
+from mingolotss.catalogue.reading import ColumnNames, catalogue_from_names, read_catalogue
 from mingolotss.errors import CatalogueError
 
 WRITERS = {

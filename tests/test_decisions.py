@@ -71,7 +71,7 @@ def test_undo_takes_back_the_last_row_of_the_same_person_only(tmp_path: Path) ->
 def test_undo_with_nothing_left_says_so(tmp_path: Path) -> None:
     log = DecisionLog(tmp_path / "decisions.csv")
     log.add(A)
-    with pytest.raises(DecisionError, match="no decision of bob is left to take back"):
+    with pytest.raises(DecisionError, match="no decision of bob is left to undo"):
         log.undo("bob", "2026-01-05")
     with pytest.raises(DecisionError, match="no decision of ann on B is left"):
         log.undo("ann", "2026-01-05", "B")
@@ -81,7 +81,7 @@ def test_undo_with_nothing_left_says_so(tmp_path: Path) -> None:
 def test_an_undo_without_its_decision_names_the_line() -> None:
     text = ["source,field,verdict,by,date,note\n", "A,,undo,ann,2026-01-02,\n"]
     rows = parse_rows(text)
-    with pytest.raises(DecisionError, match="line 2 takes back a decision of ann on A"):
+    with pytest.raises(DecisionError, match="line 2 undoes a decision of ann on A"):
         standing(rows)
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 import oracle
 from builds import run
-from mingolotss.catalogue.catalogue import read_catalogue
+from mingolotss.catalogue.reading import read_catalogue
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.pipeline.run import build
 from mingolotss.recipe.load import load_recipe

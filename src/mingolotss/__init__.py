@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mingolotss.candidates.decisions import Decision
-    from mingolotss.catalogue.catalogue import Catalogue, read_catalogue
+    from mingolotss.catalogue.catalogue import Catalogue
+    from mingolotss.catalogue.reading import read_catalogue
     from mingolotss.demonstration import demo
     from mingolotss.errors import MingoError
     from mingolotss.loaders.arrays import load
@@ -74,7 +75,7 @@ _MODULES = {
     "open_service": "service.base",
     "plan": "pipeline.plan",
     "processes": "pipeline.executors.local",
-    "read_catalogue": "catalogue.catalogue",
+    "read_catalogue": "catalogue.reading",
     "recipes": "recipe.load",
     "review": "qa.review.server",
     "run": "pipeline.run",

@@ -1,10 +1,10 @@
-"""What a person decided: ``decisions.csv``, one row a decision, the last word counts.
+"""The decisions of people in ``decisions.csv``: one row for each, and the last one counts.
 
-Columns: source, field, verdict, by, date, note. The verdict ``accept`` takes the field named;
-``reject`` leaves the source out of the dataset; ``label`` questions a label and changes nothing
-(the note says what it looks like); ``undo`` takes back the last standing row of the same person
-on the same source. Rows are only ever added, so the file is its own history and does well under
-version control. `DecisionLog` writes it.
+The columns are source, field, verdict, by, date and note. The verdict ``accept`` takes the field in
+the row; ``reject`` leaves the source out of the dataset; ``label`` questions the label of a source
+and changes nothing (its note says what the source looks like); ``undo`` revokes the last row of the
+same person on the same source that is still in force. Rows are only added and never changed, so
+the file contains its own history and can be kept under version control. `DecisionLog` writes it.
 
 >>> parse_decisions(["source,field,verdict,by,date,note", "A,P1,accept,me,2026-01-02,"])
 {'A': Decision(source='A', field='P1', verdict='accept', by='me', date='2026-01-02', note='')}
@@ -42,7 +42,17 @@ VERDICTS = ("accept", "reject", "label", "undo")
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One row of ``decisions.csv``."""
+    """One row of ``decisions.csv``.
+
+    Attributes
+    ----------
+    source, field : str
+        Names; `field` is only used by ``accept``.
+    verdict : str
+        One of `VERDICTS`.
+    by, date, note : str
+        Who decided, when, and any remark.
+    """
 
     source: str
     field: str
@@ -56,28 +66,39 @@ COLUMNS = tuple(field.name for field in fields(Decision))
 
 
 def read_decisions(path: Path) -> dict[str, Decision]:
-    """Read the decisions that change a build; a file that is not there holds none.
+    """Read the decisions that affect a build; without a file there are none.
+
+    Returns
+    -------
+    dict of str to Decision
+        The last decision on each source, by its name.
 
     Raises
     ------
     DecisionError
-        A column is missing, or a verdict is not known; the line names the row.
+        A column is missing, or a verdict is unknown; the message names the row.
     """
-    return _last(DecisionLog(path).standing())
+    return _last_by_source(DecisionLog(path).standing())
 
 
 def parse_decisions(lines: Iterable[str], path: str = DECISIONS_NAME) -> dict[str, Decision]:
-    """Return the last accepting or rejecting decision on each source."""
-    return _last(standing(parse_rows(lines, path), path))
+    """Return the last decision on each source that accepts or rejects it."""
+    return _last_by_source(standing(parse_rows(lines, path), path))
 
 
 def parse_rows(lines: Iterable[str], path: str = DECISIONS_NAME) -> list[Decision]:
-    """Return every row as it stands in the file, each one checked.
+    """Return all rows of the file, checked.
+
+    Parameters
+    ----------
+    lines : iterable of str
+    path : str
+        The file, for messages.
 
     Raises
     ------
     DecisionError
-        A column is missing, or a verdict is not known; the line names the row.
+        A column is missing, or a verdict is unknown; the message names the row.
     """
     reader = csv.DictReader(lines)
     missing = {"source", "verdict"} - set(reader.fieldnames or ())
@@ -107,52 +128,53 @@ def parse_rows(lines: Iterable[str], path: str = DECISIONS_NAME) -> list[Decisio
 
 
 def standing(rows: Sequence[Decision], path: str = DECISIONS_NAME) -> list[Decision]:
-    """Return the rows that are left when every ``undo`` has taken back its own.
+    """Return the rows that no ``undo`` has revoked.
 
     Raises
     ------
     DecisionError
-        An ``undo`` has nothing of that person on that source before it.
+        There is no row of the same person on the same source that an ``undo`` could revoke.
     """
-    kept: dict[int, Decision] = {}
+    # For each person and source a stack of the rows in force: ``undo`` removes the top one.
+    in_force: dict[int, Decision] = {}
     stacks: dict[tuple[str, str], list[int]] = {}
     for index, row in enumerate(rows):
         stack = stacks.setdefault((row.source, row.by), [])
         if row.verdict != "undo":
             stack.append(index)
-            kept[index] = row
+            in_force[index] = row
         elif stack:
-            del kept[stack.pop()]
+            del in_force[stack.pop()]
         else:
             raise DecisionError(
-                f"read {path}: line {index + 2} takes back a decision of {row.by or 'nobody'} on "
+                f"read {path}: line {index + 2} undoes a decision of {row.by or 'nobody'} on "
                 f"{row.source}, but no row above it is one; remove the line"
             )
-    return list(kept.values())
+    return list(in_force.values())
 
 
 class DecisionLog:
-    """``decisions.csv``, read and added to.
+    """Reads and extends ``decisions.csv``.
 
-    Adding reads the file, writes it with one more row beside its place and renames it, all under
-    a lock: a reader meets a whole file at every instant, and two who write at once lose nothing.
-    Adding costs about 1 ms, most of it the disk's.
+    A row is added under a lock: the file is read, written with one more row to a temporary file
+    and renamed. Readers always see a complete file, and concurrent writers lose no rows. Adding a
+    row takes about 1 ms, mostly for the disk.
 
     Parameters
     ----------
     path : Path
-        It need not exist; a link is followed, so the file may live in a repository elsewhere.
+        The file need not exist. Links are followed, so that it can lie in a repository elsewhere.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(os.path.realpath(path)) if is_local(path) else path
 
     def rows(self) -> list[Decision]:
-        """Return every row."""
+        """Return all rows."""
         return self._parse(self._bytes())
 
     def standing(self) -> list[Decision]:
-        """Return the rows that no ``undo`` has taken back, in the file's order."""
+        """Return the rows that no ``undo`` has revoked, in the order of the file."""
         return standing(self.rows(), str(self.path))
 
     def add(
@@ -164,14 +186,15 @@ class DecisionLog:
         ----------
         decision : Decision
         check : callable, optional
-            Given the standing rows, under the lock; what it raises keeps the row out.
+            Called under the lock with the rows in force. If it raises an error, the row is not
+            added.
 
         Raises
         ------
         DecisionError
-            The file as it is cannot be read, or the row could not be read back.
+            The file cannot be read, or the new row could not be read again.
         InputError
-            The disk is full or not writable.
+            The disk is full, or the folder is not writable.
         """
         with self._locked():
             before = self._bytes()
@@ -179,30 +202,31 @@ class DecisionLog:
                 check(standing(self._parse(before), str(self.path)))
             after = _with_row(before, decision)
             standing(self._parse(after), str(self.path))
-            with atomic_path(self.path) as beside, beside.open("wb") as stream:
+            with atomic_path(self.path) as temporary, temporary.open("wb") as stream:
                 stream.write(after)
                 stream.flush()
                 os.fsync(stream.fileno())
 
     def undo(self, by: str, date: str, source: str | None = None) -> Decision:
-        """Take back the last standing row of a person, and return it.
+        """Revoke the last row of a person that is in force, and return it.
 
         Parameters
         ----------
         by, date : str
+            The person, and the date of the new row.
         source : str, optional
             Only a row on this source.
 
         Raises
         ------
         DecisionError
-            There is none.
+            There is no such row.
         """
-        mine = [row for row in self.standing() if row.by == by and source in (None, row.source)]
-        if not mine:
-            what = f" on {source}" if source else ""
-            raise DecisionError(f"undo: no decision of {by or 'nobody'}{what} is left to take back")
-        last = mine[-1]
+        own = [row for row in self.standing() if row.by == by and source in (None, row.source)]
+        if not own:
+            scope = f" on {source}" if source else ""
+            raise DecisionError(f"undo: no decision of {by or 'nobody'}{scope} is left to undo")
+        last = own[-1]
         self.add(Decision(last.source, "", "undo", by, date))
         return last
 
@@ -237,21 +261,24 @@ class DecisionLog:
             yield
 
 
-def _last(rows: Iterable[Decision]) -> dict[str, Decision]:
-    """Return the last row on each source that changes the build."""
+def _last_by_source(rows: Iterable[Decision]) -> dict[str, Decision]:
+    """Return the last row on each source that affects a build."""
     return {row.source: row for row in rows if row.verdict in {"accept", "reject"}}
 
 
 def _with_row(content: bytes, decision: Decision) -> bytes:
-    """Return a CSV file with one more row, in its own columns; missing ones are added."""
+    """Return the content of the file with one more row.
+
+    The order of the columns in the file is kept, and columns that are missing are added.
+    """
     text = content.decode("utf-8-sig")
     if not text.strip():
         text = ",".join(COLUMNS) + "\n"
     first, _, rest = text.partition("\n")
     columns = [name.strip() for name in next(csv.reader([first]))]
-    lacking = [name for name in COLUMNS if name not in columns]
-    columns += lacking
-    header = ",".join([first.rstrip("\r"), *lacking]) + "\n"
+    missing = [name for name in COLUMNS if name not in columns]
+    columns += missing
+    header = ",".join([first.rstrip("\r"), *missing]) + "\n"
     if rest and not rest.endswith("\n"):
         rest += "\n"
     values = asdict(decision)
@@ -262,5 +289,5 @@ def _with_row(content: bytes, decision: Decision) -> bytes:
 
 
 def _one_line(value: str) -> str:
-    """Return text without line breaks and control characters: a decision is one line of a diff."""
+    """Replace line breaks and control characters: each decision is one line of the file."""
     return " ".join("".join(c if c.isprintable() else " " for c in value).split())

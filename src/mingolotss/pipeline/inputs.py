@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mingolotss.catalogue.catalogue import Catalogue, catalogue_from_names, read_catalogue
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.labels import ColumnRules
+from mingolotss.catalogue.reading import catalogue_from_names, read_catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import CatalogueError, InputError
 from mingolotss.io.files import md5_file, safe_name

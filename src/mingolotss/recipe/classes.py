@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mingolotss.catalogue.catalogue import Catalogue, read_catalogue
+from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.catalogue.reading import read_catalogue
 from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.model import Recipe
 

@@ -21,8 +21,8 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from mingolotss.catalogue.catalogue import ColumnNames
 from mingolotss.catalogue.labels import ClassRule, ColumnRules, FlagRules
+from mingolotss.catalogue.reading import ColumnNames
 from mingolotss.errors import RecipeError
 from mingolotss.recipe.steps import CLIP_SIGMA, check_step
 from mingolotss.registry import nearest
