@@ -30,6 +30,7 @@ __all__ = [
     "batch_name",
     "part_name",
     "split_batch_name",
+    "split_of_batch",
     "stamp_files",
 ]
 
@@ -56,6 +57,15 @@ def batch_name(index: int, train: int) -> str:
 def split_batch_name(split: str) -> str:
     """Return the file name of a split's only batch."""
     return f"{split}{_SPLIT}"
+
+
+def split_of_batch(name: str) -> str:
+    """Return the split that a batch belongs to, by its file name.
+
+    >>> split_of_batch("data_batch_2"), split_of_batch("test_batch"), split_of_batch("fold-0_batch")
+    ('train', 'test', 'fold-0')
+    """
+    return "train" if name.startswith(_TRAIN) else name.removesuffix(_SPLIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,10 +327,6 @@ class BatchFolder:
     def split_files(self) -> list[Path]:
         """List the batches of splits other than "train" and "test"."""
         return sorted(path for path in self.path.glob(f"*{_SPLIT}") if path.name != _TEST)
-
-    def split_of(self, path: Path) -> str:
-        """Return the split that a batch belongs to, by its name."""
-        return "train" if path.name.startswith(_TRAIN) else path.name.removesuffix(_SPLIT)
 
     def files(self, train: int) -> list[Path]:
         """List the files of a build with `train` training batches, the list of checksums last."""

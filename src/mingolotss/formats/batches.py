@@ -24,7 +24,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.dataset.checksums import digest_files, write_checksums
-from mingolotss.dataset.layout import BatchFolder, DatasetFolder, batch_name, split_batch_name
+from mingolotss.dataset.layout import (
+    BatchFolder,
+    DatasetFolder,
+    batch_name,
+    split_batch_name,
+    split_of_batch,
+)
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays, concatenate
 from mingolotss.dataset.split_names import select
@@ -230,7 +236,7 @@ def read_batches(path: Path, split: str = "all") -> Arrays:
     folder = BatchFolder(path)
     classes = _read_classes(folder.meta)
     files = _existing_batches(folder)
-    splits = [folder.split_of(file) for file in files]
+    splits = [split_of_batch(file.name) for file in files]
     in_split = select(splits, split, str(path))
     if not in_split.any():
         raise DatasetError(f"read {path}: no batch of {split!r}; fetch or build it again")

@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather, unit_range
+from mingolotss.dataset.layout import BatchFolder, split_of_batch
 from mingolotss.dataset.published import (
     binary_groups,
     corrected_names,
@@ -99,15 +100,15 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
     filename = PurePosixPath(_PUBLISHED.url).name
     tgz_md5 = _PUBLISHED.md5
     train_list: ClassVar[list[list[str]]] = [
-        [path.name, md5] for path, md5 in _FILES if path.name.startswith("data_batch_")
+        [path.name, md5] for path, md5 in _FILES if split_of_batch(path.name) == "train"
     ]
     test_list: ClassVar[list[list[str]]] = [
-        [path.name, md5] for path, md5 in _FILES if path.name == "test_batch"
+        [path.name, md5] for path, md5 in _FILES if split_of_batch(path.name) == "test"
     ]
     meta: ClassVar[dict[str, str]] = {
-        "filename": "batches.meta",
+        "filename": BatchFolder(Path(base_folder)).meta.name,
         "key": "label_names",
-        "md5": _PUBLISHED.files[f"{base_folder}/batches.meta"],
+        "md5": _PUBLISHED.files[BatchFolder(Path(base_folder)).meta.as_posix()],
     }
 
     def __init__(

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.export_notes import ExportNotes
-from mingolotss.dataset.layout import DatasetFolder, ExportFolder
+from mingolotss.dataset.layout import DatasetFolder, ExportFolder, split_of_batch
 from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.records import Records, read_records
@@ -128,7 +128,8 @@ def _read(build: Path) -> tuple[Records, Provenance]:
 def _split(records: Records, split: SplitPlan | str) -> Records:
     plan = SplitPlan.parse(split) if isinstance(split, str) else split
     if plan.kind == "published":
-        names = ["test" if name == "test_batch" else "train" for name in records.texts("batch")]
+        splits = map(split_of_batch, records.texts("batch"))
+        names = ["test" if split == "test" else "train" for split in splits]
         return records.with_splits(names, plan.text)
     places = records.numbers("ra"), records.numbers("dec")
     return records.with_splits(plan.assign(records.labels, *places).tolist(), plan.text)

@@ -6,7 +6,6 @@ filter is one comparison of arrays. Not here: pixels (`stamp_store`, `cutout_cac
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +21,7 @@ from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.candidates.status import CandidateStatus, from_verdict
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import read_manifest
-from mingolotss.dataset.provenance import Provenance, read_provenance
+from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_table
 from mingolotss.model import Bools, Candidate, Floats, Ints, Source
@@ -126,9 +125,7 @@ class BuildView:
     @cached_property
     def packages(self) -> dict[str, str]:
         """The version of each package that made the build."""
-        tables = tomllib.loads(self.folder.recipe.read_text(encoding="utf-8"))
-        versions: dict[str, str] = tables["build"].get("packages", {})
-        return versions
+        return read_package_versions(self.folder.path)
 
     @cached_property
     def written(self) -> Bools:

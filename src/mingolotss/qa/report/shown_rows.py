@@ -14,6 +14,7 @@ import numpy as np
 from mingolotss.io.parquet import read_table
 from mingolotss.model import Ints
 from mingolotss.qa.report.build_view import BuildView
+from mingolotss.simulate import SkyFolder
 
 __all__ = ["MAX_PICTURES", "MAX_ROWS", "ClassRows", "ShownRows"]
 
@@ -92,7 +93,7 @@ def _class_rows(build: BuildView) -> list[ClassRows]:
 
 def _edge_cases(build: BuildView) -> dict[str, list[int]]:
     """Return the rows of each kind of difficulty that a simulated sky contains."""
-    path = build.folder.sky / "truth.parquet"
+    path = SkyFolder(build.folder.sky).truth
     if not path.exists():
         return {}
     edge_cases: dict[str, list[int]] = {}
