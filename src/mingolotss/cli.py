@@ -248,6 +248,7 @@ def plan(
 
     No pixels are read. The list is written to candidates.parquet in the build's folder.
     """
+    from mingolotss.dataset.layout import BuildFolder
     from mingolotss.pipeline.plan import plan as make_plan
 
     with _progress() as progress:
@@ -270,7 +271,7 @@ def plan(
         print(f"no answer for {name}: {reason}")
     if len(planned.unanswered) > 3:
         print(f"... no answer for {len(planned.unanswered)} sources in all")
-    print(f"The full list: {out / 'candidates.parquet'}")
+    print(f"The full list: {BuildFolder(out).candidates}")
     estimate = planned.estimate()
     if estimate is not None:
         print(
@@ -297,6 +298,7 @@ def fetch(
     Cutouts that are already in the build's folder are not downloaded again. The command `build`
     reads the downloaded files; it also downloads what is missing.
     """
+    from mingolotss.dataset.layout import BuildFolder
     from mingolotss.pipeline.plan import plan as make_plan
     from mingolotss.pipeline.run import fetch as run_fetch
 
@@ -317,7 +319,7 @@ def fetch(
         print(f"{name}: {reason}")
     total = sum(len(offer) for offer in planned.candidates)
     here = f"{total - len(failures)} of {total} images of {planned.sources} sources"
-    print(f"{out / 'cutouts'}: {here}")
+    print(f"{BuildFolder(out).workspace.cutouts}: {here}")
     again = len(planned.unanswered) + sum(e.retry for e in failures.values())
     if again:
         print(f"{again} may succeed later: run the same command again")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 from inspect import getmembers
 from pathlib import Path
 
 import pytest
 
+import mingolotss
 from mingolotss.dataset.layout import BatchFolder, BuildFolder, ExportFolder, stamp_files
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import RecipeError
 from mingolotss.io.files import locate
 from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.model import RESERVED_NAMES
+from mingolotss.service.remote.workspace import Workspace
 from readers_build import make_build
 
 
@@ -34,19 +37,38 @@ def test_every_file_of_a_build_has_a_name_in_the_layout(tmp_path):
     assert stamp_files(build.path) == stamp_files(build.stamps) == build.all_stamps()
 
 
+def paths_of(folder):
+    """Return the paths that the properties of a folder give."""
+    own = folder.path
+    return [path for _, path in getmembers(folder) if isinstance(path, Path) and path != own]
+
+
 def test_a_recipe_cannot_call_its_batches_like_another_file():
     """The names that the recipe model reserves are those of the layout."""
     build = BuildFolder(Path("build"))
-    paths = [
-        *(value for _, value in getmembers(build)),
-        *(v for _, v in getmembers(build.workspace)),
-    ]
-    names = {path.relative_to("build").parts[0] for path in paths if isinstance(path, Path)
-             if path != build.path}  # fmt: skip
+    paths = [*paths_of(build), *paths_of(build.workspace)]
+    names = {path.relative_to("build").parts[0] for path in paths}
     assert {name.partition(".")[0] for name in names} == RESERVED_NAMES
     for name in names:
-        with pytest.raises(RecipeError, match="is what the build calls something else"):
+        with pytest.raises(RecipeError, match="is the name of another file of the build"):
             load_recipe("mingolotss").changed({"batches.folder": name})
+
+
+def test_each_name_on_disk_stands_in_one_module():
+    """No other module of the package spells the name of a file or joins the name of a folder."""
+    folder = Path("x")
+    classes = (BuildFolder, ExportFolder, BatchFolder, Workspace)
+    names = {path.name for kind in classes for path in paths_of(kind(folder))}
+    assert {"manifest.parquet", "README.md", "batches.meta", "stamps", "cutouts"} <= names
+    modules = {}
+    for module in Path(mingolotss.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            is_join = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+            constant = node.right if is_join else node
+            name = constant.value if isinstance(constant, ast.Constant) else None
+            if isinstance(name, str) and name in names and (is_join or "." in name):
+                modules.setdefault(name, set()).add(module.name)
+    assert {name: where for name, where in modules.items() if len(where) > 1} == {}
 
 
 def test_files_at_an_address():

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mingolotss.candidates.decisions import Decision
+from mingolotss.candidates.decisions import DECISIONS_NAME, Decision
 from mingolotss.candidates.selection import MeasuredCandidate, choose
 from mingolotss.candidates.status import CandidateStatus, StatusArray
 from mingolotss.model import Bools, Ints, Objects
@@ -148,4 +148,4 @@ def _rejection(
         reasons = (f"{chunk.field(one) or 'image'}: {measured.reasons[one]}" for one in candidates)
         return Rejection("fetch" if failed.all() else "validate", "; ".join(reasons))
     by, note = (decision.by, decision.note) if decision is not None else ("", "")
-    return Rejection("choose", f"rejected by {by or 'decisions.csv'}{f': {note}' if note else ''}")
+    return Rejection("choose", f"rejected by {by or DECISIONS_NAME}{f': {note}' if note else ''}")

@@ -20,7 +20,7 @@ from mingolotss.io.files import md5_file, safe_name
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import ImageService
 from mingolotss.service.local.folder import FolderService
-from mingolotss.simulate import SkyModel, write_sky
+from mingolotss.simulate import SkyFolder, SkyModel, write_sky
 
 if TYPE_CHECKING:
     from mingolotss.io.http import Transport
@@ -87,8 +87,8 @@ def simulated_sky(out: Path, *, sources: int = 600, seed: int = 1) -> tuple[Path
     seed : int
         Seed of the random numbers.
     """
-    sky = write_sky(SkyModel(seed=seed, sources=sources), BuildFolder(out).sky)
-    return sky / "catalogue.fits", f"simulated:{sky}"
+    sky = SkyFolder(write_sky(SkyModel(seed=seed, sources=sources), BuildFolder(out).sky))
+    return sky.catalogue, f"simulated:{sky.path}"
 
 
 def _client() -> Transport:

@@ -77,7 +77,7 @@ def report(
     stamps = dict(store.pngs(shown.with_stamp))
     _write_montages(build, shown.classes, stamps)
     notify("writing the page")
-    template = _environment().get_template("report.html")
+    template = _environment().get_template("page.html")
     html = template.render(page_values(build, shown, stamps), figures=figures)
     write_bytes(build.folder.report, html.encode())
     return build.folder.report
