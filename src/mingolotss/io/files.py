@@ -1,9 +1,9 @@
-"""Files that are whole or not there, and names that stay inside their folder.
+"""Write files that are complete or absent, and make names that are safe in a folder.
 
-Everything is written beside its place under a name that starts with `PART` and renamed into it,
-so a reader never meets half a file and a killed build leaves nothing but such leftovers, which
-`sweep` removes. An object store (any fsspec address) does the same by itself: an object appears
-when it is complete.
+Every file is written under a temporary name, which starts with `PART`, in the same folder, and is
+then renamed. A reader never sees an incomplete file, and an interrupted build leaves only temporary
+files, which `sweep` removes. In an object store (any fsspec address) an object appears only when it
+is complete.
 
 >>> safe_name("../<script>"), safe_name("ILTJ104416.22+524037.3")
 ('..%2F%3Cscript%3E', 'ILTJ104416.22+524037.3')
@@ -48,12 +48,12 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.~+ =@,()-]+")
 
 
 def locate(address: Path | str) -> Path:
-    """Return a folder on this machine, or at any fsspec address, as a path.
+    """Return the path of a local folder, or of a folder at any fsspec address.
 
     Raises
     ------
     InputError
-        What the address needs is not installed, or nothing knows such addresses.
+        A library for the address is not installed, or no library supports it.
     """
     text = str(address)
     if "://" not in text:
@@ -61,22 +61,22 @@ def locate(address: Path | str) -> Path:
     try:
         from upath import UPath
 
-        found: Any = UPath(text, use_listings_cache=False)  # other workers write there too
+        remote: Any = UPath(text, use_listings_cache=False)  # other workers write there too
     except (ImportError, ValueError) as error:
         raise InputError(
             f"write to {text}: {error}; addresses need pip install 'mingolotss[dask]'"
         ) from error
-    located: Path = found  # not one by inheritance, but it does all that is asked of one here
-    return located
+    path: Path = remote  # it is no subclass, but has the methods that are used here
+    return path
 
 
 def is_local(path: Path) -> bool:
-    """Return whether a path from `locate` is a file of this machine."""
+    """Return whether a path from `locate` is on this machine."""
     return isinstance(path, os.PathLike)
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder and all that is in it, if it is there."""
+    """Remove a folder and its contents, if it exists."""
     if is_local(path):
         shutil.rmtree(path, ignore_errors=True)
         return
@@ -86,96 +86,97 @@ def remove_tree(path: Path) -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a path to write to; when the block ends well it becomes `path`, else it is removed.
+    """Provide a temporary path, which becomes `path` if the block succeeds, and is removed if not.
 
     Raises
     ------
     InputError
-        The disk is full or not writable: a line that says which file and what to do.
+        The disk is full or not writable; the message says which file and what to do.
     """
     if not is_local(path):
         with TemporaryDirectory(prefix="mingolotss-") as folder:
-            beside = Path(folder) / path.name
-            yield beside
-            _remote(path).put_file(str(beside), str(path))
+            temporary = Path(folder) / path.name
+            yield temporary
+            _remote(path).put_file(str(temporary), str(path))
         return
-    beside = path.with_name(f"{PART}{secrets.token_hex(4)}-{path.name}")
+    temporary = path.with_name(f"{PART}{secrets.token_hex(4)}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield beside
-        beside.replace(path)
+        yield temporary
+        temporary.replace(path)
     except OSError as error:
-        with suppress(OSError):  # the reason it failed may keep it from going, too
-            beside.unlink(missing_ok=True)
+        with suppress(OSError):  # the removal may fail for the same reason
+            temporary.unlink(missing_ok=True)
         raise write_error(error, path) from error
     except BaseException:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all."""
+    """Write `data` to `path`, complete or not at all."""
     write_files(path.parent, [(path.name, data)])
 
 
 def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
-    """Write files into one folder, each whole or not at all.
+    """Write files into one folder, each complete or not at all.
 
-    50 us a file where `atomic_path` takes 120 (2 cores, ext4, median of 2,000): a build may have a
-    PNG for each of millions of sources.
+    A build may have a PNG for each of millions of sources: this function takes 50 us per file, and
+    `atomic_path` 120 (2 cores, ext4, median of 2,000).
 
     Raises
     ------
     InputError
-        As `atomic_path`.
+        As for `atomic_path`.
     """
     if not is_local(folder):
         _remote(folder).pipe({str(folder / name): data for name, data in files})
         return
-    start, beside = f"{folder}{os.sep}", f"{folder}{os.sep}{PART}{secrets.token_hex(4)}-"
+    final = f"{folder}{os.sep}"
+    temporary = f"{final}{PART}{secrets.token_hex(4)}-"
     for name, data in files:
         try:
-            _write(beside + name, data)
-            os.replace(beside + name, start + name)  # noqa: PTH105 - Path costs more than the call
+            _write(temporary + name, data)
+            os.replace(temporary + name, final + name)  # noqa: PTH105 - Path costs more than the call
         except BaseException as error:
             with suppress(OSError):
-                os.unlink(beside + name)  # noqa: PTH108
+                os.unlink(temporary + name)  # noqa: PTH108
             if isinstance(error, OSError):
                 raise write_error(error, folder / name) from error
             raise
 
 
 def _write(path: str, data: bytes) -> None:
-    """Write a new file, in a folder that is made if it is not there."""
+    """Write a new file, and create its folder if it is missing."""
     try:
         stream = open(path, "xb", buffering=0)  # noqa: SIM115, PTH123
     except FileNotFoundError:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         stream = open(path, "xb", buffering=0)  # noqa: SIM115, PTH123
     with stream:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[stream.write(rest) :]
+        remaining = memoryview(data)
+        while remaining:
+            remaining = remaining[stream.write(remaining) :]
 
 
 def sweep(folder: Path) -> int:
-    """Remove what killed writers left in `folder` and below; return how many files went."""
+    """Remove the temporary files of interrupted writers below a folder; return their number."""
     if not is_local(folder):
-        return 0  # an object is there when it is whole
-    left = [path for path in folder.rglob(f"{PART}*") if path.is_file()]
-    for path in left:
+        return 0  # an object store has no incomplete objects
+    temporary = [path for path in folder.rglob(f"{PART}*") if path.is_file()]
+    for path in temporary:
         path.unlink(missing_ok=True)
-    return len(left)
+    return len(temporary)
 
 
 def safe_name(name: str) -> str:
-    """Return `name` as one path component, the same for the same name and for no other.
+    """Return `name` as one path component; different names give different components.
 
-    Letters, digits and ``+-._~ =@,()`` stay; everything else is percent-encoded, and so are the
-    dots of a name that is nothing else and the first of one that `sweep` would take for its own.
+    Letters, digits and ``+-._~ =@,()`` are kept, and everything else is percent-encoded. So are the
+    dots of a name that consists of dots, and the first dot of a name that `sweep` would remove.
     """
     if _PLAIN.fullmatch(name) and not name.startswith("."):
-        return name  # nearly every one: quote is ten times slower
+        return name  # nearly always; quote is ten times slower
     encoded = quote(name, safe="+ =@,()")
     if encoded.strip(".") == "":
         return encoded.replace(".", "%2E")

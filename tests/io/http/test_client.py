@@ -290,6 +290,11 @@ def test_a_gzip_bomb_is_stopped():
         transport().get(f"{server.url}/a")
     with pytest.raises(ServiceAnswerError, match="unfolds into more"):
         whole_fits(bomb, max_bytes=1 << 20)
+    with pytest.raises(ServiceAnswerError, match="unfolds into more"):
+        whole_fits(gzip.compress(b"SIMPLE  =") + bomb, max_bytes=1 << 20)  # in the second member
+    with pytest.raises(ServiceAnswerError, match="cannot be read"):
+        whole_fits(gzip.compress(GOOD) + b"more")
+    assert whole_fits(gzip.compress(GOOD[:99]) + gzip.compress(GOOD[99:])) == GOOD
 
 
 def test_a_certificate_that_does_not_verify_is_not_accepted(tmp_path):

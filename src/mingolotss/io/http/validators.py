@@ -1,7 +1,8 @@
-"""Validator a body before it is kept: a FITS file, whole to its last block, or something else.
+"""Validate the body of a response: whether it is a complete FITS file.
 
-A status of 200 proves nothing: archives send error pages, and a chunked answer that stops early
-looks complete. Only the structure of the file tells (FITS standard 4.0, sections 3 and 4.4.1).
+The status 200 is not sufficient: archives also send error pages with it, and a chunked response
+that stops early looks complete. Only the structure of the file shows whether it is complete (FITS
+standard 4.0, sections 3 and 4.4.1).
 
 >>> whole_fits(b"<html><body>No such field</body></html>")
 Traceback (most recent call last):
@@ -11,6 +12,7 @@ mingolotss.errors.ServiceAnswerError: an HTML page and no FITS file: "No such fi
 
 import gzip
 import html
+import io
 import math
 import re
 import zlib
@@ -25,26 +27,26 @@ _LONGEST_HEADER = 1000 * BLOCK
 
 
 def whole_fits(body: bytes, *, max_bytes: int = 1 << 30) -> bytes:
-    """Return the FITS file in a body, unzipped, once every block of it is accounted for.
+    """Return the FITS file in a body, decompressed, if all its blocks are there.
 
     Parameters
     ----------
     body : bytes
-        What a server sent: FITS, or FITS in gzip.
+        A FITS file, or one in gzip.
     max_bytes : int
-        The largest file that a gzip body may unfold into.
+        The largest size of a decompressed file.
 
     Returns
     -------
     bytes
-        The plain FITS file; blocks of zeros after its last unit are allowed and kept.
+        The FITS file; blocks of zeros after its last unit are allowed and kept.
 
     Raises
     ------
     ServiceAnswerError
-        When this is something else: a page, a table, a message.
+        The body is something else: a page, a table, a message.
     TruncatedFileError
-        When it stops before the last block that its headers announce.
+        The file ends before the last block that its headers describe.
     """
     if body[:2] == b"\x1f\x8b":
         body = _unzip(body, max_bytes)
@@ -64,7 +66,7 @@ def whole_fits(body: bytes, *, max_bytes: int = 1 << 30) -> bytes:
 
 
 def excerpt(body: bytes, length: int = 160) -> str:
-    """Return the words at the start of a page or a message, quoted, without its mark-up."""
+    """Return the first words of a page or message, in quotes and without markup."""
     text = body[:20_000].decode("utf-8", "replace")
     text = re.sub(r"(?is)<(script|style|head)\b.*?</\1\s*>", " ", text)
     words = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
@@ -73,21 +75,22 @@ def excerpt(body: bytes, length: int = 160) -> str:
 
 
 def _unzip(body: bytes, max_bytes: int) -> bytes:
-    """Undo gzip, up to a limit."""
-    worker = zlib.decompressobj(wbits=31)
+    """Decompress gzip, up to a limit."""
     try:
-        plain = worker.decompress(body, max_bytes + 1)
-    except zlib.error as error:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
+            plain = stream.read(max_bytes + 1)
+    except EOFError as error:
+        message = f"a gzip file cut short: {len(body)} bytes, no end in them"
+        raise TruncatedFileError(message) from error
+    except (OSError, zlib.error) as error:
         raise ServiceAnswerError(f"a gzip file that cannot be read ({error})") from error
     if len(plain) > max_bytes:
         raise ServiceAnswerError(f"a gzip file that unfolds into more than {max_bytes} bytes")
-    if not worker.eof:
-        raise TruncatedFileError(f"a gzip file cut short: {len(body)} bytes, no end in them")
-    return plain if not worker.unused_data else gzip.decompress(body)[:max_bytes]
+    return plain
 
 
 def _kind(body: bytes) -> str:
-    """Name what a body is, by its first bytes."""
+    """Return the kind of a body, from its first bytes."""
     head = body[:1000].lstrip().lower()
     if head.startswith((b"<!doctype html", b"<html")) or b"<html" in head:
         return "an HTML page"
@@ -97,7 +100,7 @@ def _kind(body: bytes) -> str:
 
 
 def _is_padding(body: bytes, start: int) -> bool:
-    """Tell whether only zeros or blanks are left (special records, section 3.5)."""
+    """Return whether a block has only zeros or blanks (special records, section 3.5)."""
     return start > 0 and not body[start : start + BLOCK].strip(b"\x00 ")
 
 
