@@ -5,11 +5,11 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from mingolotss.simulate.layout import Field, lay_fields
+from mingolotss.simulate.layout import Field, place_fields
 from mingolotss.simulate.model import SkyModel
 from mingolotss.simulate.mosaic import draw_field
 from mingolotss.simulate.noise import beam_noise, rms_map, spokes
-from mingolotss.simulate.place import fill_sky
+from mingolotss.simulate.place import populate_sky
 
 FIELD = Field("P205+55", 205.0, 55.0, 1500, 1.5)
 
@@ -27,7 +27,7 @@ def test_noise_has_unit_variance_and_the_beam_as_autocorrelation():
 
 def test_empty_field_scatters_as_its_rms_map_says_from_middle_to_edge():
     model = SkyModel(sources=2, edge_cases=False, background_per_deg2=0)
-    sky = fill_sky(model)
+    sky = populate_sky(model)
     image, rms = draw_field(model, sky, 0)
     y, x = np.mgrid[: image.shape[0], : image.shape[1]] - image.shape[0] // 2
     away = np.hypot(x, y) / sky.fields[0].radius
@@ -60,7 +60,7 @@ def test_rms_map_is_smooth():
 
 def test_coverage_is_a_circle_cut_by_straight_edges():
     model = SkyModel(sources=2, edge_cases=False, background_per_deg2=0)
-    image, rms = draw_field(model, fill_sky(model), 1)
+    image, rms = draw_field(model, populate_sky(model), 1)
     assert (np.isnan(image) == np.isnan(rms)).all()
     assert np.isnan(image[[0, 0, -1, -1], [0, -1, 0, -1]]).all()
     middle = image.shape[0] // 2
@@ -69,7 +69,7 @@ def test_coverage_is_a_circle_cut_by_straight_edges():
 
 
 def test_projection_agrees_with_astropy():
-    for field in lay_fields(SkyModel(sources=600)):
+    for field in place_fields(SkyModel(sources=600)):
         header = fits.Header()
         for axis, value, step in ((1, field.ra, -1.5), (2, field.dec, 1.5)):
             header[f"CRPIX{axis}"] = field.side // 2 + 1

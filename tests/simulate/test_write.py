@@ -19,8 +19,8 @@ from astropy.wcs import WCS
 
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.simulate import EDGE_CASES, SkyModel, write_sky
-from mingolotss.simulate.layout import lay_fields
-from mingolotss.simulate.place import fill_sky
+from mingolotss.simulate.layout import place_fields
+from mingolotss.simulate.place import populate_sky
 from mingolotss.simulate.population import CLASSES, class_counts
 
 SHARED = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[3] / "shared"))
@@ -282,7 +282,7 @@ def test_proportions_are_the_published_ones():
 
 
 def test_sizes_and_fluxes_are_distributed_as_published():
-    galaxies = fill_sky(SkyModel(sources=3000, background_per_deg2=0)).galaxies
+    galaxies = populate_sky(SkyModel(sources=3000, background_per_deg2=0)).galaxies
     sizes = np.array([g.size_arcsec for g in galaxies if not g.edge_case])
     assert np.median(sizes) == pytest.approx(37, rel=0.1)
     assert np.quantile(sizes, 0.95) == pytest.approx(140, rel=0.15)
@@ -291,20 +291,22 @@ def test_sizes_and_fluxes_are_distributed_as_published():
 
 
 def test_600_sources_hold_a_handful_of_every_edge_case():
-    galaxies = fill_sky(SkyModel(sources=600)).galaxies
+    galaxies = populate_sky(SkyModel(sources=600)).galaxies
     counts = Counter(g.edge_case for g in galaxies)
     assert all(counts[name] >= 3 for name in EDGE_CASES), counts
     assert counts[""] > 500
-    assert {g.edge_case for g in fill_sky(SkyModel(sources=60, edge_cases=False)).galaxies} == {""}
+    assert {g.edge_case for g in populate_sky(SkyModel(sources=60, edge_cases=False)).galaxies} == {
+        ""
+    }
 
 
 def test_most_stamps_hold_one_galaxy():
-    galaxies = fill_sky(SkyModel(sources=600)).galaxies
+    galaxies = populate_sky(SkyModel(sources=600)).galaxies
     at = SkyCoord([g.ra for g in galaxies] * u.deg, [g.dec for g in galaxies] * u.deg)
     _, apart, _ = at.match_to_catalog_sky(at, nthneighbor=2)
     assert np.mean(apart.arcsec > 112) > 0.9
 
 
 def test_field_names_are_unique_in_a_large_survey():
-    fields = lay_fields(SkyModel(sources=30000, field_px=1200))
+    fields = place_fields(SkyModel(sources=30000, field_px=1200))
     assert len({f.name for f in fields}) == len(fields) == 200

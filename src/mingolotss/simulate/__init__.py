@@ -1,4 +1,4 @@
-"""A simulated radio sky: mosaics as LoTSS makes them, and the catalogue of what is in them.
+"""A simulated radio sky: mosaics like those of LoTSS, and the catalogue of their sources.
 
 >>> SkyModel(sources=30).field_count
 2

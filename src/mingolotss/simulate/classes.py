@@ -1,4 +1,4 @@
-"""The ten classes of MingoLoTSS as drawings.
+"""Drawings of the ten classes of MingoLoTSS.
 
 >>> shape = draw_shape("FRI WAT", np.random.default_rng(1))
 >>> bool(90 < shape.bend < 165)
@@ -34,7 +34,7 @@ _S = np.linspace(0, 1, POINTS)
 
 
 def draw_shape(kind: str, rng: np.random.Generator) -> Shape:
-    """Draw a galaxy of a class in its own frame.
+    """Draw a galaxy of a class in the frame of `Shape`.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def draw_shape(kind: str, rng: np.random.Generator) -> Shape:
     Raises
     ------
     InputError
-        When there is no such class.
+        There is no such class.
     """
     if kind not in SHAPES:
         raise InputError(f"draw a galaxy: no class {kind!r}; the classes are {', '.join(SHAPES)}")
@@ -53,7 +53,7 @@ def draw_shape(kind: str, rng: np.random.Generator) -> Shape:
 
 
 def _fading(rng: np.random.Generator, peak: float, fade: float, knots: float = 0.25) -> Floats:
-    """Return flux per length of an edge-darkened jet: a flare near the core, then a long fade."""
+    """Return the flux per length of an edge-darkened jet: bright near the core, then fading."""
     rise = (_S / peak) * np.exp(1 - _S / peak)
     light = 0.6 * rise + np.exp(-_S / fade)
     light *= 1 - 0.9 * _S**4
@@ -61,7 +61,7 @@ def _fading(rng: np.random.Generator, peak: float, fade: float, knots: float = 0
 
 
 def _flaring(first: float, last: float, at: float = 0.25) -> Floats:
-    """Return the half-width of a jet that opens where it decelerates."""
+    """Return the half-width of a jet that widens where it decelerates."""
     return first + (last - first) / (1 + np.exp(-(_S - at - 0.15) / 0.12))
 
 
@@ -72,7 +72,7 @@ def _jets(
     light: tuple[float, float],
     width: tuple[float, float],
 ) -> Shape:
-    """Return a core and two fading jets, one side a little brighter than the other."""
+    """Return a core and two fading jets, one a little brighter than the other."""
     ratio = rng.uniform(0.55, 1)
     parts = [(core, blob(rng, 0, 0, 0.012))]
     for share, spine in zip((1, ratio), spines, strict=True):
@@ -82,7 +82,7 @@ def _jets(
 
 
 def fri(rng: np.random.Generator) -> Shape:
-    """FRI: two jets, brightest near the core, that flare and fade outwards."""
+    """Draw an FRI: two jets, brightest near the core, that widen and fade outwards."""
     tilt = rng.normal(0, 0.12)
     spines = (
         straight(rng, tilt, 1, 0.2),
@@ -93,13 +93,13 @@ def fri(rng: np.random.Generator) -> Shape:
 
 
 def fri_small(rng: np.random.Generator) -> Shape:
-    """FRI Small: elongated, one peak in the middle."""
+    """Draw an FRI Small: elongated, with one peak in the middle."""
     spines = (straight(rng, 0, 1, 0.12), straight(rng, math.pi, rng.uniform(0.8, 1), 0.12))
     return _jets(rng, spines, rng.uniform(0.12, 0.3), (0.1, 0.36), (0.05, 0.16))
 
 
 def nat(rng: np.random.Generator) -> Shape:
-    """FRI NAT: a head, and both jets swept into long tails on one side."""
+    """Draw an FRI NAT: a head, and both jets bent into long tails on one side."""
     half, leave = math.radians(rng.triangular(2, 6, 26)), math.radians(rng.uniform(50, 88))
     turn = (rng.uniform(0.05, 0.13), rng.uniform(0.025, 0.05))
     drift, short = rng.normal(0, 0.2), rng.uniform(0.7, 1)
@@ -113,7 +113,7 @@ def nat(rng: np.random.Generator) -> Shape:
 
 
 def wat(rng: np.random.Generator) -> Shape:
-    """FRI WAT: two collimated jets that flare at a bright spot and bend into a wide C."""
+    """Draw an FRI WAT: two collimated jets that widen at a bright spot and bend into a C."""
     leave, half = math.radians(rng.uniform(72, 90)), math.radians(rng.uniform(50, 70))
     turn = (rng.uniform(0.26, 0.4), rng.uniform(0.03, 0.07))
     up = math.pi / 2
@@ -140,7 +140,7 @@ def _edge_bright(
     hot: float,
     width: float = 0,
 ) -> Cloud:
-    """Return one side of an FRII: hot spots at the end of a lobe, and backflow to the core."""
+    """Return one side of an FRII: hot spots at the end of a lobe, and a bridge to the core."""
     width = width or rng.uniform(0.12, 0.21)
     cocoon = lobe(rng, direction, (start * reach, reach), width, rng.uniform(1, 2.5))
     bridge = lobe(rng, direction, (0.02, reach * 0.85), width * 0.8, 0.3, 4000)
@@ -154,7 +154,7 @@ def _edge_bright(
 
 
 def frii(rng: np.random.Generator) -> Shape:
-    """FRII: hot spots at the ends of two lobes, a bridge, a faint core or none."""
+    """Draw an FRII: hot spots at the ends of two lobes, a bridge, and a faint core or none."""
     tilt, ratio = rng.normal(0, 0.07), rng.uniform(0.4, 1)
     sides = (
         _edge_bright(rng, tilt, 1, rng.uniform(0.1, 0.45), rng.uniform(0.18, 0.4)),
@@ -172,14 +172,14 @@ def frii(rng: np.random.Generator) -> Shape:
 
 
 def frii_small(rng: np.random.Generator) -> Shape:
-    """FRII Small: two close blobs."""
+    """Draw an FRII Small: two close blobs."""
     ratio = rng.uniform(0.5, 1)
     sides = [_edge_bright(rng, a, 1, 0.55, rng.uniform(0.45, 0.65)) for a in (0, math.pi)]
     return Shape(join((1, sides[0]), (ratio, sides[1])), 180)
 
 
 def double_double(rng: np.random.Generator) -> Shape:
-    """Double Double: a bright young pair of lobes inside a faint old one, one core for both."""
+    """Draw a Double Double: a bright young pair of lobes inside a faint old pair, with one core."""
     parts: list[tuple[float, Cloud]] = [(rng.uniform(0.02, 0.05), blob(rng, 0, 0, 0.01))]
     inner, tilt = rng.uniform(0.3, 0.48), rng.normal(0, 0.05)
     for direction in (0, math.pi):
@@ -192,27 +192,27 @@ def double_double(rng: np.random.Generator) -> Shape:
 
 
 def small(rng: np.random.Generator) -> Shape:
-    """Small: compact, slightly extended, a little lopsided."""
+    """Draw a Small: compact, slightly extended and asymmetric."""
     spines = (straight(rng, 0, 1, 0.3), straight(rng, math.pi, rng.uniform(0.4, 1), 0.3))
     return _jets(rng, spines, rng.uniform(0.2, 0.5), (0.2, 0.5), (0.15, rng.uniform(0.2, 0.4)))
 
 
 def _hybrid(rng: np.random.Generator) -> Shape:
-    """FRI on one side, FRII on the other."""
+    """Return an FRI on one side and an FRII on the other."""
     jet = tube(rng, straight(rng, math.pi, 1, 0.3), _fading(rng, 0.12, 0.4), _flaring(0.03, 0.25))
     end = _edge_bright(rng, rng.normal(0, 0.25), rng.uniform(0.7, 1), 0.35, rng.uniform(0.2, 0.4))
     return Shape(join((0.5, jet), (rng.uniform(0.3, 0.7), end), (0.06, blob(rng, 0, 0, 0.01))), 180)
 
 
 def _one_sided(rng: np.random.Generator) -> Shape:
-    """Show a core and a single broad jet."""
+    """Return a core and a single broad jet."""
     spine = straight(rng, 0, 2, 0.4)
     jet = tube(rng, spine, clumps(rng, POINTS, 0.4) * (1.2 - _S), _flaring(0.05, 0.32))
     return Shape(join((0.15, blob(rng, 0, 0, 0.012)), (0.85, jet)), 180)
 
 
 def _amorphous(rng: np.random.Generator) -> Shape:
-    """Show relaxed plasma without a core: a few overlapping clouds of no order."""
+    """Return relaxed plasma without a core: a few overlapping clouds in random directions."""
     parts = []
     x, y, heading = 0.0, 0.0, rng.uniform(0, 2 * math.pi)
     for _ in range(rng.integers(3, 6)):
@@ -229,7 +229,7 @@ def _amorphous(rng: np.random.Generator) -> Shape:
 
 
 def _relaxed(rng: np.random.Generator) -> Shape:
-    """Show two fat lobes without hot spots, filled to the middle, bent out of line."""
+    """Return two wide lobes without hot spots, filled to the middle and bent."""
     parts = []
     for direction in (rng.normal(0, 0.3), math.pi + rng.normal(0, 0.3)):
         cloud = lobe(rng, direction, (-0.1, rng.uniform(0.7, 1)), rng.uniform(0.28, 0.45), 0.2)
@@ -239,7 +239,7 @@ def _relaxed(rng: np.random.Generator) -> Shape:
 
 
 def indeterminate(rng: np.random.Generator) -> Shape:
-    """Indeterminate: extended, and neither FRI nor FRII."""
+    """Draw an Indeterminate: extended, and neither FRI nor FRII."""
     kinds = (_hybrid, _one_sided, _amorphous, _relaxed)
     return kinds[rng.choice(4, p=(0.3, 0.2, 0.3, 0.2))](rng)
 
@@ -256,4 +256,4 @@ SHAPES: dict[str, Callable[[np.random.Generator], Shape]] = {
     "Indeterminate Small": indeterminate,
     "Small": small,
 }
-"""What draws each class, in the order of the labels."""
+"""The function that draws each class, in the order of the labels."""

@@ -1,4 +1,4 @@
-"""Single galaxies as pixels: scale a shape, turn it, give it texture, see it through the beam.
+"""Draw single galaxies: scale a shape, rotate it, add texture, and convolve it with the beam.
 
 >>> image = draw_source("FRII", 80, 200, 45, np.random.default_rng(3))
 >>> beam_px = 2 * math.pi * (6 / 1.5 / math.sqrt(8 * math.log(2))) ** 2
@@ -31,14 +31,14 @@ def draw_source(
     pixel_arcsec: float = 1.5,
     beam_arcsec: float = 6.0,
 ) -> Image:
-    """Draw one galaxy as the telescope sees it, without noise.
+    """Draw one galaxy as a telescope observes it, without noise.
 
     Parameters
     ----------
     kind : str
         A class name, as ``FRI WAT``.
     size_arcsec : float, arcsec
-        Extent of the galaxy before the beam.
+        Extent of the galaxy before convolution.
     flux_mjy : float, mJy
         Total flux density.
     pa_deg : float, deg
@@ -55,7 +55,7 @@ def draw_source(
     Raises
     ------
     InputError
-        When there is no such class.
+        There is no such class.
     """
     cloud, _ = draw_cloud(kind, size_arcsec, pa_deg, rng)
     return paint(cloud, flux_mjy, 0, 0, 0, pixel_arcsec, beam_arcsec)
@@ -71,7 +71,7 @@ def draw_cloud(
     cloud : Cloud
         Offsets to the east (x) and north (y) of the centre of flux in arcsec; total weight 1.
     bend : float, deg
-        Angle between its two arms.
+        Angle between the two arms.
     """
     shape = draw_shape(kind, rng)
     x, y = shape.cloud.x, shape.cloud.y
@@ -80,8 +80,8 @@ def draw_cloud(
     texture = filaments(rng, x, y, min(max(size_arcsec / 4, 12), 40))
     weight = shape.cloud.weight * np.where(shape.cloud.rough > 0, texture, 1)
     weight /= weight.sum()
-    turn = math.radians(pa_deg)
-    east, north = x * math.sin(turn) - y * math.cos(turn), x * math.cos(turn) + y * math.sin(turn)
+    pa = math.radians(pa_deg)
+    east, north = x * math.sin(pa) - y * math.cos(pa), x * math.cos(pa) + y * math.sin(pa)
     centred = Cloud(east - weight @ east, north - weight @ north, weight, shape.cloud.rough)
     return centred, shape.bend
 
@@ -91,27 +91,27 @@ def paint(
     flux_mjy: float,
     dx: float,
     dy: float,
-    turn_deg: float,
+    rotation_deg: float,
     pixel_arcsec: float,
     beam_arcsec: float,
 ) -> Image:
-    """Put a cloud on pixels and convolve it with the beam.
+    """Draw a cloud on pixels and convolve it with the beam.
 
     Parameters
     ----------
     cloud : Cloud
     flux_mjy : float, mJy
     dx, dy : float, pixels
-        Where its origin lies, from the middle of pixel ``(n // 2, n // 2)``.
+        Offset of its origin from the centre of pixel ``(n // 2, n // 2)``.
     turn_deg : float, deg
-        Position angle of north at the cloud on this grid.
+        Angle from the y axis of the grid to north, counter-clockwise.
     pixel_arcsec, beam_arcsec : float, arcsec
 
     Returns
     -------
     float32 array, shape (n, n), Jy/beam
     """
-    cos, sin = math.cos(math.radians(turn_deg)), math.sin(math.radians(turn_deg))
+    cos, sin = math.cos(math.radians(rotation_deg)), math.sin(math.radians(rotation_deg))
     x = -(cloud.x * cos + cloud.y * sin) / pixel_arcsec + dx
     y = (cloud.y * cos - cloud.x * sin) / pixel_arcsec + dy
     margin = 3 * beam_arcsec / pixel_arcsec
@@ -127,7 +127,7 @@ def beam_area(beam_px: float) -> float:
 
 
 def _extent(x: Floats, y: Floats) -> float:
-    """Return the greatest width over all directions that holds 98 % of the points."""
+    """Return the largest width, over all directions, that contains 98 % of the points."""
     angles, step = np.arange(0, math.pi, math.pi / 12), max(1, len(x) // 1500)
     along = np.cos(angles)[:, None] * x[::step] + np.sin(angles)[:, None] * y[::step]
     low, high = np.percentile(along, (1, 99), axis=1)
@@ -135,7 +135,7 @@ def _extent(x: Floats, y: Floats) -> float:
 
 
 def _bin(x: Floats, y: Floats, weight: Floats, side: int) -> Image:
-    """Share every point among the four pixels around it."""
+    """Distribute every point over the four pixels around it."""
     column, row = np.floor(x).astype(int), np.floor(y).astype(int)
     fx, fy = x - column, y - row
     grid = np.zeros(side * side)
@@ -147,7 +147,7 @@ def _bin(x: Floats, y: Floats, weight: Floats, side: int) -> Image:
 
 
 def _convolve(image: Image, beam_px: float) -> Image:
-    """Convolve with a Gaussian of unit sum; the image is periodic and must have empty sides."""
+    """Convolve with a Gaussian of unit sum; the image is periodic and needs empty margins."""
     side, sigma = image.shape[0], beam_px / math.sqrt(8 * math.log(2))
     k2 = np.fft.fftfreq(side)[:, None] ** 2 + np.fft.rfftfreq(side)[None, :] ** 2
     window = np.exp(-2 * (math.pi * sigma) ** 2 * k2).astype(np.float32)

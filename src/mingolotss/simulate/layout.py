@@ -1,8 +1,8 @@
-"""Where the fields of a simulated sky lie, and what each of them sees of a position.
+"""The fields of a simulated sky, and the cutouts that they have of a position.
 
 A field is a square array on a SIN projection (Calabretta & Greisen 2002, A&A 395, 1077,
-section 5.1.5) with a circle of coverage a little wider than the array's half-width: it is cut by
-the array's straight edges and leaves only the four corners empty.
+section 5.1.5). Its coverage is a circle with a radius a little larger than half the array, so that
+only the four corners are empty.
 """
 
 import math
@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 
 from mingolotss.simulate.model import SkyModel
 
-__all__ = ["BOX", "Field", "Floats", "View", "lay_fields", "view"]
+__all__ = ["BOX", "Field", "Floats", "PredictedCutouts", "place_fields", "predict_cutouts"]
 
 Floats = NDArray[np.float64]
 
 BOX = 240
 """Side of an archive cutout of 0.1 degree, pixels."""
 
-_ROUND = 1.08  # radius of coverage over half-width
-_STEP = (1.66, 0.55)  # from a field to the next, half-widths; tilted so that an array's straight
-# edge meets the next one's round edge, where the four rules of choosing differ
+_COVERAGE_RADIUS = 1.08  # half-widths
+# From a field to the next, half-widths. The lattice is tilted so that the straight edge of one
+# array crosses the round edge of the next, where the four rules of the choice differ.
+_LATTICE_STEP = (1.66, 0.55)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Field:
     name : str
         As in LoTSS: ``P205+55``.
     ra, dec : float, deg
-        Of the reference pixel, which is ``side // 2`` from 0 on both axes.
+        Position of the reference pixel, which is pixel ``side // 2`` on both axes.
     side : int, pixels
     pixel_arcsec : float, arcsec
     """
@@ -48,7 +49,7 @@ class Field:
     @property
     def radius(self) -> float:
         """Radius of the coverage, pixels."""
-        return _ROUND * self.side / 2
+        return _COVERAGE_RADIUS * self.side / 2
 
     def to_pixels(self, ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
         """Project positions in degrees to pixels from 0; NaN for the far hemisphere."""
@@ -70,46 +71,46 @@ class Field:
 
 
 @dataclass(frozen=True)
-class View:
-    """What fields see of positions; every array has shape (fields, positions).
+class PredictedCutouts:
+    """The cutouts of positions from fields; every array has shape (fields, positions).
 
     Attributes
     ----------
     x, y : float64 array, pixels from 0
     held : bool array
-        The array holds the position, so that the archive offers a cutout.
+        Whether the array contains the position, so that the archive offers a cutout.
     offset : float64 array, arcsec
         From the position to pixel ``(nx // 2, ny // 2)`` of the truncated cutout.
     cut_x, cut_y : bool array
-        The array's edge truncates the cutout on that axis.
+        Whether the edge of the array truncates the cutout on that axis.
     empty : float64 array
-        Share of NaN in the cutout, exact where it is 0 or 1, else to about 0.01.
+        Share of NaN in the cutout: exact if it is 0 or 1, else accurate to about 0.01.
     depth : float64 array, pixels
-        From the position to the round edge; negative outside.
+        From the position to the round edge of the coverage; negative outside.
     """
 
     x: Floats
     y: Floats
-    held: NDArray[np.bool_]
+    covered: NDArray[np.bool_]
     offset: Floats
-    cut_x: NDArray[np.bool_]
-    cut_y: NDArray[np.bool_]
-    empty: Floats
-    depth: Floats
+    truncated_x: NDArray[np.bool_]
+    truncated_y: NDArray[np.bool_]
+    nan_share: Floats
+    edge_distance: Floats
 
 
-def lay_fields(model: SkyModel) -> list[Field]:
+def place_fields(model: SkyModel) -> list[Field]:
     """Return the fields of a sky, from its middle outwards on a tilted hexagonal lattice."""
     half = model.side / 2 * model.pixel_arcsec / 3600
     reach = math.ceil(math.sqrt(model.field_count)) + 2
     index = np.arange(-reach, reach + 1)
     i, j = (a.ravel() for a in np.meshgrid(index, index))
-    turned = (
-        _STEP[0] / 2 - _STEP[1] * math.sqrt(0.75),
-        _STEP[0] * math.sqrt(0.75) + _STEP[1] / 2,
+    second_step = (
+        _LATTICE_STEP[0] / 2 - _LATTICE_STEP[1] * math.sqrt(0.75),
+        _LATTICE_STEP[0] * math.sqrt(0.75) + _LATTICE_STEP[1] / 2,
     )
-    west = half * (i * _STEP[0] + j * turned[0])
-    north = half * (i * _STEP[1] + j * turned[1])
+    west = half * (i * _LATTICE_STEP[0] + j * second_step[0])
+    north = half * (i * _LATTICE_STEP[1] + j * second_step[1])
     order = np.lexsort((i, j, np.round(np.hypot(west - 1e-6, north - 2e-6), 9)))
     fields: list[Field] = []
     for k in order[: model.field_count]:
@@ -120,45 +121,47 @@ def lay_fields(model: SkyModel) -> list[Field]:
     return fields
 
 
-def view(fields: list[Field], ra: Floats, dec: Floats) -> View:
-    """Say what the cutout of every position from every field would be.
+def predict_cutouts(fields: list[Field], ra: Floats, dec: Floats) -> PredictedCutouts:
+    """Return the properties of the cutout of every position from every field.
 
     Parameters
     ----------
     fields : list of Field
     ra, dec : float64 array, shape (positions,), deg
     """
-    return View(*map(np.stack, zip(*(_view(field, ra, dec) for field in fields), strict=True)))
+    columns = zip(*(_predict(field, ra, dec) for field in fields), strict=True)
+    return PredictedCutouts(*map(np.stack, columns))
 
 
-def _view(field: Field, ra: Floats, dec: Floats) -> tuple[NDArray[np.generic], ...]:
-    """See `View`, for one field."""
+def _predict(field: Field, ra: Floats, dec: Floats) -> tuple[NDArray[np.generic], ...]:
+    """Return the columns of `PredictedCutouts` for one field."""
     middle, side = field.side // 2, field.side
     x, y = field.to_pixels(ra, dec)
     with np.errstate(invalid="ignore"):
-        held = (np.abs(x + 0.5 - side / 2) < side / 2) & (np.abs(y + 0.5 - side / 2) < side / 2)
-    low_x, high_x = _span(np.where(held, x, middle), side)
-    low_y, high_y = _span(np.where(held, y, middle), side)
+        covered = (np.abs(x + 0.5 - side / 2) < side / 2) & (np.abs(y + 0.5 - side / 2) < side / 2)
+    low_x, high_x = _span(np.where(covered, x, middle), side)
+    low_y, high_y = _span(np.where(covered, y, middle), side)
     offset = np.hypot((low_x + high_x) // 2 - x, (low_y + high_y) // 2 - y) * field.pixel_arcsec
     share = np.linspace(0, 1, 13)[:, None]
     dx = low_x + share * (high_x - 1 - low_x) - middle
     dy = low_y + share * (high_y - 1 - low_y) - middle
-    away = np.hypot(dx[:, None], dy[None, :])
-    empty = (away > field.radius).mean(axis=(0, 1))
-    depth = field.radius - np.hypot(x - middle, y - middle)
-    return x, y, held, offset, high_x - low_x < BOX, high_y - low_y < BOX, empty, depth
+    distance = np.hypot(dx[:, None], dy[None, :])  # of 13 x 13 points of each cutout
+    nan_share = (distance > field.radius).mean(axis=(0, 1))
+    edge_distance = field.radius - np.hypot(x - middle, y - middle)
+    truncated_x, truncated_y = high_x - low_x < BOX, high_y - low_y < BOX
+    return x, y, covered, offset, truncated_x, truncated_y, nan_share, edge_distance
 
 
 def _span(centre: Floats, side: int) -> tuple[Floats, Floats]:
-    """Return first and last-but-one pixel of a cutout along one axis, cut at the array."""
+    """Return the range of pixels of a cutout on one axis, truncated at the edge of the array."""
     middle = np.rint(centre)
     return np.maximum(middle - BOX // 2, 0), np.minimum(middle + BOX // 2, side)
 
 
-def _free_name(ra: float, dec: float, taken: set[str]) -> str:
-    """Name a field after its centre in whole degrees, or the next free right ascension."""
+def _free_name(ra: float, dec: float, used: set[str]) -> str:
+    """Return the name of a field: its centre in degrees, or the next free right ascension."""
     for step in range(360):
         name = f"P{(round(ra) + step) % 360:03d}{round(dec):+03d}"
-        if name not in taken:
+        if name not in used:
             return name
     raise AssertionError(f"no free field name at {ra:.2f} {dec:+.2f}")

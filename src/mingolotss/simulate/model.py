@@ -1,4 +1,4 @@
-"""Everything that determines a simulated sky, and nothing else.
+"""The settings that determine a simulated sky.
 
 >>> SkyModel(sources=600).field_count
 4
@@ -16,29 +16,29 @@ __all__ = ["SkyModel"]
 
 @dataclass(frozen=True)
 class SkyModel:
-    """The settings of a simulated sky: equal models give equal bytes.
+    """The settings of a simulated sky; equal models give equal files.
 
     Attributes
     ----------
     seed : int
-        Of every random number.
+        Seed of all random numbers.
     sources : int
-        Rows of the catalogue.
+        Number of rows of the catalogue.
     edge_cases : bool
-        Put some sources, on purpose, where choosing and cutting are hard.
+        Place some sources where the choice of a field, or the cutout, is difficult.
     pixel_arcsec, beam_arcsec : float, arcsec
         Pixel scale and beam FWHM; those of LoTSS at full resolution
         (Shimwell et al. 2019, A&A 622, A1).
     noise_ujy : float, uJy/beam
         Noise in the middle of a field.
     ra, dec : float, deg
-        The middle of the sky.
+        Centre of the sky.
     sources_per_field : int
-        Fields are added as the catalogue grows.
+        Sets the number of fields.
     field_px : int, pixels
-        Side of a mosaic; 0 means 3,000, and 1,500 where two fields are enough.
+        Side of a mosaic; 0 means 3,000, or 1,500 for 60 sources or fewer.
     background_per_deg2 : float
-        Unlabelled point sources above 0.3 mJy.
+        Number of unlabelled point sources brighter than 0.3 mJy.
     """
 
     seed: int = 1
@@ -54,12 +54,12 @@ class SkyModel:
     background_per_deg2: float = 450.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn.
+        """Check the settings.
 
         Raises
         ------
         InputError
-            When a setting is out of its range.
+            A setting is out of its range.
         """
         ranges = {
             "seed": (0, 2**63 - 1),
@@ -83,7 +83,7 @@ class SkyModel:
 
     @property
     def field_count(self) -> int:
-        """How many fields the sky has."""
+        """Number of fields."""
         return max(2, math.ceil(self.sources / self.sources_per_field))
 
     @property

@@ -1,4 +1,4 @@
-"""One field as pixels: sky, noise and the rms map."""
+"""Draw one field: its sources, its noise and its rms map."""
 
 import math
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from mingolotss.simulate.place import Galaxy, Sky
 
 __all__ = ["draw_field", "galaxy_rng"]
 
-_BRIGHT = 0.03  # Jy, from which a source leaves artefacts
+_BRIGHT_JY = 0.03  # brighter sources have artefacts
 
 
 def galaxy_rng(model: SkyModel, galaxy: Galaxy) -> np.random.Generator:
-    """Return the random numbers that make a galaxy look as it does, in whichever field."""
+    """Return the random generator of a galaxy, which looks the same in every field."""
     return np.random.default_rng([model.seed, 2, galaxy.index])
 
 
@@ -29,7 +29,7 @@ def draw_field(model: SkyModel, sky: Sky, index: int) -> tuple[Image, Image]:
     model : SkyModel
     sky : Sky
     index : int
-        Of the field.
+        Index of the field.
 
     Returns
     -------
@@ -37,25 +37,25 @@ def draw_field(model: SkyModel, sky: Sky, index: int) -> tuple[Image, Image]:
         NaN outside the coverage.
     """
     field, rng = sky.fields[index], np.random.default_rng([model.seed, 3, index])
-    near = list(_near(field, sky.galaxies))
+    near = list(_nearby(field, sky.galaxies))
     bright = np.array(sorted(((x, y, g.flux_mjy / 1000) for g, x, y in near), key=lambda b: b[2]))
     bright = bright.reshape(-1, 3)
-    bright = bright[bright[:, 2] > _BRIGHT]
+    bright = bright[bright[:, 2] > _BRIGHT_JY]
     even, rms = rms_map(field, model.noise_ujy * 1e-6, bright, model.beam_px)
     image = beam_noise(field.side, model.beam_px, rng) * even
     image += spokes(field.side, bright, model.beam_px, rng)
     for galaxy, x, y in near:
         _add_galaxy(image, model, field, galaxy, x, y)
     _add_background(image, model, field, sky)
-    _quieten(image, rms, near)
+    _limit_noise(image, rms, near)
     axis = np.arange(field.side) - field.side // 2
     outside = axis[:, None] ** 2 + axis[None, :] ** 2 > field.radius**2
     image[outside] = rms[outside] = np.nan
     return image, rms
 
 
-def _near(field: Field, galaxies: list[Galaxy]) -> Iterator[tuple[Galaxy, float, float]]:
-    """Yield the galaxies that touch a field, and where they are on it."""
+def _nearby(field: Field, galaxies: list[Galaxy]) -> Iterator[tuple[Galaxy, float, float]]:
+    """Yield the galaxies that touch a field, with their x and y on it."""
     x, y = field.to_pixels(np.array([g.ra for g in galaxies]), np.array([g.dec for g in galaxies]))
     for k in np.flatnonzero((np.abs(x - field.side / 2) < field.side) & np.isfinite(y)):
         reach = galaxies[k].size_arcsec / field.pixel_arcsec + 30
@@ -66,26 +66,26 @@ def _near(field: Field, galaxies: list[Galaxy]) -> Iterator[tuple[Galaxy, float,
 def _add_galaxy(
     image: Image, model: SkyModel, field: Field, galaxy: Galaxy, x: float, y: float
 ) -> None:
-    """Add one galaxy, on this field's own grid."""
+    """Add one galaxy to a field."""
     rng = galaxy_rng(model, galaxy)
     cloud, _ = draw_cloud(galaxy.kind, galaxy.size_arcsec, galaxy.pa_deg, rng)
-    turn = _north(field, galaxy)
+    rotation = _north_angle(field, galaxy)
     column, row = round(x), round(y)
     stamp = paint(
-        cloud, galaxy.flux_mjy, x - column, y - row, turn, model.pixel_arcsec, model.beam_arcsec
+        cloud, galaxy.flux_mjy, x - column, y - row, rotation, model.pixel_arcsec, model.beam_arcsec
     )
     _add(image, stamp, column - stamp.shape[1] // 2, row - stamp.shape[0] // 2)
 
 
-def _north(field: Field, galaxy: Galaxy) -> float:
-    """Return the angle of north at a galaxy from a field's y axis, deg, counter-clockwise."""
+def _north_angle(field: Field, galaxy: Galaxy) -> float:
+    """Return the angle from the y axis of a field to north at a galaxy, deg, counter-clockwise."""
     dec = np.array([galaxy.dec, galaxy.dec + 0.01])
     x, y = field.to_pixels(np.full(2, galaxy.ra), dec)
     return math.degrees(math.atan2(-(x[1] - x[0]), y[1] - y[0]))
 
 
 def _add_background(image: Image, model: SkyModel, field: Field, sky: Sky) -> None:
-    """Add the point sources."""
+    """Add the point sources to a field."""
     x, y = field.to_pixels(sky.background.ra, sky.background.dec)
     sigma = model.beam_px / math.sqrt(8 * math.log(2))
     half = int(4 * model.beam_px)
@@ -101,22 +101,21 @@ def _add_background(image: Image, model: SkyModel, field: Field, sky: Sky) -> No
         _add(image, spot.astype(np.float32), column - half, row - half)
 
 
-def _add(image: Image, stamp: Image, left: int, low: int) -> None:
-    """Add a stamp whose first pixel falls on (left, low), as far as it lies on the image."""
+def _add(image: Image, stamp: Image, x0: int, y0: int) -> None:
+    """Add the part of a stamp that is on the image; its first pixel is at column x0 and row y0."""
     ny, nx = image.shape
-    cut_left, cut_low = max(0, -left), max(0, -low)
-    part = stamp[cut_low : max(0, ny - low), cut_left : max(0, nx - left)]
-    image[low + cut_low :, left + cut_left :][: part.shape[0], : part.shape[1]] += part
+    skip_x, skip_y = max(0, -x0), max(0, -y0)
+    part = stamp[skip_y : max(0, ny - y0), skip_x : max(0, nx - x0)]
+    image[y0 + skip_y :, x0 + skip_x :][: part.shape[0], : part.shape[1]] += part
 
 
-def _quieten(image: Image, rms: Image, near: list[tuple[Galaxy, float, float]]) -> None:
-    """Hold the noise below 2.9 sigma around a source that is to be blank.
+def _limit_noise(image: Image, rms: Image, near: list[tuple[Galaxy, float, float]]) -> None:
+    """Limit the noise to 2.9 sigma around sources whose stamps are blank.
 
-    Of the thousand beams on a stamp one or two exceed 3 sigma by chance; the truth says that
-    none does here.
+    Of the thousand beams on a stamp, one or two exceed 3 sigma by chance; on these stamps none may.
     """
     for galaxy, x, y in near:
         if galaxy.edge_case == "blank":
-            low, left = max(0, round(y) - 125), max(0, round(x) - 125)
-            box = np.s_[low : max(0, round(y) + 126), left : max(0, round(x) + 126)]
+            y0, x0 = max(0, round(y) - 125), max(0, round(x) - 125)
+            box = np.s_[y0 : max(0, round(y) + 126), x0 : max(0, round(x) + 126)]
             image[box] = np.minimum(image[box], np.float32(2.9) * rms[box])

@@ -1,6 +1,6 @@
-"""The noise of a field: correlated as the beam, higher at the edge and around bright sources.
+"""The noise of a field: correlated like the beam, higher at the edge and near bright sources.
 
-Both the noise and the map that describes it are made from one sigma, so that they agree.
+The noise and the rms map are computed from the same sigma, so that they agree.
 """
 
 import math
@@ -13,14 +13,14 @@ from mingolotss.simulate.layout import Field, Floats
 __all__ = ["SPOKES", "beam_noise", "rms_map", "spokes"]
 
 SPOKES = 0.15
-"""Flux in Jy from which a source's artefacts look like spokes, and not like more noise."""
+"""Flux in Jy; the artefacts of brighter sources are spokes, those of fainter ones more noise."""
 
-_REACH = 180  # pixels from a bright source within which its artefacts are drawn
-_DYNAMIC = 4e-4  # artefacts beside a source over its flux: LoTSS DR2 has 4e-4 near a 1 Jy double
+_ARTEFACT_RADIUS = 180  # pixels from a bright source within which its artefacts are drawn
+_ARTEFACT_LEVEL = 4e-4  # relative to the flux of the source, as near a 1 Jy double in LoTSS DR2
 
 
 def beam_noise(side: int, beam_px: float, rng: np.random.Generator) -> Image:
-    """Return Gaussian noise of unit variance whose autocorrelation is the beam.
+    """Return Gaussian noise of unit variance with the beam as its autocorrelation.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ def beam_noise(side: int, beam_px: float, rng: np.random.Generator) -> Image:
 
 
 def rms_map(field: Field, noise_jy: float, bright: Floats, beam_px: float) -> tuple[Image, Image]:
-    """Return the noise of every pixel without and with the spokes of very bright sources.
+    """Return the noise of every pixel, without and with the spokes of very bright sources.
 
     Parameters
     ----------
     field : Field
     noise_jy : float, Jy/beam
-        In the middle of the field.
+        Noise in the middle of the field.
     bright : float64 array, shape (sources, 3)
         x and y in pixels from 0, and flux in Jy.
     beam_px : float, pixels
@@ -67,7 +67,7 @@ def rms_map(field: Field, noise_jy: float, bright: Floats, beam_px: float) -> tu
     even = np.square(np.float32(noise_jy) * (1 + np.float32(0.25) * r2 + np.float32(0.6) * r2**3))
     spoked = np.zeros_like(even)
     for x, y, flux in bright:
-        window, dx, dy = _around(field.side, x, y)
+        window, dx, dy = _window_around(field.side, x, y)
         part = even if flux < SPOKES else spoked
         if part[window].size:
             part[window] += np.square(_level(dx, dy, flux, beam_px))
@@ -77,8 +77,7 @@ def rms_map(field: Field, noise_jy: float, bright: Floats, beam_px: float) -> tu
 def spokes(side: int, bright: Floats, beam_px: float, rng: np.random.Generator) -> Image:
     """Return the artefacts of very bright sources: spokes and ripples, Jy/beam.
 
-    Imperfect calibration leaves such patterns beside strong sources; their variance is what
-    `rms_map` adds.
+    Imperfect calibration causes such patterns near bright sources. `rms_map` adds their variance.
 
     Parameters
     ----------
@@ -89,29 +88,31 @@ def spokes(side: int, bright: Floats, beam_px: float, rng: np.random.Generator) 
     rng : numpy.random.Generator
     """
     total = np.zeros((side, side), np.float32)
-    turn = np.linspace(-math.pi, math.pi, 2048, endpoint=False)
+    angle = np.linspace(-math.pi, math.pi, 2048, endpoint=False)
     for x, y, flux in bright[bright[:, 2] >= SPOKES]:
-        window, dx, dy = _around(side, x, y)
+        window, dx, dy = _window_around(side, x, y)
         orders, phases = rng.integers(4, 40, (2, 16, 1)), rng.uniform(0, 2 * math.pi, (2, 16, 1))
-        waves = (np.cos(orders * turn + phases).sum(axis=1) / math.sqrt(8)).astype(np.float32)
-        at = ((np.arctan2(dy, dx) + np.float32(math.pi)) * np.float32(1024 / math.pi)).astype(int)
+        waves = (np.cos(orders * angle + phases).sum(axis=1) / math.sqrt(8)).astype(np.float32)
+        index = ((np.arctan2(dy, dx) + np.float32(math.pi)) * np.float32(1024 / math.pi)).astype(
+            int
+        )
         ripple = np.cos(np.hypot(dx, dy) * np.float32(2.2 / beam_px) + np.float32(phases[0, 0, 0]))
-        pattern = np.float32(0.6) * waves[0][at % 2048]
-        pattern += np.float32(0.8 * math.sqrt(2)) * ripple * waves[1][at % 2048]
+        pattern = np.float32(0.6) * waves[0][index % 2048]
+        pattern += np.float32(0.8 * math.sqrt(2)) * ripple * waves[1][index % 2048]
         total[window] += pattern * _level(dx, dy, flux, beam_px)
     return total
 
 
 def _level(dx: Image, dy: Image, flux_jy: float, beam_px: float) -> Image:
-    """Return the rms of a source's artefacts at offsets from it, Jy/beam."""
+    """Return the rms of the artefacts of a source at offsets from it, Jy/beam."""
     fall = np.exp((dx**2 + dy**2) * np.float32(-0.5 / (9 * beam_px) ** 2))
-    return np.asarray(fall * np.float32(_DYNAMIC * flux_jy), np.float32)
+    return np.asarray(fall * np.float32(_ARTEFACT_LEVEL * flux_jy), np.float32)
 
 
-def _around(side: int, x: float, y: float) -> tuple[tuple[slice, slice], Image, Image]:
-    """Return the part of an array near a place, and the offsets of its columns and rows."""
-    left, right = max(0, int(x) - _REACH), min(side, int(x) + _REACH)
-    low, high = max(0, int(y) - _REACH), min(side, int(y) + _REACH)
-    dx = (np.arange(left, max(right, left), dtype=np.float32) - np.float32(x))[None, :]
-    dy = (np.arange(low, max(high, low), dtype=np.float32) - np.float32(y))[:, None]
-    return (slice(low, max(high, low)), slice(left, max(right, left))), dx, dy
+def _window_around(side: int, x: float, y: float) -> tuple[tuple[slice, slice], Image, Image]:
+    """Return the window of an array near a pixel, and the offsets of its columns and rows."""
+    x0, x1 = max(0, int(x) - _ARTEFACT_RADIUS), min(side, int(x) + _ARTEFACT_RADIUS)
+    y0, y1 = max(0, int(y) - _ARTEFACT_RADIUS), min(side, int(y) + _ARTEFACT_RADIUS)
+    dx = (np.arange(x0, max(x1, x0), dtype=np.float32) - np.float32(x))[None, :]
+    dy = (np.arange(y0, max(y1, y0), dtype=np.float32) - np.float32(y))[:, None]
+    return (slice(y0, max(y1, y0)), slice(x0, max(x1, x0))), dx, dy

@@ -1,7 +1,7 @@
-"""How many galaxies of each class, how large and how bright.
+"""The number, the sizes and the fluxes of the galaxies of each class.
 
-Counts and quantiles are those of Mingo et al. (2019, MNRAS 488, 2701), 5,805 sources, measured
-class by class on the published table; the table itself is not needed.
+The counts and quantiles are those of the 5,805 sources of Mingo et al. (2019, MNRAS 488, 2701),
+measured for each class in the published table. The table itself is not needed.
 
 >>> class_counts(600)["FRI"]
 82
@@ -18,8 +18,8 @@ __all__ = ["CLASSES", "FLAGS", "Population", "class_counts", "draw_sizes_fluxes"
 FLAGS = ("FR1", "FR2", "Indeterminate", "Small", "NAT", "WAT", "D-D")
 """Logical columns of the catalogue, in its order."""
 
-_AT = np.array([-2.326, -1.645, -0.674, 0, 0.674, 1.645, 2.326])  # 1 5 25 50 75 95 99 %
-_TOGETHER = 0.3  # correlation of log size and log flux
+_QUANTILES = np.array([-2.326, -1.645, -0.674, 0, 0.674, 1.645, 2.326])  # 1 5 25 50 75 95 99 %
+_CORRELATION = 0.3  # correlation of log size and log flux
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Population:
     Attributes
     ----------
     flags : tuple of str
-        Columns of the catalogue that are true.
+        The columns of the catalogue that are true for this class.
     count : int
-        Members in the published table.
+        Number of sources in the published table.
     sizes : tuple of float, arcsec
         Quantiles 1, 5, 25, 50, 75, 95 and 99 %.
     fluxes : tuple of float, mJy
-        The same of the flux, but 5 % also for the first.
+        The same quantiles of the flux, except that the first is also 5 %.
     """
 
     flags: tuple[str, ...]
@@ -101,10 +101,10 @@ CLASSES: dict[str, Population] = {
 
 
 def class_counts(sources: int) -> dict[str, int]:
-    """Share a number of sources among the classes.
+    """Distribute a number of sources over the classes.
 
-    Proportions are the published ones by largest remainder; no class has fewer than three from
-    75 sources on, nor fewer than one from 25.
+    The proportions are the published ones, by the method of the largest remainder. With 75 sources
+    or more every class has at least three, and with 25 or more at least one.
     """
     published = np.array([c.count for c in CLASSES.values()], float)
     exact = published / published.sum() * sources
@@ -121,17 +121,17 @@ def class_counts(sources: int) -> dict[str, int]:
 def draw_sizes_fluxes(
     kind: str, count: int, beam_arcsec: float, noise_mjy: float, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Draw sizes in arcsec and fluxes in mJy of members of a class.
+    """Draw the sizes, arcsec, and fluxes, mJy, of galaxies of a class.
 
-    Fluxes below about four times the noise in every beam are raised to that: a catalogue holds what
-    was detected.
+    A flux below about four times the noise in all its beams is increased to that, since a catalogue
+    has only detected sources.
     """
     normal = rng.normal(size=(2, count))
-    normal[1] = _TOGETHER * normal[0] + np.sqrt(1 - _TOGETHER**2) * normal[1]
-    chosen = CLASSES[kind]
+    normal[1] = _CORRELATION * normal[0] + np.sqrt(1 - _CORRELATION**2) * normal[1]
+    population = CLASSES[kind]
     size, flux = (
-        np.exp(np.interp(z, _AT, np.log(table)))
-        for z, table in zip(normal, (chosen.sizes, chosen.fluxes), strict=True)
+        np.exp(np.interp(z, _QUANTILES, np.log(table)))
+        for z, table in zip(normal, (population.sizes, population.fluxes), strict=True)
     )
     filled = 0.5 if kind.startswith("Indet") else 0.25
     beams = 1 + filled * size**2 / (1.133 * beam_arcsec**2)

@@ -1,7 +1,7 @@
-"""What each class of radio galaxy is made of: clouds of weighted points along spines.
+"""The parts of a radio galaxy: clouds of weighted points along spines.
 
-A recipe of a class returns a `Shape` in its own frame: core at the origin, unit half-length,
-long axis along x, total weight 1. `simulate.draw` scales, turns and convolves it.
+The function of a class returns a `Shape` in a frame of its own: the core at the origin, half-length
+1, the long axis along x, and total weight 1. `simulate.draw` scales, rotates and convolves it.
 
 Morphologies follow Fanaroff & Riley (1974, MNRAS 167, 31P), Miley (1980, ARA&A 18, 165),
 Schoenmakers et al. (2000, MNRAS 315, 371) for double-doubles and Mingo et al. (2019) for the rest.
@@ -26,7 +26,7 @@ class Cloud:
     ----------
     x, y, weight : float64 array, shape (points,)
     rough : float64 array, shape (points,)
-        How much of the plasma's texture a point takes; a core and a hot spot take none.
+        1 for points with the texture of the plasma, 0 for cores and hot spots.
     """
 
     x: Floats
@@ -37,14 +37,14 @@ class Cloud:
 
 @dataclass(frozen=True)
 class Shape:
-    """A drawn class: its cloud and the opening angle of its arms, degrees."""
+    """A galaxy without scale: its cloud, and the opening angle of its arms in degrees."""
 
     cloud: Cloud
     bend: float
 
 
 def join(*parts: tuple[float, Cloud]) -> Cloud:
-    """Return one cloud of several, each with its share of the flux."""
+    """Combine several clouds, each with its share of the flux."""
     total = sum(share for share, _ in parts)
     weight = [share / total * c.weight / c.weight.sum() for share, c in parts]
     x, y, rough = (np.concatenate([getattr(c, k) for _, c in parts]) for k in ("x", "y", "rough"))
@@ -69,13 +69,13 @@ def tube(
     light : float64 array, shape (POINTS,)
         Flux per length along the spine.
     width : float64 array, shape (POINTS,), half-lengths
-        Half-width of the tube there: about two sigma of its Gaussian profile.
+        Half-width along the spine, about two sigma of the Gaussian profile.
     points : int
     """
-    at = rng.integers(0, POINTS, points)
-    across, angle = rng.normal(0, 0.52, points) * width[at], spine.angle[at]
-    x, y = spine.x[at] - across * np.sin(angle), spine.y[at] + across * np.cos(angle)
-    return Cloud(x, y, light[at], np.ones(points))
+    index = rng.integers(0, POINTS, points)
+    across, angle = rng.normal(0, 0.52, points) * width[index], spine.angle[index]
+    x, y = spine.x[index] - across * np.sin(angle), spine.y[index] + across * np.cos(angle)
+    return Cloud(x, y, light[index], np.ones(points))
 
 
 def lobe(
@@ -93,11 +93,11 @@ def lobe(
     rng : numpy.random.Generator
     direction : float, radians
     span : (float, float), half-lengths
-        Where it begins and ends on the axis.
+        The positions of its two ends on the axis.
     width : float, half-lengths
-        Greatest half-width, nearer to the far end.
+        Largest half-width, nearer to the far end.
     lean : float
-        How strongly it brightens outwards; 0 is even.
+        How much brighter it becomes outwards; 0 is uniform.
     points : int
     """
     s = rng.beta(1.4 + 0.5 * lean, 1.3, points)
@@ -112,5 +112,5 @@ def lobe(
 
 
 def _disc(rng: np.random.Generator, points: int) -> Floats:
-    """Return heights in a filled, slightly limb-brightened cylinder seen from the side."""
+    """Return offsets in a filled, slightly limb-brightened cylinder seen from the side."""
     return np.sin(rng.uniform(-math.pi / 2, math.pi / 2, points)) * rng.uniform(0.35, 1, points)

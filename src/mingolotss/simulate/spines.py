@@ -1,8 +1,8 @@
 """The curves that jets and tails follow, in units of the source's half-length.
 
-A spine starts at the core and is a polyline of equally spaced points. A source has two: the
-*opening angle* between the far ends of the two, seen along their own directions, is 180 degrees
-for a straight source, above 90 for a wide-angle tail and below 60 for a narrow-angle one
+A spine is a polyline of equally spaced points that starts at the core, and a source has two of
+them. The *opening angle* between the directions of their far halves is 180 degrees for a straight
+source, more than 90 for a wide-angle tail and less than 60 for a narrow-angle tail
 (Miley 1980, ARA&A 18, 165; Mingo et al. 2019, MNRAS 488, 2701, section 3).
 """
 
@@ -16,7 +16,7 @@ from mingolotss.simulate.layout import Floats
 __all__ = ["POINTS", "Spine", "opening_angle", "straight", "swept"]
 
 POINTS = 400
-"""Points of a spine."""
+"""Number of points of a spine."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Spine:
 def straight(
     rng: np.random.Generator, direction: float, length: float, wiggle: float = 0.1
 ) -> Spine:
-    """Follow a direction with gentle, growing wiggles.
+    """Return a spine in one direction, with wiggles that grow outwards.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def straight(
     direction : float, radians
     length : float, half-lengths
     wiggle : float, radians
-        Typical change of direction on the way.
+        Typical change of direction.
     """
     s = np.linspace(0, 1, POINTS)
     waves, phase = rng.uniform(0.6, 1.7), rng.uniform(0, 2 * math.pi)
@@ -63,7 +63,7 @@ def swept(
     length: float,
     wiggle: float = 0.1,
 ) -> Spine:
-    """Leave along one direction and be bent into another.
+    """Return a spine that bends from one direction into another.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def swept(
     first, last : float, radians
         Directions at the core and at the far end.
     turn : (float, float)
-        Where along the spine the bend has its middle, and how gradual it is; shares of the length.
+        The position of the bend's middle, and its width; relative to the length.
     length : float, half-lengths
     wiggle : float, radians
     """
@@ -83,15 +83,15 @@ def swept(
     return _follow(first + (last - first) * bent + wiggle * wave * s, length)
 
 
-def opening_angle(one: Spine, two: Spine) -> float:
-    """Return the angle between two spines' far halves, degrees from 0 to 180."""
+def opening_angle(first: Spine, second: Spine) -> float:
+    """Return the angle between the far halves of two spines, degrees from 0 to 180."""
     half = POINTS // 2
-    ends = [math.atan2(a.y[-1] - a.y[half], a.x[-1] - a.x[half]) for a in (one, two)]
-    apart = abs(ends[0] - ends[1]) % (2 * math.pi)
-    return math.degrees(min(apart, 2 * math.pi - apart))
+    ends = [math.atan2(a.y[-1] - a.y[half], a.x[-1] - a.x[half]) for a in (first, second)]
+    angle = abs(ends[0] - ends[1]) % (2 * math.pi)
+    return math.degrees(min(angle, 2 * math.pi - angle))
 
 
 def _follow(angle: Floats, length: float) -> Spine:
-    """Walk from the core along the given directions."""
+    """Return the spine from the core along the given directions."""
     step = length / POINTS
     return Spine(np.cumsum(np.cos(angle)) * step, np.cumsum(np.sin(angle)) * step, angle)

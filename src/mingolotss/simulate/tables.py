@@ -1,4 +1,4 @@
-"""The catalogue of a simulated sky, as the published one has it, and the truth behind it."""
+"""The catalogue of a simulated sky, with the columns of the published one, and its truth table."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from astropy.io import fits
 
 from mingolotss.simulate.classes import draw_shape
-from mingolotss.simulate.layout import view
+from mingolotss.simulate.layout import predict_cutouts
 from mingolotss.simulate.model import SkyModel
 from mingolotss.simulate.mosaic import galaxy_rng
 from mingolotss.simulate.place import Galaxy, Sky
@@ -18,7 +18,7 @@ __all__ = ["source_name", "write_catalogue", "write_truth"]
 
 
 def source_name(ra: float, dec: float) -> str:
-    """Return the LOFAR name of a position in degrees, truncated as the IAU wants it.
+    """Return the LOFAR name of a position in degrees, truncated as the IAU requires.
 
     >>> source_name(161.0675996198537, 52.67702739650525)
     'ILTJ104416.22+524037.2'
@@ -51,10 +51,10 @@ def write_catalogue(path: Path, galaxies: list[Galaxy]) -> None:
 
 
 def write_truth(path: Path, model: SkyModel, sky: Sky) -> None:
-    """Write what was drawn, one row per catalogue row and in its order."""
+    """Write the properties of every source, one row per row of the catalogue and in its order."""
     galaxies = sky.galaxies
     ra, dec = np.array([g.ra for g in galaxies]), np.array([g.dec for g in galaxies])
-    held = view(sky.fields, ra, dec).held
+    covered = predict_cutouts(sky.fields, ra, dec).covered
     bends = [draw_shape(g.kind, galaxy_rng(model, g)).bend for g in galaxies]
     names = [f.name for f in sky.fields]
     columns = {
@@ -67,7 +67,7 @@ def write_truth(path: Path, model: SkyModel, sky: Sky) -> None:
         "flux_mjy": [g.flux_mjy for g in galaxies],
         "pa_deg": [g.pa_deg for g in galaxies],
         "bend_deg": bends,
-        "fields": [[n for n, h in zip(names, column, strict=True) if h] for column in held.T],
+        "fields": [[n for n, h in zip(names, column, strict=True) if h] for column in covered.T],
         "edge_case": [g.edge_case for g in galaxies],
     }
     pq.write_table(pa.table(columns), path)

@@ -1,8 +1,8 @@
 """Small-scale structure of radio plasma: clumps and filaments.
 
-A Gaussian random field with a power-law spectrum stands for turbulence; where a second one crosses
-zero there is a filament, as in the resolved tails and lobes of LOFAR and MeerKAT images
-(e.g. Ramatsoku et al. 2020, A&A 636, L1).
+Turbulence is a Gaussian random field with a power-law spectrum. Filaments are where a second such
+field crosses zero, as in the resolved tails and lobes of LOFAR and MeerKAT images (e.g. Ramatsoku
+et al. 2020, A&A 636, L1).
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ _AMPLITUDE = np.where(_WAVE >= 3, np.maximum(_WAVE, 1) ** -1.6, 0)
 
 
 def clumps(rng: np.random.Generator, count: int, step: float = 0.22) -> Floats:
-    """Return a positive random walk of mean 1 along a jet: its knots.
+    """Return the brightness of the knots along a jet: a positive random walk with mean 1.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def clumps(rng: np.random.Generator, count: int, step: float = 0.22) -> Floats:
     count : int
         Length of the result.
     step : float
-        How uneven; 0 is smooth.
+        How strong the knots are; 0 is smooth.
     """
     knots = rng.normal(0, 1, 20)
     fine = np.interp(np.linspace(0, len(knots) - 1, count), np.arange(len(knots)), knots)
@@ -34,14 +34,14 @@ def clumps(rng: np.random.Generator, count: int, step: float = 0.22) -> Floats:
 
 
 def filaments(rng: np.random.Generator, x: Floats, y: Floats, scale: float) -> Floats:
-    """Return how bright the plasma is at each point, 1 on average.
+    """Return the brightness of the plasma at each point, 1 on average.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     x, y : float64 array, shape (points,), arcsec
     scale : float, arcsec
-        Size of the largest clumps; the pattern repeats every four of them.
+        Size of the largest clumps; the pattern repeats after four times this.
     """
     cloud, sheet = _turbulence(rng), _turbulence(rng)
     bright = np.exp(0.45 * cloud) * (0.55 + 1.2 * np.exp(-((sheet / 0.38) ** 2)))

@@ -1,13 +1,13 @@
-"""A simulated sky on disk: mosaics, catalogue, truth and the model that made them.
+"""Write a simulated sky: its mosaics, its catalogue, its truth table and its model.
 
-``sky.json`` is written first as unfinished and last as finished, so that a sky killed half-way is
-made again and a finished one is used again.
+``sky.json`` is written first, marked as unfinished, and again at the end, marked as finished. An
+interrupted sky is drawn again, and a finished one is used as it is.
 """
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from astropy.io import fits
 
@@ -18,22 +18,31 @@ from mingolotss.simulate.folder import SkyFolder
 from mingolotss.simulate.layout import Field
 from mingolotss.simulate.model import SkyModel
 from mingolotss.simulate.mosaic import draw_field
-from mingolotss.simulate.place import fill_sky
+from mingolotss.simulate.place import populate_sky
 from mingolotss.simulate.tables import write_catalogue, write_truth
 
 __all__ = ["write_sky"]
 
-_FORMAT = 1  # raise it when the same model gives other bytes
+_FORMAT = 1  # to be increased when the same model gives other bytes
+
+
+class _Record(TypedDict, total=False):
+    """The content of ``sky.json``."""
+
+    format: int
+    model: dict[str, int | float | bool]
+    finished: bool
+    files: list[str]
 
 
 def write_sky(model: SkyModel, out: Path) -> Path:
-    """Write a simulated sky into a folder, unless it is there already.
+    """Write a simulated sky into a folder, unless it is already there.
 
     Parameters
     ----------
     model : SkyModel
     out : Path
-        Made if it is missing. Mosaics of an earlier sky in it are replaced.
+        Created if it is missing. The mosaics of an earlier sky in it are replaced.
 
     Returns
     -------
@@ -44,22 +53,22 @@ def write_sky(model: SkyModel, out: Path) -> Path:
     Raises
     ------
     DatasetError
-        When the folder holds mosaics that no simulated sky wrote.
+        The folder has mosaics that are not those of a simulated sky.
     """
     out = Path(out)
     folder = SkyFolder(out)
-    before = _recorded(out)
+    before = _read_record(out)
     if _is_finished(out, before, model):
         return out
-    _refuse_strangers(out, before)
-    sky = fill_sky(model)
+    _check_foreign_mosaics(out, before)
+    sky = populate_sky(model)
     paths = [folder.catalogue, folder.truth]
     for field in sky.fields:
         paths += [folder.mosaic(field.name), folder.rms(field.name)]
     files = [path.name for path in paths]
     out.mkdir(parents=True, exist_ok=True)
     old = sorted(set(before.get("files", [])) - set(files))
-    _record(out, model, files + old, finished=False)
+    _write_record(out, model, files + old, finished=False)
     for name in old:
         (out / name).unlink(missing_ok=True)
     for index, field in enumerate(sky.fields):
@@ -68,34 +77,28 @@ def write_sky(model: SkyModel, out: Path) -> Path:
         _write_image(folder.rms(field.name), rms, model, field)
     _replace(folder.catalogue, lambda path: write_catalogue(path, sky.galaxies))
     _replace(folder.truth, lambda path: write_truth(path, model, sky))
-    _record(out, model, files, finished=True)
+    _write_record(out, model, files, finished=True)
     return out
 
 
-def _made(model: SkyModel) -> dict[str, Any]:
-    """Return what identifies a sky."""
-    return {"format": _FORMAT, "model": model.as_dict()}
+def _is_finished(out: Path, before: _Record, model: SkyModel) -> bool:
+    """Return whether the folder has this sky, complete."""
+    is_same = (before.get("format"), before.get("model")) == (_FORMAT, model.as_dict())
+    is_finished = is_same and before.get("finished", False)
+    return is_finished and all((out / name).is_file() for name in before["files"])
 
 
-def _is_finished(out: Path, before: dict[str, Any], model: SkyModel) -> bool:
-    """Say whether the folder holds this very sky, whole."""
-    same = all(before.get(key) == value for key, value in _made(model).items())
-    return bool(
-        same and before.get("finished") and all((out / name).is_file() for name in before["files"])
-    )
-
-
-def _recorded(out: Path) -> dict[str, Any]:
-    """Return what ``sky.json`` says, empty where there is none or it is damaged."""
+def _read_record(out: Path) -> _Record:
+    """Return the content of ``sky.json``; empty if it is missing or damaged."""
     try:
-        found = json.loads(SkyFolder(out).record.read_text(encoding="utf-8"))
+        record: _Record = json.loads(SkyFolder(out).record.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
-def _refuse_strangers(out: Path, before: dict[str, Any]) -> None:
-    """Leave a folder of somebody's mosaics alone."""
+def _check_foreign_mosaics(out: Path, before: _Record) -> None:
+    """Refuse a folder with mosaics that were not simulated."""
     known = before.get("files", [])
     for path in sorted(out.glob("*-mosaic*.fits")):
         if path.name not in known:
@@ -105,10 +108,11 @@ def _refuse_strangers(out: Path, before: dict[str, Any]) -> None:
             )
 
 
-def _record(out: Path, model: SkyModel, files: list[str], *, finished: bool) -> None:
+def _write_record(out: Path, model: SkyModel, files: list[str], *, finished: bool) -> None:
     """Write ``sky.json``."""
-    record = {
-        **_made(model),
+    record: _Record = {
+        "format": _FORMAT,
+        "model": model.as_dict(),
         "finished": finished,
         "files": sorted(files),
     }
@@ -117,13 +121,13 @@ def _record(out: Path, model: SkyModel, files: list[str], *, finished: bool) -> 
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside its place and rename it into it."""
-    with atomic_path(path) as beside:
-        write(beside)
+    """Write a file under a temporary name, and rename it."""
+    with atomic_path(path) as temporary:
+        write(temporary)
 
 
 def _write_image(path: Path, image: Image, model: SkyModel, field: Field) -> None:
-    """Write one mosaic with a header as LoTSS has it."""
+    """Write one mosaic with a header like those of LoTSS."""
     header = fits.Header()
     middle, step = field.side // 2 + 1.0, model.pixel_arcsec / 3600
     cards: list[tuple[str, object, str]] = [
