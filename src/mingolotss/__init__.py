@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mingolotss.pipeline.stamps import make_stamp
     from mingolotss.publish.export import export
     from mingolotss.qa.compare import compare
+    from mingolotss.qa.report.page import report
     from mingolotss.qa.review.server import review
     from mingolotss.qa.status import status
     from mingolotss.qa.verify import verify
@@ -77,6 +78,7 @@ _MODULES = {
     "processes": "pipeline.executors.local",
     "read_catalogue": "catalogue.reading",
     "recipes": "recipe.load",
+    "report": "qa.report.page",
     "review": "qa.review.server",
     "run": "pipeline.run",
     "services": "service",
@@ -116,6 +118,7 @@ __all__ = [
     "processes",
     "read_catalogue",
     "recipes",
+    "report",
     "review",
     "run",
     "services",

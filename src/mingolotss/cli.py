@@ -11,13 +11,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from mingolotss.pipeline.plan import Progress
     from mingolotss.pipeline.run import Build
+    from mingolotss.qa.status import Status
+    from mingolotss.recipe.model import Recipe
 
 __all__ = ["app", "main"]
 
@@ -174,7 +176,7 @@ def demo(
 
     with threads(workers) as mapper, _progress() as progress:
         built = run_demo(out, sources=sources, seed=seed, mapper=mapper, progress=progress)
-    _say_built(built)
+    _print_summary(built)
     page = write_report(out)
     print(f"Look at it:  {page}   mingolotss review {out}   mingolotss status {out}")
     print(
@@ -223,7 +225,7 @@ def build(
             mapper=mapper,
             progress=progress,
         )
-    _say_built(built)
+    _print_summary(built)
     if built.rejected > max_rejected:
         print(
             f"{built.rejected} rejected is more than --max-rejected {max_rejected} allows; "
@@ -252,7 +254,7 @@ def plan(
     from mingolotss.pipeline.plan import plan as make_plan
 
     with _progress() as progress:
-        planned = make_plan(
+        build_plan = make_plan(
             _recipe(recipe, setting, formats),
             out=out,
             catalogue=catalogue,
@@ -262,17 +264,17 @@ def plan(
             fresh=fresh,
             progress=progress,
         )
-    print(f"{planned.covered} of {planned.sources} sources have an image")
+    print(f"{build_plan.covered} of {build_plan.sources} sources have an image")
     _table(
         ("images", "sources"),
-        [(str(number), str(count)) for number, count in planned.field_counts().items()],
+        [(str(number), str(count)) for number, count in build_plan.field_counts().items()],
     )
-    for name, reason in list(planned.unanswered.items())[:3]:
+    for name, reason in list(build_plan.unanswered.items())[:3]:
         print(f"no answer for {name}: {reason}")
-    if len(planned.unanswered) > 3:
-        print(f"... no answer for {len(planned.unanswered)} sources in all")
+    if len(build_plan.unanswered) > 3:
+        print(f"... no answer for {len(build_plan.unanswered)} sources in all")
     print(f"The full list: {BuildFolder(out).candidates}")
-    estimate = planned.estimate()
+    estimate = build_plan.estimate()
     if estimate is not None:
         print(
             f"To download: {estimate.requests} files, about {estimate.bytes / 1e6:.0f} MB in "
@@ -303,7 +305,7 @@ def fetch(
     from mingolotss.pipeline.run import fetch as run_fetch
 
     with _progress() as progress:
-        planned = make_plan(
+        build_plan = make_plan(
             _recipe(recipe, setting, formats),
             out=out,
             catalogue=catalogue,
@@ -312,17 +314,17 @@ def fetch(
             refresh=refresh,
             progress=progress,
         )
-        fetched = run_fetch(planned, progress).service
+        fetched = run_fetch(build_plan, progress).service
     failures = getattr(fetched, "failures", {})
-    reasons = [*planned.unanswered.items(), *((s, str(e)) for (s, _), e in failures.items())]
+    reasons = [*build_plan.unanswered.items(), *((s, str(e)) for (s, _), e in failures.items())]
     for name, reason in reasons[:3]:
         print(f"{name}: {reason}")
-    total = sum(len(offer) for offer in planned.candidates)
-    here = f"{total - len(failures)} of {total} images of {planned.sources} sources"
+    total = sum(len(offer) for offer in build_plan.candidates)
+    here = f"{total - len(failures)} of {total} images of {build_plan.sources} sources"
     print(f"{BuildFolder(out).workspace.cutouts}: {here}")
-    again = len(planned.unanswered) + sum(e.retry for e in failures.values())
-    if again:
-        print(f"{again} may succeed later: run the same command again")
+    retryable = len(build_plan.unanswered) + sum(e.retry for e in failures.values())
+    if retryable:
+        print(f"{retryable} may succeed later: run the same command again")
         raise typer.Exit(3)
 
 
@@ -335,30 +337,30 @@ def status(
 ) -> None:
     """Show the progress of a build, its classes and its rejections."""
     from mingolotss.qa.descriptions import CASES, FLAGS
-    from mingolotss.qa.status import status as look
+    from mingolotss.qa.status import status as read_status
 
-    found = look(out)
-    state = "finished" if found.finished else "not finished: run build again"
-    print(f"{out}: {found.settings.recipe.title or found.settings.recipe.name}, {state}")
+    build = read_status(out)
+    state = "finished" if build.finished else "not finished: run build again"
+    print(f"{out}: {build.settings.recipe.title or build.settings.recipe.name}, {state}")
     print(
-        f"{found.sources} sources: {found.written} written, {found.rejected} rejected, "
-        f"{found.remaining} remaining"
+        f"{build.sources} sources: {build.written} written, {build.rejected} rejected, "
+        f"{build.remaining} remaining"
     )
-    if found.classes:
-        _table(("class", "written"), [(n, str(c)) for n, c in found.classes.items()])
+    if build.classes:
+        _table(("class", "written"), [(n, str(c)) for n, c in build.classes.items()])
     rows = [
-        (f"case {case}", CASES[case], str(found.cases.get(case, 0)), _eg(found, case))
+        (f"case {case}", CASES[case], str(build.cases.get(case, 0)), _example(build, case))
         for case in CASES
     ]
-    rows += [(flag, FLAGS[flag], str(n), _eg(found, flag)) for flag, n in found.flags.items()]
+    rows += [(flag, FLAGS[flag], str(n), _example(build, flag)) for flag, n in build.flags.items()]
     _table(("case or flag", "meaning", "sources", "example"), rows)
-    if found.rejections:
-        reasons = [(s, reason, str(n)) for (s, reason), n in found.reasons().items()]
+    if build.rejections:
+        reasons = [(s, reason, str(n)) for (s, reason), n in build.reasons().items()]
         _table(("rejected at", "reason", "sources"), reasons)
-        for source, stage, reason in found.rejections if rejected else found.rejections[:3]:
+        for source, stage, reason in build.rejections if rejected else build.rejections[:3]:
             print(f"{source} ({stage}): {reason}")
-        if not rejected and len(found.rejections) > 3:
-            print(f"... to list all {len(found.rejections)}: mingolotss status {out} --rejected")
+        if not rejected and len(build.rejections) > 3:
+            print(f"... to list all {len(build.rejections)}: mingolotss status {out} --rejected")
 
 
 @app.command()
@@ -370,12 +372,12 @@ def verify(
     """Check all checksums, counts and images against the manifest."""
     from mingolotss.qa.verify import verify as check
 
-    found = check(path)
-    for problem in found.problems:
+    result = check(path)
+    for problem in result.problems:
         print(problem)
-    good = "all good" if found.good else f"{len(found.problems)} problems"
-    print(f"{path}: {found.files} files and {found.images} images checked, {good}")
-    if not found.good:
+    good = "all good" if result.good else f"{len(result.problems)} problems"
+    print(f"{path}: {result.files} files and {result.images} images checked, {good}")
+    if not result.good:
         raise typer.Exit(1)
 
 
@@ -443,14 +445,14 @@ def compare(
     """
     from mingolotss.qa.compare import compare as run_compare
 
-    found = run_compare(a, b)
-    print(f"{found.common} sources in both, {found.identical} with identical images")
-    for what, lines in found.differences():
+    comparison = run_compare(a, b)
+    print(f"{comparison.common} sources in both, {comparison.identical} with identical images")
+    for what, lines in comparison.differences():
         if lines:
             print(f"{what}: {len(lines)}")
             print("".join(f"  {line}\n" for line in lines[:most]), end="")
-    print("nothing differs" if found.same else "they differ")
-    if not found.same:
+    print("nothing differs" if comparison.same else "they differ")
+    if not comparison.same:
         raise typer.Exit(1)
 
 
@@ -556,11 +558,12 @@ def services() -> None:
     _table(("service", "source of the images"), [*list_services().items()])
 
 
-def _recipe(name: str, changes: Sequence[str] | None, formats: str | None) -> Any:
+def _recipe(name: str, changes: Sequence[str] | None, formats: str | None) -> Recipe:
     from mingolotss.errors import RecipeError
     from mingolotss.recipe.load import load_recipe
 
-    loaded, parsed = load_recipe(name), {}
+    loaded = load_recipe(name)
+    parsed: dict[str, object] = {}
     for change in changes or ():
         key, equals, value = change.partition("=")
         if not equals:
@@ -571,24 +574,25 @@ def _recipe(name: str, changes: Sequence[str] | None, formats: str | None) -> An
     return loaded.changed(parsed) if parsed else loaded
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> object:
     """Parse a value as TOML; anything that is not valid TOML is a string."""
     import tomllib
 
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value: object = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    return value
 
 
-def _say_built(built: Build) -> None:
+def _print_summary(build: Build) -> None:
     print(
-        f"{built.out}: {built.sources} sources, {built.written} written, {built.rejected} rejected"
+        f"{build.out}: {build.sources} sources, {build.written} written, {build.rejected} rejected"
     )
 
 
-def _eg(found: Any, key: int | str) -> str:
-    names = found.examples.get(key, [])
+def _example(build: Status, key: int | str) -> str:
+    names = build.examples.get(key, [])
     return names[0] if names else ""
 
 

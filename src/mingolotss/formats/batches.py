@@ -45,6 +45,7 @@ __all__ = [
     "BATCHES",
     "batch_label",
     "batch_of_rows",
+    "find_batches",
     "finish_batches",
     "read_batches",
     "write_batch",

@@ -18,7 +18,7 @@ from mingolotss.formats.base import ExportHeader, Format, damaged
 from mingolotss.io.files import atomic_path
 from mingolotss.io.optional import import_optional
 
-__all__ = ["HDF5", "read_hdf5", "write_hdf5"]
+__all__ = ["HDF5", "find_hdf5", "read_hdf5", "write_hdf5"]
 
 _NUMBERS = ("ra", "dec", "size_arcsec", "flux_mjy", "noise_jy", "peak_jy", "pixel_scale_arcsec")
 _NOTES = {

@@ -24,7 +24,7 @@ from mingolotss.dataset.split_names import select
 from mingolotss.formats.base import ExportHeader, Format
 from mingolotss.io.files import atomic_path
 
-__all__ = ["PARQUET", "read_parquet", "write_parquet"]
+__all__ = ["PARQUET", "find_parquet", "read_parquet", "write_parquet"]
 
 _FILE_ROWS = 50_000  # 300 MB of stamps
 _ROW_GROUP = 1000

@@ -22,7 +22,7 @@ from mingolotss.formats.class_names import read_class_names, write_class_names
 from mingolotss.io.files import write_bytes
 from mingolotss.io.png import decode_all
 
-__all__ = ["PNG_FOLDERS", "read_png_folders", "write_png_folders"]
+__all__ = ["PNG_FOLDERS", "find_png_folders", "read_png_folders", "write_png_folders"]
 
 
 def write_png_folders(records: Records, folder: Path, header: ExportHeader) -> None:

@@ -22,7 +22,7 @@ from mingolotss.formats.base import ExportHeader, Format, damaged, need_uint8
 from mingolotss.formats.class_names import read_class_names, write_class_names
 from mingolotss.io.png import decode_all
 
-__all__ = ["WEBDATASET", "read_webdataset", "write_webdataset"]
+__all__ = ["WEBDATASET", "find_webdataset", "read_webdataset", "write_webdataset"]
 
 _SHARD = 1000  # samples
 _COLUMNS = ("row", "source", "ra", "dec", "class", "field", "image_file", "split", "pixels_sha256")

@@ -17,7 +17,7 @@ from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays, take_split
 from mingolotss.formats.base import ExportHeader, Format, damaged
 from mingolotss.io.optional import import_optional
 
-__all__ = ["ZARR", "read_zarr", "write_zarr"]
+__all__ = ["ZARR", "find_zarr", "read_zarr", "write_zarr"]
 
 _CHUNK = 64  # images: the size of a batch in training
 
