@@ -1,7 +1,7 @@
 """The review page and the report in a real Chromium: keys, pointer, two tabs, accessibility.
 
-``make test-web`` installs what it needs. With MINGOLOTSS_SCREENSHOTS set to a folder, pictures of
-the pages are left there.
+``make test-web`` installs the browser. If MINGOLOTSS_SCREENSHOTS names a folder, the tests write
+pictures of the pages into it.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ Browser = webdriver.Chrome
 
 
 def _find(name: str, *others: str) -> str:
-    found = next((path for path in map(shutil.which, (name, *others)) if path), None)
-    if found is None:
+    program = next((path for path in map(shutil.which, (name, *others)) if path), None)
+    if program is None:
         pytest.skip(f"{name} is not installed: apt-get install chromium chromium-driver")
-    return found
+    return program
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,7 @@ def axe() -> str:
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Browser]:
-    """A Chromium of its own, with a fresh profile."""
+    """A separate Chromium with a new profile."""
     options = webdriver.ChromeOptions()
     options.binary_location = _find("chromium", "chromium-browser", "google-chrome")
     for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
@@ -87,7 +87,7 @@ class Server:
         self.root = self.address.split("/?")[0]
 
     def kill(self) -> None:
-        """Kill it as the system would: no farewell."""
+        """Kill it with SIGKILL, as the system would."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(20)
 
@@ -124,7 +124,7 @@ def _size(browser: Browser, size: tuple[int, int], *, dark: bool = False) -> Non
 
 
 def _press(browser: Browser, *keys: str) -> None:
-    """Type, as a person does: into whatever has the focus."""
+    """Send keys to the element that has the focus."""
     for key in keys:
         ActionChains(browser).send_keys(key).perform()
 
@@ -158,7 +158,7 @@ def _picture(browser: Browser, name: str) -> None:
 def test_ten_sources_by_keyboard_and_a_kill_after_the_seventh(
     browser: Browser, serve: Callable[[Path], Server], out: Path
 ) -> None:
-    """The mouse is never touched; what was decided before the kill is in the file, whole."""
+    """No mouse is needed, and every decision before the kill is complete in the file."""
     server = serve(out)
     browser.get(server.address)
     for row in range(7):
@@ -187,8 +187,8 @@ def test_ten_sources_by_keyboard_and_a_kill_after_the_seventh(
         if row < 7 and row % 2 == 0:
             assert record["reason"].startswith("rejected by ann")
         else:
-            wanted = "P2" if row < 7 else "P1"
-            assert (record["field"], record["decided_by"]) == (wanted, "ann")
+            field = "P2" if row < 7 else "P1"
+            assert (record["field"], record["decided_by"]) == (field, "ann")
     browser.get(report(out).as_uri())
     table = browser.find_element(By.ID, "decided").text
     assert table.count("ann") == 10
@@ -292,16 +292,16 @@ def test_everything_is_reached_with_tab(
 ) -> None:
     browser.get(serve(out).address)
     _shown(browser, names()[0])
-    wanted = browser.execute_script(
+    reachable = browser.execute_script(
         "return [...document.querySelectorAll('a[href],button,input:not([type=hidden]),select,"
         '[tabindex="0"],summary\')].filter(n => !n.disabled && n.checkVisibility()'
         " && !(n.type === 'radio' && !n.checked)).length"
     )
-    seen = set()
-    for _ in range(wanted + 15):
+    focused = set()
+    for _ in range(reachable + 15):
         _press(browser, Keys.TAB)
-        seen.add(browser.switch_to.active_element.id)
-    assert len(seen) >= wanted - 1
+        focused.add(browser.switch_to.active_element.id)
+    assert len(focused) >= reachable - 1
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -321,12 +321,12 @@ def test_axe_finds_nothing_serious(
     for name, address in addresses.items():
         browser.get(address)
         browser.execute_script(axe)
-        found = browser.execute_async_script(
+        violations = browser.execute_async_script(
             "const done = arguments[0]; axe.run().then(r => done(JSON.stringify(r.violations)))"
         )
         serious = [
             (v["id"], v["impact"], [node["target"] for node in v["nodes"]][:3])
-            for v in json.loads(found)
+            for v in json.loads(violations)
             if v["impact"] in {"serious", "critical"}
         ]
         assert serious == [], name

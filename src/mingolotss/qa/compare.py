@@ -1,7 +1,7 @@
-"""``compare()``: what differs between two builds, or a build and the published dataset.
+"""``compare()``: the differences between two datasets, source by source.
 
-A builder shows with it that theirs is the published one. Anything that ``load`` reads can be
-compared; sources are matched by name.
+It shows whether a build is identical to another build or to the published dataset. Everything that
+``load`` reads can be compared; sources are matched by name.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,18 +23,18 @@ __all__ = ["Comparison", "compare"]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What differs; every list empty if nothing does.
+    """The differences between two datasets; every list is empty if there is none.
 
     Attributes
     ----------
     common, identical : int
-        Sources in both; those whose images are equal in every pixel.
+        Number of sources in both datasets, and of those whose images are equal in every pixel.
     only_a, only_b : list of str
-        Sources.
+        Sources that are in one dataset only.
     classes : list of str
-        A line for each label that is named differently.
+        One line for each label that has different names.
     labels, fields, splits, pixels : list of str
-        A line for each source that differs.
+        One line for each source that differs.
     """
 
     common: int
@@ -50,11 +49,11 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Say whether nothing differs."""
+        """Whether there is no difference."""
         return not any(lines for _, lines in self.differences())
 
     def differences(self) -> list[tuple[str, list[str]]]:
-        """Give every list with what it means."""
+        """Return every list with its title."""
         return [
             ("sources only in A", self.only_a), ("sources only in B", self.only_b),
             ("classes named differently", self.classes), ("labels that differ", self.labels),
@@ -69,7 +68,12 @@ def compare(a: Path | str, b: Path | str) -> Comparison:
     Parameters
     ----------
     a, b : path
-        Builds, exports, folders of batches: what ``load`` reads.
+        Builds, exports or folders of batches: everything that ``load`` reads.
+
+    Returns
+    -------
+    Comparison
+        The differences, as lines of text.
 
     Raises
     ------
@@ -82,23 +86,22 @@ def compare(a: Path | str, b: Path | str) -> Comparison:
     rows_a, rows_b = _rows(first, a), _rows(second, b)
     common = [name for name in rows_a if name in rows_b]
     pairs = [(name, rows_a[name], rows_b[name]) for name in common]
-    pixels = [line for pair in pairs if (line := _pixels(first, second, *pair))]
-    fields_a, fields_b = _fields(first), _fields(second)
+    pixels = [line for pair in pairs if (line := _compare_pixels(first, second, *pair))]
     return Comparison(
         common=len(common),
         identical=len(common) - len(pixels),
         only_a=[name for name in rows_a if name not in rows_b],
         only_b=[name for name in rows_b if name not in rows_a],
-        classes=_classes(first.classes, second.classes),
-        labels=_texts(pairs, first.labels.tolist(), second.labels.tolist()),
-        fields=_texts(pairs, fields_a, fields_b) if fields_a and fields_b else [],
-        splits=_texts(pairs, first.splits, second.splits),
+        classes=_compare_classes(first.classes, second.classes),
+        labels=_compare_column(pairs, first.labels.tolist(), second.labels.tolist()),
+        fields=_compare_column(pairs, _fields(first), _fields(second)),
+        splits=_compare_column(pairs, first.splits, second.splits),
         pixels=pixels,
     )
 
 
 def _open(root: Path) -> Arrays:
-    """Read a dataset, its images from the stamps where it has them: they know every source."""
+    """Read a dataset, from its stamps if it has them: only they name every source."""
     if not stamp_files(root):
         return open_arrays(root)
     records = read_records(root)
@@ -107,42 +110,47 @@ def _open(root: Path) -> Arrays:
 
 
 def _rows(arrays: Arrays, root: Path | str) -> dict[str, int]:
+    """Return the index of each source."""
     rows = {name: row for row, name in enumerate(arrays.sources)}
     if len(rows) != len(arrays):
-        found = "a source twice" if arrays.sources else "no names of sources"
-        raise InputError(f"compare {root}: it has {found}, so sources cannot be matched")
+        problem = "it names a source twice" if arrays.sources else "it does not name its sources"
+        raise InputError(f"compare {root}: {problem}, so sources cannot be matched")
     return rows
 
 
 def _fields(arrays: Arrays) -> list[str]:
-    """Take the field out of each image's name, SOURCE_FIELD.png; none if a name is otherwise."""
+    """Return the field in each image's name, SOURCE_FIELD.png; empty if a name has another form."""
     pairs = zip(arrays.sources, arrays.filenames, strict=False)
-    found = [name.removeprefix(f"{source}_").rpartition(".")[0] for source, name in pairs]
-    return found if len(found) == len(arrays) else []
+    fields = [name.removeprefix(f"{source}_").rpartition(".")[0] for source, name in pairs]
+    return fields if len(fields) == len(arrays) else []
 
 
-def _pixels(first: Arrays, second: Arrays, name: str, row_a: int, row_b: int) -> str:
+def _compare_pixels(first: Arrays, second: Arrays, name: str, row_a: int, row_b: int) -> str:
+    """Return a line about two images that differ, "" if they are equal."""
     a, b = first.images[row_a], second.images[row_b]
     if a.shape != b.shape or a.dtype != b.dtype:
         return f"{name}: {a.shape} {a.dtype} and {b.shape} {b.dtype}"
     if np.array_equal(a, b, equal_nan=a.dtype.kind == "f"):
         return ""
-    apart = np.abs(a.astype(np.float64) - b.astype(np.float64))
-    return f"{name}: {np.count_nonzero(apart)} pixels, by {np.nanmax(apart):g} at most"
+    difference = np.abs(a.astype(np.float64) - b.astype(np.float64))
+    return f"{name}: {np.count_nonzero(difference)} pixels, by {np.nanmax(difference):g} at most"
 
 
-def _texts(pairs: list[tuple[str, int, int]], a: Sequence[Any], b: Sequence[Any]) -> list[str]:
-    """Give a line for each source whose entries in the lists `a` and `b` differ."""
+def _compare_column(
+    pairs: list[tuple[str, int, int]], a: Sequence[str | int], b: Sequence[str | int]
+) -> list[str]:
+    """Return a line for each source whose values differ; none if a dataset has no values."""
     if not a or not b:
         return []
     return [f"{name}: {a[i]} and {b[j]}" for name, i, j in pairs if a[i] != b[j]]
 
 
-def _classes(a: tuple[str, ...], b: tuple[str, ...]) -> list[str]:
+def _compare_classes(a: tuple[str, ...], b: tuple[str, ...]) -> list[str]:
+    """Return a line for each label that has different names."""
     longest = max(len(a), len(b))
-    named = [(*names, *[""] * (longest - len(names))) for names in (a, b)]
+    padded = [(*names, *[""] * (longest - len(names))) for names in (a, b)]
     return [
-        f"{label}: {one or 'none'} and {two or 'none'}"
-        for label, (one, two) in enumerate(zip(*named, strict=True))
-        if one != two
+        f"{label}: {name_a or 'none'} and {name_b or 'none'}"
+        for label, (name_a, name_b) in enumerate(zip(*padded, strict=True))
+        if name_a != name_b
     ]

@@ -86,8 +86,8 @@ class Overlay:
     def view(self) -> tuple[float, float, float, float]:
         """Return x, y, width and height of a view of the cutout and the stamp's outline."""
         x, y, side = self.box
-        left, top = min(0.0, x), min(0.0, y)
-        return left, top, max(self.nx, x + side) - left, max(self.ny, y + side) - top
+        x0, y0 = min(0.0, x), min(0.0, y)
+        return x0, y0, max(self.nx, x + side) - x0, max(self.ny, y + side) - y0
 
 
 def overlay(cutout: Cutout, source: Source, recipe: Recipe, *, contour: bool = True) -> Overlay:

@@ -139,8 +139,8 @@ def _sheet(rows: list[StampArray], columns: int, gamma: float) -> NDArray[np.uin
     colours = (mpl.colormaps["inferno"](levels)[:, :3] * 255).astype(np.uint8)
     for i, row in enumerate(rows):
         for j, stamp in enumerate(row):
-            top, left = _GUTTER + i * step_y, _GUTTER + j * step_x
-            sheet[top : top + ny, left : left + nx] = colours[stamp]
+            y, x = _GUTTER + i * step_y, _GUTTER + j * step_x
+            sheet[y : y + ny, x : x + nx] = colours[stamp]
     return sheet
 
 

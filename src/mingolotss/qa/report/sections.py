@@ -158,11 +158,11 @@ def _pairs(build: BuildView) -> dict[str, object]:
     pairs = build.pairs
     rows = pairs.rows[pairs.inside][:MAX_PICTURES]
     separations = pairs.separation_arcsec[pairs.inside][:MAX_PICTURES].tolist()
-    first, second = build.records(rows[:, 0]), build.records(rows[:, 1])
+    records = zip(build.records(rows[:, 0]), build.records(rows[:, 1]), separations, strict=True)
     return {
         "pairs": [
-            {"first": one, "second": two, "separation_arcsec": separation}
-            for one, two, separation in zip(first, second, separations, strict=True)
+            {"first": first, "second": second, "separation_arcsec": separation}
+            for first, second, separation in records
         ],
         "pairs_total": len(pairs.rows),
         "pairs_inside": int(pairs.inside.sum()),

@@ -144,8 +144,9 @@ def _cookie(header: str, name: str) -> str:
     return morsel.value if morsel is not None else ""
 
 
-def _equal(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(), other.encode())
+def _equal(text: str, secret: str) -> bool:
+    """Compare texts in a time that does not depend on where they differ."""
+    return hmac.compare_digest(text.encode(), secret.encode())
 
 
 def _refuse(status: int, reason: str) -> Response:

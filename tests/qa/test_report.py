@@ -1,4 +1,4 @@
-"""The report: what it says, that it is one safe file, and that it is fast."""
+"""The report: its content, and that it is one safe file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Reader(HTMLParser):
         self.tags: list[str] = []
         self.addresses: list[str] = []
         self.handlers: list[str] = []
-        self.words: list[str] = []
+        self.text: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
@@ -43,7 +43,7 @@ class _Reader(HTMLParser):
                 self.handlers.append(key)
 
     def handle_data(self, data: str) -> None:
-        self.words.append(data)
+        self.text.append(data)
 
 
 def _read(path: Path) -> _Reader:
@@ -54,7 +54,7 @@ def _read(path: Path) -> _Reader:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build with its report, which no test changes."""
+    """A build with its report. No test changes it."""
     out = make_build(tmp_path_factory.mktemp("report"))
     report(out)
     return out
@@ -71,12 +71,12 @@ def test_the_page_is_one_file_that_runs_and_loads_nothing(built: Path) -> None:
 
 def test_names_from_the_catalogue_are_text_never_html(built: Path) -> None:
     reader = _read(built / "report.html")
-    assert HOSTILE in "".join(reader.words)
+    assert HOSTILE in "".join(reader.text)
     assert HOSTILE not in (built / "report.html").read_text()
 
 
 def test_every_source_to_inspect_is_named(built: Path) -> None:
-    text = "".join(_read(built / "report.html").words)
+    text = "".join(_read(built / "report.html").text)
     for name in names():
         assert name in text, name
     assert f"case 4, {UNDECIDED}" in text.lower() or f"nearest: {UNDECIDED} sources" in text
@@ -84,7 +84,7 @@ def test_every_source_to_inspect_is_named(built: Path) -> None:
 
 
 def test_what_it_was_built_from_is_there(built: Path) -> None:
-    text = "".join(_read(built / "report.html").words)
+    text = "".join(_read(built / "report.html").text)
     view = BuildView.read(built)
     settings = view.settings
     for fact in (settings.catalogue_sha256, settings.recipe.digest, settings.service, "numpy"):
@@ -123,7 +123,7 @@ def test_a_missing_cutout_is_shown_as_missing(tmp_path: Path) -> None:
     out = make_build(tmp_path)
     for path in (tmp_path / "images").glob("*script*"):
         path.unlink()
-    text = "".join(_read(report(out)).words)
+    text = "".join(_read(report(out)).text)
     assert "The cutout is not available." in text
     assert "No such file" in text
 
@@ -131,7 +131,7 @@ def test_a_missing_cutout_is_shown_as_missing(tmp_path: Path) -> None:
 def test_a_vanished_service_is_shown_as_missing(tmp_path: Path) -> None:
     out = make_build(tmp_path)
     shutil.rmtree(tmp_path / "images")
-    assert "The cutout is not available." in "".join(_read(report(out)).words)
+    assert "The cutout is not available." in "".join(_read(report(out)).text)
 
 
 def test_decisions_say_who_when_and_whether_the_build_follows(tmp_path: Path) -> None:
@@ -139,10 +139,10 @@ def test_decisions_say_who_when_and_whether_the_build_follows(tmp_path: Path) ->
     log = DecisionLog(out / "decisions.csv")
     log.add(Decision(names()[0], "P2", "accept", "Ann <b>", "2026-01-02T03:04:05Z", "cleaner"))
     log.add(Decision(names()[1], "", "label", "Bob", "2026-01-03", "looks like FRII"))
-    before = "".join(_read(report(out)).words)
+    before = "".join(_read(report(out)).text)
     assert "not yet: build again" in before
     rebuild(tmp_path)
-    after = "".join(_read(report(out)).words)
+    after = "".join(_read(report(out)).text)
     assert "not yet" not in after
     for word in ("Ann <b>", "2026-01-02T03:04:05Z", "cleaner", "looks like FRII"):
         assert word in after

@@ -1,4 +1,4 @@
-"""The montage: a row for every class, the same picture every time."""
+"""The montage: one row for each class, and the same picture every time."""
 
 import numpy as np
 import pytest
@@ -28,9 +28,9 @@ def test_size_follows_rows_and_columns(stamps):
 def test_every_row_has_its_name(stamps):
     pixels = np.asarray(montage(*stamps, NAMES, per_class=4)).astype(int)
     for row in range(3):
-        words = pixels[6 + row * 156 :][:150, :162].sum(axis=2)
-        assert (words > 500).sum() > 60
-        assert (words[:, :4] > 200).sum() == 0  # nothing is cut off at the left
+        text = pixels[6 + row * 156 :][:150, :162].sum(axis=2)
+        assert (text > 500).sum() > 60
+        assert (text[:, :4] > 200).sum() == 0  # nothing is cut off at the left
 
 
 def test_class_without_a_stamp_has_no_row(stamps):
@@ -40,9 +40,9 @@ def test_class_without_a_stamp_has_no_row(stamps):
 
 
 def test_same_seed_same_picture(stamps):
-    one, two, other = (montage(*stamps, NAMES, per_class=3, seed=s) for s in (1, 1, 2))
-    assert one.tobytes() == two.tobytes()
-    assert one.tobytes() != other.tobytes()
+    first, second, other = (montage(*stamps, NAMES, per_class=3, seed=s) for s in (1, 1, 2))
+    assert first.tobytes() == second.tobytes()
+    assert first.tobytes() != other.tobytes()
 
 
 def test_choice_prefers_stamps_that_show_something(stamps):

@@ -1,4 +1,4 @@
-"""The review page from the server's side: who is let in, what is written, what is refused."""
+"""The review page without a browser: access, what is written, what is refused, what is shown."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 import shutil
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import numpy as np
 import pytest
@@ -25,7 +28,7 @@ from mingolotss.io.fits import read_image
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.review.candidate_view import view_candidate
 from mingolotss.qa.review.filters import Filter
-from review_data import CARD, HOSTILE, UNDECIDED, make_build, names, rebuild
+from review_data import CARD, HOSTILE, UNDECIDED, environment, make_build, names, rebuild
 
 uvicorn = pytest.importorskip("uvicorn", reason="needs the extra web")
 
@@ -39,7 +42,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @dataclass
-class Answer:
+class Response:
     """The response of the server."""
 
     status: int
@@ -54,45 +57,45 @@ class Answer:
 
 @dataclass
 class Visitor:
-    """A browser without a picture: sends what it is told, keeps cookies."""
+    """A browser without a display: sends requests and keeps cookies."""
 
     port: int
     out: Path
     cookies: dict[str, str] = field(default_factory=dict)
 
-    def ask(self, path: str, form: dict[str, str] | None = None, **headers: str) -> Answer:
+    def ask(self, path: str, form: dict[str, str] | None = None, **headers: str) -> Response:
         """Get a page, or post a form to it."""
         link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        sent = {"Host": f"127.0.0.1:{self.port}"}
-        sent["Cookie"] = "; ".join(f"{key}={value}" for key, value in self.cookies.items())
+        sent_headers = {"Host": f"127.0.0.1:{self.port}"}
+        sent_headers["Cookie"] = "; ".join(f"{key}={value}" for key, value in self.cookies.items())
         body = None
         if form is not None:
             body = urlencode(form)
-            sent |= {"Content-Type": "application/x-www-form-urlencoded"}
-            sent |= {"Origin": f"http://127.0.0.1:{self.port}"}
-        sent |= {key.replace("_", "-"): value for key, value in headers.items()}
-        sent = {key: value for key, value in sent.items() if value}
-        link.request("GET" if form is None else "POST", path, body, sent)
-        answer = link.getresponse()
-        response = Answer(answer.status, dict(answer.getheaders()), answer.read())
+            sent_headers |= {"Content-Type": "application/x-www-form-urlencoded"}
+            sent_headers |= {"Origin": f"http://127.0.0.1:{self.port}"}
+        sent_headers |= {key.replace("_", "-"): value for key, value in headers.items()}
+        sent_headers = {key: value for key, value in sent_headers.items() if value}
+        link.request("GET" if form is None else "POST", path, body, sent_headers)
+        reply = link.getresponse()
+        response = Response(reply.status, dict(reply.getheaders()), reply.read())
         link.close()
         return response
 
     def enter(self) -> Visitor:
-        """Come in by the address with the token."""
-        answer = self.ask(f"/?token={TOKEN}")
-        assert answer.status == 303
-        key, _, rest = answer.headers["set-cookie"].partition("=")
+        """Open the address with the token."""
+        response = self.ask(f"/?token={TOKEN}")
+        assert response.status == 303
+        key, _, rest = response.headers["set-cookie"].partition("=")
         self.cookies[key] = rest.partition(";")[0]
         return self
 
     def etag(self, row: int) -> str:
-        """Return what the page of a source says of its decisions."""
+        """Return the etag in the page of a source."""
         text = self.ask(f"/source/{row}").text
         return text.split('name="etag" value="')[1].split('"')[0]
 
     def rows(self) -> list[Decision]:
-        """Return what is in the file."""
+        """Return the rows of the file of decisions."""
         return DecisionLog(self.out / "decisions.csv").rows()
 
 
@@ -103,7 +106,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def visitor(built: Path, tmp_path: Path) -> Iterator[Visitor]:
-    """A real server on a copy of the build, and somebody who has its token."""
+    """A real server on a copy of the build, and a visitor who has its token."""
     out = shutil.copytree(built, tmp_path / "out")
     bound = socket.create_server(("127.0.0.1", 0))
     port = bound.getsockname()[1]
@@ -121,60 +124,60 @@ def visitor(built: Path, tmp_path: Path) -> Iterator[Visitor]:
     thread.join(20)
 
 
-# Who is let in
+# Access
 
 
 @pytest.mark.parametrize("path", ["/", "/queue", "/source/0", "/gallery", "/stamp/0.png",
                                   "/static/style.css", "/nowhere"])  # fmt: skip
 def test_without_the_token_nothing_is_shown(visitor: Visitor, path: str) -> None:
     stranger = Visitor(visitor.port, visitor.out)
-    answer = stranger.ask(path)
-    assert answer.status == 403
-    assert "token" in answer.text
-    assert names()[0] not in answer.text
+    response = stranger.ask(path)
+    assert response.status == 403
+    assert "token" in response.text
+    assert names()[0] not in response.text
 
 
 def test_a_wrong_token_is_refused_and_no_cookie_given(visitor: Visitor) -> None:
-    answer = Visitor(visitor.port, visitor.out).ask("/?token=the-tokeN")
-    assert answer.status == 403
-    assert "set-cookie" not in answer.headers
+    response = Visitor(visitor.port, visitor.out).ask("/?token=the-tokeN")
+    assert response.status == 403
+    assert "set-cookie" not in response.headers
 
 
 def test_the_token_becomes_a_cookie_that_scripts_and_other_sites_cannot_use(
     visitor: Visitor,
 ) -> None:
-    answer = visitor.ask(f"/gallery?class=1&token={TOKEN}")
-    assert answer.headers["location"] == "/gallery?class=1"
-    cookie = answer.headers["set-cookie"].lower()
+    response = visitor.ask(f"/gallery?class=1&token={TOKEN}")
+    assert response.headers["location"] == "/gallery?class=1"
+    cookie = response.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
 
 
 def test_the_token_never_leads_to_another_site(visitor: Visitor) -> None:
-    answer = visitor.ask(f"//evil.example/x?token={TOKEN}")
-    assert not answer.headers.get("location", "/").startswith("//")
+    response = visitor.ask(f"//evil.example/x?token={TOKEN}")
+    assert not response.headers.get("location", "/").startswith("//")
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1:1",
                                   "127.0.0.1.evil.example:{port}", "0.0.0.0:{port}"])  # fmt: skip
 def test_a_foreign_host_is_refused(visitor: Visitor, host: str) -> None:
-    answer = visitor.ask("/source/0", Host=host.format(port=visitor.port))
-    assert answer.status == 403
-    assert names()[0] not in answer.text
+    response = visitor.ask("/source/0", Host=host.format(port=visitor.port))
+    assert response.status == 403
+    assert names()[0] not in response.text
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1",
                                     "https://127.0.0.1.evil.example", ""])  # fmt: skip
 def test_a_decision_from_another_page_is_refused(visitor: Visitor, origin: str) -> None:
     form = {"verdict": "accept", "field": "P1", "etag": visitor.etag(0)}
-    answer = visitor.ask("/source/0/decide", form, Origin=origin)
-    assert answer.status == 403
+    response = visitor.ask("/source/0/decide", form, Origin=origin)
+    assert response.status == 403
     assert visitor.rows() == []
 
 
 def test_a_page_elsewhere_cannot_read_either(visitor: Visitor) -> None:
-    answer = visitor.ask("/source/0", Origin="http://evil.example")
-    assert answer.status == 403
+    response = visitor.ask("/source/0", Origin="http://evil.example")
+    assert response.status == 403
     assert "access-control-allow-origin" not in visitor.ask("/source/0").headers
 
 
@@ -189,12 +192,12 @@ def test_the_browser_is_told_to_run_only_the_pages_own(visitor: Visitor) -> None
 
 
 def test_too_large_a_form_is_refused(visitor: Visitor) -> None:
-    answer = visitor.ask("/source/0/decide", {"note": "x" * (MAX_BODY_BYTES + 1)})
-    assert answer.status == 413
+    response = visitor.ask("/source/0/decide", {"note": "x" * (MAX_BODY_BYTES + 1)})
+    assert response.status == 413
     assert visitor.rows() == []
 
 
-# What addresses can name
+# Addresses
 
 
 @pytest.mark.parametrize("path", [
@@ -205,10 +208,10 @@ def test_too_large_a_form_is_refused(visitor: Visitor) -> None:
     "/grey/999.png", "/cutout/0/18446744073709551617/asinh.png",
 ])  # fmt: skip
 def test_no_address_reaches_a_file(visitor: Visitor, path: str) -> None:
-    answer = visitor.ask(path)
-    assert answer.status in {403, 404}
+    response = visitor.ask(path)
+    assert response.status in {403, 404}
     for secret in ("root:", "import ", "[recipe", "[build"):
-        assert secret not in answer.text
+        assert secret not in response.text
 
 
 def test_names_and_headers_are_text_never_html(visitor: Visitor) -> None:
@@ -226,22 +229,22 @@ def test_names_and_headers_are_text_never_html(visitor: Visitor) -> None:
 
 
 def test_a_name_given_by_a_visitor_is_text_too(visitor: Visitor) -> None:
-    answer = visitor.ask("/who", {"by": '"><script>x</script>', "back": "//evil.example"})
-    assert answer.headers["location"] == "/"
-    key, _, rest = answer.headers["set-cookie"].partition("=")
+    response = visitor.ask("/who", {"by": '"><script>x</script>', "back": "//evil.example"})
+    assert response.headers["location"] == "/"
+    key, _, rest = response.headers["set-cookie"].partition("=")
     visitor.cookies[key] = rest.partition(";")[0]
     page = visitor.ask("/source/0").text
     assert "<script>x" not in page
     assert '"><script>x</script>' in unescape(page)
 
 
-# What is decided
+# Decisions
 
 
-def test_a_decision_is_in_the_file_before_the_answer(visitor: Visitor) -> None:
+def test_a_decision_is_in_the_file_before_the_response(visitor: Visitor) -> None:
     form = {"verdict": "accept", "field": "P2", "note": 'a, "b"', "etag": visitor.etag(0)}
-    answer = visitor.ask("/source/0/decide?why=undecided", form)
-    assert (answer.status, answer.headers["location"]) == (
+    response = visitor.ask("/source/0/decide?why=undecided", form)
+    assert (response.status, response.headers["location"]) == (
         303, "/source/1?why=undecided&notice=accept",
     )  # fmt: skip
     decision = Decision(names()[0], "P2", "accept", "ann", "2026-01-02T03:04:05Z", 'a, "b"')
@@ -253,9 +256,9 @@ def test_two_tabs_on_one_source_lose_nothing(visitor: Visitor) -> None:
     first = {"verdict": "accept", "field": "P1", "etag": first_etag}
     assert visitor.ask("/source/3/decide", first).status == 303
     second = {"verdict": "reject", "note": "artefact", "etag": second_etag}
-    answer = visitor.ask("/source/3/decide", second)
-    assert answer.status == 409
-    assert "nothing was written" in answer.text
+    response = visitor.ask("/source/3/decide", second)
+    assert response.status == 409
+    assert "nothing was written" in response.text
     assert [row.verdict for row in visitor.rows()] == ["accept"]
     repeated = visitor.ask("/source/3/decide", second | {"etag": visitor.etag(3)})
     assert repeated.status == 303
@@ -264,18 +267,18 @@ def test_two_tabs_on_one_source_lose_nothing(visitor: Visitor) -> None:
 
 def test_many_at_once_lose_nothing(visitor: Visitor) -> None:
     etags = [visitor.etag(row) for row in range(UNDECIDED)]
-    answers: list[int] = []
+    statuses: list[int] = []
 
     def decide(row: int) -> None:
         form = {"verdict": "accept", "field": "P2", "etag": etags[row]}
-        answers.append(visitor.ask(f"/source/{row}/decide", form).status)
+        statuses.append(visitor.ask(f"/source/{row}/decide", form).status)
 
     threads = [threading.Thread(target=decide, args=(row,)) for row in range(UNDECIDED)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
-    assert answers == [303] * UNDECIDED
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [303] * UNDECIDED
     assert sorted(row.source for row in visitor.rows()) == names()[:UNDECIDED]
 
 
@@ -284,29 +287,29 @@ def test_many_at_once_lose_nothing(visitor: Visitor) -> None:
     {"verdict": "maybe", "field": "P1"}, {"verdict": "undo"}, {"verdict": "label"}, {},
 ])  # fmt: skip
 def test_what_no_build_could_follow_is_refused(visitor: Visitor, form: dict[str, str]) -> None:
-    answer = visitor.ask("/source/0/decide", form | {"etag": visitor.etag(0)})
-    assert answer.status == 400
+    response = visitor.ask("/source/0/decide", form | {"etag": visitor.etag(0)})
+    assert response.status == 400
     assert visitor.rows() == []
 
 
 def test_undo_goes_back_to_the_source(visitor: Visitor) -> None:
     for row in (0, 1):
         visitor.ask(f"/source/{row}/decide", {"verdict": "reject", "etag": visitor.etag(row)})
-    answer = visitor.ask("/undo?why=undecided", {})
-    assert answer.headers["location"] == "/source/1?why=undecided&notice=undo"
+    response = visitor.ask("/undo?why=undecided", {})
+    assert response.headers["location"] == "/source/1?why=undecided&notice=undo"
     assert list(DecisionLog(visitor.out / "decisions.csv").standing()) == visitor.rows()[:1]
     visitor.ask("/undo", {})
-    answer = visitor.ask("/undo", {})
-    assert answer.status == 409
-    assert "no decision of ann" in answer.text
+    response = visitor.ask("/undo", {})
+    assert response.status == 409
+    assert "no decision of ann" in response.text
 
 
 def test_a_label_is_questioned_and_nothing_else_changes(visitor: Visitor) -> None:
-    answer = visitor.ask("/source/2/label", {"looks": "FRI WAT", "note": "bent"})
-    assert answer.status == 303
+    response = visitor.ask("/source/2/label", {"looks": "FRI WAT", "note": "bent"})
+    assert response.status == 303
     assert visitor.rows()[0].note == "looks like FRI WAT: bent"
     assert visitor.rows()[0].verdict == "label"
-    assert visitor.ask("/queue").headers["location"] == "/source/0"  # it is still to be judged
+    assert visitor.ask("/queue").headers["location"] == "/source/0"  # it has no decision yet
     assert visitor.ask("/source/2/label", {"looks": "<b>"}).status == 400
     page = visitor.ask("/gallery?state=questioned").text
     assert page.count("<li class=") == 1
@@ -327,7 +330,7 @@ def test_a_build_follows_what_was_decided(tmp_path: Path) -> None:
     assert store.snapshot().build.record(0)["field"] == "P2"  # the page sees the new build
 
 
-# What is shown
+# Pages
 
 
 def test_the_queue_goes_on_where_nobody_has_judged(visitor: Visitor) -> None:
@@ -381,9 +384,9 @@ def test_the_sky_under_the_pointer_is_the_headers_own(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("kind", ["linear.png", "asinh.png", "log.png", "rms.png", "stamp.png"])
 def test_every_picture_is_a_png(visitor: Visitor, kind: str) -> None:
-    answer = visitor.ask(f"/cutout/0/1/{kind}")
-    assert answer.headers["content-type"] == "image/png"
-    assert answer.body.startswith(b"\x89PNG")
+    response = visitor.ask(f"/cutout/0/1/{kind}")
+    assert response.headers["content-type"] == "image/png"
+    assert response.body.startswith(b"\x89PNG")
 
 
 def test_an_image_that_went_away_is_shown_as_missing(tmp_path: Path) -> None:
@@ -399,3 +402,50 @@ def test_a_taken_port_is_one_line(built: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=rf"127\.0\.0\.1:{port}: .*in use.* another --port"):
             review(built, port=port)
+
+
+def test_the_browser_opens_the_printed_address(built: Path, tmp_path: Path) -> None:
+    """The page is served when the browser comes, and the token in the address lets it in."""
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}.part && mv {opened}.part {opened}\n')
+    browser.chmod(0o755)
+    code = (
+        "import functools, sys; from mingolotss.qa.review.server import review\n"
+        "show = functools.partial(print, flush=True)\n"
+        "review(sys.argv[1], port=0, open_browser=True, notify=show)"
+    )
+    server = subprocess.Popen(
+        [sys.executable, "-c", code, str(built)],
+        env=environment() | {"BROWSER": f"{browser} %s"}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert server.stdout is not None
+        printed = server.stdout.readline()
+        deadline = time.monotonic() + 30
+        while not opened.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        address = opened.read_text().strip()
+        assert f" {address} " in printed
+        visitor = build_opener(HTTPCookieProcessor())  # the token becomes a cookie
+        with visitor.open(address, timeout=20) as response:
+            assert names()[0] in response.read().decode()
+    finally:
+        server.kill()
+        server.communicate()
+
+
+@pytest.mark.parametrize("library", ["starlette", "uvicorn", "contourpy"])
+def test_without_a_library_the_page_names_the_extra(library: str) -> None:
+    """The package can be imported; only serving the page needs its libraries."""
+    code = (
+        f"import sys; sys.modules[{library!r}] = None\n"
+        "import mingolotss.qa.review\n"
+        "from mingolotss.qa.review.server import review\n"
+        "try:\n    review('folder')\nexcept ImportError as error:\n    print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
+    )
+    message = f"serve the review page: this needs {library}"
+    assert done.stdout.startswith(message)
+    assert done.stdout.endswith("pip install 'mingolotss[web]'\n")
