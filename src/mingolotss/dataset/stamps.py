@@ -228,4 +228,4 @@ def _decode_floats(encoded: Sequence[bytes], names: Sequence[str]) -> npt.NDArra
                 f"pixels has {4 * side * side}; fetch or build it again"
             )
     values: npt.NDArray[np.float32] = np.frombuffer(b"".join(encoded), "<f4")
-    return values.reshape(-1, side, side)
+    return values.reshape(len(encoded), side, side)
