@@ -29,7 +29,7 @@ def test_a_build_has_a_card_and_croissant(built):
     assert {part["name"] for part in described["recordSet"]} == {"records", "images"}
     text = (built / "README.md").read_text()
     assert "59 images of 150 x 150 pixels, uint8, at 1.5 arcsec" in text
-    assert "(60 rows); 1 are not here" in text
+    assert "has 60 rows, one for each source. 1 source has no image" in text
     assert "simulated" not in text
 
 

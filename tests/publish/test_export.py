@@ -314,7 +314,7 @@ def test_the_card_tells_the_numbers(built, exports):
     ):
         assert f"### {word}" in text
     assert "MNRAS 488, 2701" in text
-    assert "different splits in 0 of them" in text
+    assert "in 0 of these pairs the stamps are in different splits" in text
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -20,12 +20,12 @@ _LOAD_BUILD = (
     'mingolotss.load("FOLDER")  # numpy',
 )
 _SIMULATED = (
-    "**The images are of a simulated sky, made to try the program and to teach. Nothing in them "
-    "was observed, and no result on them says anything about real galaxies.**"
+    "**The images are of a simulated sky, which was made for tests and for teaching. Nothing in "
+    "them was observed, and results on them say nothing about real galaxies.**"
 )
 _NAMES = (
-    "The first published MingoLoTSS has the names of labels 1 and 2 the wrong way round. The "
-    "labels here are the same, the names those of the catalogue's flags."
+    "In the first published MingoLoTSS the names of labels 1 and 2 are interchanged. The labels "
+    "here are the same; the names are those of the flags in the catalogue."
 )
 
 
@@ -95,8 +95,9 @@ def _summary(summary: DatasetSummary) -> str:
         lines.append(_SIMULATED)
     lines.append(
         f"{len(summary.manifest):,} images of {side} x {side} pixels, {recipe.stamp.kind}, at "
-        f"{summary.pixel_scale_arcsec:.3g} arcsec a pixel (median): "
-        f"{side * summary.pixel_scale_arcsec / 60:.3g} arcmin on a side. Row 0 is the south."
+        f"{summary.pixel_scale_arcsec:.3g} arcsec per pixel (median): "
+        f"{side * summary.pixel_scale_arcsec / 60:.3g} arcmin on a side. "
+        "Row 0 is the southern edge."
     )
     return "\n\n".join(lines)
 
@@ -137,8 +138,8 @@ def _citation(summary: DatasetSummary) -> str:
 
 def _overlaps(summary: DatasetSummary) -> str:
     if summary.pairs is None:
-        return "How many stamps overlap on the sky was not counted."
+        return "Overlapping stamps were not counted."
     return (
-        f"{summary.pairs} pairs of stamps overlap on the sky; the two are in different splits in "
-        f"{summary.leaks} of them."
+        f"{summary.pairs} pairs of stamps overlap on the sky; in {summary.leaks} of these pairs "
+        "the stamps are in different splits."
     )

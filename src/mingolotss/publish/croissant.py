@@ -101,7 +101,7 @@ def _record_set(folder: DatasetFolder, name: str, paths: Sequence[Path]) -> dict
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
-        "description": f"one record a source, from {source}"
+        "description": f"one record per source, from {source}"
         + (f" and {len(paths) - 1} more" if len(paths) > 1 else ""),
         "field": [_field(name, source, column) for column in schema],
     }

@@ -11,8 +11,9 @@ __all__ = ["render_datasheet"]
 
 _RARE = 50  # images: a class with fewer is listed
 _MAINTENANCE = (
-    "Build it again from `recipe.toml`; `mingolotss compare` shows what differs, "
-    "`mingolotss verify` checks every file, image and label here against the manifest."
+    "Build the dataset again from `recipe.toml`. `mingolotss compare` lists the differences "
+    "between two datasets, and `mingolotss verify` checks every file, image and label against the "
+    "manifest."
 )
 
 
@@ -34,32 +35,38 @@ def render_datasheet(summary: DatasetSummary) -> str:
 
 def _motivation(summary: DatasetSummary) -> str:
     return (
-        "Made to train and test classifiers of radio-galaxy morphology, by a program that anyone "
-        f"can run again: `{summary.provenance.recipe.name}` is a recipe of mingolotss."
+        "The dataset was made to train and test classifiers of radio-galaxy morphology, with a "
+        f"program that anyone can run again: `{summary.provenance.recipe.name}` is a recipe of "
+        "mingolotss."
     )
 
 
 def _composition(summary: DatasetSummary) -> str:
-    omitted = "none was left out" if not summary.rejected else f"{summary.rejected:,} are not here"
     provenance, count = summary.provenance, summary.count
+    omitted = "Every source has an image."
+    if summary.rejected:
+        have = "source has" if summary.rejected == 1 else "sources have"
+        omitted = (
+            f"{summary.rejected:,} {have} no image, and `manifest.parquet` of the build gives the "
+            "reason for each."
+        )
     return (
-        f"One image for each source of the catalogue {provenance.catalogue} "
-        f"({provenance.rows:,} rows); {omitted}, and `manifest.parquet` of the build says why for "
-        f"each. {count('exceeds_stamp')} sources are larger than their image, "
-        f"{count('blank')} images are blank after clipping, {count('recentred')} were "
-        f"moved to put the source in the middle, and {count('undecided')} await a person's "
-        "choice between fields. Neighbouring sources can share pixels: see the splits above. "
-        "There is nothing about people in it."
+        f"The catalogue {provenance.catalogue} has {provenance.rows:,} rows, one for each source. "
+        f"{omitted} Number of sources that are larger than their image: {count('exceeds_stamp')}; "
+        f"of images that are blank after clipping: {count('blank')}; of images that were moved to "
+        f"put the source in the centre: {count('recentred')}; of sources for which nobody has "
+        f"chosen between fields yet: {count('undecided')}. Neighbouring sources can share pixels; "
+        "see the splits above. The dataset contains nothing about people."
     )
 
 
 def _collection(summary: DatasetSummary) -> str:
     service = summary.provenance.service.partition(":")[0]
     return (
-        f"Images came from the service `{service}`; labels from "
-        "the catalogue, whose authors classified the sources. Where several fields cover a source "
-        "one was chosen by separation from the image's centre and by missing pixels; the column "
-        "`case` of the manifest records by which rule. The catalogue's SHA-256 is "
+        f"The images come from the service `{service}`, the labels from the catalogue, whose "
+        "authors classified the sources. Where several fields cover a source, one was chosen by "
+        "the separation from the centre of the image and by missing pixels; the column `case` of "
+        "the manifest gives the rule. The SHA-256 of the catalogue is "
         f"`{summary.provenance.catalogue_sha256}`."
     )
 
@@ -72,8 +79,8 @@ def _preprocessing(summary: DatasetSummary) -> str:
     )
     return (
         f"Noise: {recipe.noise.method}. Steps, in order: {steps or 'none'}. Each image is scaled "
-        "by itself, so brightness does not compare between images; `peak_jy` and `noise_jy` in the "
-        "manifest are in Jy/beam. `recipe.toml` has every setting."
+        "by itself, so the brightness of different images cannot be compared; `peak_jy` and "
+        "`noise_jy` in the manifest are in Jy/beam. `recipe.toml` contains every setting."
     )
 
 
@@ -81,6 +88,7 @@ def _uses(summary: DatasetSummary) -> str:
     rare = [name for name, counts in summary.class_counts() if 0 < sum(counts) < _RARE]
     few = f" Classes with fewer than {_RARE} images: {', '.join(rare)}." if rare else ""
     return (
-        "Classification, representation learning, teaching. Classes are uneven: report macro-"
-        f"averaged scores and a confusion matrix, not accuracy alone.{few} Not for photometry."
+        "Classification, representation learning and teaching. The classes differ in size: report "
+        "macro-averaged scores and a confusion matrix, not accuracy alone."
+        f"{few} The images are not suitable for photometry."
     )

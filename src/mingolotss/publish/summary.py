@@ -24,8 +24,8 @@ from mingolotss.sky.neighbours import overlaps
 __all__ = ["MAX_COUNTED", "NO_LICENCE", "DatasetSummary", "read_summary"]
 
 NO_LICENCE = (
-    "No licence is stated by the recipe. The images derive from the survey and the labels from the "
-    "catalogue cited below: their terms apply."
+    "The recipe states no licence. The images are from the survey and the labels from the "
+    "catalogue that are cited below; their terms apply."
 )
 MAX_COUNTED = 50_000
 """Overlapping pairs are counted for at most this many records."""
@@ -82,7 +82,7 @@ class DatasetSummary:
         """Return the description in the recipe, unless the sky is simulated."""
         recipe = self.provenance.recipe
         if self.is_simulated:
-            return f"Galaxies of a simulated radio sky, made as the recipe {recipe.name} says."
+            return f"Galaxies of a simulated radio sky, processed by the recipe {recipe.name}."
         return " ".join(recipe.description.split())
 
     @property
