@@ -136,6 +136,8 @@ def _extent(x: Floats, y: Floats) -> float:
 
 def _bin(x: Floats, y: Floats, weight: Floats, side: int) -> Image:
     """Distribute every point over the four pixels around it."""
+    # Strategy: the weight of a point is divided bilinearly, and the points of one neighbour pixel
+    # are summed over the image in one call, four calls in all.
     column, row = np.floor(x).astype(int), np.floor(y).astype(int)
     fx, fy = x - column, y - row
     grid = np.zeros(side * side)

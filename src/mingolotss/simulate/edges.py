@@ -58,6 +58,9 @@ def edge_case_positions(fields: list[Field], rng: np.random.Generator) -> dict[s
 
 def _random_positions(fields: list[Field], rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Draw positions over and around every field, most of them along the sides of its array."""
+    # Strategy: overlaps and truncated cutouts are in narrow strips along the sides. Of the 36,000
+    # positions per field, 16,000 are near a horizontal side, 16,000 near a vertical one, and the
+    # others anywhere.
     positions = []
     for field in fields:
         x, y = rng.uniform(-0.15, 1.15, (2, 36000)) * field.side
@@ -78,6 +81,8 @@ def _nearby(field: Field, others: list[Field]) -> bool:
 
 def _cases(cutouts: PredictedCutouts) -> dict[str, Bools]:
     """Mark the positions with several usable cutouts to which each rule of the choice applies."""
+    # Strategy: the rules compare offsets and shares of NaN over the usable cutouts of a position.
+    # Unusable ones become infinite where the minimum counts, and 0 where the maximum counts.
     usable = cutouts.covered & (cutouts.nan_share < 1)
     offset = np.where(usable, cutouts.offset, np.inf)
     first, second = np.sort(offset, axis=0)[:2]
@@ -85,16 +90,18 @@ def _cases(cutouts: PredictedCutouts) -> dict[str, Bools]:
     least = np.where(usable, cutouts.nan_share, np.inf).min(axis=0)
     most = np.where(usable, cutouts.nan_share, 0).max(axis=0)
     farthest = np.where(usable, cutouts.offset, 0).max(axis=0)
-    sure = ((cutouts.nan_share == 0) | (cutouts.nan_share > _NAN_MARGIN) | ~usable).all(axis=0)
-    deep = ((cutouts.edge_distance > 45) | ~usable).all(axis=0)
-    several = (usable.sum(axis=0) > 1) & sure & deep
-    apart = several & (first + _OFFSET_MARGIN < second) & (second < np.inf)
-    beaten = apart & (nearest > least + _NAN_MARGIN)
+    is_certain = ((cutouts.nan_share == 0) | (cutouts.nan_share > _NAN_MARGIN) | ~usable).all(
+        axis=0
+    )
+    is_deep = ((cutouts.edge_distance > 45) | ~usable).all(axis=0)
+    several = (usable.sum(axis=0) > 1) & is_certain & is_deep
+    is_distinct = several & (first + _OFFSET_MARGIN < second) & (second < np.inf)
+    nearest_is_worse = is_distinct & (nearest > least + _NAN_MARGIN)
     return {
         "case-1": several & (most == 0),
-        "case-2": apart & (nearest == least) & (most > _NAN_MARGIN),
-        "case-3": beaten & (farthest < 13),
-        "case-4": beaten & (farthest > 20) & (farthest < 70),
+        "case-2": is_distinct & (nearest == least) & (most > _NAN_MARGIN),
+        "case-3": nearest_is_worse & (farthest < 13),
+        "case-4": nearest_is_worse & (farthest > 20) & (farthest < 70),
     }
 
 

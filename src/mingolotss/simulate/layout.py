@@ -101,6 +101,9 @@ class PredictedCutouts:
 
 def place_fields(model: SkyModel) -> list[Field]:
     """Return the fields of a sky, from its middle outwards on a tilted hexagonal lattice."""
+    # Strategy: more points of the lattice than needed are computed in the plane, sorted by their
+    # distance from the middle, and the nearest ones become fields. The sort rounds distances and
+    # prefers one side by 1e-6 degrees, so that equal distances have the same order everywhere.
     half = model.side / 2 * model.pixel_arcsec / 3600
     reach = math.ceil(math.sqrt(model.field_count)) + 2
     index = np.arange(-reach, reach + 1)
@@ -142,10 +145,11 @@ def _predict(field: Field, ra: Floats, dec: Floats) -> tuple[NDArray[np.generic]
     low_x, high_x = _span(np.where(covered, x, middle), side)
     low_y, high_y = _span(np.where(covered, y, middle), side)
     offset = np.hypot((low_x + high_x) // 2 - x, (low_y + high_y) // 2 - y) * field.pixel_arcsec
+    # The share of NaN is that of 13 x 13 points of the cutout, its corners included.
     share = np.linspace(0, 1, 13)[:, None]
     dx = low_x + share * (high_x - 1 - low_x) - middle
     dy = low_y + share * (high_y - 1 - low_y) - middle
-    distance = np.hypot(dx[:, None], dy[None, :])  # of 13 x 13 points of each cutout
+    distance = np.hypot(dx[:, None], dy[None, :])
     nan_share = (distance > field.radius).mean(axis=(0, 1))
     edge_distance = field.radius - np.hypot(x - middle, y - middle)
     truncated_x, truncated_y = high_x - low_x < BOX, high_y - low_y < BOX

@@ -33,6 +33,9 @@ def beam_noise(side: int, beam_px: float, rng: np.random.Generator) -> Image:
     -------
     float32 array, shape (side, side)
     """
+    # Strategy: white noise is drawn directly in Fourier space and multiplied by the square root of
+    # the power spectrum; `twice` is the sum of its power over both halves of the spectrum, of which
+    # only one is stored, and gives the variance 1.
     sigma = beam_px / math.sqrt(8 * math.log(2))
     ky, kx = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :]
     window = np.exp(-((math.pi * sigma) ** 2) * (ky**2 + kx**2)).astype(np.float32)
@@ -61,6 +64,8 @@ def rms_map(field: Field, noise_jy: float, bright: Floats, beam_px: float) -> tu
     -------
     even, rms : float32 array, shape (side, side), Jy/beam
     """
+    # Strategy: variances are added, in windows around the bright sources only. The noise is drawn
+    # with `even`; the spokes are drawn with their own variance, which only the rms map has.
     axis = np.arange(field.side, dtype=np.float32) - np.float32(field.side // 2)
     r2 = np.square(axis / np.float32(field.radius))
     r2 = r2[:, None] + r2[None, :]

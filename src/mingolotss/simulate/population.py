@@ -106,6 +106,8 @@ def class_counts(sources: int) -> dict[str, int]:
     The proportions are the published ones, by the method of the largest remainder. With 75 sources
     or more every class has at least three, and with 25 or more at least one.
     """
+    # Strategy: start from the integer part of each share, or the minimum. Then add a source where
+    # most is missing, or remove one where the excess is largest, until the sum is right.
     published = np.array([c.count for c in CLASSES.values()], float)
     exact = published / published.sum() * sources
     counts = np.maximum(np.floor(exact).astype(int), min(3, sources // 25))

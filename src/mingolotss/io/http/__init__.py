@@ -12,12 +12,12 @@ mingolotss.errors.ServiceAnswerError: fetch ftp://example.org/x.fits: only http:
 https:// addresses are fetched
 """
 
-from mingolotss.io.http.client import (
+from mingolotss.io.http.client import Transport
+from mingolotss.io.http.response import (
     Download,
     HostUnavailableError,
     Response,
     RetryableError,
-    Transport,
     Validator,
 )
 from mingolotss.io.http.retry_policy import Limits, RetryPolicy

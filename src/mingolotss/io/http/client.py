@@ -4,15 +4,14 @@ A request is repeated until its response is complete or the retry budget is spen
 HTTP and tenacity the repetition; their errors are translated in this module only.
 """
 
-import hashlib
 import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import tenacity
@@ -22,72 +21,31 @@ from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, Trunc
 from mingolotss.io.files import write_bytes
 from mingolotss.io.http.hosts import HostLimiter
 from mingolotss.io.http.redirects import check_scheme, next_address
+from mingolotss.io.http.response import (
+    Download,
+    HostUnavailableError,
+    Response,
+    RetryableError,
+    Validator,
+)
 from mingolotss.io.http.retry_policy import Limits, RetryPolicy, retry_after
 from mingolotss.io.http.validators import excerpt
 
 __all__ = [
-    "Download",
-    "HostUnavailableError",
-    "Response",
-    "RetryableError",
     "Transport",
-    "Validator",
     "user_agent",
 ]
 
-Validator = Callable[[bytes], bytes]
 _Result = TypeVar("_Result")
-_PIECE = 1 << 16
+_PIECE = 1 << 16  # bytes; the limits of time and size are checked after each piece
 _REDIRECTS = {301, 302, 303, 307, 308}
-_BUSY = {429, 503}
-_TEMPORARY = {408, 425, 500, 502, 504}
+_BUSY = {429, 503}  # the host asks for a pause
+_TEMPORARY = {408, 425, 500, 502, 504}  # only this response failed
+# Errors before a connection exists, which concern all addresses of the host.
 _NOT_CONNECTED = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A complete response that has passed validation.
-
-    Attributes
-    ----------
-    url : str
-        The final address, after redirects.
-    status : int
-        200, or 206 for a range.
-    headers : mapping of str to str
-        Names in lower case.
-    body : bytes
-        The content that the validator returned.
-    """
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def sha256(self) -> str:
-        """The checksum of the body, in hexadecimal."""
-        return hashlib.sha256(self.body).hexdigest()
-
-
-class Download(NamedTuple):
-    """A downloaded file: its path, its SHA-256 and its length in bytes."""
-
-    path: Path
-    sha256: str
-    size: int
-
-
-class RetryableError(ServiceUnavailableError):
-    """A request failed in a way that may not happen again."""
-
-
-class HostUnavailableError(RetryableError):
-    """The host accepts no requests: requests for its other addresses would fail as well."""
 
 
 class Transport:
@@ -130,6 +88,8 @@ class Transport:
         self._hosts: dict[str, HostLimiter] = {}
         self._lock = threading.Lock()
         self._ca_certs = ca_certs
+        # Responses are requested without compression: FITS files of noise hardly compress, and a
+        # compressed response does not say how long its content is.
         self._pool = urllib3.PoolManager(
             num_pools=16,
             maxsize=self.limits.connections,
@@ -188,7 +148,7 @@ class Transport:
         def is_spent(state: tenacity.RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
             is_last = state.attempt_number >= self.retry_policy.attempts
-            if isinstance(error, HostUnavailableError):
+            if isinstance(error, HostUnavailableError):  # it may be restarting: wait longer
                 return is_last and self._clock() - started >= self.retry_policy.outage_s
             return is_last
 
@@ -217,7 +177,7 @@ class Transport:
 
     def host(self, url: str) -> HostLimiter:
         """Return the limiter of the host of an address."""
-        name = urlsplit(url).netloc.rpartition("@")[2].lower()
+        name = urlsplit(url).netloc.rpartition("@")[2].lower()  # without user and password
         with self._lock:
             if name not in self._hosts:
                 self._hosts[name] = HostLimiter(
@@ -270,6 +230,7 @@ class Transport:
         """Send a request once, follow redirects, and validate the response."""
         trusted = urlsplit(url).hostname or ""
         address = url
+        # urllib3 could follow redirects itself, but not check where each one leads.
         for _ in range(self.limits.redirects + 1):
             response = self._request_without_redirects(address, headers)
             if response.status not in _REDIRECTS:
@@ -285,7 +246,7 @@ class Transport:
     def _request_without_redirects(self, url: str, headers: Mapping[str, str]) -> Response:
         """Send one request within the limits of its host, and read the whole response."""
         host = self.host(url)
-        with host.slot(url):
+        with host.slot(url):  # held until the body is read, so that it limits transfers as well
             try:
                 response = self._read(url, headers)
             except urllib3.exceptions.HTTPError as error:
@@ -317,7 +278,7 @@ class Transport:
         try:
             _refuse_ignored_range(response.status, headers, url)
             body = self._body(response, url, deadline)
-        except BaseException:
+        except BaseException:  # the rest of the body is not read: the connection is not reusable
             response.close()
             raise
         response.release_conn()
@@ -330,7 +291,7 @@ class Transport:
         pieces, size = [], int(declared) if declared.isdigit() else 0
         _refuse_large(size, self.limits.max_bytes, url)
         size = 0
-        while piece := response.read1(_PIECE):
+        while piece := response.read1(_PIECE):  # returns what has arrived, without waiting for more
             pieces.append(piece)
             size += len(piece)
             _refuse_large(size, self.limits.max_bytes, url)

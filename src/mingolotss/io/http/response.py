@@ -1,0 +1,61 @@
+"""What a request of the HTTP client results in: a response, a downloaded file, or an error.
+
+>>> Response("https://x.org/a", 200, {}, b"").sha256[:8]
+'e3b0c442'
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from mingolotss.errors import ServiceUnavailableError
+
+__all__ = ["Download", "HostUnavailableError", "Response", "RetryableError", "Validator"]
+
+Validator = Callable[[bytes], bytes]
+"""Takes the body of a response and returns the bytes to keep, or raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A complete response that has passed validation.
+
+    Attributes
+    ----------
+    url : str
+        The final address, after redirects.
+    status : int
+        200, or 206 for a range.
+    headers : mapping of str to str
+        Names in lower case.
+    body : bytes
+        The content that the validator returned.
+    """
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def sha256(self) -> str:
+        """The checksum of the body, in hexadecimal."""
+        return hashlib.sha256(self.body).hexdigest()
+
+
+class Download(NamedTuple):
+    """A downloaded file: its path, its SHA-256 and its length in bytes."""
+
+    path: Path
+    sha256: str
+    size: int
+
+
+class RetryableError(ServiceUnavailableError):
+    """A request failed in a way that may not happen again."""
+
+
+class HostUnavailableError(RetryableError):
+    """The host accepts no requests: requests for its other addresses would fail as well."""
