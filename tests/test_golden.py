@@ -286,7 +286,7 @@ def test_the_published_test_batch(shared):
     recipe = load_recipe("mingolotss")
     path = shared / "data" / "Mingo19_LoMorph_Cat.fits"
     labels = read_catalogue(path, recipe.catalogue.columns, recipe.rules).labels
-    batch = batch_of_rows(len(labels), train=5, rows=1000, of=5805)
+    batch = batch_of_rows(len(labels), train=5, rows=1000, total=5805)
     test = labels[batch == 5]
     assert len(test) == 805
     assert (int(np.isin(test, [0, 1, 2]).sum()), int((test == 4).sum())) == (180, 66)

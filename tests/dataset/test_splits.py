@@ -128,7 +128,7 @@ def test_a_naive_split_of_the_real_catalogue_leaks_and_ours_does_not(real, text)
 def test_the_published_split_has_the_published_test_set(real):
     """805 sources, 180 FRI and 66 FRII (labels 0 to 2, and 4)."""
     labels, ra, dec = real
-    split = batch_of_rows(5805, train=5, rows=1000, of=5805) == 5
+    split = batch_of_rows(5805, train=5, rows=1000, total=5805) == 5
     test = labels[split]
     # The catalogue is in order of right ascension, so the test set is one end of the sky.
     assert leaks(split, ra, dec) == 0

@@ -24,7 +24,7 @@ RNG = np.random.default_rng(2)
 @pytest.mark.parametrize("n", [0, 1, 5, 6, 7, 58, 600, 5804, 5805, 5806, 11610])
 def test_rows_fall_into_batches_in_order(n):
     """Catalogue order, whole training batches, the rest to the test batch, for any size."""
-    batches = batch_of_rows(n, train=5, rows=1000, of=5805)
+    batches = batch_of_rows(n, train=5, rows=1000, total=5805)
     assert len(batches) == n
     assert (np.diff(batches) >= 0).all()
     assert n == 0 or batches.max() <= 5

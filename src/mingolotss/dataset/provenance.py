@@ -58,7 +58,7 @@ class Provenance:
     classes: tuple[str, ...]
 
     @classmethod
-    def of(
+    def from_inputs(
         cls, recipe: Recipe, catalogue: Catalogue, service: str, limit: int | None
     ) -> Provenance:
         """Return the provenance of a build.

@@ -4,6 +4,8 @@ All of it stands in the recipe ``mingolotss``; nothing is repeated here.
 
 >>> corrected_names()[1], published_names()[1]
 ('FRI NAT', 'FRI WAT')
+>>> interchanged_names()
+{1: 'FRI NAT', 2: 'FRI WAT'}
 >>> binary_groups()
 {'FRI': (0, 1, 2), 'FRII': (4,)}
 """
@@ -21,6 +23,7 @@ __all__ = [
     "binary_groups",
     "choose_names",
     "corrected_names",
+    "interchanged_names",
     "published_archive",
     "published_names",
 ]
@@ -41,6 +44,12 @@ def corrected_names() -> tuple[str, ...]:
 def published_names() -> tuple[str, ...]:
     """Return the name of each class in the published batches: 1 and 2 are interchanged there."""
     return tuple(row.published or row.name for row in _recipe().classes.table)
+
+
+def interchanged_names() -> dict[int, str]:
+    """Return the label and the corrected name of each class that has another published name."""
+    pairs = enumerate(zip(corrected_names(), published_names(), strict=True))
+    return {label: name for label, (name, published) in pairs if name != published}
 
 
 def binary_groups() -> Mapping[str, tuple[int, ...]]:
@@ -73,8 +82,10 @@ def choose_names(classes: tuple[str, ...], *, published: bool) -> tuple[str, ...
 @cache
 def _warn_of_names() -> None:
     """Tell the user once per session."""
+    names = interchanged_names()
     _LOG.warning(
-        "MingoLoTSS: the published names of classes 1 and 2 are interchanged; here 1 is "
-        "FRI NAT and 2 is FRI WAT, as in the catalogue (published_names=True keeps the "
-        "published names)"
+        "MingoLoTSS: the published names of classes %s are interchanged; here %s, as in the "
+        "catalogue (published_names=True keeps the published names)",
+        " and ".join(map(str, names)),
+        " and ".join(f"{label} is {name}" for label, name in names.items()),
     )

@@ -5,7 +5,7 @@ As in the published dataset there are ``data_batch_1``... for training, ``test_b
 archive. A build writes them from its parts, an export from its records. Not here: how a pickle is
 opened without running it (``safe_pickle.py``).
 
->>> batch_of_rows(5805, train=5, rows=1000, of=5805)[[0, 4999, 5000]].tolist()
+>>> batch_of_rows(5805, train=5, rows=1000, total=5805)[[0, 4999, 5000]].tolist()
 [0, 4, 5]
 >>> batch_label(0, 5), batch_label(5, 5)
 ('training batch 1 of 5', 'testing batch 1 of 1')
@@ -57,22 +57,22 @@ _PROTOCOL = 4  # read by every Python since 3.4
 _EXPORT_TRAIN = 5  # training batches of an export
 
 
-def batch_of_rows(n: int, *, train: int, rows: int, of: int) -> Ints:
+def batch_of_rows(n: int, *, train: int, rows: int, total: int) -> Ints:
     """Return the batch of every catalogue row; the number `train` is the test batch.
 
     Parameters
     ----------
     n : int
         Rows in the catalogue.
-    train, rows, of : int
-        `train` batches of `rows` rows each from a catalogue of `of` rows; other catalogues in
+    train, rows, total : int
+        `train` batches of `rows` rows each from a catalogue of `total` rows; other catalogues in
         proportion.
 
     Returns
     -------
     int64 array, shape (n,)
     """
-    rows_per_batch = max(1, n * rows // of)
+    rows_per_batch = max(1, n * rows // total)
     batches: Ints = np.minimum(np.arange(n) // rows_per_batch, train)
     return batches
 

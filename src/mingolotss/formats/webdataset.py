@@ -56,10 +56,10 @@ def _members(records: Records) -> Iterator[tuple[str, bytes]]:
     """Give the name and the content of each file of a shard."""
     columns = records.table.select(_COLUMNS).to_pylist()
     samples = zip(columns, records.encoded(), records.labels.tolist(), strict=True)
-    for facts, png, label in samples:
-        key = f"{facts['row']:08d}"
+    for metadata, png, label in samples:
+        key = f"{metadata['row']:08d}"
         yield f"{key}.cls", str(label).encode()
-        yield f"{key}.json", json.dumps(facts).encode()
+        yield f"{key}.json", json.dumps(metadata).encode()
         yield f"{key}.png", png
 
 

@@ -139,7 +139,9 @@ class Plan:
     def batches(self) -> Ints:
         """Return the batch of every row."""
         settings = self.recipe.batches
-        return batch_of_rows(self.sources, train=settings.train, rows=settings.rows, of=settings.of)
+        return batch_of_rows(
+            self.sources, train=settings.train, rows=settings.rows, total=settings.of
+        )
 
     def task(self, index: int) -> Task:
         """Return one part as a worker needs it."""
@@ -237,7 +239,7 @@ def plan(
     sources = resolve_catalogue(recipe, catalogue, opened, out).head(limit)
     if fresh:
         remove_products(out)
-    settings = Provenance.of(recipe, sources, str(service or recipe.images.service), limit)
+    settings = Provenance.from_inputs(recipe, sources, str(service or recipe.images.service), limit)
     before = read_provenance(out)
     if before is not None:
         check_same_build(before, settings, out)

@@ -6,6 +6,7 @@ import re
 
 from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.products import CARD_MARK
+from mingolotss.dataset.published import interchanged_names
 from mingolotss.formats import FORMATS
 from mingolotss.formats.base import Format
 from mingolotss.publish.datasheet import render_datasheet
@@ -19,13 +20,13 @@ _LOAD_BUILD = (
     'mingolotss.MingoLoTSS("FOLDER")  # PyTorch',
     'mingolotss.load("FOLDER")  # numpy',
 )
+_NAMES = (
+    "In the first published MingoLoTSS the names of labels {labels} are interchanged. The labels "
+    "here are the same; the names are those of the flags in the catalogue."
+)
 _SIMULATED = (
     "**The images are of a simulated sky, which was made for tests and for teaching. Nothing in "
     "them was observed, and results on them say nothing about real galaxies.**"
-)
-_NAMES = (
-    "In the first published MingoLoTSS the names of labels 1 and 2 are interchanged. The labels "
-    "here are the same; the names are those of the flags in the catalogue."
 )
 
 
@@ -126,8 +127,10 @@ def _counts(summary: DatasetSummary) -> str:
     for label, (name, counts) in enumerate(summary.class_counts()):
         number = "" if name == "no label" else str(label)
         lines.append(f"| {number} | {name} | " + " | ".join(map(str, counts)) + " |")
-    if "FRI NAT" in summary.classes and "FRI WAT" in summary.classes:
-        lines += ["", _NAMES]
+    names = interchanged_names()
+    if set(names.values()) <= set(summary.classes):
+        labels = " and ".join(map(str, names))
+        lines += ["", _NAMES.format(labels=labels)]
     return "\n".join(lines)
 
 
