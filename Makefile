@@ -86,7 +86,7 @@ clean:
 # Test the review page and the report in Chromium, and their accessibility with axe-core.
 test-web: $(VENV)/test.ok $(VENV)/axe/package/axe.min.js
 	@{ command -v chromium && command -v chromedriver; } >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } || { echo "needs chromium and chromedriver: apt-get install chromium chromium-driver" >&2; exit 2; }
-	MINGOLOTSS_AXE=$(VENV)/axe/package/axe.min.js $(RUN)/python -m pytest -m web tests/web tests/service $(MORE)
+	MINGOLOTSS_AXE=$(VENV)/axe/package/axe.min.js $(RUN)/python -m pytest -m web tests/integration/web tests/service $(MORE)
 
 $(VENV)/axe/package/axe.min.js: | $(VENV)/bin/python
 	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq npm; } || { echo "needs npm: apt-get install npm" >&2; exit 2; }

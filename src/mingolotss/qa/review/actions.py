@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
-
-from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from mingolotss.candidates.decisions import Decision
 from mingolotss.qa.review.addresses import own_path, queue_address, source_address
 from mingolotss.qa.review.context import MAX_REVIEWER, NAME_COOKIE, Context
 from mingolotss.qa.review.endpoints import Site
+from mingolotss.qa.review.responses import html, http_error, redirect, redirect_with_cookie
 from mingolotss.qa.review.state import ConflictError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 __all__ = ["Actions"]
 
@@ -51,54 +52,54 @@ class Actions:
     async def who(self, request: Request) -> Response:
         """Keep the visitor's name in a cookie."""
         form = await _read_form(request)
-        response = RedirectResponse(own_path(form.get("back", "")), 303)
+        address = own_path(form.get("back", ""))
         name = " ".join(form.get("by", "").split())[:MAX_REVIEWER]
-        if name:
-            response.set_cookie(
-                NAME_COOKIE, quote(name), max_age=_YEAR, httponly=True, samesite="strict"
-            )
-        return response
+        if not name:
+            return redirect(address)
+        return redirect_with_cookie(address, NAME_COOKIE, quote(name), max_age=_YEAR)
 
     async def _act(self, request: Request, act: Callable[[Context, Form], Response]) -> Response:
         """Read the form, then write in a thread: the lock on the file may take a moment."""
+        from starlette.concurrency import run_in_threadpool
+
         form = await _read_form(request)
         return await run_in_threadpool(lambda: act(self._site.context(request), form))
 
     def _decide(self, context: Context, form: Form) -> Response:
         verdict, field = form.get("verdict", ""), form.get("field", "")
         if verdict not in {"accept", "reject"}:
-            raise HTTPException(400, "the verdict must be accept or reject")
+            raise http_error(400, "the verdict must be accept or reject")
         candidates = context.snapshot.build.candidate_rows(context.row)
         if verdict == "accept" and field not in [
             entry.candidate.field for entry in candidates if entry.usable
         ]:
-            raise HTTPException(400, "choose one of the fields that have a usable image")
+            raise http_error(400, "choose one of the fields that have a usable image")
         accepted = field if verdict == "accept" else ""
         decision = self._decision(context, accepted, verdict, form.get("note", ""))
         try:
             self._site.store.decide(decision, form.get("etag", ""))
         except ConflictError as error:
             newer = self._site.context(context.request)
-            return HTMLResponse(self._site.source_page(newer, warning=str(error)), 409)
+            return html(self._site.source_page(newer, warning=str(error)), 409)
         following = self._site.store.snapshot().next_open(context.selection, context.row)
         if following is None:
-            return RedirectResponse(queue_address(context.selection), 303)
-        return RedirectResponse(source_address(following, context.selection, verdict), 303)
+            return redirect(queue_address(context.selection))
+        return redirect(source_address(following, context.selection, verdict))
 
     def _label(self, context: Context, form: Form) -> Response:
         looks_like, note = form.get("looks", ""), form.get("note", "")
         if looks_like not in (*context.snapshot.build.settings.classes, _OTHER_CLASS):
-            raise HTTPException(400, "choose a class that the source looks like")
+            raise http_error(400, "choose a class that the source looks like")
         note = f"looks like {looks_like}" + (f": {note}" if note.strip() else "")
         self._site.store.log.add(self._decision(context, "", "label", note))
-        return RedirectResponse(source_address(context.row, context.selection, "label"), 303)
+        return redirect(source_address(context.row, context.selection, "label"))
 
     def _undo(self, context: Context, form: Form) -> Response:
         undone = self._site.store.log.undo(context.by, self._site.now())
         row = context.snapshot.build.find(undone.source)
         if row is None:
-            return RedirectResponse(queue_address(context.selection), 303)
-        return RedirectResponse(source_address(row, context.selection, "undo"), 303)
+            return redirect(queue_address(context.selection))
+        return redirect(source_address(row, context.selection, "undo"))
 
     def _decision(self, context: Context, field: str, verdict: str, note: str) -> Decision:
         source, now = context.record["source"], self._site.now()

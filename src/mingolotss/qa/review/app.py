@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.resources import files
-
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
+from typing import TYPE_CHECKING
 
 from mingolotss.errors import DecisionError, MingoError
 from mingolotss.qa.review.actions import Actions
 from mingolotss.qa.review.endpoints import Endpoints, Site
 from mingolotss.qa.review.guard import Guard
 from mingolotss.qa.review.pages import Pages
+from mingolotss.qa.review.responses import html, http_error
 from mingolotss.qa.review.state import Store
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 __all__ = ["create_app"]
 
@@ -58,6 +58,11 @@ def create_app(
     clock : callable
         Returns the time of a decision.
     """
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.middleware import Middleware
+    from starlette.routing import Route
+
     site = Site(store, Pages(), by, clock)
     show, act = Endpoints(site), Actions(site)
     routes = [
@@ -77,7 +82,9 @@ def create_app(
     ]
 
     async def show_error(_request: Request, error: Exception) -> Response:
-        return HTMLResponse(site.pages.error(_message(error)), _status(error))
+        if isinstance(error, HTTPException):
+            return html(site.pages.error(error.detail), error.status_code)
+        return html(site.pages.error(str(error)), 409 if isinstance(error, DecisionError) else 500)
 
     return Starlette(
         routes=routes,
@@ -86,19 +93,11 @@ def create_app(
     )
 
 
-def _message(error: Exception) -> str:
-    return error.detail if isinstance(error, HTTPException) else str(error)
-
-
-def _status(error: Exception) -> int:
-    if isinstance(error, HTTPException):
-        return error.status_code
-    return 409 if isinstance(error, DecisionError) else 500
-
-
 def _static(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in _STATIC:
-        raise HTTPException(404, "there is no such file")
+        raise http_error(404, "there is no such file")
+    from starlette.responses import Response
+
     data = (files("mingolotss.qa.review") / "static" / name).read_bytes()
     return Response(data, media_type=_STATIC[name], headers={"Cache-Control": "no-cache"})

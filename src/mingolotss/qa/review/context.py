@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
-
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
 
 from mingolotss.qa.manifest_row import ManifestRow
 from mingolotss.qa.review.filters import Filter
+from mingolotss.qa.review.responses import http_error
 from mingolotss.qa.review.state import Snapshot
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 __all__ = ["MAX_REVIEWER", "NAME_COOKIE", "Context"]
 
@@ -72,7 +74,7 @@ class Context:
         row: int = self.request.path_params["row"]
         rows = len(self.snapshot.build)
         if row >= rows:
-            raise HTTPException(404, f"there is no row {row}: the build has {rows} rows, from 0")
+            raise http_error(404, f"there is no row {row}: the build has {rows} rows, from 0")
         return row
 
     @property

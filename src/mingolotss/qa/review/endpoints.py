@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from mingolotss.qa.report.colours import coloured
 from mingolotss.qa.review.addresses import NOTICES, source_address
@@ -17,11 +15,15 @@ from mingolotss.qa.review.candidate_view import candidate_picture, view_candidat
 from mingolotss.qa.review.context import Context
 from mingolotss.qa.review.filters import Filter
 from mingolotss.qa.review.pages import Pages
+from mingolotss.qa.review.responses import cached_data, html, http_error, redirect
 from mingolotss.qa.review.state import Store
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 __all__ = ["Endpoints", "Site"]
 
-_CACHED = {"Cache-Control": "private, max-age=86400"}  # addresses contain the build's version
 _MAX_NAME = 200  # characters
 
 
@@ -74,28 +76,28 @@ class Endpoints:
 
     async def start(self, request: Request) -> Response:
         """Go to the queue."""
-        return RedirectResponse("/queue", 303)
+        return redirect("/queue")
 
     def queue(self, request: Request) -> Response:
         """Go to the first selected source that has no decision."""
         context = self._site.context(request)
         row = context.snapshot.next_open(context.selection, -1)
         if row is None:
-            return HTMLResponse(self._site.pages.queue_end(context))
+            return html(self._site.pages.queue_end(context))
         notice = request.query_params.get("notice", "")
-        return RedirectResponse(source_address(row, context.selection, notice), 303)
+        return redirect(source_address(row, context.selection, notice))
 
     def source(self, request: Request) -> Response:
         """Show a source with all its candidates."""
         notice = NOTICES.get(request.query_params.get("notice", ""), "")
-        return HTMLResponse(self._site.source_page(self._site.context(request), notice))
+        return html(self._site.source_page(self._site.context(request), notice))
 
     def gallery(self, request: Request) -> Response:
         """Show a page of stamps."""
         text = request.query_params.get("page", "1")
         page = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
         context = self._site.context(request, reason="all")
-        return HTMLResponse(self._site.pages.gallery(context, page))
+        return html(self._site.pages.gallery(context, page))
 
     def find(self, request: Request) -> Response:
         """Go to the source of a name; if several names contain it, list them."""
@@ -107,32 +109,28 @@ class Endpoints:
         exact = context.snapshot.build.find(name)
         only = int(rows[0]) if len(rows) == 1 else exact
         if only is not None and not is_fragment:
-            return RedirectResponse(source_address(only, Filter("all")), 303)
-        return HTMLResponse(self._site.pages.search(context, rows, name, is_fragment=is_fragment))
+            return redirect(source_address(only, Filter("all")))
+        return html(self._site.pages.search(context, rows, name, is_fragment=is_fragment))
 
     def stamp(self, request: Request) -> Response:
         """Return the stamp of a source in colours."""
         context = self._site.context(request)
-        return _png(coloured(context.snapshot.stamps.png(context.row)))
+        return cached_data(coloured(context.snapshot.stamps.png(context.row)))
 
     def grey(self, request: Request) -> Response:
         """Return the stamp of a source as the dataset has it."""
         context = self._site.context(request)
-        return _png(context.snapshot.stamps.png(context.row))
+        return cached_data(context.snapshot.stamps.png(context.row))
 
     def cutout(self, request: Request) -> Response:
         """Return a picture or the pixels of one candidate."""
         context, index = self._site.context(request), request.path_params["index"]
         candidates = context.snapshot.build.candidate_rows(context.row)
         if not 0 <= index < len(candidates):
-            raise HTTPException(404, f"row {context.row} has no candidate number {index}")
+            raise http_error(404, f"row {context.row} has no candidate number {index}")
         kind, candidate = request.path_params["kind"], candidates[index].candidate
         data = candidate_picture(context.snapshot, context.row, candidate, kind)
         if data is None:
-            raise HTTPException(404, "there is no picture of this kind")
+            raise http_error(404, "there is no picture of this kind")
         media = "image/png" if kind.endswith(".png") else "application/octet-stream"
-        return Response(data, media_type=media, headers=_CACHED)
-
-
-def _png(data: bytes) -> Response:
-    return Response(data, media_type="image/png", headers=_CACHED)
+        return cached_data(data, media)

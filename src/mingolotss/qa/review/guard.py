@@ -14,11 +14,15 @@ import hmac
 import ipaddress
 from collections.abc import Sequence
 from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from mingolotss.qa.review.responses import redirect_with_cookie
+
+if TYPE_CHECKING:
+    from starlette.datastructures import Headers
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["MAX_BODY_BYTES", "Guard", "allowed_hosts"]
 
@@ -86,6 +90,8 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         """Return the response that refuses a request, or None."""
+        from starlette.datastructures import Headers
+
         headers = Headers(scope=scope)
         host = headers.get("host", "").lower()
         if not self._is_valid_host(host):
@@ -117,9 +123,7 @@ class Guard:
         if token is not None and _equal(token, self.token) and scope["method"] in _READ_METHODS:
             rest = urlencode([(key, value) for key, value in query if key != "token"])
             path = "/" + scope["path"].lstrip("/")  # never //host
-            response = RedirectResponse(path + (f"?{rest}" if rest else ""), 303)
-            response.set_cookie(cookie, self.token, httponly=True, samesite="strict", path="/")
-            return response
+            return redirect_with_cookie(path + (f"?{rest}" if rest else ""), cookie, self.token)
         if has_cookie:
             return None
         return _refuse(
@@ -150,6 +154,8 @@ def _equal(text: str, secret: str) -> bool:
 
 
 def _refuse(status: int, reason: str) -> Response:
+    from starlette.responses import PlainTextResponse
+
     return PlainTextResponse(f"mingolotss review: {reason}\n", status)
 
 
@@ -173,6 +179,8 @@ def _limited(receive: Receive) -> Receive:
 
 
 def _with_headers(send: Send) -> Send:
+    from starlette.datastructures import MutableHeaders
+
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from builds import command
 from mingolotss.candidates.decisions import DecisionLog
 from mingolotss.qa.report.build_view import BuildView
