@@ -21,7 +21,7 @@ def sky(dtype, nan=False):
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", ">f4", ">f8"])
 @pytest.mark.parametrize("nan", [False, True])
-def test_sigma_clipping_leaves_sources_and_nan_out(dtype, nan):
+def test_sigma_clipping_ignores_sources_and_nan(dtype, nan):
     """The value is that of astropy's sigma_clipped_stats, and close to the truth."""
     image = sky(dtype, nan)
     noise = sigma_clipped_noise(image)
@@ -41,12 +41,12 @@ def test_settings_reach_the_clipping():
 
 
 def test_an_image_of_nan_has_no_noise():
-    """Nothing to measure gives NaN, without a warning or an error."""
+    """The noise of an image without values is NaN, without a warning or an error."""
     assert np.isnan(sigma_clipped_noise(np.full((9, 9), np.nan, "f4")))
 
 
-def test_a_noise_map_follows_the_image_or_says_what_to_install():
-    """With photutils a map of the image's shape and type; without it a line that names it."""
+def test_a_noise_map_has_the_shape_of_the_image_or_names_photutils():
+    """The map has the shape and type of the image; without photutils, the error names it."""
     image = sky("f4")
     try:
         import photutils  # noqa: F401

@@ -28,7 +28,7 @@ RNG = np.random.default_rng(3)
 
 
 def literal_window(image, side, at=None):
-    """Pad with NaN so that the source is in the middle, pad what is short, crop the middle."""
+    """Pad with NaN until the source is in the middle and the image is large enough; then crop."""
     pads = [(0, 0), (0, 0)]
     if at is not None:
         for axis in (0, 1):
@@ -47,8 +47,8 @@ def literal_window(image, side, at=None):
     st.sampled_from([2, 10, 15, 16]),
     st.tuples(st.integers(0, 320), st.integers(0, 320)) | st.none(),
 )
-def test_a_window_is_what_padding_and_cropping_give(shape, side, eighths):
-    """`window_start` and `take_window` do the padding without padding; any source place."""
+def test_a_window_equals_padding_and_cropping(shape, side, eighths):
+    """`window_start` and `take_window` give the same, for any position of the source."""
     image = np.arange(shape[0] * shape[1], dtype="f4").reshape(shape)
     at = (
         None
@@ -66,7 +66,7 @@ def test_a_window_is_what_padding_and_cropping_give(shape, side, eighths):
 @pytest.mark.parametrize("dtype", [">f4", "<f4", ">f8", "<f8"])
 @pytest.mark.parametrize("start", [(0, 0), (-3, 2), (7, 9), (50, 50), (-50, 0)])
 def test_a_window_is_a_native_copy(dtype, start):
-    """Byte order becomes the machine's, the width stays, the image is not shared; NaN outside."""
+    """It has native byte order and the image's precision, shares no memory, and is NaN outside."""
     image = RNG.normal(size=(12, 14)).astype(dtype)
     window = take_window(image, *start, 6)
     assert window.dtype == np.dtype(dtype).newbyteorder("=")
@@ -80,8 +80,8 @@ def test_a_window_is_a_native_copy(dtype, start):
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_types_stay_as_they_are(dtype):
-    """float32 stays float32 and float64 float64 through every function, whatever the settings."""
+def test_types_are_kept(dtype):
+    """float32 stays float32, and float64 float64, in every function with any setting."""
     image = RNG.normal(size=(2, 8, 8)).astype(dtype)
     noise = np.abs(RNG.normal(size=(2, 8, 8))).astype(dtype)
     sigma = np.float64(3.0)
@@ -92,7 +92,7 @@ def test_types_stay_as_they_are(dtype):
         assert result.dtype == np.dtype(dtype)
 
 
-def test_measures():
+def test_percent_nan_and_signal():
     """NaN in percent; a signal is a pixel that is finite and not zero."""
     image = np.zeros((4, 5), "f4")
     assert percent_nan(image) == 0
@@ -105,8 +105,8 @@ def test_measures():
     assert has_signal(image)
 
 
-def test_fill_and_clip_are_loops():
-    """NaN becomes 0; a pixel at exactly sigma times the noise goes, one above stays."""
+def test_fill_and_clip_equal_loops():
+    """NaN becomes 0, and so does a pixel at sigma times the noise; one above is kept."""
     image = np.array([[[np.nan, 1.0, 3.0], [3.0000002, -5.0, np.inf]]], "f4")
     filled = fill_nan(image)
     assert filled.tolist()[0][0] == [0, 1, 3]
@@ -117,8 +117,8 @@ def test_fill_and_clip_are_loops():
 
 @pytest.mark.parametrize("side", [1, 2, 5, 150, 149, 151])
 @pytest.mark.parametrize("radius", [0.0, 1.0, 2.5, 75.0])
-def test_a_disc_is_about_the_pixel_where_the_source_is(side, radius):
-    """Distance from pixel (side // 2, side // 2), the edge inside: even and odd sides alike."""
+def test_a_disc_is_around_the_pixel_of_the_source(side, radius):
+    """Its centre is pixel (side // 2, side // 2) for even and odd sides; the edge belongs to it."""
     middle = side // 2
     inside = disc(side, radius)
     for y in range(0, side, max(1, side // 12)):
@@ -129,7 +129,7 @@ def test_a_disc_is_about_the_pixel_where_the_source_is(side, radius):
 
 
 def test_minmax_is_per_image():
-    """Each image goes from its own smallest to its own largest; a constant one is 0."""
+    """Each image is scaled by its own smallest and largest pixel; a constant one is 0."""
     stack = np.stack([RNG.normal(size=(6, 6)), np.full((6, 6), 7.0), RNG.normal(size=(6, 6))])
     stack = stack.astype("f4")
     for scaled, image in zip(minmax(stack), stack, strict=True):
@@ -155,7 +155,7 @@ def test_blocks_are_averaged():
 
 
 def test_asinh_is_linear_below_and_logarithmic_above():
-    """0 at 0, 1 at the top, NaN stays; impossible limits are refused."""
+    """It is 0 at 0 and 1 at the top, and NaN is kept; impossible limits are refused."""
     image = np.array([0.0, 1e-3, 1.0, 2.0, np.nan, -1.0], "f4")
     scaled = asinh_stretch(image, 1e-2, 1.0)
     assert scaled[[0, 2, 3, 5]].tolist() == [0, 1, 1, 0]
@@ -168,7 +168,7 @@ def test_asinh_is_linear_below_and_logarithmic_above():
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["f4", "f8"]))
-def test_bytes_are_pillows(seed, dtype):
+def test_bytes_are_those_of_pillow(seed, dtype):
     """Grey levels are those of Pillow's own conversion of a float image."""
     rng = np.random.default_rng(seed)
     image = rng.uniform(-0.1, 1.1, (16, 16)).astype(dtype)
@@ -182,7 +182,7 @@ def test_bytes_are_pillows(seed, dtype):
 @pytest.mark.parametrize("kind", ["<f4", ">f4", "<f8", ">f8"])
 @pytest.mark.parametrize("shape", [(3, 5, 7), (1, 5, 7), (5, 7), (3, 1, 1)])
 def test_zero_where_keeps_every_other_bit(kind, shape):
-    """NaN with any payload, infinities, -0 and subnormals stay; what goes is +0."""
+    """NaN with any payload, infinities, -0 and subnormals are kept; masked pixels are +0."""
     image = RNG.integers(0, 256, (3, 5, 7, int(kind[2])), np.uint8).view(kind)[..., 0]
     image[0, 0, :4] = np.nan, -np.inf, -0.0, 1e-45
     before, gone = image.copy(), RNG.random(shape) < 0.5

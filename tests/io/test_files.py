@@ -1,4 +1,4 @@
-"""Files are whole or not there; names stay in their folder."""
+"""Files are complete or absent, and names stay in their folder."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from mingolotss.io.files import (
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 
 
-def test_a_file_appears_when_it_is_whole(tmp_path):
-    """Nothing is there before the end; what was there stays until then."""
+def test_a_file_appears_when_it_is_complete(tmp_path):
+    """Until then there is no file, or the previous one."""
     path = tmp_path / "deep" / "a.bin"
     write_bytes(path, b"old")
     with atomic_path(path) as beside:
@@ -38,7 +38,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path):
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), OSError(errno.EIO, "io")])
 def test_a_failed_write_leaves_nothing(tmp_path, error):
-    """Whatever goes wrong, the leftover goes and the old file stays."""
+    """After any error the temporary file is removed and the previous file is kept."""
     path = tmp_path / "a.bin"
     write_bytes(path, b"old")
 
@@ -54,7 +54,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, error):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS])
-def test_what_the_user_can_mend_is_one_line(tmp_path, code):
+def test_an_error_that_the_user_can_correct_is_one_line(tmp_path, code):
     """A full or read-only disk is an InputError that names the file and says what to do."""
     with pytest.raises(InputError, match=r"a\.bin") as caught, atomic_path(tmp_path / "a.bin"):
         raise OSError(code, "reason")
@@ -63,7 +63,7 @@ def test_what_the_user_can_mend_is_one_line(tmp_path, code):
 
 
 def test_a_name_too_long_and_a_file_for_a_folder(tmp_path):
-    """The disk's own refusals, for real."""
+    """The errors of a real disk are translated as well."""
     with pytest.raises(InputError, match="too long"):
         write_bytes(tmp_path / ("x" * 300), b"")
     (tmp_path / "file").write_bytes(b"")
@@ -71,8 +71,8 @@ def test_a_name_too_long_and_a_file_for_a_folder(tmp_path):
         write_bytes(tmp_path / "file" / "a", b"")
 
 
-def test_sweeping_removes_leftovers_only(tmp_path):
-    """Half files of killed writers go, at any depth; everything else stays."""
+def test_sweeping_removes_only_temporary_files(tmp_path):
+    """Temporary files are removed at any depth, and everything else is kept."""
     (tmp_path / "sub").mkdir()
     for name in (f"{PART}1-a", f"sub/{PART}2-b", "kept", "sub/kept.part", safe_name(".part-x")):
         (tmp_path / name).write_bytes(b"")
@@ -84,7 +84,7 @@ def test_sweeping_removes_leftovers_only(tmp_path):
 
 @given(TEXT, TEXT)
 def test_safe_names_are_one_component_and_no_two_the_same(one, other):
-    """No name leaves its folder, hides as a leftover, or becomes another's."""
+    """No name leaves its folder, looks like a temporary file, or equals another one."""
     safe = safe_name(one)
     assert safe
     assert not set(safe) & set('/\\\0\n:*?"<>|')
@@ -93,8 +93,8 @@ def test_safe_names_are_one_component_and_no_two_the_same(one, other):
     assert (safe_name(other) == safe) == (one == other)
 
 
-def test_usual_names_stay():
-    """Names of the catalogues are file names as they are."""
+def test_usual_names_are_kept():
+    """Source names of the catalogues are used unchanged."""
     for name in ("ILTJ104416.22+524037.3", "P164+55", "A_b-c.d"):
         assert safe_name(name) == name
 
@@ -108,8 +108,8 @@ def test_a_checksum_is_of_the_content(tmp_path):
     )
 
 
-def test_many_files_are_written_whole(tmp_path):
-    """A folder that is not there yet is made; nothing is left beside the files."""
+def test_many_files_are_complete(tmp_path):
+    """A missing folder is created, and no temporary files are left."""
     files = {f"{number}.png": os.urandom(number * 1000) for number in range(20)}
     write_files(tmp_path / "new" / "png", files.items())
     assert {p.name: p.read_bytes() for p in (tmp_path / "new" / "png").iterdir()} == files
@@ -118,7 +118,7 @@ def test_many_files_are_written_whole(tmp_path):
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
-    """The files before it are there, its own is not, and one line says which it was."""
+    """The files before it exist, and the error of one line names the file."""
     (tmp_path / "b").mkdir()
     with pytest.raises(InputError, match=r"write .*b"):
         write_files(tmp_path, [("a", b"1"), ("b", b"2"), ("c", b"3")])

@@ -45,7 +45,7 @@ def packed(data, kind, **options):
 
 
 def card(raw, key, value):
-    """Write a value over the one that a card has, as it stands, right or wrong."""
+    """Replace the value of a card by another one, valid or not."""
     at = raw.index(key.ljust(8) + b"=")
     return raw[: at + 10] + value.rjust(20)[:20] + raw[at + 30 :]
 
@@ -82,15 +82,15 @@ KINDS = {
 
 
 def reference(raw):
-    """Return what astropy reads, scaled and blanked, the axes of length 1 dropped."""
+    """Return the image as astropy reads it, scaled and blanked, without axes of length 1."""
     stream = io.BytesIO(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
     with fits.open(stream) as hdus:
         return np.squeeze(next(hdu.data for hdu in hdus if hdu.is_image and hdu.data is not None))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pixels_are_astropys(kind):
-    """Every pixel is the one that astropy reads, as floats wide enough to hold it."""
+def test_pixels_are_those_of_astropy(kind):
+    """Every pixel is the one that astropy reads, as a float of sufficient precision."""
     image = read_image(KINDS[kind], path="x.fits")
     expected = reference(KINDS[kind])
     np.testing.assert_array_equal(image.data, expected)
@@ -101,7 +101,7 @@ def test_pixels_are_astropys(kind):
     assert (ra, dec) == pytest.approx((10, 20))
 
 
-def test_a_file_and_its_bytes_are_one(tmp_path):
+def test_a_file_and_its_content_give_the_same_image(tmp_path):
     """A path and its content give the same image and the same checksum."""
     path = tmp_path / "a.fits"
     path.write_bytes(KINDS["float32"])
@@ -148,8 +148,8 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_what_is_no_image_is_one_line(what):
-    """A file that cannot be used is an ImageError of one line that names it and what it is."""
+def test_an_unusable_file_is_an_error_of_one_line(what):
+    """The ImageError names the file and says what it is."""
     raw, kind, words = HOSTILE[what]
     with pytest.raises(kind) as caught:
         read_image(raw, path="bad.fits")
@@ -161,7 +161,7 @@ def test_what_is_no_image_is_one_line(what):
 
 
 def test_a_missing_file_and_a_folder_are_image_errors(tmp_path):
-    """What cannot be opened is an ImageError with the system's reason."""
+    """The ImageError has the reason of the operating system."""
     with pytest.raises(ImageError, match="No such file"):
         read_image(tmp_path / "no.fits")
     with pytest.raises(ImageError, match="directory"):
@@ -172,8 +172,8 @@ def test_a_missing_file_and_a_folder_are_image_errors(tmp_path):
     ("cards", "words"),
     [({}, "no WCS"), ({"CTYPE1": "FREQ", "CTYPE2": "STOKES"}, "no RA and DEC")],
 )
-def test_a_header_without_a_place_is_a_nowcs_error(cards, words):
-    """Pixels without a place can be read; asking for the place says what is missing."""
+def test_a_header_without_wcs_is_a_nowcs_error(cards, words):
+    """The pixels can be read; the error for the WCS says what is missing."""
     hdu = fits.PrimaryHDU(SINGLE)
     hdu.header.update(cards)
     image = read_image(as_bytes(hdu), path="x.fits")
@@ -182,7 +182,7 @@ def test_a_header_without_a_place_is_a_nowcs_error(cards, words):
     assert caught.value.path == "x.fits"
 
 
-def test_odd_bscale_is_left_to_astropy():
+def test_an_unusual_bscale_is_read_by_astropy():
     """BSCALE written as FITS allows and Python does not (1.0D0) is still 1."""
     raw = card(primary(SINGLE, BSCALE=1.0), b"BSCALE", b"1.0D0")
     np.testing.assert_array_equal(read_image(raw).data, SINGLE)
@@ -201,7 +201,7 @@ def test_odd_bscale_is_left_to_astropy():
     st.booleans(),
 )
 def test_damage_gives_an_image_or_an_image_error(kind, changes, cut, early):
-    """Whatever bytes are flipped or cut off, floats of two axes or one line come out."""
+    """After any damage, the result is an image of two axes or an error of one line."""
     raw = bytearray(KINDS[kind])
     reach = min(len(raw), 2880 if early else 3 * 2880)
     for where, value in changes:

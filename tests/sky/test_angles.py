@@ -1,4 +1,4 @@
-"""Angles on the sphere, as astropy has them."""
+"""Angles on the sphere equal those of astropy."""
 
 from __future__ import annotations
 
@@ -15,22 +15,26 @@ RA, DEC = st.floats(-180, 360), st.floats(-90, 90)
 
 @settings(max_examples=300, deadline=None)
 @given(RA, DEC, RA, DEC)
-def test_separations_are_astropys_to_the_last_bit(ra1, dec1, ra2, dec2):
-    """The choice between fields can hang on the last bit, so it is astropy's."""
+def test_separations_are_those_of_astropy_to_the_last_bit(ra1, dec1, ra2, dec2):
+    """The last bit can decide which field is chosen."""
     with u.set_enabled_equivalencies([]):
         expected = angular_separation(ra1 * u.deg, dec1 * u.deg, ra2 * u.deg, dec2 * u.deg)
     assert separation_arcsec(ra1, dec1, ra2, dec2) == expected.to_value(u.deg) * 3600
 
 
-def test_separations_hold_across_ra_0_at_poles_and_opposite():
-    """Where simple formulas fail: RA 0/360, the poles, tiny and largest angles."""
-    found = separation_arcsec([359.9999, 0, 12, 0, 5], [0, 90, 45, 0, 1], [0.0001, 180, 12, 180, 5],
-                              [0, 90, 45 + 1e-9 / 3600, 0, 1])  # fmt: skip
-    np.testing.assert_allclose(found[[0, 1, 3, 4]], [0.72, 0, 180 * 3600, 0], atol=1e-9)
-    np.testing.assert_allclose(found[2], 1e-9, rtol=1e-2)
+def test_separations_across_ra_0_at_poles_and_opposite():
+    """Simple formulas fail at RA 0, at the poles, and for tiny and for the largest angles."""
+    separations = separation_arcsec(
+        [359.9999, 0, 12, 0, 5],
+        [0, 90, 45, 0, 1],
+        [0.0001, 180, 12, 180, 5],
+        [0, 90, 45 + 1e-9 / 3600, 0, 1],
+    )
+    np.testing.assert_allclose(separations[[0, 1, 3, 4]], [0.72, 0, 180 * 3600, 0], atol=1e-9)
+    np.testing.assert_allclose(separations[2], 1e-9, rtol=1e-2)
 
 
-def test_unit_vectors_point_where_they_should():
+def test_unit_vectors():
     """X to RA 0, y to RA 90, z to the pole; dot products are cosines of separations."""
     np.testing.assert_allclose(unit_vectors([0, 90, 5], [0, 0, 90]), np.eye(3), atol=1e-15)
     rng = np.random.default_rng(0)

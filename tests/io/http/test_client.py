@@ -1,4 +1,4 @@
-"""The HTTP client against a server that misbehaves: what is kept, what is retried, how often."""
+"""The HTTP client against a server with faults: what is kept, what is retried, and how often."""
 
 import gzip
 import io
@@ -38,19 +38,19 @@ def transport(**limits: float) -> Transport:
 
 
 def cut(line: Line, _: int) -> None:
-    """Announce everything, send half."""
+    """Declare the full length, and send half."""
     line.head(Content_Length=str(len(GOOD)))
     line.wfile.write(GOOD[: len(GOOD) // 2])
 
 
 def cut_without_length(line: Line, _: int) -> None:
-    """Send half of an answer that only ends when the connection does."""
+    """Send half of a response that ends with the connection."""
     line.head()
     line.wfile.write(GOOD[: len(GOOD) // 2])
 
 
 def cut_chunks(line: Line, _: int) -> None:
-    """Send one chunk and never the last."""
+    """Send one chunk, but not the last one."""
     line.head(Transfer_Encoding="chunked")
     line.wfile.write(b"1000\r\n" + GOOD[:4096] + b"\r\n")
 
@@ -87,8 +87,8 @@ PASSING = {
 
 
 @pytest.mark.parametrize("name", PASSING)
-def test_what_passes_is_asked_again_until_it_is_whole(name, tmp_path):
-    """Two bad answers, then the good one: the file is whole and was asked for three times."""
+def test_a_temporary_fault_is_retried_until_the_file_is_complete(name, tmp_path):
+    """After two bad responses and a good one, the file is complete; there were three requests."""
     with running({"*": first(2, PASSING[name], always(GOOD))}) as server:
         kept = transport().fetch(f"{server.url}/a.fits", tmp_path / "a.fits", validator=whole_fits)
     assert kept.path.read_bytes() == GOOD
@@ -98,8 +98,8 @@ def test_what_passes_is_asked_again_until_it_is_whole(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", PASSING)
-def test_what_does_not_pass_is_given_up_and_leaves_nothing(name, tmp_path):
-    """A fault that stays: a bounded number of requests, one clear error, no file."""
+def test_a_lasting_fault_is_an_error_and_leaves_no_file(name, tmp_path):
+    """The number of requests is limited, there is one clear error, and no file."""
     with running({"*": PASSING[name]}) as server:
         with pytest.raises(ServiceUnavailableError, match=rf"fetch {server.url}/a\.fits: ") as told:
             transport().fetch(f"{server.url}/a.fits", tmp_path / "a.fits", validator=whole_fits)
@@ -136,8 +136,8 @@ FINAL = {
 
 
 @pytest.mark.parametrize("name", FINAL)
-def test_what_will_not_pass_is_asked_once(name, tmp_path):
-    """The same question would give the same answer: no retry, no file."""
+def test_a_final_error_is_not_retried(name, tmp_path):
+    """The same request would have the same response: there is no retry and no file."""
     reply, words = FINAL[name]
     with running({"*": reply}) as server, pytest.raises(ServiceAnswerError, match=words):
         transport().fetch(f"{server.url}/a.fits", tmp_path / "a.fits", validator=whole_fits)
@@ -146,7 +146,7 @@ def test_what_will_not_pass_is_asked_once(name, tmp_path):
 
 
 def test_a_flood_without_length_is_stopped_at_the_limit():
-    """A chunked answer says no length: it is cut off when it passes the limit, not after."""
+    """A chunked response has no length: it is stopped when it exceeds the limit, not at its end."""
     sent = []
 
     def flood(line: Line, _: int) -> None:
@@ -160,8 +160,8 @@ def test_a_flood_without_length_is_stopped_at_the_limit():
     assert sum(sent) < 64 << 20
 
 
-def test_a_trickle_is_stopped_by_the_whole_time_out():
-    """Bytes that keep coming reset the read time-out for ever; the whole one does not care."""
+def test_a_slow_body_is_stopped_by_the_total_time_out():
+    """Bytes that keep coming reset the read time-out again and again, but not the total one."""
 
     def trickle(line: Line, _: int) -> None:
         line.head(Content_Length="1000")
@@ -187,7 +187,7 @@ def test_a_redirect_on_the_same_host_is_followed():
 
 
 def test_refused_connections_are_waited_for():
-    """A server that restarts under the client: the request goes through when it is back."""
+    """If a server restarts, the request succeeds once the server is back."""
     with running({"*": always(GOOD)}) as server:
         url, port = f"{server.url}/a", server.server_address[1]
     late = RetryPolicy(attempts=2, first_s=0.02, longest_s=0.1, outage_s=10)
@@ -215,8 +215,8 @@ def _bind(server: Server, port: int) -> None:
     server.server_address = server.socket.getsockname()
 
 
-def test_a_host_that_stays_away_is_given_up_for_everybody():
-    """One outage, 200 sources: the later ones fail at once and do not wait in their turn."""
+def test_an_unavailable_host_fails_all_its_requests():
+    """In one outage with 200 sources, the later ones fail at once, without a wait of their own."""
     with running({}) as server:
         url = server.url
     client = transport()
@@ -235,7 +235,7 @@ def _error(client: Transport, url: str) -> str:
 
 
 def test_retry_after_is_obeyed_and_capped():
-    """The pause that a server asks for holds for the whole host, up to the cap of 0.3 s."""
+    """The pause that a server asks for applies to the whole host, up to the limit of 0.3 s."""
     busy = always(b"", "429 Too Many Requests", Retry_After="3600")
     with running({"/a": first(1, busy, always(GOOD)), "/b": always(GOOD)}) as server:
         client = transport()
@@ -252,7 +252,7 @@ def test_retry_after_is_obeyed_and_capped():
 
 
 def test_no_more_connections_at_once_than_allowed():
-    """Twenty threads, three connections: counted until an answer leaves, not after."""
+    """Twenty threads share three connections, counted until the response is sent."""
     inside, most, lock = 0, 0, threading.Lock()
 
     def slow(line: Line, _: int) -> None:
@@ -275,8 +275,8 @@ def test_no_more_connections_at_once_than_allowed():
 
 
 @pytest.mark.parametrize("packed", ["body", "encoding"])
-def test_gzip_is_undone(packed, tmp_path):
-    """FITS in gzip, as a file or as a content encoding: what is kept is plain FITS."""
+def test_gzip_is_decompressed(packed, tmp_path):
+    """FITS in gzip, as a file or as a content encoding, is stored as plain FITS."""
     extra = {"Content_Encoding": "gzip"} if packed == "encoding" else {}
     with running({"*": always(gzip.compress(GOOD), **extra)}) as server:
         kept = transport().fetch(f"{server.url}/a", tmp_path / "a.fits", validator=whole_fits)
@@ -298,7 +298,7 @@ def test_a_gzip_bomb_is_stopped():
 
 
 def test_a_certificate_that_does_not_verify_is_not_accepted(tmp_path):
-    """The server is there and speaks TLS; nobody the system trusts vouches for it."""
+    """The server supports TLS, but its certificate is not from a trusted authority."""
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -322,15 +322,15 @@ def test_only_web_addresses_are_fetched(url):
         transport().get(url)
 
 
-def test_a_range_that_is_ignored_is_refused_before_the_file_travels():
+def test_an_ignored_range_is_refused_before_the_file_is_transferred():
     whole, words = always(bytes(900_000)), "offers only the whole file"
     with running({"*": whole}) as server, pytest.raises(ServiceAnswerError, match=words):
         transport().get(f"{server.url}/m", headers={"Range": "bytes=0-99"})
     assert server.asked["/m"] == 1
 
 
-def test_every_cut_of_a_fits_file_is_noticed():
-    """Cut anywhere, a file with two extensions is told from a whole one."""
+def test_every_truncation_of_a_fits_file_is_detected():
+    """A file with two extensions that is truncated anywhere is not complete."""
     file = io.BytesIO()
     table = fits.BinTableHDU.from_columns([fits.Column("x", "E", array=np.arange(2000))])
     fits.HDUList([fits.PrimaryHDU(np.ones((30, 40))), fits.ImageHDU(np.ones(9)), table]).writeto(
@@ -352,21 +352,21 @@ def test_every_cut_of_a_fits_file_is_noticed():
 @pytest.mark.parametrize(
     "body", [b"SIMPLE  =" + b" " * 4000, b"<VOTABLE>", b"\x00" * 5000, b"SIMPLE  =   T" * 300]
 )
-def test_what_is_no_fits_is_refused(body):
+def test_other_files_are_refused(body):
     with pytest.raises((ServiceAnswerError, TruncatedFileError)):
         whole_fits(body)
 
 
-def test_a_transport_travels_to_a_worker():
-    """Its settings survive pickling; connections are made anew where it arrives."""
+def test_a_transport_can_be_pickled():
+    """A copy has the same settings and opens its own connections."""
     copy = pickle.loads(pickle.dumps(transport()))
     with running({"*": always(GOOD)}) as server:
         assert copy.get(f"{server.url}/a").body == GOOD
     assert copy.limits == transport().limits
 
 
-def test_nobody_waits_for_a_reader_that_went_away():
-    """Ctrl-C, or any other end of the loop over results: back-offs of 30 s are not sat out."""
+def test_back_offs_end_when_the_results_are_not_read():
+    """After Ctrl-C, or another end of the loop over results, nothing waits 30 s for a retry."""
     sleepy = RetryPolicy(attempts=5, first_s=30.0, longest_s=60.0)
     busy = always(b"", "500 Internal Server Error")
     with running({"/0": always(GOOD), "*": busy}) as server:
