@@ -1,1 +1,1 @@
-"""Look at a build and check it: status, verify, compare, report, review."""
+"""Inspection and checks of datasets: status, verify, compare, report and review."""

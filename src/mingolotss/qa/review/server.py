@@ -1,6 +1,6 @@
 """``review()``: serve the review page from this machine.
 
-The address that is printed contains a token; the server answers nobody without it.
+The address that is printed contains a token; the server refuses requests without it.
 """
 
 from __future__ import annotations
