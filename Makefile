@@ -29,7 +29,7 @@ check: $(VENV)/test.ok
 	$(RUN)/python -m pytest -q src tests/test_docs.py $(MORE)
 
 test-readers: $(VENV)/readers.ok
-	$(RUN)/python -m pytest -m readers --ignore=tests/archive tests $(MORE)
+	$(RUN)/python -m pytest -m readers --ignore=tests/integration/archive tests $(MORE)
 
 $(VENV)/readers.ok: $(VENV)/test.ok
 	$(PIP) -e . --group readers
@@ -51,8 +51,8 @@ test-slow: $(VENV)/test.ok
 # Test with a real archive server and a real browser. Needs Debian 12 and root for the first run, which
 # installs them.
 test-archive: $(VENV)/test.ok
-	@$(RUN)/python tests/dachs/dachs_server.py check || tests/dachs/install.sh
-	$(RUN)/python -m pytest -m archive tests/archive $(MORE)
+	@$(RUN)/python tests/integration/dachs/dachs_server.py check || tests/integration/dachs/install.sh
+	$(RUN)/python -m pytest -m archive tests/integration/archive $(MORE)
 
 # The kernel's tests on a copy of the package whose kernel is compiled with GCC's sanitizers for
 # addresses and undefined behaviour. Python is not compiled with them, so their runtime is preloaded,
@@ -65,7 +65,7 @@ test-sanitize: $(VENV)/test.ok
 	MINGOLOTSS_CFLAGS="$(MINGOLOTSS_CFLAGS) $(SANITIZE)" $(RUN)/python -c "import sys, hatch_build as h; sys.exit(h.compile_kernel('$(SANITIZED)' / h.FOLDER) or 0)"
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
 	ASAN_OPTIONS=detect_leaks=0 MINGOLOTSS_SANITIZED=1 PYTHONPATH=$(SANITIZED)/src \
-	$(RUN)/python -m pytest --capture=sys tests/test_kernel.py tests/test_kernel_arguments.py tests/test_cleanmap.py tests/test_boxes.py $(MORE)
+	$(RUN)/python -m pytest --capture=sys tests/image tests/candidates/test_cutouts.py $(MORE)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { echo "this Python has no venv module: apt install python3-venv, or set PYTHON to another Python" >&2; rm -rf $(VENV); exit 2; }

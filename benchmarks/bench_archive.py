@@ -2,7 +2,8 @@
 
     python benchmarks/bench_archive.py [SOURCES] [--form N]
 
-Needs tests/dachs/install.sh. The bare loop asks for the same addresses over the same number of
+Needs tests/integration/dachs/install.sh. The bare loop asks for the same addresses over the same
+number of
 connections, reads the answers and throws them away: no parsing, no checks, no files, no retry.
 The two take turns, so that both meet the same server. The original program's pace through the
 form is 2 s of sleep a source, before anything else it does.

@@ -1,7 +1,8 @@
 """A real archive for the tests: GAVO DaCHS, the software behind vo.astron.nl, on loopback.
 
-    python tests/dachs/dachs_server.py check              is everything installed?
-    python tests/dachs/dachs_server.py run WORK MOSAICS   serve MOSAICS out of WORK until Ctrl-C
+    python tests/integration/dachs/dachs_server.py check              is everything installed?
+    python tests/integration/dachs/dachs_server.py run WORK MOSAICS   serve MOSAICS out of WORK
+    until Ctrl-C
 
 Everything it makes lives in WORK: a PostgreSQL cluster on a socket, DaCHS's tree, its log. A
 second run over the same mosaics reuses what is there. ``install.sh`` puts the Debian packages in
@@ -54,7 +55,9 @@ def missing() -> str:
         Path("/usr/bin/setpriv"),
     ]
     absent = [str(path) for path in needed if not path.exists()]
-    return f"{', '.join(absent)} not there: run tests/dachs/install.sh" if absent else ""
+    return (
+        f"{', '.join(absent)} not there: run tests/integration/dachs/install.sh" if absent else ""
+    )
 
 
 class Archive:

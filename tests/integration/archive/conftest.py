@@ -15,7 +15,7 @@ from mingolotss.simulate import SkyModel, write_sky
 sys.path.insert(0, str(Path(__file__).parents[1] / "dachs"))
 import dachs_server as dachs
 
-SHARED = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[3] / "shared"))
+SHARED = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[4] / "shared"))
 SKY = SkyModel(sources=300, sources_per_field=100, ra=180.0, dec=50.0, field_px=2000)
 
 

@@ -93,7 +93,7 @@ def pause(folder: str) -> None:
 CALLER = """
 import sys
 from mingolotss.pipeline.executors import local as mappers
-from test_mappers import pause
+from test_local import pause
 if __name__ == "__main__":
     with mappers.processes(2) as mapper:
         list(mapper(pause, [sys.argv[1]] * 2))

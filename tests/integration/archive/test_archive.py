@@ -1,6 +1,7 @@
 """Whole builds against the real archive server, through every way into it.
 
-`make test-archive` runs these; they need DaCHS, nginx and Chromium (tests/dachs/install.sh).
+`make test-archive` runs these; they need DaCHS, nginx and Chromium
+(tests/integration/dachs/install.sh).
 """
 
 import collections
@@ -221,7 +222,7 @@ def test_the_server_saw_who_asked(server, through_sia):
 def browser():
     """Skip where there is no Chromium."""
     if not any(shutil.which(name) for name in ("chromium", "google-chrome", "chrome")):
-        pytest.skip("no Chromium: run tests/dachs/install.sh")
+        pytest.skip("no Chromium: run tests/integration/dachs/install.sh")
     pytest.importorskip("selenium")
 
 
