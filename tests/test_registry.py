@@ -129,3 +129,8 @@ def test_an_installed_format_is_written_loaded_and_verified(tmp_path: Path):
     )
     subprocess.run([sys.executable, "-c", code, built, out], check=True, env=environment)
     assert 'numpy.load("FOLDER/mine.npz")["images"]' in (out / "README.md").read_text()
+    command = [sys.executable, "-m", "mingolotss", "export", "--help"]
+    shown = subprocess.run(
+        command, env=environment | {"COLUMNS": "200"}, check=True, capture_output=True, text=True
+    )
+    assert "png, parquet, npz." in shown.stdout

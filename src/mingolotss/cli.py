@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mingolotss.formats import FORMATS
+
 if TYPE_CHECKING:
     from mingolotss.pipeline.plan import Progress
     from mingolotss.pipeline.run import Build
@@ -89,7 +91,7 @@ _MAX_REJECTED = typer.Option(
     help="Exit with code 1 if more than N sources are rejected.",
 )
 _BUILD = typer.Argument(metavar="DIR", help="Folder of a build.")
-_EXPORTS = "batches, parquet, webdataset, hdf5, zarr, png"
+_EXPORTS = ", ".join(FORMATS)
 _SPLIT = typer.Option(
     "--split",
     metavar="SPLIT",

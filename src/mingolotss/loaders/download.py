@@ -132,9 +132,8 @@ def _range(url: str, start: int, client: Transport) -> tuple[bytes, bool]:
     try:
         data = client.get(url, headers={"Range": f"bytes={start}-{start + _CHUNK - 1}"}).body
     except ServiceAnswerError as error:
-        if (
-            "status 416" in str(error) and start
-        ):  # nothing after `start` (RFC 9110, section 15.5.17)
+        # Status 416 says that nothing follows `start` (RFC 9110, section 15.5.17).
+        if start and "status 416" in str(error):
             return b"", True
         if "range of bytes" not in str(error):
             raise
