@@ -1,11 +1,10 @@
 """A real archive for the tests: GAVO DaCHS, the software behind vo.astron.nl, on loopback.
 
-    python tests/integration/dachs/dachs_server.py check              is everything installed?
-    python tests/integration/dachs/dachs_server.py run WORK MOSAICS   serve MOSAICS out of WORK
-    until Ctrl-C
+In this folder, ``python dachs_server.py check`` tells what is not installed, and ``python
+dachs_server.py run WORK MOSAICS`` serves MOSAICS out of WORK until Ctrl-C.
 
-Everything it makes lives in WORK: a PostgreSQL cluster on a socket, DaCHS's tree, its log. A
-second run over the same mosaics reuses what is there. ``install.sh`` puts the Debian packages in
+Everything that the server needs is made in WORK: a PostgreSQL cluster on a socket, the tree of
+DaCHS, its log. A second run over the same mosaics uses them again. ``install.sh`` puts the Debian packages in
 place. Run as root, the servers run as the user ``postgres``, since PostgreSQL refuses root.
 """
 
