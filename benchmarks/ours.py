@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from mingolotss.pipeline.executors import local as mappers
+from mingolotss.pipeline.executors import local as executors
 
 
 def mapper(workers: str) -> AbstractContextManager[Any]:
@@ -31,10 +31,10 @@ def mapper(workers: str) -> AbstractContextManager[Any]:
         from mingolotss.image import compiled
 
         compiled.LIBRARY = Path("nowhere.so")
-        return mappers.threads(int(workers[5:]))
+        return executors.threads(int(workers[5:]))
     if workers.startswith("processes"):
-        return mappers.processes(int(workers[9:]))
-    return mappers.threads(int(workers))
+        return executors.processes(int(workers[9:]))
+    return executors.threads(int(workers))
 
 
 def main(catalogue: str, service: str, recipe: str, workers: str, out: str) -> None:

@@ -206,9 +206,9 @@ def build(
 
     Searches for images, downloads what is missing, makes the stamps and writes every format.
     """
-    from mingolotss.pipeline.executors import local as mappers
+    from mingolotss.pipeline.executors import local as executors
 
-    pool = (mappers.processes_or_thread if processes else mappers.threads)(workers)
+    pool = (executors.processes_or_thread if processes else executors.threads)(workers)
     if dask is not None:
         from mingolotss.pipeline.executors.dask import cluster
 

@@ -16,7 +16,7 @@ from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import DecisionError, InputError
 from mingolotss.io.files import PART
 from mingolotss.io.parquet import read_table
-from mingolotss.pipeline.executors import local as mappers
+from mingolotss.pipeline.executors import local as executors
 from mingolotss.pipeline.plan import plan
 from mingolotss.pipeline.run import build, run
 from mingolotss.recipe.load import load_recipe
@@ -63,7 +63,7 @@ def test_candidates_have_verdicts(sky, built):
 @pytest.mark.parametrize("pool", ["threads", "processes"])
 def test_mappers_give_the_same_bytes(sky, built, tmp_path, pool):
     """Threads and processes write what a plain `map` writes."""
-    with getattr(mappers, pool)(2) as mapper:
+    with getattr(executors, pool)(2) as mapper:
         again(sky, tmp_path / "out", mapper=mapper)
     assert contents(tmp_path / "out") == contents(built.out)
 

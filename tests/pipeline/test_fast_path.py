@@ -26,7 +26,7 @@ from mingolotss.dataset.manifest import read_manifest
 from mingolotss.image.pixels import has_signal, percent_nan
 from mingolotss.io.parquet import read_table
 from mingolotss.model import Candidate
-from mingolotss.pipeline.executors import local as mappers
+from mingolotss.pipeline.executors import local as executors
 from mingolotss.pipeline.plan import plan
 from mingolotss.pipeline.run import build
 from mingolotss.service.base import CutoutRequest, open_service
@@ -148,7 +148,7 @@ def test_mappers_give_the_same_mosaics_bytes(tmp_path, pool):
         if name == "map":
             build("mingolotss", **options)
         else:
-            with getattr(mappers, pool)(2) as mapper:
+            with getattr(executors, pool)(2) as mapper:
                 build("mingolotss", mapper=mapper, **options)
         made[name] = (out / "checksums.sha256").read_bytes()
     assert made["map"] == made[pool]

@@ -4,7 +4,8 @@ In this folder, ``python dachs_server.py check`` tells what is not installed, an
 dachs_server.py run WORK MOSAICS`` serves MOSAICS out of WORK until Ctrl-C.
 
 Everything that the server needs is made in WORK: a PostgreSQL cluster on a socket, the tree of
-DaCHS, its log. A second run over the same mosaics uses them again. ``install.sh`` puts the Debian packages in
+DaCHS, its log. A second run over the same mosaics uses them again. ``install.sh`` puts the Debian
+packages in
 place. Run as root, the servers run as the user ``postgres``, since PostgreSQL refuses root.
 """
 

@@ -16,7 +16,7 @@ import pytest
 
 from builds import command
 from mingolotss.errors import InputError
-from mingolotss.pipeline.executors import local as mappers
+from mingolotss.pipeline.executors import local as executors
 from skies import random_sky
 
 
@@ -27,14 +27,14 @@ def double(number: int) -> int:
 @pytest.mark.parametrize("pool", ["threads", "processes"])
 def test_every_task_gives_its_result_once(pool):
     """Whatever the order, nothing is lost and nothing comes twice."""
-    with getattr(mappers, pool)(2) as mapper:
+    with getattr(executors, pool)(2) as mapper:
         assert sorted(mapper(double, range(25))) == list(range(0, 50, 2))
 
 
 def test_workers_start_before_there_is_work():
     """A command reads its catalogue while they start; nothing is left of them after it."""
     before = set(active_children())
-    with mappers.processes(2):
+    with executors.processes(2):
         limit = time.monotonic() + 60
         while len(set(active_children()) - before) < 2:
             assert time.monotonic() < limit
@@ -46,7 +46,7 @@ def test_workers_start_before_there_is_work():
 def test_what_stops_the_caller_stops_workers_that_are_starting(error):
     """However early it comes, the error is the caller's own and no worker is left."""
     before = set(active_children())
-    with pytest.raises(error), mappers.processes(2):
+    with pytest.raises(error), executors.processes(2):
         raise error("early")
     assert set(active_children()) == before
 
@@ -60,7 +60,7 @@ def test_few_tasks_are_taken_ahead():
             taken.append(number)
             yield number
 
-    with mappers.threads(2) as mapper:
+    with executors.threads(2) as mapper:
         results = mapper(double, tasks())
         for _ in range(10):
             next(results)
@@ -79,7 +79,7 @@ def test_an_error_stops_the_rest():
             raise ValueError(number)
         time.sleep(0.01)
 
-    with pytest.raises(ValueError, match="3"), mappers.threads(2) as mapper:
+    with pytest.raises(ValueError, match="3"), executors.threads(2) as mapper:
         list(mapper(fail, range(1000)))
     assert len(begun) < 20
 
@@ -92,10 +92,10 @@ def pause(folder: str) -> None:
 
 CALLER = """
 import sys
-from mingolotss.pipeline.executors import local as mappers
+from mingolotss.pipeline.executors import local as executors
 from test_local import pause
 if __name__ == "__main__":
-    with mappers.processes(2) as mapper:
+    with executors.processes(2) as mapper:
         list(mapper(pause, [sys.argv[1]] * 2))
 """
 
@@ -148,7 +148,7 @@ def test_a_worker_that_dies_is_one_line():
     """What to do is said; nothing waits forever."""
     with (
         pytest.raises(InputError, match=r"died.*same command again"),
-        mappers.processes(2) as mapper,
+        executors.processes(2) as mapper,
     ):
         list(mapper(die, range(8)))
 
