@@ -1,4 +1,4 @@
-"""Columns that stand for objects: cutouts, windows and wanted cutouts read like lists of them."""
+"""Columns in place of objects: cutouts, windows and requests read like lists."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def same(one, other):
     )
 
 
-def test_boxes_read_like_the_list_they_were_made_of():
+def test_cutouts_read_like_the_list_that_they_were_made_from():
     """Cutouts one by one, errors among them, by place, from the end and in slices."""
     rng = np.random.default_rng(1)
     listed = [
@@ -57,40 +57,40 @@ def test_boxes_read_like_the_list_they_were_made_of():
         cutout(rng, 5, 5, fully_observed=True),
         ServiceUnavailableError("no answer"),
     ]
-    boxes = CutoutArray.from_outcomes(iter(listed))
-    assert CutoutArray.from_outcomes(boxes) is boxes
-    assert len(boxes) == 4
+    cutouts = CutoutArray.from_outcomes(iter(listed))
+    assert CutoutArray.from_outcomes(cutouts) is cutouts
+    assert len(cutouts) == 4
     for index in (0, 2, -2):
-        assert same(boxes[index], listed[index])
-    assert [boxes[index] for index in (1, 3, -1)] == [listed[index] for index in (1, 3, -1)]
-    assert boxes[1:4][0] is listed[1]
-    assert boxes.plane_index.tolist() == [0, -1, 1, -1]
-    assert boxes.per_cutout([10, 20], 99).tolist() == [10, 99, 20, 99]
+        assert same(cutouts[index], listed[index])
+    assert [cutouts[index] for index in (1, 3, -1)] == [listed[index] for index in (1, 3, -1)]
+    assert cutouts[1:4][0] is listed[1]
+    assert cutouts.plane_index.tolist() == [0, -1, 1, -1]
+    assert cutouts.per_cutout([10, 20], 99).tolist() == [10, 99, 20, 99]
     held = sum(
         c.image.nbytes + (0 if c.rms is None else c.rms.nbytes) for c in (listed[0], listed[2])
     )
-    assert boxes.nbytes == held
+    assert cutouts.nbytes == held
     with pytest.raises(IndexError):
-        boxes[4]
+        cutouts[4]
 
 
-def test_boxes_of_one_image_are_views_of_it():
+def test_cutouts_of_one_image_are_views_of_it():
     """Each has its own corner, origin and flag; no pixel is copied."""
     rng = np.random.default_rng(2)
     whole = Cutout(rng.normal(size=(90, 80)), None, WCS, (1000, 2000))
-    boxes = CutoutArray(3)
-    boxes.set_windows(
+    cutouts = CutoutArray(3)
+    cutouts.set_windows(
         np.array([2, 0]), whole, y0=np.array([5, 50]), x0=np.array([6, 60]), ny=10, nx=20,
         fully_observed=np.array([True, False]),
     )  # fmt: skip
-    boxes.set_outcome(1, ImageError("off"))
-    last, first = boxes[2], boxes[0]
+    cutouts.set_outcome(1, ImageError("off"))
+    last, first = cutouts[2], cutouts[0]
     assert (last.origin, last.fully_observed) == ((1006, 2005), True)
     assert (first.origin, first.fully_observed) == ((1060, 2050), False)
     np.testing.assert_array_equal(last.image, whole.image[5:15, 6:26])
     assert np.shares_memory(first.image, whole.image)
     assert last.rms is None
-    assert boxes.nbytes == 2 * 10 * 20 * 8
+    assert cutouts.nbytes == 2 * 10 * 20 * 8
 
 
 def test_a_cutout_whose_rms_map_is_of_another_size_is_an_error():
@@ -106,13 +106,13 @@ def test_a_cutout_whose_rms_map_is_of_another_size_is_an_error():
 @pytest.mark.parametrize(
     ("shape", "corner"), [((1, 1), (5, 5)), ((50, 50), (41, 5)), ((50, 50), (5, -1))]
 )
-def test_boxes_lie_in_their_image(shape, corner):
+def test_cutouts_lie_in_their_image(shape, corner):
     """What is cut is inside, and so in the rms map; nothing beyond is ever read."""
-    boxes, (y0, x0) = CutoutArray(1), (np.array([one]) for one in corner)
+    cutouts, (y0, x0) = CutoutArray(1), (np.array([one]) for one in corner)
     plane = Cutout(np.ones((50, 50), "f4"), np.ones(shape, "f4"), WCS)
     with pytest.raises(ValueError, match="leaves its image"):
-        boxes.set_windows(np.array([0]), plane, y0=y0, x0=x0, ny=10, nx=10)
-    assert boxes.plane_index.tolist() == [-1]
+        cutouts.set_windows(np.array([0]), plane, y0=y0, x0=x0, ny=10, nx=10)
+    assert cutouts.plane_index.tolist() == [-1]
 
 
 @settings(max_examples=100, deadline=None)
@@ -140,7 +140,7 @@ def test_windows_are_where_their_memory_layout_says(seed, side):
     assert [one.ctypes.data for one in windows[2:5]] == windows.memory_layout[2:5, 0].tolist()
 
 
-def test_wanted_cutouts_read_like_the_list_they_were_made_of():
+def test_requests_read_like_the_list_that_they_were_made_from():
     """Each image is kept once; sources are made when they are asked for."""
     sources = [Source(i, f"S{i}", 10.0 + i, 20.0, 0, 1.0, 1.0) for i in range(3)]
     images = [("P1", "a.fits", "b.fits"), ("P2", "c.fits", "")]
@@ -148,17 +148,17 @@ def test_wanted_cutouts_read_like_the_list_they_were_made_of():
         CutoutRequest(Candidate(*images[k], sources[i].name), sources[i])
         for i, k in ((0, 0), (0, 1), (1, 1), (2, 0))
     ]
-    wants = CutoutRequests.from_requests(listed)
-    assert CutoutRequests.from_requests(wants) is wants
-    assert list(wants) == listed == wants[:]
-    assert wants[2] == listed[2]
-    assert wants[-1] == listed[-1]
-    assert (wants.images, wants.image_index.tolist()) == (images, [0, 1, 1, 0])
-    assert wants.names == ["S0", "S0", "S1", "S2"]
-    assert wants.ra.tolist() == [10.0, 10.0, 11.0, 12.0]
+    requests = CutoutRequests.from_requests(listed)
+    assert CutoutRequests.from_requests(requests) is requests
+    assert list(requests) == listed == requests[:]
+    assert requests[2] == listed[2]
+    assert requests[-1] == listed[-1]
+    assert (requests.images, requests.image_index.tolist()) == (images, [0, 1, 1, 0])
+    assert requests.names == ["S0", "S0", "S1", "S2"]
+    assert requests.ra.tolist() == [10.0, 10.0, 11.0, 12.0]
     asked = []
     lazy = CutoutRequests(
-        wants.images, wants.image_index, wants.names, wants.ra, wants.dec,
+        requests.images, requests.image_index, requests.names, requests.ra, requests.dec,
         lambda: asked.append(1) or [one.source for one in listed],
     )  # fmt: skip
     assert asked == []

@@ -254,7 +254,7 @@ def test_a_cutout_ends_where_its_mosaic_does(tmp_path, kind):
         place = SkyCoord(*wcs.to_sky(x, y), unit="deg")
         low_y, low_x = y - side // 2, x - side // 2
         if not (-side < low_x < 100 and -side < low_y < 100):
-            with pytest.raises(ImageError, match="the place is not on the image"):
+            with pytest.raises(ImageError, match="the position is not on the image"):
                 service.cutout(candidate, place, 10 * u.arcmin * side / 400)
             continue
         found = service.cutout(candidate, place, 10 * u.arcmin * side / 400)

@@ -131,6 +131,8 @@ class CutoutArray(LazySequence[Outcome]):
         inside = (y0 >= 0) & (x0 >= 0) & (y0 + ny <= height) & (x0 + nx <= width)
         if not np.all(inside) or (rms is not None and rms.shape != plane.image.shape):
             raise ValueError("a cutout leaves its image, or the rms map is of another size")
+        # Broadcast column by column: the plane is one number, the size may be one, and the corners
+        # are arrays.
         for column, values in enumerate((len(self.planes), y0, x0, ny, nx)):
             self._columns[indices, column] = values
         self.fully_observed[indices] = fully_observed
@@ -160,6 +162,8 @@ class CutoutArray(LazySequence[Outcome]):
     @property
     def nbytes(self) -> int:
         """Return the size of all cutouts with their rms maps in bytes."""
+        # A plane that is shared counts once for each of its cutouts: the sum is the memory that the
+        # cutouts would take as copies, which is what their processing costs.
         pixel_bytes = (
             plane.image.itemsize + (0 if plane.rms is None else plane.rms.itemsize)
             for plane in self.planes

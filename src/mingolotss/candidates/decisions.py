@@ -200,6 +200,7 @@ class DecisionLog:
             before = self._bytes()
             if check is not None:
                 check(standing(self._parse(before), str(self.path)))
+            # Parse the new content before it is written: what is on disk can always be read.
             after = _with_row(before, decision)
             standing(self._parse(after), str(self.path))
             with atomic_path(self.path) as temporary, temporary.open("wb") as stream:
@@ -271,6 +272,8 @@ def _with_row(content: bytes, decision: Decision) -> bytes:
 
     The order of the columns in the file is kept, and columns that are missing are added.
     """
+    # Only the header line is rewritten. The other rows stay as they are, byte by byte, so that the
+    # change under version control is one added line.
     text = content.decode("utf-8-sig")
     if not text.strip():
         text = ",".join(COLUMNS) + "\n"

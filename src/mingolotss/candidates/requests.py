@@ -66,6 +66,7 @@ class CutoutRequests(LazySequence[CutoutRequest]):
         """Make columns from a list of requests; columns are returned as they are."""
         if isinstance(requests, cls):
             return requests
+        # Requests of one image share an index, so that a service can group them by it.
         index_of: dict[Image, int] = {}
         image_index = []
         for candidate, _ in requests:
@@ -82,6 +83,7 @@ class CutoutRequests(LazySequence[CutoutRequest]):
         )
 
     def __reduce__(self) -> tuple[object, ...]:
+        # `_get_sources` may be a closure, which cannot be pickled: write the requests out.
         return type(self).from_requests, (list(self),)
 
     @cached_property

@@ -117,6 +117,8 @@ def locate_sources(cutouts: CutoutArray, ra: Floats, dec: Floats) -> tuple[Float
     for index, plane_index in enumerate(cutouts.plane_index.tolist()):
         if plane_index >= 0:
             groups.setdefault(id(cutouts.planes[plane_index].wcs), []).append(index)
+    # `corner` and `middle` are pixels of the whole image, which the WCS belongs to; a cutout begins
+    # at `origin` of its plane plus its window.
     corner = cutouts.per_cutout((plane.origin for plane in cutouts.planes), (0, 0), float).T
     corner += cutouts.x0, cutouts.y0
     middle = np.stack([corner[0] + cutouts.nx // 2, corner[1] + cutouts.ny // 2])
@@ -160,6 +162,7 @@ def choose(
     """
     if len(candidates) == 1 and decision is None:
         return _ONLY
+    # The case is determined even if a decision overrides the rules: the manifest reports both.
     nearest = min(range(len(candidates)), key=lambda i: _nearness(candidates[i]))
     case = _case(candidates, nearest, near_arcsec)
     if decision is not None and decision.verdict == "accept":

@@ -80,6 +80,7 @@ def to_flags(values: Column, name: str, sources: Sequence[str]) -> Bools:
     CatalogueError
         A value does not stand for true or false.
     """
+    # The value of an empty constructor is false for every type: False, 0, 0.0 or "".
     array = np.asarray(np.ma.filled(values, values.dtype.type()))
     if array.dtype.kind == "b":
         return array.astype(bool, copy=False)

@@ -136,6 +136,7 @@ class ColumnRules:
         CatalogueError
             A value is no class, or there are too many different values.
         """
+        # Without classes in the recipe the column defines them: label i is its i-th value.
         classes = self.classes or tuple(
             (value, i, value) for i, value in enumerate(sorted(set(values)))
         )

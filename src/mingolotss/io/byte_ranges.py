@@ -94,6 +94,8 @@ class HttpFile:
                 return [part for group in groups for part in self._request(group)]
             except ServiceAnswerError:  # if one range is refused as well, that error is raised
                 self._support.multiple = False
+        # Whole rows of the mosaic are transferred instead of those of the cutout: about 40 times
+        # as much for 240 of 9,500 columns, and still a small part of the file.
         first, last = ranges[0][0], ranges[-1][1]
         (span,) = self._request([(first, last)])
         return [span[start - first : stop - first] for start, stop in ranges]

@@ -19,7 +19,7 @@ SERVICES.add(
 SERVICES.add(
     "mosaics",
     "mingolotss.service.local.mosaics:MosaicsService",
-    "mosaics:DIR or fsspec address - whole FITS mosaics, fpack'd too; the fast way",
+    "mosaics:DIR or address - whole FITS mosaics, also compressed with fpack; the fastest way",
 )
 SERVICES.add(
     "lotss-dr1",
@@ -34,7 +34,7 @@ SERVICES.add(
 SERVICES.add(
     "lotss-dr1-form",
     "mingolotss.service.remote.form:LotssDr1FormService",
-    "lotss-dr1-form[:URL] - the same through the web form, in a browser (extra browser)",
+    "lotss-dr1-form[:URL] - the cutouts of lotss-dr1 through its web form (extra browser)",
 )
 SERVICES.add(
     "lotss-dr2",
@@ -49,12 +49,12 @@ SERVICES.add(
 SERVICES.add(
     "lotss-dr2-mosaics",
     "mingolotss.service.remote.range_mosaics:LotssDr2MosaicsService",
-    "lotss-dr2-mosaics[:URL] - rows read out of the public mosaics and rms maps (HTTP ranges)",
+    "lotss-dr2-mosaics[:URL] - rows of the public mosaics and rms maps, by HTTP range requests",
 )
 SERVICES.add(
     "ranges",
     "mingolotss.service.remote.range_mosaics:RangesService",
-    "ranges:URL - the same from any web folder of FITS mosaics",
+    "ranges:URL - rows of the FITS mosaics in any web folder, by HTTP range requests",
 )
 SERVICES.add(
     "sia",
@@ -64,7 +64,7 @@ SERVICES.add(
 SERVICES.add(
     "sia2",
     "mingolotss.service.remote.sia2:Sia2Service",
-    "sia2:URL - any IVOA Simple Image Access 2.0 service, cut by its SODA where it has one",
+    "sia2:URL - any IVOA Simple Image Access 2.0 service, cut by SODA if it has that",
 )
 SERVICES.add(
     "soda",
@@ -79,7 +79,7 @@ SERVICES.add(
 SERVICES.add(
     "simulated",
     "mingolotss.service.local.simulated:SimulatedService",
-    "simulated[:DIR] - the simulated sky, cut as the archive cuts; made on the spot without DIR",
+    "simulated[:DIR] - the simulated sky, cut as the archive cuts; without DIR it is made first",
 )
 
 

@@ -138,6 +138,8 @@ class RemoteMosaics:
         ServiceError
             The server does not deliver it, or delivers no byte ranges.
         """
+        # One lock for each address: threads that need the same mosaic wait for one header, and
+        # threads that need different mosaics do not wait for each other.
         with self._lock:
             lock = self._locks.setdefault(address, threading.Lock())
         with lock:

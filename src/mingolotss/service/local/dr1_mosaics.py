@@ -61,13 +61,15 @@ def corner_box(mosaic: MosaicFile, source: Source, size_deg: float) -> tuple[int
     ImageError
         A corner is not on the projection of the mosaic.
     """
+    # The archive's rectangle is half a size to each side in Dec, and in RA by 1 / cos(Dec) more;
+    # only its two opposite corners are transformed to pixels. Near the pole the cosine is limited.
     half_dec = size_deg / 2
     half_ra = half_dec / max(math.cos(math.radians(source.dec)), 1e-5)
     x, y = mosaic.wcs.to_pixel(
         [source.ra - half_ra, source.ra + half_ra], [source.dec - half_dec, source.dec + half_dec]
     )
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ImageError(f"cut {source.name}: its place is not on the image's projection")
+        raise ImageError(f"cut {source.name}: its position is not on the image's projection")
     ny, nx = mosaic.shape
     return *_span(y, ny), *_span(x, nx)
 

@@ -92,6 +92,7 @@ def open_mosaic(path: str) -> MosaicFile:
 @functools.lru_cache(maxsize=128)
 def _open_file(path: Path, _size: int, _mtime_ns: int) -> MosaicFile:
     """Open a mosaic once in a process, for all parts of a build, until the file changes."""
+    # Size and time of the file are part of the cache key: a file that was replaced is opened again.
     try:
         with path.open("rb") as stream:
             start = stream.read(_HEADER_LENGTH)
@@ -132,6 +133,7 @@ class MappedMosaic:
             )
         self.shape = layout.shape
         self.wcs = SkyWCS.from_header(layout.header, path=str(path))
+        # Mapping reads nothing. The view is a plain array, whose slices cost less than a memmap's.
         mapped = np.memmap(path, layout.dtype, "r", layout.offset, layout.shape)
         self.pixels: FloatImage = mapped.view(np.ndarray)
         self._coverage = CoverageMap(self.pixels)
@@ -196,6 +198,7 @@ class TiledMosaic:
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         """Return a rectangle as a copy; see `MosaicFile.box`. Integers become floats."""
+        # `section` decompresses only the tiles under the rectangle; the open file is shared.
         section = (*(0,) * self._leading_axes, slice(y0, y1), slice(x0, x1))
         with translate_errors(str(self._path)), self._lock:
             data = np.asarray(self._hdu.section[section])

@@ -241,7 +241,9 @@ class MosaicsService:
             if -side < left < nx and -side < top < ny:
                 cutouts.set_outcome(index, self._outcome(mosaic, rms_map, left, top, side))
                 continue
-            message = f"cut {requests.names[index]} out of {image}: the place is not on the image"
+            message = (
+                f"cut {requests.names[index]} out of {image}: the position is not on the image"
+            )
             cutouts.set_outcome(index, ImageError(message, path=image))
 
     def _outcome(

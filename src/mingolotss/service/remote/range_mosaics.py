@@ -82,6 +82,7 @@ class RangesService(DownloadService):
 
     def search_source(self, source: Source, size_deg: float) -> SearchResult:
         """Return the field that the catalogue names, or every field that holds the position."""
+        # With a hint from the catalogue no header is read, and no list of the fields.
         if source.field_hint:
             image, rms = self.field_addresses(source.field_hint)
             return SearchResult((Candidate(source.field_hint.replace("_", "+"), image, rms),))
@@ -182,6 +183,8 @@ def cutout_file(mosaic: RemoteMosaic, source: Source, size_deg: float) -> bytes:
     if not on_array(mosaic, x, y):
         place = f"{source.ra:.5f} {source.dec:+.5f}"
         raise ImageError(f"cut {mosaic.address}: {place} is not on it", path=mosaic.address)
+    # The same square as the service ``mosaics`` cuts, by the same functions. `padded_square` gives
+    # native byte order where it pads; FITS is big-endian, as the mosaic is.
     side = side_pixels(mosaic, size_deg, mosaic.address)
     x0, y0 = int(first_pixel(x, side)), int(first_pixel(y, side))
     pixels = padded_square(mosaic, y0, x0, side).astype(mosaic.layout.dtype, copy=False)

@@ -80,6 +80,7 @@ class SearchCache:
 
         One thread runs the query while the others wait; the result stays in memory.
         """
+        # One lock for each query, so that different queries run concurrently.
         with self._lock:
             lock = self._locks.setdefault(query, threading.Lock())
         with lock:

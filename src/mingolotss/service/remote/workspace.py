@@ -1,4 +1,4 @@
-"""The folder in which services keep what they download: it is the folder of the build."""
+"""Where services keep downloads and results of searches: in the folder of the build."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Workspace:
 
     @property
     def searches(self) -> Path:
-        """Answers to searches."""
+        """Results of searches."""
         return self.path / "searches"
 
     @property
@@ -37,5 +37,5 @@ class Workspace:
 
     @property
     def catalogues(self) -> Path:
-        """Catalogues that were given by an address."""
+        """Catalogues that were downloaded."""
         return self.searches / "catalogue"
