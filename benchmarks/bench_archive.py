@@ -73,7 +73,7 @@ def ours(service: str, sources: Catalogue, out: Path) -> tuple[float, float, lis
     middle = time.perf_counter()
     failures = fetch(planned).service.failures
     assert not failures
-    assert not planned.unanswered
+    assert not planned.search_errors
     searches = [planned.service.query(sources.source(i), 0.1) for i in range(len(sources))]
     cutouts = [url for w in planned.requests() for url in (w.candidate.image, w.candidate.rms)]
     return middle - began, time.perf_counter() - middle, [*searches, *cutouts]

@@ -2,8 +2,8 @@
 
 RECIPE is a shipped recipe, with settings after it: ``lotss,formats=parquet``. WORKERS is a number
 of threads, or a kind and a number: ``processes2``, ``dask2``, ``numpy1``, which is threads without
-the compiled kernel. Planning, stamps and packing are timed; the interpreter's start and its imports
-are not, as with the peers.
+the compiled kernel. Planning, stamps and assembly are timed; the interpreter's start and its
+imports are not, as with the peers.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import typer
 from mingolotss.formats import FORMATS
 
 if TYPE_CHECKING:
-    from mingolotss.pipeline.plan import Progress
+    from mingolotss.pipeline.progress import BuildProgress
     from mingolotss.pipeline.run import Build
     from mingolotss.qa.status import Status
     from mingolotss.recipe.model import Recipe
@@ -271,10 +271,10 @@ def plan(
         ("images", "sources"),
         [(str(number), str(count)) for number, count in build_plan.field_counts().items()],
     )
-    for name, reason in list(build_plan.unanswered.items())[:3]:
+    for name, reason in list(build_plan.search_errors.items())[:3]:
         print(f"no answer for {name}: {reason}")
-    if len(build_plan.unanswered) > 3:
-        print(f"... no answer for {len(build_plan.unanswered)} sources in all")
+    if len(build_plan.search_errors) > 3:
+        print(f"... no answer for {len(build_plan.search_errors)} sources in all")
     print(f"The full list: {BuildFolder(out).candidates}")
     estimate = build_plan.estimate()
     if estimate is not None:
@@ -318,13 +318,13 @@ def fetch(
         )
         fetched = run_fetch(build_plan, progress).service
     failures = getattr(fetched, "failures", {})
-    reasons = [*build_plan.unanswered.items(), *((s, str(e)) for (s, _), e in failures.items())]
+    reasons = [*build_plan.search_errors.items(), *((s, str(e)) for (s, _), e in failures.items())]
     for name, reason in reasons[:3]:
         print(f"{name}: {reason}")
     total = sum(len(offer) for offer in build_plan.candidates)
     here = f"{total - len(failures)} of {total} images of {build_plan.sources} sources"
     print(f"{BuildFolder(out).workspace.cutouts}: {here}")
-    retryable = len(build_plan.unanswered) + sum(e.retry for e in failures.values())
+    retryable = len(build_plan.search_errors) + sum(e.retry for e in failures.values())
     if retryable:
         print(f"{retryable} may succeed later: run the same command again")
         raise typer.Exit(3)
@@ -618,7 +618,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def _progress() -> Iterator[BuildProgress]:
     """Yield a function that shows progress: a bar on a terminal, log lines otherwise."""
     from rich.console import Console
 
@@ -645,7 +645,7 @@ def _progress() -> Iterator[Progress]:
         )
 
 
-def _log() -> Progress:
+def _log() -> BuildProgress:
     """Return a progress function that writes a line for each tenth of the work."""
     last: list[tuple[str, int]] = []
 

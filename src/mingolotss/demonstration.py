@@ -9,8 +9,8 @@ import numpy as np
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.loaders.arrays import load
 from mingolotss.pipeline.executors.base import Mapper
-from mingolotss.pipeline.inputs import simulated_sky
-from mingolotss.pipeline.plan import Progress
+from mingolotss.pipeline.inputs import write_simulated_sky
+from mingolotss.pipeline.progress import BuildProgress
 from mingolotss.pipeline.run import Build, build
 from mingolotss.qa.report.montage import write_montage
 
@@ -23,7 +23,7 @@ def demo(
     sources: int = 600,
     seed: int = 1,
     mapper: Mapper = map,
-    progress: Progress | None = None,
+    progress: BuildProgress | None = None,
 ) -> Build:
     """Simulate a sky, build `mingolotss` from it and draw ``montage.png``, without a network.
 
@@ -45,7 +45,7 @@ def demo(
     out = Path(out)
     if progress:
         progress(0, sources, "simulating the sky")
-    catalogue, service = simulated_sky(out, sources=sources, seed=seed)
+    catalogue, service = write_simulated_sky(out, sources=sources, seed=seed)
     result = build(
         "mingolotss", out=out, catalogue=catalogue, service=service, mapper=mapper,
         progress=progress,

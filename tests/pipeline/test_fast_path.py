@@ -246,9 +246,9 @@ def test_tables_are_merged_in_strips(tmp_path, monkeypatch):
     sky = Sky(tmp_path, 8)
     options = {"catalogue": sky.catalogue, "service": f"mosaics:{sky.folder}"}
     build("mingolotss", out=tmp_path / "whole", **options)
-    monkeypatch.setattr("mingolotss.pipeline.assemble.ROWS", 32)
-    monkeypatch.setattr("mingolotss.pipeline.assemble.GROUP", 7)
-    monkeypatch.setattr("mingolotss.pipeline.part_tables.FEW", 7)
+    monkeypatch.setattr("mingolotss.pipeline.assemble.MAX_MERGE_ROWS", 32)
+    monkeypatch.setattr("mingolotss.pipeline.assemble.MAX_WRITE_ROWS", 7)
+    monkeypatch.setattr("mingolotss.pipeline.part_tables.MAX_SOURCES_IN_MEMORY", 7)
     build("mingolotss", out=tmp_path / "strips", **options)
     for name in ("manifest.parquet", "candidates.parquet"):
         whole, strips = (read_table(tmp_path / kind / name) for kind in ("whole", "strips"))

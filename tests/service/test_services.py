@@ -20,8 +20,7 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, RecipeError, ServiceUnavailableError
 from mingolotss.image.pixels import take_window
 from mingolotss.model import Candidate, Cutout
-from mingolotss.service.base import CutoutRequest, Naming, open_service, search_all
-from mingolotss.service.base import cutouts as ask_all
+from mingolotss.service.base import CutoutRequest, Naming, fetch_cutouts, open_service, search_all
 from mingolotss.service.local.folder import FolderService, read_cutout, split_name
 from mingolotss.service.local.mosaic_file import open_mosaic
 from mingolotss.sky.wcs import SkyWCS, simple_header
@@ -147,7 +146,7 @@ def test_one_bad_image_leaves_the_others(tmp_path):
         CutoutRequest(Candidate("x", str(path)), source)
         for path in (images[0].path, tmp_path / "no.fits")
     ]
-    good, bad = ask_all(OwnService(tmp_path), wanted, 0.1)
+    good, bad = fetch_cutouts(OwnService(tmp_path), wanted, 0.1)
     assert isinstance(good, Cutout)
     assert isinstance(bad, ImageError)
 

@@ -10,8 +10,7 @@ from astropy import units as u
 
 from mingolotss.errors import ServiceUnavailableError
 from mingolotss.model import Candidate, Cutout
-from mingolotss.service.base import Estimate
-from mingolotss.service.base import cutouts as get_cutouts
+from mingolotss.service.base import Estimate, fetch_cutouts
 from mingolotss.service.base import search_all as search_each
 from mingolotss.service.local.folder import read_cutout
 from mingolotss.service.local.mosaics import MosaicsService
@@ -180,7 +179,7 @@ class Bulk(OwnService):
         ]
 
     def cutouts(self, wanted, size_deg):
-        return list(get_cutouts(OwnService(self.folder), wanted, size_deg))
+        return list(fetch_cutouts(OwnService(self.folder), wanted, size_deg))
 
 
 class BulkUnsorted(Bulk):

@@ -16,7 +16,7 @@ from mingolotss.dataset.products import products
 from mingolotss.formats.csv import CSV_COLUMNS, write_csv
 from mingolotss.io.files import atomic_path
 from mingolotss.io.parquet import read_table, table_writer
-from mingolotss.pipeline.assemble_batches import write_batches
+from mingolotss.pipeline.assemble_batches import assemble_batches
 from mingolotss.pipeline.part_tables import PartTables
 from mingolotss.publish.describe import write_description
 from mingolotss.publish.summary import read_summary
@@ -24,8 +24,10 @@ from mingolotss.recipe.model import Recipe
 
 __all__ = ["assemble"]
 
-ROWS = 1 << 19  # in memory at a time while tables are put in catalogue order: 0.3 GB
-GROUP = 1 << 16  # rows that are sorted, cast and written at a time
+MAX_MERGE_ROWS = 1 << 19  # in memory while tables are put in catalogue order: 0.3 GB
+MAX_WRITE_ROWS = 1 << 16  # sorted, cast and written at a time
+# One write is one row group, also in the table of candidates with up to 8 rows for a source.
+_ROW_GROUP_ROWS = 8 * MAX_WRITE_ROWS
 
 
 def assemble(out: Path, recipe: Recipe, classes: Sequence[str], part_tables: PartTables) -> None:
@@ -37,36 +39,42 @@ def assemble(out: Path, recipe: Recipe, classes: Sequence[str], part_tables: Par
         The build's folder.
     recipe : Recipe
     classes : sequence of str
+        Name of each label.
     part_tables : PartTables
     """
-    folder, parts = BuildFolder(out), len(part_tables)
+    folder, n_parts = BuildFolder(out), len(part_tables)
+    # The list of checksums is written last, and without it a build is incomplete: an interrupted
+    # assembly is repeated by the next run.
     folder.checksums.unlink(missing_ok=True)
-    _remove_extra_parts(folder, parts)
-    # Arrow and zlib release the GIL, so these run side by side; with many rows they would need
-    # three times the memory, and run one after another.
-    with ThreadPoolExecutor(3 if part_tables.total < ROWS else 1) as pool:
-        loaded = part_tables.manifest
-        early = None if loaded is None else pool.submit(read_summary, out, loaded)
+    _remove_extra_parts(folder, n_parts)
+    # The manifest, the candidates and the summary are written side by side, since Arrow and zlib
+    # release the GIL; with many rows they would need three times the memory, and run one after
+    # another. The batches, and the CSV table, are made from the manifest and wait for it. So does
+    # the summary, unless all rows are in memory.
+    with ThreadPoolExecutor(3 if part_tables.total < MAX_MERGE_ROWS else 1) as pool:
+        rows = part_tables.manifest_rows()
+        summary = None if rows is None else pool.submit(read_summary, out, rows)
         manifest = pool.submit(_write_manifest, folder, part_tables)
-        candidates = pool.submit(_write_candidates, folder, part_tables)
+        others = [pool.submit(_write_candidates, folder, part_tables)]
         manifest.result()
-        summary = early or pool.submit(read_summary, out)
-        batches = (
-            [pool.submit(write_batches, out, recipe, classes, parts)]
-            if "batches" in recipe.formats
-            else []
-        )
+        if summary is None:
+            summary = pool.submit(read_summary, out)
+        if "batches" in recipe.formats:
+            others.append(pool.submit(assemble_batches, out, recipe, classes, n_parts))
         if "png" in recipe.formats:
             _remove_stale_images(folder)
         if "csv" in recipe.formats:
             write_csv(folder.csv, read_table(folder.manifest, CSV_COLUMNS))
-        for future in (candidates, *batches):
+        for future in others:
             future.result()
-    digests = {
-        folder.name_of(folder.part_stamps(part)): part_tables.stamps_sha256(part)
-        for part in range(parts)
+    # The dataset card contains the checksums of the other files, and the list of checksums those
+    # of the card as well. Each file is read once.
+    stamps_digests = {
+        folder.name_of(folder.part_stamps(index)): part_tables.stamps_sha256(index)
+        for index in range(n_parts)
     }
-    digests = digest_files(out, products(out, recipe, descriptions=False), known=digests)
+    files = products(out, recipe, descriptions=False)
+    digests = digest_files(out, files, known=stamps_digests)
     write_description(summary.result(), digests=digests)
     write_checksums(folder.checksums, digest_files(out, products(out, recipe), known=digests))
 
@@ -89,33 +97,43 @@ def _merge(
     schema: pa.Schema,
     part_tables: PartTables,
     columns: Sequence[str],
-    pick: Callable[[pa.Table], pa.Table],
+    transform: Callable[[pa.Table], pa.Table],
 ) -> None:
     """Write the rows of all part tables as one table in catalogue order.
 
-    The parts follow the sky and not the catalogue, so the rows of any stretch of the catalogue are
-    spread over all parts. Each part is read once for every `ROWS` rows of the catalogue, which
-    takes a second for every million rows; to hold all rows would take half a gigabyte instead.
+    Parameters
+    ----------
+    path : Path
+    schema : pyarrow.Schema
+        Of the table that is written.
+    part_tables : PartTables
+    columns : sequence of str
+        The columns to read; ``row`` is one of them.
+    transform : callable
+        Makes rows of `schema` from rows with these columns.
     """
+    # The parts follow the sky and not the catalogue, so the rows of any stretch of the catalogue
+    # are spread over all parts. The catalogue is merged in stretches of MAX_MERGE_ROWS rows, and
+    # each part is read once for each stretch. That takes a second for every million rows; to hold
+    # all rows would take half a gigabyte instead.
     total = part_tables.total
     with (
         atomic_path(path) as temporary,
         table_writer(temporary, schema, dictionary=REPEATED_COLUMNS) as writer,
     ):
-        for start in range(0, total, ROWS):
+        for start in range(0, total, MAX_MERGE_ROWS):
             pieces = []
             for index in range(len(part_tables)):
                 table = part_tables.read(index, columns)
-                if total > ROWS:
-                    row = table["row"]
-                    inside = pc.and_(pc.greater_equal(row, start), pc.less(row, start + ROWS))
-                    table = table.filter(inside)
+                if total > MAX_MERGE_ROWS:
+                    row, stop = table["row"], start + MAX_MERGE_ROWS
+                    table = table.filter(pc.and_(pc.greater_equal(row, start), pc.less(row, stop)))
                 pieces.append(table)
             merged = pa.concat_tables(pieces)
             order = pc.sort_indices(merged["row"])
-            for first in range(0, len(merged), GROUP):
-                group = pick(merged.take(order.slice(first, GROUP)))
-                writer.write_table(group.cast(schema), row_group_size=GROUP * 8)
+            for first in range(0, len(merged), MAX_WRITE_ROWS):
+                rows = transform(merged.take(order.slice(first, MAX_WRITE_ROWS)))
+                writer.write_table(rows.cast(schema), row_group_size=_ROW_GROUP_ROWS)
 
 
 def _remove_stale_images(folder: BuildFolder) -> None:
@@ -127,9 +145,9 @@ def _remove_stale_images(folder: BuildFolder) -> None:
             path.unlink()
 
 
-def _remove_extra_parts(folder: BuildFolder, parts: int) -> None:
+def _remove_extra_parts(folder: BuildFolder, n_parts: int) -> None:
     """Remove the parts of an earlier plan that had more of them."""
-    current = {folder.part(index).name for index in range(parts)}
+    current = {folder.part(index).name for index in range(n_parts)}
     for path in (*folder.all_stamps(), *folder.parts()):
         if path.name not in current:
             path.unlink()

@@ -18,12 +18,12 @@ from mingolotss.io.png import decode
 from mingolotss.model import Ints
 from mingolotss.recipe.model import Recipe
 
-__all__ = ["write_batches"]
+__all__ = ["assemble_batches"]
 
 _COLUMNS = ["row", "source", "label", "field", "image_file", "batch", "status"]
 
 
-def write_batches(out: Path, recipe: Recipe, classes: Sequence[str], parts: int) -> None:
+def assemble_batches(out: Path, recipe: Recipe, classes: Sequence[str], n_parts: int) -> None:
     """Write the batches of a build, their names, checksums and archive.
 
     Parameters
@@ -32,14 +32,15 @@ def write_batches(out: Path, recipe: Recipe, classes: Sequence[str], parts: int)
         The build's folder, with manifest and stamps.
     recipe : Recipe
     classes : sequence of str
-    parts : int
+        Name of each label.
+    n_parts : int
         Number of parts of the build.
     """
-    build, settings = BuildFolder(out), recipe.batches
-    folder = build.batches(settings.folder)
-    manifest = read_table(build.manifest, _COLUMNS)
+    folder, settings = BuildFolder(out), recipe.batches
+    batch_folder = folder.batches(settings.folder)
+    manifest = read_table(folder.manifest, _COLUMNS)
     written = manifest.filter(pc.equal(manifest["status"], "written"))
-    stamps = [build.part_stamps(part) for part in range(parts)]
+    stamps = [folder.part_stamps(index) for index in range(n_parts)]
     ranges = [_row_range(path) for path in stamps]
 
     def write(index: int) -> Path:
@@ -47,7 +48,7 @@ def write_batches(out: Path, recipe: Recipe, classes: Sequence[str], parts: int)
         rows = written.filter(pc.equal(written["batch"], name))
         pixels = _read_pixels(stamps, ranges, rows["row"].to_numpy(), recipe.stamp.pixels)
         write_batch(
-            folder.batch(name),
+            batch_folder.batch(name),
             batch_label(index, settings.train),
             pixels,
             rows["label"].fill_null(-1).to_pylist(),
@@ -55,15 +56,20 @@ def write_batches(out: Path, recipe: Recipe, classes: Sequence[str], parts: int)
             rows["source"].to_pylist(),
             rows["field"].to_pylist(),
         )
-        return folder.batch(name)
+        return batch_folder.batch(name)
 
+    # Two threads: decoding releases the GIL, and each batch holds all its pixels (23 MB for 1000
+    # images of 150 x 150).
     with ThreadPoolExecutor(2) as pool:
         paths = list(pool.map(write, range(settings.train + 1)))
-    finish_batches(folder, paths, classes, build.batch_archive(settings.archive))
+    finish_batches(batch_folder, paths, classes, folder.batch_archive(settings.archive))
 
 
 def _row_range(stamps: Path) -> tuple[int, int]:
-    """Return the first and last catalogue row in the stamps of a part."""
+    """Return the first and last catalogue row, inclusive, in the stamps of a part.
+
+    (0, -1) if all sources of the part are rejected.
+    """
     with StampFile(stamps) as file:
         rows = file.rows()
     return (int(rows.min()), int(rows.max())) if len(rows) else (0, -1)
@@ -72,21 +78,35 @@ def _row_range(stamps: Path) -> tuple[int, int]:
 def _read_pixels(
     stamps: Sequence[Path], ranges: Sequence[tuple[int, int]], rows: Ints, side: int
 ) -> npt.NDArray[np.uint8]:
-    """Return the images of some catalogue rows, in this order, shape (n, side * side).
+    """Return the images of some catalogue rows.
 
-    Parts follow the sky, so every batch needs rows of nearly every part; parts whose range of rows
-    does not overlap are not opened.
+    Parameters
+    ----------
+    stamps : sequence of Path
+        The file of stamps of each part.
+    ranges : sequence of (int, int)
+        The value of `_row_range` for each.
+    rows : int64 array, shape (n,)
+        Catalogue rows in ascending order, as in the manifest.
+    side : int, px
+
+    Returns
+    -------
+    uint8 array, shape (n, side * side)
+        In the order of `rows`.
     """
+    # Parts follow the sky, so every batch needs rows of nearly every part. Only parts whose range
+    # of rows does not overlap with the batch are not opened.
     pixels = np.empty((len(rows), side * side), np.uint8)
-    places = {row: place for place, row in enumerate(rows.tolist())}
+    position_of = {row: position for position, row in enumerate(rows.tolist())}
     for path, (low, high) in zip(stamps, ranges, strict=True):
         if not len(rows) or high < rows[0] or low > rows[-1]:
             continue
         with StampFile(path) as file:
             images = zip(file.rows().tolist(), file.encoded(), strict=True)
         for row, data in images:
-            place = places.get(row)
-            if place is not None:
-                image = pixels[place].reshape(side, side)
+            position = position_of.get(row)
+            if position is not None:
+                image = pixels[position].reshape(side, side)
                 image[:] = decode(data.as_py(), str(path))
     return pixels

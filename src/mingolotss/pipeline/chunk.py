@@ -1,7 +1,7 @@
 """A chunk: some neighbouring sources of a part with all their candidates, as columns.
 
-A survey has millions of sources, and to make an object for each would take as long as to make the
-stamps. A chunk is what the stages of a part begin with; each stage returns its own result.
+A survey has millions of sources, and creating an object for each would take as long as making the
+stamps. A chunk has no pixels: it is the input of the stages, and each stage returns its own result.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ __all__ = ["Chunk"]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Sources `start` to `stop` of a task: n sources with m candidates.
+    """Rows `start` to `stop` of a task: n sources with m candidates.
 
     Attributes
     ----------
     task : Task
     start, stop : int
+        ``0 <= start <= stop <= len(task)``.
     """
 
     task: Task
@@ -34,21 +35,22 @@ class Chunk:
     stop: int
 
     def __len__(self) -> int:
-        return len(self.names)
+        return self.stop - self.start
 
     @property
-    def rows(self) -> slice:
-        """Return which rows of the task these are."""
+    def task_slice(self) -> slice:
+        """Return the rows of the task that are in this chunk."""
         return slice(self.start, self.stop)
 
     @cached_property
     def names(self) -> list[str]:
         """Return the names of the sources."""
-        return self.task.catalogue.names[self.rows]
+        return self.task.catalogue.names[self.task_slice]
 
     @cached_property
-    def _ends(self) -> Ints:
-        return self.task.candidates.starts[self.start : self.start + len(self) + 1]
+    def _bounds(self) -> Ints:
+        """Return the first candidate of each source, and one past the last, in the task's table."""
+        return self.task.candidates.starts[self.start : self.stop + 1]
 
     @cached_property
     def starts(self) -> Ints:
@@ -56,38 +58,39 @@ class Chunk:
 
         Those of source i are ``starts[i]`` to ``starts[i + 1]``.
         """
-        starts: Ints = self._ends - self._ends[0]
+        starts: Ints = self._bounds - self._bounds[0]
         return starts
 
     @cached_property
     def source_index(self) -> Ints:
         """Return the source of each candidate, shape (m,)."""
-        return np.repeat(np.arange(len(self)), np.diff(self._ends))
+        return np.repeat(np.arange(len(self)), np.diff(self._bounds))
 
     @cached_property
-    def images(self) -> npt.NDArray[np.int32]:
-        """Return the image of each candidate, shape (m,), a place in ``task.candidates.images``."""
-        return self.task.candidates.image_index[self._ends[0] : self._ends[-1]]
+    def image_index(self) -> npt.NDArray[np.int32]:
+        """Return the image of each candidate, shape (m,): indices into the task's images."""
+        return self.task.candidates.image_index[self._bounds[0] : self._bounds[-1]]
 
     def field(self, candidate: int) -> str:
         """Return the field of a candidate."""
-        return self.task.candidates.images[int(self.images[candidate])][0]
+        field, _, _ = self.task.candidates.images[int(self.image_index[candidate])]
+        return field
 
     @cached_property
     def requests(self) -> CutoutRequests:
         """Return the requests for the cutouts of all candidates."""
-        catalogue, rows, index = self.task.catalogue, self.rows, self.source_index.tolist()
-        numbers = self.task.rows[rows].tolist()
+        catalogue, task_slice = self.task.catalogue, self.task_slice
+        index, source_rows = self.source_index.tolist(), self.task.rows[task_slice].tolist()
 
-        def sources() -> list[Source]:  # keeps no reference to the chunk and its pixels
-            all_sources = catalogue.sources(rows, numbers)
+        def sources() -> list[Source]:  # refers to columns of the task, and not to the chunk
+            all_sources = catalogue.sources(task_slice, source_rows)
             return [all_sources[row] for row in index]
 
         return CutoutRequests(
             self.task.candidates.images,
-            self.images,
+            self.image_index,
             [self.names[row] for row in index],
-            catalogue.ra[rows][self.source_index],
-            catalogue.dec[rows][self.source_index],
+            catalogue.ra[task_slice][self.source_index],
+            catalogue.dec[task_slice][self.source_index],
             sources,
         )

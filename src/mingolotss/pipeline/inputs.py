@@ -1,8 +1,8 @@
 """The inputs of a build: its catalogue, and the simulated sky.
 
-A catalogue is a file, an address, or made from the names of the images. An address is downloaded
-once and stays in the build's folder under ``searches``; the recipe's own catalogue must have the
-checksum that the recipe gives.
+A catalogue comes from a file, from a web address, or from the names of the images. A catalogue
+from the web is downloaded once and stays in the build's folder under ``searches``; the recipe's own
+catalogue must have the checksum that the recipe gives.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from mingolotss.simulate import SkyFolder, SkyModel, write_sky
 if TYPE_CHECKING:
     from mingolotss.io.http import Transport
 
-__all__ = ["resolve_catalogue", "simulated_sky"]
+__all__ = ["resolve_catalogue", "write_simulated_sky"]
 
-_LARGEST = 8 << 30  # bytes: LoTSS DR3's 13.7 million sources are about 4 GB
+_MAX_CATALOGUE_BYTES = 8 << 30  # LoTSS DR3's 13.7 million sources are about 4 GB
 
 
 def resolve_catalogue(
     recipe: Recipe,
-    given: Path | str | Catalogue | None,
+    catalogue: Path | str | Catalogue | None,
     service: ImageService,
     out: Path,
     *,
@@ -43,40 +43,42 @@ def resolve_catalogue(
     Parameters
     ----------
     recipe : Recipe
-        Says what columns and classes mean, and has a catalogue of its own if none is given.
-    given : Path, str or Catalogue, optional
+        Gives the meaning of the columns and classes, and the catalogue if no other is given.
+    catalogue : Path, str or Catalogue, optional
         A file, an address that begins with ``http``, or the sources themselves.
     service : ImageService
-        Asked for the names of its images where the recipe makes its catalogue from them.
+        Gives the names of its images where the recipe makes its catalogue from them.
     out : Path
-        The build's folder: fetched catalogues are kept there.
+        The build's folder: downloaded catalogues are kept there.
+    transport : Transport, optional
+        The HTTP client; by default one that soon gives up, since a person is waiting.
 
     Raises
     ------
     InputError
         There is no catalogue, or it is not what the recipe expects.
     ServiceError
-        An address does not give one.
+        The catalogue cannot be downloaded.
     """
-    if isinstance(given, Catalogue):
-        return given
-    if given is None and recipe.catalogue.names and isinstance(service, FolderService):
+    if isinstance(catalogue, Catalogue):
+        return catalogue
+    if catalogue is None and recipe.catalogue.names and isinstance(service, FolderService):
         rules = recipe.rules if isinstance(recipe.rules, ColumnRules) else None
         return catalogue_from_names(
             service.image_names(), recipe.catalogue.names, rules, path=str(service.folder)
         )
-    own = given is None
-    place = str(recipe.catalogue.url if own else given)
-    if not place:
+    location, md5 = str(catalogue), ""
+    if catalogue is None:
+        location, md5 = recipe.catalogue.url, recipe.catalogue.md5
+    if not location:
         raise InputError(f"no catalogue was given, and {recipe.name} has none: --catalogue FILE")
-    if place.startswith(("http://", "https://")):
-        client = transport or _client()
-        place = str(_downloaded(place, out, recipe.catalogue.md5 if own else "", client))
-    return read_catalogue(place, recipe.catalogue.columns, recipe.rules)
+    if location.startswith(("http://", "https://")):
+        location = str(_download_once(location, out, md5, transport or _default_transport()))
+    return read_catalogue(location, recipe.catalogue.columns, recipe.rules)
 
 
-def simulated_sky(out: Path, *, sources: int = 600, seed: int = 1) -> tuple[Path, str]:
-    """Make the simulated sky of a build unless it exists; return its catalogue and service.
+def write_simulated_sky(out: Path, *, sources: int = 600, seed: int = 1) -> tuple[Path, str]:
+    """Write the simulated sky of a build unless it exists.
 
     Parameters
     ----------
@@ -86,20 +88,35 @@ def simulated_sky(out: Path, *, sources: int = 600, seed: int = 1) -> tuple[Path
         Number of galaxies in the catalogue.
     seed : int
         Seed of the random numbers.
+
+    Returns
+    -------
+    catalogue : Path
+        The file of its catalogue.
+    service : str
+        The address of its image service, for `open_service`.
     """
     sky = SkyFolder(write_sky(SkyModel(seed=seed, sources=sources), BuildFolder(out).sky))
     return sky.catalogue, f"simulated:{sky.path}"
 
 
-def _client() -> Transport:
-    from mingolotss.io.http import Limits, RetryPolicy, Transport  # 0.1 s, and rarely needed
+def _default_transport() -> Transport:
+    from mingolotss.io.http import Limits, RetryPolicy, Transport  # the import takes 0.1 s
 
     retry_policy = RetryPolicy(attempts=3, outage_s=10.0)  # a person is waiting
-    return Transport(limits=Limits(max_bytes=_LARGEST), retry_policy=retry_policy)
+    return Transport(limits=Limits(max_bytes=_MAX_CATALOGUE_BYTES), retry_policy=retry_policy)
 
 
-def _downloaded(url: str, out: Path, md5: str, transport: Transport) -> Path:
-    """Return the path of a downloaded catalogue, and download it if it is not there."""
+def _download_once(url: str, out: Path, md5: str, transport: Transport) -> Path:
+    """Return the path of a downloaded catalogue; download it unless it is there.
+
+    Raises
+    ------
+    CatalogueError
+        The file has not the MD5 that the recipe expects; it is removed.
+    ServiceError
+        The download failed.
+    """
     name = urlsplit(url).path.rpartition("/")[2] or "catalogue.fits"
     path = BuildFolder(out).workspace.catalogues / safe_name(name)
     if not path.exists():

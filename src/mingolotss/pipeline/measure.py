@@ -1,4 +1,7 @@
-"""The first stage of a part: fetch the cutout of every candidate, and measure it."""
+"""Fetch the cutout of every candidate of a chunk, and measure it.
+
+A failure here is the reason of a rejection in the stages ``fetch`` and ``validate``.
+"""
 
 from __future__ import annotations
 
@@ -12,29 +15,31 @@ from mingolotss.candidates.selection import locate_sources
 from mingolotss.candidates.status import CandidateStatus, StatusArray
 from mingolotss.errors import ServiceError
 from mingolotss.image.pixels import has_signal, percent_nan
-from mingolotss.model import Floats
+from mingolotss.model import Bools, Floats
 from mingolotss.recipe.model import NoiseSettings
-from mingolotss.service.base import ImageService, cutouts
+from mingolotss.service.base import ImageService, fetch_cutouts
 
-__all__ = ["Measured", "fetch_and_measure"]
+__all__ = ["MeasuredCandidates", "fetch_and_measure"]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """The cutouts of m candidates, and what was measured of them.
+class MeasuredCandidates:
+    """The cutouts of m candidates, and the quantities that were measured on them.
 
     Attributes
     ----------
     cutouts : CutoutArray
+        Length m.
     x, y : float64 array, shape (m,), px
-        Where the source is in its cutout; NaN where there is no cutout.
+        Position of the source in its cutout, from 0; NaN where there is no cutout.
     separation_arcsec : float64 array, shape (m,)
         From the catalogue position to the cutout's central pixel.
-    percent_nan : float64 array, shape (m,)
+    percent_nan : float64 array, shape (m,), %
+        0 where there is no cutout.
     status : int8 array, shape (m,)
-        `CandidateStatus.USABLE`, or why not.
+        `CandidateStatus.USABLE`, or why the candidate is not.
     reasons : dict of int to str
-        The reason in words for each candidate that is not usable.
+        The reason in words for each candidate that is not usable, by its index.
     retryable : bool
         The service may be able to deliver one of the missing cutouts another time.
     """
@@ -51,7 +56,7 @@ class Measured:
 
 def fetch_and_measure(
     requests: CutoutRequests, service: ImageService, size_deg: float, noise: NoiseSettings
-) -> Measured:
+) -> MeasuredCandidates:
     """Fetch and measure the cutouts of all candidates.
 
     Parameters
@@ -69,42 +74,54 @@ def fetch_and_measure(
     RuntimeError
         The service broke its contract: it returned too few or too many cutouts.
     """
-    boxes = CutoutArray.from_outcomes(cutouts(service, requests, size_deg))
-    if len(boxes) != len(requests):
-        raise RuntimeError(f"{len(requests)} cutouts were requested and {len(boxes)} came")
-    if sorted(boxes.errors) != np.flatnonzero(boxes.plane_index < 0).tolist():
-        raise RuntimeError("a requested cutout has neither pixels nor an error, or both")
-    reasons: dict[int, str] = {}
-    fetch_failed, retryable = [], False
-    for index, error in boxes.errors.items():
-        reasons[index] = str(error) or type(error).__name__
-        if isinstance(error, ServiceError):
-            fetch_failed.append(index)
-            retryable |= error.retry
-    percentages = _measure_pixels(boxes, noise, reasons)
-    x, y, separation = locate_sources(boxes, requests.ra, requests.dec)
-    off_projection = ~(np.isfinite(x) & np.isfinite(separation)) & (boxes.plane_index >= 0)
-    for index in np.flatnonzero(off_projection).tolist():
-        reasons.setdefault(index, "the source's place is not on the image's projection")
-    status = np.zeros(len(boxes), np.int8)
+    cutouts = CutoutArray.from_outcomes(fetch_cutouts(service, requests, size_deg))
+    _check_outcomes(cutouts, len(requests))
+    percentages, without_signal = _measure_pixels(cutouts)
+    x, y, separation = locate_sources(cutouts, requests.ra, requests.dec)
+    off_projection = ~(np.isfinite(x) & np.isfinite(separation)) & (cutouts.plane_index >= 0)
+    reasons = _reasons(cutouts, without_signal, off_projection, noise)
+    fetch_failures = {
+        index: error for index, error in cutouts.errors.items() if isinstance(error, ServiceError)
+    }
+    status = np.full(len(cutouts), CandidateStatus.USABLE, np.int8)
     status[list(reasons)] = CandidateStatus.REJECTED
-    status[fetch_failed] = CandidateStatus.FETCH_FAILED
-    return Measured(boxes, x, y, separation, percentages, status, reasons, retryable)
+    status[list(fetch_failures)] = CandidateStatus.FETCH_FAILED
+    retryable = any(error.retry for error in fetch_failures.values())
+    return MeasuredCandidates(cutouts, x, y, separation, percentages, status, reasons, retryable)
 
 
-def _measure_pixels(boxes: CutoutArray, noise: NoiseSettings, reasons: dict[int, str]) -> Floats:
-    """Return the percentage of NaN of each cutout; add the reasons why some cannot be used.
+def _check_outcomes(cutouts: CutoutArray, n_requests: int) -> None:
+    """Raise RuntimeError unless each request has either pixels or an error."""
+    if len(cutouts) != n_requests:
+        raise RuntimeError(f"{n_requests} cutouts were requested and {len(cutouts)} came")
+    if sorted(cutouts.errors) != np.flatnonzero(cutouts.plane_index < 0).tolist():
+        raise RuntimeError("a requested cutout has neither pixels nor an error, or both")
 
-    Cutouts that the service knows to be fully observed are not looked at.
+
+def _measure_pixels(cutouts: CutoutArray) -> tuple[Floats, list[int]]:
+    """Return the percentage of NaN of each cutout, and the indices of cutouts without signal.
+
+    Cutouts that the service knows to be fully observed have neither problem and are not read.
     """
-    if noise.method_for(has_rms_map=False) == "reject":
-        lacking = boxes.per_cutout((plane.rms is None for plane in boxes.planes), False)
-        for index in np.flatnonzero(lacking).tolist():
-            reasons[index] = "no rms map, which the recipe's noise needs"
-    percentages = np.zeros(len(boxes))
-    for index in np.flatnonzero((boxes.plane_index >= 0) & ~boxes.fully_observed).tolist():
-        image = boxes.cutout(index).image
+    percentages, without_signal = np.zeros(len(cutouts)), []
+    for index in np.flatnonzero((cutouts.plane_index >= 0) & ~cutouts.fully_observed).tolist():
+        image = cutouts.cutout(index).image
         percentages[index] = percent_nan(image)
         if not has_signal(image):
-            reasons[index] = "no finite non-zero pixel"
-    return percentages
+            without_signal.append(index)
+    return percentages, without_signal
+
+
+def _reasons(
+    cutouts: CutoutArray, without_signal: list[int], off_projection: Bools, noise: NoiseSettings
+) -> dict[int, str]:
+    """Return why candidates are not usable; of several reasons, the first in this order."""
+    reasons = {index: str(error) or type(error).__name__ for index, error in cutouts.errors.items()}
+    reasons |= dict.fromkeys(without_signal, "no finite non-zero pixel")
+    if noise.method_for(has_rms_map=False) == "reject":
+        no_rms_map = cutouts.per_cutout((plane.rms is None for plane in cutouts.planes), False)
+        for index in np.flatnonzero(no_rms_map).tolist():
+            reasons.setdefault(index, "no rms map, which the recipe's noise needs")
+    for index in np.flatnonzero(off_projection).tolist():
+        reasons.setdefault(index, "the source's place is not on the image's projection")
+    return reasons

@@ -1,13 +1,14 @@
-"""Make one part of a build: what every worker runs, on this machine or on a cluster.
+"""Make one part of a build: the function that every worker runs, here or on a cluster.
 
 A part is two files: the stamps of its written sources, and a table with a row for every source,
-written or rejected. The table is written last: a part exists when its table does. A part that
-exists is not made again, so a worker that died after writing it costs nothing.
+written or rejected. The table is written last: a part exists when its table does. An existing part
+is not made again, so a worker that died after writing it costs nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,25 +25,40 @@ from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.measure import fetch_and_measure
 from mingolotss.pipeline.part_table import PartTable
 from mingolotss.pipeline.stamps import make_stamps
-from mingolotss.pipeline.task import RETRYABLE, PartSummary, Task
+from mingolotss.pipeline.task import RETRY_SUFFIX, PartSummary, Task
+from mingolotss.service.base import FetchService
 
 __all__ = ["CHUNK_BYTES", "make_part", "read_finished"]
 
-CHUNK_BYTES = 128 << 20  # of cutouts at once: 186 sources with 1.5 images of 240 x 240 and rms maps
-FIRST, MOST = 8, 256  # sources in the first chunk, whose size is not known, and in any
+# Of cutouts at a time: 194 sources with 1.5 images of 240 x 240 float32 pixels and rms maps.
+CHUNK_BYTES = 128 << 20
+FIRST_CHUNK_SOURCES, MAX_CHUNK_SOURCES = 8, 256
 
 
 def make_part(task: Task) -> PartSummary:
-    """Make one part unless it exists; about `CHUNK_BYTES` of images are in memory at a time."""
-    finished = read_finished(task)
-    if finished is not None:
-        return finished
-    part_table, start, size = PartTable(task), 0, FIRST
+    """Make one part unless it exists; about `CHUNK_BYTES` of images are in memory at a time.
+
+    Raises
+    ------
+    RuntimeError
+        The service or a stage broke its contract.
+    InputError
+        The part's files cannot be written.
+    """
+    summary = read_finished(task)
+    if summary is not None:
+        return summary
+    # How many bytes a source takes is known only after its cutouts were read. The first chunk is
+    # therefore small. Each further one fills CHUNK_BYTES if its cutouts are like the last chunk's,
+    # but is at most twice as long, since those may have been small or missing.
+    part_table, start, n_sources = PartTable(task), 0, FIRST_CHUNK_SOURCES
     while start < len(task):
-        chunk = Chunk(task, start, start + size)
-        start += len(chunk)
-        nbytes = _process(chunk, part_table) or 1
-        size = min(max(1, CHUNK_BYTES * len(chunk) // nbytes), 2 * size, MOST)
+        chunk = Chunk(task, start, min(start + n_sources, len(task)))
+        nbytes = max(1, _process(chunk, part_table))
+        n_sources = min(
+            max(1, CHUNK_BYTES * len(chunk) // nbytes), 2 * n_sources, MAX_CHUNK_SOURCES
+        )
+        start = chunk.stop
     return _write(task, part_table)
 
 
@@ -51,7 +67,7 @@ def _process(chunk: Chunk, part_table: PartTable) -> int:
     task, recipe = chunk.task, chunk.task.recipe
     size_deg = recipe.images.size_arcmin / 60
     measured = fetch_and_measure(chunk.requests, task.service, size_deg, recipe.noise)
-    choices = choose_candidates(chunk, measured, task.decisions, task.unanswered, recipe.choose)
+    choices = choose_candidates(chunk, measured, task.decisions, task.search_errors, recipe.choose)
     stamps = make_stamps(measured, choices, recipe)
     part_table.add(chunk, measured, choices, stamps)
     return measured.cutouts.nbytes
@@ -60,19 +76,19 @@ def _process(chunk: Chunk, part_table: PartTable) -> int:
 def read_finished(task: Task) -> PartSummary | None:
     """Return the summary of an existing part, or None if the part must be made.
 
-    It must be made unless its key matches and it is newer than the local images it was made from.
+    It must be made unless its key matches, and it is newer than the local images and the downloads
+    that it was made from.
     """
     folder = BuildFolder(task.out)
-    table = folder.part(task.index)
+    path = folder.part(task.index)
     try:
-        metadata = read_schema(table).metadata or {}
+        metadata = read_schema(path).metadata or {}
         if metadata.get(b"key", b"").decode() != task.key:
             return None
         if not folder.part_stamps(task.index).exists():
             return None
-        written_at = table.stat().st_mtime
-        paths = {path for image in task.candidates.images for path in image[1:] if path}
-        if any(Path(path).stat().st_mtime > written_at for path in paths if "://" not in path):
+        written_at = path.stat().st_mtime_ns
+        if any(image.stat().st_mtime_ns > written_at for image in _local_images(task)):
             return None
         written = int(metadata[b"written"])
     except (OSError, DatasetError, KeyError, ValueError):
@@ -80,18 +96,29 @@ def read_finished(task: Task) -> PartSummary | None:
     return PartSummary(task.index, written, len(task) - written)
 
 
+def _local_images(task: Task) -> Iterator[Path]:
+    """Yield the local images of a part and, of a service that downloads, the files on disk."""
+    paths = {path for _, *paths in task.candidates.images for path in paths if path}
+    yield from (Path(path) for path in paths if "://" not in path)
+    if isinstance(task.service, FetchService):
+        for request in Chunk(task, 0, len(task)).requests:
+            local = task.service.local_candidate(request)
+            files = Path(local.image), Path(local.rms)
+            yield from (path for path in files if path.is_file())
+
+
 def _write(task: Task, part_table: PartTable) -> PartSummary:
     """Write the part's files, the table last."""
     recipe, folder = task.recipe, BuildFolder(task.out)
-    table, images = part_table.table(), part_table.images
+    table, encoded = part_table.table(), part_table.encoded
     written = table.drop_columns(["offers"]).filter(pc.equal(table["status"], "written"))
     if "png" in recipe.formats:
-        write_pngs(folder.png, written["image_file"].to_pylist(), images)
-    stamps = stamp_bytes(_stamps_table(recipe.stamp.kind, images, written))
+        write_pngs(folder.png, written["image_file"].to_pylist(), encoded)
+    stamps = stamp_bytes(_stamps_table(recipe.stamp.kind, encoded, written))
     write_bytes(folder.part_stamps(task.index), stamps)
     metadata = {
-        "key": task.key + RETRYABLE * part_table.retryable,
-        "written": str(len(images)),
+        "key": task.key + (RETRY_SUFFIX if part_table.retryable else ""),
+        "written": str(len(encoded)),
         "stamps_sha256": hashlib.sha256(stamps).hexdigest(),
     }
     # Whole columns are read back at a time, never single rows: neither dictionaries nor statistics.
@@ -99,15 +126,15 @@ def _write(task: Task, part_table: PartTable) -> PartSummary:
         table.replace_schema_metadata(metadata), use_dictionary=False, write_statistics=False
     )
     write_bytes(folder.part(task.index), data)
-    return PartSummary(task.index, len(images), len(task) - len(images))
+    return PartSummary(task.index, len(encoded), len(task) - len(encoded))
 
 
-def _stamps_table(kind: str, images: list[bytes], written: pa.Table) -> pa.Table:
+def _stamps_table(kind: str, encoded: list[bytes], written: pa.Table) -> pa.Table:
     """Return the published table of the part: the image, then the manifest's columns."""
     schema = stamp_schema(kind)
-    column: pa.Array = pa.array(images, pa.binary())
+    images: pa.Array = pa.array(encoded, pa.binary())
     if kind == "uint8":
         paths = written["image_file"].combine_chunks()
-        column = pa.StructArray.from_arrays([column, paths], fields=list(schema[0].type))
-    columns = [one.combine_chunks() for one in written.columns]
-    return pa.Table.from_arrays([column, *columns], schema=schema)
+        images = pa.StructArray.from_arrays([images, paths], fields=list(schema[0].type))
+    columns = [column.combine_chunks() for column in written.columns]
+    return pa.Table.from_arrays([images, *columns], schema=schema)

@@ -1,16 +1,17 @@
 """Plan a build: which images each source has, and how the catalogue is divided into parts.
 
-Planning reads the catalogue and searches the service; it reads no pixels. A `Plan` can be looked
-at, and `mingolotss.pipeline.run` carries it out.
+Planning reads the catalogue and searches the service; it reads no pixels. A `Plan` can be
+inspected, and `mingolotss.pipeline.run` carries it out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,8 @@ from mingolotss.formats.batches import batch_of_rows
 from mingolotss.io.files import locate
 from mingolotss.io.parquet import write_table
 from mingolotss.model import Candidate, Ints
-from mingolotss.pipeline.inputs import resolve_catalogue, simulated_sky
+from mingolotss.pipeline.inputs import resolve_catalogue, write_simulated_sky
+from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.pipeline.task import Task
 from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.model import Recipe
@@ -50,11 +52,14 @@ from mingolotss.service.base import (
 )
 from mingolotss.service.local.folder import FolderService
 
-__all__ = ["Plan", "Progress", "plan"]
+__all__ = ["Plan", "plan"]
 
-Progress = Callable[[int, int, str], None]
 _T = TypeVar("_T")
 _NSIDE = 4096  # HEALPix pixels of 52 arcsec; 3 ms for 20,000 positions (2 cores, median)
+# A small catalogue is divided into 8 parts, which is enough for the workers to share. A part has at
+# least 64 sources, since each has two files, and at most 4096, so that an interrupted build loses
+# little and a worker holds few rows.
+_MIN_PARTS, _MIN_PART_SOURCES, _MAX_PART_SOURCES = 8, 64, 4096
 
 
 @dataclass(frozen=True)
@@ -65,15 +70,19 @@ class Plan:
     ----------
     catalogue : Catalogue
     candidates : CandidateTable
-        The candidates of each source, sorted by field. A list of lists is converted.
+        The candidates of each source, sorted by field.
     recipe : Recipe
     service : ImageService
     decisions : mapping of str to Decision
         By the name of the source.
     out : Path
         The build's folder.
-    unanswered : mapping of str to str
-        The sources for which the search failed, with the reason. They have no candidates.
+    search_errors : mapping of str to str
+        The reason for each source whose search failed, by its name. It has no candidates.
+    in_catalogue_order : bool
+        Divide the catalogue into parts as it stands, not by image: for a service with one file for
+        each cutout. Fixed when the plan is made, since `fetch` replaces the service and must not
+        change the parts.
     """
 
     catalogue: Catalogue
@@ -82,11 +91,8 @@ class Plan:
     service: ImageService
     decisions: Mapping[str, Decision]
     out: Path
-    unanswered: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        table = CandidateTable.from_lists(self.candidates, self.catalogue.names)
-        object.__setattr__(self, "candidates", table)
+    search_errors: Mapping[str, str] = field(default_factory=dict)
+    in_catalogue_order: bool = False
 
     @property
     def sources(self) -> int:
@@ -108,7 +114,7 @@ class Plan:
         for part in range(len(self.partitions)) if parts is None else parts:
             for row in self.partitions[part]:
                 source = self.catalogue.source(int(row))
-                yield from (CutoutRequest(one, source) for one in self.candidates[row])
+                yield from (CutoutRequest(candidate, source) for candidate in self.candidates[row])
 
     def estimate(self) -> Estimate | None:
         """Return what is still to be downloaded, or None if the service reads local files."""
@@ -120,20 +126,21 @@ class Plan:
     def partitions(self) -> list[Ints]:
         """Return the catalogue rows of every part.
 
-        The sources of a folder of cutouts stay in catalogue order. All others are sorted by their
-        first image and by declination, and divided into bands: two workers on one mosaic then map
-        different pages of its file. Within a band the sources of an image follow the HEALPix
-        order, so that the pixels that one stamp needs are still in the cache for the next.
+        With `in_catalogue_order` the sources keep the order of the catalogue. Otherwise they are
+        sorted by their first image and by declination, and divided into bands: two workers on one
+        mosaic then map different pages of its file. Within a band the sources of an image follow
+        the HEALPix order, so that the pixels that one stamp needs are still in the cache for the
+        next.
         """
-        n, image, dec = self.sources, self.candidates.first_image, self.catalogue.dec
-        size = min(4096, max(64, -(-n // 8)))
-        one_file_each = isinstance(self.service, FolderService)
-        order = np.arange(n) if one_file_each else np.lexsort((dec, image))
-        bands = [order[start : start + size] for start in range(0, n, size)]
-        if one_file_each:
+        n, first_image, dec = self.sources, self.candidates.first_image, self.catalogue.dec
+        part_sources = math.ceil(n / _MIN_PARTS)
+        part_sources = min(_MAX_PART_SOURCES, max(_MIN_PART_SOURCES, part_sources))
+        order = np.arange(n) if self.in_catalogue_order else np.lexsort((dec, first_image))
+        bands = [order[start : start + part_sources] for start in range(0, n, part_sources)]
+        if self.in_catalogue_order:
             return bands
         pixel = lonlat_to_healpix(self.catalogue.ra * u.deg, dec * u.deg, _NSIDE, order="nested")
-        return [band[np.lexsort((pixel[band], image[band]))] for band in bands]
+        return [band[np.lexsort((pixel[band], first_image[band]))] for band in bands]
 
     @cached_property
     def batches(self) -> Ints:
@@ -157,7 +164,7 @@ class Plan:
             recipe=self.recipe,
             service=self.service,
             out=self.out,
-            unanswered=_restrict(self.unanswered, catalogue.names),
+            search_errors=_restrict(self.search_errors, catalogue.names),
         )
 
     def table(self) -> pa.Table:
@@ -171,9 +178,9 @@ class Plan:
             field.name: pa.nulls(len(rows), field.type) for field in CANDIDATES
         }
         columns |= {"row": rows, "source": pa.array(candidates.names).take(rows)}
-        for index, name in enumerate(("field", "image", "rms")):
-            values = pa.array([image[index] for image in candidates.images], pa.string())
-            columns[name] = values.take(candidates.image_index)
+        image_columns = zip(*candidates.images, strict=True) if candidates.images else [(), (), ()]
+        for name, values in zip(("field", "image", "rms"), image_columns, strict=True):
+            columns[name] = pa.array(values, pa.string()).take(candidates.image_index)
         return pa.table(columns, schema=CANDIDATES)
 
 
@@ -187,9 +194,11 @@ def plan(
     limit: int | None = None,
     fresh: bool = False,
     refresh: bool = False,
-    progress: Progress | None = None,
+    progress: BuildProgress | None = None,
 ) -> Plan:
-    """Find the images of every source; no pixels are read.
+    """Find the images of every source, and record the plan in the build's folder.
+
+    No pixels are read.
 
     Parameters
     ----------
@@ -207,7 +216,8 @@ def plan(
     limit : int, optional
         Use only the first rows of the catalogue.
     fresh : bool
-        First remove what an earlier build wrote to `out`; downloads stay.
+        First remove what an earlier build wrote to `out`; downloads stay. No other build may be
+        running there: only `run` locks the folder.
     refresh : bool
         Repeat the searches and downloads of a service that keeps them.
     progress : callable, optional
@@ -225,60 +235,91 @@ def plan(
         The service cannot be reached.
     """
     out = locate(out)
-    folder = BuildFolder(out)
-    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-    if (service or recipe.images.service) == "simulated":
-        sky_catalogue, service = simulated_sky(out)
-        catalogue = sky_catalogue if catalogue is None else catalogue
-    naming = Naming(recipe.images.image, recipe.images.rms, recipe.images.ignore)
-    opened = (
-        open_service(service or _service_of(recipe), naming=naming, workspace=out, refresh=refresh)
-        if service is None or isinstance(service, str)
-        else service
-    )
-    sources = resolve_catalogue(recipe, catalogue, opened, out).head(limit)
+    inputs = _resolve_inputs(recipe, out, catalogue, service, limit, refresh=refresh)
     if fresh:
         remove_products(out)
-    settings = Provenance.from_inputs(recipe, sources, str(service or recipe.images.service), limit)
-    before = read_provenance(out)
-    if before is not None:
-        check_same_build(before, settings, out)
-    notify, total = progress or (lambda *_: None), len(sources)
-    answers = search_all(
-        opened,
-        sources,
-        recipe.images.size_arcmin / 60,
-        lambda done: notify(done, total, "searching"),
+    existing = read_provenance(out)
+    if existing is not None:
+        check_same_build(existing, inputs.provenance, out)
+    candidates, search_errors = _search(inputs, progress or no_progress)
+    folder = BuildFolder(out)
+    decisions_by_source = read_decisions(Path(decisions) if decisions else folder.decisions)
+    _check_decisions(decisions_by_source, inputs.catalogue, candidates)
+    result = Plan(
+        catalogue=inputs.catalogue,
+        candidates=candidates,
+        recipe=inputs.recipe,
+        service=inputs.service,
+        decisions=decisions_by_source,
+        out=out,
+        search_errors=search_errors,
+        in_catalogue_order=isinstance(inputs.service, FolderService),
     )
-    candidates, unanswered = _split_answers(answers, sources.names)
-    known = read_decisions(Path(decisions) if decisions else folder.decisions)
-    _check_decisions(known, sources, candidates)
-    result = Plan(sources, candidates, recipe, opened, known, out, unanswered)
-    if before is None:
-        write_provenance(out, settings)
+    if existing is None:
+        write_provenance(out, inputs.provenance)
     if not folder.candidates.exists():
         write_table(folder.candidates, result.table(), dictionary=REPEATED_COLUMNS)
     return result
 
 
-def _split_answers(
-    answers: Sequence[list[Candidate] | ServiceError], names: list[str]
-) -> tuple[CandidateTable, dict[str, str]]:
-    """Return the candidates, and the reason for each source whose search failed."""
+class _Inputs(NamedTuple):
+    """The arguments of `plan` as objects, and the record of them."""
+
+    recipe: Recipe
+    catalogue: Catalogue
+    service: ImageService
+    provenance: Provenance
+
+
+def _resolve_inputs(
+    recipe: str | Path | Recipe,
+    out: Path,
+    catalogue: Path | str | Catalogue | None,
+    service: str | ImageService | None,
+    limit: int | None,
+    *,
+    refresh: bool,
+) -> _Inputs:
+    """Load the recipe, open the service and read the catalogue; make the simulated sky if asked."""
+    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    service = _service_address(recipe) if service is None or service == "" else service
+    if service == "simulated":
+        sky_catalogue, service = write_simulated_sky(out)
+        catalogue = sky_catalogue if catalogue is None else catalogue
+    service_name = str(service)
+    if isinstance(service, str):
+        naming = Naming(recipe.images.image, recipe.images.rms, recipe.images.ignore)
+        service = open_service(service, naming=naming, workspace=out, refresh=refresh)
+    rows = resolve_catalogue(recipe, catalogue, service, out).head(limit)
+    return _Inputs(recipe, rows, service, Provenance.from_inputs(recipe, rows, service_name, limit))
+
+
+def _search(inputs: _Inputs, notify: BuildProgress) -> tuple[CandidateTable, dict[str, str]]:
+    """Return the candidates of all sources, and the reason for each source whose search failed."""
+    catalogue, size_deg = inputs.catalogue, inputs.recipe.images.size_arcmin / 60
+    names, total = catalogue.names, len(catalogue)
+    answers = search_all(
+        inputs.service, catalogue, size_deg, lambda done: notify(done, total, "searching")
+    )
     if isinstance(answers, CandidateTable):
         return answers, {}
     lists = [[] if isinstance(answer, ServiceError) else answer for answer in answers]
-    pairs = zip(names, answers, strict=True)
-    unanswered = {name: str(one) for name, one in pairs if isinstance(one, ServiceError)}
-    return CandidateTable.from_lists(lists, names), unanswered
+    search_errors = {
+        name: str(answer)
+        for name, answer in zip(names, answers, strict=True)
+        if isinstance(answer, ServiceError)
+    }
+    return CandidateTable.from_lists(lists, names), search_errors
 
 
 def _restrict(mapping: Mapping[str, _T], names: Sequence[str]) -> dict[str, _T]:
-    """Return the entries of some sources; most mappings are empty."""
-    return {name: mapping[name] for name in names if name in mapping} if mapping else {}
+    """Return the entries of some sources."""
+    if not mapping:  # which is usual, and saves a look-up for each source
+        return {}
+    return {name: mapping[name] for name in names if name in mapping}
 
 
-def _service_of(recipe: Recipe) -> str:
+def _service_address(recipe: Recipe) -> str:
     if not recipe.images.service:
         raise RecipeError(f"the recipe {recipe.name} names no service: give --service")
     return recipe.images.service
@@ -289,11 +330,18 @@ def _check_decisions(
     catalogue: Catalogue,
     candidates: Sequence[Sequence[Candidate]],
 ) -> None:
-    """Refuse decisions that cannot be applied, before any pixel is read."""
+    """Refuse decisions that cannot be applied, before any pixel is read.
+
+    Raises
+    ------
+    DecisionError
+        A decision names a field that is not among the candidates of its source.
+    """
     for decision in decisions.values():
         row = catalogue.row_of.get(decision.source)
+        # A shared file may name sources of another catalogue, and only ``accept`` names a field.
         if row is None or not decision.field:
-            continue  # a shared file may name sources of another catalogue
+            continue
         fields = [candidate.field for candidate in candidates[row]]
         if decision.field not in fields:
             raise DecisionError(

@@ -1,8 +1,8 @@
 """Carry out a plan: download what is missing, make the parts, assemble the dataset.
 
-The parts are made by an executor, anything that is called like `map`: threads, processes or a Dask
-cluster. A run that was interrupted at any instant is resumed by the next one, and the result is the
-same to the byte.
+The parts are made by an executor, a function that is called like `map`: `map` itself, threads,
+processes or a Dask cluster. A run that was interrupted at any instant is resumed by the next one,
+and the result is the same to the byte.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from mingolotss.pipeline.assemble import assemble
 from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.part import make_part, read_finished
 from mingolotss.pipeline.part_tables import PartTables
-from mingolotss.pipeline.plan import Plan, Progress
+from mingolotss.pipeline.plan import Plan
 from mingolotss.pipeline.plan import plan as make_plan
+from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import FetchService, ImageService
 
@@ -43,51 +44,47 @@ class Build:
     rejected: int
 
 
-def run(plan: Plan, mapper: Mapper = map, progress: Progress | None = None) -> Build:
+def run(plan: Plan, mapper: Mapper = map, progress: BuildProgress | None = None) -> Build:
     """Make every part of a plan that does not exist yet, then assemble the dataset.
 
     Parameters
     ----------
     plan : Plan
     mapper : callable
-        Called as ``mapper(function, tasks)``: `map` itself, or what `mingolotss.threads`,
-        `mingolotss.processes` or `mingolotss.cluster` yields.
+        Called as ``mapper(function, tasks)``: `map` itself, or the function that
+        `mingolotss.threads`, `mingolotss.processes` or `mingolotss.cluster` yields.
     progress : callable, optional
         Called with (sources done, total, current activity).
 
     Raises
     ------
     InputError
-        Another build is running in the same folder.
+        Another build is running in the same folder, a file cannot be written, or a worker died.
+    ServiceError
+        The download of the cutouts cannot begin.
     """
-    notify = progress or (lambda *_: None)
-    folder = BuildFolder(plan.out)
-    with _locked(plan.out):
+    notify = progress or no_progress
+    with _build_lock(plan.out):
         sweep(plan.out)
-        parts = range(len(plan.partitions))
-        existing = set(folder.parts())
-        remaining = [
-            index for index in parts
-            if folder.part(index) not in existing or not _is_current(plan, index)
-        ]  # fmt: skip
-        for index in remaining:  # a part that a worker finds was then made by this run
-            folder.part(index).unlink(missing_ok=True)
+        remaining = _remaining_parts(plan)
+        for index in remaining:  # delete stale parts, so that workers never reuse them
+            BuildFolder(plan.out).part(index).unlink(missing_ok=True)
         done = plan.sources - sum(len(plan.partitions[index]) for index in remaining)
         plan = fetch(plan, notify, parts=remaining)
         notify(done, plan.sources, "stamps")
-        part_tables = PartTables(plan.out, len(parts), plan.sources)
+        part_tables = PartTables(plan.out, len(plan.partitions), plan.sources)
         for summary in mapper(make_part, (plan.task(index) for index in remaining)):
             done += summary.written + summary.rejected
             notify(done, plan.sources, "stamps")
             part_tables.load(summary.index)
         if remaining or not is_complete(plan.out, plan.recipe):
-            notify(done, plan.sources, "packing")
+            notify(done, plan.sources, "assembling")
             assemble(plan.out, plan.recipe, plan.catalogue.classes, part_tables)
     return _summarize(plan)
 
 
 def fetch(
-    plan: Plan, progress: Progress | None = None, *, parts: Sequence[int] | None = None
+    plan: Plan, progress: BuildProgress | None = None, *, parts: Sequence[int] | None = None
 ) -> Plan:
     """Download the cutouts of a plan that are not in the build's folder yet.
 
@@ -97,18 +94,26 @@ def fetch(
     progress : callable, optional
         Called with (cutouts done, total, current activity).
     parts : sequence of int, optional
-        Only the cutouts of these parts.
+        Numbers of the parts whose cutouts are downloaded; by default all.
 
     Returns
     -------
     Plan
         The same plan with a service that reads the downloaded files and sends no requests. A plan
         whose service reads local files is returned as it is.
+
+    Raises
+    ------
+    InputError
+        A file cannot be written.
+    ServiceError
+        The download cannot begin. A cutout that cannot be fetched raises nothing: the returned
+        service gives its error when it is asked for the cutout.
     """
     if not isinstance(plan.service, FetchService):
         return plan
     total = sum(1 for _ in plan.requests(parts))
-    notify = progress or (lambda *_: None)
+    notify = progress or no_progress
     size_deg = plan.recipe.images.size_arcmin / 60
     service = plan.service.fetch(
         plan.requests(parts), size_deg, lambda done: notify(done, total, "fetching")
@@ -127,7 +132,7 @@ def build(
     fresh: bool = False,
     refresh: bool = False,
     mapper: Mapper = map,
-    progress: Progress | None = None,
+    progress: BuildProgress | None = None,
 ) -> Build:
     """Plan a build and run it; a build that was interrupted is resumed.
 
@@ -149,7 +154,7 @@ def build(
     ServiceError
         The service cannot be reached.
     """
-    planned = make_plan(
+    build_plan = make_plan(
         recipe,
         out=out,
         catalogue=catalogue,
@@ -160,28 +165,21 @@ def build(
         refresh=refresh,
         progress=progress,
     )
-    return run(planned, mapper, progress)
+    return run(build_plan, mapper, progress)
 
 
-def _is_current(plan: Plan, index: int) -> bool:
-    """Return whether a part exists, has the same key, and is newer than its inputs."""
-    if read_finished(plan.task(index)) is None:
-        return False
-    written = BuildFolder(plan.out).part(index).stat().st_mtime_ns
-    return all(path.stat().st_mtime_ns <= written for path in _downloads(plan, index))
-
-
-def _downloads(plan: Plan, index: int) -> Iterator[Path]:
-    """Yield the downloaded files of a part that exist."""
-    service = plan.service
-    if isinstance(service, FetchService):
-        for request in plan.requests([index]):
-            local = service.local_candidate(request)
-            yield from (p for p in (Path(local.image), Path(local.rms)) if p.is_file())
+def _remaining_parts(plan: Plan) -> list[int]:
+    """Return the numbers of the parts that must be made."""
+    folder = BuildFolder(plan.out)
+    existing = set(folder.parts())
+    return [
+        index for index in range(len(plan.partitions))
+        if folder.part(index) not in existing or read_finished(plan.task(index)) is None
+    ]  # fmt: skip
 
 
 @contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
+def _build_lock(out: Path) -> Iterator[None]:
     """Hold a lock on the build's folder, so that no second build runs in it."""
     if not is_local(out):
         yield  # an object store has no locks; parts are written whole and are equal anyway
@@ -202,6 +200,7 @@ def _locked(out: Path) -> Iterator[None]:
 
 
 def _summarize(plan: Plan) -> Build:
+    """Return the numbers of the finished build, counted in its manifest."""
     status = read_table(BuildFolder(plan.out).manifest, ["status"])["status"]
     written = pc.sum(pc.equal(status, "written")).as_py()
     return Build(plan.out, len(status), written, len(status) - written)

@@ -1,4 +1,9 @@
-"""The pixels under stamps: where each lies in its cutout, and which windows go in one stack."""
+"""Which pixels become stamps: a stamp's box in its cutout, and windows that can be stacked.
+
+A plane is a whole image, usually a mosaic that many cutouts share. A cutout is a rectangle of a
+plane, a stamp's box is a square placed on the cutout, and a window is the pixels under the box:
+a view of the plane, or a padded copy if the box leaves the cutout.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,7 @@ from mingolotss.recipe.model import NoiseSettings, RecentreSettings, Recipe, Sta
 
 __all__ = [
     "Group",
+    "StampBox",
     "StampBoxes",
     "noise_of",
     "place_stamps",
@@ -26,6 +32,15 @@ __all__ = [
     "stamp_windows",
     "window_of",
 ]
+
+
+class StampBox(NamedTuple):
+    """Where one stamp lies in its cutout; a row of `StampBoxes`."""
+
+    y0: int
+    x0: int
+    side: int
+    recentred: bool
 
 
 class StampBoxes(NamedTuple):
@@ -51,21 +66,21 @@ class Group(NamedTuple):
 
     Attributes
     ----------
-    members : int64 array, shape (k,)
-        Which of the stamps these are.
+    indices : int64 array, shape (k,)
+        Which of the stamps that `stamp_windows` was called for.
     images : WindowArray
         Their pixels, shape (side, side) each.
     noises : WindowArray
         Their noise: windows of the same shape, or single values of shape (1, 1).
     """
 
-    members: Ints
+    indices: Ints
     images: WindowArray
     noises: WindowArray
 
 
-def stamp_box(cutout: Cutout, place: SourcePixel, recipe: Recipe) -> tuple[int, int, int, bool]:
-    """Return where the stamp lies in a cutout: first row and column, side, whether recentred.
+def stamp_box(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> StampBox:
+    """Return where the stamp lies in a cutout.
 
     Raises
     ------
@@ -73,42 +88,47 @@ def stamp_box(cutout: Cutout, place: SourcePixel, recipe: Recipe) -> tuple[int, 
         The pixel size of the recipe is no multiple of the image's, the rms map is of another size,
         or the source's place is not on the image's projection.
     """
-    _, boxes = _box_of(cutout, place, recipe)
-    return int(boxes.y0[0]), int(boxes.x0[0]), int(boxes.side[0]), bool(boxes.recentred[0])
+    _, boxes = _place_stamp(cutout, pixel, recipe)
+    return StampBox(*(column[0].item() for column in boxes))
 
 
-def window_of(cutout: Cutout, place: SourcePixel, recipe: Recipe) -> Group:
-    """Return the pixels under the stamp of one cutout; raises what `stamp_box` raises."""
-    cutouts, boxes = _box_of(cutout, place, recipe)
+def window_of(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> Group:
+    """Return the pixels under the stamp of one cutout; raises the errors of `stamp_box`."""
+    cutouts, boxes = _place_stamp(cutout, pixel, recipe)
     (group,) = stamp_windows(cutouts, np.array([0]), boxes, recipe.noise)
     return group
 
 
-def _box_of(cutout: Cutout, place: SourcePixel, recipe: Recipe) -> tuple[CutoutArray, StampBoxes]:
+def _place_stamp(
+    cutout: Cutout, pixel: SourcePixel, recipe: Recipe
+) -> tuple[CutoutArray, StampBoxes]:
+    """Return one cutout as an array, and where its stamp lies."""
     cutouts = CutoutArray.from_outcomes([cutout])
     if cutouts.errors:
         raise cutouts.errors[0]
-    if not np.isfinite(place).all():
+    if not np.isfinite(pixel).all():
         raise ImageError("the source's place is not on the image's projection")
     side = np.array([stamp_side(cutout, recipe.stamp)])
-    positions = np.array(place).reshape(3, 1)
+    positions = np.array(pixel).reshape(3, 1)
     return cutouts, place_stamps(cutouts, np.array([0]), positions, side, recipe.recentre)
 
 
 def stamp_side(cutout: Cutout, settings: StampSettings) -> int:
-    """Return how many pixels of a cutout, or of a whole image, a stamp takes on a side.
+    """Return the side of a stamp in pixels of a cutout, or of a whole image.
+
+    The steps of the recipe reduce it to ``settings.pixels``.
 
     Raises
     ------
     ImageError
         The pixel size of the recipe is no multiple of the image's.
     """
-    pixel, scale = settings.pixel_arcsec, cutout.wcs.pixel_scale_arcsec
-    factor = round(pixel / scale) if pixel else 1
-    if pixel and (factor < 1 or abs(pixel / (factor * scale) - 1) > 0.01):
+    stamp_scale, image_scale = settings.pixel_arcsec, cutout.wcs.pixel_scale_arcsec
+    factor = round(stamp_scale / image_scale) if stamp_scale else 1
+    if stamp_scale and (factor < 1 or abs(stamp_scale / (factor * image_scale) - 1) > 0.01):
         raise ImageError(
-            f"the recipe's {pixel:g} arcsec pixels are no whole number of the image's "
-            f"{scale:g} arcsec pixels"
+            f"the recipe's {stamp_scale:g} arcsec pixels are no whole number of the image's "
+            f"{image_scale:g} arcsec pixels"
         )
     return settings.pixels * factor
 
@@ -128,21 +148,23 @@ def place_stamps(
     indices : int64 array, shape (n,)
         Which of the cutouts.
     positions : float64 array, shape (3, n)
-        x and y (px) and separation (arcsec), as in `mingolotss.candidates.selection.SourcePixel`.
+        The fields of `mingolotss.candidates.selection.SourcePixel`: x and y (px) and separation
+        (arcsec).
     side : int64 array, shape (n,), px
-        What `stamp_side` returns for each.
+        The value of `stamp_side` for each.
     settings : RecentreSettings
     """
+    # A stamp is in the middle of its cutout. It is centred on the source instead if the source is
+    # far from the middle, or if the cutout is smaller than the stamp, since the archive then cut
+    # it at the edge of the image.
     x, y, separation = positions
     ny, nx = cutouts.ny[indices], cutouts.nx[indices]
     recentred = np.zeros(len(indices), bool)
     if settings.enabled:
         far = separation > settings.separation_arcsec
         recentred = (np.minimum(ny, nx) < side) | far
-    y0, x0 = (
-        np.where(recentred, window_start(n, side, at), window_start(n, side))
-        for n, at in ((ny, y), (nx, x))
-    )
+    y0 = np.where(recentred, window_start(ny, side, y), window_start(ny, side))
+    x0 = np.where(recentred, window_start(nx, side, x), window_start(nx, side))
     return StampBoxes(y0, x0, side, recentred)
 
 
@@ -156,15 +178,16 @@ def noise_of(cutout: Cutout, settings: NoiseSettings) -> FloatImage:
     return sigma_clipped_noise(cutout.image, sigma=settings.sigma, iterations=settings.iterations)
 
 
-class _Boxes(NamedTuple):
-    """Boxes of k planes: the pixels of n cutouts, or their noise.
+class _Rectangles(NamedTuple):
+    """Rectangles of planes: the pixels of n cutouts, or their noise.
 
     Attributes
     ----------
-    planes : list of float array
+    planes : list of float array, shape (height, width)
     plane_index : int64 array, shape (n,)
-        The plane of each box.
+        The plane of each rectangle.
     y0, x0, ny, nx : int64 array, shape (n,), px
+        First row and column in the plane, and the size.
     """
 
     planes: list[FloatImage]
@@ -174,20 +197,36 @@ class _Boxes(NamedTuple):
     ny: Ints
     nx: Ints
 
+    @property
+    def dtypes(self) -> Ints:
+        """Return the number of the type of each rectangle's pixels, shape (n,)."""
+        return np.array([plane.dtype.num for plane in self.planes])[self.plane_index]
+
     def windows(self, indices: Ints, y: Ints, x: Ints, side: int) -> WindowArray:
-        """Return windows of some boxes; one that leaves its box is copied, NaN past the edge."""
-        # Windows that lie in their box are views: only their place in the plane is computed, for
-        # all at once. The few others become planes of their own, appended to the list.
+        """Return windows of some rectangles, NaN past the edge of the rectangle.
+
+        Parameters
+        ----------
+        indices : int64 array, shape (k,)
+            The rectangle of each window.
+        y, x : int64 array, shape (k,), px
+            First row and column of each window in its rectangle; may lie outside.
+        side : int, px
+        """
+        # Windows inside their rectangle are views: only their position in the plane is computed,
+        # for all at once. The few that leave it, or whose plane the kernel cannot read, are copied
+        # and padded one by one. Each copy becomes a plane of its own, appended to the list.
         planes = list(self.planes)
         plane_index, y0, x0, ny, nx = (column[indices] for column in self[1:])
-        contiguous = np.array([one.strides[1] == one.itemsize for one in planes])[plane_index]
+        contiguous = np.array([plane.strides[1] == plane.itemsize for plane in planes])[plane_index]
         inside = contiguous & (y >= 0) & (x >= 0) & (y + side <= ny) & (x + side <= nx)
         top, left = y0 + y, x0 + x
         for index in np.flatnonzero(~inside).tolist():
-            rows, columns = (slice(a[index], a[index] + n[index]) for a, n in ((y0, ny), (x0, nx)))
-            box = planes[plane_index[index]][rows, columns]
+            rows = slice(y0[index], y0[index] + ny[index])
+            columns = slice(x0[index], x0[index] + nx[index])
+            rectangle = planes[plane_index[index]][rows, columns]
             plane_index[index], top[index], left[index] = len(planes), 0, 0
-            planes.append(take_window(box, int(y[index]), int(x[index]), side))
+            planes.append(take_window(rectangle, int(y[index]), int(x[index]), side))
         return WindowArray(planes, plane_index, y=top, x=left, side=side)
 
 
@@ -209,44 +248,58 @@ def stamp_windows(
         column[indices]
         for column in (cutouts.plane_index, cutouts.y0, cutouts.x0, cutouts.ny, cutouts.nx)
     )
-    images = _Boxes([plane.image for plane in cutouts.planes], *columns)
-    noises = _noise_boxes(images, cutouts, indices, settings)
+    images = _Rectangles([plane.image for plane in cutouts.planes], *columns)
+    noises = _noise_rectangles(images, cutouts, indices, settings)
     # Stamps go into one stack if four numbers agree: the side, whether the noise is one value, and
-    # the types of both arrays. Mostly all agree; otherwise unique rows of the numbers are groups.
+    # the types of both arrays. Mostly all agree; otherwise the unique rows of the table of these
+    # numbers are the groups.
     single_value = (noises.ny == 1) & (noises.nx == 1)
-    types = (np.array([one.dtype.num for one in b.planes])[b.plane_index] for b in (images, noises))
-    kinds = np.stack([boxes.side, single_value, *types], axis=1)
-    alike = (kinds == kinds[:1]).all()
-    kind = np.zeros(len(indices)) if alike else np.unique(kinds, axis=0, return_inverse=True)[1]
-    for number in np.unique(kind).tolist():
-        members = np.flatnonzero(kind.ravel() == number)
+    traits = np.stack([boxes.side, single_value, images.dtypes, noises.dtypes], axis=1)
+    if (traits == traits[:1]).all():
+        group_index = np.zeros(len(indices), np.int64)
+    else:
+        group_index = np.unique(traits, axis=0, return_inverse=True)[1].ravel()
+    for number in np.unique(group_index).tolist():
+        members = np.flatnonzero(group_index == number)
         y, x, side = boxes.y0[members], boxes.x0[members], int(boxes.side[members[0]])
-        corner = np.zeros_like(y)
-        yield Group(
-            members,
-            images.windows(members, y, x, side),
-            noises.windows(members, corner, corner, 1)
-            if single_value[members[0]]
-            else noises.windows(members, y, x, side),
-        )
+        image_windows = images.windows(members, y, x, side)
+        if single_value[members[0]]:
+            corner = np.zeros_like(y)
+            noise_windows = noises.windows(members, corner, corner, 1)
+        else:
+            noise_windows = noises.windows(members, y, x, side)
+        yield Group(members, image_windows, noise_windows)
 
 
-def _noise_boxes(
-    images: _Boxes, cutouts: CutoutArray, indices: Ints, settings: NoiseSettings
-) -> _Boxes:
-    """Return the noise of some cutouts: boxes of rms maps, or estimates as planes of their own."""
-    has_map = [
-        one.rms is not None and settings.method_for(has_rms_map=True) == "rms-map"
-        for one in cutouts.planes
-    ]
+def _noise_rectangles(
+    images: _Rectangles, cutouts: CutoutArray, indices: Ints, settings: NoiseSettings
+) -> _Rectangles:
+    """Return the noise under some cutouts: rectangles of rms maps, or estimates.
+
+    Parameters
+    ----------
+    images : _Rectangles
+        The pixels of the n cutouts.
+    cutouts : CutoutArray
+    indices : int64 array, shape (n,)
+        Which of the cutouts these are.
+    settings : NoiseSettings
+    """
+    # Where the rms map is the noise, it has the same rectangle as the image. Any other noise is
+    # estimated for each cutout and appended as a plane of its own. The list of planes then still
+    # has an entry for each image without an rms map, so that the indices agree with those of the
+    # images: the image stands there, and no rectangle refers to it.
+    use_map = settings.method_for(has_rms_map=True) == "rms-map"
+    rms_maps = [plane.rms if use_map else None for plane in cutouts.planes]
     planes = [
-        one.rms if mapped and one.rms is not None else one.image
-        for one, mapped in zip(cutouts.planes, has_map, strict=True)
+        plane.image if rms is None else rms
+        for plane, rms in zip(cutouts.planes, rms_maps, strict=True)
     ]
-    noises = _Boxes(planes, *(column.copy() for column in images[1:]))
-    for index in np.flatnonzero(~np.array(has_map, bool)[noises.plane_index]).tolist():
+    columns = [column.copy() for column in images[1:]]
+    without_map = np.array([rms is None for rms in rms_maps], bool)[images.plane_index]
+    for index in np.flatnonzero(without_map).tolist():
         noise = noise_of(cutouts.cutout(int(indices[index])), settings)
-        for column, number in zip(noises[1:], (len(planes), 0, 0, *noise.shape), strict=True):
+        for column, number in zip(columns, (len(planes), 0, 0, *noise.shape), strict=True):
             column[index] = number
         planes.append(noise)
-    return noises
+    return _Rectangles(planes, *columns)

@@ -1,4 +1,4 @@
-"""The third stage of a part: make the stamps of the chosen cutouts, encode and hash them.
+"""Make the stamps of the chosen cutouts of a chunk, encode and hash them.
 
 Stamps are made as stacks of one size and type. Where the recipe's steps are the standard ones and
 the compiled kernel is available, it does all of them in one pass; its output is bit-identical to
@@ -22,7 +22,7 @@ from mingolotss.image.compiled import NOISE_STRIDE, SIDES, grey_stamps, supports
 from mingolotss.io.png import encode_png, encode_rows
 from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Objects
 from mingolotss.pipeline.choice import Choices, Rejection
-from mingolotss.pipeline.measure import Measured
+from mingolotss.pipeline.measure import MeasuredCandidates
 from mingolotss.pipeline.stamp_windows import (
     Group,
     place_stamps,
@@ -44,28 +44,35 @@ from mingolotss.recipe.steps import (
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
 
-__all__ = ["STACK", "Stamps", "make_stamp", "make_stamps", "preview"]
+__all__ = ["STAMPS_PER_STACK", "Stamps", "make_stamp", "make_stamps", "stamp_of_cutout"]
 
-STACK = 16  # stamps at once: 1.4 MB of float32 stays in the cache; 64 take twice as long each
+STAMPS_PER_STACK = 16  # 1.4 MB of float32 stays in the cache; with 64, a stamp takes twice as long
 
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
     """The stamps of n sources.
 
+    `make_stamps` fills the arrays stack by stack; they do not change after it has returned.
+
     Attributes
     ----------
-    images : object array of bytes or None, shape (n,)
-        Each stamp as it is stored: PNG, or the bytes of its float32 pixels.
+    encoded : object array of bytes or None, shape (n,)
+        Each stamp as it is stored: PNG, or the bytes of its float32 pixels. None for a source
+        without a stamp, as in the next column.
     pixels_sha256 : object array of str or None, shape (n,)
     recentred, blank : bool array, shape (n,)
-    noise_jy, peak_jy : float64 array, shape (n,), Jy/beam
-        Median noise under the stamp, and its brightest pixel before any step.
+        False for a source without a stamp.
+    noise_jy : float64 array, shape (n,), Jy/beam
+        Median noise under the stamp, over every `NOISE_STRIDE`-th pixel on either axis. 0 where it
+        is unknown, NaN for a source without a stamp.
+    peak_jy : float64 array, shape (n,), Jy/beam
+        Brightest pixel of the stamp before any step; NaN for a source without a stamp.
     rejections : dict of int to Rejection
-        Sources whose chosen image cannot give a stamp.
+        The sources whose chosen image cannot give a stamp, by their index among the n.
     """
 
-    images: Objects
+    encoded: Objects
     pixels_sha256: Objects
     recentred: Bools
     blank: Bools
@@ -74,15 +81,15 @@ class Stamps:
     rejections: dict[int, Rejection]
 
 
-def make_stamps(measured: Measured, choices: Choices, recipe: Recipe) -> Stamps:
+def make_stamps(measured: MeasuredCandidates, choices: Choices, recipe: Recipe) -> Stamps:
     """Make the stamps of the chosen cutouts.
 
     Parameters
     ----------
-    measured : Measured
-        Of m candidates.
+    measured : MeasuredCandidates
+        m candidates.
     choices : Choices
-        For n sources among these candidates.
+        The choice among them for n sources.
     recipe : Recipe
     """
     cutouts, n = measured.cutouts, len(choices.chosen)
@@ -90,7 +97,7 @@ def make_stamps(measured: Measured, choices: Choices, recipe: Recipe) -> Stamps:
     has_choice = np.flatnonzero(choices.chosen >= 0)
     problem = cutouts.per_cutout(problems, "", object)[choices.chosen[has_choice]]
     stamps = Stamps(
-        images=np.full(n, None),
+        encoded=np.full(n, None),
         pixels_sha256=np.full(n, None),
         recentred=np.zeros(n, bool),
         blank=np.zeros(n, bool),
@@ -101,19 +108,22 @@ def make_stamps(measured: Measured, choices: Choices, recipe: Recipe) -> Stamps:
             for row, text in zip(has_choice, problem, strict=True) if text
         },
     )  # fmt: skip
+    # From here on, the k sources that get a stamp: `rows` are their indices among the n sources,
+    # `chosen` the indices of their cutouts among the m candidates.
     rows = has_choice[problem == ""]
     chosen = choices.chosen[rows]
     positions = np.stack([measured.x, measured.y, measured.separation_arcsec])[:, chosen]
-    boxes = place_stamps(
-        cutouts, chosen, positions, cutouts.per_cutout(sides, 0)[chosen], recipe.recentre
-    )
+    side = cutouts.per_cutout(sides, 0)[chosen]
+    boxes = place_stamps(cutouts, chosen, positions, side, recipe.recentre)
     stamps.recentred[rows] = boxes.recentred
     for group in stamp_windows(cutouts, chosen, boxes, recipe.noise):
-        steps, members = _standard_steps(group, recipe), rows[group.members]
+        group_rows, start = rows[group.indices], 0
+        steps = _kernel_steps(group, recipe)
         stacks = _by_steps(group, recipe) if steps is None else _by_kernel(group, steps)
-        for finished in stacks:
-            some_rows, members = np.split(members, [len(finished.images)])
-            _store(stamps, some_rows, finished)
+        for stack in stacks:
+            stop = start + len(stack.encoded)
+            _store(stamps, group_rows[start:stop], stack)
+            start = stop
     return stamps
 
 
@@ -142,19 +152,36 @@ def make_stamp(
     ImageError
         The image cannot give a stamp of this recipe, or the position is not on its projection.
     """
-    loaded = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-    if cutout.rms is None and loaded.noise.method_for(has_rms_map=False) == "reject":
+    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    if cutout.rms is None and recipe.noise.method_for(has_rms_map=False) == "reject":
         raise ImageError("no rms map, which the recipe's noise needs")
     icrs = position.icrs
-    (place,) = source_pixels([cutout], np.array([icrs.ra.deg]), np.array([icrs.dec.deg]))
-    return preview(cutout, place, loaded)
+    (pixel,) = source_pixels([cutout], np.array([icrs.ra.deg]), np.array([icrs.dec.deg]))
+    return stamp_of_cutout(cutout, pixel, recipe)
 
 
-def preview(cutout: Cutout, place: SourcePixel, recipe: Recipe) -> StampPixels:
-    """Return the stamp that a build makes of one cutout, shape (side, side)."""
-    group = window_of(cutout, place, recipe)
-    first = Stack(_stacked(group.images), _stacked(group.noises), recipe.stamp.pixels)
-    pixels, _ = finish(run_steps(first, recipe.step_list), recipe.stamp.kind)
+def stamp_of_cutout(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> StampPixels:
+    """Return the stamp that a build makes of one cutout.
+
+    Parameters
+    ----------
+    cutout : Cutout
+    pixel : SourcePixel
+        Position of the source in the cutout.
+    recipe : Recipe
+
+    Returns
+    -------
+    uint8 or float32 array, shape (side, side)
+
+    Raises
+    ------
+    ImageError
+        The image cannot give a stamp of this recipe, or the position is not on its projection.
+    """
+    group = window_of(cutout, pixel, recipe)
+    stack = Stack(_stack(group.images), _stack(group.noises), recipe.stamp.pixels)
+    pixels, _ = finish(run_steps(stack, recipe.step_list), recipe.stamp.kind)
     stamp: StampPixels = pixels[0]
     return stamp
 
@@ -173,71 +200,92 @@ def _stamp_sides(cutouts: CutoutArray, settings: StampSettings) -> tuple[list[in
 
 
 @dataclass(frozen=True, slots=True)
-class _Finished:
-    """A stack of stamps: the pixels, the images as they are stored, and columns of the manifest."""
+class _StackResult:
+    """A stack of k finished stamps.
+
+    Attributes
+    ----------
+    pixels : uint8 or little-endian float32 array, shape (k, side, side)
+    encoded : list of bytes, length k
+    peaks, median_noise : float array, shape (k,), Jy/beam
+    blank : bool array, shape (k,)
+    """
 
     pixels: StampPixels
-    images: list[bytes]
+    encoded: list[bytes]
     peaks: FloatImage
     median_noise: FloatImage
     blank: Bools
 
 
-def _store(stamps: Stamps, rows: Ints, finished: _Finished) -> None:
+def _store(stamps: Stamps, rows: Ints, stack: _StackResult) -> None:
     """Enter a stack into the columns."""
-    stamps.peak_jy[rows], stamps.noise_jy[rows] = finished.peaks, finished.median_noise
-    stamps.blank[rows], stamps.images[rows] = finished.blank, finished.images
-    digests = [hashlib.sha256(one.data).hexdigest() for one in finished.pixels]
+    stamps.peak_jy[rows], stamps.noise_jy[rows] = stack.peaks, stack.median_noise
+    stamps.blank[rows], stamps.encoded[rows] = stack.blank, stack.encoded
+    digests = [hashlib.sha256(pixels.data).hexdigest() for pixels in stack.pixels]
     stamps.pixels_sha256[rows] = digests
 
 
-def _standard_steps(group: Group, recipe: Recipe) -> StandardSteps | None:
+def _kernel_steps(group: Group, recipe: Recipe) -> StandardSteps | None:
     """Return the steps in the kernel's form, or None if the kernel cannot do this group."""
     image, noise, side = group.images[0], group.noises[0], group.images.side
-    standard = recipe.stamp.kind == "uint8" and side == recipe.stamp.pixels
-    fit = supports(image) and noise.dtype.num == image.dtype.num and side in SIDES
-    return as_standard_steps(recipe.step_list) if standard and fit else None
+    one_type = noise.dtype.num == image.dtype.num
+    if recipe.stamp.kind != "uint8" or side != recipe.stamp.pixels or side not in SIDES:
+        return None
+    return as_standard_steps(recipe.step_list) if supports(image) and one_type else None
 
 
-def _by_kernel(group: Group, steps: StandardSteps) -> Iterator[_Finished]:
-    """Do what `_by_steps` does in one pass over the pixels, by the compiled kernel."""
+def _by_kernel(group: Group, steps: StandardSteps) -> Iterator[_StackResult]:
+    """Do the same as `_by_steps` in one pass over the pixels, by the compiled kernel."""
     for result in grey_stamps(
         group.images, group.noises,
-        sigma=steps.sigma, radius=steps.radius, inside=steps.inside, stack=STACK,
+        sigma=steps.sigma, radius=steps.radius, inside=steps.inside, stack=STAMPS_PER_STACK,
     ):  # fmt: skip
-        encoded = [encode_rows(rows) for rows in result.rows]
-        yield _Finished(result.pixels, encoded, result.peaks, result.median_noise, result.blank)
+        encoded = [encode_rows(scanlines) for scanlines in result.rows]
+        yield _StackResult(result.pixels, encoded, result.peaks, result.median_noise, result.blank)
 
 
-def _by_steps(group: Group, recipe: Recipe) -> Iterator[_Finished]:
-    """Run the recipe's steps, whatever they are, on stack after stack."""
-    encode = encode_png if recipe.stamp.kind == "uint8" else _raw
-    for start in range(0, len(group.members), STACK):
-        stop = start + STACK
-        images, noise = _stacked(group.images[start:stop]), _stacked(group.noises[start:stop])
+def _by_steps(group: Group, recipe: Recipe) -> Iterator[_StackResult]:
+    """Run the recipe's steps, whichever they are, on one stack after another."""
+    encode = encode_png if recipe.stamp.kind == "uint8" else _raw_bytes
+    for start in range(0, len(group.indices), STAMPS_PER_STACK):
+        members = slice(start, start + STAMPS_PER_STACK)
+        images, noise = _stack(group.images[members]), _stack(group.noises[members])
         with np.errstate(invalid="ignore"):
-            peaks = np.fmax.reduce(images, axis=(-2, -1)) + 0  # -0 is 0
+            # + 0 turns -0.0 into +0.0, so that this and the kernel give equal bytes.
+            peaks = np.fmax.reduce(images, axis=(-2, -1)) + 0
         stack = run_steps(Stack(images, noise, recipe.stamp.pixels), recipe.step_list)
         pixels, blank = finish(stack, recipe.stamp.kind)
-        little = pixels if pixels.dtype == np.uint8 else pixels.astype("<f4", copy=False)
-        yield _Finished(little, [encode(one) for one in little], peaks, _median_noise(noise), blank)
+        pixels = pixels if pixels.dtype == np.uint8 else pixels.astype("<f4", copy=False)
+        encoded = [encode(stamp) for stamp in pixels]
+        yield _StackResult(pixels, encoded, peaks, _median_noise(noise), blank)
 
 
-def _stacked(images: Sequence[FloatImage]) -> FloatImage:
-    """Return images of one type and shape as a stack, native byte order."""
+def _stack(images: Sequence[FloatImage]) -> FloatImage:
+    """Return images of one type and shape as one array, native byte order."""
     return np.stack(images, dtype=images[0].dtype.newbyteorder("="))
 
 
 def _median_noise(noise: FloatImage) -> FloatImage:
-    """Return the median noise of each of a stack, of every fifth pixel on a side; 0 if unknown."""
+    """Return the median noise of each stamp, over every `NOISE_STRIDE`-th pixel on either axis.
+
+    Parameters
+    ----------
+    noise : float array, shape (k, side, side) or (k, 1, 1), Jy/beam
+
+    Returns
+    -------
+    float array, shape (k,), Jy/beam
+        0 where no pixel that counts is finite.
+    """
     sparse = noise[:, ::NOISE_STRIDE, ::NOISE_STRIDE].reshape(len(noise), -1)
     finite = np.isfinite(sparse)
     if finite.all():
         median: FloatImage = np.median(sparse, 1)
     else:
         median = np.nanmedian(np.where(finite.any(1, keepdims=True), sparse, 0), 1)
-    return median + 0  # -0 is 0
+    return median + 0  # turns -0.0 into +0.0, as in `_by_steps`
 
 
-def _raw(pixels: FloatImage) -> bytes:
+def _raw_bytes(pixels: FloatImage) -> bytes:
     return pixels.tobytes()

@@ -1,7 +1,7 @@
-"""A part of a build: what a worker is given, and the summary that it returns.
+"""The interface between a plan and its workers: the `Task` of a part, and its `PartSummary`.
 
-A `Task` travels to the worker, on this machine or on a cluster. It holds columns, so the tasks of
-a plan of millions of sources stay small.
+A `Task` is pickled for the worker, on this machine or on a cluster. It holds columns, so the tasks
+of a plan of millions of sources stay small.
 """
 
 from __future__ import annotations
@@ -9,28 +9,28 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from mingolotss.candidates.decisions import Decision
 from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.model import Ints
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import ImageService
 
-__all__ = ["RETRYABLE", "PartSummary", "Task"]
+__all__ = ["RETRY_SUFFIX", "PartSummary", "Task"]
 
-RETRYABLE = "-again"  # ends the key of a part in which the service may do better another time
-_FORMAT = 2  # of a part's content; a higher number makes the parts of an older program again
+RETRY_SUFFIX = "-again"  # ends the key of a part with cutouts that a later run may get
+_PART_VERSION = 2  # version of a part's content; raise it to invalidate older parts
 
 
 @dataclass(frozen=True)
 class Task:
-    """A part: everything that a worker needs, with nothing that it would have to share.
+    """All that a worker needs to make one part: self-contained and picklable.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Task:
     catalogue : Catalogue
         The rows of this part only.
     rows : int64 array, shape (n,)
-        Their places in the whole catalogue.
+        Their indices in the whole catalogue.
     candidates : CandidateTable
         Their candidates.
     batches : int64 array, shape (n,)
@@ -50,31 +50,35 @@ class Task:
     service : ImageService
     out : Path
         The build's folder.
-    unanswered : mapping of str to str
-        The sources for which the search failed, with the reason.
+    search_errors : mapping of str to str
+        The reason for each source whose search failed, by its name.
     """
 
     index: int
     catalogue: Catalogue
-    rows: npt.NDArray[np.int64]
+    rows: Ints
     candidates: CandidateTable
-    batches: npt.NDArray[np.int64]
+    batches: Ints
     decisions: Mapping[str, Decision]
     recipe: Recipe
     service: ImageService
     out: Path
-    unanswered: Mapping[str, str] = field(default_factory=dict)
+    search_errors: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @cached_property
     def key(self) -> str:
-        """Return the SHA-256 of everything that the part depends on, except the images' pixels."""
+        """Return the SHA-256 of the inputs of the part: recipe, rows, candidates and decisions.
+
+        The service and the pixels of its images are not included; `read_finished` compares the
+        times of local images instead.
+        """
         catalogue, candidates = self.catalogue, self.candidates
-        decisions = [[getattr(d, k) for k in d.__slots__] for d in self.decisions.values()]
-        values = [_FORMAT, self.recipe.digest, catalogue.classes, catalogue.names,
-                  candidates.images, decisions, sorted(self.unanswered.items())]  # fmt: skip
+        decisions = [astuple(decision) for decision in self.decisions.values()]
+        values = [_PART_VERSION, self.recipe.digest, catalogue.classes, catalogue.names,
+                  candidates.images, decisions, sorted(self.search_errors.items())]  # fmt: skip
         digest = hashlib.sha256(json.dumps(values).encode())
         for column in (
             self.rows, catalogue.ra, catalogue.dec, catalogue.labels, catalogue.size_arcsec,

@@ -3,7 +3,8 @@
 A service answers two questions: which images hold a position (`ImageService.search`), and what are
 the pixels of one of them around it (`ImageService.cutout`). A service that answers for many sources
 at once has `search_all` and `cutouts` as well; for the others, the functions `search_all` and
-`cutouts` of this module go through the sources one by one. Services are pickled for the workers.
+`fetch_cutouts` of this module go through the sources one by one. Services are pickled for the
+workers.
 
 >>> open_service("flder:/tmp")
 Traceback (most recent call last):
@@ -37,7 +38,7 @@ __all__ = [
     "ImageService",
     "Naming",
     "Progress",
-    "cutouts",
+    "fetch_cutouts",
     "open_service",
     "search_all",
 ]
@@ -248,7 +249,7 @@ def search_all(
     return answers
 
 
-def cutouts(
+def fetch_cutouts(
     service: ImageService, requests: Sequence[CutoutRequest], size_deg: float
 ) -> Iterable[Outcome]:
     """Return the outcomes of requests in order, by the bulk method of the service if it has one.

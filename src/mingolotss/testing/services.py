@@ -43,7 +43,7 @@ from mingolotss.service.base import (
     CutoutRequest,
     FetchService,
     ImageService,
-    cutouts,
+    fetch_cutouts,
     search_all,
 )
 
@@ -421,7 +421,7 @@ def _bulk_outcomes(
 ) -> list[_Outcome]:
     """Return the outcomes of many requests, each a cutout or an error of the tree."""
     outcomes = _call(
-        "cutouts in bulk", lambda: list(cutouts(service, requests, size_arcsec / 3600))
+        "cutouts in bulk", lambda: list(fetch_cutouts(service, requests, size_arcsec / 3600))
     )
     _same(len(outcomes), len(requests), "the number of cutouts in bulk")
     for outcome in outcomes:

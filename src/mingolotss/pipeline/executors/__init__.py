@@ -1,1 +1,1 @@
-"""Executors: where the parts of a build run."""
+"""Executors: functions that run the parts of a build in threads, in processes or on a cluster."""

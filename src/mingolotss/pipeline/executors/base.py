@@ -1,4 +1,4 @@
-"""What an executor gives to a build: a function that is called like `map`."""
+"""The interface of an executor: a context manager that yields a `Mapper`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _R = TypeVar("_R")
 
 
 class Mapper(Protocol):
-    """Call a function on every task and return the results, in any order, as an iterable."""
+    """A function that is called like `map`, and may return the results in any order."""
 
     def __call__(self, function: Callable[[_T], _R], tasks: Iterable[_T], /) -> Iterable[_R]:
         """Yield ``function(task)`` for each task."""

@@ -1,8 +1,7 @@
 """A Dask cluster as executor: the same build, to the byte, on many machines.
 
-Each part is one task. If a worker dies, another makes its parts again; a part that the dead worker
-had finished is found and kept. Every file appears whole under its own name, so nothing is written
-twice or half. Only this module imports Dask.
+Each part is one task. If a worker dies, another worker makes its parts again, except those that the
+dead worker had finished. Every file appears whole or not at all. Only this module imports Dask.
 
 >>> from mingolotss import build, cluster                                 # doctest: +SKIP
 >>> with cluster("tcp://login-node:8786") as mapper:                      # doctest: +SKIP
@@ -82,30 +81,31 @@ def cluster(address: str, workers: int | None = None) -> Iterator[Mapper]:
 def dask_mapper(client: Client) -> Mapper:
     """Return a `Mapper` that runs on the workers of a `distributed.Client`.
 
-    It keeps two tasks in flight for every thread of the cluster, counted again as workers come
-    and go, and yields results as they arrive.
+    It keeps two tasks in flight for every thread of the cluster, whose number is read again with
+    every result, since workers come and go. Results are yielded as they arrive.
 
     Raises
     ------
     InputError
-        Several workers died while making the same part.
+        Several workers died while making the same part, mostly for want of memory, which the user
+        can change.
     """
     from distributed import KilledWorker, as_completed
 
     def mapper(function: Callable[[_T], _R], tasks: Iterable[_T], /) -> Iterator[_R]:
         queue = iter(tasks)
 
-        def submit(most: int) -> list[Future]:
+        def submit(n: int) -> list[Future]:
             # Not pure: the same task must run again, since its files may have been removed.
-            return [client.submit(function, task, pure=False) for task in islice(queue, most)]
+            return [client.submit(function, task, pure=False) for task in islice(queue, n)]
 
         running = as_completed(submit(_width(client)))
         try:
             for future in running:
                 result = future.result()
                 future.release()
-                for more in submit(1 + max(0, _width(client) - running.count() - 1)):
-                    running.add(more)
+                for new_future in submit(max(1, _width(client) - running.count())):
+                    running.add(new_future)
                 yield result
         except KilledWorker as error:
             raise InputError(

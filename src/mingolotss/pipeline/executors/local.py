@@ -45,7 +45,7 @@ def cores() -> int:
 
 
 def processes_or_thread(workers: int | None = None) -> AbstractContextManager[Mapper]:
-    """Return `processes`, or one thread where there is only one worker."""
+    """Return `processes`, or a single thread if there is only one worker."""
     return processes(workers) if (workers or cores()) > 1 else threads(1)
 
 
@@ -89,12 +89,12 @@ def processes(workers: int | None = None) -> Iterator[Mapper]:
     InputError
         A worker died.
     """
-    workers, context = workers or cores(), _context()
+    workers, context = workers or cores(), _process_context()
     reader, writer = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(workers, context, initializer=start_worker, initargs=(reader,))
     with reader, writer, pool:
         try:
-            with _started_early(pool, workers):
+            with _start_early(pool, workers):
                 yield _bounded_map(_UninterruptedPool(pool), 2 * workers)
         except BrokenProcessPool as error:
             raise InputError(
@@ -107,7 +107,7 @@ def processes(workers: int | None = None) -> Iterator[Mapper]:
 
 
 @contextmanager
-def _started_early(pool: ProcessPoolExecutor, workers: int) -> Iterator[None]:
+def _start_early(pool: ProcessPoolExecutor, workers: int) -> Iterator[None]:
     """Start the workers in a background thread while the caller does other work.
 
     A start takes 70 ms, and the first one waits until the server has imported everything. Errors
@@ -158,10 +158,10 @@ class _UninterruptedPool:
                 signal.raise_signal(signal.SIGINT)
 
 
-def _context() -> ForkServerContext | SpawnContext:
-    """Return how processes are started here; where there is a fork server, it is started, too.
+def _process_context() -> ForkServerContext | SpawnContext:
+    """Return the context in which processes are started; start its fork server on Linux.
 
-    It is used on Linux only: elsewhere, libraries that a server has loaded may not survive a fork.
+    Elsewhere there is no fork server: libraries that it has loaded may not survive a fork.
     """
     if platform.system() != "Linux":
         return get_context("spawn")

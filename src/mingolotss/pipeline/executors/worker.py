@@ -47,6 +47,7 @@ def prepare_worker() -> None:
 
 
 def _exit_with(caller: Connection) -> None:
+    """End this process when the caller ends, which closes the pipe."""
     with suppress(EOFError, OSError):
         caller.recv_bytes()
     os._exit(1)

@@ -13,7 +13,7 @@ from mingolotss.errors import ImageError, InputError, MingoError, ServiceError
 from mingolotss.io.files import safe_name
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.qa.report.build_view import BuildView
-from mingolotss.service.base import CutoutRequest, ImageService, Naming, cutouts, open_service
+from mingolotss.service.base import CutoutRequest, ImageService, Naming, fetch_cutouts, open_service
 from mingolotss.service.local.folder import read_cutout
 
 __all__ = ["CutoutCache"]
@@ -62,7 +62,7 @@ class CutoutCache:
             service = self._service
         except MingoError as error:
             raise ImageError(f"read {candidate.image}: {error}", path=candidate.image) from error
-        cutout = next(iter(cutouts(service, [CutoutRequest(candidate, source)], size)))
+        cutout = next(iter(fetch_cutouts(service, [CutoutRequest(candidate, source)], size)))
         if isinstance(cutout, (ImageError, ServiceError)):
             raise cutout
         return cutout

@@ -15,7 +15,7 @@ from mingolotss.errors import ImageError, ServiceError
 from mingolotss.io.png import encode_png
 from mingolotss.model import Candidate, Cutout
 from mingolotss.pipeline.stamp_windows import noise_of
-from mingolotss.pipeline.stamps import preview
+from mingolotss.pipeline.stamps import stamp_of_cutout
 from mingolotss.qa.report.build_view import CandidateRow
 from mingolotss.qa.report.colours import STRETCHES, as_png, coloured, full_range, stretch
 from mingolotss.qa.report.cutout_view import Overlay, noise_level, overlay, sky_grid
@@ -122,7 +122,7 @@ def _stamp(cutout: Cutout, snapshot: Snapshot, row: int) -> bytes:
     """Return the stamp that this candidate would give."""
     source, recipe = snapshot.build.source(row), snapshot.build.recipe
     pixel = source_pixels([cutout], np.array([source.ra]), np.array([source.dec]))[0]
-    stamp = preview(cutout, pixel, recipe)
+    stamp = stamp_of_cutout(cutout, pixel, recipe)
     if recipe.stamp.kind == "uint8":
         return coloured(encode_png(stamp.astype(np.uint8, copy=False)))
     flux = np.nan_to_num(stamp.astype(np.float32, copy=False))
