@@ -231,15 +231,21 @@ class MosaicsService:
         single = np.ones(len(members), bool)
         if isinstance(mosaic, MappedMosaic) and isinstance(rms_map, MappedMosaic | None):
             single = ~((x0 >= 0) & (y0 >= 0) & (x0 + side <= nx) & (y0 + side <= ny))
-            top, left = y0[~single], x0[~single]
+            row, column = y0[~single], x0[~single]
             plane = Cutout(mosaic.pixels, None if rms_map is None else rms_map.pixels, mosaic.wcs)
-            observed = mosaic.fully_observed(top, left, side)
+            observed = mosaic.fully_observed(row, column, side)
             cutouts.set_windows(
-                members[~single], plane, y0=top, x0=left, ny=side, nx=side, fully_observed=observed
+                members[~single],
+                plane,
+                y0=row,
+                x0=column,
+                ny=side,
+                nx=side,
+                fully_observed=observed,
             )
-        for index, left, top in np.stack([members, x0, y0], axis=1)[single].tolist():
-            if -side < left < nx and -side < top < ny:
-                cutouts.set_outcome(index, self._outcome(mosaic, rms_map, left, top, side))
+        for index, column, row in np.stack([members, x0, y0], axis=1)[single].tolist():
+            if -side < column < nx and -side < row < ny:
+                cutouts.set_outcome(index, self._outcome(mosaic, rms_map, column, row, side))
                 continue
             message = (
                 f"cut {requests.names[index]} out of {image}: the position is not on the image"
