@@ -128,8 +128,8 @@ class CandidateTable(Sequence[list[Candidate]]):
     def first_image(self) -> npt.NDArray[np.int32]:
         """Return the index of the first image of each source, -1 where it has no candidate."""
         first = np.full(len(self), -1, np.int32)
-        covered = self.counts > 0
-        first[covered] = self.image_index[self.starts[:-1][covered]]
+        has_candidates = self.counts > 0
+        first[has_candidates] = self.image_index[self.starts[:-1][has_candidates]]
         return first
 
     def take(self, rows: npt.NDArray[np.int64]) -> CandidateTable:

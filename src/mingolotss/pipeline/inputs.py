@@ -56,7 +56,7 @@ def resolve_catalogue(
     Raises
     ------
     InputError
-        There is no catalogue, or it is not what the recipe expects.
+        There is no catalogue, or it does not have the form that the recipe expects.
     ServiceError
         The catalogue cannot be downloaded.
     """

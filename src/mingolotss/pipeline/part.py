@@ -54,7 +54,7 @@ def make_part(task: Task) -> PartSummary:
     part_table, start, n_sources = PartTable(task), 0, FIRST_CHUNK_SOURCES
     while start < len(task):
         chunk = Chunk(task, start, min(start + n_sources, len(task)))
-        nbytes = max(1, _process(chunk, part_table))
+        nbytes = max(1, _run_stages(chunk, part_table))
         n_sources = min(
             max(1, CHUNK_BYTES * len(chunk) // nbytes), 2 * n_sources, MAX_CHUNK_SOURCES
         )
@@ -62,7 +62,7 @@ def make_part(task: Task) -> PartSummary:
     return _write(task, part_table)
 
 
-def _process(chunk: Chunk, part_table: PartTable) -> int:
+def _run_stages(chunk: Chunk, part_table: PartTable) -> int:
     """Take a chunk through all stages; return the size of its cutouts in bytes."""
     task, recipe = chunk.task, chunk.task.recipe
     size_deg = recipe.images.size_arcmin / 60

@@ -64,7 +64,7 @@ _MIN_PARTS, _MIN_PART_SOURCES, _MAX_PART_SOURCES = 8, 64, 4096
 
 @dataclass(frozen=True)
 class Plan:
-    """What a build will do: every source with its candidates, before any pixel is read.
+    """Every source of a build with its candidates, before any pixel is read.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ class Plan:
                 yield from (CutoutRequest(candidate, source) for candidate in self.candidates[row])
 
     def estimate(self) -> Estimate | None:
-        """Return what is still to be downloaded, or None if the service reads local files."""
+        """Estimate the remaining downloads; return None if the service reads local files."""
         if not isinstance(self.service, FetchService):
             return None
         return self.service.estimate(self.requests(), self.recipe.images.size_arcmin / 60)
@@ -133,10 +133,9 @@ class Plan:
         next.
         """
         n, first_image, dec = self.sources, self.candidates.first_image, self.catalogue.dec
-        part_sources = math.ceil(n / _MIN_PARTS)
-        part_sources = min(_MAX_PART_SOURCES, max(_MIN_PART_SOURCES, part_sources))
+        length = min(_MAX_PART_SOURCES, max(_MIN_PART_SOURCES, math.ceil(n / _MIN_PARTS)))
         order = np.arange(n) if self.in_catalogue_order else np.lexsort((dec, first_image))
-        bands = [order[start : start + part_sources] for start in range(0, n, part_sources)]
+        bands = [order[start : start + length] for start in range(0, n, length)]
         if self.in_catalogue_order:
             return bands
         pixel = lonlat_to_healpix(self.catalogue.ra * u.deg, dec * u.deg, _NSIDE, order="nested")
@@ -320,6 +319,7 @@ def _restrict(mapping: Mapping[str, _T], names: Sequence[str]) -> dict[str, _T]:
 
 
 def _service_address(recipe: Recipe) -> str:
+    """Return the service of a recipe; raise RecipeError if it names none."""
     if not recipe.images.service:
         raise RecipeError(f"the recipe {recipe.name} names no service: give --service")
     return recipe.images.service
@@ -339,7 +339,7 @@ def _check_decisions(
     """
     for decision in decisions.values():
         row = catalogue.row_of.get(decision.source)
-        # A shared file may name sources of another catalogue, and only ``accept`` names a field.
+        # A shared file may name sources of another catalogue, and a decision need not name a field.
         if row is None or not decision.field:
             continue
         fields = [candidate.field for candidate in candidates[row]]

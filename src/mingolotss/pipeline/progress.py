@@ -1,4 +1,4 @@
-"""The progress of a build, as its caller is told of it."""
+"""How a build reports its progress to its caller."""
 
 from __future__ import annotations
 

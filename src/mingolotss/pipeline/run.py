@@ -1,4 +1,4 @@
-"""Carry out a plan: download what is missing, make the parts, assemble the dataset.
+"""Carry out a plan: download missing cutouts, make the parts, assemble the dataset.
 
 The parts are made by an executor, a function that is called like `map`: `map` itself, threads,
 processes or a Dask cluster. A run that was interrupted at any instant is resumed by the next one,

@@ -220,14 +220,14 @@ class _Rectangles(NamedTuple):
         plane_index, y0, x0, ny, nx = (column[indices] for column in self[1:])
         contiguous = np.array([plane.strides[1] == plane.itemsize for plane in planes])[plane_index]
         inside = contiguous & (y >= 0) & (x >= 0) & (y + side <= ny) & (x + side <= nx)
-        top, left = y0 + y, x0 + x
+        plane_y, plane_x = y0 + y, x0 + x
         for index in np.flatnonzero(~inside).tolist():
             rows = slice(y0[index], y0[index] + ny[index])
             columns = slice(x0[index], x0[index] + nx[index])
             rectangle = planes[plane_index[index]][rows, columns]
-            plane_index[index], top[index], left[index] = len(planes), 0, 0
+            plane_index[index], plane_y[index], plane_x[index] = len(planes), 0, 0
             planes.append(take_window(rectangle, int(y[index]), int(x[index]), side))
-        return WindowArray(planes, plane_index, y=top, x=left, side=side)
+        return WindowArray(planes, plane_index, y=plane_y, x=plane_x, side=side)
 
 
 def stamp_windows(

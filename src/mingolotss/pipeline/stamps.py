@@ -135,8 +135,8 @@ def make_stamp(
     Parameters
     ----------
     cutout : Cutout
-        Pixels with their WCS and, if the recipe uses it, their rms map: what the method ``cutout``
-        of a service returns.
+        Pixels with their WCS and, if the recipe uses it, their rms map, as the method ``cutout``
+        of a service returns them.
     position : SkyCoord
         Position of the source.
     recipe : str, Path or Recipe
@@ -288,4 +288,5 @@ def _median_noise(noise: FloatImage) -> FloatImage:
 
 
 def _raw_bytes(pixels: FloatImage) -> bytes:
+    """Return the pixels of a float32 stamp as they are stored."""
     return pixels.tobytes()

@@ -87,8 +87,8 @@ def dask_mapper(client: Client) -> Mapper:
     Raises
     ------
     InputError
-        Several workers died while making the same part, mostly for want of memory, which the user
-        can change.
+        Several workers died while making the same part. Mostly they had too little memory, which
+        the user can change.
     """
     from distributed import KilledWorker, as_completed
 
@@ -109,8 +109,8 @@ def dask_mapper(client: Client) -> Mapper:
                 yield result
         except KilledWorker as error:
             raise InputError(
-                f"build on the cluster: worker after worker died over one part ({error}); give the "
-                "workers more memory and run the same command again, what is done is kept"
+                f"build on the cluster: several workers died while making one part ({error}); give "
+                "the workers more memory and run the same command again: finished parts are kept"
             ) from error
         finally:
             client.cancel(list(running.futures))
