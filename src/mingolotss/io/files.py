@@ -218,8 +218,8 @@ def write_error(error: OSError, path: Path) -> Exception:
     """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return InputError(
-            f"write {path}: no space left on the disk; free some and run the same command again, "
-            "what is done is kept"
+            f"write {path}: no space left on the disk; free some and run the same command again: "
+            "finished files are kept"
         )
     if error.errno == errno.ENAMETOOLONG:
         return InputError(

@@ -71,9 +71,9 @@ def threads(workers: int | None = None) -> Iterator[Mapper]:
 def processes(workers: int | None = None) -> Iterator[Mapper]:
     """Run tasks in worker processes.
 
-    One server process imports the modules that a worker needs, while the caller goes on with its own
-    work; the workers are forks of it. They end with the caller, however it ends, and an interrupted
-    part is made again by the next run. A script needs the usual ``if __name__ == "__main__"``.
+    One server process imports the modules of a worker while the caller goes on with its own work;
+    the workers are forks of it. They end with the caller, however it ends, and an interrupted part
+    is made again by the next run. A script needs the usual ``if __name__ == "__main__"``.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def processes(workers: int | None = None) -> Iterator[Mapper]:
                 yield _bounded_map(_UninterruptedPool(pool), 2 * workers)
         except BrokenProcessPool as error:
             raise InputError(
-                "build in worker processes: one of them died, probably because the memory was full; "
+                "build in worker processes: one of them died, probably because memory ran out; "
                 "use fewer --workers and run the same command again: finished parts are kept"
             ) from error
         except BaseException:
