@@ -343,7 +343,7 @@ def status(
 
     build = read_status(out)
     state = "finished" if build.finished else "not finished: run build again"
-    print(f"{out}: {build.settings.recipe.title or build.settings.recipe.name}, {state}")
+    print(f"{out}: {build.provenance.recipe.title or build.provenance.recipe.name}, {state}")
     print(
         f"{build.sources} sources: {build.written} written, {build.rejected} rejected, "
         f"{build.remaining} remaining"

@@ -86,8 +86,13 @@ def test_every_source_to_inspect_is_named(built: Path) -> None:
 def test_what_it_was_built_from_is_there(built: Path) -> None:
     text = "".join(_read(built / "report.html").text)
     view = BuildView.read(built)
-    settings = view.settings
-    for fact in (settings.catalogue_sha256, settings.recipe.digest, settings.service, "numpy"):
+    provenance = view.provenance
+    for fact in (
+        provenance.catalogue_sha256,
+        provenance.recipe.digest,
+        provenance.service,
+        "numpy",
+    ):
         assert fact in text
     sums = dict(
         reversed(line.split("  ")) for line in (built / "checksums.sha256").read_text().splitlines()

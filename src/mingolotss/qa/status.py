@@ -31,7 +31,7 @@ class Status:
     ----------
     out : Path
         The folder.
-    settings : Provenance
+    provenance : Provenance
         The effective settings of the build.
     sources, done, written, rejected : int
         Numbers of sources; `done` is written + rejected.
@@ -46,7 +46,7 @@ class Status:
     """
 
     out: Path
-    settings: Provenance
+    provenance: Provenance
     sources: int
     done: int
     written: int
@@ -88,23 +88,23 @@ def status(out: Path | str) -> Status:
         There is no build in the folder.
     """
     out = Path(out)
-    settings = read_provenance(out)
-    if settings is None:
+    provenance = read_provenance(out)
+    if provenance is None:
         raise DatasetError(f"show the status of {out}: there is no build in it (no recipe.toml)")
     rows = _read_rows(BuildFolder(out))
     written = [row for row in rows if row["status"] == "written"]
     rejected = [row for row in rows if row["status"] != "written"]
     return Status(
         out=out,
-        settings=settings,
-        sources=settings.rows,
+        provenance=provenance,
+        sources=provenance.rows,
         done=len(rows),
         written=len(written),
         rejected=len(rejected),
-        assembled=is_complete(out, settings.recipe),
+        assembled=is_complete(out, provenance.recipe),
         cases=dict(sorted(Counter(row["case"] for row in written).items())),
         flags=_count_flags(written),
-        classes=_count_classes(settings, written),
+        classes=_count_classes(provenance, written),
         rejections=[(row["source"], row["stage"], row["reason"]) for row in rejected],
         examples=_examples(written),
     )
@@ -144,9 +144,9 @@ def _examples(written: list[ManifestRow]) -> dict[int | str, list[str]]:
     return examples
 
 
-def _count_classes(settings: Provenance, written: list[ManifestRow]) -> dict[str, int]:
+def _count_classes(provenance: Provenance, written: list[ManifestRow]) -> dict[str, int]:
     counts = Counter(row["class"] for row in written if row["class"] is not None)
-    return {name: counts[name] for name in settings.classes}
+    return {name: counts[name] for name in provenance.classes}
 
 
 def _without_names(reason: str) -> str:

@@ -68,7 +68,7 @@ class BuildView:
     Attributes
     ----------
     folder : BuildFolder
-    settings : Provenance
+    provenance : Provenance
     manifest : Table
         One row for each row of the catalogue, in order: the index of a row is its catalogue row.
     decisions : Path
@@ -76,7 +76,7 @@ class BuildView:
     """
 
     folder: BuildFolder
-    settings: Provenance
+    provenance: Provenance
     manifest: pa.Table
     decisions: Path
 
@@ -100,8 +100,8 @@ class BuildView:
             There is no finished build in the folder, or it is damaged.
         """
         build = BuildFolder(Path(folder))
-        settings = read_provenance(build.path)
-        if settings is None:
+        provenance = read_provenance(build.path)
+        if provenance is None:
             raise DatasetError(
                 f"open the build {folder}: there is no build in it (no recipe.toml); "
                 f"make one: mingolotss build --out {folder}, or mingolotss demo"
@@ -112,7 +112,7 @@ class BuildView:
                 f"read {build.manifest}: its rows are not those of the catalogue, from 0 in order; "
                 "remove it and build again"
             )
-        return cls(build, settings, manifest, decisions or build.decisions)
+        return cls(build, provenance, manifest, decisions or build.decisions)
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -120,7 +120,7 @@ class BuildView:
     @property
     def recipe(self) -> Recipe:
         """The recipe with its effective settings."""
-        return self.settings.recipe
+        return self.provenance.recipe
 
     @cached_property
     def packages(self) -> dict[str, str]:

@@ -83,8 +83,8 @@ class CutoutCache:
 
     @cached_property
     def _service(self) -> ImageService:
-        settings, images = self._build.settings, self._build.recipe.images
-        if not settings.service:
+        provenance, images = self._build.provenance, self._build.recipe.images
+        if not provenance.service:
             raise InputError("the build names no service")
         naming = Naming(images.image, images.rms, images.ignore)
-        return open_service(settings.service, naming=naming, workspace=self._build.folder.path)
+        return open_service(provenance.service, naming=naming, workspace=self._build.folder.path)

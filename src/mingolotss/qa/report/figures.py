@@ -52,7 +52,7 @@ class Plot:
 
 def _draw_classes(axes: Axes, build: BuildView) -> bool:
     """Draw the number of sources of each class."""
-    names = build.settings.classes
+    names = build.provenance.classes
     if not names:
         return False
     labels, positions = build.labels, np.arange(len(names))

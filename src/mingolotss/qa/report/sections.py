@@ -80,7 +80,7 @@ def _provenance(build: BuildView) -> dict[str, object]:
     return {
         "title": build.recipe.title or build.recipe.name,
         "recipe": build.recipe,
-        "settings": build.settings,
+        "provenance": build.provenance,
         "version": __version__,
         "packages": build.packages,
         "checksums": _checksums(build),

@@ -80,7 +80,7 @@ class ShownRows:
 
 def _class_rows(build: BuildView) -> list[ClassRows]:
     """Return rows of each class, evenly spaced in the order of angular size."""
-    names: Sequence[str] = build.settings.classes
+    names: Sequence[str] = build.provenance.classes
     size = build.numbers("size_arcsec")
     classes = []
     for label, name in enumerate(names) if names else [(-1, "all sources")]:

@@ -88,7 +88,7 @@ class Actions:
 
     def _label(self, context: Context, form: Form) -> Response:
         looks_like, note = form.get("looks", ""), form.get("note", "")
-        if looks_like not in (*context.snapshot.build.settings.classes, _OTHER_CLASS):
+        if looks_like not in (*context.snapshot.build.provenance.classes, _OTHER_CLASS):
             raise http_error(400, "choose a class that the source looks like")
         note = f"looks like {looks_like}" + (f": {note}" if note.strip() else "")
         self._site.store.log.add(self._decision(context, "", "label", note))

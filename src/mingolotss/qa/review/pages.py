@@ -107,7 +107,7 @@ class Pages:
         page = min(max(1, page), pages)
         shown = rows[(page - 1) * _PER_PAGE : page * _PER_PAGE]
         labels = build.labels[build.written]
-        counts = np.bincount(labels[labels >= 0], minlength=len(build.settings.classes))
+        counts = np.bincount(labels[labels >= 0], minlength=len(build.provenance.classes))
         return self._render(
             "gallery.html",
             context,
@@ -161,7 +161,7 @@ class Pages:
             reasons=INSPECTION_REASONS,
             states=STATES,
             cases=CASES,
-            classes=build.settings.classes,
+            classes=build.provenance.classes,
             total=len(build),
             version=context.snapshot.version,
             by=context.by,
