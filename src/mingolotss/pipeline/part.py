@@ -65,7 +65,7 @@ def make_part(task: Task) -> PartSummary:
 def _run_stages(chunk: Chunk, part_table: PartTable) -> int:
     """Take a chunk through all stages; return the size of its cutouts in bytes."""
     task, recipe = chunk.task, chunk.task.recipe
-    size_deg = recipe.images.size_arcmin / 60
+    size_deg = recipe.images.size_deg
     measured = fetch_and_measure(chunk.requests, task.service, size_deg, recipe.noise)
     choices = choose_candidates(chunk, measured, task.decisions, task.search_errors, recipe.choose)
     stamps = make_stamps(measured, choices, recipe)

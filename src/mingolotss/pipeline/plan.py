@@ -120,7 +120,7 @@ class Plan:
         """Estimate the remaining downloads; return None if the service reads local files."""
         if not isinstance(self.service, FetchService):
             return None
-        return self.service.estimate(self.requests(), self.recipe.images.size_arcmin / 60)
+        return self.service.estimate(self.requests(), self.recipe.images.size_deg)
 
     @cached_property
     def partitions(self) -> list[Ints]:
@@ -295,7 +295,7 @@ def _resolve_inputs(
 
 def _search(inputs: _Inputs, notify: BuildProgress) -> tuple[CandidateTable, dict[str, str]]:
     """Return the candidates of all sources, and the reason for each source whose search failed."""
-    catalogue, size_deg = inputs.catalogue, inputs.recipe.images.size_arcmin / 60
+    catalogue, size_deg = inputs.catalogue, inputs.recipe.images.size_deg
     names, total = catalogue.names, len(catalogue)
     answers = search_all(
         inputs.service, catalogue, size_deg, lambda done: notify(done, total, "searching")

@@ -114,7 +114,7 @@ def fetch(
         return plan
     total = sum(1 for _ in plan.requests(parts))
     notify = progress or no_progress
-    size_deg = plan.recipe.images.size_arcmin / 60
+    size_deg = plan.recipe.images.size_deg
     service = plan.service.fetch(
         plan.requests(parts), size_deg, lambda done: notify(done, total, "fetching")
     )

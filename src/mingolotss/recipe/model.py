@@ -212,6 +212,11 @@ class ImageSettings(_Settings):
     def _file_name(cls, value: str) -> str:
         return _check_template(value) if value else value
 
+    @property
+    def size_deg(self) -> float:
+        """Return the side of a cutout in degrees, as services take it."""
+        return self.size_arcmin / 60
+
 
 class ChooseSettings(_Settings):
     """How to choose among the fields of a source.

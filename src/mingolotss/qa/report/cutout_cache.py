@@ -57,7 +57,7 @@ class CutoutCache:
                 f"read {candidate.image}: it is not on this disk; the review page can download it",
                 path=candidate.image,
             )
-        size = self._build.recipe.images.size_arcmin / 60
+        size = self._build.recipe.images.size_deg
         try:
             service = self._service
         except MingoError as error:
