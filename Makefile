@@ -18,15 +18,16 @@ MORE    ?=
 demo: $(VENV)/demo.ok
 	$(RUN)/mingolotss demo --out demo --sources $(SOURCES)
 
+# The examples in docs/ are tests of `make check`.
 test: $(VENV)/test.ok
-	$(RUN)/python -m pytest -n auto -m "not slow and not archive and not web and not readers" $(MORE)
+	$(RUN)/python -m pytest -n auto --ignore=tests/test_docs.py -m "not slow and not archive and not web and not readers" $(MORE)
 
 check: $(VENV)/test.ok
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
-	$(RUN)/python -m pytest -q src tests/test_docs.py $(MORE)
+	$(RUN)/python -m pytest -q -n auto src tests/test_docs.py $(MORE)
 
 test-readers: $(VENV)/readers.ok
 	$(RUN)/python -m pytest -m readers --ignore=tests/integration/archive tests $(MORE)

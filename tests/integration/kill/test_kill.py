@@ -33,7 +33,10 @@ def arguments(sky, out):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(10))
+SEEDS = [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 10))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_killed_and_run_again(undisturbed, tmp_path, seed):
     """SIGKILL at a random instant, then the same command: byte-identical."""
     sky, expected, took = undisturbed
