@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from mingolotss.errors import InputError
 from mingolotss.io.files import (
-    PART,
+    TEMPORARY_PREFIX,
     atomic_path,
     md5_file,
+    remove_temporary_files,
     safe_name,
     sha256_file,
-    sweep,
     write_bytes,
     write_files,
 )
@@ -74,12 +74,18 @@ def test_a_name_too_long_and_a_file_for_a_folder(tmp_path):
 def test_sweeping_removes_only_temporary_files(tmp_path):
     """Temporary files are removed at any depth, and everything else is kept."""
     (tmp_path / "sub").mkdir()
-    for name in (f"{PART}1-a", f"sub/{PART}2-b", "kept", "sub/kept.part", safe_name(".part-x")):
+    for name in (
+        f"{TEMPORARY_PREFIX}1-a",
+        f"sub/{TEMPORARY_PREFIX}2-b",
+        "kept",
+        "sub/kept.part",
+        safe_name(".part-x"),
+    ):
         (tmp_path / name).write_bytes(b"")
-    assert sweep(tmp_path) == 2
+    assert remove_temporary_files(tmp_path) == 2
     kept = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
     assert kept == ["%2Epart-x", "kept", "kept.part"]
-    assert sweep(tmp_path) == 0
+    assert remove_temporary_files(tmp_path) == 0
 
 
 @given(TEXT, TEXT)
@@ -89,7 +95,7 @@ def test_safe_names_are_one_component_and_no_two_the_same(one, other):
     assert safe
     assert not set(safe) & set('/\\\0\n:*?"<>|')
     assert safe not in {".", ".."}
-    assert not safe.startswith(PART)
+    assert not safe.startswith(TEMPORARY_PREFIX)
     assert (safe_name(other) == safe) == (one == other)
 
 

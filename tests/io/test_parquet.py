@@ -32,7 +32,7 @@ def test_a_table_is_read_back_as_it_was_written(tmp_path):
 def test_only_named_columns_have_a_dictionary(tmp_path):
     """A dictionary is written where values repeat, and only there."""
     path = tmp_path / "a.parquet"
-    write_table(path, TABLE, dictionary=["field", "not a column"])
+    write_table(path, TABLE, repeated_columns=["field", "not a column"])
     group = pq.read_metadata(path).row_group(0)
     has_dictionary = [group.column(index).has_dictionary_page for index in range(3)]
     assert has_dictionary == [False, True, False]

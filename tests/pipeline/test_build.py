@@ -14,7 +14,7 @@ from builds import contents
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import DecisionError, InputError
-from mingolotss.io.files import PART
+from mingolotss.io.files import TEMPORARY_PREFIX
 from mingolotss.io.parquet import read_table
 from mingolotss.pipeline.executors import local as executors
 from mingolotss.pipeline.plan import plan
@@ -89,7 +89,7 @@ def test_resume_after_a_failure(sky, built, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         again(sky, out, mapper=failing)
-    (out / "png" / f"{PART}1-x.png").write_bytes(b"half")
+    (out / "png" / f"{TEMPORARY_PREFIX}1-x.png").write_bytes(b"half")
     stamps = {path.name: path.stat().st_mtime_ns for path in (out / "stamps").iterdir()}
     assert len(stamps) == len(made) == 2
     again(sky, out)

@@ -16,7 +16,7 @@ from builds import command
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import DatasetError
-from mingolotss.io.png import decode
+from mingolotss.io.png import decode_png
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.colours import coloured
 from mingolotss.qa.report.page import report
@@ -162,7 +162,7 @@ def test_stamps_come_back_as_they_were_stored(built: Path) -> None:
         if record["status"] == "written":
             with Image.open(built / "png" / record["image_file"]) as image:
                 assert np.array_equal(
-                    decode(store.png(record["row"]), "a stamp"), np.asarray(image)
+                    decode_png(store.png(record["row"]), "a stamp"), np.asarray(image)
                 )
     with pytest.raises(DatasetError, match="has no stamp"):
         store.png(names().index("LOST"))
@@ -173,7 +173,7 @@ def test_colours_change_no_pixel(built: Path) -> None:
     (built / "coloured.png").write_bytes(coloured(grey))
     with Image.open(built / "coloured.png") as image:
         assert image.mode == "P"
-        assert np.array_equal(np.asarray(image), decode(grey, "a stamp"))
+        assert np.array_equal(np.asarray(image), decode_png(grey, "a stamp"))
         image.convert("RGB").load()  # checksums and palette are whole
 
 

@@ -21,7 +21,7 @@ from astropy.io import fits
 
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest
-from mingolotss.io.files import PART
+from mingolotss.io.files import TEMPORARY_PREFIX
 from mingolotss.io.http import Limits, RetryPolicy, Transport
 from mingolotss.pipeline.plan import plan
 from mingolotss.pipeline.run import build, fetch
@@ -98,7 +98,7 @@ def script(bad: Reply | None = None, search: Reply | None = None) -> dict[str, R
 def quick() -> Transport:
     limits = Limits(connect_s=1.0, read_s=0.3, total_s=2.0, max_bytes=4 << 20)
     retry_policy = RetryPolicy(
-        attempts=3, first_s=0.02, longest_s=0.05, retry_after_s=0.2, outage_s=0.3
+        attempts=3, first_s=0.02, longest_s=0.05, longest_retry_after_s=0.2, outage_s=0.3
     )
     return Transport(limits=limits, retry_policy=retry_policy, rng=random.Random(3))  # noqa: S311
 
@@ -118,7 +118,7 @@ def catalogue() -> Catalogue:
 def untouched(out: Path, tmp_path: Path) -> None:
     """Nothing half-written, nothing beside the build, no file that is not whole FITS."""
     assert {path.name for path in tmp_path.iterdir()} == {out.name}
-    assert not [path for path in out.rglob("*") if path.name.startswith(PART)]
+    assert not [path for path in out.rglob("*") if path.name.startswith(TEMPORARY_PREFIX)]
     for path in (out / "cutouts").iterdir():
         assert re.fullmatch(r"(good-1|good-2|bad)_P1\+5-mosaic(-rms)?\.fits", path.name)
         with fits.open(path) as opened:

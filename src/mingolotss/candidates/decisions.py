@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from mingolotss.errors import DecisionError
-from mingolotss.io.files import atomic_path, is_local, write_error
+from mingolotss.io.files import as_input_error, atomic_path, is_local
 from mingolotss.io.lock import file_lock, lock_path
 
 __all__ = [
@@ -258,7 +258,7 @@ class DecisionLog:
             try:
                 stack.enter_context(file_lock(lock_path(self.path)))
             except OSError as error:
-                raise write_error(error, self.path) from error
+                raise as_input_error(error, self.path) from error
             yield
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mingolotss.dataset.image_stack import ImageArray
-from mingolotss.io.png import common_size, decode
+from mingolotss.io.png import common_size, decode_png
 
 __all__ = ["LazyImages"]
 
@@ -57,7 +57,7 @@ class LazyImages:
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
         """Return one image, shape (ny, nx)."""
         if not self._is_decoded[index]:
-            self._pixels[index] = decode(self._pngs[index], self._names[index])
+            self._pixels[index] = decode_png(self._pngs[index], self._names[index])
             self._is_decoded[index] = 1
         image: NDArray[np.uint8] = self._pixels[index]
         return image

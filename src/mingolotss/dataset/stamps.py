@@ -29,7 +29,7 @@ from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS
 from mingolotss.errors import DatasetError
 from mingolotss.io.files import is_local
 from mingolotss.io.parquet import parquet_bytes
-from mingolotss.io.png import decode_all
+from mingolotss.io.png import decode_pngs
 from mingolotss.model import Ints
 
 __all__ = ["IMAGE", "StampFile", "decode_stamps", "stamp_bytes", "stamp_schema"]
@@ -216,7 +216,7 @@ def decode_stamps(encoded: Sequence[bytes], names: Sequence[str], *, is_float: b
     DatasetError
         One is damaged, or has another size than the first.
     """
-    return _decode_floats(encoded, names) if is_float else decode_all(encoded, names)
+    return _decode_floats(encoded, names) if is_float else decode_pngs(encoded, names)
 
 
 def _decode_floats(encoded: Sequence[bytes], names: Sequence[str]) -> npt.NDArray[np.float32]:

@@ -20,7 +20,7 @@ from mingolotss.errors import InputError
 from mingolotss.formats.base import ExportHeader, Format, need_uint8
 from mingolotss.formats.class_names import read_class_names, write_class_names
 from mingolotss.io.files import write_bytes
-from mingolotss.io.png import decode_all
+from mingolotss.io.png import decode_pngs
 
 __all__ = ["PNG_FOLDERS", "find_png_folders", "read_png_folders", "write_png_folders"]
 
@@ -79,7 +79,7 @@ def read_png_folders(path: Path, split: str = "all") -> Arrays:
     files = sorted(export.images(), key=lambda file: file.name)
     in_split = select([file.parts[-3] for file in files], split, str(path))
     files = list(compress(files, in_split))
-    images = decode_all([file.read_bytes() for file in files], [str(file) for file in files])
+    images = decode_pngs([file.read_bytes() for file in files], [str(file) for file in files])
     labels = np.array([int(file.parts[-2].split(" ")[0]) for file in files], np.int64)
     names = tuple(file.name for file in files)
     sources = tuple(name.split("_", 1)[0] for name in names)

@@ -20,7 +20,7 @@ from mingolotss.dataset.split_names import select
 from mingolotss.formats.archive import write_tar
 from mingolotss.formats.base import ExportHeader, Format, damaged, need_uint8
 from mingolotss.formats.class_names import read_class_names, write_class_names
-from mingolotss.io.png import decode_all
+from mingolotss.io.png import decode_pngs
 
 __all__ = ["WEBDATASET", "find_webdataset", "read_webdataset", "write_webdataset"]
 
@@ -100,7 +100,7 @@ def read_webdataset(path: Path, split: str = "all") -> Arrays:
     except (OSError, KeyError, TypeError, ValueError, tarfile.TarError, EOFError) as error:
         raise damaged(path, "WebDataset", error) from error
     order = np.argsort([record.get("row", 0) for record in records], kind="stable")
-    arrays = Arrays(decode_all(pngs, texts[1]), labels, classes, *texts)
+    arrays = Arrays(decode_pngs(pngs, texts[1]), labels, classes, *texts)
     return arrays if (np.diff(order) > 0).all() else arrays.take(order)
 
 

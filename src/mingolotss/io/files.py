@@ -1,9 +1,9 @@
 """Write files that are complete or absent, and make names that are safe in a folder.
 
-Every file is written under a temporary name, which starts with `PART`, in the same folder, and is
-then renamed. A reader never sees an incomplete file, and an interrupted build leaves only temporary
-files, which `sweep` removes. In an object store (any fsspec address) an object appears only when it
-is complete.
+Every file is written under a temporary name, which starts with `TEMPORARY_PREFIX`, in the same
+folder, and is then renamed. A reader never sees an incomplete file, and an interrupted build leaves
+only temporary files, which `remove_temporary_files` removes. In an object store (any fsspec
+address) an object appears only when it is complete.
 
 >>> safe_name("../<script>"), safe_name("ILTJ104416.22+524037.3")
 ('..%2F%3Cscript%3E', 'ILTJ104416.22+524037.3')
@@ -29,21 +29,21 @@ from urllib.parse import quote
 from mingolotss.errors import InputError
 
 __all__ = [
-    "PART",
+    "TEMPORARY_PREFIX",
+    "as_input_error",
     "atomic_path",
     "is_local",
     "locate",
     "md5_file",
+    "remove_temporary_files",
     "remove_tree",
     "safe_name",
     "sha256_file",
-    "sweep",
     "write_bytes",
-    "write_error",
     "write_files",
 ]
 
-PART = ".part-"
+TEMPORARY_PREFIX = ".part-"
 _PLAIN = re.compile(r"[A-Za-z0-9_.~+ =@,()-]+")
 
 
@@ -99,7 +99,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             yield temporary
             _remote(path).put_file(str(temporary), str(path))
         return
-    temporary = path.with_name(f"{PART}{secrets.token_hex(4)}-{path.name}")
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -107,7 +107,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except OSError as error:
         with suppress(OSError):  # the removal may fail for the same reason
             temporary.unlink(missing_ok=True)
-        raise write_error(error, path) from error
+        raise as_input_error(error, path) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -133,7 +133,7 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
         _remote(folder).pipe({str(folder / name): data for name, data in files})
         return
     final = f"{folder}{os.sep}"
-    temporary = f"{final}{PART}{secrets.token_hex(4)}-"
+    temporary = f"{final}{TEMPORARY_PREFIX}{secrets.token_hex(4)}-"
     for name, data in files:
         try:
             _write(temporary + name, data)
@@ -142,7 +142,7 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
             with suppress(OSError):
                 os.unlink(temporary + name)  # noqa: PTH108
             if isinstance(error, OSError):
-                raise write_error(error, folder / name) from error
+                raise as_input_error(error, folder / name) from error
             raise
 
 
@@ -159,11 +159,11 @@ def _write(path: str, data: bytes) -> None:
             remaining = remaining[stream.write(remaining) :]
 
 
-def sweep(folder: Path) -> int:
+def remove_temporary_files(folder: Path) -> int:
     """Remove the temporary files of interrupted writers below a folder; return their number."""
     if not is_local(folder):
         return 0  # an object store has no incomplete objects
-    temporary = [path for path in folder.rglob(f"{PART}*") if path.is_file()]
+    temporary = [path for path in folder.rglob(f"{TEMPORARY_PREFIX}*") if path.is_file()]
     for path in temporary:
         path.unlink(missing_ok=True)
     return len(temporary)
@@ -173,14 +173,15 @@ def safe_name(name: str) -> str:
     """Return `name` as one path component; different names give different components.
 
     Letters, digits and ``+-._~ =@,()`` are kept, and everything else is percent-encoded. So are the
-    dots of a name that consists of dots, and the first dot of a name that `sweep` would remove.
+    dots of a name that consists of dots, and the first dot of a name that `remove_temporary_files`
+    would remove.
     """
     if _PLAIN.fullmatch(name) and not name.startswith("."):
         return name  # nearly always; quote is ten times slower
     encoded = quote(name, safe="+ =@,()")
     if encoded.strip(".") == "":
         return encoded.replace(".", "%2E")
-    return f"%2E{encoded[1:]}" if encoded.startswith(PART) else encoded
+    return f"%2E{encoded[1:]}" if encoded.startswith(TEMPORARY_PREFIX) else encoded
 
 
 def sha256_file(path: Path) -> str:
@@ -207,7 +208,7 @@ def _remote(path: Path) -> Any:
     return path.fs  # type: ignore[attr-defined]
 
 
-def write_error(error: OSError, path: Path) -> Exception:
+def as_input_error(error: OSError, path: Path) -> Exception:
     """Return what to raise when writing to a path failed.
 
     Returns

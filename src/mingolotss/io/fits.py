@@ -25,7 +25,7 @@ import numpy as np
 
 from mingolotss.errors import ImageError, TruncatedFileError
 from mingolotss.io.fits_astropy import read_with_astropy
-from mingolotss.io.fits_layout import PlainLayout, plain_layout
+from mingolotss.io.fits_layout import PlainLayout, find_plain_layout
 from mingolotss.model import FloatImage
 from mingolotss.sky.wcs import SkyWCS
 
@@ -94,7 +94,7 @@ def read_image(source: Path | bytes, *, path: str = "") -> FitsImage:
     digest = hashlib.sha256(raw).hexdigest()
     if raw[:2] == _GZIP_MAGIC:
         raw = _gunzip(raw, path)
-    layout = plain_layout(raw, path)
+    layout = find_plain_layout(raw, path)
     if layout is None:
         data, header = read_with_astropy(raw, path, max_bytes=_MAX_BYTES)
     else:

@@ -29,7 +29,7 @@ from mingolotss.errors import ImageError, TruncatedFileError
 from mingolotss.model import FloatImage
 from mingolotss.sky.fits_header import MAX_AXES
 
-__all__ = ["check_counts", "read_with_astropy", "translate_errors"]
+__all__ = ["check_counts", "read_with_astropy", "translate_astropy_errors"]
 
 _MANY = re.compile(rb"(?:Z?NAXIS {2,3}|TFIELDS )= *\+?(\d{4,})")
 _MAX_COMPRESSION = 1100  # no tile compression of FITS exceeds it (deflate: 1032)
@@ -69,7 +69,7 @@ def check_counts(raw: bytes | memoryview, path: str) -> None:
 
 
 @contextmanager
-def translate_errors(path: str) -> Iterator[None]:
+def translate_astropy_errors(path: str) -> Iterator[None]:
     """Turn the exceptions of astropy for a damaged file into an ImageError of one line."""
     try:
         with warnings.catch_warnings():
@@ -111,7 +111,7 @@ def read_with_astropy(
         The file ends before its data do.
     """
     check_counts(raw, path)
-    with translate_errors(path), fits.open(io.BytesIO(raw)) as hdus:
+    with translate_astropy_errors(path), fits.open(io.BytesIO(raw)) as hdus:
         for hdu in hdus:
             if getattr(hdu, "is_image", False) and hdu.header.get("NAXIS", 0) >= 2:
                 data = _pixels(hdu, len(raw), max_bytes, path)

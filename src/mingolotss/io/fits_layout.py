@@ -6,7 +6,7 @@ A plain file has one float image in its primary HDU, without scaling.
 >>> from mingolotss.sky.wcs import simple_header
 >>> cards = format_card("SIMPLE", "T") + format_card("BITPIX", -32)
 >>> header = cards + simple_header(10.0, 20.0, shape=(240, 250), scale_arcsec=1.5)
->>> layout = plain_layout(pad_to_block(header, b" "))
+>>> layout = find_plain_layout(pad_to_block(header, b" "))
 >>> layout.offset, layout.shape, layout.end
 (2880, (240, 250), 242880)
 """
@@ -30,7 +30,7 @@ from mingolotss.sky.fits_header import (
     whole_value,
 )
 
-__all__ = ["PlainLayout", "plain_layout"]
+__all__ = ["PlainLayout", "find_plain_layout"]
 
 FloatType = np.dtype[np.floating[Any]]
 
@@ -66,7 +66,7 @@ class PlainLayout:
         return self.offset + math.prod(self.shape) * self.dtype.itemsize
 
 
-def plain_layout(raw: bytes | memoryview, path: str = "") -> PlainLayout | None:
+def find_plain_layout(raw: bytes | memoryview, path: str = "") -> PlainLayout | None:
     """Find the pixels of a plain FITS file, or return None if the file is not plain.
 
     Parameters

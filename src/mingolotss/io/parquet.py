@@ -29,7 +29,7 @@ __all__ = [
 
 
 def table_writer(
-    path: Path, schema: pa.Schema, *, dictionary: Collection[str] = ()
+    path: Path, schema: pa.Schema, *, repeated_columns: Collection[str] = ()
 ) -> pq.ParquetWriter:
     """Open a Parquet file for writing group by group.
 
@@ -37,15 +37,15 @@ def table_writer(
     ----------
     path : Path
     schema : pyarrow.Schema
-    dictionary : collection of str
+    repeated_columns : collection of str
         Columns whose values repeat, if they are in the schema. Only these are written with a
-        dictionary: to look for repeated values in every column takes half as long again.
+        dictionary: looking for repeated values in every column takes 50 % longer.
     """
-    columns = [name for name in schema.names if name in dictionary]
+    columns = [name for name in schema.names if name in repeated_columns]
     return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=columns)
 
 
-def write_table(path: Path, table: pa.Table, *, dictionary: Collection[str] = ()) -> None:
+def write_table(path: Path, table: pa.Table, *, repeated_columns: Collection[str] = ()) -> None:
     """Write a table as a Parquet file, complete or not at all.
 
     The same table always gives the same bytes.
@@ -54,12 +54,12 @@ def write_table(path: Path, table: pa.Table, *, dictionary: Collection[str] = ()
     ----------
     path : Path
     table : pyarrow.Table
-    dictionary : collection of str
+    repeated_columns : collection of str
         As for `table_writer`.
     """
     with (
         atomic_path(path) as temporary,
-        table_writer(temporary, table.schema, dictionary=dictionary) as sink,
+        table_writer(temporary, table.schema, repeated_columns=repeated_columns) as sink,
     ):
         sink.write_table(table)
 

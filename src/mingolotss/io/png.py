@@ -5,7 +5,7 @@ mingolotss wrote has no row filters, so that inflating is all the decoding it ne
 is read with Pillow.
 
 >>> image = np.arange(12, dtype=np.uint8).reshape(3, 4)
->>> decode(encode_png(image), "x.png")
+>>> decode_png(encode_png(image), "x.png")
 array([[ 0,  1,  2,  3],
        [ 4,  5,  6,  7],
        [ 8,  9, 10, 11]], dtype=uint8)
@@ -29,7 +29,7 @@ from zlib_ng import zlib_ng
 from mingolotss.errors import DatasetError
 from mingolotss.io.files import write_files
 
-__all__ = ["common_size", "decode", "decode_all", "encode_png", "encode_rows", "write_pngs"]
+__all__ = ["common_size", "decode_png", "decode_pngs", "encode_png", "encode_rows", "write_pngs"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_BYTES = 33  # the signature and the IHDR chunk
@@ -72,7 +72,7 @@ def write_pngs(folder: Path, names: Sequence[str], files: Sequence[bytes]) -> No
     write_files(folder, zip(names, files, strict=True))
 
 
-def decode(png: bytes, name: str) -> npt.NDArray[np.uint8]:
+def decode_png(png: bytes, name: str) -> npt.NDArray[np.uint8]:
     """Decode one 8-bit grey PNG.
 
     Parameters
@@ -96,11 +96,11 @@ def decode(png: bytes, name: str) -> npt.NDArray[np.uint8]:
     return _decode_with_pillow(png, name) if rows is None else rows
 
 
-def decode_all(pngs: Sequence[bytes], names: Sequence[str]) -> npt.NDArray[np.uint8]:
+def decode_pngs(pngs: Sequence[bytes], names: Sequence[str]) -> npt.NDArray[np.uint8]:
     """Decode PNGs of one size into one array, shape (n, ny, nx)."""
     stack: npt.NDArray[np.uint8] = np.empty((len(pngs), *common_size(pngs, names)), np.uint8)
     for index, (png, name) in enumerate(zip(pngs, names, strict=True)):
-        stack[index] = decode(png, name)
+        stack[index] = decode_png(png, name)
     return stack
 
 

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from mingolotss.errors import DatasetError
-from mingolotss.io.files import PART
+from mingolotss.io.files import TEMPORARY_PREFIX
 
 __all__ = ["extract"]
 
@@ -128,7 +128,7 @@ def _safe(member: tarfile.TarInfo, names: set[str]) -> PurePosixPath:
 def _stage(root: Path) -> Iterator[Path]:
     """Provide a temporary folder in `root`; remove `root` too if it was new and stays empty."""
     is_new = not root.exists()
-    stage = root / f"{PART}{os.getpid()}-unpack"
+    stage = root / f"{TEMPORARY_PREFIX}{os.getpid()}-unpack"
     shutil.rmtree(stage, ignore_errors=True)
     try:
         stage.mkdir(parents=True)

@@ -119,7 +119,7 @@ def _merge(
     total = part_tables.total
     with (
         atomic_path(path) as temporary,
-        table_writer(temporary, schema, dictionary=REPEATED_COLUMNS) as writer,
+        table_writer(temporary, schema, repeated_columns=REPEATED_COLUMNS) as writer,
     ):
         for start in range(0, total, MAX_MERGE_ROWS):
             pieces = []

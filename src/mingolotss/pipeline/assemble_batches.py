@@ -14,7 +14,7 @@ from mingolotss.dataset.layout import BuildFolder, batch_name
 from mingolotss.dataset.stamps import StampFile
 from mingolotss.formats.batches import batch_label, finish_batches, write_batch
 from mingolotss.io.parquet import read_table
-from mingolotss.io.png import decode
+from mingolotss.io.png import decode_png
 from mingolotss.model import Ints
 from mingolotss.recipe.model import Recipe
 
@@ -108,5 +108,5 @@ def _read_pixels(
             position = position_of.get(row)
             if position is not None:
                 image = pixels[position].reshape(side, side)
-                image[:] = decode(data.as_py(), str(path))
+                image[:] = decode_png(data.as_py(), str(path))
     return pixels

@@ -257,7 +257,7 @@ def plan(
     if existing is None:
         write_provenance(out, inputs.provenance)
     if not folder.candidates.exists():
-        write_table(folder.candidates, result.table(), dictionary=REPEATED_COLUMNS)
+        write_table(folder.candidates, result.table(), repeated_columns=REPEATED_COLUMNS)
     return result
 
 

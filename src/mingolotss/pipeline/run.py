@@ -18,7 +18,7 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.products import is_complete
 from mingolotss.errors import InputError
-from mingolotss.io.files import is_local, sweep, write_error
+from mingolotss.io.files import as_input_error, is_local, remove_temporary_files
 from mingolotss.io.lock import file_lock, lock_path, remove_stale_lock
 from mingolotss.io.parquet import read_table
 from mingolotss.pipeline.assemble import assemble
@@ -65,7 +65,7 @@ def run(plan: Plan, mapper: Mapper = map, progress: BuildProgress | None = None)
     """
     notify = progress or no_progress
     with _build_lock(plan.out):
-        sweep(plan.out)
+        remove_temporary_files(plan.out)
         remaining = _remaining_parts(plan)
         for index in remaining:  # delete stale parts, so that workers never reuse them
             BuildFolder(plan.out).part(index).unlink(missing_ok=True)
@@ -194,7 +194,7 @@ def _build_lock(out: Path) -> Iterator[None]:
                 "--out"
             ) from error
         except OSError as error:
-            raise write_error(error, lock) from error
+            raise as_input_error(error, lock) from error
         remove_stale_lock(lock_path(BuildFolder(out).decisions))
         yield
 

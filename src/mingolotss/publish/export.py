@@ -156,7 +156,7 @@ def _write_tables(
     notes = ExportNotes(header.format, header.split_plan, records.classes)
     table: pa.Table = records.table.select(MANIFEST.names).cast(MANIFEST)
     table = table.replace_schema_metadata(notes.to_metadata())
-    write_table(target.manifest, table, dictionary=REPEATED_COLUMNS)
+    write_table(target.manifest, table, repeated_columns=REPEATED_COLUMNS)
     shutil.copyfile(source.recipe, target.recipe)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import InputError
-from mingolotss.io.files import PART
+from mingolotss.io.files import TEMPORARY_PREFIX
 
 __all__ = ["staged_export"]
 
@@ -32,7 +32,7 @@ def staged_export(out: Path, *, fresh: bool) -> Iterator[Path]:
         `out` is something else.
     """
     _check_free(out, fresh=fresh)
-    stage = out.with_name(f"{PART}{os.getpid()}-{out.name}")
+    stage = out.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{out.name}")
     shutil.rmtree(stage, ignore_errors=True)
     try:
         stage.mkdir(parents=True)

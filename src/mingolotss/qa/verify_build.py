@@ -19,7 +19,7 @@ from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.formats.csv import HEADER
 from mingolotss.io.files import sha256_file
 from mingolotss.io.parquet import read_table
-from mingolotss.io.png import decode
+from mingolotss.io.png import decode_png
 from mingolotss.qa.checks import ContentCheck, Layout, StoredImage, check_images
 from mingolotss.qa.verify_batches import check_batches
 
@@ -72,7 +72,7 @@ def _pngs(build: BuildFolder) -> Iterator[StoredImage]:
 
 
 def _read_png(path: Path) -> npt.NDArray[np.uint8]:
-    return decode(path.read_bytes(), str(path))
+    return decode_png(path.read_bytes(), str(path))
 
 
 def _check_csv(build: BuildFolder, written: pa.Table) -> Iterator[str]:

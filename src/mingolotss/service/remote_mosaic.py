@@ -25,7 +25,7 @@ import numpy as np
 from mingolotss.errors import ImageError, InputError, ServiceUnavailableError, TruncatedFileError
 from mingolotss.io.byte_ranges import FsspecFile, HttpFile, RangeFile, Ranges, RangeSupport
 from mingolotss.io.files import write_bytes
-from mingolotss.io.fits_layout import PlainLayout, plain_layout
+from mingolotss.io.fits_layout import PlainLayout, find_plain_layout
 from mingolotss.model import FloatImage
 from mingolotss.sky.fits_header import BLOCK
 from mingolotss.sky.wcs import SkyWCS
@@ -161,7 +161,7 @@ class RemoteMosaics:
     def _stored_layout(self, address: str) -> PlainLayout | None:
         path = self._header_path(address)
         try:
-            return plain_layout(path.read_bytes(), address) if path else None
+            return find_plain_layout(path.read_bytes(), address) if path else None
         except (OSError, ImageError):
             return None  # not there, or damaged: it is read again
 
@@ -268,8 +268,8 @@ def _find_layout(address: str, file: RangeFile) -> PlainLayout | None:
     short, long = _HEADER_LENGTHS
     start = file.read_start(short)
     try:
-        return plain_layout(start, address)
+        return find_plain_layout(start, address)
     except TruncatedFileError:
         if len(start) < short:
             raise
-    return plain_layout(file.read_start(long), address)
+    return find_plain_layout(file.read_start(long), address)

@@ -15,11 +15,13 @@ import trustme
 from astropy.io import fits
 
 from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
-from mingolotss.io.http import Limits, RetryPolicy, Transport, whole_fits
+from mingolotss.io.http import Limits, RetryPolicy, Transport, require_complete_fits
 from mingolotss.service.remote.concurrency import concurrent_map
 from misbehave import Line, Server, always, first, running
 
-QUICK = RetryPolicy(attempts=4, first_s=0.02, longest_s=0.1, retry_after_s=0.3, outage_s=0.4)
+QUICK = RetryPolicy(
+    attempts=4, first_s=0.02, longest_s=0.1, longest_retry_after_s=0.3, outage_s=0.4
+)
 
 
 def fits_bytes(shape: tuple[int, int] = (30, 40)) -> bytes:
@@ -90,7 +92,9 @@ PASSING = {
 def test_a_temporary_fault_is_retried_until_the_file_is_complete(name, tmp_path):
     """After two bad responses and a good one, the file is complete; there were three requests."""
     with running({"*": first(2, PASSING[name], always(GOOD))}) as server:
-        kept = transport().fetch(f"{server.url}/a.fits", tmp_path / "a.fits", validator=whole_fits)
+        kept = transport().fetch(
+            f"{server.url}/a.fits", tmp_path / "a.fits", validator=require_complete_fits
+        )
     assert kept.path.read_bytes() == GOOD
     assert kept.size == len(GOOD)
     assert server.asked["/a.fits"] == 3
@@ -102,7 +106,9 @@ def test_a_lasting_fault_is_an_error_and_leaves_no_file(name, tmp_path):
     """The number of requests is limited, there is one clear error, and no file."""
     with running({"*": PASSING[name]}) as server:
         with pytest.raises(ServiceUnavailableError, match=rf"fetch {server.url}/a\.fits: ") as told:
-            transport().fetch(f"{server.url}/a.fits", tmp_path / "a.fits", validator=whole_fits)
+            transport().fetch(
+                f"{server.url}/a.fits", tmp_path / "a.fits", validator=require_complete_fits
+            )
         assert told.value.url == f"{server.url}/a.fits"
     assert QUICK.attempts <= server.asked["/a.fits"] <= 16
     assert not list(tmp_path.iterdir())
@@ -140,7 +146,9 @@ def test_a_final_error_is_not_retried(name, tmp_path):
     """The same request would have the same response: there is no retry and no file."""
     reply, words = FINAL[name]
     with running({"*": reply}) as server, pytest.raises(ServiceAnswerError, match=words):
-        transport().fetch(f"{server.url}/a.fits", tmp_path / "a.fits", validator=whole_fits)
+        transport().fetch(
+            f"{server.url}/a.fits", tmp_path / "a.fits", validator=require_complete_fits
+        )
     assert server.asked.total() <= 6
     assert not list(tmp_path.iterdir())
 
@@ -279,7 +287,9 @@ def test_gzip_is_decompressed(packed, tmp_path):
     """FITS in gzip, as a file or as a content encoding, is stored as plain FITS."""
     extra = {"Content_Encoding": "gzip"} if packed == "encoding" else {}
     with running({"*": always(gzip.compress(GOOD), **extra)}) as server:
-        kept = transport().fetch(f"{server.url}/a", tmp_path / "a.fits", validator=whole_fits)
+        kept = transport().fetch(
+            f"{server.url}/a", tmp_path / "a.fits", validator=require_complete_fits
+        )
     assert kept.path.read_bytes() == GOOD
 
 
@@ -289,12 +299,14 @@ def test_a_gzip_bomb_is_stopped():
     with running({"*": gz}) as server, pytest.raises(ServiceAnswerError, match="over the limit"):
         transport().get(f"{server.url}/a")
     with pytest.raises(ServiceAnswerError, match="unfolds into more"):
-        whole_fits(bomb, max_bytes=1 << 20)
+        require_complete_fits(bomb, max_bytes=1 << 20)
     with pytest.raises(ServiceAnswerError, match="unfolds into more"):
-        whole_fits(gzip.compress(b"SIMPLE  =") + bomb, max_bytes=1 << 20)  # in the second member
+        require_complete_fits(
+            gzip.compress(b"SIMPLE  =") + bomb, max_bytes=1 << 20
+        )  # in the second member
     with pytest.raises(ServiceAnswerError, match="cannot be read"):
-        whole_fits(gzip.compress(GOOD) + b"more")
-    assert whole_fits(gzip.compress(GOOD[:99]) + gzip.compress(GOOD[99:])) == GOOD
+        require_complete_fits(gzip.compress(GOOD) + b"more")
+    assert require_complete_fits(gzip.compress(GOOD[:99]) + gzip.compress(GOOD[99:])) == GOOD
 
 
 def test_a_certificate_that_does_not_verify_is_not_accepted(tmp_path):
@@ -337,7 +349,7 @@ def test_every_truncation_of_a_fits_file_is_detected():
         file
     )
     body = file.getvalue()
-    assert whole_fits(body) == body
+    assert require_complete_fits(body) == body
     units = {0}
     with fits.open(io.BytesIO(body)) as opened:
         units |= {hdu._data_offset + hdu._data_size for hdu in opened}
@@ -346,7 +358,7 @@ def test_every_truncation_of_a_fits_file_is_detected():
         if length in ends:
             continue
         with pytest.raises(TruncatedFileError):
-            whole_fits(body[:length])
+            require_complete_fits(body[:length])
 
 
 @pytest.mark.parametrize(
@@ -354,7 +366,7 @@ def test_every_truncation_of_a_fits_file_is_detected():
 )
 def test_other_files_are_refused(body):
     with pytest.raises((ServiceAnswerError, TruncatedFileError)):
-        whole_fits(body)
+        require_complete_fits(body)
 
 
 def test_a_transport_can_be_pickled():

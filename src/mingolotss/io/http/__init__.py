@@ -21,7 +21,7 @@ from mingolotss.io.http.response import (
     Validator,
 )
 from mingolotss.io.http.retry_policy import Limits, RetryPolicy
-from mingolotss.io.http.validators import whole_fits
+from mingolotss.io.http.validators import require_complete_fits
 
 __all__ = [
     "Download",
@@ -32,5 +32,5 @@ __all__ = [
     "RetryableError",
     "Transport",
     "Validator",
-    "whole_fits",
+    "require_complete_fits",
 ]

@@ -175,7 +175,7 @@ class Transport:
         write_bytes(path, response.body)
         return Download(path, response.sha256, len(response.body))
 
-    def host(self, url: str) -> HostLimiter:
+    def limiter_for(self, url: str) -> HostLimiter:
         """Return the limiter of the host of an address."""
         name = urlsplit(url).netloc.rpartition("@")[2].lower()  # without user and password
         with self._lock:
@@ -204,7 +204,7 @@ class Transport:
         retry_after_s : float, optional, seconds
             The pause that the host asks for.
         """
-        host = self.host(url)
+        host = self.limiter_for(url)
         message = f"fetch {url}: {host.name} is not there ({reason})"
         if host.record_failure(retry_after_s):
             return HostUnavailableError(message, url=url)
@@ -245,7 +245,7 @@ class Transport:
 
     def _request_without_redirects(self, url: str, headers: Mapping[str, str]) -> Response:
         """Send one request within the limits of its host, and read the whole response."""
-        host = self.host(url)
+        host = self.limiter_for(url)
         with host.slot(url):  # held until the body is read, so that it limits transfers as well
             try:
                 response = self._read(url, headers)

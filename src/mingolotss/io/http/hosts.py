@@ -99,7 +99,9 @@ class HostLimiter:
                 self._not_before = now + policy.backoff(self._failures, self._rng)
                 self._failures += 1
             if retry_after_s is not None:  # "Retry-After: 0" does not shorten the back-off
-                self._not_before = max(self._not_before, now + policy.capped(retry_after_s))
+                self._not_before = max(
+                    self._not_before, now + policy.cap_retry_after(retry_after_s)
+                )
             if self._unavailable_since is None:
                 self._unavailable_since = now
             if now - self._unavailable_since < policy.outage_s:

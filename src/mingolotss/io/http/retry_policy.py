@@ -22,7 +22,7 @@ class Limits:
     ----------
     connections : int
         The largest number of simultaneous requests to one host.
-    connect_s, read_s, whole_s : float, seconds
+    connect_s, read_s, total_s : float, seconds
         Longest wait for a connection, for the next bytes, and for the complete response.
     max_bytes : int
         Largest body after decoding; a LoTSS cutout has 0.23 MB.
@@ -52,7 +52,7 @@ class RetryPolicy:
         Requests sent for one response, including the first.
     first_s, longest_s : float, seconds
         The first delay, and the largest one; each is twice the one before.
-    retry_after_s : float, seconds
+    longest_retry_after_s : float, seconds
         The upper limit for a ``Retry-After`` of the server.
     outage_s : float, seconds
         How long a host may be unavailable before its requests fail.
@@ -61,7 +61,7 @@ class RetryPolicy:
     attempts: int = 5
     first_s: float = 0.5
     longest_s: float = 30.0
-    retry_after_s: float = 120.0
+    longest_retry_after_s: float = 120.0
     outage_s: float = 300.0
 
     def backoff(self, failures: int, rng: random.Random) -> float:
@@ -74,9 +74,9 @@ class RetryPolicy:
         full = min(self.longest_s, self.first_s * 2.0 ** min(failures, 60))
         return full * rng.uniform(0.5, 1.0)
 
-    def capped(self, retry_after_s: float) -> float:
-        """Return the pause for a ``Retry-After`` of some seconds, within the limits."""
-        return min(max(retry_after_s, 0.0), self.retry_after_s)
+    def cap_retry_after(self, retry_after_s: float) -> float:
+        """Return the pause in seconds for a ``Retry-After`` of the server, within the limits."""
+        return min(max(retry_after_s, 0.0), self.longest_retry_after_s)
 
 
 def retry_after(value: str | None, *, now: float) -> float | None:

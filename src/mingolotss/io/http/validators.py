@@ -4,7 +4,7 @@ The status 200 is not sufficient: archives also send error pages with it, and a 
 that stops early looks complete. Only the structure of the file shows whether it is complete (FITS
 standard 4.0, sections 3 and 4.4.1).
 
->>> whole_fits(b"<html><body>No such field</body></html>")
+>>> require_complete_fits(b"<html><body>No such field</body></html>")
 Traceback (most recent call last):
     ...
 mingolotss.errors.ServiceAnswerError: an HTML page and no FITS file: "No such field"
@@ -21,12 +21,12 @@ from collections.abc import Mapping
 from mingolotss.errors import ServiceAnswerError, TruncatedFileError
 from mingolotss.sky.fits_header import BLOCK, MAX_AXES, card_values, data_offset, whole_value
 
-__all__ = ["excerpt", "whole_fits"]
+__all__ = ["excerpt", "require_complete_fits"]
 
 _LONGEST_HEADER = 1000 * BLOCK
 
 
-def whole_fits(body: bytes, *, max_bytes: int = 1 << 30) -> bytes:
+def require_complete_fits(body: bytes, *, max_bytes: int = 1 << 30) -> bytes:
     """Return the FITS file in a body, decompressed, if all its blocks are there.
 
     Parameters

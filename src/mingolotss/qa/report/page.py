@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mingolotss.io.files import write_bytes
-from mingolotss.io.png import decode
+from mingolotss.io.png import decode_png
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.figures import FIGURES
 from mingolotss.qa.report.formatting import breakable, number
@@ -104,7 +104,7 @@ def _write_montages(build: BuildView, classes: list[ClassRows], stamps: dict[int
         rows = shown.rows[:_PER_MONTAGE]
         if not rows:
             continue
-        images = np.stack([decode(stamps[row], f"the stamp of row {row}") for row in rows])
+        images = np.stack([decode_png(stamps[row], f"the stamp of row {row}") for row in rows])
         if images.shape[1:] != (side, side):
             continue
         picture = montage(images, [0] * len(images), [shown.name], per_class=_PER_MONTAGE)

@@ -22,8 +22,8 @@ from astropy.io import fits
 
 from mingolotss.errors import ImageError, TruncatedFileError
 from mingolotss.image.coverage import CoverageMap
-from mingolotss.io.fits_astropy import check_counts, translate_errors
-from mingolotss.io.fits_layout import PlainLayout, plain_layout
+from mingolotss.io.fits_astropy import check_counts, translate_astropy_errors
+from mingolotss.io.fits_layout import PlainLayout, find_plain_layout
 from mingolotss.model import Bools, FloatImage, Floats, Ints
 from mingolotss.sky.fits_header import BLOCK
 from mingolotss.sky.wcs import SkyWCS
@@ -96,7 +96,7 @@ def _open_file(path: Path, _size: int, _mtime_ns: int) -> MosaicFile:
     try:
         with path.open("rb") as stream:
             start = stream.read(_HEADER_LENGTH)
-        layout = plain_layout(start, str(path))
+        layout = find_plain_layout(start, str(path))
         if layout is not None:
             return MappedMosaic(path, layout)
         check_counts(start, str(path))
@@ -175,7 +175,7 @@ class TiledMosaic:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        with translate_errors(str(path)):
+        with translate_astropy_errors(str(path)):
             self._hdus = fits.open(path, memmap=True)
             images = (
                 hdu for hdu in self._hdus
@@ -200,7 +200,7 @@ class TiledMosaic:
         """Return a rectangle as a copy; see `MosaicFile.box`. Integers become floats."""
         # `section` decompresses only the tiles under the rectangle; the open file is shared.
         section = (*(0,) * self._leading_axes, slice(y0, y1), slice(x0, x1))
-        with translate_errors(str(self._path)), self._lock:
+        with translate_astropy_errors(str(self._path)), self._lock:
             data = np.asarray(self._hdu.section[section])
         if data.dtype.kind == "f":
             return data

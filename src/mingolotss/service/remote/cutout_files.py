@@ -9,7 +9,7 @@ from typing import TypedDict, Unpack
 from mingolotss.errors import ServiceAnswerError
 from mingolotss.io.files import write_bytes
 from mingolotss.io.fits import read_image
-from mingolotss.io.http import Transport, whole_fits
+from mingolotss.io.http import Transport, require_complete_fits
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.service.base import CutoutRequest, Naming
 from mingolotss.service.local.folder import read_cutout
@@ -69,7 +69,7 @@ class CutoutFiles:
 
     def fetch_bytes(self, url: str, source: Source, size_deg: float) -> bytes:
         """Return the FITS file of a cutout."""
-        return self.transport.get(url, validator=whole_fits).body
+        return self.transport.get(url, validator=require_complete_fits).body
 
     def cutout_key(self, url: str, source: Source, size_deg: float) -> str:
         """Return the key of a cutout in `results`: its address, if no other cutout has it."""

@@ -135,7 +135,7 @@ class LotssDr1FormService(DownloadService):
         from selenium.webdriver.support.ui import WebDriverWait
 
         fields = dict(re.findall(r"(h\w+)=(\S+)", query.removeprefix(self.url)))
-        with self._lock, self.transport.host(self.url).slot(self.url):
+        with self._lock, self.transport.limiter_for(self.url).slot(self.url):
             try:
                 browser = self._open_form()
                 browser.execute_script(_FILL_IN, fields)
@@ -146,7 +146,7 @@ class LotssDr1FormService(DownloadService):
             except WebDriverException as error:
                 self.close()
                 raise self._browser_error(error, query) from error
-            self.transport.host(self.url).record_success()
+            self.transport.limiter_for(self.url).record_success()
         return _read_links(state, query, self.url)
 
     def _open_form(self) -> Chrome:
