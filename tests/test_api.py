@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,16 @@ def test_the_package_gives_what_it_lists():
         assert name in dir(mingolotss)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = mingolotss.nothing
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(mingolotss.__all__) - {"ImageService", "MingoError"})
+)  # a protocol and an exception: nobody calls them
+def test_public_arguments_are_named_and_typed(name):
+    """No public function or class takes ``**options``, and every argument has a type."""
+    for parameter in inspect.signature(getattr(mingolotss, name)).parameters.values():
+        assert parameter.kind is not parameter.VAR_KEYWORD, parameter
+        assert parameter.annotation is not parameter.empty, parameter
 
 
 HELP = """
