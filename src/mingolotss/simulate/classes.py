@@ -54,6 +54,8 @@ def draw_shape(kind: str, rng: np.random.Generator) -> Shape:
 
 def _fading(rng: np.random.Generator, peak: float, fade: float, knots: float = 0.25) -> Floats:
     """Return the flux per length of an edge-darkened jet: bright near the core, then fading."""
+    # The sum of a flare that is brightest at `peak`, an exponential that fades from the core, and a
+    # factor that lets the far end disappear without an edge. The clumps are the knots of the jet.
     rise = (_S / peak) * np.exp(1 - _S / peak)
     light = 0.6 * rise + np.exp(-_S / fade)
     light *= 1 - 0.9 * _S**4
@@ -62,6 +64,8 @@ def _fading(rng: np.random.Generator, peak: float, fade: float, knots: float = 0
 
 def _flaring(first: float, last: float, at: float = 0.25) -> Floats:
     """Return the half-width of a jet that widens where it decelerates."""
+    # A logistic function joins two nearly constant widths: the jets of FRI are narrow near the
+    # core, flare where they decelerate, and are wide beyond (Laing & Bridle 2002, MNRAS 336, 328).
     return first + (last - first) / (1 + np.exp(-(_S - at - 0.15) / 0.12))
 
 
@@ -100,6 +104,9 @@ def fri_small(rng: np.random.Generator) -> Shape:
 
 def nat(rng: np.random.Generator) -> Shape:
     """Draw an FRI NAT: a head, and both jets bent into long tails on one side."""
+    # The jets leave the core on opposite sides and bend close to it, at `turn`, into two tails with
+    # the angle 2 `half` between them: at most 52 degrees before the wiggles, where the class ends
+    # at 60 (`simulate.spines`). `drift` rotates both tails together.
     half, leave = math.radians(rng.triangular(2, 6, 26)), math.radians(rng.uniform(50, 88))
     turn = (rng.uniform(0.05, 0.13), rng.uniform(0.025, 0.05))
     drift, short = rng.normal(0, 0.2), rng.uniform(0.7, 1)
@@ -114,6 +121,8 @@ def nat(rng: np.random.Generator) -> Shape:
 
 def wat(rng: np.random.Generator) -> Shape:
     """Draw an FRI WAT: two collimated jets that widen at a bright spot and bend into a C."""
+    # As in `nat`, but the bend is farther out, and the angle between the tails is 93 to 133 degrees
+    # before the wiggles, where the class begins at 90.
     leave, half = math.radians(rng.uniform(72, 90)), math.radians(rng.uniform(50, 70))
     turn = (rng.uniform(0.26, 0.4), rng.uniform(0.03, 0.07))
     up = math.pi / 2
@@ -125,6 +134,8 @@ def wat(rng: np.random.Generator) -> Shape:
         rng, spines, 0.07, (0.2, rng.uniform(0.55, 0.8)), (0.025, rng.uniform(0.15, 0.24))
     )
     parts: list[tuple[float, Cloud]] = [(1.0, shape.cloud)]
+    # The jets end in a bright spot, where the plumes begin (Hardcastle & Sakelliou 2004, MNRAS 349,
+    # 560).
     for spine in spines:
         at = int(POINTS * rng.uniform(0.24, 0.34))
         spot = blob(rng, float(spine.x[at]), float(spine.y[at]), 0.03)
@@ -141,6 +152,9 @@ def _edge_bright(
     width: float = 0,
 ) -> Cloud:
     """Return one side of an FRII: hot spots at the end of a lobe, and a bridge to the core."""
+    # There are two hot spots, as in many FRII: a primary with the share `hot`, and a weaker
+    # secondary. Both lie just inside the end of the lobe and a little off its axis. The bridge is
+    # fainter, narrower and reaches back to the core: it is the older plasma.
     width = width or rng.uniform(0.12, 0.21)
     cocoon = lobe(rng, direction, (start * reach, reach), width, rng.uniform(1, 2.5))
     bridge = lobe(rng, direction, (0.02, reach * 0.85), width * 0.8, 0.3, 4000)
@@ -214,6 +228,8 @@ def _one_sided(rng: np.random.Generator) -> Shape:
 def _amorphous(rng: np.random.Generator) -> Shape:
     """Return relaxed plasma without a core: a few overlapping clouds in random directions."""
     parts = []
+    # A random walk of a few clouds: each is a short, wide tube in a random direction, which begins
+    # 0.45 half-lengths from the one before, so that they overlap and no axis or core can be seen.
     x, y, heading = 0.0, 0.0, rng.uniform(0, 2 * math.pi)
     for _ in range(rng.integers(3, 6)):
         spine = straight(rng, rng.uniform(0, 2 * math.pi), 0.7, 0.6)

@@ -103,7 +103,7 @@ def paint(
     flux_mjy : float, mJy
     dx, dy : float, pixels
         Offset of its origin from the centre of pixel ``(n // 2, n // 2)``.
-    turn_deg : float, deg
+    rotation_deg : float, deg
         Angle from the y axis of the grid to north, counter-clockwise.
     pixel_arcsec, beam_arcsec : float, arcsec
 
@@ -128,6 +128,8 @@ def beam_area(beam_px: float) -> float:
 
 def _extent(x: Floats, y: Floats) -> float:
     """Return the largest width, over all directions, that contains 98 % of the points."""
+    # Twelve directions, 15 degrees apart, find the largest width to within 1 - cos(7.5 deg), 0.9 %.
+    # The percentiles are those of 1,500 to 3,000 of the points.
     angles, step = np.arange(0, math.pi, math.pi / 12), max(1, len(x) // 1500)
     along = np.cos(angles)[:, None] * x[::step] + np.sin(angles)[:, None] * y[::step]
     low, high = np.percentile(along, (1, 99), axis=1)
@@ -150,6 +152,9 @@ def _bin(x: Floats, y: Floats, weight: Floats, side: int) -> Image:
 
 def _convolve(image: Image, beam_px: float) -> Image:
     """Convolve with a Gaussian of unit sum; the image is periodic and needs empty margins."""
+    # A product in Fourier space, where a Gaussian of unit sum is exp(-2 (pi sigma k)^2), k in
+    # cycles per pixel. The margin of `paint` is 3 FWHM, 7 sigma, so that nothing wraps around the
+    # edge.
     side, sigma = image.shape[0], beam_px / math.sqrt(8 * math.log(2))
     k2 = np.fft.fftfreq(side)[:, None] ** 2 + np.fft.rfftfreq(side)[None, :] ** 2
     window = np.exp(-2 * (math.pi * sigma) ** 2 * k2).astype(np.float32)

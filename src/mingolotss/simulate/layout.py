@@ -77,15 +77,15 @@ class PredictedCutouts:
     Attributes
     ----------
     x, y : float64 array, pixels from 0
-    held : bool array
+    covered : bool array
         Whether the array contains the position, so that the archive offers a cutout.
     offset : float64 array, arcsec
         From the position to pixel ``(nx // 2, ny // 2)`` of the truncated cutout.
-    cut_x, cut_y : bool array
+    truncated_x, truncated_y : bool array
         Whether the edge of the array truncates the cutout on that axis.
-    empty : float64 array
+    nan_share : float64 array
         Share of NaN in the cutout: exact if it is 0 or 1, else accurate to about 0.01.
-    depth : float64 array, pixels
+    edge_distance : float64 array, pixels
         From the position to the round edge of the coverage; negative outside.
     """
 

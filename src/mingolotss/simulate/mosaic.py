@@ -36,6 +36,10 @@ def draw_field(model: SkyModel, sky: Sky, index: int) -> tuple[Image, Image]:
     image, rms : float32 array, shape (side, side), Jy/beam
         NaN outside the coverage.
     """
+    # Every field and every galaxy has a random generator of its own, with the seed, a number for
+    # the kind and its index as the key. The result does not depend on the order in which fields are
+    # drawn, so that they can be drawn in parallel, and a galaxy in two fields looks the same in
+    # both.
     field, rng = sky.fields[index], np.random.default_rng([model.seed, 3, index])
     near = list(_nearby(field, sky.galaxies))
     bright = np.array(sorted(((x, y, g.flux_mjy / 1000) for g, x, y in near), key=lambda b: b[2]))
@@ -95,6 +99,8 @@ def _add_background(image: Image, model: SkyModel, field: Field, sky: Sky) -> No
         inside = (np.abs(x - side / 2) < side / 2 + half) & (np.abs(y - side / 2) < side / 2 + half)
     for k in np.flatnonzero(inside):
         column, row = round(x[k]), round(y[k])
+        # A round Gaussian is the product of its profiles along x and y: two short exponentials and
+        # an outer product for each source. The position within the pixel is kept.
         across = np.exp(-((axis - (x[k] - column)) ** 2) / (2 * sigma**2))
         up = np.exp(-((axis - (y[k] - row)) ** 2) / (2 * sigma**2))
         spot = np.outer(up, across) * sky.background.flux_mjy[k] / 1000

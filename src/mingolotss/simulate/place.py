@@ -151,6 +151,8 @@ def _place_pair(
 ) -> None:
     """Place one galaxy at random, and a second one on the same stamp."""
     first = replace(galaxies[pair[0]], edge_case="neighbours")
+    # More than ten beams, so that the two do not blend, and less than the 112.5 arcsec of the mask,
+    # so that each is on the stamp of the other. The plane is flat enough over this distance.
     apart = float(rng.uniform(65, 100)) / 3600
     angle = float(rng.uniform(0, 2 * math.pi))
     galaxies[pair[0]] = first = _place(fields, first, occupied, rng, extra=110)
@@ -175,6 +177,10 @@ def _place(
 
     After many attempts it may be closer to others.
     """
+    # The whole cutout of 240 pixels must lie on the array (half a side and a margin: 130) and
+    # inside the round coverage (half its diagonal: 170). The radius to keep free shrinks with every
+    # failure, to a quarter after 2,250, so that in a small sky the galaxies become crowded and
+    # still have a place.
     for attempt in range(4000):
         field = fields[rng.integers(len(fields))]
         inside = 1 - 2 * (130 + galaxy.size_arcsec / 2) / field.side
@@ -201,6 +207,8 @@ def _background(
     for k, field in enumerate(fields):
         count = rng.poisson(model.background_per_deg2 * area)
         ra, dec = field.to_sky(*rng.uniform(0, field.side, (2, count)))
+        # Inversion of the cumulative counts: with u uniform in (0, 1), S = S_min u^(-1/0.9) has
+        # N(>S) as S^-0.9; u is drawn above 100^-0.9, where S is 100 S_min = 30 mJy.
         flux = 0.3 * (1 - rng.uniform(0, 1 - 100**-0.9, count)) ** (-1 / 0.9)
         new: Bools = np.ones(count, bool)
         if k:  # the sources in a part that an earlier field covers are already drawn
@@ -218,6 +226,8 @@ def _away_from(galaxies: list[Galaxy], ra: Floats, dec: Floats, flux: Floats) ->
     clear = np.ones(len(ra), bool)
     order = np.argsort(dec)
     sorted_dec = dec[order]
+    # The strip reaches 216 arcsec to both sides, more than `minimum` for galaxies of up to 335
+    # arcsec.
     for galaxy in galaxies:
         low, high = np.searchsorted(sorted_dec, (galaxy.dec - 0.06, galaxy.dec + 0.06))
         near = order[low:high]

@@ -101,6 +101,8 @@ class SkyWCS:
         None if neither a card nor the history of the header has BMAJ and BMIN (deg, as AIPS writes
         them).
         """
+        # AIPS writes the beam into HISTORY, where every run of CLEAN adds a line: the whole header
+        # is searched, not only the cards with values, and the last value counts.
         values = {
             key: float(value.upper().replace(b"D", b"E"))
             for key, value in _BEAM.findall(self._header)
@@ -111,6 +113,8 @@ class SkyWCS:
 
     def to_pixel(self, ra: npt.ArrayLike, dec: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Return x and y, pixels from 0, of ICRS positions (deg); NaN where there is no pixel."""
+        # wcslib takes one array of (n, 2) in the order of the header's axes, and the first of these
+        # may be the declination; one call for all positions costs little more than a call for one.
         ra, dec = _broadcast(ra, dec)
         lon, lat = self._to_frame(ra, dec)
         world = np.empty((ra.size, 2))
@@ -176,6 +180,9 @@ class _Distorted:
 
 
 def _parse(header: bytes) -> tuple[Wcsprm, _Undistorted | _Distorted]:
+    # Only distortions need astropy.wcs: the SIP convention (Shupe et al. 2005, ASP Conf. Ser. 347,
+    # 491) and tables of corrections. Radio mosaics have none. The degenerate axes of a radio image,
+    # FREQ and STOKES, are removed, since wcslib would expect a coordinate for each of them.
     if any(card[:9] in _DISTORTIONS for card in header_cards(header)):
         wcs = WCS(header, naxis=2).celestial  # distortions apply to the first two axes
         wcs.wcs.set()
@@ -216,6 +223,9 @@ def _change_frame(
 
 def _pixel_scale(prm: Wcsprm) -> float:
     """Return the side of a square with the area of a pixel, arcsec."""
+    # The linear part of the transformation is CDELT_i PC_ij (Greisen & Calabretta 2002, A&A 395,
+    # 1061, section 2.1.2), so the area of a pixel is the absolute value of its determinant.
+    # `get_pc` and `get_cdelt` give this form also for headers with CD or CROTA.
     (a, b), (c, d) = prm.get_pc().tolist()
     across, up = prm.get_cdelt().tolist()
     return math.sqrt(abs((a * d - b * c) * across * up)) * 3600
@@ -264,7 +274,6 @@ def simple_header(
         "CDELT1": -step, "CDELT2": step, "CUNIT1": "'deg     '", "CUNIT2": "'deg     '",
         "RADESYS": "'ICRS    '",
     }  # fmt: skip
-    written = {
-        key: v if isinstance(v, str) else str(v).upper() for key, v in values.items()
-    }  # 1E-5
-    return join_cards(format_card(key, value) for key, value in written.items())
+    # FITS writes the exponent of a number as a capital E (FITS standard 4.0, section 4.2.4).
+    cards = {key: v if isinstance(v, str) else str(v).upper() for key, v in values.items()}
+    return join_cards(format_card(key, value) for key, value in cards.items())
