@@ -67,6 +67,8 @@ def read_catalogue(
         no class, or a position is no number. The message names the rows and columns, and what was
         expected.
     """
+    # Names, fields and classes are read as text even if all of them look like numbers, so that the
+    # source 0012 stays 0012.
     path, columns = Path(path), columns or ColumnNames()
     table = read_columns(path, _text_columns(columns, rules))
     _check_columns(table, columns, rules, path)
@@ -108,6 +110,8 @@ def catalogue_from_names(
     CatalogueError
         No name matches.
     """
+    # The order of the names, and with it the rows and the checksum of the catalogue, must not
+    # depend on the order in which a file system lists them.
     names = sorted(names)
     matches = [match for name in names if (match := re.fullmatch(pattern, name))]
     if not matches:

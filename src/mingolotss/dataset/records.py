@@ -144,6 +144,9 @@ def read_records(root: Path) -> Records:
     for path in paths:
         with StampFile(path) as stamps:
             tables.append(stamps.table())
+    # The parts of a build usually follow the sky and not the catalogue, so that neighbours share
+    # their pixels in the cache. Sorting by row restores the order of the catalogue, and with it the
+    # published batches.
     table = pa.concat_tables(tables)
     if table["row"].null_count == len(table):  # a file of another program: its own order
         table = table.set_column(1, "row", pa.array(np.arange(len(table))))
@@ -171,6 +174,7 @@ def _header_classes(table: pa.Table) -> tuple[str, ...]:
 
 def _row_classes(table: pa.Table) -> tuple[str, ...]:
     """Return the class names in the rows; a label that no row has is called "class N"."""
+    # Arrow reduces the rows to their distinct pairs first: the loop sees about ten, not every row.
     pairs = pa.table([table["label"], table["class"]], ["label", "class"])
     names = {
         row["label"]: row["class"] or f"class {row['label']}"

@@ -53,6 +53,8 @@ class Arrays:
     splits: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
+        # The texts are optional: an empty tuple stands for a dataset without them. Labels are not,
+        # since a dataset without classes has the label -1 for every image.
         for name in ("labels", "sources", "filenames", "splits"):
             values = getattr(self, name)
             if len(values) != len(self.images) and (name == "labels" or len(values)):
@@ -166,6 +168,8 @@ def take_split(samples: Arrays, split: str, origin: str) -> Arrays:
     """
     if split == "all":
         return samples
+    # Row numbers increase, so they are consecutive exactly if the last minus the first fits their
+    # number. A slice is then enough, and the images of a memory-mapped batch stay in their file.
     rows = np.flatnonzero(select(samples.splits, split, origin))
     start, stop = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
     if stop - start != len(rows):

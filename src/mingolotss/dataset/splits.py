@@ -190,6 +190,8 @@ def _members(groups: Ints) -> list[Ints]:
 
 def _quotas(counts: Ints, shares: list[float]) -> Ints:
     """Divide each class into whole sources by the largest remainder; shape (splits, classes)."""
+    # Largest remainder: each quota is rounded down, and the sources that remain go to the splits
+    # that lost most. In floating point 0.29 * 100 is just below 29; the 1e-9 keeps it at 29.
     exact = np.outer(shares, counts)
     quotas = np.floor(exact + 1e-9).astype(np.int64)
     for code, remainder in enumerate(counts - quotas.sum(axis=0)):

@@ -62,6 +62,9 @@ def stamp_bytes(table: pa.Table) -> bytes:
         The columns of `stamp_schema`.
     """
     png = "image.bytes"
+    # Parquet compresses and encodes each leaf column on its own; the leaves of a struct have dotted
+    # names. Only columns whose values repeat get a dictionary, and images get no statistics: the
+    # smallest and the largest image mean nothing.
     leaves = [
         f"{field.name}.{child.name}" if pa.types.is_struct(field.type) else field.name
         for field in table.schema
@@ -151,6 +154,9 @@ class StampFile:
         table = self._read([self._image, *present])
         first = table[self._image]
         with self._translated_errors():
+            # Every table has the same schema, so that those of many files can be concatenated: a
+            # file of another program or of an older version may lack columns of the manifest or
+            # have them in another type.
             columns = [first if self.is_float else first.cast(IMAGE.type)]
             for field in MANIFEST:
                 is_present = field.name in present
@@ -227,5 +233,6 @@ def _decode_floats(encoded: Sequence[bytes], names: Sequence[str]) -> npt.NDArra
                 f"read {name}: {len(data)} bytes where a square image of {side} x {side} float32 "
                 f"pixels has {4 * side * side}; fetch or build it again"
             )
+    # The images are copied once, by `join`; the array is a view of the result and read-only.
     values: npt.NDArray[np.float32] = np.frombuffer(b"".join(encoded), "<f4")
     return values.reshape(len(encoded), side, side)

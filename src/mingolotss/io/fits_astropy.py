@@ -121,6 +121,8 @@ def read_with_astropy(
 
 def _pixels(hdu: Any, length: int, max_bytes: int, path: str) -> FloatImage:
     """Return the image of an HDU as floats with two axes, NaN where blank."""
+    # A damaged header can announce any size, and astropy would allocate it. No image is larger than
+    # its file, or for tile compression than the file times the largest possible compression.
     size = math.prod(hdu.shape) * abs(hdu.header["BITPIX"]) // 8
     is_compressed = isinstance(hdu, fits.CompImageHDU)
     possible = length * _MAX_COMPRESSION if is_compressed else length
@@ -137,6 +139,8 @@ def _pixels(hdu: Any, length: int, max_bytes: int, path: str) -> FloatImage:
             "each plane",
             path=path,
         )
+    # float32 has a mantissa of 24 bits: integers of 8 and 16 bits are exact in it, larger ones need
+    # float64.
     if data.dtype.kind == "f":
         return np.asarray(data)
     return np.asarray(data, np.float32 if data.dtype.itemsize <= 2 else np.float64)

@@ -90,6 +90,10 @@ def find_plain_layout(raw: bytes | memoryview, path: str = "") -> PlainLayout | 
             f"read {path}: {len(raw)} bytes without the end of a FITS header; fetch it again",
             path=path,
         )
+    # Radio images often have degenerate third and fourth axes (FREQ, STOKES); with length 1 they do
+    # not change the layout. The first axis varies fastest (FITS standard 4.0, section 3.3.2), which
+    # gives the shape (NAXIS2, NAXIS1). With scaling or groups the pixels are not the values:
+    # astropy reads those files.
     header = bytes(raw[:end])
     values = card_values(header)
     dtype = _FLOAT_TYPES.get(whole_value(values, b"BITPIX", 0))

@@ -69,6 +69,8 @@ def _check_unique(what: str, values: Sequence[str]) -> None:
 
 def _check_template(value: str) -> str:
     """Check a file name in which ``{source}`` and ``{field}`` stand for the names."""
+    # Without its two placeholders a name must still have characters, and no brace or slash: a
+    # repeated or an unknown placeholder leaves its braces, and a slash would leave the folder.
     rest = value.replace("{source}", "", 1).replace("{field}", "", 1)
     if "{source}" not in value or not rest or set(rest) & set("{}/\\") or value.startswith("."):
         raise ValueError("expected a file name with {source}, and {field} if it has one")
@@ -177,6 +179,8 @@ class LabelSettings(_Settings):
             if not self.column:
                 raise ValueError("from = 'column' needs the name of the column: classes.column")
             _check_unique("value", [row.value or row.name for row in self.table])
+        # A label is also the index into the list of class names and the value in the batches of the
+        # original dataset. A gap would be a class without name.
         labels = [row.label for row in self.table]
         if labels != list(range(len(labels))):
             raise ValueError(f"labels must count 0, 1, 2 ... in order, got {labels}")
@@ -381,6 +385,8 @@ class Recipe(_Settings):
     def _steps_exist(self) -> Recipe:
         for one in self.steps:
             check_step(one.do, one.settings)
+        # This check needs two tables of the recipe, so no field can do it alone: the class of a
+        # source can only come from the name of its image if the pattern has a group for it.
         labelled = self.catalogue.names and self.classes.source != "none"
         if labelled and "(?P<class>" not in self.catalogue.names:
             raise ValueError("catalogue.names: classes from names need a group (?P<class>...)")
@@ -433,6 +439,8 @@ class Recipe(_Settings):
 
     def changed(self, changes: Mapping[str, object]) -> Recipe:
         """Return a recipe with some settings changed; keys are dotted, e.g. ``noise.method``."""
+        # The changes are made in the plain values and checked like a file, so that ``--set``
+        # accepts exactly what a recipe accepts. `to_dict` excludes `published`, so that is added.
         settings: dict[str, object] = self.to_dict() | {"published": self.published.model_dump()}
         for dotted, value in changes.items():
             *parents, last = dotted.split(".")
@@ -462,6 +470,8 @@ def parse_recipe(settings: Mapping[str, object], where: str) -> Recipe:
         A key is unknown, or a value is impossible.
     """
     try:
+        # In strict mode pydantic refuses a list for a tuple in Python values and accepts an array
+        # for it in JSON. TOML has arrays only, so the settings are checked as JSON.
         return Recipe.model_validate_json(json.dumps(settings, default=str))
     except ValidationError as error:
         raise RecipeError(f"read the recipe {where}: {_explain(error)}") from error
@@ -482,6 +492,8 @@ def _explain(error: ValidationError) -> str:
 
 def _known_keys(path: Sequence[int | str]) -> list[str]:
     model: type[BaseModel] = Recipe
+    # The path of an error names fields, and numbers for the items of an array; follow the fields
+    # down to the model that the unknown key was in.
     for part in path:
         if isinstance(part, int):
             continue

@@ -109,6 +109,8 @@ def bin_pixels(stack: Stack) -> Stack:
     noise, inside = stack.noise, stack.inside
     if noise.shape[-1] > 1:
         noise = block_mean(noise, factor)
+    # A pixel of the stamp is inside the mask only if all its pixels were; the mean of ones is
+    # exactly 1 in float32, so it can be compared.
     if inside is not None:
         inside = block_mean(inside.astype(np.float32), factor) == 1
     return replace(stack, image=block_mean(stack.image, factor), noise=noise, inside=inside)
@@ -165,6 +167,9 @@ def check_step(name: str, settings: Mapping[str, object]) -> None:
             raise RecipeError(
                 f"step {name!r} has no setting {key!r}:{nearest(key, allowed)} it takes {known}"
             )
+        # The default value of a setting gives its type. The comparison is of exact types, since a
+        # bool is also an int in Python; only an integer in the place of a float is accepted,
+        # because TOML users write 3 for 3.0.
         default = allowed[key].default
         kind = type(default)
         if default is None or default is inspect.Parameter.empty:
