@@ -87,6 +87,10 @@ def _stream(raw: IO[bytes]) -> IO[bytes]:
 
 def _write_members(stream: _Bounded, stage: Path) -> None:
     """Write every member under `stage`; then read to the end, where gzip has its checksum."""
+    # Mode "r|" reads the stream strictly forwards, so `_Bounded` sees every byte that is
+    # decompressed, before it is written. The checksum of gzip is at its end (RFC 1952, section
+    # 2.3.1): a damaged archive is only noticed if everything is read, also what follows the last
+    # member.
     names: set[str] = set()
     with tarfile.open(fileobj=stream, mode="r|") as archive:  # type: ignore[call-overload]
         for member in archive:

@@ -171,6 +171,9 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
     @property
     def data(self) -> ImageArray:
         """The images as one array, shape (n, ny, nx, 1); a change in it shows in the items."""
+        # The original class has a writable array in `data`, and users change it in place. Images
+        # that are views of a mapped file are copied into memory at the first use, and the copy
+        # replaces them.
         if isinstance(self._images, ImageStack) or not self._images.flags.writeable:
             self._images = np.array(self._images)
         return self._images[..., None]
@@ -196,6 +199,8 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         """Return many images with their labels: a DataLoader asks for a batch at a time."""
         if not self._gives_tensors:
             return [self[index] for index in indices]
+        # One call gathers the whole batch into one tensor, and `batch_rows` lets the DataLoader's
+        # collate function return it without another copy (measurements in ``collate.py``).
         images = batch_rows(self._batch(indices))
         targets = [self.targets[index] for index in indices]
         pairs = list(zip(images, targets, strict=True))

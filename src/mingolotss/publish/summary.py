@@ -107,6 +107,8 @@ class DatasetSummary:
         ]
         if labels.null_count:
             rows.append(("no label", None))
+        # Arrow counts the labels of each split, so no row becomes a Python object; the table of
+        # classes and splits is then filled from a few numbers.
         counts_of_splits = []
         for split in self.splits:
             counts = pc.value_counts(labels.filter(pc.equal(self.manifest["split"], split)))
@@ -165,6 +167,7 @@ def _overlapping_pairs(
     diameter = provenance.recipe.stamp.pixels * (
         scale if np.isfinite(scale) else _DEFAULT_SCALE_ARCSEC
     )
+    # The names of splits are compared as numbers: the dictionary encoding gives each name an index.
     pairs = overlaps(written["ra"].to_numpy(), written["dec"].to_numpy(), diameter)
     split = written["split"].combine_chunks().dictionary_encode().indices.to_numpy()
     return len(pairs), int((split[pairs[:, 0]] != split[pairs[:, 1]]).sum())

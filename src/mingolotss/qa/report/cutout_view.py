@@ -154,6 +154,9 @@ def _compass(cutout: Cutout, pixel: SourcePixel) -> tuple[tuple[float, float], t
     """Return unit vectors to the north and to the east, in the picture."""
     x, y = pixel.x + cutout.origin[0], pixel.y + cutout.origin[1]
     ra, dec = (float(angle) for angle in cutout.wcs.to_sky(x, y))
+    # The directions are those to two points 10 arcsec away, by the WCS, so they hold for every
+    # projection and rotation. The step in right ascension is divided by cos(dec) to be as long as
+    # that in declination.
     step = 10 / 3600
     directions = []
     for towards in ((ra, dec + step), (ra + step / max(math.cos(math.radians(dec)), 1e-6), dec)):
@@ -169,6 +172,8 @@ def _beam(cutout: Cutout, north: tuple[float, float]) -> tuple[Beam | None, str]
         return None, "beam not in the header"
     major, minor, pa = cutout.wcs.beam
     scale = cutout.wcs.pixel_scale_arcsec
+    # A position angle runs from north to east, which is counter-clockwise in an image with east to
+    # the left; the angles of SVG run clockwise, since y points down. Therefore it is subtracted.
     up = math.degrees(math.atan2(north[1], north[0]))  # -90 where north is up
     text = f'{major:.3g}" beam'
     if not math.isclose(major, minor, rel_tol=0.01):
@@ -187,6 +192,9 @@ def _scale_bar(nx: int, scale: float) -> tuple[float, str]:
 def _contour(cutout: Cutout, noise: FloatImage, sigma: float) -> str:
     """Return the lines where the image is `sigma` times the noise as an SVG path."""
     contourpy = import_optional("contourpy", "draw contours", extra="web")
+    # The image is divided by its noise, so that one level is the clipping threshold everywhere,
+    # also where the noise varies. Pixels without noise or value are masked, and the lines end
+    # there.
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.asarray(cutout.image, float) / np.where(noise > 0, noise, np.nan)
     lines = contourpy.contour_generator(z=np.ma.masked_invalid(ratio)).lines(sigma)

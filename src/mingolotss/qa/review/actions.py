@@ -76,6 +76,9 @@ class Actions:
             raise http_error(400, "choose one of the fields that have a usable image")
         accepted = field if verdict == "accept" else ""
         decision = self._decision(context, accepted, verdict, form.get("note", ""))
+        # The etag is that of the decisions about the source when the page was shown: two reviewers
+        # who look at the same source cannot overwrite each other unnoticed (409, RFC 9110, section
+        # 15.5.10).
         try:
             self._site.store.decide(decision, form.get("etag", ""))
         except ConflictError as error:

@@ -134,6 +134,9 @@ class Guard:
 
 def _same_origin(headers: Headers, host: str, method: str) -> bool:
     """Return whether a request comes from this page, according to the browser."""
+    # Browsers send Origin with every request except GET and HEAD (Fetch standard, "Origin header").
+    # Where it is absent, only reading is safe, unless the browser states in Sec-Fetch-Site, which
+    # scripts cannot set, that the request comes from this page.
     origin = headers.get("origin")
     if origin is None:
         return method in _READ_METHODS or headers.get("sec-fetch-site") == "same-origin"

@@ -114,6 +114,8 @@ class Snapshot:
     def next_open(self, selection: Filter, row: int) -> int | None:
         """Return the next selected row without a decision, after `row` and then from the start."""
         rows = self.rows(selection)
+        # The rows increase: a binary search finds the first one after `row`, and the remainder
+        # continues at the start if there is none.
         open_rows = rows[~self.judged[rows]]
         if not open_rows.size:
             return None
@@ -154,6 +156,9 @@ class Store:
     def snapshot(self) -> Snapshot:
         """Return the build and the decisions that are on disk now."""
         with self._lock:
+            # A page is made from one snapshot, so that it is consistent while a build or another
+            # reviewer replaces the files. Checking costs two calls of `stat`; the files are read
+            # only if one has changed.
             etags = f"{_file_etag(self.folder.manifest)} {_file_etag(self.log.path)}"
             if self._snapshot is None or self._snapshot[0] != etags:
                 self._snapshot = etags, self._read()
