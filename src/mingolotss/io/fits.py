@@ -92,9 +92,9 @@ def read_image(source: Path | bytes, *, path: str = "") -> FitsImage:
     else:
         raw = source
     # The checksum is that of the file as it is on disk or in the archive, before decompression, so
-    # that anybody can compare it with ``sha256sum``. The pixels of a plain file are a view of it and
-    # not copied; FITS is big-endian (FITS standard 4.0, section 5), which the kernel and numpy read
-    # as it is.
+    # that anybody can compare it with ``sha256sum``. The pixels of a plain file are a view of the
+    # file and not copied; FITS is big-endian (FITS standard 4.0, section 5), and numpy and the
+    # kernel read that as it is.
     digest = hashlib.sha256(raw).hexdigest()
     if raw[:2] == _GZIP_MAGIC:
         raw = _gunzip(raw, path)
