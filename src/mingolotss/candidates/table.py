@@ -90,6 +90,9 @@ class CandidateTable(Sequence[list[Candidate]]):
             The image of each pair, an index into `images`.
         names : list of str
         """
+        # `lexsort` sorts by its last key first: by source, then by image, and so by field. The
+        # candidates of a source are then neighbours, and the counts of the sources give the place
+        # where each one begins.
         order = np.lexsort((image_index, rows))
         counts = np.bincount(rows, minlength=len(names))
         return cls(images, np.concatenate([[0], np.cumsum(counts)]), image_index[order], names)

@@ -187,6 +187,10 @@ def write_batches(records: Records, folder: Path, header: ExportHeader) -> None:
 
 def _batches_of_records(records: Records) -> list[tuple[str, str, Records]]:
     """Give each batch's file name, its description and its records, the test batch last."""
+    # The test batch of the original is the last of all, so that an export in the published split
+    # lists and archives its batches in the order of the build. A split of other names, folds for
+    # example, has neither training nor test batches: each of its parts is one batch with the name
+    # of the split.
     rows = records.split_rows()
     has_both = {"train", "test"} <= set(rows)
     numbered = [*_train_rows(records, rows["train"]), rows["test"]] if has_both else []
@@ -205,6 +209,9 @@ def _batches_of_records(records: Records) -> list[tuple[str, str, Records]]:
 
 def _train_rows(records: Records, rows: Ints) -> list[Ints]:
     """Divide the training rows into five: as the build did if its batches fit, else evenly."""
+    # The build divides catalogue rows, and rejected sources leave its batches unequal. Those
+    # batches are used again only if their records are exactly the training split; after another
+    # split they mean nothing.
     batches = np.array(records.texts("batch"))
     names = [batch_name(index, _EXPORT_TRAIN) for index in range(_EXPORT_TRAIN)]
     if np.array_equal(np.flatnonzero(np.isin(batches, names)), rows):
@@ -295,6 +302,8 @@ def _read_batch(path: Path, split: str, classes: tuple[str, ...]) -> Arrays:
 
 def _read_images(path: Path, data: object) -> npt.NDArray[np.uint8]:
     """Return rows of side * side pixels, an array or a list, as shape (n, side, side)."""
+    # Another program may have written a list of rows instead of one array. numpy refuses rows of
+    # unequal length with an error that names no file, so their shapes are compared first.
     shapes = {np.asarray(row).shape for row in data} if isinstance(data, list) else {()}
     rows: npt.NDArray[np.uint8] = np.asarray(data) if len(shapes) == 1 else np.empty(0, np.uint8)
     side = math.isqrt(rows.shape[-1]) if rows.ndim else 0

@@ -92,6 +92,8 @@ class _Dtype:
         self.code = code
 
     def __setstate__(self, state: Sequence[str]) -> None:
+        # The state of a dtype is (version, byte order, subarray, names, fields, ...); the last
+        # three are None for the simple types that a batch can hold.
         if state[1] not in ("<", ">", "|", "=") or any(part is not None for part in state[2:5]):
             raise ValueError("an array with fields")
         self.code = state[1] + self.code.lstrip("<>=|")
@@ -209,6 +211,10 @@ class _Unpickler(pickle.Unpickler):
         self.path = path
 
     def find_class(self, module: str, name: str, /) -> _Call:
+        # This method is the only way in which a pickle can name a class or a function: the opcodes
+        # GLOBAL, STACK_GLOBAL, INST and EXT1 to EXT4 all come here (module `pickletools`). A list
+        # of what is admitted is safe for every other name, known or not. numpy 2 renamed
+        # ``numpy.core`` to ``numpy._core``; both are admitted.
         placeholder = _ADMITTED.get((_NUMPY.sub(r"\1", module), name))
         if placeholder is None:
             raise DatasetError(

@@ -99,6 +99,8 @@ def read_webdataset(path: Path, split: str = "all") -> Arrays:
         texts = [tuple(record[name] or "" for record in records) for name in TEXT_COLUMNS]
     except (OSError, KeyError, TypeError, ValueError, tarfile.TarError, EOFError) as error:
         raise damaged(path, "WebDataset", error) from error
+    # Every split has its own shards, so all splits together are not in the order of the catalogue.
+    # A single split is, and its images are then returned without another copy.
     order = np.argsort([record.get("row", 0) for record in records], kind="stable")
     arrays = Arrays(decode_pngs(pngs, texts[1]), labels, classes, *texts)
     return arrays if (np.diff(order) > 0).all() else arrays.take(order)

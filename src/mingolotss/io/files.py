@@ -99,6 +99,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
             yield temporary
             _remote(path).put_file(str(temporary), str(path))
         return
+    # The temporary file is in the same folder, and so on the same file system, where a rename
+    # replaces the old file in one step (POSIX rename): a reader sees the old file or the new one,
+    # and never a part.
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
