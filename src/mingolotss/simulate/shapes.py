@@ -72,6 +72,8 @@ def tube(
         Half-width along the spine, about two sigma of the Gaussian profile.
     points : int
     """
+    # The points are uniform along the spine and weighted with its light, so that faint parts have
+    # as many points as bright ones and look as smooth.
     index = rng.integers(0, POINTS, points)
     across, angle = rng.normal(0, 0.52, points) * width[index], spine.angle[index]
     x, y = spine.x[index] - across * np.sin(angle), spine.y[index] + across * np.cos(angle)
@@ -100,6 +102,9 @@ def lobe(
         How much brighter it becomes outwards; 0 is uniform.
     points : int
     """
+    # A beta distribution puts more points towards the far end, and the envelope is an egg whose
+    # broad side is there. The fuzz hides its edge; the last term bends the base of the lobe to a
+    # random side.
     s = rng.beta(1.4 + 0.5 * lean, 1.3, points)
     envelope = np.clip(s, 0, 1) ** 0.55 * (1 - s**3.5) ** 0.5
     fuzz = rng.normal(0, 0.13 * width, (2, points))

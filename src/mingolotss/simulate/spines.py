@@ -76,6 +76,8 @@ def swept(
     wiggle : float, radians
     """
     s = np.linspace(0, 1, POINTS)
+    # A logistic function turns the direction; it is rescaled to go from exactly 0 to exactly 1, so
+    # that the spine begins and ends in the given directions however close to an end the bend is.
     bent = 1 / (1 + np.exp(-(s - turn[0]) / turn[1]))
     bent = (bent - bent[0]) / (bent[-1] - bent[0])
     waves, phase = rng.uniform(0.8, 2.2), rng.uniform(0, 2 * math.pi)
