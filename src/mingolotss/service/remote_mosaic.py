@@ -265,6 +265,8 @@ def list_fsspec_folder(root: str) -> list[str]:
 
 def _find_layout(address: str, file: RangeFile) -> PlainLayout | None:
     """Read the start of a file, more of it if the header is long; None if it is not plain FITS."""
+    # A header has no length in it: it ends at the card END. 46 kB contain most headers in one
+    # request; only a header with a long HISTORY needs the second one.
     short, long = _HEADER_LENGTHS
     start = file.read_start(short)
     try:

@@ -162,6 +162,10 @@ def check_service(
     AssertionError
         The service breaks a promise; the message says which, and where.
     """
+    # The order matters: searches come first, since the other checks use their candidates; bulk
+    # answers are compared with single ones, which by then have been compared with astropy. The
+    # requests are shuffled, so that a service which groups them by image must put its answers back
+    # in order.
     by_field = {image.field: image for image in images}
     suite = _Suite(service, by_field, size_arcsec, whole, resampled, searchable, named_for)
     sky = _random_positions(images, rng, positions)
@@ -252,6 +256,10 @@ def _check_arrays(cutout: Cutout, image: Image, where: str) -> None:
 
 def _check_pixels(suite: _Suite, cutout: Cutout, image: Image, position: Any, where: str) -> None:
     """Compare a cutout on the image's own grid with the image."""
+    # A cutout may be a view of the whole image with its WCS, or a file of its own with another
+    # reference pixel. In both cases the grids differ by whole pixels: the source itself gives the
+    # shift, and the corners confirm that both WCS are the same elsewhere. Then the pixels can be
+    # compared one by one.
     x, y = (float(v) for v in image.wcs.world_to_pixel(position))
     in_x, in_y = _pixel_of(cutout, position)
     shift_x, shift_y = round(x - in_x), round(y - in_y)  # of the grid of the cutout's own WCS
@@ -451,6 +459,8 @@ def _check_equal(outcome: _Outcome, expected: _Outcome, where: str) -> None:
 def _match(got: npt.NDArray[Any], image: npt.NDArray[Any], x0: int, y0: int, where: str) -> None:
     """Compare a box of pixels with an image, NaN past the edge of the image."""
     ny, nx = got.shape
+    # The pixels that the image does not have are NaN in the expected box; the rest is copied from
+    # the image. NaN equals NaN here, since both mean that there is no measurement.
     rows, columns = np.arange(y0, y0 + ny), np.arange(x0, x0 + nx)
     inside = np.ix_(
         (rows >= 0) & (rows < image.shape[0]), (columns >= 0) & (columns < image.shape[1])
@@ -518,6 +528,9 @@ def _pickled_copy(service: ImageService) -> ImageService:
 
 def _random_positions(images: Sequence[Image], rng: np.random.Generator, count: int) -> Any:
     """Return random positions on, at the edge of and beside the images, and far from them all."""
+    # A third of the positions is drawn over an area that reaches 40 % beyond the image on every
+    # side, the others over the image and 2 % around it, where rounding at the edge shows. Every
+    # tenth position is anywhere on the sky, where a search usually gives nothing.
     ra, dec = [], []
     for index in range(count):
         image = images[index % len(images)]

@@ -64,6 +64,8 @@ def split_name(
         stem = file[: len(file) - len(end + compressed)]
         if not separator:
             return (stem, "") if stem in sources else None
+        # Both names may contain the separator. The positions are tried from the right, so that the
+        # first name in the catalogue is the longest one.
         position = stem.rfind(separator)
         while position > 0:
             if stem[:position] in sources:

@@ -164,6 +164,8 @@ class DownloadService(CutoutFiles):
         """
         files = sum(self.count_missing_files(request, size_deg) for request in requests)
         file_seconds = median(self.search_seconds) if self.search_seconds else 0.5
+        # A file has float32 pixels and about two blocks of 2,880 bytes for the header and the
+        # padding.
         side = size_deg * 3600 / self.pixel_arcsec
         file_bytes = int(side * side * 4) + 5760
         seconds = files * file_seconds / self.transport.limits.connections
@@ -185,6 +187,9 @@ class DownloadService(CutoutFiles):
         return result
 
     def _run_and_store(self, query: str) -> SearchResult:
+        # A refusal is a result too and is stored: the server would refuse the same query again in
+        # the next run. Errors that may pass, such as a timeout, are raised and leave nothing
+        # behind.
         started = time.monotonic()
         try:
             result = self.run_query(query)

@@ -134,6 +134,10 @@ class LotssDr1FormService(DownloadService):
         from selenium.common.exceptions import TimeoutException, WebDriverException
         from selenium.webdriver.support.ui import WebDriverWait
 
+        # The query is a line of text, the key of the search cache; the values of the inputs are
+        # read from it, so that a stored result always belongs to exactly what was sent. One browser
+        # means one form at a time: the lock orders the threads, and the slot of the host counts the
+        # form as one of its requests.
         fields = dict(re.findall(r"(h\w+)=(\S+)", query.removeprefix(self.url)))
         with self._lock, self.transport.limiter_for(self.url).slot(self.url):
             try:
@@ -201,6 +205,9 @@ def _read_links(state: _PageState, query: str, url: str) -> list[tuple[str, str]
     if state["errors"]:
         message = f"ask {query}: the form was refused: {_one_line(state['errors'], 300)}"
         raise ServiceAnswerError(message, url=url)
+    # The page states how many images matched. Fewer links mean that the server has cut the list at
+    # its limit: an incomplete list of candidates would change the choice of the field without any
+    # sign, so it is an error.
     matched = re.search(r"Matched: (\d+)", state["matched"])
     if matched is None:
         text = _one_line(state["page"], 160)

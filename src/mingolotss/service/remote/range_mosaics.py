@@ -198,6 +198,10 @@ def _cutout_header(header: bytes, side: int, x0: int, y0: int) -> bytes:
     All other cards stay as they are, byte by byte, except that checksums and the long history of
     the mosaic are left out.
     """
+    # A WCS depends on a pixel only through its difference from CRPIX (Greisen & Calabretta 2002,
+    # A&A 395, 1061, section 2.1.2). Subtracting the whole number of pixels that were cut off gives
+    # the same positions, without resampling. The exponent of a number may be D in FITS; Python
+    # reads E.
     values = card_values(header)
     changes: dict[bytes, int | float] = {b"NAXIS1": side, b"NAXIS2": side}
     for keyword, shift in ((b"CRPIX1", x0), (b"CRPIX2", y0)):
