@@ -18,10 +18,10 @@ KINDS = [
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_an_error_survives_pickling(kind):
-    """Workers send errors home with their message, address and path."""
+    """Workers send errors home with their message, address, HTTP status and path."""
     extra = {}
     if issubclass(kind, errors.ServiceError):
-        extra = {"url": "https://x.org/1"}
+        extra = {"url": "https://x.org/1", "status": 503}
     if issubclass(kind, errors.ImageError):
         extra = {"path": "x.fits"}
     copy = pickle.loads(pickle.dumps(kind("what: found; do this", **extra)))

@@ -7,7 +7,7 @@
     |  |- CatalogueError        rows or columns of a catalogue
     |  |- RecipeError           a recipe's keys and values
     |  `- DecisionError         decisions.csv
-    |- ServiceError             an image service; .url is the address
+    |- ServiceError             an image service; .url is the address, .status the HTTP status
     |  |- ServiceUnavailableError   a later request may succeed
     |  `- ServiceAnswerError        the response is not usable; a retry does not help
     |- ImageError               pixels or header; .path is the file
@@ -66,18 +66,20 @@ class ServiceError(MingoError):
     ----------
     url : str
         The address of the request.
+    status : int or None
+        The HTTP status, if it is the reason of the error.
     retry : bool
         Whether a later request may succeed.
     """
 
     retry = False
 
-    def __init__(self, message: str, *, url: str = "") -> None:
+    def __init__(self, message: str, *, url: str = "", status: int | None = None) -> None:
         super().__init__(message)
-        self.url = url
+        self.url, self.status = url, status
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), str(self), {"url": self.url})
+        return _rebuild, (type(self), str(self), {"url": self.url, "status": self.status})
 
 
 class ServiceUnavailableError(ServiceError):
@@ -119,6 +121,8 @@ class DatasetError(MingoError):
     """The files of a dataset are missing, damaged, or do not agree with the manifest."""
 
 
-def _rebuild(kind: type[MingoError], message: str, extra: dict[str, str]) -> MingoError:
+def _rebuild(
+    kind: type[MingoError], message: str, extra: dict[str, str | int | None]
+) -> MingoError:
     """Unpickle an error with keyword arguments, as workers return them."""
     return kind(message, **extra)

@@ -23,7 +23,7 @@ from mingolotss.errors import (
 if TYPE_CHECKING:
     from mingolotss.io.http import Response, Transport
 
-__all__ = ["FsspecFile", "HttpFile", "RangeFile", "RangeSupport", "Ranges", "parse_multipart"]
+__all__ = ["FsspecFile", "HttpFile", "RangeFile", "RangeSupport", "Ranges"]
 
 Ranges = Sequence[tuple[int, int]]
 """Byte ranges: (first byte, one past the last) of each."""
@@ -56,9 +56,16 @@ class RangeFile(Protocol):
 
 @dataclass(slots=True)
 class RangeSupport:
-    """What is known about a server: whether it accepts many ranges in one request."""
+    """Whether a server accepts many ranges in one request; the one mutable object of its files.
 
-    multiple: bool = True
+    Attributes
+    ----------
+    accepts_many_ranges : bool
+        True until the server refuses several ranges. It only changes to False, so threads need no
+        lock: at worst, each of them tries once.
+    """
+
+    accepts_many_ranges: bool = True
 
 
 class HttpFile:
@@ -85,15 +92,15 @@ class HttpFile:
         All ranges are sent in few requests. If the server refuses that, one range from the first
         byte to the last is requested and cut up here.
         """
-        if self._support.multiple:
+        if self._support.accepts_many_ranges:
             try:
                 groups = (
                     ranges[start : start + _MAX_RANGES]
                     for start in range(0, len(ranges), _MAX_RANGES)
                 )
                 return [part for group in groups for part in self._request(group)]
-            except ServiceAnswerError:  # if one range is refused as well, that error is raised
-                self._support.multiple = False
+            except ServiceAnswerError:  # Try one range; if that fails too, its error is raised.
+                self._support.accepts_many_ranges = False
         # Whole rows of the mosaic are transferred instead of those of the cutout: about 40 times
         # as much for 240 of 9,500 columns, and still a small part of the file.
         first, last = ranges[0][0], ranges[-1][1]
@@ -102,16 +109,11 @@ class HttpFile:
 
     def _request(self, ranges: Ranges) -> list[bytes]:
         header = ",".join(f"{start}-{stop - 1}" for start, stop in ranges)
-        parts: list[bytes] = []
-
-        def check(response: Response) -> Response:
-            parts[:] = parse_multipart(response, ranges)
-            return response
-
-        self._transport.get(
-            self._url, headers={"Range": f"bytes={header}"}, response_validator=check
+        return self._transport.get_parsed(
+            self._url,
+            lambda response: _split_ranges(response, ranges),
+            headers={"Range": f"bytes={header}"},
         )
-        return parts
 
 
 class FsspecFile:
@@ -134,19 +136,19 @@ class FsspecFile:
         import fsspec
 
         self._address = address
-        with _fsspec_errors(address):
+        with _translate_fsspec_errors(address):
             self._filesystem, self._path = fsspec.core.url_to_fs(address)
 
     def read_start(self, length: int) -> bytes:
         """Return the first `length` bytes, or all if the file is shorter."""
-        with _fsspec_errors(self._address):
+        with _translate_fsspec_errors(self._address):
             start: bytes = self._filesystem.cat_file(self._path, start=0, end=length)
         return start
 
     def read_ranges(self, ranges: Ranges) -> list[bytes]:
         """Return the bytes of each range; see `RangeFile`."""
         starts, stops = [start for start, _ in ranges], [stop for _, stop in ranges]
-        with _fsspec_errors(self._address):
+        with _translate_fsspec_errors(self._address):
             parts: list[bytes] = self._filesystem.cat_ranges(
                 [self._path] * len(ranges), starts, stops, max_gap=None
             )
@@ -159,7 +161,7 @@ class FsspecFile:
         return parts
 
 
-def parse_multipart(response: Response, ranges: Ranges) -> list[bytes]:
+def _split_ranges(response: Response, ranges: Ranges) -> list[bytes]:
     """Return the parts of a response to a range request (RFC 9110, section 14.6).
 
     Parameters
@@ -185,36 +187,36 @@ def parse_multipart(response: Response, ranges: Ranges) -> list[bytes]:
     # header is searched after those bytes, so pixels that look like a boundary do no harm.
     parts: list[bytes] = []
     position = 0
-    for requested in ranges:
+    for requested_range in ranges:
         header_end = response.body.find(b"\r\n\r\n", position)
         if header_end < 0:
             raise TruncatedFileError(f"{len(parts)} of {len(ranges)} ranges came back")
         header = response.body[position:header_end].decode("latin-1")
         match = re.search(r"(?i)content-range:\s*([^\r\n]+)", header)
-        _check_range(match[1] if match else "", requested)
-        position = header_end + 4 + requested[1] - requested[0]
-        parts.append(_check_length(response.body[header_end + 4 : position], requested))
+        _check_range(match[1] if match else "", requested_range)
+        position = header_end + 4 + requested_range[1] - requested_range[0]
+        parts.append(_check_length(response.body[header_end + 4 : position], requested_range))
     return parts
 
 
-def _check_range(content_range: str, requested: tuple[int, int]) -> None:
+def _check_range(content_range: str, requested_range: tuple[int, int]) -> None:
     match = re.match(r"bytes (\d+)-(\d+)/", content_range)
-    if match is None or (int(match[1]), int(match[2]) + 1) != requested:
+    if match is None or (int(match[1]), int(match[2]) + 1) != requested_range:
         raise ServiceAnswerError(
-            f"asked for bytes {requested[0]}-{requested[1] - 1}, and {content_range or 'others'} "
-            "came back"
+            f"asked for bytes {requested_range[0]}-{requested_range[1] - 1}, and "
+            f"{content_range or 'others'} came back"
         )
 
 
-def _check_length(part: bytes, requested: tuple[int, int]) -> bytes:
-    length = requested[1] - requested[0]
+def _check_length(part: bytes, requested_range: tuple[int, int]) -> bytes:
+    length = requested_range[1] - requested_range[0]
     if len(part) != length:
         raise TruncatedFileError(f"{len(part)} of {length} bytes of a range")
     return part
 
 
 @contextlib.contextmanager
-def _fsspec_errors(address: str) -> Iterator[None]:
+def _translate_fsspec_errors(address: str) -> Iterator[None]:
     """Translate the exceptions of fsspec and its backends."""
     try:
         yield

@@ -14,7 +14,12 @@ import pytest
 import trustme
 from astropy.io import fits
 
-from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
+from mingolotss.errors import (
+    ServiceAnswerError,
+    ServiceError,
+    ServiceUnavailableError,
+    TruncatedFileError,
+)
 from mingolotss.io.http import Limits, RetryPolicy, Transport, require_complete_fits
 from mingolotss.service.remote.concurrency import concurrent_map
 from misbehave import Line, Server, always, first, running
@@ -332,6 +337,22 @@ def test_a_certificate_that_does_not_verify_is_not_accepted(tmp_path):
 def test_only_web_addresses_are_fetched(url):
     with pytest.raises(ServiceAnswerError, match="fetch "):
         transport().get(url)
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "416 Range Not Satisfiable", "500 Oops"])
+def test_an_error_carries_the_status_of_the_response(status):
+    """Callers look at `status` and not at the text of the message."""
+    with running({"*": always(b"no", status)}) as server, pytest.raises(ServiceError) as caught:
+        transport().get(f"{server.url}/a")
+    assert caught.value.status == int(status[:3])
+
+
+def test_an_error_without_a_status_has_none():
+    """A page with status 200 is refused for its content, not for its status."""
+    page = always(b"<html>no such field")
+    with running({"*": page}) as server, pytest.raises(ServiceAnswerError) as caught:
+        transport().get(f"{server.url}/a", validator=require_complete_fits)
+    assert caught.value.status is None
 
 
 def test_an_ignored_range_is_refused_before_the_file_is_transferred():

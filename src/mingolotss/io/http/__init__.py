@@ -14,16 +14,17 @@ https:// addresses are fetched
 
 from mingolotss.io.http.client import Transport
 from mingolotss.io.http.response import (
+    BodyValidator,
     Download,
     HostUnavailableError,
     Response,
     RetryableError,
-    Validator,
 )
 from mingolotss.io.http.retry_policy import Limits, RetryPolicy
 from mingolotss.io.http.validators import require_complete_fits
 
 __all__ = [
+    "BodyValidator",
     "Download",
     "HostUnavailableError",
     "Limits",
@@ -31,6 +32,5 @@ __all__ = [
     "RetryPolicy",
     "RetryableError",
     "Transport",
-    "Validator",
     "require_complete_fits",
 ]

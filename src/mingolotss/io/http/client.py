@@ -17,16 +17,21 @@ from urllib.parse import urlsplit
 import tenacity
 import urllib3
 
-from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
+from mingolotss.errors import (
+    ServiceAnswerError,
+    ServiceError,
+    ServiceUnavailableError,
+    TruncatedFileError,
+)
 from mingolotss.io.files import write_bytes
 from mingolotss.io.http.hosts import HostLimiter
 from mingolotss.io.http.redirects import check_scheme, next_address
 from mingolotss.io.http.response import (
+    BodyValidator,
     Download,
     HostUnavailableError,
     Response,
     RetryableError,
-    Validator,
 )
 from mingolotss.io.http.retry_policy import Limits, RetryPolicy, retry_after
 from mingolotss.io.http.validators import excerpt
@@ -37,12 +42,12 @@ __all__ = [
 ]
 
 _Result = TypeVar("_Result")
-_PIECE = 1 << 16  # bytes; the limits of time and size are checked after each piece
-_REDIRECTS = {301, 302, 303, 307, 308}
-_BUSY = {429, 503}  # the host asks for a pause
-_TEMPORARY = {408, 425, 500, 502, 504}  # only this response failed
+_PIECE_BYTES = 1 << 16  # the limits of time and size are checked after each piece
+_REDIRECT_STATUSES = {301, 302, 303, 307, 308}
+_BUSY_STATUSES = {429, 503}  # the host asks for a pause
+_TEMPORARY_STATUSES = {408, 425, 500, 502, 504}  # only this response failed
 # Errors before a connection exists, which concern all addresses of the host.
-_NOT_CONNECTED = (
+_CONNECTION_ERRORS = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
 )
@@ -50,6 +55,10 @@ _NOT_CONNECTED = (
 
 class Transport:
     """HTTP client; every method may be called from any thread.
+
+    A transport can be pickled, for workers: the copy has the limits, the retry policy and the
+    certificates. It has connections and pauses of hosts of its own, and the default clock, `sleep`
+    and `rng`.
 
     Parameters
     ----------
@@ -105,9 +114,8 @@ class Transport:
         self,
         url: str,
         *,
-        validator: Validator | None = None,
+        validator: BodyValidator | None = None,
         headers: Mapping[str, str] | None = None,
-        response_validator: Callable[[Response], Response] | None = None,
     ) -> Response:
         """Request an address until the response is complete and valid.
 
@@ -120,8 +128,6 @@ class Transport:
             request repeated, and ServiceAnswerError to reject the response.
         headers : mapping of str to str, optional
             Further request headers, such as ``Range``.
-        response_validator : callable, optional
-            A validator of the whole response with its headers.
 
         Raises
         ------
@@ -130,10 +136,40 @@ class Transport:
         ServiceAnswerError
             The response is complete but not usable.
         """
+
+        def validate(response: Response) -> Response:
+            if validator is None:
+                return response
+            return replace(response, body=validator(response.body))
+
+        return self.get_parsed(url, validate, headers=headers)
+
+    def get_parsed(
+        self,
+        url: str,
+        parse: Callable[[Response], _Result],
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> _Result:
+        """Request an address until the response can be parsed, and return the result.
+
+        Parameters
+        ----------
+        url : str
+            An http or https address.
+        parse : callable
+            Takes the whole response and returns the result. It raises the same errors as the
+            validator of :meth:`get`, with the same effect.
+        headers : mapping of str to str, optional
+            Further request headers.
+
+        Raises
+        ------
+        ServiceUnavailableError, ServiceAnswerError
+            As for :meth:`get`.
+        """
         check_scheme(url)
-        return self.with_retries(
-            lambda: self._request(url, validator, headers or {}, response_validator)
-        )
+        return self.with_retries(lambda: self._request(url, parse, headers or {}))
 
     def with_retries(self, attempt: Callable[[], _Result]) -> _Result:
         """Call a function until it returns, within the retry policy.
@@ -143,30 +179,31 @@ class Transport:
         ServiceUnavailableError
             The function raised `RetryableError` in every attempt.
         """
-        started = self._clock()
+        start_time = self._clock()
 
         def is_spent(state: tenacity.RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
             is_last = state.attempt_number >= self.retry_policy.attempts
             if isinstance(error, HostUnavailableError):  # it may be restarting: wait longer
-                return is_last and self._clock() - started >= self.retry_policy.outage_s
+                return is_last and self._clock() - start_time >= self.retry_policy.outage_s
             return is_last
 
-        tries = tenacity.Retrying(
+        retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(RetryableError),
             stop=is_spent,
-            wait=self._wait,
+            wait=self._delay_s,
             sleep=self._sleep,
             reraise=True,
         )
         try:
-            return tries(attempt)
+            return retrying(attempt)
         except RetryableError as error:
-            attempts, took = tries.statistics["attempt_number"], self._clock() - started
-            message = f"{error}; asked {attempts} times in {took:.1f} s, then gave up"
-            raise ServiceUnavailableError(message, url=error.url) from error
+            attempts = retrying.statistics["attempt_number"]
+            duration_s = self._clock() - start_time
+            message = f"{error}; asked {attempts} times in {duration_s:.1f} s, then gave up"
+            raise ServiceUnavailableError(message, url=error.url, status=error.status) from error
 
-    def fetch(self, url: str, path: Path, *, validator: Validator | None = None) -> Download:
+    def fetch(self, url: str, path: Path, *, validator: BodyValidator | None = None) -> Download:
         """Download an address to a file, complete or not at all.
 
         The errors are those of :meth:`get`.
@@ -192,9 +229,16 @@ class Transport:
             return self._hosts[name]
 
     def mark_unavailable(
-        self, url: str, reason: str, retry_after_s: float | None = None
+        self,
+        url: str,
+        reason: str,
+        retry_after_s: float | None = None,
+        *,
+        status: int | None = None,
     ) -> ServiceUnavailableError:
         """Pause the requests to the host of an address, and return the error to raise.
+
+        The method does both, since the kind of error depends on whether the host is now closed.
 
         Parameters
         ----------
@@ -203,42 +247,50 @@ class Transport:
             How the host failed, for the message.
         retry_after_s : float, optional, seconds
             The pause that the host asks for.
+        status : int, optional
+            The HTTP status, if the host sent one.
+
+        Returns
+        -------
+        HostUnavailableError or ServiceUnavailableError
+            A HostUnavailableError, which `with_retries` repeats, while the retry policy allows to
+            wait for the host. Otherwise the host is closed, and the error ends the request.
         """
         host = self.limiter_for(url)
         message = f"fetch {url}: {host.name} is not there ({reason})"
         if host.record_failure(retry_after_s):
-            return HostUnavailableError(message, url=url)
-        return ServiceUnavailableError(f"{message}; waited as long as was allowed", url=url)
+            return HostUnavailableError(message, url=url, status=status)
+        message = f"{message}; waited as long as was allowed"
+        return ServiceUnavailableError(message, url=url, status=status)
 
     def _wait_or_stop(self, seconds: float) -> None:
         self.stopping.wait(seconds)
 
-    def _wait(self, state: tenacity.RetryCallState) -> float:
-        """Return the delay before the next attempt; `HostLimiter.slot` waits for failed hosts."""
+    def _delay_s(self, state: tenacity.RetryCallState) -> float:
+        """Return the delay before the next attempt in seconds; 0 for a host that failed.
+
+        `HostLimiter.slot` waits for such a host, so that all its requests wait together.
+        """
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, HostUnavailableError):
             return 0.0
         return self.retry_policy.backoff(state.attempt_number - 1, self._rng)
 
     def _request(
-        self,
-        url: str,
-        validator: Validator | None,
-        headers: Mapping[str, str],
-        response_validator: Callable[[Response], Response] | None,
-    ) -> Response:
-        """Send a request once, follow redirects, and validate the response."""
+        self, url: str, parse: Callable[[Response], _Result], headers: Mapping[str, str]
+    ) -> _Result:
+        """Send a request once, follow redirects, and parse the response."""
         trusted = urlsplit(url).hostname or ""
         address = url
         # urllib3 could follow redirects itself, but not check where each one leads.
         for _ in range(self.limits.redirects + 1):
             response = self._request_without_redirects(address, headers)
-            if response.status not in _REDIRECTS:
-                return _validate(response, validator, response_validator, url)
+            if response.status not in _REDIRECT_STATUSES:
+                return _parse(response, parse, url)
             location = response.headers.get("location", "")
             if not location:
                 message = f"fetch {url}: status {response.status} from {address}, and no Location"
-                raise ServiceAnswerError(message, url=url)
+                raise ServiceAnswerError(message, url=url, status=response.status)
             address = next_address(address, location, trusted=trusted)
         message = f"fetch {url}: more than {self.limits.redirects} redirects, the last to {address}"
         raise ServiceAnswerError(message, url=url)
@@ -250,19 +302,18 @@ class Transport:
             try:
                 response = self._read(url, headers)
             except urllib3.exceptions.HTTPError as error:
-                if isinstance(error, _NOT_CONNECTED):
+                if isinstance(error, _CONNECTION_ERRORS):
                     raise self.mark_unavailable(url, _error_text(error)) from error
-                raise _translated(error, url) from error
-        status = f"status {response.status}"
-        if response.status in _BUSY:
+                raise _as_service_error(error, url) from error
+        status, reason = response.status, f"status {response.status}"
+        if status in _BUSY_STATUSES:
             pause_s = retry_after(response.headers.get("retry-after"), now=time.time())
-            raise self.mark_unavailable(url, status, pause_s)
+            raise self.mark_unavailable(url, reason, pause_s, status=status)
         host.record_success()
-        if response.status in _TEMPORARY:
-            raise RetryableError(f"fetch {url}: {status}: {excerpt(response.body)}", url=url)
-        if response.status not in {200, 206, *_REDIRECTS}:
-            raise ServiceAnswerError(f"fetch {url}: {status}: {excerpt(response.body)}", url=url)
-        return response
+        if status in {200, 206, *_REDIRECT_STATUSES}:
+            return response
+        kind = RetryableError if status in _TEMPORARY_STATUSES else ServiceAnswerError
+        raise kind(f"fetch {url}: {reason}: {excerpt(response.body)}", url=url, status=status)
 
     def _read(self, url: str, headers: Mapping[str, str]) -> Response:
         """Read status, headers and body, within the limits of time and size."""
@@ -287,11 +338,13 @@ class Transport:
 
     def _body(self, response: urllib3.BaseHTTPResponse, url: str, deadline: float) -> bytes:
         """Read a body in pieces, and stop when it takes too long or becomes too large."""
-        declared = response.headers.get("Content-Length", "")
-        pieces, size = [], int(declared) if declared.isdigit() else 0
-        _refuse_large(size, self.limits.max_bytes, url)
-        size = 0
-        while piece := response.read1(_PIECE):  # returns what has arrived, without waiting for more
+        content_length = response.headers.get("Content-Length", "")
+        declared_size = int(content_length) if content_length.isdigit() else 0
+        _refuse_large(declared_size, self.limits.max_bytes, url)
+        pieces, size = [], 0
+        while piece := response.read1(
+            _PIECE_BYTES
+        ):  # returns what has arrived, without waiting for more
             pieces.append(piece)
             size += len(piece)
             _refuse_large(size, self.limits.max_bytes, url)
@@ -311,17 +364,10 @@ def user_agent() -> str:
     return f"mingolotss/{version} (+radio galaxy datasets; {library})"
 
 
-def _validate(
-    response: Response,
-    validator: Validator | None,
-    response_validator: Callable[[Response], Response] | None,
-    url: str,
-) -> Response:
-    """Apply the validators, and put the address into their errors."""
+def _parse(response: Response, parse: Callable[[Response], _Result], url: str) -> _Result:
+    """Parse a response, and put the address into the errors."""
     try:
-        if validator is not None:
-            response = replace(response, body=validator(response.body))
-        return response if response_validator is None else response_validator(response)
+        return parse(response)
     except TruncatedFileError as error:
         raise RetryableError(f"fetch {url}: {error}", url=url) from error
     except ServiceAnswerError as error:
@@ -342,10 +388,10 @@ def _refuse_ignored_range(status: int, headers: Mapping[str, str], url: str) -> 
             f"fetch {url}: asked for a range of bytes, and the server offers only the whole file;"
             " copy the mosaics and use the service mosaics, or a service that makes cutouts"
         )
-        raise ServiceAnswerError(message, url=url)
+        raise ServiceAnswerError(message, url=url, status=status)
 
 
-def _translated(error: urllib3.exceptions.HTTPError, url: str) -> Exception:
+def _as_service_error(error: urllib3.exceptions.HTTPError, url: str) -> ServiceError:
     """Return the error of this package for an error of urllib3."""
     text = _error_text(error)
     if isinstance(error, urllib3.exceptions.LocationValueError):

@@ -1,7 +1,7 @@
 """Limit the requests to one host: how many at once, and none while the host needs a pause.
 
 A host that stays unavailable for ``retry_policy.outage_s`` is *closed*: requests that still wait,
-and those that follow within ``retry_policy.longest_s``, fail at once. A catalogue of a million
+and those that follow within ``retry_policy.closed_s``, fail at once. A catalogue of a million
 sources then ends in seconds and not after a million back-offs.
 """
 
@@ -53,7 +53,7 @@ class HostLimiter:
         self._not_before = clock()
         self._failures = 0
         self._unavailable_since: float | None = None
-        self._closed_until = -1.0
+        self._closed_until: float | None = None
 
     @contextmanager
     def slot(self, url: str) -> Iterator[None]:
@@ -75,6 +75,8 @@ class HostLimiter:
 
     def record_success(self) -> None:
         """Note that the host has answered."""
+        # Nearly every request succeeds, so the lock is taken only after a failure. A failure that
+        # another thread records during the check is cleared by the next success.
         if self._unavailable_since is not None:
             with self._lock:
                 self._failures, self._unavailable_since = 0, None
@@ -92,28 +94,34 @@ class HostLimiter:
         bool
             Whether to go on waiting for the host.
         """
-        policy = self._retry_policy
         with self._lock:
             now = self._clock()
-            if now >= self._not_before:  # requests that fail together count as one failure
-                self._not_before = now + policy.backoff(self._failures, self._rng)
-                self._failures += 1
-            if retry_after_s is not None:  # "Retry-After: 0" does not shorten the back-off
-                self._not_before = max(
-                    self._not_before, now + policy.cap_retry_after(retry_after_s)
-                )
+            self._pause(now, retry_after_s)
             if self._unavailable_since is None:
                 self._unavailable_since = now
-            if now - self._unavailable_since < policy.outage_s:
+            if now - self._unavailable_since < self._retry_policy.outage_s:
                 return True
-            self._closed_until = now + policy.longest_s
-            self._failures, self._unavailable_since = 0, None
+            self._close(now)
             return False
+
+    def _pause(self, now: float, retry_after_s: float | None) -> None:
+        """Send nothing before the back-off, or the longer pause that the host asks for, ends."""
+        policy = self._retry_policy
+        if now >= self._not_before:  # requests that fail together count as one failure
+            self._not_before = now + policy.backoff(self._failures, self._rng)
+            self._failures += 1
+        if retry_after_s is not None:  # "Retry-After: 0" does not shorten the back-off
+            self._not_before = max(self._not_before, now + policy.cap_retry_after(retry_after_s))
+
+    def _close(self, now: float) -> None:
+        """Let all requests fail for a time, and start a new count of failures after it."""
+        self._closed_until = now + self._retry_policy.closed_s
+        self._failures, self._unavailable_since = 0, None
 
     def _refuse_if_closed(self, url: str) -> None:
         if self._stopping.is_set():
             raise ServiceUnavailableError(f"fetch {url}: stopped before it was asked", url=url)
-        if self._clock() < self._closed_until:
+        if self._closed_until is not None and self._clock() < self._closed_until:
             message = (
                 f"fetch {url}: not asked, as {self.name} has not answered for"
                 f" {self._retry_policy.outage_s:g} s; run the same command again later:"

@@ -27,10 +27,12 @@ def check_scheme(url: str) -> None:
     """
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        is_web_address = (
+            parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        )
     except ValueError as error:
         raise ServiceAnswerError(f"fetch {url}: not an address ({error})", url=url) from error
-    if not usable:
+    if not is_web_address:
         message = f"fetch {url}: only http:// and https:// addresses are fetched"
         raise ServiceAnswerError(message, url=url)
 

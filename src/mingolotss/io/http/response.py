@@ -12,26 +12,27 @@ from typing import NamedTuple
 
 from mingolotss.errors import ServiceUnavailableError
 
-__all__ = ["Download", "HostUnavailableError", "Response", "RetryableError", "Validator"]
+__all__ = ["BodyValidator", "Download", "HostUnavailableError", "Response", "RetryableError"]
 
-Validator = Callable[[bytes], bytes]
+BodyValidator = Callable[[bytes], bytes]
 """Takes the body of a response and returns the bytes to keep, or raises."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A complete response that has passed validation.
+    """A complete response.
 
     Attributes
     ----------
     url : str
-        The final address, after redirects.
+        The address that sent the response; after redirects, the last one.
     status : int
-        200, or 206 for a range.
+        200, or 206 for a range, in every response that `Transport` returns. Inside `Transport`, a
+        response can have any status until redirects are followed and errors are raised.
     headers : mapping of str to str
         Names in lower case.
     body : bytes
-        The content that the validator returned.
+        The content; from `Transport.get` with a validator, the bytes that it returned.
     """
 
     url: str

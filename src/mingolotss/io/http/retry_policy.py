@@ -64,6 +64,11 @@ class RetryPolicy:
     longest_retry_after_s: float = 120.0
     outage_s: float = 300.0
 
+    @property
+    def closed_s(self) -> float:
+        """Return how long a host stays closed after an outage: the largest delay, in seconds."""
+        return self.longest_s
+
     def backoff(self, failures: int, rng: random.Random) -> float:
         """Return the delay after the given number of earlier failures, in seconds.
 
