@@ -56,6 +56,9 @@ def require_complete_fits(body: bytes, *, max_bytes: int = 1 << 30) -> bytes:
         if b"SIMPLE  =".startswith(body[:9]):
             raise TruncatedFileError(f"a FITS file that stops after {len(body)} bytes")
         raise ServiceAnswerError(f"{_kind(body)} and no FITS file: {excerpt(body)}")
+    # Each header gives the length of its data, so the units are followed to the end of the file
+    # without a look at their pixels. A file that was cut off at a block would otherwise pass for a
+    # whole one.
     start = 0
     while start < len(body) and not _is_padding(body, start):
         start = _end_of_unit(body, start)
@@ -120,6 +123,8 @@ def _data_bytes(values: Mapping[bytes, bytes]) -> int:
     naxis = whole_value(values, b"NAXIS", 0)
     if not 0 <= naxis <= MAX_AXES or b"BITPIX" not in values:
         raise ServiceAnswerError("a FITS file whose header lacks BITPIX or NAXIS")
+    # The size of the data is |BITPIX| GCOUNT (PCOUNT + NAXIS1 NAXIS2 ...) bits (FITS standard 4.0,
+    # sections 4.4.1.2 and 6.1): one formula for images, tables and random groups.
     axes = [max(whole_value(values, b"NAXIS%d" % i, 0), 0) for i in range(1, naxis + 1)]
     if values.get(b"GROUPS") == b"T" and axes[:1] == [0]:
         axes = axes[1:]  # random groups: the first axis is a mark

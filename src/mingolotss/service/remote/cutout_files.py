@@ -139,6 +139,9 @@ class CutoutFiles:
 
     def _fetch_file(self, url: str, path: Path, source: Source, size_deg: float) -> None:
         key = self.cutout_key(url, source, size_deg)
+        # A file on disk is a complete answer, and a stored result a refusal: only what has neither
+        # is asked for. A file is written when its last byte is there, and so an interrupted run can
+        # be resumed.
         stored = self.results.load(key)
         if stored is not None:
             stored.candidates_or_raise(key)

@@ -98,6 +98,10 @@ class Sia2Service(DownloadService):
 
     def query(self, source: Source, size_deg: float) -> str:
         """Return the address that asks for the images which hold a source, and ``#SIZE`` in deg."""
+        # SIA 2.0 returns images that overlap the circle. With a radius of 1 arcsec these are the
+        # images that hold the source; with that of the cutout there would be neighbours too. The
+        # size follows as a fragment, which is not sent to the server but makes the stored result
+        # one of this size.
         circle = f"CIRCLE {source.ra!r} {source.dec!r} {_ARCSEC_DEG:.6f}"
         url = add_query(self.url, POS=circle, DPTYPE="image")
         return f"{url}#{size_deg:g}"
