@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mingolotss.errors import ImageError, NoWCSError, TruncatedFileError
 from mingolotss.io.fits import read_image
+from mingolotss.io.fits_astropy import read_with_astropy
 from mingolotss.sky.wcs import simple_header
 
 SHAPE = (11, 7)
@@ -158,6 +159,19 @@ def test_an_unusable_file_is_an_error_of_one_line(what):
     assert "bad.fits" in message
     assert words in message
     assert caught.value.path == "bad.fits"
+
+
+def test_only_an_image_that_ends_early_is_truncated():
+    """An image over the limit or without pixels is complete: another download does not help."""
+    raw = KINDS["int16 scaled"]
+    with pytest.raises(ImageError, match="over the limit of 100 bytes") as caught:
+        read_with_astropy(raw, "x.fits", max_bytes=100)
+    assert not isinstance(caught.value, TruncatedFileError)
+    with pytest.raises(ImageError, match=f"0 x {SHAPE[1]} has no pixels") as caught:
+        read_with_astropy(card(raw[:2880], b"NAXIS2", b"0"), "x.fits", max_bytes=1 << 20)
+    assert not isinstance(caught.value, TruncatedFileError)
+    with pytest.raises(TruncatedFileError, match="fetch it again"):
+        read_with_astropy(raw[: 2880 + 40], "x.fits", max_bytes=1 << 20)
 
 
 def test_a_missing_file_and_a_folder_are_image_errors(tmp_path):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFile
 
 from mingolotss.errors import DatasetError
+from mingolotss.io.files import locate
 from mingolotss.io.parquet import (
     count_rows,
     parquet_bytes,
@@ -27,6 +29,23 @@ def test_a_table_is_read_back_as_it_was_written(tmp_path):
     assert read_table(path, ["field", "row"]).equals(TABLE.select(["field", "row"]))
     assert read_schema(path).equals(TABLE.schema)
     assert count_rows(path) == 3
+
+
+def test_a_table_in_an_object_store_is_closed_after_reading(monkeypatch):
+    """The open file of an address is closed, also when a column is missing."""
+    path = locate("memory://parquet/a.parquet")
+    write_table(path, TABLE)
+    closed = []
+
+    def record_close(stream):
+        closed.append(stream)
+
+    monkeypatch.setattr(MemoryFile, "close", record_close)
+    assert read_table(path, ["row"]).equals(TABLE.select(["row"]))
+    assert len(closed) == 1
+    with pytest.raises(DatasetError, match="no column status"):
+        read_table(path, ["status"])
+    assert len(closed) == 2
 
 
 def test_only_named_columns_have_a_dictionary(tmp_path):

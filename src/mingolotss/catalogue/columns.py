@@ -14,6 +14,7 @@ import numpy as np
 from mingolotss.catalogue.labels import name_rows
 from mingolotss.catalogue.tables import Column
 from mingolotss.errors import CatalogueError
+from mingolotss.io.error_text import first_line
 from mingolotss.model import Bools, Floats
 
 __all__ = ["to_flags", "to_floats", "to_text"]
@@ -58,8 +59,7 @@ def to_floats(values: Column, name: str, unit: str) -> Floats:
         return numbers if factor == 1 else numbers * factor
     except (ValueError, TypeError, AttributeError) as error:
         raise CatalogueError(
-            f"read the catalogue: column {name!r} is not numbers in {unit} "
-            f"({str(error).splitlines()[0]})"
+            f"read the catalogue: column {name!r} is not numbers in {unit} ({first_line(error)})"
         ) from error
 
 

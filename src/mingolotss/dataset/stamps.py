@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS
 from mingolotss.errors import DatasetError
+from mingolotss.io.error_text import first_line
 from mingolotss.io.files import is_local
 from mingolotss.io.parquet import parquet_bytes
 from mingolotss.io.png import decode_pngs
@@ -179,10 +180,9 @@ class StampFile:
         try:
             yield
         except (OSError, pa.ArrowException) as error:
-            line = str(error).strip().splitlines()[0]
             raise DatasetError(
-                f"read {self.path}: not a whole Parquet file of stamps ({line}); fetch or build it "
-                "again"
+                f"read {self.path}: not a whole Parquet file of stamps ({first_line(error)}); "
+                "fetch or build it again"
             ) from error
 
     def _wrong_column(self, name: str, kind: pa.DataType | None) -> DatasetError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import DatasetError, InputError
+from mingolotss.io.error_text import first_line
 
 __all__ = ["ExportHeader", "Format", "damaged", "need_uint8"]
 
@@ -86,5 +87,5 @@ def need_uint8(records: Records, header: ExportHeader) -> None:
 
 def damaged(path: Path, kind: str, error: Exception) -> DatasetError:
     """Return the error for an export that cannot be read."""
-    reason = (str(error) or type(error).__name__).splitlines()[0]
+    reason = first_line(error)
     return DatasetError(f"read {path}: not a whole {kind} export ({reason}); export it again")

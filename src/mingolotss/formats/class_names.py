@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mingolotss.errors import DatasetError
+from mingolotss.io.error_text import first_line
 from mingolotss.io.files import write_bytes
 
 __all__ = ["read_class_names", "write_class_names"]
@@ -28,8 +29,9 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     try:
         names = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise DatasetError(f"read {path}: damaged ({reason}); export it again") from error
+        raise DatasetError(
+            f"read {path}: damaged ({first_line(error)}); export it again"
+        ) from error
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DatasetError(f"read {path}: no list of class names; export it again")
     return tuple(names)

@@ -23,10 +23,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
 from mingolotss.errors import InputError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+    from upath import UPath
 
 __all__ = [
     "TEMPORARY_PREFIX",
@@ -44,11 +48,17 @@ __all__ = [
 ]
 
 TEMPORARY_PREFIX = ".part-"
-_PLAIN = re.compile(r"[A-Za-z0-9_.~+ =@,()-]+")
+_UNCHANGED_NAME = re.compile(r"[A-Za-z0-9_.~+ =@,()-]+")
 
 
 def locate(address: Path | str) -> Path:
     """Return the path of a local folder, or of a folder at any fsspec address.
+
+    Returns
+    -------
+    pathlib.Path or upath.UPath
+        A UPath has the methods of Path that are used in this package, but is no subclass of it. It
+        is annotated as Path, so that no function has to name both.
 
     Raises
     ------
@@ -61,17 +71,17 @@ def locate(address: Path | str) -> Path:
     try:
         from upath import UPath
 
-        remote: Any = UPath(text, use_listings_cache=False)  # other workers write there too
+        remote = UPath(text, use_listings_cache=False)  # other workers write there too
     except (ImportError, ValueError) as error:
         raise InputError(
-            f"write to {text}: {error}; addresses need pip install 'mingolotss[dask]'"
+            f"open {text}: {error}; addresses need pip install 'mingolotss[dask]'"
         ) from error
-    path: Path = remote  # it is no subclass, but has the methods that are used here
-    return path
+    return cast("Path", remote)
 
 
 def is_local(path: Path) -> bool:
     """Return whether a path from `locate` is on this machine."""
+    # A UPath has no __fspath__ unless it is local, since the operating system cannot open it.
     return isinstance(path, os.PathLike)
 
 
@@ -81,7 +91,7 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
         return
     with suppress(FileNotFoundError):
-        _remote(path).rm(str(path), recursive=True)
+        _file_system(path).rm(str(path), recursive=True)
 
 
 @contextmanager
@@ -97,7 +107,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with TemporaryDirectory(prefix="mingolotss-") as folder:
             temporary = Path(folder) / path.name
             yield temporary
-            _remote(path).put_file(str(temporary), str(path))
+            _file_system(path).put_file(str(temporary), str(path))
         return
     # The temporary file is in the same folder, and so on the same file system, where a rename
     # replaces the old file in one step (POSIX rename): a reader sees the old file or the new one,
@@ -133,7 +143,7 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
         As for `atomic_path`.
     """
     if not is_local(folder):
-        _remote(folder).pipe({str(folder / name): data for name, data in files})
+        _file_system(folder).pipe({str(folder / name): data for name, data in files})
         return
     final = f"{folder}{os.sep}"
     temporary = f"{final}{TEMPORARY_PREFIX}{secrets.token_hex(4)}-"
@@ -179,7 +189,7 @@ def safe_name(name: str) -> str:
     dots of a name that consists of dots, and the first dot of a name that `remove_temporary_files`
     would remove.
     """
-    if _PLAIN.fullmatch(name) and not name.startswith("."):
+    if _UNCHANGED_NAME.fullmatch(name) and not name.startswith("."):
         return name  # nearly always; quote is ten times slower
     encoded = quote(name, safe="+ =@,()")
     if encoded.strip(".") == "":
@@ -194,9 +204,10 @@ def sha256_file(path: Path) -> str:
 
 
 def md5_file(path: Path) -> str:
-    """Return the MD5 of a file, in hexadecimal, as published for the original dataset.
+    """Return the MD5 of a file, in hexadecimal.
 
-    MD5 only detects damage. It is also available where a policy forbids it for security (FIPS).
+    The published checksums of the original dataset are MD5. It only detects damage. It is also
+    available where a policy forbids it for security (FIPS).
     """
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, _new_md5).hexdigest()
@@ -206,12 +217,12 @@ def _new_md5() -> hashlib._Hash:
     return hashlib.md5(usedforsecurity=False)
 
 
-def _remote(path: Path) -> Any:
-    """Return the file system of a path from `locate`."""
-    return path.fs  # type: ignore[attr-defined]
+def _file_system(path: Path) -> AbstractFileSystem:
+    """Return the fsspec file system of a path from `locate` that is not local."""
+    return cast("UPath", path).fs
 
 
-def as_input_error(error: OSError, path: Path) -> Exception:
+def as_input_error(error: OSError, path: Path) -> InputError | OSError:
     """Return what to raise when writing to a path failed.
 
     Returns

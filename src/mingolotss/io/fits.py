@@ -12,9 +12,7 @@ mingolotss.errors.ImageError: read x.fits: an HTML page, not a FITS file; fetch 
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
 import math
 import mmap
 import zlib
@@ -26,13 +24,13 @@ import numpy as np
 from mingolotss.errors import ImageError, TruncatedFileError
 from mingolotss.io.fits_astropy import read_with_astropy
 from mingolotss.io.fits_layout import PlainLayout, find_plain_layout
+from mingolotss.io.gzip_bytes import SizeLimitError, gunzip, is_gzip
 from mingolotss.model import FloatImage
 from mingolotss.sky.wcs import SkyWCS
 
 __all__ = ["FitsImage", "read_image"]
 
-_MAX_BYTES = 2**31
-_GZIP_MAGIC = b"\x1f\x8b"
+_MAX_BYTES = 2**31  # of an image on disk, which may be a mosaic
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +44,9 @@ class FitsImage:
     header : bytes
         The cards of the image's HDU.
     path : str
+        The name for messages: a file or an address.
     sha256 : str
-        Checksum of the file.
+        Checksum of the file as it is stored, before any decompression, in hexadecimal.
     """
 
     data: FloatImage
@@ -83,21 +82,15 @@ def read_image(source: Path | bytes, *, path: str = "") -> FitsImage:
     ImageError
         The file is not FITS, or has no such image. The message says what it is instead.
     """
-    if isinstance(source, Path):
-        path = path or str(source)
-        try:
-            raw: bytes | memoryview = _map_file(source)
-        except OSError as error:
-            raise ImageError(f"read {path}: {error.strerror}", path=path) from error
-    else:
-        raw = source
+    path = path or (str(source) if isinstance(source, Path) else "")
+    raw = _read_raw(source, path)
     # The checksum is that of the file as it is on disk or in the archive, before decompression, so
     # that anybody can compare it with ``sha256sum``. The pixels of a plain file are a view of the
     # file and not copied; FITS is big-endian (FITS standard 4.0, section 5), and numpy and the
     # kernel read that as it is.
     digest = hashlib.sha256(raw).hexdigest()
-    if raw[:2] == _GZIP_MAGIC:
-        raw = _gunzip(raw, path)
+    if is_gzip(raw):
+        raw = _decompress(raw, path)
     layout = find_plain_layout(raw, path)
     if layout is None:
         data, header = read_with_astropy(raw, path, max_bytes=_MAX_BYTES)
@@ -112,6 +105,16 @@ def read_image(source: Path | bytes, *, path: str = "") -> FitsImage:
             path=path,
         )
     return FitsImage(data, header, path, digest)
+
+
+def _read_raw(source: Path | bytes, path: str) -> bytes | memoryview:
+    """Return the bytes of a file; those of a file on disk are mapped and not copied."""
+    if not isinstance(source, Path):
+        return source
+    try:
+        return _map_file(source)
+    except OSError as error:
+        raise ImageError(f"read {path}: {error.strerror}", path=path) from error
 
 
 def _map_file(path: Path) -> memoryview:
@@ -135,15 +138,13 @@ def _check_length(length: int, layout: PlainLayout, path: str) -> None:
         )
 
 
-def _gunzip(raw: bytes | memoryview, path: str) -> bytes:
+def _decompress(raw: bytes | memoryview, path: str) -> bytes:
     """Decompress a gzip file, up to the size of the largest image allowed."""
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
-            data = stream.read(_MAX_BYTES + 1)
+        return gunzip(raw, max_bytes=_MAX_BYTES)
     except (OSError, EOFError, zlib.error) as error:
         raise TruncatedFileError(
             f"read {path}: the gzip stream is damaged ({error}); fetch it again", path=path
         ) from error
-    if len(data) > _MAX_BYTES:
-        raise ImageError(f"read {path}: unpacks to more than 2 GiB; refused", path=path)
-    return data
+    except SizeLimitError as error:
+        raise ImageError(f"read {path}: unpacks to more than 2 GiB; refused", path=path) from error

@@ -20,19 +20,19 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
 
 import numpy as np
 from astropy.io import fits
 
 from mingolotss.errors import ImageError, TruncatedFileError
+from mingolotss.io.error_text import first_line
 from mingolotss.model import FloatImage
 from mingolotss.sky.fits_header import MAX_AXES
 
 __all__ = ["check_counts", "read_with_astropy", "translate_astropy_errors"]
 
-_MANY = re.compile(rb"(?:Z?NAXIS {2,3}|TFIELDS )= *\+?(\d{4,})")
-_MAX_COMPRESSION = 1100  # no tile compression of FITS exceeds it (deflate: 1032)
+_COUNT_OF_FOUR_DIGITS = re.compile(rb"(?:Z?NAXIS {2,3}|TFIELDS )= *\+?(\d{4,})")
+_MAX_COMPRESSION_FACTOR = 1100  # no tile compression of FITS exceeds it (deflate: 1032)
 
 
 def _cfitsio_errors() -> tuple[type[Exception], ...]:
@@ -60,9 +60,9 @@ def check_counts(raw: bytes | memoryview, path: str) -> None:
     ImageError
         The message gives the number.
     """
-    if many := _MANY.search(raw):
+    if match := _COUNT_OF_FOUR_DIGITS.search(raw):
         raise ImageError(
-            f"read {path}: damaged ({many[1].decode()} axes or columns, FITS has at most "
+            f"read {path}: damaged ({match[1].decode()} axes or columns, FITS has at most "
             f"{MAX_AXES}); fetch it again",
             path=path,
         )
@@ -76,9 +76,11 @@ def translate_astropy_errors(path: str) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except _ASTROPY_ERRORS as error:
+        # astropy has no exception of its own for a file that ends early. "buffer is too small" is
+        # numpy's message for an array in too few bytes; astropy itself says "truncated".
         is_short = "buffer is too small" in str(error) or "truncated" in str(error).lower()
         kind = TruncatedFileError if is_short else ImageError
-        problem = "the file is cut short" if is_short else f"damaged ({_first_line(error)})"
+        problem = "the file is cut short" if is_short else f"damaged ({first_line(error)})"
         raise kind(f"read {path}: {problem}; fetch it again", path=path) from error
 
 
@@ -119,17 +121,25 @@ def read_with_astropy(
     raise ImageError(f"read {path}: a FITS file without an image in it", path=path)
 
 
-def _pixels(hdu: Any, length: int, max_bytes: int, path: str) -> FloatImage:
+def _pixels(
+    hdu: fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU, length: int, max_bytes: int, path: str
+) -> FloatImage:
     """Return the image of an HDU as floats with two axes, NaN where blank."""
     # A damaged header can announce any size, and astropy would allocate it. No image is larger than
     # its file, or for tile compression than the file times the largest possible compression.
     size = math.prod(hdu.shape) * abs(hdu.header["BITPIX"]) // 8
+    shape = " x ".join(map(str, hdu.shape))
+    if min(hdu.shape) < 1:
+        raise ImageError(f"read {path}: an image of {shape} has no pixels", path=path)
     is_compressed = isinstance(hdu, fits.CompImageHDU)
-    possible = length * _MAX_COMPRESSION if is_compressed else length
-    if min(hdu.shape) < 1 or size > min(possible, max_bytes):
+    if size > length * (_MAX_COMPRESSION_FACTOR if is_compressed else 1):
         raise TruncatedFileError(
-            f"read {path}: {length} bytes for an image of {' x '.join(map(str, hdu.shape))}; "
-            "fetch it again",
+            f"read {path}: {length} bytes for an image of {shape}; fetch it again", path=path
+        )
+    if size > max_bytes:
+        raise ImageError(
+            f"read {path}: an image of {shape} has {size} bytes, over the limit of {max_bytes} "
+            "bytes; cut it into smaller images, or use the service mosaics",
             path=path,
         )
     data = np.squeeze(hdu.data) if min(hdu.shape) == 1 and len(hdu.shape) > 2 else hdu.data
@@ -144,8 +154,3 @@ def _pixels(hdu: Any, length: int, max_bytes: int, path: str) -> FloatImage:
     if data.dtype.kind == "f":
         return np.asarray(data)
     return np.asarray(data, np.float32 if data.dtype.itemsize <= 2 else np.float64)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

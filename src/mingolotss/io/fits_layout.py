@@ -30,13 +30,13 @@ from mingolotss.sky.fits_header import (
     whole_value,
 )
 
-__all__ = ["PlainLayout", "find_plain_layout"]
+__all__ = ["MAX_HEADER_BYTES", "PlainLayout", "find_plain_layout"]
 
 FloatType = np.dtype[np.floating[Any]]
 
-_MAX_HEADER = 256 * BLOCK
+MAX_HEADER_BYTES = 256 * BLOCK  # room for a long HISTORY
 _FLOAT_TYPES: dict[int, FloatType] = {-32: np.dtype(">f4"), -64: np.dtype(">f8")}
-_UNSCALED = ((b"BSCALE", 1), (b"BZERO", 0), (b"PCOUNT", 0), (b"GCOUNT", 1))
+_PLAIN_VALUES = ((b"BSCALE", 1), (b"BZERO", 0), (b"PCOUNT", 0), (b"GCOUNT", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,9 @@ def find_plain_layout(raw: bytes | memoryview, path: str = "") -> PlainLayout | 
     TruncatedFileError
         The header has no end.
     """
-    _check_magic(bytes(raw[:CARD]), path)
-    end = data_offset(raw, max_bytes=_MAX_HEADER)
-    if end is None:
+    _require_fits_signature(bytes(raw[:CARD]), path)
+    header_end = data_offset(raw, max_bytes=MAX_HEADER_BYTES)
+    if header_end is None:
         raise TruncatedFileError(
             f"read {path}: {len(raw)} bytes without the end of a FITS header; fetch it again",
             path=path,
@@ -94,20 +94,20 @@ def find_plain_layout(raw: bytes | memoryview, path: str = "") -> PlainLayout | 
     # not change the layout. The first axis varies fastest (FITS standard 4.0, section 3.3.2), which
     # gives the shape (NAXIS2, NAXIS1). With scaling or groups the pixels are not the values:
     # astropy reads those files.
-    header = bytes(raw[:end])
+    header = bytes(raw[:header_end])
     values = card_values(header)
     dtype = _FLOAT_TYPES.get(whole_value(values, b"BITPIX", 0))
     naxis = min(whole_value(values, b"NAXIS", 0), MAX_AXES)
     axes = [whole_value(values, b"NAXIS%d" % i, 0) for i in range(1, naxis + 1)]
     if dtype is None or len(axes) < 2 or min(axes) < 1 or max(axes[2:], default=1) > 1:
         return None
-    if any(real_value(values, key, value) != value for key, value in _UNSCALED):
+    if any(real_value(values, key, value) != value for key, value in _PLAIN_VALUES):
         return None
-    return PlainLayout(header, end, dtype, (axes[1], axes[0]))
+    return PlainLayout(header, header_end, dtype, (axes[1], axes[0]))
 
 
-def _check_magic(start: bytes, path: str) -> None:
-    """Check the first bytes, and say what the file is if it is not FITS."""
+def _require_fits_signature(start: bytes, path: str) -> None:
+    """Raise an error that says what the file is if its first bytes are not those of FITS."""
     if start.startswith(b"SIMPLE  ="):
         return
     text = start.lstrip().lower()

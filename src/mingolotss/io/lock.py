@@ -69,7 +69,8 @@ def file_lock(path: Path, *, wait: bool = True) -> Iterator[None]:
         yield
     finally:
         # Removal comes before release: a process that has opened the removed file notices that it
-        # has no name any more, and opens a new one. Locks of other kinds remove their files.
+        # has no name any more, and opens a new one. Without fcntl, filelock removes the file
+        # itself.
         if has_fcntl:
             with suppress(OSError):
                 path.unlink()

@@ -25,6 +25,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from mingolotss.errors import InputError
+from mingolotss.io.error_text import first_line
 
 __all__ = ["MissingLibraryError", "import_optional", "optional_class"]
 
@@ -33,15 +34,15 @@ class MissingLibraryError(InputError, ImportError):
     """A library that is not installed, or cannot be imported, is needed for what was asked."""
 
 
-def import_optional(name: str, attempt: str, *, extra: str = "") -> ModuleType:
+def import_optional(name: str, purpose: str, *, extra: str = "") -> ModuleType:
     """Import a module of an optional library.
 
     Parameters
     ----------
     name : str
         The module.
-    attempt : str
-        What it is needed for; the beginning of the error message.
+    purpose : str
+        What the module is needed for; the beginning of the error message.
     extra : str, optional
         The extra of mingolotss that installs it; by default, the library is installed by its name.
 
@@ -53,7 +54,7 @@ def import_optional(name: str, attempt: str, *, extra: str = "") -> ModuleType:
     try:
         return import_module(name)
     except ImportError as error:
-        raise _missing(name, attempt, extra, error) from error
+        raise _missing(name, purpose, extra, error) from error
 
 
 def optional_class(module: str, name: str, *, extra: str) -> type:
@@ -87,12 +88,12 @@ def _placeholder(module: str, extra: str, error: ImportError) -> type:
     return Placeholder
 
 
-def _missing(module: str, attempt: str, extra: str, error: ImportError) -> MissingLibraryError:
+def _missing(module: str, purpose: str, extra: str, error: ImportError) -> MissingLibraryError:
     """Write the error; it has a reason if the library is there but does not work."""
     library = module.partition(".")[0]
-    absent = isinstance(error, ModuleNotFoundError) and error.name == library
-    reason = "" if absent else f", which cannot be imported ({str(error).partition(chr(10))[0]})"
+    is_absent = isinstance(error, ModuleNotFoundError) and error.name == library
+    reason = "" if is_absent else f", which cannot be imported ({first_line(error)})"
     target = f"'mingolotss[{extra}]'" if extra else library
     return MissingLibraryError(
-        f"{attempt}: this needs {library}{reason}; pip install {target}", name=library
+        f"{purpose}: this needs {library}{reason}; pip install {target}", name=library
     )

@@ -1,6 +1,7 @@
 """Read and write Parquet files: complete files only, with errors of one line.
 
-This module knows nothing of the columns of a manifest (:mod:`mingolotss.dataset.manifest`).
+Every Parquet file that is read here belongs to a build or an export, so the errors advise to build
+again. The columns of a manifest are in :mod:`mingolotss.dataset.manifest`.
 
 >>> parquet_bytes(pa.table({"row": [0, 1]}))[:4]
 b'PAR1'
@@ -9,13 +10,14 @@ b'PAR1'
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mingolotss.errors import DatasetError
+from mingolotss.io.error_text import first_line
 from mingolotss.io.files import atomic_path, is_local
 
 __all__ = [
@@ -97,7 +99,7 @@ def read_schema(path: Path) -> pa.Schema:
     DatasetError
         The file is missing or damaged.
     """
-    with _translated(path), path.open("rb") as stream:
+    with _translate_pyarrow_errors(path), path.open("rb") as stream:
         return pq.read_schema(stream)
 
 
@@ -109,7 +111,7 @@ def count_rows(path: Path) -> int:
     DatasetError
         The file is missing or damaged.
     """
-    with _translated(path), path.open("rb") as stream:
+    with _translate_pyarrow_errors(path), path.open("rb") as stream:
         rows: int = pq.read_metadata(stream).num_rows
     return rows
 
@@ -128,16 +130,28 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     DatasetError
         The file is missing or damaged, or lacks a column.
     """
-    # pq.read_table would import pyarrow.dataset, and pandas where it is installed: 0.4 s.
-    with _translated(path), pq.ParquetFile(path if is_local(path) else path.open("rb")) as file:
-        lacking = sorted({*(columns or ())} - {*file.schema_arrow.names})
-        if lacking:
-            raise pa.ArrowInvalid(f"no column {', '.join(lacking)}")
+    with _translate_pyarrow_errors(path), _open_parquet(path) as file:
+        missing_columns = sorted({*(columns or ())} - {*file.schema_arrow.names})
+        if missing_columns:
+            raise pa.ArrowInvalid(f"no column {', '.join(missing_columns)}")
         return file.read(None if columns is None else list(columns))
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def _open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file, by its path where that is possible.
+
+    A `ParquetFile` closes a file that it opened from a path, but not an open file that it was
+    given: the stack closes that one.
+    """
+    with ExitStack() as stack:
+        source = path if is_local(path) else stack.enter_context(path.open("rb"))
+        # pq.read_table would import pyarrow.dataset, and pandas where it is installed: 0.4 s.
+        yield stack.enter_context(pq.ParquetFile(source))
+
+
+@contextmanager
+def _translate_pyarrow_errors(path: Path) -> Iterator[None]:
     """Turn the errors of pyarrow into a DatasetError of one line."""
     try:
         yield
@@ -146,5 +160,6 @@ def _translated(path: Path) -> Iterator[None]:
             f"read {path}: there is no such file; build first: mingolotss build --out {path.parent}"
         ) from error
     except (OSError, pa.ArrowException) as error:
-        line = str(error).strip().splitlines()[0]
-        raise DatasetError(f"read {path}: damaged ({line}); remove it and build again") from error
+        raise DatasetError(
+            f"read {path}: damaged ({first_line(error)}); remove it and build again"
+        ) from error

@@ -33,6 +33,10 @@ __all__ = ["common_size", "decode_png", "decode_pngs", "encode_png", "encode_row
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_BYTES = 33  # the signature and the IHDR chunk
+# The fields of the IHDR chunk follow the signature (8 bytes), its length (4) and its type (4):
+# width (from byte 16), height (20), bit depth (24), colour type (25), compression (26), filter (27)
+# and interlace (28).
+_INTERLACE_BYTE = 28
 _GREY_8_BIT = (8, 0)  # bit depth and colour type
 _INFLATE_ERRORS = (zlib.error, cast("type[Exception]", zlib_ng.error))
 # A stamp has 150 px on a side; a damaged PNG of a few kB can claim 2**31.
@@ -63,7 +67,7 @@ def encode_rows(rows: npt.NDArray[np.uint8]) -> bytes:
     rows : uint8 array, shape (ny, 1 + nx)
     """
     ny, nx = rows.shape
-    pixels = _chunk(b"IDAT", zlib_ng.compress(rows, _LEVEL))
+    pixels = _chunk_fields(b"IDAT", zlib_ng.compress(rows, _LEVEL))
     return b"".join((_header(ny, nx - 1), *pixels, _END))
 
 
@@ -97,7 +101,23 @@ def decode_png(png: bytes, name: str) -> npt.NDArray[np.uint8]:
 
 
 def decode_pngs(pngs: Sequence[bytes], names: Sequence[str]) -> npt.NDArray[np.uint8]:
-    """Decode PNGs of one size into one array, shape (n, ny, nx)."""
+    """Decode PNGs of one size into one array.
+
+    Parameters
+    ----------
+    pngs : sequence of bytes
+    names : sequence of str
+        As many names, for error messages.
+
+    Returns
+    -------
+    uint8 array, shape (n, ny, nx)
+
+    Raises
+    ------
+    DatasetError
+        As for `decode_png`, or a PNG has another size than those before it.
+    """
     stack: npt.NDArray[np.uint8] = np.empty((len(pngs), *common_size(pngs, names)), np.uint8)
     for index, (png, name) in enumerate(zip(pngs, names, strict=True)):
         stack[index] = decode_png(png, name)
@@ -114,10 +134,11 @@ def common_size(pngs: Sequence[bytes], names: Sequence[str]) -> tuple[int, int]:
     DatasetError
         One is no 8-bit grey PNG, or has another size than those before it.
     """
-    first = (0, 0)
-    for index, (png, name) in enumerate(zip(pngs, names, strict=True)):
+    if not pngs:
+        return 0, 0
+    first = _size(pngs[0], names[0])
+    for png, name in zip(pngs, names, strict=True):
         size = _size(png, name)
-        first = first if index else size
         if size != first:
             raise DatasetError(
                 f"read {name}: {_format_shape(size)} pixels where the images before it have "
@@ -144,9 +165,11 @@ def _size(png: bytes, name: str) -> tuple[int, int]:
     return height, width
 
 
-def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _read_chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the type and the data of every chunk, without checking the checksums."""
-    start = 8
+    # A chunk is the length of its data (4 bytes), a type (4), the data and a checksum (4); the
+    # first one follows the signature (PNG specification, section 5.3).
+    start = len(_SIGNATURE)
     while start + 12 <= len(png):
         (length,) = struct.unpack_from(">I", png, start)
         yield png[start + 4 : start + 8], png[start + 8 : start + 8 + length]
@@ -156,9 +179,8 @@ def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _decode_unfiltered(png: bytes, size: tuple[int, int]) -> npt.NDArray[np.uint8] | None:
     """Inflate the rows; return None if they are interlaced, filtered or incomplete."""
     ny, nx = size
-    data = b"".join(body for kind, body in _chunks(png) if kind == b"IDAT")
-    interlaced = png[28]
-    if interlaced:
+    data = b"".join(body for kind, body in _read_chunks(png) if kind == b"IDAT")
+    if png[_INTERLACE_BYTE]:
         return None
     inflater = zlib_ng.decompressobj()
     try:
@@ -188,13 +210,13 @@ def _decode_with_pillow(png: bytes, name: str) -> npt.NDArray[np.uint8]:
 def _header(ny: int, nx: int) -> bytes:
     """Return what precedes the pixels: the signature and the header chunk."""
     fields = struct.pack(">IIBBBBB", nx, ny, *_GREY_8_BIT, 0, 0, 0)
-    return b"".join((_SIGNATURE, *_chunk(b"IHDR", fields)))
+    return b"".join((_SIGNATURE, *_chunk_fields(b"IHDR", fields)))
 
 
-def _chunk(kind: bytes, data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+def _chunk_fields(kind: bytes, data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     """Return the four fields of a chunk: length, type, data, checksum."""
     check = zlib_ng.crc32(data, zlib_ng.crc32(kind))
     return len(data).to_bytes(4), kind, data, check.to_bytes(4)
 
 
-_END = b"".join(_chunk(b"IEND", b""))
+_END = b"".join(_chunk_fields(b"IEND", b""))

@@ -25,7 +25,7 @@ import numpy as np
 from mingolotss.errors import ImageError, InputError, ServiceUnavailableError, TruncatedFileError
 from mingolotss.io.byte_ranges import FsspecFile, HttpFile, RangeFile, Ranges, RangeSupport
 from mingolotss.io.files import write_bytes
-from mingolotss.io.fits_layout import PlainLayout, find_plain_layout
+from mingolotss.io.fits_layout import MAX_HEADER_BYTES, PlainLayout, find_plain_layout
 from mingolotss.model import FloatImage
 from mingolotss.sky.fits_header import BLOCK
 from mingolotss.sky.wcs import SkyWCS
@@ -44,7 +44,7 @@ __all__ = [
     "web_folder_names",
 ]
 
-_HEADER_LENGTHS = (16 * BLOCK, 256 * BLOCK)  # the second for headers with a long HISTORY
+_HEADER_LENGTHS = (16 * BLOCK, MAX_HEADER_BYTES)  # the second for headers with a long HISTORY
 Mapper = Callable[[Callable[[str], list[str]], Iterable[str]], Iterable[list[str]]]
 
 

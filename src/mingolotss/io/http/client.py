@@ -23,6 +23,7 @@ from mingolotss.errors import (
     ServiceUnavailableError,
     TruncatedFileError,
 )
+from mingolotss.io.error_text import excerpt
 from mingolotss.io.files import write_bytes
 from mingolotss.io.http.hosts import HostLimiter
 from mingolotss.io.http.redirects import check_scheme, next_address
@@ -34,7 +35,6 @@ from mingolotss.io.http.response import (
     RetryableError,
 )
 from mingolotss.io.http.retry_policy import Limits, RetryPolicy, retry_after
-from mingolotss.io.http.validators import excerpt
 
 __all__ = [
     "Transport",

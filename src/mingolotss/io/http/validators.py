@@ -10,20 +10,20 @@ Traceback (most recent call last):
 mingolotss.errors.ServiceAnswerError: an HTML page and no FITS file: "No such field"
 """
 
-import gzip
-import html
-import io
 import math
-import re
 import zlib
 from collections.abc import Mapping
 
 from mingolotss.errors import ServiceAnswerError, TruncatedFileError
+from mingolotss.io.error_text import excerpt
+from mingolotss.io.gzip_bytes import SizeLimitError, gunzip, is_gzip
 from mingolotss.sky.fits_header import BLOCK, MAX_AXES, card_values, data_offset, whole_value
 
-__all__ = ["excerpt", "require_complete_fits"]
+__all__ = ["require_complete_fits"]
 
-_LONGEST_HEADER = 1000 * BLOCK
+# Any header of any extension, and so more than `fits_layout.MAX_HEADER_BYTES`, the limit for the
+# header of an image that is read directly. It ends the search in a body without END.
+_MAX_HEADER_BYTES = 1000 * BLOCK
 
 
 def require_complete_fits(body: bytes, *, max_bytes: int = 1 << 30) -> bytes:
@@ -34,7 +34,8 @@ def require_complete_fits(body: bytes, *, max_bytes: int = 1 << 30) -> bytes:
     body : bytes
         A FITS file, or one in gzip.
     max_bytes : int
-        The largest size of a decompressed file.
+        The largest size of a decompressed file. By default half of what `io.fits` allows for a
+        file on disk, since a response is held in memory.
 
     Returns
     -------
@@ -48,14 +49,14 @@ def require_complete_fits(body: bytes, *, max_bytes: int = 1 << 30) -> bytes:
     TruncatedFileError
         The file ends before the last block that its headers describe.
     """
-    if body[:2] == b"\x1f\x8b":
-        body = _unzip(body, max_bytes)
+    if is_gzip(body):
+        body = _decompress(body, max_bytes)
     if not body:
         raise TruncatedFileError("an empty answer where a FITS file was expected")
     if body[:9] != b"SIMPLE  =":
         if b"SIMPLE  =".startswith(body[:9]):
             raise TruncatedFileError(f"a FITS file that stops after {len(body)} bytes")
-        raise ServiceAnswerError(f"{_kind(body)} and no FITS file: {excerpt(body)}")
+        raise ServiceAnswerError(f"{_describe_body(body)} and no FITS file: {excerpt(body)}")
     # Each header gives the length of its data, so the units are followed to the end of the file
     # without a look at their pixels. A file that was cut off at a block would otherwise pass for a
     # whole one.
@@ -68,32 +69,26 @@ def require_complete_fits(body: bytes, *, max_bytes: int = 1 << 30) -> bytes:
     return body
 
 
-def excerpt(body: bytes, length: int = 160) -> str:
-    """Return the first words of a page or message, in quotes and without markup."""
-    text = body[:20_000].decode("utf-8", "replace")
-    text = re.sub(r"(?is)<(script|style|head)\b.*?</\1\s*>", " ", text)
-    words = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
-    printable = "".join(c for c in words if c.isprintable())
-    return f'"{printable[:length]}{"..." if len(printable) > length else ""}"'
-
-
-def _unzip(body: bytes, max_bytes: int) -> bytes:
-    """Decompress gzip, up to a limit."""
+def _decompress(body: bytes, max_bytes: int) -> bytes:
+    """Decompress gzip, up to a limit; only an early end is worth another request."""
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
-            plain = stream.read(max_bytes + 1)
+        return gunzip(body, max_bytes=max_bytes)
     except EOFError as error:
         message = f"a gzip file cut short: {len(body)} bytes, no end in them"
         raise TruncatedFileError(message) from error
     except (OSError, zlib.error) as error:
         raise ServiceAnswerError(f"a gzip file that cannot be read ({error})") from error
-    if len(plain) > max_bytes:
-        raise ServiceAnswerError(f"a gzip file that unfolds into more than {max_bytes} bytes")
-    return plain
+    except SizeLimitError as error:
+        message = f"a gzip file that unfolds into more than {max_bytes} bytes"
+        raise ServiceAnswerError(message) from error
 
 
-def _kind(body: bytes) -> str:
-    """Return the kind of a body, from its first bytes."""
+def _describe_body(body: bytes) -> str:
+    """Return what a body without FITS is, from its first bytes.
+
+    Unlike `io.fits_layout`, which describes a file of a user, this looks for the pages and tables
+    with which services report errors, and so further into the text.
+    """
     head = body[:1000].lstrip().lower()
     if head.startswith((b"<!doctype html", b"<html")) or b"<html" in head:
         return "an HTML page"
@@ -109,8 +104,8 @@ def _is_padding(body: bytes, start: int) -> bool:
 
 def _end_of_unit(body: bytes, start: int) -> int:
     """Return where the header and data unit that begins at `start` should end."""
-    data = data_offset(body, start, max_bytes=_LONGEST_HEADER)
-    if data is None and len(body) - start < _LONGEST_HEADER:
+    data = data_offset(body, start, max_bytes=_MAX_HEADER_BYTES)
+    if data is None and len(body) - start < _MAX_HEADER_BYTES:
         raise TruncatedFileError(f"a FITS file cut short in a header, at {len(body)} bytes")
     if data is None:
         raise ServiceAnswerError("a FITS file whose header does not end")

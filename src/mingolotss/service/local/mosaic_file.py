@@ -23,14 +23,11 @@ from astropy.io import fits
 from mingolotss.errors import ImageError, TruncatedFileError
 from mingolotss.image.coverage import CoverageMap
 from mingolotss.io.fits_astropy import check_counts, translate_astropy_errors
-from mingolotss.io.fits_layout import PlainLayout, find_plain_layout
+from mingolotss.io.fits_layout import MAX_HEADER_BYTES, PlainLayout, find_plain_layout
 from mingolotss.model import Bools, FloatImage, Floats, Ints
-from mingolotss.sky.fits_header import BLOCK
 from mingolotss.sky.wcs import SkyWCS
 
 __all__ = ["MappedMosaic", "MosaicFile", "TiledMosaic", "on_array", "open_mosaic"]
-
-_HEADER_LENGTH = 256 * BLOCK  # room for a long HISTORY
 
 
 class MosaicFile(Protocol):
@@ -95,7 +92,7 @@ def _open_file(path: Path, _size: int, _mtime_ns: int) -> MosaicFile:
     # Size and time of the file are part of the cache key: a file that was replaced is opened again.
     try:
         with path.open("rb") as stream:
-            start = stream.read(_HEADER_LENGTH)
+            start = stream.read(MAX_HEADER_BYTES)
         layout = find_plain_layout(start, str(path))
         if layout is not None:
             return MappedMosaic(path, layout)

@@ -24,7 +24,7 @@ from astropy.io.votable.tree import VOTableFile
 from pyvo.dal.exceptions import DALQueryError, DALServiceError
 
 from mingolotss.errors import ServiceAnswerError, TruncatedFileError
-from mingolotss.io.http.validators import excerpt
+from mingolotss.io.error_text import excerpt
 
 __all__ = ["parse_results", "parse_votable", "whole_votable"]
 
