@@ -54,7 +54,7 @@ def stamp_schema(kind: str) -> pa.Schema:
 def stamp_bytes(table: pa.Table) -> bytes:
     """Return stamps as the bytes of a Parquet file.
 
-    PNGs are stored without another compression, which would take 23 us per stamp instead of 10 and
+    PNGs are stored without another compression, which would take 23 µs per stamp instead of 10 and
     save 3 % (2 cores, median).
 
     Parameters

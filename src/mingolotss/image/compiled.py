@@ -1,7 +1,7 @@
 """The compiled kernel of the fast path, ``_kernel/kernel.c``: argument checks and calls.
 
 The kernel does in one pass over memory what the usual steps of a recipe (`mingolotss.recipe.steps`)
-and the search for gaps (`mingolotss.image.coverage`) do with numpy in a dozen: 17 us a stamp where
+and the search for gaps (`mingolotss.image.coverage`) do with numpy in a dozen: 17 µs a stamp where
 numpy
 takes 100 (2 cores, AVX-512, median). It is only an optimisation: its output must be bit-identical
 to the Python steps for every recipe and every pixel. Installing the package compiles it with GCC

@@ -24,8 +24,8 @@ class CoverageMap:
     """Which squares of 64 x 64 pixels are fully observed: every pixel finite, not all of them 0.
 
     The cutouts of a survey overlap many times over, and the cutouts of one chunk lie close
-    together. Counting the NaN of each cutout takes 60 us, most of it waiting for memory; a query
-    here takes 1 to 2 us a cutout once the squares are known, for a chunk of 256 on a mosaic of
+    together. Counting the NaN of each cutout takes 60 µs, most of it waiting for memory; a query
+    here takes 1 to 2 µs a cutout once the squares are known, for a chunk of 256 on a mosaic of
     8,000 x 8,000 (2 cores, median).
 
     Parameters

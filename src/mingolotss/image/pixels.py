@@ -107,7 +107,7 @@ def zero_where(image: FloatImage, mask: Bools) -> FloatImage:
     mask : bool array that broadcasts against `image`
     """
     # Strategy: the image is combined with a mask of bits, without a branch per pixel. That takes
-    # 6 us for 150 x 150 pixels and `numpy.where` 35, because the processor cannot predict which
+    # 6 µs for 150 x 150 pixels and `numpy.where` 35, because the processor cannot predict which
     # pixels of a noisy image are masked (2 cores, median).
     integer = np.dtype(f"{image.dtype.byteorder}i{image.dtype.itemsize}")
     bits = (mask.view(np.int8) - np.int8(1)).astype(integer)  # 0, or -1: all bits set

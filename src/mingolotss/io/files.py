@@ -134,7 +134,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
     """Write files into one folder, each complete or not at all.
 
-    A build may have a PNG for each of millions of sources: this function takes 50 us per file, and
+    A build may have a PNG for each of millions of sources: this function takes 50 µs per file, and
     `atomic_path` 120 (2 cores, ext4, median of 2,000).
 
     Raises

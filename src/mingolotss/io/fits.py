@@ -1,6 +1,6 @@
 """Read one image from a FITS file, as pixels and a position on the sky.
 
-A plain file is read directly, in 30 us for 240 x 240 pixels where `astropy.io.fits` takes 400
+A plain file is read directly, in 30 µs for 240 x 240 pixels where `astropy.io.fits` takes 400
 (2 cores, median). All others are read with astropy; the tests compare the two. The result is
 always floating point with two axes, NaN where blank.
 
@@ -120,7 +120,7 @@ def _read_raw(source: Path | bytes, path: str) -> bytes | memoryview:
 def _map_file(path: Path) -> memoryview:
     """Map a file into memory; read one that cannot be mapped.
 
-    Hashing 230 kB takes 180 us in a mapped file, and 250 us with a copy in new memory (2 cores,
+    Hashing 230 kB takes 180 µs in a mapped file, and 250 µs with a copy in new memory (2 cores,
     median).
     """
     with path.open("rb", buffering=0) as stream:

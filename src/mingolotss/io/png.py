@@ -41,7 +41,7 @@ _GREY_8_BIT = (8, 0)  # bit depth and colour type
 _INFLATE_ERRORS = (zlib.error, cast("type[Exception]", zlib_ng.error))
 # A stamp has 150 px on a side; a damaged PNG of a few kB can claim 2**31.
 _MAX_SIDE = 4096
-# zlib-ng at level 1 takes 15 us for a stamp, zlib 75 and Pillow 370 (2 cores, median of 240); the
+# zlib-ng at level 1 takes 15 µs for a stamp, zlib 75 and Pillow 370 (2 cores, median of 240); the
 # files are 8 % larger.
 _LEVEL = 1
 

@@ -2,8 +2,8 @@
 
 `separation_arcsec` gives the same result as `astropy.coordinates.angular_separation` for
 quantities in degrees, to the last bit, because a difference of 1e-9 arcsec can decide which field
-is chosen; the tests compare the two. It takes 13 us for one position where the function of astropy
-takes 210, and 40 us for 500 positions where that takes 280 (2 cores).
+is chosen; the tests compare the two. It takes 13 µs for one position where the function of astropy
+takes 210, and 40 µs for 500 positions where that takes 280 (2 cores).
 
 >>> float(separation_arcsec(10.0, 20.0, 10.0, 20.001).round(6))
 3.6

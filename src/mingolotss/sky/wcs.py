@@ -1,7 +1,7 @@
 """Transform pixels to the sky and back with wcslib.
 
 `SkyWCS` is the celestial part of a FITS header. It uses the structure of wcslib directly, which
-takes 60 us per header where `astropy.wcs.WCS` takes 850 us (2 cores, median of 200), with the same
+takes 60 µs per header where `astropy.wcs.WCS` takes 850 µs (2 cores, median of 200), with the same
 results; headers with distortions are read with `astropy.wcs.WCS`. All positions are ICRS, whatever
 the frame of the header.
 

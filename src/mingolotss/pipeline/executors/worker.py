@@ -19,7 +19,7 @@ PRELOADED = (
     "mingolotss.service.local.mosaics",
     "pandas",  # pyarrow imports it where it is installed: once in the server, not in every worker
 )
-_GC_THRESHOLD = 100_000  # new objects between collections; saves 3 us a source against the default
+_GC_THRESHOLD = 100_000  # new objects between collections; saves 3 µs a source against the default
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt, malloc.h
 
 

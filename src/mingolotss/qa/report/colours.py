@@ -111,7 +111,7 @@ def _palette(colours: str) -> bytes:
 def coloured(png: bytes, gamma: float = 0.6) -> bytes:
     """Return a grey PNG file from `encode_png` in the colours "inferno".
 
-    Only the header changes and a palette is inserted, so nothing is decoded: this takes 10 us.
+    Only the header changes and a palette is inserted, so nothing is decoded: this takes 10 µs.
     Brightness is shown to the power `gamma`; below 1, faint tails become visible. A PNG file of
     another kind is returned unchanged.
     """

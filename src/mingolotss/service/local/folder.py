@@ -124,7 +124,7 @@ class FolderService:
                 "optionally a separator and '{field}', and '.fits' at the end"
             )
         self._separator, self._end = (separator, end) if field else ("", rest)
-        # Paths are joined as text: 5 us less for each file than with pathlib.
+        # Paths are joined as text: 5 µs less for each file than with pathlib.
         self._prefix = str(self.folder / "x")[:-1]
         if not self.folder.is_dir():
             raise InputError(f"open the folder {self.folder}: there is no such folder")
