@@ -20,7 +20,7 @@ CASES = {
 """How the field of a source was chosen: the values of the manifest's column ``case``."""
 
 FLAGS = {
-    "recentred": "cutout truncated or off centre; recentred by padding",
+    "recentred": "cutout truncated or off centre; the stamp is centred on the source",
     "blank": "no pixel above the clipping level",
     "undecided": "no rule chooses between the fields, and nobody has decided",
     "exceeds_stamp": "larger than the stamp",
