@@ -65,6 +65,7 @@ def test_again_changes_nothing(demo):
     assert contents(demo) == before
 
 
+@pytest.mark.slow
 def test_the_simulated_service_alone(tmp_path):
     """`--service simulated` makes its own sky and catalogue."""
     done = run(

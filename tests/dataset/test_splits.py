@@ -97,6 +97,7 @@ def leaks(names, ra, dec, reach=STAMP_ARCSEC):
     return int((names[pairs[:, 0]] != names[pairs[:, 1]]).sum())
 
 
+@pytest.mark.slow
 @needs_catalogue
 def test_the_real_catalogue_has_the_pairs_of_the_design(real):
     """221 pairs with one source in the other's stamp (112.5 arcsec), 672 that share pixels."""

@@ -112,7 +112,10 @@ def expected(sky: Sky, index: int, folder) -> dict[str, object] | None:
     return oracle.make(files, sky.ra[index], sky.dec[index])
 
 
-@pytest.mark.parametrize(("seed", "packed"), [(1, False), (2, False), (3, True)])
+@pytest.mark.parametrize(
+    ("seed", "packed"),
+    [(1, False), (2, False), pytest.param(3, True, marks=pytest.mark.slow)],
+)
 def test_random_mosaics(tmp_path, seed, packed):
     """Field, case, separation, gaps and every pixel agree, plain and compressed."""
     sky = Sky(tmp_path, seed, packed=packed)

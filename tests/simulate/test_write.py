@@ -281,6 +281,7 @@ def test_proportions_are_the_published_ones():
     assert class_counts(5805) == {name: chosen.count for name, chosen in CLASSES.items()}
 
 
+@pytest.mark.slow
 def test_sizes_and_fluxes_are_distributed_as_published():
     galaxies = populate_sky(SkyModel(sources=3000, background_per_deg2=0)).galaxies
     sizes = np.array([g.size_arcsec for g in galaxies if not g.edge_case])

@@ -111,6 +111,7 @@ def test_a_part_that_is_there_is_not_made_again(sky, tmp_path, monkeypatch):
         make_part(planned.task(1))
 
 
+@pytest.mark.slow
 def test_no_scheduler_there():
     """The line says what was asked for and how to start one."""
     with (

@@ -50,6 +50,7 @@ def test_killed_and_run_again(undisturbed, tmp_path, seed):
     assert contents(out) == expected
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(undisturbed, tmp_path):
     """Killed a little later each time until it is done: still byte-identical."""
     sky, expected, took = undisturbed
