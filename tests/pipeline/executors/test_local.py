@@ -115,7 +115,11 @@ def test_workers_end_with_their_caller(tmp_path, how):
         workers = [int(path.name) for path in (tmp_path / "at-work").iterdir()]
         assert all(alive(worker) for worker in workers)
         caller.send_signal(how)
-        _, said = caller.communicate(timeout=30)
+        try:
+            _, said = caller.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            caller.kill()  # the test fails; it must not wait for this process forever
+            raise
     until(lambda: not any(alive(worker) for worker in workers))
     assert said.count("Traceback") == (how == signal.SIGINT)  # the caller's own, and no worker's
 
