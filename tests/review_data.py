@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from mingolotss.io.files import safe_name
+from mingolotss.io.file_names import safe_name
 from mingolotss.pipeline.run import build
 from mingolotss.sky.wcs import simple_header
 

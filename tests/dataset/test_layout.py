@@ -87,4 +87,4 @@ def test_files_of_an_export():
     export = ExportFolder(Path("out"))
     assert export.archive == Path("out.tar.gz")
     path = export.image("../x", 4, "a/b", "/etc/passwd")
-    assert path.as_posix() == "out/..%2Fx/04 a%2Fb/%2Fetc%2Fpasswd"
+    assert path.as_posix() == "out/%2E.%2Fx/04 a%2Fb/%2Fetc%2Fpasswd"

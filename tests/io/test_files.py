@@ -1,4 +1,4 @@
-"""Files are complete or absent, and names stay in their folder."""
+"""Files are complete or absent."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ import hashlib
 import os
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mingolotss.errors import InputError
+from mingolotss.io.file_names import safe_name
 from mingolotss.io.files import (
     TEMPORARY_PREFIX,
     atomic_path,
     md5_file,
     remove_temporary_files,
-    safe_name,
     sha256_file,
     write_bytes,
     write_files,
 )
-
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -86,23 +82,6 @@ def test_sweeping_removes_only_temporary_files(tmp_path):
     kept = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
     assert kept == ["%2Epart-x", "kept", "kept.part"]
     assert remove_temporary_files(tmp_path) == 0
-
-
-@given(TEXT, TEXT)
-def test_safe_names_are_one_component_and_no_two_the_same(one, other):
-    """No name leaves its folder, looks like a temporary file, or equals another one."""
-    safe = safe_name(one)
-    assert safe
-    assert not set(safe) & set('/\\\0\n:*?"<>|')
-    assert safe not in {".", ".."}
-    assert not safe.startswith(TEMPORARY_PREFIX)
-    assert (safe_name(other) == safe) == (one == other)
-
-
-def test_usual_names_are_kept():
-    """Source names of the catalogues are used unchanged."""
-    for name in ("ILTJ104416.22+524037.3", "P164+55", "A_b-c.d"):
-        assert safe_name(name) == name
 
 
 def test_a_checksum_is_of_the_content(tmp_path):

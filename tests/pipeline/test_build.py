@@ -297,7 +297,7 @@ def test_float32_stamps(sky, tmp_path):
 
 def test_hostile_names_stay_inside(tmp_path):
     """A source named like a path or a tag becomes one plain file name in the build's folder."""
-    from mingolotss.io.files import safe_name
+    from mingolotss.io.file_names import safe_name
     from skies import random_cutout, write_fits
 
     rng = np.random.default_rng(3)

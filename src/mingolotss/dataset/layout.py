@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mingolotss.candidates.decisions import DECISIONS_NAME
-from mingolotss.io.files import safe_name
+from mingolotss.io.file_names import safe_name
 from mingolotss.recipe.model import BatchSettings
 from mingolotss.service.remote.workspace import Workspace
 

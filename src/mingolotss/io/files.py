@@ -1,14 +1,10 @@
-"""Write files that are complete or absent, and make names that are safe in a folder.
+"""Write files that are complete or absent.
 
 Every file is written under a temporary name, which starts with `TEMPORARY_PREFIX`, in the same
 folder, and is then renamed. A reader never sees an incomplete file, and an interrupted build leaves
 only temporary files, which `remove_temporary_files` removes. In an object store (any fsspec
-address) an object appears only when it is complete.
-
->>> safe_name("../<script>"), safe_name("ILTJ104416.22+524037.3")
-('..%2F%3Cscript%3E', 'ILTJ104416.22+524037.3')
->>> safe_name("..")
-'%2E%2E'
+address) an object appears only when it is complete. Not here: how files are named
+(``file_names.py``).
 """
 
 from __future__ import annotations
@@ -16,7 +12,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
@@ -24,7 +19,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
-from urllib.parse import quote
 
 from mingolotss.errors import InputError
 
@@ -41,14 +35,12 @@ __all__ = [
     "md5_file",
     "remove_temporary_files",
     "remove_tree",
-    "safe_name",
     "sha256_file",
     "write_bytes",
     "write_files",
 ]
 
 TEMPORARY_PREFIX = ".part-"
-_UNCHANGED_NAME = re.compile(r"[A-Za-z0-9_.~+ =@,()-]+")
 
 
 def locate(address: Path | str) -> Path:
@@ -180,21 +172,6 @@ def remove_temporary_files(folder: Path) -> int:
     for path in temporary:
         path.unlink(missing_ok=True)
     return len(temporary)
-
-
-def safe_name(name: str) -> str:
-    """Return `name` as one path component; different names give different components.
-
-    Letters, digits and ``+-._~ =@,()`` are kept, and everything else is percent-encoded. So are the
-    dots of a name that consists of dots, and the first dot of a name that `remove_temporary_files`
-    would remove.
-    """
-    if _UNCHANGED_NAME.fullmatch(name) and not name.startswith("."):
-        return name  # nearly always; quote is ten times slower
-    encoded = quote(name, safe="+ =@,()")
-    if encoded.strip(".") == "":
-        return encoded.replace(".", "%2E")
-    return f"%2E{encoded[1:]}" if encoded.startswith(TEMPORARY_PREFIX) else encoded
 
 
 def sha256_file(path: Path) -> str:

@@ -16,7 +16,8 @@ from mingolotss.catalogue.labels import ColumnRules
 from mingolotss.catalogue.reading import catalogue_from_names, read_catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import CatalogueError, InputError
-from mingolotss.io.files import md5_file, safe_name
+from mingolotss.io.file_names import safe_name
+from mingolotss.io.files import md5_file
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import ImageService
 from mingolotss.service.local.folder import FolderService

@@ -17,7 +17,7 @@ from mingolotss.candidates.status import to_verdicts
 from mingolotss.catalogue.labels import UNLABELLED
 from mingolotss.dataset.layout import batch_name
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
-from mingolotss.io.files import safe_name
+from mingolotss.io.file_names import format_file_name, safe_name
 from mingolotss.model import Bools, Floats, Ints, Objects
 from mingolotss.pipeline.choice import Choices
 from mingolotss.pipeline.chunk import Chunk
@@ -234,15 +234,17 @@ def _image_files(chunk: Chunk, fields: Objects, map_files: Objects) -> Iterator[
         if field is None:
             yield None
             continue
-        source = safe_name(name)
-        spelling = safe_name(_field_spelling(source, field, map_file))
-        yield template.format(source=source, field=spelling)
+        spelling = _field_spelling(name, field, map_file)
+        yield format_file_name(template, source=name, field=spelling)
 
 
 def _field_spelling(source: str, field: str, map_file: str) -> str:
     """Return the field as the image's own file name spells it (``P164_55`` stays)."""
     with_underscore = field.replace("+", "_")
-    return with_underscore if map_file.startswith(f"{source}_{with_underscore}") else field
+    if with_underscore == field:
+        return field
+    is_spelled_so = map_file.startswith(f"{safe_name(source)}_{with_underscore}")
+    return with_underscore if is_spelled_so else field
 
 
 def _candidate_lists(counts: npt.NDArray[np.generic], candidates: Columns) -> pa.Array:

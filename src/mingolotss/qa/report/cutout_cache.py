@@ -10,7 +10,7 @@ import threading
 from functools import cached_property, lru_cache
 
 from mingolotss.errors import ImageError, InputError, MingoError, ServiceError
-from mingolotss.io.files import safe_name
+from mingolotss.io.file_names import format_file_name
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.service.base import CutoutRequest, ImageService, Naming, fetch_cutouts, open_service
@@ -71,13 +71,13 @@ class CutoutCache:
         """Return the candidate as files in ``DIR/cutouts``, or None if they do not exist."""
         folder, images = self._build.folder.workspace.cutouts, self._build.recipe.images
         for field in (candidate.field, candidate.field.replace("+", "_")):
-            names = {"source": safe_name(source.name), "field": safe_name(field)}
-            image = folder / images.image.format(**names)
+            names = {"source": source.name, "field": field}
+            image = folder / format_file_name(images.image, **names)
             if image.is_file():
                 break
         else:
             return None
-        rms = folder / images.rms.format(**names)
+        rms = folder / format_file_name(images.rms, **names)
         rms_address = str(rms) if images.rms and rms.is_file() else ""
         return Candidate(candidate.field, str(image), rms_address, source.name)
 

@@ -22,7 +22,7 @@ import numpy as np
 from mingolotss.candidates.cutouts import Outcome
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, RecipeError
-from mingolotss.io.files import safe_name
+from mingolotss.io.file_names import safe_name
 from mingolotss.io.fits import read_image
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service.base import CutoutRequest, Naming

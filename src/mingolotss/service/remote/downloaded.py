@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mingolotss.candidates.cutouts import Outcome
 from mingolotss.errors import ImageError, ServiceError, ServiceUnavailableError
-from mingolotss.io.files import safe_name
+from mingolotss.io.file_names import format_file_name
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service.base import CutoutRequest, Naming
 from mingolotss.service.local.folder import read_cutout
@@ -31,9 +31,9 @@ def local_candidate(request: CutoutRequest, naming: Naming, folder: Path) -> Can
     The files need not exist yet. Names that come from a server become harmless file names.
     """
     candidate = request.candidate
-    names = {"source": safe_name(request.source.name), "field": safe_name(candidate.field)}
-    rms = str(folder / naming.rms.format(**names)) if candidate.rms else ""
-    image = str(folder / naming.image.format(**names))
+    names = {"source": request.source.name, "field": candidate.field}
+    rms = str(folder / format_file_name(naming.rms, **names)) if candidate.rms else ""
+    image = str(folder / format_file_name(naming.image, **names))
     return Candidate(candidate.field, image, rms, request.source.name)
 
 
