@@ -86,5 +86,6 @@ def test_files_of_an_export():
     """Names from outside stay inside the folder of the export."""
     export = ExportFolder(Path("out"))
     assert export.archive == Path("out.tar.gz")
-    path = export.image("../x", 4, "a/b", "/etc/passwd")
-    assert path.as_posix() == "out/%2E.%2Fx/04 a%2Fb/%2Fetc%2Fpasswd"
+    folder = export.class_folders("../x", ["", "", "", "", "a/b"])[4]
+    path = folder / export.png_name("/etc/passwd")
+    assert path.as_posix() == "out/%2E.%2Fx/04 a%2Fb/%2Fetc%2Fpasswd.png"

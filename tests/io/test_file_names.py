@@ -17,19 +17,12 @@ from mingolotss.io.file_names import (
     safe_name,
 )
 from mingolotss.io.files import TEMPORARY_PREFIX, write_files
+from named_builds import HOSTILE
 
 ANY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 TRICKY = st.text("aA.~ %/\\\n\u00e9\u0301\u540d0f", min_size=1, max_size=40)
 LONG = st.builds("".join, st.lists(ANY, min_size=10, max_size=40))
 NAMES = ANY | TRICKY | LONG
-
-HOSTILE = (
-    "%41", "%25E5", "100%", "a+b c", ".hidden", "-rf", "dot.", "space ", "..", "...", ".", " ",
-    "CON", "nul", "Com1.fits", "LPT9 .x", "aux.", "caf\u00e9", "cafe\u0301", "\U0001f30c", "a\nb",
-    "a\tb", "a/b", "a\\b", "a:b", 'a"b', "a'b", "a,b", "<i>|*?[x]`$", "\u540d" * 80, "L" * 300,
-    "L" * 299 + "M", "J1.5", "A_B", "~", "x~0123456789abcdef", "\0",
-)  # fmt: skip
-"""Names that a catalogue can hold and that some disk, shell or reader takes for something else."""
 
 
 @given(NAMES, NAMES)

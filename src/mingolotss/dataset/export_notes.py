@@ -11,6 +11,7 @@ True
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ __all__ = ["SPLIT_KEY", "ExportNotes"]
 SPLIT_KEY = b"mingolotss.split"
 """Where the metadata of a table of records has the split plan."""
 _FORMAT, _PLAN, _CLASSES = b"mingolotss.format", b"mingolotss.split_plan", b"mingolotss.classes"
+_CLASSES_JSON = b"mingolotss.classes.json"  # instead, if a name has more than one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,11 @@ class ExportNotes:
 
     def to_metadata(self) -> dict[bytes, bytes]:
         """Return the notes as the metadata of an Arrow schema."""
-        return {
-            _FORMAT: self.format.encode(),
-            _PLAN: self.split_plan.encode(),
-            _CLASSES: "\n".join(self.classes).encode(),
-        }
+        notes = {_FORMAT: self.format.encode(), _PLAN: self.split_plan.encode()}
+        lines = "\n".join(self.classes)
+        if _split_lines(lines) == self.classes:
+            return {**notes, _CLASSES: lines.encode()}
+        return {**notes, _CLASSES_JSON: json.dumps(self.classes).encode()}
 
     @classmethod
     def read(cls, metadata: Mapping[bytes, bytes] | None) -> ExportNotes | None:
@@ -52,6 +54,13 @@ class ExportNotes:
         known = metadata or {}
         if _FORMAT not in known:
             return None
-        classes = known.get(_CLASSES, b"").decode()
         plan = known.get(_PLAN, b"published").decode()
-        return cls(known[_FORMAT].decode(), plan, tuple(classes.split("\n")) if classes else ())
+        if _CLASSES_JSON in known:
+            classes = tuple(json.loads(known[_CLASSES_JSON]))
+        else:
+            classes = _split_lines(known.get(_CLASSES, b"").decode())
+        return cls(known[_FORMAT].decode(), plan, classes)
+
+
+def _split_lines(lines: str) -> tuple[str, ...]:
+    return tuple(lines.split("\n")) if lines else ()

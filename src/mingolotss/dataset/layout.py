@@ -13,12 +13,12 @@ what services download (``service.remote.workspace``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mingolotss.candidates.decisions import DECISIONS_NAME
-from mingolotss.io.file_names import safe_name
+from mingolotss.io.file_names import is_file_name, safe_name
 from mingolotss.recipe.model import BatchSettings
 from mingolotss.service.remote.workspace import Workspace
 
@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 _PARTS = "part-*.parquet"
+_PNG = ".png"
 _TRAIN, _SPLIT, _TEST = "data_batch_", "_batch", "test_batch"
 _DEFAULT_BATCHES = BatchSettings().folder
 _IMAGE_FILES = ("*.h5", "*.tar", "*.tar.gz", "*-batches-py/*", "data/*.parquet", "stamps/*.parquet")
@@ -56,16 +57,17 @@ def batch_name(index: int, train: int) -> str:
 
 def split_batch_name(split: str) -> str:
     """Return the file name of a split's only batch."""
-    return f"{split}{_SPLIT}"
+    return f"{safe_name(split)}{_SPLIT}"
 
 
 def split_of_batch(name: str) -> str:
-    """Return the split that a batch belongs to, by its file name.
+    """Return the split that a batch belongs to, as its file name spells it.
 
     >>> split_of_batch("data_batch_2"), split_of_batch("test_batch"), split_of_batch("fold-0_batch")
     ('train', 'test', 'fold-0')
     """
-    return "train" if name.startswith(_TRAIN) else name.removesuffix(_SPLIT)
+    is_training = name.removeprefix(_TRAIN).isdigit()
+    return "train" if is_training else name.removesuffix(_SPLIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +253,7 @@ class ExportFolder(DatasetFolder):
 
     def shard(self, split: str, number: int) -> Path:
         """Return the path of a WebDataset shard."""
-        return self.path / f"{split}-{number:06d}.tar"
+        return self.path / f"{safe_name(split)}-{number:06d}.tar"
 
     def shards(self) -> list[Path]:
         """List the WebDataset shards."""
@@ -259,25 +261,60 @@ class ExportFolder(DatasetFolder):
 
     def parquet(self, split: str, number: int, count: int) -> Path:
         """Return the path of file `number` of the `count` Parquet files of a split."""
-        return self.path / "data" / f"{split}-{number:05d}-of-{count:05d}.parquet"
+        name = f"{safe_name(split)}-{number:05d}-of-{count:05d}.parquet"
+        return self.path / "data" / name
 
     @staticmethod
-    def parquet_pattern(split: str) -> str:
-        """Return the pattern of a split's Parquet files, relative to the folder."""
-        return f"data/{split}-*.parquet"
+    def parquet_pattern(split: str, splits: Collection[str]) -> str:
+        """Return the pattern of a split's Parquet files, relative to the folder.
+
+        It matches no file of the other `splits`: ``data/a-*`` would match those of ``a-b`` too.
+        """
+        is_prefix = any(other.startswith(f"{split}-") for other in splits)
+        return f"data/{safe_name(split)}-{'?????-of-?????' if is_prefix else '*'}.parquet"
 
     def parquet_files(self) -> list[Path]:
         """List the Parquet files of images."""
         return sorted((self.path / "data").glob("*.parquet"))
 
-    def image(self, split: str, label: int, class_name: str, image_file: str) -> Path:
-        """Return the path of a PNG file in the folder of its split and class."""
-        folder = self.path / safe_name(split) / f"{label:02d} {safe_name(class_name)}"
-        return folder / safe_name(image_file)
+    def class_folders(self, split: str, classes: Sequence[str]) -> list[Path]:
+        """Return the folders of the classes in a split, by label.
+
+        Each begins with its label, in as many digits as the last label needs and at least two, so
+        that the order of their names is that of the labels.
+        """
+        digits = max(2, len(str(len(classes) - 1)))
+        return [
+            self.path / safe_name(split) / f"{label:0{digits}d} {safe_name(name)}".rstrip()
+            for label, name in enumerate(classes)
+        ]
+
+    @staticmethod
+    def png_name(image_file: str) -> str:
+        """Return the name of an image in the folder of its class.
+
+        It is `image_file`, the name in the manifest, unless that comes from another program and
+        cannot be the name of a PNG file.
+        """
+        if is_file_name(image_file) and image_file.lower().endswith(_PNG):
+            return image_file
+        return f"{safe_name(image_file)}{_PNG}"
+
+    @staticmethod
+    def placeholder(folder: Path) -> Path:
+        """Return the path of an empty file that keeps a folder without images in an archive or Git.
+
+        Readers of images take it for no image, and it is hidden.
+        """
+        return folder / ".gitkeep"
 
     def images(self) -> Iterator[Path]:
         """Give the PNG files in folders of splits and classes, in any order."""
-        return self.path.glob("*/[0-9][0-9]* */*.png")
+        return (
+            path
+            for path in self.path.glob("*/[0-9][0-9]*/[!.]*")
+            if path.name.lower().endswith(_PNG)
+        )
 
 
 @dataclass(frozen=True, slots=True)

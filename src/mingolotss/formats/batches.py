@@ -38,6 +38,7 @@ from mingolotss.errors import DatasetError
 from mingolotss.formats.archive import write_tar
 from mingolotss.formats.base import ExportHeader, Format, need_uint8
 from mingolotss.formats.safe_pickle import load_pickle
+from mingolotss.formats.stored_names import true_splits
 from mingolotss.io.files import atomic_path, md5_file
 from mingolotss.model import Ints
 
@@ -244,7 +245,7 @@ def read_batches(path: Path, split: str = "all") -> Arrays:
     folder = BatchFolder(path)
     classes = _read_classes(folder.meta)
     files = _existing_batches(folder)
-    splits = [split_of_batch(file.name) for file in files]
+    splits = true_splits(path.parent, [split_of_batch(file.name) for file in files])
     in_split = select(splits, split, str(path))
     if not in_split.any():
         raise DatasetError(f"read {path}: no batch of {split!r}; fetch or build it again")

@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,11 +36,13 @@ def render_csv(rows: Iterable[Sequence[object]]) -> str:
     rows : iterable of sequence
         The values of each row, in the order of `HEADER`.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    # The writer quotes only the characters of its own line end, and a reader takes a bare "\r" for
+    # the end of a row. It therefore ends lines with "\r\n", one call for each row.
+    lines: list[str] = []
+    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
     writer.writerow(HEADER)
     writer.writerows(rows)
-    return text.getvalue()
+    return "".join(f"{line[:-2]}\n" for line in lines)
 
 
 def write_csv(path: Path, manifest: pa.Table) -> None:

@@ -1,13 +1,14 @@
 """PNG folders, ``SPLIT/NN CLASS/NAME.png``: what torchvision's ImageFolder and Keras read.
 
-The number before the class is its label: those readers number classes in the order of their
-names. A class without images has no folder, since ImageFolder refuses empty ones.
+The number before the class is its label: those readers number the folders of one split in the order
+of their names. Every split therefore has a folder for every class. One without images holds only a
+placeholder, and ImageFolder opens it with ``allow_empty=True``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import compress
+from itertools import chain, compress
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from mingolotss.dataset.split_names import select
 from mingolotss.errors import InputError
 from mingolotss.formats.base import ExportHeader, Format, need_uint8
 from mingolotss.formats.class_names import read_class_names, write_class_names
-from mingolotss.io.files import write_bytes
+from mingolotss.formats.stored_names import images_by_file, true_splits
+from mingolotss.io.files import same_file, write_bytes
 from mingolotss.io.png import decode_pngs
 
 __all__ = ["PNG_FOLDERS", "find_png_folders", "read_png_folders", "write_png_folders"]
@@ -37,7 +39,8 @@ def write_png_folders(records: Records, folder: Path, header: ExportHeader) -> N
     Raises
     ------
     InputError
-        The images are float32, which PNG cannot hold, or have no labels.
+        The images are float32, which PNG cannot hold, or have no labels; or two images or splits
+        cannot be on this disk side by side.
     """
     need_uint8(records, header)
     if len(records) and records.labels.min() < 0:
@@ -45,10 +48,35 @@ def write_png_folders(records: Records, folder: Path, header: ExportHeader) -> N
             f"export {header.name} as png: some images have no label; use hdf5, zarr or parquet"
         )
     export = ExportFolder(folder)
+    folders = {
+        split: export.class_folders(split, records.classes) for split in records.split_rows()
+    }
     columns = records.texts("split"), records.labels.tolist(), records.texts("image_file")
-    for split, label, name, png in zip(*columns, records.encoded(), strict=True):
-        write_bytes(export.image(split, label, records.classes[label], name), png)
+    paths = [
+        folders[split][label] / export.png_name(name)
+        for split, label, name in zip(*columns, strict=True)
+    ]
+    _check_distinct(paths, records, export, header)
+    for path, png in zip(paths, records.encoded(), strict=True):
+        write_bytes(path, png)
+    for empty in {*chain.from_iterable(folders.values())} - {path.parent for path in paths}:
+        write_bytes(export.placeholder(empty), b"")
     write_class_names(export.classes, records.classes)
+
+
+def _check_distinct(
+    paths: Sequence[Path], records: Records, export: ExportFolder, header: ExportHeader
+) -> None:
+    """Refuse two images that would be one file."""
+    # Images of different folders count too, since readers find an image by its name.
+    pair = same_file([path.name for path in paths], export.path)
+    if pair is not None:
+        sources = records.texts("source")
+        raise InputError(
+            f"export {header.name} as {header.format}: the images of {sources[pair[0]]!r} and "
+            f"{sources[pair[1]]!r} would be one file here, {paths[pair[0]].name}; rename a source, "
+            "or use another format"
+        )
 
 
 def find_png_folders(place: Path) -> Sequence[Path]:
@@ -77,18 +105,23 @@ def read_png_folders(path: Path, split: str = "all") -> Arrays:
     export = ExportFolder(path)
     classes = read_class_names(export.classes)
     files = sorted(export.images(), key=lambda file: file.name)
-    in_split = select([file.parts[-3] for file in files], split, str(path))
-    files = list(compress(files, in_split))
+    splits = true_splits(path, [file.parts[-3] for file in files])
+    in_split = select(splits, split, str(path))
+    files, splits = list(compress(files, in_split)), list(compress(splits, in_split))
     images = decode_pngs([file.read_bytes() for file in files], [str(file) for file in files])
     labels = np.array([int(file.parts[-2].split(" ")[0]) for file in files], np.int64)
-    names = tuple(file.name for file in files)
-    sources = tuple(name.split("_", 1)[0] for name in names)
-    return Arrays(images, labels, classes, sources, names, tuple(f.parts[-3] for f in files))
+    rows = images_by_file(path)
+    pairs = [rows.get(file.name, (file.name, file.name.split("_", 1)[0])) for file in files]
+    names, sources = (tuple(pair[column] for pair in pairs) for column in (0, 1))
+    return Arrays(images, labels, classes, sources, names, tuple(splits))
 
 
 PNG_FOLDERS = Format(
     write_png_folders,
     find_png_folders,
     read_png_folders,
-    ('torchvision.datasets.ImageFolder("FOLDER/train")', 'mingolotss.load("FOLDER")'),
+    (
+        'torchvision.datasets.ImageFolder("FOLDER/train", allow_empty=True)',
+        'mingolotss.load("FOLDER")',
+    ),
 )

@@ -20,6 +20,7 @@ from mingolotss.dataset.split_names import select
 from mingolotss.formats.archive import write_tar
 from mingolotss.formats.base import ExportHeader, Format, damaged, need_uint8
 from mingolotss.formats.class_names import read_class_names, write_class_names
+from mingolotss.formats.stored_names import true_splits
 from mingolotss.io.png import decode_pngs
 
 __all__ = ["WEBDATASET", "find_webdataset", "read_webdataset", "write_webdataset"]
@@ -88,7 +89,7 @@ def read_webdataset(path: Path, split: str = "all") -> Arrays:
     """
     export = ExportFolder(path)
     shards = export.shards()
-    splits = [shard.name.rpartition("-")[0] for shard in shards]
+    splits = true_splits(path, [shard.name.rpartition("-")[0] for shard in shards])
     in_split = select(splits, split, str(path))
     try:
         classes = read_class_names(export.classes)

@@ -14,10 +14,10 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 from mingolotss.errors import InputError
@@ -30,11 +30,13 @@ __all__ = [
     "TEMPORARY_PREFIX",
     "as_input_error",
     "atomic_path",
+    "is_case_sensitive",
     "is_local",
     "locate",
     "md5_file",
     "remove_temporary_files",
     "remove_tree",
+    "same_file",
     "sha256_file",
     "write_bytes",
     "write_files",
@@ -172,6 +174,42 @@ def remove_temporary_files(folder: Path) -> int:
     for path in temporary:
         path.unlink(missing_ok=True)
     return len(temporary)
+
+
+def same_file(names: Sequence[str], folder: Path) -> tuple[int, int] | None:
+    """Find two names that would be one file in a folder.
+
+    Names that differ only in case are one file on the usual disks of macOS and Windows.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of files.
+    folder : Path
+        An existing folder, whose disk decides whether case matters.
+
+    Returns
+    -------
+    tuple of int or None
+        The indices of the first such pair.
+    """
+    if len({name.lower() for name in names}) == len(names):
+        return None  # nearly always, and the disk need not be asked
+    ignores_case = not is_case_sensitive(folder)
+    first: dict[str, int] = {}
+    for index, name in enumerate(names):
+        earlier = first.setdefault(name.lower() if ignores_case else name, index)
+        if earlier != index:
+            return earlier, index
+    return None
+
+
+def is_case_sensitive(folder: Path) -> bool:
+    """Return whether the disk of an existing folder keeps apart names that differ only in case."""
+    if not is_local(folder):
+        return True  # the keys of an object store are bytes
+    with NamedTemporaryFile(prefix=f"{TEMPORARY_PREFIX}case-", dir=folder) as file:
+        return not folder.joinpath(Path(file.name).name.upper()).exists()
 
 
 def sha256_file(path: Path) -> str:

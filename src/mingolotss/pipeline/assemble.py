@@ -13,6 +13,7 @@ from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST, REPEATED_COLUMNS
 from mingolotss.dataset.products import products
+from mingolotss.errors import InputError
 from mingolotss.formats.csv import CSV_COLUMNS, write_csv
 from mingolotss.io.files import atomic_path
 from mingolotss.io.parquet import read_table, table_writer
@@ -41,6 +42,11 @@ def assemble(out: Path, recipe: Recipe, classes: Sequence[str], part_tables: Par
     classes : sequence of str
         Name of each label.
     part_tables : PartTables
+
+    Raises
+    ------
+    InputError
+        The images of two sources have one name, or a file cannot be written.
     """
     folder, n_parts = BuildFolder(out), len(part_tables)
     # The list of checksums is written last, and without it a build is incomplete: an interrupted
@@ -57,6 +63,7 @@ def assemble(out: Path, recipe: Recipe, classes: Sequence[str], part_tables: Par
         manifest = pool.submit(_write_manifest, folder, part_tables)
         others = [pool.submit(_write_candidates, folder, part_tables)]
         manifest.result()
+        _check_image_files(folder)
         if summary is None:
             summary = pool.submit(read_summary, out)
         if "batches" in recipe.formats:
@@ -134,6 +141,21 @@ def _merge(
             for first in range(0, len(merged), MAX_WRITE_ROWS):
                 rows = transform(merged.take(order.slice(first, MAX_WRITE_ROWS)))
                 writer.write_table(rows.cast(schema), row_group_size=_ROW_GROUP_ROWS)
+
+
+def _check_image_files(folder: BuildFolder) -> None:
+    """Refuse two images with one name: of source "A" in field "B_C", and of "A_B" in field "C"."""
+    table = read_table(folder.manifest, ["source", "image_file"])
+    written = table.filter(pc.is_valid(table["image_file"]))
+    if pc.count_distinct(written["image_file"]).as_py() == len(written):
+        return
+    counts = pc.value_counts(written["image_file"])
+    name = counts.filter(pc.greater(pc.struct_field(counts, 1), 1))[0]["values"]
+    sources = written.filter(pc.equal(written["image_file"], name))["source"].to_pylist()
+    raise InputError(
+        f"assemble {folder.path}: the images of {sources[0]!r} and {sources[1]!r} are both called "
+        f"{name.as_py()}; set stamp.name = '{{source}}.png' in the recipe, or rename a source"
+    )
 
 
 def _remove_stale_images(folder: BuildFolder) -> None:

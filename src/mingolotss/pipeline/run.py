@@ -18,7 +18,8 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.products import is_complete
 from mingolotss.errors import InputError
-from mingolotss.io.files import as_input_error, is_local, remove_temporary_files
+from mingolotss.io.file_names import safe_name
+from mingolotss.io.files import as_input_error, is_local, remove_temporary_files, same_file
 from mingolotss.io.lock import file_lock, lock_path, remove_stale_lock
 from mingolotss.io.parquet import read_table
 from mingolotss.pipeline.assemble import assemble
@@ -66,6 +67,7 @@ def run(plan: Plan, mapper: Mapper = map, progress: BuildProgress | None = None)
     notify = progress or no_progress
     with _build_lock(plan.out):
         remove_temporary_files(plan.out)
+        _check_names(plan)
         remaining = _remaining_parts(plan)
         for index in remaining:  # delete stale parts, so that workers never reuse them
             BuildFolder(plan.out).part(index).unlink(missing_ok=True)
@@ -197,6 +199,20 @@ def _build_lock(out: Path) -> Iterator[None]:
             raise as_input_error(error, lock) from error
         remove_stale_lock(lock_path(BuildFolder(out).decisions))
         yield
+
+
+def _check_names(plan: Plan) -> None:
+    """Refuse sources whose files would be one file on this disk, which ignores case."""
+    if "png" not in plan.recipe.formats and not isinstance(plan.service, FetchService):
+        return  # no files are named after sources
+    names = plan.catalogue.names
+    pair = same_file([safe_name(name) for name in names], plan.out)
+    if pair is not None:
+        first, second = (repr(names[row]) for row in pair)
+        raise InputError(
+            f"build in {plan.out}: this disk ignores case, so that files of the sources {first} "
+            f"and {second} would replace each other; choose another --out, or rename one of them"
+        )
 
 
 def _summarize(plan: Plan) -> Build:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 
 from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.products import CARD_MARK
@@ -10,10 +12,15 @@ from mingolotss.dataset.published import interchanged_names
 from mingolotss.formats import FORMATS
 from mingolotss.formats.base import Format
 from mingolotss.publish.datasheet import render_datasheet
+from mingolotss.publish.markdown import escape
 from mingolotss.publish.summary import DatasetSummary
 
 __all__ = ["render_card"]
 
+# A word that YAML takes for text; those of two letters include "no" and "on" (YAML 1.1).
+_PLAIN_YAML = re.compile(
+    r"(?!(?:yes|true|false|off|null)\Z)[A-Za-z]\w{2,}", re.ASCII | re.IGNORECASE
+)
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
 
 _LOAD_BUILD = (
@@ -69,9 +76,10 @@ def _header(summary: DatasetSummary, format_name: str) -> str:
     ]
     if format_name == "parquet":
         lines += ["configs:", "- config_name: default", "  data_files:"]
-        for split in summary.splits:
-            path = ExportFolder.parquet_pattern(split)
-            lines += [f"  - split: {_hub_name(split)}", f"    path: {path}"]
+        names = _hub_names(summary.splits)
+        for split, name in zip(summary.splits, names, strict=True):
+            path = ExportFolder.parquet_pattern(split, summary.splits)
+            lines += [f"  - split: {name}", f"    path: {path}"]
     return "\n".join([*lines, "---"])
 
 
@@ -80,12 +88,20 @@ def _identifier(licence: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """Return a text as YAML, which takes strings as JSON has them."""
+    return json.dumps(text, ensure_ascii=False)
 
 
-def _hub_name(split: str) -> str:
-    """Spell a split as `datasets` allows: letters, digits, underscores, dots."""
-    return re.sub(r"\W", "_", split)
+def _hub_names(splits: Sequence[str]) -> list[str]:
+    """Spell splits as `datasets` allows, each in its own way: letters, digits, underscores."""
+    names: list[str] = []
+    for split in splits:
+        name = re.sub(r"\W", "_", split)
+        while name in names:
+            name += "_"
+        names.append(name)
+    # In YAML, a word like "no", and a number, is no text unless it is quoted.
+    return [name if _PLAIN_YAML.fullmatch(name) else _quoted(name) for name in names]
 
 
 def _summary(summary: DatasetSummary) -> str:
@@ -121,12 +137,12 @@ def _counts(summary: DatasetSummary) -> str:
         "",
         (f"Split: `{summary.split_plan}`. {_overlaps(summary)}"),
         "",
-        "| label | class | " + " | ".join(splits) + " |",
+        "| label | class | " + " | ".join(map(escape, splits)) + " |",
         "|---|---|" + "---|" * len(splits),
     ]
     for label, (name, counts) in enumerate(summary.class_counts()):
         number = "" if name == "no label" else str(label)
-        lines.append(f"| {number} | {name} | " + " | ".join(map(str, counts)) + " |")
+        lines.append(f"| {number} | {escape(name)} | " + " | ".join(map(str, counts)) + " |")
     names = interchanged_names()
     if set(names.values()) <= set(summary.classes):
         labels = " and ".join(map(str, names))

@@ -5,6 +5,7 @@ The sections are those of Gebru et al. 2021 ("Datasheets for Datasets", CACM 64,
 
 from __future__ import annotations
 
+from mingolotss.publish.markdown import escape
 from mingolotss.publish.summary import NO_LICENCE, DatasetSummary
 
 __all__ = ["render_datasheet"]
@@ -51,12 +52,12 @@ def _composition(summary: DatasetSummary) -> str:
             "reason for each."
         )
     return (
-        f"The catalogue {provenance.catalogue} has {provenance.rows:,} rows, one for each source. "
-        f"{omitted} Number of sources that are larger than their image: {count('exceeds_stamp')}; "
-        f"of images that are blank after clipping: {count('blank')}; of images that were moved to "
-        f"put the source in the centre: {count('recentred')}; of sources for which nobody has "
-        f"chosen between fields yet: {count('undecided')}. Neighbouring sources can share pixels; "
-        "see the splits above. The dataset contains nothing about people."
+        f"The catalogue {escape(provenance.catalogue)} has {provenance.rows:,} rows, one for each "
+        f"source. {omitted} Number of sources that are larger than their image: "
+        f"{count('exceeds_stamp')}; of images that are blank after clipping: {count('blank')}; of "
+        f"images that were moved to put the source in the centre: {count('recentred')}; of sources "
+        f"for which nobody has chosen between fields yet: {count('undecided')}. Neighbouring "
+        "sources can share pixels; see the splits above. The dataset contains nothing about people."
     )
 
 
@@ -86,7 +87,9 @@ def _preprocessing(summary: DatasetSummary) -> str:
 
 def _uses(summary: DatasetSummary) -> str:
     rare = [name for name, counts in summary.class_counts() if 0 < sum(counts) < _RARE]
-    few = f" Classes with fewer than {_RARE} images: {', '.join(rare)}." if rare else ""
+    few = (
+        f" Classes with fewer than {_RARE} images: {', '.join(map(escape, rare))}." if rare else ""
+    )
     return (
         "Classification, representation learning and teaching. The classes differ in size: report "
         "macro-averaged scores and a confusion matrix, not accuracy alone."

@@ -78,7 +78,7 @@ def _read_png(path: Path) -> npt.NDArray[np.uint8]:
 def _check_csv(build: BuildFolder, written: pa.Table) -> Iterator[str]:
     if not build.csv.is_file():
         return  # reported with the checksums
-    with build.csv.open(newline="") as stream:
+    with build.csv.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     for column, name in ((HEADER[0], "source"), (HEADER[-1], "image_file")):
         if [row.get(column) for row in rows] != written[name].to_pylist():
