@@ -12,7 +12,8 @@
     |  `- ServiceAnswerError        the response is not usable; a retry does not help
     |- ImageError               pixels or header; .path is the file
     |  |- NoWCSError            no position on the sky in the header
-    |  `- TruncatedFileError    shorter than its header says
+    |  |- TruncatedFileError    shorter than its header says
+    |  `- PluginError           the code of a plug-in failed on this image
     `- DatasetError             the files of a dataset do not agree with its manifest
 
 A message says what was attempted, on what, what was found, and what to do.
@@ -31,6 +32,7 @@ __all__ = [
     "InputError",
     "MingoError",
     "NoWCSError",
+    "PluginError",
     "RecipeError",
     "ServiceAnswerError",
     "ServiceError",
@@ -115,6 +117,10 @@ class NoWCSError(ImageError):
 
 class TruncatedFileError(ImageError):
     """The file ends before the data that its header describes."""
+
+
+class PluginError(ImageError):
+    """A step or a service of another package raised an exception, or broke its contract."""
 
 
 class DatasetError(MingoError):

@@ -93,7 +93,7 @@ class Registry(Generic[_Target]):
         Raises
         ------
         InputError
-            None has that name; the message lists the names that exist.
+            None has that name; the message lists the names that exist. Or it cannot be imported.
         """
         if name not in self:
             hint, known = nearest(name, self._known), ", ".join(self._known)
@@ -102,7 +102,15 @@ class Registry(Generic[_Target]):
         if not isinstance(target, str):
             return target
         module, _, attribute = target.partition(":")
-        loaded: _Target = getattr(import_module(module), attribute)
+        try:
+            loaded: _Target = getattr(import_module(module), attribute)
+        except (Exception, SystemExit) as error:
+            if module.partition(".")[0] == "mingolotss":
+                raise  # a bug of this package, or MingoError for an optional library
+            raise InputError(
+                f"load the {self.kind} {name!r} from {target}: {type(error).__name__}: {error}; "
+                "install the package that has it again, or ask its authors"
+            ) from error
         return loaded
 
     def _search(self) -> None:

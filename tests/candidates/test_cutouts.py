@@ -178,7 +178,7 @@ def test_a_chunk_goes_with_its_last_name(tmp_path):
         chunk = Chunk(task, 0, 8)
         measured = fetch_and_measure(chunk.requests, task.service, 0.1, task.recipe.noise)
         choices = choose_candidates(chunk, measured, {}, {}, task.recipe.choose)
-        make_stamps(measured, choices, task.recipe)
+        make_stamps(chunk, measured, choices, task.recipe)
         list(chunk.requests)
         plane = weakref.ref(measured.cutouts.planes[0].image)
         seen = weakref.ref(chunk)

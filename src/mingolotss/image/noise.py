@@ -8,11 +8,10 @@ True
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
-from mingolotss.errors import RecipeError
+from mingolotss.errors import ImageError, RecipeError
+from mingolotss.foreign import mute_warnings, translate_errors
 from mingolotss.model import FloatImage
 
 __all__ = ["background2d_noise", "sigma_clipped_noise"]
@@ -34,12 +33,16 @@ def sigma_clipped_noise(
     Returns
     -------
     float array, shape (1, 1), Jy/beam
-        In the type of the image, in which the two are compared.
+        In the type of the image, in which the two are compared; NaN if no pixel is finite.
+
+    Raises
+    ------
+    ImageError
+        astropy cannot estimate the noise of this image.
     """
     from astropy.stats import sigma_clipped_stats  # 0.15 s, and few recipes need it
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with translate_errors("estimate the noise by sigma clipping"), mute_warnings():
         _, _, std = sigma_clipped_stats(image, sigma=sigma, maxiters=iterations)
     return np.asarray(std, image.dtype.newbyteorder("=")).reshape(1, 1)
 
@@ -63,6 +66,8 @@ def background2d_noise(image: FloatImage, *, box: int = 48, sigma: float = 3.0) 
     ------
     RecipeError
         photutils is not installed.
+    ImageError
+        No pixel is finite, or photutils cannot estimate the noise of this image.
     """
     try:
         from photutils.background import Background2D
@@ -72,10 +77,15 @@ def background2d_noise(image: FloatImage, *, box: int = 48, sigma: float = 3.0) 
         ) from error
     from astropy.stats import SigmaClip
 
+    mask = ~np.isfinite(image)
+    if mask.all():
+        raise ImageError("estimate the noise with photutils: no pixel of the cutout is finite")
     clip = SigmaClip(sigma=sigma)
     side = min(box, *image.shape)
-    background = Background2D(
-        image, (side, side), mask=~np.isfinite(image), sigma_clip=clip, exclude_percentile=90
-    )
-    noise: FloatImage = np.asarray(background.background_rms, image.dtype.newbyteorder("="))
+    with translate_errors("estimate the noise with photutils"), mute_warnings():
+        background = Background2D(
+            image, (side, side), mask=mask, sigma_clip=clip, exclude_percentile=90
+        )
+        rms = background.background_rms
+    noise: FloatImage = np.asarray(rms, image.dtype.newbyteorder("="))
     return noise

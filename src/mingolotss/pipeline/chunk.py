@@ -76,6 +76,11 @@ class Chunk:
         field, _, _ = self.task.candidates.images[int(self.image_index[candidate])]
         return field
 
+    def image(self, candidate: int) -> str:
+        """Return the path or address of the image of a candidate."""
+        _, image, _ = self.task.candidates.images[int(self.image_index[candidate])]
+        return image
+
     @cached_property
     def requests(self) -> CutoutRequests:
         """Return the requests for the cutouts of all candidates."""

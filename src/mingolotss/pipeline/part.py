@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.stamps import stamp_bytes, stamp_schema
-from mingolotss.errors import DatasetError
+from mingolotss.errors import DatasetError, InputError, MingoError
+from mingolotss.foreign import describe_error
 from mingolotss.io.files import write_bytes
 from mingolotss.io.parquet import parquet_bytes, read_schema
 from mingolotss.io.png import write_pngs
@@ -43,7 +44,7 @@ def make_part(task: Task) -> PartSummary:
     RuntimeError
         The service or a stage broke its contract.
     InputError
-        The part's files cannot be written.
+        The part's files cannot be written, memory ran out, or a plug-in failed for every source.
     """
     summary = read_finished(task)
     if summary is not None:
@@ -54,12 +55,52 @@ def make_part(task: Task) -> PartSummary:
     part_table, start, n_sources = PartTable(task), 0, FIRST_CHUNK_SOURCES
     while start < len(task):
         chunk = Chunk(task, start, min(start + n_sources, len(task)))
-        nbytes = max(1, _run_stages(chunk, part_table))
+        nbytes = max(1, _run_chunk(chunk, part_table))
         n_sources = min(
             max(1, CHUNK_BYTES * len(chunk) // nbytes), 2 * n_sources, MAX_CHUNK_SOURCES
         )
         start = chunk.stop
+    _check_plugins(task, part_table)
     return _write(task, part_table)
+
+
+def _run_chunk(chunk: Chunk, part_table: PartTable) -> int:
+    """Do the same as `_run_stages`; name the source if a bug stops the build."""
+    try:
+        return _run_stages(chunk, part_table)
+    except MingoError:
+        raise
+    except MemoryError as error:
+        raise InputError(
+            f"make part {chunk.task.index}: {describe_error(error)}; memory ran out, use fewer "
+            "--workers and run the same command again: finished parts are kept"
+        ) from error
+    except Exception as error:
+        error.add_note(f"make the stamp of {_culprit(chunk)}: {describe_error(error)}")
+        raise
+
+
+def _culprit(chunk: Chunk) -> str:
+    """Return the first source of a chunk that raises an exception alone, with its images."""
+    for row in range(chunk.start, chunk.stop):
+        one = Chunk(chunk.task, row, row + 1)
+        try:
+            _run_stages(one, PartTable(chunk.task))
+        except Exception:  # noqa: BLE001 - the caller raises the exception of the whole chunk
+            images = ", ".join(one.image(index) for index in range(len(one.image_index)))
+            return f"{one.names[0]} from {images}"
+    return f"one of the sources {chunk.names[0]} to {chunk.names[-1]}"
+
+
+def _check_plugins(task: Task, part_table: PartTable) -> None:
+    """Raise InputError if a plug-in failed for several sources and no source got a stamp."""
+    errors = part_table.plugin_errors
+    if len(errors) > 1 and not part_table.encoded:
+        name, error = next(iter(errors.items()))
+        raise InputError(
+            f"source {name}: {error}; the plug-in failed for all of {len(errors)} "
+            f"sources of part {task.index}, correct it or leave it out of the recipe"
+        )
 
 
 def _run_stages(chunk: Chunk, part_table: PartTable) -> int:
@@ -68,7 +109,7 @@ def _run_stages(chunk: Chunk, part_table: PartTable) -> int:
     size_deg = recipe.images.size_deg
     measured = fetch_and_measure(chunk.requests, task.service, size_deg, recipe.noise)
     choices = choose_candidates(chunk, measured, task.decisions, task.search_errors, recipe.choose)
-    stamps = make_stamps(measured, choices, recipe)
+    stamps = make_stamps(chunk, measured, choices, recipe)
     part_table.add(chunk, measured, choices, stamps)
     return measured.cutouts.nbytes
 

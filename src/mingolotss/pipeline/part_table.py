@@ -17,6 +17,7 @@ from mingolotss.candidates.status import to_verdicts
 from mingolotss.catalogue.labels import UNLABELLED
 from mingolotss.dataset.layout import batch_name
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
+from mingolotss.errors import PluginError
 from mingolotss.io.file_names import format_file_name, safe_name
 from mingolotss.model import Bools, Floats, Ints, Objects
 from mingolotss.pipeline.choice import Choices
@@ -54,11 +55,14 @@ class PartTable:
         The stamps of the written sources, as they are stored.
     retryable : bool
         The service may be able to deliver a missing cutout another time.
+    plugin_errors : dict of str to PluginError
+        The sources for which the code of a plug-in failed, by name.
     """
 
     def __init__(self, task: Task) -> None:
         self.encoded: list[bytes] = []
         self.retryable = False
+        self.plugin_errors: dict[str, PluginError] = {}
         self._task = task
         rows = [
             (field, image, rms, image.rpartition("/")[2])
@@ -73,6 +77,11 @@ class PartTable:
     ) -> None:
         """Add the next sources of the task."""
         self.retryable |= measured.retryable
+        for index, error in measured.cutouts.errors.items():
+            if isinstance(error, PluginError):
+                self.plugin_errors[chunk.names[chunk.source_index[index]]] = error
+        for row, error in stamps.plugin_errors.items():
+            self.plugin_errors[chunk.names[row]] = error
         self.encoded += [encoded for encoded in stamps.encoded if encoded is not None]
         stages = measured, choices, stamps, self._image_names
         self._source_chunks.append(source_columns(chunk, *stages))

@@ -7,7 +7,7 @@ a view of the plane, or a padded copy if the box leaves the cutout.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ __all__ = [
     "Group",
     "StampBox",
     "StampBoxes",
+    "estimate_noise",
     "noise_of",
     "place_stamps",
     "stamp_box",
@@ -93,9 +94,18 @@ def stamp_box(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> StampBox:
 
 
 def window_of(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> Group:
-    """Return the pixels under the stamp of one cutout; raises the errors of `stamp_box`."""
+    """Return the pixels under the stamp of one cutout.
+
+    Raises
+    ------
+    ImageError
+        As `stamp_box`, or the noise cannot be estimated.
+    """
     cutouts, boxes = _place_stamp(cutout, pixel, recipe)
-    (group,) = stamp_windows(cutouts, np.array([0]), boxes, recipe.noise)
+    estimates, errors = estimate_noise(cutouts, np.array([0]), recipe.noise)
+    if errors:
+        raise errors[0]
+    (group,) = stamp_windows(cutouts, np.array([0]), boxes, estimates)
     return group
 
 
@@ -169,13 +179,51 @@ def place_stamps(
 
 
 def noise_of(cutout: Cutout, settings: NoiseSettings) -> FloatImage:
-    """Return the noise of a cutout: a map of its shape, or one value of shape (1, 1), Jy/beam."""
+    """Return the noise of a cutout: a map of its shape, or one value of shape (1, 1), Jy/beam.
+
+    Raises
+    ------
+    ImageError
+        The noise of this cutout cannot be estimated.
+    """
     method = settings.method_for(has_rms_map=cutout.rms is not None)
     if method == "rms-map" and cutout.rms is not None:
         return cutout.rms
     if method == "background2d":
         return background2d_noise(cutout.image, box=settings.box, sigma=settings.sigma)
     return sigma_clipped_noise(cutout.image, sigma=settings.sigma, iterations=settings.iterations)
+
+
+def estimate_noise(
+    cutouts: CutoutArray, indices: Ints, settings: NoiseSettings
+) -> tuple[dict[int, FloatImage], dict[int, ImageError]]:
+    """Estimate the noise of those cutouts whose noise is not their rms map.
+
+    Parameters
+    ----------
+    cutouts : CutoutArray
+    indices : int64 array, shape (n,)
+        Which of the cutouts.
+    settings : NoiseSettings
+
+    Returns
+    -------
+    estimates : dict of int to float array
+        As `noise_of` returns it, by the index of the cutout.
+    errors : dict of int to ImageError
+        Why there is no estimate, by the index of the cutout.
+    """
+    use_map = settings.method_for(has_rms_map=True) == "rms-map"
+    estimated = cutouts.per_cutout(
+        [plane.rms is None or not use_map for plane in cutouts.planes], False, bool
+    )
+    estimates, errors = {}, {}
+    for index in indices[estimated[indices]].tolist():
+        try:
+            estimates[index] = noise_of(cutouts.cutout(index), settings)
+        except ImageError as error:
+            errors[index] = error
+    return estimates, errors
 
 
 class _Rectangles(NamedTuple):
@@ -231,7 +279,7 @@ class _Rectangles(NamedTuple):
 
 
 def stamp_windows(
-    cutouts: CutoutArray, indices: Ints, boxes: StampBoxes, settings: NoiseSettings
+    cutouts: CutoutArray, indices: Ints, boxes: StampBoxes, estimates: Mapping[int, FloatImage]
 ) -> Iterator[Group]:
     """Yield the windows of stamps and their noise, those of one size and type together.
 
@@ -242,14 +290,16 @@ def stamp_windows(
         The cutout of each stamp.
     boxes : StampBoxes
         Where each stamp lies in its cutout.
-    settings : NoiseSettings
+    estimates : mapping of int to float array
+        The noise of those cutouts that do not use their rms map, by the index of the cutout; see
+        `estimate_noise`.
     """
     columns = (
         column[indices]
         for column in (cutouts.plane_index, cutouts.y0, cutouts.x0, cutouts.ny, cutouts.nx)
     )
     images = _Rectangles([plane.image for plane in cutouts.planes], *columns)
-    noises = _noise_rectangles(images, cutouts, indices, settings)
+    noises = _noise_rectangles(images, cutouts, indices, estimates)
     # Stamps go into one stack if four numbers agree: the side, whether the noise is one value, and
     # the types of both arrays. Mostly all agree; otherwise the unique rows of the table of these
     # numbers are the groups.
@@ -272,7 +322,7 @@ def stamp_windows(
 
 
 def _noise_rectangles(
-    images: _Rectangles, cutouts: CutoutArray, indices: Ints, settings: NoiseSettings
+    images: _Rectangles, cutouts: CutoutArray, indices: Ints, estimates: Mapping[int, FloatImage]
 ) -> _Rectangles:
     """Return the noise under some cutouts: rectangles of rms maps, or estimates.
 
@@ -283,22 +333,16 @@ def _noise_rectangles(
     cutouts : CutoutArray
     indices : int64 array, shape (n,)
         Which of the cutouts these are.
-    settings : NoiseSettings
+    estimates : mapping of int to float array
     """
-    # Where the rms map is the noise, it has the same rectangle as the image. Any other noise is
-    # estimated for each cutout and appended as a plane of its own. The list of planes then still
-    # has an entry for each image without an rms map, so that the indices agree with those of the
-    # images: the image stands there, and no rectangle refers to it.
-    use_map = settings.method_for(has_rms_map=True) == "rms-map"
-    rms_maps = [plane.rms if use_map else None for plane in cutouts.planes]
-    planes = [
-        plane.image if rms is None else rms
-        for plane, rms in zip(cutouts.planes, rms_maps, strict=True)
-    ]
+    # Where the rms map is the noise, it has the same rectangle as the image. An estimate is
+    # appended as a plane of its own. The list of planes then still has an entry for each image
+    # without an rms map, so that the indices agree with those of the images: the image stands
+    # there, and no rectangle refers to it.
+    planes = [plane.image if plane.rms is None else plane.rms for plane in cutouts.planes]
     columns = [column.copy() for column in images[1:]]
-    without_map = np.array([rms is None for rms in rms_maps], bool)[images.plane_index]
-    for index in np.flatnonzero(without_map).tolist():
-        noise = noise_of(cutouts.cutout(int(indices[index])), settings)
+    for index in np.flatnonzero(np.isin(indices, list(estimates))).tolist():
+        noise = estimates[int(indices[index])]
         for column, number in zip(columns, (len(planes), 0, 0, *noise.shape), strict=True):
             column[index] = number
         planes.append(noise)

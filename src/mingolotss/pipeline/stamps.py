@@ -17,14 +17,16 @@ import numpy as np
 
 from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.selection import SourcePixel, source_pixels
-from mingolotss.errors import ImageError
+from mingolotss.errors import ImageError, PluginError
 from mingolotss.image.compiled import NOISE_STRIDE, SIDES, grey_stamps, supports
 from mingolotss.io.png import encode_png, encode_rows
 from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Objects
 from mingolotss.pipeline.choice import Choices, Rejection
+from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.measure import MeasuredCandidates
 from mingolotss.pipeline.stamp_windows import (
     Group,
+    estimate_noise,
     place_stamps,
     stamp_side,
     stamp_windows,
@@ -70,6 +72,8 @@ class Stamps:
         Brightest pixel of the stamp before any step; NaN for a source without a stamp.
     rejections : dict of int to Rejection
         The sources whose chosen image cannot give a stamp, by their index among the n.
+    plugin_errors : dict of int to PluginError
+        Those among them for which the step of a plug-in failed.
     """
 
     encoded: Objects
@@ -79,17 +83,25 @@ class Stamps:
     noise_jy: Floats
     peak_jy: Floats
     rejections: dict[int, Rejection]
+    plugin_errors: dict[int, PluginError]
 
 
-def make_stamps(measured: MeasuredCandidates, choices: Choices, recipe: Recipe) -> Stamps:
+def make_stamps(
+    chunk: Chunk, measured: MeasuredCandidates, choices: Choices, recipe: Recipe
+) -> Stamps:
     """Make the stamps of the chosen cutouts.
+
+    A cutout of which no stamp can be made, because a library or a plug-in raises an exception for
+    its pixels, rejects its source and changes no other stamp.
 
     Parameters
     ----------
+    chunk : Chunk
+        n sources.
     measured : MeasuredCandidates
-        m candidates.
+        Their m candidates.
     choices : Choices
-        The choice among them for n sources.
+        The choice among them.
     recipe : Recipe
     """
     cutouts, n = measured.cutouts, len(choices.chosen)
@@ -107,24 +119,45 @@ def make_stamps(measured: MeasuredCandidates, choices: Choices, recipe: Recipe) 
             int(row): Rejection("stamp", text)
             for row, text in zip(has_choice, problem, strict=True) if text
         },
+        plugin_errors={},
     )  # fmt: skip
     # From here on, the k sources that get a stamp: `rows` are their indices among the n sources,
     # `chosen` the indices of their cutouts among the m candidates.
     rows = has_choice[problem == ""]
+    estimates, errors = estimate_noise(cutouts, choices.chosen[rows], recipe.noise)
+    if errors:
+        failed = np.isin(choices.chosen[rows], list(errors))
+        for row in rows[failed].tolist():
+            _reject(stamps, chunk, choices, row, errors[int(choices.chosen[row])])
+        rows = rows[~failed]
     chosen = choices.chosen[rows]
     positions = np.stack([measured.x, measured.y, measured.separation_arcsec])[:, chosen]
     side = cutouts.per_cutout(sides, 0)[chosen]
     boxes = place_stamps(cutouts, chosen, positions, side, recipe.recentre)
     stamps.recentred[rows] = boxes.recentred
-    for group in stamp_windows(cutouts, chosen, boxes, recipe.noise):
+    for group in stamp_windows(cutouts, chosen, boxes, estimates):
         group_rows, start = rows[group.indices], 0
         steps = _kernel_steps(group, recipe)
         stacks = _by_steps(group, recipe) if steps is None else _by_kernel(group, steps)
         for stack in stacks:
+            if isinstance(stack, ImageError):
+                _reject(stamps, chunk, choices, int(group_rows[start]), stack)
+                start += 1
+                continue
             stop = start + len(stack.encoded)
             _store(stamps, group_rows[start:stop], stack)
             start = stop
     return stamps
+
+
+def _reject(stamps: Stamps, chunk: Chunk, choices: Choices, row: int, error: ImageError) -> None:
+    """Enter a source of which no stamp can be made."""
+    image = chunk.image(int(choices.chosen[row]))
+    reason = f"make the stamp from {image}: {error}"
+    stamps.rejections[row] = Rejection("stamp", reason)
+    stamps.recentred[row] = False
+    if isinstance(error, PluginError):
+        stamps.plugin_errors[row] = PluginError(reason, path=image)
 
 
 def make_stamp(
@@ -180,9 +213,8 @@ def stamp_of_cutout(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> Stamp
         The image cannot give a stamp of this recipe, or the position is not on its projection.
     """
     group = window_of(cutout, pixel, recipe)
-    stack = Stack(_stack(group.images), _stack(group.noises), recipe.stamp.pixels)
-    pixels, _ = finish(run_steps(stack, recipe.step_list), recipe.stamp.kind)
-    stamp: StampPixels = pixels[0]
+    (pixels,) = _run_stack(group, slice(0, 1), recipe).pixels
+    stamp: StampPixels = pixels
     return stamp
 
 
@@ -245,20 +277,53 @@ def _by_kernel(group: Group, steps: StandardSteps) -> Iterator[_StackResult]:
         yield _StackResult(result.pixels, encoded, result.peaks, result.median_noise, result.blank)
 
 
-def _by_steps(group: Group, recipe: Recipe) -> Iterator[_StackResult]:
-    """Run the recipe's steps, whichever they are, on one stack after another."""
-    encode = encode_png if recipe.stamp.kind == "uint8" else _raw_bytes
+def _by_steps(group: Group, recipe: Recipe) -> Iterator[_StackResult | ImageError]:
+    """Run the recipe's steps, whichever they are, on one stack after another.
+
+    Yields
+    ------
+    _StackResult or ImageError
+        The next stamps, or the reason why the next stamp cannot be made.
+    """
+    # One image can fail the whole stack. Each stamp of such a stack is then made alone: steps
+    # treat each image of a stack alone, so the others are the same to the byte.
     for start in range(0, len(group.indices), STAMPS_PER_STACK):
-        members = slice(start, start + STAMPS_PER_STACK)
-        images, noise = _stack(group.images[members]), _stack(group.noises[members])
-        with np.errstate(invalid="ignore"):
-            # + 0 turns -0.0 into +0.0, so that this and the kernel give equal bytes.
-            peaks = np.fmax.reduce(images, axis=(-2, -1)) + 0
+        stop = min(start + STAMPS_PER_STACK, len(group.indices))
+        stack = _try_stack(group, slice(start, stop), recipe)
+        if not isinstance(stack, ImageError) or stop - start == 1:
+            yield stack
+            continue
+        for member in range(start, stop):
+            yield _try_stack(group, slice(member, member + 1), recipe)
+
+
+def _try_stack(group: Group, members: slice, recipe: Recipe) -> _StackResult | ImageError:
+    try:
+        return _run_stack(group, members, recipe)
+    except ImageError as error:
+        return error
+
+
+def _run_stack(group: Group, members: slice, recipe: Recipe) -> _StackResult:
+    """Run the recipe's steps on some stamps of a group.
+
+    Raises
+    ------
+    ImageError
+        A step cannot handle these pixels.
+    """
+    encode = encode_png if recipe.stamp.kind == "uint8" else _raw_bytes
+    images, noise = _stack(group.images[members]), _stack(group.noises[members])
+    # NaN, infinite and very large pixels are data here, and not a reason for a warning of numpy.
+    with np.errstate(all="ignore"):
+        # + 0 turns -0.0 into +0.0, so that this and the kernel give equal bytes.
+        peaks = np.fmax.reduce(images, axis=(-2, -1)) + 0
         stack = run_steps(Stack(images, noise, recipe.stamp.pixels), recipe.step_list)
         pixels, blank = finish(stack, recipe.stamp.kind)
         pixels = pixels if pixels.dtype == np.uint8 else pixels.astype("<f4", copy=False)
-        encoded = [encode(stamp) for stamp in pixels]
-        yield _StackResult(pixels, encoded, peaks, _median_noise(noise), blank)
+        median_noise = _median_noise(noise)
+    encoded = [encode(stamp) for stamp in pixels]
+    return _StackResult(pixels, encoded, peaks, median_noise, blank)
 
 
 def _stack(images: Sequence[FloatImage]) -> FloatImage:

@@ -22,7 +22,8 @@ from typing import TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from mingolotss.errors import InputError, RecipeError
+from mingolotss.errors import InputError, PluginError, RecipeError
+from mingolotss.foreign import is_own, mute_warnings, translate_errors
 from mingolotss.image.pixels import (
     asinh_stretch,
     block_mean,
@@ -145,9 +146,12 @@ def scale_zscale(stack: Stack, *, contrast: float = 0.25) -> Stack:
     """Scale between the limits of IRAF's zscale."""
     from astropy.visualization import ZScaleInterval
 
-    image = np.zeros_like(stack.image)
+    image, interval = np.zeros_like(stack.image), ZScaleInterval(contrast=contrast)
     for index, one in enumerate(stack.image):
-        low, high = ZScaleInterval(contrast=contrast).get_limits(one)
+        if not np.isfinite(one).any():
+            continue  # astropy finds no limits without pixels
+        with translate_errors("step 'zscale'"), mute_warnings():
+            low, high = interval.get_limits(one)
         if high > low:
             image[index] = ((one - low) / (high - low)).clip(0, 1)
     return replace(stack, image=image)
@@ -188,10 +192,47 @@ def check_step(name: str, settings: Mapping[str, object]) -> None:
 
 
 def run_steps(stack: Stack, steps: Sequence[tuple[str, Mapping[str, object]]]) -> Stack:
-    """Run steps in order; each is a name and its settings."""
+    """Run steps in order; each is a name and its settings.
+
+    Raises
+    ------
+    PluginError
+        A step of another package raised an exception, or returned something else than a stack of
+        these images.
+    ImageError
+        A library that a step uses cannot handle these images.
+    """
     for name, settings in steps:
-        stack = STEPS.get(name)(stack, **settings)
+        function = STEPS.get(name)
+        if is_own(function):
+            stack = function(stack, **settings)
+            continue
+        with translate_errors(f"step {name!r}", PluginError):
+            result = function(stack, **settings)
+        _check_result(name, stack, result)
+        stack = result
     return stack
+
+
+def _check_result(name: str, stack: Stack, result: object) -> None:
+    """Raise PluginError unless the result of a plug-in's step is a stack of the same images."""
+    if not isinstance(result, Stack):
+        raise PluginError(f"step {name!r} returned {type(result).__name__}, not a Stack")
+    for attribute in ("image", "noise"):
+        array = getattr(result, attribute)
+        kind = getattr(array, "dtype", type(array))
+        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+            raise PluginError(f"step {name!r} returned {attribute} of {kind}, not floats")
+    n, image, noise = len(stack.image), result.image.shape, result.noise.shape
+    if image[:-2] != (n,) or image[-1] != image[-2] or noise not in {image, (n, 1, 1)}:
+        raise PluginError(
+            f"step {name!r} turned images of shape {stack.image.shape} into images of shape "
+            f"{image} with noise of shape {noise}"
+        )
+    if result.side != stack.side:
+        raise PluginError(
+            f"step {name!r} changed the side of the stamp from {stack.side} to {result.side}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

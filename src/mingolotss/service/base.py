@@ -14,15 +14,25 @@ mingolotss.errors.InputError: no service is called 'flder': did you mean 'folder
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from mingolotss.candidates.cutouts import Outcome
+import numpy as np
+
+from mingolotss.candidates.cutouts import CutoutArray, Outcome
 from mingolotss.candidates.requests import CutoutRequest
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.errors import ImageError, InputError, ServiceError
+from mingolotss.errors import (
+    ImageError,
+    InputError,
+    PluginError,
+    ServiceAnswerError,
+    ServiceError,
+)
+from mingolotss.foreign import is_own, translate_errors
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service import SERVICES
 
@@ -43,6 +53,7 @@ __all__ = [
     "search_all",
 ]
 
+_PASSED = (ImageError, ServiceError, InputError)  # what a plug-in may raise as it is
 Progress = Callable[[int], object]
 """Called with the number of sources or requests that are finished."""
 
@@ -231,19 +242,26 @@ def search_all(
     if isinstance(service, FetchService):
         return service.search_all(catalogue, size_deg, progress)
     if isinstance(service, BulkService):
-        return service.search_all(catalogue, size_deg)
+        if is_own(type(service)):
+            return service.search_all(catalogue, size_deg)
+        # If a plug-in's bulk search raises an exception, its other search goes on source by source.
+        with suppress(PluginError), translate_errors("search", PluginError, passed=_PASSED):
+            return service.search_all(catalogue, size_deg)
     from astropy import units as u
     from astropy.coordinates import SkyCoord
 
     answers: list[list[Candidate] | ServiceError] = []
     for row in range(len(catalogue)):
         position = SkyCoord(catalogue.ra[row], catalogue.dec[row], unit="deg")
+        action = f"search for {catalogue.names[row]} with the service {type(service).__name__}"
         try:
-            candidates = service.search(position, size_deg * u.deg)
+            with translate_errors(action, PluginError, passed=_PASSED):
+                candidates = service.search(position, size_deg * u.deg)
+                answers.append(sorted(candidates, key=lambda candidate: candidate.field))
         except ServiceError as error:
             answers.append(error)
-        else:
-            answers.append(sorted(candidates, key=lambda candidate: candidate.field))
+        except ImageError as error:
+            answers.append(ServiceAnswerError(str(error)))
         if progress is not None:
             progress(len(answers))
     return answers
@@ -254,6 +272,9 @@ def fetch_cutouts(
 ) -> Iterable[Outcome]:
     """Return the outcomes of requests in order, by the bulk method of the service if it has one.
 
+    If a plug-in's bulk method raises an exception, its cutouts are requested one by one, so that
+    only those are lost for which it raises one.
+
     Parameters
     ----------
     service : ImageService
@@ -262,19 +283,61 @@ def fetch_cutouts(
         Side of the cutouts.
     """
     if isinstance(service, BulkService):
-        return service.cutouts(requests, size_deg)
-    return _one_by_one(service, requests, size_deg)
+        if is_own(type(service)):
+            return service.cutouts(requests, size_deg)
+        with suppress(ImageError, ServiceError), translate_errors("cut", passed=_PASSED):
+            outcomes = service.cutouts(requests, size_deg)
+            if isinstance(outcomes, CutoutArray):
+                return outcomes
+            listed = list(outcomes)
+            if len(listed) != len(requests):
+                return listed  # which outcome belongs to which request is not known
+            return map(_check_outcome, listed, requests)
+    return (_fetch_one(service, request, size_deg) for request in requests)
 
 
-def _one_by_one(
-    service: ImageService, requests: Sequence[CutoutRequest], size_deg: float
-) -> Iterator[Outcome]:
+def _fetch_one(service: ImageService, request: CutoutRequest, size_deg: float) -> Outcome:
+    """Return the outcome of one request; what else a plug-in raises becomes a PluginError."""
     from astropy import units as u
     from astropy.coordinates import SkyCoord
 
-    for candidate, source in requests:
-        position = SkyCoord(source.ra, source.dec, unit="deg")
-        try:
-            yield service.cutout(candidate, position, size_deg * u.deg)
-        except (ImageError, ServiceError) as error:
-            yield error
+    candidate, source = request
+    action = f"cut {source.name} out of {candidate.image} with {type(service).__name__}"
+    try:
+        with translate_errors(action, PluginError, passed=_PASSED):
+            if isinstance(service, BulkService):
+                (outcome,) = service.cutouts([request], size_deg)
+            else:
+                position = SkyCoord(source.ra, source.dec, unit="deg")
+                outcome = service.cutout(candidate, position, size_deg * u.deg)
+    except (ImageError, ServiceError) as error:
+        return error
+    return _check_outcome(outcome, request)
+
+
+def _check_outcome(outcome: object, request: CutoutRequest) -> Outcome:
+    """Return the outcome that a plug-in gave, or an error if it is no usable one."""
+    if isinstance(outcome, ImageError | ServiceError):
+        return outcome
+    candidate, source = request
+    action = f"cut {source.name} out of {candidate.image}"
+    if not isinstance(outcome, Cutout):
+        return PluginError(f"{action}: the service gave {type(outcome).__name__}, not a Cutout")
+    for name in ("image", "rms"):
+        array: object = getattr(outcome, name)
+        if name == "rms" and array is None:
+            continue
+        if not isinstance(array, np.ndarray):
+            return PluginError(f"{action}: {name} is {type(array).__name__}, not an array")
+        if array.ndim != 2 or not array.size or array.dtype.kind != "f":
+            return PluginError(
+                f"{action}: {name} is an array of {array.dtype} with the shape {array.shape}, and "
+                "floats with two axes are needed"
+            )
+    try:
+        with translate_errors(f"{action}: its WCS", PluginError):
+            float(outcome.wcs.pixel_scale_arcsec)
+            outcome.wcs.to_pixel(source.ra, source.dec)
+    except ImageError as error:
+        return error
+    return outcome

@@ -428,9 +428,12 @@ def _bulk_outcomes(
     service: ImageService, requests: Sequence[CutoutRequest], size_arcsec: float
 ) -> list[_Outcome]:
     """Return the outcomes of many requests, each a cutout or an error of the tree."""
-    outcomes = _call(
-        "cutouts in bulk", lambda: list(fetch_cutouts(service, requests, size_arcsec / 3600))
-    )
+    size_deg = size_arcsec / 3600
+    # The bulk method is called directly: `fetch_cutouts` would make good what it raises.
+    if isinstance(service, BulkService):
+        outcomes = _call("cutouts in bulk", lambda: list(service.cutouts(requests, size_deg)))
+    else:
+        outcomes = list(fetch_cutouts(service, requests, size_deg))
     _same(len(outcomes), len(requests), "the number of cutouts in bulk")
     for outcome in outcomes:
         if not isinstance(outcome, Cutout | ImageError | ServiceError):

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.errors import InputError, RecipeError
-from mingolotss.recipe.steps import STEPS, Stack, run_steps
+from mingolotss.recipe.steps import STEPS, Stack
 from mingolotss.recipe.steps import check_step as check_settings
 
 __all__ = ["check_step"]
@@ -107,7 +107,7 @@ def _run(name: str, settings: Mapping[str, Any], stack: Stack) -> Stack:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            result = run_steps(stack, [(name, settings)])
+            result = STEPS.get(name)(stack, **settings)
     except Exception as error:
         message = f"step {name!r} raised {type(error).__name__} ({error})"
         raise AssertionError(" ".join(message.split())) from error
