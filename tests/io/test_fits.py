@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from mingolotss.errors import ImageError, NoWCSError, TruncatedFileError
 from mingolotss.io.fits import read_image
-from mingolotss.io.fits_astropy import read_with_astropy
 from mingolotss.sky.wcs import simple_header
 
 SHAPE = (11, 7)
@@ -161,17 +160,20 @@ def test_an_unusable_file_is_an_error_of_one_line(what):
     assert caught.value.path == "bad.fits"
 
 
-def test_only_an_image_that_ends_early_is_truncated():
+def test_only_an_image_that_ends_early_is_truncated(monkeypatch):
     """An image over the limit or without pixels is complete: another download does not help."""
     raw = KINDS["int16 scaled"]
-    with pytest.raises(ImageError, match="over the limit of 100 bytes") as caught:
-        read_with_astropy(raw, "x.fits", max_bytes=100)
-    assert not isinstance(caught.value, TruncatedFileError)
-    with pytest.raises(ImageError, match=f"0 x {SHAPE[1]} has no pixels") as caught:
-        read_with_astropy(card(raw[:2880], b"NAXIS2", b"0"), "x.fits", max_bytes=1 << 20)
+    with pytest.raises(ImageError, match=f"{SHAPE[1]} x 0 has no pixels") as caught:
+        read_image(card(raw[:2880], b"NAXIS2", b"0"), path="x.fits")
     assert not isinstance(caught.value, TruncatedFileError)
     with pytest.raises(TruncatedFileError, match="fetch it again"):
-        read_with_astropy(raw[: 2880 + 40], "x.fits", max_bytes=1 << 20)
+        read_image(raw[: 2880 + 40], path="x.fits")
+    monkeypatch.setattr("mingolotss.io.fits._MAX_BYTES", 100)
+    for kind in ("int16 scaled", "rice"):
+        with pytest.raises(ImageError, match="over the limit of 100 bytes") as caught:
+            read_image(KINDS[kind], path="x.fits")
+        assert not isinstance(caught.value, TruncatedFileError)
+    assert read_image(KINDS["float32"]).data.nbytes > 100  # a view, which costs no memory
 
 
 def test_a_missing_file_and_a_folder_are_image_errors(tmp_path):

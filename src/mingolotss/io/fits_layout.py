@@ -1,12 +1,14 @@
-"""The layout of plain FITS files: where their pixels are, from the first bytes alone.
+"""The layout of FITS files: which HDU has the image, and where its pixels are.
 
-A plain file has one float image in its primary HDU, without scaling.
+Only headers are read. The pixels of an image without compression are at a fixed offset, in primary
+HDU and extensions alike; those of a tile-compressed image are read by
+`mingolotss.io.fits_compressed`.
 
 >>> from mingolotss.sky.fits_header import format_card, pad_to_block
 >>> from mingolotss.sky.wcs import simple_header
 >>> cards = format_card("SIMPLE", "T") + format_card("BITPIX", -32)
 >>> header = cards + simple_header(10.0, 20.0, shape=(240, 250), scale_arcsec=1.5)
->>> layout = find_plain_layout(pad_to_block(header, b" "))
+>>> layout = find_image(pad_to_block(header, b" "))
 >>> layout.offset, layout.shape, layout.end
 (2880, (240, 250), 242880)
 """
@@ -14,12 +16,16 @@ A plain file has one float image in its primary HDU, without scaling.
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mingolotss.errors import ImageError, TruncatedFileError
+from mingolotss.io.fits_scaling import PixelScaling
 from mingolotss.sky.fits_header import (
     BLOCK,
     CARD,
@@ -30,80 +36,274 @@ from mingolotss.sky.fits_header import (
     whole_value,
 )
 
-__all__ = ["MAX_HEADER_BYTES", "PlainLayout", "find_plain_layout"]
+__all__ = ["MAX_HEADER_BYTES", "ImageLayout", "data_bytes", "find_image"]
 
-FloatType = np.dtype[np.floating[Any]]
+CardValues = Mapping[bytes, bytes]
 
-MAX_HEADER_BYTES = 256 * BLOCK  # room for a long HISTORY
-_FLOAT_TYPES: dict[int, FloatType] = {-32: np.dtype(">f4"), -64: np.dtype(">f8")}
-_PLAIN_VALUES = ((b"BSCALE", 1), (b"BZERO", 0), (b"PCOUNT", 0), (b"GCOUNT", 1))
+MAX_HEADER_BYTES = 1000 * BLOCK  # room for a long HISTORY; ends the search in a file without END
+_PIXEL_TYPES: dict[int, np.dtype[Any]] = {
+    8: np.dtype("u1"), 16: np.dtype(">i2"), 32: np.dtype(">i4"), 64: np.dtype(">i8"),
+    -32: np.dtype(">f4"), -64: np.dtype(">f8"),
+}  # fmt: skip
+_NO_BLANK = -(1 << 70)  # no integer of FITS
+_IMAGE_EXTENSIONS = {b"IMAGE", b"IUEIMAGE"}  # the second is of the IUE archive, before IMAGE
+_SKY_AXIS = re.compile(rb"'(RA|DEC|.LON|.LAT|..LN|..LT)\b")  # FITS standard 4.0, section 8.3
+_OTHER_FILES = {
+    b"XTENSION": "a FITS extension without the primary header before it",
+    b"BZh": "compressed with bzip2; decompress it",
+    b"\xfd7zXZ": "compressed with xz; decompress it",
+    b"PK\x03\x04": "a zip archive; unpack it",
+    b"\x1f\x9d": "compressed with compress; decompress it",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class PlainLayout:
-    """Where the pixels of a plain FITS file are.
+class ImageLayout:
+    """Where the pixels of an image are, and how they become physical values.
 
     Attributes
     ----------
     header : bytes
-        The primary header, whole blocks.
-    offset : int
-        The first byte of the pixels.
+        The header of the image's HDU as it is in the file, whole blocks.
+    start, offset : int
+        The first byte of the header and of the data.
+    hdu_data_bytes : int
+        The length of the data, without the filling of the last block.
     dtype : numpy.dtype
-        Big-endian float32 or float64.
+        The type of the stored numbers; big-endian.
     shape : tuple of int
         (ny, nx).
+    axes : tuple of int
+        The numbers of the header's axes that are x and y, from 1.
+    n_axes : int
+        The number of the header's axes; those that are not in `axes` have length 1.
+    scaling : PixelScaling
+    is_compressed : bool
+        The pixels are in compressed tiles (section 10.1), and not in rows.
     """
 
     header: bytes
+    start: int
     offset: int
-    dtype: FloatType
+    hdu_data_bytes: int
+    dtype: np.dtype[Any]
     shape: tuple[int, int]
+    axes: tuple[int, int]
+    n_axes: int
+    scaling: PixelScaling
+    is_compressed: bool
 
     @property
     def end(self) -> int:
         """Return the byte after the last pixel."""
+        if self.is_compressed:
+            return self.offset + self.hdu_data_bytes
         return self.offset + math.prod(self.shape) * self.dtype.itemsize
 
+    @property
+    def is_plain(self) -> bool:
+        """Return whether the physical values are in the file as floats, row by row."""
+        return not self.is_compressed and self.dtype.kind == "f" and self.scaling.is_linear_identity
 
-def find_plain_layout(raw: bytes | memoryview, path: str = "") -> PlainLayout | None:
-    """Find the pixels of a plain FITS file, or return None if the file is not plain.
+    def stored_pixels(self, raw: bytes | memoryview) -> npt.NDArray[Any]:
+        """Return the stored numbers, shape (ny, nx), of an uncompressed image in a whole file."""
+        values = np.frombuffer(raw, self.dtype, math.prod(self.shape), self.offset)
+        return values.reshape(self.shape)
+
+    def require_whole(self, length: int, attempt: str, path: str) -> None:
+        """Raise an error if a file of `length` bytes ends before the image.
+
+        Raises
+        ------
+        TruncatedFileError
+            The message begins with `attempt`.
+        """
+        if length < self.end:
+            raise TruncatedFileError(
+                f"{attempt} {path}: {length} of {self.end} bytes, the file is cut short; "
+                "fetch it again",
+                path=path,
+            )
+
+
+def find_image(raw: bytes | memoryview, path: str = "") -> ImageLayout:
+    """Find the first image with two or more axes.
 
     Parameters
     ----------
     raw : bytes
-        At least the whole primary header.
+        A file, or its beginning with at least the headers up to that of the image.
     path : str
         The name for messages.
 
     Raises
     ------
     ImageError
-        The bytes are no FITS file.
+        The bytes are no FITS file, or have no image of one plane.
     TruncatedFileError
-        The header has no end.
+        The bytes end before the header of an image does.
     """
     _require_fits_signature(bytes(raw[:CARD]), path)
-    header_end = data_offset(raw, max_bytes=MAX_HEADER_BYTES)
-    if header_end is None:
+    start, without_pixels = 0, ""
+    while start < len(raw) and (start == 0 or bytes(raw[start : start + 8]) == b"XTENSION"):
+        offset = data_offset(raw, start, max_bytes=MAX_HEADER_BYTES)
+        if offset is None:
+            raise _no_end(len(raw) - start, path)
+        header = bytes(raw[start:offset])
+        values = card_values(header)
+        length = data_bytes(values)
+        if length is None:
+            raise ImageError(
+                f"read {path}: damaged (a header without BITPIX, or without NAXIS from 0 to "
+                f"{MAX_AXES}); fetch it again",
+                path=path,
+            )
+        prefix = _image_prefix(values)
+        if prefix is not None:
+            lengths = _axis_lengths(values, prefix, path)
+            if len(lengths) >= 2 and 0 not in lengths:
+                return _layout(header, values, prefix, lengths, (start, offset, length), path)
+            if len(lengths) >= 2 and not without_pixels:
+                shape = " x ".join(map(str, lengths))
+                without_pixels = f"an image of {shape} has no pixels"
+        if values.get(b"GROUPS") == b"T":
+            without_pixels = "random groups (visibilities) and no image"
+        start = offset + math.ceil(length / BLOCK) * BLOCK
+    if start > len(raw):
         raise TruncatedFileError(
-            f"read {path}: {len(raw)} bytes without the end of a FITS header; fetch it again",
+            f"read {path}: {len(raw)} bytes, and no image before byte {start}, where the next "
+            "part of the file begins; fetch it again",
             path=path,
         )
-    # Radio images often have degenerate third and fourth axes (FREQ, STOKES); with length 1 they do
-    # not change the layout. The first axis varies fastest (FITS standard 4.0, section 3.3.2), which
-    # gives the shape (NAXIS2, NAXIS1). With scaling or groups the pixels are not the values:
-    # astropy reads those files.
-    header = bytes(raw[:header_end])
-    values = card_values(header)
-    dtype = _FLOAT_TYPES.get(whole_value(values, b"BITPIX", 0))
-    naxis = min(whole_value(values, b"NAXIS", 0), MAX_AXES)
-    axes = [whole_value(values, b"NAXIS%d" % i, 0) for i in range(1, naxis + 1)]
-    if dtype is None or len(axes) < 2 or min(axes) < 1 or max(axes[2:], default=1) > 1:
+    problem = without_pixels or "a FITS file without an image in it"
+    raise ImageError(f"read {path}: {problem}", path=path)
+
+
+def data_bytes(values: CardValues) -> int | None:
+    """Return the length of the data of an HDU, or None if its header does not give one.
+
+    Parameters
+    ----------
+    values : mapping of bytes to bytes
+        The values of the header, by keyword.
+    """
+    naxis = whole_value(values, b"NAXIS", -1)
+    if not 0 <= naxis <= MAX_AXES or b"BITPIX" not in values:
         return None
-    if any(real_value(values, key, value) != value for key, value in _PLAIN_VALUES):
-        return None
-    return PlainLayout(header, header_end, dtype, (axes[1], axes[0]))
+    # The size of the data is |BITPIX| GCOUNT (PCOUNT + NAXIS1 NAXIS2 ...) bits (FITS standard 4.0,
+    # sections 4.4.1.2 and 6.1): one formula for images, tables and random groups.
+    axes = [max(whole_value(values, b"NAXIS%d" % i, 0), 0) for i in range(1, naxis + 1)]
+    if values.get(b"GROUPS") == b"T" and axes[:1] == [0]:
+        axes = axes[1:]  # random groups: the first axis is a mark
+    pixels = math.prod(axes) if axes else 0
+    groups = max(whole_value(values, b"GCOUNT", 1), 0)
+    parameters = max(whole_value(values, b"PCOUNT", 0), 0)
+    return abs(whole_value(values, b"BITPIX", 0)) // 8 * groups * (parameters + pixels)
+
+
+def _no_end(length: int, path: str) -> ImageError:
+    if length >= MAX_HEADER_BYTES:
+        return ImageError(
+            f"read {path}: the header has no END in {MAX_HEADER_BYTES // BLOCK} blocks of {BLOCK} "
+            "bytes; the file is damaged",
+            path=path,
+        )
+    return TruncatedFileError(
+        f"read {path}: {length} bytes without the end of a FITS header (the card END); fetch it "
+        "again",
+        path=path,
+    )
+
+
+def _image_prefix(values: CardValues) -> bytes | None:
+    """Return what stands before BITPIX and NAXISn in the header of an image; None for others."""
+    extension = values.get(b"XTENSION")
+    if extension is None or extension.strip(b"' ") in _IMAGE_EXTENSIONS:
+        return b""
+    if values.get(b"ZIMAGE") == b"T" and extension.strip(b"' ") == b"BINTABLE":
+        return b"Z"  # tile compression keeps the image's own values so (section 10.1.1)
+    return None
+
+
+def _axis_lengths(values: CardValues, prefix: bytes, path: str) -> list[int]:
+    n_axes = whole_value(values, prefix + b"NAXIS", -1)
+    if not 0 <= n_axes <= MAX_AXES:
+        raise ImageError(
+            f"read {path}: damaged ({n_axes} axes, FITS has at most {MAX_AXES}); fetch it again",
+            path=path,
+        )
+    lengths = [whole_value(values, prefix + b"NAXIS%d" % i, -1) for i in range(1, n_axes + 1)]
+    if min(lengths, default=0) < 0:
+        number = 1 + next(i for i, n in enumerate(lengths) if n < 0)
+        raise ImageError(
+            f"read {path}: damaged ({prefix.decode()}NAXIS{number} gives no length); fetch it "
+            "again",
+            path=path,
+        )
+    return lengths
+
+
+def _layout(
+    header: bytes,
+    values: CardValues,
+    prefix: bytes,
+    lengths: list[int],
+    place: tuple[int, int, int],
+    path: str,
+) -> ImageLayout:
+    """Return the layout of an image; `place` is its start, offset and length of data."""
+    bitpix = whole_value(values, prefix + b"BITPIX", 0)
+    dtype = _PIXEL_TYPES.get(bitpix)
+    if dtype is None:
+        raise ImageError(
+            f"read {path}: damaged (BITPIX = {bitpix}, FITS has 8, 16, 32, 64, -32 and -64); "
+            "fetch it again",
+            path=path,
+        )
+    axes = _image_axes(lengths, values, path)
+    # The first axis varies fastest (section 3.3.2), which gives the shape (NAXIS2, NAXIS1).
+    shape = lengths[axes[1] - 1], lengths[axes[0] - 1]
+    scaling = _scaling(values, dtype, path)
+    return ImageLayout(header, *place, dtype, shape, axes, len(lengths), scaling, prefix == b"Z")
+
+
+def _image_axes(lengths: list[int], values: CardValues, path: str) -> tuple[int, int]:
+    """Return the numbers of the axes of the one plane of an image, from 1."""
+    # Radio images often have degenerate axes (FREQ, STOKES). With length 1 they do not change the
+    # layout, wherever they are among the axes. The plane must be on the sky: RA and FREQ of a
+    # position-velocity image, with a Dec axis of length 1, are not.
+    long_axes = [i for i, length in enumerate(lengths, 1) if length > 1]
+    axes = (1, 2) if max(long_axes, default=1) <= 2 else tuple(long_axes)
+    if len(axes) != 2:
+        shape = tuple(reversed(lengths))
+        raise ImageError(
+            f"read {path}: an image of shape {shape}; one plane is needed, give a file for each "
+            "plane",
+            path=path,
+        )
+    types = [(i, values.get(b"CTYPE%d" % i, b"")) for i in range(1, len(lengths) + 1)]
+    on_sky = [i for i, ctype in types if _SKY_AXIS.match(ctype)]
+    if len(on_sky) == 2 and not set(on_sky) <= set(axes):
+        names = " x ".join(types[i - 1][1].strip(b"' ").decode("ascii", "replace") for i in axes)
+        raise ImageError(
+            f"read {path}: the plane of the image is {names} and not on the sky", path=path
+        )
+    return axes[0], axes[1]
+
+
+def _scaling(values: CardValues, dtype: np.dtype[Any], path: str) -> PixelScaling:
+    scale, zero = real_value(values, b"BSCALE", 1.0), real_value(values, b"BZERO", 0.0)
+    if not (math.isfinite(scale) and math.isfinite(zero)):
+        raise ImageError(
+            f"read {path}: damaged (BSCALE or BZERO is not a number); fetch it again", path=path
+        )
+    # ZBLANK is BLANK for the integers inside compressed tiles (section 10.1.3). One that is no
+    # integer has no meaning.
+    keywords = (b"BLANK", b"ZBLANK") if dtype.kind != "f" else ()
+    blanks = tuple(
+        blank for key in keywords if (blank := whole_value(values, key, _NO_BLANK)) != _NO_BLANK
+    )
+    return PixelScaling(scale, zero, blanks)
 
 
 def _require_fits_signature(start: bytes, path: str) -> None:
@@ -111,6 +311,9 @@ def _require_fits_signature(start: bytes, path: str) -> None:
     if start.startswith(b"SIMPLE  ="):
         return
     text = start.lstrip().lower()
+    kind = next((kind for magic, kind in _OTHER_FILES.items() if start.startswith(magic)), "")
+    if kind:
+        raise ImageError(f"read {path}: {kind}", path=path)
     if not start:
         kind = "an empty file"
     elif text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):

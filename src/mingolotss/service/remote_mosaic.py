@@ -5,8 +5,12 @@ and ``lotss-dr2-mosaics`` all use `RemoteMosaics`. A LoTSS DR2 mosaic has about 
 0.2 MB: the header is read once, and after that only the pixels of the cutouts, one byte range for
 each row.
 
->>> row_ranges(PlainLayout(b"", 100, np.dtype(">f4"), (8, 10)), y0=2, y1=4, x0=1, x1=3)
-[(184, 192), (224, 232)]
+>>> from mingolotss.sky.fits_header import format_card, pad_to_block
+>>> from mingolotss.sky.wcs import simple_header
+>>> cards = format_card("SIMPLE", "T") + format_card("BITPIX", -32)
+>>> header = cards + simple_header(10.0, 20.0, shape=(8, 10), scale_arcsec=1.5)
+>>> row_ranges(find_image(pad_to_block(header, b" ")), y0=2, y1=4, x0=1, x1=3)
+[(2964, 2972), (3004, 3012)]
 """
 
 from __future__ import annotations
@@ -25,7 +29,8 @@ import numpy as np
 from mingolotss.errors import ImageError, InputError, ServiceUnavailableError, TruncatedFileError
 from mingolotss.io.byte_ranges import FsspecFile, HttpFile, RangeFile, Ranges, RangeSupport
 from mingolotss.io.files import write_bytes
-from mingolotss.io.fits_layout import MAX_HEADER_BYTES, PlainLayout, find_plain_layout
+from mingolotss.io.fits_layout import MAX_HEADER_BYTES, ImageLayout, find_image
+from mingolotss.io.gzip_bytes import is_gzip
 from mingolotss.model import FloatImage
 from mingolotss.sky.fits_header import BLOCK
 from mingolotss.sky.wcs import SkyWCS
@@ -44,7 +49,7 @@ __all__ = [
     "web_folder_names",
 ]
 
-_HEADER_LENGTHS = (16 * BLOCK, MAX_HEADER_BYTES)  # the second for headers with a long HISTORY
+_START_LENGTHS = (16 * BLOCK, MAX_HEADER_BYTES)  # the second for headers with a long HISTORY
 Mapper = Callable[[Callable[[str], list[str]], Iterable[str]], Iterable[list[str]]]
 
 
@@ -64,7 +69,7 @@ class RemoteMosaic:
     Parameters
     ----------
     address : str
-    layout : PlainLayout
+    layout : ImageLayout
         Header, and position and type of the pixels in the file.
     file : RangeFile
 
@@ -80,7 +85,7 @@ class RemoteMosaic:
         The header has no WCS.
     """
 
-    def __init__(self, address: str, layout: PlainLayout, file: RangeFile) -> None:
+    def __init__(self, address: str, layout: ImageLayout, file: RangeFile) -> None:
         self.address, self.layout, self._file = address, layout, file
         self.shape = layout.shape
         self.wcs = SkyWCS.from_header(layout.header, path=address)
@@ -92,10 +97,12 @@ class RemoteMosaic:
 
         Returns
         -------
-        float array, shape (y1 - y0, x1 - x0), read-only, in the byte order of the file
+        float array, shape (y1 - y0, x1 - x0)
+            Physical values, NaN where undefined; may be read-only and big-endian.
         """
         parts = self._file.read_ranges(row_ranges(self.layout, y0=y0, y1=y1, x0=x0, x1=x1))
-        return np.frombuffer(b"".join(parts), self.layout.dtype).reshape(y1 - y0, x1 - x0)
+        stored = np.frombuffer(b"".join(parts), self.layout.dtype).reshape(y1 - y0, x1 - x0)
+        return self.layout.scaling.apply(stored)
 
 
 class RemoteMosaics:
@@ -134,7 +141,7 @@ class RemoteMosaics:
         Raises
         ------
         ImageError
-            There is no such file, or it is no plain FITS image with a WCS.
+            There is no such file, or it has no uncompressed image with a WCS near its start.
         ServiceError
             The server does not deliver it, or delivers no byte ranges.
         """
@@ -158,29 +165,28 @@ class RemoteMosaics:
         name = hashlib.sha256(address.encode()).hexdigest()[:32]
         return self._headers and self._headers / f"{name}.header"
 
-    def _stored_layout(self, address: str) -> PlainLayout | None:
+    def _stored_layout(self, address: str) -> ImageLayout | None:
         path = self._header_path(address)
         try:
-            return find_plain_layout(path.read_bytes(), address) if path else None
+            return find_image(path.read_bytes(), address) if path else None
         except (OSError, ImageError):
             return None  # not there, or damaged: it is read again
 
-    def _read_layout(self, address: str, file: RangeFile) -> PlainLayout:
-        layout = _find_layout(address, file)
-        if layout is None:
+    def _read_layout(self, address: str, file: RangeFile) -> ImageLayout:
+        layout, start = _find_layout(address, file)
+        if layout.is_compressed:
             raise ImageError(
-                f"open {address}: only plain FITS images can be read in parts, and this one is "
-                "scaled, compressed or in an extension; copy it to a folder and use the service "
-                "mosaics",
+                f"open {address}: a compressed image cannot be read in parts; copy it to a folder "
+                "and use the service mosaics",
                 path=address,
             )
         path = self._header_path(address)
         if path is not None:
-            write_bytes(path, layout.header)
+            write_bytes(path, start[: layout.offset])
         return layout
 
 
-def row_ranges(layout: PlainLayout, *, y0: int, y1: int, x0: int, x1: int) -> Ranges:
+def row_ranges(layout: ImageLayout, *, y0: int, y1: int, x0: int, x1: int) -> Ranges:
     """Return the byte range of each row of a rectangle (ends excluded) in a FITS file."""
     nx, size = layout.shape[1], layout.dtype.itemsize
     return [
@@ -263,15 +269,22 @@ def list_fsspec_folder(root: str) -> list[str]:
         raise ServiceUnavailableError(f"list the mosaics in {root}: {error}", url=root) from error
 
 
-def _find_layout(address: str, file: RangeFile) -> PlainLayout | None:
-    """Read the start of a file, more of it if the header is long; None if it is not plain FITS."""
-    # A header has no length in it: it ends at the card END. 46 kB contain most headers in one
-    # request; only a header with a long HISTORY needs the second one.
-    short, long = _HEADER_LENGTHS
+def _find_layout(address: str, file: RangeFile) -> tuple[ImageLayout, bytes]:
+    """Return the layout of a file and the bytes before its pixels, or more."""
+    # A header has no length in it: it ends at the card END. 46 kB contain most headers, with an
+    # empty primary HDU before them, in one request; only a long HISTORY needs the second request.
+    short, long = _START_LENGTHS
     start = file.read_start(short)
+    if is_gzip(start):
+        raise ImageError(
+            f"open {address}: a file in gzip cannot be read in parts; copy it to a folder and use "
+            "the service mosaics",
+            path=address,
+        )
     try:
-        return find_plain_layout(start, address)
+        return find_image(start, address), start
     except TruncatedFileError:
         if len(start) < short:
             raise
-    return find_plain_layout(file.read_start(long), address)
+    start = file.read_start(long)
+    return find_image(start, address), start

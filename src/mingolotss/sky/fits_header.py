@@ -91,8 +91,11 @@ def whole_value(values: Mapping[bytes, bytes], keyword: bytes, default: int) -> 
 
 def real_value(values: Mapping[bytes, bytes], keyword: bytes, default: float) -> float:
     """Return a value as a float; `default` if it is missing, NaN if it is no number."""
+    text = values.get(keyword)
+    if text is None:
+        return default
     try:
-        return float(values.get(keyword, default))
+        return float(text.upper().replace(b"D", b"E"))  # section 4.2.4 allows both
     except ValueError:
         return math.nan
 

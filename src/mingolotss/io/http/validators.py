@@ -12,18 +12,14 @@ mingolotss.errors.ServiceAnswerError: an HTML page and no FITS file: "No such fi
 
 import math
 import zlib
-from collections.abc import Mapping
 
 from mingolotss.errors import ServiceAnswerError, TruncatedFileError
 from mingolotss.io.error_text import excerpt
+from mingolotss.io.fits_layout import MAX_HEADER_BYTES, data_bytes
 from mingolotss.io.gzip_bytes import SizeLimitError, gunzip, is_gzip
-from mingolotss.sky.fits_header import BLOCK, MAX_AXES, card_values, data_offset, whole_value
+from mingolotss.sky.fits_header import BLOCK, card_values, data_offset
 
 __all__ = ["require_complete_fits"]
-
-# Any header of any extension, and so more than `fits_layout.MAX_HEADER_BYTES`, the limit for the
-# header of an image that is read directly. It ends the search in a body without END.
-_MAX_HEADER_BYTES = 1000 * BLOCK
 
 
 def require_complete_fits(body: bytes, *, max_bytes: int = 1 << 30) -> bytes:
@@ -104,26 +100,12 @@ def _is_padding(body: bytes, start: int) -> bool:
 
 def _end_of_unit(body: bytes, start: int) -> int:
     """Return where the header and data unit that begins at `start` should end."""
-    data = data_offset(body, start, max_bytes=_MAX_HEADER_BYTES)
-    if data is None and len(body) - start < _MAX_HEADER_BYTES:
+    data = data_offset(body, start, max_bytes=MAX_HEADER_BYTES)
+    if data is None and len(body) - start < MAX_HEADER_BYTES:
         raise TruncatedFileError(f"a FITS file cut short in a header, at {len(body)} bytes")
     if data is None:
         raise ServiceAnswerError("a FITS file whose header does not end")
-    length = _data_bytes(card_values(body[start:data]))
-    return data + math.ceil(length / BLOCK) * BLOCK
-
-
-def _data_bytes(values: Mapping[bytes, bytes]) -> int:
-    """Return the length of a data unit from its header (sections 4.4.1 and 7)."""
-    naxis = whole_value(values, b"NAXIS", 0)
-    if not 0 <= naxis <= MAX_AXES or b"BITPIX" not in values:
+    length = data_bytes(card_values(body[start:data]))
+    if length is None:
         raise ServiceAnswerError("a FITS file whose header lacks BITPIX or NAXIS")
-    # The size of the data is |BITPIX| GCOUNT (PCOUNT + NAXIS1 NAXIS2 ...) bits (FITS standard 4.0,
-    # sections 4.4.1.2 and 6.1): one formula for images, tables and random groups.
-    axes = [max(whole_value(values, b"NAXIS%d" % i, 0), 0) for i in range(1, naxis + 1)]
-    if values.get(b"GROUPS") == b"T" and axes[:1] == [0]:
-        axes = axes[1:]  # random groups: the first axis is a mark
-    pixels = math.prod(axes) if axes else 0
-    groups = whole_value(values, b"GCOUNT", 1)
-    parameters = whole_value(values, b"PCOUNT", 0)
-    return abs(whole_value(values, b"BITPIX", 0)) // 8 * groups * (parameters + pixels)
+    return data + math.ceil(length / BLOCK) * BLOCK

@@ -1,8 +1,9 @@
 """FITS mosaics on this machine: any rectangle of their pixels, without reading the rest.
 
-A plain FITS file is memory-mapped (`MappedMosaic`). A compressed one (fpack) or any other that
-astropy can read in sections is a `TiledMosaic`. Mosaics at an address are in
-`mingolotss.service.remote_mosaic`.
+The file is memory-mapped. Pixels that are floats without scaling are used as they are in the file
+(`MappedMosaic`); integers and scaled pixels are converted (`ScaledMosaic`), and compressed ones
+decompressed (`CompressedMosaic`), rectangle by rectangle. A file in gzip is first unpacked to a
+temporary file. Mosaics at an address are in `mingolotss.service.remote_mosaic`.
 
 >>> open_mosaic("no-such-mosaic.fits")
 Traceback (most recent call last):
@@ -13,21 +14,26 @@ mingolotss.errors.ImageError: open no-such-mosaic.fits: No such file or director
 from __future__ import annotations
 
 import functools
-import threading
+import zlib
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from astropy.io import fits
 
 from mingolotss.errors import ImageError, TruncatedFileError
 from mingolotss.image.coverage import CoverageMap
-from mingolotss.io.fits_astropy import check_counts, translate_astropy_errors
-from mingolotss.io.fits_layout import MAX_HEADER_BYTES, PlainLayout, find_plain_layout
+from mingolotss.io.fits import map_file
+from mingolotss.io.fits_compressed import CompressedImage
+from mingolotss.io.fits_layout import ImageLayout, find_image
+from mingolotss.io.gzip_bytes import SizeLimitError, gunzip_mapped, is_gzip
 from mingolotss.model import Bools, FloatImage, Floats, Ints
 from mingolotss.sky.wcs import SkyWCS
 
-__all__ = ["MappedMosaic", "MosaicFile", "TiledMosaic", "on_array", "open_mosaic"]
+__all__ = [
+    "CompressedMosaic", "MappedMosaic", "MosaicFile", "ScaledMosaic", "on_array", "open_mosaic",
+]  # fmt: skip
+
+_MAX_UNPACKED_BYTES = 1 << 34  # of a mosaic in gzip; the temporary file takes that much disk
 
 
 class MosaicFile(Protocol):
@@ -91,24 +97,49 @@ def _open_file(path: Path, _size: int, _mtime_ns: int) -> MosaicFile:
     """Open a mosaic once in a process, for all parts of a build, until the file changes."""
     # Size and time of the file are part of the cache key: a file that was replaced is opened again.
     try:
-        with path.open("rb") as stream:
-            start = stream.read(MAX_HEADER_BYTES)
-        layout = find_plain_layout(start, str(path))
-        if layout is not None:
-            return MappedMosaic(path, layout)
-        check_counts(start, str(path))
-        return TiledMosaic(path)
+        raw = map_file(path)
     except OSError as error:
         raise ImageError(f"open {path}: {error.strerror}", path=str(path)) from error
+    if is_gzip(raw):
+        raw = _unpack(raw, path)
+    layout = find_image(raw, str(path))
+    layout.require_whole(len(raw), "open", str(path))
+    if layout.is_compressed:
+        return CompressedMosaic(raw, layout, path)
+    return (MappedMosaic if layout.is_plain else ScaledMosaic)(raw, layout, path)
+
+
+def _unpack(raw: memoryview, path: Path) -> memoryview:
+    """Decompress a mosaic in gzip."""
+    try:
+        return gunzip_mapped(raw, max_bytes=_MAX_UNPACKED_BYTES)
+    except SizeLimitError as error:
+        raise ImageError(
+            f"open {path}: unpacks to more than {_MAX_UNPACKED_BYTES >> 30} GiB; unpack it with "
+            "gunzip",
+            path=str(path),
+        ) from error
+    except (EOFError, zlib.error, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise ImageError(
+                f"open {path}: it cannot be unpacked to a temporary file ({error.strerror}); "
+                "unpack it with gunzip, or set TMPDIR to a disk with more space",
+                path=str(path),
+            ) from error
+        raise TruncatedFileError(
+            f"open {path}: the gzip stream is damaged ({error}); fetch it again", path=str(path)
+        ) from error
 
 
 class MappedMosaic:
-    """A plain FITS file, memory-mapped: a rectangle is a view, and is read when it is used.
+    """Pixels that are floats in a memory-mapped file: a rectangle is a view, read when it is used.
 
     Parameters
     ----------
+    raw : memoryview
+        The whole file.
+    layout : ImageLayout
     path : Path
-    layout : PlainLayout
 
     Attributes
     ----------
@@ -117,22 +148,15 @@ class MappedMosaic:
 
     Raises
     ------
-    TruncatedFileError
-        The file is shorter than its header says.
+    NoWCSError
+        The header has no WCS.
     """
 
-    def __init__(self, path: Path, layout: PlainLayout) -> None:
-        size = path.stat().st_size
-        if size < layout.end:
-            raise TruncatedFileError(
-                f"open {path}: {size} of {layout.end} bytes, the file is cut short; fetch it again",
-                path=str(path),
-            )
+    def __init__(self, raw: memoryview, layout: ImageLayout, path: Path) -> None:
         self.shape = layout.shape
         self.wcs = SkyWCS.from_header(layout.header, path=str(path))
-        # Mapping reads nothing. The view is a plain array, whose slices cost less than a memmap's.
-        mapped = np.memmap(path, layout.dtype, "r", layout.offset, layout.shape)
-        self.pixels: FloatImage = mapped.view(np.ndarray)
+        # The view is a plain array, whose slices cost less than those of a memmap.
+        self.pixels: FloatImage = layout.stored_pixels(raw)
         self._coverage = CoverageMap(self.pixels)
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
@@ -156,49 +180,53 @@ class MappedMosaic:
         return self._coverage.is_covered(y0, x0, side)
 
 
-class TiledMosaic:
-    """A compressed FITS file, or any other whose image astropy reads in sections.
+class ScaledMosaic:
+    """Integers, or floats with scaling, in a memory-mapped file: rectangles are converted.
 
     Parameters
     ----------
+    raw : memoryview
+        The whole file.
+    layout : ImageLayout
+    path : Path
+
+    Raises
+    ------
+    NoWCSError
+        The header has no WCS.
+    """
+
+    def __init__(self, raw: memoryview, layout: ImageLayout, path: Path) -> None:
+        self.shape, self._scaling = layout.shape, layout.scaling
+        self.wcs = SkyWCS.from_header(layout.header, path=str(path))
+        self._stored = layout.stored_pixels(raw)
+
+    def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
+        """Return a rectangle as a copy; see `MosaicFile.box`."""
+        return self._scaling.apply(self._stored[y0:y1, x0:x1])
+
+
+class CompressedMosaic:
+    """An image in compressed tiles: only the tiles under a rectangle are decompressed.
+
+    Parameters
+    ----------
+    raw : memoryview
+        The whole file.
+    layout : ImageLayout
     path : Path
 
     Raises
     ------
     ImageError
-        The file is damaged, or has no two-dimensional image with a WCS.
+        The file is damaged, or its header has no WCS.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        with translate_astropy_errors(str(path)):
-            self._hdus = fits.open(path, memmap=True)
-            images = (
-                hdu for hdu in self._hdus
-                if getattr(hdu, "is_image", False) and hdu.header.get("NAXIS", 0) >= 2
-            )  # fmt: skip
-            hdu = next(images, None)
-            if hdu is not None and min(hdu.shape) < 1:
-                raise ValueError(f"an image of shape {hdu.shape}")
-            header = b"" if hdu is None else hdu.header.tostring().encode("ascii")
-        if hdu is None:
-            raise ImageError(f"open {path}: a FITS file without an image", path=str(path))
-        *planes, ny, nx = hdu.shape
-        if max(planes, default=1) > 1:
-            raise ImageError(
-                f"open {path}: an image of shape {hdu.shape}; one plane is needed",
-                path=str(path),
-            )
-        self._hdu, self.shape, self._leading_axes = hdu, (ny, nx), len(planes)
-        self.wcs = SkyWCS.from_header(header, path=str(path))
+    def __init__(self, raw: memoryview, layout: ImageLayout, path: Path) -> None:
+        self.shape = layout.shape
+        self._image = CompressedImage(raw, layout, str(path))
+        self.wcs = SkyWCS.from_header(self._image.header, path=str(path))
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
-        """Return a rectangle as a copy; see `MosaicFile.box`. Integers become floats."""
-        # `section` decompresses only the tiles under the rectangle; the open file is shared.
-        section = (*(0,) * self._leading_axes, slice(y0, y1), slice(x0, x1))
-        with translate_astropy_errors(str(self._path)), self._lock:
-            data = np.asarray(self._hdu.section[section])
-        if data.dtype.kind == "f":
-            return data
-        return data.astype(np.float32 if data.dtype.itemsize <= 2 else np.float64)
+        """Return a rectangle as a copy; see `MosaicFile.box`."""
+        return self._image.box(y0, y1, x0, x1)

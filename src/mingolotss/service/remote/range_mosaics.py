@@ -13,6 +13,7 @@ from typing import Self, Unpack
 from urllib.parse import unquote, urljoin
 
 from mingolotss.errors import ImageError, InputError, ServiceAnswerError
+from mingolotss.io.fits_layout import ImageLayout
 from mingolotss.model import Candidate, Source
 from mingolotss.service.local.mosaic_file import on_array
 from mingolotss.service.local.mosaics import (
@@ -45,6 +46,8 @@ __all__ = ["LotssDr2MosaicsService", "RangesService", "cutout_file"]
 
 _POINTING = re.compile(r"P(\d{3})([+-]\d{2})")
 _DROPPED = (b"HISTORY", b"COMMENT", b"CHECKSUM", b"DATASUM")
+_SCALING = (b"BSCALE", b"BZERO", b"BLANK")
+_EXTENSION = (b"PCOUNT", b"GCOUNT", b"INHERIT", b"EXTNAME", b"EXTVER", b"EXTLEVEL")
 _REACH_DEG = 6.0  # a field's name is its pointing to a degree; its mosaic reaches 3 deg from there
 
 
@@ -184,35 +187,49 @@ def cutout_file(mosaic: RemoteMosaic, source: Source, size_deg: float) -> bytes:
         place = f"{source.ra:.5f} {source.dec:+.5f}"
         raise ImageError(f"cut {mosaic.address}: {place} is not on it", path=mosaic.address)
     # The same square as the service ``mosaics`` cuts, by the same functions. `padded_square` gives
-    # native byte order where it pads; FITS is big-endian, as the mosaic is.
+    # native byte order where it pads or converts; FITS is big-endian, as the mosaic is.
     side = side_pixels(mosaic, size_deg, mosaic.address)
     x0, y0 = int(first_pixel(x, side)), int(first_pixel(y, side))
-    pixels = padded_square(mosaic, y0, x0, side).astype(mosaic.layout.dtype, copy=False)
-    header = _cutout_header(mosaic.layout.header, side, x0, y0)
+    pixels = padded_square(mosaic, y0, x0, side)
+    pixels = pixels.astype(pixels.dtype.newbyteorder(">"), copy=False)
+    header = _cutout_header(mosaic.layout, side, x0, y0, bitpix=-8 * pixels.itemsize)
     return header + pad_to_block(pixels.tobytes(), b"\x00")
 
 
-def _cutout_header(header: bytes, side: int, x0: int, y0: int) -> bytes:
+def _cutout_header(layout: ImageLayout, side: int, x0: int, y0: int, *, bitpix: int) -> bytes:
     """Return the header of a square of a mosaic: its size and reference pixel are changed.
 
     All other cards stay as they are, byte by byte, except that checksums and the long history of
-    the mosaic are left out.
+    the mosaic are left out. The square has physical values, in a primary HDU: BITPIX is that of
+    the floats, and scaling and the cards of an extension are left out.
     """
     # A WCS depends on a pixel only through its difference from CRPIX (Greisen & Calabretta 2002,
     # A&A 395, 1061, section 2.1.2). Subtracting the whole number of pixels that were cut off gives
     # the same positions, without resampling. The exponent of a number may be D in FITS; Python
     # reads E.
-    values = card_values(header)
-    changes: dict[bytes, int | float] = {b"NAXIS1": side, b"NAXIS2": side}
-    for keyword, shift in ((b"CRPIX1", x0), (b"CRPIX2", y0)):
+    values = card_values(layout.header)
+    changes: dict[bytes, str | int | float] = {}
+    if b"XTENSION" in values:
+        changes[b"XTENSION"] = "T"
+    if not layout.is_plain:
+        changes[b"BITPIX"] = bitpix
+    for axis, shift in zip(layout.axes, (x0, y0), strict=True):
+        changes[b"NAXIS%d" % axis] = side
+        keyword = b"CRPIX%d" % axis
         if keyword in values:
             changes[keyword] = float(values[keyword].replace(b"D", b"E")) - shift
+    dropped = {*_DROPPED}
+    if not layout.is_plain:
+        dropped |= {*_SCALING}
+    if b"XTENSION" in values:
+        dropped |= {*_EXTENSION}
     cards = []
-    for card in header_cards(header):
+    for card in header_cards(layout.header):
         keyword = card[:8].rstrip()
         if keyword in changes:
-            cards.append(format_card(keyword.decode(), changes[keyword]))
-        elif keyword not in _DROPPED:
+            name = "SIMPLE" if keyword == b"XTENSION" else keyword.decode()
+            cards.append(format_card(name, changes[keyword]))
+        elif keyword not in dropped:
             cards.append(card)
     return pad_to_block(join_cards(cards), b" ")
 

@@ -1,0 +1,219 @@
+"""Images in compressed tiles (fpack), read with astropy: any rectangle of their pixels.
+
+Whatever astropy raises for a damaged file becomes an `ImageError` of one line.
+
+>>> file = _HduFile(b"header", memoryview(b"data"))
+>>> file.seek(4), file.read(4), file.tell(), file.read()
+(4, b'erda', 8, b'ta')
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+import numpy as np
+from astropy.io import fits
+
+from mingolotss.errors import ImageError, TruncatedFileError
+from mingolotss.io.error_text import first_line
+from mingolotss.io.fits_layout import ImageLayout
+from mingolotss.io.fits_scaling import PixelScaling
+from mingolotss.model import FloatImage
+from mingolotss.sky.fits_header import (
+    MAX_AXES,
+    card_values,
+    format_card,
+    join_cards,
+    pad_to_block,
+)
+
+__all__ = ["CompressedImage"]
+
+_COUNT_OF_FOUR_DIGITS = re.compile(rb"(?:Z?NAXIS {2,3}|TFIELDS )= *\+?(\d{4,})")
+_MAX_COMPRESSION_FACTOR = 1100  # no tile compression of FITS exceeds it (deflate: 1032)
+_EMPTY_PRIMARY = pad_to_block(
+    join_cards(
+        format_card(keyword, value)
+        for keyword, value in (("SIMPLE", "T"), ("BITPIX", 8), ("NAXIS", 0), ("EXTEND", "T"))
+    ),
+    b" ",
+)
+
+
+def _cfitsio_errors() -> tuple[type[Exception], ...]:
+    """Return the exception of astropy's decompressor; its module differs between versions."""
+    for name in ("hdu.compressed._compression", "_tiled_compression._compression"):
+        try:
+            return (import_module(f"astropy.io.fits.{name}").CfitsioException,)
+        except (ImportError, AttributeError):
+            continue
+    return ()
+
+
+_ASTROPY_ERRORS: tuple[type[Exception], ...] = (
+    OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, RuntimeError,
+    AssertionError, ArithmeticError, MemoryError, struct.error, zlib.error, fits.VerifyError,
+    *_cfitsio_errors(),
+)  # fmt: skip
+
+
+class _HduFile:
+    """One HDU of a file as a file of its own for astropy: an empty primary HDU, then the HDU.
+
+    Nothing is copied, no file stays open, and the other HDUs of the file are not looked at.
+    """
+
+    def __init__(self, primary: bytes, hdu: memoryview) -> None:
+        self._parts = memoryview(primary), hdu
+        self._size = len(primary) + len(hdu)
+        self._position = 0
+
+    def read(self, size: int = -1) -> bytes:
+        primary, hdu = self._parts
+        start, split = self._position, len(primary)
+        end = self._size if size < 0 else min(start + size, self._size)
+        self._position = max(start, end)
+        return bytes(primary[start:end]) + bytes(hdu[max(start - split, 0) : max(end - split, 0)])
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def close(self) -> None:
+        """Do nothing: the memory belongs to the caller."""
+
+
+class CompressedImage:
+    """An image in compressed tiles (FITS standard 4.0, section 10.1). May be used by any thread.
+
+    Parameters
+    ----------
+    raw : bytes
+        The whole file.
+    layout : ImageLayout
+        That of the image.
+    path : str
+        The name for messages.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Rows and columns.
+    header : bytes
+        The header of the image, without the cards of the table with the tiles.
+
+    Raises
+    ------
+    ImageError
+        The file is damaged, or has values for undefined pixels that differ between its tiles.
+    TruncatedFileError
+        The file ends before its tiles do.
+    """
+
+    def __init__(self, raw: bytes | memoryview, layout: ImageLayout, path: str) -> None:
+        layout.require_whole(len(raw), "read", path)
+        _check_counts(layout.header, path)
+        _check_size(layout, path)
+        self.shape, self._layout, self._path = layout.shape, layout, path
+        self._lock = threading.Lock()  # astropy seeks in the file
+        file = _HduFile(_EMPTY_PRIMARY, memoryview(raw)[layout.start : layout.end])
+        with _translate_astropy_errors(path):
+            hdus = fits.open(file, memmap=False, do_not_scale_image_data=True)
+            self._hdu: fits.CompImageHDU = hdus[1]
+            self.header: bytes = self._hdu.header.tostring().encode("ascii")
+            self._scaling = self._prepare_blanks()
+
+    def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
+        """Return the physical values of rows y0 to y1 and columns x0 to x1 (ends excluded).
+
+        Raises
+        ------
+        ImageError
+            The tiles under the rectangle are damaged.
+        """
+        # `section` decompresses only the tiles under the rectangle.
+        section: list[int | slice] = [0] * self._layout.n_axes
+        x_axis, y_axis = self._layout.axes
+        section[-x_axis], section[-y_axis] = slice(x0, x1), slice(y0, y1)
+        with _translate_astropy_errors(self._path), self._lock:
+            return self._scaling.apply(np.asarray(self._hdu.section[tuple(section)]))
+
+    def _prepare_blanks(self) -> PixelScaling:
+        """Tell astropy which numbers in the tiles are undefined pixels; return the scaling."""
+        # For quantised floats, astropy turns ZBLANK into NaN. Integers keep their value, and BLANK
+        # or ZBLANK marks it; in a column ZBLANK, every tile may have another. astropy replaces
+        # these by BLANK, and needs the card for it. Floats that are not quantised have NaN as it
+        # is, and BLANK has no meaning for them.
+        columns, header, layout = self._hdu.compressed_data.names, self._hdu.header, self._layout
+        if layout.dtype.kind == "f":
+            if "ZSCALE" not in columns:
+                header.remove("BLANK", ignore_missing=True)
+                if b"ZSCALE" in card_values(layout.header):
+                    raise ImageError(
+                        f"read {self._path}: tiles with one ZSCALE for all cannot be read; unpack "
+                        "the file with funpack",
+                        path=self._path,
+                    )
+            return layout.scaling
+        if "ZBLANK" not in columns or layout.scaling.blanks:
+            return layout.scaling
+        blanks = np.unique(self._hdu.compressed_data["ZBLANK"]).tolist()
+        if len(blanks) != 1:
+            raise ImageError(
+                f"read {self._path}: {len(blanks)} values of ZBLANK for undefined pixels and no "
+                "BLANK; unpack the file with funpack",
+                path=self._path,
+            )
+        header["BLANK"] = blanks[0]
+        return layout.scaling.with_blank(blanks[0])
+
+
+def _check_counts(header: bytes, path: str) -> None:
+    """Refuse headers with more axes or columns than FITS allows: astropy would read for hours."""
+    if match := _COUNT_OF_FOUR_DIGITS.search(header):
+        raise ImageError(
+            f"read {path}: damaged ({match[1].decode()} axes or columns, FITS has at most "
+            f"{MAX_AXES}); fetch it again",
+            path=path,
+        )
+
+
+def _check_size(layout: ImageLayout, path: str) -> None:
+    """Refuse an image that cannot be in its file: astropy would allocate any size announced."""
+    size = math.prod(layout.shape) * layout.dtype.itemsize
+    if size > layout.hdu_data_bytes * _MAX_COMPRESSION_FACTOR:
+        ny, nx = layout.shape
+        raise TruncatedFileError(
+            f"read {path}: {layout.hdu_data_bytes} bytes for an image of {nx} x {ny} pixels; fetch "
+            "it again",
+            path=path,
+        )
+
+
+@contextmanager
+def _translate_astropy_errors(path: str) -> Iterator[None]:
+    """Turn the exceptions of astropy for a damaged file into an ImageError of one line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except _ASTROPY_ERRORS as error:
+        # astropy has no exception of its own for a file that ends early. "buffer is too small" is
+        # numpy's message for an array in too few bytes; astropy itself says "truncated".
+        is_short = "buffer is too small" in str(error) or "truncated" in str(error).lower()
+        kind = TruncatedFileError if is_short else ImageError
+        problem = "the file is cut short" if is_short else f"damaged ({first_line(error)})"
+        raise kind(f"read {path}: {problem}; fetch it again", path=path) from error
