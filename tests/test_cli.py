@@ -85,7 +85,8 @@ def test_build_status_verify_plan(sky, tmp_path):
     assert "is more than --max-rejected 0 allows" in built.stdout
     assert run("build", *options, "--max-rejected", 30).returncode == 0
     looked = run("status", tmp_path / "o", "--rejected")
-    assert "no image holds the position" in looked.stdout
+    assert "no file for it: looked for 'ILTJ0026+5_*-mosaic.fits' in" in looked.stdout
+    assert looked.stdout.count("no file for it: looked for NAME in FILE") == 1
     assert "finished" in looked.stdout
     assert run("verify", tmp_path / "o").returncode == 0
 

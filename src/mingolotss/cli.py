@@ -275,6 +275,8 @@ def plan(
         print(f"no answer for {name}: {reason}")
     if len(build_plan.search_errors) > 3:
         print(f"... no answer for {len(build_plan.search_errors)} sources in all")
+    for line in build_plan.notices:
+        print(line)
     print(f"The full list: {BuildFolder(out).candidates}")
     estimate = build_plan.estimate()
     if estimate is not None:
@@ -356,6 +358,8 @@ def status(
     ]
     rows += [(flag, FLAGS[flag], str(n), _example(build, flag)) for flag, n in build.flags.items()]
     _table(("case or flag", "meaning", "sources", "example"), rows)
+    for line in build.notices:
+        print(line)
     if build.rejections:
         reasons = [(s, reason, str(n)) for (s, reason), n in build.reasons().items()]
         _table(("rejected at", "reason", "sources"), reasons)
@@ -588,6 +592,8 @@ def _value(text: str) -> object:
 
 
 def _print_summary(build: Build) -> None:
+    for line in build.notices:
+        print(line)
     print(
         f"{build.out}: {build.sources} sources, {build.written} written, {build.rejected} rejected"
     )

@@ -80,7 +80,7 @@ def test_every_source_to_inspect_is_named(built: Path) -> None:
     for name in names():
         assert name in text, name
     assert f"case 4, {UNDECIDED}" in text.lower() or f"nearest: {UNDECIDED} sources" in text
-    assert "no image holds the position" in text
+    assert "no file for it: looked for" in text
 
 
 def test_what_it_was_built_from_is_there(built: Path) -> None:

@@ -21,7 +21,7 @@ from mingolotss.errors import ImageError, InputError, RecipeError, ServiceUnavai
 from mingolotss.image.pixels import take_window
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service.base import CutoutRequest, Naming, fetch_cutouts, open_service, search_all
-from mingolotss.service.local.folder import FolderService, read_cutout, split_name
+from mingolotss.service.local.folder import FolderService, read_cutout
 from mingolotss.service.local.mosaic_file import open_mosaic
 from mingolotss.sky.wcs import SkyWCS, simple_header
 from mingolotss.testing import check_service
@@ -49,29 +49,6 @@ def test_services_are_opened_by_name_folder_or_not_at_all(tmp_path):
         with pytest.raises(InputError, match=words) as caught:
             open_service(address)
         assert "\n" not in str(caught.value)
-
-
-NAMES = ["A", "A_1", "A_1_P1", "B+5", "B-5", "B"]
-
-
-@pytest.mark.parametrize(
-    ("file", "expected"),
-    [
-        ("A_P1-mosaic.fits", ("A", "P1")),
-        ("A_1_P1-mosaic.fits", ("A_1", "P1")),
-        ("A_1_P1_P2-mosaic.fits", ("A_1_P1", "P2")),
-        ("A_1_P164_55-mosaic.fits", ("A_1", "P164+55")),
-        ("A_P164+55-mosaic.fits", ("A", "P164+55")),
-        ("B+5_P1-mosaic.fits.gz", ("B+5", "P1")),
-        ("B-5_P1-mosaic.fits.fz", ("B-5", "P1")),
-        ("C_P1-mosaic.fits", None),
-        ("A_P1-mosaic-rms.fits", None),
-        ("AP1-mosaic.fits", None),
-    ],
-)
-def test_a_file_belongs_to_the_longest_name_that_fits(file, expected):
-    """Names that begin with each other, and ``_`` in names and fields, are told apart."""
-    assert split_name(file, "_", "-mosaic.fits", NAMES) == expected
 
 
 def test_a_folder_offers_each_field_once_with_its_own_rms(tmp_path):

@@ -153,6 +153,11 @@ class BuildFolder(DatasetFolder):
         return self.path / DECISIONS_NAME
 
     @property
+    def notices(self) -> Path:
+        """The files that the image service does not use."""
+        return self.path / "notices.txt"
+
+    @property
     def workspace(self) -> Workspace:
         """What services download."""
         return Workspace(self.path)

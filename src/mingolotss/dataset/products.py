@@ -69,7 +69,7 @@ def remove_products(folder: Path) -> None:
         remove_tree(path)
     files = [
         build.recipe, build.candidates, build.manifest, build.csv, build.checksums,
-        build.croissant, build.report,
+        build.croissant, build.report, build.notices,
     ]  # fmt: skip
     if is_generated_card(build.card):
         files.append(build.card)

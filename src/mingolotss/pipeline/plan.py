@@ -24,6 +24,7 @@ from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import CANDIDATES, REPEATED_COLUMNS
+from mingolotss.dataset.notices import write_notices
 from mingolotss.dataset.products import remove_products
 from mingolotss.dataset.provenance import (
     Provenance,
@@ -45,6 +46,7 @@ from mingolotss.service.base import (
     CutoutRequest,
     Estimate,
     FetchService,
+    FileService,
     ImageService,
     Naming,
     open_service,
@@ -79,6 +81,11 @@ class Plan:
         The build's folder.
     search_errors : mapping of str to str
         The reason for each source whose search failed, by its name. It has no candidates.
+    reasons_without_image : mapping of str to str
+        Why a source has no image, by its name, for sources of which the service knows more than
+        that no image holds the position.
+    notices : tuple of str
+        The files that the service does not use, a line for each reason.
     in_catalogue_order : bool
         Divide the catalogue into parts as it stands, not by image: for a service with one file for
         each cutout. Fixed when the plan is made, since `fetch` replaces the service and must not
@@ -92,6 +99,8 @@ class Plan:
     decisions: Mapping[str, Decision]
     out: Path
     search_errors: Mapping[str, str] = field(default_factory=dict)
+    reasons_without_image: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
     in_catalogue_order: bool = False
 
     @property
@@ -163,7 +172,8 @@ class Plan:
             recipe=self.recipe,
             service=self.service,
             out=self.out,
-            search_errors=_restrict(self.search_errors, catalogue.names),
+            search_errors=_restrict(self.search_errors, catalogue.names)
+            | _restrict(self.reasons_without_image, catalogue.names),
         )
 
     def table(self) -> pa.Table:
@@ -252,12 +262,15 @@ def plan(
         decisions=decisions_by_source,
         out=out,
         search_errors=search_errors,
+        reasons_without_image=_reasons_without_image(inputs.service, candidates, search_errors),
+        notices=_notices(inputs.service),
         in_catalogue_order=isinstance(inputs.service, FolderService),
     )
     if existing is None:
         write_provenance(out, inputs.provenance)
     if not folder.candidates.exists():
         write_table(folder.candidates, result.table(), repeated_columns=REPEATED_COLUMNS)
+    write_notices(folder.notices, result.notices)
     return result
 
 
@@ -309,6 +322,24 @@ def _search(inputs: _Inputs, notify: BuildProgress) -> tuple[CandidateTable, dic
         if isinstance(answer, ServiceError)
     }
     return CandidateTable.from_lists(lists, names), search_errors
+
+
+def _reasons_without_image(
+    service: ImageService, candidates: CandidateTable, search_errors: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what the service knows of sources that have no candidates, by their names."""
+    if not isinstance(service, FileService):
+        return {}
+    names = (candidates.names[row] for row in np.flatnonzero(candidates.counts == 0).tolist())
+    reasons = {
+        name: service.reason_without_image(name) for name in names if name not in search_errors
+    }
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _notices(service: ImageService) -> tuple[str, ...]:
+    """Return the lines about files that the service does not use."""
+    return tuple(service.notices()) if isinstance(service, FileService) else ()
 
 
 def _restrict(mapping: Mapping[str, _T], names: Sequence[str]) -> dict[str, _T]:

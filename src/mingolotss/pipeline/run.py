@@ -37,12 +37,16 @@ __all__ = ["Build", "build", "fetch", "run"]
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A finished build: its folder, and how many sources were written and rejected."""
+    """A finished build: its folder, and how many sources were written and rejected.
+
+    `notices` are the files that the image service does not use, a line for each reason.
+    """
 
     out: Path
     sources: int
     written: int
     rejected: int
+    notices: tuple[str, ...] = ()
 
 
 def run(plan: Plan, mapper: Mapper = map, progress: BuildProgress | None = None) -> Build:
@@ -219,4 +223,4 @@ def _summarize(plan: Plan) -> Build:
     """Return the numbers of the finished build, counted in its manifest."""
     status = read_table(BuildFolder(plan.out).manifest, ["status"])["status"]
     written = pc.sum(pc.equal(status, "written")).as_py()
-    return Build(plan.out, len(status), written, len(status) - written)
+    return Build(plan.out, len(status), written, len(status) - written, plan.notices)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import MANIFEST
+from mingolotss.dataset.notices import read_notices
 from mingolotss.dataset.products import is_complete
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.errors import DatasetError
@@ -43,6 +44,8 @@ class Status:
         Source, stage and reason, in the order of the catalogue.
     examples : dict
         For each case and flag, the names of the first few sources that have it.
+    notices : list of str
+        The files that the image service does not use, a line for each reason.
     """
 
     out: Path
@@ -57,6 +60,7 @@ class Status:
     classes: dict[str, int] = field(default_factory=dict)
     rejections: list[tuple[str, str, str]] = field(default_factory=list)
     examples: dict[int | str, list[str]] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
 
     @property
     def remaining(self) -> int:
@@ -107,6 +111,7 @@ def status(out: Path | str) -> Status:
         classes=_count_classes(provenance, written),
         rejections=[(row["source"], row["stage"], row["reason"]) for row in rejected],
         examples=_examples(written),
+        notices=read_notices(BuildFolder(out).notices),
     )
 
 
@@ -154,6 +159,9 @@ def _without_names(reason: str) -> str:
 
     >>> _without_names("read cutouts/A.fits: the file is cut short at 2880 bytes")
     'read FILE the file is cut short at N bytes'
+    >>> _without_names("no file for it: looked for 'A 1.fits' and 'A_1.fits' in cutouts/x")
+    'no file for it: looked for NAME in FILE'
     """
-    plain = re.sub(r"\S*/\S+", "FILE", reason)
+    quoted = re.sub(r"""(?<!\w)('[^']*'|"[^"]*")(?!\w)""", "NAME", reason)
+    plain = re.sub(r"\S*/\S+", "FILE", re.sub(r"NAME(, NAME)*( and NAME)+", "NAME", quoted))
     return re.sub(r"\b[A-Z]\w*[+-]?\w*:(?= )", "FIELD:", re.sub(r"\d+(\.\d+)?", "N", plain))

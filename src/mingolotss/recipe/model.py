@@ -51,6 +51,7 @@ Format = Literal["png", "csv", "batches", "parquet"]
 RESERVED_NAMES = {
     "stamps", "ledger", "png", "figures", "sky", "cutouts", "searches", "manifest", "candidates",
     "recipe", "checksums", "MingoML", "report", "montage", "README", "croissant", "decisions",
+    "notices",
 }  # fmt: skip
 FORMATS: tuple[Format, ...] = ("png", "csv", "batches", "parquet")
 

@@ -19,7 +19,7 @@ SERVICES.add(
 SERVICES.add(
     "mosaics",
     "mingolotss.service.local.mosaics:MosaicsService",
-    "mosaics:DIR or address - whole FITS mosaics, also compressed with fpack; the fastest way",
+    "mosaics:DIR or address - whole FITS mosaics, also with gzip or fpack; the fastest way",
 )
 SERVICES.add(
     "lotss-dr1",

@@ -45,6 +45,7 @@ __all__ = [
     "CutoutRequest",
     "Estimate",
     "FetchService",
+    "FileService",
     "ImageService",
     "Naming",
     "Progress",
@@ -154,6 +155,20 @@ class FetchService(Protocol):
 
         `progress` is called with the number of requests that are finished.
         """
+
+
+@runtime_checkable
+class FileService(Protocol):
+    """A service that lists files: it says which of them it does not use."""
+
+    def notices(self) -> list[str]:
+        """Return one line for each kind of file that is not used, with names and the reason.
+
+        The lines are complete after the search.
+        """
+
+    def reason_without_image(self, source: str) -> str:
+        """Return why a source has no candidate, "" if there is nothing more to say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urljoin
+from urllib.parse import quote, unquote, urljoin
 
 import numpy as np
 
@@ -32,10 +32,14 @@ from mingolotss.io.files import write_bytes
 from mingolotss.io.fits_layout import MAX_HEADER_BYTES, ImageLayout, find_image
 from mingolotss.io.gzip_bytes import is_gzip
 from mingolotss.model import FloatImage
+from mingolotss.service.fits_names import PassedOver, is_hidden, split_suffix, unread_suffix
+from mingolotss.service.mosaic_names import is_mosaic_name
 from mingolotss.sky.fits_header import BLOCK
 from mingolotss.sky.wcs import SkyWCS
 
 if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
     from mingolotss.io.http import Transport
 
 __all__ = [
@@ -45,7 +49,9 @@ __all__ = [
     "is_web_address",
     "list_fsspec_folder",
     "list_web_folder",
+    "resolve_fsspec",
     "row_ranges",
+    "web_address",
     "web_folder_names",
 ]
 
@@ -195,8 +201,13 @@ def row_ranges(layout: ImageLayout, *, y0: int, y1: int, x0: int, x1: int) -> Ra
     ]
 
 
-def list_web_folder(url: str, transport: Transport, mapper: Mapper = map) -> list[str]:
-    """List the FITS files in a web folder, or in the folders in it if it has none itself.
+def list_web_folder(
+    url: str,
+    transport: Transport,
+    mapper: Mapper = map,
+    passed_over: PassedOver | None = None,
+) -> list[str]:
+    """List the FITS files in a web folder, or in the folders in it if it has no mosaics itself.
 
     Parameters
     ----------
@@ -205,41 +216,81 @@ def list_web_folder(url: str, transport: Transport, mapper: Mapper = map) -> lis
     transport : Transport
     mapper : callable
         Called like `map` for the folders in it; one with threads asks for several at a time.
+    passed_over : PassedOver, optional
+        Receives the folders that are not searched, and files that cannot be read by their names.
 
     Returns
     -------
     list of str
-        Paths relative to `url`, unquoted.
+        Paths relative to `url`, unquoted; `web_address` makes addresses of them.
     """
+    passed_over = PassedOver() if passed_over is None else passed_over
 
     def names_within(folder: str) -> list[str]:
-        return [folder + name for name in web_folder_names(urljoin(url, folder), transport)]
+        return [folder + name for name in web_folder_names(url + folder, transport)]
 
     names = web_folder_names(url, transport)
-    if not any(".fits" in name for name in names):
+    if not any(is_mosaic_name(unquote(name)) for name in names):
         folders = [name for name in names if name.endswith("/")]
-        names = [name for inner in mapper(names_within, folders) for name in inner]
-    return [unquote(name) for name in names if ".fits" in name]
+        names = [
+            *(name for name in names if not name.endswith("/")),
+            *(name for inner in mapper(names_within, folders) for name in inner),
+        ]
+    paths = [unquote(name) for name in names]
+    for path in paths:
+        if path.endswith("/"):
+            passed_over.add(path, "a folder that is not searched; give its address to the service")
+    return _fits_files(paths, passed_over)
+
+
+def web_address(folder: str, path: str) -> str:
+    """Return the address of a file in a web folder.
+
+    Only the characters that end a path or begin an escape sequence are quoted; the HTTP client
+    quotes the others.
+
+    >>> web_address("http://x/", "a/P1+50 #2-mosaic.fits")
+    'http://x/a/P1+50 %232-mosaic.fits'
+    """
+    return folder + re.sub("[%#?]", lambda match: quote(match[0]), path)
 
 
 def web_folder_names(url: str, transport: Transport) -> list[str]:
     """Return the names in a web folder, as the server quotes them; folders end with a slash."""
-    return _parse_listing(transport.get(url).body)
+    return _parse_listing(transport.get(url).body, url)
 
 
-def _parse_listing(page: bytes) -> list[str]:
-    """Return the names in the HTML listing of a folder, sorted.
+def _parse_listing(page: bytes, url: str) -> list[str]:
+    """Return the names in the HTML listing of a folder, sorted; hidden ones are left out.
 
-    >>> _parse_listing(b'<a href="../">up</a> <a href="P1%2B2/">P1+2</a> <a href="?C=N">name</a>')
-    ['P1%2B2/']
+    >>> page = b'<a href="../">up</a> <a href="P1%2B2/">P1+2</a> <a href="?C=N">name</a> ' + (
+    ...     b"<a href='./P3/'>P3</a> <a href=/m/P4/>P4</a> <a href='.git/'>.git</a>")
+    >>> _parse_listing(page, "http://x/m/")
+    ['P1%2B2/', 'P3/', 'P4/']
     """
+    # Servers write a link as a name, as ./name, or as a path from their root.
     text = page[: 20 << 20].decode("utf-8", "replace")
-    names = {html.unescape(name) for name in re.findall(r'href="([^"?#]+)"', text)}
-    return sorted(n for n in names if "/" not in n.rstrip("/") and n not in {"../", "./", ".."})
+    links = re.findall(r"""href=(?:"([^"]+)"|'([^']+)'|([^\s"'>]+))""", text, re.IGNORECASE)
+    names = set()
+    for link in links:
+        name = html.unescape("".join(link)).removeprefix("./")
+        if "?" in name or "#" in name:
+            continue
+        if name.startswith("/") or "://" in name:
+            name = urljoin(url, name).removeprefix(url)
+        if name and "/" not in name.rstrip("/") and not is_hidden(unquote(name)):
+            names.add(name)
+    return sorted(names)
 
 
-def list_fsspec_folder(root: str) -> list[str]:
-    """List the FITS files at an fsspec address and in the folders below it.
+def list_fsspec_folder(root: str, passed_over: PassedOver | None = None) -> list[str]:
+    """List the FITS files at an fsspec address and in the folders directly in it.
+
+    Parameters
+    ----------
+    root : str
+    passed_over : PassedOver, optional
+        Receives the folders that are not searched, and files that cannot be read by their names.
 
     Returns
     -------
@@ -255,18 +306,60 @@ def list_fsspec_folder(root: str) -> list[str]:
     """
     import fsspec
 
+    passed_over = PassedOver() if passed_over is None else passed_over
     try:
         filesystem, path = fsspec.core.url_to_fs(root)
-        matches = [
-            match
-            for pattern in ("*.fits*", "*/*.fits*")
-            for match in filesystem.glob(f"{path}/{pattern}")
-        ]
-        return [filesystem.unstrip_protocol(match) for match in matches]
+        files, folders = _list_fsspec(filesystem, path)
+        deeper: list[str] = []
+        for folder in folders:
+            inner_files, inner_folders = _list_fsspec(filesystem, folder)
+            files, deeper = [*files, *inner_files], [*deeper, *inner_folders]
+        for folder in deeper:
+            reason = "a folder more than one down is not searched; give its address to the service"
+            passed_over.add(f"{folder.removeprefix(path).strip('/')}/", reason)
+        return [filesystem.unstrip_protocol(file) for file in _fits_files(files, passed_over)]
     except ImportError as error:
         raise InputError(f"open the mosaics in {root}: {error}") from error
     except (OSError, ValueError) as error:
         raise ServiceUnavailableError(f"list the mosaics in {root}: {error}", url=root) from error
+
+
+def resolve_fsspec(root: str) -> str:
+    """Return a folder at an fsspec address as it begins the addresses of its files."""
+    import fsspec
+
+    filesystem, path = fsspec.core.url_to_fs(root)
+    address: str = filesystem.unstrip_protocol(path)
+    return address.rstrip("/")
+
+
+def _list_fsspec(filesystem: AbstractFileSystem, path: str) -> tuple[list[str], list[str]]:
+    """Return the paths of the files and folders in a folder; hidden ones are left out."""
+    # `ls` is used and not `glob`, since the name of the folder may contain [ or *.
+    files: list[str] = []
+    folders: list[str] = []
+    try:
+        entries = filesystem.ls(path, detail=True)
+    except FileNotFoundError:
+        return [], []
+    for entry in entries:
+        name = entry["name"].rstrip("/")
+        if name == path.rstrip("/") or is_hidden(name.rpartition("/")[2]):
+            continue
+        (folders if entry["type"] == "directory" else files).append(name)
+    return sorted(files), sorted(folders)
+
+
+def _fits_files(paths: Iterable[str], passed_over: PassedOver) -> list[str]:
+    """Return the paths that are FITS files by their names."""
+    files = []
+    for path in paths:
+        name = path.rpartition("/")[2]
+        if split_suffix(name) is not None:
+            files.append(path)
+        elif reason := unread_suffix(name):
+            passed_over.add(path, reason)
+    return files
 
 
 def _find_layout(address: str, file: RangeFile) -> tuple[ImageLayout, bytes]:

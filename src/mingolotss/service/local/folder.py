@@ -4,17 +4,16 @@ A file belongs to a source by the whole name of the source: ``SOURCE_FIELD-mosai
 rms map ``SOURCE_FIELD-mosaic-rms.fits`` beside it. The recipe sets the naming, which may be without
 a field.
 
->>> split_name("A_1_P164_55-mosaic.fits", "_", "-mosaic.fits", {"A_1", "A"})
-('A_1', 'P164+55')
+`mingolotss.service.local.source_names` says which spellings of a name are accepted.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from unicodedata import normalize
 from urllib.parse import unquote
 
 import numpy as np
@@ -26,52 +25,23 @@ from mingolotss.io.file_names import safe_name
 from mingolotss.io.fits import read_image
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service.base import CutoutRequest, Naming
+from mingolotss.service.fits_names import (
+    FitsName,
+    PassedOver,
+    distinct_names,
+    is_hidden,
+    preferred_files,
+    split_suffix,
+)
+from mingolotss.service.local.listing import fits_files
+from mingolotss.service.local.source_names import Owners, SourceNames, file_spellings
 from mingolotss.sky.wcs import SkyWCS
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from astropy.units import Quantity
 
-__all__ = ["FolderService", "read_cutout", "split_name"]
-
-_COMPRESSED = ("", ".gz", ".fz")
-
-
-def split_name(
-    file: str, separator: str, end: str, sources: Container[str]
-) -> tuple[str, str] | None:
-    """Return (source, field) of a file name, or None if it belongs to no source.
-
-    The longest source name that fits is taken: ``A_1_P1`` is field P1 of A_1, not field 1_P1 of A.
-
-    Parameters
-    ----------
-    file : str
-    separator : str
-        Between source and field; "" if names have no field.
-    end : str
-        What follows the field.
-    sources : container of str
-
-    Returns
-    -------
-    (str, str) or None
-        ``_`` in the field of the file becomes ``+``.
-    """
-    for compressed in _COMPRESSED:
-        if not file.endswith(end + compressed):
-            continue
-        stem = file[: len(file) - len(end + compressed)]
-        if not separator:
-            return (stem, "") if stem in sources else None
-        # Both names may contain the separator. The positions are tried from the right, so that the
-        # first name in the catalogue is the longest one.
-        position = stem.rfind(separator)
-        while position > 0:
-            if stem[:position] in sources:
-                return stem[:position], stem[position + len(separator) :].replace("_", "+")
-            position = stem.rfind(separator, 0, position)
-    return None
+__all__ = ["FolderService", "read_cutout"]
 
 
 def read_cutout(candidate: Candidate) -> Cutout:
@@ -123,7 +93,11 @@ class FolderService:
                 f"images.image = {self.naming.image!r}: expected '{{source}}' first, then "
                 "optionally a separator and '{field}', and '.fits' at the end"
             )
-        self._separator, self._end = (separator, end) if field else ("", rest)
+        self._separator, end = (separator, end) if field else ("", rest)
+        self._end = end.removesuffix(".fits")
+        self._rms_end = self.naming.rms.rpartition("}")[2].removesuffix(".fits")
+        self._passed_over = PassedOver()
+        self._ambiguous: dict[str, str] = {}  # the reason, by the name of the source
         # Paths are joined as text: 5 µs less for each file than with pathlib.
         self._prefix = str(self.folder / "x")[:-1]
         if not self.folder.is_dir():
@@ -145,25 +119,70 @@ class FolderService:
         InputError
             There are none.
         """
-        ends = tuple(".fits" + compressed for compressed in _COMPRESSED)
-        names = frozenset(e.name for e in os.scandir(self.folder) if e.name.endswith(ends))
+        names = frozenset(fits_files(self.folder, self._passed_over))
         if not names:
             raise InputError(f"open the folder {self.folder}: there is no FITS file in it")
         return names
 
+    @cached_property
+    def _images(self) -> dict[str, list[str]]:
+        """Return the files of each image by what stands before the end of their names.
+
+        Usually an image has one file: compressed copies of it are left out, and so are other
+        products of the archive.
+        """
+        groups: dict[str, list[tuple[str, FitsName]]] = {}
+        for file in sorted(self.files):
+            name = split_suffix(file)
+            if name is None or not name.stem.lower().endswith(self._end.lower()):
+                continue
+            stem = name.stem[: len(name.stem) - len(self._end)]
+            if stem and not (self._separator and stem.endswith(self.naming.ignore)):
+                groups.setdefault(stem, []).append((file, name))
+        images = {}
+        for stem, group in groups.items():
+            images[stem], copies = preferred_files(group)
+            for copy in copies:
+                self._passed_over.add(copy, "a compressed copy of a file that is used")
+        return images
+
+    @cached_property
+    def _rms_maps(self) -> dict[str, list[tuple[str, FitsName]]]:
+        """Return the files that may be rms maps, by their names without the extension."""
+        maps: dict[str, list[tuple[str, FitsName]]] = {}
+        end = self._rms_end.lower()
+        for file in self.files:
+            name = split_suffix(file)
+            if name is not None and name.stem.lower().endswith(end):
+                stem = name.stem[: len(name.stem) - len(end)] + self._rms_end
+                maps.setdefault(normalize("NFC", stem), []).append((file, name))
+        return maps
+
     def image_names(self) -> list[str]:
         """Return the source part of the name of every image, for catalogues made from names."""
-        stems = (
-            file[: -len(self._end + compressed)]
-            for file in self.files
-            for compressed in _COMPRESSED
-            if file.endswith(self._end + compressed) and not self._is_rms(file)
-        )
+        stems = [stem for stem in self._images if not is_hidden(stem) and not self._is_rms(stem)]
         separator = self._separator
         return sorted({stem.split(separator)[0] if separator else stem for stem in stems})
 
+    def notices(self) -> list[str]:
+        """Return one line for each kind of file that is not used, with names and the reason."""
+        return self._passed_over.lines()
+
+    def reason_without_image(self, source: str) -> str:
+        """Return which files were looked for, or which files of a source are ambiguous."""
+        if source in self._ambiguous:
+            return self._ambiguous[source]
+        spellings = file_spellings(source)
+        names = [repr(self.naming.image.format(source=s, field="*")) for s in spellings]
+        reason = f"no file for it: looked for {' and '.join(names)} in {self.folder}"
+        if "/" in source:
+            reason += " (no file can have a / in its name, so it is written %2F)"
+        return reason
+
     def search_all(self, catalogue: Catalogue, size_deg: float) -> list[list[Candidate]]:
         """Return the files of every source, by name. The size is that of the files.
+
+        A source whose files are ambiguous has no candidates; `reason_without_image` names them.
 
         Raises
         ------
@@ -171,34 +190,96 @@ class FolderService:
             No file belongs to a source of the catalogue.
         """
         # One pass over the files, each of which finds its source by name, not over the sources.
-        rows = {safe_name(name): row for name, row in catalogue.row_of.items()}
-        candidates: list[list[Candidate]] = [[] for _ in range(len(catalogue))]
-        for file in sorted(self.files):
-            parts = split_name(file, self._separator, self._end, rows)
-            if parts is None or parts[1].endswith(self.naming.ignore):
+        names = SourceNames(catalogue.names, catalogue.row_of)
+        of_row: dict[int, dict[str, list[_Match]]] = {}
+        for stem, files in self._images.items():
+            owners = self._owners(names, stem)
+            if owners is None:
                 continue
-            row = rows[parts[0]]
-            if parts[1] not in {c.field for c in candidates[row]}:  # not x.fits and x.fits.gz
-                candidates[row].append(self._candidate(file, *parts, catalogue.names[row]))
-        if not any(candidates):
+            if len(owners.rows) > 1:
+                self._record_shared(files[0], [catalogue.names[row] for row in owners.rows])
+                continue
+            matches = of_row.setdefault(owners.rows[0], {}).setdefault(owners.field, [])
+            matches.append(_Match(stem, owners, files))
+        candidates: list[list[Candidate]] = [[] for _ in range(len(catalogue))]
+        for row, matches_of_field in of_row.items():
+            candidates[row] = self._candidates(catalogue.names[row], matches_of_field)
+        if not any(candidates) and not self._ambiguous:
             example = min(self.files)
             raise InputError(
                 f"search the folder {self.folder}: none of its {len(self.files)} FITS files is "
                 f"named {self.naming.image} for a source of the catalogue (found {example!r}, "
                 f"the catalogue begins with {catalogue.names[0]!r})"
             )
-        return [sorted(of_source, key=lambda c: c.field) for of_source in candidates]
+        return candidates
+
+    def _owners(self, names: SourceNames, stem: str) -> Owners | None:
+        """Return the sources that an image may belong to, None if there are none."""
+        exact = names.find_exact(stem, self._separator)
+        if self._is_rms(stem):
+            base = names.find(stem[: len(stem + self._end) - len(self._rms_end)], self._separator)
+            if base is not None:
+                for row in exact.rows if exact and exact.rows != base.rows else ():
+                    reason = f"{self._images[stem][0]!r} is the rms map of another source"
+                    self._ambiguous[names.names[row]] = f"{reason}, {names.names[base.rows[0]]!r}"
+                return None
+        if exact is None:
+            # A hidden file is only the image of a source whose name begins with a dot.
+            return None if is_hidden(stem) else names.find_variant(stem, self._separator)
+        if "%" in exact.spelling:
+            # In a folder that this program wrote, a%2Fb is the source a/b, and a%252Fb is a%2Fb.
+            variant = names.find_variant(stem, self._separator)
+            encoded = f"{safe_name(exact.spelling)}{self._separator}{exact.field}"
+            if variant is not None and encoded != stem and encoded in self._images:
+                others = tuple(row for row in variant.rows if row != exact.rows[0])
+                return variant._replace(rows=others) if others else exact
+        return exact
+
+    def _record_shared(self, file: str, sources: Sequence[str]) -> None:
+        """Record a file that may belong to several sources; it is given to none of them."""
+        owners = " or ".join(map(repr, sources))
+        reason = f"{file!r} may be the file of {owners}; rename it to the exact name of its source"
+        self._ambiguous |= dict.fromkeys(sources, reason)
+        self._passed_over.add(file, f"it may be the file of {owners}")
+
+    def _candidates(self, source: str, matches: Mapping[str, list[_Match]]) -> list[Candidate]:
+        """Return the candidates of a source; none if two files may both be the same image."""
+        if source in self._ambiguous:
+            return []
+        images: list[tuple[str, _Match]] = []
+        for spelled_field, of_field in matches.items():
+            exact = [match for match in of_field if match.owners.is_exact]
+            for match in of_field if exact else ():
+                if not match.owners.is_exact:
+                    reason = f"{exact[0].files[0]!r} has the exact name of the same source"
+                    self._passed_over.add(match.files[0], reason)
+            files = [file for match in exact or of_field for file in match.files]
+            if len(files) > 1:
+                shown = " and ".join(map(repr, files))
+                self._ambiguous[source] = f"{shown} may both be its image; rename or remove one"
+                return []
+            images.append((spelled_field, (exact or of_field)[0]))
+        # `_` in the field of a file stands for `+`, unless that makes one field of two.
+        fields = distinct_names([(field.replace("_", "+"), field) for field, _ in images])
+        return sorted(
+            (
+                self._candidate(match.files[0], match.owners.spelling, spelled, field, source)
+                for field, (spelled, match) in zip(fields, images, strict=True)
+            ),
+            key=lambda candidate: candidate.field,
+        )
 
     def search(self, position: SkyCoord, size: Quantity) -> list[Candidate]:
         """Return the images whose footprint holds a position, by their WCS."""
         candidates = []
-        for file, (wcs, shape) in self._footprints.items():
+        for stem, (wcs, shape) in self._footprints.items():
             x, y = wcs.to_pixel(position.icrs.ra.deg, position.icrs.dec.deg)
             inside = -0.5 <= float(x) < shape[1] - 0.5 and -0.5 <= float(y) < shape[0] - 0.5
             if inside:
-                stem, _, field = file[: file.rfind(self._end)].partition(self._separator or "\0")
-                field = field.replace("_", "+")
-                candidates.append(self._candidate(file, stem, field, unquote(stem)))
+                source, _, field = stem.partition(self._separator or "\0")
+                name = field.replace("_", "+")
+                file = self._images[stem][0]
+                candidates.append(self._candidate(file, source, field, name, unquote(source)))
         return sorted(candidates, key=lambda candidate: candidate.field)
 
     def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
@@ -217,35 +298,39 @@ class FolderService:
     def _footprints(self) -> dict[str, tuple[SkyWCS, tuple[int, ...]]]:
         """Return WCS and shape of every image that can be read."""
         footprints = {}
-        for file in sorted(self.files):
-            stem = file[: max(file.rfind(self._end), 0)]
-            if not stem or file[len(stem + self._end) :] not in _COMPRESSED:
-                continue
-            if self._separator and stem.endswith(self.naming.ignore):
-                continue  # another product of the archive
-            if self._is_rms(file):
+        for stem, files in self._images.items():
+            if is_hidden(stem) or self._is_rms(stem):
                 continue
             try:
-                image = read_image(self.folder / file)
-                footprints[file] = image.wcs(), np.shape(image.data)
+                image = read_image(self.folder / files[0])
+                footprints[stem] = image.wcs(), np.shape(image.data)
             except ImageError:
                 continue  # a file that cannot be read covers nothing
         return footprints
 
-    def _is_rms(self, file: str) -> bool:
-        """Return whether a file is an rms map whose name could also be that of an image."""
-        end = self.naming.rms.rpartition("}")[2]
-        return len(end) > len(self._end) and any(
-            file.endswith(end + compressed) for compressed in _COMPRESSED
-        )
+    def _is_rms(self, stem: str) -> bool:
+        """Return whether an image could also be an rms map, by what is before its end."""
+        name, end = (stem + self._end).lower(), self._rms_end.lower()
+        return len(end) > len(self._end) and name.endswith(end)
 
-    def _candidate(self, file: str, stem: str, field: str, source: str) -> Candidate:
+    def _candidate(
+        self, file: str, spelling: str, spelled_field: str, field: str, source: str
+    ) -> Candidate:
+        """Return the candidate of an image with its rms map, which is spelled as the image is."""
         rms = ""
         if self.naming.rms:
-            # the rms map is named with the field as this file spells it
-            end = file.rfind(self._end)
-            spelled = file[len(stem) + len(self._separator) : end] if self._separator else ""
-            name = self.naming.rms.format(source=stem, field=spelled)
-            rms = next((name + c for c in _COMPRESSED if name + c in self.files), "")
+            template = self.naming.rms.format(source=spelling, field=spelled_field)
+            stem = normalize("NFC", template.removesuffix(".fits"))
+            if maps := self._rms_maps.get(stem):
+                suffix = file[file.rfind(".") :]
+                rms = min(maps, key=lambda m: (m[1].rank, not m[0].endswith(suffix), m[0]))[0]
         prefix = self._prefix
         return Candidate(field, prefix + file, prefix + rms if rms else "", source)
+
+
+class _Match(NamedTuple):
+    """The files of one image, and the source that they belong to."""
+
+    stem: str
+    owners: Owners
+    files: list[str]

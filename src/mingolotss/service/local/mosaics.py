@@ -1,11 +1,10 @@
 """Cutouts from whole mosaics, in a folder or at an address.
 
-Two layouts are known: ``FIELD-mosaic.fits`` with ``FIELD-mosaic-rms.fits`` beside it, and that of
-LoTSS DR2, ``FIELD/mosaic-blanked.fits`` with ``FIELD/mosaic.rms.fits``; each also as ``.fits.fz``.
-Every mosaic is opened once. A cutout from a memory-mapped mosaic is a view of its pixels.
+`mingolotss.service.mosaic_names` says which files are mosaics. Every mosaic is opened once. A
+cutout from a memory-mapped mosaic is a view of its pixels.
 
->>> pair_mosaics(["a/P1-mosaic.fits", "a/P1-mosaic-rms.fits", "a/P2/mosaic-blanked.fits"])
-{'P1': ('a/P1-mosaic.fits', 'a/P1-mosaic-rms.fits'), 'P2': ('a/P2/mosaic-blanked.fits', '')}
+>>> first_pixel(np.array([10.2, np.nan]), side=4).tolist()[0]
+8
 """
 
 from __future__ import annotations
@@ -23,16 +22,21 @@ from mingolotss.candidates.cutouts import CutoutArray, Outcome
 from mingolotss.candidates.requests import CutoutRequest, CutoutRequests
 from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.errors import ImageError, InputError, ServiceError
+from mingolotss.errors import ImageError, InputError, ServiceAnswerError, ServiceError
 from mingolotss.image.pixels import take_window
 from mingolotss.model import Bools, Candidate, Cutout, FloatImage, Floats, Ints, Source
+from mingolotss.service.fits_names import PassedOver
+from mingolotss.service.local.listing import mosaic_files
 from mingolotss.service.local.mosaic_file import MappedMosaic, MosaicFile, on_array, open_mosaic
+from mingolotss.service.mosaic_names import pair_mosaics
 from mingolotss.service.remote_mosaic import (
     RemoteMosaics,
     is_remote,
     is_web_address,
     list_fsspec_folder,
     list_web_folder,
+    resolve_fsspec,
+    web_address,
 )
 from mingolotss.sky.angles import unit_vectors
 
@@ -42,38 +46,10 @@ if TYPE_CHECKING:
 
     from mingolotss.io.http import Transport
 
-__all__ = ["MosaicsService", "first_pixel", "padded_square", "pair_mosaics", "side_pixels"]
+__all__ = ["MosaicsService", "first_pixel", "padded_square", "side_pixels"]
 
-_SUFFIXES = (".fits", ".fits.fz")
 _FAR = 2**40  # pixels: farther than any image reaches
 _MAX_SIDE = 2**14  # pixels of a cutout: 1 GB of float32
-
-
-def pair_mosaics(paths: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return (image, rms map or "") of every field, from the paths of the files.
-
-    ``_`` in the name of a field stands for ``+``.
-    """
-    known, pairs = set(paths), {}
-    for path in sorted(paths):
-        folder, _, name = path.rpartition("/")
-        for suffix in _SUFFIXES:
-            if name.endswith("-mosaic" + suffix) and not name.endswith(
-                ("-low-mosaic" + suffix, "-residual-mosaic" + suffix)
-            ):
-                field = name.removesuffix("-mosaic" + suffix)
-                rms_names = [f"{field}-mosaic-rms{other}" for other in _SUFFIXES]
-            elif name == "mosaic-blanked" + suffix:
-                field = folder.rpartition("/")[2]
-                rms_names = [
-                    f"{stem}{other}" for stem in ("mosaic.rms", "mosaic-rms") for other in _SUFFIXES
-                ]
-            else:
-                continue
-            rms_paths = (f"{folder}/{rms}" if folder else rms for rms in rms_names)
-            rms_path = next((rms for rms in rms_paths if rms in known), "")
-            pairs[field.replace("_", "+")] = (path, rms_path)
-    return dict(sorted(pairs.items()))
 
 
 class MosaicsService:
@@ -90,11 +66,14 @@ class MosaicsService:
 
     NAME = "mosaics"
     truncates = False  # past the edge of a mosaic, a cutout is NaN; True: it ends there
+    other_files: frozenset[str] = frozenset()  # FITS files beside the mosaics that are known
 
     def __init__(self, root: str, transport: Transport | None = None) -> None:
         self.root = root.rstrip("/")
         self._remote = RemoteMosaics(transport)
         self._local: dict[str, MosaicFile] = {}
+        self._passed_over = PassedOver()
+        self._unreadable: dict[str, ImageError | ServiceAnswerError] = {}  # by address
 
     @classmethod
     def open(cls, argument: str, **_options: object) -> Self:
@@ -117,38 +96,78 @@ class MosaicsService:
         ServiceError
             The address does not answer.
         """
-        paths = self._paths()
-        pairs = pair_mosaics(paths)
+        paths, passed_over = self._paths(), self._passed_over
+        pairs = pair_mosaics(paths, self._listed_root(), passed_over)
         if not pairs:
             raise InputError(
                 f"open the mosaics in {self.root}: no FIELD-mosaic.fits and no "
                 f"FIELD/mosaic-blanked.fits among its {len(paths)} FITS files"
             )
-        return pairs
+        if not is_web_address(self.root):
+            return pairs
+        return {
+            field: (self._web_address(image), rms and self._web_address(rms))
+            for field, (image, rms) in pairs.items()
+        }
+
+    def _web_address(self, path: str) -> str:
+        folder = f"{self.root}/"
+        return web_address(folder, path.removeprefix(folder))
 
     def _paths(self) -> list[str]:
-        """Return the paths or addresses of all FITS files."""
+        """Return the paths or addresses of all FITS files; addresses of a web folder unquoted."""
         if is_web_address(self.root):
             folder, transport = self.root + "/", self._remote.transport
             with ThreadPoolExecutor(transport.limits.connections) as pool:
-                names = list_web_folder(folder, transport, pool.map)
+                names = list_web_folder(folder, transport, pool.map, self._passed_over)
             return [folder + name for name in names]
         if is_remote(self.root):
-            return list_fsspec_folder(self.root)
+            return list_fsspec_folder(self.root, self._passed_over)
         local = Path(self.root)
         if not local.is_dir():
             raise InputError(f"open the mosaics in {self.root}: there is no such folder")
-        return [str(path) for pattern in ("*.fits*", "*/*.fits*") for path in local.glob(pattern)]
+        paths = mosaic_files(local, self._passed_over)
+        return [path for path in paths if Path(path).name not in self.other_files]
+
+    def _listed_root(self) -> str:
+        """Return the folder as it stands at the beginning of what `_paths` returns."""
+        if is_web_address(self.root):
+            return self.root
+        if is_remote(self.root):
+            return resolve_fsspec(self.root)
+        return str(Path(self.root, "x"))[:-2]
+
+    def notices(self) -> list[str]:
+        """Return one line for each kind of file that is not used, and for each damaged mosaic."""
+        return self._passed_over.lines()
+
+    def reason_without_image(self, source: str) -> str:
+        """Return why a source that no mosaic holds has no image, "" if that is all."""
+        if not self._unreadable:
+            return ""
+        n, (_, error) = len(self._unreadable), min(self._unreadable.items())
+        mosaics = "1 mosaic" if n == 1 else f"{n} mosaics"
+        return f"no image holds the position, but {mosaics} cannot be read: {error}"
 
     def search_all(self, catalogue: Catalogue, size_deg: float) -> CandidateTable:
-        """Return, for every source, each field whose array holds its position."""
+        """Return, for every source, each field whose array holds its position.
+
+        Mosaics that cannot be read are left out, and are named in `notices`.
+
+        Raises
+        ------
+        ImageError, ServiceAnswerError
+            No mosaic can be read; the error is that of the first.
+        """
         # For each mosaic, a cheap test against the circle around it leaves few sources; the WCS
         # then decides exactly. Only pairs (source, mosaic) are collected, no object per source.
         images = [(field, *self.fields[field]) for field in sorted(self.fields)]
         vectors = unit_vectors(catalogue.ra, catalogue.dec)
         rows, image_index = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
         for number, (_, image, _) in enumerate(images):
-            mosaic = self.mosaic(image)
+            mosaic = self._readable_mosaic(image)
+            if mosaic is None:
+                continue
             near = np.flatnonzero(_near(mosaic, vectors))
             if not near.size:
                 continue
@@ -156,6 +175,8 @@ class MosaicsService:
             inside = on_array(mosaic, x, y)
             rows.append(near[inside])
             image_index.append(np.full(len(rows[-1]), number, np.int32))
+        if len(self._unreadable) == len(images):
+            raise self._unreadable[images[0][1]]
         return CandidateTable.from_pairs(
             images, np.concatenate(rows), np.concatenate(image_index), catalogue.names
         )
@@ -194,6 +215,18 @@ class MosaicsService:
         if address not in self._local:
             self._local[address] = open_mosaic(address)
         return self._local[address]
+
+    def _readable_mosaic(self, address: str) -> MosaicFile | None:
+        """Return a mosaic, or None if it is damaged, which is recorded."""
+        # One damaged file among hundreds must not stop a build that may not need it. A server that
+        # does not answer is another matter: then all sources would be without an image.
+        self._unreadable.pop(address, None)
+        try:
+            return self.mosaic(address)
+        except (ImageError, ServiceAnswerError) as error:
+            self._unreadable[address] = error
+            self._passed_over.add(address.rpartition("/")[2], str(error))
+            return None
 
     def _pair(self, image: str, rms: str) -> tuple[MosaicFile, MosaicFile | None]:
         """Return a mosaic and its rms map."""

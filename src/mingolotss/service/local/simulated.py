@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mingolotss.service.local.mosaics import MosaicsService
+from mingolotss.simulate import SkyFolder
 
 __all__ = ["SimulatedService"]
 
@@ -15,3 +18,4 @@ class SimulatedService(MosaicsService):
 
     NAME = "simulated"
     truncates = True
+    other_files = frozenset({SkyFolder(Path()).catalogue.name})

@@ -10,18 +10,19 @@ from __future__ import annotations
 import re
 from functools import partial
 from typing import Self, Unpack
-from urllib.parse import unquote, urljoin
+from urllib.parse import unquote
 
 from mingolotss.errors import ImageError, InputError, ServiceAnswerError
 from mingolotss.io.fits_layout import ImageLayout
 from mingolotss.model import Candidate, Source
+from mingolotss.service.fits_names import PassedOver
 from mingolotss.service.local.mosaic_file import on_array
 from mingolotss.service.local.mosaics import (
     first_pixel,
     padded_square,
-    pair_mosaics,
     side_pixels,
 )
+from mingolotss.service.mosaic_names import pair_mosaics
 from mingolotss.service.remote.addresses import require_address
 from mingolotss.service.remote.concurrency import concurrent_map
 from mingolotss.service.remote.download import DownloadOptions, DownloadService
@@ -31,6 +32,7 @@ from mingolotss.service.remote_mosaic import (
     RemoteMosaic,
     RemoteMosaics,
     list_web_folder,
+    web_address,
     web_folder_names,
 )
 from mingolotss.sky.angles import separation_arcsec
@@ -67,6 +69,8 @@ class RangesService(DownloadService):
         self.url = url.rstrip("/") + "/"
         headers = self.workspace and Workspace(self.workspace).headers
         self._mosaics = RemoteMosaics(self.transport, headers)
+        self._passed_over = PassedOver()
+        self._unreadable: dict[str, ImageError | ServiceAnswerError] = {}  # by address
 
     @classmethod
     def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
@@ -76,8 +80,23 @@ class RangesService(DownloadService):
     @property
     def fields(self) -> dict[str, tuple[str, str]]:
         """The addresses of (image, rms map or "") of every field on the server."""
-        candidates = self.results.get_or_run(self.url, self.run_query).candidates
-        return {c.field: (c.image, c.rms) for c in candidates}
+        return {c.field: (c.image, c.rms) for c in self._list().candidates}
+
+    def _list(self) -> SearchResult:
+        """Return the list of the server's mosaics, requested once."""
+        return self.results.get_or_run(self.url, self.run_query)
+
+    def notices(self) -> list[str]:
+        """Return one line for each kind of file that is not used, and for each damaged mosaic."""
+        result = self.results.get_if_run(self.url)
+        return [*(result.notices if result else ()), *self._passed_over.lines()]
+
+    def reason_without_image(self, source: str) -> str:
+        """Return why a source that no mosaic holds has no image, "" if that is all."""
+        if not self._unreadable:
+            return ""
+        n, (_, error) = len(self._unreadable), min(self._unreadable.items())
+        return f"no image holds the position, but {n} of the mosaics cannot be read: {error}"
 
     def query(self, source: Source, size_deg: float) -> str:
         """Return the address of the folder: its list of files is the same for every source."""
@@ -87,43 +106,61 @@ class RangesService(DownloadService):
         """Return the field that the catalogue names, or every field that holds the position."""
         # With a hint from the catalogue no header is read, and no list of the fields.
         if source.field_hint:
-            image, rms = self.field_addresses(source.field_hint)
-            return SearchResult((Candidate(source.field_hint.replace("_", "+"), image, rms),))
+            return SearchResult((self.hinted_candidate(source.field_hint),))
         candidates = [
             Candidate(field, image, rms)
             for field, (image, rms) in self.fields.items()
-            if _may_reach(field, source) and _holds(self._mosaics.get(image), source)
+            if _may_reach(field, source) and self._may_hold(image, source)
         ]
         return SearchResult(tuple(candidates))
 
-    def field_addresses(self, field: str) -> tuple[str, str]:
-        """Return the addresses of image and rms map of a field that the catalogue names.
+    def hinted_candidate(self, field: str) -> Candidate:
+        """Return the image of a field that the catalogue names.
 
         Raises
         ------
         ServiceAnswerError
-            The server has no such field.
+            The server has no such field, or has several of that name.
         """
-        addresses = self.fields.get(field.replace("_", "+"))
-        if addresses is None:
-            message = f"find the field {field} in {self.url}: it is not among {len(self.fields)}"
-            raise ServiceAnswerError(message, url=self.url)
-        return addresses
+        fields = self.fields
+        for name in (field, field.replace("_", "+")):
+            if name in fields:
+                return Candidate(name, *fields[name])
+        alike = sorted(name for name in fields if name.rpartition("/")[2] == field)
+        message = f"find the field {field} in {self.url}: it is not among {len(fields)}"
+        if alike:
+            message = f"find the field {field} in {self.url}: it may be {' or '.join(alike)}"
+        raise ServiceAnswerError(message, url=self.url)
+
+    def _may_hold(self, address: str, source: Source) -> bool:
+        """Return whether a mosaic holds a source; a damaged one, which is recorded, holds none."""
+        # The header of a damaged mosaic is not requested again for each source.
+        if address in self._unreadable:
+            return False
+        try:
+            return _holds(self._mosaics.get(address), source)
+        except (ImageError, ServiceAnswerError) as error:
+            self._unreadable[address] = error
+            self._passed_over.add(address.rpartition("/")[2], str(error))
+            return False
 
     def run_query(self, query: str) -> SearchResult:
         """List the folder, and the folders in it if it has no mosaics itself."""
-        in_threads = partial(concurrent_map, self.transport)
-        pairs = pair_mosaics(list_web_folder(self.url, self.transport, in_threads))
+        in_threads, passed_over = partial(concurrent_map, self.transport), PassedOver()
+        paths = list_web_folder(self.url, self.transport, in_threads, passed_over)
+        root = self.url.rstrip("/")
+        pairs = pair_mosaics((self.url + path for path in paths), root, passed_over)
         if not pairs:
             raise InputError(
                 f"list the mosaics in {self.url}: no FIELD-mosaic.fits and no"
                 " FIELD/mosaic-blanked.fits in what the server lists"
             )
+        start = len(self.url)
         candidates = [
-            Candidate(field, urljoin(self.url, image), rms and urljoin(self.url, rms))
-            for field, (image, rms) in pairs.items()
+            Candidate(field, *(path and web_address(self.url, path[start:]) for path in pair))
+            for field, pair in pairs.items()
         ]
-        return SearchResult(tuple(candidates))
+        return SearchResult(tuple(candidates), notices=tuple(passed_over.lines()))
 
     def fetch_bytes(self, url: str, source: Source, size_deg: float) -> bytes:
         """Return a FITS file of the square around a source; only its pixels are transferred."""
@@ -151,9 +188,12 @@ class LotssDr2MosaicsService(RangesService):
         """Open ``lotss-dr2-mosaics``, or ``lotss-dr2-mosaics:URL`` for a mirror."""
         return cls(require_address(argument or cls.URL, "lotss-dr2-mosaics"), **options)
 
-    def field_addresses(self, field: str) -> tuple[str, str]:
-        """Return the addresses of a field in the layout of the release."""
-        folder = urljoin(self.url, f"{field}/")
+    def hinted_candidate(self, field: str) -> Candidate:
+        """Return the image of a field in the layout of the release; the server is not asked."""
+        return Candidate(field, *self._addresses(field))
+
+    def _addresses(self, field: str) -> tuple[str, str]:
+        folder = web_address(self.url, f"{field}/")
         return folder + self.IMAGE, folder + self.RMS
 
     def run_query(self, query: str) -> SearchResult:
@@ -165,7 +205,7 @@ class LotssDr2MosaicsService(RangesService):
                 f"list the mosaics in {self.url}: the server shows no folders; give a catalogue"
                 " that names each source's mosaic (catalogue.field, in DR2 Mosaic_ID)"
             )
-        return SearchResult(tuple(Candidate(f, *self.field_addresses(f)) for f in sorted(fields)))
+        return SearchResult(tuple(Candidate(f, *self._addresses(f)) for f in sorted(fields)))
 
 
 def cutout_file(mosaic: RemoteMosaic, source: Source, size_deg: float) -> bytes:

@@ -36,11 +36,14 @@ class SearchResult:
         The reason if the service refused the query for good; "" otherwise.
     sha256 : str
         Checksum of the response as the server sent it.
+    notices : tuple of str
+        The files of a list that are not used, a line for each reason.
     """
 
     candidates: tuple[Candidate, ...] = ()
     refused: str = ""
     sha256: str = ""
+    notices: tuple[str, ...] = ()
 
     def candidates_or_raise(self, query: str) -> tuple[Candidate, ...]:
         """Return the candidates.
@@ -92,6 +95,10 @@ class SearchCache:
                 self._results[query] = result
             return self._results[query]
 
+    def get_if_run(self, query: str) -> SearchResult | None:
+        """Return the result of a query that many sources share, None if no source needed it."""
+        return self._results.get(query)
+
     def load(self, query: str) -> SearchResult | None:
         """Return the stored result of a query, or None if the query has to be run."""
         if self.folder is None or self.refresh:
@@ -104,7 +111,8 @@ class SearchCache:
                 Candidate(str(c["field"]), str(c["image"]), str(c["rms"]))
                 for c in record["candidates"]
             )
-            return SearchResult(candidates, str(record["refused"]), str(record["sha256"]))
+            notices = tuple(str(line) for line in record.get("notices", ()))
+            return SearchResult(candidates, str(record["refused"]), str(record["sha256"]), notices)
         except (OSError, ValueError, KeyError, TypeError):
             return None  # not there, or damaged from outside: it is replaced
 
@@ -112,7 +120,7 @@ class SearchCache:
         """Store the result of a query."""
         if self.folder is None:
             return
-        record = {
+        record: dict[str, object] = {
             "question": query,
             "sha256": result.sha256,
             "refused": result.refused,
@@ -120,6 +128,8 @@ class SearchCache:
                 {"field": c.field, "image": c.image, "rms": c.rms} for c in result.candidates
             ],
         }
+        if result.notices:
+            record["notices"] = list(result.notices)
         text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
         write_bytes(self._path(query), text.encode())
 

@@ -1,0 +1,37 @@
+"""``notices.txt`` of a build: the files that its image service found and does not use.
+
+>>> from tempfile import mkdtemp
+>>> path = Path(mkdtemp(), "notices.txt")
+>>> write_notices(path, ["passed over 'P1-mosaic.fits.fz': a compressed copy"])
+>>> read_notices(path)
+["passed over 'P1-mosaic.fits.fz': a compressed copy"]
+>>> write_notices(path, [])
+>>> path.exists()
+False
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mingolotss.io.files import write_bytes
+
+__all__ = ["read_notices", "write_notices"]
+
+
+def read_notices(path: Path) -> list[str]:
+    """Return the lines of the file; none if there is no file."""
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def write_notices(path: Path, lines: Sequence[str]) -> None:
+    """Write the lines, or remove the file if there are none."""
+    if not lines:
+        path.unlink(missing_ok=True)
+        return
+    text = "".join(f"{' '.join(line.splitlines())}\n" for line in lines)
+    write_bytes(path, text.encode())

@@ -1,0 +1,133 @@
+"""The files of a folder on this machine, and those that cannot be used.
+
+Hidden files are left out, and so is everything that is not a file although its name says so: it is
+recorded with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from mingolotss.errors import InputError
+from mingolotss.service.fits_names import PassedOver, is_hidden, split_suffix, unread_suffix
+from mingolotss.service.mosaic_names import is_mosaic_name
+
+__all__ = ["fits_files", "mosaic_files"]
+
+_MAX_DEEP_FILES = 20_000  # so that a whole home directory takes 0.1 s
+
+
+def mosaic_files(root: Path, passed_over: PassedOver) -> list[str]:
+    """Return the paths of the FITS files in a folder and in the folders directly in it.
+
+    Parameters
+    ----------
+    root : Path
+    passed_over : PassedOver
+        Receives the mosaics that cannot be used, also those further down.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be listed.
+    """
+    prefix = str(root / "x")[:-1]
+    names = fits_files(root, passed_over)
+    for folder in _folders(root):
+        try:
+            inner = fits_files(root / folder, passed_over, f"{folder}/")
+        except InputError as error:
+            passed_over.add(f"{folder}/", str(error))
+            continue
+        names += [f"{folder}/{name}" for name in inner]
+        for deeper in _folders(root / folder):
+            _look_deeper(root, f"{folder}/{deeper}", passed_over)
+    return [prefix + name for name in names]
+
+
+def fits_files(folder: Path, passed_over: PassedOver, shown: str = "") -> list[str]:
+    """Return the names of the FITS files in one folder, sorted.
+
+    Parameters
+    ----------
+    folder : Path
+    passed_over : PassedOver
+        Receives what has the name of a FITS file and is none.
+    shown : str
+        What to put before the names in `passed_over`.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be listed.
+    """
+    names = []
+    for entry in _scan(folder):
+        name = entry.name
+        if name.startswith("._"):
+            continue
+        if split_suffix(name) is None:
+            if not is_hidden(name) and (reason := unread_suffix(name)):
+                passed_over.add(_printable(shown + name), reason)
+        elif reason := _why_no_file(entry):
+            if not is_hidden(name):
+                passed_over.add(_printable(shown + name), reason)
+        else:
+            names.append(name)
+    return sorted(names)
+
+
+def _folders(folder: Path) -> list[str]:
+    """Return the names of the folders in a folder that are not hidden, sorted."""
+    return sorted(
+        entry.name for entry in _scan(folder)
+        if not is_hidden(entry.name) and entry.is_dir() and _is_text(entry.name)
+    )  # fmt: skip
+
+
+def _scan(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except OSError as error:
+        raise InputError(f"list the folder {folder}: {error.strerror}") from error
+
+
+def _why_no_file(entry: os.DirEntry[str]) -> str:
+    """Return why an entry of a folder is no file that can be used, or ""."""
+    if not _is_text(entry.name):
+        return "its name is not valid UTF-8; rename it"
+    try:
+        if entry.is_file():
+            return ""
+        if entry.is_dir():
+            return "a folder, not a file"
+        return "a link to a file that does not exist" if entry.is_symlink() else "not a file"
+    except OSError as error:  # a link to itself, or one into a folder that may not be read
+        return f"{error.strerror}"
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a name on disk is valid UTF-8; others cannot be written to any table."""
+    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _printable(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _look_deeper(root: Path, folder: str, passed_over: PassedOver) -> None:
+    """Record the mosaics below a folder that is too far down to be searched."""
+    paths = (
+        os.path.relpath(os.path.join(path, name), root)  # noqa: PTH118
+        for path, _, names in os.walk(root / folder)
+        for name in names
+    )
+    for path in islice(paths, _MAX_DEEP_FILES):
+        if is_mosaic_name(path):
+            passed_over.add(
+                _printable(path), "more than one folder down; give its folder to the service"
+            )
