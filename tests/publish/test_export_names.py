@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import InputError
@@ -137,6 +138,130 @@ def test_the_card_shows_names_as_they_are(exports):
     assert "\n| 3 | x\\|y |" in text
     assert "two lines" in text
     assert "\\<b\\>bold\\</b\\>" in text
+
+
+def check_images(images, truth):
+    """Check image and label of every source; `images` gives them by the true name."""
+    assert set(images) == set(truth)
+    for source, (image, label) in images.items():
+        np.testing.assert_array_equal(np.asarray(image), truth[source][0])
+        assert label == truth[source][1]
+
+
+@pytest.mark.readers
+def test_webdataset_gives_true_names(exports, truth):
+    """The key is a number, so that dots of a name cut nothing; the metadata has the name."""
+    webdataset = pytest.importorskip("webdataset", reason="needs the group readers")
+    shards = sorted(str(path) for path in exports["webdataset"].glob("*.tar"))
+    samples = webdataset.WebDataset(shards, shardshuffle=False).decode("pil")
+    images = {one["json"]["source"]: (one["png"].convert("L"), one["cls"]) for one in samples}
+    check_images(images, truth)
+
+
+@pytest.mark.readers
+def test_h5py_and_zarr_give_true_names(exports, truth):
+    """Names are values there, and no path or key."""
+    h5py = pytest.importorskip("h5py", reason="needs the group readers")
+    zarr = pytest.importorskip("zarr", reason="needs the group readers")
+    with h5py.File(exports["hdf5"] / "named.h5") as file:
+        names = [name.decode() for name in file["source"][:]]
+        pairs = zip(file["images"][:], file["labels"][:].tolist(), strict=True)
+        check_images(dict(zip(names, pairs, strict=True)), truth)
+        assert tuple(file.attrs["classes"]) == HOSTILE_CLASSES
+    group = zarr.open_group(exports["zarr"] / "named.zarr", mode="r")
+    pairs = zip(group["images"][:], group["labels"][:].tolist(), strict=True)
+    check_images(dict(zip(group.attrs["source"], pairs, strict=True)), truth)
+    assert tuple(group.attrs["classes"]) == HOSTILE_CLASSES
+
+
+@pytest.mark.readers
+@pytest.mark.parametrize("name", ["parquet", "png"])
+def test_hugging_face_gives_every_split_and_name(exports, truth, tmp_path, monkeypatch, name):
+    """No split is passed over; the path of an image is its name in the manifest."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets", reason="needs the group readers")
+    loaded = datasets.load_dataset(str(exports[name]), cache_dir=str(tmp_path))
+    assert set(loaded) == {"train", "a_b", "CON"}
+    rows, images = manifest(exports[name]), {}
+    for part in loaded.values():
+        paths = part.cast_column("image", datasets.Image(decode=False))
+        for row, encoded in zip(part, paths, strict=True):
+            file = encoded["image"]["path"].rpartition("/")[2]
+            images[rows[file]["source"]] = row["image"], row["label"]
+    check_images(images, truth)
+
+
+@pytest.mark.readers
+@pytest.mark.parametrize("name", ALL)
+def test_croissant_gives_true_names(exports, truth, name):
+    """Its own validator finds no error, and its records have every source."""
+    mlcroissant = pytest.importorskip("mlcroissant", reason="needs the group readers")
+    dataset = mlcroissant.Dataset(str(exports[name] / "croissant.json"))
+    assert list(dataset.metadata.issues.errors) == []
+    assert {row["records/source"].decode() for row in dataset.records("records")} == set(truth)
+
+
+@pytest.mark.readers
+def test_torchvision_gives_true_names(exports, truth):
+    """Through the manifest, which has the source of every file."""
+    torchvision = pytest.importorskip("torchvision", reason="needs torchvision")
+    rows, images = manifest(exports["png"]), {}
+    for split in ("train", "a%2Fb", "%43ON"):
+        folder = exports["png"] / split
+        dataset = torchvision.datasets.ImageFolder(str(folder), allow_empty=True)
+        for path, label in dataset.samples:
+            images[rows[path.rpartition("/")[2]]["source"]] = Image.open(path), label
+    check_images(images, truth)
+
+
+@pytest.mark.readers
+def test_splits_with_one_beginning_stay_apart(tmp_path, monkeypatch):
+    """The files of "val" are not those of "val-1", nor "no" a number or a boolean of YAML."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets", reason="needs the group readers")
+    built = build_named(tmp_path, [f"S{n}" for n in range(10)])
+    plan = "stratified:val=0.2,val-1=0.2,val_1=0.2,no=0.2,7=0.2,reach=0"
+    for name in ("parquet", "png"):
+        out = export(built, name, tmp_path / name, split=plan).out
+        loaded = datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache" / name))
+        sizes = {split: len(part) for split, part in loaded.items()}
+        assert sizes == {"val": 2, "val_1": 2, "val_1_": 2, "no": 2, "7": 2}
+
+
+@pytest.mark.readers
+def test_nul_is_an_error_of_one_line_for_hdf5(tmp_path):
+    """The other formats hold it."""
+    pytest.importorskip("h5py", reason="needs the group readers")
+    built = build_named(tmp_path, ["A\0B", "C"])
+    with pytest.raises(InputError, match=r"as hdf5: 'A\\x00B' contains a NUL character"):
+        export(built, "hdf5", tmp_path / "hdf5")
+    for name in ("webdataset", "parquet", "batches", "png"):
+        out = export(built, name, tmp_path / name).out
+        assert verify(out).problems == []
+        assert sorted(load(out).sources) == ["A\0B", "C"]
+
+
+@pytest.mark.parametrize("name", ["all", "not x", "a+b", "", "Train"])
+def test_names_that_no_split_can_have(built, tmp_path, name):
+    """Those that `load` reads as a selection, and those that are one folder on some disks."""
+    with pytest.raises(InputError, match=r"^split: "):
+        export(built, "png", tmp_path / "out", split=f"stratified:train=0.5,{name}=0.5")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("train", [1, 2, 7])
+def test_few_images_and_few_batches(tmp_path, train):
+    """A build with any number of batches, and a split of less than five images, become batches."""
+    changes = {"batches.train": train, "batches.rows": 1, "batches.of": train + 1}
+    built = build_named(tmp_path, [f"S{n}" for n in range(2 * train + 2)], **changes)
+    published = export(built, "batches", tmp_path / "published").out
+    for path in (built / "mingo-batches-py").iterdir():
+        assert (published / "mingo-batches-py" / path.name).read_bytes() == path.read_bytes()
+    few = export(
+        built, "batches", tmp_path / "few", split="stratified:train=0.5,test=0.5,reach=0"
+    ).out
+    assert verify(few).problems == []
+    assert sorted(load(few).sources) == sorted(load(built).sources)
 
 
 NAME = st.one_of(

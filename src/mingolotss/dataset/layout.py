@@ -295,6 +295,11 @@ class ExportFolder(DatasetFolder):
         ]
 
     @staticmethod
+    def png_pattern(split: str) -> str:
+        """Return the pattern of a split's PNG files, relative to the folder."""
+        return f"{safe_name(split)}/*/*{_PNG}"
+
+    @staticmethod
     def png_name(image_file: str) -> str:
         """Return the name of an image in the folder of its class.
 

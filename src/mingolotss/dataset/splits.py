@@ -14,7 +14,7 @@ the published split, which follows the batches (``publish/export.py``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,8 +54,8 @@ class SplitPlan:
     Raises
     ------
     InputError
-        An unknown kind, shares that do not sum to 1, fewer than two folds, or a negative seed or
-        reach.
+        An unknown kind, shares that do not sum to 1, a name that no split can have, fewer than two
+        folds, or a negative seed or reach.
     """
 
     kind: str = "published"
@@ -70,6 +70,7 @@ class SplitPlan:
         total = sum(self.shares.values())
         if abs(total - 1) > 1e-6 or min(self.shares.values()) <= 0:
             raise InputError(f"split: shares must be above 0 and sum to 1, not {total:g}")
+        _check_split_names(self.shares)
         if self.folds < 2 or self.seed < 0 or not self.reach_arcsec >= 0:
             raise InputError(
                 f"split: folds={self.folds}, seed={self.seed}, reach={self.reach_arcsec:g}; needs "
@@ -139,6 +140,23 @@ class SplitPlan:
         rng = np.random.default_rng(self.seed)
         numbers = _assign(groups, codes, list(self.targets.values()), rng)
         return np.array(list(self.targets))[numbers]
+
+
+def _check_split_names(names: Iterable[str]) -> None:
+    """Refuse names that `select` reads in another way, and folders that some disks cannot hold."""
+    folded: dict[str, str] = {}
+    for name in names:
+        if not name or name == "all" or name.startswith("not ") or "+" in name:
+            raise InputError(
+                f"split: a split cannot be called {name!r}; load() reads 'all', 'not A' and 'A+B' "
+                "as selections"
+            )
+        earlier = folded.setdefault(name.lower(), name)
+        if earlier != name:
+            raise InputError(
+                f"split: the names {earlier!r} and {name!r} differ only in case, and would be one "
+                "folder on many disks; choose others"
+            )
 
 
 def _number(text: str, value: str) -> float:

@@ -159,7 +159,8 @@ def _write_pickle(path: Path, content: dict[str, object]) -> None:
 def write_batches(records: Records, folder: Path, header: ExportHeader) -> None:
     """Write records as batches: the training split in five, each other split in one.
 
-    The published split gives the batches of the build again, byte for byte.
+    A training split of fewer than five images has a batch for each of them. The published split
+    gives the batches of the build again, byte for byte.
 
     Parameters
     ----------
@@ -194,9 +195,10 @@ def _batches_of_records(records: Records) -> list[tuple[str, str, Records]]:
     # of the split.
     rows = records.split_rows()
     has_both = {"train", "test"} <= set(rows)
-    numbered = [*_train_rows(records, rows["train"]), rows["test"]] if has_both else []
+    training = _train_rows(records, rows["train"]) if has_both else []
+    numbered = [*training, rows["test"]] if has_both else []
     batches = [
-        (batch_name(index, _EXPORT_TRAIN), batch_label(index, _EXPORT_TRAIN), part)
+        (batch_name(index, len(training)), batch_label(index, len(training)), part)
         for index, part in enumerate(numbered)
     ]
     others = [
@@ -209,15 +211,16 @@ def _batches_of_records(records: Records) -> list[tuple[str, str, Records]]:
 
 
 def _train_rows(records: Records, rows: Ints) -> list[Ints]:
-    """Divide the training rows into five: as the build did if its batches fit, else evenly."""
+    """Divide the training rows as the build did if its batches fit, else into five equal parts."""
     # The build divides catalogue rows, and rejected sources leave its batches unequal. Those
     # batches are used again only if their records are exactly the training split; after another
     # split they mean nothing.
     batches = np.array(records.texts("batch"))
-    names = [batch_name(index, _EXPORT_TRAIN) for index in range(_EXPORT_TRAIN)]
+    names = [name for name in set(batches.tolist()) if name and split_of_batch(name) == "train"]
     if np.array_equal(np.flatnonzero(np.isin(batches, names)), rows):
-        return [np.flatnonzero(batches == name) for name in names]
-    return np.array_split(rows, _EXPORT_TRAIN)
+        by_number = sorted(names, key=lambda name: (len(name), name))
+        return [np.flatnonzero(batches == name) for name in by_number]
+    return np.array_split(rows, min(_EXPORT_TRAIN, len(rows)))
 
 
 def find_batches(place: Path) -> Sequence[Path]:

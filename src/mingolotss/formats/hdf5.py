@@ -6,6 +6,7 @@ The format needs h5py; a missing library is named with the command that installs
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays, take_split
+from mingolotss.errors import InputError
 from mingolotss.formats.base import ExportHeader, Format, damaged
 from mingolotss.io.files import atomic_path
 from mingolotss.io.optional import import_optional
@@ -39,9 +41,15 @@ def write_hdf5(records: Records, folder: Path, header: ExportHeader) -> None:
     Raises
     ------
     InputError
-        h5py is not installed.
+        h5py is not installed, or a name contains a NUL character.
     """
     h5py = import_optional("h5py", f"write {folder}")
+    names = (*records.classes, *chain.from_iterable(map(records.texts, TEXT_COLUMNS)))
+    if nul := next((name for name in names if "\0" in name), None):
+        raise InputError(
+            f"export {header.name} as hdf5: {nul!r} contains a NUL character, which ends a text in "
+            "HDF5; use another format"
+        )
     texts = {
         name: np.array([text.encode() for text in records.texts(name)], h5py.string_dtype())
         for name in TEXT_COLUMNS

@@ -74,12 +74,12 @@ def _header(summary: DatasetSummary, format_name: str) -> str:
         "size_categories:",
         f"- {size}",
     ]
-    if format_name == "parquet":
+    patterns = _split_patterns(summary.splits, format_name)
+    if patterns:
         lines += ["configs:", "- config_name: default", "  data_files:"]
         names = _hub_names(summary.splits)
-        for split, name in zip(summary.splits, names, strict=True):
-            path = ExportFolder.parquet_pattern(split, summary.splits)
-            lines += [f"  - split: {name}", f"    path: {path}"]
+        for name, pattern in zip(names, patterns, strict=True):
+            lines += [f"  - split: {name}", f"    path: {pattern}"]
     return "\n".join([*lines, "---"])
 
 
@@ -90,6 +90,16 @@ def _identifier(licence: str) -> str:
 def _quoted(text: str) -> str:
     """Return a text as YAML, which takes strings as JSON has them."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def _split_patterns(splits: Sequence[str], format_name: str) -> list[str]:
+    """Return the pattern of each split's files, where `datasets` cannot know it otherwise."""
+    if format_name == "parquet":
+        return [ExportFolder.parquet_pattern(split, splits) for split in splits]
+    # In folders of images it knows train, val and test, and passes over all others without a word.
+    if format_name == "png" and not set(splits) <= {"train", "val", "test"}:
+        return [_quoted(ExportFolder.png_pattern(split)) for split in splits]
+    return []
 
 
 def _hub_names(splits: Sequence[str]) -> list[str]:
