@@ -16,13 +16,17 @@
     |  `- PluginError           the code of a plug-in failed on this image
     `- DatasetError             the files of a dataset do not agree with its manifest
 
-A message says what was attempted, on what, what was found, and what to do.
+A message says what was attempted, on what, what was found, and what to do. Names, addresses and
+texts in it may come from outside: every message is one line without control characters and without
+the passwords of addresses (see `clean_text`).
 
 >>> raise TruncatedFileError("read x.fits: 100 of 2880 bytes; fetch it again", path="x.fits")
 Traceback (most recent call last):
     ...
 mingolotss.errors.TruncatedFileError: read x.fits: 100 of 2880 bytes; fetch it again
 """
+
+import re
 
 __all__ = [
     "CatalogueError",
@@ -38,11 +42,53 @@ __all__ = [
     "ServiceError",
     "ServiceUnavailableError",
     "TruncatedFileError",
+    "clean_text",
+    "hide_credentials",
 ]
+
+# User and password in an address (RFC 3986, section 3.2.1). In a web address everything before the
+# @ is hidden. In other addresses a name without a password stays: in abfs://container@account it is
+# no secret. The last alternative hides a password with a slash, which belongs into no address.
+_CREDENTIALS = re.compile(
+    r"(?i)\b((?:https?|ftps?)://)[^\s/?#@]*@"
+    r"|\b([a-z][a-z0-9+.-]*://)[^\s/?#@:]*:[^\s/?#@]*@"
+    r"|\b([a-z][a-z0-9+.-]*://)[^\s/?#@:\[\]]*:(?!\d*(?:[/?#]|$))[^\s@]*@"
+)
+
+
+def hide_credentials(text: str) -> str:
+    """Return a text whose addresses have no user and no password.
+
+    >>> hide_credentials("sia:https://me:secret@x.org/siap and abfs://data@x.org/a")
+    'sia:https://x.org/siap and abfs://data@x.org/a'
+    """
+    if "@" not in text:
+        return text
+    return _CREDENTIALS.sub(lambda match: match[1] or match[2] or match[3], text)
+
+
+def clean_text(text: str) -> str:
+    r"""Return a text from outside as one line that is safe on a terminal and in a log.
+
+    White space becomes a blank. Control characters, escape sequences and marks that change the
+    direction of the text are written as Python writes them. Passwords in addresses are left out.
+
+    >>> print(clean_text("a\x1b[2Jb\nc \u202e https://me:secret@x.org/"))
+    a\x1b[2Jb c \u202e https://x.org/
+    """
+    if not text.isprintable():
+        text = "".join(
+            c if c.isprintable() else " " if c.isspace() else c.encode("unicode_escape").decode()
+            for c in text
+        )
+    return hide_credentials(text)
 
 
 class MingoError(Exception):
     """Base class of all errors of mingolotss."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(clean_text(message))
 
 
 class InputError(MingoError):

@@ -9,6 +9,8 @@
 import html
 import re
 
+from mingolotss.errors import clean_text
+
 __all__ = ["excerpt", "first_line"]
 
 
@@ -22,6 +24,5 @@ def excerpt(body: bytes, length: int = 160) -> str:
     """Return the first words of a page or message, in quotes and without markup."""
     text = body[:20_000].decode("utf-8", "replace")
     text = re.sub(r"(?is)<(script|style|head)\b.*?</\1\s*>", " ", text)
-    words = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
-    printable = "".join(c for c in words if c.isprintable())
-    return f'"{printable[:length]}{"..." if len(printable) > length else ""}"'
+    words = clean_text(" ".join(html.unescape(re.sub(r"<[^<>]*>", " ", text)).split()))
+    return f'"{words[:length]}{"..." if len(words) > length else ""}"'
