@@ -87,8 +87,8 @@ def clean_text(text: str) -> str:
 class MingoError(Exception):
     """Base class of all errors of mingolotss."""
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(clean_text(message))
+    def __init__(self, message: str = "", **options: str | int | None) -> None:
+        super().__init__(clean_text(message), **options)  # `name` and `path` of an ImportError
 
 
 class InputError(MingoError):

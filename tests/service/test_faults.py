@@ -207,10 +207,6 @@ def test_trouble_that_stays_is_one_rejection(name, tmp_path):
 
 
 FINAL = {
-    "an HTML page with status 200": (
-        always(b"<html><body>No such image, sorry</body></html>"),
-        "an HTML page and no FITS file: .No such image, sorry",
-    ),
     "404": (always(b"gone", "404 Not Found"), 'status 404: "gone"'),
     "a redirect loop": (
         always(b"", "302 Found", Location="/1/P1_5-mosaic.fits?x=1&y=2"),
@@ -311,7 +307,6 @@ SEARCHES = {
         ),
         "OVERFLOW.*some images would be missing",
     ),
-    "HTML": (always(b"<html><body>Down for repairs</body></html>"), "HTML page and no VOTable"),
     "XML entities": (
         always(b'<!DOCTYPE v [<!ENTITY a "aaaa">]>' + votable("<TR><TD>&a;</TD></TR>")),
         "entities",
@@ -338,6 +333,44 @@ def test_a_search_that_is_refused_is_one_rejection(name, tmp_path):
         assert make(server, out) == found
         assert server.asked.total() == before
     untouched(out, tmp_path)
+
+
+MAINTENANCE = b"<html><body>Back soon \x1b[2J after the maintenance</body></html>"
+
+
+@pytest.mark.parametrize("door", ["image", "search"])
+def test_a_page_about_maintenance_is_no_refusal(door, tmp_path):
+    """Status 200 and a page: one rejection now, one request, and a whole build in the next run."""
+    out = tmp_path / "build"
+    page = always(MAINTENANCE)
+    with running(script(page) if door == "image" else script(search=page)) as server:
+        found = make(server, out)
+        assert [row["status"] for row in found] == ["written", "rejected", "written"]
+        assert re.search("an HTML page and no .*Back soon .*after the maint", found[1]["reason"])
+        assert "\x1b" not in found[1]["reason"]
+        assert max(server.asked.values()) == 1
+        server.script.update(script())
+        assert [row["status"] for row in make(server, out)] == ["written"] * 3
+    untouched(out, tmp_path)
+
+
+def test_maintenance_of_a_cutout_server_is_no_lost_source(tmp_path):
+    """The page of LoTSS DR2 for a place outside the survey is final, that about maintenance not."""
+    out = tmp_path / "build"
+
+    def page(line: Line, _: int) -> None:
+        words = b"Outside the survey" if "pos=20" in line.path else b"No data: maintenance"
+        line.send(b"<html>" + words)
+
+    with running({"*": page}) as server:
+        service = LotssDr2Service(f"{server.url}/c", transport=quick(), workspace=out)
+        build(load_recipe("lotss"), out=out, catalogue=catalogue(), service=service)
+        server.script["*"] = lambda line, _: line.send(
+            cutout(*next(p for p in zip(RA, DEC, strict=True) if f"pos={p[0]}" in line.path))
+        )
+        build(load_recipe("lotss"), out=out, catalogue=catalogue(), service=service)
+    status = [row["status"] for row in read_manifest(out).to_pylist()]
+    assert status == ["written", "rejected", "written"]
 
 
 def test_a_truncated_search_is_asked_again(tmp_path):

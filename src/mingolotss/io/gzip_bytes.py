@@ -14,11 +14,13 @@ import gzip
 import io
 import mmap
 import tempfile
+from collections.abc import Iterator
+from typing import BinaryIO
 
-__all__ = ["SizeLimitError", "gunzip", "gunzip_mapped", "is_gzip"]
+__all__ = ["SizeLimitError", "gunzip", "gunzip_mapped", "gunzip_pieces", "is_gzip"]
 
 _MAGIC = b"\x1f\x8b"
-_PIECE = 1 << 22  # bytes that are decompressed at a time
+_PIECE = 1 << 20  # bytes that are decompressed at a time
 
 
 class SizeLimitError(Exception):
@@ -49,11 +51,21 @@ def gunzip(raw: bytes | memoryview, *, max_bytes: int) -> bytes:
     SizeLimitError
         The content is larger than `max_bytes`.
     """
-    with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
-        data = stream.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise SizeLimitError(f"more than {max_bytes} bytes")
-    return data
+    return b"".join(gunzip_pieces(io.BytesIO(raw), max_bytes=max_bytes))
+
+
+def gunzip_pieces(stream: BinaryIO, *, max_bytes: int) -> Iterator[bytes]:
+    """Yield the decompressed content of a gzip stream, without holding all of it in memory.
+
+    The arguments and errors are those of `gunzip`.
+    """
+    size = 0
+    with gzip.GzipFile(fileobj=stream) as unpacked:
+        while piece := unpacked.read(_PIECE):
+            size += len(piece)
+            if size > max_bytes:
+                raise SizeLimitError(f"more than {max_bytes} bytes")
+            yield piece
 
 
 def gunzip_mapped(raw: bytes | memoryview, *, max_bytes: int) -> memoryview:
@@ -74,12 +86,9 @@ def gunzip_mapped(raw: bytes | memoryview, *, max_bytes: int) -> memoryview:
     EOFError, OSError, zlib.error, SizeLimitError
         As for `gunzip`; also OSError if the disk is full.
     """
-    with tempfile.TemporaryFile() as file, gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
-        size = 0
-        while piece := stream.read(_PIECE):
-            size += len(piece)
-            if size > max_bytes:
-                raise SizeLimitError(f"more than {max_bytes} bytes")
+    with tempfile.TemporaryFile() as file:
+        for piece in gunzip_pieces(io.BytesIO(raw), max_bytes=max_bytes):
             file.write(piece)
         file.flush()
+        size = file.tell()
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b"")

@@ -32,7 +32,7 @@ from mingolotss.dataset.provenance import (
     read_provenance,
     write_provenance,
 )
-from mingolotss.errors import DecisionError, RecipeError, ServiceError
+from mingolotss.errors import DecisionError, RecipeError, ServiceError, hide_credentials
 from mingolotss.formats.batches import batch_of_rows
 from mingolotss.io.files import locate
 from mingolotss.io.parquet import write_table
@@ -298,7 +298,7 @@ def _resolve_inputs(
     if service == "simulated":
         sky_catalogue, service = write_simulated_sky(out)
         catalogue = sky_catalogue if catalogue is None else catalogue
-    service_name = str(service)
+    service_name = hide_credentials(str(service))
     if isinstance(service, str):
         naming = Naming(recipe.images.image, recipe.images.rms, recipe.images.ignore)
         service = open_service(service, naming=naming, workspace=out, refresh=refresh)

@@ -120,12 +120,8 @@ def test_a_lasting_fault_is_an_error_and_leaves_no_file(name, tmp_path):
 
 
 FINAL = {
-    "html": (
-        always(b"<html><title>x</title><body>No such <b>field</b>"),
-        "HTML page.*No such field",
-    ),
     "404": (always(b"gone", "404 Not Found"), "status 404"),
-    "403": (always(b"no", "403 Forbidden"), "status 403"),
+    "410": (always(b"no", "410 Gone"), "status 410"),
     "loop": (always(b"", "302 Found", Location="/a.fits"), "more than 5 redirects"),
     "to-file": (always(b"", "302 Found", Location="file:///etc/passwd"), "not followed"),
     "to-private": (always(b"", "302 Found", Location="http://10.0.0.1/x"), "private address"),
@@ -155,6 +151,30 @@ def test_a_final_error_is_not_retried(name, tmp_path):
             f"{server.url}/a.fits", tmp_path / "a.fits", validator=require_complete_fits
         )
     assert server.asked.total() <= 6
+    assert not list(tmp_path.iterdir())
+
+
+LATER = {
+    "html": (
+        always(b"<html><title>x</title><body>No such <b>field</b>"),
+        "HTML page.*No such field",
+    ),
+    "text": (always(b"the database is being restored"), "no FITS file: .the database is"),
+    "403": (always(b"no", "403 Forbidden"), "status 403"),
+    "401": (always(b"no", "401 Unauthorized"), "status 401.*give USER:PASSWORD@ before"),
+    "202": (always(b"staging from tape", "202 Accepted"), "status 202: .staging from tape"),
+}
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_an_error_that_may_pass_is_left_to_the_next_run(name, tmp_path):
+    """A page with status 200 may be about maintenance: no retry now, and no final refusal."""
+    reply, words = LATER[name]
+    with running({"*": reply}) as server, pytest.raises(ServiceUnavailableError, match=words):
+        transport().fetch(
+            f"{server.url}/a.fits", tmp_path / "a.fits", validator=require_complete_fits
+        )
+    assert server.asked.total() == 1
     assert not list(tmp_path.iterdir())
 
 
@@ -324,7 +344,7 @@ def test_a_certificate_that_does_not_verify_is_not_accepted(tmp_path):
     with running({"*": always(GOOD)}) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         url = server.url.replace("http:", "https:") + "/a"
-        with pytest.raises(ServiceAnswerError, match="certificate does not verify"):
+        with pytest.raises(ServiceUnavailableError, match="certificate does not verify"):
             transport().get(url)
         assert not server.asked
         trusting = Transport(limits=Limits(read_s=2), retry_policy=QUICK, ca_certs=str(pem))
@@ -350,7 +370,7 @@ def test_an_error_carries_the_status_of_the_response(status):
 def test_an_error_without_a_status_has_none():
     """A page with status 200 is refused for its content, not for its status."""
     page = always(b"<html>no such field")
-    with running({"*": page}) as server, pytest.raises(ServiceAnswerError) as caught:
+    with running({"*": page}) as server, pytest.raises(ServiceUnavailableError) as caught:
         transport().get(f"{server.url}/a", validator=require_complete_fits)
     assert caught.value.status is None
 

@@ -1,8 +1,9 @@
 """The HTTP client: per-host rate limiting, retries, and only complete responses.
 
 This package handles connections per host, pauses and retries, time-outs, size limits, redirects,
-files that are written complete or not at all, and checks of FITS files. The requests of the
-services, and the interpretation of the responses, are in :mod:`mingolotss.service`.
+credentials, which hosts may be asked, files that are written complete or not at all, and checks of
+FITS files. The requests of the services, and the interpretation of the responses, are in
+:mod:`mingolotss.service`.
 
 >>> transport = Transport(limits=Limits(connections=2))
 >>> transport.get("ftp://example.org/x.fits")
@@ -16,6 +17,7 @@ from mingolotss.io.http.client import Transport
 from mingolotss.io.http.response import (
     BodyValidator,
     Download,
+    FileValidator,
     HostUnavailableError,
     Response,
     RetryableError,
@@ -26,6 +28,7 @@ from mingolotss.io.http.validators import require_complete_fits
 __all__ = [
     "BodyValidator",
     "Download",
+    "FileValidator",
     "HostUnavailableError",
     "Limits",
     "Response",

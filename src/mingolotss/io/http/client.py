@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 import tenacity
@@ -24,17 +24,21 @@ from mingolotss.errors import (
     TruncatedFileError,
 )
 from mingolotss.io.error_text import excerpt
-from mingolotss.io.files import write_bytes
+from mingolotss.io.files import atomic_path, sha256_file
+from mingolotss.io.http.addresses import CredentialStore, address_in_answer, check_address
+from mingolotss.io.http.connections import EXCHANGE, Exchange, OwnHosts, make_pool
 from mingolotss.io.http.hosts import HostLimiter
-from mingolotss.io.http.redirects import check_scheme, next_address
+from mingolotss.io.http.redirects import next_address
 from mingolotss.io.http.response import (
     BodyValidator,
     Download,
+    FileValidator,
     HostUnavailableError,
     Response,
     RetryableError,
 )
-from mingolotss.io.http.retry_policy import Limits, RetryPolicy, retry_after
+from mingolotss.io.http.response_headers import parse_content_length, parse_retry_after
+from mingolotss.io.http.retry_policy import Limits, RetryPolicy
 
 __all__ = [
     "Transport",
@@ -43,9 +47,15 @@ __all__ = [
 
 _Result = TypeVar("_Result")
 _PIECE_BYTES = 1 << 16  # the limits of time and size are checked after each piece
+_MAX_PAGE_BYTES = 1 << 16  # of the body of a redirect or an error; its first words are enough
+_CONTENT_STATUSES = {200, 206}
 _REDIRECT_STATUSES = {301, 302, 303, 307, 308}
 _BUSY_STATUSES = {429, 503}  # the host asks for a pause
-_TEMPORARY_STATUSES = {408, 425, 500, 502, 504}  # only this response failed
+_TEMPORARY_STATUSES = {408, 425}  # only this response failed, as with the statuses from 500 on
+# The same request would be refused again. All other statuses may pass, such as 403 of a firewall
+# that counts requests, or 401 before the user gives a password: they are not repeated at once, but
+# in the next run.
+_FINAL_STATUSES = {400, 404, 405, 406, 410, 411, 413, 414, 415, 416, 422, 431, 451, 501, 505}
 # Errors before a connection exists, which concern all addresses of the host.
 _CONNECTION_ERRORS = (
     urllib3.exceptions.NewConnectionError,
@@ -97,18 +107,32 @@ class Transport:
         self._hosts: dict[str, HostLimiter] = {}
         self._lock = threading.Lock()
         self._ca_certs = ca_certs
+        self._credentials = CredentialStore()
+        self._own_hosts = OwnHosts()
+        self._pool = make_pool(ca_certs, self.limits.connections)
         # Responses are requested without compression: FITS files of noise hardly compress, and a
         # compressed response does not say how long its content is.
-        self._pool = urllib3.PoolManager(
-            num_pools=16,
-            maxsize=self.limits.connections,
-            headers={"User-Agent": user_agent(), "Accept-Encoding": "identity"},
-            timeout=urllib3.Timeout(connect=self.limits.connect_s, read=self.limits.read_s),
-            ca_certs=ca_certs,
-        )
+        self._headers = {"User-Agent": user_agent(), "Accept-Encoding": "identity"}
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (self.limits, self.retry_policy, self._ca_certs)
+        settings = (self.limits, self.retry_policy, self._ca_certs, self._credentials)
+        return _rebuild, settings
+
+    def without_credentials(self, url: str) -> str:
+        """Return an address without user and password, which are sent to its host from now on.
+
+        Parameters
+        ----------
+        url : str
+            An address from the user, such as ``https://USER:PASSWORD@host/path``. They are sent by
+            the scheme Basic (RFC 7617), to this scheme, host and port only.
+
+        Raises
+        ------
+        ServiceAnswerError
+            It is no http or https address.
+        """
+        return self._credentials.take_from(url)
 
     def get(
         self,
@@ -116,18 +140,24 @@ class Transport:
         *,
         validator: BodyValidator | None = None,
         headers: Mapping[str, str] | None = None,
+        service: str | None = None,
     ) -> Response:
         """Request an address until the response is complete and valid.
 
         Parameters
         ----------
         url : str
-            An http or https address.
+            An http or https address. User and password in it are used as in
+            `without_credentials`.
         validator : callable, optional
             Takes the body and returns the bytes to keep. It raises TruncatedFileError to have the
             request repeated, and ServiceAnswerError to reject the response.
         headers : mapping of str to str, optional
             Further request headers, such as ``Range``.
+        service : str, optional
+            The address of the service whose answer gave `url`. Such an address may not have a user
+            name, and may not lead to a private or loopback host other than that of the service. By
+            default the user gave `url`, and its host may be private.
 
         Raises
         ------
@@ -142,7 +172,7 @@ class Transport:
                 return response
             return replace(response, body=validator(response.body))
 
-        return self.get_parsed(url, validate, headers=headers)
+        return self.get_parsed(url, validate, headers=headers, service=service)
 
     def get_parsed(
         self,
@@ -150,6 +180,7 @@ class Transport:
         parse: Callable[[Response], _Result],
         *,
         headers: Mapping[str, str] | None = None,
+        service: str | None = None,
     ) -> _Result:
         """Request an address until the response can be parsed, and return the result.
 
@@ -162,14 +193,20 @@ class Transport:
             validator of :meth:`get`, with the same effect.
         headers : mapping of str to str, optional
             Further request headers.
+        service : str, optional
+            As for :meth:`get`.
 
         Raises
         ------
         ServiceUnavailableError, ServiceAnswerError
             As for :meth:`get`.
         """
-        check_scheme(url)
-        return self.with_retries(lambda: self._request(url, parse, headers or {}))
+        url, service = self._checked(url, service)
+
+        def attempt() -> _Result:
+            return _parse(self._request(url, headers or {}, service), parse, url)
+
+        return self.with_retries(attempt)
 
     def with_retries(self, attempt: Callable[[], _Result]) -> _Result:
         """Call a function until it returns, within the retry policy.
@@ -203,18 +240,52 @@ class Transport:
             message = f"{error}; asked {attempts} times in {duration_s:.1f} s, then gave up"
             raise ServiceUnavailableError(message, url=error.url, status=error.status) from error
 
-    def fetch(self, url: str, path: Path, *, validator: BodyValidator | None = None) -> Download:
+    def fetch(
+        self,
+        url: str,
+        path: Path,
+        *,
+        validator: FileValidator | None = None,
+        service: str | None = None,
+    ) -> Download:
         """Download an address to a file, complete or not at all.
 
-        The errors are those of :meth:`get`.
+        The content goes to a temporary file beside `path` as it arrives, and never as a whole to
+        memory.
+
+        Parameters
+        ----------
+        url : str
+            An http or https address.
+        path : Path
+        validator : callable, optional
+            Takes the temporary file, and may replace its content. It raises the same errors as the
+            validator of :meth:`get`, with the same effect.
+        service : str, optional
+            As for :meth:`get`.
+
+        Raises
+        ------
+        ServiceUnavailableError, ServiceAnswerError
+            As for :meth:`get`.
+        InputError
+            The file cannot be written.
         """
-        response = self.get(url, validator=validator)
-        write_bytes(path, response.body)
-        return Download(path, response.sha256, len(response.body))
+        url, service = self._checked(url, service)
+
+        def attempt() -> Download:
+            with atomic_path(path) as temporary:
+                with temporary.open("xb") as stream:
+                    response = self._request(url, {}, service, stream)
+                if validator is not None:
+                    _parse(response, lambda _: validator(temporary), url)
+                return Download(path, sha256_file(temporary), temporary.stat().st_size)
+
+        return self.with_retries(attempt)
 
     def limiter_for(self, url: str) -> HostLimiter:
         """Return the limiter of the host of an address."""
-        name = urlsplit(url).netloc.rpartition("@")[2].lower()  # without user and password
+        name = urlsplit(url).netloc.lower()
         with self._lock:
             if name not in self._hosts:
                 self._hosts[name] = HostLimiter(
@@ -276,81 +347,136 @@ class Transport:
             return 0.0
         return self.retry_policy.backoff(state.attempt_number - 1, self._rng)
 
+    def _checked(self, url: str, service: str | None) -> tuple[str, str]:
+        """Return an address that may be requested, and the one that the user gave."""
+        if service is None:
+            url = self.without_credentials(url)
+            check_address(url)
+            return url, url
+        return address_in_answer(service, url), service
+
     def _request(
-        self, url: str, parse: Callable[[Response], _Result], headers: Mapping[str, str]
-    ) -> _Result:
-        """Send a request once, follow redirects, and parse the response."""
-        trusted = urlsplit(url).hostname or ""
-        address = url
+        self, url: str, headers: Mapping[str, str], service: str, stream: BinaryIO | None = None
+    ) -> Response:
+        """Send a request once, and follow redirects.
+
+        Parameters
+        ----------
+        url : str
+        headers : mapping of str to str
+        service : str
+            The address that the user gave: its host may be private.
+        stream : binary file, optional
+            Where the content goes, instead of into the response.
+        """
+        limits, address = self.limits, url
+        exchange = Exchange(
+            url,
+            (urlsplit(service).hostname or "").rstrip("."),
+            self._own_hosts,
+            self._clock,
+            limits.total_s,
+            limits.connect_s,
+            limits.read_s,
+        )
         # urllib3 could follow redirects itself, but not check where each one leads.
-        for _ in range(self.limits.redirects + 1):
-            response = self._request_without_redirects(address, headers)
+        for _ in range(limits.redirects + 1):
+            response = self._request_without_redirects(address, headers, exchange, stream)
             if response.status not in _REDIRECT_STATUSES:
-                return _parse(response, parse, url)
-            location = response.headers.get("location", "")
-            if not location:
-                message = f"fetch {url}: status {response.status} from {address}, and no Location"
-                raise ServiceAnswerError(message, url=url, status=response.status)
-            address = next_address(address, location, trusted=trusted)
-        message = f"fetch {url}: more than {self.limits.redirects} redirects, the last to {address}"
+                return response
+            address = next_address(address, response.headers.get("location"))
+        message = f"fetch {url}: more than {limits.redirects} redirects, the last to {address}"
         raise ServiceAnswerError(message, url=url)
 
-    def _request_without_redirects(self, url: str, headers: Mapping[str, str]) -> Response:
+    def _request_without_redirects(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        exchange: Exchange,
+        stream: BinaryIO | None,
+    ) -> Response:
         """Send one request within the limits of its host, and read the whole response."""
         host = self.limiter_for(url)
         with host.slot(url):  # held until the body is read, so that it limits transfers as well
+            exchange.start()
+            context = EXCHANGE.set(exchange)
             try:
-                response = self._read(url, headers)
+                response = self._read(url, headers, exchange, stream)
             except urllib3.exceptions.HTTPError as error:
                 if isinstance(error, _CONNECTION_ERRORS):
                     raise self.mark_unavailable(url, _error_text(error)) from error
-                raise _as_service_error(error, url) from error
+                raise _as_service_error(error, url, exchange) from error
+            finally:
+                EXCHANGE.reset(context)
+                exchange.stop()
         status, reason = response.status, f"status {response.status}"
         if status in _BUSY_STATUSES:
-            pause_s = retry_after(response.headers.get("retry-after"), now=time.time())
+            pause_s = parse_retry_after(response.headers.get("retry-after"), now=time.time())
             raise self.mark_unavailable(url, reason, pause_s, status=status)
         host.record_success()
-        if status in {200, 206, *_REDIRECT_STATUSES}:
+        if status in _CONTENT_STATUSES or status in _REDIRECT_STATUSES:
             return response
-        kind = RetryableError if status in _TEMPORARY_STATUSES else ServiceAnswerError
-        raise kind(f"fetch {url}: {reason}: {excerpt(response.body)}", url=url, status=status)
+        raise _status_error(response, url)
 
-    def _read(self, url: str, headers: Mapping[str, str]) -> Response:
+    def _read(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        exchange: Exchange,
+        stream: BinaryIO | None,
+    ) -> Response:
         """Read status, headers and body, within the limits of time and size."""
-        deadline = self._clock() + self.limits.total_s
+        all_headers = {**self._headers, **headers}
+        credentials = self._credentials.header_for(url)
+        if credentials is not None:
+            all_headers["Authorization"] = credentials
         response = self._pool.request(
             "GET",
             url,
-            headers={**self._pool.headers, **headers},
+            headers=all_headers,
+            timeout=urllib3.Timeout(connect=self.limits.connect_s, read=self.limits.read_s),
             redirect=False,
             retries=False,
             preload_content=False,
         )
+        is_content = response.status in _CONTENT_STATUSES
         try:
             _refuse_ignored_range(response.status, headers, url)
-            body = self._body(response, url, deadline)
+            if is_content:
+                body = self._content(response, url, exchange, stream)
+            else:
+                body = _start_of_page(response, exchange)
         except BaseException:  # the rest of the body is not read: the connection is not reusable
             response.close()
             raise
-        response.release_conn()
+        if is_content:
+            response.release_conn()
+        else:
+            response.close()
         lower_case = {name.lower(): value for name, value in response.headers.items()}
         return Response(url, response.status, lower_case, body)
 
-    def _body(self, response: urllib3.BaseHTTPResponse, url: str, deadline: float) -> bytes:
+    def _content(
+        self,
+        response: urllib3.BaseHTTPResponse,
+        url: str,
+        exchange: Exchange,
+        stream: BinaryIO | None,
+    ) -> bytes:
         """Read a body in pieces, and stop when it takes too long or becomes too large."""
-        content_length = response.headers.get("Content-Length", "")
-        declared_size = int(content_length) if content_length.isdigit() else 0
-        _refuse_large(declared_size, self.limits.max_bytes, url)
-        pieces, size = [], 0
-        while piece := response.read1(
-            _PIECE_BYTES
-        ):  # returns what has arrived, without waiting for more
-            pieces.append(piece)
+        declared_size = parse_content_length(response.headers.get("Content-Length"))
+        _refuse_large(declared_size or 0, self.limits.max_bytes, url)
+        pieces: list[bytes] = []
+        keep = pieces.append if stream is None else stream.write
+        size = 0
+        # `read1` returns what has arrived, without waiting for more.
+        while piece := response.read1(_PIECE_BYTES):
+            keep(piece)
             size += len(piece)
+            exchange.content_bytes = size
             _refuse_large(size, self.limits.max_bytes, url)
-            if self._clock() > deadline:
-                message = f"fetch {url}: {size} bytes in {self.limits.total_s:g} s, not yet all"
-                raise RetryableError(message, url=url)
+            if exchange.remaining_s <= 0:
+                raise _late_error(url, exchange)
         return b"".join(pieces)
 
 
@@ -370,8 +496,37 @@ def _parse(response: Response, parse: Callable[[Response], _Result], url: str) -
         return parse(response)
     except TruncatedFileError as error:
         raise RetryableError(f"fetch {url}: {error}", url=url) from error
+    except ServiceUnavailableError as error:
+        raise ServiceUnavailableError(f"fetch {url}: {error}", url=url) from error
     except ServiceAnswerError as error:
         raise ServiceAnswerError(f"fetch {url}: {error}", url=url) from error
+
+
+def _start_of_page(response: urllib3.BaseHTTPResponse, exchange: Exchange) -> bytes:
+    """Return the beginning of the body of a redirect or of an error."""
+    page = b""
+    while len(page) < _MAX_PAGE_BYTES and (piece := response.read1(_MAX_PAGE_BYTES)):
+        page += piece
+        exchange.content_bytes = len(page)
+    return page
+
+
+def _status_error(response: Response, url: str) -> ServiceError:
+    """Return the error for a status that is neither content nor a redirect."""
+    status = response.status
+    message = f"fetch {url}: status {status}: {excerpt(response.body)}"
+    if status == 401:
+        message += "; give USER:PASSWORD@ before the host in the address of the service"
+    if status in _FINAL_STATUSES:
+        return ServiceAnswerError(message, url=url, status=status)
+    if status in _TEMPORARY_STATUSES or status >= 500:
+        return RetryableError(message, url=url, status=status)
+    return ServiceUnavailableError(message, url=url, status=status)
+
+
+def _late_error(url: str, exchange: Exchange) -> RetryableError:
+    size, total_s = exchange.content_bytes, exchange.total_s
+    return RetryableError(f"fetch {url}: {size} bytes in {total_s:g} s, not yet all", url=url)
 
 
 def _refuse_large(size: int, limit: int, url: str) -> None:
@@ -391,14 +546,18 @@ def _refuse_ignored_range(status: int, headers: Mapping[str, str], url: str) -> 
         raise ServiceAnswerError(message, url=url, status=status)
 
 
-def _as_service_error(error: urllib3.exceptions.HTTPError, url: str) -> ServiceError:
+def _as_service_error(
+    error: urllib3.exceptions.HTTPError, url: str, exchange: Exchange
+) -> ServiceError:
     """Return the error of this package for an error of urllib3."""
+    if exchange.remaining_s <= 0:
+        return _late_error(url, exchange)
     text = _error_text(error)
     if isinstance(error, urllib3.exceptions.LocationValueError):
         return ServiceAnswerError(f"fetch {url}: not an address ({text})", url=url)
     if isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in text:
         message = f"fetch {url}: the server's certificate does not verify ({text}); nothing sent"
-        return ServiceAnswerError(message, url=url)
+        return ServiceUnavailableError(message, url=url)
     return RetryableError(f"fetch {url}: {text}", url=url)
 
 
@@ -408,6 +567,10 @@ def _error_text(error: Exception) -> str:
     return text.split(": ", 1)[1] if text.startswith("<") and ": " in text else text
 
 
-def _rebuild(limits: Limits, retry_policy: RetryPolicy, ca_certs: str | None) -> Transport:
+def _rebuild(
+    limits: Limits, retry_policy: RetryPolicy, ca_certs: str | None, credentials: CredentialStore
+) -> Transport:
     """Unpickle a transport, with its settings and without its connections."""
-    return Transport(limits=limits, retry_policy=retry_policy, ca_certs=ca_certs)
+    transport = Transport(limits=limits, retry_policy=retry_policy, ca_certs=ca_certs)
+    transport._credentials = credentials  # noqa: SLF001
+    return transport

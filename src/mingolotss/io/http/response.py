@@ -12,10 +12,20 @@ from typing import NamedTuple
 
 from mingolotss.errors import ServiceUnavailableError
 
-__all__ = ["BodyValidator", "Download", "HostUnavailableError", "Response", "RetryableError"]
+__all__ = [
+    "BodyValidator",
+    "Download",
+    "FileValidator",
+    "HostUnavailableError",
+    "Response",
+    "RetryableError",
+]
 
 BodyValidator = Callable[[bytes], bytes]
 """Takes the body of a response and returns the bytes to keep, or raises."""
+
+FileValidator = Callable[[Path], object]
+"""Takes a downloaded file, which it may replace by the bytes to keep, or raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,8 @@ class Response:
     headers : mapping of str to str
         Names in lower case.
     body : bytes
-        The content; from `Transport.get` with a validator, the bytes that it returned.
+        The content; from `Transport.get` with a validator, the bytes that it returned. Empty if the
+        content went to a file.
     """
 
     url: str

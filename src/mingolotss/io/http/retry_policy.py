@@ -2,16 +2,12 @@
 
 >>> [RetryPolicy().backoff(n, random.Random(1)) <= 0.5 * 2**n for n in range(5)]
 [True, True, True, True, True]
->>> retry_after("120", now=0.0), retry_after("Thu, 01 Jan 1970 00:01:00 GMT", now=0.0)
-(120.0, 60.0)
 """
 
 import random
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
-__all__ = ["Limits", "RetryPolicy", "retry_after"]
+__all__ = ["Limits", "RetryPolicy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +19,8 @@ class Limits:
     connections : int
         The largest number of simultaneous requests to one host.
     connect_s, read_s, total_s : float, seconds
-        Longest wait for a connection, for the next bytes, and for the complete response.
+        Longest wait for a connection, for the next bytes, and for the complete response with all
+        its redirects.
     max_bytes : int
         Largest body after decoding; a LoTSS cutout has 0.23 MB.
     redirects : int
@@ -82,31 +79,3 @@ class RetryPolicy:
     def cap_retry_after(self, retry_after_s: float) -> float:
         """Return the pause in seconds for a ``Retry-After`` of the server, within the limits."""
         return min(max(retry_after_s, 0.0), self.longest_retry_after_s)
-
-
-def retry_after(value: str | None, *, now: float) -> float | None:
-    """Read a ``Retry-After`` header: seconds, or a date (RFC 9110, section 10.2.3).
-
-    Parameters
-    ----------
-    value : str or None
-        The value of the header.
-    now : float, seconds since 1970
-        The present time, for headers that give a date.
-
-    Returns
-    -------
-    float or None
-        Seconds from now; None if there is no header or it is not valid.
-    """
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return moment.timestamp() - now

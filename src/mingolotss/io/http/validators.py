@@ -2,57 +2,90 @@
 
 The status 200 is not sufficient: archives also send error pages with it, and a chunked response
 that stops early looks complete. Only the structure of the file shows whether it is complete (FITS
-standard 4.0, sections 3 and 4.4.1).
+standard 4.0, sections 3 and 4.4.1). A page or a text may be about maintenance: it is an error that
+may pass.
 
->>> require_complete_fits(b"<html><body>No such field</body></html>")
+>>> require_complete_fits(b"<html><body>Down for maintenance</body></html>")
 Traceback (most recent call last):
     ...
-mingolotss.errors.ServiceAnswerError: an HTML page and no FITS file: "No such field"
+mingolotss.errors.ServiceUnavailableError: an HTML page and no FITS file: "Down for maintenance"
 """
 
+import gzip
 import math
+import mmap
 import zlib
+from pathlib import Path
+from typing import overload
 
-from mingolotss.errors import ServiceAnswerError, TruncatedFileError
+from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
 from mingolotss.io.error_text import excerpt
 from mingolotss.io.fits_layout import MAX_HEADER_BYTES, data_bytes
-from mingolotss.io.gzip_bytes import SizeLimitError, gunzip, is_gzip
+from mingolotss.io.gzip_bytes import SizeLimitError, gunzip, gunzip_pieces, is_gzip
 from mingolotss.sky.fits_header import BLOCK, card_values, data_offset
 
 __all__ = ["require_complete_fits"]
 
+_Body = bytes | mmap.mmap
 
-def require_complete_fits(body: bytes, *, max_bytes: int = 1 << 30) -> bytes:
-    """Return the FITS file in a body, decompressed, if all its blocks are there.
+
+@overload
+def require_complete_fits(body: bytes, *, max_bytes: int = ...) -> bytes: ...
+
+
+@overload
+def require_complete_fits(body: Path, *, max_bytes: int = ...) -> Path: ...
+
+
+def require_complete_fits(body: bytes | Path, *, max_bytes: int = 1 << 30) -> bytes | Path:
+    """Return a FITS file, decompressed, if all its blocks are there.
 
     Parameters
     ----------
-    body : bytes
-        A FITS file, or one in gzip.
+    body : bytes or Path
+        The content of a FITS file, or of one in gzip; or a file with that content, which is
+        decompressed in its place.
     max_bytes : int
-        The largest size of a decompressed file. By default half of what `io.fits` allows for a
-        file on disk, since a response is held in memory.
+        The largest size of a decompressed file, by default half of what `io.fits` allows.
 
     Returns
     -------
-    bytes
+    bytes or Path
         The FITS file; blocks of zeros after its last unit are allowed and kept.
 
     Raises
     ------
+    ServiceUnavailableError
+        The body is a page or a text.
     ServiceAnswerError
-        The body is something else: a page, a table, a message.
+        The body is something else: a table, an image in another format.
     TruncatedFileError
         The file ends before the last block that its headers describe.
     """
-    if is_gzip(body):
-        body = _decompress(body, max_bytes)
-    if not body:
+    if isinstance(body, bytes):
+        if is_gzip(body):
+            body = _decompress(body, max_bytes)
+        _check_units(body)
+        return body
+    with body.open("rb") as stream:
+        is_compressed = is_gzip(stream.read(2))
+    if is_compressed:
+        _decompress_file(body, max_bytes)
+    if body.stat().st_size == 0:  # which cannot be mapped
+        _check_units(b"")
+    with body.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as units:
+        _check_units(units)
+    return body
+
+
+def _check_units(body: _Body) -> None:
+    """Raise the error for a body that is no complete FITS file."""
+    if not len(body):
         raise TruncatedFileError("an empty answer where a FITS file was expected")
     if body[:9] != b"SIMPLE  =":
         if b"SIMPLE  =".startswith(body[:9]):
             raise TruncatedFileError(f"a FITS file that stops after {len(body)} bytes")
-        raise ServiceAnswerError(f"{_describe_body(body)} and no FITS file: {excerpt(body)}")
+        raise _error_of_page(body[:20_000])
     # Each header gives the length of its data, so the units are followed to the end of the file
     # without a look at their pixels. A file that was cut off at a block would otherwise pass for a
     # whole one.
@@ -62,21 +95,47 @@ def require_complete_fits(body: bytes, *, max_bytes: int = 1 << 30) -> bytes:
     if start > len(body):
         missing = f"{len(body)} bytes of the {start} that its header announces"
         raise TruncatedFileError(f"a FITS file cut short: {missing}")
-    return body
+
+
+def _error_of_page(start: bytes) -> ServiceAnswerError | ServiceUnavailableError:
+    """Return the error for a body without FITS, from its first bytes."""
+    kind = _describe_body(start)
+    message = f"{kind} and no FITS file: {excerpt(start)}"
+    if kind == "a VOTable" or b"\0" in start:
+        return ServiceAnswerError(message)
+    return ServiceUnavailableError(message)
 
 
 def _decompress(body: bytes, max_bytes: int) -> bytes:
     """Decompress gzip, up to a limit; only an early end is worth another request."""
     try:
         return gunzip(body, max_bytes=max_bytes)
-    except EOFError as error:
-        message = f"a gzip file cut short: {len(body)} bytes, no end in them"
-        raise TruncatedFileError(message) from error
-    except (OSError, zlib.error) as error:
-        raise ServiceAnswerError(f"a gzip file that cannot be read ({error})") from error
-    except SizeLimitError as error:
-        message = f"a gzip file that unfolds into more than {max_bytes} bytes"
-        raise ServiceAnswerError(message) from error
+    except (OSError, EOFError, zlib.error, SizeLimitError) as error:
+        raise _gzip_error(error, len(body), max_bytes) from error
+
+
+def _decompress_file(path: Path, max_bytes: int) -> None:
+    """Decompress a gzip file in its place, as `_decompress` does, without holding it in memory."""
+    plain = path.with_name(path.name + ".plain")
+    try:
+        with path.open("rb") as stream, plain.open("xb") as target:
+            for piece in gunzip_pieces(stream, max_bytes=max_bytes):
+                target.write(piece)
+        plain.replace(path)
+    except (gzip.BadGzipFile, EOFError, zlib.error, SizeLimitError) as error:
+        raise _gzip_error(error, path.stat().st_size, max_bytes) from error
+    finally:
+        plain.unlink(missing_ok=True)
+
+
+def _gzip_error(
+    error: Exception, length: int, max_bytes: int
+) -> ServiceAnswerError | TruncatedFileError:
+    if isinstance(error, EOFError):
+        return TruncatedFileError(f"a gzip file cut short: {length} bytes, no end in them")
+    if isinstance(error, SizeLimitError):
+        return ServiceAnswerError(f"a gzip file that unfolds into more than {max_bytes} bytes")
+    return ServiceAnswerError(f"a gzip file that cannot be read ({error})")
 
 
 def _describe_body(body: bytes) -> str:
@@ -93,14 +152,14 @@ def _describe_body(body: bytes) -> str:
     return "an unknown kind of file"
 
 
-def _is_padding(body: bytes, start: int) -> bool:
+def _is_padding(body: _Body, start: int) -> bool:
     """Return whether a block has only zeros or blanks (special records, section 3.5)."""
     return start > 0 and not body[start : start + BLOCK].strip(b"\x00 ")
 
 
-def _end_of_unit(body: bytes, start: int) -> int:
+def _end_of_unit(body: _Body, start: int) -> int:
     """Return where the header and data unit that begins at `start` should end."""
-    data = data_offset(body, start, max_bytes=MAX_HEADER_BYTES)
+    data = data_offset(body, start, max_bytes=MAX_HEADER_BYTES)  # type: ignore[arg-type]
     if data is None and len(body) - start < MAX_HEADER_BYTES:
         raise TruncatedFileError(f"a FITS file cut short in a header, at {len(body)} bytes")
     if data is None:

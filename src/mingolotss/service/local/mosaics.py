@@ -22,7 +22,13 @@ from mingolotss.candidates.cutouts import CutoutArray, Outcome
 from mingolotss.candidates.requests import CutoutRequest, CutoutRequests
 from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.errors import ImageError, InputError, ServiceAnswerError, ServiceError
+from mingolotss.errors import (
+    ImageError,
+    InputError,
+    ServiceAnswerError,
+    ServiceError,
+    hide_credentials,
+)
 from mingolotss.image.pixels import take_window
 from mingolotss.model import Bools, Candidate, Cutout, FloatImage, Floats, Ints, Source
 from mingolotss.service.fits_names import PassedOver
@@ -69,8 +75,15 @@ class MosaicsService:
     other_files: frozenset[str] = frozenset()  # FITS files beside the mosaics that are known
 
     def __init__(self, root: str, transport: Transport | None = None) -> None:
-        self.root = root.rstrip("/")
         self._remote = RemoteMosaics(transport)
+        if is_web_address(root):
+            root = self._remote.transport.without_credentials(root)
+        elif root != hide_credentials(root):
+            raise InputError(
+                f"open the mosaics in {root}: give user and password in the configuration of "
+                "fsspec, not in the address"
+            )
+        self.root = root.rstrip("/")
         self._local: dict[str, MosaicFile] = {}
         self._passed_over = PassedOver()
         self._unreadable: dict[str, ImageError | ServiceAnswerError] = {}  # by address

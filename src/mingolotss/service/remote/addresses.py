@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urljoin, urlsplit
 
-from mingolotss.errors import InputError
+from mingolotss.errors import InputError, ServiceAnswerError
+from mingolotss.io.http.addresses import check_address
 
-__all__ = ["add_query", "file_name", "require_address"]
+__all__ = ["add_query", "file_name", "join_address", "require_address"]
 
 
 def require_address(argument: str, service: str) -> str:
@@ -28,6 +29,10 @@ def require_address(argument: str, service: str) -> str:
         raise InputError(
             f"open the service {service}:{argument}: give its address, {service}:https://..."
         )
+    try:
+        check_address(argument)
+    except ServiceAnswerError as error:
+        raise InputError(f"open the service {service}: {error}") from error
     return argument
 
 
@@ -39,6 +44,29 @@ def add_query(url: str, **parameters: str) -> str:
     """
     joint = "" if url.endswith(("?", "&")) else "&" if "?" in url else "?"
     return f"{url}{joint}{urlencode(parameters)}"
+
+
+def join_address(base: str, reference: str) -> str:
+    """Return the absolute address that an answer gives.
+
+    Where it may lead is checked when it is requested: see `Transport.get` and its `service`.
+
+    Parameters
+    ----------
+    base : str
+        The address of the query, to which a relative address refers.
+    reference : str
+        The address in the answer.
+
+    Raises
+    ------
+    ServiceAnswerError
+        It is no address.
+    """
+    try:
+        return urljoin(base, reference.strip())
+    except ValueError as error:
+        raise ServiceAnswerError(f"an answer with {reference[:200]!r}: {error}") from error
 
 
 def file_name(url: str) -> str:

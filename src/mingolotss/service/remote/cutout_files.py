@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 from mingolotss.errors import ServiceAnswerError
-from mingolotss.io.files import write_bytes
 from mingolotss.io.fits import read_image
 from mingolotss.io.http import Transport, require_complete_fits
 from mingolotss.model import Candidate, Cutout, Source
@@ -55,9 +56,14 @@ class CutoutFiles:
     naming : Naming
     workspace : Path or None
     refresh : bool
+    url : str
+        The address of the service, without credentials: its host may be private, and its answers
+        may lead there.
     results : SearchCache
         Results of searches, and the refusals of cutouts.
     """
+
+    url = ""
 
     def __init__(self, **options: Unpack[DownloadOptions]) -> None:
         self.transport = options.get("transport") or Transport()
@@ -69,7 +75,26 @@ class CutoutFiles:
 
     def fetch_bytes(self, url: str, source: Source, size_deg: float) -> bytes:
         """Return the FITS file of a cutout."""
-        return self.transport.get(url, validator=require_complete_fits).body
+        with self.refusals():
+            return self.transport.get(
+                url, validator=require_complete_fits, service=self.url or None
+            ).body
+
+    def fetch_to(self, path: Path, url: str, source: Source, size_deg: float) -> None:
+        """Write the FITS file of a cutout, complete or not at all."""
+        with self.refusals():
+            self.transport.fetch(
+                url, path, validator=require_complete_fits, service=self.url or None
+            )
+
+    @contextmanager
+    def refusals(self) -> Iterator[None]:
+        """Turn those errors of a request into `ServiceAnswerError` that are final here.
+
+        A page instead of an image may be about maintenance, and is not final in general. A service
+        that reports in this way that it has no image overrides the method.
+        """
+        yield
 
     def cutout_key(self, url: str, source: Source, size_deg: float) -> str:
         """Return the key of a cutout in `results`: its address, if no other cutout has it."""
@@ -146,8 +171,7 @@ class CutoutFiles:
         if stored is not None:
             stored.candidates_or_raise(key)
         try:
-            body = self.fetch_bytes(url, source, size_deg)
+            self.fetch_to(path, url, source, size_deg)
         except ServiceAnswerError as error:
             self.results.store(key, SearchResult(refused=str(error)))
             raise
-        write_bytes(path, body)

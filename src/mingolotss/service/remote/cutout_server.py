@@ -10,16 +10,28 @@ None of these servers has rms maps: the setting ``noise.otherwise`` of the recip
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self, Unpack
 from urllib.parse import quote
 
-from mingolotss.errors import InputError
+from mingolotss.errors import InputError, ServiceAnswerError, ServiceUnavailableError
 from mingolotss.model import Candidate, Source
 from mingolotss.service.remote.addresses import add_query, require_address
 from mingolotss.service.remote.download import DownloadOptions, DownloadService
 from mingolotss.service.remote.search_cache import SearchResult
 
 __all__ = ["HipsService", "LotssDr2Service", "LotssDr3Service"]
+
+# Only a page that says so is about the position. A page about anything else, such as maintenance,
+# is none: the cutout is requested again in the next run.
+_OUTSIDE = re.compile(
+    r"(?i)\boutside\b|\bnot (covered|observed)\b|\bno (coverage|image|cutout|field|mosaic|data)\b"
+)
+_MAINTENANCE = re.compile(
+    r"(?i)maintenance|temporar|unavailable|try again|later|overload|\bbusy\b|\bdown\b|error 5\d\d"
+)
 
 
 class LotssDr2Service(DownloadService):
@@ -42,12 +54,23 @@ class LotssDr2Service(DownloadService):
 
     def __init__(self, url: str = "", **options: Unpack[DownloadOptions]) -> None:
         super().__init__(**options)
-        self.url = url or self.URL
+        self.url = self.transport.without_credentials(url or self.URL)
 
     @classmethod
     def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
         """Open ``lotss-dr2``, or ``lotss-dr2:URL`` for a mirror."""
         return cls(require_address(argument or cls.URL, "lotss-dr2"), **options)
+
+    @contextmanager
+    def refusals(self) -> Iterator[None]:
+        """Raise `ServiceAnswerError` for the page with status 200 that says "not covered"."""
+        try:
+            yield
+        except ServiceUnavailableError as error:
+            text = str(error)
+            if error.status is None and _OUTSIDE.search(text) and not _MAINTENANCE.search(text):
+                raise ServiceAnswerError(text, url=error.url) from error
+            raise
 
     def query(self, source: Source, size_deg: float) -> str:
         """Return the address of the cutout of a source.

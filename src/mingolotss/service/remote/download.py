@@ -44,13 +44,10 @@ class DownloadService(CutoutFiles):
 
     Attributes
     ----------
-    url : str
-        The address of the service.
     search_seconds : list of float, s
         How long each search took; `estimate` uses it.
     """
 
-    url = ""
     pixel_arcsec = 1.5  # of LoTSS at full resolution; only estimates use it
 
     def __init__(self, **options: Unpack[DownloadOptions]) -> None:

@@ -18,7 +18,7 @@ import weakref
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.errors import ServiceAnswerError, ServiceError
+from mingolotss.errors import InputError, ServiceAnswerError, ServiceError, hide_credentials
 from mingolotss.io.http import RetryableError
 from mingolotss.io.http.client import user_agent
 from mingolotss.io.optional import import_optional
@@ -91,6 +91,11 @@ class LotssDr1FormService(DownloadService):
     def __init__(self, url: str = URL, **options: Unpack[DownloadOptions]) -> None:
         import_optional("selenium.webdriver", "open the service lotss-dr1-form", extra="browser")
         super().__init__(**options)
+        if url != hide_credentials(url):
+            raise InputError(
+                "open the service lotss-dr1-form: the browser signs in nowhere; give the address "
+                "without user and password, or use the service lotss-dr1"
+            )
         self.url = url
         self._browser: Chrome | None = None
         self._lock = threading.Lock()

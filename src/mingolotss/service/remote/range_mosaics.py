@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from pathlib import Path
 from typing import Self, Unpack
 from urllib.parse import unquote
 
 from mingolotss.errors import ImageError, InputError, ServiceAnswerError
+from mingolotss.io.files import write_bytes
 from mingolotss.io.fits_layout import ImageLayout
 from mingolotss.model import Candidate, Source
 from mingolotss.service.fits_names import PassedOver
@@ -66,7 +68,7 @@ class RangesService(DownloadService):
 
     def __init__(self, url: str, **options: Unpack[DownloadOptions]) -> None:
         super().__init__(**options)
-        self.url = url.rstrip("/") + "/"
+        self.url = self.transport.without_credentials(url).rstrip("/") + "/"
         headers = self.workspace and Workspace(self.workspace).headers
         self._mosaics = RemoteMosaics(self.transport, headers)
         self._passed_over = PassedOver()
@@ -168,6 +170,10 @@ class RangesService(DownloadService):
             return cutout_file(self._mosaics.get(url), source, size_deg)
         except ImageError as error:
             raise ServiceAnswerError(str(error), url=url) from error
+
+    def fetch_to(self, path: Path, url: str, source: Source, size_deg: float) -> None:
+        """Write the FITS file of a cutout, complete or not at all."""
+        write_bytes(path, self.fetch_bytes(url, source, size_deg))
 
     def cutout_key(self, url: str, source: Source, size_deg: float) -> str:
         """Return the address of the mosaic, which many cutouts share, and the position."""

@@ -12,13 +12,17 @@ images are downloaded whole.
 from __future__ import annotations
 
 from typing import Self, Unpack
-from urllib.parse import urljoin
 
 from pyvo.dal.sia import SIARecord, SIAResults
 
 from mingolotss.errors import ServiceAnswerError
 from mingolotss.model import Source
-from mingolotss.service.remote.addresses import add_query, file_name, require_address
+from mingolotss.service.remote.addresses import (
+    add_query,
+    file_name,
+    join_address,
+    require_address,
+)
 from mingolotss.service.remote.download import DownloadOptions, DownloadService, sha256_hex
 from mingolotss.service.remote.products import Product, pair_products
 from mingolotss.service.remote.search_cache import SearchResult
@@ -42,7 +46,7 @@ class SiaService(DownloadService):
 
     def __init__(self, url: str, **options: Unpack[DownloadOptions]) -> None:
         super().__init__(**options)
-        self.url = url
+        self.url = self.transport.without_credentials(url)
 
     @classmethod
     def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
@@ -90,7 +94,7 @@ def _is_fits(row: SIARecord) -> bool:
 
 def _product(row: SIARecord, query: str) -> Product:
     """Return the file of a row. Its name is in the address; if not, the title is used."""
-    url = urljoin(query, str(row.getdataurl() or ""))
+    url = join_address(query, str(row.getdataurl() or ""))
     name = file_name(url)
     if ".fits" not in name and row.title:
         name = "-".join(str(row.title).split()) + ".fits"

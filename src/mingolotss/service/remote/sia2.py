@@ -12,13 +12,18 @@ is read once per image. An image with a direct address is downloaded whole.
 from __future__ import annotations
 
 from typing import Self, Unpack
-from urllib.parse import parse_qsl, urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from pyvo.dal.sia2 import ObsCoreRecord, SIA2Results
 
 from mingolotss.errors import InputError, ServiceAnswerError
 from mingolotss.model import Candidate, Source
-from mingolotss.service.remote.addresses import add_query, file_name, require_address
+from mingolotss.service.remote.addresses import (
+    add_query,
+    file_name,
+    join_address,
+    require_address,
+)
 from mingolotss.service.remote.download import DownloadOptions, DownloadService, sha256_hex
 from mingolotss.service.remote.products import Product, pair_products
 from mingolotss.service.remote.search_cache import SearchResult
@@ -43,7 +48,7 @@ class SodaService(DownloadService):
 
     def __init__(self, url: str, **options: Unpack[DownloadOptions]) -> None:
         super().__init__(**options)
-        parts = urlsplit(url)
+        parts = urlsplit(self.transport.without_credentials(url))
         parameters = parse_qsl(parts.query)
         self.ids = [value for name, value in parameters if name == "ID"]
         others = {name: value for name, value in parameters if name != "ID"}
@@ -89,7 +94,7 @@ class Sia2Service(DownloadService):
 
     def __init__(self, url: str, **options: Unpack[DownloadOptions]) -> None:
         super().__init__(**options)
-        self.url = url
+        self.url = self.transport.without_credentials(url)
 
     @classmethod
     def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
@@ -120,7 +125,7 @@ class Sia2Service(DownloadService):
 
     def _product(self, row: ObsCoreRecord, query_url: str, size_deg: float) -> Product | None:
         """Return the file of a row, or None if it is no FITS image."""
-        url = urljoin(query_url, str(row.access_url or ""))
+        url = join_address(query_url, str(row.access_url or ""))
         media_type = str(row.access_format or "").lower()
         identifier = str(row.obs_publisher_did or "")
         name = _id_name(identifier) if ".fits" in identifier else file_name(url)
@@ -134,7 +139,7 @@ class Sia2Service(DownloadService):
         """Return the SODA address of an image with its ``ID``; the document is read only once."""
 
         def read(url: str) -> SearchResult:
-            body = self.transport.get(url, validator=whole_votable).body
+            body = self.transport.get(url, validator=whole_votable, service=self.url).body
             soda = Candidate("", _find_soda(body, url, identifier))
             return SearchResult((soda,), sha256=sha256_hex(body))
 
@@ -149,7 +154,7 @@ def _find_soda(body: bytes, url: str, identifier: str) -> str:
         if parameters.get("standardID", "").lower().startswith(_SODA):
             ids = [p for group in resource.groups for p in group.entries if p.name == "ID"]
             image_id = str(ids[0].value) if ids and str(ids[0].value) else identifier
-            return add_query(urljoin(url, parameters["accessURL"]), ID=image_id)
+            return add_query(join_address(url, parameters.get("accessURL", "")), ID=image_id)
     raise ServiceAnswerError(f"no SODA service in the DataLink document {url}")
 
 

@@ -7,7 +7,7 @@ silently; that is an error here.
 >>> parse_votable(b"<html><body>Proxy error</body></html>")
 Traceback (most recent call last):
     ...
-mingolotss.errors.ServiceAnswerError: an HTML page and no VOTable: "Proxy error"
+mingolotss.errors.ServiceUnavailableError: an HTML page and no VOTable: "Proxy error"
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from astropy.io.votable.exceptions import VOTableSpecError
 from astropy.io.votable.tree import VOTableFile
 from pyvo.dal.exceptions import DALQueryError, DALServiceError
 
-from mingolotss.errors import ServiceAnswerError, TruncatedFileError
+from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
 from mingolotss.io.error_text import excerpt
 
 __all__ = ["parse_results", "parse_votable", "whole_votable"]
@@ -37,8 +37,8 @@ def whole_votable(body: bytes) -> bytes:
 
     Raises
     ------
-    ServiceAnswerError
-        It is no VOTable.
+    ServiceUnavailableError
+        It is no VOTable: a page about maintenance, for example.
     TruncatedFileError
         It is cut short.
     """
@@ -47,7 +47,7 @@ def whole_votable(body: bytes) -> bytes:
         raise TruncatedFileError("an empty answer where a VOTable was expected")
     if b"<votable" not in start and b":votable" not in start:
         kind = "an HTML page" if b"<html" in start else "an unknown kind of answer"
-        raise ServiceAnswerError(f"{kind} and no VOTable: {excerpt(body)}")
+        raise ServiceUnavailableError(f"{kind} and no VOTable: {excerpt(body)}")
     if b"votable>" not in body[-200:].lower():
         raise TruncatedFileError(f"a VOTable cut short: {len(body)} bytes without its last tag")
     return body
@@ -59,7 +59,9 @@ def parse_votable(body: bytes) -> VOTableFile:
     Raises
     ------
     ServiceAnswerError
-        It is no VOTable, or one that cannot be read.
+        It is a VOTable that cannot be read.
+    ServiceUnavailableError
+        It is no VOTable.
     TruncatedFileError
         It is cut short.
     """
