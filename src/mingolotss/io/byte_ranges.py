@@ -19,20 +19,39 @@ from mingolotss.errors import (
     ServiceUnavailableError,
     TruncatedFileError,
 )
+from mingolotss.io.http.response_headers import ContentRange, parse_content_range
 
 if TYPE_CHECKING:
     from mingolotss.io.http import Response, Transport
 
-__all__ = ["FsspecFile", "HttpFile", "RangeFile", "RangeSupport", "Ranges"]
+__all__ = [
+    "FileChangedError",
+    "FileVersion",
+    "FsspecFile",
+    "HttpFile",
+    "RangeFile",
+    "RangeSupport",
+    "Ranges",
+]
 
 Ranges = Sequence[tuple[int, int]]
 """Byte ranges: (first byte, one past the last) of each."""
 
 _MAX_RANGES = 180  # per request: Apache sends the whole file for more than 200
+_MAX_SHORT_ANSWERS = 50
 
 
 class RangeFile(Protocol):
-    """A file at an address, read in parts."""
+    """A file at an address, read in parts.
+
+    Attributes
+    ----------
+    version : FileVersion or None
+        The version of the file that is read; None before the first bytes, and where there is no
+        sign of it.
+    """
+
+    version: FileVersion | None
 
     def read_start(self, length: int) -> bytes:
         """Return the first `length` bytes, or all if the file is shorter."""
@@ -68,6 +87,37 @@ class RangeSupport:
     accepts_many_ranges: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class FileVersion:
+    """What tells one version of a file at an address from another; "" or None if not known.
+
+    Attributes
+    ----------
+    etag : str
+        The entity tag (RFC 9110, section 8.8.3), or the checksum or identity of an object store.
+    modified : str
+        When the file was last changed, as the server writes it.
+    length : int or None, bytes
+    """
+
+    etag: str = ""
+    modified: str = ""
+    length: int | None = None
+
+    def differs_from(self, other: FileVersion) -> bool:
+        """Return whether two versions differ in something that is known of both."""
+        pairs = (
+            (self.etag, other.etag),
+            (self.modified, other.modified),
+            (self.length, other.length),
+        )
+        return any(a not in ("", None) and b not in ("", None) and a != b for a, b in pairs)
+
+
+class FileChangedError(ServiceUnavailableError):
+    """The file at an address is no longer the one whose header was read; read it anew."""
+
+
 class HttpFile:
     """A file on a web server, read by range requests (RFC 9110, section 14).
 
@@ -77,42 +127,112 @@ class HttpFile:
     transport : Transport
     support : RangeSupport
         Shared by the files of one server, and updated when the server refuses several ranges.
+    service : str, optional
+        The address of the service whose answer gave `url`; see `Transport.get`.
+
+    Attributes
+    ----------
+    version : FileVersion or None
+        The version of the file whose bytes were read first. Bytes of another version are an error,
+        since header and pixels would not belong together.
     """
 
-    def __init__(self, url: str, transport: Transport, support: RangeSupport) -> None:
+    def __init__(
+        self, url: str, transport: Transport, support: RangeSupport, service: str | None = None
+    ) -> None:
         self._url, self._transport, self._support = url, transport, support
+        self._service = service
+        self.version: FileVersion | None = None
 
     def read_start(self, length: int) -> bytes:
         """Return the first `length` bytes, or all if the file is shorter."""
-        return self._transport.get(self._url, headers={"Range": f"bytes=0-{length - 1}"}).body
+        start = b""
+        for _ in range(_MAX_SHORT_ANSWERS):
+            try:
+                (part,) = self._request([(len(start), length)])
+            except ServiceAnswerError as error:
+                # Status 416 says that nothing follows (RFC 9110, section 15.5.17).
+                if start and error.status == 416:
+                    return start
+                raise
+            start += part
+            total = self.version and self.version.length
+            if len(start) >= length or (total is not None and len(start) >= total):
+                return start
+        raise self._too_short(len(start), length)
 
     def read_ranges(self, ranges: Ranges) -> list[bytes]:
         """Return the bytes of each range; see `RangeFile`.
 
         All ranges are sent in few requests. If the server refuses that, one range from the first
         byte to the last is requested and cut up here.
+
+        Raises
+        ------
+        FileChangedError
+            The file has changed since its first bytes were read.
         """
         if self._support.accepts_many_ranges:
             try:
-                groups = (
-                    ranges[start : start + _MAX_RANGES]
-                    for start in range(0, len(ranges), _MAX_RANGES)
-                )
-                return [part for group in groups for part in self._request(group)]
+                return self._read(ranges)
             except ServiceAnswerError:  # Try one range; if that fails too, its error is raised.
                 self._support.accepts_many_ranges = False
         # Whole rows of the mosaic are transferred instead of those of the cutout: about 40 times
         # as much for 240 of 9,500 columns, and still a small part of the file.
         first, last = ranges[0][0], ranges[-1][1]
-        (span,) = self._request([(first, last)])
+        (span,) = self._read([(first, last)])
         return [span[start - first : stop - first] for start, stop in ranges]
 
+    def _read(self, ranges: Ranges) -> list[bytes]:
+        """Request ranges until all their bytes are there."""
+        # A server may send less than it was asked for: the beginning of a range, or the first of
+        # several ranges (RFC 9110, section 15.3.7). The rest is requested from where it ended. The
+        # number of such answers is limited, as a server could send one byte at a time.
+        parts: list[bytes] = []
+        pending, short_answers = list(ranges), 0
+        beginning = b""  # of the first pending range
+        while pending:
+            group = pending[:_MAX_RANGES]
+            answer = self._request(group)
+            for requested, part in zip(group, answer, strict=False):
+                beginning += part
+                if len(part) < requested[1] - requested[0]:
+                    pending[0] = (requested[0] + len(part), requested[1])
+                    break
+                parts.append(beginning)
+                beginning = b""
+                pending.pop(0)
+            is_short = len(answer) < len(group) or bool(beginning)
+            short_answers += is_short
+            if short_answers > _MAX_SHORT_ANSWERS:
+                length = sum(stop - start for start, stop in ranges)
+                raise self._too_short(sum(map(len, parts)) + len(beginning), length)
+        return parts
+
     def _request(self, ranges: Ranges) -> list[bytes]:
+        """Request ranges once; return what the server sends of them, at least one byte."""
         header = ",".join(f"{start}-{stop - 1}" for start, stop in ranges)
-        return self._transport.get_parsed(
+        parts, version = self._transport.get_parsed(
             self._url,
             lambda response: _split_ranges(response, ranges),
             headers={"Range": f"bytes={header}"},
+            service=self._service,
+        )
+        if self.version is None:
+            self.version = version
+        elif self.version.differs_from(version):
+            raise FileChangedError(
+                f"read {self._url}: the file was changed on the server after its header was read;"
+                " run the same command again",
+                url=self._url,
+            )
+        return parts
+
+    def _too_short(self, length: int, expected: int) -> ServiceUnavailableError:
+        return ServiceUnavailableError(
+            f"read {self._url}: {length} of {expected} bytes after {_MAX_SHORT_ANSWERS} answers that"
+            " each end early",
+            url=self._url,
         )
 
 
@@ -138,9 +258,11 @@ class FsspecFile:
         self._address = address
         with _translate_fsspec_errors(address):
             self._filesystem, self._path = fsspec.core.url_to_fs(address)
+        self.version: FileVersion | None = None
 
     def read_start(self, length: int) -> bytes:
         """Return the first `length` bytes, or all if the file is shorter."""
+        self._check_version()
         with _translate_fsspec_errors(self._address):
             start: bytes = self._filesystem.cat_file(self._path, start=0, end=length)
         return start
@@ -158,10 +280,37 @@ class FsspecFile:
                 f"read {self._address}: {length} of {expected} bytes of a cutout",
                 path=self._address,
             )
+        self._check_version()  # after the bytes: a change before them is noticed as well
         return parts
 
+    def _check_version(self) -> None:
+        """Compare the version of the file with that at the first reading.
 
-def _split_ranges(response: Response, ranges: Ranges) -> list[bytes]:
+        Raises
+        ------
+        FileChangedError
+        """
+        with _translate_fsspec_errors(self._address):
+            self._filesystem.invalidate_cache(self._path)
+            info = self._filesystem.info(self._path)
+        identity = (info.get(key) for key in ("ETag", "etag", "md5Hash", "ino"))
+        times = (info.get(key) for key in ("LastModified", "last_modified", "updated", "mtime"))
+        version = FileVersion(
+            next((str(value) for value in identity if value), ""),
+            next((str(value) for value in times if value), ""),
+            info.get("size"),
+        )
+        if self.version is None:
+            self.version = version
+        elif self.version.differs_from(version):
+            raise FileChangedError(
+                f"read {self._address}: the file was changed after its header was read; run the"
+                " same command again",
+                url=self._address,
+            )
+
+
+def _split_ranges(response: Response, ranges: Ranges) -> tuple[list[bytes], FileVersion]:
     """Return the parts of a response to a range request (RFC 9110, section 14.6).
 
     Parameters
@@ -170,6 +319,13 @@ def _split_ranges(response: Response, ranges: Ranges) -> list[bytes]:
     ranges : sequence of (int, int)
         The requested ranges.
 
+    Returns
+    -------
+    parts : list of bytes
+        The bytes of the first ranges, at least one of them. The last part may end early.
+    version : FileVersion
+        The version of the file that they are from.
+
     Raises
     ------
     ServiceAnswerError
@@ -177,39 +333,56 @@ def _split_ranges(response: Response, ranges: Ranges) -> list[bytes]:
     TruncatedFileError
         A part is cut short.
     """
-    content_type = response.headers.get("content-type", "")
-    if len(ranges) == 1 and not content_type.startswith("multipart/"):
-        _check_range(response.headers.get("content-range", ""), ranges[0])
-        return [_check_length(response.body, ranges[0])]
+    content_type = response.headers.get("content-type", "").lower()
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ServiceAnswerError("a range of a compressed answer, which is no range of the file")
+    if not content_type.startswith("multipart/"):
+        if len(ranges) > 1:
+            raise ServiceAnswerError(f"one range came back where {len(ranges)} were asked for")
+        content_range = _require_range(response.headers.get("content-range"), ranges[0])
+        parts = [_require_length(response.body, content_range)]
+        return parts, _version(response, content_range)
     if not content_type.startswith("multipart/byteranges"):
-        raise ServiceAnswerError(f"one range came back where {len(ranges)} were asked for")
+        raise ServiceAnswerError(f"{content_type[:40]} came back where ranges were asked for")
     # Each part is a header of its own, an empty line, and as many bytes as its range has. The next
     # header is searched after those bytes, so pixels that look like a boundary do no harm.
-    parts: list[bytes] = []
-    position = 0
+    parts, position, content_range = [], 0, None
     for requested_range in ranges:
         header_end = response.body.find(b"\r\n\r\n", position)
         if header_end < 0:
-            raise TruncatedFileError(f"{len(parts)} of {len(ranges)} ranges came back")
+            break  # the other ranges are requested again
         header = response.body[position:header_end].decode("latin-1")
         match = re.search(r"(?i)content-range:\s*([^\r\n]+)", header)
-        _check_range(match[1] if match else "", requested_range)
-        position = header_end + 4 + requested_range[1] - requested_range[0]
-        parts.append(_check_length(response.body[header_end + 4 : position], requested_range))
-    return parts
+        content_range = _require_range(match[1] if match else None, requested_range)
+        position = header_end + 4 + content_range.last + 1 - content_range.first
+        parts.append(_require_length(response.body[header_end + 4 : position], content_range))
+        if content_range.last + 1 < requested_range[1]:
+            break  # a part that ends early
+    if content_range is None:
+        raise TruncatedFileError(f"0 of {len(ranges)} ranges came back")
+    return parts, _version(response, content_range)
 
 
-def _check_range(content_range: str, requested_range: tuple[int, int]) -> None:
-    match = re.match(r"bytes (\d+)-(\d+)/", content_range)
-    if match is None or (int(match[1]), int(match[2]) + 1) != requested_range:
+def _version(response: Response, content_range: ContentRange) -> FileVersion:
+    headers = response.headers
+    return FileVersion(
+        headers.get("etag", ""), headers.get("last-modified", ""), content_range.total
+    )
+
+
+def _require_range(value: str | None, requested_range: tuple[int, int]) -> ContentRange:
+    """Return the range of a response: the requested one, or its beginning."""
+    start, stop = requested_range
+    content_range = parse_content_range(value)
+    if content_range is None or content_range.first != start or content_range.last >= stop:
         raise ServiceAnswerError(
-            f"asked for bytes {requested_range[0]}-{requested_range[1] - 1}, and "
-            f"{content_range or 'others'} came back"
+            f"asked for bytes {start}-{stop - 1}, and {(value or 'others')[:80]} came back"
         )
+    return content_range
 
 
-def _check_length(part: bytes, requested_range: tuple[int, int]) -> bytes:
-    length = requested_range[1] - requested_range[0]
+def _require_length(part: bytes, content_range: ContentRange) -> bytes:
+    length = content_range.last + 1 - content_range.first
     if len(part) != length:
         raise TruncatedFileError(f"{len(part)} of {length} bytes of a range")
     return part
