@@ -156,7 +156,7 @@ class HttpFile:
                     return start
                 raise
             start += part
-            total = self.version and self.version.length
+            total = None if self.version is None else self.version.length
             if len(start) >= length or (total is not None and len(start) >= total):
                 return start
         raise self._too_short(len(start), length)
@@ -230,8 +230,8 @@ class HttpFile:
 
     def _too_short(self, length: int, expected: int) -> ServiceUnavailableError:
         return ServiceUnavailableError(
-            f"read {self._url}: {length} of {expected} bytes after {_MAX_SHORT_ANSWERS} answers that"
-            " each end early",
+            f"read {self._url}: {length} of {expected} bytes after {_MAX_SHORT_ANSWERS} answers"
+            " that each end early",
             url=self._url,
         )
 
@@ -339,14 +339,15 @@ def _split_ranges(response: Response, ranges: Ranges) -> tuple[list[bytes], File
     if not content_type.startswith("multipart/"):
         if len(ranges) > 1:
             raise ServiceAnswerError(f"one range came back where {len(ranges)} were asked for")
-        content_range = _require_range(response.headers.get("content-range"), ranges[0])
-        parts = [_require_length(response.body, content_range)]
-        return parts, _version(response, content_range)
+        only = _require_range(response.headers.get("content-range"), ranges[0])
+        return [_require_length(response.body, only)], _version(response, only)
     if not content_type.startswith("multipart/byteranges"):
         raise ServiceAnswerError(f"{content_type[:40]} came back where ranges were asked for")
     # Each part is a header of its own, an empty line, and as many bytes as its range has. The next
     # header is searched after those bytes, so pixels that look like a boundary do no harm.
-    parts, position, content_range = [], 0, None
+    parts: list[bytes] = []
+    position = 0
+    content_range: ContentRange | None = None
     for requested_range in ranges:
         header_end = response.body.find(b"\r\n\r\n", position)
         if header_end < 0:

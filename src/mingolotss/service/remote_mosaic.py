@@ -17,9 +17,11 @@ from __future__ import annotations
 
 import hashlib
 import html
+import json
 import re
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urljoin
@@ -27,7 +29,14 @@ from urllib.parse import quote, unquote, urljoin
 import numpy as np
 
 from mingolotss.errors import ImageError, InputError, ServiceUnavailableError, TruncatedFileError
-from mingolotss.io.byte_ranges import FsspecFile, HttpFile, RangeFile, Ranges, RangeSupport
+from mingolotss.io.byte_ranges import (
+    FileVersion,
+    FsspecFile,
+    HttpFile,
+    RangeFile,
+    Ranges,
+    RangeSupport,
+)
 from mingolotss.io.files import write_bytes
 from mingolotss.io.fits_layout import MAX_HEADER_BYTES, ImageLayout, find_image
 from mingolotss.io.gzip_bytes import is_gzip
@@ -158,9 +167,17 @@ class RemoteMosaics:
         with lock:
             if address not in self._mosaics:
                 file = self._open(address)
-                layout = self._stored_layout(address) or self._read_layout(address, file)
+                layout = self._stored_layout(address, file) or self._read_layout(address, file)
                 self._mosaics[address] = RemoteMosaic(address, layout, file)
             return self._mosaics[address]
+
+    def forget(self, address: str) -> None:
+        """Read the header of a mosaic anew the next time: the file at its address has changed."""
+        with self._lock:
+            self._mosaics.pop(address, None)
+        path = self._header_path(address)
+        if path is not None:
+            path.unlink(missing_ok=True)
 
     def _open(self, address: str) -> RangeFile:
         if is_web_address(address):
@@ -171,12 +188,17 @@ class RemoteMosaics:
         name = hashlib.sha256(address.encode()).hexdigest()[:32]
         return self._headers and self._headers / f"{name}.header"
 
-    def _stored_layout(self, address: str) -> ImageLayout | None:
+    def _stored_layout(self, address: str, file: RangeFile) -> ImageLayout | None:
+        """Return the layout from a header of an earlier run, and expect its version of the file."""
         path = self._header_path(address)
+        if path is None:
+            return None
         try:
-            return find_image(path.read_bytes(), address) if path else None
-        except (OSError, ImageError):
+            layout = find_image(path.read_bytes(), address)
+            file.version = FileVersion(**json.loads(_version_path(path).read_bytes()))
+        except (OSError, ImageError, ValueError, TypeError):
             return None  # not there, or damaged: it is read again
+        return layout
 
     def _read_layout(self, address: str, file: RangeFile) -> ImageLayout:
         layout, start = _find_layout(address, file)
@@ -187,9 +209,14 @@ class RemoteMosaics:
                 path=address,
             )
         path = self._header_path(address)
-        if path is not None:
+        if path is not None and file.version is not None:
             write_bytes(path, start[: layout.offset])
+            write_bytes(_version_path(path), json.dumps(asdict(file.version)).encode())
         return layout
+
+
+def _version_path(header: Path) -> Path:
+    return header.with_suffix(".json")
 
 
 def row_ranges(layout: ImageLayout, *, y0: int, y1: int, x0: int, x1: int) -> Ranges:

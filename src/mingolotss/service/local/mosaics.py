@@ -30,6 +30,7 @@ from mingolotss.errors import (
     hide_credentials,
 )
 from mingolotss.image.pixels import take_window
+from mingolotss.io.byte_ranges import FileChangedError
 from mingolotss.model import Bools, Candidate, Cutout, FloatImage, Floats, Ints, Source
 from mingolotss.service.fits_names import PassedOver
 from mingolotss.service.local.listing import mosaic_files
@@ -78,7 +79,7 @@ class MosaicsService:
         self._remote = RemoteMosaics(transport)
         if is_web_address(root):
             root = self._remote.transport.without_credentials(root)
-        elif root != hide_credentials(root):
+        elif is_remote(root) and root != hide_credentials(root):
             raise InputError(
                 f"open the mosaics in {root}: give user and password in the configuration of "
                 "fsspec, not in the address"
@@ -304,6 +305,9 @@ class MosaicsService:
         """Cut one square, or return why that is not possible."""
         try:
             return self._cut(mosaic, rms_map, x0, y0, side)
+        except FileChangedError as error:  # the next request for it reads its header anew
+            self._remote.forget(error.url)
+            return error
         except (ImageError, ServiceError) as error:
             return error
 

@@ -8,12 +8,21 @@ same files. `mingolotss.service.remote_mosaic` reads the mosaics.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Self, Unpack
 from urllib.parse import unquote
 
-from mingolotss.errors import ImageError, InputError, ServiceAnswerError
+from mingolotss.errors import (
+    ImageError,
+    InputError,
+    ServiceAnswerError,
+    ServiceUnavailableError,
+    TruncatedFileError,
+)
+from mingolotss.io.byte_ranges import FileChangedError
 from mingolotss.io.files import write_bytes
 from mingolotss.io.fits_layout import ImageLayout
 from mingolotss.model import Candidate, Source
@@ -166,10 +175,22 @@ class RangesService(DownloadService):
 
     def fetch_bytes(self, url: str, source: Source, size_deg: float) -> bytes:
         """Return a FITS file of the square around a source; only its pixels are transferred."""
+        with self.refusals():
+            try:
+                return cutout_file(self._mosaics.get(url), source, size_deg)
+            except FileChangedError:  # its header is read anew, once
+                self._mosaics.forget(url)
+                return cutout_file(self._mosaics.get(url), source, size_deg)
+
+    @contextmanager
+    def refusals(self) -> Iterator[None]:
+        """Raise `ServiceAnswerError` for a mosaic that is unreadable, or without the source."""
         try:
-            return cutout_file(self._mosaics.get(url), source, size_deg)
+            yield
+        except TruncatedFileError as error:
+            raise ServiceUnavailableError(str(error), url=error.path) from error
         except ImageError as error:
-            raise ServiceAnswerError(str(error), url=url) from error
+            raise ServiceAnswerError(str(error), url=error.path) from error
 
     def fetch_to(self, path: Path, url: str, source: Source, size_deg: float) -> None:
         """Write the FITS file of a cutout, complete or not at all."""
