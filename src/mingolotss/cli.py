@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mingolotss.foreign import show_warnings_as_lines
 from mingolotss.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every error a user can cause is one line and an exit code."""
     # Packing takes 1.5 times as long with Arrow's own allocator, which returns memory too early.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    show_warnings_as_lines()
     try:
         app(args=arguments, standalone_mode=True)
     except SystemExit as end:

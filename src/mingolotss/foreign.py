@@ -13,14 +13,26 @@ mingolotss.errors.PluginError: step 'sharpen': IndexError: pop from empty list
 
 from __future__ import annotations
 
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
 
 from mingolotss.errors import ImageError, MingoError
 
-__all__ = ["describe_error", "is_own", "mute_warnings", "translate_errors"]
+__all__ = [
+    "describe_error",
+    "is_own",
+    "mute_warnings",
+    "show_warnings_as_lines",
+    "translate_errors",
+]
+
+
+_PACKAGE = Path(__file__).parent
 
 
 def describe_error(error: BaseException) -> str:
@@ -108,3 +120,22 @@ def mute_warnings() -> Iterator[None]:
         yield
     finally:
         _MUTE.leave()
+
+
+def show_warnings_as_lines() -> None:
+    """Show each warning of this process as one line on stderr, without its source code."""
+    warnings.showwarning = _show_as_line
+
+
+def _show_as_line(
+    message: Warning | str,
+    category: type[Warning],  # noqa: ARG001 - the signature of `warnings.showwarning`
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    text = " ".join(str(message).split())
+    place = "" if Path(filename).is_relative_to(_PACKAGE) else f" ({Path(filename).name}:{lineno})"
+    with suppress(OSError, AttributeError):  # a closed stderr, or none
+        (file or sys.stderr).write(f"mingolotss: {text}{place}\n")

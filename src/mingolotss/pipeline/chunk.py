@@ -81,6 +81,10 @@ class Chunk:
         _, image, _ = self.task.candidates.images[int(self.image_index[candidate])]
         return image
 
+    def images(self) -> list[str]:
+        """Return the images of all candidates, each once."""
+        return list(dict.fromkeys(map(self.image, range(len(self.image_index)))))
+
     @cached_property
     def requests(self) -> CutoutRequests:
         """Return the requests for the cutouts of all candidates."""

@@ -5,15 +5,16 @@ A failure here is the reason of a rejection in the stages ``fetch`` and ``valida
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from mingolotss.candidates.cutouts import CutoutArray
+from mingolotss.candidates.cutouts import CutoutArray, Outcome
 from mingolotss.candidates.requests import CutoutRequests
 from mingolotss.candidates.selection import locate_sources
 from mingolotss.candidates.status import CandidateStatus, StatusArray
-from mingolotss.errors import ServiceError
+from mingolotss.errors import ImageError, ServiceError
 from mingolotss.image.pixels import has_signal, percent_nan
 from mingolotss.model import Bools, Floats
 from mingolotss.recipe.model import NoiseSettings
@@ -55,7 +56,11 @@ class MeasuredCandidates:
 
 
 def fetch_and_measure(
-    requests: CutoutRequests, service: ImageService, size_deg: float, noise: NoiseSettings
+    requests: CutoutRequests,
+    service: ImageService,
+    size_deg: float,
+    noise: NoiseSettings,
+    crashes: Mapping[str, str] | None = None,
 ) -> MeasuredCandidates:
     """Fetch and measure the cutouts of all candidates.
 
@@ -68,13 +73,20 @@ def fetch_and_measure(
         Side of the cutouts.
     noise : NoiseSettings
         Decides whether an image without an rms map can be used.
+    crashes : mapping of str to str, optional
+        As in `Task`: the images of these sources are not read, but rejected.
 
     Raises
     ------
     RuntimeError
         The service broke its contract: it returned too few or too many cutouts.
     """
-    cutouts = CutoutArray.from_outcomes(fetch_cutouts(service, requests, size_deg))
+    outcomes = (
+        _fetch_others(requests, service, size_deg, crashes)
+        if crashes
+        else fetch_cutouts(service, requests, size_deg)
+    )
+    cutouts = CutoutArray.from_outcomes(outcomes)
     _check_outcomes(cutouts, len(requests))
     percentages, without_signal = _measure_pixels(cutouts)
     x, y, separation = locate_sources(cutouts, requests.ra, requests.dec)
@@ -88,6 +100,22 @@ def fetch_and_measure(
     status[list(fetch_failures)] = CandidateStatus.FETCH_FAILED
     retryable = any(error.retry for error in fetch_failures.values())
     return MeasuredCandidates(cutouts, x, y, separation, percentages, status, reasons, retryable)
+
+
+def _fetch_others(
+    requests: CutoutRequests, service: ImageService, size_deg: float, crashes: Mapping[str, str]
+) -> Iterator[Outcome]:
+    """Yield the outcomes of requests, and an error for each of a source in `crashes`."""
+    for request in requests:
+        candidate, source = request
+        if source.name in crashes:
+            yield ImageError(
+                f"make the stamp of {source.name} from {candidate.image}: the worker "
+                f"{crashes[source.name]}, and did so again when this source was tried alone",
+                path=candidate.image,
+            )
+        else:
+            yield from fetch_cutouts(service, [request], size_deg)
 
 
 def _check_outcomes(cutouts: CutoutArray, n_requests: int) -> None:

@@ -29,7 +29,7 @@ from mingolotss.pipeline.stamps import make_stamps
 from mingolotss.pipeline.task import RETRY_SUFFIX, PartSummary, Task
 from mingolotss.service.base import FetchService
 
-__all__ = ["CHUNK_BYTES", "make_part", "read_finished"]
+__all__ = ["CHUNK_BYTES", "make_part", "read_finished", "try_chunk"]
 
 # Of cutouts at a time: 194 sources with 1.5 images of 240 x 240 float32 pixels and rms maps.
 CHUNK_BYTES = 128 << 20
@@ -52,16 +52,21 @@ def make_part(task: Task) -> PartSummary:
     # How many bytes a source takes is known only after its cutouts were read. The first chunk is
     # therefore small. Each further one fills CHUNK_BYTES if its cutouts are like the last chunk's,
     # but is at most twice as long, since those may have been small or missing.
-    part_table, start, n_sources = PartTable(task), 0, FIRST_CHUNK_SOURCES
+    # After the death of a worker, the sources stay alone, as they were when they were tried.
+    max_sources = MAX_CHUNK_SOURCES if task.crashes is None else 1
+    part_table, start, n_sources = PartTable(task), 0, min(FIRST_CHUNK_SOURCES, max_sources)
     while start < len(task):
         chunk = Chunk(task, start, min(start + n_sources, len(task)))
         nbytes = max(1, _run_chunk(chunk, part_table))
-        n_sources = min(
-            max(1, CHUNK_BYTES * len(chunk) // nbytes), 2 * n_sources, MAX_CHUNK_SOURCES
-        )
+        n_sources = min(max(1, CHUNK_BYTES * len(chunk) // nbytes), 2 * n_sources, max_sources)
         start = chunk.stop
     _check_plugins(task, part_table)
     return _write(task, part_table)
+
+
+def try_chunk(chunk: Chunk) -> None:
+    """Take a chunk through all stages without keeping the result."""
+    _run_stages(chunk, PartTable(chunk.task))
 
 
 def _run_chunk(chunk: Chunk, part_table: PartTable) -> int:
@@ -85,10 +90,9 @@ def _culprit(chunk: Chunk) -> str:
     for row in range(chunk.start, chunk.stop):
         one = Chunk(chunk.task, row, row + 1)
         try:
-            _run_stages(one, PartTable(chunk.task))
+            try_chunk(one)
         except Exception:  # noqa: BLE001 - the caller raises the exception of the whole chunk
-            images = ", ".join(one.image(index) for index in range(len(one.image_index)))
-            return f"{one.names[0]} from {images}"
+            return f"{one.names[0]} from {', '.join(one.images())}"
     return f"one of the sources {chunk.names[0]} to {chunk.names[-1]}"
 
 
@@ -107,7 +111,7 @@ def _run_stages(chunk: Chunk, part_table: PartTable) -> int:
     """Take a chunk through all stages; return the size of its cutouts in bytes."""
     task, recipe = chunk.task, chunk.task.recipe
     size_deg = recipe.images.size_deg
-    measured = fetch_and_measure(chunk.requests, task.service, size_deg, recipe.noise)
+    measured = fetch_and_measure(chunk.requests, task.service, size_deg, recipe.noise, task.crashes)
     choices = choose_candidates(chunk, measured, task.decisions, task.search_errors, recipe.choose)
     stamps = make_stamps(chunk, measured, choices, recipe)
     part_table.add(chunk, measured, choices, stamps)

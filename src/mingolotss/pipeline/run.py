@@ -24,11 +24,12 @@ from mingolotss.io.lock import file_lock, lock_path, remove_stale_lock
 from mingolotss.io.parquet import read_table
 from mingolotss.pipeline.assemble import assemble
 from mingolotss.pipeline.executors.base import Mapper
-from mingolotss.pipeline.part import make_part, read_finished
+from mingolotss.pipeline.part import read_finished
 from mingolotss.pipeline.part_tables import PartTables
 from mingolotss.pipeline.plan import Plan
 from mingolotss.pipeline.plan import plan as make_plan
 from mingolotss.pipeline.progress import BuildProgress, no_progress
+from mingolotss.pipeline.recovery import make_parts
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import FetchService, ImageService
 
@@ -79,7 +80,7 @@ def run(plan: Plan, mapper: Mapper = map, progress: BuildProgress | None = None)
         plan = fetch(plan, notify, parts=remaining)
         notify(done, plan.sources, "stamps")
         part_tables = PartTables(plan.out, len(plan.partitions), plan.sources)
-        for summary in mapper(make_part, (plan.task(index) for index in remaining)):
+        for summary in make_parts(mapper, (plan.task(index) for index in remaining)):
             done += summary.written + summary.rejected
             notify(done, plan.sources, "stamps")
             part_tables.load(summary.index)

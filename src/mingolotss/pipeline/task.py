@@ -52,6 +52,9 @@ class Task:
         The build's folder.
     search_errors : mapping of str to str
         The reason for each source whose search failed, by its name.
+    crashes : mapping of str to str, or None
+        The sources that end the process that makes their stamps, by their name, and how it ends.
+        None unless a worker has died.
     """
 
     index: int
@@ -64,6 +67,7 @@ class Task:
     service: ImageService
     out: Path
     search_errors: Mapping[str, str] = field(default_factory=dict)
+    crashes: Mapping[str, str] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -21,6 +21,7 @@ from mingolotss.pipeline.plan import plan
 from mingolotss.pipeline.run import build, run
 from mingolotss.qa.verify import verify
 from mingolotss.recipe.load import load_recipe
+from mingolotss.service.base import open_service
 from skies import random_sky
 
 pytest.importorskip("distributed", reason="needs pip install 'mingolotss[dask]'")
@@ -98,6 +99,48 @@ def test_a_worker_that_dies_costs_its_parts_only(sky, built, two, tmp_path):
     assert again <= {index for index, pid in starts if pid == killed[0]}
     assert len(indices) == len(planned.partitions) + len(again)
     assert contents(out) == contents(built.out)
+
+
+class Deadly:
+    """A service that reads a folder, and ends the process for one source."""
+
+    def __init__(self, folder, name):
+        self.inner, self.name = open_service(f"folder:{folder}"), name
+
+    def __repr__(self):
+        return "Deadly"
+
+    def search_all(self, catalogue, size_deg):
+        """Return the files of every source."""
+        return self.inner.search_all(catalogue, size_deg)
+
+    def cutouts(self, requests, size_deg):
+        """Return the cutouts, or end."""
+        if any(request.source.name == self.name for request in requests):
+            os._exit(5)
+        return self.inner.cutouts(requests, size_deg)
+
+
+@pytest.mark.slow
+def test_a_source_that_kills_every_worker_is_rejected(sky, built, tmp_path):
+    """The scheduler gives up on its part; it is found, and all others are made."""
+    import dask
+
+    before = {row["source"]: row for row in read_manifest(built.out).to_pylist()}
+    name = next(source for source, row in before.items() if row["status"] == "written")
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        cluster("local", workers=2) as mapper,
+        pytest.warns(UserWarning, match="died on several workers"),
+    ):
+        build("mingolotss", catalogue=sky.catalogue, service=Deadly(sky.folder, name),
+              out=tmp_path / "out", mapper=mapper)  # fmt: skip
+    after = {row["source"]: row for row in read_manifest(tmp_path / "out").to_pylist()}
+    assert after[name]["status"] == "rejected"
+    assert f"make the stamp of {name} from " in after[name]["reason"]
+    for source, row in before.items():
+        if source != name:
+            assert after[source]["pixels_sha256"] == row["pixels_sha256"]
 
 
 def test_a_part_that_is_there_is_not_made_again(sky, tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mingolotss.errors import InputError
 from mingolotss.io.optional import import_optional
-from mingolotss.pipeline.executors.base import Mapper
+from mingolotss.pipeline.executors.base import Mapper, WorkerDiedError
 from mingolotss.pipeline.executors.local import cores
 from mingolotss.pipeline.executors.worker import prepare_worker
 
@@ -86,32 +86,44 @@ def dask_mapper(client: Client) -> Mapper:
 
     Raises
     ------
-    InputError
-        Several workers died while making the same part. Mostly they had too little memory, which
-        the user can change.
+    WorkerDiedError
+        Several workers died while making the same part, as often as the scheduler allows. All other
+        parts were made before.
     """
     from distributed import KilledWorker, as_completed
 
     def mapper(function: Callable[[_T], _R], tasks: Iterable[_T], /) -> Iterator[_R]:
-        queue = iter(tasks)
+        queue, task_of, unfinished = iter(tasks), {}, []
 
         def submit(n: int) -> list[Future]:
             # Not pure: the same task must run again, since its files may have been removed.
-            return [client.submit(function, task, pure=False) for task in islice(queue, n)]
+            futures = []
+            for task in islice(queue, n):
+                futures.append(client.submit(function, task, pure=False))
+                task_of[futures[-1].key] = task
+            return futures
 
         running = as_completed(submit(_width(client)))
         try:
             for future in running:
-                result = future.result()
+                task = task_of.pop(future.key)
+                try:
+                    results = [future.result()]
+                except KilledWorker:
+                    unfinished.append(task)
+                    results = []
                 future.release()
                 for new_future in submit(max(1, _width(client) - running.count())):
                     running.add(new_future)
-                yield result
-        except KilledWorker as error:
-            raise InputError(
-                f"build on the cluster: several workers died while making one part ({error}); give "
-                "the workers more memory and run the same command again: finished parts are kept"
-            ) from error
+                yield from results
+            if unfinished:
+                raise WorkerDiedError(
+                    "build on the cluster: several workers died while making one part; look at "
+                    "their logs, give them more memory if that ran out, and run the same command "
+                    "again: finished parts are kept",
+                    end="died on several workers of the cluster",
+                    tasks=unfinished,
+                )
         finally:
             client.cancel(list(running.futures))
 

@@ -17,21 +17,33 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
+    BrokenExecutor,
     Future,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
     wait,
 )
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import islice
 from multiprocessing import forkserver, get_context, resource_tracker
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
-from typing import Protocol, TypeVar
+from multiprocessing.process import BaseProcess
+from typing import Protocol, Self, TypeVar
 
 from mingolotss.errors import InputError
-from mingolotss.pipeline.executors.base import Mapper
-from mingolotss.pipeline.executors.worker import PRELOADED, start_worker
+from mingolotss.pipeline.executors.base import Mapper, WorkerDiedError
+from mingolotss.pipeline.executors.exit_codes import (
+    OUT_OF_MEMORY,
+    count_memory_kills,
+    describe_exit,
+)
+from mingolotss.pipeline.executors.worker import (
+    IMPORTED_BY_WORKER,
+    PRELOADED,
+    end_if_imported_by_worker,
+    start_worker,
+)
 
 __all__ = ["cores", "processes", "processes_or_thread", "threads"]
 
@@ -75,6 +87,8 @@ def processes(workers: int | None = None) -> Iterator[Mapper]:
     the workers are forks of it. They end with the caller, however it ends, and an interrupted part
     is made again by the next run. A script needs the usual ``if __name__ == "__main__"``.
 
+    If a worker dies, the mapper raises an error. When it is called again, new workers start.
+
     Parameters
     ----------
     workers : int, optional
@@ -86,24 +100,97 @@ def processes(workers: int | None = None) -> Iterator[Mapper]:
 
     Raises
     ------
-    InputError
+    WorkerDiedError
         A worker died.
+    InputError
+        The script has no ``if __name__ == "__main__"``.
     """
+    end_if_imported_by_worker()
     workers, context = workers or cores(), _process_context()
     reader, writer = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, context, initializer=start_worker, initargs=(reader,))
-    with reader, writer, pool:
+    with reader, writer, _WorkerPool(context, workers, reader) as pool:
         try:
-            with _start_early(pool, workers):
-                yield _bounded_map(_UninterruptedPool(pool), 2 * workers)
-        except BrokenProcessPool as error:
-            raise InputError(
-                "build in worker processes: one of them died, probably because memory ran out; "
-                "use fewer --workers and run the same command again: finished parts are kept"
-            ) from error
+            with _start_early(pool.executor, workers):
+                yield pool.map
         except BaseException:
             writer.close()
             raise
+
+
+class _WorkerPool:
+    """A pool of worker processes that is replaced when a worker has died.
+
+    Leaving the context waits for the workers.
+
+    Parameters
+    ----------
+    context : ForkServerContext or SpawnContext
+    workers : int
+        Number of processes.
+    reader : Connection
+        For `start_worker`.
+    """
+
+    def __init__(
+        self, context: ForkServerContext | SpawnContext, workers: int, reader: Connection
+    ) -> None:
+        self._context, self._workers, self._reader = context, workers, reader
+        self._start()
+
+    def _start(self) -> None:
+        self.executor = ProcessPoolExecutor(
+            self._workers, self._context, initializer=start_worker, initargs=(self._reader,)
+        )
+        self._processes: dict[int, BaseProcess] = {}
+        self._memory_kills = count_memory_kills()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.executor.shutdown()
+
+    def map(self, function: Callable[[_T], _R], tasks: Iterable[_T], /) -> Iterator[_R]:
+        """Do what a `Mapper` does."""
+        try:
+            yield from _bounded_map(self, 2 * self._workers)(function, tasks)
+        except WorkerDiedError as error:
+            end = self._find_end()
+            self._start()
+            advice = "use fewer --workers and " if end == OUT_OF_MEMORY else ""
+            raise WorkerDiedError(
+                f"build in worker processes: one of them died, it {end}; {advice}run the same "
+                "command again: finished parts are kept",
+                end=end,
+                tasks=error.tasks,
+            ) from error
+
+    def submit(self, function: Callable[[_T], _R], task: _T, /) -> Future[_R]:
+        """Start a task."""
+        try:
+            return _submit_uninterrupted(self.executor, function, task)
+        finally:
+            # The executor has no public method that tells how a worker ended, and forgets the
+            # workers when it ends.
+            self._processes.update(getattr(self.executor, "_processes", None) or {})
+
+    def _find_end(self) -> str:
+        """Return how the worker ended that died first.
+
+        Raises
+        ------
+        InputError
+            It was ended because it began a build itself.
+        """
+        self.executor.shutdown()  # ends the other workers by SIGTERM, and waits for all
+        codes = [process.exitcode for process in self._processes.values() if process.exitcode]
+        if IMPORTED_BY_WORKER in codes:
+            raise InputError(
+                "start worker processes: the script begins a build when it is imported, and every "
+                'worker imports it; put the build under: if __name__ == "__main__":'
+            )
+        code = next((code for code in codes if code != -signal.SIGTERM), -signal.SIGTERM)
+        return describe_exit(code, count_memory_kills() - self._memory_kills)
 
 
 @contextmanager
@@ -136,26 +223,23 @@ class _Pool(Protocol):
         """Start a task."""
 
 
-class _UninterruptedPool:
-    """A process pool that defers SIGINT while a worker is being spawned.
+def _submit_uninterrupted(
+    pool: ProcessPoolExecutor, function: Callable[[_T], _R], task: _T
+) -> Future[_R]:
+    """Start a task, and defer SIGINT while a worker is being spawned.
 
     An interrupted spawn leaves an orphan process that prints a traceback.
     """
-
-    def __init__(self, pool: ProcessPoolExecutor) -> None:
-        self._pool = pool
-
-    def submit(self, function: Callable[[_T], _R], task: _T, /) -> Future[_R]:
-        if threading.current_thread() is not threading.main_thread():
-            return self._pool.submit(function, task)  # only the main thread handles signals
-        deferred: list[int] = []
-        handler = signal.signal(signal.SIGINT, lambda number, _: deferred.append(number))
-        try:
-            return self._pool.submit(function, task)
-        finally:
-            signal.signal(signal.SIGINT, handler or signal.default_int_handler)
-            if deferred:
-                signal.raise_signal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread():
+        return pool.submit(function, task)  # only the main thread handles signals
+    deferred: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: deferred.append(number))
+    try:
+        return pool.submit(function, task)
+    finally:
+        signal.signal(signal.SIGINT, handler or signal.default_int_handler)
+        if deferred:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _process_context() -> ForkServerContext | SpawnContext:
@@ -178,18 +262,36 @@ def _process_context() -> ForkServerContext | SpawnContext:
     return context
 
 
+def _worker_died(future: Future[_R]) -> bool:
+    return isinstance(future.exception(), BrokenExecutor)
+
+
 def _bounded_map(pool: _Pool, width: int) -> Mapper:
     """Return a `Mapper` that keeps `width` tasks in flight and yields results as they arrive."""
 
     def mapper(function: Callable[[_T], _R], tasks: Iterable[_T], /) -> Iterator[_R]:
-        queue = iter(tasks)
-        running: set[Future[_R]] = {pool.submit(function, task) for task in islice(queue, width)}
+        queue, running, unfinished = iter(tasks), {}, []
+
+        def submit(n: int) -> None:
+            for task in islice(queue, n):
+                try:
+                    running[pool.submit(function, task)] = task
+                except BrokenExecutor:
+                    unfinished.append(task)
+                    break
+
         try:
+            submit(width)
             while running:
-                finished, running = wait(running, return_when=FIRST_COMPLETED)
-                running |= {pool.submit(function, task) for task in islice(queue, len(finished))}
-                for future in finished:
-                    yield future.result()
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                finished = {future: running.pop(future) for future in done}
+                # Nothing more is started once a worker has died: the executor then ends all tasks.
+                if not unfinished:
+                    submit(len(finished))
+                unfinished += [task for future, task in finished.items() if _worker_died(future)]
+                yield from (future.result() for future in finished if not _worker_died(future))
+            if unfinished:
+                raise WorkerDiedError("a worker died", tasks=unfinished)
         finally:
             for future in running:
                 future.cancel()

@@ -9,9 +9,20 @@ import signal
 import threading
 from contextlib import suppress
 from importlib import import_module
+from multiprocessing import spawn
 from multiprocessing.connection import Connection
 
-__all__ = ["PRELOADED", "prepare_worker", "start_worker"]
+from mingolotss.foreign import show_warnings_as_lines
+
+__all__ = [
+    "IMPORTED_BY_WORKER",
+    "PRELOADED",
+    "end_if_imported_by_worker",
+    "prepare_worker",
+    "start_worker",
+]
+
+IMPORTED_BY_WORKER = 178  # exit code of a worker whose script begins a build when it is imported
 
 PRELOADED = (
     "mingolotss.pipeline.part",
@@ -21,6 +32,18 @@ PRELOADED = (
 )
 _GC_THRESHOLD = 100_000  # new objects between collections; saves 3 µs a source against the default
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt, malloc.h
+
+
+def end_if_imported_by_worker() -> None:
+    """End this process if it is a worker that is importing the script of its caller.
+
+    A worker imports the script, which begins a build again unless that stands under
+    ``if __name__ == "__main__"``. The caller sees the exit code and says so, once.
+    """
+    try:
+        spawn.get_preparation_data("")  # raises exactly in this case
+    except RuntimeError:
+        os._exit(IMPORTED_BY_WORKER)
 
 
 def start_worker(caller: Connection) -> None:
@@ -37,7 +60,11 @@ def start_worker(caller: Connection) -> None:
 
 
 def prepare_worker() -> None:
-    """Prepare a worker process: import dependencies, keep freed memory, collect garbage rarely."""
+    """Prepare a worker process: import dependencies, keep freed memory, collect garbage rarely.
+
+    Its warnings become single lines, since it writes to the terminal of its caller.
+    """
+    show_warnings_as_lines()
     for module in PRELOADED:
         with suppress(ImportError):
             import_module(module)
