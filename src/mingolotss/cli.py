@@ -35,6 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
+_CELL = 200  # letters of a cell of a table
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 _RECIPE = typer.Argument(
     metavar="RECIPE", help="Name of a shipped recipe (see `mingolotss recipes`) or a TOML file."
@@ -612,6 +613,9 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from mingolotss.qa.report.formatting import one_line
+
+    rows = [[one_line(cell, _CELL) for cell in row] for row in rows]
     console = Console(highlight=False)
     if not console.is_terminal:
         widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]

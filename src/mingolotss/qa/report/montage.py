@@ -6,6 +6,8 @@
 (480, 318)
 """
 
+import textwrap
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,12 +20,14 @@ from PIL import Image
 
 from mingolotss.errors import InputError
 from mingolotss.io.files import atomic_path
+from mingolotss.qa.report.formatting import one_line
 
 __all__ = ["montage", "pick", "write_montage"]
 
 StampArray = NDArray[np.uint8]
 
 _GUTTER, _NAMES_WIDTH = 6, 162  # pixels between stamps, and of the column of names
+_NAME_LETTERS = 14  # in a line of the column of names
 _GROUND = "#0b0912"  # slightly lighter than the black of a stamp, so that gutters are visible
 _INK = "#e8e3f0"
 
@@ -151,11 +155,21 @@ def _with_names(sheet: NDArray[np.uint8], names: list[str], ny: int) -> Image.Im
     canvas = FigureCanvasAgg(figure)
     for i, name in enumerate(names):
         middle = _GUTTER + i * (ny + _GUTTER) + ny / 2
-        lines = name.replace(" ", "\n") if len(name) > 9 else name
+        lines = _name_lines(name)
         figure.text(
             1 - 14 / width, 1 - middle / height, lines, color=_INK, fontsize=13.5,
-            ha="right", va="center", linespacing=1.25,
+            ha="right", va="center", linespacing=1.25, parse_math=False,
         )  # fmt: skip
-    canvas.draw()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a box where the font lacks it
+        canvas.draw()
     text = np.asarray(canvas.buffer_rgba())[:height, :width, :3]
     return Image.fromarray(np.concatenate([text, sheet], axis=1))
+
+
+def _name_lines(name: str) -> str:
+    """Return a name in lines that fit into the column of names, a word on each if it is long."""
+    name = one_line(name, 3 * _NAME_LETTERS)
+    if len(name) <= 9:
+        return name
+    return "\n".join(line for word in name.split() for line in textwrap.wrap(word, _NAME_LETTERS))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mingolotss.model import Floats
+from mingolotss.qa.report.formatting import one_line
 
 __all__ = [
     "FILL",
@@ -37,6 +39,7 @@ __all__ = [
     "themed_svg",
 ]
 
+_NAME_LENGTH = 40  # letters beside a bar
 _INK, _SOFT, _GROUND = "#1b1f27", "#8a919d", "#ffffff"
 FILL, _MARK, PALE = "#0072b2", "#d55e00", "#c9d3de"  # blue and vermilion of Okabe & Ito
 _THEME = {
@@ -56,7 +59,9 @@ _STYLE: dict[str, object] = {
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Use the style of the report's figures, for drawing and for writing."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # A letter that the font lacks is drawn as a box; the SVG and the page have the text.
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
         yield
 
 
@@ -107,7 +112,8 @@ def name_bars(axes: Axes, names: list[str]) -> None:
     The constrained layout of matplotlib would measure the room, but takes a third of the report's
     time.
     """
-    axes.set_yticks(range(len(names)), names)
+    names = [one_line(name, _NAME_LENGTH) for name in names]
+    axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
     room = 0.03 + 0.0143 * max(len(name) for name in names)  # fraction of the width, at 9 points
