@@ -23,6 +23,7 @@ __all__ = [
     "data_offset",
     "format_card",
     "header_cards",
+    "header_end",
     "join_cards",
     "pad_to_block",
     "real_value",
@@ -62,11 +63,18 @@ def data_offset(
 
 def header_cards(header: bytes) -> Iterator[bytes]:
     """Yield the cards of a header up to END, which is left out."""
-    for start in range(0, len(header), CARD):
-        card = header[start : start + CARD]
-        if card.startswith(_END):
-            return
-        yield card
+    for start in range(0, header_end(header), CARD):
+        yield header[start : start + CARD]
+
+
+def header_end(header: bytes) -> int:
+    """Return the offset of the END card, or the length of a header without one."""
+    position = header.find(_END)
+    while position >= 0:
+        if position % CARD == 0:
+            return position
+        position = header.find(_END, position + 1)
+    return len(header)
 
 
 def card_values(header: bytes) -> dict[bytes, bytes]:

@@ -16,22 +16,21 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 
 import numpy as np
 import numpy.typing as npt
-from astropy.coordinates import ICRS, BaseCoordinateFrame, SkyCoord
-from astropy.wcs import WCS, WCSSUB_CELESTIAL, FITSFixedWarning, WcsError, Wcsprm
-from astropy.wcs.utils import wcs_to_celestial_frame
+from astropy.wcs import WcsError, Wcsprm
 
 from mingolotss.errors import NoWCSError
 from mingolotss.sky.angles import Floats
+from mingolotss.sky.celestial import celestial_wcs, has_wcs
 from mingolotss.sky.fits_header import format_card, header_cards, join_cards
+from mingolotss.sky.frames import celestial_frame, from_icrs, to_icrs
+from mingolotss.sky.wcs_cards import read_wcs_cards
 
 __all__ = ["SkyWCS", "simple_header"]
 
 _BEAM = re.compile(rb"(BMAJ|BMIN|BPA) *= *([-+]?[0-9]*\.?[0-9]+(?:[EeDd][-+]?[0-9]+)?)[ /]")
-_DISTORTIONS = {b"A_ORDER =", b"CPDIS1  =", b"D2IMDIS1=", b"AXISCORR="}
 
 
 class SkyWCS:
@@ -45,27 +44,23 @@ class SkyWCS:
 
     def __init__(self, header: bytes, *, path: str = "") -> None:
         self._header = header
-        if b"CTYPE1" not in header:
+        cards = read_wcs_cards(header)
+        if not has_wcs(cards):
             raise NoWCSError(
                 f"read {path}: the header has no WCS (no CTYPE1); its place is unknown", path=path
             )
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FITSFixedWarning)
-                prm, self._transform = _parse(header)
-        except (WcsError, ValueError, MemoryError, UnicodeError) as error:
+            prm, self._transform = celestial_wcs(cards)
+            equinox = None if math.isnan(prm.equinox) else float(prm.equinox)
+            self._frame = celestial_frame(*prm.ctype, prm.radesys, equinox)
+            self.pixel_scale_arcsec = _pixel_scale(prm)
+        except (WcsError, ValueError, MemoryError) as error:
             raise NoWCSError(
-                f"{_header_of(path)} cannot be used: {_first(error)}", path=path
+                f"{_header_of(path)} cannot be used: {_last_line(error)}", path=path
             ) from error
-        if prm.naxis != 2 or prm.lng < 0 or prm.lat < 0:
-            raise NoWCSError(
-                f"{_header_of(path)} gives no position on the sky (no RA and DEC axes)", path=path
-            )
-        self._lng, self._lat = int(prm.lng), int(prm.lat)
-        self._frame = _frame(prm, path)
-        self.pixel_scale_arcsec = _pixel_scale(prm)
         if not (math.isfinite(self.pixel_scale_arcsec) and self.pixel_scale_arcsec > 0):
             raise NoWCSError(f"{_header_of(path)} gives pixels of no size", path=path)
+        self._lng, self._lat = int(prm.lng), int(prm.lat)
 
     @classmethod
     def from_header(cls, header: bytes, *, path: str = "") -> SkyWCS:
@@ -116,7 +111,7 @@ class SkyWCS:
         # wcslib takes one array of (n, 2) in the order of the header's axes, and the first of these
         # may be the declination; one call for all positions costs little more than a call for one.
         ra, dec = _broadcast(ra, dec)
-        lon, lat = self._to_frame(ra, dec)
+        lon, lat = from_icrs(self._frame, ra, dec)
         world = np.empty((ra.size, 2))
         world[:, self._lng], world[:, self._lat] = lon.ravel(), lat.ravel()
         pixels = self._transform.sky_to_pixel(world)
@@ -130,19 +125,7 @@ class SkyWCS:
         world = self._transform.pixel_to_sky(pixels)
         lon = world[:, self._lng].reshape(x.shape)
         lat = world[:, self._lat].reshape(x.shape)
-        return self._from_frame(lon, lat)
-
-    def _to_frame(self, ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
-        if self._frame is None:
-            return ra, dec
-        position = _change_frame(ICRS(), self._frame, ra, dec)
-        return position.spherical.lon.deg, position.spherical.lat.deg
-
-    def _from_frame(self, lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
-        if self._frame is None:
-            return lon % 360.0, lat
-        position = _change_frame(self._frame, ICRS(), lon, lat)
-        return position.spherical.lon.deg, position.spherical.lat.deg
+        return to_icrs(self._frame, lon, lat)
 
 
 def _broadcast(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:
@@ -151,74 +134,6 @@ def _broadcast(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:
     if first.shape != second.shape:
         first, second = np.broadcast_arrays(first, second)
     return first, second
-
-
-class _Undistorted:
-    """Transforms a header without distortions, with wcslib alone."""
-
-    def __init__(self, prm: Wcsprm) -> None:
-        self._prm = prm
-
-    def sky_to_pixel(self, world: Floats) -> Floats:
-        return np.asarray(self._prm.s2p(world, 0)["pixcrd"]) if len(world) else world
-
-    def pixel_to_sky(self, pixels: Floats) -> Floats:
-        return np.asarray(self._prm.p2s(pixels, 0)["world"]) if len(pixels) else pixels
-
-
-class _Distorted:
-    """Transforms a header with SIP or table distortions, with astropy.wcs."""
-
-    def __init__(self, wcs: WCS) -> None:
-        self._wcs = wcs
-
-    def sky_to_pixel(self, world: Floats) -> Floats:
-        return np.column_stack(self._wcs.all_world2pix(world[:, 0], world[:, 1], 0, quiet=True))
-
-    def pixel_to_sky(self, pixels: Floats) -> Floats:
-        return np.column_stack(self._wcs.all_pix2world(pixels[:, 0], pixels[:, 1], 0))
-
-
-def _parse(header: bytes) -> tuple[Wcsprm, _Undistorted | _Distorted]:
-    # Only distortions need astropy.wcs: the SIP convention (Shupe et al. 2005, ASP Conf. Ser. 347,
-    # 491) and tables of corrections. Radio mosaics have none. The degenerate axes of a radio image,
-    # FREQ and STOKES, are removed, since wcslib would expect a coordinate for each of them.
-    if any(card[:9] in _DISTORTIONS for card in header_cards(header)):
-        wcs = WCS(header, naxis=2).celestial  # distortions apply to the first two axes
-        wcs.wcs.set()
-        return wcs.wcs, _Distorted(wcs)
-    prm = Wcsprm(header=header)
-    prm.fix()
-    if prm.naxis != 2:
-        prm = prm.sub([WCSSUB_CELESTIAL])
-    prm.set()
-    return prm, _Undistorted(prm)
-
-
-def _frame(prm: Wcsprm, path: str) -> BaseCoordinateFrame | None:
-    """Return the frame of a header, or None for ICRS (FITS standard 4.0, section 8.3, Table 24)."""
-    native = prm.lngtyp.strip()
-    if native == "RA" and (
-        prm.radesys == "ICRS" or (not prm.radesys and not math.isfinite(prm.equinox))
-    ):
-        return None
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.radesys, wcs.wcs.equinox = prm.ctype, prm.radesys, prm.equinox
-    try:
-        frame = wcs_to_celestial_frame(wcs)
-    except ValueError as error:
-        raise NoWCSError(
-            f"{_header_of(path)} is in a frame that is not known (RADESYS {prm.radesys!r})",
-            path=path,
-        ) from error
-    return None if isinstance(frame, ICRS) else frame
-
-
-def _change_frame(
-    start: BaseCoordinateFrame, end: BaseCoordinateFrame, lon: Floats, lat: Floats
-) -> SkyCoord:
-
-    return SkyCoord(lon, lat, unit="deg", frame=start).transform_to(end)
 
 
 def _pixel_scale(prm: Wcsprm) -> float:
@@ -235,7 +150,7 @@ def _header_of(path: str) -> str:
     return f"the header of {path}" if path else "the header"
 
 
-def _first(error: Exception) -> str:
+def _last_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
 
