@@ -22,7 +22,7 @@ from typing import Protocol
 
 import numpy as np
 from astropy.io import fits
-from astropy.wcs import WCS, Wcsprm
+from astropy.wcs import WCS, NoConvergence, Wcsprm
 
 from mingolotss.sky.angles import Floats
 from mingolotss.sky.fits_header import format_card, join_cards
@@ -32,8 +32,9 @@ __all__ = ["Transform", "celestial_wcs", "has_wcs"]
 
 Values = dict[str, float | str]
 
-_LONGITUDE = re.compile(r"(?:RA--|.LON|..LN)-[A-Z0-9]{3}")
-_LATITUDE = re.compile(r"(?:DEC-|.LAT|..LT)-[A-Z0-9]{3}")
+# With the code of a projection, or without for linear axes.
+_LONGITUDE = re.compile(r"(?:RA--|.LON|..LN)-[A-Z0-9]{3}|(?:RA|.LON|..LN) *$")
+_LATITUDE = re.compile(r"(?:DEC-|.LAT|..LT)-[A-Z0-9]{3}|(?:DEC|.LAT|..LT) *$")
 _NAME_AND_INDICES = re.compile(r"([A-Z]+)(\d+)(?:_(\d+))?")
 _MAX_AXES = 32  # of wcslib
 _SIP_ORDERS = {"A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"}
@@ -73,6 +74,15 @@ class _Undistorted:
         return np.asarray(self._prm.p2s(pixels, 0)["world"]) if len(pixels) else pixels
 
 
+class _Linear(_Undistorted):
+    """Transforms axes without a projection, with wcslib, which lets the latitude exceed 90 deg."""
+
+    def pixel_to_sky(self, pixels: Floats) -> Floats:
+        world = super().pixel_to_sky(pixels)
+        world[np.abs(world[:, self._prm.lat]) > 90] = np.nan
+        return world
+
+
 class _Distorted:
     """Transforms with SIP, with astropy.wcs."""
 
@@ -80,9 +90,24 @@ class _Distorted:
         self._wcs = wcs
 
     def sky_to_pixel(self, world: Floats) -> Floats:
-        return np.column_stack(self._wcs.all_world2pix(world[:, 0], world[:, 1], 0, quiet=True))
+        # The polynomials are inverted by iteration. It diverges far from the image, where they mean
+        # nothing, and such a position has no pixel.
+        if not len(world):
+            return world
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of positions off the projection
+            try:
+                return np.column_stack(self._wcs.all_world2pix(world[:, 0], world[:, 1], 0))
+            except NoConvergence as error:
+                pixels = np.array(error.best_solution)
+                for indices in (error.divergent, error.slow_conv):
+                    if indices is not None:
+                        pixels[indices] = np.nan
+                return pixels
 
     def pixel_to_sky(self, pixels: Floats) -> Floats:
+        if not len(pixels):
+            return pixels
         return np.column_stack(self._wcs.all_pix2world(pixels[:, 0], pixels[:, 1], 0))
 
 
@@ -110,7 +135,7 @@ def celestial_wcs(cards: WCSCards) -> tuple[Wcsprm, Transform]:
     axes = (min(longitude, latitude), max(longitude, latitude))
     _require_image_axes(cards, axes)
     values = _two_axes(cards, axes, latitude)
-    if has_plate or str(cards.values[f"CTYPE{longitude}"]).startswith("RA--"):
+    if has_plate or str(cards.values[f"CTYPE{longitude}"]).startswith("RA"):
         values |= _equatorial_system(cards)
     if has_plate:
         return _with_astropy(values | _plate(cards))
@@ -127,7 +152,7 @@ def celestial_wcs(cards: WCSCards) -> tuple[Wcsprm, Transform]:
     prm.set()
     if prm.lng < 0 or prm.lat < 0:
         raise CardError(f"its projection is not known ({values['CTYPE1']}, {values['CTYPE2']})")
-    return prm, _Undistorted(prm)
+    return prm, _Linear(prm) if prm.lngtyp == prm.ctype[prm.lng] else _Undistorted(prm)
 
 
 def _celestial_axes(cards: WCSCards) -> tuple[int, int]:
@@ -214,14 +239,9 @@ def _parameters(values: Values) -> Wcsprm:
         prm.crota = pair("CROTA", 0.0)
     if "PV" in names:
         prm.set_pv(_projection_parameters(values))
-    if "LONPOLE" in values:
-        prm.lonpole = values["LONPOLE"]
-    if "LATPOLE" in values:
-        prm.latpole = values["LATPOLE"]
-    if "RADESYS" in values:
-        prm.radesys = values["RADESYS"]
-    if "EQUINOX" in values:
-        prm.equinox = values["EQUINOX"]
+    for keyword in ("LONPOLE", "LATPOLE", "RADESYS", "EQUINOX"):
+        if keyword in values:
+            setattr(prm, keyword.lower(), values[keyword])
     return prm
 
 

@@ -1,17 +1,16 @@
 """Frames of the sky that headers use, and the way from and to ICRS.
 
->>> frame = celestial_frame("GLON-ZPN", "GLAT-ZPN", "", None)
->>> lon, lat = from_icrs(frame, np.array([266.405]), np.array([-28.936]))
->>> float(lon[0].round(3)) % 360, float(lat[0].round(3))
-(0.0, -0.0)
+>>> import numpy as np
+>>> frame = celestial_frame("GLON", "", None)
+>>> lon, lat = from_icrs(frame, np.array([266.0]), np.array([-28.9]))
+>>> float(lon[0].round(3)), float(lat[0].round(3))
+(359.846, 0.321)
 """
 
 from __future__ import annotations
 
-import warnings
 from functools import lru_cache
 
-import numpy as np
 from astropy.coordinates import (
     FK4,
     FK5,
@@ -29,20 +28,19 @@ from mingolotss.sky.angles import Floats
 __all__ = ["celestial_frame", "from_icrs", "to_icrs"]
 
 _FRAMES = (ICRS, FK4, FK4NoETerms, FK5, Galactic)  # all others move, or are not of the sky
-_KNOWN_AXES = ({"RA--", "DEC-"}, {"GLON", "GLAT"})
-_AXIS = 5  # the characters of CTYPE before the code of the projection
+_AXES = {"RA": ("RA---TAN", "DEC--TAN"), "GLON": ("GLON-TAN", "GLAT-TAN")}
 
 
 @lru_cache(maxsize=1024)
 def celestial_frame(
-    ctype1: str, ctype2: str, radesys: str, equinox: float | None
+    longitude: str, radesys: str, equinox: float | None
 ) -> BaseCoordinateFrame | None:
     """Return the frame of a header, or None for ICRS (FITS standard 4.0, section 8.3, Table 24).
 
     Parameters
     ----------
-    ctype1, ctype2 : str
-        Types of the two celestial axes.
+    longitude : str
+        Type of the longitude axis: RA, GLON, ...
     radesys : str
         Reference system, empty if the header has none.
     equinox : float or None
@@ -53,15 +51,12 @@ def celestial_frame(
     ValueError
         The frame is not known.
     """
-    # astropy takes the axes for right ascension and declination wherever RADESYS is one of their
-    # systems, also ecliptic ones.
-    axes = {ctype[: _AXIS - 1] for ctype in (ctype1, ctype2)}
-    if axes not in _KNOWN_AXES:
-        raise ValueError(f"its frame is not read ({ctype1}, {ctype2})")
+    # Of ecliptic axes with RADESYS, astropy says that they are right ascension and declination.
+    if longitude not in _AXES:
+        raise ValueError(f"its coordinates are of a kind that is not read ({longitude})")
+    # The frame does not depend on the projection, and some projections need parameters.
     wcs = WCS(naxis=2)
-    # Some projections cannot be set up without their parameters, and the frame does not depend on
-    # the projection.
-    wcs.wcs.ctype = [f"{ctype[:_AXIS]}TAN" for ctype in (ctype1, ctype2)]
+    wcs.wcs.ctype = _AXES[longitude]
     wcs.wcs.radesys = radesys
     if equinox is not None:
         wcs.wcs.equinox = equinox
@@ -69,14 +64,12 @@ def celestial_frame(
         frame = wcs_to_celestial_frame(wcs)
     except ValueError:
         frame = None
-    if not isinstance(frame, _FRAMES):
-        raise ValueError(f"its frame is not known (RADESYS {radesys!r})")
+    if type(frame) not in _FRAMES:
+        raise ValueError(f"its reference system is not known (RADESYS {radesys!r})")
     return None if isinstance(frame, ICRS) else frame
 
 
-def from_icrs(
-    frame: BaseCoordinateFrame | None, ra: Floats, dec: Floats
-) -> tuple[Floats, Floats]:
+def from_icrs(frame: BaseCoordinateFrame | None, ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
     """Return longitude and latitude of ICRS positions (deg) in a frame; None is ICRS."""
     return (ra, dec) if frame is None else _change_frame(ICRS(), frame, ra, dec)
 

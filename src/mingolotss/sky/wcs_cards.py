@@ -32,8 +32,19 @@ from mingolotss.sky.fits_header import CARD, header_end
 __all__ = ["PLATE_KEYWORDS", "CardError", "Unreadable", "WCSCards", "read_wcs_cards"]
 
 PLATE_KEYWORDS = {
-    "CNPIX1", "CNPIX2", "PPO3", "PPO6", "XPIXELSZ", "YPIXELSZ", "PLTRAH", "PLTRAM", "PLTRAS",
-    "PLTDECSN", "PLTDECD", "PLTDECM", "PLTDECS",
+    "CNPIX1",
+    "CNPIX2",
+    "PPO3",
+    "PPO6",
+    "XPIXELSZ",
+    "YPIXELSZ",
+    "PLTRAH",
+    "PLTRAM",
+    "PLTRAS",
+    "PLTDECSN",
+    "PLTDECD",
+    "PLTDECM",
+    "PLTDECS",
 }  # of a plate solution of the Digitized Sky Survey
 _MAX_INDEX = 99  # of an axis or a parameter (FITS standard 4.0, section 8.2)
 _RENAMED = {"RADECSYS": "RADESYS"}
