@@ -193,10 +193,8 @@ def _check(catalogue: Catalogue) -> None:
     if unnamed:
         raise CatalogueError(f"{action}: a source has no name: {name_rows(unnamed, names)}")
     if len(catalogue.row_of) != len(names):
-        repeated = [row for row, name in enumerate(names) if catalogue.row_of[name] != row]
         raise CatalogueError(
-            f"{action}: {len(repeated)} names come more than once: {name_rows(repeated, names)}; "
-            "every source needs a name of its own"
+            f"{action}: {_name_repeated(names)}; every source needs a name of its own"
         )
     with np.errstate(invalid="ignore"):
         off = ~((np.abs(catalogue.dec) <= 90) & (catalogue.ra >= -180) & (catalogue.ra <= 360))
@@ -207,3 +205,18 @@ def _check(catalogue: Catalogue) -> None:
             f"deg), e.g. RA={catalogue.ra[rows[0]]}, DEC={catalogue.dec[rows[0]]}: "
             f"{name_rows(rows, names)}"
         )
+
+
+def _name_repeated(names: Sequence[str]) -> str:
+    """Return the names that come more than once with their rows, for a message."""
+    rows_of: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        rows_of.setdefault(name, []).append(row)
+    repeated = [(name, rows) for name, rows in rows_of.items() if len(rows) > 1]
+    shown = "; ".join(
+        f"{name!r} in the rows {', '.join(str(row + 1) for row in rows[:3])}"
+        + (f" and {len(rows) - 3} more" if len(rows) > 3 else "")
+        for name, rows in repeated[:3]
+    )
+    more = f" and {len(repeated) - 3} more" if len(repeated) > 3 else ""
+    return f"{len(repeated)} names come more than once: {shown}{more}"

@@ -1,100 +1,290 @@
-"""The columns of a table as text, as numbers in a unit, and as flags.
+r"""The columns of a table as text, as numbers in a unit, and as flags.
 
->>> to_text(np.array([b"A ", b" B"])), to_flags(np.array(["yes", "0"]), "FR1", ["A", "B"]).tolist()
-(['A', 'B'], [True, False])
+What is null is the same in each: where the format says so, empty text, NaN, and the text ``nan`` in
+a column that otherwise holds numbers. Any other text, such as ``None`` or ``N/A``, is text.
+
+>>> to_text(Column(np.array([b"A ", b" B\0junk"])), "id")
+['A', 'B']
+>>> to_flags(Column(np.array(["yes", "0"], object)), "FR1", ["A", "B"]).tolist()
+[True, False]
 """
 
 from __future__ import annotations
 
 import math
+import re
+import warnings
 from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from mingolotss.catalogue.labels import name_rows
-from mingolotss.catalogue.tables import Column
+from mingolotss.catalogue.table import Column
+from mingolotss.catalogue.units import Quantity, Unit, find_unit
 from mingolotss.errors import CatalogueError
 from mingolotss.io.error_text import first_line
 from mingolotss.model import Bools, Floats
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["to_flags", "to_floats", "to_text"]
 
 _TRUE = {"true", "t", "yes", "y", "1", "1.0"}
 _FALSE = {"false", "f", "no", "n", "0", "0.0", "", "nan", "none", "--", "masked"}
+_NUMBER = re.compile(
+    r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE
+)
+_WITH_LETTERS = re.compile(r"[+-]?\d+\s*[hd°]\s*\d+\s*[m'\N{PRIME}].*", re.IGNORECASE)
+_THREE_PARTS = re.compile(r"[+-]?\d+(\s*[hmd°'\N{PRIME}:]\s*|\s+)\d+.*", re.IGNORECASE)
 
 
-def to_text(values: Column) -> list[str]:
-    """Return a column as text without surrounding blanks; masked values are ""."""
-    masked = np.ma.getmaskarray(values)
-    listed = np.asarray(np.ma.getdata(values)).tolist()
-    texts = [value.strip() if type(value) is str else _value_text(value) for value in listed]
-    return [
-        "" if is_masked else text for text, is_masked in zip(texts, masked.tolist(), strict=True)
-    ]
-
-
-def to_floats(values: Column, name: str, unit: str) -> Floats:
-    """Return a column as numbers in a unit; masked values are NaN.
+def to_text(column: Column, name: str) -> list[str]:
+    """Return a column as text without surrounding blanks; null is "".
 
     Parameters
     ----------
-    values : array
-        If it has a unit it is converted; otherwise it is taken to be in `unit`.
+    column : Column
+        Bytes end at the first NUL (FITS 4.0, section 7.3.3.1).
     name : str
-        The column, for the message.
+        The column, for messages.
+
+    Raises
+    ------
+    CatalogueError
+        The column holds complex numbers, or bytes that are no UTF-8.
+    """
+    values = column.values
+    if not isinstance(values, np.ndarray):
+        return _without_nan([text.strip() for text in values.to_numpy(zero_copy_only=False)])
+    kind = values.dtype.kind
+    if kind == "c":
+        raise CatalogueError(
+            f"read the catalogue: column {name!r} holds complex numbers, where text was expected"
+        )
+    if kind == "S":
+        texts = _decode(values.tolist(), name)
+    elif kind == "U":
+        texts = [value.strip() for value in values.tolist()]
+    elif kind == "O":
+        texts = [
+            value.strip() if type(value) is str else _object_text(value, name)
+            for value in values.tolist()
+        ]
+    elif kind in "mM" or values.dtype == np.float32:  # numpy's text of these is the shortest one
+        texts = ["" if text in {"nan", "NaT"} else text for text in values.astype(str).tolist()]
+    else:
+        texts = ["" if _is_nan(value) else str(value) for value in values.tolist()]
+    if column.null is not None and column.null.any():
+        for row in np.flatnonzero(column.null).tolist():
+            texts[row] = ""
+    return _without_nan(texts) if kind in "SUO" else texts
+
+
+def to_floats(column: Column, name: str, quantity: Quantity, *, unit: str = "") -> Floats:
+    """Return a column as numbers in the unit of its quantity; null is NaN.
+
+    Parameters
+    ----------
+    column : Column
+        Numbers, or text that holds numbers or sexagesimal angles.
+    name : str
+        The column, for messages.
+    quantity : {"ra", "dec", "size", "flux"}
     unit : str
-        As astropy writes it.
+        Replaces the unit of the file, if it is not "".
 
     Raises
     ------
     CatalogueError
         The values are no numbers, or in a unit that cannot be converted.
     """
+    action = f"read the catalogue: column {name!r}"
     try:
-        own_unit = getattr(values, "unit", None)
-        factor = own_unit.to(unit) if own_unit else 1.0
-        if isinstance(values, np.ma.MaskedArray):  # before asarray, which would drop the mask
-            values = np.ma.filled(values.astype(float), math.nan)
-        numbers = np.asarray(values, float)
-        return numbers if factor == 1 else numbers * factor
-    except (ValueError, TypeError, AttributeError) as error:
+        own_unit = find_unit(unit or column.unit, quantity)
+    except CatalogueError as error:
         raise CatalogueError(
-            f"read the catalogue: column {name!r} is not numbers in {unit} ({first_line(error)})"
+            f"{action}: {error}; set the recipe's catalogue.{quantity}_unit to the unit"
         ) from error
+    values = column.values
+    kind = values.dtype.kind if isinstance(values, np.ndarray) else "U"
+    if kind in "SU" or (kind == "O" and not _holds_decimals(values)):
+        numbers = _parse_numbers(column, name, own_unit, quantity)
+    elif kind in "iufO":
+        listed = values if kind != "O" else [v if v is not None else math.nan for v in values]
+        numbers = np.asarray(listed, float)
+        if own_unit.scale != 1:
+            numbers = numbers * own_unit.scale
+    else:
+        words = {"b": "true and false", "c": "complex numbers", "M": "dates", "m": "durations"}
+        raise CatalogueError(
+            f"{action} holds {words.get(kind, kind)}, where numbers in "
+            f"{own_unit.name} were expected"
+        )
+    if column.null is not None and column.null.any():
+        numbers = np.where(column.null, math.nan, numbers)
+    return numbers
 
 
-def to_flags(values: Column, name: str, sources: Sequence[str]) -> Bools:
-    """Return a column as booleans; masked values are False.
+def to_flags(column: Column, name: str, sources: Sequence[str]) -> Bools:
+    """Return a column as booleans; null is False.
 
     Parameters
     ----------
-    values : array
+    column : Column
         Booleans, or text or numbers that stand for them.
     name : str
-        The column, for the message.
+        The column, for messages.
     sources : sequence of str
-        The names of the rows, for the message.
+        The names of the rows, for messages.
 
     Raises
     ------
     CatalogueError
         A value does not stand for true or false.
     """
-    # The value of an empty constructor is false for every type: False, 0, 0.0 or "".
-    array = np.asarray(np.ma.filled(values, values.dtype.type()))
-    if array.dtype.kind == "b":
-        return array.astype(bool, copy=False)
-    texts = [_value_text(value).lower() for value in array.tolist()]
-    invalid = [row for row, text in enumerate(texts) if text not in _TRUE and text not in _FALSE]
-    if invalid:
+    values = column.values
+    kind = values.dtype.kind if isinstance(values, np.ndarray) else "U"
+    if kind == "b":
+        flags: Bools = values.astype(bool, copy=False)
+        return flags if column.null is None else flags & ~column.null
+    if kind in "iuf":
+        # Numbers are compared as numbers, without a text for each.
+        null = np.isnan(values) if kind == "f" else np.zeros(len(values), bool)
+        null = null if column.null is None else null | column.null
+        flags = (values == 1) & ~null
+        invalid = np.flatnonzero(~((values == 0) | flags | null))
+    else:
+        # Few words occur, so that each is looked up once, and not every row.
+        words = _text_array(column, name).dictionary_encode()
+        spellings = [word.strip().lower() for word in words.dictionary.to_pylist()]
+        code = words.indices.to_numpy()
+        flags = np.array([word in _TRUE for word in spellings], bool)[code]
+        known = np.array([word in _TRUE | _FALSE for word in spellings], bool)
+        invalid = np.flatnonzero(~known[code])
+    if invalid.size:
+        row = int(invalid[0])
+        shown = str(values[row]) if kind in "iuf" else spellings[code[row]]
         raise CatalogueError(
-            f"read the catalogue: column {name!r} holds {texts[invalid[0]]!r} where a flag (true "
-            f"or false) was expected: {name_rows(invalid, sources)}"
+            f"read the catalogue: column {name!r} holds {shown!r} where a flag (true or false) "
+            f"was expected: {name_rows(invalid.tolist(), sources)}"
         )
-    return np.array([text in _TRUE for text in texts], bool)
+    return flags
 
 
-def _value_text(value: object) -> str:
+def _text_array(column: Column, name: str) -> pa.Array:
+    """Return a column of text as an array of pyarrow, without null."""
+    import pyarrow as pa
+
+    if not isinstance(column.values, np.ndarray):
+        return column.values
+    return pa.array(to_text(column, name), pa.string())
+
+
+def _decode(values: Sequence[bytes], name: str) -> list[str]:
+    """Return bytes as text, up to the first NUL."""
+    try:
+        return [value.partition(b"\0")[0].decode().strip() for value in values]
+    except UnicodeDecodeError:
+        return [_decode_one(value, name, f"row {row + 1}") for row, value in enumerate(values)]
+
+
+def _decode_one(value: bytes, name: str, row: str) -> str:
+    content = value.partition(b"\0")[0]
+    try:
+        return content.decode().strip()
+    except UnicodeDecodeError as error:
+        raise CatalogueError(
+            f"read the catalogue: column {name!r} holds {content!r} in {row}, which is no UTF-8 "
+            "text; write the column in ASCII or UTF-8"
+        ) from error
+
+
+def _object_text(value: object, name: str) -> str:
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace").strip()
-    return "" if value is None or value is np.ma.masked else str(value).strip()
+        return _decode_one(value, name, "a row")
+    is_null = value is None or value is np.ma.masked or _is_nan(value)
+    return "" if is_null else str(value).strip()
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _without_nan(texts: list[str]) -> list[str]:
+    """Empty the texts "nan" of a column that otherwise holds numbers.
+
+    CSV has no types: NaN in a column of numbers is written so, and is no name of a class.
+    """
+    nans = {"nan", "NaN", "NAN"}
+    if nans.isdisjoint(texts):
+        return texts
+    others = {text for text in texts if text and text not in nans}
+    if not all(_NUMBER.fullmatch(text) for text in others):
+        return texts
+    return ["" if text in nans else text for text in texts]
+
+
+def _holds_decimals(values: npt.NDArray[np.generic]) -> bool:
+    return any(isinstance(value, Decimal) for value in values.tolist())
+
+
+def _parse_numbers(column: Column, name: str, unit: Unit, quantity: Quantity) -> Floats:
+    """Return the numbers, or the sexagesimal angles, that a column of text holds."""
+    import pyarrow as pa
+    from pyarrow import compute as pc
+
+    action = f"read the catalogue: column {name!r}"
+    array = pc.utf8_trim_whitespace(_text_array(column, name))
+    try:
+        is_null = pc.equal(array, "")
+        parsed = pc.if_else(is_null, pa.scalar(None, pa.string()), array).cast(pa.float64())
+        numbers: Floats = parsed.to_numpy(zero_copy_only=False)
+        return numbers if unit.scale == 1 else numbers * unit.scale
+    except pa.ArrowInvalid:
+        texts = array.to_pylist()
+    words = [(row, text) for row, text in enumerate(texts) if text]
+    is_angle = quantity in {"ra", "dec"}
+    if all(_NUMBER.fullmatch(text) for _, text in words):  # with exponents of Fortran, 1.5D+02
+        return np.array([float(re.sub("[dD]", "e", text) or "nan") for text in texts]) * unit.scale
+    row, text = next((row, text) for row, text in words if not _NUMBER.fullmatch(text))
+    if is_angle and (unit.sexagesimal or all(_WITH_LETTERS.fullmatch(word) for _, word in words)):
+        return _parse_angles(texts, unit, action)
+    place = f"{action} holds {text!r} in row {row + 1}"
+    if is_angle and _THREE_PARTS.fullmatch(text):
+        raise CatalogueError(
+            f"{place}, which is sexagesimal; set the recipe's catalogue.{quantity}_unit to "
+            + ('"hms" (hours) or "dms" (degrees)' if quantity == "ra" else '"dms"')
+        )
+    raise CatalogueError(f"{place}, which is no number in {unit.name}")
+
+
+def _parse_angles(texts: list[str], unit: Unit, action: str) -> Floats:
+    """Return sexagesimal angles in deg, as astropy reads them.
+
+    A value that says itself that it is in hours or degrees (``12h34m56s``) needs no unit.
+    """
+    from astropy import units as u
+    from astropy.coordinates import Angle
+
+    unit_of_values = u.hourangle if unit.sexagesimal == "hms" else u.deg
+    angles = np.full(len(texts), math.nan)
+    rows = [row for row, text in enumerate(texts) if text]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            angles[rows] = Angle([texts[row] for row in rows], unit=unit_of_values).deg
+        except (ValueError, TypeError, u.UnitsError):
+            # One value at a time, for the row of the first that is no angle.
+            for row in rows:
+                try:
+                    angles[row] = Angle(texts[row], unit=unit_of_values).deg
+                except (ValueError, TypeError, u.UnitsError) as error:
+                    raise CatalogueError(
+                        f"{action} holds {texts[row]!r} in row {row + 1}, which is no sexagesimal "
+                        f"angle ({first_line(error)})"
+                    ) from error
+    return angles

@@ -8,8 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +20,22 @@ import numpy.typing as npt
 from mingolotss.errors import CatalogueError
 from mingolotss.model import Bools, Ints
 
-__all__ = ["UNLABELLED", "ClassRule", "ColumnRules", "FlagRules", "Labels", "name_rows"]
+__all__ = [
+    "UNLABELLED",
+    "ClassRule",
+    "ColumnRules",
+    "FlagRules",
+    "Labels",
+    "MissingClass",
+    "name_rows",
+]
 
 UNLABELLED = -1
 _MAX_CLASSES = 1000
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 Labels = npt.NDArray[np.int16]
+MissingClass = Literal["error", "unlabelled"]
+"""What a row without a class is: an error, or a source without a label."""
 
 
 def name_rows(rows: Sequence[int], names: Sequence[str], most: int = 3) -> str:
@@ -56,10 +70,13 @@ class FlagRules:
     columns : tuple of str
         The flags.
     classes : tuple of ClassRule
+    missing : {"error", "unlabelled"}
+        What a row without any flag is, unless that is a class.
     """
 
     columns: tuple[str, ...]
     classes: tuple[ClassRule, ...]
+    missing: MissingClass = "error"
 
     def label(self, flags: Mapping[str, Bools], names: Sequence[str]) -> Labels:
         """Return the label of every row.
@@ -84,14 +101,15 @@ class FlagRules:
         labels = np.full(len(names), UNLABELLED, np.int16)
         for value in np.unique(code):
             labels[code == value] = label_of.get(int(value), UNLABELLED)
-        self._check(labels, code, names)
+        missing = code == 0 if self.missing == "unlabelled" else np.zeros(len(names), bool)
+        self._check((labels == UNLABELLED) & ~missing, code, names)
         return labels
 
     def _code(self, flags: Sequence[str]) -> int:
         return sum(1 << self.columns.index(flag) for flag in flags)
 
-    def _check(self, labels: Labels, code: Ints, names: Sequence[str]) -> None:
-        unknown = np.flatnonzero(labels == UNLABELLED)
+    def _check(self, is_unknown: Bools, code: Ints, names: Sequence[str]) -> None:
+        unknown = np.flatnonzero(is_unknown)
         if not unknown.size:
             return
         combinations = {
@@ -115,11 +133,17 @@ class ColumnRules:
     column : str
     classes : tuple of (str, int, str)
         (value in the column, label, class name). Empty: the distinct values of the column are the
-        classes, in alphabetical order.
+        classes, numbers in numerical order before texts in alphabetical order.
+    missing : {"error", "unlabelled"}
+        What a row without a value is.
+    null : tuple of str
+        Texts that mean that a row has no value, such as ``N/A``.
     """
 
     column: str
     classes: tuple[tuple[str, int, str], ...] = ()
+    missing: MissingClass = "error"
+    null: tuple[str, ...] = ()
 
     def label(self, values: Sequence[str], names: Sequence[str]) -> tuple[Labels, tuple[str, ...]]:
         """Return the label of every row, and the class names in the order of their labels.
@@ -127,18 +151,20 @@ class ColumnRules:
         Parameters
         ----------
         values : sequence of str, length n
-            The column.
+            The column; "" is no value.
         names : sequence of str, length n
             The sources, for the message.
 
         Raises
         ------
         CatalogueError
-            A value is no class, or there are too many different values.
+            A value is no class, a row has no value, or there are too many different values.
         """
+        distinct = set(values) - {"", *self.null}
+        self._check_missing(values, names)
         # Without classes in the recipe the column defines them: label i is its i-th value.
         classes = self.classes or tuple(
-            (value, i, value) for i, value in enumerate(sorted(set(values)))
+            (value, i, value) for i, value in enumerate(self._sorted(distinct))
         )
         if len(classes) > _MAX_CLASSES:
             raise CatalogueError(
@@ -146,16 +172,56 @@ class ColumnRules:
                 "values, which are no classes; name the column of the class, at most "
                 f"{_MAX_CLASSES} of them"
             )
-        label_of = {value: label for value, label, _ in classes if value}
-        unknown = [row for row, value in enumerate(values) if value not in label_of]
+        known = {value: label for value, label, _ in classes if value}
+        # A class that the recipe calls 1 is also that of 1.0, as a column of integers with gaps is
+        # often written; a value that is spelled alike comes first.
+        by_number = {_number(value): label for value, label in known.items()}
+        label_of = {value: known.get(value, by_number.get(_number(value))) for value in distinct}
+        unknown = [
+            row for row, value in enumerate(values) if value in distinct and label_of[value] is None
+        ]
         if unknown:
             shown = ", ".join(sorted({repr(values[row]) for row in unknown})[:5])
             raise CatalogueError(
                 f"label the catalogue: column {self.column!r} holds {shown}, which is no class of "
-                f"the recipe: {name_rows(unknown, names)}. Known: {', '.join(label_of)}"
+                f"the recipe: {name_rows(unknown, names)}. Known: {', '.join(known)}"
             )
+        labels = {value: label for value, label in label_of.items() if label is not None}
         name_of = {label: name for _, label, name in classes}
         return (
-            np.array([label_of[value] for value in values], np.int16),
+            np.array([labels.get(value, UNLABELLED) for value in values], np.int16),
             tuple(name_of[label] for label in sorted(name_of)),
         )
+
+    def _check_missing(self, values: Sequence[str], names: Sequence[str]) -> None:
+        """Raise an error if rows have no value, unless the recipe permits that."""
+        nulls = {"", *self.null}
+        if self.missing == "unlabelled" or nulls.isdisjoint(values):
+            return
+        rows = [row for row, value in enumerate(values) if value in nulls]
+        raise CatalogueError(
+            f"label the catalogue: column {self.column!r} has no value in {len(rows)} rows: "
+            f"{name_rows(rows, names)}; give them a class, or set the recipe's classes.missing to "
+            '"unlabelled"'
+        )
+
+    def _sorted(self, values: Iterable[str]) -> list[str]:
+        """Return values in the order of their labels."""
+        numbers: dict[Decimal, str] = {}
+        texts = []
+        for value in sorted(values):
+            number = _number(value)
+            if not isinstance(number, Decimal):
+                texts.append(value)
+            elif (other := numbers.setdefault(number, value)) != value:
+                raise CatalogueError(
+                    f"label the catalogue: column {self.column!r} holds {other!r} and {value!r}, "
+                    "which are the same number; write one of them throughout, or name the classes "
+                    "in the recipe's classes.table"
+                )
+        return [numbers[number] for number in sorted(numbers)] + texts
+
+
+def _number(text: str) -> Decimal | str:
+    """Return the number that a text stands for, or the text."""
+    return Decimal(text) if _NUMBER.fullmatch(text) else text

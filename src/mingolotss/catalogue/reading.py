@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.columns import to_flags, to_floats, to_text
 from mingolotss.catalogue.labels import ColumnRules, FlagRules, Labels
-from mingolotss.catalogue.tables import Column, read_columns
+from mingolotss.catalogue.table import ColumnRequest, Table
+from mingolotss.catalogue.tables import read_table
 from mingolotss.errors import CatalogueError
 from mingolotss.io.files import sha256_file
 from mingolotss.registry import nearest
@@ -26,7 +27,7 @@ Rules = FlagRules | ColumnRules
 
 @dataclass(frozen=True, slots=True)
 class ColumnNames:
-    """The names of the columns in a file.
+    """The names of the columns in a file, and what the file does not say about them.
 
     Attributes
     ----------
@@ -35,6 +36,10 @@ class ColumnNames:
     size, flux, field : str
         Angular size, flux density and the field of the survey; "" if there is none. The file need
         not have these columns.
+    table : str
+        Name or number of the table in a file with several; "" takes the one with the columns.
+    ra_unit, dec_unit, size_unit, flux_unit : str
+        Replace the units of the file; "" takes those of the file, or deg, deg, arcsec and mJy.
     """
 
     name: str = "Source_Name"
@@ -43,6 +48,11 @@ class ColumnNames:
     size: str = ""
     flux: str = ""
     field: str = ""
+    table: str = ""
+    ra_unit: str = ""
+    dec_unit: str = ""
+    size_unit: str = ""
+    flux_unit: str = ""
 
 
 def read_catalogue(
@@ -67,23 +77,28 @@ def read_catalogue(
         no class, or a position is no number. The message names the rows and columns, and what was
         expected.
     """
-    # Names, fields and classes are read as text even if all of them look like numbers, so that the
-    # source 0012 stays 0012.
     path, columns = Path(path), columns or ColumnNames()
-    table = read_columns(path, _text_columns(columns, rules))
-    _check_columns(table, columns, rules, path)
-    names = to_text(table[columns.name])
+    required = (columns.name, columns.ra, columns.dec, *_label_columns(rules))
+    optional = tuple(name for name in (columns.size, columns.flux, columns.field) if name)
+    table = read_table(path, ColumnRequest(required, optional, columns.table))
+    _check_columns(table.names, required, rules, path)
+    names = to_text(table.columns[columns.name], columns.name)
     labels, classes = _label(table, rules, names)
-    size, flux = table.get(columns.size), table.get(columns.flux)
+    size, flux = table.columns.get(columns.size), table.columns.get(columns.flux)
+    field = table.columns.get(columns.field)
     return Catalogue.from_columns(
         names,
-        to_floats(table[columns.ra], columns.ra, "deg"),
-        to_floats(table[columns.dec], columns.dec, "deg"),
+        to_floats(table.columns[columns.ra], columns.ra, "ra", unit=columns.ra_unit),
+        to_floats(table.columns[columns.dec], columns.dec, "dec", unit=columns.dec_unit),
         labels=labels,
         classes=classes,
-        size_arcsec=None if size is None else to_floats(size, columns.size, "arcsec"),
-        flux_mjy=None if flux is None else to_floats(flux, columns.flux, "mJy"),
-        field_hints=to_text(table[columns.field]) if columns.field in table else (),
+        size_arcsec=None
+        if size is None
+        else to_floats(size, columns.size, "size", unit=columns.size_unit),
+        flux_mjy=None
+        if flux is None
+        else to_floats(flux, columns.flux, "flux", unit=columns.flux_unit),
+        field_hints=() if field is None else to_text(field, columns.field),
         path=str(path),
         sha256=sha256_file(path),
     )
@@ -135,12 +150,6 @@ def catalogue_from_names(
     )
 
 
-def _text_columns(columns: ColumnNames, rules: Rules | None) -> list[str]:
-    """Return the columns that are text even if they look like numbers."""
-    label = [rules.column] if isinstance(rules, ColumnRules) else []
-    return [column for column in (columns.name, columns.field, *label) if column]
-
-
 def _label_columns(rules: Rules | None) -> Sequence[str]:
     if rules is None:
         return ()
@@ -148,15 +157,14 @@ def _label_columns(rules: Rules | None) -> Sequence[str]:
 
 
 def _check_columns(
-    table: Collection[str], columns: ColumnNames, rules: Rules | None, path: Path
+    names: Sequence[str], required: Sequence[str], rules: Rules | None, path: Path
 ) -> None:
     """Raise an error if a column is missing; it suggests the most similar name."""
     of_labels = _label_columns(rules)
-    required = (columns.name, columns.ra, columns.dec, *of_labels)
-    missing = [column for column in required if column not in table]
+    missing = [column for column in required if column not in names]
     if not missing:
         return
-    suggestion = nearest(missing[0], table)
+    suggestion = nearest(missing[0], names)
     advice = (
         "; for a catalogue without classes use the recipe `lotss`, or --set classes.from=none"
         if set(missing) <= set(of_labels)
@@ -164,18 +172,18 @@ def _check_columns(
     )
     raise CatalogueError(
         f"read the catalogue {path}: no column {', '.join(map(repr, missing))};{suggestion} it has "
-        f"{', '.join(table)}{advice}"
+        f"{', '.join(name for name in names if name) or 'no columns'}{advice}"
     )
 
 
 def _label(
-    table: dict[str, Column], rules: Rules | None, names: Sequence[str]
+    table: Table, rules: Rules | None, names: Sequence[str]
 ) -> tuple[Labels | None, tuple[str, ...]]:
     """Return the label of every row, and the names of the classes."""
     if rules is None:
         return None, ()
     if isinstance(rules, ColumnRules):
-        return rules.label(to_text(table[rules.column]), names)
-    flags = {column: to_flags(table[column], column, names) for column in rules.columns}
+        return rules.label(to_text(table.columns[rules.column], rules.column), names)
+    flags = {column: to_flags(table.columns[column], column, names) for column in rules.columns}
     classes = {rule.label: rule.name for rule in rules.classes}
     return rules.label(flags, names), tuple(classes[label] for label in sorted(classes))

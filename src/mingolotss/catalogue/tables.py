@@ -1,64 +1,88 @@
 """Tables in files as columns: FITS, VOTable, ECSV, CSV and Parquet.
 
-astropy reads FITS, VOTable and ECSV; pyarrow reads CSV (a million rows per second) and Parquet.
+astropy reads FITS, VOTable and ECSV; pyarrow reads CSV and Parquet. The content of a file decides
+its format, and its suffix only where the content does not tell.
 """
 
 from __future__ import annotations
 
+import gzip
+import re
 import warnings
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from mingolotss.catalogue.csv_tables import read_csv
+from mingolotss.catalogue.fits_tables import read_fits_table
+from mingolotss.catalogue.parquet_tables import read_parquet
+from mingolotss.catalogue.table import Column, ColumnRequest, Table, find_column
+from mingolotss.catalogue.votables import read_votable
 from mingolotss.errors import CatalogueError
+from mingolotss.io.error_text import first_line
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+__all__ = ["read_table"]
 
-__all__ = ["Column", "read_columns"]
-
-Column = npt.NDArray[np.generic]
-"""An array, or a column or quantity of astropy, which are arrays with a unit."""
-
-_ASTROPY_FORMATS = {
-    ".fits": "fits", ".fit": "fits", ".fz": "fits", ".ecsv": "ascii.ecsv",
-    ".vot": "votable", ".xml": "votable", ".votable": "votable",
+_SUFFIXES = {
+    ".fits": "fits", ".fit": "fits", ".fts": "fits", ".fz": "fits", ".ecsv": "ecsv",
+    ".vot": "votable", ".xml": "votable", ".votable": "votable", ".parquet": "parquet",
+    ".pq": "parquet", ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv",
+}  # fmt: skip
+_READERS = {
+    "fits": read_fits_table, "votable": read_votable, "parquet": read_parquet, "csv": read_csv,
 }  # fmt: skip
 
 
-def read_columns(path: Path, text: Sequence[str] = ()) -> dict[str, Column]:
-    """Read a table.
+def read_table(path: Path, request: ColumnRequest) -> Table:
+    """Read the requested columns of a table.
 
     Parameters
     ----------
     path : Path
-        Its suffix decides the format.
-    text : sequence of str
-        The columns that are text even if they look like numbers (``007``).
+        FITS, VOTable, ECSV and CSV can be gzip'd.
+    request : ColumnRequest
 
     Raises
     ------
     CatalogueError
-        There is no such file, or it cannot be read.
+        There is no such file, it cannot be read, or it has no such table. A column that is missing
+        in the only table of a file is no error here.
     """
     if not path.is_file():
         raise CatalogueError(f"read the catalogue {path}: there is no such file")
     try:
-        suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
-        if suffixes[-1:] in ([".parquet"], [".pq"]):
-            return _read_parquet(path)
-        if suffixes[-1:] == [".csv"] or suffixes == [".csv", ".gz"]:
-            return _read_csv(path, text)
-        return _read_astropy(path)
+        reader = _READERS.get(_format_of(path), _read_with_astropy)
+        return reader(path, request)
+    except CatalogueError:
+        raise
     except _reading_errors() as error:
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise CatalogueError(
-            f"read the catalogue {path}: {line}; expected FITS, VOTable, ECSV, CSV or Parquet"
+            f"read the catalogue {path}: {first_line(error)}; expected FITS, VOTable, ECSV, CSV or "
+            "Parquet"
         ) from error
+
+
+def _format_of(path: Path) -> str:
+    """Return the format of a file, "" if neither content nor suffix tells."""
+    with path.open("rb") as file:
+        head = file.read(2048)
+    if head.startswith(b"\x1f\x8b"):
+        with gzip.open(path) as packed:
+            head = packed.read(2048)
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head.startswith(b"SIMPLE  ="):
+        return "fits"
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if text.startswith(b"# %ECSV"):
+        return "ecsv"
+    if re.match(rb"<(\w+:)?VOTABLE\b|<\?xml", text):
+        return "votable"
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes[-1:] == [".gz"]:
+        suffixes.pop()
+    return _SUFFIXES.get(suffixes[-1], "") if suffixes else ""
 
 
 def _reading_errors() -> tuple[type[Exception], ...]:
@@ -76,31 +100,24 @@ def _reading_errors() -> tuple[type[Exception], ...]:
     )  # fmt: skip
 
 
-def _read_parquet(path: Path) -> dict[str, Column]:
-    import pyarrow.parquet as pq
+def _read_with_astropy(path: Path, request: ColumnRequest) -> Table:
+    """Read ECSV, and any other table whose format astropy recognises."""
+    from astropy.table import Table as AstropyTable
 
-    with pq.ParquetFile(path) as file:  # pq.read_table would import pyarrow.dataset and more
-        return _columns(file.read())
-
-
-def _read_csv(path: Path, text: Sequence[str]) -> dict[str, Column]:
-    import pyarrow as pa
-    from pyarrow import csv
-
-    options = csv.ConvertOptions(column_types=dict.fromkeys(text, pa.string()))
-    table = csv.read_csv(path, convert_options=options)
-    return _columns(table.rename_columns([name.strip() for name in table.column_names]))
-
-
-def _columns(table: pa.Table) -> dict[str, Column]:
-    return {name: table[name].to_numpy() for name in table.column_names}
-
-
-def _read_astropy(path: Path) -> dict[str, Column]:
-    from astropy.table import Table
-
-    suffix = path.suffix.lower() if path.suffix.lower() != ".gz" else Path(path.stem.lower()).suffix
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        table = Table.read(path, format=_ASTROPY_FORMATS.get(suffix))
-    return {name: table[name] for name in table.colnames}
+        name = "ascii.ecsv" if _format_of(path) == "ecsv" else None
+        table = AstropyTable.read(path, format=name)
+    names = [name.strip() for name in table.colnames]
+    columns = {}
+    for name in request.of(names):
+        column = table[table.colnames[find_column(names, name, path)]]
+        values = np.asarray(np.ma.getdata(getattr(column, "value", column)))
+        if values.ndim > 1:
+            raise CatalogueError(
+                f"read the catalogue {path}: column {name!r} holds {values.shape[1]} values in "
+                "each row, where one was expected; name another column in the recipe"
+            )
+        null = np.ma.getmaskarray(column) if hasattr(column, "mask") else None
+        columns[name] = Column(values, null, str(getattr(column, "unit", None) or ""))
+    return Table(tuple(names), columns)

@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.catalogue.labels import UNLABELLED
 from mingolotss.catalogue.reading import read_catalogue
 from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.model import Recipe
@@ -24,6 +27,7 @@ class ClassRow:
     Attributes
     ----------
     label : int
+        -1 for the sources without a class.
     name : str
     source : str
         The flags or the value of the catalogue that mean this class, "" if the catalogue itself
@@ -56,7 +60,8 @@ def classes(
     Returns
     -------
     list of ClassRow
-        By label; empty if the dataset of the recipe has no labels.
+        By label; empty if the dataset of the recipe has no labels. If the recipe permits sources
+        without a class and the catalogue has some, they are the last row.
 
     Raises
     ------
@@ -73,10 +78,14 @@ def classes(
     if not isinstance(catalogue, Catalogue):
         catalogue = read_catalogue(catalogue, loaded.catalogue.columns, loaded.rules)
     by_label = {row.label: row for row in known}
-    return [
+    rows = [
         ClassRow(label, name, row.source, row.note, int(count))
         for label, (name, count) in enumerate(
             zip(catalogue.classes, catalogue.counts(), strict=True)
         )
         for row in [by_label.get(label, ClassRow(label, name))]
     ]
+    unlabelled = int(np.count_nonzero(catalogue.labels == UNLABELLED))
+    if rows and unlabelled:
+        rows.append(ClassRow(UNLABELLED, "without a class", count=unlabelled))
+    return rows

@@ -19,11 +19,20 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from mingolotss.catalogue.labels import ClassRule, ColumnRules, FlagRules
+from mingolotss.catalogue.labels import ClassRule, ColumnRules, FlagRules, MissingClass
 from mingolotss.catalogue.reading import ColumnNames
-from mingolotss.errors import RecipeError
+from mingolotss.catalogue.units import TARGETS, Quantity, find_unit
+from mingolotss.errors import CatalogueError, RecipeError
 from mingolotss.recipe.steps import CLIP_SIGMA, check_step
 from mingolotss.registry import nearest
 
@@ -87,6 +96,10 @@ class CatalogueSettings(_Settings):
         Where it is published, and its checksum.
     name, ra, dec, size, flux, field : str
         The columns of these quantities; "" where there is none.
+    table : str
+        Name or number of the table in a file with several; "" takes the one with the columns.
+    ra_unit, dec_unit, size_unit, flux_unit : str
+        Units that replace those of the file.
     names : str
         A regular expression with the groups ``ra`` and ``dec``: the catalogue is made from the
         names of the images.
@@ -100,7 +113,22 @@ class CatalogueSettings(_Settings):
     size: str = ""
     flux: str = ""
     field: str = ""
+    table: str = ""
+    ra_unit: str = ""
+    dec_unit: str = ""
+    size_unit: str = ""
+    flux_unit: str = ""
     names: str = ""
+
+    @field_validator("ra_unit", "dec_unit", "size_unit", "flux_unit")
+    @classmethod
+    def _unit(cls, value: str, info: ValidationInfo) -> str:
+        quantities: dict[str, Quantity] = {f"{name}_unit": name for name in TARGETS}
+        try:
+            find_unit(value, quantities[str(info.field_name)])
+        except CatalogueError as error:
+            raise ValueError(str(error)) from error
+        return value
 
     @field_validator("names")
     @classmethod
@@ -116,7 +144,8 @@ class CatalogueSettings(_Settings):
     @property
     def columns(self) -> ColumnNames:
         """Return the column names."""
-        return ColumnNames(self.name, self.ra, self.dec, self.size, self.flux, self.field)
+        keys = ColumnNames.__dataclass_fields__
+        return ColumnNames(**{key: getattr(self, key) for key in keys})
 
 
 class ClassSettings(_Settings):
@@ -157,6 +186,10 @@ class LabelSettings(_Settings):
         The column of the class.
     table : tuple of ClassSettings
         By label.
+    missing : {"error", "unlabelled"}
+        What a row without a class is: without a value in the column, or without any flag.
+    null : tuple of str
+        Values of the column that mean that there is no class.
     binary : dict of str to tuple of int
         The labels of each of the two merged classes.
     """
@@ -165,6 +198,8 @@ class LabelSettings(_Settings):
     columns: tuple[str, ...] = ()
     column: str = ""
     table: tuple[ClassSettings, ...] = ()
+    missing: MissingClass = "error"
+    null: tuple[str, ...] = ()
     binary: dict[str, tuple[int, ...]] = {}
 
     @model_validator(mode="after")
@@ -405,9 +440,9 @@ class Recipe(_Settings):
             return None
         if self.classes.source == "flags":
             rows = (ClassRule(row.label, row.name, row.flags) for row in self.classes.table)
-            return FlagRules(self.classes.columns, tuple(rows))
+            return FlagRules(self.classes.columns, tuple(rows), self.classes.missing)
         table = tuple((row.value or row.name, row.label, row.name) for row in self.classes.table)
-        return ColumnRules(self.classes.column, table)
+        return ColumnRules(self.classes.column, table, self.classes.missing, self.classes.null)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -1,0 +1,246 @@
+r"""Tables in CSV files, as programs and spreadsheets write them.
+
+The first lines tell the delimiter, the header and where the rows begin; pyarrow reads the rows, a
+million per second. Every column is text: what it means is decided where it is used.
+
+>>> layout = find_layout(b"# by TOPCAT\n\nid;ra;dec;;\nA;180;50;;\n", ["id", "ra"])
+>>> layout.delimiter, layout.names, layout.start
+(';', ['id', 'ra', 'dec', '', ''], 25)
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mingolotss.catalogue.table import Column, ColumnRequest, Table, find_column
+from mingolotss.errors import CatalogueError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow import csv as pacsv
+
+__all__ = ["CsvLayout", "find_layout", "read_csv"]
+
+_DELIMITERS = ",;\t|"
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_SCANNED_BYTES = 1 << 20  # in which the header and the first row must be
+
+
+@dataclass(frozen=True, slots=True)
+class CsvLayout:
+    """How a CSV file is written.
+
+    Attributes
+    ----------
+    delimiter : str
+    names : list of str
+        The columns, in the order of the file; "" for one without a name.
+    start : int
+        Offset of the first row, bytes.
+    """
+
+    delimiter: str
+    names: list[str]
+    start: int
+
+
+def read_csv(path: Path, request: ColumnRequest) -> Table:
+    """Read the requested columns of a CSV file as text.
+
+    Parameters
+    ----------
+    path : Path
+        UTF-8, plain or gzip'd. The delimiter is a comma, a semicolon, a tab or a bar. Empty lines
+        are ignored, and so are lines that begin with ``#``, unless they have as many values as the
+        header.
+    request : ColumnRequest
+
+    Raises
+    ------
+    CatalogueError
+        The file is not UTF-8, a requested column has its name twice, or a row has more or fewer
+        values than the header; the message has the line.
+    ArrowException
+        pyarrow cannot read the file.
+    """
+    import pyarrow as pa
+    from pyarrow import csv as pacsv
+
+    action = f"read the catalogue {path}"
+    content = _content(path)
+    head = content[:_SCANNED_BYTES].to_pybytes()
+    if head.startswith(_UTF16):
+        raise CatalogueError(f"{action}: it is UTF-16; save it as CSV in UTF-8")
+    layout = find_layout(head, request.required)
+    requested = {name: find_column(layout.names, name, path) for name in request.of(layout.names)}
+    if layout.start >= content.size or not requested:
+        no_rows = Column(np.array([], object))
+        return Table(tuple(layout.names), dict.fromkeys(requested, no_rows))
+    # pyarrow refuses names that repeat, also in columns that nobody asked for, so the columns are
+    # numbered.
+    names = [f"column{index}" for index in range(len(layout.names))]
+    wanted = {name: names[index] for name, index in requested.items()}
+    invalid: list[pacsv.InvalidRow] = []
+
+    def keep_invalid(row: pacsv.InvalidRow) -> str:
+        if not row.text.lstrip().startswith("#"):
+            invalid.append(row)
+        return "skip"
+
+    has_quotes = re.search(rb'"', content) is not None
+    try:
+        table = pacsv.read_csv(
+            pa.BufferReader(content.slice(layout.start)),
+            read_options=pacsv.ReadOptions(column_names=names),
+            parse_options=pacsv.ParseOptions(
+                delimiter=layout.delimiter,
+                newlines_in_values=has_quotes,
+                invalid_row_handler=keep_invalid,
+            ),
+            convert_options=pacsv.ConvertOptions(
+                column_types=dict.fromkeys(wanted.values(), pa.string()),
+                include_columns=list(wanted.values()),
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if "UTF8" not in str(error):
+            raise
+        line = _line_that_is_not_utf8(content.to_pybytes())
+        raise CatalogueError(f"{action}: line {line} is not UTF-8; save it as UTF-8") from error
+    if invalid:
+        row = invalid[0]
+        raise CatalogueError(
+            f"{action}: line {_line_of(content.to_pybytes(), layout.start, row.text)} has "
+            f"{row.actual_columns} values where the header has {row.expected_columns} columns: "
+            f"{row.text[:80]!r}; put values that hold the delimiter {layout.delimiter!r} in quotes"
+        )
+    columns = {
+        name: Column(_unquote(table[column]) if has_quotes else table[column].combine_chunks())
+        for name, column in wanted.items()
+    }
+    return Table(tuple(layout.names), columns)
+
+
+def find_layout(head: bytes, required: Sequence[str]) -> CsvLayout:
+    """Return how a CSV file is written.
+
+    The header is the first line that is neither empty nor a comment (``#``). If it does not have
+    the required columns, and the comment before it has, that comment is the header (numpy and
+    TOPCAT write such files).
+
+    Parameters
+    ----------
+    head : bytes
+        The beginning of the file.
+    required : sequence of str
+        The columns that a header must have.
+    """
+    start = len(_BOM) if head.startswith(_BOM) else 0
+    comment, header, first_row = b"", b"", b""
+    header_start = header_end = start
+    for offset, line in _lines(head, start):
+        end = offset + len(line)
+        if not line.strip():
+            continue
+        if header:
+            first_row = line
+            break
+        if line.lstrip().startswith(b"#"):
+            comment = line
+            header_start = end
+            continue
+        header, header_start, header_end = line, offset, end
+    # (names, delimiter, first row, start of the rows) of each way to read the first lines
+    readings = [
+        (names, delimiter, row, rows_start)
+        for text, row, rows_start in (
+            (header, first_row, header_end),
+            (comment, header, header_start),
+            (comment.lstrip().lstrip(b"#"), header, header_start),
+        )
+        for delimiter in _DELIMITERS
+        for names in [_split(text, delimiter)]
+    ]
+    complete = [reading for reading in readings if set(required) <= set(reading[0])]
+    in_header = readings[: len(_DELIMITERS)]
+    names, delimiter, row, rows_start = (
+        complete[0] if complete else max(in_header, key=lambda reading: len(reading[0]))
+    )
+    # Spreadsheets end some lines with delimiters that others lack. Columns without a name at the
+    # end of the header are therefore as many as the first row has.
+    values = _split(row, delimiter)
+    extra = len(values) - len(names)
+    if row and extra > 0 and not any(values[len(names) :]):
+        names = names + [""] * extra
+    elif row and extra < 0 and not any(names[extra:]):
+        names = names[:extra]
+    return CsvLayout(delimiter, names, rows_start)
+
+
+def _content(path: Path) -> pa.Buffer:
+    """Return the bytes of a file, which stays on disk unless it is compressed."""
+    import pyarrow as pa
+
+    with path.open("rb") as file:
+        if file.read(2) == b"\x1f\x8b":
+            with gzip.open(path) as packed:
+                return pa.py_buffer(packed.read())
+    if not path.stat().st_size:
+        raise CatalogueError(f"read the catalogue {path}: it is empty")
+    with pa.memory_map(str(path)) as mapped:
+        return mapped.read_buffer()
+
+
+def _lines(data: bytes, start: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the offset of every line, and the line with its end."""
+    for match in re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|$)").finditer(data, start):
+        if match.group():
+            yield match.start(), match.group()
+
+
+def _split(line: bytes, delimiter: str) -> list[str]:
+    """Return the values of one line without blanks around them."""
+    text = line.decode("utf-8", "replace").strip("\r\n")
+    rows = list(csv.reader([text], delimiter=delimiter, skipinitialspace=True))
+    return [value.strip() for value in rows[0]] if rows else []
+
+
+def _unquote(column: pa.ChunkedArray) -> pa.Array:
+    """Remove the quotes of values that a blank separates from the delimiter (``1, "A"``).
+
+    RFC 4180 has no such blanks, and pyarrow takes the quotes to belong to the value.
+    """
+    import pyarrow as pa
+    from pyarrow import compute as pc
+
+    quoted = pc.match_substring_regex(column, r'(?s)^\s+".*"\s*$')
+    if not pc.any(quoted).as_py():
+        return column.combine_chunks()
+    texts = [
+        text.strip()[1:-1].replace('""', '"') if is_quoted else text
+        for text, is_quoted in zip(column.to_pylist(), quoted.to_pylist(), strict=True)
+    ]
+    return pa.array(texts, pa.string())
+
+
+def _line_of(content: bytes, start: int, text: str) -> int:
+    """Return the number of the first line with a text, from 1."""
+    offset = content.find(text.encode(), start)
+    return 1 + len(re.findall(rb"\r\n|\r|\n", content[: max(offset, 0)]))
+
+
+def _line_that_is_not_utf8(content: bytes) -> int:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return 1 + len(re.findall(rb"\r\n|\r|\n", content[: error.start]))
+    return 0

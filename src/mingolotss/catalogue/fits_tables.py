@@ -1,0 +1,178 @@
+"""Tables in FITS files, read column by column as the FITS standard 4.0, section 7, defines them.
+
+astropy converts the values. Three things are read from the bytes instead, because astropy drops
+them: which integers are null, which logical values are undefined, and where a string ends.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from mingolotss.catalogue.table import (
+    Column,
+    ColumnRequest,
+    Table,
+    TableOutline,
+    choose_table,
+    find_column,
+)
+from mingolotss.errors import CatalogueError
+from mingolotss.model import Bools
+
+if TYPE_CHECKING:
+    from astropy.io import fits
+
+__all__ = ["read_fits_table"]
+
+
+def read_fits_table(path: Path, request: ColumnRequest) -> Table:
+    """Read the requested columns of a binary or ASCII table.
+
+    Parameters
+    ----------
+    path : Path
+        Plain or gzip'd.
+    request : ColumnRequest
+
+    Raises
+    ------
+    CatalogueError
+        The file has no table with the columns, or a requested column does not have one value in
+        each row.
+    OSError, ValueError, TypeError, KeyError
+        astropy cannot read the file.
+    """
+    from astropy.io import fits
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with fits.open(path, disable_image_compression=True) as hdus:
+            tables = {
+                number: hdu
+                for number, hdu in enumerate(hdus)
+                if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)
+                and not hdu.header.get("ZIMAGE", False)
+            }
+            outlines = [
+                TableOutline(hdu.name, number, _column_names(hdu.header))
+                for number, hdu in tables.items()
+            ]
+            outline = choose_table(outlines, request, path)
+            return _read_columns(tables[outline.number], outline.columns, request, path)
+
+
+def _column_names(header: fits.Header) -> list[str]:
+    count = int(header.get("TFIELDS", 0))
+    return [str(header.get(f"TTYPE{index + 1}", "")).strip() for index in range(count)]
+
+
+def _read_columns(
+    hdu: fits.BinTableHDU | fits.TableHDU, names: Sequence[str], request: ColumnRequest, path: Path
+) -> Table:
+    """Return the requested columns of one table."""
+    if hdu.header.get("ZTABLE", False):
+        raise CatalogueError(
+            f"read the catalogue {path}: its table is compressed (ZTABLE); unpack it with "
+            f"`funpack {path.name}`"
+        )
+    requested = {name: find_column(names, name, path) for name in request.of(names)}
+    units = {
+        name: str(hdu.header.get(f"TUNIT{index + 1}", "")) for name, index in requested.items()
+    }
+    # astropy builds a numpy type from the names, which must therefore be unique. The names of the
+    # file may repeat and may be missing, so the columns are numbered instead.
+    for index in range(len(names)):
+        hdu.header[f"TTYPE{index + 1}"] = f"column{index + 1}"
+    columns = {}
+    for name, index in requested.items():
+        values, null = _read_column(hdu, index, f"read the catalogue {path}: column {name!r}")
+        columns[name] = Column(values, null, units[name])
+    return Table(tuple(names), columns)
+
+
+def _read_column(
+    hdu: fits.BinTableHDU | fits.TableHDU, index: int, action: str
+) -> tuple[npt.NDArray[np.generic], Bools | None]:
+    """Return the values of a column, and which of them are null."""
+    from astropy.io import fits
+
+    definition = hdu.columns[index]
+    raw = np.asarray(np.rec.recarray.field(hdu.data, index))
+    kind = definition.format.format
+    if kind == "A":
+        return _one_value(raw, action).copy(), None
+    if isinstance(hdu, fits.TableHDU):
+        nulls = sorted({b"", str(definition.null or "").strip().encode()})
+        return np.array(hdu.data.field(index)), np.isin(np.char.strip(raw), nulls)
+    if kind in {"P", "Q"}:
+        return _variable_length_texts(hdu.data.field(index), definition, action), None
+    if kind == "L":
+        raw = _one_value(raw, action)
+        return raw == ord("T"), _undefined(raw, action)
+    return _read_numbers(_one_value(hdu.data.field(index), action), raw, definition)
+
+
+def _read_numbers(
+    values: npt.NDArray[np.generic], raw: npt.NDArray[np.generic], definition: fits.Column
+) -> tuple[npt.NDArray[np.generic], Bools | None]:
+    """Return numbers or bits in the byte order of this machine, and which of them are null."""
+    values = values.astype(values.dtype.newbyteorder("="))
+    if definition.null is None or raw.dtype.kind not in "iu":
+        return values, None
+    null: Bools = raw.reshape(len(values)) == int(definition.null)
+    if values.dtype.kind in "iu" and definition.bzero:
+        # TNULL is a value of the file (section 7.3.2), and null is found so. astropy writes the
+        # value with TZERO added instead; a value that is null for it must not become a class.
+        null |= values == int(definition.null)
+    return values, null
+
+
+def _one_value(values: npt.NDArray[np.generic], action: str) -> npt.NDArray[np.generic]:
+    """Return a column with one value in each row without its empty dimensions."""
+    values = np.asarray(values)
+    if values.ndim == 1:
+        return values
+    count = int(np.prod(values.shape[1:]))
+    if count != 1:
+        raise CatalogueError(
+            f"{action} holds {count} values in each row, where one was expected; name another "
+            "column in the recipe"
+        )
+    return values.reshape(len(values))
+
+
+def _undefined(raw: npt.NDArray[np.generic], action: str) -> Bools:
+    """Return which logical values are undefined (a byte 0, section 7.3.3.2)."""
+    codes = raw.view(np.uint8)
+    invalid = np.flatnonzero(~np.isin(codes, [0, ord("T"), ord("F")]))
+    if invalid.size:
+        row = int(invalid[0])
+        raise CatalogueError(
+            f"{action} is logical, and {invalid.size} rows hold neither T nor F nor 0; row "
+            f"{row + 1} holds the byte {int(codes[row])}"
+        )
+    undefined: Bools = codes == 0
+    return undefined
+
+
+def _variable_length_texts(
+    values: npt.NDArray[np.generic], definition: fits.Column, action: str
+) -> npt.NDArray[np.generic]:
+    """Return strings of variable length; other arrays of variable length have no one value."""
+    if "A" not in str(definition.format).partition("(")[0]:
+        raise CatalogueError(
+            f"{action} holds arrays of variable length, where one value in each row was expected; "
+            "name another column in the recipe"
+        )
+    texts = np.empty(len(values), object)
+    for row in range(len(values)):
+        # A string is an array of characters here, whose items would lose their blanks.
+        codes = np.asarray(values[row]).astype("U1").view(np.uint32)
+        texts[row] = "".join(map(chr, codes.tolist())).partition("\0")[0]
+    return texts

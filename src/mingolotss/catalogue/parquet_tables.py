@@ -1,0 +1,125 @@
+"""Tables in Parquet files, read by pyarrow.
+
+Parquet has nulls of its own and no units. Units, and the masks of tables that astropy writes, are
+in the metadata of the file.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mingolotss.catalogue.table import Column, ColumnRequest, Table, find_column
+from mingolotss.errors import CatalogueError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["read_parquet"]
+
+_ASTROPY = b"table_meta_yaml"
+_VOTABLE = b"IVOA.VOTable-Parquet.content"
+
+
+def read_parquet(path: Path, request: ColumnRequest) -> Table:
+    """Read the requested columns of a Parquet file.
+
+    Parameters
+    ----------
+    path : Path
+    request : ColumnRequest
+
+    Raises
+    ------
+    CatalogueError
+        A requested column has its name twice, or holds lists or structures.
+    ArrowException, OSError
+        pyarrow cannot read the file.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:  # pq.read_table would import pyarrow.dataset and more
+        schema = file.schema_arrow
+        names = [name.strip() for name in schema.names]
+        places = {name: find_column(names, name, path) for name in request.of(names)}
+        units = _units(schema)
+        # astropy writes the mask of a column as a column of its own, and some value below it.
+        is_astropy = _ASTROPY in (schema.metadata or {})
+        masks = {f"{name}.mask" for name in places} & set(names) if is_astropy else set()
+        stored = [schema.names[place] for place in places.values()]
+        table = file.read(columns=[*stored, *sorted(masks)])
+    columns = {}
+    for name, place in places.items():
+        own_name = schema.names[place]
+        values, null = _to_numpy(table[own_name], f"read the catalogue {path}: column {name!r}")
+        if f"{name}.mask" in masks:
+            mask = table[f"{name}.mask"].to_numpy().astype(bool)
+            null = mask if null is None else null | mask
+        columns[name] = Column(values, null, units.get(own_name, ""))
+    return Table(tuple(names), columns)
+
+
+def _to_numpy(column: pa.ChunkedArray, action: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the values of a column, and which are null where the values cannot tell."""
+    import pyarrow as pa
+
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+        column = column.cast(kind)
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+        column = column.cast(kind)
+    if pa.types.is_nested(kind):
+        raise CatalogueError(
+            f"{action} holds {kind}, where one value in each row was expected; name another "
+            "column in the recipe"
+        )
+    if column.null_count and (pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        # numpy has no null integers: to_numpy alone would make floats of them.
+        null = column.is_null().to_numpy()
+        return column.fill_null(pa.scalar(0).cast(kind)).to_numpy(), null
+    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        column = column.cast(pa.string() if pa.types.is_string_view(kind) else pa.binary())
+    return column.to_numpy(), None
+
+
+def _units(schema: pa.Schema) -> dict[str, str]:
+    """Return the units of the columns, from whichever metadata has them."""
+    metadata = schema.metadata or {}
+    units: dict[str, str] = {}
+    for field in schema:
+        own: Mapping[bytes, bytes] = field.metadata or {}
+        if unit := own.get(b"unit", own.get(b"units", b"")):
+            units[field.name] = unit.decode("utf-8", "replace")
+    if _ASTROPY in metadata:
+        units |= _astropy_units(metadata[_ASTROPY])
+    if _VOTABLE in metadata:
+        units |= _votable_units(metadata[_VOTABLE])
+    return units
+
+
+def _astropy_units(text: bytes) -> dict[str, str]:
+    from astropy.table.meta import get_header_from_yaml
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        header = get_header_from_yaml(text.decode().splitlines())
+    return {
+        column["name"]: str(column["unit"]) for column in header["datatype"] if column.get("unit")
+    }
+
+
+def _votable_units(text: bytes) -> dict[str, str]:
+    """Return the units of VOParquet 1.0, whose metadata hold a VOTable without rows."""
+    from astropy.io import votable
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = votable.parse(io.BytesIO(text), verify="ignore").get_first_table()
+    return {field.name: str(field.unit) for field in table.fields if field.unit}

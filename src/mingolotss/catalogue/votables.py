@@ -1,0 +1,82 @@
+"""Tables in VOTable files, in each serialisation (TABLEDATA, BINARY, BINARY2), read by astropy."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from mingolotss.catalogue.table import (
+    Column,
+    ColumnRequest,
+    Table,
+    TableOutline,
+    choose_table,
+    find_column,
+)
+from mingolotss.errors import CatalogueError
+
+__all__ = ["read_votable"]
+
+_TEXT = {"char", "unicodeChar"}
+
+
+def read_votable(path: Path, request: ColumnRequest) -> Table:
+    """Read the requested columns of a VOTable.
+
+    A column is found by its name. If no column has the name, it is found by its ID, which differs
+    where the name is no XML name (``e_RA*`` has the ID ``e_RA_``).
+
+    Parameters
+    ----------
+    path : Path
+        Plain or gzip'd.
+    request : ColumnRequest
+
+    Raises
+    ------
+    CatalogueError
+        The file has no table with the columns, or a requested column does not have one value in
+        each row.
+    OSError, ValueError, TypeError, KeyError, IndexError
+        astropy cannot read the file.
+    """
+    from astropy.io import votable
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tables = list(votable.parse(path, verify="ignore").iter_tables())
+    names = [
+        _names([(field.name or "", field.ID or "") for field in table.fields], request)
+        for table in tables
+    ]
+    outlines = [
+        TableOutline(str(table.ID or table.name or ""), number, columns)
+        for number, (table, columns) in enumerate(zip(tables, names, strict=True), 1)
+    ]
+    outline = choose_table(outlines, request, path)
+    table = tables[outline.number - 1]
+    columns = {}
+    for name in request.of(outline.columns):
+        field = table.fields[find_column(outline.columns, name, path)]
+        values = table.array[field.ID]
+        data = np.asarray(np.ma.getdata(values))
+        if data.ndim > 1 or (field.arraysize not in {None, "1"} and field.datatype not in _TEXT):
+            raise CatalogueError(
+                f"read the catalogue {path}: column {name!r} holds arrays (arraysize "
+                f"{field.arraysize}), where one value in each row was expected; name another "
+                "column in the recipe"
+            )
+        columns[name] = Column(data, np.ma.getmaskarray(values), str(field.unit or ""))
+    return Table(tuple(outline.columns), columns)
+
+
+def _names(fields: list[tuple[str, str]], request: ColumnRequest) -> list[str]:
+    """Return the name of every field, or its ID if the request can only mean that."""
+    names = {name.strip() for name, _ in fields}
+    requested = set(request.required + request.optional) - names
+    return [
+        identifier if identifier in requested or not name else name.strip()
+        for name, identifier in fields
+    ]
