@@ -32,9 +32,15 @@ from mingolotss.dataset.provenance import (
     read_provenance,
     write_provenance,
 )
-from mingolotss.errors import DecisionError, RecipeError, ServiceError, hide_credentials
+from mingolotss.errors import (
+    DecisionError,
+    InputError,
+    RecipeError,
+    ServiceError,
+    hide_credentials,
+)
 from mingolotss.formats.batches import batch_of_rows
-from mingolotss.io.files import locate
+from mingolotss.io.files import as_input_error, locate, same_file
 from mingolotss.io.parquet import write_table
 from mingolotss.model import Candidate, Ints
 from mingolotss.pipeline.inputs import resolve_catalogue, write_simulated_sky
@@ -266,6 +272,7 @@ def plan(
         notices=_notices(inputs.service),
         in_catalogue_order=isinstance(inputs.service, FolderService),
     )
+    _check_downloads(result)
     if existing is None:
         write_provenance(out, inputs.provenance)
     if not folder.candidates.exists():
@@ -324,6 +331,39 @@ def _search(inputs: _Inputs, notify: BuildProgress) -> tuple[CandidateTable, dic
     return CandidateTable.from_lists(lists, names), search_errors
 
 
+def _check_downloads(plan: Plan) -> None:
+    """Refuse a plan in which two images would be downloaded to one file.
+
+    Raises
+    ------
+    InputError
+        The message names both.
+    """
+    if not isinstance(plan.service, FetchService):
+        return
+    names, images = [], []
+    for request in plan.requests():
+        local = plan.service.local_candidate(request)
+        for path, content in ((local.image, "image"), (local.rms, "rms map")):
+            if path:
+                names.append(Path(path).name)
+                images.append((content, request.source.name, request.candidate.field))
+    if len({name.lower() for name in names}) == len(names):
+        return
+    try:
+        plan.out.mkdir(parents=True, exist_ok=True)
+        pair = same_file(names, plan.out)
+    except OSError as error:
+        raise as_input_error(error, plan.out) from error
+    if pair is not None:
+        first, second = ("the {} of {} in field {!r}".format(*images[index]) for index in pair)
+        raise InputError(
+            f"plan the downloads: {first} and {second} would both be written to {names[pair[1]]}; "
+            "change images.image and images.rms in the recipe so that the names of their files "
+            "differ, e.g. with {source} and {field}"
+        )
+
+
 def _reasons_without_image(
     service: ImageService, candidates: CandidateTable, search_errors: Mapping[str, str]
 ) -> dict[str, str]:
@@ -374,6 +414,13 @@ def _check_decisions(
         if row is None or not decision.field:
             continue
         fields = [candidate.field for candidate in candidates[row]]
+        if fields.count(decision.field) > 1:
+            images = (c.image for c in candidates[row] if c.field == decision.field)
+            raise DecisionError(
+                f"apply decisions.csv to {decision.source}: the field {decision.field!r} has "
+                f"several images, {' and '.join(images)}; the service must give them different "
+                "fields"
+            )
         if decision.field not in fields:
             raise DecisionError(
                 f"apply decisions.csv to {decision.source}: there is no image of field "

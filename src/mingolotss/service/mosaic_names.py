@@ -68,6 +68,7 @@ def pair_mosaics(
     passed_over = PassedOver() if passed_over is None else passed_over
     images: dict[_Key, list[_File]] = {}
     rms_maps: dict[_Key, list[_File]] = {}
+    others: list[tuple[_Key, str]] = []
     for path in sorted(paths):
         folder, _, file = path.rpartition("/")
         name = None if is_hidden(file) else split_suffix(file)
@@ -76,7 +77,9 @@ def pair_mosaics(
         key, is_rms = _interpret(folder, name.stem)
         if key is not None:
             (rms_maps if is_rms else images).setdefault(key, []).append(_File(path, name))
-        elif not name.stem.lower().endswith(_OTHER_PRODUCTS):
+        elif name.stem.lower().endswith(_OTHER_PRODUCTS):
+            others.append((_Key(folder, _main_field(name.stem), is_release=False), path))
+        else:
             passed_over.add(_relative(path, root), _NOT_A_MOSAIC)
     pairs: list[tuple[str, str]] = []
     spellings: list[tuple[str, ...]] = []
@@ -87,6 +90,10 @@ def pair_mosaics(
             rms = _rms_path(rms_maps.get(key, []), like, root, passed_over)
             pairs.append((image.path, rms))
             spellings.append(_spellings(key, image, root))
+    for key, path in others:
+        if key not in images:
+            reason = "named as another product of a mosaic that is not there"
+            passed_over.add(_relative(path, root), reason)
     names = distinct_names(spellings)
     return dict(sorted(zip(names, pairs, strict=True)))
 
@@ -111,6 +118,14 @@ def _interpret(folder: str, stem: str) -> tuple[_Key | None, bool]:
     if lower.endswith(_MOSAIC) and not lower.endswith(_OTHER_PRODUCTS):
         return _Key(folder, stem[: -len(_MOSAIC)], is_release=False), False
     return None, False
+
+
+def _main_field(stem: str) -> str:
+    """Return the field of the mosaic that another product belongs to."""
+    for product in ("-mosaic", "-residual", "-low"):
+        if stem.lower().endswith(product):
+            stem = stem[: -len(product)]
+    return stem
 
 
 def _without_copies(files: Sequence[_File], root: str, passed_over: PassedOver) -> list[_File]:

@@ -344,7 +344,7 @@ def list_fsspec_folder(root: str, passed_over: PassedOver | None = None) -> list
         for folder in deeper:
             reason = "a folder more than one down is not searched; give its address to the service"
             passed_over.add(f"{folder.removeprefix(path).strip('/')}/", reason)
-        return [filesystem.unstrip_protocol(file) for file in _fits_files(files, passed_over)]
+        return [filesystem.unstrip_protocol(file) for file in _fits_files(files, passed_over, path)]
     except ImportError as error:
         raise InputError(f"open the mosaics in {root}: {error}") from error
     except (OSError, ValueError) as error:
@@ -377,15 +377,15 @@ def _list_fsspec(filesystem: AbstractFileSystem, path: str) -> tuple[list[str], 
     return sorted(files), sorted(folders)
 
 
-def _fits_files(paths: Iterable[str], passed_over: PassedOver) -> list[str]:
-    """Return the paths that are FITS files by their names."""
+def _fits_files(paths: Iterable[str], passed_over: PassedOver, root: str = "") -> list[str]:
+    """Return the paths that are FITS files by their names; `root` is left out of messages."""
     files = []
     for path in paths:
         name = path.rpartition("/")[2]
         if split_suffix(name) is not None:
             files.append(path)
         elif reason := unread_suffix(name):
-            passed_over.add(path, reason)
+            passed_over.add(path.removeprefix(root).lstrip("/"), reason)
     return files
 
 

@@ -70,7 +70,9 @@ class CutoutCache:
     def _downloaded(self, source: Source, candidate: Candidate) -> Candidate | None:
         """Return the candidate as files in ``DIR/cutouts``, or None if they do not exist."""
         folder, images = self._build.folder.workspace.cutouts, self._build.recipe.images
-        for field in (candidate.field, candidate.field.replace("+", "_")):
+        others = {row.candidate.field for row in self._build.candidate_rows(source.row)}
+        spellings = {candidate.field.replace("+", "_")} - others  # not the file of another field
+        for field in (candidate.field, *spellings):
             names = {"source": source.name, "field": field}
             image = folder / format_file_name(images.image, **names)
             if image.is_file():

@@ -116,7 +116,8 @@ def _is_text(name: str) -> bool:
 
 
 def _printable(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode()
+    """Return a name with the hexadecimal value of each byte that is not UTF-8."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _look_deeper(root: Path, folder: str, passed_over: PassedOver) -> None:

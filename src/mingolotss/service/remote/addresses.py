@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, unquote, urlencode, urljoin, urlsplit
 from mingolotss.errors import InputError, ServiceAnswerError
 from mingolotss.io.http.addresses import check_address
 
-__all__ = ["add_query", "file_name", "join_address", "require_address"]
+__all__ = ["add_query", "file_name", "file_path", "join_address", "require_address"]
 
 
 def require_address(argument: str, service: str) -> str:
@@ -70,17 +70,24 @@ def join_address(base: str, reference: str) -> str:
 
 
 def file_name(url: str) -> str:
-    """Return the name of the file that an address stands for.
-
-    It is in the path, or at the end of an IVOA identifier in the parameter ``ID``.
+    """Return the name of the file that an address stands for; see `file_path`.
 
     >>> file_name("http://x/getproduct/a/P1_5-mosaic.fits?ra=1")
     'P1_5-mosaic.fits'
-    >>> file_name("http://x/dlget?ID=ivo%3A//x/~%3Fa/P1_5-mosaic.fits&CIRCLE=1")
-    'P1_5-mosaic.fits'
+    """
+    return file_path(url).rpartition("/")[2]
+
+
+def file_path(url: str) -> str:
+    """Return the path of the file that an address stands for.
+
+    It is the path of the address, or an IVOA identifier in the parameter ``ID``.
+
+    >>> file_path("http://x/dlget?ID=ivo%3A//x/~%3Fa/P1_5-mosaic.fits&CIRCLE=1")
+    'ivo://x/~/a/P1_5-mosaic.fits'
     """
     parts = urlsplit(url)
-    name = unquote(parts.path).rpartition("/")[2]
+    path = unquote(parts.path)
     for identifier in parse_qs(parts.query).get("ID", []):
-        name = re.split(r"[/?#]", identifier)[-1]
-    return name
+        path = re.sub(r"[?#]", "/", identifier)
+    return path

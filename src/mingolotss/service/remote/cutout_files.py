@@ -157,7 +157,7 @@ class CutoutFiles:
         """Return address and path of the image and, if there is one, of the rms map."""
         candidate, local = request.candidate, self.local_candidate(request)
         pairs = ((candidate.image, local.image), (candidate.rms, local.rms))
-        return [(url, Path(path)) for url, path in pairs if url]
+        return [(url, Path(path)) for url, path in pairs if url and path]
 
     def _is_missing(self, path: Path) -> bool:
         return self.refresh or not path.is_file()

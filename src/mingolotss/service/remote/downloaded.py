@@ -32,7 +32,8 @@ def local_candidate(request: CutoutRequest, naming: Naming, folder: Path) -> Can
     """
     candidate = request.candidate
     names = {"source": request.source.name, "field": candidate.field}
-    rms = str(folder / format_file_name(naming.rms, **names)) if candidate.rms else ""
+    has_rms = bool(candidate.rms and naming.rms)  # a recipe may use no rms maps
+    rms = str(folder / format_file_name(naming.rms, **names)) if has_rms else ""
     image = str(folder / format_file_name(naming.image, **names))
     return Candidate(candidate.field, image, rms, request.source.name)
 
