@@ -304,8 +304,12 @@ def _parse_listing(page: bytes, url: str) -> list[str]:
         if "?" in name or "#" in name:
             continue
         if name.startswith("/") or "://" in name:
-            name = urljoin(url, name).removeprefix(url)
-        if name and "/" not in name.rstrip("/") and not is_hidden(unquote(name)):
+            try:
+                name = urljoin(url, name).removeprefix(url)
+            except ValueError:
+                continue  # no address
+        plain = unquote(name)
+        if plain and "/" not in plain.rstrip("/") and not is_hidden(plain):
             names.add(name)
     return sorted(names)
 
