@@ -34,12 +34,13 @@ from mingolotss.sky.fits_header import (
     format_card,
     join_cards,
     pad_to_block,
+    whole_value,
 )
 
 __all__ = ["CompressedImage"]
 
 _COUNT_OF_FOUR_DIGITS = re.compile(rb"(?:Z?NAXIS {2,3}|TFIELDS )= *\+?(\d{4,})")
-_MAX_COMPRESSION_FACTOR = 1100  # no tile compression of FITS exceeds it (deflate: 1032)
+_MAX_TILE_BYTES = 2**31
 _EMPTY_PRIMARY = pad_to_block(
     join_cards(
         format_card(keyword, value)
@@ -126,7 +127,7 @@ class CompressedImage:
     def __init__(self, raw: bytes | memoryview, layout: ImageLayout, path: str) -> None:
         layout.require_whole(len(raw), "read", path)
         _check_counts(layout.header, path)
-        _check_size(layout, path)
+        _check_tiles(layout, path)
         self.shape, self._layout, self._path = layout.shape, layout, path
         self._lock = threading.Lock()  # astropy seeks in the file
         file = _HduFile(_EMPTY_PRIMARY, memoryview(raw)[layout.start : layout.end])
@@ -191,14 +192,31 @@ def _check_counts(header: bytes, path: str) -> None:
         )
 
 
-def _check_size(layout: ImageLayout, path: str) -> None:
-    """Refuse an image that cannot be in its file: astropy would allocate any size announced."""
-    size = math.prod(layout.shape) * layout.dtype.itemsize
-    if size > layout.hdu_data_bytes * _MAX_COMPRESSION_FACTOR:
-        ny, nx = layout.shape
-        raise TruncatedFileError(
-            f"read {path}: {layout.hdu_data_bytes} bytes for an image of {nx} x {ny} pixels; fetch "
+def _check_tiles(layout: ImageLayout, path: str) -> None:
+    """Refuse tiles that do not cover the image, or are enormous: astropy would allocate them."""
+    # The table has a row for each tile; a tile that is not given is one row of the image (FITS
+    # standard 4.0, section 10.1.1). No limit follows from the length of the file: an empty tile of
+    # PLIO or HCOMPRESS has a few bytes, whatever its size.
+    values = card_values(layout.header)
+    axes = range(1, layout.n_axes + 1)
+    lengths = [whole_value(values, b"ZNAXIS%d" % i, 0) for i in axes]
+    tile = [whole_value(values, b"ZTILE%d" % i, lengths[0] if i == 1 else 1) for i in axes]
+    rows = whole_value(values, b"NAXIS2", 0)
+    if (
+        min(tile) < 1
+        or math.prod(math.ceil(n / t) for n, t in zip(lengths, tile, strict=True)) != rows
+    ):
+        shape, tiles = (" x ".join(map(str, numbers)) for numbers in (lengths, tile))
+        raise ImageError(
+            f"read {path}: damaged ({rows} tiles of {tiles} pixels for an image of {shape}); fetch "
             "it again",
+            path=path,
+        )
+    size = math.prod(map(min, lengths, tile)) * layout.dtype.itemsize
+    if size > _MAX_TILE_BYTES:
+        raise ImageError(
+            f"read {path}: a tile has {size} bytes, over the limit of {_MAX_TILE_BYTES} bytes; "
+            "unpack the file with funpack",
             path=path,
         )
 

@@ -1,7 +1,7 @@
 """Real FITS files: the stamps of every image on the sky are astropy's pixels, bit for bit.
 
-The files are not part of the repository. ``MINGOLOTSS_REAL_FITS`` names a folder of them, with any
-folders in it; nothing is fetched. Each file is read as a cutout (service ``folder``) and as a mosaic
+The files are not part of the repository. ``MINGOLOTSS_REAL_FITS`` names a folder of them, with
+folders in it; nothing is fetched. Each file is read as a cutout (service ``folder``) and a mosaic
 (service ``mosaics``). The stamps are float32, without steps, around positions on the image that
 astropy's WCS gives.
 """
