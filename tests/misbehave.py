@@ -53,14 +53,14 @@ class Line(socketserver.StreamRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Listens on a free loopback port; `script` maps a path to what answers it."""
+    """Listens on a free port of a loopback host; `script` maps a path to what answers it."""
 
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, script: dict[str, Reply]) -> None:
-        super().__init__(("127.0.0.1", 0), Line)
+    def __init__(self, script: dict[str, Reply], host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), Line)
         self.script = script
         self.asked: Counter[str] = Counter()
         self.agents: set[str] = set()
@@ -70,7 +70,7 @@ class Server(socketserver.ThreadingTCPServer):
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"http://{self.server_address[0]}:{self.server_address[1]}"
 
     def count(self, line: Line) -> int:
         """Note a request; return how often its path was asked, this time included."""
@@ -85,9 +85,9 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 @contextlib.contextmanager
-def running(script: dict[str, Reply]) -> Iterator[Server]:
+def running(script: dict[str, Reply], host: str = "127.0.0.1") -> Iterator[Server]:
     """Run a server with this script until the block ends."""
-    with Server(script) as server:
+    with Server(script, host) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:

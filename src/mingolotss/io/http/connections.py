@@ -98,6 +98,8 @@ class Exchange:
         The time of finished parts of the exchange; waiting for the turn at a host is none.
     content_bytes : int
         Content of the present response that was handed on.
+    ended : bool
+        The server has closed the connection of the present response.
     """
 
     url: str
@@ -109,6 +111,7 @@ class Exchange:
     read_s: float
     spent_s: float = 0.0
     content_bytes: int = 0
+    ended: bool = False
     _received: int = 0
     _started: float = field(default=0.0)
 
@@ -116,6 +119,7 @@ class Exchange:
         """Start the clock, for the request itself or for the next redirect."""
         self._started = self.clock()
         self._received = self.content_bytes = 0
+        self.ended = False
 
     def stop(self) -> None:
         """Stop the clock until the next `start`."""
@@ -141,6 +145,7 @@ class Exchange:
 
     def count(self, received: int) -> None:
         """Count received bytes; raise OSError if nearly all of them are no content."""
+        self.ended = received == 0
         self._received += received
         if self._received > _OVERHEAD_BYTES + _OVERHEAD_FACTOR * self.content_bytes:
             raise OSError(f"{self._received} bytes of headers and chunk lines without content")
@@ -155,18 +160,18 @@ class Exchange:
         """
         addresses = list(addresses)
         private = [address for address in addresses if not is_public(address)]
-        if not private:
-            return addresses
         if host == self.own_host:
             own = self.own_hosts.addresses(host, lambda: addresses)
             if own:  # a private host from the beginning, whose address may change
                 return addresses
+        elif not private:
+            return addresses
         else:
             own = self.own_hosts.addresses(
                 self.own_host, lambda: _addresses(_resolve(self.own_host, 0, self))
             )
         allowed = [address for address in addresses if address not in private or address in own]
-        if not allowed:
+        if not allowed and private:
             message = (
                 f"fetch {self.url}: this leads to {host}, a private address ({private[0]}) of"
                 " another host, which is not followed; tell whoever runs the service"
@@ -201,11 +206,13 @@ class _TLSSocket(_TimedReads, ssl.SSLSocket):
 
 
 class _Response(http.client.HTTPResponse):
-    """A response that skips all interim responses, and not only ``100 Continue``."""
+    """A response with whole headers; all interim responses are skipped, not only those of 100."""
 
     def begin(self) -> None:
         for _ in range(_MAX_INTERIM):
             super().begin()
+            if EXCHANGE.get().ended:  # `http.client` takes the end of the connection for theirs
+                raise OSError("the connection was closed within the headers")
             if not 100 <= self.status < 200:
                 return
             self.headers = self.msg = None  # type: ignore[assignment]  # `begin` reads on without
