@@ -49,6 +49,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, content):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content, self.ranges, self.cut_at, self.requests = content, True, None, []
+        self.longest = None  # bytes of one answer, which then says what it holds
 
     @property
     def url(self):
@@ -70,7 +71,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if start > end:
                 self.send_error(416)
                 return
+        if self.server.longest is not None:
+            end = min(end, start + self.server.longest - 1)
         self.send_response(206 if requested and self.server.ranges else 200)
+        if self.server.longest is not None:
+            self.send_header("Content-Range", f"bytes {start}-{end}/{len(content)}")
         self.send_header("Content-Length", str(end - start + 1))
         self.end_headers()
         if self.server.cut_at is not None and end > self.server.cut_at:
@@ -123,6 +128,22 @@ def test_a_length_that_is_a_multiple_of_the_range(server, packed, tmp_path, clie
     """The last range is full: the one after it is past the end, which is no error."""
     monkeypatch.setattr(module, "_CHUNK", len(server.content))
     assert download(tmp_path, Archive(server.url, sha256(packed)), client)
+
+
+def test_short_answers_are_asked_on_from_where_they_end(server, packed, tmp_path, client):
+    """A server may send fewer bytes than it was asked for (RFC 9110, section 15.3.7)."""
+    server.longest = 3_333
+    assert download(tmp_path, Archive(server.url, sha256(packed)), client)
+    np.testing.assert_array_equal(load(tmp_path).images, IMAGES)
+    assert len(server.requests) == -(-len(server.content) // 3_333)
+
+
+def test_answers_of_one_byte_end(server, packed, tmp_path, client):
+    """Each makes progress, but not enough; what arrived is kept."""
+    server.longest = 1
+    with pytest.raises(ServiceError, match="1000 answers end early"):
+        download(tmp_path, Archive(server.url, sha256(packed)), client)
+    assert len(server.requests) == 1000
 
 
 def test_an_interrupted_download_resumes(server, packed, tmp_path, client):

@@ -14,9 +14,16 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mingolotss.dataset.published import published_archive
-from mingolotss.errors import DatasetError, InputError, ServiceAnswerError
+from mingolotss.errors import (
+    DatasetError,
+    InputError,
+    ServiceAnswerError,
+    ServiceUnavailableError,
+    TruncatedFileError,
+)
 from mingolotss.io.files import md5_file, sha256_file
-from mingolotss.io.http import Limits, Transport
+from mingolotss.io.http import Limits, Response, Transport
+from mingolotss.io.http.response_headers import parse_content_range
 from mingolotss.io.lock import file_lock, lock_path
 from mingolotss.loaders.arrays import holds_dataset
 from mingolotss.loaders.extract import extract
@@ -25,6 +32,7 @@ __all__ = ["PUBLISHED", "Archive", "download"]
 
 _CHUNK = 8 << 20  # bytes in one request, and so the most that a broken connection loses
 _LARGEST = 64 << 30
+_MAX_SHORT_ANSWERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,29 +124,55 @@ def _fetch(archive: Archive, root: Path, transport: Transport | None) -> Path:
 def _fill(url: str, partial: Path, client: Transport) -> None:
     """Append the rest of the file to `partial`, a range of bytes at a time."""
     partial.parent.mkdir(parents=True, exist_ok=True)
-    with partial.open("ab") as file:
-        is_last = False
-        while not is_last:
-            data, is_last = _range(url, file.tell(), client)
+    short_answers = 0
+    while short_answers < _MAX_SHORT_ANSWERS:
+        start = partial.stat().st_size if partial.exists() else 0
+        try:
+            data, is_last = _range(url, start, client)
+        except _NoRangesError:
+            client.fetch(url, partial)
+            return
+        with partial.open("ab") as file:
             file.write(data)
-            file.flush()
+        if is_last:
+            return
+        short_answers += len(data) < _CHUNK
+        if start > _LARGEST:
+            raise ServiceAnswerError(f"fetch {url}: more than {_LARGEST} bytes", url=url)
+    raise ServiceUnavailableError(
+        f"fetch {url}: {short_answers} answers end early; what arrived is kept", url=url
+    )
+
+
+class _NoRangesError(Exception):
+    """The server has no range requests."""
 
 
 def _range(url: str, start: int, client: Transport) -> tuple[bytes, bool]:
-    """Request a range of bytes from `start`; return it, and whether it is the last.
+    """Request a range of bytes from `start`; return it, and whether it is the last."""
 
-    A server without range requests sends the whole file, of which the rest is returned.
-    """
+    def parse(response: Response) -> tuple[bytes, bool]:
+        data, value = response.body, response.headers.get("content-range")
+        if value is None:  # which RFC 9110 demands, and simple servers leave out
+            return data, len(data) < _CHUNK
+        content_range = parse_content_range(value)
+        if content_range is None or content_range.first != start or not data:
+            raise TruncatedFileError(f"asked for bytes from {start}, and {value[:80]} came back")
+        # A server may send less than it was asked for (RFC 9110, section 15.3.7).
+        if content_range.total is None:
+            return data, False
+        return data, start + len(data) >= content_range.total
+
     try:
-        data = client.get(url, headers={"Range": f"bytes={start}-{start + _CHUNK - 1}"}).body
+        headers = {"Range": f"bytes={start}-{start + _CHUNK - 1}"}
+        return client.get_parsed(url, parse, headers=headers)
     except ServiceAnswerError as error:
         # Status 416 says that nothing follows `start` (RFC 9110, section 15.5.17).
         if start and error.status == 416:
             return b"", True
-        if error.status != 200:  # otherwise the server has no range requests
-            raise
-        return client.get(url).body[start:], True
-    return data, len(data) < _CHUNK
+        if error.status == 200:
+            raise _NoRangesError from error
+        raise
 
 
 def _digest(path: Path, expected: str) -> str:
