@@ -13,6 +13,7 @@
     |- ImageError               pixels or header; .path is the file
     |  |- NoWCSError            no position on the sky in the header
     |  |- TruncatedFileError    shorter than its header says
+    |  |- UnreadableFileError   not readable now: no memory, too many open files
     |  `- PluginError           the code of a plug-in failed on this image
     `- DatasetError             the files of a dataset do not agree with its manifest
 
@@ -42,6 +43,7 @@ __all__ = [
     "ServiceError",
     "ServiceUnavailableError",
     "TruncatedFileError",
+    "UnreadableFileError",
     "clean_text",
     "hide_credentials",
 ]
@@ -147,7 +149,11 @@ class ImageError(MingoError):
     ----------
     path : str
         The file or address of the image.
+    retry : bool
+        Whether it may be readable later.
     """
+
+    retry = False
 
     def __init__(self, message: str, *, path: str = "") -> None:
         super().__init__(message)
@@ -167,6 +173,15 @@ class TruncatedFileError(ImageError):
 
 class PluginError(ImageError):
     """A step or a service of another package raised an exception, or broke its contract."""
+
+
+class UnreadableFileError(ImageError):
+    """The system could not read the file this time: no memory, too many open files, a disk error.
+
+    It says nothing about the image, and is not kept as its rejection.
+    """
+
+    retry = True
 
 
 class DatasetError(MingoError):

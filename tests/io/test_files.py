@@ -32,7 +32,23 @@ def test_a_file_appears_when_it_is_complete(tmp_path):
     assert [one.name for one in path.parent.iterdir()] == ["a.bin"]
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), OSError(errno.EIO, "io")])
+@pytest.mark.parametrize("name", ["EIO", "EMFILE", "ENFILE", "ENOMEM", "ENOSPC", "EDQUOT"])
+def test_a_fault_that_may_pass_is_one_line_that_says_so(tmp_path, name):
+    """The user runs the same command again; nothing half-written is left."""
+    path = tmp_path / "a.bin"
+    number = getattr(errno, name)
+
+    def fail():
+        with atomic_path(path) as beside:
+            beside.write_bytes(b"half")
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(InputError, match=f"^write {path}: .*run the same command again"):
+        fail()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), OSError(errno.EXDEV, "x")])
 def test_a_failed_write_leaves_nothing(tmp_path, error):
     """After any error the temporary file is removed and the previous file is kept."""
     path = tmp_path / "a.bin"

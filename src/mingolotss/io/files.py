@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
-from mingolotss.errors import InputError
+from mingolotss.errors import ImageError, InputError, UnreadableFileError
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TEMPORARY_PREFIX",
+    "as_image_error",
     "as_input_error",
     "atomic_path",
     "is_case_sensitive",
@@ -43,6 +44,11 @@ __all__ = [
 ]
 
 TEMPORARY_PREFIX = ".part-"
+_PASSING_FAULTS = {
+    errno.EACCES, errno.EAGAIN, errno.EBUSY, errno.EDQUOT, errno.EINTR, errno.EIO, errno.EMFILE,
+    errno.ENFILE, errno.ENOBUFS, errno.ENODEV, errno.ENOMEM, errno.ENOSPC, errno.EPERM,
+    errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENOTCONN,
+}  # fmt: skip
 
 
 def locate(address: Path | str) -> Path:
@@ -237,14 +243,33 @@ def _file_system(path: Path) -> AbstractFileSystem:
     return cast("UPath", path).fs
 
 
+def as_image_error(action: str, error: OSError, path: Path | str) -> ImageError:
+    """Return what to raise when reading an image failed.
+
+    Parameters
+    ----------
+    action : str
+        ``open`` or ``read``.
+    error : OSError
+    path : Path or str
+
+    Returns
+    -------
+    UnreadableFileError or ImageError
+        The first if the fault may pass, such as too many open files or a disk error.
+    """
+    kind = UnreadableFileError if error.errno in _PASSING_FAULTS else ImageError
+    return kind(f"{action} {path}: {error.strerror or error}", path=str(path))
+
+
 def as_input_error(error: OSError, path: Path) -> InputError | OSError:
     """Return what to raise when writing to a path failed.
 
     Returns
     -------
     InputError or OSError
-        An InputError that says what to do, where the user can do something: the disk is full, or
-        the folder cannot be written to. Otherwise the same error.
+        An InputError that says what to do, where the user can do something: the disk is full, the
+        folder cannot be written to, or the fault may pass. Otherwise the same error.
     """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return InputError(
@@ -264,4 +289,8 @@ def as_input_error(error: OSError, path: Path) -> InputError | OSError:
         errno.EISDIR,
     ):
         return InputError(f"write {path}: {error.strerror}; choose another output folder")
+    if error.errno in _PASSING_FAULTS:
+        return InputError(
+            f"write {path}: {error.strerror}; run the same command again: finished files are kept"
+        )
     return error

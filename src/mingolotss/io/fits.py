@@ -19,7 +19,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from mingolotss.errors import ImageError, TruncatedFileError
+from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
+from mingolotss.io.files import as_image_error
 from mingolotss.io.fits_compressed import CompressedImage
 from mingolotss.io.fits_layout import ImageLayout, find_image
 from mingolotss.io.gzip_bytes import SizeLimitError, gunzip, is_gzip
@@ -77,11 +78,21 @@ def read_image(source: Path | bytes, *, path: str = "") -> FitsImage:
     ------
     TruncatedFileError
         The file ends before its data do.
+    UnreadableFileError
+        The system cannot read the file now.
     ImageError
         The file is not FITS, or has no such image. The message says what it is instead.
     """
     path = path or (str(source) if isinstance(source, Path) else "")
-    raw = _read_raw(source, path)
+    try:
+        return _read(_read_raw(source, path), path)
+    except MemoryError as error:
+        message = f"read {path}: there is not enough memory; run the same command again"
+        raise UnreadableFileError(message, path=path) from error
+
+
+def _read(raw: bytes | memoryview, path: str) -> FitsImage:
+    """Return the image in the content of a file."""
     # The checksum is that of the file as it is on disk or in the archive, before decompression, so
     # that anybody can compare it with ``sha256sum``. The pixels of a plain file are a view of the
     # file and not copied; FITS is big-endian (FITS standard 4.0, section 5), and numpy and the
@@ -123,7 +134,7 @@ def _read_raw(source: Path | bytes, path: str) -> bytes | memoryview:
     try:
         return map_file(source)
     except OSError as error:
-        raise ImageError(f"read {path}: {error.strerror}", path=path) from error
+        raise as_image_error("read", error, path) from error
 
 
 def map_file(path: Path) -> memoryview:

@@ -14,7 +14,7 @@ from mingolotss.candidates.cutouts import CutoutArray, Outcome
 from mingolotss.candidates.requests import CutoutRequests
 from mingolotss.candidates.selection import locate_sources
 from mingolotss.candidates.status import CandidateStatus, StatusArray
-from mingolotss.errors import ImageError, ServiceError
+from mingolotss.errors import ImageError, ServiceError, UnreadableFileError
 from mingolotss.image.pixels import has_signal, percent_nan
 from mingolotss.model import Bools, Floats
 from mingolotss.recipe.model import NoiseSettings
@@ -42,7 +42,7 @@ class MeasuredCandidates:
     reasons : dict of int to str
         The reason in words for each candidate that is not usable, by its index.
     retryable : bool
-        The service may be able to deliver one of the missing cutouts another time.
+        One of the missing cutouts may be delivered, or may be readable, another time.
     """
 
     cutouts: CutoutArray
@@ -93,12 +93,14 @@ def fetch_and_measure(
     off_projection = ~(np.isfinite(x) & np.isfinite(separation)) & (cutouts.plane_index >= 0)
     reasons = _reasons(cutouts, without_signal, off_projection, noise)
     fetch_failures = {
-        index: error for index, error in cutouts.errors.items() if isinstance(error, ServiceError)
+        index: error
+        for index, error in cutouts.errors.items()
+        if isinstance(error, ServiceError | UnreadableFileError)
     }
     status = np.full(len(cutouts), CandidateStatus.USABLE, np.int8)
     status[list(reasons)] = CandidateStatus.REJECTED
     status[list(fetch_failures)] = CandidateStatus.FETCH_FAILED
-    retryable = any(error.retry for error in fetch_failures.values())
+    retryable = any(error.retry for error in cutouts.errors.values())
     return MeasuredCandidates(cutouts, x, y, separation, percentages, status, reasons, retryable)
 
 

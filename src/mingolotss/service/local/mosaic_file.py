@@ -20,8 +20,9 @@ from typing import Protocol
 
 import numpy as np
 
-from mingolotss.errors import ImageError, TruncatedFileError
+from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
 from mingolotss.image.coverage import CoverageMap
+from mingolotss.io.files import as_image_error
 from mingolotss.io.fits import map_file
 from mingolotss.io.fits_compressed import CompressedImage
 from mingolotss.io.fits_layout import ImageLayout, find_image
@@ -88,7 +89,7 @@ def open_mosaic(path: str) -> MosaicFile:
     try:
         status = file.stat()
     except OSError as error:
-        raise ImageError(f"open {file}: {error.strerror}", path=str(file)) from error
+        raise as_image_error("open", error, file) from error
     return _open_file(file, status.st_size, status.st_mtime_ns)
 
 
@@ -99,7 +100,7 @@ def _open_file(path: Path, _size: int, _mtime_ns: int) -> MosaicFile:
     try:
         raw = map_file(path)
     except OSError as error:
-        raise ImageError(f"open {path}: {error.strerror}", path=str(path)) from error
+        raise as_image_error("open", error, path) from error
     if is_gzip(raw):
         raw = _unpack(raw, path)
     layout = find_image(raw, str(path))
@@ -121,7 +122,7 @@ def _unpack(raw: memoryview, path: Path) -> memoryview:
         ) from error
     except (EOFError, zlib.error, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise ImageError(
+            raise UnreadableFileError(
                 f"open {path}: it cannot be unpacked to a temporary file ({error.strerror}); "
                 "unpack it with gunzip, or set TMPDIR to a disk with more space",
                 path=str(path),

@@ -27,6 +27,7 @@ from mingolotss.errors import (
     InputError,
     ServiceAnswerError,
     ServiceError,
+    UnreadableFileError,
     hide_credentials,
 )
 from mingolotss.image.pixels import take_window
@@ -237,6 +238,8 @@ class MosaicsService:
         self._unreadable.pop(address, None)
         try:
             return self.mosaic(address)
+        except UnreadableFileError:  # nothing is known about the mosaic
+            raise
         except (ImageError, ServiceAnswerError) as error:
             self._unreadable[address] = error
             self._passed_over.add(address.rpartition("/")[2], str(error))
