@@ -49,6 +49,16 @@ def test_a_note_stays_on_one_line(tmp_path: Path) -> None:
     assert len(log.path.read_text().splitlines()) == 2
 
 
+@pytest.mark.parametrize("name", [" A", "A ", "A\t"])
+def test_a_row_that_would_be_one_on_another_source_is_refused(tmp_path: Path, name: str) -> None:
+    """Spreadsheets add spaces, so they are ignored; a name that has one would become another."""
+    log = DecisionLog(tmp_path / "decisions.csv")
+    log.add(A)
+    with pytest.raises(DecisionError, match="would be one on 'A'"):
+        log.add(Decision(name, "P1", "reject", "ann", "2026-01-02"))
+    assert log.rows() == [A]
+
+
 def test_the_last_word_counts(tmp_path: Path) -> None:
     log = DecisionLog(tmp_path / "decisions.csv")
     log.add(A)

@@ -55,6 +55,25 @@ def test_a_catalogue_at_an_address(sky, site, tmp_path):
     ).read_bytes()
 
 
+def test_catalogues_of_one_name_at_two_addresses_are_kept_apart(tmp_path):
+    """The second is not taken for the first, also in the same folder."""
+    for number in (1, 2):
+        (tmp_path / "www" / f"v{number}").mkdir(parents=True)
+        text = f"Source_Name,RA,DEC\nsource-{number},10,20\n"
+        (tmp_path / "www" / f"v{number}" / "sources.csv").write_text(text)
+    recipe, out = load_recipe("lotss"), tmp_path / "out"
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "www"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        names = [
+            resolve_catalogue(recipe, f"{address}/{place}", object(), out).names
+            for place in ("v1/sources.csv", "v2/sources.csv", "v2/sources.csv?a=1")
+        ]
+        server.shutdown()
+    assert names == [["source-1"], ["source-2"], ["source-2"]]
+
+
 def test_the_recipes_own_catalogue_and_its_checksum(sky, site, tmp_path):
     """With no catalogue given the recipe's is fetched; another checksum is refused, not kept."""
     address, _ = site

@@ -202,7 +202,14 @@ class DecisionLog:
                 check(standing(self._parse(before), str(self.path)))
             # Parse the new content before it is written: what is on disk can always be read.
             after = _with_row(before, decision)
-            standing(self._parse(after), str(self.path))
+            rows = self._parse(after)
+            standing(rows, str(self.path))
+            if (rows[-1].source, rows[-1].field) != (decision.source, decision.field):
+                raise DecisionError(
+                    f"add a decision on {decision.source!r} to {self.path}: names there cannot "
+                    "begin or end with white space, and the row would be one on "
+                    f"{rows[-1].source!r}; rename the source"
+                )
             with atomic_path(self.path) as temporary, temporary.open("wb") as stream:
                 stream.write(after)
                 stream.flush()

@@ -7,6 +7,7 @@ catalogue must have the checksum that the recipe gives.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -119,7 +120,10 @@ def _download_once(url: str, out: Path, md5: str, transport: Transport) -> Path:
         The download failed.
     """
     name = urlsplit(url).path.rpartition("/")[2] or "catalogue.fits"
-    path = BuildFolder(out).workspace.catalogues / safe_name(name)
+    folder = BuildFolder(out).workspace.catalogues
+    if not md5:  # nothing else would tell catalogues of one name at two addresses apart
+        folder /= hashlib.sha256(url.encode()).hexdigest()[:16]
+    path = folder / safe_name(name)
     if not path.exists():
         transport.fetch(url, path)
     if md5 and (actual := md5_file(path)) != md5:

@@ -52,6 +52,8 @@ class FitsName(NamedTuple):
 
 def split_suffix(name: str) -> FitsName | None:
     """Return the parts of the name of a FITS file, None for other names; case does not matter."""
+    if name.endswith(".fits"):
+        return FitsName(name[:-5], ".fits", 0)  # nearly always
     dot = name.rfind(".")
     if name[dot + 1 :].lower() in {"gz", "fz"}:
         dot = name.rfind(".", 0, dot)

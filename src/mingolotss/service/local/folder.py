@@ -141,6 +141,9 @@ class FolderService:
                 groups.setdefault(stem, []).append((file, name))
         images = {}
         for stem, group in groups.items():
+            if len(group) == 1:
+                images[stem] = [group[0][0]]
+                continue
             images[stem], copies = preferred_files(group)
             for copy in copies:
                 self._passed_over.add(copy, "a compressed copy of a file that is used")
