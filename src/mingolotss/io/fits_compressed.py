@@ -83,7 +83,9 @@ class _HduFile:
         start, split = self._position, len(primary)
         end = self._size if size < 0 else min(start + size, self._size)
         self._position = max(start, end)
-        return bytes(primary[start:end]) + bytes(hdu[max(start - split, 0) : max(end - split, 0)])
+        if start >= split:  # the tiles, and nearly every call
+            return bytes(hdu[start - split : end - split])
+        return bytes(primary[start:end]) + bytes(hdu[: max(end - split, 0)])
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]

@@ -67,8 +67,8 @@ class ImageLayout:
         The header of the image's HDU as it is in the file, whole blocks.
     start, offset : int
         The first byte of the header and of the data.
-    hdu_data_bytes : int
-        The length of the data, without the filling of the last block.
+    end : int
+        The byte after the last pixel or, of compressed tiles, after the data of the HDU.
     dtype : numpy.dtype
         The type of the stored numbers; big-endian.
     shape : tuple of int
@@ -85,20 +85,13 @@ class ImageLayout:
     header: bytes
     start: int
     offset: int
-    hdu_data_bytes: int
+    end: int
     dtype: np.dtype[Any]
     shape: tuple[int, int]
     axes: tuple[int, int]
     n_axes: int
     scaling: PixelScaling
     is_compressed: bool
-
-    @property
-    def end(self) -> int:
-        """Return the byte after the last pixel."""
-        if self.is_compressed:
-            return self.offset + self.hdu_data_bytes
-        return self.offset + math.prod(self.shape) * self.dtype.itemsize
 
     @property
     def is_plain(self) -> bool:
@@ -151,24 +144,17 @@ def find_image(raw: bytes | memoryview, path: str = "") -> ImageLayout:
             raise _no_end(len(raw) - start, path)
         header = bytes(raw[start:offset])
         values = card_values(header)
-        length = data_bytes(values)
-        if length is None:
-            raise ImageError(
-                f"read {path}: damaged (a header without BITPIX, or without NAXIS from 0 to "
-                f"{MAX_AXES}); fetch it again",
-                path=path,
-            )
         prefix = _image_prefix(values)
         if prefix is not None:
             lengths = _axis_lengths(values, prefix, path)
             if len(lengths) >= 2 and 0 not in lengths:
-                return _layout(header, values, prefix, lengths, (start, offset, length), path)
+                return _layout(header, values, prefix, lengths, start, path)
             if len(lengths) >= 2 and not without_pixels:
                 shape = " x ".join(map(str, lengths))
                 without_pixels = f"an image of {shape} has no pixels"
         if values.get(b"GROUPS") == b"T":
             without_pixels = "random groups (visibilities) and no image"
-        start = offset + math.ceil(length / BLOCK) * BLOCK
+        start = offset + math.ceil(_data_bytes_or_raise(values, path) / BLOCK) * BLOCK
     if start > len(raw):
         raise TruncatedFileError(
             f"read {path}: {len(raw)} bytes, and no image before byte {start}, where the next "
@@ -199,6 +185,17 @@ def data_bytes(values: CardValues) -> int | None:
     groups = max(whole_value(values, b"GCOUNT", 1), 0)
     parameters = max(whole_value(values, b"PCOUNT", 0), 0)
     return abs(whole_value(values, b"BITPIX", 0)) // 8 * groups * (parameters + pixels)
+
+
+def _data_bytes_or_raise(values: CardValues, path: str) -> int:
+    length = data_bytes(values)
+    if length is None:
+        raise ImageError(
+            f"read {path}: damaged (a header without BITPIX, or without NAXIS from 0 to "
+            f"{MAX_AXES}); fetch it again",
+            path=path,
+        )
+    return length
 
 
 def _no_end(length: int, path: str) -> ImageError:
@@ -248,10 +245,10 @@ def _layout(
     values: CardValues,
     prefix: bytes,
     lengths: list[int],
-    place: tuple[int, int, int],
+    start: int,
     path: str,
 ) -> ImageLayout:
-    """Return the layout of an image; `place` is its start, offset and length of data."""
+    """Return the layout of an image whose header begins at `start`."""
     bitpix = whole_value(values, prefix + b"BITPIX", 0)
     dtype = _PIXEL_TYPES.get(bitpix)
     if dtype is None:
@@ -264,7 +261,13 @@ def _layout(
     # The first axis varies fastest (section 3.3.2), which gives the shape (NAXIS2, NAXIS1).
     shape = lengths[axes[1] - 1], lengths[axes[0] - 1]
     scaling = _scaling(values, dtype, path)
-    return ImageLayout(header, *place, dtype, shape, axes, len(lengths), scaling, prefix == b"Z")
+    offset, is_compressed = start + len(header), prefix == b"Z"
+    end = offset + (
+        _data_bytes_or_raise(values, path) if is_compressed else math.prod(shape) * dtype.itemsize
+    )
+    return ImageLayout(
+        header, start, offset, end, dtype, shape, axes, len(lengths), scaling, is_compressed
+    )
 
 
 def _image_axes(lengths: list[int], values: CardValues, path: str) -> tuple[int, int]:
