@@ -12,6 +12,7 @@ mingolotss.errors.ImageError: read x.fits: an HTML page, not a FITS file; fetch 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import mmap
@@ -30,6 +31,7 @@ from mingolotss.sky.wcs import SkyWCS
 __all__ = ["FitsImage", "map_file", "read_image"]
 
 _MAX_BYTES = 2**31  # of an image that is decompressed or converted, and so copied to memory
+_MAX_COPIED_BYTES = 2**26
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,12 @@ def map_file(path: Path) -> memoryview:
     with path.open("rb", buffering=0) as stream:
         try:
             return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-        except (OSError, ValueError):  # an empty file, or a file system without mmap
+        except (OSError, ValueError) as error:
+            # An empty file, a file system without mmap, or too many files in use, of which a map
+            # counts as one: then only a cutout is small enough to be copied.
+            is_full = isinstance(error, OSError) and error.errno == errno.EMFILE
+            if is_full and path.stat().st_size > _MAX_COPIED_BYTES:
+                raise
             return memoryview(stream.read())
 
 

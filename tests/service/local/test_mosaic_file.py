@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import resource
 import subprocess
 import sys
 import warnings
@@ -313,3 +314,22 @@ def test_a_gzip_bomb_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "no-such-folder"))
     with pytest.raises(ImageError, match="TMPDIR"):
         open_mosaic(str(path))
+
+
+def test_more_mosaics_than_open_files(tmp_path, monkeypatch):
+    """A survey of more mosaics and rms maps than a process may have open files is cut."""
+    monkeypatch.setattr("mingolotss.io.fits._MAX_COPIED_BYTES", 0)
+    for name in [f"P{n}-mosaic{end}.fits" for n in range(150) for end in ("", "-rms")]:
+        (tmp_path / name).write_bytes(PLAIN)
+    service = open_service(f"mosaics:{tmp_path}")
+    position, size = SkyCoord(10, 20, unit="deg"), 30 * u.arcsec
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (220, limits[1]))
+    try:
+        candidates = service.search(position, size)
+        images = [service.cutout(one, position, size).image.copy() for one in candidates]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(images) == 150
+    for image in images:
+        np.testing.assert_array_equal(image, SINGLE[20:40, 14:34])

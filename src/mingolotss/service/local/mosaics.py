@@ -86,7 +86,6 @@ class MosaicsService:
                 "fsspec, not in the address"
             )
         self.root = root.rstrip("/")
-        self._local: dict[str, MosaicFile] = {}
         self._passed_over = PassedOver()
         self._unreadable: dict[str, ImageError | ServiceAnswerError] = {}  # by address
 
@@ -98,7 +97,7 @@ class MosaicsService:
         return cls(argument)
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_local": {}, "fields": self.fields}
+        return {**self.__dict__, "fields": self.fields}
 
     @cached_property
     def fields(self) -> dict[str, tuple[str, str]]:
@@ -224,12 +223,12 @@ class MosaicsService:
         return cutouts
 
     def mosaic(self, address: str) -> MosaicFile:
-        """Return a mosaic, opened once."""
-        if is_remote(address):
-            return self._remote.get(address)
-        if address not in self._local:
-            self._local[address] = open_mosaic(address)
-        return self._local[address]
+        """Return a mosaic, opened once while it is in use.
+
+        A survey has more mosaics than a process may have open files: `open_mosaic` keeps those of
+        the disk that were used last.
+        """
+        return self._remote.get(address) if is_remote(address) else open_mosaic(address)
 
     def _readable_mosaic(self, address: str) -> MosaicFile | None:
         """Return a mosaic, or None if it is damaged, which is recorded."""
