@@ -82,9 +82,10 @@ def background2d_noise(image: FloatImage, *, box: int = 48, sigma: float = 3.0) 
         raise ImageError("estimate the noise with photutils: no pixel of the cutout is finite")
     clip = SigmaClip(sigma=sigma)
     side = min(box, *image.shape)
+    # A copy, since photutils 2.0.0 changes the pixels of an image that is as small as its box.
     with translate_errors("estimate the noise with photutils"), mute_warnings():
         background = Background2D(
-            image, (side, side), mask=mask, sigma_clip=clip, exclude_percentile=90
+            image.copy(), (side, side), mask=mask, sigma_clip=clip, exclude_percentile=90
         )
         rms = background.background_rms
     noise: FloatImage = np.asarray(rms, image.dtype.newbyteorder("="))

@@ -28,6 +28,8 @@ from mingolotss.qa.report.plotting import (
 
 __all__ = ["FIGURES", "Plot"]
 
+_TOO_LARGE = 1e30  # values that only damaged data give, and no axis can show with the others
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -90,7 +92,7 @@ def _draw_cases(axes: Axes, build: BuildView) -> bool:
 def _draw_separation(axes: Axes, build: BuildView) -> bool:
     """Draw the separation between the centre of each chosen cutout and its source."""
     values = build.numbers("separation_arcsec")[build.written]
-    values = np.maximum(values[np.isfinite(values)], 1e-3)
+    values = np.maximum(values[values < _TOO_LARGE], 1e-3)
     if not values.size:
         return False
     low = min(0.1, values.min())
@@ -122,7 +124,7 @@ def _draw_percent_nan(axes: Axes, build: BuildView) -> bool:
 def _draw_size(axes: Axes, build: BuildView) -> bool:
     """Draw the angular sizes of the sources."""
     values = build.numbers("size_arcsec")
-    values = values[np.isfinite(values) & (values > 0)]
+    values = values[(values < _TOO_LARGE) & (values > 0)]
     if not values.size:
         return False
     stamp = build.stamp_arcsec
@@ -140,7 +142,9 @@ def _draw_peak(axes: Axes, build: BuildView) -> bool:
     """Draw the brightest pixel of each stamp relative to the noise."""
     peak, noise = build.numbers("peak_jy"), build.numbers("noise_jy")
     valid = build.written & np.isfinite(peak) & (noise > 0) & (peak > 0)
-    values = peak[valid] / noise[valid]
+    with np.errstate(over="ignore"):  # noise of almost 0
+        values = peak[valid] / noise[valid]
+    values = values[values < _TOO_LARGE]
     if not values.size:
         return False
     bins = np.geomspace(min(1, values.min()), values.max() * 1.01, 49)
