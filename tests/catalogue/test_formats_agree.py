@@ -123,8 +123,7 @@ def write_fits(path, content, units):
         columns.append(one)
     hdu = fits.BinTableHDU.from_columns(columns)
     hdu.writeto(path)
-    # astropy writes logical columns from booleans, which cannot be undefined; the bytes are changed
-    # in the file.
+    # Booleans cannot be undefined, as a logical value can (a byte 0), so bytes of the file change.
     with fits.open(path, mode="update") as hdus:
         raw = hdus[1].data.view(np.ndarray)
         for name, (kind, values) in content.items():
@@ -270,7 +269,7 @@ def number_text(values):
 
 
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],  # to shrink a failure takes minutes
@@ -286,13 +285,12 @@ def test_every_format_gives_the_same_sources_and_labels(drawn):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 WRITERS[path.name](path, content, units)
-        for rules in (FLAGS, ColumnRules("kind"), ColumnRules("kind", missing="unlabelled"), None):
+        for rules in (FLAGS, ColumnRules("kind"), ColumnRules("kind", missing="unlabelled")):
             found = {path.name: read(path, rules, units) for path in paths}
             first = found["a.parquet"]
             assert found == dict.fromkeys(found, first)
-            if rules is None and not isinstance(first, str):
-                assert first[0] == number_text(content["id"][1])
             if rules is FLAGS and not isinstance(first, str):
+                assert first[0] == number_text(content["id"][1])
                 truth = [
                     sum(value in {True, "T", "yes"} and bit for bit, value in ((1, a), (2, b)))
                     for a, b in zip(content["f1"][1], content["f2"][1], strict=True)

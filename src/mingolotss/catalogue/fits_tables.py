@@ -21,6 +21,7 @@ from mingolotss.catalogue.table import (
     TableOutline,
     choose_table,
     find_column,
+    one_value,
 )
 from mingolotss.errors import CatalogueError
 from mingolotss.model import Bools
@@ -106,16 +107,16 @@ def _read_column(
     raw = np.asarray(np.rec.recarray.field(hdu.data, index))
     kind = definition.format.format
     if kind == "A":
-        return _one_value(raw, action).copy(), None
+        return one_value(raw, action).copy(), None
     if isinstance(hdu, fits.TableHDU):
         nulls = sorted({b"", str(definition.null or "").strip().encode()})
         return np.array(hdu.data.field(index)), np.isin(np.char.strip(raw), nulls)
     if kind in {"P", "Q"}:
         return _variable_length_texts(hdu.data.field(index), definition, action), None
     if kind == "L":
-        raw = _one_value(raw, action)
+        raw = one_value(raw, action)
         return raw == ord("T"), _undefined(raw, action)
-    return _read_numbers(_one_value(hdu.data.field(index), action), raw, definition)
+    return _read_numbers(one_value(hdu.data.field(index), action), raw, definition)
 
 
 def _read_numbers(
@@ -131,20 +132,6 @@ def _read_numbers(
         # value with TZERO added instead; a value that is null for it must not become a class.
         null |= values == int(definition.null)
     return values, null
-
-
-def _one_value(values: npt.NDArray[np.generic], action: str) -> npt.NDArray[np.generic]:
-    """Return a column with one value in each row without its empty dimensions."""
-    values = np.asarray(values)
-    if values.ndim == 1:
-        return values
-    count = int(np.prod(values.shape[1:]))
-    if count != 1:
-        raise CatalogueError(
-            f"{action} holds {count} values in each row, where one was expected; name another "
-            "column in the recipe"
-        )
-    return values.reshape(len(values))
 
 
 def _undefined(raw: npt.NDArray[np.generic], action: str) -> Bools:

@@ -26,7 +26,15 @@ from mingolotss.model import Bools
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Column", "ColumnRequest", "Table", "TableOutline", "choose_table", "find_column"]
+__all__ = [
+    "Column",
+    "ColumnRequest",
+    "Table",
+    "TableOutline",
+    "choose_table",
+    "find_column",
+    "one_value",
+]
 
 _LISTED_COLUMNS = 8
 
@@ -128,6 +136,26 @@ def find_column(names: Sequence[str], name: str, path: object) -> int:
             "of them"
         )
     return places[0]
+
+
+def one_value(values: npt.NDArray[np.generic], action: str) -> npt.NDArray[np.generic]:
+    """Return a column as shape (n,); shapes such as (n, 1) have one value in each row, too.
+
+    Raises
+    ------
+    CatalogueError
+        The rows have several values, or none.
+    """
+    values = np.asarray(values)
+    if values.ndim == 1:
+        return values
+    count = int(np.prod(values.shape[1:]))
+    if count != 1:
+        raise CatalogueError(
+            f"{action} holds {count} values in each row, where one was expected; name another "
+            "column in the recipe"
+        )
+    return values.reshape(len(values))
 
 
 def choose_table(

@@ -17,7 +17,7 @@ import numpy as np
 from mingolotss.catalogue.csv_tables import read_csv
 from mingolotss.catalogue.fits_tables import read_fits_table
 from mingolotss.catalogue.parquet_tables import read_parquet
-from mingolotss.catalogue.table import Column, ColumnRequest, Table, find_column
+from mingolotss.catalogue.table import Column, ColumnRequest, Table, find_column, one_value
 from mingolotss.catalogue.votables import read_votable
 from mingolotss.errors import CatalogueError
 from mingolotss.io.error_text import first_line
@@ -112,12 +112,9 @@ def _read_with_astropy(path: Path, request: ColumnRequest) -> Table:
     columns = {}
     for name in request.of(names):
         column = table[table.colnames[find_column(names, name, path)]]
-        values = np.asarray(np.ma.getdata(getattr(column, "value", column)))
-        if values.ndim > 1:
-            raise CatalogueError(
-                f"read the catalogue {path}: column {name!r} holds {values.shape[1]} values in "
-                "each row, where one was expected; name another column in the recipe"
-            )
-        null = np.ma.getmaskarray(column) if hasattr(column, "mask") else None
+        action = f"read the catalogue {path}: column {name!r}"
+        values = one_value(np.ma.getdata(getattr(column, "value", column)), action)
+        mask = np.ma.getmaskarray(column) if hasattr(column, "mask") else np.zeros(0, bool)
+        null = mask.reshape(-1) if mask.size else None
         columns[name] = Column(values, null, str(getattr(column, "unit", None) or ""))
     return Table(tuple(names), columns)

@@ -11,6 +11,7 @@ units, in any case, with brackets or in the plural.
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from typing import Literal
@@ -80,13 +81,13 @@ def find_unit(text: str, quantity: Quantity) -> Unit:
     target = TARGETS[quantity]
     text = text.strip()
     # Brackets are only decoration around the unit of a position. In catalogues of the CDS they
-    # mean the logarithm, which a size or a flux may be, so that astropy refuses them there.
-    if quantity in {"ra", "dec"} and text[:1] + text[-1:] == "[]":
-        text = text[1:-1].strip()
+    # mean the logarithm (astropy's dex), which a size or a flux may be, so they are refused there.
+    if quantity in {"ra", "dec"}:
+        text = re.sub(r"^(?:\[(.*)\]|dex\((.*)\))$", r"\1\2", text).strip()
     if text[:1] + text[-1:] in {"()", '""', "''"} and len(text) > 2:
         text = text[1:-1].strip()
-    if text in {"", target}:
-        return Unit(target, 1.0)
+    if text in {"", target}:  # without importing the units of astropy
+        return Unit(target, 1.0, _sexagesimal(text, quantity))
     names = (_FLUXES if quantity == "flux" else _ANGLES) | (_HOURS if quantity == "ra" else {})
     lowered = " ".join(text.lower().rstrip(".").split())
     if quantity in {"ra", "dec"}:

@@ -14,6 +14,7 @@ from mingolotss.catalogue.table import (
     TableOutline,
     choose_table,
     find_column,
+    one_value,
 )
 from mingolotss.errors import CatalogueError
 
@@ -61,14 +62,15 @@ def read_votable(path: Path, request: ColumnRequest) -> Table:
     for name in request.of(outline.columns):
         field = table.fields[find_column(outline.columns, name, path)]
         values = table.array[field.ID]
-        data = np.asarray(np.ma.getdata(values))
-        if data.ndim > 1 or (field.arraysize not in {None, "1"} and field.datatype not in _TEXT):
+        action = f"read the catalogue {path}: column {name!r}"
+        if field.arraysize not in {None, "1"} and field.datatype not in _TEXT:
             raise CatalogueError(
-                f"read the catalogue {path}: column {name!r} holds arrays (arraysize "
-                f"{field.arraysize}), where one value in each row was expected; name another "
-                "column in the recipe"
+                f"{action} holds arrays (arraysize {field.arraysize}), where one value in each row "
+                "was expected; name another column in the recipe"
             )
-        columns[name] = Column(data, np.ma.getmaskarray(values), str(field.unit or ""))
+        null = np.ma.getmaskarray(values).reshape(-1)
+        unit = str(field.unit or "")
+        columns[name] = Column(one_value(np.ma.getdata(values), action), null, unit)
     return Table(tuple(outline.columns), columns)
 
 
