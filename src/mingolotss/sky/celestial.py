@@ -26,7 +26,7 @@ from astropy.wcs import WCS, NoConvergence, Wcsprm
 
 from mingolotss.sky.angles import Floats
 from mingolotss.sky.fits_header import format_card, join_cards
-from mingolotss.sky.wcs_cards import PLATE_KEYWORDS, CardError, WCSCards
+from mingolotss.sky.wcs_cards import PLATE_KEYWORDS, CardError, Unreadable, WCSCards
 
 __all__ = ["Transform", "celestial_wcs", "has_wcs"]
 
@@ -45,6 +45,7 @@ _CODE = slice(5, 8)  # of the projection in CTYPE
 _NOT_READ = {"TNX", "ZPX", "TAB"}  # they need the history of IRAF or a table in another HDU
 _CTYPE_LENGTH = 8  # without the code of a distortion
 _MAX_TEXT = 68  # of a text on one card
+_TEXT_OF_2000 = re.compile(r"' *J?2000(?:\.0*)? *'")  # widely used, though it must be a number
 _FIRST_EQUINOX, _LAST_EQUINOX = 1750.0, 2200.0  # Bradley's catalogue is of 1755
 _OF_AXIS = {"CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT", "CROTA"}
 _PLATE_TERM = re.compile(r"AMD[XY]\d+")
@@ -150,8 +151,6 @@ def celestial_wcs(cards: WCSCards) -> tuple[Wcsprm, Transform]:
     prm = _parameters(values)
     prm.fix()
     prm.set()
-    if prm.lng < 0 or prm.lat < 0:
-        raise CardError(f"its projection is not known ({values['CTYPE1']}, {values['CTYPE2']})")
     return prm, _Linear(prm) if prm.lngtyp == prm.ctype[prm.lng] else _Undistorted(prm)
 
 
@@ -261,8 +260,11 @@ def _equatorial_system(cards: WCSCards) -> Values:
     if "RADESYS" in cards.values:
         values["RADESYS"] = cards.value("RADESYS")
     keyword = "EQUINOX" if "EQUINOX" in cards.values else "EPOCH"
-    if keyword in cards.values and values.get("RADESYS") != "ICRS":
-        equinox = float(cards.value(keyword))
+    written = cards.values.get(keyword)
+    if isinstance(written, Unreadable) and _TEXT_OF_2000.search(written.card):
+        written = None  # the equinox of ICRS, and of FK5 without this card
+    if written is not None and values.get("RADESYS") != "ICRS":
+        equinox = cards.number(keyword, 0.0)
         if not _FIRST_EQUINOX <= equinox <= _LAST_EQUINOX:
             raise CardError(f"{keyword} is {equinox:g}, which is no year of a catalogue")
         values["EQUINOX"] = equinox
@@ -305,7 +307,7 @@ def _plate(cards: WCSCards) -> Values:
         if keyword in PLATE_KEYWORDS or _PLATE_TERM.fullmatch(keyword)
     }
     if missing := sorted((PLATE_KEYWORDS | _PLATE_TERMS_NEEDED) - plate.keys()):
-        raise CardError(f"its plate solution has no {missing[0]}")
+        raise CardError(f"its plate solution ({next(iter(plate))}) has no {missing[0]}")
     return plate
 
 

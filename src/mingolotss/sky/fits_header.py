@@ -80,12 +80,15 @@ def header_end(header: bytes) -> int:
 def card_values(header: bytes) -> dict[bytes, bytes]:
     """Return the values of a header as they are written, without comments, by keyword.
 
-    Of cards with the same keyword the first one counts.
+    Of cards with the same keyword the first one counts. As in astropy, a keyword may be in lower
+    case and begin with blanks, and the equals sign may stand too early.
     """
     values: dict[bytes, bytes] = {}
     for card in header_cards(header):
-        if card[8:10] == b"= ":
-            values.setdefault(card[:8].rstrip(), card[10:].partition(b"/")[0].strip())
+        equals = 8 if card[8:10] == b"= " else card.find(b"= ", 0, 9)
+        if equals >= 0:
+            keyword = card[:equals].strip().upper()
+            values.setdefault(keyword, card[equals + 2 :].partition(b"/")[0].strip())
     return values
 
 

@@ -29,6 +29,8 @@ from mingolotss.sky.wcs_cards import read_wcs_cards
 
 __all__ = ["SkyWCS", "simple_header"]
 
+_PRINTABLE = bytes(byte if 32 <= byte < 127 else ord("?") for byte in range(256))
+
 
 class SkyWCS:
     """The two celestial axes of an image; `from_header` creates one.
@@ -82,8 +84,9 @@ class SkyWCS:
 
     @property
     def header(self) -> str:
-        """Return the cards of the header, one per line, with ASCII characters only."""
-        cards = (card.decode("ascii", "replace").rstrip() for card in header_cards(self._header))
+        """Return the cards of the header, one per line, with printable ASCII characters only."""
+        printable = self._header.translate(_PRINTABLE)
+        cards = (card.decode("ascii").rstrip() for card in header_cards(printable))
         return "\n".join([*(card for card in cards if card), "END"])
 
     @property
