@@ -43,7 +43,7 @@ _SIP_TERM = re.compile(r"[AB]P?_\d_\d")
 _FIRST_SCAMP_TERM = 5  # the parameters of TAN itself have the numbers 0 to 4
 _CODE = slice(5, 8)  # of the projection in CTYPE
 _NOT_READ = {"TNX", "ZPX", "TAB"}  # they need the history of IRAF or a table in another HDU
-_CTYPE_LENGTH = 8  # without the code of a distortion
+_SUFFIX = slice(8, None)  # the code of a distortion
 _MAX_TEXT = 68  # of a text on one card
 _TEXT_OF_2000 = re.compile(r"' *J?2000(?:\.0*)? *'")  # widely used, though it must be a number
 _FIRST_EQUINOX, _LAST_EQUINOX = 1750.0, 2200.0  # Bradley's catalogue is of 1755
@@ -142,7 +142,7 @@ def celestial_wcs(cards: WCSCards) -> tuple[Wcsprm, Transform]:
         return _with_astropy(values | _plate(cards))
     if any(str(values.get(f"CTYPE{axis}"))[_CODE] in _NOT_READ for axis in (1, 2)):
         raise CardError(f"its projection is not read ({values['CTYPE1']}, {values['CTYPE2']})")
-    if not _SIP_ORDERS.isdisjoint(cards.values):
+    if not _SIP_ORDERS.isdisjoint(cards.values) and not _has_polynomial(values):
         if axes != (1, 2):
             raise CardError(f"it has SIP, but the sky is on the axes {axes[0]} and {axes[1]}")
         return _with_astropy(values | _sip(cards, values))
@@ -282,6 +282,11 @@ def _is_scamp(values: Values) -> bool:
     )
 
 
+def _has_polynomial(values: Values) -> bool:
+    """Tell whether the projection has a polynomial of its own, which goes before SIP."""
+    return _is_scamp(values) or all(str(values[f"CTYPE{axis}"]).endswith("-TPV") for axis in (1, 2))
+
+
 def _sip(cards: WCSCards, values: Values) -> Values:
     """Return the cards of SIP, and CTYPE with its suffix, without which astropy prints a notice."""
     sip: Values = {}
@@ -294,8 +299,10 @@ def _sip(cards: WCSCards, values: Values) -> Values:
         elif _SIP_TERM.fullmatch(keyword):
             sip[keyword] = cards.value(keyword)
     for keyword in ("CTYPE1", "CTYPE2"):
-        if len(str(values[keyword])) == _CTYPE_LENGTH and not _is_scamp(values):
-            sip[keyword] = f"{values[keyword]}-SIP"
+        ctype = str(values[keyword])
+        if ctype[_CODE] == "" or ctype[_SUFFIX] not in ("", "-SIP"):
+            raise CardError(f"it has SIP with {keyword} = {ctype!r}")
+        sip[keyword] = f"{ctype[: _SUFFIX.start]}-SIP"
     return sip
 
 
