@@ -62,6 +62,14 @@ def test_a_long_field_is_shortened_too():
     assert only == "S" * 236 + ".png"
 
 
+@pytest.mark.parametrize("rest", ["_{field}.png", "_{field}-mosaic-rms.fits", ".png"])
+def test_a_shortened_source_is_the_same_in_every_file(rest):
+    """Its image, its rms map and its stamp begin with the same letters, those of `safe_name`."""
+    for source in ("S" * 300, "\u540d" * 80, "a/" * 200):
+        name = format_file_name("{source}" + rest, source=source, field="P164+55")
+        assert name == safe_name(source) + rest.format(field="P164+55")
+
+
 def test_a_character_is_not_cut_in_its_middle():
     """The beginning of a shortened name can be read."""
     beginning = safe_name("\u540d" * 80).partition("~")[0]

@@ -146,10 +146,11 @@ def _check_split_names(names: Iterable[str]) -> None:
     """Refuse names that `select` reads in another way, and folders that some disks cannot hold."""
     folded: dict[str, str] = {}
     for name in names:
-        if not name or name == "all" or name.startswith("not ") or "+" in name:
+        is_selection = name == "all" or name.startswith("not ") or "+" in name
+        if not name or name != name.strip() or set(name) & set(",=") or is_selection:
             raise InputError(
-                f"split: a split cannot be called {name!r}; load() reads 'all', 'not A' and 'A+B' "
-                "as selections"
+                f"split: a split cannot be called {name!r}: a name has no comma, no '=' and no "
+                "space at its ends, and load() reads 'all', 'not A' and 'A+B' as selections"
             )
         earlier = folded.setdefault(name.lower(), name)
         if earlier != name:

@@ -74,9 +74,10 @@ def format_file_name(template: str, *, source: str, field: str) -> str:
         return name
     room = MAX_FILE_NAME - len(template.format(source="", field="").encode())
     field_length = len(encoded_field) if "{field}" in template else 0
+    # A shortened source is that of `safe_name` wherever there is room, in every kind of file.
     source_room = max(room // 2, room - field_length)
     if len(encoded_source) > source_room:
-        encoded_source = _shorten(source, source_room)
+        encoded_source = _shorten(source, min(source_room, MAX_SAFE_NAME))
     if field_length > room - len(encoded_source):
         encoded_field = _shorten(field, room - len(encoded_source))
     return template.format(source=encoded_source, field=encoded_field)
