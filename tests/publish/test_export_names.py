@@ -250,6 +250,18 @@ def test_names_that_no_split_can_have(built, tmp_path, name):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["manifest.parquet", "classes.json", "readme.md"])
+def test_a_split_called_like_a_file_of_the_export(built, tmp_path, name):
+    """Its folder cannot stand where the file does; the other formats have no such folder."""
+    plan = f"stratified:train=0.5,{name}=0.5,reach=0"
+    with pytest.raises(InputError, match=f"the split '{name}' is called like a file"):
+        export(built, "png", tmp_path / "png", split=plan)
+    for other in ("webdataset", "parquet", "batches"):
+        out = export(built, other, tmp_path / other, split=plan).out
+        assert verify(out).problems == []
+        assert set(load(out).splits) == {"train", name}
+
+
 @pytest.mark.parametrize("train", [1, 2, 7])
 def test_few_images_and_few_batches(tmp_path, train):
     """A build with any number of batches, and a split of less than five images, become batches."""
@@ -279,7 +291,7 @@ NAMES = st.lists(NAME, min_size=3, max_size=12, unique=True)
 CLASSES = st.lists(NAME, min_size=1, max_size=4, unique=True)
 SPLIT_NAME = NAME.map(str.strip).filter(
     lambda name: (
-        name.lower() not in ("", "all", "train")
+        name.lower() not in ("", "all", "train", "manifest.parquet")
         and not name.startswith("not ")
         and not set(name) & set(",=+")
     )

@@ -7,7 +7,7 @@ placeholder, and ImageFolder opens it with ``allow_empty=True``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, compress
 from pathlib import Path
 
@@ -39,8 +39,8 @@ def write_png_folders(records: Records, folder: Path, header: ExportHeader) -> N
     Raises
     ------
     InputError
-        The images are float32, which PNG cannot hold, or have no labels; or two images or splits
-        cannot be on this disk side by side.
+        The images are float32, which PNG cannot hold, or have no labels; two images would be one
+        file, or a split is called like a file of the export.
     """
     need_uint8(records, header)
     if len(records) and records.labels.min() < 0:
@@ -57,6 +57,7 @@ def write_png_folders(records: Records, folder: Path, header: ExportHeader) -> N
         for split, label, name in zip(*columns, strict=True)
     ]
     _check_distinct(paths, records, export, header)
+    _check_splits(folders, export, header)
     for path, png in zip(paths, records.encoded(), strict=True):
         write_bytes(path, png)
     for empty in {*chain.from_iterable(folders.values())} - {path.parent for path in paths}:
@@ -77,6 +78,23 @@ def _check_distinct(
             f"{sources[pair[1]]!r} would be one file here, {paths[pair[0]].name}; rename a source, "
             "or use another format"
         )
+
+
+def _check_splits(splits: Iterable[str], export: ExportFolder, header: ExportHeader) -> None:
+    """Refuse a split whose folder would take the place of a file of the export."""
+    files = {
+        path.name.lower()
+        for path in (
+            export.manifest, export.recipe, export.checksums, export.card, export.croissant,
+            export.classes,
+        )
+    }  # fmt: skip
+    for split in splits:
+        if split.lower() in files:
+            raise InputError(
+                f"export {header.name} as {header.format}: the split {split!r} is called like a "
+                "file of the export; choose another name"
+            )
 
 
 def find_png_folders(place: Path) -> Sequence[Path]:
