@@ -11,8 +11,9 @@ from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.decisions import Decision
-from mingolotss.candidates.selection import Choice, MeasuredCandidate, choose, source_pixels
+from mingolotss.candidates.selection import Choice, MeasuredCandidate, choose, locate_sources
 from mingolotss.errors import DecisionError
 from mingolotss.model import Cutout
 from mingolotss.sky.wcs import SkyWCS, simple_header
@@ -100,12 +101,16 @@ def test_places_are_measured_from_the_middle_pixel(origin, shape):
     rng = np.random.default_rng(1)
     ra, dec = 150 + rng.normal(0, 0.01, 5), 40 + rng.normal(0, 0.01, 5)
     cutout = Cutout(np.zeros(shape, "f4"), None, wcs, origin)
-    for place, lon, lat in zip(source_pixels([cutout] * 5, ra, dec), ra, dec, strict=True):
+    places = locate_sources(CutoutArray.from_outcomes([cutout] * 5), ra, dec)
+    for index, (lon, lat) in enumerate(zip(ra, dec, strict=True)):
         source = SkyCoord(lon, lat, unit="deg")
         middle = reference.pixel_to_world(origin[0] + shape[1] // 2, origin[1] + shape[0] // 2)
-        assert place.separation_arcsec == pytest.approx(middle.separation(source).arcsec, abs=1e-9)
-        x, y = reference.world_to_pixel(source)
-        assert (place.x, place.y) == pytest.approx((x - origin[0], y - origin[1]), abs=1e-7)
+        separation = places.separation_arcsec[index]
+        assert separation == pytest.approx(middle.separation(source).arcsec, abs=1e-9)
+        x, y = np.array(reference.world_to_pixel(source)) - origin
+        assert (places.x[index], places.y[index]) == pytest.approx((x, y), abs=1e-7)
+        on_image = -0.5 <= x <= shape[1] - 0.5 and -0.5 <= y <= shape[0] - 0.5
+        assert places.on_image[index] == on_image
 
 
 def test_images_with_and_without_a_common_wcs_agree():
@@ -115,9 +120,12 @@ def test_images_with_and_without_a_common_wcs_agree():
     order = [0, 1, 0, 1, 1]
     ra, dec = np.full(5, 150.0), np.array([10.0, 20.0, 10.001, 20.001, 20.0])
     image = np.zeros((50, 50), "f4")
-    together = source_pixels([Cutout(image, None, shared[i]) for i in order], ra, dec)
-    alone = source_pixels(
-        [Cutout(image, None, SkyWCS.from_header(headers[i])) for i in order], ra, dec
+    together = CutoutArray.from_outcomes([Cutout(image, None, shared[i]) for i in order])
+    alone = CutoutArray.from_outcomes(
+        [Cutout(image, None, SkyWCS.from_header(headers[i])) for i in order]
     )
-    assert together == alone
-    assert source_pixels([], np.array([]), np.array([])) == []
+    columns = zip(locate_sources(together, ra, dec), locate_sources(alone, ra, dec), strict=True)
+    for of_together, of_alone in columns:
+        np.testing.assert_array_equal(of_together, of_alone)
+    nothing = locate_sources(CutoutArray(0), np.array([]), np.array([]))
+    assert [len(column) for column in nothing] == [0, 0, 0, 0]

@@ -44,7 +44,7 @@ def measure(*outcomes, ra=10.0, dec=40.0, n=None):
 
 
 def test_the_first_reason_is_given():
-    """No signal comes before no rms map, and both before a position off the projection."""
+    """No signal comes before no rms map, and both before a position off the image."""
     measured = measure(
         Cutout(SIGNAL, SIGNAL, WCS),
         Cutout(SIGNAL, None, WCS),
@@ -52,7 +52,7 @@ def test_the_first_reason_is_given():
         ra=190.0, dec=-40.0,
     )  # fmt: skip
     assert measured.reasons == {
-        0: "the source's place is not on the image's projection",
+        0: "the source is 180 deg outside the image",
         1: "no rms map, which the recipe's noise needs",
         2: "no finite non-zero pixel",
     }

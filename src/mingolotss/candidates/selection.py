@@ -21,17 +21,19 @@ import numpy as np
 
 from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.decisions import DECISIONS_NAME, Decision
-from mingolotss.errors import DecisionError
-from mingolotss.model import Cutout
+from mingolotss.errors import DecisionError, ImageError
+from mingolotss.model import Bools, Cutout
 from mingolotss.sky.angles import Floats, separation_arcsec
+from mingolotss.sky.footprint import is_other_position, on_array, outside_reason, share_pixel
 
 __all__ = [
     "Choice",
     "MeasuredCandidate",
     "SourcePixel",
+    "SourcePixels",
     "choose",
     "locate_sources",
-    "source_pixels",
+    "source_pixel",
 ]
 
 
@@ -84,20 +86,42 @@ class Choice:
 _ONLY = Choice(0, case=0)
 
 
-def source_pixels(cutouts: Sequence[Cutout], ra: Floats, dec: Floats) -> list[SourcePixel]:
-    """Compute where sources lie in their cutouts, as objects; see `locate_sources`.
+class SourcePixels(NamedTuple):
+    """Where n sources lie in their cutouts: the columns of `SourcePixel`, shape (n,) each.
 
-    Parameters
+    Attributes
     ----------
-    cutouts : sequence of Cutout, length n
-    ra, dec : float64 array, shape (n,), deg, ICRS
-        Position of the source of each cutout.
+    x, y, separation_arcsec : float64 array
+        NaN where there is no cutout.
+    on_image : bool array
+        The source is on its cutout, by the test of `mingolotss.sky.footprint`.
     """
-    columns = locate_sources(CutoutArray.from_outcomes(cutouts), ra, dec)
-    return [SourcePixel(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+    x: Floats
+    y: Floats
+    separation_arcsec: Floats
+    on_image: Bools
 
 
-def locate_sources(cutouts: CutoutArray, ra: Floats, dec: Floats) -> tuple[Floats, Floats, Floats]:
+def source_pixel(cutout: Cutout, ra: float, dec: float) -> SourcePixel:
+    """Compute where one source lies in a cutout; `ra` and `dec` in deg, ICRS.
+
+    Raises
+    ------
+    ImageError
+        The source is not on the cutout, or image and rms map differ in shape.
+    """
+    cutouts = CutoutArray.from_outcomes([cutout])
+    if cutouts.errors:
+        raise cutouts.errors[0]
+    pixels = locate_sources(cutouts, np.array([ra]), np.array([dec]))
+    if not pixels.on_image[0]:
+        shape = cutout.image.shape
+        raise ImageError(outside_reason(cutout.wcs, shape, ra, dec, origin=cutout.origin))
+    return SourcePixel(*(float(column[0]) for column in pixels[:3]))
+
+
+def locate_sources(cutouts: CutoutArray, ra: Floats, dec: Floats) -> SourcePixels:
     """Compute where sources lie in their cutouts.
 
     Parameters
@@ -105,14 +129,11 @@ def locate_sources(cutouts: CutoutArray, ra: Floats, dec: Floats) -> tuple[Float
     cutouts : CutoutArray
     ra, dec : float64 array, shape (n,), deg, ICRS
         Position of the source of each cutout.
-
-    Returns
-    -------
-    x, y, separation_arcsec : float64 array, shape (n,)
-        As in `SourcePixel`; NaN where there is no cutout.
     """
     # Many cutouts share one WCS object, and a call of the WCS costs more than its arithmetic: group
-    # the cutouts by WCS and transform the sources and the middle pixels of each group in one call.
+    # the cutouts by WCS and transform the sources of each group in one call. A second call goes
+    # back to the sky, from the middle pixels, which the separations are measured from, and from the
+    # pixels of the sources, which must have the positions of the sources.
     groups: dict[int, list[int]] = {}
     for index, plane_index in enumerate(cutouts.plane_index.tolist()):
         if plane_index >= 0:
@@ -122,13 +143,29 @@ def locate_sources(cutouts: CutoutArray, ra: Floats, dec: Floats) -> tuple[Float
     corner = cutouts.per_cutout((plane.origin for plane in cutouts.planes), (0, 0), float).T
     corner += cutouts.x0, cutouts.y0
     middle = np.stack([corner[0] + cutouts.nx // 2, corner[1] + cutouts.ny // 2])
-    pixel, sky = np.full((2, *corner.shape), np.nan)
+    pixel, middle_sky, pixel_sky = np.full((3, *corner.shape), np.nan)
     for members in groups.values():
         wcs = cutouts.planes[cutouts.plane_index[members[0]]].wcs
         pixel[:, members] = wcs.to_pixel(ra[members], dec[members])
-        sky[:, members] = wcs.to_sky(*middle[:, members])
+        # tables of distortions are not read at NaN
+        own = np.where(np.isfinite(pixel[:, members]), pixel[:, members], middle[:, members])
+        sky = wcs.to_sky(*np.concatenate([middle[:, members], own], axis=1))
+        middle_sky[:, members], pixel_sky[:, members] = np.reshape(sky, (2, 2, -1)).swapaxes(0, 1)
     x, y = pixel - corner
-    return x, y, separation_arcsec(ra, dec, *sky)
+    scale = cutouts.per_cutout((plane.wcs.pixel_scale_arcsec for plane in cutouts.planes), np.nan)
+    on_image = on_array(x, y, cutouts.ny, cutouts.nx)
+    for index in np.flatnonzero(on_image & is_other_position(ra, dec, *pixel_sky, scale)).tolist():
+        wcs = cutouts.planes[cutouts.plane_index[index]].wcs
+        one = slice(index, index + 1)
+        on_image[one] = ~share_pixel(wcs, ra[one], dec[one], *pixel_sky[:, one])
+    separation = separation_arcsec(ra, dec, *middle_sky)
+    # The middle of an image may be off its projection, between two faces of a cube: the separation
+    # is then that of the pixels.
+    off = on_image & np.isnan(separation)
+    if off.any():
+        pixels = np.hypot(*(pixel - middle)[:, off])
+        separation[off] = pixels * scale[off]
+    return SourcePixels(x, y, separation, on_image)
 
 
 def choose(

@@ -12,13 +12,14 @@ import numpy as np
 
 from mingolotss.candidates.cutouts import CutoutArray, Outcome
 from mingolotss.candidates.requests import CutoutRequests
-from mingolotss.candidates.selection import locate_sources
+from mingolotss.candidates.selection import SourcePixels, locate_sources
 from mingolotss.candidates.status import CandidateStatus, StatusArray
 from mingolotss.errors import ImageError, ServiceError, UnreadableFileError
 from mingolotss.image.pixels import has_signal, percent_nan
-from mingolotss.model import Bools, Floats
+from mingolotss.model import Floats
 from mingolotss.recipe.model import NoiseSettings
 from mingolotss.service.base import ImageService, fetch_cutouts
+from mingolotss.sky.footprint import outside_reason
 
 __all__ = ["MeasuredCandidates", "fetch_and_measure"]
 
@@ -89,9 +90,8 @@ def fetch_and_measure(
     cutouts = CutoutArray.from_outcomes(outcomes)
     _check_outcomes(cutouts, len(requests))
     percentages, without_signal = _measure_pixels(cutouts)
-    x, y, separation = locate_sources(cutouts, requests.ra, requests.dec)
-    off_projection = ~(np.isfinite(x) & np.isfinite(separation)) & (cutouts.plane_index >= 0)
-    reasons = _reasons(cutouts, without_signal, off_projection, noise)
+    pixels = locate_sources(cutouts, requests.ra, requests.dec)
+    reasons = _reasons(requests, cutouts, without_signal, pixels, noise)
     fetch_failures = {
         index: error
         for index, error in cutouts.errors.items()
@@ -101,7 +101,16 @@ def fetch_and_measure(
     status[list(reasons)] = CandidateStatus.REJECTED
     status[list(fetch_failures)] = CandidateStatus.FETCH_FAILED
     retryable = any(error.retry for error in cutouts.errors.values())
-    return MeasuredCandidates(cutouts, x, y, separation, percentages, status, reasons, retryable)
+    return MeasuredCandidates(
+        cutouts,
+        pixels.x,
+        pixels.y,
+        pixels.separation_arcsec,
+        percentages,
+        status,
+        reasons,
+        retryable,
+    )
 
 
 def _fetch_others(
@@ -143,7 +152,11 @@ def _measure_pixels(cutouts: CutoutArray) -> tuple[Floats, list[int]]:
 
 
 def _reasons(
-    cutouts: CutoutArray, without_signal: list[int], off_projection: Bools, noise: NoiseSettings
+    requests: CutoutRequests,
+    cutouts: CutoutArray,
+    without_signal: list[int],
+    pixels: SourcePixels,
+    noise: NoiseSettings,
 ) -> dict[int, str]:
     """Return why candidates are not usable; of several reasons, the first in this order."""
     reasons = {index: str(error) or type(error).__name__ for index, error in cutouts.errors.items()}
@@ -152,6 +165,16 @@ def _reasons(
         no_rms_map = cutouts.per_cutout((plane.rms is None for plane in cutouts.planes), False)
         for index in np.flatnonzero(no_rms_map).tolist():
             reasons.setdefault(index, "no rms map, which the recipe's noise needs")
-    for index in np.flatnonzero(off_projection).tolist():
-        reasons.setdefault(index, "the source's place is not on the image's projection")
+    # Services find images in their own ways, by names or by answers of an archive: whatever they
+    # say, a cutout without the source in it is of another piece of sky.
+    for index in np.flatnonzero((cutouts.plane_index >= 0) & ~pixels.on_image).tolist():
+        if index not in reasons:
+            reasons[index] = _outside(requests, cutouts, index)
     return reasons
+
+
+def _outside(requests: CutoutRequests, cutouts: CutoutArray, index: int) -> str:
+    """Return how far from its cutout a source is."""
+    cutout = cutouts.cutout(index)
+    ra, dec = float(requests.ra[index]), float(requests.dec[index])
+    return outside_reason(cutout.wcs, cutout.image.shape, ra, dec, origin=cutout.origin)

@@ -86,8 +86,8 @@ def stamp_box(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> StampBox:
     Raises
     ------
     ImageError
-        The pixel size of the recipe is no multiple of the image's, the rms map is of another size,
-        or the source's place is not on the image's projection.
+        The pixel size of the recipe is no multiple of the image's, or the rms map is of another
+        size.
     """
     _, boxes = _place_stamp(cutout, pixel, recipe)
     return StampBox(*(column[0].item() for column in boxes))
@@ -116,8 +116,6 @@ def _place_stamp(
     cutouts = CutoutArray.from_outcomes([cutout])
     if cutouts.errors:
         raise cutouts.errors[0]
-    if not np.isfinite(pixel).all():
-        raise ImageError("the source's place is not on the image's projection")
     side = np.array([stamp_side(cutout, recipe.stamp)])
     positions = np.array(pixel).reshape(3, 1)
     return cutouts, place_stamps(cutouts, np.array([0]), positions, side, recipe.recentre)

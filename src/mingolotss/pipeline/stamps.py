@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mingolotss.candidates.cutouts import CutoutArray
-from mingolotss.candidates.selection import SourcePixel, source_pixels
+from mingolotss.candidates.selection import SourcePixel, source_pixel
 from mingolotss.errors import ImageError, PluginError
 from mingolotss.image.compiled import NOISE_STRIDE, SIDES, grey_stamps, supports
 from mingolotss.io.png import encode_png, encode_rows
@@ -183,13 +183,13 @@ def make_stamp(
     Raises
     ------
     ImageError
-        The image cannot give a stamp of this recipe, or the position is not on its projection.
+        The image cannot give a stamp of this recipe, or the position is not on it.
     """
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     if cutout.rms is None and recipe.noise.method_for(has_rms_map=False) == "reject":
         raise ImageError("no rms map, which the recipe's noise needs")
     icrs = position.icrs
-    (pixel,) = source_pixels([cutout], np.array([icrs.ra.deg]), np.array([icrs.dec.deg]))
+    pixel = source_pixel(cutout, float(icrs.ra.deg), float(icrs.dec.deg))
     return stamp_of_cutout(cutout, pixel, recipe)
 
 
@@ -210,7 +210,7 @@ def stamp_of_cutout(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> Stamp
     Raises
     ------
     ImageError
-        The image cannot give a stamp of this recipe, or the position is not on its projection.
+        The image cannot give a stamp of this recipe.
     """
     group = window_of(cutout, pixel, recipe)
     (pixels,) = _run_stack(group, slice(0, 1), recipe).pixels

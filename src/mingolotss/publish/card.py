@@ -120,12 +120,13 @@ def _summary(summary: DatasetSummary) -> str:
     lines = [summary.description]
     if summary.is_simulated:
         lines.append(_SIMULATED)
-    lines.append(
-        f"{len(summary.manifest):,} images of {side} x {side} pixels, {recipe.stamp.kind}, at "
-        f"{summary.pixel_scale_arcsec:.3g} arcsec per pixel (median): "
-        f"{side * summary.pixel_scale_arcsec / 60:.3g} arcmin on a side. "
-        "Row 0 is the southern edge."
-    )
+    images = f"{len(summary.manifest):,} images of {side} x {side} pixels, {recipe.stamp.kind}"
+    scale = summary.pixel_scale_arcsec
+    if scale is not None:
+        images += (
+            f", at {scale:.3g} arcsec per pixel (median): {side * scale / 60:.3g} arcmin on a side"
+        )
+    lines.append(f"{images}. Row 0 is the southern edge.")
     return "\n\n".join(lines)
 
 

@@ -91,9 +91,9 @@ class DatasetSummary:
         return in_order(pc.unique(self.manifest["split"]).to_pylist())
 
     @property
-    def pixel_scale_arcsec(self) -> float:
-        """Return the median pixel scale, arcsec."""
-        return float(np.nanmedian(self.manifest["pixel_scale_arcsec"].to_numpy()))
+    def pixel_scale_arcsec(self) -> float | None:
+        """Return the median pixel scale, arcsec; None if no record has one."""
+        return _median_scale(self.manifest)
 
     def count(self, flag: str) -> int:
         """Return the number of records that have a flag of the manifest."""
@@ -155,6 +155,13 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
     )
 
 
+def _median_scale(records: pa.Table) -> float | None:
+    """Return the median pixel scale of records, arcsec; None if none has one."""
+    scales = records["pixel_scale_arcsec"].to_numpy()
+    scales = scales[np.isfinite(scales)]
+    return float(np.median(scales)) if scales.size else None
+
+
 def _overlapping_pairs(
     written: pa.Table, provenance: Provenance
 ) -> tuple[int, int] | tuple[None, None]:
@@ -163,10 +170,7 @@ def _overlapping_pairs(
         return 0, 0
     if len(written) > MAX_COUNTED:
         return None, None
-    scale = float(np.nanmedian(written["pixel_scale_arcsec"].to_numpy()))
-    diameter = provenance.recipe.stamp.pixels * (
-        scale if np.isfinite(scale) else _DEFAULT_SCALE_ARCSEC
-    )
+    diameter = provenance.recipe.stamp.pixels * (_median_scale(written) or _DEFAULT_SCALE_ARCSEC)
     # The names of splits are compared as numbers: the dictionary encoding gives each name an index.
     pairs = overlaps(written["ra"].to_numpy(), written["dec"].to_numpy(), diameter)
     split = written["split"].combine_chunks().dictionary_encode().indices.to_numpy()

@@ -298,7 +298,7 @@ def finish(stack: Stack, kind: str) -> tuple[StampPixels, npt.NDArray[np.bool_]]
     -------
     pixels : uint8 or float32 array, shape (n, side, side)
     blank : bool array, shape (n,)
-        All pixels are 0.
+        No pixel is finite and not 0.
 
     Raises
     ------
@@ -312,4 +312,7 @@ def finish(stack: Stack, kind: str) -> tuple[StampPixels, npt.NDArray[np.bool_]]
         )
     pixels: StampPixels
     pixels = to_uint8(stack.image) if kind == "uint8" else stack.image.astype(np.float32)
-    return pixels, np.asarray(~pixels.any(axis=(-2, -1)))
+    signal = pixels != 0
+    if kind != "uint8":
+        signal &= np.isfinite(pixels)
+    return pixels, np.asarray(~signal.any(axis=(-2, -1)))

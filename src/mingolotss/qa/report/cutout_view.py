@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mingolotss.candidates.selection import SourcePixel, source_pixels
+from mingolotss.candidates.selection import SourcePixel, source_pixel
 from mingolotss.io.optional import import_optional
 from mingolotss.model import Cutout, FloatImage, Source
 from mingolotss.pipeline.stamp_windows import noise_of, stamp_box
@@ -107,7 +107,7 @@ def overlay(cutout: Cutout, source: Source, recipe: Recipe, *, contour: bool = T
         The stamp has no place in the cutout.
     """
     ny, nx = cutout.image.shape
-    pixel = source_pixels([cutout], np.array([source.ra]), np.array([source.dec]))[0]
+    pixel = source_pixel(cutout, source.ra, source.dec)
     y0, x0, side, recentred = stamp_box(cutout, pixel, recipe)
     north, east = _compass(cutout, pixel)
     sigma = recipe.clip_sigma or 0.0

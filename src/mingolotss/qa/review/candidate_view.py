@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mingolotss.candidates.selection import source_pixels
+from mingolotss.candidates.selection import source_pixel
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.io.png import encode_png
 from mingolotss.model import Candidate, Cutout
@@ -121,7 +121,7 @@ def _rms(cutout: Cutout, snapshot: Snapshot) -> bytes:
 def _stamp(cutout: Cutout, snapshot: Snapshot, row: int) -> bytes:
     """Return the stamp that this candidate would give."""
     source, recipe = snapshot.build.source(row), snapshot.build.recipe
-    pixel = source_pixels([cutout], np.array([source.ra]), np.array([source.dec]))[0]
+    pixel = source_pixel(cutout, source.ra, source.dec)
     stamp = stamp_of_cutout(cutout, pixel, recipe)
     if recipe.stamp.kind == "uint8":
         return coloured(encode_png(stamp.astype(np.uint8, copy=False)))

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from unicodedata import normalize
 from urllib.parse import unquote
 
-import numpy as np
-
 from mingolotss.candidates.cutouts import Outcome
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, RecipeError
@@ -35,6 +33,7 @@ from mingolotss.service.fits_names import (
 )
 from mingolotss.service.local.listing import fits_files
 from mingolotss.service.local.source_names import Owners, SourceNames, file_spellings
+from mingolotss.sky.footprint import contains
 from mingolotss.sky.wcs import SkyWCS
 
 if TYPE_CHECKING:
@@ -276,9 +275,7 @@ class FolderService:
         """Return the images whose footprint holds a position, by their WCS."""
         candidates = []
         for stem, (wcs, shape) in self._footprints.items():
-            x, y = wcs.to_pixel(position.icrs.ra.deg, position.icrs.dec.deg)
-            inside = -0.5 <= float(x) < shape[1] - 0.5 and -0.5 <= float(y) < shape[0] - 0.5
-            if inside:
+            if contains(wcs, shape, position.icrs.ra.deg, position.icrs.dec.deg):
                 source, _, field = stem.partition(self._separator or "\0")
                 name = field.replace("_", "+")
                 file = self._images[stem][0]
@@ -298,7 +295,7 @@ class FolderService:
                 yield error
 
     @cached_property
-    def _footprints(self) -> dict[str, tuple[SkyWCS, tuple[int, ...]]]:
+    def _footprints(self) -> dict[str, tuple[SkyWCS, tuple[int, int]]]:
         """Return WCS and shape of every image that can be read."""
         footprints = {}
         for stem, files in self._images.items():
@@ -306,7 +303,8 @@ class FolderService:
                 continue
             try:
                 image = read_image(self.folder / files[0])
-                footprints[stem] = image.wcs(), np.shape(image.data)
+                ny, nx = image.data.shape
+                footprints[stem] = image.wcs(), (ny, nx)
             except ImageError:
                 continue  # a file that cannot be read covers nothing
         return footprints

@@ -18,8 +18,6 @@ import zlib
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
 from mingolotss.image.coverage import CoverageMap
 from mingolotss.io.files import as_image_error
@@ -27,12 +25,10 @@ from mingolotss.io.fits import map_file
 from mingolotss.io.fits_compressed import CompressedImage
 from mingolotss.io.fits_layout import ImageLayout, find_image
 from mingolotss.io.gzip_bytes import SizeLimitError, gunzip_mapped, is_gzip
-from mingolotss.model import Bools, FloatImage, Floats, Ints
+from mingolotss.model import Bools, FloatImage, Ints
 from mingolotss.sky.wcs import SkyWCS
 
-__all__ = [
-    "CompressedMosaic", "MappedMosaic", "MosaicFile", "ScaledMosaic", "on_array", "open_mosaic",
-]  # fmt: skip
+__all__ = ["CompressedMosaic", "MappedMosaic", "MosaicFile", "ScaledMosaic", "open_mosaic"]
 
 _MAX_UNPACKED_BYTES = 1 << 34  # of a mosaic in gzip; the temporary file takes that much disk
 
@@ -55,21 +51,6 @@ class MosaicFile(Protocol):
 
         The rectangle must be inside the mosaic.
         """
-
-
-def on_array(mosaic: MosaicFile, x: Floats, y: Floats) -> Bools:
-    """Return which pixel positions are on the array of a mosaic, to the edges of its pixels.
-
-    Parameters
-    ----------
-    mosaic : MosaicFile
-    x, y : float64 array, px from 0
-        NaN is not on the array.
-    """
-    ny, nx = mosaic.shape
-    with np.errstate(invalid="ignore"):
-        inside: Bools = (x >= -0.5) & (x < nx - 0.5) & (y >= -0.5) & (y < ny - 0.5)
-    return inside
 
 
 def open_mosaic(path: str) -> MosaicFile:

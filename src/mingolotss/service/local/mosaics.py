@@ -9,7 +9,6 @@ cutout from a memory-mapped mosaic is a view of its pixels.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -32,10 +31,10 @@ from mingolotss.errors import (
 )
 from mingolotss.image.pixels import take_window
 from mingolotss.io.byte_ranges import FileChangedError
-from mingolotss.model import Bools, Candidate, Cutout, FloatImage, Floats, Ints, Source
+from mingolotss.model import Candidate, Cutout, FloatImage, Floats, Ints, Source
 from mingolotss.service.fits_names import PassedOver
 from mingolotss.service.local.listing import mosaic_files
-from mingolotss.service.local.mosaic_file import MappedMosaic, MosaicFile, on_array, open_mosaic
+from mingolotss.service.local.mosaic_file import MappedMosaic, MosaicFile, open_mosaic
 from mingolotss.service.mosaic_names import pair_mosaics
 from mingolotss.service.remote_mosaic import (
     RemoteMosaics,
@@ -47,6 +46,15 @@ from mingolotss.service.remote_mosaic import (
     web_address,
 )
 from mingolotss.sky.angles import unit_vectors
+from mingolotss.sky.footprint import (
+    WHOLE_SKY,
+    SkyCircle,
+    bounding_circle,
+    contains,
+    find_pixels,
+    outside_reason,
+)
+from mingolotss.sky.wcs import SkyWCS
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -88,6 +96,7 @@ class MosaicsService:
         self.root = root.rstrip("/")
         self._passed_over = PassedOver()
         self._unreadable: dict[str, ImageError | ServiceAnswerError] = {}  # by address
+        self._circles: dict[str, tuple[SkyWCS, SkyCircle]] = {}
 
     @classmethod
     def open(cls, argument: str, **_options: object) -> Self:
@@ -164,7 +173,7 @@ class MosaicsService:
         return f"no image holds the position, but {mosaics} cannot be read: {error}"
 
     def search_all(self, catalogue: Catalogue, size_deg: float) -> CandidateTable:
-        """Return, for every source, each field whose array holds its position.
+        """Return, for every source, each field whose image contains its position.
 
         Mosaics that cannot be read are left out, and are named in `notices`.
 
@@ -173,8 +182,8 @@ class MosaicsService:
         ImageError, ServiceAnswerError
             No mosaic can be read; the error is that of the first.
         """
-        # For each mosaic, a cheap test against the circle around it leaves few sources; the WCS
-        # then decides exactly. Only pairs (source, mosaic) are collected, no object per source.
+        # For each mosaic, a cheap test against a circle that contains it leaves few sources; the
+        # WCS then decides exactly. Only pairs (source, mosaic) are collected, no object per source.
         images = [(field, *self.fields[field]) for field in sorted(self.fields)]
         vectors = unit_vectors(catalogue.ra, catalogue.dec)
         rows, image_index = [np.empty(0, np.int64)], [np.empty(0, np.int32)]
@@ -182,11 +191,10 @@ class MosaicsService:
             mosaic = self._readable_mosaic(image)
             if mosaic is None:
                 continue
-            near = np.flatnonzero(_near(mosaic, vectors))
+            near = np.flatnonzero(self._circle(image, mosaic).contains(vectors))
             if not near.size:
                 continue
-            x, y = mosaic.wcs.to_pixel(catalogue.ra[near], catalogue.dec[near])
-            inside = on_array(mosaic, x, y)
+            inside = contains(mosaic.wcs, mosaic.shape, catalogue.ra[near], catalogue.dec[near])
             rows.append(near[inside])
             image_index.append(np.full(len(rows[-1]), number, np.int32))
         if len(self._unreadable) == len(images):
@@ -196,7 +204,7 @@ class MosaicsService:
         )
 
     def search(self, position: SkyCoord, size: Quantity) -> list[Candidate]:
-        """Return each field whose array holds a position."""
+        """Return each field whose image contains a position."""
         icrs = position.icrs
         one = Catalogue.from_columns([" "], [icrs.ra.deg], [icrs.dec.deg])
         return self.search_all(one, size.to_value("deg"))[0]
@@ -244,6 +252,14 @@ class MosaicsService:
             self._passed_over.add(address.rpartition("/")[2], str(error))
             return None
 
+    def _circle(self, address: str, mosaic: MosaicFile) -> SkyCircle:
+        """Return a circle that contains a mosaic, computed once until the file is read again."""
+        known, circle = self._circles.get(address, (None, WHOLE_SKY))
+        if known is not mosaic.wcs:
+            circle = bounding_circle(mosaic.wcs, mosaic.shape)
+            self._circles[address] = mosaic.wcs, circle
+        return circle
+
     def _pair(self, image: str, rms: str) -> tuple[MosaicFile, MosaicFile | None]:
         """Return a mosaic and its rms map."""
         mosaic, rms_map = self.mosaic(image), self.mosaic(rms) if rms else None
@@ -271,7 +287,8 @@ class MosaicsService:
         """
         _, image, rms = requests.images[requests.image_index[members[0]]]
         mosaic, rms_map = self._pair(image, rms)
-        x, y = mosaic.wcs.to_pixel(requests.ra[members], requests.dec[members])
+        ra, dec = requests.ra[members], requests.dec[members]
+        x, y = find_pixels(mosaic.wcs, mosaic.shape, ra, dec)
         side, (ny, nx) = side_pixels(mosaic, size_deg, image), mosaic.shape
         x0, y0 = first_pixel(x, side), first_pixel(y, side)
         # Squares that are entirely inside a memory-mapped mosaic, usually nearly all, become
@@ -296,9 +313,9 @@ class MosaicsService:
             if -side < column < nx and -side < row < ny:
                 cutouts.set_outcome(index, self._outcome(mosaic, rms_map, column, row, side))
                 continue
-            message = (
-                f"cut {requests.names[index]} out of {image}: the position is not on the image"
-            )
+            place = float(requests.ra[index]), float(requests.dec[index])
+            reason = outside_reason(mosaic.wcs, mosaic.shape, *place)
+            message = f"cut {requests.names[index]} out of {image}: {reason}"
             cutouts.set_outcome(index, ImageError(message, path=image))
 
     def _outcome(
@@ -382,23 +399,3 @@ def _clipped(mosaic: MosaicFile, y0: int, x0: int, side: int) -> tuple[int, int,
     """Return the part of a square that is on a mosaic, as the arguments of `MosaicFile.box`."""
     ny, nx = mosaic.shape
     return max(y0, 0), min(y0 + side, ny), max(x0, 0), min(x0 + side, nx)
-
-
-def _near(mosaic: MosaicFile, vectors: Floats) -> Bools:
-    """Return which positions can be on a mosaic: those in the circle around it.
-
-    Parameters
-    ----------
-    mosaic : MosaicFile
-    vectors : float64 array, shape (n, 3)
-        Unit vectors.
-    """
-    ny, nx = mosaic.shape
-    ra, dec = mosaic.wcs.to_sky((nx - 1) / 2, (ny - 1) / 2)
-    radius = math.radians(math.hypot(nx, ny) / 2 * mosaic.wcs.pixel_scale_arcsec / 3600 * 1.2)
-    if not np.isfinite(ra) or radius > math.pi / 3:
-        return np.ones(len(vectors), bool)  # too large for a circle on the sky to be of use
-    # einsum, since the matrix product would start the threads of BLAS, which then spin
-    cosine = np.einsum("ij,j->i", vectors, unit_vectors(ra, dec))
-    inside: Bools = cosine >= math.cos(radius)
-    return inside

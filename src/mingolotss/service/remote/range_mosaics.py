@@ -7,18 +7,22 @@ same files. `mingolotss.service.remote_mosaic` reads the mosaics.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self, Unpack
 from urllib.parse import unquote
+
+import numpy as np
 
 from mingolotss.errors import (
     ImageError,
     InputError,
     ServiceAnswerError,
+    ServiceError,
     ServiceUnavailableError,
     TruncatedFileError,
 )
@@ -27,7 +31,6 @@ from mingolotss.io.files import write_bytes
 from mingolotss.io.fits_layout import ImageLayout
 from mingolotss.model import Candidate, Source
 from mingolotss.service.fits_names import PassedOver
-from mingolotss.service.local.mosaic_file import on_array
 from mingolotss.service.local.mosaics import (
     first_pixel,
     padded_square,
@@ -46,13 +49,21 @@ from mingolotss.service.remote_mosaic import (
     web_address,
     web_folder_names,
 )
-from mingolotss.sky.angles import separation_arcsec
+from mingolotss.sky.angles import unit_vectors
 from mingolotss.sky.fits_header import (
     card_values,
     format_card,
     header_cards,
     join_cards,
     pad_to_block,
+)
+from mingolotss.sky.footprint import (
+    WHOLE_SKY,
+    SkyCircle,
+    bounding_circle,
+    contains,
+    find_pixels,
+    outside_reason,
 )
 
 __all__ = ["LotssDr2MosaicsService", "RangesService", "cutout_file"]
@@ -118,12 +129,39 @@ class RangesService(DownloadService):
         # With a hint from the catalogue no header is read, and no list of the fields.
         if source.field_hint:
             return SearchResult((self.hinted_candidate(source.field_hint),))
-        candidates = [
-            Candidate(field, image, rms)
-            for field, (image, rms) in self.fields.items()
-            if _may_reach(field, source) and self._may_hold(image, source)
-        ]
+        candidates, fields = [], list(self.fields.items())
+        near = self._circles.contains(unit_vectors(source.ra, source.dec))
+        for number in np.flatnonzero(near).tolist():
+            field, (image, rms) = fields[number]
+            if self._may_hold(image, source):
+                candidates.append(Candidate(field, image, rms))
         return SearchResult(tuple(candidates))
+
+    @cached_property
+    def _circles(self) -> SkyCircle:
+        """Return a circle around each field, in the order of `fields`."""
+        circles = list(concurrent_map(self.transport, self.field_circle, self.fields.items()))
+        return SkyCircle(
+            np.array([circle.centre for circle in circles]),
+            np.array([circle.cosine for circle in circles]),
+        )
+
+    def field_circle(self, field: tuple[str, tuple[str, str]]) -> SkyCircle:
+        """Return a circle that contains the mosaic of a field, by its header.
+
+        The whole sky if the header cannot be read: the search for a source then finds the error.
+
+        Parameters
+        ----------
+        field : tuple
+            An item of `fields`.
+        """
+        _, (image, _) = field
+        try:
+            mosaic = self._mosaics.get(image)
+        except (ImageError, ServiceError):
+            return WHOLE_SKY
+        return bounding_circle(mosaic.wcs, mosaic.shape)
 
     def hinted_candidate(self, field: str) -> Candidate:
         """Return the image of a field that the catalogue names.
@@ -149,7 +187,8 @@ class RangesService(DownloadService):
         if address in self._unreadable:
             return False
         try:
-            return _holds(self._mosaics.get(address), source)
+            mosaic = self._mosaics.get(address)
+            return bool(contains(mosaic.wcs, mosaic.shape, source.ra, source.dec))
         except (ImageError, ServiceAnswerError) as error:
             self._unreadable[address] = error
             self._passed_over.add(address.rpartition("/")[2], str(error))
@@ -223,6 +262,17 @@ class LotssDr2MosaicsService(RangesService):
         folder = web_address(self.url, f"{field}/")
         return folder + self.IMAGE, folder + self.RMS
 
+    def field_circle(self, field: tuple[str, tuple[str, str]]) -> SkyCircle:
+        """Return a circle around the pointing in the name of a field, which saves its header.
+
+        The whole sky for a field of another name: its header is read.
+        """
+        pointing = _POINTING.fullmatch(field[0])
+        if pointing is None:
+            return WHOLE_SKY
+        centre = unit_vectors(float(pointing[1]), float(pointing[2]))
+        return SkyCircle(centre, math.cos(math.radians(_REACH_DEG)))
+
     def run_query(self, query: str) -> SearchResult:
         """List the folders of the fields; the names of the files in them are known."""
         names = web_folder_names(self.url, self.transport)
@@ -249,10 +299,12 @@ def cutout_file(mosaic: RemoteMosaic, source: Source, size_deg: float) -> bytes:
     ImageError
         The source is not on the mosaic, or the mosaic cannot be read.
     """
-    x, y = mosaic.wcs.to_pixel(source.ra, source.dec)
-    if not on_array(mosaic, x, y):
-        place = f"{source.ra:.5f} {source.dec:+.5f}"
-        raise ImageError(f"cut {mosaic.address}: {place} is not on it", path=mosaic.address)
+    x, y = find_pixels(mosaic.wcs, mosaic.shape, source.ra, source.dec)
+    if np.isnan(x):
+        reason = outside_reason(mosaic.wcs, mosaic.shape, source.ra, source.dec)
+        raise ImageError(
+            f"cut {source.name} out of {mosaic.address}: {reason}", path=mosaic.address
+        )
     # The same square as the service ``mosaics`` cuts, by the same functions. `padded_square` gives
     # native byte order where it pads or converts; FITS is big-endian, as the mosaic is.
     side = side_pixels(mosaic, size_deg, mosaic.address)
@@ -299,19 +351,3 @@ def _cutout_header(layout: ImageLayout, side: int, x0: int, y0: int, *, bitpix: 
         elif keyword not in dropped:
             cards.append(card)
     return pad_to_block(join_cards(cards), b" ")
-
-
-def _holds(mosaic: RemoteMosaic, source: Source) -> bool:
-    return bool(on_array(mosaic, *mosaic.wcs.to_pixel(source.ra, source.dec)))
-
-
-def _may_reach(field: str, source: Source) -> bool:
-    """Return whether the mosaic of a field may hold a source, by the pointing in its name.
-
-    True for names of other surveys. This saves reading the headers of distant mosaics.
-    """
-    match = _POINTING.fullmatch(field)
-    if match is None:
-        return True
-    separation = separation_arcsec(float(match[1]), float(match[2]), source.ra, source.dec)
-    return float(separation) < _REACH_DEG * 3600
