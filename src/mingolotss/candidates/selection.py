@@ -22,9 +22,15 @@ import numpy as np
 from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.decisions import DECISIONS_NAME, Decision
 from mingolotss.errors import DecisionError, ImageError
-from mingolotss.model import Bools, Cutout
+from mingolotss.model import Bools, Cutout, Sky
 from mingolotss.sky.angles import Floats, separation_arcsec
-from mingolotss.sky.footprint import is_other_position, on_array, outside_reason, share_pixel
+from mingolotss.sky.footprint import (
+    SAME_PIXELS,
+    is_other_position,
+    on_array,
+    outside_reason,
+    projection_error_arcsec,
+)
 
 __all__ = [
     "Choice",
@@ -134,30 +140,36 @@ def locate_sources(cutouts: CutoutArray, ra: Floats, dec: Floats) -> SourcePixel
     # the cutouts by WCS and transform the sources of each group in one call. A second call goes
     # back to the sky, from the middle pixels, which the separations are measured from, and from the
     # pixels of the sources, which must have the positions of the sources.
-    groups: dict[int, list[int]] = {}
+    groups: dict[int, tuple[Sky, list[int]]] = {}
     for index, plane_index in enumerate(cutouts.plane_index.tolist()):
         if plane_index >= 0:
-            groups.setdefault(id(cutouts.planes[plane_index].wcs), []).append(index)
+            wcs = cutouts.planes[plane_index].wcs
+            groups.setdefault(id(wcs), (wcs, []))[1].append(index)
     # `corner` and `middle` are pixels of the whole image, which the WCS belongs to; a cutout begins
     # at `origin` of its plane plus its window.
     corner = cutouts.per_cutout((plane.origin for plane in cutouts.planes), (0, 0), float).T
     corner += cutouts.x0, cutouts.y0
     middle = np.stack([corner[0] + cutouts.nx // 2, corner[1] + cutouts.ny // 2])
-    pixel, middle_sky, pixel_sky = np.full((3, *corner.shape), np.nan)
-    for members in groups.values():
-        wcs = cutouts.planes[cutouts.plane_index[members[0]]].wcs
+    pixel = np.full(corner.shape, np.nan)
+    for wcs, members in groups.values():
         pixel[:, members] = wcs.to_pixel(ra[members], dec[members])
-        # tables of distortions are not read at NaN
-        own = np.where(np.isfinite(pixel[:, members]), pixel[:, members], middle[:, members])
-        sky = wcs.to_sky(*np.concatenate([middle[:, members], own], axis=1))
-        middle_sky[:, members], pixel_sky[:, members] = np.reshape(sky, (2, 2, -1)).swapaxes(0, 1)
+    # The columns of `both` are the middle pixels, then those of the sources, or the middle ones
+    # again where a source has no pixel: tables of distortions have no place for NaN.
+    n = len(cutouts)
+    both = np.concatenate([middle, np.where(np.isfinite(pixel), pixel, middle)], axis=1)
+    sky = np.full(both.shape, np.nan)
+    for wcs, members in groups.values():
+        columns = members + [n + index for index in members]
+        sky[:, columns] = wcs.to_sky(*both[:, columns])
+    middle_sky, pixel_sky = sky[:, :n], sky[:, n:]
     x, y = pixel - corner
     scale = cutouts.per_cutout((plane.wcs.pixel_scale_arcsec for plane in cutouts.planes), np.nan)
     on_image = on_array(x, y, cutouts.ny, cutouts.nx)
-    for index in np.flatnonzero(on_image & is_other_position(ra, dec, *pixel_sky, scale)).tolist():
-        wcs = cutouts.planes[cutouts.plane_index[index]].wcs
+    other = on_image & is_other_position(ra, dec, *pixel_sky, SAME_PIXELS * scale)
+    for index in np.flatnonzero(other).tolist():
+        error = projection_error_arcsec(cutouts.planes[cutouts.plane_index[index]].wcs)
         one = slice(index, index + 1)
-        on_image[one] = ~share_pixel(wcs, ra[one], dec[one], *pixel_sky[:, one])
+        on_image[one] = ~is_other_position(ra[one], dec[one], *pixel_sky[:, one], error)
     separation = separation_arcsec(ra, dec, *middle_sky)
     # The middle of an image may be off its projection, between two faces of a cube: the separation
     # is then that of the pixels.

@@ -18,6 +18,7 @@ Greisen 2002, A&A 395, 1077) may give two positions the same pixel.
 from __future__ import annotations
 
 import math
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ from mingolotss.model import Bools, Floats, Sky
 from mingolotss.sky.angles import separation_arcsec, unit_vectors
 
 __all__ = [
+    "SAME_PIXELS",
     "WHOLE_SKY",
     "SkyCircle",
     "bounding_circle",
@@ -35,13 +37,16 @@ __all__ = [
     "is_other_position",
     "on_array",
     "outside_reason",
-    "share_pixel",
+    "projection_error_arcsec",
 ]
 
+SAME_PIXELS = 0.5
+"""A position and that of its pixel are the same if they are less than this apart, in pixels."""
 _ROUNDING = 1e-6  # px; two transformations of a position on the edge differ by less
-_SAME_PIXELS = 0.5  # of the position of a source and that of its pixel
+_CSC = re.compile(r"^CTYPE\d *= *'[^']*-CSC", re.MULTILINE)
+_CSC_ERROR_ARCSEC = 60.0  # the polynomials are off by up to 24 arcsec, along each axis
 _CELLS = 12  # of the grid on an image, on each axis
-_ZOOM, _ZOOM_STEPS = 6, 7  # the nearest point is known to a millionth of the image
+_ZOOM_STEPS = 10  # of 1/3 each: the nearest point is known to a millionth of the image
 _DOT_PRODUCT_RAD = 1e-7  # angles below it vanish in the cosine of an angle in double precision
 
 
@@ -92,32 +97,24 @@ def on_array(x: Floats, y: Floats, ny: npt.ArrayLike, nx: npt.ArrayLike) -> Bool
 
 
 def is_other_position(
-    ra1: Floats, dec1: Floats, ra2: Floats, dec2: Floats, pixel_scale_arcsec: npt.ArrayLike
+    ra1: Floats, dec1: Floats, ra2: Floats, dec2: Floats, tolerance_arcsec: npt.ArrayLike
 ) -> Bools:
-    """Return which positions (deg) are more than half a pixel apart; NaN is no other position."""
+    """Return which positions (deg) are farther apart than allowed; NaN is no other position."""
     # A pixel on the limb of a projection is off it by rounding about every third time. Its position
     # is then NaN, and does not contradict that of the source.
     with np.errstate(invalid="ignore"):
         apart = separation_arcsec(ra1, dec1, ra2, dec2)
-        other: Bools = apart > _SAME_PIXELS * np.asarray(pixel_scale_arcsec)
+        other: Bools = apart > tolerance_arcsec
     return other
 
 
-def share_pixel(wcs: Sky, ra1: Floats, dec1: Floats, ra2: Floats, dec2: Floats) -> Bools:
-    """Return where an image has one pixel for two different positions.
+def projection_error_arcsec(wcs: Sky) -> float:
+    """Return how far from a position the position of its pixel may be, beyond `SAME_PIXELS`.
 
-    Parameters
-    ----------
-    wcs : Sky
-    ra1, dec1, ra2, dec2 : float64 array, shape (n,), deg, ICRS
-        Two positions; the second is the one that the pixel of the first has.
+    All projections are exact except CSC, whose two directions are approximated by polynomials
+    (Calabretta & Greisen 2002, A&A 395, 1077, section 5.6.2).
     """
-    # The two also differ where a projection is no exact inverse of itself, as CSC, which is off by
-    # up to 24 arcsec. Their pixels then differ as much as they do.
-    (x1, y1), (x2, y2) = wcs.to_pixel(ra1, dec1), wcs.to_pixel(ra2, dec2)
-    apart = separation_arcsec(ra1, dec1, ra2, dec2) / wcs.pixel_scale_arcsec
-    shared: Bools = ~(np.hypot(x2 - x1, y2 - y1) > apart / 2)
-    return shared
+    return _CSC_ERROR_ARCSEC if _CSC.search(wcs.header) else 0.0
 
 
 def find_pixels(
@@ -143,9 +140,9 @@ def find_pixels(
     if inside.any():
         ra, dec = np.broadcast_arrays(ra, dec)
         here, back = (ra[inside], dec[inside]), wcs.to_sky(x[inside], y[inside])
-        other = is_other_position(*here, *back, wcs.pixel_scale_arcsec)
+        other = is_other_position(*here, *back, SAME_PIXELS * wcs.pixel_scale_arcsec)
         if other.any():
-            other[other] = share_pixel(wcs, *(angle[other] for angle in (*here, *back)))
+            other &= is_other_position(*here, *back, projection_error_arcsec(wcs))
         inside[inside] = ~other
     return np.where(inside, x, np.nan), np.where(inside, y, np.nan)
 
@@ -227,10 +224,10 @@ def _distance_arcsec(
     """Return the angle from a position to the nearest point of an image; NaN if it has no sky."""
     # The nearest point is searched on a grid over the image to its edges, then on finer and finer
     # grids around the best point. Unlike a search along the edges of the array, this also finds the
-    # limb of a projection that ends inside the array.
+    # limb of a projection that ends inside the array, to 5 % of the distance.
     x, y = _grid(shape, 2 * _CELLS)
     low, high = (-0.5, -0.5), (shape[1] - 0.5, shape[0] - 0.5)
-    half = [(high[axis] - low[axis]) / (2 * _CELLS) for axis in (0, 1)]
+    half = [(high[axis] - low[axis]) / _CELLS for axis in (0, 1)]
     distance = math.nan
     for _ in range(1 + _ZOOM_STEPS):
         with np.errstate(invalid="ignore"):
@@ -240,11 +237,11 @@ def _distance_arcsec(
         best = np.unravel_index(np.nanargmin(distances), distances.shape)
         distance = float(distances[best])
         axes = [
-            np.linspace(max(at - step, first), min(at + step, last), 2 * _ZOOM + 1)
+            np.linspace(max(at - step, first), min(at + step, last), _CELLS + 1)
             for at, step, first, last in zip((x[best], y[best]), half, low, high, strict=True)
         ]
         x, y = np.meshgrid(*axes)
-        half = [step / _ZOOM for step in half]
+        half = [step / 3 for step in half]
     return distance
 
 
