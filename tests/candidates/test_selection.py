@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -111,6 +112,24 @@ def test_places_are_measured_from_the_middle_pixel(origin, shape):
         assert (places.x[index], places.y[index]) == pytest.approx((x, y), abs=1e-7)
         on_image = -0.5 <= x <= shape[1] - 0.5 and -0.5 <= y <= shape[0] - 0.5
         assert places.on_image[index] == on_image
+
+
+def test_a_middle_off_the_projection_has_a_separation_in_pixels():
+    """In the fold-out of a cube, the middle of a cutout may be no sky; the source still is."""
+    header = fits.Header.fromstring(
+        simple_header(0.0, 0.0, shape=(9, 9), scale_arcsec=36e3, projection="TSC").decode()
+    )
+    header["CRPIX1"], header["CRPIX2"] = 0.5, 0.5  # the first face ends after 4.5 pixels
+    wcs, reference = SkyWCS.from_header(header.tostring().encode()), WCS(header)
+    assert np.isnan(reference.pixel_to_world(1 + 4, 1 + 4).ra.deg)
+    cutout = Cutout(np.zeros((9, 9), "f4"), None, wcs, (1, 1))
+    source = reference.pixel_to_world(3.0, 2.0)
+    places = locate_sources(
+        CutoutArray.from_outcomes([cutout]), np.array([source.ra.deg]), np.array([source.dec.deg])
+    )
+    assert places.on_image[0]
+    expected = np.hypot(3 - 5, 2 - 5) * wcs.pixel_scale_arcsec
+    assert places.separation_arcsec[0] == pytest.approx(expected)
 
 
 def test_images_with_and_without_a_common_wcs_agree():

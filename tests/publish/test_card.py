@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import warnings
 
 import pytest
 
@@ -31,6 +32,21 @@ def test_a_build_has_a_card_and_croissant(built):
     assert "59 images of 150 x 150 pixels, uint8, at 1.5 arcsec" in text
     assert "has 60 rows, one for each source. 1 source has no image" in text
     assert "simulated" not in text
+
+
+def test_a_dataset_without_images_has_a_card_without_their_scale(tmp_path):
+    """No record has a pixel scale: nothing is computed from none, and no warning is raised."""
+    catalogue, images = write_sky(tmp_path, count=12)
+    for path in images.glob("*-mosaic.fits"):
+        path.write_bytes(b"")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        built = build("mingolotss", out=tmp_path / "out", catalogue=catalogue,
+                      service=f"folder:{images}")  # fmt: skip
+    assert built.written == 0
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert "0 images of 150 x 150 pixels, uint8. Row 0 is the southern edge." in text
+    assert "nan arc" not in text
 
 
 def test_a_persons_own_readme_is_left_alone(tmp_path):
