@@ -161,16 +161,17 @@ def locate_sources(cutouts: CutoutArray, ra: Floats, dec: Floats) -> SourcePixel
     for wcs, members in groups.values():
         columns = members + [n + index for index in members]
         sky[:, columns] = wcs.to_sky(*both[:, columns])
-    middle_sky, pixel_sky = sky[:, :n], sky[:, n:]
+    (middle_ra, pixel_ra), (middle_dec, pixel_dec) = sky.reshape(2, 2, n)
     x, y = pixel - corner
     scale = cutouts.per_cutout((plane.wcs.pixel_scale_arcsec for plane in cutouts.planes), np.nan)
     on_image = on_array(x, y, cutouts.ny, cutouts.nx)
-    other = on_image & is_other_position(ra, dec, *pixel_sky, SAME_PIXELS * scale)
+    other = on_image & is_other_position(ra, dec, pixel_ra, pixel_dec, SAME_PIXELS * scale)
     for index in np.flatnonzero(other).tolist():
         error = projection_error_arcsec(cutouts.planes[cutouts.plane_index[index]].wcs)
         one = slice(index, index + 1)
-        on_image[one] = ~is_other_position(ra[one], dec[one], *pixel_sky[:, one], error)
-    separation = separation_arcsec(ra, dec, *middle_sky)
+        positions = ra[one], dec[one], pixel_ra[one], pixel_dec[one]
+        on_image[one] = ~is_other_position(*positions, error)
+    separation = separation_arcsec(ra, dec, middle_ra, middle_dec)
     # The middle of an image may be off its projection, between two faces of a cube: the separation
     # is then that of the pixels.
     off = on_image & np.isnan(separation)

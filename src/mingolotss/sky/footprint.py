@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mingolotss.model import Bools, Floats, Sky
+from mingolotss.model import Bools, Floats, Ints, Sky
 from mingolotss.sky.angles import separation_arcsec, unit_vectors
 
 __all__ = [
@@ -80,7 +80,7 @@ class SkyCircle(NamedTuple):
 WHOLE_SKY = SkyCircle(np.array([0.0, 0.0, 1.0]), -2.0)
 
 
-def on_array(x: Floats, y: Floats, ny: npt.ArrayLike, nx: npt.ArrayLike) -> Bools:
+def on_array(x: Floats, y: Floats, ny: int | Ints, nx: int | Ints) -> Bools:
     """Return which pixel positions are on arrays, to the outer edges of their pixels.
 
     Parameters
@@ -97,7 +97,7 @@ def on_array(x: Floats, y: Floats, ny: npt.ArrayLike, nx: npt.ArrayLike) -> Bool
 
 
 def is_other_position(
-    ra1: Floats, dec1: Floats, ra2: Floats, dec2: Floats, tolerance_arcsec: npt.ArrayLike
+    ra1: Floats, dec1: Floats, ra2: Floats, dec2: Floats, tolerance_arcsec: float | Floats
 ) -> Bools:
     """Return which positions (deg) are farther apart than allowed; NaN is no other position."""
     # A pixel on the limb of a projection is off it by rounding about every third time. Its position
