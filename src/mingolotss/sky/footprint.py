@@ -3,9 +3,9 @@
 This is the only test of a footprint: the services use it for their searches and cutouts, and a
 build uses it for every cutout that it gets. A position is on an image if its pixel, by the WCS of
 the image, is on the array to the edges of the outer pixels, and if that pixel has the position. The
-second condition is needed since a WCS may give a pixel to positions that the image does not show:
-the inverse of a distortion does not converge far from the image, and a projection (Calabretta &
-Greisen 2002, A&A 395, 1077) may give two positions the same pixel.
+second condition is needed since a WCS may give two positions the same pixel. The formulae of TAN,
+for example, map both hemispheres onto one plane (Calabretta & Greisen 2002, A&A 395, 1077, section
+5.1.3), and an image service of another package may have a WCS that does not check that.
 
 >>> from mingolotss.sky.wcs import SkyWCS, simple_header
 >>> wcs = SkyWCS.from_header(simple_header(10.0, 20.0, shape=(240, 240), scale_arcsec=1.5))
