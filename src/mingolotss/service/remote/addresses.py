@@ -26,8 +26,9 @@ def require_address(argument: str, service: str) -> str:
         It is something else.
     """
     if not argument.startswith(("http://", "https://")):
+        shown = "" if "@" in argument else f":{argument}"  # it may have a password before the @
         raise InputError(
-            f"open the service {service}:{argument}: give its address, {service}:https://..."
+            f"open the service {service}{shown}: give its address, {service}:https://..."
         )
     try:
         check_address(argument)
