@@ -101,6 +101,22 @@ def test_classes(shared):
     assert [name for _, name, _ in found][1:3] == ["FRI NAT", "FRI WAT"]
 
 
+def test_classes_that_the_catalogue_names(tmp_path):
+    """A recipe without a table lists the values of its column, and sources without a class."""
+    (tmp_path / "mine.toml").write_text(
+        'name = "x"\n[catalogue]\nname = "id"\nra = "ra"\ndec = "dec"\n'
+        '[classes]\nfrom = "column"\ncolumn = "kind"\nmissing = "unlabelled"\n'
+    )
+    (tmp_path / "a.csv").write_text("id,ra,dec,kind\nA,1,2,10\nB,1,3,\nC,1,4,9\nD,1,5,10\n")
+    assert "values of the column 'kind'" in run("classes", tmp_path / "mine.toml").stdout
+    assert "has no labels" in run("classes", "lotss").stdout
+    done = run("classes", tmp_path / "mine.toml", "--catalogue", tmp_path / "a.csv")
+    rows = [line.split() for line in done.stdout.splitlines()[1:]]
+    assert rows == [
+        ["0", "9", "1"], ["1", "10", "2"], ["without", "a", "class", "1"], ["all", "4"],
+    ]  # fmt: skip
+
+
 def test_recipes_prints_one_that_loads(tmp_path):
     """A shipped recipe, printed and saved, is a recipe."""
     text = run("recipes", "mirabest").stdout

@@ -523,15 +523,25 @@ def classes(
     With a catalogue, also count its sources in each class.
     """
     from mingolotss.recipe.classes import classes as list_classes
+    from mingolotss.recipe.load import load_recipe
 
-    rows = list_classes(recipe, catalogue)
-    if not rows:
+    loaded = load_recipe(recipe)
+    rows = list_classes(loaded, catalogue)
+    if not rows and loaded.classes.source == "none":
         print(f"the recipe {recipe} has no class table; its dataset has no labels")
+    elif not rows:
+        print(
+            f"the classes of the recipe {recipe} are the values of the column "
+            f"{loaded.classes.column!r}; give a --catalogue to list them"
+        )
     elif catalogue is None:
         cells = [(str(row.label), row.name, row.source, row.note) for row in rows]
         _table(("label", "class", "from", "appearance"), cells)
     else:
-        cells = [(str(row.label), row.name, row.source, str(row.count)) for row in rows]
+        cells = [
+            (str(row.label) if row.label >= 0 else "", row.name, row.source, str(row.count))
+            for row in rows
+        ]
         total = sum(row.count or 0 for row in rows)
         _table(("label", "class", "from", "count"), [*cells, ("", "all", "", str(total))])
 

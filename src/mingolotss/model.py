@@ -48,7 +48,7 @@ class Source:
     name : str
     ra, dec : float, deg, ICRS
     label : int or None
-        None in an unlabelled dataset.
+        None in an unlabelled dataset, and for a source without a class.
     size_arcsec, flux_mjy : float
         NaN if the catalogue does not give them.
     field_hint : str

@@ -29,6 +29,7 @@ def column(values, dtype=object, null=None):
         (column([b"A ", b"B\0\0junk", b"\0x", b" \xc3\xa9"], "S9"), ["A", "B", "", "é"]),
         (column([True, False, True], bool, [False, False, True]), ["True", "False", ""]),
         (column([0.1, 1e16, math.nan], "f4"), ["0.1", "1e+16", ""]),
+        (column([0.1, 1.0, math.nan], "f2"), ["0.1", "1.0", ""]),
         (column([0.1, 1.0, math.nan], "f8"), ["0.1", "1.0", ""]),
         (column(["2020-01-02", "NaT"], "M8[D]"), ["2020-01-02", ""]),
         (column([Decimal("1.50"), None, DAY, b"x\0y"]), ["1.50", "", "2020-01-02", "x"]),

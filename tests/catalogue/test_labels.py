@@ -120,6 +120,9 @@ def test_the_classes_of_a_recipe_count_the_rest(tmp_path):
     assert [(row.label, row.name, row.count) for row in rows] == [
         (0, "9", 1), (1, "10", 1), (-1, "without a class", 2),
     ]  # fmt: skip
+    table = [{"label": 0, "name": "?"}]
+    with pytest.raises(RecipeError, match=r"null has values of the table: \?"):
+        parse_recipe(settings | {"classes": settings["classes"] | {"table": table}}, "x.toml")
     settings["classes"] |= {"missing": "maybe"}
     with pytest.raises(RecipeError, match=r"classes\.missing = 'maybe'"):
         parse_recipe(settings, "x.toml")

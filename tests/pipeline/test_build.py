@@ -16,10 +16,13 @@ from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import DecisionError, InputError
 from mingolotss.io.files import TEMPORARY_PREFIX
 from mingolotss.io.parquet import read_table
+from mingolotss.loaders.arrays import load
 from mingolotss.pipeline.executors import local as executors
 from mingolotss.pipeline.plan import plan
 from mingolotss.pipeline.run import build, run
+from mingolotss.qa.verify import verify
 from mingolotss.recipe.load import load_recipe
+from named_builds import build_named
 from skies import random_sky
 
 
@@ -321,3 +324,14 @@ def test_hostile_names_stay_inside(tmp_path):
     everything = {p for p in tmp_path.rglob("*") if p.is_file() and "in" not in p.parts}
     assert all(p.is_relative_to(tmp_path / "a" / "b" / "out") for p in everything)
     assert len(list((made.out / "png").iterdir())) == 4
+
+
+def test_sources_without_a_class_are_written(tmp_path):
+    """Beside labelled sources they have no label and no class, and the dataset is whole."""
+    labels = [0, -1, 1, 0, -1, 1]
+    out = build_named(tmp_path, list("abcdef"), ("A", "B"), labels)
+    manifest = read_manifest(out).to_pydict()
+    assert manifest["label"] == [0, None, 1, 0, None, 1]
+    assert manifest["class"] == ["A", None, "B", "A", None, "B"]
+    assert load(out, "all").labels.tolist() == labels
+    assert verify(out).good

@@ -34,7 +34,7 @@ class Catalogue:
     names : list of str, length n
     ra, dec : float64 array, shape (n,), deg, ICRS
     labels : int16 array, shape (n,)
-        -1 in an unlabelled dataset.
+        -1 in an unlabelled dataset, and for a source without a class.
     classes : tuple of str
         Name of label 0, 1, ...; empty in an unlabelled dataset.
     size_arcsec : float64 array, shape (n,), arcsec

@@ -74,7 +74,8 @@ def to_text(column: Column, name: str) -> list[str]:
             value.strip() if type(value) is str else _object_text(value, name)
             for value in values.tolist()
         ]
-    elif kind in "mM" or values.dtype == np.float32:  # numpy's text of these is the shortest one
+    elif kind in "mM" or values.dtype in {np.dtype("f2"), np.dtype("f4")}:
+        # Python has no such types, and would write 0.1 as 0.10000000149011612.
         texts = ["" if text in {"nan", "NaT"} else text for text in values.astype(str).tolist()]
     else:
         texts = ["" if _is_nan(value) else str(value) for value in values.tolist()]

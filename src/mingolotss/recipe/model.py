@@ -214,7 +214,10 @@ class LabelSettings(_Settings):
         if self.source == "column":
             if not self.column:
                 raise ValueError("from = 'column' needs the name of the column: classes.column")
-            _check_unique("value", [row.value or row.name for row in self.table])
+            values = [row.value or row.name for row in self.table]
+            _check_unique("value", values)
+            if both := set(values) & set(self.null):
+                raise ValueError(f"null has values of the table: {', '.join(sorted(both))}")
         # A label is also the index into the list of class names and the value in the batches of the
         # original dataset. A gap would be a class without name.
         labels = [row.label for row in self.table]
