@@ -11,6 +11,7 @@ import pytest
 
 import mingolotss
 from builds import command, run
+from fits_files import put
 from mingolotss.cli import app
 from mingolotss.image import compiled
 from skies import random_sky
@@ -144,3 +145,25 @@ def test_services_have_a_line_each():
     lines = run("services").stdout.splitlines()[1:]
     assert {"folder", "mosaics", "simulated"} <= {line.split()[0] for line in lines}
     assert all(len(line.split()) > 4 for line in lines)
+
+
+def test_what_is_not_used_is_named_by_every_command(tmp_path):
+    """Plan, build and status name files that are passed over; plan names sources without one."""
+    put(tmp_path / "files" / "A_P1-mosaic.fits", 1)
+    put(tmp_path / "files" / "A_P1-mosaic.fits.gz", 1)
+    (tmp_path / "c.csv").write_text("Source_Name,RA,DEC\nA,180,50\n\u001b[2Jß,180,50\n")
+    options = (
+        "lotss", "--catalogue", tmp_path / "c.csv", "--service", f"folder:{tmp_path / 'files'}",
+        "--out", tmp_path / "o",
+    )  # fmt: skip
+    line = "passed over 'A_P1-mosaic.fits.gz': a compressed copy of a file that is used\n"
+    planned = run("plan", *options).stdout
+    assert line in planned
+    assert ": no file for it: looked for " in planned
+    assert "%1B%5B2J%C3%9F_*-mosaic.fits' in " in planned
+    assert "\x1b" not in planned
+    built = run("build", *options, "--threads", "--set", "stamp.pixels=16", "--fresh").stdout
+    assert line in built
+    shown = run("status", tmp_path / "o").stdout
+    assert line in shown
+    assert "\x1b" not in built + shown

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mingolotss.errors import clean_text
 from mingolotss.foreign import show_warnings_as_lines
 from mingolotss.formats import FORMATS
 
@@ -275,9 +276,14 @@ def plan(
         [(str(number), str(count)) for number, count in build_plan.field_counts().items()],
     )
     for name, reason in list(build_plan.search_errors.items())[:3]:
-        print(f"no answer for {name}: {reason}")
+        print(f"no answer for {clean_text(name)}: {reason}")
     if len(build_plan.search_errors) > 3:
         print(f"... no answer for {len(build_plan.search_errors)} sources in all")
+    without_image = [*build_plan.reasons_without_image.items()]
+    for name, reason in without_image[:3]:
+        print(f"no image for {clean_text(name)}: {reason}")
+    if len(without_image) > 3:
+        print(f"... no image for {len(without_image)} sources in all")
     for line in build_plan.notices:
         print(line)
     print(f"The full list: {BuildFolder(out).candidates}")
@@ -324,8 +330,10 @@ def fetch(
         fetched = run_fetch(build_plan, progress).service
     failures = getattr(fetched, "failures", {})
     reasons = [*build_plan.search_errors.items(), *((s, str(e)) for (s, _), e in failures.items())]
+    for line in build_plan.notices:
+        print(line)
     for name, reason in reasons[:3]:
-        print(f"{name}: {reason}")
+        print(f"{clean_text(name)}: {reason}")
     total = sum(len(offer) for offer in build_plan.candidates)
     here = f"{total - len(failures)} of {total} images of {build_plan.sources} sources"
     print(f"{BuildFolder(out).workspace.cutouts}: {here}")
@@ -367,7 +375,7 @@ def status(
         reasons = [(s, reason, str(n)) for (s, reason), n in build.reasons().items()]
         _table(("rejected at", "reason", "sources"), reasons)
         for source, stage, reason in build.rejections if rejected else build.rejections[:3]:
-            print(f"{source} ({stage}): {reason}")
+            print(f"{clean_text(source)} ({stage}): {reason}")
         if not rejected and len(build.rejections) > 3:
             print(f"... to list all {len(build.rejections)}: mingolotss status {out} --rejected")
 

@@ -37,6 +37,7 @@ from mingolotss.errors import (
     InputError,
     RecipeError,
     ServiceError,
+    clean_text,
     hide_credentials,
 )
 from mingolotss.formats.batches import batch_of_rows
@@ -374,12 +375,13 @@ def _reasons_without_image(
     reasons = {
         name: service.reason_without_image(name) for name in names if name not in search_errors
     }
-    return {name: reason for name, reason in reasons.items() if reason}
+    return {name: clean_text(reason) for name, reason in reasons.items() if reason}
 
 
 def _notices(service: ImageService) -> tuple[str, ...]:
     """Return the lines about files that the service does not use."""
-    return tuple(service.notices()) if isinstance(service, FileService) else ()
+    lines = service.notices() if isinstance(service, FileService) else ()
+    return tuple(map(clean_text, lines))
 
 
 def _restrict(mapping: Mapping[str, _T], names: Sequence[str]) -> dict[str, _T]:
