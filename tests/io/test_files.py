@@ -13,8 +13,10 @@ from mingolotss.io.file_names import safe_name
 from mingolotss.io.files import (
     TEMPORARY_PREFIX,
     atomic_path,
+    is_case_sensitive,
     md5_file,
     remove_temporary_files,
+    same_file,
     sha256_file,
     write_bytes,
     write_files,
@@ -124,3 +126,30 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(InputError, match=r"write .*b"):
         write_files(tmp_path, [("a", b"1"), ("b", b"2"), ("c", b"3")])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_whether_a_disk_ignores_case(tmp_path):
+    """The answer is that of the disk, and nothing is left behind."""
+    (tmp_path / "probe").mkdir()
+    (tmp_path / "name").write_bytes(b"")
+    assert is_case_sensitive(tmp_path / "probe") is not (tmp_path / "NAME").exists()
+    assert list((tmp_path / "probe").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "with_case", "without_case"),
+    [
+        (["a", "b", "c"], None, None),
+        (["a1", "b", "A1"], None, (0, 2)),
+        (["x", "b", "x"], (0, 2), (0, 2)),
+        (["b", "Y", "a", "y", "a"], (2, 4), (1, 3)),
+        ([], None, None),
+    ],
+)
+def test_names_that_are_one_file(tmp_path, monkeypatch, names, with_case, without_case):
+    """The first pair, in the order of the second of the two."""
+    for answer, expected in ((True, with_case), (False, without_case)):
+        monkeypatch.setattr(
+            "mingolotss.io.files.is_case_sensitive", lambda _, answer=answer: answer
+        )
+        assert same_file(names, tmp_path) == expected

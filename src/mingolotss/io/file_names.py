@@ -37,9 +37,9 @@ _DIGITS = 16  # of the SHA-256, hexadecimal
 # A name that stays as it is. Windows cannot hold a dot or a space at the end, and takes CON,
 # CON.png and "con .png" for a device; a dot at the beginning hides a file, also from readers.
 _DEVICE = r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9]) *(?:\.|\Z)"
-_HASHED = rf"~[0-9a-f]{{{_DIGITS}}}\Z"
+_HASH = rf"~[0-9a-f]{{{_DIGITS}}}"
 _UNCHANGED = re.compile(
-    rf"(?![.])(?!{_DEVICE})(?!.*{_HASHED})[A-Za-z0-9_.~+ =@,()-]+(?<![. ])", re.ASCII
+    rf"(?![.])(?!{_DEVICE})[A-Za-z0-9_.~+ =@,()-]+(?<![. ])(?<!{_HASH})", re.ASCII
 )
 _FILE_NAME = re.compile(
     rf"(?![.])(?!{_DEVICE})(?:[A-Za-z0-9_.~+ =@,()-]|%[0-9A-F]{{2}})+(?<![. ])", re.ASCII

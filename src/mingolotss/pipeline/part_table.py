@@ -250,10 +250,10 @@ def _image_files(chunk: Chunk, fields: Objects, map_files: Objects) -> Iterator[
 def _field_spelling(source: str, field: str, map_file: str) -> str:
     """Return the field as the image's own file name spells it (``P164_55`` stays)."""
     with_underscore = field.replace("+", "_")
-    if with_underscore == field:
+    if with_underscore == field or with_underscore not in map_file:
         return field
-    is_spelled_so = map_file.startswith(f"{safe_name(source)}_{with_underscore}")
-    return with_underscore if is_spelled_so else field
+    beginnings = tuple(f"{name}_{with_underscore}" for name in (source, safe_name(source)))
+    return with_underscore if map_file.startswith(beginnings) else field
 
 
 def _candidate_lists(counts: npt.NDArray[np.generic], candidates: Columns) -> pa.Array:
