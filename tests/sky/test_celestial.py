@@ -72,6 +72,7 @@ def test_projections_with_parameters_in_every_frame(code, parameters, system):
         ({"CTYPE1": "ra---tan", "CTYPE2": "dec--tan"}, "no RA and DEC"),
         ({"CTYPE3": "GLON-TAN"}, "several RA and DEC"), ({"CTYPE3": "CUBEFACE"}, "CUBEFACE"),
         ({"PC1_3": 0.1}, "PC1_3"), ({"CD3_2": 0.1}, "CD3_2"), ({"CPDIS1": "LOOKUP"}, "CPDIS1"),
+        ({"D2IMDIS2": "Lookup"}, "D2IMDIS2"), ({"AXISCORR": 1}, "AXISCORR"),
         ({"CQDIS2": "TPD"}, "CQDIS2"), ({"NAXIS": 1000}, "NAXIS is 1000"),
         ({"WCSAXES": 99999999}, "WCSAXES"), ({"WCSAXES": -1}, "WCSAXES"),
         ({"A_ORDER": 10, "B_ORDER": 2}, "A_ORDER is 10"), ({"A_ORDER": 2.5}, "A_ORDER is 2.5"),

@@ -16,7 +16,6 @@ HDU and extensions alike; those of a tile-compressed image are read by
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +46,6 @@ _PIXEL_TYPES: dict[int, np.dtype[Any]] = {
 }  # fmt: skip
 _NO_BLANK = -(1 << 70)  # no integer of FITS
 _IMAGE_EXTENSIONS = {b"IMAGE", b"IUEIMAGE"}  # the second is of the IUE archive, before IMAGE
-_SKY_AXIS = re.compile(rb"'(RA|DEC|.LON|.LAT|..LN|..LT)\b")  # FITS standard 4.0, section 8.3
 _OTHER_FILES = {
     b"XTENSION": "a FITS extension without the primary header before it",
     b"BZh": "compressed with bzip2; decompress it",
@@ -257,7 +255,7 @@ def _layout(
             "fetch it again",
             path=path,
         )
-    axes = _image_axes(lengths, values, path)
+    axes = _image_axes(lengths, path)
     # The first axis varies fastest (section 3.3.2), which gives the shape (NAXIS2, NAXIS1).
     shape = lengths[axes[1] - 1], lengths[axes[0] - 1]
     scaling = _scaling(values, dtype, path)
@@ -270,11 +268,10 @@ def _layout(
     )
 
 
-def _image_axes(lengths: list[int], values: CardValues, path: str) -> tuple[int, int]:
+def _image_axes(lengths: list[int], path: str) -> tuple[int, int]:
     """Return the numbers of the axes of the one plane of an image, from 1."""
     # Radio images often have degenerate axes (FREQ, STOKES). With length 1 they do not change the
-    # layout, wherever they are among the axes. The plane must be on the sky: RA and FREQ of a
-    # position-velocity image, with a Dec axis of length 1, are not.
+    # layout, wherever they are among the axes. Whether the plane is on the sky, the WCS says.
     long_axes = [i for i, length in enumerate(lengths, 1) if length > 1]
     axes = (1, 2) if max(long_axes, default=1) <= 2 else tuple(long_axes)
     if len(axes) != 2:
@@ -283,13 +280,6 @@ def _image_axes(lengths: list[int], values: CardValues, path: str) -> tuple[int,
             f"read {path}: an image of shape {shape}; one plane is needed, give a file for each "
             "plane",
             path=path,
-        )
-    types = [(i, values.get(b"CTYPE%d" % i, b"")) for i in range(1, len(lengths) + 1)]
-    on_sky = [i for i, ctype in types if _SKY_AXIS.match(ctype)]
-    if len(on_sky) == 2 and not set(on_sky) <= set(axes):
-        names = " x ".join(types[i - 1][1].strip(b"' ").decode("ascii", "replace") for i in axes)
-        raise ImageError(
-            f"read {path}: the plane of the image is {names} and not on the sky", path=path
         )
     return axes[0], axes[1]
 

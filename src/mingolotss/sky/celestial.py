@@ -42,6 +42,7 @@ _MAX_SIP_ORDER = 9  # the keywords A_p_q have one digit for each power
 _SIP_TERM = re.compile(r"[AB]P?_\d_\d")
 _FIRST_SCAMP_TERM = 5  # the parameters of TAN itself have the numbers 0 to 4
 _CODE = slice(5, 8)  # of the projection in CTYPE
+_DETECTOR_CORRECTIONS = ("D2IMDIS1", "D2IMDIS2", "AXISCORR")  # tables in other HDUs, of HST
 _NOT_READ = {"TNX", "ZPX", "TAB"}  # they need the history of IRAF or a table in another HDU
 _SUFFIX = slice(8, None)  # the code of a distortion
 _MAX_TEXT = 68  # of a text on one card
@@ -205,7 +206,7 @@ def _two_axes(cards: WCSCards, axes: tuple[int, int], latitude: int) -> Values:
             values[f"PV{place[first]}_{second}"] = cards.value(keyword)
         elif name == "PROJP":  # the old name, when only the latitude axis had parameters
             values[f"PV{place[latitude]}_{first}"] = cards.value(keyword)
-        elif name in ("CPDIS", "CQDIS") and first in place:
+        elif (name in ("CPDIS", "CQDIS") and first in place) or keyword in _DETECTOR_CORRECTIONS:
             raise CardError(f"its distortions are of a kind that is not read ({keyword})")
         elif name in ("LONPOLE", "LATPOLE"):
             values[name] = cards.value(keyword)

@@ -50,11 +50,12 @@ _MAX_INDEX = 99  # of an axis or a parameter (FITS standard 4.0, section 8.2)
 _RENAMED = {"RADECSYS": "RADESYS"}
 _KEYWORD = re.compile(
     "LONPOLE|LATPOLE|RADESYS|EQUINOX|EPOCH|NAXIS|WCSAXES|BMAJ|BMIN|BPA|[AB]P?_ORDER|"
+    "D2IMDIS[12]|AXISCORR|"
     r"(?:CTYPE|CRVAL|CRPIX|CDELT|CUNIT|CROTA|CPDIS|CQDIS|NAXIS|AMD[XY])[1-9]\d?|"
     r"[AB]P?_\d_\d|WAT[12]_\d{3}|PROJP\d|" + "|".join(sorted(PLATE_KEYWORDS))
 )
 _INDEXED = re.compile(r"(PC|CD|PV)(?:0*(\d{1,2})_0*(\d{1,2})|(?<=PC|CD)(\d{3})(\d{3}))")
-_TEXT = re.compile(r"CTYPE|CUNIT|RADESYS|CPDIS|CQDIS|WAT|PLTDECSN")
+_TEXT = re.compile(r"CTYPE|CUNIT|RADESYS|CPDIS|CQDIS|D2IMDIS|WAT|PLTDECSN")
 _NEEDS_VALUE = re.compile(r"CTYPE|CRVAL|CRPIX|CDELT")
 
 # Strategy: the regular expression passes over all other cards without a step of Python, and each
@@ -63,7 +64,7 @@ _NEEDS_VALUE = re.compile(r"CTYPE|CRVAL|CRPIX|CDELT")
 _BEGINNING = (
     rb"C(?:TYPE|R(?:VAL|PIX|OTA)|DELT|UNIT|[PQ]DIS|NPIX|D\d)|P(?:[CV]\d|ROJP|LT|PO)|"
     rb"(?:LON|LAT)POLE|RADE(?:C?SYS)|E(?:QUINOX|POCH)|WCSAXES|NAXIS|BM(?:AJ|IN)|BPA|"
-    rb"[AB]P?_[O\d]|AMD|WAT\d|[XY]PIX"
+    rb"[AB]P?_[O\d]|AMD|WAT\d|[XY]PIX|D2IMDIS|AXISCORR"
 )
 _RELEVANT = re.compile(
     rb"(?:(?! *(?:" + _BEGINNING + rb")).{80})*+(?:(.{80}(?:CONTINUE  .{70})*+)|.*+\Z)",
