@@ -64,9 +64,11 @@ def make_part(task: Task) -> PartSummary:
     return _write(task, part_table)
 
 
-def try_chunk(chunk: Chunk) -> None:
-    """Take a chunk through all stages without keeping the result."""
-    _run_stages(chunk, PartTable(chunk.task))
+def try_chunk(chunk: Chunk) -> int:
+    """Take a chunk through all stages without keeping the result; return the number of stamps."""
+    part_table = PartTable(chunk.task)
+    _run_stages(chunk, part_table)
+    return len(part_table.encoded)
 
 
 def _run_chunk(chunk: Chunk, part_table: PartTable) -> int:

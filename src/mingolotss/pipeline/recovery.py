@@ -27,13 +27,16 @@ from mingolotss.pipeline.task import PartSummary, Task
 
 __all__ = ["make_parts"]
 
-_HOPELESS = 8  # sources that end the worker, if no other source of the part was tried before
+_HOPELESS = 8  # sources that end the worker, while no source of the part gives a stamp
 _R = TypeVar("_R")
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """The sources of a task from `start` on; `note` is the file for the row that is being tried."""
+    """The sources of a task from `start` on.
+
+    `note` is the file for the row that is being tried, and the number of stamps made before.
+    """
 
     task: Task
     start: int
@@ -80,13 +83,13 @@ def _find_crashes(mapper: Mapper, task: Task) -> dict[str, str]:
     Raises
     ------
     InputError
-        The first sources all do.
+        The first of them all do, and no source gives a stamp.
     """
     folder = BuildFolder(task.out).part(task.index).parent
     note = folder / f"{TEMPORARY_PREFIX}{task.index}-source"
     folder.mkdir(parents=True, exist_ok=True)
     crashes: dict[str, str] = {}
-    start = 0
+    start, n_stamps = 0, 0
     while start < len(task):
         note.unlink(missing_ok=True)
         try:
@@ -94,15 +97,17 @@ def _find_crashes(mapper: Mapper, task: Task) -> dict[str, str]:
         except WorkerDiedError as death:
             if not note.exists():
                 raise  # before it tried a source
-            row = int(note.read_text())
+            row, made = map(int, note.read_text().split())
+            n_stamps += made
             crashes[task.catalogue.names[row]] = death.end
             start = row + 1
-            if start == len(crashes) >= _HOPELESS:
+            if not n_stamps and len(crashes) >= _HOPELESS:
                 images = ", ".join(Chunk(task, row, start).images())
                 raise InputError(
                     f"make the stamp of {task.catalogue.names[row]} from {images}: the worker "
-                    f"{death.end}, as it did for the {row} sources before; look for the library "
-                    "that fails, and run the same command again: finished parts are kept"
+                    f"{death.end}, as it did for {len(crashes) - 1} sources before, and no stamp "
+                    "of this part was made; look for the library that fails, and run the same "
+                    "command again: finished parts are kept"
                 ) from death
         finally:
             note.unlink(missing_ok=True)
@@ -111,10 +116,11 @@ def _find_crashes(mapper: Mapper, task: Task) -> dict[str, str]:
 
 def _try_sources(trial: _Trial) -> int:
     """Make the stamps of the sources one by one, noting each before; return the number of rows."""
+    made = 0
     for row in range(trial.start, len(trial.task)):
-        trial.note.write_text(str(row))
+        trial.note.write_text(f"{row} {made}")
         with suppress(Exception):  # it is raised again when the part is made
-            try_chunk(Chunk(trial.task, row, row + 1))
+            made += try_chunk(Chunk(trial.task, row, row + 1))
     return len(trial.task)
 
 
