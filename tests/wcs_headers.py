@@ -318,7 +318,8 @@ def _reference(header: bytes) -> tuple[tuple[WCS, BaseCoordinateFrame] | None, s
     text = header.decode("latin1")
     lines = [text[i : i + 80] for i in range(0, len(text), 80)]
     no_tables = [line for line in lines if line[:2] != "PS" and "-TAB" not in line]
-    two_axes = [line for line in lines if not re.match(r"NAXIS |(NAXIS|C[A-Z]{4})[3-9] ", line)]
+    further = re.compile(r"(NAXIS|WCSAXES) |(NAXIS|C[A-Z]{4})[3-9] |(CD|PC)(\d_[3-9]|[3-9]_\d) ")
+    two_axes = [line for line in lines if not further.match(line)]
     ways = (
         (lines, _whole, ""), (lines, _celestial, " (celestial axes only)"),
         (two_axes, _whole, " (the first two axes)"), (no_tables, _whole, " (without -TAB)"),
