@@ -153,3 +153,19 @@ def test_votable_is_found_by_its_content(tmp_path, name):
     content = write(tmp_path / "plain.vot", table()).read_bytes()
     (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
     assert read_catalogue(tmp_path / name, COLUMNS).names == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '<PARQUET type="VOTable-remote-file"><STREAM href="file:///nowhere.parquet"/></PARQUET>',
+        '<PARQUET type="VOTable-remote-file"><STREAM href="nowhere.parquet"/></PARQUET>',
+        "<TABLEDATA><TR><TD>A</TD><TD>x</TD><TD>1</TD></TR></TABLEDATA>",
+        "<TABLEDATA><TR><TD>A</TD><TD>1</TD><TD>2</TD><TD>3</TD></TR></TABLEDATA>",
+        '<BINARY><STREAM encoding="base64">AAAA</STREAM></BINARY>',
+    ],
+)
+def test_rows_that_cannot_be_read(tmp_path, rows):
+    """Rows in another file, cells that are no numbers, and damaged rows are one line."""
+    one = f"<TABLE>{ID}{RA}{DEC}<DATA>{rows}</DATA></TABLE>"
+    refused(write(tmp_path / "a.vot", one), "read the catalogue")

@@ -117,11 +117,11 @@ def read_csv(path: Path, request: ColumnRequest) -> Table:
         line = _line_that_is_not_utf8(content.to_pybytes())
         raise CatalogueError(f"{action}: line {line} is not UTF-8; save it as UTF-8") from error
     if invalid:
-        row = invalid[0]
+        place, row = _first_invalid(invalid, content.to_pybytes(), layout.start)
         raise CatalogueError(
-            f"{action}: line {_line_of(content.to_pybytes(), layout.start, row.text)} has "
-            f"{row.actual_columns} values where the header has {row.expected_columns} columns: "
-            f"{row.text[:80]!r}; put values that hold the delimiter {layout.delimiter!r} in quotes"
+            f"{action}: {place} has {row.actual_columns} values where the header has "
+            f"{row.expected_columns} columns: {row.text[:80]!r}; put values "
+            f"that hold the delimiter {layout.delimiter!r} in quotes"
         )
     columns = {
         name: Column(_unquote(table[column]) if has_quotes else table[column].combine_chunks())
@@ -232,10 +232,18 @@ def _unquote(column: pa.ChunkedArray) -> pa.Array:
     return pa.array(texts, pa.string())
 
 
-def _line_of(content: bytes, start: int, text: str) -> int:
-    """Return the number of the first line with a text, from 1."""
-    offset = content.find(text.encode(), start)
-    return 1 + len(re.findall(rb"\r\n|\r|\n", content[: max(offset, 0)]))
+def _first_invalid(
+    rows: Sequence[pacsv.InvalidRow], content: bytes, start: int
+) -> tuple[str, pacsv.InvalidRow]:
+    """Return the line of the first invalid row, for a message, and the row.
+
+    pyarrow reads blocks of the file at the same time, and reports rows in no order.
+    """
+    row_of = {row.text.strip().encode(): row for row in rows}
+    for number, (offset, line) in enumerate(_lines(content, 0), 1):
+        if offset >= start and (row := row_of.get(line.strip())):
+            return f"line {number}", row
+    return "a row of several lines", rows[0]
 
 
 def _line_that_is_not_utf8(content: bytes) -> int:

@@ -96,7 +96,7 @@ def _reading_errors() -> tuple[type[Exception], ...]:
     return (
         OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError,
         RuntimeError, ArithmeticError, MemoryError, zlib.error, ExpatError, VerifyError,
-        IORegistryError, ArrowException,
+        IORegistryError, ArrowException, ImportError,
     )  # fmt: skip
 
 

@@ -47,7 +47,13 @@ def read_votable(path: Path, request: ColumnRequest) -> Table:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tables = list(votable.parse(path, verify="ignore").iter_tables())
+        try:
+            tables = list(votable.parse(path, verify="ignore").iter_tables())
+        except UnboundLocalError as error:  # of astropy 8.0, for rows in another file
+            raise CatalogueError(
+                f"read the catalogue {path}: its rows are in another file; write the VOTable with "
+                "its rows"
+            ) from error
     names = [
         _names([(field.name or "", field.ID or "") for field in table.fields], request)
         for table in tables
