@@ -15,13 +15,14 @@ import pytest
 
 from mingolotss import cli
 from mingolotss.dataset.manifest import read_manifest
-from mingolotss.errors import InputError, ServiceAnswerError, ServiceUnavailableError
+from mingolotss.errors import InputError, RecipeError, ServiceAnswerError, ServiceUnavailableError
 from mingolotss.io.http import Transport
 from mingolotss.pipeline.inputs import resolve_catalogue
 from mingolotss.pipeline.run import build
 from mingolotss.recipe.load import load_recipe
 from mingolotss.service import SERVICES
 from mingolotss.service.base import open_service
+from mingolotss.service.remote.form import LotssDr1FormService
 from mingolotss.service.remote.sia2 import Sia2Service
 from misbehave import Line, Reply, Server, always, running
 from small_archive import NAMES, catalogue, make, quick, rows, script, votable
@@ -212,6 +213,36 @@ def test_a_refused_address_does_not_show_its_password(address):
     with pytest.raises(InputError) as caught:
         open_service(address)
     assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"images.service": f"sia:https://{USER}:{QUOTED}@a.example/"},
+     {"catalogue.url": f"https://{USER}:{QUOTED}@a.example/c.fits"},
+     {"published.url": f"https://{USER}:{QUOTED}@a.example/a.tar.gz"}],
+)  # fmt: skip
+def test_a_recipe_has_no_credentials(change):
+    """Every dataset publishes its recipe."""
+    with pytest.raises(RecipeError, match="a user name or a password") as caught:
+        load_recipe("lotss").changed(change)
+    assert hidden(str(caught.value))
+
+
+@pytest.mark.web
+def test_the_browser_asks_no_other_host():
+    """A form that redirects into the private network, and one that fetches from there."""
+    pytest.importorskip("selenium", reason="needs mingolotss[browser]")
+    inside = "<html><body><img src={0}/i><iframe src={0}/f></iframe><script src={0}/s></script>down"
+    with running({"*": always(INNER)}) as inner:
+        redirect = always(b"", "302 Found", Location=f"{inner.url}/form")
+        page = always(inside.format(inner.url).encode(), Content_Type="text/html")
+        for reply in (redirect, page):
+            with archive({"*": reply}) as server:
+                service = LotssDr1FormService(f"{server.url}/form", transport=quick())
+                (outcome,) = service.search_all(catalogue().head(1), 0.1)
+            assert isinstance(outcome, ServiceUnavailableError)
+            assert "hunter2" not in str(outcome)
+        assert not inner.asked
 
 
 class PlugIn:

@@ -32,7 +32,7 @@ from pydantic import (
 from mingolotss.catalogue.labels import ClassRule, ColumnRules, FlagRules, MissingClass
 from mingolotss.catalogue.reading import ColumnNames
 from mingolotss.catalogue.units import TARGETS, Quantity, find_unit
-from mingolotss.errors import CatalogueError, RecipeError
+from mingolotss.errors import CatalogueError, RecipeError, hide_credentials
 from mingolotss.recipe.steps import CLIP_SIGMA, check_step
 from mingolotss.registry import nearest
 
@@ -87,6 +87,16 @@ def _check_template(value: str) -> str:
     return value
 
 
+def _check_address(value: str) -> str:
+    """Check that an address has no password: every dataset publishes its recipe."""
+    if value != hide_credentials(value):
+        raise ValueError(
+            "an address with a user name or a password, which the dataset would publish; give it "
+            "with --service or --catalogue, where it is used and not kept"
+        )
+    return value
+
+
 class CatalogueSettings(_Settings):
     """The catalogue of the dataset, and the names of its columns.
 
@@ -119,6 +129,11 @@ class CatalogueSettings(_Settings):
     size_unit: str = ""
     flux_unit: str = ""
     names: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        return _check_address(value)
 
     @field_validator("ra_unit", "dec_unit", "size_unit", "flux_unit")
     @classmethod
@@ -249,6 +264,11 @@ class ImageSettings(_Settings):
     image: str = "{source}_{field}-mosaic.fits"
     rms: str = "{source}_{field}-mosaic-rms.fits"
     ignore: tuple[str, ...] = ("-low", "-residual")
+
+    @field_validator("service")
+    @classmethod
+    def _service(cls, value: str) -> str:
+        return _check_address(value)
 
     @field_validator("image", "rms")
     @classmethod
@@ -384,6 +404,11 @@ class PublishedSettings(_Settings):
     url: str = ""
     md5: str = ""
     files: dict[str, str] = {}
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        return _check_address(value)
 
 
 class StepSettings(BaseModel):

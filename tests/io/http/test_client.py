@@ -1,5 +1,6 @@
 """The HTTP client against a server with faults: what is kept, what is retried, and how often."""
 
+import errno
 import gzip
 import io
 import pickle
@@ -7,6 +8,7 @@ import random
 import ssl
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,12 +17,14 @@ import trustme
 from astropy.io import fits
 
 from mingolotss.errors import (
+    InputError,
     ServiceAnswerError,
     ServiceError,
     ServiceUnavailableError,
     TruncatedFileError,
 )
 from mingolotss.io.http import Limits, RetryPolicy, Transport, require_complete_fits
+from mingolotss.io.http import client as client_module
 from mingolotss.service.remote.concurrency import concurrent_map
 from misbehave import Line, Server, always, first, running
 
@@ -151,6 +155,41 @@ def test_a_final_error_is_not_retried(name, tmp_path):
             f"{server.url}/a.fits", tmp_path / "a.fits", validator=require_complete_fits
         )
     assert server.asked.total() <= 6
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_large_download_is_never_in_memory(tmp_path, packed):
+    """48 MB arrive with less than 6 MB of memory, as FITS and as FITS in gzip."""
+    rows, header = 3000, GOOD[:2880]
+    for axis, old, new in ((1, 40, 4000), (2, 30, rows)):
+        card = f"NAXIS{axis}  = {old:20d}".encode()
+        assert card in header
+        header = header.replace(card, f"NAXIS{axis}  = {new:20d}".encode())
+    size = -(-4000 * rows * 4 // 2880) * 2880
+    body = header + bytes(size)
+    path, sent = tmp_path / "a.fits", gzip.compress(body, 1) if packed else body
+    with running({"*": always(sent)}) as server:
+        client = transport(max_bytes=1 << 30, total_s=60.0, read_s=30.0)
+        client.get(f"{server.url}/a")  # imports and buffers
+        tracemalloc.start()
+        client.fetch(f"{server.url}/a", path, validator=require_complete_fits)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert path.stat().st_size == len(body)
+    assert peak < 6 << 20
+
+
+def test_a_full_disk_is_one_line_and_no_rejection(tmp_path, monkeypatch):
+    """The build ends and is resumed later; nothing is recorded about the image."""
+
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(client_module.Transport, "_content", full)
+    with running({"*": always(GOOD)}) as server, pytest.raises(InputError, match="no space left"):
+        transport().fetch(f"{server.url}/a", tmp_path / "a.fits")
+    assert server.asked.total() == 1
     assert not list(tmp_path.iterdir())
 
 

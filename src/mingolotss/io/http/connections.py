@@ -347,7 +347,10 @@ def _resolve(host: str, port: int, exchange: Exchange) -> _Resolved:
         except (OSError, UnicodeError) as error:
             answers.put(error)
 
-    threading.Thread(target=resolve, name="resolve", daemon=True).start()
+    try:
+        threading.Thread(target=resolve, name="resolve", daemon=True).start()
+    except RuntimeError as error:  # the system has no further threads, which may pass
+        raise OSError(f"{host} was not resolved: {error}") from error
     try:
         answer = answers.get(timeout=exchange.timeout(exchange.connect_s))
     except queue.Empty as error:

@@ -50,12 +50,14 @@ def find_browser(which: Callable[[str], str | None] = shutil.which) -> tuple[str
     return browser, next((path for name in _DRIVERS if (path := which(name))), "")
 
 
-def start_browser(user_agent: str, page_load_s: float) -> Chrome:
+def start_browser(user_agent: str, host: str, page_load_s: float) -> Chrome:
     """Start a browser with a profile of its own, without a window and without pictures.
 
     Parameters
     ----------
     user_agent : str
+    host : str
+        The only host that the browser may ask: a page or a redirect could lead elsewhere.
     page_load_s : float, s
         The longest time for loading a page.
 
@@ -71,7 +73,8 @@ def start_browser(user_agent: str, page_load_s: float) -> Chrome:
     options = webdriver.ChromeOptions()
     options.binary_location = browser
     options.page_load_strategy = "eager"
-    for flag in (*_FLAGS, f"--user-agent={user_agent}"):
+    hosts = f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {host}"
+    for flag in (*_FLAGS, hosts, f"--user-agent={user_agent}"):
         options.add_argument(flag)
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.add_argument("--no-sandbox")  # Chromium's sandbox refuses root

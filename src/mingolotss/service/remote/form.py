@@ -16,9 +16,16 @@ import re
 import threading
 import weakref
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
+from urllib.parse import urlsplit
 
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.errors import InputError, ServiceAnswerError, ServiceError, hide_credentials
+from mingolotss.errors import (
+    InputError,
+    ServiceAnswerError,
+    ServiceError,
+    ServiceUnavailableError,
+    hide_credentials,
+)
 from mingolotss.io.http import RetryableError
 from mingolotss.io.http.client import user_agent
 from mingolotss.io.optional import import_optional
@@ -164,14 +171,15 @@ class LotssDr1FormService(DownloadService):
 
         if self._browser is None:
             limits = self.transport.limits
-            self._browser = start_browser(user_agent(), limits.connect_s + limits.read_s)
+            host = urlsplit(self.url).hostname or ""
+            self._browser = start_browser(user_agent(), host, limits.connect_s + limits.read_s)
             weakref.finalize(self, self._browser.quit)
         if not self._browser.find_elements(By.NAME, "hPOS"):
             self._browser.get(self.url)
         if not self._browser.find_elements(By.NAME, "hPOS"):
             text = _one_line(self._browser.execute_script(_STATE)["page"], 160)
             message = f"no input hPOS on the page; it says {text!r}"
-            raise ServiceAnswerError(f"open the form {self.url}: {message}", url=self.url)
+            raise ServiceUnavailableError(f"open the form {self.url}: {message}", url=self.url)
         return self._browser
 
     def _browser_error(self, error: WebDriverException, query: str) -> ServiceError:

@@ -113,7 +113,7 @@ class SearchCache:
             )
             notices = tuple(str(line) for line in record.get("notices", ()))
             return SearchResult(candidates, str(record["refused"]), str(record["sha256"]), notices)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None  # not there, or damaged from outside: it is replaced
 
     def store(self, query: str, result: SearchResult) -> None:
