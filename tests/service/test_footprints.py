@@ -9,6 +9,7 @@ import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.wcs import WCS
 
 from mingolotss import make_stamp
 from mingolotss.catalogue.catalogue import Catalogue
@@ -184,6 +185,22 @@ def test_the_field_that_a_catalogue_names_must_hold_the_position(tmp_path):
         with pytest.raises(ServiceAnswerError, match=r"the source is 58.9 arcmin outside"):
             service.cutout(candidate, SkyCoord(205.0, 56.0, unit="deg"), 0.1 * u.deg)
     assert not list((tmp_path / "out").rglob("*.fits"))
+
+
+def test_a_cutout_of_a_mosaic_without_a_reference_pixel_keeps_its_place(tmp_path):
+    """CRPIX is 0 if a header has none; the file of a cutout needs it, for it begins elsewhere."""
+    layouts = tmp_path / "layouts"
+    header = header_of("CAR", (90, 80), ra=180.0, step=SCALE_DEG)
+    del header["CRPIX1"], header["CRPIX2"]
+    write_mosaic(layouts, "P1", header)
+    position = WCS(header).pixel_to_world(40.0, 50.0).icrs
+    with running(Survey([], layouts).replies()) as server:
+        service = RangesService(f"{server.url}/files")
+        [candidate] = service.search(position, 0.5 * u.arcmin)
+        cutout = service.cutout(candidate, position, 0.5 * u.arcmin)
+    assert cutout.image[10, 10] == 1 + 80 * 50 + 40
+    x, y = cutout.wcs.to_pixel(position.ra.deg, position.dec.deg)
+    assert (x, y) == pytest.approx((10, 10), abs=1e-6)
 
 
 def test_the_name_of_a_field_is_no_pointing_in_other_surveys(tmp_path):

@@ -106,7 +106,7 @@ class MosaicsService:
         return cls(argument)
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "fields": self.fields}
+        return {**self.__dict__, "_circles": {}, "fields": self.fields}
 
     @cached_property
     def fields(self) -> dict[str, tuple[str, str]]:

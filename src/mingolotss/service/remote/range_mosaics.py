@@ -125,7 +125,13 @@ class RangesService(DownloadService):
         return self.url
 
     def search_source(self, source: Source, size_deg: float) -> SearchResult:
-        """Return the field that the catalogue names, or every field that holds the position."""
+        """Return the field that the catalogue names, or every field that holds the position.
+
+        Raises
+        ------
+        ServiceError
+            The server does not answer, or none of its mosaics can be read.
+        """
         # With a hint from the catalogue no header is read, and no list of the fields.
         if source.field_hint:
             return SearchResult((self.hinted_candidate(source.field_hint),))
@@ -135,6 +141,9 @@ class RangesService(DownloadService):
             field, (image, rms) = fields[number]
             if self._may_hold(image, source):
                 candidates.append(Candidate(field, image, rms))
+        if len(self._unreadable) == len(fields):
+            address, error = next(iter(self._unreadable.items()))
+            raise ServiceAnswerError(str(error), url=address) from error
         return SearchResult(tuple(candidates))
 
     @cached_property
@@ -334,9 +343,8 @@ def _cutout_header(layout: ImageLayout, side: int, x0: int, y0: int, *, bitpix: 
         changes[b"BITPIX"] = bitpix
     for axis, shift in zip(layout.axes, (x0, y0), strict=True):
         changes[b"NAXIS%d" % axis] = side
-        keyword = b"CRPIX%d" % axis
-        if keyword in values:
-            changes[keyword] = float(values[keyword].replace(b"D", b"E")) - shift
+        keyword = b"CRPIX%d" % axis  # 0 without a card (FITS standard 4.0, section 8.2)
+        changes[keyword] = float(values.get(keyword, b"0").replace(b"D", b"E")) - shift
     dropped = {*_DROPPED}
     if not layout.is_plain:
         dropped |= {*_SCALING}
@@ -350,4 +358,6 @@ def _cutout_header(layout: ImageLayout, side: int, x0: int, y0: int, *, bitpix: 
             cards.append(format_card(name, changes[keyword]))
         elif keyword not in dropped:
             cards.append(card)
+    added = [keyword for keyword in changes if keyword not in values]
+    cards += [format_card(keyword.decode(), changes[keyword]) for keyword in added]
     return pad_to_block(join_cards(cards), b" ")
