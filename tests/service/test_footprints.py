@@ -77,16 +77,26 @@ def test_mosaics_are_found_for_every_position_that_they_hold(tmp_path):
     assert found.sum() > 2 * len(sky)
 
 
-def test_a_corner_of_a_wide_field_gives_its_pixels(tmp_path):
-    """Corners of a TAN image of 100 deg, which lie far outside the circle of its middle pixels."""
-    header = header_of("TAN", (240, 240), ra=150.0, dec=30.0, step=0.568)
+@pytest.mark.parametrize(
+    "header",
+    [
+        # 50 to 70 deg from the reference pixel, where a pixel of SIN is 1.6 to 3 times as long
+        header_of("SIN", (240, 240), ra=150.0, dec=30.0, step=0.04, CRPIX1=-1100.0),
+        header_of("TAN", (240, 240), ra=150.0, dec=30.0, CDELT1=-0.02, CDELT2=0.4),
+        header_of("CAR", (240, 240), ra=150.0, CDELT1=-0.005, CDELT2=0.3, PC1_2=0.4, PC2_1=-0.2),
+        header_of("TAN", (240, 240), ra=150.0, dec=30.0, step=0.568),
+    ],
+    ids=["SIN far from its reference", "long pixels", "skewed pixels", "100 deg wide"],
+)
+def test_corners_give_their_pixels(tmp_path, header):
+    """Also where a pixel is longer than at the reference pixel, or not a square."""
     write_mosaic(tmp_path, "W", header)
     wcs, service = SkyWCS.from_header(header.tostring().encode()), MosaicsService(str(tmp_path))
-    for x, y in [(3, 4), (236, 2), (1, 238), (237, 235), (120, 120)]:
+    size = 9 * wcs.pixel_scale_arcsec * u.arcsec
+    for x, y in [(4, 4), (235, 4), (4, 235), (235, 235), (120, 120)]:
         place = SkyCoord(*wcs.to_sky(x, y), unit="deg")
-        [candidate] = service.search(place, 9 * 0.568 * u.deg)
-        image = service.cutout(candidate, place, 9 * 0.568 * u.deg).image
-        assert image[4, 4] == 1 + 240 * y + x
+        [candidate] = service.search(place, size)
+        assert service.cutout(candidate, place, size).image[4, 4] == 1 + 240 * y + x
 
 
 def write_cutout(folder, name, header):
