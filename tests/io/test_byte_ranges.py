@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from mingolotss.errors import ServiceAnswerError, ServiceError, ServiceUnavailableError
 from mingolotss.io.byte_ranges import (
@@ -174,6 +175,18 @@ def test_versions_differ_in_what_is_known_of_both():
     for other in (FileVersion('"b"'), FileVersion("", "tomorrow"), FileVersion(length=6)):
         assert whole.differs_from(other)
         assert other.differs_from(whole)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no credentials"), OSError(5, "io"), KeyError("k")])
+def test_any_error_of_a_library_for_object_stores_may_pass(error, monkeypatch):
+    """botocore, aiohttp and google.auth raise errors that are no OSError."""
+
+    def fail(*_arguments, **_options):
+        raise error
+
+    monkeypatch.setattr(LocalFileSystem, "cat_file", fail)
+    with pytest.raises(ServiceUnavailableError, match=r"^read file:///etc/hostname: "):
+        FsspecFile("file:///etc/hostname").read_start(10)
 
 
 @pytest.mark.parametrize("content", [OTHER, CONTENT + b"x"])

@@ -17,6 +17,7 @@ from mingolotss import cli
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import InputError, RecipeError, ServiceAnswerError, ServiceUnavailableError
 from mingolotss.io.http import Transport
+from mingolotss.loaders.download import Archive, download
 from mingolotss.pipeline.inputs import resolve_catalogue
 from mingolotss.pipeline.run import build
 from mingolotss.recipe.load import load_recipe
@@ -282,7 +283,22 @@ def test_a_catalogue_with_a_password_leaves_no_trace(tmp_path):
         wrong = url.replace("s3cr3t", "s3cr3t-wrong")
         with pytest.raises(ServiceUnavailableError, match="status 401") as caught:
             resolve_catalogue(load_recipe("lotss"), wrong, None, tmp_path / "2", transport=quick())
+        (folder,) = (tmp_path / "searches" / "catalogue").iterdir()
+        again = url.replace(f"{USER}:{QUOTED}@", "x:y@")  # is there, so that it is not requested
+        resolve_catalogue(load_recipe("lotss"), again, None, tmp_path, transport=quick())
+        assert list((tmp_path / "searches" / "catalogue").iterdir()) == [folder]
     assert hidden(every_byte(tmp_path), str(caught.value))
+
+
+@pytest.mark.parametrize("address", ["http://[x", "https://", "http://a\\@b/c.csv", "http://a:b/c"])
+def test_an_address_that_is_none_is_one_line(address, tmp_path):
+    """Of a catalogue, an archive, and a service."""
+    with pytest.raises(ServiceAnswerError):
+        resolve_catalogue(load_recipe("lotss"), address, None, tmp_path)
+    with pytest.raises(ServiceAnswerError):
+        download(tmp_path / "d", Archive(address, "0" * 64))
+    with pytest.raises(InputError):
+        open_service(f"sia:{address}")
 
 
 def test_texts_of_servers_have_no_escape_sequences(tmp_path):

@@ -19,6 +19,7 @@ from mingolotss.errors import (
     ServiceUnavailableError,
     TruncatedFileError,
 )
+from mingolotss.io.error_text import first_line
 from mingolotss.io.http.response_headers import ContentRange, parse_content_range
 
 if TYPE_CHECKING:
@@ -396,7 +397,8 @@ def _translate_fsspec_errors(address: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise ImageError(f"open {address}: there is no such file", path=address) from error
-    except (OSError, ValueError, TimeoutError) as error:
-        raise ServiceUnavailableError(f"read {address}: {error}", url=address) from error
     except ImportError as error:
         raise ImageError(f"open {address}: {error}", path=address) from error
+    except Exception as error:  # of botocore, aiohttp, google.auth, ...: they have no common base
+        message = f"read {address}: {first_line(error)}"
+        raise ServiceUnavailableError(message, url=address) from error

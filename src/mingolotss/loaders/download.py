@@ -23,6 +23,7 @@ from mingolotss.errors import (
 )
 from mingolotss.io.files import md5_file, sha256_file
 from mingolotss.io.http import Limits, Response, Transport
+from mingolotss.io.http.addresses import check_address
 from mingolotss.io.http.response_headers import parse_content_range
 from mingolotss.io.lock import file_lock, lock_path
 from mingolotss.loaders.arrays import holds_dataset
@@ -56,15 +57,16 @@ class Archive:
     @property
     def path(self) -> Path | None:
         """Return the path on this machine, or None for an address."""
-        parts = urlsplit(self.url)
-        if parts.scheme == "file":
-            return Path(unquote(parts.path))
-        return None if parts.scheme in ("http", "https") else Path(self.url).expanduser()
+        if self.url.startswith("file:"):
+            return Path(unquote(urlsplit(self.url).path))
+        is_web_address = self.url.startswith(("http:", "https:"))
+        return None if is_web_address else Path(self.url).expanduser()
 
     @property
     def name(self) -> str:
         """Return the file's name."""
-        return Path(unquote(urlsplit(self.url).path)).name or "dataset.tar.gz"
+        path = self.path or Path(unquote(check_address(self.url).path))
+        return path.name or "dataset.tar.gz"
 
 
 PUBLISHED = Archive(

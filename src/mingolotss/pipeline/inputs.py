@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.labels import ColumnRules
@@ -119,7 +118,10 @@ def _download_once(url: str, out: Path, md5: str, transport: Transport) -> Path:
     ServiceError
         The download failed.
     """
-    name = urlsplit(url).path.rpartition("/")[2] or "catalogue.fits"
+    from mingolotss.io.http.addresses import check_address  # the import takes 0.1 s
+
+    url = transport.without_credentials(url)
+    name = check_address(url).path.rpartition("/")[2] or "catalogue.fits"
     folder = BuildFolder(out).workspace.catalogues
     if not md5:  # nothing else would tell catalogues of one name at two addresses apart
         folder /= hashlib.sha256(url.encode()).hexdigest()[:16]

@@ -351,7 +351,7 @@ def list_fsspec_folder(root: str, passed_over: PassedOver | None = None) -> list
         return [filesystem.unstrip_protocol(file) for file in _fits_files(files, passed_over, path)]
     except ImportError as error:
         raise InputError(f"open the mosaics in {root}: {error}") from error
-    except (OSError, ValueError) as error:
+    except Exception as error:  # of botocore, aiohttp, google.auth, ...: they have no common base
         raise ServiceUnavailableError(f"list the mosaics in {root}: {error}", url=root) from error
 
 

@@ -1,5 +1,6 @@
 """The HTTP client against a server with faults: what is kept, what is retried, and how often."""
 
+import contextlib
 import errno
 import gzip
 import io
@@ -26,6 +27,7 @@ from mingolotss.errors import (
 from mingolotss.io.http import Limits, RetryPolicy, Transport, require_complete_fits
 from mingolotss.io.http import client as client_module
 from mingolotss.service.remote.concurrency import concurrent_map
+from mingolotss.sky.fits_header import format_card, join_cards, pad_to_block
 from misbehave import Line, Server, always, first, running
 
 QUICK = RetryPolicy(
@@ -447,6 +449,27 @@ def test_every_truncation_of_a_fits_file_is_detected():
 def test_other_files_are_refused(body):
     with pytest.raises((ServiceAnswerError, TruncatedFileError)):
         require_complete_fits(body)
+
+
+SIZES = [
+    {"NAXIS": 1, "NAXIS1": 2880, "PCOUNT": -5760, "GCOUNT": 1},
+    {"NAXIS": 1, "NAXIS1": 2880, "PCOUNT": 0, "GCOUNT": -2},
+    {"NAXIS": 2, "NAXIS1": -2880, "NAXIS2": 3},
+    {"NAXIS": 1, "NAXIS1": 10**30},
+    {"NAXIS": -1},
+]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_a_header_with_impossible_sizes_does_not_loop(sizes):
+    """A unit of negative length would lead back to the same header, again and again."""
+    cards = {"SIMPLE": "T", "BITPIX": 8} | sizes
+    header = join_cards([format_card(name, value) for name, value in cards.items()])
+    body = pad_to_block(header, b" ") * 3
+    began = time.monotonic()
+    with contextlib.suppress(ServiceAnswerError, TruncatedFileError):
+        require_complete_fits(body)
+    assert time.monotonic() - began < 5
 
 
 def test_a_transport_can_be_pickled():
