@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mingolotss.formats import FORMATS
 from mingolotss.formats.png_folders import find_png_folders
 from mingolotss.loaders.arrays import load
 from mingolotss.publish.export import export
@@ -100,6 +101,21 @@ def test_a_folder_of_its_own_without_a_manifest(tmp_path):
     arrays = load(out)
     assert sorted(arrays.sources) == ["A", "B C"]
     assert set(arrays.splits) <= {"a b", "c"}
+
+
+@pytest.mark.readers
+@pytest.mark.parametrize("name", FORMATS)
+def test_thousands_of_classes(tmp_path, name):
+    """A column with an identifier instead of a class gives as many; every format holds them."""
+    classes = tuple(f"class {n}" for n in range(6000))
+    built = build_named(tmp_path, ["A", "B", "C"], classes, [0, 1000, 5999])
+    out = export(built, name, tmp_path / name).out
+    assert verify(out).problems == []
+    arrays = load(out)
+    assert arrays.classes == classes
+    assert dict(zip(arrays.sources, arrays.labels.tolist(), strict=True)) == {
+        "A": 0, "B": 1000, "C": 5999,
+    }  # fmt: skip
 
 
 @pytest.mark.readers

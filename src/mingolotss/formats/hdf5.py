@@ -23,6 +23,9 @@ from mingolotss.io.optional import import_optional
 __all__ = ["HDF5", "find_hdf5", "read_hdf5", "write_hdf5"]
 
 _NUMBERS = ("ra", "dec", "size_arcsec", "flux_mjy", "noise_jy", "peak_jy", "pixel_scale_arcsec")
+# In the oldest version of the format, which h5py writes by default, an attribute has 64 KiB at
+# most, 16 bytes for each text.
+_MANY_CLASSES = 4000
 _NOTES = {
     "images": "n, ny, nx; row 0 is the south",
     "labels": "index into the attribute classes; -1 is unlabelled",
@@ -57,7 +60,8 @@ def write_hdf5(records: Records, folder: Path, header: ExportHeader) -> None:
     numbers = {name: records.numbers(name) for name in _NUMBERS}
     columns = {"images": records.images(), "labels": records.labels, **texts, **numbers}
     path = ExportFolder(folder).hdf5(header.name)
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    version = "v110" if len(records.classes) > _MANY_CLASSES else None
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver=version) as file:
         for name, values in columns.items():
             dataset = file.create_dataset(name, data=values, track_times=False)
             if name in _NOTES:
