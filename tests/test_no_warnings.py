@@ -140,7 +140,13 @@ RECIPES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in {"float32", "zscale"} else [])
+        for name in RECIPES
+    ],
+)
 def test_hostile_images(hostile, tmp_path, recipe):
     """Each image is a stamp or a rejection of one line; processes and threads say nothing else."""
     out = tmp_path / "out"
