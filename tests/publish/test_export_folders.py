@@ -104,7 +104,7 @@ def test_a_folder_of_its_own_without_a_manifest(tmp_path):
 
 
 @pytest.mark.readers
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", list(FORMATS))
 def test_thousands_of_classes(tmp_path, name):
     """A column with an identifier instead of a class gives as many; every format holds them."""
     classes = tuple(f"class {n}" for n in range(6000))
