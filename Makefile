@@ -13,7 +13,7 @@ KERNEL := hatch_build.py $(wildcard src/mingolotss/image/_kernel/*.[ch])
 # Additional options for pytest, for example make test MORE=--lf
 MORE    ?=
 
-.PHONY: demo test check bench clean test-slow test-readers test-archive test-web test-sanitize
+.PHONY: demo test check bench clean test-hostile test-slow test-readers test-archive test-web test-sanitize
 
 demo: $(VENV)/demo.ok
 	$(RUN)/mingolotss demo --out demo --sources $(SOURCES)
@@ -48,6 +48,10 @@ $(VENV)/cutana.ok: | $(VENV)/bin/python
 
 test-slow: $(VENV)/test.ok
 	$(RUN)/python -m pytest -m "slow and not archive and not web and not readers" $(MORE)
+
+# Each door of the program with hostile input, 20 s for each kind.
+test-hostile: $(VENV)/test.ok
+	MINGOLOTSS_FUZZ_S=$${MINGOLOTSS_FUZZ_S:-20} $(RUN)/python -m pytest -n auto tests/hostile $(MORE)
 
 # Test with a real archive server and a real browser. Needs Debian 12 and root for the first run, which
 # installs them.

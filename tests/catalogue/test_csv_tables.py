@@ -93,6 +93,7 @@ def test_what_is_wrong_is_one_line(tmp_path, text):
     [
         ("id,ra,dec\nA,1,2\ncaf\xe9,3,4\n".encode("latin1"), "line 3 is not UTF-8"),
         (b"id,ra,dec\r\n\xff\xfe,1,2\r\n", "line 2 is not UTF-8"),
+        (b"id,ra,dec\nA,1,2\nB,3,4,\xea\n", "line 3 has 4 values where the header has 3"),
         ("id,ra,dec\nA,1,2\n".encode("utf-16"), "it is UTF-16"),
         ("id,ra,dec\nA,1,2\n".encode("utf-16-be").join([b"\xfe\xff", b""]), "it is UTF-16"),
     ],

@@ -19,7 +19,7 @@ from astropy.io import fits
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.io.byte_ranges import HttpFile, RangeSupport
 from mingolotss.io.http import Limits, RetryPolicy, Transport, require_complete_fits
-from misbehave import Line, running
+from misbehave import Line
 
 SECONDS = float(os.environ.get("MINGOLOTSS_FUZZ_S", "4"))
 LONGEST_S = 10.0
@@ -91,7 +91,7 @@ def requests(client: Transport, url: str, path: Path) -> Iterator[Callable[[], o
     yield lambda: HttpFile(f"{url}/m", client, RangeSupport()).read_ranges([(0, 10), (20, 30)])
 
 
-def test_a_mutated_answer_is_accepted_or_an_error_of_a_service(tmp_path):
+def test_a_mutated_answer_is_accepted_or_an_error_of_a_service(tmp_path, serve):
     """No traceback, no answer that takes long, no file that is not complete FITS."""
     rng, examples, current = random.Random(20261126), seeds(), [b""]  # noqa: S311
 
@@ -102,7 +102,7 @@ def test_a_mutated_answer_is_accepted_or_an_error_of_a_service(tmp_path):
     limits = Limits(connect_s=1.0, read_s=0.3, total_s=1.0, max_bytes=1 << 20)
     messages, accepted, end = [], 0, time.monotonic() + SECONDS
     path = tmp_path / "a.fits"
-    with running({"*": reply}) as server:
+    with serve({"*": reply}) as server:
         while time.monotonic() < end:
             current[0] = mutated(rng, rng.choice(examples))
             client = Transport(limits=limits, retry_policy=policy)

@@ -80,6 +80,7 @@ def read_csv(path: Path, request: ColumnRequest) -> Table:
     head = content[:_SCANNED_BYTES].to_pybytes()
     if head.startswith(_UTF16):
         raise CatalogueError(f"{action}: it is UTF-16; save it as CSV in UTF-8")
+    is_utf8 = _is_utf8(content)
     layout = find_layout(head, request.required)
     requested = {name: find_column(layout.names, name, path) for name in request.of(layout.names)}
     if layout.start >= content.size or not requested:
@@ -97,25 +98,24 @@ def read_csv(path: Path, request: ColumnRequest) -> Table:
         return "skip"
 
     has_quotes = re.search(rb'"', content) is not None
-    try:
-        table = pacsv.read_csv(
-            pa.BufferReader(content.slice(layout.start)),
-            read_options=pacsv.ReadOptions(column_names=names),
-            parse_options=pacsv.ParseOptions(
-                delimiter=layout.delimiter,
-                newlines_in_values=has_quotes,
-                invalid_row_handler=keep_invalid,
-            ),
-            convert_options=pacsv.ConvertOptions(
-                column_types=dict.fromkeys(wanted.values(), pa.string()),
-                include_columns=list(wanted.values()),
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        if "UTF8" not in str(error):
-            raise
-        line = _line_that_is_not_utf8(content.to_pybytes())
-        raise CatalogueError(f"{action}: line {line} is not UTF-8; save it as UTF-8") from error
+    rows = content.slice(layout.start)
+    if not is_utf8:
+        # Only the requested columns must be UTF-8. pyarrow leaves out an invalid row that is
+        # not, and prints a traceback: it is given text in which each wrong byte is one character.
+        rows = pa.py_buffer(rows.to_pybytes().decode("utf-8", "replace").encode())
+    table = pacsv.read_csv(
+        pa.BufferReader(rows),
+        read_options=pacsv.ReadOptions(column_names=names),
+        parse_options=pacsv.ParseOptions(
+            delimiter=layout.delimiter,
+            newlines_in_values=has_quotes,
+            invalid_row_handler=keep_invalid,
+        ),
+        convert_options=pacsv.ConvertOptions(
+            column_types=dict.fromkeys(wanted.values(), pa.string()),
+            include_columns=list(wanted.values()),
+        ),
+    )
     if invalid:
         place, row = _first_invalid(invalid, content.to_pybytes(), layout.start)
         raise CatalogueError(
@@ -123,6 +123,9 @@ def read_csv(path: Path, request: ColumnRequest) -> Table:
             f"{row.expected_columns} columns: {row.text[:80]!r}; put values "
             f"that hold the delimiter {layout.delimiter!r} in quotes"
         )
+    if not is_utf8 and any(_holds_replacement(table[column]) for column in wanted.values()):
+        line = _line_that_is_not_utf8(content.to_pybytes())
+        raise CatalogueError(f"{action}: line {line} is not UTF-8; save it as UTF-8")
     columns = {
         name: Column(_unquote(table[column]) if has_quotes else table[column].combine_chunks())
         for name, column in wanted.items()
@@ -239,11 +242,30 @@ def _first_invalid(
 
     pyarrow reads blocks of the file at the same time, and reports rows in no order.
     """
-    row_of = {row.text.strip().encode(): row for row in rows}
+    row_of = {row.text.strip(): row for row in rows}
     for number, (offset, line) in enumerate(_lines(content, 0), 1):
-        if offset >= start and (row := row_of.get(line.strip())):
+        if offset >= start and (row := row_of.get(line.decode("utf-8", "replace").strip())):
             return f"line {number}", row
     return "a row of several lines", rows[0]
+
+
+def _is_utf8(content: pa.Buffer) -> bool:
+    import pyarrow as pa
+
+    # Arrow checks a text of any length without a copy of it.
+    offsets = pa.py_buffer(np.array([0, content.size], np.int64))
+    text = pa.Array.from_buffers(pa.large_string(), 1, [None, offsets, content])
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _holds_replacement(column: pa.ChunkedArray) -> bool:
+    from pyarrow import compute as pc
+
+    return bool(pc.any(pc.match_substring(column, "\ufffd")).as_py())
 
 
 def _line_that_is_not_utf8(content: bytes) -> int:

@@ -1,0 +1,19 @@
+"""Each door of the program, with generated inputs, in a process of its own (see ``harness.py``)."""
+
+from __future__ import annotations
+
+import pytest
+from harness import run_target
+
+TARGETS = [
+    "targets_catalogue:csv",
+]
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_input_is_accepted_or_refused(name, canary, record_property):
+    with canary.pause():
+        outcome = run_target(name)
+    record_property("fuzz", f"{name}: {outcome}")
+    assert not outcome.failure, outcome.failure
+    assert outcome.refused
