@@ -18,12 +18,14 @@ from astropy.io import fits
 
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest
+from mingolotss.errors import InputError
 from mingolotss.io.files import TEMPORARY_PREFIX
 from mingolotss.pipeline.plan import plan
 from mingolotss.pipeline.run import build, fetch
 from mingolotss.recipe.load import load_recipe
 from mingolotss.service.base import Naming
 from mingolotss.service.remote.cutout_server import HipsService, LotssDr2Service
+from mingolotss.service.remote.range_mosaics import LotssDr2MosaicsService
 from mingolotss.service.remote.sia import SiaService
 from misbehave import Line, Reply, always, first, running
 from small_archive import DEC, NAMES, RA, catalogue, cutout, make, quick, rows, script, votable
@@ -250,6 +252,35 @@ def test_a_search_that_is_refused_is_one_rejection(name, tmp_path):
 
 
 MAINTENANCE = b"<html><body>Back soon \x1b[2J after the maintenance</body></html>"
+
+
+FAULTS = [
+    "TransientFault: the database restarts",
+    "Service temporarily unavailable, try again later",
+]
+
+
+@pytest.mark.parametrize("text", FAULTS)
+def test_a_fault_that_a_votable_reports_is_no_refusal(text, tmp_path):
+    """The service says ERROR, of itself and not of the query."""
+    out = tmp_path / "build"
+    table = votable("", "ERROR").replace(b"ERROR: POS", text.encode())
+    with running(script(search=always(table))) as server:
+        found = make(server, out)
+        assert (found[1]["status"], found[1]["stage"]) == ("rejected", "search")
+        assert text in found[1]["reason"]
+        server.script.update(script())
+        assert [row["status"] for row in make(server, out)] == ["written"] * 3
+
+
+def test_a_page_with_links_is_no_list_of_mosaics(tmp_path):
+    """A page about maintenance in place of the folder of LoTSS DR2 is not kept as its list."""
+    page = always(b'<a href="status/">Down for maintenance</a>')
+    with running({"*": page}) as server:
+        service = LotssDr2MosaicsService(server.url, transport=quick(), workspace=tmp_path)
+        with pytest.raises(InputError, match="the server shows no folders"):
+            service.search_source(catalogue().source(0), 0.1)
+    assert not list(tmp_path.rglob("*.json"))
 
 
 @pytest.mark.parametrize("door", ["image", "search"])

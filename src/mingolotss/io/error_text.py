@@ -11,13 +11,27 @@ import re
 
 from mingolotss.errors import clean_text
 
-__all__ = ["excerpt", "first_line"]
+__all__ = ["excerpt", "first_line", "is_about_maintenance"]
+
+_MAINTENANCE = re.compile(
+    r"(?i)maintenance|temporar|transient|unavailable|try again|later|overload|\bbusy\b|\bdown\b"
+    r"|timed? ?out|error 5\d\d"
+)
 
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an exception's message, or its type if the message is empty."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def is_about_maintenance(text: str) -> bool:
+    """Return whether a text of a server speaks of a fault that may pass.
+
+    >>> is_about_maintenance("TransientFault: the database restarts")
+    True
+    """
+    return _MAINTENANCE.search(text) is not None
 
 
 def excerpt(body: bytes, length: int = 160) -> str:

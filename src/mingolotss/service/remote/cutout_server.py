@@ -17,6 +17,7 @@ from typing import Self, Unpack
 from urllib.parse import quote
 
 from mingolotss.errors import InputError, ServiceAnswerError, ServiceUnavailableError
+from mingolotss.io.error_text import is_about_maintenance
 from mingolotss.model import Candidate, Source
 from mingolotss.service.remote.addresses import add_query, require_address
 from mingolotss.service.remote.download import DownloadOptions, DownloadService
@@ -28,9 +29,6 @@ __all__ = ["HipsService", "LotssDr2Service", "LotssDr3Service"]
 # is none: the cutout is requested again in the next run.
 _OUTSIDE = re.compile(
     r"(?i)\boutside\b|\bnot (covered|observed)\b|\bno (coverage|image|cutout|field|mosaic|data)\b"
-)
-_MAINTENANCE = re.compile(
-    r"(?i)maintenance|temporar|unavailable|try again|later|overload|\bbusy\b|\bdown\b|error 5\d\d"
 )
 
 
@@ -68,7 +66,7 @@ class LotssDr2Service(DownloadService):
             yield
         except ServiceUnavailableError as error:
             text = str(error)
-            if error.status is None and _OUTSIDE.search(text) and not _MAINTENANCE.search(text):
+            if error.status is None and _OUTSIDE.search(text) and not is_about_maintenance(text):
                 raise ServiceAnswerError(text, url=error.url) from error
             raise
 

@@ -286,7 +286,7 @@ class LotssDr2MosaicsService(RangesService):
         """List the folders of the fields; the names of the files in them are known."""
         names = web_folder_names(self.url, self.transport)
         fields = [unquote(name.rstrip("/")) for name in names if name.endswith("/")]
-        if not fields:
+        if not any(re.match(r"P\d", field) for field in fields):  # a page about something else
             raise InputError(
                 f"list the mosaics in {self.url}: the server shows no folders; give a catalogue"
                 " that names each source's mosaic (catalogue.field, in DR2 Mosaic_ID)"

@@ -24,7 +24,7 @@ from astropy.io.votable.tree import VOTableFile
 from pyvo.dal.exceptions import DALQueryError, DALServiceError
 
 from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
-from mingolotss.io.error_text import excerpt
+from mingolotss.io.error_text import excerpt, is_about_maintenance
 
 __all__ = ["parse_results", "parse_votable", "whole_votable"]
 
@@ -92,6 +92,8 @@ def parse_results(results_class: Callable[..., _Results], body: bytes, url: str)
     ------
     ServiceAnswerError
         The service reports ERROR or OVERFLOW, or there is no table of results.
+    ServiceUnavailableError
+        The service reports a fault of its own that may pass.
     """
     tree = parse_votable(body)
     try:
@@ -99,7 +101,10 @@ def parse_results(results_class: Callable[..., _Results], body: bytes, url: str)
             warnings.simplefilter("ignore")
             rows = results_class(tree, url=url)
     except DALQueryError as error:
-        raise ServiceAnswerError(f"the service refused the query: {_one_line(error)}") from error
+        text = _one_line(error)
+        # A service reports its own faults in the same way as those of the query (DALI 1.1, 4.4).
+        kind = ServiceUnavailableError if is_about_maintenance(text) else ServiceAnswerError
+        raise kind(f"the service refused the query: {text}") from error
     except (DALServiceError, ValueError, IndexError, KeyError) as error:
         raise ServiceAnswerError(f"a VOTable without results ({_one_line(error)})") from error
     if _overflows(tree):
