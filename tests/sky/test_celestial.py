@@ -68,6 +68,9 @@ def test_projections_with_parameters_in_every_frame(code, parameters, system):
         ({"CTYPE1": "HPLN-TAN", "CTYPE2": "HPLT-TAN"}, "HPLN"),
         ({"CTYPE1": "RA---TNX", "CTYPE2": "DEC--TNX"}, "RA---TNX"),
         ({"CTYPE1": "RA---TAB", "CTYPE2": "DEC--TAB"}, "RA---TAB"),
+        ({"CTYPE1": "RA---TNX", "CTYPE2": "DEC--TNX"}, "RA---TNX.*; convert it to TPV or SIP"),
+        ({"PV1_1": 1.0, "PV2_1": 1.0}, "write TPV for TAN"),
+        ({"PV1_0": 1e-4, "PV1_1": 1.001, "PV1_2": 1e-3, "PV2_1": 0.999}, "write TPV for TAN"),
         ({"CTYPE1": "RA---QQQ", "CTYPE2": "DEC--QQQ"}, "QQQ in CTYPE1"),
         ({"CTYPE1": "ra---tan", "CTYPE2": "dec--tan"}, "no RA and DEC"),
         ({"CTYPE3": "GLON-TAN"}, "several RA and DEC"), ({"CTYPE3": "CUBEFACE"}, "CUBEFACE"),
@@ -104,6 +107,7 @@ def test_what_cannot_be_used_is_one_line_that_says_why(values, words):
         {"EPOCH": 1950.0, "EQUINOX": 2000.0}, {"CRVAL3": "x", "CTYPE3": "FREQ", "CDELT3": 0.0},
         {"CTYPE3": "VELO-XYZ", "CUNIT3": "furlong"}, {"DATE-OBS": "yesterday", "MJD-OBS": "x"},
         {"CTYPE1": "RA---TAN", "CTYPE1A": "LINEAR", "CRVAL1A": 7.0}, {"WCSAXES": 3, "NAXIS": 2},
+        {"PV2_1": 0.0, "PV2_2": 0.0}, {"PV2_1": 1.0}, {"PV1_4": 45.0, "PV2_1": 1.0},
         {"LONPOLE": 170.0, "LATPOLE": 45.0}, {"CUNIT1": "deg", "CUNIT2": "degrees"},
     ],
 )  # fmt: skip

@@ -142,7 +142,15 @@ def celestial_wcs(cards: WCSCards) -> tuple[Wcsprm, Transform]:
     if has_plate:
         return _with_astropy(values | _plate(cards))
     if any(str(values.get(f"CTYPE{axis}"))[_CODE] in _NOT_READ for axis in (1, 2)):
-        raise CardError(f"its projection is not read ({values['CTYPE1']}, {values['CTYPE2']})")
+        raise CardError(
+            f"its projection is not read ({values['CTYPE1']}, {values['CTYPE2']}); convert it to "
+            "TPV or SIP"
+        )
+    if _is_linear_scamp(values):
+        raise CardError(
+            "it has the linear terms of SCAMP (PV1_1, PV2_1) with TAN, which gives them another "
+            "meaning; write TPV for TAN in CTYPE1 and CTYPE2"
+        )
     if not _SIP_ORDERS.isdisjoint(cards.values) and not _has_polynomial(values):
         if axes != (1, 2):
             raise CardError(f"it has SIP, but the sky is on the axes {axes[0]} and {axes[1]}")
@@ -278,9 +286,24 @@ def _has_other_units(values: Values) -> bool:
 
 def _is_scamp(values: Values) -> bool:
     """Tell whether TAN has the parameters of TPV, as SCAMP wrote it before 2012."""
-    return all(str(values[f"CTYPE{axis}"]).endswith("-TAN") for axis in (1, 2)) and any(
+    return _is_tan(values) and any(
         number >= _FIRST_SCAMP_TERM for _, number, _ in _projection_parameters(values)
     )
+
+
+def _is_linear_scamp(values: Values) -> bool:
+    """Tell whether SCAMP fitted a polynomial of degree 1, which `_is_scamp` does not recognise."""
+    # TAN has no parameters of the latitude, and those of the longitude move its reference point:
+    # wcslib would place the image 90 deg away. SCAMP writes the linear terms of both axes, near 1.
+    return (
+        _is_tan(values)
+        and not _is_scamp(values)
+        and all(float(values.get(f"PV{axis}_1", 0.0)) != 0 for axis in (1, 2))
+    )
+
+
+def _is_tan(values: Values) -> bool:
+    return all(str(values[f"CTYPE{axis}"]).endswith("-TAN") for axis in (1, 2))
 
 
 def _has_polynomial(values: Values) -> bool:
