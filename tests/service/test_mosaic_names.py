@@ -59,12 +59,13 @@ def test_every_mosaic_has_a_field_of_its_own(files, fields):
 
 
 def test_what_is_passed_over_is_named():
-    """Copies, second rms maps and FITS files with other names; other products are expected."""
+    """Copies, rms maps too many and FITS files with other names; other products are expected."""
     passed_over = PassedOver()
     files = [
         "P1-mosaic.fits", "P1-mosaic.fits.fz", "P1-mosaic.fits.gz", "P2_mosaic.fits",
         "P3/mosaic-blanked.fits", "P3/mosaic.rms.fits", "P3/mosaic-rms.fits", "P1-low-mosaic.fits",
-        "P1-low-residual-mosaic.fits", "Mar-low-mosaic.fits",
+        "P1-low-residual-mosaic.fits", "Mar-low-mosaic.fits", "P1-mosaic-rms.fits",
+        "p1-mosaic-rms.fits", "P4/mosaic.rms.fits", "P4/P4-MOSAIC-RMS.FITS.gz",
     ]  # fmt: skip
     pair_mosaics([f"m/{file}" for file in files], "m", passed_over)
     assert passed_over.lines() == [
@@ -75,4 +76,6 @@ def test_what_is_passed_over_is_named():
         "passed over 'P3/mosaic-rms.fits': another rms map of the same image is used, "
         "P3/mosaic.rms.fits",
         "passed over 'Mar-low-mosaic.fits': named as another product of a mosaic that is not there",
+        "passed over 'P4/P4-MOSAIC-RMS.FITS.gz', 'P4/mosaic.rms.fits', 'p1-mosaic-rms.fits': an "
+        "rms map without the image of its field",
     ]

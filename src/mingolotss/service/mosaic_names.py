@@ -84,15 +84,20 @@ def pair_mosaics(
     pairs: list[tuple[str, str]] = []
     spellings: list[tuple[str, ...]] = []
     for key, files in images.items():
-        used = _without_copies(files, root, passed_over)
-        for image in used:
-            like = image if len(used) > 1 else None
+        originals = _without_copies(files, root, passed_over)
+        for image in originals:
+            like = image if len(originals) > 1 else None
             rms = _rms_path(rms_maps.get(key, []), like, root, passed_over)
             pairs.append((image.path, rms))
             spellings.append(_spellings(key, image, root))
-    for key, path in others:
+    without_image = [
+        *((key, path, "named as another product of a mosaic that is not there")
+          for key, path in others),
+        *((key, file.path, "an rms map without the image of its field")
+          for key, files in rms_maps.items() for file in files),
+    ]  # fmt: skip
+    for key, path, reason in without_image:
         if key not in images:
-            reason = "named as another product of a mosaic that is not there"
             passed_over.add(_relative(path, root), reason)
     names = distinct_names(spellings)
     return dict(sorted(zip(names, pairs, strict=True)))
@@ -131,10 +136,10 @@ def _main_field(stem: str) -> str:
 def _without_copies(files: Sequence[_File], root: str, passed_over: PassedOver) -> list[_File]:
     """Return the files of one image without compressed copies."""
     by_path = {file.path: file for file in files}
-    used, copies = preferred_files(files)
+    originals, copies = preferred_files(files)
     for path in copies:
         passed_over.add(_relative(path, root), "a compressed copy of a file that is used")
-    return [by_path[path] for path in used]
+    return [by_path[path] for path in originals]
 
 
 def _rms_path(
@@ -159,12 +164,13 @@ def _rms_path(
         return ""
     # `mosaic.rms` comes before `mosaic-rms`, and a plain file before its compressed copy.
     stems = sorted({file.name.stem for file in files}, key=lambda stem: ("." not in stem, stem))
-    used = _without_copies([f for f in files if f.name.stem == stems[0]], root, passed_over)
-    others = [*used[1:], *(file for file in files if file.name.stem != stems[0])]
+    of_first_stem = [file for file in files if file.name.stem == stems[0]]
+    rms_map, *others = _without_copies(of_first_stem, root, passed_over)
+    others += [file for file in files if file.name.stem != stems[0]]
     for other in others:
-        reason = f"another rms map of the same image is used, {_relative(used[0].path, root)}"
+        reason = f"another rms map of the same image is used, {_relative(rms_map.path, root)}"
         passed_over.add(_relative(other.path, root), reason)
-    return used[0].path
+    return rms_map.path
 
 
 def _spellings(key: _Key, file: _File, root: str) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def mosaic_files(root: Path, passed_over: PassedOver) -> list[str]:
     """
     prefix = str(root / "x")[:-1]
     names = fits_files(root, passed_over)
-    for folder in _folders(root):
+    for folder in _folders_to_search(root, passed_over):
         try:
             inner = fits_files(root / folder, passed_over, f"{folder}/")
         except InputError as error:
@@ -80,12 +80,38 @@ def fits_files(folder: Path, passed_over: PassedOver, shown: str = "") -> list[s
     return sorted(names)
 
 
+def _folders_to_search(root: Path, passed_over: PassedOver) -> list[str]:
+    """Return the folders in a folder, without links that lead nowhere or to one of the others."""
+    folders = _folders(root)
+    links = [entry.name for entry in _scan(root) if entry.is_symlink()]
+    searched = {root.resolve(), *(root.resolve() / name for name in set(folders) - set(links))}
+    for name in sorted(links):
+        if is_hidden(name) or split_suffix(name) is not None:
+            continue
+        if not (root / name).exists():
+            passed_over.add(_printable(name), "a link to a file or folder that does not exist")
+        elif name in folders:
+            target = (root / name).resolve()
+            if target in searched:
+                passed_over.add(_printable(name), "a link to a folder that is searched without it")
+                folders.remove(name)
+            searched.add(target)
+    return folders
+
+
 def _folders(folder: Path) -> list[str]:
     """Return the names of the folders in a folder that are not hidden, sorted."""
     return sorted(
         entry.name for entry in _scan(folder)
-        if not is_hidden(entry.name) and entry.is_dir() and _is_text(entry.name)
+        if not is_hidden(entry.name) and _is_folder(entry) and _is_text(entry.name)
     )  # fmt: skip
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _scan(folder: Path) -> Iterator[os.DirEntry[str]]:
