@@ -147,6 +147,20 @@ def test_services_have_a_line_each():
     assert all(len(line.split()) > 4 for line in lines)
 
 
+def test_many_reasons_do_not_flood_the_terminal(tmp_path):
+    """Ten lines are printed, and the file with all of them is named."""
+    put(tmp_path / "files" / "P0-mosaic.fits", 1)
+    for number in range(1, 14):
+        (tmp_path / "files" / f"P{number:02d}-mosaic.fits").write_bytes(b"")
+    (tmp_path / "c.csv").write_text("Source_Name,RA,DEC\nA,180,50\n")
+    mosaics, out = f"mosaics:{tmp_path / 'files'}", tmp_path / "o"
+    options = ("--catalogue", tmp_path / "c.csv", "--service", mosaics, "--out", out)
+    shown = run("plan", "lotss", *options).stdout.splitlines()
+    assert sum(line.startswith("passed over ") for line in shown) == 10
+    assert f"... 3 more lines like these: {out / 'notices.txt'}" in shown
+    assert len((out / "notices.txt").read_text().splitlines()) == 13
+
+
 def test_what_is_not_used_is_named_by_every_command(tmp_path):
     """Plan, build and status name files that are passed over; plan names sources without one."""
     put(tmp_path / "files" / "A_P1-mosaic.fits", 1)

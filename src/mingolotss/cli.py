@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 
 _CELL = 200  # letters of a cell of a table
+_MAX_NOTICES = 10
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 _RECIPE = typer.Argument(
     metavar="RECIPE", help="Name of a shipped recipe (see `mingolotss recipes`) or a TOML file."
@@ -284,8 +285,7 @@ def plan(
         print(f"no image for {clean_text(name)}: {reason}")
     if len(without_image) > 3:
         print(f"... no image for {len(without_image)} sources in all")
-    for line in build_plan.notices:
-        print(line)
+    _print_notices(build_plan.notices, build_plan.out)
     print(f"The full list: {BuildFolder(out).candidates}")
     estimate = build_plan.estimate()
     if estimate is not None:
@@ -330,8 +330,7 @@ def fetch(
         fetched = run_fetch(build_plan, progress).service
     failures = getattr(fetched, "failures", {})
     reasons = [*build_plan.search_errors.items(), *((s, str(e)) for (s, _), e in failures.items())]
-    for line in build_plan.notices:
-        print(line)
+    _print_notices(build_plan.notices, build_plan.out)
     for name, reason in reasons[:3]:
         print(f"{clean_text(name)}: {reason}")
     total = sum(len(offer) for offer in build_plan.candidates)
@@ -369,8 +368,7 @@ def status(
     ]
     rows += [(flag, FLAGS[flag], str(n), _example(build, flag)) for flag, n in build.flags.items()]
     _table(("case or flag", "meaning", "sources", "example"), rows)
-    for line in build.notices:
-        print(line)
+    _print_notices(build.notices, out)
     if build.rejections:
         reasons = [(s, reason, str(n)) for (s, reason), n in build.reasons().items()]
         _table(("rejected at", "reason", "sources"), reasons)
@@ -612,9 +610,18 @@ def _value(text: str) -> object:
     return value
 
 
-def _print_summary(build: Build) -> None:
-    for line in build.notices:
+def _print_notices(lines: Sequence[str], out: Path) -> None:
+    """Print the first lines about files that are not used, and where all of them are."""
+    from mingolotss.dataset.layout import BuildFolder
+
+    for line in lines[:_MAX_NOTICES]:
         print(line)
+    if len(lines) > _MAX_NOTICES:
+        print(f"... {len(lines) - _MAX_NOTICES} more lines like these: {BuildFolder(out).notices}")
+
+
+def _print_summary(build: Build) -> None:
+    _print_notices(build.notices, build.out)
     print(
         f"{build.out}: {build.sources} sources, {build.written} written, {build.rejected} rejected"
     )

@@ -39,7 +39,7 @@ _UNREAD = re.compile(
 _INCOMPLETE = ("part", "filepart", "crdownload", "download", "tmp")
 _RANKS = {None: 0, "g": 1, "f": 2}  # plain, then gzip, which loses nothing, then fpack, which may
 _MAX_SHOWN = 3
-_MAX_LINES = 10
+_MAX_LINES = 1000
 
 
 class FitsName(NamedTuple):

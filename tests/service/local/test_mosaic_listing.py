@@ -153,6 +153,41 @@ def test_what_is_no_file_is_named(tmp_path):
     assert len(notices) == 5
 
 
+def test_links_between_folders_are_followed_once(tmp_path):
+    """Links to themselves, upwards, to nothing and to a neighbour: no image counts twice."""
+    folder = tmp_path / "files"
+    put(folder / "e1" / "P1-mosaic.fits", 1)
+    put(tmp_path / "disk" / "P2-mosaic.fits", 2, 190.0)
+    for name, target in {
+        "P9-mosaic.fits": "P9-mosaic.fits", "loop": "loop", "here": ".", "again": "e1",
+        "up": "../files", "e2": tmp_path / "disk", "e3": tmp_path / "disk", "unplugged": "/no/disk",
+        "note": "e1/P1-mosaic.fits", ".hidden": "/no/disk",
+    }.items():  # fmt: skip
+        (folder / name).symlink_to(target)
+    images, notices = values(f"mosaics:{folder}", tmp_path / "out")
+    assert images == {"A": {"P1": 1}, "B": {"P2": 2}, "C": ""}
+    assert notices == [
+        "passed over 'P9-mosaic.fits': Too many levels of symbolic links",
+        "passed over 'again', 'e3', 'here' and 1 more: a link to a folder that is searched without "
+        "it",
+        "passed over 'loop', 'unplugged': a link to a file or folder that does not exist",
+    ]
+
+
+def test_several_damaged_mosaics_are_all_named(tmp_path):
+    """The reason of a source names three of them, and the notices have every error."""
+    put(tmp_path / "P0-mosaic.fits", 1)
+    for number in range(1, 14):
+        (tmp_path / f"P{number:02d}-mosaic.fits").write_bytes(b"<html>404</html>")
+    images, notices = values(f"mosaics:{tmp_path}", tmp_path / "out")
+    assert images["C"] == (
+        "no image holds the position, but 13 mosaics cannot be read: 'P01-mosaic.fits', "
+        "'P02-mosaic.fits', 'P03-mosaic.fits' and 10 more; the notices of the build have the "
+        "reasons"
+    )
+    assert [f"'P{n:02d}-mosaic.fits'" in line for n, line in enumerate(notices, 1)] == [True] * 13
+
+
 def test_a_plain_mosaic_goes_before_its_copies(tmp_path):
     """The fpack'd one has other pixels, and is named."""
     for value, suffix in enumerate((".fits.fz", ".fits", ".fits.gz")):

@@ -66,6 +66,7 @@ __all__ = ["MosaicsService", "first_pixel", "padded_square", "side_pixels"]
 
 _FAR = 2**40  # pixels: farther than any image reaches
 _MAX_SIDE = 2**14  # pixels of a cutout: 1 GB of float32
+_MAX_SHOWN = 3  # names of mosaics in one message
 
 
 class MosaicsService:
@@ -168,9 +169,16 @@ class MosaicsService:
         """Return why a source that no mosaic holds has no image, "" if that is all."""
         if not self._unreadable:
             return ""
-        n, (_, error) = len(self._unreadable), min(self._unreadable.items())
-        mosaics = "1 mosaic" if n == 1 else f"{n} mosaics"
-        return f"no image holds the position, but {mosaics} cannot be read: {error}"
+        names = sorted(address.rpartition("/")[2] for address in self._unreadable)
+        if len(names) == 1:
+            (error,) = self._unreadable.values()
+            return f"no image holds the position, but 1 mosaic cannot be read: {error}"
+        more = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
+        return (
+            f"no image holds the position, but {len(names)} mosaics cannot be read: "
+            f"{', '.join(map(repr, names[:_MAX_SHOWN]))}{more}; "
+            "the notices of the build have the reasons"
+        )
 
     def search_all(self, catalogue: Catalogue, size_deg: float) -> CandidateTable:
         """Return, for every source, each field whose image contains its position.
