@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -90,6 +91,58 @@ def test_a_part_is_older_than_a_changed_image(build_plan):
     assert read_finished(task) is None
 
 
+def change_pixel(path: Path) -> None:
+    """Change the last pixel of an image, and set the time that it had before."""
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(raw)
+    os.utime(path, ns=times)
+
+
+def replace_by_an_older_file(path: Path) -> None:
+    """Move an older file of the same size to the place of an image."""
+    other = path.with_name("other")
+    shutil.copy2(path, other)
+    change_pixel(other)
+    os.utime(other, (1, 1))
+    other.replace(path)
+
+
+def lead_to_another_folder(path: Path) -> None:
+    """Let the name lead to a file in the folder of an older release."""
+    older = path.parent / "older" / path.name
+    older.parent.mkdir()
+    shutil.copy2(path, older)
+    change_pixel(older)
+    path.unlink()
+    path.symlink_to(older)
+
+
+def cut_short(path: Path) -> None:
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    os.truncate(path, path.stat().st_size - 2880)
+    os.utime(path, ns=times)
+
+
+CHANGES = [change_pixel, replace_by_an_older_file, lead_to_another_folder, cut_short, Path.unlink]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("which", [1, 2], ids=["image", "rms map"])
+def test_other_pixels_with_an_older_date_make_another_part(build_plan, change, which):
+    """Dates alone do not tell files apart, and a copy of the same content is the same image."""
+    task = build_plan.task(0)
+    make_part(task)
+    image = Path(next(images[which] for images in task.candidates.images))
+    copy = image.with_name("copy")
+    shutil.copy2(image, copy)
+    copy.replace(image)
+    assert read_finished(task) is not None
+    change(image)
+    assert read_finished(task) is None
+
+
 def test_a_part_is_older_than_a_changed_download(build_plan, tmp_path):
     """The files of a service that downloads are compared as well, as far as they are on disk."""
     task = build_plan.task(0)
@@ -100,10 +153,13 @@ def test_a_part_is_older_than_a_changed_download(build_plan, tmp_path):
     row = int(np.flatnonzero(task.candidates.counts)[0])
     candidate = task.candidates[row][0]
     path = tmp_path / f"{task.catalogue.names[row]}_{candidate.field}.fits"
-    path.touch()
+    shutil.copy(candidate.image, path)
     touch(path, written, -5)
     assert read_finished(downloading) is not None
     touch(path, written, 5)
+    assert read_finished(downloading) is None
+    path.write_bytes(b"another file")
+    touch(path, written, -5)
     assert read_finished(downloading) is None
 
 

@@ -8,8 +8,6 @@ is not made again, so a worker that died after writing it costs nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,11 +21,11 @@ from mingolotss.io.parquet import parquet_bytes, read_schema
 from mingolotss.io.png import write_pngs
 from mingolotss.pipeline.choice import choose_candidates
 from mingolotss.pipeline.chunk import Chunk
+from mingolotss.pipeline.input_files import Times, describe_images, image_times, images_unchanged
 from mingolotss.pipeline.measure import fetch_and_measure
 from mingolotss.pipeline.part_table import PartTable
 from mingolotss.pipeline.stamps import make_stamps
 from mingolotss.pipeline.task import RETRY_SUFFIX, PartSummary, Task
-from mingolotss.service.base import FetchService
 
 __all__ = ["CHUNK_BYTES", "make_part", "read_finished", "try_chunk"]
 
@@ -55,13 +53,14 @@ def make_part(task: Task) -> PartSummary:
     # After the death of a worker, the sources stay alone, as they were when they were tried.
     max_sources = MAX_CHUNK_SOURCES if task.crashes is None else 1
     part_table, start, n_sources = PartTable(task), 0, min(FIRST_CHUNK_SOURCES, max_sources)
+    times = image_times(task)
     while start < len(task):
         chunk = Chunk(task, start, min(start + n_sources, len(task)))
         nbytes = max(1, _run_chunk(chunk, part_table))
         n_sources = min(max(1, CHUNK_BYTES * len(chunk) // nbytes), 2 * n_sources, max_sources)
         start = chunk.stop
     _check_plugins(task, part_table)
-    return _write(task, part_table)
+    return _write(task, part_table, times)
 
 
 def try_chunk(chunk: Chunk) -> int:
@@ -123,8 +122,8 @@ def _run_stages(chunk: Chunk, part_table: PartTable) -> int:
 def read_finished(task: Task) -> PartSummary | None:
     """Return the summary of an existing part, or None if the part must be made.
 
-    It must be made unless its key matches, and it is newer than the local images and the downloads
-    that it was made from.
+    It must be made unless its key matches, and the local images and the downloads that it was made
+    from are unchanged.
     """
     folder = BuildFolder(task.out)
     path = folder.part(task.index)
@@ -134,27 +133,15 @@ def read_finished(task: Task) -> PartSummary | None:
             return None
         if not folder.part_stamps(task.index).exists():
             return None
-        written_at = path.stat().st_mtime_ns
-        if any(image.stat().st_mtime_ns > written_at for image in _local_images(task)):
+        if not images_unchanged(task, path):
             return None
         written = int(metadata[b"written"])
-    except (OSError, DatasetError, KeyError, ValueError):
+    except (OSError, DatasetError, KeyError, TypeError, ValueError):
         return None
     return PartSummary(task.index, written, len(task) - written)
 
 
-def _local_images(task: Task) -> Iterator[Path]:
-    """Yield the local images of a part and, of a service that downloads, the files on disk."""
-    paths = {path for _, *paths in task.candidates.images for path in paths if path}
-    yield from (Path(path) for path in paths if "://" not in path)
-    if isinstance(task.service, FetchService):
-        for request in Chunk(task, 0, len(task)).requests:
-            local = task.service.local_candidate(request)
-            files = Path(local.image), Path(local.rms)
-            yield from (path for path in files if path.is_file())
-
-
-def _write(task: Task, part_table: PartTable) -> PartSummary:
+def _write(task: Task, part_table: PartTable, times: Times) -> PartSummary:
     """Write the part's files, the table last."""
     recipe, folder = task.recipe, BuildFolder(task.out)
     table, encoded = part_table.table(), part_table.encoded
@@ -165,6 +152,7 @@ def _write(task: Task, part_table: PartTable) -> PartSummary:
     write_bytes(folder.part_stamps(task.index), stamps)
     metadata = {
         "key": task.key + (RETRY_SUFFIX if part_table.retryable else ""),
+        **describe_images(times, table),
         "written": str(len(encoded)),
         "stamps_sha256": hashlib.sha256(stamps).hexdigest(),
     }

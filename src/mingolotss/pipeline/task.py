@@ -76,8 +76,8 @@ class Task:
     def key(self) -> str:
         """Return the SHA-256 of the inputs of the part: recipe, rows, candidates and decisions.
 
-        The service and the pixels of its images are not included; `read_finished` compares the
-        times of local images instead.
+        The service and the pixels of its images are not included; `images_unchanged` compares the
+        identity of local images instead.
         """
         catalogue, candidates = self.catalogue, self.candidates
         decisions = [astuple(decision) for decision in self.decisions.values()]

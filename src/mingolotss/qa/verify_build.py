@@ -20,6 +20,7 @@ from mingolotss.formats.csv import HEADER
 from mingolotss.io.files import sha256_file
 from mingolotss.io.parquet import read_table
 from mingolotss.io.png import decode_png
+from mingolotss.pipeline.input_files import changed_images
 from mingolotss.qa.checks import ContentCheck, Layout, StoredImage, check_images
 from mingolotss.qa.verify_batches import check_batches
 
@@ -37,7 +38,7 @@ def build_layout(out: Path, provenance: Provenance) -> Layout:
     if "batches" in recipe.formats:
         batches = build.batches(recipe.batches.folder)
         checks.append(partial(check_batches, batches, recipe.batches.train))
-    checks.append(partial(_check_downloads, build))
+    checks.append(partial(_check_images, build))
     return Layout(out, build.checksums, list(products(out, recipe)), provenance.rows, checks)
 
 
@@ -85,7 +86,7 @@ def _check_csv(build: BuildFolder, written: pa.Table) -> Iterator[str]:
             yield f"{build.csv.name}: its column {column} differs from the manifest's {name}"
 
 
-def _check_downloads(build: BuildFolder, _written: pa.Table) -> Iterator[str]:
+def _check_images(build: BuildFolder, _written: pa.Table) -> Iterator[str]:
     """Check the images that the build read, as far as they are files that still exist."""
     table = read_table(build.candidates)
     for kind in ("image", "rms"):
@@ -94,3 +95,4 @@ def _check_downloads(build: BuildFolder, _written: pa.Table) -> Iterator[str]:
             path = Path(address or "")
             if digest and path.is_file() and sha256_file(path) != digest:
                 yield f"{address}: changed since the build"
+    yield from changed_images(build.parts())

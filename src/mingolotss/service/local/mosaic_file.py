@@ -20,6 +20,7 @@ from typing import Protocol
 
 from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
 from mingolotss.image.coverage import CoverageMap
+from mingolotss.io.file_identity import FileTimes, read_times
 from mingolotss.io.files import as_image_error
 from mingolotss.io.fits import map_file
 from mingolotss.io.fits_compressed import CompressedImage
@@ -68,16 +69,17 @@ def open_mosaic(path: str) -> MosaicFile:
     """
     file = Path(path.removeprefix("file://"))
     try:
-        status = file.stat()
+        times = read_times(file)
     except OSError as error:
         raise as_image_error("open", error, file) from error
-    return _open_file(file, status.st_size, status.st_mtime_ns)
+    return _open_file(file, times)
 
 
 @functools.lru_cache(maxsize=128)
-def _open_file(path: Path, _size: int, _mtime_ns: int) -> MosaicFile:
+def _open_file(path: Path, _times: FileTimes) -> MosaicFile:
     """Open a mosaic once in a process, for all parts of a build, until the file changes."""
-    # Size and time of the file are part of the cache key: a file that was replaced is opened again.
+    # Size and times of the file are part of the cache key: a file that was replaced, also by an
+    # older one, is opened again.
     try:
         raw = map_file(path)
     except OSError as error:

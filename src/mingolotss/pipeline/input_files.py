@@ -1,0 +1,226 @@
+"""Whether the images on disk are still those that a part was made from.
+
+A part records a checksum of each local image: of the whole file where the service has read it
+whole, which is in the table of candidates, and of samples where only parts of a mosaic were read.
+No times are recorded, so that the same images give the same bytes. An image is looked at more
+closely if it, or the link to it, was changed after the part was written, or if its folder is
+another one than it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mingolotss.errors import DatasetError
+from mingolotss.io.file_identity import FileTimes, quick_checksum, read_times
+from mingolotss.io.files import sha256_file
+from mingolotss.io.parquet import read_schema, read_table
+from mingolotss.pipeline.chunk import Chunk
+from mingolotss.pipeline.task import Task
+from mingolotss.service.base import FetchService
+
+__all__ = ["Times", "changed_images", "describe_images", "image_times", "images_unchanged"]
+
+Times = Mapping[str, FileTimes | None]
+"""Size and times of files, by path; None for a file that is not there."""
+
+_KEY = b"images"  # in the metadata of a part's table
+_MISSING, _NOT_READ = "missing", "not read"  # in place of a checksum
+
+
+class _Record(NamedTuple):
+    """The images of a part.
+
+    Attributes
+    ----------
+    folders : dict of str to list
+        Of each folder the path without links, and the number of its inode.
+    checksums : dict of str to str
+        Those that are not in the table of the part, by path.
+    """
+
+    folders: dict[str, list[object]]
+    checksums: dict[str, str]
+
+
+def image_times(task: Task) -> Times:
+    """Return size and times of the local images of a part."""
+    return {path: _times(path) for path in _local_images(task)}
+
+
+def describe_images(times: Times, table: pa.Table) -> dict[str, str]:
+    """Return the record of the images of a part, as metadata for its table.
+
+    Parameters
+    ----------
+    times : mapping
+        From `image_times`, before the images were read.
+    table : pyarrow.Table
+        The table of the part.
+    """
+    in_table, checksums = _Candidates(table).checksums, {}
+    for path, before in times.items():
+        if before != _times(path):  # it was changed while it was read: the part is made again
+            checksums[path] = _NOT_READ
+        elif path not in in_table:
+            checksums[path] = _checksum(path)
+    record = _Record(_folders(times), checksums)
+    return {_KEY.decode(): json.dumps(record._asdict())}
+
+
+def images_unchanged(task: Task, part: Path) -> bool:
+    """Return whether the images of a part are those that it was made from.
+
+    Parameters
+    ----------
+    task : Task
+    part : Path
+        The table of the part.
+
+    Raises
+    ------
+    OSError, DatasetError
+        A file cannot be read, or the table is damaged.
+    """
+    written_at, candidates = part.stat().st_mtime_ns, _Candidates(part)
+    record, paths = _read_record(part), _local_images(task)
+    moved = {folder for folder, place in _folders(paths).items()
+             if record.folders.get(folder) != place}  # fmt: skip
+    for path in paths:
+        times, recorded = _times(path), record.checksums.get(path)
+        if times is None or recorded in {_MISSING, _NOT_READ}:
+            if times is not None or recorded != _MISSING:
+                return False
+            continue
+        if times.mtime_ns > written_at:
+            return False
+        is_touched = times.ctime_ns >= written_at
+        if recorded is not None:
+            # Samples of a large file can be equal although it was changed.
+            if (is_touched and times.is_sampled) or _checksum(path) != recorded:
+                return False
+        elif (is_touched or os.path.dirname(path) in moved) and (  # noqa: PTH120
+            candidates.checksums.get(path) != sha256_file(Path(path))
+        ):
+            return False
+    return _downloads_unchanged(task, candidates, written_at)
+
+
+def changed_images(parts: Iterable[Path]) -> Iterator[str]:
+    """Yield a line for each image that some parts were made from in pieces, and that has changed.
+
+    Parameters
+    ----------
+    parts : iterable of Path
+        The tables of the parts.
+    """
+    checked: set[tuple[str, str]] = set()
+    for part in parts:
+        written_at = part.stat().st_mtime_ns
+        for path, recorded in _read_record(part).checksums.items():
+            times = _times(path)
+            if times is None or recorded == _MISSING or (path, recorded) in checked:
+                continue
+            checked.add((path, recorded))
+            if recorded != _checksum(path):
+                yield f"{path}: changed since the build"
+            elif times.is_sampled and times.mtime_ns > written_at:
+                yield f"{path}: written again since the build; build again to be sure of its pixels"
+
+
+class _Candidates:
+    """The candidates in the table of a part, which is read when they are needed."""
+
+    def __init__(self, part: Path | pa.Table) -> None:
+        self._part = part
+
+    @cached_property
+    def rows(self) -> list[tuple[str | None, ...]]:
+        """Return path and checksum of image and rms map of each candidate, in order."""
+        part = self._part
+        table = part if isinstance(part, pa.Table) else read_table(part, ["offers"])
+        candidates = pc.list_flatten(table["offers"])
+        names = ("image", "image_sha256", "rms", "rms_sha256")
+        columns = (pc.struct_field(candidates, name).to_pylist() for name in names)
+        return list(zip(*columns, strict=True))
+
+    @cached_property
+    def checksums(self) -> dict[str, str]:
+        """Return the checksums of the images that were read whole, by path."""
+        pairs = (pair for row in self.rows for pair in (row[:2], row[2:]))
+        return {path: checksum for path, checksum in pairs if path and checksum}
+
+
+def _read_record(part: Path) -> _Record:
+    """Return the record in the table of a part.
+
+    Raises
+    ------
+    DatasetError
+        There is none.
+    """
+    try:
+        record = _Record(**json.loads((read_schema(part).metadata or {})[_KEY]))
+        return _Record(dict(record.folders), dict(record.checksums))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f"read {part}: no record of its images; build again") from error
+
+
+def _local_images(task: Task) -> list[str]:
+    """Return the paths of the images of a part that are on this machine, each once."""
+    paths = (path for _, *paths in task.candidates.images for path in paths if path)
+    return [path for path in dict.fromkeys(paths) if "://" not in path]
+
+
+def _times(path: str) -> FileTimes | None:
+    try:
+        return read_times(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _checksum(path: str) -> str:
+    try:
+        return quick_checksum(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return _MISSING
+    except OSError:
+        return _NOT_READ
+
+
+def _folders(paths: Iterable[str]) -> dict[str, list[object]]:
+    """Return of each folder of some files the path without links, and the number of its inode."""
+    folders = dict.fromkeys(os.path.dirname(path) for path in paths)  # noqa: PTH120
+    return {
+        folder: [os.path.realpath(folder), Path(folder).stat().st_ino]
+        for folder in folders if Path(folder).is_dir()
+    }  # fmt: skip
+
+
+def _downloads_unchanged(task: Task, candidates: _Candidates, written_at: int) -> bool:
+    """Return whether the files of a service that downloads, as far as they are there, are the same.
+
+    They lie in the folder of the build, as the part does.
+    """
+    if not isinstance(task.service, FetchService):
+        return True
+    for index, request in enumerate(Chunk(task, 0, len(task)).requests):
+        local = task.service.local_candidate(request)
+        for path, column in ((local.image, 1), (local.rms, 3)):
+            times = _times(path) if path else None
+            if times is None:
+                continue
+            if times.mtime_ns > written_at:
+                return False
+            checksum = candidates.rows[index][column] if times.ctime_ns >= written_at else None
+            if checksum and sha256_file(Path(path)) != checksum:
+                return False
+    return True
