@@ -38,6 +38,7 @@ __all__ = [
     "describe",
     "fully_observed_squares",
     "grey_stamps",
+    "load_library",
     "supports",
 ]
 
@@ -45,7 +46,7 @@ LIBRARY = Path(__file__).parent / "_kernel" / "kernel.so"
 SQUARE = 64  # pixels on a side of the squares of `fully_observed_squares`
 NOISE_STRIDE = 5  # the median noise is of every fifth pixel on either axis
 SIDES = range(16, 513)  # px of a stamp: from the widest vector to what fits on a small stack
-_INTERFACE = 3  # of the functions in kernel.c
+_INTERFACE = 4  # of the functions in kernel.c
 _LANES = (4, 8, 16)
 _UNREADABLE = "the kernel reads float32 images of two axes whose rows are contiguous"
 _FLOAT32 = np.dtype(np.float32).num  # of both byte orders
@@ -112,6 +113,11 @@ class _Result(ctypes.Structure):
         ("capacity", ctypes.c_int64), ("side", ctypes.c_int64), ("workspace", ctypes.c_void_p),
         ("workspace_size", ctypes.c_int64), ("without_peak", ctypes.c_int64),
     )  # fmt: skip
+
+
+def load_library() -> ctypes.CDLL | None:
+    """Return the compiled kernel, or None if there is none that fits this version."""
+    return _load().library
 
 
 def available() -> bool:
@@ -312,6 +318,8 @@ def _load() -> _Loaded:
         pointer, pointer, integer, integer, pointer, pointer, lanes,
     )  # fmt: skip
     library.mingolotss_squares.argtypes = (pointer, integer, integer, pointer, integer, lanes)
+    library.mingolotss_watch.restype = library.mingolotss_end_watch.restype = integer
+    library.mingolotss_end_watch.argtypes = (integer,)
     library.mingolotss_message.restype = library.mingolotss_sources.restype = ctypes.c_char_p
     return _Loaded(library, "")
 

@@ -17,10 +17,13 @@ import hashlib
 import math
 import mmap
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
+from mingolotss.image.lost_pages import LostPages, watch_lost_pages
 from mingolotss.io.files import as_image_error
 from mingolotss.io.fits_compressed import CompressedImage
 from mingolotss.io.fits_layout import ImageLayout, find_image
@@ -28,7 +31,7 @@ from mingolotss.io.gzip_bytes import SizeLimitError, gunzip, is_gzip
 from mingolotss.model import FloatImage
 from mingolotss.sky.wcs import SkyWCS
 
-__all__ = ["FitsImage", "map_file", "read_image"]
+__all__ = ["FitsImage", "as_lost_pages_error", "map_file", "read_image"]
 
 _MAX_BYTES = 2**31  # of an image that is decompressed or converted, and so copied to memory
 _MAX_COPIED_BYTES = 2**26
@@ -87,10 +90,58 @@ def read_image(source: Path | bytes, *, path: str = "") -> FitsImage:
     """
     path = path or (str(source) if isinstance(source, Path) else "")
     try:
-        return _read(_read_raw(source, path), path)
+        raw = _read_raw(source, path)
+        with as_lost_pages_error("read", path, len(raw)):
+            return _read(raw, path)
     except MemoryError as error:
         message = f"read {path}: there is not enough memory; run the same command again"
         raise UnreadableFileError(message, path=path) from error
+
+
+@contextmanager
+def as_lost_pages_error(action: str, path: Path | str, length: int) -> Iterator[None]:
+    """Raise an error if the system cannot read all pages of a mapped file inside of the block.
+
+    An error of the block that follows from such a page is replaced.
+
+    Parameters
+    ----------
+    action : str
+        ``open`` or ``read``.
+    path : Path or str
+    length : int, bytes
+        What was mapped.
+
+    Raises
+    ------
+    TruncatedFileError
+        The file has become shorter.
+    UnreadableFileError
+        Its disk or server fails.
+    """
+    lost = LostPages()
+    try:
+        with watch_lost_pages() as lost:
+            yield
+    finally:
+        if lost.pages:
+            raise _lost_pages_error(action, path, length)
+
+
+def _lost_pages_error(action: str, path: Path | str, length: int) -> ImageError:
+    """Return what to raise for a mapped file that cannot be read; see `as_lost_pages_error`."""
+    with suppress(OSError):
+        if (present := Path(path).stat().st_size) < length:
+            return TruncatedFileError(
+                f"{action} {path}: it was cut short to {present} of {length} bytes while it was "
+                "read; fetch it again",
+                path=str(path),
+            )
+    return UnreadableFileError(
+        f"{action} {path}: the system cannot read all of it now; look at its disk or server, and "
+        "run the same command again",
+        path=str(path),
+    )
 
 
 def _read(raw: bytes | memoryview, path: str) -> FitsImage:

@@ -21,7 +21,10 @@ from mingolotss.recipe.model import NoiseSettings
 from mingolotss.service.base import ImageService, fetch_cutouts
 from mingolotss.sky.footprint import outside_reason
 
-__all__ = ["MeasuredCandidates", "fetch_and_measure"]
+__all__ = ["Failures", "MeasuredCandidates", "fetch_and_measure"]
+
+Failures = Mapping[str, tuple[type[ImageError], str]]
+"""The kind and the text of an error, by the name of a source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def fetch_and_measure(
     service: ImageService,
     size_deg: float,
     noise: NoiseSettings,
-    crashes: Mapping[str, str] | None = None,
+    failures: Failures | None = None,
 ) -> MeasuredCandidates:
     """Fetch and measure the cutouts of all candidates.
 
@@ -74,8 +77,9 @@ def fetch_and_measure(
         Side of the cutouts.
     noise : NoiseSettings
         Decides whether an image without an rms map can be used.
-    crashes : mapping of str to str, optional
-        As in `Task`: the images of these sources are not read, but rejected.
+    failures : mapping of str to (type, str), optional
+        The sources whose images are not read, by name: the error that each of them gets instead,
+        and what it says.
 
     Raises
     ------
@@ -83,8 +87,8 @@ def fetch_and_measure(
         The service broke its contract: it returned too few or too many cutouts.
     """
     outcomes = (
-        _fetch_others(requests, service, size_deg, crashes)
-        if crashes
+        _fetch_others(requests, service, size_deg, failures)
+        if failures
         else fetch_cutouts(service, requests, size_deg)
     )
     cutouts = CutoutArray.from_outcomes(outcomes)
@@ -114,15 +118,15 @@ def fetch_and_measure(
 
 
 def _fetch_others(
-    requests: CutoutRequests, service: ImageService, size_deg: float, crashes: Mapping[str, str]
+    requests: CutoutRequests, service: ImageService, size_deg: float, failures: Failures
 ) -> Iterator[Outcome]:
-    """Yield the outcomes of requests, and an error for each of a source in `crashes`."""
+    """Yield the outcomes of requests, and an error for each of a source in `failures`."""
     for request in requests:
         candidate, source = request
-        if source.name in crashes:
-            yield ImageError(
-                f"make the stamp of {source.name} from {candidate.image}: the worker "
-                f"{crashes[source.name]}, and did so again when this source was tried alone",
+        if source.name in failures:
+            kind, reason = failures[source.name]
+            yield kind(
+                f"make the stamp of {source.name} from {candidate.image}: {reason}",
                 path=candidate.image,
             )
         else:

@@ -14,24 +14,37 @@ import pyarrow.compute as pc
 
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.stamps import stamp_bytes, stamp_schema
-from mingolotss.errors import DatasetError, InputError, MingoError
+from mingolotss.errors import (
+    DatasetError,
+    ImageError,
+    InputError,
+    MingoError,
+    UnreadableFileError,
+)
 from mingolotss.foreign import describe_error
+from mingolotss.image.lost_pages import watch_lost_pages
 from mingolotss.io.files import write_bytes
 from mingolotss.io.parquet import parquet_bytes, read_schema
 from mingolotss.io.png import write_pngs
-from mingolotss.pipeline.choice import choose_candidates
+from mingolotss.pipeline.choice import Choices, choose_candidates
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.input_files import Times, describe_images, image_times, images_unchanged
-from mingolotss.pipeline.measure import fetch_and_measure
+from mingolotss.pipeline.measure import Failures, MeasuredCandidates, fetch_and_measure
 from mingolotss.pipeline.part_table import PartTable
-from mingolotss.pipeline.stamps import make_stamps
+from mingolotss.pipeline.stamps import Stamps, make_stamps
 from mingolotss.pipeline.task import RETRY_SUFFIX, PartSummary, Task
+from mingolotss.service.local.mosaic_file import forget_mosaics
 
 __all__ = ["CHUNK_BYTES", "make_part", "read_finished", "try_chunk"]
 
 # Of cutouts at a time: 194 sources with 1.5 images of 240 x 240 float32 pixels and rms maps.
 CHUNK_BYTES = 128 << 20
 FIRST_CHUNK_SOURCES, MAX_CHUNK_SOURCES = 8, 256
+_LOST_PAGES = (
+    "the system cannot read all of it now; look at its disk or server, and run the same command "
+    "again"
+)
+_Results = tuple[MeasuredCandidates, Choices, Stamps]
 
 
 def make_part(task: Task) -> PartSummary:
@@ -110,13 +123,50 @@ def _check_plugins(task: Task, part_table: PartTable) -> None:
 
 def _run_stages(chunk: Chunk, part_table: PartTable) -> int:
     """Take a chunk through all stages; return the size of its cutouts in bytes."""
-    task, recipe = chunk.task, chunk.task.recipe
-    size_deg = recipe.images.size_deg
-    measured = fetch_and_measure(chunk.requests, task.service, size_deg, recipe.noise, task.crashes)
-    choices = choose_candidates(chunk, measured, task.decisions, task.search_errors, recipe.choose)
-    stamps = make_stamps(chunk, measured, choices, recipe)
+    # Images are mapped, and their pages are read when they are needed. A file that is cut short
+    # before that is noticed when it is opened again. If its pages cannot be read for another
+    # reason, the sources on them are rejected in this run.
+    failures = {
+        name: (ImageError, f"the worker {end}, and did so again when this source was tried alone")
+        for name, end in (chunk.task.crashes or {}).items()
+    }
+    results = _make(chunk, failures) or _make(chunk, failures)
+    if results is None:
+        failures |= _unreadable_sources(chunk, failures)
+        results = _make(chunk, failures)
+    if results is None:
+        names = f"{chunk.names[0]} to {chunk.names[-1]}"
+        raise InputError(f"make the stamps of {names} from their images: {_LOST_PAGES}")
+    measured, choices, stamps = results
     part_table.add(chunk, measured, choices, stamps)
     return measured.cutouts.nbytes
+
+
+def _make(chunk: Chunk, failures: Failures) -> _Results | None:
+    """Return the results of all stages, or None if pages of an image could not be read."""
+    task, recipe = chunk.task, chunk.task.recipe
+    with watch_lost_pages() as lost:
+        measured = fetch_and_measure(
+            chunk.requests, task.service, recipe.images.size_deg, recipe.noise, failures
+        )
+        choices = choose_candidates(
+            chunk, measured, task.decisions, task.search_errors, recipe.choose
+        )
+        stamps = make_stamps(chunk, measured, choices, recipe)
+    if lost.pages:
+        forget_mosaics()
+        return None
+    return measured, choices, stamps
+
+
+def _unreadable_sources(
+    chunk: Chunk, failures: Failures
+) -> dict[str, tuple[type[ImageError], str]]:
+    """Return an error for each source whose pages cannot be read."""
+    rows = (Chunk(chunk.task, row, row + 1) for row in range(chunk.start, chunk.stop))
+    return {
+        one.names[0]: (UnreadableFileError, _LOST_PAGES) for one in rows if not _make(one, failures)
+    }
 
 
 def read_finished(task: Task) -> PartSummary | None:

@@ -1,7 +1,7 @@
 """Make the parts of a build, also if a source ends the worker that makes its stamp.
 
-A library can end its process: by a signal (a fault in compiled code, a file that is cut short while
-it is mapped into memory, the kernel when memory runs out) or by ``_exit``. Nothing is noted for
+A library can end its process: by a signal (a fault in compiled code, the kernel when memory runs
+out) or by ``_exit``. Nothing is noted for
 this while all goes well, since that would cost time for every source. After a death, the parts that
 were being made are made again, one at a time. If the worker dies again, the sources of the part are
 tried one by one in a worker that notes each in a file; the one that is noted when it dies is

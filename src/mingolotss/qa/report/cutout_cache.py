@@ -7,14 +7,23 @@ They come from where the build read them: the downloads in ``DIR/cutouts``, or t
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from functools import cached_property, lru_cache
 
-from mingolotss.errors import ImageError, InputError, MingoError, ServiceError
+from mingolotss.errors import (
+    ImageError,
+    InputError,
+    MingoError,
+    ServiceError,
+    UnreadableFileError,
+)
+from mingolotss.image.lost_pages import watch_lost_pages
 from mingolotss.io.file_names import format_file_name
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.service.base import CutoutRequest, ImageService, Naming, fetch_cutouts, open_service
 from mingolotss.service.local.folder import read_cutout
+from mingolotss.service.local.mosaic_file import forget_mosaics
 
 __all__ = ["CutoutCache"]
 
@@ -35,7 +44,7 @@ class CutoutCache:
         self._build = build
         self._remote = remote
         self._lock = threading.Lock()
-        self._cached = lru_cache(_CACHED)(self._read)
+        self._cached = lru_cache(_CACHED)(self._read_copy)
 
     def get(self, source: Source, candidate: Candidate) -> Cutout:
         """Return the pixels of one candidate of a source.
@@ -47,6 +56,21 @@ class CutoutCache:
         """
         with self._lock:
             return self._cached(source, candidate)
+
+    def _read_copy(self, source: Source, candidate: Candidate) -> Cutout:
+        """Return the pixels of a candidate as a copy, which no change of its file can reach."""
+        with watch_lost_pages() as lost:
+            cutout = self._read(source, candidate)
+            rms = None if cutout.rms is None else cutout.rms.copy()
+            copied = replace(cutout, image=cutout.image.copy(), rms=rms)
+        if lost.pages:
+            forget_mosaics()
+            raise UnreadableFileError(
+                f"read {candidate.image}: the system cannot read all of it now, or it was just cut "
+                "short; try again",
+                path=candidate.image,
+            )
+        return copied
 
     def _read(self, source: Source, candidate: Candidate) -> Cutout:
         downloaded = self._downloaded(source, candidate)

@@ -22,14 +22,21 @@ from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileErro
 from mingolotss.image.coverage import CoverageMap
 from mingolotss.io.file_identity import FileTimes, read_times
 from mingolotss.io.files import as_image_error
-from mingolotss.io.fits import map_file
+from mingolotss.io.fits import as_lost_pages_error, map_file
 from mingolotss.io.fits_compressed import CompressedImage
 from mingolotss.io.fits_layout import ImageLayout, find_image
 from mingolotss.io.gzip_bytes import SizeLimitError, gunzip_mapped, is_gzip
 from mingolotss.model import Bools, FloatImage, Ints
 from mingolotss.sky.wcs import SkyWCS
 
-__all__ = ["CompressedMosaic", "MappedMosaic", "MosaicFile", "ScaledMosaic", "open_mosaic"]
+__all__ = [
+    "CompressedMosaic",
+    "MappedMosaic",
+    "MosaicFile",
+    "ScaledMosaic",
+    "forget_mosaics",
+    "open_mosaic",
+]
 
 _MAX_UNPACKED_BYTES = 1 << 34  # of a mosaic in gzip; the temporary file takes that much disk
 
@@ -84,13 +91,19 @@ def _open_file(path: Path, _times: FileTimes) -> MosaicFile:
         raw = map_file(path)
     except OSError as error:
         raise as_image_error("open", error, path) from error
-    if is_gzip(raw):
-        raw = _unpack(raw, path)
-    layout = find_image(raw, str(path))
-    layout.require_whole(len(raw), "open", str(path))
-    if layout.is_compressed:
-        return CompressedMosaic(raw, layout, path)
-    return (MappedMosaic if layout.is_plain else ScaledMosaic)(raw, layout, path)
+    with as_lost_pages_error("open", path, len(raw)):
+        if is_gzip(raw):
+            raw = _unpack(raw, path)
+        layout = find_image(raw, str(path))
+        layout.require_whole(len(raw), "open", str(path))
+        if layout.is_compressed:
+            return CompressedMosaic(raw, layout, path)
+        return (MappedMosaic if layout.is_plain else ScaledMosaic)(raw, layout, path)
+
+
+def forget_mosaics() -> None:
+    """Open all mosaics again the next time: some of their pages could not be read."""
+    _open_file.cache_clear()
 
 
 def _unpack(raw: memoryview, path: Path) -> memoryview:
@@ -182,12 +195,14 @@ class ScaledMosaic:
 
     def __init__(self, raw: memoryview, layout: ImageLayout, path: Path) -> None:
         self.shape, self._scaling = layout.shape, layout.scaling
+        self._path, self._length = path, len(raw)
         self.wcs = SkyWCS.from_header(layout.header, path=str(path))
         self._stored = layout.stored_pixels(raw)
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         """Return a rectangle as a copy; see `MosaicFile.box`."""
-        return self._scaling.apply(self._stored[y0:y1, x0:x1])
+        with as_lost_pages_error("read", self._path, self._length):
+            return self._scaling.apply(self._stored[y0:y1, x0:x1])
 
 
 class CompressedMosaic:
@@ -207,10 +222,11 @@ class CompressedMosaic:
     """
 
     def __init__(self, raw: memoryview, layout: ImageLayout, path: Path) -> None:
-        self.shape = layout.shape
+        self.shape, self._path, self._length = layout.shape, path, len(raw)
         self._image = CompressedImage(raw, layout, str(path))
         self.wcs = SkyWCS.from_header(self._image.header, path=str(path))
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         """Return a rectangle as a copy; see `MosaicFile.box`."""
-        return self._image.box(y0, y1, x0, x1)
+        with as_lost_pages_error("read", self._path, self._length):
+            return self._image.box(y0, y1, x0, x1)
