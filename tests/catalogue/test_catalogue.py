@@ -222,7 +222,7 @@ def test_labels_from_a_column(tmp_path):
     assert (found.labels.tolist(), found.classes) == ([0, 1, 1], ("FRII", "FRI"))
     refused(path, "'200'", "row 1", rules=ColumnRules("Kind", (("100", 0, "FRI"),)))
     path = write(tmp_path, "fits", table(Kind=["x", "", "y"]))
-    refused(path, "no value in 1 rows", "row 2 (007)", rules=ColumnRules("Kind"))
+    refused(path, "no value in row 2 (007);", rules=ColumnRules("Kind"))
 
 
 def test_a_column_of_measurements_is_no_class():

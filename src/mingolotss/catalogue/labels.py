@@ -39,8 +39,14 @@ MissingClass = Literal["error", "unlabelled"]
 
 
 def name_rows(rows: Sequence[int], names: Sequence[str], most: int = 3) -> str:
-    """Return rows for a message: "row 4 (A), row 7 (B) and 3 more"; rows count from 1."""
-    shown = ", ".join(f"row {row + 1} ({names[row]})" for row in rows[:most])
+    """Return rows for a message: "row 4 (A), row 7 (B) and 3 more"; rows count from 1.
+
+    >>> name_rows([3, 6], ["A", "B", "C", "D", "E", "F", ""])
+    'row 4 (D), row 7'
+    """
+    shown = ", ".join(
+        f"row {row + 1} ({names[row]})" if names[row] else f"row {row + 1}" for row in rows[:most]
+    )
     return shown + (f" and {len(rows) - most} more" if len(rows) > most else "")
 
 
@@ -200,9 +206,9 @@ class ColumnRules:
             return
         rows = [row for row, value in enumerate(values) if value in nulls]
         raise CatalogueError(
-            f"label the catalogue: column {self.column!r} has no value in {len(rows)} rows: "
-            f"{name_rows(rows, names)}; give them a class, or set the recipe's classes.missing to "
-            '"unlabelled"'
+            f"label the catalogue: column {self.column!r} has no value in "
+            f"{name_rows(rows, names)}; give every row a class, or set the recipe's "
+            'classes.missing to "unlabelled"'
         )
 
     def _sorted(self, values: Iterable[str]) -> list[str]:

@@ -29,9 +29,9 @@ def read_notices(path: Path) -> list[str]:
 
 
 def write_notices(path: Path, lines: Sequence[str]) -> None:
-    """Write the lines, or remove the file if there are none."""
-    if not lines:
+    """Write the lines, or remove the file if there are none; an equal file is left alone."""
+    one_each = [" ".join(line.splitlines()) for line in lines]
+    if not one_each:
         path.unlink(missing_ok=True)
-        return
-    text = "".join(f"{' '.join(line.splitlines())}\n" for line in lines)
-    write_bytes(path, text.encode())
+    elif one_each != read_notices(path):
+        write_bytes(path, "".join(f"{line}\n" for line in one_each).encode())

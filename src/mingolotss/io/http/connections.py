@@ -31,7 +31,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from mingolotss.errors import ServiceAnswerError
 
-__all__ = ["EXCHANGE", "Exchange", "OwnHosts", "make_pool"]
+__all__ = ["EXCHANGE", "Exchange", "OwnHosts", "is_public", "make_pool"]
 
 _Resolved = list[tuple[Any, ...]]  # what `socket.getaddrinfo` returns
 _OVERHEAD_BYTES = 1 << 20  # of headers and chunk lines, beyond `_OVERHEAD_FACTOR` times the content
