@@ -168,7 +168,7 @@ def test_only_an_image_that_ends_early_is_truncated(monkeypatch):
     assert not isinstance(caught.value, TruncatedFileError)
     with pytest.raises(TruncatedFileError, match="fetch it again"):
         read_image(raw[: 2880 + 40], path="x.fits")
-    monkeypatch.setattr("mingolotss.io.fits._MAX_BYTES", 100)
+    monkeypatch.setattr("mingolotss.io.fits_pixels._MAX_BYTES", 100)
     for kind in ("int16 scaled", "rice"):
         with pytest.raises(ImageError, match="over the limit of 100 bytes") as caught:
             read_image(KINDS[kind], path="x.fits")

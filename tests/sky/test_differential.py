@@ -31,7 +31,8 @@ def test_positions_are_those_of_astropy(generated):
     refused = {outcome for _, outcome in rows if outcome.startswith("ours refuses")}
     assert refused <= {
         "ours refuses: its coordinates are of a kind that is not read",  # ecliptic
-        "ours refuses: its distortions are of a kind that is not read",  # tables in other HDUs
+        # A header without its file, of which astropy leaves the table out:
+        "ours refuses: D2IMDIS1 needs the table D2IMARR 1, which the file does not have",
         "ours refuses: the image has the axes 2 and 4, but the sky is on the axes 5 and 6",
     }
 
@@ -42,4 +43,6 @@ def test_positions_of_the_headers_of_wcslib(shared):
     if not folder.is_dir():
         pytest.skip("needs C/test of wcslib's source, in WCSLIB_TEST_DATA or ../shared/wcslib")
     rows = outcomes(folder)
-    assert any("projection is not read" in outcome for _, outcome in rows)  # TNX and ZPX
+    assert {outcome for _, outcome in rows if "ours refuses" in outcome} <= {
+        "astropy aborts, ours refuses"
+    }

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import math
 import mmap
 import zlib
 from collections.abc import Iterator
@@ -25,15 +24,17 @@ from pathlib import Path
 from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
 from mingolotss.image.lost_pages import LostPages, watch_lost_pages
 from mingolotss.io.files import as_image_error
-from mingolotss.io.fits_compressed import CompressedImage
-from mingolotss.io.fits_layout import ImageLayout, find_image
+from mingolotss.io.fits_layout import find_image
+from mingolotss.io.fits_pixels import whole_image
+from mingolotss.io.fits_tables import read_lookup_tables
 from mingolotss.io.gzip_bytes import SizeLimitError, gunzip, is_gzip
 from mingolotss.model import FloatImage
+from mingolotss.sky.lookup_tables import LookupTables
 from mingolotss.sky.wcs import SkyWCS
 
 __all__ = ["FitsImage", "as_lost_pages_error", "map_file", "read_image"]
 
-_MAX_BYTES = 2**31  # of an image that is decompressed or converted, and so copied to memory
+_MAX_BYTES = 2**31  # of a file in gzip, decompressed
 _MAX_COPIED_BYTES = 2**26
 
 
@@ -51,12 +52,15 @@ class FitsImage:
         The name for messages: a file or an address.
     sha256 : str
         Checksum of the file as it is stored, before any decompression, in hexadecimal.
+    tables : mapping of (str, float) to LookupTable
+        The distortions of the WCS that are in other HDUs of the file.
     """
 
     data: FloatImage
     header: bytes
     path: str
     sha256: str
+    tables: LookupTables
 
     def wcs(self) -> SkyWCS:
         """Return the position on the sky.
@@ -66,7 +70,7 @@ class FitsImage:
         NoWCSError
             The header has none.
         """
-        return SkyWCS.from_header(self.header, path=self.path)
+        return SkyWCS.from_header(self.header, self.tables, path=self.path)
 
 
 def read_image(source: Path | bytes, *, path: str = "") -> FitsImage:
@@ -153,31 +157,14 @@ def _read(raw: bytes | memoryview, path: str) -> FitsImage:
     digest = hashlib.sha256(raw).hexdigest()
     if is_gzip(raw):
         raw = _decompress(raw, path)
-    data, header = _pixels(raw, find_image(raw, path), path)
+    data, header = whole_image(raw, find_image(raw, path), path)
     if min(data.shape) < 2:
         raise ImageError(
             f"read {path}: {data.shape[1]} x {data.shape[0]} pixels, which is how archives answer "
             "for a place outside the image",
             path=path,
         )
-    return FitsImage(data, header, path, digest)
-
-
-def _pixels(raw: bytes | memoryview, layout: ImageLayout, path: str) -> tuple[FloatImage, bytes]:
-    """Return the physical values of a whole image, and its header."""
-    layout.require_whole(len(raw), "read", path)
-    ny, nx = layout.shape
-    size = math.prod(layout.shape) * layout.dtype.itemsize
-    if size > _MAX_BYTES and not layout.is_plain:
-        raise ImageError(
-            f"read {path}: an image of {nx} x {ny} pixels has {size} bytes, over the limit of "
-            f"{_MAX_BYTES} bytes; cut it into smaller images, or use the service mosaics",
-            path=path,
-        )
-    if layout.is_compressed:
-        image = CompressedImage(raw, layout, path)
-        return image.box(0, ny, 0, nx), image.header
-    return layout.scaling.apply(layout.stored_pixels(raw)), layout.header
+    return FitsImage(data, header, path, digest, read_lookup_tables(raw, header, path))
 
 
 def _read_raw(source: Path | bytes, path: str) -> bytes | memoryview:

@@ -16,7 +16,7 @@ HDU and extensions alike; those of a tile-compressed image are read by
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ from mingolotss.sky.fits_header import (
     whole_value,
 )
 
-__all__ = ["MAX_HEADER_BYTES", "ImageLayout", "data_bytes", "find_image"]
+__all__ = ["MAX_HEADER_BYTES", "ImageLayout", "data_bytes", "find_image", "find_table_image"]
 
 CardValues = Mapping[bytes, bytes]
 
@@ -135,13 +135,8 @@ def find_image(raw: bytes | memoryview, path: str = "") -> ImageLayout:
         The bytes end before the header of an image does.
     """
     _require_fits_signature(bytes(raw[:CARD]), path)
-    start, without_pixels = 0, ""
-    while start < len(raw) and (start == 0 or bytes(raw[start : start + 8]) == b"XTENSION"):
-        offset = data_offset(raw, start, max_bytes=MAX_HEADER_BYTES)
-        if offset is None:
-            raise _no_end(len(raw) - start, path)
-        header = bytes(raw[start:offset])
-        values = card_values(header)
+    without_pixels = ""
+    for start, header, values in _hdus(raw, "image", path):
         prefix = _image_prefix(values)
         if prefix is not None:
             lengths = _axis_lengths(values, prefix, path)
@@ -152,15 +147,68 @@ def find_image(raw: bytes | memoryview, path: str = "") -> ImageLayout:
                 without_pixels = f"an image of {shape} has no pixels"
         if values.get(b"GROUPS") == b"T":
             without_pixels = "random groups (visibilities) and no image"
+    problem = without_pixels or "a FITS file without an image in it"
+    raise ImageError(f"read {path}: {problem}", path=path)
+
+
+def find_table_image(
+    raw: bytes | memoryview, name: str, version: float, n_axes: int, path: str = ""
+) -> ImageLayout | None:
+    """Find an image extension that is a table of numbers; None if there is none.
+
+    Parameters
+    ----------
+    raw : bytes
+        A whole FITS file.
+    name, version
+        EXTNAME, in capitals, and EXTVER.
+    n_axes : int
+        1 or 2; with 1, the layout has one row.
+    path : str
+        The name for messages.
+
+    Raises
+    ------
+    ImageError
+        The extension has other axes, or the file is damaged before it.
+    """
+    for start, header, values in _hdus(raw, f"table {name} {version:g}", path):
+        prefix = _image_prefix(values)
+        extname = values.get(b"EXTNAME", b"").strip(b"' ").upper()
+        if prefix is None or extname != name.encode():
+            continue
+        if real_value(values, b"EXTVER", 1.0) != version:
+            continue
+        lengths = _axis_lengths(values, prefix, path)
+        if len(lengths) != n_axes or 0 in lengths:
+            shape = " x ".join(map(str, lengths)) or "no axes"
+            raise ImageError(
+                f"read {path}: the table {name} {version:g} has {shape}, not {n_axes} axes",
+                path=path,
+            )
+        return _layout(header, values, prefix, [*lengths, 1][:2], start, path)
+    return None
+
+
+def _hdus(
+    raw: bytes | memoryview, sought: str, path: str
+) -> Iterator[tuple[int, bytes, CardValues]]:
+    """Yield the start, the header and its values of each HDU."""
+    start = 0
+    while start < len(raw) and (start == 0 or bytes(raw[start : start + 8]) == b"XTENSION"):
+        offset = data_offset(raw, start, max_bytes=MAX_HEADER_BYTES)
+        if offset is None:
+            raise _no_end(len(raw) - start, path)
+        header = bytes(raw[start:offset])
+        values = card_values(header)
+        yield start, header, values
         start = offset + math.ceil(_data_bytes_or_raise(values, path) / BLOCK) * BLOCK
     if start > len(raw):
         raise TruncatedFileError(
-            f"read {path}: {len(raw)} bytes, and no image before byte {start}, where the next "
+            f"read {path}: {len(raw)} bytes, and no {sought} before byte {start}, where the next "
             "part of the file begins; fetch it again",
             path=path,
         )
-    problem = without_pixels or "a FITS file without an image in it"
-    raise ImageError(f"read {path}: {problem}", path=path)
 
 
 def data_bytes(values: CardValues) -> int | None:

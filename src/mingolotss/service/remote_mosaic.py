@@ -28,7 +28,13 @@ from urllib.parse import quote, unquote, urljoin
 
 import numpy as np
 
-from mingolotss.errors import ImageError, InputError, ServiceUnavailableError, TruncatedFileError
+from mingolotss.errors import (
+    ImageError,
+    InputError,
+    NoWCSError,
+    ServiceUnavailableError,
+    TruncatedFileError,
+)
 from mingolotss.io.byte_ranges import (
     FileVersion,
     FsspecFile,
@@ -39,6 +45,7 @@ from mingolotss.io.byte_ranges import (
 )
 from mingolotss.io.files import write_bytes
 from mingolotss.io.fits_layout import MAX_HEADER_BYTES, ImageLayout, find_image
+from mingolotss.io.fits_tables import needs_lookup_tables
 from mingolotss.io.gzip_bytes import is_gzip
 from mingolotss.model import FloatImage
 from mingolotss.service.fits_names import PassedOver, is_hidden, split_suffix, unread_suffix
@@ -103,6 +110,12 @@ class RemoteMosaic:
     def __init__(self, address: str, layout: ImageLayout, file: RangeFile) -> None:
         self.address, self.layout, self._file = address, layout, file
         self.shape = layout.shape
+        if needs_lookup_tables(layout.header):
+            raise NoWCSError(
+                f"open {address}: the distortions of its WCS are in tables elsewhere in the file, "
+                "which are not read from an address; download the file and use it from disk",
+                path=address,
+            )
         self.wcs = SkyWCS.from_header(layout.header, path=address)
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:

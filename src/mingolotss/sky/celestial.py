@@ -2,9 +2,10 @@
 
 `celestial_wcs` gives wcslib the values of the two celestial axes directly, which takes 10 µs where
 `astropy.wcs.WCS` takes 850 (2 cores, median). That class is used for what wcslib alone cannot do:
-SIP (Shupe et al. 2005, ASP Conf. Ser. 347, 491), the polynomials that SCAMP wrote before 2012, the
-plate solutions of the Digitized Sky Survey, and units other than degrees. It gets a header that is
-written here from the values, so that no card of a file reaches the parser of wcslib.
+SIP (Shupe et al. 2005, ASP Conf. Ser. 347, 491), lookup tables, the polynomials of IRAF (TNX, ZPX)
+and those that SCAMP wrote before 2012, the plate solutions of the Digitized Sky Survey, and units
+other than degrees. It gets a header that is written here from the values, so that no card of a file
+reaches the parser of wcslib.
 
 >>> from mingolotss.sky.wcs_cards import read_wcs_cards
 >>> header = b"CTYPE1  = 'DEC--NCP'".ljust(80) + b"CTYPE3  = 'RA---NCP'".ljust(80)
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Protocol
 
@@ -26,6 +28,8 @@ from astropy.wcs import WCS, NoConvergence, Wcsprm
 
 from mingolotss.sky.angles import Floats
 from mingolotss.sky.fits_header import format_card, join_cards
+from mingolotss.sky.iraf_polynomials import read_iraf_polynomials
+from mingolotss.sky.lookup_tables import LookupTables, TableUse, set_tables, table_uses
 from mingolotss.sky.wcs_cards import PLATE_KEYWORDS, CardError, Unreadable, WCSCards
 
 __all__ = ["Transform", "celestial_wcs", "has_wcs"]
@@ -42,8 +46,7 @@ _MAX_SIP_ORDER = 9  # the keywords A_p_q have one digit for each power
 _SIP_TERM = re.compile(r"[AB]P?_\d_\d")
 _FIRST_SCAMP_TERM = 5  # the parameters of TAN itself have the numbers 0 to 4
 _CODE = slice(5, 8)  # of the projection in CTYPE
-_DETECTOR_CORRECTIONS = ("D2IMDIS1", "D2IMDIS2", "AXISCORR")  # tables in other HDUs, of HST
-_NOT_READ = {"TNX", "ZPX", "TAB"}  # they need the history of IRAF or a table in another HDU
+_NEED_MORE = {"TNX", "ZPX", "TAB"}  # polynomials in text, or a table in another HDU
 _SUFFIX = slice(8, None)  # the code of a distortion
 _MAX_TEXT = 68  # of a text on one card
 _TEXT_OF_2000 = re.compile(r"' *J?2000(?:\.0*)? *'")  # widely used, though it must be a number
@@ -86,7 +89,7 @@ class _Linear(_Undistorted):
 
 
 class _Distorted:
-    """Transforms with SIP, with astropy.wcs."""
+    """Transforms with SIP and lookup tables, with astropy.wcs."""
 
     def __init__(self, wcs: WCS) -> None:
         self._wcs = wcs
@@ -118,8 +121,14 @@ def has_wcs(cards: WCSCards) -> bool:
     return any(keyword.startswith("CTYPE") or keyword in PLATE_KEYWORDS for keyword in cards.values)
 
 
-def celestial_wcs(cards: WCSCards) -> tuple[Wcsprm, Transform]:
+def celestial_wcs(cards: WCSCards, tables: LookupTables | None = None) -> tuple[Wcsprm, Transform]:
     """Return the parameters and the transformation of the two celestial axes.
+
+    Parameters
+    ----------
+    cards : WCSCards
+    tables : mapping of (str, float) to LookupTable, optional
+        The tables of the file by name and version, as `table_uses` asks for them.
 
     Raises
     ------
@@ -139,24 +148,25 @@ def celestial_wcs(cards: WCSCards) -> tuple[Wcsprm, Transform]:
     values = _two_axes(cards, axes, latitude)
     if has_plate or str(cards.values[f"CTYPE{longitude}"]).startswith("RA"):
         values |= _equatorial_system(cards)
+    uses = table_uses(cards)
+    if uses and axes != (1, 2):
+        raise CardError(f"it has tables of distortions, but the sky is on the axes {axes}")
     if has_plate:
-        return _with_astropy(values | _plate(cards))
-    if any(str(values.get(f"CTYPE{axis}"))[_CODE] in _NOT_READ for axis in (1, 2)):
-        raise CardError(
-            f"its projection is not read ({values['CTYPE1']}, {values['CTYPE2']}); convert it to "
-            "TPV or SIP"
-        )
+        return _with_astropy(values | _plate(cards), uses, tables)
     if _is_linear_scamp(values):
         raise CardError(
             "it has the linear terms of SCAMP (PV1_1, PV2_1) with TAN, which gives them another "
             "meaning; write TPV for TAN in CTYPE1 and CTYPE2"
         )
-    if not _SIP_ORDERS.isdisjoint(cards.values) and not _has_polynomial(values):
+    records, parameters = _iraf_distortion(cards, values, axes)
+    values |= parameters
+    has_sip = not _SIP_ORDERS.isdisjoint(cards.values) and not _has_polynomial(values)
+    if has_sip:
         if axes != (1, 2):
             raise CardError(f"it has SIP, but the sky is on the axes {axes[0]} and {axes[1]}")
-        return _with_astropy(values | _sip(cards, values))
-    if _has_other_units(values) or _is_scamp(values):
-        return _with_astropy(values)
+        values |= _sip(cards, values)
+    if has_sip or uses or records or _has_other_units(values) or _is_scamp(values):
+        return _with_astropy(values, uses, tables, records)
     prm = _parameters(values)
     prm.fix()
     prm.set()
@@ -214,7 +224,7 @@ def _two_axes(cards: WCSCards, axes: tuple[int, int], latitude: int) -> Values:
             values[f"PV{place[first]}_{second}"] = cards.value(keyword)
         elif name == "PROJP":  # the old name, when only the latitude axis had parameters
             values[f"PV{place[latitude]}_{first}"] = cards.value(keyword)
-        elif (name in ("CPDIS", "CQDIS") and first in place) or keyword in _DETECTOR_CORRECTIONS:
+        elif name == "CQDIS" and first in place:
             raise CardError(f"its distortions are of a kind that is not read ({keyword})")
         elif name in ("LONPOLE", "LATPOLE"):
             values[name] = cards.value(keyword)
@@ -342,11 +352,48 @@ def _plate(cards: WCSCards) -> Values:
     return plate
 
 
-def _with_astropy(values: Values) -> tuple[Wcsprm, Transform]:
-    text = join_cards(format_card(keyword, _written(values[keyword])) for keyword in values)
+def _iraf_distortion(
+    cards: WCSCards, values: Values, axes: tuple[int, int]
+) -> tuple[list[bytes], Values]:
+    """Return the cards of the polynomials of IRAF, and the parameters of the projection."""
+    polynomials = read_iraf_polynomials(cards)
+    ctypes = [str(values[f"CTYPE{axis}"]) for axis in (1, 2)]
+    if polynomials is None:
+        if any(ctype[_CODE] in _NEED_MORE for ctype in ctypes):
+            raise CardError(
+                f"its projection ({ctypes[0]}, {ctypes[1]}) needs polynomials in WAT1_001 and "
+                "WAT2_001, or a table, which are not there; convert it to TPV or SIP"
+            )
+        return [], {}
+    wtype = polynomials[0].wtype
+    is_zpx = any(ctype[_CODE] == "ZPX" for ctype in ctypes)
+    if axes != (1, 2) or is_zpx is not (wtype == "zpx"):
+        raise CardError(f"it has polynomials of {wtype} with {ctypes[0]} and {ctypes[1]}")
+    records = []
+    for axis, polynomial in enumerate(polynomials, 1):
+        texts = (f"WAT-{wtype.upper()}", *polynomial.records)
+        keywords = (f"CQDIS{axis}", *(f"DQ{axis}" for _ in polynomial.records))
+        records += [
+            format_card(keyword, _written(text))
+            for keyword, text in zip(keywords, texts, strict=True)
+        ]
+    # wcslib takes the parameters from the second axis, of which those of the first are a copy.
+    parameters = polynomials[1].parameters
+    return records, {f"PV2_{number}": value for number, value in parameters.items()}
+
+
+def _with_astropy(
+    values: Values,
+    uses: list[TableUse],
+    tables: LookupTables | None,
+    records: Iterable[bytes] = (),
+) -> tuple[Wcsprm, Transform]:
+    cards = [format_card(keyword, _written(values[keyword])) for keyword in values]
+    text = join_cards([*cards, *records])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # astropy reports what it corrects
         wcs = WCS(fits.Header.fromstring(text.decode())).celestial
+        set_tables(wcs, uses, tables or {})
         wcs.wcs.set()
     return wcs.wcs, _Distorted(wcs) if wcs.has_distortion else _Undistorted(wcs.wcs)
 

@@ -25,6 +25,7 @@ from mingolotss.sky.beam import read_beam
 from mingolotss.sky.celestial import celestial_wcs, has_wcs
 from mingolotss.sky.fits_header import format_card, header_cards, join_cards
 from mingolotss.sky.frames import celestial_frame, from_icrs, to_icrs
+from mingolotss.sky.lookup_tables import LookupTables
 from mingolotss.sky.wcs_cards import read_wcs_cards
 
 __all__ = ["SkyWCS", "simple_header"]
@@ -39,17 +40,19 @@ class SkyWCS:
     transformed together.
     """
 
-    __slots__ = ("_frame", "_header", "_lat", "_lng", "_transform", "pixel_scale_arcsec")
+    __slots__ = ("_frame", "_header", "_lat", "_lng", "_tables", "_transform", "pixel_scale_arcsec")
 
-    def __init__(self, header: bytes, *, path: str = "") -> None:
-        self._header = header
+    def __init__(
+        self, header: bytes, tables: LookupTables | None = None, *, path: str = ""
+    ) -> None:
+        self._header, self._tables = header, tables
         cards = read_wcs_cards(header)
         if not has_wcs(cards):
             raise NoWCSError(
                 f"read {path}: the header has no WCS (no CTYPE1); its place is unknown", path=path
             )
         try:
-            prm, self._transform = celestial_wcs(cards)
+            prm, self._transform = celestial_wcs(cards, tables)
             equinox = None if math.isnan(prm.equinox) else float(prm.equinox)
             self._frame = celestial_frame(prm.lngtyp, prm.radesys, equinox)
             self.pixel_scale_arcsec = _pixel_scale(prm)
@@ -62,13 +65,17 @@ class SkyWCS:
         self._lng, self._lat = int(prm.lng), int(prm.lat)
 
     @classmethod
-    def from_header(cls, header: bytes, *, path: str = "") -> SkyWCS:
+    def from_header(
+        cls, header: bytes, tables: LookupTables | None = None, *, path: str = ""
+    ) -> SkyWCS:
         """Read the celestial axes of a FITS header.
 
         Parameters
         ----------
         header : bytes
             Whole 80-byte cards, as in the file.
+        tables : mapping of (str, float) to LookupTable, optional
+            Distortions in other HDUs, as `mingolotss.io.fits_tables` reads them.
         path : str
             The name for messages.
 
@@ -77,10 +84,10 @@ class SkyWCS:
         NoWCSError
             The header has no position on the sky.
         """
-        return cls(header, path=path)
+        return cls(header, tables, path=path)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self._header,)
+        return type(self), (self._header, self._tables)
 
     @property
     def header(self) -> str:

@@ -5,8 +5,9 @@ a number or a text as value. A card in the usual form (FITS standard 4.0, sectio
 here, in half a microsecond; all others are read by `astropy.io.fits.Card`, which repairs lower-case
 keywords, shifted equals signs, blanks within numbers and strings that continue on further cards.
 Old keywords are renamed (Calabretta & Greisen 2002, A&A 395, 1077, and the conventions that wcslib
-knows): ``PC001002`` and ``PC01_02`` become ``PC1_2``, ``RADECSYS`` becomes ``RADESYS``. Of cards
-with the same keyword the last one counts, as in wcslib.
+knows): ``PC001002`` and ``PC01_02`` become ``PC1_2``, ``RADECSYS`` becomes ``RADESYS``. The records
+of a distortion (WCS Paper IV), ``DP1 = 'EXTVER: 2'``, become ``DP1.EXTVER``. Of cards with the same
+keyword the last one counts, as in wcslib.
 
 wcslib's own parser of headers is not used: it reads ``4.1D-04`` as 4.1, ignores what it cannot
 read, and writes its complaints into a buffer that is too small for them
@@ -50,7 +51,7 @@ _MAX_INDEX = 99  # of an axis or a parameter (FITS standard 4.0, section 8.2)
 _RENAMED = {"RADECSYS": "RADESYS"}
 _KEYWORD = re.compile(
     "LONPOLE|LATPOLE|RADESYS|EQUINOX|EPOCH|NAXIS|WCSAXES|BMAJ|BMIN|BPA|[AB]P?_ORDER|"
-    "D2IMDIS[12]|AXISCORR|"
+    r"(?:D2IM|DP)[12]\.(?:EXTVER|AXIS\.[12])|D2IMDIS[12]|AXISCORR|"
     r"(?:CTYPE|CRVAL|CRPIX|CDELT|CUNIT|CROTA|CPDIS|CQDIS|NAXIS|AMD[XY])[1-9]\d?|"
     r"[AB]P?_\d_\d|WAT[12]_\d{3}|PROJP\d|" + "|".join(sorted(PLATE_KEYWORDS))
 )
@@ -64,14 +65,14 @@ _NEEDS_VALUE = re.compile(r"CTYPE|CRVAL|CRPIX|CDELT")
 _BEGINNING = (
     rb"C(?:TYPE|R(?:VAL|PIX|OTA)|DELT|UNIT|[PQ]DIS|NPIX|D\d)|P(?:[CV]\d|ROJP|LT|PO)|"
     rb"(?:LON|LAT)POLE|RADE(?:C?SYS)|E(?:QUINOX|POCH)|WCSAXES|NAXIS|BM(?:AJ|IN)|BPA|"
-    rb"[AB]P?_[O\d]|AMD|WAT\d|[XY]PIX|D2IMDIS|AXISCORR"
+    rb"[AB]P?_[O\d]|AMD|WAT\d|[XY]PIX|D2IM|DP[12]|AXISCORR"
 )
 _RELEVANT = re.compile(
     rb"(?:(?! *(?:" + _BEGINNING + rb")).{80})*+(?:(.{80}(?:CONTINUE  .{70})*+)|.*+\Z)",
     re.DOTALL | re.IGNORECASE,
 )
 _USUAL = re.compile(
-    rb"(?=.{8}= )([A-Z0-9_-]+) *= *"
+    rb"(?=.{8}= )(?!(?:DP|D2IM)\d )([A-Z0-9_-]+) *= *"
     rb"(?:([-+]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?)|'([ -%(-~]*)') *(?:/.*)?",
     re.DOTALL,
 )
@@ -190,6 +191,8 @@ def _read_unusual(card: bytes) -> tuple[str, float | str | Unreadable | None]:
         warnings.simplefilter("ignore")  # it reports each repair
         parsed = fits.Card.fromstring(card)
         keyword = str(parsed.rawkeyword).upper()
+        if parsed.field_specifier:
+            return f"{keyword}.{parsed.field_specifier}", float(parsed.value)
         try:
             value = parsed.rawvalue
         except (fits.VerifyError, ValueError):

@@ -25,6 +25,7 @@ from mingolotss.io.files import as_image_error
 from mingolotss.io.fits import as_lost_pages_error, map_file
 from mingolotss.io.fits_compressed import CompressedImage
 from mingolotss.io.fits_layout import ImageLayout, find_image
+from mingolotss.io.fits_tables import read_lookup_tables
 from mingolotss.io.gzip_bytes import SizeLimitError, gunzip_mapped, is_gzip
 from mingolotss.model import Bools, FloatImage, Ints
 from mingolotss.sky.wcs import SkyWCS
@@ -151,7 +152,8 @@ class MappedMosaic:
 
     def __init__(self, raw: memoryview, layout: ImageLayout, path: Path) -> None:
         self.shape = layout.shape
-        self.wcs = SkyWCS.from_header(layout.header, path=str(path))
+        tables = read_lookup_tables(raw, layout.header, str(path))
+        self.wcs = SkyWCS.from_header(layout.header, tables, path=str(path))
         # The view is a plain array, whose slices cost less than those of a memmap.
         self.pixels: FloatImage = layout.stored_pixels(raw)
         self._coverage = CoverageMap(self.pixels)
@@ -196,7 +198,8 @@ class ScaledMosaic:
     def __init__(self, raw: memoryview, layout: ImageLayout, path: Path) -> None:
         self.shape, self._scaling = layout.shape, layout.scaling
         self._path, self._length = path, len(raw)
-        self.wcs = SkyWCS.from_header(layout.header, path=str(path))
+        tables = read_lookup_tables(raw, layout.header, str(path))
+        self.wcs = SkyWCS.from_header(layout.header, tables, path=str(path))
         self._stored = layout.stored_pixels(raw)
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
@@ -224,7 +227,8 @@ class CompressedMosaic:
     def __init__(self, raw: memoryview, layout: ImageLayout, path: Path) -> None:
         self.shape, self._path, self._length = layout.shape, path, len(raw)
         self._image = CompressedImage(raw, layout, str(path))
-        self.wcs = SkyWCS.from_header(self._image.header, path=str(path))
+        tables = read_lookup_tables(raw, self._image.header, str(path))
+        self.wcs = SkyWCS.from_header(self._image.header, tables, path=str(path))
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         """Return a rectangle as a copy; see `MosaicFile.box`."""
