@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from mingolotss.errors import ImageError
+from mingolotss.errors import ImageError, NoWCSError
 from mingolotss.io.fits import read_image
 from mingolotss.model import Source
 from mingolotss.service.remote.range_mosaics import cutout_file
@@ -103,3 +103,14 @@ def test_what_cannot_be_read_in_parts_is_one_line():
         with pytest.raises(ImageError, match=r"in parts; copy it to a folder") as caught:
             RemoteMosaics().get(address)
         assert address in str(caught.value)
+
+
+def test_a_wcs_with_tables_elsewhere_in_the_file_is_one_line():
+    """Its corrections would need the headers of all other HDUs."""
+    address = stored(
+        "P3-mosaic.fits",
+        as_bytes(fits.PrimaryHDU(PIXELS.astype("f4"), CARDS.copy()), D2IMDIS1="LOOKUP"),
+    )
+    with pytest.raises(NoWCSError, match=r"tables elsewhere in the file.*; download") as caught:
+        RemoteMosaics().get(address)
+    assert address in str(caught.value)

@@ -157,14 +157,15 @@ def _read(raw: bytes | memoryview, path: str) -> FitsImage:
     digest = hashlib.sha256(raw).hexdigest()
     if is_gzip(raw):
         raw = _decompress(raw, path)
-    data, header = whole_image(raw, find_image(raw, path), path)
+    layout = find_image(raw, path)
+    data, header = whole_image(raw, layout, path)
     if min(data.shape) < 2:
         raise ImageError(
             f"read {path}: {data.shape[1]} x {data.shape[0]} pixels, which is how archives answer "
             "for a place outside the image",
             path=path,
         )
-    return FitsImage(data, header, path, digest, read_lookup_tables(raw, header, path))
+    return FitsImage(data, header, path, digest, read_lookup_tables(raw, layout, path))
 
 
 def _read_raw(source: Path | bytes, path: str) -> bytes | memoryview:

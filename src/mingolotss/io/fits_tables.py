@@ -1,9 +1,9 @@
 """Read the lookup tables of a WCS, which are in other HDUs than its image.
 
-The header of an image without such tables costs the search for three words.
+An image that is alone in its file costs nothing, and others the search for three words.
 
->>> read_lookup_tables(b"", b"CTYPE1  = 'RA---TAN'".ljust(80), "x.fits")
-{}
+>>> needs_lookup_tables(b"CTYPE1  = 'RA---TAN'".ljust(80) + b"AXISCORR= 1".ljust(80))
+True
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import math
 import numpy as np
 
 from mingolotss.errors import ImageError, NoWCSError
-from mingolotss.io.fits_layout import find_table_image
+from mingolotss.io.fits_layout import ImageLayout, find_table_image
 from mingolotss.io.fits_pixels import whole_image
-from mingolotss.sky.fits_header import card_values, real_value
+from mingolotss.sky.fits_header import BLOCK, card_values, real_value
 from mingolotss.sky.lookup_tables import LookupTable, TableUse, table_uses
 from mingolotss.sky.wcs_cards import CardError, read_wcs_cards
 
@@ -31,7 +31,7 @@ def needs_lookup_tables(header: bytes) -> bool:
 
 
 def read_lookup_tables(
-    raw: bytes | memoryview, header: bytes, path: str
+    raw: bytes | memoryview, layout: ImageLayout, path: str
 ) -> dict[tuple[str, float], LookupTable]:
     """Read the tables that the WCS of an image needs.
 
@@ -39,8 +39,8 @@ def read_lookup_tables(
     ----------
     raw : bytes
         The whole file.
-    header : bytes
-        The header of the image.
+    layout : ImageLayout
+        That of the image.
     path : str
         The name for messages.
 
@@ -54,8 +54,9 @@ def read_lookup_tables(
     ImageError
         A table is damaged or enormous.
     """
-    tables = {}
-    for use in _uses(header):
+    is_alone = layout.start == 0 and len(raw) < layout.end + BLOCK
+    tables: dict[tuple[str, float], LookupTable] = {}
+    for use in _uses(layout.header) if not is_alone else ():
         table = _read_table(raw, use, path)
         if table is not None:
             tables[use.name, use.version] = table

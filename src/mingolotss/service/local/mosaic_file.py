@@ -152,7 +152,7 @@ class MappedMosaic:
 
     def __init__(self, raw: memoryview, layout: ImageLayout, path: Path) -> None:
         self.shape = layout.shape
-        tables = read_lookup_tables(raw, layout.header, str(path))
+        tables = read_lookup_tables(raw, layout, str(path))
         self.wcs = SkyWCS.from_header(layout.header, tables, path=str(path))
         # The view is a plain array, whose slices cost less than those of a memmap.
         self.pixels: FloatImage = layout.stored_pixels(raw)
@@ -198,7 +198,7 @@ class ScaledMosaic:
     def __init__(self, raw: memoryview, layout: ImageLayout, path: Path) -> None:
         self.shape, self._scaling = layout.shape, layout.scaling
         self._path, self._length = path, len(raw)
-        tables = read_lookup_tables(raw, layout.header, str(path))
+        tables = read_lookup_tables(raw, layout, str(path))
         self.wcs = SkyWCS.from_header(layout.header, tables, path=str(path))
         self._stored = layout.stored_pixels(raw)
 
@@ -227,7 +227,7 @@ class CompressedMosaic:
     def __init__(self, raw: memoryview, layout: ImageLayout, path: Path) -> None:
         self.shape, self._path, self._length = layout.shape, path, len(raw)
         self._image = CompressedImage(raw, layout, str(path))
-        tables = read_lookup_tables(raw, self._image.header, str(path))
+        tables = read_lookup_tables(raw, layout, str(path))
         self.wcs = SkyWCS.from_header(self._image.header, tables, path=str(path))
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
