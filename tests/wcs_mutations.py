@@ -22,7 +22,7 @@ KEYWORDS = (
     "PROJP9", "LONPOLE", "LATPOLE", "RADESYS", "RADECSYS", "EQUINOX", "EPOCH", "WCSAXES", "NAXIS",
     "NAXIS1", "NAXIS3", "A_ORDER", "B_ORDER", "AP_ORDER", "A_2_0", "B_0_2", "CNPIX1", "PPO3",
     "PLTDECSN", "AMDX1", "WAT1_001", "CUNIT1", "CUNIT2", "CPDIS1", "DP1", "CQDIS1", "BMAJ",
-    "BMIN", "BPA", "CROTA2", "CONTINUE", "HIERARCH", "END",
+    "BMIN", "BPA", "CROTA2", "WAT2_001", "WAT1_002", "AXISCORR", "D2IMDIS1", "D2IM1", "CONTINUE", "HIERARCH", "END",
 )  # fmt: skip
 VALUES = (
     "'RA---TAN'", "'DEC--TAN-SIP'", "'RA---ZPN'", "'DEC--TPV'", "'RA---TPD'", "'abc'", "1e999",
@@ -30,6 +30,9 @@ VALUES = (
     "'FK4'", "'FK5 '", "2000.", "'J2000'", "'deg'", "'rad'", "'arcsec&'", "'xx", "''", "'a''b'",
     "9", "2", "1", "\x00\x00", "'\xe4\xf6'", "'NAXES: 99999999'", "1 / 2 / 3", "1_000",
     "'GLON-CAR'", "'RA'", "'RA---XPH'", "'DEC--HPX'", "180.", "90.", "1e10",
+    "'RA---TNX'", "'DEC--ZPX'", "'LOOKUP'", "'AXIS.1: 2'", "'EXTVER: 1e300'",
+    """'wtype=tnx axtype=ra lngcor = "3. 2. 1. 1. -1 1 -1 1 1e-3 2e-3 "'""",
+    """'wtype=zpx axtype=dec projp0=0. projp99=1. latcor="1. 9. 9. 1."'""",
 )  # fmt: skip
 
 

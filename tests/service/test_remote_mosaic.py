@@ -109,7 +109,7 @@ def test_a_wcs_with_tables_elsewhere_in_the_file_is_one_line():
     """Its corrections would need the headers of all other HDUs."""
     address = stored(
         "P3-mosaic.fits",
-        as_bytes(fits.PrimaryHDU(PIXELS.astype("f4"), CARDS.copy()), D2IMDIS1="LOOKUP"),
+        as_bytes(fits.PrimaryHDU(PIXELS.astype("f4"), CARDS.copy()), AXISCORR=1),
     )
     with pytest.raises(NoWCSError, match=r"tables elsewhere in the file.*; download") as caught:
         RemoteMosaics().get(address)
