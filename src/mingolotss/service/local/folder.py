@@ -33,6 +33,7 @@ from mingolotss.service.fits_names import (
 )
 from mingolotss.service.local.listing import fits_files
 from mingolotss.service.local.source_names import Owners, SourceNames, file_spellings
+from mingolotss.service.rms_maps import require_same_pixels
 from mingolotss.sky.footprint import contains
 from mingolotss.sky.wcs import SkyWCS
 
@@ -49,20 +50,16 @@ def read_cutout(candidate: Candidate) -> Cutout:
     Raises
     ------
     ImageError
-        A file is missing or cannot be used, or image and rms map differ in shape.
+        A file is missing or cannot be used, or image and rms map differ in shape or place.
     """
     image = read_image(Path(candidate.image))
+    wcs = image.wcs()
     rms, rms_sha256 = None, ""
     if candidate.rms:
         rms_map = read_image(Path(candidate.rms))
         rms, rms_sha256 = rms_map.data, rms_map.sha256
-        if rms.shape != image.data.shape:
-            raise ImageError(
-                f"read {candidate.rms}: the rms map is {rms.shape[1]} x {rms.shape[0]} pixels, "
-                f"its image {image.data.shape[1]} x {image.data.shape[0]}; fetch both again",
-                path=candidate.rms,
-            )
-    return Cutout(image.data, rms, image.wcs(), (0, 0), image.sha256, rms_sha256)
+        require_same_pixels(image, wcs, rms_map)
+    return Cutout(image.data, rms, wcs, (0, 0), image.sha256, rms_sha256)
 
 
 class FolderService:

@@ -45,6 +45,7 @@ from mingolotss.service.remote_mosaic import (
     resolve_fsspec,
     web_address,
 )
+from mingolotss.service.rms_maps import require_same_grid
 from mingolotss.sky.angles import unit_vectors
 from mingolotss.sky.footprint import (
     WHOLE_SKY,
@@ -98,6 +99,7 @@ class MosaicsService:
         self._passed_over = PassedOver()
         self._unreadable: dict[str, ImageError | ServiceAnswerError] = {}  # by address
         self._circles: dict[str, tuple[SkyWCS, SkyCircle]] = {}
+        self._checked_pairs: dict[str, tuple[SkyWCS, SkyWCS]] = {}  # image and rms map
 
     @classmethod
     def open(cls, argument: str, **_options: object) -> Self:
@@ -271,12 +273,9 @@ class MosaicsService:
     def _pair(self, image: str, rms: str) -> tuple[MosaicFile, MosaicFile | None]:
         """Return a mosaic and its rms map."""
         mosaic, rms_map = self.mosaic(image), self.mosaic(rms) if rms else None
-        if rms_map is not None and rms_map.shape != mosaic.shape:
-            raise ImageError(
-                f"read {rms}: the rms map is {rms_map.shape[1]} x {rms_map.shape[0]} pixels, its "
-                f"image {mosaic.shape[1]} x {mosaic.shape[0]}; fetch both again",
-                path=rms,
-            )
+        if rms_map is not None and self._checked_pairs.get(image) != (mosaic.wcs, rms_map.wcs):
+            require_same_grid(rms, rms_map.shape, rms_map.wcs, mosaic.shape, mosaic.wcs)
+            self._checked_pairs[image] = mosaic.wcs, rms_map.wcs
         return mosaic, rms_map
 
     def _cut_all(

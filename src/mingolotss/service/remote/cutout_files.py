@@ -17,6 +17,7 @@ from mingolotss.service.local.folder import read_cutout
 from mingolotss.service.remote.downloaded import local_candidate
 from mingolotss.service.remote.search_cache import SearchCache, SearchResult
 from mingolotss.service.remote.workspace import Workspace
+from mingolotss.service.rms_maps import require_same_pixels
 
 __all__ = ["CutoutFiles", "DownloadOptions"]
 
@@ -146,12 +147,14 @@ class CutoutFiles:
         candidate, source = request.candidate, request.source
         body = self.fetch_bytes(candidate.image, source, size_deg)
         image = read_image(body, path=candidate.image)
+        wcs = image.wcs()
         rms, rms_sha256 = None, ""
         if candidate.rms:
             body = self.fetch_bytes(candidate.rms, source, size_deg)
             rms_map = read_image(body, path=candidate.rms)
             rms, rms_sha256 = rms_map.data, rms_map.sha256
-        return Cutout(image.data, rms, image.wcs(), (0, 0), image.sha256, rms_sha256)
+            require_same_pixels(image, wcs, rms_map)
+        return Cutout(image.data, rms, wcs, (0, 0), image.sha256, rms_sha256)
 
     def _files(self, request: CutoutRequest) -> list[tuple[str, Path]]:
         """Return address and path of the image and, if there is one, of the rms map."""
