@@ -34,7 +34,7 @@ from mingolotss.sky.wcs import SkyWCS
 
 __all__ = ["FitsImage", "as_lost_pages_error", "map_file", "read_image"]
 
-_MAX_BYTES = 2**31  # of a file in gzip, decompressed
+_MAX_BYTES = 2**28  # of a file in gzip, decompressed
 _MAX_COPIED_BYTES = 2**26
 
 
@@ -209,4 +209,7 @@ def _decompress(raw: bytes | memoryview, path: str) -> bytes:
             f"read {path}: the gzip stream is damaged ({error}); fetch it again", path=path
         ) from error
     except SizeLimitError as error:
-        raise ImageError(f"read {path}: unpacks to more than 2 GiB; refused", path=path) from error
+        raise ImageError(
+            f"read {path}: unpacks to more than {_MAX_BYTES} bytes; unpack it with gunzip",
+            path=path,
+        ) from error

@@ -1,6 +1,8 @@
 """Images in compressed tiles (fpack), read with astropy: any rectangle of their pixels.
 
-Whatever astropy raises for a damaged file becomes an `ImageError` of one line.
+Whatever astropy raises for a damaged file becomes an `ImageError` of one line. Tiles whose decoder
+may end the process, or unpack to any size, are decoded in another one
+(`mingolotss.io.tile_decoder`).
 
 >>> file = _HduFile(b"header", memoryview(b"data"))
 >>> file.seek(4), file.read(4), file.tell(), file.read()
@@ -27,6 +29,7 @@ from mingolotss.errors import ImageError, TruncatedFileError
 from mingolotss.io.error_text import first_line
 from mingolotss.io.fits_layout import ImageLayout
 from mingolotss.io.fits_scaling import PixelScaling
+from mingolotss.io.tile_decoder import CAN_ISOLATE, Box, decode_box
 from mingolotss.model import FloatImage
 from mingolotss.sky.fits_header import (
     MAX_AXES,
@@ -40,7 +43,12 @@ from mingolotss.sky.fits_header import (
 __all__ = ["CompressedImage"]
 
 _COUNT_OF_FOUR_DIGITS = re.compile(rb"(?:Z?NAXIS {2,3}|TFIELDS )= *\+?(\d{4,})")
-_MAX_TILE_BYTES = 2**31
+_MAX_TILE_BYTES = 2**28
+_MAX_GZIP_BYTES = 2**18  # of a tile in gzip: deflate expands 1032 times at most, to 2^28 bytes
+_SAFE_SETTINGS = {
+    b"BLOCKSIZE": (16, 32),
+    b"BYTEPIX": (1, 2, 4),
+}  # of RICE, FITS standard 4.0, 10.4.1
 _EMPTY_PRIMARY = pad_to_block(
     join_cards(
         format_card(keyword, value)
@@ -110,6 +118,8 @@ class CompressedImage:
         That of the image.
     path : str
         The name for messages.
+    in_helper : bool
+        This process may end, and decodes everything itself.
 
     Attributes
     ----------
@@ -117,6 +127,8 @@ class CompressedImage:
         Rows and columns.
     header : bytes
         The header of the image, without the cards of the table with the tiles.
+    tile_bytes : int
+        The size of a tile.
 
     Raises
     ------
@@ -126,18 +138,27 @@ class CompressedImage:
         The file ends before its tiles do.
     """
 
-    def __init__(self, raw: bytes | memoryview, layout: ImageLayout, path: str) -> None:
+    def __init__(
+        self,
+        raw: bytes | memoryview,
+        layout: ImageLayout,
+        path: str,
+        *,
+        in_helper: bool = False,
+    ) -> None:
         layout.require_whole(len(raw), "read", path)
         _check_counts(layout.header, path)
-        _check_tiles(layout, path)
+        self.tile_bytes = _check_tiles(layout, path)
         self.shape, self._layout, self._path = layout.shape, layout, path
         self._lock = threading.Lock()  # astropy seeks in the file
-        file = _HduFile(_EMPTY_PRIMARY, memoryview(raw)[layout.start : layout.end])
+        self._content = memoryview(raw)[layout.start : layout.end]
+        file = _HduFile(_EMPTY_PRIMARY, self._content)
         with _translate_astropy_errors(path):
             hdus = fits.open(file, memmap=False, do_not_scale_image_data=True)
             self._hdu: fits.CompImageHDU = hdus[1]
             self.header: bytes = self._hdu.header.tostring().encode("ascii")
             self._scaling = self._prepare_blanks()
+            self._is_safe = in_helper or not CAN_ISOLATE or self._is_safe_to_decode()
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         """Return the physical values of rows y0 to y1 and columns x0 to x1 (ends excluded).
@@ -147,12 +168,34 @@ class CompressedImage:
         ImageError
             The tiles under the rectangle are damaged.
         """
+        if not self._is_safe:
+            content = memoryview(b"".join([_EMPTY_PRIMARY, self._content]))
+            return decode_box(content, Box(y0, y1, x0, x1), self._path)
         # `section` decompresses only the tiles under the rectangle.
         section: list[int | slice] = [0] * self._layout.n_axes
         x_axis, y_axis = self._layout.axes
         section[-x_axis], section[-y_axis] = slice(x0, x1), slice(y0, y1)
         with _translate_astropy_errors(self._path), self._lock:
             return self._scaling.apply(np.asarray(self._hdu.section[tuple(section)]))
+
+    def _is_safe_to_decode(self) -> bool:
+        """Return whether no content of the tiles can end the process or fill its memory."""
+        # Other values of the settings of RICE, such as a negative BYTEPIX, end the process, too.
+        values, kind = card_values(self._layout.header), self._hdu.compression_type
+        is_rice = kind in {"RICE_1", "RICE_ONE"} and all(
+            whole_value(values, b"ZVAL" + key[5:], 0) in _SAFE_SETTINGS[name]
+            for key, text in values.items()
+            if key.startswith(b"ZNAME") and (name := text.strip(b"' ")) in _SAFE_SETTINGS
+        )
+        # The descriptors of the tiles: number of bytes, and offset (FITS standard 4.0, 7.3.5).
+        # A tile that quantisation does not suit is in a column of its own, in gzip.
+        table = self._hdu.compressed_data.view(np.ndarray)
+        columns = ["GZIP_COMPRESSED_DATA"]
+        columns += ["COMPRESSED_DATA"] if kind.startswith("GZIP") else []
+        lengths = [table[name][:, 0].max() for name in columns if name in (table.dtype.names or ())]
+        return (is_rice or kind in {"GZIP_1", "GZIP_2", "NOCOMPRESS"}) and all(
+            0 <= length <= _MAX_GZIP_BYTES for length in lengths
+        )
 
     def _prepare_blanks(self) -> PixelScaling:
         """Tell astropy which numbers in the tiles are undefined pixels; return the scaling."""
@@ -194,8 +237,11 @@ def _check_counts(header: bytes, path: str) -> None:
         )
 
 
-def _check_tiles(layout: ImageLayout, path: str) -> None:
-    """Refuse tiles that do not cover the image, or are enormous: astropy would allocate them."""
+def _check_tiles(layout: ImageLayout, path: str) -> int:
+    """Return the size of a tile in bytes.
+
+    Tiles that do not cover the image, or are enormous, are refused: astropy would allocate them.
+    """
     # The table has a row for each tile; a tile that is not given is one row of the image (FITS
     # standard 4.0, section 10.1.1). No limit follows from the length of the file: an empty tile of
     # PLIO or HCOMPRESS has a few bytes, whatever its size.
@@ -221,6 +267,7 @@ def _check_tiles(layout: ImageLayout, path: str) -> None:
             "unpack the file with funpack",
             path=path,
         )
+    return size
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from mingolotss.model import FloatImage
 
 __all__ = ["whole_image"]
 
-_MAX_BYTES = 2**31  # of an image that is decompressed or converted, and so copied to memory
+_MAX_BYTES = 2**28  # of an image that is decompressed or converted, and so copied to memory
 
 
 def whole_image(
@@ -37,7 +37,7 @@ def whole_image(
     """
     layout.require_whole(len(raw), "read", path)
     ny, nx = layout.shape
-    size = math.prod(layout.shape) * layout.dtype.itemsize
+    size = math.prod(layout.shape) * max(layout.dtype.itemsize, 4)
     if size > _MAX_BYTES and not layout.is_plain:
         raise ImageError(
             f"read {path}: an image of {nx} x {ny} pixels has {size} bytes, over the limit of "

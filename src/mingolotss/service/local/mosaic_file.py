@@ -39,7 +39,9 @@ __all__ = [
     "open_mosaic",
 ]
 
-_MAX_UNPACKED_BYTES = 1 << 34  # of a mosaic in gzip; the temporary file takes that much disk
+# Of a mosaic in gzip; the temporary file takes that much disk. Mosaics of floats become a little
+# smaller in gzip, empty ones 100 times.
+_MAX_UNPACKED_BYTES, _FREE_BYTES, _MAX_RATIO = 1 << 34, 1 << 30, 100
 
 
 class MosaicFile(Protocol):
@@ -109,12 +111,12 @@ def forget_mosaics() -> None:
 
 def _unpack(raw: memoryview, path: Path) -> memoryview:
     """Decompress a mosaic in gzip."""
+    max_bytes = min(_MAX_UNPACKED_BYTES, _FREE_BYTES + _MAX_RATIO * len(raw))
     try:
-        return gunzip_mapped(raw, max_bytes=_MAX_UNPACKED_BYTES)
+        return gunzip_mapped(raw, max_bytes=max_bytes)
     except SizeLimitError as error:
         raise ImageError(
-            f"open {path}: unpacks to more than {_MAX_UNPACKED_BYTES >> 30} GiB; unpack it with "
-            "gunzip",
+            f"open {path}: unpacks to more than {max_bytes} bytes; unpack it with gunzip",
             path=str(path),
         ) from error
     except (EOFError, zlib.error, OSError) as error:

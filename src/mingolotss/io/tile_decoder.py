@@ -1,0 +1,215 @@
+"""Decode tiles of FITS images in a process of its own, where a damaged file can do no harm.
+
+The decoders of HCOMPRESS and PLIO in astropy write outside of their memory when a byte of their
+input is damaged, and a tile in gzip can unpack to any size. Such images are decoded by a helper
+process, which is started when the first is read and ends with this process. It forks for every
+rectangle, within limits of memory and time: each decoder begins with clean memory, and its end is
+an error of its image and of no other. RICE, the usual compression, needs none of this.
+
+A cutout of 240 x 240 pixels takes 25 ms instead of 6, and the helper half a second to start (2
+cores, busy, median).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
+from mingolotss.model import FloatImage
+
+__all__ = ["CAN_ISOLATE", "Box", "decode_box", "serve"]
+
+CAN_ISOLATE = hasattr(os, "fork")
+"""Whether this system has what the helper needs; on Windows tiles are decoded in this process."""
+
+_ERRORS = {kind.__name__: kind for kind in (ImageError, TruncatedFileError, UnreadableFileError)}
+_MAX_SECONDS = 8  # of processor time for one rectangle
+# Of memory: HCOMPRESS takes 8 bytes for each of its pixels, and every step copies them.
+_FREE_BYTES, _MAX_COPIES = 1 << 27, 8
+_COMMAND = (
+    "import sys; sys.path[:] = {path!r}; from mingolotss.io.tile_decoder import serve; serve()"
+)
+
+
+class Box(NamedTuple):
+    """A rectangle of an image: rows y0 to y1 and columns x0 to x1, ends excluded."""
+
+    y0: int
+    y1: int
+    x0: int
+    x1: int
+
+
+def decode_box(content: memoryview, box: Box, path: str) -> FloatImage:
+    """Return the physical values of a rectangle of a compressed image.
+
+    Parameters
+    ----------
+    content : memoryview
+        A FITS file.
+    box : Box
+    path : str
+        The name for messages.
+
+    Raises
+    ------
+    ImageError
+        The tiles are damaged, also if they end their decoder.
+    UnreadableFileError
+        No helper can be started.
+    """
+    with _HELPER.lock:
+        answer, pixels = _HELPER.ask({"path": path, "box": box, "size": len(content)}, content)
+    if "error" in answer:
+        raise _ERRORS[answer["error"]](answer["text"], path=path)
+    return np.frombuffer(pixels, answer["dtype"]).reshape(answer["shape"])
+
+
+class _Helper:
+    """The helper process of this process; `lock` is for one request at a time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._owner = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, request: dict[str, object], content: memoryview) -> tuple[dict[str, Any], bytes]:
+        process = self._running(str(request["path"]))
+        requests, answers = process.stdin, process.stdout
+        assert requests is not None and answers is not None  # noqa: S101, PT018 - both are pipes
+        try:
+            _write(requests, request, content)
+            return _read(answers)
+        except (OSError, ValueError, EOFError) as error:
+            self._stop(process)
+            raise UnreadableFileError(
+                f"read {request['path']}: the process that decodes its tiles ended; run the same "
+                "command again",
+                path=str(request["path"]),
+            ) from error
+
+    def _running(self, path: str) -> subprocess.Popen[bytes]:
+        # A fork of this process has no helper of its own yet, and must not use its parent's.
+        if self._process is not None and self._process.poll() is not None:
+            self._stop(self._process)
+        if self._process is None or self._owner != os.getpid():
+            command = [sys.executable, "-c", _COMMAND.format(path=sys.path)]
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - this interpreter
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                )  # fmt: skip
+            except OSError as error:
+                raise UnreadableFileError(
+                    f"read {path}: no process can be started to decode its tiles "
+                    f"({error.strerror}); run the same command again",
+                    path=path,
+                ) from error
+            self._owner = os.getpid()
+        return self._process
+
+    def _stop(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = None
+        process.kill()
+        with contextlib.suppress(OSError):  # of data that it did not read
+            process.communicate()
+
+
+_HELPER = _Helper()
+
+
+def serve() -> None:
+    """Answer requests on standard input until it closes: the whole helper process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end closes input
+    from mingolotss.io.fits_compressed import CompressedImage  # noqa: F401 - before every fork
+
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            request, content = _read(requests)
+            reader, writer = os.pipe()
+            process = os.fork()
+            if not process:
+                os.close(reader)
+                _answer(request, content, os.fdopen(writer, "wb"))
+            os.close(writer)
+            with os.fdopen(reader, "rb") as stream:
+                answer = stream.read()
+            # A decoder can also damage its memory and end after it has answered.
+            _, status = os.waitpid(process, 0)
+            code = os.waitstatus_to_exitcode(status)
+            if code:
+                _write(answers, _error_of_exit(str(request["path"]), code))
+            else:
+                answers.write(answer)
+                answers.flush()
+
+
+def _answer(request: dict[str, Any], content: bytes, answers: IO[bytes]) -> None:
+    """Decode one rectangle, and end this process."""
+    from mingolotss.io.fits_compressed import CompressedImage
+    from mingolotss.io.fits_layout import find_image
+
+    path, box = str(request["path"]), Box(*request["box"])
+    code = 1
+    try:
+        try:
+            image = CompressedImage(content, find_image(content, path), path, in_helper=True)
+            _limit(image.tile_bytes + 8 * (box.y1 - box.y0) * (box.x1 - box.x0))
+            pixels = image.box(*box)
+            answer = {"dtype": pixels.dtype.str, "shape": pixels.shape}
+            _write(answers, answer, pixels.tobytes())
+        except ImageError as error:
+            _write(answers, {"error": type(error).__name__, "text": str(error)})
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _limit(result_bytes: int) -> None:
+    """Limit the memory and the processor time of this process."""
+    import resource  # not on Windows
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (_MAX_SECONDS, _MAX_SECONDS))
+    with contextlib.suppress(OSError, ValueError):
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + _FREE_BYTES + _MAX_COPIES * result_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _error_of_exit(path: str, code: int) -> dict[str, str]:
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        problem = f"its tiles need more than {_MAX_SECONDS} s to decode; unpack it with funpack"
+    else:
+        end = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        problem = f"damaged (the decoder of its tiles ended with {end}); fetch it again"
+    return {"error": "ImageError", "text": f"read {path}: {problem}"}
+
+
+def _write(stream: IO[bytes], message: object, content: bytes | memoryview = b"") -> None:
+    head = json.dumps({"message": message, "length": len(content)}).encode() + b"\n"
+    stream.write(head)
+    stream.write(content)
+    stream.flush()
+
+
+def _read(stream: IO[bytes]) -> tuple[dict[str, Any], bytes]:
+    line = stream.readline()
+    if not line:
+        raise EOFError
+    head = json.loads(line)
+    content = stream.read(head["length"])
+    if len(content) != head["length"]:
+        raise EOFError
+    return head["message"], content
