@@ -24,6 +24,7 @@ from mingolotss.io import tile_decoder
 from mingolotss.io.fits import read_image
 from mingolotss.io.fits_compressed import CompressedImage
 from mingolotss.io.fits_layout import find_image
+from mingolotss.io.tile_server import error_of_exit
 from mingolotss.sky.wcs import simple_header
 
 SHAPE = (40, 50)
@@ -119,7 +120,7 @@ def test_settings_that_astropy_does_not_check_end_no_process(kind):
     [(-signal.SIGABRT, "ended with SIGABRT"), (3, "exit code 3"), (-signal.SIGXCPU, "than 8 s to")],
 )
 def test_the_end_of_a_decoder_is_in_the_message(code, text):
-    assert text in tile_decoder._error_of_exit("x", code)["text"]
+    assert text in error_of_exit("x", code)["text"]
 
 
 def gzip_bomb(column):

@@ -15,11 +15,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -27,17 +25,14 @@ import numpy as np
 from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
 from mingolotss.model import FloatImage
 
-__all__ = ["CAN_ISOLATE", "Box", "decode_box", "serve"]
+__all__ = ["CAN_ISOLATE", "Box", "decode_box", "read_message", "write_message"]
 
 CAN_ISOLATE = hasattr(os, "fork")
 """Whether this system has what the helper needs; on Windows tiles are decoded in this process."""
 
 _ERRORS = {kind.__name__: kind for kind in (ImageError, TruncatedFileError, UnreadableFileError)}
-_MAX_SECONDS = 8  # of processor time for one rectangle
-# Of memory: HCOMPRESS takes 8 bytes for each of its pixels, and every step copies them.
-_FREE_BYTES, _MAX_COPIES = 1 << 27, 8
 _COMMAND = (
-    "import sys; sys.path[:] = {path!r}; from mingolotss.io.tile_decoder import serve; serve()"
+    "import sys; sys.path[:] = {path!r}; from mingolotss.io.tile_server import serve; serve()"
 )
 
 
@@ -88,8 +83,8 @@ class _Helper:
         requests, answers = process.stdin, process.stdout
         assert requests is not None and answers is not None  # noqa: S101, PT018 - both are pipes
         try:
-            _write(requests, request, content)
-            return _read(answers)
+            write_message(requests, request, content)
+            return read_message(answers)
         except (OSError, ValueError, EOFError) as error:
             self._stop(process)
             raise UnreadableFileError(
@@ -128,83 +123,16 @@ class _Helper:
 _HELPER = _Helper()
 
 
-def serve() -> None:
-    """Answer requests on standard input until it closes: the whole helper process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end closes input
-    from mingolotss.io.fits_compressed import CompressedImage  # noqa: F401 - before every fork
-
-    requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            request, content = _read(requests)
-            reader, writer = os.pipe()
-            process = os.fork()
-            if not process:
-                os.close(reader)
-                _answer(request, content, os.fdopen(writer, "wb"))
-            os.close(writer)
-            with os.fdopen(reader, "rb") as stream:
-                answer = stream.read()
-            # A decoder can also damage its memory and end after it has answered.
-            _, status = os.waitpid(process, 0)
-            code = os.waitstatus_to_exitcode(status)
-            if code:
-                _write(answers, _error_of_exit(str(request["path"]), code))
-            else:
-                answers.write(answer)
-                answers.flush()
-
-
-def _answer(request: dict[str, Any], content: bytes, answers: IO[bytes]) -> None:
-    """Decode one rectangle, and end this process."""
-    from mingolotss.io.fits_compressed import CompressedImage
-    from mingolotss.io.fits_layout import find_image
-
-    path, box = str(request["path"]), Box(*request["box"])
-    code = 1
-    try:
-        try:
-            image = CompressedImage(content, find_image(content, path), path, in_helper=True)
-            _limit(image.tile_bytes + 8 * (box.y1 - box.y0) * (box.x1 - box.x0))
-            pixels = image.box(*box)
-            answer = {"dtype": pixels.dtype.str, "shape": pixels.shape}
-            _write(answers, answer, pixels.tobytes())
-        except ImageError as error:
-            _write(answers, {"error": type(error).__name__, "text": str(error)})
-        code = 0
-    finally:
-        os._exit(code)
-
-
-def _limit(result_bytes: int) -> None:
-    """Limit the memory and the processor time of this process."""
-    import resource  # not on Windows
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (_MAX_SECONDS, _MAX_SECONDS))
-    with contextlib.suppress(OSError, ValueError):
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + _FREE_BYTES + _MAX_COPIES * result_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-def _error_of_exit(path: str, code: int) -> dict[str, str]:
-    if code in (-signal.SIGXCPU, -signal.SIGKILL):
-        problem = f"its tiles need more than {_MAX_SECONDS} s to decode; unpack it with funpack"
-    else:
-        end = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        problem = f"damaged (the decoder of its tiles ended with {end}); fetch it again"
-    return {"error": "ImageError", "text": f"read {path}: {problem}"}
-
-
-def _write(stream: IO[bytes], message: object, content: bytes | memoryview = b"") -> None:
+def write_message(stream: IO[bytes], message: object, content: bytes | memoryview = b"") -> None:
+    """Write a message of JSON with bytes."""
     head = json.dumps({"message": message, "length": len(content)}).encode() + b"\n"
     stream.write(head)
     stream.write(content)
     stream.flush()
 
 
-def _read(stream: IO[bytes]) -> tuple[dict[str, Any], bytes]:
+def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], bytes]:
+    """Read a message and its bytes; EOFError if the stream ends before."""
     line = stream.readline()
     if not line:
         raise EOFError
