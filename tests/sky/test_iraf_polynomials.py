@@ -107,6 +107,34 @@ def test_the_polynomial_decides_and_not_ctype():
     assert np.abs(np.subtract(undistorted, expected)).max() > 1e-4
 
 
+PV = {f"PV{i}_{m}": value for i in (1, 2) for m, value in {0: 1e-4, 1: 1.001, 5: 2e-4}.items()}
+SIP = {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-5, "B_0_2": 2e-5}
+
+
+CHANGES: tuple[dict[str, object], ...] = (
+    {}, {"RADESYS": "FK4", "EQUINOX": 1950.0}, {"CUNIT1": "arcsec", "CUNIT2": "arcsec"}, SIP,
+    {"LONPOLE": 170.0},
+)  # fmt: skip
+CODES = ("TAN", "SIN", "ARC", "CAR", "AIT", "TNX")
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"), [*((code, cards) for code in CODES for cards in CHANGES), ("TAN", PV)]
+)
+@pytest.mark.filterwarnings("ignore")
+def test_polynomials_with_other_cards(code, changes):
+    """Frames, units, SIP, and SCAMP, which programs add to a header without removing WAT."""
+    raw = tnx(CTYPE1=f"RA---{code}", CTYPE2=f"DEC--{code}", **changes)
+    reference = WCS(fits.Header.fromstring(raw.decode()))
+    sky = reference.pixel_to_world([25.0, -3.0], [12.0, 40.0]).icrs
+    wcs = SkyWCS.from_header(raw)
+    np.testing.assert_allclose(
+        wcs.to_sky([25.0, -3.0], [12.0, 40.0]), (sky.ra.deg, sky.dec.deg), rtol=0, atol=1e-9
+    )
+    expected = reference.world_to_pixel(sky)
+    np.testing.assert_allclose(wcs.to_pixel(sky.ra.deg, sky.dec.deg), expected, rtol=0, atol=1e-6)
+
+
 def test_blanks_at_the_end_of_a_card_count():
     """Programs that copy a header leave them out; then the text has as many numbers as before."""
     expected = SkyWCS.from_header(tnx()).to_sky(25.0, 12.0)
