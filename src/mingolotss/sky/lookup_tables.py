@@ -24,6 +24,7 @@ from mingolotss.sky.wcs_cards import CardError, WCSCards
 
 __all__ = ["LookupTable", "LookupTables", "TableUse", "set_tables", "table_uses"]
 
+_KEYWORDS = {"CPDIS1", "CPDIS2", "D2IMDIS1", "D2IMDIS2", "AXISCORR"}
 _KINDS = (("CPDIS", "DP", "WCSDVARR", "cpdis"), ("D2IMDIS", "D2IM", "D2IMARR", "det2im"))
 
 
@@ -83,7 +84,9 @@ def table_uses(cards: WCSCards) -> list[TableUse]:
     CardError
         The corrections are not in tables, or a card about the table is missing.
     """
-    uses = []
+    uses: list[TableUse] = []
+    if _KEYWORDS.isdisjoint(cards.values):
+        return uses
     if is_old := "AXISCORR" in cards.values:
         axis = cards.number("AXISCORR", 0.0)
         if axis not in (1, 2):
