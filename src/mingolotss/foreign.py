@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from mingolotss.errors import ImageError, MingoError
+from mingolotss.errors import ImageError
 
 __all__ = [
     "describe_error",
@@ -49,9 +49,9 @@ def is_own(code: object) -> bool:
 @contextmanager
 def translate_errors(
     action: str,
-    kind: type[ImageError] = ImageError,
+    kind: type[Exception] = ImageError,
     *,
-    passed: tuple[type[MingoError], ...] = (ImageError,),
+    passed: tuple[type[Exception], ...] = (ImageError,),
 ) -> Iterator[None]:
     """Turn every exception of the block into an error that begins with `action`.
 
@@ -61,14 +61,14 @@ def translate_errors(
     ----------
     action : str
         What was attempted, and on what.
-    kind : type of ImageError
+    kind : type of exception
         `PluginError` for the code of a plug-in.
     passed : tuple of types
         Errors that the block may raise as they are.
 
     Raises
     ------
-    ImageError
+    kind
         The block raised another exception, or tried to end the program with `sys.exit`.
     """
     try:

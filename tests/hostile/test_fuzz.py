@@ -6,8 +6,9 @@ import pytest
 from harness import run_target
 
 TARGETS = [
-    "targets_catalogue:csv",
-]
+    "targets_catalogue:csv", "targets_catalogue:ecsv", "targets_catalogue:votable",
+    "targets_catalogue:parquet", "targets_catalogue:fits",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -11,7 +11,8 @@ million per second. Every column is text: what it means is decided where it is u
 from __future__ import annotations
 
 import csv
-import gzip
+import mmap
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mingolotss.catalogue.files import open_unpacked
 from mingolotss.catalogue.table import Column, ColumnRequest, Table, find_column
 from mingolotss.errors import CatalogueError
 
@@ -33,6 +35,9 @@ _DELIMITERS = ",;\t|"
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _SCANNED_BYTES = 1 << 20  # in which the header and the first row must be
+_MAX_LINE = 1 << 20  # bytes; pyarrow reads blocks of this size, and a row must fit into one
+_MAX_INVALID = 100  # rows that are kept to find the first one
+_MAX_OTHER_BYTES = 256 << 20  # of a file that is not UTF-8, of which copies are made
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +78,17 @@ def read_csv(path: Path, request: ColumnRequest) -> Table:
         pyarrow cannot read the file.
     """
     import pyarrow as pa
-    from pyarrow import csv as pacsv
 
     action = f"read the catalogue {path}"
     content = _content(path)
-    head = content[:_SCANNED_BYTES].to_pybytes()
-    if head.startswith(_UTF16):
-        raise CatalogueError(f"{action}: it is UTF-16; save it as CSV in UTF-8")
+    _require_lines(content, action)
     is_utf8 = _is_utf8(content)
-    layout = find_layout(head, request.required)
+    if not is_utf8 and content.size > _MAX_OTHER_BYTES:
+        raise _not_utf8(content, action)
+    try:
+        layout = find_layout(content[:_SCANNED_BYTES].to_pybytes(), request.required)
+    except csv.Error as error:
+        raise CatalogueError(f"{action}: its header cannot be read ({error})") from error
     requested = {name: find_column(layout.names, name, path) for name in request.of(layout.names)}
     if layout.start >= content.size or not requested:
         no_rows = Column(np.array([], object))
@@ -90,32 +97,13 @@ def read_csv(path: Path, request: ColumnRequest) -> Table:
     # numbered.
     names = [f"column{index}" for index in range(len(layout.names))]
     wanted = {name: names[index] for name, index in requested.items()}
-    invalid: list[pacsv.InvalidRow] = []
-
-    def keep_invalid(row: pacsv.InvalidRow) -> str:
-        if not row.text.lstrip().startswith("#"):
-            invalid.append(row)
-        return "skip"
-
     has_quotes = re.search(rb'"', content) is not None
     rows = content.slice(layout.start)
     if not is_utf8:
         # Only the requested columns must be UTF-8. pyarrow leaves out an invalid row that is
         # not, and prints a traceback: it is given text in which each wrong byte is one character.
         rows = pa.py_buffer(rows.to_pybytes().decode("utf-8", "replace").encode())
-    table = pacsv.read_csv(
-        pa.BufferReader(rows),
-        read_options=pacsv.ReadOptions(column_names=names),
-        parse_options=pacsv.ParseOptions(
-            delimiter=layout.delimiter,
-            newlines_in_values=has_quotes,
-            invalid_row_handler=keep_invalid,
-        ),
-        convert_options=pacsv.ConvertOptions(
-            column_types=dict.fromkeys(wanted.values(), pa.string()),
-            include_columns=list(wanted.values()),
-        ),
-    )
+    table, invalid = _parse(rows, names, [*wanted.values()], layout.delimiter, has_quotes)
     if invalid:
         place, row = _first_invalid(invalid, content.to_pybytes(), layout.start)
         raise CatalogueError(
@@ -124,13 +112,46 @@ def read_csv(path: Path, request: ColumnRequest) -> Table:
             f"that hold the delimiter {layout.delimiter!r} in quotes"
         )
     if not is_utf8 and any(_holds_replacement(table[column]) for column in wanted.values()):
-        line = _line_that_is_not_utf8(content.to_pybytes())
-        raise CatalogueError(f"{action}: line {line} is not UTF-8; save it as UTF-8")
+        raise _not_utf8(content, action)
     columns = {
         name: Column(_unquote(table[column]) if has_quotes else table[column].combine_chunks())
         for name, column in wanted.items()
     }
     return Table(tuple(layout.names), columns)
+
+
+def _parse(
+    rows: pa.Buffer, names: list[str], wanted: list[str], delimiter: str, has_quotes: bool
+) -> tuple[pa.Table, list[pacsv.InvalidRow]]:
+    """Return the columns `wanted`, and rows with another number of values than there are names."""
+    import pyarrow as pa
+    from pyarrow import csv as pacsv
+
+    invalid: list[pacsv.InvalidRow] = []
+
+    def keep_invalid(row: pacsv.InvalidRow) -> str:
+        if not row.text.lstrip().startswith("#"):
+            invalid.append(row)
+        return "skip" if len(invalid) < _MAX_INVALID else "error"
+
+    try:
+        table = pacsv.read_csv(
+            pa.BufferReader(rows),
+            read_options=pacsv.ReadOptions(column_names=names),
+            parse_options=pacsv.ParseOptions(
+                delimiter=delimiter,
+                newlines_in_values=has_quotes,
+                invalid_row_handler=keep_invalid,
+            ),
+            convert_options=pacsv.ConvertOptions(
+                column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted
+            ),
+        )
+    except pa.ArrowInvalid:
+        if not invalid:
+            raise
+        table = pa.table({})
+    return table, invalid
 
 
 def find_layout(head: bytes, required: Sequence[str]) -> CsvLayout:
@@ -190,17 +211,13 @@ def find_layout(head: bytes, required: Sequence[str]) -> CsvLayout:
 
 
 def _content(path: Path) -> pa.Buffer:
-    """Return the bytes of a file, which stays on disk unless it is compressed."""
+    """Return the bytes of a file, which stay on disk until they are read."""
     import pyarrow as pa
 
-    with path.open("rb") as file:
-        if file.read(2) == b"\x1f\x8b":
-            with gzip.open(path) as packed:
-                return pa.py_buffer(packed.read())
-    if not path.stat().st_size:
-        raise CatalogueError(f"read the catalogue {path}: it is empty")
-    with pa.memory_map(str(path)) as mapped:
-        return mapped.read_buffer()
+    with open_unpacked(path) as file:
+        if not os.fstat(file.fileno()).st_size:
+            raise CatalogueError(f"read the catalogue {path}: it is empty")
+        return pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def _lines(data: bytes, start: int) -> Iterator[tuple[int, bytes]]:
@@ -249,6 +266,23 @@ def _first_invalid(
     return "a row of several lines", rows[0]
 
 
+def _require_lines(content: pa.Buffer, action: str) -> None:
+    """Raise an error for UTF-16, and for a line that is longer than a block of pyarrow."""
+    if content[:2].to_pybytes() in _UTF16:
+        raise CatalogueError(f"{action}: it is UTF-16; save it as CSV in UTF-8")
+    view, start = memoryview(content), 0
+    while content.size - start > _MAX_LINE:
+        # A search from the end of each block reads little of a file with ordinary lines.
+        block = bytes(view[start : start + _MAX_LINE])
+        end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+        if end < 0:
+            raise CatalogueError(
+                f"{action}: no line ends in the {_MAX_LINE} bytes from byte {start}; it is no CSV "
+                "file, or a damaged one"
+            )
+        start += end + 1
+
+
 def _is_utf8(content: pa.Buffer) -> bool:
     import pyarrow as pa
 
@@ -268,9 +302,13 @@ def _holds_replacement(column: pa.ChunkedArray) -> bool:
     return bool(pc.any(pc.match_substring(column, "\ufffd")).as_py())
 
 
-def _line_that_is_not_utf8(content: bytes) -> int:
+def _not_utf8(content: pa.Buffer, action: str) -> CatalogueError:
+    """Return the error that names the first line that is not UTF-8."""
+    raw = content.to_pybytes()
+    end = len(raw)
     try:
-        content.decode("utf-8")
+        raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        return 1 + len(re.findall(rb"\r\n|\r|\n", content[: error.start]))
-    return 0
+        end = error.start
+    line = 1 + len(re.findall(rb"\r\n|\r|\n", raw[:end]))
+    return CatalogueError(f"{action}: line {line} is not UTF-8; save it as UTF-8")

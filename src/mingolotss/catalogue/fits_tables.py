@@ -6,6 +6,7 @@ them: which integers are null, which logical values are undefined, and where a s
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.catalogue.files import open_unpacked
 from mingolotss.catalogue.table import (
     Column,
     ColumnRequest,
@@ -24,7 +26,9 @@ from mingolotss.catalogue.table import (
     one_value,
 )
 from mingolotss.errors import CatalogueError
+from mingolotss.io.gzip_bytes import largest_expansion
 from mingolotss.model import Bools
+from mingolotss.sky.fits_header import MAX_AXES
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -53,19 +57,47 @@ def read_fits_table(path: Path, request: ColumnRequest) -> Table:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with fits.open(path, disable_image_compression=True) as hdus:
-            tables = {
-                number: hdu
-                for number, hdu in enumerate(hdus)
-                if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)
-                and not hdu.header.get("ZIMAGE", False)
-            }
+        with (
+            open_unpacked(path) as file,
+            fits.open(file, disable_image_compression=True) as hdus,
+        ):
+            tables = _find_tables(hdus, os.fstat(file.fileno()).st_size, path)
             outlines = [
                 TableOutline(hdu.name, number, _column_names(hdu.header))
                 for number, hdu in tables.items()
             ]
             outline = choose_table(outlines, request, path)
             return _read_columns(tables[outline.number], outline.columns, request, path)
+
+
+def _find_tables(
+    hdus: fits.HDUList, length: int, path: Path
+) -> dict[int, fits.BinTableHDU | fits.TableHDU]:
+    """Return the tables of a file of `length` bytes by their numbers."""
+    from astropy.io import fits
+
+    tables = {}
+    for number, hdu in enumerate(hdus):
+        # astropy reads one HDU after the other, and would return to the same one for ever if its
+        # size were negative. It also makes room for whatever a header announces.
+        action = f"read the catalogue {path}: its HDU {number}"
+        if hdu.size < 0:
+            raise CatalogueError(f"{action} has a negative size; the file is damaged")
+        is_table = isinstance(hdu, fits.BinTableHDU | fits.TableHDU)
+        if not is_table or hdu.header.get("ZIMAGE", False):
+            continue
+        end = hdu.fileinfo()["datLoc"] + hdu.size
+        if end > length:
+            raise CatalogueError(
+                f"{action} announces {end} bytes in a file of {length}; fetch it again"
+            )
+        fields = int(hdu.header.get("TFIELDS", 0))
+        if not 0 <= fields <= MAX_AXES:
+            raise CatalogueError(
+                f"{action} announces {fields} columns, where FITS has at most {MAX_AXES}"
+            )
+        tables[number] = hdu
+    return tables
 
 
 def _column_names(header: fits.Header) -> list[str]:
@@ -112,7 +144,7 @@ def _read_column(
         nulls = sorted({b"", str(definition.null or "").strip().encode()})
         return np.array(hdu.data.field(index)), np.isin(np.char.strip(raw), nulls)
     if kind in {"P", "Q"}:
-        return _variable_length_texts(hdu.data.field(index), definition, action), None
+        return _variable_length_texts(hdu, index, raw, action), None
     if kind == "L":
         raw = one_value(raw, action)
         return raw == ord("T"), _undefined(raw, action)
@@ -149,14 +181,31 @@ def _undefined(raw: npt.NDArray[np.generic], action: str) -> Bools:
 
 
 def _variable_length_texts(
-    values: npt.NDArray[np.generic], definition: fits.Column, action: str
+    hdu: fits.BinTableHDU, index: int, descriptors: npt.NDArray[np.generic], action: str
 ) -> npt.NDArray[np.generic]:
-    """Return strings of variable length; other arrays of variable length have no one value."""
-    if "A" not in str(definition.format).partition("(")[0]:
+    """Return strings of variable length; other arrays of variable length have no one value.
+
+    A row holds the length and the place of its string in the heap behind the table (section 7.3.5).
+    """
+    if "A" not in str(hdu.columns[index].format).partition("(")[0]:
         raise CatalogueError(
             f"{action} holds arrays of variable length, where one value in each row was expected; "
             "name another column in the recipe"
         )
+    table_bytes = hdu.header["NAXIS1"] * hdu.header["NAXIS2"]
+    gap = hdu.header.get("THEAP", table_bytes) - table_bytes
+    heap = hdu.header["PCOUNT"] - gap if gap >= 0 else -1
+    # As Python integers, because the sum of two lengths can exceed 64 bits.
+    pairs = descriptors.reshape(-1, 2).tolist()
+    for row, (length, start) in enumerate(pairs, 1):
+        if length and not (0 <= length <= heap and 0 <= start <= heap - length):
+            raise CatalogueError(
+                f"{action}: row {row} has {length} letters at byte {start} of a heap of "
+                f"{max(heap, 0)} bytes; the file is damaged"
+            )
+    if sum(length for length, _ in pairs) > largest_expansion(table_bytes + heap):
+        raise CatalogueError(f"{action}: its rows have much more text than the file has")
+    values = hdu.data.field(index)
     texts = np.empty(len(values), object)
     for row in range(len(values)):
         # A string is an array of characters here, whose items would lose their blanks.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mingolotss.catalogue.table import Column, ColumnRequest, Table, find_column
+from mingolotss.catalogue.yaml_headers import check_yaml
 from mingolotss.errors import CatalogueError
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def _astropy_units(text: bytes) -> dict[str, str]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        check_yaml(text.decode())
         header = get_header_from_yaml(text.decode().splitlines())
     return {
         column["name"]: str(column["unit"]) for column in header["datatype"] if column.get("unit")
@@ -117,9 +119,7 @@ def _astropy_units(text: bytes) -> dict[str, str]:
 
 def _votable_units(text: bytes) -> dict[str, str]:
     """Return the units of VOParquet 1.0, whose metadata hold a VOTable without rows."""
-    from astropy.io import votable
+    from mingolotss.io.votables import parse_votable
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        table = votable.parse(io.BytesIO(text), verify="ignore").get_first_table()
+    table = parse_votable(io.BytesIO(text)).get_first_table()
     return {field.name: str(field.unit) for field in table.fields if field.unit}

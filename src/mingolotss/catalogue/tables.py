@@ -6,18 +6,16 @@ its format, and its suffix only where the content does not tell.
 
 from __future__ import annotations
 
-import gzip
 import re
-import warnings
 import zlib
 from pathlib import Path
 
-import numpy as np
-
 from mingolotss.catalogue.csv_tables import read_csv
+from mingolotss.catalogue.ecsv_tables import read_ecsv
+from mingolotss.catalogue.files import read_head
 from mingolotss.catalogue.fits_tables import read_fits_table
 from mingolotss.catalogue.parquet_tables import read_parquet
-from mingolotss.catalogue.table import Column, ColumnRequest, Table, find_column, one_value
+from mingolotss.catalogue.table import ColumnRequest, Table
 from mingolotss.catalogue.votables import read_votable
 from mingolotss.errors import CatalogueError
 from mingolotss.io.error_text import first_line
@@ -30,7 +28,8 @@ _SUFFIXES = {
     ".pq": "parquet", ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv",
 }  # fmt: skip
 _READERS = {
-    "fits": read_fits_table, "votable": read_votable, "parquet": read_parquet, "csv": read_csv,
+    "fits": read_fits_table, "votable": read_votable, "ecsv": read_ecsv, "parquet": read_parquet,
+    "csv": read_csv,
 }  # fmt: skip
 
 
@@ -52,8 +51,9 @@ def read_table(path: Path, request: ColumnRequest) -> Table:
     if not path.is_file():
         raise CatalogueError(f"read the catalogue {path}: there is no such file")
     try:
-        reader = _READERS.get(_format_of(path), _read_with_astropy)
-        return reader(path, request)
+        reader = _READERS.get(_format_of(path))
+        if reader is not None:
+            return reader(path, request)
     except CatalogueError:
         raise
     except _reading_errors() as error:
@@ -61,15 +61,19 @@ def read_table(path: Path, request: ColumnRequest) -> Table:
             f"read the catalogue {path}: {first_line(error)}; expected FITS, VOTable, ECSV, CSV or "
             "Parquet"
         ) from error
+    raise CatalogueError(
+        f"read the catalogue {path}: its format is unknown; expected FITS, VOTable, ECSV, CSV or "
+        "Parquet, plain or in gzip"
+    )
 
 
 def _format_of(path: Path) -> str:
-    """Return the format of a file, "" if neither content nor suffix tells."""
-    with path.open("rb") as file:
-        head = file.read(2048)
-    if head.startswith(b"\x1f\x8b"):
-        with gzip.open(path) as packed:
-            head = packed.read(2048)
+    """Return the format of a file, "" if neither content nor suffix tells.
+
+    What does not begin as one of these formats is only taken for FITS, VOTable or Parquet if its
+    reader refuses it in its own words; astropy is not asked to guess among all formats it knows.
+    """
+    head = read_head(path, 2048)
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(b"SIMPLE  ="):
         return "fits"
@@ -98,23 +102,3 @@ def _reading_errors() -> tuple[type[Exception], ...]:
         RuntimeError, ArithmeticError, MemoryError, zlib.error, ExpatError, VerifyError,
         IORegistryError, ArrowException, ImportError,
     )  # fmt: skip
-
-
-def _read_with_astropy(path: Path, request: ColumnRequest) -> Table:
-    """Read ECSV, and any other table whose format astropy recognises."""
-    from astropy.table import Table as AstropyTable
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        name = "ascii.ecsv" if _format_of(path) == "ecsv" else None
-        table = AstropyTable.read(path, format=name)
-    names = [name.strip() for name in table.colnames]
-    columns = {}
-    for name in request.of(names):
-        column = table[table.colnames[find_column(names, name, path)]]
-        action = f"read the catalogue {path}: column {name!r}"
-        values = one_value(np.ma.getdata(getattr(column, "value", column)), action)
-        mask = np.ma.getmaskarray(column) if hasattr(column, "mask") else np.zeros(0, bool)
-        null = mask.reshape(-1) if mask.size else None
-        columns[name] = Column(values, null, str(getattr(column, "unit", None) or ""))
-    return Table(tuple(names), columns)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 
+from mingolotss.catalogue.files import open_unpacked
 from mingolotss.catalogue.table import (
     Column,
     ColumnRequest,
@@ -40,20 +40,19 @@ def read_votable(path: Path, request: ColumnRequest) -> Table:
     CatalogueError
         The file has no table with the columns, or a requested column does not have one value in
         each row.
-    OSError, ValueError, TypeError, KeyError, IndexError
-        astropy cannot read the file.
+    OSError, ValueError
+        The file is no VOTable that can be read.
     """
-    from astropy.io import votable
+    from mingolotss.io.votables import UnsafeDocumentError, parse_votable
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            tables = list(votable.parse(path, verify="ignore").iter_tables())
-        except UnboundLocalError as error:  # of astropy 8.0, for rows in another file
-            raise CatalogueError(
-                f"read the catalogue {path}: its rows are in another file; write the VOTable with "
-                "its rows"
-            ) from error
+    try:
+        with open_unpacked(path) as file:
+            tables = list(parse_votable(file).iter_tables())
+    except UnsafeDocumentError as error:
+        raise CatalogueError(
+            f"read the catalogue {path}: {error}; write the VOTable with its rows, and without "
+            "entities"
+        ) from error
     names = [
         _names([(field.name or "", field.ID or "") for field in table.fields], request)
         for table in tables

@@ -17,7 +17,14 @@ import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
-__all__ = ["SizeLimitError", "gunzip", "gunzip_mapped", "gunzip_pieces", "is_gzip"]
+__all__ = [
+    "SizeLimitError",
+    "gunzip",
+    "gunzip_mapped",
+    "gunzip_pieces",
+    "is_gzip",
+    "largest_expansion",
+]
 
 _MAGIC = b"\x1f\x8b"
 _PIECE = 1 << 20  # bytes that are decompressed at a time
@@ -92,3 +99,12 @@ def gunzip_mapped(raw: bytes | memoryview, *, max_bytes: int) -> memoryview:
         file.flush()
         size = file.tell()
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b"")
+
+
+def largest_expansion(size: int) -> int:
+    """Return how many bytes the content of a file of `size` bytes may have in memory or unpacked.
+
+    Tables are compressed by a factor of 2 to 20. The limit leaves room for columns of blanks, and
+    stops bombs, which reach 1000.
+    """
+    return max(256 << 20, 100 * size)

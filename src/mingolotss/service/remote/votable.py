@@ -16,20 +16,19 @@ import io
 import warnings
 from collections.abc import Callable, Sized
 from typing import TypeVar
-from xml.parsers.expat import ExpatError
 
-from astropy.io import votable
-from astropy.io.votable.exceptions import VOTableSpecError
 from astropy.io.votable.tree import VOTableFile
-from pyvo.dal.exceptions import DALQueryError, DALServiceError
+from pyvo.dal.exceptions import DALQueryError
 
 from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
-from mingolotss.io.error_text import excerpt, is_about_maintenance
+from mingolotss.foreign import translate_errors
+from mingolotss.io.error_text import excerpt, first_line, is_about_maintenance
+from mingolotss.io.votables import UnreadableDocumentError
+from mingolotss.io.votables import parse_votable as parse
 
 __all__ = ["parse_results", "parse_votable", "whole_votable"]
 
 _Results = TypeVar("_Results", bound=Sized)
-_LIMIT = 20 << 20  # bytes that are searched for entities: as many as a response may have
 
 
 def whole_votable(body: bytes) -> bytes:
@@ -66,15 +65,10 @@ def parse_votable(body: bytes) -> VOTableFile:
         It is cut short.
     """
     whole_votable(body)
-    if b"<!ENTITY" in body[:_LIMIT]:
-        raise ServiceAnswerError("a VOTable that defines XML entities, which no service needs")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return votable.parse(io.BytesIO(body))
-    except (ExpatError, VOTableSpecError, ValueError, IndexError, TypeError, KeyError) as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ServiceAnswerError(f"a VOTable that cannot be read ({line})") from error
+        return parse(io.BytesIO(body))
+    except UnreadableDocumentError as error:
+        raise ServiceAnswerError(f"a VOTable that cannot be read ({first_line(error)})") from error
 
 
 def parse_results(results_class: Callable[..., _Results], body: bytes, url: str) -> _Results:
@@ -97,7 +91,12 @@ def parse_results(results_class: Callable[..., _Results], body: bytes, url: str)
     """
     tree = parse_votable(body)
     try:
-        with warnings.catch_warnings():
+        with (
+            warnings.catch_warnings(),
+            translate_errors(
+                "a VOTable without results", ServiceAnswerError, passed=(DALQueryError,)
+            ),
+        ):
             warnings.simplefilter("ignore")
             rows = results_class(tree, url=url)
     except DALQueryError as error:
@@ -105,8 +104,6 @@ def parse_results(results_class: Callable[..., _Results], body: bytes, url: str)
         # A service reports its own faults in the same way as those of the query (DALI 1.1, 4.4).
         kind = ServiceUnavailableError if is_about_maintenance(text) else ServiceAnswerError
         raise kind(f"the service refused the query: {text}") from error
-    except (DALServiceError, ValueError, IndexError, KeyError) as error:
-        raise ServiceAnswerError(f"a VOTable without results ({_one_line(error)})") from error
     if _overflows(tree):
         raise ServiceAnswerError(
             f"the service stopped after {len(rows)} rows (OVERFLOW); some images would be"
