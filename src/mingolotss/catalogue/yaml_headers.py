@@ -31,10 +31,16 @@ def check_yaml(text: str) -> None:
     Raises
     ------
     ValueError
-        The message says what was found.
-    yaml.YAMLError
-        It is no YAML.
+        The message says what was found; also for a text that is no YAML.
     """
+    try:
+        _count_nodes(text)
+    except yaml.YAMLError as error:
+        problem = getattr(error, "problem", None) or "unknown character"
+        raise ValueError(f"its header is no YAML ({problem})") from error
+
+
+def _count_nodes(text: str) -> None:
     # The events of the parser come without recursion and without the values. `open_nodes` has the
     # anchor of each collection that is open and the number of nodes before it.
     open_nodes: list[tuple[str | None, int]] = []
