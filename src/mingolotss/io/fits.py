@@ -24,6 +24,7 @@ from pathlib import Path
 from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
 from mingolotss.image.lost_pages import LostPages, watch_lost_pages
 from mingolotss.io.files import as_image_error
+from mingolotss.io.fits_checksums import check_checksums
 from mingolotss.io.fits_layout import find_image
 from mingolotss.io.fits_pixels import whole_image
 from mingolotss.io.fits_tables import read_lookup_tables
@@ -73,7 +74,7 @@ class FitsImage:
         return SkyWCS.from_header(self.header, self.tables, path=self.path)
 
 
-def read_image(source: Path | bytes, *, path: str = "") -> FitsImage:
+def read_image(source: Path | bytes, *, path: str = "", with_checksums: bool = True) -> FitsImage:
     """Read the first two-dimensional image of a FITS file.
 
     Parameters
@@ -82,6 +83,8 @@ def read_image(source: Path | bytes, *, path: str = "") -> FitsImage:
         The file, or its content.
     path : str
         The name for messages, when `source` is bytes.
+    with_checksums : bool
+        Whether the image is compared with the CHECKSUM and DATASUM of its header, if it has them.
 
     Raises
     ------
@@ -96,7 +99,7 @@ def read_image(source: Path | bytes, *, path: str = "") -> FitsImage:
     try:
         raw = _read_raw(source, path)
         with as_lost_pages_error("read", path, len(raw)):
-            return _read(raw, path)
+            return _read(raw, path, with_checksums=with_checksums)
     except MemoryError as error:
         message = f"read {path}: there is not enough memory; run the same command again"
         raise UnreadableFileError(message, path=path) from error
@@ -148,7 +151,7 @@ def _lost_pages_error(action: str, path: Path | str, length: int) -> ImageError:
     )
 
 
-def _read(raw: bytes | memoryview, path: str) -> FitsImage:
+def _read(raw: bytes | memoryview, path: str, *, with_checksums: bool) -> FitsImage:
     """Return the image in the content of a file."""
     # The checksum is that of the file as it is on disk or in the archive, before decompression, so
     # that anybody can compare it with ``sha256sum``. The pixels of a plain file are a view of the
@@ -158,6 +161,9 @@ def _read(raw: bytes | memoryview, path: str) -> FitsImage:
     if is_gzip(raw):
         raw = _decompress(raw, path)
     layout = find_image(raw, path)
+    if with_checksums:
+        layout.require_whole(len(raw), "read", path)
+        check_checksums(raw, layout, path)
     data, header = whole_image(raw, layout, path)
     if min(data.shape) < 2:
         raise ImageError(

@@ -308,7 +308,8 @@ def _resolve_inputs(
         catalogue = sky_catalogue if catalogue is None else catalogue
     service_name = hide_credentials(str(service))
     if isinstance(service, str):
-        naming = Naming(recipe.images.image, recipe.images.rms, recipe.images.ignore)
+        images = recipe.images
+        naming = Naming(images.image, images.rms, images.ignore, images.checksums)
         service = open_service(service, naming=naming, workspace=out, refresh=refresh)
     rows = resolve_catalogue(recipe, catalogue, service, out).head(limit)
     return _Inputs(recipe, rows, service, Provenance.from_inputs(recipe, rows, service_name, limit))

@@ -257,6 +257,9 @@ class ImageSettings(_Settings):
         File names with ``{source}`` and ``{field}``.
     ignore : tuple of str
         Other products of the same archive: file names with these parts are not images.
+    checksums : str
+        Of which images CHECKSUM and DATASUM are compared, where a file has them: of "cutouts" and
+        small mosaics, which are read whole; of "all"; or of "none".
     """
 
     service: str = ""
@@ -264,6 +267,7 @@ class ImageSettings(_Settings):
     image: str = "{source}_{field}-mosaic.fits"
     rms: str = "{source}_{field}-mosaic-rms.fits"
     ignore: tuple[str, ...] = ("-low", "-residual")
+    checksums: Literal["cutouts", "all", "none"] = "cutouts"
 
     @field_validator("service")
     @classmethod

@@ -173,7 +173,7 @@ class FileService(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How files of cutouts are named.
+    """How files of cutouts are named, and whether their checksums are compared.
 
     Attributes
     ----------
@@ -182,11 +182,20 @@ class Naming:
         are no rms maps.
     ignore : tuple of str
         Images whose field ends in one of these are other products.
+    checksums : str
+        Of which images CHECKSUM and DATASUM are compared: "cutouts" (of those that are read whole,
+        and of small mosaics), "all" or "none".
     """
 
     image: str = "{source}_{field}-mosaic.fits"
     rms: str = "{source}_{field}-mosaic-rms.fits"
     ignore: tuple[str, ...] = ("-low", "-residual")
+    checksums: str = "cutouts"
+
+    @property
+    def with_checksums(self) -> bool:
+        """Return whether the checksums of files that are read whole are compared."""
+        return self.checksums != "none"
 
 
 def open_service(

@@ -112,5 +112,5 @@ class CutoutCache:
         provenance, images = self._build.provenance, self._build.recipe.images
         if not provenance.service:
             raise InputError("the build names no service")
-        naming = Naming(images.image, images.rms, images.ignore)
+        naming = Naming(images.image, images.rms, images.ignore, images.checksums)
         return open_service(provenance.service, naming=naming, workspace=self._build.folder.path)

@@ -44,19 +44,25 @@ if TYPE_CHECKING:
 __all__ = ["FolderService", "read_cutout"]
 
 
-def read_cutout(candidate: Candidate) -> Cutout:
+def read_cutout(candidate: Candidate, *, with_checksums: bool = True) -> Cutout:
     """Read the files of a candidate.
+
+    Parameters
+    ----------
+    candidate : Candidate
+    with_checksums : bool
+        As for `read_image`.
 
     Raises
     ------
     ImageError
         A file is missing or cannot be used, or image and rms map differ in shape or place.
     """
-    image = read_image(Path(candidate.image))
+    image = read_image(Path(candidate.image), with_checksums=with_checksums)
     wcs = image.wcs()
     rms, rms_sha256 = None, ""
     if candidate.rms:
-        rms_map = read_image(Path(candidate.rms))
+        rms_map = read_image(Path(candidate.rms), with_checksums=with_checksums)
         rms, rms_sha256 = rms_map.data, rms_map.sha256
         require_same_pixels(image, wcs, rms_map)
     return Cutout(image.data, rms, wcs, (0, 0), image.sha256, rms_sha256)
@@ -281,15 +287,18 @@ class FolderService:
 
     def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
         """Read the files of a candidate; they have the size that they have."""
-        return read_cutout(candidate)
+        return self._read(candidate)
 
     def cutouts(self, requests: Sequence[CutoutRequest], size_deg: float) -> Iterator[Outcome]:
         """Read the files of many candidates."""
         for request in requests:
             try:
-                yield read_cutout(request.candidate)
+                yield self._read(request.candidate)
             except ImageError as error:
                 yield error
+
+    def _read(self, candidate: Candidate) -> Cutout:
+        return read_cutout(candidate, with_checksums=self.naming.with_checksums)
 
     @cached_property
     def _footprints(self) -> dict[str, tuple[SkyWCS, tuple[int, int]]]:

@@ -23,6 +23,7 @@ from mingolotss.image.coverage import CoverageMap
 from mingolotss.io.file_identity import FileTimes, read_times
 from mingolotss.io.files import as_image_error
 from mingolotss.io.fits import as_lost_pages_error, map_file
+from mingolotss.io.fits_checksums import check_checksums
 from mingolotss.io.fits_compressed import CompressedImage
 from mingolotss.io.fits_layout import ImageLayout, find_image
 from mingolotss.io.fits_tables import read_lookup_tables
@@ -39,6 +40,7 @@ __all__ = [
     "open_mosaic",
 ]
 
+_SMALL_BYTES = 1 << 26  # of a mosaic that is read whole for its checksums: 0.03 s
 # Of a mosaic in gzip; the temporary file takes that much disk. Mosaics of floats become a little
 # smaller in gzip, empty ones 100 times.
 _MAX_UNPACKED_BYTES, _FREE_BYTES, _MAX_RATIO = 1 << 34, 1 << 30, 100
@@ -64,13 +66,15 @@ class MosaicFile(Protocol):
         """
 
 
-def open_mosaic(path: str) -> MosaicFile:
+def open_mosaic(path: str, checksums: str = "cutouts") -> MosaicFile:
     """Open a mosaic on this machine.
 
     Parameters
     ----------
     path : str
         A path or a ``file://`` address.
+    checksums : str
+        As in `Naming`.
 
     Raises
     ------
@@ -82,11 +86,12 @@ def open_mosaic(path: str) -> MosaicFile:
         times = read_times(file)
     except OSError as error:
         raise as_image_error("open", error, file) from error
-    return _open_file(file, times)
+    is_compared = checksums == "all" or (checksums != "none" and times.size <= _SMALL_BYTES)
+    return _open_file(file, times, is_compared)
 
 
 @functools.lru_cache(maxsize=128)
-def _open_file(path: Path, _times: FileTimes) -> MosaicFile:
+def _open_file(path: Path, _times: FileTimes, with_checksums: bool) -> MosaicFile:
     """Open a mosaic once in a process, for all parts of a build, until the file changes."""
     # Size and times of the file are part of the cache key: a file that was replaced, also by an
     # older one, is opened again.
@@ -99,6 +104,8 @@ def _open_file(path: Path, _times: FileTimes) -> MosaicFile:
             raw = _unpack(raw, path)
         layout = find_image(raw, str(path))
         layout.require_whole(len(raw), "open", str(path))
+        if with_checksums:
+            check_checksums(raw, layout, str(path))
         if layout.is_compressed:
             return CompressedMosaic(raw, layout, path)
         return (MappedMosaic if layout.is_plain else ScaledMosaic)(raw, layout, path)

@@ -32,6 +32,7 @@ from mingolotss.errors import (
 from mingolotss.image.pixels import take_window
 from mingolotss.io.byte_ranges import FileChangedError
 from mingolotss.model import Candidate, Cutout, FloatImage, Floats, Ints, Source
+from mingolotss.service.base import Naming
 from mingolotss.service.fits_names import PassedOver
 from mingolotss.service.local.listing import mosaic_files
 from mingolotss.service.local.mosaic_file import MappedMosaic, MosaicFile, open_mosaic
@@ -84,6 +85,7 @@ class MosaicsService:
 
     NAME = "mosaics"
     truncates = False  # past the edge of a mosaic, a cutout is NaN; True: it ends there
+    checksums = Naming().checksums
     other_files: frozenset[str] = frozenset()  # FITS files beside the mosaics that are known
 
     def __init__(self, root: str, transport: Transport | None = None) -> None:
@@ -102,11 +104,13 @@ class MosaicsService:
         self._checked_pairs: dict[str, tuple[SkyWCS, SkyWCS]] = {}  # image and rms map
 
     @classmethod
-    def open(cls, argument: str, **_options: object) -> Self:
+    def open(cls, argument: str, *, naming: Naming | None = None, **_options: object) -> Self:
         """Open ``NAME:DIR``; the options of other services are ignored."""
         if not argument:
             raise InputError(f"open the service {cls.NAME}: give the folder, {cls.NAME}:DIR")
-        return cls(argument)
+        service = cls(argument)
+        service.checksums = (naming or Naming()).checksums
+        return service
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_circles": {}, "fields": self.fields}
@@ -246,7 +250,11 @@ class MosaicsService:
         A survey has more mosaics than a process may have open files: `open_mosaic` keeps those of
         the disk that were used last.
         """
-        return self._remote.get(address) if is_remote(address) else open_mosaic(address)
+        return (
+            self._remote.get(address)
+            if is_remote(address)
+            else open_mosaic(address, self.checksums)
+        )
 
     def _readable_mosaic(self, address: str) -> MosaicFile | None:
         """Return a mosaic, or None if it is damaged, which is recorded."""

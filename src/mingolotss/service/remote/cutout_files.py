@@ -141,17 +141,18 @@ class CutoutFiles:
         ServiceError, ImageError
             A file cannot be fetched, or cannot be used.
         """
+        compare = self.naming.with_checksums
         if self.workspace is not None:
             local = self.fetch_files(request, size_deg)
-            return replace(read_cutout(local), file=Path(local.image).name)
+            return replace(read_cutout(local, with_checksums=compare), file=Path(local.image).name)
         candidate, source = request.candidate, request.source
         body = self.fetch_bytes(candidate.image, source, size_deg)
-        image = read_image(body, path=candidate.image)
+        image = read_image(body, path=candidate.image, with_checksums=compare)
         wcs = image.wcs()
         rms, rms_sha256 = None, ""
         if candidate.rms:
             body = self.fetch_bytes(candidate.rms, source, size_deg)
-            rms_map = read_image(body, path=candidate.rms)
+            rms_map = read_image(body, path=candidate.rms, with_checksums=compare)
             rms, rms_sha256 = rms_map.data, rms_map.sha256
             require_same_pixels(image, wcs, rms_map)
         return Cutout(image.data, rms, wcs, (0, 0), image.sha256, rms_sha256)

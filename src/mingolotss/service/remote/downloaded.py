@@ -64,7 +64,7 @@ class FetchedService:
 
     def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
         """Read the files of a candidate; they have the size that the server made."""
-        return read_cutout(candidate)
+        return read_cutout(candidate, with_checksums=self.naming.with_checksums)
 
     def cutouts(self, requests: Sequence[CutoutRequest], size_deg: float) -> Iterator[Outcome]:
         """Read the files of many candidates."""
@@ -77,7 +77,8 @@ class FetchedService:
 
     def _read(self, request: CutoutRequest) -> Cutout:
         local = local_candidate(request, self.naming, self.folder)
-        return replace(read_cutout(local), file=local.image.rpartition("/")[2])
+        cutout = read_cutout(local, with_checksums=self.naming.with_checksums)
+        return replace(cutout, file=local.image.rpartition("/")[2])
 
 
 _NO_SEARCH = "search downloaded cutouts: search with the service that downloaded them"
