@@ -53,7 +53,8 @@ def test_it_learns_and_is_reproducible(tmp_path):
     )
     assert macro > 0.7
     assert accuracy > most_frequent
-    assert Image.open(tmp_path / "confusion-2.png").size[0] > 300
+    with Image.open(tmp_path / "confusion-2.png") as picture:
+        assert picture.size[0] > 300
     outputs = [baseline(tmp_path / "demo", tmp_path, "--epochs", "5") for _ in range(2)]
     losses = [re.findall(r"loss [\d.]+", output) for output in outputs]
     assert losses[0] == losses[1]

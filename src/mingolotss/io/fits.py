@@ -23,11 +23,11 @@ from pathlib import Path
 
 from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
 from mingolotss.image.lost_pages import LostPages, watch_lost_pages
+from mingolotss.io.distortion_tables import read_lookup_tables
 from mingolotss.io.files import as_image_error
 from mingolotss.io.fits_checksums import check_checksums
 from mingolotss.io.fits_layout import find_image
 from mingolotss.io.fits_pixels import whole_image
-from mingolotss.io.fits_tables import read_lookup_tables
 from mingolotss.io.gzip_bytes import SizeLimitError, gunzip, is_gzip
 from mingolotss.model import FloatImage
 from mingolotss.sky.lookup_tables import LookupTables

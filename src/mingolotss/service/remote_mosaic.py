@@ -43,9 +43,9 @@ from mingolotss.io.byte_ranges import (
     Ranges,
     RangeSupport,
 )
+from mingolotss.io.distortion_tables import needs_lookup_tables
 from mingolotss.io.files import write_bytes
 from mingolotss.io.fits_layout import MAX_HEADER_BYTES, ImageLayout, find_image
-from mingolotss.io.fits_tables import needs_lookup_tables
 from mingolotss.io.gzip_bytes import is_gzip
 from mingolotss.model import FloatImage
 from mingolotss.service.fits_names import PassedOver, is_hidden, split_suffix, unread_suffix

@@ -75,7 +75,7 @@ class SkyWCS:
         header : bytes
             Whole 80-byte cards, as in the file.
         tables : mapping of (str, float) to LookupTable, optional
-            Distortions in other HDUs, as `mingolotss.io.fits_tables` reads them.
+            Distortions in other HDUs, as `mingolotss.io.distortion_tables` reads them.
         path : str
             The name for messages.
 

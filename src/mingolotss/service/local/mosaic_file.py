@@ -20,13 +20,13 @@ from typing import Protocol
 
 from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
 from mingolotss.image.coverage import CoverageMap
+from mingolotss.io.distortion_tables import read_lookup_tables
 from mingolotss.io.file_identity import FileTimes, read_times
 from mingolotss.io.files import as_image_error
 from mingolotss.io.fits import as_lost_pages_error, map_file
 from mingolotss.io.fits_checksums import check_checksums
 from mingolotss.io.fits_compressed import CompressedImage
 from mingolotss.io.fits_layout import ImageLayout, find_image
-from mingolotss.io.fits_tables import read_lookup_tables
 from mingolotss.io.gzip_bytes import SizeLimitError, gunzip_mapped, is_gzip
 from mingolotss.model import Bools, FloatImage, Ints
 from mingolotss.sky.wcs import SkyWCS
