@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from mingolotss.errors import DatasetError
-from mingolotss.formats import safe_pickle
-from mingolotss.formats.mapped_pickle import LARGE
+from mingolotss.formats.batches import read_batches
 from mingolotss.formats.safe_pickle import load_pickle
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (60, 22500), np.uint8)
@@ -79,26 +78,6 @@ def test_a_large_array_is_a_view_of_the_file(dump):
     while isinstance(base, np.ndarray):
         base = base.base
     assert type(getattr(base, "obj", base)).__name__ == "mmap"
-
-
-@pytest.mark.parametrize("protocol", range(6))
-def test_an_interpreter_that_reads_in_pieces_gets_the_same(dump, monkeypatch, protocol):
-    """Large blocks are left in the file for one that reads them whole: others must not see gaps."""
-
-    class ReadInPieces(safe_pickle.MappedFile):
-        def readinto(self, buffer):
-            pieces = [bytearray(len(part)) for part in (buffer[: LARGE + 5], buffer[LARGE + 5 :])]
-            count = sum(super(ReadInPieces, self).readinto(piece) for piece in pieces)
-            buffer[:] = b"".join(pieces)
-            return count
-
-    thing = {"data": IMAGES, "bytes": b"x" * 2_000_000, "small": np.arange(5)}
-    path = dump(thing, protocol)
-    monkeypatch.setattr(safe_pickle, "MappedFile", ReadInPieces)
-    loaded = load_pickle(path)
-    np.testing.assert_array_equal(loaded["data"], IMAGES, strict=True)
-    assert loaded["bytes"] == thing["bytes"]
-    assert loaded["small"].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_old_numpy_and_python_2_spellings(dump):
@@ -173,6 +152,21 @@ HOSTILE = {
     "nothing": b"",
     "text": b"<html>not found</html>",
     "depth": b"\x80\x03" + b"(" * 200_000 + b"l" * 200_000 + b".",
+    # Python calculates the hash of nested tuples by recursion: the first ends the interpreter, and
+    # the second, 100 times 100 times 100... tuples, never returns.
+    "a key that is nested deep": b"\x80\x04}()" + b"\x85" * 1_000_000 + b"K\x01u.",
+    "a key that laughs": b"\x80\x04}(K\x01\x94"
+    + b"".join(b"(" + b"h" + bytes([i]) + (b"h" + bytes([i])) * 99 + b"t\x94" for i in range(8))
+    + b"K\x01u.",
+    "a member of a set that is a tuple": b"\x80\x04\x8f()\x85\x90.",
+    "a member of a frozen set that is a tuple": b"\x80\x04()\x85\x91.",
+    "a set of Python 2": b"\x80\x02c__builtin__\nset\n]()\x85e\x85R.",
+    "a key of an ordered dict": b"\x80\x02ccollections\nOrderedDict\n](()K\x01\x86e\x85R.",
+    "tuples nested deep": b"\x80\x04)" + b"\x85" * 1_000_000 + b".",
+    "dicts nested deep": b"\x80\x04" + b"}K\x01" * 100_000 + b"N" + b"s" * 100_000 + b".",
+    "a list in itself": b"\x80\x04]\x94h\x00a.",
+    "instructions without end": b"\x80\x04" + b"N0" * 4_000_000 + b"N.",
+    "a frame past the end": b"\x80\x04\x95" + struct.pack("<Q", 1 << 62) + b"N.",
     "bytes by another encoding": (
         b"\x80\x03c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R."
     ),
@@ -194,6 +188,33 @@ def test_lists_that_hold_lists_a_billion_times_cost_nothing(dump):
     for _ in range(30):
         nested = [nested, nested]
     assert len(load_pickle(dump(nested))) == 2
+
+
+@pytest.mark.parametrize("depth", [30, 60])
+@pytest.mark.parametrize("column", ["labels", "data", "src_ids", "filenames"])
+def test_columns_that_laugh_are_no_columns(tmp_path, column, depth):
+    """Lists of lists where numbers or names belong: numpy and `str` would look into them all."""
+    nested: list = [1]
+    for _ in range(depth):
+        nested = [nested, nested]
+    batch = {"labels": [0], "data": IMAGES[:1], "src_ids": ["a"], "filenames": ["a_P.png"]}
+    batch[column] = [nested]
+    for name in ("data_batch_1", "test_batch"):
+        (tmp_path / name).write_bytes(pickle.dumps(batch))
+    (tmp_path / "batches.meta").write_bytes(pickle.dumps({"label_names": ["A"]}))
+    if column in ("src_ids", "filenames"):
+        names = {"src_ids": ("a", "a"), "filenames": ("a", "a")}[column]
+        assert read_batches(tmp_path).sources == names
+        return
+    with pytest.raises(DatasetError, match=r"^read .*_1: .*(labels of shape|'data' should be)"):
+        read_batches(tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    """Opening a pipe waits until somebody writes to it."""
+    os.mkfifo(tmp_path / "batch")
+    with pytest.raises(DatasetError, match="a pipe, a device or a socket"):
+        load_pickle(tmp_path / "batch")
 
 
 def test_an_absent_file_is_one_line(tmp_path):

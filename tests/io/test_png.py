@@ -63,3 +63,66 @@ def test_pngs_go_to_their_names(tmp_path):
     }  # fmt: skip
     with pytest.raises(ValueError, match="zip"):
         write_pngs(tmp_path, ["a.png"], [b"1", b"2"])
+
+
+def chunk(kind, data):
+    """Write one chunk."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(*chunks, side=8, filtered=1):
+    """Write a PNG with other chunks before its pixels, in rows that need Pillow."""
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    rows = (bytes([filtered]) + bytes(side)) * side
+    body = b"".join((chunk(b"IHDR", header), *chunks, chunk(b"IDAT", zlib.compress(rows))))
+    return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
+
+
+def second_header(side, depth=8, colour=0):
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, depth, colour, 0, 0, 0))
+
+
+def decoded(data):
+    """Return the pixels and "", or None and the message of the error."""
+    try:
+        return decode_png(data, "x.png"), ""
+    except DatasetError as error:
+        return None, str(error)
+
+
+HOSTILE = {
+    "a second header of 81 megapixels": png(second_header(9000)),
+    "a second header of 900 megapixels": png(second_header(30_000)),
+    "a second header in colour": png(second_header(8, 8, 2)),
+    "a second header of 16 bits": png(second_header(8, 16)),
+    "a second header that is short": png(chunk(b"IHDR", b"\0" * 5)),
+    "a text of 300 MB": png(chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(300 << 20), 9))),
+    "a profile that is none": png(chunk(b"iCCP", b"a")),
+    "an animation without frames": png(chunk(b"acTL", b"\0" * 3)),
+    "a size that is short": png(chunk(b"pHYs", b"\0")),
+    "a chunk of 2 GB": png()[:-12] + b"\x7f\xff\xff\xffIDAT",
+    "an unknown filter": png(filtered=9),
+    "no pixels": png().replace(b"IDAT", b"IDAX"),
+}
+
+
+@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_png_is_one_line_or_its_pixels(data):
+    """Pillow reads PNGs of other programs; its exceptions and warnings are not the user's."""
+    image, message = decoded(data)
+    if image is None:
+        assert message.startswith("read x.png: a broken PNG (")
+        assert message.isprintable()
+    else:
+        assert image.shape == (8, 8)
+        assert not image.any()
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"zTXt", b"iTXt", b"fdAT"])
+def test_a_png_cut_short_in_any_chunk(kind):
+    """Wherever it ends."""
+    data = png(chunk(kind, b"\0" * 20))
+    for end in range(33, len(data) - 12, 3):
+        image, message = decoded(data[:end])
+        assert message.isprintable()
+        assert image is None or image.shape == (8, 8)

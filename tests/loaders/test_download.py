@@ -320,6 +320,87 @@ def test_a_bomb_in_a_header_is_refused(tmp_path):
         extract(path, tmp_path / "root")
 
 
+def header(name, size, kind=tarfile.REGTYPE, *, pax=None):
+    """Write the blocks of one tar header, with another size than `TarInfo` would let pass."""
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.pax_headers = kind, pax or {}
+    blocks = bytearray(entry.tobuf(tarfile.PAX_FORMAT))
+    field = len(blocks) - 512 + 124
+    if size >= 0:
+        blocks[field : field + 12] = b"%011o\0" % size
+    else:  # base 256, as GNU tar writes numbers that do not fit
+        blocks[field : field + 12] = b"\xff" + (256**11 + size).to_bytes(11)
+    blocks[field + 24 : field + 32] = b" " * 8
+    total = sum(blocks[-512:])
+    blocks[field + 24 : field + 32] = b"%06o\0 " % total
+    return bytes(blocks)
+
+
+def old_sparse(entries, real):
+    """Write the header of an old GNU sparse file: (offset, bytes) of each piece, and its size."""
+    blocks = bytearray(header("s", sum(size for _, size in entries), tarfile.GNUTYPE_SPARSE))
+    for number, (offset, size) in enumerate(entries):
+        blocks[386 + 24 * number : 386 + 24 * number + 24] = b"%011o\0%011o\0" % (offset, size)
+    blocks[483:495] = b"%011o\0" % real
+    blocks[148:156] = b" " * 8
+    blocks[148:156] = b"%06o\0 " % sum(blocks)
+    return bytes(blocks)
+
+
+END = bytes(1024)
+SPARSE_1_0 = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9" * 10}
+HOSTILE_BYTES = {
+    "an old sparse file of 8 GB": old_sparse([(0, 512), (8 << 30, 0)], 8 << 30) + bytes(512) + END,
+    "a sparse file of 10 GB (PAX 1.0)": header("s", 512, pax=SPARSE_1_0)
+    + b"1\n0\n512\n".ljust(512, b"\0") + END,
+    "a sparse file (PAX 0.1)": header(
+        "s", 512, pax={"GNU.sparse.map": "0,512", "GNU.sparse.size": "9" * 10}
+    ) + bytes(512) + END,
+    "a negative size": header("a", -512) + END,
+    "a negative size in a header of its own": header("a", 0, pax={"size": "-1024"}) + END,
+    "a long name of negative size": header("a", -1536, tarfile.GNUTYPE_LONGNAME) + END,
+    "long names for ever": header("a", 512, tarfile.GNUTYPE_LONGNAME) + b"b".ljust(512, b"\0"),
+    "a chain of long names": (
+        header("a", 512, tarfile.GNUTYPE_LONGNAME) + b"b".ljust(512, b"\0")
+    ) * 3000 + END,
+    "a chain of global headers": header("g", 512, tarfile.XGLTYPE) * 3000 + END,
+    "a sparse file without its second header": old_sparse([(0, 0)], 0)[:482] + b"\1"
+    + old_sparse([(0, 0)], 0)[483:],
+    "21,000 empty files": b"".join(header(f"d/{n}", 0) for n in range(21_000)) + END,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", HOSTILE_BYTES.values(), ids=HOSTILE_BYTES.keys())
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_forged_headers_unpack_nothing(tmp_path, content, pack):
+    """No file of zeros that the archive does not hold, no loop, no traceback."""
+    path = tmp_path / "x.tar"
+    path.write_bytes(pack(content))
+    if len(content) > 10_000_000 and pack is bytes:
+        return  # 15 MB may hold so many files
+    with pytest.raises(DatasetError, match=f"^unpack {path}: .*nothing was unpacked") as caught:
+        extract(path, tmp_path / "root")
+    assert str(caught.value).isprintable()
+    assert listing(tmp_path) == ["x.tar"]
+
+
+def test_what_follows_the_archive_is_bounded(tmp_path, packed):
+    """Later members of the gzip file, 300 MB of zeros, which tar never reads."""
+    path = tmp_path / "x.tar.gz"
+    path.write_bytes(packed.read_bytes() + gzip.compress(bytes(300 << 20), 1))
+    with pytest.raises(DatasetError, match="like a bomb"):
+        extract(path, tmp_path / "root")
+
+
+def test_the_stage_of_a_killed_process_is_removed(tmp_path, packed):
+    """The next download into the folder does it."""
+    stage = tmp_path / "root" / ".part-99999-unpack" / "mingo-batches-py"
+    stage.mkdir(parents=True)
+    (stage / "data_batch_1").write_bytes(b"x")
+    extract(packed, tmp_path / "root")
+    assert not list((tmp_path / "root").glob(".part-*"))
+
+
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.97, 0.9999])
 @pytest.mark.parametrize("mode", ["w:gz", "w"])
 def test_a_truncated_archive_unpacks_nothing(tmp_path, packed, share, mode):

@@ -1,7 +1,8 @@
 """Write reproducible tar files: the same members give the same bytes.
 
-Members have no dates, owners or modes of their own. Reading an archive that comes from elsewhere is
-the task of ``loaders/extract.py``.
+Members have no dates, owners or modes of their own. An archive that comes from elsewhere is opened
+with `PlainMember` and holds nothing but files for which `is_plain_file` is true, and folders;
+``loaders/extract.py`` extracts one.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import io
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, Self
 
 from zlib_ng import gzip_ng
 
 from mingolotss.io.files import atomic_path
 
-__all__ = ["Compression", "write_tar"]
+__all__ = ["Compression", "PlainMember", "is_plain_file", "write_tar"]
 
 Compression = Literal["none", "zlib", "zlib-ng"]
 _LEVEL = 1
@@ -67,3 +68,27 @@ def _write_members(
                 entry.size = content.stat().st_size
                 with content.open("rb") as file:
                     archive.addfile(entry, file)
+
+
+class PlainMember(tarfile.TarInfo):
+    """A member of an untrusted archive, for the argument `tarinfo` of `tarfile.open`.
+
+    A negative size makes `tarfile` read the same bytes for ever (CVE-2025-8194).
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read a header; refuse one with a negative size."""
+        member = super().frombuf(buf, encoding, errors)
+        if member.size < 0:
+            raise tarfile.ReadError(f"{member.name[:80]!r} has a negative size")
+        return member
+
+
+def is_plain_file(member: tarfile.TarInfo) -> bool:
+    """Return whether a member is a file with all its bytes: no link, no device, and not sparse.
+
+    A sparse member (GNU or PAX) may have any size; its header describes the gaps. A size in a
+    header of its own (PAX) may be negative.
+    """
+    return member.isreg() and not member.issparse() and member.size >= 0

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays
-from mingolotss.errors import DatasetError, InputError
+from mingolotss.errors import DatasetError, InputError, MingoError
 from mingolotss.io.error_text import first_line
 
-__all__ = ["ExportHeader", "Format", "damaged", "need_uint8"]
+__all__ = ["ExportHeader", "Format", "check_samples", "need_uint8", "reading_export"]
+
+_MAX_SIDE = 4096  # px; a stamp has 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,61 @@ def need_uint8(records: Records, header: ExportHeader) -> None:
         )
 
 
-def damaged(path: Path, kind: str, error: Exception) -> DatasetError:
-    """Return the error for an export that cannot be read."""
-    reason = first_line(error)
-    return DatasetError(f"read {path}: not a whole {kind} export ({reason}); export it again")
+@contextmanager
+def reading_export(path: Path, kind: str) -> Iterator[None]:
+    """Turn whatever a library raises for a damaged or forged file into one line.
+
+    Use it around the calls of the library that reads the format, and the checks of what it returns.
+
+    Parameters
+    ----------
+    path : Path
+        What is read.
+    kind : str
+        The format, for the message.
+
+    Raises
+    ------
+    DatasetError
+        The block raised an exception that is not ours.
+    """
+    try:
+        yield
+    except MingoError:
+        raise
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise DatasetError(
+            f"read {path}: not a whole {kind} export ({reason}); export it again"
+        ) from error
+
+
+def check_samples(
+    images: tuple[np.dtype[Any], tuple[int, ...]],
+    labels: tuple[np.dtype[Any], tuple[int, ...]],
+    largest: int,
+) -> None:
+    """Check the type and the shape of images and labels, before they are mapped or read.
+
+    Parameters
+    ----------
+    images, labels : (dtype, shape)
+        As the file describes them.
+    largest : int
+        Bytes that either of them may have.
+
+    Raises
+    ------
+    ValueError
+        They are not (n, ny, nx) pixels of uint8 or float32 and n integers, or are larger.
+    """
+    (kind, shape), (label_kind, label_shape) = images, labels
+    if kind.kind + str(kind.itemsize) not in ("u1", "f4") or len(shape) != 3:
+        raise ValueError(f"images of type {kind} and shape {shape}")
+    if label_kind.kind not in "iu" or label_shape != shape[:1]:
+        raise ValueError(f"labels of type {label_kind} and shape {label_shape}")
+    if min(shape) < 0 or max(shape[1:]) > _MAX_SIDE:
+        raise ValueError(f"images of shape {shape}")
+    size = max(math.prod(shape) * kind.itemsize, math.prod(label_shape) * label_kind.itemsize)
+    if size > largest:
+        raise ValueError(f"{size} bytes in it, where {largest} are plausible")

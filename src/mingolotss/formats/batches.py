@@ -56,6 +56,7 @@ __all__ = [
 
 _PROTOCOL = 4  # read by every Python since 3.4
 _EXPORT_TRAIN = 5  # training batches of an export
+_NO_LABEL = 1 << 31  # larger than any label
 
 
 def batch_of_rows(n: int, *, train: int, rows: int, total: int) -> Ints:
@@ -288,7 +289,7 @@ def _read_batch(path: Path, split: str, classes: tuple[str, ...]) -> Arrays:
     if not isinstance(batch, dict) or "data" not in batch:
         raise DatasetError(f"read {path}: no dict with 'data' in it; fetch or build it again")
     images = _read_images(path, batch["data"])
-    labels = np.asarray(batch.get("labels", batch.get("fine_labels", ())))
+    labels = _read_labels(batch.get("labels", batch.get("fine_labels", ())))
     if labels.shape != images.shape[:1] or (labels.size and labels.dtype.kind not in "iu"):
         raise DatasetError(
             f"read {path}: {len(images)} images and labels of shape {labels.shape}, "
@@ -304,12 +305,32 @@ def _read_batch(path: Path, split: str, classes: tuple[str, ...]) -> Arrays:
     return Arrays(images, labels.astype(np.int64), classes, sources, filenames, splits)
 
 
+def _read_labels(labels: object) -> npt.NDArray[np.generic]:
+    """Return the labels, an array or a list of numbers; an empty array if they are none."""
+    if isinstance(labels, (list, tuple)):
+        # numpy would look into lists of lists, which may hold each other any number of times
+        is_flat = all(isinstance(label, (int, np.integer)) for label in labels)
+        is_small = is_flat and all(abs(int(label)) < _NO_LABEL for label in labels)
+        return np.array([int(label) for label in labels] if is_small else [], np.int64)
+    return labels if isinstance(labels, np.ndarray) else np.empty(0, np.int64)
+
+
+def _is_row(row: object) -> bool:
+    """Return whether `row` is an array, or a list of numbers and no lists."""
+    if isinstance(row, (list, tuple)):
+        return all(isinstance(value, (int, np.integer)) for value in row)
+    return isinstance(row, np.ndarray) and row.dtype != object
+
+
 def _read_images(path: Path, data: object) -> npt.NDArray[np.uint8]:
     """Return rows of side * side pixels, an array or a list, as shape (n, side, side)."""
     # Another program may have written a list of rows instead of one array. numpy refuses rows of
     # unequal length with an error that names no file, so their shapes are compared first.
-    shapes = {np.asarray(row).shape for row in data} if isinstance(data, list) else {()}
-    rows: npt.NDArray[np.uint8] = np.asarray(data) if len(shapes) == 1 else np.empty(0, np.uint8)
+    # A row that is no list of numbers counts as one of another shape.
+    listed = data if isinstance(data, list) else ()
+    shapes = {np.shape(row) if _is_row(row) else () for row in listed} or {()}
+    is_stack = isinstance(data, np.ndarray) or (len(shapes) == 1 and shapes != {()})
+    rows: npt.NDArray[np.uint8] = np.asarray(data) if is_stack else np.empty(0, np.uint8)
     side = math.isqrt(rows.shape[-1]) if rows.ndim else 0
     if rows.ndim != 2 or rows.dtype != np.uint8 or side * side != rows.shape[-1] or not side:
         kind = f"{rows.dtype} of shape {rows.shape}" if rows.ndim > 1 else f"rows of {shapes}"
@@ -326,7 +347,9 @@ def _read_texts(values: object, count: int) -> tuple[str, ...]:
         values = values.tolist()
     if not isinstance(values, (list, tuple)) or len(values) != count:
         return ()
-    return tuple(str(value) for value in values)
+    if not all(isinstance(value, (str, bytes)) for value in values):
+        return ()
+    return tuple(v.decode("latin1") if isinstance(v, bytes) else str(v) for v in values)
 
 
 BATCHES = Format(

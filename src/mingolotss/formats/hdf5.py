@@ -5,9 +5,14 @@ The format needs h5py; a missing library is named with the command that installs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import struct
+from collections.abc import Mapping, Sequence
 from itertools import chain
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +21,8 @@ from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays, take_split
 from mingolotss.errors import InputError
-from mingolotss.formats.base import ExportHeader, Format, damaged
-from mingolotss.io.files import atomic_path
+from mingolotss.formats.base import ExportHeader, Format, check_samples, reading_export
+from mingolotss.io.files import atomic_path, check_regular, largest_expansion
 from mingolotss.io.optional import import_optional
 
 __all__ = ["HDF5", "find_hdf5", "read_hdf5", "write_hdf5"]
@@ -26,6 +31,9 @@ _NUMBERS = ("ra", "dec", "size_arcsec", "flux_mjy", "noise_jy", "peak_jy", "pixe
 # In the oldest version of the format, which h5py writes by default, an attribute has 64 KiB at
 # most, 16 bytes for each text.
 _MANY_CLASSES = 4000
+_MOST_CLASSES, _LARGEST_CLASSES = 1 << 16, 64 << 20  # labels are int16; bytes
+_FILTERS = {1, 2, 3}  # deflate, shuffle and fletcher32: part of the library, no plug-ins
+_HEAP = b"GCOL\x01\0\0\0"  # signature and version of a heap of texts of variable length
 _NOTES = {
     "images": "n, ny, nx; row 0 is the south",
     "labels": "index into the attribute classes; -1 is unlabelled",
@@ -80,6 +88,9 @@ def find_hdf5(place: Path) -> Sequence[Path]:
 def read_hdf5(path: Path, split: str = "all") -> Arrays:
     """Read an HDF5 export; the images are a memory map of the file if they are in one piece.
 
+    Only what stands in the file itself is read: no external files or links, no virtual datasets,
+    no filters of plug-ins, and no types but numbers and texts.
+
     Parameters
     ----------
     path : Path
@@ -89,27 +100,138 @@ def read_hdf5(path: Path, split: str = "all") -> Arrays:
     Raises
     ------
     DatasetError
-        The file is damaged.
+        The file is damaged, or is no such file.
     InputError
         h5py is not installed, or there is no such split.
     """
     h5py = import_optional("h5py", f"read {path}")
-    try:
+    with reading_export(path, "HDF5"):
+        check_regular(path)
+        size = path.stat().st_size
         with h5py.File(path, "r") as file:
-            images, offset = file["images"], file["images"].id.get_offset()
+            images, labels = (_dataset(h5py, file, name) for name in ("images", "labels"))
+            offset = images.id.get_offset()
+            check_samples(
+                (images.dtype, images.shape),
+                (labels.dtype, labels.shape),
+                size if offset is not None else largest_expansion(size),
+            )
+            if offset is not None and offset + images.nbytes > size:
+                raise ValueError("the images end after the end of the file")
+            count = _count_classes(h5py, file) + len(TEXT_COLUMNS) * len(images)
+            _check_texts(path, count, offset, images.nbytes)
+            texts = [_read_texts(h5py, file, name, len(images)) for name in TEXT_COLUMNS]
+            classes = _decode_texts(file.attrs["classes"])
+            numbers = labels[:].astype(np.int64)
+            mapped = offset is not None and images.dtype.isnative
+            pixels = None if mapped else images[:].astype(images.dtype.newbyteorder("="))
             kind, shape = images.dtype, images.shape
-            labels = file["labels"][:].astype(np.int64)
-            texts = [_decode_texts(file[name][:]) for name in TEXT_COLUMNS]
-            classes = tuple(file.attrs["classes"].tolist())
-            pixels = images[:] if offset is None else None
-    except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
-        raise damaged(path, "HDF5", error) from error
-    if pixels is None:
-        pixels = np.memmap(path, kind, "r", offset, shape)
-    return take_split(Arrays(pixels, labels, classes, *texts), split, str(path))
+        if pixels is None:
+            pixels = np.memmap(path, kind, "r", offset, shape)
+    return take_split(Arrays(pixels, numbers, classes, *texts), split, str(path))
 
 
-def _decode_texts(values: npt.NDArray[np.object_]) -> tuple[str, ...]:
+def _dataset(h5py: ModuleType, file: Mapping[str, Any], name: str) -> Any:
+    """Return a dataset that is stored in this file, by nothing but this file and the HDF5 library.
+
+    Raises
+    ------
+    ValueError
+        It is a link, is stored in other files, needs a plug-in, or is larger than plausible.
+    """
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):  # type: ignore[call-overload]
+        raise KeyError(f"no {name} in it, or a link to somewhere else")
+    dataset = file[name]
+    properties = dataset.id.get_create_plist()
+    is_virtual = properties.get_layout() == h5py.h5d.VIRTUAL
+    if is_virtual or (not dataset.chunks and properties.get_external_count()):
+        raise ValueError(f"{name} is stored in other files")
+    filters = {properties.get_filter(i)[0] for i in range(properties.get_nfilters())}
+    if not filters <= _FILTERS:
+        raise ValueError(f"{name} needs the filter {max(filters)}, which an export never needs")
+    if dataset.id.get_type().get_class() not in _kinds(h5py):
+        raise ValueError(f"{name} has a type that an export never has")
+    largest = largest_expansion(Path(dataset.file.filename).stat().st_size)
+    chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
+    if max(dataset.size * dataset.dtype.itemsize, chunk) > largest:
+        raise ValueError(f"{name} of shape {dataset.shape}, which is not plausible")
+    return dataset
+
+
+def _kinds(h5py: ModuleType) -> tuple[int, int, int]:
+    """Return the classes of types that an export has: integers, real numbers and texts."""
+    return h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING
+
+
+def _check_texts(path: Path, count: int, offset: int | None, pixel_bytes: int) -> None:
+    """Check the heaps of texts of variable length, on which the HDF5 library relies.
+
+    The library loops for ever in a heap whose objects have a wrong size. A text may be named by
+    every row, so that a small file can contain any number of bytes.
+
+    Raises
+    ------
+    ValueError
+        A heap is damaged, or the texts are larger than plausible.
+    """
+    # A global heap collection (HDF5 File Format Specification 3.0, section III.E) has the
+    # signature GCOL, a version, three zero bytes and its size; then objects, each with an index
+    # (2 bytes, 0 for the free space at the end), a count (2), four zero bytes, a size (8) and its
+    # data, padded to 8 bytes. The pixels, by far the largest part of the file, are left out.
+    size, largest_text = path.stat().st_size, 0
+    if not size:
+        return
+    pixels = (offset, offset + pixel_bytes) if offset is not None else (size, size)
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        for start, stop in ((0, pixels[0]), (pixels[1], size)):
+            place = data.find(_HEAP, start, stop)
+            while place >= 0:
+                largest_text = max(largest_text, _largest_object(data, place))
+                place = data.find(_HEAP, place + len(_HEAP), stop)
+    if count * largest_text > largest_expansion(size):
+        raise ValueError(f"a text of {largest_text} bytes")
+
+
+def _largest_object(data: mmap, start: int) -> int:
+    """Return the size of the largest object of a heap, in bytes."""
+    if start + 16 > len(data):
+        return 0
+    (length,) = struct.unpack_from("<Q", data, start + len(_HEAP))
+    place, end, largest = start + 16, start + length, 0
+    if end > len(data):
+        raise ValueError("a heap of texts ends after the end of the file")
+    while place + 16 <= end:
+        index, size = struct.unpack_from("<H6xQ", data, place)
+        # The size of the free space includes these 16 bytes.
+        step = 16 + -(-size // 8) * 8 if index else size
+        if step < 16 or place + step > end:
+            raise ValueError("a damaged heap of texts")
+        place += step
+        largest = max(largest, size if index else 0)
+    return largest
+
+
+def _read_texts(
+    h5py: ModuleType, file: Mapping[str, Any], name: str, count: int
+) -> tuple[str, ...]:
+    column = _dataset(h5py, file, name)
+    if h5py.check_string_dtype(column.dtype) is None or column.shape != (count,):
+        raise ValueError(f"{name} of type {column.dtype} and shape {column.shape}")
+    return _decode_texts(column[:])
+
+
+def _count_classes(h5py: ModuleType, file: Any) -> int:
+    """Return the number of class names, after a check of their type."""
+    attribute = file.attrs.get_id("classes")
+    count: int = math.prod(attribute.shape)
+    if h5py.check_string_dtype(attribute.dtype) is None or len(attribute.shape) != 1:
+        raise ValueError(f"classes of type {attribute.dtype} and shape {attribute.shape}")
+    if count > _MOST_CLASSES or count * attribute.dtype.itemsize > _LARGEST_CLASSES:
+        raise ValueError(f"{count} classes of {attribute.dtype}")
+    return count
+
+
+def _decode_texts(values: npt.NDArray[np.generic]) -> tuple[str, ...]:
     return tuple(value.decode() if isinstance(value, bytes) else value for value in values.tolist())
 
 

@@ -6,6 +6,10 @@ names is replaced by a placeholder of this module: numpy's own ``__setstate__`` 
 input, pointers included, and are never called. Large arrays are not read at all: they are views of
 the memory-mapped file. What is not here: the contents of a batch (``batches.py``).
 
+Neither depth nor repetition costs anything: no function of this module calls itself for a container
+in a container, and each object is visited once. A key is a text, bytes or a number: Python
+calculates the hash of nested tuples by recursion, without a limit.
+
 >>> import pickle, tempfile, pathlib
 >>> path = pathlib.Path(tempfile.mkdtemp()) / "batch"
 >>> _ = path.write_bytes(pickle.dumps({"labels": [0, 4], "data": np.zeros((2, 3), np.uint8)}))
@@ -24,7 +28,8 @@ from __future__ import annotations
 import math
 import pickle
 import re
-from collections.abc import Callable, Sequence
+import struct
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,14 +38,19 @@ from numpy.typing import NDArray
 
 from mingolotss.errors import DatasetError
 from mingolotss.formats.mapped_pickle import MappedFile
+from mingolotss.io.files import check_regular
 
 __all__ = ["load_pickle"]
 
 _DTYPE = re.compile(r"[<>=|]?(b1|[iu][1248]|f[248]|c8|c16|O8?|[SU]\d{1,6}|\?)")
 _NUMPY = re.compile(r"numpy\.(?:_core|core)\.(multiarray|numeric)")
+_DEPTH = 100  # of nested containers; a batch has 3
+# Batches have eight instructions for each image.
+_INSTRUCTIONS, _BYTES_PER_INSTRUCTION = 5_000_000, 100
 _BROKEN = (
     pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError,
-    MemoryError, OverflowError, ImportError, RecursionError,
+    MemoryError, OverflowError, ImportError, RecursionError, AssertionError, BufferError,
+    struct.error,
 )  # fmt: skip
 
 
@@ -64,23 +74,17 @@ def load_pickle(path: str | Path) -> object:
         that it names has been imported or called.
     """
     try:
-        content, is_complete = _load(path)
-        return content if is_complete else _load(path, fill=True)[0]
+        check_regular(Path(path))
+        with Path(path).open("rb") as file:
+            mapped = MappedFile(file)
+        return _resolve(_Unpickler(path, mapped).load())
     except OSError as error:
         raise DatasetError(f"read {path}: {error.strerror or error}") from error
     except _BROKEN as error:
         reason = str(error) or type(error).__name__
         raise DatasetError(
-            f"read {path}: not a complete pickle of arrays ({reason}); fetch or build it again"
+            f"read {path}: not a complete pickle of arrays ({reason:.200}); fetch or build it again"
         ) from error
-
-
-def _load(path: str | Path, *, fill: bool = False) -> tuple[object, bool]:
-    """Return the content, and whether every block that was left in the file was found again."""
-    with Path(path).open("rb") as file:
-        mapped = MappedFile(file, fill=fill)
-    content = _Resolver(mapped).resolve(_Unpickler(path, mapped).load())
-    return content, mapped.is_complete
 
 
 class _Dtype:
@@ -137,9 +141,10 @@ def _array(
     return flat.reshape(shape, order="F" if order == "F" else "C")
 
 
-def _bytes(data: bytes | bytearray | str) -> bytes | bytearray:
-    """Return bytes as they are, and as latin1 if Python 2 has written them as text."""
-    return data.encode("latin1") if isinstance(data, str) else data
+def _flat(data: bytes | bytearray | memoryview | str) -> NDArray[np.uint8]:
+    """Return bytes as an array, read-only; they are text in latin1 if Python 2 has written them."""
+    raw = data.encode("latin1") if isinstance(data, str) else data
+    return np.frombuffer(bytes(raw) if isinstance(raw, bytearray) else raw, np.uint8)
 
 
 def _reconstruct(*_: object) -> _Array:
@@ -151,8 +156,8 @@ def _refuse_ndarray(*_: object) -> None:
     raise TypeError("a call of numpy.ndarray")
 
 
-def _scalar(dtype: _Dtype, data: bytes | bytearray | str) -> np.generic:
-    scalar: np.generic = _array(np.frombuffer(_bytes(data), np.uint8), dtype, (1,), "C")[0]
+def _scalar(dtype: _Dtype, data: bytes | bytearray | memoryview | str) -> np.generic:
+    scalar: np.generic = _array(_flat(data), dtype, (1,), "C")[0]
     return scalar
 
 
@@ -184,6 +189,10 @@ def _container(kind: type) -> _Call:
     def make(items: object = ()) -> object:
         if not isinstance(items, (list, tuple, dict)):
             raise TypeError(f"{kind.__name__} from {type(items).__name__}")
+        if kind is dict:
+            _check_keys([key for key, _ in items])
+        elif kind in (set, frozenset):
+            _check_keys(items)
         return kind(items)
 
     return _Call(make)
@@ -203,12 +212,46 @@ _ADMITTED: dict[tuple[str, str], _Call] = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
-    """An unpickler that knows the placeholders above and no other name."""
+def _check_keys(keys: Iterable[object]) -> None:
+    """Refuse keys of a dict, and members of a set, whose hash may take for ever."""
+    for key in keys:
+        if type(key) not in _KEYS:
+            raise TypeError(f"a key of type {type(key).__name__}")
+
+
+_KEYS = frozenset({str, bytes, int, float, bool, type(None)})
+_Load = Callable[[Any], None]  # the argument is the unpickler
+
+
+_PLAIN: dict[int, _Load] = dict(pickle._Unpickler.dispatch)  # noqa: SLF001
+
+
+class _Instructions(dict[int, _Load]):
+    """The instructions by their opcodes, which are counted when they are looked up."""
+
+    def __init__(self, instructions: Mapping[int, _Load], most: int) -> None:
+        super().__init__(instructions)
+        self.remaining = most
+
+    def __getitem__(self, opcode: int) -> _Load:
+        self.remaining -= 1
+        if self.remaining < 0:
+            raise ValueError("more instructions than a dataset needs")
+        return super().__getitem__(opcode)
+
+
+class _Unpickler(pickle._Unpickler):  # noqa: SLF001 - documented in pickle.py as the twin of the one in C
+    """An unpickler that knows the placeholders above and no other name.
+
+    It is the one of the standard library in Python, which reads one instruction after the other
+    without recursion. Those that calculate hashes check the keys first.
+    """
 
     def __init__(self, path: str | Path, file: MappedFile) -> None:
         super().__init__(file, fix_imports=False, encoding="latin1")
         self.path = path
+        most = _INSTRUCTIONS + file.size // _BYTES_PER_INSTRUCTION
+        vars(self)["dispatch"] = _Instructions(_DISPATCH, most)  # hides that of the class
 
     def find_class(self, module: str, name: str, /) -> _Call:
         # This method is the only way in which a pickle can name a class or a function: the opcodes
@@ -218,52 +261,103 @@ class _Unpickler(pickle.Unpickler):
         placeholder = _ADMITTED.get((_NUMPY.sub(r"\1", module), name))
         if placeholder is None:
             raise DatasetError(
-                f"read {self.path}: it asks for {module}.{name}, which a dataset never needs; "
-                "do not use this file, fetch it again from a source you trust"
+                f"read {self.path}: it asks for {module:.80}.{name:.80}, which a dataset never "
+                "needs; do not use this file, fetch it again from a source you trust"
             )
         return placeholder
 
     def persistent_load(self, pid: object, /) -> NoReturn:
-        raise pickle.UnpicklingError(f"a reference {pid!r:.40} to something outside the file")
+        raise pickle.UnpicklingError("a reference to something outside the file")
 
 
-class _Resolver:
-    """Replaces the placeholders by arrays, in containers of containers.
+def _checked(opcode: bytes, keys: Callable[[list[object]], list[object]]) -> tuple[int, _Load]:
+    """Return an instruction that first checks those items of the stack which `keys` selects."""
+    load = _PLAIN[opcode[0]]
 
-    Each object is visited once, so a list that holds another a billion times costs nothing. Every
-    visited object is kept alive, since its ``id`` identifies it only while it lives.
+    def checked_load(machine: Any) -> None:
+        _check_keys(keys(machine.stack))
+        load(machine)
+
+    return opcode[0], checked_load
+
+
+# The stack has the items since the last mark; of a dict they are key, value, key, value...
+_DISPATCH: Mapping[int, _Load] = _PLAIN | dict(
+    [
+        _checked(pickle.SETITEM, lambda stack: stack[-2:-1]),
+        _checked(pickle.SETITEMS, lambda stack: stack[::2]),
+        _checked(pickle.DICT, lambda stack: stack[::2]),
+        _checked(pickle.ADDITEMS, lambda stack: stack),
+        _checked(pickle.FROZENSET, lambda stack: stack),
+    ]
+)
+
+
+def _resolve(root: object) -> object:
+    """Replace the placeholders by arrays, in containers of containers.
+
+    Raises
+    ------
+    ValueError
+        A container holds itself, or containers are nested deep.
     """
+    # Depth first, with a stack of its own: a container comes twice, first to put its items on the
+    # stack, and again when they are done. Every visited object is kept alive in `open_items` or
+    # `results`, since its ``id`` identifies it only while it lives.
+    results: dict[int, tuple[object, object]] = {}  # by id: the object and its result
+    open_items: dict[int, object] = {}
+    stack, depth = [root], 0
 
-    def __init__(self, mapped: MappedFile) -> None:
-        self.mapped = mapped
-        self.visited: dict[int, tuple[object, object]] = {}  # by id: the object and its result
+    def result(item: object) -> object:
+        return item if type(item) in _LEAVES else results[id(item)][1]
 
-    def resolve(self, item: object) -> object:
-        if type(item) in _LEAVES:
-            return item
-        if id(item) not in self.visited:
-            self.visited[id(item)] = item, item  # for a container that holds itself
-            self.visited[id(item)] = item, self._resolved(item)
-        return self.visited[id(item)][1]
+    while stack:
+        item = stack[-1]
+        if type(item) in _LEAVES or id(item) in results:
+            stack.pop()
+        elif id(item) in open_items:
+            stack.pop()
+            depth -= 1
+            results[id(item)] = item, _finished(item, result)
+        else:
+            open_items[id(item)] = item
+            depth += 1
+            if depth > _DEPTH:
+                raise ValueError(f"containers nested more than {_DEPTH} deep")
+            children = [child for child in _children(item) if type(child) not in _LEAVES]
+            if any(id(child) in open_items and id(child) not in results for child in children):
+                raise ValueError("a container that holds itself")
+            stack.extend(children)
+    return result(root)
 
-    def _resolved(self, item: object) -> object:
-        if isinstance(item, (_Dtype, _Call)):
-            raise TypeError("a type instead of data")
-        if isinstance(item, _Array):
-            data, *rest = item.state
-            if not isinstance(data, list):
-                return _array(self.mapped.view(_bytes(data)), *rest)
-            self.resolve(data)  # in place
-            return _array(data, *rest)
-        if isinstance(item, tuple):
-            return tuple([self.resolve(part) for part in item])
-        if isinstance(item, (bytes, bytearray)) and self.mapped.is_in_file(item):
-            return self.mapped.view(item).tobytes()
-        if isinstance(item, list):
-            item[:] = [self.resolve(part) for part in item]
-        elif isinstance(item, dict):
-            item.update({key: self.resolve(part) for key, part in item.items()})
-        return item
+
+def _children(item: object) -> Collection[object]:
+    """Return the items of a container, and the objects of an array of objects."""
+    if isinstance(item, _Array):
+        data = item.state[0] if item.state else None
+        return data if isinstance(data, list) else ()
+    if isinstance(item, dict):
+        return item.values()
+    return item if isinstance(item, (list, tuple)) else ()
+
+
+def _finished(item: object, result: Callable[[object], object]) -> object:
+    """Return a container whose items are done, with their results in their places."""
+    if isinstance(item, (_Dtype, _Call)):
+        raise TypeError("a type instead of data")
+    if isinstance(item, _Array):
+        data, *rest = item.state
+        values = [result(part) for part in data] if isinstance(data, list) else _flat(data)
+        return _array(values, *rest)
+    if isinstance(item, memoryview):
+        return item.tobytes()
+    if isinstance(item, tuple):
+        return tuple([result(part) for part in item])
+    if isinstance(item, list):
+        item[:] = [result(part) for part in item]
+    elif isinstance(item, dict):
+        item.update({key: result(part) for key, part in item.items()})
+    return item
 
 
 _LEAVES = frozenset({str, int, float, bool, type(None)})

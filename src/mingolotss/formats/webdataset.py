@@ -10,6 +10,8 @@ import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from pathlib import Path
+from types import NoneType
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +19,11 @@ from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays
 from mingolotss.dataset.split_names import select
-from mingolotss.formats.archive import write_tar
-from mingolotss.formats.base import ExportHeader, Format, damaged, need_uint8
+from mingolotss.formats.archive import PlainMember, is_plain_file, write_tar
+from mingolotss.formats.base import ExportHeader, Format, need_uint8, reading_export
 from mingolotss.formats.class_names import read_class_names, write_class_names
 from mingolotss.formats.stored_names import true_splits
+from mingolotss.io.files import check_regular
 from mingolotss.io.png import decode_pngs
 
 __all__ = ["WEBDATASET", "find_webdataset", "read_webdataset", "write_webdataset"]
@@ -91,18 +94,17 @@ def read_webdataset(path: Path, split: str = "all") -> Arrays:
     shards = export.shards()
     splits = true_splits(path, [shard.name.rpartition("-")[0] for shard in shards])
     in_split = select(splits, split, str(path))
-    try:
-        classes = read_class_names(export.classes)
+    classes = read_class_names(export.classes)
+    with reading_export(path, "WebDataset"):
         samples = [sample for shard in compress(shards, in_split) for sample in _samples(shard)]
-        records = [json.loads(sample["json"]) for sample in samples]
+        records = [_read_record(sample["json"]) for sample in samples]
         pngs = [sample["png"] for sample in samples]
         labels = np.array([int(sample["cls"]) for sample in samples], np.int64)
         texts = [tuple(record[name] or "" for record in records) for name in TEXT_COLUMNS]
-    except (OSError, KeyError, TypeError, ValueError, tarfile.TarError, EOFError) as error:
-        raise damaged(path, "WebDataset", error) from error
+        rows = np.array([int(record.get("row", 0)) for record in records], np.int64)
     # Every split has its own shards, so all splits together are not in the order of the catalogue.
     # A single split is, and its images are then returned without another copy.
-    order = np.argsort([record.get("row", 0) for record in records], kind="stable")
+    order = np.argsort(rows, kind="stable")
     arrays = Arrays(decode_pngs(pngs, texts[1]), labels, classes, *texts)
     return arrays if (np.diff(order) > 0).all() else arrays.take(order)
 
@@ -110,14 +112,26 @@ def read_webdataset(path: Path, split: str = "all") -> Arrays:
 def _samples(shard: Path) -> Iterable[dict[str, bytes]]:
     """Group the members of a shard by key, as WebDataset does: up to the first dot."""
     samples: dict[str, dict[str, bytes]] = {}
-    with tarfile.open(shard) as archive:
+    check_regular(shard)
+    # Mode "r:" reads no compressed archive; plain members then fit into the size of the shard.
+    with tarfile.open(shard, "r:", tarinfo=PlainMember) as archive:
         for member in archive:
-            if not member.isfile() or member.size > _LARGEST_MEMBER:
-                raise ValueError(f"{shard.name} holds {member.name!r}, which is no sample")
+            if not is_plain_file(member) or member.size > _LARGEST_MEMBER:
+                raise ValueError(f"{shard.name} holds {member.name[:80]!r}, which is no sample")
             key, _, kind = member.name.partition(".")
             file = archive.extractfile(member)
             samples.setdefault(key, {})[kind] = file.read() if file else b""
     return samples.values()
+
+
+def _read_record(content: bytes) -> dict[str, Any]:
+    record = json.loads(content)
+    if not isinstance(record, dict):
+        raise TypeError("a sample whose JSON is no object")
+    for name in TEXT_COLUMNS:
+        if not isinstance(record[name], (str, NoneType)):
+            raise TypeError(f"a sample whose {name} is no text")
+    return record
 
 
 WEBDATASET = Format(

@@ -14,6 +14,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,10 +32,13 @@ __all__ = [
     "as_image_error",
     "as_input_error",
     "atomic_path",
+    "check_regular",
     "is_case_sensitive",
     "is_local",
+    "largest_expansion",
     "locate",
     "md5_file",
+    "read_bounded",
     "remove_temporary_files",
     "remove_tree",
     "same_file",
@@ -44,6 +48,9 @@ __all__ = [
 ]
 
 TEMPORARY_PREFIX = ".part-"
+_PIECE = 1 << 20
+_LARGEST_TEXT = 64 << 20  # bytes of a recipe, a list of checksums or of class names
+_EXPANSION, _EXPANSION_FLOOR = 200, 256 << 20
 _PASSING_FAULTS = {
     errno.EACCES, errno.EAGAIN, errno.EBUSY, errno.EDQUOT, errno.EINTR, errno.EIO, errno.EMFILE,
     errno.ENFILE, errno.ENOBUFS, errno.ENODEV, errno.ENOMEM, errno.ENOSPC, errno.EPERM,
@@ -218,10 +225,59 @@ def is_case_sensitive(folder: Path) -> bool:
         return not folder.joinpath(Path(file.name).name.upper()).exists()
 
 
-def sha256_file(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
+def largest_expansion(size: int) -> int:
+    """Return how many bytes a file of `size` bytes may contain after decompression.
+
+    Clipped stamps compress 10 to 60 times; a bomb of zeros compresses 1,000 times and more.
+    """
+    return max(_EXPANSION_FLOOR, _EXPANSION * size)
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is no regular file before it is opened: to open a pipe waits for its writer.
+
+    Raises
+    ------
+    OSError
+        It is a folder, a pipe, a device or a socket, or does not exist.
+    """
+    if not is_local(path):
+        return
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "a pipe, a device or a socket, not a file", str(path))
+
+
+def read_bounded(path: Path, largest: int = _LARGEST_TEXT) -> bytes:
+    """Return the bytes of a regular file that has to be small.
+
+    Parameters
+    ----------
+    path : Path
+    largest : int
+        Bytes.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, is no regular file, or is larger.
+    """
+    check_regular(path)
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        data = stream.read(largest + 1)
+    if len(data) > largest:
+        raise OSError(errno.EFBIG, f"more than {largest >> 20} MiB", str(path))
+    return data
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal.
+
+    A file that grows meanwhile is read up to the size that it had at first.
+    """
+    return _digest(path, hashlib.sha256())
 
 
 def md5_file(path: Path) -> str:
@@ -230,12 +286,17 @@ def md5_file(path: Path) -> str:
     The published checksums of the original dataset are MD5. It only detects damage. It is also
     available where a policy forbids it for security (FIPS).
     """
+    return _digest(path, hashlib.md5(usedforsecurity=False))
+
+
+def _digest(path: Path, state: hashlib._Hash) -> str:
+    check_regular(path)
+    remaining = path.stat().st_size
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, _new_md5).hexdigest()
-
-
-def _new_md5() -> hashlib._Hash:
-    return hashlib.md5(usedforsecurity=False)
+        while remaining > 0 and (piece := stream.read(min(_PIECE, remaining))):
+            state.update(piece)
+            remaining -= len(piece)
+    return state.hexdigest()
 
 
 def _file_system(path: Path) -> AbstractFileSystem:
@@ -275,6 +336,11 @@ def as_input_error(error: OSError, path: Path) -> InputError | OSError:
         return InputError(
             f"write {path}: no space left on the disk; free some and run the same command again: "
             "finished files are kept"
+        )
+    if error.errno == errno.EFBIG:
+        return InputError(
+            f"write {path}: the file would be larger than this disk or the limit of this session "
+            "allows (ulimit -f); choose another output folder"
         )
     if error.errno == errno.ENAMETOOLONG:
         return InputError(

@@ -27,6 +27,7 @@ import numpy.typing as npt
 from zlib_ng import zlib_ng
 
 from mingolotss.errors import DatasetError
+from mingolotss.io.error_text import first_line
 from mingolotss.io.files import write_files
 
 __all__ = ["common_size", "decode_png", "decode_pngs", "encode_png", "encode_rows", "write_pngs"]
@@ -97,7 +98,7 @@ def decode_png(png: bytes, name: str) -> npt.NDArray[np.uint8]:
     """
     size = _size(png, name)
     rows = _decode_unfiltered(png, size)
-    return _decode_with_pillow(png, name) if rows is None else rows
+    return _decode_with_pillow(png, name, size) if rows is None else rows
 
 
 def decode_pngs(pngs: Sequence[bytes], names: Sequence[str]) -> npt.NDArray[np.uint8]:
@@ -193,16 +194,20 @@ def _decode_unfiltered(png: bytes, size: tuple[int, int]) -> npt.NDArray[np.uint
     return None if rows[:, 0].any() else rows[:, 1:]
 
 
-def _decode_with_pillow(png: bytes, name: str) -> npt.NDArray[np.uint8]:
+def _decode_with_pillow(png: bytes, name: str, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     from PIL import Image  # only needed for PNGs of other programs
 
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("error")
-            return np.asarray(image, np.uint8)
-    except (OSError, ValueError, SyntaxError, Warning) as error:
+            # A second header may claim another size; `open` decodes nothing yet.
+            with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+                if (image.height, image.width) != size or image.mode != "L":
+                    raise ValueError(f"a second header, {image.mode} of {image.size}")  # noqa: TRY301
+                return np.asarray(image, np.uint8)
+    except Exception as error:  # of a library that parses bytes of any origin
         raise DatasetError(
-            f"read {name}: a broken PNG ({error}); fetch or build it again"
+            f"read {name}: a broken PNG ({first_line(error)}); fetch or build it again"
         ) from error
 
 

@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from mingolotss.errors import DatasetError
-from mingolotss.io.files import TEMPORARY_PREFIX
+from mingolotss.errors import DatasetError, InputError
+from mingolotss.formats.archive import PlainMember, is_plain_file
+from mingolotss.io.files import TEMPORARY_PREFIX, as_input_error, check_regular, largest_expansion
 
 __all__ = ["extract"]
 
-_RATIO, _FLOOR = 200, 256 << 20  # clipped stamps compress 10 to 60 times, a bomb of zeros 1,000
-_MEMBERS = 5_000_000
+_MEMBERS, _MEMBER_BYTES = 20_000, 64  # members of any archive, and bytes of each further one
 _PIECE = 1 << 20
 
 
@@ -36,7 +36,7 @@ def extract(archive: Path, root: Path, *, max_bytes: int | None = None) -> list[
     ----------
     archive, root : path
     max_bytes : int, optional
-        Limit of the extracted size; by default 200 times the archive, at least 256 MiB.
+        Limit of the extracted size; by default `largest_expansion` of the archive.
 
     Raises
     ------
@@ -44,19 +44,32 @@ def extract(archive: Path, root: Path, *, max_bytes: int | None = None) -> list[
         The archive is damaged, truncated or hostile, or would overwrite a file. `root` is left
         unchanged.
     """
-    limit = max_bytes or max(_FLOOR, _RATIO * archive.stat().st_size)
+    try:
+        check_regular(archive)
+        size = archive.stat().st_size
+    except OSError as error:
+        raise DatasetError(f"unpack {archive}: {error.strerror or error}") from error
+    limit = max_bytes or largest_expansion(size)
+    members = _MEMBERS + size // _MEMBER_BYTES
     with _stage(root) as stage:
         try:
             with archive.open("rb") as raw:
-                _write_members(_Bounded(_stream(raw), limit), stage)
+                _write_members(_Bounded(_stream(raw), limit), stage, members)
         except _RefusedError as error:
             raise DatasetError(f"unpack {archive}: {error}; nothing was unpacked") from error
-        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
+        except _BROKEN as error:
             raise DatasetError(
                 f"unpack {archive}: damaged or cut short ({error}); nothing was unpacked; "
                 "fetch it again"
             ) from error
         return _move(archive, stage, root)
+
+
+_BROKEN = (
+    tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, RecursionError,
+    IndexError, OverflowError, KeyError, AttributeError, TypeError, MemoryError,
+)  # fmt: skip
+"""What `tarfile` and `gzip` raise for damaged archives; a chain of long names ends in recursion."""
 
 
 class _RefusedError(Exception):
@@ -85,16 +98,18 @@ def _stream(raw: IO[bytes]) -> IO[bytes]:
     return gzip.GzipFile(fileobj=raw) if start == b"\x1f\x8b" else raw  # type: ignore[return-value]
 
 
-def _write_members(stream: _Bounded, stage: Path) -> None:
+def _write_members(stream: _Bounded, stage: Path, most: int) -> None:
     """Write every member under `stage`; then read to the end, where gzip has its checksum."""
     # Mode "r|" reads the stream strictly forwards, so `_Bounded` sees every byte that is
     # decompressed, before it is written. The checksum of gzip is at its end (RFC 1952, section
     # 2.3.1): a damaged archive is only noticed if everything is read, also what follows the last
     # member.
     names: set[str] = set()
-    with tarfile.open(fileobj=stream, mode="r|") as archive:  # type: ignore[call-overload]
+    with tarfile.open(  # type: ignore[call-overload]
+        fileobj=stream, mode="r|", tarinfo=PlainMember
+    ) as archive:
         for member in archive:
-            path = stage / _safe(member, names)
+            path = stage / _safe(member, names, most)
             if member.isdir():
                 path.mkdir(parents=True, exist_ok=True)
                 continue
@@ -110,12 +125,13 @@ def _write_members(stream: _Bounded, stage: Path) -> None:
         raise EOFError("no file in it")
 
 
-def _safe(member: tarfile.TarInfo, names: set[str]) -> PurePosixPath:
+def _safe(member: tarfile.TarInfo, names: set[str], most: int) -> PurePosixPath:
     """Return the member's path, or refuse it (stricter than tarfile's "data" filter)."""
     name = PurePosixPath(member.name)
     shown = repr(member.name[:80])
-    if not (member.isfile() or member.isdir()):
-        raise _RefusedError(f"{shown} is a link or a device, which a dataset never holds")
+    if not (is_plain_file(member) or member.isdir()):
+        kind = "a sparse file" if member.isreg() else "a link or a device"
+        raise _RefusedError(f"{shown} is {kind}, which a dataset never holds")
     nameless = not name.parts and not member.isdir()
     outside = name.is_absolute() or ".." in name.parts or nameless
     if outside or "\\" in member.name or "\0" in member.name:
@@ -123,8 +139,8 @@ def _safe(member: tarfile.TarInfo, names: set[str]) -> PurePosixPath:
     if str(name) in names and not member.isdir():
         raise _RefusedError(f"{shown} is in it twice")
     names.add(str(name))
-    if len(names) > _MEMBERS:
-        raise _RefusedError(f"it holds more than {_MEMBERS:,} files")
+    if len(names) > most:
+        raise _RefusedError(f"it holds more than {most:,} files, like a bomb")
     return name
 
 
@@ -133,11 +149,14 @@ def _stage(root: Path) -> Iterator[Path]:
     """Provide a temporary folder in `root`; remove `root` too if it was new and stays empty."""
     is_new = not root.exists()
     stage = root / f"{TEMPORARY_PREFIX}{os.getpid()}-unpack"
-    shutil.rmtree(stage, ignore_errors=True)
     try:
+        for stale in root.glob(f"{TEMPORARY_PREFIX}*-unpack"):  # of a process that was killed
+            shutil.rmtree(stale, ignore_errors=True)
         stage.mkdir(parents=True)
         yield stage
     except OSError as error:
+        if isinstance(shown := as_input_error(error, root), InputError):
+            raise shown from error
         raise DatasetError(f"unpack into {root}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
