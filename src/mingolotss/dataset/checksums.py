@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from mingolotss.errors import DatasetError
-from mingolotss.io.files import sha256_file, write_bytes
+from mingolotss.io.files import read_bounded, sha256_file, write_bytes
 
 __all__ = ["changed_files", "digest_files", "read_checksums", "write_checksums"]
 
@@ -69,7 +69,7 @@ def read_checksums(path: Path) -> dict[str, str]:
         The list cannot be read, or a line is no checksum with a name.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_bounded(path).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DatasetError(f"read {path}: {reason}; fetch or build it again") from error
@@ -87,7 +87,9 @@ def read_checksums(path: Path) -> dict[str, str]:
 def changed_files(
     path: Path, expected: Mapping[str, str], digest: Digest = sha256_file
 ) -> Iterator[str]:
-    """Give a line for each listed file that is missing or has another checksum.
+    """Give a line for each listed file that is missing, unreadable or has another checksum.
+
+    A name that leads out of the folder gives a line, too; no such file is read.
 
     Parameters
     ----------
@@ -99,8 +101,16 @@ def changed_files(
         Returns the checksum of a file.
     """
     for name, checksum in expected.items():
+        if PurePath(name).is_absolute() or ".." in PurePath(name).parts or "\0" in name:
+            yield f"{name}: outside of the folder of {path.name}; it is not read"
+            continue
         file = path.parent / name
-        if not file.is_file():
+        try:
+            digest_now = digest(file) if file.exists() else None
+        except OSError as error:
+            yield f"{name}: {error.strerror or error}"
+            continue
+        if digest_now is None:
             yield f"{name}: missing"
-        elif digest(file) != checksum:
+        elif digest_now != checksum:
             yield f"{name}: its checksum is not the one in {path.name}"

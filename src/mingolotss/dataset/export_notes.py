@@ -15,6 +15,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mingolotss.errors import DatasetError
+from mingolotss.io.error_text import first_line
+
 __all__ = ["SPLIT_KEY", "ExportNotes"]
 
 SPLIT_KEY = b"mingolotss.split"
@@ -50,16 +53,30 @@ class ExportNotes:
 
     @classmethod
     def read(cls, metadata: Mapping[bytes, bytes] | None) -> ExportNotes | None:
-        """Read the notes from the metadata of a manifest; None for one of a build."""
+        """Read the notes from the metadata of a manifest; None for one of a build.
+
+        Raises
+        ------
+        DatasetError
+            They are damaged.
+        """
         known = metadata or {}
         if _FORMAT not in known:
             return None
-        plan = known.get(_PLAN, b"published").decode()
-        if _CLASSES_JSON in known:
-            classes = tuple(json.loads(known[_CLASSES_JSON]))
-        else:
-            classes = _split_lines(known.get(_CLASSES, b"").decode())
-        return cls(known[_FORMAT].decode(), plan, classes)
+        try:
+            plan = known.get(_PLAN, b"published").decode()
+            if _CLASSES_JSON in known:
+                names = json.loads(known[_CLASSES_JSON])
+            else:
+                names = list(_split_lines(known.get(_CLASSES, b"").decode()))
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                raise ValueError("its class names are no list of texts")  # noqa: TRY301
+            return cls(known[_FORMAT].decode(), plan, tuple(names))
+        except (ValueError, RecursionError) as error:
+            raise DatasetError(
+                f"read the notes of an export in its manifest.parquet: damaged "
+                f"({first_line(error)}); export it again"
+            ) from error
 
 
 def _split_lines(lines: str) -> tuple[str, ...]:

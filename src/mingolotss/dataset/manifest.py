@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mingolotss.dataset.layout import DatasetFolder
+from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_table
 
 __all__ = [
@@ -86,6 +87,9 @@ REPEATED_COLUMNS = (
 )  # fmt: skip
 
 
+_NEVER_NULL = ("row", "source", "status")
+
+
 def read_manifest(folder: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read the manifest of a build or of an export.
 
@@ -98,6 +102,13 @@ def read_manifest(folder: Path, columns: Sequence[str] | None = None) -> pa.Tabl
     Raises
     ------
     DatasetError
-        It is missing or damaged, or lacks a column.
+        It is missing or damaged, or lacks a column or has one of another type.
     """
-    return read_table(DatasetFolder(folder).manifest, columns)
+    path = DatasetFolder(folder).manifest
+    table = read_table(path, columns, schema=MANIFEST)
+    for name in _NEVER_NULL:
+        if name in table.column_names and table[name].null_count:
+            raise DatasetError(
+                f"read {path}: the column {name} has rows without a value; build it again"
+            )
+    return table

@@ -15,17 +15,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mingolotss.io.files import write_bytes
+from mingolotss.errors import DatasetError
+from mingolotss.io.files import read_bounded, write_bytes
 
 __all__ = ["read_notices", "write_notices"]
 
 
 def read_notices(path: Path) -> list[str]:
-    """Return the lines of the file; none if there is no file."""
+    """Return the lines of the file; none if there is no file.
+
+    Raises
+    ------
+    DatasetError
+        It cannot be read, or is no text.
+    """
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return read_bounded(path).decode().splitlines()
     except FileNotFoundError:
         return []
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"read {path}: {reason}; remove it and build again") from error
 
 
 def write_notices(path: Path, lines: Sequence[str]) -> None:

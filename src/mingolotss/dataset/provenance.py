@@ -6,17 +6,19 @@ The file is a recipe itself: ``mingolotss build OUT/recipe.toml`` uses the same 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import tomli_w
 
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.errors import DatasetError, InputError
-from mingolotss.io.files import write_bytes
+from mingolotss.io.error_text import first_line
+from mingolotss.io.files import read_bounded, write_bytes
 from mingolotss.recipe.model import Recipe, parse_recipe
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
 ]
 
 _PACKAGES = ("mingolotss", "numpy", "astropy", "pyarrow", "zlib-ng")
+_TYPES = {"catalogue": str, "catalogue_sha256": str, "service": str, "rows": int, "limit": int}
+_MOST_ROWS = 1 << 48
 _COMMENT = "# Every setting of this build. As a recipe: mingolotss build THIS_FILE --out ...\n"
 
 
@@ -107,6 +111,7 @@ def read_provenance(folder: Path) -> Provenance | None:
         return None
     try:
         build = {key: value for key, value in tables["build"].items() if key != "packages"}
+        _check_types(build)
         build["classes"] = tuple(build["classes"])
         return Provenance(recipe=parse_recipe(tables["recipe"], str(path)), **build)
     except (AttributeError, KeyError, TypeError) as error:
@@ -121,22 +126,46 @@ def read_package_versions(folder: Path) -> dict[str, str]:
     DatasetError
         ``recipe.toml`` is damaged.
     """
-    tables = _read_toml(DatasetFolder(folder).recipe) or {}
-    packages: dict[str, str] = tables.get("build", {}).get("packages", {})
+    path = DatasetFolder(folder).recipe
+    build = (_read_toml(path) or {}).get("build", {})
+    packages = build.get("packages", {}) if isinstance(build, dict) else {}
+    if not isinstance(packages, dict) or not all(isinstance(v, str) for v in packages.values()):
+        raise _damaged(path, TypeError("the versions of the packages are no texts"))
     return packages
+
+
+def _check_types(build: Mapping[str, object]) -> None:
+    """Check the values of the table ``build``.
+
+    Raises
+    ------
+    TypeError
+        One has another type than `write_provenance` writes.
+    """
+    for name, kind in _TYPES.items():
+        if type(build[name]) is not kind:
+            raise TypeError(f"build.{name} = {build[name]!r:.40}")
+    classes = build["classes"]
+    if not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):
+        raise TypeError("build.classes is no list of names")
+    for name in ("rows", "limit"):
+        if not 0 <= cast("int", build[name]) < _MOST_ROWS:
+            raise TypeError(f"build.{name} = {build[name]!r:.40}")
 
 
 def _read_toml(path: Path) -> dict[str, Any] | None:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_bounded(path).decode())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no TOML, or no UTF-8
         raise _damaged(path, error) from error
 
 
 def _damaged(path: Path, error: Exception) -> DatasetError:
-    return DatasetError(f"read {path}: damaged ({error}); remove the folder or build with --fresh")
+    return DatasetError(
+        f"read {path}: damaged ({first_line(error)}); remove the folder or build with --fresh"
+    )
 
 
 def check_same_build(existing: Provenance, new: Provenance, folder: Path) -> None:

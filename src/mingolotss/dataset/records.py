@@ -114,7 +114,7 @@ class Records:
     def split_plan(self) -> str:
         """Return the plan by which the records were split; "" if the build did it."""
         plan: bytes = (self.table.schema.metadata or {}).get(SPLIT_KEY, b"")
-        return plan.decode()
+        return plan.decode("utf-8", "replace")
 
     def split_rows(self) -> dict[str, Ints]:
         """Return the indices of the records of each split, train first and test last."""
@@ -167,9 +167,11 @@ def _header_classes(table: pa.Table) -> tuple[str, ...]:
     """Read the class names from the header that Hugging Face `datasets` reads."""
     try:
         header = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-        return tuple(header["info"]["features"]["label"]["names"])
-    except (KeyError, TypeError, ValueError):
+        names = header["info"]["features"]["label"]["names"]
+    except (KeyError, TypeError, ValueError, RecursionError):
         return ()
+    is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return tuple(names) if is_list else ()
 
 
 def _row_classes(table: pa.Table) -> tuple[str, ...]:

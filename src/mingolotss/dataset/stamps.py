@@ -28,8 +28,8 @@ from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS
 from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
-from mingolotss.io.files import is_local
-from mingolotss.io.parquet import parquet_bytes
+from mingolotss.io.files import check_regular, is_local
+from mingolotss.io.parquet import check_plausible, check_table, parquet_bytes
 from mingolotss.io.png import decode_pngs
 from mingolotss.model import Ints
 
@@ -104,7 +104,13 @@ class StampFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._translated_errors():
+            check_regular(path)
             self._file = pq.ParquetFile(path if is_local(path) else path.open("rb"))
+            try:
+                check_plausible(self._file, path.stat().st_size)
+            except pa.ArrowException:
+                self.close()
+                raise
         schema = self._file.schema_arrow
         self.is_float = _PIXELS.name in schema.names
         self._image = _PIXELS.name if self.is_float else IMAGE.name
@@ -131,7 +137,12 @@ class StampFile:
 
     def rows(self, group: int | None = None) -> Ints:
         """Return the catalogue row of each stamp, of one row group or of all."""
-        rows: Ints = self._read(["row"], group)["row"].to_numpy()
+        column = self._read(["row"], group)
+        if "row" not in column.column_names or not pa.types.is_integer(column["row"].type):
+            raise self._wrong_column("row", None)
+        if column["row"].null_count:
+            raise self._wrong_column("row", "partly empty")
+        rows: Ints = column["row"].to_numpy()
         return rows
 
     def encoded(self, group: int | None = None) -> pa.ChunkedArray:
@@ -171,21 +182,21 @@ class StampFile:
 
     def _read(self, columns: list[str], group: int | None = None) -> pa.Table:
         with self._translated_errors():
-            if group is None:
-                return self._file.read(columns)
-            return self._file.read_row_group(group, columns)
+            file = self._file
+            read = file.read(columns) if group is None else file.read_row_group(group, columns)
+            return check_table(read)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, MemoryError, ValueError) as error:
             raise DatasetError(
                 f"read {self.path}: not a whole Parquet file of stamps ({first_line(error)}); "
                 "fetch or build it again"
             ) from error
 
-    def _wrong_column(self, name: str, kind: pa.DataType | None) -> DatasetError:
+    def _wrong_column(self, name: str, kind: pa.DataType | str | None) -> DatasetError:
         return DatasetError(
             f"read {self.path}: the column {name!r} should hold {_CONTENTS[name]} and is "
             f"{kind or 'absent'}; fetch or build it again"
@@ -196,6 +207,7 @@ _CONTENTS = {
     "image": "PNG bytes (struct<bytes: binary, path: string>)",
     "pixels": "binary, float32 values",
     "label": "integers",
+    "row": "integers",
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
-from mingolotss.io.files import write_bytes
+from mingolotss.io.files import read_bounded, write_bytes
 
 __all__ = ["read_class_names", "write_class_names"]
 
@@ -27,8 +27,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         The file cannot be read, or is no list of names.
     """
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        names = json.loads(read_bounded(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(
             f"read {path}: damaged ({first_line(error)}); export it again"
         ) from error

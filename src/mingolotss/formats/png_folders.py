@@ -18,10 +18,10 @@ from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.dataset.split_names import select
 from mingolotss.errors import InputError
-from mingolotss.formats.base import ExportHeader, Format, need_uint8
+from mingolotss.formats.base import ExportHeader, Format, need_uint8, reading_export
 from mingolotss.formats.class_names import read_class_names, write_class_names
 from mingolotss.formats.stored_names import images_by_file, true_splits
-from mingolotss.io.files import same_file, write_bytes
+from mingolotss.io.files import read_bounded, same_file, write_bytes
 from mingolotss.io.png import decode_pngs
 
 __all__ = ["PNG_FOLDERS", "find_png_folders", "read_png_folders", "write_png_folders"]
@@ -126,8 +126,10 @@ def read_png_folders(path: Path, split: str = "all") -> Arrays:
     splits = true_splits(path, [file.parts[-3] for file in files])
     in_split = select(splits, split, str(path))
     files, splits = list(compress(files, in_split)), list(compress(splits, in_split))
-    images = decode_pngs([file.read_bytes() for file in files], [str(file) for file in files])
-    labels = np.array([int(file.parts[-2].split(" ")[0]) for file in files], np.int64)
+    with reading_export(path, "PNG"):
+        pngs = [read_bounded(file) for file in files]
+        labels = np.array([int(file.parts[-2].split(" ")[0]) for file in files], np.int64)
+    images = decode_pngs(pngs, [str(file) for file in files])
     rows = images_by_file(path)
     pairs = [rows.get(file.name, (file.name, file.name.split("_", 1)[0])) for file in files]
     names, sources = (tuple(pair[column] for pair in pairs) for column in (0, 1))

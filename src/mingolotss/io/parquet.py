@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 
 from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
-from mingolotss.io.files import atomic_path, is_local
+from mingolotss.io.files import atomic_path, check_regular, is_local, largest_expansion
 
 __all__ = [
+    "check_plausible",
+    "check_table",
     "count_rows",
     "parquet_bytes",
     "read_schema",
@@ -28,6 +30,8 @@ __all__ = [
     "table_writer",
     "write_table",
 ]
+
+_MOST_ROWS = 10_000_000  # of any file; a larger file may have one for each of its bytes
 
 
 def table_writer(
@@ -99,8 +103,8 @@ def read_schema(path: Path) -> pa.Schema:
     DatasetError
         The file is missing or damaged.
     """
-    with _translate_pyarrow_errors(path), path.open("rb") as stream:
-        return pq.read_schema(stream)
+    with _translate_pyarrow_errors(path), _open_parquet(path) as file:
+        return file.schema_arrow
 
 
 def count_rows(path: Path) -> int:
@@ -111,12 +115,14 @@ def count_rows(path: Path) -> int:
     DatasetError
         The file is missing or damaged.
     """
-    with _translate_pyarrow_errors(path), path.open("rb") as stream:
-        rows: int = pq.read_metadata(stream).num_rows
+    with _translate_pyarrow_errors(path), _open_parquet(path) as file:
+        rows: int = file.metadata.num_rows
     return rows
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+def read_table(
+    path: Path, columns: Sequence[str] | None = None, *, schema: pa.Schema | None = None
+) -> pa.Table:
     """Read a Parquet file.
 
     Parameters
@@ -124,17 +130,62 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     path : Path
     columns : sequence of str, optional
         All columns by default.
+    schema : pyarrow.Schema, optional
+        The types of columns; those of the file are converted if that loses nothing.
 
     Raises
     ------
     DatasetError
-        The file is missing or damaged, or lacks a column.
+        The file is missing or damaged, lacks a column or has one of another type, or holds more
+        than is plausible for its size.
     """
     with _translate_pyarrow_errors(path), _open_parquet(path) as file:
-        missing_columns = sorted({*(columns or ())} - {*file.schema_arrow.names})
+        names = file.schema_arrow.names
+        missing_columns = sorted({*(columns or ())} - {*names})
         if missing_columns:
             raise pa.ArrowInvalid(f"no column {', '.join(missing_columns)}")
-        return file.read(None if columns is None else list(columns))
+        table = check_table(file.read(None if columns is None else list(columns)))
+        for field in schema or ():
+            if field.name in table.column_names and table[field.name].type != field.type:
+                column = table[field.name].cast(field.type)
+                table = table.set_column(table.column_names.index(field.name), field, column)
+        return table
+
+
+def check_table(table: pa.Table) -> pa.Table:
+    """Return a table that was read from a file, after checks that pyarrow leaves out.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        A text is no UTF-8, or offsets are wrong.
+    """
+    table.validate(full=True)
+    return table
+
+
+def check_plausible(file: pq.ParquetFile, size: int) -> None:
+    """Check what an open file says of itself, before any of its columns is read.
+
+    Parameters
+    ----------
+    file : ParquetFile
+    size : int
+        Of the file, bytes.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        It has more rows or bytes than is plausible for its size, or a column twice.
+    """
+    metadata = file.metadata
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+    total = sum(group.total_byte_size for group in groups)
+    if not 0 <= total <= largest_expansion(size) or metadata.num_rows > _MOST_ROWS + size:
+        raise pa.ArrowInvalid(f"{metadata.num_rows} rows of {total} bytes in {size} bytes")
+    names = file.schema_arrow.names
+    if len(set(names)) < len(names):
+        raise pa.ArrowInvalid("a column twice")
 
 
 @contextmanager
@@ -145,9 +196,12 @@ def _open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
     given: the stack closes that one.
     """
     with ExitStack() as stack:
+        check_regular(path)
         source = path if is_local(path) else stack.enter_context(path.open("rb"))
         # pq.read_table would import pyarrow.dataset, and pandas where it is installed: 0.4 s.
-        yield stack.enter_context(pq.ParquetFile(source))
+        file = stack.enter_context(pq.ParquetFile(source))
+        check_plausible(file, path.stat().st_size)
+        yield file
 
 
 @contextmanager
@@ -159,7 +213,7 @@ def _translate_pyarrow_errors(path: Path) -> Iterator[None]:
         raise DatasetError(
             f"read {path}: there is no such file; build first: mingolotss build --out {path.parent}"
         ) from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, MemoryError, ValueError) as error:
         raise DatasetError(
             f"read {path}: damaged ({first_line(error)}); remove it and build again"
         ) from error

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from mingolotss.dataset.checksums import changed_files, read_checksums
 from mingolotss.dataset.manifest import read_manifest
-from mingolotss.errors import DatasetError, MingoError
+from mingolotss.errors import DatasetError, MingoError, clean_text
 from mingolotss.io.files import sha256_file
 
 __all__ = [
@@ -54,6 +54,10 @@ class Verification:
     files: int
     images: int
     problems: list[str]
+
+    def __post_init__(self) -> None:
+        # The lines contain names of files from anywhere.
+        object.__setattr__(self, "problems", [clean_text(line) for line in self.problems])
 
     @property
     def good(self) -> bool:
@@ -162,8 +166,8 @@ def check_images(place: str, images: Iterable[StoredImage], written: pa.Table) -
     written : Table
         The written rows of the manifest.
     """
-    names, digests = written["image_file"].to_pylist(), written["pixels_sha256"].to_pylist()
-    missing = dict(zip(names, digests, strict=True))
+    columns = (written[name].to_pylist() for name in ("image_file", "pixels_sha256"))
+    missing = {name or "": digest or "" for name, digest in zip(*columns, strict=True)}
     unknown = []
     for image in images:
         digest = missing.pop(image.image_file, None)

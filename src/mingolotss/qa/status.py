@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import MANIFEST
+from mingolotss.dataset.manifest import MANIFEST, read_manifest
 from mingolotss.dataset.notices import read_notices
 from mingolotss.dataset.products import is_complete
 from mingolotss.dataset.provenance import Provenance, read_provenance
@@ -119,9 +119,9 @@ def _read_rows(build: BuildFolder) -> list[ManifestRow]:
     """Read the manifest or, of an unfinished build, the tables of the parts."""
     columns = ["row", "source", "status", "class", "case", *FLAGS, "stage", "reason"]
     if build.manifest.exists():
-        table = read_table(build.manifest, columns)
+        table = read_manifest(build.path, columns)
     else:
-        tables = [read_table(path, columns) for path in build.parts()]
+        tables = [read_table(path, columns, schema=MANIFEST) for path in build.parts()]
         empty = pa.schema([MANIFEST.field(name) for name in columns]).empty_table()
         table = pa.concat_tables(tables) if tables else empty
     return rows_of(table.sort_by("row"))

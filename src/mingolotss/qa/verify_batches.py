@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -50,27 +50,42 @@ def verify_batches(archive: Path, folder: BatchFolder) -> Verification:
         except DatasetError as error:
             problems.append(str(error))
             continue
-        count, labels = (len(cast("Sized", batch[key])) for key in ("data", "labels"))
+        count, labels = len(batch.data), len(batch.labels)
         images += count
         if count != labels:
             problems.append(f"{path.name}: {count} images and {labels} labels")
     return Verification(archive, len(names), images, problems)
 
 
-def _read_batch(path: Path) -> Mapping[str, npt.NDArray[np.generic] | list[object]]:
+class _Batch(NamedTuple):
+    """A batch, with values of the types that a batch has."""
+
+    data: npt.NDArray[np.generic]
+    labels: list[int]
+    sources: list[str]
+
+
+def _read_batch(path: Path) -> _Batch:
     batch = load_pickle(path)
-    if not isinstance(batch, dict) or not {"data", "labels", "src_ids"} <= set(batch):
-        raise DatasetError(f"{path.name}: not a batch (a dict with data, labels and src_ids)")
-    return batch
+    if isinstance(batch, dict) and {"data", "labels", "src_ids"} <= set(batch):
+        data, labels, sources = batch["data"], batch["labels"], batch["src_ids"]
+        is_array = isinstance(data, np.ndarray) and data.ndim == 2 and data.dtype != object
+        if is_array and _are(labels, (int, np.integer)) and _are(sources, str):
+            return _Batch(data, list(labels), list(sources))
+    raise DatasetError(f"{path.name}: not a batch (a dict with data, labels and src_ids)")
+
+
+def _are(values: object, kinds: type | tuple[type, ...]) -> bool:
+    """Return whether `values` are a list or an array of such values."""
+    is_list = isinstance(values, (list, tuple)) or (isinstance(values, np.ndarray) and values.ndim)
+    return bool(is_list) and all(isinstance(value, kinds) for value in cast("list[object]", values))
 
 
 def _check_batch(path: Path, rows: pa.Table) -> Iterator[str]:
     batch = _read_batch(path)
-    if list(batch["src_ids"]) != rows["source"].to_pylist():
+    if batch.sources != rows["source"].to_pylist():
         yield f"{path.name}: its sources differ from the manifest"
-    elif list(batch["labels"]) != rows["label"].fill_null(-1).to_pylist():
+    elif batch.labels != rows["label"].fill_null(-1).to_pylist():
         yield f"{path.name}: its labels differ from the manifest"
-    else:
-        images = cast("npt.NDArray[np.generic]", batch["data"])
-        if [pixels_sha256(image) for image in images] != rows["pixels_sha256"].to_pylist():
-            yield f"{path.name}: its images differ from the manifest"
+    elif [pixels_sha256(image) for image in batch.data] != rows["pixels_sha256"].to_pylist():
+        yield f"{path.name}: its images differ from the manifest"

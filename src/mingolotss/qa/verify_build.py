@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -16,8 +17,9 @@ from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.products import products
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.stamps import StampFile, decode_stamps
+from mingolotss.errors import DatasetError
 from mingolotss.formats.csv import HEADER
-from mingolotss.io.files import sha256_file
+from mingolotss.io.files import read_bounded, sha256_file
 from mingolotss.io.parquet import read_table
 from mingolotss.io.png import decode_png
 from mingolotss.pipeline.input_files import changed_images
@@ -25,6 +27,8 @@ from mingolotss.qa.checks import ContentCheck, Layout, StoredImage, check_images
 from mingolotss.qa.verify_batches import check_batches
 
 __all__ = ["build_layout"]
+
+_LARGEST_CSV = 4 << 30  # bytes; the rows of 30 million sources
 
 
 def build_layout(out: Path, provenance: Provenance) -> Layout:
@@ -73,14 +77,22 @@ def _pngs(build: BuildFolder) -> Iterator[StoredImage]:
 
 
 def _read_png(path: Path) -> npt.NDArray[np.uint8]:
-    return decode_png(path.read_bytes(), str(path))
+    try:
+        return decode_png(read_bounded(path), str(path))
+    except OSError as error:
+        raise DatasetError(f"read {path}: {error.strerror or error}") from error
 
 
 def _check_csv(build: BuildFolder, written: pa.Table) -> Iterator[str]:
     if not build.csv.is_file():
         return  # reported with the checksums
-    with build.csv.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    try:
+        text = read_bounded(build.csv, _LARGEST_CSV).decode()
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        yield f"{build.csv.name}: cannot be read ({reason})"
+        return
     for column, name in ((HEADER[0], "source"), (HEADER[-1], "image_file")):
         if [row.get(column) for row in rows] != written[name].to_pylist():
             yield f"{build.csv.name}: its column {column} differs from the manifest's {name}"
