@@ -333,3 +333,19 @@ def test_more_mosaics_than_open_files(tmp_path, monkeypatch):
     assert len(images) == 150
     for image in images:
         np.testing.assert_array_equal(image, SINGLE[20:40, 14:34])
+
+
+def test_a_wrong_pixel_scale_asks_for_no_gigabytes_of_padding(tmp_path):
+    """A small mosaic whose cutouts would be far larger than it is gives an error, and no memory."""
+    header = simple_header(10, 20, shape=SHAPE, scale_arcsec=0.05)
+    hdu = fits.PrimaryHDU(SINGLE, fits.Header.fromstring(header.decode()))
+    (tmp_path / "P1-mosaic.fits").write_bytes(as_bytes(hdu))
+    service = open_service(f"mosaics:{tmp_path}")
+    position = SkyCoord(10, 20, unit="deg")
+    (candidate,) = service.search(position, 6 * u.arcmin)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for size, problem in ((6, r"7\.2e\+03 .* whole mosaic has 50 x 60"), (60, "at most 16384")):
+        with pytest.raises(ImageError, match=problem):
+            service.cutout(candidate, position, size * u.arcmin)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KB
+    assert service.cutout(candidate, position, 1 * u.arcmin).image.shape == (1200, 1200)

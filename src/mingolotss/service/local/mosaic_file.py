@@ -43,7 +43,7 @@ __all__ = [
 _SMALL_BYTES = 1 << 26  # of a mosaic that is read whole for its checksums: 0.03 s
 # Of a mosaic in gzip; the temporary file takes that much disk. Mosaics of floats become a little
 # smaller in gzip, empty ones 100 times.
-_MAX_UNPACKED_BYTES, _FREE_BYTES, _MAX_RATIO = 1 << 34, 1 << 30, 100
+_MAX_UNPACKED_BYTES, _FREE_BYTES, _MAX_RATIO = 1 << 34, 1 << 28, 100
 
 
 class MosaicFile(Protocol):

@@ -9,6 +9,7 @@ cutout from a memory-mapped mosaic is a view of its pixels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -68,6 +69,7 @@ __all__ = ["MosaicsService", "first_pixel", "padded_square", "side_pixels"]
 
 _FAR = 2**40  # pixels: farther than any image reaches
 _MAX_SIDE = 2**14  # pixels of a cutout: 1 GB of float32
+_PADDED_PIXELS, _PADDED_RATIO = 2**22, 16  # of a cutout larger than its mosaic
 _MAX_SHOWN = 3  # names of mosaics in one message
 
 
@@ -373,10 +375,15 @@ def side_pixels(mosaic: MosaicFile, size_deg: float, image: str) -> int:
     """
     scale = mosaic.wcs.pixel_scale_arcsec
     side = size_deg * 3600 / scale
+    # A wrong pixel scale gives a small mosaic with gigabytes of padding around it.
+    ny, nx = mosaic.shape
+    limit = f"at most {_MAX_SIDE} can be cut"
+    if side < _MAX_SIDE and side**2 > max(_PADDED_PIXELS, _PADDED_RATIO * ny * nx):
+        side, limit = math.inf, f"the whole mosaic has {nx} x {ny}"
     if not side < _MAX_SIDE:
         raise ImageError(
-            f"cut out of {image}: {size_deg * 60:g} arcmin are {side:.3g} of its pixels of "
-            f"{scale:.3g} arcsec, and at most {_MAX_SIDE} can be cut; look at CDELT or CD in its "
+            f"cut out of {image}: {size_deg * 60:g} arcmin are {size_deg * 3600 / scale:.3g} of "
+            f"its pixels of {scale:.3g} arcsec, and {limit}; look at CDELT or CD in its "
             "header and at images.size_arcmin in the recipe",
             path=image,
         )
