@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from mingolotss.errors import ImageError, NoWCSError, TruncatedFileError
 from mingolotss.io.fits import read_image
+from mingolotss.sky.fits_header import format_card, join_cards, pad_to_block
 from mingolotss.sky.wcs import simple_header
 
 SHAPE = (11, 7)
@@ -233,3 +235,39 @@ def test_damage_gives_an_image_or_an_image_error(kind, changes, cut, early):
         message = f"{image.data.ndim} axes of {image.data.dtype.kind}"
     assert message == "2 axes of f" or (message.startswith("read x.fits: ") or "header" in message)
     assert "\n" not in message
+
+
+def unit(*cards):
+    """Return the header of an HDU."""
+    return pad_to_block(join_cards([format_card(key, value) for key, value in cards]), b" ")
+
+
+def axes(n, length):
+    return [("BITPIX", -32), ("NAXIS", n), *((f"NAXIS{i}", length) for i in range(1, n + 1))]
+
+
+EMPTY = unit(("SIMPLE", "T"), ("BITPIX", 8), ("NAXIS", 0))
+TABLE_UNIT = [("XTENSION", "'BINTABLE'"), ("BITPIX", 8), ("NAXIS", 2), ("NAXIS1", 8)]
+STRUCTURES = {
+    "999 axes of an image": unit(("SIMPLE", "T"), *axes(999, 10**19)),
+    "999 axes of a table": EMPTY + unit(("XTENSION", "'TABLE'"), *axes(999, 10**19)),
+    "lengths of 60 digits": unit(("SIMPLE", "T"), *axes(2, int("9" * 60))),
+    "BITPIX of 30 digits": unit(
+        ("SIMPLE", "T"), ("BITPIX", -(10**30)), ("NAXIS", 1), ("NAXIS1", 9)
+    ),
+    "PCOUNT below zero": EMPTY + unit(*TABLE_UNIT, ("NAXIS2", 4), ("PCOUNT", -(10**6))),
+    "GCOUNT below zero": EMPTY + unit(*TABLE_UNIT, ("NAXIS2", 4), ("GCOUNT", -7)),
+    "rows below zero": EMPTY + unit(*TABLE_UNIT, ("NAXIS2", -4)) * 3,
+    "groups below zero": unit(("SIMPLE", "T"), *axes(1, 0), ("GROUPS", "T"), ("GCOUNT", -9)),
+    "100,000 units": EMPTY + unit(("XTENSION", "'TABLE'"), ("BITPIX", 8), ("NAXIS", 0)) * 100_000,
+}
+
+
+@pytest.mark.parametrize("kind", STRUCTURES)
+def test_no_structure_loops_or_has_a_message_of_pages(kind):
+    began = time.monotonic()
+    with pytest.raises(ImageError) as caught:
+        read_image(STRUCTURES[kind], path="x.fits")
+    assert time.monotonic() - began < 10
+    assert str(caught.value).startswith("read x.fits: ")
+    assert len(str(caught.value)) < 250

@@ -107,6 +107,30 @@ BAD_RICE = {
 }
 
 
+ABSURD = {
+    "length": [(b"ZNAXIS1", b"9" * 60)],
+    "tile": [(b"ZTILE1", b"9" * 60)],
+    "tile of one number": [(b"ZTILE1", b"9" * 60), (b"ZTILE2", b"9" * 60), (b"NAXIS2", b"1")],
+    "tile below zero": [(b"ZTILE1", b"-1")],
+    "rows": [(b"NAXIS2", b"9" * 60)],
+    "heap": [(b"PCOUNT", b"9" * 60)],
+    "heap below zero": [(b"PCOUNT", b"-5")],
+    "offset of the heap": [(b"THEAP", b"99999999")],
+    "offset of the heap below zero": [(b"THEAP", b"-99")],
+    "descriptors": [(b"TFORM1", b"'1QB(9)'")],
+    "axes": [(b"ZNAXIS", b"900")],
+}
+
+
+@pytest.mark.parametrize("kind", ABSURD)
+def test_absurd_lengths_are_refused(kind):
+    raw = packed(PIXELS.astype("i2"), "RICE_1")
+    for key, value in ABSURD[kind]:
+        raw = card(raw, key, value)
+    with pytest.raises(ImageError):
+        read_image(raw, path="x")
+
+
 @pytest.mark.parametrize("kind", BAD_RICE)
 def test_settings_that_astropy_does_not_check_end_no_process(kind):
     """Some have pixels all the same; none ends this process."""

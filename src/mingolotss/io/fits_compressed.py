@@ -25,7 +25,7 @@ from importlib import import_module
 import numpy as np
 from astropy.io import fits
 
-from mingolotss.errors import ImageError, TruncatedFileError
+from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
 from mingolotss.io.error_text import first_line
 from mingolotss.io.fits_layout import ImageLayout
 from mingolotss.io.fits_scaling import PixelScaling
@@ -150,10 +150,11 @@ class CompressedImage:
         _check_counts(layout.header, path)
         self.tile_bytes = _check_tiles(layout, path)
         self.shape, self._layout, self._path = layout.shape, layout, path
+        self._in_helper = in_helper
         self._lock = threading.Lock()  # astropy seeks in the file
         self._content = memoryview(raw)[layout.start : layout.end]
         file = _HduFile(_EMPTY_PRIMARY, self._content)
-        with _translate_astropy_errors(path):
+        with _translate_astropy_errors(path, in_helper=in_helper):
             hdus = fits.open(file, memmap=False, do_not_scale_image_data=True)
             self._hdu: fits.CompImageHDU = hdus[1]
             self.header: bytes = self._hdu.header.tostring().encode("ascii")
@@ -175,7 +176,7 @@ class CompressedImage:
         section: list[int | slice] = [0] * self._layout.n_axes
         x_axis, y_axis = self._layout.axes
         section[-x_axis], section[-y_axis] = slice(x0, x1), slice(y0, y1)
-        with _translate_astropy_errors(self._path), self._lock:
+        with _translate_astropy_errors(self._path, in_helper=self._in_helper), self._lock:
             return self._scaling.apply(np.asarray(self._hdu.section[tuple(section)]))
 
     def _is_safe_to_decode(self) -> bool:
@@ -192,7 +193,8 @@ class CompressedImage:
         table = self._hdu.compressed_data.view(np.ndarray)
         columns = ["GZIP_COMPRESSED_DATA"]
         columns += ["COMPRESSED_DATA"] if kind.startswith("GZIP") else []
-        lengths = [table[name][:, 0].max() for name in columns if name in (table.dtype.names or ())]
+        names = table.dtype.names or ()
+        lengths = [table[name][:, 0].max() for name in names if name.upper() in columns]
         return (is_rice or kind in {"GZIP_1", "GZIP_2", "NOCOMPRESS"}) and all(
             0 <= length <= _MAX_GZIP_BYTES for length in lengths
         )
@@ -250,10 +252,7 @@ def _check_tiles(layout: ImageLayout, path: str) -> int:
     lengths = [whole_value(values, b"ZNAXIS%d" % i, 0) for i in axes]
     tile = [whole_value(values, b"ZTILE%d" % i, lengths[0] if i == 1 else 1) for i in axes]
     rows = whole_value(values, b"NAXIS2", 0)
-    if (
-        min(tile) < 1
-        or math.prod(math.ceil(n / t) for n, t in zip(lengths, tile, strict=True)) != rows
-    ):
+    if min(tile) < 1 or math.prod(-(n // -t) for n, t in zip(lengths, tile, strict=True)) != rows:
         shape, tiles = (" x ".join(map(str, numbers)) for numbers in (lengths, tile))
         raise ImageError(
             f"read {path}: damaged ({rows} tiles of {tiles} pixels for an image of {shape}); fetch "
@@ -271,13 +270,19 @@ def _check_tiles(layout: ImageLayout, path: str) -> int:
 
 
 @contextmanager
-def _translate_astropy_errors(path: str) -> Iterator[None]:
-    """Turn the exceptions of astropy for a damaged file into an ImageError of one line."""
+def _translate_astropy_errors(path: str, *, in_helper: bool) -> Iterator[None]:
+    """Turn the exceptions of astropy for a damaged file into an ImageError of one line.
+
+    Want of memory says nothing about the file, but for the helper, whose memory is limited.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except _ASTROPY_ERRORS as error:
+        if isinstance(error, MemoryError) and not in_helper:
+            message = f"read {path}: there is not enough memory; run the same command again"
+            raise UnreadableFileError(message, path=path) from error
         # astropy has no exception of its own for a file that ends early. "buffer is too small" is
         # numpy's message for an array in too few bytes; astropy itself says "truncated".
         is_short = "buffer is too small" in str(error) or "truncated" in str(error).lower()

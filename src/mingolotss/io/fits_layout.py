@@ -44,6 +44,8 @@ _PIXEL_TYPES: dict[int, np.dtype[Any]] = {
     8: np.dtype("u1"), 16: np.dtype(">i2"), 32: np.dtype(">i4"), 64: np.dtype(">i8"),
     -32: np.dtype(">f4"), -64: np.dtype(">f8"),
 }  # fmt: skip
+_MOST_BYTES = 1 << 62  # more than any file has
+_MOST_UNITS = 10_000  # HDUs before that of the image, 0.2 s; the files of HST have hundreds
 _NO_BLANK = -(1 << 70)  # no integer of FITS
 _IMAGE_EXTENSIONS = {b"IMAGE", b"IUEIMAGE"}  # the second is of the IUE archive, before IMAGE
 _OTHER_FILES = {
@@ -194,7 +196,7 @@ def _hdus(
     raw: bytes | memoryview, sought: str, path: str
 ) -> Iterator[tuple[int, bytes, CardValues]]:
     """Yield the start, the header and its values of each HDU."""
-    start = 0
+    start, n_units = 0, 0
     while start < len(raw) and (start == 0 or bytes(raw[start : start + 8]) == b"XTENSION"):
         offset = data_offset(raw, start, max_bytes=MAX_HEADER_BYTES)
         if offset is None:
@@ -202,7 +204,14 @@ def _hdus(
         header = bytes(raw[start:offset])
         values = card_values(header)
         yield start, header, values
-        start = offset + math.ceil(_data_bytes_or_raise(values, path) / BLOCK) * BLOCK
+        start = offset - _data_bytes_or_raise(values, path) // -BLOCK * BLOCK  # rounded up
+        n_units += 1
+        if n_units > _MOST_UNITS:
+            raise ImageError(
+                f"read {path}: no {sought} in its first {_MOST_UNITS} parts (HDUs); it is damaged, "
+                "or has to be divided",
+                path=path,
+            )
     if start > len(raw):
         raise TruncatedFileError(
             f"read {path}: {len(raw)} bytes, and no {sought} before byte {start}, where the next "
@@ -230,7 +239,8 @@ def data_bytes(values: CardValues) -> int | None:
     pixels = math.prod(axes) if axes else 0
     groups = max(whole_value(values, b"GCOUNT", 1), 0)
     parameters = max(whole_value(values, b"PCOUNT", 0), 0)
-    return abs(whole_value(values, b"BITPIX", 0)) // 8 * groups * (parameters + pixels)
+    length = abs(whole_value(values, b"BITPIX", 0)) // 8 * groups * (parameters + pixels)
+    return min(length, _MOST_BYTES)  # the product of 999 axes has thousands of digits
 
 
 def _data_bytes_or_raise(values: CardValues, path: str) -> int:
@@ -323,9 +333,10 @@ def _image_axes(lengths: list[int], path: str) -> tuple[int, int]:
     long_axes = [i for i, length in enumerate(lengths, 1) if length > 1]
     axes = (1, 2) if max(long_axes, default=1) <= 2 else tuple(long_axes)
     if len(axes) != 2:
-        shape = tuple(reversed(lengths))
+        shape = str(tuple(reversed(lengths)))
+        shown = shape if len(shape) < 80 else f"{len(lengths)} axes"
         raise ImageError(
-            f"read {path}: an image of shape {shape}; one plane is needed, give a file for each "
+            f"read {path}: an image of shape {shown}; one plane is needed, give a file for each "
             "plane",
             path=path,
         )

@@ -183,14 +183,14 @@ def _local_images(task: Task) -> list[str]:
 def _times(path: str) -> FileTimes | None:
     try:
         return read_times(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except (OSError, ValueError):  # no such file, none that can be read, or no name of a file
         return None
 
 
 def _checksum(path: str) -> str:
     try:
         return quick_checksum(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return _MISSING
     except OSError:
         return _NOT_READ
@@ -199,10 +199,14 @@ def _checksum(path: str) -> str:
 def _folders(paths: Iterable[str]) -> dict[str, list[object]]:
     """Return of each folder of some files the path without links, and the number of its inode."""
     folders = dict.fromkeys(os.path.dirname(path) for path in paths)  # noqa: PTH120
-    return {
-        folder: [os.path.realpath(folder), Path(folder).stat().st_ino]
-        for folder in folders if Path(folder).is_dir()
-    }  # fmt: skip
+    return {folder: _place(folder) for folder in folders}
+
+
+def _place(folder: str) -> list[object]:
+    try:
+        return [os.path.realpath(folder), Path(folder).stat().st_ino]
+    except (OSError, ValueError):
+        return []
 
 
 def _downloads_unchanged(task: Task, candidates: _Candidates, written_at: int) -> bool:

@@ -9,6 +9,7 @@ import lzma
 import resource
 import subprocess
 import sys
+import time
 import warnings
 import zipfile
 
@@ -349,3 +350,20 @@ def test_a_wrong_pixel_scale_asks_for_no_gigabytes_of_padding(tmp_path):
             service.cutout(candidate, position, size * u.arcmin)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KB
     assert service.cutout(candidate, position, 1 * u.arcmin).image.shape == (1200, 1200)
+
+
+@pytest.mark.parametrize("members", [1, 3000], ids=["one member", "later members"])
+def test_a_gzip_bomb_is_refused_by_what_comes_out(tmp_path, members):
+    """An image of 2 MB that unpacks to 3 GB: an error at once, and not 3 GB of disk or memory."""
+    bomb = gzip.compress(PLAIN + bytes(1 << 20)) + gzip.compress(bytes(1 << 20)) * (members - 1)
+    if members == 1:
+        bomb = gzip.compress(PLAIN + bytes(1 << 28))
+    path = tmp_path / "P1-mosaic.fits.gz"
+    path.write_bytes(bomb)
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    for read in (lambda: open_mosaic(str(path)), lambda: read_image(path)):
+        with pytest.raises(ImageError, match="unpacks to more than"):
+            read()
+    assert time.monotonic() - began < 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 600_000  # KB
+    assert not list(tmp_path.glob("tmp*"))
