@@ -27,7 +27,7 @@ from mingolotss.io.fits import as_lost_pages_error, map_file
 from mingolotss.io.fits_checksums import check_checksums
 from mingolotss.io.fits_compressed import CompressedImage
 from mingolotss.io.fits_layout import ImageLayout, find_image
-from mingolotss.io.gzip_bytes import SizeLimitError, gunzip_mapped, is_gzip
+from mingolotss.io.gzip_bytes import SizeLimitError, gunzip_mapped, is_gzip, largest_expansion
 from mingolotss.model import Bools, FloatImage, Ints
 from mingolotss.sky.wcs import SkyWCS
 
@@ -41,9 +41,7 @@ __all__ = [
 ]
 
 _SMALL_BYTES = 1 << 26  # of a mosaic that is read whole for its checksums: 0.03 s
-# Of a mosaic in gzip; the temporary file takes that much disk. Mosaics of floats become a little
-# smaller in gzip, empty ones 100 times.
-_MAX_UNPACKED_BYTES, _FREE_BYTES, _MAX_RATIO = 1 << 34, 1 << 28, 100
+_MAX_UNPACKED_BYTES = 1 << 34  # of a mosaic in gzip; the temporary file takes that much disk
 
 
 class MosaicFile(Protocol):
@@ -118,7 +116,7 @@ def forget_mosaics() -> None:
 
 def _unpack(raw: memoryview, path: Path) -> memoryview:
     """Decompress a mosaic in gzip."""
-    max_bytes = min(_MAX_UNPACKED_BYTES, _FREE_BYTES + _MAX_RATIO * len(raw))
+    max_bytes = min(_MAX_UNPACKED_BYTES, largest_expansion(len(raw)))
     try:
         return gunzip_mapped(raw, max_bytes=max_bytes)
     except SizeLimitError as error:
