@@ -603,8 +603,10 @@ def _value(text: str) -> object:
     """Parse a value as TOML; anything that is not valid TOML is a string."""
     import tomllib
 
+    from mingolotss.io.documents import parse_toml
+
     try:
-        value: object = tomllib.loads(f"value = {text}")["value"]
+        value: object = parse_toml(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
     return value

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,83 @@ def test_rows_of_commas_are_skipped_and_lines_counted_as_in_the_file() -> None:
         parse_rows([*lines, "B,P1,maybe,ann,,\n"])
     with pytest.raises(DecisionError, match="line 5 names no source"):
         parse_rows([*lines, ",P1,accept,ann,,\n"])
+
+
+def _cr(text: str) -> str:
+    return text.replace("\n", "\r")
+
+
+HEADER = "source,field,verdict,by,date,note\n"
+BY_HAND = {
+    "CR": _cr(HEADER + "A,P1,accept,ann,2026,x\n"),
+    "CR without an end": _cr(HEADER + "A,P1,accept,ann,2026,x"),
+    "CRLF": (HEADER + "A,P1,accept,ann,2026,x\n").replace("\n", "\r\n"),
+    "CRLF in the header only": HEADER.replace("\n", "\r\n") + "A,P1,accept,ann,2026,x\n",
+    "no end": HEADER + "A,P1,accept,ann,2026,x",
+    "blanks": " source , field,verdict ,by, date,note\n A , P1 , accept , ann , 2026 , x \n",
+    "blanks before quotes": HEADER + '"A", "P1", "accept", "ann", "2026", "x"\n',
+    "a mark": "\ufeff" + HEADER + "A,P1,accept,ann,2026,x\n",
+    "few columns": "verdict,source,field,by,date,note\naccept,A,P1,ann,2026,x\n",
+    "a note of two lines": HEADER + 'A,P1,accept,ann,2026,"x\n"\n',
+    "rows of commas": HEADER + "A,P1,accept,ann,2026,x\n,,,,,\n\n",
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_a_decision_that_is_confirmed_is_there(tmp_path: Path, name: str) -> None:
+    """After a file that a person has edited, with any end of line and blanks anywhere."""
+    path = tmp_path / "decisions.csv"
+    path.write_bytes(BY_HAND[name].encode())
+    log = DecisionLog(path)
+    own = Decision("A", "P1", "accept", "ann", "2026", "x")
+    assert log.rows() == [own]
+    for decision in (B, Decision("C\rD", "", "reject", "bob", "2026", 'a "b", c')):
+        log.add(decision)
+    assert log.rows() == [own, B, Decision("C\rD", "", "reject", "bob", "2026", 'a "b", c')]
+    assert log.undo("bob", "2026").source == "C\rD"
+    assert read_decisions(path) == {"A": B}
+
+
+@pytest.mark.parametrize(
+    "row",
+    ['A,P1,accept,ann,2026,"x\n', '"A,P1,accept,ann,2026,x\n', 'A,"P1" x,accept,ann,2026,x\n'],
+)
+def test_a_quote_that_is_not_closed_is_an_error(tmp_path: Path, row: str) -> None:
+    """Otherwise it takes all rows after it into one value, and the same decision as the last."""
+    path = tmp_path / "decisions.csv"
+    path.write_text(HEADER + "B,P1,accept,ann,2026,x\n" + row)
+    before = path.read_bytes()
+    log = DecisionLog(path)
+    for act in (log.rows, lambda: log.add(A), lambda: log.undo("ann", "2026")):
+        with pytest.raises(DecisionError, match="the row that begins in line 3 is no CSV"):
+            act()
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("header", ['"source\n",field,verdict', 'source,verdict,"a\nb",field'])
+def test_a_header_of_several_lines_is_not_added_to(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "decisions.csv"
+    path.write_text(header + "\n")
+    with pytest.raises(DecisionError):
+        DecisionLog(path).add(A)
+    assert path.read_text() == header + "\n"
+
+
+def test_many_undos_at_once_undo_one_decision_each(tmp_path: Path) -> None:
+    """Twenty undos of twelve decisions: twelve succeed, eight say that there is nothing left."""
+    log = DecisionLog(tmp_path / "decisions.csv")
+    for number in range(12):
+        log.add(Decision(f"S{number}", "P1", "accept", "ann", "2026"))
+
+    def undo(_: int) -> str:
+        try:
+            return DecisionLog(log.path).undo("ann", "2026").source
+        except DecisionError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(20) as pool:
+        results = list(pool.map(undo, range(20)))
+    undone = [text for text in results if text.startswith("S")]
+    assert sorted(undone) == sorted(f"S{number}" for number in range(12))
+    assert sum("is left to undo; nothing was written" in text for text in results) == 8
+    assert log.standing() == []

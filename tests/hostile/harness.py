@@ -479,6 +479,7 @@ def _main() -> None:
     if options.command_line is not None:
         _run_command_line(options.command_line)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="hostile-"))
+    tempfile.tempdir = str(folder)
     module, _, key = options.target.partition(":")
     target: Target = importlib.import_module(module).TARGETS[key]
     warnings.simplefilter("error")

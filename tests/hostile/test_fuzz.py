@@ -7,7 +7,8 @@ from harness import run_target
 
 TARGETS = [
     "targets_catalogue:csv", "targets_catalogue:ecsv", "targets_catalogue:votable",
-    "targets_catalogue:parquet", "targets_catalogue:fits",
+    "targets_catalogue:parquet", "targets_catalogue:fits", "targets_settings:recipe",
+    "targets_settings:decisions", "targets_settings:review",
     "targets_fits:header", "targets_fits:pixels", "targets_fits:rice", "targets_fits:gzip-tiles",
     "targets_fits:hcompress", "targets_fits:plio", "targets_fits:gzip",
 ]  # fmt: skip

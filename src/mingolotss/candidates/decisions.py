@@ -16,7 +16,8 @@ import contextlib
 import csv
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -100,31 +101,47 @@ def parse_rows(lines: Iterable[str], path: str = DECISIONS_NAME) -> list[Decisio
     DecisionError
         A column is missing, or a verdict is unknown; the message names the row.
     """
-    reader = csv.DictReader(lines)
-    missing = {"source", "verdict"} - set(reader.fieldnames or ())
-    if missing and reader.fieldnames is not None:
+    # A quote that is never closed would make one value of all rows after it, without a word.
+    reader = csv.DictReader(lines, skipinitialspace=True, strict=True)
+    line = 1
+    try:
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        missing = {"source", "verdict"} - set(reader.fieldnames)
+        if missing and reader.line_num:
+            columns = ", ".join(sorted(missing))
+            raise DecisionError(f"read {path}: no column {columns}; expected {', '.join(COLUMNS)}")
+        rows = []
+        line = reader.line_num + 1
+        for row in reader:
+            decision = _decision_of(row, path, reader.line_num)
+            if decision is not None:
+                rows.append(decision)
+            line = reader.line_num + 1
+    except csv.Error as error:
         raise DecisionError(
-            f"read {path}: no column {', '.join(sorted(missing))}; expected {', '.join(COLUMNS)}"
-        )
-    rows = []
-    for row in reader:
-        number = reader.line_num
-        decision = Decision(**{key: (row.get(key) or "").strip() for key in COLUMNS})
-        if decision == Decision("", "", ""):
-            continue  # spreadsheets write rows of commas
-        if not decision.source:
-            raise DecisionError(f"read {path}: line {number} names no source")
-        if decision.verdict not in VERDICTS:
-            raise DecisionError(
-                f"read {path}: line {number} ({decision.source}) has the verdict "
-                f"{decision.verdict!r}; expected {', '.join(VERDICTS)}"
-            )
-        if decision.verdict == "accept" and not decision.field:
-            raise DecisionError(
-                f"read {path}: line {number} ({decision.source}) accepts without naming a field"
-            )
-        rows.append(decision)
+            f"read {path}: the row that begins in line {line} is no CSV ({error}); close each "
+            'quote, and write a quote inside a value twice ("")'
+        ) from error
     return rows
+
+
+def _decision_of(row: Mapping[str, str | None], path: str, number: int) -> Decision | None:
+    """Return the decision of a row, checked; None for a row of commas, as spreadsheets write it."""
+    decision = Decision(**{key: (row.get(key) or "").strip() for key in COLUMNS})
+    if decision == Decision("", "", ""):
+        return None
+    if not decision.source:
+        raise DecisionError(f"read {path}: line {number} names no source")
+    if decision.verdict not in VERDICTS:
+        raise DecisionError(
+            f"read {path}: line {number} ({decision.source}) has the verdict "
+            f"{decision.verdict!r}; expected {', '.join(VERDICTS)}"
+        )
+    if decision.verdict == "accept" and not decision.field:
+        raise DecisionError(
+            f"read {path}: line {number} ({decision.source}) accepts without naming a field"
+        )
+    return decision
 
 
 def standing(rows: Sequence[Decision], path: str = DECISIONS_NAME) -> list[Decision]:
@@ -196,24 +213,38 @@ class DecisionLog:
         InputError
             The disk is full, or the folder is not writable.
         """
+
+        def choose(in_force: list[Decision]) -> Decision:
+            if check is not None:
+                check(in_force)
+            return decision
+
+        self._add(choose)
+
+    def _add(self, choose: Callable[[list[Decision]], Decision]) -> Decision:
+        """Add the row that `choose` returns for the rows in force, under the lock; return it."""
         with self._locked():
             before = self._bytes()
-            if check is not None:
-                check(standing(self._parse(before), str(self.path)))
-            # Parse the new content before it is written: what is on disk can always be read.
+            rows = self._parse(before)
+            decision = _as_written(choose(standing(rows, str(self.path))))
+            # Parse the new content before it is written: what is on disk can always be read, and a
+            # row that is confirmed is in it.
             after = _with_row(before, decision)
-            rows = self._parse(after)
-            standing(rows, str(self.path))
-            if (rows[-1].source, rows[-1].field) != (decision.source, decision.field):
+            rows_after = self._parse(after)
+            standing(rows_after, str(self.path))
+            if rows_after != [*rows, decision]:
+                last = rows_after[-1].source if rows_after else ""
                 raise DecisionError(
-                    f"add a decision on {decision.source!r} to {self.path}: names there cannot "
-                    "begin or end with white space, and the row would be one on "
-                    f"{rows[-1].source!r}; rename the source"
+                    f"add a decision on {decision.source!r} to {self.path}: nothing was written, "
+                    f"because the row would be one on {last!r}, or have other values: names cannot "
+                    "begin or end with white space, and the first line must be the names of the "
+                    "columns; rename the source, or correct the file"
                 )
             with atomic_path(self.path) as temporary, temporary.open("wb") as stream:
                 stream.write(after)
                 stream.flush()
                 os.fsync(stream.fileno())
+            return decision
 
     def undo(self, by: str, date: str, source: str | None = None) -> Decision:
         """Revoke the last row of a person that is in force, and return it.
@@ -230,13 +261,22 @@ class DecisionLog:
         DecisionError
             There is no such row.
         """
-        own = [row for row in self.standing() if row.by == by and source in (None, row.source)]
-        if not own:
-            scope = f" on {source}" if source else ""
-            raise DecisionError(f"undo: no decision of {by or 'nobody'}{scope} is left to undo")
-        last = own[-1]
-        self.add(Decision(last.source, "", "undo", by, date))
-        return last
+        undone: list[Decision] = []
+
+        def choose(in_force: list[Decision]) -> Decision:
+            # Under the lock: of two undos at the same time, each revokes another row.
+            own = [row for row in in_force if row.by == by and source in (None, row.source)]
+            if not own:
+                scope = f" on {source}" if source else ""
+                raise DecisionError(
+                    f"undo: no decision of {by or 'nobody'}{scope} is left to undo; nothing was "
+                    "written"
+                )
+            undone.append(own[-1])
+            return Decision(own[-1].source, "", "undo", by, date)
+
+        self._add(choose)
+        return undone[0]
 
     def _bytes(self) -> bytes:
         try:
@@ -250,7 +290,7 @@ class DecisionLog:
         try:
             text = content.decode("utf-8-sig")
             return parse_rows(io.StringIO(text, newline=""), str(self.path))
-        except (UnicodeDecodeError, csv.Error) as error:
+        except UnicodeDecodeError as error:
             raise DecisionError(
                 f"read {self.path}: {error}; expected a CSV file in UTF-8"
             ) from error
@@ -274,28 +314,36 @@ def _last_by_source(rows: Iterable[Decision]) -> dict[str, Decision]:
     return {row.source: row for row in rows if row.verdict in {"accept", "reject"}}
 
 
+def _as_written(decision: Decision) -> Decision:
+    """Return a decision as the file has it: each is one line, without blanks around the values."""
+    values = asdict(decision)
+    return Decision(**values | {key: _one_line(values[key]) for key in ("by", "date", "note")})
+
+
 def _with_row(content: bytes, decision: Decision) -> bytes:
     """Return the content of the file with one more row.
 
     The order of the columns in the file is kept, and columns that are missing are added.
     """
     # Only the header line is rewritten. The other rows stay as they are, byte by byte, so that the
-    # change under version control is one added line.
+    # change under version control is one added line. Each line may end as any system writes it.
     text = content.decode("utf-8-sig")
     if not text.strip():
         text = ",".join(COLUMNS) + "\n"
-    first, _, rest = text.partition("\n")
-    columns = [name.strip() for name in next(csv.reader([first]))]
+    match = re.match(r"([^\r\n]*)(\r\n|\r|\n|\Z)", text)
+    first, end, rest = (match[1], match[2], text[match.end() :]) if match else (text, "", "")
+    columns = [name.strip() for name in next(csv.reader([first], skipinitialspace=True))]
     missing = [name for name in COLUMNS if name not in columns]
     columns += missing
-    header = ",".join([first.rstrip("\r"), *missing]) + "\n"
-    if rest and not rest.endswith("\n"):
+    header = ",".join([first, *missing]) + (end or "\n")
+    if rest and not rest.endswith(("\n", "\r")):
         rest += "\n"
     values = asdict(decision)
-    values |= {key: _one_line(values[key]) for key in ("by", "date", "note")}
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow([values.get(name, "") for name in columns])
-    return (header + rest + line.getvalue()).encode()
+    # This end of line makes the writer quote both of its characters in a value.
+    writer = csv.writer(line, lineterminator="\r\n")
+    writer.writerow([values.get(name, "") for name in columns])
+    return (header + rest + line.getvalue().removesuffix("\r\n") + "\n").encode()
 
 
 def _one_line(value: str) -> str:

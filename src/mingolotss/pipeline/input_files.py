@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.errors import DatasetError
+from mingolotss.io.documents import parse_json
 from mingolotss.io.file_identity import FileTimes, quick_checksum, read_times
 from mingolotss.io.files import sha256_file
 from mingolotss.io.parquet import read_schema, read_table
@@ -168,7 +169,7 @@ def _read_record(part: Path) -> _Record:
         There is none.
     """
     try:
-        record = _Record(**json.loads((read_schema(part).metadata or {})[_KEY]))
+        record = _Record(**parse_json((read_schema(part).metadata or {})[_KEY]))
         return _Record(dict(record.folders), dict(record.checksums))
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"read {part}: no record of its images; build again") from error

@@ -22,6 +22,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from mingolotss.errors import RecipeError
+from mingolotss.io.documents import parse_toml
 from mingolotss.recipe.model import Recipe, parse_recipe
 from mingolotss.registry import nearest
 
@@ -114,7 +115,7 @@ def _base_of(name: str, base: object) -> str:
 def _read(name: str) -> Settings:
     """Return the keys of a recipe's file; a build's file has them under ``recipe``."""
     try:
-        tables = tomllib.loads(recipe_text(name))
+        tables = parse_toml(recipe_text(name))
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"read the recipe {name}: not TOML: {error}") from error
     settings = tables.get("recipe", tables)

@@ -12,6 +12,7 @@ from typing import TypedDict
 from astropy.io import fits
 
 from mingolotss.errors import DatasetError
+from mingolotss.io.documents import parse_json
 from mingolotss.io.files import atomic_path
 from mingolotss.simulate.draw import Image
 from mingolotss.simulate.folder import SkyFolder
@@ -94,7 +95,7 @@ def _is_finished(out: Path, before: _Record, model: SkyModel) -> bool:
 def _read_record(out: Path) -> _Record:
     """Return the content of ``sky.json``; empty if it is missing or damaged."""
     try:
-        record: _Record = json.loads(SkyFolder(out).record.read_text(encoding="utf-8"))
+        record: _Record = parse_json(SkyFolder(out).record.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}

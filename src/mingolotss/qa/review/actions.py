@@ -110,6 +110,14 @@ class Actions:
 
 
 async def _read_form(request: Request) -> Form:
-    body = await request.body()
+    from starlette.requests import ClientDisconnect
+
+    try:
+        body = await request.body()
+    except ClientDisconnect as error:
+        raise http_error(400, "the form is cut short, or too large") from error
     text = body.decode("utf-8", "replace")
-    return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=20))
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=20))
+    except ValueError as error:
+        raise http_error(400, "the form has more than 20 fields") from error

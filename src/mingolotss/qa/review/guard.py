@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BODY_BYTES", "Guard", "allowed_hosts"]
 
 MAX_BODY_BYTES = 64 * 1024
+_MAX_PATH = 200  # characters: two numbers and a word; int() refuses thousands of digits
 _READ_METHODS = {"GET", "HEAD"}
 _HEADERS = {
     "Content-Security-Policy": (
@@ -98,10 +99,7 @@ class Guard:
             return _refuse(403, f"this page is not served as {host[:200]!r}")
         if not _same_origin(headers, host, scope["method"]):
             return _refuse(403, "the request comes from another page")
-        length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            return _refuse(413, f"the request has more than {MAX_BODY_BYTES} bytes")
-        return self._check_token(scope, headers, host)
+        return _malformed(scope, headers) or self._check_token(scope, headers, host)
 
     def _is_valid_host(self, host: str) -> bool:
         if host in self.hosts:
@@ -130,6 +128,20 @@ class Guard:
             403, "the token is missing or wrong; open the complete address that "
             "`mingolotss review` printed"
         )  # fmt: skip
+
+
+def _malformed(scope: Scope, headers: Headers) -> Response | None:
+    """Return the response to a request that no browser sends, or None."""
+    if len(scope["path"]) > _MAX_PATH:
+        return _refuse(414, f"the address has more than {_MAX_PATH} characters")
+    if not (scope["query_string"].isascii() and scope["path"].isprintable()):
+        return _refuse(400, "the address has characters that no address has (RFC 3986)")
+    length = headers.get("content-length", "0")
+    if not (length.isascii() and length.isdigit() and len(length) < 20):
+        return _refuse(400, "the length of the request is no number")
+    if int(length) > MAX_BODY_BYTES:
+        return _refuse(413, f"the request has more than {MAX_BODY_BYTES} bytes")
+    return None
 
 
 def _same_origin(headers: Headers, host: str, method: str) -> bool:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mingolotss.errors import ServiceAnswerError
+from mingolotss.io.documents import parse_json
 from mingolotss.io.files import write_bytes
 from mingolotss.model import Candidate
 
@@ -104,7 +105,7 @@ class SearchCache:
         if self.folder is None or self.refresh:
             return None
         try:
-            record = json.loads(self._path(query).read_text(encoding="utf-8"))
+            record = parse_json(self._path(query).read_text(encoding="utf-8"))
             if record["question"] != query:
                 return None
             candidates = tuple(

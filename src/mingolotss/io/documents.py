@@ -1,0 +1,56 @@
+"""JSON and TOML from files that anybody may have written.
+
+The parsers of the standard library are recursive, and Python limits the digits of an integer. What
+exceeds either is reported as any other text that cannot be parsed.
+
+>>> parse_json("[" * 100_000)
+Traceback (most recent call last):
+    ...
+json.decoder.JSONDecodeError: nested too deep: line 1 column 1 (char 0)
+>>> parse_toml("a = 1")
+{'a': 1}
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import Any
+
+__all__ = ["parse_json", "parse_toml"]
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON.
+
+    Raises
+    ------
+    json.JSONDecodeError
+        It is no JSON, nested too deep, not UTF-8, or has an integer of thousands of digits.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except (RecursionError, ValueError) as error:
+        raise json.JSONDecodeError(_reason(error), "", 0) from error
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse TOML.
+
+    Raises
+    ------
+    tomllib.TOMLDecodeError
+        It is no TOML, nested too deep, or has an integer of thousands of digits.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except (RecursionError, ValueError) as error:
+        raise tomllib.TOMLDecodeError(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    return "nested too deep" if isinstance(error, RecursionError) else str(error)
