@@ -20,7 +20,7 @@ from mingolotss.errors import (
     TruncatedFileError,
 )
 from mingolotss.io.error_text import first_line
-from mingolotss.io.http.response_headers import ContentRange, parse_content_range
+from mingolotss.io.response_headers import ContentRange, parse_content_range
 
 if TYPE_CHECKING:
     from mingolotss.io.http import Response, Transport

@@ -24,8 +24,8 @@ from mingolotss.errors import (
 from mingolotss.io.files import md5_file, sha256_file
 from mingolotss.io.http import Limits, Response, Transport
 from mingolotss.io.http.addresses import check_address
-from mingolotss.io.http.response_headers import parse_content_range
 from mingolotss.io.lock import file_lock, lock_path
+from mingolotss.io.response_headers import parse_content_range
 from mingolotss.loaders.arrays import holds_dataset
 from mingolotss.loaders.extract import extract
 

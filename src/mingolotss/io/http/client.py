@@ -37,8 +37,8 @@ from mingolotss.io.http.response import (
     Response,
     RetryableError,
 )
-from mingolotss.io.http.response_headers import parse_content_length, parse_retry_after
 from mingolotss.io.http.retry_policy import Limits, RetryPolicy
+from mingolotss.io.response_headers import parse_content_length, parse_retry_after
 
 __all__ = [
     "Transport",

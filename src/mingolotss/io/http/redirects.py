@@ -9,7 +9,7 @@ private network.
 
 from mingolotss.errors import ServiceAnswerError
 from mingolotss.io.http.addresses import address_in_answer, check_address
-from mingolotss.io.http.response_headers import parse_location
+from mingolotss.io.response_headers import parse_location
 
 __all__ = ["next_address"]
 

@@ -7,7 +7,7 @@ import string
 import pytest
 
 from mingolotss.errors import ServiceAnswerError
-from mingolotss.io.http.response_headers import (
+from mingolotss.io.response_headers import (
     ContentRange,
     parse_content_length,
     parse_content_range,
