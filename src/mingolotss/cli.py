@@ -159,6 +159,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(str(error), 3 if isinstance(error, ServiceError) else 2)
 
 
+def _say(text: object) -> None:
+    """Print one line without the control characters of names that come from outside."""
+    print(clean_text(str(text)), flush=True)
+
+
 def _fail(message: str, code: int) -> None:
     sys.stderr.write(f"mingolotss: {' '.join(message.split())}\n")
     sys.exit(code)
@@ -185,8 +190,8 @@ def demo(
         built = run_demo(out, sources=sources, seed=seed, mapper=mapper, progress=progress)
     _print_summary(built)
     page = write_report(out)
-    print(f"Look at it:  {page}   mingolotss review {out}   mingolotss status {out}")
-    print(
+    _say(f"Look at it:  {page}   mingolotss review {out}   mingolotss status {out}")
+    _say(
         f'Load it:     mingolotss.MingoLoTSS("{out}") in PyTorch, mingolotss.load("{out}") in numpy'
     )
 
@@ -234,7 +239,7 @@ def build(
         )
     _print_summary(built)
     if built.rejected > max_rejected:
-        print(
+        _say(
             f"{built.rejected} rejected is more than --max-rejected {max_rejected} allows; "
             f"for the reasons run: mingolotss status {out}"
         )
@@ -271,25 +276,25 @@ def plan(
             fresh=fresh,
             progress=progress,
         )
-    print(f"{build_plan.covered} of {build_plan.sources} sources have an image")
+    _say(f"{build_plan.covered} of {build_plan.sources} sources have an image")
     _table(
         ("images", "sources"),
         [(str(number), str(count)) for number, count in build_plan.field_counts().items()],
     )
     for name, reason in list(build_plan.search_errors.items())[:3]:
-        print(f"no answer for {clean_text(name)}: {reason}")
+        _say(f"no answer for {name}: {reason}")
     if len(build_plan.search_errors) > 3:
-        print(f"... no answer for {len(build_plan.search_errors)} sources in all")
+        _say(f"... no answer for {len(build_plan.search_errors)} sources in all")
     without_image = [*build_plan.reasons_without_image.items()]
     for name, reason in without_image[:3]:
-        print(f"no image for {clean_text(name)}: {reason}")
+        _say(f"no image for {name}: {reason}")
     if len(without_image) > 3:
-        print(f"... no image for {len(without_image)} sources in all")
+        _say(f"... no image for {len(without_image)} sources in all")
     _print_notices(build_plan.notices, build_plan.out)
-    print(f"The full list: {BuildFolder(out).candidates}")
+    _say(f"The full list: {BuildFolder(out).candidates}")
     estimate = build_plan.estimate()
     if estimate is not None:
-        print(
+        _say(
             f"To download: {estimate.requests} files, about {estimate.bytes / 1e6:.0f} MB in "
             f"{estimate.seconds / 60:.1f} min"
         )
@@ -332,13 +337,13 @@ def fetch(
     reasons = [*build_plan.search_errors.items(), *((s, str(e)) for (s, _), e in failures.items())]
     _print_notices(build_plan.notices, build_plan.out)
     for name, reason in reasons[:3]:
-        print(f"{clean_text(name)}: {reason}")
+        _say(f"{name}: {reason}")
     total = sum(len(offer) for offer in build_plan.candidates)
     here = f"{total - len(failures)} of {total} images of {build_plan.sources} sources"
-    print(f"{BuildFolder(out).workspace.cutouts}: {here}")
+    _say(f"{BuildFolder(out).workspace.cutouts}: {here}")
     retryable = len(build_plan.search_errors) + sum(e.retry for e in failures.values())
     if retryable:
-        print(f"{retryable} may succeed later: run the same command again")
+        _say(f"{retryable} may succeed later: run the same command again")
         raise typer.Exit(3)
 
 
@@ -355,8 +360,8 @@ def status(
 
     build = read_status(out)
     state = "finished" if build.finished else "not finished: run build again"
-    print(f"{out}: {build.provenance.recipe.title or build.provenance.recipe.name}, {state}")
-    print(
+    _say(f"{out}: {build.provenance.recipe.title or build.provenance.recipe.name}, {state}")
+    _say(
         f"{build.sources} sources: {build.written} written, {build.rejected} rejected, "
         f"{build.remaining} remaining"
     )
@@ -373,9 +378,9 @@ def status(
         reasons = [(s, reason, str(n)) for (s, reason), n in build.reasons().items()]
         _table(("rejected at", "reason", "sources"), reasons)
         for source, stage, reason in build.rejections if rejected else build.rejections[:3]:
-            print(f"{clean_text(source)} ({stage}): {reason}")
+            _say(f"{source} ({stage}): {reason}")
         if not rejected and len(build.rejections) > 3:
-            print(f"... to list all {len(build.rejections)}: mingolotss status {out} --rejected")
+            _say(f"... to list all {len(build.rejections)}: mingolotss status {out} --rejected")
 
 
 @app.command()
@@ -389,9 +394,9 @@ def verify(
 
     result = check(path)
     for problem in result.problems:
-        print(problem)
+        _say(problem)
     good = "all good" if result.good else f"{len(result.problems)} problems"
-    print(f"{path}: {result.files} files and {result.images} images checked, {good}")
+    _say(f"{path}: {result.files} files and {result.images} images checked, {good}")
     if not result.good:
         raise typer.Exit(1)
 
@@ -436,9 +441,9 @@ def export(
         build, format, out, split=split, merge=groups or None, archive=archive, fresh=fresh
     )
     counts = ", ".join(f"{name} {count}" for name, count in done.splits.items())
-    print(f"{done.out}: {done.images} images as {format} ({counts})")
+    _say(f"{done.out}: {done.images} images as {format} ({counts})")
     if done.archive:
-        print(f"{done.archive}: sha256 {done.sha256}")
+        _say(f"{done.archive}: sha256 {done.sha256}")
 
 
 @app.command()
@@ -461,12 +466,13 @@ def compare(
     from mingolotss.qa.compare import compare as run_compare
 
     comparison = run_compare(a, b)
-    print(f"{comparison.common} sources in both, {comparison.identical} with identical images")
+    _say(f"{comparison.common} sources in both, {comparison.identical} with identical images")
     for what, lines in comparison.differences():
         if lines:
-            print(f"{what}: {len(lines)}")
-            print("".join(f"  {line}\n" for line in lines[:most]), end="")
-    print("nothing differs" if comparison.same else "they differ")
+            _say(f"{what}: {len(lines)}")
+            for line in lines[:most]:
+                _say(f"  {line}")
+    _say("nothing differs" if comparison.same else "they differ")
     if not comparison.same:
         raise typer.Exit(1)
 
@@ -482,7 +488,7 @@ def report(
     """
     from mingolotss.qa.report.page import report as write_report
 
-    print(write_report(out, decisions=decisions))
+    _say(write_report(out, decisions=decisions))
 
 
 @app.command()
@@ -515,7 +521,7 @@ def review(
 
     serve(
         out, host=host, port=port, by=by, decisions=decisions, names=tuple(name or ()),
-        notify=lambda line: print(line, flush=True),
+        notify=_say,
     )  # fmt: skip
 
 
@@ -534,9 +540,9 @@ def classes(
     loaded = load_recipe(recipe)
     rows = list_classes(loaded, catalogue)
     if not rows and loaded.classes.source == "none":
-        print(f"the recipe {recipe} has no class table; its dataset has no labels")
+        _say(f"the recipe {recipe} has no class table; its dataset has no labels")
     elif not rows:
-        print(
+        _say(
             f"the classes of the recipe {recipe} are the values of the column "
             f"{loaded.classes.column!r}; give a --catalogue to list them"
         )
@@ -567,10 +573,11 @@ def recipes(
 
     if name is not None:
         load_recipe(name)
-        print(recipe_text(name), end="")
+        for line in recipe_text(name).splitlines():
+            print(line if line.replace("\t", " ").isprintable() else clean_text(line))
         return
     _table(("recipe", "dataset"), [*list_recipes().items()])
-    print(
+    _say(
         "To print one: mingolotss recipes NAME. To make your own, save it as MINE.toml and edit it."
     )
 
@@ -617,14 +624,14 @@ def _print_notices(lines: Sequence[str], out: Path) -> None:
     from mingolotss.dataset.layout import BuildFolder
 
     for line in lines[:_MAX_NOTICES]:
-        print(line)
+        _say(line)
     if len(lines) > _MAX_NOTICES:
-        print(f"... {len(lines) - _MAX_NOTICES} more lines like these: {BuildFolder(out).notices}")
+        _say(f"... {len(lines) - _MAX_NOTICES} more lines like these: {BuildFolder(out).notices}")
 
 
 def _print_summary(build: Build) -> None:
     _print_notices(build.notices, build.out)
-    print(
+    _say(
         f"{build.out}: {build.sources} sources, {build.written} written, {build.rejected} rejected"
     )
 
@@ -680,7 +687,7 @@ def _progress() -> Iterator[BuildProgress]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("planning", total=None)
         yield lambda done, total, what: bar.update(
-            task, completed=done, total=total, description=what
+            task, completed=done, total=total, description=clean_text(what).replace("[", r"\[")
         )
 
 
@@ -692,7 +699,7 @@ def _log() -> BuildProgress:
         mark = (what, 10 * done // max(total, 1))
         if mark not in last:
             last[:] = [mark]
-            sys.stderr.write(f"{what}: {done} of {total}\n")
+            sys.stderr.write(f"{clean_text(what)}: {done} of {total}\n")
             sys.stderr.flush()
 
     return say

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from mingolotss.errors import ImageError
+from mingolotss.errors import ImageError, clean_text
 
 __all__ = [
     "describe_error",
@@ -135,7 +135,7 @@ def _show_as_line(
     file: TextIO | None = None,
     line: str | None = None,  # noqa: ARG001
 ) -> None:
-    text = " ".join(str(message).split())
+    text = clean_text(" ".join(str(message).split()))
     place = "" if Path(filename).is_relative_to(_PACKAGE) else f" ({Path(filename).name}:{lineno})"
     with suppress(OSError, AttributeError):  # a closed stderr, or none
         (file or sys.stderr).write(f"mingolotss: {text}{place}\n")

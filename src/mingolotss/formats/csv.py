@@ -1,7 +1,12 @@
 """``MingoML.csv``: the written records in the columns of the original's table.
 
+People open it in a spreadsheet, which computes what begins as a formula. Such a name gets an
+apostrophe in front; the manifest has it as it is.
+
 >>> render_csv([("A", "P1", 0, "A_P1-mosaic.fits", 0.5, 0.0, "A_P1.png")]).splitlines()[1]
 'A,P1,0,A_P1-mosaic.fits,0.5,0.0,A_P1.png'
+>>> render_csv([("=1+1", "-2", 0, "@x", -0.5, 0.0, "B.png")]).splitlines()[1]
+"'=1+1,'-2,0,'@x,-0.5,0.0,B.png"
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ import pyarrow.compute as pc
 
 from mingolotss.io.files import write_bytes
 
-__all__ = ["CSV_COLUMNS", "HEADER", "render_csv", "write_csv"]
+__all__ = ["CSV_COLUMNS", "HEADER", "render_csv", "spreadsheet_text", "write_csv"]
 
 HEADER = (
     "Source ID", "Field", "Class", "Map File", "Separation", "Percentage NaN", "Image File",
@@ -24,6 +29,7 @@ HEADER = (
 _COLUMNS = (
     "source", "field", "label", "map_file", "separation_arcsec", "percent_nan", "image_file",
 )  # fmt: skip
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\N{FULLWIDTH EQUALS SIGN}")
 CSV_COLUMNS = (*_COLUMNS, "status")
 """The columns of the manifest that `write_csv` reads."""
 
@@ -41,8 +47,19 @@ def render_csv(rows: Iterable[Sequence[object]]) -> str:
     lines: list[str] = []
     writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
     writer.writerow(HEADER)
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow([spreadsheet_text(value) for value in row])
     return "".join(f"{line[:-2]}\n" for line in lines)
+
+
+def spreadsheet_text(value: object) -> object:
+    """Return a value as the file has it, which no spreadsheet takes for a formula (CWE-1236).
+
+    >>> spreadsheet_text("=1+1"), spreadsheet_text("J1+1"), spreadsheet_text(-1.0)
+    ("'=1+1", 'J1+1', -1.0)
+    """
+    is_formula = isinstance(value, str) and value.startswith(_FORMULA)
+    return f"'{value}" if is_formula else value
 
 
 def write_csv(path: Path, manifest: pa.Table) -> None:

@@ -18,7 +18,7 @@ from mingolotss.dataset.products import products
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
-from mingolotss.formats.csv import HEADER
+from mingolotss.formats.csv import HEADER, spreadsheet_text
 from mingolotss.io.files import read_bounded, sha256_file
 from mingolotss.io.parquet import read_table
 from mingolotss.io.png import decode_png
@@ -94,7 +94,9 @@ def _check_csv(build: BuildFolder, written: pa.Table) -> Iterator[str]:
         yield f"{build.csv.name}: cannot be read ({reason})"
         return
     for column, name in ((HEADER[0], "source"), (HEADER[-1], "image_file")):
-        if [row.get(column) for row in rows] != written[name].to_pylist():
+        # Earlier versions wrote names that begin as a formula without an apostrophe.
+        names = [spreadsheet_text(row.get(column)) for row in rows]
+        if names != [spreadsheet_text(value) for value in written[name].to_pylist()]:
             yield f"{build.csv.name}: its column {column} differs from the manifest's {name}"
 
 
