@@ -34,6 +34,7 @@ Times = Mapping[str, FileTimes | None]
 """Size and times of files, by path; None for a file that is not there."""
 
 _KEY = b"images"  # in the metadata of a part's table
+_COLUMNS = ("image", "image_sha256", "rms", "rms_sha256")  # of the table of candidates
 _MISSING, _NOT_READ = "missing", "not read"  # in place of a checksum
 
 
@@ -144,20 +145,27 @@ class _Candidates:
         self._part = part
 
     @cached_property
-    def rows(self) -> list[tuple[str | None, ...]]:
+    def _columns(self) -> list[pa.ChunkedArray]:
         """Return path and checksum of image and rms map of each candidate, in order."""
         part = self._part
         table = part if isinstance(part, pa.Table) else read_table(part, ["offers"])
         candidates = pc.list_flatten(table["offers"])
-        names = ("image", "image_sha256", "rms", "rms_sha256")
-        columns = (pc.struct_field(candidates, name).to_pylist() for name in names)
-        return list(zip(*columns, strict=True))
+        return [pc.struct_field(candidates, name) for name in _COLUMNS]
+
+    def checksum(self, index: int, column: str) -> str | None:
+        """Return a checksum of one candidate."""
+        text: str | None = self._columns[_COLUMNS.index(column)][index].as_py()
+        return text
 
     @cached_property
     def checksums(self) -> dict[str, str]:
         """Return the checksums of the images that were read whole, by path."""
-        pairs = (pair for row in self.rows for pair in (row[:2], row[2:]))
-        return {path: checksum for path, checksum in pairs if path and checksum}
+        checksums: dict[str, str] = {}
+        for paths, digests in (self._columns[:2], self._columns[2:]):
+            known = pc.fill_null(pc.not_equal(digests, ""), False)
+            pair = paths.filter(known).to_pylist(), digests.filter(known).to_pylist()
+            checksums |= zip(*pair, strict=True)
+        return checksums
 
 
 def _read_record(part: Path) -> _Record:
@@ -219,13 +227,14 @@ def _downloads_unchanged(task: Task, candidates: _Candidates, written_at: int) -
         return True
     for index, request in enumerate(Chunk(task, 0, len(task)).requests):
         local = task.service.local_candidate(request)
-        for path, column in ((local.image, 1), (local.rms, 3)):
+        for path, column in ((local.image, "image_sha256"), (local.rms, "rms_sha256")):
             times = _times(path) if path else None
             if times is None:
                 continue
             if times.mtime_ns > written_at:
                 return False
-            checksum = candidates.rows[index][column] if times.ctime_ns >= written_at else None
+            is_touched = times.ctime_ns >= written_at
+            checksum = candidates.checksum(index, column) if is_touched else None
             if checksum and sha256_file(Path(path)) != checksum:
                 return False
     return True
