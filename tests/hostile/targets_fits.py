@@ -123,7 +123,7 @@ def pixels(rng: random.Random, raw: bytes) -> bytes:
     data = bytearray(raw)
     for _ in range(rng.choice([1, 1, 2, 8])):
         data[rng.randrange(start // 2880 * 2880 + 2880, len(data))] = rng.randrange(256)
-    return bytes(data[: rng.randrange(len(data))]) if rng.random() < 0.1 else bytes(data)
+    return bytes(data[: rng.randrange(len(data))]) if rng.random() < 0.3 else bytes(data)
 
 
 def bomb(rng: random.Random) -> bytes:

@@ -183,6 +183,15 @@ def test_a_tile_that_unpacks_to_gigabytes_is_refused(column):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KB
 
 
+def test_rectangles_of_two_images_in_turn():
+    """The helper has one image at a time, and is sent another when it is needed."""
+    images = [CompressedImage(KINDS[kind], find_image(KINDS[kind]), "x") for kind in KINDS] * 3
+    expected = [read_image(KINDS[kind], path="x").data for kind in KINDS] * 3
+    for image, whole in zip(images, expected, strict=True):
+        for x0 in (0, 10):
+            np.testing.assert_array_equal(image.box(5, 20, x0, 30), whole[5:20, x0:30])
+
+
 def test_threads_and_a_helper_that_was_killed():
     """Requests wait for each other; a helper that ended is started again."""
     expected = read_image(KINDS["PLIO"], path="x").data

@@ -29,7 +29,7 @@ from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileErro
 from mingolotss.io.error_text import first_line
 from mingolotss.io.fits_layout import ImageLayout
 from mingolotss.io.fits_scaling import PixelScaling
-from mingolotss.io.tile_decoder import CAN_ISOLATE, Box, decode_box
+from mingolotss.io.tile_decoder import CAN_ISOLATE, Box, decode_box, new_key
 from mingolotss.model import FloatImage
 from mingolotss.sky.fits_header import (
     MAX_AXES,
@@ -150,7 +150,7 @@ class CompressedImage:
         _check_counts(layout.header, path)
         self.tile_bytes = _check_tiles(layout, path)
         self.shape, self._layout, self._path = layout.shape, layout, path
-        self._in_helper = in_helper
+        self._in_helper, self._key = in_helper, new_key()
         self._lock = threading.Lock()  # astropy seeks in the file
         self._content = memoryview(raw)[layout.start : layout.end]
         file = _HduFile(_EMPTY_PRIMARY, self._content)
@@ -170,8 +170,8 @@ class CompressedImage:
             The tiles under the rectangle are damaged.
         """
         if not self._is_safe:
-            content = memoryview(b"".join([_EMPTY_PRIMARY, self._content]))
-            return decode_box(content, Box(y0, y1, x0, x1), self._path)
+            content = _EMPTY_PRIMARY, self._content
+            return decode_box(self._key, content, Box(y0, y1, x0, x1), self._path)
         # `section` decompresses only the tiles under the rectangle.
         section: list[int | slice] = [0] * self._layout.n_axes
         x_axis, y_axis = self._layout.axes

@@ -13,11 +13,13 @@ cores, busy, median).
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -25,11 +27,12 @@ import numpy as np
 from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
 from mingolotss.model import FloatImage
 
-__all__ = ["CAN_ISOLATE", "Box", "decode_box", "read_message", "write_message"]
+__all__ = ["CAN_ISOLATE", "Box", "decode_box", "new_key", "read_message", "write_message"]
 
 CAN_ISOLATE = hasattr(os, "fork")
 """Whether this system has what the helper needs; on Windows tiles are decoded in this process."""
 
+_KEYS = itertools.count(1)
 _ERRORS = {kind.__name__: kind for kind in (ImageError, TruncatedFileError, UnreadableFileError)}
 _COMMAND = (
     "import sys; sys.path[:] = {path!r}; from mingolotss.io.tile_server import serve; serve()"
@@ -45,13 +48,20 @@ class Box(NamedTuple):
     x1: int
 
 
-def decode_box(content: memoryview, box: Box, path: str) -> FloatImage:
+def new_key() -> int:
+    """Return a number that no other image of this process has."""
+    return next(_KEYS)
+
+
+def decode_box(key: int, content: Sequence[bytes | memoryview], box: Box, path: str) -> FloatImage:
     """Return the physical values of a rectangle of a compressed image.
 
     Parameters
     ----------
-    content : memoryview
-        A FITS file.
+    key : int
+        Of the image, from `new_key`: it is sent once for many rectangles.
+    content : sequence of bytes
+        A FITS file in pieces.
     box : Box
     path : str
         The name for messages.
@@ -64,7 +74,7 @@ def decode_box(content: memoryview, box: Box, path: str) -> FloatImage:
         No helper can be started.
     """
     with _HELPER.lock:
-        answer, pixels = _HELPER.ask({"path": path, "box": box, "size": len(content)}, content)
+        answer, pixels = _HELPER.ask({"key": key, "path": path, "box": box}, content)
     if "error" in answer:
         raise _ERRORS[answer["error"]](answer["text"], path=path)
     return np.frombuffer(pixels, answer["dtype"]).reshape(answer["shape"])
@@ -75,15 +85,18 @@ class _Helper:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self._owner = 0
+        self._owner = self._key = 0
         self._process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, request: dict[str, object], content: memoryview) -> tuple[dict[str, Any], bytes]:
+    def ask(
+        self, request: dict[str, Any], content: Sequence[bytes | memoryview]
+    ) -> tuple[dict[str, Any], bytes]:
         process = self._running(str(request["path"]))
         requests, answers = process.stdin, process.stdout
         assert requests is not None and answers is not None  # noqa: S101, PT018 - both are pipes
         try:
-            write_message(requests, request, content)
+            write_message(requests, request, *(content if request["key"] != self._key else ()))
+            self._key = request["key"]
             return read_message(answers)
         except (OSError, ValueError, EOFError) as error:
             self._stop(process)
@@ -95,9 +108,11 @@ class _Helper:
 
     def _running(self, path: str) -> subprocess.Popen[bytes]:
         # A fork of this process has no helper of its own yet, and must not use its parent's.
+        if self._owner != os.getpid():
+            self._process = None
         if self._process is not None and self._process.poll() is not None:
             self._stop(self._process)
-        if self._process is None or self._owner != os.getpid():
+        if self._process is None:
             command = [sys.executable, "-c", _COMMAND.format(path=sys.path)]
             try:
                 self._process = subprocess.Popen(  # noqa: S603 - this interpreter
@@ -110,7 +125,7 @@ class _Helper:
                     f"({error.strerror}); run the same command again",
                     path=path,
                 ) from error
-            self._owner = os.getpid()
+            self._owner, self._key = os.getpid(), 0
         return self._process
 
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
@@ -123,11 +138,12 @@ class _Helper:
 _HELPER = _Helper()
 
 
-def write_message(stream: IO[bytes], message: object, content: bytes | memoryview = b"") -> None:
-    """Write a message of JSON with bytes."""
-    head = json.dumps({"message": message, "length": len(content)}).encode() + b"\n"
-    stream.write(head)
-    stream.write(content)
+def write_message(stream: IO[bytes], message: object, *content: bytes | memoryview) -> None:
+    """Write a message of JSON with bytes, which may be in pieces."""
+    length = sum(map(len, content))
+    stream.write(json.dumps({"message": message, "length": length}).encode() + b"\n")
+    for piece in content:
+        stream.write(piece)
     stream.flush()
 
 

@@ -25,9 +25,12 @@ def serve() -> None:
     """Answer requests on standard input until it closes: the whole helper process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end closes input
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    key, content = 0, b""
     with contextlib.suppress(EOFError, OSError):
         while True:
-            request, content = read_message(requests)
+            request, sent = read_message(requests)
+            if request["key"] != key:
+                key, content = request["key"], sent
             reader, writer = os.pipe()
             process = os.fork()
             if not process:
