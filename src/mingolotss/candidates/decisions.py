@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from mingolotss.errors import DecisionError
-from mingolotss.io.files import as_input_error, atomic_path, is_local
+from mingolotss.io.files import as_input_error, atomic_path, is_local, read_bounded
 from mingolotss.io.lock import file_lock, lock_path
 
 __all__ = [
@@ -280,7 +280,7 @@ class DecisionLog:
 
     def _bytes(self) -> bytes:
         try:
-            return self.path.read_bytes()
+            return read_bounded(self.path)
         except FileNotFoundError:
             return b""
         except OSError as error:

@@ -19,6 +19,8 @@ from typing import Any
 
 __all__ = ["parse_json", "parse_toml"]
 
+_MAX_DEPTH = 50  # of TOML; recipes have less than ten
+
 
 def parse_json(text: str | bytes) -> Any:
     """Parse JSON.
@@ -45,11 +47,24 @@ def parse_toml(text: str) -> dict[str, Any]:
         It is no TOML, nested too deep, or has an integer of thousands of digits.
     """
     try:
-        return tomllib.loads(text)
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         raise
     except (RecursionError, ValueError) as error:
         raise tomllib.TOMLDecodeError(_reason(error)) from error
+    _check_depth(document)
+    return document
+
+
+def _check_depth(document: dict[str, Any]) -> None:
+    """Refuse tables that are nested too deep, which ``[a.a.a]`` makes without recursion."""
+    level: list[Any] = [document]
+    for _ in range(_MAX_DEPTH):
+        inner = [v.values() if isinstance(v, dict) else v for v in level]
+        level = [v for values in inner for v in values if isinstance(v, dict | list)]
+        if not level:
+            return
+    raise tomllib.TOMLDecodeError("nested too deep")
 
 
 def _reason(error: Exception) -> str:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from mingolotss.errors import RecipeError
 from mingolotss.io.documents import parse_toml
+from mingolotss.io.files import read_bounded
 from mingolotss.recipe.model import Recipe, parse_recipe
 from mingolotss.registry import nearest
 
@@ -30,6 +31,7 @@ __all__ = ["load_recipe", "recipe_names", "recipe_text", "recipes"]
 
 Settings = Mapping[str, object]
 _SHIPPED = files("mingolotss.recipe.shipped")
+_MAX_CHAIN = 20
 _NOT_INHERITED = ("name", "published")
 
 
@@ -59,8 +61,8 @@ def recipe_text(name: str | Path) -> str:
     text = str(name)
     if _is_path(text):
         try:
-            return Path(text).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            return read_bounded(Path(text)).decode()
+        except (OSError, ValueError) as error:  # ValueError: no UTF-8, or NUL in the path
             reason = getattr(error, "strerror", None) or "not a text file in UTF-8"
             raise RecipeError(f"read the recipe {text}: {reason}") from error
     known = recipe_names()
@@ -94,6 +96,10 @@ def _settings(name: str, extended_by: tuple[str, ...]) -> Settings:
     if name in extended_by:
         chain = " extends ".join((*extended_by, name))
         raise RecipeError(f"read the recipe {extended_by[0]}: it extends itself: {chain}")
+    if len(extended_by) > _MAX_CHAIN:
+        raise RecipeError(
+            f"read the recipe {extended_by[0]}: more than {_MAX_CHAIN} recipes extend one another"
+        )
     settings = dict(_read(name))
     base = settings.pop("extends", None)
     if base is None:
