@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping, Sequence
+from io import SEEK_CUR, FileIO
 from itertools import chain
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,9 @@ from mingolotss.errors import InputError
 from mingolotss.formats.base import ExportHeader, Format, check_samples, reading_export
 from mingolotss.io.files import atomic_path, check_regular, largest_expansion
 from mingolotss.io.optional import import_optional
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 __all__ = ["HDF5", "find_hdf5", "read_hdf5", "write_hdf5"]
 
@@ -69,13 +73,49 @@ def write_hdf5(records: Records, folder: Path, header: ExportHeader) -> None:
     columns = {"images": records.images(), "labels": records.labels, **texts, **numbers}
     path = ExportFolder(folder).hdf5(header.name)
     version = "v110" if len(records.classes) > _MANY_CLASSES else None
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver=version) as file:
-        for name, values in columns.items():
-            dataset = file.create_dataset(name, data=values, track_times=False)
-            if name in _NOTES:
-                dataset.attrs["note"] = _NOTES[name]
-        file.attrs["classes"] = list(records.classes)
-        file.attrs.update(header.to_dict())
+    with atomic_path(path) as temporary, _Sink(temporary) as sink:
+        with h5py.File(sink, "w", libver=version) as file:
+            for name, values in columns.items():
+                dataset = file.create_dataset(name, data=values, track_times=False)
+                if name in _NOTES:
+                    dataset.attrs["note"] = _NOTES[name]
+            file.attrs["classes"] = list(records.classes)
+            file.attrs.update(header.to_dict())
+        if sink.error is not None:
+            raise sink.error
+
+
+class _Sink(FileIO):
+    """A new file that keeps its first error instead of raising it, for the HDF5 library.
+
+    The library ends the process if it cannot write when a file is closed, on a full disk for
+    example. After an error nothing is written any more.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "x+b")
+        self.error: OSError | None = None
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write all of `data`, unless an error came before."""
+        remaining = memoryview(data).cast("B")
+        size = len(remaining)
+        while remaining and self.error is None:
+            try:
+                remaining = remaining[super().write(remaining) :]
+            except OSError as error:
+                self.error = error
+        if self.error is not None:
+            super().seek(len(remaining), SEEK_CUR)
+        return size
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Set the size of the file, unless an error came before."""
+        try:
+            return super().truncate(size) if self.error is None else 0
+        except OSError as error:
+            self.error = error
+            return 0
 
 
 def find_hdf5(place: Path) -> Sequence[Path]:

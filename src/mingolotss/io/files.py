@@ -15,7 +15,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
@@ -332,31 +332,30 @@ def as_input_error(error: OSError, path: Path) -> InputError | OSError:
         An InputError that says what to do, where the user can do something: the disk is full, the
         folder cannot be written to, or the fault may pass. Otherwise the same error.
     """
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return InputError(
-            f"write {path}: no space left on the disk; free some and run the same command again: "
-            "finished files are kept"
-        )
-    if error.errno == errno.EFBIG:
-        return InputError(
-            f"write {path}: the file would be larger than this disk or the limit of this session "
-            "allows (ulimit -f); choose another output folder"
-        )
-    if error.errno == errno.ENAMETOOLONG:
-        return InputError(
-            f"write {path}: the name is too long for this disk; give the source a shorter one"
-        )
-    if error.errno in (
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENOTDIR,
-        errno.EEXIST,
-        errno.EISDIR,
-    ):
-        return InputError(f"write {path}: {error.strerror}; choose another output folder")
-    if error.errno in _PASSING_FAULTS:
-        return InputError(
-            f"write {path}: {error.strerror}; run the same command again: finished files are kept"
-        )
+    for numbers, advice in _ADVICE.items():
+        if error.errno in numbers:
+            reason = error.strerror or " ".join(str(error).split())
+            return InputError(f"write {path}: {advice.format(reason=reason)}")
     return error
+
+
+_ADVICE: Mapping[tuple[int | None, ...], str] = {
+    (errno.ENOSPC, errno.EDQUOT): (
+        "no space left on the disk; free some and run the same command again: finished files are "
+        "kept"
+    ),
+    (errno.EFBIG,): (
+        "the file would be larger than this disk or the limit of this session allows (ulimit -f); "
+        "choose another output folder"
+    ),
+    (errno.ENAMETOOLONG,): (
+        "the name is too long for this disk; give the source a shorter one"
+    ),
+    (
+        errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR,
+    ): "{reason}; choose another output folder",
+    (*_PASSING_FAULTS,): "{reason}; run the same command again: finished files are kept",
+    (None,): (  # of a library
+        "{reason}; is the disk full, or its folder not writable? Finished files are kept"
+    ),
+}  # fmt: skip

@@ -44,6 +44,7 @@ from mingolotss.formats.batches import batch_of_rows
 from mingolotss.io.files import as_input_error, locate, same_file
 from mingolotss.io.parquet import write_table
 from mingolotss.model import Candidate, Ints
+from mingolotss.pipeline.build_lock import build_lock
 from mingolotss.pipeline.inputs import resolve_catalogue, write_simulated_sky
 from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.pipeline.task import Task
@@ -61,7 +62,7 @@ from mingolotss.service.base import (
 )
 from mingolotss.service.local.folder import FolderService
 
-__all__ = ["Plan", "plan"]
+__all__ = ["Plan", "plan", "plan_locked"]
 
 _T = TypeVar("_T")
 _NSIDE = 4096  # HEALPix pixels of 52 arcsec; 3 ms for 20,000 positions (2 cores, median)
@@ -232,8 +233,7 @@ def plan(
     limit : int, optional
         Use only the first rows of the catalogue.
     fresh : bool
-        First remove what an earlier build wrote to `out`; downloads stay. No other build may be
-        running there: only `run` locks the folder.
+        First remove what an earlier build wrote to `out`; downloads stay.
     refresh : bool
         Repeat the searches and downloads of a service that keeps them.
     progress : callable, optional
@@ -246,11 +246,31 @@ def plan(
     Raises
     ------
     InputError
-        An argument is wrong, or `out` holds another build.
+        An argument is wrong, `out` holds another build, or one is running there.
     ServiceError
         The service cannot be reached.
     """
     out = locate(out)
+    with build_lock(out):
+        return plan_locked(
+            recipe, out, catalogue, service, decisions, limit, fresh=fresh, refresh=refresh,
+            progress=progress,
+        )  # fmt: skip
+
+
+def plan_locked(
+    recipe: str | Path | Recipe,
+    out: Path,
+    catalogue: Path | str | Catalogue | None,
+    service: str | ImageService | None,
+    decisions: Path | str | None,
+    limit: int | None,
+    *,
+    fresh: bool,
+    refresh: bool,
+    progress: BuildProgress | None,
+) -> Plan:
+    """Plan as `plan` does, for a caller that holds the lock on `out`."""
     inputs = _resolve_inputs(recipe, out, catalogue, service, limit, refresh=refresh)
     if fresh:
         remove_products(out)

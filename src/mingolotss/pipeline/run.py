@@ -7,8 +7,7 @@ and the result is the same to the byte.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,15 +18,14 @@ from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.products import is_complete
 from mingolotss.errors import InputError
 from mingolotss.io.file_names import safe_name
-from mingolotss.io.files import as_input_error, is_local, remove_temporary_files, same_file
-from mingolotss.io.lock import file_lock, lock_path, remove_stale_lock
+from mingolotss.io.files import locate, remove_temporary_files, same_file
 from mingolotss.io.parquet import read_table
 from mingolotss.pipeline.assemble import assemble
+from mingolotss.pipeline.build_lock import build_lock
 from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.part import read_finished
 from mingolotss.pipeline.part_tables import PartTables
-from mingolotss.pipeline.plan import Plan
-from mingolotss.pipeline.plan import plan as make_plan
+from mingolotss.pipeline.plan import Plan, plan_locked
 from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.pipeline.recovery import make_parts
 from mingolotss.recipe.model import Recipe
@@ -69,24 +67,29 @@ def run(plan: Plan, mapper: Mapper = map, progress: BuildProgress | None = None)
     ServiceError
         The download of the cutouts cannot begin.
     """
+    with build_lock(plan.out):
+        return _run_locked(plan, mapper, progress)
+
+
+def _run_locked(plan: Plan, mapper: Mapper, progress: BuildProgress | None) -> Build:
+    """Run a plan as `run` does, for a caller that holds the lock on its folder."""
     notify = progress or no_progress
-    with _build_lock(plan.out):
-        remove_temporary_files(plan.out)
-        _check_names(plan)
-        remaining = _remaining_parts(plan)
-        for index in remaining:  # delete stale parts, so that workers never reuse them
-            BuildFolder(plan.out).part(index).unlink(missing_ok=True)
-        done = plan.sources - sum(len(plan.partitions[index]) for index in remaining)
-        plan = fetch(plan, notify, parts=remaining)
+    remove_temporary_files(plan.out)
+    _check_names(plan)
+    remaining = _remaining_parts(plan)
+    for index in remaining:  # delete stale parts, so that workers never reuse them
+        BuildFolder(plan.out).part(index).unlink(missing_ok=True)
+    done = plan.sources - sum(len(plan.partitions[index]) for index in remaining)
+    plan = fetch(plan, notify, parts=remaining)
+    notify(done, plan.sources, "stamps")
+    part_tables = PartTables(plan.out, len(plan.partitions), plan.sources)
+    for summary in make_parts(mapper, (plan.task(index) for index in remaining)):
+        done += summary.written + summary.rejected
         notify(done, plan.sources, "stamps")
-        part_tables = PartTables(plan.out, len(plan.partitions), plan.sources)
-        for summary in make_parts(mapper, (plan.task(index) for index in remaining)):
-            done += summary.written + summary.rejected
-            notify(done, plan.sources, "stamps")
-            part_tables.load(summary.index)
-        if remaining or not is_complete(plan.out, plan.recipe):
-            notify(done, plan.sources, "assembling")
-            assemble(plan.out, plan.recipe, plan.catalogue.classes, part_tables)
+        part_tables.load(summary.index)
+    if remaining or not is_complete(plan.out, plan.recipe):
+        notify(done, plan.sources, "assembling")
+        assemble(plan.out, plan.recipe, plan.catalogue.classes, part_tables)
     return _summarize(plan)
 
 
@@ -161,18 +164,13 @@ def build(
     ServiceError
         The service cannot be reached.
     """
-    build_plan = make_plan(
-        recipe,
-        out=out,
-        catalogue=catalogue,
-        service=service,
-        decisions=decisions,
-        limit=limit,
-        fresh=fresh,
-        refresh=refresh,
-        progress=progress,
-    )
-    return run(build_plan, mapper, progress)
+    out = locate(out)
+    with build_lock(out):  # from before anything is deleted until all is written
+        build_plan = plan_locked(
+            recipe, out, catalogue, service, decisions, limit, fresh=fresh, refresh=refresh,
+            progress=progress,
+        )  # fmt: skip
+        return _run_locked(build_plan, mapper, progress)
 
 
 def _remaining_parts(plan: Plan) -> list[int]:
@@ -183,27 +181,6 @@ def _remaining_parts(plan: Plan) -> list[int]:
         index for index in range(len(plan.partitions))
         if folder.part(index) not in existing or read_finished(plan.task(index)) is None
     ]  # fmt: skip
-
-
-@contextlib.contextmanager
-def _build_lock(out: Path) -> Iterator[None]:
-    """Hold a lock on the build's folder, so that no second build runs in it."""
-    if not is_local(out):
-        yield  # an object store has no locks; parts are written whole and are equal anyway
-        return
-    lock = lock_path(out / "build")
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(file_lock(lock, wait=False))
-        except BlockingIOError as error:
-            raise InputError(
-                f"build in {out}: another build is running there; wait for it or choose another "
-                "--out"
-            ) from error
-        except OSError as error:
-            raise as_input_error(error, lock) from error
-        remove_stale_lock(lock_path(BuildFolder(out).decisions))
-        yield
 
 
 def _check_names(plan: Plan) -> None:

@@ -109,10 +109,10 @@ def export(
         write_description(read_summary(stage), format)
         files = sorted(path for path in stage.rglob("*") if path.is_file())
         write_checksums(DatasetFolder(stage).checksums, digest_files(stage, files))
+        path = _write_archive(ExportFolder(stage), ExportFolder(out).archive) if archive else None
     splits = {name: len(rows) for name, rows in records.split_rows().items()}
-    if not archive:
+    if path is None:
         return Export(out, len(records), splits)
-    path = _write_archive(ExportFolder(out))
     return Export(out, len(records), splits, path, sha256_file(path))
 
 
@@ -160,9 +160,9 @@ def _write_tables(
     shutil.copyfile(source.recipe, target.recipe)
 
 
-def _write_archive(export: ExportFolder) -> Path:
+def _write_archive(export: ExportFolder, archive: Path) -> Path:
     """Write the whole export as one archive; its members are named relative to the folder."""
     files = sorted(path for path in export.path.rglob("*") if path.is_file())
     members = ((export.name_of(path), path) for path in files)
-    write_tar(export.archive, members, compression="zlib")
-    return export.archive
+    write_tar(archive, members, compression="zlib")
+    return archive

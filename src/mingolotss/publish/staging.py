@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import InputError
-from mingolotss.io.files import TEMPORARY_PREFIX
+from mingolotss.io.files import TEMPORARY_PREFIX, as_input_error
+from mingolotss.io.lock import file_lock, lock_path
 
 __all__ = ["staged_export"]
 
@@ -29,18 +31,41 @@ def staged_export(out: Path, *, fresh: bool) -> Iterator[Path]:
     Raises
     ------
     InputError
-        `out` is something else.
+        `out` is something else, cannot be written, or another export is writing to it.
     """
+    if not out.name:
+        out = out.resolve()
     _check_free(out, fresh=fresh)
+    created = [folder for folder in out.parents if not folder.exists()]
     stage = out.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{out.name}")
-    shutil.rmtree(stage, ignore_errors=True)
     try:
-        stage.mkdir(parents=True)
-        yield stage
-        shutil.rmtree(out, ignore_errors=True)
-        stage.rename(out)
+        with file_lock(lock_path(out), wait=False):
+            _sweep(out)
+            try:
+                stage.mkdir(parents=True)
+                yield stage
+                shutil.rmtree(out, ignore_errors=True)
+                stage.rename(out)
+            finally:
+                shutil.rmtree(stage, ignore_errors=True)
+    except BlockingIOError as error:
+        raise InputError(
+            f"export to {out}: another export is writing there; wait for it or choose another --out"
+        ) from error
+    except OSError as error:
+        raise as_input_error(error, out) from error
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        with suppress(OSError):  # a folder that was made and is not needed
+            for folder in created:
+                folder.rmdir()
+
+
+def _sweep(out: Path) -> None:
+    """Remove the stages of killed exports to `out`; the lock says that none is running."""
+    name = re.compile(re.escape(TEMPORARY_PREFIX) + r"\d+-" + re.escape(out.name))
+    for entry in out.parent.iterdir():
+        if name.fullmatch(entry.name) and entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
 
 
 def _check_free(out: Path, *, fresh: bool) -> None:
