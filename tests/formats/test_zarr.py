@@ -13,43 +13,12 @@ import pytest
 
 from mingolotss.errors import DatasetError
 from mingolotss.formats.zarr import read_zarr
-
-IMAGES = np.random.default_rng(3).integers(0, 256, (70, 8, 8), np.uint8)
-LABELS = np.arange(70) % 3 - 1
-NAMES = [f"S{i}" for i in range(70)]
-
-
-def described(shape, kind, chunk, **changes):
-    return {
-        "zarr_format": 3, "node_type": "array", "shape": list(shape), "data_type": kind,
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunk)}},
-        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-        "fill_value": 0, "attributes": {}, "storage_transformers": [],
-        "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "zstd"}],
-    } | changes  # fmt: skip
-
-
-def write(path: Path, content: bytes | dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = json.dumps(content).encode() if isinstance(content, dict) else content
-    path.write_bytes(data)
+from zarr_files import IMAGES, LABELS, described, write, write_group
 
 
 @pytest.fixture
 def group(tmp_path):
-    """Write a group as the specification says it, without the library zarr."""
-    path = tmp_path / "x.zarr"
-    attributes = {"classes": ["A", "B"], "source": NAMES, "image_file": NAMES, "split": NAMES}
-    write(path / "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": attributes})
-    write(path / "images/zarr.json", described(IMAGES.shape, "uint8", (64, 8, 8)))
-    write(path / "labels/zarr.json", described((70,), "int64", (70,)))
-    padded = np.zeros((128, 8, 8), np.uint8)
-    padded[:70] = IMAGES
-    for number in (0, 1):
-        chunk = padded[64 * number : 64 * (number + 1)].tobytes()
-        write(path / f"images/c/{number}/0/0", pa.compress(chunk, "zstd", asbytes=True))
-    write(path / "labels/c/0", pa.compress(LABELS.astype("<i8").tobytes(), "zstd", asbytes=True))
-    return path
+    return write_group(tmp_path / "x.zarr")
 
 
 def change(path: Path, **changes: object) -> None:

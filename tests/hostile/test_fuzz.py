@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 from harness import run_target
 
+_NEEDS_H5PY = pytest.mark.skipif(find_spec("h5py") is None, reason="needs the group readers")
 TARGETS = [
     "targets_catalogue:csv", "targets_catalogue:ecsv", "targets_catalogue:votable",
     "targets_catalogue:parquet", "targets_catalogue:fits", "targets_settings:recipe",
     "targets_settings:decisions", "targets_settings:review",
     "targets_fits:header", "targets_fits:pixels", "targets_fits:rice", "targets_fits:gzip-tiles",
     "targets_fits:hcompress", "targets_fits:plio", "targets_fits:gzip",
+    "targets_formats:pickle", "targets_formats:tar", "targets_formats:webdataset",
+    "targets_formats:png", "targets_formats:zarr", "targets_formats:parquet",
+    "targets_formats:dataset",
+    pytest.param("targets_formats:hdf5", marks=[pytest.mark.readers, _NEEDS_H5PY]),
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import SEEK_CUR, FileIO
 from itertools import chain
 from mmap import ACCESS_READ, mmap
@@ -36,7 +36,9 @@ _NUMBERS = ("ra", "dec", "size_arcsec", "flux_mjy", "noise_jy", "peak_jy", "pixe
 # most, 16 bytes for each text.
 _MANY_CLASSES = 4000
 _MOST_CLASSES, _LARGEST_CLASSES = 1 << 16, 64 << 20  # labels are int16; bytes
-_HEAP = b"GCOL\x01\0\0\0"  # signature and version of a heap of texts of variable length
+_VARIABLE_LENGTH = 9
+_REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("index", "<u4")])
+_HEAP = b"GCOL\x01"  # signature and version of a heap of texts of variable length
 _NOTES = {
     "images": "n, ny, nx; row 0 is the south",
     "labels": "index into the attribute classes; -1 is unlabelled",
@@ -154,8 +156,8 @@ def read_hdf5(path: Path, split: str = "all") -> Arrays:
             if offset is not None and offset + images.nbytes > size:
                 raise ValueError("the images end after the end of the file")
             count = _count_classes(h5py, file) + len(TEXT_COLUMNS) * len(images)
-            _check_texts(path, count, offset, images.nbytes)
             columns = [_dataset(h5py, file, name, size) for name in TEXT_COLUMNS]
+            _check_texts(path, count, images, columns)
             texts = [_read_texts(h5py, column, len(images)) for column in columns]
             classes = _decode_texts(file.attrs["classes"])
             numbers = labels[:].astype(np.int64)
@@ -198,40 +200,79 @@ def _kinds(h5py: ModuleType) -> tuple[int, int, int]:
     return h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING
 
 
-def _check_texts(path: Path, count: int, offset: int | None, pixel_bytes: int) -> None:
-    """Check the heaps of texts of variable length, on which the HDF5 library relies.
+def _check_texts(path: Path, count: int, images: Any, columns: Sequence[Any]) -> None:
+    """Check the texts of variable length, of which the HDF5 library believes all that is written.
 
-    The library loops for ever in a heap whose objects have a wrong size. A text may be named by
-    every row, so that a small file can contain any number of bytes.
+    The library loops for ever in a heap whose objects have a wrong size, and allocates the length
+    that a reference says. A text may be named by every row, so that a small file can contain any
+    number of bytes.
 
     Raises
     ------
     ValueError
-        A heap is damaged, or the texts are larger than plausible.
+        A heap or a reference is damaged, or the texts are larger than plausible.
     """
     # A global heap collection (HDF5 File Format Specification 3.0, section III.E) has the
     # signature GCOL, a version, three zero bytes and its size; then objects, each with an index
     # (2 bytes, 0 for the free space at the end), a count (2), four zero bytes, a size (8) and its
     # data, padded to 8 bytes. The pixels, by far the largest part of the file, are left out.
-    size, largest_text = path.stat().st_size, 0
-    if not size:
-        return
-    pixels = (offset, offset + pixel_bytes) if offset is not None else (size, size)
+    size, offset = path.stat().st_size, images.id.get_offset()
+    pixels = (offset, offset + images.nbytes) if offset is not None else (size, size)
     with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-        for start, stop in ((0, pixels[0]), (pixels[1], size)):
-            place = data.find(_HEAP, start, stop)
-            while place >= 0:
-                largest_text = max(largest_text, _largest_object(data, place))
-                place = data.find(_HEAP, place + len(_HEAP), stop)
-    if count * largest_text > largest_expansion(size):
-        raise ValueError(f"a text of {largest_text} bytes")
+        parts = ((0, pixels[0]), (pixels[1], size))
+        heaps = [place for part in parts for place in _places(data, _HEAP, *part)]
+        largest = max((_largest_object(data, place) for place in heaps), default=0)
+        if count * largest > largest_expansion(size):
+            raise ValueError(f"a text of {largest} bytes")
+        pieces = [
+            (column.id.get_offset(), len(column))
+            for column in columns
+            if column.dtype.hasobject and column.id.get_offset() is not None
+        ]
+        names = [place for part in parts for place in _places(data, b"classes\0", *part)]
+        pieces += [piece for place in names for piece in _attribute_data(data, place)]
+        for start, number in pieces:
+            references = np.frombuffer(data[start : start + 16 * number], _REFERENCE)
+            is_known = np.isin(references["heap"], [0, *heaps])
+            if len(references) < number or not is_known.all():
+                raise ValueError("a reference to a text outside the heaps")
+            if references["length"].max(initial=0) > largest:
+                raise ValueError("a reference to a text with a wrong length")
+
+
+def _places(data: mmap, pattern: bytes, start: int, stop: int) -> Iterator[int]:
+    """Give each place of a pattern between `start` and `stop`."""
+    place = data.find(pattern, start, stop)
+    while place >= 0:
+        yield place
+        place = data.find(pattern, place + 1, stop)
+
+
+def _attribute_data(data: mmap, name: int) -> Iterator[tuple[int, int]]:
+    """Give start and number of the texts of an attribute whose name begins at `name`, if it is one.
+
+    Its message (section IV.A.2.m) has the sizes of name, type and space, then these and the data.
+    In version 1 each part is padded to 8 bytes; version 3 has the encoding of the name, too.
+    """
+    for version, header, padding in ((1, 8, 8), (3, 9, 1)):
+        if name < header or data[name - header] != version:
+            continue
+        sizes = struct.unpack_from("<3H", data, name - header + 2)
+        length, kind, space = (-(-size // padding) * padding for size in sizes)
+        # The type of variable length is the class 9 in the low bits of its first byte; a space of
+        # one dimension has its number of values at its end, or before its largest number.
+        dimension = name + length + kind + (8 if version == 1 else 4)
+        is_list = sizes[0] == len(b"classes\0") and dimension + 8 <= len(data)
+        if is_list and data[name + length] & 15 == _VARIABLE_LENGTH:
+            (number,) = struct.unpack_from("<Q", data, dimension)
+            yield name + length + kind + space, min(number, _MOST_CLASSES)
 
 
 def _largest_object(data: mmap, start: int) -> int:
     """Return the size of the largest object of a heap, in bytes."""
     if start + 16 > len(data):
         return 0
-    (length,) = struct.unpack_from("<Q", data, start + len(_HEAP))
+    (length,) = struct.unpack_from("<Q", data, start + 8)
     place, end, largest = start + 16, start + length, 0
     if end > len(data):
         raise ValueError("a heap of texts ends after the end of the file")

@@ -15,6 +15,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from mingolotss.errors import DatasetError
 from mingolotss.io.files import write_bytes
 from mingolotss.io.png import decode_png
 from mingolotss.qa.report.build_view import BuildView
@@ -104,6 +105,10 @@ def _write_montages(build: BuildView, classes: list[ClassRows], stamps: dict[int
         rows = shown.rows[:_PER_MONTAGE]
         if not rows:
             continue
+        if missing := [row for row in rows if row not in stamps]:
+            raise DatasetError(
+                f"report on {build.folder.path}: row {missing[0]} has no stamp; build it again"
+            )
         images = np.stack([decode_png(stamps[row], f"the stamp of row {row}") for row in rows])
         if images.shape[1:] != (side, side):
             continue
