@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -95,3 +97,26 @@ def test_a_missing_column_is_a_dataset_error(tmp_path):
     write_table(tmp_path / "a.parquet", TABLE)
     with pytest.raises(DatasetError, match="no column status"):
         read_table(tmp_path / "a.parquet", ["status", "row"])
+
+
+def test_a_text_that_many_rows_share_is_no_bomb(tmp_path):
+    """A file of 60 kB with 100 GB of text: refused before it is in memory."""
+    path = tmp_path / "a.parquet"
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 100_000, pa.int32()), ["a" * (1 << 20)])
+    pq.write_table(pa.table({"a": texts}), path, compression="zstd", store_schema=False)
+    assert path.stat().st_size < 1 << 20
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(DatasetError, match=f"^read {path}: damaged .more than 256 MiB"):
+        read_table(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 800 << 10  # KiB
+
+
+def test_a_text_that_some_rows_share_is_read(tmp_path):
+    """In several batches, with the metadata of the file."""
+    path = tmp_path / "a.parquet"
+    table = pa.table({"a": ["b" * (1 << 20)] * 200, "n": range(200)}).replace_schema_metadata(
+        {"k": "v"}
+    )
+    pq.write_table(table, path, compression="zstd")
+    assert read_table(path).equals(table, check_metadata=True)
+    assert read_table(path, ["n"]).column_names == ["n"]

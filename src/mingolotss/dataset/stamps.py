@@ -29,7 +29,7 @@ from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS
 from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import check_regular, is_local
-from mingolotss.io.parquet import check_plausible, check_table, parquet_bytes
+from mingolotss.io.parquet import check_plausible, check_table, parquet_bytes, read_columns
 from mingolotss.io.png import decode_pngs
 from mingolotss.model import Ints
 
@@ -182,9 +182,8 @@ class StampFile:
 
     def _read(self, columns: list[str], group: int | None = None) -> pa.Table:
         with self._translated_errors():
-            file = self._file
-            read = file.read(columns) if group is None else file.read_row_group(group, columns)
-            return check_table(read)
+            size = self.path.stat().st_size
+            return check_table(read_columns(self._file, columns, size, group))
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:

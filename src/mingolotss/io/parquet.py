@@ -25,6 +25,7 @@ __all__ = [
     "check_table",
     "count_rows",
     "parquet_bytes",
+    "read_columns",
     "read_schema",
     "read_table",
     "table_writer",
@@ -144,12 +145,57 @@ def read_table(
         missing_columns = sorted({*(columns or ())} - {*names})
         if missing_columns:
             raise pa.ArrowInvalid(f"no column {', '.join(missing_columns)}")
-        table = check_table(file.read(None if columns is None else list(columns)))
+        table = check_table(read_columns(file, columns, path.stat().st_size))
         for field in schema or ():
             if field.name in table.column_names and table[field.name].type != field.type:
                 column = table[field.name].cast(field.type)
                 table = table.set_column(table.column_names.index(field.name), field, column)
         return table
+
+
+def read_columns(
+    file: pq.ParquetFile, columns: Sequence[str] | None, size: int, group: int | None = None
+) -> pa.Table:
+    """Read columns of an open file, but no more bytes than are plausible for its size.
+
+    Parameters
+    ----------
+    file : ParquetFile
+    columns : sequence of str or None
+        None for all.
+    size : int
+        Of the file, bytes.
+    group : int, optional
+        Only this group of rows.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        There are more.
+    """
+    # A file stores each value of a dictionary once, and then a number for each row: a million rows
+    # may have the same text of a megabyte. No value is longer than the column in its group of rows,
+    # so that a limit for the rows of a batch limits the bytes of a batch.
+    metadata, limit = file.metadata, largest_expansion(size)
+    groups = range(metadata.num_row_groups) if group is None else [group]
+    chunks = (
+        metadata.row_group(number).column(index)
+        for number in groups for index in range(metadata.num_columns)
+    )  # fmt: skip
+    longest = max(
+        (chunk.total_uncompressed_size for chunk in chunks if chunk.has_dictionary_page), default=0
+    )
+    names = None if columns is None else list(columns)
+    rows = limit // max(longest, 1)
+    if max((metadata.row_group(number).num_rows for number in groups), default=0) <= rows:
+        return file.read(names) if group is None else file.read_row_group(group, names)
+    batches, total = [], 0
+    for batch in file.iter_batches(max(rows, 1), row_groups=[*groups], columns=names):
+        total += batch.nbytes
+        if total > limit:
+            raise pa.ArrowInvalid(f"more than {limit >> 20} MiB in {size} bytes")
+        batches.append(batch)
+    return pa.Table.from_batches(batches).replace_schema_metadata(file.schema_arrow.metadata)
 
 
 def check_table(table: pa.Table) -> pa.Table:
