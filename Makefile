@@ -20,7 +20,7 @@ demo: $(VENV)/demo.ok
 
 # The examples in docs/ are tests of `make check`.
 test: $(VENV)/test.ok
-	$(RUN)/python -m pytest -n auto --ignore=tests/test_docs.py -m "not slow and not archive and not web and not readers" $(MORE)
+	$(RUN)/python -m pytest -n auto --dist worksteal --ignore=tests/test_docs.py -m "not slow and not fuzz and not archive and not web and not readers" $(MORE)
 
 check: $(VENV)/test.ok
 	$(RUN)/ruff check .
@@ -47,7 +47,7 @@ $(VENV)/cutana.ok: | $(VENV)/bin/python
 	@touch $@
 
 test-slow: $(VENV)/test.ok
-	$(RUN)/python -m pytest -m "slow and not archive and not web and not readers" $(MORE)
+	$(RUN)/python -m pytest -m "slow and not fuzz and not archive and not web and not readers" $(MORE)
 
 # Each door of the program with hostile input, 20 s for each kind.
 test-hostile: $(VENV)/test.ok

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import pytest
 from harness import run_target
 
+pytestmark = pytest.mark.fuzz
 _NEEDS_H5PY = pytest.mark.skipif(find_spec("h5py") is None, reason="needs the group readers")
 TARGETS = [
     "targets_catalogue:csv", "targets_catalogue:ecsv", "targets_catalogue:votable",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 from astropy.io import fits
 
 from mingolotss.errors import ImageError, ServiceError
@@ -21,6 +22,7 @@ from mingolotss.io.byte_ranges import HttpFile, RangeSupport
 from mingolotss.io.http import Limits, RetryPolicy, Transport, require_complete_fits
 from misbehave import Line
 
+pytestmark = pytest.mark.fuzz
 SECONDS = float(os.environ.get("MINGOLOTSS_FUZZ_S", "4"))
 LONGEST_S = 10.0
 TOKENS = [
