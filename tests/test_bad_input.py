@@ -160,6 +160,7 @@ def test_no_catalogue(one):
     refused(done, 2, "no catalogue was given")
 
 
+@pytest.mark.slow
 def test_another_recipes_build(one):
     assert build(one).returncode == 0
     before = contents(one.parent / "out")
@@ -177,6 +178,7 @@ def test_an_output_that_cannot_be_written(one):
     refused(build(one), 2, "out")
 
 
+@pytest.mark.slow
 def test_a_full_disk(tmp_path):
     """No space: one line that says so; with space again the same command ends as if nothing was."""
     sky = random_sky(tmp_path / "in", 60, seed=4, kinds=("float32",))

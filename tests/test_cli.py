@@ -125,6 +125,7 @@ def test_recipes_prints_one_that_loads(tmp_path):
     assert "FRI confident standard" in run("classes", tmp_path / "mine.toml").stdout
 
 
+@pytest.mark.slow
 def test_the_settings_of_a_build_are_a_recipe(sky, tmp_path):
     """`build OUT/recipe.toml` uses the same settings again."""
     options = ("--catalogue", sky.catalogue, "--service", sky.folder, "--max-rejected", 30)
@@ -161,6 +162,7 @@ def test_many_reasons_do_not_flood_the_terminal(tmp_path):
     assert len((out / "notices.txt").read_text().splitlines()) == 13
 
 
+@pytest.mark.slow
 def test_what_is_not_used_is_named_by_every_command(tmp_path):
     """Plan, build and status name files that are passed over; plan names sources without one."""
     put(tmp_path / "files" / "A_P1-mosaic.fits", 1)

@@ -174,6 +174,7 @@ def built(tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS.names())
 def test_exports(built, tmp_path, name):
     """Writing and checking a format, or the line that names its library."""

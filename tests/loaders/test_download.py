@@ -139,6 +139,7 @@ def test_short_answers_are_asked_on_from_where_they_end(server, packed, tmp_path
     assert len(server.requests) == -(-len(server.content) // 3_333)
 
 
+@pytest.mark.slow
 def test_answers_of_one_byte_end(server, packed, tmp_path, client):
     """Each makes progress, but not enough; what arrived is kept."""
     server.longest = 1

@@ -114,7 +114,10 @@ def expected(sky: Sky, index: int, folder) -> dict[str, object] | None:
 
 @pytest.mark.parametrize(
     ("seed", "packed"),
-    [(1, False), (2, False), pytest.param(3, True, marks=pytest.mark.slow)],
+    [
+        (1, False),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in [(2, False), (3, True)]),
+    ],
 )
 def test_random_mosaics(tmp_path, seed, packed):
     """Field, case, separation, gaps and every pixel agree, plain and compressed."""

@@ -14,11 +14,7 @@ import uvicorn
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 
-from mingolotss.qa.review.connections import PatientProtocol
-
-
-class _HastyProtocol(PatientProtocol):
-    patience_s = 0.2
+from mingolotss.qa.review.connections import patient_protocol
 
 
 async def _page(scope, receive, send):
@@ -35,7 +31,7 @@ async def _page(scope, receive, send):
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     bound = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(_page, log_level="warning", lifespan="off", http=_HastyProtocol)
+    config = uvicorn.Config(_page, log_level="warning", lifespan="off", http=patient_protocol(0.2))
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()

@@ -71,6 +71,7 @@ def slow(task):
     return make_part(task)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_its_parts_only(sky, built, two, tmp_path):
     """One is killed at work: its parts are made by another, no other part twice, bytes as ever."""
     out, log = tmp_path / "out", tmp_path / "log"
@@ -230,6 +231,7 @@ def test_a_build_in_an_object_store(sky, stored, bucket):
     assert len(read_manifest(out)) == stored.sources
 
 
+@pytest.mark.slow
 def test_workers_write_to_an_object_store(sky, stored, bucket):
     """Two workers started with the bucket's settings write their parts there themselves."""
     with cluster("local", workers=2) as mapper:

@@ -213,6 +213,7 @@ def test_a_wrong_content_length_is_no_other_error(name):
                 transport().get(f"{server.url}/a")
 
 
+@pytest.mark.slow
 def test_a_server_that_closes_anywhere_is_a_passing_fault():
     """At each byte of the status line and the headers, and within the body."""
     answer = OK + b"Content-Type: text/plain\r\nContent-Length: 9\r\n\r\nsome text"

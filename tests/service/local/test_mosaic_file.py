@@ -352,6 +352,7 @@ def test_a_wrong_pixel_scale_asks_for_no_gigabytes_of_padding(tmp_path):
     assert service.cutout(candidate, position, 1 * u.arcmin).image.shape == (1200, 1200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [1, 3000], ids=["one member", "later members"])
 def test_a_gzip_bomb_is_refused_by_what_comes_out(tmp_path, members):
     """An image of 2 MB that unpacks to 3 GB: an error at once, and not 3 GB of disk or memory."""

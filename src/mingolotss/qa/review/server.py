@@ -72,7 +72,7 @@ def review(
     import uvicorn
 
     from mingolotss.qa.review.app import create_app
-    from mingolotss.qa.review.connections import PatientProtocol
+    from mingolotss.qa.review.connections import patient_protocol
     from mingolotss.qa.review.guard import allowed_hosts
 
     store = Store(Path(folder), None if decisions is None else Path(decisions))
@@ -97,7 +97,7 @@ def review(
     if open_browser:  # in a thread, since a browser in a terminal does not return
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     settings = uvicorn.Config(
-        app, log_level="warning", server_header=False, lifespan="off", http=PatientProtocol
+        app, log_level="warning", server_header=False, lifespan="off", http=patient_protocol()
     )
     uvicorn.Server(settings).run(sockets=[bound])
 
