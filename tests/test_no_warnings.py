@@ -143,7 +143,7 @@ RECIPES = {
 @pytest.mark.parametrize(
     "recipe",
     [
-        pytest.param(name, marks=[pytest.mark.slow] if name in {"float32", "zscale"} else [])
+        pytest.param(name, marks=[pytest.mark.slow] if name in {"float32", "rms-map", "zscale"} else [])
         for name in RECIPES
     ],
 )
