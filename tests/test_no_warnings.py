@@ -143,7 +143,9 @@ RECIPES = {
 @pytest.mark.parametrize(
     "recipe",
     [
-        pytest.param(name, marks=[pytest.mark.slow] if name in {"float32", "rms-map", "zscale"} else [])
+        pytest.param(
+            name, marks=[pytest.mark.slow] if name in {"float32", "rms-map", "zscale"} else []
+        )
         for name in RECIPES
     ],
 )
