@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ from mingolotss.catalogue.labels import name_rows
 from mingolotss.catalogue.table import Column
 from mingolotss.catalogue.units import Quantity, Unit, find_unit
 from mingolotss.errors import CatalogueError
+from mingolotss.foreign import mute_warnings
 from mingolotss.io.error_text import first_line
 from mingolotss.model import Bools, Floats
 
@@ -274,8 +274,7 @@ def _parse_angles(texts: list[str], unit: Unit, action: str) -> Floats:
     unit_of_values = u.hourangle if unit.sexagesimal == "hms" else u.deg
     angles = np.full(len(texts), math.nan)
     rows = [row for row, text in enumerate(texts) if text]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with mute_warnings():
         try:
             angles[rows] = Angle([texts[row] for row in rows], unit=unit_of_values).deg
         except (ValueError, TypeError, u.UnitsError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from mingolotss.catalogue.files import open_unpacked
 from mingolotss.catalogue.table import Column, ColumnRequest, Table, find_column, one_value
 from mingolotss.catalogue.yaml_headers import check_yaml
+from mingolotss.foreign import mute_warnings
 
 __all__ = ["read_ecsv"]
 
@@ -33,8 +33,7 @@ def read_ecsv(path: Path, request: ColumnRequest) -> Table:
     """
     from astropy.table import Table as AstropyTable
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with mute_warnings():
         with open_unpacked(path) as file:
             lines = file.read().decode("utf-8-sig").splitlines()
         header = itertools.takewhile(lambda line: line.startswith("#"), lines)

@@ -7,7 +7,6 @@ them: which integers are null, which logical values are undefined, and where a s
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from mingolotss.catalogue.table import (
     one_value,
 )
 from mingolotss.errors import CatalogueError
+from mingolotss.foreign import mute_warnings
 from mingolotss.io.gzip_bytes import largest_expansion
 from mingolotss.model import Bools
 from mingolotss.sky.fits_header import MAX_AXES
@@ -55,19 +55,18 @@ def read_fits_table(path: Path, request: ColumnRequest) -> Table:
     """
     from astropy.io import fits
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with (
-            open_unpacked(path) as file,
-            fits.open(file, disable_image_compression=True) as hdus,
-        ):
-            tables = _find_tables(hdus, os.fstat(file.fileno()).st_size, path)
-            outlines = [
-                TableOutline(hdu.name, number, _column_names(hdu.header))
-                for number, hdu in tables.items()
-            ]
-            outline = choose_table(outlines, request, path)
-            return _read_columns(tables[outline.number], outline.columns, request, path)
+    with (
+        mute_warnings(),
+        open_unpacked(path) as file,
+        fits.open(file, disable_image_compression=True) as hdus,
+    ):
+        tables = _find_tables(hdus, os.fstat(file.fileno()).st_size, path)
+        outlines = [
+            TableOutline(hdu.name, number, _column_names(hdu.header))
+            for number, hdu in tables.items()
+        ]
+        outline = choose_table(outlines, request, path)
+        return _read_columns(tables[outline.number], outline.columns, request, path)
 
 
 def _find_tables(

@@ -7,7 +7,6 @@ in the metadata of the file.
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ import numpy as np
 from mingolotss.catalogue.table import Column, ColumnRequest, Table, find_column
 from mingolotss.catalogue.yaml_headers import check_yaml
 from mingolotss.errors import CatalogueError
+from mingolotss.foreign import mute_warnings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -108,8 +108,7 @@ def _units(schema: pa.Schema) -> dict[str, str]:
 def _astropy_units(text: bytes) -> dict[str, str]:
     from astropy.table.meta import get_header_from_yaml
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with mute_warnings():
         check_yaml(text.decode())
         header = get_header_from_yaml(text.decode().splitlines())
     return {

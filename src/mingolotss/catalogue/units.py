@@ -12,11 +12,11 @@ units, in any case, with brackets or in the plural.
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass
 from typing import Literal
 
 from mingolotss.errors import CatalogueError
+from mingolotss.foreign import mute_warnings
 from mingolotss.io.error_text import first_line
 
 __all__ = ["TARGETS", "Quantity", "Unit", "find_unit"]
@@ -104,8 +104,7 @@ def find_unit(text: str, quantity: Quantity) -> Unit:
 def _scale(name: str, text: str, quantity: Quantity) -> float:
     from astropy import units as u
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with mute_warnings():
         try:
             return float(u.Unit(name).to(TARGETS[quantity]))
         except (ValueError, TypeError, AttributeError) as error:

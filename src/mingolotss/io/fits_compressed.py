@@ -16,7 +16,6 @@ import math
 import re
 import struct
 import threading
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ import numpy as np
 from astropy.io import fits
 
 from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
+from mingolotss.foreign import mute_warnings
 from mingolotss.io.error_text import first_line
 from mingolotss.io.fits_layout import ImageLayout
 from mingolotss.io.fits_scaling import PixelScaling
@@ -276,8 +276,7 @@ def _translate_astropy_errors(path: str, *, in_helper: bool) -> Iterator[None]:
     Want of memory says nothing about the file, but for the helper, whose memory is limited.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with mute_warnings():
             yield
     except _ASTROPY_ERRORS as error:
         if isinstance(error, MemoryError) and not in_helper:

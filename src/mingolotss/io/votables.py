@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -26,7 +25,7 @@ from xml.parsers import expat
 from astropy.io import votable
 from astropy.io.votable.tree import VOTableFile
 
-from mingolotss.foreign import translate_errors
+from mingolotss.foreign import mute_warnings, translate_errors
 from mingolotss.io.gzip_bytes import largest_expansion
 
 __all__ = ["UnreadableDocumentError", "UnsafeDocumentError", "parse_votable"]
@@ -76,10 +75,9 @@ def parse_votable(stream: BinaryIO, *, verify: str = "ignore") -> VOTableFile:
         raise UnreadableDocumentError(f"no XML: {error}") from error
     stream.seek(0)
     with (
-        warnings.catch_warnings(),
+        mute_warnings(),
         translate_errors("no VOTable", UnreadableDocumentError, passed=(MemoryError,)),
     ):
-        warnings.simplefilter("ignore")
         return votable.parse(stream, verify=verify)
 
 

@@ -17,7 +17,6 @@ reaches the parser of wcslib.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Protocol
@@ -26,6 +25,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS, NoConvergence, Wcsprm
 
+from mingolotss.foreign import mute_warnings
 from mingolotss.sky.angles import Floats
 from mingolotss.sky.fits_header import format_card, join_cards
 from mingolotss.sky.iraf_polynomials import read_iraf_polynomials
@@ -99,8 +99,7 @@ class _Distorted:
         # nothing, and such a position has no pixel.
         if not len(world):
             return world
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of positions off the projection
+        with mute_warnings():  # of positions off the projection
             try:
                 return np.column_stack(self._wcs.all_world2pix(world[:, 0], world[:, 1], 0))
             except NoConvergence as error:
@@ -390,8 +389,7 @@ def _with_astropy(
 ) -> tuple[Wcsprm, Transform]:
     cards = [format_card(keyword, _written(values[keyword])) for keyword in values]
     text = join_cards([*cards, *records])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # astropy reports what it corrects
+    with mute_warnings():  # astropy reports what it corrects
         wcs = WCS(fits.Header.fromstring(text.decode())).celestial
         set_tables(wcs, uses, tables or {})
         wcs.wcs.set()

@@ -22,12 +22,12 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 
 from astropy.io import fits
 
+from mingolotss.foreign import mute_warnings
 from mingolotss.sky.fits_header import CARD, header_end
 
 __all__ = ["PLATE_KEYWORDS", "CardError", "Unreadable", "WCSCards", "read_wcs_cards"]
@@ -187,8 +187,7 @@ def _standard_keyword(keyword: str) -> tuple[str, bool]:
 
 def _read_unusual(card: bytes) -> tuple[str, float | str | Unreadable | None]:
     """Return keyword and value of a card as astropy repairs it; None for an undefined value."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it reports each repair
+    with mute_warnings():  # it reports each repair
         parsed = fits.Card.fromstring(card)
         keyword = str(parsed.rawkeyword).upper()
         if parsed.field_specifier:

@@ -13,7 +13,6 @@ mingolotss.errors.ServiceUnavailableError: an HTML page and no VOTable: "Proxy e
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Callable, Sized
 from typing import TypeVar
 
@@ -21,7 +20,7 @@ from astropy.io.votable.tree import VOTableFile
 from pyvo.dal.exceptions import DALQueryError
 
 from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
-from mingolotss.foreign import translate_errors
+from mingolotss.foreign import mute_warnings, translate_errors
 from mingolotss.io.error_text import excerpt, first_line, is_about_maintenance
 from mingolotss.io.votables import UnreadableDocumentError
 from mingolotss.io.votables import parse_votable as parse
@@ -92,12 +91,11 @@ def parse_results(results_class: Callable[..., _Results], body: bytes, url: str)
     tree = parse_votable(body)
     try:
         with (
-            warnings.catch_warnings(),
+            mute_warnings(),
             translate_errors(
                 "a VOTable without results", ServiceAnswerError, passed=(DALQueryError,)
             ),
         ):
-            warnings.simplefilter("ignore")
             rows = results_class(tree, url=url)
     except DALQueryError as error:
         text = _one_line(error)
