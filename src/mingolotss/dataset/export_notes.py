@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mingolotss.errors import DatasetError
+from mingolotss.io.documents import parse_json
 from mingolotss.io.error_text import first_line
 
 __all__ = ["SPLIT_KEY", "ExportNotes"]
@@ -66,13 +67,13 @@ class ExportNotes:
         try:
             plan = known.get(_PLAN, b"published").decode()
             if _CLASSES_JSON in known:
-                names = json.loads(known[_CLASSES_JSON])
+                names = parse_json(known[_CLASSES_JSON])
             else:
                 names = list(_split_lines(known.get(_CLASSES, b"").decode()))
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise ValueError("its class names are no list of texts")  # noqa: TRY301
             return cls(known[_FORMAT].decode(), plan, tuple(names))
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise DatasetError(
                 f"read the notes of an export in its manifest.parquet: damaged "
                 f"({first_line(error)}); export it again"

@@ -5,7 +5,6 @@ The file is a recipe itself: ``mingolotss build OUT/recipe.toml`` uses the same 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +16,7 @@ import tomli_w
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.errors import DatasetError, InputError
+from mingolotss.io.documents import parse_toml
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import read_bounded, write_bytes
 from mingolotss.recipe.model import Recipe, parse_recipe
@@ -155,10 +155,10 @@ def _check_types(build: Mapping[str, object]) -> None:
 
 def _read_toml(path: Path) -> dict[str, Any] | None:
     try:
-        return tomllib.loads(read_bounded(path).decode())
+        return parse_toml(read_bounded(path).decode())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: no TOML, or no UTF-8
+    except (OSError, ValueError) as error:  # ValueError: no TOML, or no UTF-8
         raise _damaged(path, error) from error
 
 

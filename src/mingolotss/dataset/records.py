@@ -7,7 +7,6 @@ rejections, which have no image (``manifest.py``), and the other formats (``form
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
+from mingolotss.io.documents import parse_json
 from mingolotss.model import Bools, Ints
 from mingolotss.sky.angles import Floats
 
@@ -166,9 +166,9 @@ def _read_classes(root: Path, table: pa.Table) -> tuple[str, ...]:
 def _header_classes(table: pa.Table) -> tuple[str, ...]:
     """Read the class names from the header that Hugging Face `datasets` reads."""
     try:
-        header = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+        header = parse_json((table.schema.metadata or {}).get(b"huggingface", b"{}"))
         names = header["info"]["features"]["label"]["names"]
-    except (KeyError, TypeError, ValueError, RecursionError):
+    except (KeyError, TypeError, ValueError):
         return ()
     is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
     return tuple(names) if is_list else ()

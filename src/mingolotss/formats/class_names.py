@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mingolotss.errors import DatasetError
+from mingolotss.io.documents import parse_json
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import read_bounded, write_bytes
 
@@ -27,8 +28,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
         The file cannot be read, or is no list of names.
     """
     try:
-        names = json.loads(read_bounded(path))
-    except (OSError, ValueError, RecursionError) as error:
+        names = parse_json(read_bounded(path))
+    except (OSError, ValueError) as error:
         raise DatasetError(
             f"read {path}: damaged ({first_line(error)}); export it again"
         ) from error

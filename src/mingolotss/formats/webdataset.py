@@ -23,6 +23,7 @@ from mingolotss.formats.archive import PlainMember, is_plain_file, write_tar
 from mingolotss.formats.base import ExportHeader, Format, need_uint8, reading_export
 from mingolotss.formats.class_names import read_class_names, write_class_names
 from mingolotss.formats.stored_names import true_splits
+from mingolotss.io.documents import parse_json
 from mingolotss.io.files import check_regular
 from mingolotss.io.png import decode_pngs
 
@@ -125,7 +126,7 @@ def _samples(shard: Path) -> Iterable[dict[str, bytes]]:
 
 
 def _read_record(content: bytes) -> dict[str, Any]:
-    record = json.loads(content)
+    record = parse_json(content)
     if not isinstance(record, dict):
         raise TypeError("a sample whose JSON is no object")
     for name in TEXT_COLUMNS:

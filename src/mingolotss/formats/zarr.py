@@ -7,7 +7,6 @@ codec and link that the group names.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -24,6 +23,7 @@ from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays, take_split
 from mingolotss.formats.base import ExportHeader, Format, check_samples, reading_export
+from mingolotss.io.documents import parse_json
 from mingolotss.io.files import largest_expansion, read_bounded
 from mingolotss.io.optional import import_optional
 
@@ -150,7 +150,7 @@ class _StoredArray:
 
 def _metadata(files: Mapping[str, Path], name: str, node_type: str) -> dict[str, Any]:
     """Read ``zarr.json`` of a group or an array."""
-    content = json.loads(read_bounded(files[f"{name}zarr.json"], _LARGEST_JSON))
+    content = parse_json(read_bounded(files[f"{name}zarr.json"], _LARGEST_JSON))
     if not isinstance(content, dict) or content.get("zarr_format") != 3:
         raise ValueError("not of Zarr format 3")
     if content.get("node_type") != node_type or not isinstance(content.get("attributes"), dict):
