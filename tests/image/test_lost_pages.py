@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mingolotss.image.compiled import available
-from mingolotss.image.lost_pages import watch_lost_pages
+from mingolotss.image.lost_pages import LostPages
 
 pytestmark = pytest.mark.skipif(
     not (available() and sys.platform.startswith("linux")), reason="needs the kernel, and Linux"
@@ -32,21 +32,21 @@ def mapped(path):
 
 def test_lost_pages_are_zeros_and_counted(tmp_path):
     pages = mapped(tmp_path / "a")
-    with watch_lost_pages() as lost:
+    with LostPages() as lost:
         assert pages[: 2 * PAGE] == b"x" * 2 * PAGE
     assert lost.pages == 0
-    with watch_lost_pages() as lost:
+    with LostPages() as lost:
         assert pages[:] == b"x" * 2 * PAGE + bytes(2 * PAGE)
     assert lost.pages == 2
-    with watch_lost_pages() as lost:
+    with LostPages() as lost:
         assert pages[:] == b"x" * 2 * PAGE + bytes(2 * PAGE)
     assert lost.pages == 0
 
 
 def test_a_page_counts_in_the_innermost_block(tmp_path):
-    with watch_lost_pages() as outer:
+    with LostPages() as outer:
         first, second = mapped(tmp_path / "a"), mapped(tmp_path / "b")
-        with watch_lost_pages() as inner:
+        with LostPages() as inner:
             assert not any(first[2 * PAGE :])
         assert second[3 * PAGE] == 0
     assert (inner.pages, outer.pages) == (2, 1)
@@ -58,9 +58,9 @@ def test_each_thread_watches_for_itself(tmp_path):
     def read(number):
         pages = mapped(tmp_path / f"{number}")
         for _ in range(number):
-            with watch_lost_pages():
+            with LostPages():
                 pass
-        with watch_lost_pages() as lost:
+        with LostPages() as lost:
             assert not any(pages[2 * PAGE :])
         counts.append(lost.pages)
 
@@ -77,8 +77,8 @@ import sys
 sys.path[:0] = {path!r}
 from pathlib import Path
 from test_lost_pages import PAGE, mapped
-from mingolotss.image.lost_pages import watch_lost_pages
-with watch_lost_pages():
+from mingolotss.image.lost_pages import LostPages
+with LostPages():
     pass
 {before}
 mapped(Path({file!r}))[3 * PAGE]
@@ -88,8 +88,8 @@ mapped(Path({file!r}))[3 * PAGE]
 def test_a_signal_from_another_process_ends_the_process_as_ever():
     script = (
         "import os, signal\n"
-        "from mingolotss.image.lost_pages import watch_lost_pages\n"
-        "with watch_lost_pages(): os.kill(os.getpid(), signal.SIGBUS)"
+        "from mingolotss.image.lost_pages import LostPages\n"
+        "with LostPages(): os.kill(os.getpid(), signal.SIGBUS)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.returncode == -signal.SIGBUS, done.stderr

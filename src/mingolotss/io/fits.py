@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
-from mingolotss.image.lost_pages import LostPages, watch_lost_pages
+from mingolotss.image.lost_pages import LostPages
 from mingolotss.io.distortion_tables import read_lookup_tables
 from mingolotss.io.files import as_image_error
 from mingolotss.io.fits_checksums import check_checksums
@@ -128,7 +128,7 @@ def as_lost_pages_error(action: str, path: Path | str, length: int) -> Iterator[
     """
     lost = LostPages()
     try:
-        with watch_lost_pages() as lost:
+        with lost:
             yield
     finally:
         if lost.pages:

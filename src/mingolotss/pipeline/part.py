@@ -22,7 +22,7 @@ from mingolotss.errors import (
     UnreadableFileError,
 )
 from mingolotss.foreign import describe_error
-from mingolotss.image.lost_pages import watch_lost_pages
+from mingolotss.image.lost_pages import LostPages
 from mingolotss.io.files import write_bytes
 from mingolotss.io.parquet import parquet_bytes, read_schema
 from mingolotss.io.png import write_pngs
@@ -145,7 +145,7 @@ def _run_stages(chunk: Chunk, part_table: PartTable) -> int:
 def _make(chunk: Chunk, failures: Failures) -> _Results | None:
     """Return the results of all stages, or None if pages of an image could not be read."""
     task, recipe = chunk.task, chunk.task.recipe
-    with watch_lost_pages() as lost:
+    with LostPages() as lost:
         measured = fetch_and_measure(
             chunk.requests, task.service, recipe.images.size_deg, recipe.noise, failures
         )

@@ -19,7 +19,7 @@ from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.selection import SourcePixel, source_pixel
 from mingolotss.errors import ImageError, PluginError, UnreadableFileError
 from mingolotss.image.compiled import NOISE_STRIDE, SIDES, grey_stamps, supports
-from mingolotss.image.lost_pages import watch_lost_pages
+from mingolotss.image.lost_pages import LostPages
 from mingolotss.io.png import encode_png, encode_rows
 from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Objects
 from mingolotss.pipeline.choice import Choices, Rejection
@@ -213,7 +213,7 @@ def stamp_of_cutout(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> Stamp
     ImageError
         The image cannot give a stamp of this recipe, or its file cannot be read now.
     """
-    with watch_lost_pages() as lost:
+    with LostPages() as lost:
         group = window_of(cutout, pixel, recipe)
         (pixels,) = _run_stack(group, slice(0, 1), recipe).pixels
     if lost.pages:

@@ -145,27 +145,41 @@ def read_wcs_cards(header: bytes) -> WCSCards:
         card = match[1]
         if card is None:
             break
-        usual = _USUAL.fullmatch(card) if len(card) == CARD else None
-        value: float | str | Unreadable | None
-        if usual is None:
-            raw_keyword, value = _read_unusual(card)
-        elif usual[2] is not None:
-            raw_keyword, value = usual[1].decode(), float(usual[2].translate(_EXPONENT))
-        else:
-            raw_keyword, value = usual[1].decode(), usual[3].decode().rstrip()
-        keyword, is_text = _standard_keyword(raw_keyword)
-        if not keyword:
+        keyword, value = _parse_one(card) if len(card) == CARD else _parse_card(card)
+        if value is None:
             continue
-        if value is None:  # FITS standard 4.0, section 4.1.2.1: as if there were no such card
-            if not _NEEDS_VALUE.match(keyword):
-                continue
-            value = Unreadable(_printable(card))
-        elif isinstance(value, str) is not is_text or value in (math.inf, -math.inf):
-            value = Unreadable(_printable(card))
         # wcslib takes the last card of a keyword, but EPOCH only as long as there is no equinox.
         if keyword != "EPOCH" or keyword not in values:
             values[keyword] = value
     return WCSCards(values)
+
+
+def _parse_card(card: bytes) -> tuple[str, float | str | Unreadable | None]:
+    """Return the standard keyword and the value of a card with those that continue its string.
+
+    The value is None if the position does not depend on the card.
+    """
+    raw_keyword: str
+    value: float | str | Unreadable | None
+    if len(card) > CARD or not (usual := _USUAL.fullmatch(card)):
+        raw_keyword, value = _read_unusual(card)
+    elif usual[2] is not None:
+        raw_keyword, value = usual[1].decode(), float(usual[2].translate(_EXPONENT))
+    else:
+        raw_keyword, value = usual[1].decode(), usual[3].decode().rstrip()
+    keyword, is_text = _standard_keyword(raw_keyword)
+    if not keyword:
+        return "", None
+    if value is None:  # FITS standard 4.0, section 4.1.2.1: as if there were no such card
+        return keyword, Unreadable(_printable(card)) if _NEEDS_VALUE.match(keyword) else None
+    if isinstance(value, str) is not is_text or value in (math.inf, -math.inf):
+        return keyword, Unreadable(_printable(card))
+    return keyword, value
+
+
+# The images of a survey share most of these cards. One that is continued can be as long as a header
+# and is not kept.
+_parse_one = lru_cache(maxsize=4096)(_parse_card)
 
 
 @lru_cache(maxsize=4096)

@@ -17,7 +17,7 @@ from mingolotss.errors import (
     ServiceError,
     UnreadableFileError,
 )
-from mingolotss.image.lost_pages import watch_lost_pages
+from mingolotss.image.lost_pages import LostPages
 from mingolotss.io.file_names import format_file_name
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.qa.report.build_view import BuildView
@@ -59,7 +59,7 @@ class CutoutCache:
 
     def _read_copy(self, source: Source, candidate: Candidate) -> Cutout:
         """Return the pixels of a candidate as a copy, which no change of its file can reach."""
-        with watch_lost_pages() as lost:
+        with LostPages() as lost:
             cutout = self._read(source, candidate)
             rms = None if cutout.rms is None else cutout.rms.copy()
             copied = replace(cutout, image=cutout.image.copy(), rms=rms)
