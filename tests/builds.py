@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 from pathlib import Path
+
+from warm_process import run_warm
 
 
 def contents(out: Path) -> dict[str, str]:
@@ -23,9 +24,6 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "mingolotss", *map(str, arguments)]
 
 
-def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run the program as a person would; give back its exit code and what it printed."""
-    environment = os.environ | {"COLUMNS": "200"}
-    return subprocess.run(
-        command(*arguments), capture_output=True, text=True, check=False, env=environment, **options
-    )
+    return run_warm(*map(str, arguments), cwd=cwd, environment={"COLUMNS": "200"})

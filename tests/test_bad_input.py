@@ -31,7 +31,7 @@ def one(tmp_path):
 def build(folder, *more):
     catalogue = folder.parent / "catalogue.fits"
     return run(
-        "build", "--catalogue", catalogue, "--service", f"folder:{folder}",
+        "build", "--catalogue", catalogue, "--service", f"folder:{folder}", "--workers", 1,
         "--out", folder.parent / "out", *more,
     )  # fmt: skip
 
