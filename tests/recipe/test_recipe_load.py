@@ -16,14 +16,18 @@ def write(folder, name, text):
 
 
 def test_a_recipe_extends_a_shipped_one(tmp_path):
-    """Tables are merged key by key, other values are replaced, the name is the recipe's own."""
+    """Tables are merged key by key, other values are replaced, the name is the recipe's own.
+
+    Title, description and what else is true of the other dataset alone are not inherited.
+    """
     path = write(
         tmp_path, "mine.toml",
         'extends = "mingolotss"\nname = "mine"\ncitation = ["Me 2026"]\n'
         '[noise]\nsigma = 4.0\n[[steps]]\ndo = "zero-nan"\n',
     )  # fmt: skip
     mine, base = load_recipe(path), load_recipe("mingolotss")
-    assert (mine.name, mine.title, mine.citation) == ("mine", base.title, ("Me 2026",))
+    assert (mine.name, mine.title, mine.description) == ("mine", "", "")
+    assert (mine.citation, mine.licence) == (("Me 2026",), base.licence)
     assert (mine.noise.sigma, mine.noise.method) == (4.0, base.noise.method)
     assert mine.classes == base.classes
     assert [one.do for one in mine.steps] == ["zero-nan"]

@@ -2,8 +2,10 @@
 
 ``extends = "mingolotss"`` begins a recipe with the settings of a shipped recipe, and
 ``extends = "base.toml"`` with those of a file in the same folder. Tables are merged key by key;
-every other value, lists included, replaces the inherited one. ``name`` must be given, and
-``published`` belongs to the dataset of that name alone: neither is inherited.
+every other value, lists included, replaces the inherited one. ``name`` must be given. It is not
+inherited, nor is what is true of the other dataset alone: its title, summary, description, authors,
+version, DOI, address and date, and ``published``. Licence, papers, funding and keywords are
+inherited, since they are those of the images and of the catalogue.
 
 >>> recipe = load_recipe("mingolotss")
 >>> recipe.stamp.pixels, recipe.images.size_arcmin, len(recipe.class_names)
@@ -32,7 +34,10 @@ __all__ = ["load_recipe", "recipe_names", "recipe_text", "recipes"]
 Settings = Mapping[str, object]
 _SHIPPED = files("mingolotss.recipe.shipped")
 _MAX_CHAIN = 20
-_NOT_INHERITED = ("name", "published")
+_NOT_INHERITED = (
+    "name", "published", "title", "summary", "description", "authors", "version", "doi", "url",
+    "date",
+)  # fmt: skip
 
 
 def recipe_names() -> tuple[str, ...]:

@@ -32,7 +32,9 @@ from pydantic import (
 from mingolotss.catalogue.labels import ClassRule, ColumnRules, FlagRules, MissingClass
 from mingolotss.catalogue.reading import ColumnNames
 from mingolotss.catalogue.units import TARGETS, Quantity, find_unit
-from mingolotss.errors import CatalogueError, RecipeError, hide_credentials
+from mingolotss.errors import CatalogueError, RecipeError
+from mingolotss.recipe.metadata import Metadata
+from mingolotss.recipe.settings import Settings, check_address
 from mingolotss.recipe.steps import CLIP_SIGMA, check_step
 from mingolotss.registry import nearest
 
@@ -60,15 +62,9 @@ Format = Literal["png", "csv", "batches", "parquet"]
 RESERVED_NAMES = {
     "stamps", "ledger", "png", "figures", "sky", "cutouts", "searches", "manifest", "candidates",
     "recipe", "checksums", "MingoML", "report", "montage", "README", "croissant", "decisions",
-    "notices",
+    "notices", "LICENSE", "CITATION",
 }  # fmt: skip
 FORMATS: tuple[Format, ...] = ("png", "csv", "batches", "parquet")
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, strict=True, allow_inf_nan=False
-    )
 
 
 def _check_unique(what: str, values: Sequence[str]) -> None:
@@ -87,17 +83,7 @@ def _check_template(value: str) -> str:
     return value
 
 
-def _check_address(value: str) -> str:
-    """Check that an address has no password: every dataset publishes its recipe."""
-    if value != hide_credentials(value):
-        raise ValueError(
-            "an address with a user name or a password, which the dataset would publish; give it "
-            "with --service or --catalogue, where it is used and not kept"
-        )
-    return value
-
-
-class CatalogueSettings(_Settings):
+class CatalogueSettings(Settings):
     """The catalogue of the dataset, and the names of its columns.
 
     Attributes
@@ -133,7 +119,7 @@ class CatalogueSettings(_Settings):
     @field_validator("url")
     @classmethod
     def _url(cls, value: str) -> str:
-        return _check_address(value)
+        return check_address(value)
 
     @field_validator("ra_unit", "dec_unit", "size_unit", "flux_unit")
     @classmethod
@@ -163,7 +149,7 @@ class CatalogueSettings(_Settings):
         return ColumnNames(**{key: getattr(self, key) for key in keys})
 
 
-class ClassSettings(_Settings):
+class ClassSettings(Settings):
     """One class of the table.
 
     Attributes
@@ -188,7 +174,7 @@ class ClassSettings(_Settings):
     note: str = ""
 
 
-class LabelSettings(_Settings):
+class LabelSettings(Settings):
     """How a row of the catalogue gets its label.
 
     Attributes
@@ -245,7 +231,7 @@ class LabelSettings(_Settings):
         return self
 
 
-class ImageSettings(_Settings):
+class ImageSettings(Settings):
     """The service of the images, the size of a cutout, and the names of its files.
 
     Attributes
@@ -272,7 +258,7 @@ class ImageSettings(_Settings):
     @field_validator("service")
     @classmethod
     def _service(cls, value: str) -> str:
-        return _check_address(value)
+        return check_address(value)
 
     @field_validator("image", "rms")
     @classmethod
@@ -285,7 +271,7 @@ class ImageSettings(_Settings):
         return self.size_arcmin / 60
 
 
-class ChooseSettings(_Settings):
+class ChooseSettings(Settings):
     """How to choose among the fields of a source.
 
     Attributes
@@ -297,7 +283,7 @@ class ChooseSettings(_Settings):
     near_arcsec: float = Field(15.0, ge=0)
 
 
-class RecentreSettings(_Settings):
+class RecentreSettings(Settings):
     """When a stamp is centred on the source instead of the middle of its cutout.
 
     Attributes
@@ -311,7 +297,7 @@ class RecentreSettings(_Settings):
     separation_arcsec: float = Field(15.0, ge=0)
 
 
-class NoiseSettings(_Settings):
+class NoiseSettings(Settings):
     """How the noise of a pixel is found.
 
     Attributes
@@ -341,7 +327,7 @@ class NoiseSettings(_Settings):
         return self.otherwise
 
 
-class StampSettings(_Settings):
+class StampSettings(Settings):
     """The finished image.
 
     Attributes
@@ -366,7 +352,7 @@ class StampSettings(_Settings):
         return _check_template(value)
 
 
-class BatchSettings(_Settings):
+class BatchSettings(Settings):
     """The number and the size of the batches.
 
     Attributes
@@ -395,7 +381,7 @@ class BatchSettings(_Settings):
         return value
 
 
-class PublishedSettings(_Settings):
+class PublishedSettings(Settings):
     """The published archive of the dataset. It is used to check downloads and is no build setting.
 
     Attributes
@@ -412,7 +398,7 @@ class PublishedSettings(_Settings):
     @field_validator("url")
     @classmethod
     def _url(cls, value: str) -> str:
-        return _check_address(value)
+        return check_address(value)
 
 
 class StepSettings(BaseModel):
@@ -427,15 +413,10 @@ class StepSettings(BaseModel):
         return dict(self.model_extra or {})
 
 
-class Recipe(_Settings):
-    """Every setting of one dataset."""
+class Recipe(Metadata):
+    """Every setting of one dataset, and what the recipe states about it."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    title: str = ""
-    summary: str = ""
-    description: str = ""
-    citation: tuple[str, ...] = ()
-    licence: str = ""
     catalogue: CatalogueSettings = CatalogueSettings()
     classes: LabelSettings = LabelSettings()
     images: ImageSettings = ImageSettings()
@@ -497,13 +478,17 @@ class Recipe(_Settings):
 
     @cached_property
     def digest(self) -> str:
-        """Return the SHA-256 of the effective settings."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
+        """Return the SHA-256 of the settings that decide the content of the dataset.
+
+        What the recipe only states, its title or licence for example, is not among them.
+        """
+        settings = {k: v for k, v in self.to_dict().items() if k not in Metadata.model_fields}
+        text = json.dumps(settings, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_dict(self) -> dict[str, object]:
         """Return the effective settings as values of TOML."""
-        return self.model_dump(mode="json", by_alias=True)
+        return {"name": self.name} | self.model_dump(mode="json", by_alias=True)
 
     def changed(self, changes: Mapping[str, object]) -> Recipe:
         """Return a recipe with some settings changed; keys are dotted, e.g. ``noise.method``."""
