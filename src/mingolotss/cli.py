@@ -360,7 +360,7 @@ def status(
 
     build = read_status(out)
     state = "finished" if build.finished else "not finished: run build again"
-    _say(f"{out}: {build.provenance.recipe.title or build.provenance.recipe.name}, {state}")
+    _say(f"{out}: {build.provenance.title}, {state}")
     _say(
         f"{build.sources} sources: {build.written} written, {build.rejected} rejected, "
         f"{build.remaining} remaining"
@@ -631,8 +631,10 @@ def _print_notices(lines: Sequence[str], out: Path) -> None:
 
 def _print_summary(build: Build) -> None:
     _print_notices(build.notices, build.out)
+    sky = "simulated sky, " if build.simulated else ""
     _say(
-        f"{build.out}: {build.sources} sources, {build.written} written, {build.rejected} rejected"
+        f"{build.out}: {sky}{build.sources} sources, {build.written} written, "
+        f"{build.rejected} rejected"
     )
 
 

@@ -31,6 +31,7 @@ __all__ = [
 
 _PACKAGES = ("mingolotss", "numpy", "astropy", "pyarrow", "zlib-ng")
 _TYPES = {"catalogue": str, "catalogue_sha256": str, "service": str, "rows": int, "limit": int}
+_LATER_TYPES = {"simulated": bool, "date": str}  # builds of older versions do not have these
 _MOST_ROWS = 1 << 48
 _COMMENT = "# Every setting of this build. As a recipe: mingolotss build THIS_FILE --out ...\n"
 
@@ -51,6 +52,10 @@ class Provenance:
         Only the first rows of the catalogue; 0 for all.
     classes : tuple of str
         Name of each label.
+    simulated : bool
+        Whether the images are simulated.
+    date : str
+        The day on which the build began, as 2026-11-26, in UTC; "" if it is not recorded.
     """
 
     recipe: Recipe
@@ -60,6 +65,25 @@ class Provenance:
     rows: int
     limit: int
     classes: tuple[str, ...]
+    simulated: bool = False
+    date: str = ""
+
+    @property
+    def title(self) -> str:
+        """The title of the dataset; that of a simulated one says so."""
+        title = self.recipe.title or self.recipe.name
+        return f"{title} (simulated sky)" if self.simulated else title
+
+    @property
+    def description(self) -> str:
+        """What the recipe says about the dataset, unless its images are simulated."""
+        if self.simulated:
+            return (
+                "Images of a simulated radio sky, processed by the recipe "
+                f"{self.recipe.name}. Nothing in them was observed."
+            )
+        own = " ".join(self.recipe.description.split())
+        return own or f"Images of radio sources, processed by the recipe {self.recipe.name}."
 
     @classmethod
     def from_inputs(
@@ -86,12 +110,22 @@ class Provenance:
         )
 
 
-def write_provenance(folder: Path, provenance: Provenance) -> None:
-    """Write ``recipe.toml`` of a build, with the versions of the packages in use."""
+def write_provenance(
+    folder: Path, provenance: Provenance, packages: Mapping[str, str] | None = None
+) -> None:
+    """Write ``recipe.toml`` of a build.
+
+    Parameters
+    ----------
+    folder : Path
+    provenance : Provenance
+    packages : mapping of str to str, optional
+        The versions of the packages that made the build; by default of those in use.
+    """
     build = {key: value for key, value in asdict(provenance).items() if key != "recipe"}
     build["classes"] = list(provenance.classes)
     tables = {
-        "build": build | {"packages": _package_versions()},
+        "build": build | {"packages": packages or _package_versions()},
         "recipe": provenance.recipe.to_dict(),
     }
     write_bytes(DatasetFolder(folder).recipe, (_COMMENT + tomli_w.dumps(tables)).encode())
@@ -113,6 +147,8 @@ def read_provenance(folder: Path) -> Provenance | None:
         build = {key: value for key, value in tables["build"].items() if key != "packages"}
         _check_types(build)
         build["classes"] = tuple(build["classes"])
+        # The service of the simulated sky has had this name in every version.
+        build.setdefault("simulated", build["service"].partition(":")[0] == "simulated")
         return Provenance(recipe=parse_recipe(tables["recipe"], str(path)), **build)
     except (AttributeError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
@@ -144,6 +180,9 @@ def _check_types(build: Mapping[str, object]) -> None:
     """
     for name, kind in _TYPES.items():
         if type(build[name]) is not kind:
+            raise TypeError(f"build.{name} = {build[name]!r:.40}")
+    for name, kind in _LATER_TYPES.items():
+        if name in build and type(build[name]) is not kind:
             raise TypeError(f"build.{name} = {build[name]!r:.40}")
     classes = build["classes"]
     if not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):

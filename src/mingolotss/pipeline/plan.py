@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -29,6 +30,7 @@ from mingolotss.dataset.products import remove_products
 from mingolotss.dataset.provenance import (
     Provenance,
     check_same_build,
+    read_package_versions,
     read_provenance,
     write_provenance,
 )
@@ -61,6 +63,7 @@ from mingolotss.service.base import (
     search_all,
 )
 from mingolotss.service.local.folder import FolderService
+from mingolotss.service.simulation import has_simulated_images
 
 __all__ = ["Plan", "plan", "plan_locked"]
 
@@ -294,12 +297,28 @@ def plan_locked(
         in_catalogue_order=isinstance(inputs.service, FolderService),
     )
     _check_downloads(result)
-    if existing is None:
-        write_provenance(out, inputs.provenance)
+    _record(out, existing, inputs, candidates)
     if not folder.candidates.exists():
         write_table(folder.candidates, result.table(), repeated_columns=REPEATED_COLUMNS)
     write_notices(folder.notices, result.notices)
     return result
+
+
+def _record(
+    out: Path, existing: Provenance | None, inputs: _Inputs, candidates: CandidateTable
+) -> None:
+    """Write the provenance of a new build, and new statements of a recipe about its dataset."""
+    if existing is None:
+        images = (image for _, image, _ in candidates.images)
+        simulated = has_simulated_images(inputs.service, images)
+        today = datetime.now(UTC).date().isoformat()
+        write_provenance(out, replace(inputs.provenance, simulated=simulated, date=today))
+    elif existing.recipe.to_dict() != inputs.recipe.to_dict():
+        # `check_same_build` has seen to it that only texts differ. Without the list of checksums
+        # the build is incomplete, so that the descriptions are written again.
+        packages = read_package_versions(out)
+        write_provenance(out, replace(existing, recipe=inputs.recipe), packages)
+        BuildFolder(out).checksums.unlink(missing_ok=True)
 
 
 class _Inputs(NamedTuple):

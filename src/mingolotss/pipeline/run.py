@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.products import is_complete
+from mingolotss.dataset.provenance import read_provenance
 from mingolotss.errors import InputError
 from mingolotss.io.file_names import safe_name
 from mingolotss.io.files import locate, remove_temporary_files, same_file
@@ -39,6 +40,7 @@ class Build:
     """A finished build: its folder, and how many sources were written and rejected.
 
     `notices` are the files that the image service does not use, a line for each reason.
+    `simulated` says whether the images are simulated.
     """
 
     out: Path
@@ -46,6 +48,7 @@ class Build:
     written: int
     rejected: int
     notices: tuple[str, ...] = ()
+    simulated: bool = False
 
 
 def run(plan: Plan, mapper: Mapper = map, progress: BuildProgress | None = None) -> Build:
@@ -201,4 +204,8 @@ def _summarize(plan: Plan) -> Build:
     """Return the numbers of the finished build, counted in its manifest."""
     status = read_table(BuildFolder(plan.out).manifest, ["status"])["status"]
     written = pc.sum(pc.equal(status, "written")).as_py()
-    return Build(plan.out, len(status), written, len(status) - written, plan.notices)
+    provenance = read_provenance(plan.out)
+    return Build(
+        plan.out, len(status), written, len(status) - written, plan.notices,
+        simulated=provenance is not None and provenance.simulated,
+    )  # fmt: skip

@@ -51,8 +51,9 @@ def render_card(summary: DatasetSummary, format_name: str = "build") -> str:
     InputError
         There is no such format.
     """
+    title = summary.provenance.title
     parts = [
-        _header(summary, format_name), CARD_MARK, f"# {summary.title}", _summary(summary),
+        _header(summary, format_name), CARD_MARK, f"# {title}", _summary(summary),
         _loading(summary, format_name), _counts(summary), render_datasheet(summary),
         _citation(summary),
     ]  # fmt: skip
@@ -66,7 +67,7 @@ def _header(summary: DatasetSummary, format_name: str) -> str:
     lines = [
         "---",
         f"license: {_identifier(licence) if licence else 'unknown'}",
-        f"pretty_name: {_quoted(summary.title)}",
+        f"pretty_name: {_quoted(summary.provenance.title)}",
         "task_categories:",
         "- image-classification",
         "tags:",
@@ -117,8 +118,8 @@ def _hub_names(splits: Sequence[str]) -> list[str]:
 def _summary(summary: DatasetSummary) -> str:
     recipe = summary.provenance.recipe
     side = recipe.stamp.pixels
-    lines = [summary.description]
-    if summary.is_simulated:
+    lines = [summary.provenance.description]
+    if summary.provenance.simulated:
         lines.append(_SIMULATED)
     images = f"{len(summary.manifest):,} images of {side} x {side} pixels, {recipe.stamp.kind}"
     scale = summary.pixel_scale_arcsec

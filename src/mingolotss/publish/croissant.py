@@ -66,7 +66,7 @@ def render_croissant(summary: DatasetSummary, digests: Mapping[str, str] | None 
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": recipe.name,
-        "description": f"{summary.title}. {summary.description}",
+        "description": f"{summary.provenance.title}. {summary.provenance.description}",
         "license": recipe.licence or NO_LICENCE,
         "url": recipe.catalogue.url or "https://lofar-surveys.org",
         "citeAs": "; ".join(recipe.citation),

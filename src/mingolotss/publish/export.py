@@ -139,7 +139,7 @@ def _header(records: Records, provenance: Provenance, format_name: str) -> Expor
     recipe = provenance.recipe
     return ExportHeader(
         name=recipe.name,
-        title=recipe.title or recipe.name,
+        title=provenance.title,
         license=recipe.licence,
         citation="; ".join(recipe.citation),
         folder=recipe.batches.folder,

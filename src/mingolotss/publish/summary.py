@@ -66,26 +66,6 @@ class DatasetSummary:
     leaks: int | None
 
     @property
-    def is_simulated(self) -> bool:
-        """Return whether the images are of the simulated sky."""
-        return self.provenance.service.startswith("simulated")
-
-    @property
-    def title(self) -> str:
-        """Return the title of the dataset; that of a simulated one says so."""
-        recipe = self.provenance.recipe
-        name = recipe.title or recipe.name
-        return f"{name} (simulated sky)" if self.is_simulated else name
-
-    @property
-    def description(self) -> str:
-        """Return the description in the recipe, unless the sky is simulated."""
-        recipe = self.provenance.recipe
-        if self.is_simulated:
-            return f"Galaxies of a simulated radio sky, processed by the recipe {recipe.name}."
-        return " ".join(recipe.description.split())
-
-    @property
     def splits(self) -> list[str]:
         """Return the splits, train first and test last."""
         return in_order(pc.unique(self.manifest["split"]).to_pylist())

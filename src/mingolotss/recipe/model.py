@@ -201,7 +201,7 @@ class LabelSettings(Settings):
     table: tuple[ClassSettings, ...] = ()
     missing: MissingClass = "error"
     null: tuple[str, ...] = ()
-    binary: dict[str, tuple[int, ...]] = {}
+    binary: dict[str, tuple[int, ...]] = Field({})
 
     @model_validator(mode="after")
     def _complete(self) -> LabelSettings:
@@ -393,7 +393,7 @@ class PublishedSettings(Settings):
 
     url: str = ""
     md5: str = ""
-    files: dict[str, str] = {}
+    files: dict[str, str] = Field({})
 
     @field_validator("url")
     @classmethod

@@ -60,7 +60,11 @@ Progress = Callable[[int], object]
 
 
 class ImageService(Protocol):
-    """Where images come from."""
+    """Where images come from.
+
+    A service whose images are simulated says so by an attribute ``simulated = True``: every
+    description of the dataset then repeats it.
+    """
 
     def search(self, position: SkyCoord, size: Quantity) -> Sequence[Candidate]:
         """Return each image whose footprint holds a position.

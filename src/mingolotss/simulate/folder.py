@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["SkyFolder"]
+__all__ = ["ORIGIN", "SkyFolder"]
+
+ORIGIN = "mingolotss simulate"
+"""The card ORIGIN of every simulated image, by which a reader recognises it."""
 
 
 @dataclass(frozen=True, slots=True)

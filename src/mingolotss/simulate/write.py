@@ -15,7 +15,7 @@ from mingolotss.errors import DatasetError
 from mingolotss.io.documents import parse_json
 from mingolotss.io.files import atomic_path
 from mingolotss.simulate.draw import Image
-from mingolotss.simulate.folder import SkyFolder
+from mingolotss.simulate.folder import ORIGIN, SkyFolder
 from mingolotss.simulate.layout import Field
 from mingolotss.simulate.model import SkyModel
 from mingolotss.simulate.mosaic import draw_field
@@ -154,12 +154,12 @@ def _write_image(path: Path, image: Image, model: SkyModel, field: Field) -> Non
         ("BMIN", model.beam_arcsec / 3600, "[deg]"),
         ("BPA", 90.0, "[deg]"),
         ("RESTFRQ", 143650000.0, "[Hz] Line rest frequency"),
-        ("TELESCOP", "LOFAR", "imitated: this sky is simulated"),
-        ("OBSERVER", "LoTSS", "imitated: this sky is simulated"),
+        ("TELESCOP", "simulated", "LOFAR is imitated"),
+        ("OBSERVER", "simulated", "LoTSS is imitated"),
         ("BUNIT", "JY/BEAM", ""),
         ("BTYPE", "Intensity", ""),
         ("OBJECT", field.name, ""),
-        ("ORIGIN", "mingolotss simulate", ""),
+        ("ORIGIN", ORIGIN, ""),
     ]
     header.extend(cards)
     _replace(path, fits.PrimaryHDU(image, header).writeto)

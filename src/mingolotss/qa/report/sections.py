@@ -78,7 +78,7 @@ def _totals(build: BuildView) -> dict[str, object]:
 
 def _provenance(build: BuildView) -> dict[str, object]:
     return {
-        "title": build.recipe.title or build.recipe.name,
+        "title": build.provenance.title,
         "recipe": build.recipe,
         "provenance": build.provenance,
         "version": __version__,

@@ -156,7 +156,7 @@ class Pages:
         """Render a template with the values that every page needs, and its own."""
         build = context.snapshot.build
         return self._environment.get_template(template).render(
-            title=build.recipe.title or build.recipe.name,
+            title=build.provenance.title,
             selection=context.selection,
             reasons=INSPECTION_REASONS,
             states=STATES,

@@ -17,5 +17,6 @@ class SimulatedService(MosaicsService):
     """Simulated mosaics in one folder; cutouts end at the edge of a mosaic, without padding."""
 
     NAME = "simulated"
+    simulated = True
     truncates = True
     other_files = frozenset({SkyFolder(Path()).catalogue.name})
