@@ -371,7 +371,10 @@ def status(
         (f"case {case}", CASES[case], str(build.cases.get(case, 0)), _example(build, case))
         for case in CASES
     ]
-    rows += [(flag, FLAGS[flag], str(n), _example(build, flag)) for flag, n in build.flags.items()]
+    rows += [
+        (flag, FLAGS[flag], str(count), _example(build, flag))
+        for flag, count in build.counts.items()
+    ]
     _table(("case or flag", "meaning", "sources", "example"), rows)
     _print_notices(build.notices, out)
     if build.rejections:

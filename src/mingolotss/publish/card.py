@@ -69,7 +69,7 @@ def _header(summary: DatasetSummary, format_name: str) -> str:
         f"license: {_identifier(licence) if licence else 'unknown'}",
         f"pretty_name: {_quoted(summary.provenance.title)}",
         "task_categories:",
-        "- image-classification",
+        "- image-classification" if summary.is_labelled else "- image-feature-extraction",
         "tags:",
         *(f"- {tag}" for tag in ("astronomy", "radio-astronomy", "galaxies")),
         "size_categories:",
@@ -143,11 +143,17 @@ def _loading(summary: DatasetSummary, format_name: str) -> str:
 
 
 def _counts(summary: DatasetSummary) -> str:
+    """State the number of images of each class and split, and the pairs that share pixels."""
+    plan = f"Split: `{summary.split_plan}`. {_overlaps(summary)}"
+    if not summary.is_labelled:
+        table = [f"| {escape(split)} | {count} |" for split, count in summary.split_counts()]
+        lines = ["## Splits", "", plan, "", "| split | images |", "|---|---|", *table]
+        return "\n".join(lines)
     splits = summary.splits
     lines = [
         "## Classes and splits",
         "",
-        (f"Split: `{summary.split_plan}`. {_overlaps(summary)}"),
+        plan,
         "",
         "| label | class | " + " | ".join(map(escape, splits)) + " |",
         "|---|---|" + "---|" * len(splits),
@@ -168,9 +174,16 @@ def _citation(summary: DatasetSummary) -> str:
 
 
 def _overlaps(summary: DatasetSummary) -> str:
-    if summary.pairs is None:
+    """State how many pairs of stamps share pixels, as far as this is known."""
+    pairs, images = summary.pairs, len(summary.manifest)
+    if pairs is None:
         return "Overlapping stamps were not counted."
+    if images and not pairs.checked:
+        return (
+            "Whether stamps overlap is not known: no image has both a position and a pixel scale."
+        )
+    among = "" if pairs.checked == images else f" Only {pairs.checked:,} images could be compared."
     return (
-        f"{summary.pairs} pairs of stamps overlap on the sky; in {summary.leaks} of these pairs "
-        "the stamps are in different splits."
+        f"{pairs.total:,} {'pair of stamps overlaps' if pairs.total == 1 else 'pairs of stamps overlap'}"
+        f" on the sky; in {pairs.apart:,} of these pairs the stamps are in different splits.{among}"
     )

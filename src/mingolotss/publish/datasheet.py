@@ -35,37 +35,52 @@ def render_datasheet(summary: DatasetSummary) -> str:
 
 
 def _motivation(summary: DatasetSummary) -> str:
+    aim = (
+        "to train and test classifiers of radio-galaxy morphology"
+        if summary.is_labelled
+        else "for machine learning on images of radio sources"
+    )
     return (
-        "The dataset was made to train and test classifiers of radio-galaxy morphology, with a "
-        f"program that anyone can run again: `{summary.provenance.recipe.name}` is a recipe of "
-        "mingolotss."
+        f"The dataset was made {aim}, with a program that anyone can run again: "
+        f"`{summary.provenance.recipe.name}` is a recipe of mingolotss."
     )
 
 
 def _composition(summary: DatasetSummary) -> str:
-    provenance, count = summary.provenance, summary.count
+    provenance, counts = summary.provenance, summary.counts()
+    missing = provenance.rows - len(summary.manifest)
+    have = "source has" if missing == 1 else "sources have"
     omitted = "Every source has an image."
-    if summary.rejected:
-        have = "source has" if summary.rejected == 1 else "sources have"
+    if missing and summary.is_export:
         omitted = (
-            f"{summary.rejected:,} {have} no image, and `manifest.parquet` of the build gives the "
-            "reason for each."
+            f"{missing:,} {have} no image here: they were rejected by the build or left out of the "
+            "export."
+        )
+    elif missing:
+        omitted = (
+            f"{missing:,} {have} no image, and `manifest.parquet` of the build gives the reason "
+            "for each."
         )
     return (
         f"The catalogue {escape(provenance.catalogue)} has {provenance.rows:,} rows, one for each "
         f"source. {omitted} Number of sources that are larger than their image: "
-        f"{count('exceeds_stamp')}; of images that are blank after clipping: {count('blank')}; of "
-        f"images that were moved to put the source in the centre: {count('recentred')}; of sources "
-        f"for which nobody has chosen between fields yet: {count('undecided')}. Neighbouring "
-        "sources can share pixels; see the splits above. The dataset contains nothing about people."
+        f"{counts['exceeds_stamp']}; of images without a pixel that is finite and not 0: "
+        f"{counts['blank']}; of images that were moved to put the source in the centre: "
+        f"{counts['recentred']}; of sources for which nobody has chosen between fields yet: "
+        f"{counts['undecided']}. Neighbouring sources can share pixels; see the splits above. The "
+        "dataset contains nothing about people."
     )
 
 
 def _collection(summary: DatasetSummary) -> str:
     service = summary.provenance.service.partition(":")[0]
+    labels = (
+        ", the labels from the catalogue, whose authors classified the sources"
+        if summary.is_labelled
+        else "; there are no labels"
+    )
     return (
-        f"The images come from the service `{service}`, the labels from the catalogue, whose "
-        "authors classified the sources. Where several fields cover a source, one was chosen by "
+        f"The images come from the service `{service}`{labels}. Where several fields cover a source, one was chosen by "
         "the separation from the centre of the image and by missing pixels; the column `case` of "
         "the manifest gives the rule. The SHA-256 of the catalogue is "
         f"`{summary.provenance.catalogue_sha256}`."
@@ -86,12 +101,25 @@ def _preprocessing(summary: DatasetSummary) -> str:
 
 
 def _uses(summary: DatasetSummary) -> str:
-    rare = [name for name, counts in summary.class_counts() if 0 < sum(counts) < _RARE]
-    few = (
-        f" Classes with fewer than {_RARE} images: {', '.join(map(escape, rare))}." if rare else ""
+    if not summary.is_labelled:
+        return (
+            "Representation learning, clustering and teaching. The images are not suitable for "
+            "photometry."
+        )
+    totals = [sum(counts) for _, counts in summary.class_counts()[: len(summary.classes)]]
+    unequal = (
+        " The classes differ in size: report macro-averaged scores and a confusion matrix, not "
+        "accuracy alone."
+        if len(set(totals)) > 1
+        else ""
     )
+    rare = [
+        escape(name)
+        for name, total in zip(summary.classes, totals, strict=True)
+        if 0 < total < _RARE
+    ]
+    few = f" Classes with fewer than {_RARE} images: {', '.join(rare)}." if rare else ""
     return (
-        "Classification, representation learning and teaching. The classes differ in size: report "
-        "macro-averaged scores and a confusion matrix, not accuracy alone."
-        f"{few} The images are not suitable for photometry."
+        f"Classification, representation learning and teaching.{unequal}{few} The images are not "
+        "suitable for photometry."
     )

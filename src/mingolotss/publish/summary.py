@@ -12,14 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.counts import Count, count_flags
 from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.manifest import read_manifest
+from mingolotss.dataset.overlapping_stamps import OverlappingStamps, overlaps_of_table
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.split_names import in_order
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_schema
-from mingolotss.sky.neighbours import overlaps
 
 __all__ = ["MAX_COUNTED", "NO_LICENCE", "DatasetSummary", "read_summary"]
 
@@ -32,7 +33,6 @@ MAX_COUNTED = 50_000
 _UNUSED_COLUMNS = {
     "source", "map_file", "image_file", "pixels_sha256", "reason", "class", "batch",
 }  # fmt: skip
-_DEFAULT_SCALE_ARCSEC = 1.5  # of a pixel, where the manifest has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +46,22 @@ class DatasetSummary:
         The recipe and the inputs of the build.
     manifest : pyarrow.Table
         Written records only.
-    rejected : int
-        Catalogue rows without an image.
+    is_export : bool
+        Whether it is an export, which has the manifest of its own images only.
     classes : tuple of str
     split_plan : str
-    pairs, leaks : int or None
-        Number of pairs of sources whose stamps overlap, and of those pairs whose sources are in
-        different splits. None for more than `MAX_COUNTED` records: a deep survey has a hundred
-        pairs for every source, all in memory at once.
+    pairs : OverlappingStamps or None
+        The pairs of stamps that overlap. None for more than `MAX_COUNTED` records: a deep survey
+        has a hundred pairs for every source, and counting them would take long.
     """
 
     folder: Path
     provenance: Provenance
     manifest: pa.Table
-    rejected: int
+    is_export: bool
     classes: tuple[str, ...]
     split_plan: str
-    pairs: int | None
-    leaks: int | None
+    pairs: OverlappingStamps | None
 
     @property
     def splits(self) -> list[str]:
@@ -75,9 +73,14 @@ class DatasetSummary:
         """Return the median pixel scale, arcsec; None if no record has one."""
         return _median_scale(self.manifest)
 
-    def count(self, flag: str) -> int:
-        """Return the number of records that have a flag of the manifest."""
-        return int(pc.sum(self.manifest[flag].fill_null(False)).as_py() or 0)
+    @property
+    def is_labelled(self) -> bool:
+        """Return whether the dataset has classes."""
+        return bool(self.classes)
+
+    def counts(self) -> dict[str, Count]:
+        """Return the number of records with each flag of the manifest."""
+        return count_flags(self.manifest, self.provenance.recipe.recentre)
 
     def class_counts(self) -> list[tuple[str, list[int]]]:
         """Return the number of images of each class (rows) in each split (columns)."""
@@ -98,6 +101,11 @@ class DatasetSummary:
         return [
             (name, [counts.get(label, 0) for counts in counts_of_splits]) for name, label in rows
         ]
+
+    def split_counts(self) -> list[tuple[str, int]]:
+        """Return the number of images in each split."""
+        return [(split, pc.sum(pc.equal(self.manifest["split"], split)).as_py() or 0)
+                for split in self.splits]
 
 
 def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSummary:
@@ -122,16 +130,17 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
         manifest = read_manifest(folder, [name for name in names if name not in _UNUSED_COLUMNS])
     written = manifest.filter(pc.equal(manifest["status"], "written"))
     notes = ExportNotes.read(manifest.schema.metadata)
-    pairs, leaks = _overlapping_pairs(written, provenance)
+    pairs = None
+    if len(written) <= MAX_COUNTED:
+        pairs = overlaps_of_table(written, provenance.recipe.stamp.pixels, most=0)
     return DatasetSummary(
         folder=folder,
         provenance=provenance,
         manifest=written,
-        rejected=provenance.rows - len(written),
+        is_export=notes is not None,
         classes=provenance.classes if notes is None else notes.classes,
         split_plan="published" if notes is None else notes.split_plan,
         pairs=pairs,
-        leaks=leaks,
     )
 
 
@@ -140,18 +149,3 @@ def _median_scale(records: pa.Table) -> float | None:
     scales = records["pixel_scale_arcsec"].to_numpy()
     scales = scales[np.isfinite(scales)]
     return float(np.median(scales)) if scales.size else None
-
-
-def _overlapping_pairs(
-    written: pa.Table, provenance: Provenance
-) -> tuple[int, int] | tuple[None, None]:
-    """Count the pairs that overlap, and those that a split separates; a stamp is a disc."""
-    if len(written) < 2:
-        return 0, 0
-    if len(written) > MAX_COUNTED:
-        return None, None
-    diameter = provenance.recipe.stamp.pixels * (_median_scale(written) or _DEFAULT_SCALE_ARCSEC)
-    # The names of splits are compared as numbers: the dictionary encoding gives each name an index.
-    pairs = overlaps(written["ra"].to_numpy(), written["dec"].to_numpy(), diameter)
-    split = written["split"].combine_chunks().dictionary_encode().indices.to_numpy()
-    return len(pairs), int((split[pairs[:, 0]] != split[pairs[:, 1]]).sum())

@@ -1,7 +1,7 @@
 """The meaning of each case, flag and reason for inspection, in words for the reader.
 
 >>> CASES[0], FLAGS["blank"]
-('the only image', 'no pixel above the clipping level')
+('the only image', 'no pixel of the stamp is finite and not 0')
 >>> list(INSPECTION_REASONS)[:3]
 ['undecided', 'recentred', 'exceeds_stamp']
 """
@@ -21,7 +21,7 @@ CASES = {
 
 FLAGS = {
     "recentred": "cutout truncated or off centre; the stamp is centred on the source",
-    "blank": "no pixel above the clipping level",
+    "blank": "no pixel of the stamp is finite and not 0",
     "undecided": "no rule chooses between the fields, and nobody has decided",
     "exceeds_stamp": "larger than the stamp",
 }

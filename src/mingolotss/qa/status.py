@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from mingolotss.dataset.counts import Count, count_flags
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import MANIFEST, read_manifest
 from mingolotss.dataset.notices import read_notices
@@ -18,10 +19,12 @@ from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_table
 from mingolotss.qa.descriptions import FLAGS
 from mingolotss.qa.manifest_row import ManifestRow, rows_of
+from mingolotss.qa.rejection_reasons import count_reasons
 
 __all__ = ["Status", "status"]
 
 _EXAMPLES = 3  # of each case and flag
+_SHOWN = ["row", "source", "status", "class", "case", *FLAGS, "stage", "reason"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Status:
         Whether the manifest, the batches and all other files of the dataset exist.
     cases, flags, classes : dict
         Number of written sources with each case, flag and class.
+    counts : dict of str to Count
+        For each flag, also among how many sources it was looked at.
     rejections : list of (str, str, str)
         Source, stage and reason, in the order of the catalogue.
     examples : dict
@@ -57,6 +62,7 @@ class Status:
     assembled: bool
     cases: dict[int, int] = field(default_factory=dict)
     flags: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, Count] = field(default_factory=dict)
     classes: dict[str, int] = field(default_factory=dict)
     rejections: list[tuple[str, str, str]] = field(default_factory=list)
     examples: dict[int | str, list[str]] = field(default_factory=dict)
@@ -74,8 +80,7 @@ class Status:
 
     def reasons(self) -> dict[tuple[str, str], int]:
         """Return the number of rejections for each stage and kind of reason, largest first."""
-        counts = Counter((stage, _without_names(reason)) for _, stage, reason in self.rejections)
-        return dict(counts.most_common())
+        return count_reasons((stage, reason) for _, stage, reason in self.rejections)
 
 
 def status(out: Path | str) -> Status:
@@ -95,7 +100,11 @@ def status(out: Path | str) -> Status:
     provenance = read_provenance(out)
     if provenance is None:
         raise DatasetError(f"show the status of {out}: there is no build in it (no recipe.toml)")
-    rows = _read_rows(BuildFolder(out))
+    table = _read_table(BuildFolder(out))
+    counts = count_flags(
+        table.filter(pc.equal(table["status"], "written")), provenance.recipe.recentre
+    )
+    rows = rows_of(table.select(_SHOWN))
     written = [row for row in rows if row["status"] == "written"]
     rejected = [row for row in rows if row["status"] != "written"]
     return Status(
@@ -107,7 +116,8 @@ def status(out: Path | str) -> Status:
         rejected=len(rejected),
         assembled=is_complete(out, provenance.recipe),
         cases=dict(sorted(Counter(row["case"] for row in written).items())),
-        flags=_count_flags(written),
+        flags={name: counts[name].number for name in FLAGS},
+        counts=counts,
         classes=_count_classes(provenance, written),
         rejections=[(row["source"], row["stage"], row["reason"]) for row in rejected],
         examples=_examples(written),
@@ -115,26 +125,21 @@ def status(out: Path | str) -> Status:
     )
 
 
-def _read_rows(build: BuildFolder) -> list[ManifestRow]:
+def _read_table(build: BuildFolder) -> pa.Table:
     """Read the manifest or, of an unfinished build, the tables of the parts."""
-    columns = ["row", "source", "status", "class", "case", *FLAGS, "stage", "reason"]
+    columns = [*_SHOWN, "size_arcsec", "pixel_scale_arcsec"]
     if build.manifest.exists():
         table = read_manifest(build.path, columns)
     else:
         tables = [read_table(path, columns, schema=MANIFEST) for path in build.parts()]
         empty = pa.schema([MANIFEST.field(name) for name in columns]).empty_table()
         table = pa.concat_tables(tables) if tables else empty
-    return rows_of(table.sort_by("row"))
+    return table.sort_by("row")
 
 
 def _flags(row: ManifestRow) -> list[str]:
     flags: dict[str, object] = {**row}
     return [name for name in FLAGS if flags[name]]
-
-
-def _count_flags(written: list[ManifestRow]) -> dict[str, int]:
-    counts = Counter(name for row in written for name in _flags(row))
-    return {name: counts[name] for name in FLAGS}
 
 
 def _examples(written: list[ManifestRow]) -> dict[int | str, list[str]]:
@@ -152,16 +157,3 @@ def _examples(written: list[ManifestRow]) -> dict[int | str, list[str]]:
 def _count_classes(provenance: Provenance, written: list[ManifestRow]) -> dict[str, int]:
     counts = Counter(row["class"] for row in written if row["class"] is not None)
     return {name: counts[name] for name in provenance.classes}
-
-
-def _without_names(reason: str) -> str:
-    """Return a reason without names, paths and numbers, so that equal reasons are counted together.
-
-    >>> _without_names("read cutouts/A.fits: the file is cut short at 2880 bytes")
-    'read FILE the file is cut short at N bytes'
-    >>> _without_names("no file for it: looked for 'A 1.fits' and 'A_1.fits' in cutouts/x")
-    'no file for it: looked for NAME in FILE'
-    """
-    quoted = re.sub(r"""(?<!\w)('[^']*'|"[^"]*")(?!\w)""", "NAME", reason)
-    plain = re.sub(r"\S*/\S+", "FILE", re.sub(r"NAME(, NAME)*( and NAME)+", "NAME", quoted))
-    return re.sub(r"\b[A-Z]\w*[+-]?\w*:(?= )", "FIELD:", re.sub(r"\d+(\.\d+)?", "N", plain))

@@ -14,6 +14,7 @@ dependency, and 0.3 to 1 s to import (2 cores, median).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +22,9 @@ import numpy.typing as npt
 from mingolotss.model import Ints
 from mingolotss.sky.angles import unit_vectors
 
-__all__ = ["group_overlaps", "overlaps"]
+__all__ = ["group_overlaps", "overlap_blocks", "overlaps"]
 
+_BLOCK = 2**20  # comparisons at a time: 60 MB
 _SMALLEST_CUBE = 1e-6  # 0.2 arcsec; with it, the number of every cube fits into 64 bits
 
 
@@ -39,24 +41,46 @@ def overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -> Ints
     int64 array, shape (pairs, 2)
         Sorted; the first index of each pair is the smaller one.
     """
+    n = np.size(ra)
+    keys = [
+        np.minimum(first, second) * n + np.maximum(first, second)  # one number that sorts as the pair
+        for first, second in overlap_blocks(ra, dec, reach_arcsec)
+    ]
+    if not keys:
+        return np.empty((0, 2), np.int64)
+    pairs: Ints = np.stack(np.divmod(np.sort(np.concatenate(keys)), n), axis=1)
+    return pairs
+
+
+def overlap_blocks(
+    ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float
+) -> Iterator[tuple[Ints, Ints]]:
+    """Give the pairs of `overlaps` in blocks of limited size, in no particular order.
+
+    Parameters
+    ----------
+    ra, dec : float array, shape (n,), deg, ICRS
+    reach_arcsec : float
+
+    Yields
+    ------
+    first, second : int64 array, shape (k,)
+        The positions of each pair. Every pair is given once.
+    """
     # Strategy: the unit sphere is divided into cubes as wide as the reach, so that all neighbours
     # of a position are in its own cube or an adjoining one. Only those are compared, and the cost
     # grows with the number of sources and pairs, not with the square of the sources.
     points = unit_vectors(ra, dec)
     chord = 2 * np.sin(np.radians(reach_arcsec / 3600) / 2)
     if len(points) < 2 or chord <= 0:
-        return np.empty((0, 2), np.int64)
+        return
     width = max(chord, _SMALLEST_CUBE)
     cubes = np.floor((points + 1) / width).astype(np.int64) + 1
-    n, axes = len(points), np.ascontiguousarray(points.T)
-    keys = []
+    axes = np.ascontiguousarray(points.T)
     for first, second in _in_adjoining_cubes(cubes):
         x, y, z = (axis[first] - axis[second] for axis in axes)
         close = np.sqrt(x * x + y * y + z * z) < chord
-        pair = first[close], second[close]
-        keys.append(np.minimum(*pair) * n + np.maximum(*pair))  # one number that sorts as the pair
-    pairs: Ints = np.stack(np.divmod(np.sort(np.concatenate(keys)), n), axis=1)
-    return pairs
+        yield first[close], second[close]
 
 
 def group_overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -> Ints:
@@ -89,7 +113,7 @@ def group_overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -
 def _in_adjoining_cubes(cubes: Ints) -> Iterator[tuple[Ints, Ints]]:
     """Yield the pairs of rows of `cubes`, shape (n, 3), that differ by at most 1 on each axis.
 
-    Every pair is yielded once, in five batches small enough for the processor's cache.
+    Every pair is yielded once, in blocks of about `_BLOCK` pairs.
     """
     # Strategy: the cubes are numbered along z, then y, then x, and sorted by number, so that three
     # cubes in a row along z are one range of the sorted list. A cube is combined with the row of
@@ -104,6 +128,11 @@ def _in_adjoining_cubes(cubes: Ints) -> Iterator[tuple[Ints, Ints]]:
         step = (x * side + y) * side
         start = np.searchsorted(keys, keys + step - 1) if step else index + 1
         count = np.searchsorted(keys, keys + step + 1, "right") - start
-        before = np.cumsum(count) - count
-        partner = np.arange(count.sum()) + np.repeat(start - before, count)  # all ranges in turn
-        yield order[np.repeat(index, count)], order[partner]
+        total = np.cumsum(count)
+        # A dense field has a hundred pairs for every position, too many to be in memory at once.
+        stops = np.searchsorted(total, np.arange(_BLOCK, total[-1] + _BLOCK, _BLOCK))
+        for begin, stop in pairwise([0, *np.minimum(stops + 1, len(keys)).tolist()]):
+            in_block = count[begin:stop]
+            before = np.cumsum(in_block) - in_block
+            partner = np.arange(in_block.sum()) + np.repeat(start[begin:stop] - before, in_block)
+            yield order[np.repeat(index[begin:stop], in_block)], order[partner]

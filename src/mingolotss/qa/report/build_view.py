@@ -19,16 +19,18 @@ import pyarrow.compute as pc
 
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.candidates.status import CandidateStatus, from_verdict
+from mingolotss.dataset.counts import Count, count_flags
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import read_manifest
+from mingolotss.dataset.overlapping_stamps import OverlappingStamps, overlaps_of_table
 from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_table
 from mingolotss.model import Bools, Candidate, Floats, Ints, Source
 from mingolotss.qa.descriptions import INSPECTION_REASONS
 from mingolotss.qa.manifest_row import ManifestRow, rows_of
-from mingolotss.qa.report.neighbour_pairs import NeighbourPairs, find_pairs
 from mingolotss.recipe.model import Recipe
+from mingolotss.sky.angles import separation_arcsec
 
 __all__ = ["BuildView", "CandidateRow"]
 
@@ -141,7 +143,7 @@ class BuildView:
     def flags(self) -> dict[str, Bools]:
         """For each of `INSPECTION_REASONS`, the rows that it applies to."""
         beside = np.zeros(len(self), bool)
-        beside[self.pairs.rows[self.pairs.inside].ravel()] = True
+        beside[self._written_rows] = self.pairs.crowded
         derived = {"neighbours": beside, "rejected": ~self.written}
         return {
             name: derived[name]
@@ -162,9 +164,46 @@ class BuildView:
         return float(np.median(scale)) * self.recipe.stamp.pixels if scale.size else 0.0
 
     @cached_property
-    def pairs(self) -> NeighbourPairs:
-        """The pairs of sources whose stamps share pixels."""
-        return find_pairs(self.numbers("ra"), self.numbers("dec"), self.stamp_arcsec)
+    def counts(self) -> dict[str, Count]:
+        """The number of stamps with each flag, and with another source in them."""
+        counts = count_flags(self._written_table, self.recipe.recentre)
+        crowded, checked = int(self.pairs.crowded.sum()), self.pairs.checked
+        counts["neighbours"] = Count(
+            crowded, checked, len(self._written_rows), "position and pixel scale"
+        )
+        return counts
+
+    @cached_property
+    def pairs(self) -> OverlappingStamps:
+        """The pairs of stamps that share pixels, with rows of `_written_table`."""
+        return overlaps_of_table(self._written_table, self.recipe.stamp.pixels)
+
+    @cached_property
+    def nearest_pairs(self) -> Ints:
+        """The rows of the manifest of the nearest pairs, int64 array, shape (k, 2)."""
+        return self._written_rows[self.pairs.nearest]
+
+    def neighbours(self, row: int) -> tuple[Ints, Floats]:
+        """Return the rows whose sources are in the stamp of a row, and their separations, arcsec.
+
+        The nearest is first. A row without a stamp has none.
+        """
+        ra, dec = self.numbers("ra"), self.numbers("dec")
+        width = self.numbers("pixel_scale_arcsec")[row] * self.recipe.stamp.pixels
+        separation = separation_arcsec(ra[row], dec[row], ra, dec)
+        inside = self.written & (separation < width / 2)
+        inside[row] = False
+        rows = np.flatnonzero(inside & self.written[row])
+        rows = rows[np.argsort(separation[rows], kind="stable")]
+        return rows, separation[rows]
+
+    @cached_property
+    def _written_rows(self) -> Ints:
+        return np.flatnonzero(self.written)
+
+    @cached_property
+    def _written_table(self) -> pa.Table:
+        return self.manifest.filter(pa.array(self.written))
 
     @cached_property
     def row_of(self) -> dict[str, int]:

@@ -155,15 +155,15 @@ def _recentred(build: BuildView, shown: ShownRows) -> _Rows:
 
 
 def _pairs(build: BuildView) -> dict[str, object]:
-    pairs = build.pairs
-    rows = pairs.rows[pairs.inside][:MAX_PICTURES]
-    separations = pairs.separation_arcsec[pairs.inside][:MAX_PICTURES].tolist()
+    pairs, rows = build.pairs, build.nearest_pairs[:MAX_PICTURES]
+    separations = pairs.separation_arcsec[:MAX_PICTURES].tolist()
     records = zip(build.records(rows[:, 0]), build.records(rows[:, 1]), separations, strict=True)
     return {
         "pairs": [
             {"first": first, "second": second, "separation_arcsec": separation}
             for first, second, separation in records
         ],
-        "pairs_total": len(pairs.rows),
-        "pairs_inside": int(pairs.inside.sum()),
+        "pairs_total": pairs.total,
+        "pairs_inside": pairs.inside,
+        "pairs_checked": pairs.checked,
     }

@@ -72,7 +72,7 @@ class ShownRows:
         for name, rows in by_reason.items():
             if name != "neighbours":  # shown as pairs
                 with_stamp.update(rows[:MAX_PICTURES].tolist())
-        with_stamp.update(build.pairs.rows[build.pairs.inside][:MAX_PICTURES].ravel().tolist())
+        with_stamp.update(build.nearest_pairs[:MAX_PICTURES].ravel().tolist())
         for placed in edge_cases.values():
             with_stamp.update(placed)
         return cls(classes, by_reason, edge_cases, sorted(with_stamp))

@@ -188,13 +188,11 @@ def _place(snapshot: Snapshot, selection: Filter, row: int) -> dict[str, int | N
 
 def _neighbours(snapshot: Snapshot, row: int) -> list[dict[str, object]]:
     """Return the sources in the stamp of a source, nearest first."""
-    pairs = snapshot.build.pairs
-    own = np.flatnonzero(pairs.inside & (pairs.rows == row).any(axis=1))
-    records = snapshot.build.records(pairs.rows[own].sum(axis=1) - row)
-    separations = pairs.separation_arcsec[own].tolist()
+    rows, separations = snapshot.build.neighbours(row)
+    records = snapshot.build.records(rows)
     return [
         {"record": record, "separation_arcsec": separation}
-        for record, separation in zip(records, separations, strict=True)
+        for record, separation in zip(records, separations.tolist(), strict=True)
     ]
 
 
