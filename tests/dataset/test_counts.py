@@ -35,7 +35,8 @@ def test_all_is_known():
     [
         ({}, "exceeds_stamp", "1 of the 2 whose size is known"),
         ({"size_arcsec": [np.nan] * 3}, "exceeds_stamp", "not known (no size is known)"),
-        ({"size_arcsec": pa.nulls(3, pa.float64())}, "exceeds_stamp", "not known (no size is known)"),
+        ({"size_arcsec": pa.nulls(3, pa.float64())}, "exceeds_stamp",
+         "not known (no size is known)"),
         ({"pixel_scale_arcsec": [np.nan] * 3}, "exceeds_stamp", "not known (no size is known)"),
         ({"blank": pa.nulls(3, pa.bool_())}, "blank", "not known (no range of values is known)"),
         ({"blank": [None, True, False]}, "blank", "1 of the 2 whose range of values is known"),

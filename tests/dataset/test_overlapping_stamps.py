@@ -50,7 +50,9 @@ def test_pairs_are_those_of_all_separations(monkeypatch, centre, block):
 def test_only_the_nearest_are_listed_and_all_are_counted():
     ra = np.full(60, 10.0)
     dec = 20 + np.arange(60) ** 2 / 3600
-    few, all_of_them = (find_overlapping_stamps(ra, dec, np.full(60, 225.0), most=m) for m in (5, 999))
+    few, all_of_them = (
+        find_overlapping_stamps(ra, dec, np.full(60, 225.0), most=m) for m in (5, 999)
+    )
     assert len(few.nearest) == 5
     assert few.total == all_of_them.total
     assert np.array_equal(few.nearest, all_of_them.nearest[:5])

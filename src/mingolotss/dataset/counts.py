@@ -1,7 +1,7 @@
 """How many images have each flag of the manifest, and among how many this was looked at.
 
-Report, dataset card and terminal state these numbers in these words. A check that nobody could make,
-for example of sizes in a catalogue without sizes, gives no number.
+Report, dataset card and terminal state these numbers in these words. A check that nobody could
+make, for example of sizes in a catalogue without sizes, gives no number.
 
 >>> print(Count(3, 20, 20), Count(0, 0, 20, "size"), Count(3, 12, 20, "size"), sep="; ")
 3; not known (no size is known); 3 of the 12 whose size is known

@@ -183,7 +183,8 @@ def _overlaps(summary: DatasetSummary) -> str:
             "Whether stamps overlap is not known: no image has both a position and a pixel scale."
         )
     among = "" if pairs.checked == images else f" Only {pairs.checked:,} images could be compared."
+    overlap = "pair of stamps overlaps" if pairs.total == 1 else "pairs of stamps overlap"
     return (
-        f"{pairs.total:,} {'pair of stamps overlaps' if pairs.total == 1 else 'pairs of stamps overlap'}"
-        f" on the sky; in {pairs.apart:,} of these pairs the stamps are in different splits.{among}"
+        f"{pairs.total:,} {overlap} on the sky; in {pairs.apart:,} of these pairs the stamps are "
+        f"in different splits.{among}"
     )

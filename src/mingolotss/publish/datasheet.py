@@ -13,7 +13,7 @@ __all__ = ["render_datasheet"]
 _RARE = 50  # images: a class with fewer is listed
 _MAINTENANCE = (
     "Build the dataset again from `recipe.toml`. `mingolotss compare` lists the differences "
-    "between two datasets, and `mingolotss verify` checks every file, image and label against the "
+    "between two datasets, and `mingolotss verify` checks every file and image against the "
     "manifest."
 )
 
@@ -80,9 +80,9 @@ def _collection(summary: DatasetSummary) -> str:
         else "; there are no labels"
     )
     return (
-        f"The images come from the service `{service}`{labels}. Where several fields cover a source, one was chosen by "
-        "the separation from the centre of the image and by missing pixels; the column `case` of "
-        "the manifest gives the rule. The SHA-256 of the catalogue is "
+        f"The images come from the service `{service}`{labels}. Where several fields cover "
+        "a source, one was chosen by the separation from the centre of the image and by missing "
+        "pixels; the column `case` of the manifest gives the rule. The SHA-256 of the catalogue is "
         f"`{summary.provenance.catalogue_sha256}`."
     )
 

@@ -25,8 +25,8 @@ from mingolotss.io.parquet import read_schema
 __all__ = ["MAX_COUNTED", "NO_LICENCE", "DatasetSummary", "read_summary"]
 
 NO_LICENCE = (
-    "The recipe states no licence. The images are from the survey and the labels from the "
-    "catalogue that are cited below; their terms apply."
+    "The recipe states no licence. The images are from the survey, and all that is known of the "
+    "sources from the catalogue; the terms of both apply."
 )
 MAX_COUNTED = 50_000
 """Overlapping pairs are counted for at most this many records."""
@@ -104,8 +104,10 @@ class DatasetSummary:
 
     def split_counts(self) -> list[tuple[str, int]]:
         """Return the number of images in each split."""
-        return [(split, pc.sum(pc.equal(self.manifest["split"], split)).as_py() or 0)
-                for split in self.splits]
+        return [
+            (split, pc.sum(pc.equal(self.manifest["split"], split)).as_py() or 0)
+            for split in self.splits
+        ]
 
 
 def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSummary:

@@ -1,7 +1,6 @@
 """Rejections summed by reason, for the terminal and the report.
 
->>> reasons = [("fetch", "read cutouts/A.fits: cut short"), ("fetch", "read cutouts/B.fits: cut short")]
->>> count_reasons(reasons)
+>>> count_reasons([("fetch", "read a/A.fits: cut short"), ("fetch", "read a/B.fits: cut short")])
 {('fetch', 'read FILE cut short'): 2}
 """
 

@@ -43,7 +43,8 @@ def overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -> Ints
     """
     n = np.size(ra)
     keys = [
-        np.minimum(first, second) * n + np.maximum(first, second)  # one number that sorts as the pair
+        np.minimum(first, second) * n
+        + np.maximum(first, second)  # one number that sorts as the pair
         for first, second in overlap_blocks(ra, dec, reach_arcsec)
     ]
     if not keys:
