@@ -33,7 +33,7 @@ def words(card: str) -> list[str]:
 
 def test_the_card_of_a_build_and_of_an_export_speaks_of_no_classes(built, tmp_path):
     assert words((built / "README.md").read_text()) == []
-    for format_name in ("parquet", "png"):
+    for format_name in ("parquet", "webdataset"):
         export(built, format_name, tmp_path / format_name)
         card = (tmp_path / format_name / "README.md").read_text()
         assert words(card) == []
