@@ -100,11 +100,11 @@ def test_the_table_has_the_written_rows_in_the_originals_columns(tmp_path):
     """Rejected sources are left out, floats keep every digit, odd names are quoted."""
     rows = [
         {"source": 'A,"1', "field": "P164+55", "label": 3, "map_file": "A_P164_55-mosaic.fits",
-         "separation_arcsec": 1 / 3, "percent_nan": 0.1 + 0.2, "image_file": "A.png",
+         "separation_arcsec": 1 / 3, "percent_nan_cutout": 0.1 + 0.2, "image_file": "A.png",
          "status": "written"},
         {"source": "B", "status": "rejected"},
         {"source": "C", "field": "P1", "label": None, "map_file": "m", "separation_arcsec": 0.0,
-         "percent_nan": 0.0, "image_file": "C.png", "status": "written"},
+         "percent_nan_cutout": 0.0, "image_file": "C.png", "status": "written"},
     ]  # fmt: skip
     table = pa.Table.from_pylist(rows, schema=MANIFEST)
     write_csv(tmp_path / "a.csv", table)

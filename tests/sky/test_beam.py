@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from mingolotss.sky.beam import read_beam
+from mingolotss.sky.wcs import SkyWCS, simple_header
+
+Beam = tuple[float, float, float] | None
 
 
 def header(*cards: str) -> bytes:
     """Return cards of 80 bytes, with END."""
     return b"".join(card.encode().ljust(80) for card in [*cards, "END"])
+
+
+def read_beam(cards: bytes) -> Beam:
+    """Return the beam of an image with these cards."""
+    place = simple_header(10.0, 20.0, shape=(9, 9), scale_arcsec=1.5).removesuffix(b"END".ljust(80))
+    return SkyWCS.from_header(place + cards).beam
 
 
 @pytest.mark.parametrize(

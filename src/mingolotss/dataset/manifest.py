@@ -17,10 +17,12 @@ import pyarrow as pa
 
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.errors import DatasetError
-from mingolotss.io.parquet import read_table
+from mingolotss.io.parquet import read_schema, read_table
 
 __all__ = [
     "CANDIDATES",
+    "INCOMPLETE_PERCENT",
+    "LATER_COLUMNS",
     "MANIFEST",
     "REPEATED_COLUMNS",
     "read_manifest",
@@ -44,12 +46,13 @@ MANIFEST = pa.schema(
         ("image_file", _TEXT),
         ("case", pa.int8()),  # 0: one candidate; 1 to 4: the rule that chose
         ("separation_arcsec", _REAL),
-        ("percent_nan", _REAL),
+        ("percent_nan", _REAL),  # of the stamp
         ("candidates", pa.int16()),  # on offer, usable or not
         ("recentred", _FLAG),
         ("blank", _FLAG),
         ("undecided", _FLAG),
         ("exceeds_stamp", _FLAG),
+        ("incomplete", _FLAG),  # more than INCOMPLETE_PERCENT of the stamp have no data
         ("decided_by", _TEXT),
         ("noise_jy", _REAL),  # median under the stamp, Jy/beam
         ("peak_jy", _REAL),  # brightest pixel of the stamp, Jy/beam
@@ -59,8 +62,31 @@ MANIFEST = pa.schema(
         ("stage", _TEXT),  # of a rejection: search, fetch, validate, choose or stamp
         ("reason", _TEXT),
         ("pixels_sha256", _TEXT),  # of the stamp's bytes, C order
+        ("percent_nan_cutout", _REAL),
+        ("noise_method", _TEXT),
+        ("unit", _TEXT),  # of the image, from its header, as the next six
+        ("frequency_mhz", _REAL),
+        ("beam_major_arcsec", _REAL),  # FWHM
+        ("beam_minor_arcsec", _REAL),
+        ("beam_pa_deg", _REAL),  # east of north
+        ("telescope", _TEXT),
+        ("survey", _TEXT),
+        ("wcs", _TEXT),  # cards of the stamp's WCS without CRPIX, one a line
+        ("crpix1", _REAL),  # px from 1, of the stamp
+        ("crpix2", _REAL),
+        ("wcs_error_arcsec", _REAL),  # 0 where the cards are those of the image
+        ("scaling", _TEXT),  # none, linear or asinh; null if it is not known
+        ("scale_min", _REAL),  # in `unit`: the brightness of 0, or of grey 0
+        ("scale_max", _REAL),  # the brightness of 1, or of grey 255
+        ("scale_rms", _REAL),  # of the scaling asinh
     ]
 )
+LATER_COLUMNS = frozenset(MANIFEST.names[MANIFEST.names.index("percent_nan_cutout") :]) | {
+    "incomplete"
+}
+"""Columns that builds of older versions do not have. They are read as null."""
+INCOMPLETE_PERCENT = 10.0
+"""A stamp of which more than this has no data is flagged ``incomplete``, %."""
 
 CANDIDATES = pa.schema(
     [
@@ -80,10 +106,11 @@ CANDIDATES = pa.schema(
     ]
 )
 
-# Text columns with few different values, written with a dictionary.
+# Columns with few different values, written with a dictionary.
 REPEATED_COLUMNS = (
     "class", "status", "field", "map_file", "batch", "split", "stage", "reason", "decided_by",
-    "image", "rms", "verdict",
+    "image", "rms", "verdict", "noise_method", "unit", "frequency_mhz", "beam_major_arcsec",
+    "beam_minor_arcsec", "beam_pa_deg", "telescope", "survey", "wcs", "wcs_error_arcsec", "scaling",
 )  # fmt: skip
 
 
@@ -99,13 +126,25 @@ def read_manifest(folder: Path, columns: Sequence[str] | None = None) -> pa.Tabl
     columns : sequence of str, optional
         All columns by default.
 
+    Returns
+    -------
+    pyarrow.Table
+        With nulls in those of `LATER_COLUMNS` that an older version did not write.
+
     Raises
     ------
     DatasetError
         It is missing or damaged, or lacks a column or has one of another type.
     """
     path = DatasetFolder(folder).manifest
-    table = read_table(path, columns, schema=MANIFEST)
+    names = [*MANIFEST.names] if columns is None else [*columns]
+    absent = LATER_COLUMNS.intersection(names).difference(read_schema(path).names)
+    present = columns if columns is None else [name for name in names if name not in absent]
+    table = read_table(path, present, schema=MANIFEST)
+    for name in names:
+        if name in absent:
+            field = MANIFEST.field(name)
+            table = table.append_column(field, pa.nulls(len(table), field.type))
     for name in _NEVER_NULL:
         if name in table.column_names and table[name].null_count:
             raise DatasetError(

@@ -27,7 +27,7 @@ HEADER = (
     "Source ID", "Field", "Class", "Map File", "Separation", "Percentage NaN", "Image File",
 )  # fmt: skip
 _COLUMNS = (
-    "source", "field", "label", "map_file", "separation_arcsec", "percent_nan", "image_file",
+    "source", "field", "label", "map_file", "separation_arcsec", "percent_nan_cutout", "image_file",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\N{FULLWIDTH EQUALS SIGN}")
 CSV_COLUMNS = (*_COLUMNS, "status")

@@ -7,6 +7,7 @@ chunk by chunk. `mingolotss.pipeline.part_tables` reads the tables of all parts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.measure import MeasuredCandidates
 from mingolotss.pipeline.stamps import Stamps
 from mingolotss.pipeline.task import Task
+from mingolotss.sky.header_facts import HeaderFacts, header_facts
 
 __all__ = ["PART_SCHEMA", "PartTable", "candidate_columns", "source_columns"]
 
@@ -37,9 +39,18 @@ _NO_IMAGE = (None, None, None, None)  # field, image, rms map and file name with
 # Columns that are null for a rejected source.
 _WRITTEN_ONLY = (
     "field", "map_file", "image_file", "case", "separation_arcsec", "percent_nan", "recentred",
-    "blank", "undecided", "exceeds_stamp", "decided_by", "noise_jy", "peak_jy",
-    "pixel_scale_arcsec", "pixels_sha256",
+    "blank", "undecided", "exceeds_stamp", "incomplete", "decided_by", "noise_jy", "peak_jy",
+    "pixel_scale_arcsec", "pixels_sha256", "percent_nan_cutout", "noise_method",
 )  # fmt: skip
+# Columns of numbers that are null where the number is not known, and not NaN.
+_NULL_FOR_NAN = (
+    "frequency_mhz", "beam_major_arcsec", "beam_minor_arcsec", "beam_pa_deg", "crpix1", "crpix2",
+    "wcs_error_arcsec", "scale_min", "scale_max", "scale_rms",
+)  # fmt: skip
+_PLACE = ("crpix1", "crpix2", "wcs_error_arcsec", "scale_min", "scale_max", "scale_rms")
+_FACT_TYPES = {
+    field.name: object if field.default is None else float for field in fields(HeaderFacts)
+}
 # Columns that are null for a candidate without a cutout.
 _CUTOUT_ONLY = ("ny", "nx", "pixel_scale_arcsec", "separation_arcsec", "percent_nan")
 
@@ -100,10 +111,10 @@ class PartTable:
         status = pa.array(["written", "rejected"])
         columns["status"] = status.take(pa.array(rejected.astype(np.int8)))
         columns["offers"] = _candidate_lists(sources["candidates"], candidates)
+        nulls = dict.fromkeys(_WRITTEN_ONLY, rejected)
+        nulls |= {name: np.isnan(sources[name]) for name in _NULL_FOR_NAN}
         arrays = [
-            _to_arrow(
-                columns[field.name], field.type, rejected if field.name in _WRITTEN_ONLY else None
-            )
+            _to_arrow(columns[field.name], field.type, nulls.get(field.name))
             for field in PART_SCHEMA
         ]
         return pa.Table.from_arrays(arrays, schema=PART_SCHEMA)
@@ -155,13 +166,19 @@ def source_columns(
         "decided_by": choices.decided_by,
         "separation_arcsec": _take_or(measured.separation_arcsec, chosen, 0),
         "percent_nan": _take_or(measured.percent_nan, chosen, 0),
+        "percent_nan_cutout": _take_or(measured.percent_nan, chosen, 0),
         "recentred": stamps.recentred,
         "blank": stamps.blank,
         "noise_jy": stamps.noise_jy,
+        "noise_method": stamps.noise_method,
         "peak_jy": stamps.peak_jy,
         "pixels_sha256": stamps.pixels_sha256,
+        "incomplete": np.zeros(len(chunk), bool),
+        **dict.fromkeys(("wcs", "scaling"), np.full(len(chunk), None)),
+        **dict.fromkeys(_PLACE, np.full(len(chunk), np.nan)),
         **_name_columns(chunk, measured, chosen, image_names),
         **_scale_columns(chunk, measured, chosen),
+        **_fact_columns(measured.cutouts, chosen),
     }
 
 
@@ -186,6 +203,22 @@ def _scale_columns(chunk: Chunk, measured: MeasuredCandidates, chosen: Ints) -> 
         scale = np.full(len(chunk), settings.pixel_arcsec)
     size_arcsec = chunk.task.catalogue.size_arcsec[chunk.task_slice]
     return {"pixel_scale_arcsec": scale, "exceeds_stamp": size_arcsec > settings.pixels * scale}
+
+
+def _fact_columns(cutouts: CutoutArray, chosen: Ints) -> Columns:
+    """Return what the header of each chosen image says of it."""
+    # A header is read once for each image that was chosen, and not for each source: the rest is
+    # done with columns. The last of the images stands for those without a choice.
+    plane = _take_or(cutouts.plane_index, chosen, -1)
+    used, index = np.unique(plane, return_inverse=True)
+    images = [
+        header_facts(cutouts.planes[number].wcs) if number >= 0 else HeaderFacts()
+        for number in used.tolist()
+    ]
+    return {
+        name: np.array([getattr(facts, name) for facts in images], _FACT_TYPES[name])[index]
+        for name in _FACT_TYPES
+    }
 
 
 def candidate_columns(

@@ -18,7 +18,7 @@ from mingolotss.errors import ImageError
 from mingolotss.image.noise import background2d_noise, sigma_clipped_noise
 from mingolotss.image.pixels import take_window, window_start
 from mingolotss.image.windows import WindowArray
-from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints
+from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Objects
 from mingolotss.recipe.model import NoiseSettings, RecentreSettings, Recipe, StampSettings
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "StampBox",
     "StampBoxes",
     "estimate_noise",
+    "noise_methods",
     "noise_of",
     "place_stamps",
     "stamp_box",
@@ -190,6 +191,13 @@ def noise_of(cutout: Cutout, settings: NoiseSettings) -> FloatImage:
     if method == "background2d":
         return background2d_noise(cutout.image, box=settings.box, sigma=settings.sigma)
     return sigma_clipped_noise(cutout.image, sigma=settings.sigma, iterations=settings.iterations)
+
+
+def noise_methods(cutouts: CutoutArray, indices: Ints, settings: NoiseSettings) -> Objects:
+    """Return in words how the noise of some cutouts comes about, an object array of str."""
+    methods = [settings.method_for(has_rms_map=plane.rms is not None) for plane in cutouts.planes]
+    taken: Objects = cutouts.per_cutout(methods, None, object)[indices]
+    return taken
 
 
 def estimate_noise(

@@ -28,6 +28,7 @@ from mingolotss.pipeline.measure import MeasuredCandidates
 from mingolotss.pipeline.stamp_windows import (
     Group,
     estimate_noise,
+    noise_methods,
     place_stamps,
     stamp_side,
     stamp_windows,
@@ -69,6 +70,8 @@ class Stamps:
     noise_jy : float64 array, shape (n,), Jy/beam
         Median noise under the stamp, over every `NOISE_STRIDE`-th pixel on either axis. 0 where it
         is unknown, NaN for a source without a stamp.
+    noise_method : object array of str or None, shape (n,)
+        How that noise came about; see `mingolotss.pipeline.stamp_windows.noise_methods`.
     peak_jy : float64 array, shape (n,), Jy/beam
         Brightest pixel of the stamp before any step; NaN for a source without a stamp.
     rejections : dict of int to Rejection
@@ -82,6 +85,7 @@ class Stamps:
     recentred: Bools
     blank: Bools
     noise_jy: Floats
+    noise_method: Objects
     peak_jy: Floats
     rejections: dict[int, Rejection]
     plugin_errors: dict[int, PluginError]
@@ -115,6 +119,7 @@ def make_stamps(
         recentred=np.zeros(n, bool),
         blank=np.zeros(n, bool),
         noise_jy=np.full(n, np.nan),
+        noise_method=np.full(n, None),
         peak_jy=np.full(n, np.nan),
         rejections={
             int(row): Rejection("stamp", text)
@@ -136,6 +141,7 @@ def make_stamps(
     side = cutouts.per_cutout(sides, 0)[chosen]
     boxes = place_stamps(cutouts, chosen, positions, side, recipe.recentre)
     stamps.recentred[rows] = boxes.recentred
+    stamps.noise_method[rows] = noise_methods(cutouts, chosen, recipe.noise)
     for group in stamp_windows(cutouts, chosen, boxes, estimates):
         group_rows, start = rows[group.indices], 0
         steps = _kernel_steps(group, recipe)

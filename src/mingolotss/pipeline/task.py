@@ -25,7 +25,7 @@ from mingolotss.service.base import ImageService
 __all__ = ["RETRY_SUFFIX", "PartSummary", "Task"]
 
 RETRY_SUFFIX = "-again"  # ends the key of a part with cutouts that a later run may get
-_PART_VERSION = 2  # version of a part's content; raise it to invalidate older parts
+_PART_VERSION = 3  # version of a part's content; raise it to invalidate older parts
 
 
 @dataclass(frozen=True)

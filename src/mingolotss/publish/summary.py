@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 
 from mingolotss.dataset.counts import Count, count_flags
 from mingolotss.dataset.export_notes import ExportNotes
+from mingolotss.dataset.image_census import BeamCount, beam_counts, noise_counts
 from mingolotss.dataset.layout import DatasetFolder
-from mingolotss.dataset.manifest import read_manifest
+from mingolotss.dataset.manifest import LATER_COLUMNS, read_manifest
 from mingolotss.dataset.overlapping_stamps import OverlappingStamps, overlaps_of_table
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.split_names import in_order
@@ -31,7 +32,7 @@ NO_LICENCE = (
 MAX_COUNTED = 50_000
 """Overlapping pairs are counted for at most this many records."""
 _UNUSED_COLUMNS = {
-    "source", "map_file", "image_file", "pixels_sha256", "reason", "class", "batch",
+    "source", "map_file", "image_file", "pixels_sha256", "reason", "class", "batch", "wcs",
 }  # fmt: skip
 
 
@@ -82,6 +83,14 @@ class DatasetSummary:
         """Return the number of records with each flag of the manifest."""
         return count_flags(self.manifest, self.provenance.recipe.recentre)
 
+    def noise_counts(self) -> dict[str | None, int]:
+        """Return the number of records of each method of the noise; None where it is not known."""
+        return noise_counts(self.manifest)
+
+    def beam_counts(self) -> list[BeamCount]:
+        """Return the number of records of each beam; more than one known beam is a mixture."""
+        return beam_counts(self.manifest)
+
     def class_counts(self) -> list[tuple[str, list[int]]]:
         """Return the number of images of each class (rows) in each split (columns)."""
         labels = self.manifest["label"]
@@ -128,7 +137,9 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
     if provenance is None:
         raise DatasetError(f"describe {folder}: no recipe.toml in it; build or export it first")
     if manifest is None:
-        names = read_schema(DatasetFolder(folder).manifest).names
+        # With the columns that a build of an older version does not have: they are null.
+        present = read_schema(DatasetFolder(folder).manifest).names
+        names = dict.fromkeys([*present, *sorted(LATER_COLUMNS)])
         manifest = read_manifest(folder, [name for name in names if name not in _UNUSED_COLUMNS])
     written = manifest.filter(pc.equal(manifest["status"], "written"))
     notes = ExportNotes.read(manifest.schema.metadata)

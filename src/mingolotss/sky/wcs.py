@@ -21,10 +21,10 @@ from astropy.wcs import WcsError, Wcsprm
 
 from mingolotss.errors import NoWCSError
 from mingolotss.sky.angles import Floats
-from mingolotss.sky.beam import read_beam
 from mingolotss.sky.celestial import celestial_wcs, has_wcs
 from mingolotss.sky.fits_header import format_card, header_cards, join_cards
 from mingolotss.sky.frames import celestial_frame, from_icrs, to_icrs
+from mingolotss.sky.header_facts import HeaderFacts, read_header_facts
 from mingolotss.sky.lookup_tables import LookupTables
 from mingolotss.sky.wcs_cards import read_wcs_cards
 
@@ -40,12 +40,16 @@ class SkyWCS:
     transformed together.
     """
 
-    __slots__ = ("_frame", "_header", "_lat", "_lng", "_tables", "_transform", "pixel_scale_arcsec")
+    __slots__ = (
+        "_facts", "_frame", "_header", "_lat", "_lng", "_tables", "_transform",
+        "pixel_scale_arcsec",
+    )  # fmt: skip
 
     def __init__(
         self, header: bytes, tables: LookupTables | None = None, *, path: str = ""
     ) -> None:
         self._header, self._tables = header, tables
+        self._facts: HeaderFacts | None = None  # read when they are needed
         cards = read_wcs_cards(header)
         if not has_wcs(cards):
             raise NoWCSError(
@@ -101,9 +105,20 @@ class SkyWCS:
         """Return the beam's major and minor axis (FWHM, arcsec) and position angle (deg).
 
         None if neither a card nor the history of the header has BMAJ and BMIN (deg, as AIPS writes
-        them).
+        them). A position angle that is not there is 0.
         """
-        return read_beam(self._header)
+        facts = self.facts
+        if math.isnan(facts.beam_major_arcsec):
+            return None
+        pa = 0.0 if math.isnan(facts.beam_pa_deg) else facts.beam_pa_deg
+        return facts.beam_major_arcsec, facts.beam_minor_arcsec, pa
+
+    @property
+    def facts(self) -> HeaderFacts:
+        """Return what the header says of the image itself: unit, frequency, beam, telescope."""
+        if self._facts is None:
+            self._facts = read_header_facts(self._header)
+        return self._facts
 
     def to_pixel(self, ra: npt.ArrayLike, dec: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Return x and y, pixels from 0, of ICRS positions (deg); NaN where there is no pixel."""

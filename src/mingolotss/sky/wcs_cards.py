@@ -24,13 +24,22 @@ import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from astropy.io import fits
 
 from mingolotss.foreign import mute_warnings
 from mingolotss.sky.fits_header import CARD, header_end
 
-__all__ = ["PLATE_KEYWORDS", "CardError", "Unreadable", "WCSCards", "read_wcs_cards"]
+__all__ = [
+    "PLATE_KEYWORDS",
+    "Card",
+    "CardError",
+    "Unreadable",
+    "WCSCards",
+    "read_card",
+    "read_wcs_cards",
+]
 
 PLATE_KEYWORDS = {
     "CNPIX1",
@@ -73,7 +82,7 @@ _RELEVANT = re.compile(
 )
 _USUAL = re.compile(
     rb"(?=.{8}= )(?!(?:DP|D2IM)\d )([A-Z0-9_-]+) *= *"
-    rb"(?:([-+]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?)|'([ -%(-~]*)') *(?:/.*)?",
+    rb"(?:([-+]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?)|'([ -%(-~]*)') *(/.*)?",
     re.DOTALL,
 )
 _EXPONENT = bytes.maketrans(b"Dd", b"EE")
@@ -159,14 +168,7 @@ def _parse_card(card: bytes) -> tuple[str, float | str | Unreadable | None]:
 
     The value is None if the position does not depend on the card.
     """
-    raw_keyword: str
-    value: float | str | Unreadable | None
-    if len(card) > CARD or not (usual := _USUAL.fullmatch(card)):
-        raw_keyword, value = _read_unusual(card)
-    elif usual[2] is not None:
-        raw_keyword, value = usual[1].decode(), float(usual[2].translate(_EXPONENT))
-    else:
-        raw_keyword, value = usual[1].decode(), usual[3].decode().rstrip()
+    raw_keyword, value = _read(card)
     keyword, is_text = _standard_keyword(raw_keyword)
     if not keyword:
         return "", None
@@ -180,6 +182,36 @@ def _parse_card(card: bytes) -> tuple[str, float | str | Unreadable | None]:
 # The images of a survey share most of these cards. One that is continued can be as long as a header
 # and is not kept.
 _parse_one = lru_cache(maxsize=4096)(_parse_card)
+
+
+class Card(NamedTuple):
+    """A card of a header: an upper-case keyword, its value, None if undefined, and its comment."""
+
+    keyword: str
+    value: float | str | Unreadable | None
+    comment: str
+
+
+def read_card(card: bytes) -> Card:
+    """Read one card of a header, 80 bytes.
+
+    >>> read_card(b"RESTFRQ =           1.4D+09 / [Hz]".ljust(80))
+    Card(keyword='RESTFRQ', value=1400000000.0, comment='[Hz]')
+    """
+    keyword, value = _read(card)
+    usual = _USUAL.fullmatch(card)
+    comment = usual[4] if usual else card.rpartition(b"/")[2] if b"/" in card else b""
+    return Card(keyword.strip(), value, (comment or b"").decode("ascii", "replace").strip(" /"))
+
+
+def _read(card: bytes) -> tuple[str, float | str | Unreadable | None]:
+    """Return keyword and value of a card with those that continue it; None if undefined."""
+    usual = _USUAL.fullmatch(card) if len(card) == CARD else None
+    if usual is None:
+        return _read_unusual(card)
+    if usual[2] is not None:
+        return usual[1].decode(), float(usual[2].translate(_EXPONENT))
+    return usual[1].decode(), usual[3].decode().rstrip()
 
 
 @lru_cache(maxsize=4096)
