@@ -13,17 +13,30 @@ What is not here: files (the other modules of this package).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import SupportsIndex, overload
 
 import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
+from numpy.typing import ArrayLike, NDArray
 
 from mingolotss.dataset.image_stack import ImageArray, ImageStack
+from mingolotss.dataset.indexing import sample_index, sample_rows, select_texts
+from mingolotss.dataset.sample_table import sample_table
 from mingolotss.dataset.split_names import select
 from mingolotss.errors import DatasetError, InputError
 
-__all__ = ["TEXT_COLUMNS", "Arrays", "concatenate", "merge_labels", "take_split"]
+__all__ = [
+    "TEXT_COLUMNS",
+    "Arrays",
+    "class_counts",
+    "class_weights",
+    "concatenate",
+    "merge_labels",
+    "take_split",
+]
 
 TEXT_COLUMNS = ("source", "image_file", "split")
 """The columns of the manifest that are the last three fields of `Arrays`, in their order."""
@@ -43,6 +56,8 @@ class Arrays:
     classes : tuple of str
     sources, filenames, splits : tuple of str
         Name of the source, of its image, and of the split it is in.
+    root : Path or None
+        Where the dataset was read.
     """
 
     images: ImageArray | ImageStack
@@ -51,6 +66,7 @@ class Arrays:
     sources: tuple[str, ...] = field(default=(), repr=False)
     filenames: tuple[str, ...] = field(default=(), repr=False)
     splits: tuple[str, ...] = field(default=(), repr=False)
+    root: Path | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         # The texts are optional: an empty tuple stands for a dataset without them. Labels are not,
@@ -71,23 +87,53 @@ class Arrays:
     def __len__(self) -> int:
         return len(self.images)
 
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> tuple[ImageArray, int]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Arrays: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> tuple[ImageArray, int] | Arrays:
+        """Return one image, shape (ny, nx), and its label; the samples of a slice as `Arrays`."""
+        place = sample_index(index, len(self), "Arrays")
+        if isinstance(place, range):
+            return self.take(place)
+        return self.images[place], int(self.labels[place])
+
     @property
     def n_classes(self) -> int:
         """Count the classes that have a name."""
         return len(self.classes)
 
-    def take(self, selection: NDArray[np.bool_] | NDArray[np.intp]) -> Arrays:
-        """Return the samples of `selection`: indices, or a boolean per sample."""
-        rows = np.flatnonzero(selection) if selection.dtype == bool else selection.astype(np.intp)
-        texts = {
-            name: tuple(getattr(self, name)[row] for row in rows) if getattr(self, name) else ()
-            for name in ("sources", "filenames", "splits")
-        }
+    def take(self, selection: ArrayLike | range) -> Arrays:
+        """Return the samples of `selection`: indices, or a boolean per sample.
+
+        Raises
+        ------
+        InputError
+            It is neither, or there are no such samples.
+        """
+        rows = sample_rows(selection, len(self))
         if isinstance(self.images, ImageStack):
-            images: ImageArray | ImageStack = self.images.select(rows.tolist())
+            indices = selection if isinstance(selection, range) else rows.tolist()
+            images: ImageArray | ImageStack = self.images.select(indices)
         else:
             images = self.images[rows]
-        return replace(self, images=images, labels=self.labels[rows], **texts)
+        return replace(
+            self,
+            images=images,
+            labels=self.labels[rows],
+            sources=select_texts(self.sources, rows),
+            filenames=select_texts(self.filenames, rows),
+            splits=select_texts(self.splits, rows),
+        )
+
+    @property
+    def table(self) -> pa.Table:
+        """Return the metadata of the samples, one row each (`mingolotss.MingoLoTSS.table`)."""
+        return sample_table(
+            self.root, self.sources, self.filenames, self.splits, self.labels, self.classes
+        )
 
     def merge(self, groups: Mapping[str, Sequence[str | int]]) -> Arrays:
         """Return the samples whose class is in a group, labelled by group, in the order given.
@@ -100,7 +146,8 @@ class Arrays:
         Raises
         ------
         InputError
-            An unknown class, or one that is in two groups.
+            There is no group, a group has no class, or it has an unknown class or one that is in
+            another group.
         """
         new_labels = merge_labels(self.labels, self.classes, groups)
         members = self.take(new_labels >= 0)
@@ -108,20 +155,32 @@ class Arrays:
 
     def counts(self) -> dict[str, int]:
         """Count the samples of each class."""
-        counts = np.bincount(self.labels[self.labels >= 0], minlength=self.n_classes)
-        return dict(zip(self.classes, counts.tolist(), strict=True))
+        return class_counts(self.labels, self.classes)
 
     def weights(self) -> NDArray[np.float64]:
         """Weigh classes so that each counts the same: n / (classes * count); 0 for an empty one.
 
         King and Zeng 2001, Political Analysis 9, 137 (section 3); scikit-learn's "balanced".
         """
-        counts = np.array(list(self.counts().values()), np.float64)
-        has_samples = counts > 0
-        share = counts.sum() / max(has_samples.sum(), 1)
-        weights: NDArray[np.float64] = np.zeros_like(counts)
-        np.divide(share, counts, out=weights, where=has_samples)
-        return weights
+        return class_weights(list(self.counts().values()))
+
+
+def class_counts(labels: ArrayLike, classes: Sequence[str]) -> dict[str, int]:
+    """Count the samples of each class; a label without a class counts nowhere."""
+    numbers = np.asarray(labels, np.int64)
+    is_known = (numbers >= 0) & (numbers < len(classes))
+    counts = np.bincount(numbers[is_known], minlength=len(classes))
+    return dict(zip(classes, counts.tolist(), strict=True))
+
+
+def class_weights(counts: Sequence[int]) -> NDArray[np.float64]:
+    """Return the weights of ``Arrays.weights`` for the number of samples of each class."""
+    numbers = np.array(counts, np.float64)
+    has_samples = numbers > 0
+    share = numbers.sum() / max(has_samples.sum(), 1)
+    weights: NDArray[np.float64] = np.zeros_like(numbers)
+    np.divide(share, numbers, out=weights, where=has_samples)
+    return weights
 
 
 def merge_labels(
@@ -131,6 +190,7 @@ def merge_labels(
 
     Parameters and errors are those of ``Arrays.merge``.
     """
+    _check_groups(groups)
     # A table from old to new labels, -1 for a class that is in no group. "No label" is -1 as well,
     # which as an index finds the additional last entry.
     new_labels = np.full(len(classes) + 1, -1, np.int64)
@@ -142,12 +202,38 @@ def merge_labels(
     return new_labels[labels]
 
 
-def _label(member: str | int, classes: tuple[str, ...]) -> int:
+def _check_groups(groups: object) -> None:
+    """Check that groups map names to lists of classes."""
+    example = 'for example merge={"FRI": ["FRI", "FRI NAT"], "FRII": ["FRII"]}'
+    if not isinstance(groups, Mapping):
+        raise InputError(
+            f"merge classes: merge={groups!r:.80}; give a group for each new class, {example}"
+        )
+    if not groups:
+        raise InputError(
+            f"merge classes: merge={{}} has no group, so that no image is left; {example}, or "
+            "merge=None to keep all classes"
+        )
+    for name, members in groups.items():
+        if not isinstance(name, str):
+            raise InputError(f"merge classes: {name!r:.80} is no name of a class; {example}")
+        if isinstance(members, str | bytes) or not isinstance(members, Collection):
+            raise InputError(
+                f"merge classes: {name!r} should be a list of classes and is {members!r:.80}; "
+                f"give {{{name!r}: [{members!r:.80}]}}"
+            )
+        if not len(members):
+            raise InputError(f"merge classes: {name!r} is an empty list of classes; {example}")
+
+
+def _label(member: object, classes: tuple[str, ...]) -> int:
     """Return the label of a class that is given by name or by label."""
     if isinstance(member, str) and member in classes:
         return classes.index(member)
-    if not isinstance(member, str) and 0 <= member < len(classes):
-        return int(member)
+    if isinstance(member, int | np.integer) and not isinstance(member, bool):
+        label = int(member)
+        if 0 <= label < len(classes):
+            return label
     known = ", ".join(f"{label} {name}" for label, name in enumerate(classes))
     raise InputError(f"merge classes: no class {member!r}; there are {known}")
 

@@ -8,22 +8,32 @@ mingolotss.errors.DatasetError: load a dataset from no/such/place: there is noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from mingolotss.dataset.image_stack import ImagePiece, ImageStack
 from mingolotss.dataset.published import choose_names
 from mingolotss.dataset.samples import Arrays
-from mingolotss.errors import DatasetError
+from mingolotss.dataset.split_names import check_split, in_order
+from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats import FORMATS
 from mingolotss.formats.base import Format
 
-__all__ = ["Arrays", "holds_dataset", "load", "open_arrays"]
+__all__ = ["Arrays", "holds_dataset", "load", "merge_samples", "open_arrays", "open_samples"]
 
 
-def load(root: str | Path, split: str = "all", *, published_names: bool = False) -> Arrays:
+def load(
+    root: str | Path,
+    split: str = "all",
+    *,
+    merge: Mapping[str, Sequence[str | int]] | None = None,
+    published_names: bool = False,
+) -> Arrays:
     """Load the images and labels of one split.
 
     Parameters
@@ -34,6 +44,8 @@ def load(root: str | Path, split: str = "all", *, published_names: bool = False)
     split : str
         "train", "test", "all", another split that the dataset has, several ("train+val"), or all
         but some ("not fold-3").
+    merge : mapping of str to sequence of str or int, optional
+        New classes made of old ones, by name or by label; the rest is left out.
     published_names : bool
         Use the published dataset's names of classes 1 and 2, which are interchanged there.
 
@@ -47,16 +59,105 @@ def load(root: str | Path, split: str = "all", *, published_names: bool = False)
     DatasetError
         There is no dataset, or it is damaged.
     InputError
-        The dataset has no such split.
+        The dataset has no such split or class, or no image in it.
     """
-    arrays = open_arrays(root, split, published_names=published_names)
-    return replace(arrays, images=np.asarray(arrays.images))
+    samples = open_samples(root, split, merge=merge, published_names=published_names)
+    return replace(samples, images=np.asarray(samples.images))
+
+
+def open_samples(
+    root: str | Path,
+    split: str,
+    *,
+    merge: Mapping[str, Sequence[str | int]] | None = None,
+    published_names: bool = False,
+) -> Arrays:
+    """Load as ``load`` does, but leave the images in their files where the format allows it.
+
+    The images are an `ImageStack`. Its pickle names the files instead of the pixels, so that a
+    worker process opens them itself.
+    """
+    if not isinstance(root, str | os.PathLike):
+        raise InputError(f"open {root!r:.80}: give the path of a dataset, a text or a Path")
+    place = Path(root).expanduser()
+    split = check_split(split, f"open {root}")
+    samples = open_arrays(place, split, published_names=published_names)
+    if not len(samples):
+        raise InputError(f"open {root}: no image in its split {split!r}; {_counts(place)}")
+    stack = samples.images if isinstance(samples.images, ImageStack) else None
+    stack = ImageStack([np.asarray(samples.images)]) if stack is None else stack
+    # A worker process may have another working directory.
+    origin = _DatasetOrigin(place.absolute(), split, _digest(samples))
+    samples = replace(samples, images=stack.with_origin(origin), root=origin.place)
+    return samples if merge is None else merge_samples(samples, merge, f"open {root}")
+
+
+def merge_samples(
+    samples: Arrays, groups: Mapping[str, Sequence[str | int]], action: str
+) -> Arrays:
+    """Merge classes as `Arrays.merge` does, and refuse groups without any image."""
+    merged = samples.merge(groups)
+    if not len(merged):
+        raise InputError(
+            f"{action}: no image is of the classes in merge={dict(groups)!r:.200}; there are "
+            f"{_list_counts(samples.counts())}"
+        )
+    return merged
 
 
 def open_arrays(root: str | Path, split: str = "all", *, published_names: bool = False) -> Arrays:
-    """Load as ``load`` does, but leave the images in their files where the format allows it."""
+    """Read a dataset as its format does: it may have no images, and they may be in their files."""
     arrays = _read(Path(root).expanduser(), split)
     return replace(arrays, classes=choose_names(arrays.classes, published=published_names))
+
+
+@dataclass(frozen=True, slots=True)
+class _DatasetOrigin:
+    """The split of a dataset that a worker process opens.
+
+    `digest` is that of the names and labels, by which a dataset that was replaced is noticed.
+    """
+
+    place: Path
+    split: str
+    digest: str
+
+    def open(self) -> Sequence[ImagePiece]:
+        """Open the pieces of the split.
+
+        Raises
+        ------
+        DatasetError
+            There is no dataset there, or not the same one.
+        """
+        samples = open_arrays(self.place, self.split)
+        if _digest(samples) != self.digest:
+            raise DatasetError(
+                f"open {self.place} in another process: its samples have changed since it was "
+                "opened; open it again"
+            )
+        images = samples.images
+        return images.pieces if isinstance(images, ImageStack) else [np.asarray(images)]
+
+
+def _digest(samples: Arrays) -> str:
+    """Return a checksum of the names and labels of samples."""
+    digest = hashlib.sha256(samples.labels.tobytes())
+    for texts in (samples.sources, samples.filenames, [str(samples.images.shape)]):
+        digest.update("\0".join(texts).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _counts(place: Path) -> str:
+    """Return how many images each split has, for an error message."""
+    splits = open_arrays(place).splits
+    counts = {split: splits.count(split) for split in in_order(set(splits))}
+    return f"it has {_list_counts(counts)}"
+
+
+def _list_counts(counts: Mapping[str, int]) -> str:
+    filled = [f"{count:,} in {name}" for name, count in counts.items() if count]
+    return ", ".join(filled) or "none at all"
 
 
 def holds_dataset(root: Path) -> bool:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from mingolotss.dataset.image_stack import gather, unit_range
+from mingolotss.dataset.indexing import sample_index
 from mingolotss.errors import InputError
 from mingolotss.io.optional import optional_class
-from mingolotss.loaders.arrays import open_arrays
+from mingolotss.loaders.arrays import open_samples
 
 if TYPE_CHECKING:
     from keras.utils import PyDataset
@@ -57,6 +59,10 @@ class MingoSequence(PyDataset):
     ----------
     labels : int64 array, shape (n,)
     classes : list of str
+    sources, splits : list of str
+        Name of each image's source, and of its split.
+    table : pyarrow.Table
+        The metadata of each image.
     class_weight : dict of int to float
         For ``model.fit(..., class_weight=...)``: each class counts the same.
     """
@@ -82,11 +88,9 @@ class MingoSequence(PyDataset):
         )
         if batch_size < 1:
             raise InputError(f"open {root}: batch_size={batch_size}; give 1 or more")
-        arrays = open_arrays(root, split, published_names=published_names)
-        arrays = arrays if merge is None else arrays.merge(merge)
-        self._images, self.labels = arrays.images, arrays.labels
-        self.classes = list(arrays.classes)
-        self.class_weight = dict(enumerate(arrays.weights().tolist()))
+        self._samples = open_samples(root, split, merge=merge, published_names=published_names)
+        self.labels, self.classes = self._samples.labels, list(self._samples.classes)
+        self.class_weight = dict(enumerate(self._samples.weights().tolist()))
         self.batch_size, self.scale, self.transform = batch_size, scale, transform
         self._shuffle, self._seed, self._epoch = shuffle, seed, 0
         self._order = self._new_order()
@@ -94,10 +98,39 @@ class MingoSequence(PyDataset):
     def __len__(self) -> int:
         return math.ceil(len(self.labels) / self.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[Any, NDArray[np.int64]]:
+    @property
+    def sources(self) -> list[str]:
+        """The name of each image's source, in the order of `labels`."""
+        return list(self._samples.sources)
+
+    @property
+    def splits(self) -> list[str]:
+        """The split of each image, in the order of `labels`."""
+        return list(self._samples.splits)
+
+    @property
+    def table(self) -> pa.Table:
+        """The metadata of each image, in the order of `labels` (`mingolotss.MingoLoTSS.table`).
+
+        The batches have this order if `shuffle` is False.
+        """
+        return self._samples.table
+
+    def counts(self) -> dict[str, int]:
+        """Count the images of each class."""
+        return self._samples.counts()
+
+    def weights(self) -> NDArray[np.float64]:
+        """Weigh classes so that each counts the same, as ``Arrays.weights``."""
+        return self._samples.weights()
+
+    def __getitem__(self, index: SupportsIndex) -> tuple[Any, NDArray[np.int64]]:
         """Return one batch."""
-        rows = self._order[index * self.batch_size : (index + 1) * self.batch_size]
-        images = gather(self._images, rows.tolist())
+        place = sample_index(index, len(self), type(self).__name__, "batches")
+        if isinstance(place, range):
+            raise TypeError(f"index {type(self).__name__} with {index}: give one index of a batch")
+        rows = self._order[place * self.batch_size : (place + 1) * self.batch_size]
+        images = gather(self._samples.images, rows.tolist())
         batch = (unit_range(images) if self.scale else images)[..., None]
         return (batch if self.transform is None else self.transform(batch)), self.labels[rows]
 

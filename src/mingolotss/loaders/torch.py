@@ -13,14 +13,18 @@ mingolotss.errors.DatasetError: load a dataset from ...
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, SupportsIndex
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 from PIL import Image
 
 from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather, unit_range
+from mingolotss.dataset.indexing import sample_index, sample_rows
 from mingolotss.dataset.layout import BatchFolder, split_of_batch
 from mingolotss.dataset.published import (
     binary_groups,
@@ -28,10 +32,15 @@ from mingolotss.dataset.published import (
     published_archive,
     published_names,
 )
+from mingolotss.dataset.sample_table import without_nulls
+from mingolotss.dataset.samples import Arrays, class_counts, class_weights
+from mingolotss.dataset.split_names import check_split
 from mingolotss.errors import InputError
 from mingolotss.io.optional import optional_class
-from mingolotss.loaders.arrays import open_arrays
+from mingolotss.loaders.arrays import merge_samples, open_samples
 from mingolotss.loaders.collate import batch_rows
+from mingolotss.loaders.sample_names import SampleNames
+from mingolotss.loaders.selected_rows import RowArray, matching_rows
 
 if TYPE_CHECKING:
     import torch
@@ -55,8 +64,8 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
     root : path
         A folder that ``mingolotss build`` or ``export`` wrote, one that holds
         ``mingo-batches-py``, or where to download to.
-    train : bool
-        The training set, or else the test set.
+    train : bool or str
+        The training set, or else the test set; or the name of a split, like `split`.
     transform : callable, optional
         Applied to each image: a PIL image of mode L, or a tensor if `tensors` is set.
     target_transform : callable, optional
@@ -64,13 +73,16 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
     download : bool
         Fetch the published dataset, or `url`, unless `root` holds it already.
     split : str, optional
-        A split by name ("val", "all"), in the place of `train`.
+        A split by name ("val", "all", "train+val", "not fold-3"), in the place of `train`.
     tensors : bool or torch.dtype
         Give tensors of shape (1, ny, nx) and skip PIL. True is float32 from 0 to 1, as
         torchvision's ToTensor gives; ``torch.uint8`` is the pixels as they are. Images that are
         float32 themselves, in Jy/beam, stay in Jy/beam, and their PIL mode is F.
     merge : mapping of str to sequence of str or int, optional
         New classes made of old ones, by name or by label; the rest is left out.
+    return_metadata : bool
+        Give a third value with each image: its row of `table` as a dict, in which a missing number
+        is NaN, a missing integer -1 and a missing text "", so that a DataLoader can collate it.
     published_names : bool
         Use the published dataset's names of classes 1 and 2, which are interchanged there.
     url : str or path, optional
@@ -85,13 +97,23 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
     targets : list of int
     classes : list of str
     class_to_idx : dict of str to int
-    sources : list of str
-        Name of each image's source.
+    sources, splits : list of str
+        Name of each image's source, and of its split.
+    table : pyarrow.Table
+        The metadata of each image.
 
     Raises
     ------
     DatasetError
         `root` holds no dataset, or a damaged one.
+    InputError
+        The dataset has no such split or class, or no image in it; the message lists the splits.
+
+    Notes
+    -----
+    A slice, ``dataset[:100]``, and `take` give a dataset of some of the samples. Images in files
+    stay there: a pickled dataset names the files, and a worker process that is started by spawn or
+    forkserver maps them itself.
     """
 
     # Attributes of the original class, with the values that stand in the recipe.
@@ -114,7 +136,7 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
     def __init__(
         self,
         root: str | Path,
-        train: bool = True,
+        train: bool | str = True,
         transform: Transform | None = None,
         target_transform: Transform | None = None,
         download: bool = False,
@@ -122,34 +144,43 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         split: str | None = None,
         tensors: bool | torch.dtype = False,
         merge: Groups | None = None,
+        return_metadata: bool = False,
         published_names: bool = False,
         url: str | Path | None = None,
         sha256: str = "",
     ) -> None:
         import torch
 
-        self.root = str(Path(root).expanduser())
-        self.train = train
-        self.split = split or ("train" if train else "test")
+        self.split = _split_name(root, train, split)
+        self.train = self.split == "train"
         self.transform = transform
         self.target_transform = target_transform
+        self.return_metadata = return_metadata
         if tensors not in (False, True, torch.float32, torch.uint8):
             raise InputError(f"open {root}: tensors={tensors}; give torch.float32 or torch.uint8")
         self._gives_tensors = tensors is not False
         self._scale = tensors in (True, torch.float32)
         if download or url is not None:
+            self.root = str(Path(root).expanduser())
             self.download(url, sha256)
-        arrays = open_arrays(self.root, self.split, published_names=published_names)
-        groups = merge if merge is not None else self._groups(arrays.classes)
+        samples = open_samples(root, self.split, published_names=published_names)
+        self.root = str(Path(root).expanduser())
+        groups = merge if merge is not None else self._groups(samples.classes)
         if groups is not None:
-            arrays = arrays.merge(groups)
-        if tensors is torch.uint8 and arrays.images.dtype != np.uint8:
+            samples = merge_samples(samples, groups, f"open {root}")
+        if tensors is torch.uint8 and samples.images.dtype != np.uint8:
             raise InputError(f"open {root}: its images are float32; give tensors=torch.float32")
-        self._images: ImageArray | ImageStack = arrays.images
-        self.targets: list[int] = arrays.labels.tolist()
-        self.classes = list(arrays.classes)
+        self._images: ImageArray | ImageStack = samples.images
+        self.targets: list[int] = samples.labels.tolist()
+        self.classes = list(samples.classes)
         self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
-        self.sources = list(arrays.sources)
+        # The names of all samples that were opened, and the rows of those that `data` has now:
+        # None if these are not known.
+        self._opened = SampleNames(
+            samples, self.split, merge=groups, published_names=published_names
+        )
+        self._rows: npt.NDArray[np.integer] | None = np.arange(len(samples), dtype=np.int32)
+        self._metadata: list[dict[str, object]] | None = None
 
     def _groups(self, classes: tuple[str, ...]) -> Groups | None:
         """Return the groups that `classes` are merged into, or None to keep them."""
@@ -176,37 +207,156 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         # replaces them.
         if isinstance(self._images, ImageStack) or not self._images.flags.writeable:
             self._images = np.array(self._images)
-        return self._images[..., None]
+        return RowArray.of(self._images[..., None], self._rows, self._opened)
 
     @data.setter
     def data(self, images: ImageArray) -> None:
-        self._images = images.reshape(images.shape[:3])
+        new = np.asarray(images)
+        if new.ndim not in (3, 4) or new.shape[3:] not in ((), (1,)):
+            raise InputError(
+                f"set the data of {type(self).__name__}: an array of shape {new.shape}; give "
+                "images of shape (n, ny, nx, 1)"
+            )
+        if new.dtype != np.uint8 and new.dtype.kind != "f":
+            raise InputError(
+                f"set the data of {type(self).__name__}: an array of {new.dtype}; give uint8, or "
+                "float32 for images that are no grey levels"
+            )
+        new = new.reshape(new.shape[:3]).astype(
+            new.dtype if new.dtype == np.uint8 else np.float32, copy=False
+        )
+        if isinstance(images, RowArray) and images.owner is self._opened:
+            self._rows = images.rows
+        elif self._rows is not None:
+            matches = matching_rows(new, np.asarray(self._images))
+            self._rows = None if matches is None else self._rows[matches]
+        self._images, self._metadata = new, None
+
+    @property
+    def sources(self) -> list[str]:
+        """The name of each image's source."""
+        return list(self._opened.select(self._known_rows())[0])
+
+    @property
+    def splits(self) -> list[str]:
+        """The split of each image."""
+        return list(self._opened.select(self._known_rows())[2])
+
+    @property
+    def table(self) -> pa.Table:
+        """The metadata of each image, a row each, in the order of the images.
+
+        The columns are ``source``, ``label``, ``class``, ``split`` and ``image_file``, and the
+        others of the manifest where the dataset has one. ``label`` and ``class`` are those of
+        `targets`; ``manifest_class`` is the class in the manifest, before any merging.
+
+        Raises
+        ------
+        InputError
+            `data` and `targets` have different lengths, or `data` was replaced by other images.
+        """
+        return self._samples().table
+
+    def take(self, selection: npt.ArrayLike | range) -> Self:
+        """Return a dataset of some of the samples: indices, or a boolean per sample.
+
+        Raises
+        ------
+        InputError
+            It is neither, or there are no such samples.
+        """
+        rows = sample_rows(selection, len(self))
+        if isinstance(self._images, ImageStack):
+            indices = selection if isinstance(selection, range) else rows.tolist()
+            images: ImageArray | ImageStack = self._images.select(indices)
+        else:
+            images = self._images[rows]
+        result = copy.copy(self)
+        result.__dict__.update(
+            _images=images,
+            targets=[self.targets[row] for row in rows.tolist()],
+            _rows=None if self._rows is None else self._rows[rows],
+            _metadata=None,
+        )
+        return result
+
+    def counts(self) -> dict[str, int]:
+        """Count the images of each class."""
+        return class_counts(self.targets, self.classes)
+
+    def weights(self) -> torch.Tensor:
+        """Weigh classes so that each counts the same, for ``CrossEntropyLoss(weight=...)``.
+
+        Returns
+        -------
+        float32 tensor, shape (number of classes,)
+            n / (classes * count), as ``Arrays.weights``.
+        """
+        import torch
+
+        return torch.from_numpy(class_weights(list(self.counts().values()))).float()
+
+    def _known_rows(self) -> npt.NDArray[np.integer]:
+        if self._rows is None:
+            raise InputError(
+                f"look up the sources of {type(self).__name__}: its data was replaced by images "
+                "that are not in the dataset; assign a selection, for example "
+                "dataset.data = dataset.data[mask]"
+            )
+        return self._rows
+
+    def _samples(self) -> Arrays:
+        """Return the samples as they are now."""
+        rows, labels = self._known_rows(), np.array([int(target) for target in self.targets])
+        if len(rows) != len(labels):
+            raise InputError(
+                f"look up the samples of {type(self).__name__}: data has {len(rows)} images and "
+                f"targets has {len(labels)} labels; select the same samples of both"
+            )
+        names, classes = self._opened.select(rows), tuple(self.classes)
+        root = self._opened.root
+        return Arrays(self._images, labels.astype(np.int64), classes, *names, root=root)
 
     def __len__(self) -> int:
         return len(self._images)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        """Return one image and its label."""
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
+        """Return one image and its label, or the samples of a slice as a dataset."""
+        if type(index) is not int:
+            place = sample_index(index, len(self), type(self).__name__)
+            if isinstance(place, range):
+                return self.take(place)
+            index = place
         if self._gives_tensors:
             image: object = self._batch([index])[0]
         else:
             pixels = np.ascontiguousarray(self._images[index])
             mode, raw_mode = ("L", "L") if pixels.dtype == np.uint8 else ("F", "F;32NF")
             image = Image.frombuffer(mode, pixels.shape[::-1], pixels, "raw", raw_mode, 0, 1)
-        return self._transformed(image, self.targets[index])
+        pair = self._transformed(image, self.targets[index])
+        return (*pair, self._rows_as_dicts()[index]) if self.return_metadata else pair
 
-    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Return many images with their labels: a DataLoader asks for a batch at a time."""
-        if not self._gives_tensors:
-            return [self[index] for index in indices]
+        if not self._gives_tensors or type(self).__getitem__ is not MingoLoTSS.__getitem__:
+            return [self[index] for index in indices]  # a subclass has items of its own
         # One call gathers the whole batch into one tensor, and `batch_rows` lets the DataLoader's
         # collate function return it without another copy (measurements in ``collate.py``).
         images = batch_rows(self._batch(indices))
         targets = [self.targets[index] for index in indices]
-        pairs = list(zip(images, targets, strict=True))
-        if self.transform is None and self.target_transform is None:
+        pairs: list[Any] = list(zip(images, targets, strict=True))
+        if self.transform is not None or self.target_transform is not None:
+            pairs = [self._transformed(*pair) for pair in pairs]
+        if not self.return_metadata:
             return pairs
-        return [self._transformed(*pair) for pair in pairs]
+        metadata = self._rows_as_dicts()
+        return [(*pair, metadata[index]) for pair, index in zip(pairs, indices, strict=True)]
+
+    def _rows_as_dicts(self) -> list[dict[str, object]]:
+        """Return the metadata of every image as a dict that can be collated."""
+        if self._metadata is None:
+            self._metadata = without_nulls(self.table).to_pylist()
+        return self._metadata
 
     def _batch(self, indices: Sequence[int]) -> torch.Tensor:
         """Return the images at `indices` as a new tensor, shape (k, 1, ny, nx)."""
@@ -232,6 +382,23 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
             f"    Target Transforms (if any): {_indented(self.target_transform)}",
         ]
         return "\n".join(lines)
+
+
+def _split_name(root: object, train: object, split: object) -> str:
+    """Return the split that the arguments `train` and `split` of a dataset class name."""
+    if split is not None:
+        name = check_split(split, f"open {root}")
+        if isinstance(train, str) and train != name:
+            raise InputError(f"open {root}: train={train!r} and split={name!r}; give one of them")
+        return name
+    if isinstance(train, str):
+        return check_split(train, f"open {root}")
+    if isinstance(train, bool | int | np.bool_) and train in (0, 1):
+        return "train" if train else "test"
+    raise InputError(
+        f"open {root}: train={train!r:.80}; give True for the training set, False for the test "
+        "set, or the name of a split"
+    )
 
 
 def _indented(transform: Transform | None) -> str:
