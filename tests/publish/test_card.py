@@ -27,7 +27,7 @@ def test_a_build_has_a_card_and_croissant(built):
     assert "  croissant.json\n" in listed
     described = json.loads((built / "croissant.json").read_text())
     assert "stamps/part-00000.parquet" in [file["@id"] for file in described["distribution"]]
-    assert {part["name"] for part in described["recordSet"]} == {"records", "images"}
+    assert {part["name"] for part in described["recordSet"]} == {"records", "images", "splits"}
     text = (built / "README.md").read_text()
     assert "59 images of 150 x 150 pixels, uint8, at 1.5 arcsec" in text
     assert "has 60 rows, one for each source. 1 source has no image" in text

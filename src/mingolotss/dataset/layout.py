@@ -107,6 +107,25 @@ class DatasetFolder:
         """The description for machines."""
         return self.path / "croissant.json"
 
+    @property
+    def licence(self) -> Path:
+        """The licence of the dataset."""
+        return self.path / "LICENSE"
+
+    @property
+    def citation(self) -> Path:
+        """How to cite the dataset, for programs."""
+        return self.path / "CITATION.cff"
+
+    @property
+    def zenodo(self) -> Path:
+        """What Zenodo takes for a deposit."""
+        return self.path / ".zenodo.json"
+
+    def descriptions(self) -> list[Path]:
+        """List the descriptions that a person may have written: all but the Croissant file."""
+        return [self.card, self.licence, self.citation, self.zenodo]
+
     def batches(self, name: str) -> BatchFolder:
         """Return the folder of batches that the recipe calls `name`."""
         return BatchFolder(self.path / name)

@@ -15,15 +15,15 @@ from mingolotss.errors import MingoError
 from mingolotss.io.files import remove_tree
 from mingolotss.recipe.model import Recipe
 
-__all__ = ["CARD_MARK", "is_complete", "is_generated_card", "products", "remove_products"]
+__all__ = ["GENERATED_MARK", "is_complete", "is_generated", "products", "remove_products"]
 
-CARD_MARK = "<!-- written by mingolotss from recipe.toml and manifest.parquet -->"
-"""A dataset card with this line was written by the program, which may replace it."""
+GENERATED_MARK = "written by mingolotss from recipe.toml and manifest.parquet"
+"""A description with these words was written by the program, which may replace it."""
 
 
-def is_generated_card(path: Path) -> bool:
-    """Return whether a dataset card was written by the program; one that a person wrote stays."""
-    return path.is_file() and CARD_MARK in path.read_text(encoding="utf-8", errors="replace")
+def is_generated(path: Path) -> bool:
+    """Return whether the program wrote a description; one that a person wrote stays."""
+    return path.is_file() and GENERATED_MARK in path.read_text(encoding="utf-8", errors="replace")
 
 
 def products(folder: Path, recipe: Recipe, *, descriptions: bool = True) -> Iterator[Path]:
@@ -36,7 +36,7 @@ def products(folder: Path, recipe: Recipe, *, descriptions: bool = True) -> Iter
     recipe : Recipe
         Its recipe.
     descriptions : bool
-        Whether to include the card and the description for machines.
+        Whether to include the card, the licence and the descriptions for machines.
     """
     build = BuildFolder(folder)
     for path in (build.recipe, build.candidates, build.manifest, build.csv):
@@ -44,8 +44,7 @@ def products(folder: Path, recipe: Recipe, *, descriptions: bool = True) -> Iter
             yield path
     if descriptions:
         yield build.croissant
-        if is_generated_card(build.card):
-            yield build.card
+        yield from filter(is_generated, build.descriptions())
     yield from build.all_stamps()
     if "batches" in recipe.formats:
         yield from build.batches(recipe.batches.folder).files(recipe.batches.train)
@@ -71,7 +70,6 @@ def remove_products(folder: Path) -> None:
         build.recipe, build.candidates, build.manifest, build.csv, build.checksums,
         build.croissant, build.report, build.notices,
     ]  # fmt: skip
-    if is_generated_card(build.card):
-        files.append(build.card)
+    files += filter(is_generated, build.descriptions())
     for path in files:
         path.unlink(missing_ok=True)

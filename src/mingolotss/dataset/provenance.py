@@ -19,6 +19,7 @@ from mingolotss.errors import DatasetError, InputError
 from mingolotss.io.documents import parse_toml
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import read_bounded, write_bytes
+from mingolotss.recipe.metadata import Metadata
 from mingolotss.recipe.model import Recipe, parse_recipe
 
 __all__ = [
@@ -69,21 +70,48 @@ class Provenance:
     date: str = ""
 
     @property
+    def metadata(self) -> Metadata:
+        """What is stated about this dataset; title and description have their defaults.
+
+        A recipe for images of a survey states nothing about simulated images. Only if its own
+        service is the simulated sky, its statements hold for them.
+        """
+        recipe = self.recipe
+        stated = {name: getattr(recipe, name) for name in Metadata.model_fields}
+        title = recipe.title or recipe.name
+        if self.simulated and "simulated" not in title.lower():
+            title = f"{title} (simulated sky)"
+        if self.simulated and not recipe.images.service.startswith("simulated"):
+            stated = {}
+        description = " ".join(str(stated.get("description", "")).split())
+        stated["title"] = title
+        stated["description"] = f"{description or self._default_description()} {self._extent()}"
+        return Metadata.model_construct(**stated)
+
+    def _default_description(self) -> str:
+        if self.simulated:
+            return (
+                f"Images of a simulated radio sky, processed by the recipe {self.recipe.name}. "
+                "Nothing in them was observed."
+            )
+        return f"Images of radio sources, processed by the recipe {self.recipe.name}."
+
+    def _extent(self) -> str:
+        """Say how many sources there are: a build can be of a part, or of another catalogue."""
+        rows = f"{self.rows:,} {'row' if self.rows == 1 else 'rows'}"
+        if self.limit:
+            return f"This build was limited to the first {rows} of its catalogue."
+        return f"Its catalogue has {rows}."
+
+    @property
     def title(self) -> str:
         """The title of the dataset; that of a simulated one says so."""
-        title = self.recipe.title or self.recipe.name
-        return f"{title} (simulated sky)" if self.simulated else title
+        return self.metadata.title
 
     @property
     def description(self) -> str:
-        """What the recipe says about the dataset, unless its images are simulated."""
-        if self.simulated:
-            return (
-                "Images of a simulated radio sky, processed by the recipe "
-                f"{self.recipe.name}. Nothing in them was observed."
-            )
-        own = " ".join(self.recipe.description.split())
-        return own or f"Images of radio sources, processed by the recipe {self.recipe.name}."
+        """What the dataset is, in a few sentences."""
+        return self.metadata.description
 
     @classmethod
     def from_inputs(

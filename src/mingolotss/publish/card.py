@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Sequence
 
-from mingolotss.dataset.layout import ExportFolder
-from mingolotss.dataset.products import CARD_MARK
+from mingolotss.dataset.layout import DatasetFolder, ExportFolder
+from mingolotss.dataset.products import GENERATED_MARK
 from mingolotss.dataset.published import interchanged_names
 from mingolotss.formats import FORMATS
 from mingolotss.formats.base import Format
 from mingolotss.publish.datasheet import render_datasheet
+from mingolotss.publish.licence import read_licence
 from mingolotss.publish.markdown import escape
 from mingolotss.publish.summary import DatasetSummary
 
@@ -51,9 +52,9 @@ def render_card(summary: DatasetSummary, format_name: str = "build") -> str:
     InputError
         There is no such format.
     """
-    title = summary.provenance.title
+    mark, title = f"<!-- {GENERATED_MARK} -->", f"# {summary.provenance.title}"
     parts = [
-        _header(summary, format_name), CARD_MARK, f"# {title}", _summary(summary),
+        _header(summary, format_name), mark, title, _summary(summary),
         _loading(summary, format_name), _counts(summary), render_datasheet(summary),
         _citation(summary),
     ]  # fmt: skip
@@ -63,15 +64,19 @@ def render_card(summary: DatasetSummary, format_name: str = "build") -> str:
 def _header(summary: DatasetSummary, format_name: str) -> str:
     """Write the YAML header (Hugging Face's dataset card metadata)."""
     size = next((name for limit, name in _SIZES if len(summary.manifest) < limit), "n>1M")
-    licence = summary.provenance.recipe.licence
-    lines = [
-        "---",
-        f"license: {_identifier(licence) if licence else 'unknown'}",
+    licence = read_licence(summary.provenance.metadata.licence)
+    lines = ["---", f"license: {licence.hugging_face}"]
+    if licence.hugging_face == "other":
+        name = licence.spdx or ("terms in words" if not licence.url else licence.url)
+        link = licence.url or DatasetFolder(summary.folder).licence.name
+        lines += [f"license_name: {_quoted(name)}", f"license_link: {_quoted(link)}"]
+    lines += [
         f"pretty_name: {_quoted(summary.provenance.title)}",
         "task_categories:",
         "- image-classification" if summary.is_labelled else "- image-feature-extraction",
         "tags:",
         *(f"- {tag}" for tag in ("astronomy", "radio-astronomy", "galaxies")),
+        *(["- simulated"] if summary.provenance.simulated else []),
         "size_categories:",
         f"- {size}",
     ]
@@ -82,10 +87,6 @@ def _header(summary: DatasetSummary, format_name: str) -> str:
         for name, pattern in zip(names, patterns, strict=True):
             lines += [f"  - split: {name}", f"    path: {pattern}"]
     return "\n".join([*lines, "---"])
-
-
-def _identifier(licence: str) -> str:
-    return licence.lower() if re.fullmatch(r"[A-Za-z0-9.-]+", licence) else "other"
 
 
 def _quoted(text: str) -> str:

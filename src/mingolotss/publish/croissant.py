@@ -1,8 +1,9 @@
 """Croissant: the dataset described for machines, as JSON-LD.
 
-Follows the Croissant format 1.0 (MLCommons, http://mlcommons.org/croissant/1.0). The files are
-listed with their SHA-256; the record set ``records`` reads the manifest, and ``images`` the
-stamps where they are Parquet.
+Follows the Croissant format 1.1 (MLCommons, http://mlcommons.org/croissant/1.1). The provenance is
+in PROV-O (W3C, https://www.w3.org/TR/prov-o/), as the section "Provenance Representation" has it.
+The files are listed with their SHA-256; the record set ``records`` reads the manifest, and
+``images`` the stamps where they are Parquet.
 """
 
 from __future__ import annotations
@@ -13,28 +14,47 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mingolotss.dataset.layout import DatasetFolder, stamp_files
+from mingolotss.dataset.layout import BuildFolder, DatasetFolder, stamp_files
+from mingolotss.dataset.provenance import Provenance, read_package_versions
+from mingolotss.dataset.split_names import in_order
 from mingolotss.io.files import sha256_file
 from mingolotss.io.parquet import read_schema
-from mingolotss.publish.summary import NO_LICENCE, DatasetSummary
+from mingolotss.publish.citation import (
+    AUTHORS_NOT_NAMED,
+    cited_dois,
+    dataset_address,
+    dataset_citation,
+)
+from mingolotss.publish.licence import Licence, read_licence
+from mingolotss.publish.summary import DatasetSummary
+from mingolotss.recipe.metadata import DOI_ADDRESS, Author
 
 __all__ = ["render_croissant"]
 
-_CONTEXT: dict[str, object] = {
+_Json = dict[str, object]
+# The context of appendix 1 of the specification, with the three terms that mlcroissant 1.1 also
+# expects (path, repeated and replace), and the namespaces that are used here besides.
+_CONTEXT: _Json = {
     "@language": "en", "@vocab": "https://schema.org/", "sc": "https://schema.org/",
     "cr": "http://mlcommons.org/croissant/", "rai": "http://mlcommons.org/croissant/RAI/",
-    "dct": "http://purl.org/dc/terms/", "citeAs": "cr:citeAs", "column": "cr:column",
-    "conformsTo": "dct:conformsTo", "data": {"@id": "cr:data", "@type": "@json"},
+    "dct": "http://purl.org/dc/terms/", "prov": "http://www.w3.org/ns/prov#",
+    "xsd": "http://www.w3.org/2001/XMLSchema#", "annotation": "cr:annotation",
+    "arrayShape": "cr:arrayShape", "citeAs": "cr:citeAs", "column": "cr:column",
+    "conformsTo": "dct:conformsTo", "containedIn": "cr:containedIn",
+    "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "examples": {"@id": "cr:examples", "@type": "@json"}, "extract": "cr:extract",
-    "field": "cr:field", "fileObject": "cr:fileObject", "fileProperty": "cr:fileProperty",
-    "fileSet": "cr:fileSet", "format": "cr:format", "includes": "cr:includes",
-    "isLiveDataset": "cr:isLiveDataset", "jsonPath": "cr:jsonPath", "key": "cr:key",
-    "md5": "cr:md5", "parentField": "cr:parentField", "path": "cr:path",
-    "recordSet": "cr:recordSet", "references": "cr:references", "regex": "cr:regex",
-    "repeated": "cr:repeated", "replace": "cr:replace", "separator": "cr:separator",
-    "equivalentProperty": "cr:equivalentProperty", "samplingRate": "cr:samplingRate",
+    "description": {"@container": "@language"}, "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"}, "excludes": "cr:excludes",
+    "extract": "cr:extract", "field": "cr:field", "fileObject": "cr:fileObject",
+    "fileProperty": "cr:fileProperty", "fileSet": "cr:fileSet", "format": "cr:format",
+    "includes": "cr:includes", "isArray": "cr:isArray", "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath", "key": "cr:key", "md5": "cr:md5",
+    "name": {"@container": "@language"}, "parentField": "cr:parentField", "path": "cr:path",
+    "readLines": "cr:readLines", "recordSet": "cr:recordSet", "references": "cr:references",
+    "regex": "cr:regex", "repeated": "cr:repeated", "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate", "sdVersion": "cr:sdVersion", "separator": "cr:separator",
     "source": "cr:source", "subField": "cr:subField", "transform": "cr:transform",
+    "unArchive": "cr:unArchive", "value": "cr:value",
 }  # fmt: skip
 
 _ENCODING = {
@@ -42,7 +62,9 @@ _ENCODING = {
     ".tar": "application/x-tar", ".h5": "application/x-hdf5", ".toml": "application/toml",
     ".png": "image/png", ".json": "application/json",
 }  # fmt: skip
-_TYPES = {"string": "sc:Text", "double": "sc:Float", "bool": "sc:Boolean"}
+_PROGRAM = "mingolotss"
+_SPLIT_TYPES = {"train": "cr:TrainingSplit", "val": "cr:ValidationSplit", "test": "cr:TestSplit"}
+_IMAGES, _SPLITS, _STAMPS = "images", "splits", "stamp-files"
 
 
 def render_croissant(summary: DatasetSummary, digests: Mapping[str, str] | None = None) -> str:
@@ -54,33 +76,140 @@ def render_croissant(summary: DatasetSummary, digests: Mapping[str, str] | None 
     digests : mapping of str to str, optional
         SHA-256 of files, by their name relative to the folder, that need not be read again.
     """
-    folder = DatasetFolder(summary.folder)
-    files = folder.described_files()
-    recipe = summary.provenance.recipe
+    folder, provenance = DatasetFolder(summary.folder), summary.provenance
+    stated = provenance.metadata
+    files = [_file(folder, path, digests or {}) for path in folder.described_files()]
     stamps = stamp_files(summary.folder)
-    record_sets = [_record_set(folder, "records", [folder.manifest])]
-    if stamps:
-        record_sets.append(_record_set(folder, "images", stamps))
-    content: dict[str, object] = {
+    content: _Json = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": recipe.name,
-        "description": f"{summary.provenance.title}. {summary.provenance.description}",
-        "license": recipe.licence or NO_LICENCE,
-        "url": recipe.catalogue.url or "https://lofar-surveys.org",
-        "citeAs": "; ".join(recipe.citation),
-        "creator": {"@type": "sc:Organization", "name": "built with mingolotss"},
-        "version": "1.0.0",
-        "keywords": ["radio galaxies", "morphology", "astronomy"],
+        "conformsTo": "http://mlcommons.org/croissant/1.1",
+        "name": _name(provenance),
+        "description": f"{stated.title}. {stated.description}",
+        "license": _licence(read_licence(stated.licence), folder),
+        "url": dataset_address(stated) or folder.name_of(folder.card),
+        "sameAs": f"{DOI_ADDRESS}{stated.doi}" if stated.doi and stated.url else "",
+        "identifier": f"{DOI_ADDRESS}{stated.doi}" if stated.doi else "",
+        "citeAs": dataset_citation(provenance),
+        "citation": [*stated.citation],
+        "creator": [*map(_creator, stated.authors)] or _organisation(AUTHORS_NOT_NAMED),
+        "funding": [*stated.funding],
+        "version": stated.version or _version_of_content(folder, digests or {}),
+        "datePublished": stated.date or provenance.date,
+        "dateCreated": provenance.date,
+        "keywords": [*stated.keywords] or _keywords(summary),
         "isLiveDataset": False,
-        "distribution": [_file(folder, path, digests or {}) for path in files],
-        "recordSet": record_sets,
+        "isBasedOn": [f"{DOI_ADDRESS}{doi}" for doi in cited_dois(stated)],
+        "prov:wasDerivedFrom": _inputs(folder, provenance),
+        "prov:wasGeneratedBy": _activity(folder, provenance),
+        "distribution": files + _stamp_set(folder, stamps),
+        "recordSet": _record_sets(summary, folder, stamps),
     }
-    return json.dumps({key: value for key, value in content.items() if value != ""}, indent=1)
+    content = {key: value for key, value in content.items() if value not in ("", [])}
+    return json.dumps(content, indent=1)
 
 
-def _file(folder: DatasetFolder, path: Path, digests: Mapping[str, str]) -> dict[str, str]:
+def _name(provenance: Provenance) -> str:
+    name = provenance.recipe.name
+    return f"{name}-simulated" if provenance.simulated else name
+
+
+def _licence(licence: Licence, folder: DatasetFolder) -> object:
+    """Return the address of a licence, or of the file with its terms."""
+    if licence.url:
+        return licence.url
+    return {
+        "@type": "sc:CreativeWork",
+        "name": licence.spdx or ("terms in words" if licence.is_known else "not known"),
+        "description": licence.text or "The licence of this dataset is not known.",
+        "url": folder.name_of(folder.licence),
+    }
+
+
+def _creator(author: Author) -> _Json:
+    if author.name:
+        return _organisation(author.name)
+    person: _Json = {
+        "@type": "sc:Person",
+        "name": author.name_in_order,
+        "familyName": author.family,
+        "givenName": author.given,
+        "identifier": author.orcid_address,
+        "affiliation": _organisation(author.affiliation) if author.affiliation else "",
+    }
+    return {key: value for key, value in person.items() if value != ""}
+
+
+def _organisation(name: str) -> _Json:
+    return {"@type": "sc:Organization", "name": name}
+
+
+def _version_of_content(folder: DatasetFolder, digests: Mapping[str, str]) -> str:
+    """Return a version that says which content it is, and that nobody has released it.
+
+    Semantic Versioning 2.0.0 has 0.0.0 before any release, and leaves what follows "+" to the
+    builder: here the beginning of the SHA-256 of the manifest.
+    """
+    name = folder.name_of(folder.manifest)
+    digest = digests.get(name) or sha256_file(folder.manifest)
+    return f"0.0.0+manifest.{digest[:12]}"
+
+
+def _keywords(summary: DatasetSummary) -> list[str]:
+    keywords = ["radio astronomy", "galaxies"]
+    if summary.classes:
+        keywords.append("morphology")
+    return ["simulated", *keywords] if summary.provenance.simulated else keywords
+
+
+def _inputs(folder: DatasetFolder, provenance: Provenance) -> list[_Json]:
+    """Describe what the dataset was made from: the catalogue and the images."""
+    catalogue = f"catalogue {provenance.catalogue}, {provenance.rows} rows"
+    if provenance.limit:
+        catalogue += " (the first of the file)"
+    images = f"images of the service {provenance.service.partition(':')[0]}"
+    if provenance.simulated:
+        images = f"simulated {images}"
+    candidates = BuildFolder(folder.path).candidates
+    entities = [
+        _entity(
+            f"urn:sha256:{provenance.catalogue_sha256}", catalogue,
+            sha256=provenance.catalogue_sha256,
+        ),
+        _entity("_:images", images),
+    ]  # fmt: skip
+    if candidates.is_file():
+        entities[1]["description"] = f"{candidates.name} lists each image with its SHA-256."
+    return entities
+
+
+def _entity(identifier: str, label: str, **more: object) -> _Json:
+    return {"@id": identifier, "@type": "prov:Entity", "prov:label": label, "name": label, **more}
+
+
+def _activity(folder: DatasetFolder, provenance: Provenance) -> _Json:
+    """Describe the build: its inputs, the recipe, the program with its version, and the day."""
+    version = read_package_versions(folder.path).get(_PROGRAM, "of unknown version")
+    activity: _Json = {
+        "@type": "prov:Activity",
+        "prov:label": f"{_PROGRAM} build with the recipe {provenance.recipe.name}",
+        "prov:used": [
+            *({"@id": entity["@id"]} for entity in _inputs(folder, provenance)),
+            {"@id": folder.name_of(folder.recipe)},
+        ],
+        "prov:wasAssociatedWith": {
+            "@type": "prov:SoftwareAgent",
+            "prov:label": f"{_PROGRAM} {version}",
+            "name": _PROGRAM,
+            "softwareVersion": version,
+        },
+    }
+    if provenance.date:  # the time of day is not recorded, so that equal builds are equal
+        activity["prov:startedAtTime"] = {"@type": "xsd:date", "@value": provenance.date}
+    return activity
+
+
+def _file(folder: DatasetFolder, path: Path, digests: Mapping[str, str]) -> _Json:
     """Describe one file."""
     name = folder.name_of(path)
     return {
@@ -94,33 +223,94 @@ def _file(folder: DatasetFolder, path: Path, digests: Mapping[str, str]) -> dict
     }
 
 
-def _record_set(folder: DatasetFolder, name: str, paths: Sequence[Path]) -> dict[str, object]:
-    """Describe the columns of a table in one or several files, by the first of them."""
-    source, schema = folder.name_of(paths[0]), read_schema(paths[0])
+def _stamp_set(folder: DatasetFolder, stamps: Sequence[Path]) -> list[_Json]:
+    """Describe the Parquet files of images together, so that one record set reads them all."""
+    if not stamps:
+        return []
+    return [
+        {
+            "@type": "cr:FileSet",
+            "@id": _STAMPS,
+            "name": _STAMPS,
+            "encodingFormat": _ENCODING[".parquet"],
+            "includes": f"{folder.name_of(stamps[0].parent)}/*.parquet",
+        }
+    ]
+
+
+def _record_sets(
+    summary: DatasetSummary, folder: DatasetFolder, stamps: Sequence[Path]
+) -> list[_Json]:
+    """Describe the tables: the manifest, the images with their columns, and the splits."""
+    manifest = folder.name_of(folder.manifest)
+    sets = [
+        _record_set("records", f"one record for each row of {manifest}",
+                    {"fileObject": {"@id": manifest}}, read_schema(folder.manifest)),
+    ]  # fmt: skip
+    if stamps:
+        sets.append(
+            _record_set(_IMAGES, "one record for each image",
+                        {"fileSet": {"@id": _STAMPS}}, read_schema(stamps[0]))
+        )  # fmt: skip
+    splits = in_order(summary.splits)
+    return [*sets, _split_set(splits)] if splits else sets
+
+
+def _record_set(name: str, description: str, source: _Json, schema: pa.Schema) -> _Json:
+    """Describe the columns of a table."""
+    fields = [field for column in schema if (field := _field(name, source, column))]
     return {
-        "@type": "cr:RecordSet",
-        "@id": name,
-        "name": name,
-        "description": f"one record per source, from {source}"
-        + (f" and {len(paths) - 1} more" if len(paths) > 1 else ""),
-        "field": [_field(name, source, column) for column in schema],
-    }
+        "@type": "cr:RecordSet", "@id": name, "name": name, "description": description,
+        "field": fields,
+    }  # fmt: skip
 
 
-def _field(record_set: str, source: str, column: pa.Field) -> dict[str, object]:
-    """Describe one column of a file."""
-    extract: dict[str, object] = {
-        "fileObject": {"@id": source},
-        "extract": {"column": column.name},
-    }
-    kind = _TYPES.get(str(column.type), "sc:Integer")
+def _field(record_set: str, source: _Json, column: pa.Field) -> _Json | None:
+    """Describe one column of a table; None for bytes, of which Croissant has no type."""
+    kind = _type_of(column.type)
+    if kind is None:
+        return None
+    extract: _Json = {**source, "extract": {"column": column.name}}
     if pa.types.is_struct(column.type):
         extract["transform"] = {"jsonPath": "bytes"}
-        kind = "sc:ImageObject"
-    return {
+    field: _Json = {
         "@type": "cr:Field",
         "@id": f"{record_set}/{column.name}",
         "name": column.name,
-        "dataType": kind,
+        "dataType": [kind, "cr:Label"] if column.name in {"label", "class"} else kind,
         "source": extract,
     }
+    if column.name == "split":
+        field["references"] = {"field": {"@id": f"{_SPLITS}/name"}}
+    return field
+
+
+def _type_of(kind: pa.DataType) -> str | None:
+    if pa.types.is_struct(kind):
+        return "sc:ImageObject"
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return None
+    if pa.types.is_floating(kind):
+        return "sc:Float"
+    if pa.types.is_boolean(kind):
+        return "sc:Boolean"
+    return "sc:Integer" if pa.types.is_integer(kind) else "sc:Text"
+
+
+def _split_set(splits: Sequence[str]) -> _Json:
+    """Describe the splits by name; those that Croissant knows have its address."""
+    rows = []
+    for split in splits:
+        row = {f"{_SPLITS}/name": split}
+        if split in _SPLIT_TYPES:
+            row[f"{_SPLITS}/url"] = _SPLIT_TYPES[split]
+        rows.append(row)
+    fields = [
+        {"@type": "cr:Field", "@id": f"{_SPLITS}/name", "name": "name", "dataType": "sc:Text"},
+        {"@type": "cr:Field", "@id": f"{_SPLITS}/url", "name": "url", "dataType": "sc:URL"},
+    ]
+    return {
+        "@type": "cr:RecordSet", "@id": _SPLITS, "name": _SPLITS,
+        "description": "the splits of the dataset", "dataType": "cr:Split",
+        "key": {"@id": f"{_SPLITS}/name"}, "field": fields, "data": rows,
+    }  # fmt: skip

@@ -1,15 +1,18 @@
-"""Write the descriptions of a dataset: the card for people and Croissant for machines."""
+"""Write the descriptions of a dataset: card, licence, citation, and those for machines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from mingolotss.dataset.layout import DatasetFolder
-from mingolotss.dataset.products import is_generated_card
+from mingolotss.dataset.products import is_generated
 from mingolotss.io.files import write_bytes
 from mingolotss.publish.card import render_card
+from mingolotss.publish.citation import render_cff
 from mingolotss.publish.croissant import render_croissant
+from mingolotss.publish.licence_file import render_licence
 from mingolotss.publish.summary import DatasetSummary
+from mingolotss.publish.zenodo import render_zenodo
 
 __all__ = ["write_description"]
 
@@ -19,9 +22,9 @@ def write_description(
     format_name: str = "build",
     digests: Mapping[str, str] | None = None,
 ) -> None:
-    """Write ``README.md`` and ``croissant.json`` of a build or an export.
+    """Write ``README.md``, ``LICENSE``, ``CITATION.cff``, ``.zenodo.json`` and ``croissant.json``.
 
-    A ``README.md`` that a person wrote is kept.
+    Those of the first four that a person wrote are kept.
 
     Parameters
     ----------
@@ -31,7 +34,14 @@ def write_description(
     digests : mapping of str to str, optional
         SHA-256 of files, by their name relative to the folder, that need not be read again.
     """
-    folder = DatasetFolder(summary.folder)
+    folder, provenance = DatasetFolder(summary.folder), summary.provenance
     write_bytes(folder.croissant, render_croissant(summary, digests).encode())
-    if is_generated_card(folder.card) or not folder.card.exists():
-        write_bytes(folder.card, render_card(summary, format_name).encode())
+    texts = {
+        folder.card: render_card(summary, format_name),
+        folder.licence: render_licence(provenance),
+        folder.citation: render_cff(provenance),
+        folder.zenodo: render_zenodo(provenance),
+    }
+    for path, text in texts.items():
+        if is_generated(path) or not path.exists():
+            write_bytes(path, text.encode())

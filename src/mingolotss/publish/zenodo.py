@@ -1,0 +1,74 @@
+"""``.zenodo.json``: the metadata that Zenodo takes for a deposit.
+
+Follows the schema of legacy deposits (``legacyrecord.json`` of https://github.com/zenodo/zenodo),
+which knows no version; the version is in the notes. Zenodo takes CC-BY-4.0 where a file names no
+licence, so one always stands here, "notspecified" if the dataset has no standard licence.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+
+from mingolotss.dataset.products import GENERATED_MARK
+from mingolotss.dataset.provenance import Provenance
+from mingolotss.publish.citation import cited_dois
+from mingolotss.publish.licence import read_licence
+from mingolotss.recipe.metadata import Author, Metadata
+
+__all__ = ["render_zenodo"]
+
+_NOT_SPECIFIED = "notspecified"
+_OWN_PREFIX = "10.5281/zenodo."  # DOIs that Zenodo itself gives; it takes none of them from a file
+
+
+def render_zenodo(provenance: Provenance) -> str:
+    """Return ``.zenodo.json``.
+
+    A dataset without a known licence is closed, so that nothing is released by oversight.
+    """
+    stated = provenance.metadata
+    licence = read_licence(stated.licence)
+    deposit: dict[str, object] = {
+        "title": stated.title,
+        "upload_type": "dataset",
+        "description": f"<p>{html.escape(stated.description, quote=False)}</p>",
+        "creators": [*map(_creator, stated.authors)],
+        "access_right": "open" if licence.is_known else "closed",
+        "license": licence.spdx if licence.is_one else _NOT_SPECIFIED,
+        "publication_date": stated.date,
+        "doi": "" if stated.doi.startswith(_OWN_PREFIX) else stated.doi,
+        "keywords": [*stated.keywords],
+        "references": [*stated.citation],
+        "related_identifiers": [
+            {"identifier": doi, "scheme": "doi", "relation": "references"}
+            for doi in cited_dois(stated)
+        ],
+        "notes": " ".join(_notes(provenance, stated)),
+    }
+    deposit = {key: value for key, value in deposit.items() if value}
+    return json.dumps(deposit, indent=1, ensure_ascii=False) + "\n"
+
+
+def _notes(provenance: Provenance, stated: Metadata) -> list[str]:
+    licence = read_licence(stated.licence)
+    notes = []
+    if provenance.simulated:
+        notes.append("The images are simulated.")
+    if stated.version:
+        notes.append(f"Version {stated.version}.")
+    if not licence.is_known:
+        notes.append("The licence is not known.")
+    elif not licence.is_one:
+        notes.append(f"Licence: {licence.text}")
+    if stated.funding:
+        notes.append(f"Funding: {'; '.join(stated.funding)}.")
+    return [*notes, f"This description was {GENERATED_MARK}."]
+
+
+def _creator(author: Author) -> Mapping[str, str]:
+    creator = {
+        "name": author.name_in_lists, "affiliation": author.affiliation, "orcid": author.orcid,
+    }  # fmt: skip
+    return {key: value for key, value in creator.items() if value}
