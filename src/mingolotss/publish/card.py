@@ -12,6 +12,7 @@ from mingolotss.dataset.published import interchanged_names
 from mingolotss.formats import FORMATS
 from mingolotss.formats.base import Format
 from mingolotss.publish.datasheet import render_datasheet
+from mingolotss.publish.hub_header import ALL_SPLITS, describe_stamps
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.markdown import escape
 from mingolotss.publish.summary import DatasetSummary
@@ -27,6 +28,8 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6
 _LOAD_BUILD = (
     'mingolotss.MingoLoTSS("FOLDER")  # PyTorch',
     'mingolotss.load("FOLDER")  # numpy',
+    f'datasets.load_dataset("FOLDER", split="{ALL_SPLITS}")  # all; see the column split',
+    'pandas.read_parquet("FOLDER/stamps")  # PNG images and every column of the manifest',
 )
 _NAMES = (
     "In the first published MingoLoTSS the names of labels {labels} are interchanged. The labels "
@@ -86,6 +89,8 @@ def _header(summary: DatasetSummary, format_name: str) -> str:
         names = _hub_names(summary.splits)
         for name, pattern in zip(names, patterns, strict=True):
             lines += [f"  - split: {name}", f"    path: {pattern}"]
+    if format_name == "build":
+        lines += describe_stamps(summary.folder, summary.classes)
     return "\n".join([*lines, "---"])
 
 
