@@ -276,7 +276,13 @@ def plan(
             fresh=fresh,
             progress=progress,
         )
-    _say(f"{build_plan.covered} of {build_plan.sources} sources have an image")
+    if getattr(build_plan.service, "assumes_images", False):
+        _say(
+            f"{build_plan.covered} of {build_plan.sources} sources can be requested; only the "
+            "download shows whether the service has their images"
+        )
+    else:
+        _say(f"{build_plan.covered} of {build_plan.sources} sources have an image")
     _table(
         ("images", "sources"),
         [(str(number), str(count)) for number, count in build_plan.field_counts().items()],

@@ -18,8 +18,9 @@ from astropy.io import fits
 
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest
-from mingolotss.errors import InputError
+from mingolotss.errors import InputError, ServiceUnavailableError
 from mingolotss.io.files import TEMPORARY_PREFIX
+from mingolotss.io.http import UnreachableHostError
 from mingolotss.pipeline.plan import plan
 from mingolotss.pipeline.run import build, fetch
 from mingolotss.recipe.load import load_recipe
@@ -309,7 +310,10 @@ def test_maintenance_of_a_cutout_server_is_no_lost_source(tmp_path):
 
     with running({"*": page}) as server:
         service = LotssDr2Service(f"{server.url}/c", transport=quick(), workspace=out)
-        build(load_recipe("lotss"), out=out, catalogue=catalogue(), service=service)
+        with pytest.raises(
+            ServiceUnavailableError, match=r"delivered none; .*No data: maintenance"
+        ):
+            build(load_recipe("lotss"), out=out, catalogue=catalogue(), service=service)
         server.script["*"] = lambda line, _: line.send(
             cutout(*next(p for p in zip(RA, DEC, strict=True) if f"pos={p[0]}" in line.path))
         )
@@ -357,19 +361,21 @@ def test_a_file_name_cannot_leave_the_folder(name, tmp_path):
     assert len(inside) >= 5
 
 
-def test_connection_refused_is_said_once_per_source_and_soon(tmp_path):
-    """Nobody listens: every source is rejected, and a server that comes back is asked again."""
+def test_a_refused_first_connection_ends_the_build_at_once(tmp_path):
+    """Nobody listens: one error, no dataset, and the next run asks the server that came back."""
     out = tmp_path / "build"
     with running(script()) as server:
         url = server.url
     service = SiaService(f"{url}/siap", transport=quick(), workspace=out)
     began = time.monotonic()
-    build(load_recipe("lotss"), out=out, catalogue=catalogue(), service=service)
+    with pytest.raises(
+        UnreachableHostError, match=r"127\.0\.0\.1:\d+ cannot be reached \(.*refused"
+    ):
+        build(load_recipe("lotss"), out=out, catalogue=catalogue(), service=service)
     assert time.monotonic() - began < 10
-    found = read_manifest(out).to_pylist()
-    assert {row["stage"] for row in found} == {"search"}
-    assert all("is not there" in row["reason"] or "not asked" in row["reason"] for row in found)
-    assert not (out / "searches").exists()
+    assert not [path for path in out.rglob("*") if path.is_file()]
+    with running(script()) as server:
+        assert [row["status"] for row in make(server, out)] == ["written"] * 3
 
 
 def test_only_the_wanted_products_are_fetched_and_nothing_twice(tmp_path):

@@ -59,7 +59,7 @@ _PASSING_FAULTS = {
 
 
 def locate(address: Path | str) -> Path:
-    """Return the path of a local folder, or of a folder at any fsspec address.
+    """Return the path of a local folder, or of a folder at any fsspec address, which answers.
 
     Returns
     -------
@@ -71,6 +71,8 @@ def locate(address: Path | str) -> Path:
     ------
     InputError
         A library for the address is not installed, or no library supports it.
+    ServiceUnavailableError
+        The address does not answer.
     """
     text = str(address)
     if "://" not in text:
@@ -83,7 +85,12 @@ def locate(address: Path | str) -> Path:
         raise InputError(
             f"open {text}: {error}; addresses need pip install 'mingolotss[dask]'"
         ) from error
-    return cast("Path", remote)
+    folder = cast("Path", remote)
+    if not is_local(folder):
+        from mingolotss.io.object_stores import require_store
+
+        require_store(_file_system(folder), text)
+    return folder
 
 
 def is_local(path: Path) -> bool:

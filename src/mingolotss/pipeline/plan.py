@@ -38,6 +38,7 @@ from mingolotss.errors import (
     DecisionError,
     InputError,
     RecipeError,
+    ServiceAnswerError,
     ServiceError,
     clean_text,
     hide_credentials,
@@ -251,7 +252,7 @@ def plan(
     InputError
         An argument is wrong, `out` holds another build, or one is running there.
     ServiceError
-        The service cannot be reached.
+        The service cannot be reached, or gave no image of any source.
     """
     out = locate(out)
     with build_lock(out):
@@ -363,6 +364,8 @@ def _search(inputs: _Inputs, notify: BuildProgress) -> tuple[CandidateTable, dic
     )
     if isinstance(answers, CandidateTable):
         return answers, {}
+    if isinstance(inputs.service, FetchService):
+        _require_images(answers, inputs)
     lists = [[] if isinstance(answer, ServiceError) else answer for answer in answers]
     search_errors = {
         name: str(answer)
@@ -370,6 +373,31 @@ def _search(inputs: _Inputs, notify: BuildProgress) -> tuple[CandidateTable, dic
         if isinstance(answer, ServiceError)
     }
     return CandidateTable.from_lists(lists, names), search_errors
+
+
+def _require_images(answers: Sequence[list[Candidate] | ServiceError], inputs: _Inputs) -> None:
+    """Refuse to plan a dataset without images, where a remote service has none of any source.
+
+    Raises
+    ------
+    ServiceError
+        The message has the first error of the searches, if there was one.
+    """
+    errors = [answer for answer in answers if isinstance(answer, ServiceError)]
+    if not answers or any(answer for answer in answers if not isinstance(answer, ServiceError)):
+        return
+    action = f"search {inputs.provenance.service} for {len(answers)} sources"
+    if len(errors) == len(answers):
+        message = f"{action}: no search succeeded; the first error: {errors[0]}"
+        raise type(errors[0])(message, url=errors[0].url, status=errors[0].status)
+    name, ra, dec = inputs.catalogue.names[0], inputs.catalogue.ra[0], inputs.catalogue.dec[0]
+    message = (
+        f"{action}: it has no image of any of them, for example of {name!r} at RA {ra:.5f}, Dec "
+        f"{dec:+.5f}; check these positions, and whether the survey covers them"
+    )
+    if errors:
+        message = f"{message}; {len(errors)} searches failed, the first with: {errors[0]}"
+    raise ServiceAnswerError(message)
 
 
 def _check_downloads(plan: Plan) -> None:

@@ -7,7 +7,7 @@ and the result is the same to the byte.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.products import is_complete
 from mingolotss.dataset.provenance import read_provenance
-from mingolotss.errors import InputError
+from mingolotss.errors import InputError, ServiceError
 from mingolotss.io.file_names import safe_name
 from mingolotss.io.files import locate, remove_temporary_files, same_file
 from mingolotss.io.parquet import read_table
@@ -68,7 +68,7 @@ def run(plan: Plan, mapper: Mapper = map, progress: BuildProgress | None = None)
     InputError
         Another build is running in the same folder, a file cannot be written, or a worker died.
     ServiceError
-        The download of the cutouts cannot begin.
+        No cutout of the plan can be fetched.
     """
     with build_lock(plan.out):
         return _run_locked(plan, mapper, progress)
@@ -120,8 +120,8 @@ def fetch(
     InputError
         A file cannot be written.
     ServiceError
-        The download cannot begin. A cutout that cannot be fetched raises nothing: the returned
-        service gives its error when it is asked for the cutout.
+        No cutout of the plan can be fetched. One that cannot be fetched raises nothing: the
+        returned service gives its error when it is asked for the cutout.
     """
     if not isinstance(plan.service, FetchService):
         return plan
@@ -131,6 +131,11 @@ def fetch(
     service = plan.service.fetch(
         plan.requests(parts), size_deg, lambda done: notify(done, total, "fetching")
     )
+    failures: Mapping[object, ServiceError] = getattr(service, "failures", {})
+    if total and len(failures) == total == int(plan.candidates.counts.sum()):
+        error = next(iter(failures.values()))
+        message = f"download {total} images: the server delivered none; the first error: {error}"
+        raise type(error)(message, url=error.url, status=error.status)
     return replace(plan, service=service)
 
 
@@ -165,7 +170,7 @@ def build(
     InputError
         An argument is wrong, `out` holds another build, or one is running there.
     ServiceError
-        The service cannot be reached.
+        The service cannot be reached, or delivers no image of any source.
     """
     out = locate(out)
     with build_lock(out):  # from before anything is deleted until all is written

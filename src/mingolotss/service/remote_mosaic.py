@@ -47,6 +47,7 @@ from mingolotss.io.distortion_tables import needs_lookup_tables
 from mingolotss.io.files import write_bytes
 from mingolotss.io.fits_layout import MAX_HEADER_BYTES, ImageLayout, find_image
 from mingolotss.io.gzip_bytes import is_gzip
+from mingolotss.io.object_stores import require_store
 from mingolotss.model import FloatImage
 from mingolotss.service.fits_names import PassedOver, is_hidden, split_suffix, unread_suffix
 from mingolotss.service.mosaic_names import is_mosaic_name
@@ -353,6 +354,7 @@ def list_fsspec_folder(root: str, passed_over: PassedOver | None = None) -> list
     passed_over = PassedOver() if passed_over is None else passed_over
     try:
         filesystem, path = fsspec.core.url_to_fs(root)
+        require_store(filesystem, root)
         files, folders = _list_fsspec(filesystem, path)
         deeper: list[str] = []
         for folder in folders:
@@ -362,6 +364,8 @@ def list_fsspec_folder(root: str, passed_over: PassedOver | None = None) -> list
             reason = "a folder more than one down is not searched; give its address to the service"
             passed_over.add(f"{folder.removeprefix(path).strip('/')}/", reason)
         return [filesystem.unstrip_protocol(file) for file in _fits_files(files, passed_over, path)]
+    except ServiceUnavailableError:
+        raise
     except ImportError as error:
         raise InputError(f"open the mosaics in {root}: {error}") from error
     except Exception as error:  # of botocore, aiohttp, google.auth, ...: they have no common base

@@ -14,7 +14,7 @@ import pytest
 
 from builds import contents
 from mingolotss.dataset.manifest import read_manifest
-from mingolotss.errors import InputError
+from mingolotss.errors import InputError, ServiceUnavailableError
 from mingolotss.io.files import locate
 from mingolotss.pipeline.part import make_part
 from mingolotss.pipeline.plan import plan
@@ -159,7 +159,9 @@ def test_a_part_that_is_there_is_not_made_again(sky, tmp_path, monkeypatch):
 def test_no_scheduler_there():
     """The line says what was asked for and how to start one."""
     with (
-        pytest.raises(InputError, match=r"reach the Dask scheduler at tcp://127\.0\.0\.1:9"),
+        pytest.raises(
+            ServiceUnavailableError, match=r"reach the Dask scheduler at tcp://127\.0\.0\.1:9"
+        ),
         cluster("tcp://127.0.0.1:9"),
     ):
         pass

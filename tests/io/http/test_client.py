@@ -43,6 +43,7 @@ def fits_bytes(shape: tuple[int, int] = (30, 40)) -> bytes:
 
 
 GOOD = fits_bytes()
+REFUSED = f"Failed to connect: [Errno {errno.ECONNREFUSED}]"
 
 
 def transport(**limits: float) -> Transport:
@@ -298,8 +299,7 @@ def test_an_unavailable_host_fails_all_its_requests():
     with ThreadPoolExecutor(8) as pool:
         told = list(pool.map(lambda n: _error(client, f"{url}/{n}"), range(200)))
     assert time.monotonic() - began < 8
-    assert all("is not there" in text or "not asked" in text for text in told)
-    assert sum("not asked" in text for text in told) > 100
+    assert all(f"cannot be reached ({REFUSED}" in text for text in told)
 
 
 def _error(client: Transport, url: str) -> str:

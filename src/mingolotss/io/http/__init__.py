@@ -21,6 +21,7 @@ from mingolotss.io.http.response import (
     HostUnavailableError,
     Response,
     RetryableError,
+    UnreachableHostError,
 )
 from mingolotss.io.http.retry_policy import Limits, RetryPolicy
 from mingolotss.io.http.validators import require_complete_fits
@@ -35,5 +36,6 @@ __all__ = [
     "RetryPolicy",
     "RetryableError",
     "Transport",
+    "UnreachableHostError",
     "require_complete_fits",
 ]

@@ -5,9 +5,11 @@ HTTP and tenacity the repetition; their errors are translated in this module onl
 """
 
 import random
+import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -25,8 +27,19 @@ from mingolotss.errors import (
 )
 from mingolotss.io.error_text import excerpt
 from mingolotss.io.files import atomic_path, sha256_file
-from mingolotss.io.http.addresses import CredentialStore, address_in_answer, check_address
-from mingolotss.io.http.connections import EXCHANGE, Exchange, OwnHosts, make_pool
+from mingolotss.io.http.addresses import (
+    CredentialStore,
+    address_in_answer,
+    check_address,
+    origin,
+)
+from mingolotss.io.http.connections import (
+    EXCHANGE,
+    Exchange,
+    OwnHosts,
+    make_pool,
+    try_connection,
+)
 from mingolotss.io.http.hosts import HostLimiter
 from mingolotss.io.http.redirects import next_address
 from mingolotss.io.http.response import (
@@ -61,14 +74,15 @@ _CONNECTION_ERRORS = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
 )
+_URLLIB3_OBJECT = re.compile(r"^(<[^>]*>|\w+\([^)]*\)): ")
 
 
 class Transport:
     """HTTP client; every method may be called from any thread.
 
-    A transport can be pickled, for workers: the copy has the limits, the retry policy and the
-    certificates. It has connections and pauses of hosts of its own, and the default clock, `sleep`
-    and `rng`.
+    A transport can be pickled, for workers: the copy has the limits, the retry policy, the
+    certificates, and the names of the hosts that were reached. It has connections and pauses of
+    hosts of its own, and the default clock, `sleep` and `rng`.
 
     Parameters
     ----------
@@ -105,6 +119,7 @@ class Transport:
         self._clock, self._sleep = clock, sleep or self._wait_or_stop
         self._rng = rng or random.Random()  # noqa: S311  jitter is no secret
         self._hosts: dict[str, HostLimiter] = {}
+        self._reached: frozenset[str] = frozenset()  # by the transport that this one is a copy of
         self._lock = threading.Lock()
         self._ca_certs = ca_certs
         self._credentials = CredentialStore()
@@ -115,7 +130,9 @@ class Transport:
         self._headers = {"User-Agent": user_agent(), "Accept-Encoding": "identity"}
 
     def __reduce__(self) -> tuple[object, ...]:
-        settings = (self.limits, self.retry_policy, self._ca_certs, self._credentials)
+        with self._lock:
+            reached = {name for name, host in self._hosts.items() if host.reached} | self._reached
+        settings = (self.limits, self.retry_policy, self._ca_certs, self._credentials, reached)
         return _rebuild, settings
 
     def without_credentials(self, url: str) -> str:
@@ -238,6 +255,8 @@ class Transport:
             attempts = retrying.statistics["attempt_number"]
             duration_s = self._clock() - start_time
             message = f"{error}; asked {attempts} times in {duration_s:.1f} s, then gave up"
+            if error.url:
+                self.limiter_for(error.url).close_if_silent()
             raise ServiceUnavailableError(message, url=error.url, status=error.status) from error
 
     def fetch(
@@ -283,6 +302,38 @@ class Transport:
 
         return self.with_retries(attempt)
 
+    def require_contact(self, url: str) -> None:
+        """Check that the host of an address accepts connections, unless it did before.
+
+        No request is sent.
+
+        Parameters
+        ----------
+        url : str
+            An http or https address from the user.
+
+        Raises
+        ------
+        UnreachableHostError
+            It accepts none within the time for the first contact.
+        ServiceUnavailableError
+            The host was closed after an outage.
+        """
+        url, _ = self._checked(url, None)
+        host, (_, name, port) = self.limiter_for(url), origin(url)
+
+        def attempt() -> None:
+            exchange = self._exchange(url, url)
+            with host.slot(url), self._timed(exchange, host):
+                try:
+                    try_connection(name, port)
+                except urllib3.exceptions.HTTPError as error:
+                    raise self.mark_unavailable(url, _error_text(error)) from error
+                host.reached = True
+
+        if not host.reached:
+            self.with_retries(attempt)
+
     def limiter_for(self, url: str) -> HostLimiter:
         """Return the limiter of the host of an address."""
         name = urlsplit(url).netloc.lower()
@@ -296,6 +347,7 @@ class Transport:
                     sleep=self._sleep,
                     rng=self._rng,
                     stopping=self.stopping,
+                    reached=name in self._reached,
                 )
             return self._hosts[name]
 
@@ -325,12 +377,16 @@ class Transport:
         -------
         HostUnavailableError or ServiceUnavailableError
             A HostUnavailableError, which `with_retries` repeats, while the retry policy allows to
-            wait for the host. Otherwise the host is closed, and the error ends the request.
+            wait for the host. Otherwise the host is closed, and the error ends the request: an
+            UnreachableHostError if no connection was possible at all.
         """
         host = self.limiter_for(url)
+        host.reached |= status is not None
         message = f"fetch {url}: {host.name} is not there ({reason})"
-        if host.record_failure(retry_after_s):
+        if host.record_failure(retry_after_s, reason):
             return HostUnavailableError(message, url=url, status=status)
+        if not host.reached:
+            return host.unreachable_error(url)
         message = f"{message}; waited as long as was allowed"
         return ServiceUnavailableError(message, url=url, status=status)
 
@@ -370,15 +426,7 @@ class Transport:
             Where the content goes, instead of into the response.
         """
         limits, address = self.limits, url
-        exchange = Exchange(
-            url,
-            (urlsplit(service).hostname or "").rstrip("."),
-            self._own_hosts,
-            self._clock,
-            limits.total_s,
-            limits.connect_s,
-            limits.read_s,
-        )
+        exchange = self._exchange(url, service)
         # urllib3 could follow redirects itself, but not check where each one leads.
         for _ in range(limits.redirects + 1):
             response = self._request_without_redirects(address, headers, exchange, stream)
@@ -387,6 +435,30 @@ class Transport:
             address = next_address(address, response.headers.get("location"))
         message = f"fetch {url}: more than {limits.redirects} redirects, the last to {address}"
         raise ServiceAnswerError(message, url=url)
+
+    def _exchange(self, url: str, service: str) -> Exchange:
+        """Return a new exchange for a request; `service` is the address that the user gave."""
+        return Exchange(
+            url,
+            (urlsplit(service).hostname or "").rstrip("."),
+            self._own_hosts,
+            self._clock,
+            self.limits.total_s,
+            self.limits.connect_s,
+            self.limits.read_s,
+        )
+
+    @contextmanager
+    def _timed(self, exchange: Exchange, host: HostLimiter) -> Iterator[None]:
+        """Let the connections of the block belong to an exchange, whose clock runs meanwhile."""
+        exchange.start()
+        exchange.connect_s = host.connect_s(self.limits.connect_s)
+        context = EXCHANGE.set(exchange)
+        try:
+            yield
+        finally:
+            EXCHANGE.reset(context)
+            exchange.stop()
 
     def _request_without_redirects(
         self,
@@ -397,18 +469,15 @@ class Transport:
     ) -> Response:
         """Send one request within the limits of its host, and read the whole response."""
         host = self.limiter_for(url)
-        with host.slot(url):  # held until the body is read, so that it limits transfers as well
-            exchange.start()
-            context = EXCHANGE.set(exchange)
+        # The slot is held until the body is read, so that it limits transfers as well.
+        with host.slot(url), self._timed(exchange, host):
             try:
                 response = self._read(url, headers, exchange, stream)
             except urllib3.exceptions.HTTPError as error:
+                host.reached |= exchange.connected
                 if isinstance(error, _CONNECTION_ERRORS):
                     raise self.mark_unavailable(url, _error_text(error)) from error
                 raise _as_service_error(error, url, exchange) from error
-            finally:
-                EXCHANGE.reset(context)
-                exchange.stop()
         status, reason = response.status, f"status {response.status}"
         if status in _BUSY_STATUSES:
             pause_s = parse_retry_after(response.headers.get("retry-after"), now=time.time())
@@ -439,6 +508,8 @@ class Transport:
             retries=False,
             preload_content=False,
         )
+        host = self.limiter_for(url)
+        host.reached = host.answered = True
         is_content = response.status in _CONTENT_STATUSES
         try:
             _refuse_ignored_range(response.status, headers, url)
@@ -563,14 +634,21 @@ def _as_service_error(
 
 def _error_text(error: Exception) -> str:
     """Return the text of an error without the object that urllib3 puts in front of it."""
-    text = str(error) or type(error).__name__
-    return text.split(": ", 1)[1] if text.startswith("<") and ": " in text else text
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
+        reason = error.__cause__ or error
+        return f"its name does not resolve: {getattr(reason, 'strerror', None) or reason}"
+    texts = [argument for argument in error.args if isinstance(argument, str)]
+    return _URLLIB3_OBJECT.sub("", texts[-1] if texts else str(error)) or type(error).__name__
 
 
 def _rebuild(
-    limits: Limits, retry_policy: RetryPolicy, ca_certs: str | None, credentials: CredentialStore
+    limits: Limits,
+    retry_policy: RetryPolicy,
+    ca_certs: str | None,
+    credentials: CredentialStore,
+    reached: frozenset[str],
 ) -> Transport:
     """Unpickle a transport, with its settings and without its connections."""
     transport = Transport(limits=limits, retry_policy=retry_policy, ca_certs=ca_certs)
-    transport._credentials = credentials  # noqa: SLF001
+    transport._credentials, transport._reached = credentials, reached  # noqa: SLF001
     return transport

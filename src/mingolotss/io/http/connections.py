@@ -31,7 +31,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from mingolotss.errors import ServiceAnswerError
 
-__all__ = ["EXCHANGE", "Exchange", "OwnHosts", "is_public", "make_pool"]
+__all__ = ["EXCHANGE", "Exchange", "OwnHosts", "is_public", "make_pool", "try_connection"]
 
 _Resolved = list[tuple[Any, ...]]  # what `socket.getaddrinfo` returns
 _OVERHEAD_BYTES = 1 << 20  # of headers and chunk lines, beyond `_OVERHEAD_FACTOR` times the content
@@ -100,6 +100,8 @@ class Exchange:
         Content of the present response that was handed on.
     ended : bool
         The server has closed the connection of the present response.
+    connected : bool
+        A host has accepted a connection since the last `start`.
     """
 
     url: str
@@ -112,6 +114,7 @@ class Exchange:
     spent_s: float = 0.0
     content_bytes: int = 0
     ended: bool = False
+    connected: bool = False
     _received: int = 0
     _started: float = field(default=0.0)
 
@@ -119,7 +122,7 @@ class Exchange:
         """Start the clock, for the request itself or for the next redirect."""
         self._started = self.clock()
         self._received = self.content_bytes = 0
-        self.ended = False
+        self.ended = self.connected = False
 
     def stop(self) -> None:
         """Stop the clock until the next `start`."""
@@ -269,6 +272,21 @@ def make_pool(ca_certs: str | None, connections: int) -> urllib3.PoolManager:
     return pool
 
 
+def try_connection(host: str, port: int) -> None:
+    """Open a connection to a host for the present exchange, and close it.
+
+    Raises
+    ------
+    urllib3.exceptions.HTTPError
+        The host has no address, or accepts no connection.
+    """
+    connection = _Connection(host, port)
+    try:
+        connection.connect()
+    finally:
+        connection.close()
+
+
 def _reuse(connection: HTTPConnection) -> None:
     """Give an open connection to the present exchange, if that may ask the host."""
     if connection.sock is not None:
@@ -280,6 +298,7 @@ def _reuse(connection: HTTPConnection) -> None:
 def _connect(connection: HTTPConnection) -> socket.socket:
     """Resolve the host, check its addresses, and connect to the first that answers."""
     exchange, host, port = EXCHANGE.get(), connection.host, connection.port or 0
+    give_up = exchange.clock() + exchange.connect_s
     try:
         resolved = _resolve(host.strip("[]"), port, exchange)
     except TimeoutError as error:
@@ -289,9 +308,10 @@ def _connect(connection: HTTPConnection) -> socket.socket:
         raise NameResolutionError(host, connection, reason) from error
     allowed = set(exchange.allowed(_name(connection), _addresses(resolved)))
     failure: OSError = OSError("the name has no address")
-    for family, kind, protocol, _canonical, address in resolved:
-        if address[0] not in allowed:
-            continue
+    addresses = [entry for entry in resolved if entry[4][0] in allowed]
+    for number, (family, kind, protocol, _canonical, address) in enumerate(addresses):
+        # An address that does not answer leaves time for the others, as IPv6 may fail on its own.
+        share_s = (give_up - exchange.clock()) / (len(addresses) - number)
         try:
             opened = _Socket(family, kind, protocol)
         except OSError as error:
@@ -299,7 +319,7 @@ def _connect(connection: HTTPConnection) -> socket.socket:
             continue
         try:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            opened.settimeout(exchange.timeout(exchange.connect_s))
+            opened.settimeout(exchange.timeout(max(share_s, 0.1)))
             opened.connect(address)
             opened.settimeout(exchange.timeout(exchange.connect_s))  # of the handshake
         except OSError as error:
@@ -307,6 +327,7 @@ def _connect(connection: HTTPConnection) -> socket.socket:
             failure = error
             continue
         opened.exchange = exchange
+        exchange.connected = True
         sys.audit("http.client.connect", connection, host, port)
         return opened
     if isinstance(failure, TimeoutError):

@@ -19,6 +19,7 @@ __all__ = [
     "HostUnavailableError",
     "Response",
     "RetryableError",
+    "UnreachableHostError",
 ]
 
 BodyValidator = Callable[[bytes], bytes]
@@ -67,6 +68,13 @@ class Download(NamedTuple):
 
 class RetryableError(ServiceUnavailableError):
     """A request failed in a way that may not happen again."""
+
+
+class UnreachableHostError(ServiceUnavailableError):
+    """No connection to the host was possible from the beginning: its name or the network is wrong.
+
+    Other than an outage of a host that answered before, this is not waited for.
+    """
 
 
 class HostUnavailableError(RetryableError):

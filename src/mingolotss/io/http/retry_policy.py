@@ -53,6 +53,10 @@ class RetryPolicy:
         The upper limit for a ``Retry-After`` of the server.
     outage_s : float, seconds
         How long a host may be unavailable before its requests fail.
+    first_contact_s : float, seconds
+        The same for a host that accepts no connection from the beginning: the name is wrong, or
+        there is no network. It is long enough for a second name server, which is asked after 5 s
+        (resolv.conf(5)), and for three SYN packets (RFC 6298).
     """
 
     attempts: int = 5
@@ -60,6 +64,7 @@ class RetryPolicy:
     longest_s: float = 30.0
     longest_retry_after_s: float = 120.0
     outage_s: float = 300.0
+    first_contact_s: float = 6.0
 
     @property
     def closed_s(self) -> float:

@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mingolotss.errors import InputError
+from mingolotss.errors import InputError, ServiceUnavailableError
 from mingolotss.io.optional import import_optional
 from mingolotss.pipeline.executors.base import Mapper, WorkerDiedError
 from mingolotss.pipeline.executors.local import cores
@@ -29,7 +30,7 @@ __all__ = ["cluster", "dask_mapper"]
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-_TIMEOUT = "10s"  # to find the scheduler
+_TIMEOUT = "6s"  # to find the scheduler
 
 
 @contextmanager
@@ -51,7 +52,9 @@ def cluster(address: str, workers: int | None = None) -> Iterator[Mapper]:
     Raises
     ------
     InputError
-        Dask is not installed, or no scheduler answers at `address`.
+        Dask is not installed, or `address` is neither an address nor a scheduler file.
+    ServiceUnavailableError
+        No scheduler answers at `address`.
     """
     distributed = import_optional("distributed", "use --dask", extra="dask")
     import dask
@@ -66,13 +69,17 @@ def cluster(address: str, workers: int | None = None) -> Iterator[Mapper]:
                 )
             )
         key = "scheduler_file" if str(target).endswith(".json") else "address"
+        action = f"reach the Dask scheduler at {address}"
+        hint = "start one with `dask scheduler`, or use --dask local"
+        if key == "scheduler_file" and not Path(address).is_file():
+            raise InputError(f"{action}: there is no such file; {hint}")
         try:
             client = stack.enter_context(distributed.Client(**{key: target}, timeout=_TIMEOUT))
-        except (OSError, ValueError, TimeoutError) as error:
-            raise InputError(
-                f"reach the Dask scheduler at {address}: {error}; start one with `dask scheduler`, "
-                "or use --dask local"
-            ) from error
+        except (OSError, TimeoutError) as error:
+            message = f"{action}: {error}; check the address and the network, {hint}"
+            raise ServiceUnavailableError(message, url=address) from error
+        except ValueError as error:
+            raise InputError(f"{action}: {error}; {hint}") from error
         if address == "local":
             client.run(prepare_worker)  # workers of others' clusters also do other work
         yield dask_mapper(client)

@@ -49,6 +49,7 @@ class LotssDr2Service(DownloadService):
     URL = "https://lofar-surveys.org/dr2-cutout.fits"
     FIELD = "DR2"
     LARGEST_ARCMIN = 120.0
+    assumes_images = True
 
     def __init__(self, url: str = "", **options: Unpack[DownloadOptions]) -> None:
         super().__init__(**options)

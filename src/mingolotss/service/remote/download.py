@@ -15,10 +15,12 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Self, Unpack
+from urllib.parse import urlsplit
 
 from mingolotss.candidates.cutouts import Outcome
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, ServiceAnswerError, ServiceError
+from mingolotss.io.http import UnreachableHostError
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.service.base import CutoutRequest, Estimate, Progress
 from mingolotss.service.remote.concurrency import concurrent_map
@@ -46,9 +48,12 @@ class DownloadService(CutoutFiles):
     ----------
     search_seconds : list of float, s
         How long each search took; `estimate` uses it.
+    assumes_images : bool
+        Candidates were given without a search: only the download shows whether there are images.
     """
 
     pixel_arcsec = 1.5  # of LoTSS at full resolution; only estimates use it
+    assumes_images = False
 
     def __init__(self, **options: Unpack[DownloadOptions]) -> None:
         super().__init__(**options)
@@ -92,13 +97,23 @@ class DownloadService(CutoutFiles):
     def search_all(
         self, catalogue: Catalogue, size_deg: float, progress: Progress | None = None
     ) -> list[list[Candidate] | ServiceError]:
-        """Return the candidates of every source, or the error of its search."""
+        """Return the candidates of every source, or the error of its search.
+
+        Raises
+        ------
+        UnreachableHostError
+            The host of the service accepts no connection: every further search would fail. Or no
+            search was necessary, cutouts are missing on disk, and every download would fail.
+        """
 
         def search_row(row: int) -> list[Candidate] | ServiceError:
             source = catalogue.source(row)
             try:
                 candidates = self.search_source(source, size_deg).candidates
+                if self.assumes_images:
+                    self._require_contact_for(candidates, source, size_deg)
             except ServiceError as error:
+                self._raise_if_unreachable(error)
                 return error
             return [Candidate(c.field, c.image, c.rms, source.name) for c in candidates]
 
@@ -134,6 +149,8 @@ class DownloadService(CutoutFiles):
         ------
         InputError
             The service has no workspace.
+        UnreachableHostError
+            The host of the service accepts no connection.
         """
         if self.workspace is None:
             raise InputError("fetch: there is no build folder to fetch into")
@@ -142,6 +159,7 @@ class DownloadService(CutoutFiles):
             try:
                 self.fetch_files(request, size_deg)
             except ServiceError as error:
+                self._raise_if_unreachable(error)
                 return request, error
             return request, None
 
@@ -182,6 +200,22 @@ class DownloadService(CutoutFiles):
             result = self._run_and_store(query)
         result.candidates_or_raise(query)
         return result
+
+    def _require_contact_for(
+        self, candidates: Sequence[Candidate], source: Source, size_deg: float
+    ) -> None:
+        """Check that the server accepts connections if a cutout of a source has to be fetched."""
+        if self.transport.limiter_for(self.url).reached:
+            return
+        requests = [CutoutRequest(candidate, source) for candidate in candidates]
+        if any(self.count_missing_files(request, size_deg) for request in requests):
+            self.transport.require_contact(self.url)
+
+    def _raise_if_unreachable(self, error: ServiceError) -> None:
+        """Raise the error again if it concerns the host of the service, and so all requests."""
+        own_host = urlsplit(self.url).netloc
+        if isinstance(error, UnreachableHostError) and urlsplit(error.url).netloc == own_host:
+            raise error
 
     def _run_and_store(self, query: str) -> SearchResult:
         # A refusal is a result too and is stored: the server would refuse the same query again in

@@ -118,6 +118,7 @@ class LotssDr1FormService(DownloadService):
 
     def run_query(self, query: str) -> SearchResult:
         """Fill in the form, send it, and pair the links of the result page."""
+        self.transport.require_contact(self.url)  # the browser would take a minute to find out
         links = self.transport.with_retries(lambda: self._submit(query))
         products = [Product(_link_name(text, url), url) for text, url in links]
         try:

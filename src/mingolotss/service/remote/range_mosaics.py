@@ -265,6 +265,7 @@ class LotssDr2MosaicsService(RangesService):
 
     def hinted_candidate(self, field: str) -> Candidate:
         """Return the image of a field in the layout of the release; the server is not asked."""
+        self.assumes_images = True
         return Candidate(field, *self._addresses(field))
 
     def _addresses(self, field: str) -> tuple[str, str]:
