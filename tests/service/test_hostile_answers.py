@@ -170,12 +170,13 @@ def test_credentials_are_used_and_are_in_no_file_and_no_line(tmp_path, capsys, m
         status = [row["status"] for row in read_manifest(tmp_path / "b").to_pylist()]
         assert status == ["written", "rejected", "written"]
         wrong = service.replace("s3cr3t", "s3cr3t-wrong")
-        with pytest.raises(SystemExit):
+        with pytest.raises(SystemExit) as ended:
             cli.main(["build", "lotss", "--catalogue", "sources.csv", "--service", wrong,
                       "--out", "w"])  # fmt: skip
-        for out in ("b", "w"):
-            assert "127.0.0.1" in (tmp_path / out / "recipe.toml").read_text()
+        assert ended.value.code == 3
+        assert "127.0.0.1" in (tmp_path / "b" / "recipe.toml").read_text()
     output = capsys.readouterr()
+    assert f"search sia:{server.url}/siap for 3 sources: no search succeeded" in output.err
     assert hidden(every_byte(tmp_path), output.out, output.err)
 
 
