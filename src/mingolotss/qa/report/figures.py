@@ -9,92 +9,114 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mingolotss.qa.descriptions import CASES
 from mingolotss.qa.report.build_view import BuildView
+from mingolotss.qa.report.fluxes import compare_fluxes
 from mingolotss.qa.report.plotting import (
     FILL,
+    MARK,
+    MAX_POINTS,
     PALE,
-    annotate_bar,
+    annotate_bars,
+    cell_colours,
+    count_in_cells,
     draw_histogram,
     draw_limit,
+    draw_points,
     figure_style,
+    fit_figure,
     name_bars,
     new_figure,
     set_log_axis,
 )
+from mingolotss.qa.report.sky_map import draw_sky
 
-__all__ = ["FIGURES", "Plot"]
+__all__ = ["FIGURES", "MAX_BARS", "Drawing", "draw_figure"]
 
+MAX_BARS = 40
+"""Classes in a figure; of more, the largest are drawn."""
 _TOO_LARGE = 1e30  # values that only damaged data give, and no axis can show with the others
+_CELLS = 60
 
 
-@dataclass(frozen=True)
-class Plot:
-    """One figure of the report.
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure of one build.
 
     Attributes
     ----------
+    figure : Figure
     caption : str
-    draw_axes : callable
-        Draws a build into axes; returns whether there was something to draw.
+        One sentence or several.
     """
 
+    figure: Figure
     caption: str
-    draw_axes: Callable[[Axes, BuildView], bool]
-
-    def draw(self, build: BuildView) -> Figure | None:
-        """Return the figure of a build, or None if the build has nothing to show in it."""
-        with figure_style():
-            figure, axes = new_figure()
-            return figure if self.draw_axes(axes, build) else None
 
 
-def _draw_classes(axes: Axes, build: BuildView) -> bool:
+def draw_figure(name: str, build: BuildView) -> Drawing | None:
+    """Return one of `FIGURES` of a build, or None if the build has nothing to show in it."""
+    with figure_style():
+        drawing = FIGURES[name](build)
+        if drawing is not None:
+            fit_figure(drawing.figure)
+        return drawing
+
+
+def _draw_classes(build: BuildView) -> Drawing | None:
     """Draw the number of sources of each class."""
     names = build.provenance.classes
     if not names:
-        return False
-    labels, positions = build.labels, np.arange(len(names))
+        return None
+    labels = build.labels
     listed = np.bincount(labels[labels >= 0], minlength=len(names))
     stamped = np.bincount(labels[(labels >= 0) & build.written], minlength=len(names))
-    axes.barh(positions, listed, 0.72, color=PALE, label="in the catalogue")
-    axes.barh(positions, stamped, 0.4, color=FILL, label="with a stamp")
-    for position, (total, count) in enumerate(zip(listed.tolist(), stamped.tolist(), strict=True)):
-        text = f"{count:,}" if count == total else f"{count:,} of {total:,}"
-        annotate_bar(axes, total, position, text)
-    name_bars(axes, list(names))
+    drawn = np.sort(np.argsort(-listed, kind="stable")[:MAX_BARS])
+    figure, axes = new_figure(len(drawn))
+    positions = np.arange(len(drawn))
+    axes.barh(positions, listed[drawn], 0.72, color=PALE, label="in the catalogue")
+    axes.barh(positions, stamped[drawn], 0.4, color=FILL, label="with a stamp")
+    pairs = list(zip(listed[drawn].tolist(), stamped[drawn].tolist(), strict=True))
+    texts = [f"{count:,}" if count == all_ else f"{count:,} of {all_:,}" for all_, count in pairs]
+    annotate_bars(axes, listed[drawn].tolist(), texts)
+    name_bars(axes, [names[label] for label in drawn])
     axes.set_xlabel("sources")
-    axes.set_xlim(0, max(1, listed.max()) * 1.3)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(axis="x", color=PALE, linewidth=0.5)
-    axes.set_ylim(len(names) - 0.5, -1.8)  # room above the bars
-    axes.legend(frameon=False, loc="upper left", ncols=2)
-    return True
+    axes.set_ylim(len(drawn) - 0.5, -0.5)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
+    caption = "Sources of each class, in the catalogue and with a stamp."
+    if len(drawn) < len(names):
+        caption += f" The {len(drawn)} largest of {len(names):,} classes are drawn."
+    return Drawing(figure, caption)
 
 
-def _draw_cases(axes: Axes, build: BuildView) -> bool:
+def _draw_cases(build: BuildView) -> Drawing | None:
     """Draw the number of sources for each rule that chose a field."""
     case = build.numbers("case")[build.written]
     counts = np.bincount(case.astype(int), minlength=len(CASES))
-    positions = np.arange(len(CASES))
-    axes.barh(positions, counts, 0.6, color=FILL)
-    for position, count in enumerate(counts.tolist()):
-        annotate_bar(axes, count, position, f"{count:,}")
+    if not counts.sum():
+        return None
+    figure, axes = new_figure(len(CASES))
+    axes.barh(np.arange(len(CASES)), counts, 0.6, color=FILL)
+    annotate_bars(axes, counts.tolist(), [f"{count:,}" for count in counts.tolist()])
     name_bars(axes, [f"{number}: {text}" for number, text in CASES.items()])
-    axes.set_xlabel("sources")
-    axes.set_xlim(0, max(1, counts.max()) * 1.2)
+    axes.set_xlabel("sources with a stamp")
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(axis="x", color=PALE, linewidth=0.5)
-    return bool(counts.sum())
+    return Drawing(figure, "Sources with a stamp, by the rule that chose their field.")
 
 
-def _draw_separation(axes: Axes, build: BuildView) -> bool:
+def _draw_separation(build: BuildView) -> Drawing | None:
     """Draw the separation between the centre of each chosen cutout and its source."""
     values = build.numbers("separation_arcsec")[build.written]
     values = np.maximum(values[values < _TOO_LARGE], 1e-3)
     if not values.size:
-        return False
+        return None
+    figure, axes = new_figure()
     low = min(0.1, values.min())
     bins = np.geomspace(low, max(values.max(), 20) * 1.01, 49)
     draw_histogram(axes, values, bins)
@@ -103,42 +125,47 @@ def _draw_separation(axes: Axes, build: BuildView) -> bool:
     if build.recipe.recentre.enabled:
         limit = build.recipe.recentre.separation_arcsec
         draw_limit(axes, limit, f"recentred above {limit:g} arcsec")
-    return True
+    return Drawing(figure, "Separation between the centre of each chosen cutout and its source.")
 
 
-def _draw_percent_nan(axes: Axes, build: BuildView) -> bool:
+def _draw_percent_nan(build: BuildView) -> Drawing | None:
     """Draw the percentage of each chosen cutout that was never observed."""
     values = build.numbers("percent_nan")[build.written]
     values = values[np.isfinite(values)]
     if not values.size:
-        return False
+        return None
     complete = int((values == 0).sum())
+    caption = f"Percentage of each chosen cutout that was never observed; 0 for {complete:,} of them."
+    if complete == values.size:
+        return None
+    figure, axes = new_figure()
     top = max(5.0, float(values.max()))
     draw_histogram(axes, values[values > 0], np.linspace(0, top, 49))
     axes.set_xlabel("pixels of the cutout never observed, NaN (percent)")
     axes.set_xlim(0, top)
     axes.set_title(f"{complete:,} sources without any NaN are not drawn", loc="right", fontsize=8)
-    return True
+    return Drawing(figure, caption)
 
 
-def _draw_size(axes: Axes, build: BuildView) -> bool:
-    """Draw the angular sizes of the sources."""
-    values = build.numbers("size_arcsec")
+def _draw_size(build: BuildView) -> Drawing | None:
+    """Draw the angular sizes of the sources that have a stamp."""
+    values = build.numbers("size_arcsec")[build.written]
     values = values[(values < _TOO_LARGE) & (values > 0)]
     if not values.size:
-        return False
+        return None
+    figure, axes = new_figure()
     stamp = build.stamp_arcsec
     bins = np.geomspace(values.min(), max(values.max(), stamp * 1.2) * 1.01, 49)
     draw_histogram(axes, values, bins)
     set_log_axis(axes)
     axes.set_xlabel("angular size in the catalogue (arcsec)")
-    if stamp:
-        larger = int((values > stamp).sum())
-        draw_limit(axes, stamp, f"stamp, {stamp:.0f} arcsec: {larger:,} larger")
-    return True
+    larger = build.counts["exceeds_stamp"].number
+    draw_limit(axes, stamp, f"stamp, {stamp:.0f} arcsec: {larger:,} larger")
+    caption = "Angular sizes in the catalogue, of sources with a stamp, compared with the stamp."
+    return Drawing(figure, caption)
 
 
-def _draw_peak(axes: Axes, build: BuildView) -> bool:
+def _draw_peak(build: BuildView) -> Drawing | None:
     """Draw the brightest pixel of each stamp relative to the noise."""
     peak, noise = build.numbers("peak_jy"), build.numbers("noise_jy")
     valid = build.written & np.isfinite(peak) & (noise > 0) & (peak > 0)
@@ -146,7 +173,8 @@ def _draw_peak(axes: Axes, build: BuildView) -> bool:
         values = peak[valid] / noise[valid]
     values = values[values < _TOO_LARGE]
     if not values.size:
-        return False
+        return None
+    figure, axes = new_figure()
     bins = np.geomspace(min(1, values.min()), values.max() * 1.01, 49)
     draw_histogram(axes, values, bins)
     set_log_axis(axes)
@@ -154,19 +182,67 @@ def _draw_peak(axes: Axes, build: BuildView) -> bool:
     sigma = build.recipe.clip_sigma
     if sigma is not None:
         draw_limit(axes, sigma, f"clipped up to {sigma:g} times the noise")
-    return True
+    return Drawing(figure, "Brightest pixel of each stamp relative to the noise.")
 
 
-FIGURES = {
-    "classes": Plot("Sources of each class, in the catalogue and with a stamp.", _draw_classes),
-    "cases": Plot("Sources by the rule that chose their field.", _draw_cases),
-    "separation": Plot(
-        "Separation between the centre of each chosen cutout and its source.", _draw_separation
-    ),
-    "percent-nan": Plot(
-        "Percentage of each chosen cutout that was never observed.", _draw_percent_nan
-    ),
-    "size": Plot("Angular sizes of the sources compared with the stamp.", _draw_size),
-    "peak": Plot("Brightest pixel of each stamp relative to the noise.", _draw_peak),
+def _draw_flux(build: BuildView) -> Drawing | None:
+    """Draw the brightest pixel of each stamp against the flux density in the catalogue."""
+    fluxes = compare_fluxes(build)
+    if not fluxes.count:
+        return None
+    figure, axes = new_figure()
+    x, y = np.log10(fluxes.catalogue_mjy), np.log10(fluxes.peak_mjy)
+    low, high = min(x.min(), y.min()) - 0.15, max(x.max(), y.max()) + 0.15
+    if fluxes.count <= MAX_POINTS:
+        draw_points(axes, x, y)
+    else:
+        box = (low, high, low, high)
+        counts, side = count_in_cells(x, y, box, _CELLS)
+        axes.imshow(
+            cell_colours(counts, FILL), extent=box, origin="lower", interpolation="nearest"
+        )
+    axes.plot([low, high], [low, high], color=MARK, linewidth=1.2, linestyle=(0, (4, 2)))
+    axes.set_xlim(low, high)
+    axes.set_ylim(low, high)
+    axes.set_aspect("equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5, integer=True))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{10**value:,g}"))
+    axes.set_xlabel("flux density in the catalogue (mJy)")
+    axes.set_ylabel("brightest pixel (mJy/beam)")
+    axes.grid(color=PALE, linewidth=0.5)
+    return Drawing(figure, fluxes.caption)
+
+
+def _draw_sky(build: BuildView) -> Drawing | None:
+    """Draw a map of the sources with a stamp and of the rejected ones."""
+    ra, dec = build.numbers("ra"), build.numbers("dec")
+    known = np.isfinite(ra) & np.isfinite(dec)
+    if not known.any():
+        return None
+    sky = draw_sky(ra[known], dec[known], ~build.written[known])
+    written = int(build.written[known].sum())
+    rejected = int(known.sum()) - written
+    caption = f"Positions of {written:,} sources with a stamp and of {rejected:,} rejected ones."
+    if sky.cell_deg2:
+        caption += (
+            f" A cell has {sky.cell_deg2:.3g} square degrees, and the one with the most stamps has "
+            f"{sky.most:,}. Rejected sources fill a cell without stamps, and the middle of a cell "
+            "with stamps."
+        )
+    if missing := len(build) - int(known.sum()):
+        caption += f" The positions of {missing:,} sources are not known."
+    return Drawing(sky.figure, caption)
+
+
+FIGURES: dict[str, Callable[[BuildView], Drawing | None]] = {
+    "classes": _draw_classes,
+    "sky": _draw_sky,
+    "cases": _draw_cases,
+    "separation": _draw_separation,
+    "percent-nan": _draw_percent_nan,
+    "size": _draw_size,
+    "peak": _draw_peak,
+    "flux": _draw_flux,
 }
 """The figures by the name of their files."""

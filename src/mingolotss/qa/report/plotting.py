@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import matplotlib as mpl
@@ -18,41 +18,61 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mingolotss.model import Floats
 from mingolotss.qa.report.formatting import one_line
 
 __all__ = [
+    "DOTS_PER_INCH",
     "FILL",
+    "INK",
+    "MARK",
+    "MAX_POINTS",
     "PALE",
-    "annotate_bar",
+    "SOFT",
+    "annotate_bars",
     "as_png",
     "as_svg",
+    "cell_colours",
+    "count_in_cells",
     "draw_histogram",
     "draw_limit",
+    "draw_points",
+    "empty_figure",
     "figure_style",
+    "fit_figure",
     "name_bars",
     "new_figure",
     "set_log_axis",
     "themed_svg",
 ]
 
+DOTS_PER_INCH = 160
+MAX_POINTS = 1000
+"""More points than this are drawn as counts in cells, so that a figure does not grow with them."""
+_SIZE = (4.8, 2.9)  # inches
 _NAME_LENGTH = 40  # letters beside a bar
-_INK, _SOFT, _GROUND = "#1b1f27", "#8a919d", "#ffffff"
-FILL, _MARK, PALE = "#0072b2", "#d55e00", "#c9d3de"  # blue and vermilion of Okabe & Ito
+_NAME_WIDTH = 0.45  # of the figure, at most
+_BAR_INCHES = 0.22  # of the height for each bar
+_PAD = 0.05  # inches between the content and the edge of a figure
+INK, SOFT, _GROUND = "#1b1f27", "#8a919d", "#ffffff"
+FILL, MARK, PALE = "#0072b2", "#d55e00", "#c9d3de"  # blue and vermilion of Okabe & Ito
+_LOW = {FILL: "#b5cfe3", MARK: "#efc3a0"}  # of cells with few sources
 _THEME = {
-    _INK: "var(--ink)", _SOFT: "var(--soft)", _GROUND: "var(--ground)",
-    FILL: "var(--fill)", _MARK: "var(--mark)", PALE: "var(--pale)",
+    INK: "var(--ink)", SOFT: "var(--soft)", _GROUND: "var(--ground)",
+    FILL: "var(--fill)", MARK: "var(--mark)", PALE: "var(--pale)",
 }  # fmt: skip
 _STYLE: dict[str, object] = {
     "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9,
-    "axes.edgecolor": _SOFT, "axes.labelcolor": _INK, "axes.linewidth": 0.8,
+    "axes.edgecolor": SOFT, "axes.labelcolor": INK, "axes.linewidth": 0.8,
     "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
-    "text.color": _INK, "xtick.color": _SOFT, "ytick.color": _SOFT,
-    "xtick.labelcolor": _INK, "ytick.labelcolor": _INK,
-    "svg.fonttype": "none", "svg.hashsalt": "mingolotss", "path.simplify": False,
+    "text.color": INK, "xtick.color": SOFT, "ytick.color": SOFT,
+    "xtick.labelcolor": INK, "ytick.labelcolor": INK,
+    "svg.fonttype": "none", "svg.hashsalt": "mingolotss", "path.simplify": True, "path.simplify_threshold": 0.1,
 }  # fmt: skip
 
 
@@ -65,16 +85,47 @@ def figure_style() -> Iterator[None]:
         yield
 
 
-def new_figure() -> tuple[Figure, Axes]:
-    """Return an empty figure and its axes."""
-    figure = Figure(figsize=(4.8, 2.9), facecolor=_GROUND, dpi=160)
-    figure.subplots_adjust(left=0.115, right=0.975, bottom=0.165, top=0.925)
+def new_figure(bars: int = 0) -> tuple[Figure, Axes]:
+    """Return an empty figure, high enough for horizontal bars, and its axes."""
+    figure = empty_figure(max(_SIZE[1], 0.9 + _BAR_INCHES * bars))
     return figure, figure.add_subplot(facecolor="none")
 
 
+def empty_figure(height: float = _SIZE[1]) -> Figure:
+    """Return an empty figure without axes; `height` in inches."""
+    figure = Figure(figsize=(_SIZE[0], height), facecolor=_GROUND, dpi=DOTS_PER_INCH)
+    figure.subplots_adjust(left=0.115, right=0.975, bottom=0.165, top=0.925)
+    return figure
+
+
+def fit_figure(figure: Figure) -> None:
+    """Give the axes the room that their labels leave, so that nothing is cut off.
+
+    The constrained layout of matplotlib does the same more generally, and takes a third of the
+    report's time.
+    """
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    axes = figure.axes[0]
+    width, height = figure.bbox.size
+    pad = _PAD * figure.dpi
+    # The labels of an axis depend on its length, so the second pass measures those of the first.
+    for _ in range(2):
+        outer = axes.get_tightbbox(renderer)  # first: it also applies the aspect of the axes
+        inner = axes.get_window_extent(renderer)
+        if outer is None:
+            return
+        figure.subplots_adjust(
+            left=(inner.x0 - outer.x0 + pad) / width,
+            right=1 - (outer.x1 - inner.x1 + pad) / width,
+            bottom=(inner.y0 - outer.y0 + pad) / height,
+            top=1 - (outer.y1 - inner.y1 + pad) / height,
+        )
+
+
 def as_png(figure: Figure) -> bytes:
-    """Return a figure as a PNG file, 160 dots per inch."""
+    """Return a figure as a PNG file, `DOTS_PER_INCH`."""
     data = io.BytesIO()
+    figure.set_dpi(DOTS_PER_INCH)  # the canvas of SVG leaves 72
     with figure_style():
         FigureCanvasAgg(figure).print_png(
             data, metadata={"Software": "mingolotss"}, pil_kwargs={"compress_level": 4}
@@ -107,24 +158,32 @@ def themed_svg(text: str, name: str) -> str:
 
 
 def name_bars(axes: Axes, names: list[str]) -> None:
-    """Write names to the left of horizontal bars, the first at the top, with room for the longest.
-
-    The constrained layout of matplotlib would measure the room, but takes a third of the report's
-    time.
-    """
-    names = [one_line(name, _NAME_LENGTH) for name in names]
-    axes.set_yticks(range(len(names)), names, parse_math=False)
+    """Write names to the left of horizontal bars, the first at the top, none too long."""
+    shown = [_shorten(axes, one_line(name, _NAME_LENGTH)) for name in names]
+    axes.set_yticks(range(len(names)), shown, parse_math=False)
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
-    room = 0.03 + 0.0143 * max(len(name) for name in names)  # fraction of the width, at 9 points
-    axes.figure.subplots_adjust(left=min(max(room, 0.1), 0.6))
 
 
-def annotate_bar(axes: Axes, length: float, position: int, text: str) -> None:
-    """Write text at the end of a horizontal bar."""
-    axes.annotate(
-        text, (length, position), (4, 0), textcoords="offset points", va="center", fontsize=8
-    )  # fmt: skip
+def _shorten(axes: Axes, name: str) -> str:
+    """Return a name that takes at most `_NAME_WIDTH` of the figure, with an ellipsis if cut."""
+    figure = axes.figure
+    shown, room = name, _NAME_WIDTH * figure.bbox.width
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    while len(shown) > 2 and Text(
+        0, 0, shown, fontsize=9, parse_math=False, figure=figure
+    ).get_window_extent(renderer).width > room:
+        shown = f"{shown[:-2]}…"
+    return shown
+
+
+def annotate_bars(axes: Axes, lengths: Sequence[float], texts: Sequence[str]) -> None:
+    """Write a text at the end of each horizontal bar; `fit_figure` makes room for it."""
+    for position, (length, text) in enumerate(zip(lengths, texts, strict=True)):
+        axes.annotate(
+            text, (length, position), (4, 0), textcoords="offset points", va="center", fontsize=8
+        )  # fmt: skip
+    axes.set_xlim(0, max(1, *lengths) * 1.02)
 
 
 def draw_histogram(axes: Axes, values: Floats, bins: Floats) -> None:
@@ -145,11 +204,53 @@ def set_log_axis(axes: Axes) -> None:
 
 def draw_limit(axes: Axes, value: float, text: str) -> None:
     """Draw a vertical line at a value of the x axis, with text on the side that has room."""
-    axes.axvline(value, color=_MARK, linewidth=1.4, linestyle=(0, (4, 2)))
+    axes.axvline(value, color=MARK, linewidth=1.4, linestyle=(0, (4, 2)))
     is_right = value > np.sqrt(np.prod(axes.get_xlim()))
     axes.annotate(
         text, (value, 1), (-5 if is_right else 5, -2), xycoords=("data", "axes fraction"),
         textcoords="offset points", ha="right" if is_right else "left", va="top", fontsize=8,
-        color=_MARK,
+        color=MARK,
         bbox={"facecolor": _GROUND, "edgecolor": "none", "alpha": 0.75, "pad": 1.5},
     )  # fmt: skip
+
+
+def draw_points(axes: Axes, x: Floats, y: Floats) -> None:
+    """Draw at most `MAX_POINTS` points."""
+    size = 5 if len(x) <= 100 else 3
+    axes.plot(x, y, "o", markersize=size, color=FILL, markeredgewidth=0, alpha=0.75)
+
+
+def count_in_cells(x: Floats, y: Floats, box: Sequence[float], cells: int) -> tuple[Floats, float]:
+    """Count points in square cells.
+
+    Parameters
+    ----------
+    x, y : float64 array, shape (n,)
+    box : sequence of float
+        x0, x1, y0 and y1 of the area; the cells begin at x0 and y0 and cover it.
+    cells : int
+        Cells along the longer side.
+
+    Returns
+    -------
+    counts : float64 array, shape (ny, nx)
+    side : float
+        Of a cell, in the coordinates of the points.
+    """
+    x0, x1, y0, y1 = box
+    side = max(x1 - x0, y1 - y0) / cells
+    ny, nx = (max(1, int(np.ceil(length / side - 1e-9))) for length in (y1 - y0, x1 - x0))
+    area = [[y0, y0 + ny * side], [x0, x0 + nx * side]]
+    counts: Floats = np.histogram2d(y, x, bins=(ny, nx), range=area)[0]
+    return counts, side
+
+
+def cell_colours(counts: Floats, colour: str) -> Floats:
+    """Return colours of counts, shape (ny, nx, 4): nothing where there is none, else to `colour`.
+
+    The scale is logarithmic.
+    """
+    colours = LinearSegmentedColormap.from_list("count", [_LOW[colour], colour])
+    rgba: Floats = colours(LogNorm(1, max(2.0, counts.max(initial=0)))(np.maximum(counts, 1)))
+    rgba[counts == 0, 3] = 0
+    return rgba
