@@ -11,13 +11,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["BeamCount", "beam_counts", "noise_counts"]
+__all__ = ["BeamCount", "beam_counts", "describe_beams", "describe_noise", "noise_counts"]
 
+_MOST_BEAMS = 8  # in a sentence
 _DIGITS = 1  # arcsec: beams that agree to 0.1 arcsec are one
 
 
@@ -67,6 +70,47 @@ def beam_counts(manifest: pa.Table) -> list[BeamCount]:
     groups = rounded.group_by(list(names)).aggregate([([], "count_all")]).to_pylist()
     beams = [BeamCount(group[names[0]], group[names[1]], group["count_all"]) for group in groups]
     return sorted(beams, key=lambda beam: (-beam.sources, beam.major_arcsec or 0.0))
+
+
+def describe_noise(counts: Mapping[str | None, int]) -> str:
+    """Return the result of `noise_counts` in words.
+
+    >>> describe_noise({"rms-map": 1200, "sigma-clipped": 1, None: 3})
+    'rms-map for 1,200 images, sigma-clipped for 1 image, not recorded for 3 images'
+    """
+    parts = [f"{name or 'not recorded'} for {_images(count)}" for name, count in counts.items()]
+    return ", ".join(parts) or "none, since there is no image"
+
+
+def describe_beams(beams: Sequence[BeamCount]) -> str:
+    """Return the result of `beam_counts` as one sentence or several.
+
+    >>> describe_beams([BeamCount(6.0, 6.0, 20)])
+    'The beam (FWHM) is 6 arcsec in 20 images.'
+    >>> describe_beams([BeamCount(6.0, 6.0, 20), BeamCount(9.0, 6.5, 1)])
+    'The images mix 2 beams (FWHM): 6 arcsec in 20 images, 9 by 6.5 arcsec in 1 image.'
+    """
+    known = [beam for beam in beams if math.isfinite(beam.major_arcsec or math.nan)]
+    unknown = sum(beam.sources for beam in beams) - sum(beam.sources for beam in known)
+    if not known:
+        return "The headers of the images do not give the beam." if unknown else ""
+    parts = [f"{_size(beam)} arcsec in {_images(beam.sources)}" for beam in known[:_MOST_BEAMS]]
+    if rest := known[_MOST_BEAMS:]:
+        others = sum(beam.sources for beam in rest)
+        parts.append(f"{len(rest):,} other beams in {_images(others)}")
+    listed = ", ".join(parts)
+    mixed = f"The images mix {len(known):,} beams (FWHM): {listed}."
+    text = mixed if len(known) > 1 else f"The beam (FWHM) is {listed}."
+    return text + (f" It is not known for {_images(unknown)}." if unknown else "")
+
+
+def _size(beam: BeamCount) -> str:
+    major, minor = beam.major_arcsec or 0.0, beam.minor_arcsec or 0.0
+    return f"{major:g}" if major == minor else f"{major:g} by {minor:g}"
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'s' if count != 1 else ''}"
 
 
 def _written(manifest: pa.Table) -> pa.Table:

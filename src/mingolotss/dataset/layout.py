@@ -187,6 +187,11 @@ class BuildFolder(DatasetFolder):
         return self.path / "report.html"
 
     @property
+    def rejected(self) -> Path:
+        """The rejected sources with their reasons, beside the report."""
+        return self.path / "rejected.csv"
+
+    @property
     def montage(self) -> Path:
         """The picture of the demo."""
         return self.path / "montage.png"

@@ -34,19 +34,20 @@ CSV_COLUMNS = (*_COLUMNS, "status")
 """The columns of the manifest that `write_csv` reads."""
 
 
-def render_csv(rows: Iterable[Sequence[object]]) -> str:
+def render_csv(rows: Iterable[Sequence[object]], header: Sequence[str] = HEADER) -> str:
     """Return the table as text. A float is written with all its digits.
 
     Parameters
     ----------
     rows : iterable of sequence
-        The values of each row, in the order of `HEADER`.
+        The values of each row, in the order of the header.
+    header : sequence of str
     """
     # The writer quotes only the characters of its own line end, and a reader takes a bare "\r" for
     # the end of a row. It therefore ends lines with "\r\n", one call for each row.
     lines: list[str] = []
     writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
-    writer.writerow(HEADER)
+    writer.writerow(header)
     for row in rows:
         writer.writerow([spreadsheet_text(value) for value in row])
     return "".join(f"{line[:-2]}\n" for line in lines)

@@ -5,6 +5,7 @@ The sections are those of Gebru et al. 2021 ("Datasheets for Datasets", CACM 64,
 
 from __future__ import annotations
 
+from mingolotss.dataset.image_census import describe_beams, describe_noise
 from mingolotss.publish.markdown import escape
 from mingolotss.publish.summary import NO_LICENCE, DatasetSummary
 
@@ -93,10 +94,12 @@ def _preprocessing(summary: DatasetSummary) -> str:
         step.do + "".join(f" {key}={value}" for key, value in step.settings.items())
         for step in recipe.steps
     )
+    noise = f"Noise: {describe_noise(summary.noise_counts())}."
+    images = " ".join(text for text in (noise, describe_beams(summary.beam_counts())) if text)
     return (
-        f"Noise: {recipe.noise.method}. Steps, in order: {steps or 'none'}. Each image is scaled "
-        "by itself, so the brightness of different images cannot be compared; `peak_jy` and "
-        "`noise_jy` in the manifest are in Jy/beam. `recipe.toml` contains every setting."
+        f"{images} Steps, in order: {steps or 'none'}. Each image is scaled by itself, so the "
+        "brightness of different images cannot be compared; `peak_jy` and `noise_jy` in the "
+        "manifest are in Jy/beam. `recipe.toml` contains every setting."
     )
 
 

@@ -20,6 +20,12 @@ import pyarrow.compute as pc
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.candidates.status import CandidateStatus, from_verdict
 from mingolotss.dataset.counts import Count, count_flags
+from mingolotss.dataset.image_census import (
+    beam_counts,
+    describe_beams,
+    describe_noise,
+    noise_counts,
+)
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.overlapping_stamps import OverlappingStamps, overlaps_of_table
@@ -204,6 +210,22 @@ class BuildView:
     @cached_property
     def _written_table(self) -> pa.Table:
         return self.manifest.filter(pa.array(self.written))
+
+    @cached_property
+    def units(self) -> list[str | None]:
+        """The units of the images that stamps were made of, None for images without a unit."""
+        units: list[str | None] = pc.unique(self._written_table["unit"]).to_pylist()
+        return units
+
+    @cached_property
+    def noise(self) -> str:
+        """How the noise of the stamps came about, in words."""
+        return describe_noise(noise_counts(self.manifest))
+
+    @cached_property
+    def beams(self) -> str:
+        """The beams of the images in words."""
+        return describe_beams(beam_counts(self.manifest))
 
     @cached_property
     def row_of(self) -> dict[str, int]:

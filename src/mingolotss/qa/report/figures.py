@@ -129,21 +129,21 @@ def _draw_separation(build: BuildView) -> Drawing | None:
 
 
 def _draw_percent_nan(build: BuildView) -> Drawing | None:
-    """Draw the percentage of each chosen cutout that was never observed."""
+    """Draw the percentage of each stamp that was never observed, unless all are complete."""
     values = build.numbers("percent_nan")[build.written]
     values = values[np.isfinite(values)]
     if not values.size:
         return None
     complete = int((values == 0).sum())
-    caption = f"Percentage of each chosen cutout that was never observed; 0 for {complete:,} of them."
+    caption = f"Percentage of each stamp that was never observed; 0 for {complete:,} of them."
     if complete == values.size:
         return None
     figure, axes = new_figure()
     top = max(5.0, float(values.max()))
     draw_histogram(axes, values[values > 0], np.linspace(0, top, 49))
-    axes.set_xlabel("pixels of the cutout never observed, NaN (percent)")
+    axes.set_xlabel("pixels of the stamp never observed, NaN (percent)")
     axes.set_xlim(0, top)
-    axes.set_title(f"{complete:,} sources without any NaN are not drawn", loc="right", fontsize=8)
+    axes.set_title(f"{complete:,} stamps without any NaN are not drawn", loc="right", fontsize=8)
     return Drawing(figure, caption)
 
 
@@ -197,10 +197,8 @@ def _draw_flux(build: BuildView) -> Drawing | None:
         draw_points(axes, x, y)
     else:
         box = (low, high, low, high)
-        counts, side = count_in_cells(x, y, box, _CELLS)
-        axes.imshow(
-            cell_colours(counts, FILL), extent=box, origin="lower", interpolation="nearest"
-        )
+        counts, _ = count_in_cells(x, y, box, _CELLS)
+        axes.imshow(cell_colours(counts, FILL), extent=box, origin="lower", interpolation="nearest")
     axes.plot([low, high], [low, high], color=MARK, linewidth=1.2, linestyle=(0, (4, 2)))
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)

@@ -8,11 +8,13 @@ or something else in its stamp is.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 
 from mingolotss.model import Floats
 from mingolotss.qa.report.build_view import BuildView
+from mingolotss.sky.header_facts import jy_per_beam
 
 __all__ = ["Fluxes", "compare_fluxes"]
 
@@ -47,12 +49,12 @@ def compare_fluxes(build: BuildView) -> Fluxes:
     none = np.empty(0)
     if not in_catalogue.any():
         return Fluxes(none, none, "The catalogue gives no flux densities.")
-    other = sorted({unit for unit in build.units if not unit.lower().endswith("jy/beam")})
+    other = sorted(unit for unit in build.units if unit and not isfinite(jy_per_beam(unit)))
     if other:
         return Fluxes(
             none, none,
             "The brightness of the images cannot be compared with the flux densities of the "
-            f"catalogue: the unit of images is {', '.join(other)}, which is not Jy/beam.",
+            f"catalogue: the unit of images is {', '.join(other[:3])}, no multiple of Jy/beam.",
         )  # fmt: skip
     usable = in_catalogue & (flux > 0) & (peak > 0) & np.isfinite(peak)
     count, above = int(usable.sum()), int((peak[usable] > _MARGIN * flux[usable]).sum())

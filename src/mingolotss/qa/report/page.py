@@ -19,10 +19,11 @@ from mingolotss.errors import DatasetError
 from mingolotss.io.files import write_bytes
 from mingolotss.io.png import decode_png
 from mingolotss.qa.report.build_view import BuildView
-from mingolotss.qa.report.figures import FIGURES
+from mingolotss.qa.report.figures import FIGURES, draw_figure
 from mingolotss.qa.report.formatting import breakable, number
 from mingolotss.qa.report.montage import montage
 from mingolotss.qa.report.plotting import as_png, as_svg, themed_svg
+from mingolotss.qa.report.rejected_file import write_rejected
 from mingolotss.qa.report.sections import page_values
 from mingolotss.qa.report.shown_rows import ClassRows, ShownRows
 from mingolotss.qa.report.stamp_store import StampStore
@@ -41,9 +42,10 @@ def report(
     """Write an overview of a finished build in pictures: ``report.html`` and ``figures/``.
 
     The page shows the classes with example stamps, the choice of fields, the measurements, the
-    decisions, and every source that a person should inspect. It is one file that loads nothing
-    else. ``figures/`` contains each figure as PNG and SVG, and a montage of each class. Both are
-    written into `folder` and replace an earlier report.
+    decisions, and the sources that a person should inspect. It is one file that loads nothing else.
+    ``figures/`` contains each figure as PNG and SVG, and a montage of each class; ``rejected.csv``
+    has all rejected sources, if there are any. All are written into `folder` and replace an earlier
+    report.
 
     Parameters
     ----------
@@ -78,6 +80,7 @@ def report(
     stamps = dict(store.pngs(shown.with_stamp))
     _write_montages(build, shown.classes, stamps)
     notify("writing the page")
+    write_rejected(build)
     template = _environment().get_template("page.html")
     html = template.render(page_values(build, shown, stamps), figures=figures)
     write_bytes(build.folder.report, html.encode())
@@ -87,14 +90,17 @@ def report(
 def _write_figures(build: BuildView) -> dict[str, dict[str, str]]:
     """Write every figure; return the drawing and the caption of each for the page."""
     drawn = {}
-    for name, plot in FIGURES.items():
-        figure = plot.draw(build)
-        if figure is None:
+    for name in FIGURES:
+        drawing = draw_figure(name, build)
+        if drawing is None:
+            for kind in ("svg", "png"):  # of an earlier report
+                build.folder.figure(name, kind).unlink(missing_ok=True)
             continue
-        svg = as_svg(figure)
+        svg = as_svg(drawing.figure)
         write_bytes(build.folder.figure(name, "svg"), svg.encode())
-        write_bytes(build.folder.figure(name, "png"), as_png(figure))
-        drawn[name] = {"svg": Markup(themed_svg(svg, name)), "caption": plot.caption}  # noqa: S704
+        write_bytes(build.folder.figure(name, "png"), as_png(drawing.figure))
+        markup = Markup(themed_svg(svg, name))  # noqa: S704 - drawn by the program
+        drawn[name] = {"svg": markup, "caption": drawing.caption}
     return drawn
 
 

@@ -72,7 +72,8 @@ _STYLE: dict[str, object] = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
     "text.color": INK, "xtick.color": SOFT, "ytick.color": SOFT,
     "xtick.labelcolor": INK, "ytick.labelcolor": INK,
-    "svg.fonttype": "none", "svg.hashsalt": "mingolotss", "path.simplify": True, "path.simplify_threshold": 0.1,
+    "svg.fonttype": "none", "svg.hashsalt": "mingolotss",
+    "path.simplify": True, "path.simplify_threshold": 0.1,
 }  # fmt: skip
 
 
@@ -170,9 +171,13 @@ def _shorten(axes: Axes, name: str) -> str:
     figure = axes.figure
     shown, room = name, _NAME_WIDTH * figure.bbox.width
     renderer = FigureCanvasAgg(figure).get_renderer()
-    while len(shown) > 2 and Text(
-        0, 0, shown, fontsize=9, parse_math=False, figure=figure
-    ).get_window_extent(renderer).width > room:
+    while (
+        len(shown) > 2
+        and Text(0, 0, shown, fontsize=9, parse_math=False, figure=figure)
+        .get_window_extent(renderer)
+        .width
+        > room
+    ):
         shown = f"{shown[:-2]}…"
     return shown
 

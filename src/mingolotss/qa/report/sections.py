@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mingolotss import __version__
 from mingolotss.candidates.decisions import DECISIONS_NAME, Decision
@@ -15,11 +17,14 @@ from mingolotss.dataset.checksums import read_checksums
 from mingolotss.io.files import sha256_file
 from mingolotss.qa.descriptions import CASES, INSPECTION_REASONS
 from mingolotss.qa.manifest_row import ManifestRow
+from mingolotss.qa.rejection_reasons import count_reasons
 from mingolotss.qa.report.before_recentring import draw_before_recentring
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.colours import coloured
-from mingolotss.qa.report.formatting import data_url
+from mingolotss.qa.report.fluxes import compare_fluxes
+from mingolotss.qa.report.formatting import data_url, number
 from mingolotss.qa.report.shown_rows import MAX_PICTURES, MAX_ROWS, ClassRows, ShownRows
+from mingolotss.qa.report.stamp_marks import MarkTable
 
 __all__ = ["page_values"]
 
@@ -38,6 +43,7 @@ def page_values(
     stamps : mapping of int to bytes
         The grey PNG file of each stamp in the page, by row.
     """
+    marks = MarkTable(build.records(shown.with_stamp), build.recipe.stamp.pixels)
 
     def stamp(row: int) -> str:
         """Return the address of a stamp's picture, "" if it is not in the page."""
@@ -45,17 +51,22 @@ def page_values(
 
     return {
         "stamp": stamp,
+        "marks": marks,
         "max_pictures": MAX_PICTURES,
         **_totals(build),
         **_provenance(build),
         "classes": [_class(build, rows) for rows in shown.classes],
+        "others": _other_classes(build, shown),
+        "has_sizes": build.counts["exceeds_stamp"].checked > 0,
+        "sized": build.counts["exceeds_stamp"].checked,
         "cases": _cases(build),
-        "decided": _decided(build),
-        "questions": [d for d in build.standing_decisions() if d.verdict == "label"],
+        **_decisions(build),
         "listed": {name: build.records(rows[:MAX_ROWS]) for name, rows in shown.by_reason.items()},
         "counts": {name: len(rows) for name, rows in shown.by_reason.items()},
+        "rejections": _rejections(build),
         "recentred": _recentred(build, shown),
         **_pairs(build),
+        "fluxes": compare_fluxes(build),
         "edge_cases": [
             {"name": name, "records": build.records(rows)}
             for name, rows in shown.edge_cases.items()
@@ -71,7 +82,8 @@ def _totals(build: BuildView) -> dict[str, object]:
         "rejected": total - written,
         "to_inspect": int(build.to_inspect.sum()),
         "reasons": [
-            (name, text, int(build.flags[name].sum())) for name, text in INSPECTION_REASONS.items()
+            (name, text, str(build.counts.get(name, total - written)))
+            for name, text in INSPECTION_REASONS.items()
         ],
     }
 
@@ -85,7 +97,22 @@ def _provenance(build: BuildView) -> dict[str, object]:
         "packages": build.packages,
         "checksums": _checksums(build),
         "stamp_arcsec": build.stamp_arcsec,
+        "noise": build.noise,
+        "beams": build.beams,
+        "cutout": _cutout_size(build),
     }
+
+
+def _cutout_size(build: BuildView) -> str:
+    """Return the median size of the cutouts that stamps were made of, in words."""
+    chosen = build.candidates.filter(pc.equal(build.candidates["verdict"], "chosen"))
+    columns = ("nx", "ny", "pixel_scale_arcsec")
+    sizes = np.array([chosen[name].to_numpy(zero_copy_only=False) for name in columns], float)
+    if not np.isfinite(sizes).all(axis=0).any():
+        return ""
+    nx, ny, scale = np.nanmedian(sizes, axis=1).tolist()
+    arcmin = " by ".join(number(side * scale / 60) for side in (nx, ny))
+    return f"cutouts of {nx:.0f} by {ny:.0f} pixels, {arcmin} arcmin (median)"
 
 
 def _checksums(build: BuildView) -> list[tuple[str, str]]:
@@ -111,30 +138,44 @@ def _class(build: BuildView, shown: ClassRows) -> dict[str, object]:
     }
 
 
+def _other_classes(build: BuildView, shown: ShownRows) -> dict[str, object]:
+    """Return the classes without pictures, and the number of all of them."""
+    pictured = {rows.label for rows in shown.classes}
+    names = [name for label, name in enumerate(build.provenance.classes) if label not in pictured]
+    return {"names": names[:MAX_ROWS], "total": len(names)}
+
+
 def _cases(build: BuildView) -> _Rows:
     """Return the cases; the sources of case 0, which needs no choice, are not named."""
     case = build.numbers("case")
     cases: _Rows = []
-    for number, text in CASES.items():
-        rows = np.flatnonzero(build.written & (case == number))
-        names = build.manifest["source"].take(rows[:MAX_ROWS]).to_pylist() if number else []
-        cases.append({"number": number, "text": text, "count": len(rows), "names": names})
+    for rule, text in CASES.items():
+        rows = np.flatnonzero(build.written & (case == rule))
+        names = build.manifest["source"].take(rows[:MAX_ROWS]).to_pylist() if rule else []
+        cases.append({"number": rule, "text": text, "count": len(rows), "names": names})
     return cases
 
 
-def _decided(build: BuildView) -> _Rows:
-    """Return the decision about each source, and whether this build follows it."""
+def _decisions(build: BuildView) -> dict[str, object]:
+    """Return the decision about each source, whether this build follows it, and questions."""
+    standing = build.standing_decisions()
     last = {
         decision.source: decision
-        for decision in build.standing_decisions()
+        for decision in standing
         if decision.verdict in {"accept", "reject"}
     }
     rows = [build.row_of[name] for name in last if name in build.row_of]
-    return [
-        {"decision": decision, "record": record, "is_followed": _is_followed(decision, record)}
-        for record in build.records(rows[:MAX_ROWS])
-        for decision in (last[record["source"]],)
-    ]
+    questions = [decision for decision in standing if decision.verdict == "label"]
+    return {
+        "decided_total": len(rows),
+        "decided": [
+            {"decision": decision, "record": record, "is_followed": _is_followed(decision, record)}
+            for record in build.records(rows[:MAX_ROWS])
+            for decision in (last[record["source"]],)
+        ],
+        "questions": questions[:MAX_ROWS],
+        "questions_total": len(questions),
+    }
 
 
 def _is_followed(decision: Decision, record: ManifestRow) -> bool:
@@ -154,9 +195,22 @@ def _recentred(build: BuildView, shown: ShownRows) -> _Rows:
     ]
 
 
+def _rejections(build: BuildView) -> dict[str, object]:
+    """Return the rejections summed by reason."""
+    rejected = build.manifest.filter(pa.array(~build.written)).select(["stage", "reason"])
+    pairs = zip(*(rejected[name].to_pylist() for name in rejected.column_names), strict=True)
+    counts = count_reasons((stage or "", reason or "") for stage, reason in pairs)
+    kinds = [(stage, reason, count) for (stage, reason), count in counts.items()]
+    return {
+        "kinds": kinds[:MAX_PICTURES],
+        "others": len(kinds[MAX_PICTURES:]),
+        "in_others": sum(count for _, _, count in kinds[MAX_PICTURES:]),
+    }
+
+
 def _pairs(build: BuildView) -> dict[str, object]:
-    pairs, rows = build.pairs, build.nearest_pairs[:MAX_PICTURES]
-    separations = pairs.separation_arcsec[:MAX_PICTURES].tolist()
+    pairs, rows = build.pairs, build.nearest_pairs
+    separations = pairs.separation_arcsec.tolist()
     records = zip(build.records(rows[:, 0]), build.records(rows[:, 1]), separations, strict=True)
     return {
         "pairs": [
@@ -166,4 +220,5 @@ def _pairs(build: BuildView) -> dict[str, object]:
         "pairs_total": pairs.total,
         "pairs_inside": pairs.inside,
         "pairs_checked": pairs.checked,
+        "pairs_apart": pairs.apart,
     }

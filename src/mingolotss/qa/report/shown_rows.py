@@ -1,7 +1,7 @@
 """The rows of the manifest that the report shows, and which of them with a picture.
 
 The page stays of limited size for builds of any size: pictures of one kind end after
-`MAX_PICTURES`, tables after `MAX_ROWS`.
+`MAX_PICTURES`, tables and lists after `MAX_ROWS`, classes after `MAX_CLASSES`.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from mingolotss.model import Ints
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.simulate import SkyFolder
 
-__all__ = ["MAX_PICTURES", "MAX_ROWS", "ClassRows", "ShownRows"]
+__all__ = ["MAX_CLASSES", "MAX_PICTURES", "MAX_ROWS", "ClassRows", "ShownRows"]
 
-MAX_PICTURES = 200
-MAX_ROWS = 2000
-_PER_CLASS = 24  # stamps shown of each class
+MAX_PICTURES = 24
+MAX_ROWS = 200
+MAX_CLASSES = 40
+_PER_CLASS = 24  # stamps shown of each class, if there are few
+_FEW_CLASSES = 12
 
 
 @dataclass(frozen=True)
 class ClassRows:
-    """The rows of one class that are shown, from the smallest source to the largest.
+    """The rows of one class that are shown, from the smallest source of known size to the largest.
 
     Attributes
     ----------
@@ -47,6 +49,7 @@ class ShownRows:
     Attributes
     ----------
     classes : list of ClassRows
+        In the order of their labels; of more than `MAX_CLASSES`, the ones with the most stamps.
     by_reason : dict of str to int64 array
         All rows to list for each of `INSPECTION_REASONS`.
     edge_cases : dict of str to list of int
@@ -75,6 +78,7 @@ class ShownRows:
         with_stamp.update(build.nearest_pairs[:MAX_PICTURES].ravel().tolist())
         for placed in edge_cases.values():
             with_stamp.update(placed)
+        with_stamp = {row for row in with_stamp if build.written[row]}
         return cls(classes, by_reason, edge_cases, sorted(with_stamp))
 
 
@@ -82,11 +86,15 @@ def _class_rows(build: BuildView) -> list[ClassRows]:
     """Return rows of each class, evenly spaced in the order of angular size."""
     names: Sequence[str] = build.provenance.classes
     size = build.numbers("size_arcsec")
+    labels = build.labels
+    stamps = np.bincount(labels[build.written & (labels >= 0)], minlength=len(names))
+    largest = np.sort(np.argsort(-stamps, kind="stable")[:MAX_CLASSES]).tolist()
+    most = _PER_CLASS if len(largest) <= _FEW_CLASSES else _PER_CLASS // 2
     classes = []
-    for label, name in enumerate(names) if names else [(-1, "all sources")]:
-        rows = np.flatnonzero(build.written & (build.labels == label))
+    for label, name in [(label, names[label]) for label in largest] or [(-1, "all sources")]:
+        rows = np.flatnonzero(build.written & (labels == label))
         rows = rows[np.argsort(size[rows], kind="stable")]
-        places = np.linspace(0, len(rows) - 1, min(_PER_CLASS, len(rows)))
+        places = np.linspace(0, len(rows) - 1, min(most, len(rows)))
         classes.append(ClassRows(name, label, rows[places.round().astype(int)].tolist()))
     return classes
 
@@ -101,4 +109,4 @@ def _edge_cases(build: BuildView) -> dict[str, list[int]]:
         row = build.row_of.get(source["source"])
         if source["edge_case"] and row is not None:
             edge_cases.setdefault(source["edge_case"], []).append(row)
-    return {name: sorted(rows) for name, rows in sorted(edge_cases.items())}
+    return {name: sorted(rows)[:MAX_PICTURES] for name, rows in sorted(edge_cases.items())}

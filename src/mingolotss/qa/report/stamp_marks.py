@@ -1,0 +1,131 @@
+"""What is drawn over the picture of a stamp: a scale bar, and the beam where it is known.
+
+Everything is in pixels of the stamp. Most stamps of a build have the same marks, so the page has
+them once and refers to them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mingolotss.errors import NoWCSError
+from mingolotss.qa.manifest_row import ManifestRow
+from mingolotss.sky.wcs import SkyWCS
+
+__all__ = ["MarkTable", "StampMarks", "scale_bar"]
+
+_LENGTHS_ARCSEC = (
+    0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000,
+)  # fmt: skip
+_ROOM = 0.34  # of the stamp, for the bar
+_LARGEST_BEAM = 0.5  # of the stamp; a larger one is not drawn
+_STEP_DEG = 10 / 3600
+_ROUND = 1.02  # ratio of the axes of a beam that needs no angle
+
+
+@dataclass(frozen=True, slots=True)
+class StampMarks:
+    """The marks of one stamp.
+
+    Attributes
+    ----------
+    side : int, px
+        Of the stamp.
+    bar : float, px
+        Length of the scale bar.
+    label : str
+        Its length in arcsec.
+    beam : tuple of float, or None
+        Semi-axes of the beam's ellipse (px), and the angle of the first, clockwise from the x axis
+        (deg). None if it is not known.
+    """
+
+    side: int
+    bar: float
+    label: str
+    beam: tuple[float, float, float] | None
+
+
+class MarkTable:
+    """The different marks of the stamps in a page.
+
+    Parameters
+    ----------
+    records : sequence of ManifestRow
+        The stamps.
+    side : int, px
+    """
+
+    def __init__(self, records: Sequence[ManifestRow], side: int) -> None:
+        self._numbers: dict[StampMarks, int] = {}
+        self._of_row: dict[int, int] = {}
+        for record in records:
+            marks = _marks(record, side)
+            if marks is not None:
+                number = self._numbers.setdefault(marks, len(self._numbers))
+                self._of_row[record["row"]] = number
+
+    @property
+    def all(self) -> list[StampMarks]:
+        """The marks, by number."""
+        return list(self._numbers)
+
+    def number(self, row: int) -> int | None:
+        """Return the number of the marks of a row, None if its scale is not known."""
+        return self._of_row.get(row)
+
+
+def scale_bar(pixel_arcsec: float, side: int) -> tuple[float, str] | None:
+    """Return length in pixels and label of a bar that a stamp has room for.
+
+    >>> scale_bar(1.5, 150)
+    (40.0, '60″')
+    """
+    if not (math.isfinite(pixel_arcsec) and pixel_arcsec > 0):
+        return None
+    room = _ROOM * side * pixel_arcsec
+    length = max((one for one in _LENGTHS_ARCSEC if one <= room), default=None)
+    return None if length is None else (length / pixel_arcsec, f"{length:g}″")
+
+
+def _marks(record: ManifestRow, side: int) -> StampMarks | None:
+    scale = record["pixel_scale_arcsec"]
+    bar = scale_bar(scale, side) if scale is not None else None
+    if bar is None:
+        return None
+    return StampMarks(side, round(bar[0], 2), bar[1], _beam(record, scale, side))
+
+
+def _beam(record: ManifestRow, scale: float, side: int) -> tuple[float, float, float] | None:
+    major = record["beam_major_arcsec"] or math.nan
+    minor = record["beam_minor_arcsec"] or math.nan
+    if not 0 < minor <= major <= _LARGEST_BEAM * side * scale:
+        return None
+    axes = round(major / 2 / scale, 2), round(minor / 2 / scale, 2)
+    if major <= _ROUND * minor:
+        return *axes, 0.0
+    pa, north = record["beam_pa_deg"], _north(record)
+    if pa is None or north is None or not math.isfinite(pa):
+        return None
+    return *axes, float(round(north - pa))
+
+
+def _north(record: ManifestRow) -> float | None:
+    """Return the direction of north in the picture, clockwise from the x axis, deg."""
+    if not record["wcs"]:
+        return None
+    cards = [
+        *record["wcs"].splitlines(),
+        *(f"{name.upper():8}= {record[name]!r:>20}" for name in ("crpix1", "crpix2")),
+    ]
+    header = b"".join(card.encode("ascii", "replace")[:80].ljust(80) for card in cards)
+    try:
+        wcs = SkyWCS.from_header(header)
+    except NoWCSError:
+        return None
+    ra, dec = record["ra"], record["dec"]
+    (x0, x1), (y0, y1) = wcs.to_pixel([ra, ra], [dec, dec + _STEP_DEG])
+    angle = math.degrees(math.atan2(-(y1 - y0), x1 - x0))
+    return angle if math.isfinite(angle) else None
