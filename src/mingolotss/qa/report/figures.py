@@ -87,7 +87,7 @@ def _draw_classes(build: BuildView) -> Drawing | None:
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(axis="x", color=PALE, linewidth=0.5)
     axes.set_ylim(len(drawn) - 0.5, -0.5)
-    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
     caption = "Sources of each class, in the catalogue and with a stamp."
     if len(drawn) < len(names):
         caption += f" The {len(drawn)} largest of {len(names):,} classes are drawn."

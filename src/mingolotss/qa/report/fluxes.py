@@ -18,6 +18,7 @@ from mingolotss.sky.header_facts import jy_per_beam
 
 __all__ = ["Fluxes", "compare_fluxes"]
 
+_TOO_LARGE = 1e30  # mJy, which only damaged data give
 _MARGIN = 1.2  # a pixel this much brighter than the catalogue is not noise or calibration alone
 
 
@@ -56,7 +57,7 @@ def compare_fluxes(build: BuildView) -> Fluxes:
             "The brightness of the images cannot be compared with the flux densities of the "
             f"catalogue: the unit of images is {', '.join(other[:3])}, no multiple of Jy/beam.",
         )  # fmt: skip
-    usable = in_catalogue & (flux > 0) & (peak > 0) & np.isfinite(peak)
+    usable = in_catalogue & (flux > 0) & (peak > 0) & (flux < _TOO_LARGE) & (peak < _TOO_LARGE)
     count, above = int(usable.sum()), int((peak[usable] > _MARGIN * flux[usable]).sum())
     caption = (
         f"Brightest pixel of {count:,} stamps and flux density in the catalogue. They are equal, "
