@@ -34,7 +34,8 @@ def make_view(
         "undecided": [False] * count, "exceeds_stamp": [False] * count,
         "incomplete": [False] * count, "noise_jy": [1e-4] * count,
         "peak_jy": rng.uniform(1e-3, 0.1, count), "pixel_scale_arcsec": [1.5] * count,
-        "split": ["train"] * count, "noise_method": ["rms-map"] * count, "unit": ["Jy/beam"] * count,
+        "split": ["train"] * count, "noise_method": ["rms-map"] * count,
+        "unit": ["Jy/beam"] * count,
         "beam_major_arcsec": [6.0] * count, "beam_minor_arcsec": [6.0] * count,
     }  # fmt: skip
     values |= columns
@@ -43,7 +44,7 @@ def make_view(
         schema=MANIFEST,
     )
     provenance = Provenance(
-        load_recipe("mingolotss" if classes else "lotss"), "c.fits", "0" * 64, "mosaics:m", count, 0,
-        classes,
+        load_recipe("mingolotss" if classes else "lotss"), "c.fits", "0" * 64, "mosaics:m", count,
+        0, classes,
     )  # fmt: skip
     return BuildView(BuildFolder(folder), provenance, table, folder / "decisions.csv")

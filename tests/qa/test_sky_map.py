@@ -20,8 +20,8 @@ def around(ra, dec, radius, count=200):
 
 
 PLACES = {
-    "RA 0": (0, 20, 8), "north pole": (0, 90, 10), "south pole": (120, -89.5, 3), "tiny": (10, 0, 0.01),
-    "half the sky": (90, 50, 90), "one mosaic": (205, 55, 1.5),
+    "RA 0": (0, 20, 8), "north pole": (0, 90, 10), "south pole": (120, -89.5, 3),
+    "tiny": (10, 0, 0.01), "half the sky": (90, 50, 90), "one mosaic": (205, 55, 1.5),
 }  # fmt: skip
 
 
