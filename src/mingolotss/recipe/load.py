@@ -50,7 +50,7 @@ def recipes() -> dict[str, str]:
     """Return the shipped recipes: the name of each, and its summary in one line.
 
     >>> list(recipes())
-    ['lotss', 'mingolotss', 'mingolotss-wide', 'mirabest']
+    ['lotss', 'mingolotss', 'mingolotss-dr2', 'mingolotss-wide', 'mirabest']
     """
     return {name: load_recipe(name).summary for name in recipe_names()}
 
