@@ -53,9 +53,11 @@ __all__ = [
 # no secret. The last alternative hides a password with a slash, which belongs into no address.
 _CREDENTIALS = re.compile(
     r"(?i)\b((?:https?|ftps?)://)[^\s/?#@]*@"
-    r"|\b([a-z][a-z0-9+.-]*://)[^\s/?#@:]*:[^\s/?#@]*@"
-    r"|\b([a-z][a-z0-9+.-]*://)[^\s/?#@:\[\]]*:(?!\d*(?:[/?#]|$))[^\s@]*@"
+    r"|\b([a-z][a-z0-9+.-]{0,30}://)[^\s/?#@:]*:[^\s/?#@]*@"
+    r"|\b([a-z][a-z0-9+.-]{0,30}://)[^\s/?#@:\[\]]*:(?!\d*(?:[/?#]|$))[^\s@]*@"
 )
+
+_LONGEST = 8000  # characters of a message
 
 
 def hide_credentials(text: str) -> str:
@@ -90,7 +92,10 @@ class MingoError(Exception):
     """Base class of all errors of mingolotss."""
 
     def __init__(self, message: str = "", **options: str | int | None) -> None:
-        super().__init__(clean_text(message), **options)  # `name` and `path` of an ImportError
+        text = clean_text(message)
+        if len(text) > _LONGEST:  # a value of a file that may be a megabyte long
+            text = f"{text[: _LONGEST // 2]}...{text[-_LONGEST // 2 :]}"
+        super().__init__(text, **options)  # `name` and `path` of an ImportError
 
 
 class InputError(MingoError):

@@ -36,7 +36,7 @@ __all__ = ["to_flags", "to_floats", "to_text"]
 _TRUE = {"true", "t", "yes", "y", "1", "1.0"}
 _FALSE = {"false", "f", "no", "n", "0", "0.0", "", "nan", "none", "--", "masked"}
 _NUMBER = re.compile(
-    r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE | re.ASCII
+    r"[+-]?(\d+(\.\d*)?|\.\d+)([eEdD][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE | re.ASCII
 )
 _WITH_LETTERS = re.compile(r"[+-]?\d+\s*[hd°]\s*\d+\s*[m'\N{PRIME}].*", re.IGNORECASE)
 _THREE_PARTS = re.compile(r"[+-]?\d+(\s*[hmd°'\N{PRIME}:]\s*|\s+)\d+.*", re.IGNORECASE)

@@ -32,7 +32,7 @@ __all__ = [
 
 UNLABELLED = -1
 _MAX_CLASSES = 1000
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 Labels = npt.NDArray[np.int16]
 MissingClass = Literal["error", "unlabelled"]
 """What a row without a class is: an error, or a source without a label."""

@@ -28,5 +28,6 @@ def _without_names(reason: str) -> str:
     'no file for it: looked for NAME in FILE'
     """
     quoted = re.sub(r"""(?<!\w)('[^']*'|"[^"]*")(?!\w)""", "NAME", reason)
-    plain = re.sub(r"\S*/\S+", "FILE", re.sub(r"NAME(, NAME)*( and NAME)+", "NAME", quoted))
-    return re.sub(r"\b[A-Z]\w*[+-]?\w*:(?= )", "FIELD:", re.sub(r"\d+(\.\d+)?", "N", plain))
+    named = re.sub(r"NAME((, | and )NAME)+", "NAME", quoted)
+    plain = re.sub(r"\S+", lambda word: "FILE" if "/" in word[0][:-1] else word[0], named)
+    return re.sub(r"\b[A-Z]\w*(?:[+-]\w*)?:(?= )", "FIELD:", re.sub(r"\d+(\.\d+)?", "N", plain))

@@ -23,15 +23,16 @@ from mingolotss.sky.wcs_cards import Card, read_card
 
 __all__ = ["HeaderFacts", "header_facts", "jy_per_beam", "normal_unit", "read_header_facts"]
 
-# A keyword may be in lower case and begin with blanks, as in `mingolotss.sky.wcs_cards`.
+# A keyword may be in lower case and begin with blanks. The reasons for the quantifiers are in
+# `mingolotss.sky.wcs_cards`.
 _RELEVANT = re.compile(
-    rb"(?:(?! *(?:BUNIT|BM(?:AJ|IN)|BPA|CLEANBM|CLEANBPA|REST|OBSFREQ|CENTFREQ|FREQ|TELESCOP|"
-    rb"INSTRUME|SURVEY|PROJECT|OBSERVER|ORIGIN|C(?:TYPE|RVAL|UNIT|DELT|RPIX)[1-9])).{80})*+"
-    rb"(?:(.{80})|.*+\Z)",
+    rb"(?:(?! {0,72}(?:BUNIT|BM(?:AJ|IN)|BPA|CLEANBM|CLEANBPA|REST|OBSFREQ|CENTFREQ|FREQ|TELESCOP|"
+    rb"INSTRUME|SURVEY|PROJECT|OBSERVER|ORIGIN|C(?:TYPE|RVAL|UNIT|DELT|RPIX)[1-9])).{80})*"
+    rb"(?:(.{80})|.*\Z)",
     re.DOTALL | re.IGNORECASE,
 )
 _HISTORY = re.compile(
-    rb"\b(BMAJ|BMIN|BPA) *= *([-+]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?)(?![\w.])"
+    rb"\b(BMAJ|BMIN|BPA) *= *([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[EeDd][-+]?\d+)?)(?![\w.])"
 )
 _PREFIXES = {
     "": 1.0, "k": 1e3, "m": 1e-3, "milli": 1e-3, "u": 1e-6, "U": 1e-6, "\N{MICRO SIGN}": 1e-6,

@@ -28,7 +28,7 @@ __all__ = ["AxisPolynomial", "read_axis", "read_iraf_polynomials"]
 
 _TEXT_OF_CARD = 68
 _ATTRIBUTE = re.compile(r' *([A-Za-z]\w*) *= *(?:"([^"]*)"|([^ "=]+))(?: +|$)', re.ASCII)
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[Ee][-+]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[Ee][-+]?\d+)?", re.ASCII)
 _PARAMETER = re.compile(r"projp(\d{1,2})", re.ASCII)
 _TYPES = ("tnx", "zpx")
 _KINDS = {1: "CHBY", 2: "LEGR", 3: "MONO"}  # Chebyshev, Legendre, powers

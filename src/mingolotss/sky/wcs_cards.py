@@ -76,13 +76,17 @@ _BEGINNING = (
     rb"(?:LON|LAT)POLE|RADE(?:C?SYS)|E(?:QUINOX|POCH)|WCSAXES|NAXIS|BM(?:AJ|IN)|BPA|"
     rb"[AB]P?_[O\d]|AMD|WAT\d|[XY]PIX|D2IM|DP[12]|AXISCORR"
 )
+# The blanks before a keyword are counted, or each of many blank cards would be compared with all
+# that follow it. A possessive quantifier for the cards would skip all of them in Python 3.11.0 to
+# 3.11.4 (https://github.com/python/cpython/issues/106052); as one of the two alternatives always
+# fits, there is nothing to try again.
 _RELEVANT = re.compile(
-    rb"(?:(?! *(?:" + _BEGINNING + rb")).{80})*+(?:(.{80}(?:CONTINUE  .{70})*+)|.*+\Z)",
+    rb"(?:(?! {0,72}(?:" + _BEGINNING + rb")).{80})*(?:(.{80}(?:CONTINUE  .{70})*)|.*\Z)",
     re.DOTALL | re.IGNORECASE,
 )
 _USUAL = re.compile(
     rb"(?=.{8}= )(?!(?:DP|D2IM)\d )([A-Z0-9_-]+) *= *"
-    rb"(?:([-+]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?)|'([ -%(-~]*)') *(/.*)?",
+    rb"(?:([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[EeDd][-+]?\d+)?)|'([ -%(-~]*)') *(/.*)?",
     re.DOTALL,
 )
 _EXPONENT = bytes.maketrans(b"Dd", b"EE")
