@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -153,15 +154,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(0)
     except Exception as error:  # a bug is raised again below
         from mingolotss.errors import MingoError, ServiceError
+        from mingolotss.io.system_faults import describe_fault
 
-        if not isinstance(error, MingoError):
+        if isinstance(error, MingoError):
+            _fail(str(error), 3 if isinstance(error, ServiceError) else 2)
+        fault = describe_fault(error)
+        if fault is None:
             raise
-        _fail(str(error), 3 if isinstance(error, ServiceError) else 2)
+        # Objects that were half made for want of memory or files complain when they are deleted.
+        warnings.simplefilter("ignore")
+        sys.unraisablehook = lambda _: None
+        _fail(" ".join(filter(None, (_place_of(error), fault))), 2)
 
 
 def _say(text: object) -> None:
     """Print one line without the control characters of names that come from outside."""
     print(clean_text(str(text)), flush=True)
+
+
+def _place_of(error: Exception) -> str:
+    """Return the file of an error of the system with a colon, as far as it is known."""
+    name = getattr(error, "filename", None)
+    return f"{clean_text(str(name))}:" if isinstance(name, str) else ""
 
 
 def _fail(message: str, code: int) -> None:

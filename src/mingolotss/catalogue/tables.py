@@ -19,6 +19,7 @@ from mingolotss.catalogue.table import ColumnRequest, Table
 from mingolotss.catalogue.votables import read_votable
 from mingolotss.errors import CatalogueError
 from mingolotss.io.error_text import first_line
+from mingolotss.io.system_faults import describe_fault
 
 __all__ = ["read_table"]
 
@@ -48,23 +49,27 @@ def read_table(path: Path, request: ColumnRequest) -> Table:
         There is no such file, it cannot be read, or it has no such table. A column that is missing
         in the only table of a file is no error here.
     """
-    if not path.is_file():
-        raise CatalogueError(f"read the catalogue {path}: there is no such file")
     try:
+        _require_file(path)
         reader = _READERS.get(_format_of(path))
         if reader is not None:
             return reader(path, request)
     except CatalogueError:
         raise
     except _reading_errors() as error:
-        raise CatalogueError(
-            f"read the catalogue {path}: {first_line(error)}; expected FITS, VOTable, ECSV, CSV or "
-            "Parquet"
-        ) from error
+        reason = describe_fault(error) or (
+            f"{first_line(error)}; expected FITS, VOTable, ECSV, CSV or Parquet"
+        )
+        raise CatalogueError(f"read the catalogue {path}: {reason}") from error
     raise CatalogueError(
         f"read the catalogue {path}: its format is unknown; expected FITS, VOTable, ECSV, CSV or "
         "Parquet, plain or in gzip"
     )
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise CatalogueError(f"read the catalogue {path}: there is no such file")
 
 
 def _format_of(path: Path) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path, PurePath
 
 from mingolotss.errors import DatasetError
 from mingolotss.io.files import read_bounded, sha256_file, write_bytes
+from mingolotss.io.system_faults import describe_fault
 
 __all__ = ["changed_files", "digest_files", "read_checksums", "write_checksums"]
 
@@ -72,7 +73,8 @@ def read_checksums(path: Path) -> dict[str, str]:
         lines = read_bounded(path).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DatasetError(f"read {path}: {reason}; fetch or build it again") from error
+        advice = describe_fault(error) or f"{reason}; fetch or build it again"
+        raise DatasetError(f"read {path}: {advice}") from error
     digests = {}
     for number, line in enumerate(lines, start=1):
         digest, separator, name = line.partition("  ")

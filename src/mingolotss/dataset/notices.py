@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mingolotss.errors import DatasetError
 from mingolotss.io.files import read_bounded, write_bytes
+from mingolotss.io.system_faults import describe_fault
 
 __all__ = ["read_notices", "write_notices"]
 
@@ -35,7 +36,8 @@ def read_notices(path: Path) -> list[str]:
         return []
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DatasetError(f"read {path}: {reason}; remove it and build again") from error
+        advice = describe_fault(error) or f"{reason}; remove it and build again"
+        raise DatasetError(f"read {path}: {advice}") from error
 
 
 def write_notices(path: Path, lines: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from mingolotss.errors import DatasetError, InputError
 from mingolotss.io.documents import parse_toml
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import read_bounded, write_bytes
+from mingolotss.io.system_faults import describe_fault
 from mingolotss.recipe.metadata import Metadata
 from mingolotss.recipe.model import Recipe, parse_recipe
 
@@ -231,7 +232,11 @@ def _read_toml(path: Path) -> dict[str, Any] | None:
 
 def _damaged(path: Path, error: Exception) -> DatasetError:
     return DatasetError(
-        f"read {path}: damaged ({first_line(error)}); remove the folder or build with --fresh"
+        f"read {path}: "
+        + (
+            describe_fault(error)
+            or f"damaged ({first_line(error)}); remove the folder or build with --fresh"
+        )
     )
 
 

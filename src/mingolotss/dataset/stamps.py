@@ -31,6 +31,7 @@ from mingolotss.io.error_text import first_line
 from mingolotss.io.files import check_regular, is_local
 from mingolotss.io.parquet import check_plausible, check_table, parquet_bytes, read_columns
 from mingolotss.io.png import decode_pngs
+from mingolotss.io.system_faults import describe_fault
 from mingolotss.model import Ints
 
 __all__ = ["IMAGE", "StampFile", "decode_stamps", "stamp_bytes", "stamp_schema"]
@@ -190,10 +191,10 @@ class StampFile:
         try:
             yield
         except (OSError, pa.ArrowException, MemoryError, ValueError) as error:
-            raise DatasetError(
-                f"read {self.path}: not a whole Parquet file of stamps ({first_line(error)}); "
-                "fetch or build it again"
-            ) from error
+            reason = describe_fault(error) or (
+                f"not a whole Parquet file of stamps ({first_line(error)}); fetch or build it again"
+            )
+            raise DatasetError(f"read {self.path}: {reason}") from error
 
     def _wrong_column(self, name: str, kind: pa.DataType | str | None) -> DatasetError:
         return DatasetError(

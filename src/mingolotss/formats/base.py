@@ -15,6 +15,7 @@ from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import DatasetError, InputError, MingoError
 from mingolotss.io.error_text import first_line
+from mingolotss.io.system_faults import describe_fault
 
 __all__ = ["ExportHeader", "Format", "check_samples", "need_uint8", "reading_export"]
 
@@ -117,7 +118,8 @@ def reading_export(path: Path, kind: str) -> Iterator[None]:
     except Exception as error:
         reason = getattr(error, "strerror", None) or first_line(error)
         raise DatasetError(
-            f"read {path}: not a whole {kind} export ({reason}); export it again"
+            f"read {path}: "
+            + (describe_fault(error) or f"not a whole {kind} export ({reason}); export it again")
         ) from error
 
 

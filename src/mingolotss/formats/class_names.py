@@ -10,6 +10,7 @@ from mingolotss.errors import DatasetError
 from mingolotss.io.documents import parse_json
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import read_bounded, write_bytes
+from mingolotss.io.system_faults import describe_fault
 
 __all__ = ["read_class_names", "write_class_names"]
 
@@ -30,9 +31,8 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     try:
         names = parse_json(read_bounded(path))
     except (OSError, ValueError) as error:
-        raise DatasetError(
-            f"read {path}: damaged ({first_line(error)}); export it again"
-        ) from error
+        reason = describe_fault(error) or f"damaged ({first_line(error)}); export it again"
+        raise DatasetError(f"read {path}: {reason}") from error
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DatasetError(f"read {path}: no list of class names; export it again")
     return tuple(names)

@@ -17,11 +17,13 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 from mingolotss.errors import ImageError, InputError, UnreadableFileError
+from mingolotss.io.system_faults import PASSING_FAULTS
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -33,12 +35,15 @@ __all__ = [
     "as_input_error",
     "atomic_path",
     "check_regular",
+    "created_folders",
     "is_case_sensitive",
     "is_local",
     "largest_expansion",
     "locate",
     "md5_file",
+    "missing_folders",
     "read_bounded",
+    "remove_empty",
     "remove_temporary_files",
     "remove_tree",
     "same_file",
@@ -51,11 +56,6 @@ TEMPORARY_PREFIX = ".part-"
 _PIECE = 1 << 20
 _LARGEST_TEXT = 64 << 20  # bytes of a recipe, a list of checksums or of class names
 _EXPANSION, _EXPANSION_FLOOR = 200, 256 << 20
-_PASSING_FAULTS = {
-    errno.EACCES, errno.EAGAIN, errno.EBUSY, errno.EDQUOT, errno.EINTR, errno.EIO, errno.EMFILE,
-    errno.ENFILE, errno.ENOBUFS, errno.ENODEV, errno.ENOMEM, errno.ENOSPC, errno.EPERM,
-    errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENOTCONN,
-}  # fmt: skip
 
 
 def locate(address: Path | str) -> Path:
@@ -127,17 +127,49 @@ def atomic_path(path: Path) -> Iterator[Path]:
     # replaces the old file in one step (POSIX rename): a reader sees the old file or the new one,
     # and never a part.
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # the removal may fail for the same reason
+    with created_folders(path.parent):
+        try:
+            yield temporary
+            temporary.replace(path)
+        except OSError as error:
+            with suppress(OSError):  # the removal may fail for the same reason
+                temporary.unlink(missing_ok=True)
+            raise as_input_error(error, path) from error
+        except BaseException:
             temporary.unlink(missing_ok=True)
-        raise as_input_error(error, path) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def created_folders(folder: Path) -> Iterator[None]:
+    """Create a folder and its parents, and remove those that are new if the block fails.
+
+    Raises
+    ------
+    InputError
+        They cannot be created.
+    """
+    missing = missing_folders(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException as error:
+        remove_empty(missing)
+        if isinstance(error, OSError):
+            raise as_input_error(error, folder) from error
         raise
+
+
+def missing_folders(folder: Path) -> list[Path]:
+    """Return a folder and its parents as far as they do not exist, the innermost first."""
+    return list(takewhile(lambda place: not place.exists(), (folder, *folder.parents)))
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders that are empty, given the innermost first."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -163,24 +195,37 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
     temporary = f"{final}{TEMPORARY_PREFIX}{secrets.token_hex(4)}-"
     for name, data in files:
         try:
-            _write(temporary + name, data)
-            os.replace(temporary + name, final + name)  # noqa: PTH105 - Path costs more than the call
-        except BaseException as error:
-            with suppress(OSError):
-                os.unlink(temporary + name)  # noqa: PTH108
-            if isinstance(error, OSError):
-                raise as_input_error(error, folder / name) from error
-            raise
+            _replace(final + name, temporary + name, data)
+        except FileNotFoundError:
+            with created_folders(folder):
+                _replace(final + name, temporary + name, data)
+
+
+def _replace(path: str, temporary: str, data: bytes) -> None:
+    """Write a new file, and give it the name of the old one.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder.
+    InputError
+        The file cannot be written.
+    """
+    try:
+        _write(temporary, data)
+        os.replace(temporary, path)  # noqa: PTH105 - Path costs more than the call
+    except FileNotFoundError:
+        raise
+    except BaseException as error:
+        with suppress(OSError):
+            os.unlink(temporary)  # noqa: PTH108
+        if isinstance(error, OSError):
+            raise as_input_error(error, Path(path)) from error
+        raise
 
 
 def _write(path: str, data: bytes) -> None:
-    """Write a new file, and create its folder if it is missing."""
-    try:
-        stream = open(path, "xb", buffering=0)  # noqa: SIM115, PTH123
-    except FileNotFoundError:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        stream = open(path, "xb", buffering=0)  # noqa: SIM115, PTH123
-    with stream:
+    with open(path, "xb", buffering=0) as stream:  # noqa: PTH123
         remaining = memoryview(data)
         while remaining:
             remaining = remaining[stream.write(remaining) :]
@@ -326,7 +371,7 @@ def as_image_error(action: str, error: OSError, path: Path | str) -> ImageError:
     UnreadableFileError or ImageError
         The first if the fault may pass, such as too many open files or a disk error.
     """
-    kind = UnreadableFileError if error.errno in _PASSING_FAULTS else ImageError
+    kind = UnreadableFileError if error.errno in PASSING_FAULTS else ImageError
     return kind(f"{action} {path}: {error.strerror or error}", path=str(path))
 
 
@@ -361,7 +406,7 @@ _ADVICE: Mapping[tuple[int | None, ...], str] = {
     (
         errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR,
     ): "{reason}; choose another output folder",
-    (*_PASSING_FAULTS,): "{reason}; run the same command again: finished files are kept",
+    (*PASSING_FAULTS,): "{reason}; run the same command again: finished files are kept",
     (None,): (  # of a library
         "{reason}; is the disk full, or its folder not writable? Finished files are kept"
     ),

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import atomic_path, check_regular, is_local, largest_expansion
+from mingolotss.io.system_faults import describe_fault
 
 __all__ = [
     "check_plausible",
@@ -260,6 +261,6 @@ def _translate_pyarrow_errors(path: Path) -> Iterator[None]:
             f"read {path}: there is no such file; build first: mingolotss build --out {path.parent}"
         ) from error
     except (OSError, pa.ArrowException, MemoryError, ValueError) as error:
-        raise DatasetError(
-            f"read {path}: damaged ({first_line(error)}); remove it and build again"
-        ) from error
+        fault = describe_fault(error)
+        reason = fault or f"damaged ({first_line(error)}); remove it and build again"
+        raise DatasetError(f"read {path}: {reason}") from error

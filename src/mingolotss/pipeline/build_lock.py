@@ -15,12 +15,12 @@ False
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import InputError
-from mingolotss.io.files import as_input_error, is_local
+from mingolotss.io.files import as_input_error, is_local, missing_folders, remove_empty
 from mingolotss.io.lock import file_lock, lock_path, remove_stale_lock
 
 __all__ = ["build_lock"]
@@ -46,9 +46,9 @@ def build_lock(out: Path) -> Iterator[None]:
         yield
         return
     path = lock_path(out / "build")
-    created = [folder for folder in (out, *out.parents) if not folder.exists()]
+    created = missing_folders(out)
     with ExitStack() as stack:
-        stack.callback(_remove_empty, created)
+        stack.callback(remove_empty, created)
         try:
             stack.enter_context(file_lock(path, wait=False))
         except BlockingIOError as error:
@@ -60,10 +60,3 @@ def build_lock(out: Path) -> Iterator[None]:
             raise as_input_error(error, path) from error
         remove_stale_lock(lock_path(BuildFolder(out).decisions))
         yield
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    """Remove folders that are empty, the innermost first."""
-    with suppress(OSError):
-        for folder in folders:
-            folder.rmdir()

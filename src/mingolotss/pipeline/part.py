@@ -26,6 +26,7 @@ from mingolotss.image.lost_pages import LostPages
 from mingolotss.io.files import write_bytes
 from mingolotss.io.parquet import parquet_bytes, read_schema
 from mingolotss.io.png import write_pngs
+from mingolotss.io.system_faults import describe_fault
 from mingolotss.pipeline.choice import Choices, choose_candidates
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.input_files import Times, describe_images, image_times, images_unchanged
@@ -186,7 +187,12 @@ def read_finished(task: Task) -> PartSummary | None:
         if not images_unchanged(task, path):
             return None
         written = int(metadata[b"written"])
-    except (OSError, DatasetError, KeyError, TypeError, ValueError):
+    except (OSError, DatasetError, KeyError, TypeError, ValueError) as error:
+        # A part that cannot be read now is not thrown away: its images may be gone. A damaged one
+        # may ask for any amount of memory.
+        fault = None if isinstance(error.__cause__, MemoryError) else describe_fault(error)
+        if fault is not None:
+            raise DatasetError(f"read {path}: {fault}") from error
         return None
     return PartSummary(task.index, written, len(task) - written)
 

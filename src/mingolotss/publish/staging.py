@@ -6,12 +6,17 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import InputError
-from mingolotss.io.files import TEMPORARY_PREFIX, as_input_error
+from mingolotss.io.files import (
+    TEMPORARY_PREFIX,
+    as_input_error,
+    missing_folders,
+    remove_empty,
+)
 from mingolotss.io.lock import file_lock, lock_path
 
 __all__ = ["staged_export"]
@@ -36,7 +41,7 @@ def staged_export(out: Path, *, fresh: bool) -> Iterator[Path]:
     if not out.name:
         out = out.resolve()
     _check_free(out, fresh=fresh)
-    created = [folder for folder in out.parents if not folder.exists()]
+    created = missing_folders(out.parent)
     stage = out.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{out.name}")
     try:
         with file_lock(lock_path(out), wait=False):
@@ -55,9 +60,7 @@ def staged_export(out: Path, *, fresh: bool) -> Iterator[Path]:
     except OSError as error:
         raise as_input_error(error, out) from error
     finally:
-        with suppress(OSError):  # a folder that was made and is not needed
-            for folder in created:
-                folder.rmdir()
+        remove_empty(created)
 
 
 def _sweep(out: Path) -> None:

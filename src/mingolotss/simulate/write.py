@@ -67,7 +67,6 @@ def write_sky(model: SkyModel, out: Path) -> Path:
     for field in sky.fields:
         paths += [folder.mosaic(field.name), folder.rms(field.name)]
     files = [path.name for path in paths]
-    out.mkdir(parents=True, exist_ok=True)
     # Before the first change the record names all files, old and new, and says that they are not
     # finished. After an interruption the next run knows by it which mosaics are simulated and may
     # be replaced.

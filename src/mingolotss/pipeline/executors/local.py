@@ -23,15 +23,18 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from itertools import islice
 from multiprocessing import forkserver, get_context, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
 from mingolotss.errors import InputError
+from mingolotss.foreign import describe_error
+from mingolotss.io.system_faults import describe_fault
 from mingolotss.pipeline.executors.base import Mapper, WorkerDiedError
 from mingolotss.pipeline.executors.exit_codes import (
     OUT_OF_MEMORY,
@@ -47,6 +50,7 @@ from mingolotss.pipeline.executors.worker import (
 
 __all__ = ["cores", "processes", "processes_or_thread", "threads"]
 
+_OWN_DESCRIPTORS, _DESCRIPTORS_OF_WORKER = 16, 3  # pipes, and the files that a build reads
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -103,12 +107,16 @@ def processes(workers: int | None = None) -> Iterator[Mapper]:
     WorkerDiedError
         A worker died.
     InputError
-        The script has no ``if __name__ == "__main__"``.
+        The script has no ``if __name__ == "__main__"``, or no worker can be started.
     """
     end_if_imported_by_worker()
-    workers, context = workers or cores(), _process_context()
-    reader, writer = context.Pipe(duplex=False)
-    with reader, writer, _WorkerPool(context, workers, reader) as pool:
+    workers = workers or cores()
+    with _starting_workers():
+        _require_descriptors(_OWN_DESCRIPTORS + _DESCRIPTORS_OF_WORKER * workers)
+        context = _process_context()
+        reader, writer = context.Pipe(duplex=False)
+        pool = _WorkerPool(context, workers, reader)
+    with reader, writer, pool:
         try:
             with _start_early(pool.executor, workers):
                 yield pool.map
@@ -168,7 +176,8 @@ class _WorkerPool:
     def submit(self, function: Callable[[_T], _R], task: _T, /) -> Future[_R]:
         """Start a task."""
         try:
-            return _submit_uninterrupted(self.executor, function, task)
+            with _starting_workers():
+                return _submit_uninterrupted(self.executor, function, task)
         finally:
             # The executor has no public method that tells how a worker ended, and forgets the
             # workers when it ends.
@@ -191,6 +200,28 @@ class _WorkerPool:
             )
         code = next((code for code in codes if code != -signal.SIGTERM), -signal.SIGTERM)
         return describe_exit(code, count_memory_kills() - self._memory_kills)
+
+
+def _require_descriptors(count: int) -> None:
+    """Raise an OSError unless `count` files can be opened.
+
+    If the limit were reached when workers start, their server would print tracebacks.
+    """
+    with ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(Path(os.devnull).open("rb"))
+
+
+@contextmanager
+def _starting_workers() -> Iterator[None]:
+    """Turn what keeps a worker from its start into one line: limits, no /dev/shm, a full disk."""
+    try:
+        yield
+    except BrokenExecutor:  # a worker died later
+        raise
+    except (OSError, RuntimeError) as error:
+        reason = describe_fault(error) or describe_error(error)
+        raise InputError(f"start worker processes: {reason}; or use --threads") from error
 
 
 @contextmanager

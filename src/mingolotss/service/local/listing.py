@@ -6,12 +6,14 @@ recorded with the reason.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from mingolotss.errors import InputError
+from mingolotss.io.system_faults import PASSING_FAULTS, describe_fault
 from mingolotss.service.fits_names import PassedOver, is_hidden, split_suffix, unread_suffix
 from mingolotss.service.mosaic_names import is_mosaic_name
 
@@ -40,6 +42,8 @@ def mosaic_files(root: Path, passed_over: PassedOver) -> list[str]:
         try:
             inner = fits_files(root / folder, passed_over, f"{folder}/")
         except InputError as error:
+            if not _may_not_be_read(error.__cause__):
+                raise
             passed_over.add(f"{folder}/", str(error))
             continue
         names += [f"{folder}/{name}" for name in inner]
@@ -110,7 +114,9 @@ def _folders(folder: Path) -> list[str]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself
+    except OSError as error:  # a link to itself
+        if not _may_not_be_read(error):
+            raise _cannot_list(entry.path, error) from error
         return False
 
 
@@ -119,7 +125,21 @@ def _scan(folder: Path) -> Iterator[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             yield from entries
     except OSError as error:
-        raise InputError(f"list the folder {folder}: {error.strerror}") from error
+        raise _cannot_list(folder, error) from error
+
+
+def _cannot_list(path: Path | str, error: OSError) -> InputError:
+    reason = describe_fault(error) or error.strerror
+    return InputError(f"list the folder {path}: {reason}")
+
+
+def _may_not_be_read(error: BaseException | None) -> bool:
+    """Return whether an entry is passed over, because it will not be there in the next run either.
+
+    A fault that passes would lose the mosaics in a folder for this run.
+    """
+    number = getattr(error, "errno", None)
+    return number in {errno.EACCES, errno.EPERM} or number not in PASSING_FAULTS
 
 
 def _why_no_file(entry: os.DirEntry[str]) -> str:
@@ -133,6 +153,8 @@ def _why_no_file(entry: os.DirEntry[str]) -> str:
             return "a folder, not a file"
         return "a link to a file that does not exist" if entry.is_symlink() else "not a file"
     except OSError as error:  # a link to itself, or one into a folder that may not be read
+        if not _may_not_be_read(error):
+            raise _cannot_list(entry.path, error) from error
         return f"{error.strerror}"
 
 
