@@ -17,6 +17,7 @@ from mingolotss.catalogue.table import Column, ColumnRequest, Table, find_column
 from mingolotss.catalogue.yaml_headers import check_yaml
 from mingolotss.errors import CatalogueError
 from mingolotss.foreign import mute_warnings
+from mingolotss.io.parquet import check_table, open_parquet, read_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,9 +43,7 @@ def read_parquet(path: Path, request: ColumnRequest) -> Table:
     ArrowException, OSError
         pyarrow cannot read the file.
     """
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:  # pq.read_table would import pyarrow.dataset and more
+    with open_parquet(path) as file:
         schema = file.schema_arrow
         names = [name.strip() for name in schema.names]
         places = {name: find_column(names, name, path) for name in request.of(names)}
@@ -53,11 +52,13 @@ def read_parquet(path: Path, request: ColumnRequest) -> Table:
         is_astropy = _ASTROPY in (schema.metadata or {})
         masks = {f"{name}.mask" for name in places} & set(names) if is_astropy else set()
         stored = [schema.names[place] for place in places.values()]
-        table = file.read(columns=[*stored, *sorted(masks)])
+        for name in stored:
+            _refuse_nested(schema.field(name).type, f"read the catalogue {path}: column {name!r}")
+        table = check_table(read_columns(file, [*stored, *sorted(masks)], path))
     columns = {}
     for name, place in places.items():
         own_name = schema.names[place]
-        values, null = _to_numpy(table[own_name], f"read the catalogue {path}: column {name!r}")
+        values, null = _to_numpy(table[own_name])
         if f"{name}.mask" in masks:
             mask = table[f"{name}.mask"].to_numpy().astype(bool)
             null = mask if null is None else null | mask
@@ -65,7 +66,18 @@ def read_parquet(path: Path, request: ColumnRequest) -> Table:
     return Table(tuple(names), columns)
 
 
-def _to_numpy(column: pa.ChunkedArray, action: str) -> tuple[np.ndarray, np.ndarray | None]:
+def _refuse_nested(kind: pa.DataType, action: str) -> None:
+    import pyarrow as pa
+
+    plain = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
+    if pa.types.is_nested(plain.value_type if pa.types.is_dictionary(plain) else plain):
+        raise CatalogueError(
+            f"{action} holds {kind}, where one value in each row was expected; name another "
+            "column in the recipe"
+        )
+
+
+def _to_numpy(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the values of a column, and which are null where the values cannot tell."""
     import pyarrow as pa
 
@@ -76,11 +88,6 @@ def _to_numpy(column: pa.ChunkedArray, action: str) -> tuple[np.ndarray, np.ndar
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
         column = column.cast(kind)
-    if pa.types.is_nested(kind):
-        raise CatalogueError(
-            f"{action} holds {kind}, where one value in each row was expected; name another "
-            "column in the recipe"
-        )
     if column.null_count and (pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
         # numpy has no null integers: to_numpy alone would make floats of them.
         null = column.is_null().to_numpy()

@@ -29,7 +29,13 @@ from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS
 from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import check_regular, is_local
-from mingolotss.io.parquet import check_plausible, check_table, parquet_bytes, read_columns
+from mingolotss.io.parquet import (
+    check_plausible,
+    check_table,
+    check_unique_names,
+    parquet_bytes,
+    read_columns,
+)
 from mingolotss.io.png import decode_pngs
 from mingolotss.io.system_faults import describe_fault
 from mingolotss.model import Ints
@@ -109,6 +115,7 @@ class StampFile:
             self._file = pq.ParquetFile(path if is_local(path) else path.open("rb"))
             try:
                 check_plausible(self._file, path.stat().st_size)
+                check_unique_names(self._file)
             except pa.ArrowException:
                 self.close()
                 raise
@@ -183,8 +190,7 @@ class StampFile:
 
     def _read(self, columns: list[str], group: int | None = None) -> pa.Table:
         with self._translated_errors():
-            size = self.path.stat().st_size
-            return check_table(read_columns(self._file, columns, size, group))
+            return check_table(read_columns(self._file, columns, self.path, group))
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ b'PAR1'
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -19,12 +19,15 @@ import pyarrow.parquet as pq
 from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import atomic_path, check_regular, is_local, largest_expansion
+from mingolotss.io.parquet_pages import PageError, read_pages
 from mingolotss.io.system_faults import describe_fault
 
 __all__ = [
     "check_plausible",
     "check_table",
+    "check_unique_names",
     "count_rows",
+    "open_parquet",
     "parquet_bytes",
     "read_columns",
     "read_schema",
@@ -33,7 +36,10 @@ __all__ = [
     "write_table",
 ]
 
-_MOST_ROWS = 10_000_000  # of any file; a larger file may have one for each of its bytes
+_MOST_ROWS = 1_000_000  # of any file; a larger file may have one for each of its bytes
+_BATCHES = 4  # that a file with long repeated values is read in, at least
+_DELTA_BYTE_ARRAY = 7  # the number of an encoding in parquet-format
+_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8}
 
 
 def table_writer(
@@ -105,7 +111,7 @@ def read_schema(path: Path) -> pa.Schema:
     DatasetError
         The file is missing or damaged.
     """
-    with _translate_pyarrow_errors(path), _open_parquet(path) as file:
+    with _open_dataset(path) as file:
         return file.schema_arrow
 
 
@@ -117,7 +123,7 @@ def count_rows(path: Path) -> int:
     DatasetError
         The file is missing or damaged.
     """
-    with _translate_pyarrow_errors(path), _open_parquet(path) as file:
+    with _open_dataset(path) as file:
         rows: int = file.metadata.num_rows
     return rows
 
@@ -141,12 +147,12 @@ def read_table(
         The file is missing or damaged, lacks a column or has one of another type, or holds more
         than is plausible for its size.
     """
-    with _translate_pyarrow_errors(path), _open_parquet(path) as file:
+    with _open_dataset(path) as file:
         names = file.schema_arrow.names
         missing_columns = sorted({*(columns or ())} - {*names})
         if missing_columns:
             raise pa.ArrowInvalid(f"no column {', '.join(missing_columns)}")
-        table = check_table(read_columns(file, columns, path.stat().st_size))
+        table = check_table(read_columns(file, columns, path))
         for field in schema or ():
             if field.name in table.column_names and table[field.name].type != field.type:
                 column = table[field.name].cast(field.type)
@@ -155,7 +161,7 @@ def read_table(
 
 
 def read_columns(
-    file: pq.ParquetFile, columns: Sequence[str] | None, size: int, group: int | None = None
+    file: pq.ParquetFile, columns: Sequence[str] | None, path: Path, group: int | None = None
 ) -> pa.Table:
     """Read columns of an open file, but no more bytes than are plausible for its size.
 
@@ -164,30 +170,24 @@ def read_columns(
     file : ParquetFile
     columns : sequence of str or None
         None for all.
-    size : int
-        Of the file, bytes.
+    path : Path
+        The file. Its pages are looked at only if it is on this machine.
     group : int, optional
         Only this group of rows.
 
     Raises
     ------
     pyarrow.ArrowInvalid
-        There are more.
+        There are more, or a page contradicts the file.
     """
-    # A file stores each value of a dictionary once, and then a number for each row: a million rows
-    # may have the same text of a megabyte. No value is longer than the column in its group of rows,
-    # so that a limit for the rows of a batch limits the bytes of a batch.
-    metadata, limit = file.metadata, largest_expansion(size)
+    metadata, size = file.metadata, path.stat().st_size
+    limit = largest_expansion(size)
     groups = range(metadata.num_row_groups) if group is None else [group]
-    chunks = (
-        metadata.row_group(number).column(index)
-        for number in groups for index in range(metadata.num_columns)
-    )  # fmt: skip
-    longest = max(
-        (chunk.total_uncompressed_size for chunk in chunks if chunk.has_dictionary_page), default=0
-    )
+    longest = _check_pages(file, columns, groups, path, limit) if is_local(path) else 0
     names = None if columns is None else list(columns)
-    rows = limit // max(longest, 1)
+    # A limit for the rows of a batch limits the bytes of a batch, as no value is longer. pyarrow
+    # makes room for twice as much.
+    rows = limit // max(_BATCHES * longest, 1)
     if max((metadata.row_group(number).num_rows for number in groups), default=0) <= rows:
         return file.read(names) if group is None else file.read_row_group(group, names)
     batches, total = [], 0
@@ -197,6 +197,56 @@ def read_columns(
             raise pa.ArrowInvalid(f"more than {limit >> 20} MiB in {size} bytes")
         batches.append(batch)
     return pa.Table.from_batches(batches).replace_schema_metadata(file.schema_arrow.metadata)
+
+
+def _check_pages(
+    file: pq.ParquetFile,
+    columns: Sequence[str] | None,
+    groups: Iterable[int],
+    path: Path,
+    limit: int,
+) -> int:
+    """Check what the pages of some columns announce; return how long a repeated value can be.
+
+    A file stores each value of a dictionary once, and then a number for each row: a million rows
+    may have the same text of a megabyte. The encoding DELTA_BYTE_ARRAY repeats the beginning of the
+    value before. No value is longer than the page it is stored in.
+    """
+    longest = total = 0
+    chosen = [
+        (index, _width(file.schema.column(index)))
+        for index in range(file.metadata.num_columns)
+        if columns is None or file.schema.column(index).path.partition(".")[0] in columns
+    ]
+    try:
+        with path.open("rb") as stream:
+            for number in groups:
+                row_group = file.metadata.row_group(number)
+                for index, width in chosen:
+                    chunk, values = row_group.column(index), 0
+                    start = chunk.dictionary_page_offset or chunk.data_page_offset
+                    for page in read_pages(stream, start, chunk.total_compressed_size):
+                        total += page.content_bytes
+                        if page.is_dictionary or page.encoding == _DELTA_BYTE_ARRAY:
+                            longest = max(longest, page.content_bytes)
+                        values += 0 if page.is_dictionary else max(page.values, 0)
+                        if page.content_bytes > limit:
+                            break
+                    total += max(values, row_group.num_rows) * width
+                    if total > limit:
+                        raise pa.ArrowInvalid(
+                            f"{total} bytes of values where {limit} are plausible"
+                        )
+    except PageError as error:
+        raise pa.ArrowInvalid(str(error)) from error
+    return longest
+
+
+def _width(column: pq.ColumnSchema) -> int:
+    """Return how many bytes a value of a column takes in memory, besides its own text."""
+    if column.physical_type == "FIXED_LEN_BYTE_ARRAY":
+        return max(int(column.length), 0)
+    return _WIDTHS.get(column.physical_type, 16)
 
 
 def check_table(table: pa.Table) -> pa.Table:
@@ -223,21 +273,31 @@ def check_plausible(file: pq.ParquetFile, size: int) -> None:
     Raises
     ------
     pyarrow.ArrowInvalid
-        It has more rows or bytes than is plausible for its size, or a column twice.
+        It has more rows or bytes than is plausible for its size.
     """
     metadata = file.metadata
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     total = sum(group.total_byte_size for group in groups)
     if not 0 <= total <= largest_expansion(size) or metadata.num_rows > _MOST_ROWS + size:
         raise pa.ArrowInvalid(f"{metadata.num_rows} rows of {total} bytes in {size} bytes")
+
+
+def check_unique_names(file: pq.ParquetFile) -> None:
+    """Check that no column of an open file has its name twice.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        One has.
+    """
     names = file.schema_arrow.names
     if len(set(names)) < len(names):
         raise pa.ArrowInvalid("a column twice")
 
 
 @contextmanager
-def _open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file, by its path where that is possible.
+def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file, by its path where that is possible, and check what it says of itself.
 
     A `ParquetFile` closes a file that it opened from a path, but not an open file that it was
     given: the stack closes that one.
@@ -248,6 +308,14 @@ def _open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
         # pq.read_table would import pyarrow.dataset, and pandas where it is installed: 0.4 s.
         file = stack.enter_context(pq.ParquetFile(source))
         check_plausible(file, path.stat().st_size)
+        yield file
+
+
+@contextmanager
+def _open_dataset(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a file of a build or an export."""
+    with _translate_pyarrow_errors(path), open_parquet(path) as file:
+        check_unique_names(file)
         yield file
 
 

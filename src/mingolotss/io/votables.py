@@ -15,6 +15,7 @@ mingolotss.io.votables.UnsafeDocumentError: <STREAM> refers to 'file:/etc/passwd
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 from collections.abc import Mapping
@@ -27,8 +28,14 @@ from astropy.io.votable.tree import VOTableFile
 
 from mingolotss.foreign import mute_warnings, translate_errors
 from mingolotss.io.gzip_bytes import largest_expansion
+from mingolotss.io.votable_rows import CutShortError, count_rows
 
-__all__ = ["UnreadableDocumentError", "UnsafeDocumentError", "parse_votable"]
+__all__ = [
+    "IncompleteDocumentError",
+    "UnreadableDocumentError",
+    "UnsafeDocumentError",
+    "parse_votable",
+]
 
 _PIECE = 1 << 20
 _MAX_DEPTH = 100  # of elements; nested tables of VizieR have less than ten
@@ -37,12 +44,17 @@ _BYTES = {
     "boolean": 1, "bit": 1, "unsignedByte": 1, "short": 2, "int": 4, "long": 8, "char": 1,
     "unicodeChar": 4, "float": 4, "double": 8, "floatComplex": 8, "doubleComplex": 16,
 }  # fmt: skip
+_BINARY = ("BINARY", "BINARY2")
 _POINTER = 8  # bytes of a value of variable length in an array of objects
 _FIXED_SIZE = re.compile(r"\d+(x\d+)*", re.ASCII)
 
 
 class UnreadableDocumentError(ValueError):
     """A document is no XML, or no VOTable that can be read."""
+
+
+class IncompleteDocumentError(UnreadableDocumentError):
+    """A document has fewer rows than it announces, or a part of a row."""
 
 
 class UnsafeDocumentError(UnreadableDocumentError):
@@ -63,13 +75,15 @@ def parse_votable(stream: BinaryIO, *, verify: str = "ignore") -> VOTableFile:
     ------
     UnreadableDocumentError
         It is no VOTable that astropy can read.
+    IncompleteDocumentError
+        A binary table ends early.
     UnsafeDocumentError
         It defines entities, refers to rows elsewhere, is nested too deep, or announces more than
         it holds.
     """
     try:
         _check(stream)
-    except UnsafeDocumentError:
+    except UnreadableDocumentError:
         raise
     except (expat.ExpatError, ValueError, LookupError) as error:  # the last: unknown encodings
         raise UnreadableDocumentError(f"no XML: {error}") from error
@@ -91,6 +105,7 @@ def _check(stream: BinaryIO) -> None:
     parser.EntityDeclHandler = inspector.entity
     parser.ExternalEntityRefHandler = inspector.external_entity
     parser.SkippedEntityHandler = inspector.skipped_entity
+    parser.CharacterDataHandler = inspector.text
     size = 0
     while piece := stream.read(_PIECE):
         size += len(piece)
@@ -105,17 +120,17 @@ class _TableSize:
 
     announced_rows: int
     row_bytes: int = 0
-    columns: int = 0
     rows: int = 0
+    fields: list[Mapping[str, str]] = field(default_factory=list)
 
     def add(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Count a row or a column."""
         if tag == "TR":
             self.rows += 1
             return
-        self.columns += 1
+        self.fields.append(attributes)
         self.row_bytes += _bytes_of(attributes)
-        if self.columns > _MAX_COLUMNS:
+        if len(self.fields) > _MAX_COLUMNS:
             raise UnsafeDocumentError(f"a table has more than {_MAX_COLUMNS} columns")
 
 
@@ -126,6 +141,8 @@ class _Inspector:
     depth: int = 0
     tables: list[_TableSize] = field(default_factory=list)
     other_bytes: int = 0
+    binary: str = ""
+    stream: list[str] | None = None
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         self.depth += 1
@@ -136,6 +153,9 @@ class _Inspector:
         tag = name.rpartition(":")[2].upper()
         if tag in {"STREAM", "INCLUDE"}:
             _refuse_reference(name, attributes)
+            self.stream = [] if self.binary else None
+        elif tag in _BINARY:
+            self.binary = tag
         elif tag == "TABLE":
             self.tables.append(_TableSize(_whole(attributes.get("nrows", "0"))))
         elif self.tables and tag in {"TR", "FIELD"}:
@@ -145,6 +165,19 @@ class _Inspector:
 
     def end(self, name: str) -> None:
         self.depth -= 1
+        if name == "TD":
+            return
+        tag = name.rpartition(":")[2].upper()
+        if tag in _BINARY:
+            self.binary = ""
+        elif tag == "STREAM" and self.stream is not None:
+            content, self.stream = "".join(self.stream), None
+            if self.tables:
+                _require_whole_rows(content, self.tables[-1], self.binary)
+
+    def text(self, content: str) -> None:
+        if self.stream is not None:
+            self.stream.append(content)
 
     def doctype(
         self, name: str, system: str | None, public: str | None, has_internal_subset: bool
@@ -177,6 +210,22 @@ class _Inspector:
             raise UnsafeDocumentError(
                 f"it announces {needed:.3g} bytes of values in a document of {size} bytes"
             )
+
+
+def _require_whole_rows(content: str, table: _TableSize, kind: str) -> None:
+    """Refuse a binary table of which the end is missing."""
+    try:
+        data = base64.b64decode(content)
+    except ValueError:  # astropy says what is wrong with it
+        return
+    try:
+        rows = count_rows(data, table.fields, has_flags=kind == "BINARY2")
+    except CutShortError as error:
+        raise IncompleteDocumentError(f"{error}; fetch it again") from error
+    if rows is not None and rows < table.announced_rows:
+        raise IncompleteDocumentError(
+            f"it has {rows} rows of the {table.announced_rows} that it announces; fetch it again"
+        )
 
 
 def _refuse_reference(name: str, attributes: Mapping[str, str]) -> None:

@@ -22,7 +22,7 @@ from pyvo.dal.exceptions import DALQueryError
 from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
 from mingolotss.foreign import mute_warnings, translate_errors
 from mingolotss.io.error_text import excerpt, first_line, is_about_maintenance
-from mingolotss.io.votables import UnreadableDocumentError
+from mingolotss.io.votables import IncompleteDocumentError, UnreadableDocumentError
 from mingolotss.io.votables import parse_votable as parse
 
 __all__ = ["parse_results", "parse_votable", "whole_votable"]
@@ -66,6 +66,8 @@ def parse_votable(body: bytes) -> VOTableFile:
     whole_votable(body)
     try:
         return parse(io.BytesIO(body))
+    except IncompleteDocumentError as error:
+        raise TruncatedFileError(f"a VOTable cut short: {first_line(error)}") from error
     except UnreadableDocumentError as error:
         raise ServiceAnswerError(f"a VOTable that cannot be read ({first_line(error)})") from error
 

@@ -1,0 +1,175 @@
+"""The pages of a Parquet file, looked at before they are decompressed.
+
+pyarrow makes room for whatever a page says that it holds. A page is described by a structure in the
+compact protocol of Thrift (parquet-format, `PageHeader`), of which only some numbers are read here.
+
+>>> header = bytes([0x15, 0, 0x15, 0x80, 0x08, 0x15, 0x20, 0x2C, 0x15, 10, 0x15, 0, 0, 0])
+>>> read_page(header)
+Page(header_bytes=14, is_dictionary=False, stored_bytes=16, content_bytes=512, values=5, encoding=0)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+__all__ = ["Page", "PageError", "read_page", "read_pages"]
+
+_USUAL_BYTES, _MOST_BYTES = 1 << 12, 16 << 20  # of a header, which may hold a value of the column
+_MAX_DEPTH = 8
+_DATA_PAGE, _DICTIONARY_PAGE, _DATA_PAGE_V2 = 0, 2, 3
+# Numbers of the fields of a page: its type, its sizes and, by type, the structure of its kind with
+# the number of values first and the encoding after it.
+_TYPE, _CONTENT, _STORED, _VALUES = 1, 2, 3, 1
+_ENCODING = {_DATA_PAGE: (5, 2), _DICTIONARY_PAGE: (7, 2), _DATA_PAGE_V2: (8, 4)}
+_BOOLEANS, _BYTE, _INTEGERS, _DOUBLE, _BINARY, _STRUCT = (1, 2), 3, (4, 5, 6), 7, 8, 12
+
+
+class PageError(ValueError):
+    """The header of a page cannot be read, or contradicts the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page says of itself.
+
+    Attributes
+    ----------
+    header_bytes : int
+        Size of its header.
+    is_dictionary : bool
+        Whether it holds the values that the other pages of the column refer to.
+    stored_bytes, content_bytes : int
+        Its size in the file, and after decompression.
+    values : int
+        How many values it holds, those that are null included.
+    encoding : int
+        Number of the encoding of its values; -1 if it has none.
+    """
+
+    header_bytes: int
+    is_dictionary: bool
+    stored_bytes: int
+    content_bytes: int
+    values: int
+    encoding: int
+
+
+def read_pages(file: BinaryIO, start: int, size: int) -> Iterator[Page]:
+    """Read the headers of the pages of one column in one group of rows.
+
+    Parameters
+    ----------
+    file : binary file
+    start, size : int
+        Where the pages begin, and how many bytes they take.
+
+    Raises
+    ------
+    PageError
+        A header cannot be read, or a page ends after the others.
+    """
+    end = start + size
+    while start < end:
+        page = _page_at(file, start, end)
+        start += page.header_bytes + page.stored_bytes
+        if page.stored_bytes < 0 or page.content_bytes < 0 or start > end:
+            raise PageError(f"a page of {page.stored_bytes} bytes")
+        yield page
+
+
+def _page_at(file: BinaryIO, start: int, end: int) -> Page:
+    for length in (_USUAL_BYTES, _MOST_BYTES):
+        file.seek(start)
+        data = file.read(min(length, end - start))
+        try:
+            return read_page(data)
+        except IndexError:
+            continue
+    raise PageError("the header of a page is cut short")
+
+
+def read_page(data: bytes) -> Page:
+    """Read the header of a page, which begins with the first byte.
+
+    Raises
+    ------
+    IndexError
+        There are not enough bytes.
+    PageError
+        It is no header of a page.
+    """
+    reader = _Compact(data)
+    fields = reader.structure()
+    kind, content, stored = (fields.get(key) for key in (_TYPE, _CONTENT, _STORED))
+    if not (isinstance(kind, int) and isinstance(content, int) and isinstance(stored, int)):
+        raise PageError("a page without a type or a size")
+    structure, key = _ENCODING.get(kind, (0, 0))
+    inner = fields.get(structure)
+    of_kind = inner if isinstance(inner, dict) else {}
+    values, encoding = (
+        number if isinstance(number, int) else -1
+        for number in (of_kind.get(_VALUES), of_kind.get(key))
+    )
+    return Page(reader.place, kind == _DICTIONARY_PAGE, stored, content, values, encoding)
+
+
+_Fields = dict[int, "int | _Fields | None"]
+
+
+class _Compact:
+    """Reads numbers and structures; other values are passed over and are None."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.place = 0
+
+    def structure(self, depth: int = 0) -> _Fields:
+        if depth > _MAX_DEPTH:
+            raise PageError("structures are nested too deep")
+        fields: _Fields = {}
+        number = 0
+        while head := self._byte():
+            step, kind = head >> 4, head & 15
+            number = number + step if step else self._integer()
+            fields[number] = self._value(kind, depth)
+        return fields
+
+    def _value(self, kind: int, depth: int) -> int | _Fields | None:
+        if kind in _INTEGERS:
+            return self._integer()
+        if kind == _STRUCT:
+            return self.structure(depth + 1)
+        if kind == _BINARY:
+            self._skip(self._varint())
+        elif kind == _DOUBLE:
+            self._skip(8)
+        elif kind == _BYTE:
+            self._skip(1)
+        elif kind not in _BOOLEANS:  # lists and maps, which no header of a page has
+            raise PageError(f"a value of type {kind}")
+        return None
+
+    def _byte(self) -> int:
+        self.place += 1
+        return self._data[self.place - 1]
+
+    def _skip(self, count: int) -> None:
+        self.place += count
+        if self.place > len(self._data):
+            raise IndexError
+
+    def _varint(self) -> int:
+        value = shift = 0
+        while shift < 70:
+            byte = self._byte()
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value
+            shift += 7
+        raise PageError("a number of more than 10 bytes")
+
+    def _integer(self) -> int:
+        value = self._varint()
+        return value >> 1 if value % 2 == 0 else -(value >> 1) - 1

@@ -1,0 +1,134 @@
+"""Pages of Parquet that announce more than their file: generated, small and refused."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mingolotss.catalogue.reading import read_catalogue
+from mingolotss.errors import CatalogueError, DatasetError
+from mingolotss.io.parquet import read_table
+from mingolotss.io.parquet_pages import PageError, read_page, read_pages
+
+MOST_BYTES = 1 << 30
+LONG = "x" * 1_000_000
+ROWS = 3000
+
+
+def varint(number: int) -> bytes:
+    number <<= 1  # zigzag
+    out = b""
+    while number >= 128:
+        out += bytes([number & 127 | 128])
+        number >>= 7
+    return out + bytes([number])
+
+
+def lying(path: Path) -> None:
+    """A page of 140 MB of zeros, in 5 kB, says that it has 2 GB."""
+    size = 140_000_000
+    columns = {"Source_Name": ["\0" * size], "RA": [1.0], "DEC": [2.0]}
+    pq.write_table(
+        pa.table(columns), path, compression="zstd", use_dictionary=False, write_statistics=False,
+        data_page_size=1 << 30,
+    )  # fmt: skip
+    raw = path.read_bytes()
+    for length in range(size, size + 40):  # the value, its length and levels
+        old, new = (b"\x15" + varint(count) + b"\x15" for count in (length, (1 << 31) - 1))
+        if old in raw:
+            path.write_bytes(raw.replace(old, new, 1))
+            return
+    raise AssertionError
+
+
+def repeated(path: Path, **options: object) -> None:
+    columns = {"Source_Name": [LONG] * ROWS, "RA": np.zeros(ROWS), "DEC": np.zeros(ROWS)}
+    pq.write_table(pa.table(columns), path, compression="zstd", write_statistics=False, **options)
+
+
+def many_rows(path: Path) -> None:
+    names = pa.nulls(9_000_000, pa.string())
+    columns = {"Source_Name": names, "RA": np.zeros(len(names)), "DEC": np.zeros(len(names))}
+    pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+BOMBS: dict[str, Callable[[Path], None]] = {
+    "a page that lies": lying,
+    "a dictionary": repeated,
+    "the beginnings of values": lambda path: repeated(
+        path, use_dictionary=False,
+        column_encoding={"Source_Name": "DELTA_BYTE_ARRAY", "RA": "PLAIN", "DEC": "PLAIN"},
+    ),
+    "rows": many_rows,
+}  # fmt: skip
+
+
+def read_both(path: Path) -> None:
+    for read, error in ((read_catalogue, CatalogueError), (read_table, DatasetError)):
+        with pytest.raises(error) as caught:
+            read(path)
+        assert len(str(caught.value)) < 10_000
+    peak = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
+    assert int(peak) * 1024 < MOST_BYTES, peak
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory from /proc")
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_takes_less_than_a_gigabyte(name, tmp_path):
+    """In a process of its own."""
+    path = tmp_path / "a.parquet"
+    BOMBS[name](path)
+    assert path.stat().st_size < 200_000
+    program = f"import test_parquet_pages as t; t.read_both(t.Path({str(path)!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True,
+        cwd=Path(__file__).parent, env={"PYTHONPATH": ":".join(filter(None, sys.path))},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("compression", ["none", "snappy", "zstd", "gzip", "lz4"])
+def test_the_pages_of_every_column(compression, version, tmp_path):
+    """The pages fill what the footer says, and their values are those of the table."""
+    path = tmp_path / "a.parquet"
+    table = pa.table({
+        "text": [f"name {i % 7}" for i in range(5000)], "number": np.arange(5000.0),
+        "flag": [True, None] * 2500, "list": [[1, 2, 3]] * 5000, "fixed": [b"1234"] * 5000,
+    })  # fmt: skip
+    pq.write_table(
+        table, path, compression=compression, data_page_version=version, data_page_size=4096,
+        row_group_size=2000,
+    )  # fmt: skip
+    metadata = pq.ParquetFile(path).metadata
+    with path.open("rb") as file:
+        for group in range(metadata.num_row_groups):
+            for index in range(metadata.num_columns):
+                chunk = metadata.row_group(group).column(index)
+                start = chunk.dictionary_page_offset or chunk.data_page_offset
+                pages = list(read_pages(file, start, chunk.total_compressed_size))
+                content = sum(page.content_bytes + page.header_bytes for page in pages)
+                assert content == chunk.total_uncompressed_size
+                values = sum(page.values for page in pages if not page.is_dictionary)
+                assert values == chunk.num_values
+    assert read_table(path).equals(table)
+
+
+@pytest.mark.parametrize("data", [
+    b"\x15\x00\x15\x02", b"\x15" + b"\x80" * 30, b"\x00", b"\x1c" * 50, b"\x19\x00\x00", b"",
+    b"\x18\xff\xff\xff\x7f",
+])  # fmt: skip
+def test_a_header_that_cannot_be_read(data):
+    with pytest.raises((PageError, IndexError)):
+        read_page(data)
+    with pytest.raises(PageError):
+        list(read_pages(io.BytesIO(data), 0, 100))
