@@ -26,7 +26,8 @@ from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.errors import InputError
 from mingolotss.io.fits import read_image
 from mingolotss.qa.report.build_view import BuildView
-from mingolotss.qa.review.candidate_view import view_candidate
+from mingolotss.qa.review.candidate_view import view_source
+from mingolotss.qa.review.contrast import contrast_query
 from mingolotss.qa.review.filters import Filter
 from review_data import CARD, HOSTILE, UNDECIDED, environment, make_build, names, rebuild
 
@@ -229,9 +230,8 @@ def test_names_and_headers_are_text_never_html(visitor: Visitor) -> None:
 
 
 def test_a_name_given_by_a_visitor_is_text_too(visitor: Visitor) -> None:
-    response = visitor.ask("/who", {"by": '"><script>x</script>', "back": "//evil.example"})
-    assert response.headers["location"] == "/"
-    key, _, rest = response.headers["set-cookie"].partition("=")
+    form = {"verdict": "reject", "by": '"><script>x</script>', "etag": visitor.etag(0)}
+    key, _, rest = visitor.ask("/source/0/decide", form).headers["set-cookie"].partition("=")
     visitor.cookies[key] = rest.partition(";")[0]
     page = visitor.ask("/source/0").text
     assert "<script>x" not in page
@@ -284,7 +284,8 @@ def test_many_at_once_lose_nothing(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("form", [
     {"verdict": "accept", "field": "P9"}, {"verdict": "accept", "field": ""},
-    {"verdict": "maybe", "field": "P1"}, {"verdict": "undo"}, {"verdict": "label"}, {},
+    {"verdict": "accept"}, {"verdict": "maybe", "field": "P1"}, {"verdict": "undo"},
+    {"verdict": "label"}, {"verdict": "confirm", "label": "FRII"}, {"verdict": "confirm"}, {},
 ])  # fmt: skip
 def test_what_no_build_could_follow_is_refused(visitor: Visitor, form: dict[str, str]) -> None:
     response = visitor.ask("/source/0/decide", form | {"etag": visitor.etag(0)})
@@ -305,12 +306,13 @@ def test_undo_goes_back_to_the_source(visitor: Visitor) -> None:
 
 
 def test_a_label_is_questioned_and_nothing_else_changes(visitor: Visitor) -> None:
-    response = visitor.ask("/source/2/label", {"looks": "FRI WAT", "note": "bent"})
+    form = {"verdict": "label", "looks": "FRI WAT", "because": "bent"}
+    response = visitor.ask("/source/2/decide", form)
     assert response.status == 303
     assert visitor.rows()[0].note == "looks like FRI WAT: bent"
     assert visitor.rows()[0].verdict == "label"
     assert visitor.ask("/queue").headers["location"] == "/source/0"  # it has no decision yet
-    assert visitor.ask("/source/2/label", {"looks": "<b>"}).status == 400
+    assert visitor.ask("/source/2/decide", form | {"looks": "<b>"}).status == 400
     page = visitor.ask("/gallery?state=questioned").text
     assert page.count("<li class=") == 1
 
@@ -382,19 +384,24 @@ def test_the_sky_under_the_pointer_is_the_headers_own(visitor: Visitor) -> None:
         assert abs(np.degrees(np.arctan2(p[2], np.hypot(*p[:2]))) - dec) * 3600 < 0.01
 
 
-@pytest.mark.parametrize("kind", ["linear.png", "asinh.png", "log.png", "rms.png", "stamp.png"])
-def test_every_picture_is_a_png(visitor: Visitor, kind: str) -> None:
-    response = visitor.ask(f"/cutout/0/1/{kind}")
-    assert response.headers["content-type"] == "image/png"
-    assert response.body.startswith(b"\x89PNG")
+def test_every_picture_of_a_page_is_a_png(visitor: Visitor) -> None:
+    addresses = [
+        unescape(text.split('"')[0])
+        for text in visitor.ask("/source/0").text.split('<image href="')[1:]
+    ]
+    assert len(addresses) == 2 * 5
+    for address in addresses:
+        response = visitor.ask(address)
+        assert response.headers["content-type"] == "image/png", address
+        assert response.body.startswith(b"\x89PNG")
 
 
 def test_an_image_that_went_away_is_shown_as_missing(tmp_path: Path) -> None:
     out = make_build(tmp_path)
     shutil.rmtree(tmp_path / "images")
-    snapshot = Store(out).snapshot()
-    shown = view_candidate(snapshot, 0, snapshot.build.candidate_rows(0)[0])
-    assert "there is no such folder" in shown.problem
+    shown = view_source(Store(out).snapshot(), 0)
+    assert shown.scale is None
+    assert all("there is no such folder" in one.problem for one in shown.candidates)
 
 
 def test_a_taken_port_is_one_line(built: Path) -> None:

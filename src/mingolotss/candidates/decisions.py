@@ -1,10 +1,11 @@
 """The decisions of people in ``decisions.csv``: one row for each, and the last one counts.
 
 The columns are source, field, verdict, by, date and note. The verdict ``accept`` takes the field in
-the row; ``reject`` leaves the source out of the dataset; ``label`` questions the label of a source
-and changes nothing (its note says what the source looks like); ``undo`` revokes the last row of the
-same person on the same source that is still in force. Rows are only added and never changed, so
-the file contains its own history and can be kept under version control. `DecisionLog` writes it.
+the row, which is empty for an image without a field; ``reject`` leaves the source out of the
+dataset; ``label`` questions the label of a source and ``confirm`` confirms it, and both change
+nothing in the dataset (the note names the class); ``undo`` revokes the last row of the same person
+on the same source that is still in force. Rows are only added and never changed, so the file
+contains its own history and can be kept under version control. `DecisionLog` writes it.
 
 >>> parse_decisions(["source,field,verdict,by,date,note", "A,P1,accept,me,2026-01-02,"])
 {'A': Decision(source='A', field='P1', verdict='accept', by='me', date='2026-01-02', note='')}
@@ -31,6 +32,7 @@ __all__ = [
     "VERDICTS",
     "Decision",
     "DecisionLog",
+    "one_line",
     "parse_decisions",
     "parse_rows",
     "read_decisions",
@@ -38,7 +40,7 @@ __all__ = [
 ]
 
 DECISIONS_NAME = "decisions.csv"  # in the folder of a build
-VERDICTS = ("accept", "reject", "label", "undo")
+VERDICTS = ("accept", "reject", "label", "confirm", "undo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Decision:
     Attributes
     ----------
     source, field : str
-        Names; `field` is only used by ``accept``.
+        Names; `field` is only used by ``accept``, and "" for an image without a field.
     verdict : str
         One of `VERDICTS`.
     by, date, note : str
@@ -136,10 +138,6 @@ def _decision_of(row: Mapping[str, str | None], path: str, number: int) -> Decis
         raise DecisionError(
             f"read {path}: line {number} ({decision.source}) has the verdict "
             f"{decision.verdict!r}; expected {', '.join(VERDICTS)}"
-        )
-    if decision.verdict == "accept" and not decision.field:
-        raise DecisionError(
-            f"read {path}: line {number} ({decision.source}) accepts without naming a field"
         )
     return decision
 
@@ -262,6 +260,7 @@ class DecisionLog:
             There is no such row.
         """
         undone: list[Decision] = []
+        by = one_line(by)  # as the rows have it
 
         def choose(in_force: list[Decision]) -> Decision:
             # Under the lock: of two undos at the same time, each revokes another row.
@@ -317,7 +316,7 @@ def _last_by_source(rows: Iterable[Decision]) -> dict[str, Decision]:
 def _as_written(decision: Decision) -> Decision:
     """Return a decision as the file has it: each is one line, without blanks around the values."""
     values = asdict(decision)
-    return Decision(**values | {key: _one_line(values[key]) for key in ("by", "date", "note")})
+    return Decision(**values | {key: one_line(values[key]) for key in ("by", "date", "note")})
 
 
 def _with_row(content: bytes, decision: Decision) -> bytes:
@@ -346,6 +345,6 @@ def _with_row(content: bytes, decision: Decision) -> bytes:
     return (header + rest + line.getvalue().removesuffix("\r\n") + "\n").encode()
 
 
-def _one_line(value: str) -> str:
-    """Replace line breaks and control characters: each decision is one line of the file."""
+def one_line(value: str) -> str:
+    """Return a value as a row of the file has it: line breaks and control characters are blanks."""
     return " ".join("".join(c if c.isprintable() else " " for c in value).split())

@@ -480,8 +480,9 @@ def _check_decisions(
     """
     for decision in decisions.values():
         row = catalogue.row_of.get(decision.source)
-        # A shared file may name sources of another catalogue, and a decision need not name a field.
-        if row is None or not decision.field:
+        # A shared file may name sources of another catalogue, and only `accept` needs a field (which
+        # is empty where images have none).
+        if row is None or (decision.verdict != "accept" and not decision.field):
             continue
         fields = [candidate.field for candidate in candidates[row]]
         if fields.count(decision.field) > 1:
@@ -492,7 +493,9 @@ def _check_decisions(
                 "fields"
             )
         if decision.field not in fields:
+            missing = f"there is no image of field {decision.field!r}"
             raise DecisionError(
-                f"apply decisions.csv to {decision.source}: there is no image of field "
-                f"{decision.field!r}; on offer: {', '.join(fields) or 'none'}"
+                f"apply decisions.csv to {decision.source}: "
+                f"{missing if decision.field else 'it accepts without naming a field'}; on offer: "
+                f"{', '.join(fields) or 'none'}"
             )

@@ -39,6 +39,7 @@ from mingolotss.registry import Registry, nearest
 
 __all__ = [
     "CLIP_SIGMA",
+    "MASK_RADIUS",
     "STEPS",
     "Stack",
     "StampPixels",
@@ -75,6 +76,7 @@ StampPixels = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 Step = Callable[..., Stack]
 _S = TypeVar("_S", bound=Step)
 CLIP_SIGMA = 3.0  # of the step `clip`, unless the recipe says another
+MASK_RADIUS = 75.0  # pixels, of the step `mask`, unless the recipe says another
 STEPS: Registry[Step] = Registry("step", group="mingolotss.steps")
 
 
@@ -118,7 +120,7 @@ def bin_pixels(stack: Stack) -> Stack:
 
 
 @step("mask")
-def mask(stack: Stack, *, radius: float = 75.0) -> Stack:
+def mask(stack: Stack, *, radius: float = MASK_RADIUS) -> Stack:
     """Set pixels farther than `radius` pixels from the centre to 0."""
     inside = disc(stack.image.shape[-1], float(radius))
     return replace(stack, image=zero_where(stack.image, ~inside), inside=inside)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.qa.report.build_view import BuildView
-from mingolotss.qa.report.colours import as_webp, stretch
+from mingolotss.qa.report.colours import as_webp, contrast_of, finite_range, stretch
 from mingolotss.qa.report.cutout_cache import CutoutCache
 from mingolotss.qa.report.cutout_view import Overlay, noise_level, overlay
 from mingolotss.qa.report.formatting import data_url
@@ -57,6 +57,6 @@ def _draw(build: BuildView, cutouts: CutoutCache, row: int) -> BeforeRecentring:
     except (ImageError, ServiceError) as error:
         return BeforeRecentring(str(error))
     step = max(1, math.ceil(max(cutout.image.shape) / _MAX_SIDE))
-    noise = noise_level(cutout, build.recipe)
-    indices, _, _ = stretch(cutout.image[::step, ::step], "asinh", noise)
+    contrast = contrast_of(noise_level(cutout, build.recipe), finite_range(cutout.image)[1])
+    indices = stretch(cutout.image[::step, ::step], "asinh", contrast)
     return BeforeRecentring("", data_url("webp", as_webp(indices)), lines)

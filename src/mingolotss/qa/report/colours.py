@@ -3,9 +3,9 @@
 A picture is made of colour indices: 0 is a pixel that was never observed and is drawn transparent,
 1 to 255 go from dark to bright.
 
->>> picture, low, high = stretch(np.array([[0.0, 1e-3]], np.float32), "linear", 1e-4)
->>> picture.tolist(), round(high, 6)
-([[43, 255]], 0.001)
+>>> contrast = contrast_of(noise=1e-4, peak=1e-3)
+>>> stretch(np.array([[0.0, 1e-3]], np.float32), "linear", contrast).tolist()
+[[43, 255]]
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import math
 import struct
 import zlib
 from functools import cache
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -23,7 +24,18 @@ from PIL import Image
 
 from mingolotss.model import Bools, FloatImage
 
-__all__ = ["STRETCHES", "ColourIndices", "as_png", "as_webp", "coloured", "full_range", "stretch"]
+__all__ = [
+    "STRETCHES",
+    "ColourIndices",
+    "Contrast",
+    "as_png",
+    "as_webp",
+    "coloured",
+    "contrast_of",
+    "finite_range",
+    "scale_linearly",
+    "stretch",
+]
 
 ColourIndices = npt.NDArray[np.uint8]
 
@@ -31,50 +43,74 @@ STRETCHES = ("linear", "asinh", "log")
 _UNOBSERVED = 0
 
 
-def stretch(image: FloatImage, kind: str, noise: float) -> tuple[ColourIndices, float, float]:
+class Contrast(NamedTuple):
+    """The brightness at the ends of the colours, and the noise that the stretches refer to.
+
+    Attributes
+    ----------
+    noise, low, high : float, Jy/beam
+        All finite, ``noise > 0`` and ``low < high``.
+    """
+
+    noise: float
+    low: float
+    high: float
+
+
+def contrast_of(noise: float, peak: float) -> Contrast:
+    """Return the contrast from two times the noise below zero to the peak, Jy/beam.
+
+    Either may be unknown, 0 or NaN. A peak in the noise becomes two times the noise.
+    """
+    noise = noise if noise > 0 and math.isfinite(noise) else 1e-6
+    return Contrast(noise, -2 * noise, max(2 * noise, peak))
+
+
+def stretch(image: FloatImage, kind: str, contrast: Contrast) -> ColourIndices:
     """Map brightness to colour indices.
 
-    ``linear`` and ``asinh`` (linear in the noise, logarithmic above; Lupton et al. 2004, PASP
-    116, 133) begin two times the noise below zero, ``log`` at the noise; all end at the peak.
+    ``asinh`` is linear in the noise and logarithmic above it (Lupton et al. 2004, PASP 116, 133).
+    ``log`` begins at the noise if the contrast begins at or below zero.
 
     Parameters
     ----------
     image : float array, shape (ny, nx), Jy/beam
     kind : {"linear", "asinh", "log"}
-    noise : float, Jy/beam
+    contrast : Contrast
 
     Returns
     -------
-    indices : uint8 array, shape (ny, nx)
+    uint8 array, shape (ny, nx)
         FITS row 0 first.
-    low, high : float, Jy/beam
-        The brightness at the ends of the scale.
     """
     data = np.asarray(image, np.float64)
-    observed = np.isfinite(data)
-    noise = noise if noise > 0 and math.isfinite(noise) else 1e-6
-    peak = float(data[observed].max()) if observed.any() else noise
-    low = noise if kind == "log" else -2 * noise
-    high = max(peak, low + noise)
+    noise, low, high = contrast
+    if kind == "log":
+        low = low if low > 0 else noise
+        high = max(high, low * (1 + 1e-6))
     with np.errstate(invalid="ignore"):
         clipped = np.clip(data, low, high)
         if kind == "linear":
             level = (clipped - low) / (high - low)
         elif kind == "log":
-            level = np.log(clipped / low) / math.log(high / low)
+            bottom, top = math.log(low), math.log(high)
+            level = (np.log(clipped) - bottom) / (top - bottom)
         else:
             bottom, top = math.asinh(low / noise), math.asinh(high / noise)
             level = (np.arcsinh(clipped / noise) - bottom) / (top - bottom)
-        return _indices(level, observed), low, high
+        return _indices(level, np.isfinite(data))
 
 
-def full_range(image: FloatImage) -> tuple[ColourIndices, float, float]:
-    """Map an image linearly from its minimum to its maximum, for rms maps; returns as `stretch`."""
-    observed = np.isfinite(image)
-    values = image[observed]
-    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-    level = np.nan_to_num((image - low) / (high - low or 1.0))
-    return _indices(level, observed), low, high
+def finite_range(image: FloatImage) -> tuple[float, float]:
+    """Return the smallest and the largest finite value of an image; (0, 0) if there is none."""
+    values = image[np.isfinite(image)]
+    return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+
+
+def scale_linearly(image: FloatImage, low: float, high: float) -> ColourIndices:
+    """Map an image linearly from `low` to `high`, for rms maps."""
+    level = np.clip(np.nan_to_num((image - low) / (high - low or 1.0)), 0, 1)
+    return _indices(level, np.isfinite(image))
 
 
 def _indices(level: FloatImage, observed: Bools) -> ColourIndices:

@@ -15,14 +15,26 @@ import numpy as np
 from mingolotss.candidates.selection import SourcePixel, source_pixel
 from mingolotss.io.optional import import_optional
 from mingolotss.model import Cutout, FloatImage, Source
-from mingolotss.pipeline.stamp_windows import noise_of, stamp_box
+from mingolotss.pipeline.stamp_windows import StampBox, noise_of, stamp_box
 from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.steps import MASK_RADIUS
 from mingolotss.sky.angles import unit_vectors
 
-__all__ = ["Beam", "Overlay", "noise_level", "overlay", "sky_grid"]
+__all__ = [
+    "SCALE_BARS",
+    "Beam",
+    "Circle",
+    "Overlay",
+    "noise_level",
+    "overlay",
+    "scale_bar",
+    "sky_grid",
+]
 
 _GRID_CELLS = 8
 _BAR_LENGTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 3600)  # arcsec
+SCALE_BARS = tuple((n, f'{n}"' if n < 60 else f"{n // 60}'") for n in _BAR_LENGTHS)
+"""Length, arcsec, and label of each scale bar."""
 
 
 def noise_level(cutout: Cutout, recipe: Recipe) -> float:
@@ -40,6 +52,14 @@ class Beam(NamedTuple):
     angle: float
 
 
+class Circle(NamedTuple):
+    """A circle in pixels of the picture."""
+
+    x: float
+    y: float
+    radius: float
+
+
 @dataclass(frozen=True)
 class Overlay:
     """The lines to draw over a cutout, in pixels of the picture.
@@ -48,12 +68,16 @@ class Overlay:
     ----------
     nx, ny : int
         Size of the picture.
+    pixel_arcsec : float
+        Size of a pixel.
     contour : str
         SVG path at the recipe's clipping level; "" if the recipe does not clip.
     sigma : float
         The clipping level in units of the noise.
     box : tuple of float
         x, y and side of the stamp's outline.
+    masks : tuple of Circle
+        The edges of the recipe's masks.
     x, y : float
         The catalogue position.
     north, east : tuple of float
@@ -70,9 +94,11 @@ class Overlay:
 
     nx: int
     ny: int
+    pixel_arcsec: float
     contour: str
     sigma: float
     box: tuple[float, float, float]
+    masks: tuple[Circle, ...]
     x: float
     y: float
     north: tuple[float, float]
@@ -108,26 +134,28 @@ def overlay(cutout: Cutout, source: Source, recipe: Recipe, *, contour: bool = T
     """
     ny, nx = cutout.image.shape
     pixel = source_pixel(cutout, source.ra, source.dec)
-    y0, x0, side, recentred = stamp_box(cutout, pixel, recipe)
+    box = stamp_box(cutout, pixel, recipe)
     north, east = _compass(cutout, pixel)
     sigma = recipe.clip_sigma or 0.0
     beam, beam_text = _beam(cutout, north)
     return Overlay(
         nx=nx,
         ny=ny,
+        pixel_arcsec=cutout.wcs.pixel_scale_arcsec,
         contour=_contour(cutout, noise_of(cutout, recipe.noise), sigma)
         if contour and sigma
         else "",
         sigma=sigma,
-        box=(x0, ny - y0 - side, side),
+        box=(box.x0, ny - box.y0 - box.side, box.side),
+        masks=_masks(box, recipe, ny),
         x=pixel.x + 0.5,
         y=ny - 0.5 - pixel.y,
         north=north,
         east=east,
         beam=beam,
         beam_text=beam_text,
-        bar=_scale_bar(nx, cutout.wcs.pixel_scale_arcsec),
-        recentred=recentred,
+        bar=_bar_in_pixels(nx, cutout.wcs.pixel_scale_arcsec),
+        recentred=box.recentred,
     )
 
 
@@ -148,6 +176,21 @@ def sky_grid(cutout: Cutout) -> list[list[list[float]]]:
     ra, dec = cutout.wcs.to_sky(x + cutout.origin[0], y + cutout.origin[1])
     vectors: list[list[list[float]]] = unit_vectors(ra, dec).tolist()
     return vectors
+
+
+def _masks(box: StampBox, recipe: Recipe, ny: int) -> tuple[Circle, ...]:
+    """Return the edges of the recipe's masks over a stamp, in a cutout of `ny` rows."""
+    # The radius of a mask after the step `bin` is in binned pixels. Its centre is the middle of the
+    # pixel side // 2, as `image.pixels.disc` has it.
+    circles, pixel = [], 1
+    for name, settings in recipe.step_list:
+        if name == "bin":
+            pixel = box.side // recipe.stamp.pixels
+        radius = settings.get("radius", MASK_RADIUS)
+        if name == "mask" and isinstance(radius, int | float):
+            centre = (box.side // pixel // 2 + 0.5) * pixel
+            circles.append(Circle(box.x0 + centre, ny - box.y0 - centre, radius * pixel))
+    return tuple(circles)
 
 
 def _compass(cutout: Cutout, pixel: SourcePixel) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -181,12 +224,15 @@ def _beam(cutout: Cutout, north: tuple[float, float]) -> tuple[Beam | None, str]
     return Beam(major / 2 / scale, minor / 2 / scale, up - pa), text
 
 
-def _scale_bar(nx: int, scale: float) -> tuple[float, str]:
-    """Return the length in pixels and the label of a bar of up to a quarter of the picture."""
-    room = nx * scale / 4
-    fitting = [length for length in _BAR_LENGTHS if length <= room] or [1]
-    length = fitting[-1]
-    return length / scale, f'{length}"' if length < 60 else f"{length // 60}'"
+def scale_bar(width_arcsec: float) -> tuple[int, str]:
+    """Return the length, arcsec, and the label of a bar of up to a quarter of a picture."""
+    return max((bar for bar in SCALE_BARS if bar[0] <= width_arcsec / 4), default=SCALE_BARS[0])
+
+
+def _bar_in_pixels(nx: int, scale: float) -> tuple[float, str]:
+    """Return the length in pixels and the label of the scale bar of a picture."""
+    length, label = scale_bar(nx * scale)
+    return length / scale, label
 
 
 def _contour(cutout: Cutout, noise: FloatImage, sigma: float) -> str:

@@ -12,11 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss import __version__
-from mingolotss.candidates.decisions import DECISIONS_NAME, Decision
 from mingolotss.dataset.checksums import read_checksums
 from mingolotss.io.files import sha256_file
 from mingolotss.qa.descriptions import CASES, INSPECTION_REASONS
-from mingolotss.qa.manifest_row import ManifestRow
+from mingolotss.qa.followed import is_followed
 from mingolotss.qa.rejection_reasons import count_reasons
 from mingolotss.qa.report.before_recentring import draw_before_recentring
 from mingolotss.qa.report.build_view import BuildView
@@ -169,20 +168,13 @@ def _decisions(build: BuildView) -> dict[str, object]:
     return {
         "decided_total": len(rows),
         "decided": [
-            {"decision": decision, "record": record, "is_followed": _is_followed(decision, record)}
+            {"decision": decision, "record": record, "is_followed": is_followed(decision, record)}
             for record in build.records(rows[:MAX_ROWS])
             for decision in (last[record["source"]],)
         ],
         "questions": questions[:MAX_ROWS],
         "questions_total": len(questions),
     }
-
-
-def _is_followed(decision: Decision, record: ManifestRow) -> bool:
-    if decision.verdict == "reject":
-        return record["stage"] == "choose"
-    by = decision.by or DECISIONS_NAME
-    return record["field"] == decision.field and record["decided_by"] == by
 
 
 def _recentred(build: BuildView, shown: ShownRows) -> _Rows:

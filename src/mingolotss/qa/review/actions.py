@@ -1,16 +1,21 @@
-"""What the review page changes: decisions, questioned labels, and the name of the reviewer."""
+"""What the review page changes: decisions about images and labels.
+
+The form of a page has the name of the reviewer and what was decided. A button of the gallery has
+the values of its source in its address; those of the form go before them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 from mingolotss.candidates.decisions import Decision
-from mingolotss.qa.review.addresses import own_path, queue_address, source_address
-from mingolotss.qa.review.context import MAX_REVIEWER, NAME_COOKIE, Context
+from mingolotss.qa.review.addresses import gallery_address, queue_address, source_address
+from mingolotss.qa.review.context import Context, reviewer_name
 from mingolotss.qa.review.endpoints import Site
-from mingolotss.qa.review.responses import html, http_error, redirect, redirect_with_cookie
+from mingolotss.qa.review.responses import html, http_error, keep_name, redirect
 from mingolotss.qa.review.state import ConflictError
 
 if TYPE_CHECKING:
@@ -23,7 +28,6 @@ Form = Mapping[str, str]
 
 _OTHER_CLASS = "something else"
 _MAX_NOTE = 500  # characters
-_YEAR = 31536000  # seconds
 
 
 class Actions:
@@ -38,75 +42,125 @@ class Actions:
         self._site = site
 
     async def decide(self, request: Request) -> Response:
-        """Accept or reject a source, and go to the next one."""
+        """Write a decision about a source."""
         return await self._act(request, self._decide)
 
-    async def label(self, request: Request) -> Response:
-        """Question the label of a source."""
-        return await self._act(request, self._label)
-
     async def undo(self, request: Request) -> Response:
-        """Undo the last decision of the visitor, and go to its source."""
+        """Undo the last decision of the reviewer."""
         return await self._act(request, self._undo)
 
-    async def who(self, request: Request) -> Response:
-        """Keep the visitor's name in a cookie."""
-        form = await _read_form(request)
-        address = own_path(form.get("back", ""))
-        name = " ".join(form.get("by", "").split())[:MAX_REVIEWER]
-        if not name:
-            return redirect(address)
-        return redirect_with_cookie(address, NAME_COOKIE, quote(name), max_age=_YEAR)
-
     async def _act(self, request: Request, act: Callable[[Context, Form], Response]) -> Response:
-        """Read the form, then write in a thread: the lock on the file may take a moment."""
+        """Read the form and do something in the name that it has."""
         from starlette.concurrency import run_in_threadpool
 
-        form = await _read_form(request)
-        return await run_in_threadpool(lambda: act(self._site.context(request), form))
+        form = {**request.query_params, **await _read_form(request)}
+
+        def run() -> Response:
+            context = self._site.context(request)
+            # The name is the one in the box of the page at this moment. Only a page without a box,
+            # as of a program, decides in the name of the cookie, or in that of the server's start.
+            by = reviewer_name(form["by"]) if "by" in form else context.by
+            response = act(replace(context, by=by), form)
+            return keep_name(response, by) if by not in {"", context.by} else response
+
+        return await run_in_threadpool(run)
 
     def _decide(self, context: Context, form: Form) -> Response:
-        verdict, field = form.get("verdict", ""), form.get("field", "")
-        if verdict not in {"accept", "reject"}:
-            raise http_error(400, "the verdict must be accept or reject")
-        candidates = context.snapshot.build.candidate_rows(context.row)
-        if verdict == "accept" and field not in [
-            entry.candidate.field for entry in candidates if entry.usable
-        ]:
-            raise http_error(400, "choose one of the fields that have a usable image")
-        accepted = field if verdict == "accept" else ""
-        decision = self._decision(context, accepted, verdict, form.get("note", ""))
-        # The etag is that of the decisions about the source when the page was shown: two reviewers
-        # who look at the same source cannot overwrite each other unnoticed (409, RFC 9110, section
-        # 15.5.10).
+        if not context.by:
+            return self._warn(context, form, "nothing was written: write your name first", 400)
+        decision = self._decision(context, form)
         try:
-            self._site.store.decide(decision, form.get("etag", ""))
+            if decision.verdict in {"accept", "reject"}:
+                # The etag is that of the decisions about the source when the page was shown: two
+                # reviewers who look at the same source cannot overwrite each other unnoticed (409,
+                # RFC 9110, section 15.5.10).
+                self._site.store.decide(decision, form.get("etag", ""))
+            else:
+                self._site.store.log.add(decision)
         except ConflictError as error:
-            newer = self._site.context(context.request)
-            return html(self._site.source_page(newer, warning=str(error)), 409)
-        following = self._site.store.snapshot().next_open(context.selection, context.row)
-        if following is None:
-            return redirect(queue_address(context.selection))
-        return redirect(source_address(following, context.selection, verdict))
-
-    def _label(self, context: Context, form: Form) -> Response:
-        looks_like, note = form.get("looks", ""), form.get("note", "")
-        if looks_like not in (*context.snapshot.build.provenance.classes, _OTHER_CLASS):
-            raise http_error(400, "choose a class that the source looks like")
-        note = f"looks like {looks_like}" + (f": {note}" if note.strip() else "")
-        self._site.store.log.add(self._decision(context, "", "label", note))
-        return redirect(source_address(context.row, context.selection, "label"))
+            return self._warn(context, form, str(error), 409)
+        context = replace(context, snapshot=self._site.store.snapshot())
+        if form.get("back") == "gallery":
+            return self._back_to_gallery(context, form)
+        return redirect(self._next_address(context, decision.verdict))
 
     def _undo(self, context: Context, form: Form) -> Response:
         undone = self._site.store.log.undo(context.by, self._site.now())
         row = context.snapshot.build.find(undone.source)
+        if form.get("back") == "gallery":
+            return redirect(gallery_address(context.selection, context.first_row, row))
         if row is None:
             return redirect(queue_address(context.selection))
         return redirect(source_address(row, context.selection, "undo"))
 
-    def _decision(self, context: Context, field: str, verdict: str, note: str) -> Decision:
-        source, now = context.record["source"], self._site.now()
-        return Decision(source, field, verdict, context.by, now, note[:_MAX_NOTE])
+    def _decision(self, context: Context, form: Form) -> Decision:
+        """Return the decision in a form, checked."""
+        verdict, note, field = form.get("verdict", ""), form.get("note", ""), ""
+        name = context.record["source"]
+        if verdict == "accept":
+            field = _checked_field(context, form)
+        elif verdict == "label":
+            looks_like = form.get("looks", "")
+            if looks_like not in (*context.snapshot.build.provenance.classes, _OTHER_CLASS):
+                raise http_error(400, "choose a class that the source looks like")
+            note = _with_note(f"looks like {looks_like}", form.get("because", ""))
+        elif verdict == "confirm":
+            label = form.get("label", "")
+            if not label or label != context.record["class"]:
+                raise http_error(
+                    400,
+                    f"the class of {name} is {context.record['class']}, and not {label or 'none'}; "
+                    "load the page again",
+                )
+            note = _with_note(f"is {label}", note)
+        elif verdict != "reject":
+            raise http_error(400, "the verdict must be accept, reject, label or confirm")
+        return Decision(name, field, verdict, context.by, self._site.now(), note[:_MAX_NOTE])
+
+    def _next_address(self, context: Context, verdict: str) -> str:
+        """Return the address that follows a decision on the page of a source."""
+        goes_on = verdict in {"accept", "reject"} or context.selection.state == "unchecked"
+        if not goes_on:
+            return source_address(context.row, context.selection, verdict)
+        following = context.snapshot.next_open(context.selection, context.row)
+        if following is None:
+            return queue_address(context.selection)
+        return source_address(following, context.selection, verdict)
+
+    def _back_to_gallery(self, context: Context, form: Form) -> Response:
+        """Return the changed tile, or go to it if the page has no scripts."""
+        if context.is_fragment:
+            return html(self._site.pages.tile(context))
+        return redirect(gallery_address(context.selection, context.first_row, context.row))
+
+    def _warn(self, context: Context, form: Form, warning: str, status: int) -> Response:
+        """Show where the decision was made with a reason why nothing was written."""
+        context = replace(context, snapshot=self._site.store.snapshot())
+        if form.get("back") != "gallery":
+            return html(self._site.source_page(context, warning=warning), status)
+        if context.is_fragment:
+            return html(self._site.pages.tile(context, warning), status)
+        return html(self._site.pages.gallery(context, warning), status)
+
+
+def _checked_field(context: Context, form: Form) -> str:
+    """Return the field that a form accepts; "" if its image has none."""
+    candidates = context.snapshot.build.candidate_rows(context.row)
+    usable = [entry.candidate.field for entry in candidates if entry.usable]
+    field = form.get("field")
+    if field is None or field not in usable:
+        raise http_error(400, "choose one of the fields that have a usable image")
+    if [entry.candidate.field for entry in candidates].count(field) > 1:
+        raise http_error(
+            400,
+            f"several images have the field {field!r}, so that a decision cannot name one of them; "
+            "the service must give them different fields",
+        )
+    return field
+
+
+def _with_note(text: str, note: str) -> str:
+    return f"{text}: {note}" if note.strip() else text
 
 
 async def _read_form(request: Request) -> Form:

@@ -2,20 +2,30 @@
 
 >>> source_address(7, Filter(label=2), "accept")
 '/source/7?class=2&notice=accept'
->>> own_path("/gallery?class=1"), own_path("//evil.example")
-('/gallery?class=1', '/')
+>>> gallery_address(Filter(label=2), first=60)
+'/gallery?why=any&class=2&from=60'
 """
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from mingolotss.qa.review.filters import Filter
 
-__all__ = ["NOTICES", "own_path", "queue_address", "source_address"]
+__all__ = [
+    "NOTICES",
+    "gallery_address",
+    "queue_address",
+    "source_address",
+    "tile_address",
+    "undo_address",
+]
 
 NOTICES = {
     "accept": "Accepted. The next build follows this decision.",
     "reject": "Rejected. The next build leaves this source out.",
     "label": "The label is questioned. The catalogue does not change.",
+    "confirm": "The label is confirmed.",
     "undo": "Undone. This is the source of the decision.",
 }
 """What the page of a source can announce, by the value of ``notice`` in its address."""
@@ -27,15 +37,53 @@ def source_address(row: int, selection: Filter, notice: str = "") -> str:
     return _join(f"/source/{row}", "&".join(part for part in (selection.query, extra) if part))
 
 
+def tile_address(row: int, selection: Filter, first: int | None, **values: str) -> str:
+    """Return the address of a decision about a source of the gallery.
+
+    Parameters
+    ----------
+    row : int
+    selection : Filter
+    first : int or None
+        The row that the page of the gallery begins with.
+    **values : str
+        What the form of a source's page has.
+    """
+    return _join(f"/source/{row}/decide", _gallery_query(selection, first, **values))
+
+
+def undo_address(selection: Filter, first: int | None) -> str:
+    """Return the address that undoes a decision and goes back to a page of the gallery."""
+    return _join("/undo", _gallery_query(selection, first))
+
+
 def queue_address(selection: Filter) -> str:
     """Return the address of the first source of a filter that has no decision."""
     return _join("/queue", selection.query)
 
 
-def own_path(path: str) -> str:
-    """Return a path if it stays inside the page, otherwise the start page."""
-    is_own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if is_own else "/"
+def gallery_address(selection: Filter, first: int | None = None, tile: int | None = None) -> str:
+    """Return the address of a page of the gallery.
+
+    Parameters
+    ----------
+    selection : Filter
+    first : int, optional
+        The row that the page begins with.
+    tile : int, optional
+        A row on the page to go to.
+    """
+    # Without a reason in its address, the queue has the sources with any reason, the gallery all.
+    reason = "why=any" if selection.reason == "any" else ""
+    parts = (reason, selection.query, "" if first is None else f"from={first}")
+    address = _join("/gallery", "&".join(part for part in parts if part))
+    return address if tile is None else f"{address}#tile-{tile}"
+
+
+def _gallery_query(selection: Filter, first: int | None, **values: str) -> str:
+    """Return a query with the page of the gallery to go back to."""
+    place = {"back": "gallery"} | ({} if first is None else {"from": str(first)})
+    return "&".join(part for part in (selection.query, urlencode(values | place)) if part)
 
 
 def _join(path: str, query: str) -> str:

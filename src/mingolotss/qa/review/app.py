@@ -29,6 +29,7 @@ __all__ = ["create_app"]
 _STATIC = {
     "style.css": "text/css; charset=utf-8",
     "review.js": "text/javascript; charset=utf-8",
+    "pictures.js": "text/javascript; charset=utf-8",
     "htmx.min.js": "text/javascript; charset=utf-8",
 }
 
@@ -72,9 +73,7 @@ def create_app(
         Route("/find", show.find),
         Route("/source/{row:int}", show.source),
         Route("/source/{row:int}/decide", act.decide, methods=["POST"]),
-        Route("/source/{row:int}/label", act.label, methods=["POST"]),
         Route("/undo", act.undo, methods=["POST"]),
-        Route("/who", act.who, methods=["POST"]),
         Route("/stamp/{row:int}.png", show.stamp),
         Route("/grey/{row:int}.png", show.grey),
         Route("/cutout/{row:int}/{index:int}/{kind}", show.cutout),
@@ -83,8 +82,13 @@ def create_app(
 
     async def show_error(_request: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException):
-            return html(site.pages.error(error.detail), error.status_code)
-        return html(site.pages.error(str(error)), 409 if isinstance(error, DecisionError) else 500)
+            response = html(site.pages.error(error.detail), error.status_code)
+        else:
+            status = 409 if isinstance(error, DecisionError) else 500
+            response = html(site.pages.error(str(error)), status)
+        response.headers["HX-Retarget"] = "body"  # also where the script asked for a part of a page
+        response.headers["HX-Reswap"] = "innerHTML"
+        return response
 
     return Starlette(
         routes=routes,

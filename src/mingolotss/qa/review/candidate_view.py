@@ -1,27 +1,47 @@
-"""One candidate on the page of a source: its pictures, the lines over them, and its pixels."""
+"""The candidates of one source on its page: pictures, lines over them, pixels, and a common scale.
+
+All candidates of a source are shown at one scale: the same width on the sky with the source in the
+middle, and the same brightness at the ends of the colours.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from mingolotss.candidates.selection import source_pixel
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.io.png import encode_png
-from mingolotss.model import Candidate, Cutout
+from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.pipeline.stamp_windows import noise_of
 from mingolotss.pipeline.stamps import stamp_of_cutout
 from mingolotss.qa.report.build_view import CandidateRow
-from mingolotss.qa.report.colours import STRETCHES, as_png, coloured, full_range, stretch
+from mingolotss.qa.report.colours import (
+    STRETCHES,
+    Contrast,
+    as_png,
+    coloured,
+    contrast_of,
+    finite_range,
+    scale_linearly,
+    stretch,
+)
 from mingolotss.qa.report.cutout_view import Overlay, noise_level, overlay, sky_grid
 from mingolotss.qa.review.state import Snapshot
+from mingolotss.recipe.model import Recipe
 
-__all__ = ["CandidateView", "candidate_picture", "view_candidate"]
+__all__ = [
+    "CandidateView",
+    "Scale",
+    "SourceView",
+    "candidate_picture",
+    "view_source",
+]
 
 _MAX_SIDE = 1200  # pixels of a picture
 
@@ -36,8 +56,10 @@ class CandidateView:
     problem : str
         Why there are no pixels; "" if there are.
     overlay : Overlay or None
-    scales : dict of str to (float, float)
-        For each picture, the brightness at the ends of its colours, Jy/beam.
+    noise, peak : float, Jy/beam
+        Median noise, and the brightest pixel where the stamp is; 0 and NaN if not known.
+    noise_range : (float, float), Jy/beam
+        The smallest and the largest noise.
     grid : str
         JSON of the sky coordinates over the picture, for the pointer.
     header : str
@@ -49,35 +71,111 @@ class CandidateView:
     row: CandidateRow
     problem: str = ""
     overlay: Overlay | None = None
-    scales: dict[str, tuple[float, float]] = field(default_factory=dict)
+    noise: float = 0.0
+    peak: float = math.nan
+    noise_range: tuple[float, float] = (0.0, 0.0)
     grid: str = ""
     header: str = ""
     has_rms: bool = False
 
 
-def view_candidate(snapshot: Snapshot, row: int, candidate: CandidateRow) -> CandidateView:
-    """Return one candidate of the source in `row`, or why it cannot be shown."""
+@dataclass(frozen=True)
+class Scale:
+    """The scale that all candidates of a source are shown at.
+
+    Attributes
+    ----------
+    arcsec, stamp_arcsec : float
+        The width of the pictures and of the stamps, the source in the middle.
+    contrast, noise_contrast : Contrast
+        Of the pictures of the image, and of those of the noise.
+    """
+
+    arcsec: float
+    stamp_arcsec: float
+    contrast: Contrast
+    noise_contrast: Contrast
+
+
+@dataclass(frozen=True)
+class SourceView:
+    """All candidates of a source, and their scale; without pixels there is none."""
+
+    candidates: Sequence[CandidateView]
+    scale: Scale | None
+
+
+def view_source(snapshot: Snapshot, row: int) -> SourceView:
+    """Return the candidates of the source in `row` as its page shows them."""
+    candidates = snapshot.build.candidate_rows(row)
+    views = [_view_candidate(snapshot, row, candidate) for candidate in candidates]
+    return SourceView(views, _scale([view for view in views if view.overlay is not None]))
+
+
+def _view_candidate(snapshot: Snapshot, row: int, candidate: CandidateRow) -> CandidateView:
+    """Return one candidate, or why it cannot be shown."""
     build, source = snapshot.build, snapshot.build.source(row)
     try:
         cutout = snapshot.cutouts.get(source, candidate.candidate)
         lines = overlay(cutout, source, build.recipe)
+        noise = noise_of(cutout, build.recipe.noise)
     except (ImageError, ServiceError) as error:
         return CandidateView(candidate, problem=str(error))
-    noise = noise_level(cutout, build.recipe)
-    scales = {kind: stretch(cutout.image, kind, noise)[1:] for kind in STRETCHES}
-    scales["rms"] = full_range(noise_of(cutout, build.recipe.noise))[1:]
     return CandidateView(
         candidate,
         overlay=lines,
-        scales=scales,
+        noise=noise_level(cutout, build.recipe),
+        peak=_peak(cutout, lines),
+        noise_range=finite_range(noise),
         grid=json.dumps(sky_grid(cutout)),
         header=cutout.wcs.header,
         has_rms=cutout.rms is not None,
     )
 
 
+def _peak(cutout: Cutout, lines: Overlay) -> float:
+    """Return the brightest pixel where the stamp is, or NaN."""
+    # The whole cutout often has a brighter neighbour, beside which the source would be dark.
+    x, y, side = (int(value) for value in lines.box)
+    rows = slice(max(0, lines.ny - y - side), max(0, lines.ny - y))
+    inside = cutout.image[rows, max(0, x) : max(0, x + side)]
+    return finite_range(inside)[1] if np.isfinite(inside).any() else math.nan
+
+
+def _scale(views: Sequence[CandidateView]) -> Scale | None:
+    """Return the scale at which candidates can be compared."""
+    overlays = [view.overlay for view in views if view.overlay is not None]
+    if not overlays:
+        return None
+    stamps = max(_reach(lines) * lines.pixel_arcsec for lines in overlays)
+    cutouts = min(max(lines.nx, lines.ny) * lines.pixel_arcsec for lines in overlays)
+    noises = [view.noise for view in views if view.noise > 0]
+    peaks = [view.peak for view in views if math.isfinite(view.peak)]
+    low, high = zip(*(view.noise_range for view in views), strict=True)
+    return Scale(
+        arcsec=max(stamps, cutouts),
+        stamp_arcsec=stamps,
+        # With the least noise, every candidate shows its own.
+        contrast=contrast_of(min(noises, default=0.0), max(peaks, default=math.nan)),
+        noise_contrast=_noise_contrast(min(low), max(high)),
+    )
+
+
+def _noise_contrast(low: float, high: float) -> Contrast:
+    """Return the contrast of maps of the noise; constant maps have the middle colour."""
+    if high - low <= 1e-3 * abs(high):
+        low, high = 0.0, 2 * high or 1.0
+    return Contrast(1.0, low, high)
+
+
+def _reach(lines: Overlay) -> float:
+    """Return the width in pixels of a square around the source that contains the stamp."""
+    x, y, side = lines.box
+    return 2 * max(lines.x - x, x + side - lines.x, lines.y - y, y + side - lines.y)
+
+
 def candidate_picture(
-    snapshot: Snapshot, row: int, candidate: Candidate, kind: str
+    snapshot: Snapshot, row: int, candidate: Candidate, kind: str, contrast: Contrast | None
 ) -> bytes | None:
     """Return one picture of a candidate, or its pixels.
 
@@ -89,40 +187,34 @@ def candidate_picture(
     candidate : Candidate
     kind : str
         ``linear.png``, ``asinh.png``, ``log.png``, ``rms.png``, ``stamp.png`` or ``pixels``.
+    contrast : Contrast or None
+        Not used by ``stamp.png`` and ``pixels``.
 
     Returns
     -------
     bytes or None
-        None for an unknown kind.
+        None for an unknown kind, and for a picture without its contrast.
     """
-    pictures: dict[str, Callable[[Cutout], bytes]] = {
-        "rms.png": lambda cutout: _rms(cutout, snapshot),
-        "stamp.png": lambda cutout: _stamp(cutout, snapshot, row),
-        "pixels": _pixels,
-    }
-    name = kind.removesuffix(".png")
-    if kind not in pictures and (kind == name or name not in STRETCHES):
-        return None
-    cutout = snapshot.cutouts.get(snapshot.build.source(row), candidate)
-    return pictures[kind](cutout) if kind in pictures else _image(cutout, snapshot, name)
-
-
-def _image(cutout: Cutout, snapshot: Snapshot, kind: str) -> bytes:
-    noise, step = noise_level(cutout, snapshot.build.recipe), _step(cutout)
-    return as_png(stretch(cutout.image[::step, ::step], kind, noise)[0])
-
-
-def _rms(cutout: Cutout, snapshot: Snapshot) -> bytes:
-    noise, step = noise_of(cutout, snapshot.build.recipe.noise), _step(cutout)
-    shown = np.broadcast_to(noise, cutout.image.shape)[::step, ::step]
-    return as_png(full_range(shown)[0], "viridis")
-
-
-def _stamp(cutout: Cutout, snapshot: Snapshot, row: int) -> bytes:
-    """Return the stamp that this candidate would give."""
     source, recipe = snapshot.build.source(row), snapshot.build.recipe
-    pixel = source_pixel(cutout, source.ra, source.dec)
-    stamp = stamp_of_cutout(cutout, pixel, recipe)
+    name = kind.removesuffix(".png")
+    if kind == "pixels":
+        return _pixels(snapshot.cutouts.get(source, candidate))
+    if kind == "stamp.png":
+        return _stamp(snapshot.cutouts.get(source, candidate), source, recipe)
+    if kind == name or name not in {*STRETCHES, "rms"} or contrast is None:
+        return None
+    cutout = snapshot.cutouts.get(source, candidate)
+    step = max(1, math.ceil(int(max(cutout.image.shape)) / _MAX_SIDE))
+    if name == "rms":
+        noise = np.broadcast_to(noise_of(cutout, recipe.noise), cutout.image.shape)
+        shown = noise[::step, ::step]
+        return as_png(scale_linearly(shown, contrast.low, contrast.high), "viridis")
+    return as_png(stretch(cutout.image[::step, ::step], name, contrast))
+
+
+def _stamp(cutout: Cutout, source: Source, recipe: Recipe) -> bytes:
+    """Return the stamp that this candidate would give."""
+    stamp = stamp_of_cutout(cutout, source_pixel(cutout, source.ra, source.dec), recipe)
     if recipe.stamp.kind == "uint8":
         return coloured(encode_png(stamp.astype(np.uint8, copy=False)))
     flux = np.nan_to_num(stamp.astype(np.float32, copy=False))
@@ -136,8 +228,3 @@ def _pixels(cutout: Cutout) -> bytes:
     planes = [plane for plane in (cutout.image, cutout.rms) if plane is not None]
     header = struct.pack("<III", nx, ny, cutout.rms is not None)
     return header + b"".join(np.ascontiguousarray(plane, "<f4").tobytes() for plane in planes)
-
-
-def _step(cutout: Cutout) -> int:
-    """Return the step between the pixels that are shown, so that a picture is not too large."""
-    return max(1, math.ceil(int(max(cutout.image.shape)) / _MAX_SIDE))

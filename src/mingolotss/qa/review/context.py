@@ -6,18 +6,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from mingolotss.candidates.decisions import one_line
 from mingolotss.qa.manifest_row import ManifestRow
 from mingolotss.qa.review.filters import Filter
-from mingolotss.qa.review.responses import http_error
+from mingolotss.qa.review.responses import NAME_COOKIE, http_error
 from mingolotss.qa.review.state import Snapshot
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["MAX_REVIEWER", "NAME_COOKIE", "Context"]
+__all__ = ["MAX_REVIEWER", "Context", "reviewer_name"]
 
-NAME_COOKIE = "mingolotss-by"
 MAX_REVIEWER = 80  # characters of a reviewer's name
+
+
+def reviewer_name(text: str) -> str:
+    """Return a name as it stands in ``decisions.csv``."""
+    return one_line(text)[:MAX_REVIEWER].strip()
 
 
 @dataclass(frozen=True)
@@ -53,14 +58,20 @@ class Context:
         reason : str
             The reason of the filter, if the address has none.
         """
-        by = unquote(request.cookies.get(NAME_COOKIE, ""))[:MAX_REVIEWER] or default_name
+        by = reviewer_name(unquote(request.cookies.get(NAME_COOKIE, ""))) or default_name
         return cls(request, snapshot, Filter.parse(request.query_params, reason), by)
 
     @property
-    def address(self) -> str:
-        """The path and the query of the request."""
-        query = self.request.url.query
-        return self.request.url.path + (f"?{query}" if query else "")
+    def is_fragment(self) -> bool:
+        """Whether the script of the page asks for a part of it, and not for a whole page."""
+        headers = self.request.headers
+        return headers.get("hx-request") == "true" and not headers.get("hx-boosted")
+
+    @property
+    def first_row(self) -> int | None:
+        """The row that a page of the gallery begins with, None for the first page."""
+        text = self.request.query_params.get("from", "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
     @property
     def row(self) -> int:

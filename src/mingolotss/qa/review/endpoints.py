@@ -11,8 +11,9 @@ import numpy as np
 
 from mingolotss.qa.report.colours import coloured
 from mingolotss.qa.review.addresses import NOTICES, source_address
-from mingolotss.qa.review.candidate_view import candidate_picture, view_candidate
+from mingolotss.qa.review.candidate_view import candidate_picture, view_source
 from mingolotss.qa.review.context import Context
+from mingolotss.qa.review.contrast import parse_contrast
 from mingolotss.qa.review.filters import Filter
 from mingolotss.qa.review.pages import Pages
 from mingolotss.qa.review.responses import cached_data, html, http_error, redirect
@@ -57,10 +58,8 @@ class Site:
 
     def source_page(self, context: Context, notice: str = "", warning: str = "") -> str:
         """Return the page of the source that the address names, with a notice or a warning."""
-        snapshot, row = context.snapshot, context.row
-        rows = snapshot.build.candidate_rows(row)
-        views = [view_candidate(snapshot, row, candidate) for candidate in rows]
-        return self.pages.source(context, views, warning or notice, is_warning=bool(warning))
+        view = view_source(context.snapshot, context.row)
+        return self.pages.source(context, view, warning or notice, is_warning=bool(warning))
 
 
 class Endpoints:
@@ -94,23 +93,18 @@ class Endpoints:
 
     def gallery(self, request: Request) -> Response:
         """Show a page of stamps."""
-        text = request.query_params.get("page", "1")
-        page = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
-        context = self._site.context(request, reason="all")
-        return html(self._site.pages.gallery(context, page))
+        return html(self._site.pages.gallery(self._site.context(request, reason="all")))
 
     def find(self, request: Request) -> Response:
         """Go to the source of a name; if several names contain it, list them."""
         context = self._site.context(request)
         name = request.query_params.get("name", "").strip()[:_MAX_NAME]
         rows = context.snapshot.rows(Filter("all", name=name)) if name else np.empty(0, np.int64)
-        headers = request.headers
-        is_fragment = headers.get("hx-request") == "true" and not headers.get("hx-boosted")
         exact = context.snapshot.build.find(name)
         only = int(rows[0]) if len(rows) == 1 else exact
-        if only is not None and not is_fragment:
+        if only is not None and not context.is_fragment:
             return redirect(source_address(only, Filter("all")))
-        return html(self._site.pages.search(context, rows, name, is_fragment=is_fragment))
+        return html(self._site.pages.search(context, rows, name))
 
     def stamp(self, request: Request) -> Response:
         """Return the stamp of a source in colours."""
@@ -129,8 +123,9 @@ class Endpoints:
         if not 0 <= index < len(candidates):
             raise http_error(404, f"row {context.row} has no candidate number {index}")
         kind, candidate = request.path_params["kind"], candidates[index].candidate
-        data = candidate_picture(context.snapshot, context.row, candidate, kind)
+        contrast = parse_contrast(request.query_params)
+        data = candidate_picture(context.snapshot, context.row, candidate, kind, contrast)
         if data is None:
-            raise http_error(404, "there is no picture of this kind")
+            raise http_error(404, "there is no picture of this kind, or not with this contrast")
         media = "image/png" if kind.endswith(".png") else "application/octet-stream"
         return cached_data(data, media)

@@ -22,7 +22,16 @@ from mingolotss.qa.report.build_view import BuildView
 
 __all__ = ["STATES", "Filter"]
 
-STATES = ("all", "open", "judged", "questioned")
+STATES = {
+    "all": "all",
+    "open": "no decision",
+    "judged": "decided",
+    "unchecked": "label not checked",
+    "confirmed": "label confirmed",
+    "questioned": "label questioned",
+}
+"""What has been decided about a source, in words for the reader."""
+
 _REASONS = ("any", "all", *INSPECTION_REASONS)
 _MAX_NAME = 200  # characters
 
@@ -85,14 +94,14 @@ class Filter:
         }
         return urlencode({key: value for key, value in values.items() if value != ""})
 
-    def rows(self, build: BuildView, judged: Bools, questioned: Bools) -> Ints:
+    def rows(self, build: BuildView, states: Mapping[str, Bools]) -> Ints:
         """Return the selected rows of the manifest, ascending.
 
         Parameters
         ----------
         build : BuildView
-        judged, questioned : bool array, shape (n,)
-            Which rows have a decision, and which have a questioned label.
+        states : mapping of str to bool array, shape (n,)
+            Which rows are in each state, except "all".
         """
         selected = np.ones(len(build), bool)
         if self.reason != "all":
@@ -106,8 +115,7 @@ class Filter:
         if self.name:
             names = build.manifest["source"]
             selected &= _bools(pc.match_substring(names, self.name, ignore_case=True))
-        states = {"open": ~judged, "judged": judged, "questioned": questioned}
-        if self.state in states:
+        if self.state != "all":
             selected &= states[self.state]
         return np.flatnonzero(selected)
 

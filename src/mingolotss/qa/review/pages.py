@@ -6,18 +6,24 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from mingolotss.candidates.decisions import Decision
 from mingolotss.model import Ints
 from mingolotss.qa.descriptions import CASES, INSPECTION_REASONS
+from mingolotss.qa.manifest_row import ManifestRow
+from mingolotss.qa.report.cutout_view import SCALE_BARS, scale_bar
 from mingolotss.qa.report.formatting import breakable, number
-from mingolotss.qa.review.candidate_view import CandidateView
+from mingolotss.qa.review.addresses import gallery_address, tile_address, undo_address
+from mingolotss.qa.review.candidate_view import SourceView
 from mingolotss.qa.review.context import Context
+from mingolotss.qa.review.contrast import contrast_query
 from mingolotss.qa.review.filters import STATES, Filter
 from mingolotss.qa.review.state import Snapshot
 
@@ -58,19 +64,23 @@ class Pages:
         )
         self._environment.filters["num"] = number
         self._environment.filters["breakable"] = breakable
-        self._environment.globals["sexagesimal"] = sexagesimal
+        self._environment.globals.update(
+            sexagesimal=sexagesimal,
+            known=lambda value: value is not None and math.isfinite(value),
+            contrast_query=contrast_query,
+            scale_bar=scale_bar,
+            scale_bars=json.dumps(SCALE_BARS),
+        )
         for name in self._environment.list_templates(extensions=["html"]):
             self._environment.get_template(name)  # compiled now, not for the first visitor
 
-    def source(
-        self, context: Context, views: Sequence[CandidateView], notice: str, *, is_warning: bool
-    ) -> str:
+    def source(self, context: Context, view: SourceView, notice: str, *, is_warning: bool) -> str:
         """Return the page of the source that the address names.
 
         Parameters
         ----------
         context : Context
-        views : sequence of CandidateView
+        view : SourceView
             The candidates of the source.
         notice : str
             A line above the source; "" for none.
@@ -78,49 +88,53 @@ class Pages:
             Whether the line is a warning.
         """
         snapshot, row, record = context.snapshot, context.row, context.record
-        build, decisions = snapshot.build, snapshot.decisions
-        name, verdict = record["source"], snapshot.decisions.verdict(record["source"])
-        usable = [view.row.candidate.field for view in views if view.row.usable]
-        preferred = verdict.field if verdict and verdict.field in usable else record["field"]
+        build, decisions, name = snapshot.build, snapshot.decisions, record["source"]
         return self._render(
             "source.html",
             context,
             **_place(snapshot, context.selection, row),
             row=row,
             record=record,
-            views=views,
+            views=view.candidates,
+            scale=view.scale,
             notice=notice,
             is_warning=is_warning,
             inspection=[t for key, t in INSPECTION_REASONS.items() if build.flags[key][row]],
             etag=decisions.etag(name),
             history=decisions.by_source.get(name, []),
-            selected=preferred if preferred in usable else next(iter(usable), ""),
+            selected=_selected(view, decisions.image_decisions.get(name), record),
             neighbours=_neighbours(snapshot, row),
         )
 
-    def gallery(self, context: Context, page: int) -> str:
-        """Return a page of the stamps that the filter selects, the first page being 1."""
-        snapshot, build = context.snapshot, context.snapshot.build
-        rows = snapshot.rows(context.selection)
-        rows = snapshot.stamps.in_file_order(rows[build.written[rows]])
-        pages = max(1, math.ceil(rows.size / _PER_PAGE))
-        page = min(max(1, page), pages)
-        shown = rows[(page - 1) * _PER_PAGE : page * _PER_PAGE]
+    def gallery(self, context: Context, warning: str = "") -> str:
+        """Return the page of stamps that the address names, of those that the filter selects."""
+        build = context.snapshot.build
+        rows, start = _from_row(context)
+        shown = rows[start : start + _PER_PAGE].tolist()
         labels = build.labels[build.written]
         counts = np.bincount(labels[labels >= 0], minlength=len(build.provenance.classes))
         return self._render(
             "gallery.html",
             context,
-            records=build.records(shown),
-            judged=set(shown[snapshot.judged[shown]].tolist()),
-            questioned=set(shown[snapshot.questioned[shown]].tolist()),
+            tiles=[_tile(context.snapshot, record) for record in build.records(shown)],
+            warning=warning,
+            undo_address=undo_address(context.selection, context.first_row),
             count=int(rows.size),
-            page=page,
-            pages=pages,
+            start=start,
+            before=int(rows[max(0, start - _PER_PAGE)]) if start else None,
+            after=int(rows[start + _PER_PAGE]) if start + _PER_PAGE < rows.size else None,
             per_class=counts.tolist(),
             written=int(build.written.sum()),
-            page_address=lambda number: _gallery_address(context.selection, number),
-            class_address=lambda label: _gallery_address(replace(context.selection, label=label)),
+            page_address=lambda first: gallery_address(context.selection, first),
+            class_address=lambda label: gallery_address(replace(context.selection, label=label)),
+        )
+
+    def tile(self, context: Context, warning: str = "") -> str:
+        """Return one stamp of the gallery, with a warning under it."""
+        return self._render(
+            "_tile.html",
+            context,
+            tile=_tile(context.snapshot, context.record, warning),
         )
 
     def queue_end(self, context: Context) -> str:
@@ -129,7 +143,7 @@ class Pages:
             "done.html", context, count=int(context.snapshot.rows(context.selection).size)
         )
 
-    def search(self, context: Context, rows: Ints, name: str, *, is_fragment: bool) -> str:
+    def search(self, context: Context, rows: Ints, name: str) -> str:
         """Return the results of a search by name, as a page or as a list for a page.
 
         Parameters
@@ -138,10 +152,9 @@ class Pages:
         rows : int64 array
             All sources with `name` in their name; the first are listed.
         name : str
-        is_fragment : bool
         """
         return self._render(
-            "_results.html" if is_fragment else "find.html",
+            "_results.html" if context.is_fragment else "find.html",
             context,
             records=context.snapshot.build.records(rows[:_MAX_RESULTS]),
             count=int(rows.size),
@@ -165,10 +178,79 @@ class Pages:
             total=len(build),
             version=context.snapshot.version,
             by=context.by,
-            address=context.address,
+            snapshot=context.snapshot,
+            filter_words=_filter_words(context),
+            tile_address=partial(_tile_address, context),
             current="gallery" if template == "gallery.html" else "queue",
             **values,
         )
+
+
+def _filter_words(context: Context) -> list[str]:
+    """Return the filter in words."""
+    chosen, classes = context.selection, context.snapshot.build.provenance.classes
+    reason = {"any": "any reason to look", "all": "all sources"}.get(chosen.reason, chosen.reason)
+    words = [reason.replace("_", " ")]
+    words += [classes[chosen.label]] if 0 <= chosen.label < len(classes) else []
+    words += [f"case {chosen.case}"] if chosen.case >= 0 else []
+    words += [chosen.split] if chosen.split else []
+    words += [STATES[chosen.state]] if chosen.state != "all" else []
+    return words + ([f"“{chosen.name}”"] if chosen.name else [])
+
+
+def _tile_address(context: Context, tile: _Tile, **values: str) -> str:
+    """Return the address of a decision about a stamp of the gallery."""
+    first, etag = context.first_row, tile.etag
+    return tile_address(tile.record["row"], context.selection, first, etag=etag, **values)
+
+
+def _from_row(context: Context) -> tuple[Ints, int]:
+    """Return the selected rows that have a stamp, in the order of the gallery, and where to begin.
+
+    A page begins at a row and not after a number of rows: decisions can take rows out of the
+    selection, and the next page still goes on after the last stamp that was shown.
+    """
+    snapshot, build, first = context.snapshot, context.snapshot.build, context.first_row
+    rows = snapshot.rows(context.selection)
+    rows = rows[build.written[rows]]
+    if first is None or first >= len(build) or not build.written[first]:
+        return snapshot.stamps.in_file_order(rows), 0
+    ordered = snapshot.stamps.in_file_order(np.union1d(rows, [first]))
+    start = int(np.flatnonzero(ordered == first)[0])
+    if first not in rows:
+        ordered = np.delete(ordered, start)
+    return ordered, start if start < ordered.size else max(0, ordered.size - _PER_PAGE)
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A stamp of the gallery, with the decisions about it."""
+
+    record: ManifestRow
+    image: Decision | None
+    label: Decision | None
+    etag: str
+    warning: str
+
+
+def _tile(snapshot: Snapshot, record: ManifestRow, warning: str = "") -> _Tile:
+    decisions, name = snapshot.decisions, record["source"]
+    image, label = decisions.image_decisions.get(name), decisions.label_decisions.get(name)
+    return _Tile(record, image, label, decisions.etag(name), warning)
+
+
+def _selected(view: SourceView, decision: Decision | None, record: ManifestRow) -> int | None:
+    """Return the candidate to accept at first, or None if there is none.
+
+    It is the one of the last decision, otherwise that in the dataset, otherwise the first.
+    """
+    fields = {
+        one.row.candidate.field: index
+        for index, one in enumerate(view.candidates) if one.row.usable
+    }  # fmt: skip
+    accepted = decision.field if decision and decision.verdict == "accept" else None
+    preferred = (accepted, record["field"] or "", *fields)
+    return next((fields[field] for field in preferred if field in fields), None)
 
 
 def _place(snapshot: Snapshot, selection: Filter, row: int) -> dict[str, int | None]:
@@ -194,8 +276,3 @@ def _neighbours(snapshot: Snapshot, row: int) -> list[dict[str, object]]:
         {"record": record, "separation_arcsec": separation}
         for record, separation in zip(records, separations.tolist(), strict=True)
     ]
-
-
-def _gallery_address(selection: Filter, page: int = 1) -> str:
-    parts = [part for part in (selection.query, f"page={page}" if page != 1 else "") if part]
-    return "/gallery" + ("?" + "&".join(parts) if parts else "")

@@ -7,13 +7,24 @@ without it.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from starlette.exceptions import HTTPException
     from starlette.responses import Response
 
-__all__ = ["cached_data", "html", "http_error", "redirect", "redirect_with_cookie"]
+__all__ = [
+    "NAME_COOKIE",
+    "cached_data",
+    "html",
+    "http_error",
+    "keep_name",
+    "redirect",
+    "redirect_with_cookie",
+]
 
+NAME_COOKIE = "mingolotss-reviewer"
+_YEAR = 31536000  # seconds
 _CACHED = {"Cache-Control": "private, max-age=86400"}  # addresses contain the build's version
 
 
@@ -31,19 +42,19 @@ def redirect(address: str) -> Response:
     return RedirectResponse(address, 303)
 
 
-def redirect_with_cookie(
-    address: str, name: str, value: str, *, max_age: int | None = None
-) -> Response:
+def redirect_with_cookie(address: str, name: str, value: str) -> Response:
     """Send the browser to another address with a cookie that scripts and other sites cannot use.
 
-    Parameters
-    ----------
-    address, name, value : str
-    max_age : int, optional
-        Seconds; by default the cookie ends with the session of the browser.
+    The cookie ends with the session of the browser.
     """
     response = redirect(address)
-    response.set_cookie(name, value, max_age=max_age, httponly=True, samesite="strict", path="/")
+    response.set_cookie(name, value, httponly=True, samesite="strict", path="/")
+    return response
+
+
+def keep_name(response: Response, name: str) -> Response:
+    """Add a cookie with the name of the reviewer, which the script of the page writes as well."""
+    response.set_cookie(NAME_COOKIE, quote(name), max_age=_YEAR, samesite="strict", path="/")
     return response
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,8 @@ from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import DecisionError
 from mingolotss.model import Bools, Ints
+from mingolotss.qa.followed import is_followed
+from mingolotss.qa.manifest_row import rows_of
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.cutout_cache import CutoutCache
 from mingolotss.qa.report.stamp_store import StampStore
@@ -30,6 +32,8 @@ from mingolotss.qa.review.filters import Filter
 __all__ = ["ConflictError", "Snapshot", "StandingDecisions", "Store"]
 
 _CACHED_FILTERS = 32
+_ABOUT_LABELS = {"label", "confirm"}
+_OUTCOME = ["source", "status", "stage", "field", "decided_by"]
 _COLUMNS = (
     "row", "source", "ra", "dec", "label", "class", "size_arcsec", "flux_mjy", "status", "field",
     "case", "separation_arcsec", "percent_nan", "candidates", "recentred", "blank", "undecided",
@@ -56,10 +60,15 @@ class StandingDecisions:
             grouped.setdefault(decision.source, []).append(decision)
         return grouped
 
-    def verdict(self, source: str) -> Decision | None:
-        """Return the last decision about a source that changes the build."""
-        verdicts = [row for row in self.by_source.get(source, ()) if row.verdict != "label"]
-        return verdicts[-1] if verdicts else None
+    @cached_property
+    def image_decisions(self) -> dict[str, Decision]:
+        """The last decision about each source that changes the build."""
+        return {row.source: row for row in self.decisions if row.verdict not in _ABOUT_LABELS}
+
+    @cached_property
+    def label_decisions(self) -> dict[str, Decision]:
+        """The last decision about each source that questions or confirms its label."""
+        return {row.source: row for row in self.decisions if row.verdict in _ABOUT_LABELS}
 
     def etag(self, source: str) -> str:
         """Return a text that changes whenever the decisions about a source change."""
@@ -90,12 +99,33 @@ class Snapshot:
     @cached_property
     def judged(self) -> Bools:
         """Which rows have a decision that accepts or rejects."""
-        return self._is_source({d.source for d in self.decisions.decisions if d.verdict != "label"})
+        return self._is_source(self.decisions.image_decisions)
 
     @cached_property
-    def questioned(self) -> Bools:
-        """Which rows have a questioned label."""
-        return self._is_source({d.source for d in self.decisions.decisions if d.verdict == "label"})
+    def states(self) -> dict[str, Bools]:
+        """Which rows are in each state of a filter."""
+        labels = self.decisions.label_decisions
+        verdicts = {name: decision.verdict for name, decision in labels.items()}
+        return {
+            "open": ~self.judged,
+            "judged": self.judged,
+            "questioned": self._is_source(name for name in labels if verdicts[name] == "label"),
+            "confirmed": self._is_source(name for name in labels if verdicts[name] == "confirm"),
+            "unchecked": (self.build.labels >= 0) & ~self._is_source(labels),
+        }
+
+    @cached_property
+    def waiting(self) -> int:
+        """The number of sources that the next build treats differently, because of decisions."""
+        manifest = self.build.manifest
+        decided = pc.or_kleene(
+            pc.is_valid(manifest["decided_by"]), pc.equal(manifest["stage"], "choose")
+        )
+        decided = pc.fill_null(decided, False).to_numpy(zero_copy_only=False)
+        rows = np.flatnonzero(self.judged | np.asarray(decided, bool))
+        records = rows_of(manifest.select(_OUTCOME).take(pa.array(rows)))
+        decisions = self.decisions.image_decisions
+        return sum(not is_followed(decisions.get(one["source"]), one) for one in records)
 
     @cached_property
     def _filtered(self) -> OrderedDict[Filter, Ints]:
@@ -105,23 +135,26 @@ class Snapshot:
         """Return the rows that a filter selects; the last few results are cached."""
         rows = self._filtered.get(selection)
         if rows is None:
-            rows = selection.rows(self.build, self.judged, self.questioned)
+            rows = selection.rows(self.build, self.states)
             self._filtered[selection] = rows
             while len(self._filtered) > _CACHED_FILTERS:
                 self._filtered.popitem(last=False)
         return rows
 
     def next_open(self, selection: Filter, row: int) -> int | None:
-        """Return the next selected row without a decision, after `row` and then from the start."""
+        """Return the next selected row without a decision, after `row` and then from the start.
+
+        Where the filter selects unchecked labels, that is the decision which counts.
+        """
         rows = self.rows(selection)
         # The rows increase: a binary search finds the first one after `row`, and the remainder
         # continues at the start if there is none.
-        open_rows = rows[~self.judged[rows]]
+        open_rows = rows if selection.state == "unchecked" else rows[~self.judged[rows]]
         if not open_rows.size:
             return None
         return int(open_rows[np.searchsorted(open_rows, row, "right") % open_rows.size])
 
-    def _is_source(self, names: set[str]) -> Bools:
+    def _is_source(self, names: Iterable[str]) -> Bools:
         column = self.build.manifest["source"]
         is_named = pc.is_in(column, value_set=pa.array(sorted(names), pa.string()))
         return np.asarray(is_named.to_numpy(zero_copy_only=False), bool)
