@@ -27,7 +27,6 @@ from mingolotss.errors import InputError
 from mingolotss.io.fits import read_image
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.review.candidate_view import view_source
-from mingolotss.qa.review.contrast import contrast_query
 from mingolotss.qa.review.filters import Filter
 from review_data import CARD, HOSTILE, UNDECIDED, environment, make_build, names, rebuild
 

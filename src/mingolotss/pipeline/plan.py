@@ -480,8 +480,8 @@ def _check_decisions(
     """
     for decision in decisions.values():
         row = catalogue.row_of.get(decision.source)
-        # A shared file may name sources of another catalogue, and only `accept` needs a field (which
-        # is empty where images have none).
+        # A shared file may name sources of another catalogue. Only `accept` needs a field, which is
+        # empty where the images have none.
         if row is None or (decision.verdict != "accept" and not decision.field):
             continue
         fields = [candidate.field for candidate in candidates[row]]
