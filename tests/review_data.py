@@ -55,6 +55,78 @@ def write_pair(
     (folder / f"{stem}-rms.fits").write_bytes(fits_bytes(rms, header))
 
 
+def write_image(
+    path: Path, ra: float, dec: float, *, side: int = 240, scale: float = SCALE, peak: float = 5e-3,
+    gap: tuple[slice, slice] | None = None,
+) -> None:  # fmt: skip
+    """Write an image of two lobes on either side of the source, and noise."""
+    rng, middle = np.random.default_rng(side), side // 2
+    y, x = (np.mgrid[:side, :side] - middle) * scale / SCALE
+    image = rng.normal(0, NOISE / 3, (side, side))
+    for arm in (-8, 8):
+        image += peak * np.exp(-((x - arm) ** 2 + y**2) / 30)
+    if gap is not None:
+        image[gap] = np.nan
+    header = simple_header(ra, dec, shape=image.shape, scale_arcsec=scale, centre=(middle, middle))
+    path.write_bytes(fits_bytes(image, header))
+
+
+OWN_RECIPE = """
+name = "own"
+[catalogue]
+name = "name"
+ra = "ra"
+dec = "dec"
+[classes]
+from = "none"
+[images]
+image = "{image}"
+rms = ""
+[noise]
+method = "sigma-clipped"
+[[steps]]
+do = "zero-nan"
+{steps}
+[[steps]]
+do = "minmax"
+"""
+MASK = '[[steps]]\ndo = "mask"\nradius = 40.0'
+
+
+def make_own_build(
+    folder: Path, sources: list[str], *, image: str = "{source}.fits", steps: str = ""
+) -> Path:
+    """Build without classes and rms maps, from images that `folder` has; return the build."""
+    ra = 150.0 + np.arange(len(sources))
+    table = Table({"name": sources, "ra": ra, "dec": np.full(len(sources), 50.0)})
+    table.write(folder / "own.fits", overwrite=True)
+    recipe = OWN_RECIPE.replace("{image}", image).replace("{steps}", steps)
+    (folder / "own.toml").write_text(recipe)
+    build(
+        folder / "own.toml", catalogue=folder / "own.fits", service=f"folder:{folder}",
+        out=folder / "out",
+    )  # fmt: skip
+    return folder / "out"
+
+
+LONG_NAME = "A source with a very long name " + "x" * 60
+
+
+def make_build_of_scales(folder: Path) -> Path:
+    """Build from candidates of other pixel sizes, peaks and gaps, one with a long name."""
+    for row, (name, fields) in enumerate({
+        "SCALES": {"P1": {}, "P2": {"side": 300, "scale": 1.0, "peak": 2e-2},
+                   "P3": {"side": 160, "scale": 3.0, "peak": 2e-3}},
+        "GAP": {"P1": {"gap": np.s_[120:, :]}, "P2": {"gap": np.s_[:, :90]}},
+        LONG_NAME: {"P1": {}, "A-field-with-a-long-name-too": {"gap": np.s_[:, 200:]}},
+    }.items()):  # fmt: skip
+        for field, options in fields.items():
+            write_image(folder / f"{safe_name(name)}_{field}.fits", 150.0 + row, 50.0, **options)
+    return make_own_build(
+        folder, ["SCALES", "GAP", LONG_NAME], image="{source}_{field}.fits", steps=MASK
+    )
+
+
 def make_inputs(folder: Path) -> tuple[Path, Path]:
     """Write the images and the catalogue; return (catalogue, folder of images)."""
     images = folder / "images"

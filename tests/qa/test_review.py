@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import io
 import json
 import shutil
 import socket
@@ -21,14 +23,27 @@ from urllib.request import HTTPCookieProcessor, build_opener
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from mingolotss.candidates.decisions import Decision, DecisionLog
-from mingolotss.errors import InputError
+from mingolotss.candidates.decisions import Decision, DecisionLog, read_decisions
+from mingolotss.errors import DecisionError, InputError
 from mingolotss.io.fits import read_image
 from mingolotss.qa.report.build_view import BuildView
+from mingolotss.qa.review import pages
 from mingolotss.qa.review.candidate_view import view_source
 from mingolotss.qa.review.filters import Filter
-from review_data import CARD, HOSTILE, UNDECIDED, environment, make_build, names, rebuild
+from review_data import (
+    CARD,
+    HOSTILE,
+    UNDECIDED,
+    environment,
+    make_build,
+    make_build_of_scales,
+    make_own_build,
+    names,
+    rebuild,
+    write_image,
+)
 
 uvicorn = pytest.importorskip("uvicorn", reason="needs the extra web")
 
@@ -106,8 +121,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def visitor(built: Path, tmp_path: Path) -> Iterator[Visitor]:
-    """A real server on a copy of the build, and a visitor who has its token."""
-    out = shutil.copytree(built, tmp_path / "out")
+    """A visitor of a copy of the build."""
+    with serve(shutil.copytree(built, tmp_path / "out")) as visitor:
+        yield visitor
+
+
+@contextlib.contextmanager
+def serve(out: Path) -> Iterator[Visitor]:
+    """Start a real server, and give a visitor who has its token."""
     bound = socket.create_server(("127.0.0.1", 0))
     port = bound.getsockname()[1]
     app = create_app(
@@ -331,6 +352,195 @@ def test_a_build_follows_what_was_decided(tmp_path: Path) -> None:
     assert store.snapshot().build.record(0)["field"] == "P2"  # the page sees the new build
 
 
+# The name of the reviewer
+
+
+def test_the_name_is_that_of_the_form_and_stays_for_the_next_page(visitor: Visitor) -> None:
+    """A name in the form goes before that of the cookie, which the response then replaces."""
+    for row, name in enumerate(["Zoë  Ann", "bob"]):
+        form = {"verdict": "accept", "field": "P1", "etag": visitor.etag(row), "by": name}
+        response = visitor.ask(f"/source/{row}/decide", form)
+        key, _, rest = response.headers["set-cookie"].partition("=")
+        visitor.cookies[key] = rest.partition(";")[0]
+        assert "httponly" not in rest.lower()  # the script of the page writes it, too
+    assert [row.by for row in visitor.rows()] == ["Zoë Ann", "bob"]
+    assert 'value="bob"' in visitor.ask("/source/2").text
+    visitor.ask("/undo", {"by": " Zoë\tAnn "})
+    assert [row.by for row in DecisionLog(visitor.out / "decisions.csv").standing()] == ["bob"]
+
+
+@pytest.mark.parametrize("back", ["", "?back=gallery"])
+def test_without_a_name_nothing_is_written(visitor: Visitor, back: str) -> None:
+    form = {"verdict": "accept", "field": "P1", "etag": visitor.etag(0), "by": "  \t"}
+    response = visitor.ask(f"/source/0/decide{back}", form)
+    assert response.status == 400
+    assert "write your name first" in response.text
+    assert visitor.rows() == []
+
+
+# Labels
+
+
+def test_a_label_is_confirmed_and_nothing_else_changes(visitor: Visitor) -> None:
+    label = BuildView.read(visitor.out).record(2)["class"]
+    form = {"verdict": "confirm", "label": label, "note": "clear"}
+    response = visitor.ask("/source/2/decide?why=all", form)
+    assert response.headers["location"] == "/source/2?why=all&notice=confirm"
+    assert (visitor.rows()[0].verdict, visitor.rows()[0].note) == ("confirm", f"is {label}: clear")
+    snapshot = Store(visitor.out).snapshot()
+    assert not snapshot.judged.any()
+    assert snapshot.waiting == 0
+    assert snapshot.rows(Filter("all", state="confirmed")).tolist() == [2]
+    assert 2 not in snapshot.rows(Filter("all", state="unchecked"))
+    assert read_decisions(visitor.out / "decisions.csv") == {}
+
+
+def test_unchecked_labels_are_gone_through_one_by_one(visitor: Visitor) -> None:
+    """The last word about a label counts, and the queue goes on at the start after the end."""
+    build, query = BuildView.read(visitor.out), "why=all&state=unchecked"
+    unchecked = Store(visitor.out).snapshot().rows(Filter("all", state="unchecked")).tolist()
+    assert unchecked == np.flatnonzero(build.labels >= 0).tolist()
+    form = {"verdict": "confirm", "label": build.record(unchecked[-1])["class"]}
+    response = visitor.ask(f"/source/{unchecked[-1]}/decide?{query}", form)
+    assert response.headers["location"].startswith(f"/source/{unchecked[0]}?{query}")
+    questioned = {"verdict": "label", "looks": "FRI"}
+    visitor.ask(f"/source/{unchecked[-1]}/decide?{query}", questioned)
+    snapshot = Store(visitor.out).snapshot()
+    assert snapshot.rows(Filter("all", state="questioned")).tolist() == unchecked[-1:]
+    assert snapshot.rows(Filter("all", state="confirmed")).size == 0
+
+
+def test_another_label_than_that_of_the_page_is_not_confirmed(visitor: Visitor) -> None:
+    """A build with other classes can replace the one that the reviewer saw."""
+    response = visitor.ask("/source/2/decide", {"verdict": "confirm", "label": "FRI NAT"})
+    assert response.status == 400
+    assert "load the page again" in response.text
+    assert visitor.rows() == []
+
+
+# Images without a field
+
+
+def test_an_image_without_a_field_is_accepted_and_the_build_follows(tmp_path: Path) -> None:
+    for row, name in enumerate(["A", "B"]):
+        write_image(tmp_path / f"{name}.fits", 150.0 + row, 50.0)
+    out = make_own_build(tmp_path, ["A", "B"])
+    with serve(out) as visitor:
+        page = visitor.ask("/source/0").text
+        accept = page[page.index('value="accept"') :].split(">")[0]
+        assert "disabled" not in accept
+        form = {"verdict": "accept", "field": "", "etag": visitor.etag(0)}
+        assert visitor.ask("/source/0/decide", form).status == 303
+        assert visitor.rows()[0].field == ""
+        assert Store(out).snapshot().waiting == 1
+        make_own_build(tmp_path, ["A", "B"])
+        assert [r["decided_by"] for r in BuildView.read(out).records([0, 1])] == ["ann", None]
+        assert Store(out).snapshot().waiting == 0
+
+
+def test_an_accepted_source_whose_images_have_fields_needs_one(tmp_path: Path) -> None:
+    write_image(tmp_path / "A_P1.fits", 150.0, 50.0)
+    (tmp_path / "out").mkdir()
+    DecisionLog(tmp_path / "out/decisions.csv").add(Decision("A", "", "accept", "ann"))
+    with pytest.raises(DecisionError, match="accepts without naming a field; on offer: P1"):
+        make_own_build(tmp_path, ["A"], image="{source}_{field}.fits")
+
+
+# The gallery
+
+
+def test_a_decision_in_the_gallery_changes_its_stamp(visitor: Visitor) -> None:
+    buttons = _buttons(visitor.ask("/gallery?state=open").text, row=3)
+    assert set(buttons) == {"accept", "reject", "confirm"}
+    response = visitor.ask(buttons["accept"], {"verdict": "accept"})
+    assert response.headers["location"] == "/gallery?why=all&state=open#tile-3"
+    # The script of the page asks for the stamp alone.
+    buttons = _buttons(visitor.ask("/gallery?state=judged").text, row=3)
+    tile = visitor.ask(buttons["confirm"], {"verdict": "confirm"}, HX_Request="true").text
+    assert tile.count("<li") == 1
+    assert "<html" not in tile
+    assert "accepted P1 by ann" in tile
+    assert "confirmed" in tile
+    assert [row.verdict for row in visitor.rows()] == ["accept", "confirm"]
+
+
+def test_two_decisions_in_the_gallery_lose_nothing(visitor: Visitor) -> None:
+    buttons = _buttons(visitor.ask("/gallery").text, row=3)
+    assert visitor.ask(buttons["accept"], {"verdict": "accept"}, HX_Request="true").status == 200
+    response = visitor.ask(buttons["reject"], {"verdict": "reject"}, HX_Request="true")
+    assert response.status == 409
+    assert "nothing was written" in response.text
+    assert "accepted P1 by ann" in response.text
+    again = _buttons(response.text, row=3)
+    assert visitor.ask(again["reject"], {"verdict": "reject"}, HX_Request="true").status == 200
+    assert [row.verdict for row in visitor.rows()] == ["accept", "reject"]
+
+
+def test_the_next_page_of_the_gallery_skips_nothing(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decisions take stamps out of the filter; the next page begins after the last one shown."""
+    monkeypatch.setattr(pages, "_PER_PAGE", 4)
+    first = visitor.ask("/gallery?state=open").text
+    shown, after = _tiles(first), _link(first, "next")
+    for row in shown:
+        visitor.ask(_buttons(first, row)["reject"], {"verdict": "reject"})
+    second = visitor.ask(after).text
+    written = np.flatnonzero(BuildView.read(visitor.out).written).tolist()
+    assert shown == written[:4]
+    assert _tiles(second) == written[4:8]
+    assert _tiles(visitor.ask("/gallery?state=judged").text) == shown
+    assert _link(second, "next").endswith(f"from={written[8]}")
+    assert _tiles(visitor.ask(f"/gallery?state=open&from={shown[0]}").text) == written[4:8]
+    assert _tiles(visitor.ask("/gallery?from=99999").text) == written[:4]
+
+
+def test_the_gallery_keeps_the_reason_of_its_filter(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "_PER_PAGE", 4)
+    first = visitor.ask("/gallery?why=any").text
+    assert "why=any" in _link(first, "next")
+
+
+def _tiles(page: str) -> list[int]:
+    return [int(text.split('"')[0]) for text in page.split('id="tile-')[1:]]
+
+
+def _link(page: str, rel: str) -> str:
+    before, _, _ = page.partition(f'rel="{rel}"')
+    return unescape(before.rpartition('href="')[2].split('"')[0])
+
+
+def _buttons(page: str, row: int) -> dict[str, str]:
+    """Return the address of each button of a stamp, by its verdict."""
+    tile = page.partition(f'id="tile-{row}"')[2].partition("</li>")[0]
+    return {
+        text.split('"')[0]: unescape(text.partition('formaction="')[2].split('"')[0])
+        for text in tile.split('<button name="verdict" value="')[1:]
+    }
+
+
+# Decisions that wait for a build
+
+
+def test_decisions_wait_until_a_build_follows_them(tmp_path: Path) -> None:
+    out = make_build(tmp_path)
+    log, store = DecisionLog(out / "decisions.csv"), Store(out)
+    assert store.snapshot().waiting == 0
+    log.add(Decision(names()[0], "P2", "accept", "ann"))
+    log.add(Decision(names()[1], "", "reject", "ann"))
+    log.add(Decision("LOST", "", "reject", "ann"))  # has no image: already left out
+    assert store.snapshot().waiting == 2
+    rebuild(tmp_path)
+    assert store.snapshot().waiting == 0
+    log.undo("ann", "", names()[0])
+    log.undo("ann", "", names()[1])
+    assert store.snapshot().waiting == 2
+    rebuild(tmp_path)
+    assert store.snapshot().waiting == 0
+
+
 # Pages
 
 
@@ -393,6 +603,42 @@ def test_every_picture_of_a_page_is_a_png(visitor: Visitor) -> None:
         response = visitor.ask(address)
         assert response.headers["content-type"] == "image/png", address
         assert response.body.startswith(b"\x89PNG")
+
+
+def test_candidates_are_shown_at_one_scale(tmp_path: Path) -> None:
+    """One width on the sky and one contrast, whatever pixels and peaks the images have."""
+    snapshot = Store(make_build_of_scales(tmp_path)).snapshot()
+    view = view_source(snapshot, 0)
+    assert view.scale is not None
+    # The widest stamp has 150 pixels of 3 arcsec, and the source is in the pixel 75.
+    assert view.scale.stamp_arcsec == pytest.approx(151 * 3.0)
+    assert view.scale.arcsec == view.scale.stamp_arcsec
+    peaks = [np.nanmax(read_image(Path(one.row.candidate.image)).data) for one in view.candidates]
+    assert view.scale.contrast.high == pytest.approx(max(peaks))
+    assert view.scale.contrast.noise == min(one.noise for one in view.candidates)
+    with serve(snapshot.build.folder.path) as visitor:
+        page = unescape(visitor.ask("/source/0").text)
+    drawings = [text.split('"')[0].split() for text in page.split('data-view="')[1:]]
+    widths = {round(float(side) * float(scale), 6) for _, _, side, scale in drawings}
+    assert len(drawings) == 3 * 5
+    assert widths == {round(view.scale.arcsec, 6)}  # stamps and pictures are equally wide here
+    for kind in ("linear", "asinh", "log", "rms"):
+        queries = [text.split('"')[0] for text in page.split(f"/{kind}.png?")[1:]]
+        assert len(queries) == 3
+        assert len(set(queries)) == 1
+
+
+def test_a_brighter_contrast_gives_the_picture_that_it_says(visitor: Visitor) -> None:
+    """A picture has its colours by the brightness at their ends, and NaN is transparent."""
+    image = read_image(Path(BuildView.read(visitor.out).candidate_rows(0)[0].candidate.image)).data
+    address = "/cutout/0/0/linear.png?noise=1e-4&low=-1e-3&high=2e-3"
+    picture = Image.open(io.BytesIO(visitor.ask(address).body))
+    level = np.clip((image[::-1].astype(float) + 1e-3) / 3e-3, 0, 1)
+    expected = np.where(np.isnan(level), 0, 1 + 254 * np.nan_to_num(level)).astype(int)
+    assert picture.info["transparency"] == 0
+    assert abs(np.asarray(picture).astype(int) - expected).max() <= 1
+    for query in ("", "noise=1&low=2&high=1", "noise=0&low=0&high=1", "noise=1&low=0&high=inf"):
+        assert visitor.ask(f"/cutout/0/0/linear.png?{query}").status == 404
 
 
 def test_an_image_that_went_away_is_shown_as_missing(tmp_path: Path) -> None:

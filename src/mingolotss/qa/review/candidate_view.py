@@ -32,8 +32,10 @@ from mingolotss.qa.report.colours import (
     stretch,
 )
 from mingolotss.qa.report.cutout_view import Overlay, noise_level, overlay, sky_grid
+from mingolotss.qa.review.brightness import Brightness, brightness_of
 from mingolotss.qa.review.state import Snapshot
 from mingolotss.recipe.model import Recipe
+from mingolotss.sky.header_facts import header_facts
 
 __all__ = [
     "CandidateView",
@@ -64,6 +66,8 @@ class CandidateView:
         JSON of the sky coordinates over the picture, for the pointer.
     header : str
         The FITS header.
+    unit : str or None
+        Of the pixels, by the header.
     has_rms : bool
         Whether the image has an rms map; otherwise the noise is estimated.
     """
@@ -76,6 +80,7 @@ class CandidateView:
     noise_range: tuple[float, float] = (0.0, 0.0)
     grid: str = ""
     header: str = ""
+    unit: str | None = None
     has_rms: bool = False
 
 
@@ -89,12 +94,15 @@ class Scale:
         The width of the pictures and of the stamps, the source in the middle.
     contrast, noise_contrast : Contrast
         Of the pictures of the image, and of those of the noise.
+    brightness : Brightness
+        The unit in which the page gives both.
     """
 
     arcsec: float
     stamp_arcsec: float
     contrast: Contrast
     noise_contrast: Contrast
+    brightness: Brightness
 
 
 @dataclass(frozen=True)
@@ -129,6 +137,7 @@ def _view_candidate(snapshot: Snapshot, row: int, candidate: CandidateRow) -> Ca
         noise_range=finite_range(noise),
         grid=json.dumps(sky_grid(cutout)),
         header=cutout.wcs.header,
+        unit=header_facts(cutout.wcs).unit,
         has_rms=cutout.rms is not None,
     )
 
@@ -158,6 +167,7 @@ def _scale(views: Sequence[CandidateView]) -> Scale | None:
         # With the least noise, every candidate shows its own.
         contrast=contrast_of(min(noises, default=0.0), max(peaks, default=math.nan)),
         noise_contrast=_noise_contrast(min(low), max(high)),
+        brightness=brightness_of(view.unit for view in views),
     )
 
 

@@ -21,6 +21,7 @@ from mingolotss.qa.manifest_row import ManifestRow
 from mingolotss.qa.report.cutout_view import SCALE_BARS, scale_bar
 from mingolotss.qa.report.formatting import breakable, number
 from mingolotss.qa.review.addresses import gallery_address, tile_address, undo_address
+from mingolotss.qa.review.brightness import brightness_of
 from mingolotss.qa.review.candidate_view import SourceView
 from mingolotss.qa.review.context import Context
 from mingolotss.qa.review.contrast import contrast_query
@@ -104,6 +105,7 @@ class Pages:
             history=decisions.by_source.get(name, []),
             selected=_selected(view, decisions.image_decisions.get(name), record),
             neighbours=_neighbours(snapshot, row),
+            stored=brightness_of([record["unit"]]),
         )
 
     def gallery(self, context: Context, warning: str = "") -> str:

@@ -39,7 +39,9 @@
     const all = Math.round(Math.abs(dec) * 36000), left = all % 36000;
     return `${dec < 0 ? "−" : "+"}${two(Math.floor(all / 36000))}°${two(Math.floor(left / 600))}′${(left % 600 / 10).toFixed(1).padStart(4, "0")}″`;
   };
-  const milli = (jansky, digits) => Number.isFinite(jansky) ? `${(jansky * 1000).toFixed(digits)} mJy/beam` : "never observed";
+  const scale = () => document.getElementById("candidates").dataset; // the same for all pictures
+  const digits = (value, count) => String(+(value * scale().factor).toPrecision(count));
+  const brightness = (value) => Number.isFinite(value) ? `${digits(value, 4)} ${scale().unit}` : "never observed";
 
   const rowsOf = (picture) => picture.querySelector("image").height.baseVal.value;
   const inDrawing = (picture, [x, y]) => ({ x: x + 0.5, y: rowsOf(picture) - 0.5 - y });
@@ -51,8 +53,8 @@
     x = Math.min(Math.max(x, 0), nx - 1); y = Math.min(Math.max(y, 0), ny - 1);
     const at = y * nx + x, [ra, dec] = sky(JSON.parse(output.dataset.grid), nx, ny, x, y);
     const noise = rms ? rms[at] : +output.dataset.noise;
-    const parts = [`${hours(ra)} ${degrees(dec)}`, `${ra.toFixed(5)}°, ${dec.toFixed(5)}°`, milli(image[at], 3)];
-    if (noise > 0) parts.push(`${rms ? "rms" : "noise about"} ${milli(noise, 3)}`);
+    const parts = [`${hours(ra)} ${degrees(dec)}`, `${ra.toFixed(5)}°, ${dec.toFixed(5)}°`, brightness(image[at])];
+    if (noise > 0) parts.push(`${rms ? "rms" : "noise about"} ${brightness(noise)}`);
     if (noise > 0 && Number.isFinite(image[at])) parts.push(`${(image[at] / noise).toFixed(1)} × noise`);
     parts.push(`pixel ${x}, ${y}`);
     output.textContent = parts.join(" · ");
@@ -203,7 +205,7 @@
   const redraw = () => {
     const fields = limits();
     if (!fields[0]) return; // another page is shown by now
-    const [low, high] = fields.map((field) => field.valueAsNumber / 1000);
+    const [low, high] = fields.map((field) => field.valueAsNumber / scale().factor);
     const isWrong = !(low < high);
     for (const field of fields) field.setCustomValidity(isWrong ? "The first number must be less than the second." : "");
     if (isWrong) { fields[1].reportValidity(); return; }
@@ -212,10 +214,10 @@
       address.searchParams.set("low", low.toPrecision(6)); address.searchParams.set("high", high.toPrecision(6));
       image.setAttribute("href", address.pathname + address.search);
     }
-    const noise = +document.querySelector(".tools").dataset.noise, words = (value) => String(+(value * 1000).toPrecision(3));
+    const noise = +document.querySelector(".tools").dataset.noise;
     for (const text of document.querySelectorAll("[data-limits]:not([data-limits=rms])")) {
       const from = text.dataset.limits === "log" && low <= 0 ? noise : low;
-      text.textContent = `${words(from)} to ${words(high)} mJy/beam`;
+      text.textContent = `${digits(from, 3)} to ${digits(high, 3)} ${scale().unit}`;
     }
   };
   const redrawSoon = () => { clearTimeout(timer); timer = setTimeout(redraw, 80); };

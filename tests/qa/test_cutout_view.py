@@ -1,0 +1,80 @@
+"""What is drawn over a cutout: the mask of the recipe, and the scale bar."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mingolotss.candidates.selection import SourcePixel
+from mingolotss.model import Cutout, Source
+from mingolotss.pipeline.stamps import stamp_of_cutout
+from mingolotss.qa.report.cutout_view import overlay, scale_bar
+from mingolotss.recipe.model import Recipe
+from mingolotss.sky.wcs import SkyWCS, simple_header
+
+RA, DEC = 150.0, 50.0
+
+
+def _recipe(steps: list[dict[str, object]], **stamp: object) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "name": "own",
+            "catalogue": {"name": "name"},
+            "classes": {"from": "none"},
+            "images": {"image": "{source}.fits"},
+            "noise": {"method": "sigma-clipped"},
+            "stamp": {"kind": "float32", **stamp},
+            "formats": ("parquet",),
+            "steps": tuple(steps),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "stamp"),
+    [
+        ([{"do": "mask"}], {}),
+        ([{"do": "mask", "radius": 40.0}], {}),
+        ([{"do": "mask", "radius": 33.0}], {"pixels": 91}),
+        ([{"do": "bin"}, {"do": "mask", "radius": 20.0}], {"pixels": 60, "pixel_arcsec": 3.0}),
+        ([{"do": "mask", "radius": 50.0}, {"do": "bin"}], {"pixels": 50, "pixel_arcsec": 4.5}),
+        ([{"do": "mask", "radius": 50.0}, {"do": "mask", "radius": 30}], {}),
+        ([], {}),
+    ],
+    ids=["default", "radius", "odd", "after bin", "before bin", "two", "none"],
+)
+def test_the_circle_is_where_the_recipe_masks(
+    steps: list[dict[str, object]], stamp: dict[str, object]
+) -> None:
+    """Where the stamp of an image of ones is not zero is inside the circles, and only there."""
+    ny, nx = 230, 240
+    header = simple_header(RA, DEC, shape=(ny, nx), scale_arcsec=1.5, centre=(nx // 2, ny // 2))
+    cutout = Cutout(np.ones((ny, nx), np.float32), None, SkyWCS.from_header(header))
+    source = Source(0, "A", RA, DEC, None)
+    recipe = _recipe(steps, **stamp)
+    lines = overlay(cutout, source, recipe, contour=False)
+    pixels = stamp_of_cutout(cutout, SourcePixel(nx // 2, ny // 2, 0.0), recipe)
+
+    x0, y0, side = lines.box
+    size = side / len(pixels)  # of a pixel of the stamp, in pixels of the picture
+    row, column = np.mgrid[: len(pixels), : len(pixels)] + 0.5
+    x, y = x0 + column * size, y0 + side - row * size
+    inside = np.ones(pixels.shape, bool)
+    near_edge = np.zeros(pixels.shape, bool)
+    for circle in lines.masks:
+        distance = np.hypot(x - circle.x, y - circle.y)
+        inside &= distance <= circle.radius
+        # A binned pixel is outside if any of its pixels is.
+        near_edge |= abs(distance - circle.radius) < size * 0.75
+    assert len(lines.masks) == sum(step["do"] == "mask" for step in steps)
+    assert np.array_equal((pixels > 0)[~near_edge], inside[~near_edge])
+    if not stamp.get("pixel_arcsec"):
+        assert np.array_equal(pixels > 0, inside)
+
+
+@pytest.mark.parametrize(
+    ("width", "bar"),
+    [(360.0, (60, "1'")), (50.0, (10, '10"')), (2.0, (1, '1"')), (7200.0, (1200, "20'"))],
+)
+def test_the_bar_is_at_most_a_quarter_of_the_picture(width: float, bar: tuple[int, str]) -> None:
+    assert scale_bar(width) == bar
