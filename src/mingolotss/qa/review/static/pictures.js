@@ -207,8 +207,9 @@
     if (!fields[0]) return; // another page is shown by now
     const [low, high] = fields.map((field) => field.valueAsNumber / scale().factor);
     const isWrong = !(low < high);
-    for (const field of fields) field.setCustomValidity(isWrong ? "The first number must be less than the second." : "");
-    if (isWrong) { fields[1].reportValidity(); return; }
+    for (const field of fields) field.setAttribute("aria-invalid", isWrong);
+    document.querySelector("[data-wrong]").textContent = isWrong ? "The first number must be less than the second." : "";
+    if (isWrong) return;
     for (const image of document.querySelectorAll("[data-contrast]")) {
       const address = new URL(image.href.baseVal, document.baseURI);
       address.searchParams.set("low", low.toPrecision(6)); address.searchParams.set("high", high.toPrecision(6));
