@@ -45,7 +45,7 @@ def test_a_dataset_without_images_has_a_card_without_their_scale(tmp_path):
                       service=f"folder:{images}")  # fmt: skip
     assert built.written == 0
     text = (tmp_path / "out" / "README.md").read_text()
-    assert "0 images of 150 x 150 pixels, uint8. Row 0 is the southern edge." in text
+    assert "0 images of 150 x 150 pixels, uint8. Row 0 is the first row of the FITS image" in text
     assert "nan arc" not in text
 
 

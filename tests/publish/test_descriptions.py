@@ -1,25 +1,33 @@
 """LICENSE, CITATION.cff, .zenodo.json and Croissant, with and without statements in the recipe.
 
-In `make test-readers` the validators of the formats read them: cffconvert and mlcroissant.
+In `make test-readers` mlcroissant reads the Croissant. cffconvert, which validates CITATION.cff,
+needs a jsonschema that the other libraries do not work with; where it is installed, it is used.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 from contextlib import redirect_stderr
+from importlib import import_module
+from importlib.util import find_spec
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from astropy.io import fits
 
 from mingolotss.dataset.export_notes import ExportNotes
-from mingolotss.dataset.provenance import read_provenance
+from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.errors import RecipeError
 from mingolotss.pipeline.run import build
+from mingolotss.publish.citation import render_cff
 from mingolotss.publish.export import export
+from mingolotss.publish.licence import read_licence
+from mingolotss.publish.licence_file import render_licence
 from mingolotss.qa.verify import verify
-from mingolotss.recipe.load import load_recipe
+from mingolotss.recipe.load import load_recipe, recipe_names
 from mingolotss.recipe.model import parse_recipe
 from readers_build import make_build, write_sky
 
@@ -237,13 +245,83 @@ def test_the_validators_of_the_formats_accept_them(request, which, kind, caplog)
         filter(None, table["image_file"].to_pylist())
     )
     assert all(one["images/image"].size == (150, 150) for one in images)
-    cffconvert = pytest.importorskip("cffconvert", reason="needs the group readers")
-    citation = cffconvert.Citation((folder / "CITATION.cff").read_text())
-    citation.validate()
 
 
-@pytest.mark.readers
+# The keys and forms of the schema of CFF 1.2.0 (https://doi.org/10.5281/zenodo.5171937) and of the
+# schema of Zenodo's legacy deposits, as far as these files can have them.
+CFF_FORMS = {
+    "cff-version": r"1\.2\.0", "message": ".+", "type": "dataset|software", "title": ".+",
+    "abstract": ".+", "version": ".+", "date-released": r"\d{4}-\d{2}-\d{2}",
+    "doi": r"10\.\d{4,9}(\.\d+)?/[A-Za-z0-9:/_;\-.()\[\]\\]+", "url": r"(https|http)://.+",
+    "license": r"[A-Za-z0-9.+-]+", "license-url": r"(https|http)://.+",
+}  # fmt: skip
+PERSON = {"family-names", "given-names", "orcid", "affiliation"}
+ZENODO_KEYS = {
+    "title", "upload_type", "description", "creators", "access_right", "license", "doi", "keywords",
+    "publication_date", "references", "related_identifiers", "notes",
+}  # fmt: skip
+
+
+def check_cff(text):
+    """Check a CITATION.cff against the forms of its schema, and by cffconvert if it is there."""
+    cff = yaml.safe_load(text)
+    assert {"cff-version", "message", "title", "authors"} <= cff.keys()
+    lists = {"authors", "keywords", "references"}
+    assert cff.keys() <= CFF_FORMS.keys() | lists
+    for key in cff.keys() - lists:
+        assert re.fullmatch(CFF_FORMS[key], str(cff[key]), re.DOTALL), (key, cff[key])
+        assert isinstance(cff[key], str)
+    assert cff["authors"]
+    for author in cff["authors"]:
+        assert author.keys() <= PERSON or author.keys() == {"name"}
+        assert re.fullmatch(r"(https://orcid\.org/[\dX-]{19})?", author.get("orcid", ""))
+    if find_spec("cffconvert"):
+        import_module("cffconvert").Citation(text).validate()
+
+
+@pytest.mark.parametrize("which", ["stated", "unstated"])
+@pytest.mark.parametrize("kind", ["build", "export"])
+def test_citation_and_deposit_have_the_form_of_their_schemas(request, which, kind):
+    """Keys that a schema does not know would be refused, as would an empty list of authors."""
+    folder = request.getfixturevalue(which)[kind]
+    check_cff((folder / "CITATION.cff").read_text())
+    zenodo = read(folder)[1]
+    assert {"title", "upload_type", "description", "access_right"} <= zenodo.keys() <= ZENODO_KEYS
+    assert zenodo["upload_type"] == "dataset"
+    assert zenodo["access_right"] in {"open", "closed"}
+    for creator in zenodo.get("creators", ()):
+        assert {"name"} <= creator.keys() <= {"name", "affiliation", "orcid"}
+    for related in zenodo.get("related_identifiers", ()):
+        assert (related["scheme"], related["relation"]) == ("doi", "references")
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_the_statements_of_every_shipped_recipe_are_valid(name):
+    """Each states a licence, or that it is not known, and papers; none invents an author."""
+    recipe = load_recipe(name)
+    provenance = Provenance(recipe, "c.fits", "0" * 64, "folder:x", 3, 0, (), date="2026-01-02")
+    check_cff(render_cff(provenance))
+    assert recipe.licence
+    assert recipe.citation
+    assert not recipe.authors
+    assert not re.search(r"\d{3}", recipe.description.replace("2019", "").replace("2017", ""))
+    is_known = name == "mirabest"
+    assert read_licence(recipe.licence).is_known is is_known
+    assert ("non-commercial" in render_licence(provenance)) is is_known
+
+
 def test_the_programs_own_citation_is_valid(pytestconfig):
     """CITATION.cff of the repository."""
-    cffconvert = pytest.importorskip("cffconvert", reason="needs the group readers")
-    cffconvert.Citation((pytestconfig.rootpath / "CITATION.cff").read_text()).validate()
+    check_cff((pytestconfig.rootpath / "CITATION.cff").read_text())
+
+
+def test_the_words_of_the_terms_of_first_are_those_of_its_images(shared):
+    """The recipe `mirabest` repeats what the header of every FIRST image says."""
+    image = next((shared / "data/first/fits").glob("*.fits"))
+    history = " ".join(map(str, fits.getheader(image)["HISTORY"]))
+    words = (
+        "Permission is granted for publication and reproduction of this material for scholarly, "
+        "educational, and private non-commercial use."
+    )
+    assert words in " ".join(history.split())
+    assert words in " ".join(load_recipe("mirabest").licence.split())

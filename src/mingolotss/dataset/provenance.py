@@ -101,8 +101,8 @@ class Provenance:
         """Say how many sources there are: a build can be of a part, or of another catalogue."""
         rows = f"{self.rows:,} {'row' if self.rows == 1 else 'rows'}"
         if self.limit:
-            return f"This build was limited to the first {rows} of its catalogue."
-        return f"Its catalogue has {rows}."
+            return f"This build was limited to the first {rows} of the catalogue."
+        return f"The catalogue has {rows}."
 
     @property
     def title(self) -> str:

@@ -13,6 +13,11 @@ from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST, REPEATED_COLUMNS
 from mingolotss.dataset.products import products
+from mingolotss.dataset.provenance import (
+    read_package_versions,
+    read_provenance,
+    write_provenance,
+)
 from mingolotss.errors import InputError
 from mingolotss.formats.csv import CSV_COLUMNS, write_csv
 from mingolotss.io.files import atomic_path
@@ -20,7 +25,7 @@ from mingolotss.io.parquet import read_table, table_writer
 from mingolotss.pipeline.assemble_batches import assemble_batches
 from mingolotss.pipeline.part_tables import PartTables
 from mingolotss.publish.describe import write_description
-from mingolotss.publish.summary import read_summary
+from mingolotss.publish.summary import DatasetSummary, read_summary
 from mingolotss.recipe.model import Recipe
 
 __all__ = ["assemble"]
@@ -74,6 +79,7 @@ def assemble(out: Path, recipe: Recipe, classes: Sequence[str], part_tables: Par
             write_csv(folder.csv, read_table(folder.manifest, CSV_COLUMNS))
         for future in others:
             future.result()
+    _record_simulated(out, summary.result())
     # The dataset card contains the checksums of the other files, and the list of checksums those
     # of the card as well. Each file is read once.
     stamps_digests = {
@@ -84,6 +90,13 @@ def assemble(out: Path, recipe: Recipe, classes: Sequence[str], part_tables: Par
     digests = digest_files(out, files, known=stamps_digests)
     write_description(summary.result(), digests=digests)
     write_checksums(folder.checksums, digest_files(out, products(out, recipe), known=digests))
+
+
+def _record_simulated(out: Path, summary: DatasetSummary) -> None:
+    """Record that the images are simulated, if their headers are the first to say so."""
+    recorded = read_provenance(out)
+    if recorded is not None and summary.provenance.simulated and not recorded.simulated:
+        write_provenance(out, summary.provenance, read_package_versions(out))
 
 
 def _write_manifest(folder: BuildFolder, part_tables: PartTables) -> None:

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 
 from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.products import GENERATED_MARK
-from mingolotss.dataset.published import interchanged_names
+from mingolotss.dataset.published import corrected_names, interchanged_names
 from mingolotss.formats import FORMATS
 from mingolotss.formats.base import Format
+from mingolotss.publish.citation import dataset_citation
 from mingolotss.publish.datasheet import render_datasheet
 from mingolotss.publish.hub_header import ALL_SPLITS, describe_stamps
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.markdown import escape
 from mingolotss.publish.summary import DatasetSummary
+from mingolotss.publish.wording import counted
 
 __all__ = ["render_card"]
 
@@ -55,7 +57,7 @@ def render_card(summary: DatasetSummary, format_name: str = "build") -> str:
     InputError
         There is no such format.
     """
-    mark, title = f"<!-- {GENERATED_MARK} -->", f"# {summary.provenance.title}"
+    mark, title = f"<!-- {GENERATED_MARK} -->", f"# {escape(summary.provenance.title)}"
     parts = [
         _header(summary, format_name), mark, title, _summary(summary),
         _loading(summary, format_name), _counts(summary), render_datasheet(summary),
@@ -127,13 +129,18 @@ def _summary(summary: DatasetSummary) -> str:
     lines = [summary.provenance.description]
     if summary.provenance.simulated:
         lines.append(_SIMULATED)
-    images = f"{len(summary.manifest):,} images of {side} x {side} pixels, {recipe.stamp.kind}"
-    scale = summary.pixel_scale_arcsec
-    if scale is not None:
-        images += (
-            f", at {scale:.3g} arcsec per pixel (median): {side * scale / 60:.3g} arcmin on a side"
-        )
-    lines.append(f"{images}. Row 0 is the southern edge.")
+    images = counted(len(summary.manifest), "image")
+    images += f" of {side} x {side} pixels, {recipe.stamp.kind}"
+    scales = summary.pixel_scales_arcsec
+    if scales is not None:
+        smallest, median, largest = (f"{scale:.3g}" for scale in scales)
+        images += f", at {median} arcsec per pixel"
+        if smallest != largest:
+            images += f" (median; {smallest} to {largest})"
+        images += f": {side * scales[1] / 60:.3g} arcmin on a side"
+    lines.append(
+        f"{images}. Row 0 is the first row of the FITS image, the southern edge where north is up."
+    )
     return "\n\n".join(lines)
 
 
@@ -150,7 +157,10 @@ def _loading(summary: DatasetSummary, format_name: str) -> str:
 
 def _counts(summary: DatasetSummary) -> str:
     """State the number of images of each class and split, and the pairs that share pixels."""
-    plan = f"Split: `{summary.split_plan}`. {_overlaps(summary)}"
+    plan = f"Split: `{summary.split_plan}`"
+    if summary.split_plan == "published":
+        plan += " (the batches, in the order of the catalogue; the last one is the test set)"
+    plan += f". {_overlaps(summary)}"
     if not summary.is_labelled:
         table = [f"| {escape(split)} | {count} |" for split, count in summary.split_counts()]
         lines = ["## Splits", "", plan, "", "| split | images |", "|---|---|", *table]
@@ -167,16 +177,17 @@ def _counts(summary: DatasetSummary) -> str:
     for label, (name, counts) in enumerate(summary.class_counts()):
         number = "" if name == "no label" else str(label)
         lines.append(f"| {number} | {escape(name)} | " + " | ".join(map(str, counts)) + " |")
-    names = interchanged_names()
-    if set(names.values()) <= set(summary.classes):
-        labels = " and ".join(map(str, names))
+    if summary.classes == corrected_names():
+        labels = " and ".join(map(str, interchanged_names()))
         lines += ["", _NAMES.format(labels=labels)]
     return "\n".join(lines)
 
 
 def _citation(summary: DatasetSummary) -> str:
-    cited = summary.provenance.recipe.citation
-    return "\n".join(["## Cite", "", *(f"- {line}" for line in cited or ("none stated",))])
+    """Say how to cite the dataset, and what it is made from."""
+    stated = summary.provenance.metadata
+    lines = [dataset_citation(summary.provenance), *stated.citation]
+    return "\n".join(["## Cite", "", *(f"- {escape(line)}" for line in lines)])
 
 
 def _overlaps(summary: DatasetSummary) -> str:

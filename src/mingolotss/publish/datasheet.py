@@ -1,13 +1,27 @@
 """The datasheet of the dataset card, answered from the recipe and the manifest.
 
-The sections are those of Gebru et al. 2021 ("Datasheets for Datasets", CACM 64, 86).
+The sections are those of Gebru et al. 2021 ("Datasheets for Datasets", CACM 64, 86). Every sentence
+states what was counted, or what the recipe states; `tests/publish/test_card_sentences.py` checks
+each of them against the tables.
 """
 
 from __future__ import annotations
 
-from mingolotss.dataset.image_census import describe_beams, describe_noise
+import re
+
+import pyarrow.compute as pc
+
+from mingolotss.publish.image_facts import (
+    describe_beams,
+    describe_headers,
+    describe_noise,
+    describe_scaling,
+)
+from mingolotss.publish.licence import read_licence
 from mingolotss.publish.markdown import escape
-from mingolotss.publish.summary import NO_LICENCE, DatasetSummary
+from mingolotss.publish.summary import DatasetSummary
+from mingolotss.publish.wording import counted, plural
+from mingolotss.recipe.metadata import DOI_ADDRESS
 
 __all__ = ["render_datasheet"]
 
@@ -22,107 +36,192 @@ _MAINTENANCE = (
 def render_datasheet(summary: DatasetSummary) -> str:
     """Return the datasheet, in its seven sections."""
     return "\n\n".join(
-        f"### {title}\n\n{answer}"
-        for title, answer in (
+        f"### {title}\n\n{' '.join(filter(None, sentences))}"
+        for title, sentences in (
             ("Motivation", _motivation(summary)),
             ("Composition", _composition(summary)),
             ("Collection", _collection(summary)),
             ("Preprocessing", _preprocessing(summary)),
             ("Uses", _uses(summary)),
-            ("Distribution", summary.provenance.recipe.licence or NO_LICENCE),
-            ("Maintenance", _MAINTENANCE),
+            ("Distribution", _distribution(summary)),
+            ("Maintenance", [_MAINTENANCE]),
         )
     )
 
 
-def _motivation(summary: DatasetSummary) -> str:
-    aim = (
-        "to train and test classifiers of radio-galaxy morphology"
-        if summary.is_labelled
-        else "for machine learning on images of radio sources"
+def _motivation(summary: DatasetSummary) -> list[str]:
+    provenance, version = summary.provenance, summary.program_version
+    aim = "for machine learning on images of radio sources"
+    if summary.is_labelled:
+        aim = "to train and test classifiers of images of radio sources"
+    if provenance.simulated:
+        aim = "for tests and for teaching"
+    program = f"mingolotss {version}" if version else "mingolotss"
+    made = (
+        f"It was made by the program {program} with the recipe `{provenance.recipe.name}`: anyone "
+        "who has the catalogue and the images can make it again."
     )
-    return (
-        f"The dataset was made {aim}, with a program that anyone can run again: "
-        f"`{summary.provenance.recipe.name}` is a recipe of mingolotss."
-    )
+    return [f"The dataset was made {aim}.", made]
 
 
-def _composition(summary: DatasetSummary) -> str:
+def _composition(summary: DatasetSummary) -> list[str]:
     provenance, counts = summary.provenance, summary.counts()
-    missing = provenance.rows - len(summary.manifest)
-    have = "source has" if missing == 1 else "sources have"
-    omitted = "Every source has an image."
-    if missing and summary.is_export:
-        omitted = (
-            f"{missing:,} {have} no image here: they were rejected by the build or left out of the "
-            "export."
+    rows = counted(provenance.rows, "row")
+    catalogue = f"The catalogue {escape(provenance.catalogue)} has {rows}, one for each source."
+    if provenance.limit:
+        catalogue = (
+            f"Of the catalogue {escape(provenance.catalogue)} the first {rows} were used, one for "
+            "each source."
         )
-    elif missing:
-        omitted = (
-            f"{missing:,} {have} no image, and `manifest.parquet` of the build gives the reason "
-            "for each."
+    incomplete = counts.get("incomplete")
+    looked_at = (
+        f"Number of sources that are larger than their image: {counts['exceeds_stamp']}; of images "
+        f"without a pixel that is finite and not 0: {counts['blank']}; of images that were moved "
+        f"to put the source in the centre: {counts['recentred']}; "
+        + (f"of images with large areas without data: {incomplete}; " if incomplete else "")
+        + "of sources for which nobody has chosen between fields yet: "
+        f"{counts['undecided']}."
+    )
+    return [
+        catalogue,
+        _omitted(summary),
+        looked_at,
+        "Neighbouring sources can share pixels; see the splits above.",
+        _people(summary),
+    ]
+
+
+def _omitted(summary: DatasetSummary) -> str:
+    """Say how many sources have no image."""
+    missing = summary.provenance.rows - len(summary.manifest)
+    if not missing:
+        return "Every source has an image."
+    have = counted(missing, "source has", "sources have")
+    if summary.is_export:
+        return f"{have} no image here: they were rejected by the build or left out of the export."
+    return f"{have} no image, and `manifest.parquet` of the build gives the reason for each."
+
+
+def _people(summary: DatasetSummary) -> str:
+    """Say what the dataset tells about people: the names of those who decided, if any did."""
+    if summary.known("decided_by"):
+        return (
+            "The dataset contains nothing about people, except the names of those who decided by "
+            "hand, in the column `decided_by` of the manifest."
         )
+    return "The dataset contains nothing about people."
+
+
+def _collection(summary: DatasetSummary) -> list[str]:
+    provenance = summary.provenance
+    labels = "; there are no labels"
+    if summary.is_labelled:
+        labels = ". The labels come from the catalogue"
+    date = f"The build began on {provenance.date} (UTC)." if provenance.date else ""
+    return [
+        f"The images come from {_service(summary)}{labels}.",
+        describe_headers(summary) if len(summary.manifest) else "",
+        describe_beams(summary) if len(summary.manifest) else "",
+        _choice(summary),
+        date,
+        f"The SHA-256 of the catalogue is `{provenance.catalogue_sha256}`.",
+    ]
+
+
+def _service(summary: DatasetSummary) -> str:
+    """Name the service of the images, and the one of the recipe if that is another."""
+    provenance = summary.provenance
+    used, own = (
+        name.partition(":")[0] for name in (provenance.service, provenance.recipe.images.service)
+    )
+    text = f"the service `{used}`"
+    if not re.fullmatch(r"[\w.+-]+", used):  # a folder, or an object that a program has passed
+        text = "a folder" if "/" in used else "a service of the program that called mingolotss"
     return (
-        f"The catalogue {escape(provenance.catalogue)} has {provenance.rows:,} rows, one for each "
-        f"source. {omitted} Number of sources that are larger than their image: "
-        f"{counts['exceeds_stamp']}; of images without a pixel that is finite and not 0: "
-        f"{counts['blank']}; of images that were moved to put the source in the centre: "
-        f"{counts['recentred']}; of sources for which nobody has chosen between fields yet: "
-        f"{counts['undecided']}. Neighbouring sources can share pixels; see the splits above. The "
-        "dataset contains nothing about people."
+        f"{text}, and not from `{own}`, which the recipe names" if own not in {"", used} else text
     )
 
 
-def _collection(summary: DatasetSummary) -> str:
-    service = summary.provenance.service.partition(":")[0]
-    labels = (
-        ", the labels from the catalogue, whose authors classified the sources"
-        if summary.is_labelled
-        else "; there are no labels"
-    )
-    return (
-        f"The images come from the service `{service}`{labels}. Where several fields cover "
-        "a source, one was chosen by the separation from the centre of the image and by missing "
-        "pixels; the column `case` of the manifest gives the rule. The SHA-256 of the catalogue is "
-        f"`{summary.provenance.catalogue_sha256}`."
-    )
+def _choice(summary: DatasetSummary) -> str:
+    """Say for how many sources one of several images was chosen, and by whom."""
+    several = pc.sum(pc.greater(pc.fill_null(summary.manifest["case"], 0), 0)).as_py() or 0
+    decided = summary.known("decided_by")
+    if not several:
+        text = "No source had several usable images."
+    else:
+        text = (
+            f"{counted(several, 'source')} had several usable images; one was chosen by the "
+            "separation from the centre of the image and by missing pixels, and the column `case` "
+            "of the manifest gives the rule."
+        )
+    return f"{text} A person decided about {counted(decided, 'source')}." if decided else text
 
 
-def _preprocessing(summary: DatasetSummary) -> str:
-    recipe = summary.provenance.recipe
+def _preprocessing(summary: DatasetSummary) -> list[str]:
     steps = ", ".join(
         step.do + "".join(f" {key}={value}" for key, value in step.settings.items())
-        for step in recipe.steps
+        for step in summary.provenance.recipe.steps
     )
-    noise = f"Noise: {describe_noise(summary.noise_counts())}."
-    images = " ".join(text for text in (noise, describe_beams(summary.beam_counts())) if text)
-    return (
-        f"{images} Steps, in order: {steps or 'none'}. Each image is scaled by itself, so the "
-        "brightness of different images cannot be compared; `peak_jy` and `noise_jy` in the "
-        "manifest are in Jy/beam. `recipe.toml` contains every setting."
-    )
-
-
-def _uses(summary: DatasetSummary) -> str:
-    if not summary.is_labelled:
-        return (
-            "Representation learning, clustering and teaching. The images are not suitable for "
-            "photometry."
-        )
-    totals = [sum(counts) for _, counts in summary.class_counts()[: len(summary.classes)]]
-    unequal = (
-        " The classes differ in size: report macro-averaged scores and a confusion matrix, not "
-        "accuracy alone."
-        if len(set(totals)) > 1
-        else ""
-    )
-    rare = [
-        escape(name)
-        for name, total in zip(summary.classes, totals, strict=True)
-        if 0 < total < _RARE
+    return [
+        describe_noise(summary),
+        f"Steps, in order: {escape(steps) or 'none'}.",
+        describe_scaling(summary),
+        "`recipe.toml` contains every setting.",
     ]
-    few = f" Classes with fewer than {_RARE} images: {', '.join(rare)}." if rare else ""
-    return (
-        f"Classification, representation learning and teaching.{unequal}{few} The images are not "
-        "suitable for photometry."
-    )
+
+
+def _uses(summary: DatasetSummary) -> list[str]:
+    uses = ["representation learning", "clustering", "teaching"]
+    if summary.is_labelled:
+        uses = ["classification", "representation learning", "teaching"]
+    if summary.provenance.simulated:
+        uses = ["tests of programs", "teaching"]
+    grey = ""
+    if summary.provenance.recipe.stamp.kind == "uint8":
+        grey = "The grey values are not suitable for photometry."
+    return [f"It can serve {', '.join(uses[:-1])} and {uses[-1]}.", *_balance(summary), grey]
+
+
+def _balance(summary: DatasetSummary) -> list[str]:
+    """Say that classes differ in size, and which are small."""
+    if not summary.is_labelled:
+        return []
+    totals = [sum(counts) for _, counts in summary.class_counts()[: len(summary.classes)]]
+    sentences = []
+    if len(set(totals)) > 1:
+        sentences.append(
+            "The classes differ in size: report macro-averaged scores and a confusion matrix, not "
+            "accuracy alone."
+        )
+    pairs = list(zip(map(escape, summary.classes), totals, strict=True))
+    rare = [f"{name} ({total})" for name, total in pairs if 0 < total < _RARE]
+    empty = [name for name, total in pairs if not total]
+    if rare:
+        sentences.append(f"Classes with fewer than {_RARE} images: {', '.join(rare)}.")
+    if empty:
+        sentences.append(f"Classes without an image: {', '.join(empty)}.")
+    return sentences
+
+
+def _distribution(summary: DatasetSummary) -> list[str]:
+    stated = summary.provenance.metadata
+    licence = read_licence(stated.licence)
+    if not licence.is_known:
+        terms = "The licence is not known; see `LICENSE`."
+    elif licence.url and licence.spdx:
+        terms = f"Licence: [{licence.spdx}]({licence.url}); see `LICENSE`."
+    else:
+        end = "" if licence.text.endswith(".") else "."
+        terms = f"Licence: {escape(licence.text)}{end} See `LICENSE`."
+    authors = "; ".join(escape(author.name_in_order) for author in stated.authors)
+    funding = "; ".join(map(escape, stated.funding))
+    who = plural(len(stated.authors), "Author", "Authors")
+    return [
+        terms,
+        f"{who}: {authors}." if authors else "",
+        f"Version: {stated.version}." if stated.version else "",
+        f"DOI: [{stated.doi}]({DOI_ADDRESS}{stated.doi})." if stated.doi else "",
+        f"Web page: <{stated.url}>." if stated.url else "",
+        f"Released on {stated.date}." if stated.date else "",
+        f"Funding: {funding}." if funding else "",
+    ]

@@ -5,7 +5,7 @@ Everything is read from ``recipe.toml`` and the manifest of the dataset.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +18,14 @@ from mingolotss.dataset.image_census import BeamCount, beam_counts, noise_counts
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.manifest import LATER_COLUMNS, read_manifest
 from mingolotss.dataset.overlapping_stamps import OverlappingStamps, overlaps_of_table
-from mingolotss.dataset.provenance import Provenance, read_provenance
+from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
 from mingolotss.dataset.split_names import in_order
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_schema
+from mingolotss.sky.header_facts import SIMULATED
 
-__all__ = ["MAX_COUNTED", "NO_LICENCE", "DatasetSummary", "read_summary"]
+__all__ = ["MAX_COUNTED", "DatasetSummary", "read_summary"]
 
-NO_LICENCE = (
-    "The recipe states no licence. The images are from the survey, and all that is known of the "
-    "sources from the catalogue; the terms of both apply."
-)
 MAX_COUNTED = 50_000
 """Overlapping pairs are counted for at most this many records."""
 _UNUSED_COLUMNS = {
@@ -65,14 +62,23 @@ class DatasetSummary:
     pairs: OverlappingStamps | None
 
     @property
+    def program_version(self) -> str:
+        """Return the version of this program that made the build; "" if it is not recorded."""
+        return read_package_versions(self.folder).get("mingolotss", "")
+
+    @property
     def splits(self) -> list[str]:
         """Return the splits, train first and test last."""
         return in_order(pc.unique(self.manifest["split"]).to_pylist())
 
     @property
-    def pixel_scale_arcsec(self) -> float | None:
-        """Return the median pixel scale, arcsec; None if no record has one."""
-        return _median_scale(self.manifest)
+    def pixel_scales_arcsec(self) -> tuple[float, float, float] | None:
+        """Return the smallest, median and largest pixel scale; None if no record has one."""
+        scales = self.manifest["pixel_scale_arcsec"].to_numpy()
+        scales = scales[np.isfinite(scales)]
+        if not scales.size:
+            return None
+        return float(scales.min()), float(np.median(scales)), float(scales.max())
 
     @property
     def is_labelled(self) -> bool:
@@ -90,6 +96,27 @@ class DatasetSummary:
     def beam_counts(self) -> list[BeamCount]:
         """Return the number of records of each beam; more than one known beam is a mixture."""
         return beam_counts(self.manifest)
+
+    def is_known(self, column: str) -> pa.ChunkedArray:
+        """Return for which records a column has a value; NaN is none."""
+        values = self.manifest[column]
+        is_valid = pc.is_valid(values)
+        if pa.types.is_floating(values.type):
+            return pc.and_(is_valid, pc.invert(pc.is_nan(pc.fill_null(values, float("nan")))))
+        return is_valid
+
+    def known(self, column: str) -> int:
+        """Return for how many records a column has a value."""
+        return int(pc.sum(self.is_known(column)).as_py() or 0)
+
+    def value_counts(self, column: str) -> list[tuple[object, int]]:
+        """Return the values of a column, the most frequent first, and their number of records.
+
+        None stands for no value and for NaN.
+        """
+        values = pc.if_else(self.is_known(column), self.manifest[column], None)
+        counts = [(one["values"], one["counts"]) for one in values.value_counts().to_pylist()]
+        return sorted(counts, key=lambda pair: (-pair[1], str(pair[0])))
 
     def class_counts(self) -> list[tuple[str, list[int]]]:
         """Return the number of images of each class (rows) in each split (columns)."""
@@ -142,6 +169,9 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
         names = dict.fromkeys([*present, *sorted(LATER_COLUMNS)])
         manifest = read_manifest(folder, [name for name in names if name not in _UNUSED_COLUMNS])
     written = manifest.filter(pc.equal(manifest["status"], "written"))
+    # An archive may deliver simulated images; only their headers tell.
+    if pc.any(pc.equal(written["telescope"], SIMULATED)).as_py():
+        provenance = replace(provenance, simulated=True)
     notes = ExportNotes.read(manifest.schema.metadata)
     pairs = None
     if len(written) <= MAX_COUNTED:
@@ -155,10 +185,3 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
         split_plan="published" if notes is None else notes.split_plan,
         pairs=pairs,
     )
-
-
-def _median_scale(records: pa.Table) -> float | None:
-    """Return the median pixel scale of records, arcsec; None if none has one."""
-    scales = records["pixel_scale_arcsec"].to_numpy()
-    scales = scales[np.isfinite(scales)]
-    return float(np.median(scales)) if scales.size else None

@@ -12,13 +12,13 @@ from itertools import islice
 from pathlib import Path
 
 from mingolotss.service.base import ImageService
-from mingolotss.simulate import ORIGIN
+from mingolotss.sky.header_facts import SIMULATED_ORIGIN
 
 __all__ = ["has_simulated_images", "is_simulated_file"]
 
 _CARD = 80
 _HEADER_BYTES = 20 * 2880  # of the file; a compressed image has its cards in the second header
-_MARK = f"ORIGIN  = '{ORIGIN}".encode()
+_MARK = f"ORIGIN  = '{SIMULATED_ORIGIN}".encode()
 _MOST_FILES = 64
 _GZIP = b"\x1f\x8b"
 

@@ -6,8 +6,8 @@
 
 from mingolotss.simulate.draw import draw_source
 from mingolotss.simulate.edges import EDGE_CASES
-from mingolotss.simulate.folder import ORIGIN, SkyFolder
+from mingolotss.simulate.folder import SkyFolder
 from mingolotss.simulate.model import SkyModel
 from mingolotss.simulate.write import write_sky
 
-__all__ = ["EDGE_CASES", "ORIGIN", "SkyFolder", "SkyModel", "draw_source", "write_sky"]
+__all__ = ["EDGE_CASES", "SkyFolder", "SkyModel", "draw_source", "write_sky"]

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ORIGIN", "SkyFolder"]
-
-ORIGIN = "mingolotss simulate"
-"""The card ORIGIN of every simulated image, by which a reader recognises it."""
+__all__ = ["SkyFolder"]
 
 
 @dataclass(frozen=True, slots=True)

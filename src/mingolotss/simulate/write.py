@@ -15,12 +15,13 @@ from mingolotss.errors import DatasetError
 from mingolotss.io.documents import parse_json
 from mingolotss.io.files import atomic_path
 from mingolotss.simulate.draw import Image
-from mingolotss.simulate.folder import ORIGIN, SkyFolder
+from mingolotss.simulate.folder import SkyFolder
 from mingolotss.simulate.layout import Field
 from mingolotss.simulate.model import SkyModel
 from mingolotss.simulate.mosaic import draw_field
 from mingolotss.simulate.place import populate_sky
 from mingolotss.simulate.tables import write_catalogue, write_truth
+from mingolotss.sky.header_facts import SIMULATED, SIMULATED_ORIGIN
 
 __all__ = ["write_sky"]
 
@@ -153,12 +154,12 @@ def _write_image(path: Path, image: Image, model: SkyModel, field: Field) -> Non
         ("BMIN", model.beam_arcsec / 3600, "[deg]"),
         ("BPA", 90.0, "[deg]"),
         ("RESTFRQ", 143650000.0, "[Hz] Line rest frequency"),
-        ("TELESCOP", "simulated", "LOFAR is imitated"),
-        ("OBSERVER", "simulated", "LoTSS is imitated"),
+        ("TELESCOP", SIMULATED, "LOFAR is imitated"),
+        ("OBSERVER", SIMULATED, "LoTSS is imitated"),
         ("BUNIT", "JY/BEAM", ""),
         ("BTYPE", "Intensity", ""),
         ("OBJECT", field.name, ""),
-        ("ORIGIN", ORIGIN, ""),
+        ("ORIGIN", SIMULATED_ORIGIN, ""),
     ]
     header.extend(cards)
     _replace(path, fits.PrimaryHDU(image, header).writeto)

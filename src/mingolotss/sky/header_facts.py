@@ -21,7 +21,15 @@ from typing import NamedTuple
 from mingolotss.sky.fits_header import header_cards, header_end
 from mingolotss.sky.wcs_cards import Card, read_card
 
-__all__ = ["HeaderFacts", "header_facts", "jy_per_beam", "normal_unit", "read_header_facts"]
+__all__ = [
+    "SIMULATED",
+    "SIMULATED_ORIGIN",
+    "HeaderFacts",
+    "header_facts",
+    "jy_per_beam",
+    "normal_unit",
+    "read_header_facts",
+]
 
 # A keyword may be in lower case and begin with blanks. The reasons for the quantifiers are in
 # `mingolotss.sky.wcs_cards`.
@@ -55,7 +63,10 @@ _SURVEY = re.compile(
     re.IGNORECASE,
 )
 _SURVEY_CARDS = ("PROJECT", "OBSERVER", "ORIGIN")  # where some surveys write their name
-_SIMULATED = "mingolotss simulate"  # ORIGIN in the mosaics of `mingolotss.simulate`
+SIMULATED = "simulated"
+"""Telescope and survey of the images of `mingolotss.simulate`."""
+SIMULATED_ORIGIN = "mingolotss simulate"
+"""The card ORIGIN of these images, by which a reader recognises them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +141,8 @@ def _facts(cards: tuple[bytes, ...], history: tuple[tuple[bytes, bytes], ...]) -
             values[card.keyword] = card
     beam = _beam(values, history)
     unit, telescope, survey = _text(values, "BUNIT"), _text(values, "TELESCOP"), _survey(values)
-    if (_text(values, "ORIGIN") or "").startswith(_SIMULATED):
-        telescope = survey = "simulated"
+    if (_text(values, "ORIGIN") or "").startswith(SIMULATED_ORIGIN):
+        telescope = survey = SIMULATED
     return HeaderFacts(
         unit=normal_unit(unit) if unit else None,
         frequency_mhz=_frequency_hz(values) / 1e6,

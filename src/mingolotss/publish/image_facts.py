@@ -1,0 +1,130 @@
+"""Sentences about the images of a dataset: instrument, beam, noise and scaling, each counted."""
+
+from __future__ import annotations
+
+import pyarrow.compute as pc
+
+from mingolotss.publish.markdown import escape
+from mingolotss.publish.summary import DatasetSummary
+from mingolotss.publish.wording import counted, listed, plural
+
+__all__ = ["describe_beams", "describe_headers", "describe_noise", "describe_scaling"]
+
+_MOST_VALUES = 4  # of one fact of the headers in a sentence
+_MEASURED = "rms-map"  # noise methods that begin with it use the map that comes with the image
+_SCALINGS = {"minmax", "asinh", "zscale"}
+_OTHER_STEPS = {"zero-nan", "clip", "bin", "mask"}
+
+
+def describe_headers(summary: DatasetSummary) -> str:
+    """Say what the headers say about telescope, survey, frequency and unit, and for how many."""
+    facts = (
+        ("telescope", "telescope", ""), ("survey", "survey", ""),
+        ("frequency", "frequency_mhz", " MHz"), ("unit of the pixels", "unit", ""),
+    )  # fmt: skip
+    parts = [
+        f"{name} {_values(summary, column, unit)}"
+        for name, column, unit in facts
+        if summary.known(column)
+    ]
+    missing = [name for name, column, _ in facts if not summary.known(column)]
+    sentences = [f"By the headers of the images: {'; '.join(parts)}."] if parts else []
+    if missing:
+        sentences.append(f"Not known, since no header names it: {listed(missing)}.")
+    return " ".join(sentences)
+
+
+def _values(summary: DatasetSummary, column: str, unit: str) -> str:
+    """Return the values of a column with their number of images, the most frequent first."""
+    counts = summary.value_counts(column)
+    known = [(value, number) for value, number in counts if value is not None]
+    shown = [
+        f"{escape(f'{value:.6g}' if isinstance(value, float) else str(value))}{unit} ({number:,})"
+        for value, number in known[:_MOST_VALUES]
+    ]
+    if len(known) > _MOST_VALUES:
+        shown.append(f"{len(known) - _MOST_VALUES:,} other values")
+    unknown = sum(number for value, number in counts if value is None)
+    if unknown:
+        shown.append(f"not known ({unknown:,})")
+    return ", ".join(shown)
+
+
+def describe_beams(summary: DatasetSummary) -> str:
+    """Say which beams the images have, and that they are a mixture if there are several."""
+    beams = summary.beam_counts()
+    known = [beam for beam in beams if beam.major_arcsec is not None]
+    if not known:
+        return "The beam is not known, since no header names it."
+    parts = [
+        f"{beam.major_arcsec:.1f} x {beam.minor_arcsec:.1f} arcsec "
+        f"({counted(beam.sources, 'image')})"
+        for beam in known[:_MOST_VALUES]
+    ]
+    if len(known) > _MOST_VALUES:
+        others = sum(beam.sources for beam in known[_MOST_VALUES:])
+        parts.append(f"{len(known) - _MOST_VALUES:,} other beams ({counted(others, 'image')})")
+    unknown = len(summary.manifest) - sum(beam.sources for beam in known)
+    if unknown:
+        parts.append(f"not known ({counted(unknown, 'image')})")
+    text = f"Beam (FWHM): {', '.join(parts)}."
+    if len(known) > 1:
+        text += (
+            f" The dataset mixes {len(known):,} beams: how sharp and how large a source looks can "
+            "be compared only among images of one beam."
+        )
+    return text
+
+
+def describe_noise(summary: DatasetSummary) -> str:
+    """Say how the noise of the images came about: each method with its number of images."""
+    counts = summary.noise_counts()
+    if not counts:
+        return "Noise: no image."
+    parts = [
+        f"{'not recorded' if method is None else escape(method)} ({counted(number, 'image')})"
+        for method, number in counts.items()
+    ]
+    estimated = sum(
+        number for method, number in counts.items() if method and not method.startswith(_MEASURED)
+    )
+    text = f"Noise: {', '.join(parts)}."
+    if estimated:
+        were = plural(estimated, "was", "were")
+        text += (
+            f" The noise of {counted(estimated, 'image')} {were} estimated from the image itself."
+        )
+    return text
+
+
+def describe_scaling(summary: DatasetSummary) -> str:
+    """Say whether images are scaled, each by itself, and what the manifest has in Jy/beam."""
+    steps = {step.do for step in summary.provenance.recipe.steps}
+    sentences = []
+    if steps & _SCALINGS:
+        sentences.append(
+            "Each image is scaled by itself, so the brightness of different images cannot be "
+            "compared."
+        )
+    elif steps <= _OTHER_STEPS:
+        sentences.append("The pixels are not scaled.")
+    ranges = summary.known("scale_max")
+    if ranges:
+        sentences.append(
+            f"For {counted(ranges, 'image')} `scale_min` and `scale_max` in the manifest give the "
+            "brightness of the darkest and of the brightest value."
+        )
+    measured = summary.known("peak_jy")
+    if measured:
+        sentences.append(
+            f"`peak_jy` and `noise_jy` in the manifest give the brightest pixel and the noise of "
+            f"{counted(measured, 'image')} in Jy/beam{_assumed_unit(summary)}."
+        )
+    return " ".join(sentences)
+
+
+def _assumed_unit(summary: DatasetSummary) -> str:
+    """Say for how many images the unit is an assumption."""
+    assumed = pc.and_(pc.is_null(summary.manifest["unit"]), summary.is_known("peak_jy"))
+    number = pc.sum(assumed).as_py() or 0
+    return f"; {number:,} of them name no unit and are taken to be in it" if number else ""
