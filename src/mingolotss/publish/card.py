@@ -157,6 +157,8 @@ def _loading(summary: DatasetSummary, format_name: str) -> str:
 
 def _counts(summary: DatasetSummary) -> str:
     """State the number of images of each class and split, and the pairs that share pixels."""
+    if not len(summary.manifest):
+        return "## Splits\n\nNo image was written."
     plan = f"Split: `{summary.split_plan}`"
     if summary.split_plan == "published":
         plan += " (the batches, in the order of the catalogue; the last one is the test set)"

@@ -164,18 +164,19 @@ def _keywords(summary: DatasetSummary) -> list[str]:
 
 def _inputs(folder: DatasetFolder, provenance: Provenance) -> list[_Json]:
     """Describe what the dataset was made from: the catalogue and the images."""
-    catalogue = f"catalogue {provenance.catalogue}, {provenance.rows} rows"
+    name = f"catalogue {provenance.catalogue}" if provenance.catalogue else "catalogue"
+    catalogue = f"{name}, {provenance.rows} rows"
     if provenance.limit:
         catalogue += " (the first of the file)"
     images = f"images of the service {provenance.service.partition(':')[0]}"
     if provenance.simulated:
         images = f"simulated {images}"
     candidates = BuildFolder(folder.path).candidates
+    sha256 = provenance.catalogue_sha256
     entities = [
-        _entity(
-            f"urn:sha256:{provenance.catalogue_sha256}", catalogue,
-            sha256=provenance.catalogue_sha256,
-        ),
+        _entity(f"urn:sha256:{sha256}", catalogue, sha256=sha256)
+        if sha256
+        else _entity("_:catalogue", catalogue),
         _entity("_:images", images),
     ]  # fmt: skip
     if candidates.is_file():

@@ -67,12 +67,10 @@ def _motivation(summary: DatasetSummary) -> list[str]:
 def _composition(summary: DatasetSummary) -> list[str]:
     provenance, counts = summary.provenance, summary.counts()
     rows = counted(provenance.rows, "row")
-    catalogue = f"The catalogue {escape(provenance.catalogue)} has {rows}, one for each source."
+    name = f"catalogue {escape(provenance.catalogue)}" if provenance.catalogue else "catalogue"
+    catalogue = f"The {name} has {rows}, one for each source."
     if provenance.limit:
-        catalogue = (
-            f"Of the catalogue {escape(provenance.catalogue)} the first {rows} were used, one for "
-            "each source."
-        )
+        catalogue = f"Of the {name} the first {rows} were used, one for each source."
     incomplete = counts.get("incomplete")
     looked_at = (
         f"Number of sources that are larger than their image: {counts['exceeds_stamp']}; of images "
@@ -118,13 +116,15 @@ def _collection(summary: DatasetSummary) -> list[str]:
     if summary.is_labelled:
         labels = ". The labels come from the catalogue"
     date = f"The build began on {provenance.date} (UTC)." if provenance.date else ""
+    sha256 = provenance.catalogue_sha256
+    checksum = f"The SHA-256 of the catalogue is `{sha256}`." if sha256 else ""
     return [
         f"The images come from {_service(summary)}{labels}.",
         describe_headers(summary) if len(summary.manifest) else "",
         describe_beams(summary) if len(summary.manifest) else "",
         _choice(summary),
         date,
-        f"The SHA-256 of the catalogue is `{provenance.catalogue_sha256}`.",
+        checksum,
     ]
 
 
@@ -137,9 +137,7 @@ def _service(summary: DatasetSummary) -> str:
     text = f"the service `{used}`"
     if not re.fullmatch(r"[\w.+-]+", used):  # a folder, or an object that a program has passed
         text = "a folder" if "/" in used else "a service of the program that called mingolotss"
-    return (
-        f"{text}, and not from `{own}`, which the recipe names" if own not in {"", used} else text
-    )
+    return f"{text} (the recipe names `{own}`)" if own not in {"", used} else text
 
 
 def _choice(summary: DatasetSummary) -> str:

@@ -80,7 +80,7 @@ def describe_noise(summary: DatasetSummary) -> str:
     """Say how the noise of the images came about: each method with its number of images."""
     counts = summary.noise_counts()
     if not counts:
-        return "Noise: no image."
+        return ""
     parts = [
         f"{'not recorded' if method is None else escape(method)} ({counted(number, 'image')})"
         for method, number in counts.items()

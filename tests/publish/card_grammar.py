@@ -1,0 +1,731 @@
+"""Read every sentence of a dataset card and check it against the tables of the dataset.
+
+`check_card` goes through the card from the beginning to the end. At each place one of `SENTENCES`
+must match, and its function compares what the sentence says with the manifest, the candidates and
+``recipe.toml``, read here without the modules that write the card. A sentence that nothing here
+knows fails, and so does one that is known but false.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import yaml
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+
+SENTENCES = []
+NUMBER = r"([\d,]+)"
+
+
+def sentence(pattern):
+    """Register the check of a sentence; the groups of the pattern are given to it as texts."""
+
+    def register(function):
+        SENTENCES.append((re.compile(pattern), function))
+        return function
+
+    return register
+
+
+def number(text):
+    return int(text.replace(",", ""))
+
+
+@dataclass
+class Facts:
+    """The tables of a dataset, as plain Python has them."""
+
+    folder: Path
+    seen: list[str] = field(default_factory=list)
+
+    @cached_property
+    def table(self):
+        return pq.read_table(self.folder / "manifest.parquet")
+
+    @cached_property
+    def rows(self):
+        return self.table.to_pylist()
+
+    @cached_property
+    def written(self):
+        return [row for row in self.rows if row["status"] == "written"]
+
+    @cached_property
+    def candidates(self):
+        path = self.folder / "candidates.parquet"
+        return pq.read_table(path).to_pylist() if path.exists() else None
+
+    @cached_property
+    def toml(self):
+        return tomllib.loads((self.folder / "recipe.toml").read_text())
+
+    @property
+    def recipe(self):
+        return self.toml["recipe"]
+
+    @property
+    def build(self):
+        return self.toml["build"]
+
+    @property
+    def simulated(self):
+        return self.build["simulated"]
+
+    @property
+    def is_export(self):
+        return b"mingolotss.format" in (self.table.schema.metadata or {})
+
+    @cached_property
+    def classes(self):
+        if not self.is_export:
+            return self.build["classes"]
+        return self.table.schema.metadata[b"mingolotss.classes"].decode().split("\n")
+
+    @property
+    def steps(self):
+        return {step["do"] for step in self.recipe["steps"]}
+
+    def stated(self, key):
+        """Return what the recipe states, which holds for simulated images if it is for them."""
+        own = self.recipe["images"]["service"].startswith("simulated")
+        return self.recipe[key] if own or not self.simulated else type(self.recipe[key])()
+
+    def known(self, column):
+        """Return the values of a column in the written rows: no nulls and no NaN."""
+        values = (row[column] for row in self.written)
+        return [value for value in values if value is not None and value == value]  # noqa: PLR0124
+
+
+# The beginning
+
+
+@sentence(r"# (.+)\n\n")
+def title(facts, text):
+    name = facts.recipe["title"] or facts.recipe["name"]
+    assert text.replace("\\", "") == (f"{name} (simulated sky)" if facts.simulated else name)
+
+
+@sentence(
+    r"Images of a simulated radio sky, processed by the recipe (\S+)\. Nothing in them was "
+    r"observed\."
+)
+def simulated_sky(facts, recipe):
+    assert facts.simulated
+    assert recipe == facts.recipe["name"]
+
+
+@sentence(r"Images of radio sources, processed by the recipe (\S+)\.")
+def default_description(facts, recipe):
+    assert not facts.simulated
+    assert not facts.recipe["description"]
+    assert recipe == facts.recipe["name"]
+
+
+@sentence(r"The catalogue has ([\d,]+) rows?\.")
+def rows_of_catalogue(facts, rows):
+    assert not facts.build["limit"]
+    assert number(rows) == facts.build["rows"]
+    assert facts.is_export or number(rows) == len(facts.rows)
+
+
+@sentence(r"This build was limited to the first ([\d,]+) rows? of the catalogue\.")
+def limited(facts, rows):
+    assert number(rows) == facts.build["rows"] == facts.build["limit"]
+
+
+@sentence(
+    r"\*\*The images are of a simulated sky, which was made for tests and for teaching\. Nothing "
+    r"in them "
+    r"was observed, and results on them say nothing about real galaxies\.\*\*"
+)
+def warning(facts):
+    assert facts.simulated
+    assert set(facts.known("telescope")) == {"simulated"}
+
+
+@sentence(
+    rf"{NUMBER} images? of (\d+) x (\d+) pixels, (\w+)(?:, at (\S+) arcsec per pixel(?: \(median; "
+    r"(\S+) to (\S+)\))?: (\S+) arcmin on a side)?\. Row 0 is the first row of the FITS image, the "
+    r"southern edge where north is up\."
+)
+def images(facts, count, nx, ny, kind, scale, smallest, largest, side):
+    assert number(count) == len(facts.written)
+    assert int(nx) == int(ny) == facts.recipe["stamp"]["pixels"]
+    assert kind == facts.recipe["stamp"]["kind"]
+    scales = facts.known("pixel_scale_arcsec")
+    assert (scale is None) == (not scales)
+    if scales:
+        assert f"{np.median(scales):.3g}" == scale
+        limits = (f"{min(scales):.3g}", f"{max(scales):.3g}")
+        assert limits == ((scale, scale) if smallest is None else (smallest, largest))
+        assert float(side) == float(f"{int(nx) * np.median(scales) / 60:.3g}")
+
+
+@sentence(r"## Load it\n\n```python\n(?:[^\n]*(?:FOLDER|\w+\.\w+)[^\n]*\n)+```")
+def loading(facts):
+    """The examples themselves are tested where each format is read."""
+
+
+# Classes and splits
+
+
+@sentence(r"## (Classes and splits|Splits)\n\n")
+def counts_heading(facts, words):
+    is_labelled = facts.classes and facts.written
+    assert words == ("Classes and splits" if is_labelled else "Splits")
+
+
+@sentence(r"Split: `([^`]+)`\.")
+def split_plan(facts, plan):
+    assert facts.is_export
+    assert plan == facts.table.schema.metadata[b"mingolotss.split_plan"].decode()
+    assert plan != "published"
+
+
+@sentence(
+    r"Split: `published` \(the batches, in the order of the catalogue; the last one is the test "
+    r"set\)\."
+)
+def published_split(facts):
+    rows = sorted(facts.written, key=lambda row: row["row"])
+    assert [row["split"] for row in rows] == [
+        "test" if row["batch"] == "test_batch" else "train" for row in rows
+    ]
+    batches = [row["batch"] for row in rows]
+    assert batches == sorted(batches, key=lambda name: (name == "test_batch", name))
+
+
+@sentence(
+    rf"{NUMBER} pairs? of stamps overlaps? on the sky; in {NUMBER} of these pairs the stamps are "
+    rf"in "
+    rf"different splits\.(?: Only {NUMBER} images could be compared\.)?"
+)
+def overlaps(facts, pairs, apart, compared):
+    rows = [row for row in facts.written if row["pixel_scale_arcsec"]]
+    assert (compared is None) == (len(rows) == len(facts.written))
+    place = SkyCoord([row["ra"] for row in rows], [row["dec"] for row in rows], unit=u.deg)
+    width = np.array([row["pixel_scale_arcsec"] for row in rows]) * facts.recipe["stamp"]["pixels"]
+    found = [
+        (i, j)
+        for i in range(len(rows))
+        for j in range(i)
+        if place[i].separation(place[j]).arcsec < (width[i] + width[j]) / 2
+    ]
+    assert len(found) == number(pairs)
+    assert sum(rows[i]["split"] != rows[j]["split"] for i, j in found) == number(apart)
+
+
+@sentence(r"Whether stamps overlap is not known: no image has both a position and a pixel scale\.")
+def overlaps_not_known(facts):
+    assert not facts.known("pixel_scale_arcsec")
+
+
+@sentence(r"No image was written\.")
+def nothing(facts):
+    assert not facts.written
+
+
+@sentence(r"\| label \| class \| ([^\n]+) \|\n\|[-|]+\n((?:\|[^\n]*\|\n)+)\n?")
+def class_table(facts, splits, lines):
+    names = splits.split(" | ")
+    assert set(names) == {row["split"] for row in facts.written}
+    expected = Counter((row["class"], row["label"], row["split"]) for row in facts.written)
+    total = 0
+    for line in lines.splitlines():
+        label, name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        key = (None, None) if name == "no label" else (name, int(label))
+        for split, cell in zip(names, cells, strict=True):
+            assert int(cell) == expected[(*key, split)], line
+            total += int(cell)
+    assert total == len(facts.written)
+    assert len(lines.splitlines()) >= len(facts.classes)
+
+
+@sentence(r"\| split \| images \|\n\|[-|]+\n((?:\|[^\n]*\|\n)+)\n?")
+def split_table(facts, lines):
+    assert not facts.classes
+    counts = Counter(row["split"] for row in facts.written)
+    cells = (line.strip("| ").split(" | ") for line in lines.splitlines())
+    assert {split: int(count) for split, count in cells} == counts
+
+
+@sentence(
+    r"In the first published MingoLoTSS the names of labels 1 and 2 are interchanged\. The "
+    r"labels here are "
+    r"the same; the names are those of the flags in the catalogue\."
+)
+def interchanged(facts):
+    assert facts.classes[1:3] == ["FRI NAT", "FRI WAT"]
+    assert len(facts.classes) == 10
+
+
+# Datasheet
+
+
+@sentence(
+    r"### (?:Motivation|Composition|Collection|Preprocessing|Uses|Distribution|Maintenance)\n\n"
+)
+def heading(facts):
+    """The seven sections of Gebru et al. 2021; `check_card` counts them."""
+
+
+@sentence(r"The dataset was made for tests and for teaching\.")
+def aim_of_simulated(facts):
+    assert facts.simulated
+
+
+@sentence(r"The dataset was made to train and test classifiers of images of radio sources\.")
+def aim_of_labelled(facts):
+    assert facts.classes
+    assert not facts.simulated
+
+
+@sentence(r"The dataset was made for machine learning on images of radio sources\.")
+def aim_of_unlabelled(facts):
+    assert not facts.classes
+    assert not facts.simulated
+
+
+@sentence(
+    r"It was made by the program mingolotss (\S+) with the recipe `(\S+)`: anyone who has the "
+    r"catalogue and "
+    r"the images can make it again\."
+)
+def program(facts, version, recipe):
+    assert version == facts.build["packages"]["mingolotss"]
+    assert recipe == facts.recipe["name"]
+
+
+@sentence(rf"The catalogue(?: (\S+))? has {NUMBER} rows?, one for each source\.")
+def catalogue(facts, name, rows):
+    assert (name or "").replace("\\", "") == facts.build["catalogue"]
+    assert number(rows) == facts.build["rows"]
+    assert not facts.build["limit"]
+    assert len({row["source"] for row in facts.rows}) == len(facts.rows)
+
+
+@sentence(rf"Of the catalogue (\S+) the first {NUMBER} rows? were used, one for each source\.")
+def cut_catalogue(facts, name, rows):
+    assert name.replace("\\", "") == facts.build["catalogue"]
+    assert number(rows) == facts.build["rows"] == facts.build["limit"]
+
+
+@sentence(r"Every source has an image\.")
+def no_rejection(facts):
+    assert len(facts.written) == facts.build["rows"]
+
+
+@sentence(
+    rf"{NUMBER} sources? (?:has|have) no image, and `manifest\.parquet` of the build gives the "
+    rf"reason for "
+    r"each\."
+)
+def rejections(facts, count):
+    rejected = [row for row in facts.rows if row["status"] == "rejected"]
+    assert number(count) == len(rejected)
+    assert all(row["stage"] and row["reason"] for row in rejected)
+
+
+@sentence(
+    rf"{NUMBER} sources? (?:has|have) no image here: they were rejected by the build or left out "
+    rf"of the "
+    r"export\."
+)
+def left_out(facts, count):
+    assert facts.is_export
+    assert number(count) == facts.build["rows"] - len(facts.written)
+
+
+COUNT = r"([^;.]+)"
+
+
+@sentence(
+    rf"Number of sources that are larger than their image: {COUNT}; of images without a pixel "
+    rf"that is finite "
+    rf"and not 0: {COUNT}; of images that were moved to put the source in the centre: {COUNT}; "
+    rf"(?:of images "
+    rf"with large areas without data: {COUNT}; )?of sources for which nobody has chosen between "
+    rf"fields yet: "
+    rf"{COUNT}\."
+)
+def flags(facts, larger, blank, moved, incomplete, undecided):
+    side = facts.recipe["stamp"]["pixels"]
+    sized = [row for row in facts.written if row["size_arcsec"] == row["size_arcsec"]]
+    check_count(
+        larger, [row["size_arcsec"] > side * row["pixel_scale_arcsec"] for row in sized],
+        len(facts.written),
+    )  # fmt: skip
+    flagged = {"blank": blank, "recentred": moved, "undecided": undecided}
+    if incomplete:
+        flagged["incomplete"] = incomplete
+    for column, text in flagged.items():
+        check_count(text, facts.known(column), len(facts.written))
+    if "several" in undecided:
+        assert not any(row["case"] for row in facts.written)
+    if "recentre" in moved:
+        assert not facts.recipe["recentre"]["enabled"]
+
+
+def check_count(text, looked_at, total):
+    """Compare a count in words with what was looked at."""
+    if text.startswith("not known"):
+        assert not looked_at
+        assert total
+        return
+    first, *rest = re.findall(r"\d[\d,]*", text)
+    assert number(first) == sum(looked_at)
+    assert [number(one) for one in rest] == ([] if len(looked_at) == total else [len(looked_at)])
+
+
+@sentence(r"Neighbouring sources can share pixels; see the splits above\.")
+def neighbours(facts):
+    """It points to the sentence on overlapping stamps, which `overlaps` checks."""
+
+
+@sentence(r"The dataset contains nothing about people\.")
+def nobody(facts):
+    assert not facts.known("decided_by")
+
+
+@sentence(
+    r"The dataset contains nothing about people, except the names of those who decided by hand, "
+    r"in the "
+    r"column `decided_by` of the manifest\."
+)
+def people(facts):
+    assert facts.known("decided_by")
+
+
+@sentence(r"The images come from (the service `(\S+)`|a folder)(?: \(the recipe names `(\S+)`\))?")
+def service(facts, _words, name, own):
+    used = facts.build["service"].partition(":")[0]
+    assert used == name if name else "/" in used
+    named = facts.recipe["images"]["service"].partition(":")[0]
+    assert own == (named if named not in {"", used} else None)
+
+
+@sentence(r"\. The labels come from the catalogue\.")
+def labelled(facts):
+    assert facts.classes
+
+
+@sentence(r"; there are no labels\.")
+def unlabelled(facts):
+    assert not facts.classes
+    assert not facts.known("label")
+
+
+COLUMNS = {
+    "telescope": "telescope", "survey": "survey", "frequency": "frequency_mhz",
+    "unit of the pixels": "unit",
+}  # fmt: skip
+
+
+@sentence(r"By the headers of the images: (.+?\))\. ")
+def headers(facts, text):
+    for part in text.split("; "):
+        name = next(name for name in COLUMNS if part.startswith(f"{name} "))
+        column = COLUMNS[name]
+        counts = Counter(
+            "not known" if value is None or value != value else value  # noqa: PLR0124
+            for value in (row[column] for row in facts.written)
+        )
+        for words, count in re.findall(
+            r"(?:^|, )(.+?) \(([\d,]+)\)", part.removeprefix(f"{name} ")
+        ):
+            value = words.removesuffix(" MHz").replace("\\", "")
+            key = value
+            if column == "frequency_mhz" and value != "not known":
+                [key] = [one for one in counts if one != "not known" and f"{one:.6g}" == value]
+            assert counts.pop(key) == number(count), part
+        assert not counts, part
+        facts.seen.append(column)
+
+
+@sentence(r"Not known, since no header names it: (.+?)\. ")
+def no_headers(facts, names):
+    for name in re.split(", | and ", names):
+        assert not facts.known(COLUMNS[name])
+        facts.seen.append(COLUMNS[name])
+
+
+@sentence(r"The beam is not known, since no header names it\.")
+def no_beam(facts):
+    assert not facts.known("beam_major_arcsec")
+
+
+@sentence(
+    rf"Beam \(FWHM\): (.+?\))\.(?: The dataset mixes {NUMBER} beams: how sharp and how large a "
+    rf"source looks "
+    r"can be compared only among images of one beam\.)?"
+)
+def beams(facts, text, mixed):
+    counts = Counter(
+        tuple(None if axis is None else f"{axis:.1f}" for axis in beam)
+        for beam in ((row["beam_major_arcsec"], row["beam_minor_arcsec"]) for row in facts.written)
+    )
+    known = [beam for beam in counts if beam[0] is not None]
+    assert (mixed is None) == (len(known) == 1)
+    assert mixed is None or number(mixed) == len(known)
+    for major, minor, count in re.findall(r"(\S+) x (\S+) arcsec \(([\d,]+) images?\)", text):
+        assert counts.pop((major, minor)) == number(count)
+    unknown = re.search(r"not known \(([\d,]+) images?\)", text)
+    assert number(unknown[1]) == counts.pop((None, None)) if unknown else not counts
+
+
+@sentence(r"No source had several usable images\.")
+def one_image(facts):
+    assert not usable(facts)
+
+
+@sentence(
+    rf"{NUMBER} sources? had several usable images; one was chosen by the separation from the "
+    rf"centre of the "
+    r"image and by missing pixels, and the column `case` of the manifest gives the rule\."
+)
+def several_images(facts, count):
+    chosen = [row for row in facts.written if row["case"]]
+    assert number(count) == len(chosen)
+    assert facts.candidates is None or {row["row"] for row in chosen} == usable(facts)
+
+
+def usable(facts):
+    """Return the written rows with more than one candidate that could be used."""
+    if facts.candidates is None:
+        return {row["row"] for row in facts.written if row["case"]}
+    good = Counter(one["row"] for one in facts.candidates if "chosen" in one["verdict"])
+    return {row["row"] for row in facts.written if good[row["row"]] > 1}
+
+
+@sentence(rf"A person decided about {NUMBER} sources?\.")
+def decided(facts, count):
+    assert number(count) == len(facts.known("decided_by"))
+
+
+@sentence(r"The build began on (\d{4}-\d\d-\d\d) \(UTC\)\.")
+def day(facts, date):
+    assert date == facts.build["date"]
+
+
+@sentence(r"The SHA-256 of the catalogue is `([0-9a-f]{64})`\.")
+def checksum(facts, digest):
+    assert digest == facts.build["catalogue_sha256"]
+
+
+@sentence(r"Noise: (.+?\))\.")
+def noise(facts, text):
+    counts = Counter(row["noise_method"] or "not recorded" for row in facts.written)
+    stated = re.findall(r"(?:^|, )(.+?) \(([\d,]+) images?\)", text)
+    assert {method: number(count) for method, count in stated} == counts
+    if facts.candidates is None or facts.recipe["noise"]["method"] != "rms-map":
+        return
+    has_map = {
+        one["row"]: bool(one["rms"]) for one in facts.candidates if one["verdict"] == "chosen"
+    }
+    for row in facts.written:
+        assert has_map[row["row"]] == (row["noise_method"].startswith("rms-map"))
+
+
+@sentence(rf"The noise of {NUMBER} images? (?:was|were) estimated from the image itself\.")
+def estimated(facts, count):
+    methods = [row["noise_method"] for row in facts.written]
+    assert number(count) == sum(not method.startswith("rms-map") for method in methods)
+
+
+@sentence(r"Steps, in order: ([^\n]+?)\. (?=Each|The|For|`)")
+def steps(facts, text):
+    expected = [
+        " ".join([step["do"], *(f"{key}={step[key]}" for key in step if key != "do")])
+        for step in facts.recipe["steps"]
+    ]
+    assert text.replace("\\", "") == (", ".join(expected) or "none")
+
+
+@sentence(
+    r"Each image is scaled by itself, so the brightness of different images cannot be compared\."
+)
+def scaled(facts):
+    assert facts.steps & {"minmax", "asinh", "zscale"}
+
+
+@sentence(r"The pixels are not scaled\.")
+def not_scaled(facts):
+    assert facts.steps <= {"zero-nan", "clip", "bin", "mask"}
+
+
+@sentence(
+    rf"For {NUMBER} images? `scale_min` and `scale_max` in the manifest give the brightness of "
+    rf"the darkest "
+    r"and of the brightest value\."
+)
+def scale(facts, count):
+    assert number(count) == len(facts.known("scale_max")) == len(facts.known("scale_min"))
+
+
+@sentence(
+    rf"`peak_jy` and `noise_jy` in the manifest give the brightest pixel and the noise of "
+    rf"{NUMBER} images? in "
+    rf"Jy/beam(?:; {NUMBER} of them name no unit and are taken to be in it)?\."
+)
+def janskys(facts, count, assumed):
+    assert number(count) == len(facts.known("peak_jy")) == len(facts.known("noise_jy"))
+    without = sum(row["unit"] is None and row["peak_jy"] is not None for row in facts.written)
+    assert number(assumed or "0") == without
+
+
+@sentence(r"`recipe\.toml` contains every setting\.")
+def settings(facts):
+    assert {"noise", "stamp", "steps", "images", "choose"} <= facts.recipe.keys()
+
+
+@sentence(r"It can serve (.+?)\.")
+def uses(facts, text):
+    if facts.simulated:
+        assert text == "tests of programs and teaching"
+    else:
+        assert ("classification" in text) == bool(facts.classes)
+
+
+@sentence(
+    r"The classes differ in size: report macro-averaged scores and a confusion matrix, not "
+    r"accuracy alone\."
+)
+def unequal(facts):
+    assert len(set(sizes(facts).values())) > 1
+
+
+@sentence(r"Classes with fewer than 50 images: ([^\n]+?\))\.")
+def rare(facts, text):
+    stated = dict(re.findall(r"(?:^|, )(.+?) \((\d+)\)", text.replace("\\", "")))
+    small = {name: str(count) for name, count in sizes(facts).items() if 0 < count < 50}
+    assert stated == small
+
+
+@sentence(r"Classes without an image: ([^\n.]+)\.")
+def empty(facts, names):
+    assert names.replace("\\", "").split(", ") == [n for n, c in sizes(facts).items() if not c]
+
+
+def sizes(facts):
+    counts = Counter(row["class"] for row in facts.written)
+    return {name: counts[name] for name in facts.classes}
+
+
+@sentence(r"The grey values are not suitable for photometry\.")
+def grey(facts):
+    assert facts.recipe["stamp"]["kind"] == "uint8"
+
+
+@sentence(r"The licence is not known; see `LICENSE`\.")
+def no_licence(facts):
+    assert facts.stated("licence") in {"", "not known"}
+    assert "is not known" in (facts.folder / "LICENSE").read_text()
+
+
+@sentence(r"Licence: \[(\S+)\]\((https://spdx\.org/licenses/\S+)\); see `LICENSE`\.")
+def licence(facts, spdx, address):
+    assert facts.stated("licence").replace(" ", "-").upper() == spdx.upper()
+    assert address == f"https://spdx.org/licenses/{spdx}.html"
+    assert f"SPDX-License-Identifier: {spdx}" in (facts.folder / "LICENSE").read_text()
+
+
+@sentence(r"Licence: ([^\n]+?) See `LICENSE`\.")
+def terms(facts, text):
+    plain = text.replace("\\", "").rstrip(".")
+    assert plain == " ".join(facts.stated("licence").split()).rstrip(".")
+    assert plain in " ".join((facts.folder / "LICENSE").read_text().split())
+
+
+@sentence(r"Authors?: ([^\n]+?)\. (?=Version|DOI|Web|Released|Funding)|Authors?: ([^\n]+)\.(?=\n)")
+def authors(facts, text, other):
+    names = [
+        one["name"] or f"{one['given']} {one['family']}".strip() for one in facts.stated("authors")
+    ]
+    assert (text or other).split("; ") == names
+
+
+@sentence(r"Version: (\S+)\.(?=\s)")
+def version(facts, text):
+    assert text == facts.stated("version")
+
+
+@sentence(r"DOI: \[(\S+)\]\(https://doi\.org/(\S+)\)\.")
+def doi(facts, text, address):
+    assert text == address == facts.stated("doi")
+
+
+@sentence(r"Web page: <(\S+)>\.")
+def page(facts, address):
+    assert address == facts.stated("url")
+
+
+@sentence(r"Released on (\S+)\.(?=\s)")
+def released(facts, date):
+    assert date == facts.stated("date")
+
+
+@sentence(r"Funding: ([^\n]+)\.(?=\n)")
+def funding(facts, text):
+    assert text.split("; ") == facts.stated("funding")
+
+
+@sentence(
+    r"Build the dataset again from `recipe\.toml`\. `mingolotss compare` lists the differences "
+    r"between two "
+    r"datasets, and `mingolotss verify` checks every file and image against the manifest\."
+)
+def maintenance(facts):
+    assert (facts.folder / "recipe.toml").is_file()
+    assert (facts.folder / "checksums.sha256").is_file()
+
+
+@sentence(r"## Cite\n\n- ([^\n]+)\n((?:- [^\n]+\n)*)")
+def cite(facts, own, papers):
+    name = facts.recipe["title"] or facts.recipe["name"]
+    assert name in own.replace("\\", "")
+    assert ("simulated" in own) == facts.simulated
+    lines = [line.removeprefix("- ").replace("\\", "") for line in papers.splitlines()]
+    assert lines == facts.stated("citation")
+
+
+def check_head(facts, text):
+    """Check the YAML head of the card, which Hugging Face reads."""
+    head = yaml.safe_load(text)
+    assert head["pretty_name"].startswith(facts.recipe["title"] or facts.recipe["name"])
+    assert ("simulated" in head["pretty_name"]) == ("simulated" in head["tags"]) == facts.simulated
+    [task] = head["task_categories"]
+    assert task == ("image-classification" if facts.classes else "image-feature-extraction")
+    assert (head["license"] == "unknown") == (facts.stated("licence") in {"", "not known"})
+    assert head["size_categories"] == ["n<1K"]
+    assert len(facts.written) < 1000
+
+
+def check_card(folder):
+    """Check every sentence of the card of a build or an export; return the facts."""
+    facts = Facts(Path(folder))
+    card = (facts.folder / "README.md").read_text()
+    _, head, text = card.split("---\n", 2)
+    check_head(facts, head)
+    text = re.sub(r"^\s*<!-- written by mingolotss[^>]*-->\s*", "", text)
+    own = " ".join(facts.stated("description").split())
+    assert own in text
+    if own:
+        text = text.replace(own, "", 1)
+    assert len(re.findall(r"^### ", text, re.MULTILINE)) == 7
+    while text := text.lstrip(" \n"):
+        for pattern, function in SENTENCES:
+            if match := pattern.match(text):
+                function(facts, *match.groups())
+                text = text[match.end() :]
+                break
+        else:
+            raise AssertionError(f"no check knows this sentence: {text[:200]!r}")
+    return facts

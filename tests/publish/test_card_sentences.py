@@ -1,0 +1,182 @@
+"""Every sentence of a card is true: of a demo, a survey, and all that a build can be."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from card_grammar import check_card
+from test_descriptions import STATED
+
+from mingolotss.candidates.decisions import Decision, DecisionLog
+from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.demonstration import demo
+from mingolotss.pipeline.run import build
+from mingolotss.publish.export import export
+from mingolotss.recipe.load import load_recipe
+from mingolotss.recipe.model import Recipe
+from named_builds import make_recipe, write_mosaic
+from readers_build import make_build, write_sky
+
+
+def change(changes: dict[str, object], base: str = "mingolotss") -> Recipe:
+    return load_recipe(base).changed(changes)
+
+
+def simulated(root):
+    return demo(root / "demo", sources=40).out
+
+
+def unlabelled(root):
+    """No classes, no sizes, no rms maps."""
+    sky = write_mosaic(root / "mosaics" / "F+1-mosaic.fits", 9)
+    catalogue = Catalogue.from_columns([f"s{n}" for n in range(9)], sky.ra.deg, sky.dec.deg)
+    recipe = make_recipe(classes={"from": "none"})
+    return build(
+        recipe, out=root / "out", catalogue=catalogue, service=f"mosaics:{root / 'mosaics'}"
+    ).out
+
+
+def estimated(root):
+    """A quarter of the sources has no rms map; headers differ in beam, unit and telescope."""
+    catalogue, images = write_sky(root, count=40)
+    for index, path in enumerate(sorted(images.glob("*-mosaic.fits"))):
+        with fits.open(path, mode="update") as hdus:
+            header = hdus[0].header
+            if index % 3:
+                header["BMAJ"] = header["BMIN"] = (6 if index % 3 == 1 else 9) / 3600
+                header["TELESCOP"] = "LOFAR"
+                header["RESTFRQ"] = 1.4365e8
+            else:
+                del header["BUNIT"]
+        if index % 4 == 0:
+            path.with_name(path.name.replace("-mosaic", "-mosaic-rms")).unlink()
+    recipe = change({"noise.otherwise": "sigma-clipped", "formats": ["parquet", "csv"]})
+    return build(recipe, out=root / "out", catalogue=catalogue, service=f"folder:{images}").out
+
+
+def rejections(root):
+    """Some files are damaged, some are absent, and one mosaic has no pixel that is finite."""
+    catalogue, images = write_sky(root, count=30)
+    paths = sorted(images.glob("*-mosaic.fits"))
+    paths[0].write_bytes(b"SIMPLE")
+    paths[1].unlink()
+    data, header = fits.getdata(paths[2], header=True)
+    fits.writeto(paths[2], np.full_like(data, np.nan), header, overwrite=True)
+    return build(
+        "mingolotss", out=root / "out", catalogue=catalogue, service=f"folder:{images}"
+    ).out
+
+
+def nothing_written(root):
+    catalogue, images = write_sky(root, count=12)
+    for path in images.glob("*-mosaic.fits"):
+        path.write_bytes(b"")
+    return build(
+        "mingolotss", out=root / "out", catalogue=catalogue, service=f"folder:{images}"
+    ).out
+
+
+def renamed(root):
+    """A recipe that extends the published one, cut to the first rows."""
+    path = root / "mine.toml"
+    path.write_text('extends = "mingolotss"\nname = "mine"\n[noise]\nsigma = 4.0\n')
+    catalogue, images = write_sky(root, count=24)
+    return build(path, out=root / "out", catalogue=catalogue, service=str(images), limit=13).out
+
+
+def stated(root):
+    return make_build(root, change(STATED))
+
+
+def in_words(root):
+    """The terms of FIRST, and images in Jy/beam without any step."""
+    licence = load_recipe("mirabest").licence
+    return make_build(root, change({
+        "licence": licence, "stamp.kind": "float32", "steps": [], "formats": ["parquet"],
+        "recentre.enabled": False,
+    }))  # fmt: skip
+
+
+def decided(root):
+    """Two fields for each source, and a person who chose among them."""
+    catalogue, images = write_sky(root, count=16)
+    for path in sorted(images.glob("*")):
+        shutil.copyfile(path, path.with_name(path.name.replace("_P", "_Q")))
+    out = root / "out"
+    options = {"out": out, "catalogue": catalogue, "service": f"folder:{images}"}
+    build("mingolotss", **options)
+    decision = Decision("ILTJ000003.5+50", "Q000", "accept", "Ada L.", "2026-11-26", "")
+    DecisionLog(out / "decisions.csv").add(decision)
+    return build("mingolotss", **options).out
+
+
+def merged(root):
+    built = make_build(root)
+    groups = {"FRI NAT": [1], "FRI WAT": [2], "rest": [0, 3, 4]}
+    return export(
+        built, "parquet", root / "merged", merge=groups, split="k-fold:folds=3,seed=1"
+    ).out
+
+
+BUILDS = (
+    simulated, unlabelled, estimated, rejections, nothing_written, renamed, stated, in_words, decided,
+    merged,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("make", BUILDS, ids=lambda make: make.__name__)
+def test_every_sentence_of_the_card_is_true(tmp_path, make):
+    """Each is known to a check, and what it says is what the tables say."""
+    folder = make(Path(tmp_path))
+    facts = check_card(folder)
+    if facts.written:
+        assert {"telescope", "survey", "frequency_mhz", "unit"} == set(facts.seen)
+
+
+def test_every_sentence_of_the_card_of_the_real_piece_is_true(tmp_path, shared):
+    """A piece of a mosaic of LoTSS DR1 without rms map, and the 27 sources in it."""
+    folder = shared / "data/lotss-dr1"
+    sources = Table.read(folder / "P205+55-sources.fits")
+    sources.write(tmp_path / "sources.fits")
+    out = build(
+        "lotss", out=tmp_path / "out", catalogue=tmp_path / "sources.fits",
+        service=f"mosaics:{folder}",
+    ).out  # fmt: skip
+    facts = check_card(out)
+    assert len(facts.rows) == 27
+    assert "Noise: sigma-clipped (" in (out / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("59 images of", "60 images of"),
+        ("1 source has no image", "2 sources have no image"),
+        ("(59)", "(58)"),
+        ("Noise: rms-map (59 images)", "Noise: rms-map (60 images)"),
+        ("The licence is not known", "The licence is CC-BY-4.0"),
+        ("nothing about people.", "nothing about people. It is complete."),
+        ("## Cite\n\n- ", "## Cite\n\n- A paper.\n- "),
+        ("| 0 | FRI | 5 |", "| 0 | FRI | 6 |"),
+    ],
+)
+def test_a_false_sentence_is_found(tmp_path_factory, request, true, false):
+    """The check itself is tested: a wrong number, claim or unknown sentence does not pass."""
+    built = request.getfixturevalue("built")
+    copy = tmp_path_factory.mktemp("copy") / "build"
+    shutil.copytree(built, copy)
+    card = (copy / "README.md").read_text()
+    assert true in card
+    (copy / "README.md").write_text(card.replace(true, false, 1))
+    with pytest.raises((AssertionError, ValueError, KeyError)):
+        check_card(copy)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return make_build(tmp_path_factory.mktemp("sky"))
