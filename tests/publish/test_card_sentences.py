@@ -124,8 +124,8 @@ def merged(root):
 
 
 BUILDS = (
-    simulated, unlabelled, estimated, rejections, nothing_written, renamed, stated, in_words, decided,
-    merged,
+    simulated, unlabelled, estimated, rejections, nothing_written, renamed, stated, in_words,
+    decided, merged,
 )  # fmt: skip
 
 
