@@ -457,28 +457,33 @@ def no_headers(facts, names):
         facts.seen.append(COLUMNS[name])
 
 
-@sentence(r"The beam is not known, since no header names it\.")
+@sentence(r"The headers of the images do not give the beam\.")
 def no_beam(facts):
     assert not facts.known("beam_major_arcsec")
 
 
 @sentence(
-    rf"Beam \(FWHM\): (.+?\))\.(?: The dataset mixes {NUMBER} beams: how sharp and how large a "
-    rf"source looks "
-    r"can be compared only among images of one beam\.)?"
+    rf"(?:The beam \(FWHM\) is|The images mix {NUMBER} beams \(FWHM\):) "
+    rf"([^\n]+? images?)\.(?: It is not known for {NUMBER} images?\.)?(?= )"
 )
-def beams(facts, text, mixed):
+def beams(facts, mixed, text, unknown):
     counts = Counter(
         tuple(None if axis is None else f"{axis:.1f}" for axis in beam)
         for beam in ((row["beam_major_arcsec"], row["beam_minor_arcsec"]) for row in facts.written)
     )
-    known = [beam for beam in counts if beam[0] is not None]
-    assert (mixed is None) == (len(known) == 1)
-    assert mixed is None or number(mixed) == len(known)
-    for major, minor, count in re.findall(r"(\S+) x (\S+) arcsec \(([\d,]+) images?\)", text):
-        assert counts.pop((major, minor)) == number(count)
-    unknown = re.search(r"not known \(([\d,]+) images?\)", text)
-    assert number(unknown[1]) == counts.pop((None, None)) if unknown else not counts
+    assert number(unknown or "0") == counts.pop((None, None), 0)
+    assert (mixed is None) == (len(counts) == 1)
+    assert mixed is None or number(mixed) == len(counts)
+    pattern = r"([\d.]+)(?: by ([\d.]+))? arcsec in ([\d,]+) images?"
+    for major, minor, count in re.findall(pattern, text):
+        beam = (f"{float(major):.1f}", f"{float(minor or major):.1f}")
+        assert counts.pop(beam) == number(count)
+    assert not counts
+
+
+@sentence(r"How sharp and how large a source looks can be compared only among images of one beam\.")
+def mixture(facts):
+    assert len(set(facts.known("beam_major_arcsec"))) > 1
 
 
 @sentence(r"No source had several usable images\.")
@@ -520,10 +525,15 @@ def checksum(facts, digest):
     assert digest == facts.build["catalogue_sha256"]
 
 
-@sentence(r"Noise: (.+?\))\.")
+@sentence(r"Noise: none, since there is no image\.")
+def no_noise(facts):
+    assert not facts.written
+
+
+@sentence(r"Noise: ([^\n]+? images?)\.")
 def noise(facts, text):
     counts = Counter(row["noise_method"] or "not recorded" for row in facts.written)
-    stated = re.findall(r"(?:^|, )(.+?) \(([\d,]+) images?\)", text)
+    stated = re.findall(r"(?:^|, )(.+?) for ([\d,]+) images?", text)
     assert {method: number(count) for method, count in stated} == counts
     if facts.candidates is None or facts.recipe["noise"]["method"] != "rms-map":
         return

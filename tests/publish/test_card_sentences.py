@@ -149,7 +149,7 @@ def test_every_sentence_of_the_card_of_the_real_piece_is_true(tmp_path, shared):
     ).out  # fmt: skip
     facts = check_card(out)
     assert len(facts.rows) == 27
-    assert "Noise: sigma-clipped (" in (out / "README.md").read_text()
+    assert "Noise: sigma-clipped for " in (out / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_every_sentence_of_the_card_of_the_real_piece_is_true(tmp_path, shared):
         ("59 images of", "60 images of"),
         ("1 source has no image", "2 sources have no image"),
         ("(59)", "(58)"),
-        ("Noise: rms-map (59 images)", "Noise: rms-map (60 images)"),
+        ("Noise: rms-map for 59 images", "Noise: rms-map for 60 images"),
         ("The licence is not known", "The licence is CC-BY-4.0"),
         ("nothing about people.", "nothing about people. It is complete."),
         ("## Cite\n\n- ", "## Cite\n\n- A paper.\n- "),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow.compute as pc
 
+from mingolotss.dataset import image_census as census
 from mingolotss.publish.markdown import escape
 from mingolotss.publish.summary import DatasetSummary
 from mingolotss.publish.wording import counted, listed, plural
@@ -51,27 +52,12 @@ def _values(summary: DatasetSummary, column: str, unit: str) -> str:
 
 
 def describe_beams(summary: DatasetSummary) -> str:
-    """Say which beams the images have, and that they are a mixture if there are several."""
+    """Say which beams the images have, and what a mixture of them means."""
     beams = summary.beam_counts()
-    known = [beam for beam in beams if beam.major_arcsec is not None]
-    if not known:
-        return "The beam is not known, since no header names it."
-    parts = [
-        f"{beam.major_arcsec:.1f} x {beam.minor_arcsec:.1f} arcsec "
-        f"({counted(beam.sources, 'image')})"
-        for beam in known[:_MOST_VALUES]
-    ]
-    if len(known) > _MOST_VALUES:
-        others = sum(beam.sources for beam in known[_MOST_VALUES:])
-        parts.append(f"{len(known) - _MOST_VALUES:,} other beams ({counted(others, 'image')})")
-    unknown = len(summary.manifest) - sum(beam.sources for beam in known)
-    if unknown:
-        parts.append(f"not known ({counted(unknown, 'image')})")
-    text = f"Beam (FWHM): {', '.join(parts)}."
-    if len(known) > 1:
+    text = census.describe_beams(beams)
+    if sum(beam.major_arcsec is not None for beam in beams) > 1:
         text += (
-            f" The dataset mixes {len(known):,} beams: how sharp and how large a source looks can "
-            "be compared only among images of one beam."
+            " How sharp and how large a source looks can be compared only among images of one beam."
         )
     return text
 
@@ -79,16 +65,10 @@ def describe_beams(summary: DatasetSummary) -> str:
 def describe_noise(summary: DatasetSummary) -> str:
     """Say how the noise of the images came about: each method with its number of images."""
     counts = summary.noise_counts()
-    if not counts:
-        return ""
-    parts = [
-        f"{'not recorded' if method is None else escape(method)} ({counted(number, 'image')})"
-        for method, number in counts.items()
-    ]
     estimated = sum(
         number for method, number in counts.items() if method and not method.startswith(_MEASURED)
     )
-    text = f"Noise: {', '.join(parts)}."
+    text = f"Noise: {census.describe_noise(counts)}."
     if estimated:
         were = plural(estimated, "was", "were")
         text += (
