@@ -68,14 +68,19 @@ def recentre(image: np.ndarray, rms: np.ndarray, x: float, y: float) -> list[np.
     return [np.pad(one, [(s, s) for s in short], constant_values=np.nan) for one in padded]
 
 
+def crop(image: np.ndarray) -> np.ndarray:
+    """Return the pixels under the stamp."""
+    y0, x0 = image.shape[0] // 2 - SIDE // 2, image.shape[1] // 2 - SIDE // 2
+    return image[y0 : y0 + SIDE, x0 : x0 + SIDE]
+
+
 def stamp(image: np.ndarray, rms: np.ndarray) -> np.ndarray:
     """Return the finished image, uint8."""
     image, rms = image.copy(), rms.copy()
     image[np.isnan(image)] = 0
     rms[np.isnan(rms)] = 0
     image[image <= 3.0 * rms] = 0
-    y0, x0 = image.shape[0] // 2 - SIDE // 2, image.shape[1] // 2 - SIDE // 2
-    image = image[y0 : y0 + SIDE, x0 : x0 + SIDE]
+    image = crop(image)
     for y in range(SIDE):
         for x in range(SIDE):
             if (y - 75) ** 2 + (x - 75) ** 2 > 75**2:
@@ -106,7 +111,8 @@ def make(files: dict[str, tuple[Path, Path]], ra: float, dec: float) -> dict[str
         "field": field,
         "case": case,
         "separation": measured[field][0],
-        "percent_nan": measured[field][1],
+        "percent_nan_cutout": measured[field][1],
+        "percent_nan": 100 * float(np.isnan(crop(image)).mean()),
         "recentred": off_centre,
         "pixels": stamp(image, rms),
     }

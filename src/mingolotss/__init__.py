@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mingolotss.candidates.decisions import Decision
     from mingolotss.catalogue.catalogue import Catalogue
     from mingolotss.catalogue.reading import read_catalogue
+    from mingolotss.dataset.calibration import stamp_flux, stamp_wcs
     from mingolotss.demonstration import demo
     from mingolotss.errors import MingoError
     from mingolotss.loaders.arrays import load
@@ -82,6 +83,8 @@ _MODULES = {
     "review": "qa.review.server",
     "run": "pipeline.run",
     "services": "service",
+    "stamp_flux": "dataset.calibration",
+    "stamp_wcs": "dataset.calibration",
     "status": "qa.status",
     "step": "recipe.steps",
     "threads": "pipeline.executors.local",
@@ -122,6 +125,8 @@ __all__ = [
     "review",
     "run",
     "services",
+    "stamp_flux",
+    "stamp_wcs",
     "status",
     "step",
     "threads",

@@ -123,14 +123,20 @@ def test_stamps_are_those_of_the_steps(seed, side, lanes, sigma, radius, inside,
     steps += [] if radius is None else [("mask", {"radius": radius})]
     steps += [("minmax", {"inside": inside})]
     with np.errstate(all="ignore"):
-        pixels, blank = finish(run_steps(Stack(*native, side), steps), "uint8")
+        scaled = run_steps(Stack(*native, side), steps)
+        pixels, blank = finish(scaled, "uint8")
         peaks = np.fmax.reduce(native[0], axis=(1, 2)) + 0
         median_noise = _median_noise(native[1])
     np.testing.assert_array_equal(stamps.pixels, pixels)
     np.testing.assert_array_equal(stamps.rows[:, :, 1:], pixels)
     assert not stamps.rows[:, :, 0].any()
     np.testing.assert_array_equal(stamps.blank, blank)
-    for values, expected in ((stamps.peaks, peaks), (stamps.median_noise, median_noise)):
+    limits = [limit + 0 for limit in (scaled.scaling.low, scaled.scaling.high)]
+    for values, expected in zip(
+        (stamps.peaks, stamps.median_noise, stamps.lowest, stamps.highest),
+        (peaks, median_noise, *limits),
+        strict=True,
+    ):
         np.testing.assert_array_equal(values, expected)
         np.testing.assert_array_equal(np.signbit(values), np.signbit(expected))
 

@@ -148,7 +148,7 @@ class Call:
     def __init__(self) -> None:
         self.images, self.noises = windows(), windows()
         self.mask = np.zeros(SIDE, np.int32), np.full(SIDE, SIDE, np.int32)
-        shapes = ((SIDE, SIDE), "u1"), ((SIDE, SIDE + 1), "u1"), ((), "?"), ((), "f4"), ((), "f4")
+        shapes = ((SIDE, SIDE), "u1"), ((SIDE, SIDE + 1), "u1"), ((), "?"), *[((), "f4")] * 4
         self.arrays = [np.zeros((COUNT, *shape), dtype) for shape, dtype in shapes]
         self.workspace = np.zeros(3 * SIDE * (SIDE + 32), np.float32)
         self.image_windows = compiled._window_array(self.images)
@@ -180,6 +180,7 @@ def test_a_correct_call_is_not_refused():
     (expected,) = grey_stamps(call.images, call.noises, sigma=3.0, radius=None, inside=False)
     np.testing.assert_array_equal(call.arrays[0], expected.pixels)
     np.testing.assert_array_equal(call.arrays[4], expected.median_noise)
+    np.testing.assert_array_equal(call.arrays[6], expected.highest)
     call.count = 0
     call.make()
 
@@ -195,13 +196,22 @@ REFUSALS = [
     *((f"recipe.{name} = None", NULL) for name in ("mask_start", "mask_stop")),
     *(
         (f"result.{name} = None", NULL)
-        for name in ("pixels", "rows", "blank", "peaks", "median_noise", "workspace")
+        for name in (
+            "pixels",
+            "rows",
+            "blank",
+            "peaks",
+            "median_noise",
+            "lowest",
+            "highest",
+            "workspace",
+        )
     ),
     ("image_windows.windows += 4", MISALIGNED),
     ("noise_windows.windows += 4", MISALIGNED),
     ("recipe.mask_start += 2", MISALIGNED),
     ("recipe.mask_stop += 1", MISALIGNED),
-    *((f"result.{name} += 2", MISALIGNED) for name in ("peaks", "median_noise", "workspace")),
+    *((f"result.{name} += 2", MISALIGNED) for name in ("peaks", "lowest", "highest", "workspace")),
     ("lanes = 0", "number of lanes"),
     ("lanes = 5", "number of lanes"),
     ("lanes = 32", "number of lanes"),

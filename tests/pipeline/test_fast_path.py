@@ -135,7 +135,9 @@ def test_random_mosaics(tmp_path, seed, packed):
             want["field"], want["case"], want["recentred"]
         )  # fmt: skip
         assert row["separation_arcsec"] == pytest.approx(want["separation"], abs=1e-6)
-        assert row["percent_nan"] == pytest.approx(want["percent_nan"], abs=1e-12)
+        for name in ("percent_nan", "percent_nan_cutout"):
+            assert row[name] == pytest.approx(want[name], abs=1e-12)
+        assert row["incomplete"] == (row["percent_nan"] > 10)
         with Image.open(out / "png" / row["image_file"]) as image:
             np.testing.assert_array_equal(np.asarray(image), want["pixels"], row["source"])
         cases.add(row["case"])

@@ -46,7 +46,7 @@ LIBRARY = Path(__file__).parent / "_kernel" / "kernel.so"
 SQUARE = 64  # pixels on a side of the squares of `fully_observed_squares`
 NOISE_STRIDE = 5  # the median noise is of every fifth pixel on either axis
 SIDES = range(16, 513)  # px of a stamp: from the widest vector to what fits on a small stack
-_INTERFACE = 4  # of the functions in kernel.c
+_INTERFACE = 5  # of the functions in kernel.c
 _LANES = (4, 8, 16)
 _UNREADABLE = "the kernel reads float32 images of two axes whose rows are contiguous"
 _FLOAT32 = np.dtype(np.float32).num  # of both byte orders
@@ -68,6 +68,8 @@ class KernelResult:
     median_noise : float32 array, shape (n,), Jy/beam
         Median of the noise under each stamp, over every `NOISE_STRIDE`-th pixel on either axis.
         NaN is ignored; 0 where none of these pixels is finite.
+    lowest, highest : float32 array, shape (n,), Jy/beam
+        The pixels after clip and mask between which minmax scales.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -75,12 +77,15 @@ class KernelResult:
     blank: Bools
     peaks: FloatImage
     median_noise: FloatImage
+    lowest: FloatImage
+    highest: FloatImage
 
     def first(self, n: int) -> KernelResult:
         """Return the first `n` stamps, as views."""
         return KernelResult(
-            self.pixels[:n], self.rows[:n], self.blank[:n], self.peaks[:n], self.median_noise[:n]
-        )
+            self.pixels[:n], self.rows[:n], self.blank[:n], self.peaks[:n], self.median_noise[:n],
+            self.lowest[:n], self.highest[:n],
+        )  # fmt: skip
 
 
 # The structures of kernel.c. `_layout` compares them with the library's own when it is loaded.
@@ -110,6 +115,7 @@ class _Result(ctypes.Structure):
     _fields_ = (
         ("pixels", ctypes.c_void_p), ("rows", ctypes.c_void_p), ("blank", ctypes.c_void_p),
         ("peaks", ctypes.c_void_p), ("median_noise", ctypes.c_void_p),
+        ("lowest", ctypes.c_void_p), ("highest", ctypes.c_void_p),
         ("capacity", ctypes.c_int64), ("side", ctypes.c_int64), ("workspace", ctypes.c_void_p),
         ("workspace_size", ctypes.c_int64), ("without_peak", ctypes.c_int64),
     )  # fmt: skip
@@ -231,13 +237,13 @@ def _grey_stacks(
         np.empty((capacity, side, side), np.uint8),
         np.empty((capacity, side, side + 1), np.uint8),
         np.empty(capacity, np.bool_),
-        np.empty(capacity, np.float32),
-        np.empty(capacity, np.float32),
+        *(np.empty(capacity, np.float32) for _ in range(4)),
     )
     workspace = np.empty((3, side, side + 32), np.float32)
     result = _Result(
         stamps.pixels.ctypes.data, stamps.rows.ctypes.data, stamps.blank.ctypes.data,
-        stamps.peaks.ctypes.data, stamps.median_noise.ctypes.data, capacity, side,
+        stamps.peaks.ctypes.data, stamps.median_noise.ctypes.data,
+        stamps.lowest.ctypes.data, stamps.highest.ctypes.data, capacity, side,
         workspace.ctypes.data, workspace.size, 0,
     )  # fmt: skip
     image_windows, noise_windows = _window_array(images), _window_array(noises)

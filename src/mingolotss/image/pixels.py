@@ -25,10 +25,12 @@ __all__ = [
     "block_mean",
     "clip_below",
     "disc",
+    "extremes",
     "fill_nan",
     "has_signal",
     "minmax",
     "percent_nan",
+    "scale_between",
     "take_window",
     "to_uint8",
     "window_start",
@@ -171,15 +173,25 @@ def minmax(image: FloatImage, inside: Bools | None = None) -> FloatImage:
     float array of the same type
         ``(v - min) / (max - min)``; 0 everywhere if the image is constant.
     """
+    return scale_between(image, *extremes(image, inside), inside)
+
+
+def extremes(image: FloatImage, inside: Bools | None = None) -> tuple[FloatImage, FloatImage]:
+    """Return the smallest and the largest pixel of each image, shape (..., 1, 1), of a mask."""
     axes = (-2, -1)
     if inside is None:
-        low, high = image.min(axes, keepdims=True), image.max(axes, keepdims=True)
-    else:
-        low = image.min(axes, keepdims=True, where=inside, initial=np.inf)
-        high = image.max(axes, keepdims=True, where=inside, initial=-np.inf)
+        return image.min(axes, keepdims=True), image.max(axes, keepdims=True)
+    low = image.min(axes, keepdims=True, where=inside, initial=np.inf)
+    return low, image.max(axes, keepdims=True, where=inside, initial=-np.inf)
+
+
+def scale_between(
+    image: FloatImage, low: FloatImage, high: FloatImage, inside: Bools | None = None
+) -> FloatImage:
+    """Scale each image to [0, 1] as `minmax` does, with its `extremes`."""
     span = high - low
     flat = ~(span > 0)
-    scaled = image - low
+    scaled: FloatImage = image - low
     scaled /= np.where(flat, 1, span).astype(image.dtype)
     if flat.any():
         scaled = zero_where(scaled, flat)

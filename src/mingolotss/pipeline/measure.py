@@ -16,7 +16,7 @@ from mingolotss.candidates.selection import SourcePixels, locate_sources
 from mingolotss.candidates.status import CandidateStatus, StatusArray
 from mingolotss.errors import ImageError, ServiceError, UnreadableFileError
 from mingolotss.image.pixels import has_signal, percent_nan
-from mingolotss.model import Floats
+from mingolotss.model import Bools, Floats
 from mingolotss.recipe.model import NoiseSettings
 from mingolotss.service.base import ImageService, fetch_cutouts
 from mingolotss.sky.footprint import outside_reason
@@ -41,6 +41,8 @@ class MeasuredCandidates:
         From the catalogue position to the cutout's central pixel.
     percent_nan : float64 array, shape (m,), %
         0 where there is no cutout.
+    has_gaps : bool array, shape (m,)
+        A pixel of the cutout is not finite.
     status : int8 array, shape (m,)
         `CandidateStatus.USABLE`, or why the candidate is not.
     reasons : dict of int to str
@@ -54,6 +56,7 @@ class MeasuredCandidates:
     y: Floats
     separation_arcsec: Floats
     percent_nan: Floats
+    has_gaps: Bools
     status: StatusArray
     reasons: dict[int, str]
     retryable: bool
@@ -93,7 +96,7 @@ def fetch_and_measure(
     )
     cutouts = CutoutArray.from_outcomes(outcomes)
     _check_outcomes(cutouts, len(requests))
-    percentages, without_signal = _measure_pixels(cutouts)
+    percentages, has_gaps, without_signal = _measure_pixels(cutouts)
     pixels = locate_sources(cutouts, requests.ra, requests.dec)
     reasons = _reasons(requests, cutouts, without_signal, pixels, noise)
     fetch_failures = {
@@ -111,6 +114,7 @@ def fetch_and_measure(
         pixels.y,
         pixels.separation_arcsec,
         percentages,
+        has_gaps,
         status,
         reasons,
         retryable,
@@ -141,18 +145,20 @@ def _check_outcomes(cutouts: CutoutArray, n_requests: int) -> None:
         raise RuntimeError("a requested cutout has neither pixels nor an error, or both")
 
 
-def _measure_pixels(cutouts: CutoutArray) -> tuple[Floats, list[int]]:
-    """Return the percentage of NaN of each cutout, and the indices of cutouts without signal.
+def _measure_pixels(cutouts: CutoutArray) -> tuple[Floats, Bools, list[int]]:
+    """Return percentages of NaN, which cutouts have gaps, and those without signal.
 
     Cutouts that the service knows to be fully observed have neither problem and are not read.
     """
-    percentages, without_signal = np.zeros(len(cutouts)), []
+    percentages, has_gaps = np.zeros(len(cutouts)), np.zeros(len(cutouts), bool)
+    without_signal = []
     for index in np.flatnonzero((cutouts.plane_index >= 0) & ~cutouts.fully_observed).tolist():
         image = cutouts.cutout(index).image
-        percentages[index] = percent_nan(image)
+        if not np.isfinite(image).all():
+            has_gaps[index], percentages[index] = True, percent_nan(image)
         if not has_signal(image):
             without_signal.append(index)
-    return percentages, without_signal
+    return percentages, has_gaps, without_signal
 
 
 def _reasons(

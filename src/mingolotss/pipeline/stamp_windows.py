@@ -26,13 +26,14 @@ __all__ = [
     "StampBox",
     "StampBoxes",
     "estimate_noise",
+    "leaves_cutout",
     "noise_methods",
     "noise_of",
+    "place_stamp",
     "place_stamps",
     "stamp_box",
     "stamp_side",
     "stamp_windows",
-    "window_of",
 ]
 
 
@@ -90,30 +91,20 @@ def stamp_box(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> StampBox:
         The pixel size of the recipe is no multiple of the image's, or the rms map is of another
         size.
     """
-    _, boxes = _place_stamp(cutout, pixel, recipe)
+    _, boxes = place_stamp(cutout, pixel, recipe)
     return StampBox(*(column[0].item() for column in boxes))
 
 
-def window_of(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> Group:
-    """Return the pixels under the stamp of one cutout.
+def place_stamp(
+    cutout: Cutout, pixel: SourcePixel, recipe: Recipe
+) -> tuple[CutoutArray, StampBoxes]:
+    """Return one cutout as an array, and where its stamp lies.
 
     Raises
     ------
     ImageError
-        As `stamp_box`, or the noise cannot be estimated.
+        As `stamp_box`.
     """
-    cutouts, boxes = _place_stamp(cutout, pixel, recipe)
-    estimates, errors = estimate_noise(cutouts, np.array([0]), recipe.noise)
-    if errors:
-        raise errors[0]
-    (group,) = stamp_windows(cutouts, np.array([0]), boxes, estimates)
-    return group
-
-
-def _place_stamp(
-    cutout: Cutout, pixel: SourcePixel, recipe: Recipe
-) -> tuple[CutoutArray, StampBoxes]:
-    """Return one cutout as an array, and where its stamp lies."""
     cutouts = CutoutArray.from_outcomes([cutout])
     if cutouts.errors:
         raise cutouts.errors[0]
@@ -175,6 +166,14 @@ def place_stamps(
     y0 = np.where(recentred, window_start(ny, side, y), window_start(ny, side))
     x0 = np.where(recentred, window_start(nx, side, x), window_start(nx, side))
     return StampBoxes(y0, x0, side, recentred)
+
+
+def leaves_cutout(cutouts: CutoutArray, indices: Ints, boxes: StampBoxes) -> Bools:
+    """Return which stamps extend past their cutout, bool array, shape (n,)."""
+    y1, x1 = boxes.y0 + boxes.side, boxes.x0 + boxes.side
+    outside: Bools = (boxes.y0 < 0) | (boxes.x0 < 0)
+    outside |= (y1 > cutouts.ny[indices]) | (x1 > cutouts.nx[indices])
+    return outside
 
 
 def noise_of(cutout: Cutout, settings: NoiseSettings) -> FloatImage:

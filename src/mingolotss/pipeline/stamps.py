@@ -8,7 +8,7 @@ that of the steps. Everywhere else the steps run one after another.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,28 +20,34 @@ from mingolotss.candidates.selection import SourcePixel, source_pixel
 from mingolotss.errors import ImageError, PluginError, UnreadableFileError
 from mingolotss.image.compiled import NOISE_STRIDE, SIDES, grey_stamps, supports
 from mingolotss.image.lost_pages import LostPages
+from mingolotss.image.pixels import block_mean
 from mingolotss.io.png import encode_png, encode_rows
 from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Objects
+from mingolotss.pipeline.binned_noise import BinnedNoise, binned_noise
 from mingolotss.pipeline.choice import Choices, Rejection
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.measure import MeasuredCandidates
 from mingolotss.pipeline.stamp_windows import (
     Group,
+    StampBoxes,
     estimate_noise,
+    leaves_cutout,
     noise_methods,
+    place_stamp,
     place_stamps,
     stamp_side,
     stamp_windows,
-    window_of,
 )
 from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.model import Recipe, StampSettings
 from mingolotss.recipe.steps import (
+    Scaling,
     Stack,
     StampPixels,
     StandardSteps,
     as_standard_steps,
     finish,
+    noise_of_blocks,
     run_steps,
 )
 
@@ -67,13 +73,23 @@ class Stamps:
     pixels_sha256 : object array of str or None, shape (n,)
     recentred, blank : bool array, shape (n,)
         False for a source without a stamp.
-    noise_jy : float64 array, shape (n,), Jy/beam
-        Median noise under the stamp, over every `NOISE_STRIDE`-th pixel on either axis. 0 where it
-        is unknown, NaN for a source without a stamp.
+    noise_jy : float64 array, shape (n,), unit of the image
+        Median noise of the stamp's pixels, over every `NOISE_STRIDE`-th pixel on either axis. 0
+        where it is unknown, NaN for a source without a stamp, as in all further columns of numbers.
     noise_method : object array of str or None, shape (n,)
         How that noise came about; see `mingolotss.pipeline.stamp_windows.noise_methods`.
-    peak_jy : float64 array, shape (n,), Jy/beam
-        Brightest pixel of the stamp before any step; NaN for a source without a stamp.
+    peak_jy : float64 array, shape (n,), unit of the image
+        Brightest pixel of the stamp before clip, mask and scaling.
+    percent_nan : float64 array, shape (n,), %
+        The part of the stamp without data, before it is filled.
+    x0, y0 : float64 array, shape (n,), px
+        The first pixel of the stamp in the image of its cutout.
+    factor : int64 array, shape (n,)
+        Pixels of the image, along an axis, for each pixel of the stamp.
+    scaling : object array of str or None, shape (n,)
+        ``none``, or the kind of a `mingolotss.recipe.steps.Scaling`.
+    scale_min, scale_max, scale_rms : float64 array, shape (n,), unit of the image
+        Its numbers.
     rejections : dict of int to Rejection
         The sources whose chosen image cannot give a stamp, by their index among the n.
     plugin_errors : dict of int to PluginError
@@ -87,6 +103,14 @@ class Stamps:
     noise_jy: Floats
     noise_method: Objects
     peak_jy: Floats
+    percent_nan: Floats
+    x0: Floats
+    y0: Floats
+    factor: Ints
+    scaling: Objects
+    scale_min: Floats
+    scale_max: Floats
+    scale_rms: Floats
     rejections: dict[int, Rejection]
     plugin_errors: dict[int, PluginError]
 
@@ -121,6 +145,14 @@ def make_stamps(
         noise_jy=np.full(n, np.nan),
         noise_method=np.full(n, None),
         peak_jy=np.full(n, np.nan),
+        percent_nan=np.zeros(n),
+        x0=np.full(n, np.nan),
+        y0=np.full(n, np.nan),
+        factor=np.ones(n, np.int64),
+        scaling=np.full(n, None),
+        scale_min=np.full(n, np.nan),
+        scale_max=np.full(n, np.nan),
+        scale_rms=np.full(n, np.nan),
         rejections={
             int(row): Rejection("stamp", text)
             for row, text in zip(has_choice, problem, strict=True) if text
@@ -141,20 +173,67 @@ def make_stamps(
     side = cutouts.per_cutout(sides, 0)[chosen]
     boxes = place_stamps(cutouts, chosen, positions, side, recipe.recentre)
     stamps.recentred[rows] = boxes.recentred
-    stamps.noise_method[rows] = noise_methods(cutouts, chosen, recipe.noise)
+    _store_places(stamps, rows, cutouts, chosen, boxes, recipe.stamp)
+    noise = _noise_after_bin(cutouts, chosen, boxes, stamps.factor[rows], estimates, recipe)
+    stamps.noise_method[rows] = noise.methods
+    has_gaps = measured.has_gaps[chosen] | leaves_cutout(cutouts, chosen, boxes)
     for group in stamp_windows(cutouts, chosen, boxes, estimates):
-        group_rows, start = rows[group.indices], 0
+        members, start = group.indices, 0
         steps = _kernel_steps(group, recipe)
-        stacks = _by_steps(group, recipe) if steps is None else _by_kernel(group, steps)
+        bins, gaps = noise.relative[members], has_gaps[members]
+        stacks = (
+            _by_steps(group, recipe, bins, gaps)
+            if steps is None
+            else _by_kernel(group, steps, gaps)
+        )
         for stack in stacks:
             if isinstance(stack, ImageError):
-                _reject(stamps, chunk, choices, int(group_rows[start]), stack)
+                _reject(stamps, chunk, choices, int(rows[members[start]]), stack)
                 start += 1
                 continue
             stop = start + len(stack.encoded)
-            _store(stamps, group_rows[start:stop], stack)
+            _store(stamps, rows[members[start:stop]], stack)
             start = stop
+    for row in np.flatnonzero(stamps.percent_nan > recipe.stamp.max_percent_nan).tolist():
+        _reject(stamps, chunk, choices, row, _empty_error(stamps.percent_nan[row], recipe.stamp))
     return stamps
+
+
+def _store_places(
+    stamps: Stamps,
+    rows: Ints,
+    cutouts: CutoutArray,
+    chosen: Ints,
+    boxes: StampBoxes,
+    settings: StampSettings,
+) -> None:
+    """Enter where the stamps lie in their images, and how many pixels become one of theirs."""
+    origins = cutouts.per_cutout((plane.origin for plane in cutouts.planes), (0, 0), float)[chosen]
+    stamps.x0[rows] = origins[:, 0] + cutouts.x0[chosen] + boxes.x0
+    stamps.y0[rows] = origins[:, 1] + cutouts.y0[chosen] + boxes.y0
+    stamps.factor[rows] = boxes.side // settings.pixels
+
+
+def _noise_after_bin(
+    cutouts: CutoutArray,
+    chosen: Ints,
+    boxes: StampBoxes,
+    factors: Ints,
+    estimates: Mapping[int, FloatImage],
+    recipe: Recipe,
+) -> BinnedNoise:
+    """Return how the noise of the stamps comes about, and what the step ``bin`` makes of it."""
+    methods = noise_methods(cutouts, chosen, recipe.noise)
+    if all(name != "bin" for name, _ in recipe.step_list):
+        return BinnedNoise(np.ones(len(chosen)), methods)
+    return binned_noise(cutouts, chosen, boxes, factors, estimates, methods, recipe.noise)
+
+
+def _empty_error(percent: float, settings: StampSettings) -> ImageError:
+    return ImageError(
+        f"{percent:.3g} % of the stamp have no data, and the recipe accepts up to "
+        f"{settings.max_percent_nan:g} % (stamp.max_percent_nan)"
+    )
 
 
 def _reject(stamps: Stamps, chunk: Chunk, choices: Choices, row: int, error: ImageError) -> None:
@@ -162,7 +241,8 @@ def _reject(stamps: Stamps, chunk: Chunk, choices: Choices, row: int, error: Ima
     image = chunk.image(int(choices.chosen[row]))
     reason = f"make the stamp from {image}: {error}"
     stamps.rejections[row] = Rejection("stamp", reason)
-    stamps.recentred[row] = False
+    stamps.recentred[row] = stamps.blank[row] = False
+    stamps.encoded[row] = stamps.pixels_sha256[row] = None
     if isinstance(error, PluginError):
         stamps.plugin_errors[row] = PluginError(reason, path=image)
 
@@ -220,15 +300,36 @@ def stamp_of_cutout(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> Stamp
         The image cannot give a stamp of this recipe, or its file cannot be read now.
     """
     with LostPages() as lost:
-        group = window_of(cutout, pixel, recipe)
-        (pixels,) = _run_stack(group, slice(0, 1), recipe).pixels
+        result = _make_one(cutout, pixel, recipe)
     if lost.pages:
         raise UnreadableFileError(
             "make a stamp: the file of the cutout was cut short, or cannot be read now; get the "
             "cutout again"
         )
-    stamp: StampPixels = pixels
+    percent = float(result.percent_nan[0])
+    if percent > recipe.stamp.max_percent_nan:
+        raise _empty_error(percent, recipe.stamp)
+    stamp: StampPixels = result.pixels[0]
     return stamp
+
+
+def _make_one(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> _StackResult:
+    """Return the stamp of one cutout, as `make_stamps` makes those of many.
+
+    Raises
+    ------
+    ImageError
+        The image cannot give a stamp of this recipe.
+    """
+    cutouts, boxes = place_stamp(cutout, pixel, recipe)
+    only = np.array([0])
+    estimates, errors = estimate_noise(cutouts, only, recipe.noise)
+    if errors:
+        raise errors[0]
+    factors = boxes.side // recipe.stamp.pixels
+    binned = _noise_after_bin(cutouts, only, boxes, factors, estimates, recipe)
+    (group,) = stamp_windows(cutouts, only, boxes, estimates)
+    return _run_stack(group, slice(0, 1), recipe, binned.relative, np.ones(1, bool))
 
 
 def _stamp_sides(cutouts: CutoutArray, settings: StampSettings) -> tuple[list[int], list[str]]:
@@ -252,8 +353,10 @@ class _StackResult:
     ----------
     pixels : uint8 or little-endian float32 array, shape (k, side, side)
     encoded : list of bytes, length k
-    peaks, median_noise : float array, shape (k,), Jy/beam
+    peaks, median_noise : float array, shape (k,), unit of the image
     blank : bool array, shape (k,)
+    percent_nan : float array, shape (k,), %
+    scaling : Scaling or None
     """
 
     pixels: StampPixels
@@ -261,12 +364,20 @@ class _StackResult:
     peaks: FloatImage
     median_noise: FloatImage
     blank: Bools
+    percent_nan: Floats
+    scaling: Scaling | None
 
 
 def _store(stamps: Stamps, rows: Ints, stack: _StackResult) -> None:
     """Enter a stack into the columns."""
     stamps.peak_jy[rows], stamps.noise_jy[rows] = stack.peaks, stack.median_noise
     stamps.blank[rows], stamps.encoded[rows] = stack.blank, stack.encoded
+    stamps.percent_nan[rows] = stack.percent_nan
+    stamps.scaling[rows] = "none" if stack.scaling is None else stack.scaling.kind
+    if stack.scaling is not None:
+        stamps.scale_min[rows] = stack.scaling.low + 0  # turns -0.0 into +0.0, as the kernel does
+        stamps.scale_max[rows] = stack.scaling.high + 0
+        stamps.scale_rms[rows] = stack.scaling.rms
     digests = [hashlib.sha256(pixels.data).hexdigest() for pixels in stack.pixels]
     stamps.pixels_sha256[rows] = digests
 
@@ -280,18 +391,46 @@ def _kernel_steps(group: Group, recipe: Recipe) -> StandardSteps | None:
     return as_standard_steps(recipe.step_list) if supports(image) and one_type else None
 
 
-def _by_kernel(group: Group, steps: StandardSteps) -> Iterator[_StackResult]:
+def _by_kernel(group: Group, steps: StandardSteps, has_gaps: Bools) -> Iterator[_StackResult]:
     """Do the same as `_by_steps` in one pass over the pixels, by the compiled kernel."""
+    # Few stamps have gaps, so their pixels are looked at apart, in a second pass.
+    start, percentages = 0, np.zeros(len(has_gaps))
+    for index in np.flatnonzero(has_gaps).tolist():
+        percentages[index] = _percent_missing(~np.isfinite(group.images[index]))
     for result in grey_stamps(
         group.images, group.noises,
         sigma=steps.sigma, radius=steps.radius, inside=steps.inside, stack=STAMPS_PER_STACK,
     ):  # fmt: skip
         encoded = [encode_rows(scanlines) for scanlines in result.rows]
-        yield _StackResult(result.pixels, encoded, result.peaks, result.median_noise, result.blank)
+        stop = start + len(encoded)
+        unknown = np.full(len(encoded), np.nan)
+        yield _StackResult(
+            result.pixels, encoded, result.peaks, result.median_noise, result.blank,
+            percentages[start:stop], Scaling("linear", result.lowest, result.highest, unknown),
+        )  # fmt: skip
+        start = stop
 
 
-def _by_steps(group: Group, recipe: Recipe) -> Iterator[_StackResult | ImageError]:
+def _percent_missing(missing: Bools | FloatImage) -> Floats:
+    """Return the mean of a map of missing pixels, in percent, of each image of a stack."""
+    percent: Floats = np.mean(missing, axis=(-2, -1), dtype=float) * 100.0
+    return percent
+
+
+def _by_steps(
+    group: Group, recipe: Recipe, bin_noise: Floats, has_gaps: Bools
+) -> Iterator[_StackResult | ImageError]:
     """Run the recipe's steps, whichever they are, on one stack after another.
+
+    Parameters
+    ----------
+    group : Group
+        Of k stamps.
+    recipe : Recipe
+    bin_noise : float64 array, shape (k,)
+        As `Stack.bin_noise`.
+    has_gaps : bool array, shape (k,)
+        Pixels of the stamp may have no data.
 
     Yields
     ------
@@ -302,22 +441,26 @@ def _by_steps(group: Group, recipe: Recipe) -> Iterator[_StackResult | ImageErro
     # treat each image of a stack alone, so the others are the same to the byte.
     for start in range(0, len(group.indices), STAMPS_PER_STACK):
         stop = min(start + STAMPS_PER_STACK, len(group.indices))
-        stack = _try_stack(group, slice(start, stop), recipe)
+        stack = _try_stack(group, slice(start, stop), recipe, bin_noise, has_gaps)
         if not isinstance(stack, ImageError) or stop - start == 1:
             yield stack
             continue
         for member in range(start, stop):
-            yield _try_stack(group, slice(member, member + 1), recipe)
+            yield _try_stack(group, slice(member, member + 1), recipe, bin_noise, has_gaps)
 
 
-def _try_stack(group: Group, members: slice, recipe: Recipe) -> _StackResult | ImageError:
+def _try_stack(
+    group: Group, members: slice, recipe: Recipe, bin_noise: Floats, has_gaps: Bools
+) -> _StackResult | ImageError:
     try:
-        return _run_stack(group, members, recipe)
+        return _run_stack(group, members, recipe, bin_noise, has_gaps)
     except ImageError as error:
         return error
 
 
-def _run_stack(group: Group, members: slice, recipe: Recipe) -> _StackResult:
+def _run_stack(
+    group: Group, members: slice, recipe: Recipe, bin_noise: Floats, has_gaps: Bools
+) -> _StackResult:
     """Run the recipe's steps on some stamps of a group.
 
     Raises
@@ -327,16 +470,25 @@ def _run_stack(group: Group, members: slice, recipe: Recipe) -> _StackResult:
     """
     encode = encode_png if recipe.stamp.kind == "uint8" else _raw_bytes
     images, noise = _stack(group.images[members]), _stack(group.noises[members])
+    relative = bin_noise[members].reshape(-1, 1, 1)
+    factor = images.shape[-1] // recipe.stamp.pixels
     # NaN, infinite and very large pixels are data here, and not a reason for a warning of numpy.
     with np.errstate(all="ignore"):
-        # + 0 turns -0.0 into +0.0, so that this and the kernel give equal bytes.
-        peaks = np.fmax.reduce(images, axis=(-2, -1)) + 0
-        stack = run_steps(Stack(images, noise, recipe.stamp.pixels), recipe.step_list)
+        missing = (~np.isfinite(images)).astype(images.dtype) if has_gaps[members].any() else None
+        before = Stack(images, noise, recipe.stamp.pixels, missing=missing, bin_noise=relative)
+        stack = run_steps(before, recipe.step_list)
         pixels, blank = finish(stack, recipe.stamp.kind)
         pixels = pixels if pixels.dtype == np.uint8 else pixels.astype("<f4", copy=False)
+        if factor > 1:  # both are of the pixels of the stamp
+            images, noise = block_mean(images, factor), noise_of_blocks(noise, factor, relative)
+        # + 0 turns -0.0 into +0.0, so that this and the kernel give equal bytes.
+        peaks = np.fmax.reduce(images, axis=(-2, -1)) + 0
         median_noise = _median_noise(noise)
+        percentages = np.zeros(len(pixels))
+        if stack.missing is not None:
+            percentages = _percent_missing(stack.missing)
     encoded = [encode(stamp) for stamp in pixels]
-    return _StackResult(pixels, encoded, peaks, median_noise, blank)
+    return _StackResult(pixels, encoded, peaks, median_noise, blank, percentages, stack.scaling)
 
 
 def _stack(images: Sequence[FloatImage]) -> FloatImage:

@@ -339,12 +339,15 @@ class StampSettings(Settings):
     kind : {"uint8", "float32"}
     name : str
         File name with ``{source}`` and ``{field}``.
+    max_percent_nan : float, %
+        A stamp of which more has no data is rejected.
     """
 
     pixels: int = Field(150, ge=2, le=4096)
     pixel_arcsec: float = Field(0.0, ge=0)
     kind: Literal["uint8", "float32"] = "uint8"
     name: str = "{source}_{field}.png"
+    max_percent_nan: float = Field(100.0, ge=0, le=100)
 
     @field_validator("name")
     @classmethod

@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import FunctionType
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +29,9 @@ from mingolotss.image.pixels import (
     block_mean,
     clip_below,
     disc,
+    extremes,
     fill_nan,
-    minmax,
+    scale_between,
     to_uint8,
     zero_where,
 )
@@ -41,15 +42,38 @@ __all__ = [
     "CLIP_SIGMA",
     "MASK_RADIUS",
     "STEPS",
+    "Scaling",
     "Stack",
     "StampPixels",
     "StandardSteps",
     "as_standard_steps",
     "check_step",
     "finish",
+    "noise_of_blocks",
     "run_steps",
     "step",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """How a step turned the brightness of n images into numbers from 0 to 1.
+
+    Attributes
+    ----------
+    kind : {"linear", "asinh", "unknown"}
+        ``linear`` is ``(v - low) / (high - low)``, and ``asinh`` is
+        ``asinh(v / rms) / asinh(high / rms)``. After ``unknown`` the brightness is lost.
+    low, high : float array, shape (n,), in the unit of the image
+        What became 0, and what became 1; NaN where no limits could be found.
+    rms : float array, shape (n,), in the unit of the image
+        Of ``asinh``; NaN elsewhere, and where an image is constant.
+    """
+
+    kind: Literal["linear", "asinh", "unknown"]
+    low: FloatImage
+    high: FloatImage
+    rms: FloatImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +88,24 @@ class Stack:
         Pixels on a side of the finished stamp.
     inside : bool array, shape (side, side), or None
         The mask, once a step has applied one.
+    missing : float array, shape (n, ny, nx), or None
+        The part of each pixel that has no data, from 0 to 1; None if that is 0 everywhere.
+    bin_noise : float array, shape (n, 1, 1), or None
+        The noise of the mean of a block of pixels that become one pixel of the stamp, relative to
+        the mean noise of these pixels. None takes it for 1, as if all pixels of a block had the
+        same noise.
+    scaling : Scaling or None
+        How the brightness was scaled; None before a step does that. A step of another package that
+        changes the brightness can say how; otherwise the scaling is unknown.
     """
 
     image: FloatImage
     noise: FloatImage
     side: int
     inside: npt.NDArray[np.bool_] | None = None
+    missing: FloatImage | None = None
+    bin_noise: FloatImage | None = None
+    scaling: Scaling | None = None
 
 
 StampPixels = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -107,16 +143,39 @@ def clip(stack: Stack, *, sigma: float = CLIP_SIGMA) -> Stack:
 
 @step("bin")
 def bin_pixels(stack: Stack) -> Stack:
-    """Average blocks of pixels, image and noise alike, down to the size of the stamp."""
+    """Average blocks of pixels down to the size of the stamp; the noise is that of the averages."""
     factor = stack.image.shape[-1] // stack.side
-    noise, inside = stack.noise, stack.inside
-    if noise.shape[-1] > 1:
-        noise = block_mean(noise, factor)
+    inside, missing, scaling = stack.inside, stack.missing, stack.scaling
+    noise = noise_of_blocks(stack.noise, factor, stack.bin_noise)
+    image = block_mean(stack.image, factor)
     # A pixel of the stamp is inside the mask only if all its pixels were; the mean of ones is
     # exactly 1 in float32, so it can be compared.
     if inside is not None:
         inside = block_mean(inside.astype(np.float32), factor) == 1
-    return replace(stack, image=block_mean(stack.image, factor), noise=noise, inside=inside)
+    if missing is not None:
+        missing = block_mean(missing, factor)
+        missing[~np.isfinite(image)] = 1
+    if scaling is not None and scaling.kind != "linear":  # the mean of a curve is not on the curve
+        scaling = replace(scaling, kind="unknown")
+    return replace(stack, image=image, noise=noise, inside=inside, missing=missing, scaling=scaling)
+
+
+def noise_of_blocks(noise: FloatImage, factor: int, relative: FloatImage | None) -> FloatImage:
+    """Return the noise of the means of blocks of `factor` x `factor` pixels.
+
+    Parameters
+    ----------
+    noise : float array, shape (n, ny, nx) or (n, 1, 1)
+    factor : int
+    relative : float array, shape (n, 1, 1), or None
+        As `Stack.bin_noise`.
+    """
+    if noise.shape[-1] > 1:
+        noise = block_mean(noise, factor)
+    if factor == 1 or relative is None:
+        return noise
+    scaled: FloatImage = noise * relative.astype(noise.dtype)
+    return scaled
 
 
 @step("mask")
@@ -129,18 +188,24 @@ def mask(stack: Stack, *, radius: float = MASK_RADIUS) -> Stack:
 @step("minmax")
 def scale_minmax(stack: Stack, *, inside: bool = False) -> Stack:
     """Scale from smallest to largest pixel, of the whole stamp or inside the mask."""
-    return replace(stack, image=minmax(stack.image, stack.inside if inside else None))
+    mask = stack.inside if inside else None
+    low, high = extremes(stack.image, mask)
+    return _scaled(stack, "linear", scale_between(stack.image, low, high, mask), low, high)
 
 
 @step("asinh")
 def scale_asinh(stack: Stack) -> Stack:
     """Scale linearly in the noise and logarithmically above it, the brightest pixel to 1."""
     image = np.zeros_like(stack.image)
+    low, high, rms = _limits(stack), _limits(stack), _limits(stack)
     for index, one in enumerate(stack.image):
-        rms, top = float(np.median(stack.noise[index])), float(one.max())
-        if 0 < rms < top:
-            image[index] = asinh_stretch(one, rms, top)
-    return replace(stack, image=image)
+        noise, top = float(np.median(stack.noise[index])), float(one.max())
+        if 0 < noise < top:
+            image[index] = asinh_stretch(one, noise, top)
+            low[index], high[index], rms[index] = 0.0, top, noise
+        elif one.min() == top:
+            low[index] = high[index] = top
+    return _scaled(stack, "asinh", image, low, high, rms)
 
 
 @step("zscale")
@@ -149,6 +214,7 @@ def scale_zscale(stack: Stack, *, contrast: float = 0.25) -> Stack:
     from astropy.visualization import ZScaleInterval
 
     image, interval = np.zeros_like(stack.image), ZScaleInterval(contrast=contrast)
+    lows, highs = _limits(stack), _limits(stack)
     for index, one in enumerate(stack.image):
         if not np.isfinite(one).any():
             continue  # astropy finds no limits without pixels
@@ -156,7 +222,32 @@ def scale_zscale(stack: Stack, *, contrast: float = 0.25) -> Stack:
             low, high = interval.get_limits(one)
         if high > low:
             image[index] = ((one - low) / (high - low)).clip(0, 1)
-    return replace(stack, image=image)
+        if high > low or one.min() == one.max():
+            lows[index], highs[index] = low, high
+    return _scaled(stack, "linear", image, lows, highs)
+
+
+def _limits(stack: Stack) -> FloatImage:
+    """Return limits that are not known, one for each image."""
+    return np.full(len(stack.image), np.nan)
+
+
+def _scaled(
+    stack: Stack,
+    kind: Literal["linear", "asinh"],
+    image: FloatImage,
+    low: FloatImage,
+    high: FloatImage,
+    rms: FloatImage | None = None,
+) -> Stack:
+    """Return a stack with scaled images. A second scaling of an image cannot be turned back."""
+    low, high = low.reshape(-1), high.reshape(-1)
+    rms = _limits(stack) if rms is None else rms
+    return replace(
+        stack,
+        image=image,
+        scaling=Scaling(kind if stack.scaling is None else "unknown", low, high, rms),
+    )
 
 
 def check_step(name: str, settings: Mapping[str, object]) -> None:
@@ -212,8 +303,22 @@ def run_steps(stack: Stack, steps: Sequence[tuple[str, Mapping[str, object]]]) -
         with translate_errors(f"step {name!r}", PluginError):
             result = function(stack, **settings)
         _check_result(name, stack, result)
-        stack = result
+        stack = _after_plugin(stack, result)
     return stack
+
+
+def _after_plugin(before: Stack, result: Stack) -> Stack:
+    """Return the result of a plug-in's step without claims that its images may not keep."""
+    scaling, missing = result.scaling, result.missing
+    if result.image is not before.image and scaling is before.scaling:
+        nothing = _limits(result)
+        scaling = Scaling("unknown", nothing, nothing, nothing)
+    if missing is None:
+        missing = before.missing
+    if missing is not None and missing.shape != result.image.shape:
+        parts = missing.mean(axis=(-2, -1), keepdims=True)
+        missing = np.broadcast_to(parts, result.image.shape).copy()
+    return replace(result, missing=missing, scaling=scaling)
 
 
 def _check_result(name: str, stack: Stack, result: object) -> None:
@@ -231,6 +336,9 @@ def _check_result(name: str, stack: Stack, result: object) -> None:
             f"step {name!r} turned images of shape {stack.image.shape} into images of shape "
             f"{image} with noise of shape {noise}"
         )
+    limits = [] if result.scaling is None else [result.scaling.low, result.scaling.high]
+    if any(np.shape(limit) != (n,) for limit in limits):
+        raise PluginError(f"step {name!r} returned limits of a scaling that are not {n} numbers")
     if result.side != stack.side:
         raise PluginError(
             f"step {name!r} changed the side of the stamp from {stack.side} to {result.side}"

@@ -9,7 +9,7 @@ reaches the parser of wcslib.
 
 >>> from mingolotss.sky.wcs_cards import read_wcs_cards
 >>> header = b"CTYPE1  = 'DEC--NCP'".ljust(80) + b"CTYPE3  = 'RA---NCP'".ljust(80)
->>> prm, _ = celestial_wcs(read_wcs_cards(header + b"CRVAL1  = 6.D+01".ljust(80)))
+>>> prm = celestial_wcs(read_wcs_cards(header + b"CRVAL1  = 6.D+01".ljust(80))).prm
 >>> list(prm.ctype), prm.crval.tolist(), prm.lat
 (['DEC--SIN', 'RA---SIN'], [60.0, 0.0], 0)
 """
@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from astropy.io import fits
@@ -32,7 +32,7 @@ from mingolotss.sky.iraf_polynomials import read_iraf_polynomials
 from mingolotss.sky.lookup_tables import LookupTables, TableUse, set_tables, table_uses
 from mingolotss.sky.wcs_cards import PLATE_KEYWORDS, CardError, Unreadable, WCSCards
 
-__all__ = ["Transform", "celestial_wcs", "has_wcs"]
+__all__ = ["CelestialWCS", "Transform", "celestial_wcs", "has_wcs", "write_value"]
 
 Values = dict[str, float | str]
 
@@ -120,8 +120,30 @@ def has_wcs(cards: WCSCards) -> bool:
     return any(keyword.startswith("CTYPE") or keyword in PLATE_KEYWORDS for keyword in cards.values)
 
 
-def celestial_wcs(cards: WCSCards, tables: LookupTables | None = None) -> tuple[Wcsprm, Transform]:
-    """Return the parameters and the transformation of the two celestial axes.
+class CelestialWCS(NamedTuple):
+    """The celestial axes of a header.
+
+    Attributes
+    ----------
+    prm : Wcsprm
+    transform : Transform
+    values : dict of str to (float or str)
+        The cards that give the same axes in a header of two axes, by keyword.
+    records : list of bytes
+        Further cards, of polynomials.
+    is_complete : bool
+        Whether these cards say everything: they do not if there are tables in other HDUs.
+    """
+
+    prm: Wcsprm
+    transform: Transform
+    values: Values
+    records: list[bytes]
+    is_complete: bool
+
+
+def celestial_wcs(cards: WCSCards, tables: LookupTables | None = None) -> CelestialWCS:
+    """Return the parameters, the transformation and the cards of the two celestial axes.
 
     Parameters
     ----------
@@ -151,7 +173,8 @@ def celestial_wcs(cards: WCSCards, tables: LookupTables | None = None) -> tuple[
     if uses and axes != (1, 2):
         raise CardError(f"it has tables of distortions, but the sky is on the axes {axes}")
     if has_plate:
-        return _with_astropy(values | _plate(cards), uses, tables)
+        values |= _plate(cards)
+        return CelestialWCS(*_with_astropy(values, uses, tables), values, [], is_complete=not uses)
     if _is_linear_scamp(values):
         raise CardError(
             "it has the linear terms of SCAMP (PV1_1, PV2_1) with TAN, which gives them another "
@@ -165,11 +188,14 @@ def celestial_wcs(cards: WCSCards, tables: LookupTables | None = None) -> tuple[
             raise CardError(f"it has SIP, but the sky is on the axes {axes[0]} and {axes[1]}")
         values |= _sip(cards, values)
     if has_sip or uses or records or _has_other_units(values) or _is_scamp(values):
-        return _with_astropy(values, uses, tables, records)
+        prm, transform = _with_astropy(values, uses, tables, records)
+        return CelestialWCS(prm, transform, values, records, is_complete=not uses)
     prm = _parameters(values)
     prm.fix()
     prm.set()
-    return prm, _Linear(prm) if prm.lngtyp == prm.ctype[prm.lng] else _Undistorted(prm)
+    is_linear = prm.lngtyp == prm.ctype[prm.lng]
+    transform = _Linear(prm) if is_linear else _Undistorted(prm)
+    return CelestialWCS(prm, transform, values, [], is_complete=True)
 
 
 def _celestial_axes(cards: WCSCards) -> tuple[int, int]:
@@ -373,7 +399,7 @@ def _iraf_distortion(
         texts = (f"WAT-{wtype.upper()}", *polynomial.records)
         keywords = (f"CQDIS{axis}", *(f"DQ{axis}" for _ in polynomial.records))
         records += [
-            format_card(keyword, _written(text))
+            format_card(keyword, write_value(text))
             for keyword, text in zip(keywords, texts, strict=True)
         ]
     # wcslib takes the parameters from the second axis, of which those of the first are a copy.
@@ -387,7 +413,7 @@ def _with_astropy(
     tables: LookupTables | None,
     records: Iterable[bytes] = (),
 ) -> tuple[Wcsprm, Transform]:
-    cards = [format_card(keyword, _written(values[keyword])) for keyword in values]
+    cards = [format_card(keyword, write_value(values[keyword])) for keyword in values]
     text = join_cards([*cards, *records])
     with mute_warnings():  # astropy reports what it corrects
         wcs = WCS(fits.Header.fromstring(text.decode())).celestial
@@ -396,7 +422,7 @@ def _with_astropy(
     return wcs.wcs, _Distorted(wcs) if wcs.has_distortion else _Undistorted(wcs.wcs)
 
 
-def _written(value: float | str) -> str:
+def write_value(value: float | str) -> str:
     """Return a value as FITS writes it, with all digits."""
     if not isinstance(value, str):
         return repr(value).upper()

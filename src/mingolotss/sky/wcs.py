@@ -26,6 +26,7 @@ from mingolotss.sky.fits_header import format_card, header_cards, join_cards
 from mingolotss.sky.frames import celestial_frame, from_icrs, to_icrs
 from mingolotss.sky.header_facts import HeaderFacts, read_header_facts
 from mingolotss.sky.lookup_tables import LookupTables
+from mingolotss.sky.reference_cards import ReferenceCards, reference_cards
 from mingolotss.sky.wcs_cards import read_wcs_cards
 
 __all__ = ["SkyWCS", "simple_header"]
@@ -41,7 +42,7 @@ class SkyWCS:
     """
 
     __slots__ = (
-        "_facts", "_frame", "_header", "_lat", "_lng", "_tables", "_transform",
+        "_cards", "_facts", "_frame", "_header", "_lat", "_lng", "_tables", "_transform",
         "pixel_scale_arcsec",
     )  # fmt: skip
 
@@ -56,7 +57,8 @@ class SkyWCS:
                 f"read {path}: the header has no WCS (no CTYPE1); its place is unknown", path=path
             )
         try:
-            prm, self._transform = celestial_wcs(cards, tables)
+            celestial = celestial_wcs(cards, tables)
+            prm, self._transform = celestial.prm, celestial.transform
             equinox = None if math.isnan(prm.equinox) else float(prm.equinox)
             self._frame = celestial_frame(prm.lngtyp, prm.radesys, equinox)
             self.pixel_scale_arcsec = _pixel_scale(prm)
@@ -67,6 +69,7 @@ class SkyWCS:
         if not (math.isfinite(self.pixel_scale_arcsec) and self.pixel_scale_arcsec > 0):
             raise NoWCSError(f"{_header_of(path)} gives pixels of no size", path=path)
         self._lng, self._lat = int(prm.lng), int(prm.lat)
+        self._cards = reference_cards(celestial)
 
     @classmethod
     def from_header(
@@ -112,6 +115,14 @@ class SkyWCS:
             return None
         pa = 0.0 if math.isnan(facts.beam_pa_deg) else facts.beam_pa_deg
         return facts.beam_major_arcsec, facts.beam_minor_arcsec, pa
+
+    @property
+    def cards(self) -> ReferenceCards | None:
+        """Return the cards of the two axes and their reference pixel, None if cards cannot say it.
+
+        The tables of distortions in other HDUs, and plate solutions, are no such cards.
+        """
+        return self._cards
 
     @property
     def facts(self) -> HeaderFacts:

@@ -69,6 +69,8 @@ struct result {
     uint8_t *blank;      /* (capacity): 1 where every pixel is 0 */
     float *peaks;        /* (capacity): -inf where no pixel is above it; the caller finds the peak */
     float *median_noise; /* (capacity) */
+    float *lowest;       /* (capacity): what the step minmax made 0, and what it made 1 */
+    float *highest;      /* (capacity) */
     int64_t capacity;
     int64_t side;
     float *workspace;       /* of one window, reused */
@@ -89,8 +91,8 @@ static const int64_t layout[] = {
     FIELD(recipe, clip), FIELD(recipe, scale_outside_mask), FIELD(recipe, mask_start),
     FIELD(recipe, mask_stop), FIELD(recipe, mask_rows), FIELD(recipe, sigma),
     sizeof(struct result), FIELD(result, pixels), FIELD(result, rows), FIELD(result, blank),
-    FIELD(result, peaks), FIELD(result, median_noise), FIELD(result, capacity),
-    FIELD(result, side), FIELD(result, workspace), FIELD(result, workspace_size),
+    FIELD(result, peaks), FIELD(result, median_noise), FIELD(result, lowest),
+    FIELD(result, highest), FIELD(result, capacity), FIELD(result, side), FIELD(result, workspace), FIELD(result, workspace_size),
     FIELD(result, without_peak),
     SQUARE, SMALLEST_SIDE, LARGEST_SIDE,
 };
@@ -262,10 +264,10 @@ static enum status check_recipe(const struct recipe *recipe)
 static enum status check_result(const struct result *result, int64_t count, int64_t side)
 {
     if (!result || !result->pixels || !result->rows || !result->blank || !result->peaks
-        || !result->median_noise || !result->workspace)
+        || !result->median_noise || !result->lowest || !result->highest || !result->workspace)
         return NULL_POINTER;
     if (!ALIGNED(result) || !ALIGNED(result->peaks) || !ALIGNED(result->median_noise)
-        || !ALIGNED(result->workspace))
+        || !ALIGNED(result->lowest) || !ALIGNED(result->highest) || !ALIGNED(result->workspace))
         return MISALIGNED;
     if (result->side != side || result->capacity < count
         || result->workspace_size < 3 * side * (side + 32))
@@ -321,7 +323,7 @@ const char *mingolotss_message(int status)
 /* Return the version of the functions above; `mingolotss.image.compiled` knows one of them. */
 int mingolotss_interface(void)
 {
-    return 4;
+    return 5;
 }
 
 /* Return the layout of the structures, and how many numbers that is. */

@@ -323,6 +323,8 @@ TARGET static void LANED(stamps)(int64_t n, const struct window *images,
         LANED(clip)(images + i, noises + i, recipe, keys, &nonzero);
         result->peaks[i] = nonzero.peak + 0.0f; /* -0 becomes 0, whichever came first */
         result->without_peak += nonzero.peak == -INFINITY;
+        result->lowest[i] = nonzero.lowest + 0.0f;
+        result->highest[i] = nonzero.highest + 0.0f;
         result->median_noise[i] = LANED(median_of_keys)(keys, padded) + 0.0f;
         result->blank[i] = (uint8_t)LANED(scale)(&nonzero, recipe, result->workspace,
                                                  result->pixels + i * side * side,
