@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from mingolotss.recipe.classes import classes
     from mingolotss.recipe.load import load_recipe, recipes
     from mingolotss.recipe.model import Recipe
-    from mingolotss.recipe.steps import Stack, step
+    from mingolotss.recipe.steps import Scaling, Stack, step
     from mingolotss.service import services
     from mingolotss.service.base import ImageService, open_service
 
@@ -62,6 +62,7 @@ _MODULES = {
     "MingoSequence": "loaders.keras",
     "Plan": "pipeline.plan",
     "Recipe": "recipe.model",
+    "Scaling": "recipe.steps",
     "Source": "model",
     "Stack": "recipe.steps",
     "build": "pipeline.run",
@@ -104,6 +105,7 @@ __all__ = [
     "MingoSequence",
     "Plan",
     "Recipe",
+    "Scaling",
     "Source",
     "Stack",
     "build",
