@@ -377,7 +377,8 @@ def _store(stamps: Stamps, rows: Ints, stack: _StackResult) -> None:
     if stack.scaling is not None:
         stamps.scale_min[rows] = stack.scaling.low + 0  # turns -0.0 into +0.0, as the kernel does
         stamps.scale_max[rows] = stack.scaling.high + 0
-        stamps.scale_rms[rows] = stack.scaling.rms
+        if stack.scaling.kind == "asinh":
+            stamps.scale_rms[rows] = stack.scaling.rms
     digests = [hashlib.sha256(pixels.data).hexdigest() for pixels in stack.pixels]
     stamps.pixels_sha256[rows] = digests
 

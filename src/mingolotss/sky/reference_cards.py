@@ -97,16 +97,26 @@ class FittedCards:
 
 def reference_cards(celestial: CelestialWCS) -> ReferenceCards | None:
     """Return the cards of an image, None if no cards describe a part of it."""
-    values = celestial.values
-    if not celestial.is_complete or not PLATE_KEYWORDS.isdisjoint(values):
+    values, records = celestial.values, celestial.records
+    keywords = tuple(values)
+    if not celestial.is_complete or _has_plate(keywords):
         return None
     crpix1, crpix2 = (float(values.get(keyword, 0.0)) for keyword in ("CRPIX1", "CRPIX2"))
-    others = tuple(item for item in values.items() if item[0] not in ("CRPIX1", "CRPIX2"))
+    others = tuple([item for item in values.items() if item[0] not in ("CRPIX1", "CRPIX2")])
+    can_bin = _can_bin(keywords, bool(records))
+    return ReferenceCards(others, tuple(records), crpix1, crpix2, can_bin)
+
+
+@lru_cache(maxsize=256)
+def _has_plate(keywords: tuple[str, ...]) -> bool:
+    return not PLATE_KEYWORDS.isdisjoint(keywords)
+
+
+@lru_cache(maxsize=256)
+def _can_bin(keywords: tuple[str, ...], has_records: bool) -> bool:
     # wcslib applies the polynomials of a projection before CDELT, to pixels, and after CD, to deg.
-    has_cd = any(_CD.fullmatch(name) for name in values)
-    has_polynomials = bool(celestial.records) or any(name.startswith("PV1_") for name in values)
-    can_bin = has_cd or not has_polynomials
-    return ReferenceCards(others, tuple(celestial.records), crpix1, crpix2, can_bin)
+    has_polynomials = has_records or any(name.startswith("PV1_") for name in keywords)
+    return not has_polynomials or any(_CD.fullmatch(name) for name in keywords)
 
 
 def place_in_window(crpix: Floats, start: Floats, factor: Ints) -> Floats:

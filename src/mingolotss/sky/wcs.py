@@ -42,7 +42,7 @@ class SkyWCS:
     """
 
     __slots__ = (
-        "_cards", "_facts", "_frame", "_header", "_lat", "_lng", "_tables", "_transform",
+        "_celestial", "_facts", "_frame", "_header", "_lat", "_lng", "_tables", "_transform",
         "pixel_scale_arcsec",
     )  # fmt: skip
 
@@ -69,7 +69,7 @@ class SkyWCS:
         if not (math.isfinite(self.pixel_scale_arcsec) and self.pixel_scale_arcsec > 0):
             raise NoWCSError(f"{_header_of(path)} gives pixels of no size", path=path)
         self._lng, self._lat = int(prm.lng), int(prm.lat)
-        self._cards = reference_cards(celestial)
+        self._celestial = celestial
 
     @classmethod
     def from_header(
@@ -122,7 +122,7 @@ class SkyWCS:
 
         The tables of distortions in other HDUs, and plate solutions, are no such cards.
         """
-        return self._cards
+        return reference_cards(self._celestial)
 
     @property
     def facts(self) -> HeaderFacts:
