@@ -3,7 +3,7 @@
 Build: `build`, or step by step `plan`, `fetch` and `run`; `make_stamp` for one source; `threads`,
 `processes` and `cluster` give the executors; `recipes`, `services` and `classes` list what there
 is. Load: `load` for numpy, `MingoLoTSS` and `MLFR` for PyTorch, `MingoSequence` for Keras.
-Look and check: `status`, `report`, `review`, `verify`, `compare`. Pass on: `export`.
+Look and check: `plot`, `status`, `report`, `review`, `verify`, `compare`. Pass on: `export`.
 
 >>> import mingolotss
 >>> recipe = mingolotss.load_recipe("mingolotss")
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mingolotss.errors import MingoError
     from mingolotss.loaders.arrays import load
     from mingolotss.loaders.keras import MingoSequence
+    from mingolotss.loaders.plotting import plot
     from mingolotss.loaders.torch import MLFR, MingoLoTSS
     from mingolotss.model import Candidate, Cutout, Source
     from mingolotss.pipeline.executors.dask import cluster
@@ -77,6 +78,7 @@ _MODULES = {
     "make_stamp": "pipeline.stamps",
     "open_service": "service.base",
     "plan": "pipeline.plan",
+    "plot": "loaders.plotting",
     "processes": "pipeline.executors.local",
     "read_catalogue": "catalogue.reading",
     "recipes": "recipe.load",
@@ -120,6 +122,7 @@ __all__ = [
     "make_stamp",
     "open_service",
     "plan",
+    "plot",
     "processes",
     "read_catalogue",
     "recipes",

@@ -315,12 +315,15 @@ def test_published_names_of_corrected_batches(root):
 
 
 def test_repr_is_the_originals(root):
-    """Four facts, as torchvision prints them."""
+    """The facts that torchvision prints, and between them the items and the classes."""
     assert repr(MingoLoTSS(root, train=False)).splitlines() == [
         "Dataset MingoLoTSS",
         "    Number of datapoints: 10",
         "    Split: test",
         f"    Root Location: {root}",
+        "    Items: (PIL image of 150 x 150 pixels, int)",
+        "    Classes: FRI 1, FRI NAT 1, FRI WAT 1, FRI Small 1, FRII 1, FRII Small 1,",
+        "        Double Double 1, Indeterminate 1, Indeterminate Small 1, Small 1",
         "    Transforms (if any): None",
         "    Target Transforms (if any): None",
     ]

@@ -18,6 +18,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.io.summaries import Shown, Summary, count_text
 from mingolotss.model import Candidate
 
 __all__ = ["CandidateTable", "Image"]
@@ -25,7 +26,7 @@ __all__ = ["CandidateTable", "Image"]
 Image = tuple[str, str, str]  # field, address of the image, address of the rms map
 
 
-class CandidateTable(Sequence[list[Candidate]]):
+class CandidateTable(Shown, Sequence[list[Candidate]]):
     """For each source its candidates, sorted by field.
 
     Attributes
@@ -50,6 +51,12 @@ class CandidateTable(Sequence[list[Candidate]]):
         names: list[str],
     ) -> None:
         self.images, self.starts, self.image_index, self.names = images, starts, image_index, names
+
+    def _summary(self) -> Summary:
+        candidates = count_text(len(self.image_index), "candidate")
+        facts = {"images": f"{len(self.images):,}"}
+        title = f"CandidateTable: {candidates} of {count_text(len(self.names), 'source')}"
+        return Summary(title, facts)
 
     @classmethod
     def from_lists(

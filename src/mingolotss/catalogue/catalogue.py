@@ -20,13 +20,14 @@ import numpy.typing as npt
 
 from mingolotss.catalogue.labels import UNLABELLED, Labels, name_rows
 from mingolotss.errors import CatalogueError
+from mingolotss.io.summaries import Shown, Summary, Table, count_text
 from mingolotss.model import Floats, Source
 
 __all__ = ["Catalogue"]
 
 
-@dataclass(frozen=True)
-class Catalogue:
+@dataclass(frozen=True, repr=False)
+class Catalogue(Shown):
     """The sources as columns, in the order of the catalogue.
 
     Attributes
@@ -109,6 +110,28 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def _summary(self) -> Summary:
+        facts = {"file": self.path} if self.path else {}
+        if len(self):
+            facts["position"] = (
+                f"RA {self.ra.min():.4g} to {self.ra.max():.4g}, "
+                f"Dec {self.dec.min():.4g} to {self.dec.max():.4g} deg"
+            )
+        for name, values, unit in (
+            ("size", self.size_arcsec, "arcsec"),
+            ("flux", self.flux_mjy, "mJy"),
+        ):
+            known = values[np.isfinite(values)]
+            if known.size:
+                facts[name] = f"median {np.median(known):.3g} {unit}, of {known.size:,} sources"
+        counts = np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
+        rows = [
+            (label, name, int(count))
+            for label, (name, count) in enumerate(zip(self.classes, counts, strict=False))
+        ]
+        table = Table(("label", "class", "sources"), rows) if rows else None
+        return Summary(f"Catalogue: {count_text(len(self), 'source')}", facts, table)
 
     @cached_property
     def row_of(self) -> dict[str, int]:

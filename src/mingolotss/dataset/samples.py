@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import SupportsIndex, overload
+from typing import TYPE_CHECKING, SupportsIndex, overload
 
 import numpy as np
 import pyarrow as pa
@@ -24,9 +24,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from mingolotss.dataset.image_stack import ImageArray, ImageStack
 from mingolotss.dataset.indexing import sample_index, sample_rows, select_texts
+from mingolotss.dataset.sample_plot import draw_samples
+from mingolotss.dataset.sample_summary import (
+    class_table,
+    describe_classes,
+    format_counts,
+    image_kind,
+    pictures,
+    split_counts,
+)
 from mingolotss.dataset.sample_table import sample_table
 from mingolotss.dataset.split_names import select
 from mingolotss.errors import DatasetError, InputError
+from mingolotss.io.summaries import Picture, Shown, Summary, count_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = [
     "TEXT_COLUMNS",
@@ -42,8 +55,8 @@ TEXT_COLUMNS = ("source", "image_file", "split")
 """The columns of the manifest that are the last three fields of `Arrays`, in their order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrays:
+@dataclass(frozen=True, slots=True, repr=False)
+class Arrays(Shown):
     """Images with their labels; every field but `classes` has one entry per image.
 
     Attributes
@@ -63,10 +76,10 @@ class Arrays:
     images: ImageArray | ImageStack
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
-    sources: tuple[str, ...] = field(default=(), repr=False)
-    filenames: tuple[str, ...] = field(default=(), repr=False)
-    splits: tuple[str, ...] = field(default=(), repr=False)
-    root: Path | None = field(default=None, repr=False, kw_only=True)
+    sources: tuple[str, ...] = ()
+    filenames: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    root: Path | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         # The texts are optional: an empty tuple stands for a dataset without them. Labels are not,
@@ -163,6 +176,43 @@ class Arrays:
         King and Zeng 2001, Political Analysis 9, 137 (section 3); scikit-learn's "balanced".
         """
         return class_weights(list(self.counts().values()))
+
+    def describe(self) -> Summary:
+        """Return a table of the classes: images in each split, weights, medians of size and flux.
+
+        It is text where it is printed, and HTML in a notebook.
+        """
+        return Summary(
+            f"{image_kind(self.images)}, in {count_text(self.n_classes, 'class')}",
+            self._facts(),
+            describe_classes(self.table, self.classes, self.weights().tolist()),
+        )
+
+    def plot(
+        self, n: int | Sequence[int] = 12, *, columns: int | None = None, seed: int | None = None
+    ) -> Figure:
+        """Draw stamps with their names and classes; see `mingolotss.plot`."""
+        return draw_samples(
+            self.images, self.labels, self.classes, self.sources, n, columns=columns, seed=seed
+        )
+
+    def _summary(self) -> Summary:
+        return Summary(
+            f"Arrays: {image_kind(self.images)}",
+            self._facts(),
+            class_table(self.counts(), int((self.labels < 0).sum())),
+        )
+
+    def _facts(self) -> dict[str, str]:
+        facts = {"splits": format_counts(split_counts(self.splits))} if self.splits else {}
+        return facts if self.root is None else {"root": str(self.root), **facts}
+
+    def pictures(self) -> list[Picture]:
+        """Return small PNG images of some samples, with captions, for a page."""
+        return pictures(self.images, self.labels, self.classes, self.sources)
+
+    def _repr_html_(self) -> str:
+        return replace(self._summary(), pictures=self.pictures()).html()
 
 
 def class_counts(labels: ArrayLike, classes: Sequence[str]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
@@ -16,12 +17,20 @@ from numpy.typing import NDArray
 
 from mingolotss.dataset.image_stack import gather, unit_range
 from mingolotss.dataset.indexing import sample_index
+from mingolotss.dataset.sample_summary import (
+    class_table,
+    format_counts,
+    image_kind,
+    split_counts,
+)
 from mingolotss.errors import InputError
 from mingolotss.io.optional import optional_class
+from mingolotss.io.summaries import Summary
 from mingolotss.loaders.arrays import open_samples
 
 if TYPE_CHECKING:
     from keras.utils import PyDataset
+    from matplotlib.figure import Figure
 else:
     PyDataset = optional_class("keras.utils", "PyDataset", extra="keras")
 
@@ -123,6 +132,35 @@ class MingoSequence(PyDataset):
     def weights(self) -> NDArray[np.float64]:
         """Weigh classes so that each counts the same, as ``Arrays.weights``."""
         return self._samples.weights()
+
+    def describe(self) -> Summary:
+        """Return a table of the classes, as ``Arrays.describe``."""
+        return self._samples.describe()
+
+    def plot(
+        self, n: int | Sequence[int] = 12, *, columns: int | None = None, seed: int | None = None
+    ) -> Figure:
+        """Draw stamps with their names and classes; see `mingolotss.plot`."""
+        return self._samples.plot(n, columns=columns, seed=seed)
+
+    def __repr__(self) -> str:
+        return repr(self._summary())
+
+    def _repr_html_(self) -> str:
+        return replace(self._summary(), pictures=self._samples.pictures()).html()
+
+    def _summary(self) -> Summary:
+        samples = self._samples
+        order = "shuffled in every epoch" if self._shuffle else "in the order of the dataset"
+        kind = "float32 from 0 to 1" if self.scale else samples.images.dtype.name
+        facts = {
+            "batches": f"{len(self):,} of {self.batch_size}, {order}",
+            "images": f"{kind}, shape (n, {', '.join(map(str, samples.images.shape[1:]))}, 1)",
+            "root": str(samples.root),
+            "splits": format_counts(split_counts(samples.splits)),
+        }
+        title = f"{type(self).__name__}: {image_kind(samples.images)}"
+        return Summary(title, facts, class_table(samples.counts()))
 
     def __getitem__(self, index: SupportsIndex) -> tuple[Any, NDArray[np.int64]]:
         """Return one batch."""

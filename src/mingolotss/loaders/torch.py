@@ -14,6 +14,7 @@ mingolotss.errors.DatasetError: load a dataset from ...
 from __future__ import annotations
 
 import copy
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Self, SupportsIndex
@@ -32,11 +33,13 @@ from mingolotss.dataset.published import (
     published_archive,
     published_names,
 )
+from mingolotss.dataset.sample_summary import class_table, format_counts, image_kind
 from mingolotss.dataset.sample_table import without_nulls
 from mingolotss.dataset.samples import Arrays, class_counts, class_weights
 from mingolotss.dataset.split_names import check_split
-from mingolotss.errors import InputError
+from mingolotss.errors import InputError, MingoError, clean_text
 from mingolotss.io.optional import optional_class
+from mingolotss.io.summaries import Summary
 from mingolotss.loaders.arrays import merge_samples, open_samples
 from mingolotss.loaders.collate import batch_rows
 from mingolotss.loaders.sample_names import SampleNames
@@ -44,6 +47,7 @@ from mingolotss.loaders.selected_rows import RowArray, matching_rows
 
 if TYPE_CHECKING:
     import torch
+    from matplotlib.figure import Figure
     from torch.utils.data import Dataset
 else:
     Dataset = optional_class("torch.utils.data", "Dataset", extra="torch")
@@ -372,16 +376,62 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
             target = self.target_transform(target)
         return image, target
 
+    def describe(self) -> Summary:
+        """Return a table of the classes: images in each split, weights, medians of size and flux.
+
+        It is text where it is printed, and HTML in a notebook.
+        """
+        return self._samples().describe()
+
+    def plot(
+        self, n: int | Sequence[int] = 12, *, columns: int | None = None, seed: int | None = None
+    ) -> Figure:
+        """Draw stamps with their names and classes; see `mingolotss.plot`."""
+        return self._samples().plot(n, columns=columns, seed=seed)
+
     def __repr__(self) -> str:
+        # The first and the last lines are those of torchvision's datasets.
         lines = [
             f"Dataset {type(self).__name__}",
             f"    Number of datapoints: {len(self)}",
             f"    Split: {self.split}",
-            f"    Root Location: {self.root}",
+            f"    Root Location: {clean_text(self.root)}",
+            f"    Items: {self._item_kind()}",
+            *textwrap.wrap(
+                clean_text(f"Classes: {format_counts(self.counts()) or 'none'}"),
+                width=88,
+                initial_indent=" " * 4,
+                subsequent_indent=" " * 8,
+            ),
             f"    Transforms (if any): {_indented(self.transform)}",
             f"    Target Transforms (if any): {_indented(self.target_transform)}",
         ]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str | None:
+        try:
+            samples = self._samples()
+            stamps = samples.pictures()
+        except MingoError:  # `data` and `targets` do not belong together: the text says what it can
+            return None
+        facts = {"split": self.split, "root": self.root, "items": self._item_kind()}
+        for name in ("transform", "target_transform"):
+            if (transform := getattr(self, name)) is not None:
+                facts[name] = " ".join(repr(transform).split())
+        unlabelled = int((samples.labels < 0).sum())
+        table = class_table(samples.counts(), unlabelled)
+        title = f"{type(self).__name__}: {image_kind(self._images)}"
+        return Summary(title, facts, table, stamps).html()
+
+    def _item_kind(self) -> str:
+        """Say what an item is, before any transform."""
+        ny, nx = self._images.shape[1:]
+        if self._gives_tensors:
+            kind = "float32" if self._scale else "uint8"
+            image = f"{kind} tensor of shape (1, {ny}, {nx})"
+        else:
+            image = f"PIL image of {nx} x {ny} pixels"
+        return f"({image}, int{', dict' if self.return_metadata else ''})"
 
 
 def _split_name(root: object, train: object, split: object) -> str:

@@ -46,6 +46,7 @@ from mingolotss.errors import (
 from mingolotss.formats.batches import batch_of_rows
 from mingolotss.io.files import as_input_error, locate, same_file
 from mingolotss.io.parquet import write_table
+from mingolotss.io.summaries import Shown, Summary, Table, count_text
 from mingolotss.model import Candidate, Ints
 from mingolotss.pipeline.build_lock import build_lock
 from mingolotss.pipeline.inputs import resolve_catalogue, write_simulated_sky
@@ -76,8 +77,8 @@ _NSIDE = 4096  # HEALPix pixels of 52 arcsec; 3 ms for 20,000 positions (2 cores
 _MIN_PARTS, _MIN_PART_SOURCES, _MAX_PART_SOURCES = 8, 64, 4096
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(Shown):
     """Every source of a build with its candidates, before any pixel is read.
 
     Attributes
@@ -124,6 +125,24 @@ class Plan:
     def covered(self) -> int:
         """Return the number of sources with at least one image."""
         return int(np.count_nonzero(self.candidates.counts))
+
+    def _summary(self) -> Summary:
+        facts = {
+            "recipe": self.recipe.name,
+            "catalogue": self.catalogue.path or "columns in memory",
+            "service": hide_credentials(str(self.service)),
+            "out": str(self.out),
+            "parts": f"{len(self.partitions):,}",
+        }
+        if self.search_errors:
+            facts["failed searches"] = f"{len(self.search_errors):,}"
+        if self.decisions:
+            facts["decisions"] = f"{len(self.decisions):,}"
+        if self.notices:
+            facts["not used"] = "; ".join(self.notices[:3])
+        title = f"Plan: {self.covered:,} of {count_text(self.sources, 'source')} with an image"
+        counts = sorted(self.field_counts().items())
+        return Summary(title, facts, Table(("images of a source", "sources"), counts))
 
     def field_counts(self) -> dict[int, int]:
         """Return how many sources have 0, 1, 2, ... images."""

@@ -17,10 +17,13 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.products import is_complete
 from mingolotss.dataset.provenance import read_provenance
-from mingolotss.errors import InputError, ServiceError
+from mingolotss.dataset.sample_summary import class_table
+from mingolotss.errors import InputError, MingoError, ServiceError
 from mingolotss.io.file_names import safe_name
 from mingolotss.io.files import locate, remove_temporary_files, same_file
 from mingolotss.io.parquet import read_table
+from mingolotss.io.summaries import Shown, Summary, count_text
+from mingolotss.loaders.arrays import open_samples
 from mingolotss.pipeline.assemble import assemble
 from mingolotss.pipeline.build_lock import build_lock
 from mingolotss.pipeline.executors.base import Mapper
@@ -35,8 +38,8 @@ from mingolotss.service.base import FetchService, ImageService
 __all__ = ["Build", "build", "fetch", "run"]
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+@dataclass(frozen=True, slots=True, repr=False)
+class Build(Shown):
     """A finished build: its folder, and how many sources were written and rejected.
 
     `notices` are the files that the image service does not use, a line for each reason.
@@ -49,6 +52,25 @@ class Build:
     rejected: int
     notices: tuple[str, ...] = ()
     simulated: bool = False
+
+    def _summary(self) -> Summary:
+        facts = {"out": str(self.out)}
+        if self.notices:
+            facts["not used"] = "; ".join(self.notices[:3])
+        return Summary(
+            f"Build: {count_text(self.written, 'image')} of {count_text(self.sources, 'source')}, "
+            f"{self.rejected:,} rejected",
+            facts,
+        )
+
+    def _repr_html_(self) -> str:
+        summary = self._summary()
+        try:
+            samples = open_samples(self.out, "all")
+            table, stamps = class_table(samples.counts()), samples.pictures()
+        except MingoError:  # the folder has been removed, or has no image
+            return summary.html()
+        return replace(summary, table=table, pictures=stamps).html()
 
 
 def run(plan: Plan, mapper: Mapper = map, progress: BuildProgress | None = None) -> Build:

@@ -15,8 +15,10 @@ from mingolotss.dataset.manifest import MANIFEST, read_manifest
 from mingolotss.dataset.notices import read_notices
 from mingolotss.dataset.products import is_complete
 from mingolotss.dataset.provenance import Provenance, read_provenance
+from mingolotss.dataset.sample_summary import class_table, format_counts
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_table
+from mingolotss.io.summaries import Shown, Summary, count_text
 from mingolotss.qa.descriptions import FLAGS
 from mingolotss.qa.manifest_row import ManifestRow, rows_of
 from mingolotss.qa.rejection_reasons import count_reasons
@@ -27,8 +29,8 @@ _EXAMPLES = 3  # of each case and flag
 _SHOWN = ["row", "source", "status", "class", "case", *FLAGS, "stage", "reason"]
 
 
-@dataclass(frozen=True)
-class Status:
+@dataclass(frozen=True, repr=False)
+class Status(Shown):
     """The content of a build's folder, finished or not.
 
     Attributes
@@ -67,6 +69,16 @@ class Status:
     rejections: list[tuple[str, str, str]] = field(default_factory=list)
     examples: dict[int | str, list[str]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+
+    def _summary(self) -> Summary:
+        stages = Counter(stage for _, stage, _ in self.rejections)
+        facts = {
+            "out": str(self.out),
+            "sources": f"{self.sources:,}, of which {self.remaining:,} are not done",
+            "rejections": format_counts(stages) or "none",
+        }
+        title = f"Status: {count_text(self.written, 'image')}, {self.rejected:,} rejected"
+        return Summary(title, facts, class_table(self.classes))
 
     @property
     def remaining(self) -> int:

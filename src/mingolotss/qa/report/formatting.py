@@ -13,6 +13,8 @@ import math
 
 from markupsafe import Markup, escape
 
+from mingolotss.io.summaries import one_line
+
 __all__ = ["breakable", "data_url", "number", "one_line"]
 
 
@@ -21,19 +23,6 @@ def number(value: float | None, digits: int = 1) -> str:
     if value is None or not math.isfinite(value):
         return "\N{EN DASH}"
     return f"{value:,.{digits}f}"
-
-
-def one_line(name: str, length: int) -> str:
-    r"""Return a name as one line of at most `length` letters, for figures and tables.
-
-    >>> one_line("two\nlines", 20), one_line("L" * 300, 6), one_line("\x1b[31mred", 20)
-    ('two lines', 'LLLLL…', '�[31mred')
-    """
-    shown = " ".join(name.split())
-    shown = "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in shown
-    )
-    return shown if len(shown) <= length else f"{shown[: length - 1]}…"
 
 
 def breakable(name: str) -> Markup:

@@ -18,9 +18,10 @@ from urllib.parse import unquote
 
 from mingolotss.candidates.cutouts import Outcome
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.errors import ImageError, InputError, RecipeError
+from mingolotss.errors import ImageError, InputError, MingoError, RecipeError
 from mingolotss.io.file_names import safe_name
 from mingolotss.io.fits import read_image
+from mingolotss.io.summaries import Shown, Summary, count_text
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service.base import CutoutRequest, Naming
 from mingolotss.service.fits_names import (
@@ -68,7 +69,7 @@ def read_cutout(candidate: Candidate, *, with_checksums: bool = True) -> Cutout:
     return Cutout(image.data, rms, wcs, (0, 0), image.sha256, rms_sha256)
 
 
-class FolderService:
+class FolderService(Shown):
     """FITS cutouts in one folder.
 
     Parameters
@@ -111,6 +112,21 @@ class FolderService:
         if not argument:
             raise InputError("open the service folder: give the folder, folder:DIR")
         return cls(Path(argument), naming)
+
+    def __str__(self) -> str:
+        return f"folder:{self.folder}"
+
+    def _summary(self) -> Summary:
+        facts = {
+            "folder": str(self.folder),
+            "images": self.naming.image,
+            "rms maps": self.naming.rms,
+        }
+        try:
+            count = count_text(len(self.files), "FITS file")
+        except (MingoError, OSError):  # there is none any more
+            count = "no FITS file"
+        return Summary(f"{type(self).__name__}: {count}", facts)
 
     @cached_property
     def files(self) -> frozenset[str]:

@@ -25,6 +25,7 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import (
     ImageError,
     InputError,
+    MingoError,
     ServiceAnswerError,
     ServiceError,
     UnreadableFileError,
@@ -32,6 +33,7 @@ from mingolotss.errors import (
 )
 from mingolotss.image.pixels import take_window
 from mingolotss.io.byte_ranges import FileChangedError
+from mingolotss.io.summaries import Shown, Summary, count_text
 from mingolotss.model import Candidate, Cutout, FloatImage, Floats, Ints, Source
 from mingolotss.service.base import Naming
 from mingolotss.service.fits_names import PassedOver
@@ -73,7 +75,7 @@ _PADDED_PIXELS, _PADDED_RATIO = 2**22, 16  # of a cutout larger than its mosaic
 _MAX_SHOWN = 3  # names of mosaics in one message
 
 
-class MosaicsService:
+class MosaicsService(Shown):
     """The mosaics in one folder or at one address.
 
     Parameters
@@ -116,6 +118,21 @@ class MosaicsService:
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_circles": {}, "fields": self.fields}
+
+    def __str__(self) -> str:
+        return f"{self.NAME}:{self.root}"
+
+    def _summary(self) -> Summary:
+        name, facts = type(self).__name__, {"root": self.root}
+        is_listed = "fields" in vars(self)
+        if not is_listed and (is_web_address(self.root) or is_remote(self.root)):
+            return Summary(f"{name}: not listed yet", facts)  # this would take many requests
+        try:
+            maps = sum(1 for _, rms in self.fields.values() if rms)
+        except (MingoError, OSError):  # there is none
+            return Summary(f"{name}: no mosaic", facts)
+        facts["rms maps"] = f"{maps:,}"
+        return Summary(f"{name}: {count_text(len(self.fields), 'mosaic')}", facts)
 
     @cached_property
     def fields(self) -> dict[str, tuple[str, str]]:

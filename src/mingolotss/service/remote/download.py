@@ -19,8 +19,15 @@ from urllib.parse import urlsplit
 
 from mingolotss.candidates.cutouts import Outcome
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.errors import ImageError, InputError, ServiceAnswerError, ServiceError
+from mingolotss.errors import (
+    ImageError,
+    InputError,
+    ServiceAnswerError,
+    ServiceError,
+    hide_credentials,
+)
 from mingolotss.io.http import UnreachableHostError
+from mingolotss.io.summaries import Shown, Summary
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.service.base import CutoutRequest, Estimate, Progress
 from mingolotss.service.remote.concurrency import concurrent_map
@@ -36,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["DownloadOptions", "DownloadService", "sha256_hex"]
 
 
-class DownloadService(CutoutFiles):
+class DownloadService(CutoutFiles, Shown):
     """Base class of the services over HTTP; its methods may be called from any thread.
 
     Parameters
@@ -232,6 +239,11 @@ class DownloadService(CutoutFiles):
 
     def __str__(self) -> str:
         return f"{type(self).__name__}:{self.url}"
+
+    def _summary(self) -> Summary:
+        place = "memory" if self.workspace is None else str(self.workspace)
+        facts = {"address": hide_credentials(self.url), "answers and cutouts": f"kept in {place}"}
+        return Summary(type(self).__name__, facts)
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "search_seconds": []}

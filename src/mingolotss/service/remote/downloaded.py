@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from mingolotss.candidates.cutouts import Outcome
 from mingolotss.errors import ImageError, ServiceError, ServiceUnavailableError
 from mingolotss.io.file_names import format_file_name
+from mingolotss.io.summaries import Shown, Summary
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service.base import CutoutRequest, Naming
 from mingolotss.service.local.folder import read_cutout
@@ -38,8 +39,8 @@ def local_candidate(request: CutoutRequest, naming: Naming, folder: Path) -> Can
     return Candidate(candidate.field, image, rms, request.source.name)
 
 
-@dataclass(frozen=True)
-class FetchedService:
+@dataclass(frozen=True, repr=False)
+class FetchedService(Shown):
     """The cutouts that were downloaded, and the errors of those that were not.
 
     Attributes
@@ -53,6 +54,13 @@ class FetchedService:
     folder: Path
     naming: Naming
     failures: Mapping[tuple[str, str], ServiceError]
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}:{self.folder}"
+
+    def _summary(self) -> Summary:
+        facts = {"folder": str(self.folder), "cutouts not delivered": f"{len(self.failures):,}"}
+        return Summary(type(self).__name__, facts)
 
     def search(self, position: SkyCoord, size: Quantity) -> list[Candidate]:
         """Raise `ServiceUnavailableError`: searches belong to the service that downloaded."""

@@ -1,0 +1,138 @@
+"""Draw stamps with their names and classes, for a look at a dataset."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather
+from mingolotss.dataset.indexing import sample_rows
+from mingolotss.dataset.sample_summary import GAMMA, as_grey, class_name, spread_over_classes
+from mingolotss.errors import InputError
+from mingolotss.io.optional import import_optional
+from mingolotss.io.summaries import one_line
+from mingolotss.model import Ints
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_samples"]
+
+_CELL = 1.75, 2.05  # inches of a stamp with its two lines of text
+_COLUMNS = 6
+_NAME, _CLASS = 24, 20  # letters that fit above a stamp
+
+
+def draw_samples(
+    images: ImageArray | ImageStack,
+    labels: Ints,
+    classes: Sequence[str],
+    sources: Sequence[str],
+    n: int | Sequence[int] = 12,
+    *,
+    columns: int | None = None,
+    seed: int | None = None,
+) -> Figure:
+    """Draw stamps with the name of the source and the class above each.
+
+    Parameters
+    ----------
+    images : array, shape (n, ny, nx)
+        Row 0 is drawn at the top, as in the PNG files.
+    labels : int array, shape (n,)
+    classes, sources : sequence of str
+        `sources` may be empty.
+    n : int or sequence of int
+        How many stamps, of all classes in turn; or the indices of those to draw.
+    columns : int, optional
+        Stamps in a row; by default up to six.
+    seed : int, optional
+        Choose stamps at random; by default the first of each class.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A figure of pyplot: a notebook shows it once, and ``plt.show()`` in a script.
+
+    Raises
+    ------
+    InputError
+        matplotlib is not installed, there is nothing to draw, or `n` is no number and no indices.
+    """
+    pyplot = import_optional("matplotlib.pyplot", "plot samples")
+    rows = _rows(labels, n, seed)
+    if columns is None:
+        columns = min(_COLUMNS, len(rows))
+    elif not isinstance(columns, int) or columns < 1:
+        raise InputError(f"plot samples: columns={columns!r:.40}; give 1 or more")
+    lines = math.ceil(len(rows) / columns)
+    size = columns * _CELL[0], lines * _CELL[1]
+    figure: Figure
+    figure, grid = pyplot.subplots(lines, columns, figsize=size, squeeze=False, layout="compressed")
+    stamps = (as_grey(gather(images, rows.tolist())) / 255) ** GAMMA
+    cells = list(grid.flat)
+    for axes, row, stamp in zip(cells, rows.tolist(), stamps, strict=False):
+        axes.imshow(stamp, cmap="inferno", vmin=0, vmax=1, interpolation="nearest")
+        if not stamp.any():
+            middle = {"transform": axes.transAxes, "ha": "center", "va": "center"}
+            axes.text(0.5, 0.5, "blank", color="white", size=8, **middle)
+        name = class_name(int(labels[row]), classes)
+        _write(axes, sources[row] if sources else f"[{row}]", name)
+    for axes in cells:
+        axes.set_axis_off()
+    vars(figure)["_ipython_display_"] = partial(_display, figure)  # the protocol of IPython
+    return figure
+
+
+def _rows(labels: Ints, n: int | Sequence[int], seed: int | None) -> Ints:
+    """Return the samples to draw."""
+    if isinstance(n, int | np.integer) and not isinstance(n, bool):
+        if n < 1 or not len(labels):
+            raise InputError(f"plot samples: {n} of {len(labels)} samples; give 1 or more")
+        rng = None if seed is None else np.random.default_rng(seed)
+        rows = spread_over_classes(labels, int(n), rng)
+        return rows[np.argsort(labels[rows], kind="stable")]
+    rows = sample_rows(n, len(labels))
+    if not len(rows):
+        raise InputError("plot samples: no indices; give one or more, or how many samples to draw")
+    return rows
+
+
+def _write(axes: Axes, source: str, name: str) -> None:
+    """Write source and class above a stamp: the source in small letters."""
+    for text, letters, height, size in ((source, _NAME, 1.11, 6.5), (name, _CLASS, 1.02, 8)):
+        axes.text(
+            0.5, height, _drawable(one_line(text, letters)), size=size, transform=axes.transAxes,
+            ha="center", va="bottom", parse_math=False,
+        )  # fmt: skip
+
+
+def _drawable(text: str) -> str:
+    """Return a text without the letters that the font of the figure lacks."""
+    manager = import_optional("matplotlib.font_manager", "plot samples")
+    font = manager.get_font(manager.findfont(manager.FontProperties()))
+    known = font.get_charmap()
+    return "".join(
+        letter if ord(letter) in known else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
+def _display(figure: Figure) -> None:
+    """Show a figure that is the value of a cell of a notebook.
+
+    A figure that pyplot manages is shown by the notebook at the end of its cell, and would be shown
+    twice. A figure of an earlier cell is not managed any more.
+    """
+    pyplot = import_optional("matplotlib.pyplot", "plot samples")
+    if pyplot.fignum_exists(figure.number):
+        return
+    display = import_optional("IPython.display", "show a figure")
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=figure.dpi)
+    display.display(display.Image(buffer.getvalue()))

@@ -1,0 +1,182 @@
+"""What samples show of themselves: counts, and small pictures of some of them.
+
+>>> spread_over_classes(np.array([0, 0, 0, 1, -1, 1]), 3).tolist()
+[0, 3, 4]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather
+from mingolotss.dataset.split_names import in_order
+from mingolotss.io.png import encode_png
+from mingolotss.io.summaries import Picture, Table, count_text
+from mingolotss.model import Ints
+
+__all__ = [
+    "GAMMA",
+    "as_grey",
+    "class_name",
+    "class_table",
+    "describe_classes",
+    "format_counts",
+    "image_kind",
+    "pictures",
+    "split_counts",
+    "spread_over_classes",
+]
+
+GAMMA = 0.6
+"""Brightness is shown to this power: below 1, faint tails become visible."""
+_PICTURES = 10  # in a notebook
+_MEDIANS = {
+    "size_arcsec": "median size, arcsec",
+    "flux_mjy": "median flux, mJy",
+    "peak_jy": "median peak, Jy/beam",
+}
+
+
+def spread_over_classes(labels: Ints, count: int, rng: np.random.Generator | None = None) -> Ints:
+    """Return the indices of samples of all classes: one of each, then another of each.
+
+    Parameters
+    ----------
+    labels : int array, shape (n,)
+    count : int
+        Number of samples, fewer if there are not so many.
+    rng : numpy.random.Generator, optional
+        Choose at random; otherwise the first of each class.
+
+    Returns
+    -------
+    int array
+        By class, then in the order of the samples if not chosen at random.
+    """
+    order = np.arange(len(labels)) if rng is None else rng.permutation(len(labels))
+    # A stable sort by class, and the number of each sample within its class; the samples with the
+    # smallest numbers are one of each class, then the second of each.
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    _, starts, sizes = np.unique(labels[by_class], return_index=True, return_counts=True)
+    numbers = np.arange(len(labels)) - np.repeat(starts, sizes)
+    chosen = np.lexsort((labels[by_class] < 0, numbers))[:count]
+    rows: Ints = by_class[chosen]
+    return rows
+
+
+def as_grey(images: ImageArray) -> npt.NDArray[np.uint8]:
+    """Return images for the eye: uint8 as they are; float32 from 0 or less to the maximum of each.
+
+    NaN is black.
+    """
+    if images.dtype == np.uint8:
+        return images.astype(np.uint8, copy=False)
+    values = np.nan_to_num(images, nan=0.0, posinf=0.0, neginf=0.0).clip(0)
+    top = values.max(axis=(-2, -1), keepdims=True)
+    np.divide(values, top, out=values, where=top > 0)
+    return (values * 255).astype(np.uint8)
+
+
+def pictures(
+    images: ImageArray | ImageStack,
+    labels: Ints,
+    classes: Sequence[str],
+    sources: Sequence[str],
+) -> list[Picture]:
+    """Return small pictures of samples, of as many classes as possible."""
+    rows = spread_over_classes(labels, _PICTURES)
+    levels = (255 * (np.arange(256) / 255) ** GAMMA).astype(np.uint8)
+    stamps = levels[as_grey(gather(images, rows.tolist()))]
+    return [
+        Picture(
+            encode_png(stamp), sources[row] if sources else f"[{row}]", class_name(label, classes)
+        )
+        for row, label, stamp in zip(rows.tolist(), labels[rows].tolist(), stamps, strict=True)
+    ]
+
+
+def class_name(label: int, classes: Sequence[str]) -> str:
+    """Return the name of a label; "" for one without a name."""
+    return classes[label] if 0 <= label < len(classes) else ""
+
+
+def image_kind(images: ImageArray | ImageStack) -> str:
+    """Return the number, size and type of images."""
+    ny, nx = images.shape[1:]
+    return f"{count_text(len(images), 'image')} of {nx} x {ny} pixels, {images.dtype.name}"
+
+
+def split_counts(splits: Sequence[str]) -> dict[str, int]:
+    """Count the samples of each split, train first and test last."""
+    counts = pc.value_counts(pa.array(splits, pa.string())).to_pylist()
+    numbers = {one["values"]: one["counts"] for one in counts}
+    return {name: numbers[name] for name in in_order(numbers)}
+
+
+def format_counts(counts: Mapping[str, int]) -> str:
+    """Return counts as one text.
+
+    >>> format_counts({"FRI": 1200, "FRII": 3})
+    'FRI 1,200, FRII 3'
+    """
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def class_table(counts: Mapping[str, int], unlabelled: int = 0) -> Table | None:
+    """Return the number of images of each class; None for a dataset without classes."""
+    if not counts:
+        return None
+    rows: list[tuple[object, ...]] = [
+        (label, name, count) for label, (name, count) in enumerate(counts.items())
+    ]
+    if unlabelled:
+        rows.append((None, "no label", unlabelled))
+    return Table(("label", "class", "images"), rows)
+
+
+def describe_classes(table: pa.Table, classes: Sequence[str], weights: Sequence[float]) -> Table:
+    """Return a row for each class: its images in each split, its weight, and medians.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The metadata of the samples.
+    classes : sequence of str
+    weights : sequence of float
+        Of each class, for a loss.
+    """
+    splits = list(split_counts(table["split"].fill_null("").to_pylist()))
+    medians = {
+        name: title
+        for name, title in _MEDIANS.items()
+        if name in table.column_names and np.isfinite(_numbers(table, name)).any()
+    }
+    labels = table["label"].fill_null(-1).to_numpy()
+    split_of = np.array(table["split"].fill_null("").to_pylist(), dtype=str)
+    rows: list[list[object]] = []
+    groups = [(label, name) for label, name in enumerate(classes)]
+    if (labels < 0).any():
+        groups.append((-1, "no label"))
+    for label, name in groups:
+        members = labels == label
+        row: list[object] = [label if label >= 0 else None, name, int(members.sum())]
+        if len(splits) > 1:
+            row += [int((members & (split_of == split)).sum()) for split in splits]
+        row.append(round(float(weights[label]), 3) if label >= 0 else None)
+        for column in medians:
+            values = _numbers(table, column)[members]
+            values = values[np.isfinite(values)]
+            row.append(float(np.median(values)) if values.size else None)
+        rows.append(row)
+    listed = splits if len(splits) > 1 else []
+    return Table(("label", "class", "images", *listed, "weight", *medians.values()), rows)
+
+
+def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    numbers: npt.NDArray[np.float64] = table[name].cast(pa.float64()).to_numpy()
+    return numbers
