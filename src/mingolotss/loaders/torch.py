@@ -33,7 +33,7 @@ from mingolotss.dataset.published import (
     published_archive,
     published_names,
 )
-from mingolotss.dataset.sample_summary import class_table, format_counts, image_kind
+from mingolotss.dataset.sample_summary import class_table, image_kind
 from mingolotss.dataset.sample_table import without_nulls
 from mingolotss.dataset.samples import Arrays, class_counts, class_weights
 from mingolotss.dataset.split_names import check_split
@@ -397,12 +397,7 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
             f"    Split: {self.split}",
             f"    Root Location: {clean_text(self.root)}",
             f"    Items: {self._item_kind()}",
-            *textwrap.wrap(
-                clean_text(f"Classes: {format_counts(self.counts()) or 'none'}"),
-                width=88,
-                initial_indent=" " * 4,
-                subsequent_indent=" " * 8,
-            ),
+            *_class_lines(self.counts()),
             f"    Transforms (if any): {_indented(self.transform)}",
             f"    Target Transforms (if any): {_indented(self.target_transform)}",
         ]
@@ -449,6 +444,16 @@ def _split_name(root: object, train: object, split: object) -> str:
         f"open {root}: train={train!r:.80}; give True for the training set, False for the test "
         "set, or the name of a split"
     )
+
+
+def _class_lines(counts: Mapping[str, int]) -> list[str]:
+    """Return the number of images of each class in lines that break between classes."""
+    items = [f"{clean_text(name)} {count:,}" for name, count in counts.items()] or ["none"]
+    text = "Classes: " + ", ".join(item.replace(" ", "\N{NO-BREAK SPACE}") for item in items)
+    lines = textwrap.wrap(
+        text, 92, initial_indent=" " * 4, subsequent_indent=" " * 8, break_long_words=False
+    )
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def _indented(transform: Transform | None) -> str:
