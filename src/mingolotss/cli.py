@@ -464,7 +464,8 @@ def export(
         build, format, out, split=split, merge=groups or None, archive=archive, fresh=fresh
     )
     counts = ", ".join(f"{name} {count}" for name, count in done.splits.items())
-    _say(f"{done.out}: {done.images} images as {format} ({counts})")
+    simulated = "simulated " if done.simulated else ""
+    _say(f"{done.out}: {done.images} {simulated}images as {format} ({counts})")
     if done.archive:
         _say(f"{done.archive}: sha256 {done.sha256}")
 

@@ -71,6 +71,23 @@ def test_a_simulated_dataset_says_so(tmp_path):
     assert "Pixel for pixel the published dataset" not in text
     described = json.loads((tmp_path / "demo/croissant.json").read_text())
     assert "simulated" in described["description"]
+    assert described["name"] == "mingolotss-simulated"
+    done = run("export", tmp_path / "demo", "--format", "parquet", "--out", tmp_path / "out")
+    assert "simulated images as parquet" in done.stdout
+    assert "# MingoLoTSS (simulated sky)" in (tmp_path / "out/README.md").read_text()
+    for name in ("LICENSE", "CITATION.cff", ".zenodo.json", "croissant.json", "README.md"):
+        for folder in ("demo", "out"):
+            text = (tmp_path / folder / name).read_text()
+            assert "imulated" in text
+            assert "5,805" not in text
+            assert "LoTSS DR1" not in text
+            assert "Mingo et al." not in text
+    status = run("status", tmp_path / "demo").stdout
+    assert "MingoLoTSS (simulated sky), finished" in status
+    page = (tmp_path / "demo/report.html").read_text()
+    assert "<h1>MingoLoTSS (simulated sky)</h1>" in page
+    assert "Images of a simulated radio sky" in page
+    assert "5,805" not in page
 
 
 def test_export_verify_compare_on_the_command_line(built, tmp_path):

@@ -5,6 +5,7 @@ The file is a recipe itself: ``mingolotss build OUT/recipe.toml`` uses the same 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -86,7 +87,8 @@ class Provenance:
             stated = {}
         description = " ".join(str(stated.get("description", "")).split())
         stated["title"] = title
-        stated["description"] = f"{description or self._default_description()} {self._extent()}"
+        text = f"{description or self._default_description()} {self._extent()}"
+        stated["description"] = text + self._reservation()
         return Metadata.model_construct(**stated)
 
     def _default_description(self) -> str:
@@ -103,6 +105,28 @@ class Provenance:
         if self.limit:
             return f"This build was limited to the first {rows} of the catalogue."
         return f"The catalogue has {rows}."
+
+    @property
+    def replaced_service(self) -> tuple[str, str] | None:
+        """The service that the recipe names and the one that was used, if they differ."""
+        used, named = (
+            address.partition(":")[0] for address in (self.service, self.recipe.images.service)
+        )
+        if "/" in used:
+            used = "folder"
+        elif not re.fullmatch(r"[\w.+-]+", used):  # the text of an object
+            used = "a service of the program that called mingolotss"
+        return None if named in {"", used} else (named, used)
+
+    def _reservation(self) -> str:
+        """Say that a recipe speaks of the images of its own service, if another was used."""
+        if self.replaced_service is None or self.simulated:
+            return ""
+        named, used = self.replaced_service
+        return (
+            f" The recipe is for the images of the service {named}; those of this build are from "
+            f"{used}."
+        )
 
     @property
     def title(self) -> str:

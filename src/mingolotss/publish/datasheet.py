@@ -131,13 +131,13 @@ def _collection(summary: DatasetSummary) -> list[str]:
 def _service(summary: DatasetSummary) -> str:
     """Name the service of the images, and the one of the recipe if that is another."""
     provenance = summary.provenance
-    used, own = (
-        name.partition(":")[0] for name in (provenance.service, provenance.recipe.images.service)
-    )
+    used = provenance.service.partition(":")[0]
     text = f"the service `{used}`"
     if not re.fullmatch(r"[\w.+-]+", used):  # a folder, or an object that a program has passed
         text = "a folder" if "/" in used else "a service of the program that called mingolotss"
-    return f"{text} (the recipe names `{own}`)" if own not in {"", used} else text
+    if provenance.replaced_service is None:
+        return text
+    return f"{text} (the recipe names `{provenance.replaced_service[0]}`)"
 
 
 def _choice(summary: DatasetSummary) -> str:

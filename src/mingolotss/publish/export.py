@@ -27,8 +27,10 @@ from mingolotss.formats.archive import write_tar
 from mingolotss.formats.base import ExportHeader, Format
 from mingolotss.io.files import sha256_file
 from mingolotss.io.parquet import write_table
+from mingolotss.publish.citation import dataset_citation
 from mingolotss.publish.describe import write_description
 from mingolotss.publish.groups import merge_records
+from mingolotss.publish.licence import read_licence
 from mingolotss.publish.staging import staged_export
 from mingolotss.publish.summary import read_summary
 
@@ -48,6 +50,8 @@ class Export:
     archive : Path or None
     sha256 : str
         Of the archive.
+    simulated : bool
+        Whether the images are simulated.
     """
 
     out: Path
@@ -55,6 +59,7 @@ class Export:
     splits: dict[str, int]
     archive: Path | None = None
     sha256: str = ""
+    simulated: bool = False
 
 
 def export(
@@ -111,9 +116,8 @@ def export(
         write_checksums(DatasetFolder(stage).checksums, digest_files(stage, files))
         path = _write_archive(ExportFolder(stage), ExportFolder(out).archive) if archive else None
     splits = {name: len(rows) for name, rows in records.split_rows().items()}
-    if path is None:
-        return Export(out, len(records), splits)
-    return Export(out, len(records), splits, path, sha256_file(path))
+    digest = sha256_file(path) if path is not None else ""
+    return Export(out, len(records), splits, path, digest, simulated=provenance.simulated)
 
 
 def _read(build: Path) -> tuple[Records, Provenance]:
@@ -136,12 +140,12 @@ def _split(records: Records, split: SplitPlan | str) -> Records:
 
 
 def _header(records: Records, provenance: Provenance, format_name: str) -> ExportHeader:
-    recipe = provenance.recipe
+    recipe, stated = provenance.recipe, provenance.metadata
     return ExportHeader(
         name=recipe.name,
-        title=provenance.title,
-        license=recipe.licence,
-        citation="; ".join(recipe.citation),
+        title=stated.title,
+        license=read_licence(stated.licence).text or "not known",
+        citation="; ".join([dataset_citation(provenance), *stated.citation]),
         folder=recipe.batches.folder,
         archive=recipe.batches.archive,
         split_plan=records.split_plan or "published",

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 from mingolotss.dataset import image_census as census
 from mingolotss.publish.markdown import escape
 from mingolotss.publish.summary import DatasetSummary
-from mingolotss.publish.wording import counted, listed, plural
+from mingolotss.publish.wording import counted, listed
 
 __all__ = ["describe_beams", "describe_headers", "describe_noise", "describe_scaling"]
 
@@ -70,10 +70,7 @@ def describe_noise(summary: DatasetSummary) -> str:
     )
     text = f"Noise: {census.describe_noise(counts)}."
     if estimated:
-        were = plural(estimated, "was", "were")
-        text += (
-            f" The noise of {counted(estimated, 'image')} {were} estimated from the image itself."
-        )
+        text += f" The noise of {counted(estimated, 'image')} was estimated from the image itself."
     return text
 
 
