@@ -6,14 +6,14 @@ Everything that is wrong with the rows or columns is reported before any image i
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.columns import to_flags, to_floats, to_text
 from mingolotss.catalogue.labels import ColumnRules, FlagRules, Labels
+from mingolotss.catalogue.name_patterns import match_names
 from mingolotss.catalogue.table import ColumnRequest, Table
 from mingolotss.catalogue.tables import read_table
 from mingolotss.errors import CatalogueError
@@ -123,12 +123,12 @@ def catalogue_from_names(
     Raises
     ------
     CatalogueError
-        No name matches.
+        No name matches, a position in a name is no number, or the pattern takes too long.
     """
     # The order of the names, and with it the rows and the checksum of the catalogue, must not
     # depend on the order in which a file system lists them.
     names = sorted(names)
-    matches = [match for name in names if (match := re.fullmatch(pattern, name))]
+    matches = match_names(pattern, names)
     if not matches:
         example = repr(names[0]) if names else "nothing"
         raise CatalogueError(
@@ -141,13 +141,23 @@ def catalogue_from_names(
     )  # fmt: skip
     return Catalogue.from_columns(
         sources,
-        [float(match["ra"]) for match in matches],
-        [float(match["dec"]) for match in matches],
+        [_degrees(match, "ra", pattern) for match in matches],
+        [_degrees(match, "dec", pattern) for match in matches],
         labels=labels,
         classes=classes,
         path=path,
         sha256=hashlib.sha256("\n".join(sources).encode()).hexdigest(),
     )
+
+
+def _degrees(match: Mapping[str | int, str], group: str, pattern: str) -> float:
+    try:
+        return float(match[group])
+    except ValueError as error:
+        raise CatalogueError(
+            f"make a catalogue from the names of images: the group {group!r} of the recipe's "
+            f"pattern {pattern!r} is {match[group]!r} in {match[0]!r}, which is no number"
+        ) from error
 
 
 def _label_columns(rules: Rules | None) -> Sequence[str]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Literal, get_args
@@ -30,6 +29,7 @@ from pydantic import (
 )
 
 from mingolotss.catalogue.labels import ClassRule, ColumnRules, FlagRules, MissingClass
+from mingolotss.catalogue.name_patterns import check_pattern
 from mingolotss.catalogue.reading import ColumnNames
 from mingolotss.catalogue.units import TARGETS, Quantity, find_unit
 from mingolotss.errors import CatalogueError, RecipeError
@@ -134,10 +134,7 @@ class CatalogueSettings(Settings):
     @field_validator("names")
     @classmethod
     def _pattern(cls, value: str) -> str:
-        try:
-            groups = re.compile(value).groupindex
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from error
+        groups = check_pattern(value)
         if value and not {"ra", "dec"} <= set(groups):
             raise ValueError("it needs the groups (?P<ra>...) and (?P<dec>...)")
         return value
