@@ -61,7 +61,7 @@ def match_names(pattern: str, names: Sequence[str]) -> list[Mapping[str | int, s
     import regex  # 20 ms, for the few recipes with a pattern
 
     end = time.monotonic() + LONGEST_S
-    matches = []
+    matches: list[Mapping[str | int, str]] = []
     try:
         with mute_warnings():
             compiled = regex.compile(pattern)

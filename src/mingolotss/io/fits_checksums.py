@@ -18,7 +18,7 @@ from mingolotss.errors import ImageError
 from mingolotss.io.fits_layout import ImageLayout, data_bytes
 from mingolotss.sky.fits_header import BLOCK, card_values
 
-__all__ = ["check_checksums", "ones_complement_sum"]
+__all__ = ["check_checksums", "checksum_problem", "ones_complement_sum"]
 
 _ONES = 0xFFFFFFFF
 _UNDEFINED = b"0000000000000000"  # a CHECKSUM that is not computed yet
@@ -41,23 +41,42 @@ def check_checksums(raw: bytes | memoryview, layout: ImageLayout, path: str) -> 
     ImageError
         The unit is damaged, or a program has changed it and not its checksums.
     """
+    problem = checksum_problem(layout.header, memoryview(raw)[layout.offset :])
+    if problem:
+        raise ImageError(
+            f"read {path}: damaged ({problem}); fetch it again or, if a program has changed the "
+            'file on purpose, set images.checksums = "none" in the recipe',
+            path=path,
+        )
+
+
+def checksum_problem(header: bytes, data: bytes | memoryview) -> str:
+    """Return what is wrong with the checksums of a unit; "" if nothing is known to be.
+
+    Parameters
+    ----------
+    header : bytes
+        All blocks of the header.
+    data : bytes
+        The data of the unit, and anything after them.
+    """
     # Of an image in compressed tiles, the unit is the table, with cards of its own; ZHECKSUM and
     # ZDATASUM are of the image before it was compressed, which need not be the same.
-    if b"DATASUM " not in layout.header and b"CHECKSUM" not in layout.header:
-        return
-    values = card_values(layout.header)
+    if b"DATASUM " not in header and b"CHECKSUM" not in header:
+        return ""
+    values = card_values(header)
     datasum, checksum = (values.get(key, b"").strip(b"' ") for key in (b"DATASUM", b"CHECKSUM"))
     length = data_bytes(values)
     if length is None or not (datasum.isdigit() or len(checksum) == len(_UNDEFINED)):
-        return
-    end = layout.offset + math.ceil(length / BLOCK) * BLOCK
-    of_data = ones_complement_sum(memoryview(raw)[layout.offset : end])
+        return ""
+    of_data = ones_complement_sum(memoryview(data)[: math.ceil(length / BLOCK) * BLOCK])
     if datasum.isdigit() and not _is_equal(of_data, int(datasum)):
-        raise _damaged(path, f"its data have the DATASUM {of_data} and not {datasum.decode()}")
+        return f"its data have the DATASUM {of_data} and not {datasum.decode()}"
     if len(checksum) == len(_UNDEFINED) and checksum != _UNDEFINED:
-        of_unit = of_data + ones_complement_sum(memoryview(layout.header))
+        of_unit = of_data + ones_complement_sum(memoryview(header))
         if not _is_equal(of_unit % _ONES, 0):
-            raise _damaged(path, "its header does not have the CHECKSUM that it gives")
+            return "its header does not have the CHECKSUM that it gives"
+    return ""
 
 
 def ones_complement_sum(data: bytes | memoryview) -> int:
@@ -74,11 +93,3 @@ def ones_complement_sum(data: bytes | memoryview) -> int:
 def _is_equal(a: int, b: int) -> bool:
     """Compare in ones' complement, which has two zeros."""
     return a % _ONES == b % _ONES
-
-
-def _damaged(path: str, problem: str) -> ImageError:
-    return ImageError(
-        f"read {path}: damaged ({problem}); fetch it again or, if a program has changed the file "
-        'on purpose, set images.checksums = "none" in the recipe',
-        path=path,
-    )

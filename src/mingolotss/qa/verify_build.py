@@ -19,12 +19,14 @@ from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
 from mingolotss.formats.csv import HEADER, spreadsheet_text
+from mingolotss.io.file_names import format_file_name
 from mingolotss.io.files import read_bounded, sha256_file
 from mingolotss.io.parquet import read_table
 from mingolotss.io.png import decode_png
 from mingolotss.pipeline.input_files import changed_images
 from mingolotss.qa.checks import ContentCheck, Layout, StoredImage, check_images
 from mingolotss.qa.verify_batches import check_batches
+from mingolotss.recipe.model import ImageSettings
 
 __all__ = ["build_layout"]
 
@@ -42,7 +44,7 @@ def build_layout(out: Path, provenance: Provenance) -> Layout:
     if "batches" in recipe.formats:
         batches = build.batches(recipe.batches.folder)
         checks.append(partial(check_batches, batches, recipe.batches.train))
-    checks.append(partial(_check_images, build))
+    checks.append(partial(_check_images, build, recipe.images))
     return Layout(out, build.checksums, list(products(out, recipe)), provenance.rows, checks)
 
 
@@ -100,13 +102,20 @@ def _check_csv(build: BuildFolder, written: pa.Table) -> Iterator[str]:
             yield f"{build.csv.name}: its column {column} differs from the manifest's {name}"
 
 
-def _check_images(build: BuildFolder, _written: pa.Table) -> Iterator[str]:
+def _check_images(build: BuildFolder, settings: ImageSettings, _written: pa.Table) -> Iterator[str]:
     """Check the images that the build read, as far as they are files that still exist."""
     table = read_table(build.candidates)
-    for kind in ("image", "rms"):
-        digests = table[f"{kind}_sha256"].to_pylist()
-        for address, digest in zip(table[kind].to_pylist(), digests, strict=True):
-            path = Path(address or "")
-            if digest and path.is_file() and sha256_file(path) != digest:
-                yield f"{address}: changed since the build"
+    sources, fields = (table[name].to_pylist() for name in ("source", "field"))
+    for kind, template in (("image", settings.image), ("rms", settings.rms)):
+        addresses, digests = (table[name].to_pylist() for name in (kind, f"{kind}_sha256"))
+        for source, field, address, digest in zip(sources, fields, addresses, digests, strict=True):
+            if not digest or not address:
+                continue
+            path = Path(address)
+            if "://" in address:  # it was read from its download, if it was downloaded
+                names = {"source": source or "", "field": field or ""}
+                path = build.workspace.cutouts / format_file_name(template, **names)
+            if path.is_file() and sha256_file(path) != digest:
+                shown = build.name_of(path) if "://" in address else address
+                yield f"{shown}: changed since the build"
     yield from changed_images(build.parts())

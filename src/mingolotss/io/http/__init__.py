@@ -24,7 +24,7 @@ from mingolotss.io.http.response import (
     UnreachableHostError,
 )
 from mingolotss.io.http.retry_policy import Limits, RetryPolicy
-from mingolotss.io.http.validators import require_complete_fits
+from mingolotss.io.http.validators import UndamagedFits, require_complete_fits
 
 __all__ = [
     "BodyValidator",
@@ -36,6 +36,7 @@ __all__ = [
     "RetryPolicy",
     "RetryableError",
     "Transport",
+    "UndamagedFits",
     "UnreachableHostError",
     "require_complete_fits",
 ]

@@ -15,16 +15,18 @@ import gzip
 import math
 import mmap
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import overload
 
 from mingolotss.errors import ServiceAnswerError, ServiceUnavailableError, TruncatedFileError
 from mingolotss.io.error_text import excerpt
+from mingolotss.io.fits_checksums import checksum_problem
 from mingolotss.io.fits_layout import MAX_HEADER_BYTES, data_bytes
 from mingolotss.io.gzip_bytes import SizeLimitError, gunzip, gunzip_pieces, is_gzip
 from mingolotss.sky.fits_header import BLOCK, card_values, data_offset
 
-__all__ = ["require_complete_fits"]
+__all__ = ["UndamagedFits", "require_complete_fits"]
 
 _Body = bytes | mmap.mmap
 
@@ -78,6 +80,66 @@ def require_complete_fits(body: bytes | Path, *, max_bytes: int = 1 << 30) -> by
     return body
 
 
+class UndamagedFits:
+    """Validate a complete FITS file, and compare its units with their checksums.
+
+    A file that was damaged on its way arrives in another way the next time. One that arrives twice
+    with the same problem is damaged in the archive: it is accepted here, and refused where it is
+    read, with the advice of `io.fits_checksums`.
+
+    Parameters
+    ----------
+    with_checksums : bool
+        Whether they are compared.
+    """
+
+    def __init__(self, *, with_checksums: bool = True) -> None:
+        self._with_checksums = with_checksums
+        self._problems: set[str] = set()
+
+    @overload
+    def __call__(self, body: bytes) -> bytes: ...
+
+    @overload
+    def __call__(self, body: Path) -> Path: ...
+
+    def __call__(self, body: bytes | Path) -> bytes | Path:
+        """Return what `require_complete_fits` returns.
+
+        Raises
+        ------
+        TruncatedFileError
+            A unit does not have its checksums, for the first time.
+        """
+        complete = require_complete_fits(body)
+        problem = _checksum_problem(complete) if self._with_checksums else ""
+        if problem and problem not in self._problems:
+            self._problems.add(problem)
+            raise TruncatedFileError(f"a FITS file that was damaged on its way: {problem}")
+        return complete
+
+
+def _checksum_problem(complete: bytes | Path) -> str:
+    if isinstance(complete, bytes):
+        return _problem_of_units(complete)
+    with (
+        complete.open("rb") as stream,
+        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as units,
+    ):
+        return _problem_of_units(units)
+
+
+def _problem_of_units(body: _Body) -> str:
+    for start, data, end in _units(body):
+        header = body[start:data]
+        # The data are only copied if there is something to compare them with.
+        if b"CHECKSUM" in header or b"DATASUM" in header:
+            problem = checksum_problem(header, body[data:end])
+            if problem:
+                return problem
+    return ""
+
+
 def _check_units(body: _Body) -> None:
     """Raise the error for a body that is no complete FITS file."""
     if not len(body):
@@ -89,12 +151,19 @@ def _check_units(body: _Body) -> None:
     # Each header gives the length of its data, so the units are followed to the end of the file
     # without a look at their pixels. A file that was cut off at a block would otherwise pass for a
     # whole one.
-    start = 0
-    while start < len(body) and not _is_padding(body, start):
-        start = _end_of_unit(body, start)
-    if start > len(body):
-        missing = f"{len(body)} bytes of the {start} that its header announces"
+    end = max((end for _, _, end in _units(body)), default=0)
+    if end > len(body):
+        missing = f"{len(body)} bytes of the {end} that its header announces"
         raise TruncatedFileError(f"a FITS file cut short: {missing}")
+
+
+def _units(body: _Body) -> Iterator[tuple[int, int, int]]:
+    """Yield where each header begins, its data begin, and both should end."""
+    end = 0
+    while end < len(body) and not _is_padding(body, end):
+        start = end
+        data, end = _places_of_unit(body, start)
+        yield start, data, end
 
 
 def _error_of_page(start: bytes) -> ServiceAnswerError | ServiceUnavailableError:
@@ -157,8 +226,8 @@ def _is_padding(body: _Body, start: int) -> bool:
     return start > 0 and not body[start : start + BLOCK].strip(b"\x00 ")
 
 
-def _end_of_unit(body: _Body, start: int) -> int:
-    """Return where the header and data unit that begins at `start` should end."""
+def _places_of_unit(body: _Body, start: int) -> tuple[int, int]:
+    """Return where the data of the unit that begins at `start` begin, and where they should end."""
     data = data_offset(body, start, max_bytes=MAX_HEADER_BYTES)  # type: ignore[arg-type]
     if data is None and len(body) - start < MAX_HEADER_BYTES:
         raise TruncatedFileError(f"a FITS file cut short in a header, at {len(body)} bytes")
@@ -167,4 +236,4 @@ def _end_of_unit(body: _Body, start: int) -> int:
     length = data_bytes(card_values(body[start:data]))
     if length is None:
         raise ServiceAnswerError("a FITS file whose header lacks BITPIX or NAXIS")
-    return data + math.ceil(length / BLOCK) * BLOCK
+    return data, data + math.ceil(length / BLOCK) * BLOCK

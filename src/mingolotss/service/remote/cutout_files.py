@@ -10,7 +10,7 @@ from typing import TypedDict, Unpack
 
 from mingolotss.errors import ServiceAnswerError
 from mingolotss.io.fits import read_image
-from mingolotss.io.http import Transport, require_complete_fits
+from mingolotss.io.http import Transport, UndamagedFits
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.service.base import CutoutRequest, Naming
 from mingolotss.service.local.folder import read_cutout
@@ -77,16 +77,14 @@ class CutoutFiles:
     def fetch_bytes(self, url: str, source: Source, size_deg: float) -> bytes:
         """Return the FITS file of a cutout."""
         with self.refusals():
-            return self.transport.get(
-                url, validator=require_complete_fits, service=self.url or None
-            ).body
+            validator = UndamagedFits(with_checksums=self.naming.with_checksums)
+            return self.transport.get(url, validator=validator, service=self.url or None).body
 
     def fetch_to(self, path: Path, url: str, source: Source, size_deg: float) -> None:
         """Write the FITS file of a cutout, complete or not at all."""
         with self.refusals():
-            self.transport.fetch(
-                url, path, validator=require_complete_fits, service=self.url or None
-            )
+            validator = UndamagedFits(with_checksums=self.naming.with_checksums)
+            self.transport.fetch(url, path, validator=validator, service=self.url or None)
 
     @contextmanager
     def refusals(self) -> Iterator[None]:
