@@ -25,10 +25,10 @@ SLOW = [
 def test_a_pattern_that_never_ends(pattern):
     """Some are slow for the library, too; none takes longer than its time."""
     names = ["a" * 250 + "!", "a" * 240 + "b" * 10] * 20
-    began = time.monotonic()
+    began = time.process_time()
     with contextlib.suppress(CatalogueError):
         assert not match_names(pattern, names)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 5
 
 
 def test_no_warning_about_syntax_of_other_libraries():
@@ -37,7 +37,7 @@ def test_no_warning_about_syntax_of_other_libraries():
 
 
 def test_the_error_names_the_pattern():
-    with pytest.raises(CatalogueError, match=r"'\(\?:a.*takes more than 3 s; write it"):
+    with pytest.raises(CatalogueError, match=r"'\(\?:a.*takes more than 1 s; write it"):
         match_names(SLOW[1], ["a" * 250])
 
 

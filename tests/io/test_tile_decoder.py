@@ -103,8 +103,13 @@ BAD_RICE = {
     "BLOCKSIZE of 0": card(packed(PIXELS.astype("i4"), "RICE_1"), b"ZVAL1", b"0"),
     "BLOCKSIZE below zero": card(packed(PIXELS.astype("f4"), "RICE_1"), b"ZVAL1", b"-9"),
     "HCOMPRESS in name": card(packed(PIXELS.astype("i4"), "RICE_1"), b"ZCMPTYPE", b"'HCOMPRESS_1'"),
-    "PLIO in name": card(packed(PIXELS.astype("i2"), "RICE_1"), b"ZCMPTYPE", b"'PLIO_1'"),
 }
+
+
+def test_tiles_of_rice_under_the_name_of_plio_are_refused():
+    raw = card(packed(PIXELS.astype("i2"), "RICE_1"), b"ZCMPTYPE", b"'PLIO_1'")
+    with pytest.raises(ImageError, match=r"tile 1: a list of \d+ words"):
+        read_image(raw, path="x")
 
 
 ABSURD = {

@@ -29,6 +29,7 @@ from mingolotss.foreign import mute_warnings
 from mingolotss.io.error_text import first_line
 from mingolotss.io.fits_layout import ImageLayout
 from mingolotss.io.fits_scaling import PixelScaling
+from mingolotss.io.plio_lists import line_list_problem
 from mingolotss.io.tile_decoder import CAN_ISOLATE, Box, decode_box, new_key
 from mingolotss.model import FloatImage
 from mingolotss.sky.fits_header import (
@@ -159,6 +160,8 @@ class CompressedImage:
             self._hdu: fits.CompImageHDU = hdus[1]
             self.header: bytes = self._hdu.header.tostring().encode("ascii")
             self._scaling = self._prepare_blanks()
+            if self._hdu.compression_type == "PLIO_1" and not in_helper:
+                self._check_line_lists()
             self._is_safe = in_helper or not CAN_ISOLATE or self._is_safe_to_decode()
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
@@ -178,6 +181,25 @@ class CompressedImage:
         section[-x_axis], section[-y_axis] = slice(x0, x1), slice(y0, y1)
         with _translate_astropy_errors(self._path, in_helper=self._in_helper), self._lock:
             return self._scaling.apply(np.asarray(self._hdu.section[tuple(section)]))
+
+    def _check_line_lists(self) -> None:
+        """Refuse tiles of PLIO that do not hold each of their pixels once."""
+        values = card_values(self._layout.header)
+        table_bytes = whole_value(values, b"NAXIS1", 0) * whole_value(values, b"NAXIS2", 0)
+        data = self._content[self._layout.offset - self._layout.start :]
+        heap = data[whole_value(values, b"THEAP", table_bytes) :]
+        places = self._hdu.compressed_data.view(np.ndarray)["COMPRESSED_DATA"].tolist()
+        counts = _pixels_of_tiles(self._layout)
+        for number, ((length, start), pixels) in enumerate(zip(places, counts, strict=True), 1):
+            if not length:
+                continue  # the tile is in another column
+            words = bytes(heap[start : start + 2 * length]) if start >= 0 else b""
+            problem = line_list_problem(np.frombuffer(words[: len(words) & ~1], ">i2"), pixels)
+            if problem:
+                raise ImageError(
+                    f"read {self._path}: damaged (tile {number}: {problem}); fetch it again",
+                    path=self._path,
+                )
 
     def _is_safe_to_decode(self) -> bool:
         """Return whether no content of the tiles can end the process or fill its memory."""
@@ -239,19 +261,36 @@ def _check_counts(header: bytes, path: str) -> None:
         )
 
 
+def _tile_lengths(layout: ImageLayout) -> tuple[list[int], list[int]]:
+    """Return the lengths of the axes of an image, and those of a whole tile.
+
+    The table has a row for each tile; a tile that is not given is one row of the image (FITS
+    standard 4.0, section 10.1.1).
+    """
+    values, axes = card_values(layout.header), range(1, layout.n_axes + 1)
+    lengths = [whole_value(values, b"ZNAXIS%d" % i, 0) for i in axes]
+    tile = [whole_value(values, b"ZTILE%d" % i, lengths[0] if i == 1 else 1) for i in axes]
+    return lengths, tile
+
+
+def _pixels_of_tiles(layout: ImageLayout) -> list[int]:
+    """Return the number of pixels of each tile, in the order of the table."""
+    counts = np.ones(1, np.int64)
+    for length, tile in zip(*_tile_lengths(layout), strict=True):
+        along = np.minimum(tile, length - np.arange(0, length, tile))
+        counts = np.outer(along, counts).ravel()  # the first axis is the fastest
+    return [int(count) for count in counts]
+
+
 def _check_tiles(layout: ImageLayout, path: str) -> int:
     """Return the size of a tile in bytes.
 
     Tiles that do not cover the image, or are enormous, are refused: astropy would allocate them.
     """
-    # The table has a row for each tile; a tile that is not given is one row of the image (FITS
-    # standard 4.0, section 10.1.1). No limit follows from the length of the file: an empty tile of
-    # PLIO or HCOMPRESS has a few bytes, whatever its size.
-    values = card_values(layout.header)
-    axes = range(1, layout.n_axes + 1)
-    lengths = [whole_value(values, b"ZNAXIS%d" % i, 0) for i in axes]
-    tile = [whole_value(values, b"ZTILE%d" % i, lengths[0] if i == 1 else 1) for i in axes]
-    rows = whole_value(values, b"NAXIS2", 0)
+    # No limit follows from the length of the file: an empty tile of PLIO or HCOMPRESS has a few
+    # bytes, whatever its size.
+    lengths, tile = _tile_lengths(layout)
+    rows = whole_value(card_values(layout.header), b"NAXIS2", 0)
     if min(tile) < 1 or math.prod(-(n // -t) for n, t in zip(lengths, tile, strict=True)) != rows:
         shape, tiles = (" x ".join(map(str, numbers)) for numbers in (lengths, tile))
         raise ImageError(
