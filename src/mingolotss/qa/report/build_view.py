@@ -32,9 +32,10 @@ from mingolotss.dataset.overlapping_stamps import OverlappingStamps, overlaps_of
 from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_table
-from mingolotss.model import Bools, Candidate, Floats, Ints, Source
+from mingolotss.model import Bools, Candidate, Floats, Ints, Objects, Source
 from mingolotss.qa.descriptions import INSPECTION_REASONS
 from mingolotss.qa.manifest_row import ManifestRow, rows_of
+from mingolotss.qa.report.stamp_store import StampStore
 from mingolotss.recipe.model import Recipe
 from mingolotss.sky.angles import separation_arcsec
 
@@ -217,6 +218,10 @@ class BuildView:
         units: list[str | None] = pc.unique(self._written_table["unit"]).to_pylist()
         return units
 
+    def texts(self, column: str) -> Objects:
+        """Return a column of texts of the manifest, None where it is null."""
+        return np.asarray(self.manifest[column].to_numpy(zero_copy_only=False), object)
+
     @cached_property
     def noise(self) -> str:
         """How the noise of the stamps came about, in words."""
@@ -231,6 +236,11 @@ class BuildView:
     def row_of(self) -> dict[str, int]:
         """The row of each source, by name."""
         return {name: row for row, name in enumerate(self.manifest["source"].to_pylist())}
+
+    @cached_property
+    def stamps(self) -> StampStore:
+        """The stamps by row."""
+        return StampStore(self.folder, len(self))
 
     def find(self, name: str) -> int | None:
         """Return the row of one source without a table of all names, or None."""

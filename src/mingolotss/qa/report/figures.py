@@ -14,15 +14,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mingolotss.qa.descriptions import CASES
 from mingolotss.qa.report.build_view import BuildView
-from mingolotss.qa.report.fluxes import compare_fluxes
+from mingolotss.qa.report.fluxes import Fluxes, compare_fluxes
 from mingolotss.qa.report.plotting import (
     FILL,
     MARK,
-    MAX_POINTS,
     PALE,
     annotate_bars,
-    cell_colours,
-    count_in_cells,
     draw_histogram,
     draw_limit,
     draw_points,
@@ -34,12 +31,11 @@ from mingolotss.qa.report.plotting import (
 )
 from mingolotss.qa.report.sky_map import draw_sky
 
-__all__ = ["FIGURES", "MAX_BARS", "Drawing", "draw_figure"]
+__all__ = ["FIGURES", "MAX_BARS", "Drawing", "draw_figure", "draw_fluxes"]
 
 MAX_BARS = 40
 """Classes in a figure; of more, the largest are drawn."""
 _TOO_LARGE = 1e30  # values that only damaged data give, and no axis can show with the others
-_CELLS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +44,13 @@ class Drawing:
 
     Attributes
     ----------
-    figure : Figure
+    figure : Figure or None
+        None if the caption says why there is none.
     caption : str
         One sentence or several.
     """
 
-    figure: Figure
+    figure: Figure | None
     caption: str
 
 
@@ -61,7 +58,7 @@ def draw_figure(name: str, build: BuildView) -> Drawing | None:
     """Return one of `FIGURES` of a build, or None if the build has nothing to show in it."""
     with figure_style():
         drawing = FIGURES[name](build)
-        if drawing is not None:
+        if drawing is not None and drawing.figure is not None:
             fit_figure(drawing.figure)
         return drawing
 
@@ -143,7 +140,9 @@ def _draw_percent_nan(build: BuildView) -> Drawing | None:
     draw_histogram(axes, values[values > 0], np.linspace(0, top, 49))
     axes.set_xlabel("pixels of the stamp never observed, NaN (percent)")
     axes.set_xlim(0, top)
-    axes.set_title(f"{complete:,} stamps without any NaN are not drawn", loc="right", fontsize=8)
+    if complete:
+        stamps = "stamp without any NaN is" if complete == 1 else "stamps without any NaN are"
+        axes.set_title(f"{complete:,} {stamps} not drawn", loc="right", fontsize=8)
     return Drawing(figure, caption)
 
 
@@ -185,20 +184,14 @@ def _draw_peak(build: BuildView) -> Drawing | None:
     return Drawing(figure, "Brightest pixel of each stamp relative to the noise.")
 
 
-def _draw_flux(build: BuildView) -> Drawing | None:
-    """Draw the brightest pixel of each stamp against the flux density in the catalogue."""
-    fluxes = compare_fluxes(build)
+def draw_fluxes(fluxes: Fluxes) -> Drawing:
+    """Draw the flux densities that were measured in stamps against those of the catalogue."""
     if not fluxes.count:
-        return None
+        return Drawing(None, fluxes.caption)
     figure, axes = new_figure()
-    x, y = np.log10(fluxes.catalogue_mjy), np.log10(fluxes.peak_mjy)
+    x, y = np.log10(fluxes.catalogue_mjy), np.log10(fluxes.measured_mjy)
     low, high = min(x.min(), y.min()) - 0.15, max(x.max(), y.max()) + 0.15
-    if fluxes.count <= MAX_POINTS:
-        draw_points(axes, x, y)
-    else:
-        box = (low, high, low, high)
-        counts, _ = count_in_cells(x, y, box, _CELLS)
-        axes.imshow(cell_colours(counts, FILL), extent=box, origin="lower", interpolation="nearest")
+    draw_points(axes, x, y)
     axes.plot([low, high], [low, high], color=MARK, linewidth=1.2, linestyle=(0, (4, 2)))
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)
@@ -206,8 +199,8 @@ def _draw_flux(build: BuildView) -> Drawing | None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5, integer=True))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{10**value:,g}"))
-    axes.set_xlabel("flux density in the catalogue (mJy)")
-    axes.set_ylabel("brightest pixel (mJy/beam)")
+    axes.set_xlabel("in the catalogue (mJy)")
+    axes.set_ylabel("in the stamp (mJy)")
     axes.grid(color=PALE, linewidth=0.5)
     return Drawing(figure, fluxes.caption)
 
@@ -241,6 +234,6 @@ FIGURES: dict[str, Callable[[BuildView], Drawing | None]] = {
     "percent-nan": _draw_percent_nan,
     "size": _draw_size,
     "peak": _draw_peak,
-    "flux": _draw_flux,
+    "flux": lambda build: draw_fluxes(compare_fluxes(build)),
 }
 """The figures by the name of their files."""

@@ -26,7 +26,6 @@ from mingolotss.qa.report.plotting import as_png, as_svg, themed_svg
 from mingolotss.qa.report.rejected_file import write_rejected
 from mingolotss.qa.report.sections import page_values
 from mingolotss.qa.report.shown_rows import ClassRows, ShownRows
-from mingolotss.qa.report.stamp_store import StampStore
 
 __all__ = ["report"]
 
@@ -72,12 +71,11 @@ def report(
     """
     notify = progress or (lambda _: None)
     build = BuildView.read(folder, decisions=None if decisions is None else Path(decisions))
-    store = StampStore(build.folder, len(build))
     notify("drawing figures")
     figures = _write_figures(build)
     notify("selecting stamps")
     shown = ShownRows.select(build)
-    stamps = dict(store.pngs(shown.with_stamp))
+    stamps = dict(build.stamps.pngs(shown.with_stamp))
     _write_montages(build, shown.classes, stamps)
     notify("writing the page")
     write_rejected(build)
@@ -92,9 +90,11 @@ def _write_figures(build: BuildView) -> dict[str, dict[str, str]]:
     drawn = {}
     for name in FIGURES:
         drawing = draw_figure(name, build)
-        if drawing is None:
+        if drawing is None or drawing.figure is None:
             for kind in ("svg", "png"):  # of an earlier report
                 build.folder.figure(name, kind).unlink(missing_ok=True)
+            if drawing is not None:
+                drawn[name] = {"svg": "", "caption": drawing.caption}
             continue
         svg = as_svg(drawing.figure)
         write_bytes(build.folder.figure(name, "svg"), svg.encode())

@@ -21,7 +21,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from mingolotss.model import Floats
 from mingolotss.qa.report.formatting import one_line
@@ -204,7 +204,12 @@ def draw_histogram(axes: Axes, values: Floats, bins: Floats) -> None:
 def set_log_axis(axes: Axes) -> None:
     """Make the x axis logarithmic, with numbers written in full."""
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    formatter = FuncFormatter(lambda value, _: f"{value:,g}")
+    axes.xaxis.set_major_formatter(formatter)
+    # An axis with fewer than two powers of ten also has numbers between them.
+    low, high = axes.get_xlim()
+    axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axes.xaxis.set_minor_formatter(formatter if high < 100 * low else NullFormatter())
 
 
 def draw_limit(axes: Axes, value: float, text: str) -> None:

@@ -20,7 +20,6 @@ from mingolotss.qa.rejection_reasons import count_reasons
 from mingolotss.qa.report.before_recentring import draw_before_recentring
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.colours import coloured
-from mingolotss.qa.report.fluxes import compare_fluxes
 from mingolotss.qa.report.formatting import data_url, number
 from mingolotss.qa.report.shown_rows import MAX_PICTURES, MAX_ROWS, ClassRows, ShownRows
 from mingolotss.qa.report.stamp_marks import MarkTable
@@ -65,7 +64,6 @@ def page_values(
         "rejections": _rejections(build),
         "recentred": _recentred(build, shown),
         **_pairs(build),
-        "fluxes": compare_fluxes(build),
         "edge_cases": [
             {"name": name, "records": build.records(rows)}
             for name, rows in shown.edge_cases.items()

@@ -20,9 +20,11 @@ from mingolotss.errors import DatasetError
 from mingolotss.image.pixels import minmax, to_uint8
 from mingolotss.io.png import encode_png
 from mingolotss.model import Ints
+from mingolotss.recipe.steps import StampPixels
 
 __all__ = ["StampStore"]
 
+_PNG = b"\x89PNG"
 _CACHED_BYTES = 16 * 2**20  # of row groups, which have about 1 MB each
 
 
@@ -66,18 +68,37 @@ class StampStore:
         DatasetError
             The row has no stamp.
         """
+        return _as_png(self._encoded(row))
+
+    def pixels(self, rows: Iterable[int]) -> Iterator[tuple[int, StampPixels]]:
+        """Give (row, stored pixels) for each of `rows` that has a stamp, in the order of the files.
+
+        The pixels are a uint8 or float32 array, shape (side, side).
+        """
+        for row in self._present(rows):
+            encoded = self._encoded(row)
+            is_png = encoded.startswith(_PNG)
+            yield row, decode_stamps([encoded], [f"the stamp of row {row}"], is_float=not is_png)[0]
+
+    def pngs(self, rows: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+        """Give (row, PNG file) for each of `rows` that has a stamp, in the order of the files."""
+        for row in self._present(rows):
+            yield row, self.png(row)
+
+    def _present(self, rows: Iterable[int]) -> list[int]:
+        """Return those of some rows that have a stamp, in the order of the files."""
+        present = np.array([row for row in rows if self._location[row, 0] >= 0], np.int64)
+        ordered: list[int] = self.in_file_order(present).tolist()
+        return ordered
+
+    def _encoded(self, row: int) -> bytes:
+        """Return a stamp as it is stored."""
         file, group, index = self._location[row].tolist()
         if file < 0:
             raise DatasetError(f"show row {row}: it has no stamp")
         with self._lock:
-            column = self._group(file, group)
-        return _as_png(column[index].as_py())
-
-    def pngs(self, rows: Iterable[int]) -> Iterator[tuple[int, bytes]]:
-        """Give (row, PNG file) for each of `rows` that has a stamp, in the order of the files."""
-        present = np.array([row for row in rows if self._location[row, 0] >= 0], np.int64)
-        for row in self.in_file_order(present).tolist():
-            yield row, self.png(row)
+            encoded: bytes = self._group(file, group)[index].as_py()
+        return encoded
 
     def _group(self, file: int, group: int) -> pa.ChunkedArray:
         """Return the encoded images of a row group, and drop the groups not used for longest."""
@@ -95,7 +116,7 @@ class StampStore:
 
 def _as_png(encoded: bytes) -> bytes:
     """Return a stored stamp as a PNG file; float32 pixels are scaled to their range."""
-    if encoded.startswith(b"\x89PNG"):
+    if encoded.startswith(_PNG):
         return encoded
     image = decode_stamps([encoded], ["a stamp"], is_float=True)[0]
     return encode_png(to_uint8(minmax(np.nan_to_num(image))))

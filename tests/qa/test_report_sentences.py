@@ -1,0 +1,754 @@
+"""Every sentence, number and table of the report is checked against manifest and candidates.
+
+A sentence that no check here knows fails the test, so that nothing new is stated without one.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mingolotss.candidates.decisions import Decision, DecisionLog
+from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.demonstration import demo
+from mingolotss.pipeline.run import build
+from mingolotss.qa.report.page import report
+from named_builds import make_recipe, write_mosaic
+from page_text import Block, Element, blocks_of, parse_page, table_rows
+from report_facts import Facts, decimals, number
+from review_data import make_build, names
+
+SHARED = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[3] / "shared"))
+N = r"(\d[\d,]*)"
+MOST_PICTURES, MOST_ROWS = 24, 200
+
+
+class Reader:
+    """Reads the text of one report and checks it against the facts."""
+
+    def __init__(self, page: Element, facts: Facts) -> None:
+        self.page, self.facts = page, facts
+        self.read: Counter[str] = Counter()
+
+    def check(self) -> None:
+        blocks = blocks_of(self.page)
+        assert [block.kind for block in blocks].count("h1") == 1
+        for block in blocks:
+            if block.kind == "table":
+                TABLES[block.text](table_rows(self.page, block.text), self.facts)
+            else:
+                self.check_text(block)
+        self.check_terms()
+        self.check_figures()
+        for image in self.page.all("img"):
+            name = image.attributes["alt"].removeprefix("stamp of ")
+            assert self.facts.by_name[name]["status"] == "written"
+
+    def check_figures(self) -> None:
+        """Look for the number of each class and case beside its bar."""
+        facts = self.facts
+        bars = {
+            "Sources of each class, in the catalogue and with a stamp.": [
+                f"{a:,}" if a == b else f"{a:,} of {b:,}"
+                for a, b in (class_members(facts, name) for name in facts.classes)
+            ],
+            "Sources with a stamp, by the rule that chose their field.": [
+                f"{sum(row['case'] == case for row in facts.written):,}" for case in range(5)
+            ],
+        }
+        for figure in self.page.all("figure"):
+            for drawing in figure.all("div"):
+                texts = Counter(text.text() for text in drawing.all("text"))
+                expected = Counter(bars.get(drawing.attributes["aria-label"], ()))
+                assert expected <= texts
+
+    def check_text(self, block: Block) -> None:
+        """Check the sentences of a block one after another."""
+        rest = block.text
+        while rest:
+            for place, pattern, check in CLAIMS:
+                end = "$" if place == FIGURE else r"(?:\s+|$)"  # a text in a figure is read whole
+                match = re.match(pattern + end, rest)
+                if match and re.fullmatch(place, f"{block.section}/{block.kind}"):
+                    result = check(self.facts, *match.groups())
+                    assert result, f"untrue: {match[0]!r} in {block}"
+                    self.read[pattern] += 1
+                    rest = rest[match.end() :]
+                    break
+            else:
+                raise AssertionError(f"no check knows this sentence: {rest!r} in {block}")
+
+    def check_terms(self) -> None:
+        """Check the lists of numbers and facts: each term with its description."""
+        for listing in self.page.all("dl"):
+            for row in listing.all("div"):
+                term, text = row.all("dt")[0].text(), row.all("dd")[0].text()
+                check = TERMS.get(term, check_file)
+                assert check(self.facts, text, term), f"untrue: {term}: {text}"
+
+
+# --- numbers and facts in lists -------------------------------------------------------------------
+
+
+def is_number(count: Callable[[Facts], int]) -> Callable[[Facts, str, str], bool]:
+    return lambda facts, text, _: number(text) == count(facts)
+
+
+def decided(facts: Facts) -> int:
+    last = {row["source"]: row["verdict"] for row in facts.decisions if row["verdict"] != "label"}
+    return sum(verdict != "undo" and name in facts.by_name for name, verdict in last.items())
+
+
+def check_recipe(facts: Facts, text: str, _: str) -> bool:
+    name, digest = text.split(" ")
+    return name == facts.recipe["name"] and bool(re.fullmatch("[0-9a-f]{64}", digest))
+
+
+def check_catalogue(facts: Facts, text: str, _: str) -> bool:
+    limit = " (the first rows only, --limit)" if facts.build["limit"] else ""
+    file, digest = facts.build["catalogue"] or "not a file", facts.build["catalogue_sha256"]
+    return text == f"{file}, {len(facts.rows):,} rows{limit} {digest}".rstrip()
+
+
+def check_images(facts: Facts, text: str, _: str) -> bool:
+    service, _, size = text.partition("; ")
+    chosen = [row for row in facts.candidates if row["verdict"] == "chosen"]
+    nx, ny, scale = (
+        np.median([row[name] for row in chosen]) for name in ("nx", "ny", "pixel_scale_arcsec")
+    )
+    arcmin = [f"{side * scale / 60:.1f}" for side in (nx, ny)]
+    expected = f"cutouts of {nx:.0f} by {ny:.0f} pixels, {arcmin[0]} by {arcmin[1]} arcmin (median)"
+    return service == facts.build["service"] and size == expected
+
+
+def check_beam(facts: Facts, text: str, _: str) -> bool:
+    beams = facts.beams()
+    known = {beam: count for beam, count in beams.items() if beam is not None}
+    if not known:
+        return text == "The headers of the images do not give the beam."
+    ((beam, count),) = known.items()
+    size = f"{beam[0]:g}" if beam[0] == beam[1] else f"{beam[0]:g} by {beam[1]:g}"
+    images = "1 image" if count == 1 else f"{count:,} images"
+    return len(beams) == 1 and text == f"The beam (FWHM) is {size} arcsec in {images}."
+
+
+def check_noise(facts: Facts, text: str, _: str) -> bool:
+    stated = {name: number(count) for name, count in re.findall(rf"([\w-]+) for {N} images?", text)}
+    return stated == facts.noise() and text.count(",") == len(stated) - 1
+
+
+def check_stamp(facts: Facts, text: str, _: str) -> bool:
+    side, width, kind = facts.side, facts.width_arcsec, facts.recipe["stamp"]["kind"]
+    return text == f"{side} × {side} pixels, {width:.0f} arcsec on a side (median), {kind}"
+
+
+def check_steps(facts: Facts, text: str, _: str) -> bool:
+    steps = [
+        " ".join([step["do"], *(f"{key}={value}" for key, value in step.items() if key != "do")])
+        for step in facts.recipe["steps"]
+    ]
+    return text == ", ".join(steps)
+
+
+def check_versions(facts: Facts, text: str, _: str) -> bool:
+    return text == ", ".join(f"{name} {one}" for name, one in facts.build["packages"].items())
+
+
+def check_file(facts: Facts, text: str, name: str) -> bool:
+    """A file of the build and its checksum."""
+    return text == facts.sha256(name) == facts.checksums[name]
+
+
+TERMS = {
+    "sources": is_number(lambda facts: len(facts.rows)),
+    "stamps written": is_number(lambda facts: len(facts.written)),
+    "rejected": is_number(lambda facts: len(facts.rejected)),
+    "to inspect": is_number(lambda facts: facts.to_inspect),
+    "decided by a person": is_number(decided),
+    "Recipe": check_recipe, "Catalogue": check_catalogue, "Images": check_images,
+    "Beam": check_beam, "Noise": check_noise, "Stamp": check_stamp, "Steps": check_steps,
+    "Versions": check_versions,
+}  # fmt: skip
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+REASONS = {
+    "undecided": "no rule chooses between the fields, and nobody has decided",
+    "recentred": "cutout truncated or off centre; the stamp is centred on the source",
+    "exceeds stamp": "larger than the stamp",
+    "blank": "no pixel of the stamp is finite and not 0",
+    "neighbours": "another source is in its stamp",
+    "rejected": "no stamp",
+}
+
+
+def check_reasons(rows: list[dict[str, str]], facts: Facts) -> None:
+    assert {row["reason"]: row["meaning"] for row in rows} == REASONS
+    for row in rows:
+        flag, text = row["reason"].replace(" ", "_"), row["sources"]
+        if flag == "rejected":
+            assert number(text) == len(facts.rejected)
+        elif flag == "neighbours":
+            assert number(text) == len(facts.crowded)
+        elif text == "not known (no size is known)":
+            assert flag == "exceeds_stamp"
+            assert facts.sized == []
+            assert facts.written
+        elif text == "0 (no source has several images)":
+            assert flag == "undecided"
+            assert facts.flagged("undecided") == []
+            assert all(row["case"] == 0 for row in facts.written)
+        elif text == "0 (the recipe does not recentre)":
+            assert flag == "recentred"
+            assert facts.recipe["recentre"]["enabled"] is False
+            assert facts.flagged("recentred") == []
+        elif match := re.fullmatch(rf"{N} of the {N} whose size is known", text):
+            assert flag == "exceeds_stamp"
+            assert [number(part) for part in match.groups()] == [
+                len(facts.flagged(flag)), len(facts.sized),
+            ]  # fmt: skip
+            assert len(facts.sized) < len(facts.written)
+        else:
+            assert number(text) == len(facts.flagged(flag))
+            assert flag != "exceeds_stamp" or len(facts.sized) == len(facts.written)
+
+
+def position(row: dict) -> str:
+    return f"{row['ra']:,.4f}°, {row['dec']:+.4f}°"
+
+
+def with_class(facts: Facts, row: dict) -> dict[str, str]:
+    return {"class": row["class"] or ""} if facts.classes else {}
+
+
+def check_undecided(rows: list[dict[str, str]], facts: Facts) -> None:
+    assert rows == [
+        {
+            "stamp": "", "source": " ".join(row["source"].split()), **with_class(facts, row),
+            "field used": row["field"], "fields": str(row["candidates"]),
+            "separation (arcsec)": decimals(row["separation_arcsec"], 2),
+            "NaN (%)": decimals(row["percent_nan"], 1),
+        }
+        for row in facts.flagged("undecided")[:MOST_PICTURES]
+    ]  # fmt: skip
+
+
+def check_blank(rows: list[dict[str, str]], facts: Facts) -> None:
+    assert rows == [
+        {
+            "source": row["source"], **with_class(facts, row), "field": row["field"],
+            "position (ICRS)": position(row), "flux (mJy)": decimals(row["flux_mjy"], 2),
+            "peak (mJy/beam)": decimals(row["peak_jy"] * 1000, 3),
+            "noise (mJy/beam)": decimals(row["noise_jy"] * 1000, 3),
+        }
+        for row in facts.flagged("blank")[:MOST_PICTURES]
+    ]  # fmt: skip
+
+
+def check_decisions(rows: list[dict[str, str]], facts: Facts) -> None:
+    by_source = {row["source"]: row for row in facts.decisions if row["verdict"] != "label"}
+    for row in rows:
+        decision, record = by_source[row["source"]], facts.by_name[row["source"]]
+        for column, key in (("verdict", "verdict"), ("field", "field"), ("by", "by"),
+                            ("when", "date"), ("note", "note")):  # fmt: skip
+            assert row[column] == decision[key]
+        followed = (
+            record["stage"] == "choose"
+            if row["verdict"] == "reject"
+            else (record["field"], record["decided_by"]) == (row["field"], row["by"])
+        )
+        assert row["in this build"] == ("yes" if followed else "not yet: build again")
+    assert len(rows) == decided(facts)
+
+
+def check_questions(rows: list[dict[str, str]], facts: Facts) -> None:
+    questions = [row for row in facts.decisions if row["verdict"] == "label"]
+    assert rows == [
+        {"source": one["source"], "note": one["note"], "by": one["by"], "when": one["date"]}
+        for one in questions
+    ]
+
+
+def check_neighbours(rows: list[dict[str, str]], facts: Facts) -> None:
+    expected = [
+        {
+            "separation (arcsec)": f"{arcsec:,.1f}",
+            "source": first["source"], "split": first["split"],
+            "source 2": second["source"], "split 2": second["split"],
+        }
+        for arcsec, first, second in facts.inside[:MOST_ROWS]
+    ]  # fmt: skip
+    assert rows == expected
+
+
+def check_rejection_reasons(rows: list[dict[str, str]], facts: Facts) -> None:
+    """Each reason with words in capitals in the place of names stands for so many rows."""
+    total = 0
+    for row in rows:
+        pattern = re.sub(r"\b(NAME|FILE|FIELD|N)\b", ".+", re.escape(row["reason"]))
+        matching = [
+            one for one in facts.rejected
+            if one["stage"] == row["stage"] and re.fullmatch(pattern, one["reason"])
+        ]  # fmt: skip
+        assert number(row["sources"]) == len(matching), row
+        total += len(matching)
+    assert total == len(facts.rejected)
+
+
+def check_rejected(rows: list[dict[str, str]], facts: Facts) -> None:
+    assert rows == [
+        {
+            "source": " ".join(row["source"].split()), **with_class(facts, row),
+            "position (ICRS)": position(row), "stage": row["stage"],
+            "reason": " ".join(row["reason"].split()),
+        }
+        for row in facts.rejected[:MOST_ROWS]
+    ]  # fmt: skip
+
+
+def check_edge_cases(rows: list[dict[str, str]], facts: Facts) -> None:
+    for row in rows:
+        record = facts.by_name[row["source"]]
+        if record["status"] == "rejected":
+            expected = f"rejected in stage {record['stage']}: {record['reason']}"
+        else:
+            flags = "".join(
+                f", {flag.replace('_', ' ')}"
+                for flag in ("recentred", "blank", "undecided", "exceeds_stamp") if record[flag]
+            )  # fmt: skip
+            expected = (
+                f"case {record['case']}, field {record['field']}, separation "
+                f"{record['separation_arcsec']:.1f} arcsec, {record['percent_nan']:.1f} % NaN{flags}"
+            )
+        assert row["result"] == expected
+
+
+TABLES = {
+    "Sources to inspect": check_reasons, "Undecided sources": check_undecided,
+    "Blank stamps": check_blank, "Decisions": check_decisions,
+    "Questioned labels": check_questions, "Neighbours": check_neighbours,
+    "Reasons of rejections": check_rejection_reasons, "Rejected sources": check_rejected,
+    "Simulated edge cases": check_edge_cases,
+}  # fmt: skip
+
+
+# --- sentences ------------------------------------------------------------------------------------
+
+
+def always(*_: object) -> bool:
+    """For headings, and for sentences about the page and the program and not about the build."""
+    return True
+
+
+def is_title(facts: Facts, text: str, suffix: str = "") -> bool:
+    title = facts.recipe["title"] or facts.recipe["name"]
+    return text == title + (" (simulated sky)" if facts.build["simulated"] else "")
+
+
+def is_description(facts: Facts, text: str) -> bool:
+    own = " ".join(facts.recipe["description"].split())
+    default = f"Images of radio sources, processed by the recipe {facts.recipe['name']}."
+    return not facts.build["simulated"] and text == (own or default)
+
+
+def is_simulated(facts: Facts, recipe: str) -> bool:
+    return facts.build["simulated"] and recipe == facts.recipe["name"]
+
+
+def class_members(facts: Facts, name: str) -> tuple[int, int]:
+    rows = [row for row in facts.rows if not facts.classes or row["class"] == name]
+    return sum(row["status"] == "written" for row in rows), len(rows)
+
+
+class Current:
+    """The class whose heading was read last."""
+
+    name = ""
+
+
+def is_class_heading(facts: Facts, label: str | None, name: str) -> bool:
+    Current.name = facts.classes[int(label)] if label is not None else ""
+    return (" ".join(Current.name.split()) == name) if facts.classes else name == "all sources"
+
+
+def class_counts(facts: Facts, written: str, listed: str | None, _: str) -> bool:
+    return class_members(facts, Current.name) == (number(written), number(listed or written))
+
+
+def class_setting(facts: Facts, key: str, text: str) -> bool:
+    label = facts.classes.index(Current.name)
+    return facts.recipe["classes"]["table"][label][key] == text
+
+
+def shown_of_class(facts: Facts, shown: str, by_size: str | None) -> bool:
+    written, _ = class_members(facts, Current.name)
+    return number(shown) < written and (by_size is not None) == bool(facts.sized)
+
+
+def is_caption(facts: Facts, name: str, size: str | None, kind: str | None = None) -> bool:
+    row = facts.by_name[name]
+    expected = decimals(row["size_arcsec"], 0) if np.isfinite(row["size_arcsec"]) else None
+    return size == expected and kind in (None, row["class"])
+
+
+def stamp_note(facts: Facts, beam: str | None) -> bool:
+    return (beam is not None) == any(one is not None for one in facts.beams())
+
+
+def case_count(facts: Facts, case: str, _: str, count: str, noun: str) -> bool:
+    rows = [row for row in facts.written if row["case"] == int(case)]
+    return number(count) == len(rows) and noun == ("source" if len(rows) == 1 else "sources")
+
+
+def are_names(facts: Facts, text: str) -> bool:
+    return all(name in facts.by_name for name in text.split(", "))
+
+
+def exceeding(facts: Facts, count: str, of: str, verb: str, width: str) -> bool:
+    larger = [
+        row for row in facts.sized if row["size_arcsec"] > facts.side * row["pixel_scale_arcsec"]
+    ]
+    assert larger == facts.flagged("exceeds_stamp")
+    return (number(count), number(of), verb, width) == (
+        len(larger), len(facts.sized), "is" if len(larger) == 1 else "are",
+        f"{facts.width_arcsec:.0f}",
+    )  # fmt: skip
+
+
+def pair_counts(facts: Facts, total: str, width: str, apart: str) -> bool:
+    split = sum(first["split"] != second["split"] for _, first, second in facts.pairs)
+    return (number(total), width, number(apart)) == (
+        len(facts.pairs), f"{facts.width_arcsec:.0f}", split,
+    )  # fmt: skip
+
+
+def is_pair(facts: Facts, arcsec: str, one: str, one_in: str, other: str, other_in: str) -> bool:
+    def inside(row: dict) -> str:
+        return ", ".join(part for part in (row["class"], row["split"]) if part)
+
+    return any(
+        (f"{true:,.1f}", first["source"], inside(first), second["source"], inside(second))
+        == (arcsec, one, one_in, other, other_in)
+        for true, first, second in facts.inside
+    )
+
+
+def is_recentred(facts: Facts, text: str) -> bool:
+    """The line below a recentred stamp, by all of its numbers."""
+    return any(
+        text == ", ".join(
+            part for part in (
+                row["class"], f"field {row['field']}" if row["field"] else None,
+                f"separation {row['separation_arcsec']:,.1f} arcsec",
+                f"{row['percent_nan']:,.1f} % NaN",
+                f"decided by {row['decided_by']}" if row["decided_by"] else None,
+            ) if part
+        )
+        for row in facts.flagged("recentred")
+    )  # fmt: skip
+
+
+def rejected_counts(facts: Facts, rejected: str, total: str, verb: str) -> bool:
+    assert verb == ("has" if len(facts.rejected) == 1 else "have")
+    return (number(rejected), number(total)) == (len(facts.rejected), len(facts.rows))
+
+
+def rejected_file(facts: Facts, count: str) -> bool:
+    with (facts.folder / "rejected.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert ("class" in rows[0]) == bool(facts.classes)
+    assert [int(row["row"]) for row in rows] == [row["row"] for row in facts.rejected]
+    assert [row["stage"] for row in rows] == [row["stage"] for row in facts.rejected]
+    return number(count) == len(rows)
+
+
+def sky_counts(facts: Facts, written: str, rejected: str) -> bool:
+    return (number(written), number(rejected)) == (len(facts.written), len(facts.rejected))
+
+
+def percent_nan(facts: Facts, complete: str) -> bool:
+    return number(complete) == sum(row["percent_nan"] == 0 for row in facts.written)
+
+
+def clip_level(facts: Facts, sigma: str) -> bool:
+    return any(
+        step["do"] == "clip" and float(step.get("sigma", 3)) == float(sigma)
+        for step in facts.recipe["steps"]
+    )
+
+
+def size_line(facts: Facts, width: str, larger: str) -> bool:
+    counts = len(facts.flagged("exceeds_stamp"))
+    return (width, number(larger)) == (f"{facts.width_arcsec:.0f}", counts)
+
+
+def missing_cutout(facts: Facts, _: str) -> bool:
+    return bool(facts.flagged("recentred"))
+
+
+SEES = r"[^/]*"  # any section
+FIGURE = r"(sky|classes|choice|measurements)/figure [A-Z].*"
+CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
+    # above the sections
+    (r"/title", r"(.+): build report", is_title),
+    (r"/p.kicker", "Build report", always),
+    (r"/h1", r"(.+)", is_title),
+    (r"/p.lead", r"Images of a simulated radio sky, processed by the recipe (\S+)\. Nothing in them "
+     r"was observed\.", is_simulated),
+    (r"/p.lead", rf"Its catalogue has {N} rows?\.", lambda facts, n: number(n) == len(facts.rows)),
+    (r"/p.lead", r"(.+?)(?= Its catalogue has)", is_description),
+    (r"/p.lead", rf"This build was limited to the first {N} rows? of its catalogue\.",
+     lambda facts, n: number(n) == facts.build["limit"]),
+    (r"/(a|legend|label|li)", r"Skip to the contents|Colours|auto|light|dark", always),
+    (r"/a", r"(Sources to inspect|Provenance|Sky|Choice of field|Measurements|Recentred|Larger than "
+     r"the stamp|Blank|Neighbours|Rejected)", always),
+    (r"/a", r"Classes", lambda facts: bool(facts.classes)),
+    (r"/a", r"Stamps", lambda facts: not facts.classes),
+    (r"/a", r"Decisions", lambda facts: bool(facts.decisions)),
+    (r"/a", r"Simulated edge cases", lambda facts: facts.build["simulated"]),
+    # terms and their descriptions are read by check_terms
+    (rf"{SEES}/(dt|dd)", r".+", always),
+    # headings
+    (rf"{SEES}/h2", r"(Sources to inspect|Provenance|Sky|Choice of field|Measurements|Decisions|"
+     r"Recentred|Larger than the stamp|Blank|Neighbours that share pixels|Rejected)", always),
+    (r"classes/h2", r"Classes", lambda facts: bool(facts.classes)),
+    (r"classes/h2", r"Stamps", lambda facts: not facts.classes),
+    (r"edges/h2", r"Simulated edge cases", lambda facts: facts.build["simulated"]),
+    (r"choice/h3", r"Undecided", always),
+    (r"decided/h3", r"Questioned labels", always),
+    (r"recentred/h3", r"(.+)", lambda facts, name: name in
+     {" ".join(row["source"].split()) for row in facts.flagged("recentred")}),
+    (r"classes/h3", r"(?:(\d+) )?(.+)", is_class_heading),
+    # inspect
+    (r"inspect/p.note", r"To inspect them one by one, run mingolotss review DIR\. The next mingolotss "
+     r"build follows the decisions made there\.", always),
+    # provenance
+    (r"provenance/p.note", r"Cite: (.+)\.",
+     lambda facts, text: text == "; ".join(facts.recipe["citation"])),
+    # sky
+    (r"sky/figcaption", rf"Positions of {N} sources with a stamp and of {N} rejected ones\.",
+     sky_counts),
+    # classes
+    (r"classes/figcaption", r"Sources of each class, in the catalogue and with a stamp\.",
+     lambda facts: bool(facts.classes)),
+    (r"classes/p.meta", rf"{N}(?: of {N})? (sources? ha(?:s|ve)) a stamp\.", class_counts),
+    (r"classes/p.meta", r"Appearance: ([^.]+)\.", lambda f, text: class_setting(f, "note", text)),
+    (r"classes/p.meta", r"The published dataset calls this class “([^”]+)”\.",
+     lambda facts, text: class_setting(facts, "published", text)),
+    (r"classes/p.meta", rf"{N} are shown(, from the smallest to the largest)?\.", shown_of_class),
+    (r"classes/p.empty", r"No stamp( of this class)?\.",
+     lambda facts, _: class_members(facts, Current.name)[0] == 0),
+    (r"(classes|exceeds_stamp)/figcaption.spans", r"(\S+)(?: \|(?: ?([\d,]+)″)?(?: ?(\S.*))?)?",
+     is_caption),
+    (r"classes/p.note", r"The first row of the FITS image is at the bottom of each stamp, so north is "
+     r"up and east is left in images with the usual orientation\.", always),
+    (r"classes/p.note", r"The bar at the lower left has the length that is written above it, in arcsec(, and the "
+     r"ellipse at the lower right is the beam \(FWHM\))?\.", stamp_note),
+    (r"classes/p.note", r"Colours show the brightness of each stamp to the power 0\.6, so that faint "
+     r"tails are visible\.", always),
+    (r"classes/p.note", r"The files in png/ are grey, with FITS row 0 at the top\.",
+     lambda facts: (facts.folder / "png").is_dir()),
+    (r"classes/p.note", r"The number under a stamp is the angular size in the catalogue\.",
+     lambda facts: bool(facts.sized)),
+    # choice
+    (r"choice/p", r"Where several survey fields cover a source, these rules choose one\. A decision in "
+     r"decisions\.csv takes precedence over them\.", always),
+    (r"choice/figcaption", r"Sources with a stamp, by the rule that chose their field\.", always),
+    (r"choice/summary", rf"Case ([1-4]), ([^:]+(?:: [^:]+)?): {N} (sources?)", case_count),
+    (r"(choice|recentred|exceeds_stamp|blank)/p.names", r"(.+)", are_names),
+    (r"choice/p", r"No rule chooses between these fields\. The nearest one is used until somebody "
+     r"decides\.", lambda facts: bool(facts.flagged("undecided"))),
+    (r"choice/p.empty", r"None: every field was chosen by a rule or by a person\.",
+     lambda facts: not facts.flagged("undecided")),
+    # measurements
+    (r"measurements/figcaption", r"Separation between the centre of each chosen cutout and its "
+     r"source\.", always),
+    (r"measurements/figcaption", rf"Percentage of each stamp that was never observed; 0 for {N} of "
+     r"them\.", percent_nan),
+    (r"measurements/figcaption", r"Angular sizes in the catalogue, of sources with a stamp, compared "
+     r"with the stamp\.", lambda facts: bool(facts.sized)),
+    (r"measurements/figcaption", r"Brightest pixel of each stamp relative to the noise\.", always),
+    (r"measurements/p.note", r"The catalogue gives no angular sizes\.", lambda f: not f.sized),
+    (r"measurements/p.note", r"The catalogue gives no flux densities\.",
+     lambda facts: not any(np.isfinite(row["flux_mjy"]) for row in facts.written)),
+    # decisions
+    (r"decided/p", r"They do not change the catalogue\.", always),
+    # recentred
+    (r"recentred/p", rf"These cutouts are truncated by the edge of the image, or their middle is more "
+     rf"than {N} arcsec from the source\.",
+     lambda facts, n: float(number(n)) == facts.recipe["recentre"]["separation_arcsec"]),
+    (r"recentred/p", r"Left: the cutout as it was read, with the outline of the stamp and the "
+     r"catalogue position; hatched areas are outside the cutout or were not observed\. Right: the "
+     r"stamp\.", always),
+    (r"recentred/p.missing", r"The cutout is not available\. (.+)", missing_cutout),
+    (r"recentred/p.meta", r"(.+)", is_recentred),
+    (r"recentred/p.empty", r"None: the recipe does not recentre\.",
+     lambda facts: not facts.recipe["recentre"]["enabled"]),
+    (r"recentred/p.empty", r"None\.", lambda facts: not facts.flagged("recentred")),
+    (r"recentred/figure cutout of .+", r'\d+(″|"|\')', always),
+    # larger than the stamp
+    (r"exceeds_stamp/p", rf"According to the catalogue, {N} of {N} sources with a stamp and a known "
+     rf"size (is|are) larger than the stamp \({N} arcsec, median\), so the stamp shows only a part\.",
+     exceeding),
+    (r"exceeds_stamp/p.empty", r"Not known: the catalogue gives no angular sizes\.",
+     lambda facts: facts.written and not facts.sized),
+    (r"exceeds_stamp/p.empty", r"None\.",
+     lambda facts: facts.sized and not facts.flagged("exceeds_stamp")),
+    # blank
+    (r"blank/p", r"No pixel of these stamps is finite and not 0\.", lambda f: f.flagged("blank")),
+    (r"blank/p.empty", r"None\.", lambda facts: not facts.flagged("blank")),
+    # neighbours
+    (r"neighbours/p", rf"{N} pairs? of stamps (?:is|are) closer than the width of a stamp \({N} "
+     rf"arcsec, median\), so (?:it|they) may share pixels; {N} of them (?:is|are) in different "
+     r"splits\.", pair_counts),
+    (r"neighbours/p", rf"In {N} pairs?, closer than half the width, a source is in the stamp of the "
+     r"other\.", lambda facts, n: number(n) == len(facts.inside)),
+    (r"neighbours/p", r"Grouped splits keep such sources together\.", always),
+    (r"neighbours/p.meta", r"([\d,.]+) arcsec: (\S+) \((.+?)\) and (\S+) \((.+?)\)", is_pair),
+    (r"neighbours/summary", rf"The nearest pairs as a table: {N}",
+     lambda facts, n: number(n) == min(len(facts.inside), MOST_ROWS)),
+    (r"neighbours/p.empty", r"No two stamps are closer than their width\.", lambda f: not f.pairs),
+    # rejected
+    (r"rejected/p", rf"{N} of {N} sources (has|have) no stamp\.", rejected_counts),
+    (r"rejected/p", r"The reasons, without the names of sources and files:", always),
+    (r"rejected/summary", rf"All rejected sources: {N}",
+     lambda facts, n: number(n) == len(facts.rejected)),
+    (r"rejected/p.note", rf"The file rejected\.csv beside this page has all {N} of them\.",
+     rejected_file),
+    (r"rejected/p.empty", r"None: every source has a stamp\.", lambda facts: not facts.rejected),
+    # edge cases
+    (r"edges/p", r"The simulated sky places these sources where the choice of the field or the cutout "
+     r"is difficult\. The table shows the result for each of them\.",
+     lambda facts: facts.build["simulated"]),
+    # the foot
+    (r"/p", r"Written by mingolotss (\S+) from manifest\.parquet, candidates\.parquet and the stamps in "
+     r"this folder\. The same build always gives the same page\.",
+     lambda facts, version: version == facts.build["packages"]["mingolotss"]),
+    # in stamps: the scale bar and the mark of a blank stamp
+    (rf"/symbol|/text|/g|{SEES}/text", r"\d+(\.\d+)?″", always),
+    (rf"{SEES}/b", r"blank", lambda facts: bool(facts.flagged("blank"))),
+    (rf"{SEES}/span", r"no stamp", lambda facts: bool(facts.rejected)),
+    # texts in figures; check_figures looks for the counts
+    (FIGURE, r"[−-]?[\d,.]+°?", always),
+    (FIGURE, rf"{N} of {N}", lambda facts, a, b: (number(a), number(b)) in
+     {class_members(facts, name) for name in facts.classes}),
+    (FIGURE, r"(sources|in the catalogue|with a stamp|sources with a stamp)", always),
+    (FIGURE, r"(right ascension|declination|right ascension and declination) \(deg, ICRS\)", always),
+    (FIGURE, r"separation of the cutout's middle pixel from the source \(arcsec\)", always),
+    (FIGURE, r"pixels of the stamp never observed, NaN \(percent\)", always),
+    (FIGURE, r"angular size in the catalogue \(arcsec\)", always),
+    (FIGURE, r"brightest pixel of the stamp over its median noise \(dimensionless\)", always),
+    (FIGURE, rf"dots: {N} with a stamp", lambda facts, n: number(n) == len(facts.written)),
+    (FIGURE, rf"crosses: {N} rejected", lambda facts, n: number(n) == len(facts.rejected)),
+    (FIGURE, rf"{N} stamps? without any NaN (?:is|are) not drawn", percent_nan),
+    (FIGURE, r"recentred above ([\d.]+) arcsec",
+     lambda facts, n: float(n) == facts.recipe["recentre"]["separation_arcsec"]),
+    (FIGURE, rf"stamp, {N} arcsec: {N} larger", size_line),
+    (FIGURE, r"clipped up to ([\d.]+) times the noise", clip_level),
+    (FIGURE, r"[0-4]: [a-z ,:]+", always),
+    (FIGURE, r"(.+)", lambda facts, name: name in {" ".join(one.split()) for one in facts.classes}),
+    # names of the files of figures
+    (rf"{SEES}/figcaption", r"figures/[\w-]+\.png, \.svg", always),
+]  # fmt: skip
+
+
+# --- the builds -----------------------------------------------------------------------------------
+
+
+def build_unlabelled(folder: Path) -> Path:
+    """Stamps without labels, sizes and flux densities, one source outside the mosaic."""
+    sky = write_mosaic(folder / "mosaics" / "F+1-mosaic.fits", 12)
+    ra, dec = np.append(sky.ra.deg, 10.0), np.append(sky.dec.deg, -10.0)
+    catalogue = Catalogue.from_columns([f"s{row}" for row in range(13)], ra, dec)
+    recipe = make_recipe(classes={"from": "none"}, **{"stamp.pixels": 16})
+    service = f"mosaics:{folder / 'mosaics'}"
+    return build(recipe, out=folder / "build", catalogue=catalogue, service=service).out
+
+
+def build_rejections(folder: Path) -> Path:
+    """Every reason to inspect a source, hostile names, decisions and a questioned label."""
+    out = make_build(folder)
+    log = DecisionLog(out / "decisions.csv")
+    log.add(Decision(names()[0], "P2", "accept", "Ann <b>", "2026-01-02T03:04:05Z", "cleaner"))
+    log.add(Decision(names()[1], "", "label", "Bob", "2026-01-03", "looks like FRII"))
+    return out
+
+
+def build_demo(folder: Path) -> Path:
+    return demo(folder / "demo", sources=60).out
+
+
+def build_real(folder: Path) -> Path:
+    """The real piece of LoTSS DR1: 27 sources without labels, crowded, at the edge of the image."""
+    data = SHARED / "data" / "lotss-dr1"
+    if not data.is_dir():
+        pytest.skip(f"{data} is absent: the project's data folder, or set MINGOLOTSS_SHARED")
+    catalogue = data / "P205+55-sources.fits"
+    service = f"mosaics:{data}"
+    return build("lotss", out=folder / "out", catalogue=catalogue, service=service).out
+
+
+BUILDS = {
+    "unlabelled": build_unlabelled, "rejections": build_rejections, "demo": build_demo,
+    "real": build_real,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folders of the builds that a test has asked for, by name."""
+    return {"": tmp_path_factory.mktemp("sentences")}
+
+
+def reported(folders: dict[str, Path], name: str) -> Path:
+    if name not in folders:
+        folders[name] = BUILDS[name](folders[""] / name)
+        report(folders[name])
+    return folders[name]
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_every_sentence_is_true(folders: dict[str, Path], name: str) -> None:
+    out = reported(folders, name)
+    reader = Reader(parse_page((out / "report.html").read_text(encoding="utf-8")), Facts(out))
+    reader.check()
+    assert sum(reader.read.values()) > 100
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('<p class="empty">Not known: the catalogue gives no angular sizes.</p>',
+         '<p class="empty">None.</p>'),
+        (">12</dd>", ">13</dd>"),
+        ("1 of 13 sources", "2 of 13 sources"),
+        ("pairs of stamps are closer", "pairs of stamps are much closer"),
+        ("<h2>Stamps</h2>", "<h2>Classes</h2>"),
+        ("not known (no size is known)", "0"),
+        ("</main>", "<p>All sources are galaxies.</p></main>"),
+        ("sigma-clipped for 12 images", "rms-map for 12 images"),
+        ('no image holds the position</td><td class="r">1<',
+         'no image holds the position</td><td class="r">2<'),
+    ],
+)  # fmt: skip
+def test_an_untrue_sentence_is_found(folders: dict[str, Path], old: str, new: str) -> None:
+    out = reported(folders, "unlabelled")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert old in page
+    with pytest.raises((AssertionError, KeyError)):
+        Reader(parse_page(page.replace(old, new, 1)), Facts(out)).check()
+
+
+@pytest.mark.parametrize("name", ["unlabelled", "real"])
+def test_a_report_without_labels_speaks_of_no_classes(folders: dict[str, Path], name: str) -> None:
+    blocks = blocks_of(parse_page((reported(folders, name) / "report.html").read_text()))
+    text = " ".join(block.text for block in blocks).replace("without labels", "")
+    assert re.findall(r"\b(?:class|label)\w*", text, re.IGNORECASE) == []

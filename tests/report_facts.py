@@ -1,0 +1,128 @@
+"""The facts about a build that its report states, computed again from its tables.
+
+Only pyarrow, astropy and numpy are used here, no code of the program.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+import re
+import tomllib
+from collections import Counter
+from functools import cached_property
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+import pyarrow.parquet as pq
+from astropy.coordinates import SkyCoord
+
+FLAGS = ("undecided", "recentred", "exceeds_stamp", "blank")
+
+
+class Facts:
+    """What is known about the build in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rows = pq.read_table(folder / "manifest.parquet").to_pylist()
+        self.candidates = pq.read_table(folder / "candidates.parquet").to_pylist()
+        tables = tomllib.loads((folder / "recipe.toml").read_text())
+        self.build, self.recipe = tables["build"], tables["recipe"]
+        self.written = [row for row in self.rows if row["status"] == "written"]
+        self.rejected = [row for row in self.rows if row["status"] == "rejected"]
+        self.by_name = {row["source"]: row for row in self.rows}
+        self.classes: list[str] = self.build["classes"]
+        self.side: int = self.recipe["stamp"]["pixels"]
+        assert len(self.written) + len(self.rejected) == len(self.rows)
+
+    def flagged(self, flag: str) -> list[dict]:
+        return [row for row in self.written if row[flag]]
+
+    @property
+    def sized(self) -> list[dict]:
+        """The stamps whose source has a known size."""
+        return [row for row in self.written if np.isfinite(row["size_arcsec"])]
+
+    @property
+    def width_arcsec(self) -> float:
+        return float(np.median([row["pixel_scale_arcsec"] for row in self.written])) * self.side
+
+    @cached_property
+    def pairs(self) -> list[tuple[float, dict, dict]]:
+        """All pairs of stamps that are closer than their width, nearest first."""
+        sky = SkyCoord([(row["ra"], row["dec"]) for row in self.written], unit="deg")
+        arcsec = sky[:, None].separation(sky[None, :]).to_value(u.arcsec)
+        width = self.side * np.array([row["pixel_scale_arcsec"] for row in self.written])
+        near = np.triu(arcsec < (width[:, None] + width) / 2, 1)
+        pairs = [
+            (float(arcsec[i, j]), self.written[i], self.written[j])
+            for i, j in np.argwhere(near).tolist()
+        ]
+        return sorted(pairs, key=lambda pair: pair[0])
+
+    @property
+    def inside(self) -> list[tuple[float, dict, dict]]:
+        """The pairs in which a source is in the stamp of the other."""
+        return [
+            pair for pair in self.pairs
+            if pair[0] < self.side * max(row["pixel_scale_arcsec"] for row in pair[1:]) / 2
+        ]  # fmt: skip
+
+    @property
+    def crowded(self) -> set[str]:
+        """The sources with another one in their stamp."""
+        return {
+            row["source"]
+            for arcsec, *rows in self.pairs
+            for row in rows
+            if arcsec < self.side * row["pixel_scale_arcsec"] / 2
+        }
+
+    @property
+    def to_inspect(self) -> int:
+        names = {row["source"] for flag in FLAGS for row in self.flagged(flag)}
+        return len(names | self.crowded | {row["source"] for row in self.rejected})
+
+    @cached_property
+    def decisions(self) -> list[dict[str, str]]:
+        path = self.folder / "decisions.csv"
+        if not path.exists():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    @cached_property
+    def checksums(self) -> dict[str, str]:
+        lines = (self.folder / "checksums.sha256").read_text().splitlines()
+        return {line.split("  ", 1)[1]: line.split("  ", 1)[0] for line in lines}
+
+    def noise(self) -> Counter:
+        return Counter(row["noise_method"] for row in self.written)
+
+    def beams(self) -> Counter:
+        """The beams to 0.1 arcsec, None where headers do not give them."""
+        pairs = (
+            (row["beam_major_arcsec"] or math.nan, row["beam_minor_arcsec"] or math.nan)
+            for row in self.written
+        )
+        return Counter(
+            (round(major, 1), round(minor, 1)) if math.isfinite(major) else None
+            for major, minor in pairs
+        )
+
+    def sha256(self, name: str) -> str:
+        return hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
+
+
+def number(text: str) -> int:
+    """Return an integer with commas between its thousands."""
+    assert re.fullmatch(r"\d{1,3}(,\d{3})*", text), text
+    return int(text.replace(",", ""))
+
+
+def decimals(value: float | None, digits: int) -> str:
+    """Return a number as a table shows it."""
+    return "–" if value is None or not np.isfinite(value) else f"{value:,.{digits}f}"
