@@ -121,9 +121,9 @@ def table_rows(root: Element, label: str) -> list[dict[str, str]]:
     """Return the rows of the table with this label; a repeated column gets a number."""
     for parent in [root, *root.all("div", "section", "details", "article")]:
         for child in parent.children:
-            if isinstance(child, Element) and child.tag == "table":
-                if table_label(parent, child) == label:
-                    return _rows(child)
+            is_table = isinstance(child, Element) and child.tag == "table"
+            if is_table and table_label(parent, child) == label:
+                return _rows(child)
     raise AssertionError(f"no table {label}")
 
 

@@ -125,4 +125,4 @@ def number(text: str) -> int:
 
 def decimals(value: float | None, digits: int) -> str:
     """Return a number as a table shows it."""
-    return "–" if value is None or not np.isfinite(value) else f"{value:,.{digits}f}"
+    return "\N{EN DASH}" if value is None or not np.isfinite(value) else f"{value:,.{digits}f}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.manifest import read_manifest
 from mingolotss.loaders.arrays import load
 from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.inputs import write_simulated_sky
@@ -15,6 +16,8 @@ from mingolotss.pipeline.run import Build, build
 from mingolotss.qa.report.montage import write_montage
 
 __all__ = ["demo"]
+
+_SCALE = "pixel_scale_arcsec"
 
 
 def demo(
@@ -51,5 +54,9 @@ def demo(
         progress=progress,
     )  # fmt: skip
     data = load(out, split="all")
-    write_montage(BuildFolder(out).montage, np.asarray(data.images), data.labels, data.classes)
+    scale = float(np.nanmedian(read_manifest(out, ["row", "source", "status", _SCALE])[_SCALE]))
+    write_montage(
+        BuildFolder(out).montage, np.asarray(data.images), data.labels, data.classes,
+        pixel_arcsec=scale,
+    )  # fmt: skip
     return result

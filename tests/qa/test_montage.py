@@ -88,3 +88,25 @@ def test_written_file_is_the_picture(stamps, tmp_path):
 def test_what_cannot_be_shown_is_refused(images, labels):
     with pytest.raises(InputError, match="draw a montage"):
         montage(images, labels, NAMES)
+
+
+def test_a_scale_bar_is_as_long_as_it_says(stamps):
+    """At 1.5 arcsec per pixel, 60 arcsec are 40 pixels of the first stamp; the others have none."""
+    images, labels = stamps
+    plain, barred = (
+        np.asarray(montage(images, labels, NAMES, per_class=3, pixel_arcsec=scale)).astype(int)
+        for scale in (None, 1.5)
+    )
+    changed = np.abs(barred - plain).sum(axis=2) > 0
+    first = changed[6:156, 168:318]
+    assert first[141].sum() == pytest.approx(40, abs=2)
+    assert not changed[6:156, 318:].any()
+
+
+def test_a_blank_stamp_is_marked():
+    images = np.zeros((2, 150, 150), np.uint8)
+    images[1, 70:80, 60:90] = 255
+    picture = np.asarray(montage(images, [0, 1], NAMES[:2], per_class=1)).astype(int)
+    blank, other = (picture[y : y + 150, 168:318].sum(axis=2) for y in (6, 162))
+    assert (blank > 500).sum() > 40
+    assert (other[:60] > 500).sum() == 0

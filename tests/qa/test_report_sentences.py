@@ -1,3 +1,4 @@
+# ruff: noqa: E501, RUF001 - sentences and signs stand here as the page has them
 """Every sentence, number and table of the report is checked against manifest and candidates.
 
 A sentence that no check here knows fails the test, so that nothing new is stated without one.

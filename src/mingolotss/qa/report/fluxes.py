@@ -54,7 +54,9 @@ def compare_fluxes(build: BuildView) -> Fluxes:
     if not in_catalogue.any():
         return _none("The catalogue gives no flux densities.")
     beam = build.numbers("beam_major_arcsec") * build.numbers("beam_minor_arcsec")
-    usable = in_catalogue & (beam > 0) & np.isin(build.texts("scaling"), ("none", "linear", "asinh"))
+    usable = (
+        in_catalogue & (beam > 0) & np.isin(build.texts("scaling"), ("none", "linear", "asinh"))
+    )
     rows = np.flatnonzero(usable)
     other = sorted(unit for unit in build.units if unit and math.isnan(jy_per_beam(unit)))
     if other or not rows.size:
@@ -76,12 +78,14 @@ def compare_fluxes(build: BuildView) -> Fluxes:
     catalogue, values = flux[bright], np.array([measured[row] for row in bright])
     ratio = median((values / catalogue).tolist())
     caption = (
-        f"Flux densities of {len(bright):,} sources, measured in their stamps and in the catalogue; "
-        f"they are equal on the dashed line. The median ratio is {ratio:.2f}. What the recipe clips "
-        "is missing in a stamp, and neighbours are added."
+        f"Flux densities of {len(bright):,} sources, measured in their stamps and in the "
+        f"catalogue; they are equal on the dashed line. The median ratio is {ratio:.2f}. What the "
+        "recipe clips is missing in a stamp, and neighbours are added."
     )
     if faint := len(measured) - len(bright):
-        caption += f" {faint:,} {'source has' if faint == 1 else 'sources have'} no brightness there."
+        caption += (
+            f" {faint:,} {'source has' if faint == 1 else 'sources have'} no brightness there."
+        )
     return Fluxes(catalogue, values, caption)
 
 

@@ -16,11 +16,12 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from mingolotss.errors import InputError
 from mingolotss.io.files import atomic_path
 from mingolotss.qa.report.formatting import one_line
+from mingolotss.qa.report.stamp_marks import scale_bar
 
 __all__ = ["montage", "pick", "write_montage"]
 
@@ -40,8 +41,11 @@ def montage(
     per_class: int = 8,
     gamma: float = 0.6,
     seed: int = 0,
+    pixel_arcsec: float | None = None,
 ) -> Image.Image:
     """Draw one row of stamps for each class, with the name of the class at the left.
+
+    A stamp without any brightness is marked as blank.
 
     Parameters
     ----------
@@ -57,6 +61,8 @@ def montage(
         Brightness is shown to this power; below 1, faint tails become visible.
     seed : int
         Seed of the random choice of stamps; see `pick`.
+    pixel_arcsec : float, optional
+        Side of a pixel of every stamp; with it, the first stamp of each row has a scale bar.
 
     Raises
     ------
@@ -74,7 +80,9 @@ def montage(
         raise InputError(f"draw a montage: no label is one of the {len(class_names)} classes")
     rows = [images[pick(images, labels, k, per_class, seed)] for k in present]
     sheet = _sheet(rows, per_class, gamma)
-    return _with_names(sheet, [class_names[k] for k in present], images.shape[1])
+    picture = _with_names(sheet, [class_names[k] for k in present], images.shape[1])
+    _draw_marks(picture, rows, pixel_arcsec)
+    return picture
 
 
 def pick(
@@ -124,10 +132,14 @@ def write_montage(
     per_class: int = 8,
     gamma: float = 0.6,
     seed: int = 0,
+    pixel_arcsec: float | None = None,
 ) -> Path:
     """Write a montage as a PNG file, atomically; see `montage`."""
     path = Path(path)
-    picture = montage(images, labels, class_names, per_class=per_class, gamma=gamma, seed=seed)
+    picture = montage(
+        images, labels, class_names, per_class=per_class, gamma=gamma, seed=seed,
+        pixel_arcsec=pixel_arcsec,
+    )  # fmt: skip
     with atomic_path(path) as temporary:
         picture.save(temporary, "PNG", optimize=True)
     return path
@@ -146,6 +158,26 @@ def _sheet(rows: list[StampArray], columns: int, gamma: float) -> NDArray[np.uin
             y, x = _GUTTER + i * step_y, _GUTTER + j * step_x
             sheet[y : y + ny, x : x + nx] = colours[stamp]
     return sheet
+
+
+def _draw_marks(picture: Image.Image, rows: list[StampArray], pixel_arcsec: float | None) -> None:
+    """Draw the scale bar into the first stamp of each row, and a word into blank stamps."""
+    ny, nx = rows[0].shape[1:]
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(max(10, ny // 11))
+    bar = None if pixel_arcsec is None else scale_bar(pixel_arcsec, nx)
+    for i, row in enumerate(rows):
+        top = _GUTTER + i * (ny + _GUTTER)
+        for j, stamp in enumerate(row):
+            left = _NAMES_WIDTH + _GUTTER + j * (nx + _GUTTER)
+            if not stamp.any():
+                draw.text((left + nx / 2, top + ny / 2), "blank", _INK, font, anchor="mm")
+            if j == 0 and bar is not None:
+                length, label = bar
+                x, y = left + 0.06 * nx, top + 0.94 * ny
+                draw.line((x, y, x + length, y), _INK, max(1, ny // 75))
+                text = label.replace("\N{DOUBLE PRIME}", " arcsec")
+                draw.text((x, y - 0.03 * ny), text, _INK, font, anchor="ls")
 
 
 def _with_names(sheet: NDArray[np.uint8], names: list[str], ny: int) -> Image.Image:
