@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from astropy.coordinates import SkyCoord
 
-FLAGS = ("undecided", "recentred", "exceeds_stamp", "blank")
+FLAGS = ("undecided", "recentred", "exceeds_stamp", "blank", "incomplete")
 
 
 class Facts:

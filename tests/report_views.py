@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,18 @@ from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.recipe.load import load_recipe
+
+
+class Stamps:
+    """A source in the middle of each stamp, as wide as the beam; grey 255 is its peak."""
+
+    @staticmethod
+    def pixels(rows: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+        y, x = np.indices((150, 150)) - 75
+        sigma_px = 6 / 1.5 / np.sqrt(8 * np.log(2))
+        blob = np.exp(-(x**2 + y**2) / (2 * sigma_px**2))
+        stamp = (255 * blob).astype(np.uint8)
+        return ((int(row), stamp) for row in rows)
 
 
 def make_view(
@@ -37,6 +50,8 @@ def make_view(
         "split": ["train"] * count, "noise_method": ["rms-map"] * count,
         "unit": ["Jy/beam"] * count,
         "beam_major_arcsec": [6.0] * count, "beam_minor_arcsec": [6.0] * count,
+        "scaling": ["linear"] * count, "scale_min": [0.0] * count,
+        "scale_max": rng.uniform(1e-3, 0.1, count),
     }  # fmt: skip
     values |= columns
     table = pa.table(
@@ -47,4 +62,6 @@ def make_view(
         load_recipe("mingolotss" if classes else "lotss"), "c.fits", "0" * 64, "mosaics:m", count,
         0, classes,
     )  # fmt: skip
-    return BuildView(BuildFolder(folder), provenance, table, folder / "decisions.csv")
+    view = BuildView(BuildFolder(folder), provenance, table, folder / "decisions.csv")
+    view.__dict__["stamps"] = Stamps()  # in the place of files
+    return view

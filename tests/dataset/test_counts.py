@@ -15,6 +15,7 @@ def table(**columns):
         "recentred": [True, False, False], "blank": [False, True, True],
         "undecided": [False, False, True], "exceeds_stamp": [True, False, False],
         "size_arcsec": [300.0, 20.0, np.nan], "pixel_scale_arcsec": [1.5] * 3, "case": [0, 1, 4],
+        "incomplete": [True, False, False],
     }  # fmt: skip
     return pa.table(values | columns)
 
@@ -26,7 +27,7 @@ def texts(written, *, recentre=True):
 
 def test_all_is_known():
     assert texts(table(size_arcsec=[300.0, 20.0, 0.0])) == {
-        "recentred": "1", "blank": "2", "undecided": "1", "exceeds_stamp": "1",
+        "recentred": "1", "blank": "2", "undecided": "1", "exceeds_stamp": "1", "incomplete": "1",
     }  # fmt: skip
 
 
@@ -39,6 +40,8 @@ def test_all_is_known():
          "not known (no size is known)"),
         ({"pixel_scale_arcsec": [np.nan] * 3}, "exceeds_stamp", "not known (no size is known)"),
         ({"blank": pa.nulls(3, pa.bool_())}, "blank", "not known (no range of values is known)"),
+        ({"incomplete": pa.nulls(3, pa.bool_())}, "incomplete",
+         "not known (no missing part is known)"),
         ({"blank": [None, True, False]}, "blank", "1 of the 2 whose range of values is known"),
         ({"undecided": [False] * 3, "case": [0] * 3}, "undecided",
          "0 (no source has several images)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 import subprocess
@@ -9,18 +10,24 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from builds import command
 from mingolotss.candidates.decisions import Decision, DecisionLog
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import DatasetError
 from mingolotss.io.png import decode_png
+from mingolotss.pipeline.run import build
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.colours import coloured
 from mingolotss.qa.report.page import report
 from mingolotss.qa.report.stamp_store import StampStore
+from named_builds import make_recipe, write_mosaic
 from review_data import HOSTILE, UNDECIDED, environment, make_build, names, rebuild
 
 
@@ -110,18 +117,79 @@ def test_class_counts_are_the_manifests_own(built: Path) -> None:
         assert f">{label}</text>" in svg
 
 
-@pytest.mark.parametrize("name", ["classes", "cases", "separation", "percent-nan", "size", "peak"])
+@pytest.mark.parametrize("name", ["classes", "sky", "cases", "separation", "size", "peak", "flux"])
 def test_every_figure_is_written_twice_and_has_units(built: Path, name: str) -> None:
     with Image.open(built / "figures" / f"{name}.png") as image:
         assert np.asarray(image.convert("L")).std() > 5
     svg = (built / "figures" / f"{name}.svg").read_text()
-    units = {"separation": "(arcsec)", "percent-nan": "(percent)", "size": "(arcsec)"}
+    units = {"separation": "(arcsec)", "size": "(arcsec)", "sky": "(deg, ICRS)", "flux": "(mJy)"}
     assert units.get(name, "sources") in svg
+
+
+def test_a_figure_without_content_is_a_sentence(built: Path) -> None:
+    """All stamps are complete: there is no histogram of what they lack, but a sentence."""
+    assert not (built / "figures" / "percent-nan.png").exists()
+    text = "".join(_read(built / "report.html").text)
+    assert "No stamp has pixels that were never observed." in text
 
 
 def test_the_same_build_gives_the_same_page(built: Path) -> None:
     first = (built / "report.html").read_bytes()
     assert report(built).read_bytes() == first
+
+
+def build_crowded(folder: Path, written: int, rejected: int) -> Path:
+    """Stamps of 8 pixels on a grid of 2, so that each shares pixels with 40, and rejections."""
+    sky = write_mosaic(folder / "mosaics" / "F+1-mosaic.fits", written)
+    ra = 180 + np.arange(written) % 40 * 2 * 1.5 / 3600
+    dec = 50 + np.arange(written) // 40 * 2 * 1.5 / 3600
+    catalogue = Catalogue.from_columns(
+        [f"S{row}" for row in range(written + rejected)],
+        np.concatenate([ra, np.linspace(0, 90, rejected)]),
+        np.concatenate([dec, np.full(rejected, -10.0)]),
+        size_arcsec=np.full(written + rejected, 60.0),
+    )
+    assert len(sky) == written
+    service = f"mosaics:{folder / 'mosaics'}"
+    recipe = make_recipe(classes={"from": "none"})
+    return build(recipe, out=folder / "out", catalogue=catalogue, service=service).out
+
+
+def test_the_page_does_not_grow_with_the_sources(tmp_path: Path) -> None:
+    """Thousands of rejected rows, pairs and stamps that are too small: one page of limited size."""
+    pages = {}
+    for name, size in (("few", 250), ("many", 2500)):
+        out = build_crowded(tmp_path / name, size, size)
+        pages[name] = report(out).read_text(encoding="utf-8")
+        with (out / "rejected.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        view = BuildView.read(out)
+        assert len(rows) == len(view) - int(view.written.sum()) > size - 10
+        assert {row["reason"] for row in rows} == {"no image holds the position"}
+        assert view.pairs.total > 4 * size
+    assert len(pages["many"]) < 1_000_000
+    assert len(pages["many"]) < 1.2 * len(pages["few"])
+    assert pages["many"].count("<tr") < 500
+    assert pages["many"].count('class="stamp"') < 150
+
+
+def test_the_file_of_an_earlier_report_does_not_stay(built: Path, tmp_path: Path) -> None:
+    """A build without rejections has no ``rejected.csv``, and no figure without content."""
+    out = tmp_path / "out"
+    shutil.copytree(built, out)
+    (out / "figures" / "flux.png").write_bytes(b"old")
+    table = BuildView.read(out).manifest
+    status = pa.array(["written"] * len(table))
+    flux = pa.nulls(len(table), pa.float64())
+    for name, column in (("status", status), ("flux_mjy", flux)):
+        table = table.set_column(table.column_names.index(name), name, column)
+    table = table.filter(pc.is_valid(table["image_file"]))
+    table = table.set_column(0, "row", pa.array(range(len(table)), pa.int64()))
+    assert (out / "rejected.csv").exists()
+    pq.write_table(table, out / "manifest.parquet")
+    report(out)
+    assert not (out / "rejected.csv").exists()
+    assert not (out / "figures" / "flux.png").exists()
 
 
 def test_a_missing_cutout_is_shown_as_missing(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ A sentence that no check here knows fails the test, so that nothing new is state
 from __future__ import annotations
 
 import csv
+import math
 import os
 import re
 from collections import Counter
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.catalogue.catalogue import Catalogue
@@ -186,6 +188,7 @@ REASONS = {
     "recentred": "cutout truncated or off centre; the stamp is centred on the source",
     "exceeds stamp": "larger than the stamp",
     "blank": "no pixel of the stamp is finite and not 0",
+    "incomplete": "more than 10 % of the stamp have no data",
     "neighbours": "another source is in its stamp",
     "rejected": "no stamp",
 }
@@ -323,7 +326,8 @@ def check_edge_cases(rows: list[dict[str, str]], facts: Facts) -> None:
         else:
             flags = "".join(
                 f", {flag.replace('_', ' ')}"
-                for flag in ("recentred", "blank", "undecided", "exceeds_stamp") if record[flag]
+                for flag in ("recentred", "blank", "undecided", "exceeds_stamp", "incomplete")
+                if record[flag]
             )  # fmt: skip
             expected = (
                 f"case {record['case']}, field {record['field']}, separation "
@@ -479,6 +483,37 @@ def percent_nan(facts: Facts, complete: str) -> bool:
     return number(complete) == sum(row["percent_nan"] == 0 for row in facts.written)
 
 
+def incomplete(facts: Facts, percent: str, count: str) -> bool:
+    missing = [row for row in facts.written if row["percent_nan"] > number(percent)]
+    return missing == facts.flagged("incomplete") and number(count) == len(missing)
+
+
+def flux_counts(facts: Facts, count: str) -> bool:
+    known = [
+        row for row in facts.written
+        if row["flux_mjy"] > 0 and math.isfinite(row["beam_major_arcsec"] or math.nan)
+    ]  # fmt: skip
+    return 0 < number(count) <= len(known)
+
+
+def flux_ratio(facts: Facts, ratio: str) -> bool:
+    """The median ratio, from the PNG files and the columns of the scaling."""
+    ratios = []
+    for row in facts.written:
+        pixels = np.asarray(Image.open(facts.folder / "png" / row["image_file"]), float)
+        grey = np.where((pixels > 0) & (pixels < 255), pixels + 0.5, pixels) / 255
+        jy = row["scale_min"] + grey * (row["scale_max"] - row["scale_min"])
+        scale, major = row["pixel_scale_arcsec"], row["beam_major_arcsec"]
+        y, x = np.indices(pixels.shape) - facts.side // 2
+        size = row["size_arcsec"] if math.isfinite(row["size_arcsec"]) else 0
+        radius = size / 2 + 1.5 * major + (0 if row["recentred"] else row["separation_arcsec"])
+        area = math.pi * major * row["beam_minor_arcsec"] / (4 * math.log(2)) / scale**2
+        total = jy[np.hypot(x, y) * scale <= radius].sum() / area * 1000
+        if total > 0:
+            ratios.append(total / row["flux_mjy"])
+    return f"{np.median(ratios):.2f}" == ratio
+
+
 def clip_level(facts: Facts, sigma: str) -> bool:
     return any(
         step["do"] == "clip" and float(step.get("sigma", 3)) == float(sigma)
@@ -504,13 +539,13 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
     (r"/h1", r"(.+)", is_title),
     (r"/p.lead", r"Images of a simulated radio sky, processed by the recipe (\S+)\. Nothing in them "
      r"was observed\.", is_simulated),
-    (r"/p.lead", rf"Its catalogue has {N} rows?\.", lambda facts, n: number(n) == len(facts.rows)),
-    (r"/p.lead", r"(.+?)(?= Its catalogue has)", is_description),
-    (r"/p.lead", rf"This build was limited to the first {N} rows? of its catalogue\.",
+    (r"/p.lead", rf"The catalogue has {N} rows?\.", lambda facts, n: number(n) == len(facts.rows)),
+    (r"/p.lead", r"(.+?)(?= The catalogue has)", is_description),
+    (r"/p.lead", rf"This build was limited to the first {N} rows? of the catalogue\.",
      lambda facts, n: number(n) == facts.build["limit"]),
     (r"/(a|legend|label|li)", r"Skip to the contents|Colours|auto|light|dark", always),
     (r"/a", r"(Sources to inspect|Provenance|Sky|Choice of field|Measurements|Recentred|Larger than "
-     r"the stamp|Blank|Neighbours|Rejected)", always),
+     r"the stamp|Blank|Incomplete|Neighbours|Rejected)", always),
     (r"/a", r"Classes", lambda facts: bool(facts.classes)),
     (r"/a", r"Stamps", lambda facts: not facts.classes),
     (r"/a", r"Decisions", lambda facts: bool(facts.decisions)),
@@ -519,7 +554,7 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
     (rf"{SEES}/(dt|dd)", r".+", always),
     # headings
     (rf"{SEES}/h2", r"(Sources to inspect|Provenance|Sky|Choice of field|Measurements|Decisions|"
-     r"Recentred|Larger than the stamp|Blank|Neighbours that share pixels|Rejected)", always),
+     r"Recentred|Larger than the stamp|Blank|Incomplete|Neighbours that share pixels|Rejected)", always),
     (r"classes/h2", r"Classes", lambda facts: bool(facts.classes)),
     (r"classes/h2", r"Stamps", lambda facts: not facts.classes),
     (r"edges/h2", r"Simulated edge cases", lambda facts: facts.build["simulated"]),
@@ -577,9 +612,18 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
     (r"measurements/figcaption", r"Angular sizes in the catalogue, of sources with a stamp, compared "
      r"with the stamp\.", lambda facts: bool(facts.sized)),
     (r"measurements/figcaption", r"Brightest pixel of each stamp relative to the noise\.", always),
+    (r"measurements/p.note", r"No stamp has pixels that were never observed\.",
+     lambda facts: all(row["percent_nan"] == 0 for row in facts.written)),
     (r"measurements/p.note", r"The catalogue gives no angular sizes\.", lambda f: not f.sized),
     (r"measurements/p.note", r"The catalogue gives no flux densities\.",
      lambda facts: not any(np.isfinite(row["flux_mjy"]) for row in facts.written)),
+    (r"measurements/figcaption", rf"Flux densities of {N} sources, measured in their stamps and in the "
+     r"catalogue; they are equal on the dashed line\.", flux_counts),
+    (r"measurements/figcaption", r"The median ratio is ([\d.]+)\.", flux_ratio),
+    (r"measurements/figcaption", r"What the recipe clips is missing in a stamp, and neighbours are "
+     r"added\.", always),
+    (r"measurements/figcaption", rf"{N} sources? ha(?:s|ve) no brightness there\.",
+     lambda facts, n: 0 < number(n) < len(facts.written)),
     # decisions
     (r"decided/p", r"They do not change the catalogue\.", always),
     # recentred
@@ -606,6 +650,14 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
     # blank
     (r"blank/p", r"No pixel of these stamps is finite and not 0\.", lambda f: f.flagged("blank")),
     (r"blank/p.empty", r"None\.", lambda facts: not facts.flagged("blank")),
+    # incomplete
+    (r"incomplete/p", rf"More than {N} % of the pixels of {N} stamps? have no data\.", incomplete),
+    (r"incomplete/p", r"The number under a stamp is this percentage\.", always),
+    (r"incomplete/figcaption.spans", r"(\S+) \| (\d+) %",
+     lambda facts, name, n: decimals(facts.by_name[name]["percent_nan"], 0) == n),
+    (r"incomplete/summary", rf"All incomplete stamps: {N}",
+     lambda facts, n: number(n) == len(facts.flagged("incomplete"))),
+    (r"incomplete/p.empty", r"None\.", lambda facts: not facts.flagged("incomplete")),
     # neighbours
     (r"neighbours/p", rf"{N} pairs? of stamps (?:is|are) closer than the width of a stamp \({N} "
      rf"arcsec, median\), so (?:it|they) may share pixels; {N} of them (?:is|are) in different "
@@ -645,6 +697,7 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
     (FIGURE, r"(right ascension|declination|right ascension and declination) \(deg, ICRS\)", always),
     (FIGURE, r"separation of the cutout's middle pixel from the source \(arcsec\)", always),
     (FIGURE, r"pixels of the stamp never observed, NaN \(percent\)", always),
+    (FIGURE, r"in the (catalogue|stamp) \(mJy\)", always),
     (FIGURE, r"angular size in the catalogue \(arcsec\)", always),
     (FIGURE, r"brightest pixel of the stamp over its median noise \(dimensionless\)", always),
     (FIGURE, rf"dots: {N} with a stamp", lambda facts, n: number(n) == len(facts.written)),

@@ -74,7 +74,7 @@ def count_flags(written: pa.Table, recentre: RecentreSettings) -> dict[str, Coun
     Returns
     -------
     dict of str to Count
-        ``recentred``, ``blank``, ``undecided`` and ``exceeds_stamp``.
+        ``recentred``, ``blank``, ``incomplete``, ``undecided`` and ``exceeds_stamp``.
     """
     total = len(written)
     counts = {}
@@ -93,6 +93,7 @@ def count_flags(written: pa.Table, recentre: RecentreSettings) -> dict[str, Coun
 _NEEDS = {
     "recentred": "position in the cutout",
     "blank": "range of values",
+    "incomplete": "missing part",
     "undecided": "choice of field",
     "exceeds_stamp": "size",
 }

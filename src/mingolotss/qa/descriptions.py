@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from mingolotss.dataset.manifest import INCOMPLETE_PERCENT
+
 __all__ = ["CASES", "FLAGS", "INSPECTION_REASONS"]
 
 CASES = {
@@ -24,6 +26,7 @@ FLAGS = {
     "blank": "no pixel of the stamp is finite and not 0",
     "undecided": "no rule chooses between the fields, and nobody has decided",
     "exceeds_stamp": "larger than the stamp",
+    "incomplete": f"more than {INCOMPLETE_PERCENT:g} % of the stamp have no data",
 }
 """The boolean columns of the manifest."""
 
@@ -32,6 +35,7 @@ INSPECTION_REASONS = {
     "recentred": FLAGS["recentred"],
     "exceeds_stamp": FLAGS["exceeds_stamp"],
     "blank": FLAGS["blank"],
+    "incomplete": FLAGS["incomplete"],
     "neighbours": "another source is in its stamp",
     "rejected": "no stamp",
 }

@@ -134,7 +134,7 @@ def _draw_percent_nan(build: BuildView) -> Drawing | None:
     complete = int((values == 0).sum())
     caption = f"Percentage of each stamp that was never observed; 0 for {complete:,} of them."
     if complete == values.size:
-        return None
+        return Drawing(None, "No stamp has pixels that were never observed.")
     figure, axes = new_figure()
     top = max(5.0, float(values.max()))
     draw_histogram(axes, values[values > 0], np.linspace(0, top, 49))

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from mingolotss import __version__
 from mingolotss.dataset.checksums import read_checksums
+from mingolotss.dataset.manifest import INCOMPLETE_PERCENT
 from mingolotss.io.files import sha256_file
-from mingolotss.qa.descriptions import CASES, INSPECTION_REASONS
+from mingolotss.qa.descriptions import CASES, FLAGS, INSPECTION_REASONS
 from mingolotss.qa.followed import is_followed
 from mingolotss.qa.rejection_reasons import count_reasons
 from mingolotss.qa.report.before_recentring import draw_before_recentring
@@ -55,6 +56,9 @@ def page_values(
         **_provenance(build),
         "classes": [_class(build, rows) for rows in shown.classes],
         "others": _other_classes(build, shown),
+        "incomplete_percent": INCOMPLETE_PERCENT,
+        "is_missing_known": build.counts["incomplete"].checked > 0,
+        "flags": list(FLAGS),
         "has_sizes": build.counts["exceeds_stamp"].checked > 0,
         "sized": build.counts["exceeds_stamp"].checked,
         "cases": _cases(build),

@@ -37,8 +37,8 @@ _OUTCOME = ["source", "status", "stage", "field", "decided_by"]
 _COLUMNS = (
     "row", "source", "ra", "dec", "label", "class", "size_arcsec", "flux_mjy", "status", "field",
     "case", "separation_arcsec", "percent_nan", "candidates", "recentred", "blank", "undecided",
-    "exceeds_stamp", "decided_by", "noise_jy", "peak_jy", "unit", "pixel_scale_arcsec", "batch",
-    "split", "stage", "reason",
+    "exceeds_stamp", "incomplete", "decided_by", "noise_jy", "peak_jy", "unit",
+    "pixel_scale_arcsec", "batch", "split", "stage", "reason",
 )  # fmt: skip
 
 
