@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from PIL import Image
 
 from mingolotss.candidates.decisions import Decision, DecisionLog
@@ -23,8 +24,10 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.demonstration import demo
 from mingolotss.pipeline.run import build
 from mingolotss.qa.report.page import report
+from mingolotss.recipe.load import load_recipe
 from named_builds import make_recipe, write_mosaic
 from page_text import Block, Element, blocks_of, parse_page, table_rows
+from readers_build import write_sky
 from report_facts import Facts, decimals, number
 from review_data import make_build, names
 
@@ -132,14 +135,24 @@ def check_images(facts: Facts, text: str, _: str) -> bool:
 
 
 def check_beam(facts: Facts, text: str, _: str) -> bool:
+    """Every beam is named with its number of images, and a mixture is called one."""
     beams = facts.beams()
-    known = {beam: count for beam, count in beams.items() if beam is not None}
-    if not known:
+    unknown = beams.pop(None, 0)
+    if not beams:
         return text == "The headers of the images do not give the beam."
-    ((beam, count),) = known.items()
-    size = f"{beam[0]:g}" if beam[0] == beam[1] else f"{beam[0]:g} by {beam[1]:g}"
-    images = "1 image" if count == 1 else f"{count:,} images"
-    return len(beams) == 1 and text == f"The beam (FWHM) is {size} arcsec in {images}."
+    stated = Counter()
+    for major, minor, count in re.findall(
+        rf"([\d.]+)(?: by ([\d.]+))? arcsec in {N} images?", text
+    ):
+        stated[float(major), float(minor or major)] = number(count)
+    known = (
+        f"The images mix {len(beams)} beams (FWHM): " if len(beams) > 1 else "The beam (FWHM) is "
+    )
+    images = "1 image" if unknown == 1 else f"{unknown:,} images"
+    ending = f". It is not known for {images}." if unknown else "."
+    middle = text.removeprefix(known).removesuffix(ending)
+    is_whole = text == known + middle + ending and middle.count(" arcsec in ") == len(stated)
+    return is_whole and stated == beams
 
 
 def check_noise(facts: Facts, text: str, _: str) -> bool:
@@ -368,6 +381,11 @@ def is_simulated(facts: Facts, recipe: str) -> bool:
     return facts.build["simulated"] and recipe == facts.recipe["name"]
 
 
+def other_service(facts: Facts, named: str, used: str) -> bool:
+    services = facts.recipe["images"]["service"], facts.build["service"]
+    return [one.partition(":")[0] for one in services] == [named, used] and named != used
+
+
 def class_members(facts: Facts, name: str) -> tuple[int, int]:
     rows = [row for row in facts.rows if not facts.classes or row["class"] == name]
     return sum(row["status"] == "written" for row in rows), len(rows)
@@ -500,9 +518,12 @@ def flux_ratio(facts: Facts, ratio: str) -> bool:
     """The median ratio, from the PNG files and the columns of the scaling."""
     ratios = []
     for row in facts.written:
+        if not math.isfinite(row["beam_major_arcsec"] or math.nan):
+            continue
         pixels = np.asarray(Image.open(facts.folder / "png" / row["image_file"]), float)
         grey = np.where((pixels > 0) & (pixels < 255), pixels + 0.5, pixels) / 255
-        jy = row["scale_min"] + grey * (row["scale_max"] - row["scale_min"])
+        factor = 1e-3 if row["unit"] == "mJy/beam" else 1
+        jy = (row["scale_min"] + grey * (row["scale_max"] - row["scale_min"])) * factor
         scale, major = row["pixel_scale_arcsec"], row["beam_major_arcsec"]
         y, x = np.indices(pixels.shape) - facts.side // 2
         size = row["size_arcsec"] if math.isfinite(row["size_arcsec"]) else 0
@@ -541,6 +562,8 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
      r"was observed\.", is_simulated),
     (r"/p.lead", rf"The catalogue has {N} rows?\.", lambda facts, n: number(n) == len(facts.rows)),
     (r"/p.lead", r"(.+?)(?= The catalogue has)", is_description),
+    (r"/p.lead", r"The recipe is for the images of the service (\S+); those of this build are from "
+     r"(\S+)\.", other_service),
     (r"/p.lead", rf"This build was limited to the first {N} rows? of the catalogue\.",
      lambda facts, n: number(n) == facts.build["limit"]),
     (r"/(a|legend|label|li)", r"Skip to the contents|Colours|auto|light|dark", always),
@@ -736,6 +759,21 @@ def build_rejections(folder: Path) -> Path:
     return out
 
 
+def build_mixed(folder: Path) -> Path:
+    """Images of two beams and without one, some without an rms map and some without a unit."""
+    catalogue, images = write_sky(folder, count=24)
+    for index, path in enumerate(sorted(images.glob("*-mosaic.fits"))):
+        with fits.open(path, mode="update") as hdus:
+            header = hdus[0].header
+            header["BUNIT"] = "mJy/beam" if index % 2 else "Jy/beam"
+            if index % 3:
+                header["BMAJ"], header["BMIN"], header["BPA"] = index % 3 * 6 / 3600, 6 / 3600, 30
+        if index % 4 == 0:
+            path.with_name(path.name.replace("-mosaic", "-mosaic-rms")).unlink()
+    recipe = load_recipe("mingolotss").changed({"noise.otherwise": "sigma-clipped"})
+    return build(recipe, out=folder / "out", catalogue=catalogue, service=f"folder:{images}").out
+
+
 def build_demo(folder: Path) -> Path:
     return demo(folder / "demo", sources=60).out
 
@@ -751,8 +789,8 @@ def build_real(folder: Path) -> Path:
 
 
 BUILDS = {
-    "unlabelled": build_unlabelled, "rejections": build_rejections, "demo": build_demo,
-    "real": build_real,
+    "unlabelled": build_unlabelled, "rejections": build_rejections, "mixed": build_mixed,
+    "demo": build_demo, "real": build_real,
 }  # fmt: skip
 
 
