@@ -247,6 +247,22 @@ def test_the_validators_of_the_formats_accept_them(request, which, kind, caplog)
     assert all(one["images/image"].size == (150, 150) for one in images)
 
 
+@pytest.mark.readers
+def test_croissant_of_other_datasets_is_accepted(tmp_path):
+    """Of float images, which Croissant has no type for, and of splits that it does not know."""
+    mlcroissant = pytest.importorskip("mlcroissant", reason="needs the group readers")
+    recipe = {"stamp.kind": "float32", "steps": [], "formats": ["parquet"]}
+    built = make_build(tmp_path, load_recipe("mingolotss").changed(recipe))
+    folds = export(built, "parquet", tmp_path / "out", split="k-fold:folds=3,seed=1").out
+    for folder in (built, folds):
+        dataset = mlcroissant.Dataset(str(folder / "croissant.json"))
+        issues = dataset.metadata.issues
+        assert [*issues.errors, *issues.warnings] == []
+        assert len(list(dataset.records("images"))) == 59
+    names = [one["splits/name"] for one in dataset.records("splits")]
+    assert names == ["fold-0", "fold-1", "fold-2"]
+
+
 # The keys and forms of the schema of CFF 1.2.0 (https://doi.org/10.5281/zenodo.5171937) and of the
 # schema of Zenodo's legacy deposits, as far as these files can have them.
 CFF_FORMS = {

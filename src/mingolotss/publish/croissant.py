@@ -299,19 +299,17 @@ def _type_of(kind: pa.DataType) -> str | None:
 
 
 def _split_set(splits: Sequence[str]) -> _Json:
-    """Describe the splits by name; those that Croissant knows have its address."""
-    rows = []
-    for split in splits:
-        row = {f"{_SPLITS}/name": split}
-        if split in _SPLIT_TYPES:
-            row[f"{_SPLITS}/url"] = _SPLIT_TYPES[split]
-        rows.append(row)
-    fields = [
-        {"@type": "cr:Field", "@id": f"{_SPLITS}/name", "name": "name", "dataType": "sc:Text"},
-        {"@type": "cr:Field", "@id": f"{_SPLITS}/url", "name": "url", "dataType": "sc:URL"},
+    """Describe the splits by name, and by address if Croissant has one for each of them."""
+    name, url = f"{_SPLITS}/name", f"{_SPLITS}/url"
+    fields: list[_Json] = [
+        {"@type": "cr:Field", "@id": name, "name": "name", "dataType": "sc:Text"}
     ]
+    rows = [{name: split} for split in splits]
+    if set(splits) <= _SPLIT_TYPES.keys():
+        fields.append({"@type": "cr:Field", "@id": url, "name": "url", "dataType": "sc:URL"})
+        rows = [{name: split, url: _SPLIT_TYPES[split]} for split in splits]
     return {
         "@type": "cr:RecordSet", "@id": _SPLITS, "name": _SPLITS,
         "description": "the splits of the dataset", "dataType": "cr:Split",
-        "key": {"@id": f"{_SPLITS}/name"}, "field": fields, "data": rows,
+        "key": {"@id": name}, "field": fields, "data": rows,
     }  # fmt: skip

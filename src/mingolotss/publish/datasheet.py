@@ -20,7 +20,7 @@ from mingolotss.publish.image_facts import (
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.markdown import escape
 from mingolotss.publish.summary import DatasetSummary
-from mingolotss.publish.wording import counted, plural
+from mingolotss.publish.wording import counted, listed, plural
 from mingolotss.recipe.metadata import DOI_ADDRESS
 
 __all__ = ["render_datasheet"]
@@ -177,7 +177,7 @@ def _uses(summary: DatasetSummary) -> list[str]:
     grey = ""
     if summary.provenance.recipe.stamp.kind == "uint8":
         grey = "The grey values are not suitable for photometry."
-    return [f"It can serve {', '.join(uses[:-1])} and {uses[-1]}.", *_balance(summary), grey]
+    return [f"It can serve {listed(uses)}.", *_balance(summary), grey]
 
 
 def _balance(summary: DatasetSummary) -> list[str]:

@@ -31,7 +31,8 @@ def describe_headers(summary: DatasetSummary) -> str:
     missing = [name for name, column, _ in facts if not summary.known(column)]
     sentences = [f"By the headers of the images: {'; '.join(parts)}."] if parts else []
     if missing:
-        sentences.append(f"Not known, since no header names it: {listed(missing)}.")
+        names = listed([f"the {name}" for name in missing], "or")
+        sentences.append(f"The headers of the images do not give {names}.")
     return " ".join(sentences)
 
 

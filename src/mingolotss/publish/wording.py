@@ -23,7 +23,7 @@ def counted(number: int, one: str, several: str = "") -> str:
     return f"{number:,} {plural(number, one, several or f'{one}s')}"
 
 
-def listed(words: Sequence[str]) -> str:
+def listed(words: Sequence[str], conjunction: str = "and") -> str:
     """Return words as a list in a sentence."""
     *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"{', '.join(first)} {conjunction} {last}" if first else last
