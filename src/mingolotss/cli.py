@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mingolotss.pipeline.progress import BuildProgress
     from mingolotss.pipeline.run import Build
     from mingolotss.qa.status import Status
-    from mingolotss.recipe.model import Recipe
 
 __all__ = ["app", "main"]
 
@@ -40,11 +39,20 @@ app = typer.Typer(
 _CELL = 200  # letters of a cell of a table
 _MAX_NOTICES = 10
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
-_RECIPE = typer.Argument(
-    metavar="RECIPE", help="Name of a shipped recipe (see `mingolotss recipes`) or a TOML file."
+_RECIPE_HELP = "Name of a shipped recipe (see `mingolotss recipes`) or a TOML file"
+_RECIPE = typer.Argument(metavar="RECIPE", help=f"{_RECIPE_HELP}.")
+_BUILD_RECIPE = typer.Argument(
+    metavar="RECIPE",
+    help=f"{_RECIPE_HELP}; DIR/recipe.toml of a build stands for all its inputs.  [default: that "
+    "of the build in DIR, otherwise mingolotss]",
 )
+_OUT_HELP = "Folder of the build. It is created if it does not exist."
+_DEMO_OUT = typer.Option("--out", "-o", metavar="DIR", help=_OUT_HELP)
 _OUT = typer.Option(
-    "--out", "-o", metavar="DIR", help="Folder of the build. It is created if it does not exist."
+    "--out",
+    "-o",
+    metavar="DIR",
+    help=f"{_OUT_HELP}  [default: that of DIR/recipe.toml, otherwise dataset]",
 )
 _CATALOGUE = typer.Option(
     "--catalogue",
@@ -185,7 +193,7 @@ def _fail(message: str, code: int) -> None:
 
 @app.command()
 def demo(
-    out: Annotated[Path, _OUT] = Path("demo"),
+    out: Annotated[Path, _DEMO_OUT] = Path("demo"),
     sources: Annotated[
         int, typer.Option(min=10, metavar="N", help="Number of galaxies in the catalogue.")
     ] = 600,
@@ -212,8 +220,8 @@ def demo(
 
 @app.command()
 def build(
-    recipe: Annotated[str, _RECIPE] = "mingolotss",
-    out: Annotated[str, _OUT] = "dataset",
+    recipe: Annotated[str | None, _BUILD_RECIPE] = None,
+    out: Annotated[str | None, _OUT] = None,
     catalogue: Annotated[str | None, _CATALOGUE] = None,
     service: Annotated[str | None, _SERVICE] = None,
     limit: Annotated[int | None, _LIMIT] = None,
@@ -226,12 +234,15 @@ def build(
     dask: Annotated[str | None, _DASK] = None,
     max_rejected: Annotated[int, _MAX_REJECTED] = 0,
 ) -> None:
-    """Build a dataset, or resume an interrupted build.
+    """Build a dataset, or resume or repeat a build.
 
-    Searches for images, downloads what is missing, makes the stamps and writes every format.
+    Searches for images, downloads what is missing, makes the stamps and writes every format. If
+    there is a build in DIR, what is not given is as recorded there: after a review or a change of
+    its inputs, `mingolotss build --out DIR` is enough.
     """
     from mingolotss.pipeline.executors import local as executors
 
+    settings = _settings(setting, formats)
     pool = (executors.processes_or_thread if processes else executors.threads)(workers)
     if dask is not None:
         from mingolotss.pipeline.executors.dask import cluster
@@ -241,12 +252,13 @@ def build(
         from mingolotss.pipeline.run import build as run_build  # while the workers' server starts
 
         built = run_build(
-            _recipe(recipe, setting, formats),
+            recipe,
             out=out,
             catalogue=catalogue,
             service=service,
             decisions=decisions,
             limit=limit,
+            settings=settings,
             fresh=fresh,
             mapper=mapper,
             progress=progress,
@@ -255,15 +267,15 @@ def build(
     if built.rejected > max_rejected:
         _say(
             f"{built.rejected} rejected is more than --max-rejected {max_rejected} allows; "
-            f"for the reasons run: mingolotss status {out}"
+            f"for the reasons run: mingolotss status {_quoted(built.out)}"
         )
         raise typer.Exit(1)
 
 
 @app.command()
 def plan(
-    recipe: Annotated[str, _RECIPE] = "mingolotss",
-    out: Annotated[Path, _OUT] = Path("dataset"),
+    recipe: Annotated[str | None, _BUILD_RECIPE] = None,
+    out: Annotated[str | None, _OUT] = None,
     catalogue: Annotated[str | None, _CATALOGUE] = None,
     service: Annotated[str | None, _SERVICE] = None,
     limit: Annotated[int | None, _LIMIT] = None,
@@ -281,15 +293,17 @@ def plan(
 
     with _progress() as progress:
         build_plan = make_plan(
-            _recipe(recipe, setting, formats),
+            recipe,
             out=out,
             catalogue=catalogue,
             service=service,
             decisions=decisions,
             limit=limit,
+            settings=_settings(setting, formats),
             fresh=fresh,
             progress=progress,
         )
+    _print_lines(build_plan.messages)
     if getattr(build_plan.service, "assumes_images", False):
         _say(
             f"{build_plan.covered} of {build_plan.sources} sources can be requested; only the "
@@ -311,7 +325,7 @@ def plan(
     if len(without_image) > 3:
         _say(f"... no image for {len(without_image)} sources in all")
     _print_notices(build_plan.notices, build_plan.out)
-    _say(f"The full list: {BuildFolder(out).candidates}")
+    _say(f"The full list: {BuildFolder(build_plan.out).candidates}")
     estimate = build_plan.estimate()
     if estimate is not None:
         _say(
@@ -322,8 +336,8 @@ def plan(
 
 @app.command()
 def fetch(
-    recipe: Annotated[str, _RECIPE] = "mingolotss",
-    out: Annotated[Path, _OUT] = Path("dataset"),
+    recipe: Annotated[str | None, _BUILD_RECIPE] = None,
+    out: Annotated[str | None, _OUT] = None,
     catalogue: Annotated[str | None, _CATALOGUE] = None,
     service: Annotated[str | None, _SERVICE] = None,
     limit: Annotated[int | None, _LIMIT] = None,
@@ -344,23 +358,25 @@ def fetch(
 
     with _progress() as progress:
         build_plan = make_plan(
-            _recipe(recipe, setting, formats),
+            recipe,
             out=out,
             catalogue=catalogue,
             service=service,
             limit=limit,
+            settings=_settings(setting, formats),
             refresh=refresh,
             progress=progress,
         )
         fetched = run_fetch(build_plan, progress).service
     failures = getattr(fetched, "failures", {})
     reasons = [*build_plan.search_errors.items(), *((s, str(e)) for (s, _), e in failures.items())]
+    _print_lines(build_plan.messages)
     _print_notices(build_plan.notices, build_plan.out)
     for name, reason in reasons[:3]:
         _say(f"{name}: {reason}")
     total = sum(len(offer) for offer in build_plan.candidates)
     here = f"{total - len(failures)} of {total} images of {build_plan.sources} sources"
-    _say(f"{BuildFolder(out).workspace.cutouts}: {here}")
+    _say(f"{BuildFolder(build_plan.out).workspace.cutouts}: {here}")
     retryable = len(build_plan.search_errors) + sum(e.retry for e in failures.values())
     if retryable:
         _say(f"{retryable} may succeed later: run the same command again")
@@ -614,11 +630,10 @@ def services() -> None:
     _table(("service", "source of the images"), [*list_services().items()])
 
 
-def _recipe(name: str, changes: Sequence[str] | None, formats: str | None) -> Recipe:
+def _settings(changes: Sequence[str] | None, formats: str | None) -> dict[str, object]:
+    """Return the changes of the recipe by their dotted keys."""
     from mingolotss.errors import RecipeError
-    from mingolotss.recipe.load import load_recipe
 
-    loaded = load_recipe(name)
     parsed: dict[str, object] = {}
     for change in changes or ():
         key, equals, value = change.partition("=")
@@ -627,7 +642,7 @@ def _recipe(name: str, changes: Sequence[str] | None, formats: str | None) -> Re
         parsed[key.strip()] = _value(value.strip())
     if formats is not None:
         parsed["formats"] = [one.strip() for one in formats.split(",") if one.strip()]
-    return loaded.changed(parsed) if parsed else loaded
+    return parsed
 
 
 def _value(text: str) -> object:
@@ -643,6 +658,18 @@ def _value(text: str) -> object:
     return value
 
 
+def _print_lines(lines: Sequence[str]) -> None:
+    for line in lines:
+        _say(line)
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as a shell takes it."""
+    import shlex
+
+    return shlex.quote(str(path))
+
+
 def _print_notices(lines: Sequence[str], out: Path) -> None:
     """Print the first lines about files that are not used, and where all of them are."""
     from mingolotss.dataset.layout import BuildFolder
@@ -654,6 +681,7 @@ def _print_notices(lines: Sequence[str], out: Path) -> None:
 
 
 def _print_summary(build: Build) -> None:
+    _print_lines(build.messages)
     _print_notices(build.notices, build.out)
     sky = "simulated sky, " if build.simulated else ""
     _say(

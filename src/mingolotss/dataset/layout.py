@@ -177,6 +177,11 @@ class BuildFolder(DatasetFolder):
         return self.path / "notices.txt"
 
     @property
+    def inputs(self) -> Path:
+        """Where the inputs are on this machine."""
+        return self.path / "inputs.toml"
+
+    @property
     def workspace(self) -> Workspace:
         """What services download."""
         return Workspace(self.path)

@@ -1,12 +1,14 @@
 """``recipe.toml`` of a build: its recipe, the inputs, and the versions of the packages.
 
-The file is a recipe itself: ``mingolotss build OUT/recipe.toml`` uses the same settings.
+The file is a recipe itself: ``mingolotss build OUT/recipe.toml`` uses the same settings. It is a
+part of the dataset and holds no paths: ``inputs.toml`` (`mingolotss.dataset.recorded_inputs`) says
+where the inputs are.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,8 +23,11 @@ from mingolotss.io.documents import parse_toml
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import read_bounded, write_bytes
 from mingolotss.io.system_faults import describe_fault
+from mingolotss.recipe.differences import recipe_differences
 from mingolotss.recipe.metadata import Metadata
 from mingolotss.recipe.model import Recipe, parse_recipe
+from mingolotss.service import SERVICES
+from mingolotss.service.base import split_folder
 
 __all__ = [
     "Provenance",
@@ -36,7 +41,8 @@ _PACKAGES = ("mingolotss", "numpy", "astropy", "pyarrow", "zlib-ng")
 _TYPES = {"catalogue": str, "catalogue_sha256": str, "service": str, "rows": int, "limit": int}
 _LATER_TYPES = {"simulated": bool, "date": str}  # builds of older versions do not have these
 _MOST_ROWS = 1 << 48
-_COMMENT = "# Every setting of this build. As a recipe: mingolotss build THIS_FILE --out ...\n"
+_MAX_SHOWN = 3  # settings that differ, in one message
+_COMMENT = "# Every setting of this build. To build it again: mingolotss build THIS_FILE\n"
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,8 @@ class Provenance:
     catalogue, catalogue_sha256 : str
         File name and checksum.
     service : str
+        The name of an image service that reads a folder; otherwise the whole address, without user
+        and password. (Earlier versions recorded the folder too.)
     rows : int
         Sources, after `limit`.
     limit : int
@@ -267,27 +275,52 @@ def _damaged(path: Path, error: Exception) -> DatasetError:
 def check_same_build(existing: Provenance, new: Provenance, folder: Path) -> None:
     """Refuse to continue in a folder that holds another build.
 
+    Catalogues are compared by their content, not by their names.
+
     Raises
     ------
     InputError
         The line says what differs.
     """
-    differences = [
-        f"{name} {getattr(existing, name)!r}, not {getattr(new, name)!r}"
-        for name in ("catalogue", "service", "limit")
-        if getattr(existing, name) != getattr(new, name)
-    ]
-    if existing.recipe.name != new.recipe.name:
-        differences.insert(0, f"recipe {existing.recipe.name!r}, not {new.recipe.name!r}")
-    elif existing.recipe.digest != new.recipe.digest:
-        differences.insert(0, f"recipe {existing.recipe.name!r}, since changed")
-    elif existing.catalogue_sha256 != new.catalogue_sha256:
-        differences.append("a catalogue with another checksum")
+    differences = [*_recipe_differences(existing.recipe, new.recipe)]
+    if existing.catalogue_sha256 != new.catalogue_sha256:
+        old, young = (
+            f"{one.catalogue!r} (SHA-256 {one.catalogue_sha256[:12]}...)" if one.catalogue_sha256
+            else "in memory" for one in (existing, new)
+        )  # fmt: skip
+        differences.append(f"catalogue {old}, not {young}")
+    elif (existing.rows, existing.limit) != (new.rows, new.limit):
+        old, young = (
+            f"{one.rows} rows" + (f" (limit {one.limit})" if one.limit else "")
+            for one in (existing, new)
+        )
+        differences.append(f"{old} of the catalogue, not {young}")
+    if _service_name(existing.service) != _service_name(new.service):
+        differences.append(f"service {existing.service!r}, not {new.service!r}")
     if differences:
         raise InputError(
             f"build in {folder}: it holds a build with {'; '.join(differences)}. Choose another "
             "--out, or --fresh to replace it"
         )
+
+
+def _recipe_differences(existing: Recipe, new: Recipe) -> Iterator[str]:
+    if existing.name != new.name:
+        yield f"recipe {existing.name!r}, not {new.name!r}"
+    elif existing.digest != new.digest:
+        changed = recipe_differences(existing, new)
+        shown = [f"{one.key} = {one.first}, not {one.second}" for one in changed[:_MAX_SHOWN]]
+        if len(changed) > _MAX_SHOWN:
+            shown.append(f"{len(changed) - _MAX_SHOWN} more settings")
+        yield f"recipe {existing.name!r} and other settings ({'; '.join(shown)})"
+
+
+def _service_name(service: str) -> str:
+    """Return the name of a service that reads a folder, the whole address of others."""
+    # Earlier versions recorded the path, also without a name, of a folder that may be gone.
+    name, folder = split_folder(service)
+    is_path = folder is None and ":" not in name and name not in SERVICES
+    return "folder" if is_path else name
 
 
 def _package_versions() -> dict[str, str]:

@@ -46,6 +46,10 @@ class FileTimes(NamedTuple):
     mtime_ns: int
     ctime_ns: int
 
+    def changed_since(self, time_ns: int) -> bool:
+        """Return whether content or name may have been changed after a time."""
+        return self.mtime_ns > time_ns or self.ctime_ns >= time_ns
+
     @property
     def is_sampled(self) -> bool:
         """Return whether `quick_checksum` reads only samples of the file."""

@@ -5,10 +5,14 @@ whole, which is in the table of candidates, and of samples where only parts of a
 No times are recorded, so that the same images give the same bytes. An image is looked at more
 closely if it, or the link to it, was changed after the part was written, or if its folder is
 another one than it was.
+
+Images are recorded by their paths relative to the folder of all images, so that they are the same
+images in another folder; `differing_images` compares those.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +23,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.recorded_inputs import locate_image
 from mingolotss.errors import DatasetError
 from mingolotss.io.documents import parse_json
 from mingolotss.io.file_identity import FileTimes, quick_checksum, read_times
@@ -28,7 +33,16 @@ from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.task import Task
 from mingolotss.service.base import FetchService
 
-__all__ = ["Times", "changed_images", "describe_images", "image_times", "images_unchanged"]
+__all__ = [
+    "Times",
+    "changed_images",
+    "count_images",
+    "describe_images",
+    "differing_images",
+    "image_times",
+    "images_unchanged",
+    "recorded_folder",
+]
 
 Times = Mapping[str, FileTimes | None]
 """Size and times of files, by path; None for a file that is not there."""
@@ -44,9 +58,11 @@ class _Record(NamedTuple):
     Attributes
     ----------
     folders : dict of str to list
-        Of each folder the path without links, and the number of its inode.
+        Of each folder a checksum of its path without links, and the number of its inode.
     checksums : dict of str to str
         Those that are not in the table of the part, by path.
+
+    All paths are those of the table of candidates.
     """
 
     folders: dict[str, list[object]]
@@ -58,11 +74,12 @@ def image_times(task: Task) -> Times:
     return {path: _times(path) for path in _local_images(task)}
 
 
-def describe_images(times: Times, table: pa.Table) -> dict[str, str]:
+def describe_images(task: Task, times: Times, table: pa.Table) -> dict[str, str]:
     """Return the record of the images of a part, as metadata for its table.
 
     Parameters
     ----------
+    task : Task
     times : mapping
         From `image_times`, before the images were read.
     table : pyarrow.Table
@@ -70,11 +87,12 @@ def describe_images(times: Times, table: pa.Table) -> dict[str, str]:
     """
     in_table, checksums = _Candidates(table).checksums, {}
     for path, before in times.items():
+        name = task.paths.name(path)
         if before != _times(path):  # it was changed while it was read: the part is made again
-            checksums[path] = _NOT_READ
-        elif path not in in_table:
-            checksums[path] = _checksum(path)
-    record = _Record(_folders(times), checksums)
+            checksums[name] = _NOT_READ
+        elif name not in in_table:
+            checksums[name] = _checksum(path)
+    record = _Record(_folders(task, times), checksums)
     return {_KEY.decode(): json.dumps(record._asdict())}
 
 
@@ -94,40 +112,42 @@ def images_unchanged(task: Task, part: Path) -> bool:
     """
     written_at, candidates = part.stat().st_mtime_ns, _Candidates(part)
     record, paths = _read_record(part), _local_images(task)
-    moved = {folder for folder, place in _folders(paths).items()
+    moved = {folder for folder, place in _folders(task, paths).items()
              if record.folders.get(folder) != place}  # fmt: skip
     for path in paths:
-        times, recorded = _times(path), record.checksums.get(path)
+        name = task.paths.name(path)
+        times, recorded = _times(path), record.checksums.get(name)
         if times is None or recorded in {_MISSING, _NOT_READ}:
             if times is not None or recorded != _MISSING:
                 return False
             continue
-        if times.mtime_ns > written_at:
-            return False
-        is_touched = times.ctime_ns >= written_at
+        is_touched = times.changed_since(written_at)
         if recorded is not None:
             # Samples of a large file can be equal although it was changed.
             if (is_touched and times.is_sampled) or _checksum(path) != recorded:
                 return False
-        elif (is_touched or os.path.dirname(path) in moved) and (  # noqa: PTH120
-            candidates.checksums.get(path) != sha256_file(Path(path))
+        elif (is_touched or os.path.dirname(name) in moved) and (  # noqa: PTH120
+            candidates.checksums.get(name) != sha256_file(Path(path))
         ):
             return False
     return _downloads_unchanged(task, candidates, written_at)
 
 
-def changed_images(parts: Iterable[Path]) -> Iterator[str]:
+def changed_images(parts: Iterable[Path], root: Path | None) -> Iterator[str]:
     """Yield a line for each image that some parts were made from in pieces, and that has changed.
 
     Parameters
     ----------
     parts : iterable of Path
         The tables of the parts.
+    root : Path or None
+        The folder of the images.
     """
     checked: set[tuple[str, str]] = set()
     for part in parts:
         written_at = part.stat().st_mtime_ns
-        for path, recorded in _read_record(part).checksums.items():
+        for name, recorded in _read_record(part).checksums.items():
+            path = locate_image(name, root)
             times = _times(path)
             if times is None or recorded == _MISSING or (path, recorded) in checked:
                 continue
@@ -136,6 +156,66 @@ def changed_images(parts: Iterable[Path]) -> Iterator[str]:
                 yield f"{path}: changed since the build"
             elif times.is_sampled and times.mtime_ns > written_at:
                 yield f"{path}: written again since the build; build again to be sure of its pixels"
+
+
+def differing_images(
+    parts: Iterable[Path], root: Path, *, earlier_root: str = "", only_touched: bool = False
+) -> list[str]:
+    """Return the images of some parts that are others in a folder, or missing there.
+
+    Parameters
+    ----------
+    parts : iterable of Path
+        The tables of the parts.
+    root : Path
+        The folder in which the images are looked for.
+    earlier_root : str
+        The folder that paths begin with in tables of an earlier version.
+    only_touched : bool
+        Do not read files again that were neither written nor renamed after the part was.
+
+    Returns
+    -------
+    list of str
+        Their names in the table of candidates, each once.
+    """
+    prefix = str(Path(earlier_root, "x"))[:-1] if earlier_root else ""
+    is_same: dict[tuple[str, str], bool] = {}
+    for part in parts:
+        written_at, in_pieces = part.stat().st_mtime_ns, _read_record(part).checksums
+        recorded = [(*item, _checksum) for item in in_pieces.items()]
+        recorded += [(*item, _whole_checksum) for item in _Candidates(part).checksums.items()]
+        for image, checksum, compute in recorded:
+            if "://" in image or checksum in {_MISSING, _NOT_READ}:
+                continue
+            name = image.removeprefix(prefix)
+            path = str(root / name)
+            times = _times(path) if only_touched else None
+            if times is not None and not times.changed_since(written_at):
+                continue
+            if (name, checksum) not in is_same:
+                is_same[name, checksum] = compute(path) == checksum
+    return list(dict.fromkeys(name for (name, _), same in is_same.items() if not same))
+
+
+def count_images(parts: Iterable[Path]) -> int:
+    """Return of how many local images some parts have recorded a checksum."""
+    names: set[str] = set()
+    for part in parts:
+        names |= {*_read_record(part).checksums, *_Candidates(part).checksums}
+    return sum("://" not in name for name in names)
+
+
+def recorded_folder(parts: Iterable[Path], folder: str) -> str:
+    """Return where a folder of images was, without links, for a build of an earlier version.
+
+    Those recorded the paths of folders as they were given, and where they lead. "" if it is not
+    recorded.
+    """
+    for part in parts:
+        if place := _read_record(part).folders.get(str(Path(folder, "x"))[:-2]):
+            return str(place[0])
+    return ""
 
 
 class _Candidates:
@@ -205,15 +285,25 @@ def _checksum(path: str) -> str:
         return _NOT_READ
 
 
-def _folders(paths: Iterable[str]) -> dict[str, list[object]]:
-    """Return of each folder of some files the path without links, and the number of its inode."""
-    folders = dict.fromkeys(os.path.dirname(path) for path in paths)  # noqa: PTH120
-    return {folder: _place(folder) for folder in folders}
+def _whole_checksum(path: str) -> str:
+    try:
+        return sha256_file(Path(path))
+    except (OSError, ValueError):
+        return _MISSING
+
+
+def _folders(task: Task, paths: Iterable[str]) -> dict[str, list[object]]:
+    """Return of each folder of some files where it is, and the number of its inode."""
+    name, folder_of = task.paths.name, os.path.dirname
+    folders = {folder_of(name(path)): folder_of(path) for path in paths}
+    return {folder: _place(path) for folder, path in folders.items()}
 
 
 def _place(folder: str) -> list[object]:
+    # A checksum, since the path may tell the name of a person.
     try:
-        return [os.path.realpath(folder), Path(folder).stat().st_ino]
+        real = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()
+        return [real, Path(folder).stat().st_ino]
     except (OSError, ValueError):
         return []
 
@@ -231,10 +321,11 @@ def _downloads_unchanged(task: Task, candidates: _Candidates, written_at: int) -
             times = _times(path) if path else None
             if times is None:
                 continue
-            if times.mtime_ns > written_at:
-                return False
-            is_touched = times.ctime_ns >= written_at
-            checksum = candidates.checksum(index, column) if is_touched else None
+            if not times.changed_since(written_at):
+                continue
+            checksum = candidates.checksum(index, column)
             if checksum and sha256_file(Path(path)) != checksum:
+                return False
+            if not checksum and times.mtime_ns > written_at:
                 return False
     return True

@@ -8,6 +8,7 @@ catalogue must have the checksum that the recipe gives.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,10 @@ from mingolotss.simulate import SkyFolder, SkyModel, write_sky
 if TYPE_CHECKING:
     from mingolotss.io.http import Transport
 
-__all__ = ["resolve_catalogue", "write_simulated_sky"]
+__all__ = ["NAMES_OF_IMAGES", "resolve_catalogue", "write_simulated_sky"]
+
+NAMES_OF_IMAGES = "image-names"
+"""In place of the file name of a catalogue that was made from the names of the images."""
 
 _MAX_CATALOGUE_BYTES = 8 << 30  # LoTSS DR3's 13.7 million sources are about 4 GB
 
@@ -65,9 +69,10 @@ def resolve_catalogue(
         return catalogue
     if catalogue is None and recipe.catalogue.names and isinstance(service, FolderService):
         rules = recipe.rules if isinstance(recipe.rules, ColumnRules) else None
-        return catalogue_from_names(
+        sources = catalogue_from_names(
             service.image_names(), recipe.catalogue.names, rules, path=str(service.folder)
         )
+        return replace(sources, path=NAMES_OF_IMAGES)
     location, md5 = str(catalogue), ""
     if catalogue is None:
         location, md5 = recipe.catalogue.url, recipe.catalogue.md5

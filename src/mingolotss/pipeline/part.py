@@ -208,7 +208,7 @@ def _write(task: Task, part_table: PartTable, times: Times) -> PartSummary:
     write_bytes(folder.part_stamps(task.index), stamps)
     metadata = {
         "key": task.key + (RETRY_SUFFIX if part_table.retryable else ""),
-        **describe_images(times, table),
+        **describe_images(task, times, table),
         "written": str(len(encoded)),
         "stamps_sha256": hashlib.sha256(stamps).hexdigest(),
     }

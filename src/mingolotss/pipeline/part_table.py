@@ -36,7 +36,6 @@ PART_SCHEMA = pa.schema([*MANIFEST, ("offers", pa.list_(pa.struct(list(CANDIDATE
 """The manifest's columns, and in ``offers`` the rows of the candidates table for each source."""
 
 Columns = dict[str, npt.NDArray[np.generic]]
-_NO_REJECTION = (None, None)  # stage and reason of a written source
 _NO_IMAGE = (None, None, None, None)  # field, image, rms map and file name without a candidate
 # Columns that are null for a rejected source.
 _WRITTEN_ONLY = (
@@ -76,10 +75,7 @@ class PartTable:
         self.retryable = False
         self.plugin_errors: dict[str, PluginError] = {}
         self._task = task
-        rows = [
-            (field, image, rms, image.rpartition("/")[2])
-            for field, image, rms in task.candidates.images
-        ]
+        rows = [(field, image, rms, image.rpartition("/")[2]) for field, image, rms in task.images]
         self._image_names = np.array([*rows, _NO_IMAGE], object)  # index -1: no image
         self._source_chunks: list[Columns] = []
         self._candidate_chunks: list[Columns] = []
@@ -156,11 +152,13 @@ def source_columns(
     rejected = chosen < 0
     if np.flatnonzero(rejected).tolist() != sorted(rejections):
         raise RuntimeError("a source has neither a choice nor a rejection, or both")
-    pairs = [rejections.get(row, _NO_REJECTION) for row in range(len(chunk))]
+    shorten = chunk.task.paths.shorten
+    reasons = {row: shorten(reason) for row, (_, reason) in rejections.items()}
+    stages = {row: stage for row, (stage, _) in rejections.items()}
     return {
         "rejected": rejected,
-        "stage": _object_array(stage for stage, _ in pairs),
-        "reason": _object_array(reason for _, reason in pairs),
+        "stage": _object_array(map(stages.get, range(len(chunk)))),
+        "reason": _object_array(map(reasons.get, range(len(chunk)))),
         "candidates": np.diff(chunk.starts),
         "case": choices.case,
         "undecided": choices.undecided,
@@ -283,6 +281,7 @@ def candidate_columns(
     reasons = measured.reasons | {
         int(choices.chosen[row]): rejection.reason for row, rejection in stamps.rejections.items()
     }
+    reasons = {index: chunk.task.paths.shorten(reason) for index, reason in reasons.items()}
     return {
         "no_cutout": cutouts.plane_index < 0,
         "row": chunk.task.rows[chunk.task_slice][chunk.source_index],

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,25 +34,30 @@ from mingolotss.dataset.provenance import (
     read_provenance,
     write_provenance,
 )
+from mingolotss.dataset.recorded_inputs import (
+    RecordedInputs,
+    carry_products,
+    read_inputs,
+    write_inputs,
+)
 from mingolotss.errors import (
     DecisionError,
     InputError,
-    RecipeError,
     ServiceAnswerError,
     ServiceError,
     clean_text,
-    hide_credentials,
 )
 from mingolotss.formats.batches import batch_of_rows
-from mingolotss.io.files import as_input_error, locate, same_file
+from mingolotss.io.files import as_input_error, same_file, write_bytes
 from mingolotss.io.parquet import write_table
 from mingolotss.io.summaries import Shown, Summary, Table, count_text
 from mingolotss.model import Candidate, Ints
 from mingolotss.pipeline.build_lock import build_lock
-from mingolotss.pipeline.inputs import resolve_catalogue, write_simulated_sky
+from mingolotss.pipeline.image_paths import ImagePaths
 from mingolotss.pipeline.progress import BuildProgress, no_progress
+from mingolotss.pipeline.rebuild import build_folder, complete_arguments
+from mingolotss.pipeline.resolved_inputs import ResolvedInputs, check_places, resolve_inputs
 from mingolotss.pipeline.task import Task
-from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import (
     CutoutRequest,
@@ -60,8 +65,6 @@ from mingolotss.service.base import (
     FetchService,
     FileService,
     ImageService,
-    Naming,
-    open_service,
     search_all,
 )
 from mingolotss.service.local.folder import FolderService
@@ -103,6 +106,12 @@ class Plan(Shown):
         Divide the catalogue into parts as it stands, not by image: for a service with one file for
         each cutout. Fixed when the plan is made, since `fetch` replaces the service and must not
         change the parts.
+    image_root : str
+        The folder that all images lie in; "" if they are addresses. Fixed for the same reason.
+    inputs : RecordedInputs
+        Where the inputs are, as the build's folder has recorded it.
+    messages : tuple of str
+        Lines for the user about inputs that were taken from the record, or have moved.
     """
 
     catalogue: Catalogue
@@ -115,6 +124,9 @@ class Plan(Shown):
     reasons_without_image: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     in_catalogue_order: bool = False
+    image_root: str = ""
+    inputs: RecordedInputs = field(default_factory=RecordedInputs)
+    messages: tuple[str, ...] = ()
 
     @property
     def sources(self) -> int:
@@ -205,6 +217,7 @@ class Plan(Shown):
             out=self.out,
             search_errors=_restrict(self.search_errors, catalogue.names)
             | _restrict(self.reasons_without_image, catalogue.names),
+            image_root=self.image_root,
         )
 
     def table(self) -> pa.Table:
@@ -212,49 +225,57 @@ class Plan(Shown):
 
         Columns that only a build can fill are null.
         """
-        candidates = self.candidates
+        candidates, name = self.candidates, ImagePaths(self.image_root, str(self.out)).name
+        images = [(field, name(image), name(rms)) for field, image, rms in candidates.images]
         rows = np.repeat(np.arange(self.sources), candidates.counts)
         columns: dict[str, pa.Array | npt.NDArray[np.int64]] = {
             field.name: pa.nulls(len(rows), field.type) for field in CANDIDATES
         }
         columns |= {"row": rows, "source": pa.array(candidates.names).take(rows)}
-        image_columns = zip(*candidates.images, strict=True) if candidates.images else [(), (), ()]
-        for name, values in zip(("field", "image", "rms"), image_columns, strict=True):
-            columns[name] = pa.array(values, pa.string()).take(candidates.image_index)
+        image_columns = zip(*images, strict=True) if images else [(), (), ()]
+        for column, values in zip(("field", "image", "rms"), image_columns, strict=True):
+            columns[column] = pa.array(values, pa.string()).take(candidates.image_index)
         return pa.table(columns, schema=CANDIDATES)
 
 
 def plan(
-    recipe: str | Path | Recipe = "mingolotss",
+    recipe: str | Path | Recipe | None = None,
     *,
-    out: Path | str,
+    out: Path | str | None = None,
     catalogue: Path | str | Catalogue | None = None,
     service: str | ImageService | None = None,
     decisions: Path | str | None = None,
     limit: int | None = None,
+    settings: Mapping[str, object] | None = None,
     fresh: bool = False,
     refresh: bool = False,
     progress: BuildProgress | None = None,
 ) -> Plan:
     """Find the images of every source, and record the plan in the build's folder.
 
-    No pixels are read.
+    No pixels are read. If there is a build in the folder already, what is not given is taken from
+    its record.
 
     Parameters
     ----------
-    recipe : str, Path or Recipe
-        The name of a shipped recipe, a TOML file, or a recipe.
-    out : Path
-        The build's folder. ``recipe.toml`` and ``candidates.parquet`` are written there.
+    recipe : str, Path or Recipe, optional
+        The name of a shipped recipe, a TOML file, or a recipe. By default that of the build in
+        `out`, otherwise "mingolotss". With ``DIR/recipe.toml`` of a build, its catalogue, service,
+        limit and decisions are used as well.
+    out : Path, optional
+        The build's folder, by default the one of ``DIR/recipe.toml``, otherwise "dataset".
+        ``recipe.toml``, ``inputs.toml`` and ``candidates.parquet`` are written there.
     catalogue : Path, str or Catalogue, optional
         A file or an ``http`` address. It replaces the recipe's catalogue.
     service : str or ImageService, optional
         It replaces the recipe's service. ``simulated`` without a folder makes a simulated sky in
         ``out/sky`` and, unless `catalogue` is given, uses the catalogue of that sky.
     decisions : Path, optional
-        The file of decisions; by default ``decisions.csv`` in `out`.
+        The file of decisions; by default the recorded one, otherwise ``decisions.csv`` in `out`.
     limit : int, optional
         Use only the first rows of the catalogue.
+    settings : mapping of str to value, optional
+        Changes of the recipe by dotted keys, e.g. ``{"noise.sigma": 4}``.
     fresh : bool
         First remove what an earlier build wrote to `out`; downloads stay.
     refresh : bool
@@ -269,41 +290,46 @@ def plan(
     Raises
     ------
     InputError
-        An argument is wrong, `out` holds another build, or one is running there.
+        An argument is wrong or not recorded, `out` holds another build, the inputs at another place
+        are not those that it was made from, or one is running there.
     ServiceError
         The service cannot be reached, or gave no image of any source.
     """
-    out = locate(out)
+    out = build_folder(recipe, out)
     with build_lock(out):
         return plan_locked(
-            recipe, out, catalogue, service, decisions, limit, fresh=fresh, refresh=refresh,
-            progress=progress,
+            recipe, out, catalogue, service, decisions, limit, settings, fresh=fresh,
+            refresh=refresh, progress=progress,
         )  # fmt: skip
 
 
 def plan_locked(
-    recipe: str | Path | Recipe,
+    recipe: str | Path | Recipe | None,
     out: Path,
     catalogue: Path | str | Catalogue | None,
     service: str | ImageService | None,
     decisions: Path | str | None,
     limit: int | None,
+    settings: Mapping[str, object] | None,
     *,
     fresh: bool,
     refresh: bool,
     progress: BuildProgress | None,
 ) -> Plan:
     """Plan as `plan` does, for a caller that holds the lock on `out`."""
-    inputs = _resolve_inputs(recipe, out, catalogue, service, limit, refresh=refresh)
-    if fresh:
-        remove_products(out)
-    existing = read_provenance(out)
+    arguments = complete_arguments(
+        recipe, out, catalogue, service, decisions, limit, settings, fresh=fresh
+    )
+    inputs = resolve_inputs(arguments, out, refresh=refresh)
+    existing, messages = None if fresh else read_provenance(out), []
     if existing is not None:
         check_same_build(existing, inputs.provenance, out)
+        messages = check_places(out, existing, inputs)
     candidates, search_errors = _search(inputs, progress or no_progress)
     folder = BuildFolder(out)
-    decisions_by_source = read_decisions(Path(decisions) if decisions else folder.decisions)
+    decisions_by_source = read_decisions(arguments.decisions)
     _check_decisions(decisions_by_source, inputs.catalogue, candidates)
+    paths = ImagePaths(inputs.image_root, str(out))
     result = Plan(
         catalogue=inputs.catalogue,
         candidates=candidates,
@@ -313,11 +339,19 @@ def plan_locked(
         out=out,
         search_errors=search_errors,
         reasons_without_image=_reasons_without_image(inputs.service, candidates, search_errors),
-        notices=_notices(inputs.service),
+        notices=tuple(map(paths.shorten, _notices(inputs.service))),
         in_catalogue_order=isinstance(inputs.service, FolderService),
+        image_root=inputs.image_root,
+        inputs=inputs.recorded,
+        messages=tuple(messages),
     )
     _check_downloads(result)
+    if fresh:  # only now, so that nothing is lost if the search fails
+        remove_products(out)
     _record(out, existing, inputs, candidates)
+    write_inputs(out, carry_products(inputs.recorded, read_inputs(out)))
+    if arguments.copies_decisions:
+        write_bytes(folder.decisions, arguments.decisions.read_bytes())
     if not folder.candidates.exists():
         write_table(folder.candidates, result.table(), repeated_columns=REPEATED_COLUMNS)
     write_notices(folder.notices, result.notices)
@@ -325,7 +359,10 @@ def plan_locked(
 
 
 def _record(
-    out: Path, existing: Provenance | None, inputs: _Inputs, candidates: CandidateTable
+    out: Path,
+    existing: Provenance | None,
+    inputs: ResolvedInputs,
+    candidates: CandidateTable,
 ) -> None:
     """Write the provenance of a new build, and new statements of a recipe about its dataset."""
     if existing is None:
@@ -341,40 +378,7 @@ def _record(
         BuildFolder(out).checksums.unlink(missing_ok=True)
 
 
-class _Inputs(NamedTuple):
-    """The arguments of `plan` as objects, and the record of them."""
-
-    recipe: Recipe
-    catalogue: Catalogue
-    service: ImageService
-    provenance: Provenance
-
-
-def _resolve_inputs(
-    recipe: str | Path | Recipe,
-    out: Path,
-    catalogue: Path | str | Catalogue | None,
-    service: str | ImageService | None,
-    limit: int | None,
-    *,
-    refresh: bool,
-) -> _Inputs:
-    """Load the recipe, open the service and read the catalogue; make the simulated sky if asked."""
-    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-    service = _service_address(recipe) if service is None or service == "" else service
-    if service == "simulated":
-        sky_catalogue, service = write_simulated_sky(out)
-        catalogue = sky_catalogue if catalogue is None else catalogue
-    service_name = hide_credentials(str(service))
-    if isinstance(service, str):
-        images = recipe.images
-        naming = Naming(images.image, images.rms, images.ignore, images.checksums)
-        service = open_service(service, naming=naming, workspace=out, refresh=refresh)
-    rows = resolve_catalogue(recipe, catalogue, service, out).head(limit)
-    return _Inputs(recipe, rows, service, Provenance.from_inputs(recipe, rows, service_name, limit))
-
-
-def _search(inputs: _Inputs, notify: BuildProgress) -> tuple[CandidateTable, dict[str, str]]:
+def _search(inputs: ResolvedInputs, notify: BuildProgress) -> tuple[CandidateTable, dict[str, str]]:
     """Return the candidates of all sources, and the reason for each source whose search failed."""
     catalogue, size_deg = inputs.catalogue, inputs.recipe.images.size_deg
     names, total = catalogue.names, len(catalogue)
@@ -394,7 +398,9 @@ def _search(inputs: _Inputs, notify: BuildProgress) -> tuple[CandidateTable, dic
     return CandidateTable.from_lists(lists, names), search_errors
 
 
-def _require_images(answers: Sequence[list[Candidate] | ServiceError], inputs: _Inputs) -> None:
+def _require_images(
+    answers: Sequence[list[Candidate] | ServiceError], inputs: ResolvedInputs
+) -> None:
     """Refuse to plan a dataset without images, where a remote service has none of any source.
 
     Raises
@@ -476,13 +482,6 @@ def _restrict(mapping: Mapping[str, _T], names: Sequence[str]) -> dict[str, _T]:
     if not mapping:  # which is usual, and saves a look-up for each source
         return {}
     return {name: mapping[name] for name in names if name in mapping}
-
-
-def _service_address(recipe: Recipe) -> str:
-    """Return the service of a recipe; raise RecipeError if it names none."""
-    if not recipe.images.service:
-        raise RecipeError(f"the recipe {recipe.name} names no service: give --service")
-    return recipe.images.service
 
 
 def _check_decisions(

@@ -17,10 +17,11 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.products import is_complete
 from mingolotss.dataset.provenance import read_provenance
+from mingolotss.dataset.recorded_inputs import mark_products, write_inputs
 from mingolotss.dataset.sample_summary import class_table
 from mingolotss.errors import InputError, MingoError, ServiceError
 from mingolotss.io.file_names import safe_name
-from mingolotss.io.files import locate, remove_temporary_files, same_file
+from mingolotss.io.files import remove_temporary_files, same_file
 from mingolotss.io.parquet import read_table
 from mingolotss.io.summaries import Shown, Summary, count_text
 from mingolotss.loaders.arrays import open_samples
@@ -31,6 +32,7 @@ from mingolotss.pipeline.part import read_finished
 from mingolotss.pipeline.part_tables import PartTables
 from mingolotss.pipeline.plan import Plan, plan_locked
 from mingolotss.pipeline.progress import BuildProgress, no_progress
+from mingolotss.pipeline.rebuild import build_folder
 from mingolotss.pipeline.recovery import make_parts
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import FetchService, ImageService
@@ -42,8 +44,9 @@ __all__ = ["Build", "build", "fetch", "run"]
 class Build(Shown):
     """A finished build: its folder, and how many sources were written and rejected.
 
-    `notices` are the files that the image service does not use, a line for each reason.
-    `simulated` says whether the images are simulated.
+    `notices` are the files that the image service does not use, a line for each reason, and
+    `messages` lines about inputs that have moved. `simulated` says whether the images are
+    simulated.
     """
 
     out: Path
@@ -52,6 +55,7 @@ class Build(Shown):
     rejected: int
     notices: tuple[str, ...] = ()
     simulated: bool = False
+    messages: tuple[str, ...] = ()
 
     def _summary(self) -> Summary:
         facts = {"out": str(self.out)}
@@ -115,6 +119,8 @@ def _run_locked(plan: Plan, mapper: Mapper, progress: BuildProgress | None) -> B
     if remaining or not is_complete(plan.out, plan.recipe):
         notify(done, plan.sources, "assembling")
         assemble(plan.out, plan.recipe, plan.catalogue.classes, part_tables)
+    decisions = plan.decisions.values()
+    write_inputs(plan.out, mark_products(plan.inputs, plan.recipe.digest, decisions))
     return _summarize(plan)
 
 
@@ -162,13 +168,14 @@ def fetch(
 
 
 def build(
-    recipe: str | Path | Recipe = "mingolotss",
+    recipe: str | Path | Recipe | None = None,
     *,
-    out: Path | str,
+    out: Path | str | None = None,
     catalogue: Path | str | Catalogue | None = None,
     service: str | ImageService | None = None,
     decisions: Path | str | None = None,
     limit: int | None = None,
+    settings: Mapping[str, object] | None = None,
     fresh: bool = False,
     refresh: bool = False,
     mapper: Mapper = map,
@@ -176,9 +183,12 @@ def build(
 ) -> Build:
     """Plan a build and run it; a build that was interrupted is resumed.
 
+    If there is a build in `out` already, what is not given is taken from its record:
+    ``build(out="DIR")`` is enough, also after a review.
+
     Parameters
     ----------
-    recipe, out, catalogue, service, decisions, limit, fresh, refresh
+    recipe, out, catalogue, service, decisions, limit, settings, fresh, refresh
         As for `plan`.
     mapper, progress
         As for `run`.
@@ -190,15 +200,16 @@ def build(
     Raises
     ------
     InputError
-        An argument is wrong, `out` holds another build, or one is running there.
+        An argument is wrong or not recorded, `out` holds another build, the inputs at another place
+        are not those that it was made from, or one is running there.
     ServiceError
         The service cannot be reached, or delivers no image of any source.
     """
-    out = locate(out)
+    out = build_folder(recipe, out)
     with build_lock(out):  # from before anything is deleted until all is written
         build_plan = plan_locked(
-            recipe, out, catalogue, service, decisions, limit, fresh=fresh, refresh=refresh,
-            progress=progress,
+            recipe, out, catalogue, service, decisions, limit, settings, fresh=fresh,
+            refresh=refresh, progress=progress,
         )  # fmt: skip
         return _run_locked(build_plan, mapper, progress)
 
@@ -235,4 +246,5 @@ def _summarize(plan: Plan) -> Build:
     return Build(
         plan.out, len(status), written, len(status) - written, plan.notices,
         simulated=provenance is not None and provenance.simulated,
+        messages=plan.messages,
     )  # fmt: skip

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from mingolotss.candidates.decisions import Decision
-from mingolotss.candidates.table import CandidateTable
+from mingolotss.candidates.table import CandidateTable, Image
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.model import Ints
+from mingolotss.pipeline.image_paths import ImagePaths
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import ImageService
 
@@ -55,6 +56,8 @@ class Task:
     crashes : mapping of str to str, or None
         The sources that end the process that makes their stamps, by their name, and how it ends.
         None unless a worker has died.
+    image_root : str
+        The folder that all images lie in; "" if they are addresses.
     """
 
     index: int
@@ -68,9 +71,21 @@ class Task:
     out: Path
     search_errors: Mapping[str, str] = field(default_factory=dict)
     crashes: Mapping[str, str] | None = None
+    image_root: str = ""
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @cached_property
+    def paths(self) -> ImagePaths:
+        """Return how tables name the images."""
+        return ImagePaths(self.image_root, str(self.out))
+
+    @cached_property
+    def images(self) -> list[Image]:
+        """Return field, image and rms map of each image, as tables name them."""
+        name = self.paths.name
+        return [(field, name(image), name(rms)) for field, image, rms in self.candidates.images]
 
     @cached_property
     def key(self) -> str:
@@ -82,7 +97,7 @@ class Task:
         catalogue, candidates = self.catalogue, self.candidates
         decisions = [astuple(decision) for decision in self.decisions.values()]
         values = [_PART_VERSION, self.recipe.digest, catalogue.classes, catalogue.names,
-                  candidates.images, decisions, sorted(self.search_errors.items())]  # fmt: skip
+                  self.images, decisions, sorted(self.search_errors.items())]  # fmt: skip
         digest = hashlib.sha256(json.dumps(values).encode())
         for column in (
             self.rows, catalogue.ra, catalogue.dec, catalogue.labels, catalogue.size_arcsec,

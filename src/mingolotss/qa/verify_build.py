@@ -16,6 +16,7 @@ from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.products import products
 from mingolotss.dataset.provenance import Provenance
+from mingolotss.dataset.recorded_inputs import image_folder, locate_image
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
 from mingolotss.formats.csv import HEADER, spreadsheet_text
@@ -104,18 +105,19 @@ def _check_csv(build: BuildFolder, written: pa.Table) -> Iterator[str]:
 
 def _check_images(build: BuildFolder, settings: ImageSettings, _written: pa.Table) -> Iterator[str]:
     """Check the images that the build read, as far as they are files that still exist."""
-    table = read_table(build.candidates)
+    table, root = read_table(build.candidates), image_folder(build.path)
     sources, fields = (table[name].to_pylist() for name in ("source", "field"))
     for kind, template in (("image", settings.image), ("rms", settings.rms)):
         addresses, digests = (table[name].to_pylist() for name in (kind, f"{kind}_sha256"))
         for source, field, address, digest in zip(sources, fields, addresses, digests, strict=True):
             if not digest or not address:
                 continue
-            path = Path(address)
+            shown = locate_image(address, root)
+            path = Path(shown)
             if "://" in address:  # it was read from its download, if it was downloaded
                 names = {"source": source or "", "field": field or ""}
                 path = build.workspace.cutouts / format_file_name(template, **names)
+                shown = build.name_of(path)
             if path.is_file() and sha256_file(path) != digest:
-                shown = build.name_of(path) if "://" in address else address
                 yield f"{shown}: changed since the build"
-    yield from changed_images(build.parts())
+    yield from changed_images(build.parts(), root)

@@ -62,7 +62,7 @@ Format = Literal["png", "csv", "batches", "parquet"]
 RESERVED_NAMES = {
     "stamps", "ledger", "png", "figures", "sky", "cutouts", "searches", "manifest", "candidates",
     "recipe", "checksums", "MingoML", "report", "montage", "README", "croissant", "decisions",
-    "notices", "rejected", "LICENSE", "CITATION",
+    "notices", "inputs", "rejected", "LICENSE", "CITATION",
 }  # fmt: skip
 FORMATS: tuple[Format, ...] = ("png", "csv", "batches", "parquet")
 

@@ -33,6 +33,7 @@ from mingolotss.errors import (
     ServiceError,
 )
 from mingolotss.foreign import is_own, translate_errors
+from mingolotss.io.places import absolute_path
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service import SERVICES
 
@@ -49,9 +50,12 @@ __all__ = [
     "ImageService",
     "Naming",
     "Progress",
+    "absolute_address",
     "fetch_cutouts",
+    "local_root",
     "open_service",
     "search_all",
+    "split_folder",
 ]
 
 _PASSED = (ImageError, ServiceError, InputError)  # what a plug-in may raise as it is
@@ -200,6 +204,42 @@ class Naming:
     def with_checksums(self) -> bool:
         """Return whether the checksums of files that are read whole are compared."""
         return self.checksums != "none"
+
+
+def absolute_address(address: str) -> str:
+    """Return the address of a service; the path of a folder in it becomes absolute.
+
+    The argument of a service is a path if its class has the attribute ``takes_folder = True``.
+
+    >>> absolute_address("mosaics:/data/dr2/../dr3"), absolute_address("lotss-dr1")
+    ('mosaics:/data/dr3', 'lotss-dr1')
+    """
+    name, folder = split_folder(address)
+    return address if folder is None else f"{name}:{folder}"
+
+
+def split_folder(address: str) -> tuple[str, Path | None]:
+    """Return the name of a service that reads a folder, and the absolute path of that folder.
+
+    For another service, return its whole address and None.
+    """
+    name, _, argument = address.partition(":")
+    if name not in SERVICES:
+        is_folder = Path(address).is_dir()
+        return ("folder", absolute_path(address)) if is_folder else (address, None)
+    if not argument or "://" in argument:
+        return address, None
+    takes_folder = getattr(SERVICES.get(name), "takes_folder", False)
+    return (name, absolute_path(argument)) if takes_folder else (address, None)
+
+
+def local_root(service: ImageService) -> str:
+    """Return the folder on this machine that all images of a service lie in, "" if there is none.
+
+    It is the attribute ``root`` of the service, as the paths of its images begin.
+    """
+    root = getattr(service, "root", "")
+    return root if isinstance(root, str) and "://" not in root else ""
 
 
 def open_service(

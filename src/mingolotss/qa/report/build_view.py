@@ -30,6 +30,7 @@ from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.overlapping_stamps import OverlappingStamps, overlaps_of_table
 from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
+from mingolotss.dataset.recorded_inputs import decisions_file, image_folder, locate_image
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_table
 from mingolotss.model import Bools, Candidate, Floats, Ints, Objects, Source
@@ -121,7 +122,7 @@ class BuildView:
                 f"read {build.manifest}: its rows are not those of the catalogue, from 0 in order; "
                 "remove it and build again"
             )
-        return cls(build, provenance, manifest, decisions or build.decisions)
+        return cls(build, provenance, manifest, decisions or decisions_file(build.path))
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -263,13 +264,22 @@ class BuildView:
         start, stop = self._candidate_starts[row : row + 2].tolist()
         return [
             CandidateRow(
-                Candidate(values["field"], values["image"], values["rms"] or "", values["source"]),
+                self._candidate(values["field"], values["image"], values["rms"], values["source"]),
                 values["separation_arcsec"],
                 values["percent_nan"],
                 *from_verdict(values["verdict"] or ""),
             )
             for values in self.candidates.slice(start, stop - start).to_pylist()
         ]
+
+    @cached_property
+    def _image_folder(self) -> Path | None:
+        """The folder of the images, if it is there."""
+        return image_folder(self.folder.path)
+
+    def _candidate(self, field: str, image: str, rms: str | None, source: str) -> Candidate:
+        root = self._image_folder
+        return Candidate(field, locate_image(image, root), locate_image(rms or "", root), source)
 
     def numbers(self, column: str) -> Floats:
         """Return a column of the manifest as float64, NaN where it is null."""

@@ -12,7 +12,6 @@ from functools import cached_property, lru_cache
 
 from mingolotss.errors import (
     ImageError,
-    InputError,
     MingoError,
     ServiceError,
     UnreadableFileError,
@@ -20,6 +19,7 @@ from mingolotss.errors import (
 from mingolotss.image.lost_pages import LostPages
 from mingolotss.io.file_names import format_file_name
 from mingolotss.model import Candidate, Cutout, Source
+from mingolotss.pipeline.rebuild import recorded_service
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.service.base import CutoutRequest, ImageService, Naming, fetch_cutouts, open_service
 from mingolotss.service.local.folder import read_cutout
@@ -109,8 +109,6 @@ class CutoutCache:
 
     @cached_property
     def _service(self) -> ImageService:
-        provenance, images = self._build.provenance, self._build.recipe.images
-        if not provenance.service:
-            raise InputError("the build names no service")
+        images, folder = self._build.recipe.images, self._build.folder.path
         naming = Naming(images.image, images.rms, images.ignore, images.checksums)
-        return open_service(provenance.service, naming=naming, workspace=self._build.folder.path)
+        return open_service(recorded_service(folder), naming=naming, workspace=folder)

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.recorded_inputs import decisions_file
 from mingolotss.errors import DecisionError
 from mingolotss.model import Bools, Ints
 from mingolotss.qa.followed import is_followed
@@ -177,7 +178,7 @@ class Store:
 
     def __init__(self, folder: Path, decisions: Path | None = None) -> None:
         self.folder = BuildFolder(folder)
-        self.log = DecisionLog(decisions or self.folder.decisions)
+        self.log = DecisionLog(decisions or decisions_file(folder))
         self._lock = threading.RLock()
         self._build: tuple[str, BuildView, StampStore, CutoutCache] | None = None
         self._snapshot: tuple[str, Snapshot] | None = None

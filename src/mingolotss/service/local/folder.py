@@ -86,8 +86,12 @@ class FolderService(Shown):
         There is no such folder.
     """
 
+    NAME = "folder"
+    takes_folder = True
+
     def __init__(self, folder: Path, naming: Naming | None = None) -> None:
         self.folder = Path(folder)
+        self.root = str(self.folder)
         self.naming = naming or Naming()
         before, _, rest = self.naming.image.partition("{source}")
         separator, field, end = rest.partition("{field}")

@@ -7,6 +7,7 @@ recorded with the reason.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from itertools import islice
@@ -17,7 +18,7 @@ from mingolotss.io.system_faults import PASSING_FAULTS, describe_fault
 from mingolotss.service.fits_names import PassedOver, is_hidden, split_suffix, unread_suffix
 from mingolotss.service.mosaic_names import is_mosaic_name
 
-__all__ = ["fits_files", "mosaic_files"]
+__all__ = ["fits_files", "listed_files", "mosaic_files"]
 
 _MAX_DEEP_FILES = 20_000  # so that a whole home directory takes 0.1 s
 
@@ -82,6 +83,20 @@ def fits_files(folder: Path, passed_over: PassedOver, shown: str = "") -> list[s
         else:
             names.append(name)
     return sorted(names)
+
+
+def listed_files(root: Path) -> tuple[int, str]:
+    """Return the number of FITS files in a folder and in those in it, and a SHA-256 of their names.
+
+    It tells whether files were added or removed, without opening one. 0 and "" if the folder cannot
+    be listed.
+    """
+    prefix = len(str(root / "x")) - 1
+    try:
+        names = sorted(path[prefix:] for path in mosaic_files(root, PassedOver()))
+    except InputError:
+        return 0, ""
+    return len(names), hashlib.sha256("\0".join(names).encode()).hexdigest()
 
 
 def _folders_to_search(root: Path, passed_over: PassedOver) -> list[str]:

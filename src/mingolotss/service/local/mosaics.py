@@ -88,6 +88,7 @@ class MosaicsService(Shown):
     """
 
     NAME = "mosaics"
+    takes_folder = True
     truncates = False  # past the edge of a mosaic, a cutout is NaN; True: it ends there
     checksums = Naming().checksums
     other_files: frozenset[str] = frozenset()  # FITS files beside the mosaics that are known

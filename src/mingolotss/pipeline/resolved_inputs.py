@@ -1,0 +1,214 @@
+"""The inputs of a build as objects, and the record of where they are.
+
+`check_places` compares the images in another folder with those that a build was made from, so that
+the same words in another working directory never continue a build with other images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.provenance import Provenance
+from mingolotss.dataset.recorded_inputs import (
+    RecordedCatalogue,
+    RecordedDecisions,
+    RecordedImages,
+    RecordedInputs,
+    read_inputs,
+)
+from mingolotss.errors import InputError, RecipeError, hide_credentials
+from mingolotss.io.places import Place, absolute_path
+from mingolotss.pipeline.input_files import count_images, differing_images, recorded_folder
+from mingolotss.pipeline.inputs import NAMES_OF_IMAGES, resolve_catalogue, write_simulated_sky
+from mingolotss.pipeline.rebuild import BuildArguments
+from mingolotss.recipe.model import Recipe
+from mingolotss.service import SERVICES
+from mingolotss.service.base import (
+    ImageService,
+    Naming,
+    absolute_address,
+    local_root,
+    open_service,
+    split_folder,
+)
+from mingolotss.service.local.listing import listed_files
+
+__all__ = ["ResolvedInputs", "check_places", "resolve_inputs"]
+
+_MAX_SHOWN = 3  # names of images in one message
+
+
+class ResolvedInputs(NamedTuple):
+    """The inputs of a build.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    catalogue : Catalogue
+        After the limit.
+    service : ImageService
+    provenance : Provenance
+    recorded : RecordedInputs
+    image_root : str
+        The folder that all images lie in, as their paths begin; "" if they are addresses.
+    image_folder : Path or None
+        The folder that the paths of the images depend on.
+    """
+
+    recipe: Recipe
+    catalogue: Catalogue
+    service: ImageService
+    provenance: Provenance
+    recorded: RecordedInputs
+    image_root: str
+    image_folder: Path | None
+
+
+def resolve_inputs(arguments: BuildArguments, out: Path, *, refresh: bool) -> ResolvedInputs:
+    """Open the service and read the catalogue; make the simulated sky if asked."""
+    recipe, catalogue = arguments.recipe, arguments.catalogue
+    address = arguments.service or absolute_address(_service_of(recipe))
+    if address == "simulated":
+        sky_catalogue, address = write_simulated_sky(absolute_path(out))
+        catalogue = sky_catalogue if catalogue is None else catalogue
+    service = address
+    if isinstance(service, str):
+        images = recipe.images
+        naming = Naming(images.image, images.rms, images.ignore, images.checksums)
+        service = open_service(service, naming=naming, workspace=out, refresh=refresh)
+    rows = resolve_catalogue(recipe, catalogue, service, out).head(arguments.limit)
+    root = local_root(service)
+    folder = absolute_path(root) if root else _folder_of_argument(address)
+    catalogue_given, service_given = arguments.given
+    recorded = RecordedInputs(
+        recipe=arguments.recorded_recipe,
+        catalogue=_record_catalogue(recipe, catalogue, rows, out, given=catalogue_given),
+        images=_record_images(address, folder, out, given=service_given),
+        decisions=_record_decisions(arguments.decisions, out),
+    )
+    name = recorded.images.service
+    provenance = Provenance.from_inputs(recipe, rows, name, arguments.limit)
+    return ResolvedInputs(recipe, rows, service, provenance, recorded, root, folder)
+
+
+def check_places(out: Path, existing: Provenance, inputs: ResolvedInputs) -> list[str]:
+    """Refuse to go on with other images at another place.
+
+    Images that were changed at their place are no error: their stamps are made again.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of a build.
+    existing : Provenance
+        Its ``recipe.toml``.
+    inputs : ResolvedInputs
+        The inputs now.
+
+    Returns
+    -------
+    list of str
+        A line for the user if the same images are at another place.
+
+    Raises
+    ------
+    InputError
+        The message names both folders.
+    """
+    folder, parts = inputs.image_folder, BuildFolder(out).parts()
+    if folder is None:
+        return []
+    recorded, spelled = read_inputs(out), ""
+    if recorded is not None:
+        place = recorded.images.place
+        before = str(place)
+        if not before or place.is_at(folder, out) or _is_same(folder, place.paths(out)):
+            return []
+    else:
+        spelled = existing.service.partition(":")[2] or existing.service
+        before = recorded_folder(parts, spelled)
+        if not before or _is_same(folder, [Path(before)]):
+            return []
+    names = differing_images(parts, folder, earlier_root=spelled)
+    if names:
+        shown = ", ".join(map(repr, names[:_MAX_SHOWN])) + ", ..." * (len(names) > _MAX_SHOWN)
+        raise InputError(
+            f"build in {out}: it was made from the images in {before}, and {len(names)} of these "
+            f"{count_images(parts)} are missing or others in {folder} ({shown}). Give --service "
+            "with the folder of the same images, choose another --out, or --fresh to replace the "
+            "build"
+        )
+    return [f"the images are read from {folder} now, before from {before}"]
+
+
+def _is_same(folder: Path, others: Sequence[Path]) -> bool:
+    return any(other.exists() and other.samefile(folder) for other in others)
+
+
+def _service_of(recipe: Recipe) -> str:
+    """Return the service of a recipe; raise RecipeError if it names none."""
+    if not recipe.images.service:
+        raise RecipeError(f"the recipe {recipe.name} names no service: give --service")
+    return recipe.images.service
+
+
+def _folder_of_argument(address: str | ImageService) -> Path | None:
+    """Return the working directory if the argument of a service is a path from there.
+
+    Only a plug-in knows whether its argument is a path; it says so by ``takes_folder``.
+    """
+    argument = address.partition(":")[2] if isinstance(address, str) else ""
+    if not argument or "://" in argument or Path(argument).is_absolute():
+        return None
+    return absolute_path(".") if Path(argument).exists() else None
+
+
+def _record_catalogue(
+    recipe: Recipe,
+    catalogue: Path | str | Catalogue | None,
+    rows: Catalogue,
+    out: Path,
+    *,
+    given: bool,
+) -> RecordedCatalogue:
+    if isinstance(catalogue, Catalogue):
+        return RecordedCatalogue(given=True, source="python", sha256=rows.sha256)
+    if rows.path == NAMES_OF_IMAGES:
+        return RecordedCatalogue(given=given, source="names", sha256=rows.sha256)
+    location = recipe.catalogue.url if catalogue is None else str(catalogue)
+    url = hide_credentials(location) if location.startswith(("http://", "https://")) else ""
+    recorded = RecordedCatalogue(given=given, url=url, sha256=rows.sha256)
+    return recorded.at(Place.of(absolute_path(rows.path), out))
+
+
+def _record_images(
+    address: str | ImageService, folder: Path | None, out: Path, *, given: bool
+) -> RecordedImages:
+    place = Place.of(folder, out) if folder else Place()
+    if not isinstance(address, str):
+        kind = type(address)
+        name = getattr(kind, "NAME", "")
+        is_shipped = name in SERVICES and SERVICES.get(name) is kind
+        name = name if is_shipped else f"{kind.__module__}.{kind.__qualname__}"
+        return RecordedImages(given=True, service=name, source="python").at(place)
+    name, argument = split_folder(address)
+    if argument is not None and folder is not None:
+        files, digest = listed_files(folder)
+        return RecordedImages(
+            given=given, service=name, reads_folder=True, files=files, files_sha256=digest
+        ).at(place)
+    hidden = hide_credentials(address)
+    has_credentials = hidden != address
+    return RecordedImages(given=given, service=hidden, has_credentials=has_credentials).at(place)
+
+
+def _record_decisions(path: Path, out: Path) -> RecordedDecisions:
+    own = BuildFolder(out).decisions
+    if path == own:
+        return RecordedDecisions()
+    place = Place.of(absolute_path(path), out)
+    return RecordedDecisions() if place == Place(own.name) else RecordedDecisions().at(place)
