@@ -87,7 +87,7 @@ def test_build_status_verify_plan(sky, tmp_path):
     assert run("build", *options, "--max-rejected", 30).returncode == 0
     looked = run("status", tmp_path / "o", "--rejected")
     assert "no file for it: looked for 'ILTJ0026+5_*-mosaic.fits' in" in looked.stdout
-    assert looked.stdout.count("no file for it: looked for NAME in FILE") == 1
+    assert looked.stdout.count("no file for it: looked for NAME in the folder of") == 1
     assert "finished" in looked.stdout
     assert run("verify", tmp_path / "o").returncode == 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -30,7 +32,8 @@ def test_make_stamp_is_what_a_build_makes(tmp_path):
     for name, expected in zip(written, stamps, strict=True):
         row = chosen[name]
         position = SkyCoord(*positions[name], unit="deg")
-        candidate = mingolotss.Candidate(row["field"], row["image"], row["rms"], name)
+        image, rms = (str(Path(service.root, row[kind])) for kind in ("image", "rms"))
+        candidate = mingolotss.Candidate(row["field"], image, rms, name)
         cutout = service.cutout(candidate, position, 6 * u.arcmin)
         np.testing.assert_array_equal(mingolotss.make_stamp(cutout, position), expected)
 

@@ -31,7 +31,11 @@ def absolute_path(path: Path | str) -> Path:
     """Return the absolute path of a file or folder; its own name is kept, also if it is a link."""
     path = Path(path)
     # The folder above "link/.." is that of the target of the link, which only the disk knows.
-    return path.resolve() if ".." in path.parts else Path(os.path.abspath(path))  # noqa: PTH100
+    if path.name == "..":
+        return path.resolve()
+    if ".." in path.parts:
+        return path.parent.resolve() / path.name
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 class Place(NamedTuple):

@@ -121,7 +121,9 @@ def images_unchanged(task: Task, part: Path) -> bool:
             if times is not None or recorded != _MISSING:
                 return False
             continue
-        is_touched = times.changed_since(written_at)
+        if times.mtime_ns > written_at:
+            return False
+        is_touched = times.ctime_ns >= written_at
         if recorded is not None:
             # Samples of a large file can be equal although it was changed.
             if (is_touched and times.is_sampled) or _checksum(path) != recorded:
@@ -321,11 +323,10 @@ def _downloads_unchanged(task: Task, candidates: _Candidates, written_at: int) -
             times = _times(path) if path else None
             if times is None:
                 continue
-            if not times.changed_since(written_at):
-                continue
-            checksum = candidates.checksum(index, column)
-            if checksum and sha256_file(Path(path)) != checksum:
+            if times.mtime_ns > written_at:
                 return False
-            if not checksum and times.mtime_ns > written_at:
+            is_touched = times.ctime_ns >= written_at
+            checksum = candidates.checksum(index, column) if is_touched else None
+            if checksum and sha256_file(Path(path)) != checksum:
                 return False
     return True
