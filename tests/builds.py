@@ -11,11 +11,14 @@ from warm_process import run_warm
 
 
 def contents(out: Path) -> dict[str, str]:
-    """Return the checksum of every file of a build, by its path in it."""
+    """Return the checksum of every file of a build, by its path in it.
+
+    ``inputs.toml`` is left out: it says where the inputs are, from that build.
+    """
     return {
         str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(out.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != "inputs.toml"
     }
 
 

@@ -395,12 +395,20 @@ def status(
     from mingolotss.qa.status import status as read_status
 
     build = read_status(out)
-    state = "finished" if build.finished else "not finished: run build again"
+    state = "finished" if build.finished else "not finished"
     _say(f"{out}: {build.provenance.title}, {state}")
     _say(
         f"{build.sources} sources: {build.written} written, {build.rejected} rejected, "
         f"{build.remaining} remaining"
     )
+    command = f"mingolotss build --out {_quoted(out)}"
+    if not build.finished:
+        _say(f"To finish it: {command}")
+    for change in build.changes:
+        _say(f"Changed since the build: {change.text}")
+    remedies = {change.remedy for change in build.changes} - {"none"}
+    if remedies:
+        _say(f"To build it again: {command}{' --fresh' if 'fresh' in remedies else ''}")
     if build.classes:
         _table(("class", "written"), [(n, str(c)) for n, c in build.classes.items()])
     rows = [
@@ -555,7 +563,7 @@ def review(
 ) -> None:
     """Inspect sources by eye in a web browser.
 
-    The decisions are written to decisions.csv; the next `mingolotss build` follows them.
+    The decisions are written to decisions.csv; `mingolotss build --out DIR` then follows them.
     """
     from mingolotss.qa.review.server import review as serve
 

@@ -27,7 +27,7 @@ def test_every_file_of_a_build_has_a_name_in_the_layout(tmp_path):
     parts = range(len(build.parts()))
     named = {
         build.manifest, build.candidates, build.csv, build.recipe, build.card, build.croissant,
-        build.licence, build.citation, build.zenodo,
+        build.licence, build.citation, build.zenodo, build.inputs,
             build.checksums, build.batch_archive("mingo-batches-python.tar.gz"),
         *(build.part(index) for index in parts), *(build.part_stamps(index) for index in parts),
         *(build.stamp(name) for name in images if name), *batches.files(train=5),

@@ -63,28 +63,27 @@ class Place(NamedTuple):
         folder : Path
             The build, which need not exist yet.
         """
-        # "..", followed from the build, leads out of the folder that a link to the build leads to.
-        # So both paths are compared without the links in them; the last name of `path` may be one.
         if not is_local(folder):
             return cls(absolute=_with_tilde(path))
-        real_folder, real = folder.resolve(), path.parent.resolve() / path.name
-        if real.is_relative_to(real_folder):
-            return cls(os.path.relpath(real, real_folder))
-        common = Path(os.path.commonpath([real, real_folder]))
-        upwards = len(real_folder.parts) - len(common.parts)
-        # A relative path by way of the root or of the folder of all home directories is no nearer
-        # than the absolute one, and it could carry the name of a person.
-        is_near = upwards <= _MOST_UPWARDS and common not in (_home() or Path()).parents
-        return cls(os.path.relpath(real, real_folder) if is_near else "", _with_tilde(path))
+        # With links, the build may be beside the input by one of its paths and far by the other.
+        # The last name of `path` may be a link itself.
+        real = path.parent.resolve() / path.name
+        ways = [_way(path, absolute_path(folder)), _way(real, folder.resolve())]
+        upwards, relative = min((way for way in ways if way is not None), default=(1, ""))
+        return cls(relative, _with_tilde(path) if upwards else "")
 
     def paths(self, folder: Path) -> list[Path]:
         """Return the paths where the input may be now, the nearest to the build first."""
-        paths = [absolute_path(folder.resolve() / self.relative)] if self.relative else []
+        paths = []
+        if self.relative:
+            bases = absolute_path(folder), folder.resolve()
+            paths = [Path(os.path.normpath(base / self.relative)) for base in bases]
         home, _, below = self.absolute.partition("/")
         if home == "~" and _home() is not None:
             paths.append(Path.home() / below)
         elif self.absolute:
             paths.append(Path(self.absolute))
+        # A link to the build may lead to the same file twice, or to a place where there is none.
         return list(dict.fromkeys(paths))
 
     def is_at(self, path: Path, folder: Path) -> bool:
@@ -97,6 +96,17 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         """Return the path as a message names it."""
         return self.absolute or self.relative
+
+
+def _way(path: Path, folder: Path) -> tuple[int, str] | None:
+    """Return the path from a folder, and how many folders it goes up; None if that is far."""
+    common = Path(os.path.commonpath([path, folder]))
+    upwards = len(folder.parts) - len(common.parts)
+    # A relative path by way of the root or of the folder of all home directories is no nearer than
+    # the absolute one, and it could carry the name of a person.
+    if upwards and (upwards > _MOST_UPWARDS or common in (_home() or Path()).parents):
+        return None
+    return upwards, os.path.relpath(path, folder)
 
 
 def _home() -> Path | None:

@@ -190,11 +190,7 @@ def _record_images(
 ) -> RecordedImages:
     place = Place.of(folder, out) if folder else Place()
     if not isinstance(address, str):
-        kind = type(address)
-        name = getattr(kind, "NAME", "")
-        is_shipped = name in SERVICES and SERVICES.get(name) is kind
-        name = name if is_shipped else f"{kind.__module__}.{kind.__qualname__}"
-        return RecordedImages(given=True, service=name, source="python").at(place)
+        return RecordedImages(given=True, service=_name_of(address), source="python").at(place)
     name, argument = split_folder(address)
     if argument is not None and folder is not None:
         files, digest = listed_files(folder)
@@ -204,6 +200,16 @@ def _record_images(
     hidden = hide_credentials(address)
     has_credentials = hidden != address
     return RecordedImages(given=given, service=hidden, has_credentials=has_credentials).at(place)
+
+
+def _name_of(service: ImageService) -> str:
+    """Return what an object calls itself, or the name of its class: no address in memory."""
+    kind = type(service)
+    if kind.__str__ is not object.__str__:
+        return hide_credentials(str(service))
+    name = getattr(kind, "NAME", "")
+    is_shipped = name in SERVICES and SERVICES.get(name) is kind
+    return name if is_shipped else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _record_decisions(path: Path, out: Path) -> RecordedDecisions:

@@ -19,6 +19,7 @@ from mingolotss.dataset.sample_summary import class_table, format_counts
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_table
 from mingolotss.io.summaries import Shown, Summary, count_text
+from mingolotss.qa.changed_inputs import InputChange, changed_inputs
 from mingolotss.qa.descriptions import FLAGS
 from mingolotss.qa.manifest_row import ManifestRow, rows_of
 from mingolotss.qa.rejection_reasons import count_reasons
@@ -53,6 +54,8 @@ class Status(Shown):
         For each case and flag, the names of the first few sources that have it.
     notices : list of str
         The files that the image service does not use, a line for each reason.
+    changes : list of InputChange
+        Of a finished build, the inputs that are not those that its products were made from.
     """
 
     out: Path
@@ -69,6 +72,7 @@ class Status(Shown):
     rejections: list[tuple[str, str, str]] = field(default_factory=list)
     examples: dict[int | str, list[str]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    changes: list[InputChange] = field(default_factory=list)
 
     def _summary(self) -> Summary:
         stages = Counter(stage for _, stage, _ in self.rejections)
@@ -117,6 +121,7 @@ def status(out: Path | str) -> Status:
         table.filter(pc.equal(table["status"], "written")), provenance.recipe.recentre
     )
     rows = rows_of(table.select(_SHOWN))
+    assembled = is_complete(out, provenance.recipe)
     written = [row for row in rows if row["status"] == "written"]
     rejected = [row for row in rows if row["status"] != "written"]
     return Status(
@@ -126,7 +131,7 @@ def status(out: Path | str) -> Status:
         done=len(rows),
         written=len(written),
         rejected=len(rejected),
-        assembled=is_complete(out, provenance.recipe),
+        assembled=assembled,
         cases=dict(sorted(Counter(row["case"] for row in written).items())),
         flags={name: counts[name].number for name in FLAGS},
         counts=counts,
@@ -134,6 +139,7 @@ def status(out: Path | str) -> Status:
         rejections=[(row["source"], row["stage"], row["reason"]) for row in rejected],
         examples=_examples(written),
         notices=read_notices(BuildFolder(out).notices),
+        changes=changed_inputs(out, provenance) if assembled else [],
     )
 
 

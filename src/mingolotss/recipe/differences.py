@@ -2,11 +2,10 @@
 
 >>> from mingolotss.recipe.load import load_recipe
 >>> recipe = load_recipe("mingolotss")
->>> changed = recipe.changed({"noise.sigma": 4, "formats": ["png"], "summary": ""})
+>>> changed = recipe.changed({"noise.sigma": 4, "formats": ["png"]})
 >>> for key, before, after in recipe_differences(recipe, changed): print(key, before, "->", after)
 formats ['png', 'csv', 'batches', 'parquet'] -> ['png']
 noise.sigma 3.0 -> 4.0
-summary '...' -> ''
 """
 
 from __future__ import annotations

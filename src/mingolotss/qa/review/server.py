@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import getpass
 import secrets
+import shlex
 import socket
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mingolotss.dataset.recorded_inputs import decisions_file
 from mingolotss.errors import InputError
 from mingolotss.io.optional import import_optional
 from mingolotss.qa.review.state import Store
@@ -94,6 +96,10 @@ def review(
         )
     address = f"http://{shown}:{port}/?token={token}"
     notify(f"Review at  {address}   (stop with Ctrl+C)")
+    command = f"mingolotss build --out {shlex.quote(str(folder))}"
+    if store.log.path != decisions_file(Path(folder)):
+        command += f" --decisions {shlex.quote(str(store.log.path))}"
+    notify(f"To apply the decisions afterwards:  {command}")
     if open_browser:  # in a thread, since a browser in a terminal does not return
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     settings = uvicorn.Config(
