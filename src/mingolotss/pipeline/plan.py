@@ -46,6 +46,7 @@ from mingolotss.errors import (
     ServiceAnswerError,
     ServiceError,
     clean_text,
+    hide_credentials,
 )
 from mingolotss.formats.batches import batch_of_rows
 from mingolotss.io.files import as_input_error, same_file, write_bytes
