@@ -21,6 +21,7 @@ from mingolotss.dataset.recorded_inputs import (
     read_inputs,
 )
 from mingolotss.errors import InputError, RecipeError, hide_credentials
+from mingolotss.foreign import is_own
 from mingolotss.io.places import Place, absolute_path
 from mingolotss.pipeline.input_files import count_images, differing_images, recorded_folder
 from mingolotss.pipeline.inputs import NAMES_OF_IMAGES, resolve_catalogue, write_simulated_sky
@@ -203,13 +204,13 @@ def _record_images(
 
 
 def _name_of(service: ImageService) -> str:
-    """Return what an object calls itself, or the name of its class: no address in memory."""
+    """Return the name of a shipped service, what a plug-in calls itself, or that of its class."""
     kind = type(service)
-    if kind.__str__ is not object.__str__:
-        return hide_credentials(str(service))
     name = getattr(kind, "NAME", "")
-    is_shipped = name in SERVICES and SERVICES.get(name) is kind
-    return name if is_shipped else f"{kind.__module__}.{kind.__qualname__}"
+    if name in SERVICES and SERVICES.get(name) is kind:
+        return str(name)
+    describes_itself = kind.__str__ is not object.__str__ and not is_own(kind)
+    return hide_credentials(str(service)) if describes_itself else kind.__qualname__
 
 
 def _record_decisions(path: Path, out: Path) -> RecordedDecisions:
