@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import OrderedDict
@@ -125,6 +126,44 @@ def test_a_broken_library_is_told_from_an_absent_one(tmp_path, monkeypatch):
         MissingLibraryError, match=r"libx.so.1.*; pip install 'mingolotss\[torch\]'$"
     ):
         type("Images", (base,), {})("demo")
+
+
+KERAS = """
+import os
+if os.environ["KERAS_BACKEND"] == "nonsense":
+    raise ValueError("Unable to import backend : nonsense")
+import the_missing_backend
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "reason"),
+    [
+        ("jax", "No module named 'the_missing_backend'"),
+        ("nonsense", "Unable to import backend : nonsense"),
+    ],
+)
+def test_keras_without_its_backend_says_what_it_needs(tmp_path, backend, reason):
+    """``mingolotss[keras]`` installs no backend: the line names what is missing, and the choice."""
+    (tmp_path / "keras").mkdir()
+    (tmp_path / "keras/__init__.py").write_text(KERAS)
+    code = """
+import mingolotss
+try:
+    mingolotss.MingoSequence("demo")
+except mingolotss.MingoError as error:
+    print(error)
+"""
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True,
+        env=os.environ | {"PYTHONPATH": path, "KERAS_BACKEND": backend},
+    )  # fmt: skip
+    assert done.stdout == (
+        f"use MingoSequence: this needs keras, which cannot be imported ({reason}); it needs a "
+        "backend: install torch, jax or tensorflow, and set the environment variable "
+        "KERAS_BACKEND to its name\n"
+    )
 
 
 def test_an_installed_library_is_used_as_it_is():

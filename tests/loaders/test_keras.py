@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 
@@ -108,3 +109,46 @@ def test_a_batch_of_nothing_is_refused(root):
     """One line that says what was given."""
     with pytest.raises(InputError, match="batch_size=0; give 1 or more"):
         MingoSequence(root, batch_size=0)
+
+
+def test_batches_have_indices_like_any_sequence(root):
+    """From the end too; a loop ends; a slice or a list is one clear line."""
+    sequence = MingoSequence(root, "all", 16, shuffle=False, scale=False)
+    np.testing.assert_array_equal(sequence[-1][0][..., 0], IMAGES[48:])
+    assert sum(len(labels) for _, labels in sequence) == 60
+    with pytest.raises(IndexError, match="index MingoSequence with 4: it has 4 batches"):
+        sequence[4]
+    for index in (slice(2), [0, 1], "a", 1.0):
+        with pytest.raises(TypeError, match="index MingoSequence with .*: give one index"):
+            sequence[index]
+
+
+def test_it_follows_the_rules_of_the_other_classes(root):
+    """Splits, merges and metadata, and a few lines with counts."""
+    for arguments, line in (
+        ({"split": "val"}, "no split 'val'; it has train, test"),
+        ({"split": True}, "give the name of a split"),
+        ({"merge": {"a": "FRI"}}, "'a' should be a list of classes"),
+        ({"merge": {}}, "has no group"),
+    ):
+        with pytest.raises(InputError, match=line):
+            MingoSequence(root, **arguments)
+    sequence = MingoSequence(root, "test", 4)
+    assert sequence.table["source"].to_pylist() == sequence.sources
+    assert sequence.table["label"].to_pylist() == sequence.labels.tolist()
+    assert (sequence.splits, sequence.counts()["FRI"]) == (["test"] * 10, 1)
+    np.testing.assert_allclose(sequence.weights(), list(sequence.class_weight.values()))
+    assert repr(sequence).splitlines()[:2] == [
+        "MingoSequence: 10 images of 150 x 150 pixels, uint8",
+        "    batches: 3 of 4, shuffled in every epoch",
+    ]
+    assert sequence._repr_html_().count("<img") == 10
+    assert "FRII" in repr(sequence.describe())
+
+
+def test_a_pickle_of_a_sequence_has_no_pixels(root):
+    """A worker process opens the files itself."""
+    sequence = MingoSequence(root, "all", 16, seed=3)
+    data = pickle.dumps(sequence)
+    assert len(data) < 20_000
+    np.testing.assert_array_equal(pickle.loads(data)[1][0], sequence[1][0])

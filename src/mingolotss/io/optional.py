@@ -57,7 +57,7 @@ def import_optional(name: str, purpose: str, *, extra: str = "") -> ModuleType:
         raise _missing(name, purpose, extra, error) from error
 
 
-def optional_class(module: str, name: str, *, extra: str) -> type:
+def optional_class(module: str, name: str, *, extra: str, remedy: str = "") -> type:
     """Return a class of an optional library, for use as a base class.
 
     Parameters
@@ -66,6 +66,8 @@ def optional_class(module: str, name: str, *, extra: str) -> type:
         The class is ``module.name``.
     extra : str
         The extra of mingolotss that installs the library.
+    remedy : str, optional
+        What to do if the library is there but cannot be imported; by default, to install it.
 
     Returns
     -------
@@ -75,25 +77,26 @@ def optional_class(module: str, name: str, *, extra: str) -> type:
     """
     try:
         base: type = getattr(import_module(module), name)
-    except ImportError as error:
-        return _placeholder(module, extra, error)
+    except (ImportError, ValueError) as error:  # keras: ValueError for a backend that it has not
+        return _placeholder(module, extra, remedy, error)
     return base
 
 
-def _placeholder(module: str, extra: str, error: ImportError) -> type:
+def _placeholder(module: str, extra: str, remedy: str, error: ImportError | ValueError) -> type:
     class Placeholder:
         def __new__(cls, *_args: object, **_options: object) -> NoReturn:
-            raise _missing(module, f"use {cls.__name__}", extra, error) from error
+            raise _missing(module, f"use {cls.__name__}", extra, error, remedy) from error
 
     return Placeholder
 
 
-def _missing(module: str, purpose: str, extra: str, error: ImportError) -> MissingLibraryError:
+def _missing(
+    module: str, purpose: str, extra: str, error: ImportError | ValueError, remedy: str = ""
+) -> MissingLibraryError:
     """Write the error; it has a reason if the library is there but does not work."""
     library = module.partition(".")[0]
     is_absent = isinstance(error, ModuleNotFoundError) and error.name == library
     reason = "" if is_absent else f", which cannot be imported ({first_line(error)})"
-    target = f"'mingolotss[{extra}]'" if extra else library
-    return MissingLibraryError(
-        f"{purpose}: this needs {library}{reason}; pip install {target}", name=library
-    )
+    command = "pip install " + (f"'mingolotss[{extra}]'" if extra else library)
+    action = remedy if remedy and not is_absent else command
+    return MissingLibraryError(f"{purpose}: this needs {library}{reason}; {action}", name=library)

@@ -32,7 +32,13 @@ if TYPE_CHECKING:
     from keras.utils import PyDataset
     from matplotlib.figure import Figure
 else:
-    PyDataset = optional_class("keras.utils", "PyDataset", extra="keras")
+    PyDataset = optional_class(
+        "keras.utils",
+        "PyDataset",
+        extra="keras",
+        remedy="it needs a backend: install torch, jax or tensorflow, and set the environment "
+        "variable KERAS_BACKEND to its name",
+    )
 
 __all__ = ["MingoSequence"]
 
