@@ -119,7 +119,7 @@ def test_batches_have_indices_like_any_sequence(root):
     with pytest.raises(IndexError, match="index MingoSequence with 4: it has 4 batches"):
         sequence[4]
     for index in (slice(2), [0, 1], "a", 1.0):
-        with pytest.raises(TypeError, match="index MingoSequence with .*: give one index"):
+        with pytest.raises(TypeError, match=r"index MingoSequence with .*: give one index"):
             sequence[index]
 
 
