@@ -16,8 +16,10 @@ import pytest
 
 import mingolotss
 from builds import run
+from mingolotss.cli import app
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
 from mingolotss.service import SERVICES
+from test_optional import WITHOUT
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -91,6 +93,84 @@ def test_the_commands_of_a_page_run_as_pasted(page, home):
             if command not in {"demo", "review"}:  # the demo is there; the review page serves on
                 done = run(command, *words, cwd=home)
                 assert done.returncode == (command == "compare"), (line, done.stderr)
+
+
+@pytest.mark.parametrize("page", ["README.md"])
+def test_the_first_python_block_needs_only_what_make_demo_installs(page, home):
+    """It runs beside the demo without any optional library; the second one names torch."""
+    first, second, *_ = blocks(ROOT / page, "python", runs=True)
+    for code, works in ((first, True), (second, False)):
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT + code],
+            cwd=home, capture_output=True, text=True, check=False, env=os.environ,
+        )  # fmt: skip
+        assert (done.returncode == 0) == works, done.stderr
+    assert "use MingoLoTSS: this needs torch; pip install" in done.stderr
+
+
+def test_the_files_of_the_demo_that_the_readme_names_exist(home):
+    """``demo/NAME`` in the README is there after the demo; a build alone writes no report."""
+    text = (ROOT / "README.md").read_text()
+    named = set(re.findall(r"`(demo/[\w./-]+)`", text)) | {"demo/sky/catalogue.fits"}
+    assert {"demo/montage.png", "demo/report.html"} <= named
+    for path in named:
+        assert (home / path).exists(), path
+
+
+def test_every_command_has_a_function_of_the_same_name():
+    """As the page of the commands says; and each is in the table of that page."""
+    text = (ROOT / "docs/reference/commands.md").read_text()
+    assert "Each command has a Python function of the same name" in text
+    names = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert names == set(re.findall(r"^\| `mingolotss (\w+)", text, re.MULTILINE))
+    for name in names:
+        assert callable(getattr(mingolotss, name)), name
+
+
+def test_the_demo_of_the_library_writes_the_files_of_the_command(home, tmp_path):
+    """The two are twins: the same files with the same content."""
+    mingolotss.demo(tmp_path / "demo", sources=120)
+    assert files(tmp_path / "demo") == files(home / "demo")
+
+
+def files(folder):
+    """List the files of a folder by their names relative to it."""
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
+
+
+def test_the_files_of_a_build_are_documented(home):
+    """Each file or folder that the demo writes has its row in the page of the build folder."""
+    text = (ROOT / "docs/reference/build-folder.md").read_text()
+    rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    documented = {name.rstrip("/") for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    for path in (home / "demo").iterdir():
+        assert path.name in documented, path.name
+
+
+def test_the_speed_without_a_compiler_is_that_of_the_table():
+    """What --version and the page of the installation say is the ratio of two measured rates."""
+    text = (ROOT / "docs/explanation/performance.md").read_text()
+    [fast, slow] = (
+        float(
+            re.search(rf"^\| {row} \| 20,000 \| ([\d,]+) \|", text, re.MULTILINE)[1].replace(
+                ",", ""
+            )
+        )
+        for row in ("mingolotss, 1 thread", "mingolotss, 1 thread, without the compiled kernel")
+    )
+    ratio = f"{fast / slow:.1f}"
+    assert f"about {ratio}x slower" in (ROOT / "src/mingolotss/image/compiled.py").read_text()
+    assert f"about {ratio} times slower" in (ROOT / "docs/install.md").read_text()
+
+
+def test_the_extras_are_documented():
+    """Each extra has its row in the page of the installation."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    text = (ROOT / "docs/install.md").read_text()
+    rows = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+    assert rows == set(project["optional-dependencies"])
 
 
 def test_using_a_dataset_takes_three_lines():

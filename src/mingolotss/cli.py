@@ -204,14 +204,14 @@ def demo(
 
     No network is needed. The result is a complete build with its report.
     """
+    from mingolotss.dataset.layout import BuildFolder
     from mingolotss.demonstration import demo as run_demo
     from mingolotss.pipeline.executors.local import threads
-    from mingolotss.qa.report.page import report as write_report
 
     with threads(workers) as mapper, _progress() as progress:
         built = run_demo(out, sources=sources, seed=seed, mapper=mapper, progress=progress)
     _print_summary(built)
-    page = write_report(out)
+    page = BuildFolder(out).report
     _say(f"Look at it:  {page}   mingolotss review {out}   mingolotss status {out}")
     _say(
         f'Load it:     mingolotss.MingoLoTSS("{out}") in PyTorch, mingolotss.load("{out}") in numpy'

@@ -1,4 +1,4 @@
-"""The demo: a simulated sky, the dataset built from it, and a montage of its images."""
+"""The demo: a simulated sky, the dataset built from it, a montage of its images and its report."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mingolotss.pipeline.inputs import write_simulated_sky
 from mingolotss.pipeline.progress import BuildProgress
 from mingolotss.pipeline.run import Build, build
 from mingolotss.qa.report.montage import write_montage
+from mingolotss.qa.report.page import report
 
 __all__ = ["demo"]
 
@@ -28,7 +29,10 @@ def demo(
     mapper: Mapper = map,
     progress: BuildProgress | None = None,
 ) -> Build:
-    """Simulate a sky, build `mingolotss` from it and draw ``montage.png``, without a network.
+    """Simulate a sky, build `mingolotss` from it and write its report, without a network.
+
+    ``montage.png`` shows images of each class, and ``report.html`` is the page of
+    `mingolotss.report`.
 
     Parameters
     ----------
@@ -59,4 +63,5 @@ def demo(
         BuildFolder(out).montage, np.asarray(data.images), data.labels, data.classes,
         pixel_arcsec=scale,
     )  # fmt: skip
+    report(out)
     return result

@@ -26,6 +26,7 @@ __all__ = ["draw_samples"]
 
 _CELL = 1.75, 2.05  # inches of a stamp with its two lines of text
 _COLUMNS = 6
+_DPI = 100
 _NAME, _CLASS = 24, 20  # letters that fit above a stamp
 
 
@@ -124,15 +125,15 @@ def _drawable(text: str) -> str:
 
 
 def _display(figure: Figure) -> None:
-    """Show a figure that is the value of a cell of a notebook.
+    """Show a figure in a notebook once.
 
-    A figure that pyplot manages is shown by the notebook at the end of its cell, and would be shown
-    twice. A figure of an earlier cell is not managed any more.
+    A notebook shows the value of a cell, and after it every figure that pyplot manages: a figure of
+    pyplot that is the value of its cell would be shown twice. It is shown at the first of the two
+    occasions, and pyplot forgets it.
     """
     pyplot = import_optional("matplotlib.pyplot", "plot samples")
-    if pyplot.fignum_exists(figure.number):
-        return
     display = import_optional("IPython.display", "show a figure")
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=figure.dpi)
+    figure.savefig(buffer, format="png", dpi=max(figure.dpi, _DPI), bbox_inches="tight")
     display.display(display.Image(buffer.getvalue()))
+    pyplot.close(figure)
