@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,9 @@ from mingolotss.catalogue.labels import UNLABELLED, Labels, name_rows
 from mingolotss.errors import CatalogueError
 from mingolotss.io.summaries import Shown, Summary, Table, count_text
 from mingolotss.model import Floats, Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["Catalogue"]
 
@@ -46,6 +50,12 @@ class Catalogue(Shown):
         The field that the catalogue names for each source, "" where it names none.
     path, sha256 : str
         Of the file; "" for a catalogue that was not read from a file.
+    kept : pyarrow.Table or None
+        Further columns of the file, n rows, which go along into the manifest.
+    left_out : tuple of (str, int)
+        How many rows of the file are not in the catalogue, by the reason.
+    notices : tuple of str
+        One line for each kind of rows or columns of the file that are not used.
     """
 
     names: list[str]
@@ -58,6 +68,9 @@ class Catalogue(Shown):
     field_hints: list[str]
     path: str = ""
     sha256: str = ""
+    kept: pa.Table | None = None
+    left_out: tuple[tuple[str, int], ...] = ()
+    notices: tuple[str, ...] = ()
 
     @classmethod
     def from_columns(
@@ -73,6 +86,7 @@ class Catalogue(Shown):
         field_hints: Sequence[str] = (),
         path: str = "",
         sha256: str = "",
+        kept: pa.Table | None = None,
     ) -> Catalogue:
         """Make a catalogue from columns, with the same checks as for a file.
 
@@ -80,7 +94,7 @@ class Catalogue(Shown):
         ----------
         names : sequence of str, length n
         ra, dec : array-like, shape (n,), deg, ICRS
-        labels, classes, size_arcsec, flux_mjy, field_hints, path, sha256
+        labels, classes, size_arcsec, flux_mjy, field_hints, path, sha256, kept
             The attributes of the catalogue; all are optional.
 
         Raises
@@ -104,6 +118,7 @@ class Catalogue(Shown):
             field_hints=list(field_hints) or [""] * n,
             path=path,
             sha256=sha256,
+            kept=kept,
         )
         _check(catalogue)
         return catalogue
@@ -192,6 +207,9 @@ class Catalogue(Shown):
             ),
             path=self.path,
             sha256=self.sha256,
+            kept=None if self.kept is None else self.kept.take(rows),
+            left_out=self.left_out,
+            notices=self.notices,
         )
 
     def counts(self) -> list[int]:
@@ -212,6 +230,10 @@ def _check(catalogue: Catalogue) -> None:
                 f"{action}: {column} has the shape {shape} where each of the {len(names)} sources "
                 "needs one value"
             )
+    if catalogue.kept is not None and len(catalogue.kept) != len(names):
+        raise CatalogueError(
+            f"{action}: kept has {len(catalogue.kept)} rows, and there are {len(names)} sources"
+        )
     unnamed = [row for row, name in enumerate(names) if not name]
     if unnamed:
         raise CatalogueError(f"{action}: a source has no name: {name_rows(unnamed, names)}")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mingolotss.catalogue.files import open_unpacked
-from mingolotss.catalogue.table import Column, ColumnRequest, Table, find_column
+from mingolotss.catalogue.table import Column, ColumnRequest, Table
 from mingolotss.errors import CatalogueError
 
 if TYPE_CHECKING:
@@ -89,10 +89,11 @@ def read_csv(path: Path, request: ColumnRequest) -> Table:
         layout = find_layout(content[:_SCANNED_BYTES].to_pybytes(), request.required)
     except csv.Error as error:
         raise CatalogueError(f"{action}: its header cannot be read ({error})") from error
-    requested = {name: find_column(layout.names, name, path) for name in request.of(layout.names)}
+    left_out: dict[str, str] = {}
+    requested = request.places(layout.names, path, left_out)
     if layout.start >= content.size or not requested:
         no_rows = Column(np.array([], object))
-        return Table(tuple(layout.names), dict.fromkeys(requested, no_rows))
+        return Table(tuple(layout.names), dict.fromkeys(requested, no_rows), left_out)
     # pyarrow refuses names that repeat, also in columns that nobody asked for, so the columns are
     # numbered.
     names = [f"column{index}" for index in range(len(layout.names))]
@@ -117,7 +118,7 @@ def read_csv(path: Path, request: ColumnRequest) -> Table:
         name: Column(_unquote(table[column]) if has_quotes else table[column].combine_chunks())
         for name, column in wanted.items()
     }
-    return Table(tuple(layout.names), columns)
+    return Table(tuple(layout.names), columns, left_out)
 
 
 def _parse(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mingolotss.catalogue.files import open_unpacked
-from mingolotss.catalogue.table import Column, ColumnRequest, Table, find_column, one_value
+from mingolotss.catalogue.table import Column, ColumnRequest, Table, one_value
 from mingolotss.catalogue.yaml_headers import check_yaml
 from mingolotss.foreign import mute_warnings
 
@@ -41,11 +41,13 @@ def read_ecsv(path: Path, request: ColumnRequest) -> Table:
         table = AstropyTable.read(lines, format="ascii.ecsv")
     names = [name.strip() for name in table.colnames]
     columns = {}
-    for name in request.of(names):
-        column = table[table.colnames[find_column(names, name, path)]]
+    left_out: dict[str, str] = {}
+    for name, index in request.places(names, path, left_out).items():
+        column = table[table.colnames[index]]
         action = f"read the catalogue {path}: column {name!r}"
-        values = one_value(np.ma.getdata(getattr(column, "value", column)), action)
-        mask = np.ma.getmaskarray(column) if hasattr(column, "mask") else np.zeros(0, bool)
-        null = mask.reshape(-1) if mask.size else None
-        columns[name] = Column(values, null, str(getattr(column, "unit", None) or ""))
-    return Table(tuple(names), columns)
+        with request.reading(name, left_out):
+            values = one_value(np.ma.getdata(getattr(column, "value", column)), action)
+            mask = np.ma.getmaskarray(column) if hasattr(column, "mask") else np.zeros(0, bool)
+            null = mask.reshape(-1) if mask.size else None
+            columns[name] = Column(values, null, str(getattr(column, "unit", None) or ""))
+    return Table(tuple(names), columns, left_out)

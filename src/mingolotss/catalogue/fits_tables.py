@@ -21,7 +21,6 @@ from mingolotss.catalogue.table import (
     Table,
     TableOutline,
     choose_table,
-    find_column,
     one_value,
 )
 from mingolotss.errors import CatalogueError
@@ -113,7 +112,8 @@ def _read_columns(
             f"read the catalogue {path}: its table is compressed (ZTABLE); unpack it with "
             f"`funpack {path.name}`"
         )
-    requested = {name: find_column(names, name, path) for name in request.of(names)}
+    left_out: dict[str, str] = {}
+    requested = request.places(names, path, left_out)
     units = {
         name: str(hdu.header.get(f"TUNIT{index + 1}", "")) for name, index in requested.items()
     }
@@ -123,9 +123,10 @@ def _read_columns(
         hdu.header[f"TTYPE{index + 1}"] = f"column{index + 1}"
     columns = {}
     for name, index in requested.items():
-        values, null = _read_column(hdu, index, f"read the catalogue {path}: column {name!r}")
-        columns[name] = Column(values, null, units[name])
-    return Table(tuple(names), columns)
+        with request.reading(name, left_out):
+            values, null = _read_column(hdu, index, f"read the catalogue {path}: column {name!r}")
+            columns[name] = Column(values, null, units[name])
+    return Table(tuple(names), columns, left_out)
 
 
 def _read_column(

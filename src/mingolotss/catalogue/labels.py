@@ -22,6 +22,7 @@ from mingolotss.model import Bools, Ints
 
 __all__ = [
     "UNLABELLED",
+    "ClassChanges",
     "ClassRule",
     "ColumnRules",
     "FlagRules",
@@ -48,6 +49,78 @@ def name_rows(rows: Sequence[int], names: Sequence[str], most: int = 3) -> str:
         f"row {row + 1} ({names[row]})" if names[row] else f"row {row + 1}" for row in rows[:most]
     )
     return shown + (f" and {len(rows) - most} more" if len(rows) > most else "")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassChanges:
+    """Classes that become one, and classes that are dropped.
+
+    Attributes
+    ----------
+    merge : tuple of (str, tuple of str or int)
+        Each new class with the names or labels of the old ones. A class that is in no group stays
+        as it is.
+    drop : tuple of str or int
+        The classes whose sources are left out.
+
+    >>> changes = ClassChanges((("FRI", ("FRI", "FRI NAT")),), ("Small",))
+    >>> changes.apply_to(("FRI", "FRI NAT", "Small", "FRII"))
+    ((0, 0, -1, 1), ('FRI', 'FRII'))
+    """
+
+    merge: tuple[tuple[str, tuple[str | int, ...]], ...] = ()
+    drop: tuple[str | int, ...] = ()
+
+    def apply_to(self, classes: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """Return the new label of each class, -1 for a dropped one, and the new names.
+
+        The new classes have the order of the first old class of each.
+
+        Raises
+        ------
+        CatalogueError
+            There is no such class, it is in two groups, or two classes would have one name.
+        """
+        group_of: dict[int, str | None] = {}
+        for name, members in (*self.merge, (None, self.drop)):
+            for label in (self._label(member, classes) for member in members):
+                if label in group_of:
+                    raise CatalogueError(
+                        f"merge and drop classes: {classes[label]!r} is in two groups"
+                    )
+                group_of[label] = name
+        names: list[str] = []
+        is_merged: list[bool] = []
+        new_labels = []
+        for label, own_name in enumerate(classes):
+            new_name = group_of.get(label, own_name)
+            if new_name is None:
+                new_labels.append(-1)
+                continue
+            merged = label in group_of
+            if new_name not in names:
+                names.append(new_name)
+                is_merged.append(merged)
+            elif not (merged and is_merged[names.index(new_name)]):
+                raise CatalogueError(
+                    f"merge classes: the class {new_name!r} is not in the group of that name; add "
+                    "it to the group, or give the group another name"
+                )
+            new_labels.append(names.index(new_name))
+        if not names:
+            raise CatalogueError("drop classes: no class remains")
+        return tuple(new_labels), tuple(names)
+
+    @staticmethod
+    def _label(member: str | int, classes: Sequence[str]) -> int:
+        if isinstance(member, int) and 0 <= member < len(classes):
+            return member
+        if isinstance(member, str) and member in classes:
+            return classes.index(member)
+        raise CatalogueError(
+            f"merge and drop classes: there is no class {member!r}; the classes are "
+            f"{', '.join(f'{label} = {name!r}' for label, name in enumerate(classes))}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +151,14 @@ class FlagRules:
     classes : tuple of ClassRule
     missing : {"error", "unlabelled"}
         What a row without any flag is, unless that is a class.
+    changes : ClassChanges
+        Of the labels; `label` returns those before the changes.
     """
 
     columns: tuple[str, ...]
     classes: tuple[ClassRule, ...]
     missing: MissingClass = "error"
+    changes: ClassChanges = ClassChanges()
 
     def label(self, flags: Mapping[str, Bools], names: Sequence[str]) -> Labels:
         """Return the label of every row.
@@ -144,12 +220,15 @@ class ColumnRules:
         What a row without a value is.
     null : tuple of str
         Texts that mean that a row has no value, such as ``N/A``.
+    changes : ClassChanges
+        Of the labels; `label` returns those before the changes.
     """
 
     column: str
     classes: tuple[tuple[str, int, str], ...] = ()
     missing: MissingClass = "error"
     null: tuple[str, ...] = ()
+    changes: ClassChanges = ClassChanges()
 
     def label(self, values: Sequence[str], names: Sequence[str]) -> tuple[Labels, tuple[str, ...]]:
         """Return the label of every row, and the class names in the order of their labels.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mingolotss.catalogue.table import Column, ColumnRequest, Table, find_column
+from mingolotss.catalogue.table import Column, ColumnRequest, Table
 from mingolotss.catalogue.yaml_headers import check_yaml
 from mingolotss.errors import CatalogueError
 from mingolotss.foreign import mute_warnings
@@ -46,24 +46,30 @@ def read_parquet(path: Path, request: ColumnRequest) -> Table:
     with open_parquet(path) as file:
         schema = file.schema_arrow
         names = [name.strip() for name in schema.names]
-        places = {name: find_column(names, name, path) for name in request.of(names)}
+        left_out: dict[str, str] = {}
+        places = request.places(names, path, left_out)
         units = _units(schema)
         # astropy writes the mask of a column as a column of its own, and some value below it.
         is_astropy = _ASTROPY in (schema.metadata or {})
         masks = {f"{name}.mask" for name in places} & set(names) if is_astropy else set()
-        stored = [schema.names[place] for place in places.values()]
-        for name in stored:
-            _refuse_nested(schema.field(name).type, f"read the catalogue {path}: column {name!r}")
+        for name in list(places):
+            with request.reading(name, left_out):
+                kind = schema.field(places[name]).type
+                _refuse_nested(kind, f"read the catalogue {path}: column {name!r}")
+        places = {name: place for name, place in places.items() if name not in left_out}
+        stored = [name for name in (schema.names[p] for p in places.values()) if name not in masks]
         table = check_table(read_columns(file, [*stored, *sorted(masks)], path))
     columns = {}
     for name, place in places.items():
         own_name = schema.names[place]
+        if name in masks and name not in request.required:  # it belongs to another column
+            continue
         values, null = _to_numpy(table[own_name])
         if f"{name}.mask" in masks:
             mask = table[f"{name}.mask"].to_numpy().astype(bool)
             null = mask if null is None else null | mask
         columns[name] = Column(values, null, units.get(own_name, ""))
-    return Table(tuple(names), columns)
+    return Table(tuple(names), columns, left_out)
 
 
 def _refuse_nested(kind: pa.DataType, action: str) -> None:

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.columns import to_flags, to_floats, to_text
-from mingolotss.catalogue.labels import ColumnRules, FlagRules, Labels
+from mingolotss.catalogue.labels import (
+    UNLABELLED,
+    ClassChanges,
+    ColumnRules,
+    FlagRules,
+    Labels,
+)
 from mingolotss.catalogue.name_patterns import match_names
 from mingolotss.catalogue.table import ColumnRequest, Table
 from mingolotss.catalogue.tables import read_table
@@ -20,7 +29,21 @@ from mingolotss.errors import CatalogueError
 from mingolotss.io.files import sha256_file
 from mingolotss.registry import nearest
 
-__all__ = ["ColumnNames", "catalogue_from_names", "read_catalogue"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mingolotss.catalogue.expressions import Condition
+
+__all__ = [
+    "ALL_COLUMNS",
+    "ColumnNames",
+    "catalogue_from_names",
+    "change_classes",
+    "read_catalogue",
+]
+
+ALL_COLUMNS = "*"
+"""In `ColumnNames.keep`: every column that is not read for another purpose."""
 
 Rules = FlagRules | ColumnRules
 
@@ -40,6 +63,10 @@ class ColumnNames:
         Name or number of the table in a file with several; "" takes the one with the columns.
     ra_unit, dec_unit, size_unit, flux_unit : str
         Replace the units of the file; "" takes those of the file, or deg, deg, arcsec and mJy.
+    keep : tuple of str
+        Further columns that go along; ``*`` stands for all.
+    where : str
+        A condition that selects rows (`mingolotss.catalogue.expressions`); "" selects all.
     """
 
     name: str = "Source_Name"
@@ -53,6 +80,8 @@ class ColumnNames:
     dec_unit: str = ""
     size_unit: str = ""
     flux_unit: str = ""
+    keep: tuple[str, ...] = ()
+    where: str = ""
 
 
 def read_catalogue(
@@ -74,19 +103,27 @@ def read_catalogue(
     ------
     CatalogueError
         The file cannot be read, a column is missing, a name is repeated, a combination of flags is
-        no class, or a position is no number. The message names the rows and columns, and what was
-        expected.
+        no class, a position is no number, or no row is selected. The message names the rows and
+        columns, and what was expected.
     """
     path, columns = Path(path), columns or ColumnNames()
-    required = (columns.name, columns.ra, columns.dec, *_label_columns(rules))
+    condition = _condition(columns.where)
+    named = tuple(name for name in columns.keep if name != ALL_COLUMNS)
+    required = (
+        columns.name, columns.ra, columns.dec, *_label_columns(rules), *named,
+        *(condition.columns if condition else ()),
+    )  # fmt: skip
     optional = tuple(name for name in (columns.size, columns.flux, columns.field) if name)
-    table = read_table(path, ColumnRequest(required, optional, columns.table))
+    everything = ALL_COLUMNS in columns.keep
+    table = read_table(path, ColumnRequest(required, optional, columns.table, everything))
     _check_columns(table.names, required, rules, path)
+    table, left_out = _select(table, condition, path)
     names = to_text(table.columns[columns.name], columns.name)
     labels, classes = _label(table, rules, names)
     size, flux = table.columns.get(columns.size), table.columns.get(columns.flux)
     field = table.columns.get(columns.field)
-    return Catalogue.from_columns(
+    kept, not_kept = _kept(table, columns, named) if columns.keep else (None, {})
+    catalogue = Catalogue.from_columns(
         names,
         to_floats(table.columns[columns.ra], columns.ra, "ra", unit=columns.ra_unit),
         to_floats(table.columns[columns.dec], columns.dec, "dec", unit=columns.dec_unit),
@@ -101,6 +138,48 @@ def read_catalogue(
         field_hints=() if field is None else to_text(field, columns.field),
         path=str(path),
         sha256=sha256_file(path),
+        kept=kept,
+    )
+    notices = [
+        f"the column {name!r} of the catalogue is not kept: {reason}"
+        for name, reason in not_kept.items()
+    ]
+    if left_out:
+        notices.insert(0, left_out[0])
+    selection = ((f"catalogue.where = {columns.where}", left_out[1]),) if left_out else ()
+    catalogue = replace(catalogue, left_out=selection, notices=tuple(notices))
+    return catalogue if rules is None else change_classes(catalogue, rules.changes)
+
+
+def change_classes(catalogue: Catalogue, changes: ClassChanges) -> Catalogue:
+    """Return a catalogue with merged classes, and without the sources of dropped ones.
+
+    Raises
+    ------
+    CatalogueError
+        There is no such class, or no source remains.
+    """
+    if not changes.merge and not changes.drop:
+        return catalogue
+    new_labels, classes = changes.apply_to(catalogue.classes)
+    counts = dict(zip(catalogue.classes, catalogue.counts(), strict=True))
+    dropped = [
+        (f"classes.drop: {name}", counts[name])
+        for name, label in zip(catalogue.classes, new_labels, strict=True)
+        if label < 0 and counts[name]
+    ]
+    # -1 at the end is the new label of a source without a class, whose label -1 finds it.
+    table = np.array([*new_labels, UNLABELLED], np.int16)
+    labels = table[catalogue.labels]
+    is_dropped = (labels < 0) & (catalogue.labels != UNLABELLED)
+    if is_dropped.all():
+        raise CatalogueError(f"read the catalogue {catalogue.path}: classes.drop leaves no source")
+    rows = np.flatnonzero(~is_dropped)
+    lines = [f"{count} rows of the catalogue are left out: {reason}" for reason, count in dropped]
+    return replace(
+        replace(catalogue, labels=labels, classes=classes).take(rows),
+        left_out=(*catalogue.left_out, *dropped),
+        notices=(*catalogue.notices, *lines),
     )
 
 
@@ -139,7 +218,7 @@ def catalogue_from_names(
     labels, classes = (None, ()) if rules is None else rules.label(
         [match["class"] for match in matches], sources
     )  # fmt: skip
-    return Catalogue.from_columns(
+    catalogue = Catalogue.from_columns(
         sources,
         [_degrees(match, "ra", pattern) for match in matches],
         [_degrees(match, "dec", pattern) for match in matches],
@@ -148,6 +227,67 @@ def catalogue_from_names(
         path=path,
         sha256=hashlib.sha256("\n".join(sources).encode()).hexdigest(),
     )
+    return catalogue if rules is None else change_classes(catalogue, rules.changes)
+
+
+def _condition(text: str) -> Condition | None:
+    if not text:
+        return None
+    from mingolotss.catalogue.expressions import parse_condition  # the import takes 0.2 s
+
+    return parse_condition(text)
+
+
+def _select(
+    table: Table, condition: Condition | None, path: Path
+) -> tuple[Table, tuple[str, int] | None]:
+    """Return the selected rows; a line about the others, and their number, if there are some."""
+    if condition is None:
+        return table, None
+    from mingolotss.catalogue.typed_columns import to_arrow
+
+    values = {name: to_arrow(table.columns[name], name) for name in condition.columns}
+    selected, unknown = condition.select(values)
+    rows, total = np.flatnonzero(selected), len(selected)
+    if len(rows) == total:
+        return table, None
+    because = f"catalogue.where = {condition.text!r} is not true of them"
+    if unknown:
+        because += f", for {unknown} of them as a value is missing"
+    if not len(rows):
+        raise CatalogueError(f"read the catalogue {path}: none of {total} rows is left: {because}")
+    left_out = total - len(rows)
+    line = f"{left_out} of {total} rows of the catalogue are left out: {because}"
+    return table.take(rows), (line, left_out)
+
+
+def _kept(
+    table: Table, columns: ColumnNames, named: Sequence[str]
+) -> tuple[pa.Table, dict[str, str]]:
+    """Return the columns that go along, and why others do not where all were asked for."""
+    import pyarrow as pa
+
+    from mingolotss.catalogue.typed_columns import kept_field, to_arrow
+
+    used = {columns.name, columns.ra, columns.dec, columns.size, columns.flux, columns.field}
+    names = list(dict.fromkeys(named))
+    if ALL_COLUMNS in columns.keep:  # the others, in the order of the file
+        chosen = {*named}
+        names = [name for name in table.names if name in chosen or name not in used]
+        names = [name for name in dict.fromkeys(names) if name in table.columns]
+    not_kept = {name: reason for name, reason in table.left_out.items() if name not in used}
+    fields, arrays = [], []
+    for name in names:
+        column = table.columns[name]
+        try:
+            arrays.append(to_arrow(column, name))
+        except CatalogueError as error:
+            if name in named:
+                raise
+            not_kept[name] = str(error)
+            continue
+        fields.append(kept_field(name, arrays[-1].type, column.unit))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields)), not_kept
 
 
 def _degrees(match: Mapping[str | int, str], group: str, pattern: str) -> float:

@@ -13,15 +13,16 @@ such as a repeated name or a type that the program does not know, therefore does
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from mingolotss.errors import CatalogueError
-from mingolotss.model import Bools
+from mingolotss.model import Bools, Ints
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,6 +60,15 @@ class Column:
     null: Bools | None = None
     unit: str = ""
 
+    def take(self, rows: Ints) -> Column:
+        """Return some rows."""
+        null = None if self.null is None else self.null[rows]
+        if isinstance(self.values, np.ndarray):
+            return Column(self.values[rows], null, self.unit)
+        import pyarrow as pa
+
+        return Column(self.values.take(pa.array(rows)), null, self.unit)
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnRequest:
@@ -72,15 +82,47 @@ class ColumnRequest:
         The columns that are read if the table has them.
     table : str
         Name or number of the table; "" if the columns determine it.
+    everything : bool
+        All other columns are read as well, if they can be.
     """
 
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
     table: str = ""
+    everything: bool = False
 
     def of(self, names: Sequence[str]) -> list[str]:
         """Return the requested columns that a table with these columns has."""
-        return [name for name in dict.fromkeys(self.required + self.optional) if name in names]
+        others = [name for name in names if name] if self.everything else []
+        asked = dict.fromkeys([*self.required, *self.optional, *others])
+        present = set(names)
+        return [name for name in asked if name in present]
+
+    def places(
+        self, names: Sequence[str], path: object, left_out: dict[str, str]
+    ) -> dict[str, int]:
+        """Return the index of each requested column; `left_out` receives those of a repeated name.
+
+        Raises
+        ------
+        CatalogueError
+            Several columns have the name of one that was named.
+        """
+        places = {}
+        for name in self.of(names):
+            with self.reading(name, left_out):
+                places[name] = find_column(names, name, path)
+        return places
+
+    @contextmanager
+    def reading(self, name: str, left_out: dict[str, str]) -> Iterator[None]:
+        """Put the error of a column into `left_out`, unless the column itself was named."""
+        try:
+            yield
+        except CatalogueError as error:
+            if name in self.required or name in self.optional:
+                raise
+            left_out[name] = str(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +135,17 @@ class Table:
         All columns of the table, in its order.
     columns : dict of str to Column
         Those that were requested and are there.
+    left_out : dict of str to str
+        Why a column is not among them, where all were requested.
     """
 
     names: tuple[str, ...]
     columns: dict[str, Column]
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def take(self, rows: Ints) -> Table:
+        """Return some rows."""
+        return replace(self, columns={n: column.take(rows) for n, column in self.columns.items()})
 
 
 @dataclass(frozen=True, slots=True)

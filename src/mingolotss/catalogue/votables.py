@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,10 +14,12 @@ from mingolotss.catalogue.table import (
     Table,
     TableOutline,
     choose_table,
-    find_column,
     one_value,
 )
 from mingolotss.errors import CatalogueError
+
+if TYPE_CHECKING:
+    from astropy.io.votable.tree import Field
 
 __all__ = ["read_votable"]
 
@@ -63,20 +66,24 @@ def read_votable(path: Path, request: ColumnRequest) -> Table:
     ]
     outline = choose_table(outlines, request, path)
     table = tables[outline.number - 1]
-    columns = {}
-    for name in request.of(outline.columns):
-        field = table.fields[find_column(outline.columns, name, path)]
-        values = table.array[field.ID]
-        action = f"read the catalogue {path}: column {name!r}"
-        if field.arraysize not in {None, "1"} and field.datatype not in _TEXT:
-            raise CatalogueError(
-                f"{action} holds arrays (arraysize {field.arraysize}), where one value in each row "
-                "was expected; name another column in the recipe"
-            )
-        null = np.ma.getmaskarray(values).reshape(-1)
-        unit = str(field.unit or "")
-        columns[name] = Column(one_value(np.ma.getdata(values), action), null, unit)
-    return Table(tuple(outline.columns), columns)
+    columns: dict[str, Column] = {}
+    left_out: dict[str, str] = {}
+    for name, index in request.places(outline.columns, path, left_out).items():
+        field = table.fields[index]
+        with request.reading(name, left_out):
+            action = f"read the catalogue {path}: column {name!r}"
+            columns[name] = _read_column(field, table.array[field.ID], action)
+    return Table(tuple(outline.columns), columns, left_out)
+
+
+def _read_column(field: Field, values: np.ma.MaskedArray, action: str) -> Column:
+    if field.arraysize not in {None, "1"} and field.datatype not in _TEXT:
+        raise CatalogueError(
+            f"{action} holds arrays (arraysize {field.arraysize}), where one value in each row "
+            "was expected; name another column in the recipe"
+        )
+    null = np.ma.getmaskarray(values).reshape(-1)
+    return Column(one_value(np.ma.getdata(values), action), null, str(field.unit or ""))
 
 
 def _names(fields: list[tuple[str, str]], request: ColumnRequest) -> list[str]:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from mingolotss.catalogue.typed_columns import KEPT_MARK
 from mingolotss.dataset.layout import DatasetFolder
-from mingolotss.errors import DatasetError
+from mingolotss.errors import CatalogueError, DatasetError
 from mingolotss.io.parquet import read_schema, read_table
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "LATER_COLUMNS",
     "MANIFEST",
     "REPEATED_COLUMNS",
+    "kept_fields",
+    "name_kept_columns",
     "read_manifest",
 ]
 
@@ -112,6 +115,47 @@ REPEATED_COLUMNS = (
     "image", "rms", "verdict", "noise_method", "unit", "frequency_mhz", "beam_major_arcsec",
     "beam_minor_arcsec", "beam_pa_deg", "telescope", "survey", "wcs", "wcs_error_arcsec", "scaling",
 )  # fmt: skip
+
+
+_RESERVED = {"image", "pixels", "images", "labels", "offers", "classes"}
+_KEPT_PREFIX = "catalogue_"
+
+
+def kept_fields(schema: pa.Schema) -> list[pa.Field]:
+    """Return the columns of a manifest or of stamps that are kept from the catalogue."""
+    return [
+        field
+        for field in schema
+        if field.name not in MANIFEST.names
+        and KEPT_MARK.items() <= (field.metadata or {}).items()
+        and not pa.types.is_nested(field.type)
+    ]
+
+
+def name_kept_columns(kept: pa.Table) -> pa.Table:
+    """Return the kept columns of a catalogue under their names in the manifest.
+
+    A column with the name of another column of the manifest, in any case of the letters, gets the
+    prefix ``catalogue_``.
+
+    Raises
+    ------
+    CatalogueError
+        Two columns would have one name.
+    """
+    taken = {name.lower() for name in MANIFEST.names} | _RESERVED
+    names = [
+        f"{_KEPT_PREFIX}{name}" if name.lower() in taken else name for name in kept.column_names
+    ]
+    lower = [name.lower() for name in names]
+    for index, name in enumerate(lower):
+        if name in lower[:index]:
+            first, second = kept.column_names[lower.index(name)], kept.column_names[index]
+            raise CatalogueError(
+                f"keep columns of the catalogue: {first!r} and {second!r} would both be the column "
+                f"{name!r} of the manifest; leave one of them out of catalogue.keep"
+            )
+    return kept.rename_columns(names)
 
 
 _NEVER_NULL = ("row", "source", "status")

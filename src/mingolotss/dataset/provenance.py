@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
@@ -39,7 +39,11 @@ __all__ = [
 
 _PACKAGES = ("mingolotss", "numpy", "astropy", "pyarrow", "zlib-ng")
 _TYPES = {"catalogue": str, "catalogue_sha256": str, "service": str, "rows": int, "limit": int}
-_LATER_TYPES = {"simulated": bool, "date": str}  # builds of older versions do not have these
+_LATER_TYPES = {
+    "simulated": bool,
+    "date": str,
+    "left_out": dict,
+}  # builds of older versions do not have these
 _MOST_ROWS = 1 << 48
 _MAX_SHOWN = 3  # settings that differ, in one message
 _COMMENT = "# Every setting of this build. To build it again: mingolotss build THIS_FILE\n"
@@ -67,6 +71,8 @@ class Provenance:
         Whether the images are simulated.
     date : str
         The day on which the build began, as 2026-11-26, in UTC; "" if it is not recorded.
+    left_out : mapping of str to int
+        How many rows of the catalogue's file are no sources, by the reason.
     """
 
     recipe: Recipe
@@ -78,6 +84,7 @@ class Provenance:
     classes: tuple[str, ...]
     simulated: bool = False
     date: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def metadata(self) -> Metadata:
@@ -111,8 +118,13 @@ class Provenance:
         """Say how many sources there are: a build can be of a part, or of another catalogue."""
         rows = f"{self.rows:,} {'row' if self.rows == 1 else 'rows'}"
         if self.limit:
-            return f"This build was limited to the first {rows} of the catalogue."
-        return f"The catalogue has {rows}."
+            extent = f"This build was limited to the first {rows} of the catalogue."
+        else:
+            extent = f"The catalogue has {rows}."
+        if self.left_out:
+            reasons = "; ".join(f"{count:,} by {reason}" for reason, count in self.left_out.items())
+            extent = f"{extent} Further rows of the file are left out: {reasons}."
+        return extent
 
     @property
     def replaced_service(self) -> tuple[str, str] | None:
@@ -168,6 +180,7 @@ class Provenance:
             rows=len(catalogue),
             limit=limit or 0,
             classes=catalogue.classes,
+            left_out=dict(catalogue.left_out),
         )
 
 
@@ -185,6 +198,8 @@ def write_provenance(
     """
     build = {key: value for key, value in asdict(provenance).items() if key != "recipe"}
     build["classes"] = list(provenance.classes)
+    if not provenance.left_out:
+        del build["left_out"]
     tables = {
         "build": build | {"packages": packages or _package_versions()},
         "recipe": provenance.recipe.to_dict(),
@@ -248,6 +263,9 @@ def _check_types(build: Mapping[str, object]) -> None:
     classes = build["classes"]
     if not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):
         raise TypeError("build.classes is no list of names")
+    left_out = cast("dict[str, object]", build.get("left_out", {}))
+    if not all(type(count) is int and 0 <= count < _MOST_ROWS for count in left_out.values()):
+        raise TypeError("build.left_out is no table of numbers")
     for name in ("rows", "limit"):
         if not 0 <= cast("int", build[name]) < _MOST_ROWS:
             raise TypeError(f"build.{name} = {build[name]!r:.40}")

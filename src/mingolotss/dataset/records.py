@@ -23,6 +23,7 @@ from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
 from mingolotss.io.documents import parse_json
+from mingolotss.io.error_text import first_line
 from mingolotss.model import Bools, Ints
 from mingolotss.sky.angles import Floats
 
@@ -147,7 +148,12 @@ def read_records(root: Path) -> Records:
     # The parts of a build usually follow the sky and not the catalogue, so that neighbours share
     # their pixels in the cache. Sorting by row restores the order of the catalogue, and with it the
     # published batches.
-    table = pa.concat_tables(tables)
+    try:
+        table = pa.concat_tables(tables, promote_options="default")
+    except pa.ArrowException as error:  # columns kept from a catalogue, of different types
+        raise DatasetError(
+            f"read the records of {root}: its files have different columns ({first_line(error)})"
+        ) from error
     if table["row"].null_count == len(table):  # a file of another program: its own order
         table = table.set_column(1, "row", pa.array(np.arange(len(table))))
     table = table.sort_by("row").replace_schema_metadata(tables[0].schema.metadata)

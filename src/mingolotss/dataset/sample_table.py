@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.dataset.layout import BatchFolder, DatasetFolder, stamp_files
-from mingolotss.dataset.manifest import MANIFEST, read_manifest
+from mingolotss.dataset.manifest import MANIFEST, kept_fields, read_manifest
 from mingolotss.io.parquet import read_schema, read_table
 from mingolotss.model import Ints
 
@@ -115,8 +115,9 @@ def _read_columns(root: Path) -> pa.Table | None:
         return None
     tables = []
     for path in paths:
-        present = read_schema(path).names
-        names = [name for name in MANIFEST.names if name in present]
+        schema = read_schema(path)
+        names = [name for name in MANIFEST.names if name in schema.names]
+        names += [field.name for field in kept_fields(schema)]
         tables.append(read_table(path, names, schema=MANIFEST))
     table = pa.concat_tables(tables, promote_options="default")
     for field in MANIFEST:

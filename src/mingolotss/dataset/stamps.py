@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mingolotss.dataset.image_stack import ImageArray
-from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS
+from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS, kept_fields
 from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import check_regular, is_local
@@ -47,15 +47,17 @@ _PIXELS = pa.field("pixels", pa.binary())
 _ROW_GROUP = 512  # stamps: a single one is shown after reading 1 MB, not the 10 MB of a part
 
 
-def stamp_schema(kind: str) -> pa.Schema:
+def stamp_schema(kind: str, kept: Sequence[pa.Field] = ()) -> pa.Schema:
     """Return the columns of a file of stamps.
 
     Parameters
     ----------
     kind : {"uint8", "float32"}
         The type of the pixels.
+    kept : sequence of pyarrow.Field
+        Columns that are kept from the catalogue.
     """
-    return pa.schema([IMAGE if kind == "uint8" else _PIXELS, *MANIFEST])
+    return pa.schema([IMAGE if kind == "uint8" else _PIXELS, *MANIFEST, *kept])
 
 
 def stamp_bytes(table: pa.Table) -> bytes:
@@ -159,7 +161,9 @@ class StampFile:
         return column if self.is_float else pc.struct_field(column, "bytes")
 
     def table(self) -> pa.Table:
-        """Return the image and the columns of the manifest; a column that is absent is null.
+        """Return the image and the columns of the manifest, with those kept from the catalogue.
+
+        A column of the manifest that is absent is null.
 
         Raises
         ------
@@ -171,7 +175,8 @@ class StampFile:
         if label is None or not pa.types.is_integer(label):
             raise self._wrong_column("label", label)
         present = [name for name in MANIFEST.names if name in schema.names]
-        table = self._read([self._image, *present])
+        kept = kept_fields(schema)
+        table = self._read([self._image, *present, *(field.name for field in kept)])
         first = table[self._image]
         with self._translated_errors():
             # Every table has the same schema, so that those of many files can be concatenated: a
@@ -185,8 +190,10 @@ class StampFile:
                     if is_present
                     else pa.nulls(len(table), field.type)
                 )
-        joined = pa.table(columns, [self._image, *MANIFEST.names])
-        return joined.replace_schema_metadata(schema.metadata)
+            columns += [table[field.name] for field in kept]
+        image = IMAGE if not self.is_float else _PIXELS
+        fields = pa.schema([image.with_type(columns[0].type), *MANIFEST, *kept])
+        return pa.table(columns, schema=fields.with_metadata(schema.metadata))
 
     def _read(self, columns: list[str], group: int | None = None) -> pa.Table:
         with self._translated_errors():

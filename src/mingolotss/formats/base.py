@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays
@@ -17,7 +19,14 @@ from mingolotss.errors import DatasetError, InputError, MingoError
 from mingolotss.io.error_text import first_line
 from mingolotss.io.system_faults import describe_fault
 
-__all__ = ["ExportHeader", "Format", "check_samples", "need_uint8", "reading_export"]
+__all__ = [
+    "ExportHeader",
+    "Format",
+    "check_samples",
+    "need_uint8",
+    "plain_values",
+    "reading_export",
+]
 
 _MAX_SIDE = 4096  # px; a stamp has 150
 
@@ -152,3 +161,14 @@ def check_samples(
     size = max(math.prod(shape) * kind.itemsize, math.prod(label_shape) * label_kind.itemsize)
     if size > largest:
         raise ValueError(f"{size} bytes in it, where {largest} are plausible")
+
+
+def plain_values(column: pa.ChunkedArray) -> list[str | int | float | bool | None]:
+    """Return a column as JSON has it: null for NaN and infinity, text for dates."""
+    if pa.types.is_temporal(column.type):
+        column = column.cast(pa.string())
+    if pa.types.is_floating(column.type):
+        is_finite = pc.is_finite(column)
+        column = pc.if_else(is_finite, column, pa.scalar(None, column.type))
+    values: list[str | int | float | bool | None] = column.to_pylist()
+    return values

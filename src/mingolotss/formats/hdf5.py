@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from mingolotss.dataset.layout import ExportFolder
+from mingolotss.dataset.manifest import kept_fields
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays, take_split
 from mingolotss.errors import InputError
@@ -74,16 +76,51 @@ def write_hdf5(records: Records, folder: Path, header: ExportHeader) -> None:
     columns = {"images": records.images(), "labels": records.labels, **texts, **numbers}
     path = ExportFolder(folder).hdf5(header.name)
     version = "v110" if len(records.classes) > _MANY_CLASSES else None
+    kept = _kept_columns(records, header, h5py)
     with atomic_path(path) as temporary, _Sink(temporary) as sink:
         with h5py.File(sink, "w", libver=version) as file:
             for name, values in columns.items():
                 dataset = file.create_dataset(name, data=values, track_times=False)
                 if name in _NOTES:
                     dataset.attrs["note"] = _NOTES[name]
+            for name, (values, unit) in kept.items():
+                dataset = file.create_dataset(f"catalogue/{name}", data=values, track_times=False)
+                if unit:
+                    dataset.attrs["unit"] = unit
             file.attrs["classes"] = list(records.classes)
             file.attrs.update(header.to_dict())
         if sink.error is not None:
             raise sink.error
+
+
+def _kept_columns(
+    records: Records, header: ExportHeader, h5py: ModuleType
+) -> dict[str, tuple[npt.NDArray[np.generic], str]]:
+    """Return the columns that are kept from the catalogue, with their units.
+
+    Numbers are as in the manifest, and floats with NaN where whole numbers or flags are null. A
+    slash in a name, which would be a group in HDF5, is an underscore.
+    """
+    columns: dict[str, tuple[npt.NDArray[np.generic], str]] = {}
+    for field in kept_fields(records.table.schema):
+        column, unit = records.table[field.name], (field.metadata or {}).get(b"unit", b"")
+        if pa.types.is_temporal(field.type):
+            column = column.cast(pa.string())
+        if pa.types.is_string(column.type):
+            texts = [text or "" for text in column.to_pylist()]
+            if any("\0" in text for text in texts):
+                raise InputError(
+                    f"export {header.name} as hdf5: the column {field.name!r} contains a NUL "
+                    "character, which ends a text in HDF5; use another format"
+                )
+            encoded = [text.encode() for text in texts]
+            values: npt.NDArray[np.generic] = np.array(encoded, h5py.string_dtype())
+        else:
+            values = (
+                column.cast(pa.float64()).to_numpy() if column.null_count else column.to_numpy()
+            )
+        columns[field.name.replace("/", "_")] = values, unit.decode("utf-8", "replace")
+    return columns
 
 
 class _Sink(FileIO):

@@ -28,7 +28,7 @@ __all__ = ["PARQUET", "find_parquet", "read_parquet", "write_parquet"]
 
 _FILE_ROWS = 50_000  # 300 MB of stamps
 _ROW_GROUP = 1000
-_TYPES = {"string": "string", "double": "float64", "bool": "bool"}
+_TYPES = {"string": "string", "double": "float64", "float": "float32", "bool": "bool"}
 
 
 def write_parquet(records: Records, folder: Path, header: ExportHeader) -> None:

@@ -16,11 +16,18 @@ from typing import Any
 import numpy as np
 
 from mingolotss.dataset.layout import ExportFolder
+from mingolotss.dataset.manifest import kept_fields
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays
 from mingolotss.dataset.split_names import select
 from mingolotss.formats.archive import PlainMember, is_plain_file, write_tar
-from mingolotss.formats.base import ExportHeader, Format, need_uint8, reading_export
+from mingolotss.formats.base import (
+    ExportHeader,
+    Format,
+    need_uint8,
+    plain_values,
+    reading_export,
+)
 from mingolotss.formats.class_names import read_class_names, write_class_names
 from mingolotss.formats.stored_names import true_splits
 from mingolotss.io.documents import parse_json
@@ -59,7 +66,11 @@ def write_webdataset(records: Records, folder: Path, header: ExportHeader) -> No
 
 def _members(records: Records) -> Iterator[tuple[str, bytes]]:
     """Give the name and the content of each file of a shard."""
+    kept = [field.name for field in kept_fields(records.table.schema)]
     columns = records.table.select(_COLUMNS).to_pylist()
+    for name in kept:
+        for metadata, value in zip(columns, plain_values(records.table[name]), strict=True):
+            metadata[name] = value
     samples = zip(columns, records.encoded(), records.labels.tolist(), strict=True)
     for metadata, png, label in samples:
         key = f"{metadata['row']:08d}"

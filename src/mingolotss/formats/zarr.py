@@ -20,9 +20,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mingolotss.dataset.layout import ExportFolder
+from mingolotss.dataset.manifest import kept_fields
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays, take_split
-from mingolotss.formats.base import ExportHeader, Format, check_samples, reading_export
+from mingolotss.formats.base import (
+    ExportHeader,
+    Format,
+    check_samples,
+    plain_values,
+    reading_export,
+)
 from mingolotss.io.documents import parse_json
 from mingolotss.io.files import largest_expansion, read_bounded
 from mingolotss.io.optional import import_optional
@@ -59,6 +66,15 @@ def write_zarr(records: Records, folder: Path, header: ExportHeader) -> None:
     group.create_array("images", data=images, chunks=(_CHUNK, *images.shape[1:]))
     group.create_array("labels", data=records.labels)
     group.attrs.update({"classes": list(records.classes), **texts, **header.to_dict()})
+    if kept := kept_fields(records.table.schema):
+        group.attrs["catalogue"] = {
+            field.name: plain_values(records.table[field.name]) for field in kept
+        }
+        group.attrs["catalogue_units"] = {
+            field.name: field.metadata[b"unit"].decode("utf-8", "replace")
+            for field in kept
+            if b"unit" in field.metadata
+        }
 
 
 def find_zarr(place: Path) -> Sequence[Path]:

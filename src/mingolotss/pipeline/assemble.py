@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import CANDIDATES, MANIFEST, REPEATED_COLUMNS
+from mingolotss.dataset.manifest import CANDIDATES, REPEATED_COLUMNS
 from mingolotss.dataset.products import products
 from mingolotss.dataset.provenance import (
     read_package_versions,
@@ -100,7 +100,8 @@ def _record_simulated(out: Path, summary: DatasetSummary) -> None:
 
 
 def _write_manifest(folder: BuildFolder, part_tables: PartTables) -> None:
-    _merge(folder.manifest, MANIFEST, part_tables, MANIFEST.names, lambda table: table)
+    schema = part_tables.manifest_schema
+    _merge(folder.manifest, schema, part_tables, schema.names, lambda table: table)
 
 
 def _write_candidates(folder: BuildFolder, part_tables: PartTables) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.manifest import kept_fields
 from mingolotss.dataset.stamps import stamp_bytes, stamp_schema
 from mingolotss.errors import (
     DatasetError,
@@ -222,7 +223,7 @@ def _write(task: Task, part_table: PartTable, times: Times) -> PartSummary:
 
 def _stamps_table(kind: str, encoded: list[bytes], written: pa.Table) -> pa.Table:
     """Return the published table of the part: the image, then the manifest's columns."""
-    schema = stamp_schema(kind)
+    schema = stamp_schema(kind, kept_fields(written.schema))
     images: pa.Array = pa.array(encoded, pa.binary())
     if kind == "uint8":
         paths = written["image_file"].combine_chunks()

@@ -17,7 +17,7 @@ from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.status import to_verdicts
 from mingolotss.catalogue.labels import UNLABELLED
 from mingolotss.dataset.layout import batch_name
-from mingolotss.dataset.manifest import CANDIDATES, INCOMPLETE_PERCENT, MANIFEST
+from mingolotss.dataset.manifest import CANDIDATES, INCOMPLETE_PERCENT, MANIFEST, name_kept_columns
 from mingolotss.errors import PluginError
 from mingolotss.io.file_names import format_file_name, safe_name
 from mingolotss.model import Bools, Floats, Ints, Objects
@@ -96,7 +96,10 @@ class PartTable:
         self._candidate_chunks.append(candidate_columns(chunk, *stages))
 
     def table(self) -> pa.Table:
-        """Return the whole table, columns of `PART_SCHEMA`, a row for each source of the task."""
+        """Return the whole table, a row for each source of the task.
+
+        Its columns are those of `PART_SCHEMA`, then those that are kept from the catalogue.
+        """
         sources = _concatenate(self._source_chunks)
         candidates = _concatenate(self._candidate_chunks)
         rejected = sources.pop("rejected").astype(bool)
@@ -114,7 +117,14 @@ class PartTable:
             _to_arrow(columns[field.name], field.type, nulls.get(field.name))
             for field in PART_SCHEMA
         ]
-        return pa.Table.from_arrays(arrays, schema=PART_SCHEMA)
+        kept = self._task.catalogue.kept
+        if kept is None:
+            return pa.Table.from_arrays(arrays, schema=PART_SCHEMA)
+        kept = name_kept_columns(kept)
+        return pa.Table.from_arrays(
+            [*arrays, *(column.combine_chunks() for column in kept.columns)],
+            schema=pa.schema([*PART_SCHEMA, *kept.schema]),
+        )
 
 
 def source_columns(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import MANIFEST
+from mingolotss.dataset.manifest import MANIFEST, kept_fields
 from mingolotss.io.parquet import count_rows, read_schema, read_table
 
 __all__ = ["PartTables"]
@@ -57,6 +57,13 @@ class PartTables:
             for index, path in enumerate(self._paths)
         )
 
+    @cached_property
+    def manifest_schema(self) -> pa.Schema:
+        """Return the columns of the manifest, with those kept from the catalogue."""
+        table = self._tables.get(0)
+        schema = read_schema(self._paths[0]) if table is None else table.schema
+        return pa.schema([*MANIFEST, *kept_fields(schema)])
+
     def manifest_rows(self) -> pa.Table | None:
         """Return the rows of the manifest in the order of the parts, which is not the catalogue's.
 
@@ -64,7 +71,8 @@ class PartTables:
         """
         if len(self._tables) < len(self):
             return None
-        tables = (self._tables[index].select(MANIFEST.names) for index in range(len(self)))
+        names = self.manifest_schema.names
+        tables = (self._tables[index].select(names) for index in range(len(self)))
         return pa.concat_tables([table.replace_schema_metadata() for table in tables])
 
     def read(self, index: int, columns: Sequence[str]) -> pa.Table:

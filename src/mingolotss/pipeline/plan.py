@@ -340,7 +340,10 @@ def plan_locked(
         out=out,
         search_errors=search_errors,
         reasons_without_image=_reasons_without_image(inputs.service, candidates, search_errors),
-        notices=tuple(map(paths.shorten, _notices(inputs.service))),
+        notices=(
+            *map(paths.shorten, _notices(inputs.service)),
+            *map(clean_text, inputs.catalogue.notices),
+        ),
         in_catalogue_order=isinstance(inputs.service, FolderService),
         image_root=inputs.image_root,
         inputs=inputs.recorded,

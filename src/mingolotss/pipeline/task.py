@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from mingolotss.candidates.decisions import Decision
 from mingolotss.candidates.table import CandidateTable, Image
@@ -104,6 +105,11 @@ class Task:
             catalogue.flux_mjy, candidates.starts, candidates.image_index, self.batches,
         ):  # fmt: skip
             digest.update(np.ascontiguousarray(column).data)
+        if catalogue.kept is not None:
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, catalogue.kept.schema) as writer:
+                writer.write_table(catalogue.kept.combine_chunks())
+            digest.update(sink.getvalue())
         return digest.hexdigest()
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.dataset.layout import DatasetFolder, ExportFolder, split_of_batch
-from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS
+from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS, kept_fields
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.records import Records, read_records
 from mingolotss.dataset.splits import SplitPlan
@@ -158,7 +158,8 @@ def _write_tables(
 ) -> None:
     """Write the manifest with the notes of the export, and copy the recipe of the build."""
     notes = ExportNotes(header.format, header.split_plan, records.classes)
-    table: pa.Table = records.table.select(MANIFEST.names).cast(MANIFEST)
+    schema = pa.schema([*MANIFEST, *kept_fields(records.table.schema)])
+    table: pa.Table = records.table.select(schema.names).cast(schema)
     table = table.replace_schema_metadata(notes.to_metadata())
     write_table(target.manifest, table, repeated_columns=REPEATED_COLUMNS)
     shutil.copyfile(source.recipe, target.recipe)

@@ -65,4 +65,4 @@ def binary_groups(folder: Path | str) -> dict[str, tuple[int, ...]]:
     provenance = read_provenance(Path(folder))
     if provenance is None or not provenance.recipe.classes.binary:
         raise InputError(f"export {folder}: its recipe names no binary classes; use --merge")
-    return dict(provenance.recipe.classes.binary)
+    return dict(provenance.recipe.classes.final_binary)

@@ -71,7 +71,7 @@ def classes(
     loaded = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     known = [
         ClassRow(row.label, row.name, " + ".join(row.flags) or row.value, row.note)
-        for row in loaded.classes.table
+        for row in loaded.classes.final_table
     ]
     if catalogue is None:
         return known

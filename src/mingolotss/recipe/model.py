@@ -28,7 +28,13 @@ from pydantic import (
     model_validator,
 )
 
-from mingolotss.catalogue.labels import ClassRule, ColumnRules, FlagRules, MissingClass
+from mingolotss.catalogue.labels import (
+    ClassChanges,
+    ClassRule,
+    ColumnRules,
+    FlagRules,
+    MissingClass,
+)
 from mingolotss.catalogue.name_patterns import check_pattern
 from mingolotss.catalogue.reading import ColumnNames
 from mingolotss.catalogue.units import TARGETS, Quantity, find_unit
@@ -96,6 +102,10 @@ class CatalogueSettings(Settings):
         Name or number of the table in a file with several; "" takes the one with the columns.
     ra_unit, dec_unit, size_unit, flux_unit : str
         Units that replace those of the file.
+    keep : tuple of str
+        Further columns that go along into the manifest and the exports; ``*`` stands for all.
+    where : str
+        A condition that selects rows (`mingolotss.catalogue.expressions`).
     names : str
         A regular expression with the groups ``ra`` and ``dec``: the catalogue is made from the
         names of the images.
@@ -114,6 +124,8 @@ class CatalogueSettings(Settings):
     dec_unit: str = ""
     size_unit: str = ""
     flux_unit: str = ""
+    keep: tuple[str, ...] = ()
+    where: str = ""
     names: str = ""
 
     @field_validator("url")
@@ -130,6 +142,24 @@ class CatalogueSettings(Settings):
         except CatalogueError as error:
             raise ValueError(str(error)) from error
         return value
+
+    @field_validator("where")
+    @classmethod
+    def _condition(cls, value: str) -> str:
+        if value:
+            from mingolotss.catalogue.expressions import parse_condition  # it takes 0.2 s
+
+            try:
+                parse_condition(value)
+            except CatalogueError as error:
+                raise ValueError(str(error)) from error
+        return value
+
+    @model_validator(mode="after")
+    def _columns_exist(self) -> CatalogueSettings:
+        if self.names and (self.keep or self.where):
+            raise ValueError("names: a catalogue of names has no columns for keep and where")
+        return self
 
     @field_validator("names")
     @classmethod
@@ -189,7 +219,11 @@ class LabelSettings(Settings):
     null : tuple of str
         Values of the column that mean that there is no class.
     binary : dict of str to tuple of int
-        The labels of each of the two merged classes.
+        The labels in `table` of each of the two merged classes.
+    merge : dict of str to tuple of str or int
+        New classes, each of the classes with these names or labels; the others stay.
+    drop : tuple of str or int
+        Classes whose sources are left out.
     """
 
     source: Literal["flags", "column", "none"] = Field("none", alias="from")
@@ -199,6 +233,8 @@ class LabelSettings(Settings):
     missing: MissingClass = "error"
     null: tuple[str, ...] = ()
     binary: dict[str, tuple[int, ...]] = Field({})
+    merge: dict[str, tuple[str | int, ...]] = Field({})
+    drop: tuple[str | int, ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> LabelSettings:
@@ -226,6 +262,69 @@ class LabelSettings(Settings):
         if unknown and labels:
             raise ValueError(f"binary has labels that no class has: {sorted(unknown)}")
         return self
+
+    @model_validator(mode="after")
+    def _changes_fit(self) -> LabelSettings:
+        if (self.merge or self.drop) and self.source == "none":
+            raise ValueError("merge and drop need classes: from = 'flags' or 'column'")
+        if empty := [name for name, members in self.merge.items() if not members or not name]:
+            raise ValueError(f"merge: the group {empty[0]!r} needs a name and classes")
+        if self.table:
+            try:
+                self.changes.apply_to([row.name for row in self.table])
+            except CatalogueError as error:
+                raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def changes(self) -> ClassChanges:
+        """Return the merged and dropped classes."""
+        return ClassChanges(tuple(self.merge.items()), self.drop)
+
+    @property
+    def final_table(self) -> tuple[ClassSettings, ...]:
+        """Return the classes of the dataset: `table` after `merge` and `drop`."""
+        if not self.table or not (self.merge or self.drop):
+            return self.table
+        new_labels, names = self.changes.apply_to([row.name for row in self.table])
+        rows = []
+        for label, name in enumerate(names):
+            old = [row for row, new in zip(self.table, new_labels, strict=True) if new == label]
+            if name in self.merge:
+                note = f"merged: {', '.join(row.name for row in old)}"
+                rows.append(ClassSettings(label=label, name=name, note=note))
+            else:
+                rows.append(old[0].model_copy(update={"label": label}))
+        return tuple(rows)
+
+    @property
+    def final_binary(self) -> dict[str, tuple[int, ...]]:
+        """Return `binary` with the labels after `merge` and `drop`.
+
+        Raises
+        ------
+        RecipeError
+            A merged class has classes of both.
+        """
+        if not self.table or not (self.merge or self.drop):
+            return self.binary
+        new_labels, names = self.changes.apply_to([row.name for row in self.table])
+        members: dict[int, set[str]] = {}
+        for old, new in enumerate(new_labels):
+            groups = [name for name, labels in self.binary.items() if old in labels]
+            members.setdefault(new, set()).update(groups or [""])
+        mixed = [names[new] for new, groups in members.items() if new >= 0 and len(groups) > 1]
+        if mixed:
+            raise RecipeError(
+                f"the class {mixed[0]!r} of classes.merge has classes of several groups of "
+                "classes.binary; change one of them"
+            )
+        return {
+            name: tuple(
+                new for new, groups in sorted(members.items()) if new >= 0 and name in groups
+            )
+            for name in self.binary
+        }
 
 
 class ImageSettings(Settings):
@@ -453,14 +552,22 @@ class Recipe(Metadata):
             return None
         if self.classes.source == "flags":
             rows = (ClassRule(row.label, row.name, row.flags) for row in self.classes.table)
-            return FlagRules(self.classes.columns, tuple(rows), self.classes.missing)
+            return FlagRules(
+                self.classes.columns, tuple(rows), self.classes.missing, self.classes.changes
+            )
         table = tuple((row.value or row.name, row.label, row.name) for row in self.classes.table)
-        return ColumnRules(self.classes.column, table, self.classes.missing, self.classes.null)
+        return ColumnRules(
+            self.classes.column,
+            table,
+            self.classes.missing,
+            self.classes.null,
+            self.classes.changes,
+        )
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Return the names of label 0, 1, ...; empty if the catalogue names them."""
-        return tuple(row.name for row in self.classes.table)
+        return tuple(row.name for row in self.classes.final_table)
 
     @property
     def step_list(self) -> list[tuple[str, dict[str, object]]]:

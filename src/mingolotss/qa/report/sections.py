@@ -125,7 +125,7 @@ def _checksums(build: BuildView) -> list[tuple[str, str]]:
 
 
 def _class(build: BuildView, shown: ClassRows) -> dict[str, object]:
-    table = {row.label: row for row in build.recipe.classes.table}
+    table = {row.label: row for row in build.recipe.classes.final_table}
     definition = table.get(shown.label)
     members = build.labels == shown.label
     return {
