@@ -505,24 +505,31 @@ def compare(
         typer.Option(
             "--show", min=0, metavar="N", help="Show at most N lines of each kind of difference."
         ),
-    ] = 10,
+    ] = 3,
+    table: Annotated[
+        Path | None,
+        typer.Option("--table", metavar="FILE", help="Write all differences to a CSV file."),
+    ] = None,
 ) -> None:
     """List the differences between two datasets.
 
-    Compares sources, labels, splits, fields and pixels; exits with code 1 if they differ.
+    First settings, inputs, versions, catalogue rows, images and decisions, then what follows from
+    them: sources, labels, splits, fields and pixels. Exits with code 1 if the datasets differ.
     """
     from mingolotss.qa.compare import compare as run_compare
 
     comparison = run_compare(a, b)
+    _print_differences(comparison.causes(), most)
     _say(f"{comparison.common} sources in both, {comparison.identical} with identical images")
-    for what, lines in comparison.differences():
-        if lines:
-            _say(f"{what}: {len(lines)}")
-            for line in lines[:most]:
-                _say(f"  {line}")
-    _say("nothing differs" if comparison.same else "they differ")
-    if not comparison.same:
-        raise typer.Exit(1)
+    _print_differences(comparison.differences(), most)
+    if table is not None:
+        comparison.write_table(table)
+        _say(f"The full table: {table}")
+    if comparison.same:
+        _say("nothing differs but what is listed" if comparison.rows else "nothing differs")
+        return
+    _say("they differ")
+    raise typer.Exit(1)
 
 
 @app.command()
@@ -664,6 +671,18 @@ def _value(text: str) -> object:
     except tomllib.TOMLDecodeError:
         return text
     return value
+
+
+def _print_differences(differences: Sequence[tuple[str, Sequence[str]]], most: int) -> None:
+    """Print each kind of difference with its number and its first lines."""
+    for kind, lines in differences:
+        if not lines:
+            continue
+        _say(f"{kind}: {len(lines):,}")
+        for line in lines[:most]:
+            _say(f"  {line}")
+        if len(lines) > most:
+            _say(f"  ... {len(lines) - most:,} more (--show N, or --table FILE for all)")
 
 
 def _print_lines(lines: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -36,11 +37,11 @@ from mingolotss.service.base import FetchService
 __all__ = [
     "Times",
     "changed_images",
-    "count_images",
     "describe_images",
     "differing_images",
     "image_times",
     "images_unchanged",
+    "recorded_checksums",
     "recorded_folder",
 ]
 
@@ -183,10 +184,10 @@ def differing_images(
     """
     prefix = str(Path(earlier_root, "x"))[:-1] if earlier_root else ""
     is_same: dict[tuple[str, str], bool] = {}
-    for part in parts:
-        written_at, in_pieces = part.stat().st_mtime_ns, _read_record(part).checksums
+    for part, in_pieces, whole in _recorded(parts):
+        written_at = part.stat().st_mtime_ns
         recorded = [(*item, _checksum) for item in in_pieces.items()]
-        recorded += [(*item, _whole_checksum) for item in _Candidates(part).checksums.items()]
+        recorded += [(*item, _whole_checksum) for item in whole.items()]
         for image, checksum, compute in recorded:
             if "://" in image or checksum in {_MISSING, _NOT_READ}:
                 continue
@@ -200,12 +201,22 @@ def differing_images(
     return list(dict.fromkeys(name for (name, _), same in is_same.items() if not same))
 
 
-def count_images(parts: Iterable[Path]) -> int:
-    """Return of how many local images some parts have recorded a checksum."""
-    names: set[str] = set()
+def recorded_checksums(parts: Iterable[Path]) -> dict[str, str]:
+    """Return the checksum of each image that some parts were made from, by its name in tables."""
+    checksums: dict[str, str] = {}
+    for _, in_pieces, whole in _recorded(parts):
+        checksums |= in_pieces | whole
+    return checksums
+
+
+def _recorded(parts: Iterable[Path]) -> Iterator[tuple[Path, dict[str, str], dict[str, str]]]:
+    """Yield the checksums of images read in pieces, and of those read whole, of each part.
+
+    A part that is damaged, or of a version that recorded none, is left out: it will be made again.
+    """
     for part in parts:
-        names |= {*_read_record(part).checksums, *_Candidates(part).checksums}
-    return sum("://" not in name for name in names)
+        with suppress(DatasetError, OSError):
+            yield part, _read_record(part).checksums, _Candidates(part).checksums
 
 
 def recorded_folder(parts: Iterable[Path], folder: str) -> str:
@@ -214,9 +225,11 @@ def recorded_folder(parts: Iterable[Path], folder: str) -> str:
     Those recorded the paths of folders as they were given, and where they lead. "" if it is not
     recorded.
     """
+    name = str(Path(folder, "x"))[:-2]
     for part in parts:
-        if place := _read_record(part).folders.get(str(Path(folder, "x"))[:-2]):
-            return str(place[0])
+        with suppress(DatasetError, OSError):
+            if place := _read_record(part).folders.get(name):
+                return str(place[0])
     return ""
 
 

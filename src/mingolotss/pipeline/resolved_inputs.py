@@ -24,7 +24,7 @@ from mingolotss.dataset.recorded_inputs import (
 from mingolotss.errors import InputError, RecipeError, hide_credentials
 from mingolotss.foreign import is_own
 from mingolotss.io.places import Place, absolute_path
-from mingolotss.pipeline.input_files import count_images, differing_images, recorded_folder
+from mingolotss.pipeline.input_files import differing_images, recorded_checksums, recorded_folder
 from mingolotss.pipeline.inputs import NAMES_OF_IMAGES, resolve_catalogue, write_simulated_sky
 from mingolotss.pipeline.rebuild import BuildArguments
 from mingolotss.recipe.model import Recipe
@@ -139,12 +139,12 @@ def check_places(out: Path, existing: Provenance, inputs: ResolvedInputs) -> lis
             return []
     names = differing_images(parts, folder, earlier_root=spelled)
     if names:
+        count = len(recorded_checksums(parts))
         shown = ", ".join(map(repr, names[:_MAX_SHOWN])) + ", ..." * (len(names) > _MAX_SHOWN)
         raise InputError(
             f"build in {out}: it was made from the images in {before}, and {len(names)} of these "
-            f"{count_images(parts)} are missing or others in {folder} ({shown}). Give --service "
-            "with the folder of the same images, choose another --out, or --fresh to replace the "
-            "build"
+            f"{count} are missing or others in {folder} ({shown}). Give --service with the folder "
+            "of the same images, choose another --out, or --fresh to replace the build"
         )
     return [f"the images are read from {folder} now, before from {before}"]
 

@@ -1,13 +1,14 @@
 """``compare()``: the differences between two datasets, source by source.
 
-It shows whether a build is identical to another build or to the published dataset. Everything that
-``load`` reads can be compared; sources are matched by name.
+It shows whether a build is identical to another build or to the published dataset, and if not, what
+was different when they were made. Everything that ``load`` reads can be compared; sources are
+matched by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -17,49 +18,21 @@ from mingolotss.dataset.records import read_records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import InputError
 from mingolotss.loaders.arrays import open_arrays
+from mingolotss.qa.compare_causes import find_causes, why_absent
+from mingolotss.qa.comparison import (
+    CLASSES,
+    FIELDS,
+    LABELS,
+    ONLY_A,
+    ONLY_B,
+    PIXELS,
+    SPLITS,
+    Comparison,
+    DifferenceRow,
+    rows_of,
+)
 
 __all__ = ["Comparison", "compare"]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The differences between two datasets; every list is empty if there is none.
-
-    Attributes
-    ----------
-    common, identical : int
-        Number of sources in both datasets, and of those whose images are equal in every pixel.
-    only_a, only_b : list of str
-        Sources that are in one dataset only.
-    classes : list of str
-        One line for each label that has different names.
-    labels, fields, splits, pixels : list of str
-        One line for each source that differs.
-    """
-
-    common: int
-    identical: int
-    only_a: list[str] = field(default_factory=list)
-    only_b: list[str] = field(default_factory=list)
-    classes: list[str] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-    fields: list[str] = field(default_factory=list)
-    splits: list[str] = field(default_factory=list)
-    pixels: list[str] = field(default_factory=list)
-
-    @property
-    def same(self) -> bool:
-        """Whether there is no difference."""
-        return not any(lines for _, lines in self.differences())
-
-    def differences(self) -> list[tuple[str, list[str]]]:
-        """Return every list with its title."""
-        return [
-            ("sources only in A", self.only_a), ("sources only in B", self.only_b),
-            ("classes named differently", self.classes), ("labels that differ", self.labels),
-            ("fields that differ", self.fields), ("splits that differ", self.splits),
-            ("images that differ", self.pixels),
-        ]  # fmt: skip
 
 
 def compare(a: Path | str, b: Path | str) -> Comparison:
@@ -73,7 +46,7 @@ def compare(a: Path | str, b: Path | str) -> Comparison:
     Returns
     -------
     Comparison
-        The differences, as lines of text.
+        The differences: first of how they were made, then of the datasets.
 
     Raises
     ------
@@ -82,22 +55,23 @@ def compare(a: Path | str, b: Path | str) -> Comparison:
     InputError
         One of them does not name its sources, or names one twice.
     """
-    first, second = _open(Path(a)), _open(Path(b))
+    path_a, path_b = Path(a), Path(b)
+    first, second = _open(path_a), _open(path_b)
     rows_a, rows_b = _rows(first, a), _rows(second, b)
     common = [name for name in rows_a if name in rows_b]
     pairs = [(name, rows_a[name], rows_b[name]) for name in common]
-    pixels = [line for pair in pairs if (line := _compare_pixels(first, second, *pair))]
-    return Comparison(
-        common=len(common),
-        identical=len(common) - len(pixels),
-        only_a=[name for name in rows_a if name not in rows_b],
-        only_b=[name for name in rows_b if name not in rows_a],
-        classes=_compare_classes(first.classes, second.classes),
-        labels=_compare_column(pairs, first.labels.tolist(), second.labels.tolist()),
-        fields=_compare_column(pairs, _fields(first), _fields(second)),
-        splits=_compare_column(pairs, first.splits, second.splits),
-        pixels=pixels,
+    pixels = [row for pair in pairs if (row := _compare_pixels(first, second, *pair))]
+    rows = (
+        *find_causes(path_a, path_b),
+        *_only_in(ONLY_A, rows_a, rows_b, path_b, "B"),
+        *_only_in(ONLY_B, rows_b, rows_a, path_a, "A"),
+        *_compare_classes(first.classes, second.classes),
+        *_compare_column(LABELS, pairs, first.labels.tolist(), second.labels.tolist()),
+        *_compare_column(FIELDS, pairs, _fields(first), _fields(second)),
+        *_compare_column(SPLITS, pairs, first.splits, second.splits),
+        *pixels,
     )
+    return Comparison(len(common), len(common) - len(pixels), rows)
 
 
 def _open(root: Path) -> Arrays:
@@ -125,32 +99,44 @@ def _fields(arrays: Arrays) -> list[str]:
     return fields if len(fields) == len(arrays) else []
 
 
-def _compare_pixels(first: Arrays, second: Arrays, name: str, row_a: int, row_b: int) -> str:
-    """Return a line about two images that differ, "" if they are equal."""
+def _only_in(
+    kind: str, rows: Mapping[str, int], others: Mapping[str, int], folder: Path, letter: str
+) -> Iterator[DifferenceRow]:
+    """Yield a row for each source that the dataset in `folder` does not have."""
+    names = [name for name in rows if name not in others]
+    reasons = why_absent(folder) if names else {}
+    for name in names:
+        text = f"rejected in {letter}: {reasons[name]}" if name in reasons else ""
+        yield DifferenceRow(kind, name, text)
+
+
+def _compare_pixels(
+    first: Arrays, second: Arrays, name: str, row_a: int, row_b: int
+) -> DifferenceRow | None:
+    """Return a row about two images that differ, None if they are equal."""
     a, b = first.images[row_a], second.images[row_b]
     if a.shape != b.shape or a.dtype != b.dtype:
-        return f"{name}: {a.shape} {a.dtype} and {b.shape} {b.dtype}"
+        return DifferenceRow(PIXELS, name, f"{a.shape} {a.dtype} and {b.shape} {b.dtype}")
     if np.array_equal(a, b, equal_nan=a.dtype.kind == "f"):
-        return ""
+        return None
     difference = np.abs(a.astype(np.float64) - b.astype(np.float64))
-    return f"{name}: {np.count_nonzero(difference)} pixels, by {np.nanmax(difference):g} at most"
+    count, most = np.count_nonzero(difference), np.nanmax(difference)
+    return DifferenceRow(PIXELS, name, f"{count} pixels", f"by {most:g} at most")
 
 
 def _compare_column(
-    pairs: list[tuple[str, int, int]], a: Sequence[str | int], b: Sequence[str | int]
-) -> list[str]:
-    """Return a line for each source whose values differ; none if a dataset has no values."""
+    kind: str,
+    pairs: list[tuple[str, int, int]],
+    a: Sequence[str | int],
+    b: Sequence[str | int],
+) -> list[DifferenceRow]:
+    """Return a row for each source whose values differ; none if a dataset has no values."""
     if not a or not b:
         return []
-    return [f"{name}: {a[i]} and {b[j]}" for name, i, j in pairs if a[i] != b[j]]
+    return rows_of(kind, ((name, str(a[i]), str(b[j])) for name, i, j in pairs))
 
 
-def _compare_classes(a: tuple[str, ...], b: tuple[str, ...]) -> list[str]:
-    """Return a line for each label that has different names."""
-    longest = max(len(a), len(b))
-    padded = [(*names, *[""] * (longest - len(names))) for names in (a, b)]
-    return [
-        f"{label}: {name_a or 'none'} and {name_b or 'none'}"
-        for label, (name_a, name_b) in enumerate(zip(*padded, strict=True))
-        if name_a != name_b
-    ]
+def _compare_classes(a: tuple[str, ...], b: tuple[str, ...]) -> list[DifferenceRow]:
+    """Return a row for each label that has different names."""
+    names = zip_longest(a, b, fillvalue="")
+    return rows_of(CLASSES, ((str(label), *pair) for label, pair in enumerate(names)))

@@ -1,0 +1,114 @@
+"""How two datasets were made: settings, inputs, versions, catalogue rows, images and decisions.
+
+Only what both have recorded is compared. The places of the inputs are no difference.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+
+from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.manifest import read_manifest
+from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
+from mingolotss.pipeline.input_files import recorded_checksums
+from mingolotss.qa.comparison import (
+    CATALOGUE,
+    DECISIONS,
+    IMAGES,
+    INPUTS,
+    SETTINGS,
+    VERSIONS,
+    DifferenceRow,
+    rows_of,
+)
+from mingolotss.recipe.differences import recipe_differences
+from mingolotss.service.base import split_folder
+
+__all__ = ["find_causes", "why_absent"]
+
+_CATALOGUE_COLUMNS = ("ra", "dec", "class", "size_arcsec", "flux_mjy")
+
+
+def find_causes(a: Path, b: Path) -> list[DifferenceRow]:
+    """Return the differences in how two datasets were made; none if one has not recorded it."""
+    first, second = (read_provenance(path) if path.is_dir() else None for path in (a, b))
+    if first is None or second is None:
+        return []
+    settings = recipe_differences(first.recipe, second.recipe)
+    versions, other_versions = read_package_versions(a), read_package_versions(b)
+    return [
+        *(DifferenceRow(SETTINGS, *setting) for setting in settings),
+        *_compare_inputs(first, second),
+        *_compare_mappings(VERSIONS, versions, other_versions),
+        *_compare_manifests(_manifest(a), _manifest(b)),
+        *_compare_images(a, b),
+    ]
+
+
+def why_absent(folder: Path) -> Mapping[str, str]:
+    """Return why sources of the catalogue of a build have no image, by their names."""
+    table = _manifest(folder)
+    if table is None:
+        return {}
+    names, reasons = (table[name].to_pylist() for name in ("source", "reason"))
+    return {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
+
+
+def _manifest(folder: Path) -> pa.Table | None:
+    if not (folder.is_dir() and BuildFolder(folder).manifest.exists()):
+        return None
+    return read_manifest(folder, ["source", *_CATALOGUE_COLUMNS, "decided_by", "reason"])
+
+
+def _compare_inputs(a: Provenance, b: Provenance) -> Iterator[DifferenceRow]:
+    if a.catalogue_sha256 != b.catalogue_sha256:
+        texts = (f"{one.catalogue} (SHA-256 {one.catalogue_sha256[:12]})" for one in (a, b))
+        yield DifferenceRow(INPUTS, "catalogue", *texts)
+    values = (
+        ("rows of the catalogue", str(a.rows), str(b.rows)),
+        ("limit", str(a.limit or "none"), str(b.limit or "none")),
+        ("image service", split_folder(a.service)[0], split_folder(b.service)[0]),
+    )
+    yield from rows_of(INPUTS, values)
+
+
+def _compare_mappings(kind: str, a: Mapping[str, str], b: Mapping[str, str]) -> list[DifferenceRow]:
+    names = dict.fromkeys((*a, *b)) if a and b else {}
+    return rows_of(kind, ((name, a.get(name, ""), b.get(name, "")) for name in names))
+
+
+def _compare_manifests(a: pa.Table | None, b: pa.Table | None) -> Iterator[DifferenceRow]:
+    """Compare what the catalogues say of the sources in both, and who decided about them."""
+    if a is None or b is None:
+        return
+    names, others = (table["source"].to_pylist() for table in (a, b))
+    row_of = {name: row for row, name in enumerate(others)}
+    common = [(row, row_of[name]) for row, name in enumerate(names) if name in row_of]
+    for column in (*_CATALOGUE_COLUMNS, "decided_by"):
+        values, other_values = a[column].to_pylist(), b[column].to_pylist()
+        for row, other in common:
+            value, other_value = _text(values[row]), _text(other_values[other])
+            if value != other_value:
+                if column == "decided_by":
+                    yield DifferenceRow(DECISIONS, names[row], value, other_value)
+                else:
+                    yield DifferenceRow(CATALOGUE, f"{names[row]}, {column}", value, other_value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.10g}"
+    return "" if value is None else str(value)
+
+
+def _compare_images(a: Path, b: Path) -> list[DifferenceRow]:
+    """Compare the checksums of the images that have one name in both builds."""
+    first, second = (recorded_checksums(BuildFolder(path).parts()) for path in (a, b))
+    return rows_of(
+        IMAGES,
+        ((name, first[name][:12], second[name][:12]) for name in sorted({*first} & {*second})),
+    )
