@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from astropy import units
+from astropy.coordinates import SkyCoord
 
 from mingolotss.candidates.selection import SourcePixel
 from mingolotss.model import Cutout, Source
@@ -78,3 +80,22 @@ def test_the_circle_is_where_the_recipe_masks(
 )
 def test_the_bar_is_at_most_a_quarter_of_the_picture(width: float, bar: tuple[int, str]) -> None:
     assert scale_bar(width) == bar
+
+
+@pytest.mark.parametrize("dec", [0.0, 50.0, -75.0, 89.999, 89.9999, -89.9995])
+@pytest.mark.parametrize("flip", [False, True])
+def test_the_directions_are_those_of_astropy(dec: float, flip: bool) -> None:
+    """To points of one arcsecond to the north and to the east, near the poles as well."""
+    header = simple_header(RA, dec, shape=(101, 101), scale_arcsec=1.5, centre=(50, 50))
+    if flip:
+        header = header.replace(b"CDELT1  = -", b"CDELT1  =  ")
+    wcs = SkyWCS.from_header(header)
+    cutout = Cutout(np.ones((101, 101), np.float32), None, wcs)
+    recipe = _recipe([], pixels=50)
+    lines = overlay(cutout, Source(0, "A", RA, dec, None), recipe, contour=False)
+    here = SkyCoord(RA, dec, unit="deg")
+    for direction, angle in ((lines.north, 0), (lines.east, 90)):
+        there = here.directional_offset_by(angle * units.deg, 1 * units.arcsec)
+        x, y = wcs.to_pixel(there.ra.deg, there.dec.deg)
+        expected = np.array([float(x) - 50, 50 - float(y)])
+        assert direction == pytest.approx(expected / np.hypot(*expected), abs=1e-3)

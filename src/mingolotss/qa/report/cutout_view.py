@@ -81,7 +81,7 @@ class Overlay:
     x, y : float
         The catalogue position.
     north, east : tuple of float
-        Unit vectors.
+        Unit vectors; NaN off the projection.
     beam : Beam or None
         None if the header does not give it.
     beam_text : str
@@ -194,16 +194,21 @@ def _masks(box: StampBox, recipe: Recipe, ny: int) -> tuple[Circle, ...]:
 
 
 def _compass(cutout: Cutout, pixel: SourcePixel) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return unit vectors to the north and to the east, in the picture."""
+    """Return unit vectors to the north and to the east, in the picture; NaN where there is none."""
     x, y = pixel.x + cutout.origin[0], pixel.y + cutout.origin[1]
-    ra, dec = (float(angle) for angle in cutout.wcs.to_sky(x, y))
+    ra, dec = (math.radians(float(angle)) for angle in cutout.wcs.to_sky(x, y))
     # The directions are those to two points 10 arcsec away, by the WCS, so they hold for every
-    # projection and rotation. The step in right ascension is divided by cos(dec) to be as long as
-    # that in declination.
-    step = 10 / 3600
+    # projection and rotation. The points are found with vectors, which holds at the poles, too.
+    here = np.array([math.cos(dec) * math.cos(ra), math.cos(dec) * math.sin(ra), math.sin(dec)])
+    east = np.array([-math.sin(ra), math.cos(ra), 0.0])
     directions = []
-    for towards in ((ra, dec + step), (ra + step / max(math.cos(math.radians(dec)), 1e-6), dec)):
-        px, py = (float(position) for position in cutout.wcs.to_pixel(*towards))
+    for tangent in (np.cross(here, east), east):
+        towards = here + math.radians(10 / 3600) * tangent
+        position = (
+            math.atan2(towards[1], towards[0]),
+            math.atan2(towards[2], math.hypot(*towards[:2])),
+        )
+        px, py = (float(value) for value in cutout.wcs.to_pixel(*map(math.degrees, position)))
         length = math.hypot(px - x, py - y) or math.nan
         directions.append(((px - x) / length, -(py - y) / length))
     return directions[0], directions[1]

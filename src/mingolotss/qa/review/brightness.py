@@ -6,6 +6,8 @@ Brightness(unit='mJy/beam', factor=1000.0)
 ('K', "in each image's own unit")
 >>> brightness_of([]).text(0.00503)
 '5.03'
+>>> brightness_of([]).range(0.0, 0.00503), brightness_of([]).range(7e-5, 7e-5)
+('0 to 5.03 mJy/beam', '0.07 mJy/beam')
 """
 
 from __future__ import annotations
@@ -21,6 +23,11 @@ class Brightness(NamedTuple):
 
     unit: str
     factor: float
+
+    def range(self, low: float, high: float) -> str:
+        """Return the range between two brightnesses; one number if both look alike."""
+        first, last = self.text(low), self.text(high)
+        return f"{last} {self.unit}" if first == last else f"{first} to {last} {self.unit}"
 
     def text(self, value: float, digits: int = 3) -> str:
         """Return a brightness as a number, without the unit."""

@@ -135,10 +135,17 @@ def _view_candidate(snapshot: Snapshot, row: int, candidate: CandidateRow) -> Ca
         noise=noise_level(cutout, build.recipe),
         peak=_peak(cutout, lines),
         noise_range=finite_range(noise),
-        grid=json.dumps(sky_grid(cutout)),
+        grid=_json(sky_grid(cutout)),
         header=cutout.wcs.header,
         unit=header_facts(cutout.wcs).unit,
         has_rms=cutout.rms is not None,
+    )
+
+
+def _json(grid: list[list[list[float]]]) -> str:
+    """Return JSON, which has no NaN: positions off the projection are null."""
+    return json.dumps(
+        [[vector if math.isfinite(vector[0]) else None for vector in row] for row in grid]
     )
 
 

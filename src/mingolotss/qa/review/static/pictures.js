@@ -25,8 +25,10 @@
     const n = grid.length - 1;
     const u = Math.min(Math.max(((x + 0.5) / nx) * n, 0), n), v = Math.min(Math.max(((y + 0.5) / ny) * n, 0), n);
     const i = Math.min(Math.floor(u), n - 1), j = Math.min(Math.floor(v), n - 1), s = u - i, t = v - j;
-    const p = [0, 1, 2].map((k) => (1 - t) * ((1 - s) * grid[j][i][k] + s * grid[j][i + 1][k])
-      + t * ((1 - s) * grid[j + 1][i][k] + s * grid[j + 1][i + 1][k]));
+    const corners = [grid[j][i], grid[j][i + 1], grid[j + 1][i], grid[j + 1][i + 1]];
+    if (corners.includes(null)) return null;
+    const p = [0, 1, 2].map((k) => (1 - t) * ((1 - s) * corners[0][k] + s * corners[1][k])
+      + t * ((1 - s) * corners[2][k] + s * corners[3][k]));
     const ra = (Math.atan2(p[1], p[0]) * 180 / Math.PI + 360) % 360;
     return [ra, Math.atan2(p[2], Math.hypot(p[0], p[1])) * 180 / Math.PI];
   };
@@ -39,6 +41,7 @@
     const all = Math.round(Math.abs(dec) * 36000), left = all % 36000;
     return `${dec < 0 ? "−" : "+"}${two(Math.floor(all / 36000))}°${two(Math.floor(left / 600))}′${(left % 600 / 10).toFixed(1).padStart(4, "0")}″`;
   };
+  const inWords = (ra, dec) => [`${hours(ra)} ${degrees(dec)}`, `${ra.toFixed(5)}°, ${dec.toFixed(5)}°`];
   const scale = () => document.getElementById("candidates").dataset; // the same for all pictures
   const digits = (value, count) => String(+(value * scale().factor).toPrecision(count));
   const brightness = (value) => Number.isFinite(value) ? `${digits(value, 4)} ${scale().unit}` : "never observed";
@@ -51,9 +54,10 @@
     try { data = await load(picture.dataset.cutout); } catch { output.textContent = "The pixels cannot be loaded; reload the page."; return null; }
     const { nx, ny, image, rms } = data;
     x = Math.min(Math.max(x, 0), nx - 1); y = Math.min(Math.max(y, 0), ny - 1);
-    const at = y * nx + x, [ra, dec] = sky(JSON.parse(output.dataset.grid), nx, ny, x, y);
+    const at = y * nx + x, position = sky(JSON.parse(output.dataset.grid), nx, ny, x, y);
     const noise = rms ? rms[at] : +output.dataset.noise;
-    const parts = [`${hours(ra)} ${degrees(dec)}`, `${ra.toFixed(5)}°, ${dec.toFixed(5)}°`, brightness(image[at])];
+    const parts = position ? inWords(...position) : ["at the edge of the projection"];
+    parts.push(brightness(image[at]));
     if (noise > 0) parts.push(`${rms ? "rms" : "noise about"} ${brightness(noise)}`);
     if (noise > 0 && Number.isFinite(image[at])) parts.push(`${(image[at] / noise).toFixed(1)} × noise`);
     parts.push(`pixel ${x}, ${y}`);
