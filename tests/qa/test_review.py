@@ -29,7 +29,7 @@ from mingolotss.candidates.decisions import Decision, DecisionLog, read_decision
 from mingolotss.errors import DecisionError, InputError
 from mingolotss.io.fits import read_image
 from mingolotss.qa.report.build_view import BuildView
-from mingolotss.qa.review import pages
+from mingolotss.qa.review import gallery
 from mingolotss.qa.review.candidate_view import view_source
 from mingolotss.qa.review.filters import Filter
 from review_data import (
@@ -140,9 +140,11 @@ def serve(out: Path) -> Iterator[Visitor]:
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield Visitor(port, out).enter()
-    server.should_exit = True
-    thread.join(20)
+    try:
+        yield Visitor(port, out).enter()
+    finally:
+        server.should_exit = True
+        thread.join(20)
 
 
 # Access
@@ -432,9 +434,12 @@ def test_an_image_without_a_field_is_accepted_and_the_build_follows(tmp_path: Pa
         form = {"verdict": "accept", "field": "", "etag": visitor.etag(0)}
         assert visitor.ask("/source/0/decide", form).status == 303
         assert visitor.rows()[0].field == ""
-        assert Store(out).snapshot().waiting == 1
+        buttons = _buttons(visitor.ask("/gallery").text, row=1)
+        assert set(buttons) == {"accept", "reject"}
+        assert visitor.ask(buttons["accept"], {"verdict": "accept", "by": "bob"}).status == 303
+        assert Store(out).snapshot().waiting == 2
         make_own_build(tmp_path, ["A", "B"])
-        assert [r["decided_by"] for r in BuildView.read(out).records([0, 1])] == ["ann", None]
+        assert [r["decided_by"] for r in BuildView.read(out).records([0, 1])] == ["ann", "bob"]
         assert Store(out).snapshot().waiting == 0
 
 
@@ -480,7 +485,7 @@ def test_the_next_page_of_the_gallery_skips_nothing(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Decisions take stamps out of the filter; the next page begins after the last one shown."""
-    monkeypatch.setattr(pages, "_PER_PAGE", 4)
+    monkeypatch.setattr(gallery, "_PER_PAGE", 4)
     first = visitor.ask("/gallery?state=open").text
     shown, after = _tiles(first), _link(first, "next")
     for row in shown:
@@ -498,7 +503,7 @@ def test_the_next_page_of_the_gallery_skips_nothing(
 def test_the_gallery_keeps_the_reason_of_its_filter(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "_PER_PAGE", 4)
+    monkeypatch.setattr(gallery, "_PER_PAGE", 4)
     first = visitor.ask("/gallery?why=any").text
     assert "why=any" in _link(first, "next")
 
@@ -517,7 +522,7 @@ def _buttons(page: str, row: int) -> dict[str, str]:
     tile = page.partition(f'id="tile-{row}"')[2].partition("</li>")[0]
     return {
         text.split('"')[0]: unescape(text.partition('formaction="')[2].split('"')[0])
-        for text in tile.split('<button name="verdict" value="')[1:]
+        for text in tile.split(' name="verdict" value="')[1:]
     }
 
 

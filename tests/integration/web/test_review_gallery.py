@@ -82,6 +82,16 @@ def test_decisions_by_the_mouse_in_the_name_of_the_box(
     assert len(_rows(out)) == 1
 
 
+def test_a_button_keeps_the_focus(browser: Browser, serve: Serve, out: Path) -> None:
+    """Somebody who goes with Tab goes on where the decision was made."""
+    _open(browser, serve, out)
+    press(browser, Keys.ARROW_RIGHT, Keys.TAB, Keys.TAB, Keys.ENTER)
+    until(browser, lambda: "rejected" in find(browser, "#tile-0").text and is_idle(browser))
+    assert browser.switch_to.active_element.get_attribute("id") == "reject-0"
+    press(browser, Keys.TAB, Keys.ENTER)
+    until(browser, lambda: "confirmed" in find(browser, "#tile-0").text)
+
+
 def test_a_newer_decision_is_shown_and_not_replaced(
     browser: Browser, serve: Serve, out: Path
 ) -> None:

@@ -181,7 +181,7 @@ def _scale(views: Sequence[CandidateView]) -> Scale | None:
 def _noise_contrast(low: float, high: float) -> Contrast:
     """Return the contrast of maps of the noise; constant maps have the middle colour."""
     if high - low <= 1e-3 * abs(high):
-        low, high = 0.0, 2 * high or 1.0
+        low, high = sorted((0.0, 2 * high or 1.0))
     return Contrast(1.0, low, high)
 
 

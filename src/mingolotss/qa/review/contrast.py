@@ -19,7 +19,7 @@ from mingolotss.qa.report.colours import Contrast
 __all__ = ["contrast_query", "parse_contrast"]
 
 _MAX_LENGTH = 30  # characters of a number
-_LARGEST = 1e30  # Jy/beam; differences and ratios of such numbers are finite
+_LARGEST = 1e40  # more than any float32; differences and ratios of such numbers are finite
 
 
 def contrast_query(contrast: Contrast) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -26,11 +26,11 @@ from mingolotss.qa.review.candidate_view import SourceView
 from mingolotss.qa.review.context import Context
 from mingolotss.qa.review.contrast import contrast_query
 from mingolotss.qa.review.filters import STATES, Filter
+from mingolotss.qa.review.gallery import Tile, gallery_page, tile_of
 from mingolotss.qa.review.state import Snapshot
 
 __all__ = ["Pages", "sexagesimal"]
 
-_PER_PAGE = 60  # stamps in the gallery
 _MAX_RESULTS = 50  # of a search by name
 
 
@@ -110,34 +110,25 @@ class Pages:
 
     def gallery(self, context: Context, warning: str = "") -> str:
         """Return the page of stamps that the address names, of those that the filter selects."""
-        build = context.snapshot.build
-        rows, start = _from_row(context)
-        shown = rows[start : start + _PER_PAGE].tolist()
+        build, selection = context.snapshot.build, context.selection
         labels = build.labels[build.written]
         counts = np.bincount(labels[labels >= 0], minlength=len(build.provenance.classes))
         return self._render(
             "gallery.html",
             context,
-            tiles=[_tile(context.snapshot, record) for record in build.records(shown)],
+            gallery=gallery_page(context.snapshot, selection, context.first_row),
             warning=warning,
-            undo_address=undo_address(context.selection, context.first_row),
-            count=int(rows.size),
-            start=start,
-            before=int(rows[max(0, start - _PER_PAGE)]) if start else None,
-            after=int(rows[start + _PER_PAGE]) if start + _PER_PAGE < rows.size else None,
+            undo_address=undo_address(selection, context.first_row),
             per_class=counts.tolist(),
             written=int(build.written.sum()),
-            page_address=lambda first: gallery_address(context.selection, first),
-            class_address=lambda label: gallery_address(replace(context.selection, label=label)),
+            page_address=lambda first: gallery_address(selection, first),
+            class_address=lambda label: gallery_address(replace(selection, label=label)),
         )
 
     def tile(self, context: Context, warning: str = "") -> str:
         """Return one stamp of the gallery, with a warning under it."""
-        return self._render(
-            "_tile.html",
-            context,
-            tile=_tile(context.snapshot, context.record, warning),
-        )
+        tile = tile_of(context.snapshot, context.record, warning)
+        return self._render("_tile.html", context, tile=tile)
 
     def queue_end(self, context: Context) -> str:
         """Return the page that is shown when every selected source has a decision."""
@@ -200,45 +191,10 @@ def _filter_words(context: Context) -> list[str]:
     return words + ([f"“{chosen.name}”"] if chosen.name else [])
 
 
-def _tile_address(context: Context, tile: _Tile, **values: str) -> str:
+def _tile_address(context: Context, tile: Tile, **values: str) -> str:
     """Return the address of a decision about a stamp of the gallery."""
     first, etag = context.first_row, tile.etag
     return tile_address(tile.record["row"], context.selection, first, etag=etag, **values)
-
-
-def _from_row(context: Context) -> tuple[Ints, int]:
-    """Return the selected rows that have a stamp, in the order of the gallery, and where to begin.
-
-    A page begins at a row and not after a number of rows: decisions can take rows out of the
-    selection, and the next page still goes on after the last stamp that was shown.
-    """
-    snapshot, build, first = context.snapshot, context.snapshot.build, context.first_row
-    rows = snapshot.rows(context.selection)
-    rows = rows[build.written[rows]]
-    if first is None or first >= len(build) or not build.written[first]:
-        return snapshot.stamps.in_file_order(rows), 0
-    ordered = snapshot.stamps.in_file_order(np.union1d(rows, [first]))
-    start = int(np.flatnonzero(ordered == first)[0])
-    if first not in rows:
-        ordered = np.delete(ordered, start)
-    return ordered, start if start < ordered.size else max(0, ordered.size - _PER_PAGE)
-
-
-@dataclass(frozen=True)
-class _Tile:
-    """A stamp of the gallery, with the decisions about it."""
-
-    record: ManifestRow
-    image: Decision | None
-    label: Decision | None
-    etag: str
-    warning: str
-
-
-def _tile(snapshot: Snapshot, record: ManifestRow, warning: str = "") -> _Tile:
-    decisions, name = snapshot.decisions, record["source"]
-    image, label = decisions.image_decisions.get(name), decisions.label_decisions.get(name)
-    return _Tile(record, image, label, decisions.etag(name), warning)
 
 
 def _selected(view: SourceView, decision: Decision | None, record: ManifestRow) -> int | None:
