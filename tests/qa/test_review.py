@@ -6,7 +6,9 @@ import contextlib
 import http.client
 import io
 import json
+import shlex
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -25,6 +27,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from builds import command, run
 from mingolotss.candidates.decisions import Decision, DecisionLog, read_decisions
 from mingolotss.errors import DecisionError, InputError
 from mingolotss.io.fits import read_image
@@ -691,6 +694,36 @@ def test_the_browser_opens_the_printed_address(built: Path, tmp_path: Path) -> N
     finally:
         server.kill()
         server.communicate()
+
+
+@pytest.mark.parametrize("other", [False, True], ids=["own decisions", "a file elsewhere"])
+def test_the_page_and_the_terminal_say_how_to_apply_decisions(tmp_path: Path, other: bool) -> None:
+    """The command that both name does it, also for decisions in a file elsewhere."""
+    write_image(tmp_path / "A.fits", 150.0, 50.0)
+    out = make_own_build(tmp_path, ["A"])
+    path = tmp_path / "team's.csv" if other else out / "decisions.csv"
+    options = ["--decisions", str(path)] if other else []
+    server = subprocess.Popen(
+        command("review", out, "--port", "0", *options),
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.stdout is not None
+    address = server.stdout.readline().split()[2]
+    DecisionLog(path).add(Decision("A", "", "reject", "ann"))
+    visitor = build_opener(HTTPCookieProcessor())
+    with visitor.open(address, timeout=20) as response:
+        page = unescape(response.read().decode())
+    server.send_signal(signal.SIGINT)
+    printed, _ = server.communicate(timeout=20)
+    last = printed.splitlines()[-1]
+    sentence, _, words = last.partition("; to apply the decisions:  ")
+    assert sentence == "The decision about 1 source is not applied yet"
+    assert f"{sentence}. To apply the decisions: <code>{words}</code>" in page
+    program, *arguments = shlex.split(words)
+    assert program == "mingolotss"
+    done = run(*arguments, "--max-rejected", "1")
+    assert done.returncode == 0, done.stderr
+    assert BuildView.read(out).record(0)["reason"] == "rejected by ann"
 
 
 def test_without_a_library_the_page_names_the_extra() -> None:

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 NOTICES = {
-    "accept": "Accepted. The next build follows this decision.",
+    "accept": "Accepted. The next build takes this field.",
     "reject": "Rejected. The next build leaves this source out.",
     "label": "The label is questioned. The catalogue does not change.",
     "confirm": "The label is confirmed.",

@@ -27,7 +27,7 @@ from mingolotss.qa.review.context import Context
 from mingolotss.qa.review.contrast import contrast_query
 from mingolotss.qa.review.filters import STATES, Filter
 from mingolotss.qa.review.gallery import Tile, gallery_page, tile_of
-from mingolotss.qa.review.state import Snapshot
+from mingolotss.qa.review.state import Snapshot, waiting_words
 
 __all__ = ["Pages", "sexagesimal"]
 
@@ -69,6 +69,7 @@ class Pages:
             sexagesimal=sexagesimal,
             known=lambda value: value is not None and math.isfinite(value),
             contrast_query=contrast_query,
+            waiting_words=waiting_words,
             scale_bar=scale_bar,
             scale_bars=json.dumps(SCALE_BARS),
         )

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import getpass
 import secrets
-import shlex
 import socket
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mingolotss.dataset.recorded_inputs import decisions_file
 from mingolotss.errors import InputError
 from mingolotss.io.optional import import_optional
-from mingolotss.qa.review.state import Store
+from mingolotss.qa.review.state import Store, waiting_words
 
 __all__ = ["review"]
 
@@ -58,7 +56,8 @@ def review(
     open_browser : bool
         Whether to open the page in the default web browser.
     notify : callable
-        Called with the address of the page, and with a warning if other machines can reach it.
+        Called with the address of the page, with a warning if other machines can reach it, and with
+        the command that applies the decisions, at the end again if some are not applied yet.
 
     Raises
     ------
@@ -96,16 +95,18 @@ def review(
         )
     address = f"http://{shown}:{port}/?token={token}"
     notify(f"Review at  {address}   (stop with Ctrl+C)")
-    command = f"mingolotss build --out {shlex.quote(str(folder))}"
-    if store.log.path != decisions_file(Path(folder)):
-        command += f" --decisions {shlex.quote(str(store.log.path))}"
-    notify(f"To apply the decisions afterwards:  {command}")
+    notify(f"To apply the decisions afterwards:  {store.build_command}")
     if open_browser:  # in a thread, since a browser in a terminal does not return
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     settings = uvicorn.Config(
         app, log_level="warning", server_header=False, lifespan="off", http=patient_protocol()
     )
-    uvicorn.Server(settings).run(sockets=[bound])
+    try:
+        uvicorn.Server(settings).run(sockets=[bound])
+    finally:
+        waiting = store.snapshot().waiting
+        if waiting:
+            notify(f"{waiting_words(waiting)}; to apply the decisions:  {store.build_command}")
 
 
 def _bind(host: str, port: int) -> socket.socket:

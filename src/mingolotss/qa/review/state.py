@@ -7,6 +7,8 @@ another reviewer.
 from __future__ import annotations
 
 import hashlib
+import os
+import shlex
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -30,7 +32,7 @@ from mingolotss.qa.report.cutout_cache import CutoutCache
 from mingolotss.qa.report.stamp_store import StampStore
 from mingolotss.qa.review.filters import Filter
 
-__all__ = ["ConflictError", "Snapshot", "StandingDecisions", "Store"]
+__all__ = ["ConflictError", "Snapshot", "StandingDecisions", "Store", "waiting_words"]
 
 _CACHED_FILTERS = 32
 _ABOUT_LABELS = {"label", "confirm"}
@@ -89,6 +91,8 @@ class Snapshot:
     decisions : StandingDecisions
     version : str
         Changes with the build; part of the addresses of pictures.
+    build_command : str
+        The command that applies the decisions to the dataset.
     """
 
     build: BuildView
@@ -96,6 +100,7 @@ class Snapshot:
     cutouts: CutoutCache
     decisions: StandingDecisions
     version: str
+    build_command: str
 
     @cached_property
     def judged(self) -> Bools:
@@ -170,6 +175,13 @@ class Store:
     decisions : Path, optional
         A file of decisions to use in place of ``decisions.csv`` in the folder.
 
+    Attributes
+    ----------
+    folder : BuildFolder
+    log : DecisionLog
+    build_command : str
+        The command that applies the decisions to the dataset.
+
     Raises
     ------
     DatasetError, DecisionError
@@ -179,6 +191,9 @@ class Store:
     def __init__(self, folder: Path, decisions: Path | None = None) -> None:
         self.folder = BuildFolder(folder)
         self.log = DecisionLog(decisions or decisions_file(folder))
+        self.build_command = shlex.join(["mingolotss", "build", "--out", str(folder)])
+        if os.path.realpath(decisions_file(folder)) != str(self.log.path):
+            self.build_command += f" --decisions {shlex.quote(str(self.log.path))}"
         self._lock = threading.RLock()
         self._build: tuple[str, BuildView, StampStore, CutoutCache] | None = None
         self._snapshot: tuple[str, Snapshot] | None = None
@@ -232,7 +247,19 @@ class Store:
             self._build = version, build, stamps, CutoutCache(build, remote=True)
         _, build, stamps, cutouts = self._build
         decisions = StandingDecisions(self.log.standing())
-        return Snapshot(build, stamps, cutouts, decisions, version.replace(".", "-"))
+        name = version.replace(".", "-")
+        return Snapshot(build, stamps, cutouts, decisions, name, self.build_command)
+
+
+def waiting_words(count: int) -> str:
+    """Return how many sources are not yet in the dataset as decided, in words.
+
+    >>> waiting_words(2)
+    'The decisions about 2 sources are not applied yet'
+    """
+    if count == 1:
+        return "The decision about 1 source is not applied yet"
+    return f"The decisions about {count:,} sources are not applied yet"
 
 
 def _file_etag(path: Path) -> str:
