@@ -88,6 +88,8 @@ def test_a_simulated_dataset_says_so(tmp_path):
     assert "<h1>MingoLoTSS (simulated sky)</h1>" in page
     assert "Images of a simulated radio sky" in page
     assert "5,805" not in page
+    assert "LoTSS DR1" not in page
+    assert "The licence is not known." in page
 
 
 def test_export_verify_compare_on_the_command_line(built, tmp_path):

@@ -591,7 +591,12 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
      r"build follows the decisions made there\.", always),
     # provenance
     (r"provenance/p.note", r"Cite: (.+)\.",
-     lambda facts, text: text == "; ".join(facts.recipe["citation"])),
+     lambda facts, text: not facts.build["simulated"]
+     and text == "; ".join(facts.recipe["citation"])),
+    (r"provenance/p.note", r"The licence is not known\.",
+     lambda facts: facts.build["simulated"] or facts.recipe["licence"] in {"", "not known"}),
+    (r"provenance/p.note", r"Licence: (.+)",
+     lambda facts, text: text == " ".join(facts.recipe["licence"].split())),
     # sky
     (r"sky/figcaption", rf"Positions of {N} sources with a stamp and of {N} rejected ones\.",
      sky_counts),

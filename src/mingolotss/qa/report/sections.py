@@ -15,6 +15,7 @@ from mingolotss import __version__
 from mingolotss.dataset.checksums import read_checksums
 from mingolotss.dataset.manifest import INCOMPLETE_PERCENT
 from mingolotss.io.files import sha256_file
+from mingolotss.publish.licence import read_licence
 from mingolotss.qa.descriptions import CASES, FLAGS, INSPECTION_REASONS
 from mingolotss.qa.followed import is_followed
 from mingolotss.qa.rejection_reasons import count_reasons
@@ -24,6 +25,7 @@ from mingolotss.qa.report.colours import coloured
 from mingolotss.qa.report.formatting import data_url, number
 from mingolotss.qa.report.shown_rows import MAX_PICTURES, MAX_ROWS, ClassRows, ShownRows
 from mingolotss.qa.report.stamp_marks import MarkTable
+from mingolotss.recipe.metadata import Metadata
 
 __all__ = ["page_values"]
 
@@ -94,6 +96,7 @@ def _provenance(build: BuildView) -> dict[str, object]:
         "title": build.provenance.title,
         "recipe": build.recipe,
         "provenance": build.provenance,
+        "licence": _licence(build.provenance.metadata),
         "version": __version__,
         "packages": build.packages,
         "checksums": _checksums(build),
@@ -114,6 +117,11 @@ def _cutout_size(build: BuildView) -> str:
     nx, ny, scale = np.nanmedian(sizes, axis=1).tolist()
     arcmin = " by ".join(number(side * scale / 60) for side in (nx, ny))
     return f"cutouts of {nx:.0f} by {ny:.0f} pixels, {arcmin} arcmin (median)"
+
+
+def _licence(stated: Metadata) -> str:
+    licence = read_licence(stated.licence)
+    return f"Licence: {licence.text}" if licence.is_known else "The licence is not known."
 
 
 def _checksums(build: BuildView) -> list[tuple[str, str]]:
