@@ -136,6 +136,25 @@ def rows_of_catalogue(facts, rows):
     assert facts.is_export or number(rows) == len(facts.rows)
 
 
+@sentence(r"The catalogue without those that are left out has ([\d,]+) rows?\.")
+def rows_of_selection(facts, rows):
+    assert facts.build["left_out"]
+    assert number(rows) == facts.build["rows"] == len(facts.rows)
+
+
+@sentence(r"Rows of the catalogue that are left out: ([^\n]+?)\.(?= Every| \d|\n| The recipe is)")
+def left_out_rows(facts, text):
+    stated = dict(part.split(" by ", 1)[::-1] for part in text.replace("\\", "").split("; "))
+    assert {reason: number(count) for reason, count in stated.items()} == facts.build["left_out"]
+
+
+@sentence(rf"Of the catalogue(?: (\S+))? {NUMBER} rows? (?:was|were) used, one for each source\.")
+def selection(facts, name, rows):
+    assert facts.build["left_out"]
+    assert (name or "").replace("\\", "") == facts.build["catalogue"]
+    assert number(rows) == facts.build["rows"] == len(facts.rows)
+
+
 @sentence(r"This build was limited to the first ([\d,]+) rows? of the catalogue\.")
 def limited(facts, rows):
     assert number(rows) == facts.build["rows"] == facts.build["limit"]

@@ -89,6 +89,12 @@ def renamed(root):
     return build(path, out=root / "out", catalogue=catalogue, service=str(images), limit=13).out
 
 
+def selected(root):
+    """Rows are left out by a condition, and one class is dropped."""
+    recipe = change({"catalogue.where": "LM_dec_size < 60", "classes.drop": ["FRII"]})
+    return make_build(root, recipe)
+
+
 def stated(root):
     return make_build(root, change(STATED))
 
@@ -125,7 +131,7 @@ def merged(root):
 
 BUILDS = (
     simulated, unlabelled, estimated, rejections, nothing_written, renamed, stated, in_words,
-    decided, merged,
+    decided, merged, selected,
 )  # fmt: skip
 
 

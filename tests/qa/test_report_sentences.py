@@ -587,8 +587,8 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
      {" ".join(row["source"].split()) for row in facts.flagged("recentred")}),
     (r"classes/h3", r"(?:(\d+) )?(.+)", is_class_heading),
     # inspect
-    (r"inspect/p.note", r"To inspect them one by one, run mingolotss review DIR\. The next mingolotss "
-     r"build follows the decisions made there\.", always),
+    (r"inspect/p.note", r"To inspect them one by one, run mingolotss review DIR\. After that, mingolotss "
+     r"build --out DIR follows the decisions made there; it needs nothing else\.", always),
     # provenance
     (r"provenance/p.note", r"Cite: (.+)\.",
      lambda facts, text: not facts.build["simulated"]

@@ -120,11 +120,17 @@ class Provenance:
         if self.limit:
             extent = f"This build was limited to the first {rows} of the catalogue."
         else:
-            extent = f"The catalogue has {rows}."
-        if self.left_out:
-            reasons = "; ".join(f"{count:,} by {reason}" for reason, count in self.left_out.items())
-            extent = f"{extent} Further rows of the file are left out: {reasons}."
-        return extent
+            whole = "has" if not self.left_out else "without those that are left out has"
+            extent = f"The catalogue {whole} {rows}."
+        return f"{extent} {self.left_out_rows}".rstrip()
+
+    @property
+    def left_out_rows(self) -> str:
+        """How many rows of the file are no sources and why, as a sentence; "" if there are none."""
+        if not self.left_out:
+            return ""
+        reasons = "; ".join(f"{count:,} by {reason}" for reason, count in self.left_out.items())
+        return f"Rows of the catalogue that are left out: {reasons}."
 
     @property
     def replaced_service(self) -> tuple[str, str] | None:

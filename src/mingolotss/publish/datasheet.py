@@ -69,7 +69,9 @@ def _composition(summary: DatasetSummary) -> list[str]:
     rows = counted(provenance.rows, "row")
     name = f"catalogue {escape(provenance.catalogue)}" if provenance.catalogue else "catalogue"
     catalogue = f"The {name} has {rows}, one for each source."
-    if provenance.limit:
+    if provenance.left_out:
+        catalogue = f"Of the {name} {rows} were used, one for each source."
+    elif provenance.limit:
         catalogue = f"Of the {name} the first {rows} were used, one for each source."
     incomplete = counts.get("incomplete")
     looked_at = (
@@ -82,6 +84,7 @@ def _composition(summary: DatasetSummary) -> list[str]:
     )
     return [
         catalogue,
+        escape(provenance.left_out_rows),
         _omitted(summary),
         looked_at,
         "Neighbouring sources can share pixels; see the splits above.",
