@@ -26,6 +26,7 @@ __all__ = [
     "LATER_COLUMNS",
     "MANIFEST",
     "REPEATED_COLUMNS",
+    "UNCOMPRESSED_COLUMNS",
     "kept_fields",
     "name_kept_columns",
     "read_manifest",
@@ -114,8 +115,15 @@ REPEATED_COLUMNS = (
     "class", "status", "field", "map_file", "batch", "split", "stage", "reason", "decided_by",
     "image", "rms", "verdict", "noise_method", "unit", "frequency_mhz", "beam_major_arcsec",
     "beam_minor_arcsec", "beam_pa_deg", "telescope", "survey", "wcs", "wcs_error_arcsec", "scaling",
+    "scale_rms", "percent_nan_cutout",
 )  # fmt: skip
 
+UNCOMPRESSED_COLUMNS = (
+    "noise_method", "unit", "frequency_mhz", "beam_major_arcsec", "beam_minor_arcsec",
+    "beam_pa_deg", "telescope", "survey", "wcs_error_arcsec", "scaling", "scale_rms",
+    "percent_nan_cutout", "crpix1", "crpix2", "scale_min", "scale_max",
+)  # fmt: skip
+"""Columns that compression makes no smaller: of few values, or of floats that all differ."""
 
 _RESERVED = {"image", "pixels", "images", "labels", "offers", "classes"}
 _KEPT_PREFIX = "catalogue_"

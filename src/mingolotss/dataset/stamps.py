@@ -25,7 +25,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mingolotss.dataset.image_stack import ImageArray
-from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS, kept_fields
+from mingolotss.dataset.manifest import (
+    MANIFEST,
+    REPEATED_COLUMNS,
+    UNCOMPRESSED_COLUMNS,
+    kept_fields,
+)
 from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import check_regular, is_local
@@ -74,17 +79,20 @@ def stamp_bytes(table: pa.Table) -> bytes:
     png = "image.bytes"
     # Parquet compresses and encodes each leaf column on its own; the leaves of a struct have dotted
     # names. Only columns whose values repeat get a dictionary, and images get no statistics: the
-    # smallest and the largest image mean nothing.
+    # smallest and the largest image mean nothing. Nobody selects by those of the other columns.
     leaves = [
         f"{field.name}.{child.name}" if pa.types.is_struct(field.type) else field.name
         for field in table.schema
         for child in (field.type if pa.types.is_struct(field.type) else [field])
     ]
+    plain = {png, *UNCOMPRESSED_COLUMNS}
     return parquet_bytes(
         table,
-        compression={leaf: "none" if leaf == png else "zstd" for leaf in leaves},
+        compression={leaf: "none" if leaf in plain else "zstd" for leaf in leaves},
         use_dictionary=[leaf for leaf in leaves if leaf in REPEATED_COLUMNS],
-        write_statistics=[leaf for leaf in leaves if leaf not in (png, _PIXELS.name)],
+        write_statistics=[
+            leaf for leaf in leaves if leaf not in (png, _PIXELS.name, *UNCOMPRESSED_COLUMNS, "wcs")
+        ],
         row_group_size=_ROW_GROUP,
     )
 

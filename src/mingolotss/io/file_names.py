@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from urllib.parse import quote
 
 __all__ = [
@@ -68,7 +69,7 @@ def format_file_name(template: str, *, source: str, field: str) -> str:
         The names, not encoded. Of a file name that is too long, the longer one is shortened, or
         both.
     """
-    encoded_source, encoded_field = _encode(source), _encode(field)
+    encoded_source, encoded_field = _encode(source), _encode_field(field)
     name = template.format(source=encoded_source, field=encoded_field)
     if len(name) <= MAX_FILE_NAME:
         return name
@@ -105,6 +106,9 @@ def _encode(name: str) -> str:
     if encoded.startswith(".") or re.match(_DEVICE, encoded):
         encoded = f"{_percent(encoded[0])}{encoded[1:]}"
     return encoded
+
+
+_encode_field = lru_cache(maxsize=1024)(_encode)  # a survey has few fields, and many sources
 
 
 def _percent(character: str) -> str:

@@ -43,7 +43,11 @@ _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8}
 
 
 def table_writer(
-    path: Path, schema: pa.Schema, *, repeated_columns: Collection[str] = ()
+    path: Path,
+    schema: pa.Schema,
+    *,
+    repeated_columns: Collection[str] = (),
+    uncompressed_columns: Collection[str] = (),
 ) -> pq.ParquetWriter:
     """Open a Parquet file for writing group by group.
 
@@ -54,9 +58,14 @@ def table_writer(
     repeated_columns : collection of str
         Columns whose values repeat, if they are in the schema. Only these are written with a
         dictionary: looking for repeated values in every column takes 50 % longer.
+    uncompressed_columns : collection of str
+        Columns that compression makes no smaller; the schema must then have no nested columns.
     """
     columns = [name for name in schema.names if name in repeated_columns]
-    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=columns)
+    codecs: str | dict[str, str] = "zstd"
+    if uncompressed_columns:
+        codecs = {name: "none" if name in uncompressed_columns else "zstd" for name in schema.names}
+    return pq.ParquetWriter(path, schema, compression=codecs, use_dictionary=columns)
 
 
 def write_table(path: Path, table: pa.Table, *, repeated_columns: Collection[str] = ()) -> None:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import CANDIDATES, REPEATED_COLUMNS
+from mingolotss.dataset.manifest import CANDIDATES, REPEATED_COLUMNS, UNCOMPRESSED_COLUMNS
 from mingolotss.dataset.products import products
 from mingolotss.dataset.provenance import (
     read_package_versions,
@@ -140,7 +140,12 @@ def _merge(
     total = part_tables.total
     with (
         atomic_path(path) as temporary,
-        table_writer(temporary, schema, repeated_columns=REPEATED_COLUMNS) as writer,
+        table_writer(
+            temporary,
+            schema,
+            repeated_columns=REPEATED_COLUMNS,
+            uncompressed_columns=UNCOMPRESSED_COLUMNS,
+        ) as writer,
     ):
         for start in range(0, total, MAX_MERGE_ROWS):
             pieces = []

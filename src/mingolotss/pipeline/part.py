@@ -13,7 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import kept_fields
+from mingolotss.dataset.manifest import (
+    CANDIDATES,
+    REPEATED_COLUMNS,
+    UNCOMPRESSED_COLUMNS,
+    kept_fields,
+)
 from mingolotss.dataset.stamps import stamp_bytes, stamp_schema
 from mingolotss.errors import (
     DatasetError,
@@ -46,6 +51,7 @@ _LOST_PAGES = (
     "the system cannot read all of it now; look at its disk or server, and run the same command "
     "again"
 )
+_DICTIONARIES = ["wcs", *(name for name in UNCOMPRESSED_COLUMNS if name in REPEATED_COLUMNS)]
 _Results = tuple[MeasuredCandidates, Choices, Stamps]
 
 
@@ -213,12 +219,25 @@ def _write(task: Task, part_table: PartTable, times: Times) -> PartSummary:
         "written": str(len(encoded)),
         "stamps_sha256": hashlib.sha256(stamps).hexdigest(),
     }
-    # Whole columns are read back at a time, never single rows: neither dictionaries nor statistics.
+    # Whole columns are read back at a time, never single rows: no statistics, and dictionaries only
+    # in the place of compression, and for the long texts of positions.
     data = parquet_bytes(
-        table.replace_schema_metadata(metadata), use_dictionary=False, write_statistics=False
+        table.replace_schema_metadata(metadata),
+        compression=_compression(table),
+        use_dictionary=_DICTIONARIES,
+        write_statistics=False,
     )
     write_bytes(folder.part(task.index), data)
     return PartSummary(task.index, len(encoded), len(task) - len(encoded))
+
+
+def _compression(table: pa.Table) -> dict[str, str]:
+    """Return the codec of each column, by its path in Parquet."""
+    codecs = {
+        name: "none" if name in UNCOMPRESSED_COLUMNS else "zstd" for name in table.column_names
+    }
+    del codecs["offers"]  # a list of structs, whose columns have paths of their own
+    return codecs | {f"offers.list.element.{name}": "zstd" for name in CANDIDATES.names}
 
 
 def _stamps_table(kind: str, encoded: list[bytes], written: pa.Table) -> pa.Table:

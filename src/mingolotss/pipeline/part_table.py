@@ -7,7 +7,6 @@ chunk by chunk. `mingolotss.pipeline.part_tables` reads the tables of all parts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +22,10 @@ from mingolotss.io.file_names import format_file_name, safe_name
 from mingolotss.model import Bools, Floats, Ints, Objects
 from mingolotss.pipeline.choice import Choices
 from mingolotss.pipeline.chunk import Chunk
+from mingolotss.pipeline.image_columns import image_columns
 from mingolotss.pipeline.measure import MeasuredCandidates
 from mingolotss.pipeline.stamps import Stamps
 from mingolotss.pipeline.task import Task
-from mingolotss.sky.header_facts import HeaderFacts, header_facts, jy_per_beam
-from mingolotss.sky.reference_cards import fit_cards, place_in_window
-from mingolotss.sky.wcs import SkyWCS
 
 __all__ = ["PART_SCHEMA", "PartTable", "candidate_columns", "source_columns"]
 
@@ -48,9 +45,6 @@ _NULL_FOR_NAN = (
     "frequency_mhz", "beam_major_arcsec", "beam_minor_arcsec", "beam_pa_deg", "crpix1", "crpix2",
     "wcs_error_arcsec", "scale_min", "scale_max", "scale_rms",
 )  # fmt: skip
-_FACT_TYPES = {
-    field.name: object if field.default is None else float for field in fields(HeaderFacts)
-}
 # Columns that are null for a candidate without a cutout.
 _CUTOUT_ONLY = ("ny", "nx", "pixel_scale_arcsec", "separation_arcsec", "percent_nan")
 
@@ -183,9 +177,7 @@ def source_columns(
         "incomplete": stamps.percent_nan > INCOMPLETE_PERCENT,
         **_name_columns(chunk, measured, chosen, image_names),
         **_scale_columns(chunk, measured, chosen),
-        **_fact_columns(measured.cutouts, chosen, stamps),
-        **_scaling_columns(stamps, rejected),
-        **_place_columns(measured.cutouts, chosen, stamps, chunk.task.recipe.stamp.pixels),
+        **image_columns(measured.cutouts, chosen, stamps, chunk.task.recipe.stamp.pixels),
     }
 
 
@@ -210,69 +202,6 @@ def _scale_columns(chunk: Chunk, measured: MeasuredCandidates, chosen: Ints) -> 
         scale = np.full(len(chunk), settings.pixel_arcsec)
     size_arcsec = chunk.task.catalogue.size_arcsec[chunk.task_slice]
     return {"pixel_scale_arcsec": scale, "exceeds_stamp": size_arcsec > settings.pixels * scale}
-
-
-def _fact_columns(cutouts: CutoutArray, chosen: Ints, stamps: Stamps) -> Columns:
-    """Return what the header of each chosen image says of it, and brightness in Jy/beam."""
-    # A header is read once for each image that was chosen, and not for each source: the rest is
-    # done with columns. The last of the images stands for those without a choice.
-    plane = _take_or(cutouts.plane_index, chosen, -1)
-    used, index = np.unique(plane, return_inverse=True)
-    images = [
-        header_facts(cutouts.planes[number].wcs) if number >= 0 else HeaderFacts()
-        for number in used.tolist()
-    ]
-    columns = {
-        name: np.array([getattr(facts, name) for facts in images], kind)[index]
-        for name, kind in _FACT_TYPES.items()
-    }
-    jansky = np.nan_to_num([jy_per_beam(facts.unit) for facts in images], nan=1.0)[index]
-    return {**columns, "noise_jy": stamps.noise_jy * jansky, "peak_jy": stamps.peak_jy * jansky}
-
-
-def _scaling_columns(stamps: Stamps, rejected: Bools) -> Columns:
-    """Return how the brightness of each stamp was scaled, null where that is not known."""
-    unknown = rejected | (stamps.scaling == "unknown")
-    kinds = stamps.scaling.copy()
-    kinds[unknown] = None
-    columns: Columns = {"scaling": kinds}
-    for name in ("scale_min", "scale_max", "scale_rms"):
-        values = getattr(stamps, name)
-        columns[name] = np.where(unknown | ~np.isfinite(values), np.nan, values)
-    return columns
-
-
-def _place_columns(cutouts: CutoutArray, chosen: Ints, stamps: Stamps, side: int) -> Columns:
-    """Return the WCS of each stamp: cards, reference pixel and largest error."""
-    # The stamps of one image, binned alike, share their cards, and their reference pixels differ by
-    # the places of the stamps. Only where an image has no cards that say all, each stamp gets its
-    # own. The last row, of no image, stands for sources without a stamp.
-    pairs = np.stack([_take_or(cutouts.plane_index, chosen, -1), stamps.factor], axis=1)
-    distinct, index = np.unique(pairs, axis=0, return_inverse=True)
-    index = index.ravel()
-    texts: list[str | None] = []
-    reference = np.full((2, len(distinct)), np.nan)
-    for number, (plane, factor) in enumerate(distinct.tolist()):
-        wcs = cutouts.planes[plane].wcs if plane >= 0 else None
-        cards = wcs.cards if isinstance(wcs, SkyWCS) else None
-        cards = None if cards is not None and factor > 1 and not cards.can_bin else cards
-        texts.append(None if cards is None else cards.text(factor))
-        if cards is not None:
-            reference[:, number] = cards.crpix1, cards.crpix2
-    starts = np.stack([stamps.x0, stamps.y0])
-    crpix = place_in_window(reference[:, index], starts, stamps.factor)
-    columns = {"wcs": _object_array(texts)[index], "crpix1": crpix[0], "crpix2": crpix[1]}
-    errors = np.where(np.isfinite(crpix[0]), 0.0, np.nan)
-    for row in np.flatnonzero((chosen >= 0) & np.isnan(errors)).tolist():
-        wcs = cutouts.cutout(int(chosen[row])).wcs
-        x0, y0 = starts[:, row].tolist()
-        fitted = fit_cards(wcs, x0, y0, side, int(stamps.factor[row]))
-        if fitted is not None:
-            values = fitted.text, fitted.crpix1, fitted.crpix2
-            for name, value in zip(columns, values, strict=True):
-                columns[name][row] = value
-            errors[row] = fitted.error_arcsec
-    return {**columns, "wcs_error_arcsec": errors}
 
 
 def candidate_columns(

@@ -31,11 +31,12 @@ __all__ = [
     "read_header_facts",
 ]
 
-# A keyword may be in lower case and begin with blanks. The reasons for the quantifiers are in
-# `mingolotss.sky.wcs_cards`.
+# The axes 1 and 2 are those of the sky in all images with a frequency; their cards, which differ
+# between cutouts, are left out. A keyword may be in lower case and begin with blanks. The reasons
+# for the quantifiers are in `mingolotss.sky.wcs_cards`.
 _RELEVANT = re.compile(
     rb"(?:(?! {0,72}(?:BUNIT|BM(?:AJ|IN)|BPA|CLEANBM|CLEANBPA|REST|OBSFREQ|CENTFREQ|FREQ|TELESCOP|"
-    rb"INSTRUME|SURVEY|PROJECT|OBSERVER|ORIGIN|C(?:TYPE|RVAL|UNIT|DELT|RPIX)[1-9])).{80})*"
+    rb"INSTRUME|SURVEY|PROJECT|OBSERVER|ORIGIN|C(?:TYPE|RVAL|UNIT|DELT|RPIX)[3-9])).{80})*"
     rb"(?:(.{80})|.*\Z)",
     re.DOTALL | re.IGNORECASE,
 )
