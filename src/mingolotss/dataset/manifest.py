@@ -30,6 +30,7 @@ __all__ = [
     "kept_fields",
     "name_kept_columns",
     "read_manifest",
+    "read_rows",
 ]
 
 _TEXT, _REAL, _FLAG = pa.string(), pa.float64(), pa.bool_()
@@ -189,6 +190,25 @@ def read_manifest(folder: Path, columns: Sequence[str] | None = None) -> pa.Tabl
         It is missing or damaged, or lacks a column or has one of another type.
     """
     path = DatasetFolder(folder).manifest
+    table = read_rows(path, columns)
+    for name in _NEVER_NULL:
+        if name in table.column_names and table[name].null_count:
+            raise DatasetError(
+                f"read {path}: the column {name} has rows without a value; build it again"
+            )
+    return table
+
+
+def read_rows(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a file with the columns of the manifest: a manifest, or the table of a part.
+
+    Parameters and result are those of `read_manifest`.
+
+    Raises
+    ------
+    DatasetError
+        It is missing or damaged, or lacks a column or has one of another type.
+    """
     names = [*MANIFEST.names] if columns is None else [*columns]
     absent = LATER_COLUMNS.intersection(names).difference(read_schema(path).names)
     present = columns if columns is None else [name for name in names if name not in absent]
@@ -197,9 +217,4 @@ def read_manifest(folder: Path, columns: Sequence[str] | None = None) -> pa.Tabl
         if name in absent:
             field = MANIFEST.field(name)
             table = table.append_column(field, pa.nulls(len(table), field.type))
-    for name in _NEVER_NULL:
-        if name in table.column_names and table[name].null_count:
-            raise DatasetError(
-                f"read {path}: the column {name} has rows without a value; build it again"
-            )
     return table

@@ -11,13 +11,12 @@ import pyarrow.compute as pc
 
 from mingolotss.dataset.counts import Count, count_flags
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import MANIFEST, read_manifest
+from mingolotss.dataset.manifest import MANIFEST, read_manifest, read_rows
 from mingolotss.dataset.notices import read_notices
 from mingolotss.dataset.products import is_complete
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.sample_summary import class_table, format_counts
 from mingolotss.errors import DatasetError
-from mingolotss.io.parquet import read_table
 from mingolotss.io.summaries import Shown, Summary, count_text
 from mingolotss.qa.changed_inputs import InputChange, changed_inputs
 from mingolotss.qa.descriptions import FLAGS
@@ -149,7 +148,7 @@ def _read_table(build: BuildFolder) -> pa.Table:
     if build.manifest.exists():
         table = read_manifest(build.path, columns)
     else:
-        tables = [read_table(path, columns, schema=MANIFEST) for path in build.parts()]
+        tables = [read_rows(path, columns) for path in build.parts()]
         empty = pa.schema([MANIFEST.field(name) for name in columns]).empty_table()
         table = pa.concat_tables(tables) if tables else empty
     return table.sort_by("row")
