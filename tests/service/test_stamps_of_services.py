@@ -69,6 +69,8 @@ def check(tmp_path: Path, service: str, images: list) -> None:
             with fits.open(image.path) as hdus:
                 data, wcs = np.nan_to_num(hdus[0].data), WCS(hdus[0].header)
             px, py = (np.asarray(axis) for axis in skycoord_to_pixel(sky, wcs))
+            if not np.isfinite(px).all():  # an image on the other side of the sky
+                continue
             whole = np.abs(px - np.round(px)).max() < 1e-3
             xi, yi = np.round(px).astype(int), np.round(py).astype(int)
             ny, nx = data.shape
