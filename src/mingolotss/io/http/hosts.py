@@ -145,13 +145,13 @@ class HostLimiter:
                 if not is_spent:
                     self._pause(now, retry_after_s, reason)
             else:
-                # Counted from the first attempt, which may have waited for a connection all along,
-                # until the next one would begin.
+                # Counted from the first attempt, which may have waited for a connection all along.
+                # The next one must leave as much time again, since its failure may be a slow one.
                 self._pause(now, retry_after_s, reason)
                 since = (
                     self._unavailable_since if self._first_attempt is None else self._first_attempt
                 )
-                limit_s = min(policy.outage_s, policy.first_contact_s)
+                limit_s = min(policy.outage_s, policy.first_contact_s) / 2
                 is_spent = max(now, self._not_before) - since >= limit_s
             if is_spent:
                 self._close(now)
