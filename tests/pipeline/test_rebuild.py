@@ -12,6 +12,7 @@ import pytest
 from astropy.table import Table
 
 import mingolotss
+import small_archive
 from builds import contents
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
@@ -22,6 +23,7 @@ from mingolotss.qa.report.cutout_cache import CutoutCache
 from mingolotss.qa.status import status
 from mingolotss.qa.verify import verify
 from mingolotss.sky.wcs import simple_header
+from misbehave import running
 from skies import write_fits
 
 N, SHAPE, RA, DEC = 4, (90, 100), 180.0, 50.0
@@ -313,7 +315,7 @@ def test_status_names_what_is_newer_than_the_products(tmp_path, monkeypatch):
     header = "source,field,verdict,by,date,note\n"
     Path("out/decisions.csv").write_text(f"{header}J1,P1,reject,me,,\n")
     (change,) = status("out").changes
-    assert change.text.startswith("decisions.csv: its 1 decisions are not the 0")
+    assert change.text == "decisions.csv: it has 1 decision; the products follow others (0)"
     assert mingolotss.build(out="out").rejected == 1
     assert status("out").changes == []
     Path("out/decisions.csv").write_text(f"{header}\nJ1,P1,reject,me,,\n")  # only the form
@@ -386,6 +388,10 @@ def test_a_build_of_an_earlier_version_goes_on(tmp_path, monkeypatch, kind):
     Path("catalogue.csv").rename(tmp_path / "c.csv")
     with pytest.raises(InputError, match=r"an earlier version .* give --catalogue FILE once"):
         mingolotss.build(out="out")
+    monkeypatch.chdir(tmp_path)
+    (folder / recipe).write_text(old)
+    with pytest.raises(InputError, match=r"there is no such folder"):
+        mingolotss.build(out=folder / "out", catalogue=tmp_path / "c.csv")
 
 
 def test_a_build_that_fails_to_begin_loses_nothing_by_fresh(tmp_path, monkeypatch):
@@ -399,3 +405,43 @@ def test_a_build_that_fails_to_begin_loses_nothing_by_fresh(tmp_path, monkeypatc
         mingolotss.build(out="out", fresh=True)
     Path("out/decisions.csv").unlink()
     assert contents(Path("out")) == before
+
+
+def test_a_build_of_downloads_is_built_again_without_the_archive(tmp_path, monkeypatch):
+    """The address of the service is recorded, and what was downloaded moves with the build."""
+    out, moved = tmp_path / "out", tmp_path / "moved"
+    table = Table({"id": small_archive.NAMES, "ra": small_archive.RA, "dec": small_archive.DEC})
+    table.write(tmp_path / "catalogue.csv")
+    (tmp_path / "small.toml").write_text(RECIPE.replace("0.4", "3.0"))
+    monkeypatch.chdir(tmp_path)
+    with running(small_archive.script()) as server:
+        built = mingolotss.build(
+            "small.toml", catalogue="catalogue.csv", service=f"sia:{server.url}/siap", out=out
+        )
+        requests = sum(server.asked.values())
+    original = contents(out)
+    out.rename(moved)
+    monkeypatch.chdir("/")
+    again = mingolotss.build(out=moved)
+    assert (again.written, again.rejected) == (built.written, built.rejected)
+    assert built.written == len(small_archive.NAMES)
+    assert contents(moved) == original
+    assert verify(moved).problems == []
+    assert requests > built.written
+
+
+def test_a_password_is_asked_for_and_never_recorded(tmp_path):
+    """The address without it is in the record, and one line says what to give."""
+    folder = write_inputs(tmp_path / "a")
+    with running(small_archive.script()) as server:
+        address = f"sia:{server.url.replace('://', '://me:secret@')}/siap"
+        table = Table({"id": small_archive.NAMES, "ra": small_archive.RA, "dec": small_archive.DEC})
+        table.write(tmp_path / "catalogue.csv")
+        given = {"catalogue": tmp_path / "catalogue.csv", "service": address}
+        mingolotss.plan(folder / "small.toml", out=tmp_path / "out", **given)
+        files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+        assert not any(b"secret" in path.read_bytes() for path in files)
+        with pytest.raises(InputError, match="user and a password, which are not recorded") as one:
+            mingolotss.plan(out=tmp_path / "out")
+        assert f"--service sia:{server.url}/siap" in str(one.value)
+        assert mingolotss.plan(out=tmp_path / "out", service=address).covered == 3

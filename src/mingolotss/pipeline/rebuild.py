@@ -25,9 +25,10 @@ from mingolotss.dataset.recorded_inputs import (
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.io.files import is_local, locate, sha256_file
 from mingolotss.io.places import Place, absolute_path
-from mingolotss.pipeline.input_files import differing_images
+from mingolotss.pipeline.input_files import differing_images, recorded_folder
 from mingolotss.recipe.load import load_recipe, recipe_names
 from mingolotss.recipe.model import Recipe
+from mingolotss.service import SERVICES
 from mingolotss.service.base import ImageService, absolute_address
 
 __all__ = [
@@ -316,12 +317,22 @@ def _first_with_same_images(folders: Sequence[Path], parts: Callable[[], list[Pa
 
 
 def _find_service(folder: Path, provenance: Provenance) -> str:
-    """Return the service of a build of an earlier version, which recorded it as it was given."""
+    """Return the service of a build of an earlier version, which recorded it as it was given.
+
+    Its parts have recorded where the folder was.
+    """
     name, _, argument = provenance.service.partition(":")
-    sky = BuildFolder(folder).sky
-    if name == "simulated" and not Path(argument).is_dir() and sky.is_dir():
-        return f"{name}:{sky}"
-    return provenance.service
+    if name not in SERVICES:
+        name, argument = "folder", provenance.service
+    if not getattr(SERVICES.get(name), "takes_folder", False) or "://" in argument:
+        return provenance.service
+    build = BuildFolder(folder)
+    before = recorded_folder(build.parts(), argument)
+    if before and Path(before).is_dir():
+        return f"{name}:{before}"
+    if name == "simulated" and build.sky.is_dir():
+        return f"{name}:{build.sky}"
+    return f"{name}:{argument}"
 
 
 def _find_decisions(

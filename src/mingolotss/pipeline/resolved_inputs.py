@@ -124,7 +124,7 @@ def check_places(out: Path, existing: Provenance, inputs: ResolvedInputs) -> lis
         The message names both folders.
     """
     folder, parts = inputs.image_folder, BuildFolder(out).parts()
-    if folder is None:
+    if folder is None or not folder.is_dir():  # the service says that it is not there
         return []
     recorded, spelled = read_inputs(out), ""
     if recorded is not None:

@@ -23,6 +23,7 @@ from mingolotss.dataset.recorded_inputs import (
 from mingolotss.errors import MingoError
 from mingolotss.io.file_identity import read_times
 from mingolotss.io.files import sha256_file
+from mingolotss.io.summaries import count_text
 from mingolotss.pipeline.input_files import differing_images
 from mingolotss.recipe.differences import recipe_differences
 from mingolotss.recipe.load import load_recipe
@@ -75,8 +76,8 @@ def _changed_decisions(out: Path, inputs: RecordedInputs) -> Iterator[InputChang
     decisions = read_decisions(path).values()
     if decisions_digest(decisions) != inputs.decisions.sha256:
         yield InputChange(
-            f"{path.name}: its {len(decisions)} decisions are not the {inputs.decisions.count} "
-            "that the products follow"
+            f"{path.name}: it has {count_text(len(decisions), 'decision')}; the products follow "
+            f"others ({inputs.decisions.count:,})"
         )
 
 
