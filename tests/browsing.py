@@ -27,6 +27,7 @@ class Server:
     """`mingolotss review` as a person starts it."""
 
     def __init__(self, out: Path, by: str = "ann") -> None:
+        self.out = out
         self.process = subprocess.Popen(
             command("review", str(out), "--port", "0", "--by", by),
             env=environment(), stdout=subprocess.PIPE, text=True,

@@ -14,6 +14,7 @@ pytest.importorskip("selenium", reason="needs the extra browser")
 from selenium import webdriver
 
 from browsing import DESKTOP, Browser, Serve, Server, set_screen
+from mingolotss.qa.report.page import report
 from review_data import make_build, make_build_of_scales
 
 FLAGS = (
@@ -97,6 +98,20 @@ def out(_built: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def scales(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build of images with other pixels, peaks and gaps; nothing is decided about it."""
-    return make_build_of_scales(tmp_path_factory.mktemp("scales"))
+def site(_built: Path) -> Iterator[Server]:
+    """The page of a build that the tests share which decide nothing, and its report."""
+    report(_built / "out")
+    server = Server(_built / "out")
+    yield server
+    server.kill()
+    assert not (_built / "out/decisions.csv").exists()
+
+
+@pytest.fixture(scope="session")
+def scales(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The page of a build of images with other pixels, peaks and gaps; the tests share it."""
+    out = make_build_of_scales(tmp_path_factory.mktemp("scales"))
+    server = Server(out)
+    yield server
+    server.kill()
+    assert not (out / "decisions.csv").exists()

@@ -22,6 +22,7 @@ from browsing import (
     PHONE,
     Browser,
     Serve,
+    Server,
     find,
     heading,
     press,
@@ -120,16 +121,15 @@ def test_undo_label_find_and_help_by_keyboard(browser: Browser, serve: Serve, ou
     wait_for(browser, "Gallery")
 
 
-def test_a_hostile_name_and_header_run_nothing(browser: Browser, serve: Serve, out: Path) -> None:
-    server = serve(out)
-    browser.get(server.address)
+def test_a_hostile_name_and_header_run_nothing(browser: Browser, site: Server) -> None:
+    browser.get(site.address)
     for path in (f"/source/{names().index(HOSTILE)}", "/gallery", "/find?name=script", "/queue"):
-        browser.get(server.root + path)
+        browser.get(site.root + path)
         assert browser.title != "owned"
         assert browser.execute_script("return document.querySelector('img[src=x]')") is None
-    browser.get(f"{server.root}/source/{names().index(HOSTILE)}")
+    browser.get(f"{site.root}/source/{names().index(HOSTILE)}")
     assert heading(browser) == HOSTILE
-    browser.get(report(out).as_uri())
+    browser.get((site.out / "report.html").as_uri())
     assert browser.title != "owned"
 
 
@@ -161,10 +161,8 @@ def _check_width(browser: Browser, width: int, name: str) -> None:
     assert wide <= width, f"{name} is wider than the screen"
 
 
-def test_everything_is_reached_with_tab_and_shows_the_focus(
-    browser: Browser, serve: Serve, out: Path
-) -> None:
-    browser.get(serve(out).address)
+def test_everything_is_reached_with_tab_and_shows_the_focus(browser: Browser, site: Server) -> None:
+    browser.get(site.address)
     wait_for(browser, names()[0])
     reachable = browser.execute_script(
         "return [...document.querySelectorAll('a[href],button,input:not([type=hidden]),select,"
@@ -186,17 +184,16 @@ def test_everything_is_reached_with_tab_and_shows_the_focus(
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_axe_finds_nothing_serious(
-    browser: Browser, serve: Serve, out: Path, axe: str,
+    browser: Browser, site: Server, axe: str,
     size: tuple[int, int], dark: bool,
 ) -> None:  # fmt: skip
-    server = serve(out)
-    browser.get(server.address)
+    browser.get(site.address)
     set_screen(browser, size, dark=dark)
     pages = {"source": "/source/0", "hostile": f"/source/{names().index(HOSTILE)}",
              "lost": f"/source/{names().index('LOST')}", "gallery": "/gallery",
              "find": "/find?name=ILTJ", "done": "/queue?why=all&name=nobody"}  # fmt: skip
-    addresses = {name: server.root + path for name, path in pages.items()}
-    addresses["report"] = report(out).as_uri()
+    addresses = {name: site.root + path for name, path in pages.items()}
+    addresses["report"] = (site.out / "report.html").as_uri()
     for name, address in addresses.items():
         browser.get(address)
         browser.execute_script(axe)
@@ -332,18 +329,16 @@ def test_a_server_that_is_gone_is_said(browser: Browser, serve: Serve, out: Path
 
 
 def test_on_a_phone_the_filter_is_folded_and_nothing_scrolls_sideways(
-    browser: Browser, serve: Serve, out: Path, scales: Path
+    browser: Browser, site: Server, scales: Server
 ) -> None:
     set_screen(browser, PHONE)
-    server = serve(scales)
-    browser.get(server.address)
+    browser.get(scales.address)
     for path in ("/source/0", "/source/1", "/source/2", "/gallery", f"/find?name={LONG_NAME[:9]}"):
-        browser.get(server.root + path)
+        browser.get(scales.root + path)
         _check_width(browser, PHONE[0], path)
         save_picture(browser, "phone" + path.replace("/", "-"))
-    server = serve(out)
-    browser.get(server.address)
-    browser.get(server.root + "/queue?why=undecided")
+    browser.get(site.address)
+    browser.get(site.root + "/queue?why=undecided")
     assert not _is_visible(browser, ".filter")
     assert "undecided" in find(browser, ".fold summary").text
     assert find(browser, "button[value=accept]").is_displayed()

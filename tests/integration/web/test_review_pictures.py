@@ -19,6 +19,7 @@ from browsing import (
     PHONE,
     Browser,
     Serve,
+    Server,
     find,
     find_all,
     is_idle,
@@ -33,11 +34,8 @@ from review_data import names
 pytestmark = pytest.mark.web
 
 
-def test_pixels_are_read_by_pointer_and_by_arrow_keys(
-    browser: Browser, serve: Serve, out: Path
-) -> None:
-    browser.get(serve(out).address)
-    wait_for(browser, names()[0])
+def test_pixels_are_read_by_pointer_and_by_arrow_keys(browser: Browser, site: Server) -> None:
+    _open(browser, site)
     panel = find(browser, "[data-cutout]")
     ActionChains(browser).move_to_element(panel).perform()
     readout = find(browser, "#readout-0")
@@ -52,8 +50,7 @@ def test_pixels_are_read_by_pointer_and_by_arrow_keys(
     until(browser, lambda: f"pixel {x + 1}, {y + 2}" in readout.text)
 
 
-def _open(browser: Browser, serve: Serve, out: Path, row: int = 0) -> None:
-    server = serve(out)
+def _open(browser: Browser, server: Server, row: int = 0) -> None:
     browser.get(server.address)
     browser.get(f"{server.root}/source/{row}")
     until(browser, lambda: is_idle(browser))
@@ -71,11 +68,9 @@ def _views(browser: Browser, selector: str = ".sky") -> list[list[float]]:
     )
 
 
-def test_all_pictures_have_one_scale_on_the_screen(
-    browser: Browser, serve: Serve, scales: Path
-) -> None:
+def test_all_pictures_have_one_scale_on_the_screen(browser: Browser, scales: Server) -> None:
     """Candidates of 1, 1.5 and 3 arcsec per pixel, of peaks that differ tenfold."""
-    _open(browser, serve, scales)
+    _open(browser, scales)
     per_arcsec = browser.execute_script(
         """return [...document.querySelectorAll(".sky")].map((picture) =>
           picture.getScreenCTM().a / Number(picture.dataset.view.split(" ")[3]))"""
@@ -89,9 +84,9 @@ def test_all_pictures_have_one_scale_on_the_screen(
         assert len(contrasts) == 1
 
 
-def test_zoom_and_place_by_keys(browser: Browser, serve: Serve, scales: Path) -> None:
+def test_zoom_and_place_by_keys(browser: Browser, scales: Server) -> None:
     """Every picture shows the same part of the sky; the pixel that is read stays in view."""
-    _open(browser, serve, scales)
+    _open(browser, scales)
     bar = find(browser, ".marks text[text-anchor=end]").text
     press(browser, "+", "+", "+")
     for right, down, width in _views(browser):
@@ -119,9 +114,9 @@ def test_zoom_and_place_by_keys(browser: Browser, serve: Serve, scales: Path) ->
     assert all(view == pytest.approx([0, 0, 1], abs=1e-6) for view in _views(browser))
 
 
-def test_zoom_and_place_by_mouse(browser: Browser, serve: Serve, scales: Path) -> None:
+def test_zoom_and_place_by_mouse(browser: Browser, scales: Server) -> None:
     """The pixel under the pointer stays there, and a drag moves it with the pointer."""
-    _open(browser, serve, scales)
+    _open(browser, scales)
     picture, readout = find(browser, "[data-cutout]"), find(browser, "#readout-0")
     ActionChains(browser).move_to_element_with_offset(picture, 30, -20).perform()
     before = until(browser, lambda: re.search(r"pixel (\d+), (\d+)", readout.text)).groups()
@@ -173,12 +168,12 @@ def _wheel(
     browser.execute_cdp_cmd("Input.dispatchMouseEvent", event | {"modifiers": 2 * control})
 
 
-def test_zoom_and_place_by_fingers(browser: Browser, serve: Serve, scales: Path) -> None:
+def test_zoom_and_place_by_fingers(browser: Browser, scales: Server) -> None:
     """Two fingers zoom the picture and not the page; then one finger moves it."""
     set_screen(browser, PHONE)
     browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
     try:
-        _open(browser, serve, scales)
+        _open(browser, scales)
         picture = find(browser, "[data-cutout]")
         browser.execute_script("arguments[0].scrollIntoView({ block: 'center' })", picture)
         x, y = _middle(browser, picture)
@@ -213,9 +208,9 @@ def _mean_grey(browser: Browser, selector: str) -> float:
     return float(np.asarray(Image.open(io.BytesIO(element.screenshot_as_png)).convert("L")).mean())
 
 
-def test_the_contrast_is_set(browser: Browser, serve: Serve, out: Path) -> None:
+def test_the_contrast_is_set(browser: Browser, site: Server) -> None:
     """By a number and by keys; all pictures change, and their captions say so."""
-    _open(browser, serve, out)
+    _open(browser, site)
     first, picture = find(browser, "[data-limits=linear]").text, ".panel:first-child .sky"
     grey = _mean_grey(browser, picture)
     press(browser, "s", Keys.TAB, "0.5", Keys.ENTER)
@@ -238,7 +233,7 @@ def test_the_contrast_is_set(browser: Browser, serve: Serve, out: Path) -> None:
 def test_limits_in_the_wrong_order_change_nothing(
     browser: Browser, serve: Serve, out: Path
 ) -> None:
-    _open(browser, serve, out)
+    _open(browser, serve(out))
     before = find(browser, "[data-contrast]").get_attribute("href")
     press(browser, "s", "900", Keys.ENTER)
     until(browser, lambda: "less than" in find(browser, ".tools").text)
@@ -249,11 +244,11 @@ def test_limits_in_the_wrong_order_change_nothing(
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_marks_can_be_read_on_unobserved_areas(
-    browser: Browser, serve: Serve, scales: Path, dark: bool
+    browser: Browser, scales: Server, dark: bool
 ) -> None:
     """The letters N and E have a contrast of at least 4.5 to the hatched area (WCAG 2.2, 1.4.3)."""
-    row = BuildView.read(scales).row_of["GAP"]
-    _open(browser, serve, scales, row)
+    row = BuildView.read(scales.out).row_of["GAP"]
+    _open(browser, scales, row)
     set_screen(browser, (1366, 900), dark=dark)
     frame = find(browser, ".frame")
     picture = np.asarray(Image.open(io.BytesIO(frame.screenshot_as_png)).convert("RGB"))
@@ -276,10 +271,10 @@ def _luminance(colours: np.ndarray) -> np.ndarray:
 
 
 def test_the_circle_is_the_mask_of_the_recipe(
-    browser: Browser, serve: Serve, out: Path, scales: Path
+    browser: Browser, site: Server, scales: Server
 ) -> None:
     """75 pixels in one build, and 40 in the other; the pixels of another candidate differ."""
-    _open(browser, serve, out)
+    _open(browser, site)
     assert {circle.get_attribute("r") for circle in find_all(browser, ".mask")} == {"75.0"}
-    _open(browser, serve, scales)
+    _open(browser, scales)
     assert {circle.get_attribute("r") for circle in find_all(browser, ".mask")} == {"40.0"}
