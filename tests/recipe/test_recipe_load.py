@@ -28,6 +28,7 @@ def test_a_recipe_extends_a_shipped_one(tmp_path):
     mine, base = load_recipe(path), load_recipe("mingolotss")
     assert (mine.name, mine.title, mine.description) == ("mine", "", "")
     assert (mine.citation, mine.licence) == (("Me 2026",), base.licence)
+    assert (mine.keywords, bool(base.keywords)) == ((), True)
     assert (mine.noise.sigma, mine.noise.method) == (4.0, base.noise.method)
     assert mine.classes == base.classes
     assert [one.do for one in mine.steps] == ["zero-nan"]

@@ -4,7 +4,7 @@
 ``extends = "base.toml"`` with those of a file in the same folder. Tables are merged key by key;
 every other value, lists included, replaces the inherited one. ``name`` must be given. It is not
 inherited, nor is what is true of the other dataset alone: its title, summary, description, authors,
-version, DOI, address and date, and ``published``. Licence, papers, funding and keywords are
+version, DOI, address, date and keywords, and ``published``. Licence, papers and funding are
 inherited, since they are those of the images and of the catalogue.
 
 >>> recipe = load_recipe("mingolotss")
@@ -36,7 +36,7 @@ _SHIPPED = files("mingolotss.recipe.shipped")
 _MAX_CHAIN = 20
 _NOT_INHERITED = (
     "name", "published", "title", "summary", "description", "authors", "version", "doi", "url",
-    "date",
+    "date", "keywords",
 )  # fmt: skip
 
 
