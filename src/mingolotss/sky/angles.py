@@ -11,10 +11,12 @@ takes 210, and 40 µs for 500 positions where that takes 280 (2 cores).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Floats", "separation_arcsec", "unit_vectors"]
+__all__ = ["Floats", "offset_position", "separation_arcsec", "unit_vectors"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,6 +50,34 @@ def separation_arcsec(
     radial = sin1 * sin2 + cos1 * cos2 * cos_step
     arcsec: Floats = np.arctan2(np.hypot(across, along), radial) * _DEG_PER_RAD * 3600
     return arcsec
+
+
+def offset_position(
+    ra: float, dec: float, angle_deg: float, distance_arcsec: float
+) -> tuple[float, float]:
+    """Return the position at a distance in a direction.
+
+    Parameters
+    ----------
+    ra, dec : float, deg
+    angle_deg : float
+        Position angle of the direction, from north to east.
+    distance_arcsec : float
+
+    Returns
+    -------
+    ra, dec : float, deg
+
+    Examples
+    --------
+    >>> [round(angle, 6) for angle in offset_position(10.0, 60.0, 90.0, 3.6)]
+    [10.002, 60.0]
+    """
+    lat, angle, arc = (math.radians(one) for one in (dec, angle_deg, distance_arcsec / 3600))
+    sine = math.sin(lat) * math.cos(arc) + math.cos(lat) * math.sin(arc) * math.cos(angle)
+    east = math.sin(angle) * math.sin(arc) * math.cos(lat)
+    step = math.atan2(east, math.cos(arc) - math.sin(lat) * sine)
+    return (ra + math.degrees(step)) % 360, math.degrees(math.asin(min(max(sine, -1.0), 1.0)))
 
 
 def unit_vectors(ra: npt.ArrayLike, dec: npt.ArrayLike) -> Floats:

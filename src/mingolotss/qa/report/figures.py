@@ -5,6 +5,7 @@ Each figure is drawn with matplotlib and written as PNG and as SVG (`plotting`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -154,7 +155,8 @@ def _draw_size(build: BuildView) -> Drawing | None:
         return None
     figure, axes = new_figure()
     stamp = build.stamp_arcsec
-    bins = np.geomspace(values.min(), max(values.max(), stamp * 1.2) * 1.01, 49)
+    low, high = min(values.min(), stamp * 0.8 or np.inf), max(values.max(), stamp * 1.2)
+    bins = np.geomspace(low * 0.99, high * 1.01, 49)
     draw_histogram(axes, values, bins)
     set_log_axis(axes)
     axes.set_xlabel("angular size in the catalogue (arcsec)")
@@ -190,7 +192,8 @@ def draw_fluxes(fluxes: Fluxes) -> Drawing:
         return Drawing(None, fluxes.caption)
     figure, axes = new_figure()
     x, y = np.log10(fluxes.catalogue_mjy), np.log10(fluxes.measured_mjy)
-    low, high = min(x.min(), y.min()) - 0.15, max(x.max(), y.max()) + 0.15
+    # Whole powers of ten, so that there are at least two of them on each axis.
+    low, high = math.floor(min(x.min(), y.min())), math.floor(max(x.max(), y.max())) + 1
     draw_points(axes, x, y)
     axes.plot([low, high], [low, high], color=MARK, linewidth=1.2, linestyle=(0, (4, 2)))
     axes.set_xlim(low, high)

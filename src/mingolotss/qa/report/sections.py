@@ -85,7 +85,7 @@ def _totals(build: BuildView) -> dict[str, object]:
         "rejected": total - written,
         "to_inspect": int(build.to_inspect.sum()),
         "reasons": [
-            (name, text, str(build.counts.get(name, total - written)))
+            (name, text, f"{total - written:,}" if name == "rejected" else str(build.counts[name]))
             for name, text in INSPECTION_REASONS.items()
         ],
     }

@@ -70,6 +70,12 @@ class _Frame:
     has_pole: bool
     is_whole_sky: bool
 
+    @property
+    def height_inches(self) -> float:
+        """The height of a figure that the map fills, with its labels."""
+        x0, x1, y0, y1 = self.box
+        return min(1.1 + 3.9 * (y1 - y0) / (x1 - x0), 3.8)
+
 
 def draw_sky(ra: Floats, dec: Floats, rejected: Bools) -> SkyMap:
     """Draw a map of sources.
@@ -81,7 +87,7 @@ def draw_sky(ra: Floats, dec: Floats, rejected: Bools) -> SkyMap:
     rejected : bool array, shape (n,)
     """
     frame = _frame_around(ra, dec)
-    figure = empty_figure(2.9 if frame.is_whole_sky else 3.8)
+    figure = empty_figure(2.9 if frame.is_whole_sky else frame.height_inches)
     shape = {"frame_class": EllipticalFrame} if frame.is_whole_sky else {}
     axes: WCSAxes = figure.add_subplot(projection=frame.wcs, facecolor="none", **shape)
     x, y = frame.wcs.all_world2pix(ra, dec, 0)

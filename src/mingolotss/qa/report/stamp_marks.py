@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from mingolotss.errors import NoWCSError
 from mingolotss.qa.manifest_row import ManifestRow
+from mingolotss.sky.angles import offset_position
 from mingolotss.sky.wcs import SkyWCS
 
 __all__ = ["MarkTable", "StampMarks", "scale_bar"]
@@ -20,8 +21,9 @@ _LENGTHS_ARCSEC = (
     0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000,
 )  # fmt: skip
 _ROOM = 0.34  # of the stamp, for the bar
+_SHORTEST = 0.04  # of the stamp, for the bar
 _LARGEST_BEAM = 0.5  # of the stamp; a larger one is not drawn
-_STEP_DEG = 10 / 3600
+_STEP_ARCSEC = 10
 _ROUND = 1.02  # ratio of the axes of a beam that needs no angle
 
 
@@ -86,8 +88,10 @@ def scale_bar(pixel_arcsec: float, side: int) -> tuple[float, str] | None:
     if not (math.isfinite(pixel_arcsec) and pixel_arcsec > 0):
         return None
     room = _ROOM * side * pixel_arcsec
-    length = max((one for one in _LENGTHS_ARCSEC if one <= room), default=None)
-    return None if length is None else (length / pixel_arcsec, f"{length:g}″")
+    length = max((one for one in _LENGTHS_ARCSEC if one <= room), default=0.0)
+    if length < _SHORTEST * side * pixel_arcsec:
+        return None
+    return length / pixel_arcsec, f"{length:g}″"
 
 
 def _marks(record: ManifestRow, side: int) -> StampMarks | None:
@@ -106,14 +110,17 @@ def _beam(record: ManifestRow, scale: float, side: int) -> tuple[float, float, f
     axes = round(major / 2 / scale, 2), round(minor / 2 / scale, 2)
     if major <= _ROUND * minor:
         return *axes, 0.0
-    pa, north = record["beam_pa_deg"], _north(record)
-    if pa is None or north is None or not math.isfinite(pa):
-        return None
-    return *axes, float(round(north - pa))
+    pa = record["beam_pa_deg"]
+    angle = None if pa is None or not math.isfinite(pa) else _direction(record, pa)
+    return None if angle is None else (*axes, float(round(angle)))
 
 
-def _north(record: ManifestRow) -> float | None:
-    """Return the direction of north in the picture, clockwise from the x axis, deg."""
+def _direction(record: ManifestRow, pa: float) -> float | None:
+    """Return the direction of a position angle in the picture, clockwise from the x axis, deg.
+
+    It is that to a point near the source, by the WCS of the stamp, so it holds for every rotation,
+    and for images with east to the right.
+    """
     if not record["wcs"]:
         return None
     cards = [
@@ -126,6 +133,7 @@ def _north(record: ManifestRow) -> float | None:
     except NoWCSError:
         return None
     ra, dec = record["ra"], record["dec"]
-    (x0, x1), (y0, y1) = wcs.to_pixel([ra, ra], [dec, dec + _STEP_DEG])
+    near_ra, near_dec = offset_position(ra, dec, pa, _STEP_ARCSEC)
+    (x0, x1), (y0, y1) = wcs.to_pixel([ra, near_ra], [dec, near_dec])
     angle = math.degrees(math.atan2(-(y1 - y0), x1 - x0))
     return angle if math.isfinite(angle) else None
