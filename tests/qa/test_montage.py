@@ -91,7 +91,7 @@ def test_what_cannot_be_shown_is_refused(images, labels):
 
 
 def test_a_scale_bar_is_as_long_as_it_says(stamps):
-    """At 1.5 arcsec per pixel, 60 arcsec are 40 pixels of the first stamp; the others have none."""
+    """At 1.5 arcsec per pixel, 30 arcsec are 20 pixels of the first stamp; the others have none."""
     images, labels = stamps
     plain, barred = (
         np.asarray(montage(images, labels, NAMES, per_class=3, pixel_arcsec=scale)).astype(int)
@@ -99,7 +99,7 @@ def test_a_scale_bar_is_as_long_as_it_says(stamps):
     )
     changed = np.abs(barred - plain).sum(axis=2) > 0
     first = changed[6:156, 168:318]
-    assert first[141].sum() == pytest.approx(40, abs=2)
+    assert first[141].sum() == pytest.approx(20, abs=2)
     assert not changed[6:156, 318:].any()
 
 

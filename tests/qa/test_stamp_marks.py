@@ -14,7 +14,7 @@ from report_views import make_view
 
 @pytest.mark.parametrize(
     ("scale", "side", "label"),
-    [(1.5, 150, "60\N{DOUBLE PRIME}"), (0.25, 100, "5\N{DOUBLE PRIME}"),
+    [(1.5, 150, "30\N{DOUBLE PRIME}"), (0.25, 100, "5\N{DOUBLE PRIME}"),
      (45.0, 64, "600\N{DOUBLE PRIME}"), (0.01, 50, "0.1\N{DOUBLE PRIME}")],
 )  # fmt: skip
 def test_a_bar_is_as_long_as_its_label(scale, side, label):
@@ -81,7 +81,7 @@ def test_a_beam_that_is_not_known_is_not_drawn(tmp_path, columns):
     """Neither a beam without both axes, nor a long one whose direction is not known."""
     (marks,) = MarkTable(make_view(tmp_path, 1, **columns).records([0]), 150).all
     assert marks.beam is None
-    assert marks.bar == 40
+    assert marks.bar == 20
 
 
 def test_stamps_with_the_same_marks_share_them(tmp_path):

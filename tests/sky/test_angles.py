@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from astropy import units as u
-from astropy.coordinates import angular_separation
+from astropy.coordinates import SkyCoord, angular_separation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mingolotss.sky.angles import separation_arcsec, unit_vectors
+from mingolotss.sky.angles import offset_position, separation_arcsec, unit_vectors
 
 RA, DEC = st.floats(-180, 360), st.floats(-90, 90)
 
@@ -42,3 +43,12 @@ def test_unit_vectors():
     dots = unit_vectors(ra, dec) @ unit_vectors(10.0, 20.0)
     angles = np.radians(separation_arcsec(ra, dec, 10.0, 20.0) / 3600)
     np.testing.assert_allclose(dots, np.cos(angles), atol=1e-14)
+
+
+@pytest.mark.parametrize("position", [(10.0, 0.0), (359.9999, 60.0), (0.0, 89.999), (200.0, -90.0)])
+@pytest.mark.parametrize("angle", [0.0, 45.0, 90.0, 180.0, 300.0])
+def test_offset_positions_are_those_of_astropy(position, angle):
+    ra, dec = offset_position(*position, angle, 30.0)
+    true = SkyCoord(*position, unit="deg").directional_offset_by(angle * u.deg, 30 * u.arcsec)
+    assert SkyCoord(ra, dec, unit="deg").separation(true).arcsec < 1e-6
+    assert 0 <= ra < 360

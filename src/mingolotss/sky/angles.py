@@ -75,8 +75,10 @@ def offset_position(
     """
     lat, angle, arc = (math.radians(one) for one in (dec, angle_deg, distance_arcsec / 3600))
     sine = math.sin(lat) * math.cos(arc) + math.cos(lat) * math.sin(arc) * math.cos(angle)
-    east = math.sin(angle) * math.sin(arc) * math.cos(lat)
-    step = math.atan2(east, math.cos(arc) - math.sin(lat) * sine)
+    north = math.sin(arc) * math.cos(angle)
+    step = math.atan2(
+        math.sin(arc) * math.sin(angle), math.cos(lat) * math.cos(arc) - math.sin(lat) * north
+    )
     return (ra + math.degrees(step)) % 360, math.degrees(math.asin(min(max(sine, -1.0), 1.0)))
 
 

@@ -16,6 +16,7 @@ from mingolotss.candidates.selection import SourcePixel, source_pixel
 from mingolotss.io.optional import import_optional
 from mingolotss.model import Cutout, FloatImage, Source
 from mingolotss.pipeline.stamp_windows import StampBox, noise_of, stamp_box
+from mingolotss.qa.report.scale_bars import LENGTHS_ARCSEC, longest_bar
 from mingolotss.recipe.model import Recipe
 from mingolotss.recipe.steps import MASK_RADIUS
 from mingolotss.sky.angles import unit_vectors
@@ -32,8 +33,7 @@ __all__ = [
 ]
 
 _GRID_CELLS = 8
-_BAR_LENGTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 3600)  # arcsec
-SCALE_BARS = tuple((n, f'{n}"' if n < 60 else f"{n // 60}'") for n in _BAR_LENGTHS)
+SCALE_BARS = tuple((n, f'{n}"' if n < 60 else f"{n // 60}'") for n in LENGTHS_ARCSEC if n >= 1)
 """Length, arcsec, and label of each scale bar."""
 
 
@@ -137,7 +137,7 @@ def overlay(cutout: Cutout, source: Source, recipe: Recipe, *, contour: bool = T
     box = stamp_box(cutout, pixel, recipe)
     north, east = _compass(cutout, pixel)
     sigma = recipe.clip_sigma or 0.0
-    beam, beam_text = _beam(cutout, north)
+    beam, beam_text = _beam(cutout, north, east)
     return Overlay(
         nx=nx,
         ny=ny,
@@ -214,24 +214,28 @@ def _compass(cutout: Cutout, pixel: SourcePixel) -> tuple[tuple[float, float], t
     return directions[0], directions[1]
 
 
-def _beam(cutout: Cutout, north: tuple[float, float]) -> tuple[Beam | None, str]:
+def _beam(
+    cutout: Cutout, north: tuple[float, float], east: tuple[float, float]
+) -> tuple[Beam | None, str]:
     """Return the beam to draw, and in words."""
     if cutout.wcs.beam is None:
         return None, "beam not in the header"
     major, minor, pa = cutout.wcs.beam
     scale = cutout.wcs.pixel_scale_arcsec
-    # A position angle runs from north to east, which is counter-clockwise in an image with east to
-    # the left; the angles of SVG run clockwise, since y points down. Therefore it is subtracted.
-    up = math.degrees(math.atan2(north[1], north[0]))  # -90 where north is up
+    # A position angle runs from north to east, and the angles of SVG run clockwise, since y points
+    # down. With both vectors this also holds for an image with east to the right.
+    turn = math.radians(pa)
+    x, y = (math.cos(turn) * n + math.sin(turn) * e for n, e in zip(north, east, strict=True))
+    angle = math.degrees(math.atan2(y, x))
     text = f'{major:.3g}" beam'
     if not math.isclose(major, minor, rel_tol=0.01):
         text = f'{major:.3g}" by {minor:.3g}" beam, PA {pa:.0f}°'
-    return Beam(major / 2 / scale, minor / 2 / scale, up - pa), text
+    return Beam(major / 2 / scale, minor / 2 / scale, angle), text
 
 
-def scale_bar(width_arcsec: float) -> tuple[int, str]:
+def scale_bar(width_arcsec: float) -> tuple[float, str]:
     """Return the length, arcsec, and the label of a bar of up to a quarter of a picture."""
-    return max((bar for bar in SCALE_BARS if bar[0] <= width_arcsec / 4), default=SCALE_BARS[0])
+    return next((bar for bar in SCALE_BARS if bar[0] == longest_bar(width_arcsec)), SCALE_BARS[0])
 
 
 def _bar_in_pixels(nx: int, scale: float) -> tuple[float, str]:

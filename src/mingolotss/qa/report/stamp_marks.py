@@ -12,16 +12,12 @@ from dataclasses import dataclass
 
 from mingolotss.errors import NoWCSError
 from mingolotss.qa.manifest_row import ManifestRow
+from mingolotss.qa.report.scale_bars import longest_bar
 from mingolotss.sky.angles import offset_position
 from mingolotss.sky.wcs import SkyWCS
 
 __all__ = ["MarkTable", "StampMarks", "scale_bar"]
 
-_LENGTHS_ARCSEC = (
-    0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000,
-)  # fmt: skip
-_ROOM = 0.34  # of the stamp, for the bar
-_SHORTEST = 0.04  # of the stamp, for the bar
 _LARGEST_BEAM = 0.5  # of the stamp; a larger one is not drawn
 _STEP_ARCSEC = 10
 _ROUND = 1.02  # ratio of the axes of a beam that needs no angle
@@ -83,15 +79,12 @@ def scale_bar(pixel_arcsec: float, side: int) -> tuple[float, str] | None:
     """Return length in pixels and label of a bar that a stamp has room for.
 
     >>> scale_bar(1.5, 150)
-    (40.0, '60″')
+    (20.0, '30″')
     """
     if not (math.isfinite(pixel_arcsec) and pixel_arcsec > 0):
         return None
-    room = _ROOM * side * pixel_arcsec
-    length = max((one for one in _LENGTHS_ARCSEC if one <= room), default=0.0)
-    if length < _SHORTEST * side * pixel_arcsec:
-        return None
-    return length / pixel_arcsec, f"{length:g}″"
+    length = longest_bar(side * pixel_arcsec)
+    return None if length is None else (length / pixel_arcsec, f"{length:g}″")
 
 
 def _marks(record: ManifestRow, side: int) -> StampMarks | None:
