@@ -88,3 +88,11 @@ def test_stamps_with_the_same_marks_share_them(tmp_path):
     table = MarkTable(make_view(tmp_path, 50).records(range(50)), 150)
     assert len(table.all) == 1
     assert [table.number(row) for row in range(50)] == [0] * 50
+
+
+@pytest.mark.parametrize(("side", "scale"), [(150, 1.5), (8, 28.125), (1024, 0.2197265625)])
+def test_marks_do_not_depend_on_the_number_of_pixels(tmp_path, side, scale):
+    """A stamp of 225 arcsec has the same marks in 8 pixels and in 1,024."""
+    view = make_view(tmp_path, 1, pixel_scale_arcsec=[scale])
+    (marks,) = MarkTable(view.records([0]), side).all
+    assert (marks.bar, marks.label, marks.beam) == (20.0, "30\N{DOUBLE PRIME}", (2.0, 2.0, 0.0))

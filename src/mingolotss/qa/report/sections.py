@@ -24,7 +24,7 @@ from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.colours import coloured
 from mingolotss.qa.report.formatting import data_url, number
 from mingolotss.qa.report.shown_rows import MAX_PICTURES, MAX_ROWS, ClassRows, ShownRows
-from mingolotss.qa.report.stamp_marks import MarkTable
+from mingolotss.qa.report.stamp_marks import UNITS, MarkTable
 from mingolotss.recipe.metadata import Metadata
 
 __all__ = ["page_values"]
@@ -53,6 +53,7 @@ def page_values(
     return {
         "stamp": stamp,
         "marks": marks,
+        "units": UNITS,
         "max_pictures": MAX_PICTURES,
         **_totals(build),
         **_provenance(build),

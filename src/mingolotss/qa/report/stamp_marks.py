@@ -1,7 +1,8 @@
 """What is drawn over the picture of a stamp: a scale bar, and the beam where it is known.
 
-Everything is in pixels of the stamp. Most stamps of a build have the same marks, so the page has
-them once and refers to them.
+Everything is in units of `UNITS` to the side of a stamp, whatever its number of pixels, since
+browsers draw no letters that are smaller than a unit. Most stamps of a build have the same marks,
+so the page has them once and refers to them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from mingolotss.qa.report.scale_bars import longest_bar
 from mingolotss.sky.angles import offset_position
 from mingolotss.sky.wcs import SkyWCS
 
-__all__ = ["MarkTable", "StampMarks", "scale_bar"]
+__all__ = ["UNITS", "MarkTable", "StampMarks", "scale_bar"]
+
+UNITS = 150
+"""The side of a stamp in the units of its marks."""
 
 _LARGEST_BEAM = 0.5  # of the stamp; a larger one is not drawn
 _STEP_ARCSEC = 10
@@ -29,18 +33,15 @@ class StampMarks:
 
     Attributes
     ----------
-    side : int, px
-        Of the stamp.
-    bar : float, px
+    bar : float
         Length of the scale bar.
     label : str
         Its length in arcsec.
     beam : tuple of float, or None
-        Semi-axes of the beam's ellipse (px), and the angle of the first, clockwise from the x axis
+        Semi-axes of the beam's ellipse, and the angle of the first, clockwise from the x axis
         (deg). None if it is not known.
     """
 
-    side: int
     bar: float
     label: str
     beam: tuple[float, float, float] | None
@@ -92,13 +93,14 @@ def _marks(record: ManifestRow, side: int) -> StampMarks | None:
     bar = scale_bar(scale, side) if scale is not None else None
     if bar is None:
         return None
-    return StampMarks(side, round(bar[0], 2), bar[1], _beam(record, scale, side))
+    return StampMarks(round(bar[0] * UNITS / side, 2), bar[1], _beam(record, scale * side / UNITS))
 
 
-def _beam(record: ManifestRow, scale: float, side: int) -> tuple[float, float, float] | None:
+def _beam(record: ManifestRow, scale: float) -> tuple[float, float, float] | None:
+    """Return the ellipse of the beam where a unit is `scale` arcsec; None if it is not known."""
     major = record["beam_major_arcsec"] or math.nan
     minor = record["beam_minor_arcsec"] or math.nan
-    if not 0 < minor <= major <= _LARGEST_BEAM * side * scale:
+    if not 0 < minor <= major <= _LARGEST_BEAM * UNITS * scale:
         return None
     axes = round(major / 2 / scale, 2), round(minor / 2 / scale, 2)
     if major <= _ROUND * minor:
