@@ -91,7 +91,13 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("beam", [(6.0, 6.0, 90.0), (14.0, 6.0, 35.0)], ids=["round", "long"])
+@pytest.mark.parametrize(
+    "beam",
+    [
+        pytest.param((6.0, 6.0, 90.0), id="round", marks=pytest.mark.slow),
+        pytest.param((14.0, 6.0, 35.0), id="long"),
+    ],
+)
 @pytest.mark.parametrize(("method", "has_rms", "has_beam", "expected"), CASES)
 def test_three_sigma_of_averaged_noise(tmp_path, beam, method, has_rms, has_beam, expected):
     """Of pure noise, 0.135 % is above 3 sigma, before and after averaging (Gaussian tail)."""
