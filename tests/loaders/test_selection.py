@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from mingolotss.errors import InputError
+from mingolotss.errors import DatasetError, InputError
 from mingolotss.loaders.arrays import load
 from mingolotss.publish.export import export
 from readers_build import make_build
@@ -246,6 +249,31 @@ def test_the_table_is_the_manifest(build, tmp_path):
     names = load(write_batches(tmp_path / "published", IMAGES, LABELS)).table
     assert names.column_names == ["source", "label", "class", "split", "image_file"]
     assert names["label"].to_pylist() == LABELS
+
+
+@pytest.mark.parametrize("names", [["row"], ["source"], ["row", "source", "image_file", "status"]])
+def test_a_manifest_without_a_column_still_gives_the_others(build, tmp_path, names):
+    """One of another program; its columns are null where no row fits."""
+    folder = tmp_path / "part"
+    shutil.copytree(build / "mingo-batches-py", folder / "mingo-batches-py")
+    manifest = pq.read_table(build / "manifest.parquet", columns=names)
+    pq.write_table(manifest, folder / "manifest.parquet")
+    arrays = load(folder)
+    table = arrays.table
+    assert table["source"].to_pylist() == list(arrays.sources)
+    assert table["manifest_class"].null_count == len(arrays)
+    if "row" in names:
+        assert table["row"].null_count == (0 if "source" in names else len(arrays))
+
+
+def test_a_damaged_manifest_is_one_line(build, tmp_path):
+    """The images open; their metadata does not."""
+    shutil.copytree(build / "mingo-batches-py", tmp_path / "mingo-batches-py")
+    (tmp_path / "manifest.parquet").write_bytes(b"PAR1" + bytes(99))
+    dataset = MingoLoTSS(tmp_path)
+    with pytest.raises(DatasetError, match=r"manifest\.parquet"):
+        _ = dataset.table
+    assert "datapoints" in repr(dataset)
 
 
 def test_merged_classes_keep_those_of_the_manifest(build):

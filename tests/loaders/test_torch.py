@@ -246,6 +246,14 @@ def test_torchvision_transforms_work(root):
     assert torch.equal(flipped, torch.from_numpy(IMAGES[4])[None].flip(-1))
 
 
+@pytest.mark.readers
+def test_the_wrapper_of_torchvision_is_for_its_own_datasets(root):
+    """As the docs say, it accepts no other class."""
+    datasets = pytest.importorskip("torchvision.datasets")
+    with pytest.raises(TypeError, match="VisionDataset"):
+        datasets.wrap_dataset_for_transforms_v2(MingoLoTSS(root))
+
+
 def test_pickled_and_spawned(root):
     """A dataset travels to another process with all it is."""
     dataset = pickle.loads(pickle.dumps(MingoLoTSS(root, tensors=True)))

@@ -23,6 +23,7 @@ __all__ = ["sample_table", "without_nulls"]
 _OMITTED = ("status", "stage", "reason")  # of rejections
 _PARTS = ("stamps", "data")  # folders inside a build and an export
 _ORIGINAL_CLASS = "manifest_class"
+_NEEDED = ("source", "image_file", "class")
 
 
 def sample_table(
@@ -109,20 +110,20 @@ def _read_columns(root: Path) -> pa.Table | None:
     """Read the manifest of a dataset, or the same columns of its Parquet files; None without."""
     folder = _dataset_folder(root)
     if folder.manifest.is_file():
-        return read_manifest(folder.path)
-    paths = stamp_files(root)
-    if not paths:
+        table = read_manifest(folder.path)
+    elif paths := stamp_files(root):
+        tables = []
+        for path in paths:
+            schema = read_schema(path)
+            names = [name for name in MANIFEST.names if name in schema.names]
+            names += [field.name for field in kept_fields(schema)]
+            tables.append(read_table(path, names, schema=MANIFEST))
+        table = pa.concat_tables(tables, promote_options="default")
+    else:
         return None
-    tables = []
-    for path in paths:
-        schema = read_schema(path)
-        names = [name for name in MANIFEST.names if name in schema.names]
-        names += [field.name for field in kept_fields(schema)]
-        tables.append(read_table(path, names, schema=MANIFEST))
-    table = pa.concat_tables(tables, promote_options="default")
-    for field in MANIFEST:
-        if field.name in ("source", "image_file", "class") and field.name not in table.column_names:
-            table = table.append_column(field, pa.nulls(len(table), field.type))
+    for name in _NEEDED:  # a file of another program may lack any column
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(len(table), pa.string()))
     return table
 
 
