@@ -250,12 +250,13 @@ def locate_image(image: str, root: Path | None) -> str:
 
 
 def decisions_file(folder: Path) -> Path:
-    """Return the file of decisions of a build: the one it was built with, or its own."""
+    """Return the file of decisions of a build: the one it was built with, or its own.
+
+    A recorded file that is not there is never created: the folder may come from somebody else.
+    """
     inputs = read_inputs(folder)
     paths = inputs.decisions.place.paths(folder) if inputs is not None else []
-    return next((path for path in paths if path.exists()), None) or (
-        paths[0] if paths else BuildFolder(folder).decisions
-    )
+    return next((path for path in paths if path.is_file()), BuildFolder(folder).decisions)
 
 
 def decisions_digest(decisions: Iterable[Decision]) -> str:

@@ -351,14 +351,15 @@ def _find_decisions(
     if base is None or (base.folder != out and own.exists()):
         return own, False
     path, own_of_base = decisions_file(base.folder), BuildFolder(base.folder).decisions
-    if path == own_of_base:
-        return (path, True) if base.folder != out and path.exists() else (own, False)
-    if not path.exists():
+    if path != own_of_base:
+        return path, False
+    recorded = base.inputs.decisions.place.paths(base.folder) if base.inputs else []
+    if recorded:
         raise InputError(
-            f"build {out}: the decisions that it follows are not at {path} any more; give "
-            "--decisions FILE, or put the file back"
+            f"build {out}: the decisions that it follows are not at {_listed(recorded)} any more; "
+            "give --decisions FILE, or put the file back"
         )
-    return path, False
+    return (path, True) if base.folder != out and path.exists() else (own, False)
 
 
 def _listed(paths: Sequence[Path]) -> str:
