@@ -48,4 +48,4 @@ def is_simulated_file(image: str) -> bool:
             start = zlib.decompressobj(31).decompress(start, _HEADER_BYTES)
     except (OSError, ValueError, zlib.error):  # ValueError: NUL in the path
         return False
-    return any(start.startswith(_MARK, at) for at in range(0, len(start), _CARD))
+    return _MARK in start and any(start.startswith(_MARK, at) for at in range(0, len(start), _CARD))
