@@ -16,10 +16,15 @@ _CANARY = Canary()
 
 
 @pytest.fixture(scope="session")
-def _installed(tmp_path_factory: pytest.TempPathFactory) -> Canary:
-    _CANARY.folders += [str(tmp_path_factory.getbasetemp()), tempfile.gettempdir()]
+def _installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canary]:
+    # Temporary files of the program go into the folder of the tests, so that the rest of the
+    # system's folder for them counts as outside.
+    base, before = tmp_path_factory.getbasetemp(), tempfile.tempdir
+    tempfile.tempdir = str(tmp_path_factory.mktemp("temporary"))
+    _CANARY.folders.append(str(base))
     _CANARY.install()
-    return _CANARY
+    yield _CANARY
+    tempfile.tempdir = before
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def requests(client: Transport, url: str, path: Path) -> Iterator[Callable[[], o
     yield lambda: HttpFile(f"{url}/m", client, RangeSupport()).read_ranges([(0, 10), (20, 30)])
 
 
-def test_a_mutated_answer_is_accepted_or_an_error_of_a_service(tmp_path, serve):
+def test_a_mutated_answer_is_accepted_or_an_error_of_a_service(tmp_path, serve, record_property):
     """No traceback, no answer that takes long, no file that is not complete FITS."""
     rng, examples, current = random.Random(20261126), seeds(), [b""]  # noqa: S311
 
@@ -121,5 +121,8 @@ def test_a_mutated_answer_is_accepted_or_an_error_of_a_service(tmp_path, serve):
                 path.unlink()
     assert not list(tmp_path.iterdir())
     assert all(message.isprintable() for message in messages)
+    inputs = accepted + len(messages)
+    counts = f"{inputs} inputs, {accepted} accepted, {len(messages)} refused, in {SECONDS:g} s"
+    record_property("fuzz", f"test_http_answers: {counts}")
     assert accepted > 10
     assert len(messages) > 10

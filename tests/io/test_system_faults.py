@@ -39,7 +39,11 @@ def test_a_fault_behind_an_error_of_a_library():
     error.__cause__ = fault("EMFILE")
     assert "Too many open files" in describe_fault(error)
     assert describe_fault(MemoryError()).startswith("not enough memory")
-    assert "threads" in describe_fault(RuntimeError("can't start new thread"))
+    for text in ("can't start new thread", "Unknown error: Failed to launch worker thread: x"):
+        assert "threads" in describe_fault(RuntimeError(text))
+    assert "not enough memory" in describe_fault(
+        ImportError("libx.so: failed to map segment from shared object")
+    )
     assert "TMPDIR" in describe_fault(
         FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
     )

@@ -35,7 +35,13 @@ _ADVICE: Mapping[tuple[int, ...], str] = {
     (errno.EACCES, errno.EPERM): f"ask for the permission, {_AGAIN}",
 }
 _NO_TEMPORARY_FOLDER = "No usable temporary directory"  # tempfile has no error of its own for it
-_NO_THREAD = "can't start new thread"  # nor has threading
+_TEXTS = (
+    ("can't start new thread", errno.EAGAIN, "no more threads can be started"),
+    ("Failed to launch worker thread", errno.EAGAIN, "no more threads can be started"),
+    (": failed to map segment from shared object", errno.ENOMEM, "not enough memory"),
+    (f": {os.strerror(errno.ENOMEM)}", errno.ENOMEM, "not enough memory"),
+    (f": {os.strerror(errno.EMFILE)}", errno.EMFILE, ""),
+)
 
 
 def describe_fault(error: BaseException) -> str | None:
@@ -61,10 +67,11 @@ def _describe(error: BaseException) -> str | None:
         return _describe_number(error)
     if isinstance(error, MemoryError):
         return f"not enough memory; {_advice(errno.ENOMEM)}"
-    if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
-        return f"no more threads can be started; {_advice(errno.EAGAIN)}"
-    if isinstance(error, ImportError) and os.strerror(errno.EMFILE) in str(error):
-        return f"{os.strerror(errno.EMFILE)}; {_advice(errno.EMFILE)}"  # of a library in C
+    # These errors have no number, only a text: of threading, of Arrow, and of the loader of C.
+    text = str(error)
+    for part, number, reason in _TEXTS:
+        if part in text:
+            return f"{reason or os.strerror(number)}; {_advice(number)}"
     return None
 
 
