@@ -16,7 +16,7 @@ import pytest
 from mingolotss.catalogue.reading import read_catalogue
 from mingolotss.errors import CatalogueError, DatasetError
 from mingolotss.io.parquet import read_table
-from mingolotss.io.parquet_pages import PageError, read_page, read_pages
+from mingolotss.io.parquet_pages import Chunk, PageError, read_chunks, read_page, read_pages
 
 MOST_BYTES = 1 << 30
 LONG = "x" * 1_000_000
@@ -111,10 +111,12 @@ def test_the_pages_of_every_column(compression, version, tmp_path):
     )  # fmt: skip
     metadata = pq.ParquetFile(path).metadata
     with path.open("rb") as file:
+        chunks = read_chunks(file, path.stat().st_size)
         for group in range(metadata.num_row_groups):
             for index in range(metadata.num_columns):
                 chunk = metadata.row_group(group).column(index)
                 start = chunk.dictionary_page_offset or chunk.data_page_offset
+                assert chunks[group][index] == Chunk(start, chunk.total_compressed_size)
                 pages = list(read_pages(file, start, chunk.total_compressed_size))
                 content = sum(page.content_bytes + page.header_bytes for page in pages)
                 assert content == chunk.total_uncompressed_size
@@ -132,3 +134,29 @@ def test_a_header_that_cannot_be_read(data):
         read_page(data)
     with pytest.raises(PageError):
         list(read_pages(io.BytesIO(data), 0, 100))
+
+
+def test_a_footer_whose_columns_pyarrow_cannot_describe(tmp_path):
+    """Pyarrow ends the process when it is asked for a column with a wrong histogram of levels."""
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"Source_Name": ["A", "B"], "RA": [1.0, 2], "DEC": [1.0, 2]}), path)
+    raw, refused = path.read_bytes(), 0
+    length = int.from_bytes(raw[-8:-4], "little")
+    for place in range(len(raw) - 8 - length, len(raw) - 8, 7):
+        damaged = bytearray(raw)
+        damaged[place] ^= 1 << (place % 8)
+        path.write_bytes(damaged)
+        try:
+            read_catalogue(path)
+        except CatalogueError:
+            refused += 1
+    assert refused > length // 28
+
+
+@pytest.mark.parametrize("data", [
+    b"", b"PAR1", b"\x00" * 8, b"\xff\xff\xff\x7fPAR1", b"\x01\x00\x00\x00PAR1",
+    b"\x49\x1c\x00\x03\x00\x00\x00PAR1", b"\x19\xfc\xff\xff\x05\x00\x05\x00\x00\x00PAR1",
+])  # fmt: skip
+def test_a_footer_that_cannot_be_read(data):
+    with pytest.raises(PageError):
+        read_chunks(io.BytesIO(data), len(data))

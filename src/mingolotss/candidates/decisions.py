@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from mingolotss.errors import DecisionError
+from mingolotss.errors import DecisionError, InputError
 from mingolotss.io.files import as_input_error, atomic_path, is_local, read_bounded
 from mingolotss.io.lock import file_lock, lock_path
 
@@ -238,10 +238,15 @@ class DecisionLog:
                     "begin or end with white space, and the first line must be the names of the "
                     "columns; rename the source, or correct the file"
                 )
-            with atomic_path(self.path) as temporary, temporary.open("wb") as stream:
-                stream.write(after)
-                stream.flush()
-                os.fsync(stream.fileno())
+            try:
+                with atomic_path(self.path) as temporary, temporary.open("wb") as stream:
+                    stream.write(after)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            except InputError as error:
+                raise InputError(
+                    f"the decision on {decision.source!r} was not written: {error}"
+                ) from error
             return decision
 
     def undo(self, by: str, date: str, source: str | None = None) -> Decision:
@@ -304,7 +309,8 @@ class DecisionLog:
             try:
                 stack.enter_context(file_lock(lock_path(self.path)))
             except OSError as error:
-                raise as_input_error(error, self.path) from error
+                shown = as_input_error(error, self.path)
+                raise DecisionError(f"the decision was not written: {shown}") from error
             yield
 
 

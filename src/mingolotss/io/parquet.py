@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import atomic_path, check_regular, is_local, largest_expansion
-from mingolotss.io.parquet_pages import PageError, read_pages
+from mingolotss.io.parquet_pages import PageError, read_chunks, read_pages
 from mingolotss.io.system_faults import describe_fault
 
 __all__ = [
@@ -229,24 +229,23 @@ def _check_pages(
     ]
     try:
         with path.open("rb") as stream:
+            # pyarrow would end the process for some damaged columns, if it were asked for them.
+            chunks = read_chunks(stream, path.stat().st_size)
             for number in groups:
-                row_group = file.metadata.row_group(number)
+                rows = file.metadata.row_group(number).num_rows
                 for index, width in chosen:
-                    chunk, values = row_group.column(index), 0
-                    start = chunk.dictionary_page_offset or chunk.data_page_offset
-                    for page in read_pages(stream, start, chunk.total_compressed_size):
+                    chunk, values = chunks[number][index], 0
+                    for page in read_pages(stream, chunk.start, chunk.size):
                         total += page.content_bytes
                         if page.is_dictionary or page.encoding == _DELTA_BYTE_ARRAY:
                             longest = max(longest, page.content_bytes)
                         values += 0 if page.is_dictionary else max(page.values, 0)
                         if page.content_bytes > limit:
                             break
-                    total += max(values, row_group.num_rows) * width
+                    total += max(values, rows) * width
                     if total > limit:
-                        raise pa.ArrowInvalid(
-                            f"{total} bytes of values where {limit} are plausible"
-                        )
-    except PageError as error:
+                        raise pa.ArrowInvalid(f"{total} bytes where {limit} are plausible")
+    except (PageError, IndexError) as error:
         raise pa.ArrowInvalid(str(error)) from error
     return longest
 

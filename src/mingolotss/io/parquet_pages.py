@@ -1,7 +1,9 @@
-"""The pages of a Parquet file, looked at before they are decompressed.
+"""The columns and pages of a Parquet file, looked at before they are decompressed.
 
-pyarrow makes room for whatever a page says that it holds. A page is described by a structure in the
-compact protocol of Thrift (parquet-format, `PageHeader`), of which only some numbers are read here.
+pyarrow makes room for whatever a page says that it holds, and ends the process for some columns
+whose description in the footer is damaged. Footer and pages are structures in the compact protocol
+of Thrift (parquet-format, `FileMetaData` and `PageHeader`), of which only some numbers are read
+here.
 
 >>> header = bytes([0x15, 0, 0x15, 0x80, 0x08, 0x15, 0x20, 0x2C, 0x15, 10, 0x15, 0, 0, 0])
 >>> read_page(header)
@@ -12,18 +14,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Union
 
-__all__ = ["Page", "PageError", "read_page", "read_pages"]
+__all__ = ["Chunk", "Page", "PageError", "read_chunks", "read_page", "read_pages"]
+
+_MAGIC = b"PAR1"
 
 _USUAL_BYTES, _MOST_BYTES = 1 << 12, 16 << 20  # of a header, which may hold a value of the column
-_MAX_DEPTH = 8
+_MAX_DEPTH = 16
 _DATA_PAGE, _DICTIONARY_PAGE, _DATA_PAGE_V2 = 0, 2, 3
 # Numbers of the fields of a page: its type, its sizes and, by type, the structure of its kind with
 # the number of values first and the encoding after it.
 _TYPE, _CONTENT, _STORED, _VALUES = 1, 2, 3, 1
 _ENCODING = {_DATA_PAGE: (5, 2), _DICTIONARY_PAGE: (7, 2), _DATA_PAGE_V2: (8, 4)}
-_BOOLEANS, _BYTE, _INTEGERS, _DOUBLE, _BINARY, _STRUCT = (1, 2), 3, (4, 5, 6), 7, 8, 12
+# Those of a file, of a group of rows, and of a column: its size, its first page and its dictionary.
+_ROW_GROUPS, _COLUMNS, _COLUMN_METADATA, _PLACES = 4, 1, 3, (7, 9, 11)
+_BOOLEANS, _BYTE, _INTEGERS, _DOUBLE, _BINARY, _LISTS, _STRUCT = (
+    (1, 2),
+    3,
+    (4, 5, 6),
+    7,
+    8,
+    (9, 10),
+    12,
+)
 
 
 class PageError(ValueError):
@@ -54,6 +68,66 @@ class Page:
     content_bytes: int
     values: int
     encoding: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One column in one group of rows.
+
+    Attributes
+    ----------
+    start, size : int
+        Where its pages begin, and how many bytes they take.
+    """
+
+    start: int
+    size: int
+
+
+def read_chunks(file: BinaryIO, size: int) -> list[list[Chunk]]:
+    """Read where the columns of each group of rows are, from the footer of a file.
+
+    Parameters
+    ----------
+    file : binary file
+    size : int
+        Of the file, bytes.
+
+    Raises
+    ------
+    PageError
+        The footer cannot be read, or a column is outside of the file.
+    """
+    file.seek(max(size - 8, 0))
+    tail = file.read(8)
+    length = int.from_bytes(tail[:4], "little")
+    if tail[4:] != _MAGIC or length > size - 8:
+        raise PageError("no footer")
+    file.seek(size - 8 - length)
+    try:
+        groups = _Compact(file.read(length)).structure().get(_ROW_GROUPS)
+    except IndexError as error:
+        raise PageError("the footer is cut short") from error
+    return [[_chunk(column, size) for column in _items(group, _COLUMNS)] for group in groups or ()]
+
+
+def _items(group: object, key: int) -> list[object]:
+    items = group.get(key) if isinstance(group, dict) else None
+    return items if isinstance(items, list) else []
+
+
+def _chunk(column: object, size: int) -> Chunk:
+    fields = column.get(_COLUMN_METADATA) if isinstance(column, dict) else None
+    if not isinstance(fields, dict):
+        raise PageError("a column without a description")
+    stored, first, dictionary = (fields.get(key) for key in _PLACES)
+    if not isinstance(stored, int) or not isinstance(first, int):
+        raise PageError("a column without a place")
+    # As pyarrow does: a dictionary begins the column, unless its place is 0 or after the data.
+    start = dictionary if isinstance(dictionary, int) and 0 < dictionary < first else first
+    if not (0 <= start <= start + stored <= size):
+        raise PageError(f"a column at {start} of {size} bytes")
+    return Chunk(start, stored)
 
 
 def read_pages(file: BinaryIO, start: int, size: int) -> Iterator[Page]:
@@ -115,11 +189,12 @@ def read_page(data: bytes) -> Page:
     return Page(reader.place, kind == _DICTIONARY_PAGE, stored, content, values, encoding)
 
 
-_Fields = dict[int, "int | _Fields | None"]
+_Value = Union[int, "_Fields", list["_Value"], None]
+_Fields = dict[int, _Value]
 
 
 class _Compact:
-    """Reads numbers and structures; other values are passed over and are None."""
+    """Reads numbers, structures and lists; other values are passed over and are None."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -128,28 +203,50 @@ class _Compact:
     def structure(self, depth: int = 0) -> _Fields:
         if depth > _MAX_DEPTH:
             raise PageError("structures are nested too deep")
+        # Numbers of one byte and short texts are read here, which is most of a footer: a file of
+        # 4,000 stamps describes 300 columns.
         fields: _Fields = {}
-        number = 0
+        data, number = self._data, 0
         while head := self._byte():
             step, kind = head >> 4, head & 15
             number = number + step if step else self._integer()
-            fields[number] = self._value(kind, depth)
+            short = data[self.place]
+            if kind in _INTEGERS and short < 128:
+                self.place += 1
+                fields[number] = short >> 1 if short % 2 == 0 else -(short >> 1) - 1
+            elif kind == _BINARY and short < 128:
+                self.place += 1 + short
+            else:
+                fields[number] = self._value(kind, depth)
         return fields
 
-    def _value(self, kind: int, depth: int) -> int | _Fields | None:
+    def _value(self, kind: int, depth: int, *, is_item: bool = False) -> _Value:
         if kind in _INTEGERS:
             return self._integer()
         if kind == _STRUCT:
             return self.structure(depth + 1)
+        if kind in _LISTS:
+            return self._list(depth + 1)
         if kind == _BINARY:
             self._skip(self._varint())
         elif kind == _DOUBLE:
             self._skip(8)
-        elif kind == _BYTE:
+        elif kind == _BYTE or (kind in _BOOLEANS and is_item):
             self._skip(1)
-        elif kind not in _BOOLEANS:  # lists and maps, which no header of a page has
+        elif kind not in _BOOLEANS:  # a map, which Parquet has nowhere
             raise PageError(f"a value of type {kind}")
         return None
+
+    def _list(self, depth: int) -> list[_Value]:
+        if depth > _MAX_DEPTH:
+            raise PageError("lists are nested too deep")
+        head = self._byte()
+        count, kind = head >> 4, head & 15
+        if count == 15:
+            count = self._varint()
+        if count > len(self._data):  # each takes a byte at least
+            raise IndexError
+        return [self._value(kind, depth, is_item=True) for _ in range(count)]
 
     def _byte(self) -> int:
         self.place += 1
