@@ -15,7 +15,7 @@ from pyvo.dal import SIAResults
 from votables import BOMBS, HARMLESS, REFERENCES
 
 from mingolotss.catalogue.reading import read_catalogue
-from mingolotss.errors import CatalogueError, MingoError, ServiceError
+from mingolotss.errors import CatalogueError, MingoError, ServiceError, TruncatedFileError
 from mingolotss.service.remote.votable import parse_results
 
 LONGEST_S = 10.0
@@ -86,8 +86,8 @@ def test_a_bomb_is_no_catalogue(name, tmp_path):
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_no_answer_or_one_without_rows(name, tmp_path):
-    """A stream that is cut short has no rows for astropy."""
+    """A stream that is cut short is requested again, and has no rows."""
     body, began = BOMBS[name](), time.monotonic()
-    with contextlib.suppress(ServiceError):
+    with contextlib.suppress(ServiceError, TruncatedFileError):
         assert len(parse_results(SIAResults, body, "https://archive.example/siap")) == 0
     assert time.monotonic() - began < LONGEST_S
