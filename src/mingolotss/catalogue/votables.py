@@ -46,11 +46,17 @@ def read_votable(path: Path, request: ColumnRequest) -> Table:
     OSError, ValueError
         The file is no VOTable that can be read.
     """
-    from mingolotss.io.votables import UnsafeDocumentError, parse_votable
+    from mingolotss.io.votables import (
+        IncompleteDocumentError,
+        UnsafeDocumentError,
+        parse_votable,
+    )
 
     try:
         with open_unpacked(path) as file:
             tables = list(parse_votable(file).iter_tables())
+    except IncompleteDocumentError as error:
+        raise CatalogueError(f"read the catalogue {path}: {error}") from error
     except UnsafeDocumentError as error:
         raise CatalogueError(
             f"read the catalogue {path}: {error}; write the VOTable with its rows, and without "

@@ -11,11 +11,13 @@ dead worker had finished. Every file appears whole or not at all. Only this modu
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 from mingolotss.errors import InputError, ServiceUnavailableError
 from mingolotss.io.optional import import_optional
@@ -30,7 +32,8 @@ __all__ = ["cluster", "dask_mapper"]
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-_TIMEOUT = "6s"  # to find the scheduler
+_TIMEOUT_S = 6.0  # to find the scheduler
+_LONGEST_HANDSHAKE = 1 << 20  # bytes; it has a few hundred
 
 
 @contextmanager
@@ -74,7 +77,11 @@ def cluster(address: str, workers: int | None = None) -> Iterator[Mapper]:
         if key == "scheduler_file" and not Path(address).is_file():
             raise InputError(f"{action}: there is no such file; {hint}")
         try:
-            client = stack.enter_context(distributed.Client(**{key: target}, timeout=_TIMEOUT))
+            if key == "address" and isinstance(target, str):
+                _require_answer(target)
+            client = stack.enter_context(
+                distributed.Client(**{key: target}, timeout=f"{_TIMEOUT_S}s")
+            )
         except (OSError, TimeoutError) as error:
             message = f"{action}: {error}; check the address and the network, {hint}"
             raise ServiceUnavailableError(message, url=address) from error
@@ -83,6 +90,24 @@ def cluster(address: str, workers: int | None = None) -> Iterator[Mapper]:
         if address == "local":
             client.run(prepare_worker)  # workers of others' clusters also do other work
         yield dask_mapper(client)
+
+
+def _require_answer(address: str) -> None:
+    """Raise an OSError unless something at an address begins as a scheduler on TCP does.
+
+    It speaks first, and its message begins with its length, 8 bytes. The client of `distributed`
+    waits without end for a port that is open and silent, whatever its time limit, and makes room
+    for any length that it receives. Other protocols, such as TLS, are left to it.
+    """
+    parts = urlsplit(address if "://" in address else f"tcp://{address}")
+    if parts.scheme != "tcp" or not parts.hostname or not parts.port:
+        return
+    with socket.create_connection((parts.hostname, parts.port), _TIMEOUT_S) as connection:
+        begin = connection.recv(8, socket.MSG_WAITALL)
+        if len(begin) < 8:
+            raise OSError("the connection was closed without an answer")
+        if int.from_bytes(begin, "little") > _LONGEST_HANDSHAKE:
+            raise OSError("something else than a Dask scheduler answers there")
 
 
 def dask_mapper(client: Client) -> Mapper:
