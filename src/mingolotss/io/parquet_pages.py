@@ -105,10 +105,10 @@ def read_chunks(file: BinaryIO, size: int) -> list[list[Chunk]]:
         raise PageError("no footer")
     file.seek(size - 8 - length)
     try:
-        groups = _Compact(file.read(length)).structure().get(_ROW_GROUPS)
+        groups = _items(_Compact(file.read(length)).structure(), _ROW_GROUPS)
     except IndexError as error:
         raise PageError("the footer is cut short") from error
-    return [[_chunk(column, size) for column in _items(group, _COLUMNS)] for group in groups or ()]
+    return [[_chunk(column, size) for column in _items(group, _COLUMNS)] for group in groups]
 
 
 def _items(group: object, key: int) -> list[object]:
