@@ -210,7 +210,13 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         It is missing or damaged, or lacks a column or has one of another type.
     """
     names = [*MANIFEST.names] if columns is None else [*columns]
-    absent = LATER_COLUMNS.intersection(names).difference(read_schema(path).names)
+    stored = set(read_schema(path).names)
+    missing = [name for name in names if name not in stored]
+    absent = LATER_COLUMNS.intersection(missing)
+    if lost := [name for name in missing if name not in absent]:
+        raise DatasetError(
+            f"read {path}: it has no column {', '.join(lost)}; fetch or build it again"
+        )
     present = columns if columns is None else [name for name in names if name not in absent]
     table = read_table(path, present, schema=MANIFEST)
     for name in names:
