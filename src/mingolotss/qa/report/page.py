@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mingolotss.errors import DatasetError
-from mingolotss.io.files import write_bytes
+from mingolotss.io.files import is_local, write_bytes
 from mingolotss.io.png import decode_png
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.figures import FIGURES, draw_figure
@@ -71,6 +71,12 @@ def report(
     """
     notify = progress or (lambda _: None)
     build = BuildView.read(folder, decisions=None if decisions is None else Path(decisions))
+    figures_folder = build.folder.figures
+    if is_local(figures_folder) and figures_folder.is_symlink():  # the build may be anybody's
+        raise DatasetError(
+            f"report on {build.folder.path}: {figures_folder.name} is a link, and nothing is "
+            "written through it; remove it"
+        )
     notify("drawing figures")
     figures = _write_figures(build)
     notify("selecting stamps")
