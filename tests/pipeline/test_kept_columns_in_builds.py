@@ -202,8 +202,8 @@ def test_rows_and_classes_that_are_left_out_are_counted_everywhere(inputs, tmp_p
         assert all(line in done.stdout for line in lines), done.stdout
     assert run("status", out).stdout.count("are left out") == 2
     text = (
-        "The catalogue has 3 rows. Further rows of the file are left out: 2 by catalogue.where = "
-        "z_best < 0.55; 1 by classes.drop: Small."
+        "Rows of the catalogue that are left out: 2 by catalogue.where = z_best < 0.55; 1 by "
+        "classes.drop: Small."
     )
     assert text in " ".join((out / "README.md").read_text().split())
     page = " ".join(report(out).read_text().split()).replace("&lt;", "<")

@@ -41,7 +41,7 @@ _MAX_LETTERS, _MAX_DEPTH = 10_000, 50
 _MAX_DIGITS = 18  # of a whole number, which then fits into 64 bits
 _TOKEN = re.compile(
     r"""\s*(?:
-        (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
+        (?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
       | (?P<text>'(?:[^']|'')*')
       | (?P<column>"[^"]+"|`[^`]+`)
       | (?P<word>[^\W\d][\w.]*(?:-[\w.]+)*)

@@ -320,7 +320,7 @@ def read_bounded(path: Path, largest: int = _LARGEST_TEXT) -> bytes:
     with path.open("rb") as stream:
         data = stream.read(largest + 1)
     if len(data) > largest:
-        raise OSError(errno.EFBIG, f"more than {largest >> 20} MiB", str(path))
+        raise OSError(errno.EINVAL, f"more than {largest >> 20} MiB", str(path))
     return data
 
 

@@ -200,6 +200,9 @@ def remote(out) -> dict[str, str]:
     return {
         path.removeprefix(root).lstrip("/"): hashlib.sha256(fs.cat_file(path)).hexdigest()
         for path in fs.find(root)
+        if not path.endswith(
+            "/inputs.toml"
+        )  # where the inputs are, which `contents` leaves out, too
     }
 
 
