@@ -33,7 +33,8 @@ def test_an_older_manifest_has_neither(tmp_path):
     """Its columns are read as null, and both are unknown."""
     rows = [{"row": 0, "source": "A", "status": "written"}]
     write_table(tmp_path / "manifest.parquet", pa.Table.from_pylist(rows))
-    table = read_manifest(tmp_path)
+    names = ["status", "noise_method", "beam_major_arcsec", "beam_minor_arcsec"]
+    table = read_manifest(tmp_path, names)
     assert noise_counts(table) == {None: 1}
     assert beam_counts(table) == [BeamCount(None, None, 1)]
     (row,) = read_manifest(tmp_path, ["wcs", "source"]).to_pylist()

@@ -110,14 +110,9 @@ def _read_columns(root: Path) -> pa.Table | None:
     """Read the manifest of a dataset, or the same columns of its Parquet files; None without."""
     folder = _dataset_folder(root)
     if folder.manifest.is_file():
-        table = read_manifest(folder.path)
+        table = read_manifest(folder.path, _present_columns(folder.manifest))
     elif paths := stamp_files(root):
-        tables = []
-        for path in paths:
-            schema = read_schema(path)
-            names = [name for name in MANIFEST.names if name in schema.names]
-            names += [field.name for field in kept_fields(schema)]
-            tables.append(read_table(path, names, schema=MANIFEST))
+        tables = [read_table(path, _present_columns(path), schema=MANIFEST) for path in paths]
         table = pa.concat_tables(tables, promote_options="default")
     else:
         return None
@@ -125,6 +120,13 @@ def _read_columns(root: Path) -> pa.Table | None:
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(len(table), pa.string()))
     return table
+
+
+def _present_columns(path: Path) -> list[str]:
+    """Return the columns of the manifest, and those kept from the catalogue, that a file has."""
+    schema = read_schema(path)
+    names = [name for name in MANIFEST.names if name in schema.names]
+    return names + [field.name for field in kept_fields(schema)]
 
 
 def _dataset_folder(root: Path) -> DatasetFolder:
