@@ -12,6 +12,8 @@ import pytest
 from mingolotss.errors import InputError
 from mingolotss.io.optional import MissingLibraryError, import_optional, optional_class
 
+pytestmark = pytest.mark.slow  # together they take long
+
 OPTIONAL = (
     "torch", "torchvision", "keras", "distributed", "dask", "s3fs", "upath", "selenium",
     "starlette", "uvicorn", "contourpy", "photutils", "h5py", "zarr",

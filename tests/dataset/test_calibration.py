@@ -25,6 +25,8 @@ from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.records import read_records
 from mingolotss.errors import InputError
 
+pytestmark = pytest.mark.slow  # together they take long
+
 BEAM_PX = 4.0
 RECIPES = ("mingolotss", "mingolotss-wide", "lotss", "mirabest")
 

@@ -14,6 +14,8 @@ from mingolotss.io.fits import read_image
 from mingolotss.io.plio_lists import line_list_problem
 from mingolotss.sky.wcs import simple_header
 
+pytestmark = pytest.mark.slow  # together they take long
+
 HEADER = fits.Header.fromstring(simple_header(180, 50, shape=(9, 9), scale_arcsec=1.5).decode())
 
 

@@ -25,6 +25,8 @@ from mingolotss.pipeline.run import build
 from mingolotss.recipe.load import load_recipe
 from mingolotss.sky.wcs import simple_header
 
+pytestmark = pytest.mark.slow  # together they take long
+
 SIDE, NAMES = 48, ["J0", "J1", "J2"]
 RA = 180 + 0.1 * np.arange(len(NAMES))
 RECIPE = load_recipe("lotss").changed({

@@ -34,6 +34,8 @@ from mingolotss.service.local.mosaic_file import open_mosaic
 from mingolotss.sky.wcs import simple_header
 from skies import write_catalogue, write_fits
 
+pytestmark = pytest.mark.slow  # together they take long
+
 SIDE, SIZE_DEG = 240, 0.1  # px at 1.5 arcsec
 CENTRES = {"P10+40": (150.0, 45.0), "P11+40": (150.35, 45.05), "P12+40": (150.2, 45.3)}
 

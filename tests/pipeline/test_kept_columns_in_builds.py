@@ -26,6 +26,8 @@ from mingolotss.qa.verify import verify
 from mingolotss.recipe.load import load_recipe
 from named_builds import write_mosaic
 
+pytestmark = pytest.mark.slow  # together they take long
+
 N = 6
 KEPT = ["z_best", "n", "LAS", "note", "good", "catalogue_field", "catalogue_Image"]
 UNITS = {"z_best": None, "n": None, "LAS": b"arcsec", "note": None, "good": None,

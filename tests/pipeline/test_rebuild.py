@@ -26,6 +26,8 @@ from mingolotss.sky.wcs import simple_header
 from misbehave import running
 from skies import write_fits
 
+pytestmark = pytest.mark.slow  # together they take long
+
 N, SHAPE, RA, DEC = 4, (90, 100), 180.0, 50.0
 RECIPE = """\
 name = "small"

@@ -22,6 +22,8 @@ from mingolotss.recipe.model import Recipe
 from named_builds import make_recipe, write_mosaic
 from readers_build import make_build, write_sky
 
+pytestmark = pytest.mark.slow  # together they take long
+
 
 def change(changes: dict[str, object], base: str = "mingolotss") -> Recipe:
     return load_recipe(base).changed(changes)

@@ -26,6 +26,8 @@ from mingolotss.qa.verify import verify
 from mingolotss.service.base import open_service
 from named_builds import HOSTILE, HOSTILE_CLASSES, build_named, make_recipe, write_mosaic
 
+pytestmark = pytest.mark.slow  # together they take long
+
 ALL = [
     pytest.param(name, marks=pytest.mark.readers) if name in ("hdf5", "zarr") else name
     for name in FORMATS

@@ -31,6 +31,8 @@ from readers_build import write_sky
 from report_facts import Facts, decimals, number
 from review_data import make_build, names
 
+pytestmark = pytest.mark.slow  # together they take long
+
 SHARED = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[3] / "shared"))
 N = r"(\d[\d,]*)"
 MOST_PICTURES, MOST_ROWS = 24, 200

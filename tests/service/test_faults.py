@@ -31,6 +31,8 @@ from mingolotss.service.remote.sia import SiaService
 from misbehave import Line, Reply, always, first, running
 from small_archive import DEC, NAMES, RA, catalogue, cutout, make, quick, rows, script, votable
 
+pytestmark = pytest.mark.slow  # together they take long
+
 
 def untouched(out: Path, tmp_path: Path) -> None:
     """Nothing half-written, nothing beside the build, no file that is not whole FITS."""
