@@ -226,10 +226,10 @@ def browser():
     pytest.importorskip("selenium")
 
 
-def test_without_a_browser_the_line_says_what_to_do(tmp_path, sky):
+def test_without_a_browser_the_line_says_what_to_do(tmp_path, sky, server):
     """An empty PATH has no Chromium in it."""
     words = ["plan", "--out", str(tmp_path / "b"), "--catalogue", str(sky / "catalogue.fits"),
-             "--service", "lotss-dr1-form:http://127.0.0.1:9/form"]  # fmt: skip
+             "--service", f"lotss-dr1-form:{server.url}/cutout/form"]  # fmt: skip
     done = subprocess.run(
         command(*words), env={**os.environ, "PATH": str(tmp_path)}, capture_output=True, text=True,
         check=False,
