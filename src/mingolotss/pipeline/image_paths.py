@@ -3,12 +3,12 @@
 The same images in another folder then give the same tables, byte for byte, and no table of a build
 carries the path of somebody's home directory. Addresses are recorded whole.
 
->>> paths = ImagePaths("/data/mosaics", "/work/out")
+>>> paths = ImagePaths("/data/mosaics", "/data/out")
 >>> paths.name("/data/mosaics/P1/mosaic.fits"), paths.name("https://x.org/P1.fits")
 ('P1/mosaic.fits', 'https://x.org/P1.fits')
 >>> paths.shorten("read /data/mosaics/P1/mosaic.fits: looked for it in /data/mosaics")
 'read P1/mosaic.fits: looked for it in the folder of the images'
->>> paths.shorten("read /data/mosaics2/P1.fits and /work/out/cutouts/A.fits")
+>>> paths.shorten("read /data/mosaics2/P1.fits and /data/out/cutouts/A.fits")
 'read /data/mosaics2/P1.fits and cutouts/A.fits'
 """
 
