@@ -26,6 +26,10 @@ def make_images(count: int, seed: int = 0, side: int = 150) -> np.ndarray:
     return np.where(lit, rng.integers(1, 256, (count, side, side)), 0).astype(np.uint8)
 
 
+IMAGES = make_images(60)
+LABELS = [index % 10 for index in range(60)]
+
+
 def batch(images: np.ndarray, labels: list[int], first: int, label: str) -> dict:
     """Make the dict of one batch."""
     names = [f"ILTJ{first + index:06d}" for index in range(len(images))]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mingolotss.errors import InputError
-from readers_data import CLASSES, make_images, write_batches
+from readers_data import CLASSES, IMAGES, LABELS
 
 pytestmark = pytest.mark.readers
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -19,14 +19,6 @@ keras = pytest.importorskip("keras", reason="needs mingolotss[keras] and a backe
 pytest.importorskip("torch", reason="needs a backend for keras")
 
 from mingolotss.loaders.keras import MingoSequence  # noqa: E402
-
-IMAGES = make_images(60)
-LABELS = [index % 10 for index in range(60)]
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return write_batches(tmp_path_factory.mktemp("root"), IMAGES, LABELS)
 
 
 def all_batches(sequence):

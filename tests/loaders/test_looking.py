@@ -17,19 +17,12 @@ from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import InputError
 from mingolotss.loaders.arrays import load
 from mingolotss.loaders.plotting import plot
-from readers_build import make_build, write_sky
-from readers_data import make_images, write_batches
+from readers_build import write_sky
+from readers_data import LABELS, make_images, write_batches
 
 torch = pytest.importorskip("torch", reason="needs mingolotss[torch]")
 
 from mingolotss.loaders.torch import MLFR, MingoLoTSS  # noqa: E402
-
-LABELS = [index % 10 for index in range(60)]
-
-
-@pytest.fixture(scope="module")
-def build(tmp_path_factory):
-    return make_build(tmp_path_factory.mktemp("build"))
 
 
 @pytest.fixture

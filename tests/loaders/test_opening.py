@@ -10,25 +10,11 @@ import pytest
 from mingolotss.errors import InputError
 from mingolotss.loaders.arrays import load, open_samples
 from mingolotss.publish.export import export
-from readers_build import make_build
-from readers_data import make_images, png, write_batches, write_stamps
+from readers_data import IMAGES, LABELS, png, write_batches, write_stamps
 
 torch = pytest.importorskip("torch", reason="needs mingolotss[torch]")
 
 from mingolotss.loaders.torch import MLFR, MingoLoTSS  # noqa: E402
-
-IMAGES = make_images(60)
-LABELS = [index % 10 for index in range(60)]
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return write_batches(tmp_path_factory.mktemp("root"), IMAGES, LABELS)
-
-
-@pytest.fixture(scope="module")
-def build(tmp_path_factory):
-    return make_build(tmp_path_factory.mktemp("build"))
 
 
 @pytest.fixture(scope="module", params=["batches", "parquet", "png", "webdataset", "zarr"])

@@ -12,26 +12,12 @@ import pytest
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.loaders.arrays import load
 from mingolotss.publish.export import export
-from readers_build import make_build
-from readers_data import make_images, write_batches
+from readers_data import IMAGES, LABELS, make_images, write_batches
 
 torch = pytest.importorskip("torch", reason="needs mingolotss[torch]")
 from torch.utils.data import DataLoader, Subset  # noqa: E402
 
 from mingolotss.loaders.torch import MLFR, MingoLoTSS  # noqa: E402
-
-IMAGES = make_images(60)
-LABELS = [index % 10 for index in range(60)]
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return write_batches(tmp_path_factory.mktemp("root"), IMAGES, LABELS)
-
-
-@pytest.fixture(scope="module")
-def build(tmp_path_factory):
-    return make_build(tmp_path_factory.mktemp("build"))
 
 
 class WithIndex(MingoLoTSS):

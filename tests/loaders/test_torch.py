@@ -14,20 +14,21 @@ from PIL import Image
 
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.loaders.arrays import load
-from readers_data import CLASSES, PUBLISHED, header, make_images, png, write_batches, write_stamps
+from readers_data import (
+    CLASSES,
+    IMAGES,
+    LABELS,
+    PUBLISHED,
+    header,
+    png,
+    write_batches,
+    write_stamps,
+)
 
 torch = pytest.importorskip("torch", reason="needs mingolotss[torch]")
 from torch.utils.data import ConcatDataset, DataLoader, Subset  # noqa: E402
 
 from mingolotss.loaders.torch import MLFR, MingoLoTSS  # noqa: E402
-
-IMAGES = make_images(60)
-LABELS = [index % 10 for index in range(60)]
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return write_batches(tmp_path_factory.mktemp("root"), IMAGES, LABELS)
 
 
 def original_loading(root, names):

@@ -11,21 +11,14 @@ import pytest
 from mingolotss.errors import DatasetError
 from mingolotss.publish.export import export
 from readers_build import make_build
-from readers_data import make_images, write_batches
+from readers_data import IMAGES, LABELS, make_images, write_batches
 
 torch = pytest.importorskip("torch", reason="needs mingolotss[torch]")
 from torch.utils.data import DataLoader  # noqa: E402
 
 from mingolotss.loaders.torch import MLFR, MingoLoTSS  # noqa: E402
 
-IMAGES = make_images(60)
-LABELS = [index % 10 for index in range(60)]
 PIPE = 1 << 16  # bytes that a pipe of Linux holds; a larger pickle waits until its worker reads
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return write_batches(tmp_path_factory.mktemp("root"), IMAGES, LABELS)
 
 
 @pytest.fixture(scope="module", params=["batches", "parquet", "png", "webdataset", "zarr", "hdf5"])

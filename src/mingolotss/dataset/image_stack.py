@@ -20,11 +20,21 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from mingolotss.dataset.indexing import sample_rows
 from mingolotss.errors import DatasetError
+from mingolotss.model import Ints
 
-__all__ = ["ImageArray", "ImageOrigin", "ImagePiece", "ImageStack", "gather", "unit_range"]
+__all__ = [
+    "ImageArray",
+    "ImageOrigin",
+    "ImagePiece",
+    "ImageStack",
+    "gather",
+    "take_images",
+    "unit_range",
+]
 
 ImageArray = NDArray[np.uint8 | np.float32]
 
@@ -164,6 +174,28 @@ def gather(images: ImageArray | ImageStack, indices: Sequence[int]) -> ImageArra
     if isinstance(images, ImageStack):
         return images.gather(indices)
     return images[np.asarray(indices, np.intp)]
+
+
+def take_images(
+    images: ImageArray | ImageStack, selection: ArrayLike | range
+) -> tuple[ImageArray | ImageStack, Ints]:
+    """Return some of the images, and their indices from 0; those of a stack are not read.
+
+    Parameters
+    ----------
+    images : array or ImageStack, shape (n, ny, nx)
+    selection : array-like of int or of bool, or range
+        As `mingolotss.dataset.indexing.sample_rows` takes it.
+
+    Raises
+    ------
+    InputError
+        It is neither, or there are no such images.
+    """
+    rows = sample_rows(selection, len(images))
+    if not isinstance(images, ImageStack):
+        return images[rows], rows
+    return images.select(selection if isinstance(selection, range) else rows.tolist()), rows
 
 
 def unit_range(images: ImageArray) -> NDArray[np.float32]:

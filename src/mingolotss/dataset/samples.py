@@ -22,8 +22,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
-from mingolotss.dataset.image_stack import ImageArray, ImageStack
-from mingolotss.dataset.indexing import sample_index, sample_rows, select_texts
+from mingolotss.dataset.image_stack import ImageArray, ImageStack, take_images
+from mingolotss.dataset.indexing import sample_index, select_texts
 from mingolotss.dataset.sample_plot import draw_samples
 from mingolotss.dataset.sample_summary import (
     class_table,
@@ -126,12 +126,7 @@ class Arrays(Shown):
         InputError
             It is neither, or there are no such samples.
         """
-        rows = sample_rows(selection, len(self))
-        if isinstance(self.images, ImageStack):
-            indices = selection if isinstance(selection, range) else rows.tolist()
-            images: ImageArray | ImageStack = self.images.select(indices)
-        else:
-            images = self.images[rows]
+        images, rows = take_images(self.images, selection)
         return replace(
             self,
             images=images,

@@ -24,8 +24,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
 
-from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather, unit_range
-from mingolotss.dataset.indexing import sample_index, sample_rows
+from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather, take_images, unit_range
+from mingolotss.dataset.indexing import sample_index
 from mingolotss.dataset.layout import BatchFolder, split_of_batch
 from mingolotss.dataset.published import (
     binary_groups,
@@ -269,12 +269,7 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         InputError
             It is neither, or there are no such samples.
         """
-        rows = sample_rows(selection, len(self))
-        if isinstance(self._images, ImageStack):
-            indices = selection if isinstance(selection, range) else rows.tolist()
-            images: ImageArray | ImageStack = self._images.select(indices)
-        else:
-            images = self._images[rows]
+        images, rows = take_images(self._images, selection)
         result = copy.copy(self)
         result.__dict__.update(
             _images=images,
