@@ -10,7 +10,6 @@ import pytest
 
 from mingolotss.errors import DatasetError
 from mingolotss.publish.export import export
-from readers_build import make_build
 from readers_data import IMAGES, LABELS, make_images, write_batches
 
 torch = pytest.importorskip("torch", reason="needs mingolotss[torch]")
@@ -22,13 +21,13 @@ PIPE = 1 << 16  # bytes that a pipe of Linux holds; a larger pickle waits until 
 
 
 @pytest.fixture(scope="module", params=["batches", "parquet", "png", "webdataset", "zarr", "hdf5"])
-def exported(request, tmp_path_factory):
+def exported(request, build, tmp_path_factory):
     """An export in each format."""
     for library in {"zarr": ["zarr"], "hdf5": ["h5py"]}.get(request.param, []):
         pytest.importorskip(library)
-    folder = tmp_path_factory.mktemp(request.param)
-    export(make_build(folder), request.param, folder / "export")
-    return folder / "export"
+    out = tmp_path_factory.mktemp(request.param) / "export"
+    export(build, request.param, out)
+    return out
 
 
 @pytest.mark.parametrize(
@@ -54,6 +53,15 @@ def test_a_pickle_has_no_pixels(exported, make):
     assert (copied.targets, copied.sources) == (dataset.targets, dataset.sources)
     assert copied.table.equals(dataset.table)
     np.testing.assert_array_equal(copied.data, dataset.data)
+
+
+def test_a_pickle_has_no_metadata(exported):
+    """They are read again where they are needed, also after an item was."""
+    dataset = MingoLoTSS(exported, return_metadata=True)
+    item = dataset[0]
+    data = pickle.dumps(dataset)
+    assert len(data) < 4000
+    assert repr(pickle.loads(data)[0][2]) == repr(item[2])  # NaN is not equal to itself
 
 
 def test_a_pickle_of_the_whole_dataset_fits_into_a_pipe(tmp_path):

@@ -28,6 +28,7 @@ __all__ = [
     "REPEATED_COLUMNS",
     "UNCOMPRESSED_COLUMNS",
     "kept_fields",
+    "kept_unit",
     "name_kept_columns",
     "read_manifest",
     "read_rows",
@@ -139,6 +140,11 @@ def kept_fields(schema: pa.Schema) -> list[pa.Field]:
         and KEPT_MARK.items() <= (field.metadata or {}).items()
         and not pa.types.is_nested(field.type)
     ]
+
+
+def kept_unit(field: pa.Field) -> str:
+    """Return the unit of a column that is kept from the catalogue; "" if it has none."""
+    return str(field.metadata.get(b"unit", b"").decode("utf-8", "replace"))
 
 
 def name_kept_columns(kept: pa.Table) -> pa.Table:

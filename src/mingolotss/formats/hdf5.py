@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mingolotss.dataset.layout import ExportFolder
-from mingolotss.dataset.manifest import kept_fields
+from mingolotss.dataset.manifest import kept_fields, kept_unit
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays, take_split
 from mingolotss.errors import InputError
@@ -103,7 +103,7 @@ def _kept_columns(
     """
     columns: dict[str, tuple[npt.NDArray[np.generic], str]] = {}
     for field in kept_fields(records.table.schema):
-        column, unit = records.table[field.name], (field.metadata or {}).get(b"unit", b"")
+        column = records.table[field.name]
         if pa.types.is_temporal(field.type):
             column = column.cast(pa.string())
         if pa.types.is_string(column.type):
@@ -116,10 +116,8 @@ def _kept_columns(
             encoded = [text.encode() for text in texts]
             values: npt.NDArray[np.generic] = np.array(encoded, h5py.string_dtype())
         else:
-            values = (
-                column.cast(pa.float64()).to_numpy() if column.null_count else column.to_numpy()
-            )
-        columns[field.name.replace("/", "_")] = values, unit.decode("utf-8", "replace")
+            values = records.numbers(field.name) if column.null_count else column.to_numpy()
+        columns[field.name.replace("/", "_")] = values, kept_unit(field)
     return columns
 
 

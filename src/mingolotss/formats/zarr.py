@@ -20,7 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mingolotss.dataset.layout import ExportFolder
-from mingolotss.dataset.manifest import kept_fields
+from mingolotss.dataset.manifest import kept_fields, kept_unit
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays, take_split
 from mingolotss.formats.base import (
@@ -71,9 +71,7 @@ def write_zarr(records: Records, folder: Path, header: ExportHeader) -> None:
             field.name: plain_values(records.table[field.name]) for field in kept
         }
         group.attrs["catalogue_units"] = {
-            field.name: field.metadata[b"unit"].decode("utf-8", "replace")
-            for field in kept
-            if b"unit" in field.metadata
+            field.name: unit for field in kept if (unit := kept_unit(field))
         }
 
 

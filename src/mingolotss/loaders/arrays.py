@@ -84,8 +84,8 @@ def open_samples(
     samples = open_arrays(place, split, published_names=published_names)
     if not len(samples):
         raise InputError(f"open {root}: no image in its split {split!r}; {_counts(place)}")
-    stack = samples.images if isinstance(samples.images, ImageStack) else None
-    stack = ImageStack([np.asarray(samples.images)]) if stack is None else stack
+    images = samples.images
+    stack = images if isinstance(images, ImageStack) else ImageStack([np.asarray(images)])
     # A worker process may have another working directory.
     origin = _DatasetOrigin(place.absolute(), split, _digest(samples))
     samples = replace(samples, images=stack.with_origin(origin), root=origin.place)

@@ -25,7 +25,7 @@ from mingolotss.dataset.sample_summary import (
 )
 from mingolotss.errors import InputError
 from mingolotss.io.optional import optional_class
-from mingolotss.io.summaries import Summary
+from mingolotss.io.summaries import Shown, Summary
 from mingolotss.loaders.arrays import open_samples
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ else:
 __all__ = ["MingoSequence"]
 
 
-class MingoSequence(PyDataset):
+class MingoSequence(Shown, PyDataset):
     """Batches of images, shape (n, ny, nx, 1), and labels, shape (n,).
 
     Parameters
@@ -148,9 +148,6 @@ class MingoSequence(PyDataset):
     ) -> Figure:
         """Draw stamps with their names and classes; see `mingolotss.plot`."""
         return self._samples.plot(n, columns=columns, seed=seed)
-
-    def __repr__(self) -> str:
-        return repr(self._summary())
 
     def _repr_html_(self) -> str:
         return replace(self._summary(), pictures=self._samples.pictures()).html()

@@ -11,10 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from mingolotss.dataset.indexing import select_texts
 from mingolotss.dataset.samples import Arrays
 from mingolotss.loaders.arrays import open_samples
 
@@ -49,21 +45,19 @@ class SampleNames:
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_texts": None}
 
-    def select(self, rows: npt.NDArray[np.integer]) -> _Texts:
-        """Return the sources, image files and splits of some samples.
+    def texts(self) -> _Texts:
+        """Return the sources, image files and splits of all samples that were opened.
 
         Raises
         ------
         DatasetError
             This is another process, and the files of the dataset are no longer there.
         """
-        texts = self._texts
-        if texts is None:
+        if self._texts is None:
             root, merge, published = self.root or Path(), self._merge, self._published
             samples = open_samples(root, self._split, merge=merge, published_names=published)
-            texts = self._texts = _texts(samples)
-        sources, filenames, splits = (select_texts(column, rows) for column in texts)
-        return sources, filenames, splits
+            self._texts = _texts(samples)
+        return self._texts
 
 
 def _texts(samples: Arrays) -> _Texts:

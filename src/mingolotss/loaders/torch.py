@@ -25,7 +25,7 @@ import pyarrow as pa
 from PIL import Image
 
 from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather, take_images, unit_range
-from mingolotss.dataset.indexing import sample_index
+from mingolotss.dataset.indexing import sample_index, select_texts
 from mingolotss.dataset.layout import BatchFolder, split_of_batch
 from mingolotss.dataset.published import (
     binary_groups,
@@ -186,6 +186,11 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         self._rows: npt.NDArray[np.integer] | None = np.arange(len(samples), dtype=np.int32)
         self._metadata: list[dict[str, object]] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process reads the metadata when it needs them: a pickle has to stay small, see
+        # `SampleNames`.
+        return vars(self) | {"_metadata": None}
+
     def _groups(self, classes: tuple[str, ...]) -> Groups | None:
         """Return the groups that `classes` are merged into, or None to keep them."""
         return None
@@ -239,12 +244,12 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
     @property
     def sources(self) -> list[str]:
         """The name of each image's source."""
-        return list(self._opened.select(self._known_rows())[0])
+        return list(select_texts(self._opened.texts()[0], self._known_rows()))
 
     @property
     def splits(self) -> list[str]:
         """The split of each image."""
-        return list(self._opened.select(self._known_rows())[2])
+        return list(select_texts(self._opened.texts()[2], self._known_rows()))
 
     @property
     def table(self) -> pa.Table:
@@ -306,15 +311,16 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
 
     def _samples(self) -> Arrays:
         """Return the samples as they are now."""
-        rows, labels = self._known_rows(), np.array([int(target) for target in self.targets])
+        rows = self._known_rows()
+        labels = np.array([int(target) for target in self.targets], np.int64)
         if len(rows) != len(labels):
             raise InputError(
                 f"look up the samples of {type(self).__name__}: data has {len(rows)} images and "
                 f"targets has {len(labels)} labels; select the same samples of both"
             )
-        names, classes = self._opened.select(rows), tuple(self.classes)
+        names = (select_texts(texts, rows) for texts in self._opened.texts())
         root = self._opened.root
-        return Arrays(self._images, labels.astype(np.int64), classes, *names, root=root)
+        return Arrays(self._images, labels, tuple(self.classes), *names, root=root)
 
     def __len__(self) -> int:
         return len(self._images)

@@ -7,14 +7,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from mingolotss.formats.csv import spreadsheet_text
+from mingolotss.formats.csv import render_csv
 from mingolotss.io.files import write_bytes
 
 __all__ = [
@@ -115,11 +113,8 @@ class Comparison:
         InputError
             The file cannot be written.
         """
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(DifferenceRow._fields)
-        writer.writerows([spreadsheet_text(value) for value in row] for row in self.rows)
-        write_bytes(Path(path), text.getvalue().encode("utf-8", "backslashreplace"))
+        text = render_csv(self.rows, DifferenceRow._fields)
+        write_bytes(Path(path), text.encode("utf-8", "backslashreplace"))
 
     @property
     def only_a(self) -> list[str]:
