@@ -110,8 +110,8 @@ def test_the_pages_of_every_column(compression, version, tmp_path):
         row_group_size=2000,
     )  # fmt: skip
     metadata = pq.ParquetFile(path).metadata
+    chunks = read_chunks(path)
     with path.open("rb") as file:
-        chunks = read_chunks(file, path.stat().st_size)
         for group in range(metadata.num_row_groups):
             for index in range(metadata.num_columns):
                 chunk = metadata.row_group(group).column(index)
@@ -157,6 +157,17 @@ def test_a_footer_whose_columns_pyarrow_cannot_describe(tmp_path):
     b"", b"PAR1", b"\x00" * 8, b"\xff\xff\xff\x7fPAR1", b"\x01\x00\x00\x00PAR1",
     b"\x49\x1c\x00\x03\x00\x00\x00PAR1", b"\x19\xfc\xff\xff\x05\x00\x05\x00\x00\x00PAR1",
 ])  # fmt: skip
-def test_a_footer_that_cannot_be_read(data):
+def test_a_footer_that_cannot_be_read(data, tmp_path):
+    path = tmp_path / "a.parquet"
+    path.write_bytes(data)
     with pytest.raises(PageError):
-        read_chunks(io.BytesIO(data), len(data))
+        read_chunks(path)
+
+
+def test_the_footer_of_a_file_that_is_written_again(tmp_path):
+    """A footer is kept in memory only while the file is the same."""
+    path = tmp_path / "a.parquet"
+    for names in (["a"], ["a", "b"]):
+        pq.write_table(pa.table({name: [1, 2] for name in names}), path)
+        assert len(read_chunks(path)[0]) == len(names)
+        path.unlink()

@@ -104,6 +104,8 @@ class StampFile:
     ----------
     path : Path
         On this machine, or an address.
+    is_own : bool
+        The running command has written the file, so that its pages and values are not checked.
 
     Attributes
     ----------
@@ -118,8 +120,8 @@ class StampFile:
         The file is damaged, or has no column of images. The methods raise it as well.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, is_own: bool = False) -> None:
+        self.path, self._is_own = path, is_own
         with self._translated_errors():
             check_regular(path)
             self._file = pq.ParquetFile(path if is_local(path) else path.open("rb"))
@@ -205,6 +207,8 @@ class StampFile:
 
     def _read(self, columns: list[str], group: int | None = None) -> pa.Table:
         with self._translated_errors():
+            if self._is_own and group is None:
+                return self._file.read(columns)
             return check_table(read_columns(self._file, columns, self.path, group))
 
     @contextmanager

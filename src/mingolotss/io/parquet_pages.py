@@ -14,11 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import BinaryIO, Union
 
 __all__ = ["Chunk", "Page", "PageError", "read_chunks", "read_page", "read_pages"]
 
 _MAGIC = b"PAR1"
+_FOOTERS = 64  # of files, kept in memory: 20 kB for a file of 4,000 stamps
 
 _USUAL_BYTES, _MOST_BYTES = 1 << 12, 16 << 20  # of a header, which may hold a value of the column
 _MAX_DEPTH = 16
@@ -84,20 +87,34 @@ class Chunk:
     size: int
 
 
-def read_chunks(file: BinaryIO, size: int) -> list[list[Chunk]]:
+def read_chunks(path: Path) -> list[list[Chunk]]:
     """Read where the columns of each group of rows are, from the footer of a file.
 
     Parameters
     ----------
-    file : binary file
-    size : int
-        Of the file, bytes.
+    path : Path
+        On this machine.
 
     Raises
     ------
     PageError
         The footer cannot be read, or a column is outside of the file.
     """
+    status = path.stat()
+    return _read_chunks(path, status.st_size, status.st_ino, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=_FOOTERS)
+def _read_chunks(path: Path, size: int, *identity: int) -> list[list[Chunk]]:  # noqa: ARG001
+    """Return what `read_chunks` returns, which is not read again while the file is the same.
+
+    The stamps of a part are read one group of rows after another, and once for each batch.
+    """
+    with path.open("rb") as file:
+        return _parse_footer(file, size)
+
+
+def _parse_footer(file: BinaryIO, size: int) -> list[list[Chunk]]:
     file.seek(max(size - 8, 0))
     tail = file.read(8)
     length = int.from_bytes(tail[:4], "little")

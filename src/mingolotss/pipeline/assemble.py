@@ -72,11 +72,11 @@ def assemble(out: Path, recipe: Recipe, classes: Sequence[str], part_tables: Par
         if summary is None:
             summary = pool.submit(read_summary, out)
         if "batches" in recipe.formats:
-            others.append(pool.submit(assemble_batches, out, recipe, classes, n_parts))
+            others.append(pool.submit(assemble_batches, out, recipe, classes, part_tables))
         if "png" in recipe.formats:
             _remove_stale_images(folder)
         if "csv" in recipe.formats:
-            write_csv(folder.csv, read_table(folder.manifest, CSV_COLUMNS))
+            write_csv(folder.csv, read_table(folder.manifest, CSV_COLUMNS, is_own=True))
         for future in others:
             future.result()
     _record_simulated(out, summary.result())
@@ -164,7 +164,7 @@ def _merge(
 
 def _check_image_files(folder: BuildFolder) -> None:
     """Refuse two images with one name: of source "A" in field "B_C", and of "A_B" in field "C"."""
-    table = read_table(folder.manifest, ["source", "image_file"])
+    table = read_table(folder.manifest, ["source", "image_file"], is_own=True)
     written = table.filter(pc.is_valid(table["image_file"]))
     if pc.count_distinct(written["image_file"]).as_py() == len(written):
         return
@@ -179,7 +179,7 @@ def _check_image_files(folder: BuildFolder) -> None:
 
 def _remove_stale_images(folder: BuildFolder) -> None:
     """Remove images of an earlier run whose sources are now rejected or have another field."""
-    manifest = read_table(folder.manifest, ["image_file"])
+    manifest = read_table(folder.manifest, ["image_file"], is_own=True)
     current = set(manifest["image_file"].to_pylist())
     for path in folder.png.glob("*.png"):
         if path.name not in current:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from mingolotss.formats.batches import batch_label, finish_batches, write_batch
 from mingolotss.io.parquet import read_table
 from mingolotss.io.png import decode_png
 from mingolotss.model import Ints
+from mingolotss.pipeline.part_tables import PartTables
 from mingolotss.recipe.model import Recipe
 
 __all__ = ["assemble_batches"]
@@ -23,7 +25,34 @@ __all__ = ["assemble_batches"]
 _COLUMNS = ["row", "source", "label", "field", "image_file", "batch", "status"]
 
 
-def assemble_batches(out: Path, recipe: Recipe, classes: Sequence[str], n_parts: int) -> None:
+@dataclass(frozen=True, slots=True)
+class _PartStamps:
+    """The stamps of one part.
+
+    Attributes
+    ----------
+    path : Path
+    is_new : bool
+        Whether they were made in this run.
+    first, last : int
+        Its smallest and its largest catalogue row.
+    """
+
+    path: Path
+    is_new: bool
+    first: int
+    last: int
+
+    @classmethod
+    def read(cls, folder: BuildFolder, part_tables: PartTables, index: int) -> _PartStamps:
+        rows = part_tables.read(index, ["row"])["row"].to_numpy()
+        is_new = part_tables.is_new(index)
+        return cls(folder.part_stamps(index), is_new, int(rows.min()), int(rows.max()))
+
+
+def assemble_batches(
+    out: Path, recipe: Recipe, classes: Sequence[str], part_tables: PartTables
+) -> None:
     """Write the batches of a build, their names, checksums and archive.
 
     Parameters
@@ -33,20 +62,18 @@ def assemble_batches(out: Path, recipe: Recipe, classes: Sequence[str], n_parts:
     recipe : Recipe
     classes : sequence of str
         Name of each label.
-    n_parts : int
-        Number of parts of the build.
+    part_tables : PartTables
     """
     folder, settings = BuildFolder(out), recipe.batches
     batch_folder = folder.batches(settings.folder)
-    manifest = read_table(folder.manifest, _COLUMNS)
+    manifest = read_table(folder.manifest, _COLUMNS, is_own=True)
     written = manifest.filter(pc.equal(manifest["status"], "written"))
-    stamps = [folder.part_stamps(index) for index in range(n_parts)]
-    ranges = [_row_range(path) for path in stamps]
+    parts = [_PartStamps.read(folder, part_tables, index) for index in range(len(part_tables))]
 
     def write(index: int) -> Path:
         name = batch_name(index, settings.train)
         rows = written.filter(pc.equal(written["batch"], name))
-        pixels = _read_pixels(stamps, ranges, rows["row"].to_numpy(), recipe.stamp.pixels)
+        pixels = _read_pixels(parts, rows["row"].to_numpy(), recipe.stamp.pixels)
         write_batch(
             batch_folder.batch(name),
             batch_label(index, settings.train),
@@ -65,27 +92,12 @@ def assemble_batches(out: Path, recipe: Recipe, classes: Sequence[str], n_parts:
     finish_batches(batch_folder, paths, classes, folder.batch_archive(settings.archive))
 
 
-def _row_range(stamps: Path) -> tuple[int, int]:
-    """Return the first and last catalogue row, inclusive, in the stamps of a part.
-
-    (0, -1) if all sources of the part are rejected.
-    """
-    with StampFile(stamps) as file:
-        rows = file.rows()
-    return (int(rows.min()), int(rows.max())) if len(rows) else (0, -1)
-
-
-def _read_pixels(
-    stamps: Sequence[Path], ranges: Sequence[tuple[int, int]], rows: Ints, side: int
-) -> npt.NDArray[np.uint8]:
+def _read_pixels(parts: Sequence[_PartStamps], rows: Ints, side: int) -> npt.NDArray[np.uint8]:
     """Return the images of some catalogue rows.
 
     Parameters
     ----------
-    stamps : sequence of Path
-        The file of stamps of each part.
-    ranges : sequence of (int, int)
-        The value of `_row_range` for each.
+    parts : sequence of _PartStamps
     rows : int64 array, shape (n,)
         Catalogue rows in ascending order, as in the manifest.
     side : int, px
@@ -99,14 +111,14 @@ def _read_pixels(
     # of rows does not overlap with the batch are not opened.
     pixels = np.empty((len(rows), side * side), np.uint8)
     position_of = {row: position for position, row in enumerate(rows.tolist())}
-    for path, (low, high) in zip(stamps, ranges, strict=True):
-        if not len(rows) or high < rows[0] or low > rows[-1]:
+    for part in parts:
+        if not len(rows) or part.last < rows[0] or part.first > rows[-1]:
             continue
-        with StampFile(path) as file:
+        with StampFile(part.path, is_own=part.is_new) as file:
             images = zip(file.rows().tolist(), file.encoded(), strict=True)
         for row, data in images:
             position = position_of.get(row)
             if position is not None:
                 image = pixels[position].reshape(side, side)
-                image[:] = decode_png(data.as_py(), str(path))
+                image[:] = decode_png(data.as_py(), str(part.path))
     return pixels

@@ -39,14 +39,20 @@ class PartTables:
         self._is_small = n_sources <= MAX_SOURCES_IN_MEMORY
         self._paths = [BuildFolder(out).part(index) for index in range(n_parts)]
         self._tables: dict[int, pa.Table] = {}
+        self._new: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._paths)
 
-    def load(self, index: int) -> None:
-        """Read the table of a finished part if all tables fit into memory."""
+    def add(self, index: int) -> None:
+        """Note that a worker has just written a part; read its table if all fit into memory."""
+        self._new.add(index)
         if self._is_small:
-            self._tables[index] = read_table(self._paths[index])
+            self._tables[index] = read_table(self._paths[index], is_own=True)
+
+    def is_new(self, index: int) -> bool:
+        """Return whether the part was made in this run, not found in the folder."""
+        return index in self._new
 
     @cached_property
     def total(self) -> int:

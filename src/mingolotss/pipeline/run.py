@@ -115,7 +115,7 @@ def _run_locked(plan: Plan, mapper: Mapper, progress: BuildProgress | None) -> B
     for summary in make_parts(mapper, (plan.task(index) for index in remaining)):
         done += summary.written + summary.rejected
         notify(done, plan.sources, "stamps")
-        part_tables.load(summary.index)
+        part_tables.add(summary.index)
     if remaining or not is_complete(plan.out, plan.recipe):
         notify(done, plan.sources, "assembling")
         assemble(plan.out, plan.recipe, plan.catalogue.classes, part_tables)
