@@ -490,6 +490,8 @@ def export(
     counts = ", ".join(f"{name} {count}" for name, count in done.splits.items())
     simulated = "simulated " if done.simulated else ""
     _say(f"{done.out}: {done.images} {simulated}images as {format} ({counts})")
+    for line in done.split.lines() if done.split else []:
+        _say(line)
     if done.archive:
         _say(f"{done.archive}: sha256 {done.sha256}")
 

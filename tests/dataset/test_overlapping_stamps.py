@@ -9,6 +9,7 @@ from astropy.coordinates import SkyCoord
 
 from mingolotss.dataset.overlapping_stamps import find_overlapping_stamps
 from mingolotss.sky import neighbours
+from mingolotss.sky.stamp_regions import StampRegions
 
 
 def expected(ra, dec, width, split):
@@ -39,7 +40,7 @@ def test_pairs_are_those_of_all_separations(monkeypatch, centre, block):
     )
     ra, dec = near.ra.deg, near.dec.deg
     width, split = np.where(np.arange(n) % 3, 225.0, 60.0), np.arange(n) % 2
-    pairs = find_overlapping_stamps(ra, dec, width, split=split, most=10_000)
+    pairs = find_overlapping_stamps(StampRegions(ra, dec, width), split=split, most=10_000)
     total, inside, apart, crowded, nearest = expected(ra, dec, width, split)
     assert (pairs.checked, pairs.total, pairs.inside, pairs.apart) == (n, total, inside, apart)
     assert total > inside > 0
@@ -51,7 +52,7 @@ def test_only_the_nearest_are_listed_and_all_are_counted():
     ra = np.full(60, 10.0)
     dec = 20 + np.arange(60) ** 2 / 3600
     few, all_of_them = (
-        find_overlapping_stamps(ra, dec, np.full(60, 225.0), most=m) for m in (5, 999)
+        find_overlapping_stamps(StampRegions(ra, dec, np.full(60, 225.0)), most=m) for m in (5, 999)
     )
     assert len(few.nearest) == 5
     assert few.total == all_of_them.total
@@ -62,11 +63,12 @@ def test_only_the_nearest_are_listed_and_all_are_counted():
 def test_a_stamp_without_position_or_width_is_in_no_pair(column):
     columns = [np.full(3, 10.0), np.full(3, 20.0), np.full(3, 225.0)]
     columns[column][1] = np.nan
-    pairs = find_overlapping_stamps(*columns)
+    pairs = find_overlapping_stamps(StampRegions(*columns))
     assert (pairs.checked, pairs.total, pairs.nearest.tolist()) == (2, 1, [[0, 2]])
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_fewer_than_two_stamps_have_no_pair(count):
-    pairs = find_overlapping_stamps(np.zeros(count), np.zeros(count), np.full(count, 9.0))
+    stamps = StampRegions(np.zeros(count), np.zeros(count), np.full(count, 9.0))
+    pairs = find_overlapping_stamps(stamps)
     assert (pairs.checked, pairs.total, pairs.inside, pairs.crowded.any()) == (count, 0, 0, False)

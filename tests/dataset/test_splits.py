@@ -12,12 +12,13 @@ from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mingolotss.dataset.splits import STAMP_ARCSEC, SplitPlan
+from mingolotss.dataset.splits import SplitPlan, SplitSources, assign_splits
 from mingolotss.errors import InputError
 from mingolotss.formats.batches import batch_of_rows
 from mingolotss.sky.neighbours import group_overlaps, overlaps
 
 SHARED = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[3] / "shared"))
+STAMP_ARCSEC = 225.0  # 150 pixels of 1.5 arcsec
 CATALOGUE = SHARED / "data/Mingo19_LoMorph_Cat.fits"
 needs_catalogue = pytest.mark.skipif(
     not CATALOGUE.exists(), reason=f"needs the real catalogue, {CATALOGUE}"
@@ -27,6 +28,12 @@ CLASSES = {
     ("FR2", "Small"): 5, ("D-D",): 6, ("Indeterminate",): 7, ("Indeterminate", "Small"): 8,
     ("Small",): 9,
 }  # fmt: skip
+
+
+def assign(plan, labels, ra, dec, extent=STAMP_ARCSEC):
+    """Return the split of each source, all of which have stamps of one size."""
+    names = tuple(f"s{index}" for index in range(len(ra)))
+    return assign_splits(plan, SplitSources(names, labels, ra, dec, np.full(len(ra), extent))).names
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +122,7 @@ def test_a_naive_split_of_the_real_catalogue_leaks_and_ours_does_not(real, text)
     """The same shares dealt out at random leak hundreds of pairs; grouped, none."""
     labels, ra, dec = real
     plan = SplitPlan.parse(text)
-    names = plan.assign(labels, ra, dec)
+    names = assign(plan, labels, ra, dec)
     naive = np.random.default_rng(0).permutation(names)
     assert leaks(names, ra, dec) == 0
     assert leaks(naive, ra, dec) > 100
@@ -142,7 +149,8 @@ def test_crowded_skies_never_leak_and_lose_nobody(seed, folds, count):
     """Where most sources overlap the shares give way, never the grouping."""
     rng = np.random.default_rng(1)
     ra, dec = rng.uniform(10, 10.6, count), rng.uniform(0, 0.6, count)
-    names = SplitPlan("k-fold", folds=folds, seed=seed).assign(rng.integers(-1, 3, count), ra, dec)
+    plan = SplitPlan("k-fold", folds=folds, seed=seed)
+    names = assign(plan, rng.integers(-1, 3, count), ra, dec)
     assert leaks(names, ra, dec) == 0
     assert set(names) <= {f"fold-{fold}" for fold in range(folds)}
 
@@ -151,9 +159,9 @@ def test_the_seed_decides_and_nothing_else():
     """Same seed, same split; another seed, another; the order of columns does not matter."""
     rng = np.random.default_rng(0)
     labels, ra, dec = rng.integers(0, 4, 400), rng.uniform(0, 90, 400), rng.uniform(0, 50, 400)
-    first = SplitPlan.parse("stratified:seed=1").assign(labels, ra, dec)
-    assert (first == SplitPlan.parse("stratified:seed=1").assign(labels, ra, dec)).all()
-    assert (first != SplitPlan.parse("stratified:seed=2").assign(labels, ra, dec)).any()
+    first = assign(SplitPlan.parse("stratified:seed=1"), labels, ra, dec)
+    assert (first == assign(SplitPlan.parse("stratified:seed=1"), labels, ra, dec)).all()
+    assert (first != assign(SplitPlan.parse("stratified:seed=2"), labels, ra, dec)).any()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ from mingolotss.dataset.layout import DatasetFolder, ExportFolder, split_of_batc
 from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS, kept_fields
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.records import Records, read_records
-from mingolotss.dataset.splits import SplitPlan
+from mingolotss.dataset.splits import SplitPlan, SplitResult, SplitSources, assign_splits
+from mingolotss.dataset.stamp_extents import stamp_regions
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats import FORMATS
 from mingolotss.formats.archive import write_tar
@@ -33,6 +34,7 @@ from mingolotss.publish.groups import merge_records
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.staging import staged_export
 from mingolotss.publish.summary import read_summary
+from mingolotss.recipe.model import Recipe
 
 __all__ = ["Export", "export"]
 
@@ -52,6 +54,8 @@ class Export:
         Of the archive.
     simulated : bool
         Whether the images are simulated.
+    split : SplitResult or None
+        How the sources were split; None for the splits of the build, and for published ones.
     """
 
     out: Path
@@ -60,6 +64,7 @@ class Export:
     archive: Path | None = None
     sha256: str = ""
     simulated: bool = False
+    split: SplitResult | None = None
 
 
 def export(
@@ -103,8 +108,12 @@ def export(
     records, provenance = _read(build)
     if merge is not None:
         records = merge_records(records, merge)
-    if split is not None:
-        records = _split(records, split)
+    plan = SplitPlan.parse(split) if isinstance(split, str) else split
+    result = None
+    if plan is not None and plan.kind == "published":
+        records = _with_published_split(records)
+    elif plan is not None:
+        records, result = _split(records, plan, provenance.recipe)
     if not len(records):
         raise InputError(f"export {build}: no image remains to be written")
     header = _header(records, provenance, format)
@@ -117,7 +126,9 @@ def export(
         path = _write_archive(ExportFolder(stage), ExportFolder(out).archive) if archive else None
     splits = {name: len(rows) for name, rows in records.split_rows().items()}
     digest = sha256_file(path) if path is not None else ""
-    return Export(out, len(records), splits, path, digest, simulated=provenance.simulated)
+    return Export(
+        out, len(records), splits, path, digest, simulated=provenance.simulated, split=result
+    )
 
 
 def _read(build: Path) -> tuple[Records, Provenance]:
@@ -129,14 +140,31 @@ def _read(build: Path) -> tuple[Records, Provenance]:
     return read_records(build), provenance
 
 
-def _split(records: Records, split: SplitPlan | str) -> Records:
-    plan = SplitPlan.parse(split) if isinstance(split, str) else split
-    if plan.kind == "published":
-        splits = map(split_of_batch, records.texts("batch"))
-        names = ["test" if split == "test" else "train" for split in splits]
-        return records.with_splits(names, plan.text)
-    places = records.numbers("ra"), records.numbers("dec")
-    return records.with_splits(plan.assign(records.labels, *places).tolist(), plan.text)
+def _split(records: Records, plan: SplitPlan, recipe: Recipe) -> tuple[Records, SplitResult]:
+    """Assign the records to splits; those that are left out are not among the result."""
+    result = assign_splits(plan, _split_sources(records, recipe))
+    records = records.with_splits(result.names.tolist(), result.plan.text)
+    return records.take(~result.is_left_out), result
+
+
+def _split_sources(records: Records, recipe: Recipe) -> SplitSources:
+    stamps = stamp_regions(records.table, recipe)
+    return SplitSources(
+        names=records.texts("source"),
+        labels=records.labels,
+        ra=stamps.ra,
+        dec=stamps.dec,
+        extent_arcsec=stamps.extent_arcsec,
+        shape=stamps.shape,
+        classes=records.classes,
+        table=records.table,
+    )
+
+
+def _with_published_split(records: Records) -> Records:
+    splits = map(split_of_batch, records.texts("batch"))
+    names = ["test" if split == "test" else "train" for split in splits]
+    return records.with_splits(names, "published")
 
 
 def _header(records: Records, provenance: Provenance, format_name: str) -> ExportHeader:

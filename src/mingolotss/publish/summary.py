@@ -175,7 +175,7 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
     notes = ExportNotes.read(manifest.schema.metadata)
     pairs = None
     if len(written) <= MAX_COUNTED:
-        pairs = overlaps_of_table(written, provenance.recipe.stamp.pixels, most=0)
+        pairs = overlaps_of_table(written, provenance.recipe, most=0)
     return DatasetSummary(
         folder=folder,
         provenance=provenance,

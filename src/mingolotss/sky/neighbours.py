@@ -13,7 +13,7 @@ dependency, and 0.3 to 1 s to import (2 cores, median).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -22,7 +22,7 @@ import numpy.typing as npt
 from mingolotss.model import Ints
 from mingolotss.sky.angles import unit_vectors
 
-__all__ = ["group_overlaps", "overlap_blocks", "overlaps"]
+__all__ = ["connected_groups", "group_overlaps", "overlap_blocks", "overlaps"]
 
 _BLOCK = 2**20  # comparisons at a time: 60 MB
 _SMALLEST_CUBE = 1e-6  # 0.2 arcsec; with it, the number of every cube fits into 64 bits
@@ -97,15 +97,41 @@ def group_overlaps(ra: npt.ArrayLike, dec: npt.ArrayLike, reach_arcsec: float) -
     int64 array, shape (n,)
         The number of each position's group.
     """
-    # Strategy: every position refers to the lowest index that it is known to be connected with.
-    # Each iteration passes the lowest index along every pair, and then replaces each reference by
-    # the reference of its target, which halves the length of all chains.
-    pairs = overlaps(ra, dec, reach_arcsec)
-    lowest = np.arange(np.size(ra))
+    return connected_groups(np.size(ra), overlap_blocks(ra, dec, reach_arcsec))
+
+
+def connected_groups(count: int, blocks: Iterable[tuple[Ints, Ints]]) -> Ints:
+    """Number the groups of things that are connected by pairs, in order of appearance.
+
+    Parameters
+    ----------
+    count : int
+        Number of things.
+    blocks : iterable of (int array, int array)
+        The two members of pairs, in blocks.
+
+    Returns
+    -------
+    int64 array, shape (count,)
+        The number of each one's group.
+
+    Examples
+    --------
+    >>> connected_groups(4, [(np.array([3]), np.array([1]))]).tolist()
+    [0, 1, 2, 1]
+    """
+    # Strategy: everything refers to the lowest index that it is known to be connected with. Each
+    # iteration passes the lowest index along every pair, and then replaces each reference by the
+    # reference of its target, which halves the length of all chains.
+    lowest = np.arange(count)
+    pairs = [np.stack(block, axis=1) for block in blocks]
+    if not pairs:
+        return lowest
+    edges = np.concatenate(pairs)
     while True:
         before = lowest.copy()
-        least = np.minimum(lowest[pairs[:, 0]], lowest[pairs[:, 1]])
-        np.minimum.at(lowest, pairs.ravel(), np.repeat(least, 2))
+        least = np.minimum(lowest[edges[:, 0]], lowest[edges[:, 1]])
+        np.minimum.at(lowest, edges.ravel(), np.repeat(least, 2))
         lowest = lowest[lowest]
         if np.array_equal(before, lowest):
             return np.unique(lowest, return_inverse=True)[1].reshape(-1).astype(np.int64)

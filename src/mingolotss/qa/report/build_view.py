@@ -184,7 +184,7 @@ class BuildView:
     @cached_property
     def pairs(self) -> OverlappingStamps:
         """The pairs of stamps that share pixels, with rows of `_written_table`."""
-        return overlaps_of_table(self._written_table, self.recipe.stamp.pixels)
+        return overlaps_of_table(self._written_table, self.recipe)
 
     @cached_property
     def nearest_pairs(self) -> Ints:

@@ -1,0 +1,128 @@
+"""How to split a dataset: the kind of split, its shares and its seed.
+
+>>> plan = SplitPlan.parse("stratified:train=0.5,test=0.5,seed=3")
+>>> plan.targets, plan.text
+({'train': 0.5, 'test': 0.5}, 'stratified:train=0.5,test=0.5,seed=3')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from mingolotss.errors import InputError
+
+__all__ = ["KINDS", "SplitPlan"]
+
+KINDS = ("published", "stratified", "k-fold")
+_DEFAULT_SHARES: Mapping[str, float] = {"train": 0.8, "test": 0.2}
+_DEFAULT_FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPlan:
+    """How to split a dataset. The same plan always gives the same split of the same sources.
+
+    Parameters
+    ----------
+    kind : {"published", "stratified", "k-fold"}
+    shares : mapping of str to float
+        The share of each split, in sum 1, if `kind` is "stratified".
+    folds : int
+        The number of splits, called fold-0, fold-1..., if `kind` is "k-fold".
+    seed : int
+        Seed of the random order in which sources are assigned.
+    reach_arcsec : float, optional
+        Sources closer than this stay together, arcsec; by default, those whose stamps share pixels.
+
+    Raises
+    ------
+    InputError
+        An unknown kind, shares that do not sum to 1, a name that no split can have, fewer than two
+        folds, or a negative seed or reach.
+    """
+
+    kind: str = "published"
+    shares: Mapping[str, float] = field(default_factory=lambda: _DEFAULT_SHARES)
+    folds: int = _DEFAULT_FOLDS
+    seed: int = 0
+    reach_arcsec: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"split: no kind {self.kind!r}; there are {', '.join(KINDS)}")
+        total = sum(self.shares.values())
+        if abs(total - 1) > 1e-6 or min(self.shares.values()) <= 0:
+            raise InputError(f"split: shares must be above 0 and sum to 1, not {total:g}")
+        _check_split_names(self.shares)
+        if self.folds < 2 or self.seed < 0:
+            raise InputError(
+                f"split: folds={self.folds}, seed={self.seed}; needs folds of 2 or more and a seed "
+                "of 0 or more"
+            )
+        if self.reach_arcsec is not None and not self.reach_arcsec >= 0:
+            raise InputError(f"split: reach={self.reach_arcsec:g}; needs 0 arcsec or more")
+
+    @classmethod
+    def parse(cls, text: str) -> SplitPlan:
+        """Read a plan as the command line gives it: ``stratified:train=0.7,test=0.3,seed=1``.
+
+        The other kinds are ``k-fold:folds=10,seed=1`` and ``published``; ``reach=`` is in arcsec.
+
+        Raises
+        ------
+        InputError
+            A value is no number, or the plan is not valid.
+        """
+        kind, _, rest = text.partition(":")
+        values = {}
+        for item in filter(None, rest.split(",")):
+            name, _, value = item.partition("=")
+            values[name.strip()] = _number(text, value)
+        folds, seed = int(values.pop("folds", _DEFAULT_FOLDS)), int(values.pop("seed", 0))
+        reach_arcsec = values.pop("reach", None)
+        if values and kind != "stratified":
+            raise InputError(f"split {text!r}: {kind} takes no {', '.join(values)}")
+        return cls(kind, values or _DEFAULT_SHARES, folds, seed, reach_arcsec)
+
+    @property
+    def text(self) -> str:
+        """Return the plan as `parse` reads it; manifests record it so."""
+        if self.kind == "published":
+            return "published"
+        shares = [f"{name}={share:g}" for name, share in self.shares.items()]
+        parts = shares if self.kind == "stratified" else [f"folds={self.folds}"]
+        reach = [] if self.reach_arcsec is None else [f"reach={self.reach_arcsec:g}"]
+        return f"{self.kind}:{','.join([*parts, f'seed={self.seed}', *reach])}"
+
+    @property
+    def targets(self) -> dict[str, float]:
+        """Return the share of each split by its name."""
+        if self.kind == "k-fold":
+            return {f"fold-{fold}": 1 / self.folds for fold in range(self.folds)}
+        return dict(self.shares)
+
+
+def _check_split_names(names: Iterable[str]) -> None:
+    """Refuse names that `select` reads in another way, and folders that some disks cannot hold."""
+    folded: dict[str, str] = {}
+    for name in names:
+        is_selection = name == "all" or name.startswith("not ") or "+" in name
+        if not name or name != name.strip() or set(name) & set(",=") or is_selection:
+            raise InputError(
+                f"split: a split cannot be called {name!r}: a name has no comma, no '=' and no "
+                "space at its ends, and load() reads 'all', 'not A' and 'A+B' as selections"
+            )
+        earlier = folded.setdefault(name.lower(), name)
+        if earlier != name:
+            raise InputError(
+                f"split: the names {earlier!r} and {name!r} differ only in case, and would be one "
+                "folder on many disks; choose others"
+            )
+
+
+def _number(text: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise InputError(f"split {text!r}: {value!r} is no number") from None

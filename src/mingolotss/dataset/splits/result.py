@@ -1,0 +1,168 @@
+"""The result of a split: the split of each source, who is left out, and how good the split is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mingolotss.dataset.splits.plan import SplitPlan
+from mingolotss.dataset.splits.sources import SplitSources
+from mingolotss.model import Bools, Ints
+
+__all__ = ["Assignment", "SplitResult", "describe_assignment"]
+
+Names = npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Which source is in which split, as a way of splitting gives it.
+
+    Attributes
+    ----------
+    plan : SplitPlan
+        The plan that was used in the end.
+    names : str array, shape (n,)
+        The split of each source; "" for one that is left out.
+    reasons : str array, shape (n,), optional
+        Why a source is left out; "" for the others.
+    change : str
+        Why the plan is not the one that was asked for; "" if it is.
+    """
+
+    plan: SplitPlan
+    names: Names
+    reasons: Names | None = None
+    change: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitResult:
+    """The split of each source, and what a person should know about it.
+
+    Attributes
+    ----------
+    plan : SplitPlan
+        The plan that was used in the end.
+    change : str
+        Why `plan` is not the one that was asked for; "" if it is.
+    names : str array, shape (n,)
+        The split of each source; "" for one that is left out.
+    reasons : str array, shape (n,)
+        Why a source is left out; "" for the others.
+    pairs_across : int
+        Number of pairs of stamps that share pixels and are in different splits.
+    splits : tuple of str
+        The names of the splits.
+    classes : tuple of str
+        The names of the classes that sources have.
+    counts : int64 array, shape (classes, splits)
+        Number of sources.
+    """
+
+    plan: SplitPlan
+    change: str
+    names: Names
+    reasons: Names
+    pairs_across: int
+    splits: tuple[str, ...]
+    classes: tuple[str, ...]
+    counts: Ints
+
+    @property
+    def is_left_out(self) -> Bools:
+        """Return which sources are in no split."""
+        return np.asarray(self.names == "")
+
+    @property
+    def missing(self) -> list[tuple[str, str]]:
+        """List the classes without a source in a split, as (split, class)."""
+        return [
+            (split, name)
+            for column, split in enumerate(self.splits)
+            for row, name in enumerate(self.classes)
+            if not self.counts[row, column]
+        ]
+
+    def lines(self) -> list[str]:
+        """Describe the split for the terminal; warnings begin with "warning: "."""
+        return [
+            *([f"split: {self.change}"] if self.change else []),
+            _pairs_line(self),
+            *_left_out_lines(self),
+            *(_share_line(self, row) for row in range(len(self.classes))),
+            *_missing_lines(self.missing),
+        ]
+
+
+def describe_assignment(assignment: Assignment, sources: SplitSources) -> SplitResult:
+    """Count the pairs across splits and the sources of each class.
+
+    Parameters
+    ----------
+    assignment : Assignment
+    sources : SplitSources
+    """
+    names = assignment.names
+    reasons = assignment.reasons
+    # Splits are compared as numbers; one that is left out shares pixels with nobody.
+    known = [name for name in assignment.plan.targets if name]
+    splits = tuple(dict.fromkeys([*known, *np.unique(names[names != ""]).tolist()]))
+    number = {name: index for index, name in enumerate(splits)} | {"": -1}
+    codes = np.array([number[name] for name in names.tolist()], np.int64)
+    return SplitResult(
+        plan=assignment.plan,
+        change=assignment.change,
+        names=names,
+        reasons=np.full(len(names), "") if reasons is None else reasons,
+        pairs_across=_pairs_across(assignment.plan, sources, codes),
+        splits=splits,
+        classes=tuple(sources.class_name(label) for label in np.unique(sources.labels).tolist()),
+        counts=_counts(codes, sources.labels, len(splits)),
+    )
+
+
+def _pairs_across(plan: SplitPlan, sources: SplitSources, codes: Ints) -> int:
+    return sum(
+        int(((codes[first] != codes[second]) & (codes[first] >= 0) & (codes[second] >= 0)).sum())
+        for first, second in sources.regions(plan.reach_arcsec).pairs()
+    )
+
+
+def _counts(codes: Ints, labels: Ints, splits: int) -> Ints:
+    values, rows = np.unique(labels, return_inverse=True)
+    counts = np.zeros((len(values), splits), np.int64)
+    kept = codes >= 0
+    np.add.at(counts, (rows.reshape(len(labels))[kept], codes[kept]), 1)
+    return counts
+
+
+def _pairs_line(result: SplitResult) -> str:
+    pairs = "pair of stamps shares" if result.pairs_across == 1 else "pairs of stamps share"
+    start = "warning: split" if result.pairs_across else "split"
+    return f"{start}: {result.pairs_across:,} {pairs} pixels across splits"
+
+
+def _left_out_lines(result: SplitResult) -> list[str]:
+    reasons, counts = np.unique(result.reasons[result.is_left_out], return_counts=True)
+    total = len(result.names)
+    return [
+        f"split: {count:,} of {total:,} sources left out ({count / total:.1%}): {reason}"
+        for reason, count in zip(reasons.tolist(), counts.tolist(), strict=True)
+    ]
+
+
+def _share_line(result: SplitResult, row: int) -> str:
+    counts = result.counts[row]
+    shares = ", ".join(
+        f"{split} {count:,} ({count / max(int(counts.sum()), 1):.1%})"
+        for split, count in zip(result.splits, counts.tolist(), strict=True)
+    )
+    return f"split: {result.classes[row]}: {shares}"
+
+
+def _missing_lines(missing: Sequence[tuple[str, str]]) -> list[str]:
+    return [f"warning: split {split!r} has no image of class {name!r}" for split, name in missing]

@@ -1,0 +1,66 @@
+"""The sources that are split: names, classes, and their stamps on the sky."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from mingolotss.model import Ints
+from mingolotss.sky.angles import Floats
+from mingolotss.sky.stamp_regions import Shape, StampRegions
+
+__all__ = ["SplitSources"]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSources:
+    """What a split needs to know of the sources.
+
+    Parameters
+    ----------
+    names : sequence of str
+    labels : int array, shape (n,)
+        -1 is no label, and counts as a class of its own.
+    ra, dec : float array, shape (n,), deg, ICRS
+    extent_arcsec : float array, shape (n,)
+        The side or the diameter of each stamp on the sky. A source whose position or extent is NaN
+        shares pixels with no other.
+    shape : {"circle", "square"}
+        Whether the recipe masks its stamps with a disc.
+    classes : tuple of str
+        The name of each label, as far as they have names.
+    table : Table, optional
+        Further columns of the sources, by which they can be split.
+    """
+
+    names: tuple[str, ...]
+    labels: Ints
+    ra: Floats
+    dec: Floats
+    extent_arcsec: Floats
+    shape: Shape = "circle"
+    classes: tuple[str, ...] = ()
+    table: pa.Table | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def regions(self, reach_arcsec: float | None = None) -> StampRegions:
+        """Return the stamps on the sky.
+
+        Parameters
+        ----------
+        reach_arcsec : float, optional
+            Circles of this diameter in the place of the true stamps.
+        """
+        if reach_arcsec is None:
+            return StampRegions(self.ra, self.dec, self.extent_arcsec, self.shape)
+        return StampRegions(self.ra, self.dec, np.full(len(self), reach_arcsec))
+
+    def class_name(self, label: int) -> str:
+        """Return the name of a label for messages."""
+        if label < 0:
+            return "no label"
+        return self.classes[label] if label < len(self.classes) else f"class {label}"

@@ -1,0 +1,71 @@
+"""How large the stamps of a recipe are on the sky, and which part of them a mask leaves.
+
+>>> from mingolotss.recipe.load import load_recipe
+>>> stamp_extent(load_recipe("mingolotss"))
+StampExtent(shape='circle', pixels=150.0)
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, cast
+
+import numpy as np
+import pyarrow as pa
+
+from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.steps import MASK_RADIUS
+from mingolotss.sky.stamp_regions import Shape, StampRegions
+
+__all__ = ["StampExtent", "stamp_extent", "stamp_regions"]
+
+
+class StampExtent(NamedTuple):
+    """The part of a stamp that has pixels of the image.
+
+    Attributes
+    ----------
+    shape : {"circle", "square"}
+    pixels : float
+        Its diameter or its side, in pixels of the stamp.
+    """
+
+    shape: Shape
+    pixels: float
+
+
+def stamp_extent(recipe: Recipe) -> StampExtent:
+    """Return the shape and the size of a recipe's stamps.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    """
+    # A disc that is wider than the stamp leaves parts of its corners, and so counts as a square. A
+    # mask before the step `bin` is in pixels of the image, whose number in a pixel of the stamp
+    # differs from image to image: such a stamp counts as a whole square too.
+    shape: Shape = "square"
+    pixels = float(recipe.stamp.pixels)
+    for name, settings in recipe.step_list:
+        if name == "bin":
+            shape, pixels = "square", float(recipe.stamp.pixels)
+        if name == "mask":
+            diameter = 2 * float(cast("float", settings.get("radius", MASK_RADIUS)))
+            if diameter <= pixels:
+                shape, pixels = "circle", diameter
+    return StampExtent(shape, pixels)
+
+
+def stamp_regions(table: pa.Table, recipe: Recipe) -> StampRegions:
+    """Return the regions of stamps on the sky, by the true size of their pixels.
+
+    Parameters
+    ----------
+    table : Table
+        The columns ``ra``, ``dec`` and ``pixel_scale_arcsec`` of a manifest.
+    recipe : Recipe
+    """
+    ra, dec, scale = (
+        np.asarray(table[name].to_numpy(), float) for name in ("ra", "dec", "pixel_scale_arcsec")
+    )
+    shape, pixels = stamp_extent(recipe)
+    return StampRegions(ra, dec, pixels * scale, shape)
