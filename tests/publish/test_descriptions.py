@@ -321,7 +321,7 @@ def test_the_statements_of_every_shipped_recipe_are_valid(name):
     assert recipe.citation
     assert not recipe.authors
     assert not re.search(r"\d{3}", recipe.description.replace("2019", "").replace("2017", ""))
-    is_known = name == "mirabest"
+    is_known = name in {"mirabest", "frdeep-first"}
     assert read_licence(recipe.licence).is_known is is_known
     assert ("non-commercial" in render_licence(provenance)) is is_known
 
@@ -332,7 +332,7 @@ def test_the_programs_own_citation_is_valid(pytestconfig):
 
 
 def test_the_words_of_the_terms_of_first_are_those_of_its_images(shared):
-    """The recipe `mirabest` repeats what the header of every FIRST image says."""
+    """The recipes of FIRST images repeat what the header of every image says."""
     image = next((shared / "data/first/fits").glob("*.fits"))
     history = " ".join(map(str, fits.getheader(image)["HISTORY"]))
     words = (
@@ -340,4 +340,5 @@ def test_the_words_of_the_terms_of_first_are_those_of_its_images(shared):
         "educational, and private non-commercial use."
     )
     assert words in " ".join(history.split())
-    assert words in " ".join(load_recipe("mirabest").licence.split())
+    for name in ("mirabest", "frdeep-first"):
+        assert words in " ".join(load_recipe(name).licence.split())

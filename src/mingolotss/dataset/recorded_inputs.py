@@ -102,7 +102,8 @@ class RecordedCatalogue(_PlacedRecord):
     given : bool
         Whether it was given for this build, and not by the recipe.
     source : str
-        "file", "names" (of the images) or "python" (a catalogue in memory).
+        "file", "names" (of the images), "list" (the published list of the recipe) or "python" (a
+        catalogue in memory).
     url : str
         The address that the file was downloaded from.
     sha256 : str

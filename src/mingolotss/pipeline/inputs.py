@@ -1,8 +1,8 @@
 """The inputs of a build: its catalogue, and the simulated sky.
 
-A catalogue comes from a file, from a web address, or from the names of the images. A catalogue
-from the web is downloaded once and stays in the build's folder under ``searches``; the recipe's own
-catalogue must have the checksum that the recipe gives.
+A catalogue comes from a file, from a web address, from the names of the images, or from the
+published list of the recipe. A catalogue from the web is downloaded once and stays in the build's
+folder under ``searches``; the recipe's own catalogue must have the checksum that the recipe gives.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import CatalogueError, InputError
 from mingolotss.io.file_names import safe_name
 from mingolotss.io.files import md5_file
+from mingolotss.pipeline.published_catalogue import published_catalogue
 from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.published_list import published_list
 from mingolotss.service.base import ImageService
 from mingolotss.service.local.folder import FolderService
 from mingolotss.simulate import SkyFolder, SkyModel, write_sky
@@ -67,6 +69,8 @@ def resolve_catalogue(
     """
     if isinstance(catalogue, Catalogue):
         return catalogue
+    if catalogue is None and (images := published_list(recipe)) is not None:
+        return published_catalogue(recipe, images, service)
     if catalogue is None and recipe.catalogue.names and isinstance(service, FolderService):
         rules = recipe.rules if isinstance(recipe.rules, ColumnRules) else None
         sources = catalogue_from_names(

@@ -232,11 +232,11 @@ def _recorded_catalogue(base: _Base) -> tuple[Path | str | None, bool]:
     """Return the catalogue of a build, None for that of the recipe, and whether it was given."""
     folder, provenance = base.folder, base.provenance
     if base.inputs is None:
-        if provenance.recipe.catalogue.names:
+        if provenance.recipe.catalogue.names or provenance.recipe.published.list:
             return None, False
         return (_find_catalogue(folder, provenance), True) if base.is_whole else (None, False)
     recorded = base.inputs.catalogue
-    if recorded.source == "names" or not (base.is_whole or recorded.given):
+    if recorded.source in ("names", "list") or not (base.is_whole or recorded.given):
         return None, False
     if recorded.source == "python":
         raise InputError(

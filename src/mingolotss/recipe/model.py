@@ -39,7 +39,9 @@ from mingolotss.catalogue.name_patterns import check_pattern
 from mingolotss.catalogue.reading import ColumnNames
 from mingolotss.catalogue.units import TARGETS, Quantity, find_unit
 from mingolotss.errors import CatalogueError, RecipeError
+from mingolotss.recipe.batch_settings import RESERVED_NAMES, BatchSettings, PickleSettings
 from mingolotss.recipe.metadata import Metadata
+from mingolotss.recipe.published_list import PublishedSettings
 from mingolotss.recipe.settings import Settings, check_address
 from mingolotss.recipe.steps import CLIP_SIGMA, check_step
 from mingolotss.registry import nearest
@@ -54,6 +56,7 @@ __all__ = [
     "ImageSettings",
     "LabelSettings",
     "NoiseSettings",
+    "PickleSettings",
     "PublishedSettings",
     "RecentreSettings",
     "Recipe",
@@ -64,12 +67,6 @@ __all__ = [
 
 NoiseMethod = Literal["rms-map", "sigma-clipped", "background2d", "reject"]
 Format = Literal["png", "csv", "batches", "parquet"]
-# File names without suffix of a build and of what services download (mingolotss.dataset.layout).
-RESERVED_NAMES = {
-    "stamps", "ledger", "png", "figures", "sky", "cutouts", "searches", "manifest", "candidates",
-    "recipe", "checksums", "MingoML", "report", "montage", "README", "croissant", "decisions",
-    "notices", "inputs", "rejected", "LICENSE", "CITATION",
-}  # fmt: skip
 FORMATS: tuple[Format, ...] = ("png", "csv", "batches", "parquet")
 
 
@@ -451,55 +448,6 @@ class StampSettings(Settings):
         return _check_template(value)
 
 
-class BatchSettings(Settings):
-    """The number and the size of the batches.
-
-    Attributes
-    ----------
-    train : int
-        Number of training batches; one test batch follows them.
-    rows, of : int
-        A training batch has `rows` rows of a catalogue of `of`; others in proportion.
-    folder, archive : str
-        Names in the build's folder.
-    """
-
-    train: int = Field(5, ge=1)
-    rows: int = Field(1000, ge=1)
-    of: int = Field(5805, ge=1)
-    folder: str = "mingo-batches-py"
-    archive: str = "mingo-batches-python.tar.gz"
-
-    @field_validator("folder", "archive")
-    @classmethod
-    def _one_component(cls, value: str) -> str:
-        if not value or "/" in value or value.startswith("."):
-            raise ValueError(f"{value!r} is no plain file name")
-        if value.partition(".")[0] in RESERVED_NAMES:
-            raise ValueError(f"{value!r} is the name of another file of the build")
-        return value
-
-
-class PublishedSettings(Settings):
-    """The published archive of the dataset. It is used to check downloads and is no build setting.
-
-    Attributes
-    ----------
-    url, md5 : str
-    files : dict of str to str
-        MD5 of each file, by its path in the archive.
-    """
-
-    url: str = ""
-    md5: str = ""
-    files: dict[str, str] = Field({})
-
-    @field_validator("url")
-    @classmethod
-    def _url(cls, value: str) -> str:
-        return check_address(value)
-
-
 class StepSettings(BaseModel):
     """One step and its settings."""
 
@@ -525,8 +473,7 @@ class Recipe(Metadata):
     stamp: StampSettings = StampSettings()
     steps: tuple[StepSettings, ...] = ()
     batches: BatchSettings = BatchSettings()
-    # No effective setting: it is neither in the recipe.toml of a build nor in the digest.
-    published: PublishedSettings = Field(PublishedSettings(), exclude=True)
+    published: PublishedSettings = PublishedSettings()
     formats: tuple[Format, ...] = FORMATS
 
     @model_validator(mode="after")
@@ -587,20 +534,30 @@ class Recipe(Metadata):
     def digest(self) -> str:
         """Return the SHA-256 of the settings that decide the content of the dataset.
 
-        What the recipe only states, its title or licence for example, is not among them.
+        What the recipe only states, its title, its licence and the checksums of the published
+        dataset for example, is not among them.
         """
-        settings = {k: v for k, v in self.to_dict().items() if k not in Metadata.model_fields}
+        stated = {*Metadata.model_fields, "published"}
+        settings = {k: v for k, v in self.to_dict().items() if k not in stated}
+        if self.published.list:
+            settings["published"] = {"list": self.published.list}
         text = json.dumps(settings, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_dict(self) -> dict[str, object]:
-        """Return the effective settings as values of TOML."""
-        return {"name": self.name} | self.model_dump(mode="json", by_alias=True)
+        """Return the effective settings as values of TOML.
+
+        The published dataset is among them if its list decides what the dataset is.
+        """
+        settings = {"name": self.name} | self.model_dump(mode="json", by_alias=True)
+        if not self.published.list:
+            del settings["published"]
+        return settings
 
     def changed(self, changes: Mapping[str, object]) -> Recipe:
         """Return a recipe with some settings changed; keys are dotted, e.g. ``noise.method``."""
         # The changes are made in the plain values and checked like a file, so that ``--set``
-        # accepts exactly what a recipe accepts. `to_dict` excludes `published`, so that is added.
+        # accepts exactly what a recipe accepts. `to_dict` may be without `published`.
         settings: dict[str, object] = self.to_dict() | {"published": self.published.model_dump()}
         for dotted, value in changes.items():
             *parents, last = dotted.split(".")
