@@ -14,7 +14,7 @@ from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.qa.checks import pixels_sha256
 from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.model import parse_recipe
-from mingolotss.recipe.published_list import list_names, published_list, read_list
+from mingolotss.recipe.published_list import list_names, read_list
 
 ARCHIVES = {
     "frdeep-first": ("frdeep/FIRST.tar.gz", ""),
@@ -37,7 +37,7 @@ def test_lists_are_sound():
 def test_every_list_is_used():
     used = {load_recipe(name).published.list for name in ("mirabest", "frdeep-first")}
     assert set(list_names()) == used
-    assert published_list(load_recipe("mingolotss")) is None
+    assert load_recipe("mingolotss").published.read_list() is None
     assert not any(read_list("frdeep").pixels_sha256)
 
 
@@ -46,7 +46,7 @@ def test_list_is_that_of_the_published_batches(shared, tmp_path, name):
     """Labels, order, names and pixels of all 658 and 1,256 published images."""
     archive, inner = ARCHIVES[name]
     recipe = load_recipe(name)
-    images = published_list(recipe)
+    images = recipe.published.read_list()
     template = recipe.batches.pickle.filenames
     with tarfile.open(shared / "data" / archive) as tar:
         tar.extractall(tmp_path, filter="data")

@@ -21,7 +21,6 @@ from mingolotss.io.file_names import safe_name
 from mingolotss.io.files import md5_file
 from mingolotss.pipeline.published_catalogue import published_catalogue
 from mingolotss.recipe.model import Recipe
-from mingolotss.recipe.published_list import published_list
 from mingolotss.service.base import ImageService
 from mingolotss.service.local.folder import FolderService
 from mingolotss.simulate import SkyFolder, SkyModel, write_sky
@@ -69,7 +68,7 @@ def resolve_catalogue(
     """
     if isinstance(catalogue, Catalogue):
         return catalogue
-    if catalogue is None and (images := published_list(recipe)) is not None:
+    if catalogue is None and (images := recipe.published.read_list()) is not None:
         return published_catalogue(recipe, images, service)
     if catalogue is None and recipe.catalogue.names and isinstance(service, FolderService):
         rules = recipe.rules if isinstance(recipe.rules, ColumnRules) else None

@@ -22,7 +22,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -32,10 +31,7 @@ from mingolotss.model import Floats, Ints
 from mingolotss.recipe.settings import Settings, check_address
 from mingolotss.registry import nearest
 
-if TYPE_CHECKING:
-    from mingolotss.recipe.model import Recipe
-
-__all__ = ["PublishedList", "PublishedSettings", "list_names", "published_list", "read_list"]
+__all__ = ["PublishedList", "PublishedSettings", "list_names", "read_list"]
 
 _LISTS = files("mingolotss.recipe.shipped") / "lists"
 _SUFFIX = ".csv"
@@ -135,12 +131,6 @@ def read_list(name: str, pixels: str = "") -> PublishedList:
     )
 
 
-def published_list(recipe: Recipe) -> PublishedList | None:
-    """Return the published list of a recipe, or None if it has none."""
-    settings = recipe.published
-    return read_list(settings.list, settings.pixels) if settings.list else None
-
-
 @cache
 def _pixel_columns(name: str) -> tuple[str, ...]:
     header = (_LISTS / f"{name}{_SUFFIX}").read_text(encoding="utf-8").partition("\n")[0]
@@ -193,3 +183,7 @@ class PublishedSettings(Settings):
                 f"it has {', '.join(columns) or 'none'}"
             )
         return self
+
+    def read_list(self) -> PublishedList | None:
+        """Return the published list, or None if the recipe has none."""
+        return read_list(self.list, self.pixels) if self.list else None
