@@ -23,6 +23,7 @@ from mingolotss.io.parquet import read_schema, read_table
 __all__ = [
     "CANDIDATES",
     "INCOMPLETE_PERCENT",
+    "KEPT_PREFIX",
     "LATER_COLUMNS",
     "MANIFEST",
     "REPEATED_COLUMNS",
@@ -128,7 +129,8 @@ UNCOMPRESSED_COLUMNS = (
 """Columns that compression makes no smaller: of few values, or of floats that all differ."""
 
 _RESERVED = {"image", "pixels", "images", "labels", "offers", "classes"}
-_KEPT_PREFIX = "catalogue_"
+KEPT_PREFIX = "catalogue_"
+"""Begins the name of a column of the catalogue that another column of the manifest has."""
 
 
 def kept_fields(schema: pa.Schema) -> list[pa.Field]:
@@ -160,7 +162,7 @@ def name_kept_columns(kept: pa.Table) -> pa.Table:
     """
     taken = {name.lower() for name in MANIFEST.names} | _RESERVED
     names = [
-        f"{_KEPT_PREFIX}{name}" if name.lower() in taken else name for name in kept.column_names
+        f"{KEPT_PREFIX}{name}" if name.lower() in taken else name for name in kept.column_names
     ]
     lower = [name.lower() for name in names]
     for index, name in enumerate(lower):

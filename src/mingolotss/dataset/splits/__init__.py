@@ -18,8 +18,19 @@
 from __future__ import annotations
 
 from mingolotss.dataset.splits.assign import assign_splits
+from mingolotss.dataset.splits.earlier import keep_splits
 from mingolotss.dataset.splits.plan import KINDS, SplitPlan
+from mingolotss.dataset.splits.record import SplitOrigin, SplitRecord
 from mingolotss.dataset.splits.result import SplitResult
 from mingolotss.dataset.splits.sources import SplitSources
 
-__all__ = ["KINDS", "SplitPlan", "SplitResult", "SplitSources", "assign_splits"]
+__all__ = [
+    "KINDS",
+    "SplitOrigin",
+    "SplitPlan",
+    "SplitRecord",
+    "SplitResult",
+    "SplitSources",
+    "assign_splits",
+    "keep_splits",
+]

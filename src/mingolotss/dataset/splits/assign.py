@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from mingolotss.dataset.splits.earlier import assign_like
 from mingolotss.dataset.splits.grouped import assign_groups
+from mingolotss.dataset.splits.listed import assign_column, assign_listed
 from mingolotss.dataset.splits.plan import SplitPlan
+from mingolotss.dataset.splits.record import SplitRecord
 from mingolotss.dataset.splits.result import Assignment, SplitResult, describe_assignment
 from mingolotss.dataset.splits.sources import SplitSources
 from mingolotss.errors import InputError
@@ -15,10 +18,19 @@ __all__ = ["assign_splits"]
 _WAYS: Mapping[str, Callable[[SplitPlan, SplitSources], Assignment]] = {
     "stratified": assign_groups,
     "k-fold": assign_groups,
+    "column": assign_column,
 }
 
 
-def assign_splits(plan: SplitPlan, sources: SplitSources) -> SplitResult:
+_RECORDED_WAYS: Mapping[str, Callable[[SplitPlan, SplitSources, SplitRecord], Assignment]] = {
+    "file": assign_listed,
+    "like": assign_like,
+}
+
+
+def assign_splits(
+    plan: SplitPlan, sources: SplitSources, record: SplitRecord | None = None
+) -> SplitResult:
     """Assign each source to a split, or leave it out with a reason.
 
     The same plan always gives the same split of the same sources.
@@ -27,12 +39,21 @@ def assign_splits(plan: SplitPlan, sources: SplitSources) -> SplitResult:
     ----------
     plan : SplitPlan
     sources : SplitSources
+    record : SplitRecord, optional
+        What the list or the dataset of a plan "file" or "like" has; `read_split_record` of
+        ``formats.split_records`` reads it.
 
     Raises
     ------
     InputError
-        The plan is "published", which follows the batches and not the sources.
+        The plan is "published", which follows the batches and not the sources; the record of a
+        list or dataset is missing; or the sources cannot be assigned as it has them.
     """
+    if plan.kind in _RECORDED_WAYS:
+        if record is None:
+            raise InputError(f"split {plan.text!r}: the splits of {plan.argument} were not read")
+        assignment = _RECORDED_WAYS[plan.kind](plan, sources, record)
+        return describe_assignment(assignment, sources)
     if plan.kind not in _WAYS:
         raise InputError(f"split {plan.kind!r} follows the batches; it cannot be assigned")
     return describe_assignment(_WAYS[plan.kind](plan, sources), sources)

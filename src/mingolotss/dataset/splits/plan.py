@@ -7,16 +7,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mingolotss.errors import InputError
 
-__all__ = ["KINDS", "SplitPlan"]
+__all__ = ["KINDS", "SplitPlan", "check_split_names"]
 
-KINDS = ("published", "stratified", "k-fold")
+KINDS = ("published", "stratified", "k-fold", "column", "file", "like")
+_NAMED = {"column": "a column", "file": "a list", "like": "another dataset"}
 _DEFAULT_SHARES: Mapping[str, float] = {"train": 0.8, "test": 0.2}
 _DEFAULT_FOLDS = 5
+_OPTIONS = re.compile(r"(,\s*(seed|reach)\s*=[^,=]*)+\Z")  # at the end of a path with any commas
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class SplitPlan:
 
     Parameters
     ----------
-    kind : {"published", "stratified", "k-fold"}
+    kind : {"published", "stratified", "k-fold", "column", "file", "like"}
     shares : mapping of str to float
         The share of each split, in sum 1, if `kind` is "stratified".
     folds : int
@@ -34,11 +37,14 @@ class SplitPlan:
         Seed of the random order in which sources are assigned.
     reach_arcsec : float, optional
         Sources closer than this stay together, arcsec; by default, those whose stamps share pixels.
+    argument : str
+        The name of a column, the path of a list, or that of another dataset, if `kind` is "column",
+        "file" or "like".
 
     Raises
     ------
     InputError
-        An unknown kind, shares that do not sum to 1, a name that no split can have, fewer than two
+        An unknown kind, no column or path, shares that do not sum to 1, a name that no split can have, fewer than two
         folds, or a negative seed or reach.
     """
 
@@ -47,14 +53,17 @@ class SplitPlan:
     folds: int = _DEFAULT_FOLDS
     seed: int = 0
     reach_arcsec: float | None = None
+    argument: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"split: no kind {self.kind!r}; there are {', '.join(KINDS)}")
+        if self.kind in _NAMED and not self.argument:
+            raise InputError(f"split {self.kind!r}: name {_NAMED[self.kind]}: {self.kind}:NAME")
         total = sum(self.shares.values())
         if abs(total - 1) > 1e-6 or min(self.shares.values()) <= 0:
             raise InputError(f"split: shares must be above 0 and sum to 1, not {total:g}")
-        _check_split_names(self.shares)
+        check_split_names(self.shares)
         if self.folds < 2 or self.seed < 0:
             raise InputError(
                 f"split: folds={self.folds}, seed={self.seed}; needs folds of 2 or more and a seed "
@@ -67,7 +76,8 @@ class SplitPlan:
     def parse(cls, text: str) -> SplitPlan:
         """Read a plan as the command line gives it: ``stratified:train=0.7,test=0.3,seed=1``.
 
-        The other kinds are ``k-fold:folds=10,seed=1`` and ``published``; ``reach=`` is in arcsec.
+        The other kinds are ``k-fold:folds=10,seed=1``, ``column:NAME``, ``file:LIST.csv``,
+        ``like:OTHER``, ``like:OTHER,seed=1`` and ``published``; ``reach=`` is in arcsec.
 
         Raises
         ------
@@ -75,7 +85,9 @@ class SplitPlan:
             A value is no number, or the plan is not valid.
         """
         kind, _, rest = text.partition(":")
-        values = {}
+        argument, values = "", dict[str, float]()
+        if kind in _NAMED:
+            argument, rest = _argument_of(kind, rest)
         for item in filter(None, rest.split(",")):
             name, _, value = item.partition("=")
             values[name.strip()] = _number(text, value)
@@ -83,27 +95,42 @@ class SplitPlan:
         reach_arcsec = values.pop("reach", None)
         if values and kind != "stratified":
             raise InputError(f"split {text!r}: {kind} takes no {', '.join(values)}")
-        return cls(kind, values or _DEFAULT_SHARES, folds, seed, reach_arcsec)
+        return cls(kind, values or _DEFAULT_SHARES, folds, seed, reach_arcsec, argument)
 
     @property
     def text(self) -> str:
         """Return the plan as `parse` reads it; manifests record it so."""
-        if self.kind == "published":
-            return "published"
+        if self.kind in ("published", "column", "file"):
+            return ":".join(filter(None, (self.kind, self.argument)))
         shares = [f"{name}={share:g}" for name, share in self.shares.items()]
-        parts = shares if self.kind == "stratified" else [f"folds={self.folds}"]
+        parts = {"stratified": shares, "like": [self.argument]}.get(
+            self.kind, [f"folds={self.folds}"]
+        )
         reach = [] if self.reach_arcsec is None else [f"reach={self.reach_arcsec:g}"]
         return f"{self.kind}:{','.join([*parts, f'seed={self.seed}', *reach])}"
+
+    @property
+    def has_shares(self) -> bool:
+        """Return whether the plan itself says how large each split is."""
+        return self.kind in ("stratified", "k-fold")
 
     @property
     def targets(self) -> dict[str, float]:
         """Return the share of each split by its name."""
         if self.kind == "k-fold":
             return {f"fold-{fold}": 1 / self.folds for fold in range(self.folds)}
-        return dict(self.shares)
+        return {} if self.argument else dict(self.shares)
 
 
-def _check_split_names(names: Iterable[str]) -> None:
+def _argument_of(kind: str, rest: str) -> tuple[str, str]:
+    """Divide what follows the kind into a path and the options of ``like``."""
+    if kind != "like":
+        return rest.strip(), ""
+    match = _OPTIONS.search(rest)
+    return (rest[: match.start()].strip(), match[0]) if match else (rest.strip(), "")
+
+
+def check_split_names(names: Iterable[str]) -> None:
     """Refuse names that `select` reads in another way, and folders that some disks cannot hold."""
     folded: dict[str, str] = {}
     for name in names:

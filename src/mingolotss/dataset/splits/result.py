@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.dataset.splits.plan import SplitPlan
+from mingolotss.dataset.splits.record import SplitOrigin
 from mingolotss.dataset.splits.sources import SplitSources
 from mingolotss.model import Bools, Ints
 
@@ -31,12 +32,18 @@ class Assignment:
         Why a source is left out; "" for the others.
     change : str
         Why the plan is not the one that was asked for; "" if it is.
+    notes : tuple of str
+        Lines for the terminal about how sources were assigned.
+    origin : SplitOrigin or None
+        The list or the dataset that has the splits; None if they follow from the catalogue.
     """
 
     plan: SplitPlan
     names: Names
     reasons: Names | None = None
     change: str = ""
+    notes: tuple[str, ...] = ()
+    origin: SplitOrigin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,10 @@ class SplitResult:
         The names of the classes that sources have.
     counts : int64 array, shape (classes, splits)
         Number of sources.
+    notes : tuple of str
+        Lines for the terminal about how sources were assigned.
+    origin : SplitOrigin or None
+        The list or the dataset that has the splits; None if they follow from the catalogue.
     """
 
     plan: SplitPlan
@@ -71,6 +82,8 @@ class SplitResult:
     splits: tuple[str, ...]
     classes: tuple[str, ...]
     counts: Ints
+    notes: tuple[str, ...] = ()
+    origin: SplitOrigin | None = None
 
     @property
     def is_left_out(self) -> Bools:
@@ -91,6 +104,7 @@ class SplitResult:
         """Describe the split for the terminal; warnings begin with "warning: "."""
         return [
             *([f"split: {self.change}"] if self.change else []),
+            *self.notes,
             _pairs_line(self),
             *_left_out_lines(self),
             *(_share_line(self, row) for row in range(len(self.classes))),
@@ -122,6 +136,8 @@ def describe_assignment(assignment: Assignment, sources: SplitSources) -> SplitR
         splits=splits,
         classes=tuple(sources.class_name(label) for label in np.unique(sources.labels).tolist()),
         counts=_counts(codes, sources.labels, len(splits)),
+        notes=assignment.notes,
+        origin=assignment.origin,
     )
 
 

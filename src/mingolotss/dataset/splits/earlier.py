@@ -1,0 +1,240 @@
+"""Splits that hold: every source stays in the split that it had in an earlier dataset.
+
+What was in the test set of another dataset, or of an earlier build of this one, stays there, in
+whatever order and company the catalogue has it. New sources are dealt out so that each class keeps
+its shares, and none of them shares pixels with sources of two splits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mingolotss.dataset.split_names import in_order
+from mingolotss.dataset.splits.dealing import deal_groups, share_out
+from mingolotss.dataset.splits.matching import Matches, match_sources
+from mingolotss.dataset.splits.plan import SplitPlan
+from mingolotss.dataset.splits.record import SplitRecord
+from mingolotss.dataset.splits.result import Assignment, SplitResult, describe_assignment
+from mingolotss.dataset.splits.sources import SplitSources
+from mingolotss.errors import InputError
+from mingolotss.model import Floats, Ints
+from mingolotss.sky.neighbours import connected_groups
+
+__all__ = ["assign_like", "keep_splits"]
+
+_NEW, _OUT = -1, -2  # in the place of the number of a split
+_SHOWN = 3
+
+
+def keep_splits(earlier: SplitRecord, sources: SplitSources, plan: SplitPlan) -> SplitResult:
+    """Assign sources to the splits that they had earlier, and deal out the new ones.
+
+    Adding rows to a catalogue and sorting it moves no source of the earlier dataset.
+
+    Parameters
+    ----------
+    earlier : SplitRecord
+        The splits of another dataset, or of an earlier build of this one. What was left out there
+        is left out again.
+    sources : SplitSources
+    plan : SplitPlan
+        Its shares, seed and reach are those by which new sources are dealt out. A plan without
+        shares keeps those that each class has among the sources of `earlier`.
+
+    Returns
+    -------
+    SplitResult
+        A new source that shares pixels with a source of one split is in this split, and one that
+        shares pixels with sources of two splits is left out. Pairs of earlier sources that are
+        on two sides stay there and are counted.
+
+    Raises
+    ------
+    InputError
+        `earlier` has no split, or a name in several.
+    """
+    return describe_assignment(assign_like(plan, sources, earlier), sources)
+
+
+def assign_like(plan: SplitPlan, sources: SplitSources, earlier: SplitRecord) -> Assignment:
+    """Assign sources as `keep_splits` does."""
+    earlier = earlier.unique()
+    splits = in_order({*earlier.split_names, *(plan.shares if plan.has_shares else ())})
+    if not earlier.split_names:
+        raise InputError(f"split like {earlier.origin}: none of its sources is in a split")
+    number = {name: index for index, name in enumerate(splits)} | {"": _OUT}
+    matches = match_sources(earlier, sources)
+    in_record = np.array([*(number[split] for split in earlier.splits), _NEW], np.int64)
+    split_of = in_record[matches.rows]
+    reasons = {
+        int(row): earlier.reason(int(matches.rows[row])) or f"left out in {earlier.origin}"
+        for row in np.flatnonzero(split_of == _OUT)
+    }
+    for row, (first, second) in matches.disputed.items():
+        split_of[row] = _OUT
+        reasons[row] = f"at the position of {first!r} and {second!r}, which are in different splits"
+    kept = split_of.copy()
+    ranks = _ranks(sources.names, plan.seed)
+    neighbours = _neighbours_of_new(plan, sources, split_of)
+    reasons |= _join_neighbours(split_of, ranks, neighbours, splits)
+    shares = _shares(plan, splits, earlier, sources.labels, kept)
+    _deal(split_of, ranks, neighbours, shares)
+    names = np.array([*splits, "", ""])[split_of]
+    return Assignment(
+        plan,
+        names,
+        np.array([reasons.get(row, "") for row in range(len(sources))]),
+        notes=tuple(_notes(earlier, matches, kept, split_of, splits)),
+        origin=earlier.source,
+    )
+
+
+def _ranks(names: Sequence[str], seed: int) -> Ints:
+    """Return the place of each source in an order that depends on names and seed alone."""
+    keys = [hashlib.blake2b(f"{seed} {name}".encode("utf-8", "surrogatepass"), digest_size=16)
+            for name in names]  # fmt: skip
+    ranks = np.empty(len(names), np.int64)
+    order = sorted(range(len(names)), key=lambda row: (keys[row].digest(), names[row]))
+    ranks[order] = np.arange(len(names))
+    return ranks
+
+
+def _neighbours_of_new(
+    plan: SplitPlan, sources: SplitSources, split_of: Ints
+) -> dict[int, list[int]]:
+    """Return the sources that share pixels with each new source; those left out have none."""
+    neighbours: dict[int, list[int]] = {}
+    for first, second in sources.regions(plan.reach_arcsec).pairs():
+        counts = ((split_of[first] == _NEW) | (split_of[second] == _NEW)) & (
+            (split_of[first] != _OUT) & (split_of[second] != _OUT)
+        )
+        for one, other in zip(first[counts].tolist(), second[counts].tolist(), strict=True):
+            neighbours.setdefault(one, []).append(other)
+            neighbours.setdefault(other, []).append(one)
+    return {row: near for row, near in neighbours.items() if split_of[row] == _NEW}
+
+
+def _join_neighbours(
+    split_of: Ints, ranks: Ints, neighbours: Mapping[int, Sequence[int]], splits: Sequence[str]
+) -> dict[int, str]:
+    """Put new sources into the split of their neighbours; return why the others are left out.
+
+    `split_of` is changed in its place.
+    """
+    # Strategy: the splits spread from the earlier sources along the pairs of sources that share
+    # pixels, one step at a time and in a fixed order within a step. A source that is reached from
+    # two splits is left out, and the splits do not spread across it.
+    reasons: dict[int, str] = {}
+    steps = [
+        (1, int(ranks[row]), row)
+        for row, near in neighbours.items()
+        if any(split_of[other] >= 0 for other in near)
+    ]
+    heapq.heapify(steps)
+    reached = {row for _, _, row in steps}
+    while steps:
+        step, _, row = heapq.heappop(steps)
+        near = neighbours[row]
+        touched = sorted({int(split_of[other]) for other in near if split_of[other] >= 0})
+        if len(touched) > 1:
+            split_of[row] = _OUT
+            listed = " and ".join(splits[number] for number in touched)
+            reasons[row] = f"shares pixels with sources of {listed}"
+            continue
+        split_of[row] = touched[0]
+        for other in near:
+            if split_of[other] == _NEW and other not in reached:
+                reached.add(other)
+                heapq.heappush(steps, (step + 1, int(ranks[other]), other))
+    return reasons
+
+
+class _Shares(NamedTuple):
+    """The shares of each class, shape (splits, classes), and the number of each source's class."""
+
+    shares: Floats
+    codes: Ints
+
+
+def _shares(
+    plan: SplitPlan, splits: Sequence[str], earlier: SplitRecord, labels: Ints, kept: Ints
+) -> _Shares:
+    """Return the shares of the plan, or those of each class among the earlier sources.
+
+    A class that is missing from a split there, or that is new, gets the shares of all together.
+    """
+    codes = np.unique(labels, return_inverse=True)[1].reshape(len(labels))
+    classes = int(codes.max()) + 1
+    if plan.has_shares:
+        targets = np.array([plan.targets.get(name, 0.0) for name in splits])
+        return _Shares(np.tile(targets[:, None], (1, classes)), codes)
+    total = np.array([earlier.splits.count(name) for name in splits], float)
+    counts = np.zeros((len(splits), classes))
+    known = kept >= 0
+    np.add.at(counts, (kept[known], codes[known]), 1)
+    counts = np.where((counts > 0).all(axis=0), counts, total[:, None])
+    return _Shares(counts / counts.sum(axis=0), codes)
+
+
+def _deal(
+    split_of: Ints,
+    ranks: Ints,
+    neighbours: Mapping[int, Sequence[int]],
+    shares: _Shares,
+) -> None:
+    """Deal out the sources that are still new, groups that share pixels as a whole.
+
+    `split_of` is changed in its place.
+    """
+    classes = shares.shares.shape[1]
+    known = split_of >= 0
+    counts = np.bincount(shares.codes[split_of != _OUT], minlength=classes)
+    quotas = share_out(counts, shares.shares)
+    np.subtract.at(quotas, (split_of[known], shares.codes[known]), 1)
+    rows = np.flatnonzero(split_of == _NEW)
+    place = {row: index for index, row in enumerate(rows.tolist())}
+    pairs = np.array(
+        [
+            (place[row], place[other])
+            for row in place
+            for other in neighbours.get(row, ())
+            if other in place
+        ],
+        np.int64,
+    ).reshape(-1, 2)
+    groups = connected_groups(len(rows), [(pairs[:, 0], pairs[:, 1])])
+    split_of[rows] = deal_groups(groups, shares.codes[rows], quotas, ranks[rows])
+
+
+def _notes(
+    earlier: SplitRecord, matches: Matches, kept: Ints, split_of: Ints, splits: Sequence[str]
+) -> list[str]:
+    """Describe for the terminal how many sources were kept and dealt out."""
+    new = kept == _NEW
+    count, by_position = int((kept >= 0).sum()), int((matches.by_position & (kept >= 0)).sum())
+    text = f"split: {count:,} sources are in the split that they have in {earlier.origin}"
+    if by_position:
+        text += f" ({by_position:,} of them found by position)"
+    lines = [*earlier.notices, text]
+    if new.any():
+        dealt = ", ".join(
+            f"{name} {int((new & (split_of == index)).sum()):,}"
+            for index, name in enumerate(splits)
+        )
+        lines.append(f"split: {int(new.sum()):,} sources are new: {dealt}")
+    absent = len(earlier) - len(set(matches.rows.tolist()) - {-1})
+    if absent:
+        lines.append(f"split: {absent:,} of {len(earlier):,} sources of {earlier.origin} are not here")
+    if matches.elsewhere:
+        names = ", ".join(map(repr, matches.elsewhere[:_SHOWN]))
+        lines.append(
+            f"warning: {len(matches.elsewhere):,} sources have the name of one in {earlier.origin} "
+            f"at another position, and count as others: {names}"
+            f"{', ...' * (len(matches.elsewhere) > _SHOWN)}"
+        )
+    return lines
