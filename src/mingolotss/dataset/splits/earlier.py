@@ -229,7 +229,9 @@ def _notes(
         lines.append(f"split: {int(new.sum()):,} sources are new: {dealt}")
     absent = len(earlier) - len(set(matches.rows.tolist()) - {-1})
     if absent:
-        lines.append(f"split: {absent:,} of {len(earlier):,} sources of {earlier.origin} are not here")
+        lines.append(
+            f"split: {absent:,} of {len(earlier):,} sources of {earlier.origin} are not here"
+        )
     if matches.elsewhere:
         names = ", ".join(map(repr, matches.elsewhere[:_SHOWN]))
         lines.append(

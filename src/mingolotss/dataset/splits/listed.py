@@ -6,9 +6,8 @@ counted, and nothing is moved. A source without an entry is left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+import pyarrow as pa
 
 from mingolotss.dataset.manifest import KEPT_PREFIX, MANIFEST
 from mingolotss.dataset.splits.matching import match_names
@@ -75,11 +74,10 @@ def assign_column(plan: SplitPlan, sources: SplitSources) -> Assignment:
     InputError
         There is no such column, or its values are no names of splits.
     """
-    name = _find_column(plan.argument, sources)
-    assert sources.table is not None
+    name, column = _find_column(plan.argument, sources)
     action = f"split by the column {name!r}"
     try:
-        words = SplitWords.of(column_words(sources.table[name]))
+        words = SplitWords.of(column_words(column))
     except InputError as error:
         raise InputError(f"{action}: {error}") from error
     if not any(words.splits):
@@ -101,12 +99,13 @@ def describe_words(words: SplitWords) -> list[str]:
     return [f"split: {renamed}{', ...' * (len(words.renamed) > _SHOWN)}"]
 
 
-def _find_column(name: str, sources: SplitSources) -> str:
-    """Return the column of that name in the manifest, one that is kept from the catalogue first."""
-    columns: Sequence[str] = () if sources.table is None else sources.table.column_names
+def _find_column(name: str, sources: SplitSources) -> tuple[str, pa.ChunkedArray]:
+    """Return a column with its name in the manifest; one of the catalogue comes first."""
+    table = pa.table({}) if sources.table is None else sources.table
+    columns: list[str] = table.column_names
     for known in (f"{KEPT_PREFIX}{name}", name):
         if known in columns:
-            return known
+            return known, table[known]
     shown = [column for column in columns if column not in ("image", "pixels")]
     advice = f"{nearest(name, shown)} it has {', '.join(shown)}" if shown else " it has none"
     if name in MANIFEST.names:

@@ -92,7 +92,7 @@ def match_sources(record: SplitRecord, sources: SplitSources) -> Matches:
     elsewhere: list[str] = []
     by_position = np.zeros(len(sources), bool)
     disputed: dict[int, tuple[str, str]] = {}
-    if record.ra is None or record.dec is None:
+    if not len(record.ra):
         return Matches(rows, by_position, elsewhere, disputed)
     own, other = np.flatnonzero(rows >= 0), rows[rows >= 0]
     arcsec = separation_arcsec(
@@ -116,9 +116,8 @@ def _neighbours(
     record: SplitRecord, sources: SplitSources, unmatched: Ints
 ) -> dict[int, list[int]]:
     """Return the rows of the record at the position of each source, the nearest first."""
-    assert record.ra is not None
-    assert record.dec is not None
-    unmatched = unmatched[np.isfinite(sources.ra[unmatched]) & np.isfinite(sources.dec[unmatched])]
+    has_place = np.isfinite(sources.ra) & np.isfinite(sources.dec)
+    unmatched = unmatched[has_place[unmatched]]
     known = np.flatnonzero(np.isfinite(record.ra) & np.isfinite(record.dec))
     # Both lists of positions are searched as one; only pairs of one of each kind count.
     ra: Floats = np.concatenate([sources.ra[unmatched], record.ra[known]])

@@ -44,8 +44,8 @@ class SplitPlan:
     Raises
     ------
     InputError
-        An unknown kind, no column or path, shares that do not sum to 1, a name that no split can have, fewer than two
-        folds, or a negative seed or reach.
+        An unknown kind, no column or path, shares that do not sum to 1, a name that no split can
+        have, fewer than two folds, or a negative seed or reach.
     """
 
     kind: str = "published"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,6 +24,10 @@ from mingolotss.model import Floats
 __all__ = ["SplitOrigin", "SplitRecord", "splits_digest"]
 
 _SHOWN = 3  # names in one message
+
+
+def _no_numbers() -> Floats:
+    return np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,8 @@ class SplitRecord:
         Of the file, or the `splits_digest` of a dataset.
     reasons : tuple of str, length n or 0
         Why a name is left out.
-    ra, dec : float array, shape (n,), deg, ICRS, or None
-        NaN where a position is not known.
+    ra, dec : float array, shape (n,) or (0,), deg, ICRS
+        NaN where a position is not known; empty if none is.
     precision_arcsec : float
         How far a position may be from the true one, because it was written with few digits.
     notices : tuple of str
@@ -70,8 +74,8 @@ class SplitRecord:
     origin: str
     sha256: str = ""
     reasons: tuple[str, ...] = ()
-    ra: Floats | None = None
-    dec: Floats | None = None
+    ra: Floats = field(default_factory=_no_numbers)
+    dec: Floats = field(default_factory=_no_numbers)
     precision_arcsec: float = 0.0
     notices: tuple[str, ...] = ()
 
@@ -125,8 +129,8 @@ class SplitRecord:
             names=tuple(self.names[row] for row in rows),
             splits=tuple(self.splits[row] for row in rows),
             reasons=tuple(self.reasons[row] for row in rows) if self.reasons else (),
-            ra=None if self.ra is None else self.ra[np.array(rows)],
-            dec=None if self.dec is None else self.dec[np.array(rows)],
+            ra=self.ra[np.array(rows)] if len(self.ra) else self.ra,
+            dec=self.dec[np.array(rows)] if len(self.dec) else self.dec,
         )
 
 
