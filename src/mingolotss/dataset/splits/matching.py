@@ -1,7 +1,7 @@
-"""Which sources a record of splits names: by name, and by position where names differ.
+r"""Which sources a record of splits names: by name, and by position where names differ.
 
 >>> from mingolotss.dataset.splits.record import SplitRecord
->>> match_names(["A", "caf\\u00e9 ", "C"], ["cafe\\u0301", "A"]).tolist()
+>>> match_names(["A", "caf\u00e9 ", "C"], ["cafe\u0301", "A"]).tolist()
 [1, 0, -1]
 """
 
