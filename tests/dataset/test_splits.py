@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from mingolotss.dataset.splits import SplitPlan, SplitSources, assign_splits
 from mingolotss.errors import InputError
 from mingolotss.formats.batches import batch_of_rows
-from mingolotss.sky.neighbours import group_overlaps, overlaps
+from mingolotss.sky.neighbours import overlaps
+from mingolotss.sky.stamp_regions import StampRegions
 
 SHARED = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[3] / "shared"))
 STAMP_ARCSEC = 225.0  # 150 pixels of 1.5 arcsec
@@ -84,7 +85,7 @@ def test_groups_are_chains():
     """Two sources are in one group exactly if a chain of overlaps joins them."""
     rng = np.random.default_rng(1)
     ra, dec = rng.uniform(10, 11, 300), rng.uniform(0, 1, 300)
-    groups = group_overlaps(ra, dec, 150)
+    groups = StampRegions(ra, dec, np.full(300, 150.0)).groups()
     reached = {index: {index} for index in range(300)}
     for _ in range(300):
         before = sum(map(len, reached.values()))

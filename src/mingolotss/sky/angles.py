@@ -16,7 +16,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Floats", "offset_position", "separation_arcsec", "unit_vectors"]
+__all__ = ["Floats", "offset_position", "position_angle", "separation_arcsec", "unit_vectors"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,6 +50,34 @@ def separation_arcsec(
     radial = sin1 * sin2 + cos1 * cos2 * cos_step
     arcsec: Floats = np.arctan2(np.hypot(across, along), radial) * _DEG_PER_RAD * 3600
     return arcsec
+
+
+def position_angle(
+    ra1: npt.ArrayLike, dec1: npt.ArrayLike, ra2: npt.ArrayLike, dec2: npt.ArrayLike
+) -> Floats:
+    """Return the direction from the first to the second position.
+
+    Parameters
+    ----------
+    ra1, dec1, ra2, dec2 : float or float array, deg
+        Both positions in the same frame.
+
+    Returns
+    -------
+    float64 array, deg
+        The position angle at the first position, from north to east, -180 to 180.
+
+    Examples
+    --------
+    >>> float(position_angle(10.0, 0.0, 11.0, 0.0).round(6))
+    90.0
+    """
+    step = (np.asarray(ra2, float) - np.asarray(ra1, float)) * _RAD_PER_DEG
+    lat1, lat2 = np.asarray(dec1, float) * _RAD_PER_DEG, np.asarray(dec2, float) * _RAD_PER_DEG
+    east = np.cos(lat2) * np.sin(step)
+    north = np.cos(lat1) * np.sin(lat2) - np.sin(lat1) * np.cos(lat2) * np.cos(step)
+    angle: Floats = np.arctan2(east, north) * _DEG_PER_RAD
+    return angle
 
 
 def offset_position(

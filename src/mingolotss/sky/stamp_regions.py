@@ -10,21 +10,25 @@ This is the one place that decides it: splits, the dataset card, the report and 
 [([0], [1])]
 >>> stamps.groups().tolist()
 [0, 0, 1]
+>>> squares = StampRegions([10.0, 10.1], [0.0, 0.1], [375.0, 375.0], "square", [0.0, 0.0])
+>>> turned = StampRegions([10.0, 10.1], [0.0, 0.1], [375.0, 375.0], "square", [45.0, 45.0])
+>>> squares.share_pixels([0], [1]).tolist(), turned.share_pixels([0], [1]).tolist()
+([True], [False])
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from mingolotss.model import Bools, Ints
-from mingolotss.sky.angles import Floats, separation_arcsec
-from mingolotss.sky.neighbours import connected_groups, overlap_blocks
+from mingolotss.sky.angles import Floats, position_angle, separation_arcsec, unit_vectors
+from mingolotss.sky.neighbours import is_near, join_groups, near_pairs, one_of_each_crowd
 
 __all__ = ["Shape", "StampRegions"]
 
@@ -42,16 +46,28 @@ class StampRegions:
     extent_arcsec : float array, shape (n,)
         The diameter of a circle, or the side of a square.
     shape : {"circle", "square"}
+    angle_deg : float array, shape (n,), optional
+        Position angle of the columns of a square, from north to east. A square whose angle is NaN
+        counts as the circle around it, whichever way it is turned.
     """
 
     ra: Floats
     dec: Floats
     extent_arcsec: Floats
     shape: Shape = "circle"
+    angle_deg: Floats | None = None
+    _points: Floats = field(init=False, repr=False, compare=False)
+    _radius: Floats = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("ra", "dec", "extent_arcsec"):
-            object.__setattr__(self, name, np.asarray(getattr(self, name), float))
+        for name in ("ra", "dec", "extent_arcsec", "angle_deg"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, np.asarray(getattr(self, name), float))
+        # The circle around each stamp, rad.
+        diagonal = math.sqrt(2) if self.shape == "square" else 1.0
+        radius = np.radians(self.extent_arcsec / 3600) / 2 * diagonal
+        object.__setattr__(self, "_points", unit_vectors(self.ra, self.dec))
+        object.__setattr__(self, "_radius", radius)
 
     def __len__(self) -> int:
         return len(self.ra)
@@ -59,43 +75,36 @@ class StampRegions:
     @property
     def known(self) -> Bools:
         """Return which stamps have a position and an extent."""
-        finite = np.isfinite(self.ra) & np.isfinite(self.dec)
-        return np.asarray(finite & np.isfinite(self.extent_arcsec))
-
-    @property
-    def radius_arcsec(self) -> Floats:
-        """Return the radius of the circle around each stamp."""
-        half = self.extent_arcsec / 2
-        return half * math.sqrt(2) if self.shape == "square" else half
+        return np.asarray(np.isfinite(self._points).all(axis=1) & np.isfinite(self._radius))
 
     def share_pixels(self, first: npt.ArrayLike, second: npt.ArrayLike) -> Bools:
-        """Return whether stamps share pixels: their regions overlap.
+        """Return whether stamps share pixels: their regions on the sky overlap.
 
         Parameters
         ----------
         first, second : int array, shape (k,)
             The stamps of each pair.
         """
-        first, second, radius = np.asarray(first), np.asarray(second), self.radius_arcsec
-        arcsec = separation_arcsec(
-            self.ra[first], self.dec[first], self.ra[second], self.dec[second]
-        )
-        return np.asarray(arcsec < radius[first] + radius[second])
+        one, other = np.asarray(first, np.int64), np.asarray(second, np.int64)
+        shared = is_near(self._points, self._radius, one, other)
+        if self.shape == "square" and self.angle_deg is not None:
+            shared[shared] = self._squares_overlap(one[shared], other[shared])
+        return shared
 
-    def pairs(self) -> Iterator[tuple[Ints, Ints]]:
+    def pairs(self, code: Ints | None = None) -> Iterator[tuple[Ints, Ints]]:
         """Give the pairs of stamps that share pixels, in blocks and in no particular order.
+
+        Parameters
+        ----------
+        code : int array, shape (n,), optional
+            Only pairs of different codes are given, which is faster: their splits, for example.
 
         Yields
         ------
         first, second : int64 array, shape (k,)
             The smaller and the larger index of each pair. Every pair is given once.
         """
-        known = np.flatnonzero(self.known)
-        widest = 2 * float(self.radius_arcsec[known].max(initial=0.0))
-        for one, other in overlap_blocks(self.ra[known], self.dec[known], widest):
-            first, second = known[np.minimum(one, other)], known[np.maximum(one, other)]
-            shared = self.share_pixels(first, second)
-            yield first[shared], second[shared]
+        yield from self._pairs_among(np.flatnonzero(self.known), code)
 
     def groups(self) -> Ints:
         """Number the groups of stamps that are connected by shared pixels, chains included.
@@ -105,4 +114,56 @@ class StampRegions:
         int64 array, shape (n,)
             The number of each stamp's group, in order of appearance.
         """
-        return connected_groups(len(self), self.pairs())
+        # Strategy: in a dense field every stamp overlaps hundreds. Those that are close together
+        # are joined first, without looking at pairs, and then their representatives; where one
+        # group remains, which is nearly everywhere, no pair is looked at any more.
+        known = np.flatnonzero(self.known)
+        lowest = np.arange(len(self))
+        radius = np.radians(self.extent_arcsec[known] / 3600) / 2  # inside the stamp, also a square
+        crowd = one_of_each_crowd(self._points[known], radius)
+        chosen = np.unique(crowd)
+        is_crowded = 2 * len(chosen) < len(known)
+        if is_crowded:
+            lowest[known] = known[crowd]
+            for first, second in self._pairs_among(known[chosen], None):
+                lowest = join_groups(lowest, first, second)
+        for first, second in self._pairs_among(known, lowest if is_crowded else None):
+            lowest = join_groups(lowest, first, second)
+        numbers: Ints = np.unique(lowest, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        return numbers
+
+    def _pairs_among(self, rows: Ints, code: Ints | None) -> Iterator[tuple[Ints, Ints]]:
+        """Give the pairs among `rows`, which are in ascending order."""
+        codes = None if code is None else code[rows]
+        for one, other in near_pairs(self._points[rows], self._radius[rows], codes):
+            first, second = rows[one], rows[other]
+            if self.shape == "square" and self.angle_deg is not None:
+                shared = self._squares_overlap(first, second)
+                first, second = first[shared], second[shared]
+            yield first, second
+
+    def _squares_overlap(self, first: Ints, second: Ints) -> Bools:
+        """Return whether squares overlap, of pairs whose circles around them do."""
+        # Strategy: two convex shapes are apart if and only if they are apart along the direction
+        # of a side of one of them (the separating axis theorem). The two squares are laid out along
+        # the great circle from one centre to the other, each turned by the angle between its own
+        # side and that great circle at its own centre, so that the test holds near the poles too.
+        angle = np.empty(0) if self.angle_deg is None else self.angle_deg
+        places = self.ra[first], self.dec[first], self.ra[second], self.dec[second]
+        distance = separation_arcsec(*places)
+        half_one, half_other = self.extent_arcsec[first] / 2, self.extent_arcsec[second] / 2
+        turn_one = np.radians(angle[first] - position_angle(*places))
+        back = position_angle(*places[2:], *places[:2])
+        turn_other = np.radians(angle[second] - back - 180.0)
+        overlap = np.isfinite(turn_one) & np.isfinite(turn_other)
+        is_circle = ~overlap
+        for axis in (turn_one, turn_one + np.pi / 2, turn_other, turn_other + np.pi / 2):
+            reach = half_one * _half_width(axis - turn_one)
+            reach += half_other * _half_width(axis - turn_other)
+            overlap &= distance * np.abs(np.cos(axis)) < reach
+        return np.asarray(overlap | is_circle)
+
+
+def _half_width(turn: Floats) -> Floats:
+    """Return half the width of a square, of half side 1, that is turned by an angle (rad)."""
+    return np.asarray(np.abs(np.cos(turn)) + np.abs(np.sin(turn)))
