@@ -63,11 +63,8 @@ class StampRegions:
         for name in ("ra", "dec", "extent_arcsec", "angle_deg"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, np.asarray(getattr(self, name), float))
-        # The circle around each stamp, rad.
-        diagonal = math.sqrt(2) if self.shape == "square" else 1.0
-        radius = np.radians(self.extent_arcsec / 3600) / 2 * diagonal
         object.__setattr__(self, "_points", unit_vectors(self.ra, self.dec))
-        object.__setattr__(self, "_radius", radius)
+        object.__setattr__(self, "_radius", np.radians(self.radius_arcsec / 3600))
 
     def __len__(self) -> int:
         return len(self.ra)
@@ -76,6 +73,12 @@ class StampRegions:
     def known(self) -> Bools:
         """Return which stamps have a position and an extent."""
         return np.asarray(np.isfinite(self._points).all(axis=1) & np.isfinite(self._radius))
+
+    @property
+    def radius_arcsec(self) -> Floats:
+        """Return the radius of the circle around each stamp."""
+        half = self.extent_arcsec / 2
+        return half * math.sqrt(2) if self.shape == "square" else half
 
     def share_pixels(self, first: npt.ArrayLike, second: npt.ArrayLike) -> Bools:
         """Return whether stamps share pixels: their regions on the sky overlap.
