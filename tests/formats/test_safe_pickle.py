@@ -203,7 +203,7 @@ def test_columns_that_laugh_are_no_columns(tmp_path, column, depth):
         (tmp_path / name).write_bytes(pickle.dumps(batch))
     (tmp_path / "batches.meta").write_bytes(pickle.dumps({"label_names": ["A"]}))
     if column in ("src_ids", "filenames"):
-        names = {"src_ids": ("a", "a"), "filenames": ("a", "a")}[column]
+        names = {"src_ids": ("a_P", "a_P"), "filenames": ("a", "a")}[column]
         assert read_batches(tmp_path).sources == names
         return
     with pytest.raises(DatasetError, match=r"^read .*_1: .*(labels of shape|'data' should be)"):

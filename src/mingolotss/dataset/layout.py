@@ -37,7 +37,9 @@ __all__ = [
 _PARTS = "part-*.parquet"
 _PNG = ".png"
 _TRAIN, _SPLIT, _TEST = "data_batch_", "_batch", "test_batch"
+_TRAIN_ALONE = "train_batch"
 _DEFAULT_BATCHES = BatchSettings().folder
+_BATCH_FILES = ("batches.meta", _TEST, _TRAIN_ALONE, f"{_TRAIN}1")  # one of them is in each folder
 _IMAGE_FILES = ("*.h5", "*.tar", "*.tar.gz", "*-batches-py/*", "data/*.parquet", "stamps/*.parquet")
 
 
@@ -138,7 +140,16 @@ class DatasetFolder:
         """List the folders of batches: the usual name, other names, then the folder itself."""
         usual = self.path / _DEFAULT_BATCHES
         paths = dict.fromkeys([usual, *sorted(self.path.glob("*-batches-py")), self.path])
-        return [folder for folder in map(BatchFolder, paths) if folder.meta.is_file()]
+        return [folder for folder in map(BatchFolder, paths) if folder.has_batches()]
+
+    def inner_batch_folders(self) -> list[BatchFolder]:
+        """List the folders of batches inside, whatever their names.
+
+        The published archives have folders of many names, ``F_batches`` for example.
+        """
+        files = [path for name in _BATCH_FILES for path in self.path.glob(f"*/{name}")]
+        paths = sorted({path.parent for path in files})
+        return [folder for folder in map(BatchFolder, paths) if folder.has_batches()]
 
     def described_files(self) -> list[Path]:
         """List the files to describe to machines: tables, then images that are in few files."""
@@ -368,9 +379,13 @@ class BatchFolder:
 
     path: Path
 
+    def has_batches(self) -> bool:
+        """Return whether the folder has class names or a batch for training or for the test."""
+        return any((self.path / name).is_file() for name in _BATCH_FILES)
+
     @property
     def meta(self) -> Path:
-        """The class names."""
+        """The class names; some published batches come without them."""
         return self.path / "batches.meta"
 
     @property
@@ -401,7 +416,10 @@ class BatchFolder:
         return [path for _, path in sorted(numbered)]
 
     def split_files(self) -> list[Path]:
-        """List the batches of splits other than "train" and "test"."""
+        """List the batches named after their split, except the test batch.
+
+        Some datasets have only one training batch, ``train_batch``, for example FR-DEEP.
+        """
         return sorted(path for path in self.path.glob(f"*{_SPLIT}") if path.name != _TEST)
 
     def files(self, train: int) -> list[Path]:

@@ -1,65 +1,119 @@
-"""The published dataset: its class names, and the archive with its checksums.
+"""The published datasets: names of classes and images, archives and their checksums.
 
-All of it stands in the recipe ``mingolotss``; nothing is repeated here.
+All of it stands in the recipes; nothing is repeated here. A dataset is known by the names of its
+classes, or by the checksums of its batches.
 
->>> corrected_names()[1], published_names()[1]
+>>> corrected_names("mingolotss")[1], published_names("mingolotss")[1]
 ('FRI NAT', 'FRI WAT')
->>> interchanged_names()
+>>> interchanged_names("mingolotss")
 {1: 'FRI NAT', 2: 'FRI WAT'}
->>> binary_groups()
+>>> binary_groups("mingolotss")
 {'FRI': (0, 1, 2), 'FRII': (4,)}
+>>> recipe_of_classes(published_names("mirabest")).title
+'MiraBest (FIRST)'
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from pathlib import Path, PurePosixPath
 
-from mingolotss.recipe.load import load_recipe
+from mingolotss.dataset.layout import BatchFolder
+from mingolotss.io.files import md5_file
+from mingolotss.recipe.load import load_recipe, recipe_names
 from mingolotss.recipe.model import PublishedSettings, Recipe
 
 __all__ = [
+    "base_folder",
     "binary_groups",
     "choose_names",
     "corrected_names",
     "interchanged_names",
+    "names_of_images",
     "published_archive",
     "published_names",
+    "recipe_of_classes",
+    "recipe_of_files",
 ]
 
 _LOG = logging.getLogger("mingolotss")
+_SUFFIX = re.compile(r"\.(png|jpe?g|tiff?|npy|fits?(\.gz|\.fz)?)$", re.IGNORECASE)
+_FOLDER = re.compile(r"[/\\]")
 
 
 @cache
-def _recipe() -> Recipe:
-    return load_recipe("mingolotss")
+def _recipe(name: str) -> Recipe:
+    return load_recipe(name)
 
 
-def corrected_names() -> tuple[str, ...]:
-    """Return the name of each class, as in the catalogue."""
-    return _recipe().class_names
+@cache
+def _published_recipes() -> tuple[Recipe, ...]:
+    """Return the shipped recipes of datasets that are published as batches."""
+    recipes = map(_recipe, recipe_names())
+    return tuple(recipe for recipe in recipes if recipe.published.files)
 
 
-def published_names() -> tuple[str, ...]:
-    """Return the name of each class in the published batches: 1 and 2 are interchanged there."""
-    return tuple(row.published or row.name for row in _recipe().classes.table)
+def corrected_names(recipe: str) -> tuple[str, ...]:
+    """Return the name of each class, as in the recipe."""
+    return _recipe(recipe).class_names
 
 
-def interchanged_names() -> dict[int, str]:
-    """Return the label and the corrected name of each class that has another published name."""
-    pairs = enumerate(zip(corrected_names(), published_names(), strict=True))
-    return {label: name for label, (name, published) in pairs if name != published}
+def published_names(recipe: str) -> tuple[str, ...]:
+    """Return the name of each class in the published batches."""
+    return _names_in_batches(_recipe(recipe))
 
 
-def binary_groups() -> Mapping[str, tuple[int, ...]]:
+def _names_in_batches(recipe: Recipe) -> tuple[str, ...]:
+    return tuple(row.published or row.name for row in recipe.classes.table)
+
+
+def interchanged_names(recipe: str) -> dict[int, str]:
+    """Return the label and the corrected name of each class that has another class's name there.
+
+    The published MingoLoTSS has the names of classes 1 and 2 the wrong way round.
+    """
+    names, published = corrected_names(recipe), published_names(recipe)
+    pairs = enumerate(zip(names, published, strict=True))
+    return {label: name for label, (name, other) in pairs if name != other and other in names}
+
+
+def binary_groups(recipe: str) -> Mapping[str, tuple[int, ...]]:
     """Return the labels of FRI and of FRII; by label, as the two namings differ."""
-    return _recipe().classes.binary
+    return _recipe(recipe).classes.binary
 
 
-def published_archive() -> PublishedSettings:
+def published_archive(recipe: str) -> PublishedSettings:
     """Return the address of the published archive, and the checksums of it and its files."""
-    return _recipe().published
+    return _recipe(recipe).published
+
+
+def base_folder(recipe: str) -> str:
+    """Return the folder of the published batches: in their archive, or else as a build has it."""
+    names = {PurePosixPath(path).parent.name for path in published_archive(recipe).files}
+    return names.pop() if len(names) == 1 and "" not in names else _recipe(recipe).batches.folder
+
+
+def recipe_of_classes(classes: Sequence[str]) -> Recipe | None:
+    """Return the recipe of the published dataset that has these classes, None if there is none."""
+    return next((one for one in _published_recipes() if tuple(classes) in _namings(one)), None)
+
+
+def _namings(recipe: Recipe) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return recipe.class_names, _names_in_batches(recipe)
+
+
+def recipe_of_files(folder: Path) -> Recipe | None:
+    """Return the recipe whose published test batch lies in a folder of batches, byte for byte."""
+    test = BatchFolder(folder).test
+    digest = md5_file(test) if test.is_file() else ""
+    for recipe in _published_recipes():
+        for path, md5 in recipe.published.files.items():
+            if PurePosixPath(path).name == test.name and md5 == digest:
+                return recipe
+    return None
 
 
 def choose_names(classes: tuple[str, ...], *, published: bool) -> tuple[str, ...]:
@@ -68,24 +122,50 @@ def choose_names(classes: tuple[str, ...], *, published: bool) -> tuple[str, ...
     Parameters
     ----------
     classes : tuple of str
-        Other classes than those of MingoLoTSS are returned as they are.
+        Other classes than those of a published dataset are returned as they are.
     published : bool
-        Whether to use the published names of classes 1 and 2.
+        Whether to use the names in the published batches.
     """
-    if classes not in (corrected_names(), published_names()):
+    recipe = recipe_of_classes(classes)
+    if recipe is None:
         return classes
-    if classes == published_names() and not published:
-        _warn_of_names()
-    return published_names() if published else corrected_names()
+    names, in_batches = _namings(recipe)
+    if classes == in_batches and not published and interchanged_names(recipe.name):
+        _warn_of_names(recipe.name)
+    return in_batches if published else names
 
 
 @cache
-def _warn_of_names() -> None:
+def _warn_of_names(recipe: str) -> None:
     """Tell the user once per session."""
-    names = interchanged_names()
+    names = interchanged_names(recipe)
     _LOG.warning(
-        "MingoLoTSS: the published names of classes %s are interchanged; here %s, as in the "
+        "%s: the published names of classes %s are interchanged; here %s, as in the "
         "catalogue (published_names=True keeps the published names)",
+        _recipe(recipe).title,
         " and ".join(map(str, names)),
         " and ".join(f"{label} is {name}" for label, name in names.items()),
     )
+
+
+def names_of_images(files: Iterable[str], classes: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the sources of images, from the names of their files.
+
+    Parameters
+    ----------
+    files : iterable of str
+        Folders and the usual suffixes of images are no part of a name.
+    classes : sequence of str
+        Of the dataset. Where its recipe names images ``{source}_{field}``, the field is left out.
+
+    Examples
+    --------
+    >>> names_of_images(["./PNG/100_123.251+043.797_0.1281_0034.09.png", "3C 294_II.png"], ())
+    ('100_123.251+043.797_0.1281_0034.09', '3C 294_II')
+    >>> names_of_images(["ILTJ110000.00+500000.0_P164+55.png"], corrected_names("mingolotss"))
+    ('ILTJ110000.00+500000.0',)
+    """
+    recipe = recipe_of_classes(classes)
+    has_field = recipe is not None and "{field}" in recipe.stamp.name
+    stems = [_SUFFIX.sub("", _FOLDER.split(file)[-1]) for file in files]
+    return tuple(stem.split("_", 1)[0] if has_field else stem for stem in stems)

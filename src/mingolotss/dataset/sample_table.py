@@ -133,5 +133,5 @@ def _dataset_folder(root: Path) -> DatasetFolder:
     """Return the folder of the build or export that `root` is, or is a part of."""
     folder = root.parent if root.is_file() else root
     is_part = folder.name in _PARTS or folder.suffix == ".zarr"
-    is_part = is_part or BatchFolder(folder).meta.is_file()
+    is_part = is_part or BatchFolder(folder).has_batches()
     return DatasetFolder(folder.parent if is_part else folder)

@@ -16,9 +16,10 @@ from __future__ import annotations
 import math
 import pickle
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ from mingolotss.dataset.layout import (
     split_batch_name,
     split_of_batch,
 )
+from mingolotss.dataset.published import names_of_images
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays, concatenate
 from mingolotss.dataset.split_names import select
@@ -49,6 +51,7 @@ __all__ = [
     "find_batches",
     "finish_batches",
     "read_batches",
+    "read_label_names",
     "write_batch",
     "write_batches",
     "write_meta",
@@ -57,6 +60,7 @@ __all__ = [
 _PROTOCOL = 4  # read by every Python since 3.4
 _EXPORT_TRAIN = 5  # training batches of an export
 _NO_LABEL = 1 << 31  # larger than any label
+_MOST_CLASSES = 10_000  # that get a name if a dataset has none
 
 
 def batch_of_rows(n: int, *, train: int, rows: int, total: int) -> Ints:
@@ -235,7 +239,8 @@ def read_batches(path: Path, split: str = "all") -> Arrays:
     Parameters
     ----------
     path : Path
-        Folder with ``batches.meta``, ``data_batch_1``... and ``test_batch``.
+        Folder with ``data_batch_1``... or ``train_batch``, ``test_batch``, and ``batches.meta``.
+        Without the latter, the classes are called by their labels.
     split : str
         As for ``load``; a batch called ``NAME_batch`` is the split NAME.
 
@@ -247,12 +252,12 @@ def read_batches(path: Path, split: str = "all") -> Arrays:
         There is no such split.
     """
     folder = BatchFolder(path)
-    classes = _read_classes(folder.meta)
     files = _existing_batches(folder)
     splits = true_splits(path.parent, [split_of_batch(file.name) for file in files])
     in_split = select(splits, split, str(path))
     if not in_split.any():
         raise DatasetError(f"read {path}: no batch of {split!r}; fetch or build it again")
+    classes = read_label_names(path) or _numbered_classes(files)
     selected = compress(zip(files, splits, strict=True), in_split)
     return concatenate([_read_batch(file, name, classes) for file, name in selected])
 
@@ -260,53 +265,87 @@ def read_batches(path: Path, split: str = "all") -> Arrays:
 def _existing_batches(folder: BatchFolder) -> list[Path]:
     """List the batches: training by number, others by name, the test batch last.
 
-    A test batch is part of every dataset unless all its batches are folds, and numbers leave no
-    gap.
+    Numbers leave no gap, and a dataset with numbers has a test batch. The other batches are each a
+    split of their own.
     """
-    numbered = max(len(folder.training_files()), 1)
-    expected = [folder.training(index) for index in range(numbered)]
-    others = folder.split_files()
-    if others and not folder.training_files():
-        return others
-    for path in (*expected, folder.test):
+    numbered, others = folder.training_files(), folder.split_files()
+    expected = [folder.training(index) for index in range(max(len(numbered), 1))]
+    if others and not numbered:
+        expected = []
+    needs_test = not others or numbered or folder.test.is_file()
+    for path in (*expected, *([folder.test] if needs_test else ())):
         if not path.is_file():
             raise DatasetError(
                 f"read {folder.path}: no {path.name}; fetch or build the dataset again"
             )
-    return [*expected, *others, folder.test]
+    return [*expected, *others, *([folder.test] if needs_test else ())]
 
 
-def _read_classes(path: Path) -> tuple[str, ...]:
-    meta = load_pickle(path)
-    names = meta.get("label_names") if isinstance(meta, dict) else None
+def read_label_names(path: Path) -> tuple[str, ...]:
+    """Read the name of each label from a folder of batches; none if it has no such file.
+
+    Raises
+    ------
+    DatasetError
+        The file is damaged, or holds no names.
+    """
+    meta = BatchFolder(path).meta
+    if not meta.is_file():
+        return ()
+    content = load_pickle(meta)
+    names = content.get("label_names") if isinstance(content, dict) else None
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
-        raise DatasetError(f"read {path}: no list of label_names in it; fetch or build it again")
-    return tuple(names)
+        raise DatasetError(f"read {meta}: no list of label_names in it; fetch or build it again")
+    return tuple(map(str, names))
+
+
+def _numbered_classes(files: Iterable[Path]) -> tuple[str, ...]:
+    """Return a name for each label in batches without names of the classes: its number.
+
+    All batches are read, so that each split has the same classes.
+    """
+    largest = -1
+    for path in files:
+        batch = _read_dict(path)
+        labels = _read_labels(path, batch, len(_read_images(path, batch["data"])))
+        largest = max(largest, int(labels.max(initial=-1)))
+    return tuple(map(str, range(min(largest, _MOST_CLASSES) + 1)))
 
 
 def _read_batch(path: Path, split: str, classes: tuple[str, ...]) -> Arrays:
+    batch = _read_dict(path)
+    images = _read_images(path, batch["data"])
+    labels = _read_labels(path, batch, len(images))
+    filenames = _read_texts(batch.get("filenames"), len(images))
+    sources = _read_texts(batch.get("src_ids"), len(images)) or names_of_images(filenames, classes)
+    splits = (split,) * len(images)
+    return Arrays(images, labels, classes, sources, filenames, splits)
+
+
+def _read_dict(path: Path) -> dict[Any, Any]:
+    """Read a batch, which is a dict with images."""
     batch = load_pickle(path)
     if not isinstance(batch, dict) or "data" not in batch:
         raise DatasetError(f"read {path}: no dict with 'data' in it; fetch or build it again")
-    images = _read_images(path, batch["data"])
-    labels = _read_labels(batch.get("labels", batch.get("fine_labels", ())))
-    if labels.shape != images.shape[:1] or (labels.size and labels.dtype.kind not in "iu"):
+    return batch
+
+
+def _read_labels(path: Path, batch: Mapping[Any, Any], count: int) -> Ints:
+    """Return the labels of the `count` images of a batch, -1 for all of them if it has none."""
+    stored = batch.get("labels", batch.get("fine_labels"))
+    if stored is None:
+        return np.full(count, -1)
+    labels = _integers(stored)
+    if labels.shape != (count,) or (labels.size and labels.dtype.kind not in "iu"):
         raise DatasetError(
-            f"read {path}: {len(images)} images and labels of shape {labels.shape}, "
+            f"read {path}: {count} images and labels of shape {labels.shape}, "
             f"type {labels.dtype}; fetch or build it again"
         )
-    filenames = _read_texts(batch.get("filenames"), len(images))
-    # The published batches have the src_ids of the whole catalogue; there the name of the image
-    # begins with the source.
-    sources = _read_texts(batch.get("src_ids"), len(images)) or tuple(
-        name.split("_", 1)[0] for name in filenames
-    )
-    splits = (split,) * len(images)
-    return Arrays(images, labels.astype(np.int64), classes, sources, filenames, splits)
+    return labels.astype(np.int64)
 
 
-def _read_labels(labels: object) -> npt.NDArray[np.generic]:
-    """Return the labels, an array or a list of numbers; an empty array if they are none."""
+def _integers(labels: object) -> npt.NDArray[np.generic]:
+    """Return an array, or a list of numbers as one; an empty array if it is none of these."""
     if isinstance(labels, (list, tuple)):
         # numpy would look into lists of lists, which may hold each other any number of times
         is_flat = all(isinstance(label, (int, np.integer)) for label in labels)
@@ -323,22 +362,39 @@ def _is_row(row: object) -> bool:
 
 
 def _read_images(path: Path, data: object) -> npt.NDArray[np.uint8]:
-    """Return rows of side * side pixels, an array or a list, as shape (n, side, side)."""
-    # Another program may have written a list of rows instead of one array. numpy refuses rows of
-    # unequal length with an error that names no file, so their shapes are compared first.
-    # A row that is no list of numbers counts as one of another shape.
+    """Return images as shape (n, side, side).
+
+    They are stored as rows of side * side pixels or as squares, in one array or in a list.
+    """
+    # numpy refuses rows of unequal length with an error that names no file, so the shapes in a list
+    # are compared first. A row that is no list of numbers counts as one of another shape.
     listed = data if isinstance(data, list) else ()
     shapes = {np.shape(row) if _is_row(row) else () for row in listed} or {()}
     is_stack = isinstance(data, np.ndarray) or (len(shapes) == 1 and shapes != {()})
     rows: npt.NDArray[np.uint8] = np.asarray(data) if is_stack else np.empty(0, np.uint8)
-    side = math.isqrt(rows.shape[-1]) if rows.ndim else 0
-    if rows.ndim != 2 or rows.dtype != np.uint8 or side * side != rows.shape[-1] or not side:
+    side = _side_of(rows.shape[1:])
+    if rows.dtype != np.uint8 or not side:
         kind = f"{rows.dtype} of shape {rows.shape}" if rows.ndim > 1 else f"rows of {shapes}"
         raise DatasetError(
             f"read {path}: 'data' should be uint8, one square image a row, and is {kind:.80}; "
             "fetch or build it again"
         )
     return rows.reshape(-1, side, side)
+
+
+def _side_of(shape: tuple[int, ...]) -> int:
+    """Return the side of a square image of one channel that is stored in this shape, 0 if none.
+
+    >>> [_side_of(shape) for shape in [(22500,), (150, 150), (1, 150, 150), (150, 150, 1)]]
+    [150, 150, 150, 150]
+    >>> [_side_of(shape) for shape in [(), (7500,), (3, 50, 50), (150, 100), (1, 0)]]
+    [0, 0, 0, 0, 0]
+    """
+    sizes = [size for size in shape if size != 1]
+    if len(sizes) == 1:
+        side = math.isqrt(sizes[0])
+        return side if side * side == sizes[0] else 0
+    return sizes[0] if len(sizes) == 2 and sizes[0] == sizes[1] else 0
 
 
 def _read_texts(values: object, count: int) -> tuple[str, ...]:

@@ -69,9 +69,8 @@ class Archive:
         return path.name or "dataset.tar.gz"
 
 
-PUBLISHED = Archive(
-    published_archive().url, published_archive().md5, dict(published_archive().files)
-)
+_PUBLISHED = published_archive("mingolotss")
+PUBLISHED = Archive(_PUBLISHED.url, _PUBLISHED.md5, dict(_PUBLISHED.files))
 
 
 def download(root: Path, archive: Archive = PUBLISHED, transport: Transport | None = None) -> bool:

@@ -56,7 +56,7 @@ __all__ = ["MLFR", "MingoLoTSS"]
 
 Groups = Mapping[str, Sequence[str | int]]
 Transform = Callable[[Any], object]
-_PUBLISHED = published_archive()
+_PUBLISHED = published_archive("mingolotss")
 _FILES = [(PurePosixPath(path), md5) for path, md5 in _PUBLISHED.files.items()]
 
 
@@ -468,11 +468,14 @@ class MLFR(MingoLoTSS):
     """
 
     def _groups(self, classes: tuple[str, ...]) -> Groups | None:
-        groups = binary_groups()
+        groups = binary_groups("mingolotss")
         if classes == tuple(groups):
             return None
         # a dataset may have the first classes only, if the others have no source
-        known = [names[: len(classes)] for names in (corrected_names(), published_names())]
+        known = [
+            names[: len(classes)]
+            for names in (corrected_names("mingolotss"), published_names("mingolotss"))
+        ]
         needed = 1 + max(label for labels in groups.values() for label in labels)
         if classes not in known or len(classes) < needed:
             raise InputError(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.products import GENERATED_MARK
-from mingolotss.dataset.published import corrected_names, interchanged_names
+from mingolotss.dataset.published import interchanged_names, recipe_of_classes
 from mingolotss.formats import FORMATS
 from mingolotss.formats.base import Format
 from mingolotss.publish.citation import dataset_citation
@@ -34,7 +34,7 @@ _LOAD_BUILD = (
     'pandas.read_parquet("FOLDER/stamps")  # PNG images and every column of the manifest',
 )
 _NAMES = (
-    "In the first published MingoLoTSS the names of labels {labels} are interchanged. The labels "
+    "In the first published {title} the names of labels {labels} are interchanged. The labels "
     "here are the same; the names are those of the flags in the catalogue."
 )
 _SIMULATED = (
@@ -179,9 +179,10 @@ def _counts(summary: DatasetSummary) -> str:
     for label, (name, counts) in enumerate(summary.class_counts()):
         number = "" if name == "no label" else str(label)
         lines.append(f"| {number} | {escape(name)} | " + " | ".join(map(str, counts)) + " |")
-    if summary.classes == corrected_names():
-        labels = " and ".join(map(str, interchanged_names()))
-        lines += ["", _NAMES.format(labels=labels)]
+    recipe = recipe_of_classes(summary.classes)
+    if recipe is not None and (interchanged := interchanged_names(recipe.name)):
+        labels = " and ".join(map(str, interchanged))
+        lines += ["", _NAMES.format(title=recipe.title, labels=labels)]
     return "\n".join(lines)
 
 
