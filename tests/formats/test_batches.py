@@ -134,6 +134,14 @@ def test_the_folder_that_contains_it(tmp_path):
     assert len(load(tmp_path)) == 3
 
 
+def test_batches_of_a_build_have_any_name(tmp_path):
+    """The recipe names their folder; the build is a dataset by itself."""
+    write_mirabest(tmp_path / "F_batches", IMAGES, LABELS)
+    (tmp_path / "recipe.toml").write_text("")
+    assert holds_dataset(tmp_path)
+    assert load(tmp_path).labels.tolist() == LABELS
+
+
 ARCHIVES = {
     "tar.gz": pack,
     "zip": lambda _, path: path.write_bytes(b"PK\x03\x04rest"),

@@ -140,7 +140,10 @@ class DatasetFolder:
         """List the folders of batches: the usual name, other names, then the folder itself."""
         usual = self.path / _DEFAULT_BATCHES
         paths = dict.fromkeys([usual, *sorted(self.path.glob("*-batches-py")), self.path])
-        return [folder for folder in map(BatchFolder, paths) if folder.has_batches()]
+        folders = [folder for folder in map(BatchFolder, paths) if folder.has_batches()]
+        if not folders and self.recipe.is_file():  # which may give the batches any name
+            folders = self.inner_batch_folders()
+        return folders
 
     def inner_batch_folders(self) -> list[BatchFolder]:
         """List the folders of batches inside, whatever their names.
