@@ -195,7 +195,8 @@ def find_layout(head: bytes, required: Sequence[str]) -> CsvLayout:
         for delimiter in _DELIMITERS
         for names in [_split(text, delimiter)]
     ]
-    complete = [reading for reading in readings if set(required) <= set(reading[0])]
+    wanted = set(required)
+    complete = [reading for reading in readings if wanted and wanted <= set(reading[0])]
     in_header = readings[: len(_DELIMITERS)]
     names, delimiter, row, rows_start = (
         complete[0] if complete else max(in_header, key=lambda reading: len(reading[0]))

@@ -26,6 +26,7 @@ from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats import FORMATS
 from mingolotss.formats.archive import write_tar
 from mingolotss.formats.base import ExportHeader, Format
+from mingolotss.formats.split_records import read_split_record
 from mingolotss.io.files import sha256_file
 from mingolotss.io.parquet import write_table
 from mingolotss.publish.citation import dataset_citation
@@ -142,7 +143,8 @@ def _read(build: Path) -> tuple[Records, Provenance]:
 
 def _split(records: Records, plan: SplitPlan, recipe: Recipe) -> tuple[Records, SplitResult]:
     """Assign the records to splits; those that are left out are not among the result."""
-    result = assign_splits(plan, _split_sources(records, recipe))
+    sources = _split_sources(records, recipe)
+    result = assign_splits(plan, sources, read_split_record(plan))
     records = records.with_splits(result.names.tolist(), result.plan.text)
     return records.take(~result.is_left_out), result
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -86,7 +87,7 @@ def assign_like(plan: SplitPlan, sources: SplitSources, earlier: SplitRecord) ->
     _deal(split_of, ranks, neighbours, shares)
     names = np.array([*splits, "", ""])[split_of]
     return Assignment(
-        plan,
+        replace(plan, argument=earlier.origin) if plan.kind == "like" else plan,
         names,
         np.array([reasons.get(row, "") for row in range(len(sources))]),
         notes=tuple(_notes(earlier, matches, kept, split_of, splits)),

@@ -6,6 +6,8 @@ counted, and nothing is moved. A source without an entry is left out.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 
@@ -43,12 +45,12 @@ def assign_listed(plan: SplitPlan, sources: SplitSources, record: SplitRecord) -
     if not (rows >= 0).any():
         example = repr(record.names[0]) if len(record) else "nothing"
         raise InputError(
-            f"split by the list {record.origin}: none of its {len(record):,} names is a source of "
-            f"this dataset; it names {example} where a source is called {sources.names[0]!r}"
+            f"split by the list {record.origin}: none of its {len(record):,} names is among the "
+            f"sources; it has {example}, and a source is called {sources.names[0]!r}"
         )
     splits = np.array([*record.splits, ""])[rows]
-    absent = f"not in the list {record.origin}"
-    empty = f"no split in the list {record.origin}"
+    absent = f"not in {record.origin}"
+    empty = f"no split in {record.origin}"
     reasons = [
         "" if split else absent if row < 0 else record.reason(row) or empty
         for row, split in zip(rows.tolist(), splits.tolist(), strict=True)
@@ -60,10 +62,11 @@ def assign_listed(plan: SplitPlan, sources: SplitSources, record: SplitRecord) -
     if unknown:
         names = ", ".join(repr(record.names[row]) for row in unknown[:_SHOWN])
         notes.append(
-            f"warning: {len(unknown):,} of {len(record):,} names of {record.origin} are no source "
-            f"of this dataset: {names}{', ...' * (len(unknown) > _SHOWN)}"
+            f"warning: {len(unknown):,} of {len(record):,} names in {record.origin} are not among "
+            f"the sources: {names}{', ...' * (len(unknown) > _SHOWN)}"
         )
-    return Assignment(plan, splits, np.array(reasons), notes=tuple(notes), origin=record.source)
+    named = replace(plan, argument=record.origin)
+    return Assignment(named, splits, np.array(reasons), notes=tuple(notes), origin=record.source)
 
 
 def assign_column(plan: SplitPlan, sources: SplitSources) -> Assignment:
@@ -106,10 +109,11 @@ def _find_column(name: str, sources: SplitSources) -> tuple[str, pa.ChunkedArray
     for known in (f"{KEPT_PREFIX}{name}", name):
         if known in columns:
             return known, table[known]
-    shown = [column for column in columns if column not in ("image", "pixels")]
-    advice = f"{nearest(name, shown)} it has {', '.join(shown)}" if shown else " it has none"
+    action = f"split by the column {name!r}"
     if name in MANIFEST.names:
-        advice = " it is known only after the build: use export --split"
-    elif not set(MANIFEST.names) <= set(columns):
-        advice += "; name it in the recipe's catalogue.keep"
-    raise InputError(f"split by the column {name!r}: there is no such column;{advice}")
+        raise InputError(f"{action}: it is known only after the build; use export --split")
+    kept = [column for column in columns if column not in (*MANIFEST.names, "image", "pixels")]
+    raise InputError(
+        f"{action}: there is no such column;{nearest(name, columns)} kept from the catalogue are "
+        f"{', '.join(kept) or 'no columns'}; name others in the recipe's catalogue.keep"
+    )

@@ -135,10 +135,12 @@ def check_split_names(names: Iterable[str]) -> None:
     folded: dict[str, str] = {}
     for name in names:
         is_selection = name == "all" or name.startswith("not ") or "+" in name
-        if not name or name != name.strip() or set(name) & set(",=") or is_selection:
+        is_plain = name.isprintable() and name == name.strip() and not set(name) & set(",=")
+        if not name or not is_plain or is_selection:
             raise InputError(
-                f"split: a split cannot be called {name!r}: a name has no comma, no '=' and no "
-                "space at its ends, and load() reads 'all', 'not A' and 'A+B' as selections"
+                f"split: a split cannot be called {name!r:.80}: a name is printable, has no comma, "
+                "no '=' and no space at its ends, and load() reads 'all', 'not A' and 'A+B' as "
+                "selections"
             )
         earlier = folded.setdefault(name.lower(), name)
         if earlier != name:

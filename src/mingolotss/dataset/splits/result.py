@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.splits.plan import SplitPlan
 from mingolotss.dataset.splits.record import SplitOrigin
 from mingolotss.dataset.splits.sources import SplitSources
@@ -124,7 +125,7 @@ def describe_assignment(assignment: Assignment, sources: SplitSources) -> SplitR
     reasons = assignment.reasons
     # Splits are compared as numbers; one that is left out shares pixels with nobody.
     known = [name for name in assignment.plan.targets if name]
-    splits = tuple(dict.fromkeys([*known, *np.unique(names[names != ""]).tolist()]))
+    splits = tuple(dict.fromkeys([*known, *in_order(np.unique(names[names != ""]).tolist())]))
     number = {name: index for index, name in enumerate(splits)} | {"": -1}
     codes = np.array([number[name] for name in names.tolist()], np.int64)
     return SplitResult(

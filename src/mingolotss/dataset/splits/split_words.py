@@ -32,7 +32,7 @@ _SPELLINGS = {
 }  # fmt: skip
 _EMPTY = {"", "nan", "none", "null", "n/a", "--", "-"}  # as tables of other programs write it
 _SIMILAR = 0.8  # of two words, by difflib: one letter too many or too few
-_MOST_SPLITS = 1000
+_FEW_SPLITS, _SMALLEST_SPLIT = 20, 4  # sources in a split, on average, if there are many
 _LARGEST = 1e15  # below it every whole number is a float
 
 
@@ -64,12 +64,15 @@ class SplitWords:
         for word in dict.fromkeys(words):
             known[word] = _split_of(word)
         splits = {split for split in known.values() if split}
-        if len(splits) > _MOST_SPLITS:
+        if len(splits) > max(_FEW_SPLITS, len(words) // _SMALLEST_SPLIT):
             raise InputError(
-                f"{len(splits):,} different values, for example {min(splits)!r}; a split needs "
-                f"at most {_MOST_SPLITS:,} names"
+                f"{len(splits):,} different values in {len(words):,} rows, for example "
+                f"{min(splits)!r}; a column of splits has few names, each of many sources"
             )
-        check_split_names(splits)
+        try:
+            check_split_names(splits)
+        except InputError as error:
+            raise InputError(str(error).removeprefix("split: ")) from error
         renamed = {word: split for word, split in known.items() if split not in ("", word.strip())}
         return cls(tuple(known[word] for word in words), renamed)
 
