@@ -28,8 +28,7 @@ from mingolotss.dataset.splits.listed import describe_words
 from mingolotss.dataset.splits.record import splits_digest
 from mingolotss.dataset.splits.split_words import SplitWords, column_words
 from mingolotss.errors import CatalogueError, InputError
-from mingolotss.formats import FORMATS
-from mingolotss.formats.base import Format
+from mingolotss.formats.finding import find_datasets
 from mingolotss.io.files import sha256_file
 from mingolotss.io.places import absolute_path
 from mingolotss.registry import nearest
@@ -167,14 +166,12 @@ def _record_of(table: pa.Table) -> SplitRecord:
 
 
 def _read_format_splits(path: Path, action: str) -> SplitRecord:
-    for name in FORMATS:
-        dataset_format: Format = FORMATS.get(name)
-        for place in dataset_format.find(path):
-            samples = dataset_format.read(place, "all")
-            if not samples.sources or not samples.splits:
-                missing = "name its sources" if samples.splits else "say which image is in a split"
-                raise InputError(f"{action}: it does not {missing}")
-            return SplitRecord(samples.sources, samples.splits, "")
+    for dataset_format, place in find_datasets(path):
+        samples = dataset_format.read(place, "all")
+        if not samples.sources or not samples.splits:
+            missing = "name its sources" if samples.splits else "say which image is in a split"
+            raise InputError(f"{action}: it does not {missing}")
+        return SplitRecord(samples.sources, samples.splits, "")
     raise InputError(f"{action}: no dataset in a known format; give a build, an export or batches")
 
 

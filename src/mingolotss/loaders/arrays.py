@@ -10,25 +10,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from mingolotss.dataset.image_stack import ImagePiece, ImageStack
-from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.published import choose_names
 from mingolotss.dataset.samples import Arrays
 from mingolotss.dataset.split_names import check_split, in_order
 from mingolotss.errors import DatasetError, InputError
-from mingolotss.formats import FORMATS
-from mingolotss.formats.base import Format
+from mingolotss.formats.finding import datasets_at, find_datasets
 from mingolotss.io.file_kinds import kind_of_file
 
 __all__ = ["Arrays", "holds_dataset", "load", "merge_samples", "open_arrays", "open_samples"]
-
-_MOST_NAMES = 4  # of folders in an error message
 
 
 def load(
@@ -166,12 +162,12 @@ def _list_counts(counts: Mapping[str, int]) -> str:
 
 def holds_dataset(root: Path) -> bool:
     """Return whether `root` is a dataset, or has one under the names that mingolotss uses."""
-    return next(_datasets_at(root), None) is not None
+    return next(datasets_at(root), None) is not None
 
 
 def _read(place: Path, split: str) -> Arrays:
     """Read the first dataset that is found; formats that need no decoding come first."""
-    for dataset_format, path in _datasets(place):
+    for dataset_format, path in find_datasets(place):
         return dataset_format.read(path, split)
     if place.is_dir():
         raise DatasetError(
@@ -197,34 +193,3 @@ def _advice(path: Path) -> str:
     if kind.is_pickle:
         return f"{kind}, perhaps one batch; give the folder that contains it"
     return f"{kind}; give a folder that mingolotss build or export wrote, or a folder of batches"
-
-
-def _datasets(place: Path) -> Iterator[tuple[Format, Path]]:
-    """Give the datasets at `place`, each with its format, in the order of the table of formats.
-
-    Raises
-    ------
-    DatasetError
-        There is none at `place`, and several of its folders are folders of batches.
-    """
-    yield from _datasets_at(place)
-    # The published archives have folders of their own names, which only count if nothing else is
-    # there: a folder may contain many things.
-    inner = [folder.path for folder in DatasetFolder(place).inner_batch_folders()]
-    if len(inner) > 1:
-        names = ", ".join(path.name for path in inner[:_MOST_NAMES])
-        more = f" and {len(inner) - _MOST_NAMES} more" if len(inner) > _MOST_NAMES else ""
-        raise DatasetError(
-            f"load a dataset from {place}: it contains several, {names}{more}; give the folder of "
-            f"one, for example {inner[0]}"
-        )
-    for path in inner:
-        yield FORMATS.get("batches"), path
-
-
-def _datasets_at(place: Path) -> Iterator[tuple[Format, Path]]:
-    """Give the datasets that `place` is, or that lie in it under the names that mingolotss uses."""
-    for name in FORMATS:
-        dataset_format: Format = FORMATS.get(name)
-        for path in dataset_format.find(place):
-            yield dataset_format, path
