@@ -1,0 +1,1 @@
+"""Find what makes a dataset or several of them unsound for machine learning."""
