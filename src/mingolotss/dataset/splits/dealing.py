@@ -10,11 +10,31 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+
 import numpy as np
 
 from mingolotss.model import Floats, Ints
 
-__all__ = ["deal_groups", "share_out"]
+__all__ = ["deal_groups", "rank_sources", "share_out"]
+
+
+def rank_sources(names: Sequence[str], seed: int) -> Ints:
+    """Return the place of each source in a random order that depends on names and seed alone.
+
+    Sorting a catalogue does not change it, and rows that are added change no two places among
+    themselves.
+    """
+    keys = [
+        hashlib.blake2b(f"{seed} {name}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        for name in names
+    ]
+    ranks = np.empty(len(names), np.int64)
+    ranks[sorted(range(len(names)), key=lambda row: (keys[row], names[row]))] = np.arange(
+        len(names)
+    )
+    return ranks
 
 
 def share_out(counts: Ints, shares: Floats) -> Ints:

@@ -7,7 +7,6 @@ its shares, and none of them shares pixels with sources of two splits.
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mingolotss.dataset.split_names import in_order
-from mingolotss.dataset.splits.dealing import deal_groups, share_out
+from mingolotss.dataset.splits.dealing import deal_groups, rank_sources, share_out
 from mingolotss.dataset.splits.matching import Matches, match_sources
 from mingolotss.dataset.splits.plan import SplitPlan
 from mingolotss.dataset.splits.record import SplitRecord
@@ -80,7 +79,7 @@ def assign_like(plan: SplitPlan, sources: SplitSources, earlier: SplitRecord) ->
         split_of[row] = _OUT
         reasons[row] = f"at the position of {first!r} and {second!r}, which are in different splits"
     kept = split_of.copy()
-    ranks = _ranks(sources.names, plan.seed)
+    ranks = rank_sources(sources.names, plan.seed)
     neighbours = _neighbours_of_new(plan, sources, split_of)
     reasons |= _join_neighbours(split_of, ranks, neighbours, splits)
     shares = _shares(plan, splits, earlier, sources.labels, kept)
@@ -93,16 +92,6 @@ def assign_like(plan: SplitPlan, sources: SplitSources, earlier: SplitRecord) ->
         notes=tuple(_notes(earlier, matches, kept, split_of, splits)),
         origin=earlier.source,
     )
-
-
-def _ranks(names: Sequence[str], seed: int) -> Ints:
-    """Return the place of each source in an order that depends on names and seed alone."""
-    keys = [hashlib.blake2b(f"{seed} {name}".encode("utf-8", "surrogatepass"), digest_size=16)
-            for name in names]  # fmt: skip
-    ranks = np.empty(len(names), np.int64)
-    order = sorted(range(len(names)), key=lambda row: (keys[row].digest(), names[row]))
-    ranks[order] = np.arange(len(names))
-    return ranks
 
 
 def _neighbours_of_new(
