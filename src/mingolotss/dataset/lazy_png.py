@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mingolotss.dataset.image_stack import ImageArray
-from mingolotss.io.png import common_size, decode_png
+from mingolotss.io.png import common_size, decode_png, decode_pngs
 
 __all__ = ["LazyImages"]
 
@@ -61,6 +61,10 @@ class LazyImages:
             self._is_decoded[index] = 1
         image: NDArray[np.uint8] = self._pixels[index]
         return image
+
+    def decode(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Return images as a new array, shape (k, ny, nx), without keeping them."""
+        return decode_pngs(self._pngs[start:stop], self._names[start:stop])
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> ImageArray:
         for index in range(len(self)):

@@ -27,7 +27,7 @@ from mingolotss.io.error_text import first_line
 from mingolotss.model import Bools, Ints
 from mingolotss.sky.angles import Floats
 
-__all__ = ["Records", "read_records"]
+__all__ = ["Records", "class_names", "read_records"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +158,19 @@ def read_records(root: Path) -> Records:
         table = table.set_column(1, "row", pa.array(np.arange(len(table))))
     table = table.sort_by("row").replace_schema_metadata(tables[0].schema.metadata)
     origin = str(paths[0] if len(paths) == 1 else paths[0].parent)
-    return Records(table, _read_classes(root, table), origin)
+    return Records(table, class_names(root, table), origin)
 
 
-def _read_classes(root: Path, table: pa.Table) -> tuple[str, ...]:
-    """Return the class names from the file's header, else the recipe, else the rows."""
+def class_names(root: Path, table: pa.Table) -> tuple[str, ...]:
+    """Return the class names from the file's header, else the recipe, else the rows.
+
+    Parameters
+    ----------
+    root : Path
+        The dataset, or one Parquet file of it.
+    table : pyarrow.Table
+        The columns ``label`` and ``class``, with the metadata of the file.
+    """
     if header := _header_classes(table):
         return header
     provenance = None if root.is_file() else read_provenance(root)

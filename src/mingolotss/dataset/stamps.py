@@ -165,6 +165,11 @@ class StampFile:
         rows: Ints = column["row"].to_numpy()
         return rows
 
+    def group_rows(self, group: int) -> int:
+        """Return the number of stamps in a group of rows."""
+        count: int = self._file.metadata.row_group(group).num_rows
+        return count
+
     def encoded(self, group: int | None = None) -> pa.ChunkedArray:
         """Return each stamp as it is stored, of one row group or of all: an array of binary."""
         column = self._read([self._image], group)[self._image]
@@ -181,9 +186,7 @@ class StampFile:
             The labels are no integers.
         """
         schema = self._file.schema_arrow
-        label = schema.field("label").type if "label" in schema.names else None
-        if label is None or not pa.types.is_integer(label):
-            raise self._wrong_column("label", label)
+        self._check_labels()
         present = [name for name in MANIFEST.names if name in schema.names]
         kept = kept_fields(schema)
         table = self._read([self._image, *present, *(field.name for field in kept)])
@@ -193,17 +196,38 @@ class StampFile:
             # file of another program or of an older version may lack columns of the manifest or
             # have them in another type.
             columns = [first if self.is_float else first.cast(IMAGE.type)]
-            for field in MANIFEST:
-                is_present = field.name in present
-                columns.append(
-                    table[field.name].cast(field.type)
-                    if is_present
-                    else pa.nulls(len(table), field.type)
-                )
+            columns += _of_manifest(table, MANIFEST)
             columns += [table[field.name] for field in kept]
         image = IMAGE if not self.is_float else _PIXELS
         fields = pa.schema([image.with_type(columns[0].type), *MANIFEST, *kept])
         return pa.table(columns, schema=fields.with_metadata(schema.metadata))
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Return columns of the manifest without the images; one that is absent is null.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Among them ``label``, which every file has.
+
+        Raises
+        ------
+        DatasetError
+            The labels are no integers.
+        """
+        schema = self._file.schema_arrow
+        self._check_labels()
+        table = self._read([name for name in names if name in schema.names])
+        fields = pa.schema([MANIFEST.field(name) for name in names])
+        with self._translated_errors():
+            columns = _of_manifest(table, fields)
+        return pa.table(columns, schema=fields.with_metadata(schema.metadata))
+
+    def _check_labels(self) -> None:
+        schema = self._file.schema_arrow
+        label = schema.field("label").type if "label" in schema.names else None
+        if label is None or not pa.types.is_integer(label):
+            raise self._wrong_column("label", label)
 
     def _read(self, columns: list[str], group: int | None = None) -> pa.Table:
         with self._translated_errors():
@@ -234,6 +258,16 @@ _CONTENTS = {
     "label": "integers",
     "row": "integers",
 }
+
+
+def _of_manifest(table: pa.Table, fields: pa.Schema) -> list[pa.ChunkedArray]:
+    """Return columns in the types of the manifest, those that the table lacks as null."""
+    return [
+        table[field.name].cast(field.type)
+        if field.name in table.column_names
+        else pa.nulls(len(table), field.type)
+        for field in fields
+    ]
 
 
 def _is_image(kind: pa.DataType) -> bool:

@@ -1,0 +1,129 @@
+"""Classes of different datasets compared: by their names, else by the groups FRI and FRII.
+
+>>> mirabest = ClassTable.of(("100", "102", "104", "110", "112", "200", "201", "210", "300", "310"))
+>>> frdeep = ClassTable.of(("FR I", "FR II"))
+>>> mirabest.groups[:6]
+('FRI', 'FRI', 'FRI', 'FRI', 'FRI', 'FRII')
+>>> agreement(mirabest, frdeep)[[0, 5, 8], :2].tolist()  # hybrids cannot be compared
+[[1, 0], [0, 1], [-1, -1]]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from mingolotss.model import Ints
+from mingolotss.recipe.load import load_recipe, recipes
+from mingolotss.recipe.model import Recipe
+
+__all__ = ["ClassTable", "agreement", "shipped_recipe"]
+
+_Groups = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassTable:
+    """The classes of one dataset.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of each label.
+    groups : tuple of str
+        The group of each label by the table ``binary`` of its recipe, for example "FRI"; "" where
+        it is in none.
+    """
+
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+
+    @classmethod
+    def of(cls, names: tuple[str, ...], recipe: Recipe | None = None) -> ClassTable:
+        """Return the classes of a dataset.
+
+        Parameters
+        ----------
+        names : tuple of str
+        recipe : Recipe, optional
+            That of the dataset; by default a shipped one with these classes.
+        """
+        own = None if recipe is None else recipe.classes
+        if own is not None and names == tuple(row.name for row in own.final_table):
+            return cls(names, _by_label(own.final_binary, len(names)))
+        shipped = shipped_recipe(names)
+        if shipped is not None:
+            return cls(names, _by_label(shipped.classes.binary, len(names)))
+        groups = {_plain(name): name for name in _group_names()}
+        return cls(names, tuple(groups.get(_plain(name), "") for name in names))
+
+    def name(self, label: int) -> str:
+        """Return the name of a label, "" for none."""
+        return self.names[label] if 0 <= label < len(self.names) else ""
+
+
+def agreement(first: ClassTable, second: ClassTable) -> Ints:
+    """Compare each class of one dataset with each of another.
+
+    Returns
+    -------
+    int64 array, shape (classes of first + 1, classes of second + 1)
+        1 where two classes agree, 0 where they contradict each other, -1 where they cannot be
+        compared. The last row and column stand for no label.
+    """
+    plain = [[_plain(name) for name in table.names] for table in (first, second)]
+    is_same_table = set(plain[0]) == set(plain[1])
+    compared = np.full((len(plain[0]) + 1, len(plain[1]) + 1), -1, np.int64)
+    for row, name in enumerate(plain[0]):
+        for column, other in enumerate(plain[1]):
+            groups = first.groups[row], second.groups[column]
+            if name == other:
+                compared[row, column] = 1
+            elif is_same_table:
+                compared[row, column] = 0
+            elif all(groups):
+                compared[row, column] = _plain(groups[0]) == _plain(groups[1])
+    return compared
+
+
+def shipped_recipe(names: tuple[str, ...]) -> Recipe | None:
+    """Return the first shipped recipe whose classes are called so, None if there is none."""
+    for recipe in _shipped():
+        table = recipe.classes.table
+        spellings = (
+            tuple(row.name for row in table),
+            tuple(row.published or row.name for row in table),
+            tuple(row.value or row.name for row in table),
+        )
+        if table and names in spellings:
+            return recipe
+    return None
+
+
+@cache
+def _shipped() -> tuple[Recipe, ...]:
+    return tuple(load_recipe(name) for name in recipes())
+
+
+@cache
+def _group_names() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for recipe in _shipped() for name in recipe.classes.binary))
+
+
+def _by_label(groups: _Groups, count: int) -> tuple[str, ...]:
+    members = dict(_members(groups))
+    return tuple(members.get(label, "") for label in range(count))
+
+
+def _members(groups: _Groups) -> Iterator[tuple[int, str]]:
+    for name, labels in groups.items():
+        for label in labels:
+            yield label, name
+
+
+def _plain(name: str) -> str:
+    """Return a name without case, blanks, hyphens and underscores: "FR I" is "FRI"."""
+    return "".join(letter for letter in name.casefold() if letter not in " -_")

@@ -1,0 +1,157 @@
+"""The positions of images: from the manifest, from a table, or from the names of the images.
+
+>>> from mingolotss.recipe.load import load_recipe
+>>> names = ("100_123.251+043.797_0.1281_0034.09", "3C 294")
+>>> positions = find_positions(NO_POSITIONS, names, (), load_recipe("mirabest"), None)
+>>> positions.ra.tolist(), positions.origin
+([123.251, nan], 'the names of the images')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from mingolotss.catalogue.name_patterns import match_names
+from mingolotss.catalogue.reading import ColumnNames, read_catalogue
+from mingolotss.errors import CatalogueError
+from mingolotss.model import Bools, Floats
+from mingolotss.recipe.model import Recipe
+
+__all__ = ["NO_POSITIONS", "PositionTable", "Positions", "find_positions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Positions of images.
+
+    Attributes
+    ----------
+    ra, dec : float64 array, shape (n,), deg, ICRS
+        NaN where the position is not known.
+    error_arcsec : float64 array, shape (n,)
+        How far the true position may be from the written one, by its last digit; 0 where that is
+        not said.
+    origin : str
+        Where they come from, for the reader; "" if none is known.
+    """
+
+    ra: Floats
+    dec: Floats
+    error_arcsec: Floats
+    origin: str
+
+    @property
+    def known(self) -> Bools:
+        """Which images have a position."""
+        return np.asarray(np.isfinite(self.ra) & np.isfinite(self.dec))
+
+
+NO_POSITIONS = Positions(np.empty(0), np.empty(0), np.empty(0), "")
+
+
+@dataclass(frozen=True, slots=True)
+class PositionTable:
+    """A table of names and positions that a person gives.
+
+    Attributes
+    ----------
+    origin : str
+    places : dict of str to (float, float), deg, ICRS
+    """
+
+    origin: str
+    places: dict[str, tuple[float, float]]
+
+    @classmethod
+    def read(cls, path: Path) -> PositionTable:
+        """Read a catalogue with the columns ``name``, ``ra`` and ``dec``.
+
+        Raises
+        ------
+        CatalogueError
+            The file cannot be read, or lacks a column.
+        """
+        catalogue = read_catalogue(path, ColumnNames(name="name", ra="ra", dec="dec"))
+        places = zip(catalogue.ra.tolist(), catalogue.dec.tolist(), strict=True)
+        return cls(path.name, dict(zip(catalogue.names, places, strict=True)))
+
+
+def find_positions(
+    stated: Positions,
+    names: Sequence[str],
+    files: Sequence[str],
+    recipe: Recipe | None,
+    table: PositionTable | None,
+) -> Positions:
+    """Return the position of each image, from the first of these that has any.
+
+    Parameters
+    ----------
+    stated : Positions
+        Those of the manifest, or `NO_POSITIONS`.
+    names, files : sequence of str
+        Of the sources and of the images.
+    recipe : Recipe or None
+        Of the dataset; its pattern ``catalogue.names`` reads positions from names.
+    table : PositionTable or None
+        What a person gives.
+    """
+    if stated.origin:
+        return stated
+    spellings = [_spellings(name, file) for name, file in _pairs(names, files)]
+    if table is not None:
+        found = [next(filter(None, map(table.places.get, one)), None) for one in spellings]
+        if any(found):
+            return _positions(found, np.zeros(len(found)), table.origin)
+    if recipe is not None and recipe.catalogue.names:
+        return _by_pattern(recipe.catalogue.names, spellings)
+    return _unknown(len(names))
+
+
+def _pairs(names: Sequence[str], files: Sequence[str]) -> list[tuple[str, str]]:
+    return list(zip(names, files if len(files) == len(names) else names, strict=True))
+
+
+def _spellings(name: str, file: str) -> tuple[str, ...]:
+    """Return the names by which a table may call an image: the source, the file, and its stem."""
+    path = PurePosixPath(file)
+    return tuple(dict.fromkeys([name, file, path.name, path.stem]))
+
+
+def _by_pattern(pattern: str, spellings: Sequence[tuple[str, ...]]) -> Positions:
+    """Read positions from names by the pattern of a recipe."""
+    candidates = {spelling for one in spellings for spelling in one}
+    try:
+        matches = {match[0]: match for match in match_names(pattern, sorted(candidates))}
+    except CatalogueError:
+        return _unknown(len(spellings))
+    places: list[tuple[float, float] | None] = []
+    errors = np.zeros(len(spellings))
+    for index, one in enumerate(spellings):
+        match = next((matches[spelling] for spelling in one if spelling in matches), None)
+        places.append(None if match is None else (float(match["ra"]), float(match["dec"])))
+        if match is not None:
+            errors[index] = _rounding_arcsec(match["ra"], match["dec"])
+    return _positions(places, errors, "the names of the images")
+
+
+def _rounding_arcsec(ra: str, dec: str) -> float:
+    """Return half a unit of the last digit of a position in degrees, in arcsec."""
+    digits = min(len(text.partition(".")[2]) for text in (ra, dec))
+    return float(3600 * 0.5 * 10.0**-digits)
+
+
+def _positions(
+    places: Sequence[tuple[float, float] | None], errors: Floats, origin: str
+) -> Positions:
+    values = np.array([(np.nan, np.nan) if one is None else one for one in places], float)
+    ra, dec = values.reshape(-1, 2).T
+    return Positions(ra, dec, errors, origin if np.isfinite(ra).any() else "")
+
+
+def _unknown(count: int) -> Positions:
+    return Positions(np.full(count, np.nan), np.full(count, np.nan), np.zeros(count), "")

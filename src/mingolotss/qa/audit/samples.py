@@ -1,0 +1,309 @@
+"""One dataset as the audit sees it: names, labels, splits, positions, sizes, and its images.
+
+Builds and exports have a manifest; published batches have the names of their images, from which
+positions are read where they hold them (``positions``).
+"""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mingolotss.dataset.layout import BuildFolder, DatasetFolder, stamp_files
+from mingolotss.dataset.manifest import MANIFEST
+from mingolotss.dataset.provenance import read_provenance
+from mingolotss.dataset.published import choose_names
+from mingolotss.dataset.records import class_names
+from mingolotss.dataset.sample_table import sample_table
+from mingolotss.dataset.split_names import in_order
+from mingolotss.dataset.stamps import StampFile
+from mingolotss.errors import DatasetError, InputError
+from mingolotss.io.files import sha256_file
+from mingolotss.loaders.arrays import open_arrays
+from mingolotss.model import Floats, Ints
+from mingolotss.qa.audit.classes import ClassTable, shipped_recipe
+from mingolotss.qa.audit.images import AuditImages, StackImages, StampImages
+from mingolotss.qa.audit.positions import NO_POSITIONS, Positions, PositionTable, find_positions
+from mingolotss.qa.verify_export import is_export
+from mingolotss.recipe.model import Recipe
+from mingolotss.sky.stamp_regions import Shape
+
+__all__ = ["AuditSamples", "AuditSettings", "read_samples"]
+
+_COLUMNS = (
+    "row", "source", "ra", "dec", "label", "class", "size_arcsec", "flux_mjy", "field",
+    "image_file", "pixel_scale_arcsec", "split", "beam_major_arcsec", "blank",
+)  # fmt: skip
+_DEFAULT_LIMIT_ARCSEC = 5.0
+_LIMIT_PIXELS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """What a person says about the datasets.
+
+    Attributes
+    ----------
+    positions : PositionTable, optional
+        Positions for images that have none.
+    pixel_arcsec : float
+        The pixel scale of datasets that do not say it; 0 for unknown.
+    limit_arcsec : float
+        Closer positions are one; 0 for the beam or two pixels, whichever is larger.
+    """
+
+    positions: PositionTable | None = None
+    pixel_arcsec: float = 0.0
+    limit_arcsec: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSamples:
+    """A dataset as columns; every column has one value for each image.
+
+    Attributes
+    ----------
+    path : Path
+    kind : {"build", "export", "dataset"}
+        A build's folder, an export of this program, or anything else that can be read.
+    names : tuple of str
+        Of the sources.
+    is_named : tuple of bool
+        Whether a name is the dataset's own, and no number.
+    labels : int64 array, shape (n,)
+        -1 where there is none.
+    classes : ClassTable
+    splits : tuple of str
+        The names of the splits, train first and test last.
+    split : int64 array, shape (n,)
+        The index into `splits`, -1 for an image in none.
+    positions : Positions
+    extent_arcsec : float64 array, shape (n,)
+        The side of each stamp on the sky, NaN where it is not known.
+    limit_arcsec : float64 array, shape (n,)
+        A position that is closer is the same position.
+    shape : {"circle", "square"}
+        Whether the recipe masks its stamps with a disc.
+    size_arcsec, flux_mjy : float64 array, shape (n,)
+        Of the catalogue, NaN where it has none.
+    fields : tuple of str
+        The field of each image; empty where the dataset does not say it.
+    images : AuditImages
+    recipe : Recipe or None
+    digest : str
+        SHA-256 of the manifest; "" without one.
+    """
+
+    path: Path
+    kind: str
+    names: tuple[str, ...]
+    is_named: tuple[bool, ...]
+    labels: Ints
+    classes: ClassTable
+    splits: tuple[str, ...]
+    split: Ints
+    positions: Positions
+    extent_arcsec: Floats
+    limit_arcsec: Floats
+    shape: Shape
+    size_arcsec: Floats
+    flux_mjy: Floats
+    fields: tuple[str, ...]
+    images: AuditImages
+    recipe: Recipe | None
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def split_of(self, index: int) -> str:
+        """Return the name of an image's split, "" for none."""
+        split = int(self.split[index])
+        return self.splits[split] if split >= 0 else ""
+
+
+def read_samples(path: Path, settings: AuditSettings) -> AuditSamples:
+    """Read a dataset without its images.
+
+    Parameters
+    ----------
+    path : Path
+        A build, an export, or what else `mingolotss.load` reads.
+    settings : AuditSettings
+
+    Raises
+    ------
+    DatasetError, InputError
+        There is no dataset, or it is damaged; or it is an archive, or has no image.
+    """
+    _refuse_archive(path)
+    kind, recipe = _kind(path), None
+    if kind != "dataset":
+        provenance = read_provenance(path)
+        recipe = None if provenance is None else provenance.recipe
+    files = stamp_files(path)
+    table, classes, images = _read_stamps(path, files) if files else _read_arrays(path)
+    if not len(images):
+        raise InputError(f"audit {path}: it has no image")
+    sources, image_files = _texts(table, "source"), _texts(table, "image_file")
+    names = _names(sources, image_files)
+    splits, split = _splits(table["split"])
+    known = recipe or shipped_recipe(classes)
+    ra, dec = _numbers(table, "ra"), _numbers(table, "dec")
+    positions = Positions(ra, dec, np.zeros(len(ra)), "the manifest")
+    if np.isnan(ra).all():
+        positions = NO_POSITIONS
+    labels = np.asarray(table["label"].fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+    pixel = _pixel_scale(table, known, settings)
+    side = _side(images)
+    fields = _texts(table, "field")
+    return AuditSamples(
+        path=path,
+        kind=kind,
+        names=names,
+        is_named=tuple(map(any, zip(sources, image_files, strict=True))),
+        labels=labels,
+        classes=ClassTable.of(classes, recipe),
+        splits=splits,
+        split=split,
+        positions=find_positions(
+            positions, names, image_files, known, settings.positions
+        ),
+        extent_arcsec=side * pixel,
+        limit_arcsec=_limits(table, pixel, settings),
+        shape=_shape(known),
+        size_arcsec=_numbers(table, "size_arcsec"),
+        flux_mjy=_numbers(table, "flux_mjy"),
+        fields=fields if any(fields) else (),
+        images=images,
+        recipe=known,
+        digest=_digest(path, kind),
+    )
+
+
+def _refuse_archive(path: Path) -> None:
+    """Refuse what has to be downloaded or unpacked first."""
+    if "://" in str(path) or str(path).startswith(("http:/", "https:/", "s3:/")):
+        raise InputError(
+            f"audit {path}: it is an address; download the dataset, and give its folder"
+        )
+    if not path.is_file() or path.suffix == ".parquet":
+        return
+    try:
+        is_archive = tarfile.is_tarfile(path) or zipfile.is_zipfile(path)
+    except OSError as error:
+        raise DatasetError(f"audit {path}: {error.strerror or error}") from error
+    if is_archive:
+        raise InputError(
+            f"audit {path}: it is an archive; unpack it (tar -xf), and give its folder"
+        )
+
+
+def _kind(path: Path) -> str:
+    if path.is_file():
+        return "dataset"
+    if is_export(path):
+        return "export"
+    build = BuildFolder(path)
+    if not (build.recipe.is_file() and (build.stamps.is_dir() or build.part_tables.is_dir())):
+        return "dataset"
+    if not (build.checksums.is_file() and build.manifest.is_file()):
+        raise DatasetError(
+            f"audit {path}: the build in it is not finished; run: mingolotss build --out {path}"
+        )
+    return "build"
+
+
+def _read_stamps(
+    path: Path, files: Sequence[Path]
+) -> tuple[pa.Table, tuple[str, ...], AuditImages]:
+    """Read the columns of Parquet files of images, in the order of the files."""
+    tables = []
+    for file in files:
+        with StampFile(file) as stamps:
+            tables.append(stamps.columns(_COLUMNS))
+    starts = np.cumsum([0, *map(len, tables)])
+    table = pa.concat_tables(tables)
+    table = table.replace_schema_metadata(tables[0].schema.metadata)
+    names = choose_names(class_names(path, table), published=False)
+    labels = table["label"].drop_null()
+    if len(labels) and not 0 <= min(labels.to_pylist()) <= max(labels.to_pylist()) < len(names):
+        raise DatasetError(
+            f"audit {path}: labels that none of its {len(names)} classes has; fetch or build it "
+            "again"
+        )
+    return table, names, StampImages(files, starts)
+
+
+def _read_arrays(path: Path) -> tuple[pa.Table, tuple[str, ...], AuditImages]:
+    """Read what has no Parquet files of images, with the columns of the manifest if it has one."""
+    arrays = open_arrays(path)
+    columns = (arrays.sources, arrays.filenames, arrays.splits, arrays.labels, arrays.classes)
+    table = sample_table(path, *columns)
+    for name in _COLUMNS:
+        if name not in table.column_names:
+            field = MANIFEST.field(name)
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+    return table, arrays.classes, StackImages(arrays.images)
+
+
+def _names(sources: Sequence[str], files: Sequence[str]) -> tuple[str, ...]:
+    """Return the name of each source, else of its image, else its number."""
+    return tuple(
+        source or Path(file).stem or f"image {index}"
+        for index, (source, file) in enumerate(zip(sources, files, strict=True))
+    )
+
+
+def _splits(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Ints]:
+    """Return the names of the splits in order, and the index of each image's."""
+    texts = np.array([text or "" for text in column.to_pylist()], object)
+    names = tuple(in_order({*texts.tolist()} - {""}))
+    number = {name: index for index, name in enumerate(names)} | {"": -1}
+    return names, np.array([number[text] for text in texts.tolist()], np.int64)
+
+
+def _pixel_scale(table: pa.Table, recipe: Recipe | None, settings: AuditSettings) -> Floats:
+    """Return the pixel scale of each stamp, arcsec: of the manifest, as given, or of the recipe."""
+    scale = _numbers(table, "pixel_scale_arcsec")
+    scale[~(scale > 0)] = np.nan
+    stated = settings.pixel_arcsec or (recipe.stamp.pixel_arcsec if recipe else 0.0)
+    return np.where(np.isnan(scale) & (stated > 0), stated, scale)
+
+
+def _shape(recipe: Recipe | None) -> Shape:
+    is_masked = recipe is not None and any(name == "mask" for name, _ in recipe.step_list)
+    return "circle" if is_masked else "square"
+
+
+def _limits(table: pa.Table, pixel: Floats, settings: AuditSettings) -> Floats:
+    """Return below which separation two positions are one: the beam or two pixels."""
+    if settings.limit_arcsec:
+        return np.full(len(table), settings.limit_arcsec)
+    limit = np.fmax(_LIMIT_PIXELS * pixel, _numbers(table, "beam_major_arcsec"))
+    return np.where(np.isfinite(limit), limit, _DEFAULT_LIMIT_ARCSEC)
+
+
+def _side(images: AuditImages) -> int:
+    """Return the number of pixels on the longer side of the images."""
+    return int(max(images.take(np.array([0])).shape[1:]))
+
+
+def _digest(path: Path, kind: str) -> str:
+    manifest = DatasetFolder(path).manifest
+    return sha256_file(manifest) if kind != "dataset" and manifest.is_file() else ""
+
+
+def _texts(table: pa.Table, name: str) -> tuple[str, ...]:
+    return tuple(text or "" for text in table[name].cast(pa.string()).to_pylist())
+
+
+def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    return np.array(table[name].cast(pa.float64()).to_numpy(zero_copy_only=False), float)
