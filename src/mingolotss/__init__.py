@@ -3,7 +3,8 @@
 Build: `build`, or step by step `plan`, `fetch` and `run`; `make_stamp` for one source; `threads`,
 `processes` and `cluster` give the executors; `recipes`, `services` and `classes` list what there
 is. Load: `load` for numpy, `MingoLoTSS` and `MLFR` for PyTorch, `MingoSequence` for Keras.
-Look and check: `plot`, `status`, `report`, `review`, `verify`, `compare`. Pass on: `export`.
+Look and check: `plot`, `status`, `report`, `review`, `verify`, `compare`, `audit`. Pass on:
+`export`.
 
 >>> import mingolotss
 >>> recipe = mingolotss.load_recipe("mingolotss")
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mingolotss.pipeline.run import Build, build, fetch, run
     from mingolotss.pipeline.stamps import make_stamp
     from mingolotss.publish.export import export
+    from mingolotss.qa.audit.run import audit
     from mingolotss.qa.compare import compare
     from mingolotss.qa.report.page import report
     from mingolotss.qa.review.server import review
@@ -66,6 +68,7 @@ _MODULES = {
     "Scaling": "recipe.steps",
     "Source": "model",
     "Stack": "recipe.steps",
+    "audit": "qa.audit.run",
     "build": "pipeline.run",
     "classes": "recipe.classes",
     "cluster": "pipeline.executors.dask",
@@ -110,6 +113,7 @@ __all__ = [
     "Scaling",
     "Source",
     "Stack",
+    "audit",
     "build",
     "classes",
     "cluster",

@@ -1,7 +1,8 @@
 """The command line: parse, call the library, print.
 
 Exit codes: 0 done; 1 finished, but more sources were rejected than `--max-rejected` allows, or
-`verify` found a problem; 2 an argument or an input file is wrong; 3 a remote service failed.
+`verify`, `compare` or `audit` found something; 2 an argument or an input file is wrong; 3 a remote
+service failed.
 """
 
 from __future__ import annotations
@@ -535,6 +536,100 @@ def compare(
 
 
 @app.command()
+def audit(
+    datasets: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="A [B ...]", help="Builds, exports, or folders of batches.", show_default=False
+        ),
+    ],
+    positions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Table with the columns name, ra and dec (deg), for datasets without positions.",
+        ),
+    ] = None,
+    pixel_arcsec: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="ARCSEC",
+            show_default=False,
+            help="Pixel scale of datasets that do not say it.",
+        ),
+    ] = 0.0,
+    within: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="ARCSEC",
+            show_default=False,
+            help="Positions that are closer are one.  [default: the beam or two pixels]",
+        ),
+    ] = 0.0,
+    images: Annotated[
+        bool,
+        typer.Option("--images/--no-images", help="Whether to look for equal images and twins."),
+    ] = True,
+    most: Annotated[
+        int,
+        typer.Option("--show", min=0, metavar="N", help="Show at most N lines of each finding."),
+    ] = 3,
+    json: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write everything to this file.")
+    ] = None,
+    review: Annotated[
+        bool,
+        typer.Option(
+            "--review", show_default=False, help="Then open the review page with the sources found."
+        ),
+    ] = False,
+) -> None:
+    """Look for what could make results with a dataset wrong.
+
+    Stamps that share pixels across splits, one position under two names, labels that disagree,
+    equal images and twins, missing classes, and splits that differ. Of several datasets: shared
+    sources, test sources of one in train of the other, and labels that contradict each other. If A
+    is a build, the result is written to audit.json in it, and `report` and `review` show it. Exits
+    with code 1 if something was found.
+    """
+    from mingolotss.errors import InputError
+    from mingolotss.qa.audit.document import check_reviewable, write_audit, write_build_audit
+    from mingolotss.qa.audit.run import audit as run_audit
+    from mingolotss.qa.audit.terminal import audit_lines, closing_lines
+
+    if review:
+        check_reviewable(datasets[0])
+    with _progress(log=False) as progress:
+        result = run_audit(
+            *datasets,
+            positions=positions,
+            pixel_arcsec=pixel_arcsec,
+            limit_arcsec=within,
+            images=images,
+            progress=progress,
+        )
+    _print_lines([*audit_lines(result, most), *closing_lines(result)])
+    if json is not None:
+        write_audit(json, result)
+        _say(f"Everything: {json}")
+    try:
+        if (written := write_build_audit(datasets[0], result)) is not None:
+            _say(f"Everything: {written}")
+    except InputError as error:  # a build that is only readable is audited all the same
+        if review:
+            raise
+        _say(error)
+    if review and result.names():
+        from mingolotss.qa.review.server import review as serve
+
+        serve(datasets[0], queue="audit", notify=_say)
+    if not result.good:
+        raise typer.Exit(1)
+
+
+@app.command()
 def report(
     out: Annotated[Path, _BUILD],
     decisions: Annotated[Path | None, _DECISIONS] = None,
@@ -747,13 +842,13 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[BuildProgress]:
-    """Yield a function that shows progress: a bar on a terminal, log lines otherwise."""
+def _progress(*, log: bool = True) -> Iterator[BuildProgress]:
+    """Yield a function that shows progress: a bar on a terminal, log lines or nothing otherwise."""
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _log()
+        yield _log() if log else lambda *_: None
         return
     from rich.progress import (
         BarColumn,

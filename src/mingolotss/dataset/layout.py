@@ -211,6 +211,11 @@ class BuildFolder(DatasetFolder):
         return self.path / "rejected.csv"
 
     @property
+    def audit(self) -> Path:
+        """The result of an audit, beside the report."""
+        return self.path / "audit.json"
+
+    @property
     def montage(self) -> Path:
         """The picture of the demo."""
         return self.path / "montage.png"

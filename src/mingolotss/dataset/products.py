@@ -68,7 +68,7 @@ def remove_products(folder: Path) -> None:
         remove_tree(path)
     files = [
         build.recipe, build.candidates, build.manifest, build.csv, build.checksums,
-        build.croissant, build.report, build.rejected, build.notices,
+        build.croissant, build.report, build.audit, build.rejected, build.notices,
     ]  # fmt: skip
     files += filter(is_generated, build.descriptions())
     for path in files:

@@ -7,7 +7,15 @@ from typing import Literal
 
 __all__ = ["Activity", "BuildProgress", "no_progress"]
 
-Activity = Literal["simulating the sky", "searching", "fetching", "stamps", "assembling"]
+Activity = Literal[
+    "simulating the sky",
+    "searching",
+    "fetching",
+    "stamps",
+    "assembling",
+    "reading images",
+    "looking for twins",
+]
 
 BuildProgress = Callable[[int, int, Activity], None]
 """Called with (done, total, current activity); counts sources, and cutouts while fetching."""

@@ -64,9 +64,7 @@ def equal_values(first: Iterable[str], second: Iterable[str]) -> Ints:
     for index, text in enumerate(second):
         if text:
             places.setdefault(text, []).append(index)
-    pairs = [
-        (index, other) for index, text in enumerate(first) for other in places.get(text, ())
-    ]
+    pairs = [(index, other) for index, text in enumerate(first) for other in places.get(text, ())]
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
@@ -119,7 +117,9 @@ def _pairs(
     first: AuditSamples, second: AuditSamples, letters: tuple[str, str], rows: Ints
 ) -> tuple[Pair, ...]:
     rows = rows[:MAX_PAIRS]
-    separations = [None if np.isnan(one) else one for one in _separations(first, second, rows).tolist()]
+    separations = [
+        None if np.isnan(one) else one for one in _separations(first, second, rows).tolist()
+    ]
     ones, others = members(first, letters[0], rows[:, 0]), members(second, letters[1], rows[:, 1])
     return tuple(map(Pair, ones, others, separations))
 
@@ -152,7 +152,9 @@ def _shared(
         f"{plural(ones, 'image')} of {len(first):,} of {a} and {others:,} of {len(second):,} of "
         f"{b} show the same sources"
     )
-    lines = tuple(f"{plural(len(rows), 'pair')} by {way}" for way, rows in ways.items() if len(rows))
+    lines = tuple(
+        f"{plural(len(rows), 'pair')} by {way}" for way, rows in ways.items() if len(rows)
+    )
     counts = _split_table(first, second, letters, pairs)
     return Check(
         SHARED_SOURCES, letters, 0, sentence, _pairs(first, second, letters, pairs), lines, counts
@@ -216,17 +218,23 @@ def _leaks(
         if count := len(np.unique(pairs[leak, side])):
             samples = (first, second)[side]
             splits = listed(sorted({samples.split_of(row) for row in pairs[leak, side].tolist()}))
-            lines.append(f"{plural(count, 'image')} in {splits} of {here} "
-                         f"{'shows a source' if count == 1 else 'show sources'} in train of {there}")
+            lines.append(
+                f"{plural(count, 'image')} in {splits} of {here} "
+                f"{'shows a source' if count == 1 else 'show sources'} in train of {there}"
+            )
     leaks = pairs[into_second | into_first]
-    total = sum(len(np.unique(pairs[leak, side])) for leak, side in ((into_second, 0), (into_first, 1)))
+    total = sum(
+        len(np.unique(pairs[leak, side])) for leak, side in ((into_second, 0), (into_first, 1))
+    )
     sentence = (
         f"{plural(total, 'image')} held back by one dataset {'is' if total == 1 else 'are'} "
         "in the training split of the other"
         if total
         else f"no source that {a} or {b} holds back is in the training split of the other"
     )
-    return Check(LEAKS, letters, total, sentence, _pairs(first, second, letters, leaks), tuple(lines))
+    return Check(
+        LEAKS, letters, total, sentence, _pairs(first, second, letters, leaks), tuple(lines)
+    )
 
 
 def _in_train(samples: AuditSamples) -> Bools:
@@ -244,7 +252,6 @@ def _labels(
     both = (first.labels[pairs[:, 0]] >= 0) & (second.labels[pairs[:, 1]] >= 0)
     contrary, comparable = result == 0, int((result >= 0).sum())
     total, unknown = int(contrary.sum()), int((both & (result < 0)).sum())
-    a, b = letters
     if not comparable:
         reason = "no source is in both" if not len(pairs) else "their classes cannot be compared"
         sentence = f"not checked: {reason}"
@@ -254,7 +261,7 @@ def _labels(
         if total
         else f"the labels of {plural(comparable, 'pair')} of images of one source agree"
     )
-    lines = (
-        (f"the classes of {plural(unknown, 'pair')} cannot be compared",) if unknown else ()
+    lines = (f"the classes of {plural(unknown, 'pair')} cannot be compared",) if unknown else ()
+    return Check(
+        LABELS, letters, total, sentence, _pairs(first, second, letters, pairs[contrary]), lines
     )
-    return Check(LABELS, letters, total, sentence, _pairs(first, second, letters, pairs[contrary]), lines)

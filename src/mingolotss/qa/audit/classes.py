@@ -57,7 +57,7 @@ class ClassTable:
         shipped = shipped_recipe(names)
         if shipped is not None:
             return cls(names, _by_label(shipped.classes.binary, len(names)))
-        groups = {_plain(name): name for name in _group_names()}
+        groups = _group_of_name()
         return cls(names, tuple(groups.get(_plain(name), "") for name in names))
 
     def name(self, label: int) -> str:
@@ -109,8 +109,16 @@ def _shipped() -> tuple[Recipe, ...]:
 
 
 @cache
-def _group_names() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for recipe in _shipped() for name in recipe.classes.binary))
+def _group_of_name() -> dict[str, str]:
+    """Return the group of each plain name of a class or group, where all shipped recipes agree."""
+    found: dict[str, set[str]] = {}
+    for recipe in _shipped():
+        groups = _by_label(recipe.classes.binary, len(recipe.classes.table))
+        for row, group in zip(recipe.classes.table, groups, strict=True):
+            found.setdefault(_plain(row.name), set()).add(group)
+        for group in recipe.classes.binary:
+            found.setdefault(_plain(group), set()).add(group)
+    return {name: groups.pop() for name, groups in found.items() if len(groups) == 1}
 
 
 def _by_label(groups: _Groups, count: int) -> tuple[str, ...]:

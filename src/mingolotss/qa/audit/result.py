@@ -1,7 +1,8 @@
 """The result of an audit: one `Check` for each question, with its answer as a sentence.
 
 >>> check = Check("shared-pixels", ("A",), 0, "no pair of stamps shares pixels across splits")
->>> audit = Audit((AuditedDataset("A", "demo", "build", 600, {"train": 500, "test": 100}),), (check,))
+>>> demo = AuditedDataset("A", "demo", "build", 600, {"train": 500, "test": 100})
+>>> audit = Audit((demo,), (check,))
 >>> audit.good, audit.findings
 (True, 0)
 """
@@ -29,6 +30,7 @@ __all__ = [
     "Audit",
     "AuditedDataset",
     "Check",
+    "FoundPair",
     "Member",
     "Pair",
     "SplitRow",
@@ -130,6 +132,23 @@ class Check:
     is_checked: bool = True
 
 
+class FoundPair(NamedTuple):
+    """A pair that a source is in.
+
+    Attributes
+    ----------
+    title : str
+        Of the check.
+    pair : Pair
+    other : Member
+        The member that is not the source.
+    """
+
+    title: str
+    pair: Pair
+    other: Member
+
+
 class SplitRow(NamedTuple):
     """One row of the table of splits: a class, a flux, a size or the fields.
 
@@ -223,7 +242,7 @@ class Audit:
         raise KeyError((kind, *letters))
 
     def names(self, letter: str = "A") -> dict[str, list[str]]:
-        """Return the sources of a dataset that are in a pair, each with the titles of the checks."""
+        """Return the sources of a dataset that are in a pair, with the titles of the checks."""
         found: dict[str, list[str]] = {}
         for check in self.checks:
             if check.findings:
@@ -233,6 +252,17 @@ class Audit:
                         if member.dataset == letter and KINDS[check.kind] not in titles:
                             titles.append(KINDS[check.kind])
         return {name: titles for name, titles in found.items() if titles}
+
+    def pairs_of(self, name: str, letter: str = "A") -> list[FoundPair]:
+        """Return the pairs that a source of a dataset is in."""
+        return [
+            FoundPair(KINDS[check.kind], pair, other)
+            for check in self.checks
+            if check.findings
+            for pair in check.pairs
+            for own, other in ((pair.first, pair.second), (pair.second, pair.first))
+            if (own.name, own.dataset) == (name, letter)
+        ]
 
 
 def plural(count: int, one: str, many: str = "") -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import tarfile
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from mingolotss.dataset.image_stack import ImageStack
 from mingolotss.dataset.layout import BuildFolder, DatasetFolder, stamp_files
 from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.dataset.provenance import read_provenance
@@ -29,7 +30,7 @@ from mingolotss.io.files import sha256_file
 from mingolotss.loaders.arrays import open_arrays
 from mingolotss.model import Floats, Ints
 from mingolotss.qa.audit.classes import ClassTable, shipped_recipe
-from mingolotss.qa.audit.images import AuditImages, StackImages, StampImages
+from mingolotss.qa.audit.images import audit_images, stamp_images
 from mingolotss.qa.audit.positions import NO_POSITIONS, Positions, PositionTable, find_positions
 from mingolotss.qa.verify_export import is_export
 from mingolotss.recipe.model import Recipe
@@ -95,7 +96,7 @@ class AuditSamples:
         Of the catalogue, NaN where it has none.
     fields : tuple of str
         The field of each image; empty where the dataset does not say it.
-    images : AuditImages
+    images : ImageStack
     recipe : Recipe or None
     digest : str
         SHA-256 of the manifest; "" without one.
@@ -116,7 +117,7 @@ class AuditSamples:
     size_arcsec: Floats
     flux_mjy: Floats
     fields: tuple[str, ...]
-    images: AuditImages
+    images: ImageStack
     recipe: Recipe | None
     digest: str
 
@@ -162,7 +163,7 @@ def read_samples(path: Path, settings: AuditSettings) -> AuditSamples:
         positions = NO_POSITIONS
     labels = np.asarray(table["label"].fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
     pixel = _pixel_scale(table, known, settings)
-    side = _side(images)
+    side = max(images.shape[1:])
     fields = _texts(table, "field")
     return AuditSamples(
         path=path,
@@ -173,9 +174,7 @@ def read_samples(path: Path, settings: AuditSettings) -> AuditSamples:
         classes=ClassTable.of(classes, recipe),
         splits=splits,
         split=split,
-        positions=find_positions(
-            positions, names, image_files, known, settings.positions
-        ),
+        positions=find_positions(positions, names, image_files, known, settings.positions),
         extent_arcsec=side * pixel,
         limit_arcsec=_limits(table, pixel, settings),
         shape=_shape(known),
@@ -221,15 +220,12 @@ def _kind(path: Path) -> str:
     return "build"
 
 
-def _read_stamps(
-    path: Path, files: Sequence[Path]
-) -> tuple[pa.Table, tuple[str, ...], AuditImages]:
+def _read_stamps(path: Path, files: Sequence[Path]) -> tuple[pa.Table, tuple[str, ...], ImageStack]:
     """Read the columns of Parquet files of images, in the order of the files."""
     tables = []
     for file in files:
         with StampFile(file) as stamps:
             tables.append(stamps.columns(_COLUMNS))
-    starts = np.cumsum([0, *map(len, tables)])
     table = pa.concat_tables(tables)
     table = table.replace_schema_metadata(tables[0].schema.metadata)
     names = choose_names(class_names(path, table), published=False)
@@ -239,10 +235,10 @@ def _read_stamps(
             f"audit {path}: labels that none of its {len(names)} classes has; fetch or build it "
             "again"
         )
-    return table, names, StampImages(files, starts)
+    return table, names, stamp_images(files)
 
 
-def _read_arrays(path: Path) -> tuple[pa.Table, tuple[str, ...], AuditImages]:
+def _read_arrays(path: Path) -> tuple[pa.Table, tuple[str, ...], ImageStack]:
     """Read what has no Parquet files of images, with the columns of the manifest if it has one."""
     arrays = open_arrays(path)
     columns = (arrays.sources, arrays.filenames, arrays.splits, arrays.labels, arrays.classes)
@@ -251,7 +247,7 @@ def _read_arrays(path: Path) -> tuple[pa.Table, tuple[str, ...], AuditImages]:
         if name not in table.column_names:
             field = MANIFEST.field(name)
             table = table.append_column(field, pa.nulls(len(table), field.type))
-    return table, arrays.classes, StackImages(arrays.images)
+    return table, arrays.classes, audit_images(arrays.images)
 
 
 def _names(sources: Sequence[str], files: Sequence[str]) -> tuple[str, ...]:
@@ -289,11 +285,6 @@ def _limits(table: pa.Table, pixel: Floats, settings: AuditSettings) -> Floats:
         return np.full(len(table), settings.limit_arcsec)
     limit = np.fmax(_LIMIT_PIXELS * pixel, _numbers(table, "beam_major_arcsec"))
     return np.where(np.isfinite(limit), limit, _DEFAULT_LIMIT_ARCSEC)
-
-
-def _side(images: AuditImages) -> int:
-    """Return the number of pixels on the longer side of the images."""
-    return int(max(images.take(np.array([0])).shape[1:]))
 
 
 def _digest(path: Path, kind: str) -> str:

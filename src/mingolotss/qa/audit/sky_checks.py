@@ -19,7 +19,6 @@ from mingolotss.qa.audit.result import (
     Check,
     Member,
     Pair,
-    listed,
     plural,
 )
 from mingolotss.qa.audit.samples import AuditSamples
@@ -193,4 +192,6 @@ def _reservation(checked: int, total: int, needed: str) -> tuple[str, ...]:
 
 def _limit_text(limit: Floats) -> str:
     low, high = float(limit.min()), float(limit.max())
-    return f"closer than {high:.3g}″" if high - low < 0.05 else f"closer than {low:.3g} to {high:.3g}″"
+    return (
+        f"closer than {high:.3g}″" if high - low < 0.05 else f"closer than {low:.3g} to {high:.3g}″"
+    )

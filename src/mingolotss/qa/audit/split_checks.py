@@ -42,21 +42,30 @@ _FEWEST = 5  # values of a split that are compared with those of another
 def check_classes(samples: AuditSamples, letter: str) -> Check:
     """Find the classes that are missing from a split, or from the dataset."""
     if not samples.classes.names:
-        return Check(CLASSES, (letter,), 0, "not checked: the dataset has no classes", is_checked=False)
+        return Check(
+            CLASSES, (letter,), 0, "not checked: the dataset has no classes", is_checked=False
+        )
     names, counts = samples.classes.names, _class_counts(samples)
     totals = np.bincount(samples.labels[samples.labels >= 0], minlength=len(names))
     absent = [name for label, name in enumerate(names) if not totals[label]]
-    lines = [f"no image of {name}" for name in absent]
-    lines += [
-        f"no image of {name} in {split}"
+    in_part = [
+        (name, split)
         for column, split in enumerate(samples.splits)
         for label, name in enumerate(names)
         if totals[label] and not counts[label, column]
     ]
+    lines = [f"no image of {name}" for name in absent]
+    lines += [f"no image of {name} in {split}" for name, split in in_part]
+    missing = [
+        f"{plural(count, 'class is', 'classes are')} missing from {where}"
+        for count, where in (
+            (len(absent), "the dataset"), (len({name for name, _ in in_part}), "a split"),
+        )
+        if count
+    ]  # fmt: skip
     found = len(lines)
     if found:
-        where = "the dataset or a split" if absent else "a split"
-        sentence = f"{plural(found, 'class is', 'classes are')} missing from {where}"
+        sentence = " and ".join(missing)
     else:
         sentence = "no class is missing" + (" from a split" if samples.splits else "")
     return Check(CLASSES, (letter,), found, sentence, lines=tuple(lines))
@@ -83,10 +92,14 @@ def check_balance(samples: AuditSamples, letter: str) -> Check:
     tested = listed([name for name in _QUANTITIES if any(test.quantity == name for test in tests)])
     untested = [name for name in _QUANTITIES if not any(test.quantity == name for test in tests)]
     if differences:
-        sentence = plural(len(differences), "significant difference") + f" of {tested} between splits"
+        sentence = (
+            plural(len(differences), "significant difference") + f" of {tested} between splits"
+        )
     else:
         sentence = f"no significant difference of {tested} between splits"
-    remarks = (f"{listed(untested)} {_is(untested)} not known or too few to compare",) if untested else ()
+    remarks = (
+        (f"{listed(untested)} {_is(untested)} not known or too few to compare",) if untested else ()
+    )
     return Check(BALANCE, (letter,), len(differences), sentence, lines=differences + remarks)
 
 
@@ -283,9 +296,7 @@ def _pool_rare(table: Ints) -> Ints:
     return np.asarray(rows)
 
 
-def _two_columns(
-    codes: Ints, contrast: _Contrast, kinds: int, usable: Bools | None = None
-) -> Ints:
+def _two_columns(codes: Ints, contrast: _Contrast, kinds: int, usable: Bools | None = None) -> Ints:
     keep = np.ones(len(codes), bool) if usable is None else usable
     columns = [
         np.bincount(codes[keep & chosen], minlength=kinds)
@@ -295,9 +306,7 @@ def _two_columns(
 
 
 def _class_counts(samples: AuditSamples) -> Ints:
-    return _counts(
-        samples.labels, samples.split, len(samples.classes.names), len(samples.splits)
-    )
+    return _counts(samples.labels, samples.split, len(samples.classes.names), len(samples.splits))
 
 
 def _counts(codes: Ints, split: Ints, kinds: int, splits: int) -> Ints:

@@ -16,11 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.errors import InputError
 from mingolotss.model import Bools, Ints
 from mingolotss.qa.descriptions import INSPECTION_REASONS
 from mingolotss.qa.report.build_view import BuildView
 
-__all__ = ["STATES", "Filter"]
+__all__ = ["STATES", "Filter", "check_reason"]
 
 STATES = {
     "all": "all",
@@ -32,7 +33,7 @@ STATES = {
 }
 """What has been decided about a source, in words for the reader."""
 
-_REASONS = ("any", "all", *INSPECTION_REASONS)
+_REASONS = ("any", "all", "audit", *INSPECTION_REASONS)
 _MAX_NAME = 200  # characters
 
 
@@ -43,7 +44,8 @@ class Filter:
     Attributes
     ----------
     reason : str
-        One of `INSPECTION_REASONS`; "any" of them; or "all" sources, also those without a reason.
+        One of `INSPECTION_REASONS`; "any" of them; "all" sources, also those without a reason; or
+        "audit", the sources that the audit found.
     label, case : int
         -1 for all.
     split : str
@@ -101,10 +103,12 @@ class Filter:
         ----------
         build : BuildView
         states : mapping of str to bool array, shape (n,)
-            Which rows are in each state, except "all".
+            Which rows are in each state, except "all"; and in "audit", those that the audit found.
         """
         selected = np.ones(len(build), bool)
-        if self.reason != "all":
+        if self.reason == "audit":
+            selected &= states["audit"]
+        elif self.reason != "all":
             selected &= build.to_inspect if self.reason == "any" else build.flags[self.reason]
         if self.label >= 0:
             selected &= build.labels == self.label
@@ -118,6 +122,18 @@ class Filter:
         if self.state != "all":
             selected &= states[self.state]
         return np.flatnonzero(selected)
+
+
+def check_reason(reason: str) -> None:
+    """Refuse what is no reason to inspect a source.
+
+    Raises
+    ------
+    InputError
+        It is none.
+    """
+    if reason not in _REASONS:
+        raise InputError(f"review: no queue {reason!r}; there are {', '.join(_REASONS)}")
 
 
 def _bools(column: pa.ChunkedArray) -> Bools:

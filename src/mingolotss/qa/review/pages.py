@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mingolotss.candidates.decisions import Decision
 from mingolotss.model import Ints
+from mingolotss.qa.audit.result import Member
 from mingolotss.qa.descriptions import CASES, INSPECTION_REASONS
 from mingolotss.qa.manifest_row import ManifestRow
 from mingolotss.qa.report.cutout_view import SCALE_BARS, scale_bar
@@ -32,6 +33,7 @@ from mingolotss.qa.review.state import Snapshot, waiting_words
 __all__ = ["Pages", "sexagesimal"]
 
 _MAX_RESULTS = 50  # of a search by name
+_MAX_FOUND = 24  # pairs of the audit on the page of a source
 
 
 def sexagesimal(ra: float, dec: float) -> str:
@@ -106,6 +108,7 @@ class Pages:
             history=decisions.by_source.get(name, []),
             selected=_selected(view, decisions.image_decisions.get(name), record),
             neighbours=_neighbours(snapshot, row),
+            audited=_audited(snapshot, name),
             stored=brightness_of([record["unit"]]),
         )
 
@@ -183,7 +186,11 @@ class Pages:
 def _filter_words(context: Context) -> list[str]:
     """Return the filter in words."""
     chosen, classes = context.selection, context.snapshot.build.provenance.classes
-    reason = {"any": "any reason to look", "all": "all sources"}.get(chosen.reason, chosen.reason)
+    reason = {
+        "any": "any reason to look",
+        "all": "all sources",
+        "audit": "found by the audit",
+    }.get(chosen.reason, chosen.reason)
     words = [reason.replace("_", " ")]
     words += [classes[chosen.label]] if 0 <= chosen.label < len(classes) else []
     words += [f"case {chosen.case}"] if chosen.case >= 0 else []
@@ -225,6 +232,20 @@ def _place(snapshot: Snapshot, selection: Filter, row: int) -> dict[str, int | N
         "before": int(rows[place - 1]) if place > 0 else None,
         "after": int(rows[following]) if following < rows.size else None,
     }
+
+
+def _audited(snapshot: Snapshot, name: str) -> list[dict[str, object]]:
+    """Return the pairs of the audit that a source is in, with the row of the other source."""
+    found = snapshot.audit.pairs_of(name) if snapshot.audit else []
+    return [
+        {"title": one.title, "pair": one.pair, "other": one.other, "row": _row(snapshot, one.other)}
+        for one in found[:_MAX_FOUND]
+    ]
+
+
+def _row(snapshot: Snapshot, member: Member) -> int | None:
+    """Return the row of a member of a pair; None if it is of another dataset."""
+    return snapshot.build.find(member.name) if member.dataset == "A" else None
 
 
 def _neighbours(snapshot: Snapshot, row: int) -> list[dict[str, object]]:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from mingolotss.errors import InputError
 from mingolotss.io.optional import import_optional
+from mingolotss.qa.review.addresses import queue_address
+from mingolotss.qa.review.filters import Filter, check_reason
 from mingolotss.qa.review.state import Store, waiting_words
 
 __all__ = ["review"]
@@ -30,6 +32,7 @@ def review(
     by: str = "",
     decisions: Path | str | None = None,
     names: Sequence[str] = (),
+    queue: str = "any",
     open_browser: bool = False,
     notify: Callable[[str], object] = print,
 ) -> None:
@@ -53,6 +56,9 @@ def review(
         A file to use in place of ``decisions.csv`` in the folder.
     names : sequence of str
         Names of this machine that the page can be reached by, if `host` is not local.
+    queue : str
+        Which sources to begin with: a reason to inspect sources, "audit" for those that
+        ``mingolotss audit`` found, or "all".
     open_browser : bool
         Whether to open the page in the default web browser.
     notify : callable
@@ -64,7 +70,7 @@ def review(
     MissingLibraryError
         The extra ``web`` is not installed. It is an InputError and an ImportError.
     InputError
-        The port is in use.
+        The port is in use, or there is no such queue.
     DatasetError, DecisionError
         There is no finished build, or the file of decisions cannot be read.
     """
@@ -76,6 +82,7 @@ def review(
     from mingolotss.qa.review.connections import patient_protocol
     from mingolotss.qa.review.guard import allowed_hosts
 
+    check_reason(queue)
     store = Store(Path(folder), None if decisions is None else Path(decisions))
     bound = _bind(host, port)
     port = bound.getsockname()[1]
@@ -93,7 +100,8 @@ def review(
             f"Everybody who can reach {shown}:{port} and has the token can decide; the connection "
             "is not encrypted"
         )
-    address = f"http://{shown}:{port}/?token={token}"
+    start = "/?" if queue == "any" else f"{queue_address(Filter(queue))}&"
+    address = f"http://{shown}:{port}{start}token={token}"
     notify(f"Review at  {address}   (stop with Ctrl+C)")
     notify(f"To apply the decisions afterwards:  {store.build_command}")
     if open_browser:  # in a thread, since a browser in a terminal does not return

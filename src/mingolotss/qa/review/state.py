@@ -25,6 +25,8 @@ from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.recorded_inputs import decisions_file
 from mingolotss.errors import DecisionError
 from mingolotss.model import Bools, Ints
+from mingolotss.qa.audit.document import read_audit
+from mingolotss.qa.audit.result import Audit
 from mingolotss.qa.followed import is_followed
 from mingolotss.qa.manifest_row import rows_of
 from mingolotss.qa.report.build_view import BuildView
@@ -93,6 +95,8 @@ class Snapshot:
         Changes with the build; part of the addresses of pictures.
     build_command : str
         The command that applies the decisions to the dataset.
+    audit : Audit or None
+        The audit of this state of the build.
     """
 
     build: BuildView
@@ -101,6 +105,7 @@ class Snapshot:
     decisions: StandingDecisions
     version: str
     build_command: str
+    audit: Audit | None = None
 
     @cached_property
     def judged(self) -> Bools:
@@ -109,7 +114,7 @@ class Snapshot:
 
     @cached_property
     def states(self) -> dict[str, Bools]:
-        """Which rows are in each state of a filter."""
+        """Which rows are in each state of a filter, and which the audit found."""
         labels = self.decisions.label_decisions
         verdicts = {name: decision.verdict for name, decision in labels.items()}
         return {
@@ -118,6 +123,7 @@ class Snapshot:
             "questioned": self._is_source(name for name in labels if verdicts[name] == "label"),
             "confirmed": self._is_source(name for name in labels if verdicts[name] == "confirm"),
             "unchecked": (self.build.labels >= 0) & ~self._is_source(labels),
+            "audit": self._is_source(self.audit.names() if self.audit else ()),
         }
 
     @cached_property
@@ -206,9 +212,10 @@ class Store:
         """Return the build and the decisions that are on disk now."""
         with self._lock:
             # A page is made from one snapshot, so that it is consistent while a build or another
-            # reviewer replaces the files. Checking costs two calls of `stat`; the files are read
+            # reviewer replaces the files. Checking costs three calls of `stat`; the files are read
             # only if one has changed.
-            etags = f"{_file_etag(self.folder.manifest)} {_file_etag(self.log.path)}"
+            paths = (self.folder.manifest, self.log.path, self.folder.audit)
+            etags = " ".join(map(_file_etag, paths))
             if self._snapshot is None or self._snapshot[0] != etags:
                 self._snapshot = etags, self._read()
             return self._snapshot[1]
@@ -248,7 +255,8 @@ class Store:
         _, build, stamps, cutouts = self._build
         decisions = StandingDecisions(self.log.standing())
         name = version.replace(".", "-")
-        return Snapshot(build, stamps, cutouts, decisions, name, self.build_command)
+        audit = read_audit(self.folder.path).audit
+        return Snapshot(build, stamps, cutouts, decisions, name, self.build_command, audit)
 
 
 def waiting_words(count: int) -> str:
