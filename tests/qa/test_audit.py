@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -216,7 +218,10 @@ def test_labels_of_other_class_tables_are_compared_by_their_groups(tmp_path):
 def test_published_batches_have_positions_from_a_table_or_from_names(tmp_path):
     data = Planted()
     folder = data.write_batches(tmp_path / "b")
-    assert audit(folder).check(POSITIONS).sentence == "not checked: no position is known"
+    assert (
+        audit(folder).check(POSITIONS).sentence
+        == "not checked: no position is known (give --positions FILE)"
+    )
     data.move(5, to=2, north_arcsec=2.0)
     rows = zip(data["source"], data["ra"], data["dec"], strict=True)
     table = tmp_path / "positions.csv"
@@ -305,7 +310,7 @@ def test_hostile_names_stay_text_on_the_terminal(tmp_path):
     ("damage", "message"),
     [
         ("nothing", "there is nothing there"),
-        ("file", "no known format"),
+        ("file", 'a text ("x")'),
         ("archive", "it is an archive; unpack it (tar -xf), and give its folder"),
         ("address", "it is an address; download the dataset, and give its folder"),
         ("truncated", "not a whole Parquet file of stamps"),
@@ -375,3 +380,21 @@ def test_only_a_build_can_be_reviewed(tmp_path):
 def test_lines_and_sentences_have_no_doubtful_plural(tmp_path):
     lines = [*audit_lines(audit(Planted().write_parquet(tmp_path / "d")))]
     assert not [line for line in [*lines, *closing_lines(audit(tmp_path / "d"))] if "(s)" in line]
+
+
+@pytest.fixture
+def shared():
+    folder = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[3] / "shared"))
+    if not (folder / "data/frdeep").is_dir():
+        pytest.skip(f"needs {folder}/data/frdeep")
+    return folder
+
+
+def test_ngc_5782_is_found_under_its_two_names_in_frdeep(tmp_path, shared):
+    """One galaxy of FR-DEEP is in train and, under another name, in test."""
+    with tarfile.open(shared / "data/frdeep/FIRST.tar.gz") as archive:
+        archive.extractall(tmp_path / "frdeep", filter="data")
+    result = audit(tmp_path / "frdeep", positions=shared / "data/frdeep/published.csv")
+    pairs = pair_names(result.check(POSITIONS))
+    assert [sorted(pair) for pair in pairs] == [["NGC 5782_I", "SDSS J145555.27+115141.4_I"]]
+    assert result.check(POSITIONS).pairs[0].separation_arcsec == pytest.approx(3.555, abs=0.001)

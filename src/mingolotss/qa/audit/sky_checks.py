@@ -29,6 +29,10 @@ from mingolotss.sky.stamp_regions import StampRegions
 __all__ = ["check_labels", "check_positions", "check_shared_pixels", "members", "split_counts"]
 
 
+_NO_POSITION = "no position is known (give --positions FILE)"
+_NO_SCALE = "the pixel scale is not known (give --pixel-arcsec ARCSEC)"
+
+
 def check_shared_pixels(samples: AuditSamples, letter: str) -> Check:
     """Find the pairs of stamps that share pixels and are in different splits."""
     regions = StampRegions(
@@ -38,8 +42,8 @@ def check_shared_pixels(samples: AuditSamples, letter: str) -> Check:
     if len(samples.splits) < 2:
         return _unchecked(SHARED_PIXELS, letter, "the dataset has fewer than two splits")
     if not checked:
-        missing = "pixel scale" if samples.positions.known.any() else "position"
-        return _unchecked(SHARED_PIXELS, letter, f"no {missing} of a stamp is known")
+        missing = _NO_SCALE if samples.positions.known.any() else _NO_POSITION
+        return _unchecked(SHARED_PIXELS, letter, missing)
     counts = np.zeros((len(samples.splits), len(samples.splits)), np.int64)
     nearest = _Nearest()
     for first, second in regions.pairs():
@@ -73,7 +77,7 @@ def check_positions(samples: AuditSamples, letter: str) -> Check:
         reason = (
             "positions are known less precisely than the limit"
             if samples.positions.known.any()
-            else "no position is known"
+            else _NO_POSITION
         )
         return _unchecked(POSITIONS, letter, reason)
     nearest, total = _Nearest(), 0
@@ -114,6 +118,7 @@ def check_labels(samples: AuditSamples, letter: str, others: tuple[Ints, Ints]) 
     nearest = _Nearest()
     nearest.add(samples, pairs[differ, 0], pairs[differ, 1])
     total = int(differ.sum())
+    lines = () if usable.any() else ("without positions, only equal images count as one source",)
     if total:
         sentence = f"{plural(total, 'pair')} of images of one source with different labels"
     elif labelled:
@@ -121,7 +126,7 @@ def check_labels(samples: AuditSamples, letter: str, others: tuple[Ints, Ints]) 
         sentence = sentence.replace("all 1 pair", "the one pair")
     else:
         sentence = "no source has two labels"
-    return Check(LABELS, (letter,), total, sentence, nearest.pairs(samples, letter))
+    return Check(LABELS, (letter,), total, sentence, nearest.pairs(samples, letter), lines)
 
 
 def close_pairs(samples: AuditSamples, usable: Bools) -> Iterator[tuple[Ints, Ints]]:
