@@ -81,7 +81,7 @@ def check_positions(samples: AuditSamples, letter: str) -> Check:
         )
         return _unchecked(POSITIONS, letter, reason)
     nearest, total = _Nearest(), 0
-    for first, second in close_pairs(samples, usable):
+    for first, second in _close_pairs(samples, usable):
         nearest.add(samples, first, second)
         total += len(first)
     within = _limit_text(samples.limit_arcsec[usable])
@@ -106,7 +106,7 @@ def check_labels(samples: AuditSamples, letter: str, others: tuple[Ints, Ints]) 
         Pairs of images that are one by their pixels, in addition to those at one position.
     """
     usable = samples.positions.known & (samples.positions.error_arcsec <= samples.limit_arcsec)
-    blocks = [*close_pairs(samples, usable), others]
+    blocks = [*_close_pairs(samples, usable), others]
     first, second = (np.concatenate([block[side] for block in blocks]) for side in (0, 1))
     # A pair may be at one position and have equal pixels; it is one pair.
     pairs = np.unique(np.stack([first, second], axis=1).reshape(-1, 2), axis=0)
@@ -129,7 +129,7 @@ def check_labels(samples: AuditSamples, letter: str, others: tuple[Ints, Ints]) 
     return Check(LABELS, (letter,), total, sentence, nearest.pairs(samples, letter), lines)
 
 
-def close_pairs(samples: AuditSamples, usable: Bools) -> Iterator[tuple[Ints, Ints]]:
+def _close_pairs(samples: AuditSamples, usable: Bools) -> Iterator[tuple[Ints, Ints]]:
     """Give the pairs of images whose positions are one, in blocks."""
     rows = np.flatnonzero(usable)
     if not rows.size:
