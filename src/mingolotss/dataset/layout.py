@@ -13,7 +13,7 @@ what services download (``service.remote.workspace``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +93,11 @@ class DatasetFolder:
     def recipe(self) -> Path:
         """The effective settings, which are a recipe themselves."""
         return self.path / "recipe.toml"
+
+    @property
+    def splits(self) -> Path:
+        """The split of every source, where it does not follow from the catalogue alone."""
+        return self.path / "splits.csv"
 
     @property
     def checksums(self) -> Path:
@@ -430,10 +435,9 @@ class BatchFolder:
         """
         return sorted(path for path in self.path.glob(f"*{_SPLIT}") if path.name != _TEST)
 
-    def files(self, train: int) -> list[Path]:
-        """List the files of a build with `train` training batches, the list of checksums last."""
-        batches = [self.batch(batch_name(index, train)) for index in range(train + 1)]
-        return [*batches, self.meta, self.checksums]
+    def files(self, names: Iterable[str]) -> list[Path]:
+        """List the files of a build with batches of these names, the list of checksums last."""
+        return [*map(self.batch, names), self.meta, self.checksums]
 
 
 def stamp_files(root: Path) -> list[Path]:

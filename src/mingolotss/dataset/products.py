@@ -39,7 +39,7 @@ def products(folder: Path, recipe: Recipe, *, descriptions: bool = True) -> Iter
         Whether to include the card, the licence and the descriptions for machines.
     """
     build = BuildFolder(folder)
-    for path in (build.recipe, build.candidates, build.manifest, build.csv):
+    for path in (build.recipe, build.splits, build.candidates, build.manifest, build.csv):
         if path.exists():
             yield path
     if descriptions:
@@ -47,8 +47,15 @@ def products(folder: Path, recipe: Recipe, *, descriptions: bool = True) -> Iter
         yield from filter(is_generated, build.descriptions())
     yield from build.all_stamps()
     if "batches" in recipe.formats:
-        yield from build.batches(recipe.batches.folder).files(recipe.batches.train)
+        names = _batch_names(folder)
+        yield from build.batches(recipe.batches.folder).files(names)
         yield build.batch_archive(recipe.batches.archive)
+
+
+def _batch_names(folder: Path) -> tuple[str, ...]:
+    """Return the file names of the batches of a build."""
+    provenance = read_provenance(folder)
+    return () if provenance is None else provenance.batch_names
 
 
 def is_complete(folder: Path, recipe: Recipe) -> bool:
@@ -67,7 +74,7 @@ def remove_products(folder: Path) -> None:
     for path in (build.stamps, build.part_tables, build.png, build.figures):
         remove_tree(path)
     files = [
-        build.recipe, build.candidates, build.manifest, build.csv, build.checksums,
+        build.recipe, build.splits, build.candidates, build.manifest, build.csv, build.checksums,
         build.croissant, build.report, build.audit, build.rejected, build.notices,
     ]  # fmt: skip
     files += filter(is_generated, build.descriptions())

@@ -18,7 +18,8 @@ from typing import Any, cast
 import tomli_w
 
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.dataset.layout import DatasetFolder
+from mingolotss.dataset.build_split import BuildSplit, read_build_split
+from mingolotss.dataset.layout import DatasetFolder, batch_name
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.io.documents import parse_toml
 from mingolotss.io.error_text import first_line
@@ -26,7 +27,7 @@ from mingolotss.io.files import read_bounded, write_bytes
 from mingolotss.io.system_faults import describe_fault
 from mingolotss.recipe.differences import recipe_differences
 from mingolotss.recipe.metadata import Metadata
-from mingolotss.recipe.model import Recipe, parse_recipe
+from mingolotss.recipe.model import PUBLISHED_SPLIT, Recipe, parse_recipe
 from mingolotss.service import SERVICES
 from mingolotss.service.base import split_folder
 
@@ -74,6 +75,9 @@ class Provenance:
         The day on which the build began, as 2026-11-26, in UTC; "" if it is not recorded.
     left_out : mapping of str to int
         How many rows of the catalogue's file are no sources, by the reason.
+    split : BuildSplit or None
+        How the build was split; None for a build of an older version, which follows the order of
+        the catalogue.
     """
 
     recipe: Recipe
@@ -86,6 +90,20 @@ class Provenance:
     simulated: bool = False
     date: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
+    split: BuildSplit | None = None
+
+    @property
+    def split_plan(self) -> str:
+        """The plan by which the build was split."""
+        return "catalogue-order" if self.split is None else self.split.plan
+
+    @property
+    def batch_names(self) -> tuple[str, ...]:
+        """The file names of the batches, in the order in which they are listed and archived."""
+        if self.split is not None:
+            return self.split.batches
+        train = self.recipe.batches.train
+        return tuple(batch_name(index, train) for index in range(train + 1))
 
     @property
     def metadata(self) -> Metadata:
@@ -207,6 +225,9 @@ def write_provenance(
     build["classes"] = list(provenance.classes)
     if not provenance.left_out:
         del build["left_out"]
+    del build["split"]
+    if provenance.split is not None:
+        build["split"] = provenance.split.to_dict()
     tables = {
         "build": build | {"packages": packages or _package_versions()},
         "recipe": provenance.recipe.to_dict(),
@@ -230,6 +251,10 @@ def read_provenance(folder: Path) -> Provenance | None:
         build = {key: value for key, value in tables["build"].items() if key != "packages"}
         _check_types(build)
         build["classes"] = tuple(build["classes"])
+        if "split" in build:
+            build["split"] = read_build_split(build["split"])
+        else:  # an older version, which had only this one
+            tables["recipe"].setdefault("split", {"plan": PUBLISHED_SPLIT})
         # The service of the simulated sky has had this name in every version.
         build.setdefault("simulated", build["service"].partition(":")[0] == "simulated")
         return Provenance(recipe=parse_recipe(tables["recipe"], str(path)), **build)

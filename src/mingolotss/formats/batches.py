@@ -9,6 +9,8 @@ opened without running it (``safe_pickle.py``).
 [0, 4, 5]
 >>> batch_label(0, 5), batch_label(5, 5)
 ('training batch 1 of 5', 'testing batch 1 of 1')
+>>> [batch.name for batch in list_batches(["train", "val", "test"], 2)]
+['data_batch_1', 'data_batch_2', 'val_batch', 'test_batch']
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,10 +48,12 @@ from mingolotss.model import Ints
 
 __all__ = [
     "BATCHES",
+    "Batch",
     "batch_label",
     "batch_of_rows",
     "find_batches",
     "finish_batches",
+    "list_batches",
     "read_batches",
     "read_label_names",
     "write_batch",
@@ -61,6 +65,48 @@ _PROTOCOL = 4  # read by every Python since 3.4
 _EXPORT_TRAIN = 5  # training batches of an export
 _NO_LABEL = 1 << 31  # larger than any label
 _MOST_CLASSES = 10_000  # that get a name if a dataset has none
+
+
+class Batch(NamedTuple):
+    """One file of a dataset in batches.
+
+    Attributes
+    ----------
+    name : str
+        Its file name.
+    label : str
+        Its description, which is stored in it.
+    split : str
+    """
+
+    name: str
+    label: str
+    split: str
+
+
+def list_batches(splits: Sequence[str], train: int) -> list[Batch]:
+    """List the batches of a dataset in the order in which they are listed and archived.
+
+    Parameters
+    ----------
+    splits : sequence of str
+        The splits of the dataset.
+    train : int
+        The number of batches of the training split.
+    """
+    # The test batch of the original is the last of all. A dataset in splits of other names, folds
+    # for example, has neither training nor test batches: each split is one batch with its name.
+    has_both = {"train", "test"} <= set(splits)
+    numbered = [
+        Batch(batch_name(index, train), batch_label(index, train), split)
+        for index, split in enumerate([*["train"] * train, "test"])
+    ]
+    others = [
+        Batch(split_batch_name(split), f"{split} batch 1 of 1", split)
+        for split in splits
+        if not (has_both and split in ("train", "test"))
+    ]
+    return [*numbered[:-1], *others, numbered[-1]] if has_both else others
 
 
 def batch_of_rows(n: int, *, train: int, rows: int, total: int) -> Ints:
@@ -194,25 +240,14 @@ def write_batches(records: Records, folder: Path, header: ExportHeader) -> None:
 
 def _batches_of_records(records: Records) -> list[tuple[str, str, Records]]:
     """Give each batch's file name, its description and its records, the test batch last."""
-    # The test batch of the original is the last of all, so that an export in the published split
-    # lists and archives its batches in the order of the build. A split of other names, folds for
-    # example, has neither training nor test batches: each of its parts is one batch with the name
-    # of the split.
     rows = records.split_rows()
     has_both = {"train", "test"} <= set(rows)
     training = _train_rows(records, rows["train"]) if has_both else []
-    numbered = [*training, rows["test"]] if has_both else []
-    batches = [
-        (batch_name(index, len(training)), batch_label(index, len(training)), part)
-        for index, part in enumerate(numbered)
+    parts = iter(training)
+    return [
+        (name, label, records.take(next(parts) if training and split == "train" else rows[split]))
+        for name, label, split in list_batches([*rows], len(training))
     ]
-    others = [
-        (split_batch_name(name), f"{name} batch 1 of 1", part)
-        for name, part in rows.items()
-        if not (has_both and name in ("train", "test"))
-    ]
-    ordered = [*batches[:-1], *others, *batches[-1:]]
-    return [(name, label, records.take(part)) for name, label, part in ordered]
 
 
 def _train_rows(records: Records, rows: Ints) -> list[Ints]:

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from mingolotss.io.files import write_bytes
 
-__all__ = ["CSV_COLUMNS", "HEADER", "render_csv", "spreadsheet_text", "write_csv"]
+__all__ = ["CSV_COLUMNS", "HEADER", "plain_text", "render_csv", "spreadsheet_text", "write_csv"]
 
 HEADER = (
     "Source ID", "Field", "Class", "Map File", "Separation", "Percentage NaN", "Image File",
@@ -61,6 +61,15 @@ def spreadsheet_text(value: object) -> object:
     """
     is_formula = isinstance(value, str) and value.startswith(_FORMULA)
     return f"'{value}" if is_formula else value
+
+
+def plain_text(text: str) -> str:
+    """Return a text as it was before `spreadsheet_text`.
+
+    >>> plain_text("'=1+1"), plain_text("'quoted'")
+    ('=1+1', "'quoted'")
+    """
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
 
 
 def write_csv(path: Path, manifest: pa.Table) -> None:

@@ -19,6 +19,7 @@ from mingolotss.dataset.provenance import (
     write_provenance,
 )
 from mingolotss.errors import InputError
+from mingolotss.formats.batches import Batch
 from mingolotss.formats.csv import CSV_COLUMNS, write_csv
 from mingolotss.io.files import atomic_path
 from mingolotss.io.parquet import read_table, table_writer
@@ -36,7 +37,13 @@ MAX_WRITE_ROWS = 1 << 16  # sorted, cast and written at a time
 _ROW_GROUP_ROWS = 8 * MAX_WRITE_ROWS
 
 
-def assemble(out: Path, recipe: Recipe, classes: Sequence[str], part_tables: PartTables) -> None:
+def assemble(
+    out: Path,
+    recipe: Recipe,
+    classes: Sequence[str],
+    batches: Sequence[Batch],
+    part_tables: PartTables,
+) -> None:
     """Write everything that needs all parts; the parts themselves stay.
 
     Parameters
@@ -46,6 +53,8 @@ def assemble(out: Path, recipe: Recipe, classes: Sequence[str], part_tables: Par
     recipe : Recipe
     classes : sequence of str
         Name of each label.
+    batches : sequence of Batch
+        The batches of the dataset.
     part_tables : PartTables
 
     Raises
@@ -72,7 +81,7 @@ def assemble(out: Path, recipe: Recipe, classes: Sequence[str], part_tables: Par
         if summary is None:
             summary = pool.submit(read_summary, out)
         if "batches" in recipe.formats:
-            others.append(pool.submit(assemble_batches, out, recipe, classes, part_tables))
+            others.append(pool.submit(assemble_batches, out, recipe, classes, batches, part_tables))
         if "png" in recipe.formats:
             _remove_stale_images(folder)
         if "csv" in recipe.formats:

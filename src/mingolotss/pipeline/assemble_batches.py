@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from mingolotss.dataset.layout import BuildFolder, batch_name
+from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.stamps import StampFile
-from mingolotss.formats.batches import batch_label, finish_batches, write_batch
+from mingolotss.formats.batches import Batch, finish_batches, write_batch
 from mingolotss.io.parquet import read_table
 from mingolotss.io.png import decode_png
 from mingolotss.model import Ints
@@ -51,7 +51,11 @@ class _PartStamps:
 
 
 def assemble_batches(
-    out: Path, recipe: Recipe, classes: Sequence[str], part_tables: PartTables
+    out: Path,
+    recipe: Recipe,
+    classes: Sequence[str],
+    batches: Sequence[Batch],
+    part_tables: PartTables,
 ) -> None:
     """Write the batches of a build, their names, checksums and archive.
 
@@ -62,6 +66,8 @@ def assemble_batches(
     recipe : Recipe
     classes : sequence of str
         Name of each label.
+    batches : sequence of Batch
+        In the order in which they are listed and archived.
     part_tables : PartTables
     """
     folder, settings = BuildFolder(out), recipe.batches
@@ -70,25 +76,24 @@ def assemble_batches(
     written = manifest.filter(pc.equal(manifest["status"], "written"))
     parts = [_PartStamps.read(folder, part_tables, index) for index in range(len(part_tables))]
 
-    def write(index: int) -> Path:
-        name = batch_name(index, settings.train)
-        rows = written.filter(pc.equal(written["batch"], name))
+    def write(batch: Batch) -> Path:
+        rows = written.filter(pc.equal(written["batch"], batch.name))
         pixels = _read_pixels(parts, rows["row"].to_numpy(), recipe.stamp.pixels)
         write_batch(
-            batch_folder.batch(name),
-            batch_label(index, settings.train),
+            batch_folder.batch(batch.name),
+            batch.label,
             pixels,
             rows["label"].fill_null(-1).to_pylist(),
             rows["image_file"].to_pylist(),
             rows["source"].to_pylist(),
             rows["field"].to_pylist(),
         )
-        return batch_folder.batch(name)
+        return batch_folder.batch(batch.name)
 
     # Two threads: decoding releases the GIL, and each batch holds all its pixels (23 MB for 1000
     # images of 150 x 150).
     with ThreadPoolExecutor(2) as pool:
-        paths = list(pool.map(write, range(settings.train + 1)))
+        paths = list(pool.map(write, batches))
     finish_batches(batch_folder, paths, classes, folder.batch_archive(settings.archive))
 
 

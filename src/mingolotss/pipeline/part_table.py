@@ -15,7 +15,6 @@ import pyarrow as pa
 from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.status import to_verdicts
 from mingolotss.catalogue.labels import UNLABELLED
-from mingolotss.dataset.layout import batch_name
 from mingolotss.dataset.manifest import CANDIDATES, INCOMPLETE_PERCENT, MANIFEST, name_kept_columns
 from mingolotss.errors import PluginError
 from mingolotss.io.file_names import format_file_name, safe_name
@@ -305,11 +304,10 @@ def _catalogue_columns(task: Task) -> dict[str, npt.NDArray[np.generic] | pa.Arr
 
 
 def _batch_columns(rejected: Bools, task: Task) -> dict[str, pa.Array]:
-    """Return the names of batch and split, null for a rejected source."""
-    train = task.recipe.batches.train
-    names = pa.array([batch_name(index, train) for index in range(train + 1)])
-    splits = pa.array(["train"] * train + ["test"])
-    batches = pa.array(task.batches, mask=rejected)
+    """Return the names of batch and split, null for a source that is rejected or left out."""
+    names = pa.array([batch.name for batch in task.batch_list], pa.string())
+    splits = pa.array([batch.split for batch in task.batch_list], pa.string())
+    batches = pa.array(task.batches, mask=rejected | (task.batches < 0))
     return {"batch": names.take(batches), "split": splits.take(batches)}
 
 

@@ -48,13 +48,13 @@ from mingolotss.errors import (
     clean_text,
     hide_credentials,
 )
-from mingolotss.formats.batches import batch_of_rows
 from mingolotss.io.files import as_input_error, same_file, write_bytes
 from mingolotss.io.parquet import write_table
 from mingolotss.io.summaries import Shown, Summary, Table, count_text
 from mingolotss.model import Candidate, Ints
 from mingolotss.pipeline.build_lock import build_lock
 from mingolotss.pipeline.image_paths import ImagePaths
+from mingolotss.pipeline.planned_splits import PlannedSplits, plan_splits
 from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.pipeline.rebuild import build_folder, complete_arguments
 from mingolotss.pipeline.resolved_inputs import ResolvedInputs, check_places, resolve_inputs
@@ -113,6 +113,8 @@ class Plan(Shown):
         Where the inputs are, as the build's folder has recorded it.
     messages : tuple of str
         Lines for the user about inputs that were taken from the record, or have moved.
+    splits : PlannedSplits
+        The split and the batch of every source.
     """
 
     catalogue: Catalogue
@@ -121,6 +123,7 @@ class Plan(Shown):
     service: ImageService
     decisions: Mapping[str, Decision]
     out: Path
+    splits: PlannedSplits
     search_errors: Mapping[str, str] = field(default_factory=dict)
     reasons_without_image: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
@@ -194,14 +197,6 @@ class Plan(Shown):
         pixel = lonlat_to_healpix(self.catalogue.ra * u.deg, dec * u.deg, _NSIDE, order="nested")
         return [band[np.lexsort((pixel[band], first_image[band]))] for band in bands]
 
-    @cached_property
-    def batches(self) -> Ints:
-        """Return the batch of every row."""
-        settings = self.recipe.batches
-        return batch_of_rows(
-            self.sources, train=settings.train, rows=settings.rows, total=settings.of
-        )
-
     def task(self, index: int) -> Task:
         """Return one part as a worker needs it."""
         rows = self.partitions[index]
@@ -211,7 +206,8 @@ class Plan(Shown):
             catalogue=catalogue,
             rows=rows,
             candidates=self.candidates.take(rows),
-            batches=self.batches[rows],
+            batches=self.splits.batch_index[rows],
+            batch_list=self.splits.batches,
             decisions=_restrict(self.decisions, catalogue.names),
             recipe=self.recipe,
             service=self.service,
@@ -327,6 +323,7 @@ def plan_locked(
         check_same_build(existing, inputs.provenance, out)
         messages = check_places(out, existing, inputs)
     candidates, search_errors = _search(inputs, progress or no_progress)
+    splits = plan_splits(inputs.recipe, inputs.catalogue, candidates, inputs.service)
     folder = BuildFolder(out)
     decisions_by_source = read_decisions(arguments.decisions)
     _check_decisions(decisions_by_source, inputs.catalogue, candidates)
@@ -338,6 +335,7 @@ def plan_locked(
         service=inputs.service,
         decisions=decisions_by_source,
         out=out,
+        splits=splits,
         search_errors=search_errors,
         reasons_without_image=_reasons_without_image(inputs.service, candidates, search_errors),
         notices=(
@@ -352,7 +350,7 @@ def plan_locked(
     _check_downloads(result)
     if fresh:  # only now, so that nothing is lost if the search fails
         remove_products(out)
-    _record(out, existing, inputs, candidates)
+    _record(out, existing, inputs, candidates, splits)
     write_inputs(out, carry_products(inputs.recorded, read_inputs(out)))
     if arguments.copies_decisions:
         write_bytes(folder.decisions, arguments.decisions.read_bytes())
@@ -367,13 +365,15 @@ def _record(
     existing: Provenance | None,
     inputs: ResolvedInputs,
     candidates: CandidateTable,
+    splits: PlannedSplits,
 ) -> None:
     """Write the provenance of a new build, and new statements of a recipe about its dataset."""
     if existing is None:
         images = (image for _, image, _ in candidates.images)
         simulated = has_simulated_images(inputs.service, images)
         today = datetime.now(UTC).date().isoformat()
-        write_provenance(out, replace(inputs.provenance, simulated=simulated, date=today))
+        provenance = replace(inputs.provenance, simulated=simulated, date=today)
+        write_provenance(out, replace(provenance, split=splits.write(out)))
     elif existing.recipe.to_dict() != inputs.recipe.to_dict():
         # `check_same_build` has seen to it that only texts differ. Without the list of checksums
         # the build is incomplete, so that the descriptions are written again.

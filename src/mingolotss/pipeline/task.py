@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ import pyarrow as pa
 from mingolotss.candidates.decisions import Decision
 from mingolotss.candidates.table import CandidateTable, Image
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.formats.batches import Batch
 from mingolotss.model import Ints
 from mingolotss.pipeline.image_paths import ImagePaths
 from mingolotss.recipe.model import Recipe
@@ -45,7 +46,7 @@ class Task:
     candidates : CandidateTable
         Their candidates.
     batches : int64 array, shape (n,)
-        The batch that each row belongs to.
+        The batch that each row belongs to, an index into `batch_list`; -1 if it is in none.
     decisions : mapping of str to Decision
         The decisions on these sources.
     recipe : Recipe
@@ -59,6 +60,8 @@ class Task:
         None unless a worker has died.
     image_root : str
         The folder that all images lie in; "" if they are addresses.
+    batch_list : sequence of Batch
+        The batches of the dataset, with their splits.
     """
 
     index: int
@@ -73,6 +76,7 @@ class Task:
     search_errors: Mapping[str, str] = field(default_factory=dict)
     crashes: Mapping[str, str] | None = None
     image_root: str = ""
+    batch_list: Sequence[Batch] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -98,7 +102,8 @@ class Task:
         catalogue, candidates = self.catalogue, self.candidates
         decisions = [astuple(decision) for decision in self.decisions.values()]
         values = [_PART_VERSION, self.recipe.digest, catalogue.classes, catalogue.names,
-                  self.images, decisions, sorted(self.search_errors.items())]  # fmt: skip
+                  self.images, decisions, sorted(self.search_errors.items()),
+                  self.batch_list]  # fmt: skip
         digest = hashlib.sha256(json.dumps(values).encode())
         for column in (
             self.rows, catalogue.ra, catalogue.dec, catalogue.labels, catalogue.size_arcsec,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.dataset.layout import BatchFolder, batch_name
+from mingolotss.dataset.layout import BatchFolder
 from mingolotss.errors import DatasetError
 from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.io.files import md5_file
@@ -20,19 +20,18 @@ from mingolotss.qa.checks import Verification, check_checksums, pixels_sha256
 __all__ = ["check_batches", "verify_batches"]
 
 
-def check_batches(folder: BatchFolder, train: int, written: pa.Table) -> Iterator[str]:
+def check_batches(folder: BatchFolder, names: Iterable[str], written: pa.Table) -> Iterator[str]:
     """Check that each batch has the images of its rows of the manifest, in their order.
 
     Parameters
     ----------
     folder : BatchFolder
-    train : int
-        Number of training batches.
+    names : iterable of str
+        The file names of the batches.
     written : Table
         The written rows of the manifest.
     """
-    for index in range(train + 1):
-        name = batch_name(index, train)
+    for name in names:
         path = folder.batch(name)
         if path.is_file():  # a missing one is reported with the checksums
             yield from _check_batch(path, written.filter(pc.equal(written["batch"], name)))

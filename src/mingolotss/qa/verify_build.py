@@ -44,7 +44,7 @@ def build_layout(out: Path, provenance: Provenance) -> Layout:
         checks.append(partial(_check_csv, build))
     if "batches" in recipe.formats:
         batches = build.batches(recipe.batches.folder)
-        checks.append(partial(check_batches, batches, recipe.batches.train))
+        checks.append(partial(check_batches, batches, provenance.batch_names))
     checks.append(partial(_check_images, build, recipe.images))
     return Layout(out, build.checksums, list(products(out, recipe)), provenance.rows, checks)
 

@@ -22,7 +22,7 @@ __all__ = ["RESERVED_NAMES", "BatchSettings", "PickleSettings"]
 RESERVED_NAMES = {
     "stamps", "ledger", "png", "figures", "sky", "cutouts", "searches", "manifest", "candidates",
     "recipe", "checksums", "MingoML", "report", "montage", "README", "croissant", "decisions",
-    "notices", "inputs", "rejected", "audit", "LICENSE", "CITATION",
+    "notices", "inputs", "rejected", "audit", "LICENSE", "CITATION", "splits",
 }  # fmt: skip
 BatchKey = Literal["batch_label", "labels", "data", "filenames", "src_ids", "fieldnames"]
 MetaKey = Literal["num_cases_per_batch", "label_names", "num_vis"]
@@ -88,10 +88,11 @@ class BatchSettings(Settings):
     Attributes
     ----------
     train : int
-        Number of training batches; one test batch follows them.
+        Number of training batches; those of the other splits follow them.
     rows, of : int
-        A training batch has `rows` rows of a catalogue of `of`; others in proportion. A recipe with
-        a published list has the batches of the list instead.
+        In a split by the order of the catalogue, a training batch has `rows` rows of a catalogue of
+        `of`; others in proportion. A recipe with a published list has the batches of the list
+        instead.
     folder, archive : str
         Names in the build's folder.
     in_archive : {"folder", "root"}

@@ -47,7 +47,9 @@ from mingolotss.recipe.steps import CLIP_SIGMA, check_step
 from mingolotss.registry import nearest
 
 __all__ = [
+    "DEFAULT_SPLIT",
     "FORMATS",
+    "PUBLISHED_SPLIT",
     "RESERVED_NAMES",
     "BatchSettings",
     "CatalogueSettings",
@@ -60,6 +62,7 @@ __all__ = [
     "PublishedSettings",
     "RecentreSettings",
     "Recipe",
+    "SplitSettings",
     "StampSettings",
     "StepSettings",
     "parse_recipe",
@@ -67,6 +70,9 @@ __all__ = [
 
 NoiseMethod = Literal["rms-map", "sigma-clipped", "background2d", "reject"]
 Format = Literal["png", "csv", "batches", "parquet"]
+DEFAULT_SPLIT = "stratified:train=0.8,test=0.2,seed=0"
+"""The split of a recipe that states none and has no published files."""
+PUBLISHED_SPLIT = "published"
 FORMATS: tuple[Format, ...] = ("png", "csv", "batches", "parquet")
 
 
@@ -448,6 +454,26 @@ class StampSettings(Settings):
         return _check_template(value)
 
 
+class SplitSettings(Settings):
+    """How the sources are divided into splits.
+
+    Attributes
+    ----------
+    plan : str
+        As `mingolotss.dataset.splits.SplitPlan.parse` reads it. By default `PUBLISHED_SPLIT` for a
+        recipe with published files of its own, and `DEFAULT_SPLIT` for any other.
+    """
+
+    plan: str = DEFAULT_SPLIT
+
+    @field_validator("plan")
+    @classmethod
+    def _plan(cls, value: str) -> str:
+        if value != value.strip() or not value.partition(":")[0]:
+            raise ValueError(f"expected a split, for example {DEFAULT_SPLIT!r}")
+        return value
+
+
 class StepSettings(BaseModel):
     """One step and its settings."""
 
@@ -472,6 +498,7 @@ class Recipe(Metadata):
     noise: NoiseSettings = NoiseSettings()
     stamp: StampSettings = StampSettings()
     steps: tuple[StepSettings, ...] = ()
+    split: SplitSettings = SplitSettings()
     batches: BatchSettings = BatchSettings()
     published: PublishedSettings = PublishedSettings()
     formats: tuple[Format, ...] = FORMATS
@@ -589,11 +616,24 @@ def parse_recipe(settings: Mapping[str, object], where: str) -> Recipe:
     try:
         # In strict mode pydantic refuses a list for a tuple in Python values and accepts an array
         # for it in JSON. TOML has arrays only, so the settings are checked as JSON.
-        return Recipe.model_validate_json(json.dumps(settings, default=str))
+        return Recipe.model_validate_json(json.dumps(_state_split(settings), default=str))
     except ValidationError as error:
         raise RecipeError(f"read the recipe {where}: {_explain(error)}") from error
     except RecipeError as error:
         raise RecipeError(f"read the recipe {where}: {error}") from error
+
+
+def _state_split(settings: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the settings with the split of a recipe that has published files.
+
+    A build records it so, since ``published`` is not in its ``recipe.toml``.
+    """
+    split, published = settings.get("split", {}), settings.get("published", {})
+    if not isinstance(split, Mapping) or not isinstance(published, Mapping):
+        return settings  # which is an error
+    if "plan" in split or not PublishedSettings.model_construct(**published).has_split:
+        return settings
+    return {**settings, "split": {**split, "plan": PUBLISHED_SPLIT}}
 
 
 def _explain(error: ValidationError) -> str:

@@ -184,6 +184,11 @@ class PublishedSettings(Settings):
             )
         return self
 
+    @property
+    def has_split(self) -> bool:
+        """Return whether the published dataset says which source is in which split."""
+        return bool(self.files or self.list)
+
     def read_list(self) -> PublishedList | None:
         """Return the published list, or None if the recipe has none."""
         return read_list(self.list, self.pixels) if self.list else None

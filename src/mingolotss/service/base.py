@@ -50,6 +50,7 @@ __all__ = [
     "ImageService",
     "Naming",
     "Progress",
+    "ScaleService",
     "absolute_address",
     "fetch_cutouts",
     "local_root",
@@ -177,6 +178,14 @@ class FileService(Protocol):
 
     def reason_without_image(self, source: str) -> str:
         """Return why a source has no candidate, "" if there is nothing more to say."""
+
+
+@runtime_checkable
+class ScaleService(Protocol):
+    """A service that knows the size of a pixel of its images without reading their pixels."""
+
+    def pixel_scales_arcsec(self, images: Sequence[str]) -> list[float]:
+        """Return the side of a pixel of each image, arcsec; NaN where it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

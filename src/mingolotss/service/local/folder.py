@@ -9,6 +9,7 @@ a field.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -204,6 +205,10 @@ class FolderService(Shown):
             reason += " (no file can have a / in its name, so it is written %2F)"
         return reason
 
+    def pixel_scales_arcsec(self, images: Sequence[str]) -> list[float]:
+        """Return the side of a pixel of each image, by its header; NaN where it cannot be read."""
+        return [_pixel_scale(Path(image)) for image in images]
+
     def search_all(self, catalogue: Catalogue, size_deg: float) -> list[list[Candidate]]:
         """Return the files of every source, by name. The size is that of the files.
 
@@ -353,6 +358,13 @@ class FolderService(Shown):
                 rms = min(maps, key=lambda m: (m[1].rank, not m[0].endswith(suffix), m[0]))[0]
         prefix = self._prefix
         return Candidate(field, prefix + file, prefix + rms if rms else "", source)
+
+
+def _pixel_scale(image: Path) -> float:
+    try:
+        return read_image(image, with_checksums=False).wcs().pixel_scale_arcsec
+    except ImageError:
+        return math.nan
 
 
 class _Match(NamedTuple):

@@ -237,6 +237,11 @@ class MosaicsService(Shown):
             images, np.concatenate(rows), np.concatenate(image_index), catalogue.names
         )
 
+    def pixel_scales_arcsec(self, images: Sequence[str]) -> list[float]:
+        """Return the side of a pixel of each mosaic; NaN where its header cannot be read."""
+        mosaics = map(self._readable_mosaic, images)
+        return [math.nan if m is None else m.wcs.pixel_scale_arcsec for m in mosaics]
+
     def search(self, position: SkyCoord, size: Quantity) -> list[Candidate]:
         """Return each field whose image contains a position."""
         icrs = position.icrs
