@@ -42,6 +42,7 @@ def make_recipe(**changes: object) -> Recipe:
             "noise": {"method": "rms-map", "otherwise": "sigma-clipped"},
             "stamp": {"pixels": SIDE, "kind": "uint8"},
             "steps": [{"do": "zero-nan"}, {"do": "minmax"}],
+            "split": {"plan": "catalogue-order"},  # the stamps lie side by side
             "batches": {"train": 2, "rows": 1, "of": 3},
         },
         "named.toml",

@@ -8,6 +8,7 @@ knows fails, and so does one that is known but false.
 
 from __future__ import annotations
 
+import csv
 import re
 import tomllib
 from collections import Counter
@@ -45,6 +46,7 @@ class Facts:
 
     folder: Path
     seen: list[str] = field(default_factory=list)
+    pairs_across: int = 0
 
     @cached_property
     def table(self):
@@ -74,6 +76,12 @@ class Facts:
     @property
     def build(self):
         return self.toml["build"]
+
+    @property
+    def split_plan(self):
+        if self.is_export:
+            return self.table.schema.metadata[b"mingolotss.split_plan"].decode()
+        return self.build["split"]["plan"]
 
     @property
     def simulated(self):
@@ -214,22 +222,69 @@ def counts_heading(facts, words):
 
 @sentence(r"Split: `([^`]+)`\.")
 def split_plan(facts, plan):
-    assert facts.is_export
-    assert plan == facts.table.schema.metadata[b"mingolotss.split_plan"].decode()
-    assert plan != "published"
+    assert plan == facts.split_plan
+    assert plan not in {"published", "catalogue-order"}
+
+
+@sentence(r"Split: `published` \(each image is in the batch in which it was published\)\.")
+def published_split(facts):
+    assert facts.split_plan == "published"
+    assert facts.recipe["split"]["plan"] == "published"
 
 
 @sentence(
-    r"Split: `published` \(the batches, in the order of the catalogue; the last one is the test "
-    r"set\)\."
+    r"Split: `catalogue-order` \(the batches, in the order of the catalogue; the last one is the "
+    r"test set\)\."
 )
-def published_split(facts):
+def split_by_order(facts):
+    assert facts.split_plan == "catalogue-order"
     rows = sorted(facts.written, key=lambda row: row["row"])
     assert [row["split"] for row in rows] == [
         "test" if row["batch"] == "test_batch" else "train" for row in rows
     ]
     batches = [row["batch"] for row in rows]
     assert batches == sorted(batches, key=lambda name: (name == "test_batch", name))
+
+
+@sentence(r"Instead of `([^`]+)`: ([^\n]+?)\.(?= (?:\d|No pair|Overlapping|Whether)|\n)")
+def another_plan(facts, plan, reason):
+    assert plan == facts.recipe["split"]["plan"] != facts.build["split"]["plan"]
+    assert reason.replace("\\", "") == facts.build["split"]["change"]
+
+
+@sentence(
+    rf"{NUMBER} images? (?:is|are) in no split, and `splits\.csv` gives the reason for each\."
+)
+def in_no_split(facts, count):
+    assert number(count) == sum(row["split"] is None for row in facts.written)
+    with (facts.folder / "splits.csv").open(newline="") as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    for row in facts.written:
+        listed = rows[row["source"]]
+        assert listed["split"] == (row["split"] or "")
+        assert bool(listed["reason"]) == (row["split"] is None)
+
+
+@sentence(r"\*\*The split (\S+) has no image(?: of the class(?:es)? ([^\n]+?))?\.\*\*\n")
+def missing_classes(facts, split, names):
+    split = split.replace("\\", "")
+    present = {row["class"] for row in facts.written if row["split"] == split}
+    missing = {row["class"] for row in facts.written} - present
+    if names is None:
+        assert not facts.classes
+        assert not present
+        return
+    assert missing - {None} <= set(re.split(r", | and ", names.replace("\\", "")))
+    assert len(re.split(r", | and ", names)) == len(missing)
+
+
+@sentence(
+    r"\*\*Splits share pixels: a network that was trained on one of them has seen parts of images "
+    r"of another\.\*\*\n"
+)
+def splits_share_pixels(facts):
+    """The number of these pairs stands before, where `overlaps` has counted them."""
+    assert facts.pairs_across
 
 
 @sentence(
@@ -242,14 +297,25 @@ def overlaps(facts, pairs, apart, compared):
     assert (compared is None) == (len(rows) == len(facts.written))
     place = SkyCoord([row["ra"] for row in rows], [row["dec"] for row in rows], unit=u.deg)
     width = np.array([row["pixel_scale_arcsec"] for row in rows]) * facts.recipe["stamp"]["pixels"]
-    found = [
-        (i, j)
+    apart_by = {
+        (i, j): 2 * place[i].separation(place[j]).arcsec / (width[i] + width[j])
         for i in range(len(rows))
         for j in range(i)
-        if place[i].separation(place[j]).arcsec < (width[i] + width[j]) / 2
-    ]
-    assert len(found) == number(pairs)
-    assert sum(rows[i]["split"] != rows[j]["split"] for i, j in found) == number(apart)
+    }
+    # Discs of one width share pixels if they are closer than that. Squares do for certain, and not
+    # if they are farther apart than their diagonals.
+    masks = [step.get("radius", 75) for step in facts.recipe["steps"] if step["do"] == "mask"]
+    is_disc = masks and 2 * min(masks) == facts.recipe["stamp"]["pixels"]
+    close = [pair for pair, ratio in apart_by.items() if ratio < 1]
+    near = [pair for pair, ratio in apart_by.items() if ratio < (1 if is_disc else 2**0.5)]
+    assert len(close) <= number(pairs) <= len(near)
+
+    def across(found):
+        splits = [(rows[i]["split"], rows[j]["split"]) for i, j in found]
+        return sum(bool(one and other and one != other) for one, other in splits)
+
+    facts.pairs_across = number(apart)
+    assert across(close) <= number(apart) <= across(near)
 
 
 @sentence(r"Whether stamps overlap is not known: no image has both a position and a pixel scale\.")
@@ -265,7 +331,7 @@ def nothing(facts):
 @sentence(r"\| label \| class \| ([^\n]+) \|\n\|[-|]+\n((?:\|[^\n]*\|\n)+)\n?")
 def class_table(facts, splits, lines):
     names = splits.split(" | ")
-    assert set(names) == {row["split"] for row in facts.written}
+    assert set(names) >= {row["split"] for row in facts.written} - {None}
     expected = Counter((row["class"], row["label"], row["split"]) for row in facts.written)
     total = 0
     for line in lines.splitlines():
@@ -274,16 +340,16 @@ def class_table(facts, splits, lines):
         for split, cell in zip(names, cells, strict=True):
             assert int(cell) == expected[(*key, split)], line
             total += int(cell)
-    assert total == len(facts.written)
+    assert total == sum(row["split"] is not None for row in facts.written)
     assert len(lines.splitlines()) >= len(facts.classes)
 
 
 @sentence(r"\| split \| images \|\n\|[-|]+\n((?:\|[^\n]*\|\n)+)\n?")
 def split_table(facts, lines):
     assert not facts.classes
-    counts = Counter(row["split"] for row in facts.written)
+    counts = Counter(row["split"] for row in facts.written if row["split"])
     cells = (line.strip("| ").split(" | ") for line in lines.splitlines())
-    assert {split: int(count) for split, count in cells} == counts
+    assert Counter({split: int(count) for split, count in cells}) == counts
 
 
 @sentence(

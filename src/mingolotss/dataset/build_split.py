@@ -1,4 +1,4 @@
-"""What ``recipe.toml`` of a build records about its splits: the plan that was used, and the batches.
+"""What ``recipe.toml`` of a build records about its splits: the plan that was used, and batches.
 
 The recipe says which plan was asked for. The one that was used can be another: a recipe that has
 the published split for its own catalogue follows the order of any other catalogue, for example.

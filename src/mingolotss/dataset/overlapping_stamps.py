@@ -63,7 +63,8 @@ def find_overlapping_stamps(
     stamps : StampRegions
         n stamps. One whose position or extent is NaN is left out.
     split : int array, shape (n,), optional
-        A number for the split of each stamp; all are in one by default.
+        A number for the split of each stamp, negative for one in no split; all are in one by
+        default.
     most : int
         Number of pairs to list.
     """
@@ -75,7 +76,8 @@ def find_overlapping_stamps(
     for first, second in stamps.pairs():
         arcsec = separation_arcsec(ra[first], dec[first], ra[second], dec[second])
         total += len(first)
-        apart += int((splits[first] != splits[second]).sum())
+        in_splits = (splits[first] >= 0) & (splits[second] >= 0)
+        apart += int((in_splits & (splits[first] != splits[second])).sum())
         crowded[first[arcsec < extent[first] / 2]] = True
         crowded[second[arcsec < extent[second] / 2]] = True
         is_inside = arcsec < np.maximum(extent[first], extent[second]) / 2

@@ -111,6 +111,13 @@ class Records:
         metadata = (self.table.schema.metadata or {}) | {SPLIT_KEY: plan.encode()}
         return replace(self, table=table.replace_schema_metadata(metadata))
 
+    def in_splits(self) -> Records:
+        """Return the records that are in a split, or all if none of them is."""
+        is_in = pc.not_equal(pc.fill_null(self.table["split"], ""), "")
+        if pc.all(is_in).as_py() or not pc.any(is_in).as_py():
+            return self
+        return replace(self, table=self.table.filter(is_in))
+
     @property
     def split_plan(self) -> str:
         """Return the plan by which the records were split; "" if the build did it."""

@@ -102,7 +102,7 @@ def read_parquet(path: Path, split: str = "all") -> Arrays:
     InputError
         There is no such split.
     """
-    records = read_records(path)
+    records = read_records(path).in_splits()
     if split != "all":
         records = records.take(select(records.texts("split"), split, str(path)))
     texts = [records.texts(name) for name in TEXT_COLUMNS]

@@ -23,6 +23,7 @@ from mingolotss.dataset.splits import SplitPlan, SplitSources, assign_splits
 from mingolotss.dataset.stamp_extents import stamp_extent
 from mingolotss.errors import InputError, RecipeError
 from mingolotss.formats.batches import Batch, batch_label, batch_of_rows, list_batches
+from mingolotss.formats.split_records import read_split_record
 from mingolotss.formats.splits_csv import write_splits
 from mingolotss.io.files import locate, md5_file, sha256_file
 from mingolotss.model import Ints
@@ -69,7 +70,7 @@ class PlannedSplits:
         return [names[index] for index in self.batch_index.tolist()]
 
     def write(self, folder: Path) -> BuildSplit:
-        """Write ``splits.csv`` of a build if its splits need it; return the record of the splits."""
+        """Write ``splits.csv`` of a build if its splits need it; return their record."""
         path, sha256 = DatasetFolder(folder).splits, ""
         if self.follows_order and not self.reasons:
             path.unlink(missing_ok=True)
@@ -132,7 +133,7 @@ def plan_splits(
     if plan.kind == _ORDER:
         return _in_order(plan, recipe, catalogue)
     sources = split_sources(recipe, catalogue, candidates, service)
-    result = assign_splits(plan, sources)
+    result = assign_splits(plan, sources, read_split_record(plan))
     batches = tuple(list_batches(result.splits, recipe.batches.train))
     return PlannedSplits(
         plan=result.plan,

@@ -17,7 +17,7 @@ from mingolotss.publish.hub_header import ALL_SPLITS, describe_stamps
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.markdown import escape
 from mingolotss.publish.summary import DatasetSummary
-from mingolotss.publish.wording import counted
+from mingolotss.publish.wording import counted, listed, plural
 
 __all__ = ["render_card"]
 
@@ -159,15 +159,13 @@ def _counts(summary: DatasetSummary) -> str:
     """State the number of images of each class and split, and the pairs that share pixels."""
     if not len(summary.manifest):
         return "## Splits\n\nNo image was written."
-    plan = f"Split: `{summary.split_plan}`"
-    if summary.split_plan == "published":
-        plan += " (the batches, in the order of the catalogue; the last one is the test set)"
-    plan += f". {_overlaps(summary)}"
+    plan = " ".join(filter(None, [_plan(summary), _overlaps(summary), _left_out(summary)]))
+    plan += "".join(f"\n\n**{warning}**" for warning in _split_warnings(summary))
     if not summary.is_labelled:
         table = [f"| {escape(split)} | {count} |" for split, count in summary.split_counts()]
         lines = ["## Splits", "", plan, "", "| split | images |", "|---|---|", *table]
         return "\n".join(lines)
-    splits = summary.splits
+    splits = summary.planned_splits
     lines = [
         "## Classes and splits",
         "",
@@ -184,6 +182,50 @@ def _counts(summary: DatasetSummary) -> str:
         labels = " and ".join(map(str, interchanged))
         lines += ["", _NAMES.format(title=recipe.title, labels=labels)]
     return "\n".join(lines)
+
+
+def _plan(summary: DatasetSummary) -> str:
+    """Name the split, and say why it is not the one of the recipe, if that is so."""
+    plan, record = summary.split_plan, summary.provenance.split
+    text = f"Split: `{plan}`."
+    if plan == "published":
+        text = "Split: `published` (each image is in the batch in which it was published)."
+    if plan == "catalogue-order":
+        text = (
+            "Split: `catalogue-order` (the batches, in the order of the catalogue; the last one is "
+            "the test set)."
+        )
+    if record is not None and record.change and record.plan == plan:
+        text += f" Instead of `{summary.provenance.recipe.split.plan}`: {escape(record.change)}."
+    return text
+
+
+def _left_out(summary: DatasetSummary) -> str:
+    """State how many images are in no split."""
+    if not summary.left_out:
+        return ""
+    count = counted(summary.left_out, "image is", "images are")
+    name = DatasetFolder(summary.folder).splits.name
+    return f"{count} in no split, and `{name}` gives the reason for each."
+
+
+def _split_warnings(summary: DatasetSummary) -> list[str]:
+    """Say which classes a split does not have, and that splits share pixels."""
+    missing: dict[str, list[str]] = {}
+    for split, name in summary.split.missing:
+        missing.setdefault(split, []).append(escape(name))
+    warnings = []
+    for split, names in missing.items():
+        text = f"The split {escape(split)} has no image"
+        if summary.is_labelled:
+            text += f" of the {plural(len(names), 'class', 'classes')} {listed(names)}"
+        warnings.append(f"{text}.")
+    if summary.pairs is not None and summary.pairs.apart:
+        warnings.append(
+            "Splits share pixels: a network that was trained on one of them has seen parts of "
+            "images of another."
+        )
+    return warnings
 
 
 def _citation(summary: DatasetSummary) -> str:

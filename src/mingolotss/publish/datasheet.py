@@ -187,7 +187,7 @@ def _balance(summary: DatasetSummary) -> list[str]:
     """Say that classes differ in size, and which are small."""
     if not summary.is_labelled:
         return []
-    totals = [sum(counts) for _, counts in summary.class_counts()[: len(summary.classes)]]
+    totals = summary.class_totals
     sentences = []
     if len(set(totals)) > 1:
         sentences.append(

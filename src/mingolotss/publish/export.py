@@ -111,10 +111,11 @@ def export(
         records = merge_records(records, merge)
     plan = SplitPlan.parse(split) if isinstance(split, str) else split
     result = None
-    if plan is not None and plan.kind == "published":
-        records = _with_published_split(records)
+    if plan is not None and plan.kind in {"published", "catalogue-order"}:
+        records = _with_split_of_build(records, plan, provenance)
     elif plan is not None:
         records, result = _split(records, plan, provenance.recipe)
+    records = records.in_splits()
     if not len(records):
         raise InputError(f"export {build}: no image remains to be written")
     header = _header(records, provenance, format)
@@ -142,11 +143,10 @@ def _read(build: Path) -> tuple[Records, Provenance]:
 
 
 def _split(records: Records, plan: SplitPlan, recipe: Recipe) -> tuple[Records, SplitResult]:
-    """Assign the records to splits; those that are left out are not among the result."""
+    """Assign the records to splits; the split of one that is left out is ""."""
     sources = _split_sources(records, recipe)
     result = assign_splits(plan, sources, read_split_record(plan))
-    records = records.with_splits(result.names.tolist(), result.plan.text)
-    return records.take(~result.is_left_out), result
+    return records.with_splits(result.names.tolist(), result.plan.text), result
 
 
 def _split_sources(records: Records, recipe: Recipe) -> SplitSources:
@@ -163,10 +163,17 @@ def _split_sources(records: Records, recipe: Recipe) -> SplitSources:
     )
 
 
-def _with_published_split(records: Records) -> Records:
-    splits = map(split_of_batch, records.texts("batch"))
-    names = ["test" if split == "test" else "train" for split in splits]
-    return records.with_splits(names, "published")
+def _with_split_of_build(records: Records, plan: SplitPlan, provenance: Provenance) -> Records:
+    """Return the records in the splits that the batches of the build have."""
+    # `published` also means the order of another catalogue in a recipe that has published batches:
+    # the notes of the export then call it by its true name.
+    own = provenance.split_plan
+    if own not in {plan.kind, "catalogue-order"}:
+        raise InputError(
+            f"export {records.origin} with --split {plan.kind}: the split of the build is {own}; "
+            "leave out --split to keep it, or give another, such as stratified"
+        )
+    return records.with_splits(list(map(split_of_batch, records.texts("batch"))), own)
 
 
 def _header(records: Records, provenance: Provenance, format_name: str) -> ExportHeader:
@@ -178,7 +185,7 @@ def _header(records: Records, provenance: Provenance, format_name: str) -> Expor
         citation="; ".join([dataset_citation(provenance), *stated.citation]),
         folder=recipe.batches.folder,
         archive=recipe.batches.archive,
-        split_plan=records.split_plan or "published",
+        split_plan=records.split_plan or provenance.split_plan,
         format=format_name,
     )
 

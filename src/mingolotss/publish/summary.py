@@ -17,17 +17,17 @@ from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.dataset.image_census import BeamCount, beam_counts, noise_counts
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.manifest import LATER_COLUMNS, read_manifest
+from mingolotss.dataset.measured_split import MAX_COUNTED, measured_split
 from mingolotss.dataset.overlapping_stamps import OverlappingStamps, overlaps_of_table
 from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
 from mingolotss.dataset.split_names import in_order
+from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_schema
 from mingolotss.sky.header_facts import SIMULATED
 
-__all__ = ["MAX_COUNTED", "DatasetSummary", "read_summary"]
+__all__ = ["DatasetSummary", "read_summary"]
 
-MAX_COUNTED = 50_000
-"""Overlapping pairs are counted for at most this many records."""
 _UNUSED_COLUMNS = {
     "source", "map_file", "image_file", "pixels_sha256", "reason", "class", "batch", "wcs",
 }  # fmt: skip
@@ -48,6 +48,8 @@ class DatasetSummary:
         Whether it is an export, which has the manifest of its own images only.
     classes : tuple of str
     split_plan : str
+    split : SplitResult
+        Without the pairs across splits, which are among `pairs`.
     pairs : OverlappingStamps or None
         The pairs of stamps that overlap. None for more than `MAX_COUNTED` records: a deep survey
         has a hundred pairs for every source, and counting them would take long.
@@ -59,6 +61,7 @@ class DatasetSummary:
     is_export: bool
     classes: tuple[str, ...]
     split_plan: str
+    split: SplitResult
     pairs: OverlappingStamps | None
 
     @property
@@ -68,8 +71,25 @@ class DatasetSummary:
 
     @property
     def splits(self) -> list[str]:
-        """Return the splits, train first and test last."""
-        return in_order(pc.unique(self.manifest["split"]).to_pylist())
+        """Return the splits that have images, train first and test last."""
+        return in_order(filter(None, pc.unique(self.manifest["split"]).to_pylist()))
+
+    @property
+    def planned_splits(self) -> list[str]:
+        """Return the splits of the plan, also those without images."""
+        return in_order({*self.splits, *self.split.splits})
+
+    @property
+    def class_totals(self) -> list[int]:
+        """Return the number of images of each class, in a split or in none."""
+        labels = self.manifest["label"].drop_null().to_numpy()
+        counts = np.bincount(labels, minlength=len(self.classes))[: len(self.classes)]
+        return list(map(int, counts))
+
+    @property
+    def left_out(self) -> int:
+        """Return the number of images that are in no split."""
+        return int(self.split.is_left_out.sum())
 
     @property
     def pixel_scales_arcsec(self) -> tuple[float, float, float] | None:
@@ -119,7 +139,7 @@ class DatasetSummary:
         return sorted(counts, key=lambda pair: (-pair[1], str(pair[0])))
 
     def class_counts(self) -> list[tuple[str, list[int]]]:
-        """Return the number of images of each class (rows) in each split (columns)."""
+        """Return the number of images of each class (rows) in each of `planned_splits`."""
         labels = self.manifest["label"]
         rows: list[tuple[str, int | None]] = [
             (name, label) for label, name in enumerate(self.classes)
@@ -129,7 +149,7 @@ class DatasetSummary:
         # Arrow counts the labels of each split, so no row becomes a Python object; the table of
         # classes and splits is then filled from a few numbers.
         counts_of_splits = []
-        for split in self.splits:
+        for split in self.planned_splits:
             counts = pc.value_counts(labels.filter(pc.equal(self.manifest["split"], split)))
             counts_of_splits.append(
                 {count["values"]: count["counts"] for count in counts.to_pylist()}
@@ -139,10 +159,10 @@ class DatasetSummary:
         ]
 
     def split_counts(self) -> list[tuple[str, int]]:
-        """Return the number of images in each split."""
+        """Return the number of images in each of `planned_splits`."""
         return [
             (split, pc.sum(pc.equal(self.manifest["split"], split)).as_py() or 0)
-            for split in self.splits
+            for split in self.planned_splits
         ]
 
 
@@ -173,6 +193,8 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
     if pc.any(pc.equal(written["telescope"], SIMULATED)).as_py():
         provenance = replace(provenance, simulated=True)
     notes = ExportNotes.read(manifest.schema.metadata)
+    classes = provenance.classes if notes is None else notes.classes
+    split_plan = provenance.split_plan if notes is None else notes.split_plan
     pairs = None
     if len(written) <= MAX_COUNTED:
         pairs = overlaps_of_table(written, provenance.recipe, most=0)
@@ -181,7 +203,8 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
         provenance=provenance,
         manifest=written,
         is_export=notes is not None,
-        classes=provenance.classes if notes is None else notes.classes,
-        split_plan="published" if notes is None else notes.split_plan,
+        classes=classes,
+        split_plan=split_plan,
+        split=measured_split(written, provenance.recipe, split_plan, classes, with_pairs=False),
         pairs=pairs,
     )

@@ -15,7 +15,7 @@ from mingolotss.errors import InputError
 
 __all__ = ["KINDS", "SplitPlan", "check_split_names"]
 
-KINDS = ("published", "stratified", "k-fold", "column", "file", "like")
+KINDS = ("published", "catalogue-order", "stratified", "k-fold", "column", "file", "like")
 _NAMED = {"column": "a column", "file": "a list", "like": "another dataset"}
 _DEFAULT_SHARES: Mapping[str, float] = {"train": 0.8, "test": 0.2}
 _DEFAULT_FOLDS = 5
@@ -28,7 +28,7 @@ class SplitPlan:
 
     Parameters
     ----------
-    kind : {"published", "stratified", "k-fold", "column", "file", "like"}
+    kind : {"published", "catalogue-order", "stratified", "k-fold", "column", "file", "like"}
     shares : mapping of str to float
         The share of each split, in sum 1, if `kind` is "stratified".
     folds : int
@@ -100,7 +100,7 @@ class SplitPlan:
     @property
     def text(self) -> str:
         """Return the plan as `parse` reads it; manifests record it so."""
-        if self.kind in ("published", "column", "file"):
+        if self.kind in ("published", "catalogue-order", "column", "file"):
             return ":".join(filter(None, (self.kind, self.argument)))
         shares = [f"{name}={share:g}" for name, share in self.shares.items()]
         parts = {"stratified": shares, "like": [self.argument]}.get(

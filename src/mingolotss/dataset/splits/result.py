@@ -62,7 +62,8 @@ class SplitResult:
     reasons : str array, shape (n,)
         Why a source is left out; "" for the others.
     pairs_across : int
-        Number of pairs of stamps that share pixels and are in different splits.
+        Number of pairs of stamps that share pixels and are in different splits; None if the
+        position and extent of no stamp are known.
     splits : tuple of str
         The names of the splits.
     classes : tuple of str
@@ -79,7 +80,7 @@ class SplitResult:
     change: str
     names: Names
     reasons: Names
-    pairs_across: int
+    pairs_across: int | None
     splits: tuple[str, ...]
     classes: tuple[str, ...]
     counts: Ints
@@ -106,7 +107,7 @@ class SplitResult:
         return [
             *([f"split: {self.change}"] if self.change else []),
             *self.notes,
-            _pairs_line(self),
+            *_pairs_lines(self),
             *_left_out_lines(self),
             *(_share_line(self, row) for row in range(len(self.classes))),
             *_missing_lines(self.missing),
@@ -142,7 +143,9 @@ def describe_assignment(assignment: Assignment, sources: SplitSources) -> SplitR
     )
 
 
-def _pairs_across(plan: SplitPlan, sources: SplitSources, codes: Ints) -> int:
+def _pairs_across(plan: SplitPlan, sources: SplitSources, codes: Ints) -> int | None:
+    if plan.reach_arcsec is None and not sources.regions().known.any():
+        return None
     return sum(
         int(((codes[first] != codes[second]) & (codes[first] >= 0) & (codes[second] >= 0)).sum())
         for first, second in sources.regions(plan.reach_arcsec).pairs()
@@ -157,17 +160,20 @@ def _counts(codes: Ints, labels: Ints, splits: int) -> Ints:
     return counts
 
 
-def _pairs_line(result: SplitResult) -> str:
+def _pairs_lines(result: SplitResult) -> list[str]:
+    if result.pairs_across is None:
+        return []
     pairs = "pair of stamps shares" if result.pairs_across == 1 else "pairs of stamps share"
     start = "warning: split" if result.pairs_across else "split"
-    return f"{start}: {result.pairs_across:,} {pairs} pixels across splits"
+    return [f"{start}: {result.pairs_across:,} {pairs} pixels across splits"]
 
 
 def _left_out_lines(result: SplitResult) -> list[str]:
     reasons, counts = np.unique(result.reasons[result.is_left_out], return_counts=True)
     total = len(result.names)
     return [
-        f"split: {count:,} of {total:,} sources left out ({count / total:.1%}): {reason}"
+        f"split: {count:,} of {total:,} sources left out ({count / total:.1%})"
+        + (f": {reason}" if reason else "")
         for reason, count in zip(reasons.tolist(), counts.tolist(), strict=True)
     ]
 

@@ -1,0 +1,72 @@
+"""The splits of a finished dataset: shares of each class, who is left out, and pairs across splits.
+
+A build is planned with the expected size of its stamps; here the pixel scales that were measured
+decide which stamps share pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from mingolotss.dataset.splits import SplitPlan, SplitResult, SplitSources
+from mingolotss.dataset.splits.result import Assignment, describe_assignment
+from mingolotss.dataset.stamp_extents import stamp_regions
+from mingolotss.errors import InputError
+from mingolotss.recipe.model import Recipe
+
+__all__ = ["MAX_COUNTED", "MEASURED_COLUMNS", "measured_split"]
+
+MAX_COUNTED = 50_000
+"""Overlapping pairs are counted for at most this many records.
+
+A deep survey has a hundred pairs for every source, and counting them would take long.
+"""
+MEASURED_COLUMNS = ("label", "ra", "dec", "pixel_scale_arcsec", "split", "status")
+
+
+def measured_split(
+    written: pa.Table,
+    recipe: Recipe,
+    plan: str,
+    classes: tuple[str, ...],
+    *,
+    with_pairs: bool = True,
+) -> SplitResult:
+    """Describe the splits of the written records of a dataset.
+
+    Parameters
+    ----------
+    written : Table
+        Their columns `MEASURED_COLUMNS` of the manifest.
+    recipe : Recipe
+    plan : str
+        The plan by which they were split.
+    classes : tuple of str
+        The name of each label.
+    with_pairs : bool
+        Whether to count the pairs across splits, if there are at most `MAX_COUNTED` records.
+    """
+    stamps = stamp_regions(written, recipe)
+    is_counted = with_pairs and len(written) <= MAX_COUNTED
+    sources = SplitSources(
+        names=("",) * len(written),
+        labels=written["label"].fill_null(-1).to_numpy().astype(np.int64),
+        ra=stamps.ra,
+        dec=stamps.dec,
+        extent_arcsec=stamps.extent_arcsec if is_counted else np.full(len(written), np.nan),
+        shape=stamps.shape,
+        classes=classes,
+    )
+    names = np.array(written["split"].fill_null("").to_pylist(), dtype=str)
+    return describe_assignment(Assignment(_known_plan(plan), names), sources)
+
+
+def _known_plan(text: str) -> SplitPlan:
+    """Return the plan without a reach; that of a later version counts as an order."""
+    try:
+        return replace(SplitPlan.parse(text), reach_arcsec=None)
+    except InputError:
+        return SplitPlan("catalogue-order")
