@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 import mingolotss
-from mingolotss.dataset.layout import BatchFolder, BuildFolder, ExportFolder, stamp_files
+from mingolotss.dataset.layout import (
+    BatchFolder,
+    BuildFolder,
+    ExportFolder,
+    batch_name,
+    stamp_files,
+)
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import RecipeError
 from mingolotss.io.files import locate
@@ -25,16 +31,17 @@ def test_every_file_of_a_build_has_a_name_in_the_layout(tmp_path):
     batches = BatchFolder(build.path / "mingo-batches-py")
     images = read_manifest(build.path, ["image_file"])["image_file"].to_pylist()
     parts = range(len(build.parts()))
+    names = [batch_name(index, 5) for index in range(6)]
     named = {
         build.manifest, build.candidates, build.csv, build.recipe, build.card, build.croissant,
         build.licence, build.citation, build.zenodo, build.inputs,
             build.checksums, build.batch_archive("mingo-batches-python.tar.gz"),
         *(build.part(index) for index in parts), *(build.part_stamps(index) for index in parts),
-        *(build.stamp(name) for name in images if name), *batches.files(train=5),
+        *(build.stamp(name) for name in images if name), *batches.files(names),
     }  # fmt: skip
     assert {path for path in build.path.rglob("*") if path.is_file()} == named
     assert build.batch_folders() == [batches]
-    assert [*batches.training_files(), batches.test] == batches.files(train=5)[:6]
+    assert [*batches.training_files(), batches.test] == batches.files(names)[:6]
     assert stamp_files(build.path) == stamp_files(build.stamps) == build.all_stamps()
 
 

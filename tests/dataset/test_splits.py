@@ -182,7 +182,7 @@ def test_a_plan_is_recorded_as_it_is_read(text):
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("random", "no kind 'random'; there are published, stratified, k-fold"),
+        ("random", "no kind 'random'; there are published, catalogue-order, stratified, k-fold"),
         ("stratified:train=0.8,test=0.8", "sum to 1, not 1.6"),
         ("stratified:train=1.5,test=-0.5", "above 0"),
         ("k-fold:folds=1", "folds of 2 or more"),

@@ -50,7 +50,16 @@ def test_wide_is_mingolotss_but_for_what_it_says():
     """The wide recipe repeats no class, no catalogue and no checksum."""
     wide, base = load_recipe("mingolotss-wide").to_dict(), load_recipe("mingolotss").to_dict()
     different = {key for key in base if wide[key] != base[key]}
-    assert different == {"name", "title", "summary", "description", "images", "stamp", "steps"}
+    assert different == {
+        "name",
+        "title",
+        "summary",
+        "description",
+        "images",
+        "stamp",
+        "steps",
+        "split",
+    }
 
 
 @pytest.mark.parametrize(

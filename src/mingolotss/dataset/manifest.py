@@ -65,7 +65,7 @@ MANIFEST = pa.schema(
         ("peak_jy", _REAL),  # brightest pixel of the stamp, Jy/beam
         ("pixel_scale_arcsec", _REAL),
         ("batch", _TEXT),
-        ("split", _TEXT),  # train or test, as published
+        ("split", _TEXT),  # null for a source that is in no split
         ("stage", _TEXT),  # of a rejection: search, fetch, validate, choose or stamp
         ("reason", _TEXT),
         ("pixels_sha256", _TEXT),  # of the stamp's bytes, C order
