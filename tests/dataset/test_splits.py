@@ -144,18 +144,6 @@ def test_the_published_split_has_the_published_test_set(real):
     assert (len(test), np.isin(test, (0, 1, 2)).sum(), (test == 4).sum()) == (805, 180, 66)
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.integers(0, 10**6), st.integers(2, 6), st.integers(1, 120))
-def test_crowded_skies_never_leak_and_lose_nobody(seed, folds, count):
-    """Where most sources overlap the shares give way, never the grouping."""
-    rng = np.random.default_rng(1)
-    ra, dec = rng.uniform(10, 10.6, count), rng.uniform(0, 0.6, count)
-    plan = SplitPlan("k-fold", folds=folds, seed=seed)
-    names = assign(plan, rng.integers(-1, 3, count), ra, dec)
-    assert leaks(names, ra, dec) == 0
-    assert set(names) <= {f"fold-{fold}" for fold in range(folds)}
-
-
 def test_the_seed_decides_and_nothing_else():
     """Same seed, same split; another seed, another; the order of columns does not matter."""
     rng = np.random.default_rng(0)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+import numpy as np
+
+from mingolotss.dataset.splits.blocks import assign_blocks
 from mingolotss.dataset.splits.earlier import assign_like
 from mingolotss.dataset.splits.grouped import assign_groups
 from mingolotss.dataset.splits.listed import assign_column, assign_listed
+from mingolotss.dataset.splits.order import seeded_ranks
 from mingolotss.dataset.splits.plan import SplitPlan
 from mingolotss.dataset.splits.record import SplitRecord
 from mingolotss.dataset.splits.result import Assignment, SplitResult, describe_assignment
@@ -15,10 +20,10 @@ from mingolotss.errors import InputError
 
 __all__ = ["assign_splits"]
 
-_WAYS: Mapping[str, Callable[[SplitPlan, SplitSources], Assignment]] = {
+_SEEDED_WAYS: Mapping[str, Callable[[SplitPlan, SplitSources], Assignment]] = {
     "stratified": assign_groups,
     "k-fold": assign_groups,
-    "column": assign_column,
+    "blocks": assign_blocks,
 }
 
 
@@ -54,6 +59,21 @@ def assign_splits(
             raise InputError(f"split {plan.text!r}: the splits of {plan.argument} were not read")
         assignment = _RECORDED_WAYS[plan.kind](plan, sources, record)
         return describe_assignment(assignment, sources)
-    if plan.kind not in _WAYS:
+    if plan.kind == "column":
+        return describe_assignment(assign_column(plan, sources), sources)
+    if plan.kind not in _SEEDED_WAYS:
         raise InputError(f"split {plan.kind!r} follows the batches; it cannot be assigned")
-    return describe_assignment(_WAYS[plan.kind](plan, sources), sources)
+    return describe_assignment(_in_seeded_order(plan, sources), sources)
+
+
+def _in_seeded_order(plan: SplitPlan, sources: SplitSources) -> Assignment:
+    """Assign sources in the order of their hashes, whatever their rows are."""
+    order = np.argsort(seeded_ranks(sources, plan.seed))
+    assignment = _SEEDED_WAYS[plan.kind](plan, replace(sources, table=None).take(order))
+    row_of = np.argsort(order)
+    reasons = assignment.reasons
+    return replace(
+        assignment,
+        names=assignment.names[row_of],
+        reasons=None if reasons is None else reasons[row_of],
+    )

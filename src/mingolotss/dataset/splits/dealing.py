@@ -10,31 +10,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-
 import numpy as np
 
 from mingolotss.model import Floats, Ints
 
-__all__ = ["deal_groups", "rank_sources", "share_out"]
+__all__ = ["TOLERANCE", "deal_groups", "share_out"]
 
 
-def rank_sources(names: Sequence[str], seed: int) -> Ints:
-    """Return the place of each source in a random order that depends on names and seed alone.
-
-    Sorting a catalogue does not change it, and rows that are added change no two places among
-    themselves.
-    """
-    keys = [
-        hashlib.blake2b(f"{seed} {name}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        for name in names
-    ]
-    ranks = np.empty(len(names), np.int64)
-    ranks[sorted(range(len(names)), key=lambda row: (keys[row], names[row]))] = np.arange(
-        len(names)
-    )
-    return ranks
+TOLERANCE = 0.02
+"""The part of all sources by which a split may be too large or too small."""
 
 
 def share_out(counts: Ints, shares: Floats) -> Ints:
@@ -49,13 +33,25 @@ def share_out(counts: Ints, shares: Floats) -> Ints:
     Returns
     -------
     int64 array, shape (splits, classes)
+        Within one source of the exact numbers, in the sum of the classes too; but a split that has
+        a share of a class gets one of its sources, as long as there are enough.
     """
     # Largest remainder: each quota is rounded down, and the sources that remain go to the splits
-    # that lost most. In floating point 0.29 * 100 is just below 29; the 1e-9 keeps it at 29.
+    # that lost most, in this class and in those before it. In floating point 0.29 * 100 is just
+    # below 29; the 1e-9 keeps it at 29.
     exact = shares * counts
     quotas: Ints = np.floor(exact + 1e-9).astype(np.int64)
+    lost = np.zeros(len(shares))
     for code, remainder in enumerate(counts - quotas.sum(axis=0)):
-        quotas[np.argsort(quotas[:, code] - exact[:, code], kind="stable")[:remainder], code] += 1
+        quota = quotas[:, code]
+        lacking = exact[:, code] - quota
+        first = np.lexsort((-(lost + lacking), (quota > 0) | (exact[:, code] <= 0)))
+        quota[first[:remainder]] += 1
+        for split in np.flatnonzero((quota == 0) & (exact[:, code] > 0)).tolist():
+            if quota.max() > 1:
+                quota[np.argmax(quota)] -= 1
+                quota[split] = 1
+        lost += exact[:, code] - quota
     return quotas
 
 
@@ -77,17 +73,20 @@ def deal_groups(groups: Ints, codes: Ints, quotas: Ints, ranks: Ints) -> Ints:
     int64 array, shape (n,)
         The number of each source's split.
     """
-    # Groups of several sources are dealt out first, the largest first, each to the split that lacks
-    # most of its classes relative to its quota. The single sources, nearly all of a catalogue, then
-    # fill what remains of the quotas exactly.
+    # Groups of several sources are dealt out first, the largest first, each to the split whose
+    # quotas it exceeds least, and among these to the one that lacks most of its classes relative to
+    # its quota. The single sources, nearly all of a catalogue, then fill what remains of the quotas
+    # exactly.
     remaining = quotas.copy()
     weights = np.maximum(quotas, 1)
     split_of = np.full(len(codes), -1, np.int64)
-    members = [rows for rows in _members(groups) if len(rows) > 1]
-    for rows in sorted(members, key=lambda rows: (-len(rows), int(ranks[rows].min()))):
-        lack = (remaining[:, codes[rows]] / weights[:, codes[rows]]).sum(axis=1)
-        split_of[rows] = split = int(np.argmax(lack))
-        np.subtract.at(remaining[split], codes[rows], 1)
+    for rows in _groups_of_several(groups, ranks):
+        classes, counts = np.unique(codes[rows], return_counts=True)
+        free = remaining[:, classes]
+        excess = np.maximum(counts - np.maximum(free, 0), 0).sum(axis=1)
+        lack = (counts * free / weights[:, classes]).sum(axis=1)
+        split_of[rows] = split = int(np.lexsort((-lack, excess))[0])
+        remaining[split, classes] -= counts
     for code in range(remaining.shape[1]):
         rows = np.flatnonzero((codes == code) & (split_of < 0))
         rows = rows[np.argsort(ranks[rows], kind="stable")]
@@ -95,10 +94,17 @@ def deal_groups(groups: Ints, codes: Ints, quotas: Ints, ranks: Ints) -> Ints:
     return split_of
 
 
-def _members(groups: Ints) -> list[Ints]:
-    """Return the sources of each group."""
-    order = np.argsort(groups, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(groups, minlength=1))[:-1])
+def _groups_of_several(groups: Ints, ranks: Ints) -> list[Ints]:
+    """Return the members of each group of several, the largest first, then by their ranks."""
+    sizes = np.bincount(groups, minlength=1)
+    rows = np.flatnonzero(sizes[groups] > 1)
+    if not len(rows):
+        return []
+    first = np.full(len(sizes), np.iinfo(np.int64).max)
+    np.minimum.at(first, groups[rows], ranks[rows])
+    rows = rows[np.lexsort((groups[rows], first[groups[rows]], -sizes[groups[rows]]))]
+    ends = np.flatnonzero(np.diff(groups[rows])) + 1
+    return np.split(rows, ends)
 
 
 def _fill(remaining: Ints, count: int) -> Ints:

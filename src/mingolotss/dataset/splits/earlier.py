@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mingolotss.dataset.split_names import in_order
-from mingolotss.dataset.splits.dealing import deal_groups, rank_sources, share_out
+from mingolotss.dataset.splits.dealing import deal_groups, share_out
 from mingolotss.dataset.splits.matching import Matches, match_sources
+from mingolotss.dataset.splits.order import seeded_ranks
 from mingolotss.dataset.splits.plan import SplitPlan
 from mingolotss.dataset.splits.record import SplitRecord
 from mingolotss.dataset.splits.result import Assignment, SplitResult, describe_assignment
@@ -79,7 +80,7 @@ def assign_like(plan: SplitPlan, sources: SplitSources, earlier: SplitRecord) ->
         split_of[row] = _OUT
         reasons[row] = f"at the position of {first!r} and {second!r}, which are in different splits"
     kept = split_of.copy()
-    ranks = rank_sources(sources.names, plan.seed)
+    ranks = seeded_ranks(sources, plan.seed)
     neighbours = _neighbours_of_new(plan, sources, split_of)
     reasons |= _join_neighbours(split_of, ranks, neighbours, splits)
     shares = _shares(plan, splits, earlier, sources.labels, kept)

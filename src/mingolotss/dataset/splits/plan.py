@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +16,13 @@ from mingolotss.errors import InputError
 
 __all__ = ["KINDS", "SplitPlan", "check_split_names"]
 
-KINDS = ("published", "catalogue-order", "stratified", "k-fold", "column", "file", "like")
+KINDS = (
+    "published", "catalogue-order", "stratified", "k-fold", "blocks", "column", "file", "like",
+)  # fmt: skip
 _NAMED = {"column": "a column", "file": "a list", "like": "another dataset"}
 _DEFAULT_SHARES: Mapping[str, float] = {"train": 0.8, "test": 0.2}
 _DEFAULT_FOLDS = 5
+_IN_SHARES, _IN_FOLDS = ("stratified", "blocks"), ("k-fold", "blocks")
 _OPTIONS = re.compile(r"(,\s*(seed|reach)\s*=[^,=]*)+\Z")  # at the end of a path with any commas
 
 
@@ -28,11 +32,13 @@ class SplitPlan:
 
     Parameters
     ----------
-    kind : {"published", "catalogue-order", "stratified", "k-fold", "column", "file", "like"}
+    kind : str
+        One of `KINDS`.
     shares : mapping of str to float
-        The share of each split, in sum 1, if `kind` is "stratified".
-    folds : int
-        The number of splits, called fold-0, fold-1..., if `kind` is "k-fold".
+        The share of each split, in sum 1, if `kind` is "stratified" or "blocks".
+    folds : int, optional
+        The number of equal splits, called fold-0, fold-1..., if `kind` is "k-fold" (5 by default)
+        or "blocks", which then has no other shares.
     seed : int
         Seed of the random order in which sources are assigned.
     reach_arcsec : float, optional
@@ -40,22 +46,28 @@ class SplitPlan:
     argument : str
         The name of a column, the path of a list, or that of another dataset, if `kind` is "column",
         "file" or "like".
+    buffer_arcsec : float, optional
+        Sources of different splits are not closer than this, arcsec, if `kind` is "blocks"; by
+        default they only share no pixels.
 
     Raises
     ------
     InputError
         An unknown kind, no column or path, shares that do not sum to 1, a name that no split can
-        have, fewer than two folds, or a negative seed or reach.
+        have, fewer than two folds, or a negative seed, reach or buffer.
     """
 
     kind: str = "published"
     shares: Mapping[str, float] = field(default_factory=lambda: _DEFAULT_SHARES)
-    folds: int = _DEFAULT_FOLDS
+    folds: int | None = None
     seed: int = 0
     reach_arcsec: float | None = None
     argument: str = ""
+    buffer_arcsec: float | None = None
 
     def __post_init__(self) -> None:
+        if self.kind == "k-fold" and self.folds is None:
+            object.__setattr__(self, "folds", _DEFAULT_FOLDS)
         if self.kind not in KINDS:
             raise InputError(f"split: no kind {self.kind!r}; there are {', '.join(KINDS)}")
         if self.kind in _NAMED and not self.argument:
@@ -64,20 +76,22 @@ class SplitPlan:
         if abs(total - 1) > 1e-6 or min(self.shares.values()) <= 0:
             raise InputError(f"split: shares must be above 0 and sum to 1, not {total:g}")
         check_split_names(self.shares)
-        if self.folds < 2 or self.seed < 0:
+        if (self.folds is not None and self.folds < 2) or self.seed < 0:
+            folds = "" if self.folds is None else f"folds={self.folds}, "
             raise InputError(
-                f"split: folds={self.folds}, seed={self.seed}; needs folds of 2 or more and a seed "
-                "of 0 or more"
+                f"split: {folds}seed={self.seed}; needs folds of 2 or more and a seed of 0 or more"
             )
-        if self.reach_arcsec is not None and not self.reach_arcsec >= 0:
-            raise InputError(f"split: reach={self.reach_arcsec:g}; needs 0 arcsec or more")
+        for name, arcsec in (("reach", self.reach_arcsec), ("buffer", self.buffer_arcsec)):
+            if arcsec is not None and not 0 <= arcsec < math.inf:
+                raise InputError(f"split: {name}={arcsec:g}; needs 0 arcsec or more")
 
     @classmethod
     def parse(cls, text: str) -> SplitPlan:
         """Read a plan as the command line gives it: ``stratified:train=0.7,test=0.3,seed=1``.
 
-        The other kinds are ``k-fold:folds=10,seed=1``, ``column:NAME``, ``file:LIST.csv``,
-        ``like:OTHER``, ``like:OTHER,seed=1`` and ``published``; ``reach=`` is in arcsec.
+        The other kinds are ``k-fold:folds=10,seed=1``, ``blocks:train=0.8,test=0.2``,
+        ``blocks:folds=5``, ``column:NAME``, ``file:LIST.csv``, ``like:OTHER``,
+        ``like:OTHER,seed=1`` and ``published``; ``reach=`` and ``buffer=`` are in arcsec.
 
         Raises
         ------
@@ -91,33 +105,41 @@ class SplitPlan:
         for item in filter(None, rest.split(",")):
             name, _, value = item.partition("=")
             values[name.strip()] = _number(text, value)
-        folds, seed = int(values.pop("folds", _DEFAULT_FOLDS)), int(values.pop("seed", 0))
+        seed, folds = _integer(text, values.pop("seed", 0.0)), None
+        if kind in _IN_FOLDS and "folds" in values:
+            folds = _integer(text, values.pop("folds"))
         reach_arcsec = values.pop("reach", None)
-        if values and kind != "stratified":
+        buffer_arcsec = values.pop("buffer", None) if kind == "blocks" else None
+        if values and (kind not in _IN_SHARES or "folds" in values or folds is not None):
             raise InputError(f"split {text!r}: {kind} takes no {', '.join(values)}")
-        return cls(kind, values or _DEFAULT_SHARES, folds, seed, reach_arcsec, argument)
+        return cls(
+            kind, values or _DEFAULT_SHARES, folds, seed, reach_arcsec, argument, buffer_arcsec
+        )
 
     @property
     def text(self) -> str:
         """Return the plan as `parse` reads it; manifests record it so."""
         if self.kind in ("published", "catalogue-order", "column", "file"):
             return ":".join(filter(None, (self.kind, self.argument)))
-        shares = [f"{name}={share:g}" for name, share in self.shares.items()]
-        parts = {"stratified": shares, "like": [self.argument]}.get(
-            self.kind, [f"folds={self.folds}"]
-        )
-        reach = [] if self.reach_arcsec is None else [f"reach={self.reach_arcsec:g}"]
-        return f"{self.kind}:{','.join([*parts, f'seed={self.seed}', *reach])}"
+        if self.kind == "like":
+            parts = [self.argument]
+        elif self.folds is not None:
+            parts = [f"folds={self.folds}"]
+        else:
+            parts = [f"{name}={share:g}" for name, share in self.shares.items()]
+        distances = (("reach", self.reach_arcsec), ("buffer", self.buffer_arcsec))
+        given = [f"{name}={arcsec:g}" for name, arcsec in distances if arcsec is not None]
+        return f"{self.kind}:{','.join([*parts, f'seed={self.seed}', *given])}"
 
     @property
     def has_shares(self) -> bool:
         """Return whether the plan itself says how large each split is."""
-        return self.kind in ("stratified", "k-fold")
+        return self.kind in ("stratified", "k-fold", "blocks")
 
     @property
     def targets(self) -> dict[str, float]:
         """Return the share of each split by its name."""
-        if self.kind == "k-fold":
+        if self.folds is not None:
             return {f"fold-{fold}": 1 / self.folds for fold in range(self.folds)}
         return {} if self.argument else dict(self.shares)
 
@@ -148,6 +170,12 @@ def check_split_names(names: Iterable[str]) -> None:
                 f"split: the names {earlier!r} and {name!r} differ only in case, and would be one "
                 "folder on many disks; choose others"
             )
+
+
+def _integer(text: str, value: float) -> int:
+    if not value.is_integer():
+        raise InputError(f"split {text!r}: {value:g} is no whole number")
+    return int(value)
 
 
 def _number(text: str, value: str) -> float:

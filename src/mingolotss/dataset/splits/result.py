@@ -146,9 +146,10 @@ def describe_assignment(assignment: Assignment, sources: SplitSources) -> SplitR
 def _pairs_across(plan: SplitPlan, sources: SplitSources, codes: Ints) -> int | None:
     if plan.reach_arcsec is None and not sources.regions().known.any():
         return None
+    # One that is left out shares pixels with nobody that counts.
     return sum(
-        int(((codes[first] != codes[second]) & (codes[first] >= 0) & (codes[second] >= 0)).sum())
-        for first, second in sources.regions(plan.reach_arcsec).pairs()
+        int(((codes[first] >= 0) & (codes[second] >= 0)).sum())
+        for first, second in sources.regions(plan.reach_arcsec).pairs(codes)
     )
 
 

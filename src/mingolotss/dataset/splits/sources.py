@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -58,6 +58,23 @@ class SplitSources:
         if reach_arcsec is None:
             return StampRegions(self.ra, self.dec, self.extent_arcsec, self.shape)
         return StampRegions(self.ra, self.dec, np.full(len(self), reach_arcsec))
+
+    @property
+    def class_codes(self) -> Ints:
+        """Return the labels numbered from 0; int64 array, shape (n,)."""
+        return np.unique(self.labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+    def take(self, rows: Ints) -> SplitSources:
+        """Return some of the sources, by their indices."""
+        return replace(
+            self,
+            names=tuple(self.names[row] for row in rows.tolist()),
+            labels=self.labels[rows],
+            ra=self.ra[rows],
+            dec=self.dec[rows],
+            extent_arcsec=self.extent_arcsec[rows],
+            table=None if self.table is None else self.table.take(pa.array(rows)),
+        )
 
     def class_name(self, label: int) -> str:
         """Return the name of a label for messages."""

@@ -1,0 +1,238 @@
+"""Splits by regions of sky, with a buffer between them.
+
+Where the groups of overlapping stamps are as large as the survey, no split can keep them whole. The
+sky is cut instead, into zones and lunes around many axes, and sources at the borders whose stamps
+share pixels with those of another split are left out: as few as possible, and no others.
+
+Of some hundred ways to cut, the best is the one of the smallest cost: the part of the sources that
+is left out, and the part of a class that would have to change its split for exact shares, as the
+mean of all classes. Ways by which a split has too many or too few sources, by more than 2 % of all,
+come after the others, and those by which a class is missing from a split come last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from mingolotss.dataset.splits.border import Border, thin_border
+from mingolotss.dataset.splits.dealing import TOLERANCE, deal_groups, share_out
+from mingolotss.dataset.splits.plan import SplitPlan
+from mingolotss.dataset.splits.result import Assignment
+from mingolotss.dataset.splits.sky_orders import Cutting, SkyOrder, cuttings
+from mingolotss.dataset.splits.sources import SplitSources
+from mingolotss.model import Floats, Ints
+from mingolotss.sky.angles import unit_vectors
+from mingolotss.sky.stamp_regions import StampRegions
+
+__all__ = ["assign_blocks"]
+
+_AXES = 16  # at random, beside those of the sky and of the sources
+_STRIPS = (1, 2, 3, 4)  # of each split
+_OFFSETS = 4  # where the first strip begins
+_SHIFT = 0.008  # by how many of the sources the cuts around a split may move, in sum
+_SHIFTS = 16  # places to each side that are tried
+_SAMPLE = 50_000  # sources by which the cuts are found
+_TRIED, _TRIED_OF_MANY = 8, 3  # ways to cut whose overlapping pairs are counted
+
+
+class _Cost(NamedTuple):
+    """The cost of a split; the first numbers that differ decide."""
+
+    missing: int
+    uneven: float
+    parts: float
+
+
+class _Cuts(NamedTuple):
+    """One way to cut the sky.
+
+    Attributes
+    ----------
+    cost : _Cost
+        As `_Goal.cost` estimates it from the stamps that a cut goes through.
+    cutting : int
+        Number of the axis.
+    splits : tuple of int
+        The split of each strip.
+    angles : tuple of float, rad
+        Between the strips.
+    """
+
+    cost: _Cost
+    cutting: int
+    splits: tuple[int, ...]
+    angles: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Goal:
+    """The shares that the splits should have.
+
+    Attributes
+    ----------
+    shares : float array, shape (splits,)
+    counts : int array, shape (classes,)
+        Number of sources.
+    """
+
+    shares: Floats
+    counts: Ints
+
+    def cost(self, counts: Ints, lost: int) -> _Cost:
+        """Return the cost of a split, which is the smaller the better.
+
+        Parameters
+        ----------
+        counts : int array, shape (splits, classes)
+        lost : int
+            Number of sources that are left out.
+        """
+        missing = (counts == 0) & (self.counts >= len(self.shares))
+        dealt = np.maximum(counts.sum(axis=0), 1)
+        misplaced = np.abs(counts / dealt - self.shares[:, None]).sum(axis=0) / 2
+        worst = np.abs(counts.sum(axis=1) / max(int(counts.sum()), 1) - self.shares).max()
+        lost_part = lost / max(int(self.counts.sum()), 1)
+        uneven = max(float(worst) - TOLERANCE, 0.0)
+        return _Cost(int(missing.sum()), uneven, float(lost_part + misplaced.mean()))
+
+
+def assign_blocks(plan: SplitPlan, sources: SplitSources) -> Assignment:
+    """Assign regions of sky, and leave out sources at the borders that would share pixels.
+
+    Parameters
+    ----------
+    plan : SplitPlan
+        Of the kind "blocks".
+    sources : SplitSources
+        In the order in which they are dealt out.
+    """
+    stamps, codes = sources.regions(plan.reach_arcsec), sources.class_codes
+    shares = np.array(list(plan.targets.values()))
+    split_of, border = _best_split(stamps, plan, codes, shares)
+    # A source without a position shares pixels with nobody that is known, and fills the quotas.
+    free = np.flatnonzero(~stamps.known)
+    classes = int(codes.max(initial=0)) + 1
+    quotas = share_out(np.bincount(codes, minlength=1), np.tile(shares[:, None], (1, classes)))
+    dealt = split_of >= 0
+    np.subtract.at(quotas, (split_of[dealt], codes[dealt]), 1)
+    split_of[free] = deal_groups(np.arange(len(free)), codes[free], quotas, free)
+    names = np.array([*plan.targets, ""])
+    reasons = np.full(len(sources), "", object)
+    near = "shares pixels with" if plan.buffer_arcsec is None else "is in the buffer to"
+    for row, others in border.items():
+        listed = " and ".join(names[sorted(others)].tolist())
+        reasons[row] = f"at the border of its region, where it {near} sources of {listed}"
+    return Assignment(plan, names[split_of], reasons.astype(str))
+
+
+def _best_split(
+    stamps: StampRegions, plan: SplitPlan, codes: Ints, shares: Floats
+) -> tuple[Ints, Border]:
+    """Return the split of each source, -1 if it has none, and those left out at the borders."""
+    # Strategy: cuts are found, and their costs estimated, in a sample; only for the most promising
+    # ones the pairs of stamps across the borders are searched. The sources are in a random order,
+    # so that the first of them are a sample.
+    known = np.flatnonzero(stamps.known)
+    regions, radius = _regions(stamps, plan.buffer_arcsec)
+    points = unit_vectors(stamps.ra[known], stamps.dec[known])
+    sample = slice(0, _SAMPLE)
+    rng = np.random.default_rng(plan.seed)
+    ways = cuttings(points[sample], rng, _AXES) if len(known) else []
+    candidates: list[_Cuts] = []
+    for number, cutting in enumerate(ways):
+        order = SkyOrder.of(cutting, points[sample], radius[known[sample]])
+        goal = _Goal(shares, np.bincount(codes[known[sample]], minlength=1))
+        candidates += _ways_to_cut(number, order, codes[known[sample][order.rows]], goal, rng)
+    goal = _Goal(shares, np.bincount(codes[known], minlength=1))
+    best_cost = _Cost(len(shares) * len(goal.counts) + 1, 0.0, 0.0)
+    best: tuple[Ints, Border] = np.full(len(codes), -1, np.int64), {}
+    tried = _TRIED if len(known) <= _SAMPLE else _TRIED_OF_MANY
+    for cuts in sorted(candidates)[:tried]:
+        split_of = np.full(len(codes), -1, np.int64)
+        split_of[known] = _split_of_strips(cuts, ways[cuts.cutting], points)
+        border = thin_border(regions, split_of)
+        split_of[list(border)] = -1
+        dealt = split_of >= 0
+        counts = np.zeros((len(shares), len(goal.counts)), np.int64)
+        np.add.at(counts, (split_of[dealt], codes[dealt]), 1)
+        cost = goal.cost(counts, len(border))
+        if cost < best_cost:
+            best_cost, best = cost, (split_of, border)
+    return best
+
+
+def _regions(
+    stamps: StampRegions, buffer_arcsec: float | None
+) -> tuple[list[StampRegions], Floats]:
+    """Return the regions that must not overlap across splits, and their radii in rad."""
+    if buffer_arcsec is None:
+        return [stamps], np.radians(stamps.radius_arcsec / 3600)
+    extent = np.where(stamps.known, buffer_arcsec, np.nan)
+    gap = StampRegions(stamps.ra, stamps.dec, extent)
+    radius = np.maximum(stamps.radius_arcsec, gap.radius_arcsec)
+    return [stamps, gap], np.radians(radius / 3600)
+
+
+def _split_of_strips(cuts: _Cuts, cutting: Cutting, points: Floats) -> Ints:
+    strips = np.searchsorted(np.array(cuts.angles), cutting.angle(points), "right")
+    return np.array(cuts.splits, np.int64)[strips]
+
+
+def _ways_to_cut(
+    number: int, order: SkyOrder, codes: Ints, goal: _Goal, rng: np.random.Generator
+) -> list[_Cuts]:
+    """Cut stamps into strips, a different number of them, in different orders of the splits.
+
+    Parameters
+    ----------
+    number : int
+        Of the axis.
+    order : SkyOrder
+    codes : int array, shape (n,)
+        The class of each stamp, in this order.
+    goal : _Goal
+    rng : numpy.random.Generator
+    """
+    n, shape = len(codes), (len(goal.shares), len(goal.counts))
+    steps = np.arange(-_SHIFTS, _SHIFTS + 1) / _SHIFTS * _SHIFT * n / 2
+    candidates = []
+    for strips, offset in product(_STRIPS, range(_OFFSETS)):
+        splits, ends = _strips(goal.shares, strips, rng, begin=rng.random() if offset else 0.0)
+        places = np.round(ends[:-1, None] * n + steps / strips).astype(np.int64)
+        angles = order.cuts_at(places)
+        crossing = order.crossing(angles)
+        # The cut that goes through the fewest stamps, and of these the nearest to its exact place.
+        best = np.argmin(crossing + np.abs(steps) / n, axis=1)
+        every = np.arange(len(best))
+        cuts = np.maximum.accumulate(angles[every, best])
+        lost = int(crossing[every, best].sum())
+        lost += order.at_start if splits[0] != splits[-1] else 0
+        borders = np.concatenate([[0], np.searchsorted(order.key, cuts), [n]])
+        kinds = np.repeat(splits * shape[1], np.diff(borders)) + codes
+        counts = np.bincount(kinds, minlength=shape[0] * shape[1]).reshape(shape)
+        cost = goal.cost(counts, lost)
+        candidates.append(_Cuts(cost, number, tuple(splits.tolist()), tuple(cuts.tolist())))
+    return candidates
+
+
+def _strips(
+    shares: Floats, strips: int, rng: np.random.Generator, begin: float
+) -> tuple[Ints, Floats]:
+    """Return the split of strips of sky, and where they end, as parts of all sources.
+
+    Each split has `strips` of them, in a random order that repeats. The order begins within a
+    strip, which then has its other part at the end.
+    """
+    turn = rng.permutation(len(shares))
+    splits = np.tile(turn, strips)
+    ends = np.cumsum(shares[splits] / strips)
+    first = int(np.searchsorted(ends[:-1], begin, "right"))
+    if begin > 0:
+        splits = np.concatenate([splits[first:], splits[: first + 1]])
+        ends = np.concatenate([ends[first:], 1 + ends[: first + 1]]) - begin
+    ends[-1] = 1.0
+    return splits, ends

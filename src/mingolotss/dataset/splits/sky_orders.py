@@ -1,0 +1,125 @@
+"""Angles on the sky by which it is cut into zones and lunes, and stamps in order of such an angle.
+
+>>> around = Cutting(unit_vectors(0.0, 90.0), start=None)  # zones of declination
+>>> points = unit_vectors([10.0, 20.0, 30.0], [5.0, 4.0, 3.0])
+>>> order = SkyOrder.of(around, points, np.radians(np.full(3, 0.1)))
+>>> order.rows.tolist(), order.crossing(np.radians([4.5, 3.95])).tolist()
+([2, 1, 0], [0, 1])
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mingolotss.model import Floats, Ints
+from mingolotss.sky.angles import unit_vectors
+
+__all__ = ["Cutting", "SkyOrder", "cuttings", "unit_vectors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """An axis, and how the sky is cut around it.
+
+    Attributes
+    ----------
+    axis : float array, shape (3,)
+        A unit vector.
+    start : float or None, rad
+        Where the longitudes of lunes begin, whose borders are half great circles. None for zones of
+        latitude, whose borders are small circles.
+    """
+
+    axis: Floats
+    start: float | None
+
+    def angle(self, points: Floats) -> Floats:
+        """Return the latitude or longitude of unit vectors, shape (n, 3), in rad."""
+        if self.start is None:
+            return np.asarray(np.arcsin(np.clip(points @ self.axis, -1, 1)))
+        return np.mod(_longitude(points, self.axis) - self.start, 2 * np.pi)
+
+    def width(self, points: Floats, radius: Floats) -> Floats:
+        """Return how far circles reach in this angle to each side, rad."""
+        if self.start is None:
+            return radius
+        # A circle that is wider than its distance to the pole reaches every longitude.
+        cosine = np.sqrt(np.maximum(1 - (points @ self.axis) ** 2, 1e-30))
+        ratio = np.sin(radius) / cosine
+        return np.where(ratio < 1, np.arcsin(np.minimum(ratio, 1)), 2 * np.pi)
+
+
+def cuttings(points: Floats, rng: np.random.Generator, axes: int) -> list[Cutting]:
+    """Return zones and lunes around the pole, the main axes of positions, and axes at random.
+
+    Parameters
+    ----------
+    points : float array, shape (n, 3)
+        Unit vectors. Longitudes begin in their widest gap.
+    rng : numpy.random.Generator
+    axes : int
+        Number of axes at random.
+    """
+    main = np.linalg.eigh(points.T @ points)[1].T
+    random = rng.normal(size=(axes, 3))
+    random /= np.linalg.norm(random, axis=1, keepdims=True)
+    both: list[Cutting] = []
+    for axis in np.concatenate([[[0.0, 0.0, 1.0]], main, random]):
+        ends = np.sort(_longitude(points, axis))
+        gaps = np.diff(ends, append=ends[0] + 2 * np.pi)
+        start = ends[np.argmax(gaps)] + gaps.max() / 2
+        both += [Cutting(axis, None), Cutting(axis, float(start))]
+    return both
+
+
+def _longitude(points: Floats, axis: Floats) -> Floats:
+    side = np.cross(axis, np.eye(3)[np.argmin(np.abs(axis))])
+    side /= np.linalg.norm(side)
+    return np.asarray(np.arctan2(points @ np.cross(axis, side), points @ side))
+
+
+@dataclass(frozen=True, slots=True)
+class SkyOrder:
+    """Stamps in order of an angle on the sky.
+
+    Attributes
+    ----------
+    key : float array, shape (n,), rad
+        The angle of each stamp, sorted.
+    rows : int array, shape (n,)
+        Which stamp it is.
+    low, high : float array, shape (n,), rad
+        Where stamps begin and end, each sorted.
+    at_start : int
+        Number of stamps across the angle at which longitudes begin; 0 for zones.
+    """
+
+    key: Floats
+    rows: Ints
+    low: Floats
+    high: Floats
+    at_start: int
+
+    @classmethod
+    def of(cls, cutting: Cutting, points: Floats, radius: Floats) -> SkyOrder:
+        """Order stamps, circles around unit vectors (n, 3) with radii in rad."""
+        key, width = cutting.angle(points), cutting.width(points, radius)
+        rows = np.argsort(key, kind="stable")
+        low, high = np.sort(key - width), np.sort(key + width)
+        at_start = 0
+        if cutting.start is not None:
+            at_start = int((low < 0).sum() + (high > 2 * np.pi).sum())
+        return cls(key[rows], rows, low, high, at_start)
+
+    def crossing(self, cuts: Floats) -> Ints:
+        """Return how many stamps a cut at each angle goes through."""
+        before, behind = np.searchsorted(self.low, cuts), np.searchsorted(self.high, cuts, "right")
+        return np.asarray(before - behind, np.int64)
+
+    def cuts_at(self, places: Ints) -> Floats:
+        """Return the angles between the stamps before and at each place in the order."""
+        last = len(self.key) - 1
+        before, behind = np.clip(places - 1, 0, last), np.clip(places, 0, last)
+        return np.asarray((self.key[before] + self.key[behind]) / 2)
