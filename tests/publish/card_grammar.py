@@ -9,6 +9,8 @@ knows fails, and so does one that is known but false.
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import re
 import tomllib
 from collections import Counter
@@ -250,6 +252,41 @@ def split_by_order(facts):
 def another_plan(facts, plan, reason):
     assert plan == facts.recipe["split"]["plan"] != facts.build["split"]["plan"]
     assert reason.replace("\\", "") == facts.build["split"]["change"]
+
+
+@sentence(r"The split of each source is its value in the column (\S+)\.(?= )")
+def split_by_column(facts, column):
+    assert facts.split_plan == f"column:{column}"
+    for row in facts.written:
+        assert row["split"] == (row[column] or None)
+
+
+@sentence(r"The split of each source is that in the list (\S+) \(SHA-256 `([0-9a-f]{64})`\)\.")
+def split_by_list(facts, name, digest):
+    """The list lies beside the dataset, as the tests make them."""
+    assert facts.split_plan == f"file:{name}"
+    path = facts.folder.parent / name
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    with path.open(newline="") as file:
+        splits = {row["name"]: row["split"] or None for row in csv.DictReader(file)}
+    for row in facts.written:
+        assert row["split"] == splits[row["source"]]
+
+
+@sentence(
+    r"Each source of the dataset (\S+) has the split that it has there \(SHA-256 `([0-9a-f]{64})` "
+    r"of its splits\); any other source was dealt out so that each class keeps its shares\."
+)
+def split_like_another(facts, name, digest):
+    """The other dataset lies beside this one, as the tests make them."""
+    assert facts.split_plan.startswith(f"like:{name},")
+    other = Facts(facts.folder.parent / name)
+    splits = {row["source"]: row["split"] for row in other.written}
+    pairs = json.dumps(sorted(splits.items()), separators=(",", ":"))
+    assert hashlib.sha256(pairs.encode()).hexdigest() == digest
+    known = [row for row in facts.written if row["source"] in splits]
+    assert known
+    assert all(row["split"] == splits[row["source"]] for row in known)
 
 
 @sentence(

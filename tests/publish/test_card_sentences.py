@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from astropy.table import Table
@@ -131,7 +132,43 @@ def merged(root):
     ).out
 
 
+def add_column(path):
+    """Add a column of splits to the catalogue of the tests; some sources have none."""
+    table = Table.read(path)
+    folds = ["train", "test", "", "train", "val", "train"]
+    table["set"] = [folds[row % len(folds)] for row in range(len(table))]
+    table.write(path, overwrite=True)
+
+
+def by_column(root):
+    catalogue, images = write_sky(root, count=24)
+    add_column(catalogue)
+    recipe = change({"catalogue.keep": ["set"]})
+    built = build(recipe, out=root / "out", catalogue=catalogue, service=f"folder:{images}").out
+    return export(built, "parquet", root / "by column", split="column:set").out
+
+
+def by_list(root):
+    built = make_build(root)
+    names = pq.read_table(built / "manifest.parquet")["source"].to_pylist()
+    splits = ["test" if row % 5 == 0 else "train" for row in range(len(names) - 3)]
+    lines = [f"{name},{split}\n" for name, split in zip(names, splits, strict=False)]
+    (root / "list.csv").write_text("name,split\n" + "".join(lines))
+    return export(built, "png", root / "by list", split=f"file:{root / 'list.csv'}").out
+
+
+def like_another(root):
+    """A third of the sources is new."""
+    catalogue, images = write_sky(root, count=40)
+    options = {"catalogue": catalogue, "service": f"folder:{images}"}
+    first = build("mingolotss", out=root / "first", limit=26, **options).out
+    export(first, "webdataset", root / "earlier", split="stratified:train=0.7,test=0.3,seed=5")
+    later = build("mingolotss", out=root / "later", **options).out
+    return export(later, "parquet", root / "like it", split=f"like:{root / 'earlier'}").out
+
+
 BUILDS = (
+    by_column, by_list, like_another,
     simulated, unlabelled, estimated, rejections, nothing_written, renamed, stated, in_words,
     decided, merged, selected,
 )  # fmt: skip

@@ -24,6 +24,7 @@ __all__ = ["SPLIT_KEY", "ExportNotes"]
 SPLIT_KEY = b"mingolotss.split"
 """Where the metadata of a table of records has the split plan."""
 _FORMAT, _PLAN, _CLASSES = b"mingolotss.format", b"mingolotss.split_plan", b"mingolotss.classes"
+_SPLIT_SHA256 = b"mingolotss.split_sha256"
 _CLASSES_JSON = b"mingolotss.classes.json"  # instead, if a name has more than one line
 
 
@@ -38,15 +39,20 @@ class ExportNotes:
     split_plan : str
         As `mingolotss.dataset.splits.SplitPlan.parse` reads it.
     classes : tuple of str
+    split_sha256 : str
+        Of the list or of the splits of the dataset that the plan names; "" if it names none.
     """
 
     format: str
     split_plan: str
     classes: tuple[str, ...]
+    split_sha256: str = ""
 
     def to_metadata(self) -> dict[bytes, bytes]:
         """Return the notes as the metadata of an Arrow schema."""
         notes = {_FORMAT: self.format.encode(), _PLAN: self.split_plan.encode()}
+        if self.split_sha256:
+            notes[_SPLIT_SHA256] = self.split_sha256.encode()
         lines = "\n".join(self.classes)
         if _split_lines(lines) == self.classes:
             return {**notes, _CLASSES: lines.encode()}
@@ -72,7 +78,8 @@ class ExportNotes:
                 names = list(_split_lines(known.get(_CLASSES, b"").decode()))
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise ValueError("its class names are no list of texts")  # noqa: TRY301
-            return cls(known[_FORMAT].decode(), plan, tuple(names))
+            sha256 = known.get(_SPLIT_SHA256, b"").decode()
+            return cls(known[_FORMAT].decode(), plan, tuple(names), sha256)
         except ValueError as error:
             raise DatasetError(
                 f"read the notes of an export in its manifest.parquet: damaged "

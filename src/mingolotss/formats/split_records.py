@@ -29,6 +29,7 @@ from mingolotss.dataset.splits.record import splits_digest
 from mingolotss.dataset.splits.split_words import SplitWords, column_words
 from mingolotss.errors import CatalogueError, InputError
 from mingolotss.formats.finding import find_datasets
+from mingolotss.formats.splits_csv import read_splits
 from mingolotss.io.files import sha256_file
 from mingolotss.io.places import absolute_path
 from mingolotss.registry import nearest
@@ -154,8 +155,17 @@ def _check_dataset(path: Path, action: str) -> None:
 
 
 def _read_manifest_splits(folder: Path) -> SplitRecord:
+    """Return the splits of ``splits.csv``, which lists every source, or else of the manifest."""
     table = read_manifest(folder, [*_COLUMNS, "status"])
-    return _record_of(table.filter(pc.equal(table["status"], "written")))
+    path = DatasetFolder(folder).splits
+    if not path.is_file():
+        return _record_of(table.filter(pc.equal(table["status"], "written")))
+    rows = read_splits(path)
+    names = pa.array([*rows], pa.string())
+    place = table.take(pc.index_in(names, table["source"].combine_chunks()))
+    ra, dec = (np.asarray(place[name].fill_null(np.nan), float) for name in ("ra", "dec"))
+    splits, reasons = zip(*rows.values(), strict=True) if rows else ((), ())
+    return SplitRecord(tuple(rows), splits, "", reasons=reasons, ra=ra, dec=dec)
 
 
 def _record_of(table: pa.Table) -> SplitRecord:

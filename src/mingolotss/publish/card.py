@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.products import GENERATED_MARK
 from mingolotss.dataset.published import interchanged_names, recipe_of_classes
+from mingolotss.dataset.splits import SplitPlan
 from mingolotss.formats import FORMATS
 from mingolotss.formats.base import Format
 from mingolotss.publish.citation import dataset_citation
@@ -159,7 +160,8 @@ def _counts(summary: DatasetSummary) -> str:
     """State the number of images of each class and split, and the pairs that share pixels."""
     if not len(summary.manifest):
         return "## Splits\n\nNo image was written."
-    plan = " ".join(filter(None, [_plan(summary), _overlaps(summary), _left_out(summary)]))
+    sentences = [_plan(summary), _origin(summary), _overlaps(summary), _left_out(summary)]
+    plan = " ".join(filter(None, sentences))
     plan += "".join(f"\n\n**{warning}**" for warning in _split_warnings(summary))
     if not summary.is_labelled:
         table = [f"| {escape(split)} | {count} |" for split, count in summary.split_counts()]
@@ -198,6 +200,23 @@ def _plan(summary: DatasetSummary) -> str:
     if record is not None and record.change and record.plan == plan:
         text += f" Instead of `{summary.provenance.recipe.split.plan}`: {escape(record.change)}."
     return text
+
+
+def _origin(summary: DatasetSummary) -> str:
+    """Name the column, the list or the dataset from which the splits are."""
+    kind, _, name = summary.split_plan.partition(":")
+    if kind not in ("column", "file", "like") or not name:
+        return ""
+    name = escape(SplitPlan.parse(summary.split_plan).argument)
+    digest = f"SHA-256 `{summary.split_sha256}`"
+    if kind == "column":
+        return f"The split of each source is its value in the column {name}."
+    if kind == "file":
+        return f"The split of each source is that in the list {name} ({digest})."
+    return (
+        f"Each source of the dataset {name} has the split that it has there ({digest} of its "
+        "splits); any other source was dealt out so that each class keeps its shares."
+    )
 
 
 def _left_out(summary: DatasetSummary) -> str:

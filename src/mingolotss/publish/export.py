@@ -16,26 +16,24 @@ import pyarrow as pa
 
 from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.export_notes import ExportNotes
-from mingolotss.dataset.layout import DatasetFolder, ExportFolder, split_of_batch
+from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS, kept_fields
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.records import Records, read_records
-from mingolotss.dataset.splits import SplitPlan, SplitResult, SplitSources, assign_splits
-from mingolotss.dataset.stamp_extents import stamp_regions
+from mingolotss.dataset.splits import SplitPlan, SplitResult
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats import FORMATS
 from mingolotss.formats.archive import write_tar
 from mingolotss.formats.base import ExportHeader, Format
-from mingolotss.formats.split_records import read_split_record
 from mingolotss.io.files import sha256_file
 from mingolotss.io.parquet import write_table
 from mingolotss.publish.citation import dataset_citation
 from mingolotss.publish.describe import write_description
+from mingolotss.publish.export_splits import SplitRecords, split_records
 from mingolotss.publish.groups import merge_records
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.staging import staged_export
 from mingolotss.publish.summary import read_summary
-from mingolotss.recipe.model import Recipe
 
 __all__ = ["Export", "export"]
 
@@ -109,19 +107,14 @@ def export(
     records, provenance = _read(build)
     if merge is not None:
         records = merge_records(records, merge)
-    plan = SplitPlan.parse(split) if isinstance(split, str) else split
-    result = None
-    if plan is not None and plan.kind in {"published", "catalogue-order"}:
-        records = _with_split_of_build(records, plan, provenance)
-    elif plan is not None:
-        records, result = _split(records, plan, provenance.recipe)
-    records = records.in_splits()
+    divided = split_records(records, build, provenance, split)
+    records = divided.records
     if not len(records):
         raise InputError(f"export {build}: no image remains to be written")
-    header = _header(records, provenance, format)
+    header = _header(divided.plan, provenance, format)
     with staged_export(out, fresh=fresh) as stage:
         dataset_format.write(records, stage, header)
-        _write_tables(records, header, DatasetFolder(build), DatasetFolder(stage))
+        _write_tables(divided, header, DatasetFolder(build), DatasetFolder(stage))
         write_description(read_summary(stage), format)
         files = sorted(path for path in stage.rglob("*") if path.is_file())
         write_checksums(DatasetFolder(stage).checksums, digest_files(stage, files))
@@ -129,8 +122,9 @@ def export(
     splits = {name: len(rows) for name, rows in records.split_rows().items()}
     digest = sha256_file(path) if path is not None else ""
     return Export(
-        out, len(records), splits, path, digest, simulated=provenance.simulated, split=result
-    )
+        out, len(records), splits, path, digest, simulated=provenance.simulated,
+        split=divided.result,
+    )  # fmt: skip
 
 
 def _read(build: Path) -> tuple[Records, Provenance]:
@@ -142,41 +136,7 @@ def _read(build: Path) -> tuple[Records, Provenance]:
     return read_records(build), provenance
 
 
-def _split(records: Records, plan: SplitPlan, recipe: Recipe) -> tuple[Records, SplitResult]:
-    """Assign the records to splits; the split of one that is left out is ""."""
-    sources = _split_sources(records, recipe)
-    result = assign_splits(plan, sources, read_split_record(plan))
-    return records.with_splits(result.names.tolist(), result.plan.text), result
-
-
-def _split_sources(records: Records, recipe: Recipe) -> SplitSources:
-    stamps = stamp_regions(records.table, recipe)
-    return SplitSources(
-        names=records.texts("source"),
-        labels=records.labels,
-        ra=stamps.ra,
-        dec=stamps.dec,
-        extent_arcsec=stamps.extent_arcsec,
-        shape=stamps.shape,
-        classes=records.classes,
-        table=records.table,
-    )
-
-
-def _with_split_of_build(records: Records, plan: SplitPlan, provenance: Provenance) -> Records:
-    """Return the records in the splits that the batches of the build have."""
-    # `published` also means the order of another catalogue in a recipe that has published batches:
-    # the notes of the export then call it by its true name.
-    own = provenance.split_plan
-    if own not in {plan.kind, "catalogue-order"}:
-        raise InputError(
-            f"export {records.origin} with --split {plan.kind}: the split of the build is {own}; "
-            "leave out --split to keep it, or give another, such as stratified"
-        )
-    return records.with_splits(list(map(split_of_batch, records.texts("batch"))), own)
-
-
-def _header(records: Records, provenance: Provenance, format_name: str) -> ExportHeader:
+def _header(plan: str, provenance: Provenance, format_name: str) -> ExportHeader:
     recipe, stated = provenance.recipe, provenance.metadata
     return ExportHeader(
         name=recipe.name,
@@ -185,20 +145,22 @@ def _header(records: Records, provenance: Provenance, format_name: str) -> Expor
         citation="; ".join([dataset_citation(provenance), *stated.citation]),
         folder=recipe.batches.folder,
         archive=recipe.batches.archive,
-        split_plan=records.split_plan or provenance.split_plan,
+        split_plan=plan,
         format=format_name,
     )
 
 
 def _write_tables(
-    records: Records, header: ExportHeader, source: DatasetFolder, target: DatasetFolder
+    divided: SplitRecords, header: ExportHeader, source: DatasetFolder, target: DatasetFolder
 ) -> None:
-    """Write the manifest with the notes of the export, and copy the recipe of the build."""
-    notes = ExportNotes(header.format, header.split_plan, records.classes)
+    """Write the manifest with the notes of the export, its splits, and the recipe of the build."""
+    records = divided.records
+    notes = ExportNotes(header.format, header.split_plan, records.classes, divided.sha256)
     schema = pa.schema([*MANIFEST, *kept_fields(records.table.schema)])
     table: pa.Table = records.table.select(schema.names).cast(schema)
     table = table.replace_schema_metadata(notes.to_metadata())
     write_table(target.manifest, table, repeated_columns=REPEATED_COLUMNS)
+    divided.write(target.path)
     shutil.copyfile(source.recipe, target.recipe)
 
 

@@ -48,6 +48,8 @@ class DatasetSummary:
         Whether it is an export, which has the manifest of its own images only.
     classes : tuple of str
     split_plan : str
+    split_sha256 : str
+        Of the list or of the splits of the dataset that `split_plan` names; "" if it names none.
     split : SplitResult
         Without the pairs across splits, which are among `pairs`.
     pairs : OverlappingStamps or None
@@ -61,6 +63,7 @@ class DatasetSummary:
     is_export: bool
     classes: tuple[str, ...]
     split_plan: str
+    split_sha256: str
     split: SplitResult
     pairs: OverlappingStamps | None
 
@@ -194,7 +197,11 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
         provenance = replace(provenance, simulated=True)
     notes = ExportNotes.read(manifest.schema.metadata)
     classes = provenance.classes if notes is None else notes.classes
-    split_plan = provenance.split_plan if notes is None else notes.split_plan
+    split_plan, split_sha256 = provenance.split_plan, ""
+    if notes is not None:
+        split_plan, split_sha256 = notes.split_plan, notes.split_sha256
+    elif provenance.split is not None:
+        split_sha256 = provenance.split.source_sha256
     pairs = None
     if len(written) <= MAX_COUNTED:
         pairs = overlaps_of_table(written, provenance.recipe, most=0)
@@ -205,6 +212,7 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
         is_export=notes is not None,
         classes=classes,
         split_plan=split_plan,
+        split_sha256=split_sha256,
         split=measured_split(written, provenance.recipe, split_plan, classes, with_pairs=False),
         pairs=pairs,
     )

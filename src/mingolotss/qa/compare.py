@@ -104,10 +104,9 @@ def _only_in(
 ) -> Iterator[DifferenceRow]:
     """Yield a row for each source that the dataset in `folder` does not have."""
     names = [name for name in rows if name not in others]
-    reasons = why_absent(folder) if names else {}
+    reasons = why_absent(folder, letter) if names else {}
     for name in names:
-        text = f"rejected in {letter}: {reasons[name]}" if name in reasons else ""
-        yield DifferenceRow(kind, name, text)
+        yield DifferenceRow(kind, name, reasons.get(name, ""))
 
 
 def _compare_pixels(

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.layout import BuildFolder, DatasetFolder
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
+from mingolotss.dataset.split_plans import read_split_plan
+from mingolotss.formats.splits_csv import read_splits
 from mingolotss.pipeline.input_files import recorded_checksums
 from mingolotss.qa.comparison import (
     CATALOGUE,
@@ -43,19 +45,38 @@ def find_causes(a: Path, b: Path) -> list[DifferenceRow]:
     return [
         *(DifferenceRow(SETTINGS, *setting) for setting in settings),
         *_compare_inputs(first, second),
+        *_compare_splits(a, b),
         *_compare_mappings(VERSIONS, versions, other_versions),
         *_compare_manifests(_manifest(a), _manifest(b)),
         *_compare_images(a, b),
     ]
 
 
-def why_absent(folder: Path) -> Mapping[str, str]:
-    """Return why sources of the catalogue of a build have no image, by their names."""
+def why_absent(folder: Path, letter: str) -> Mapping[str, str]:
+    """Return why sources have no image in a dataset, by their names.
+
+    Parameters
+    ----------
+    folder : Path
+    letter : str
+        By which the lines call the dataset.
+    """
     table = _manifest(folder)
     if table is None:
         return {}
-    names, reasons = (table[name].to_pylist() for name in ("source", "reason"))
-    return {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
+    path = DatasetFolder(folder).splits
+    listed = read_splits(path) if path.is_file() else {}
+    reasons = {
+        name: f"left out of the splits in {letter}: {row.reason}"
+        for name, row in listed.items()
+        if not row.split
+    }
+    names, rejected = (table[name].to_pylist() for name in ("source", "reason"))
+    return reasons | {
+        name: f"rejected in {letter}: {reason}"
+        for name, reason in zip(names, rejected, strict=True)
+        if reason
+    }
 
 
 def _manifest(folder: Path) -> pa.Table | None:
@@ -74,6 +95,16 @@ def _compare_inputs(a: Provenance, b: Provenance) -> Iterator[DifferenceRow]:
         ("image service", split_folder(a.service)[0], split_folder(b.service)[0]),
     )
     yield from rows_of(INPUTS, values)
+
+
+def _compare_splits(a: Path, b: Path) -> list[DifferenceRow]:
+    """Compare how two datasets were split: the plan, and the list or dataset that it names."""
+    return rows_of(INPUTS, [("split", _split_of(a), _split_of(b))])
+
+
+def _split_of(folder: Path) -> str:
+    plan, sha256 = read_split_plan(folder)
+    return f"{plan} (SHA-256 {sha256[:12]})" if sha256 else plan
 
 
 def _compare_mappings(kind: str, a: Mapping[str, str], b: Mapping[str, str]) -> list[DifferenceRow]:

@@ -27,6 +27,7 @@ from mingolotss.io.png import decode_png
 from mingolotss.pipeline.input_files import changed_images
 from mingolotss.qa.checks import ContentCheck, Layout, StoredImage, check_images
 from mingolotss.qa.verify_batches import check_batches
+from mingolotss.qa.verify_splits import check_splits
 from mingolotss.recipe.model import ImageSettings
 
 __all__ = ["build_layout"]
@@ -45,7 +46,7 @@ def build_layout(out: Path, provenance: Provenance) -> Layout:
     if "batches" in recipe.formats:
         batches = build.batches(recipe.batches.folder)
         checks.append(partial(check_batches, batches, provenance.batch_names))
-    checks.append(partial(_check_images, build, recipe.images))
+    checks += [partial(check_splits, build), partial(_check_images, build, recipe.images)]
     return Layout(out, build.checksums, list(products(out, recipe)), provenance.rows, checks)
 
 

@@ -17,6 +17,7 @@ from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_schema
 from mingolotss.loaders.arrays import open_arrays
 from mingolotss.qa.checks import Layout, StoredImage, check_images
+from mingolotss.qa.verify_splits import check_splits
 
 __all__ = ["export_layout", "is_export"]
 
@@ -34,7 +35,8 @@ def export_layout(folder: Path) -> Layout:
     """Return how the export in `folder` is laid out; every file in it must be in its list."""
     checksums = ExportFolder(folder).checksums
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path != checksums]
-    return Layout(folder, checksums, files, None, [partial(_check_samples, folder)])
+    checks = [partial(_check_samples, folder), partial(check_splits, ExportFolder(folder))]
+    return Layout(folder, checksums, files, None, checks)
 
 
 def _check_samples(folder: Path, written: pa.Table) -> Iterator[str]:
