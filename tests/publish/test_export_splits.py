@@ -119,10 +119,7 @@ def test_an_export_of_an_export_keeps_splits_reasons_and_checksum(later, tmp_pat
     """Also with fewer classes: who was left out is listed again."""
     path = tmp_path / "list.csv"
     names = [*rows_of(later)]
-    path.write_text(
-        "name,split\n"
-        + "".join(f"{n},{'test' if n > names[30] else 'train'}\n" for n in names[:50])
-    )
+    write_list(path, {name: "test" if name > names[30] else "train" for name in names[:50]})
     one = export(later, "parquet", tmp_path / "one", split=f"file:{path}").out
     two = export(one, "png", tmp_path / "two").out
     assert splits_of(two) == splits_of(one)
@@ -186,14 +183,9 @@ def test_nothing_is_written_if_the_list_is_wrong(later, tmp_path):
 def test_the_terminal_says_who_is_left_out_and_why(later, tmp_path):
     path = tmp_path / "list.csv"
     names = sorted(rows_of(later))
-    path.write_text(
-        "name,split\n"
-        + "".join(f"{n},{('Train', 'TEST')[row % 2]}\n" for row, n in enumerate(names[:50]))
-    )
-    shutil.rmtree(tmp_path / "out", ignore_errors=True)
-    done = run(
-        "export", later, "--format", "png", "--out", tmp_path / "out", "--split", f"file:{path}"
-    )
+    write_list(path, {name: ("Train", "TEST")[row % 2] for row, name in enumerate(names[:50])})
+    out = tmp_path / "out"
+    done = run("export", later, "--format", "png", "--out", out, "--split", f"file:{path}")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert "split: 'Train' is train, 'TEST' is test" in lines
