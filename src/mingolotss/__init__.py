@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from mingolotss.qa.review.server import review
     from mingolotss.qa.status import status
     from mingolotss.qa.verify import verify
+    from mingolotss.qa.verify_published import verify_published
     from mingolotss.recipe.classes import classes
     from mingolotss.recipe.load import load_recipe, recipes
     from mingolotss.recipe.model import Recipe
@@ -95,6 +96,7 @@ _MODULES = {
     "step": "recipe.steps",
     "threads": "pipeline.executors.local",
     "verify": "qa.verify",
+    "verify_published": "qa.verify_published",
 }
 
 __all__ = [
@@ -140,6 +142,7 @@ __all__ = [
     "step",
     "threads",
     "verify",
+    "verify_published",
 ]
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mingolotss.errors import clean_text
+from mingolotss.errors import InputError, clean_text
 from mingolotss.foreign import show_warnings_as_lines
 from mingolotss.formats import FORMATS
 
@@ -436,8 +436,31 @@ def verify(
     path: Annotated[
         Path, typer.Argument(metavar="PATH", help="Folder of a build or an export, or an archive.")
     ],
-) -> None:
-    """Check all checksums, counts and images against the manifest."""
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published", show_default=False,
+            help="Compare with the published dataset instead, file by file and image by image.",
+        ),
+    ] = False,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe", metavar="RECIPE", show_default=False,
+            help="With --published: the recipe that names the published dataset.",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
+    """Check all checksums, counts and images against the manifest.
+
+    With --published, compare with the checksums of the published files and images that the recipe
+    has. Exits with code 1 if anything differs, and 2 if the recipe has none.
+    """
+    if published:
+        _verify_published(path, recipe)
+        return
+    if recipe is not None:
+        raise InputError(f"verify {path} --recipe {recipe}: --recipe goes with --published")
     from mingolotss.qa.verify import verify as check
 
     result = check(path)
@@ -445,6 +468,16 @@ def verify(
         _say(problem)
     good = "all good" if result.good else f"{len(result.problems)} problems"
     _say(f"{path}: {result.files} files and {result.images} images checked, {good}")
+    if not result.good:
+        raise typer.Exit(1)
+
+
+def _verify_published(path: Path, recipe: str | None) -> None:
+    from mingolotss.qa.verify_published import verify_published
+
+    result = verify_published(path, recipe)
+    for line in (*result.differences, *result.summary):
+        _say(line)
     if not result.good:
         raise typer.Exit(1)
 

@@ -33,8 +33,10 @@ __all__ = [
     "corrected_names",
     "interchanged_names",
     "names_of_images",
+    "namings",
     "published_archive",
     "published_names",
+    "published_recipes",
     "recipe_of_classes",
     "recipe_of_files",
 ]
@@ -50,7 +52,7 @@ def _recipe(name: str) -> Recipe:
 
 
 @cache
-def _published_recipes() -> tuple[Recipe, ...]:
+def published_recipes() -> tuple[Recipe, ...]:
     """Return the shipped recipes of datasets that are published as batches."""
     recipes = map(_recipe, recipe_names())
     return tuple(recipe for recipe in recipes if recipe.published.files)
@@ -98,10 +100,11 @@ def base_folder(recipe: str) -> str:
 
 def recipe_of_classes(classes: Sequence[str]) -> Recipe | None:
     """Return the recipe of the published dataset that has these classes, None if there is none."""
-    return next((one for one in _published_recipes() if tuple(classes) in _namings(one)), None)
+    return next((one for one in published_recipes() if tuple(classes) in namings(one)), None)
 
 
-def _namings(recipe: Recipe) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def namings(recipe: Recipe) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the class names of the recipe, and those in its published batches."""
     return recipe.class_names, _names_in_batches(recipe)
 
 
@@ -109,7 +112,7 @@ def recipe_of_files(folder: Path) -> Recipe | None:
     """Return the recipe whose published test batch lies in a folder of batches, byte for byte."""
     test = BatchFolder(folder).test
     digest = md5_file(test) if test.is_file() else ""
-    for recipe in _published_recipes():
+    for recipe in published_recipes():
         for path, md5 in recipe.published.files.items():
             if PurePosixPath(path).name == test.name and md5 == digest:
                 return recipe
@@ -129,7 +132,7 @@ def choose_names(classes: tuple[str, ...], *, published: bool) -> tuple[str, ...
     recipe = recipe_of_classes(classes)
     if recipe is None:
         return classes
-    names, in_batches = _namings(recipe)
+    names, in_batches = namings(recipe)
     if classes == in_batches and not published and interchanged_names(recipe.name):
         _warn_of_names(recipe.name)
     return in_batches if published else names

@@ -54,6 +54,7 @@ __all__ = [
     "find_batches",
     "finish_batches",
     "list_batches",
+    "read_batch",
     "read_batches",
     "read_label_names",
     "write_batch",
@@ -294,7 +295,19 @@ def read_batches(path: Path, split: str = "all") -> Arrays:
         raise DatasetError(f"read {path}: no batch of {split!r}; fetch or build it again")
     classes = read_label_names(path) or _numbered_classes(files)
     selected = compress(zip(files, splits, strict=True), in_split)
-    return concatenate([_read_batch(file, name, classes) for file, name in selected])
+    return concatenate([_read_samples(file, name, classes) for file, name in selected])
+
+
+def read_batch(path: Path) -> Arrays:
+    """Read one batch by its path, with the class names of its folder.
+
+    Raises
+    ------
+    DatasetError
+        It is no batch, or its parts disagree.
+    """
+    classes = read_label_names(path.parent) or _numbered_classes([path])
+    return _read_samples(path, split_of_batch(path.name), classes)
 
 
 def _existing_batches(folder: BatchFolder) -> list[Path]:
@@ -347,7 +360,7 @@ def _numbered_classes(files: Iterable[Path]) -> tuple[str, ...]:
     return tuple(map(str, range(min(largest, _MOST_CLASSES) + 1)))
 
 
-def _read_batch(path: Path, split: str, classes: tuple[str, ...]) -> Arrays:
+def _read_samples(path: Path, split: str, classes: tuple[str, ...]) -> Arrays:
     batch = _read_dict(path)
     images = _read_images(path, batch["data"])
     labels = _read_labels(path, batch, len(images))

@@ -1,0 +1,221 @@
+"""``verify_published()``: compare a dataset with the published one, by files and by images.
+
+The recipe has the MD5 of each published file, and its published list the SHA-256 of each published
+image; the published files themselves are not needed. Not here: whether a dataset is whole and
+agrees with its own manifest (`mingolotss.qa.verify`).
+"""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from mingolotss.dataset.layout import BatchFolder
+from mingolotss.errors import DatasetError, InputError, clean_text
+from mingolotss.formats.batches import BATCHES, read_batch
+from mingolotss.formats.finding import find_datasets
+from mingolotss.io.files import md5_file
+from mingolotss.loaders.extract import extract
+from mingolotss.qa.published_images import (
+    ImageComparison,
+    all_absent,
+    all_equal,
+    compare_images,
+)
+from mingolotss.qa.published_recipe import choose_recipe
+from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.published_list import PublishedList
+
+__all__ = ["PublishedComparison", "verify_published"]
+
+_ABSENT = "it is absent"
+_OTHER_BYTES = "its bytes are not the published ones"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedComparison:
+    """The result of `verify_published`.
+
+    Attributes
+    ----------
+    path : Path
+        The dataset that was compared.
+    recipe : str
+        The recipe that names the published dataset.
+    files, equal_files : int
+        Number of published files, and of those that are here byte for byte; 0 if the dataset is not
+        in batches.
+    images, equal_images : int
+        Number of published images, and of those that are here pixel for pixel; 0 if the pixels of
+        the published images are not known.
+    different, absent, extra, relabelled : int
+        Number of images with other pixels, of published images that are not here, of images that
+        are not published, and of images with another label.
+    differences : tuple of str
+        One line for each file that differs, is absent or is extra, or for the images of a dataset
+        that is not in batches; empty if everything that was compared is as published.
+    """
+
+    path: Path
+    recipe: str
+    files: int
+    equal_files: int
+    images: int
+    equal_images: int
+    different: int
+    absent: int
+    extra: int
+    relabelled: int
+    differences: tuple[str, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether everything that was compared is as published."""
+        return not self.differences
+
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """One line about the files and one about the images."""
+        lines = []
+        if self.files:
+            lines.append(
+                f"{self.equal_files} of {self.files} files are the published ones, byte for byte"
+            )
+        counts = {
+            "with other pixels": self.different,
+            "absent": self.absent,
+            "extra": self.extra,
+            "with another label": self.relabelled,
+        }
+        others = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+        if self.images:
+            line = (
+                f"{self.equal_images} of {self.images} images are the published ones, pixel for "
+                "pixel"
+            )
+        else:
+            line = "of the published images, only the checksums of their files are known"
+        return (*lines, f"{line}; {others}" if others else line)
+
+
+def verify_published(
+    path: Path | str, recipe: str | Path | Recipe | None = None
+) -> PublishedComparison:
+    """Compare a dataset with the published one of its recipe.
+
+    Parameters
+    ----------
+    path : path
+        A build, an export, a folder of batches or one that contains it, or a tar archive of one.
+    recipe : str, Path or Recipe, optional
+        By default that of the build or export; for batches without one, the shipped recipe that
+        their checksums or class names belong to.
+
+    Raises
+    ------
+    InputError
+        The recipe has no published checksums, or it is not known which recipe it is.
+    DatasetError
+        There is no dataset at `path`, or it is damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _compare(path, path, recipe)
+    if path.is_file() and tarfile.is_tarfile(path):
+        with tempfile.TemporaryDirectory() as name:
+            extract(path, Path(name))
+            return _compare(path, Path(name), recipe)
+    raise DatasetError(f"verify {path} --published: neither a folder nor a tar archive")
+
+
+def _compare(path: Path, folder: Path, given: str | Path | Recipe | None) -> PublishedComparison:
+    datasets = list(find_datasets(folder))
+    if not datasets:
+        raise DatasetError(f"verify {path} --published: there is no dataset in it")
+    batches = [place for dataset_format, place in datasets if dataset_format is BATCHES]
+    first_format, first_place = datasets[0]
+    recipe = choose_recipe(path, batches[0] if batches else first_place, given)
+    images = recipe.published.read_list()
+    if batches:
+        return _compare_batches(path, BatchFolder(batches[0]), recipe, images)
+    if images is None:
+        raise InputError(
+            f"verify {path} --published: only the batches of {recipe.name} have published "
+            "checksums, and there are no batches here; export it in batches"
+        )
+    samples = first_format.read(first_place, "all")
+    compared = compare_images(samples, images, range(len(images)), ordered=False)
+    return _comparison(path, recipe, {}, [compared], [compared.reason] if compared.reason else [])
+
+
+def _compare_batches(
+    path: Path, folder: BatchFolder, recipe: Recipe, images: PublishedList | None
+) -> PublishedComparison:
+    published = {PurePosixPath(name).name: md5 for name, md5 in recipe.published.files.items()}
+    results = {
+        name: _compare_file(folder.batch(name), md5, images) for name, md5 in published.items()
+    }
+    differences = [
+        f"{name}: {result.reason}" for name, result in results.items() if not result.is_equal
+    ]
+    files = (*folder.training_files(), *folder.split_files(), folder.test)
+    differences += [
+        f"{file.name}: no file of this name is published"
+        for file in files
+        if file.is_file() and file.name not in published
+    ]
+    compared = [result.images for result in results.values() if result.images is not None]
+    return _comparison(path, recipe, results, compared, differences)
+
+
+def _comparison(
+    path: Path,
+    recipe: Recipe,
+    files: Mapping[str, _FileResult],
+    images: Sequence[ImageComparison],
+    differences: Sequence[str],
+) -> PublishedComparison:
+    return PublishedComparison(
+        path=path,
+        recipe=recipe.name,
+        files=len(files),
+        equal_files=sum(file.is_equal for file in files.values()),
+        images=sum(one.published * one.knows_pixels for one in images),
+        equal_images=sum(one.equal for one in images),
+        different=sum(len(one.different) for one in images),
+        absent=sum(len(one.absent) for one in images),
+        extra=sum(len(one.extra) for one in images),
+        relabelled=sum(len(one.relabelled) for one in images),
+        differences=tuple(map(clean_text, differences)),
+    )
+
+
+class _FileResult(NamedTuple):
+    """One published file: whether it is here, its images if they are known, and what differs."""
+
+    is_equal: bool
+    images: ImageComparison | None = None
+    reason: str = ""
+
+
+def _compare_file(file: Path, md5: str, images: PublishedList | None) -> _FileResult:
+    is_equal = file.is_file() and md5_file(file) == md5
+    if images is None or file.name not in images.batch_names:
+        return _FileResult(is_equal, None, _OTHER_BYTES if file.is_file() else _ABSENT)
+    rows = [row for row, batch in enumerate(images.batches) if batch == file.name]
+    if is_equal:  # and so are its images, with the checksums of the list
+        return _FileResult(True, all_equal(images, rows))
+    if not file.is_file():
+        return _FileResult(False, all_absent(images, rows), f"{_ABSENT}, with {len(rows)} images")
+    try:
+        compared = compare_images(read_batch(file), images, rows)
+    except DatasetError as error:
+        return _FileResult(False, all_absent(images, rows), f"it is no batch: {error}")
+    content = "images" if compared.knows_pixels else "names"
+    return _FileResult(
+        False, compared, compared.reason or f"{_OTHER_BYTES}; its {content} and labels are"
+    )
