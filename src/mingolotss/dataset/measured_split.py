@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from mingolotss.dataset.splits import SplitPlan, SplitResult, SplitSources
 from mingolotss.dataset.splits.result import Assignment, describe_assignment
-from mingolotss.dataset.stamp_extents import stamp_regions
+from mingolotss.dataset.stamp_extents import PLACE_COLUMNS, stamp_regions
 from mingolotss.errors import InputError
 from mingolotss.recipe.model import Recipe
 
@@ -24,7 +24,9 @@ MAX_COUNTED = 50_000
 
 A deep survey has a hundred pairs for every source, and counting them would take long.
 """
-MEASURED_COLUMNS = ("label", "ra", "dec", "pixel_scale_arcsec", "split", "status")
+MEASURED_COLUMNS = (
+    "label", "ra", "dec", "pixel_scale_arcsec", "split", "status", *PLACE_COLUMNS,
+)  # fmt: skip
 
 
 def measured_split(
@@ -58,6 +60,7 @@ def measured_split(
         dec=stamps.dec,
         extent_arcsec=stamps.extent_arcsec if is_counted else np.full(len(written), np.nan),
         shape=stamps.shape,
+        angle_deg=stamps.angle_deg,
         classes=classes,
     )
     names = np.array(written["split"].fill_null("").to_pylist(), dtype=str)

@@ -11,12 +11,17 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from mingolotss.dataset.stamp_places import stamp_places
 from mingolotss.recipe.model import Recipe
 from mingolotss.recipe.steps import MASK_RADIUS
 from mingolotss.sky.stamp_regions import Shape, StampRegions
 
-__all__ = ["StampExtent", "stamp_extent", "stamp_regions"]
+__all__ = ["PLACE_COLUMNS", "StampExtent", "stamp_extent", "stamp_regions"]
+
+PLACE_COLUMNS = ("wcs", "crpix1", "crpix2", "separation_arcsec", "recentred")
+"""What the place of a stamp needs of a manifest, beside the position of its source."""
 
 
 class StampExtent(NamedTuple):
@@ -61,11 +66,26 @@ def stamp_regions(table: pa.Table, recipe: Recipe) -> StampRegions:
     Parameters
     ----------
     table : Table
-        The columns ``ra``, ``dec`` and ``pixel_scale_arcsec`` of a manifest.
+        The columns ``ra``, ``dec`` and ``pixel_scale_arcsec`` of a manifest. With `PLACE_COLUMNS`,
+        squares are turned as the images are, and a stamp that does not have its source in the
+        centre is where its image is.
     recipe : Recipe
     """
     ra, dec, scale = (
         np.asarray(table[name].to_numpy(), float) for name in ("ra", "dec", "pixel_scale_arcsec")
     )
     shape, pixels = stamp_extent(recipe)
-    return StampRegions(ra, dec, pixels * scale, shape)
+    if not set(PLACE_COLUMNS) <= set(table.column_names):
+        return StampRegions(ra, dec, pixels * scale, shape)
+    # By more than the rounding to whole pixels.
+    separation = np.asarray(table["separation_arcsec"].to_numpy(), float)
+    recentred = pc.fill_null(table["recentred"], False).to_numpy()
+    is_off = ~recentred & (separation > scale)
+    rows = np.flatnonzero(is_off | (shape == "square"))
+    places = stamp_places(table.take(pa.array(rows)), recipe.stamp.pixels)
+    moved = is_off[rows] & np.isfinite(places.ra) & np.isfinite(places.dec)
+    ra, dec = ra.copy(), dec.copy()
+    ra[rows[moved]], dec[rows[moved]] = places.ra[moved], places.dec[moved]
+    return StampRegions(
+        ra, dec, pixels * scale, shape, places.angle_deg if shape == "square" else None
+    )

@@ -140,6 +140,7 @@ def _split_sources(records: Records, recipe: Recipe) -> SplitSources:
         dec=stamps.dec,
         extent_arcsec=stamps.extent_arcsec,
         shape=stamps.shape,
+        angle_deg=stamps.angle_deg,
         classes=records.classes,
         table=records.table,
     )

@@ -23,13 +23,13 @@ from mingolotss.dataset.provenance import Provenance, read_package_versions, rea
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError
-from mingolotss.io.parquet import read_schema
+from mingolotss.io.parquet import count_rows, read_schema
 from mingolotss.sky.header_facts import SIMULATED
 
 __all__ = ["DatasetSummary", "read_summary"]
 
 _UNUSED_COLUMNS = {
-    "source", "map_file", "image_file", "pixels_sha256", "reason", "class", "batch", "wcs",
+    "source", "map_file", "image_file", "pixels_sha256", "reason", "class", "batch",
 }  # fmt: skip
 
 
@@ -190,7 +190,10 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
         # With the columns that a build of an older version does not have: they are null.
         present = read_schema(DatasetFolder(folder).manifest).names
         names = dict.fromkeys([*present, *sorted(LATER_COLUMNS)])
-        manifest = read_manifest(folder, [name for name in names if name not in _UNUSED_COLUMNS])
+        # The WCS takes much memory, and only the count of overlapping stamps needs it.
+        is_counted = count_rows(DatasetFolder(folder).manifest) <= MAX_COUNTED
+        unused = _UNUSED_COLUMNS if is_counted else {*_UNUSED_COLUMNS, "wcs"}
+        manifest = read_manifest(folder, [name for name in names if name not in unused])
     written = manifest.filter(pc.equal(manifest["status"], "written"))
     # An archive may deliver simulated images; only their headers tell.
     if pc.any(pc.equal(written["telescope"], SIMULATED)).as_py():

@@ -236,7 +236,7 @@ def join_groups(lowest: Ints, first: Ints, second: Ints) -> Ints:
 
 def _chord(angle: Floats) -> Floats:
     """Return the straight distance of points of the unit sphere; above pi, more than there is."""
-    return np.where(angle < np.pi, 2 * np.sin(np.minimum(angle, np.pi) / 2), 3.0)
+    return np.where(angle >= np.pi, 3.0, 2 * np.sin(np.minimum(angle, np.pi) / 2))
 
 
 def _levels(radius: Floats) -> list[Ints]:

@@ -29,6 +29,8 @@ class SplitSources:
         shares pixels with no other.
     shape : {"circle", "square"}
         Whether the recipe masks its stamps with a disc.
+    angle_deg : float array, shape (n,), optional
+        How squares are turned, as for `StampRegions`; unknown by default.
     classes : tuple of str
         The name of each label, as far as they have names.
     table : Table, optional
@@ -41,6 +43,7 @@ class SplitSources:
     dec: Floats
     extent_arcsec: Floats
     shape: Shape = "circle"
+    angle_deg: Floats | None = None
     classes: tuple[str, ...] = ()
     table: pa.Table | None = None
 
@@ -56,7 +59,7 @@ class SplitSources:
             Circles of this diameter in the place of the true stamps.
         """
         if reach_arcsec is None:
-            return StampRegions(self.ra, self.dec, self.extent_arcsec, self.shape)
+            return StampRegions(self.ra, self.dec, self.extent_arcsec, self.shape, self.angle_deg)
         return StampRegions(self.ra, self.dec, np.full(len(self), reach_arcsec))
 
     @property
@@ -73,6 +76,7 @@ class SplitSources:
             ra=self.ra[rows],
             dec=self.dec[rows],
             extent_arcsec=self.extent_arcsec[rows],
+            angle_deg=None if self.angle_deg is None else self.angle_deg[rows],
             table=None if self.table is None else self.table.take(pa.array(rows)),
         )
 
