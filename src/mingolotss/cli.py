@@ -109,8 +109,10 @@ _EXPORTS = ", ".join(FORMATS)
 _SPLIT = typer.Option(
     "--split",
     metavar="SPLIT",
-    help="One of: published; stratified:train=0.7,val=0.1,test=0.2,seed=1; k-fold:folds=5,seed=1. "
-    "The last two keep sources that share pixels together.  [default: the split of the build]",
+    help="One of: published; stratified:train=0.7,val=0.1,test=0.2,seed=1; k-fold:folds=5,seed=1; "
+    "column:NAME; file:LIST.csv; like:OTHER, another dataset whose sources stay in their splits. "
+    "Stratified, k-fold and like keep sources that share pixels together.  [default: the split of "
+    "the build]",
 )
 _MERGE = typer.Option(
     "--merge",
