@@ -22,6 +22,7 @@ from mingolotss.foreign import show_warnings_as_lines
 from mingolotss.formats import FORMATS
 
 if TYPE_CHECKING:
+    from mingolotss.dataset.splits import SplitResult
     from mingolotss.pipeline.progress import BuildProgress
     from mingolotss.pipeline.run import Build
     from mingolotss.qa.status import Status
@@ -318,6 +319,7 @@ def plan(
         ("images", "sources"),
         [(str(number), str(count)) for number, count in build_plan.field_counts().items()],
     )
+    _print_split(build_plan.describe_split())
     for name, reason in list(build_plan.search_errors.items())[:3]:
         _say(f"no answer for {name}: {reason}")
     if len(build_plan.search_errors) > 3:
@@ -413,7 +415,9 @@ def status(
     if remedies:
         _say(f"To build it again: {command}{' --fresh' if 'fresh' in remedies else ''}")
     if build.classes:
-        _table(("class", "written"), [(n, str(c)) for n, c in build.classes.items()])
+        _table(*_classes(build))
+    if build.split is not None:
+        _print_split(build.split, with_shares=not build.classes)
     rows = [
         (f"case {case}", CASES[case], str(build.cases.get(case, 0)), _example(build, case))
         for case in CASES
@@ -839,14 +843,38 @@ def _print_notices(lines: Sequence[str], out: Path) -> None:
         _say(f"... {len(lines) - _MAX_NOTICES} more lines like these: {BuildFolder(out).notices}")
 
 
-def _print_summary(build: Build) -> None:
-    _print_lines(build.messages)
-    _print_notices(build.notices, build.out)
-    sky = "simulated sky, " if build.simulated else ""
+def _print_summary(built: Build) -> None:
+    from mingolotss.qa.split_of_build import split_of_build
+
+    _print_lines(built.messages)
+    _print_notices(built.notices, built.out)
+    sky = "simulated sky, " if built.simulated else ""
     _say(
-        f"{build.out}: {sky}{build.sources} sources, {build.written} written, "
-        f"{build.rejected} rejected"
+        f"{built.out}: {sky}{built.sources} sources, {built.written} written, "
+        f"{built.rejected} rejected"
     )
+    split = split_of_build(built.out)
+    if split is not None:
+        _print_split(split)
+
+
+def _print_split(split: SplitResult, *, with_shares: bool = True) -> None:
+    """Name the split, and say what a person should know about it."""
+    _say(f"split: {split.plan.text}")
+    _print_lines(split.lines(with_shares=with_shares))
+
+
+def _classes(build: Status) -> tuple[list[str], list[list[str]]]:
+    """Return the table of classes: the images in all, and those in each split."""
+    header = ["class", "written"]
+    rows = [[name, str(count)] for name, count in build.classes.items()]
+    split = build.split
+    if split is not None:
+        header += split.splits
+        counts = dict(zip(split.classes, split.counts.tolist(), strict=True))
+        none = [0] * len(split.splits)
+        rows = [[*row, *map(str, counts.get(row[0], none))] for row in rows]
+    return header, rows
 
 
 def _example(build: Status, key: int | str) -> str:

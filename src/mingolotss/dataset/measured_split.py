@@ -6,6 +6,7 @@ decide which stamps share pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -35,6 +36,8 @@ def measured_split(
     plan: str,
     classes: tuple[str, ...],
     *,
+    change: str = "",
+    reasons: Sequence[str] | None = None,
     with_pairs: bool = True,
 ) -> SplitResult:
     """Describe the splits of the written records of a dataset.
@@ -48,6 +51,10 @@ def measured_split(
         The plan by which they were split.
     classes : tuple of str
         The name of each label.
+    change : str
+        Why it is not the plan that was asked for.
+    reasons : sequence of str, optional
+        Why each record is in no split, "" for the others.
     with_pairs : bool
         Whether to count the pairs across splits, if there are at most `MAX_COUNTED` records.
     """
@@ -64,12 +71,15 @@ def measured_split(
         classes=classes,
     )
     names = np.array(written["split"].fill_null("").to_pylist(), dtype=str)
-    return describe_assignment(Assignment(_known_plan(plan), names), sources)
+    why = None if reasons is None else np.array([*reasons], dtype=str)
+    parsed = _known_plan(plan)
+    by_pixels = Assignment(replace(parsed, reach_arcsec=None), names, why, change)
+    return replace(describe_assignment(by_pixels, sources), plan=parsed)
 
 
 def _known_plan(text: str) -> SplitPlan:
-    """Return the plan without a reach; that of a later version counts as an order."""
+    """Return a plan; that of a later version counts as an order."""
     try:
-        return replace(SplitPlan.parse(text), reach_arcsec=None)
+        return SplitPlan.parse(text)
     except InputError:
         return SplitPlan("catalogue-order")

@@ -40,6 +40,7 @@ from mingolotss.dataset.recorded_inputs import (
     read_inputs,
     write_inputs,
 )
+from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import (
     DecisionError,
     InputError,
@@ -54,7 +55,7 @@ from mingolotss.io.summaries import Shown, Summary, Table, count_text
 from mingolotss.model import Candidate, Ints
 from mingolotss.pipeline.build_lock import build_lock
 from mingolotss.pipeline.image_paths import ImagePaths
-from mingolotss.pipeline.planned_splits import PlannedSplits, plan_splits
+from mingolotss.pipeline.planned_splits import PlannedSplits, plan_splits, split_sources
 from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.pipeline.rebuild import build_folder, complete_arguments
 from mingolotss.pipeline.resolved_inputs import ResolvedInputs, check_places, resolve_inputs
@@ -215,6 +216,15 @@ class Plan(Shown):
             search_errors=_restrict(self.search_errors, catalogue.names)
             | _restrict(self.reasons_without_image, catalogue.names),
             image_root=self.image_root,
+        )
+
+    def describe_split(self) -> SplitResult:
+        """Count the sources of each class and split, and the pairs that share pixels across splits.
+
+        The size of the stamps is the expected one.
+        """
+        return self.splits.describe(
+            split_sources(self.recipe, self.catalogue, self.candidates, self.service)
         )
 
     def table(self) -> pa.Table:

@@ -8,7 +8,7 @@ across splits again, by the measured extents.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,7 +19,9 @@ from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.build_split import BuildSplit
 from mingolotss.dataset.layout import DatasetFolder, split_of_batch
-from mingolotss.dataset.splits import SplitPlan, SplitSources, assign_splits
+from mingolotss.dataset.measured_split import MAX_COUNTED
+from mingolotss.dataset.splits import SplitPlan, SplitResult, SplitSources, assign_splits
+from mingolotss.dataset.splits.result import Assignment, describe_assignment
 from mingolotss.dataset.stamp_extents import stamp_extent
 from mingolotss.errors import InputError, RecipeError
 from mingolotss.formats.batches import Batch, batch_label, batch_of_rows, list_batches
@@ -54,6 +56,8 @@ class PlannedSplits:
         Why `plan` is not the plan of the recipe; "" if it is.
     reasons : sequence of str
         Why a source is left out, "" for the others; empty if none is.
+    notes : tuple of str
+        Lines for the user about a list or an earlier dataset that was followed.
     """
 
     plan: SplitPlan
@@ -62,12 +66,22 @@ class PlannedSplits:
     batch_index: Ints
     change: str = ""
     reasons: Sequence[str] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def names(self) -> list[str]:
         """Return the split of each source, "" for one that is left out."""
         names = [*(batch.split for batch in self.batches), ""]
         return [names[index] for index in self.batch_index.tolist()]
+
+    def describe(self, sources: SplitSources) -> SplitResult:
+        """Count shares, and pairs across splits among at most `MAX_COUNTED` sources."""
+        if len(sources) > MAX_COUNTED:
+            sources = replace(sources, extent_arcsec=np.full(len(sources), np.nan))
+        reasons = np.array([*self.reasons], dtype=str) if self.reasons else None
+        names = np.array(self.names, dtype=str)
+        assignment = Assignment(self.plan, names, reasons, self.change, self.notes)
+        return describe_assignment(assignment, sources)
 
     def write(self, folder: Path) -> BuildSplit:
         """Write ``splits.csv`` of a build if its splits need it; return their record."""
@@ -142,6 +156,7 @@ def plan_splits(
         batch_index=divide_into_batches(result.names, batches),
         change="; ".join(filter(None, [change, result.change])),
         reasons=result.reasons.tolist() if result.is_left_out.any() else (),
+        notes=result.notes,
     )
 
 

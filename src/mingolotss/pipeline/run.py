@@ -246,5 +246,5 @@ def _summarize(plan: Plan) -> Build:
     return Build(
         plan.out, len(status), written, len(status) - written, plan.notices,
         simulated=provenance is not None and provenance.simulated,
-        messages=plan.messages,
+        messages=(*plan.messages, *plan.splits.notes),
     )  # fmt: skip

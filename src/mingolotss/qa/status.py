@@ -16,12 +16,14 @@ from mingolotss.dataset.notices import read_notices
 from mingolotss.dataset.products import is_complete
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.sample_summary import class_table, format_counts
+from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError
 from mingolotss.io.summaries import Shown, Summary, count_text
 from mingolotss.qa.changed_inputs import InputChange, changed_inputs
 from mingolotss.qa.descriptions import FLAGS
 from mingolotss.qa.manifest_row import ManifestRow, rows_of
 from mingolotss.qa.rejection_reasons import count_reasons
+from mingolotss.qa.split_of_build import split_of_build
 
 __all__ = ["Status", "status"]
 
@@ -53,6 +55,8 @@ class Status(Shown):
         For each case and flag, the names of the first few sources that have it.
     notices : list of str
         The files that the image service does not use, a line for each reason.
+    split : SplitResult or None
+        The splits of an assembled build, by the measured size of the stamps.
     changes : list of InputChange
         Of a finished build, the inputs that are not those that its products were made from.
     """
@@ -71,6 +75,7 @@ class Status(Shown):
     rejections: list[tuple[str, str, str]] = field(default_factory=list)
     examples: dict[int | str, list[str]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    split: SplitResult | None = None
     changes: list[InputChange] = field(default_factory=list)
 
     def _summary(self) -> Summary:
@@ -138,6 +143,7 @@ def status(out: Path | str) -> Status:
         rejections=[(row["source"], row["stage"], row["reason"]) for row in rejected],
         examples=_examples(written),
         notices=read_notices(BuildFolder(out).notices),
+        split=split_of_build(out) if assembled else None,
         changes=changed_inputs(out, provenance) if assembled else [],
     )
 

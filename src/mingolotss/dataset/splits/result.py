@@ -102,14 +102,21 @@ class SplitResult:
             if not self.counts[row, column]
         ]
 
-    def lines(self) -> list[str]:
-        """Describe the split for the terminal; warnings begin with "warning: "."""
+    def lines(self, *, with_shares: bool = True) -> list[str]:
+        """Describe the split for the terminal; warnings begin with "warning: ".
+
+        Parameters
+        ----------
+        with_shares : bool
+            Whether to give the number of sources of each class in each split.
+        """
+        shares = range(len(self.classes) if with_shares else 0)
         return [
             *([f"split: {self.change}"] if self.change else []),
             *self.notes,
             *_pairs_lines(self),
             *_left_out_lines(self),
-            *(_share_line(self, row) for row in range(len(self.classes))),
+            *(_share_line(self, row) for row in shares),
             *_missing_lines(self.missing),
         ]
 

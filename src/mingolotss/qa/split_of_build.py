@@ -1,0 +1,70 @@
+"""The splits of a finished build: shares, pairs across splits, and who is left out and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.manifest import read_manifest
+from mingolotss.dataset.measured_split import MEASURED_COLUMNS, measured_split
+from mingolotss.dataset.provenance import Provenance, read_provenance
+from mingolotss.dataset.splits import SplitResult
+from mingolotss.formats.splits_csv import read_splits
+
+__all__ = ["reasons_without_split", "split_of_build"]
+
+
+def split_of_build(out: Path) -> SplitResult | None:
+    """Describe the splits of a build, by the measured size of its stamps; None without images.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of a finished build.
+
+    Raises
+    ------
+    DatasetError
+        Its manifest or ``splits.csv`` is damaged.
+    """
+    provenance = read_provenance(out)
+    if provenance is None:
+        return None
+    table = read_manifest(out, ["row", "source", *MEASURED_COLUMNS])
+    written = table.filter(pc.equal(table["status"], "written"))
+    if not len(written):
+        return None
+    record = provenance.split
+    return measured_split(
+        written,
+        provenance.recipe,
+        provenance.split_plan,
+        provenance.classes,
+        change="" if record is None else record.change,
+        reasons=reasons_without_split(out, provenance, written),
+    )
+
+
+def reasons_without_split(out: Path, provenance: Provenance, written: pa.Table) -> list[str] | None:
+    """Return why each written source is in no split, "" for the others; None if all are in one.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of the build.
+    provenance : Provenance
+    written : Table
+        Rows of the manifest with the columns ``source`` and ``split``.
+    """
+    if not written["split"].null_count:
+        return None
+    path = BuildFolder(out).splits
+    rows = read_splits(path) if provenance.split is not None and path.is_file() else {}
+    names, splits = written["source"].to_pylist(), written["split"].to_pylist()
+    return [
+        "" if split is not None or name not in rows else rows[name].reason
+        for name, split in zip(names, splits, strict=True)
+    ]
