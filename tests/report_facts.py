@@ -64,6 +64,22 @@ class Facts:
         return sorted(pairs, key=lambda pair: pair[0])
 
     @property
+    def pairs_across(self) -> int:
+        """The number of pairs whose stamps are in different splits."""
+        splits = [(one["split"], other["split"]) for _, one, other in self.pairs]
+        return sum(bool(one and other and one != other) for one, other in splits)
+
+    @property
+    def in_no_split(self) -> list[dict]:
+        return [row for row in self.written if row["split"] is None]
+
+    @cached_property
+    def reasons_without_split(self) -> dict[str, str]:
+        """Why a source is in no split, by its name."""
+        with (self.folder / "splits.csv").open(newline="") as file:
+            return {row["name"]: row["reason"] for row in csv.DictReader(file) if not row["split"]}
+
+    @property
     def inside(self) -> list[tuple[float, dict, dict]]:
         """The pairs in which a source is in the stamp of the other."""
         return [

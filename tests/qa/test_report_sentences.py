@@ -351,7 +351,41 @@ def check_edge_cases(rows: list[dict[str, str]], facts: Facts) -> None:
         assert row["result"] == expected
 
 
+def check_splits(rows: list[dict[str, str]], facts: Facts) -> None:
+    """Each class has its number of stamps in each split, and their share of those in a split."""
+    counts = Counter((row["class"] or "no label", row["split"]) for row in facts.written)
+    for row in rows:
+        name = row.get("class") or row["stamps"]
+        cells = {split: cell for split, cell in row.items() if split not in ("class", "stamps")}
+        own = "no label" if name == "all" else name
+        total = sum(counts[own, split] for split in cells)
+        for split, cell in cells.items():
+            count, *share = cell.split(" ", 1)
+            assert number(count) == counts.pop((own, split), 0)
+            assert share == ([f"{100 * number(count) / total:.1f} %"] if total else [])
+    assert {split for _, split in counts} <= {None}
+
+
+def check_left_out(rows: list[dict[str, str]], facts: Facts) -> None:
+    counts = Counter(facts.reasons_without_split[row["source"]] for row in facts.in_no_split)
+    assert {row["reason"]: number(row["stamps"]) for row in rows} == counts
+
+
+def missing_classes(facts: Facts, split: str, names: str | None) -> bool:
+    present = {row["class"] for row in facts.written if row["split"] == split}
+    missing = {row["class"] or "no label" for row in facts.written if row["class"] not in present}
+    if names is None:
+        return not facts.classes and not present
+    return set(re.split(r", | and ", names)) == missing != set()
+
+
+def replaced_plan(facts: Facts, plan: str, reason: str) -> bool:
+    split = facts.build["split"]
+    return plan == facts.recipe["split"]["plan"] != split["plan"] and reason == split["change"]
+
+
 TABLES = {
+    "Stamps in each split": check_splits, "Stamps in no split": check_left_out,
     "Sources to inspect": check_reasons, "Undecided sources": check_undecided,
     "Blank stamps": check_blank, "Decisions": check_decisions,
     "Questioned labels": check_questions, "Neighbours": check_neighbours,
@@ -573,12 +607,13 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
      r"the stamp|Blank|Incomplete|Neighbours|Rejected)", always),
     (r"/a", r"Classes", lambda facts: bool(facts.classes)),
     (r"/a", r"Stamps", lambda facts: not facts.classes),
+    (r"/a", r"Splits", lambda facts: bool(facts.written)),
     (r"/a", r"Decisions", lambda facts: bool(facts.decisions)),
     (r"/a", r"Simulated edge cases", lambda facts: facts.build["simulated"]),
     # terms and their descriptions are read by check_terms
     (rf"{SEES}/(dt|dd)", r".+", always),
     # headings
-    (rf"{SEES}/h2", r"(Sources to inspect|Provenance|Sky|Choice of field|Measurements|Decisions|"
+    (rf"{SEES}/h2", r"(Sources to inspect|Provenance|Sky|Splits|Choice of field|Measurements|Decisions|"
      r"Recentred|Larger than the stamp|Blank|Incomplete|Neighbours that share pixels|Rejected)", always),
     (r"classes/h2", r"Classes", lambda facts: bool(facts.classes)),
     (r"classes/h2", r"Stamps", lambda facts: not facts.classes),
@@ -624,6 +659,17 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
      lambda facts: (facts.folder / "png").is_dir()),
     (r"classes/p.note", r"The number under a stamp is the angular size in the catalogue\.",
      lambda facts: bool(facts.sized)),
+    # splits
+    (r"splits/p", r"The plan is (\S+)\.", lambda facts, plan: plan == facts.build["split"]["plan"]),
+    (r"splits/p", r"It replaces (\S+): (.+?)\.", replaced_plan),
+    (r"splits/p.warning", r"The split (\S+) has no image(?: of the class(?:es)? (.+?))?\.",
+     missing_classes),
+    (r"splits/p.warning", r"Splits share pixels: a network that was trained on one of them has seen "
+     r"parts of images of another\.", lambda facts: facts.pairs_across > 0),
+    (r"splits/p", rf"{N} stamps? (?:is|are) in no split, no batch and no export\.",
+     lambda facts, count: number(count) == len(facts.in_no_split) > 0),
+    (r"splits/p", r"The file splits\.csv names each source\.",
+     lambda facts: {row["source"] for row in facts.in_no_split} <= facts.reasons_without_split.keys()),
     # choice
     (r"choice/p", r"Where several survey fields cover a source, these rules choose one\. A decision in "
      r"decisions\.csv takes precedence over them\.", always),
@@ -785,6 +831,22 @@ def build_demo(folder: Path) -> Path:
     return demo(folder / "demo", sources=60).out
 
 
+def build_listed(folder: Path) -> Path:
+    """The splits of a list, which leaves sources out and lacks a class in a split."""
+    sky = write_mosaic(folder / "mosaics" / "F+1-mosaic.fits", 12)
+    labels = [row % 3 for row in range(12)]
+    catalogue = Catalogue.from_columns(
+        [f"s{row}" for row in range(12)], sky.ra.deg, sky.dec.deg, labels=labels,
+        classes=("A", "B b", "C"),
+    )  # fmt: skip
+    splits = ["test" if row in (0, 1) else "train" for row in range(9)]
+    lines = [f"s{row},{split}," for row, split in enumerate(splits)] + ["s9,,a bad image"]
+    (folder / "list.csv").write_text("\n".join(["name,split,reason", *lines]))
+    recipe = make_recipe(**{"split.plan": f"file:{folder / 'list.csv'}"})
+    service = f"mosaics:{folder / 'mosaics'}"
+    return build(recipe, out=folder / "build", catalogue=catalogue, service=service).out
+
+
 def build_real(folder: Path) -> Path:
     """The real piece of LoTSS DR1: 27 sources without labels, crowded, at the edge of the image."""
     data = SHARED / "data" / "lotss-dr1"
@@ -797,7 +859,7 @@ def build_real(folder: Path) -> Path:
 
 BUILDS = {
     "unlabelled": build_unlabelled, "rejections": build_rejections, "mixed": build_mixed,
-    "demo": build_demo, "real": build_real,
+    "demo": build_demo, "listed": build_listed, "real": build_real,
 }  # fmt: skip
 
 

@@ -17,8 +17,9 @@ from mingolotss.publish.datasheet import render_datasheet
 from mingolotss.publish.hub_header import ALL_SPLITS, describe_stamps
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.markdown import escape
+from mingolotss.publish.split_warnings import SHARED_PIXELS, missing_classes
 from mingolotss.publish.summary import DatasetSummary
-from mingolotss.publish.wording import counted, listed, plural
+from mingolotss.publish.wording import counted
 
 __all__ = ["render_card"]
 
@@ -230,21 +231,10 @@ def _left_out(summary: DatasetSummary) -> str:
 
 def _split_warnings(summary: DatasetSummary) -> list[str]:
     """Say which classes a split does not have, and that splits share pixels."""
-    missing: dict[str, list[str]] = {}
-    for split, name in summary.split.missing:
-        missing.setdefault(split, []).append(escape(name))
-    warnings = []
-    for split, names in missing.items():
-        text = f"The split {escape(split)} has no image"
-        if summary.is_labelled:
-            text += f" of the {plural(len(names), 'class', 'classes')} {listed(names)}"
-        warnings.append(f"{text}.")
+    warnings = missing_classes(summary.split, is_labelled=summary.is_labelled)
     if summary.pairs is not None and summary.pairs.apart:
-        warnings.append(
-            "Splits share pixels: a network that was trained on one of them has seen parts of "
-            "images of another."
-        )
-    return warnings
+        warnings.append(SHARED_PIXELS)
+    return list(map(escape, warnings))
 
 
 def _citation(summary: DatasetSummary) -> str:

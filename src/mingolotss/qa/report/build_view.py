@@ -28,15 +28,18 @@ from mingolotss.dataset.image_census import (
 )
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import read_manifest
+from mingolotss.dataset.measured_split import measured_split
 from mingolotss.dataset.overlapping_stamps import OverlappingStamps, overlaps_of_table
 from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
 from mingolotss.dataset.recorded_inputs import decisions_file, image_folder, locate_image
+from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_table
 from mingolotss.model import Bools, Candidate, Floats, Ints, Objects, Source
 from mingolotss.qa.descriptions import INSPECTION_REASONS
 from mingolotss.qa.manifest_row import ManifestRow, rows_of
 from mingolotss.qa.report.stamp_store import StampStore
+from mingolotss.qa.split_of_build import reasons_without_split
 from mingolotss.recipe.model import Recipe
 from mingolotss.sky.angles import separation_arcsec
 
@@ -185,6 +188,20 @@ class BuildView:
     def pairs(self) -> OverlappingStamps:
         """The pairs of stamps that share pixels, with rows of `_written_table`."""
         return overlaps_of_table(self._written_table, self.recipe)
+
+    @cached_property
+    def split(self) -> SplitResult:
+        """The splits, with the reason of each stamp in none; `pairs` has the pairs across."""
+        provenance, written, record = self.provenance, self._written_table, self.provenance.split
+        return measured_split(
+            written,
+            self.recipe,
+            provenance.split_plan,
+            provenance.classes,
+            change="" if record is None else record.change,
+            reasons=reasons_without_split(self.folder.path, provenance, written),
+            with_pairs=False,
+        )
 
     @cached_property
     def nearest_pairs(self) -> Ints:

@@ -14,8 +14,10 @@ import pyarrow.compute as pc
 from mingolotss import __version__
 from mingolotss.dataset.checksums import read_checksums
 from mingolotss.dataset.manifest import INCOMPLETE_PERCENT
+from mingolotss.dataset.split_names import in_order
 from mingolotss.io.files import sha256_file
 from mingolotss.publish.licence import read_licence
+from mingolotss.publish.split_warnings import SHARED_PIXELS, missing_classes
 from mingolotss.qa.descriptions import CASES, FLAGS, INSPECTION_REASONS
 from mingolotss.qa.followed import is_followed
 from mingolotss.qa.rejection_reasons import count_reasons
@@ -71,6 +73,7 @@ def page_values(
         "rejections": _rejections(build),
         "recentred": _recentred(build, shown),
         **_pairs(build),
+        "splits": _splits(build),
         "edge_cases": [
             {"name": name, "records": build.records(rows)}
             for name, rows in shown.edge_cases.items()
@@ -208,6 +211,30 @@ def _rejections(build: BuildView) -> dict[str, object]:
         "kinds": kinds[:MAX_PICTURES],
         "others": len(kinds[MAX_PICTURES:]),
         "in_others": sum(count for _, _, count in kinds[MAX_PICTURES:]),
+    }
+
+
+def _splits(build: BuildView) -> dict[str, object]:
+    """Return the plan, the table of classes and splits, who is in none and why, and warnings."""
+    split, record = build.split, build.provenance.split
+    order = in_order(split.splits)
+    columns = [split.splits.index(name) for name in order]
+    warnings = missing_classes(split, is_labelled=bool(build.provenance.classes))
+    if build.pairs.apart:
+        warnings.append(SHARED_PIXELS)
+    reasons, counts = np.unique(split.reasons[split.is_left_out], return_counts=True)
+    return {
+        "plan": build.provenance.split_plan,
+        "asked": build.recipe.split.plan if record is not None and record.change else "",
+        "change": split.change,
+        "names": order,
+        "rows": [
+            {"name": name, "counts": row[columns].tolist(), "total": int(row.sum())}
+            for name, row in zip(split.classes, split.counts, strict=True)
+        ],
+        "warnings": warnings,
+        "left_out": int(counts.sum()),
+        "reasons": list(zip(reasons.tolist(), counts.tolist(), strict=True)),
     }
 
 
