@@ -50,23 +50,32 @@ class Facts:
     def width_arcsec(self) -> float:
         return float(np.median([row["pixel_scale_arcsec"] for row in self.written])) * self.side
 
+    @property
+    def diagonal(self) -> float:
+        """How far apart stamps can be that share pixels, in widths: squares reach farther."""
+        radii = [step.get("radius", 75) for step in self.recipe["steps"] if step["do"] == "mask"]
+        return 1 if radii and 2 * min(radii) == self.side else 2**0.5
+
     @cached_property
-    def pairs(self) -> list[tuple[float, dict, dict]]:
-        """All pairs of stamps that are closer than their width, nearest first."""
+    def _separations(self) -> list[tuple[float, float, dict, dict]]:
+        """Each pair of stamps that may share pixels, nearest first: widths, arcsec, the two."""
         sky = SkyCoord([(row["ra"], row["dec"]) for row in self.written], unit="deg")
         arcsec = sky[:, None].separation(sky[None, :]).to_value(u.arcsec)
         width = self.side * np.array([row["pixel_scale_arcsec"] for row in self.written])
-        near = np.triu(arcsec < (width[:, None] + width) / 2, 1)
+        widths = 2 * arcsec / (width[:, None] + width)
         pairs = [
-            (float(arcsec[i, j]), self.written[i], self.written[j])
-            for i, j in np.argwhere(near).tolist()
+            (float(widths[i, j]), float(arcsec[i, j]), self.written[i], self.written[j])
+            for i, j in np.argwhere(np.triu(widths < self.diagonal, 1)).tolist()
         ]
-        return sorted(pairs, key=lambda pair: pair[0])
+        return sorted(pairs, key=lambda pair: pair[1])
 
-    @property
-    def pairs_across(self) -> int:
+    def pairs(self, most: float) -> list[tuple[float, dict, dict]]:
+        """All pairs of stamps that are closer than so many widths, nearest first."""
+        return [(arcsec, *rows) for widths, arcsec, *rows in self._separations if widths < most]
+
+    def pairs_across(self, widths: float) -> int:
         """The number of pairs whose stamps are in different splits."""
-        splits = [(one["split"], other["split"]) for _, one, other in self.pairs]
+        splits = [(one["split"], other["split"]) for _, one, other in self.pairs(widths)]
         return sum(bool(one and other and one != other) for one, other in splits)
 
     @property
@@ -83,7 +92,7 @@ class Facts:
     def inside(self) -> list[tuple[float, dict, dict]]:
         """The pairs in which a source is in the stamp of the other."""
         return [
-            pair for pair in self.pairs
+            pair for pair in self.pairs(1)
             if pair[0] < self.side * max(row["pixel_scale_arcsec"] for row in pair[1:]) / 2
         ]  # fmt: skip
 
@@ -92,7 +101,7 @@ class Facts:
         """The sources with another one in their stamp."""
         return {
             row["source"]
-            for arcsec, *rows in self.pairs
+            for arcsec, *rows in self.pairs(1)
             for row in rows
             if arcsec < self.side * row["pixel_scale_arcsec"] / 2
         }

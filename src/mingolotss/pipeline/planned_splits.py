@@ -21,6 +21,7 @@ from mingolotss.dataset.build_split import BuildSplit
 from mingolotss.dataset.layout import DatasetFolder, split_of_batch
 from mingolotss.dataset.measured_split import MAX_COUNTED
 from mingolotss.dataset.splits import SplitPlan, SplitResult, SplitSources, assign_splits
+from mingolotss.dataset.splits.record import SplitOrigin
 from mingolotss.dataset.splits.result import Assignment, describe_assignment
 from mingolotss.dataset.stamp_extents import stamp_extent
 from mingolotss.errors import InputError, RecipeError
@@ -56,6 +57,8 @@ class PlannedSplits:
         Why `plan` is not the plan of the recipe; "" if it is.
     reasons : sequence of str
         Why a source is left out, "" for the others; empty if none is.
+    origin : SplitOrigin or None
+        The list or the dataset that the splits were taken from.
     notes : tuple of str
         Lines for the user about a list or an earlier dataset that was followed.
     """
@@ -66,6 +69,7 @@ class PlannedSplits:
     batch_index: Ints
     change: str = ""
     reasons: Sequence[str] = ()
+    origin: SplitOrigin | None = None
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -92,7 +96,8 @@ class PlannedSplits:
             write_splits(path, self.sources, self.names, self.reasons)
             sha256 = sha256_file(path)
         names = tuple(batch.name for batch in self.batches)
-        return BuildSplit(self.plan.text, self.change, names, sha256=sha256)
+        source_sha256 = "" if self.origin is None else self.origin.sha256
+        return BuildSplit(self.plan.text, self.change, names, source_sha256, sha256)
 
     @property
     def follows_order(self) -> bool:
@@ -156,6 +161,7 @@ def plan_splits(
         batch_index=divide_into_batches(result.names, batches),
         change="; ".join(filter(None, [change, result.change])),
         reasons=result.reasons.tolist() if result.is_left_out.any() else (),
+        origin=result.origin,
         notes=result.notes,
     )
 
