@@ -248,7 +248,7 @@ def split_by_order(facts):
     assert batches == sorted(batches, key=lambda name: (name == "test_batch", name))
 
 
-@sentence(r"Instead of `([^`]+)`: ([^\n]+?)\.(?= (?:\d|No pair|Overlapping|Whether)|\n)")
+@sentence(r"The recipe asks for `([^`]+)`; ([^\n]+?)\.(?= (?:\d|No pair|Overlapping|Whether)|\n)")
 def another_plan(facts, plan, reason):
     assert plan == facts.recipe["split"]["plan"] != facts.build["split"]["plan"]
     assert reason.replace("\\", "") == facts.build["split"]["change"]

@@ -662,7 +662,7 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
      lambda facts: bool(facts.sized)),
     # splits
     (r"splits/p", r"The plan is (\S+)\.", lambda facts, plan: plan == facts.build["split"]["plan"]),
-    (r"splits/p", r"It replaces (\S+): (.+?)\.", replaced_plan),
+    (r"splits/p", r"The recipe asks for (\S+); (.+)\.", replaced_plan),
     (r"splits/p.warning", r"The split (\S+) has no image(?: of the class(?:es)? (.+?))?\.",
      missing_classes),
     (r"splits/p.warning", r"Splits share pixels: a network that was trained on one of them has seen "

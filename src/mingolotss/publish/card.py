@@ -199,7 +199,8 @@ def _plan(summary: DatasetSummary) -> str:
             "the test set)."
         )
     if record is not None and record.change and record.plan == plan:
-        text += f" Instead of `{summary.provenance.recipe.split.plan}`: {escape(record.change)}."
+        asked = summary.provenance.recipe.split.plan
+        text += f" The recipe asks for `{asked}`; {escape(record.change)}."
     return text
 
 
