@@ -62,6 +62,7 @@ def test_a_persons_own_readme_is_left_alone(tmp_path):
         assert verify(out).problems == []
 
 
+@pytest.mark.slow
 def test_a_simulated_dataset_says_so(tmp_path):
     """In the title and in bold, and it does not claim to be the published one."""
     assert run("demo", "--out", tmp_path / "demo", "--sources", 30).returncode in (0, 1)

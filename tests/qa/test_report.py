@@ -155,6 +155,7 @@ def build_crowded(folder: Path, written: int, rejected: int) -> Path:
     return build(recipe, out=folder / "out", catalogue=catalogue, service=service).out
 
 
+@pytest.mark.slow
 def test_the_page_does_not_grow_with_the_sources(tmp_path: Path) -> None:
     """Thousands of rejected rows, pairs and stamps that are too small: one page of limited size."""
     pages = {}

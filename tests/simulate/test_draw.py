@@ -116,6 +116,7 @@ def _one_sidedness(kind, seed):
     return abs((image[far] * way[far] / np.abs(way[far])).sum() / image[far].sum())
 
 
+@pytest.mark.slow
 def test_tails_of_a_nat_lie_on_one_side_of_its_head():
     assert np.median([_one_sidedness("FRI NAT", s) for s in SEEDS]) > 0.8
     assert np.median([_one_sidedness("FRI", s) for s in SEEDS]) < 0.6
@@ -129,6 +130,7 @@ def _sagitta(kind, seed):
     return abs(curve[0]) * (50 / 1.5) ** 2 / (100 / 1.5)
 
 
+@pytest.mark.slow
 def test_wat_is_bowed_and_frii_is_not():
     wat, frii = (np.median([_sagitta(k, s) for s in SEEDS]) for k in ("FRI WAT", "FRII"))
     assert wat > 0.08
