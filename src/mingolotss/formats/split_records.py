@@ -23,6 +23,8 @@ from mingolotss.catalogue.tables import read_table
 from mingolotss.catalogue.typed_columns import to_arrow
 from mingolotss.dataset.layout import BuildFolder, DatasetFolder, stamp_files
 from mingolotss.dataset.manifest import read_manifest, read_rows
+from mingolotss.dataset.published import recipe_of_classes
+from mingolotss.dataset.samples import Arrays
 from mingolotss.dataset.splits import SplitPlan, SplitRecord
 from mingolotss.dataset.splits.listed import describe_words
 from mingolotss.dataset.splits.record import splits_digest
@@ -32,6 +34,7 @@ from mingolotss.formats.finding import find_datasets
 from mingolotss.formats.splits_csv import read_splits
 from mingolotss.io.files import sha256_file
 from mingolotss.io.places import absolute_path
+from mingolotss.model import Floats
 from mingolotss.registry import nearest
 
 __all__ = ["read_dataset_splits", "read_split_list", "read_split_record"]
@@ -181,8 +184,20 @@ def _read_format_splits(path: Path, action: str) -> SplitRecord:
         if not samples.sources or not samples.splits:
             missing = "name its sources" if samples.splits else "say which image is in a split"
             raise InputError(f"{action}: it does not {missing}")
-        return SplitRecord(samples.sources, samples.splits, "")
+        ra, dec = _published_positions(samples)
+        return SplitRecord(samples.sources, samples.splits, "", ra=ra, dec=dec)
     raise InputError(f"{action}: no dataset in a known format; give a build, an export or batches")
+
+
+def _published_positions(samples: Arrays) -> tuple[Floats, Floats]:
+    """Return the positions in the published list of a dataset; NaN where there is none."""
+    recipe = recipe_of_classes(samples.classes)
+    published = None if recipe is None else recipe.published.read_list()
+    if published is None:
+        unknown = np.full(len(samples), np.nan)
+        return unknown, unknown
+    rows = published.rows_of(samples.sources)
+    return np.append(published.ra, np.nan)[rows], np.append(published.dec, np.nan)[rows]
 
 
 def _find_column(table: Table, names: Sequence[str], action: str) -> str:

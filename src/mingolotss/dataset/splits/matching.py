@@ -7,6 +7,7 @@ r"""Which sources a record of splits names: by name, and by position where names
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -22,7 +23,9 @@ from mingolotss.sky.neighbours import overlap_blocks
 __all__ = ["SAME_ARCSEC", "Matches", "match_names", "match_sources"]
 
 SAME_ARCSEC = 1.5
-"""Sources of two datasets are the same if they are closer, besides the precision of positions."""
+"""Sources of two datasets are the same if they are closer, besides the rounding of positions."""
+_ROUNDED = (3, 4)  # decimals of positions in degrees; fewer are no catalogue, and more are exact
+_ENOUGH = 10  # positions that are not rounded by chance
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet has an apostrophe in front of them
 
 
@@ -79,8 +82,8 @@ def match_sources(record: SplitRecord, sources: SplitSources) -> Matches:
 
     A name counts unless both positions are known and the stamps at them share no pixel: datasets
     whose sources are called 1, 2, 3 have the same names for other sources. A source that is not
-    found by its name is that of the nearest position within `SAME_ARCSEC` and the precision of the
-    record.
+    found by its name is that of the nearest position within `SAME_ARCSEC` and the rounding of the
+    positions.
 
     Parameters
     ----------
@@ -99,11 +102,11 @@ def match_sources(record: SplitRecord, sources: SplitSources) -> Matches:
         sources.ra[own], sources.dec[own], record.ra[other], record.dec[other]
     )
     reach = 2 * sources.regions().radius_arcsec[own]
-    reach = np.where(np.isnan(reach), np.inf, np.maximum(reach, SAME_ARCSEC))
-    far = own[arcsec > reach + record.precision_arcsec]
+    same = _same_arcsec(record, sources)
+    far = own[arcsec > np.where(np.isnan(reach), np.inf, np.maximum(reach, same))]
     elsewhere = [sources.names[row] for row in far.tolist()]
     rows[far] = -1
-    for row, near in _neighbours(record, sources, np.flatnonzero(rows < 0)).items():
+    for row, near in _neighbours(record, sources, np.flatnonzero(rows < 0), same).items():
         rows[row], by_position[row] = near[0], True
         splits = {record.splits[one]: record.names[one] for one in reversed(near)}
         if len(splits) > 1:
@@ -112,8 +115,27 @@ def match_sources(record: SplitRecord, sources: SplitSources) -> Matches:
     return Matches(rows, by_position, elsewhere, disputed)
 
 
+def _same_arcsec(record: SplitRecord, sources: SplitSources) -> float:
+    return SAME_ARCSEC + _rounding(record.ra, record.dec) + _rounding(sources.ra, sources.dec)
+
+
+def _rounding(ra: Floats, dec: Floats) -> float:
+    """Return how far positions are from the true ones if they are written with few digits, arcsec.
+
+    MiraBest has three decimals, half a unit of which are 1.8 arcsec on each axis.
+    """
+    values = np.concatenate([ra, dec])
+    values = values[np.isfinite(values)]
+    if len(values) < _ENOUGH:
+        return 0.0
+    for decimals in _ROUNDED:
+        if np.allclose(values, np.round(values, decimals), rtol=0, atol=1e-9):
+            return math.sqrt(2) * 3600 * 0.5 * 10.0**-decimals
+    return 0.0
+
+
 def _neighbours(
-    record: SplitRecord, sources: SplitSources, unmatched: Ints
+    record: SplitRecord, sources: SplitSources, unmatched: Ints, same_arcsec: float
 ) -> dict[int, list[int]]:
     """Return the rows of the record at the position of each source, the nearest first."""
     has_place = np.isfinite(sources.ra) & np.isfinite(sources.dec)
@@ -123,7 +145,7 @@ def _neighbours(
     ra: Floats = np.concatenate([sources.ra[unmatched], record.ra[known]])
     dec: Floats = np.concatenate([sources.dec[unmatched], record.dec[known]])
     found: list[tuple[int, float, int]] = []
-    for one, two in overlap_blocks(ra, dec, SAME_ARCSEC + record.precision_arcsec):
+    for one, two in overlap_blocks(ra, dec, same_arcsec):
         first, second = np.minimum(one, two), np.maximum(one, two)
         mixed = (first < len(unmatched)) & (second >= len(unmatched))
         first, second = first[mixed], second[mixed]

@@ -63,8 +63,6 @@ class SplitRecord:
         Why a name is left out.
     ra, dec : float array, shape (n,) or (0,), deg, ICRS
         NaN where a position is not known; empty if none is.
-    precision_arcsec : float
-        How far a position may be from the true one, because it was written with few digits.
     notices : tuple of str
         Lines for the user about how it was read.
     """
@@ -76,7 +74,6 @@ class SplitRecord:
     reasons: tuple[str, ...] = ()
     ra: Floats = field(default_factory=_no_numbers)
     dec: Floats = field(default_factory=_no_numbers)
-    precision_arcsec: float = 0.0
     notices: tuple[str, ...] = ()
 
     def __len__(self) -> int:
