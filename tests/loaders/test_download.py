@@ -425,13 +425,22 @@ def test_a_truncated_archive_unpacks_nothing(tmp_path, packed, share, mode):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"<html>404</html>", gzip.compress(b"text", mtime=0), bytes(99)]
+    ("content", "reason"),
+    [
+        (b"", "it is an empty file, and not a tar"),
+        (b"<html>404</html>", r'it is an HTML page \("404"\), and not a tar'),
+        (b"PK\x03\x04" + bytes(60), "it is a zip archive, and not a tar"),
+        (b"\xfd7zXZ\x00" + bytes(60), "it is compressed with xz, and not a tar"),
+        (b'{"message": "Not found"}', r"it is a text \(.*Not found.*\), and not a tar"),
+        (gzip.compress(b"text", mtime=0), "damaged or cut short"),
+        (bytes(99), "damaged or cut short"),
+    ],
 )
-def test_something_else_is_refused(tmp_path, content):
-    """A web page, an empty file, a gzip of text: the line names the file."""
+def test_something_else_is_refused(tmp_path, content, reason):
+    """A web page, an empty file, another archive, a gzip of text: the line says what it is."""
     path = tmp_path / "x.tar.gz"
     path.write_bytes(content)
-    with pytest.raises(DatasetError, match=f"^unpack {path}: damaged"):
+    with pytest.raises(DatasetError, match=f"^unpack {path}: {reason}"):
         extract(path, tmp_path / "root")
     assert listing(tmp_path) == ["x.tar.gz"]
 

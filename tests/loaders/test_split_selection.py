@@ -289,6 +289,21 @@ def test_metadata_comes_with_the_items(build, options):
     assert dataset[0][2]["source"] == dataset.sources[0]
 
 
+@pytest.mark.parametrize("reads_first", [False, True])
+def test_metadata_has_the_present_label(build, reads_first):
+    """Targets that are replaced or changed in place show in the metadata, whenever that is."""
+    dataset = MingoLoTSS(build, return_metadata=True)
+    if reads_first:
+        _ = dataset[0]
+    dataset.targets = [4] * len(dataset)
+    dataset.targets[1] = -1
+    (_, label, metadata), (_, _, unlabelled) = dataset[0], dataset[1]
+    assert (label, metadata["label"], metadata["class"]) == (4, 4, dataset.classes[4])
+    assert (unlabelled["label"], unlabelled["class"]) == (-1, "")
+    for row, key in ((0, "label"), (0, "class")):
+        assert dataset.table[key][row].as_py() == metadata[key]
+
+
 def test_weights_are_for_the_loss(root):
     """Float32, as CrossEntropyLoss needs; the definition of scikit-learn's "balanced"."""
     dataset = MLFR(root)

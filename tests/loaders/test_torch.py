@@ -276,7 +276,9 @@ def test_mlfr_is_fri_against_frii(root):
 def test_mlfr_knows_its_classes(tmp_path):
     """Another dataset's labels 0, 1, 2 and 4 mean something else: refused, not mixed up."""
     write_batches(tmp_path, IMAGES, LABELS, [f"class {label}" for label in range(10)])
-    with pytest.raises(InputError, match=r"MLFR knows the classes of MingoLoTSS, not these: class"):
+    with pytest.raises(
+        InputError, match=r"with MLFR: no binary classes are known for these: class"
+    ):
         MLFR(tmp_path)
 
 

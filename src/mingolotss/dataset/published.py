@@ -7,8 +7,6 @@ classes, or by the checksums of its batches.
 ('FRI NAT', 'FRI WAT')
 >>> interchanged_names("mingolotss")
 {1: 'FRI NAT', 2: 'FRI WAT'}
->>> binary_groups("mingolotss")
-{'FRI': (0, 1, 2), 'FRII': (4,)}
 >>> recipe_of_classes(published_names("mirabest")).title
 'MiraBest (FIRST)'
 """
@@ -17,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
 
@@ -27,15 +25,17 @@ from mingolotss.recipe.load import load_recipe, recipe_names
 from mingolotss.recipe.model import PublishedSettings, Recipe
 
 __all__ = [
+    "archive_name",
     "base_folder",
-    "binary_groups",
     "choose_names",
     "corrected_names",
     "interchanged_names",
     "names_of_images",
     "namings",
     "published_archive",
+    "published_files",
     "published_names",
+    "published_recipe",
     "published_recipes",
     "recipe_of_classes",
     "recipe_of_files",
@@ -47,29 +47,32 @@ _FOLDER = re.compile(r"[/\\]")
 
 
 @cache
-def _recipe(name: str) -> Recipe:
+def published_recipe(name: str) -> Recipe:
+    """Return a shipped recipe, which is read once."""
     return load_recipe(name)
 
 
 @cache
 def published_recipes() -> tuple[Recipe, ...]:
     """Return the shipped recipes of datasets that are published as batches."""
-    recipes = map(_recipe, recipe_names())
+    recipes = map(published_recipe, recipe_names())
     return tuple(recipe for recipe in recipes if recipe.published.files)
 
 
 def corrected_names(recipe: str) -> tuple[str, ...]:
     """Return the name of each class, as in the recipe."""
-    return _recipe(recipe).class_names
+    return published_recipe(recipe).class_names
 
 
 def published_names(recipe: str) -> tuple[str, ...]:
     """Return the name of each class in the published batches."""
-    return _names_in_batches(_recipe(recipe))
+    return namings(published_recipe(recipe))[1]
 
 
-def _names_in_batches(recipe: Recipe) -> tuple[str, ...]:
-    return tuple(row.published or row.name for row in recipe.classes.table)
+def namings(recipe: Recipe) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the name of each class in a recipe, and in the batches that were published."""
+    table = recipe.classes.final_table
+    return recipe.class_names, tuple(row.published or row.name for row in table)
 
 
 def interchanged_names(recipe: str) -> dict[int, str]:
@@ -82,20 +85,31 @@ def interchanged_names(recipe: str) -> dict[int, str]:
     return {label: name for label, (name, other) in pairs if name != other and other in names}
 
 
-def binary_groups(recipe: str) -> Mapping[str, tuple[int, ...]]:
-    """Return the labels of FRI and of FRII; by label, as the two namings differ."""
-    return _recipe(recipe).classes.binary
-
-
 def published_archive(recipe: str) -> PublishedSettings:
     """Return the address of the published archive, and the checksums of it and its files."""
-    return _recipe(recipe).published
+    return published_recipe(recipe).published
 
 
 def base_folder(recipe: str) -> str:
     """Return the folder of the published batches: in their archive, or else as a build has it."""
     names = {PurePosixPath(path).parent.name for path in published_archive(recipe).files}
-    return names.pop() if len(names) == 1 and "" not in names else _recipe(recipe).batches.folder
+    return (
+        names.pop()
+        if len(names) == 1 and "" not in names
+        else published_recipe(recipe).batches.folder
+    )
+
+
+def published_files(recipe: str) -> dict[str, str]:
+    """Return the MD5 of each published file, by its name without a folder."""
+    files = published_archive(recipe).files
+    return {PurePosixPath(path).name: md5 for path, md5 in files.items()}
+
+
+def archive_name(recipe: str) -> str:
+    """Return the name of the published archive."""
+    address = PurePosixPath(published_archive(recipe).url)
+    return address.name or published_recipe(recipe).batches.archive
 
 
 def recipe_of_classes(classes: Sequence[str]) -> Recipe | None:
@@ -103,19 +117,13 @@ def recipe_of_classes(classes: Sequence[str]) -> Recipe | None:
     return next((one for one in published_recipes() if tuple(classes) in namings(one)), None)
 
 
-def namings(recipe: Recipe) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the class names of the recipe, and those in its published batches."""
-    return recipe.class_names, _names_in_batches(recipe)
-
-
 def recipe_of_files(folder: Path) -> Recipe | None:
     """Return the recipe whose published test batch lies in a folder of batches, byte for byte."""
     test = BatchFolder(folder).test
     digest = md5_file(test) if test.is_file() else ""
     for recipe in published_recipes():
-        for path, md5 in recipe.published.files.items():
-            if PurePosixPath(path).name == test.name and md5 == digest:
-                return recipe
+        if digest == published_files(recipe.name).get(test.name, None):
+            return recipe
     return None
 
 
@@ -145,7 +153,7 @@ def _warn_of_names(recipe: str) -> None:
     _LOG.warning(
         "%s: the published names of classes %s are interchanged; here %s, as in the "
         "catalogue (published_names=True keeps the published names)",
-        _recipe(recipe).title,
+        published_recipe(recipe).title,
         " and ".join(map(str, names)),
         " and ".join(f"{label} is {name}" for label, name in names.items()),
     )

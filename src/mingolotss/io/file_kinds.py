@@ -1,7 +1,7 @@
 r"""What a file is, told by its first bytes: for messages about files that are something else.
 
 >>> kind_of_bytes(b"<!DOCTYPE html><html><title>Log in</title>")
-FileKind(name='an HTML page ("Log in")', is_tar=False, is_pickle=False)
+FileKind(name='an HTML page ("Log in")', is_tar=False, is_pickle=False, is_other=True)
 >>> print(kind_of_bytes(b"PK\x03\x04"))
 a zip archive
 """
@@ -60,11 +60,14 @@ class FileKind:
         Whether it is a tar archive, compressed with gzip or not.
     is_pickle : bool
         Whether it begins like a pickle of protocol 2 or later.
+    is_other : bool
+        Whether it is known to be something else than a tar archive, damaged or not.
     """
 
     name: str
     is_tar: bool = False
     is_pickle: bool = False
+    is_other: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -87,24 +90,24 @@ def kind_of_bytes(head: bytes) -> FileKind:
         return FileKind("a tar.gz archive" if is_gzip else "a tar archive", is_tar=True)
     if len(head) > 1 and head[0] == pickle.PROTO[0] and 2 <= head[1] <= pickle.HIGHEST_PROTOCOL:
         return FileKind("a pickle", is_pickle=True)
-    known = (name for magic, name in _MAGIC.items() if head.startswith(magic))
-    return FileKind(next(known, "") or _kind_of_text(head))
+    known = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "")
+    if name := known or _kind_of_text(head):
+        return FileKind(name, is_other=not is_gzip)
+    return FileKind(f"an unknown kind of file (it begins with {head[:12]!r})")
 
 
 def _kind_of_text(head: bytes) -> str:
-    """Return what a file is that begins with none of the known signatures."""
+    """Return what a file with text, or with nothing, is; "" for other bytes."""
     words = excerpt(head, 80)
     quoted = "" if words == '""' else f" ({words})"
     text = head[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if not head:
-        return "an empty file"
     if text.startswith(_HTML):
         return f"an HTML page{quoted}"
     if text.startswith(b"<"):
         return "an XML document"
-    if not _NO_TEXT.search(head):
-        return f"a text{quoted}"
-    return f"an unknown kind of file (it begins with {head[:12]!r})"
+    if not head:
+        return "an empty file"
+    return "" if _NO_TEXT.search(head) else f"a text{quoted}"
 
 
 def _decompressed(head: bytes) -> bytes:

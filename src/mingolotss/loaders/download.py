@@ -7,12 +7,14 @@ ranks of one training) download it once.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.published import published_archive
 from mingolotss.errors import (
     DatasetError,
@@ -21,19 +23,22 @@ from mingolotss.errors import (
     ServiceUnavailableError,
     TruncatedFileError,
 )
-from mingolotss.io.files import md5_file, sha256_file
+from mingolotss.io.file_kinds import kind_of_file
+from mingolotss.io.files import md5_file, missing_folders, remove_empty, sha256_file
 from mingolotss.io.http import Limits, Response, Transport
 from mingolotss.io.http.addresses import check_address
 from mingolotss.io.lock import file_lock, lock_path
 from mingolotss.io.response_headers import parse_content_range
 from mingolotss.loaders.arrays import holds_dataset
-from mingolotss.loaders.extract import extract
+from mingolotss.loaders.extract import BadArchiveError, extract
+from mingolotss.loaders.recognition import Expected, title_of_dataset
 
 __all__ = ["PUBLISHED", "Archive", "download"]
 
 _CHUNK = 8 << 20  # bytes in one request, and so the most that a broken connection loses
 _LARGEST = 64 << 30
 _MAX_SHORT_ANSWERS = 1000
+_SHOWN = 5  # names of files in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +52,15 @@ class Archive:
     digest : str
         Of the archive: MD5 (32 digits) or SHA-256 (64), hexadecimal. "" only for a path.
     files : mapping of str to str
-        MD5 of the extracted files, by name.
+        MD5 of the extracted files, by their names in `root`.
+    expected : Expected, optional
+        The published dataset that it has to hold; by default, any dataset.
     """
 
     url: str
     digest: str = ""
     files: dict[str, str] = field(default_factory=dict)
+    expected: Expected | None = None
 
     @property
     def path(self) -> Path | None:
@@ -67,6 +75,14 @@ class Archive:
         """Return the file's name."""
         path = self.path or Path(unquote(check_address(self.url).path))
         return path.name or "dataset.tar.gz"
+
+    def is_in(self, root: Path) -> bool:
+        """Return whether `root` holds the dataset."""
+        if self.expected is not None:
+            return self.expected.find(root) is not None
+        # The published archive of MingoLoTSS has a folder of its usual name. Other archives may
+        # have any, for example those of MiraBest.
+        return holds_dataset(root) if self.files else _is_dataset(root)
 
 
 _PUBLISHED = published_archive("mingolotss")
@@ -91,19 +107,25 @@ def download(root: Path, archive: Archive = PUBLISHED, transport: Transport | No
     ServiceError
         The address cannot be read. The bytes received are kept, and the next call resumes there.
     DatasetError
-        The archive is not the expected one, or cannot be extracted safely. Nothing is extracted.
+        The archive is not the expected one, or cannot be extracted safely. Nothing is extracted,
+        and nothing that was fetched is kept; the message says what it is.
     """
     if archive.path is None and len(archive.digest) not in (32, 64):
         raise InputError(f"fetch {archive.url}: give its sha256, so that it can be checked")
-    if not os.access(root, os.W_OK) and holds_dataset(root):
+    if not os.access(root, os.W_OK) and archive.is_in(root):
         return False  # on read-only storage, where no lock file can be created
     with _locked(root):
-        if holds_dataset(root):
+        if archive.is_in(root):
             return False
         packed = archive.path or _fetch(archive, root, transport)
-        _check(packed, archive, remove=archive.path is None)
-        entries = extract(packed, root)
-        _check_files(root, archive, entries)
+        try:
+            _check_digest(packed, archive)
+            folder = archive.expected.folder if archive.expected else ""
+            extract(packed, root, folder=folder, check=lambda new: _check_content(archive, new))
+        except BadArchiveError:
+            if archive.path is None:
+                packed.unlink()
+            raise
     return True
 
 
@@ -181,38 +203,75 @@ def _digest(path: Path, expected: str) -> str:
     return md5_file(path) if len(expected) == 32 else sha256_file(path)
 
 
-def _check(packed: Path, archive: Archive, *, remove: bool) -> None:
+def _check_digest(packed: Path, archive: Archive) -> None:
+    """Compare the checksum of an archive; say what it is if it is another one."""
     if not packed.is_file():
         raise DatasetError(f"open {packed}: there is no such archive")
     if archive.digest and (digest := _digest(packed, archive.digest)) != archive.digest.lower():
-        if remove:
-            packed.unlink()
-        raise DatasetError(
+        raise BadArchiveError(
             f"open {archive.url}: its checksum is {digest}, not {archive.digest.lower()}; nothing "
-            "was unpacked; fetch it again, or ask whoever gave you the checksum"
+            f"was unpacked; this is {_describe(packed)}; fetch it again, or ask whoever gave you "
+            "the checksum"
         )
 
 
-def _check_files(root: Path, archive: Archive, entries: list[Path]) -> None:
+def _describe(packed: Path) -> str:
+    """Say what a file is that is not the expected archive."""
+    kind = kind_of_file(packed)
+    if not kind.is_tar:
+        return str(kind)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        try:
+            extract(packed, folder)
+        except DatasetError:
+            return f"{kind} that is damaged"
+        if not _is_dataset(folder):
+            return f"{kind} without a dataset ({_listing(folder)})"
+        title = title_of_dataset(folder)
+        return f"an archive of the batches of {title}" if title else f"{kind} of another dataset"
+
+
+def _is_dataset(folder: Path) -> bool:
+    return holds_dataset(folder) or bool(DatasetFolder(folder).inner_batch_folders())
+
+
+def _listing(folder: Path) -> str:
+    """Name the first files and folders in a folder."""
+    names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
+    more = ["..."] if len(names) > _SHOWN else []
+    return ", ".join([*names[:_SHOWN], *more])
+
+
+def _check_content(archive: Archive, folder: Path) -> None:
+    """Check the extracted files before they are moved to their place."""
+    action = f"open {archive.url}"
+    if not _is_dataset(folder):
+        raise BadArchiveError(
+            f"{action}: there is no dataset in it ({_listing(folder)}); nothing was unpacked"
+        )
+    expected = archive.expected
+    if expected and not expected.find(folder) and (reason := expected.difference(folder)):
+        raise BadArchiveError(f"{action}: {reason}; nothing was unpacked")
     for name, digest in archive.files.items():
-        path = root / name
+        path = folder / name
+        if not path.is_file():  # an archive without a folder
+            path = folder / path.name
         if not path.is_file() or _digest(path, digest) != digest:
-            raise DatasetError(
-                f"open {archive.url}: {name} in it is not the published one; remove "
-                f"{', '.join(str(entry) for entry in entries)} and do not use it"
+            raise BadArchiveError(
+                f"{action}: {name} in it is not the published one; nothing was unpacked; do not "
+                "use it"
             )
 
 
 @contextmanager
 def _locked(root: Path) -> Iterator[None]:
     """Wait until no other process downloads into `root`, and keep others out."""
-    is_new = not root.exists()
+    new_folders = missing_folders(root)
     try:
         with file_lock(lock_path(root / "download")):
             yield
     except OSError as error:
         raise DatasetError(f"write to {root}: {error.strerror or error}") from error
     finally:
-        if is_new:
-            with suppress(OSError):
-                root.rmdir()  # only if it is empty: nothing was extracted
+        remove_empty(new_folders)  # only if nothing was extracted

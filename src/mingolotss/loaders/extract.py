@@ -12,22 +12,34 @@ import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.archive import PlainMember, is_plain_file
+from mingolotss.io.file_kinds import kind_of_file
 from mingolotss.io.files import TEMPORARY_PREFIX, as_input_error, check_regular, largest_expansion
 
-__all__ = ["extract"]
+__all__ = ["BadArchiveError", "extract"]
 
 _MEMBERS, _MEMBER_BYTES = 20_000, 64  # members of any archive, and bytes of each further one
 _PIECE = 1 << 20
 
 
-def extract(archive: Path, root: Path, *, max_bytes: int | None = None) -> list[Path]:
+class BadArchiveError(DatasetError):
+    """The archive itself is at fault: to extract it again gives the same error."""
+
+
+def extract(
+    archive: Path,
+    root: Path,
+    *,
+    folder: str = "",
+    check: Callable[[Path], None] | None = None,
+    max_bytes: int | None = None,
+) -> list[Path]:
     """Extract a tar or tar.gz into `root`; return the new files and folders there.
 
     Everything is written to a temporary folder in `root`, and moved after the last check.
@@ -35,14 +47,20 @@ def extract(archive: Path, root: Path, *, max_bytes: int | None = None) -> list[
     Parameters
     ----------
     archive, root : path
+    folder : str
+        The name of a new folder in `root` for an archive that has files outside any folder; "" for
+        `root` itself.
+    check : callable, optional
+        Called with the temporary folder; it raises `DatasetError` to refuse the content.
     max_bytes : int, optional
         Limit of the extracted size; by default `largest_expansion` of the archive.
 
     Raises
     ------
+    BadArchiveError
+        The archive is damaged, truncated or hostile. `root` is left unchanged.
     DatasetError
-        The archive is damaged, truncated or hostile, or would overwrite a file. `root` is left
-        unchanged.
+        It would overwrite a file, cannot be written, or `check` refuses it.
     """
     try:
         check_regular(archive)
@@ -56,13 +74,20 @@ def extract(archive: Path, root: Path, *, max_bytes: int | None = None) -> list[
             with archive.open("rb") as raw:
                 _write_members(_Bounded(_stream(raw), limit), stage, members)
         except _RefusedError as error:
-            raise DatasetError(f"unpack {archive}: {error}; nothing was unpacked") from error
+            raise BadArchiveError(f"unpack {archive}: {error}; nothing was unpacked") from error
         except _BROKEN as error:
-            raise DatasetError(
-                f"unpack {archive}: damaged or cut short ({error}); nothing was unpacked; "
-                "fetch it again"
-            ) from error
-        return _move(archive, stage, root)
+            raise BadArchiveError(f"unpack {archive}: {_fault(archive, error)}") from error
+        if check is not None:
+            check(stage)
+        return _move(archive, stage, root, folder)
+
+
+def _fault(archive: Path, error: Exception) -> str:
+    """Say why an archive cannot be read: it is damaged, or something else."""
+    kind = kind_of_file(archive)
+    if kind.is_other:
+        return f"it is {kind}, and not a tar or tar.gz archive; nothing was unpacked"
+    return f"damaged or cut short ({error}); nothing was unpacked; fetch it again"
 
 
 _BROKEN = (
@@ -164,13 +189,16 @@ def _stage(root: Path) -> Iterator[Path]:
             root.rmdir()
 
 
-def _move(archive: Path, stage: Path, root: Path) -> list[Path]:
-    """Move the extracted files into `root`; nothing there is overwritten."""
+def _move(archive: Path, stage: Path, root: Path, folder: str) -> list[Path]:
+    """Move the extracted files into `root`, or into a new folder there; overwrite nothing."""
     entries = sorted(stage.iterdir())
-    in_the_way = [entry.name for entry in entries if (root / entry.name).exists()]
+    is_flat = any(entry.is_file() for entry in entries)
+    place = root / folder if is_flat else root
+    in_the_way = [entry.name for entry in entries if (place / entry.name).exists()]
     if in_the_way:
         raise DatasetError(
-            f"unpack {archive}: {root / in_the_way[0]} is in its way and holds no whole dataset; "
+            f"unpack {archive}: {place / in_the_way[0]} is in its way and holds no whole dataset; "
             "remove it, or choose another root"
         )
-    return [entry.rename(root / entry.name) for entry in entries]
+    place.mkdir(exist_ok=True)
+    return [entry.rename(place / entry.name) for entry in entries]

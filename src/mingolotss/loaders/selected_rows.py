@@ -106,21 +106,21 @@ def matching_rows(new: ImageArray, old: ImageArray) -> Ints | None:
         are in their order, those that were changed too. None if an image is not there, or cannot
         be told from an equal one.
     """
+    old_digests, digests = ([_digest(image) for image in images] for images in (old, new))
     places: dict[bytes, list[int]] = {}
-    for row, image in enumerate(old):
-        places.setdefault(_digest(image), []).append(row)
-    equal_rows = [places.get(_digest(image), []) for image in new]
-    is_in_order = all(not rows or row in rows for row, rows in enumerate(equal_rows))
-    if len(new) == len(old) and is_in_order:
-        return np.arange(len(old))
+    for row, digest in enumerate(old_digests):
+        places.setdefault(digest, []).append(row)
+    if len(new) == len(old):
+        pairs = zip(digests, old_digests, strict=True)
+        if all(digest == before or digest not in places for digest, before in pairs):
+            return np.arange(len(old))
     # Images that are equal to each other, for example blank ones, are known only if all of them
     # are still there: they are then taken to be in their order.
-    numbers = {tuple(rows): iter(rows) for rows in equal_rows}
-    counts = Counter(map(tuple, equal_rows))
-    if any(len(rows) != 1 and len(rows) != count for rows, count in counts.items()):
+    if any(len(places.get(one, ())) not in (1, count) for one, count in Counter(digests).items()):
         return None
-    matches = [rows[0] if len(rows) == 1 else next(numbers[tuple(rows)]) for rows in equal_rows]
-    return np.array(matches, np.int64)
+    remaining = {digest: iter(rows) for digest, rows in places.items() if len(rows) > 1}
+    rows = [next(remaining[one]) if one in remaining else places[one][0] for one in digests]
+    return np.array(rows, np.int64)
 
 
 def _digest(image: ImageArray) -> bytes:

@@ -1,8 +1,8 @@
-"""``MingoLoTSS`` and ``MLFR``: dataset classes for PyTorch.
+"""``MingoLoTSS`` and ``MLFR``: dataset classes for PyTorch, and the class that all of them share.
 
-Code written for the original class, or for torchvision's datasets, runs unchanged; torchvision
-itself is not needed. What is not here: reading files (``arrays.py``), downloading them
-(``download.py``).
+Code written for the original classes, or for torchvision's datasets, runs unchanged; torchvision
+itself is not needed. What is not here: the classes of other published datasets (``mirabest.py``,
+``frdeep.py``), reading files (``arrays.py``), downloading them (``download.py``).
 
 >>> import tempfile
 >>> MingoLoTSS(tempfile.mkdtemp())
@@ -14,9 +14,10 @@ mingolotss.errors.DatasetError: load a dataset from ...
 from __future__ import annotations
 
 import copy
+import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, SupportsIndex
 
 import numpy as np
@@ -28,20 +29,24 @@ from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather, take_
 from mingolotss.dataset.indexing import sample_index, select_texts
 from mingolotss.dataset.layout import BatchFolder, split_of_batch
 from mingolotss.dataset.published import (
-    binary_groups,
-    corrected_names,
+    archive_name,
+    base_folder,
+    namings,
     published_archive,
+    published_files,
     published_names,
+    published_recipe,
 )
 from mingolotss.dataset.sample_summary import class_table, image_kind
 from mingolotss.dataset.sample_table import without_nulls
 from mingolotss.dataset.samples import Arrays, class_counts, class_weights
 from mingolotss.dataset.split_names import check_split
-from mingolotss.errors import InputError, MingoError, clean_text
+from mingolotss.errors import DatasetError, InputError, MingoError, clean_text
 from mingolotss.io.optional import optional_class
 from mingolotss.io.summaries import Summary
 from mingolotss.loaders.arrays import merge_samples, open_samples
 from mingolotss.loaders.collate import batch_rows
+from mingolotss.loaders.recognition import Expected, binary_of_dataset
 from mingolotss.loaders.sample_names import SampleNames
 from mingolotss.loaders.selected_rows import RowArray, matching_rows
 
@@ -52,48 +57,14 @@ if TYPE_CHECKING:
 else:
     Dataset = optional_class("torch.utils.data", "Dataset", extra="torch")
 
-__all__ = ["MLFR", "MingoLoTSS"]
+__all__ = ["MLFR", "BinaryDataset", "MingoLoTSS", "StampDataset"]
 
 Groups = Mapping[str, Sequence[str | int]]
 Transform = Callable[[Any], object]
-_PUBLISHED = published_archive("mingolotss")
-_FILES = [(PurePosixPath(path), md5) for path, md5 in _PUBLISHED.files.items()]
 
 
-class MingoLoTSS(Dataset):  # torch's base class is untyped here
-    """Radio galaxies of Mingo et al. 2019 (MNRAS 488, 2701), or any dataset made by mingolotss.
-
-    Parameters
-    ----------
-    root : path
-        A folder that ``mingolotss build`` or ``export`` wrote, one that holds
-        ``mingo-batches-py``, or where to download to.
-    train : bool or str
-        The training set, or else the test set; or the name of a split, like `split`.
-    transform : callable, optional
-        Applied to each image: a PIL image of mode L, or a tensor if `tensors` is set.
-    target_transform : callable, optional
-        Applied to each label, an int.
-    download : bool
-        Fetch the published dataset, or `url`, unless `root` holds it already.
-    split : str, optional
-        A split by name ("val", "all", "train+val", "not fold-3"), in the place of `train`.
-    tensors : bool or torch.dtype
-        Give tensors of shape (1, ny, nx) and skip PIL. True is float32 from 0 to 1, as
-        torchvision's ToTensor gives; ``torch.uint8`` is the pixels as they are. Images that are
-        float32 themselves, in Jy/beam, stay in Jy/beam, and their PIL mode is F.
-    merge : mapping of str to sequence of str or int, optional
-        New classes made of old ones, by name or by label; the rest is left out.
-    return_metadata : bool
-        Give a third value with each image: its row of `table` as a dict, in which a missing number
-        is NaN, a missing integer -1 and a missing text "", so that a DataLoader can collate it.
-    published_names : bool
-        Use the published dataset's names of classes 1 and 2, which are interchanged there.
-    url : str or path, optional
-        An archive that ``mingolotss export --archive`` wrote: an address, with its `sha256`, or a
-        path. Fetched, checked and unpacked into `root` unless that holds a dataset already.
-    sha256 : str
-        Of the archive, hexadecimal.
+class StampDataset(Dataset):  # torch's base class is untyped here
+    """The class that all datasets for PyTorch share: radio galaxies with their labels.
 
     Attributes
     ----------
@@ -101,8 +72,8 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
     targets : list of int
     classes : list of str
     class_to_idx : dict of str to int
-    sources, splits : list of str
-        Name of each image's source, and of its split.
+    sources, filenames, splits : list of str
+        Name of each image's source, of its file and of its split.
     table : pyarrow.Table
         The metadata of each image.
 
@@ -120,22 +91,57 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
     forkserver maps them itself.
     """
 
-    # Attributes of the original class, with the values that stand in the recipe.
-    base_folder = _FILES[0][0].parent.name
-    url = _PUBLISHED.url
-    filename = PurePosixPath(_PUBLISHED.url).name
-    tgz_md5 = _PUBLISHED.md5
-    train_list: ClassVar[list[list[str]]] = [
-        [path.name, md5] for path, md5 in _FILES if split_of_batch(path.name) == "train"
-    ]
-    test_list: ClassVar[list[list[str]]] = [
-        [path.name, md5] for path, md5 in _FILES if split_of_batch(path.name) == "test"
-    ]
-    meta: ClassVar[dict[str, str]] = {
-        "filename": BatchFolder(Path(base_folder)).meta.name,
-        "key": "label_names",
-        "md5": _PUBLISHED.files[BatchFolder(Path(base_folder)).meta.as_posix()],
-    }
+    # Attributes of the original classes; `__init_subclass__` takes their values from the recipe.
+    base_folder: ClassVar[str]
+    url: ClassVar[str]
+    filename: ClassVar[str]
+    tgz_md5: ClassVar[str]
+    train_list: ClassVar[list[list[str]]]
+    test_list: ClassVar[list[list[str]]]
+    meta: ClassVar[dict[str, str]]
+
+    _recipe: ClassVar[str]
+    _merged: ClassVar[Mapping[str, Sequence[str]]] = {}  # by published names
+    _expected: ClassVar[Expected | None] = None  # None: the class opens any dataset
+    _published_names = False
+
+    def __init_subclass__(
+        cls,
+        *,
+        recipe: str = "",
+        expected: Expected | None = None,
+        merge: Mapping[str, Sequence[str]] | None = None,
+        **options: object,
+    ) -> None:
+        """Take the attributes of the original class from a recipe.
+
+        Parameters
+        ----------
+        recipe : str
+            That of the dataset which the class downloads.
+        expected : Expected, optional
+            The dataset, if the class opens no other one.
+        merge : mapping of str to sequence of str, optional
+            The classes of the class and those of the dataset that they are made of, by the names
+            in the published batches.
+        **options
+            Of further base classes.
+        """
+        super().__init_subclass__(**options)
+        if merge is not None:
+            cls._merged = merge
+        if expected is not None:
+            cls._expected, cls._published_names, recipe = expected, True, expected.recipe
+        if recipe:
+            cls._recipe, cls.base_folder = recipe, base_folder(recipe)
+            published, files = published_archive(recipe), published_files(recipe)
+            cls.url, cls.tgz_md5 = published.url, published.md5
+            cls.filename = archive_name(recipe)
+            meta = BatchFolder(Path()).meta.name
+            cls.meta = {"filename": meta, "key": "label_names", "md5": files.pop(meta, "")}
+            splits = {name: split_of_batch(name) for name in files}
+            cls.train_list = [[name, files[name]] for name in files if splits[name] == "train"]
+            cls.test_list = [[name, files[name]] for name in files if splits[name] == "test"]
 
     def __init__(
         self,
@@ -149,10 +155,48 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         tensors: bool | torch.dtype = False,
         merge: Groups | None = None,
         return_metadata: bool = False,
-        published_names: bool = False,
+        published_names: bool | None = None,
         url: str | Path | None = None,
         sha256: str = "",
     ) -> None:
+        """Open the samples of one split.
+
+        Parameters
+        ----------
+        root : path
+            A folder that ``mingolotss build`` or ``export`` wrote, a folder of batches or one that
+            contains it, or where to download to.
+        train : bool or str
+            The training set, or else the test set; or the name of a split, like `split`.
+        transform : callable, optional
+            Applied to each image: a PIL image of mode L, or a tensor if `tensors` is set.
+        target_transform : callable, optional
+            Applied to each label, an int.
+        download : bool
+            Fetch the published dataset, or `url`, unless `root` holds it already.
+        split : str, optional
+            A split by name ("val", "all", "train+val", "not fold-3"), in the place of `train`.
+        tensors : bool or torch.dtype
+            Give tensors of shape (1, ny, nx) and skip PIL. True is float32 from 0 to 1, as
+            torchvision's ToTensor gives; ``torch.uint8`` is the pixels as they are. Images that are
+            float32 themselves, in Jy/beam, stay in Jy/beam, and their PIL mode is F.
+        merge : mapping of str to sequence of str or int, optional
+            New classes made of old ones, by name or by label; the rest is left out.
+        return_metadata : bool
+            Give a third value with each image: its row of `table` as a dict, in which a missing
+            number is NaN, a missing integer -1 and a missing text "", so that a DataLoader can
+            collate it.
+        published_names : bool, optional
+            Use the names of the classes in the published batches. Those of classes 1 and 2 of
+            MingoLoTSS are interchanged there, and are corrected by default; classes for other
+            published datasets use the names of the batches by default.
+        url : str or path, optional
+            An archive that ``mingolotss export --archive`` wrote, or that was published: an
+            address, with its `sha256`, or a path. Fetched, checked and unpacked into `root` unless
+            that holds the dataset already.
+        sha256 : str
+            Of the archive, hexadecimal.
+        """
         import torch
 
         self.split = _split_name(root, train, split)
@@ -167,9 +211,13 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         if download or url is not None:
             self.root = str(Path(root).expanduser())
             self.download(url, sha256)
-        samples = open_samples(root, self.split, published_names=published_names)
+        if published_names is None:
+            published_names = self._published_names
+        place = self._place(root)
+        samples = open_samples(place, self.split, published_names=published_names)
+        self._check_dataset(place, samples.classes)
         self.root = str(Path(root).expanduser())
-        groups = merge if merge is not None else self._groups(samples.classes)
+        groups = merge if merge is not None else self._groups(place, samples.classes)
         if groups is not None:
             samples = merge_samples(samples, groups, f"open {root}")
         if tensors is torch.uint8 and samples.images.dtype != np.uint8:
@@ -191,21 +239,57 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
         # `SampleNames`.
         return vars(self) | {"_metadata": None}
 
-    def _groups(self, classes: tuple[str, ...]) -> Groups | None:
+    def _place(self, root: str | Path) -> str | Path:
+        """Return where the dataset is: `root`, or the folder of the published batches in it."""
+        if self._expected is None or not isinstance(root, str | os.PathLike):
+            return root
+        return self._expected.find(Path(root).expanduser()) or root
+
+    def _check_dataset(self, place: str | Path, classes: tuple[str, ...]) -> None:
+        """Refuse another published dataset than the one that the class is for."""
+        if self._expected is None:
+            return
+        if reason := self._expected.difference(Path(place).expanduser(), classes):
+            raise DatasetError(
+                f"open {place}: {reason}; give another root, or download=True, or open it with "
+                "MingoLoTSS, which opens any dataset"
+            )
+
+    def _groups(self, place: str | Path, classes: tuple[str, ...]) -> Groups | None:
         """Return the groups that `classes` are merged into, or None to keep them."""
-        return None
+        if not self._merged:
+            return None
+        recipe = published_recipe(self._recipe)
+        if classes not in namings(recipe):
+            raise InputError(
+                f"open {place} with {type(self).__name__}: it needs the classes of {recipe.title}, "
+                f"and there are {', '.join(classes) or 'none'}; open it with "
+                "MingoLoTSS(..., merge=...)"
+            )
+        label_of = published_names(self._recipe).index
+        return {name: tuple(map(label_of, old)) for name, old in self._merged.items()}
 
     def download(self, url: str | Path | None = None, sha256: str = "") -> bool:
-        """Download the published dataset, or `url`, unless the root holds a dataset already.
+        """Download the published dataset, or `url`, unless the root holds it already.
 
         Returns
         -------
         bool
             Whether anything was downloaded.
         """
-        from mingolotss.loaders.download import PUBLISHED, Archive, download
+        from mingolotss.loaders.download import Archive, download
 
-        archive = PUBLISHED if url is None else Archive(str(url), sha256)
+        if url is not None:
+            archive = Archive(str(url), sha256, expected=self._expected)
+        elif self.url:
+            listed = [*self.train_list, *self.test_list, [self.meta["filename"], self.meta["md5"]]]
+            files = {f"{self.base_folder}/{name}": md5 for name, md5 in listed if md5}
+            archive = Archive(self.url, self.tgz_md5, files, self._expected)
+        else:
+            raise InputError(
+                f"download {type(self).__name__}: no address of {self.filename} is known; give its "
+                "path or address as url=, or extract it and give the folder"
+            )
         return download(Path(self.root), archive)
 
     @property
@@ -245,6 +329,11 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
     def sources(self) -> list[str]:
         """The name of each image's source."""
         return list(select_texts(self._opened.texts()[0], self._known_rows()))
+
+    @property
+    def filenames(self) -> list[str]:
+        """The name of each image's file, as the dataset has it."""
+        return list(select_texts(self._opened.texts()[1], self._known_rows()))
 
     @property
     def splits(self) -> list[str]:
@@ -339,11 +428,11 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
             mode, raw_mode = ("L", "L") if pixels.dtype == np.uint8 else ("F", "F;32NF")
             image = Image.frombuffer(mode, pixels.shape[::-1], pixels, "raw", raw_mode, 0, 1)
         pair = self._transformed(image, self.targets[index])
-        return (*pair, self._rows_as_dicts()[index]) if self.return_metadata else pair
+        return (*pair, self._metadata_of(index)) if self.return_metadata else pair
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Return many images with their labels: a DataLoader asks for a batch at a time."""
-        if not self._gives_tensors or type(self).__getitem__ is not MingoLoTSS.__getitem__:
+        if not self._gives_tensors or type(self).__getitem__ is not StampDataset.__getitem__:
             return [self[index] for index in indices]  # a subclass has items of its own
         # One call gathers the whole batch into one tensor, and `batch_rows` lets the DataLoader's
         # collate function return it without another copy (measurements in ``collate.py``).
@@ -354,14 +443,18 @@ class MingoLoTSS(Dataset):  # torch's base class is untyped here
             pairs = [self._transformed(*pair) for pair in pairs]
         if not self.return_metadata:
             return pairs
-        metadata = self._rows_as_dicts()
-        return [(*pair, metadata[index]) for pair, index in zip(pairs, indices, strict=True)]
+        return [
+            (*pair, self._metadata_of(index)) for pair, index in zip(pairs, indices, strict=True)
+        ]
 
-    def _rows_as_dicts(self) -> list[dict[str, object]]:
-        """Return the metadata of every image as a dict that can be collated."""
+    def _metadata_of(self, index: int) -> dict[str, object]:
+        """Return the metadata of one image as a dict that can be collated."""
         if self._metadata is None:
             self._metadata = without_nulls(self.table).to_pylist()
-        return self._metadata
+        # All but the label is read once. `targets` is a list that a user may change at any time.
+        label = int(self.targets[index])
+        name = self.classes[label] if label >= 0 else ""
+        return self._metadata[index] | {"label": label, "class": name}
 
     def _batch(self, indices: Sequence[int]) -> torch.Tensor:
         """Return the images at `indices` as a new tensor, shape (k, 1, ny, nx)."""
@@ -461,25 +554,27 @@ def _indented(transform: Transform | None) -> str:
     return repr(transform).replace("\n", "\n" + " " * 8)
 
 
-class MLFR(MingoLoTSS):
-    """FRI (0) against FRII (1): classes 0, 1, 2 and class 4; all others are left out.
+class MingoLoTSS(StampDataset, recipe="mingolotss"):
+    """Radio galaxies of Mingo et al. 2019 (MNRAS 488, 2701), or any dataset made by mingolotss.
 
-    An export with these two classes alone is taken as it is.
+    It opens the published batches of other datasets, too.
     """
 
-    def _groups(self, classes: tuple[str, ...]) -> Groups | None:
-        groups = binary_groups("mingolotss")
-        if classes == tuple(groups):
-            return None
-        # a dataset may have the first classes only, if the others have no source
-        known = [
-            names[: len(classes)]
-            for names in (corrected_names("mingolotss"), published_names("mingolotss"))
-        ]
-        needed = 1 + max(label for labels in groups.values() for label in labels)
-        if classes not in known or len(classes) < needed:
-            raise InputError(
-                f"open {self.root}: MLFR knows the classes of MingoLoTSS, not these: "
-                f"{', '.join(classes) or 'none'}; use MingoLoTSS(..., merge=...)"
-            )
-        return groups
+
+class BinaryDataset(StampDataset):
+    """FRI (0) against FRII (1), as the recipe of the dataset names them; all others are left out.
+
+    A dataset with these two classes alone is taken as it is.
+    """
+
+    def _groups(self, place: str | Path, classes: tuple[str, ...]) -> Groups | None:
+        action = f"open {place} with {type(self).__name__}"
+        return binary_of_dataset(Path(place).expanduser(), classes, action)
+
+
+class MLFR(BinaryDataset, MingoLoTSS):
+    """FRI (0) against FRII (1): classes 0, 1, 2 and class 4 of MingoLoTSS; all others are left out.
+
+    Of other datasets, the classes that their recipe names in ``binary``. An export with these two
+    classes alone is taken as it is.
+    """
