@@ -114,6 +114,22 @@ for kind in (InputError, ImportError):
     assert run_without(code).splitlines() == [message] * 2
 
 
+def test_classes_of_published_datasets_without_torch():
+    """They have their attributes, and the line names the class that is used."""
+    code = """
+from mingolotss import FRDEEPF, MBFRFull
+from mingolotss.errors import InputError
+for kind in (MBFRFull, FRDEEPF):
+    try:
+        kind(kind.base_folder)
+    except InputError as error:
+        print(kind.base_folder, error)
+"""
+    line = "{} use {}: this needs torch; pip install 'mingolotss[torch]'"
+    expected = [line.format("F_batches", "MBFRFull"), line.format("FIRST", "FRDEEPF")]
+    assert run_without(code).splitlines() == expected
+
+
 def test_a_broken_library_is_told_from_an_absent_one(tmp_path, monkeypatch):
     """The reason is in the line: keras without a backend, torch without its libraries."""
     (tmp_path / "broken_library.py").write_text("raise ImportError('libx.so.1: not found\\nmore')")

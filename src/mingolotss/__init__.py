@@ -2,7 +2,8 @@
 
 Build: `build`, or step by step `plan`, `fetch` and `run`; `make_stamp` for one source; `threads`,
 `processes` and `cluster` give the executors; `recipes`, `services` and `classes` list what there
-is. Load: `load` for numpy, `MingoLoTSS` and `MLFR` for PyTorch, `MingoSequence` for Keras.
+is. Load: `load` for numpy, `MingoLoTSS` and `MLFR` for PyTorch, `MingoSequence` for Keras; and
+`MiraBest`, `MBFRConfident`, `FRDEEPF`... for other published datasets.
 Look and check: `plot`, `status`, `report`, `review`, `verify`, `compare`, `audit`. Pass on:
 `export`.
 
@@ -27,7 +28,20 @@ if TYPE_CHECKING:
     from mingolotss.demonstration import demo
     from mingolotss.errors import MingoError
     from mingolotss.loaders.arrays import load
+    from mingolotss.loaders.frdeep import FRDEEPF, FRDEEPN
     from mingolotss.loaders.keras import MingoSequence
+    from mingolotss.loaders.mirabest import (
+        MBFRConfident,
+        MBFRFull,
+        MBFRUncertain,
+        MBHybrid,
+        MiraBest,
+        MiraBestConfident,
+        MiraBestFRI,
+        MiraBestFRII,
+        MiraBestHybrid,
+        MiraBestUncertain,
+    )
     from mingolotss.loaders.plotting import plot
     from mingolotss.loaders.torch import MLFR, MingoLoTSS
     from mingolotss.model import Candidate, Cutout, Source
@@ -59,11 +73,23 @@ _MODULES = {
     "Catalogue": "catalogue.catalogue",
     "Cutout": "model",
     "Decision": "candidates.decisions",
+    "FRDEEPF": "loaders.frdeep",
+    "FRDEEPN": "loaders.frdeep",
     "ImageService": "service.base",
+    "MBFRConfident": "loaders.mirabest",
+    "MBFRFull": "loaders.mirabest",
+    "MBFRUncertain": "loaders.mirabest",
+    "MBHybrid": "loaders.mirabest",
     "MLFR": "loaders.torch",
     "MingoError": "errors",
     "MingoLoTSS": "loaders.torch",
     "MingoSequence": "loaders.keras",
+    "MiraBest": "loaders.mirabest",
+    "MiraBestConfident": "loaders.mirabest",
+    "MiraBestFRI": "loaders.mirabest",
+    "MiraBestFRII": "loaders.mirabest",
+    "MiraBestHybrid": "loaders.mirabest",
+    "MiraBestUncertain": "loaders.mirabest",
     "Plan": "pipeline.plan",
     "Recipe": "recipe.model",
     "Scaling": "recipe.steps",
@@ -100,6 +126,8 @@ _MODULES = {
 }
 
 __all__ = [
+    "FRDEEPF",
+    "FRDEEPN",
     "MLFR",
     "Build",
     "Candidate",
@@ -107,9 +135,19 @@ __all__ = [
     "Cutout",
     "Decision",
     "ImageService",
+    "MBFRConfident",
+    "MBFRFull",
+    "MBFRUncertain",
+    "MBHybrid",
     "MingoError",
     "MingoLoTSS",
     "MingoSequence",
+    "MiraBest",
+    "MiraBestConfident",
+    "MiraBestFRI",
+    "MiraBestFRII",
+    "MiraBestHybrid",
+    "MiraBestUncertain",
     "Plan",
     "Recipe",
     "Scaling",
