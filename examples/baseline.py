@@ -4,8 +4,8 @@
     python examples/baseline.py demo            # FRI against FRII
     python examples/baseline.py demo --ten      # all ten classes
 
-The dataset may be any whose recipe names its FRI and FRII, also the published batches of MiraBest or
-FR-DEEP: ``python examples/baseline.py F_batches``.
+The dataset may be any whose recipe names its FRI and FRII, for example the published batches of
+MiraBest or FR-DEEP: ``python examples/baseline.py F_batches``.
 
 The training takes a few minutes at most on a CPU. The script prints the macro-averaged F1 score and
 draws the confusion matrix to ``confusion-2.png`` or ``confusion-10.png``. The same seed gives the
