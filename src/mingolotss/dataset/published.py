@@ -92,12 +92,8 @@ def published_archive(recipe: str) -> PublishedSettings:
 
 def base_folder(recipe: str) -> str:
     """Return the folder of the published batches: in their archive, or else as a build has it."""
-    names = {PurePosixPath(path).parent.name for path in published_archive(recipe).files}
-    return (
-        names.pop()
-        if len(names) == 1 and "" not in names
-        else published_recipe(recipe).batches.folder
-    )
+    first = next(iter(published_archive(recipe).files), "")
+    return PurePosixPath(first).parent.name or published_recipe(recipe).batches.folder
 
 
 def published_files(recipe: str) -> dict[str, str]:
