@@ -530,8 +530,8 @@ def export(
     counts = ", ".join(f"{name} {count}" for name, count in done.splits.items())
     simulated = "simulated " if done.simulated else ""
     _say(f"{done.out}: {done.images} {simulated}images as {format} ({counts})")
-    for line in done.split.lines() if done.split else []:
-        _say(line)
+    if done.split is not None:
+        _print_split(done.split)
     if done.archive:
         _say(f"{done.archive}: sha256 {done.sha256}")
 
@@ -859,9 +859,13 @@ def _print_summary(built: Build) -> None:
 
 
 def _print_split(split: SplitResult, *, with_shares: bool = True) -> None:
-    """Name the split, and say what a person should know about it."""
+    """Name the split, and say what a person should know about it: warnings last."""
     _say(f"split: {split.plan.text}")
-    _print_lines(split.lines(with_shares=with_shares))
+    warnings_of_split = [line for line in split.lines() if line.startswith("warning: ")]
+    _print_lines([line for line in split.lines() if line not in warnings_of_split])
+    if with_shares:
+        _table(*split.table())
+    _print_lines(warnings_of_split)
 
 
 def _classes(build: Status) -> tuple[list[str], list[list[str]]]:

@@ -19,6 +19,7 @@ from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.build_split import BuildSplit
 from mingolotss.dataset.layout import DatasetFolder, split_of_batch
+from mingolotss.dataset.manifest import name_kept_columns
 from mingolotss.dataset.measured_split import MAX_COUNTED
 from mingolotss.dataset.splits import SplitPlan, SplitResult, SplitSources, assign_splits
 from mingolotss.dataset.splits.record import SplitOrigin
@@ -178,7 +179,7 @@ def split_sources(
         extent_arcsec=planned_extents(recipe, candidates, service),
         shape=stamp_extent(recipe).shape,
         classes=catalogue.classes,
-        table=catalogue.kept,
+        table=None if catalogue.kept is None else name_kept_columns(catalogue.kept),
     )
 
 

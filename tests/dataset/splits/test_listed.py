@@ -36,7 +36,7 @@ def test_a_list_is_taken_as_it_is_and_names_the_rest():
     assert result.names.tolist() == ["train", "", "test", ""]
     assert result.reasons.tolist() == ["", "blended", "", "not in list.csv"]
     assert result.plan.text == "file:list.csv"
-    assert "warning: 1 of 4 names in list.csv are not among the sources: 'x'" in result.lines()
+    assert "warning: 1 of 4 names in list.csv not among the sources: 'x'" in result.lines()
 
 
 def test_pairs_on_two_sides_of_a_list_are_counted_and_not_moved():

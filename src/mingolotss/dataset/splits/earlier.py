@@ -23,6 +23,7 @@ from mingolotss.dataset.splits.record import SplitRecord
 from mingolotss.dataset.splits.result import Assignment, SplitResult, describe_assignment
 from mingolotss.dataset.splits.sources import SplitSources
 from mingolotss.errors import InputError
+from mingolotss.io.summaries import count_text
 from mingolotss.model import Floats, Ints
 from mingolotss.sky.neighbours import connected_groups
 
@@ -208,26 +209,25 @@ def _notes(
     """Describe for the terminal how many sources were kept and dealt out."""
     new = kept == _NEW
     count, by_position = int((kept >= 0).sum()), int((matches.by_position & (kept >= 0)).sum())
-    text = f"split: {count:,} sources are in the split that they have in {earlier.origin}"
+    text = f"split: {count_text(count, 'source')} in the same split as in {earlier.origin}"
     if by_position:
-        text += f" ({by_position:,} of them found by position)"
+        text += f" ({by_position:,} found by position)"
     lines = [*earlier.notices, text]
     if new.any():
         dealt = ", ".join(
             f"{name} {int((new & (split_of == index)).sum()):,}"
             for index, name in enumerate(splits)
         )
-        lines.append(f"split: {int(new.sum()):,} sources are new: {dealt}")
+        lines.append(f"split: {count_text(int(new.sum()), 'new source')}: {dealt}")
     absent = len(earlier) - len(set(matches.rows.tolist()) - {-1})
     if absent:
-        lines.append(
-            f"split: {absent:,} of {len(earlier):,} sources of {earlier.origin} are not here"
-        )
+        total = count_text(len(earlier), "source")
+        lines.append(f"split: {absent:,} of {total} of {earlier.origin} not here")
     if matches.elsewhere:
         names = ", ".join(map(repr, matches.elsewhere[:_SHOWN]))
         lines.append(
-            f"warning: {len(matches.elsewhere):,} sources have the name of one in {earlier.origin} "
-            f"at another position, and count as others: {names}"
+            f"warning: {count_text(len(matches.elsewhere), 'source')} with the name of another one "
+            f"in {earlier.origin}, at another position: {names}"
             f"{', ...' * (len(matches.elsewhere) > _SHOWN)}"
         )
     return lines

@@ -19,6 +19,7 @@ from mingolotss.dataset.splits.result import Assignment
 from mingolotss.dataset.splits.sources import SplitSources
 from mingolotss.dataset.splits.split_words import SplitWords, column_words
 from mingolotss.errors import InputError
+from mingolotss.io.summaries import count_text
 from mingolotss.registry import nearest
 
 __all__ = ["assign_column", "assign_listed", "describe_words"]
@@ -62,8 +63,8 @@ def assign_listed(plan: SplitPlan, sources: SplitSources, record: SplitRecord) -
     if unknown:
         names = ", ".join(repr(record.names[row]) for row in unknown[:_SHOWN])
         notes.append(
-            f"warning: {len(unknown):,} of {len(record):,} names in {record.origin} are not among "
-            f"the sources: {names}{', ...' * (len(unknown) > _SHOWN)}"
+            f"warning: {len(unknown):,} of {count_text(len(record), 'name')} in {record.origin} "
+            f"not among the sources: {names}{', ...' * (len(unknown) > _SHOWN)}"
         )
     named = replace(plan, argument=record.origin)
     return Assignment(named, splits, np.array(reasons), notes=tuple(notes), origin=record.source)

@@ -102,23 +102,37 @@ class SplitResult:
             if not self.counts[row, column]
         ]
 
-    def lines(self, *, with_shares: bool = True) -> list[str]:
-        """Describe the split for the terminal; warnings begin with "warning: ".
-
-        Parameters
-        ----------
-        with_shares : bool
-            Whether to give the number of sources of each class in each split.
-        """
-        shares = range(len(self.classes) if with_shares else 0)
-        return [
+    def lines(self) -> list[str]:
+        """Describe the split for the terminal; warnings begin with "warning: ", and come last."""
+        lines = [
             *([f"split: {self.change}"] if self.change else []),
             *self.notes,
             *_pairs_lines(self),
             *_left_out_lines(self),
-            *(_share_line(self, row) for row in shares),
             *_missing_lines(self.missing),
         ]
+        return sorted(lines, key=lambda line: line.startswith("warning: "))
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Return the number and the share of sources of each class in each split.
+
+        Returns
+        -------
+        header : list of str
+        rows : list of list of str
+        """
+        order = in_order(self.splits)
+        columns = [self.splits.index(split) for split in order]
+        rows = [
+            [name, *(f"{count:,} ({count / max(total, 1):.1%})" for count in counts)]
+            for name, counts, total in zip(
+                self.classes,
+                self.counts[:, columns].tolist(),
+                self.counts.sum(axis=1).tolist(),
+                strict=True,
+            )
+        ]
+        return ["class", *order], rows
 
 
 def describe_assignment(assignment: Assignment, sources: SplitSources) -> SplitResult:
@@ -186,14 +200,12 @@ def _left_out_lines(result: SplitResult) -> list[str]:
     ]
 
 
-def _share_line(result: SplitResult, row: int) -> str:
-    counts = result.counts[row]
-    shares = ", ".join(
-        f"{split} {count:,} ({count / max(int(counts.sum()), 1):.1%})"
-        for split, count in zip(result.splits, counts.tolist(), strict=True)
-    )
-    return f"split: {result.classes[row]}: {shares}"
-
-
 def _missing_lines(missing: Sequence[tuple[str, str]]) -> list[str]:
-    return [f"warning: split {split!r} has no image of class {name!r}" for split, name in missing]
+    classes_of: dict[str, list[str]] = {}
+    for split, name in missing:
+        classes_of.setdefault(split, []).append(repr(name))
+    return [
+        f"warning: split {split!r} has no image of {'class' if len(names) == 1 else 'the classes'} "
+        f"{', '.join(names)}"
+        for split, names in classes_of.items()
+    ]
