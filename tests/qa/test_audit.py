@@ -29,6 +29,7 @@ from mingolotss.qa.audit.result import (
     POSITIONS,
     SHARED_PIXELS,
     SHARED_SOURCES,
+    TWINS,
 )
 from mingolotss.qa.audit.run import audit
 from mingolotss.qa.audit.terminal import audit_lines, closing_lines
@@ -87,6 +88,31 @@ def test_labels_of_one_position_and_of_equal_images(tmp_path):
     assert result.check(LABELS).findings == 2
     assert set(pair_names(result.check(LABELS))) == {("S1-1", "S1-4"), ("S1-10", "S1-13")}
     assert pair_names(result.check(IDENTICAL)) == [("S1-10", "S1-13")]
+
+
+def test_turned_and_mirrored_copies_are_twins(tmp_path):
+    """They are found with the turn, and count as images of one source."""
+    data = Planted()
+    data.images[5] = np.rot90(data.images[2])  # FRII and FRI
+    data.images[9] = np.fliplr(data.images[7])
+    result = audit(data.write_parquet(tmp_path / "d"))
+    twins = result.check(TWINS)
+    assert {(pair.first.name, pair.second.name): pair.note for pair in twins.pairs} == {
+        ("S1-2", "S1-5"): "turned by 270°", ("S1-7", "S1-9"): "mirrored",
+    }  # fmt: skip
+    assert twins.findings == 2
+    assert result.check(IDENTICAL).findings == 0
+    assert pair_names(result.check(LABELS)) == [("S1-2", "S1-5")]
+
+
+def test_twins_of_two_datasets_are_sources_of_both(tmp_path):
+    """A turned copy under another name and position leaks from one dataset into the other."""
+    first, second = Planted(seed=1), Planted(seed=2)
+    second.images[4] = np.rot90(first.images[2])  # test of A in train of B
+    result = audit(first.write_parquet(tmp_path / "a"), second.write_parquet(tmp_path / "b"))
+    assert pair_names(result.check(TWINS, "A", "B")) == [("S1-2", "S2-4")]
+    assert pair_names(result.check(LEAKS, "A", "B")) == [("S1-2", "S2-4")]
+    assert result.check(SHARED_SOURCES, "A", "B").lines == ("1 pair by image",)
 
 
 def test_blank_images_are_no_copies(tmp_path):
@@ -178,7 +204,7 @@ def test_fields_are_described_and_are_no_finding(tmp_path):
 
 
 def test_between_two_datasets(tmp_path):
-    """Shared sources by position, by name and by pixels; their splits and their labels."""
+    """Shared sources by position, by name and by image; their splits and their labels."""
     first, second = Planted(seed=1), Planted(seed=2)
     for own, other in ((0, 1), (2, 4), (3, 9)):  # by position
         second["ra"][other], second["dec"][other] = first["ra"][own], first["dec"][own]
@@ -190,7 +216,7 @@ def test_between_two_datasets(tmp_path):
         ("S1-0", "S2-1"), ("S1-2", "S2-4"), ("S1-3", "S2-9"), ("S1-6", "S1-6"), ("S1-8", "S2-8"),
     }  # fmt: skip
     assert shared.findings == 0
-    assert shared.lines == ("3 pairs by position", "1 pair by name", "1 pair by pixels")
+    assert shared.lines == ("3 pairs by position", "1 pair by name", "1 pair by image")
     assert shared.counts == {
         "train of A, train of B": 2, "test of A, train of B": 2, "test of A, test of B": 1,
     }  # fmt: skip

@@ -14,7 +14,6 @@ Activity = Literal[
     "stamps",
     "assembling",
     "reading images",
-    "looking for twins",
 ]
 
 BuildProgress = Callable[[int, int, Activity], None]

@@ -1,17 +1,18 @@
 """What two datasets have in common: sources, test sources of one in the training of the other.
 
-A source is in both if its positions are one, if its names are equal, or if its images are equal in
-every pixel.
+A source is in both if its positions are one, if its names are equal, or if its images are the same,
+also after a turn or a mirror.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from mingolotss.model import Bools, Floats, Ints
 from mingolotss.qa.audit.classes import agreement
+from mingolotss.qa.audit.image_checks import check_twins_between, is_one_source
 from mingolotss.qa.audit.result import (
     LABELS,
     LEAKS,
@@ -24,7 +25,7 @@ from mingolotss.qa.audit.result import (
     plural,
 )
 from mingolotss.qa.audit.samples import AuditSamples
-from mingolotss.qa.audit.sky_checks import members
+from mingolotss.qa.audit.twins import Twin
 from mingolotss.sky.angles import separation_arcsec
 from mingolotss.sky.neighbours import overlap_blocks
 
@@ -34,7 +35,11 @@ _TRAIN = "train"
 
 
 def check_between(
-    first: AuditSamples, second: AuditSamples, letters: tuple[str, str], identical: Ints
+    first: AuditSamples,
+    second: AuditSamples,
+    letters: tuple[str, str],
+    alike: Sequence[tuple[Twin, int, int]] | None,
+    obstacle: str = "",
 ) -> list[Check]:
     """Compare two datasets.
 
@@ -43,18 +48,30 @@ def check_between(
     first, second : AuditSamples
     letters : (str, str)
         By which messages call them.
-    identical : int64 array, shape (k, 2)
-        The images of both that are equal in every pixel.
+    alike : sequence of (Twin, int, int) or None
+        The images of both that are the same; None if images were not read.
+    obstacle : str
+        Why images cannot be compared; "" if they can.
     """
     by_position = _by_position(first, second)
     by_name = equal_values(_plain_names(first), _plain_names(second))
-    ways = {"position": by_position, "name": by_name, "pixels": identical}
+    known = np.concatenate([by_position, by_name])
+    ways = {"position": by_position, "name": by_name}
+    checks = []
+    if alike is not None:
+        ways["image"] = np.array([one[1:] for one in alike], np.int64).reshape(-1, 2)
+        checks = [check_twins_between(first, second, letters, alike, known, obstacle)]
+        one_source = [
+            one[1:] for one in alike if is_one_source(one[0], first, one[1], second, one[2])
+        ]
+        known = np.concatenate([known, np.array(one_source, np.int64).reshape(-1, 2)])
     pairs = np.unique(np.concatenate(list(ways.values())), axis=0).reshape(-1, 2)
     return [
         _shared(first, second, letters, pairs, ways),
         _names(first, second, letters, by_name),
         _leaks(first, second, letters, pairs),
-        _labels(first, second, letters, pairs),
+        _labels(first, second, letters, np.unique(known, axis=0).reshape(-1, 2)),
+        *checks,
     ]
 
 
@@ -116,11 +133,12 @@ def _separations(first: AuditSamples, second: AuditSamples, pairs: Ints) -> Floa
 def _pairs(
     first: AuditSamples, second: AuditSamples, letters: tuple[str, str], rows: Ints
 ) -> tuple[Pair, ...]:
-    rows = rows[:MAX_PAIRS]
+    order = np.argsort(_separations(first, second, rows), kind="stable")  # unknown ones last
+    rows = rows[order[:MAX_PAIRS]]
     separations = [
         None if np.isnan(one) else one for one in _separations(first, second, rows).tolist()
     ]
-    ones, others = members(first, letters[0], rows[:, 0]), members(second, letters[1], rows[:, 1])
+    ones, others = first.members(letters[0], rows[:, 0]), second.members(letters[1], rows[:, 1])
     return tuple(map(Pair, ones, others, separations))
 
 

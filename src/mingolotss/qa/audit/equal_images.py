@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mingolotss.dataset.image_stack import ImageArray
 
-__all__ = ["QuarterTurn", "find_quarter_turn", "order_free_sums"]
+__all__ = ["QuarterTurn", "are_constant", "find_quarter_turn", "order_free_sums"]
 
 _SUMS = np.dtype([("first", np.uint64), ("second", np.uint64)])
 
@@ -46,6 +46,13 @@ def order_free_sums(images: ImageArray) -> NDArray[np.void]:
     sums["first"] = flat.sum(axis=1)
     sums["second"] = np.einsum("np,np,np->n", flat, flat, flat)  # modulo 2**64
     return sums
+
+
+def are_constant(images: ImageArray) -> NDArray[np.bool_]:
+    """Return which images, shape (n, ny, nx), have one value in all pixels that are not NaN."""
+    flat = images.reshape(len(images), -1)
+    # The largest and the smallest value of an image of NaN alone are NaN, which is no warning here.
+    return np.asarray(~(np.fmax.reduce(flat, axis=1) > np.fmin.reduce(flat, axis=1)))
 
 
 def find_quarter_turn(first: ImageArray, second: ImageArray) -> QuarterTurn | None:

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from mingolotss.errors import InputError
-from mingolotss.model import Ints
-from mingolotss.pipeline.progress import BuildProgress
-from mingolotss.qa.audit.between import check_between, equal_values
-from mingolotss.qa.audit.image_checks import ImageDigests, check_identical, digest_images
+from mingolotss.pipeline.progress import BuildProgress, no_progress
+from mingolotss.qa.audit.between import check_between
+from mingolotss.qa.audit.image_checks import AlikeImages, check_images, find_alike
 from mingolotss.qa.audit.positions import PositionTable
 from mingolotss.qa.audit.result import KINDS, Audit, AuditedDataset, Check
 from mingolotss.qa.audit.samples import AuditSamples, AuditSettings, read_samples
@@ -27,7 +26,7 @@ from mingolotss.qa.audit.split_checks import (
 
 __all__ = ["audit"]
 
-_NO_PAIRS = np.empty(0, np.int64), np.empty(0, np.int64)
+_NO_PAIRS = np.empty((0, 2), np.int64)
 
 
 def audit(
@@ -79,19 +78,22 @@ def audit(
         A dataset has no image, or a number is not positive.
     """
     settings = _settings(positions, pixel_arcsec, limit_arcsec)
-    notify = progress or (lambda *_: None)
+    notify = progress or no_progress
     paths = [Path(path).expanduser() for path in (dataset, *others)]
     letters = _letters(len(paths))
-    digests: list[ImageDigests | None] = []
-    checks: list[Check] = []
     samples = [read_samples(path, settings) for path in paths]
-    for letter, one in zip(letters, samples, strict=True):
-        digests.append(digest_images(one, notify) if images else None)
-        checks += _checks_of_one(one, letter, digests[-1])
+    alike = None
+    if images:
+        alike = find_alike(samples, lambda done, total: notify(done, total, "reading images"))
+    checks: list[Check] = []
+    for number, (letter, one) in enumerate(zip(letters, samples, strict=True)):
+        checks += _checks_of_one(one, letter, alike, number)
     for first, second in combinations(range(len(samples)), 2):
         both = letters[first], letters[second]
-        equal = _equal_images(digests[first], digests[second])
-        checks += check_between(samples[first], samples[second], both, equal)
+        same = None if alike is None else alike.between(first, second)
+        obstacle = "" if alike is None else alike.not_compared.get((first, second), "")
+        checks += check_between(samples[first], samples[second], both, same, obstacle)
+    checks.sort(key=lambda one: (len(one.datasets), one.datasets, [*KINDS].index(one.kind)))
     audited = map(_describe, letters, samples)
     return Audit(tuple(audited), tuple(checks))
 
@@ -112,28 +114,22 @@ def _letters(count: int) -> Sequence[str]:
     return string.ascii_uppercase[:count]
 
 
-def _checks_of_one(samples: AuditSamples, letter: str, digests: ImageDigests | None) -> list[Check]:
-    checks: list[Check] = []
-    equal = _NO_PAIRS
-    if digests is not None:
-        identical, equal = check_identical(samples, letter, digests)
-        checks.append(identical)
-    checks += [
+def _checks_of_one(
+    samples: AuditSamples, letter: str, alike: AlikeImages | None, number: int
+) -> list[Check]:
+    of_images: list[Check] = []
+    same = _NO_PAIRS
+    if alike is not None:
+        of_images, same = check_images(samples, letter, alike, number)
+    return [
+        *of_images,
         check_shared_pixels(samples, letter),
         check_positions(samples, letter),
-        check_labels(samples, letter, equal),
+        check_labels(samples, letter, same),
         check_classes(samples, letter),
         check_balance(samples, letter),
         check_fields(samples, letter),
     ]
-    order = list(KINDS)
-    return sorted(checks, key=lambda check: order.index(check.kind))
-
-
-def _equal_images(first: ImageDigests | None, second: ImageDigests | None) -> Ints:
-    if first is None or second is None:
-        return np.empty((0, 2), np.int64)
-    return equal_values(first.digests, second.digests)
 
 
 def _describe(letter: str, samples: AuditSamples) -> AuditedDataset:

@@ -32,6 +32,7 @@ from mingolotss.model import Floats, Ints
 from mingolotss.qa.audit.classes import ClassTable, shipped_recipe
 from mingolotss.qa.audit.images import audit_images, stamp_images
 from mingolotss.qa.audit.positions import NO_POSITIONS, Positions, PositionTable, find_positions
+from mingolotss.qa.audit.result import Member
 from mingolotss.qa.verify_export import is_export
 from mingolotss.recipe.model import Recipe
 from mingolotss.sky.stamp_regions import Shape
@@ -123,6 +124,18 @@ class AuditSamples:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def members(self, letter: str, rows: Ints) -> list[Member]:
+        """Return images as members of pairs; `letter` is that of the dataset."""
+        return [
+            Member(
+                letter,
+                self.names[row],
+                self.split_of(row),
+                self.classes.name(int(self.labels[row])),
+            )
+            for row in rows.tolist()
+        ]
 
     def split_of(self, index: int) -> str:
         """Return the name of an image's split, "" for none."""

@@ -17,7 +17,6 @@ from mingolotss.qa.audit.result import (
     POSITIONS,
     SHARED_PIXELS,
     Check,
-    Member,
     Pair,
     plural,
 )
@@ -26,7 +25,7 @@ from mingolotss.sky.angles import separation_arcsec
 from mingolotss.sky.neighbours import overlap_blocks
 from mingolotss.sky.stamp_regions import StampRegions
 
-__all__ = ["check_labels", "check_positions", "check_shared_pixels", "members", "split_counts"]
+__all__ = ["check_labels", "check_positions", "check_shared_pixels", "split_counts"]
 
 
 _NO_POSITION = "no position is known (give --positions FILE)"
@@ -95,18 +94,18 @@ def check_positions(samples: AuditSamples, letter: str) -> Check:
     return Check(POSITIONS, (letter,), total, sentence, nearest.pairs(samples, letter), lines)
 
 
-def check_labels(samples: AuditSamples, letter: str, others: tuple[Ints, Ints]) -> Check:
+def check_labels(samples: AuditSamples, letter: str, others: Ints) -> Check:
     """Find pairs of one source with two labels.
 
     Parameters
     ----------
     samples : AuditSamples
     letter : str
-    others : (int array, int array)
+    others : int64 array, shape (k, 2)
         Pairs of images that are one by their pixels, in addition to those at one position.
     """
     usable = samples.positions.known & (samples.positions.error_arcsec <= samples.limit_arcsec)
-    blocks = [*_close_pairs(samples, usable), others]
+    blocks = [*_close_pairs(samples, usable), (others[:, 0], others[:, 1])]
     first, second = (np.concatenate([block[side] for block in blocks]) for side in (0, 1))
     # A pair may be at one position and have equal pixels; it is one pair.
     pairs = np.unique(np.stack([first, second], axis=1).reshape(-1, 2), axis=0)
@@ -118,7 +117,11 @@ def check_labels(samples: AuditSamples, letter: str, others: tuple[Ints, Ints]) 
     nearest = _Nearest()
     nearest.add(samples, pairs[differ, 0], pairs[differ, 1])
     total = int(differ.sum())
-    lines = () if usable.any() else ("without positions, only equal images count as one source",)
+    lines = (
+        ()
+        if usable.any()
+        else ("without positions, only equal images and twins count as one source",)
+    )
     if total:
         sentence = f"{plural(total, 'pair')} of images of one source with different labels"
     elif labelled:
@@ -140,19 +143,6 @@ def _close_pairs(samples: AuditSamples, usable: Bools) -> Iterator[tuple[Ints, I
         separation = separation_arcsec(ra[first], dec[first], ra[second], dec[second])
         close = separation < np.maximum(limit[first], limit[second])
         yield first[close], second[close]
-
-
-def members(samples: AuditSamples, letter: str, rows: Ints) -> list[Member]:
-    """Return images as members of pairs."""
-    return [
-        Member(
-            letter,
-            samples.names[row],
-            samples.split_of(row),
-            samples.classes.name(int(samples.labels[row])),
-        )
-        for row in rows.tolist()
-    ]
 
 
 def split_counts(samples: AuditSamples, counts: Ints) -> dict[str, int]:
@@ -179,7 +169,7 @@ class _Nearest:
         self._pairs, self._arcsec = pairs[order], arcsec[order]
 
     def pairs(self, samples: AuditSamples, letter: str) -> tuple[Pair, ...]:
-        first, second = (members(samples, letter, self._pairs[:, side]) for side in (0, 1))
+        first, second = (samples.members(letter, self._pairs[:, side]) for side in (0, 1))
         separations = (None if np.isnan(value) else value for value in self._arcsec.tolist())
         return tuple(map(Pair, first, second, separations))
 

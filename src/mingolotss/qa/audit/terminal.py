@@ -13,6 +13,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+import numpy as np
+
 from mingolotss.io.summaries import one_line
 from mingolotss.qa.audit.result import (
     FIELDS,
@@ -33,7 +35,6 @@ __all__ = ["audit_lines", "closing_lines"]
 
 _WIDTH = 80
 _INDENT = "  "
-_MOST_SPLITS = 5
 _NAME, _CLASS, _SPLIT = 44, 24, 14  # letters
 _KIND_WORDS = {"build": "a build", "export": "an export", "dataset": "a dataset"}
 _QUIET = {FIELDS, SHARED_SOURCES}  # their pairs are no findings
@@ -135,19 +136,21 @@ def _table_lines(dataset: AuditedDataset) -> Iterator[str]:
     """Give the table of classes, flux and size in each split."""
     if not dataset.rows or not dataset.splits:
         return
-    names = list(dataset.splits)[:_MOST_SPLITS]
-    header = ["", *(one_line(name, _SPLIT) for name in names)]
     totals = list(dataset.splits.values())
-    body = [
-        [one_line(_row_name(row), _CLASS), *_cells(row, totals)[: len(names)]]
-        for row in dataset.rows
-    ]
-    widths = [max(len(line[column]) for line in (header, *body)) for column in range(len(header))]
+    header = [one_line(name, _SPLIT) for name in dataset.splits]
+    cells = [_cells(row, totals) for row in dataset.rows]
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    # As many splits as fit beside names of some length, then names of the length that remains.
+    most = max(1, sum(np.cumsum(widths) + 2 * np.arange(1, len(widths) + 1) <= _WIDTH - 2 - _CLASS))
+    room = _WIDTH - 2 - sum(widths[:most]) - 2 * most
+    names = [one_line(_row_name(row), room) for row in dataset.rows]
+    header, widths = ["", *header[:most]], [max(map(len, names)), *widths[:most]]
+    body = [[name, *row[:most]] for name, row in zip(names, cells, strict=True)]
     for line in (header, *body):
-        cells = [line[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
-        yield f"{_INDENT}{'  '.join(cells)}".rstrip()
-    if rest := len(dataset.splits) - len(names):
+        padded = [line[0].ljust(widths[0])]
+        padded += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
+        yield f"{_INDENT}{'  '.join(padded)}".rstrip()
+    if rest := len(dataset.splits) - most:
         yield f"{_INDENT}... {plural(rest, 'more split')} (--json FILE)"
 
 

@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather
 from mingolotss.io.optional import import_optional
 from mingolotss.model import Floats, Ints
-from mingolotss.qa.audit.equal_images import find_quarter_turn, order_free_sums
+from mingolotss.qa.audit.equal_images import are_constant, find_quarter_turn, order_free_sums
 from mingolotss.qa.audit.image_alignment import AlignedImage, Alignment, align, first_turns
 from mingolotss.qa.audit.image_features import (
     ImageFeatures,
@@ -119,13 +119,16 @@ class Twins:
         By first and second image. Of images that are equal in every pixel, each is paired with the
         first of them only, and only the first is compared with others.
     empty : tuple of int
-        Images without a source above the noise, and constant ones; they are not compared.
+        Images without a source above the noise; only equal pixels are looked for in them.
+    blank : tuple of int
+        Images of one value only; they are not compared.
     not_compared : tuple of (int, int, str)
         Pairs of sets that cannot be compared, with the reason.
     """
 
     pairs: tuple[Twin, ...]
     empty: tuple[int, ...] = ()
+    blank: tuple[int, ...] = ()
     not_compared: tuple[tuple[int, int, str], ...] = ()
 
 
@@ -156,6 +159,7 @@ def find_twins(
     notify = progress or _ignore
     pairs: list[Twin] = []
     empty: list[int] = []
+    blank: list[int] = []
     groups, not_compared = _comparable_sets(sets, scales)
     done = 0
     for group in groups:
@@ -167,8 +171,11 @@ def find_twins(
             for twin in search.twins()
         ]
         empty += members[search.empty].tolist()
+        blank += members[search.blank].tolist()
         done += len(members)
-    return Twins(tuple(sorted(pairs)), tuple(sorted(empty)), tuple(not_compared))
+    return Twins(
+        tuple(sorted(pairs)), tuple(sorted(empty)), tuple(sorted(blank)), tuple(not_compared)
+    )
 
 
 def _notify_after(notify: Progress, before: int, total: int, done: int) -> None:
@@ -261,13 +268,15 @@ class _Search:
     images: _CommonGrid
     notify: Callable[[int], None]
     empty: Ints = field(init=False)
+    blank: Ints = field(init=False)
 
     def __post_init__(self) -> None:
-        parts, sums = [], []
+        parts, sums, constant = [], [], []
         with ThreadPoolExecutor() as pool:
             jobs = []
             for first, batch in self.images.batches():
                 sums.append(order_free_sums(batch))
+                constant.append(are_constant(batch))
                 jobs.append(pool.submit(describe_images, batch))
                 if len(jobs) > 16:  # batches that wait; a reader may be faster
                     parts.append(jobs.pop(0).result())
@@ -275,16 +284,19 @@ class _Search:
             parts += [job.result() for job in jobs]
         self.features = ImageFeatures.join(parts)
         self._sums = np.concatenate(sums)
-        self.empty = np.flatnonzero(self.features.bright < _LEAST_BRIGHT)
+        is_blank = np.concatenate(constant)
+        self.blank = np.flatnonzero(is_blank)
+        self.empty = np.flatnonzero((self.features.bright < _LEAST_BRIGHT) & ~is_blank)
         self._prepared: dict[int, AlignedImage] = {}
         self._alignments: dict[tuple[int, int], Alignment | None] = {}
 
     def twins(self) -> Iterator[Twin]:
         """Give all pairs of twins."""
         has_source = np.ones(len(self.features), bool)
-        has_source[self.empty] = False
+        has_source[self.blank] = False
         copies = list(self._equal_images(np.flatnonzero(has_source)))
         yield from copies
+        has_source[self.empty] = False
         has_source[[twin.second for twin in copies]] = False
         yield from self._alike_images(np.flatnonzero(has_source))
 
