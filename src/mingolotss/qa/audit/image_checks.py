@@ -168,7 +168,7 @@ def _empty_lines(empty: int, overlapping: int) -> tuple[str, ...]:
     if overlapping:
         are = "is" if overlapping == 1 else "are"
         lines.append(
-            f"{plural(overlapping, 'pair')} of stamps that overlap on the sky {are} not counted here"
+            f"{plural(overlapping, 'pair')} of stamps that overlap on the sky {are} not counted"
         )
     return tuple(lines)
 
