@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mingolotss.model import Ints
+from mingolotss.qa.audit.families import complete_pairs
 from mingolotss.qa.audit.result import (
     IDENTICAL,
     MAX_PAIRS,
@@ -89,7 +90,10 @@ def find_alike(samples: Sequence[AuditSamples], progress: Progress) -> AlikeImag
         return dataset, number - int(starts[dataset])
 
     return AlikeImages(
-        tuple((twin, *place(twin.first), *place(twin.second)) for twin in result.pairs),
+        tuple(
+            (twin, *place(twin.first), *place(twin.second))
+            for twin in complete_pairs(result.pairs, starts.tolist())
+        ),
         _counts(result.empty, starts),
         _counts(result.blank, starts),
         {(first, second): reason for first, second, reason in result.not_compared},
