@@ -15,7 +15,14 @@ from mingolotss.errors import MingoError
 from mingolotss.io.files import remove_tree
 from mingolotss.recipe.model import Recipe
 
-__all__ = ["GENERATED_MARK", "is_complete", "is_generated", "products", "remove_products"]
+__all__ = [
+    "GENERATED_MARK",
+    "is_complete",
+    "is_generated",
+    "products",
+    "remove_products",
+    "remove_tables",
+]
 
 GENERATED_MARK = "written by mingolotss from recipe.toml and manifest.parquet"
 """A description with these words was written by the program, which may replace it."""
@@ -62,6 +69,13 @@ def is_complete(folder: Path, recipe: Recipe) -> bool:
     """Return whether a build has all its products, and so their checksums, which come last."""
     is_listed = BuildFolder(folder).checksums.exists()
     return is_listed and all(path.exists() for path in products(folder, recipe))
+
+
+def remove_tables(folder: Path) -> None:
+    """Remove the tables and the checksums of a build that will have more rows; its parts stay."""
+    build = BuildFolder(folder)
+    for path in (build.checksums, build.manifest, build.candidates):
+        path.unlink(missing_ok=True)
 
 
 def remove_products(folder: Path) -> None:

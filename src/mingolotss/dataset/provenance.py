@@ -331,10 +331,19 @@ def _damaged(path: Path, error: Exception) -> DatasetError:
     )
 
 
-def check_same_build(existing: Provenance, new: Provenance, folder: Path) -> None:
+def check_same_build(
+    existing: Provenance, new: Provenance, folder: Path, *, has_more_rows: bool = False
+) -> None:
     """Refuse to continue in a folder that holds another build.
 
     Catalogues are compared by their content, not by their names.
+
+    Parameters
+    ----------
+    existing, new : Provenance
+    folder : Path
+    has_more_rows : bool
+        The catalogue of `new` is that of `existing` with more rows, which is no other build.
 
     Raises
     ------
@@ -342,18 +351,8 @@ def check_same_build(existing: Provenance, new: Provenance, folder: Path) -> Non
         The line says what differs.
     """
     differences = [*_recipe_differences(existing.recipe, new.recipe)]
-    if existing.catalogue_sha256 != new.catalogue_sha256:
-        old, young = (
-            f"{one.catalogue!r} (SHA-256 {one.catalogue_sha256[:12]}...)" if one.catalogue_sha256
-            else "in memory" for one in (existing, new)
-        )  # fmt: skip
-        differences.append(f"catalogue {old}, not {young}")
-    elif (existing.rows, existing.limit) != (new.rows, new.limit):
-        old, young = (
-            f"{one.rows} rows" + (f" (limit {one.limit})" if one.limit else "")
-            for one in (existing, new)
-        )
-        differences.append(f"{old} of the catalogue, not {young}")
+    if not has_more_rows:
+        differences += _catalogue_differences(existing, new)
     if _service_name(existing.service) != _service_name(new.service):
         differences.append(f"service {existing.service!r}, not {new.service!r}")
     if differences:
@@ -361,6 +360,21 @@ def check_same_build(existing: Provenance, new: Provenance, folder: Path) -> Non
             f"build in {folder}: it holds a build with {'; '.join(differences)}. Choose another "
             "--out, or --fresh to replace it"
         )
+
+
+def _catalogue_differences(existing: Provenance, new: Provenance) -> Iterator[str]:
+    if existing.catalogue_sha256 != new.catalogue_sha256:
+        old, young = (
+            f"{one.catalogue!r} (SHA-256 {one.catalogue_sha256[:12]}...)" if one.catalogue_sha256
+            else "in memory" for one in (existing, new)
+        )  # fmt: skip
+        yield f"catalogue {old}, not {young}"
+    elif (existing.rows, existing.limit) != (new.rows, new.limit):
+        old, young = (
+            f"{one.rows} rows" + (f" (limit {one.limit})" if one.limit else "")
+            for one in (existing, new)
+        )
+        yield f"{old} of the catalogue, not {young}"
 
 
 def _recipe_differences(existing: Recipe, new: Recipe) -> Iterator[str]:

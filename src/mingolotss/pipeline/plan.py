@@ -26,7 +26,7 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import CANDIDATES, REPEATED_COLUMNS
 from mingolotss.dataset.notices import write_notices
-from mingolotss.dataset.products import remove_products
+from mingolotss.dataset.products import remove_products, remove_tables
 from mingolotss.dataset.provenance import (
     Provenance,
     check_same_build,
@@ -58,6 +58,7 @@ from mingolotss.pipeline.image_paths import ImagePaths
 from mingolotss.pipeline.planned_splits import PlannedSplits, plan_splits, split_sources
 from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.pipeline.rebuild import build_folder, complete_arguments
+from mingolotss.pipeline.recorded_splits import read_earlier_build
 from mingolotss.pipeline.resolved_inputs import ResolvedInputs, check_places, resolve_inputs
 from mingolotss.pipeline.task import Task
 from mingolotss.recipe.model import Recipe
@@ -329,11 +330,19 @@ def plan_locked(
     )
     inputs = resolve_inputs(arguments, out, refresh=refresh)
     existing, messages = None if fresh else read_provenance(out), []
+    earlier = None
+    if not fresh and arguments.repeated is not None:
+        earlier = read_earlier_build(arguments.repeated, read_provenance(arguments.repeated))
+    has_more_rows = (
+        earlier is not None and earlier.folder == out and earlier.is_part_of(inputs.catalogue)
+    )
     if existing is not None:
-        check_same_build(existing, inputs.provenance, out)
+        check_same_build(existing, inputs.provenance, out, has_more_rows=has_more_rows)
         messages = check_places(out, existing, inputs)
+    if earlier is not None and not has_more_rows and not earlier.has_all(inputs.catalogue):
+        earlier = None  # another catalogue, in another folder
     candidates, search_errors = _search(inputs, progress or no_progress)
-    splits = plan_splits(inputs.recipe, inputs.catalogue, candidates, inputs.service)
+    splits = plan_splits(inputs.recipe, inputs.catalogue, candidates, inputs.service, earlier)
     folder = BuildFolder(out)
     decisions_by_source = read_decisions(arguments.decisions)
     _check_decisions(decisions_by_source, inputs.catalogue, candidates)
@@ -360,7 +369,9 @@ def plan_locked(
     _check_downloads(result)
     if fresh:  # only now, so that nothing is lost if the search fails
         remove_products(out)
-    _record(out, existing, inputs, candidates, splits)
+    if has_more_rows:
+        remove_tables(out)
+    _record(out, None if has_more_rows else existing, inputs, candidates, splits)
     write_inputs(out, carry_products(inputs.recorded, read_inputs(out)))
     if arguments.copies_decisions:
         write_bytes(folder.decisions, arguments.decisions.read_bytes())

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,14 @@ from mingolotss.dataset.build_split import BuildSplit
 from mingolotss.dataset.layout import DatasetFolder, split_of_batch
 from mingolotss.dataset.manifest import name_kept_columns
 from mingolotss.dataset.measured_split import MAX_COUNTED
-from mingolotss.dataset.splits import SplitPlan, SplitResult, SplitSources, assign_splits
+from mingolotss.dataset.split_names import in_order
+from mingolotss.dataset.splits import (
+    SplitPlan,
+    SplitResult,
+    SplitSources,
+    assign_splits,
+    keep_splits,
+)
 from mingolotss.dataset.splits.record import SplitOrigin
 from mingolotss.dataset.splits.result import Assignment, describe_assignment
 from mingolotss.dataset.stamp_extents import stamp_extent
@@ -32,6 +40,7 @@ from mingolotss.formats.splits_csv import write_splits
 from mingolotss.io.files import locate, md5_file, sha256_file
 from mingolotss.model import Ints
 from mingolotss.pipeline.planned_extents import planned_extents
+from mingolotss.pipeline.recorded_splits import EarlierBuild
 from mingolotss.recipe.model import DEFAULT_SPLIT, Recipe
 from mingolotss.recipe.published_list import PublishedList
 from mingolotss.service.base import ImageService
@@ -39,6 +48,7 @@ from mingolotss.service.base import ImageService
 __all__ = ["PlannedSplits", "divide_into_batches", "parse_plan", "plan_splits", "split_sources"]
 
 _ORDER = "catalogue-order"
+_STATED = {"column", "file"}  # which have the split of a new source too
 _NOT_LISTED = "it is not in the published list"
 
 
@@ -121,7 +131,11 @@ def parse_plan(recipe: Recipe) -> SplitPlan:
 
 
 def plan_splits(
-    recipe: Recipe, catalogue: Catalogue, candidates: CandidateTable, service: ImageService
+    recipe: Recipe,
+    catalogue: Catalogue,
+    candidates: CandidateTable,
+    service: ImageService,
+    earlier: EarlierBuild | None = None,
 ) -> PlannedSplits:
     """Assign every source of a catalogue to a split and a batch.
 
@@ -133,6 +147,8 @@ def plan_splits(
         Their images.
     service : ImageService
         Where the images come from.
+    earlier : EarlierBuild, optional
+        A build by the same plan, whose sources keep their splits.
 
     Raises
     ------
@@ -142,6 +158,12 @@ def plan_splits(
         The plan needs a column or a list that is not there.
     """
     plan, change = parse_plan(recipe), ""
+    if earlier is not None and earlier.has_all(catalogue):
+        return _as_before(earlier, recipe, catalogue)
+    if earlier is not None and plan.kind not in _STATED:
+        return _with_new_sources(
+            earlier, recipe, split_sources(recipe, catalogue, candidates, service)
+        )
     images = recipe.published.read_list() if plan.kind == "published" else None
     if images is not None:
         if listed := _as_listed(images, catalogue):
@@ -154,16 +176,62 @@ def plan_splits(
         return _in_order(plan, recipe, catalogue)
     sources = split_sources(recipe, catalogue, candidates, service)
     result = assign_splits(plan, sources, read_split_record(plan))
+    return _from_result(result, recipe, sources, change)
+
+
+def _from_result(
+    result: SplitResult, recipe: Recipe, sources: SplitSources, change: str
+) -> PlannedSplits:
     batches = tuple(list_batches(result.splits, recipe.batches.train))
     return PlannedSplits(
         plan=result.plan,
-        sources=catalogue.names,
+        sources=sources.names,
         batches=batches,
         batch_index=divide_into_batches(result.names, batches),
         change="; ".join(filter(None, [change, result.change])),
         reasons=result.reasons.tolist() if result.is_left_out.any() else (),
         origin=result.origin,
         notes=result.notes,
+    )
+
+
+def _as_before(earlier: EarlierBuild, recipe: Recipe, catalogue: Catalogue) -> PlannedSplits:
+    """Return the splits that an earlier build of the same sources has recorded."""
+    record, split = earlier.splits, cast("BuildSplit", earlier.provenance.split)
+    row_of = {name: row for row, name in enumerate(record.names)}
+    rows = [row_of[name] for name in catalogue.names]
+    names = np.array([record.splits[row] for row in rows], dtype=str)
+    plan = SplitPlan.parse(split.plan)
+    splits = in_order({*plan.targets, *record.split_names})
+    batches = tuple(list_batches(splits, recipe.batches.train))
+    return PlannedSplits(
+        plan=plan,
+        sources=catalogue.names,
+        batches=batches,
+        batch_index=divide_into_batches(names, batches),
+        change=split.change,
+        reasons=[record.reason(row) for row in rows] if (names == "").any() else (),
+        origin=record.source if split.source_sha256 else None,
+    )
+
+
+def _with_new_sources(
+    earlier: EarlierBuild, recipe: Recipe, sources: SplitSources
+) -> PlannedSplits:
+    """Return the splits of an earlier build, with its new sources dealt out."""
+    split, record = cast("BuildSplit", earlier.provenance.split), earlier.splits
+    plan = SplitPlan.parse(split.plan)
+    result = keep_splits(record, sources, plan)
+    kept, new = len(record), len(sources) - len(record)
+    change = (
+        f"the {kept:,} sources of the build before keep their splits, and {new:,} new ones were "
+        "dealt out"
+    )
+    if split.change:
+        change = f"{split.change}; {change}"
+    return replace(
+        _from_result(replace(result, plan=plan), recipe, sources, change),
+        origin=record.source if split.source_sha256 else None,
     )
 
 

@@ -59,6 +59,8 @@ class BuildArguments:
         None: that of the recipe. Paths are absolute.
     limit : int or None
     decisions : Path
+    repeated : Path or None
+        The folder of the build that is repeated with its own recipe and split plan.
     copies_decisions : bool
         Whether they are those of a build in another folder.
     given : tuple of bool
@@ -73,6 +75,7 @@ class BuildArguments:
     limit: int | None
     decisions: Path
     copies_decisions: bool
+    repeated: Path | None
     given: tuple[bool, bool]
 
 
@@ -167,6 +170,9 @@ def complete_arguments(
         limit=limit,
         decisions=decisions_path,
         copies_decisions=copies_decisions,
+        repeated=None
+        if base is None or base.provenance.recipe.split != used.split
+        else base.folder,
         given=given,
     )
 
