@@ -111,9 +111,9 @@ _SPLIT = typer.Option(
     "--split",
     metavar="SPLIT",
     help="One of: published; stratified:train=0.7,val=0.1,test=0.2,seed=1; k-fold:folds=5,seed=1; "
-    "column:NAME; file:LIST.csv; like:OTHER, another dataset whose sources stay in their splits. "
-    "Stratified, k-fold and like keep sources that share pixels together.  [default: the split of "
-    "the build]",
+    "blocks:train=0.8,test=0.2, regions of sky; column:NAME; file:LIST.csv; like:OTHER, another "
+    "dataset whose sources stay in their splits. Stratified, k-fold, blocks and like keep sources "
+    "that share pixels out of different splits.  [default: the split of the build]",
 )
 _MERGE = typer.Option(
     "--merge",

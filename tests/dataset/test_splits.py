@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -182,3 +183,85 @@ def test_a_wrong_plan_is_one_line(text, found):
     """The line repeats what was given."""
     with pytest.raises(InputError, match=found):
         SplitPlan.parse(text)
+
+
+WIDE = 2250.0  # 37.5 arcmin: the stamps of mingolotss-wide, and of 150 pixels of NVSS
+PLANS = ["stratified", "stratified:train=0.8,test=0.2,seed=7", "k-fold:folds=5", "blocks:seed=2"]
+
+
+@needs_catalogue
+@pytest.mark.parametrize("text", PLANS)
+def test_wide_stamps_of_the_real_catalogue_are_split_by_regions(real, text):
+    """All are one group: 0 pairs across, at most 4 % left out, every class in every split."""
+    labels, ra, dec = real
+    names = tuple(f"s{index}" for index in range(len(ra)))
+    sources = SplitSources(names, labels, ra, dec, np.full(len(ra), WIDE))
+    result = assign_splits(SplitPlan.parse(text), sources)
+    pairs = overlaps(ra, dec, WIDE)
+    first, second = result.names[pairs[:, 0]], result.names[pairs[:, 1]]
+    assert len(pairs) == 48_996
+    assert not ((first != second) & (first != "") & (second != "")).any()
+    assert result.plan.kind == "blocks"
+    assert result.is_left_out.mean() <= 0.04
+    assert result.missing == []
+    for name, share in result.plan.targets.items():
+        kept = result.names[~result.is_left_out]
+        assert abs((kept == name).mean() - share) < 0.02
+
+
+@pytest.mark.skipif(
+    not (SHARED / "data/frdeep/published.csv").exists(), reason="needs the list of FR-DEEP"
+)
+@pytest.mark.parametrize("text", PLANS)
+@pytest.mark.parametrize("shape", ["circle", "square"])
+def test_stamps_of_nvss_are_split_by_their_own_size(text, shape):
+    """The list of FR-DEEP: groups of 225 arcsec left 37 to 102 of these 132 pairs across."""
+    table = Table.read(SHARED / "data/frdeep/published.csv")
+    ra, dec = np.asarray(table["ra"], float), np.asarray(table["dec"], float)
+    names = tuple(map(str, table["name"]))
+    sources = SplitSources(
+        names, np.asarray(table["label"], int), ra, dec, np.full(len(ra), WIDE), shape,
+        angle_deg=np.zeros(len(ra)),
+    )  # fmt: skip
+    result = assign_splits(SplitPlan.parse(text), sources)
+    pairs = overlaps(ra, dec, WIDE)
+    first, second = result.names[pairs[:, 0]], result.names[pairs[:, 1]]
+    assert len(pairs) == 132
+    assert not ((first != second) & (first != "") & (second != "")).any()
+    assert result.is_left_out.mean() < 0.02
+
+
+@settings(deadline=None, max_examples=10)
+@given(
+    st.integers(0, 10**6), st.sampled_from([225.0, 9000.0]), st.sampled_from(["stratified", *PLANS])
+)
+def test_the_order_of_the_rows_moves_nobody(seed, extent, text):
+    """Groups and regions alike: the split of a source follows its name and its position."""
+    rng = np.random.default_rng(seed)
+    ra, dec = rng.uniform(150, 160, 150), rng.uniform(30, 40, 150)
+    names = tuple(f"s{index}" for index in range(150))
+    sources = SplitSources(names, rng.integers(-1, 3, 150), ra, dec, np.full(150, extent))
+    plan = SplitPlan.parse(text)
+    result = assign_splits(plan, sources)
+    order = rng.permutation(150)
+    again = assign_splits(plan, sources.take(order))
+    assert again.names.tolist() == result.names[order].tolist()
+    assert again.reasons.tolist() == result.reasons[order].tolist()
+
+
+@pytest.mark.slow
+def test_a_million_sources_are_split_in_a_minute():
+    """Over the whole sky, one in a hundred ten times as wide as the others; and in regions."""
+    rng = np.random.default_rng(0)
+    n = 1_000_000
+    ra, dec = rng.uniform(0, 360, n), np.degrees(np.arcsin(rng.uniform(-1, 1, n)))
+    names = tuple(map(str, range(n)))
+    labels = rng.integers(0, 10, n)
+    for extent in (np.where(rng.random(n) < 0.01, WIDE, STAMP_ARCSEC), np.full(n, WIDE)):
+        start = time.process_time()
+        result = assign_splits(
+            SplitPlan.parse("stratified"), SplitSources(names, labels, ra, dec, extent)
+        )
+        assert time.process_time() - start < 60
+        assert result.pairs_across == 0
+        assert result.is_left_out.mean() < 0.01

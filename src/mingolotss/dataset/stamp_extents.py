@@ -82,7 +82,10 @@ def stamp_regions(table: pa.Table, recipe: Recipe) -> StampRegions:
     recentred = pc.fill_null(table["recentred"], False).to_numpy()
     is_off = ~recentred & (separation > scale)
     rows = np.flatnonzero(is_off | (shape == "square"))
-    places = stamp_places(table.take(pa.array(rows)), recipe.stamp.pixels)
+    # A disc is around the pixel of the source, number side // 2 from 0.
+    side = recipe.stamp.pixels
+    centre = (side + 1) / 2 if shape == "square" else side // 2 + 1
+    places = stamp_places(table.take(pa.array(rows)), centre)
     moved = is_off[rows] & np.isfinite(places.ra) & np.isfinite(places.dec)
     ra, dec = ra.copy(), dec.copy()
     ra[rows[moved]], dec[rows[moved]] = places.ra[moved], places.dec[moved]

@@ -4,7 +4,7 @@ r"""Where the centres of stamps are on the sky and how their columns are turned,
 ...     "wcs": ["CTYPE1  = 'RA---SIN'\nCTYPE2  = 'DEC--SIN'\nCDELT1  = -0.1\nCDELT2  = 0.1"],
 ...     "crpix1": [76.0], "crpix2": [76.0],
 ... })
->>> places = stamp_places(table, 150)
+>>> places = stamp_places(table, 76.0)
 >>> [abs(float(values[0].round(6))) for values in places]
 [0.0, 0.0, 0.0]
 """
@@ -31,9 +31,9 @@ class StampPlaces(NamedTuple):
     Attributes
     ----------
     ra, dec : float array, shape (n,), deg, ICRS
-        Of the pixel of the source.
+        Of the centre.
     angle_deg : float array, shape (n,)
-        Position angle of the columns at this pixel, from north to east.
+        Position angle of the columns there, from north to east.
     """
 
     ra: Floats
@@ -41,26 +41,23 @@ class StampPlaces(NamedTuple):
     angle_deg: Floats
 
 
-def stamp_places(table: pa.Table, pixels: int) -> StampPlaces:
+def stamp_places(table: pa.Table, centre: float) -> StampPlaces:
     """Read the places of stamps from their WCS.
 
     Parameters
     ----------
     table : Table
         The columns ``wcs``, ``crpix1`` and ``crpix2`` of a manifest.
-    pixels : int
-        On a side of a stamp.
+    centre : float
+        The place in the stamp, in both directions, in pixels from 1.
     """
     # Strategy: the stamps of one mosaic have one WCS, apart from the reference pixel. Its cards are
     # read once, with the reference pixel at 0, and the pixels of all these stamps are transformed
-    # together, each relative to its own reference pixel. FITS counts pixels from 1, and so the
-    # pixel of the source, number side // 2 from 0, is at side // 2 + 1.
+    # together, each relative to its own reference pixel.
     places = np.full((3, len(table)), np.nan)
     texts = table["wcs"].combine_chunks().dictionary_encode()
     code = texts.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    x, y = (
-        pixels // 2 + 1 - np.asarray(table[name].to_numpy(), float) for name in ("crpix1", "crpix2")
-    )
+    x, y = (centre - np.asarray(table[name].to_numpy(), float) for name in ("crpix1", "crpix2"))
     order = np.argsort(code, kind="stable")
     order = order[code[order] >= 0]
     starts = np.flatnonzero(np.diff(code[order], prepend=-1))
