@@ -77,6 +77,28 @@ def test_images_of_another_shape_are_one_line(tmp_path, data, has_names):
     assert "\n" not in str(error.value)
 
 
+def test_names_with_half_a_surrogate_pair(tmp_path):
+    """No table can store them; the rest of the name stays."""
+    for name in ("train_batch", "test_batch"):
+        write_batch(
+            tmp_path / name, IMAGES[:2], [0, 1], ["a\ud800.png", "b\N{GREEK SMALL LETTER ALPHA}"]
+        )
+    write_meta(tmp_path, ["x\udfff", "y"])
+    samples = load(tmp_path, "test")
+    assert samples.sources == ("a\N{REPLACEMENT CHARACTER}", "b\N{GREEK SMALL LETTER ALPHA}")
+    assert samples.table["class"].to_pylist() == ["x\N{REPLACEMENT CHARACTER}", "y"]
+
+
+def test_one_image_a_million_times_is_refused(tmp_path):
+    """A list takes a few bytes for each image that it repeats, and an array of them gigabytes."""
+    data = [np.zeros((150, 150), np.uint8)] * 1_000_000
+    write_batch(tmp_path / "data_batch_1", [], [], [], data=data)
+    (tmp_path / "test_batch").write_bytes((tmp_path / "data_batch_1").read_bytes())
+    write_meta(tmp_path, CODES)
+    with pytest.raises(DatasetError, match=r"data_batch_1: 1,000,000 images in it, the same ones"):
+        load(tmp_path)
+
+
 def test_one_training_batch_without_a_number(tmp_path):
     """As FR-DEEP names them: both splits are there, in this order."""
     write_frdeep(tmp_path, IMAGES, [0, 1] * 6)

@@ -182,6 +182,29 @@ def test_a_forged_or_broken_pickle_is_one_line(dump, content):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("package", [b"numpy.core", b"numpy._core"])
+def test_names_that_are_strings_of_numpy(dump, package):
+    """MiraBest has them, as numpy 1 wrote them, and a file of today has the other spelling."""
+    names = [np.str_("./PNG/100_123.251+043.797.png"), np.str_("3C 294_II \u03b1"), np.str_("")]
+    raw = pickle.dumps(names, 3).replace(b"numpy._core", b"numpy.core")
+    assert load_pickle(dump(raw.replace(b"numpy.core", package))) == names
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [("<U999999", b"abc"), ("<U1", b"\xff\xff\xff\x7f"), ("<U2", bytes(4)), ("|O", b"abcdefgh")],
+)
+def test_forged_strings_of_numpy(dump, kind, data):
+    """Longer than their bytes, no Unicode, or a pointer: refused."""
+    raw = pickle.dumps(np.str_("ab"), 3)
+    raw = raw.replace(
+        b"X\x02\x00\x00\x00U2", b"X" + len(kind).to_bytes(4, "little") + kind.encode()
+    )
+    raw = raw.replace(b"C\x08" + "ab".encode("utf-32-le"), b"C" + bytes([len(data)]) + data)
+    with pytest.raises(DatasetError, match="not a complete pickle of arrays"):
+        load_pickle(dump(raw))
+
+
 def test_lists_that_hold_lists_a_billion_times_cost_nothing(dump):
     """30 lists, each holding the one before twice: 2 to the 30th paths, 30 visits."""
     nested: list = []

@@ -61,15 +61,17 @@ _PLACE: dict[str, Path] = {}
 
 def batch(rng: random.Random, folder: Path) -> Path:
     """Write a folder of batches, of which one is hostile."""
-    raw = pickle.dumps(BATCH, rng.randrange(6))
+    squares = {"data": list(IMAGES.reshape(24, 4, -1)), "filenames": list(map(np.str_, NAMES))}
+    raw = pickle.dumps(BATCH | rng.choice([{}, squares]), rng.randrange(6))
     content = mutate(rng, raw, OPCODES + GLOBALS + COUNTS)
     if rng.random() < 0.3:  # the same objects again and again, or deep in each other
         memo = b"".join(rng.choice([b"h\x00", b"h\x01", b"\x85", b"\x86", b"(", b"t", b"]", b"a"])
                         for _ in range(rng.choice([10, 1000, 100_000])))  # fmt: skip
         content = b"\x80\x04" + b"N\x94]\x94" + memo + rng.choice([b".", b"}\x93.", b"K\x01s."])
-    for name in ("data_batch_1", "test_batch"):
+    for name in (rng.choice(["data_batch_1", "train_batch"]), "test_batch"):
         (folder / name).write_bytes(content)
-    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": ["A"]}))
+    if rng.random() < 0.7:
+        (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": ["A"]}))
     return folder
 
 

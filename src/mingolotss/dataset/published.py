@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from mingolotss.dataset.layout import BatchFolder
 from mingolotss.io.files import md5_file
 from mingolotss.recipe.load import load_recipe, recipe_names
 from mingolotss.recipe.model import PublishedSettings, Recipe
@@ -113,14 +113,17 @@ def recipe_of_classes(classes: Sequence[str]) -> Recipe | None:
     return next((one for one in published_recipes() if tuple(classes) in namings(one)), None)
 
 
-def recipe_of_files(folder: Path) -> Recipe | None:
-    """Return the recipe whose published test batch lies in a folder of batches, byte for byte."""
-    test = BatchFolder(folder).test
-    digest = md5_file(test) if test.is_file() else ""
-    for recipe in published_recipes():
-        if digest == published_files(recipe.name).get(test.name, None):
-            return recipe
-    return None
+def recipe_of_files(files: Iterable[Path]) -> Recipe | None:
+    """Return the recipe of which most of the files are published ones, byte for byte, if any is."""
+    digests = {file.name: md5_file(file) for file in files if file.is_file()}
+    matches = Counter({one.name: _matches(one, digests) for one in published_recipes()})
+    [(name, count)] = matches.most_common(1)
+    return published_recipe(name) if count else None
+
+
+def _matches(recipe: Recipe, digests: Mapping[str, str]) -> int:
+    published = published_files(recipe.name)
+    return sum(published.get(name) == digest for name, digest in digests.items())
 
 
 def choose_names(classes: tuple[str, ...], *, published: bool) -> tuple[str, ...]:

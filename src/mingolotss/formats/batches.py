@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
@@ -43,7 +44,7 @@ from mingolotss.formats.archive import write_tar
 from mingolotss.formats.base import ExportHeader, Format, need_uint8
 from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.formats.stored_names import true_splits
-from mingolotss.io.files import atomic_path, md5_file
+from mingolotss.io.files import atomic_path, largest_expansion, md5_file
 from mingolotss.model import Ints
 
 __all__ = [
@@ -65,6 +66,8 @@ __all__ = [
 _PROTOCOL = 4  # read by every Python since 3.4
 _EXPORT_TRAIN = 5  # training batches of an export
 _NO_LABEL = 1 << 31  # larger than any label
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LARGEST_NUMBER = 8  # bytes of a pixel of any type
 _MOST_CLASSES = 10_000  # that get a name if a dataset has none
 
 
@@ -344,7 +347,7 @@ def read_label_names(path: Path) -> tuple[str, ...]:
     names = content.get("label_names") if isinstance(content, dict) else None
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         raise DatasetError(f"read {meta}: no list of label_names in it; fetch or build it again")
-    return tuple(map(str, names))
+    return tuple(map(_text, names))
 
 
 def _numbered_classes(files: Iterable[Path]) -> tuple[str, ...]:
@@ -419,6 +422,12 @@ def _read_images(path: Path, data: object) -> npt.NDArray[np.uint8]:
     listed = data if isinstance(data, list) else ()
     shapes = {np.shape(row) if _is_row(row) else () for row in listed} or {()}
     is_stack = isinstance(data, np.ndarray) or (len(shapes) == 1 and shapes != {()})
+    stacked = len(listed) * max(map(math.prod, shapes)) * _LARGEST_NUMBER
+    if is_stack and stacked > largest_expansion(path.stat().st_size):
+        raise DatasetError(
+            f"read {path}: {len(listed):,} images in it, the same ones again and again, like a "
+            "bomb; fetch it again from a source you trust"
+        )
     rows: npt.NDArray[np.uint8] = np.asarray(data) if is_stack else np.empty(0, np.uint8)
     side = _side_of(rows.shape[1:])
     if rows.dtype != np.uint8 or not side:
@@ -453,7 +462,13 @@ def _read_texts(values: object, count: int) -> tuple[str, ...]:
         return ()
     if not all(isinstance(value, (str, bytes)) for value in values):
         return ()
-    return tuple(v.decode("latin1") if isinstance(v, bytes) else str(v) for v in values)
+    return tuple(map(_text, values))
+
+
+def _text(value: str | bytes) -> str:
+    """Return a plain string that every other program can store: no half of a surrogate pair."""
+    text = value.decode("latin1") if isinstance(value, bytes) else str(value)
+    return text if text.isascii() else _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 BATCHES = Format(

@@ -29,6 +29,7 @@ import math
 import pickle
 import re
 import struct
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -135,10 +136,19 @@ def _array(
         flat: NDArray[np.generic] = np.empty(len(data), kind)
         flat[:] = data
     else:
+        _check_characters(data, kind)
         flat = data.view(kind)
     if flat.size != math.prod(shape):
         raise ValueError(f"{flat.size} values for an array of shape {shape}")
     return flat.reshape(shape, order="F" if order == "F" else "C")
+
+
+def _check_characters(data: NDArray[np.uint8], kind: np.dtype[np.generic]) -> None:
+    """Refuse text with numbers that are no characters: numpy raises a `SystemError` for them."""
+    if kind.kind == "U":
+        codes = data.view(np.dtype(np.uint32).newbyteorder(kind.byteorder))
+        if codes.max(initial=0) > sys.maxunicode:
+            raise ValueError(f"text with the character {codes.max():#x}")
 
 
 def _flat(data: bytes | bytearray | memoryview | str) -> NDArray[np.uint8]:
@@ -157,6 +167,9 @@ def _refuse_ndarray(*_: object) -> None:
 
 
 def _scalar(dtype: _Dtype, data: bytes | bytearray | memoryview | str) -> np.generic:
+    kind = dtype.dtype()
+    if not kind.itemsize and not data:  # an empty text
+        return kind.type()
     scalar: np.generic = _array(_flat(data), dtype, (1,), "C")[0]
     return scalar
 

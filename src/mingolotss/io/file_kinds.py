@@ -1,9 +1,10 @@
 r"""What a file is, told by its first bytes: for messages about files that are something else.
 
->>> kind_of_bytes(b"<!DOCTYPE html><html><title>Log in</title>")
-FileKind(name='an HTML page ("Log in")', is_tar=False, is_pickle=False, is_other=True)
->>> print(kind_of_bytes(b"PK\x03\x04"))
-a zip archive
+>>> page = kind_of_bytes(b"<!DOCTYPE html><html><title>Log in</title>")
+>>> str(page), page.name, page.remedy
+('an HTML page ("Log in")', 'an HTML page', '')
+>>> kind_of_bytes(b"PK\x03\x04").remedy
+'unpack it'
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import gzip
 import io
 import pickle
 import re
-import tarfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ _MAGIC = {
     b"Rar!": "a RAR archive",
     b"BZh": "compressed with bzip2",
     b"\xfd7zXZ": "compressed with xz",
+    b"\x1f\x9d": "compressed with compress",
     b"\x28\xb5\x2f\xfd": "compressed with Zstandard",
     b"SIMPLE  =": "a FITS file",
     b"\x89HDF\r\n\x1a\n": "an HDF5 file",
@@ -45,7 +46,7 @@ _MAGIC = {
 }
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<body")
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
-_BROKEN = (OSError, EOFError, zlib.error, tarfile.TarError, ValueError)
+_BROKEN = (OSError, EOFError, zlib.error, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,11 @@ class FileKind:
     Attributes
     ----------
     name : str
-        With its article, for a sentence; also ``str(kind)``.
+        With its article, for a sentence.
+    words : str
+        The first words of a text or of a page, in quotes and brackets; ``str(kind)`` has both.
+    remedy : str
+        What to do with it, "" if there is nothing but to get another file.
     is_tar : bool
         Whether it is a tar archive, compressed with gzip or not.
     is_pickle : bool
@@ -65,12 +70,14 @@ class FileKind:
     """
 
     name: str
+    words: str = ""
+    remedy: str = ""
     is_tar: bool = False
     is_pickle: bool = False
     is_other: bool = False
 
     def __str__(self) -> str:
-        return self.name
+        return f"{self.name} {self.words}".rstrip()
 
 
 def kind_of_file(path: Path) -> FileKind:
@@ -87,27 +94,32 @@ def kind_of_bytes(head: bytes) -> FileKind:
     """Return what a file is that begins with these bytes."""
     is_gzip = head.startswith(_GZIP)
     if _is_tar(_decompressed(head) if is_gzip else head):
-        return FileKind("a tar.gz archive" if is_gzip else "a tar archive", is_tar=True)
+        name = "a tar.gz archive" if is_gzip else "a tar archive"
+        return FileKind(name, remedy="unpack it", is_tar=True)
     if len(head) > 1 and head[0] == pickle.PROTO[0] and 2 <= head[1] <= pickle.HIGHEST_PROTOCOL:
         return FileKind("a pickle", is_pickle=True)
-    known = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "")
-    if name := known or _kind_of_text(head):
-        return FileKind(name, is_other=not is_gzip)
-    return FileKind(f"an unknown kind of file (it begins with {head[:12]!r})")
+    for magic, name in _MAGIC.items():
+        if head.startswith(magic):
+            is_compressed, is_archive = name.startswith("compressed"), name.endswith("archive")
+            remedy = "decompress it" if is_compressed else "unpack it" if is_archive else ""
+            return FileKind(name, remedy=remedy, is_other=not is_gzip)
+    return _kind_of_text(head)
 
 
-def _kind_of_text(head: bytes) -> str:
-    """Return what a file with text, or with nothing, is; "" for other bytes."""
+def _kind_of_text(head: bytes) -> FileKind:
+    """Return what a file is that has none of the known signatures: a text, or unknown."""
     words = excerpt(head, 80)
-    quoted = "" if words == '""' else f" ({words})"
+    quoted = "" if words == '""' else f"({words})"
     text = head[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith(_HTML):
-        return f"an HTML page{quoted}"
+        return FileKind("an HTML page", quoted, is_other=True)
     if text.startswith(b"<"):
-        return "an XML document"
+        return FileKind("an XML document", is_other=True)
     if not head:
-        return "an empty file"
-    return "" if _NO_TEXT.search(head) else f"a text{quoted}"
+        return FileKind("an empty file", is_other=True)
+    if not _NO_TEXT.search(head):
+        return FileKind("a text", quoted, is_other=True)
+    return FileKind(f"an unknown kind of file (it begins with {head[:12]!r})")
 
 
 def _decompressed(head: bytes) -> bytes:

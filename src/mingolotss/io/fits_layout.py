@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.errors import ImageError, TruncatedFileError
+from mingolotss.io.file_kinds import kind_of_bytes
 from mingolotss.io.fits_scaling import PixelScaling
 from mingolotss.sky.fits_header import (
     BLOCK,
@@ -48,13 +49,6 @@ _MOST_BYTES = 1 << 62  # more than any file has
 _MOST_UNITS = 10_000  # HDUs before that of the image, 0.2 s; the files of HST have hundreds
 _NO_BLANK = -(1 << 70)  # no integer of FITS
 _IMAGE_EXTENSIONS = {b"IMAGE", b"IUEIMAGE"}  # the second is of the IUE archive, before IMAGE
-_OTHER_FILES = {
-    b"XTENSION": "a FITS extension without the primary header before it",
-    b"BZh": "compressed with bzip2; decompress it",
-    b"\xfd7zXZ": "compressed with xz; decompress it",
-    b"PK\x03\x04": "a zip archive; unpack it",
-    b"\x1f\x9d": "compressed with compress; decompress it",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +130,7 @@ def find_image(raw: bytes | memoryview, path: str = "") -> ImageLayout:
     TruncatedFileError
         The bytes end before the header of an image does.
     """
-    _require_fits_signature(bytes(raw[:CARD]), path)
+    _require_fits_signature(raw, path)
     without_pixels = ""
     for start, header, values in _hdus(raw, "image", path):
         prefix = _image_prefix(values)
@@ -358,20 +352,15 @@ def _scaling(values: CardValues, dtype: np.dtype[Any], path: str) -> PixelScalin
     return PixelScaling(scale, zero, blanks)
 
 
-def _require_fits_signature(start: bytes, path: str) -> None:
+def _require_fits_signature(raw: bytes | memoryview, path: str) -> None:
     """Raise an error that says what the file is if its first bytes are not those of FITS."""
-    if start.startswith(b"SIMPLE  ="):
+    if bytes(raw[:CARD]).startswith(b"SIMPLE  ="):
         return
-    text = start.lstrip().lower()
-    kind = next((kind for magic, kind in _OTHER_FILES.items() if start.startswith(magic)), "")
-    if kind:
+    start = bytes(raw[:BLOCK])
+    if start.startswith(b"XTENSION"):
+        kind = "a FITS extension without the primary header before it"
         raise ImageError(f"read {path}: {kind}", path=path)
-    if not start:
-        kind = "an empty file"
-    elif text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
-        kind = "an HTML page, not a FITS file"
-    elif text.startswith(b"<"):
-        kind = "an XML document, not a FITS file"
-    else:
-        kind = f"not a FITS file (it begins with {start[:12]!r})"
-    raise ImageError(f"read {path}: {kind}; fetch it again", path=path)
+    other = kind_of_bytes(start)
+    if other.remedy:
+        raise ImageError(f"read {path}: {other.name}; {other.remedy}", path=path)
+    raise ImageError(f"read {path}: {other.name}, not a FITS file; fetch it again", path=path)

@@ -47,7 +47,8 @@ def load(
     merge : mapping of str to sequence of str or int, optional
         New classes made of old ones, by name or by label; the rest is left out.
     published_names : bool
-        Use the published dataset's names of classes 1 and 2, which are interchanged there.
+        Use the names of the classes in the published batches. Those of classes 1 and 2 of
+        MingoLoTSS are interchanged there.
 
     Returns
     -------

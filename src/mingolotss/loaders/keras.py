@@ -64,7 +64,8 @@ class MingoSequence(Shown, PyDataset):
     transform : callable, optional
         Applied to each batch of images.
     published_names : bool
-        Use the published dataset's names of classes 1 and 2, which are interchanged there.
+        Use the names of the classes in the published batches. Those of classes 1 and 2 of
+        MingoLoTSS are interchanged there.
     workers : int
     use_multiprocessing : bool
     max_queue_size : int

@@ -111,7 +111,7 @@ def _names_of_classes(place: Path) -> tuple[str, ...]:
 
 def _recipe_of_batches(place: Path) -> Recipe | None:
     folders = _batch_folders(place)
-    return recipe_of_files(folders[0].path) if len(folders) == 1 else None
+    return recipe_of_files([folders[0].test]) if len(folders) == 1 else None
 
 
 def _recorded_recipe(place: Path) -> Recipe | None:

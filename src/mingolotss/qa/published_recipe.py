@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from mingolotss.dataset.layout import BatchFolder
 from mingolotss.dataset.provenance import read_provenance
-from mingolotss.dataset.published import namings, published_recipes
+from mingolotss.dataset.published import namings, published_recipes, recipe_of_files
 from mingolotss.errors import InputError
 from mingolotss.formats.batches import read_label_names
-from mingolotss.io.files import md5_file
 from mingolotss.recipe.load import load_recipe, recipe_names
 from mingolotss.recipe.model import Recipe
 
@@ -64,11 +61,8 @@ def _recognised(path: Path, place: Path) -> Recipe:
     """Return the shipped recipe that batches belong to, by their checksums or class names."""
     folder = BatchFolder(place)
     files = [*folder.training_files(), *folder.split_files(), folder.test]
-    digests = {file.name: md5_file(file) for file in files if file.is_file()}
-    matches = Counter({one.name: _matches(one, digests) for one in published_recipes()})
-    [(name, count)] = matches.most_common(1)
-    if count:
-        return load_recipe(name)
+    if (recipe := recipe_of_files(files)) is not None:
+        return recipe
     classes = read_label_names(place)
     candidates = [one for one in published_recipes() if classes in namings(one)]
     if len(candidates) == 1:
@@ -77,12 +71,6 @@ def _recognised(path: Path, place: Path) -> Recipe:
         f"verify {path} --published: no file in it is a published one, and its class names do not "
         f"say which dataset it should be; give --recipe NAME, one of {_known()}"
     )
-
-
-def _matches(recipe: Recipe, digests: Mapping[str, str]) -> int:
-    """Return how many files of a folder are published files of a recipe."""
-    published = {PurePosixPath(path).name: md5 for path, md5 in recipe.published.files.items()}
-    return sum(published.get(name) == digest for name, digest in digests.items())
 
 
 def _known() -> str:
