@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -20,6 +22,7 @@ from mingolotss.pipeline.run import build
 from mingolotss.publish.export import export
 from mingolotss.qa.compare import compare
 from mingolotss.qa.verify import verify
+from named_builds import HOSTILE, build_named
 from readers_build import write_sky
 
 ALL = [
@@ -163,6 +166,32 @@ def test_compare_names_the_sources_that_moved_and_those_that_were_left_out(later
     [line] = [str(row) for row in comparison.rows if row.name == "split"]
     assert line.startswith("split: like:later,seed=0 (SHA-256 ")
     assert " and file:list.csv (SHA-256 " in line
+
+
+def test_hostile_names_keep_their_splits(tmp_path):
+    """Of sources, and of the folder of the other dataset, through a list and through a dataset."""
+    built = build_named(tmp_path / "named", HOSTILE)
+    other = tmp_path / "o`t|h<b>er\n,x"
+    export(built, "png", other, split="stratified:train=0.5,val=0.25,test=0.25,seed=9")
+    expected = splits_of(other)
+    assert expected.keys() == set(HOSTILE)
+    for name, split in (("like", f"like:{other}"), ("file", f"file:{other / 'splits.csv'}")):
+        out = export(built, "parquet", tmp_path / name, split=split).out
+        assert splits_of(out) == expected
+        assert verify(out).problems == []
+        assert compare(other, out).splits == []
+    card = (tmp_path / "like" / "README.md").read_text()
+    assert "Split: `` like:o`t|h<b>er ,x,seed=0 ``." in card
+    assert r"the dataset o\`t\|h\<b\>er ,x has the split" in card
+
+
+def test_a_folder_whose_name_is_no_text_is_recorded(later, tmp_path):
+    """Linux allows any bytes."""
+    other = tmp_path / os.fsdecode(b"caf\xe9")
+    shutil.copytree(later, other)
+    out = export(later, "png", tmp_path / "out", split=f"like:{other}").out
+    assert notes_of(out).split_plan == "like:caf\N{REPLACEMENT CHARACTER},seed=0"
+    assert verify(out).problems == []
 
 
 def test_a_split_of_a_list_is_loaded_by_its_names(later, tmp_path):

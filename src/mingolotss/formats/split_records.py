@@ -7,6 +7,7 @@ where there is none, as in published batches.
 
 from __future__ import annotations
 
+import os
 import tarfile
 import zipfile
 from collections.abc import Sequence
@@ -107,7 +108,7 @@ def read_split_list(path: Path) -> SplitRecord:
     return SplitRecord(
         names=tuple(names),
         splits=words.splits,
-        origin=absolute_path(path).name,
+        origin=_name_of(path),
         sha256=sha256_file(path),
         reasons=() if reasons is None else tuple(to_text(reasons, _REASON)),
         notices=tuple(describe_words(words)),
@@ -141,7 +142,7 @@ def read_dataset_splits(path: Path) -> SplitRecord:
     if not any(record.splits):
         raise InputError(f"{action}: none of its {len(record):,} sources is in a split")
     digest = splits_digest(record.names, record.splits)
-    return replace(record, origin=absolute_path(path).name, sha256=digest)
+    return replace(record, origin=_name_of(path), sha256=digest)
 
 
 def _check_dataset(path: Path, action: str) -> None:
@@ -198,6 +199,11 @@ def _published_positions(samples: Arrays) -> tuple[Floats, Floats]:
         return unknown, unknown
     rows = published.rows_of(samples.sources)
     return np.append(published.ra, np.nan)[rows], np.append(published.dec, np.nan)[rows]
+
+
+def _name_of(path: Path) -> str:
+    """Return the name of a file or folder as a text that can be recorded."""
+    return os.fsencode(absolute_path(path).name).decode("utf-8", "replace")
 
 
 def _find_column(table: Table, names: Sequence[str], action: str) -> str:

@@ -16,7 +16,7 @@ from mingolotss.publish.citation import dataset_citation
 from mingolotss.publish.datasheet import render_datasheet
 from mingolotss.publish.hub_header import ALL_SPLITS, describe_stamps
 from mingolotss.publish.licence import read_licence
-from mingolotss.publish.markdown import escape
+from mingolotss.publish.markdown import code, escape
 from mingolotss.publish.split_warnings import SHARED_PIXELS, missing_classes
 from mingolotss.publish.summary import DatasetSummary
 from mingolotss.publish.wording import counted
@@ -190,7 +190,7 @@ def _counts(summary: DatasetSummary) -> str:
 def _plan(summary: DatasetSummary) -> str:
     """Name the split, and say why it is not the one of the recipe, if that is so."""
     plan, record = summary.split_plan, summary.provenance.split
-    text = f"Split: `{plan}`."
+    text = f"Split: {code(plan)}."
     if plan == "published":
         text = "Split: `published` (each image is in the batch in which it was published)."
     if plan == "catalogue-order":
@@ -200,7 +200,7 @@ def _plan(summary: DatasetSummary) -> str:
         )
     if record is not None and record.change and record.plan == plan:
         asked = summary.provenance.recipe.split.plan
-        text += f" The recipe asks for `{asked}`; {escape(record.change)}."
+        text += f" The recipe asks for {code(asked)}; {escape(record.change)}."
     return text
 
 
