@@ -10,6 +10,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
+
 import numpy as np
 
 from mingolotss.model import Floats, Ints
@@ -76,35 +81,67 @@ def deal_groups(groups: Ints, codes: Ints, quotas: Ints, ranks: Ints) -> Ints:
     # Groups of several sources are dealt out first, the largest first, each to the split whose
     # quotas it exceeds least, and among these to the one that lacks most of its classes relative to
     # its quota. The single sources, nearly all of a catalogue, then fill what remains of the quotas
-    # exactly.
-    remaining = quotas.copy()
-    weights = np.maximum(quotas, 1)
+    # exactly. A million sources can have 300,000 groups of two or three, for which plain numbers
+    # are seven times as fast as arrays.
+    remaining: list[list[int]] = quotas.tolist()
+    weights = np.maximum(quotas, 1).tolist()
+    several = _groups_of_several(groups, ranks)
+    chosen = []
+    for parts in _compositions(several, codes):
+        best = min(
+            range(len(remaining)),
+            key=lambda split: _misfit(parts, remaining[split], weights[split]),
+        )
+        for code, count in parts:
+            remaining[best][code] -= count
+        chosen.append(best)
     split_of = np.full(len(codes), -1, np.int64)
-    for rows in _groups_of_several(groups, ranks):
-        classes, counts = np.unique(codes[rows], return_counts=True)
-        free = remaining[:, classes]
-        excess = np.maximum(counts - np.maximum(free, 0), 0).sum(axis=1)
-        lack = (counts * free / weights[:, classes]).sum(axis=1)
-        split_of[rows] = split = int(np.lexsort((-lack, excess))[0])
-        remaining[split, classes] -= counts
-    for code in range(remaining.shape[1]):
+    split_of[several.rows] = np.array(chosen, np.int64)[several.numbers]
+    for code in range(quotas.shape[1]):
         rows = np.flatnonzero((codes == code) & (split_of < 0))
         rows = rows[np.argsort(ranks[rows], kind="stable")]
-        split_of[rows] = np.repeat(np.arange(len(quotas)), _fill(remaining[:, code], len(rows)))
+        lacking = np.array([of_split[code] for of_split in remaining], np.int64)
+        split_of[rows] = np.repeat(np.arange(len(quotas)), _fill(lacking, len(rows)))
     return split_of
 
 
-def _groups_of_several(groups: Ints, ranks: Ints) -> list[Ints]:
+def _misfit(
+    parts: Sequence[tuple[int, int]], remaining: Sequence[int], weights: Sequence[int]
+) -> tuple[int, float]:
+    """Return how badly a group suits a split; the smallest is the best."""
+    excess, lack = 0, 0.0
+    for code, count in parts:
+        free = remaining[code]
+        excess += max(count - max(free, 0), 0)
+        lack += count * free / weights[code]
+    return excess, -lack
+
+
+class _Members(NamedTuple):
+    """The sources of groups, group by group: their rows and the numbers of their groups."""
+
+    rows: Ints
+    numbers: Ints
+
+
+def _groups_of_several(groups: Ints, ranks: Ints) -> _Members:
     """Return the members of each group of several, the largest first, then by their ranks."""
     sizes = np.bincount(groups, minlength=1)
     rows = np.flatnonzero(sizes[groups] > 1)
-    if not len(rows):
-        return []
     first = np.full(len(sizes), np.iinfo(np.int64).max)
     np.minimum.at(first, groups[rows], ranks[rows])
     rows = rows[np.lexsort((groups[rows], first[groups[rows]], -sizes[groups[rows]]))]
-    ends = np.flatnonzero(np.diff(groups[rows])) + 1
-    return np.split(rows, ends)
+    return _Members(rows, np.cumsum(np.diff(groups[rows], prepend=groups[rows[:1]]) != 0))
+
+
+def _compositions(several: _Members, codes: Ints) -> Iterator[list[tuple[int, int]]]:
+    """Yield the classes of each group, with the number of its sources in each."""
+    classes = int(codes.max(initial=0)) + 1
+    cells, counts = np.unique(several.numbers * classes + codes[several.rows], return_counts=True)
+    numbers, members = np.divmod(cells, classes)
+    pairs = zip(numbers.tolist(), members.tolist(), counts.tolist(), strict=True)
+    for _, cell in groupby(pairs, key=itemgetter(0)):
+        yield [(code, count) for _, code, count in cell]
 
 
 def _fill(remaining: Ints, count: int) -> Ints:
