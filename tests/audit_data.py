@@ -11,7 +11,7 @@ import pyarrow as pa
 from mingolotss.dataset.layout import BatchFolder
 from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.dataset.stamps import stamp_bytes, stamp_schema
-from mingolotss.formats.batches import write_batch, write_meta
+from mingolotss.formats.batch_layout import BatchContent, BatchLayout
 from mingolotss.io.png import encode_png
 
 SIDE, SCALE = 20, 1.5  # of a stamp: px, and arcsec a pixel
@@ -84,13 +84,14 @@ class Planted:
         splits = np.array(self["split"])
         for path, split in ((batches.training(0), "train"), (batches.test, "test")):
             rows = np.flatnonzero(splits == split)
-            write_batch(
-                path, split, self.images[rows].reshape(len(rows), -1),
+            content = BatchContent(
+                split, self.images[rows].reshape(len(rows), -1),
                 [self["label"][row] for row in rows],
                 [f"{self['source'][row]}.png" for row in rows],
                 [self["source"][row] for row in rows], [""] * len(rows),
             )  # fmt: skip
-        write_meta(batches.meta, self.classes)
+            BatchLayout().write_batch(path, content)
+        BatchLayout().write_meta(batches.meta, self.classes, side=SIDE, size=self.n)
         return folder
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from mingolotss.dataset.layout import BatchFolder, batch_name
 from mingolotss.dataset.manifest import MANIFEST
-from mingolotss.formats.batches import batch_label, batch_of_rows, finish_batches, write_batch
+from mingolotss.formats.batch_layout import BatchContent, BatchLayout
+from mingolotss.formats.batches import batch_label, batch_of_rows, finish_batches
 from mingolotss.formats.csv import HEADER, write_csv
 
 RNG = np.random.default_rng(2)
@@ -40,13 +41,16 @@ def write_all(folder, names):
     pixels = RNG.integers(0, 256, (3, 16)).astype(np.uint8) * 0 + np.arange(16, dtype=np.uint8)
     for index in (0, 1):
         words = ["".join(name) for name in names]
-        write_batch(
-            folder / batch_name(index, 1), batch_label(index, 1), pixels, [0, 4, 4],
+        content = BatchContent(
+            batch_label(index, 1), pixels, [0, 4, 4],
             [f"{word}.png" for word in words], words, ["P1", "P" + "1", "P2"],
         )  # fmt: skip
+        BatchLayout().write_batch(folder / batch_name(index, 1), content)
     batches = [folder / "data_batch_1", folder / "test_batch"]
     archive = folder.parent / f"{folder.name}.tar.gz"
-    finish_batches(BatchFolder(folder), batches, ["FRI", "FRII"], archive)
+    finish_batches(
+        BatchFolder(folder), batches, ["FRI", "FRII"], archive, BatchLayout(), side=4, size=3
+    )
     return pixels
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import DatasetError, InputError, MingoError
+from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.io.error_text import first_line
 from mingolotss.io.system_faults import describe_fault
 
@@ -28,6 +29,7 @@ __all__ = [
     "reading_export",
 ]
 
+_FACTS = ("name", "title", "license", "citation", "folder", "archive", "split_plan", "format")
 _MAX_SIDE = 4096  # px; a stamp has 150
 
 
@@ -42,6 +44,8 @@ class ExportHeader:
     title, license, citation : str
     folder, archive : str
         Names of the folder of batches and of its archive.
+    layout : BatchLayout
+        How batches are written.
     split_plan : str
     format : str
     """
@@ -54,10 +58,11 @@ class ExportHeader:
     archive: str
     split_plan: str
     format: str
+    layout: BatchLayout
 
     def to_dict(self) -> dict[str, str]:
-        """Return the facts by name."""
-        return asdict(self)
+        """Return the facts that are texts, by name."""
+        return {name: getattr(self, name) for name in _FACTS}
 
 
 @dataclass(frozen=True, slots=True)

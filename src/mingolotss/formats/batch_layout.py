@@ -7,6 +7,7 @@ fields, in protocol 4. FR-DEEP and MiraBest are lists of images in protocol 3
 
 from __future__ import annotations
 
+import math
 import pickle
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,10 +18,12 @@ from typing import NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.dataset.layout import BatchFolder
 from mingolotss.formats.pickle_protocol3 import Pickled, Protocol3Pickler
 from mingolotss.io.files import atomic_path
-from mingolotss.recipe.batch_settings import PickleSettings
+from mingolotss.recipe.batch_settings import BatchSettings, PickleSettings
 from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.published_list import PublishedList
 
 __all__ = ["BatchContent", "BatchLayout"]
 
@@ -32,7 +35,7 @@ class BatchContent(NamedTuple):
     ----------
     label : str
         The description of the batch.
-    pixels : uint8 array, shape (n, side, side)
+    pixels : uint8 array, shape (n, side * side)
     labels : sequence of int, length n
     image_files, sources, fields : sequence of str, length n
     """
@@ -51,33 +54,49 @@ class BatchLayout:
 
     Attributes
     ----------
-    pickle : PickleSettings
+    settings : BatchSettings
+    published : PublishedList or None
+        The list that the batches follow.
     published_names : mapping of str to str
-        The name of a class in the published batches, where it is another than in the dataset.
-    published_size : int
-        The number of images in each published batch; 0 if there is no published list.
+        The name of a class in the published batches, where it is another than in the dataset; empty
+        without a list.
     """
 
-    pickle: PickleSettings = field(default_factory=PickleSettings)
+    settings: BatchSettings = field(default_factory=BatchSettings)
+    published: PublishedList | None = None
     published_names: Mapping[str, str] = field(default_factory=dict)
-    published_size: int = 0
 
     @classmethod
     def of(cls, recipe: Recipe) -> BatchLayout:
-        """Return the layout of a recipe.
-
-        Batches have the published names of the classes if the recipe has a published list.
-        """
+        """Return the layout of a recipe."""
         images = recipe.published.read_list()
-        if images is None:
-            return cls(recipe.batches.pickle)
-        names = {row.name: row.published for row in recipe.classes.table if row.published}
-        return cls(recipe.batches.pickle, names, max(images.batch_sizes().values()))
+        table = recipe.classes.table if images is not None else ()
+        names = {row.name: row.published for row in table if row.published}
+        return cls(recipe.batches, images, names)
+
+    @property
+    def pickle(self) -> PickleSettings:
+        """What a batch contains, and how it is pickled."""
+        return self.settings.pickle
+
+    def filename(self, image_file: str) -> str:
+        """Return the entry of an image in ``filenames``."""
+        return self.pickle.filenames.replace("{image_file}", image_file)
+
+    def members(self, folder: BatchFolder, batches: Sequence[Path]) -> list[tuple[str, Path]]:
+        """List the files of the archive with their names in it.
+
+        The list of checksums is not among them if the archive is to be the published one.
+        """
+        files = [*batches, folder.meta]
+        if self.published is None:
+            files.append(folder.checksums)
+        prefix = f"{folder.path.name}/" if self.settings.in_archive == "folder" else ""
+        return [(f"{prefix}{file.name}", file) for file in files]
 
     def write_batch(self, path: Path, content: BatchContent) -> None:
         """Write one batch, complete or not at all."""
-        template = self.pickle.filenames
-        names = [template.replace("{image_file}", name) for name in content.image_files]
+        names = [self.filename(name) for name in content.image_files]
         values: dict[str, object] = {
             "batch_label": content.label,
             "labels": [int(one) for one in content.labels],
@@ -100,19 +119,22 @@ class BatchLayout:
         size : int
             The number of images in the largest batch, if none is published.
         """
-        names = [self.published_names.get(name, name) for name in classes]
+        if self.published is not None:
+            size = max(self.published.batch_sizes().values())
         values: dict[str, object] = {
-            "num_cases_per_batch": self.published_size or size,
-            "label_names": _interned(names),
+            "num_cases_per_batch": size,
+            "label_names": _interned([self.published_names.get(name, name) for name in classes]),
             "num_vis": side * side,
         }
         self._write(path, {key: values[key] for key in self.pickle.meta})
 
-    def _images(self, pixels: npt.NDArray[np.uint8]) -> object:
-        rows = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
+    def _images(self, rows: npt.NDArray[np.uint8]) -> object:
         if self.pickle.images == "array":
-            return rows
-        return list(rows if self.pickle.images == "flat" else pixels)
+            return np.ascontiguousarray(rows)
+        if self.pickle.images == "flat" or not len(rows):
+            return list(rows)
+        side = math.isqrt(rows.shape[1])
+        return list(rows.reshape(-1, side, side))
 
     def _texts(self, texts: Sequence[str]) -> object:
         return (

@@ -16,9 +16,7 @@ opened without running it (``safe_pickle.py``).
 from __future__ import annotations
 
 import math
-import pickle
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from pathlib import Path
@@ -42,9 +40,10 @@ from mingolotss.dataset.split_names import select
 from mingolotss.errors import DatasetError
 from mingolotss.formats.archive import write_tar
 from mingolotss.formats.base import ExportHeader, Format, need_uint8
+from mingolotss.formats.batch_layout import BatchContent, BatchLayout
 from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.formats.stored_names import true_splits
-from mingolotss.io.files import atomic_path, largest_expansion, md5_file
+from mingolotss.io.files import largest_expansion, md5_file
 from mingolotss.model import Ints
 
 __all__ = [
@@ -55,15 +54,13 @@ __all__ = [
     "find_batches",
     "finish_batches",
     "list_batches",
+    "published_batches",
     "read_batch",
     "read_batches",
     "read_label_names",
-    "write_batch",
     "write_batches",
-    "write_meta",
 ]
 
-_PROTOCOL = 4  # read by every Python since 3.4
 _EXPORT_TRAIN = 5  # training batches of an export
 _NO_LABEL = 1 << 31  # larger than any label
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -113,6 +110,23 @@ def list_batches(splits: Sequence[str], train: int) -> list[Batch]:
     return [*numbered[:-1], *others, numbered[-1]] if has_both else others
 
 
+def published_batches(names: Sequence[str]) -> list[Batch]:
+    """Describe the batches of a published list, in its order.
+
+    >>> published_batches(["train_batch", "test_batch"])[0].label
+    'training batch 1 of 1'
+    """
+    training = [name for name in names if split_of_batch(name) == "train"]
+    batches = []
+    for name in names:
+        split = split_of_batch(name)
+        label = "testing batch 1 of 1" if split == "test" else f"{split} batch 1 of 1"
+        if name in training:
+            label = batch_label(training.index(name), len(training))
+        batches.append(Batch(name, label, split))
+    return batches
+
+
 def batch_of_rows(n: int, *, train: int, rows: int, total: int) -> Ints:
     """Return the batch of every catalogue row; the number `train` is the test batch.
 
@@ -140,75 +154,37 @@ def batch_label(index: int, train: int) -> str:
     return f"training batch {index + 1} of {train}"
 
 
-def write_batch(
-    path: Path,
-    label: str,
-    pixels: npt.NDArray[np.uint8],
-    labels: Sequence[int],
-    filenames: Sequence[str],
-    sources: Sequence[str],
-    fields: Sequence[str],
-) -> None:
-    """Write one batch. The same arguments give the same bytes.
-
-    Parameters
-    ----------
-    path : Path
-    label : str
-        The description of the batch.
-    pixels : uint8 array, shape (n, side * side)
-    labels : sequence of int
-    filenames, sources, fields : sequence of str
-    """
-    _write_pickle(
-        path,
-        {
-            "batch_label": label,
-            "labels": [int(label) for label in labels],
-            "data": np.ascontiguousarray(pixels),
-            "filenames": _interned(filenames),
-            "src_ids": _interned(sources),
-            "fieldnames": _interned(fields),
-        },
-    )
-
-
-def write_meta(path: Path, classes: Sequence[str]) -> None:
-    """Write ``batches.meta``, the name of each label."""
-    _write_pickle(path, {"label_names": _interned(classes)})
-
-
 def finish_batches(
-    folder: BatchFolder, batches: Iterable[Path], classes: Sequence[str], archive: Path
+    folder: BatchFolder,
+    batches: Sequence[Path],
+    classes: Sequence[str],
+    archive: Path,
+    layout: BatchLayout,
+    *,
+    side: int,
+    size: int,
 ) -> None:
     """Write what belongs to the batches: the class names, the checksums and the archive.
 
     Parameters
     ----------
     folder : BatchFolder
-    batches : iterable of Path
+    batches : sequence of Path
         The batches in `folder`, in the order in which they are listed and archived.
     classes : sequence of str
         Name of each label.
     archive : Path
         The archive to write.
+    layout : BatchLayout
+    side : int, px
+        Of an image.
+    size : int
+        The number of images in the largest batch.
     """
-    write_meta(folder.meta, classes)
+    layout.write_meta(folder.meta, classes, side=side, size=size)
     files = [*batches, folder.meta]
     write_checksums(folder.checksums, digest_files(folder.path, files, digest=md5_file))
-    files.append(folder.checksums)
-    members = [(f"{folder.path.name}/{path.name}", path) for path in files]
-    write_tar(archive, members, compression="zlib-ng")
-
-
-def _interned(words: Sequence[str]) -> list[str]:
-    """Return strings of which equal ones are one object: the bytes of a pickle depend on it."""
-    return [sys.intern(word) for word in words]
-
-
-def _write_pickle(path: Path, content: dict[str, object]) -> None:
-    with atomic_path(path) as temporary, temporary.open("wb") as stream:
-        pickle.dump(content, stream, protocol=_PROTOCOL)
+    write_tar(archive, layout.members(folder, batches), compression="zlib-ng")
 
 
 def write_batches(records: Records, folder: Path, header: ExportHeader) -> None:
@@ -232,18 +208,30 @@ def write_batches(records: Records, folder: Path, header: ExportHeader) -> None:
     need_uint8(records, header)
     dataset = DatasetFolder(folder)
     batches = dataset.batches(header.folder)
-    paths = []
-    for name, label, part in _batches_of_records(records):
+    paths, side, sizes = [], 0, []
+    for name, label, part in _batches_of_records(records, header):
         path = batches.batch(name)
         images = part.images().astype(np.uint8, copy=False)
+        side = max(side, images.shape[-1])
         columns = [part.texts(column) for column in ("image_file", "source", "field")]
-        write_batch(path, label, images.reshape(len(part), -1), part.labels.tolist(), *columns)
+        rows = images.reshape(len(part), side * side if len(part) else 0)
+        content = BatchContent(label, rows, part.labels.tolist(), *columns)
+        header.layout.write_batch(path, content)
         paths.append(path)
-    finish_batches(batches, paths, records.classes, dataset.batch_archive(header.archive))
+        sizes.append(len(part))
+    finish_batches(
+        batches, paths, records.classes, dataset.batch_archive(header.archive), header.layout,
+        side=side, size=max(sizes),
+    )  # fmt: skip
 
 
-def _batches_of_records(records: Records) -> list[tuple[str, str, Records]]:
+def _batches_of_records(records: Records, header: ExportHeader) -> list[tuple[str, str, Records]]:
     """Give each batch's file name, its description and its records, the test batch last."""
+    images = header.layout.published
+    if images is not None and header.split_plan == "published":
+        own = np.array(records.texts("batch"))
+        published = published_batches(images.batch_names)
+        return [(batch.name, batch.label, records.take(own == batch.name)) for batch in published]
     rows = records.split_rows()
     has_both = {"train", "test"} <= set(rows)
     training = _train_rows(records, rows["train"]) if has_both else []
@@ -298,7 +286,9 @@ def read_batches(path: Path, split: str = "all") -> Arrays:
         raise DatasetError(f"read {path}: no batch of {split!r}; fetch or build it again")
     classes = read_label_names(path) or _numbered_classes(files)
     selected = compress(zip(files, splits, strict=True), in_split)
-    return concatenate([_read_samples(file, name, classes) for file, name in selected])
+    samples = [_read_samples(file, name, classes) for file, name in selected]
+    # An empty list of images does not say how large they are.
+    return concatenate([one for one in samples if len(one)] or samples[:1])
 
 
 def read_batch(path: Path) -> Arrays:
@@ -419,6 +409,8 @@ def _read_images(path: Path, data: object) -> npt.NDArray[np.uint8]:
     """
     # numpy refuses rows of unequal length with an error that names no file, so the shapes in a list
     # are compared first. A row that is no list of numbers counts as one of another shape.
+    if isinstance(data, list) and not data:  # a batch of which no image was written
+        return np.empty((0, 1, 1), np.uint8)
     listed = data if isinstance(data, list) else ()
     shapes = {np.shape(row) if _is_row(row) else () for row in listed} or {()}
     is_stack = isinstance(data, np.ndarray) or (len(shapes) == 1 and shapes != {()})

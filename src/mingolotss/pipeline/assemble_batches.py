@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.stamps import StampFile
-from mingolotss.formats.batches import Batch, finish_batches, write_batch
+from mingolotss.formats.batch_layout import BatchContent, BatchLayout
+from mingolotss.formats.batches import Batch, finish_batches
 from mingolotss.io.parquet import read_table
 from mingolotss.io.png import decode_png
 from mingolotss.model import Ints
@@ -70,7 +72,7 @@ def assemble_batches(
         In the order in which they are listed and archived.
     part_tables : PartTables
     """
-    folder, settings = BuildFolder(out), recipe.batches
+    folder, settings, layout = BuildFolder(out), recipe.batches, BatchLayout.of(recipe)
     batch_folder = folder.batches(settings.folder)
     manifest = read_table(folder.manifest, _COLUMNS, is_own=True)
     written = manifest.filter(pc.equal(manifest["status"], "written"))
@@ -79,8 +81,7 @@ def assemble_batches(
     def write(batch: Batch) -> Path:
         rows = written.filter(pc.equal(written["batch"], batch.name))
         pixels = _read_pixels(parts, rows["row"].to_numpy(), recipe.stamp.pixels)
-        write_batch(
-            batch_folder.batch(batch.name),
+        content = BatchContent(
             batch.label,
             pixels,
             rows["label"].fill_null(-1).to_pylist(),
@@ -88,13 +89,23 @@ def assemble_batches(
             rows["source"].to_pylist(),
             rows["field"].to_pylist(),
         )
+        layout.write_batch(batch_folder.batch(batch.name), content)
         return batch_folder.batch(batch.name)
 
     # Two threads: decoding releases the GIL, and each batch holds all its pixels (23 MB for 1000
     # images of 150 x 150).
     with ThreadPoolExecutor(2) as pool:
         paths = list(pool.map(write, batches))
-    finish_batches(batch_folder, paths, classes, folder.batch_archive(settings.archive))
+    finish_batches(
+        batch_folder, paths, classes, folder.batch_archive(settings.archive), layout,
+        side=recipe.stamp.pixels, size=_largest_batch(written),
+    )  # fmt: skip
+
+
+def _largest_batch(written: pa.Table) -> int:
+    """Return the number of images in the largest batch."""
+    counts = pc.value_counts(written["batch"].drop_null())
+    return max(counts.field("counts").to_pylist(), default=0)
 
 
 def _read_pixels(parts: Sequence[_PartStamps], rows: Ints, side: int) -> npt.NDArray[np.uint8]:

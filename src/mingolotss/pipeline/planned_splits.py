@@ -7,7 +7,7 @@ across splits again, by the measured extents.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.build_split import BuildSplit
-from mingolotss.dataset.layout import DatasetFolder, split_of_batch
+from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.manifest import name_kept_columns
 from mingolotss.dataset.measured_split import MAX_COUNTED
 from mingolotss.dataset.split_names import in_order
@@ -34,7 +34,12 @@ from mingolotss.dataset.splits.record import SplitOrigin
 from mingolotss.dataset.splits.result import Assignment, describe_assignment
 from mingolotss.dataset.stamp_extents import stamp_extent
 from mingolotss.errors import InputError, RecipeError
-from mingolotss.formats.batches import Batch, batch_label, batch_of_rows, list_batches
+from mingolotss.formats.batches import (
+    Batch,
+    batch_of_rows,
+    list_batches,
+    published_batches,
+)
 from mingolotss.formats.split_records import read_split_record
 from mingolotss.formats.splits_csv import write_splits
 from mingolotss.io.files import locate, md5_file, sha256_file
@@ -287,23 +292,12 @@ def _as_listed(images: PublishedList, catalogue: Catalogue) -> PlannedSplits | N
     rows = images.rows_of(catalogue.names)
     if (rows < 0).all():
         return None
-    batches = tuple(_published_batches(images.batch_names))
+    batches = tuple(published_batches(images.batch_names))
     number_of = {batch.name: number for number, batch in enumerate(batches)}
     numbers = np.array([*map(number_of.__getitem__, images.batches), -1], np.int64)
     reasons = np.where(rows < 0, _NOT_LISTED, "").tolist() if (rows < 0).any() else ()
     plan = SplitPlan("published")
     return PlannedSplits(plan, catalogue.names, batches, numbers[rows], reasons=reasons)
-
-
-def _published_batches(names: Sequence[str]) -> Iterator[Batch]:
-    """Describe the batches of a published list."""
-    training = [name for name in names if split_of_batch(name) == "train"]
-    for name in names:
-        split = split_of_batch(name)
-        label = "testing batch 1 of 1" if split == "test" else f"{split} batch 1 of 1"
-        if name in training:
-            label = batch_label(training.index(name), len(training))
-        yield Batch(name, label, split)
 
 
 def _published(recipe: Recipe, catalogue: Catalogue) -> PlannedSplits:

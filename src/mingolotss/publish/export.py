@@ -25,6 +25,7 @@ from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats import FORMATS
 from mingolotss.formats.archive import write_tar
 from mingolotss.formats.base import ExportHeader, Format
+from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.io.files import sha256_file
 from mingolotss.io.parquet import write_table
 from mingolotss.publish.citation import dataset_citation
@@ -147,6 +148,7 @@ def _header(plan: str, provenance: Provenance, format_name: str) -> ExportHeader
         archive=recipe.batches.archive,
         split_plan=plan,
         format=format_name,
+        layout=BatchLayout.of(recipe),
     )
 
 

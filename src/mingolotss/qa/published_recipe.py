@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+
+import numpy as np
 
 from mingolotss.dataset.layout import BatchFolder
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.published import namings, published_recipes, recipe_of_files
-from mingolotss.errors import InputError
-from mingolotss.formats.batches import read_label_names
+from mingolotss.errors import DatasetError, InputError
+from mingolotss.formats.batches import read_batch, read_label_names
+from mingolotss.qa.checks import pixels_sha256
 from mingolotss.recipe.load import load_recipe, recipe_names
 from mingolotss.recipe.model import Recipe
 
@@ -63,14 +68,28 @@ def _recognised(path: Path, place: Path) -> Recipe:
     files = [*folder.training_files(), *folder.split_files(), folder.test]
     if (recipe := recipe_of_files(files)) is not None:
         return recipe
+    # Without an equal file, its classes belong to one published dataset, or one of its images does.
     classes = read_label_names(place)
     candidates = [one for one in published_recipes() if classes in namings(one)]
+    if len(candidates) > 1:
+        candidates = [one for one in candidates if _has_image(one, files)]
     if len(candidates) == 1:
         return candidates[0]
     raise InputError(
-        f"verify {path} --published: no file in it is a published one, and its class names do not "
-        f"say which dataset it should be; give --recipe NAME, one of {_known()}"
+        f"verify {path} --published: no file in it is a published one, and neither its class names "
+        f"nor its images say which dataset it should be; give --recipe NAME, one of {_known()}"
     )
+
+
+def _has_image(recipe: Recipe, files: Iterable[Path]) -> bool:
+    """Return whether a file has an image of the published list of a recipe."""
+    images = recipe.published.read_list()
+    known = set(images.pixels_sha256) if images is not None else set()
+    for file in files:
+        with suppress(DatasetError):  # it is missing or damaged
+            if any(pixels_sha256(image) in known for image in np.asarray(read_batch(file).images)):
+                return True
+    return False
 
 
 def _known() -> str:

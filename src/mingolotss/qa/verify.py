@@ -13,6 +13,8 @@ from pathlib import Path
 from mingolotss.dataset.layout import BatchFolder, BuildFolder
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.errors import DatasetError
+from mingolotss.formats.batches import BATCHES
+from mingolotss.formats.finding import find_datasets
 from mingolotss.loaders.extract import extract
 from mingolotss.qa.checks import Verification, check_folder
 from mingolotss.qa.verify_batches import verify_batches
@@ -70,7 +72,11 @@ def _verify_archive(path: Path) -> Verification:
         if is_export(folder):
             checked = check_folder(export_layout(folder))
             return Verification(path, checked.files, checked.images, checked.problems)
-        batches = sorted(folder.glob(f"*/{BatchFolder(folder).checksums.name}"))
+        checksums = BatchFolder(folder).checksums.name
+        batches = [*folder.glob(f"*/{checksums}"), *folder.glob(checksums)]
         if len(batches) != 1:
-            return Verification(path, 0, 0, [f"{path}: it contains no list of checksums"])
+            line = f"{path}: it contains no list of checksums"
+            if any(dataset_format is BATCHES for dataset_format, _ in find_datasets(folder)):
+                line += "; to compare it with a published dataset, use --published"
+            return Verification(path, 0, 0, [line])
         return verify_batches(path, BatchFolder(batches[0].parent))

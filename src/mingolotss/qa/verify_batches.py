@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.dataset.layout import BatchFolder
 from mingolotss.errors import DatasetError
-from mingolotss.formats.safe_pickle import load_pickle
+from mingolotss.formats.batch_layout import BatchLayout
+from mingolotss.formats.batches import read_batch
 from mingolotss.io.files import md5_file
 from mingolotss.qa.checks import Verification, check_checksums, pixels_sha256
 
 __all__ = ["check_batches", "verify_batches"]
 
 
-def check_batches(folder: BatchFolder, names: Iterable[str], written: pa.Table) -> Iterator[str]:
+def check_batches(
+    folder: BatchFolder, names: Iterable[str], layout: BatchLayout, written: pa.Table
+) -> Iterator[str]:
     """Check that each batch has the images of its rows of the manifest, in their order.
 
     Parameters
@@ -28,13 +29,15 @@ def check_batches(folder: BatchFolder, names: Iterable[str], written: pa.Table) 
     folder : BatchFolder
     names : iterable of str
         The file names of the batches.
+    layout : BatchLayout
     written : Table
         The written rows of the manifest.
     """
     for name in names:
         path = folder.batch(name)
         if path.is_file():  # a missing one is reported with the checksums
-            yield from _check_batch(path, written.filter(pc.equal(written["batch"], name)))
+            rows = written.filter(pc.equal(written["batch"], name))
+            yield from _check_batch(path, rows, layout)
 
 
 def verify_batches(archive: Path, folder: BatchFolder) -> Verification:
@@ -45,46 +48,23 @@ def verify_batches(archive: Path, folder: BatchFolder) -> Verification:
         if not path.is_file():
             continue
         try:
-            batch = _read_batch(path)
+            images += len(read_batch(path))
         except DatasetError as error:
             problems.append(str(error))
-            continue
-        count, labels = len(batch.data), len(batch.labels)
-        images += count
-        if count != labels:
-            problems.append(f"{path.name}: {count} images and {labels} labels")
     return Verification(archive, len(names), images, problems)
 
 
-class _Batch(NamedTuple):
-    """A batch, with values of the types that a batch has."""
-
-    data: npt.NDArray[np.generic]
-    labels: list[int]
-    sources: list[str]
-
-
-def _read_batch(path: Path) -> _Batch:
-    batch = load_pickle(path)
-    if isinstance(batch, dict) and {"data", "labels", "src_ids"} <= set(batch):
-        data, labels, sources = batch["data"], batch["labels"], batch["src_ids"]
-        is_array = isinstance(data, np.ndarray) and data.ndim == 2 and data.dtype != object
-        if is_array and _are(labels, (int, np.integer)) and _are(sources, str):
-            return _Batch(data, list(labels), list(sources))
-    raise DatasetError(f"{path.name}: not a batch (a dict with data, labels and src_ids)")
-
-
-def _are(values: object, kinds: type | tuple[type, ...]) -> bool:
-    """Return whether `values` are a list or an array of such values."""
-    is_list = isinstance(values, (list, tuple)) or (isinstance(values, np.ndarray) and values.ndim)
-    return bool(is_list) and all(isinstance(value, kinds) for value in cast("list[object]", values))
-
-
-def _check_batch(path: Path, rows: pa.Table) -> Iterator[str]:
-    batch = _read_batch(path)
-    if batch.sources != rows["source"].to_pylist():
+def _check_batch(path: Path, rows: pa.Table, layout: BatchLayout) -> Iterator[str]:
+    batch = read_batch(path)
+    names = [layout.filename(name) for name in rows["image_file"].to_pylist()]
+    has_sources = "src_ids" in layout.pickle.keys
+    if has_sources and list(batch.sources) != rows["source"].to_pylist():
         yield f"{path.name}: its sources differ from the manifest"
-    elif batch.labels != rows["label"].fill_null(-1).to_pylist():
+    elif list(batch.filenames) != names:
+        yield f"{path.name}: its file names differ from the manifest"
+    elif batch.labels.tolist() != rows["label"].fill_null(-1).to_pylist():
         yield f"{path.name}: its labels differ from the manifest"
-    elif [pixels_sha256(image) for image in batch.data] != rows["pixels_sha256"].to_pylist():
+    elif [pixels_sha256(image) for image in np.asarray(batch.images)] != rows[
+        "pixels_sha256"
+    ].to_pylist():
         yield f"{path.name}: its images differ from the manifest"

@@ -19,6 +19,7 @@ from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.recorded_inputs import image_folder, locate_image
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
+from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.formats.csv import HEADER, spreadsheet_text
 from mingolotss.io.file_names import format_file_name
 from mingolotss.io.files import read_bounded, sha256_file
@@ -45,7 +46,8 @@ def build_layout(out: Path, provenance: Provenance) -> Layout:
         checks.append(partial(_check_csv, build))
     if "batches" in recipe.formats:
         batches = build.batches(recipe.batches.folder)
-        checks.append(partial(check_batches, batches, provenance.batch_names))
+        names, layout = provenance.batch_names, BatchLayout.of(recipe)
+        checks.append(partial(check_batches, batches, names, layout))
     checks += [partial(check_splits, build), partial(_check_images, build, recipe.images)]
     return Layout(out, build.checksums, list(products(out, recipe)), provenance.rows, checks)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mingolotss.dataset.export_notes import ExportNotes
-from mingolotss.dataset.layout import ExportFolder
+from mingolotss.dataset.layout import DatasetFolder, ExportFolder
+from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import DatasetError
+from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.io.parquet import read_schema
 from mingolotss.loaders.arrays import open_arrays
 from mingolotss.qa.checks import Layout, StoredImage, check_images
@@ -42,19 +44,30 @@ def export_layout(folder: Path) -> Layout:
 def _check_samples(folder: Path, written: pa.Table) -> Iterator[str]:
     """Check the images, labels and splits that a reader gets."""
     arrays = open_arrays(folder)
-    yield from check_images("images", _images(arrays), written)
+    names = _image_files(folder, arrays.filenames, written)
+    yield from check_images("images", _images(arrays, names), written)
     columns = (written[name].to_pylist() for name in ("image_file", "label", "split"))
     expected = {
         name: (-1 if label is None else label, split)
         for name, label, split in zip(*columns, strict=True)
     }
-    for name, label, split in zip(arrays.filenames, arrays.labels, arrays.splits, strict=True):
+    for name, label, split in zip(names, arrays.labels, arrays.splits, strict=True):
         if expected.get(name, (label, split)) != (label, split):
             yield f"{name}: its label or split is not the manifest's"
 
 
-def _images(arrays: Arrays) -> Iterator[StoredImage]:
-    for index, name in enumerate(arrays.filenames):
+def _image_files(folder: Path, stored: Sequence[str], written: pa.Table) -> list[str]:
+    """Return the names in the manifest of images, which batches may store in another form."""
+    provenance = read_provenance(folder)
+    if provenance is None or not DatasetFolder(folder).batch_folders():
+        return list(stored)
+    layout = BatchLayout.of(provenance.recipe)
+    names = {layout.filename(name): name for name in written["image_file"].to_pylist()}
+    return [names.get(name, name) for name in stored]
+
+
+def _images(arrays: Arrays, names: Sequence[str]) -> Iterator[StoredImage]:
+    for index, name in enumerate(names):
         yield StoredImage(name, name, partial(_pixels, arrays, index))
 
 
