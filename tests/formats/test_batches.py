@@ -224,3 +224,12 @@ def test_published_archives(shared, tmp_path, archive, split):
     np.testing.assert_array_equal(samples.images, images.reshape(-1, 150, 150))
     assert samples.labels.tolist() == [label for batch in expected for label in batch["labels"]]
     assert samples.filenames == tuple(name for batch in expected for name in batch["filenames"])
+
+
+def test_a_batch_without_images_is_read(tmp_path):
+    """Where all sources of a batch were rejected, the list says nothing of the size of an image."""
+    write_mirabest(tmp_path, IMAGES, [0, 1] * 6)
+    write_batch(tmp_path / "data_batch_3", [], [], [])
+    write_batch(tmp_path / "data_batch_4", IMAGES[:2], [3, 4], NAMES[:2])
+    assert load(tmp_path).images.shape == (14, 16, 16)
+    assert load(tmp_path, "train").labels.tolist() == [0, 1, 0, 1, 0, 1, 0, 1, 3, 4]

@@ -121,7 +121,7 @@ def test_absent_damaged_and_extra_files_are_named(published, tmp_path):
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert lines[0] == "data_batch_4: it is absent, with 157 images"
-    assert lines[1].startswith("test_batch: it is no batch: ")
+    assert lines[1].startswith("test_batch: it is no batch: not a complete pickle")
     assert lines[2:] == [
         "batches.meta: its bytes are not the published ones",
         "data_batch_8: no file of this name is published",
@@ -140,15 +140,20 @@ def test_command_says_what_is_proven(shared):
 
 
 def test_recipe_is_recognised_or_asked_for(published, tmp_path):
-    """By the checksums of a file, else by class names that no other dataset has."""
+    """By the checksums of a file, else by class names, else by images; or it is an error."""
     folder = tmp_path / "mine"
     shutil.copytree(published["mirabest"] / "F_batches", folder)
     for path in folder.glob("*_batch*"):
         path.write_bytes(path.read_bytes() + b" ")
     assert verify_published(folder).recipe == "mirabest"
-    shutil.copytree(published["frdeep-first"], folder, dirs_exist_ok=True)
+    # FR-DEEP from FIRST and from NVSS have the same classes: its images tell.
+    shutil.rmtree(folder)
+    shutil.copytree(published["frdeep-first"], folder)
     for path in folder.glob("*_batch*"):
         path.write_bytes(path.read_bytes() + b" ")
+    assert verify_published(folder).recipe == "frdeep-first"
+    for path in folder.glob("*_batch*"):
+        path.write_bytes(path.read_bytes()[:9000])
     with pytest.raises(InputError, match="give --recipe NAME, one of frdeep-first, frdeep-nvss"):
         verify_published(folder)
     # The batches of FIRST have the names and labels of those of NVSS, but not the pixels.

@@ -348,14 +348,14 @@ def _numbered_classes(files: Iterable[Path]) -> tuple[str, ...]:
     largest = -1
     for path in files:
         batch = _read_dict(path)
-        labels = _read_labels(path, batch, len(_read_images(path, batch["data"])))
+        labels = _read_labels(path, batch, len(_read_images(path, batch)))
         largest = max(largest, int(labels.max(initial=-1)))
     return tuple(map(str, range(min(largest, _MOST_CLASSES) + 1)))
 
 
 def _read_samples(path: Path, split: str, classes: tuple[str, ...]) -> Arrays:
     batch = _read_dict(path)
-    images = _read_images(path, batch["data"])
+    images = _read_images(path, batch)
     labels = _read_labels(path, batch, len(images))
     filenames = _read_texts(batch.get("filenames"), len(images))
     sources = _read_texts(batch.get("src_ids"), len(images)) or names_of_images(filenames, classes)
@@ -402,15 +402,16 @@ def _is_row(row: object) -> bool:
     return isinstance(row, np.ndarray) and row.dtype != object
 
 
-def _read_images(path: Path, data: object) -> npt.NDArray[np.uint8]:
-    """Return images as shape (n, side, side).
+def _read_images(path: Path, batch: Mapping[Any, Any]) -> npt.NDArray[np.uint8]:
+    """Return the images of a batch as shape (n, side, side).
 
     They are stored as rows of side * side pixels or as squares, in one array or in a list.
     """
+    data, names = batch["data"], batch.get("filenames")
+    if isinstance(data, list) and not data and isinstance(names, list) and not names:
+        return np.empty((0, 1, 1), np.uint8)  # a batch of which no image was written
     # numpy refuses rows of unequal length with an error that names no file, so the shapes in a list
     # are compared first. A row that is no list of numbers counts as one of another shape.
-    if isinstance(data, list) and not data:  # a batch of which no image was written
-        return np.empty((0, 1, 1), np.uint8)
     listed = data if isinstance(data, list) else ()
     shapes = {np.shape(row) if _is_row(row) else () for row in listed} or {()}
     is_stack = isinstance(data, np.ndarray) or (len(shapes) == 1 and shapes != {()})

@@ -50,7 +50,7 @@ def verify_batches(archive: Path, folder: BatchFolder) -> Verification:
         try:
             images += len(read_batch(path))
         except DatasetError as error:
-            problems.append(str(error))
+            problems.append(f"{path.name}: {str(error).removeprefix(f'read {path}: ')}")
     return Verification(archive, len(names), images, problems)
 
 

@@ -214,7 +214,11 @@ def _compare_file(file: Path, md5: str, images: PublishedList | None) -> _FileRe
     try:
         compared = compare_images(read_batch(file), images, rows)
     except DatasetError as error:
-        return _FileResult(False, all_absent(images, rows), f"it is no batch: {error}")
+        return _FileResult(
+            False,
+            all_absent(images, rows),
+            f"it is no batch: {str(error).removeprefix(f'read {file}: ')}",
+        )
     content = "images" if compared.knows_pixels else "names"
     return _FileResult(
         False, compared, compared.reason or f"{_OTHER_BYTES}; its {content} and labels are"
