@@ -355,6 +355,20 @@ def overlaps(facts, pairs, apart, compared):
     assert across(close) <= number(apart) <= across(near)
 
 
+@sentence(
+    rf"{NUMBER} pairs? of stamps overlaps? on the sky across splits; others were not counted\."
+)
+def overlaps_across(facts, apart):
+    """Of many images, only these pairs are counted; all are discs."""
+    rows = [row for row in facts.written if row["split"]]
+    place = SkyCoord([row["ra"] for row in rows], [row["dec"] for row in rows], unit=u.deg)
+    width = np.array([row["pixel_scale_arcsec"] for row in rows]) * facts.recipe["stamp"]["pixels"]
+    split = np.array([row["split"] for row in rows])
+    near = 2 * place[:, None].separation(place).arcsec < width[:, None] + width
+    facts.pairs_across = int((near & (split[:, None] != split)).sum()) // 2
+    assert facts.pairs_across == number(apart)
+
+
 @sentence(r"Whether stamps overlap is not known: no image has both a position and a pixel scale\.")
 def overlaps_not_known(facts):
     assert not facts.known("pixel_scale_arcsec")

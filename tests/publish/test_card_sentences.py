@@ -34,6 +34,13 @@ def simulated(root):
     return demo(root / "demo", sources=40).out
 
 
+def many(root):
+    """More images than those of which all overlapping pairs are counted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mingolotss.publish.summary.MAX_COUNTED", 10)
+        return demo(root / "demo", sources=40).out
+
+
 def unlabelled(root):
     """No classes, no sizes, no rms maps."""
     sky = write_mosaic(root / "mosaics" / "F+1-mosaic.fits", 9)
@@ -169,7 +176,7 @@ def like_another(root):
 
 BUILDS = (
     by_column, by_list, like_another,
-    simulated, unlabelled, estimated, rejections, nothing_written, renamed, stated, in_words,
+    simulated, many, unlabelled, estimated, rejections, nothing_written, renamed, stated, in_words,
     decided, merged, selected,
 )  # fmt: skip
 

@@ -21,9 +21,10 @@ from mingolotss.recipe.model import Recipe
 __all__ = ["MAX_COUNTED", "MEASURED_COLUMNS", "measured_split"]
 
 MAX_COUNTED = 50_000
-"""Overlapping pairs are counted for at most this many records.
+"""All overlapping pairs are counted for at most this many records.
 
-A deep survey has a hundred pairs for every source, and counting them would take long.
+A deep survey has a hundred pairs for every source, and counting them would take long. The pairs
+across splits are few, and are counted in any case.
 """
 MEASURED_COLUMNS = (
     "label", "ra", "dec", "pixel_scale_arcsec", "split", "status", *PLACE_COLUMNS,
@@ -56,10 +57,12 @@ def measured_split(
     reasons : sequence of str, optional
         Why each record is in no split, "" for the others.
     with_pairs : bool
-        Whether to count the pairs across splits, if there are at most `MAX_COUNTED` records.
+        Whether to count the pairs across splits. Those of squares are not counted if `written` has
+        more than `MAX_COUNTED` records and not their WCS.
     """
     stamps = stamp_regions(written, recipe)
-    is_counted = with_pairs and len(written) <= MAX_COUNTED
+    is_exact = stamps.shape == "circle" or stamps.angle_deg is not None
+    is_counted = with_pairs and (is_exact or len(written) <= MAX_COUNTED)
     sources = SplitSources(
         names=("",) * len(written),
         labels=written["label"].fill_null(-1).to_numpy().astype(np.int64),

@@ -233,7 +233,7 @@ def _left_out(summary: DatasetSummary) -> str:
 def _split_warnings(summary: DatasetSummary) -> list[str]:
     """Say which classes a split does not have, and that splits share pixels."""
     warnings = missing_classes(summary.split, is_labelled=summary.is_labelled)
-    if summary.pairs is not None and summary.pairs.apart:
+    if summary.pairs_across:
         warnings.append(SHARED_PIXELS)
     return list(map(escape, warnings))
 
@@ -249,7 +249,11 @@ def _overlaps(summary: DatasetSummary) -> str:
     """State how many pairs of stamps share pixels, as far as this is known."""
     pairs, images = summary.pairs, len(summary.manifest)
     if pairs is None:
-        return "Overlapping stamps were not counted."
+        across = summary.pairs_across
+        if across is None:
+            return "Overlapping stamps were not counted."
+        overlap = "pair of stamps overlaps" if across == 1 else "pairs of stamps overlap"
+        return f"{across:,} {overlap} on the sky across splits; others were not counted."
     if images and not pairs.checked:
         return (
             "Whether stamps overlap is not known: no image has both a position and a pixel scale."

@@ -51,7 +51,7 @@ class DatasetSummary:
     split_sha256 : str
         Of the list or of the splits of the dataset that `split_plan` names; "" if it names none.
     split : SplitResult
-        Without the pairs across splits, which are among `pairs`.
+        With the pairs across splits only if `pairs` is None.
     pairs : OverlappingStamps or None
         The pairs of stamps that overlap. None for more than `MAX_COUNTED` records: a deep survey
         has a hundred pairs for every source, and counting them would take long.
@@ -88,6 +88,11 @@ class DatasetSummary:
         labels = self.manifest["label"].drop_null().to_numpy()
         counts = np.bincount(labels, minlength=len(self.classes))[: len(self.classes)]
         return list(map(int, counts))
+
+    @property
+    def pairs_across(self) -> int | None:
+        """Return the number of pairs of overlapping stamps in different splits, if it is known."""
+        return self.split.pairs_across if self.pairs is None else self.pairs.apart
 
     @property
     def left_out(self) -> int:
@@ -216,6 +221,8 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
         classes=classes,
         split_plan=split_plan,
         split_sha256=split_sha256,
-        split=measured_split(written, provenance.recipe, split_plan, classes, with_pairs=False),
+        split=measured_split(
+            written, provenance.recipe, split_plan, classes, with_pairs=pairs is None
+        ),
         pairs=pairs,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import astropy.units as u
 import numpy as np
+import pytest
 from astropy.coordinates import SkyCoord
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -83,3 +84,59 @@ def test_no_pair_is_across_and_shares_hold(seed, centre, width_deg, count, exten
         for name, share in plan.targets.items():
             off = abs(int((result.names == name).sum()) - share * count)
             assert off <= TOLERANCE * count + 4
+
+
+def line_of_sky(count=100, extent=900.0):
+    """Return sources along the equator, 3.6 deg apart, without a label."""
+    ra = np.arange(count) * 360 / count
+    names = tuple(f"s{index}" for index in range(count))
+    labels = np.full(count, -1)
+    return SplitSources(names, labels, ra, np.zeros(count), np.full(count, extent))
+
+
+def test_a_buffer_keeps_sources_of_different_splits_apart():
+    """Two cuts through the line: at each of them, one source on one side is in the way."""
+    sources = line_of_sky()
+    without = assign_splits(SplitPlan.parse("blocks:seed=1"), sources)
+    result = assign_splits(SplitPlan.parse(f"blocks:seed=1,buffer={5 * 3600}"), sources)
+    assert not without.is_left_out.any()
+    assert result.is_left_out.sum() == 2
+    assert all("is in the buffer to sources of" in text for text in result.reasons if text)
+    beside = result.names[:-1], result.names[1:]
+    assert not ((beside[0] != beside[1]) & (beside[0] != "") & (beside[1] != "")).any()
+
+
+def test_a_reach_takes_the_place_of_the_stamps():
+    """Stamps of 20 deg that would all be one chain, and the other way round."""
+    wide = line_of_sky(extent=20 * 3600.0)
+    assert assign_splits(SplitPlan.parse("stratified"), wide).plan.kind == "blocks"
+    narrow = assign_splits(SplitPlan.parse("stratified:reach=3600"), wide)
+    assert (narrow.plan.kind, narrow.is_left_out.any()) == ("stratified", False)
+    as_wide = assign_splits(SplitPlan.parse(f"stratified:reach={20 * 3600}"), line_of_sky())
+    assert as_wide.plan.text == "blocks:train=0.8,test=0.2,seed=0,reach=72000"
+    assert as_wide.is_left_out.any()
+
+
+def test_sources_without_a_place_fill_the_shares_and_are_counted():
+    sources = line_of_sky(extent=20 * 3600.0)
+    sources.ra[:40] = np.nan
+    for text in ("stratified", "blocks", "k-fold:folds=4"):
+        result = assign_splits(SplitPlan.parse(text), sources)
+        assert not result.is_left_out[:40].any()
+        assert result.pairs_across == 0
+        note = "split: 40 of 100 sources have no known position or size on the sky, and could not"
+        assert any(line.startswith(note) for line in result.lines())
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 9])
+@pytest.mark.parametrize("text", PLANS)
+def test_a_crowd_that_nothing_can_divide_stays_whole(count, text):
+    """All at one place: nobody is left out for an empty split, and a warning names it."""
+    names = tuple(f"s{index}" for index in range(count))
+    zeros = np.zeros(count)
+    sources = SplitSources(names, np.zeros(count, int), zeros, zeros, np.full(count, 225.0))
+    result = assign_splits(SplitPlan.parse(text), sources)
+    assert not result.is_left_out.any()
+    assert len(set(result.names.tolist())) <= 1
+    warnings = [line for line in result.lines() if line.startswith("warning: split ")]
+    assert len(warnings) == (len(result.splits) - 1 if count else 0)

@@ -114,7 +114,7 @@ class SplitResult:
         return sorted(lines, key=lambda line: line.startswith("warning: "))
 
     def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return the number and the share of sources of each class in each split.
+        """Return the number and the share of sources in each split, of each class and of all.
 
         Returns
         -------
@@ -123,14 +123,12 @@ class SplitResult:
         """
         order = in_order(self.splits)
         columns = [self.splits.index(split) for split in order]
+        names, counts = [*self.classes], self.counts[:, columns]
+        if len(names) > 1:
+            names, counts = [*names, "all"], np.vstack([counts, counts.sum(axis=0)])
         rows = [
-            [name, *(f"{count:,} ({count / max(total, 1):.1%})" for count in counts)]
-            for name, counts, total in zip(
-                self.classes,
-                self.counts[:, columns].tolist(),
-                self.counts.sum(axis=1).tolist(),
-                strict=True,
-            )
+            [name, *(f"{count:,} ({count / max(sum(of_class), 1):.1%})" for count in of_class)]
+            for name, of_class in zip(names, counts.tolist(), strict=True)
         ]
         return ["class", *order], rows
 
@@ -159,7 +157,7 @@ def describe_assignment(assignment: Assignment, sources: SplitSources) -> SplitR
         splits=splits,
         classes=tuple(sources.class_name(label) for label in np.unique(sources.labels).tolist()),
         counts=_counts(codes, sources.labels, len(splits)),
-        notes=assignment.notes,
+        notes=(*assignment.notes, *_unknown_lines(assignment.plan, sources, codes)),
         origin=assignment.origin,
     )
 
@@ -180,6 +178,17 @@ def _counts(codes: Ints, labels: Ints, splits: int) -> Ints:
     kept = codes >= 0
     np.add.at(counts, (rows.reshape(len(labels))[kept], codes[kept]), 1)
     return counts
+
+
+def _unknown_lines(plan: SplitPlan, sources: SplitSources, codes: Ints) -> list[str]:
+    """Say that some sources were not compared with the others; without any place, nobody was."""
+    known = sources.regions(plan.reach_arcsec).known
+    unknown = int((~known & (codes >= 0)).sum())
+    if not unknown or not known.any():
+        return []
+    have = "source has" if unknown == 1 else "sources have"
+    where = "no known position or size on the sky, and could not be compared with the others"
+    return [f"split: {unknown:,} of {len(codes):,} {have} {where}"]
 
 
 def _pairs_lines(result: SplitResult) -> list[str]:
