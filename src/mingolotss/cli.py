@@ -624,6 +624,10 @@ def audit(
             "--review", show_default=False, help="Then open the review page with the sources found."
         ),
     ] = False,
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, metavar="N", help="Port of the review page; 0: any free."),
+    ] = 8765,
 ) -> None:
     """Look for what could make results with a dataset wrong.
 
@@ -663,7 +667,7 @@ def audit(
     if review and result.names():
         from mingolotss.qa.review.server import review as serve
 
-        serve(datasets[0], queue="audit", notify=_say)
+        serve(datasets[0], queue="audit", port=port, notify=_say)
     if not result.good:
         raise typer.Exit(1)
 

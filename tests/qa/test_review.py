@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import io
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -31,6 +33,8 @@ from builds import command, run
 from mingolotss.candidates.decisions import Decision, DecisionLog, read_decisions
 from mingolotss.errors import DecisionError, InputError
 from mingolotss.io.fits import read_image
+from mingolotss.qa.audit.document import write_audit
+from mingolotss.qa.audit.result import Audit, AuditedDataset, Check, Member, Pair
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.review import gallery
 from mingolotss.qa.review.candidate_view import view_source
@@ -745,3 +749,62 @@ def test_without_a_library_the_page_names_the_extra() -> None:
     for library, line in zip(libraries, lines, strict=True):
         assert line.startswith(f"serve the review page: this needs {library}")
         assert line.endswith("pip install 'mingolotss[web]'")
+
+
+def write_found_pairs(out: Path) -> None:
+    """Write an audit that found the hostile source beside another, and one of another dataset."""
+    build = AuditedDataset(
+        "A", "out", "build", 16, {}, digest=hashlib.sha256((out / "manifest.parquet").read_bytes())
+        .hexdigest(),
+    )  # fmt: skip
+    other = AuditedDataset("B", "other", "export", 16, {})
+    pairs = (
+        Pair(Member("A", names()[0], "train", "FRI"), Member("A", HOSTILE, "test", "FRII"), 3.21),
+        Pair(Member("A", names()[1]), Member("B", CARD), None, "turned by 90°"),
+    )
+    check = Check("same-position", ("A",), 1, "1 pair", pairs[:1])
+    twins = Check("twins", ("A", "B"), 1, "1 pair", pairs[1:])
+    good = Check("labels", ("A",), 0, "", (Pair(Member("A", names()[5]), Member("A", "LOST")),))
+    write_audit(out / "audit.json", Audit((build, other), (check, good, twins)))
+
+
+def test_the_queue_of_the_audit_has_what_it_found_side_by_side(visitor: Visitor) -> None:
+    """Both sources of a pair, each with the stamp of the other; names from outside stay text."""
+    assert "found by the audit" not in visitor.ask("/source/0").text
+    write_found_pairs(visitor.out)
+    rows = [names().index(name) for name in (names()[0], names()[1], HOSTILE)]
+    page = visitor.ask(f"/source/{rows[0]}?why=audit").text
+    assert "<b>1</b> of 3" in page
+    section = page.split('<h2 id="audited">')[1].split("</section>")[0]
+    assert f'href="/source/{rows[2]}?why=audit"' in section
+    assert section.count("<img") == 2
+    assert "<b>positions</b> at 3.2″" in section
+    assert "(test, FRII); this source: train" in section
+    assert HOSTILE not in section
+    assert HOSTILE in unescape(section).replace("<wbr>", "")
+    page = visitor.ask(f"/source/{rows[1]}?why=audit").text
+    section = page.split('<h2 id="audited">')[1].split("</section>")[0]
+    assert "<b>twins</b>, turned by 90°" in section
+    assert "in another dataset (no split); this source" in section
+    assert CARD not in section
+    assert "Found by the audit" not in visitor.ask("/source/5").text
+    assert visitor.ask("/gallery?why=audit").text.count('class="tile') == 3
+
+
+def test_a_page_does_not_show_the_audit_of_another_state(visitor: Visitor) -> None:
+    write_found_pairs(visitor.out)
+    path = visitor.out / "audit.json"
+    path.write_text(re.sub(r'"digest": "\w+"', '"digest": "0"', path.read_text()))
+    assert "Found by the audit" not in visitor.ask("/source/0").text
+
+
+def test_a_damaged_audit_is_an_error_page_of_one_line(visitor: Visitor) -> None:
+    (visitor.out / "audit.json").write_text("{")
+    response = visitor.ask("/source/0")
+    assert response.status == 500
+    assert "run `mingolotss audit` again" in unescape(response.text)
+
+
+def test_a_queue_that_does_not_exist_is_refused(built: Path) -> None:
+    with pytest.raises(InputError, match="no queue 'x'; there are any, all, audit, undecided"):
+        review(built, queue="x")

@@ -36,6 +36,7 @@ from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_table
 from mingolotss.model import Bools, Candidate, Floats, Ints, Objects, Source
+from mingolotss.qa.audit.document import AuditState, read_audit
 from mingolotss.qa.descriptions import INSPECTION_REASONS
 from mingolotss.qa.manifest_row import ManifestRow, rows_of
 from mingolotss.qa.report.stamp_store import StampStore
@@ -221,6 +222,17 @@ class BuildView:
         rows = np.flatnonzero(inside & self.written[row])
         rows = rows[np.argsort(separation[rows], kind="stable")]
         return rows, separation[rows]
+
+    @cached_property
+    def audit(self) -> AuditState:
+        """The audit of the build, if there is one.
+
+        Raises
+        ------
+        DatasetError
+            Its file is damaged.
+        """
+        return read_audit(self.folder.path)
 
     @cached_property
     def _written_rows(self) -> Ints:

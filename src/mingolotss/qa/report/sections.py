@@ -21,6 +21,7 @@ from mingolotss.publish.split_warnings import SHARED_PIXELS, missing_classes
 from mingolotss.qa.descriptions import CASES, FLAGS, INSPECTION_REASONS
 from mingolotss.qa.followed import is_followed
 from mingolotss.qa.rejection_reasons import count_reasons
+from mingolotss.qa.report.audit_section import audit_values
 from mingolotss.qa.report.before_recentring import draw_before_recentring
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.colours import coloured
@@ -54,6 +55,7 @@ def page_values(
 
     return {
         "stamp": stamp,
+        "build_record": build.record,
         "marks": marks,
         "units": UNITS,
         "max_pictures": MAX_PICTURES,
@@ -73,6 +75,7 @@ def page_values(
         "rejections": _rejections(build),
         "recentred": _recentred(build, shown),
         **_pairs(build),
+        **audit_values(build),
         "splits": _splits(build),
         "edge_cases": [
             {"name": name, "records": build.records(rows)}

@@ -13,6 +13,7 @@ import numpy as np
 
 from mingolotss.io.parquet import read_table
 from mingolotss.model import Ints
+from mingolotss.qa.report.audit_section import audit_rows
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.simulate import SkyFolder
 
@@ -76,6 +77,7 @@ class ShownRows:
             if name != "neighbours":  # shown as pairs
                 with_stamp.update(rows[:MAX_PICTURES].tolist())
         with_stamp.update(build.nearest_pairs[:MAX_PICTURES].ravel().tolist())
+        with_stamp.update(audit_rows(build))
         for placed in edge_cases.values():
             with_stamp.update(placed)
         with_stamp = {row for row in with_stamp if build.written[row]}
