@@ -19,10 +19,13 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
+from audit_claims import audit_total, check_audit, is_audited, is_found_pair
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.demonstration import demo
 from mingolotss.pipeline.run import build
+from mingolotss.qa.audit.document import write_build_audit
+from mingolotss.qa.audit.run import audit
 from mingolotss.qa.report.page import report
 from mingolotss.recipe.load import load_recipe
 from named_builds import make_recipe, write_mosaic
@@ -390,7 +393,7 @@ TABLES = {
     "Blank stamps": check_blank, "Decisions": check_decisions,
     "Questioned labels": check_questions, "Neighbours": check_neighbours,
     "Reasons of rejections": check_rejection_reasons, "Rejected sources": check_rejected,
-    "Simulated edge cases": check_edge_cases,
+    "Simulated edge cases": check_edge_cases, "Audit": check_audit,
 }  # fmt: skip
 
 
@@ -609,6 +612,7 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
     (r"/a", r"Classes", lambda facts: bool(facts.classes)),
     (r"/a", r"Stamps", lambda facts: not facts.classes),
     (r"/a", r"Splits", lambda facts: bool(facts.written)),
+    (r"/a|audit/h2", r"Audit", is_audited),
     (r"/a", r"Decisions", lambda facts: bool(facts.decisions)),
     (r"/a", r"Simulated edge cases", lambda facts: facts.build["simulated"]),
     # terms and their descriptions are read by check_terms
@@ -745,6 +749,15 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
     (r"neighbours/summary", rf"The nearest pairs as a table: {N}",
      lambda facts, n: number(n) == min(len(facts.inside), MOST_ROWS)),
     (r"neighbours/p.empty", r"No two stamps share pixels\.", lambda f: not f.pairs(1)),
+    # audit
+    (r"audit/p", r"mingolotss audit looked for what could make results with this dataset wrong\.",
+     is_audited),
+    (r"audit/p", rf"{N} things? (?:was|were) found\.", audit_total),
+    (r"audit/p.meta", r"shared pixels, ([\d,.]+) arcsec: (\S+) \((.+?)\) and (\S+) \((.+?)\)",
+     is_found_pair),
+    (r"audit/p.note", r"The file audit\.json has everything that was found\.", is_audited),
+    (r"audit/p.note", r"To look at these sources one by one, run mingolotss audit DIR --review\.",
+     is_audited),
     # rejected
     (r"rejected/p", rf"{N} of {N} sources (has|have) no stamp\.", rejected_counts),
     (r"rejected/p", r"The reasons, without the names of sources and files:", always),
@@ -758,9 +771,10 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
      r"is difficult\. The table shows the result for each of them\.",
      lambda facts: facts.build["simulated"]),
     # the foot
-    (r"/p", r"Written by mingolotss (\S+) from manifest\.parquet, candidates\.parquet and the stamps in "
-     r"this folder\. The same build always gives the same page\.",
-     lambda facts, version: version == facts.build["packages"]["mingolotss"]),
+    (r"/p", r"Written by mingolotss (\S+) from manifest\.parquet, candidates\.parquet(, audit\.json)? and the "
+     r"stamps in this folder\. The same build always gives the same page\.",
+     lambda facts, version, audit: version == facts.build["packages"]["mingolotss"]
+     and (audit is not None) == is_audited(facts)),
     # in stamps: the scale bar and the mark of a blank stamp
     (rf"/symbol|/text|/g|{SEES}/text", r"\d+(\.\d+)?″", always),
     (rf"{SEES}/b", r"blank", lambda facts: bool(facts.flagged("blank"))),
@@ -831,6 +845,13 @@ def build_demo(folder: Path) -> Path:
     return demo(folder / "demo", sources=60).out
 
 
+def build_audited(folder: Path) -> Path:
+    """A simulated sky with its audit."""
+    out = demo(folder / "demo", sources=120).out
+    write_build_audit(out, audit(out))
+    return out
+
+
 def build_listed(folder: Path) -> Path:
     """The splits of a list, which leaves sources out and lacks a class in a split."""
     sky = write_mosaic(folder / "mosaics" / "F+1-mosaic.fits", 12)
@@ -859,7 +880,7 @@ def build_real(folder: Path) -> Path:
 
 BUILDS = {
     "unlabelled": build_unlabelled, "rejections": build_rejections, "mixed": build_mixed,
-    "demo": build_demo, "listed": build_listed, "real": build_real,
+    "demo": build_demo, "audited": build_audited, "listed": build_listed, "real": build_real,
 }  # fmt: skip
 
 
