@@ -158,6 +158,33 @@ def test_a_chain_of_new_sources_between_two_splits_is_cut_once():
     assert result.names.tolist() == ["train"] * 3 + [""] + ["test"] * 3
 
 
+def test_earlier_sources_that_are_not_here_count_too():
+    """Another catalogue has the same galaxy 10 arcsec away: it stays out of the training set."""
+    sky = make_sky(200, 7, width_deg=30)
+    splits = ["test" if row % 4 == 0 else "train" for row in range(200)]
+    shifted = SkyCoord(sky.ra, sky.dec, unit="deg").directional_offset_by(0 * u.deg, 10 * u.arcsec)
+    other = SplitSources(
+        tuple(f"J{row}" for row in range(200)), sky.labels, shifted.ra.deg, shifted.dec.deg,
+        sky.extent_arcsec,
+    )  # fmt: skip
+    result = keep_splits(record_of(sky, splits), other, LIKE)
+    alone = [row for row in range(200) if not result.reasons[row]]
+    assert len(alone) > 180
+    assert [result.names[row] for row in alone] == [splits[row] for row in alone]
+    unknown = record_of(sky, splits, ra=np.empty(0), dec=np.empty(0))
+    assert keep_splits(unknown, other, LIKE).names.tolist() != splits
+
+
+def test_new_sources_of_a_k_fold_split_are_dealt_to_its_folds():
+    sky = make_sky(500, 8, width_deg=60)
+    plan = SplitPlan.parse("k-fold:folds=5,seed=1")
+    splits = [f"fold-{row % 5}" for row in range(100)]
+    result = keep_splits(record_of(take(sky, np.arange(100)), splits), sky, plan)
+    assert result.names[:100].tolist() == splits
+    assert set(result.names[100:].tolist()) - {""} == {f"fold-{fold}" for fold in range(5)}
+    assert any("new sources: fold-0 " in line for line in result.lines())
+
+
 def test_what_was_left_out_stays_left_out_with_its_reason():
     sky = make_sky(4, width_deg=60)
     earlier = record_of(sky, ["train", "", "test", ""], reasons=("", "in the buffer", "", ""))

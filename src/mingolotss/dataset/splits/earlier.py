@@ -26,6 +26,7 @@ from mingolotss.errors import InputError
 from mingolotss.io.summaries import count_text
 from mingolotss.model import Floats, Ints
 from mingolotss.sky.neighbours import connected_groups
+from mingolotss.sky.stamp_regions import StampRegions
 
 __all__ = ["assign_like", "keep_splits"]
 
@@ -51,9 +52,9 @@ def keep_splits(earlier: SplitRecord, sources: SplitSources, plan: SplitPlan) ->
     Returns
     -------
     SplitResult
-        A new source that shares pixels with a source of one split is in this split, and one that
-        shares pixels with sources of two splits is left out. Pairs of earlier sources that are
-        on two sides stay there and are counted.
+        A new source that shares pixels with earlier sources of one split is in this split, and one
+        that shares pixels with those of two splits is left out, also if the earlier sources are not
+        among `sources`. Pairs of earlier sources that are on two sides stay there and are counted.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def keep_splits(earlier: SplitRecord, sources: SplitSources, plan: SplitPlan) ->
 def assign_like(plan: SplitPlan, sources: SplitSources, earlier: SplitRecord) -> Assignment:
     """Assign sources as `keep_splits` does."""
     earlier = earlier.unique()
-    splits = in_order({*earlier.split_names, *(plan.shares if plan.has_shares else ())})
+    splits = in_order({*earlier.split_names, *(plan.targets if plan.has_shares else ())})
     if not earlier.split_names:
         raise InputError(f"split like {earlier.origin}: none of its sources is in a split")
     number = {name: index for index, name in enumerate(splits)} | {"": _OUT}
@@ -82,8 +83,11 @@ def assign_like(plan: SplitPlan, sources: SplitSources, earlier: SplitRecord) ->
         reasons[row] = f"at the position of {first!r} and {second!r}, which are in different splits"
     kept = split_of.copy()
     ranks = seeded_ranks(sources, plan.seed)
-    neighbours = _neighbours_of_new(plan, sources, split_of)
-    reasons |= _join_neighbours(split_of, ranks, neighbours, splits)
+    absent = _absent(earlier, matches)
+    with_absent = np.append(split_of, in_record[absent])
+    neighbours = _neighbours_of_new(_regions(plan, sources, earlier, absent), with_absent)
+    reasons |= _join_neighbours(with_absent, ranks, neighbours, splits)
+    split_of = with_absent[: len(sources)]
     shares = _shares(plan, splits, earlier, sources.labels, kept)
     _deal(split_of, ranks, neighbours, shares)
     names = np.array([*splits, "", ""])[split_of]
@@ -96,12 +100,39 @@ def assign_like(plan: SplitPlan, sources: SplitSources, earlier: SplitRecord) ->
     )
 
 
-def _neighbours_of_new(
-    plan: SplitPlan, sources: SplitSources, split_of: Ints
-) -> dict[int, list[int]]:
-    """Return the sources that share pixels with each new source; those left out have none."""
+def _absent(earlier: SplitRecord, matches: Matches) -> Ints:
+    """Return the rows of earlier sources that are not here, in a split and at a known position."""
+    is_absent = np.array([split != "" for split in earlier.splits], bool)
+    is_absent[matches.rows[matches.rows >= 0]] = False
+    if not len(earlier.ra):
+        return np.empty(0, np.int64)
+    return np.flatnonzero(is_absent & np.isfinite(earlier.ra) & np.isfinite(earlier.dec))
+
+
+def _regions(
+    plan: SplitPlan, sources: SplitSources, earlier: SplitRecord, absent: Ints
+) -> StampRegions:
+    """Return the stamps of all sources, and after them those of earlier sources not here.
+
+    The latter are taken to be as large as the median of the others.
+    """
+    own = sources.regions(plan.reach_arcsec)
+    if not len(absent) or not own.known.any():
+        absent = absent[:0]
+    size = np.full(len(absent), np.nanmedian(own.extent_arcsec) if len(absent) else np.nan)
+    return StampRegions(
+        np.append(own.ra, earlier.ra[absent]),
+        np.append(own.dec, earlier.dec[absent]),
+        np.append(own.extent_arcsec, size),
+        own.shape,
+        None if own.angle_deg is None else np.append(own.angle_deg, np.full(len(absent), np.nan)),
+    )
+
+
+def _neighbours_of_new(regions: StampRegions, split_of: Ints) -> dict[int, list[int]]:
+    """Return the stamps that share pixels with each new source; those left out have none."""
     neighbours: dict[int, list[int]] = {}
-    for first, second in sources.regions(plan.reach_arcsec).pairs():
+    for first, second in regions.pairs():
         counts = ((split_of[first] == _NEW) | (split_of[second] == _NEW)) & (
             (split_of[first] != _OUT) & (split_of[second] != _OUT)
         )
