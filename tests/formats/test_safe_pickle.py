@@ -205,6 +205,14 @@ def test_forged_strings_of_numpy(dump, kind, data):
         load_pickle(dump(raw))
 
 
+def test_a_bytearray_of_a_terabyte_takes_no_memory(dump):
+    """The standard library would take the memory before it reads."""
+    assert load_pickle(dump([bytearray(b"abc"), bytearray(2 << 20)], 5))[0] == b"abc"
+    content = b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b"abc."
+    with pytest.raises(DatasetError, match=r"not a complete pickle of arrays \(it is cut short\)"):
+        load_pickle(dump(content))
+
+
 def test_lists_that_hold_lists_a_billion_times_cost_nothing(dump):
     """30 lists, each holding the one before twice: 2 to the 30th paths, 30 visits."""
     nested: list = []

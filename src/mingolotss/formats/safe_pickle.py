@@ -294,6 +294,12 @@ def _checked(opcode: bytes, keys: Callable[[list[object]], list[object]]) -> tup
     return opcode[0], checked_load
 
 
+def _load_bytearray(machine: Any) -> None:
+    """Read a bytearray. The original first takes memory for as many bytes as the file says."""
+    (size,) = struct.unpack("<Q", machine.read(8))
+    machine.append(bytearray(machine.read(size)))
+
+
 # The stack has the items since the last mark; of a dict they are key, value, key, value...
 _DISPATCH: Mapping[int, _Load] = _PLAIN | dict(
     [
@@ -302,6 +308,7 @@ _DISPATCH: Mapping[int, _Load] = _PLAIN | dict(
         _checked(pickle.DICT, lambda stack: stack[::2]),
         _checked(pickle.ADDITEMS, lambda stack: stack),
         _checked(pickle.FROZENSET, lambda stack: stack),
+        (pickle.BYTEARRAY8[0], _load_bytearray),
     ]
 )
 
