@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from http_files import serve_files
-from mingolotss.errors import DatasetError, InputError
+from mingolotss.errors import DatasetError, InputError, ServiceError
 from published_batches import (
     CODES,
     extract_published,
@@ -261,6 +261,26 @@ def test_a_dataset_without_an_address(tmp_path):
     ):
         FRDEEPF(tmp_path / "data", download=True)
     assert not (tmp_path / "data").exists()
+
+
+def test_the_published_archive_of_frdeep(shared, tmp_path):
+    """It has no folder of its own, but a member that is called "/"."""
+    archive = shared / "data/frdeep/FIRST.tar.gz"
+    assert len(FRDEEPF(tmp_path, train=False, url=archive)) == 198
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["FIRST"]
+    with pytest.raises(
+        DatasetError, match=r"of FR-DEEP \(FIRST\), not of FR-DEEP \(NVSS\); nothing"
+    ):
+        FRDEEPN(tmp_path, url=archive)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["FIRST"]
+
+
+def test_an_address_without_an_archive(tmp_path):
+    """Status 404: one line, and no folder."""
+    (tmp_path / "served").mkdir()
+    with serve_files(tmp_path / "served") as server, pytest.raises(ServiceError, match="404"):
+        MiraBest(tmp_path / "deep/root", url=f"{server.url}/a.gz", sha256="0" * 64)
+    assert not (tmp_path / "deep").exists()
 
 
 def zip_of(path):
