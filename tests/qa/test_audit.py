@@ -422,11 +422,18 @@ def shared():
     return folder
 
 
-def test_ngc_5782_is_found_under_its_two_names_in_frdeep(tmp_path, shared):
+@pytest.mark.parametrize("table", ["", "data/frdeep/published.csv"])
+def test_ngc_5782_is_found_under_its_two_names_in_frdeep(table, tmp_path, shared):
     """One galaxy of FR-DEEP is in train and, under another name, in test."""
     with tarfile.open(shared / "data/frdeep/FIRST.tar.gz") as archive:
         archive.extractall(tmp_path / "frdeep", filter="data")
-    result = audit_columns(tmp_path / "frdeep", positions=shared / "data/frdeep/published.csv")
-    pairs = pair_names(result.check(POSITIONS))
-    assert [sorted(pair) for pair in pairs] == [["NGC 5782_I", "SDSS J145555.27+115141.4_I"]]
-    assert result.check(POSITIONS).pairs[0].separation_arcsec == pytest.approx(3.555, abs=0.001)
+    result = audit_columns(tmp_path / "frdeep", positions=shared / table if table else None)
+    assert result.datasets[0].positions == (
+        "published.csv" if table else "the published list frdeep"
+    )
+    check = result.check(POSITIONS)
+    assert [sorted(pair) for pair in pair_names(check)] == [
+        ["NGC 5782_I", "SDSS J145555.27+115141.4_I"]
+    ]
+    assert check.pairs[0].separation_arcsec == pytest.approx(3.555, abs=0.001)
+    assert {member.split for member in check.pairs[0][:2]} == {"train", "test"}

@@ -1,4 +1,4 @@
-"""The positions of images: from the manifest, from a table, or from the names of the images.
+"""The positions of images: from the manifest, a table, their names, or a published list.
 
 >>> from mingolotss.recipe.load import load_recipe
 >>> names = ("100_123.251+043.797_0.1281_0034.09", "3C 294")
@@ -20,6 +20,7 @@ from mingolotss.catalogue.reading import ColumnNames, read_catalogue
 from mingolotss.errors import CatalogueError
 from mingolotss.model import Bools, Floats
 from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.published_list import PublishedList, read_list
 
 __all__ = ["NO_POSITIONS", "PositionTable", "Positions", "find_positions"]
 
@@ -96,7 +97,8 @@ def find_positions(
     names, files : sequence of str
         Of the sources and of the images.
     recipe : Recipe or None
-        Of the dataset; its pattern ``catalogue.names`` reads positions from names.
+        Of the dataset; its pattern ``catalogue.names`` reads positions from names, and its
+        published list has those of the published images.
     table : PositionTable or None
         What a person gives.
     """
@@ -108,7 +110,11 @@ def find_positions(
         if any(found):
             return _positions(found, np.zeros(len(found)), table.origin)
     if recipe is not None and recipe.catalogue.names:
-        return _by_pattern(recipe.catalogue.names, spellings)
+        positions = _by_pattern(recipe.catalogue.names, spellings)
+        if positions.origin:
+            return positions
+    if recipe is not None and recipe.published.list:
+        return _by_list(read_list(recipe.published.list), spellings)
     return _unknown(len(names))
 
 
@@ -137,6 +143,16 @@ def _by_pattern(pattern: str, spellings: Sequence[tuple[str, ...]]) -> Positions
         if match is not None:
             errors[index] = _rounding_arcsec(match["ra"], match["dec"])
     return _positions(places, errors, "the names of the images")
+
+
+def _by_list(images: PublishedList, spellings: Sequence[tuple[str, ...]]) -> Positions:
+    """Take positions from the published list of a recipe, by the names of the images."""
+    rows = [
+        next((images.row_of[name] for name in one if name in images.row_of), -1)
+        for one in spellings
+    ]
+    places = [None if row < 0 else (float(images.ra[row]), float(images.dec[row])) for row in rows]
+    return _positions(places, np.zeros(len(rows)), f"the published list {images.name}")
 
 
 def _rounding_arcsec(ra: str, dec: str) -> float:
