@@ -139,6 +139,18 @@ def merged(root):
     ).out
 
 
+def continued(root):
+    """A build whose catalogue has got more rows, and whose classes are not in each split."""
+    catalogue, images = write_sky(root, count=24)
+    table = Table.read(catalogue)
+    table[:16].write(catalogue, overwrite=True)
+    recipe = change({"split.plan": "stratified:train=0.7,test=0.3"})
+    options = {"out": root / "out", "catalogue": catalogue, "service": f"folder:{images}"}
+    build(recipe, **options)
+    table.write(catalogue, overwrite=True)
+    return build(recipe, **options).out
+
+
 def add_column(path):
     """Add a column of splits to the catalogue of the tests; some sources have none."""
     table = Table.read(path)
@@ -177,7 +189,7 @@ def like_another(root):
 BUILDS = (
     by_column, by_list, like_another,
     simulated, many, unlabelled, estimated, rejections, nothing_written, renamed, stated, in_words,
-    decided, merged, selected,
+    decided, merged, selected, continued,
 )  # fmt: skip
 
 

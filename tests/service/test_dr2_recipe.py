@@ -117,6 +117,7 @@ def test_only_what_depends_on_the_release_differs():
     different = {key for key in base if recipe[key] != base[key]}
     assert different == {
         "name", "title", "summary", "description", "citation", "keywords", "images", "noise",
+        "split",
     }  # fmt: skip
     assert {k: v for k, v in recipe["images"].items() if base["images"][k] != v} == {
         "service": "lotss-dr2-mosaics"
