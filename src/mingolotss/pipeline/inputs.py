@@ -69,7 +69,9 @@ def resolve_catalogue(
     if isinstance(catalogue, Catalogue):
         return catalogue
     if catalogue is None and (images := recipe.published.read_list()) is not None:
-        return published_catalogue(recipe, images, service)
+        published = published_catalogue(recipe, images, service)
+        if published is not None:
+            return published
     if catalogue is None and recipe.catalogue.names and isinstance(service, FolderService):
         rules = recipe.rules if isinstance(recipe.rules, ColumnRules) else None
         sources = catalogue_from_names(

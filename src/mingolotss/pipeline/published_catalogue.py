@@ -1,9 +1,9 @@
 """The catalogue of a build whose recipe has a published list: its sources, in its order.
 
-A source of the list without an image becomes a rejection. Only where the images are a folder, a
-recipe makes its catalogue from their names (``catalogue.names``), and fewer than half of the
-published images are there, the folder is taken for a sample: the other sources are left out, and
-counted.
+A source of the list without an image becomes a rejection. There are two exceptions where the images
+are a folder and the recipe makes its catalogue from their names (``catalogue.names``). A folder
+with fewer than half of the published images is a sample: the other sources are left out, and
+counted. In a folder without any of them, the images are others, and the list does not apply.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ _LEAST_SHARE = 2  # a folder with one in so many of the published images is no s
 _MAX_SHOWN = 3
 
 
-def published_catalogue(recipe: Recipe, images: PublishedList, service: ImageService) -> Catalogue:
-    """Return the sources of a published list as a catalogue.
+def published_catalogue(
+    recipe: Recipe, images: PublishedList, service: ImageService
+) -> Catalogue | None:
+    """Return the sources of a published list as a catalogue, or None if the images are others.
 
     Parameters
     ----------
@@ -44,7 +46,7 @@ def published_catalogue(recipe: Recipe, images: PublishedList, service: ImageSer
     ------
     CatalogueError
         A label of the list is no class of the recipe, or not the class that the name of the source
-        contains; or no image of the folder is one of the list.
+        contains.
     """
     names = tuple(row.name for row in recipe.classes.table)
     _check_labels(recipe, images)
@@ -58,7 +60,10 @@ def published_catalogue(recipe: Recipe, images: PublishedList, service: ImageSer
         sha256=images.sha256,
     )
     if recipe.catalogue.names and isinstance(service, FolderService):
-        catalogue = _with_images(catalogue, recipe, service)
+        names = service.image_names()
+        if not any(name in catalogue.row_of for name in names):
+            return None
+        catalogue = _with_images(catalogue, recipe, names)
     return catalogue if recipe.rules is None else change_classes(catalogue, recipe.rules.changes)
 
 
@@ -85,20 +90,12 @@ def _check_labels(recipe: Recipe, images: PublishedList) -> None:
         )
 
 
-def _with_images(catalogue: Catalogue, recipe: Recipe, service: FolderService) -> Catalogue:
-    """Return the catalogue, or a sample of it, with lines about other files and sources."""
+def _with_images(catalogue: Catalogue, recipe: Recipe, names: Sequence[str]) -> Catalogue:
+    """Return the catalogue, or a sample of it, with lines about other images and sources."""
     # The names of files are compared letter by letter here. The service also finds a source by
     # other spellings of its name, but a folder of other spellings has no sample of the list.
-    names = service.image_names()
     listed = [name for name in names if name in catalogue.row_of]
     others = [name for name in names if name not in catalogue.row_of]
-    if not listed:
-        raise CatalogueError(
-            f"make the catalogue of {recipe.name} from its published list: none of the "
-            f"{len(names)} images in {service.folder} is one of the {len(catalogue)} in it (found "
-            f"{names[0] if names else 'nothing'!r}, the list begins with {catalogue.names[0]!r}). "
-            f"For other images, extend the recipe: extends = {recipe.name!r}"
-        )
     notices = list(catalogue.notices)
     if others:
         notices.append(

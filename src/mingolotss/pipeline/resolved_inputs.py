@@ -181,10 +181,10 @@ def _record_catalogue(
 ) -> RecordedCatalogue:
     if isinstance(catalogue, Catalogue):
         return RecordedCatalogue(given=True, source="python", sha256=rows.sha256)
-    if catalogue is None and recipe.published.list:
-        return RecordedCatalogue(given=given, source="list", sha256=rows.sha256)
     if rows.path == NAMES_OF_IMAGES:
         return RecordedCatalogue(given=given, source="names", sha256=rows.sha256)
+    if catalogue is None and recipe.published.list:
+        return RecordedCatalogue(given=given, source="list", sha256=rows.sha256)
     location = recipe.catalogue.url if catalogue is None else str(catalogue)
     url = hide_credentials(location) if location.startswith(("http://", "https://")) else ""
     recorded = RecordedCatalogue(given=given, url=url, sha256=rows.sha256)
