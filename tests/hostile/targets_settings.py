@@ -62,7 +62,7 @@ CSV_TOKENS = [
 
 @cache
 def _recipes() -> list[bytes]:
-    names = ("mingolotss", "mirabest", "lotss", "mingolotss-wide", "mingolotss-dr2")
+    names = ("mingolotss", "mirabest", "lotss", "mingolotss-wide", "mingolotss-dr2", "frdeep-nvss")
     return [recipe_text(name).encode() for name in names]
 
 
