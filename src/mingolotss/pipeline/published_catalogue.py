@@ -60,10 +60,10 @@ def published_catalogue(
         sha256=images.sha256,
     )
     if recipe.catalogue.names and isinstance(service, FolderService):
-        names = service.image_names()
-        if not any(name in catalogue.row_of for name in names):
+        present = service.image_names()
+        if not any(name in catalogue.row_of for name in present):
             return None
-        catalogue = _with_images(catalogue, recipe, names)
+        catalogue = _with_images(catalogue, recipe, present)
     return catalogue if recipe.rules is None else change_classes(catalogue, recipe.rules.changes)
 
 
