@@ -137,13 +137,15 @@ def test_a_column_of_the_catalogue_comes_before_that_of_the_manifest():
     sources = make_sources("ab", split=["x", "y"], catalogue_split=["train", "test"])
     result = assign_splits(SplitPlan.parse("column:split"), sources)
     assert result.names.tolist() == ["train", "test"]
+    assert result.plan.text == "column:catalogue_split"
+    assert assign_splits(result.plan, sources).names.tolist() == ["train", "test"]
 
 
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
         ("flod", "did you mean 'fold'? kept from the catalogue are fold"),
-        ("map_file", "it is known only after the build; use export --split"),
+        ("map_file", "that of the manifest is known only after the build: use export --split"),
     ],
 )
 def test_a_column_that_is_not_there_is_one_line(ask, message):

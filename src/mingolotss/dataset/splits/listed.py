@@ -88,7 +88,7 @@ def assign_column(plan: SplitPlan, sources: SplitSources) -> Assignment:
         raise InputError(f"{action}: it is empty for each of the {len(sources):,} sources")
     reason = f"the column {name} is empty"
     return Assignment(
-        plan,
+        replace(plan, argument=name),
         np.array(words.splits),
         np.array(["" if split else reason for split in words.splits]),
         notes=tuple(describe_words(words)),
@@ -112,7 +112,10 @@ def _find_column(name: str, sources: SplitSources) -> tuple[str, pa.ChunkedArray
             return known, table[known]
     action = f"split by the column {name!r}"
     if name in MANIFEST.names:
-        raise InputError(f"{action}: it is known only after the build; use export --split")
+        raise InputError(
+            f"{action}: none is kept from the catalogue (the recipe's catalogue.keep), and that of "
+            "the manifest is known only after the build: use export --split"
+        )
     kept = [column for column in columns if column not in (*MANIFEST.names, "image", "pixels")]
     raise InputError(
         f"{action}: there is no such column;{nearest(name, columns)} kept from the catalogue are "
