@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -23,9 +23,18 @@ from numpy.typing import NDArray
 
 from mingolotss.io.optional import import_optional
 from mingolotss.model import Bools, Floats, Ints
-from mingolotss.qa.audit.image_features import CLIP, ImageFeatures, inscribed_disc, turn_between
+from mingolotss.qa.audit.image_features import (
+    CLIP,
+    Harmonics,
+    ImageFeatures,
+    inscribed_disc,
+    turn_between,
+)
 
 __all__ = ["AlignedImage", "Alignment", "align", "first_turns"]
+
+LARGEST_DISTANCE = 0.75
+"""Of shapes that are compared any further."""
 
 _SMOOTHING = 0.7  # pixels; less than the beam, and enough that pixels can be interpolated
 _SUPPORT = 2.0  # noise; pixels above it are compared, in either image
@@ -33,8 +42,10 @@ _SHAPE_ERROR = 0.03  # of the Laplacian: what remains of the interpolation after
 _FLUX_ERROR = 0.005  # of the brightness: rounding, and calibration within an image
 _BLUR = 0.3  # pixels squared, the largest blur that a copy may have, to either side
 _STARTS = 3  # orientations from which an alignment begins
-_STEPS = 10
-_FIT_STEPS = 4
+_APART = 0.3  # radians between two of them
+_HOPELESS = 0.15  # cosine below that of the best start; such starts are not refined
+_STEPS, _SMALL_GAIN = 10, 1e-3
+_FIT_STEPS = 3
 
 
 class Alignment(NamedTuple):
@@ -67,54 +78,28 @@ class Alignment(NamedTuple):
     flux_ratio: float
 
 
-@dataclass(frozen=True, slots=True)
 class AlignedImage:
     """The pixels of one image, ready to be compared at full resolution.
 
-    Attributes
+    Parameters
     ----------
     smooth : float64 array, shape (side, side)
         The clipped image, slightly smoothed.
-    spline, laplacian : float64 arrays, shape (side, side)
-        Its coefficients as a cubic spline, and its Laplacian.
-    gradient : float64 array, shape (2, side, side)
-    places : int64 array, shape (k, 2)
-        The pixels above the noise, (y, x).
-    noise, peak : float
+    noise : float
     centre : float64 array, shape (2,)
     """
 
-    smooth: Floats
-    spline: Floats
-    laplacian: Floats
-    gradient: Floats
-    places: Ints
-    noise: float
-    peak: float
-    centre: Floats
+    def __init__(self, smooth: Floats, noise: float, centre: Floats) -> None:
+        self.smooth, self.noise, self.centre = smooth, noise, centre
+        self.peak = float(smooth.max())
+        self.places: Ints = np.argwhere(smooth > _SUPPORT * noise)
 
     @classmethod
     def of(cls, clipped: NDArray[np.float32], features: ImageFeatures, index: int) -> AlignedImage:
         """Prepare a clipped image, the one at `index` of `features`."""
         ndimage = import_optional("scipy.ndimage", "compare images", extra="audit")
         smooth = ndimage.gaussian_filter(clipped.astype(np.float64), _SMOOTHING)
-        centre = features.centre[index].astype(np.float64)
-        return cls.from_pixels(smooth, float(features.noise[index]), centre)
-
-    @classmethod
-    def from_pixels(cls, smooth: Floats, noise: float, centre: Floats) -> AlignedImage:
-        """Prepare an image that has been smoothed."""
-        ndimage = import_optional("scipy.ndimage", "compare images", extra="audit")
-        return cls(
-            smooth,
-            ndimage.spline_filter(smooth, 3),
-            ndimage.laplace(smooth),
-            _slopes(smooth),
-            np.argwhere(smooth > _SUPPORT * noise),
-            noise,
-            float(smooth.max()),
-            centre,
-        )
+        return cls(smooth, float(features.noise[index]), features.centre[index].astype(np.float64))
 
     def as_gaussian(self) -> AlignedImage:
         """Return the elliptical Gaussian with the centre, the extent and the noise of this image.
@@ -127,7 +112,26 @@ class AlignedImage:
         grid = np.indices(self.smooth.shape) - self.centre[:, None, None]
         precision = np.linalg.inv(moments + 1e-3 * np.eye(2))
         model = np.exp(-0.5 * np.einsum("iyx,ij,jyx->yx", grid, precision, grid))
-        return AlignedImage.from_pixels(model * self.peak, self.noise, self.centre)
+        return AlignedImage(model * self.peak, self.noise, self.centre)
+
+    @cached_property
+    def spline(self) -> Floats:
+        """Give the coefficients as a cubic spline."""
+        ndimage = import_optional("scipy.ndimage", "compare images", extra="audit")
+        coefficients: Floats = ndimage.spline_filter(self.smooth, 3)
+        return coefficients
+
+    @cached_property
+    def laplacian(self) -> Floats:
+        """Give the Laplacian."""
+        ndimage = import_optional("scipy.ndimage", "compare images", extra="audit")
+        laplacian: Floats = ndimage.laplace(self.smooth)
+        return laplacian
+
+    @cached_property
+    def slopes(self) -> Floats:
+        """Give the derivatives along y and x, shape (2, side, side)."""
+        return _slopes(self.smooth)
 
     def values(self, array: Floats) -> Floats:
         """Return the values of an array at the pixels above the noise."""
@@ -140,40 +144,69 @@ class AlignedImage:
         return inside
 
 
-def first_turns(
-    first: NDArray[np.complex64], second: NDArray[np.complex64]
-) -> list[tuple[bool, float]]:
+def first_turns(first: Harmonics, second: Harmonics) -> list[tuple[bool, float]]:
     """Return the most promising orientations of two images from their harmonics, best first.
 
     Parameters
     ----------
-    first, second : complex64 arrays, shape (rings, orders)
+    first, second : complex64 arrays, shape (depths, rings, orders)
     """
-    similarity, turns = turn_between(first[None], second[None])
-    rows = similarity[0]
-    is_peak = (rows >= np.roll(rows, 1, axis=1)) & (rows > np.roll(rows, -1, axis=1))
-    mirrored, place = np.nonzero(is_peak)
-    order = np.argsort(-rows[mirrored, place], kind="stable")[:_STARTS]
-    return [(bool(mirrored[k]), float(turns[place[k]])) for k in order]
+    similarity, turns = turn_between(first, second)
+    is_peak = similarity >= np.roll(similarity, 1, axis=2)
+    is_peak &= similarity > np.roll(similarity, -1, axis=2)
+    depth, mirrored, place = np.nonzero(is_peak)
+    order = np.argsort(-similarity[depth, mirrored, place], kind="stable")
+    starts: list[tuple[bool, float]] = []
+    for k in order.tolist():
+        start = bool(mirrored[k]), float(turns[place[k]])
+        if not any(
+            start[0] == m and abs(math.remainder(start[1] - t, math.tau)) < _APART
+            for m, t in starts
+        ):
+            starts.append(start)
+    return starts[:_STARTS]
 
 
 def align(
-    first: AlignedImage, second: AlignedImage, starts: Sequence[tuple[bool, float]]
+    first: AlignedImage,
+    second: AlignedImage,
+    starts: Sequence[tuple[bool, float]],
 ) -> Alignment | None:
-    """Find the best alignment of two images; None if they have nothing in common."""
-    shapes = [_align_shapes(first, second, mirrored, angle) for mirrored, angle in starts]
+    """Find the best alignment of two images.
+
+    Parameters
+    ----------
+    first, second : AlignedImage
+    starts : sequence of (bool, float)
+        Orientations to begin from: mirrored or not, and the angle in radians.
+
+    Returns
+    -------
+    Alignment or None
+        None if the shapes are farther from each other than `LARGEST_DISTANCE`.
+    """
+    shapes = [_ShapeFit(first, second, mirrored, angle) for mirrored, angle in starts]
     if not shapes:
         return None
-    similarity, (mirrored, pose) = max(shapes, key=lambda shape: shape[0])
-    fit = _fit_pixels(first, second, mirrored, pose)
+    promising = max(shape.cosine for shape in shapes) - _HOPELESS
+    best = max(
+        (shape.refined() for shape in shapes if shape.cosine >= promising),
+        key=lambda shape: shape.cosine,
+    )
+    distance = math.sqrt(max(0.0, 2 - 2 * best.cosine))
+    fit = (
+        None
+        if distance > LARGEST_DISTANCE
+        else _fit_pixels(first, second, best.mirrored, best.pose)
+    )
     if fit is None:
         return None
     residual, signal, flux_ratio, pose = fit
     middle = np.full((2, 1), (len(first.smooth) - 1) / 2)
-    shift = _onto(middle, first.centre, second.centre, mirrored, pose) - middle
+    shift = _onto(middle, first.centre, second.centre, best.mirrored, pose) - middle
     return Alignment(
-        mirrored, float(pose[0]), (float(shift[0, 0]), float(shift[1, 0])),
-        math.sqrt(max(0.0, 2 - 2 * similarity)), residual, signal, flux_ratio,
+        best.mirrored, float(pose[0]), (float(shift[0, 0]), float(shift[1, 0])),
+        distance, residual, signal, flux_ratio,
     )  # fmt: skip
 
 
@@ -215,41 +248,65 @@ def _log_scale(brightness: Floats, level: float) -> Floats:
     return np.maximum(scaled, 0, out=scaled)
 
 
-def _align_shapes(
-    first: AlignedImage, second: AlignedImage, mirrored: bool, angle: float
-) -> tuple[float, tuple[bool, Floats]]:
-    """Maximise the cosine between two shapes by the method of Levenberg and Marquardt.
+class _ShapeFit:
+    """Maximises the cosine between two shapes by the method of Levenberg and Marquardt.
 
     Only pixels that both inscribed discs have are counted, so that a source at the edge of one
     stamp does not speak against a shifted copy.
     """
-    flux_ratio = first.peak / second.peak
-    level = CLIP * max(first.noise, flux_ratio * second.noise)
-    shape = _log_scale(flux_ratio * second.smooth, level)
-    slopes = _slopes(shape)
-    own, other = _log_scale(first.values(first.smooth), level), second.values(shape)
-    places, other_places = first.places.T.astype(np.float64), second.places.T.astype(np.float64)
-    centres = first.centre, second.centre
-    best, pose = -1.0, np.array([angle, 0.0, 0.0])
-    trial, damping = pose, 1.0
-    for step in range(_STEPS):
-        target = _onto(places, *centres, mirrored, trial)
-        inside = second.in_disc(target)
-        is_common = first.in_disc(_back(other_places, *centres, mirrored, trial))
-        seen = _sampled(shape, target) * inside
-        norm = np.linalg.norm(own[inside]) * np.linalg.norm(other[is_common])
-        cosine = float(own @ seen / norm) if norm > 0 else 0.0
-        if cosine > best + 1e-4:
-            best, pose, damping = cosine, trial, damping / 4
-            jacobian = _jacobian(slopes, target, _tangent(places, first.centre, mirrored, pose))
-            normal, right = jacobian @ jacobian.T, jacobian @ (own - seen)
-        elif step and damping > 30:
-            break
-        else:
-            damping *= 6
-        damped = normal + np.diag(damping * np.diag(normal) + 1e-6)
-        trial = pose + np.linalg.solve(damped, right)
-    return best, (mirrored, pose)
+
+    def __init__(
+        self, first: AlignedImage, second: AlignedImage, mirrored: bool, angle: float
+    ) -> None:
+        flux_ratio = first.peak / second.peak
+        level = CLIP * max(first.noise, flux_ratio * second.noise)
+        self.mirrored = mirrored
+        self.pose = np.array([angle, 0.0, 0.0])
+        self._first, self._second = first, second
+        self._centres = first.centre, second.centre
+        self._places = first.places.T.astype(np.float64)
+        self._own = _log_scale(first.values(first.smooth), level)
+        self._shape = _log_scale(flux_ratio * second.smooth, level)
+        self.cosine, self._seen = self._compare(self.pose)
+
+    def _compare(self, pose: Floats) -> tuple[float, Floats]:
+        """Return the cosine in one pose, and the second image at the pixels of the first."""
+        target = _onto(self._places, *self._centres, self.mirrored, pose)
+        inside = self._second.in_disc(target)
+        other = self._second.places.T.astype(np.float64)
+        common = self._first.in_disc(_back(other, *self._centres, self.mirrored, pose))
+        seen = _sampled(self._shape, target) * inside
+        norm = np.linalg.norm(self._own[inside])
+        norm *= np.linalg.norm(self._second.values(self._shape)[common])
+        return (float(self._own @ seen / norm) if norm > 0 else 0.0), seen
+
+    def refined(self) -> _ShapeFit:
+        """Maximise the cosine from the present pose."""
+        slopes = _slopes(self._shape)
+        normal, right = self._normal_equations(slopes)
+        damping = 1.0
+        for _ in range(_STEPS):
+            damped = normal + np.diag(damping * np.diag(normal) + 1e-6)
+            trial = self.pose + np.linalg.solve(damped, right)
+            cosine, seen = self._compare(trial)
+            gain = cosine - self.cosine
+            if gain > 0:
+                self.cosine, self.pose, self._seen = cosine, trial, seen
+                damping /= 4
+                if gain < _SMALL_GAIN:
+                    break
+                normal, right = self._normal_equations(slopes)
+            else:
+                damping *= 6
+                if damping > 30:
+                    break
+        return self
+
+    def _normal_equations(self, slopes: Floats) -> tuple[Floats, Floats]:
+        target = _onto(self._places, *self._centres, self.mirrored, self.pose)
+        tangent = _tangent(self._places, self._centres[0], self.mirrored, self.pose)
+        jacobian = _jacobian(slopes, target, tangent)
+        return jacobian @ jacobian.T, jacobian @ (self._own - self._seen)
 
 
 def _slopes(image: Floats) -> Floats:
@@ -299,7 +356,7 @@ def _fit_pixels(
             signal = math.sqrt(float(weight @ brightness**2) / counted)
             best = residual, signal, float(scale), pose
         slopes = _jacobian(
-            scale * second.gradient, target, _tangent(places, first.centre, mirrored, pose)
+            scale * second.slopes, target, _tangent(places, first.centre, mirrored, pose)
         )
         jacobian = np.concatenate([other[None], curved[None], slopes])
         normal = (jacobian * weight) @ jacobian.T

@@ -14,7 +14,7 @@ Arsenault (1986, J. Opt. Soc. Am. A 3, 771).
 >>> image[0, 20:40, 30:33] = 200
 >>> image[0, 38:41, 30:50] = 90
 >>> turned = describe_images(np.rot90(image, axes=(1, 2)))
->>> bool(np.allclose(turned.amplitudes(), describe_images(image).amplitudes(), atol=0.02))
+>>> bool(np.allclose(turned.amplitudes(0), describe_images(image).amplitudes(0), atol=0.02))
 True
 """
 
@@ -46,7 +46,11 @@ CLIP = 3.0
 _GRID = 75  # pixels; harmonics are measured on an image that is averaged to about this side
 _RINGS, _ANGLES, _ORDERS = 24, 72, 10
 _TURNS = 128  # angles at which two images are compared
-_SAMPLE = 7  # every seventh pixel is used to estimate the noise
+_SAMPLE = 5  # every fifth pixel is used to estimate the noise
+_INNER = 0.7  # part of the radius; the noise is estimated outside, where sources seldom are
+DEPTHS = 2
+_DEPTHS = np.array([0, 0.1], np.float32)  # of the peak
+_FAINTEST = 0.7  # of the noise; a single bright pixel becomes fainter when the image is smoothed
 
 FloatStack = NDArray[np.float32]
 Harmonics = NDArray[np.complex64]
@@ -65,8 +69,10 @@ class ImageFeatures:
         The brightest pixel above the background.
     centre : float32 array, shape (n, 2), pixels
         Centre of the squared brightness, (y, x) from 0.
-    harmonics : complex64 array, shape (n, rings, orders)
-        Of the square root of the brightness; of norm 1, or 0 if nothing is above the noise.
+    harmonics : complex64 array, shape (n, depths, rings, orders)
+        Of the square root of the brightness; of norm 1, or 0 if nothing is above the noise. The
+        first depth goes down to the noise. The second ends at a tenth of the peak, and so has what
+        a much noisier copy still shows.
     """
 
     background: FloatStack
@@ -79,9 +85,9 @@ class ImageFeatures:
     def __len__(self) -> int:
         return len(self.noise)
 
-    def amplitudes(self) -> FloatStack:
+    def amplitudes(self, depth: int) -> FloatStack:
         """Return the part that does not depend on the orientation, shape (n, rings * orders)."""
-        return np.abs(self.harmonics).reshape(len(self), -1)
+        return np.abs(self.harmonics[:, depth]).reshape(len(self), -1)
 
     @classmethod
     def join(cls, parts: Sequence[ImageFeatures]) -> ImageFeatures:
@@ -106,7 +112,7 @@ def describe_images(images: ImageArray) -> ImageFeatures:
     clipped = clip_images(images, background, noise)
     bright = np.count_nonzero(clipped, axis=(1, 2)).astype(np.int32)
     factor = max(1, round(images.shape[1] / _GRID))
-    centre, harmonics = _harmonics(_averaged(clipped, factor))
+    centre, harmonics = _harmonics(_averaged(clipped, factor), noise)
     return ImageFeatures(
         background, noise, bright, clipped.max(axis=(1, 2)),
         (centre * factor + (factor - 1) / 2).astype(np.float32), harmonics,
@@ -126,10 +132,10 @@ def clip_images(images: ImageArray, background: FloatStack, noise: FloatStack) -
 
 
 @lru_cache(maxsize=8)
-def inscribed_disc(side: int) -> Bools:
-    """Return which pixels of a square are in its inscribed disc, which every turn keeps."""
+def inscribed_disc(side: int, part: float = 1.0) -> Bools:
+    """Return which pixels of a square are in its inscribed disc, or in a part of its radius."""
     offset = np.arange(side) - (side - 1) / 2
-    disc: Bools = offset[:, None] ** 2 + offset**2 <= (side / 2) ** 2
+    disc: Bools = offset[:, None] ** 2 + offset**2 <= (part * side / 2) ** 2
     return disc
 
 
@@ -162,20 +168,28 @@ def turn_between(first: Harmonics, second: Harmonics) -> tuple[Floats, Floats]:
 def _noise(images: ImageArray) -> tuple[FloatStack, FloatStack]:
     """Estimate background and noise of each image.
 
-    The median and the 70th percentile of the pixels give them where the background is noisy; the
-    upper half is used since stamps may be cut off at 0. If the two are equal, the image has been
-    clipped at 3 sigma, and its faintest pixels tell where.
+    If the outer part of the disc is noisy, the number of pixels above a level tells the noise; only
+    the upper half is used, since stamps may be cut off at 0. Otherwise the image has been clipped at
+    3 sigma, and its faintest pixels tell where.
     """
+    special = import_optional("scipy.special", "compare images", extra="audit")
     disc = inscribed_disc(images.shape[1])
-    sample = np.nan_to_num(images[:, disc][:, ::_SAMPLE])
-    middle, upper = np.percentile(sample, [50, 70], axis=1)
-    noise = (upper - middle) / 0.5244  # the 70th percentile of the normal distribution, in sigma
-    for index in np.flatnonzero(noise <= 0):
+    sample = np.nan_to_num(images[:, disc][:, ::_SAMPLE]).astype(np.float32)
+    outer = sample[:, ~inscribed_disc(images.shape[1], _INNER)[disc][::_SAMPLE]]
+    middle = np.median(sample, axis=1).astype(np.float64)
+    quantum = 1 if images.dtype == np.uint8 else 0
+    level = np.maximum(np.percentile(outer, 75, axis=1), middle + quantum)
+    height = level - middle
+    share = (outer >= level[:, None]).mean(axis=1)
+    # Between the background and the clip level there are no pixels; noise has them there.
+    below = (outer > middle[:, None]) & (outer <= (middle + height / 2)[:, None])
+    is_noisy = (height > 0) & (share > 0.1) & ((height <= quantum) | (below.mean(axis=1) > 0.04))
+    noise = height / special.ndtri(1 - np.clip(share, 1e-6, 0.45))
+    for index in np.flatnonzero(~is_noisy):
         above = images[index][images[index] > middle[index]]
-        if above.size:
-            noise[index] = (np.percentile(above, 5) - middle[index]) / CLIP
-    if images.dtype == np.uint8:
-        noise = np.hypot(noise, 12**-0.5)  # rounding to whole numbers
+        faintest = np.percentile(above, 5) - middle[index] if above.size else 0.0
+        noise[index] = faintest / CLIP
+    noise = np.hypot(noise, quantum * 12**-0.5)  # the error of whole numbers
     noise[noise <= 0] = 1
     return middle.astype(np.float32), noise.astype(np.float32)
 
@@ -188,8 +202,8 @@ def _averaged(images: FloatStack, factor: int) -> FloatStack:
     return averaged
 
 
-def _harmonics(images: FloatStack) -> tuple[Floats, Harmonics]:
-    """Return the centre and the harmonics of smoothed images."""
+def _harmonics(images: FloatStack, noise: FloatStack) -> tuple[Floats, Harmonics]:
+    """Return the centre and the harmonics of averaged images, at each depth."""
     ndimage = import_optional("scipy.ndimage", "compare images", extra="audit")
     n, side, _ = images.shape
     smooth = ndimage.gaussian_filter(images, (0, 1, 1))
@@ -204,9 +218,12 @@ def _harmonics(images: FloatStack) -> tuple[Floats, Harmonics]:
     places = np.empty((3, n, _RINGS, _ANGLES), np.float32)
     places[0] = np.arange(n)[:, None, None]
     places[1:] = centre.T[:, :, None, None] + rings[:, None]
-    polar = ndimage.map_coordinates(np.sqrt(smooth), places, order=1)
-    polar *= np.sqrt(radius)[:, None]  # the area of a ring grows with its radius
-    harmonics = np.fft.rfft(polar, axis=2)[:, :, :_ORDERS].astype(np.complex64)
-    harmonics[:, :, 1:] *= np.float32(2**0.5)
-    norm = np.linalg.norm(harmonics.reshape(n, -1), axis=1)
-    return centre, harmonics / np.maximum(norm, np.finfo(np.float32).tiny)[:, None, None]
+    polar = ndimage.map_coordinates(smooth, places, order=1)
+    faintest = np.maximum(_FAINTEST * noise, np.outer(_DEPTHS, smooth.max(axis=(1, 2))))
+    above = np.maximum(polar - faintest[:, :, None, None], 0)
+    # The root lets faint lobes count; the area of a ring grows with its radius.
+    shape = np.sqrt(above * radius[:, None]).swapaxes(0, 1)
+    harmonics = np.fft.rfft(shape, axis=3)[..., :_ORDERS].astype(np.complex64)
+    harmonics[..., 1:] *= np.float32(2**0.5)
+    norm = np.linalg.norm(harmonics.reshape(n, DEPTHS, -1), axis=2)
+    return centre, harmonics / np.maximum(norm, np.finfo(np.float32).tiny)[:, :, None, None]

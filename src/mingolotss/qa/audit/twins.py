@@ -41,6 +41,7 @@ from mingolotss.model import Floats, Ints
 from mingolotss.qa.audit.equal_images import are_constant, find_quarter_turn, order_free_sums
 from mingolotss.qa.audit.image_alignment import AlignedImage, Alignment, align, first_turns
 from mingolotss.qa.audit.image_features import (
+    DEPTHS,
     ImageFeatures,
     clip_images,
     describe_images,
@@ -55,17 +56,19 @@ _DIMENSIONS = 12  # principal components in which neighbours are searched
 _LEAST_BRIGHT = 12  # pixels above the noise, without which an image shows nothing
 _MEMORY = 400  # images that are kept prepared for comparison: 300 MB
 
-_GATE = 0.8  # of the median distance to the look-alikes: pairs that are compared in full
+_GATE = 0.9  # of the median distance to the look-alikes: pairs that are compared in full
+_MOST_COMPARED = 15_000  # of them, those that stand out most: two minutes
 _WORST_GATE = 0.6  # distance of the harmonics
 _AGREES = 1.2  # residual in units of the noise; 95 of 100 copies with other noise are below 1
-_NEARLY_AGREES = 2.0  # the same for equal shapes: bright images have errors beyond the noise
+_NEARLY_AGREES = 5.0  # the same for equal shapes: bright images have errors beyond the noise
 _ALIKE = 0.25  # distance of the shapes of such pairs
 _LARGEST = 0.5  # distance of the shapes of any pair of twins
 _FAMILY = 1.25  # further copies have at most this many times the distance of a pair
+_LOOK_ALIKES = 6  # of each image of a pair, at most
+_LARGEST_FAMILY = 6  # further images that agree with a pair as well; plain sources have more
 _LEAST_SIGNAL = 4.0  # brightness in units of the noise, root mean square
 _SAME_SIGNAL = 0.4  # look-alikes with a smaller part of the signal agree with everything
-_RATIO, _CLEAR_RATIO = 1.5, 2.5  # distance of the nearest look-alike in units of that of the twin
-_PRODUCT = 3.5  # of the ratios of the distances and of the residuals
+_STANDS_OUT = 6.0  # the product of both measures of each look-alike, in units of those of the pair
 _SMALLEST_RESIDUAL, _SMALLEST_DISTANCE = 0.25, 0.01  # of copies without other noise
 
 _LARGEST_SCALE = 1.5  # ratio of pixel scales; beyond it, the images have different resolution
@@ -320,61 +323,74 @@ class _Search:
         """Compare images with their look-alikes."""
         if len(members) < 2:
             return
-        harmonics = self.features.harmonics
-        nearest = members[_nearest(self.features.amplitudes()[members])]
-        distance = _turned_distances(harmonics, members, nearest)
-        order = np.argsort(distance, axis=1)
-        nearest = np.take_along_axis(nearest, order, axis=1)
-        distance = np.take_along_axis(distance, order, axis=1)
-        usual = np.full(len(self.features), np.inf)
-        usual[members] = np.median(distance, axis=1)
-        row = {int(index): number for number, index in enumerate(members)}
-        limit = np.minimum(_GATE * np.minimum(usual[members][:, None], usual[nearest]), _WORST_GATE)
-        if nearest.shape[1] < _NEIGHBOURS:  # too few images to know what is usual
-            limit = np.full(distance.shape, _WORST_GATE)
-        rows, columns = np.nonzero(distance < limit)
-        pairs = {
-            (min(a, b), max(a, b))
-            for a, b in zip(members[rows].tolist(), nearest[rows, columns].tolist(), strict=True)
-        }
-        for first, second in sorted(pairs):
-            others = [*nearest[row[first]].tolist(), *nearest[row[second]].tolist()]
-            twin = self._judge(first, second, others)
+        alike: list[list[int]] = [[] for _ in range(len(self.features))]
+        pairs: dict[tuple[int, int], float] = {}
+        for depth in range(DEPTHS):
+            harmonics = self.features.harmonics[:, depth]
+            nearest = members[_nearest(self.features.amplitudes(depth)[members])]
+            distance = _turned_distances(harmonics, members, nearest)
+            order = np.argsort(distance, axis=1)
+            nearest = np.take_along_axis(nearest, order, axis=1)
+            distance = np.take_along_axis(distance, order, axis=1)
+            for pair, ratio in _outstanding(members, nearest, distance):
+                pairs[pair] = min(ratio, pairs.get(pair, ratio))
+            for index, row in zip(members.tolist(), nearest.tolist(), strict=True):
+                alike[index] += row
+        closest = sorted(pairs, key=pairs.__getitem__)[:_MOST_COMPARED]
+        for first, second in sorted(closest):
+            twin = self._judge(first, second, alike)
             if twin is not None:
                 yield twin
 
-    def _judge(self, first: int, second: int, others: Sequence[int]) -> Twin | None:
-        """Compare two images at full resolution, and with the look-alikes of both."""
+    def _judge(self, first: int, second: int, alike: Sequence[list[int]]) -> Twin | None:
+        """Compare two images at full resolution, and each with its own look-alikes."""
         pair = self._aligned(first, second)
         if pair is None or not _may_be_twins(pair):
             return None
         distance = max(pair.distance, _SMALLEST_DISTANCE)
         residual = max(pair.residual, _SMALLEST_RESIDUAL)
-        least = math.inf, math.inf
-        for index in (first, second):
-            for other in [None, *others]:
-                alike = self._aligned(index, other)
-                if other in {first, second} or alike is None:
-                    continue
-                if alike.distance <= _FAMILY * distance and other is not None:
-                    continue
-                if alike.signal < _SAME_SIGNAL * pair.signal:
-                    continue
-                least = min(least[0], alike.distance), min(least[1], alike.residual)
-                if not _stands_out(pair, least[0] / distance, least[1] / residual):
-                    return None
+        for other in self._look_alikes(pair, first, second, alike):
+            if other is None:
+                return None
+            if other.distance / distance * other.residual / residual < _STANDS_OUT:
+                return None
         angle = math.degrees(pair.angle) % 360
         return Twin(
             first, second, 1 - pair.distance**2 / 2, pair.residual, pair.mirrored, angle,
             pair.shift, False,
         )  # fmt: skip
 
-    def _aligned(self, first: int, second: int | None) -> Alignment | None:
-        """Align two images; or one with the elliptical Gaussian that is most like it."""
-        if second is None:
-            image = self._image(first)
-            gaussian = image.as_gaussian()
-            return align(image, gaussian, [(False, 0.0)])
+    def _look_alikes(
+        self, pair: Alignment, first: int, second: int, alike: Sequence[list[int]]
+    ) -> Iterator[Alignment | None]:
+        """Give the alignments of a pair with the images that are next like them.
+
+        None tells that an image has too many of them to be distinct.
+        """
+        largest = _FAMILY * max(pair.distance, _SMALLEST_DISTANCE)
+        for index in (first, second):
+            image = self._image(index)
+            gaussian = align(image, image.as_gaussian(), [(False, 0.0)])
+            if gaussian is not None:
+                yield gaussian
+            family, compared = 0, 0
+            for other in dict.fromkeys(alike[index]):
+                if other in {first, second} or compared == _LOOK_ALIKES:
+                    continue
+                alignment = self._aligned(index, other)
+                if alignment is None:
+                    compared += 1
+                elif alignment.signal < _SAME_SIGNAL * pair.signal:
+                    continue
+                elif alignment.distance <= largest and alignment.residual < _AGREES:
+                    family += 1  # perhaps one more twin
+                else:
+                    compared += 1
+                    yield alignment
+                if family > _LARGEST_FAMILY:
+                    yield None
+
+    def _aligned(self, first: int, second: int) -> Alignment | None:
         a, b = min(first, second), max(first, second)
         if (a, b) not in self._alignments:
             harmonics = self.features.harmonics
@@ -398,18 +414,25 @@ class _Search:
 
 
 def _may_be_twins(pair: Alignment) -> bool:
-    """Return whether two images agree within the noise, or nearly and have the same shape."""
+    """Return whether two images agree within the noise, or have nearly equal shapes."""
     if pair.distance > _LARGEST or pair.signal < _LEAST_SIGNAL:
         return False
-    limit = _NEARLY_AGREES if pair.distance < _ALIKE else _AGREES
-    return pair.residual < limit
+    return pair.residual < (_NEARLY_AGREES if pair.distance < _ALIKE else _AGREES)
 
 
-def _stands_out(pair: Alignment, distances: float, residuals: float) -> bool:
-    """Return whether a pair is so much more alike than its look-alikes, by these ratios."""
-    if pair.distance < _ALIKE and distances >= _CLEAR_RATIO:
-        return True
-    return pair.residual < _AGREES and distances >= _RATIO and distances * residuals >= _PRODUCT
+def _outstanding(
+    members: Ints, nearest: Ints, distance: Floats
+) -> Iterator[tuple[tuple[int, int], float]]:
+    """Give pairs that are closer to each other than to their usual neighbours, with the ratio."""
+    usual = np.full(int(members.max()) + 1, np.inf)
+    usual[members] = np.median(distance, axis=1)
+    if nearest.shape[1] < _NEIGHBOURS:  # among fewer images, nothing is usual
+        usual[members] = math.sqrt(2)
+    ratio = distance / np.maximum(np.minimum(usual[members][:, None], usual[nearest]), 1e-9)
+    rows, columns = np.nonzero((ratio < _GATE) & (distance < _WORST_GATE))
+    pairs = np.sort(np.stack([members[rows], nearest[rows, columns]], axis=1), axis=1)
+    for (first, second), value in zip(pairs.tolist(), ratio[rows, columns].tolist(), strict=True):
+        yield (first, second), value
 
 
 def _nearest(amplitudes: NDArray[np.float32]) -> Ints:
