@@ -43,6 +43,7 @@ _FLUX_ERROR = 0.005  # of the brightness: rounding, and calibration within an im
 _BLUR = 0.3  # pixels squared, the largest blur that a copy may have, to either side
 _STARTS = 3  # orientations from which an alignment begins
 _APART = 0.3  # radians between two of them
+_LEAST_COSINE = 0.6  # of the best start; shapes that fit worse are not alike in any orientation
 _HOPELESS = 0.15  # cosine below that of the best start; such starts are not refined
 _STEPS, _SMALL_GAIN = 10, 1e-3
 _FIT_STEPS = 3
@@ -159,12 +160,13 @@ def first_turns(first: Harmonics, second: Harmonics) -> list[tuple[bool, float]]
     starts: list[tuple[bool, float]] = []
     for k in order.tolist():
         start = bool(mirrored[k]), float(turns[place[k]])
-        if not any(
-            start[0] == m and abs(math.remainder(start[1] - t, math.tau)) < _APART
-            for m, t in starts
-        ):
+        if not any(_are_close(start, other) for other in starts):
             starts.append(start)
     return starts[:_STARTS]
+
+
+def _are_close(first: tuple[bool, float], second: tuple[bool, float]) -> bool:
+    return first[0] == second[0] and abs(math.remainder(first[1] - second[1], math.tau)) < _APART
 
 
 def align(
@@ -185,13 +187,13 @@ def align(
     Alignment or None
         None if the shapes are farther from each other than `LARGEST_DISTANCE`.
     """
-    shapes = [_ShapeFit(first, second, mirrored, angle) for mirrored, angle in starts]
-    if not shapes:
+    shapes = _Shapes(first, second)
+    fits = [_ShapeFit(shapes, mirrored, angle) for mirrored, angle in starts]
+    if not fits or max(fit.cosine for fit in fits) < _LEAST_COSINE:
         return None
-    promising = max(shape.cosine for shape in shapes) - _HOPELESS
+    promising = max(fit.cosine for fit in fits) - _HOPELESS
     best = max(
-        (shape.refined() for shape in shapes if shape.cosine >= promising),
-        key=lambda shape: shape.cosine,
+        (fit.refined() for fit in fits if fit.cosine >= promising), key=lambda fit: fit.cosine
     )
     distance = math.sqrt(max(0.0, 2 - 2 * best.cosine))
     fit = (
@@ -248,6 +250,26 @@ def _log_scale(brightness: Floats, level: float) -> Floats:
     return np.maximum(scaled, 0, out=scaled)
 
 
+class _Shapes:
+    """Two images on a logarithmic scale of brightness that is 0 at the clip level of both."""
+
+    def __init__(self, first: AlignedImage, second: AlignedImage) -> None:
+        flux_ratio = first.peak / second.peak
+        level = CLIP * max(first.noise, flux_ratio * second.noise)
+        self.first, self.second = first, second
+        self.centres = first.centre, second.centre
+        self.places = first.places.T.astype(np.float64)
+        self.other_places = second.places.T.astype(np.float64)
+        self.own = _log_scale(first.values(first.smooth), level)
+        self.shape = _log_scale(flux_ratio * second.smooth, level)
+        self.other = second.values(self.shape)
+
+    @cached_property
+    def slopes(self) -> Floats:
+        """Give the derivatives of the shape of the second image, shape (2, side, side)."""
+        return _slopes(self.shape)
+
+
 class _ShapeFit:
     """Maximises the cosine between two shapes by the method of Levenberg and Marquardt.
 
@@ -255,35 +277,26 @@ class _ShapeFit:
     stamp does not speak against a shifted copy.
     """
 
-    def __init__(
-        self, first: AlignedImage, second: AlignedImage, mirrored: bool, angle: float
-    ) -> None:
-        flux_ratio = first.peak / second.peak
-        level = CLIP * max(first.noise, flux_ratio * second.noise)
+    def __init__(self, shapes: _Shapes, mirrored: bool, angle: float) -> None:
         self.mirrored = mirrored
         self.pose = np.array([angle, 0.0, 0.0])
-        self._first, self._second = first, second
-        self._centres = first.centre, second.centre
-        self._places = first.places.T.astype(np.float64)
-        self._own = _log_scale(first.values(first.smooth), level)
-        self._shape = _log_scale(flux_ratio * second.smooth, level)
+        self._shapes = shapes
         self.cosine, self._seen = self._compare(self.pose)
 
     def _compare(self, pose: Floats) -> tuple[float, Floats]:
         """Return the cosine in one pose, and the second image at the pixels of the first."""
-        target = _onto(self._places, *self._centres, self.mirrored, pose)
-        inside = self._second.in_disc(target)
-        other = self._second.places.T.astype(np.float64)
-        common = self._first.in_disc(_back(other, *self._centres, self.mirrored, pose))
-        seen = _sampled(self._shape, target) * inside
-        norm = np.linalg.norm(self._own[inside])
-        norm *= np.linalg.norm(self._second.values(self._shape)[common])
-        return (float(self._own @ seen / norm) if norm > 0 else 0.0), seen
+        shapes = self._shapes
+        target = _onto(shapes.places, *shapes.centres, self.mirrored, pose)
+        inside = shapes.second.in_disc(target)
+        back = _back(shapes.other_places, *shapes.centres, self.mirrored, pose)
+        seen = _sampled(shapes.shape, target) * inside
+        norm = np.linalg.norm(shapes.own[inside])
+        norm *= np.linalg.norm(shapes.other[shapes.first.in_disc(back)])
+        return (float(shapes.own @ seen / norm) if norm > 0 else 0.0), seen
 
     def refined(self) -> _ShapeFit:
         """Maximise the cosine from the present pose."""
-        slopes = _slopes(self._shape)
-        normal, right = self._normal_equations(slopes)
+        normal, right = self._normal_equations()
         damping = 1.0
         for _ in range(_STEPS):
             damped = normal + np.diag(damping * np.diag(normal) + 1e-6)
@@ -295,18 +308,19 @@ class _ShapeFit:
                 damping /= 4
                 if gain < _SMALL_GAIN:
                     break
-                normal, right = self._normal_equations(slopes)
+                normal, right = self._normal_equations()
             else:
                 damping *= 6
                 if damping > 30:
                     break
         return self
 
-    def _normal_equations(self, slopes: Floats) -> tuple[Floats, Floats]:
-        target = _onto(self._places, *self._centres, self.mirrored, self.pose)
-        tangent = _tangent(self._places, self._centres[0], self.mirrored, self.pose)
-        jacobian = _jacobian(slopes, target, tangent)
-        return jacobian @ jacobian.T, jacobian @ (self._own - self._seen)
+    def _normal_equations(self) -> tuple[Floats, Floats]:
+        shapes = self._shapes
+        target = _onto(shapes.places, *shapes.centres, self.mirrored, self.pose)
+        tangent = _tangent(shapes.places, shapes.centres[0], self.mirrored, self.pose)
+        jacobian = _jacobian(shapes.slopes, target, tangent)
+        return jacobian @ jacobian.T, jacobian @ (shapes.own - self._seen)
 
 
 def _slopes(image: Floats) -> Floats:

@@ -46,7 +46,7 @@ CLIP = 3.0
 _GRID = 75  # pixels; harmonics are measured on an image that is averaged to about this side
 _RINGS, _ANGLES, _ORDERS = 24, 72, 10
 _TURNS = 128  # angles at which two images are compared
-_SAMPLE = 5  # every fifth pixel is used to estimate the noise
+_SAMPLE = 3  # every third pixel is used to estimate the noise
 _INNER = 0.7  # part of the radius; the noise is estimated outside, where sources seldom are
 DEPTHS = 2
 _DEPTHS = np.array([0, 0.1], np.float32)  # of the peak
@@ -169,14 +169,13 @@ def _noise(images: ImageArray) -> tuple[FloatStack, FloatStack]:
     """Estimate background and noise of each image.
 
     If the outer part of the disc is noisy, the number of pixels above a level tells the noise; only
-    the upper half is used, since stamps may be cut off at 0. Otherwise the image has been clipped at
-    3 sigma, and its faintest pixels tell where.
+    the upper half is used, since stamps may be cut off at 0. Otherwise the image has been clipped
+    at 3 sigma, and its faintest pixels tell where.
     """
     special = import_optional("scipy.special", "compare images", extra="audit")
-    disc = inscribed_disc(images.shape[1])
-    sample = np.nan_to_num(images[:, disc][:, ::_SAMPLE]).astype(np.float32)
-    outer = sample[:, ~inscribed_disc(images.shape[1], _INNER)[disc][::_SAMPLE]]
-    middle = np.median(sample, axis=1).astype(np.float64)
+    ring = inscribed_disc(images.shape[1]) & ~inscribed_disc(images.shape[1], _INNER)
+    outer = np.nan_to_num(images[:, ring][:, ::_SAMPLE]).astype(np.float32)
+    middle = np.median(outer, axis=1).astype(np.float64)
     quantum = 1 if images.dtype == np.uint8 else 0
     level = np.maximum(np.percentile(outer, 75, axis=1), middle + quantum)
     height = level - middle

@@ -57,7 +57,7 @@ _LEAST_BRIGHT = 12  # pixels above the noise, without which an image shows nothi
 _MEMORY = 400  # images that are kept prepared for comparison: 300 MB
 
 _GATE = 0.9  # of the median distance to the look-alikes: pairs that are compared in full
-_MOST_COMPARED = 15_000  # of them, those that stand out most: two minutes
+_MOST_COMPARED = 10_000  # of them, those that stand out most: about a minute
 _WORST_GATE = 0.6  # distance of the harmonics
 _AGREES = 1.2  # residual in units of the noise; 95 of 100 copies with other noise are below 1
 _NEARLY_AGREES = 5.0  # the same for equal shapes: bright images have errors beyond the noise
@@ -166,6 +166,8 @@ def find_twins(
     groups, not_compared = _comparable_sets(sets, scales)
     done = 0
     for group in groups:
+        if not any(map(len, (sets[k] for k in group))):
+            continue
         members = np.concatenate([np.arange(offsets[k], offsets[k + 1]) for k in group])
         images = _CommonGrid([sets[k] for k in group], [scales[k] for k in group])
         search = _Search(images, partial(_notify_after, notify, done, int(offsets[-1])))
@@ -431,8 +433,8 @@ def _outstanding(
     ratio = distance / np.maximum(np.minimum(usual[members][:, None], usual[nearest]), 1e-9)
     rows, columns = np.nonzero((ratio < _GATE) & (distance < _WORST_GATE))
     pairs = np.sort(np.stack([members[rows], nearest[rows, columns]], axis=1), axis=1)
-    for (first, second), value in zip(pairs.tolist(), ratio[rows, columns].tolist(), strict=True):
-        yield (first, second), value
+    keys = [(int(first), int(second)) for first, second in pairs]
+    yield from zip(keys, ratio[rows, columns].tolist(), strict=True)
 
 
 def _nearest(amplitudes: NDArray[np.float32]) -> Ints:
