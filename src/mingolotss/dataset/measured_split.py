@@ -17,6 +17,7 @@ from mingolotss.dataset.splits.result import Assignment, describe_assignment
 from mingolotss.dataset.stamp_extents import PLACE_COLUMNS, stamp_regions
 from mingolotss.errors import InputError
 from mingolotss.recipe.model import Recipe
+from mingolotss.sky.stamp_regions import StampRegions
 
 __all__ = ["MAX_COUNTED", "MEASURED_COLUMNS", "measured_split"]
 
@@ -60,15 +61,16 @@ def measured_split(
         Whether to count the pairs across splits. Those of squares are not counted if `written` has
         more than `MAX_COUNTED` records and not their WCS.
     """
-    stamps = stamp_regions(written, recipe)
+    nothing = np.full(len(written), np.nan)
+    stamps = stamp_regions(written, recipe) if with_pairs else StampRegions(*[nothing] * 3)
     is_exact = stamps.shape == "circle" or stamps.angle_deg is not None
-    is_counted = with_pairs and (is_exact or len(written) <= MAX_COUNTED)
+    is_counted = is_exact or len(written) <= MAX_COUNTED
     sources = SplitSources(
         names=("",) * len(written),
         labels=written["label"].fill_null(-1).to_numpy().astype(np.int64),
         ra=stamps.ra,
         dec=stamps.dec,
-        extent_arcsec=stamps.extent_arcsec if is_counted else np.full(len(written), np.nan),
+        extent_arcsec=stamps.extent_arcsec if is_counted else nothing,
         shape=stamps.shape,
         angle_deg=stamps.angle_deg,
         classes=classes,

@@ -112,6 +112,8 @@ def test_a_reach_takes_the_place_of_the_stamps():
     assert assign_splits(SplitPlan.parse("stratified"), wide).plan.kind == "blocks"
     narrow = assign_splits(SplitPlan.parse("stratified:reach=3600"), wide)
     assert (narrow.plan.kind, narrow.is_left_out.any()) == ("stratified", False)
+    assert narrow.pairs_across > 100  # of the true stamps
+    assert narrow.lines()[-1].startswith("warning: split: ")
     as_wide = assign_splits(SplitPlan.parse(f"stratified:reach={20 * 3600}"), line_of_sky())
     assert as_wide.plan.text == "blocks:train=0.8,test=0.2,seed=0,reach=72000"
     assert as_wide.is_left_out.any()

@@ -163,12 +163,16 @@ def describe_assignment(assignment: Assignment, sources: SplitSources) -> SplitR
 
 
 def _pairs_across(plan: SplitPlan, sources: SplitSources, codes: Ints) -> int | None:
-    if plan.reach_arcsec is None and not sources.regions().known.any():
-        return None
+    # A reach decides which sources stay together. Whether that was enough, the true stamps tell.
+    stamps = sources.regions()
+    if not stamps.known.any():
+        if plan.reach_arcsec is None:
+            return None
+        stamps = sources.regions(plan.reach_arcsec)
     # One that is left out shares pixels with nobody that counts.
     return sum(
         int(((codes[first] >= 0) & (codes[second] >= 0)).sum())
-        for first, second in sources.regions(plan.reach_arcsec).pairs(codes)
+        for first, second in stamps.pairs(codes)
     )
 
 
