@@ -62,7 +62,9 @@ def measured_split(
         more than `MAX_COUNTED` records and not their WCS.
     """
     nothing = np.full(len(written), np.nan)
-    stamps = stamp_regions(written, recipe) if with_pairs else StampRegions(*[nothing] * 3)
+    stamps = (
+        stamp_regions(written, recipe) if with_pairs else StampRegions(nothing, nothing, nothing)
+    )
     is_exact = stamps.shape == "circle" or stamps.angle_deg is not None
     is_counted = is_exact or len(written) <= MAX_COUNTED
     sources = SplitSources(
