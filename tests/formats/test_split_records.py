@@ -121,16 +121,15 @@ def test_a_list_that_cannot_be_read_is_one_line(tmp_path, text, message):
     assert message in str(error.value)
 
 
-def test_a_list_beside_a_recipe_is_found_from_there(tmp_path, monkeypatch):
-    (tmp_path / "recipes").mkdir()
-    (tmp_path / "recipes/list.csv").write_text("name,split\nA,train\n")
+def test_a_path_in_a_plan_is_one_from_the_working_directory(tmp_path, monkeypatch):
+    (tmp_path / "list.csv").write_text("name,split\nA,train\n")
     monkeypatch.chdir(tmp_path)
-    plan = SplitPlan.parse("file:list.csv")
-    record = read_split_record(plan, tmp_path / "recipes")
+    record = read_split_record(SplitPlan.parse("file:list.csv"))
     assert record is not None
     assert record.names == ("A",)
     with pytest.raises(InputError, match="there is no such file"):
-        read_split_record(plan)
+        read_split_record(SplitPlan.parse("file:other.csv"))
+    assert read_split_record(SplitPlan.parse("column:fold")) is None
 
 
 # Datasets

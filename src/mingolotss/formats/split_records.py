@@ -45,15 +45,13 @@ _SPLIT, _REASON = "split", "reason"
 _COLUMNS = ("source", "ra", "dec", "split")
 
 
-def read_split_record(plan: SplitPlan, folder: Path | None = None) -> SplitRecord | None:
+def read_split_record(plan: SplitPlan) -> SplitRecord | None:
     """Read the list or the dataset of a plan ``file:`` or ``like:``; None for other plans.
 
     Parameters
     ----------
     plan : SplitPlan
-    folder : Path, optional
-        Of the recipe that names the list or dataset. A relative path is one from there, if it
-        exists, and otherwise from the working directory.
+        Its path is one from the working directory, unless it is absolute.
 
     Raises
     ------
@@ -65,8 +63,6 @@ def read_split_record(plan: SplitPlan, folder: Path | None = None) -> SplitRecor
     if plan.kind not in ("file", "like"):
         return None
     path = Path(plan.argument).expanduser()
-    if folder is not None and not path.is_absolute() and (folder / path).exists():
-        path = folder / path
     return read_split_list(path) if plan.kind == "file" else read_dataset_splits(path)
 
 
