@@ -18,7 +18,9 @@ __all__ = ["reasons_without_split", "split_of_build"]
 
 
 def split_of_build(out: Path) -> SplitResult | None:
-    """Describe the splits of a build, by the measured size of its stamps; None without images.
+    """Describe the splits of a build, by the measured size of its stamps.
+
+    None if it is not finished, or has no image.
 
     Parameters
     ----------
@@ -31,7 +33,7 @@ def split_of_build(out: Path) -> SplitResult | None:
         Its manifest or ``splits.csv`` is damaged.
     """
     provenance = read_provenance(out)
-    if provenance is None:
+    if provenance is None or not BuildFolder(out).manifest.exists():
         return None
     table = read_manifest(out, ["row", "source", *MEASURED_COLUMNS])
     written = table.filter(pc.equal(table["status"], "written"))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.splits.plan import SplitPlan
 from mingolotss.dataset.splits.record import SplitOrigin
-from mingolotss.dataset.splits.sources import SplitSources
+from mingolotss.dataset.splits.sources import NO_LABEL, SplitSources
 from mingolotss.model import Bools, Ints
 
 __all__ = ["Assignment", "SplitResult", "describe_assignment"]
@@ -93,6 +93,11 @@ class SplitResult:
         return np.asarray(self.names == "")
 
     @property
+    def is_labelled(self) -> bool:
+        """Return whether a source has a class."""
+        return self.classes != (NO_LABEL,)
+
+    @property
     def missing(self) -> list[tuple[str, str]]:
         """List the classes without a source in a split, as (split, class)."""
         return [
@@ -109,7 +114,11 @@ class SplitResult:
             *self.notes,
             *_pairs_lines(self),
             *_left_out_lines(self),
-            *_missing_lines(self.missing),
+            *(
+                _missing_lines(self.missing)
+                if self.is_labelled
+                else [f"warning: split {split!r} has no image" for split, _ in self.missing]
+            ),
         ]
         return sorted(lines, key=lambda line: line.startswith("warning: "))
 
@@ -130,6 +139,8 @@ class SplitResult:
             [name, *(f"{count:,} ({count / max(sum(of_class), 1):.1%})" for count in of_class)]
             for name, of_class in zip(names, counts.tolist(), strict=True)
         ]
+        if not self.is_labelled:
+            return ["", *order], [["all", *row[1:]] for row in rows]
         return ["class", *order], rows
 
 

@@ -11,7 +11,10 @@ from mingolotss.model import Ints
 from mingolotss.sky.angles import Floats
 from mingolotss.sky.stamp_regions import Shape, StampRegions
 
-__all__ = ["SplitSources"]
+__all__ = ["NO_LABEL", "SplitSources"]
+
+NO_LABEL = "no label"
+"""The name of the sources without a class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +86,5 @@ class SplitSources:
     def class_name(self, label: int) -> str:
         """Return the name of a label for messages."""
         if label < 0:
-            return "no label"
+            return NO_LABEL
         return self.classes[label] if label < len(self.classes) else f"class {label}"
