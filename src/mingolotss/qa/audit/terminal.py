@@ -3,6 +3,8 @@ r"""An audit as lines for a terminal of 80 columns.
 >>> from mingolotss.qa.audit.result import Audit, AuditedDataset, Check
 >>> check = Check("shared-pixels", ("A",), 0, "no pair of stamps shares pixels across splits")
 >>> audit = Audit((AuditedDataset("A", "demo", "build", 2, {"train": 1, "test": 1}),), (check,))
+>>> _separation(3.55), _separation(125465.0)
+('3.5″', '34.9°')
 >>> print(*audit_lines(audit), sep="\n")
 demo: a build of 2 images: train 1, test 1
 shared pixels: no pair of stamps shares pixels across splits
@@ -111,7 +113,7 @@ def _pair_lines(check: Check, most: int) -> Iterator[str]:
 
 def _pair(pair: Pair, *, with_class: bool, with_dataset: bool) -> Iterator[str]:
     """Give a pair as one line, or as two if it is too long for one."""
-    start = "" if pair.separation_arcsec is None else f"{pair.separation_arcsec:.1f}″"
+    start = "" if pair.separation_arcsec is None else _separation(pair.separation_arcsec)
     ends = [
         _member(member, with_class=with_class, with_dataset=with_dataset) for member in pair[:2]
     ]
@@ -123,6 +125,11 @@ def _pair(pair: Pair, *, with_class: bool, with_dataset: bool) -> Iterator[str]:
         return
     yield f"{lead}{ends[0]}"
     yield f"{' ' * len(lead)}{ends[1]}{note}"
+
+
+def _separation(arcsec: float) -> str:
+    """Return a separation in arcsec, or in degrees if it is larger than one."""
+    return f"{arcsec:.1f}″" if arcsec < 3600 else f"{arcsec / 3600:.1f}°"
 
 
 def _member(member: Member, *, with_class: bool, with_dataset: bool) -> str:
