@@ -68,8 +68,9 @@ _LOOK_ALIKES = 6  # of each image of a pair, at most
 _LARGEST_FAMILY = 6  # further images that agree with a pair as well; plain sources have more
 _LEAST_SIGNAL = 4.0  # brightness in units of the noise, root mean square
 _SAME_SIGNAL = 0.4  # look-alikes with a smaller part of the signal agree with everything
-_STANDS_OUT = 6.0  # the product of both measures of each look-alike, in units of those of the pair
-_SMALLEST_RESIDUAL, _SMALLEST_DISTANCE = 0.25, 0.01  # of copies without other noise
+_STANDS_OUT = 3.4  # the product of both measures of each look-alike, in units of those of the pair
+_STANDS_OUT_IN_ONE = 6.0  # the same if a look-alike is closer than the pair in one measure
+_SMALLEST_RESIDUAL, _SMALLEST_DISTANCE = 0.25, 0.08  # of copies without other noise
 
 _LARGEST_SCALE = 1.5  # ratio of pixel scales; beyond it, the images have different resolution
 
@@ -354,7 +355,8 @@ class _Search:
         for other in self._look_alikes(pair, first, second, alike):
             if other is None:
                 return None
-            if other.distance / distance * other.residual / residual < _STANDS_OUT:
+            ratios = other.distance / distance, other.residual / residual
+            if ratios[0] * ratios[1] < (_STANDS_OUT if min(ratios) > 1 else _STANDS_OUT_IN_ONE):
                 return None
         angle = math.degrees(pair.angle) % 360
         return Twin(
