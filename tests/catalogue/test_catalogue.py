@@ -183,7 +183,7 @@ BROKEN = {
     "junk.parquet": b"PAR1junkPAR1", "junk.unknown": b"abc", "norows.csv": b"Source_Name,RA,DEC\n",
     "ragged.csv": b"Source_Name,RA,DEC\na,1,2,3\nb,1\n", "twice.csv": b"RA,DEC,RA\n1,2,3\n",
     "latin.csv": "Source_Name,RA,DEC\ncaf\xe9,1,2\n".encode("latin1"),
-    "sexagesimal.csv": b"Source_Name,RA,DEC\na,10:00:00,+20:00:00\n",
+    "sexagesimal.csv": b"Source_Name,RA,DEC\na,10:61:00,+20:00:00\n",
     "a.html": b"<table><tr><td>1</td></tr></table>", "junk.hdf5": b"\x89HDF\r\n\x1a\n" + bytes(99),
     "junk.csv.Z": b"\x1f\x9d\x90" + bytes(99), "cut.csv.gz": gzip.compress(b"a,b\n1,2")[:-9],
 }  # fmt: skip

@@ -52,6 +52,8 @@ class Catalogue(Shown):
         Of the file; "" for a catalogue that was not read from a file.
     kept : pyarrow.Table or None
         Further columns of the file, n rows, which go along into the manifest.
+    precision_arcsec : float, arcsec
+        The coarsest unit of the last digit among sexagesimal positions; NaN for other positions.
     left_out : tuple of (str, int)
         How many rows of the file are not in the catalogue, by the reason.
     notices : tuple of str
@@ -69,6 +71,7 @@ class Catalogue(Shown):
     path: str = ""
     sha256: str = ""
     kept: pa.Table | None = None
+    precision_arcsec: float = math.nan
     left_out: tuple[tuple[str, int], ...] = ()
     notices: tuple[str, ...] = ()
 
@@ -87,6 +90,7 @@ class Catalogue(Shown):
         path: str = "",
         sha256: str = "",
         kept: pa.Table | None = None,
+        precision_arcsec: float = math.nan,
     ) -> Catalogue:
         """Make a catalogue from columns, with the same checks as for a file.
 
@@ -94,7 +98,7 @@ class Catalogue(Shown):
         ----------
         names : sequence of str, length n
         ra, dec : array-like, shape (n,), deg, ICRS
-        labels, classes, size_arcsec, flux_mjy, field_hints, path, sha256, kept
+        labels, classes, size_arcsec, flux_mjy, field_hints, path, sha256, kept, precision_arcsec
             The attributes of the catalogue; all are optional.
 
         Raises
@@ -119,6 +123,7 @@ class Catalogue(Shown):
             path=path,
             sha256=sha256,
             kept=kept,
+            precision_arcsec=precision_arcsec,
         )
         _check(catalogue)
         return catalogue
@@ -140,10 +145,9 @@ class Catalogue(Shown):
             known = values[np.isfinite(values)]
             if known.size:
                 facts[name] = f"median {np.median(known):.3g} {unit}, of {known.size:,} sources"
-        counts = np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
         rows = [
-            (label, name, int(count))
-            for label, (name, count) in enumerate(zip(self.classes, counts, strict=False))
+            (label, name, count)
+            for label, (name, count) in enumerate(zip(self.classes, self.counts(), strict=True))
         ]
         table = Table(("label", "class", "sources"), rows) if rows else None
         return Summary(f"Catalogue: {count_text(len(self), 'source')}", facts, table)
@@ -208,6 +212,7 @@ class Catalogue(Shown):
             path=self.path,
             sha256=self.sha256,
             kept=None if self.kept is None else self.kept.take(rows),
+            precision_arcsec=self.precision_arcsec,
             left_out=self.left_out,
             notices=self.notices,
         )

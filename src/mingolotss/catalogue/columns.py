@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -21,17 +22,16 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.catalogue.labels import name_rows
+from mingolotss.catalogue.sexagesimal import parse_angles, plain_signs
 from mingolotss.catalogue.table import Column
 from mingolotss.catalogue.units import Quantity, Unit, find_unit
 from mingolotss.errors import CatalogueError
-from mingolotss.foreign import mute_warnings
-from mingolotss.io.error_text import first_line
 from mingolotss.model import Bools, Floats
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["to_flags", "to_floats", "to_text"]
+__all__ = ["TextNumbers", "to_angles", "to_flags", "to_floats", "to_text"]
 
 _TRUE = {"true", "t", "yes", "y", "1", "1.0"}
 _FALSE = {"false", "f", "no", "n", "0", "0.0", "", "nan", "none", "--", "masked"}
@@ -39,7 +39,25 @@ _NUMBER = re.compile(
     r"[+-]?(\d+(\.\d*)?|\.\d+)([eEdD][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE | re.ASCII
 )
 _WITH_LETTERS = re.compile(r"[+-]?\d+\s*[hd°]\s*\d+\s*[m'\N{PRIME}].*", re.IGNORECASE)
+_LONGEST_SHOWN = 100  # characters of a value in a message
+_WITH_UNIT = re.compile(r"[+-]?\d+(\.\d*)?\s*[hd°]", re.IGNORECASE)
 _THREE_PARTS = re.compile(r"[+-]?\d+(\s*[hmd°'\N{PRIME}:]\s*|\s+)\d+.*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class TextNumbers:
+    """Numbers that were read from a column.
+
+    Attributes
+    ----------
+    values : float64 array, shape (n,)
+        In the unit of the quantity.
+    digit : float64 array, shape (n,), deg
+        One unit of the last digit of a sexagesimal angle; NaN for any other number.
+    """
+
+    values: Floats
+    digit: Floats
 
 
 def to_text(column: Column, name: str) -> list[str]:
@@ -103,6 +121,17 @@ def to_floats(column: Column, name: str, quantity: Quantity, *, unit: str = "") 
     CatalogueError
         The values are no numbers, or in a unit that cannot be converted.
     """
+    return to_angles(column, name, quantity, unit=unit).values
+
+
+def to_angles(column: Column, name: str, quantity: Quantity, *, unit: str = "") -> TextNumbers:
+    """Return a column as `to_floats` does, with the precision of sexagesimal text.
+
+    Raises
+    ------
+    CatalogueError
+        As `to_floats` raises it.
+    """
     action = f"read the catalogue: column {name!r}"
     try:
         own_unit = find_unit(unit or column.unit, quantity)
@@ -112,8 +141,10 @@ def to_floats(column: Column, name: str, quantity: Quantity, *, unit: str = "") 
         ) from error
     values = column.values
     kind = values.dtype.kind if isinstance(values, np.ndarray) else "U"
+    digit = np.full(len(values), math.nan)
     if kind in "SU" or (kind == "O" and not _holds_decimals(values)):
-        numbers = _parse_numbers(column, name, own_unit, quantity)
+        parsed = _parse_numbers(column, name, own_unit, quantity)
+        numbers, digit = parsed.values, parsed.digit
     elif kind in "iufO":
         listed = values if kind != "O" else [v if v is not None else math.nan for v in values]
         numbers = np.asarray(listed, float)
@@ -127,7 +158,7 @@ def to_floats(column: Column, name: str, quantity: Quantity, *, unit: str = "") 
         )
     if column.null is not None and column.null.any():
         numbers = np.where(column.null, math.nan, numbers)
-    return numbers
+    return TextNumbers(numbers, digit)
 
 
 def to_flags(column: Column, name: str, sources: Sequence[str]) -> Bools:
@@ -233,58 +264,50 @@ def _holds_decimals(values: npt.NDArray[np.generic]) -> bool:
     return any(isinstance(value, Decimal) for value in values.tolist())
 
 
-def _parse_numbers(column: Column, name: str, unit: Unit, quantity: Quantity) -> Floats:
+def _parse_numbers(column: Column, name: str, unit: Unit, quantity: Quantity) -> TextNumbers:
     """Return the numbers, or the sexagesimal angles, that a column of text holds."""
     import pyarrow as pa
     from pyarrow import compute as pc
 
     action = f"read the catalogue: column {name!r}"
     array = pc.utf8_trim_whitespace(_text_array(column, name))
+    unknown = np.full(len(array), math.nan)
     try:
         is_null = pc.equal(array, "")
         parsed = pc.if_else(is_null, pa.scalar(None, pa.string()), array).cast(pa.float64())
         numbers: Floats = parsed.to_numpy(zero_copy_only=False)
-        return numbers if unit.scale == 1 else numbers * unit.scale
+        return TextNumbers(numbers if unit.scale == 1 else numbers * unit.scale, unknown)
     except pa.ArrowInvalid:
-        texts = array.to_pylist()
-    words = [(row, text) for row, text in enumerate(texts) if text]
+        pass
     is_angle = quantity in {"ra", "dec"}
+    if is_angle:
+        array = plain_signs(array)
+    texts = array.to_pylist()
+    words = [(row, text) for row, text in enumerate(texts) if text]
     if all(_NUMBER.fullmatch(text) for _, text in words):  # with exponents of Fortran, 1.5D+02
-        return np.array([float(re.sub("[dD]", "e", text) or "nan") for text in texts]) * unit.scale
+        numbers = np.array([float(re.sub("[dD]", "e", text) or "nan") for text in texts])
+        return TextNumbers(numbers * unit.scale, unknown)
     row, text = next((row, text) for row, text in words if not _NUMBER.fullmatch(text))
-    if is_angle and (unit.sexagesimal or all(_WITH_LETTERS.fullmatch(word) for _, word in words)):
-        return _parse_angles(texts, unit, action)
-    place = f"{action} holds {text!r} in row {row + 1}"
+    # Hours that no unit states are only certain if no value is a plain number, which is in degrees.
+    is_stated = unit.name != "deg" or quantity == "dec"
+    is_sexagesimal = unit.sexagesimal and (
+        unit.name in {"hms", "dms", "hourangle"}
+        or (
+            (_THREE_PARTS.fullmatch(text) or _WITH_UNIT.fullmatch(text))
+            and (is_stated or not any(_NUMBER.fullmatch(word) for _, word in words))
+        )
+    )
+    if is_angle and (is_sexagesimal or all(_WITH_LETTERS.fullmatch(word) for _, word in words)):
+        angles = parse_angles(array, unit.sexagesimal or "dms", action)
+        return TextNumbers(angles.degrees, angles.digit)
+    shown = repr(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "...")
+    place = f"{action} holds {shown} in row {row + 1}"
     if is_angle and _THREE_PARTS.fullmatch(text):
+        number = next((row for row, word in words if _NUMBER.fullmatch(word)), None)
+        if number is not None:
+            place += f" and a plain number in row {number + 1}"
         raise CatalogueError(
             f"{place}, which is sexagesimal; set the recipe's catalogue.{quantity}_unit to "
             + ('"hms" (hours) or "dms" (degrees)' if quantity == "ra" else '"dms"')
         )
     raise CatalogueError(f"{place}, which is no number in {unit.name}")
-
-
-def _parse_angles(texts: list[str], unit: Unit, action: str) -> Floats:
-    """Return sexagesimal angles in deg, as astropy reads them.
-
-    A value that says itself that it is in hours or degrees (``12h34m56s``) needs no unit.
-    """
-    from astropy import units as u
-    from astropy.coordinates import Angle
-
-    unit_of_values = u.hourangle if unit.sexagesimal == "hms" else u.deg
-    angles = np.full(len(texts), math.nan)
-    rows = [row for row, text in enumerate(texts) if text]
-    with mute_warnings():
-        try:
-            angles[rows] = Angle([texts[row] for row in rows], unit=unit_of_values).deg
-        except (ValueError, TypeError, u.UnitsError):
-            # One value at a time, for the row of the first that is no angle.
-            for row in rows:
-                try:
-                    angles[row] = Angle(texts[row], unit=unit_of_values).deg
-                except (ValueError, TypeError, u.UnitsError) as error:
-                    raise CatalogueError(
-                        f"{action} holds {texts[row]!r} in row {row + 1}, which is no sexagesimal "
-                        f"angle ({first_line(error)})"
-                    ) from error
-    return angles

@@ -6,7 +6,7 @@ Everything that is wrong with the rows or columns is reported before any image i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,12 @@ from mingolotss.catalogue.labels import (
     Labels,
 )
 from mingolotss.catalogue.name_patterns import match_names
+from mingolotss.catalogue.positions import (
+    Frame,
+    parts_of,
+    positions_of_columns,
+    positions_of_names,
+)
 from mingolotss.catalogue.table import ColumnRequest, Table
 from mingolotss.catalogue.tables import read_table
 from mingolotss.errors import CatalogueError
@@ -55,7 +61,8 @@ class ColumnNames:
     Attributes
     ----------
     name, ra, dec : str
-        Name of the source, and its position (deg, ICRS).
+        Name of the source, and its position (deg, or sexagesimal text). A coordinate in several
+        columns is their names with commas, such as ``RAh, RAm, RAs``.
     size, flux, field : str
         Angular size, flux density and the field of the survey; "" if there is none. The file need
         not have these columns.
@@ -63,6 +70,8 @@ class ColumnNames:
         Name or number of the table in a file with several; "" takes the one with the columns.
     ra_unit, dec_unit, size_unit, flux_unit : str
         Replace the units of the file; "" takes those of the file, or deg, deg, arcsec and mJy.
+    frame : {"icrs", "fk5", "fk4", "galactic"}
+        The frame of the positions; they are converted to ICRS.
     keep : tuple of str
         Further columns that go along; ``*`` stands for all.
     where : str
@@ -80,6 +89,7 @@ class ColumnNames:
     dec_unit: str = ""
     size_unit: str = ""
     flux_unit: str = ""
+    frame: Frame = "icrs"
     keep: tuple[str, ...] = ()
     where: str = ""
 
@@ -110,7 +120,7 @@ def read_catalogue(
     condition = _condition(columns.where)
     named = tuple(name for name in columns.keep if name != ALL_COLUMNS)
     required = (
-        columns.name, columns.ra, columns.dec, *_label_columns(rules), *named,
+        columns.name, *parts_of(columns.ra), *parts_of(columns.dec), *_label_columns(rules), *named,
         *(condition.columns if condition else ()),
     )  # fmt: skip
     optional = tuple(name for name in (columns.size, columns.flux, columns.field) if name)
@@ -122,11 +132,15 @@ def read_catalogue(
     labels, classes = _label(table, rules, names)
     size, flux = table.columns.get(columns.size), table.columns.get(columns.flux)
     field = table.columns.get(columns.field)
+    positions = positions_of_columns(
+        table, columns.ra, columns.dec,
+        ra_unit=columns.ra_unit, dec_unit=columns.dec_unit, frame=columns.frame,
+    )  # fmt: skip
     kept, not_kept = _kept(table, columns, named) if columns.keep else (None, {})
     catalogue = Catalogue.from_columns(
         names,
-        to_floats(table.columns[columns.ra], columns.ra, "ra", unit=columns.ra_unit),
-        to_floats(table.columns[columns.dec], columns.dec, "dec", unit=columns.dec_unit),
+        positions.ra,
+        positions.dec,
         labels=labels,
         classes=classes,
         size_arcsec=None
@@ -139,6 +153,7 @@ def read_catalogue(
         path=str(path),
         sha256=sha256_file(path),
         kept=kept,
+        precision_arcsec=positions.precision_arcsec,
     )
     notices = [
         f"the column {name!r} of the catalogue is not kept: {reason}"
@@ -184,7 +199,12 @@ def change_classes(catalogue: Catalogue, changes: ClassChanges) -> Catalogue:
 
 
 def catalogue_from_names(
-    names: Sequence[str], pattern: str, rules: ColumnRules | None = None, *, path: str = ""
+    names: Sequence[str],
+    pattern: str,
+    rules: ColumnRules | None = None,
+    *,
+    path: str = "",
+    frame: Frame = "icrs",
 ) -> Catalogue:
     """Make a catalogue from names that hold position and class, such as the files of MiraBest.
 
@@ -192,12 +212,15 @@ def catalogue_from_names(
     ----------
     names : sequence of str
     pattern : str
-        A regular expression with the groups ``ra`` and ``dec`` (deg, ICRS), and ``class`` if there
-        are `rules`. Names that it does not match are left out.
+        A regular expression with the groups ``ra`` and ``dec`` (deg) or ``ra_hms`` and ``dec_dms``
+        (sexagesimal), and ``class`` if there are `rules`. Names that it does not match are left
+        out.
     rules : ColumnRules, optional
         How a class gets its label.
     path : str
         Where the names come from, for messages.
+    frame : {"icrs", "fk5", "fk4", "galactic"}
+        The frame of the positions.
 
     Raises
     ------
@@ -218,14 +241,16 @@ def catalogue_from_names(
     labels, classes = (None, ()) if rules is None else rules.label(
         [match["class"] for match in matches], sources
     )  # fmt: skip
+    positions = positions_of_names(matches, pattern, frame)
     catalogue = Catalogue.from_columns(
         sources,
-        [_degrees(match, "ra", pattern) for match in matches],
-        [_degrees(match, "dec", pattern) for match in matches],
+        positions.ra,
+        positions.dec,
         labels=labels,
         classes=classes,
         path=path,
         sha256=hashlib.sha256("\n".join(sources).encode()).hexdigest(),
+        precision_arcsec=positions.precision_arcsec,
     )
     return catalogue if rules is None else change_classes(catalogue, rules.changes)
 
@@ -269,7 +294,8 @@ def _kept(
 
     from mingolotss.catalogue.typed_columns import kept_field, to_arrow
 
-    used = {columns.name, columns.ra, columns.dec, columns.size, columns.flux, columns.field}
+    of_position = {*parts_of(columns.ra), *parts_of(columns.dec)}
+    used = {*of_position, columns.name, columns.size, columns.flux, columns.field}
     names = list(dict.fromkeys(named))
     if ALL_COLUMNS in columns.keep:  # the others, in the order of the file
         chosen = {*named}
@@ -288,16 +314,6 @@ def _kept(
             continue
         fields.append(kept_field(name, arrays[-1].type, column.unit))
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields)), not_kept
-
-
-def _degrees(match: Mapping[str | int, str], group: str, pattern: str) -> float:
-    try:
-        return float(match[group])
-    except ValueError as error:
-        raise CatalogueError(
-            f"make a catalogue from the names of images: the group {group!r} of the recipe's "
-            f"pattern {pattern!r} is {match[group]!r} in {match[0]!r}, which is no number"
-        ) from error
 
 
 def _label_columns(rules: Rules | None) -> Sequence[str]:

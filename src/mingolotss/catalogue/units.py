@@ -121,9 +121,9 @@ _NOUNS: dict[Quantity, str] = {
 def _sexagesimal(name: str, quantity: Quantity) -> Literal["hms", "dms", ""]:
     """Return how text with three parts is read in a column with this unit.
 
-    Right ascension in degrees with three parts is much more often in hours, so that only the unit
-    ``dms`` can say that it is not.
+    Right ascension is in hours unless the unit is in degrees. With the unit deg it is ambiguous,
+    since many files declare deg for text in hours; only ``dms`` says that it is in degrees.
     """
-    if name == "hourangle":
+    if quantity == "ra" and name in {"", "hourangle"}:
         return "hms"
-    return "dms" if name == "deg" and quantity == "dec" else ""
+    return "dms" if name in {"", "deg"} and quantity == "dec" else ""

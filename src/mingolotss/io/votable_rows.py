@@ -19,12 +19,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["CutShortError", "count_rows"]
+__all__ = ["BYTES", "CutShortError", "count_rows"]
 
-_BYTES = {
+BYTES = {
     "boolean": 1, "bit": 1, "unsignedByte": 1, "short": 2, "int": 4, "long": 8, "char": 1,
     "unicodeChar": 2, "float": 4, "double": 8, "floatComplex": 8, "doubleComplex": 16,
 }  # fmt: skip
+"""Bytes of one item of each datatype in the serialisations (VOTable 1.5, section 2.1)."""
+
 _SIZE = re.compile(r"(?:(\d+(?:x\d+)*)|((?:\d+x)*)\d*\*)", re.ASCII)
 _COUNT = 4  # bytes before the values of a field of variable length
 
@@ -91,9 +93,9 @@ def count_rows(data: bytes, fields: Sequence[Mapping[str, str]], *, has_flags: b
 def _field(attributes: Mapping[str, str]) -> _Field | None:
     kind = attributes.get("datatype", "")
     match = _SIZE.fullmatch(attributes.get("arraysize", "").strip() or "1")
-    if kind not in _BYTES or match is None or len(match[0]) > 100:
+    if kind not in BYTES or match is None or len(match[0]) > 100:
         return None
     fixed, inner = match.groups()
     items = math.prod(int(number) for number in (fixed or inner or "1").split("x") if number)
-    size = math.ceil(items / 8) if kind == "bit" else items * _BYTES[kind]
+    size = math.ceil(items / 8) if kind == "bit" else items * BYTES[kind]
     return _Field(size, is_variable=fixed is None)

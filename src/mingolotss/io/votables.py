@@ -28,7 +28,7 @@ from astropy.io.votable.tree import VOTableFile
 
 from mingolotss.foreign import mute_warnings, translate_errors
 from mingolotss.io.gzip_bytes import largest_expansion
-from mingolotss.io.votable_rows import CutShortError, count_rows
+from mingolotss.io.votable_rows import BYTES, CutShortError, count_rows
 
 __all__ = [
     "IncompleteDocumentError",
@@ -40,10 +40,7 @@ __all__ = [
 _PIECE = 1 << 20
 _MAX_DEPTH = 100  # of elements; nested tables of VizieR have less than ten
 _MAX_COLUMNS = 10_000  # ten times what FITS allows
-_BYTES = {
-    "boolean": 1, "bit": 1, "unsignedByte": 1, "short": 2, "int": 4, "long": 8, "char": 1,
-    "unicodeChar": 4, "float": 4, "double": 8, "floatComplex": 8, "doubleComplex": 16,
-}  # fmt: skip
+_BYTES_IN_MEMORY = BYTES | {"unicodeChar": 4}  # numpy has UCS-4 where VOTable has UCS-2
 _BINARY = ("BINARY", "BINARY2")
 _POINTER = 8  # bytes of a value of variable length in an array of objects
 _FIXED_SIZE = re.compile(r"\d+(x\d+)*", re.ASCII)
@@ -249,4 +246,6 @@ def _bytes_of(attributes: Mapping[str, str]) -> int:
     size = attributes.get("arraysize", "1").strip()
     if not _FIXED_SIZE.fullmatch(size) or len(size) > 100:
         return _POINTER
-    return math.prod(map(int, size.split("x"))) * _BYTES.get(attributes.get("datatype", ""), 16)
+    return math.prod(map(int, size.split("x"))) * _BYTES_IN_MEMORY.get(
+        attributes.get("datatype", ""), 16
+    )

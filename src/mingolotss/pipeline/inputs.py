@@ -75,8 +75,9 @@ def resolve_catalogue(
     if catalogue is None and recipe.catalogue.names and isinstance(service, FolderService):
         rules = recipe.rules if isinstance(recipe.rules, ColumnRules) else None
         sources = catalogue_from_names(
-            service.image_names(), recipe.catalogue.names, rules, path=str(service.folder)
-        )
+            service.image_names(), recipe.catalogue.names, rules,
+            path=str(service.folder), frame=recipe.catalogue.frame,
+        )  # fmt: skip
         return replace(sources, path=NAMES_OF_IMAGES)
     location, md5 = str(catalogue), ""
     if catalogue is None:

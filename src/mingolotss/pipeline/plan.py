@@ -41,6 +41,7 @@ from mingolotss.dataset.recorded_inputs import (
     write_inputs,
 )
 from mingolotss.dataset.splits import SplitResult
+from mingolotss.dataset.stamp_extents import stamp_extent
 from mingolotss.errors import (
     DecisionError,
     InputError,
@@ -55,6 +56,7 @@ from mingolotss.io.summaries import Shown, Summary, Table, count_text
 from mingolotss.model import Candidate, Ints
 from mingolotss.pipeline.build_lock import build_lock
 from mingolotss.pipeline.image_paths import ImagePaths
+from mingolotss.pipeline.planned_extents import planned_extents
 from mingolotss.pipeline.planned_splits import PlannedSplits, plan_splits, split_sources
 from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.pipeline.rebuild import build_folder, complete_arguments
@@ -360,6 +362,7 @@ def plan_locked(
         notices=(
             *map(paths.shorten, _notices(inputs.service)),
             *map(clean_text, inputs.catalogue.notices),
+            *_coarse_positions(inputs, candidates),
         ),
         in_catalogue_order=isinstance(inputs.service, FolderService),
         image_root=inputs.image_root,
@@ -500,6 +503,22 @@ def _notices(service: ImageService) -> tuple[str, ...]:
     """Return the lines about files that the service does not use."""
     lines = service.notices() if isinstance(service, FileService) else ()
     return tuple(map(clean_text, lines))
+
+
+def _coarse_positions(inputs: ResolvedInputs, candidates: CandidateTable) -> tuple[str, ...]:
+    """Return a line about positions whose text is coarser than a pixel of the stamps."""
+    precision = inputs.catalogue.precision_arcsec
+    if math.isnan(precision):
+        return ()
+    extents = planned_extents(inputs.recipe, candidates, inputs.service)
+    pixel = float(extents.min()) / stamp_extent(inputs.recipe).pixels
+    if precision <= pixel:
+        return ()
+    line = (
+        f"the positions hold {precision:.2g} arcsec (the last digit of their text), coarser than a "
+        f"pixel of {pixel:.2g} arcsec: sources may be off the centre of their stamps"
+    )
+    return (line,)
 
 
 def _restrict(mapping: Mapping[str, _T], names: Sequence[str]) -> dict[str, _T]:

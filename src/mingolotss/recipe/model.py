@@ -36,6 +36,7 @@ from mingolotss.catalogue.labels import (
     MissingClass,
 )
 from mingolotss.catalogue.name_patterns import check_pattern
+from mingolotss.catalogue.positions import POSITION_GROUPS, Frame
 from mingolotss.catalogue.reading import ColumnNames
 from mingolotss.catalogue.units import TARGETS, Quantity, find_unit
 from mingolotss.errors import CatalogueError, RecipeError
@@ -105,13 +106,15 @@ class CatalogueSettings(Settings):
         Name or number of the table in a file with several; "" takes the one with the columns.
     ra_unit, dec_unit, size_unit, flux_unit : str
         Units that replace those of the file.
+    frame : {"icrs", "fk5", "fk4", "galactic"}
+        The frame of the positions; they are converted to ICRS.
     keep : tuple of str
         Further columns that go along into the manifest and the exports; ``*`` stands for all.
     where : str
         A condition that selects rows (`mingolotss.catalogue.expressions`).
     names : str
-        A regular expression with the groups ``ra`` and ``dec``: the catalogue is made from the
-        names of the images.
+        A regular expression with the groups ``ra`` and ``dec`` (deg) or ``ra_hms`` and ``dec_dms``
+        (sexagesimal): the catalogue is made from the names of the images.
     """
 
     url: str = ""
@@ -127,6 +130,7 @@ class CatalogueSettings(Settings):
     dec_unit: str = ""
     size_unit: str = ""
     flux_unit: str = ""
+    frame: Frame = "icrs"
     keep: tuple[str, ...] = ()
     where: str = ""
     names: str = ""
@@ -168,8 +172,11 @@ class CatalogueSettings(Settings):
     @classmethod
     def _pattern(cls, value: str) -> str:
         groups = check_pattern(value)
-        if value and not {"ra", "dec"} <= set(groups):
-            raise ValueError("it needs the groups (?P<ra>...) and (?P<dec>...)")
+        if value and not any(set(pair) <= set(groups) for pair in POSITION_GROUPS):
+            raise ValueError(
+                "it needs the groups (?P<ra>...) and (?P<dec>...), or (?P<ra_hms>...) and "
+                "(?P<dec_dms>...) for sexagesimal positions"
+            )
         return value
 
     @property

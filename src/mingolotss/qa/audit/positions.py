@@ -16,10 +16,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from mingolotss.catalogue.name_patterns import match_names
+from mingolotss.catalogue.positions import positions_of_names
 from mingolotss.catalogue.reading import ColumnNames, read_catalogue
 from mingolotss.errors import CatalogueError
 from mingolotss.model import Bools, Floats
-from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.model import CatalogueSettings, Recipe
 from mingolotss.recipe.published_list import PublishedList, read_list
 
 __all__ = ["NO_POSITIONS", "PositionTable", "Positions", "find_positions"]
@@ -110,7 +111,7 @@ def find_positions(
         if any(found):
             return _positions(found, np.zeros(len(found)), table.origin)
     if recipe is not None and recipe.catalogue.names:
-        positions = _by_pattern(recipe.catalogue.names, spellings)
+        positions = _by_pattern(recipe.catalogue, spellings)
         if positions.origin:
             return positions
     if recipe is not None and recipe.published.list:
@@ -128,21 +129,35 @@ def _spellings(name: str, file: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([name, file, path.name, path.stem]))
 
 
-def _by_pattern(pattern: str, spellings: Sequence[tuple[str, ...]]) -> Positions:
+def _by_pattern(settings: CatalogueSettings, spellings: Sequence[tuple[str, ...]]) -> Positions:
     """Read positions from names by the pattern of a recipe."""
     candidates = {spelling for one in spellings for spelling in one}
     try:
-        matches = {match[0]: match for match in match_names(pattern, sorted(candidates))}
+        matches = {match[0]: match for match in match_names(settings.names, sorted(candidates))}
     except CatalogueError:
         return _unknown(len(spellings))
-    places: list[tuple[float, float] | None] = []
+    matched = [
+        next((matches[spelling] for spelling in one if spelling in matches), None)
+        for one in spellings
+    ]
+    rows = [index for index, match in enumerate(matched) if match is not None]
+    known = [match for match in matched if match is not None]
+    if not known:
+        return _unknown(len(spellings))
+    try:
+        read = positions_of_names(known, settings.names, settings.frame)
+    except CatalogueError:
+        return _unknown(len(spellings))
+    ra, dec = np.full((2, len(spellings)), np.nan)
     errors = np.zeros(len(spellings))
-    for index, one in enumerate(spellings):
-        match = next((matches[spelling] for spelling in one if spelling in matches), None)
-        places.append(None if match is None else (float(match["ra"]), float(match["dec"])))
-        if match is not None:
-            errors[index] = _rounding_arcsec(match["ra"], match["dec"])
-    return _positions(places, errors, "the names of the images")
+    ra[rows], dec[rows] = read.ra, read.dec
+    # Sexagesimal names are truncated, so that a whole unit of the last digit may be missing.
+    errors[rows] = (
+        read.digit_arcsec
+        if "ra_hms" in known[0]
+        else [_rounding_arcsec(match["ra"], match["dec"]) for match in known]
+    )
+    return Positions(ra, dec, errors, "the names of the images")
 
 
 def _by_list(images: PublishedList, spellings: Sequence[tuple[str, ...]]) -> Positions:
