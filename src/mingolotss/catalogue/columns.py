@@ -304,10 +304,9 @@ def _parse_numbers(column: Column, name: str, unit: Unit, quantity: Quantity) ->
     place = f"{action} holds {shown} in row {row + 1}"
     if is_angle and _THREE_PARTS.fullmatch(text):
         number = next((row for row, word in words if _NUMBER.fullmatch(word)), None)
-        if number is not None:
-            place += f" and a plain number in row {number + 1}"
         raise CatalogueError(
             f"{place}, which is sexagesimal; set the recipe's catalogue.{quantity}_unit to "
             + ('"hms" (hours) or "dms" (degrees)' if quantity == "ra" else '"dms"')
+            + ("" if number is None else f"; row {number + 1} holds a plain number")
         )
     raise CatalogueError(f"{place}, which is no number in {unit.name}")

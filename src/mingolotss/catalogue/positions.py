@@ -129,8 +129,8 @@ def positions_of_names(
         return _positions(ra, dec, unknown, unknown, frame)
     if frame == "galactic":
         raise CatalogueError(
-            f"make a catalogue from the names of images: the group 'ra_hms' of the recipe's pattern "
-            f"{pattern!r} holds hours; a galactic longitude (catalogue.frame) is in degrees"
+            f"make a catalogue from the names of images: the group 'ra_hms' of the recipe's "
+            f"pattern {pattern!r} holds hours; a galactic longitude (catalogue.frame) is in degrees"
         )
     if frame != "fk4":
         _refuse_b1950(matches)
