@@ -515,7 +515,7 @@ def _coarse_positions(inputs: ResolvedInputs, candidates: CandidateTable) -> tup
     if precision <= pixel:
         return ()
     line = (
-        f"the positions hold {precision:.2g} arcsec (the last digit of their text), coarser than a "
+        f"the positions hold {precision:.3g} arcsec (the last digit of their text), coarser than a "
         f"pixel of {pixel:.2g} arcsec: sources may be off the centre of their stamps"
     )
     return (line,)
