@@ -69,7 +69,8 @@ _LARGEST_FAMILY = 6  # further images that agree with a pair as well; plain sour
 _LEAST_SIGNAL = 4.0  # brightness in units of the noise, root mean square
 _SAME_SIGNAL = 0.4  # look-alikes with a smaller part of the signal agree with everything
 _STANDS_OUT = 3.4  # the product of both measures of each look-alike, in units of those of the pair
-_STANDS_OUT_IN_ONE = 6.0  # the same if a look-alike is closer than the pair in one measure
+_CLEARLY_STANDS_OUT = 6.0  # the same of small sources, or if a look-alike is closer in one measure
+_EXTENDED = 200  # pixels above the noise, about ten beams; the shape of smaller sources is simple
 _SMALLEST_RESIDUAL, _SMALLEST_DISTANCE = 0.25, 0.08  # of copies without other noise
 
 _LARGEST_SCALE = 1.5  # ratio of pixel scales; beyond it, the images have different resolution
@@ -352,11 +353,13 @@ class _Search:
             return None
         distance = max(pair.distance, _SMALLEST_DISTANCE)
         residual = max(pair.residual, _SMALLEST_RESIDUAL)
+        is_extended = bool((self.features.bright[[first, second]] >= _EXTENDED).all())
         for other in self._look_alikes(pair, first, second, alike):
             if other is None:
                 return None
             ratios = other.distance / distance, other.residual / residual
-            if ratios[0] * ratios[1] < (_STANDS_OUT if min(ratios) > 1 else _STANDS_OUT_IN_ONE):
+            is_both = min(ratios) > 1 and is_extended
+            if ratios[0] * ratios[1] < (_STANDS_OUT if is_both else _CLEARLY_STANDS_OUT):
                 return None
         angle = math.degrees(pair.angle) % 360
         return Twin(
