@@ -6,7 +6,7 @@ source is up to one unit of the last digit further east, and further from the eq
 
 >>> match = {0: "ILTJ1200+3030", "ra_hms": "1200", "dec_dms": "+3030"}
 >>> positions = positions_of_names([match], "", "icrs")
->>> positions.ra.tolist(), positions.dec.tolist(), round(positions.precision_arcsec)
+>>> positions.ra.round(9).tolist(), positions.dec.tolist(), round(positions.precision_arcsec)
 ([180.0], [30.5], 775)
 """
 
