@@ -74,6 +74,7 @@ def test_a_word_that_is_no_command():
     assert "biuld" in done.stderr
 
 
+@pytest.mark.slow
 def test_build_status_verify_plan(sky, tmp_path):
     """The exit code says whether sources were rejected; status says which and why."""
     options = ("--catalogue", sky.catalogue, "--service", sky.folder, "--out", tmp_path / "o")

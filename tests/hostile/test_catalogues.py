@@ -118,6 +118,7 @@ def test_many_rows_that_share_one_long_string(tmp_path):
     assert "much more text than the file has" in refused(tmp_path / "a.fits")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.ecsv.gz", "a.vot.gz", "a.fits.gz"])
 @pytest.mark.parametrize("members", [1, 2])
 def test_gzip_that_unpacks_to_gigabytes(tmp_path, name, members):

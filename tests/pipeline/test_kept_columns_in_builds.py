@@ -36,6 +36,7 @@ ORDER = [f"S{row}" for row in range(N)]
 CHANGES = {
     "classes.from": "column", "classes.column": "Kind",
     "stamp.pixels": 20, "images.size_arcmin": 1.0, "recentre.enabled": False,
+    "split.plan": "catalogue-order",  # the stamps of so few sources in one mosaic share pixels
     "catalogue.keep": ["z_best", "n", "LAS", "note", "good", "field", "Image"],
 }  # fmt: skip
 

@@ -100,6 +100,7 @@ def test_labels_that_the_names_contradict_are_one_line(tmp_path):
         resolve_catalogue(parse_recipe(settings, "mine"), None, None, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_build_records_the_list(tmp_path, shared):
     """The recipe of a build repeats it, and a build with more images goes on."""
     out, folder = tmp_path / "out", tmp_path / "fits"

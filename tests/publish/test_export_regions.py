@@ -14,6 +14,8 @@ from mingolotss.dataset.calibration import stamp_wcs
 from mingolotss.pipeline.run import build
 from mingolotss.qa.verify import verify
 
+pytestmark = pytest.mark.slow  # together they take long
+
 SIDE, SCALE = 40, 56.25  # 37.5 arcmin
 RECIPE = f"""
 extends = "mirabest"

@@ -35,6 +35,8 @@ from mingolotss.qa.audit.run import audit
 from mingolotss.qa.audit.terminal import audit_lines, closing_lines
 from mingolotss.qa.verify import verify
 
+pytestmark = pytest.mark.slow  # together they take long
+
 
 def audit_columns(*paths, **arguments):
     """Audit datasets without their images."""

@@ -15,6 +15,8 @@ from mingolotss.qa.report.figures import FIGURES, draw_figure
 from mingolotss.qa.report.plotting import as_png, as_svg, figure_style
 from report_views import make_view
 
+pytestmark = pytest.mark.slow  # together they take long
+
 LONG = tuple(f"{'WÄÖÜß' * 12} {number}" for number in range(25))
 CLASSES = {
     "25 long names with umlauts": LONG,

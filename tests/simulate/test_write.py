@@ -23,6 +23,8 @@ from mingolotss.simulate.layout import place_fields
 from mingolotss.simulate.place import populate_sky
 from mingolotss.simulate.population import CLASSES, class_counts
 
+pytestmark = pytest.mark.slow  # together they take long
+
 SHARED = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[3] / "shared"))
 COLUMNS = [
     ("Source_Name", "22A", None),
@@ -234,7 +236,6 @@ def test_same_model_same_bytes(tmp_path):
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
-@pytest.mark.slow
 def test_finished_sky_is_used_again_and_another_replaces_it(tmp_path):
     write_sky(SkyModel(sources=5), tmp_path)
     before = {p.name: p.stat().st_mtime_ns for p in tmp_path.iterdir()}
@@ -246,7 +247,6 @@ def test_finished_sky_is_used_again_and_another_replaces_it(tmp_path):
     ) | {"sky.json"}
 
 
-@pytest.mark.slow
 def test_half_written_sky_is_made_again(tmp_path):
     whole = write_sky(SkyModel(sources=5), tmp_path / "whole")
     torn = write_sky(SkyModel(sources=5), tmp_path / "torn")
@@ -283,7 +283,6 @@ def test_proportions_are_the_published_ones():
     assert class_counts(5805) == {name: chosen.count for name, chosen in CLASSES.items()}
 
 
-@pytest.mark.slow
 def test_sizes_and_fluxes_are_distributed_as_published():
     galaxies = populate_sky(SkyModel(sources=3000, background_per_deg2=0)).galaxies
     sizes = np.array([g.size_arcsec for g in galaxies if not g.edge_case])
@@ -293,7 +292,6 @@ def test_sizes_and_fluxes_are_distributed_as_published():
     assert np.quantile(fluxes, (0.25, 0.5, 0.75, 0.95)) == pytest.approx((8, 24, 75, 520), rel=0.3)
 
 
-@pytest.mark.slow
 def test_600_sources_hold_a_handful_of_every_edge_case():
     galaxies = populate_sky(SkyModel(sources=600)).galaxies
     counts = Counter(g.edge_case for g in galaxies)
@@ -304,7 +302,6 @@ def test_600_sources_hold_a_handful_of_every_edge_case():
     }
 
 
-@pytest.mark.slow
 def test_most_stamps_hold_one_galaxy():
     galaxies = populate_sky(SkyModel(sources=600)).galaxies
     at = SkyCoord([g.ra for g in galaxies] * u.deg, [g.dec for g in galaxies] * u.deg)

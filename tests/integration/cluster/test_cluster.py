@@ -57,6 +57,7 @@ def two():
         yield client
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_bytes(sky, built, two, tmp_path):
     """Every file that two workers write equals what one process writes."""
     make(sky, tmp_path / "out", mapper=dask_mapper(two))
@@ -221,6 +222,7 @@ def stored(sky, tmp_path_factory):
     return store(sky, tmp_path_factory.mktemp("stored") / "out")
 
 
+@pytest.mark.slow
 def test_a_build_in_an_object_store(sky, stored, bucket):
     """Written straight to S3: the same objects as files here; what is there is left alone."""
     out = locate(f"{bucket}/plain")
