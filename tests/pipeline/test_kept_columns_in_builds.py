@@ -190,7 +190,7 @@ def test_rows_and_classes_that_are_left_out_are_counted_everywhere(inputs, tmp_p
         "--set", 'catalogue.where="z_best < 0.55"', "--set", 'classes.drop=["Small"]',
         "--set", 'classes.merge={FR=["FRI","FRII"]}', "--set", "classes.from=column",
         "--set", "classes.column=Kind", "--set", "stamp.pixels=20",
-        "--set", "images.size_arcmin=1.0",
+        "--set", "images.size_arcmin=1.0", "--set", "split.plan=catalogue-order",
     ]  # fmt: skip
     arguments = ["lotss", "-c", inputs / "catalogue.fits", "-s", f"mosaics:{inputs}/mosaics"]
     lines = (
