@@ -18,6 +18,8 @@ import astropy.units as u
 import numpy as np
 import pyarrow.parquet as pq
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
 
 FLAGS = ("undecided", "recentred", "exceeds_stamp", "blank", "incomplete")
 
@@ -56,10 +58,19 @@ class Facts:
         radii = [step.get("radius", 75) for step in self.recipe["steps"] if step["do"] == "mask"]
         return 1 if radii and 2 * min(radii) == self.side else 2**0.5
 
+    def _centre(self, row: dict) -> tuple[float, float]:
+        """The sky in the middle of a stamp, deg: its source, unless that is off by over a pixel."""
+        if row["recentred"] or not row["separation_arcsec"] > row["pixel_scale_arcsec"]:
+            return row["ra"], row["dec"]
+        cards = [*row["wcs"].split("\n"), *(f"CRPIX{i}  = {row[f'crpix{i}']!r}" for i in (1, 2))]
+        wcs = WCS(fits.Header.fromstring("\n".join(cards), sep="\n"))
+        middle = wcs.pixel_to_world(self.side // 2, self.side // 2).icrs
+        return middle.ra.deg, middle.dec.deg
+
     @cached_property
     def _separations(self) -> list[tuple[float, float, dict, dict]]:
         """Each pair of stamps that may share pixels, nearest first: widths, arcsec, the two."""
-        sky = SkyCoord([(row["ra"], row["dec"]) for row in self.written], unit="deg")
+        sky = SkyCoord([self._centre(row) for row in self.written], unit="deg")
         arcsec = sky[:, None].separation(sky[None, :]).to_value(u.arcsec)
         width = self.side * np.array([row["pixel_scale_arcsec"] for row in self.written])
         widths = 2 * arcsec / (width[:, None] + width)

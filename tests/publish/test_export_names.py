@@ -297,6 +297,7 @@ CLASSES = st.lists(NAME, min_size=1, max_size=4, unique=True)
 SPLIT_NAME = NAME.map(str.strip).filter(
     lambda name: (
         name.lower() not in ("", "all", "train", "manifest.parquet")
+        and name.isprintable()
         and not name.startswith("not ")
         and not set(name) & set(",=+")
     )
