@@ -91,3 +91,16 @@ def test_a_shard_that_is_compressed_or_a_pipe(tmp_path):
     os.mkfifo(path)
     with pytest.raises(DatasetError, match="a pipe, a device or a socket"):
         read_webdataset(tmp_path)
+
+
+def test_a_shard_that_is_cut_short_anywhere(tmp_path):
+    """Also between two of its samples, where tarfile takes the end of the file for its end."""
+    path = write(tmp_path, *sample(), *sample("b"))
+    whole = path.read_bytes()
+    end = len(whole.rstrip(b"\0")) // 512 * 512 + 512
+    for length in range(0, end + 1, 256):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DatasetError, match="not a whole WebDataset"):
+            read_webdataset(tmp_path)
+    path.write_bytes(whole[: end + 512])
+    assert len(read_webdataset(tmp_path)) == 2

@@ -133,6 +133,13 @@ def _samples(shard: Path) -> Iterable[dict[str, bytes]]:
             key, _, kind = member.name.partition(".")
             file = archive.extractfile(member)
             samples.setdefault(key, {})[kind] = file.read() if file else b""
+        end = archive.offset
+    # tarfile also stops without a word where the file does. A whole archive ends with a block of
+    # zeros (POSIX.1, ustar interchange format).
+    with shard.open("rb") as raw:
+        raw.seek(end)
+        if raw.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise ValueError(f"{shard.name} is cut short after {end} bytes")
     return samples.values()
 
 
