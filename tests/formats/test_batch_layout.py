@@ -77,14 +77,45 @@ def test_archive_has_the_files_where_the_recipe_says(tmp_path):
             assert tar.getnames() == [f"{prefix}{file}" for file in files]
 
 
-def test_meta_of_mirabest_has_the_published_names():
-    """Also if some classes are merged: the others keep theirs."""
-    layout = BatchLayout.of(load_recipe("mirabest"))
-    names = load_recipe("mirabest").class_names
-    assert [layout.published_names.get(name, name) for name in (*names[:2], "FRII")] == [
-        "100", "102", "FRII",
-    ]  # fmt: skip
+def label_names(folder, recipe, classes):
+    BatchLayout.of(recipe).write_meta(folder / "batches.meta", classes, side=4, size=3)
+    return load_pickle(folder / "batches.meta")["label_names"]
+
+
+def test_meta_of_mirabest_has_the_published_names(tmp_path):
+    """The three digits of each class, in a dataset of the ten classes."""
+    recipe = load_recipe("mirabest")
+    codes = ["100", "102", "104", "110", "112", "200", "201", "210", "300", "310"]
+    assert label_names(tmp_path, recipe, recipe.class_names) == codes
     assert BatchLayout.of(load_recipe("mingolotss")).published_names == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (
+            "merge = { A = [0, 1, 2, 3, 4], B = [5, 6, 7] }",
+            ["A", "B", "Hybrid confident", "Hybrid uncertain"],
+        ),
+        (
+            "merge = { FRI = [0, 1, 2, 3, 4] }\ndrop = [6, 7, 8, 9]",
+            ["FRI", "FRII confident standard"],
+        ),
+        (
+            "drop = [2, 3, 4, 5, 6, 7, 8, 9]",
+            ["FRI confident standard", "FRI confident wide-angle tail"],
+        ),
+    ],
+)
+def test_merged_and_dropped_classes_leave_the_others_the_names_of_the_recipe(
+    tmp_path, change, names
+):
+    """A dataset has either the published names or its own, never some of both."""
+    own = tmp_path / "own.toml"
+    own.write_text(f'extends = "mirabest"\nname = "own"\n[classes]\n{change}\n')
+    for recipe in (load_recipe(own), load_recipe("mirabest")):  # a build's, and that of an export
+        assert label_names(tmp_path, recipe, names) == names
+    assert list(load_recipe(own).class_names) == names
 
 
 def test_a_build_in_another_layout_verifies(tmp_path):

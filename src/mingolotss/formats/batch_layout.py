@@ -58,8 +58,8 @@ class BatchLayout:
     published : PublishedList or None
         The list that the batches follow.
     published_names : mapping of str to str
-        The name of a class in the published batches, where it is another than in the dataset; empty
-        without a list.
+        The name in the published batches of each class of the recipe, by label; empty without a
+        list. They are written if the dataset has these classes, none of them merged or dropped.
     """
 
     settings: BatchSettings = field(default_factory=BatchSettings)
@@ -71,7 +71,7 @@ class BatchLayout:
         """Return the layout of a recipe."""
         images = recipe.published.read_list()
         table = recipe.classes.table if images is not None else ()
-        names = {row.name: row.published for row in table if row.published}
+        names = {row.name: row.published or row.name for row in table}
         return cls(recipe.batches, images, names)
 
     @property
@@ -121,9 +121,11 @@ class BatchLayout:
         """
         if self.published is not None:
             size = max(self.published.batch_sizes().values())
+        is_published = tuple(classes) == tuple(self.published_names)
+        names = tuple(self.published_names.values()) if is_published else classes
         values: dict[str, object] = {
             "num_cases_per_batch": size,
-            "label_names": _interned([self.published_names.get(name, name) for name in classes]),
+            "label_names": _interned(names),
             "num_vis": side * side,
         }
         self._write(path, {key: values[key] for key in self.pickle.meta})
