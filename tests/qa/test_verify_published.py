@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+import tempfile
 
 import numpy as np
 import pytest
@@ -121,7 +122,7 @@ def test_absent_damaged_and_extra_files_are_named(published, tmp_path):
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert lines[0] == "data_batch_4: it is absent, with 157 images"
-    assert lines[1].startswith("test_batch: it is no batch: not a complete pickle")
+    assert lines[1].startswith("test_batch: not a complete pickle")
     assert lines[2:] == [
         "batches.meta: its bytes are not the published ones",
         "data_batch_8: no file of this name is published",
@@ -193,6 +194,49 @@ def test_a_folder_without_a_dataset_is_one_line(tmp_path):
     (tmp_path / "a.txt").write_text("a")
     with pytest.raises(DatasetError, match="neither a folder nor a tar archive"):
         verify_published(tmp_path / "a.txt")
+
+
+def test_a_wrong_label_is_said_as_it_is(published, tmp_path):
+    """And so is a damaged list of class names, in the lines of the batches that need it."""
+    folder = tmp_path / "FIRST"
+    shutil.copytree(published["frdeep-first"], folder)
+    changed(folder / "test_batch", lambda content: content["labels"].__setitem__(0, 99))
+    [line] = verify_published(folder).differences
+    assert line.startswith("test_batch: labels from 0 to 99 for 2 class names; ")
+    (folder / "batches.meta").write_bytes(b"no pickle")
+    lines = verify_published(folder).differences
+    assert [line[:50] for line in lines if line.startswith("test_batch: ")] == [
+        "test_batch: read batches.meta: not a complete pickle"[:50]
+    ]
+
+
+def archive_of(folder, path):
+    with tarfile.open(path, "w") as tar:
+        tar.add(folder, ".")
+    return path
+
+
+def test_errors_in_an_archive_name_the_archive(published, tmp_path):
+    """Not the temporary folder, which is gone."""
+    folder = tmp_path / "both"
+    shutil.copytree(published["frdeep-first"], folder / "FIRST")
+    shutil.copytree(published["mirabest"], folder, dirs_exist_ok=True)
+    archive = archive_of(folder, tmp_path / "both.tar")
+    with pytest.raises(DatasetError) as caught:
+        verify_published(archive)
+    assert str(caught.value) == (
+        f"verify {archive} --published: it contains several datasets, FIRST, F_batches; extract it "
+        "and give the folder of one"
+    )
+    shutil.rmtree(folder / "F_batches")
+    for path in (folder / "FIRST").iterdir():
+        path.write_bytes(path.read_bytes()[:3000] if path.name != "batches.meta" else b"no pickle")
+    archive = archive_of(folder, tmp_path / "damaged.tar")
+    with pytest.raises(DatasetError) as caught:
+        verify_published(archive)
+    start = f"verify {archive} --published: read FIRST/batches.meta: not a complete pickle"
+    assert str(caught.value).startswith(start)
+    assert tempfile.gettempdir() not in str(caught.value).removeprefix(start)
 
 
 def test_it_is_a_public_function():

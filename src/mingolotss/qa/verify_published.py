@@ -7,6 +7,7 @@ agrees with its own manifest (`mingolotss.qa.verify`).
 
 from __future__ import annotations
 
+import os
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from mingolotss.dataset.layout import BatchFolder
+from mingolotss.dataset.layout import BatchFolder, DatasetFolder
 from mingolotss.errors import DatasetError, InputError, clean_text
 from mingolotss.formats.batches import BATCHES, read_batch
 from mingolotss.formats.finding import find_datasets
@@ -127,9 +128,36 @@ def verify_published(
         return _compare(path, path, recipe)
     if path.is_file() and tarfile.is_tarfile(path):
         with tempfile.TemporaryDirectory() as name:
-            extract(path, Path(name))
-            return _compare(path, Path(name), recipe)
+            return _compare_archive(path, Path(name), recipe)
     raise DatasetError(f"verify {path} --published: neither a folder nor a tar archive")
+
+
+def _compare_archive(
+    path: Path, folder: Path, given: str | Path | Recipe | None
+) -> PublishedComparison:
+    """Compare the dataset in an archive, which is extracted to `folder`; errors name the archive.
+
+    The folder is temporary, so that its path says nothing to the user.
+    """
+    extract(path, folder)
+    inner = [batches.path.name for batches in DatasetFolder(folder).inner_batch_folders()]
+    if len(inner) > 1:
+        raise DatasetError(
+            f"verify {path} --published: it contains several datasets, {', '.join(inner)}; extract "
+            "it and give the folder of one"
+        )
+    try:
+        return _compare(path, folder, given)
+    except DatasetError as error:
+        text = _relative(str(error), folder)
+        if text == str(error):
+            raise
+        raise DatasetError(f"verify {path} --published: {text}") from error
+
+
+def _relative(text: str, folder: Path) -> str:
+    """Return a text in which the paths of files are those inside `folder`."""
+    return text.replace(f"{folder}{os.sep}", "")
 
 
 def _compare(path: Path, folder: Path, given: str | Path | Recipe | None) -> PublishedComparison:
@@ -214,12 +242,14 @@ def _compare_file(file: Path, md5: str, images: PublishedList | None) -> _FileRe
     try:
         compared = compare_images(read_batch(file), images, rows)
     except DatasetError as error:
-        return _FileResult(
-            False,
-            all_absent(images, rows),
-            f"it is no batch: {str(error).removeprefix(f'read {file}: ')}",
-        )
+        return _FileResult(False, all_absent(images, rows), _fault(file, error))
     content = "images" if compared.knows_pixels else "names"
     return _FileResult(
         False, compared, compared.reason or f"{_OTHER_BYTES}; its {content} and labels are"
     )
+
+
+def _fault(file: Path, error: DatasetError) -> str:
+    """Return what is wrong with a batch, in a line that has its name already."""
+    text = str(error).removeprefix(f"read {file}: ").removeprefix("read a dataset: ")
+    return _relative(text, file.parent)
