@@ -171,3 +171,10 @@ def test_the_footer_of_a_file_that_is_written_again(tmp_path):
         pq.write_table(pa.table({name: [1, 2] for name in names}), path)
         assert len(read_chunks(path)[0]) == len(names)
         path.unlink()
+
+
+def test_a_table_without_rows(tmp_path):
+    """Its columns have places in the footer, and no pages there."""
+    table = pa.table({"text": pa.array([], pa.string()), "number": pa.array([], pa.int64())})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet").equals(table)

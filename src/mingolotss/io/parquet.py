@@ -243,6 +243,8 @@ def _check_pages(
         with path.open("rb") as stream:
             for number in groups:
                 rows = file.metadata.row_group(number).num_rows
+                if not rows:
+                    continue  # its columns have no pages
                 for index, width in chosen:
                     chunk, values = chunks[number][index], 0
                     for page in read_pages(stream, chunk.start, chunk.size):

@@ -79,6 +79,12 @@ class BuildArguments:
     given: tuple[bool, bool]
 
 
+def _splits_alike(one: Recipe, other: Recipe) -> bool:
+    """Return whether two recipes split the same sources in the same way: by plan and stamps."""
+    tables = ("catalogue", "classes", "images", "stamp", "steps", "split")
+    return all(getattr(one, name) == getattr(other, name) for name in tables)
+
+
 class _Base(NamedTuple):
     """The build whose record completes the arguments.
 
@@ -170,9 +176,7 @@ def complete_arguments(
         limit=limit,
         decisions=decisions_path,
         copies_decisions=copies_decisions,
-        repeated=None
-        if base is None or base.provenance.recipe.split != used.split
-        else base.folder,
+        repeated=base.folder if base and _splits_alike(base.provenance.recipe, used) else None,
         given=given,
     )
 

@@ -44,7 +44,7 @@ class EarlierBuild:
 
     def has_all(self, catalogue: Catalogue) -> bool:
         """Return whether each source of a catalogue has a recorded split, or none for a reason."""
-        return set(catalogue.names) <= set(self.splits.names)
+        return set(catalogue.names) <= set(self.splits.names) and self._have_places(catalogue)
 
     def is_part_of(self, catalogue: Catalogue) -> bool:
         """Return whether a catalogue has every source of the build unchanged, and more."""
@@ -55,17 +55,35 @@ class EarlierBuild:
             return False
         if not BuildFolder(self.folder).manifest.is_file():
             return True  # it was interrupted
-        table = read_manifest(self.folder, ["row", "source", "status", "ra", "dec", "class"])
+        table = read_manifest(self.folder, ["row", "source", "status", "class"])
         names = table["source"].to_pylist()
-        if not all(name in row_of for name in names):
+        if not all(name in row_of for name in names) or not self._have_places(catalogue):
             return False
         rows = np.array([row_of[name] for name in names], np.int64)
-        ra, dec = (np.asarray(table[name].to_numpy(), float) for name in ("ra", "dec"))
-        moved = separation_arcsec(ra, dec, catalogue.ra[rows], catalogue.dec[rows])
         classes = [*catalogue.classes, None]
-        return bool((moved < _SAME_ARCSEC).all()) and table["class"].to_pylist() == [
-            classes[label] for label in catalogue.labels[rows].tolist()
+        return bool(
+            table["class"].to_pylist()
+            == [classes[label] for label in catalogue.labels[rows].tolist()]
+        )
+
+    def _have_places(self, catalogue: Catalogue) -> bool:
+        """Return whether the sources that are also in a catalogue have the same positions there.
+
+        Other sources may have the same names: numbers, for example.
+        """
+        if not BuildFolder(self.folder).manifest.is_file():
+            return True  # it was interrupted
+        table = read_manifest(self.folder, ["row", "source", "status", "ra", "dec"])
+        ra, dec = (np.asarray(table[name].to_numpy(), float) for name in ("ra", "dec"))
+        row_of = catalogue.row_of
+        pairs = [
+            (row, row_of[name])
+            for row, name in enumerate(table["source"].to_pylist())
+            if name in row_of
         ]
+        old, new = np.array(pairs, np.int64).reshape(-1, 2).T
+        moved = separation_arcsec(ra[old], dec[old], catalogue.ra[new], catalogue.dec[new])
+        return bool((moved < _SAME_ARCSEC).all())
 
 
 def read_earlier_build(folder: Path, provenance: Provenance | None) -> EarlierBuild | None:

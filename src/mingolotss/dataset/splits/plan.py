@@ -22,6 +22,7 @@ KINDS = (
 _NAMED = {"column": "a column", "file": "a list", "like": "another dataset"}
 _DEFAULT_SHARES: Mapping[str, float] = {"train": 0.8, "test": 0.2}
 _DEFAULT_FOLDS = 5
+_ROUNDING = 1e-6  # of the sum of shares
 _IN_SHARES, _IN_FOLDS = ("stratified", "blocks"), ("k-fold", "blocks")
 _OPTIONS = re.compile(r"(,\s*(seed|reach)\s*=[^,=]*)+\Z")  # at the end of a path with any commas
 
@@ -73,7 +74,7 @@ class SplitPlan:
         if self.kind in _NAMED and not self.argument:
             raise InputError(f"split {self.kind!r}: name {_NAMED[self.kind]}: {self.kind}:NAME")
         total = sum(self.shares.values())
-        if abs(total - 1) > 1e-6 or min(self.shares.values()) <= 0:
+        if not abs(total - 1) <= _ROUNDING or not all(share > 0 for share in self.shares.values()):
             raise InputError(f"split: shares must be above 0 and sum to 1, not {total:g}")
         check_split_names(self.shares)
         if (self.folds is not None and self.folds < 2) or self.seed < 0:
@@ -99,21 +100,22 @@ class SplitPlan:
             A value is no number, or the plan is not valid.
         """
         kind, _, rest = text.partition(":")
-        argument, values = "", dict[str, float]()
+        argument, values = "", dict[str, str]()
         if kind in _NAMED:
             argument, rest = _argument_of(kind, rest)
         for item in filter(None, rest.split(",")):
             name, _, value = item.partition("=")
-            values[name.strip()] = _number(text, value)
-        seed, folds = _integer(text, values.pop("seed", 0.0)), None
+            values[name.strip()] = value
+        seed, folds = _integer(text, values.pop("seed", "0")), None
         if kind in _IN_FOLDS and "folds" in values:
             folds = _integer(text, values.pop("folds"))
-        reach_arcsec = values.pop("reach", None)
-        buffer_arcsec = values.pop("buffer", None) if kind == "blocks" else None
-        if values and (kind not in _IN_SHARES or "folds" in values or folds is not None):
-            raise InputError(f"split {text!r}: {kind} takes no {', '.join(values)}")
+        given = {name: _number(text, value) for name, value in values.items()}
+        reach_arcsec = given.pop("reach", None)
+        buffer_arcsec = given.pop("buffer", None) if kind == "blocks" else None
+        if given and (kind not in _IN_SHARES or "folds" in given or folds is not None):
+            raise InputError(f"split {text!r}: {kind} takes no {', '.join(given)}")
         return cls(
-            kind, values or _DEFAULT_SHARES, folds, seed, reach_arcsec, argument, buffer_arcsec
+            kind, given or _DEFAULT_SHARES, folds, seed, reach_arcsec, argument, buffer_arcsec
         )
 
     @property
@@ -126,9 +128,9 @@ class SplitPlan:
         elif self.folds is not None:
             parts = [f"folds={self.folds}"]
         else:
-            parts = [f"{name}={share:g}" for name, share in self.shares.items()]
+            parts = [f"{name}={_exact(share)}" for name, share in self.shares.items()]
         distances = (("reach", self.reach_arcsec), ("buffer", self.buffer_arcsec))
-        given = [f"{name}={arcsec:g}" for name, arcsec in distances if arcsec is not None]
+        given = [f"{name}={_exact(arcsec)}" for name, arcsec in distances if arcsec is not None]
         return f"{self.kind}:{','.join([*parts, f'seed={self.seed}', *given])}"
 
     @property
@@ -141,7 +143,7 @@ class SplitPlan:
         """Return the share of each split by its name."""
         if self.folds is not None:
             return {f"fold-{fold}": 1 / self.folds for fold in range(self.folds)}
-        return {} if self.argument else dict(self.shares)
+        return dict(self.shares) if self.kind in _IN_SHARES else {}
 
 
 def _argument_of(kind: str, rest: str) -> tuple[str, str]:
@@ -172,10 +174,16 @@ def check_split_names(names: Iterable[str]) -> None:
             )
 
 
-def _integer(text: str, value: float) -> int:
-    if not value.is_integer():
-        raise InputError(f"split {text!r}: {value:g} is no whole number")
-    return int(value)
+def _integer(text: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise InputError(f"split {text!r}: {value!r} is no whole number") from None
+
+
+def _exact(number: float) -> str:
+    """Return the shortest text that reads as the same number."""
+    return str(int(number)) if number.is_integer() else repr(number)
 
 
 def _number(text: str, value: str) -> float:
