@@ -112,6 +112,14 @@ def test_one_training_batch_without_a_number(tmp_path):
         load(tmp_path, "test")
 
 
+def test_a_test_batch_alone(tmp_path):
+    """The line names both names that a training batch can have."""
+    write_frdeep(tmp_path, IMAGES, [0, 1] * 6)
+    (tmp_path / "train_batch").unlink()
+    with pytest.raises(DatasetError, match=r"data_batch_1 \(or train_batch\) is missing"):
+        load(tmp_path)
+
+
 def test_batches_without_names_of_classes(tmp_path):
     """The classes are called by their labels, and are the same in every split."""
     write_batch(tmp_path / "data_batch_1", IMAGES[:8], [0, 2] * 4, NAMES[:8])

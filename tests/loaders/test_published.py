@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import pickle
+import shutil
 import tarfile
 import zipfile
 
@@ -25,6 +26,7 @@ from published_batches import (
 from readers_data import make_images, write_batches
 
 pytest.importorskip("torch", reason="needs mingolotss[torch]")
+from mingolotss.loaders.arrays import load
 from mingolotss.loaders.frdeep import FRDEEPF, FRDEEPN
 from mingolotss.loaders.mirabest import (
     MBFRConfident,
@@ -145,6 +147,43 @@ def test_published_frdeep(shared, tmp_path):
     assert MLFR(root, train=False).targets == test.targets
     with pytest.raises(DatasetError, match=r"the batches of FR-DEEP \(FIRST\), not of .*NVSS"):
         FRDEEPN(root)
+
+
+def test_a_published_dataset_with_a_missing_file(shared, tmp_path, tmp_path_factory):
+    """It is no smaller dataset: the line names the file, and an archive adds it again."""
+    root = tmp_path / "root"
+    shutil.copytree(published(shared, tmp_path_factory), root)
+    archive = shared / "data/mirabest/MiraBest_F_batches.tar.gz"
+    for name in ("data_batch_7", "data_batch_3", "test_batch", "batches.meta"):
+        path = root / "F_batches" / name
+        content = path.read_bytes()
+        path.unlink()
+        for opened in (MiraBest, MingoLoTSS, load):
+            with pytest.raises(DatasetError, match=f"{name} is missing; fetch or build"):
+                opened(root)
+        assert len(MiraBest(root, url=archive)) == 1099
+        assert path.read_bytes() == content
+    # What differs from the archive is the user's, and stays.
+    path.unlink()
+    (root / "F_batches/data_batch_1").write_bytes(b"mine")
+    with pytest.raises(DatasetError, match="F_batches is in its way"):
+        MiraBest(root, url=archive)
+    assert (root / "F_batches/data_batch_1").read_bytes() == b"mine"
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["train_batch", "test_batch", "batches.meta"])
+def test_a_missing_file_of_frdeep(shared, tmp_path, name):
+    """Its only training batch is called by its own name."""
+    archive = shared / "data/frdeep/FIRST.tar.gz"
+    root = extract_published(archive, tmp_path / "any name")
+    (root / name).unlink()
+    for split in ("train", "all"):
+        with pytest.raises(DatasetError, match=f": {name} is missing; "):
+            FRDEEPF(root, split=split)
+    with pytest.raises(DatasetError, match=f": {name} is missing; "):
+        load(root)
+    assert len(FRDEEPF(root, split="all", url=archive)) == 658
 
 
 def test_the_older_mirabest(shared, tmp_path):

@@ -468,7 +468,7 @@ def test_a_missing_batch_is_named(tmp_path):
     """And a folder without a dataset says what would help."""
     write_batches(tmp_path, IMAGES, LABELS)
     (tmp_path / "mingo-batches-py/test_batch").unlink()
-    with pytest.raises(DatasetError, match="no test_batch"):
+    with pytest.raises(DatasetError, match="test_batch is missing"):
         MingoLoTSS(tmp_path, train=False)
     with pytest.raises(DatasetError, match="download=True"):
         MingoLoTSS(tmp_path / "elsewhere")

@@ -25,6 +25,7 @@ from mingolotss.recipe.load import load_recipe, recipe_names
 from mingolotss.recipe.model import PublishedSettings, Recipe
 
 __all__ = [
+    "absent_files",
     "archive_name",
     "base_folder",
     "choose_names",
@@ -44,6 +45,7 @@ __all__ = [
 _LOG = logging.getLogger("mingolotss")
 _SUFFIX = re.compile(r"\.(png|jpe?g|tiff?|npy|fits?(\.gz|\.fz)?)$", re.IGNORECASE)
 _FOLDER = re.compile(r"[/\\]")
+_META = "batches.meta"  # which some published batches come without
 
 
 @cache
@@ -124,6 +126,31 @@ def recipe_of_files(files: Iterable[Path]) -> Recipe | None:
 def _matches(recipe: Recipe, digests: Mapping[str, str]) -> int:
     published = published_files(recipe.name)
     return sum(published.get(name) == digest for name, digest in digests.items())
+
+
+def absent_files(files: Sequence[Path]) -> tuple[str, ...]:
+    """Return the names of the published files that are absent beside those of a folder.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        All files of a folder of batches that belong to the dataset.
+
+    Returns
+    -------
+    tuple of str
+        None unless the last of the files is a published one, byte for byte.
+    """
+    names = {file.name for file in files}
+    for recipe in published_recipes():
+        published = published_files(recipe.name)
+        # Few datasets are a part of a published one: the others need no checksum.
+        absent = tuple(name for name in published if name not in names)
+        if absent and names and names <= set(published) | {_META}:
+            last = files[-1]
+            if md5_file(last) == published.get(last.name):
+                return absent
+    return ()
 
 
 def choose_names(classes: tuple[str, ...], *, published: bool) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ from mingolotss.dataset.layout import (
     split_batch_name,
     split_of_batch,
 )
-from mingolotss.dataset.published import names_of_images
+from mingolotss.dataset.published import absent_files, names_of_images
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays, concatenate
 from mingolotss.dataset.split_names import select
@@ -51,6 +51,7 @@ __all__ = [
     "Batch",
     "batch_label",
     "batch_of_rows",
+    "existing_batches",
     "find_batches",
     "finish_batches",
     "list_batches",
@@ -279,7 +280,7 @@ def read_batches(path: Path, split: str = "all") -> Arrays:
         There is no such split.
     """
     folder = BatchFolder(path)
-    files = _existing_batches(folder)
+    files = existing_batches(folder)
     splits = true_splits(path.parent, [split_of_batch(file.name) for file in files])
     in_split = select(splits, split, str(path))
     if not in_split.any():
@@ -303,23 +304,43 @@ def read_batch(path: Path) -> Arrays:
     return _read_samples(path, split_of_batch(path.name), classes)
 
 
-def _existing_batches(folder: BatchFolder) -> list[Path]:
+def existing_batches(folder: BatchFolder) -> list[Path]:
     """List the batches: training by number, others by name, the test batch last.
 
     Numbers leave no gap, and a dataset with numbers has a test batch. The other batches are each a
-    split of their own.
+    split of their own. A published dataset has all of its files.
+
+    Raises
+    ------
+    DatasetError
+        One of them is absent.
     """
     numbered, others = folder.training_files(), folder.split_files()
-    expected = [folder.training(index) for index in range(max(len(numbered), 1))]
-    if others and not numbered:
-        expected = []
-    needs_test = not others or numbered or folder.test.is_file()
-    for path in (*expected, *([folder.test] if needs_test else ())):
-        if not path.is_file():
-            raise DatasetError(
-                f"read {folder.path}: no {path.name}; fetch or build the dataset again"
-            )
-    return [*expected, *others, *([folder.test] if needs_test else ())]
+    test = [folder.test] if folder.test.is_file() else []
+    if not _has_record(folder):
+        meta = [folder.meta] if folder.meta.is_file() else []
+        _refuse_absent(folder, absent_files([*meta, *numbered, *others, *test]))
+    if not numbered and not others:
+        _refuse_absent(folder, ["data_batch_1 (or train_batch)"])
+    expected = [folder.training(index) for index in range(len(numbered))]
+    if numbered:
+        test = [folder.test]
+    _refuse_absent(folder, [path.name for path in (*expected, *test) if not path.is_file()])
+    return [*expected, *others, *test]
+
+
+def _refuse_absent(folder: BatchFolder, names: Sequence[str]) -> None:
+    if names:
+        verb = "is" if len(names) == 1 else "are"
+        raise DatasetError(
+            f"read {folder.path}: {', '.join(names)} {verb} missing; fetch or build the dataset "
+            "again (download=True or url= of a dataset class fetches it)"
+        )
+
+
+def _has_record(folder: BatchFolder) -> bool:
+    """Return whether a build or an export wrote the batches: it leaves checksums, or its recipe."""
+    return folder.checksums.is_file() or DatasetFolder(folder.path.parent).recipe.is_file()
 
 
 def read_label_names(path: Path) -> tuple[str, ...]:

@@ -17,14 +17,24 @@ from pathlib import Path
 import numpy as np
 
 from mingolotss.dataset.image_stack import ImagePiece, ImageStack
+from mingolotss.dataset.layout import BatchFolder
 from mingolotss.dataset.published import choose_names
 from mingolotss.dataset.samples import Arrays
 from mingolotss.dataset.split_names import check_split, in_order
 from mingolotss.errors import DatasetError, InputError
+from mingolotss.formats.batches import BATCHES, existing_batches
 from mingolotss.formats.finding import datasets_at, find_datasets
 from mingolotss.io.file_kinds import kind_of_file
 
-__all__ = ["Arrays", "holds_dataset", "load", "merge_samples", "open_arrays", "open_samples"]
+__all__ = [
+    "Arrays",
+    "holds_dataset",
+    "is_whole",
+    "load",
+    "merge_samples",
+    "open_arrays",
+    "open_samples",
+]
 
 
 def load(
@@ -164,6 +174,25 @@ def _list_counts(counts: Mapping[str, int]) -> str:
 def holds_dataset(root: Path) -> bool:
     """Return whether `root` is a dataset, or has one under the names that mingolotss uses."""
     return next(datasets_at(root), None) is not None
+
+
+def is_whole(place: Path) -> bool:
+    """Return whether no batch is absent from a dataset; true of one that is not read from batches.
+
+    Raises
+    ------
+    DatasetError
+        Several datasets are in folders of `place`.
+    """
+    for dataset_format, path in find_datasets(place):
+        if dataset_format is not BATCHES:
+            return True
+        try:
+            existing_batches(BatchFolder(path))
+        except DatasetError:
+            return False
+        return True
+    return False
 
 
 def _read(place: Path, split: str) -> Arrays:

@@ -29,7 +29,7 @@ from mingolotss.io.http import Limits, Response, Transport
 from mingolotss.io.http.addresses import check_address
 from mingolotss.io.lock import file_lock, lock_path
 from mingolotss.io.response_headers import parse_content_range
-from mingolotss.loaders.arrays import holds_dataset
+from mingolotss.loaders.arrays import holds_dataset, is_whole
 from mingolotss.loaders.extract import BadArchiveError, extract
 from mingolotss.loaders.recognition import Expected, title_of_dataset
 
@@ -79,10 +79,11 @@ class Archive:
     def is_in(self, root: Path) -> bool:
         """Return whether `root` holds the dataset."""
         if self.expected is not None:
-            return self.expected.find(root) is not None
+            place = self.expected.find(root)
+            return place is not None and is_whole(place)
         # The published archive of MingoLoTSS has a folder of its usual name. Other archives may
         # have any, for example those of MiraBest.
-        return holds_dataset(root) if self.files else _is_dataset(root)
+        return (holds_dataset(root) if self.files else _is_dataset(root)) and is_whole(root)
 
 
 _PUBLISHED = published_archive("mingolotss")

@@ -7,6 +7,7 @@ where the archive comes from and its checksum (``download.py``).
 
 from __future__ import annotations
 
+import filecmp
 import gzip
 import os
 import shutil
@@ -190,15 +191,39 @@ def _stage(root: Path) -> Iterator[Path]:
 
 
 def _move(archive: Path, stage: Path, root: Path, folder: str) -> list[Path]:
-    """Move the extracted files into `root`, or into a new folder there; overwrite nothing."""
+    """Move the extracted files into `root`, or into a new folder there; overwrite nothing.
+
+    A folder that has a part of the extracted one, byte for byte, gets the rest of it.
+    """
     entries = sorted(stage.iterdir())
     is_flat = any(entry.is_file() for entry in entries)
-    place = root / folder if is_flat else root
-    in_the_way = [entry.name for entry in entries if (place / entry.name).exists()]
-    if in_the_way:
-        raise DatasetError(
-            f"unpack {archive}: {place / in_the_way[0]} is in its way and holds no whole dataset; "
-            "remove it, or choose another root"
-        )
-    place.mkdir(exist_ok=True)
-    return [entry.rename(place / entry.name) for entry in entries]
+    if is_flat and folder:
+        inner = stage / folder
+        inner.mkdir()
+        for entry in entries:
+            entry.rename(inner / entry.name)
+        entries = [inner]
+    for entry in entries:
+        if (root / entry.name).exists() and not _is_part(root / entry.name, entry):
+            raise DatasetError(
+                f"unpack {archive}: {root / entry.name} is in its way and holds no whole dataset; "
+                "remove it, or choose another root"
+            )
+    return [_merge(entry, root / entry.name) for entry in entries]
+
+
+def _is_part(place: Path, new: Path) -> bool:
+    """Return whether all that is in a folder is in a new one, too, with the same content."""
+    if place.is_dir() and new.is_dir() and not place.is_symlink():
+        return all(_is_part(path, new / path.name) for path in place.iterdir())
+    return place.is_file() and new.is_file() and filecmp.cmp(place, new, shallow=False)
+
+
+def _merge(new: Path, place: Path) -> Path:
+    """Move what is absent from `place`."""
+    if not place.exists():
+        return new.rename(place)
+    if new.is_dir():
+        for path in new.iterdir():
+            _merge(path, place / path.name)
+    return place
