@@ -14,6 +14,7 @@ from builds import run
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.pickle_protocol3 import Protocol3Pickler
 from mingolotss.formats.safe_pickle import load_pickle
+from mingolotss.publish.export import export
 from mingolotss.qa.verify_published import verify_published
 from mingolotss.recipe.load import load_recipe
 
@@ -127,7 +128,7 @@ def test_absent_damaged_and_extra_files_are_named(published, tmp_path):
         "batches.meta: its bytes are not the published ones",
         "data_batch_8: no file of this name is published",
         "6 of 9 files are the published ones, byte for byte",
-        "942 of 1256 images are the published ones, pixel for pixel; 314 absent",
+        "942 of 1256 images are the published ones, pixel for pixel; 314 absent, 157 extra",
     ]
 
 
@@ -194,6 +195,76 @@ def test_a_folder_without_a_dataset_is_one_line(tmp_path):
     (tmp_path / "a.txt").write_text("a")
     with pytest.raises(DatasetError, match="neither a folder nor a tar archive"):
         verify_published(tmp_path / "a.txt")
+
+
+def without_names(content):
+    del content["filenames"]
+
+
+def test_images_in_other_batches_are_not_absent(published, tmp_path):
+    """In batches of other names, in another published batch, and beside an equal file."""
+    folder = tmp_path / "FIRST"
+    shutil.copytree(published["frdeep-first"], folder)
+    (folder / "test_batch").rename(folder / "fold-0_batch")
+    result = verify_published(folder)
+    assert result.differences == (
+        "test_batch: it is absent, with 198 images, of which 198 are in another batch",
+        "fold-0_batch: no file of this name is published",
+    )
+    assert (result.files, result.equal_files) == (3, 2)
+    assert result.summary[1] == "658 of 658 images are the published ones, pixel for pixel"
+    (folder / "fold-0_batch").rename(folder / "test_batch")
+    # The first two images of the test batch become training images; one of them is changed.
+    moved = {key: value[:2] for key, value in load_pickle(folder / "test_batch").items()}
+    moved["data"][0] = moved["data"][0] | np.uint8(1)
+    changed(folder / "test_batch", leave_out)
+    names = "'SDSS J082603.81+471910.3_I', 'SDSS J170543.99+583001.2_I'"
+    equal = verify_published(folder)
+    assert equal.differences == (f"test_batch: 2 of 198 images absent ({names})",)
+    changed(
+        folder / "train_batch",
+        lambda content: [
+            content[key].extend(moved[key]) for key in ("labels", "data", "filenames")
+        ],
+    )
+    result = verify_published(folder)
+    assert result.differences == (
+        f"train_batch: 2 published in another batch ({names})",
+        f"test_batch: 2 of 198 images in another batch ({names})",
+    )
+    assert (result.equal_images, result.different, result.absent, result.extra) == (657, 1, 0, 0)
+    # The same images a second time are extra, in a file of whatever name.
+    shutil.copyfile(folder / "test_batch", folder / "val_batch")
+    result = verify_published(folder)
+    assert (result.equal_images, result.absent, result.extra) == (657, 0, 196)
+
+
+def test_an_export_in_folds_has_the_images_of_its_build(shared, tmp_path):
+    """As many as an export of the same folds in Parquet has."""
+    fits = shared / "data" / "frdeep" / "fits"
+    run("build", "frdeep-first", "--service", f"folder:{fits}", "--out", tmp_path / "b")
+    counts = {}
+    for kind in ("batches", "parquet"):
+        export(tmp_path / "b", kind, tmp_path / kind, split="k-fold:folds=3,seed=1")
+        result = verify_published(tmp_path / kind)
+        counts[kind] = (result.equal_images, result.absent, result.extra)
+    assert counts["batches"] == counts["parquet"]
+    assert counts["batches"] == (47, 611, 0)
+
+
+def test_a_batch_without_names_is_said(published, tmp_path):
+    """Its images are neither absent nor extra."""
+    folder = tmp_path / "FIRST"
+    shutil.copytree(published["frdeep-first"], folder)
+    changed(folder / "test_batch", without_names)
+    result = verify_published(folder)
+    assert result.differences == ("test_batch: its images have no names",)
+    assert (result.equal_images, result.absent, result.extra, result.unnamed) == (460, 0, 0, 198)
+    assert result.summary[1] == (
+        "460 of 658 images are the published ones, pixel for pixel; 198 without a name"
+    )
+    (folder / "train_batch").unlink()
+    assert verify_published(folder).absent == 460
 
 
 def test_a_wrong_label_is_said_as_it_is(published, tmp_path):

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from mingolotss.dataset.samples import Arrays
@@ -34,6 +34,11 @@ class ImageComparison:
         Whether the images that are here have the published order.
     knows_pixels : bool
         Whether the published pixels are known.
+    unnamed : int
+        Number of images without a name, which cannot be compared.
+    elsewhere, misplaced : tuple of str
+        Of a batch: names of its published images that are in another batch, and of the images in
+        it that are published in another batch.
     """
 
     published: int
@@ -43,6 +48,9 @@ class ImageComparison:
     relabelled: tuple[str, ...]
     in_order: bool
     knows_pixels: bool
+    unnamed: int = 0
+    elsewhere: tuple[str, ...] = ()
+    misplaced: tuple[str, ...] = ()
 
     @property
     def equal(self) -> int:
@@ -50,11 +58,35 @@ class ImageComparison:
         return self.knows_pixels * (self.published - len(self.different) - len(self.absent))
 
     @property
+    def absences(self) -> int:
+        """The number of absent images, if the images without a name are published ones."""
+        return max(0, len(self.absent) - self.unnamed)
+
+    def beside(self, others: Collection[str], published: Collection[str]) -> ImageComparison:
+        """Return the comparison of one batch among others.
+
+        Parameters
+        ----------
+        others : collection of str
+            Names of the images in the other batches of the folder.
+        published : collection of str
+            Names of the images that are published in other batches.
+        """
+        return replace(
+            self,
+            absent=tuple(name for name in self.absent if name not in others),
+            extra=tuple(name for name in self.extra if name not in published),
+            elsewhere=tuple(name for name in self.absent if name in others),
+            misplaced=tuple(name for name in self.extra if name in published),
+        )
+
+    @property
     def reason(self) -> str:
         """What differs, with the first names; "" if nothing does."""
         kinds = [
             ("with other pixels", self.different),
-            ("absent", self.absent),
+            ("absent", () if self.unnamed else self.absent),
+            ("in another batch", self.elsewhere),
             ("with another label", self.relabelled),
         ]
         parts = [
@@ -62,6 +94,12 @@ class ImageComparison:
             for kind, names in kinds
             if names
         ]
+        if self.unnamed:
+            parts.insert(0, "its images have no names")
+        if self.misplaced:
+            parts.append(
+                f"{len(self.misplaced)} published in another batch ({_shown(self.misplaced)})"
+            )
         if self.extra:
             parts.append(f"{len(self.extra)} extra ({_shown(self.extra)})")
         if not parts and not self.in_order:
@@ -87,36 +125,42 @@ def all_absent(images: PublishedList, rows: Sequence[int]) -> ImageComparison:
 
 
 def compare_images(
-    samples: Arrays, images: PublishedList, rows: Sequence[int], *, ordered: bool = True
+    parts: Sequence[Arrays], images: PublishedList, rows: Sequence[int], *, ordered: bool = True
 ) -> ImageComparison:
     """Compare the images of a dataset with rows of a published list.
 
     Parameters
     ----------
-    samples : Arrays
+    parts : sequence of Arrays
+        The dataset, or its batches.
     images : PublishedList
     rows : sequence of int
-        The published images that `samples` should have, in their order.
+        The published images that the dataset should have, in their order.
     ordered : bool
         Whether the order counts.
     """
     expected = {images.names[row]: row for row in rows}
-    places: dict[str, int] = {}
+    places: dict[str, tuple[Arrays, int]] = {}
     extra = []
-    for index, name in enumerate(samples.sources):
-        if name in expected and name not in places:
-            places[name] = index
-        else:
-            extra.append(name)
+    for samples in parts:
+        for index, name in enumerate(samples.sources):
+            if name in expected and name not in places:
+                places[name] = samples, index
+            else:
+                extra.append(name)
     present = [name for name in expected if name in places]
     different = [
         name
         for name in present
+        for samples, index in [places[name]]
         if (published := images.pixels_sha256[expected[name]])
-        and pixels_sha256(samples.images[places[name]]) != published
+        and pixels_sha256(samples.images[index]) != published
     ]
     relabelled = [
-        name for name in present if samples.labels[places[name]] != images.labels[expected[name]]
+        name
+        for name in present
+        for samples, index in [places[name]]
+        if samples.labels[index] != images.labels[expected[name]]
     ]
     return ImageComparison(
         published=len(rows),
@@ -126,4 +170,5 @@ def compare_images(
         relabelled=tuple(relabelled),
         in_order=not ordered or list(places) == present,
         knows_pixels=any(images.pixels_sha256),
+        unnamed=sum(len(samples) for samples in parts if not samples.sources),
     )

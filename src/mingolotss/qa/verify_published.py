@@ -13,9 +13,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 from mingolotss.dataset.layout import BatchFolder, DatasetFolder
+from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import DatasetError, InputError, clean_text
 from mingolotss.formats.batches import BATCHES, read_batch
 from mingolotss.formats.finding import find_datasets
@@ -53,9 +53,10 @@ class PublishedComparison:
     images, equal_images : int
         Number of published images, and of those that are here pixel for pixel; 0 if the pixels of
         the published images are not known.
-    different, absent, extra, relabelled : int
-        Number of images with other pixels, of published images that are not here, of images that
-        are not published, and of images with another label.
+    different, absent, extra, relabelled, unnamed : int
+        Number of images with other pixels, of published images that are in no batch here, of images
+        that are not published or come a second time, of images with another label, and of images
+        without a name, which cannot be compared.
     differences : tuple of str
         One line for each file that differs, is absent or is extra, or for the images of a dataset
         that is not in batches; empty if everything that was compared is as published.
@@ -71,6 +72,7 @@ class PublishedComparison:
     absent: int
     extra: int
     relabelled: int
+    unnamed: int
     differences: tuple[str, ...]
 
     @property
@@ -91,6 +93,7 @@ class PublishedComparison:
             "absent": self.absent,
             "extra": self.extra,
             "with another label": self.relabelled,
+            "without a name": self.unnamed,
         }
         others = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
         if self.images:
@@ -176,77 +179,126 @@ def _compare(path: Path, folder: Path, given: str | Path | Recipe | None) -> Pub
             "checksums, and there are no batches here; export it in batches"
         )
     samples = first_format.read(first_place, "all")
-    compared = compare_images(samples, images, range(len(images)), ordered=False)
-    return _comparison(path, recipe, {}, [compared], [compared.reason] if compared.reason else [])
+    compared = compare_images([samples], images, range(len(images)), ordered=False)
+    return _comparison(
+        path, recipe, (0, 0), [compared], [compared.reason] if compared.reason else []
+    )
 
 
 def _compare_batches(
     path: Path, folder: BatchFolder, recipe: Recipe, images: PublishedList | None
 ) -> PublishedComparison:
     published = {PurePosixPath(name).name: md5 for name, md5 in recipe.published.files.items()}
-    results = {
-        name: _compare_file(folder.batch(name), md5, images) for name, md5 in published.items()
-    }
+    files = [*folder.training_files(), *folder.split_files(), folder.test]
+    unknown = [file for file in files if file.is_file() and file.name not in published]
+    equal = [
+        name
+        for name, md5 in published.items()
+        if (file := folder.batch(name)).is_file() and md5_file(file) == md5
+    ]
+    batches = _Batches.read(folder, [*published, *(file.name for file in unknown)], equal, images)
     differences = [
-        f"{name}: {result.reason}" for name, result in results.items() if not result.is_equal
+        f"{name}: {batches.reason(folder.batch(name))}" for name in published if name not in equal
     ]
-    files = (*folder.training_files(), *folder.split_files(), folder.test)
-    differences += [
-        f"{file.name}: no file of this name is published"
-        for file in files
-        if file.is_file() and file.name not in published
-    ]
-    compared = [result.images for result in results.values() if result.images is not None]
-    return _comparison(path, recipe, results, compared, differences)
+    differences += [f"{file.name}: no file of this name is published" for file in unknown]
+    return _comparison(
+        path, recipe, (len(published), len(equal)), batches.compare_all(), differences
+    )
 
 
 def _comparison(
     path: Path,
     recipe: Recipe,
-    files: Mapping[str, _FileResult],
+    files: tuple[int, int],
     images: Sequence[ImageComparison],
     differences: Sequence[str],
 ) -> PublishedComparison:
     return PublishedComparison(
         path=path,
         recipe=recipe.name,
-        files=len(files),
-        equal_files=sum(file.is_equal for file in files.values()),
+        files=files[0],
+        equal_files=files[1],
         images=sum(one.published * one.knows_pixels for one in images),
         equal_images=sum(one.equal for one in images),
         different=sum(len(one.different) for one in images),
-        absent=sum(len(one.absent) for one in images),
+        absent=sum(one.absences for one in images),
         extra=sum(len(one.extra) for one in images),
+        unnamed=sum(one.unnamed for one in images),
         relabelled=sum(len(one.relabelled) for one in images),
         differences=tuple(map(clean_text, differences)),
     )
 
 
-class _FileResult(NamedTuple):
-    """One published file: whether it is here, its images if they are known, and what differs."""
+@dataclass(frozen=True, slots=True)
+class _Batches:
+    """The batches of a folder beside a published list.
 
-    is_equal: bool
-    images: ImageComparison | None = None
-    reason: str = ""
+    An equal file has the images of the list and is not read.
+    """
+
+    images: PublishedList | None
+    equal: Sequence[str]
+    content: Mapping[str, Arrays]
+    faults: Mapping[str, str]
+
+    @classmethod
+    def read(
+        cls,
+        folder: BatchFolder,
+        names: Sequence[str],
+        equal: Sequence[str],
+        images: PublishedList | None,
+    ) -> _Batches:
+        content: dict[str, Arrays] = {}
+        faults: dict[str, str] = {}
+        for name in names if images is not None else ():
+            file = folder.batch(name)
+            if name in equal or file == folder.meta or not file.is_file():
+                continue
+            try:
+                content[name] = read_batch(file)
+            except DatasetError as error:
+                faults[name] = _fault(file, error)
+        return cls(images, equal, content, faults)
+
+    def reason(self, file: Path) -> str:
+        """Return what differs in a published file that is not equal."""
+        images, name = self.images, file.name
+        if images is None or name not in images.batch_names:
+            return _OTHER_BYTES if file.is_file() else _ABSENT
+        if name in self.faults:
+            return self.faults[name]
+        rows = _rows_of(images, [name])
+        others = set(_names_of(images, self.equal)).union(
+            *(samples.sources for other, samples in self.content.items() if other != name)
+        )
+        if name not in self.content:
+            moved = len(all_absent(images, rows).beside(others, ()).elsewhere)
+            line = f"{_ABSENT}, with {len(rows)} images"
+            return f"{line}, of which {moved} are in another batch" if moved else line
+        compared = compare_images([self.content[name]], images, rows)
+        published = set(images.names).difference(_names_of(images, [name]))
+        content = "images" if compared.knows_pixels else "names"
+        compared = compared.beside(others, published)
+        return compared.reason or f"{_OTHER_BYTES}; its {content} and labels are"
+
+    def compare_all(self) -> list[ImageComparison]:
+        """Compare the images of all batches: those of the equal files, then all others."""
+        if self.images is None:
+            return []
+        names = self.images.batch_names
+        same = _rows_of(self.images, self.equal)
+        rows = _rows_of(self.images, [name for name in names if name not in self.equal])
+        others = compare_images([*self.content.values()], self.images, rows, ordered=False)
+        return [all_equal(self.images, same), others]
 
 
-def _compare_file(file: Path, md5: str, images: PublishedList | None) -> _FileResult:
-    is_equal = file.is_file() and md5_file(file) == md5
-    if images is None or file.name not in images.batch_names:
-        return _FileResult(is_equal, None, _OTHER_BYTES if file.is_file() else _ABSENT)
-    rows = [row for row, batch in enumerate(images.batches) if batch == file.name]
-    if is_equal:  # and so are its images, with the checksums of the list
-        return _FileResult(True, all_equal(images, rows))
-    if not file.is_file():
-        return _FileResult(False, all_absent(images, rows), f"{_ABSENT}, with {len(rows)} images")
-    try:
-        compared = compare_images(read_batch(file), images, rows)
-    except DatasetError as error:
-        return _FileResult(False, all_absent(images, rows), _fault(file, error))
-    content = "images" if compared.knows_pixels else "names"
-    return _FileResult(
-        False, compared, compared.reason or f"{_OTHER_BYTES}; its {content} and labels are"
-    )
+def _rows_of(images: PublishedList, batches: Sequence[str]) -> list[int]:
+    return [row for row, batch in enumerate(images.batches) if batch in batches]
+
+
+def _names_of(images: PublishedList, batches: Sequence[str]) -> list[str]:
+    return [images.names[row] for row in _rows_of(images, batches)]
 
 
 def _fault(file: Path, error: DatasetError) -> str:
