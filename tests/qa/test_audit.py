@@ -18,6 +18,7 @@ from builds import run
 from mingolotss.demonstration import demo
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.qa.audit.document import parse_audit, read_audit, render_audit
+from mingolotss.qa.audit.positions import NO_POSITIONS, PositionTable, find_positions
 from mingolotss.qa.audit.result import (
     BALANCE,
     CLASSES,
@@ -34,6 +35,7 @@ from mingolotss.qa.audit.result import (
 from mingolotss.qa.audit.run import audit
 from mingolotss.qa.audit.terminal import audit_lines, closing_lines
 from mingolotss.qa.verify import verify
+from mingolotss.recipe.load import load_recipe
 
 pytestmark = pytest.mark.slow  # together they take long
 
@@ -439,3 +441,18 @@ def test_ngc_5782_is_found_under_its_two_names_in_frdeep(table, tmp_path, shared
     ]
     assert check.pairs[0].separation_arcsec == pytest.approx(3.555, abs=0.001)
     assert {member.split for member in check.pairs[0][:2]} == {"train", "test"}
+
+
+def test_a_table_of_one_row_leaves_other_positions(tmp_path):
+    """A table completes what names and lists give, and says how exact its own positions are."""
+    path = tmp_path / "one.csv"
+    path.write_text("name,ra,dec\nA,14 07,+34 11\n")
+    table = PositionTable.read(path)
+    assert table.error_arcsec == pytest.approx(
+        900 * np.cos(np.radians(34 + 11 / 60))
+    )  # 1 min of RA
+    names = ("A", "100_123.251+043.797_0.1281_0034.09")
+    found = find_positions(NO_POSITIONS, names, (), load_recipe("mirabest"), table)
+    assert found.known.all()
+    assert found.origin == "one.csv and the names of the images"
+    assert found.error_arcsec[0] == table.error_arcsec > found.error_arcsec[1]

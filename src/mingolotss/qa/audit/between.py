@@ -7,6 +7,7 @@ also after a turn or a mirror.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -59,15 +60,23 @@ def check_between(
     ways = {"position": by_position, "name": by_name}
     checks = []
     if alike is not None:
-        ways["image"] = np.array([one[1:] for one in alike], np.int64).reshape(-1, 2)
         checks = [check_twins_between(first, second, letters, alike, known, obstacle)]
+        # Stamps around neighbours are alike where they overlap, and are of two sources.
         one_source = [
             one[1:] for one in alike if is_one_source(one[0], first, one[1], second, one[2])
         ]
-        known = np.concatenate([known, np.array(one_source, np.int64).reshape(-1, 2)])
+        ways["image"] = np.array(one_source, np.int64).reshape(-1, 2)
+        known = np.concatenate([known, ways["image"]])
     pairs = np.unique(np.concatenate(list(ways.values())), axis=0).reshape(-1, 2)
+    shared = _shared(
+        first, second, letters, pairs, ways, has_images=alike is not None and not obstacle
+    )
+    if not shared.is_checked:  # then leaks and labels are not known either
+        return [
+            replace(shared, kind=kind) for kind in (SHARED_SOURCES, NAMES, LEAKS, LABELS)
+        ] + checks
     return [
-        _shared(first, second, letters, pairs, ways),
+        shared,
         _names(first, second, letters, by_name),
         _leaks(first, second, letters, pairs),
         _labels(first, second, letters, np.unique(known, axis=0).reshape(-1, 2)),
@@ -148,6 +157,8 @@ def _shared(
     letters: tuple[str, str],
     pairs: Ints,
     ways: dict[str, Ints],
+    *,
+    has_images: bool,
 ) -> Check:
     a, b = letters
     if not len(pairs):
@@ -156,6 +167,7 @@ def _shared(
             for way, is_possible in (
                 ("position", _usable(first).any() and _usable(second).any()),
                 ("name", any(first.is_named) and any(second.is_named)),
+                ("image", has_images),
             )
             if is_possible
         ]

@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -63,10 +65,13 @@ class PositionTable:
     ----------
     origin : str
     places : dict of str to (float, float), deg, ICRS
+    error_arcsec : float
+        How far a true position may be from the written one; 0 where that is not said.
     """
 
     origin: str
     places: dict[str, tuple[float, float]]
+    error_arcsec: float
 
     @classmethod
     def read(cls, path: Path) -> PositionTable:
@@ -79,7 +84,12 @@ class PositionTable:
         """
         catalogue = read_catalogue(path, ColumnNames(name="name", ra="ra", dec="dec"))
         places = zip(catalogue.ra.tolist(), catalogue.dec.tolist(), strict=True)
-        return cls(path.name, dict(zip(catalogue.names, places, strict=True)))
+        error = catalogue.precision_arcsec
+        return cls(
+            path.name,
+            dict(zip(catalogue.names, places, strict=True)),
+            error if math.isfinite(error) else 0.0,
+        )
 
 
 def find_positions(
@@ -89,7 +99,7 @@ def find_positions(
     recipe: Recipe | None,
     table: PositionTable | None,
 ) -> Positions:
-    """Return the position of each image, from the first of these that has any.
+    """Return the position of each image, from the first of these that has it.
 
     Parameters
     ----------
@@ -106,17 +116,28 @@ def find_positions(
     if stated.origin:
         return stated
     spellings = [_spellings(name, file) for name, file in _pairs(names, files)]
+    sources = []
     if table is not None:
-        found = [next(filter(None, map(table.places.get, one)), None) for one in spellings]
-        if any(found):
-            return _positions(found, np.zeros(len(found)), table.origin)
+        places = [next(filter(None, map(table.places.get, one)), None) for one in spellings]
+        sources.append(_positions(places, np.full(len(places), table.error_arcsec), table.origin))
     if recipe is not None and recipe.catalogue.names:
-        positions = _by_pattern(recipe.catalogue, spellings)
-        if positions.origin:
-            return positions
+        sources.append(_by_pattern(recipe.catalogue, spellings))
     if recipe is not None and recipe.published.list:
-        return _by_list(read_list(recipe.published.list), spellings)
-    return _unknown(len(names))
+        sources.append(_by_list(read_list(recipe.published.list), spellings))
+    return reduce(_completed, sources, _unknown(len(names)))
+
+
+def _completed(positions: Positions, others: Positions) -> Positions:
+    """Return positions with those of others where none is known."""
+    known = positions.known
+    if not (others.known & ~known).any():
+        return positions
+    return Positions(
+        np.where(known, positions.ra, others.ra),
+        np.where(known, positions.dec, others.dec),
+        np.where(known, positions.error_arcsec, others.error_arcsec),
+        " and ".join(filter(None, (positions.origin, others.origin))),
+    )
 
 
 def _pairs(names: Sequence[str], files: Sequence[str]) -> list[tuple[str, str]]:
