@@ -15,10 +15,12 @@ import pytest
 
 from http_files import serve_files
 from mingolotss.errors import DatasetError, InputError, ServiceError
+from mingolotss.recipe.published_list import read_list
 from published_batches import (
     CODES,
     extract_published,
     pack,
+    write_batch,
     write_frdeep,
     write_meta,
     write_mirabest,
@@ -195,6 +197,55 @@ def test_the_older_mirabest(shared, tmp_path):
         InputError, match=r"Confident: it needs the classes of MiraBest .* FRI, FRII"
     ):
         MBFRConfident(tmp_path)
+
+
+def test_the_older_mirabest_is_no_other_dataset(shared, tmp_path):
+    """Its classes are in no recipe: its folder's name alone says that it belongs to MiraBest."""
+    extract_published(shared / "data/mirabest/mirabest-other-batches.tar.gz", tmp_path)
+    for kind in (FRDEEPF, FRDEEPN):
+        with pytest.raises(DatasetError, match=r"of an unknown dataset, not of FR-DEEP"):
+            kind(tmp_path)
+    (tmp_path / "batches").rename(tmp_path / "mine")
+    with pytest.raises(DatasetError, match=r"of an unknown dataset, not of MiraBest \(FIRST\)"):
+        MiraBest(tmp_path)
+    assert len(MingoLoTSS(tmp_path, split="all")) == 792
+
+
+def test_an_archive_replaces_no_other_version(shared, tmp_path):
+    """A download counts as there with the batches of the recipe only; both versions stay."""
+    extract_published(shared / "data/mirabest/mirabest-other-batches.tar.gz", tmp_path)
+    archive = shared / "data/mirabest/MiraBest_F_batches.tar.gz"
+    assert len(MiraBest(tmp_path, split="all")) == 792
+    assert len(MiraBest(tmp_path, split="all", url=archive)) == 1256
+    assert len(MingoLoTSS(tmp_path / "batches", split="all")) == 792
+
+
+def test_first_and_nvss_by_their_pixels(shared, tmp_path):
+    """Without a published file, the pixels of an image say that it is FIRST, and not the folder."""
+    folder = extract_published(shared / "data/frdeep/FIRST.tar.gz", tmp_path / "NVSS")
+    for name in ("train_batch", "test_batch"):
+        batch = pickle.loads((folder / name).read_bytes(), encoding="latin1")
+        (folder / name).write_bytes(pickle.dumps(batch | {"batch_label": "mine"}, 3))
+    with pytest.raises(DatasetError, match=r"of FR-DEEP \(FIRST\), not of FR-DEEP \(NVSS\)"):
+        FRDEEPN(folder)
+    assert len(FRDEEPF(folder)) == 460
+
+
+@pytest.mark.parametrize("names", ["published", "other"])
+def test_unknown_classes_with_the_names_of_images(tmp_path, names):
+    """Images of the published names are the dataset, whatever its classes are called."""
+    published_names = read_list("frdeep").names[:30]
+    files = [
+        f"{name}.png" if names == "published" else f"my {name}.png" for name in published_names
+    ]
+    for name, rows in (("train_batch", slice(0, 20)), ("test_batch", slice(20, 30))):
+        write_batch(tmp_path / name, IMAGES[rows], ([0, 1] * 15)[rows], files[rows])
+    write_meta(tmp_path, ["faint", "bright"])
+    if names == "published":
+        assert FRDEEPF(tmp_path).counts() == {"faint": 10, "bright": 10}
+    else:
+        with pytest.raises(DatasetError, match="an unknown dataset, not of FR-DEEP"):
+            FRDEEPF(tmp_path)
 
 
 def test_many_datasets_in_one_root(tmp_path):

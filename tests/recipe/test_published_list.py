@@ -11,10 +11,9 @@ import pytest
 
 from mingolotss.errors import RecipeError
 from mingolotss.formats.safe_pickle import load_pickle
-from mingolotss.qa.checks import pixels_sha256
 from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.model import parse_recipe
-from mingolotss.recipe.published_list import list_names, read_list
+from mingolotss.recipe.published_list import list_names, pixels_sha256, read_list
 
 ARCHIVES = {
     "frdeep-first": ("frdeep/FIRST.tar.gz", ""),

@@ -79,7 +79,7 @@ class Archive:
     def is_in(self, root: Path) -> bool:
         """Return whether `root` holds the dataset."""
         if self.expected is not None:
-            place = self.expected.find(root)
+            place = self.expected.find(root, any_version=False)
             return place is not None and is_whole(place)
         # The published archive of MingoLoTSS has a folder of its usual name. Other archives may
         # have any, for example those of MiraBest.

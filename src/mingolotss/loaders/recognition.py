@@ -1,7 +1,9 @@
 """Which published dataset a folder holds, and which of its classes are FRI and FRII.
 
-A dataset is recognised by the recipe in its folder, by the checksum of its published test batch, or
-by the names of its classes. The last cannot tell the FIRST images of FR-DEEP from those of NVSS.
+A dataset is recognised by the recipe in its folder, by the checksum of a published batch, or by the
+names of its classes. The last cannot tell the FIRST images of FR-DEEP from those of NVSS, and the
+checksums of their pixels do. With other classes, the name of its folder or those of its images have
+to be the published ones.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from mingolotss.dataset.layout import BatchFolder, DatasetFolder
 from mingolotss.dataset.provenance import read_provenance
@@ -23,7 +27,7 @@ from mingolotss.dataset.published import (
 )
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.batches import read_label_names
-from mingolotss.loaders.arrays import holds_dataset
+from mingolotss.loaders.arrays import Arrays, holds_dataset, open_arrays
 from mingolotss.recipe.model import Recipe
 
 __all__ = ["Expected", "binary_of_dataset", "title_of_dataset"]
@@ -49,23 +53,44 @@ class Expected:
         """Return the name of the folder of the published batches."""
         return base_folder(self.recipe)
 
-    def find(self, root: Path) -> Path | None:
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Return all names that the folder of the published batches has."""
+        return (self.folder, *self.other_folders)
+
+    def find(self, root: Path, *, any_version: bool = True) -> Path | None:
         """Return where the dataset is: in its folder in `root`, or `root` itself; None if nowhere.
 
         A folder of another name may have it, if it is the only one; not one that has the name of
         another published dataset, or holds one.
+
+        Parameters
+        ----------
+        root : Path
+        any_version : bool
+            Whether other versions of the dataset count, which are known by their folder alone.
         """
-        own = [root / name for name in (self.folder, *self.other_folders)]
+        own = [root / name for name in self.folders]
         others = {base_folder(one.name) for one in published_recipes() if one.name != self.recipe}
         folders = [folder.path for folder in DatasetFolder(root).inner_batch_folders()]
         unknown = [path for path in folders if path not in own and path.name not in others]
         places = [place for place in (*own, root) if holds_dataset(place)]
         if len(unknown) == 1:
             places += unknown
+        if not any_version:
+            places = [place for place in places if self._is_own_version(place)]
         return next((place for place in places if not self.other_title(place)), None)
 
+    def _is_own_version(self, place: Path) -> bool:
+        """Return whether a dataset is the one that the recipe describes, whatever its folder."""
+        if _recipe_of_record_or_files(place) is not None:
+            return True
+        is_other = place.name in self.other_folders
+        names = _names_of_classes(place)
+        return not is_other and (not names or names in namings(published_recipe(self.recipe)))
+
     def other_title(self, place: Path, classes: Sequence[str] | None = None) -> str:
-        """Return the title of the published dataset at a place, "" if it is the expected one.
+        """Return the title of the dataset at a place, "" if it is the expected one.
 
         Parameters
         ----------
@@ -74,15 +99,38 @@ class Expected:
             Of the dataset, if they are known already.
         """
         names = _names_of_classes(place) if classes is None else tuple(classes)
-        found = _recorded_recipe(place) or _recipe_of_batches(place)
-        if found is None:
-            found = recipe_of_classes(names)
-            if found is None or found.class_names == published_recipe(self.recipe).class_names:
-                return ""
-        return "" if found.name == self.recipe else found.title
+        recipe = _recipe_of_record_or_files(place)
+        if recipe is None:
+            alike = [one for one in published_recipes() if names in namings(one)]
+            if not alike:
+                return "" if not names or self._is_known(place) else "an unknown dataset"
+            recipe = self._choose(place, alike)
+        return "" if recipe.name == self.recipe else recipe.title
+
+    def _is_known(self, place: Path) -> bool:
+        """Return whether the folder of a dataset, or each of its images, has a published name."""
+        paths = [place, *(folder.path for folder in _batch_folders(place))]
+        if any(path.name in self.folders for path in paths):
+            return True
+        images, samples = published_recipe(self.recipe).published.read_list(), _samples(place)
+        if images is None or samples is None or not len(samples):
+            return False
+        return set(samples.sources) <= set(images.names)
+
+    def _choose(self, place: Path, alike: Sequence[Recipe]) -> Recipe:
+        """Choose one of the recipes with the classes of a dataset, by the pixels of its images."""
+        own = next((recipe for recipe in alike if recipe.name == self.recipe), None)
+        if own is None or len(alike) == 1:
+            return alike[0]
+        if (samples := _samples(place)) is not None:
+            for recipe in alike:
+                images = recipe.published.read_list()
+                if images is not None and images.has_any(np.asarray(samples.images)):
+                    return recipe
+        return own
 
     def difference(self, place: Path, classes: Sequence[str] | None = None) -> str:
-        """Say which other published dataset is at a place; "" if it is the expected one."""
+        """Say which other dataset is at a place; "" if it is the expected one."""
         title = self.other_title(place, classes)
         kind = "batches" if _batch_folders(place) else "images"
         own = published_recipe(self.recipe).title
@@ -91,9 +139,20 @@ class Expected:
 
 def title_of_dataset(place: Path) -> str:
     """Return the title of the published dataset at a place, "" if it is none of those known."""
-    recipe = _recorded_recipe(place) or _recipe_of_batches(place)
-    recipe = recipe or recipe_of_classes(_names_of_classes(place))
+    recipe = _recipe_of_record_or_files(place) or recipe_of_classes(_names_of_classes(place))
     return "" if recipe is None else recipe.title
+
+
+def _recipe_of_record_or_files(place: Path) -> Recipe | None:
+    """Return the recipe that a record or the checksum of a batch says, None if neither does."""
+    return _recorded_recipe(place) or _recipe_of_batches(place)
+
+
+def _samples(place: Path) -> Arrays | None:
+    """Return all samples of a dataset, or None if it cannot be read."""
+    with suppress(DatasetError, InputError):
+        return open_arrays(place, published_names=True)
+    return None
 
 
 def _batch_folders(place: Path) -> list[BatchFolder]:
@@ -111,7 +170,11 @@ def _names_of_classes(place: Path) -> tuple[str, ...]:
 
 def _recipe_of_batches(place: Path) -> Recipe | None:
     folders = _batch_folders(place)
-    return recipe_of_files([folders[0].test]) if len(folders) == 1 else None
+    if len(folders) != 1:
+        return None
+    [folder] = folders
+    others = [*folder.training_files(), *folder.split_files()]
+    return recipe_of_files([folder.test]) or recipe_of_files(others)
 
 
 def _recorded_recipe(place: Path) -> Recipe | None:

@@ -6,7 +6,6 @@ its layout. Not here: which checks a build or an export needs (`verify_build`, `
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from mingolotss.dataset.checksums import changed_files, read_checksums
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import DatasetError, MingoError, clean_text
 from mingolotss.io.files import sha256_file
+from mingolotss.recipe.published_list import pixels_sha256
 
 __all__ = [
     "ContentCheck",
@@ -29,7 +29,6 @@ __all__ = [
     "check_checksums",
     "check_folder",
     "check_images",
-    "pixels_sha256",
 ]
 
 ContentCheck = Callable[[pa.Table], Iterable[str]]
@@ -185,12 +184,6 @@ def check_images(place: str, images: Iterable[StoredImage], written: pa.Table) -
         yield f"{place}: images missing: {len(missing)}, for example {min(missing)}"
     if unknown:
         yield f"{place}: images not in the manifest: {len(unknown)}, for example {min(unknown)}"
-
-
-def pixels_sha256(pixels: npt.NDArray[np.generic] | bytes) -> str:
-    """Return the SHA-256 of the pixels of an image in C order."""
-    data = pixels if isinstance(pixels, bytes) else np.ascontiguousarray(pixels).tobytes()
-    return hashlib.sha256(data).hexdigest()
 
 
 def _check_rows(manifest: pa.Table, rows: int | None) -> Iterator[str]:

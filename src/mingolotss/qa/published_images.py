@@ -11,8 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from mingolotss.dataset.samples import Arrays
-from mingolotss.qa.checks import pixels_sha256
-from mingolotss.recipe.published_list import PublishedList
+from mingolotss.recipe.published_list import PublishedList, pixels_sha256
 
 __all__ = ["ImageComparison", "all_absent", "all_equal", "compare_images"]
 

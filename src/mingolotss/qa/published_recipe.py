@@ -13,7 +13,6 @@ from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.published import namings, published_recipes, recipe_of_files
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.batches import read_batch, read_label_names
-from mingolotss.qa.checks import pixels_sha256
 from mingolotss.recipe.load import load_recipe, recipe_names
 from mingolotss.recipe.model import Recipe
 
@@ -84,10 +83,11 @@ def _recognised(path: Path, place: Path) -> Recipe:
 def _has_image(recipe: Recipe, files: Iterable[Path]) -> bool:
     """Return whether a file has an image of the published list of a recipe."""
     images = recipe.published.read_list()
-    known = set(images.pixels_sha256) if images is not None else set()
+    if images is None:
+        return False
     for file in files:
         with suppress(DatasetError):  # it is missing or damaged
-            if any(pixels_sha256(image) in known for image in np.asarray(read_batch(file).images)):
+            if images.has_any(np.asarray(read_batch(file).images)):
                 return True
     return False
 

@@ -14,7 +14,8 @@ from mingolotss.errors import DatasetError
 from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.formats.batches import read_batch
 from mingolotss.io.files import md5_file
-from mingolotss.qa.checks import Verification, check_checksums, pixels_sha256
+from mingolotss.qa.checks import Verification, check_checksums
+from mingolotss.recipe.published_list import pixels_sha256
 
 __all__ = ["check_batches", "verify_batches"]
 

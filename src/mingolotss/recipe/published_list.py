@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
 from mingolotss.catalogue.labels import Labels
@@ -31,7 +32,7 @@ from mingolotss.model import Floats, Ints
 from mingolotss.recipe.settings import Settings, check_address
 from mingolotss.registry import nearest
 
-__all__ = ["PublishedList", "PublishedSettings", "list_names", "read_list"]
+__all__ = ["PublishedList", "PublishedSettings", "list_names", "pixels_sha256", "read_list"]
 
 _LISTS = files("mingolotss.recipe.shipped") / "lists"
 _SUFFIX = ".csv"
@@ -93,9 +94,20 @@ class PublishedList:
         """
         return np.array([self.row_of.get(name, -1) for name in names], np.int64)
 
+    def has_any(self, images: Iterable[npt.NDArray[np.generic]]) -> bool:
+        """Return whether one of the images has published pixels."""
+        known = {digest for digest in self.pixels_sha256 if digest}
+        return bool(known) and any(pixels_sha256(image) in known for image in images)
+
     def batch_sizes(self) -> dict[str, int]:
         """Return the number of published images in each batch."""
         return {batch: self.batches.count(batch) for batch in self.batch_names}
+
+
+def pixels_sha256(pixels: npt.NDArray[np.generic] | bytes) -> str:
+    """Return the SHA-256 of the pixels of an image in C order."""
+    data = pixels if isinstance(pixels, bytes) else np.ascontiguousarray(pixels).tobytes()
+    return hashlib.sha256(data).hexdigest()
 
 
 def list_names() -> tuple[str, ...]:
