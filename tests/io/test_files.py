@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -13,6 +15,7 @@ from mingolotss.io.file_names import safe_name
 from mingolotss.io.files import (
     TEMPORARY_PREFIX,
     atomic_path,
+    created_folders,
     is_case_sensitive,
     md5_file,
     remove_temporary_files,
@@ -153,3 +156,19 @@ def test_names_that_are_one_file(tmp_path, monkeypatch, names, with_case, withou
             "mingolotss.io.files.is_case_sensitive", lambda _, answer=answer: answer
         )
         assert same_file(names, tmp_path) == expected
+
+
+def test_threads_that_fail_leave_the_folder_of_others(tmp_path):
+    """A folder is removed by the last thread that uses it, if nothing is in it."""
+    folder = tmp_path / "a" / "b"
+
+    def write(number):
+        for _ in range(50):
+            with suppress(ZeroDivisionError), created_folders(folder):
+                path = folder / f"{1 // (1 - number % 2)}-{number}"
+                path.write_bytes(b"")
+                path.unlink()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    assert not (tmp_path / "a").exists()

@@ -15,6 +15,8 @@ import os
 import secrets
 import shutil
 import stat
+import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import takewhile
@@ -54,6 +56,9 @@ __all__ = [
 
 TEMPORARY_PREFIX = ".part-"
 _PIECE = 1 << 20
+_FOLDERS_LOCK = threading.Lock()
+_new_folders: dict[Path, list[Path]] = {}  # that were missing before somebody wrote into a folder
+_folder_users: Counter[Path] = Counter()
 _LARGEST_TEXT = 64 << 20  # bytes of a recipe, a list of checksums or of class names
 _EXPANSION, _EXPANSION_FLOOR = 200, 256 << 20
 
@@ -149,15 +154,27 @@ def created_folders(folder: Path) -> Iterator[None]:
     InputError
         They cannot be created.
     """
-    missing = missing_folders(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except BaseException as error:
-        remove_empty(missing)
-        if isinstance(error, OSError):
+    # Several threads may write into one folder that is not there yet. The first creates it, and one
+    # that fails must not remove it while others write: the last one does, if nothing is in it.
+    with _FOLDERS_LOCK:
+        missing = _new_folders.get(folder) or missing_folders(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            remove_empty(missing)
             raise as_input_error(error, folder) from error
-        raise
+        _new_folders[folder] = missing
+        _folder_users[folder] += 1
+    try:
+        yield
+    except OSError as error:
+        raise as_input_error(error, folder) from error
+    finally:
+        with _FOLDERS_LOCK:
+            _folder_users[folder] -= 1
+            if not _folder_users[folder]:
+                del _folder_users[folder]
+                remove_empty(_new_folders.pop(folder))
 
 
 def missing_folders(folder: Path) -> list[Path]:
