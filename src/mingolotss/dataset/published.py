@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+from mingolotss.dataset.layout import BatchFolder
 from mingolotss.io.files import md5_file
 from mingolotss.recipe.load import load_recipe, recipe_names
 from mingolotss.recipe.model import PublishedSettings, Recipe
@@ -45,7 +46,6 @@ __all__ = [
 _LOG = logging.getLogger("mingolotss")
 _SUFFIX = re.compile(r"\.(png|jpe?g|tiff?|npy|fits?(\.gz|\.fz)?)$", re.IGNORECASE)
 _FOLDER = re.compile(r"[/\\]")
-_META = "batches.meta"  # which some published batches come without
 
 
 @cache
@@ -146,7 +146,7 @@ def absent_files(files: Sequence[Path]) -> tuple[str, ...]:
         published = published_files(recipe.name)
         # Few datasets are a part of a published one: the others need no checksum.
         absent = tuple(name for name in published if name not in names)
-        if absent and names and names <= set(published) | {_META}:
+        if absent and names and names <= {*published, BatchFolder(files[-1].parent).meta.name}:
             last = files[-1]
             if md5_file(last) == published.get(last.name):
                 return absent
