@@ -39,17 +39,24 @@ def separation_arcsec(
     float64 array, arcsec
         Accurate at all distances (Vincenty 1975, Survey Review 23, 88, on a sphere).
     """
+    east, north, radial = _components(ra1, dec1, ra2, dec2)
+    arcsec: Floats = np.arctan2(np.hypot(east, north), radial) * _DEG_PER_RAD * 3600
+    return arcsec
+
+
+def _components(
+    ra1: npt.ArrayLike, dec1: npt.ArrayLike, ra2: npt.ArrayLike, dec2: npt.ArrayLike
+) -> tuple[Floats, Floats, Floats]:
+    """Return the second position as seen from the first: east, north and outward, unit vector."""
     ra1, dec1 = np.asarray(ra1, float), np.asarray(dec1, float)
     ra2, dec2 = np.asarray(ra2, float), np.asarray(dec2, float)
     step = (ra2 - ra1) * _RAD_PER_DEG
     sin_step, cos_step = np.sin(step), np.cos(step)
     sin1, sin2 = np.sin(dec1 * _RAD_PER_DEG), np.sin(dec2 * _RAD_PER_DEG)
     cos1, cos2 = np.cos(dec1 * _RAD_PER_DEG), np.cos(dec2 * _RAD_PER_DEG)
-    across = cos2 * sin_step
-    along = cos1 * sin2 - sin1 * cos2 * cos_step
-    radial = sin1 * sin2 + cos1 * cos2 * cos_step
-    arcsec: Floats = np.arctan2(np.hypot(across, along), radial) * _DEG_PER_RAD * 3600
-    return arcsec
+    east = cos2 * sin_step
+    north = cos1 * sin2 - sin1 * cos2 * cos_step
+    return east, north, sin1 * sin2 + cos1 * cos2 * cos_step
 
 
 def position_angle(
@@ -72,10 +79,7 @@ def position_angle(
     >>> float(position_angle(10.0, 0.0, 11.0, 0.0).round(6))
     90.0
     """
-    step = (np.asarray(ra2, float) - np.asarray(ra1, float)) * _RAD_PER_DEG
-    lat1, lat2 = np.asarray(dec1, float) * _RAD_PER_DEG, np.asarray(dec2, float) * _RAD_PER_DEG
-    east = np.cos(lat2) * np.sin(step)
-    north = np.cos(lat1) * np.sin(lat2) - np.sin(lat1) * np.cos(lat2) * np.cos(step)
+    east, north, _ = _components(ra1, dec1, ra2, dec2)
     angle: Floats = np.arctan2(east, north) * _DEG_PER_RAD
     return angle
 
