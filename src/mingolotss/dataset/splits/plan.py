@@ -183,7 +183,7 @@ def _integer(text: str, value: str) -> int:
 
 def _exact(number: float) -> str:
     """Return the shortest text that reads as the same number."""
-    return str(int(number)) if number.is_integer() else repr(number)
+    return str(int(number)) if float(number).is_integer() else repr(number)
 
 
 def _number(text: str, value: str) -> float:
