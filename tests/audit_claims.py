@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from PIL import Image
 from scipy import stats
 
@@ -33,10 +34,16 @@ def audit_total(facts: Facts, count: str) -> bool:
     return low <= number(count) - total <= high
 
 
+def separation_of(first: dict, second: dict) -> float:
+    """The distance between two sources, arcsec; their stamps can be a little nearer or farther."""
+    one, other = (SkyCoord(row["ra"], row["dec"], unit="deg") for row in (first, second))
+    return float(one.separation(other).arcsec)
+
+
 def is_found_pair(
     facts: Facts, arcsec: str, one: str, one_in: str, other: str, other_in: str
 ) -> bool:
-    """A pair under the table shares pixels and is in two splits."""
+    """A pair under the table shares pixels and is in two splits; its sources are so far apart."""
 
     def inside(row: dict) -> str:
         return ", ".join(part for part in (row["class"], row["split"]) if part)
@@ -45,8 +52,8 @@ def is_found_pair(
         first["split"] != second["split"]
         and {(one, one_in), (other, other_in)}
         == {(first["source"], inside(first)), (second["source"], inside(second))}
-        and arcsec == f"{true:,.1f}"
-        for true, first, second in facts.pairs(facts.diagonal)
+        and arcsec == f"{separation_of(first, second):,.1f}"
+        for _, first, second in facts.pairs(facts.diagonal)
     )
 
 
