@@ -16,11 +16,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Literal, get_args
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -41,9 +41,18 @@ from mingolotss.catalogue.reading import ColumnNames
 from mingolotss.catalogue.units import TARGETS, Quantity, find_unit
 from mingolotss.errors import CatalogueError, RecipeError
 from mingolotss.recipe.batch_settings import RESERVED_NAMES, BatchSettings, PickleSettings
+from mingolotss.recipe.beam_settings import BeamSettings
+from mingolotss.recipe.channel_settings import ChannelSettings
+from mingolotss.recipe.image_settings import (
+    ChooseSettings,
+    ImageSettings,
+    NoiseSettings,
+    RecentreSettings,
+)
 from mingolotss.recipe.metadata import Metadata
 from mingolotss.recipe.published_list import PublishedSettings
 from mingolotss.recipe.settings import Settings, check_address
+from mingolotss.recipe.stamp_settings import StampSettings, StepSettings
 from mingolotss.recipe.steps import CLIP_SIGMA, check_step
 from mingolotss.registry import nearest
 
@@ -53,7 +62,9 @@ __all__ = [
     "PUBLISHED_SPLIT",
     "RESERVED_NAMES",
     "BatchSettings",
+    "BeamSettings",
     "CatalogueSettings",
+    "ChannelSettings",
     "ChooseSettings",
     "ClassSettings",
     "ImageSettings",
@@ -69,7 +80,6 @@ __all__ = [
     "parse_recipe",
 ]
 
-NoiseMethod = Literal["rms-map", "sigma-clipped", "background2d", "reject"]
 Format = Literal["png", "csv", "batches", "parquet"]
 DEFAULT_SPLIT = "stratified:train=0.8,test=0.2,seed=0"
 """The split of a recipe that states none and has no published files."""
@@ -81,16 +91,6 @@ def _check_unique(what: str, values: Sequence[str]) -> None:
     twice = sorted({value for value in values if values.count(value) > 1})
     if twice:
         raise ValueError(f"two classes have the same {what}: {', '.join(map(repr, twice))}")
-
-
-def _check_template(value: str) -> str:
-    """Check a file name in which ``{source}`` and ``{field}`` stand for the names."""
-    # Without its two placeholders a name must still have characters, and no brace or slash: a
-    # repeated or an unknown placeholder leaves its braces, and a slash would leave the folder.
-    rest = value.replace("{source}", "", 1).replace("{field}", "", 1)
-    if "{source}" not in value or not rest or set(rest) & set("{}/\\") or value.startswith("."):
-        raise ValueError("expected a file name with {source}, and {field} if it has one")
-    return value
 
 
 class CatalogueSettings(Settings):
@@ -337,130 +337,6 @@ class LabelSettings(Settings):
         }
 
 
-class ImageSettings(Settings):
-    """The service of the images, the size of a cutout, and the names of its files.
-
-    Attributes
-    ----------
-    service : str
-    size_arcmin : float
-        Side of a cutout.
-    image, rms : str
-        File names with ``{source}`` and ``{field}``.
-    ignore : tuple of str
-        Other products of the same archive: file names with these parts are not images.
-    checksums : str
-        Of which images CHECKSUM and DATASUM are compared, where a file has them: of "cutouts" and
-        small mosaics, which are read whole; of "all"; or of "none".
-    """
-
-    service: str = ""
-    size_arcmin: float = Field(6.0, gt=0, le=600)
-    image: str = "{source}_{field}-mosaic.fits"
-    rms: str = "{source}_{field}-mosaic-rms.fits"
-    ignore: tuple[str, ...] = ("-low", "-residual")
-    checksums: Literal["cutouts", "all", "none"] = "cutouts"
-
-    @field_validator("service")
-    @classmethod
-    def _service(cls, value: str) -> str:
-        return check_address(value)
-
-    @field_validator("image", "rms")
-    @classmethod
-    def _file_name(cls, value: str) -> str:
-        return _check_template(value) if value else value
-
-    @property
-    def size_deg(self) -> float:
-        """Return the side of a cutout in degrees, as services take it."""
-        return self.size_arcmin / 60
-
-
-class ChooseSettings(Settings):
-    """How to choose among the fields of a source.
-
-    Attributes
-    ----------
-    near_arcsec : float
-        Case 3 applies if all separations are smaller.
-    """
-
-    near_arcsec: float = Field(15.0, ge=0)
-
-
-class RecentreSettings(Settings):
-    """When a stamp is centred on the source instead of the middle of its cutout.
-
-    Attributes
-    ----------
-    enabled : bool
-    separation_arcsec : float
-        Recentre if the source is farther than this from the central pixel.
-    """
-
-    enabled: bool = True
-    separation_arcsec: float = Field(15.0, ge=0)
-
-
-class NoiseSettings(Settings):
-    """How the noise of a pixel is found.
-
-    Attributes
-    ----------
-    method : {"rms-map", "sigma-clipped", "background2d"}
-    otherwise : {"reject", "sigma-clipped", "background2d"}
-        For images without an rms map, where `method` is ``rms-map``.
-    sigma, iterations : float, int
-        Of the sigma clipping.
-    box : int, px
-        Side of the boxes of ``background2d``.
-    """
-
-    method: Literal["rms-map", "sigma-clipped", "background2d"] = "rms-map"
-    otherwise: Literal["reject", "sigma-clipped", "background2d"] = "reject"
-    sigma: float = Field(3.0, gt=0)
-    iterations: int = Field(5, ge=1)
-    box: int = Field(48, ge=3)
-
-    def method_for(self, *, has_rms_map: bool) -> NoiseMethod:
-        """Return how the noise of an image is found, or ``reject`` if it cannot be used.
-
-        This is the one place that decides which noise applies.
-        """
-        if self.method != "rms-map" or has_rms_map:
-            return self.method
-        return self.otherwise
-
-
-class StampSettings(Settings):
-    """The finished image.
-
-    Attributes
-    ----------
-    pixels : int
-        Pixels on a side.
-    pixel_arcsec : float
-        Size of a pixel; 0 for that of the image. Smaller pixels are averaged to this size.
-    kind : {"uint8", "float32"}
-    name : str
-        File name with ``{source}`` and ``{field}``.
-    max_percent_nan : float, %
-        A stamp of which more has no data is rejected.
-    """
-
-    pixels: int = Field(150, ge=2, le=4096)
-    pixel_arcsec: float = Field(0.0, ge=0)
-    kind: Literal["uint8", "float32"] = "uint8"
-    name: str = "{source}_{field}.png"
-    max_percent_nan: float = Field(100.0, ge=0, le=100)
-
-    @field_validator("name")
-    @classmethod
-    def _file_name(cls, value: str) -> str:
-        return _check_template(value)
-
-
 class SplitSettings(Settings):
     """How the sources are divided into splits.
 
@@ -481,18 +357,6 @@ class SplitSettings(Settings):
         return value
 
 
-class StepSettings(BaseModel):
-    """One step and its settings."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    do: str
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """Return the arguments of the step."""
-        return dict(self.model_extra or {})
-
-
 class Recipe(Metadata):
     """Every setting of one dataset, and what the recipe states about it."""
 
@@ -505,14 +369,26 @@ class Recipe(Metadata):
     noise: NoiseSettings = NoiseSettings()
     stamp: StampSettings = StampSettings()
     steps: tuple[StepSettings, ...] = ()
+    channels: tuple[ChannelSettings, ...] = ()
+    beam: BeamSettings = BeamSettings()
     split: SplitSettings = SplitSettings()
     batches: BatchSettings = BatchSettings()
     published: PublishedSettings = PublishedSettings()
     formats: tuple[Format, ...] = FORMATS
 
     @model_validator(mode="after")
+    def _channels_fit(self) -> Recipe:
+        names = [channel.name for channel in self.channels]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"channels: two have the same name: {', '.join(twice)}")
+        if sum(channel.reference for channel in self.channels) > 1:
+            raise ValueError("channels: only one can be the reference")
+        return self
+
+    @model_validator(mode="after")
     def _steps_exist(self) -> Recipe:
-        for one in self.steps:
+        steps = [self.steps, *(channel.steps or () for channel in self.channels)]
+        for one in chain.from_iterable(steps):
             check_step(one.do, one.settings)
         # This check needs two tables of the recipe, so no field can do it alone: the class of a
         # source can only come from the name of its image if the pattern has a group for it.
@@ -525,6 +401,19 @@ class Recipe(Metadata):
                 "use formats = ['csv', 'parquet']"
             )
         return self
+
+    @property
+    def reference_channel(self) -> ChannelSettings | None:
+        """Return the channel whose grid all share, None for a recipe without channels."""
+        marked = [channel for channel in self.channels if channel.reference]
+        return next(iter(marked or self.channels), None)
+
+    def of_channel(self, channel: ChannelSettings) -> Recipe:
+        """Return the recipe of one channel alone, which has no channels."""
+        tables = ("images", "choose", "noise", "steps")
+        given = {name: getattr(channel, name) for name in tables}
+        changes = {name: value for name, value in given.items() if value is not None}
+        return self.model_copy(update={**changes, "channels": ()})
 
     @property
     def rules(self) -> FlagRules | ColumnRules | None:
@@ -581,11 +470,23 @@ class Recipe(Metadata):
     def to_dict(self) -> dict[str, object]:
         """Return the effective settings as values of TOML.
 
-        The published dataset is among them if its list decides what the dataset is.
+        The published dataset is among them if its list decides what the dataset is. Channels, a
+        common beam and the settings of resampled stamps are left out where there are none, so that
+        the text and the digest of a recipe without them stay what they were before these existed.
         """
         settings = {"name": self.name} | self.model_dump(mode="json", by_alias=True)
         if not self.published.list:
             del settings["published"]
+        for key in ("channels", "beam"):
+            if getattr(self, key) == type(self).model_fields[key].default:
+                del settings[key]
+        for channel in settings.get("channels", ()):
+            for key in [key for key, value in channel.items() if value is None]:
+                del channel[key]
+        fields = StampSettings.model_fields
+        for key in ("resample", "centre", "size", "redshift", "cosmology", "rotate"):
+            if settings["stamp"][key] == fields[key].default:
+                del settings["stamp"][key]
         return settings
 
     def changed(self, changes: Mapping[str, object]) -> Recipe:

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mingolotss.errors import hide_credentials
 
-__all__ = ["Settings", "check_address"]
+__all__ = ["Settings", "check_address", "check_template"]
 
 
 class Settings(BaseModel):
@@ -30,4 +30,14 @@ def check_address(value: str) -> str:
             "an address with a user name or a password, which the dataset would publish; give it "
             "with --service or --catalogue, where it is used and not kept"
         )
+    return value
+
+
+def check_template(value: str) -> str:
+    """Check a file name in which ``{source}`` and ``{field}`` stand for the names."""
+    # Without its two placeholders a name must still have characters, and no brace or slash: a
+    # repeated or an unknown placeholder leaves its braces, and a slash would leave the folder.
+    rest = value.replace("{source}", "", 1).replace("{field}", "", 1)
+    if "{source}" not in value or not rest or set(rest) & set("{}/\\") or value.startswith("."):
+        raise ValueError("expected a file name with {source}, and {field} if it has one")
     return value

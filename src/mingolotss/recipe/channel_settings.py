@@ -1,0 +1,38 @@
+"""The channels of a stamp: images of one source from several surveys or frequencies."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mingolotss.recipe.image_settings import ChooseSettings, ImageSettings, NoiseSettings
+from mingolotss.recipe.settings import Settings
+from mingolotss.recipe.stamp_settings import StepSettings
+
+__all__ = ["ChannelSettings"]
+
+
+class ChannelSettings(Settings):
+    """One channel. A table that it does not have is that of the recipe.
+
+    Attributes
+    ----------
+    name : str
+        Names a plane of the stamp in tables and files.
+    reference : bool
+        All channels share the grid of this one. Without any, it is the first.
+    missing : {"reject", "nan", "zero"}
+        What happens to a source without an image in this channel: it is rejected, or the plane
+        holds NaN or 0 and the source is flagged. Of the reference it is always rejected.
+    images, choose, noise, steps
+        As the tables of the recipe of these names.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    reference: bool = False
+    missing: Literal["reject", "nan", "zero"] = "reject"
+    images: ImageSettings | None = None
+    choose: ChooseSettings | None = None
+    noise: NoiseSettings | None = None
+    steps: tuple[StepSettings, ...] | None = None
