@@ -49,7 +49,7 @@ $(VENV)/cutana.ok: | $(VENV)/bin/python
 	@touch $@
 
 test-slow: $(VENV)/test.ok
-	$(RUN)/python -m pytest -m "slow and not fuzz and not archive and not web and not readers" $(MORE)
+	$(RUN)/python -m pytest -n 2 --dist loadfile -m "slow and not fuzz and not archive and not web and not readers" $(MORE)
 
 # Each door of the program with hostile input, 20 s for each kind.
 test-hostile: $(VENV)/test.ok

@@ -139,6 +139,7 @@ def test_impossible_flags(one):
     assert not (one.parent / "out").exists()
 
 
+@pytest.mark.slow
 def test_unknown_recipe_key(one):
     refused(build(one, "--set", "noise.sgima=4"), 2, "'noise.sgima'", "did you mean 'sigma'")
     mine = one.parent / "mine.toml"
@@ -146,6 +147,7 @@ def test_unknown_recipe_key(one):
     refused(run("build", mine, "--out", one.parent / "out"), 2, "'stmp'", "did you mean 'stamp'")
 
 
+@pytest.mark.slow
 def test_unknown_names(one):
     refused(run("build", "mingolots", "--out", one.parent), 2, "did you mean 'mingolotss'")
     done = run("build", "--service", "foldr:x", "--out", one.parent / "o", "--catalogue", "x")

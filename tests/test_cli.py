@@ -50,6 +50,7 @@ def test_no_summary_is_cut_off():
     assert all(summary.endswith(".") and not summary.endswith("...") for summary in summaries)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_explains_itself(command):
     """Every option has a help text."""
@@ -93,6 +94,7 @@ def test_build_status_verify_plan(sky, tmp_path):
     assert run("verify", tmp_path / "o").returncode == 0
 
 
+@pytest.mark.slow
 def test_classes(shared):
     """The counts of the real catalogue."""
     done = run("classes", "--catalogue", shared / "data" / "Mingo19_LoMorph_Cat.fits")

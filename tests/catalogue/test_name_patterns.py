@@ -21,6 +21,7 @@ SLOW = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", SLOW)
 def test_a_pattern_that_never_ends(pattern):
     """Some are slow for the library, too; none takes longer than its time."""

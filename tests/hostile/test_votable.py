@@ -57,6 +57,7 @@ def attempt(door: str, body: bytes, folder: Path) -> MingoError:
     return caught.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("reference", REFERENCES)
 def test_no_reference_is_followed(reference, door, secret, tmp_path):

@@ -269,6 +269,7 @@ def test_stamps_of_any_size_are_made(tmp_path, side):
     np.testing.assert_array_equal(load(tmp_path, "all").images, pixels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", ["cc", "no-such-compiler", "false"])
 def test_the_package_is_built_with_or_without_a_compiler(tmp_path, compiler):
     """A wheel has the kernel and a platform tag, or neither; a missing compiler is no error."""

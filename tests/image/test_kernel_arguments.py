@@ -355,6 +355,7 @@ def test_no_library_is_a_reason(tmp_path, use_library):
     assert "install a C compiler and reinstall" in compiled.describe()
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize(
     ("old", "new"),

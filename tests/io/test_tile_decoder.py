@@ -82,6 +82,7 @@ def damaged(raw, seed):
     return bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_tiles_are_an_error_of_their_image_alone(kind):
     """The whole ones between them have their pixels: no decoder leaves anything behind."""
@@ -188,6 +189,7 @@ def test_a_tile_that_unpacks_to_gigabytes_is_refused(column):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KB
 
 
+@pytest.mark.slow
 def test_rectangles_of_two_images_in_turn():
     """The helper has one image at a time, and is sent another when it is needed."""
     images = [CompressedImage(KINDS[kind], find_image(KINDS[kind]), "x") for kind in KINDS] * 3
@@ -197,6 +199,7 @@ def test_rectangles_of_two_images_in_turn():
             np.testing.assert_array_equal(image.box(5, 20, x0, 30), whole[5:20, x0:30])
 
 
+@pytest.mark.slow
 def test_threads_and_a_helper_that_was_killed():
     """Requests wait for each other; a helper that ended is started again."""
     expected = read_image(KINDS["PLIO"], path="x").data

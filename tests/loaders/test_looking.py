@@ -141,6 +141,7 @@ def test_a_dataset_whose_parts_disagree_still_shows_itself(build):
     assert dataset._repr_html_() is None
 
 
+@pytest.mark.slow
 def titles(figure):
     """Return the texts above each stamp."""
     return [tuple(text.get_text() for text in axes.texts) for axes in figure.axes if axes.images]

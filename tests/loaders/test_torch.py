@@ -109,6 +109,7 @@ def test_tensors_without_pil(root, dtype):
     assert (target, type(target)) == (1, int)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
@@ -247,6 +248,7 @@ def test_torchvision_transforms_work(root):
     assert torch.equal(flipped, torch.from_numpy(IMAGES[4])[None].flip(-1))
 
 
+@pytest.mark.slow
 @pytest.mark.readers
 def test_the_wrapper_of_torchvision_is_for_its_own_datasets(root):
     """As the docs say, it accepts no other class."""

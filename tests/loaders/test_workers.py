@@ -30,6 +30,7 @@ def exported(request, build, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [

@@ -200,6 +200,7 @@ def test_two_builds_at_once(sky, tmp_path):
     run(planned, nosy)
 
 
+@pytest.mark.slow
 def run_slowly(planned, ready):
     """Run a build that stops in the middle until the process is killed."""
 

@@ -98,6 +98,7 @@ def build(tmp_path, gaps, **changes):
     return {row["source"]: row for row in rows}, stamps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1, 3])
 @pytest.mark.parametrize("order", ORDERS)
 def test_every_order_of_steps(tmp_path, order, factor):

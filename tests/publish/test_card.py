@@ -125,6 +125,7 @@ def test_merged_classes_on_the_command_line(built, tmp_path, arguments, classes)
     assert json.loads((tmp_path / "out/classes.json").read_text()) == classes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [

@@ -73,6 +73,7 @@ def manifest(folder):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_our_own_reader_reads_every_format(exports, truth, name):
     """Same images, labels, sources and splits, whatever the format."""
@@ -196,6 +197,7 @@ def test_exports_are_deterministic(built, exports, tmp_path, name):
     ).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_an_archive_of_an_export_is_loadable(built, exports, tmp_path, name):
     """The option gives an archive and its sha256, which is all a user needs."""

@@ -35,6 +35,7 @@ def words(card: str) -> list[str]:
     return _CLASSES.findall(body.replace("there are no labels", ""))
 
 
+@pytest.mark.slow
 def test_the_card_of_a_build_and_of_an_export_speaks_of_no_classes(built, tmp_path):
     assert words((built / "README.md").read_text()) == []
     for format_name in ("parquet", "webdataset"):

@@ -100,6 +100,7 @@ def test_images_that_were_read_are_named(sky, plain, tmp_path):
     assert [line.split(":")[0] for line in found["images read that differ"]] == [path.name]
 
 
+@pytest.mark.slow
 def test_versions_are_named(plain, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(plain, copy)

@@ -22,12 +22,14 @@ CLASSES = (
 SOURCES = ("<b>bold</b>", "a\nb", "\U0001f30c", 'it\'s "q"', "{{7*7}}", "%41", "a?b#c", "L" * 300)
 
 
+@pytest.mark.slow
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     names = [f"{name}{row}" for row in range(3) for name in SOURCES]
     return build_named(tmp_path_factory.mktemp("pages"), names, CLASSES)
 
 
+@pytest.mark.slow
 def test_the_report_shows_names(built):
     """No name becomes a tag, a template or a formula, and nothing warns of a missing letter."""
     with warnings.catch_warnings():

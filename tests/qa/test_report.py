@@ -126,6 +126,7 @@ def test_every_figure_is_written_twice_and_has_units(built: Path, name: str) -> 
     assert units.get(name, "sources") in svg
 
 
+@pytest.mark.slow
 def test_a_figure_without_content_is_a_sentence(built: Path) -> None:
     """All stamps are complete: there is no histogram of what they lack, but a sentence."""
     assert not (built / "figures" / "percent-nan.png").exists()
@@ -174,6 +175,7 @@ def test_the_page_does_not_grow_with_the_sources(tmp_path: Path) -> None:
     assert pages["many"].count('class="stamp"') < 150
 
 
+@pytest.mark.slow
 def test_the_file_of_an_earlier_report_does_not_stay(built: Path, tmp_path: Path) -> None:
     """A build without rejections has no ``rejected.csv``, and no figure without content."""
     out = tmp_path / "out"
@@ -202,6 +204,7 @@ def test_a_missing_cutout_is_shown_as_missing(tmp_path: Path) -> None:
     assert "No such file" in text
 
 
+@pytest.mark.slow
 def test_a_vanished_service_is_shown_as_missing(tmp_path: Path) -> None:
     out = make_build(tmp_path)
     shutil.rmtree(tmp_path / "images")
@@ -246,6 +249,7 @@ def test_colours_change_no_pixel(built: Path) -> None:
         image.convert("RGB").load()  # checksums and palette are whole
 
 
+@pytest.mark.slow
 def test_a_folder_without_a_build_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run(
         command("report", str(tmp_path)),

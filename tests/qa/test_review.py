@@ -663,6 +663,7 @@ def test_an_image_that_went_away_is_shown_as_missing(tmp_path: Path) -> None:
     assert ["A.fits" in one.problem for one in shown.candidates] == [True]
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_one_line(built: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -700,6 +701,7 @@ def test_the_browser_opens_the_printed_address(built: Path, tmp_path: Path) -> N
         server.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [False, True], ids=["own decisions", "a file elsewhere"])
 def test_the_page_and_the_terminal_say_how_to_apply_decisions(tmp_path: Path, other: bool) -> None:
     """The command that both name does it, also for decisions in a file elsewhere."""

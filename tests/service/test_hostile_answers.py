@@ -54,6 +54,7 @@ ELSEWHERE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ELSEWHERE)
 @pytest.mark.parametrize("via", ["answer", "redirect"])
 def test_an_answer_that_leads_elsewhere_is_one_rejection(address, via, tmp_path):
@@ -140,6 +141,7 @@ def with_credentials(url: str) -> str:
     return url.replace("://", f"://{USER}:{QUOTED}@")
 
 
+@pytest.mark.slow
 def hidden(*texts: bytes | str) -> bool:
     """Tell whether neither the secret nor its encodings are in the texts."""
     forms = [SECRET, QUOTED, "s3cr3t", base64.b64encode(f"{USER}:{SECRET}".encode()).decode()]

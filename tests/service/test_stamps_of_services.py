@@ -87,6 +87,7 @@ def check(tmp_path: Path, service: str, images: list) -> None:
         assert row["frequency_mhz"] == pytest.approx(144)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_local_services(tmp_path, layout):
     """Folders, mosaics and compressed ones, and a service of a user's own."""
@@ -95,6 +96,7 @@ def test_local_services(tmp_path, layout):
     check(tmp_path, LAYOUTS[layout](tmp_path / "served", images), images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REMOTE)
 def test_remote_services(tmp_path, name):
     """Cutouts made by a server, ranges of remote mosaics, and whole images."""

@@ -113,6 +113,7 @@ def test_a_temporary_fault_is_retried_until_the_file_is_complete(name, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["a.fits"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PASSING)
 def test_a_lasting_fault_is_an_error_and_leaves_no_file(name, tmp_path):
     """The number of requests is limited, there is one clear error, and no file."""
