@@ -17,6 +17,7 @@ import pytest
 import mingolotss
 from builds import run
 from mingolotss.cli import app
+from mingolotss.dataset.channel_table import CHANNELS, MISSING_CHANNELS
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
 from mingolotss.service import SERVICES
 from test_optional import WITHOUT
@@ -215,9 +216,9 @@ def test_every_service_is_documented():
 
 
 def test_every_column_is_documented():
-    """Every column of the manifest and the candidates has its row in the docs."""
+    """Every column of the manifest, the candidates and the channels has its row in the docs."""
     text = (ROOT / "docs" / "reference" / "manifest.md").read_text()
-    for name in {*MANIFEST.names, *CANDIDATES.names}:
+    for name in {*MANIFEST.names, *CANDIDATES.names, *CHANNELS.names, MISSING_CHANNELS.name}:
         assert re.search(rf"^\| [^|]*`{name}`", text, re.MULTILINE), name
 
 

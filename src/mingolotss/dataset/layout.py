@@ -90,6 +90,11 @@ class DatasetFolder:
         return self.path / "manifest.parquet"
 
     @property
+    def channels(self) -> Path:
+        """The table of the channels of each stamp, where the recipe has channels."""
+        return self.path / "channels.parquet"
+
+    @property
     def recipe(self) -> Path:
         """The effective settings, which are a recipe themselves."""
         return self.path / "recipe.toml"
