@@ -52,6 +52,6 @@ def test_a_column_that_is_missing_is_named(tmp_path, name):
 
 
 def test_a_missing_file_is_one_line(tmp_path):
-    with pytest.raises(DatasetError, match="channels.parquet") as caught:
+    with pytest.raises(DatasetError, match=r"channels\.parquet") as caught:
         read_channels(tmp_path)
     assert "\n" not in str(caught.value)

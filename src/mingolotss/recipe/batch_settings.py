@@ -22,7 +22,7 @@ __all__ = ["RESERVED_NAMES", "BatchSettings", "PickleSettings"]
 RESERVED_NAMES = {
     "stamps", "ledger", "png", "figures", "sky", "cutouts", "searches", "manifest", "candidates",
     "recipe", "checksums", "MingoML", "report", "montage", "README", "croissant", "decisions",
-    "notices", "inputs", "rejected", "audit", "LICENSE", "CITATION", "splits",
+    "notices", "inputs", "rejected", "audit", "LICENSE", "CITATION", "splits", "channels",
 }  # fmt: skip
 BatchKey = Literal["batch_label", "labels", "data", "filenames", "src_ids", "fieldnames"]
 MetaKey = Literal["num_cases_per_batch", "label_names", "num_vis"]
