@@ -151,3 +151,18 @@ def test_files_that_are_not_used_are_kept_in_the_build(tmp_path):
     (tmp_path / "m" / "P1-mosaic.fits.fz").unlink()
     assert run(plan(recipe, out=tmp_path / "out", **options)).notices == ()
     assert status(tmp_path / "out").notices == []
+
+
+def test_a_service_is_an_address_a_folder_or_an_object_that_searches(tmp_path):
+    """A path is a folder of images; an object of another kind is one line."""
+    sky = random_sky(tmp_path / "in", 3, seed=5)
+    plans = [
+        plan("lotss", catalogue=sky.catalogue, service=service, out=tmp_path / name)
+        for name, service in (("path", sky.folder), ("text", f"folder:{sky.folder}"))
+    ]
+    assert plans[0].table() == plans[1].table()
+    assert plans[0].covered
+    for service in (3.5, object(), ["a"]):
+        with pytest.raises(InputError, match="has no method search: give an address") as caught:
+            plan("lotss", catalogue=sky.catalogue, service=service, out=tmp_path / "out")
+        assert "\n" not in str(caught.value)

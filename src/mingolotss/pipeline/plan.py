@@ -253,7 +253,7 @@ def plan(
     *,
     out: Path | str | None = None,
     catalogue: Path | str | Catalogue | None = None,
-    service: str | ImageService | None = None,
+    service: str | Path | ImageService | None = None,
     decisions: Path | str | None = None,
     limit: int | None = None,
     settings: Mapping[str, object] | None = None,
@@ -277,7 +277,7 @@ def plan(
         ``recipe.toml``, ``inputs.toml`` and ``candidates.parquet`` are written there.
     catalogue : Path, str or Catalogue, optional
         A file or an ``http`` address. It replaces the recipe's catalogue.
-    service : str or ImageService, optional
+    service : str, Path or ImageService, optional
         It replaces the recipe's service. ``simulated`` without a folder makes a simulated sky in
         ``out/sky`` and, unless `catalogue` is given, uses the catalogue of that sky.
     decisions : Path, optional
@@ -317,7 +317,7 @@ def plan_locked(
     recipe: str | Path | Recipe | None,
     out: Path,
     catalogue: Path | str | Catalogue | None,
-    service: str | ImageService | None,
+    service: str | Path | ImageService | None,
     decisions: Path | str | None,
     limit: int | None,
     settings: Mapping[str, object] | None,

@@ -120,7 +120,7 @@ def complete_arguments(
     recipe: str | Path | Recipe | None,
     out: Path,
     catalogue: Path | str | Catalogue | None,
-    service: str | ImageService | None,
+    service: str | Path | ImageService | None,
     decisions: Path | str | None,
     limit: int | None,
     settings: Mapping[str, object] | None,
@@ -165,8 +165,13 @@ def complete_arguments(
     if base is not None and not service:
         service, was_given = _recorded_service(base)
         given = given[0], was_given
-    if isinstance(service, str) and service:
-        service = absolute_address(service)
+    if isinstance(service, str | Path):
+        service = absolute_address(str(service)) if str(service) else None
+    elif service is not None and not callable(getattr(service, "search", None)):
+        raise InputError(
+            f"the service is an object of type {type(service).__name__}, which has no method "
+            "search: give an address as NAME:ARGUMENT, a folder, or an image service"
+        )
     decisions_path, copies_decisions = _find_decisions(decisions, out, base)
     return BuildArguments(
         recipe=used,

@@ -172,7 +172,7 @@ def build(
     *,
     out: Path | str | None = None,
     catalogue: Path | str | Catalogue | None = None,
-    service: str | ImageService | None = None,
+    service: str | Path | ImageService | None = None,
     decisions: Path | str | None = None,
     limit: int | None = None,
     settings: Mapping[str, object] | None = None,
