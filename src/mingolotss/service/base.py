@@ -36,6 +36,7 @@ from mingolotss.foreign import is_own, translate_errors
 from mingolotss.io.places import absolute_path
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service import SERVICES
+from mingolotss.service.survey_facts import NO_FACTS, SurveyFacts
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -45,6 +46,7 @@ __all__ = [
     "BulkService",
     "CutoutRequest",
     "Estimate",
+    "FactsService",
     "FetchService",
     "FileService",
     "ImageService",
@@ -57,6 +59,7 @@ __all__ = [
     "open_service",
     "search_all",
     "split_folder",
+    "survey_facts",
 ]
 
 _PASSED = (ImageError, ServiceError, InputError)  # what a plug-in may raise as it is
@@ -188,6 +191,19 @@ class ScaleService(Protocol):
         """Return the side of a pixel of each image, arcsec; NaN where it cannot be read."""
 
 
+@runtime_checkable
+class FactsService(Protocol):
+    """A service that knows what its images are without reading their headers.
+
+    Attributes
+    ----------
+    survey_facts : SurveyFacts
+        Where the header of an image states something else, the header wins.
+    """
+
+    survey_facts: SurveyFacts
+
+
 @dataclass(frozen=True, slots=True)
 class Naming:
     """How files of cutouts are named, and whether their checksums are compared.
@@ -249,6 +265,12 @@ def local_root(service: ImageService) -> str:
     """
     root = getattr(service, "root", "")
     return root if isinstance(root, str) and "://" not in root else ""
+
+
+def survey_facts(service: ImageService) -> SurveyFacts:
+    """Return what a service knows about all its images; nothing is known of most services."""
+    facts = service.survey_facts if isinstance(service, FactsService) else None
+    return facts if isinstance(facts, SurveyFacts) else NO_FACTS
 
 
 def open_service(
@@ -350,7 +372,8 @@ def fetch_cutouts(
     """Return the outcomes of requests in order, by the bulk method of the service if it has one.
 
     If a plug-in's bulk method raises an exception, its cutouts are requested one by one, so that
-    only those are lost for which it raises one.
+    only those are lost for which it raises one. What the headers of the images leave open is
+    completed by the facts of a `FactsService`.
 
     Parameters
     ----------
@@ -359,6 +382,23 @@ def fetch_cutouts(
     size_deg : float, deg
         Side of the cutouts.
     """
+    outcomes, facts = _fetch_outcomes(service, requests, size_deg), survey_facts(service)
+    if facts == NO_FACTS:
+        return outcomes
+    listed = list(outcomes)
+    if len(listed) != len(requests):
+        return listed  # the caller refuses them
+    return [
+        facts.complete_cutout(outcome, request.source.dec)
+        if isinstance(outcome, Cutout) else outcome
+        for outcome, request in zip(listed, requests, strict=True)
+    ]  # fmt: skip
+
+
+def _fetch_outcomes(
+    service: ImageService, requests: Sequence[CutoutRequest], size_deg: float
+) -> Iterable[Outcome]:
+    """Return the outcomes of requests as the service gives them."""
     if isinstance(service, BulkService):
         if is_own(type(service)):
             return service.cutouts(requests, size_deg)

@@ -94,7 +94,14 @@ class SkyWCS:
         return cls(header, tables, path=path)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self._header, self._tables)
+        return _rebuild, (self._header, self._tables, self._facts)
+
+    def with_facts(self, facts: HeaderFacts) -> SkyWCS:
+        """Return the same WCS with other facts: those of a header that another source completed."""
+        other = SkyWCS.__new__(SkyWCS)
+        for name in SkyWCS.__slots__:
+            setattr(other, name, facts if name == "_facts" else getattr(self, name))
+        return other
 
     @property
     def header(self) -> str:
@@ -126,7 +133,10 @@ class SkyWCS:
 
     @property
     def facts(self) -> HeaderFacts:
-        """Return what the header says of the image itself: unit, frequency, beam, telescope."""
+        """Return what the header says of the image itself: unit, frequency, beam, telescope.
+
+        The image service may have completed it (`with_facts`).
+        """
         if self._facts is None:
             self._facts = read_header_facts(self._header)
         return self._facts
@@ -151,6 +161,12 @@ class SkyWCS:
         lon = world[:, self._lng].reshape(x.shape)
         lat = world[:, self._lat].reshape(x.shape)
         return to_icrs(self._frame, lon, lat)
+
+
+def _rebuild(header: bytes, tables: LookupTables | None, facts: HeaderFacts | None) -> SkyWCS:
+    """Unpickle a WCS, with the facts that were completed."""
+    wcs = SkyWCS.from_header(header, tables)
+    return wcs if facts is None else wcs.with_facts(facts)
 
 
 def _broadcast(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:

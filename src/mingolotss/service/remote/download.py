@@ -35,6 +35,7 @@ from mingolotss.service.remote.cutout_files import CutoutFiles, DownloadOptions
 from mingolotss.service.remote.downloaded import FetchedService
 from mingolotss.service.remote.search_cache import SearchResult
 from mingolotss.service.remote.workspace import Workspace
+from mingolotss.service.survey_facts import NO_FACTS, SurveyFacts
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -57,8 +58,11 @@ class DownloadService(CutoutFiles, Shown):
         How long each search took; `estimate` uses it.
     assumes_images : bool
         Candidates were given without a search: only the download shows whether there are images.
+    survey_facts : SurveyFacts
+        What is known about the images before they are read.
     """
 
+    survey_facts: SurveyFacts = NO_FACTS
     pixel_arcsec = 1.5  # of LoTSS at full resolution; only estimates use it
     assumes_images = False
 
@@ -99,7 +103,8 @@ class DownloadService(CutoutFiles, Shown):
     def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
         """Return the pixels of a candidate, fetched if they are not on disk."""
         source = _unnamed_source(position, candidate.source)
-        return self.read_cutout(CutoutRequest(candidate, source), size.to_value("deg"))
+        cutout = self.read_cutout(CutoutRequest(candidate, source), size.to_value("deg"))
+        return self.survey_facts.complete_cutout(cutout, source.dec)
 
     def search_all(
         self, catalogue: Catalogue, size_deg: float, progress: Progress | None = None
@@ -177,7 +182,8 @@ class DownloadService(CutoutFiles, Shown):
                 failures[request.source.name, request.candidate.field] = error
             if progress is not None:
                 progress(done)
-        return FetchedService(Workspace(self.workspace).cutouts, self.naming, failures)
+        folder = Workspace(self.workspace).cutouts
+        return FetchedService(folder, self.naming, failures, self.survey_facts)
 
     def estimate(self, requests: Iterable[CutoutRequest], size_deg: float) -> Estimate:
         """Return what fetching will take.

@@ -18,6 +18,7 @@ from mingolotss.io.summaries import Shown, Summary
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service.base import CutoutRequest, Naming
 from mingolotss.service.local.folder import read_cutout
+from mingolotss.service.survey_facts import NO_FACTS, SurveyFacts
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -49,11 +50,14 @@ class FetchedService(Shown):
     naming : Naming
     failures : mapping of (str, str) to ServiceError
         By source and field.
+    survey_facts : SurveyFacts
+        Of the service that downloaded them.
     """
 
     folder: Path
     naming: Naming
     failures: Mapping[tuple[str, str], ServiceError]
+    survey_facts: SurveyFacts = NO_FACTS
 
     def __str__(self) -> str:
         return f"{type(self).__name__}:{self.folder}"
@@ -72,7 +76,8 @@ class FetchedService(Shown):
 
     def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
         """Read the files of a candidate; they have the size that the server made."""
-        return read_cutout(candidate, with_checksums=self.naming.with_checksums)
+        cutout = read_cutout(candidate, with_checksums=self.naming.with_checksums)
+        return self.survey_facts.complete_cutout(cutout, float(position.icrs.dec.deg))
 
     def cutouts(self, requests: Sequence[CutoutRequest], size_deg: float) -> Iterator[Outcome]:
         """Read the files of many candidates."""
