@@ -38,6 +38,7 @@ from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.input_files import Times, describe_images, image_times, images_unchanged
 from mingolotss.pipeline.measure import Failures, MeasuredCandidates, fetch_and_measure
 from mingolotss.pipeline.part_table import PartTable
+from mingolotss.pipeline.prepare import prepare
 from mingolotss.pipeline.stamps import Stamps, make_stamps
 from mingolotss.pipeline.task import RETRY_SUFFIX, PartSummary, Task
 from mingolotss.service.local.mosaic_file import forget_mosaics
@@ -160,7 +161,8 @@ def _make(chunk: Chunk, failures: Failures) -> _Results | None:
         choices = choose_candidates(
             chunk, measured, task.decisions, task.search_errors, recipe.choose
         )
-        stamps = make_stamps(chunk, measured, choices, recipe)
+        prepared = prepare(chunk, measured, choices, recipe)
+        stamps = make_stamps(chunk, prepared.measured, prepared.choices, recipe)
     if lost.pages:
         forget_mosaics()
         return None
