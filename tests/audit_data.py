@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from mingolotss.dataset.layout import BatchFolder
 from mingolotss.dataset.manifest import MANIFEST
+from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import stamp_bytes, stamp_schema
 from mingolotss.formats.batch_layout import BatchContent, BatchLayout
 from mingolotss.io.png import encode_png
@@ -63,7 +64,7 @@ class Planted:
             "status": ["written"] * self.n,
             "image_file": [f"image-{index}.png" for index in range(self.n)],
         }
-        schema = stamp_schema("uint8")
+        schema = stamp_schema(StampShape())
         pngs = [{"bytes": encode_png(image), "path": None} for image in self.images]
         arrays = [pa.array(pngs, schema.field("image").type)]
         arrays += [pa.array(columns.get(one.name, [None] * self.n), one.type) for one in MANIFEST]

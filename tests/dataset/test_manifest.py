@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST, read_manifest
+from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import stamp_schema
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import parquet_bytes, read_table, write_table
@@ -61,4 +62,4 @@ def test_a_column_that_is_not_there_is_a_dataset_error(tmp_path):
 def test_stamps_hold_an_image_and_every_column_of_the_manifest():
     """Grey stamps as PNG for other libraries, float ones as raw values."""
     for kind, first in (("uint8", "image"), ("float32", "pixels")):
-        assert stamp_schema(kind).names == [first, *MANIFEST.names]
+        assert stamp_schema(StampShape(dtype=kind)).names == [first, *MANIFEST.names]

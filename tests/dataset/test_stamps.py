@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mingolotss.dataset.manifest import MANIFEST
+from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import StampFile, decode_stamps, stamp_bytes, stamp_schema
 from mingolotss.errors import DatasetError
 from mingolotss.io.files import locate
@@ -25,7 +26,7 @@ def stamps(kind):
     columns = {name: pa.nulls(len(IMAGES), MANIFEST.field(name).type) for name in MANIFEST.names}
     columns["row"] = pa.array(range(len(IMAGES))[::-1])
     columns["label"] = pa.array(np.arange(len(IMAGES)) % 10, pa.int16())
-    schema = stamp_schema(kind)
+    schema = stamp_schema(StampShape(dtype=kind))
     arrays = [pa.array(first, schema[0].type), *columns.values()]
     return pa.Table.from_arrays(arrays, schema=schema)
 
@@ -39,7 +40,7 @@ def test_stamps_come_back_whole_and_by_row_group(tmp_path, kind, place):
     path = folder / "part-00000.parquet"
     path.write_bytes(stamp_bytes(stamps(kind)))
     with StampFile(path) as file:
-        assert (file.is_float, file.row_groups) == (kind == "float32", 3)
+        assert (file.shape, file.row_groups) == (StampShape(dtype=kind), 3)
         assert file.table().equals(stamps(kind))
         groups = range(file.row_groups)
         rows = np.concatenate([file.rows(group) for group in groups])
@@ -47,7 +48,7 @@ def test_stamps_come_back_whole_and_by_row_group(tmp_path, kind, place):
         assert encoded == file.encoded().to_pylist()
         np.testing.assert_array_equal(rows, file.rows())
     np.testing.assert_array_equal(rows, np.arange(1300)[::-1])
-    decoded = decode_stamps(encoded, ["x"] * 1300, is_float=kind == "float32")
+    decoded = decode_stamps(encoded, ["x"] * 1300, StampShape(dtype=kind))
     np.testing.assert_array_equal(decoded, IMAGES.astype(kind), strict=True)
 
 
@@ -66,7 +67,7 @@ def test_columns_that_are_absent_are_null(tmp_path):
     [
         ({"label": [1]}, "'image' should hold PNG bytes .* and is absent"),
         ({"image": ["x"], "label": [1]}, "'image' should hold PNG bytes .* and is string"),
-        ({"pixels": ["x"], "label": [1]}, "'pixels' should hold binary, float32 values"),
+        ({"pixels": ["x"], "label": [1]}, "'pixels' should hold binary, values of pixels"),
         ({"pixels": [b"x"]}, "'label' should hold integers and is absent"),
         ({"pixels": [b"x"], "label": ["a"]}, "'label' should hold integers and is string"),
     ],
@@ -98,5 +99,5 @@ def test_floats_of_different_sizes_are_refused():
     """The line names the image and both sizes."""
     good, bad = np.zeros(4, "<f4").tobytes(), np.zeros(5, "<f4").tobytes()
     with pytest.raises(DatasetError, match=r"^read b: 20 bytes .* 2 x 2 float32 .* has 16"):
-        decode_stamps([good, bad], ["a", "b"], is_float=True)
-    assert decode_stamps([], [], is_float=True).shape == (0, 0, 0)
+        decode_stamps([good, bad], ["a", "b"], StampShape(dtype="float32"))
+    assert decode_stamps([], [], StampShape(dtype="float32")).shape == (0, 0, 0)

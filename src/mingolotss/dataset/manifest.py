@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mingolotss.catalogue.typed_columns import KEPT_MARK
+from mingolotss.dataset.channel_table import MISSING_CHANNELS
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.errors import CatalogueError, DatasetError
 from mingolotss.io.parquet import read_schema, read_table
@@ -26,8 +27,10 @@ __all__ = [
     "KEPT_PREFIX",
     "LATER_COLUMNS",
     "MANIFEST",
+    "RECIPE_COLUMNS",
     "REPEATED_COLUMNS",
     "UNCOMPRESSED_COLUMNS",
+    "further_fields",
     "kept_fields",
     "kept_unit",
     "name_kept_columns",
@@ -95,6 +98,19 @@ LATER_COLUMNS = frozenset(MANIFEST.names[MANIFEST.names.index("percent_nan_cutou
 INCOMPLETE_PERCENT = 10.0
 """A stamp of which more than this has no data is flagged ``incomplete``, %."""
 
+RECIPE_COLUMNS = pa.schema(
+    [
+        MISSING_CHANNELS,
+        ("stamp_beam_major_arcsec", _REAL),  # FWHM, after the convolution to a common beam
+        ("stamp_beam_minor_arcsec", _REAL),
+        ("stamp_beam_pa_deg", _REAL),
+        ("stamp_size_arcsec", _REAL),  # side of the stamp on the sky
+        ("rotation_deg", _REAL),  # position angle of the direction that is up
+        ("resampling", _TEXT),  # none, adaptive or exact
+    ]
+)
+"""Further columns of a manifest, each only where the recipe has what it describes."""
+
 CANDIDATES = pa.schema(
     [
         ("row", pa.int64()),
@@ -144,23 +160,40 @@ def kept_fields(schema: pa.Schema) -> list[pa.Field]:
     ]
 
 
+def further_fields(schema: pa.Schema) -> list[pa.Field]:
+    """Return the columns of a manifest or of stamps that are not those of `MANIFEST`.
+
+    First those of `RECIPE_COLUMNS`, then those that are kept from the catalogue.
+    """
+    kept = kept_fields(schema)
+    names = {field.name for field in kept}
+    own = [field for field in RECIPE_COLUMNS if field.name in schema.names]
+    return [field for field in own if field.name not in names] + kept
+
+
 def kept_unit(field: pa.Field) -> str:
     """Return the unit of a column that is kept from the catalogue; "" if it has none."""
     return str(field.metadata.get(b"unit", b"").decode("utf-8", "replace"))
 
 
-def name_kept_columns(kept: pa.Table) -> pa.Table:
+def name_kept_columns(kept: pa.Table, further: Sequence[str] = ()) -> pa.Table:
     """Return the kept columns of a catalogue under their names in the manifest.
 
     A column with the name of another column of the manifest, in any case of the letters, gets the
     prefix ``catalogue_``.
+
+    Parameters
+    ----------
+    kept : pyarrow.Table
+    further : sequence of str
+        The names of the columns beyond `MANIFEST` that this manifest has.
 
     Raises
     ------
     CatalogueError
         Two columns would have one name.
     """
-    taken = {name.lower() for name in MANIFEST.names} | _RESERVED
+    taken = {name.lower() for name in (*MANIFEST.names, *further)} | _RESERVED
     names = [
         f"{KEPT_PREFIX}{name}" if name.lower() in taken else name for name in kept.column_names
     ]

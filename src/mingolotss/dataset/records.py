@@ -20,6 +20,7 @@ from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import stamp_files
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.split_names import in_order
+from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
 from mingolotss.io.documents import parse_json
@@ -37,7 +38,8 @@ class Records:
     Attributes
     ----------
     table : pyarrow.Table
-        ``image`` (PNG) or ``pixels`` (float32 values), then the columns of the manifest.
+        ``image`` (PNG) or ``pixels`` (plain values), then the columns of the manifest, and those
+        beyond it that the dataset has. Its metadata state the shape of stamps with channels.
     classes : tuple of str
         Name of each label.
     origin : str
@@ -52,9 +54,19 @@ class Records:
         return int(self.table.num_rows)
 
     @property
+    def shape(self) -> StampShape:
+        """Return what the stamps are."""
+        return StampShape.of_schema(self.table.schema)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Return the names of the channels; none for images without an axis of channels."""
+        return self.shape.channels
+
+    @property
     def is_float(self) -> bool:
         """Return whether the images are float32, in Jy/beam, and not uint8."""
-        return "pixels" in self.table.column_names
+        return self.shape.is_float
 
     @property
     def labels(self) -> Ints:
@@ -72,19 +84,24 @@ class Records:
         return numbers
 
     def encoded(self) -> list[bytes]:
-        """Return the images as they are stored: PNG files, or float32 values."""
-        column = self.table["pixels"] if self.is_float else pc.struct_field(self.table["image"], 0)
+        """Return the images as they are stored: PNG files, or plain values."""
+        is_png = "image" in self.table.column_names
+        column = pc.struct_field(self.table["image"], 0) if is_png else self.table["pixels"]
         return [data or b"" for data in column.to_pylist()]
 
     def images(self) -> ImageArray:
-        """Return all images decoded: uint8 or float32 array, shape (n, ny, nx).
+        """Return all images decoded, uint8 or float32.
+
+        Returns
+        -------
+        array, shape (n, ny, nx), or (n, channels, ny, nx) for a dataset with channels
 
         Raises
         ------
         DatasetError
             An image is damaged, or has another size than the first.
         """
-        return decode_stamps(self.encoded(), self.names(), is_float=self.is_float)
+        return decode_stamps(self.encoded(), self.names(), self.shape)
 
     def names(self) -> list[str]:
         """Return a name of each image for messages: its file and where it was read."""
@@ -148,10 +165,16 @@ def read_records(root: Path) -> Records:
             f"read the records of {root}: no stamps/part-*.parquet and no data/*.parquet; give a "
             "folder that mingolotss build or export --format parquet wrote"
         )
-    tables = []
+    tables, shapes = [], []
     for path in paths:
         with StampFile(path) as stamps:
             tables.append(stamps.table())
+            shapes.append(stamps.shape)
+            if stamps.shape != shapes[0]:
+                raise DatasetError(
+                    f"read {path}: {stamps.shape}, and {paths[0]} has {shapes[0]}; they are not "
+                    "of one dataset"
+                )
     # The parts of a build usually follow the sky and not the catalogue, so that neighbours share
     # their pixels in the cache. Sorting by row restores the order of the catalogue, and with it the
     # published batches.

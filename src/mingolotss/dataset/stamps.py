@@ -1,36 +1,41 @@
 """Parquet files of stamps: of a part of a build, or of an export.
 
-A file has the image of each source and then the columns of the manifest. Stamps of kind ``uint8``
-are PNG in the layout of Hugging Face's Image feature; those of kind ``float32`` are a column
-``pixels`` of little-endian values in C order. This module writes and reads them; the columns stand
-in ``manifest.py``, and the rows of a whole dataset in ``records.py``.
+A file has the image of each source and then the columns of the manifest. Stamps of uint8 with one
+or three channels are PNG, grey or RGB, in the layout of Hugging Face's Image feature; all others
+are a column ``pixels`` of little-endian values in C order. The metadata of a file with channels
+state their names and the shape (``stamp_shape.py``), and its last column is ``channels``
+(``channel_table.py``). This module writes and reads the files; the columns stand in
+``manifest.py``, and the rows of a whole dataset in ``records.py``.
 
->>> stamp_schema("float32").names[:3]
+>>> stamp_schema(StampShape(dtype="float32")).names[:3]
 ['pixels', 'row', 'source']
+>>> stamp_schema(StampShape(("low", "high"), 150)).names[0]
+'pixels'
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from mingolotss.dataset.channel_table import CHANNELS_COLUMN, REPEATED_CHANNEL_COLUMNS
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.manifest import (
     MANIFEST,
     REPEATED_COLUMNS,
     UNCOMPRESSED_COLUMNS,
-    kept_fields,
+    further_fields,
 )
+from mingolotss.dataset.stamp_shape import PNG_CHANNELS, StampShape
 from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import check_regular, is_local
@@ -41,28 +46,73 @@ from mingolotss.io.parquet import (
     parquet_bytes,
     read_columns,
 )
-from mingolotss.io.png import decode_pngs
+from mingolotss.io.png import decode_pngs, encode_png
 from mingolotss.io.system_faults import describe_fault
 from mingolotss.model import Ints
 
-__all__ = ["IMAGE", "StampFile", "decode_stamps", "stamp_bytes", "stamp_schema"]
+__all__ = [
+    "IMAGE",
+    "StampFile",
+    "decode_stamps",
+    "encode_stamp",
+    "image_column",
+    "stamp_bytes",
+    "stamp_schema",
+]
 
 IMAGE = pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
 _PIXELS = pa.field("pixels", pa.binary())
+_CHANNEL_LEAF = f"{CHANNELS_COLUMN.name}.list.element."
 _ROW_GROUP = 512  # stamps: a single one is shown after reading 1 MB, not the 10 MB of a part
 
 
-def stamp_schema(kind: str, kept: Sequence[pa.Field] = ()) -> pa.Schema:
-    """Return the columns of a file of stamps.
+def stamp_schema(shape: StampShape, further: Sequence[pa.Field] = ()) -> pa.Schema:
+    """Return the columns of a file of stamps, with the metadata that state their shape.
 
     Parameters
     ----------
-    kind : {"uint8", "float32"}
-        The type of the pixels.
-    kept : sequence of pyarrow.Field
-        Columns that are kept from the catalogue.
+    shape : StampShape
+    further : sequence of pyarrow.Field
+        Columns beyond those of the manifest (`mingolotss.dataset.manifest.further_fields`).
     """
-    return pa.schema([IMAGE if kind == "uint8" else _PIXELS, *MANIFEST, *kept])
+    channels = [CHANNELS_COLUMN] if shape.channels else []
+    first = IMAGE if shape.is_png else _PIXELS
+    schema = pa.schema([first, *MANIFEST, *further, *channels])
+    return schema.with_metadata(shape.to_metadata() or None)
+
+
+def encode_stamp(pixels: ImageArray) -> bytes:
+    """Return a stamp as it is stored: PNG, or the bytes of its pixels.
+
+    Parameters
+    ----------
+    pixels : uint8 or float32 array, shape (ny, nx) or (channels, ny, nx)
+    """
+    if pixels.dtype == np.uint8 and (pixels.ndim == 2 or len(pixels) in PNG_CHANNELS):
+        return encode_png(pixels.astype(np.uint8, copy=False))
+    return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def image_column(
+    shape: StampShape, encoded: Sequence[bytes], image_files: pa.Array | pa.ChunkedArray
+) -> pa.Array:
+    """Return the first column of a file of stamps.
+
+    Parameters
+    ----------
+    shape : StampShape
+    encoded : sequence of bytes, length n
+        The stamps as they are stored.
+    image_files : array of string, length n
+        Their names, which stand beside the bytes of a PNG.
+    """
+    data = pa.array(encoded, pa.binary())
+    if not shape.is_png:
+        return data
+    paths = (
+        image_files.combine_chunks() if isinstance(image_files, pa.ChunkedArray) else image_files
+    )
+    return pa.StructArray.from_arrays([data, paths], fields=list(IMAGE.type))
 
 
 def stamp_bytes(table: pa.Table) -> bytes:
@@ -80,21 +130,30 @@ def stamp_bytes(table: pa.Table) -> bytes:
     # Parquet compresses and encodes each leaf column on its own; the leaves of a struct have dotted
     # names. Only columns whose values repeat get a dictionary, and images get no statistics: the
     # smallest and the largest image mean nothing. Nobody selects by those of the other columns.
-    leaves = [
-        f"{field.name}.{child.name}" if pa.types.is_struct(field.type) else field.name
-        for field in table.schema
-        for child in (field.type if pa.types.is_struct(field.type) else [field])
-    ]
+    leaves = [leaf for field in table.schema for leaf in _leaves(field)]
+    repeated = {*REPEATED_COLUMNS, *(_CHANNEL_LEAF + name for name in REPEATED_CHANNEL_COLUMNS)}
     plain = {png, *UNCOMPRESSED_COLUMNS}
     return parquet_bytes(
         table,
         compression={leaf: "none" if leaf in plain else "zstd" for leaf in leaves},
-        use_dictionary=[leaf for leaf in leaves if leaf in REPEATED_COLUMNS],
+        use_dictionary=[leaf for leaf in leaves if leaf in repeated],
         write_statistics=[
-            leaf for leaf in leaves if leaf not in (png, _PIXELS.name, *UNCOMPRESSED_COLUMNS, "wcs")
+            leaf
+            for leaf in leaves
+            if leaf not in (png, _PIXELS.name, *UNCOMPRESSED_COLUMNS, "wcs")
+            and not leaf.startswith(_CHANNEL_LEAF)
         ],
         row_group_size=_ROW_GROUP,
     )
+
+
+def _leaves(field: pa.Field) -> list[str]:
+    """Return the names in Parquet of the columns that a column consists of."""
+    if pa.types.is_list(field.type):
+        return [f"{field.name}.list.element.{child.name}" for child in field.type.value_type]
+    if pa.types.is_struct(field.type):
+        return [f"{field.name}.{child.name}" for child in field.type]
+    return [field.name]
 
 
 class StampFile:
@@ -111,13 +170,14 @@ class StampFile:
     ----------
     row_groups : int
         Number of groups of rows, which can be read one by one.
-    is_float : bool
-        Whether the stamps are float32 values, not PNG.
+    shape : StampShape
+        What the stamps are.
 
     Raises
     ------
     DatasetError
-        The file is damaged, or has no column of images. The methods raise it as well.
+        The file is damaged, its metadata describe other stamps than it has, or it has no column of
+        images. The methods raise it as well.
     """
 
     def __init__(self, path: Path, *, is_own: bool = False) -> None:
@@ -132,13 +192,20 @@ class StampFile:
                 self.close()
                 raise
         schema = self._file.schema_arrow
-        self.is_float = _PIXELS.name in schema.names
-        self._image = _PIXELS.name if self.is_float else IMAGE.name
+        has_pixels = _PIXELS.name in schema.names
+        self._image = _PIXELS.name if has_pixels else IMAGE.name
         self.row_groups: int = self._file.num_row_groups
         kind = schema.field(self._image).type if self._image in schema.names else None
-        if kind is None or not (pa.types.is_binary if self.is_float else _is_image)(kind):
+        if kind is None or not (pa.types.is_binary if has_pixels else _is_image)(kind):
             self.close()
             raise self._wrong_column(self._image, kind)
+        try:
+            self.shape = StampShape.of_schema(schema)
+        except ValueError as error:
+            self.close()
+            raise DatasetError(
+                f"read {path}: {first_line(error)}; fetch or build it again"
+            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -173,12 +240,13 @@ class StampFile:
     def encoded(self, group: int | None = None) -> pa.ChunkedArray:
         """Return each stamp as it is stored, of one row group or of all: an array of binary."""
         column = self._read([self._image], group)[self._image]
-        return column if self.is_float else pc.struct_field(column, "bytes")
+        return pc.struct_field(column, "bytes") if self._image == IMAGE.name else column
 
     def table(self) -> pa.Table:
-        """Return the image and the columns of the manifest, with those kept from the catalogue.
+        """Return the image and the columns of the manifest, and those beyond it that the file has.
 
-        A column of the manifest that is absent is null.
+        A column of the manifest that is absent is null. A file with channels also has the column
+        ``channels``, null where the file lacks it.
 
         Raises
         ------
@@ -188,19 +256,28 @@ class StampFile:
         schema = self._file.schema_arrow
         self._check_labels()
         present = [name for name in MANIFEST.names if name in schema.names]
-        kept = kept_fields(schema)
-        table = self._read([self._image, *present, *(field.name for field in kept)])
+        further = further_fields(schema)
+        channels = self._channel_fields()
+        names = [*(field.name for field in further), *(field.name for field in channels)]
+        table = self._read(
+            [self._image, *present, *(name for name in names if name in schema.names)]
+        )
         first = table[self._image]
         with self._translated_errors():
             # Every table has the same schema, so that those of many files can be concatenated: a
             # file of another program or of an older version may lack columns of the manifest or
             # have them in another type.
-            columns = [first if self.is_float else first.cast(IMAGE.type)]
+            image = _PIXELS if self._image == _PIXELS.name else IMAGE
+            columns = [first.cast(IMAGE.type) if image is IMAGE else first]
             columns += _of_manifest(table, MANIFEST)
-            columns += [table[field.name] for field in kept]
-        image = IMAGE if not self.is_float else _PIXELS
-        fields = pa.schema([image.with_type(columns[0].type), *MANIFEST, *kept])
+            columns += [table[field.name] for field in further]
+            columns += _of_manifest(table, channels)
+        fields = pa.schema([image.with_type(columns[0].type), *MANIFEST, *further, *channels])
         return pa.table(columns, schema=fields.with_metadata(schema.metadata))
+
+    def _channel_fields(self) -> list[pa.Field]:
+        """Return the column of the channels, for stamps that have some."""
+        return [CHANNELS_COLUMN] if self.shape.channels else []
 
     def columns(self, names: Sequence[str]) -> pa.Table:
         """Return columns of the manifest without the images; one that is absent is null.
@@ -254,13 +331,13 @@ class StampFile:
 
 _CONTENTS = {
     "image": "PNG bytes (struct<bytes: binary, path: string>)",
-    "pixels": "binary, float32 values",
+    "pixels": "binary, values of pixels",
     "label": "integers",
     "row": "integers",
 }
 
 
-def _of_manifest(table: pa.Table, fields: pa.Schema) -> list[pa.ChunkedArray]:
+def _of_manifest(table: pa.Table, fields: Iterable[pa.Field]) -> list[pa.ChunkedArray]:
     """Return columns in the types of the manifest, those that the table lacks as null."""
     return [
         table[field.name].cast(field.type)
@@ -277,33 +354,55 @@ def _is_image(kind: pa.DataType) -> bool:
     return bool(kind.field(0).name == "bytes" and pa.types.is_binary(kind.field(0).type))
 
 
-def decode_stamps(encoded: Sequence[bytes], names: Sequence[str], *, is_float: bool) -> ImageArray:
-    """Return stamps of one size as one array, shape (n, side, side).
+def decode_stamps(encoded: Sequence[bytes], names: Sequence[str], shape: StampShape) -> ImageArray:
+    """Return stamps of one shape as one array.
 
     Parameters
     ----------
     encoded : sequence of bytes
     names : sequence of str
         The name of each for error messages.
-    is_float : bool
-        Whether they are float32 values, not PNG.
+    shape : StampShape
+
+    Returns
+    -------
+    uint8 or float32 array, shape (n, side, side), or (n, channels, side, side)
+        Read-only, if the stamps are stored as plain pixels.
 
     Raises
     ------
     DatasetError
-        One is damaged, or has another size than the first.
+        One is damaged, or has another size than the first or than `shape` says.
     """
-    return _decode_floats(encoded, names) if is_float else decode_pngs(encoded, names)
+    if not encoded and shape.channels:
+        return np.empty((0, *shape.axes), shape.dtype)
+    if not shape.is_png:
+        return _decode_pixels(encoded, names, shape)
+    images = decode_pngs(encoded, names, len(shape.channels) or None)
+    if shape.channels and images.shape[1:] != shape.axes:
+        raise DatasetError(
+            f"read {names[0]}: {images.shape[-1]} x {images.shape[-2]} pixels, where the metadata "
+            f"state {shape.side} x {shape.side}; fetch or build it again"
+        )
+    return images
 
 
-def _decode_floats(encoded: Sequence[bytes], names: Sequence[str]) -> npt.NDArray[np.float32]:
-    side = math.isqrt(len(encoded[0]) // 4) if encoded else 0
+def _decode_pixels(encoded: Sequence[bytes], names: Sequence[str], shape: StampShape) -> ImageArray:
+    kind = np.dtype(shape.dtype).newbyteorder("<")
+    axes = shape.axes
+    if not shape.side:  # a file without metadata: one plane, a square
+        side = math.isqrt(len(encoded[0]) // kind.itemsize) if encoded else 0
+        axes = side, side
+    size = math.prod(axes) * kind.itemsize
     for data, name in zip(encoded, names, strict=True):
-        if len(data) != 4 * side * side:
+        if len(data) != size:
+            image = f"a square image of {axes[0]} x {axes[1]}"
+            if shape.channels:
+                image = f"an image of {' x '.join(map(str, axes))}"
             raise DatasetError(
-                f"read {name}: {len(data)} bytes where a square image of {side} x {side} float32 "
-                f"pixels has {4 * side * side}; fetch or build it again"
+                f"read {name}: {len(data)} bytes where {image} {kind.name} pixels has {size}; "
+                "fetch or build it again"
             )
     # The images are copied once, by `join`; the array is a view of the result and read-only.
-    values: npt.NDArray[np.float32] = np.frombuffer(b"".join(encoded), "<f4")
-    return values.reshape(len(encoded), side, side)
+    values: ImageArray = np.frombuffer(b"".join(encoded), kind)
+    return values.reshape(len(encoded), *axes)

@@ -18,6 +18,7 @@ from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import DatasetError, InputError, MingoError
 from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.io.error_text import first_line
+from mingolotss.io.png import MAX_SIDE
 from mingolotss.io.system_faults import describe_fault
 
 __all__ = [
@@ -30,7 +31,6 @@ __all__ = [
 ]
 
 _FACTS = ("name", "title", "license", "citation", "folder", "archive", "split_plan", "format")
-_MAX_SIDE = 4096  # px; a stamp has 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def check_samples(
         raise ValueError(f"images of type {kind} and shape {shape}")
     if label_kind.kind not in "iu" or label_shape != shape[:1]:
         raise ValueError(f"labels of type {label_kind} and shape {label_shape}")
-    if min(shape) < 0 or max(shape[1:]) > _MAX_SIDE:
+    if min(shape) < 0 or max(shape[1:]) > MAX_SIDE:
         raise ValueError(f"images of shape {shape}")
     size = max(math.prod(shape) * kind.itemsize, math.prod(label_shape) * label_kind.itemsize)
     if size > largest:

@@ -1,4 +1,4 @@
-"""Read and write stamps as 8-bit grey PNG files (ISO/IEC 15948).
+"""Read and write stamps as 8-bit PNG files (ISO/IEC 15948): grey, or three channels as RGB.
 
 Row 0 of the array is the top row of the PNG, as in the images of the original dataset. A PNG that
 mingolotss wrote has no row filters, so that inflating is all the decoding it needs; any other PNG
@@ -30,7 +30,15 @@ from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import write_files
 
-__all__ = ["common_size", "decode_png", "decode_pngs", "encode_png", "encode_rows", "write_pngs"]
+__all__ = [
+    "MAX_SIDE",
+    "common_size",
+    "decode_png",
+    "decode_pngs",
+    "encode_png",
+    "encode_rows",
+    "write_pngs",
+]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_BYTES = 33  # the signature and the IHDR chunk
@@ -38,38 +46,44 @@ _HEADER_BYTES = 33  # the signature and the IHDR chunk
 # width (from byte 16), height (20), bit depth (24), colour type (25), compression (26), filter (27)
 # and interlace (28).
 _INTERLACE_BYTE = 28
-_GREY_8_BIT = (8, 0)  # bit depth and colour type
+_COLOUR = {1: 0, 3: 2}  # colour type of each number of channels
+_MODE = {1: "L", 3: "RGB"}  # of Pillow
+_WORD = {1: "8-bit grey", 3: "8-bit RGB"}
 _INFLATE_ERRORS = (zlib.error, cast("type[Exception]", zlib_ng.error))
-# A stamp has 150 px on a side; a damaged PNG of a few kB can claim 2**31.
-_MAX_SIDE = 4096
+MAX_SIDE = 4096
+"""Pixels on a side: a stamp has 150, and a damaged PNG of a few kB can claim 2**31."""
 # zlib-ng at level 1 takes 15 µs for a stamp, zlib 75 and Pillow 370 (2 cores, median of 240); the
 # files are 8 % larger.
 _LEVEL = 1
 
 
 def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
-    """Return an image as a PNG file.
+    """Return an image as a PNG file: grey, or RGB for three channels.
 
     Parameters
     ----------
-    image : uint8 array, shape (ny, nx)
+    image : uint8 array, shape (ny, nx), (1, ny, nx) or (3, ny, nx)
     """
-    ny, nx = image.shape
-    rows = np.zeros((ny, nx + 1), np.uint8)  # each row begins with its filter; 0 is none
-    rows[:, 1:] = image
-    return encode_rows(rows)
+    planes = image if image.ndim == 3 else image[None]
+    count, ny, nx = planes.shape
+    rows = np.zeros((ny, 1 + count * nx), np.uint8)  # each begins with its filter; 0 is none
+    for channel, plane in enumerate(planes):
+        rows[:, 1 + channel :: count] = plane
+    return encode_rows(rows, count)
 
 
-def encode_rows(rows: npt.NDArray[np.uint8]) -> bytes:
+def encode_rows(rows: npt.NDArray[np.uint8], channels: int = 1) -> bytes:
     """Return an image as a PNG file, given rows that already begin with their filter byte.
 
     Parameters
     ----------
-    rows : uint8 array, shape (ny, 1 + nx)
+    rows : uint8 array, shape (ny, 1 + channels * nx)
+        The channels of a pixel are neighbours.
+    channels : {1, 3}
     """
-    ny, nx = rows.shape
+    ny, nbytes = rows.shape
     pixels = _chunk_fields(b"IDAT", zlib_ng.compress(rows, _LEVEL))
-    return b"".join((_header(ny, nx - 1), *pixels, _END))
+    return b"".join((_header(ny, (nbytes - 1) // channels, channels), *pixels, _END))
 
 
 def write_pngs(folder: Path, names: Sequence[str], files: Sequence[bytes]) -> None:
@@ -77,31 +91,38 @@ def write_pngs(folder: Path, names: Sequence[str], files: Sequence[bytes]) -> No
     write_files(folder, zip(names, files, strict=True))
 
 
-def decode_png(png: bytes, name: str) -> npt.NDArray[np.uint8]:
-    """Decode one 8-bit grey PNG.
+def decode_png(png: bytes, name: str, channels: int | None = None) -> npt.NDArray[np.uint8]:
+    """Decode one 8-bit PNG.
 
     Parameters
     ----------
     png : bytes
     name : str
         The name for error messages.
+    channels : {None, 1, 3}
+        Grey for 1, RGB for 3. None is grey without an axis of channels.
 
     Returns
     -------
-    uint8 array, shape (ny, nx)
+    uint8 array, shape (ny, nx) or (channels, ny, nx)
 
     Raises
     ------
     DatasetError
-        The bytes are no PNG or are cut short, or the image is not 8-bit grey or has more than
+        The bytes are no PNG or are cut short, or the image is of another kind or has more than
         4096 px on a side.
     """
-    size = _size(png, name)
-    rows = _decode_unfiltered(png, size)
-    return _decode_with_pillow(png, name, size) if rows is None else rows
+    count = channels or 1
+    size = _size(png, name, count)
+    rows = _decode_unfiltered(png, size, count)
+    if rows is None:
+        rows = _decode_with_pillow(png, name, size, count)
+    return rows if channels is None else rows.reshape(*size, count).transpose(2, 0, 1)
 
 
-def decode_pngs(pngs: Sequence[bytes], names: Sequence[str]) -> npt.NDArray[np.uint8]:
+def decode_pngs(
+    pngs: Sequence[bytes], names: Sequence[str], channels: int | None = None
+) -> npt.NDArray[np.uint8]:
     """Decode PNGs of one size into one array.
 
     Parameters
@@ -109,23 +130,27 @@ def decode_pngs(pngs: Sequence[bytes], names: Sequence[str]) -> npt.NDArray[np.u
     pngs : sequence of bytes
     names : sequence of str
         As many names, for error messages.
+    channels : {None, 1, 3}
+        As for `decode_png`.
 
     Returns
     -------
-    uint8 array, shape (n, ny, nx)
+    uint8 array, shape (n, ny, nx) or (n, channels, ny, nx)
 
     Raises
     ------
     DatasetError
         As for `decode_png`, or a PNG has another size than those before it.
     """
-    stack: npt.NDArray[np.uint8] = np.empty((len(pngs), *common_size(pngs, names)), np.uint8)
+    axes = () if channels is None else (channels,)
+    size = common_size(pngs, names, channels or 1)
+    stack: npt.NDArray[np.uint8] = np.empty((len(pngs), *axes, *size), np.uint8)
     for index, (png, name) in enumerate(zip(pngs, names, strict=True)):
-        stack[index] = decode_png(png, name)
+        stack[index] = decode_png(png, name, channels)
     return stack
 
 
-def common_size(pngs: Sequence[bytes], names: Sequence[str]) -> tuple[int, int]:
+def common_size(pngs: Sequence[bytes], names: Sequence[str], channels: int = 1) -> tuple[int, int]:
     """Return the height and width of PNGs of one size, from their headers.
 
     Without any PNG the size is (0, 0).
@@ -133,13 +158,13 @@ def common_size(pngs: Sequence[bytes], names: Sequence[str]) -> tuple[int, int]:
     Raises
     ------
     DatasetError
-        One is no 8-bit grey PNG, or has another size than those before it.
+        One is no 8-bit PNG of this number of channels, or has another size than those before it.
     """
     if not pngs:
         return 0, 0
-    first = _size(pngs[0], names[0])
+    first = _size(pngs[0], names[0], channels)
     for png, name in zip(pngs, names, strict=True):
-        size = _size(png, name)
+        size = _size(png, name, channels)
         if size != first:
             raise DatasetError(
                 f"read {name}: {_format_shape(size)} pixels where the images before it have "
@@ -152,15 +177,15 @@ def _format_shape(shape: tuple[int, ...]) -> str:
     return " x ".join(str(side) for side in shape)
 
 
-def _size(png: bytes, name: str) -> tuple[int, int]:
+def _size(png: bytes, name: str, channels: int) -> tuple[int, int]:
     """Read height and width (PNG specification, third edition, section 11.2.1)."""
     if len(png) < _HEADER_BYTES or png[:8] != _SIGNATURE or png[12:16] != b"IHDR":
         raise DatasetError(f"read {name}: not a PNG ({len(png)} bytes); fetch or build it again")
     width, height, depth, colour = struct.unpack(">IIBB", png[16:26])
-    allowed = 0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE
-    if (depth, colour) != _GREY_8_BIT or not allowed:
+    allowed = 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE
+    if (depth, colour) != (8, _COLOUR[channels]) or not allowed:
         raise DatasetError(
-            f"read {name}: a stamp is 8-bit grey, at most {_MAX_SIDE} px on a side; this is "
+            f"read {name}: a stamp is {_WORD[channels]}, at most {MAX_SIDE} px on a side; this is "
             f"{width} x {height}, {depth}-bit, colour type {colour}; fetch or build it again"
         )
     return height, width
@@ -177,24 +202,28 @@ def _read_chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
         start += 12 + length
 
 
-def _decode_unfiltered(png: bytes, size: tuple[int, int]) -> npt.NDArray[np.uint8] | None:
+def _decode_unfiltered(
+    png: bytes, size: tuple[int, int], channels: int
+) -> npt.NDArray[np.uint8] | None:
     """Inflate the rows; return None if they are interlaced, filtered or incomplete."""
-    ny, nx = size
+    ny, nbytes = size[0], size[1] * channels
     data = b"".join(body for kind, body in _read_chunks(png) if kind == b"IDAT")
     if png[_INTERLACE_BYTE]:
         return None
     inflater = zlib_ng.decompressobj()
     try:
-        raw = inflater.decompress(data, ny * (nx + 1) + 1)
+        raw = inflater.decompress(data, ny * (nbytes + 1) + 1)
     except _INFLATE_ERRORS:
         return None
-    if len(raw) != ny * (nx + 1) or not inflater.eof:  # zlib checks its checksum at eof
+    if len(raw) != ny * (nbytes + 1) or not inflater.eof:  # zlib checks its checksum at eof
         return None
-    rows = np.frombuffer(raw, np.uint8).reshape(ny, nx + 1)
+    rows = np.frombuffer(raw, np.uint8).reshape(ny, nbytes + 1)
     return None if rows[:, 0].any() else rows[:, 1:]
 
 
-def _decode_with_pillow(png: bytes, name: str, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def _decode_with_pillow(
+    png: bytes, name: str, size: tuple[int, int], channels: int
+) -> npt.NDArray[np.uint8]:
     from PIL import Image  # only needed for PNGs of other programs
 
     try:
@@ -202,9 +231,9 @@ def _decode_with_pillow(png: bytes, name: str, size: tuple[int, int]) -> npt.NDA
             warnings.simplefilter("error")
             # A second header may claim another size; `open` decodes nothing yet.
             with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-                if (image.height, image.width) != size or image.mode != "L":
+                if (image.height, image.width) != size or image.mode != _MODE[channels]:
                     raise ValueError(f"a second header, {image.mode} of {image.size}")  # noqa: TRY301
-                return np.asarray(image, np.uint8)
+                return np.asarray(image, np.uint8).reshape(size[0], -1)
     except Exception as error:  # of a library that parses bytes of any origin
         raise DatasetError(
             f"read {name}: a broken PNG ({first_line(error)}); fetch or build it again"
@@ -212,9 +241,9 @@ def _decode_with_pillow(png: bytes, name: str, size: tuple[int, int]) -> npt.NDA
 
 
 @functools.lru_cache(maxsize=16)
-def _header(ny: int, nx: int) -> bytes:
+def _header(ny: int, nx: int, channels: int) -> bytes:
     """Return what precedes the pixels: the signature and the header chunk."""
-    fields = struct.pack(">IIBBBBB", nx, ny, *_GREY_8_BIT, 0, 0, 0)
+    fields = struct.pack(">IIBBBBB", nx, ny, 8, _COLOUR[channels], 0, 0, 0)
     return b"".join((_SIGNATURE, *_chunk_fields(b"IHDR", fields)))
 
 

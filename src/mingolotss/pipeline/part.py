@@ -17,9 +17,10 @@ from mingolotss.dataset.manifest import (
     CANDIDATES,
     REPEATED_COLUMNS,
     UNCOMPRESSED_COLUMNS,
-    kept_fields,
+    further_fields,
 )
-from mingolotss.dataset.stamps import stamp_bytes, stamp_schema
+from mingolotss.dataset.stamp_shape import StampShape
+from mingolotss.dataset.stamps import image_column, stamp_bytes, stamp_schema
 from mingolotss.errors import (
     DatasetError,
     ImageError,
@@ -213,7 +214,7 @@ def _write(task: Task, part_table: PartTable, times: Times) -> PartSummary:
     written = table.drop_columns(["offers"]).filter(pc.equal(table["status"], "written"))
     if "png" in recipe.formats:
         write_pngs(folder.png, written["image_file"].to_pylist(), encoded)
-    stamps = stamp_bytes(_stamps_table(recipe.stamp.kind, encoded, written))
+    stamps = stamp_bytes(_stamps_table(StampShape.of_recipe(recipe), encoded, written))
     write_bytes(folder.part_stamps(task.index), stamps)
     metadata = {
         "key": task.key + (RETRY_SUFFIX if part_table.retryable else ""),
@@ -242,12 +243,9 @@ def _compression(table: pa.Table) -> dict[str, str]:
     return codecs | {f"offers.list.element.{name}": "zstd" for name in CANDIDATES.names}
 
 
-def _stamps_table(kind: str, encoded: list[bytes], written: pa.Table) -> pa.Table:
+def _stamps_table(shape: StampShape, encoded: list[bytes], written: pa.Table) -> pa.Table:
     """Return the published table of the part: the image, then the manifest's columns."""
-    schema = stamp_schema(kind, kept_fields(written.schema))
-    images: pa.Array = pa.array(encoded, pa.binary())
-    if kind == "uint8":
-        paths = written["image_file"].combine_chunks()
-        images = pa.StructArray.from_arrays([images, paths], fields=list(schema[0].type))
-    columns = [column.combine_chunks() for column in written.columns]
+    schema = stamp_schema(shape, further_fields(written.schema))
+    images = image_column(shape, encoded, written["image_file"])
+    columns = [written[name].combine_chunks() for name in schema.names[1:]]
     return pa.Table.from_arrays([images, *columns], schema=schema)

@@ -17,6 +17,7 @@ from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.products import products
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.recorded_inputs import image_folder, locate_image
+from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
 from mingolotss.formats.batch_layout import BatchLayout
@@ -64,12 +65,12 @@ def _stamps(build: BuildFolder, written: pa.Table) -> Iterator[StoredImage]:
                 rows, images = stamps.rows(group).tolist(), stamps.encoded(group).to_pylist()
                 for row, encoded in zip(rows, images, strict=True):
                     name = f"{build.name_of(path)}, row {row}"
-                    read = partial(_decode, encoded, name, is_float=stamps.is_float)
+                    read = partial(_decode, encoded, name, shape=stamps.shape)
                     yield StoredImage(name, names.get(row, name), read)
 
 
-def _decode(encoded: bytes, name: str, *, is_float: bool) -> ImageArray:
-    image: ImageArray = decode_stamps([encoded], [name], is_float=is_float)[0]
+def _decode(encoded: bytes, name: str, shape: StampShape) -> ImageArray:
+    image: ImageArray = decode_stamps([encoded], [name], shape)[0]
     return image
 
 

@@ -10,7 +10,10 @@ from mingolotss.recipe.image_settings import ChooseSettings, ImageSettings, Nois
 from mingolotss.recipe.settings import Settings
 from mingolotss.recipe.stamp_settings import StepSettings
 
-__all__ = ["ChannelSettings"]
+__all__ = ["MOST_CHANNELS", "ChannelSettings"]
+
+MOST_CHANNELS = 256
+"""Channels of a recipe, and of a dataset from anywhere."""
 
 
 class ChannelSettings(Settings):

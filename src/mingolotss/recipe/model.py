@@ -42,7 +42,7 @@ from mingolotss.catalogue.units import TARGETS, Quantity, find_unit
 from mingolotss.errors import CatalogueError, RecipeError
 from mingolotss.recipe.batch_settings import RESERVED_NAMES, BatchSettings, PickleSettings
 from mingolotss.recipe.beam_settings import BeamSettings
-from mingolotss.recipe.channel_settings import ChannelSettings
+from mingolotss.recipe.channel_settings import MOST_CHANNELS, ChannelSettings
 from mingolotss.recipe.image_settings import (
     ChooseSettings,
     ImageSettings,
@@ -369,7 +369,7 @@ class Recipe(Metadata):
     noise: NoiseSettings = NoiseSettings()
     stamp: StampSettings = StampSettings()
     steps: tuple[StepSettings, ...] = ()
-    channels: tuple[ChannelSettings, ...] = ()
+    channels: tuple[ChannelSettings, ...] = Field((), max_length=MOST_CHANNELS)
     beam: BeamSettings = BeamSettings()
     split: SplitSettings = SplitSettings()
     batches: BatchSettings = BatchSettings()

@@ -80,10 +80,10 @@ class _StampImages:
         self._lock = threading.Lock()  # several threads may read images
         with StampFile(path) as stamps:
             counts = [stamps.group_rows(group) for group in range(stamps.row_groups)]
-            self._is_float = stamps.is_float
+            self._shape = stamps.shape
         self._starts: list[int] = np.cumsum([0, *counts]).tolist()
         self._last: tuple[int, pa.ChunkedArray] | None = None
-        self.dtype = np.dtype(np.float32 if self._is_float else np.uint8)
+        self.dtype = np.dtype(self._shape.dtype)
         first = self._decode(0).shape if len(self) else (0, 0)
         self.shape = (len(self), *first)
 
@@ -107,5 +107,5 @@ class _StampImages:
                     self._last = group, stamps.encoded(group)
             encoded = self._last[1][index - self._starts[group]].as_py() or b""
         name = f"{self._path}, image {index}"
-        image: ImageArray = decode_stamps([encoded], [name], is_float=self._is_float)[0]
+        image: ImageArray = decode_stamps([encoded], [name], self._shape)[0]
         return image

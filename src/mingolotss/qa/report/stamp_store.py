@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
 from mingolotss.image.pixels import minmax, to_uint8
@@ -24,7 +25,6 @@ from mingolotss.recipe.steps import StampPixels
 
 __all__ = ["StampStore"]
 
-_PNG = b"\x89PNG"
 _CACHED_BYTES = 16 * 2**20  # of row groups, which have about 1 MB each
 
 
@@ -37,6 +37,11 @@ class StampStore:
     rows : int
         Number of rows of its catalogue.
 
+    Attributes
+    ----------
+    shape : StampShape
+        What the stamps are.
+
     Raises
     ------
     DatasetError
@@ -45,6 +50,7 @@ class StampStore:
 
     def __init__(self, build: BuildFolder, rows: int) -> None:
         self._files = build.all_stamps()
+        self.shape = _shape(self._files)
         self._location = np.full((rows, 3), -1, np.int32)  # file, row group, index in the group
         for file, path in enumerate(self._files):
             for group, row in enumerate(_rows(path)):
@@ -68,17 +74,17 @@ class StampStore:
         DatasetError
             The row has no stamp.
         """
-        return _as_png(self._encoded(row))
+        if self.shape.is_png:
+            return self._encoded(row)
+        return encode_png(to_uint8(minmax(np.nan_to_num(self._decoded(row)))))
 
     def pixels(self, rows: Iterable[int]) -> Iterator[tuple[int, StampPixels]]:
         """Give (row, stored pixels) for each of `rows` that has a stamp, in the order of the files.
 
-        The pixels are a uint8 or float32 array, shape (side, side).
+        The pixels are a uint8 or float32 array, shape (side, side) or (channels, side, side).
         """
         for row in self._present(rows):
-            encoded = self._encoded(row)
-            is_png = encoded.startswith(_PNG)
-            yield row, decode_stamps([encoded], [f"the stamp of row {row}"], is_float=not is_png)[0]
+            yield row, self._decoded(row)
 
     def pngs(self, rows: Iterable[int]) -> Iterator[tuple[int, bytes]]:
         """Give (row, PNG file) for each of `rows` that has a stamp, in the order of the files."""
@@ -90,6 +96,12 @@ class StampStore:
         present = np.array([row for row in rows if self._location[row, 0] >= 0], np.int64)
         ordered: list[int] = self.in_file_order(present).tolist()
         return ordered
+
+    def _decoded(self, row: int) -> StampPixels:
+        pixels: StampPixels = decode_stamps(
+            [self._encoded(row)], [f"the stamp of row {row}"], self.shape
+        )[0]
+        return pixels
 
     def _encoded(self, row: int) -> bytes:
         """Return a stamp as it is stored."""
@@ -114,12 +126,11 @@ class StampStore:
         return sum(column.nbytes for column in self._groups.values())
 
 
-def _as_png(encoded: bytes) -> bytes:
-    """Return a stored stamp as a PNG file; float32 pixels are scaled to their range."""
-    if encoded.startswith(_PNG):
-        return encoded
-    image = decode_stamps([encoded], ["a stamp"], is_float=True)[0]
-    return encode_png(to_uint8(minmax(np.nan_to_num(image))))
+def _shape(files: Sequence[Path]) -> StampShape:
+    if not files:
+        return StampShape()
+    with StampFile(files[0]) as stamps:
+        return stamps.shape
 
 
 def _rows(path: Path) -> Iterator[Ints]:
