@@ -135,6 +135,24 @@ class Facts:
         lines = (self.folder / "checksums.sha256").read_text().splitlines()
         return {line.split("  ", 1)[1]: line.split("  ", 1)[0] for line in lines}
 
+    @cached_property
+    def turned(self) -> list[dict]:
+        """The stamps in which north is not up or east is not left, by over 5 deg."""
+        return [row for row in self.written if max(self._turns(row)) > 5]
+
+    @staticmethod
+    def _turns(row: dict) -> tuple[float, float]:
+        """How far north is from up, and east from left, deg."""
+        cards = [*row["wcs"].split("\n"), *(f"CRPIX{i}  = {row[f'crpix{i}']!r}" for i in (1, 2))]
+        wcs = WCS(fits.Header.fromstring("\n".join(cards), sep="\n"))
+        here = SkyCoord(row["ra"], row["dec"], unit="deg")
+        tips = here.directional_offset_by([0, 90] * u.deg, 10 * u.arcsec)
+        x, y = (np.subtract(tip, middle) for tip, middle in zip(
+            wcs.world_to_pixel(tips), wcs.world_to_pixel(here), strict=True))  # fmt: skip
+        turns = np.degrees(np.arctan2(y, x)) - [90, 180]
+        north, east = np.abs((turns + 180) % 360 - 180).tolist()
+        return north, east
+
     def noise(self) -> Counter:
         return Counter(row["noise_method"] for row in self.written)
 

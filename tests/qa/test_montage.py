@@ -110,3 +110,24 @@ def test_a_blank_stamp_is_marked():
     blank, other = (picture[y : y + 150, 168:318].sum(axis=2) for y in (6, 162))
     assert (blank > 500).sum() > 40
     assert (other[:60] > 500).sum() == 0
+
+
+def test_stamps_of_different_scales_have_a_bar_each(stamps):
+    """A bar says 30 arcsec at 1.5 arcsec per pixel, and another length at another scale."""
+    images, labels = stamps
+    scales = np.where(np.arange(30) < 24, 1.5, 0.4)
+    plain, barred = (
+        np.asarray(montage(images, labels, NAMES, per_class=8, pixel_arcsec=value)).astype(int)
+        for value in (None, scales)
+    )
+    changed = np.abs(barred - plain).sum(axis=2) > 0
+    lengths = set()
+    for row in range(3):
+        chosen = pick(images, labels, row, 8)
+        for column, index in enumerate(chosen):
+            top, left = 6 + row * 156, 168 + column * 156
+            length = changed[top : top + 150, left : left + 150][141].sum()
+            expected = 20 if scales[index] == 1.5 else 15 / 0.4
+            assert length == pytest.approx(expected, abs=2), (row, column)
+            lengths.add(expected)
+    assert len(lengths) == 2

@@ -658,6 +658,8 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
      r"up and east is left in images with the usual orientation\.", always),
     (r"classes/p.note", r"The bar at the lower left has the length that is written above it, in arcsec(, and the "
      r"ellipse at the lower right is the beam \(FWHM\))?\.", stamp_note),
+    (r"classes/p.note", r"Where north is not up or east is not left, N and E at the upper right show them\.",
+     lambda facts: bool(facts.turned)),
     (r"classes/p.note", r"Colours show the brightness of each stamp to the power 0\.6, so that faint "
      r"tails are visible\.", always),
     (r"classes/p.note", r"The files in png/ are grey, with FITS row 0 at the top\.",
@@ -777,6 +779,7 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
      and (audit is not None) == is_audited(facts)),
     # in stamps: the scale bar and the mark of a blank stamp
     (rf"/symbol|/text|/g|{SEES}/text", r"\d+(\.\d+)?″", always),
+    (r"/symbol|/text|/g", r"[NE]", lambda facts: bool(facts.turned)),
     (rf"{SEES}/b", r"blank", lambda facts: bool(facts.flagged("blank"))),
     (rf"{SEES}/span", r"no stamp", lambda facts: bool(facts.rejected)),
     # texts in figures; check_figures looks for the counts
@@ -841,6 +844,20 @@ def build_mixed(folder: Path) -> Path:
     return build(recipe, out=folder / "out", catalogue=catalogue, service=f"folder:{images}").out
 
 
+def build_turned(folder: Path) -> Path:
+    """A mosaic whose y axis points 30 degrees from north."""
+    sky = write_mosaic(folder / "mosaics" / "F+1-mosaic.fits", 12)
+    with fits.open(folder / "mosaics" / "F+1-mosaic.fits", mode="update") as hdus:
+        header = hdus[0].header
+        turn = np.radians(30)
+        header["PC1_1"] = header["PC2_2"] = np.cos(turn)
+        header["PC1_2"], header["PC2_1"] = -np.sin(turn), np.sin(turn)
+    catalogue = Catalogue.from_columns([f"s{row}" for row in range(12)], sky.ra.deg, sky.dec.deg)
+    recipe = make_recipe(classes={"from": "none"}, **{"stamp.pixels": 16})
+    service = f"mosaics:{folder / 'mosaics'}"
+    return build(recipe, out=folder / "build", catalogue=catalogue, service=service).out
+
+
 def build_demo(folder: Path) -> Path:
     return demo(folder / "demo", sources=60).out
 
@@ -880,6 +897,7 @@ def build_real(folder: Path) -> Path:
 
 BUILDS = {
     "unlabelled": build_unlabelled, "rejections": build_rejections, "mixed": build_mixed,
+    "turned": build_turned,
     "demo": build_demo, "audited": build_audited, "listed": build_listed, "real": build_real,
 }  # fmt: skip
 
@@ -903,6 +921,8 @@ def test_every_sentence_is_true(folders: dict[str, Path], name: str) -> None:
     reader = Reader(parse_page((out / "report.html").read_text(encoding="utf-8")), Facts(out))
     reader.check()
     assert sum(reader.read.values()) > 100
+    has_compass = any("N and E" in pattern for pattern in reader.read)
+    assert has_compass == bool(reader.facts.turned)
 
 
 @pytest.mark.parametrize(

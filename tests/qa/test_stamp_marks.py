@@ -8,7 +8,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
-from mingolotss.qa.report.stamp_marks import MarkTable, scale_bar
+from mingolotss.qa.report.stamp_marks import MarkTable, compass_of, scale_bar
 from report_views import make_view
 
 
@@ -96,3 +96,48 @@ def test_marks_do_not_depend_on_the_number_of_pixels(tmp_path, side, scale):
     view = make_view(tmp_path, 1, pixel_scale_arcsec=[scale])
     (marks,) = MarkTable(view.records([0]), side).all
     assert (marks.bar, marks.label, marks.beam) == (20.0, "30\N{DOUBLE PRIME}", (2.0, 2.0, 0.0))
+
+
+@pytest.mark.parametrize("angle", [6, 30, 90, 200, -45])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_compass_points_where_astropy_says(tmp_path, angle, mirrored):
+    """North and east of a turned stamp are the directions to points there, y down."""
+    cards = rotated(angle, mirrored=mirrored)
+    view = make_view(tmp_path, 1, ra=[180.0], dec=[50.0], wcs=[cards], crpix1=[76.0], crpix2=[76.0])
+    (marks,) = MarkTable(view.records([0]), 150).all
+    header = dict(line.split("= ") for line in cards.splitlines())
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = "RA---SIN", "DEC--SIN"
+    wcs.wcs.crval, wcs.wcs.crpix = (180.0, 50.0), (76.0, 76.0)
+    wcs.wcs.cd = [[float(header[f"CD{i}_{j}".ljust(8)]) for j in (1, 2)] for i in (1, 2)]
+    for shown, pa in zip(marks.compass, (0, 90), strict=True):
+        tip = SkyCoord(180, 50, unit="deg").directional_offset_by(pa * u.deg, 10 * u.arcsec)
+        x, y = (float(value) - 75 for value in wcs.world_to_pixel(tip))
+        expected = np.degrees(np.arctan2(-y, x))
+        assert (shown - expected + 180) % 360 - 180 == pytest.approx(0, abs=0.6)
+
+
+@pytest.mark.parametrize(
+    ("angle", "mirrored", "is_drawn"), [(0, False, False), (4, False, False), (0, True, True)]
+)
+def test_only_another_orientation_than_the_usual_one_has_a_compass(
+    tmp_path, angle, mirrored, is_drawn
+):
+    """Within 5 deg of north up and east left there is none; a mirrored image has one."""
+    cards = rotated(angle, mirrored=mirrored)
+    view = make_view(tmp_path, 1, ra=[180.0], dec=[50.0], wcs=[cards], crpix1=[76.0], crpix2=[76.0])
+    (marks,) = MarkTable(view.records([0]), 150).all
+    assert (marks.compass is not None) == is_drawn
+
+
+def test_a_stamp_of_unknown_orientation_has_no_compass(tmp_path):
+    assert compass_of(make_view(tmp_path, 1).record(0)) is None
+
+
+def test_the_beam_that_is_drawn_is_that_of_the_stamp(tmp_path):
+    """After a convolution to a common beam it is not that of the image."""
+    record = make_view(tmp_path, 1).record(0)
+    record |= {"stamp_beam_major_arcsec": 9.0, "stamp_beam_minor_arcsec": 9.0,
+               "stamp_beam_pa_deg": 0.0}  # fmt: skip
+    (marks,) = MarkTable([record], 150).all
+    assert marks.beam == (3.0, 3.0, 0.0)

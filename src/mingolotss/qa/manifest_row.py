@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pyarrow as pa
 
@@ -63,6 +63,14 @@ ManifestRow = TypedDict(
         "scale_min": float | None,
         "scale_max": float | None,
         "scale_rms": float | None,
+        # Only with a common beam, with resampled stamps, and with channels.
+        "stamp_beam_major_arcsec": NotRequired[float | None],
+        "stamp_beam_minor_arcsec": NotRequired[float | None],
+        "stamp_beam_pa_deg": NotRequired[float | None],
+        "stamp_size_arcsec": NotRequired[float | None],
+        "rotation_deg": NotRequired[float | None],
+        "resampling": NotRequired[str | None],
+        "missing_channels": NotRequired[str | list[str] | None],
     },
 )
 

@@ -6,6 +6,7 @@
 (480, 318)
 """
 
+import math
 import textwrap
 import warnings
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mingolotss.errors import InputError
 from mingolotss.io.files import atomic_path
+from mingolotss.model import Floats
 from mingolotss.qa.report.formatting import one_line
 from mingolotss.qa.report.stamp_marks import scale_bar
 
@@ -28,6 +30,7 @@ __all__ = ["montage", "pick", "write_montage"]
 StampArray = NDArray[np.uint8]
 
 _GUTTER, _NAMES_WIDTH = 6, 162  # pixels between stamps, and of the column of names
+_ONE_SCALE = 0.01  # scales that differ by less are one
 _NAME_LETTERS = 14  # in a line of the column of names
 _GROUND = "#0b0912"  # slightly lighter than the black of a stamp, so that gutters are visible
 _INK = "#e8e3f0"
@@ -41,7 +44,7 @@ def montage(
     per_class: int = 8,
     gamma: float = 0.6,
     seed: int = 0,
-    pixel_arcsec: float | None = None,
+    pixel_arcsec: float | Floats | None = None,
 ) -> Image.Image:
     """Draw one row of stamps for each class, with the name of the class at the left.
 
@@ -61,8 +64,9 @@ def montage(
         Brightness is shown to this power; below 1, faint tails become visible.
     seed : int
         Seed of the random choice of stamps; see `pick`.
-    pixel_arcsec : float, optional
-        Side of a pixel of every stamp; with it, the first stamp of each row has a scale bar.
+    pixel_arcsec : float or float array, shape (n,), optional
+        Side of a pixel, of every stamp or of each. With it, the first stamp of each row has a scale
+        bar; where the scales differ by more than 1 %, each stamp has its own.
 
     Raises
     ------
@@ -78,10 +82,12 @@ def montage(
     present = [k for k in range(len(class_names)) if (labels == k).any()]
     if not present:
         raise InputError(f"draw a montage: no label is one of the {len(class_names)} classes")
-    rows = [images[pick(images, labels, k, per_class, seed)] for k in present]
+    picked = [pick(images, labels, k, per_class, seed) for k in present]
+    rows = [images[chosen] for chosen in picked]
     sheet = _sheet(rows, per_class, gamma)
     picture = _with_names(sheet, [class_names[k] for k in present], images.shape[1])
-    _draw_marks(picture, rows, pixel_arcsec)
+    scales = np.broadcast_to(math.nan if pixel_arcsec is None else pixel_arcsec, len(images))
+    _draw_marks(picture, rows, [scales[chosen] for chosen in picked])
     return picture
 
 
@@ -132,7 +138,7 @@ def write_montage(
     per_class: int = 8,
     gamma: float = 0.6,
     seed: int = 0,
-    pixel_arcsec: float | None = None,
+    pixel_arcsec: float | Floats | None = None,
 ) -> Path:
     """Write a montage as a PNG file, atomically; see `montage`."""
     path = Path(path)
@@ -160,19 +166,24 @@ def _sheet(rows: list[StampArray], columns: int, gamma: float) -> NDArray[np.uin
     return sheet
 
 
-def _draw_marks(picture: Image.Image, rows: list[StampArray], pixel_arcsec: float | None) -> None:
-    """Draw the scale bar into the first stamp of each row, and a word into blank stamps."""
+def _draw_marks(picture: Image.Image, rows: list[StampArray], scales: list[Floats]) -> None:
+    """Draw scale bars, and a word into blank stamps.
+
+    Stamps of one scale have a bar in the first of each row.
+    """
     ny, nx = rows[0].shape[1:]
     draw = ImageDraw.Draw(picture)
     font = ImageFont.load_default(max(10, ny // 11))
-    bar = None if pixel_arcsec is None else scale_bar(pixel_arcsec, nx)
-    for i, row in enumerate(rows):
+    every = np.concatenate(scales)
+    is_one = bool(np.ptp(every) <= _ONE_SCALE * every.min()) or not np.isfinite(every).any()
+    for i, (row, own) in enumerate(zip(rows, scales, strict=True)):
         top = _GUTTER + i * (ny + _GUTTER)
-        for j, stamp in enumerate(row):
+        for j, (stamp, scale) in enumerate(zip(row, own.tolist(), strict=True)):
+            bar = scale_bar(scale, nx) if j == 0 or not is_one else None
             left = _NAMES_WIDTH + _GUTTER + j * (nx + _GUTTER)
             if not stamp.any():
                 draw.text((left + nx / 2, top + ny / 2), "blank", _INK, font, anchor="mm")
-            if j == 0 and bar is not None:
+            if bar is not None:
                 length, label = bar
                 x, y = left + 0.06 * nx, top + 0.94 * ny
                 draw.line((x, y, x + length, y), _INK, max(1, ny // 75))

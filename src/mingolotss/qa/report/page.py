@@ -125,11 +125,9 @@ def _write_montages(build: BuildView, classes: list[ClassRows], stamps: dict[int
         if images.shape[1:] != (side, side):
             continue
         scales = build.numbers("pixel_scale_arcsec")[rows]
-        is_one = bool(np.ptp(scales) <= 0.01 * scales.min())  # False for NaN, too
         picture = montage(
-            images, [0] * len(images), [shown.name], per_class=_PER_MONTAGE,
-            pixel_arcsec=float(np.median(scales)) if is_one else None,
-        )  # fmt: skip
+            images, [0] * len(images), [shown.name], per_class=_PER_MONTAGE, pixel_arcsec=scales
+        )
         data = io.BytesIO()
         picture.save(data, "PNG", compress_level=4)
         write_bytes(build.folder.class_montage(index), data.getvalue())

@@ -1,4 +1,7 @@
-"""What is drawn over the picture of a stamp: a scale bar, and the beam where it is known.
+"""What is drawn over the picture of a stamp: a scale bar, the beam and the directions of the sky.
+
+The beam is that of the stamp, after any convolution, and drawn where it is known. North and east
+are drawn where north is not up or east is not left.
 
 Everything is in units of `UNITS` to the side of a stamp, whatever its number of pixels, since
 browsers draw no letters that are smaller than a unit. Most stamps of a build have the same marks,
@@ -10,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mingolotss.errors import NoWCSError
 from mingolotss.qa.manifest_row import ManifestRow
@@ -17,7 +21,7 @@ from mingolotss.qa.report.scale_bars import longest_bar
 from mingolotss.sky.angles import offset_position
 from mingolotss.sky.wcs import SkyWCS
 
-__all__ = ["UNITS", "MarkTable", "StampMarks", "scale_bar"]
+__all__ = ["UNITS", "Compass", "MarkTable", "StampMarks", "compass_of", "scale_bar"]
 
 UNITS = 150
 """The side of a stamp in the units of its marks."""
@@ -25,6 +29,14 @@ UNITS = 150
 _LARGEST_BEAM = 0.5  # of the stamp; a larger one is not drawn
 _STEP_ARCSEC = 10
 _ROUND = 1.02  # ratio of the axes of a beam that needs no angle
+_TURNED = 5.0  # deg from the usual orientation; a stamp that is turned by more has a compass
+
+
+class Compass(NamedTuple):
+    """The directions of north and east in a picture, clockwise from the x axis, deg."""
+
+    north: float
+    east: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +52,14 @@ class StampMarks:
     beam : tuple of float, or None
         Semi-axes of the beam's ellipse, and the angle of the first, clockwise from the x axis
         (deg). None if it is not known.
+    compass : Compass or None
+        None if north is up and east is left.
     """
 
     bar: float
     label: str
     beam: tuple[float, float, float] | None
+    compass: Compass | None = None
 
 
 class MarkTable:
@@ -93,21 +108,40 @@ def _marks(record: ManifestRow, side: int) -> StampMarks | None:
     bar = scale_bar(scale, side) if scale is not None else None
     if bar is None:
         return None
-    return StampMarks(round(bar[0] * UNITS / side, 2), bar[1], _beam(record, scale * side / UNITS))
+    beam = _beam(record, scale * side / UNITS)
+    return StampMarks(round(bar[0] * UNITS / side, 2), bar[1], beam, compass_of(record))
 
 
 def _beam(record: ManifestRow, scale: float) -> tuple[float, float, float] | None:
     """Return the ellipse of the beam where a unit is `scale` arcsec; None if it is not known."""
-    major = record["beam_major_arcsec"] or math.nan
-    minor = record["beam_minor_arcsec"] or math.nan
+    axes_and_angle = (record["beam_major_arcsec"], record["beam_minor_arcsec"],
+                      record["beam_pa_deg"])  # fmt: skip
+    if record.get("stamp_beam_major_arcsec") is not None:
+        axes_and_angle = (record["stamp_beam_major_arcsec"], record["stamp_beam_minor_arcsec"],
+                          record["stamp_beam_pa_deg"])  # fmt: skip
+    major, minor, pa = (math.nan if value is None else value for value in axes_and_angle)
     if not 0 < minor <= major <= _LARGEST_BEAM * UNITS * scale:
         return None
     axes = round(major / 2 / scale, 2), round(minor / 2 / scale, 2)
     if major <= _ROUND * minor:
         return *axes, 0.0
-    pa = record["beam_pa_deg"]
-    angle = None if pa is None or not math.isfinite(pa) else _direction(record, pa)
+    angle = _direction(record, pa) if math.isfinite(pa) else None
     return None if angle is None else (*axes, float(round(angle)))
+
+
+def compass_of(record: ManifestRow) -> Compass | None:
+    """Return the directions of the sky in a stamp that is turned or mirrored, to a degree.
+
+    None if it has the usual orientation, or if its orientation is not known.
+    """
+    north, east = _direction(record, 0.0), _direction(record, 90.0)
+    if north is None or east is None:
+        return None
+    is_usual = all(
+        abs((angle - usual + 180) % 360 - 180) <= _TURNED
+        for angle, usual in ((north, -90.0), (east, 180.0))
+    )
+    return None if is_usual else Compass(float(round(north)), float(round(east)))
 
 
 def _direction(record: ManifestRow, pa: float) -> float | None:
