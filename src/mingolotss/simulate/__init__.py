@@ -8,6 +8,15 @@ from mingolotss.simulate.draw import draw_source
 from mingolotss.simulate.edges import EDGE_CASES
 from mingolotss.simulate.folder import SkyFolder
 from mingolotss.simulate.model import SkyModel
+from mingolotss.simulate.observation import OBSERVATIONS, Observation
 from mingolotss.simulate.write import write_sky
 
-__all__ = ["EDGE_CASES", "SkyFolder", "SkyModel", "draw_source", "write_sky"]
+__all__ = [
+    "EDGE_CASES",
+    "OBSERVATIONS",
+    "Observation",
+    "SkyFolder",
+    "SkyModel",
+    "draw_source",
+    "write_sky",
+]

@@ -31,6 +31,11 @@ class SkyFolder:
         return self.path / "truth.parquet"
 
     @property
+    def point_sources(self) -> Path:
+        """The table of the point sources, in the sky of an observation."""
+        return self.path / "point-sources.parquet"
+
+    @property
     def record(self) -> Path:
         """The model of the sky and the list of its files."""
         return self.path / "sky.json"

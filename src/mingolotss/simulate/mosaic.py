@@ -11,7 +11,7 @@ from mingolotss.simulate.model import SkyModel
 from mingolotss.simulate.noise import beam_noise, rms_map, spokes
 from mingolotss.simulate.place import Galaxy, Sky
 
-__all__ = ["draw_field", "galaxy_rng"]
+__all__ = ["add_stamp", "draw_field", "galaxy_rng", "nearby_galaxies"]
 
 _BRIGHT_JY = 0.03  # brighter sources have artefacts
 
@@ -41,7 +41,7 @@ def draw_field(model: SkyModel, sky: Sky, index: int) -> tuple[Image, Image]:
     # drawn, so that they can be drawn in parallel, and a galaxy in two fields looks the same in
     # both.
     field, rng = sky.fields[index], np.random.default_rng([model.seed, 3, index])
-    near = list(_nearby(field, sky.galaxies))
+    near = list(nearby_galaxies(field, sky.galaxies))
     bright = np.array(sorted(((x, y, g.flux_mjy / 1000) for g, x, y in near), key=lambda b: b[2]))
     bright = bright.reshape(-1, 3)
     bright = bright[bright[:, 2] > _BRIGHT_JY]
@@ -58,7 +58,7 @@ def draw_field(model: SkyModel, sky: Sky, index: int) -> tuple[Image, Image]:
     return image, rms
 
 
-def _nearby(field: Field, galaxies: list[Galaxy]) -> Iterator[tuple[Galaxy, float, float]]:
+def nearby_galaxies(field: Field, galaxies: list[Galaxy]) -> Iterator[tuple[Galaxy, float, float]]:
     """Yield the galaxies that touch a field, with their x and y on it."""
     x, y = field.to_pixels(np.array([g.ra for g in galaxies]), np.array([g.dec for g in galaxies]))
     for k in np.flatnonzero((np.abs(x - field.side / 2) < field.side) & np.isfinite(y)):
@@ -78,7 +78,7 @@ def _add_galaxy(
     stamp = paint(
         cloud, galaxy.flux_mjy, x - column, y - row, rotation, model.pixel_arcsec, model.beam_arcsec
     )
-    _add(image, stamp, column - stamp.shape[1] // 2, row - stamp.shape[0] // 2)
+    add_stamp(image, stamp, column - stamp.shape[1] // 2, row - stamp.shape[0] // 2)
 
 
 def _north_angle(field: Field, galaxy: Galaxy) -> float:
@@ -104,10 +104,10 @@ def _add_background(image: Image, model: SkyModel, field: Field, sky: Sky) -> No
         across = np.exp(-((axis - (x[k] - column)) ** 2) / (2 * sigma**2))
         up = np.exp(-((axis - (y[k] - row)) ** 2) / (2 * sigma**2))
         spot = np.outer(up, across) * sky.background.flux_mjy[k] / 1000
-        _add(image, spot.astype(np.float32), column - half, row - half)
+        add_stamp(image, spot.astype(np.float32), column - half, row - half)
 
 
-def _add(image: Image, stamp: Image, x0: int, y0: int) -> None:
+def add_stamp(image: Image, stamp: Image, x0: int, y0: int) -> None:
     """Add the part of a stamp that is on the image; its first pixel is at column x0 and row y0."""
     ny, nx = image.shape
     skip_x, skip_y = max(0, -x0), max(0, -y0)

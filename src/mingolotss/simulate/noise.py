@@ -10,7 +10,7 @@ import numpy as np
 from mingolotss.simulate.draw import Image
 from mingolotss.simulate.layout import Field, Floats
 
-__all__ = ["SPOKES", "beam_noise", "rms_map", "spokes"]
+__all__ = ["SPOKES", "beam_noise", "convolved_noise", "rms_map", "spokes"]
 
 SPOKES = 0.15
 """Flux in Jy; the artefacts of brighter sources are spokes, those of fainter ones more noise."""
@@ -46,6 +46,32 @@ def beam_noise(side: int, beam_px: float, rng: np.random.Generator) -> Image:
     modes.imag = rng.standard_normal(window.shape, np.float32)
     modes *= window * np.float32(side * side / math.sqrt(2 * twice))
     return np.fft.irfft2(modes, s=(side, side)).astype(np.float32, copy=False)
+
+
+def convolved_noise(side: int, covariance: Floats, rng: np.random.Generator) -> Image:
+    """Return white noise convolved with a beam, of unit variance.
+
+    Its autocorrelation is sqrt(2) wider than the beam. Convolved to a larger beam, it is the noise
+    that this function returns for that beam.
+
+    Parameters
+    ----------
+    side : int, pixels
+    covariance : float64 array, shape (2, 2), px^2
+        Of the Gaussian beam, for the axes x and y.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    float32 array, shape (side, side)
+    """
+    ky, kx = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :]
+    (a, b), (_, d) = covariance
+    window = np.exp(-2 * math.pi**2 * (a * kx**2 + 2 * b * kx * ky + d * ky**2))
+    modes = np.fft.rfft2(rng.standard_normal((side, side), np.float32))
+    noise = np.fft.irfft2(modes * window, s=(side, side))
+    variance = (2 * np.sum(window**2) - np.sum(window[:, 0] ** 2)) / side**2
+    return np.asarray(noise / math.sqrt(variance), np.float32)
 
 
 def rms_map(field: Field, noise_jy: float, bright: Floats, beam_px: float) -> tuple[Image, Image]:

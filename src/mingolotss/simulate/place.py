@@ -1,6 +1,7 @@
 """The content of a simulated sky: all galaxies and background sources with their positions."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from mingolotss.simulate.model import SkyModel
 from mingolotss.simulate.occupied import OccupiedPositions
 from mingolotss.simulate.population import class_counts, draw_sizes_fluxes
 
-__all__ = ["Background", "Galaxy", "Sky", "populate_sky"]
+__all__ = ["Background", "Galaxy", "Sky", "populate_sky", "scatter_points"]
 
 _MASK_RADIUS = 112.5  # arcsec, radius of a stamp's mask
 
@@ -202,21 +203,47 @@ def _background(
 
     The slope is that of LoTSS counts below 0.1 Jy (Shimwell et al. 2019, section 4.5).
     """
+    # Inversion of the cumulative counts: with u uniform in (0, 1), S = S_min u^(-1/0.9) has
+    # N(>S) as S^-0.9; u is drawn above 100^-0.9, where S is 100 S_min = 30 mJy.
+    points = scatter_points(
+        model, fields, model.background_per_deg2, rng,
+        lambda count: 0.3 * (1 - rng.uniform(0, 1 - 100**-0.9, count)) ** (-1 / 0.9),
+    )  # fmt: skip
+    ra, dec, flux = points.ra, points.dec, points.flux_mjy
+    clear = _away_from(galaxies, ra, dec, flux)
+    return Background(ra[clear], dec[clear], flux[clear])
+
+
+def scatter_points(
+    model: SkyModel,
+    fields: list[Field],
+    per_deg2: float,
+    rng: np.random.Generator,
+    draw_flux: Callable[[int], Floats],
+) -> Background:
+    """Draw point sources at random positions, each once where fields overlap.
+
+    Parameters
+    ----------
+    model : SkyModel
+    fields : list of Field
+    per_deg2 : float
+        Their mean number.
+    rng : numpy.random.Generator
+    draw_flux : callable
+        Returns as many fluxes as it is asked for.
+    """
     area = (fields[0].side * model.pixel_arcsec / 3600) ** 2
     parts = []
     for k, field in enumerate(fields):
-        count = rng.poisson(model.background_per_deg2 * area)
+        count = rng.poisson(per_deg2 * area)
         ra, dec = field.to_sky(*rng.uniform(0, field.side, (2, count)))
-        # Inversion of the cumulative counts: with u uniform in (0, 1), S = S_min u^(-1/0.9) has
-        # N(>S) as S^-0.9; u is drawn above 100^-0.9, where S is 100 S_min = 30 mJy.
-        flux = 0.3 * (1 - rng.uniform(0, 1 - 100**-0.9, count)) ** (-1 / 0.9)
+        flux = draw_flux(count)
         new: Bools = np.ones(count, bool)
         if k:  # the sources in a part that an earlier field covers are already drawn
             new = ~np.any(predict_cutouts(fields[:k], ra, dec).covered, axis=0)
         parts.append(np.stack([ra, dec, flux])[:, new])
-    ra, dec, flux = np.concatenate(parts, axis=1)
-    clear = _away_from(galaxies, ra, dec, flux)
-    return Background(ra[clear], dec[clear], flux[clear])
+    return Background(*np.concatenate(parts, axis=1))
 
 
 def _away_from(galaxies: list[Galaxy], ra: Floats, dec: Floats, flux: Floats) -> Floats:

@@ -13,8 +13,9 @@ from mingolotss.simulate.model import SkyModel
 from mingolotss.simulate.mosaic import galaxy_rng
 from mingolotss.simulate.place import Galaxy, Sky
 from mingolotss.simulate.population import CLASSES, FLAGS
+from mingolotss.simulate.visible import VisibleSky
 
-__all__ = ["source_name", "write_catalogue", "write_truth"]
+__all__ = ["source_name", "write_catalogue", "write_point_sources", "write_truth"]
 
 
 def source_name(ra: float, dec: float) -> str:
@@ -50,8 +51,17 @@ def write_catalogue(path: Path, galaxies: list[Galaxy]) -> None:
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
 
 
-def write_truth(path: Path, model: SkyModel, sky: Sky) -> None:
-    """Write the properties of every source, one row per row of the catalogue and in its order."""
+def write_truth(path: Path, model: SkyModel, sky: Sky, visible: VisibleSky | None = None) -> None:
+    """Write the properties of every source, one row per row of the catalogue and in its order.
+
+    Parameters
+    ----------
+    path : Path
+    model : SkyModel
+    sky : Sky
+    visible : VisibleSky, optional
+        What an observation sees: adds the spectral index, and the flux that it sees in its unit.
+    """
     galaxies = sky.galaxies
     ra, dec = np.array([g.ra for g in galaxies]), np.array([g.dec for g in galaxies])
     covered = predict_cutouts(sky.fields, ra, dec).covered
@@ -69,5 +79,20 @@ def write_truth(path: Path, model: SkyModel, sky: Sky) -> None:
         "bend_deg": bends,
         "fields": [[n for n, h in zip(names, column, strict=True) if h] for column in covered.T],
         "edge_case": [g.edge_case for g in galaxies],
+    }
+    if visible is not None:
+        columns["spectral_index"] = visible.spectral_index
+        columns["observed_flux"] = visible.flux
+        columns["observed_unit"] = [visible.unit] * len(galaxies)
+    pq.write_table(pa.table(columns), path)
+
+
+def write_point_sources(path: Path, visible: VisibleSky) -> None:
+    """Write position and flux of the point sources that an observation sees."""
+    columns = {
+        "ra": visible.points_ra,
+        "dec": visible.points_dec,
+        "observed_flux": visible.points_flux,
+        "observed_unit": [visible.unit] * len(visible.points_ra),
     }
     pq.write_table(pa.table(columns), path)

@@ -16,12 +16,14 @@ from mingolotss.io.documents import parse_json
 from mingolotss.io.files import atomic_path
 from mingolotss.simulate.draw import Image
 from mingolotss.simulate.folder import SkyFolder
-from mingolotss.simulate.layout import Field
+from mingolotss.simulate.headers import lotss_header, observation_header
 from mingolotss.simulate.model import SkyModel
 from mingolotss.simulate.mosaic import draw_field
-from mingolotss.simulate.place import populate_sky
-from mingolotss.simulate.tables import write_catalogue, write_truth
-from mingolotss.sky.header_facts import SIMULATED, SIMULATED_ORIGIN
+from mingolotss.simulate.observation import Observation
+from mingolotss.simulate.observed import draw_observation, observed_field
+from mingolotss.simulate.place import Sky, populate_sky
+from mingolotss.simulate.tables import write_catalogue, write_point_sources, write_truth
+from mingolotss.simulate.visible import visible_sky
 
 __all__ = ["write_sky"]
 
@@ -33,11 +35,12 @@ class _Record(TypedDict, total=False):
 
     format: int
     model: dict[str, int | float | bool]
+    observation: dict[str, object]
     finished: bool
     files: list[str]
 
 
-def write_sky(model: SkyModel, out: Path) -> Path:
+def write_sky(model: SkyModel, out: Path, observation: Observation | None = None) -> Path:
     """Write a simulated sky into a folder, unless it is already there.
 
     Parameters
@@ -45,12 +48,16 @@ def write_sky(model: SkyModel, out: Path) -> Path:
     model : SkyModel
     out : Path
         Created if it is missing. The mosaics of an earlier sky in it are replaced.
+    observation : Observation, optional
+        How the sky is observed; the same model gives the same sources. By default as LoTSS, with
+        artefacts near bright sources.
 
     Returns
     -------
     Path
         The folder, with ``FIELD-mosaic.fits`` and ``FIELD-mosaic-rms.fits`` for every field,
-        ``catalogue.fits``, ``truth.parquet`` and ``sky.json``.
+        ``catalogue.fits``, ``truth.parquet`` and ``sky.json``. With an observation also
+        ``point-sources.parquet``, and without rms maps if it is optical.
 
     Raises
     ------
@@ -60,34 +67,58 @@ def write_sky(model: SkyModel, out: Path) -> Path:
     out = Path(out)
     folder = SkyFolder(out)
     before = _read_record(out)
-    if _is_finished(out, before, model):
+    record = _Record(format=_FORMAT, model=model.as_dict())
+    if observation is not None:
+        record["observation"] = observation.as_dict()
+    if _is_finished(out, before, record):
         return out
     _check_foreign_mosaics(out, before)
     sky = populate_sky(model)
-    paths = [folder.catalogue, folder.truth]
-    for field in sky.fields:
-        paths += [folder.mosaic(field.name), folder.rms(field.name)]
+    visible = None if observation is None else visible_sky(model, sky, observation)
+    paths = _paths(folder, sky, observation)
     files = [path.name for path in paths]
     # Before the first change the record names all files, old and new, and says that they are not
     # finished. After an interruption the next run knows by it which mosaics are simulated and may
     # be replaced.
     old = sorted(set(before.get("files", [])) - set(files))
-    _write_record(out, model, files + old, finished=False)
+    _write_record(out, record, files + old, finished=False)
     for name in old:
         (out / name).unlink(missing_ok=True)
+    rms: Image | None
     for index, field in enumerate(sky.fields):
-        image, rms = draw_field(model, sky, index)
-        _write_image(folder.mosaic(field.name), image, model, field)
-        _write_image(folder.rms(field.name), rms, model, field)
+        if visible is None:
+            image, rms = draw_field(model, sky, index)
+            header = lotss_header(model, field)
+        else:
+            grid = observed_field(field, visible.observation)
+            image, rms = draw_observation(visible, grid, index)
+            header = observation_header(visible.observation, grid)
+        _write_image(folder.mosaic(field.name), image, header)
+        if rms is not None:
+            _write_image(folder.rms(field.name), rms, header)
     _replace(folder.catalogue, lambda path: write_catalogue(path, sky.galaxies))
-    _replace(folder.truth, lambda path: write_truth(path, model, sky))
-    _write_record(out, model, files, finished=True)
+    _replace(folder.truth, lambda path: write_truth(path, model, sky, visible))
+    if visible is not None:
+        _replace(folder.point_sources, lambda path: write_point_sources(path, visible))
+    _write_record(out, record, files, finished=True)
     return out
 
 
-def _is_finished(out: Path, before: _Record, model: SkyModel) -> bool:
+def _paths(folder: SkyFolder, sky: Sky, observation: Observation | None) -> list[Path]:
+    """Return the files of a sky, without its record."""
+    paths = [folder.catalogue, folder.truth]
+    if observation is not None:
+        paths.append(folder.point_sources)
+    for field in sky.fields:
+        paths.append(folder.mosaic(field.name))
+        if observation is None or not observation.is_optical:
+            paths.append(folder.rms(field.name))
+    return paths
+
+
+def _is_finished(out: Path, before: _Record, record: _Record) -> bool:
     """Return whether the folder has this sky, complete."""
-    is_same = (before.get("format"), before.get("model")) == (_FORMAT, model.as_dict())
+    is_same = all(before.get(key) == record.get(key) for key in ("format", "model", "observation"))
     is_finished = is_same and before.get("finished", False)
     return is_finished and all((out / name).is_file() for name in before["files"])
 
@@ -112,15 +143,10 @@ def _check_foreign_mosaics(out: Path, before: _Record) -> None:
             )
 
 
-def _write_record(out: Path, model: SkyModel, files: list[str], *, finished: bool) -> None:
+def _write_record(out: Path, record: _Record, files: list[str], *, finished: bool) -> None:
     """Write ``sky.json``."""
-    record: _Record = {
-        "format": _FORMAT,
-        "model": model.as_dict(),
-        "finished": finished,
-        "files": sorted(files),
-    }
-    text = json.dumps(record, indent=1) + "\n"
+    complete: _Record = {**record, "finished": finished, "files": sorted(files)}
+    text = json.dumps(complete, indent=1) + "\n"
     _replace(SkyFolder(out).record, lambda path: path.write_text(text, encoding="utf-8"))
 
 
@@ -130,36 +156,6 @@ def _replace(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
 
 
-def _write_image(path: Path, image: Image, model: SkyModel, field: Field) -> None:
-    """Write one mosaic with a header like those of LoTSS."""
-    header = fits.Header()
-    middle, step = field.side // 2 + 1.0, model.pixel_arcsec / 3600
-    cards: list[tuple[str, object, str]] = [
-        ("WCSAXES", 2, "Number of coordinate axes"),
-        ("CRPIX1", middle, "Pixel coordinate of reference point"),
-        ("CRPIX2", middle, "Pixel coordinate of reference point"),
-        ("CDELT1", -step, "[deg] Coordinate increment at reference point"),
-        ("CDELT2", step, "[deg] Coordinate increment at reference point"),
-        ("CUNIT1", "deg", "Units of coordinate increment and value"),
-        ("CUNIT2", "deg", "Units of coordinate increment and value"),
-        ("CTYPE1", "RA---SIN", "Right ascension, orthographic/synthesis project"),
-        ("CTYPE2", "DEC--SIN", "Declination, orthographic/synthesis projection"),
-        ("CRVAL1", field.ra, "[deg] Coordinate value at reference point"),
-        ("CRVAL2", field.dec, "[deg] Coordinate value at reference point"),
-        ("LONPOLE", 180.0, "[deg] Native longitude of celestial pole"),
-        ("LATPOLE", field.dec, "[deg] Native latitude of celestial pole"),
-        ("RADESYS", "ICRS", "Equatorial coordinate system"),
-        ("EQUINOX", 2000.0, ""),
-        ("BMAJ", model.beam_arcsec / 3600, "[deg]"),
-        ("BMIN", model.beam_arcsec / 3600, "[deg]"),
-        ("BPA", 90.0, "[deg]"),
-        ("RESTFRQ", 143650000.0, "[Hz] Line rest frequency"),
-        ("TELESCOP", SIMULATED, "LOFAR is imitated"),
-        ("OBSERVER", SIMULATED, "LoTSS is imitated"),
-        ("BUNIT", "JY/BEAM", ""),
-        ("BTYPE", "Intensity", ""),
-        ("OBJECT", field.name, ""),
-        ("ORIGIN", SIMULATED_ORIGIN, ""),
-    ]
-    header.extend(cards)
+def _write_image(path: Path, image: Image, header: fits.Header) -> None:
+    """Write one mosaic."""
     _replace(path, fits.PrimaryHDU(image, header).writeto)
