@@ -168,8 +168,9 @@ class Call:
             for structure in (self.image_windows, self.noise_windows, self.recipe, self.result)
         )
         images, noises, recipe, result = structures
-        compiled._call("mingolotss_stamps", images, noises, self.start, self.count, recipe, result,
-                     self.lanes)  # fmt: skip
+        compiled.call_kernel(
+            "mingolotss_stamps", images, noises, self.start, self.count, recipe, result, self.lanes
+        )
 
 
 @needs_kernel
@@ -292,11 +293,11 @@ def test_the_kernel_refuses_squares(change, message):
     address = None if "window" in change else ctypes.addressof(window) + values["shift"]
     arguments = [values[name] for name in ("rows", "columns", "observed", "capacity", "lanes")]
     if message is None:
-        compiled._call("mingolotss_squares", address, *arguments)
+        compiled.call_kernel("mingolotss_squares", address, *arguments)
         assert observed.all()
         return
     with pytest.raises(RuntimeError, match=f"mingolotss_squares refused .*{message}"):
-        compiled._call("mingolotss_squares", address, *arguments)
+        compiled.call_kernel("mingolotss_squares", address, *arguments)
     assert not observed.any()
 
 

@@ -31,10 +31,14 @@ from mingolotss.model import Bools, FloatImage
 __all__ = [
     "LIBRARY",
     "NOISE_STRIDE",
+    "PADDING",
     "SIDES",
     "SQUARE",
     "KernelResult",
+    "ResampledPlane",
+    "Resampling",
     "available",
+    "call_kernel",
     "describe",
     "fully_observed_squares",
     "grey_stamps",
@@ -45,8 +49,9 @@ __all__ = [
 LIBRARY = Path(__file__).parent / "_kernel" / "kernel.so"
 SQUARE = 64  # pixels on a side of the squares of `fully_observed_squares`
 NOISE_STRIDE = 5  # the median noise is of every fifth pixel on either axis
+PADDING = 4  # numbers that follow each row of a plane that is resampled
 SIDES = range(16, 513)  # px of a stamp: from the widest vector to what fits on a small stack
-_INTERFACE = 5  # of the functions in kernel.c
+_INTERFACE = 6  # of the functions in kernel.c
 _LANES = (4, 8, 16)
 _UNREADABLE = "the kernel reads float32 images of two axes whose rows are contiguous"
 _FLOAT32 = np.dtype(np.float32).num  # of both byte orders
@@ -118,6 +123,25 @@ class _Result(ctypes.Structure):
         ("lowest", ctypes.c_void_p), ("highest", ctypes.c_void_p),
         ("capacity", ctypes.c_int64), ("side", ctypes.c_int64), ("workspace", ctypes.c_void_p),
         ("workspace_size", ctypes.c_int64), ("without_peak", ctypes.c_int64),
+    )  # fmt: skip
+
+
+class ResampledPlane(ctypes.Structure):
+    """The ``struct resampled_plane`` of the kernel."""
+
+    _fields_ = (
+        ("values", ctypes.c_void_p), ("known", ctypes.c_void_p), ("result", ctypes.c_void_p),
+    )  # fmt: skip
+
+
+class Resampling(ctypes.Structure):
+    """The ``struct resampling`` of the kernel."""
+
+    _fields_ = (
+        ("nodes", ctypes.c_void_p), ("cells", ctypes.c_int64), ("side", ctypes.c_int64),
+        ("ny", ctypes.c_int64), ("nx", ctypes.c_int64), ("planes", ctypes.c_void_p),
+        ("plane_count", ctypes.c_int64), ("is_exact", ctypes.c_int64), ("sigma", ctypes.c_double),
+        ("reach", ctypes.c_double), ("least_known", ctypes.c_double), ("largest", ctypes.c_double),
     )  # fmt: skip
 
 
@@ -249,8 +273,10 @@ def _grey_stacks(
     image_windows, noise_windows = _window_array(images), _window_array(noises)
     for start in range(0, n, stack):
         count = min(stack, n - start)
-        _call("mingolotss_stamps", ctypes.byref(image_windows), ctypes.byref(noise_windows),
-              start, count, ctypes.byref(recipe), ctypes.byref(result), lanes)  # fmt: skip
+        call_kernel(
+            "mingolotss_stamps", ctypes.byref(image_windows), ctypes.byref(noise_windows), start,
+            count, ctypes.byref(recipe), ctypes.byref(result), lanes,
+        )  # fmt: skip
         if result.without_peak:  # minus infinity and NaN alone: numpy tells the two apart
             for index in np.flatnonzero(stamps.peaks[:count] == -np.inf).tolist():
                 stamps.peaks[index] = np.fmax.reduce(images[start + index], axis=None)
@@ -287,8 +313,9 @@ def fully_observed_squares(pixels: FloatImage, *, lanes: int = 16) -> Bools:
         raise ValueError(f"{ny} x {nx} pixels and {lanes} lanes: not squares, or not in {_LANES}")
     observed = np.empty((ny // SQUARE, nx // SQUARE), np.bool_)
     window = memory_layout([pixels])
-    _call("mingolotss_squares", window.ctypes.data, ny, nx, observed.ctypes.data, observed.size,
-          lanes)  # fmt: skip
+    call_kernel(
+        "mingolotss_squares", window.ctypes.data, ny, nx, observed.ctypes.data, observed.size, lanes
+    )
     return observed
 
 
@@ -324,6 +351,7 @@ def _load() -> _Loaded:
         pointer, pointer, integer, integer, pointer, pointer, lanes,
     )  # fmt: skip
     library.mingolotss_squares.argtypes = (pointer, integer, integer, pointer, integer, lanes)
+    library.mingolotss_resample.argtypes = (pointer,)
     library.mingolotss_watch.restype = library.mingolotss_end_watch.restype = integer
     library.mingolotss_end_watch.argtypes = (integer,)
     library.mingolotss_message.restype = library.mingolotss_sources.restype = ctypes.c_char_p
@@ -333,12 +361,12 @@ def _load() -> _Loaded:
 def _layout() -> list[int]:
     """Return the numbers that ``layout`` of kernel.c holds, as this module understands them."""
     numbers: list[int] = []
-    for structure in (_Window, _WindowArray, _Recipe, _Result):
+    for structure in (_Window, _WindowArray, _Recipe, _Result, ResampledPlane, Resampling):
         numbers.append(ctypes.sizeof(structure))
         for name, _ in structure._fields_:
             field = getattr(structure, name)
             numbers += [field.offset, field.size]
-    return [*numbers, SQUARE, SIDES[0], SIDES[-1]]
+    return [*numbers, SQUARE, SIDES[0], SIDES[-1], PADDING]
 
 
 def _layout_of(library: ctypes.CDLL) -> list[int]:
@@ -349,7 +377,7 @@ def _layout_of(library: ctypes.CDLL) -> list[int]:
     return [int(number) for number in numbers[: length.value]]
 
 
-def _call(name: str, *arguments: Any) -> None:
+def call_kernel(name: str, *arguments: Any) -> None:
     """Call a function of the kernel that returns a status.
 
     Raises

@@ -78,6 +78,8 @@ struct result {
     int64_t without_peak;   /* set by the call: how many peaks are -inf */
 };
 
+#include "resample.h"
+
 /* The sizes of the structures, the offset and size of each field, and the constants that
  * `mingolotss.image.compiled` repeats. It compares them with its own when it loads the library, so
  * that the two cannot drift apart unnoticed. */
@@ -94,14 +96,21 @@ static const int64_t layout[] = {
     FIELD(result, peaks), FIELD(result, median_noise), FIELD(result, lowest),
     FIELD(result, highest), FIELD(result, capacity), FIELD(result, side), FIELD(result, workspace), FIELD(result, workspace_size),
     FIELD(result, without_peak),
-    SQUARE, SMALLEST_SIDE, LARGEST_SIDE,
+    sizeof(struct resampled_plane), FIELD(resampled_plane, values), FIELD(resampled_plane, known),
+    FIELD(resampled_plane, result),
+    sizeof(struct resampling), FIELD(resampling, nodes), FIELD(resampling, cells),
+    FIELD(resampling, side), FIELD(resampling, ny), FIELD(resampling, nx),
+    FIELD(resampling, planes), FIELD(resampling, plane_count), FIELD(resampling, is_exact),
+    FIELD(resampling, sigma), FIELD(resampling, reach), FIELD(resampling, least_known),
+    FIELD(resampling, largest),
+    SQUARE, SMALLEST_SIDE, LARGEST_SIDE, STEPS,
 };
 
 /* What a call returns: OK, or the first argument check that failed. */
 enum status {
     OK, NULL_POINTER, MISALIGNED, WRONG_LANES, WRONG_COUNT, WRONG_SIDE, WINDOW_OF_OTHER_SIZE,
     WRONG_ROW_STRIDE, WRONG_FLAG, WRONG_NOISE_STRIDE, WRONG_MASK, RESULT_TOO_SMALL,
-    NOT_WHOLE_SQUARES, STATUS_COUNT
+    NOT_WHOLE_SQUARES, WRONG_RESAMPLING, STATUS_COUNT
 };
 
 static const char *const messages[STATUS_COUNT] = {
@@ -118,6 +127,7 @@ static const char *const messages[STATUS_COUNT] = {
     [WRONG_MASK] = "the mask has another number of rows, or leaves the stamp",
     [RESULT_TOO_SMALL] = "the result has no room for the answer",
     [NOT_WHOLE_SQUARES] = "the image is no whole number of squares",
+    [WRONG_RESAMPLING] = "a number of a resampling is out of range",
 };
 
 /* Order-preserving keys: a float's bits, read as an integer, sort like the float if it is positive
@@ -314,6 +324,37 @@ int mingolotss_squares(const struct window *image, int64_t rows, int64_t columns
     return OK;
 }
 
+static enum status check_resampling(const struct resampling *r)
+{
+    if (!r || !r->nodes || !r->planes)
+        return NULL_POINTER;
+    if (!ALIGNED(r) || !ALIGNED(r->nodes) || !ALIGNED(r->planes))
+        return MISALIGNED;
+    if (r->side < 1 || r->side > LARGEST_WIDTH || r->cells < 1 || r->cells > r->side || r->ny < 1
+        || r->nx < 1 || r->ny > LARGEST_WIDTH || r->nx > LARGEST_WIDTH || r->plane_count < 1
+        || r->plane_count > MOST_PLANES || !is_flag(r->is_exact) || !(r->sigma > 0)
+        || !(r->reach > 0) || !(r->least_known > 0) || !(r->largest >= 1)
+        || !(2 * r->reach * r->largest + 2 <= WIDEST_SAMPLE))
+        return WRONG_RESAMPLING;
+    for (int64_t p = 0; p < r->plane_count; p++) {
+        const struct resampled_plane *plane = r->planes + p;
+        if (!plane->values || !plane->result)
+            return NULL_POINTER;
+        if (!ALIGNED(plane->values) || !ALIGNED(plane->result) || !ALIGNED(plane->known))
+            return MISALIGNED;
+    }
+    return OK;
+}
+
+/* Resample one stamp, in all its planes. */
+int mingolotss_resample(const struct resampling *resampling)
+{
+    const enum status status = check_resampling(resampling);
+    if (!status)
+        resample_stamp(resampling);
+    return (int)status;
+}
+
 /* Return in words what a status means. */
 const char *mingolotss_message(int status)
 {
@@ -323,7 +364,7 @@ const char *mingolotss_message(int status)
 /* Return the version of the functions above; `mingolotss.image.compiled` knows one of them. */
 int mingolotss_interface(void)
 {
-    return 5;
+    return 6;
 }
 
 /* Return the layout of the structures, and how many numbers that is. */
