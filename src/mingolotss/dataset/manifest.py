@@ -173,7 +173,8 @@ def further_fields(schema: pa.Schema) -> list[pa.Field]:
 
 def kept_unit(field: pa.Field) -> str:
     """Return the unit of a column that is kept from the catalogue; "" if it has none."""
-    return str(field.metadata.get(b"unit", b"").decode("utf-8", "replace"))
+    metadata = field.metadata or {}
+    return str(metadata.get(b"unit", b"").decode("utf-8", "replace"))
 
 
 def name_kept_columns(kept: pa.Table, further: Sequence[str] = ()) -> pa.Table:

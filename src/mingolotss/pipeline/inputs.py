@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.labels import ColumnRules
-from mingolotss.catalogue.reading import catalogue_from_names, read_catalogue
+from mingolotss.catalogue.reading import ColumnNames, catalogue_from_names, read_catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import CatalogueError, InputError
 from mingolotss.io.file_names import safe_name
@@ -86,7 +86,14 @@ def resolve_catalogue(
         raise InputError(f"no catalogue was given, and {recipe.name} has none: --catalogue FILE")
     if location.startswith(("http://", "https://")):
         location = str(_download_once(location, out, md5, transport or _default_transport()))
-    return read_catalogue(location, recipe.catalogue.columns, recipe.rules)
+    return read_catalogue(location, _columns(recipe), recipe.rules)
+
+
+def _columns(recipe: Recipe) -> ColumnNames:
+    """Return the columns of a catalogue, with those that the size of a stamp depends on."""
+    columns, needed = recipe.catalogue.columns, recipe.stamp.columns.values()
+    missing = [name for name in dict.fromkeys(needed) if name not in columns.keep]
+    return replace(columns, keep=(*columns.keep, *missing)) if missing else columns
 
 
 def write_simulated_sky(out: Path, *, sources: int = 600, seed: int = 1) -> tuple[Path, str]:

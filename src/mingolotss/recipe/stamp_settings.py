@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mingolotss.recipe.settings import Settings, check_template
+from mingolotss.recipe.stamp_sizes import StampSize, parse_stamp_size
 
 __all__ = ["StampSettings", "StepSettings"]
 
@@ -19,7 +21,8 @@ class StampSettings(Settings):
     pixels : int
         Pixels on a side.
     pixel_arcsec : float
-        Size of a pixel; 0 for that of the image. Smaller pixels are averaged to this size.
+        Size of a pixel; 0 for that of the image. Smaller pixels are averaged to this size, or
+        resampled where `resampling` says how.
     kind : {"uint8", "float32"}
     name : str
         File name with ``{source}`` and ``{field}``.
@@ -30,8 +33,8 @@ class StampSettings(Settings):
         (2004), ``exact`` by the areas of the overlaps. With "" the stamp consists of whole pixels
         of the image.
     centre : {"pixel", "exact"}
-        The stamp is centred on the pixel of the image that is nearest to the catalogue position, or
-        on the position itself.
+        The source is on the middle pixel of the stamp, number ``pixels // 2`` from 0: somewhere in
+        it, or with "exact" in its centre. Resampled stamps are always exact.
     size : str
         Side of the stamp on the sky: ``"90 arcsec"``, a multiple of a column of the catalogue as
         ``"2.5 * LAS"``, or a length at the redshift of the source as ``"200 kpc"``. With "" it is
@@ -39,7 +42,7 @@ class StampSettings(Settings):
     redshift : str
         The column of the redshift, for a size in kpc.
     cosmology : str
-        A cosmology of `astropy.cosmology`, by name.
+        A cosmology of `astropy.cosmology`, by name, for a size in kpc.
     rotate : str
         The column of position angles, east of north: that direction becomes up.
     """
@@ -61,6 +64,45 @@ class StampSettings(Settings):
     def _file_name(cls, value: str) -> str:
         return check_template(value)
 
+    @field_validator("size")
+    @classmethod
+    def _size(cls, value: str) -> str:
+        if value:
+            parse_stamp_size(value)
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> StampSettings:
+        size = self.parsed_size
+        if size is not None and self.pixel_arcsec:
+            raise ValueError(
+                f"pixel_arcsec and size: the size of a pixel follows from size = {self.size!r} and "
+                f"pixels = {self.pixels}; leave pixel_arcsec out"
+            )
+        if size is not None and size.kind == "length":
+            if not self.redshift:
+                raise ValueError(
+                    f"size = {self.size!r} needs the column of the redshift, e.g. redshift = 'z'"
+                )
+            _check_cosmology(self.cosmology)
+        return self
+
+    @cached_property
+    def parsed_size(self) -> StampSize | None:
+        """Return the size of the stamp on the sky, None if it follows from the pixels."""
+        return parse_stamp_size(self.size) if self.size else None
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return the columns of the catalogue that the stamp of a source needs, by their key."""
+        size = self.parsed_size
+        names = {
+            "size": size.column if size is not None else "",
+            "redshift": self.redshift if size is not None and size.kind == "length" else "",
+            "rotate": self.rotate,
+        }
+        return {key: name for key, name in names.items() if name}
+
     @property
     def resampling(self) -> Literal["", "adaptive", "exact"]:
         """Return the method of resampling, "" for stamps of whole pixels of the image.
@@ -70,6 +112,15 @@ class StampSettings(Settings):
         """
         needs_one = self.centre == "exact" or self.size or self.rotate
         return self.resample or ("adaptive" if needs_one else "")
+
+
+def _check_cosmology(name: str) -> None:
+    from astropy.cosmology import available  # the import takes 0.2 s
+
+    if name not in available:
+        raise ValueError(
+            f"cosmology: astropy has none that is called {name!r}; known: {', '.join(available)}"
+        )
 
 
 class StepSettings(BaseModel):
