@@ -15,7 +15,7 @@ errors that it stands for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -137,6 +137,21 @@ class CutoutArray(LazySequence[Outcome]):
             self._columns[indices, column] = values
         self.fully_observed[indices] = fully_observed
         self.planes.append(plane)
+
+    def replaced(self, cutouts: Mapping[int, Cutout]) -> CutoutArray:
+        """Return the same outcomes with some cutouts replaced by images of their own.
+
+        Parameters
+        ----------
+        cutouts : mapping of int to Cutout
+            By the index of the request.
+        """
+        other = CutoutArray(len(self))
+        other.planes, other.errors = list(self.planes), dict(self.errors)
+        other._columns[:], other.fully_observed[:] = self._columns, self.fully_observed
+        for index, cutout in cutouts.items():
+            other.set_outcome(index, cutout)
+        return other
 
     def per_cutout(
         self, values: Iterable[object], missing: object, dtype: npt.DTypeLike | None = None

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from mingolotss.recipe.settings import Settings
+from pydantic import field_validator, model_validator
 
-__all__ = ["BeamSettings"]
+from mingolotss.errors import RecipeError
+from mingolotss.recipe.settings import Settings
+from mingolotss.sky.beams import Beam, parse_beam
+
+__all__ = ["LARGEST", "BeamSettings"]
+
+LARGEST = "largest"
 
 
 class BeamSettings(Settings):
@@ -15,6 +21,48 @@ class BeamSettings(Settings):
     common : str
         ``"9 arcsec"``, ``"12 x 9 arcsec, 45 deg"``, or ``"largest"`` for the smallest beam that all
         images of the dataset can be convolved to. With "" each image keeps its own.
+    largest : str
+        What ``"largest"`` is. A build records it here when it is planned.
     """
 
     common: str = ""
+    largest: str = ""
+
+    @field_validator("common", "largest")
+    @classmethod
+    def _beam(cls, value: str) -> str:
+        if value and value != LARGEST:
+            parse_beam(value)
+        return value
+
+    @model_validator(mode="after")
+    def _recorded(self) -> BeamSettings:
+        if self.largest and self.common != LARGEST:
+            raise ValueError(
+                f"largest = {self.largest!r} is a record of common = {LARGEST!r}; leave it out"
+            )
+        if self.largest == LARGEST:
+            raise ValueError(f"largest = {LARGEST!r} is no beam; leave it out")
+        return self
+
+    @property
+    def is_planned(self) -> bool:
+        """Return whether the common beam is not known before the images of a build are."""
+        return self.common == LARGEST and not self.largest
+
+    @property
+    def beam(self) -> Beam | None:
+        """Return the common beam, None if each image keeps its own.
+
+        Raises
+        ------
+        RecipeError
+            It is the largest of the images, which are not known here.
+        """
+        if self.is_planned:
+            raise RecipeError(
+                f"beam.common = {LARGEST!r} is known when a build is planned; without a plan, give "
+                'the beam, e.g. "9 arcsec"'
+            )
+        text = self.largest or self.common
+        return parse_beam(text) if text else None

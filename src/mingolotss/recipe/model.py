@@ -480,6 +480,8 @@ class Recipe(Metadata):
         for key in ("channels", "beam"):
             if getattr(self, key) == type(self).model_fields[key].default:
                 del settings[key]
+        if not self.beam.largest:
+            settings.get("beam", {}).pop("largest", None)
         for channel in settings.get("channels", ()):
             for key in [key for key, value in channel.items() if value is None]:
                 del channel[key]

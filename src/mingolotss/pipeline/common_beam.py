@@ -1,0 +1,366 @@
+"""Convolve cutouts to the common beam of a recipe.
+
+Each image is convolved from the beam of its own header, or the one that its service states, on its
+own pixels. An image that has the common beam already keeps every bit. Images whose beam is unknown
+or larger are refused (`beam_problem`) before the choice among the images of a source.
+
+An rms map becomes that of the convolved image: the noise of a radio image has about the beam as its
+autocorrelation, as in `mingolotss.pipeline.binned_noise`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from mingolotss.candidates.cutouts import CutoutArray
+from mingolotss.errors import ImageError
+from mingolotss.image.beams import convolve_images, gaussian_kernel, noise_kernel
+from mingolotss.io.optional import import_optional
+from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Sky
+from mingolotss.sky.beams import Beam, pixel_covariances
+from mingolotss.sky.header_facts import HeaderFacts, header_facts, jy_per_beam
+
+__all__ = [
+    "ConvolvedCutouts",
+    "beam_of",
+    "beam_problem",
+    "convolve_cutouts",
+    "convolved_noise_covariance",
+    "require_libraries",
+]
+
+_SAME = 1e-3
+"""Beams of which no axis differs by more than this, relatively, are the same."""
+_PIXELS_PER_STACK = 8 * 256 * 256  # 4 MB of float64 stay in the cache
+_BITS = 11  # of the largest element of a covariance: widths are exact to 0.02 %
+_Rounded = tuple[int, int, int, int]
+"""Three elements of a covariance in units of a power of 2, and the exponent of that power."""
+_MANY_BEAMS = re.compile(r"^CASAMBM *= *T\b", re.MULTILINE)
+_SURFACE_BRIGHTNESS = ("K", "Jy / sr", "W / (m2 Hz sr)", "1 / pix", "1 / arcsec2")
+
+
+class ConvolvedCutouts(NamedTuple):
+    """Cutouts of which some were convolved.
+
+    Attributes
+    ----------
+    cutouts : CutoutArray
+        Of the same requests; the convolved ones are planes of their own.
+    convolved : int64 array, shape (k,)
+        Which of the cutouts were convolved. The others that were asked for have the beam already.
+    has_gaps : bool array, shape (k,)
+        A pixel of the convolved image is NaN.
+    """
+
+    cutouts: CutoutArray
+    convolved: Ints
+    has_gaps: Bools
+
+
+class _Change(NamedTuple):
+    """What turns an image into one with the common beam.
+
+    Attributes
+    ----------
+    kernel, correlation : float64 array, shape (2, 2), arcsec^2
+        Covariances of the kernel and of the autocorrelation of the noise, east and north.
+    factor : float
+        By which the brightness is multiplied in the unit of the image.
+    """
+
+    kernel: Floats
+    correlation: Floats
+    factor: float
+
+
+class _Group(NamedTuple):
+    """Cutouts that can be convolved together: of one size and with the same kernels."""
+
+    ny: int
+    nx: int
+    kernel: _Rounded
+    correlation: _Rounded
+    factor: float
+
+
+def require_libraries() -> None:
+    """Raise MissingLibraryError if a library that convolution needs is not installed."""
+    for name in ("radio_beam", "scipy.fft"):
+        import_optional(name, "convolve images to a common beam", extra="beams")
+
+
+def beam_of(facts: HeaderFacts) -> Beam | None:
+    """Return the beam that a header or a service states, None if it is unknown."""
+    major, minor, pa = facts.beam_major_arcsec, facts.beam_minor_arcsec, facts.beam_pa_deg
+    if not (np.isfinite(major) and np.isfinite(minor)):
+        return None
+    pa = pa if np.isfinite(pa) else 0.0
+    return Beam(major, minor, pa) if major >= minor else Beam(minor, major, pa + 90)
+
+
+def beam_problem(wcs: Sky, common: Beam) -> str:
+    """Return why an image cannot be convolved to a beam, "" if it can."""
+    try:
+        _change_of(wcs, common)
+    except ImageError as error:
+        return str(error)
+    return ""
+
+
+def _change_of(wcs: Sky, common: Beam) -> _Change | None:
+    """Return what turns an image into one with the common beam, None if it has that already.
+
+    Raises
+    ------
+    ImageError
+        Its beam is unknown or larger, or its unit is of an unknown kind.
+    """
+    facts = header_facts(wcs)
+    beam = beam_of(facts)
+    if beam is None:
+        reason = "no beam, no BMAJ and BMIN, in its header"
+        if _MANY_BEAMS.search(wcs.header):
+            reason = "a beam for each of its planes, in a table (CASAMBM)"
+        raise ImageError(
+            f"the image has {reason}, and its service states none; the recipe needs it to convolve "
+            f"to {common} (beam.common)"
+        )
+    return _change(beam, facts.unit, common)
+
+
+@lru_cache(maxsize=4096)
+def _change(beam: Beam, unit: str | None, common: Beam) -> _Change | None:
+    """Do what `_change_of` does for an image with a beam."""
+    if _is_same(beam, common):
+        return None
+    kernel = _deconvolve(common, beam)
+    if kernel is None:
+        raise ImageError(
+            f"the beam of the image, {beam}, is larger than the {common} of beam.common, and an "
+            'image can only be convolved to a larger one; give a larger beam, or "largest"'
+        )
+    factor = _brightness_factor(unit, common.area / beam.area)
+    return _Change(kernel.covariance, beam.covariance, factor)
+
+
+def _is_same(beam: Beam, other: Beam) -> bool:
+    difference = np.abs(np.linalg.eigvalsh(beam.covariance - other.covariance)).max()
+    return bool(difference <= 2 * _SAME * np.linalg.eigvalsh(other.covariance)[0])
+
+
+def _deconvolve(common: Beam, beam: Beam) -> Beam | None:
+    """Return the beam that is convolved with `beam` to give `common`, None if there is none."""
+    require_libraries()
+    from radio_beam import Beam as RadioBeam
+    from radio_beam.utils import BeamError
+
+    # A beam that is as long as the common one in one direction has a kernel without width there,
+    # which rounding can make imaginary.
+    for excess in (1.0, 1 + _SAME):
+        axes = common.major_arcsec * excess, common.minor_arcsec * excess
+        large, small = (
+            RadioBeam(major=major / 3600, minor=minor / 3600, pa=pa)
+            for major, minor, pa in ((*axes, common.pa_deg), beam)
+        )
+        try:
+            kernel = large.deconvolve(small)
+        except (BeamError, ValueError):  # ValueError: the root of a rounded zero
+            continue
+        values = (kernel.major.value, kernel.minor.value)
+        return Beam(values[0] * 3600, values[1] * 3600, kernel.pa.to_value("deg"))
+    return None
+
+
+def _brightness_factor(unit: str | None, ratio: float) -> float:
+    """Return what a convolution multiplies the pixels by, besides taking their weighted mean.
+
+    Parameters
+    ----------
+    unit : str or None
+    ratio : float
+        The area of the beam after the convolution relative to that before.
+
+    Raises
+    ------
+    ImageError
+        Whether the unit is one of surface brightness is not known.
+    """
+    if np.isfinite(jy_per_beam(unit)):
+        return ratio
+    from astropy import units as u
+
+    try:
+        parsed = u.Unit(unit)
+        per_beam = dict(zip(parsed.bases, parsed.powers, strict=True)).get(u.beam, 0)
+    except (TypeError, ValueError):
+        parsed, per_beam = None, 0
+    if per_beam == -1:
+        return ratio
+    if parsed is None or per_beam or not any(map(parsed.is_equivalent, _SURFACE_BRIGHTNESS)):
+        raise ImageError(
+            f"the unit of the image, {unit!r}, is neither one per beam nor one of surface "
+            "brightness, so that it is not known what a convolution to beam.common makes of it"
+        )
+    return 1.0
+
+
+def convolved_noise_covariance(facts: HeaderFacts, common: Beam | None) -> Floats | None:
+    """Return the covariance of the autocorrelation of the noise of an image, arcsec^2.
+
+    Parameters
+    ----------
+    facts : HeaderFacts
+        Of the image as it was observed.
+    common : Beam or None
+        The beam that it was convolved to.
+
+    Returns
+    -------
+    float64 array, shape (2, 2)
+        For the axes east and north; None without a beam.
+    """
+    beam = beam_of(facts)
+    if beam is None:
+        return None
+    if common is None or _is_same(beam, common):
+        return beam.covariance
+    # Convolution adds the kernel twice, the common beam has it once.
+    covariance: Floats = 2 * common.covariance - beam.covariance
+    return covariance
+
+
+def convolve_cutouts(cutouts: CutoutArray, indices: Ints, common: Beam) -> ConvolvedCutouts:
+    """Convolve some cutouts to a common beam.
+
+    The pixels around a cutout are used as far as its plane has them. Pixels that are nearer to the
+    edge of the plane than the kernel reaches are NaN.
+
+    Parameters
+    ----------
+    cutouts : CutoutArray
+    indices : int64 array, shape (n,)
+        Which of them. They have pixels, and no `beam_problem`.
+    common : Beam
+    """
+    # Strategy: cutouts of one size that need the same kernels are convolved together, a few at a
+    # time. The orientation of the pixels changes slowly over a mosaic and the kernel with it, so
+    # covariances are rounded; most cutouts then share their kernels.
+    groups: dict[_Group, list[int]] = {}
+    for number in np.unique(cutouts.plane_index[indices]).tolist():
+        plane, members = cutouts.planes[number], indices[cutouts.plane_index[indices] == number]
+        change = _change_of(plane.wcs, common)
+        if change is None:
+            continue
+        x = plane.origin[0] + cutouts.x0[members] + cutouts.nx[members] / 2
+        y = plane.origin[1] + cutouts.y0[members] + cutouts.ny[members] / 2
+        kernels = pixel_covariances(change.kernel, plane.wcs, x, y)
+        correlations = pixel_covariances(change.correlation, plane.wcs, x, y)
+        for index, kernel, correlation in zip(members.tolist(), kernels, correlations, strict=True):
+            size = int(cutouts.ny[index]), int(cutouts.nx[index])
+            group = _Group(*size, _rounded(kernel), _rounded(correlation), change.factor)
+            groups.setdefault(group, []).append(index)
+    convolved: dict[int, Cutout] = {}
+    for group, of_group in groups.items():
+        count = max(1, _PIXELS_PER_STACK // (group.ny * group.nx))
+        kernel_pair = _kernels(group.kernel, group.correlation)
+        for start in range(0, len(of_group), count):
+            stack = of_group[start : start + count]
+            convolved |= _convolve_stack(cutouts, stack, kernel_pair, group.factor)
+    order = np.array(sorted(convolved), np.int64)
+    has_gaps = [not np.isfinite(convolved[index].image).all() for index in order.tolist()]
+    return ConvolvedCutouts(cutouts.replaced(convolved), order, np.array(has_gaps, bool))
+
+
+def _rounded(covariance: Floats) -> _Rounded:
+    (a, b), (_, d) = covariance.tolist()
+    exponent = int(np.frexp(max(a, d))[1]) - _BITS
+    a, b, d = (round(value / 2.0**exponent) for value in (a, b, d))
+    return a, b, d, exponent
+
+
+@lru_cache(maxsize=1024)
+def _kernels(kernel: _Rounded, correlation: _Rounded) -> tuple[Floats, Floats]:
+    """Return the kernels of images and of their variances."""
+    covariances = [
+        np.array([[a, b], [b, d]]) * 2.0**exponent for a, b, d, exponent in (kernel, correlation)
+    ]
+    pixels = gaussian_kernel(covariances[0])
+    return pixels, noise_kernel(pixels, covariances[1])
+
+
+def _convolve_stack(
+    cutouts: CutoutArray, indices: Sequence[int], kernels: tuple[Floats, Floats], factor: float
+) -> dict[int, Cutout]:
+    """Return the convolved cutouts of some of one size, by their index."""
+    planes = {index: cutouts.planes[int(cutouts.plane_index[index])] for index in indices}
+    rms = {index: plane.rms for index, plane in planes.items() if plane.rms is not None}
+    images = {index: plane.image for index, plane in planes.items()}
+    pixels = _convolve_windows(cutouts, images, kernels[0], 1)
+    variances = _convolve_windows(cutouts, rms, kernels[1], 2)
+    convolved = {}
+    for index in indices:
+        old, noise = cutouts.cutout(index), None
+        if old.rms is not None:
+            noise = _as_type(factor * np.sqrt(np.maximum(variances[index], 0)), old.rms)
+        image = _as_type(factor * pixels[index], old.image)
+        convolved[index] = replace(old, image=image, rms=noise, fully_observed=False)
+    return convolved
+
+
+def _convolve_windows(
+    cutouts: CutoutArray, planes: Mapping[int, FloatImage], kernel: Floats, power: int
+) -> dict[int, Floats]:
+    """Return the convolved windows of some cutouts of one size.
+
+    Parameters
+    ----------
+    cutouts : CutoutArray
+    planes : mapping of int to float array
+        The image or rms map of each cutout, whole, by the index of the cutout.
+    kernel : float64 array
+    power : int
+        That of the pixels is convolved.
+    """
+    if not planes:
+        return {}
+    my, mx = kernel.shape[0] // 2, kernel.shape[1] // 2
+    first = next(iter(planes))
+    ny, nx = int(cutouts.ny[first]), int(cutouts.nx[first])
+    windows = np.full((len(planes), ny + 2 * my, nx + 2 * mx), np.nan)
+    inside = []
+    for window, (index, plane) in zip(windows, planes.items(), strict=True):
+        y0, x0 = int(cutouts.y0[index]), int(cutouts.x0[index])
+        rows, columns = (
+            slice(max(0, start - margin), start + size + margin)
+            for start, size, margin in ((y0, ny, my), (x0, nx, mx))
+        )
+        part = plane[rows, columns]
+        top, left = rows.start - (y0 - my), columns.start - (x0 - mx)
+        window[top : top + part.shape[0], left : left + part.shape[1]] = part
+        # The pixels for which the kernel lies on the plane: from `top` on, and as many as there
+        # are places for the kernel.
+        inside.append(
+            (slice(top, top + part.shape[0] - 2 * my), slice(left, left + part.shape[1] - 2 * mx))
+        )
+    with np.errstate(over="ignore"):  # infinity is no known pixel
+        windows **= power
+    convolved = convolve_images(windows, kernel)
+    results = {}
+    for index, pixels, (rows, columns) in zip(planes, convolved, inside, strict=True):
+        result = np.full((ny, nx), np.nan)
+        if rows.stop > rows.start and columns.stop > columns.start:
+            result[rows, columns] = pixels[rows, columns]
+        results[index] = result
+    return results
+
+
+def _as_type(pixels: Floats, like: FloatImage) -> FloatImage:
+    """Return pixels in the type of other ones, in the byte order of this machine."""
+    converted: FloatImage = pixels.astype(like.dtype.newbyteorder("="))
+    return converted
