@@ -13,7 +13,8 @@ from astropy.table import Table
 import mingolotss
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.records import read_records
-from mingolotss.pipeline.binned_noise import beam_covariance, block_noise
+from mingolotss.pipeline.binned_noise import block_noise
+from mingolotss.sky.beams import beam_covariance
 from mingolotss.sky.wcs import simple_header
 
 NOISE = 1e-4  # Jy/beam

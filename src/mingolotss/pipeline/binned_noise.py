@@ -6,6 +6,7 @@ means. An rms map is propagated with the beam: the noise of a radio image has ab
 autocorrelation, so that the variance of a mean is the mean of the correlation over all pairs of its
 pixels. Without a beam in the header, the map is scaled by what the means show.
 
+>>> from mingolotss.sky.beams import beam_covariance
 >>> round(float(block_noise(np.eye(2) * 1e-9, 4)), 6)  # independent pixels: 1 / 4
 0.25
 >>> round(float(block_noise(beam_covariance(4.0, 4.0), 10)), 3)  # LoTSS at 15 arcsec
@@ -25,13 +26,14 @@ from mingolotss.errors import ImageError
 from mingolotss.image.noise import sigma_clipped_noise
 from mingolotss.image.pixels import block_mean
 from mingolotss.model import Cutout, FloatImage, Floats, Ints, Objects
+from mingolotss.pipeline.common_beam import noise_covariance
 from mingolotss.pipeline.stamp_windows import StampBoxes, noise_of
 from mingolotss.recipe.model import NoiseSettings
-from mingolotss.sky.header_facts import HeaderFacts, header_facts
+from mingolotss.sky.beams import Beam, pixel_covariances
+from mingolotss.sky.header_facts import header_facts
 
-__all__ = ["BinnedNoise", "beam_covariance", "binned_noise", "block_noise"]
+__all__ = ["BinnedNoise", "binned_noise", "block_noise"]
 
-_FWHM = math.sqrt(8 * math.log(2))  # of a Gaussian, in standard deviations
 _FEWEST_BLOCKS = 64  # from which noise is estimated
 _BY_BEAM = "rms-map, propagated to the binned pixels with the beam"
 _BY_PIXELS = "rms-map, scaled to the scatter of the binned pixels"
@@ -62,6 +64,7 @@ def binned_noise(
     estimates: Mapping[int, FloatImage],
     methods: Objects,
     settings: NoiseSettings,
+    common_beam: Beam | None = None,
 ) -> BinnedNoise:
     """Return the noise of stamps after the step ``bin``.
 
@@ -79,16 +82,18 @@ def binned_noise(
     methods : object array of str, shape (n,)
         How the noise of the unbinned pixels came about.
     settings : NoiseSettings
+    common_beam : Beam, optional
+        The beam that the images were convolved to.
     """
     relative, methods = np.ones(len(indices)), methods.copy()
     for stamp in np.flatnonzero(factors > 1).tolist():
         index, factor = int(indices[stamp]), int(factors[stamp])
         cutout = cutouts.cutout(index)
         corner = int(boxes.y0[stamp]), int(boxes.x0[stamp])
-        facts = header_facts(cutout.wcs)
-        if index not in estimates and math.isfinite(facts.beam_major_arcsec):
-            covariance = _beam_in_pixels(facts, cutout)
-            relative[stamp], methods[stamp] = block_noise(covariance, factor), _BY_BEAM
+        covariance = noise_covariance(header_facts(cutout.wcs), common_beam)
+        if index not in estimates and covariance is not None:
+            in_pixels = _in_pixels(covariance, cutout)
+            relative[stamp], methods[stamp] = block_noise(in_pixels, factor), _BY_BEAM
             continue
         measured = _measured(cutout, corner, factor, estimates.get(index), settings)
         if measured is None:
@@ -152,34 +157,9 @@ def block_noise(covariance: Floats, factor: int) -> float:
     return math.sqrt(float((pairs * correlation).sum())) / factor**2
 
 
-def beam_covariance(major: float, minor: float, pa_deg: float = 0.0) -> Floats:
-    """Return the covariance of a Gaussian beam for the axes east and north.
-
-    Parameters
-    ----------
-    major, minor : float
-        FWHM, in any unit; the covariance is in its square.
-    pa_deg : float, deg
-        Position angle of the major axis, east of north.
-    """
-    sine, cosine = math.sin(math.radians(pa_deg)), math.cos(math.radians(pa_deg))
-    axes = np.array([[sine, cosine], [cosine, -sine]])  # columns: the major axis, the minor axis
-    covariance: Floats = axes @ np.diag([(major / _FWHM) ** 2, (minor / _FWHM) ** 2]) @ axes.T
-    return covariance
-
-
-def _beam_in_pixels(facts: HeaderFacts, cutout: Cutout) -> Floats:
-    """Return the covariance of the beam for the axes x and y of the pixels, px^2."""
-    pa = 0.0 if math.isnan(facts.beam_pa_deg) else facts.beam_pa_deg
-    beam = beam_covariance(facts.beam_major_arcsec, facts.beam_minor_arcsec, pa)
-    # How far east and north one step along x and y leads, at the centre of the cutout, arcsec.
+def _in_pixels(covariance: Floats, cutout: Cutout) -> Floats:
+    """Return a covariance for the axes x and y of the pixels at the centre of a cutout, px^2."""
     ny, nx = cutout.image.shape
     x, y = cutout.origin[0] + nx / 2, cutout.origin[1] + ny / 2
-    ra, dec = cutout.wcs.to_sky(np.array([x, x + 1, x]), np.array([y, y, y + 1]))
-    east = ((ra[1:] - ra[0] + 180) % 360 - 180) * math.cos(math.radians(dec[0]))
-    steps = np.array([east, dec[1:] - dec[0]]) * 3600
-    if not np.isfinite(steps).all() or abs(np.linalg.det(steps)) < 1e-12:
-        steps = np.eye(2) * cutout.wcs.pixel_scale_arcsec
-    to_pixels = np.linalg.inv(steps)
-    covariance: Floats = to_pixels @ beam @ to_pixels.T
-    return covariance
+    (in_pixels,) = pixel_covariances(covariance, cutout.wcs, [x], [y])
+    return np.asarray(in_pixels, float)

@@ -22,7 +22,7 @@ from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.errors import ImageError
 from mingolotss.image.beams import convolve_images, gaussian_kernel, noise_kernel
 from mingolotss.io.optional import import_optional
-from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Sky
+from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Objects, Sky
 from mingolotss.sky.beams import Beam, pixel_covariances
 from mingolotss.sky.header_facts import HeaderFacts, header_facts, jy_per_beam
 
@@ -31,8 +31,10 @@ __all__ = [
     "beam_of",
     "beam_problem",
     "convolve_cutouts",
-    "convolved_noise_covariance",
+    "convolved_noise_methods",
+    "noise_covariance",
     "require_libraries",
+    "with_common_beam",
 ]
 
 _SAME = 1e-3
@@ -42,6 +44,8 @@ _BITS = 11  # of the largest element of a covariance: widths are exact to 0.02 %
 _Rounded = tuple[int, int, int, int]
 """Three elements of a covariance in units of a power of 2, and the exponent of that power."""
 _MANY_BEAMS = re.compile(r"^CASAMBM *= *T\b", re.MULTILINE)
+_BY_BEAM = "rms-map, propagated to the common beam"
+_ESTIMATED = "of the convolved pixels"
 _SURFACE_BRIGHTNESS = ("K", "Jy / sr", "W / (m2 Hz sr)", "1 / pix", "1 / arcsec2")
 
 
@@ -210,7 +214,7 @@ def _brightness_factor(unit: str | None, ratio: float) -> float:
     return 1.0
 
 
-def convolved_noise_covariance(facts: HeaderFacts, common: Beam | None) -> Floats | None:
+def noise_covariance(facts: HeaderFacts, common: Beam | None) -> Floats | None:
     """Return the covariance of the autocorrelation of the noise of an image, arcsec^2.
 
     Parameters
@@ -233,6 +237,47 @@ def convolved_noise_covariance(facts: HeaderFacts, common: Beam | None) -> Float
     # Convolution adds the kernel twice, the common beam has it once.
     covariance: Floats = 2 * common.covariance - beam.covariance
     return covariance
+
+
+def convolved_noise_methods(
+    cutouts: CutoutArray, indices: Ints, methods: Objects, common: Beam
+) -> Objects:
+    """Return in words how the noise of some cutouts came about, after the convolution.
+
+    Parameters
+    ----------
+    cutouts : CutoutArray
+    indices : int64 array, shape (n,)
+        Which of them.
+    methods : object array of str, shape (n,)
+        How the noise came about, as of cutouts that are not convolved.
+    common : Beam
+    """
+    described, planes = methods.copy(), cutouts.plane_index[indices]
+    for number in np.unique(planes).tolist():
+        if _change_of(cutouts.planes[number].wcs, common) is not None:
+            for row in np.flatnonzero(planes == number).tolist():
+                method = methods[row]
+                described[row] = _BY_BEAM if method == "rms-map" else f"{method} {_ESTIMATED}"
+    return described
+
+
+def with_common_beam(cutout: Cutout, common: Beam | None) -> Cutout:
+    """Return one cutout with a common beam, if there is one.
+
+    Raises
+    ------
+    ImageError
+        Its beam is unknown or larger, its unit is of an unknown kind, or the rms map is of another
+        size.
+    """
+    if common is None:
+        return cutout
+    _change_of(cutout.wcs, common)
+    cutouts = CutoutArray.from_outcomes([cutout])
+    if cutouts.errors:
+        raise cutouts.errors[0]
+    return convolve_cutouts(cutouts, np.array([0]), common).cutouts.cutout(0)
 
 
 def convolve_cutouts(cutouts: CutoutArray, indices: Ints, common: Beam) -> ConvolvedCutouts:

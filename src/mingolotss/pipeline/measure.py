@@ -17,8 +17,10 @@ from mingolotss.candidates.status import CandidateStatus, StatusArray
 from mingolotss.errors import ImageError, ServiceError, UnreadableFileError
 from mingolotss.image.pixels import has_signal, percent_nan
 from mingolotss.model import Bools, Floats
+from mingolotss.pipeline.common_beam import beam_problem
 from mingolotss.recipe.model import NoiseSettings
 from mingolotss.service.base import ImageService, fetch_cutouts
+from mingolotss.sky.beams import Beam
 from mingolotss.sky.footprint import outside_reason
 
 __all__ = ["Failures", "MeasuredCandidates", "fetch_and_measure"]
@@ -68,6 +70,7 @@ def fetch_and_measure(
     size_deg: float,
     noise: NoiseSettings,
     failures: Failures | None = None,
+    common_beam: Beam | None = None,
 ) -> MeasuredCandidates:
     """Fetch and measure the cutouts of all candidates.
 
@@ -83,6 +86,8 @@ def fetch_and_measure(
     failures : mapping of str to (type, str), optional
         The sources whose images are not read, by name: the error that each of them gets instead,
         and what it says.
+    common_beam : Beam, optional
+        An image that cannot be convolved to it cannot be used.
 
     Raises
     ------
@@ -98,7 +103,7 @@ def fetch_and_measure(
     _check_outcomes(cutouts, len(requests))
     percentages, has_gaps, without_signal = _measure_pixels(cutouts)
     pixels = locate_sources(cutouts, requests.ra, requests.dec)
-    reasons = _reasons(requests, cutouts, without_signal, pixels, noise)
+    reasons = _reasons(requests, cutouts, without_signal, pixels, noise, common_beam)
     fetch_failures = {
         index: error
         for index, error in cutouts.errors.items()
@@ -167,6 +172,7 @@ def _reasons(
     without_signal: list[int],
     pixels: SourcePixels,
     noise: NoiseSettings,
+    common_beam: Beam | None,
 ) -> dict[int, str]:
     """Return why candidates are not usable; of several reasons, the first in this order."""
     reasons = {index: str(error) or type(error).__name__ for index, error in cutouts.errors.items()}
@@ -175,6 +181,11 @@ def _reasons(
         no_rms_map = cutouts.per_cutout((plane.rms is None for plane in cutouts.planes), False)
         for index in np.flatnonzero(no_rms_map).tolist():
             reasons.setdefault(index, "no rms map, which the recipe's noise needs")
+    if common_beam is not None:
+        problems = (beam_problem(plane.wcs, common_beam) for plane in cutouts.planes)
+        problem = cutouts.per_cutout(problems, "", object)
+        for index in np.flatnonzero(problem != "").tolist():
+            reasons.setdefault(index, problem[index])
     # Services find images in their own ways, by names or by answers of an archive: whatever they
     # say, a cutout without the source in it is of another piece of sky.
     for index in np.flatnonzero((cutouts.plane_index >= 0) & ~pixels.on_image).tolist():

@@ -157,7 +157,12 @@ def _make(chunk: Chunk, failures: Failures) -> _Results | None:
     task, recipe = chunk.task, chunk.task.recipe
     with LostPages() as lost:
         measured = fetch_and_measure(
-            chunk.requests, task.service, recipe.images.size_deg, recipe.noise, failures
+            chunk.requests,
+            task.service,
+            recipe.images.size_deg,
+            recipe.noise,
+            failures,
+            recipe.beam.beam,
         )
         choices = choose_candidates(
             chunk, measured, task.decisions, task.search_errors, recipe.choose

@@ -7,13 +7,15 @@ pixels of the stamps. For all other recipes nothing happens here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mingolotss.model import Objects
 from mingolotss.pipeline.choice import Choices
 from mingolotss.pipeline.chunk import Chunk
+from mingolotss.pipeline.common_beam import convolve_cutouts
 from mingolotss.pipeline.measure import MeasuredCandidates
 from mingolotss.recipe.model import Recipe
+from mingolotss.sky.beams import Beam
 from mingolotss.sky.stamp_grid import StampGrids
 
 __all__ = ["Prepared", "prepare", "prepare_on"]
@@ -46,7 +48,7 @@ def prepare(
     chunk: Chunk,  # noqa: ARG001
     measured: MeasuredCandidates,
     choices: Choices,
-    recipe: Recipe,  # noqa: ARG001
+    recipe: Recipe,
 ) -> Prepared:
     """Prepare the chosen cutouts of a chunk; those of a plain recipe are returned as they are.
 
@@ -60,7 +62,21 @@ def prepare(
         The choice among them.
     recipe : Recipe
     """
+    common = recipe.beam.beam
+    if common is not None:
+        measured = _convolve_chosen(measured, choices, common)
     return Prepared(measured, choices)
+
+
+def _convolve_chosen(
+    measured: MeasuredCandidates, choices: Choices, common: Beam
+) -> MeasuredCandidates:
+    """Return the candidates with the chosen cutouts convolved to a common beam."""
+    chosen = choices.chosen[choices.chosen >= 0]
+    convolved = convolve_cutouts(measured.cutouts, chosen, common)
+    has_gaps = measured.has_gaps.copy()
+    has_gaps[convolved.convolved] = convolved.has_gaps
+    return replace(measured, cutouts=convolved.cutouts, has_gaps=has_gaps)
 
 
 def prepare_on(

@@ -26,6 +26,7 @@ from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Objects
 from mingolotss.pipeline.binned_noise import BinnedNoise, binned_noise
 from mingolotss.pipeline.choice import Choices, Rejection
 from mingolotss.pipeline.chunk import Chunk
+from mingolotss.pipeline.common_beam import convolved_noise_methods, with_common_beam
 from mingolotss.pipeline.measure import MeasuredCandidates
 from mingolotss.pipeline.stamp_windows import (
     Group,
@@ -223,10 +224,13 @@ def _noise_after_bin(
     recipe: Recipe,
 ) -> BinnedNoise:
     """Return how the noise of the stamps comes about, and what the step ``bin`` makes of it."""
+    common = recipe.beam.beam
     methods = noise_methods(cutouts, chosen, recipe.noise)
+    if common is not None:
+        methods = convolved_noise_methods(cutouts, chosen, methods, common)
     if all(name != "bin" for name, _ in recipe.step_list):
         return BinnedNoise(np.ones(len(chosen)), methods)
-    return binned_noise(cutouts, chosen, boxes, factors, estimates, methods, recipe.noise)
+    return binned_noise(cutouts, chosen, boxes, factors, estimates, methods, recipe.noise, common)
 
 
 def _empty_error(percent: float, settings: StampSettings) -> ImageError:
@@ -321,6 +325,7 @@ def _make_one(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> _StackResul
     ImageError
         The image cannot give a stamp of this recipe.
     """
+    cutout = with_common_beam(cutout, recipe.beam.beam)
     cutouts, boxes = place_stamp(cutout, pixel, recipe)
     only = np.array([0])
     estimates, errors = estimate_noise(cutouts, only, recipe.noise)

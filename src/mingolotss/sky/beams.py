@@ -144,15 +144,14 @@ def pixel_covariances(covariance: Floats, wcs: Sky, x: npt.ArrayLike, y: npt.Arr
         Where the WCS has no position, that of square pixels with north up and east to the left.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
-    # How far east and north one pixel leads along x and y, by the step from half a pixel before to
-    # half a pixel behind: columns of the matrix `steps`, arcsec.
-    half = np.array([[0.0, 0.0], [0.5, 0.0], [-0.5, 0.0], [0.0, 0.5], [0.0, -0.5]])
-    ra, dec = wcs.to_sky(x[:, None] + half[:, 0], y[:, None] + half[:, 1])
-    east = ((ra[:, 1::2] - ra[:, 2::2] + 180) % 360 - 180) * np.cos(np.radians(dec[:, :1]))
-    steps = np.stack([east, dec[:, 1::2] - dec[:, 2::2]], axis=1) * 3600
+    # How far east and north one step along x and y leads: columns of the matrix `steps`, arcsec.
+    ra, dec = wcs.to_sky(x[:, None] + [0, 1, 0], y[:, None] + [0, 0, 1])
+    east = ((ra[:, 1:] - ra[:, :1] + 180) % 360 - 180) * np.cos(np.radians(dec[:, :1]))
+    steps = np.stack([east, dec[:, 1:] - dec[:, :1]], axis=1) * 3600
     with np.errstate(all="ignore"):
         unknown = ~(np.abs(np.linalg.det(steps)) > 1e-12)
-    steps[unknown] = np.diag([-1.0, 1.0]) * wcs.pixel_scale_arcsec
+    if unknown.any():
+        steps[unknown] = np.diag([-1.0, 1.0]) * wcs.pixel_scale_arcsec
     to_pixels = np.linalg.inv(steps)
     covariances: Floats = to_pixels @ covariance @ to_pixels.transpose(0, 2, 1)
     return covariances
