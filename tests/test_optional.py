@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow  # together they take long
 
 OPTIONAL = (
     "torch", "torchvision", "keras", "distributed", "dask", "s3fs", "upath", "selenium",
-    "starlette", "uvicorn", "contourpy", "photutils", "h5py", "zarr",
+    "starlette", "uvicorn", "contourpy", "photutils", "h5py", "zarr", "radio_beam",
 )  # fmt: skip
 
 WITHOUT = f"""

@@ -20,6 +20,7 @@ from mingolotss.dataset.channel_table import MISSING_CHANNELS
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.errors import CatalogueError, DatasetError
 from mingolotss.io.parquet import read_schema, read_table
+from mingolotss.recipe.model import Recipe
 
 __all__ = [
     "CANDIDATES",
@@ -29,6 +30,7 @@ __all__ = [
     "MANIFEST",
     "RECIPE_COLUMNS",
     "REPEATED_COLUMNS",
+    "STAMP_BEAM_COLUMNS",
     "UNCOMPRESSED_COLUMNS",
     "further_fields",
     "kept_fields",
@@ -36,6 +38,7 @@ __all__ = [
     "name_kept_columns",
     "read_manifest",
     "read_rows",
+    "recipe_columns",
 ]
 
 _TEXT, _REAL, _FLAG = pa.string(), pa.float64(), pa.bool_()
@@ -111,6 +114,8 @@ RECIPE_COLUMNS = pa.schema(
 )
 """Further columns of a manifest, each only where the recipe has what it describes."""
 
+STAMP_BEAM_COLUMNS = ("stamp_beam_major_arcsec", "stamp_beam_minor_arcsec", "stamp_beam_pa_deg")
+
 CANDIDATES = pa.schema(
     [
         ("row", pa.int64()),
@@ -169,6 +174,12 @@ def further_fields(schema: pa.Schema) -> list[pa.Field]:
     names = {field.name for field in kept}
     own = [field for field in RECIPE_COLUMNS if field.name in schema.names]
     return [field for field in own if field.name not in names] + kept
+
+
+def recipe_columns(recipe: Recipe) -> list[str]:
+    """Return the names of those columns of `RECIPE_COLUMNS` that a manifest has."""
+    names = {*(STAMP_BEAM_COLUMNS if recipe.beam.common else ())}
+    return [name for name in RECIPE_COLUMNS.names if name in names]
 
 
 def kept_unit(field: pa.Field) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -46,7 +47,6 @@ _Rounded = tuple[int, int, int, int]
 _MANY_BEAMS = re.compile(r"^CASAMBM *= *T\b", re.MULTILINE)
 _BY_BEAM = "rms-map, propagated to the common beam"
 _ESTIMATED = "of the convolved pixels"
-_SURFACE_BRIGHTNESS = ("K", "Jy / sr", "W / (m2 Hz sr)", "1 / pix", "1 / arcsec2")
 
 
 class ConvolvedCutouts(NamedTuple):
@@ -199,19 +199,18 @@ def _brightness_factor(unit: str | None, ratio: float) -> float:
         return ratio
     from astropy import units as u
 
-    try:
-        parsed = u.Unit(unit)
-        per_beam = dict(zip(parsed.bases, parsed.powers, strict=True)).get(u.beam, 0)
-    except (TypeError, ValueError):
-        parsed, per_beam = None, 0
-    if per_beam == -1:
-        return ratio
-    if parsed is None or per_beam or not any(map(parsed.is_equivalent, _SURFACE_BRIGHTNESS)):
-        raise ImageError(
-            f"the unit of the image, {unit!r}, is neither one per beam nor one of surface "
-            "brightness, so that it is not known what a convolution to beam.common makes of it"
-        )
-    return 1.0
+    with suppress(TypeError, ValueError):
+        parsed = u.Unit(unit).decompose()
+        powers = dict(zip(parsed.bases, parsed.powers, strict=True))
+        areas = tuple(powers.get(one, 0) for one in (u.beam, u.pix, u.rad))
+        if areas == (-1, 0, 0):
+            return ratio
+        if areas in ((0, -1, 0), (0, 0, -2)) or parsed.is_equivalent(u.K):
+            return 1.0
+    raise ImageError(
+        f"the unit of the image, {unit!r}, is neither one per beam nor one of surface brightness, "
+        "so that it is not known what a convolution to beam.common makes of it"
+    )
 
 
 def noise_covariance(facts: HeaderFacts, common: Beam | None) -> Floats | None:

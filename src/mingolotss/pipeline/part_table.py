@@ -15,7 +15,15 @@ import pyarrow as pa
 from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.status import to_verdicts
 from mingolotss.catalogue.labels import UNLABELLED
-from mingolotss.dataset.manifest import CANDIDATES, INCOMPLETE_PERCENT, MANIFEST, name_kept_columns
+from mingolotss.dataset.manifest import (
+    CANDIDATES,
+    INCOMPLETE_PERCENT,
+    MANIFEST,
+    RECIPE_COLUMNS,
+    STAMP_BEAM_COLUMNS,
+    name_kept_columns,
+    recipe_columns,
+)
 from mingolotss.errors import PluginError
 from mingolotss.io.file_names import format_file_name, safe_name
 from mingolotss.model import Bools, Floats, Ints, Objects
@@ -25,11 +33,12 @@ from mingolotss.pipeline.image_columns import image_columns
 from mingolotss.pipeline.measure import MeasuredCandidates
 from mingolotss.pipeline.stamps import Stamps
 from mingolotss.pipeline.task import Task
+from mingolotss.recipe.model import Recipe
+from mingolotss.sky.beams import Beam
 
-__all__ = ["PART_SCHEMA", "PartTable", "candidate_columns", "source_columns"]
+__all__ = ["PartTable", "candidate_columns", "part_schema", "source_columns"]
 
-PART_SCHEMA = pa.schema([*MANIFEST, ("offers", pa.list_(pa.struct(list(CANDIDATES))))])
-"""The manifest's columns, and in ``offers`` the rows of the candidates table for each source."""
+_OFFERS = pa.field("offers", pa.list_(pa.struct(list(CANDIDATES))))
 
 Columns = dict[str, npt.NDArray[np.generic]]
 _NO_IMAGE = (None, None, None, None)  # field, image, rms map and file name without a candidate
@@ -42,7 +51,7 @@ _WRITTEN_ONLY = (
 # Columns of numbers that are null where the number is not known, and not NaN.
 _NULL_FOR_NAN = (
     "frequency_mhz", "beam_major_arcsec", "beam_minor_arcsec", "beam_pa_deg", "crpix1", "crpix2",
-    "wcs_error_arcsec", "scale_min", "scale_max", "scale_rms",
+    "wcs_error_arcsec", "scale_min", "scale_max", "scale_rms", *STAMP_BEAM_COLUMNS,
 )  # fmt: skip
 # Columns that are null for a candidate without a cutout.
 _CUTOUT_ONLY = ("ny", "nx", "pixel_scale_arcsec", "separation_arcsec", "percent_nan")
@@ -91,7 +100,7 @@ class PartTable:
     def table(self) -> pa.Table:
         """Return the whole table, a row for each source of the task.
 
-        Its columns are those of `PART_SCHEMA`, then those that are kept from the catalogue.
+        Its columns are those of `part_schema`, then those that are kept from the catalogue.
         """
         sources = _concatenate(self._source_chunks)
         candidates = _concatenate(self._candidate_chunks)
@@ -105,19 +114,28 @@ class PartTable:
         columns["status"] = status.take(pa.array(rejected.astype(np.int8)))
         columns["offers"] = _candidate_lists(sources["candidates"], candidates)
         nulls = dict.fromkeys(_WRITTEN_ONLY, rejected)
-        nulls |= {name: np.isnan(sources[name]) for name in _NULL_FOR_NAN}
+        nulls |= {name: np.isnan(sources[name]) for name in _NULL_FOR_NAN if name in sources}
+        schema = part_schema(self._task.recipe)
         arrays = [
-            _to_arrow(columns[field.name], field.type, nulls.get(field.name))
-            for field in PART_SCHEMA
+            _to_arrow(columns[field.name], field.type, nulls.get(field.name)) for field in schema
         ]
         kept = self._task.catalogue.kept
         if kept is None:
-            return pa.Table.from_arrays(arrays, schema=PART_SCHEMA)
-        kept = name_kept_columns(kept)
+            return pa.Table.from_arrays(arrays, schema=schema)
+        kept = name_kept_columns(kept, recipe_columns(self._task.recipe))
         return pa.Table.from_arrays(
             [*arrays, *(column.combine_chunks() for column in kept.columns)],
-            schema=pa.schema([*PART_SCHEMA, *kept.schema]),
+            schema=pa.schema([*schema, *kept.schema]),
         )
+
+
+def part_schema(recipe: Recipe) -> pa.Schema:
+    """Return the columns of the table of a part.
+
+    Those of the manifest, and in ``offers`` the rows of the candidates table for each source.
+    """
+    further = [RECIPE_COLUMNS.field(name) for name in recipe_columns(recipe)]
+    return pa.schema([*MANIFEST, *further, _OFFERS])
 
 
 def source_columns(
@@ -177,6 +195,17 @@ def source_columns(
         **_name_columns(chunk, measured, chosen, image_names),
         **_scale_columns(chunk, measured, chosen),
         **image_columns(measured.cutouts, chosen, stamps, chunk.task.recipe.stamp.pixels),
+        **_beam_columns(chosen, chunk.task.recipe.beam.beam),
+    }
+
+
+def _beam_columns(chosen: Ints, common: Beam | None) -> Columns:
+    """Return the beam of the stamps, if the recipe has one beam for all."""
+    if common is None:
+        return {}
+    return {
+        name: np.where(chosen >= 0, value, np.nan)
+        for name, value in zip(STAMP_BEAM_COLUMNS, common, strict=True)
     }
 
 
@@ -283,7 +312,7 @@ def _candidate_lists(counts: npt.NDArray[np.generic], candidates: Columns) -> pa
     ]
     structs = pa.StructArray.from_arrays(arrays, fields=list(CANDIDATES))
     starts = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
-    return pa.ListArray.from_arrays(starts, structs, type=PART_SCHEMA.field("offers").type)
+    return pa.ListArray.from_arrays(starts, structs, type=_OFFERS.type)
 
 
 def _catalogue_columns(task: Task) -> dict[str, npt.NDArray[np.generic] | pa.Array | list[str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import MANIFEST, kept_fields
+from mingolotss.dataset.manifest import MANIFEST, further_fields
 from mingolotss.io.parquet import count_rows, read_schema, read_table
 
 __all__ = ["PartTables"]
@@ -65,10 +65,10 @@ class PartTables:
 
     @cached_property
     def manifest_schema(self) -> pa.Schema:
-        """Return the columns of the manifest, with those kept from the catalogue."""
+        """Return the columns of the manifest, with those of the recipe and the catalogue."""
         table = self._tables.get(0)
         schema = read_schema(self._paths[0]) if table is None else table.schema
-        return pa.schema([*MANIFEST, *kept_fields(schema)])
+        return pa.schema([*MANIFEST, *further_fields(schema)])
 
     def manifest_rows(self) -> pa.Table | None:
         """Return the rows of the manifest in the order of the parts, which is not the catalogue's.

@@ -20,7 +20,7 @@ from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.build_split import BuildSplit
 from mingolotss.dataset.layout import DatasetFolder
-from mingolotss.dataset.manifest import name_kept_columns
+from mingolotss.dataset.manifest import name_kept_columns, recipe_columns
 from mingolotss.dataset.measured_split import MAX_COUNTED
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.splits import (
@@ -252,7 +252,9 @@ def split_sources(
         extent_arcsec=planned_extents(recipe, candidates, service),
         shape=stamp_extent(recipe).shape,
         classes=catalogue.classes,
-        table=None if catalogue.kept is None else name_kept_columns(catalogue.kept),
+        table=None
+        if catalogue.kept is None
+        else name_kept_columns(catalogue.kept, recipe_columns(recipe)),
     )
 
 

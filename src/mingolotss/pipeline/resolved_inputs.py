@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import name_kept_columns
+from mingolotss.dataset.manifest import name_kept_columns, recipe_columns
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.recorded_inputs import (
     RecordedCatalogue,
@@ -84,7 +84,8 @@ def resolve_inputs(arguments: BuildArguments, out: Path, *, refresh: bool) -> Re
         service = open_service(service, naming=naming, workspace=out, refresh=refresh)
     rows = resolve_catalogue(recipe, catalogue, service, out).head(arguments.limit)
     if rows.kept is not None:
-        name_kept_columns(rows.kept)  # refuses names that collide, before any pixel is read
+        # It refuses names that collide, before any pixel is read.
+        name_kept_columns(rows.kept, recipe_columns(recipe))
     root = local_root(service)
     folder = absolute_path(root) if root else _folder_of_argument(address)
     catalogue_given, service_given = arguments.given

@@ -17,7 +17,7 @@ import pyarrow as pa
 from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.dataset.layout import DatasetFolder, ExportFolder
-from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS, kept_fields
+from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS, further_fields
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.records import Records, read_records
 from mingolotss.dataset.splits import SplitPlan, SplitResult
@@ -158,7 +158,7 @@ def _write_tables(
     """Write the manifest with the notes of the export, its splits, and the recipe of the build."""
     records = divided.records
     notes = ExportNotes(header.format, header.split_plan, records.classes, divided.sha256)
-    schema = pa.schema([*MANIFEST, *kept_fields(records.table.schema)])
+    schema = pa.schema([*MANIFEST, *further_fields(records.table.schema)])
     table: pa.Table = records.table.select(schema.names).cast(schema)
     table = table.replace_schema_metadata(notes.to_metadata())
     write_table(target.manifest, table, repeated_columns=REPEATED_COLUMNS)
