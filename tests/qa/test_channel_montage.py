@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 
 from mingolotss.errors import InputError
-from mingolotss.qa.report.channel_montage import (
-    ChannelStamp,
-    channel_montage,
-    composite,
-    displayed,
-)
+from mingolotss.qa.report.channel_montage import ChannelStamp, channel_montage
+from mingolotss.qa.report.colours import composite, displayed
 from mingolotss.qa.report.stamp_marks import Compass
 
 NAMES_WIDTH, GUTTER = 162, 6

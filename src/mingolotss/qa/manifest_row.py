@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import NotRequired, TypedDict
 
 import pyarrow as pa
 
-__all__ = ["ManifestRow", "rows_of"]
+__all__ = ["ManifestRow", "rows_of", "stamp_beam"]
 
 # In this form since "class" cannot be the name of an attribute. Columns that are null for rejected
 # sources are typed for written ones, which are the only ones they are read for.
@@ -79,3 +80,18 @@ def rows_of(table: pa.Table) -> list[ManifestRow]:
     """Return the rows of a table that has some or all columns of the manifest."""
     rows: list[ManifestRow] = table.to_pylist()
     return rows
+
+
+def stamp_beam(row: ManifestRow) -> tuple[float, float, float]:
+    """Return major axis, minor axis (FWHM, arcsec) and angle (deg) of the beam of a stamp.
+
+    It is that of the image, unless the image was convolved to another. NaN is not known.
+    """
+    values = row["beam_major_arcsec"], row["beam_minor_arcsec"], row["beam_pa_deg"]
+    if row.get("stamp_beam_major_arcsec") is not None:
+        values = (
+            row["stamp_beam_major_arcsec"], row["stamp_beam_minor_arcsec"],
+            row["stamp_beam_pa_deg"],
+        )  # fmt: skip
+    major, minor, angle = (math.nan if value is None else value for value in values)
+    return major, minor, angle

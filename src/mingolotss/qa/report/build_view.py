@@ -6,7 +6,7 @@ filter is one comparison of arrays. Not here: pixels (`stamp_store`, `cutout_cac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,12 @@ import pyarrow.compute as pc
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.candidates.status import CandidateStatus, from_verdict
 from mingolotss.dataset.counts import Count, count_flags
+from mingolotss.dataset.grid_census import (
+    describe_common_beam,
+    describe_orientation,
+    describe_resampling,
+    describe_sizes,
+)
 from mingolotss.dataset.image_census import (
     beam_counts,
     describe_beams,
@@ -27,21 +33,23 @@ from mingolotss.dataset.image_census import (
     noise_counts,
 )
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import read_manifest
+from mingolotss.dataset.manifest import RECIPE_COLUMNS, read_manifest
 from mingolotss.dataset.measured_split import measured_split
 from mingolotss.dataset.overlapping_stamps import OverlappingStamps, overlaps_of_table
 from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
 from mingolotss.dataset.recorded_inputs import decisions_file, image_folder, locate_image
 from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError
-from mingolotss.io.parquet import read_table
+from mingolotss.io.parquet import read_schema, read_table
 from mingolotss.model import Bools, Candidate, Floats, Ints, Objects, Source
 from mingolotss.qa.audit.document import AuditState, read_audit
 from mingolotss.qa.descriptions import INSPECTION_REASONS
 from mingolotss.qa.manifest_row import ManifestRow, rows_of
+from mingolotss.qa.report.channel_view import ChannelView
 from mingolotss.qa.report.stamp_store import StampStore
 from mingolotss.qa.split_of_build import reasons_without_split
 from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.steps import StampPixels
 from mingolotss.sky.angles import separation_arcsec
 
 __all__ = ["BuildView", "CandidateRow"]
@@ -120,7 +128,11 @@ class BuildView:
                 f"open the build {folder}: there is no build in it (no recipe.toml); "
                 f"make one: mingolotss build --out {folder}, or mingolotss demo"
             )
-        manifest = read_manifest(build.path, columns or None)
+        names = [*columns]
+        if names:  # with the columns that only some recipes have
+            stored = read_schema(build.manifest).names
+            names += [name for name in RECIPE_COLUMNS.names if name in stored]
+        manifest = read_manifest(build.path, names or None)
         if not np.array_equal(manifest["row"].to_numpy(), np.arange(len(manifest))):
             raise DatasetError(
                 f"read {build.manifest}: its rows are not those of the catalogue, from 0 in order; "
@@ -259,8 +271,19 @@ class BuildView:
 
     @cached_property
     def beams(self) -> str:
-        """The beams of the images in words."""
-        return describe_beams(beam_counts(self.manifest))
+        """The beams of the images in words, and the one that they were convolved to."""
+        common = describe_common_beam(self._written_table, self.recipe.beam)
+        return " ".join([describe_beams(beam_counts(self.manifest)), *common])
+
+    @cached_property
+    def grids(self) -> str:
+        """How the grids of the stamps came about, in words; "" for whole pixels of images."""
+        written, stamp = self._written_table, self.recipe.stamp
+        return " ".join(
+            describe_resampling(written)
+            + describe_sizes(written, stamp)
+            + describe_orientation(written, stamp)
+        )
 
     @cached_property
     def row_of(self) -> dict[str, int]:
@@ -271,6 +294,23 @@ class BuildView:
     def stamps(self) -> StampStore:
         """The stamps by row."""
         return StampStore(self.folder, len(self))
+
+    def reference_pixels(self, rows: Iterable[int]) -> Iterator[tuple[int, StampPixels]]:
+        """Give (row, stored pixels of the reference channel), shape (side, side)."""
+        plane = 0 if self.channels is None else self.channels.reference
+        for row, pixels in self.stamps.pixels(rows):
+            yield row, pixels[plane] if pixels.ndim == 3 else pixels
+
+    @cached_property
+    def channels(self) -> ChannelView | None:
+        """The channels of the stamps; None if the recipe has none.
+
+        Raises
+        ------
+        DatasetError
+            Their table is missing or damaged.
+        """
+        return ChannelView.read(self.folder.path, self.recipe)
 
     def find(self, name: str) -> int | None:
         """Return the row of one source without a table of all names, or None."""

@@ -24,12 +24,11 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from mingolotss.errors import InputError
-from mingolotss.image.pixels import minmax, to_uint8
-from mingolotss.model import FloatImage
+from mingolotss.qa.report.colours import composite, displayed
 from mingolotss.qa.report.formatting import one_line
 from mingolotss.qa.report.stamp_marks import Compass, scale_bar
 
-__all__ = ["COMPOSITE", "ChannelStamp", "channel_montage", "composite", "displayed"]
+__all__ = ["COMPOSITE", "ChannelStamp", "channel_montage"]
 
 Grey = npt.NDArray[np.uint8]
 
@@ -37,7 +36,6 @@ COMPOSITE = "colours"
 """The heading of the column of colours."""
 _GUTTER, _NAMES_WIDTH = 6, 162  # pixels
 _SMALLEST = 150  # pixels of a stamp in the picture; smaller stamps are enlarged
-_SIGMA = 1.4826  # standard deviations in a median absolute deviation of normal noise
 _LINE = 1.35  # height of a line of text, in sizes of its letters
 _GROUND, _INK, _SOFT = "#0b0912", "#e8e3f0", "#a9a2b8"
 _MISSING = (38, 34, 48)  # the ground of a plane without an image
@@ -66,32 +64,6 @@ class ChannelStamp:
     missing: frozenset[int] = frozenset()
     pixel_arcsec: float = math.nan
     compass: Compass | None = None
-
-
-def displayed(plane: npt.NDArray[np.uint8] | FloatImage) -> Grey:
-    """Return a plane as grey values.
-
-    One of float32 is scaled from one standard deviation of its noise below the median, so that the
-    noise stays dark, to its brightest pixel. NaN is black.
-    """
-    if plane.dtype == np.uint8:
-        return np.asarray(plane, np.uint8)
-    values = plane[np.isfinite(plane)]
-    if not values.size:
-        return np.zeros(plane.shape, np.uint8)
-    median = np.median(values)
-    lowest = max(values.min(), median - _SIGMA * np.median(np.abs(values - median)))
-    filled = np.where(np.isfinite(plane), plane, lowest).astype(np.float32)
-    return to_uint8(minmax(np.maximum(filled, lowest)))
-
-
-def composite(planes: Sequence[npt.NDArray[np.uint8] | FloatImage], gamma: float = 0.6) -> Grey:
-    """Return three planes as one picture in red, green and blue, shape (ny, nx, 3).
-
-    Brightness is shown to the power `gamma`, as in the planes beside it.
-    """
-    levels = ((np.arange(256) / 255) ** gamma * 255).round().astype(np.uint8)
-    return np.dstack([levels[displayed(plane)] for plane in planes])
 
 
 def channel_montage(

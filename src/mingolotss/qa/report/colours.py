@@ -14,6 +14,7 @@ import io
 import math
 import struct
 import zlib
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from mingolotss.image.pixels import minmax, to_uint8
 from mingolotss.model import Bools, FloatImage
 
 __all__ = [
@@ -31,7 +33,9 @@ __all__ = [
     "as_png",
     "as_webp",
     "coloured",
+    "composite",
     "contrast_of",
+    "displayed",
     "finite_range",
     "scale_linearly",
     "stretch",
@@ -41,6 +45,7 @@ ColourIndices = npt.NDArray[np.uint8]
 
 STRETCHES = ("linear", "asinh", "log")
 _UNOBSERVED = 0
+_SIGMA = 1.4826  # standard deviations in a median absolute deviation of normal noise
 
 
 class Contrast(NamedTuple):
@@ -169,3 +174,40 @@ def _grey_palette(gamma: float) -> bytes:
     """Return the RGB colours of the grey values 0 to 255."""
     table = mpl.colormaps["inferno"]((np.arange(256) / 255) ** gamma)[:, :3]
     return (table * 255).round().astype(np.uint8).tobytes()
+
+
+def displayed(plane: npt.NDArray[np.uint8] | FloatImage) -> npt.NDArray[np.uint8]:
+    """Return a plane as grey values.
+
+    One of float32 is scaled from one standard deviation of its noise below the median, so that the
+    noise stays dark, to its brightest pixel. NaN is black.
+    """
+    if plane.dtype == np.uint8:
+        return np.asarray(plane, np.uint8)
+    values = plane[np.isfinite(plane)]
+    if not values.size:
+        return np.zeros(plane.shape, np.uint8)
+    median = np.median(values)
+    lowest = max(values.min(), median - _SIGMA * np.median(np.abs(values - median)))
+    filled = np.where(np.isfinite(plane), plane, lowest).astype(np.float32)
+    return to_uint8(minmax(np.maximum(filled, lowest)))
+
+
+def composite(
+    planes: Sequence[npt.NDArray[np.uint8] | FloatImage], gamma: float = 0.6
+) -> npt.NDArray[np.uint8]:
+    """Return three planes as one picture in red, green and blue.
+
+    Parameters
+    ----------
+    planes : sequence of uint8 or float32 array, shape (ny, nx)
+        Red, green and blue.
+    gamma : float
+        Brightness is shown to this power; below 1, faint tails become visible.
+
+    Returns
+    -------
+    uint8 array, shape (ny, nx, 3)
+    """
+    levels = ((np.arange(256) / 255) ** gamma * 255).round().astype(np.uint8)
+    return np.dstack([levels[displayed(plane)] for plane in planes])

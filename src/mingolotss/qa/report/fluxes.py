@@ -14,7 +14,7 @@ import numpy as np
 
 from mingolotss.dataset.calibration import stamp_flux
 from mingolotss.model import Floats
-from mingolotss.qa.manifest_row import ManifestRow
+from mingolotss.qa.manifest_row import ManifestRow, stamp_beam
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.plotting import MAX_POINTS
 from mingolotss.recipe.steps import StampPixels
@@ -71,7 +71,7 @@ def compare_fluxes(build: BuildView) -> Fluxes:
         )
     rows = rows[np.linspace(0, len(rows) - 1, min(MAX_POINTS, len(rows))).round().astype(int)]
     records = {record["row"]: record for record in build.records(rows)}
-    measured = {row: _measure(pixels, records[row]) for row, pixels in build.stamps.pixels(rows)}
+    measured = {row: _measure(pixels, records[row]) for row, pixels in build.reference_pixels(rows)}
     bright = [row for row in sorted(measured) if 0 < measured[row] < _TOO_LARGE]
     if not bright:
         return _none("No stamp has brightness at the position of its source.")
@@ -98,8 +98,8 @@ def _measure(pixels: StampPixels, record: ManifestRow) -> float:
 
     Its radius is half the size of the source and the beam, and the offset of the source.
     """
-    scale, major = record["pixel_scale_arcsec"], record["beam_major_arcsec"] or math.nan
-    minor, size = record["beam_minor_arcsec"] or math.nan, record["size_arcsec"]
+    major, minor, _ = stamp_beam(record)
+    scale, size = record["pixel_scale_arcsec"], record["size_arcsec"]
     radius = (size / 2 if math.isfinite(size) else 0.0) + 1.5 * major
     if not record["recentred"]:
         radius += record["separation_arcsec"]

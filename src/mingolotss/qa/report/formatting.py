@@ -4,6 +4,8 @@
 ('1,234.6', '–')
 >>> breakable("<b>A+1")
 Markup('&lt;b&gt;A<wbr>+1')
+>>> with_code("`noise_jy` is > 0")
+Markup('<code>noise_jy</code> is &gt; 0')
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from markupsafe import Markup, escape
 
 from mingolotss.io.summaries import one_line
 
-__all__ = ["breakable", "data_url", "number", "one_line"]
+__all__ = ["breakable", "data_url", "number", "one_line", "with_code"]
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -28,6 +30,14 @@ def number(value: float | None, digits: int = 1) -> str:
 def breakable(name: str) -> Markup:
     """Return a source name, escaped, with a possible line break before the sign of declination."""
     return Markup("<wbr>+").join(escape(part) for part in name.split("+"))
+
+
+def with_code(text: str) -> Markup:
+    """Return sentences with names between backticks, escaped, with the names as code."""
+    parts = [escape(part) for part in text.split("`")]
+    for index in range(1, len(parts) - 1, 2):
+        parts[index] = Markup("<code>{}</code>").format(parts[index])
+    return Markup().join(parts)
 
 
 def data_url(kind: str, image: bytes) -> str:

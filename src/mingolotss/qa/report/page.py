@@ -14,18 +14,23 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 
 from mingolotss.errors import DatasetError
 from mingolotss.io.files import is_local, write_bytes
-from mingolotss.io.png import decode_png
 from mingolotss.qa.report.build_view import BuildView
+from mingolotss.qa.report.channel_montage import ChannelStamp, channel_montage
+from mingolotss.qa.report.colours import displayed
 from mingolotss.qa.report.figures import FIGURES, draw_figure
-from mingolotss.qa.report.formatting import breakable, number
+from mingolotss.qa.report.formatting import breakable, number, with_code
 from mingolotss.qa.report.montage import montage
 from mingolotss.qa.report.plotting import as_png, as_svg, themed_svg
 from mingolotss.qa.report.rejected_file import write_rejected
 from mingolotss.qa.report.sections import page_values
 from mingolotss.qa.report.shown_rows import ClassRows, ShownRows
+from mingolotss.qa.report.stamp_marks import compass_of
+from mingolotss.qa.report.stamp_pictures import StampPictures
+from mingolotss.recipe.steps import StampPixels
 
 __all__ = ["report"]
 
@@ -81,12 +86,12 @@ def report(
     figures = _write_figures(build)
     notify("selecting stamps")
     shown = ShownRows.select(build)
-    stamps = dict(build.stamps.pngs(shown.with_stamp))
-    _write_montages(build, shown.classes, stamps)
+    pictures = StampPictures.read(build, shown.with_stamp)
+    _write_montages(build, shown.classes)
     notify("writing the page")
     write_rejected(build)
     template = _environment().get_template("page.html")
-    html = template.render(page_values(build, shown, stamps), figures=figures)
+    html = template.render(page_values(build, shown, pictures), figures=figures)
     write_bytes(build.folder.report, html.encode())
     return build.folder.report
 
@@ -110,27 +115,49 @@ def _write_figures(build: BuildView) -> dict[str, dict[str, str]]:
     return drawn
 
 
-def _write_montages(build: BuildView, classes: list[ClassRows], stamps: dict[int, bytes]) -> None:
+def _write_montages(build: BuildView, classes: list[ClassRows]) -> None:
     """Write a montage of each class that has stamps of the recipe's size."""
     side = build.recipe.stamp.pixels
     for index, shown in enumerate(classes):
         rows = shown.rows[:_PER_MONTAGE]
         if not rows:
             continue
+        stamps = dict(build.stamps.pixels(rows))
         if missing := [row for row in rows if row not in stamps]:
             raise DatasetError(
                 f"report on {build.folder.path}: row {missing[0]} has no stamp; build it again"
             )
-        images = np.stack([decode_png(stamps[row], f"the stamp of row {row}") for row in rows])
-        if images.shape[1:] != (side, side):
+        if any(stamps[row].shape[-2:] != (side, side) for row in rows):
             continue
-        scales = build.numbers("pixel_scale_arcsec")[rows]
-        picture = montage(
-            images, [0] * len(images), [shown.name], per_class=_PER_MONTAGE, pixel_arcsec=scales
-        )
+        picture = _montage(build, shown, rows, [stamps[row] for row in rows])
         data = io.BytesIO()
         picture.save(data, "PNG", compress_level=4)
         write_bytes(build.folder.class_montage(index), data.getvalue())
+
+
+def _montage(
+    build: BuildView, shown: ClassRows, rows: list[int], stamps: list[StampPixels]
+) -> Image.Image:
+    """Draw the stamps of a class: in a row, or with channels a row for each."""
+    channels, scales = build.channels, build.numbers("pixel_scale_arcsec")[rows]
+    if channels is None:
+        images = np.stack([displayed(stamp) for stamp in stamps])
+        return montage(
+            images, [0] * len(images), [shown.name], per_class=_PER_MONTAGE, pixel_arcsec=scales
+        )
+    planes = channels.planes_of(rows)
+    drawn = []
+    for record, stamp, scale in zip(build.records(rows), stamps, scales.tolist(), strict=True):
+        missing = {
+            index for index, plane in enumerate(planes[record["row"]])
+            if plane["status"] == "missing"
+        }  # fmt: skip
+        compass = compass_of(record)
+        # Row 0 is at the bottom, as in the page.
+        drawn.append(
+            ChannelStamp(record["source"], stamp[:, ::-1], frozenset(missing), scale, compass)
+        )
+    return channel_montage(drawn, channels.headings)
 
 
 def _environment() -> Environment:
@@ -144,4 +171,5 @@ def _environment() -> Environment:
     environment.filters["num"] = number
     environment.filters["count"] = lambda value: f"{value:,}"
     environment.filters["breakable"] = breakable
+    environment.filters["with_code"] = with_code
     return environment

@@ -5,8 +5,6 @@ Everything from a catalogue stays text here; the template escapes it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,10 +22,11 @@ from mingolotss.qa.rejection_reasons import count_reasons
 from mingolotss.qa.report.audit_section import audit_values
 from mingolotss.qa.report.before_recentring import draw_before_recentring
 from mingolotss.qa.report.build_view import BuildView
-from mingolotss.qa.report.colours import coloured
-from mingolotss.qa.report.formatting import data_url, number
+from mingolotss.qa.report.channel_section import channel_values
+from mingolotss.qa.report.formatting import number
 from mingolotss.qa.report.shown_rows import MAX_PICTURES, MAX_ROWS, ClassRows, ShownRows
 from mingolotss.qa.report.stamp_marks import UNITS, MarkTable
+from mingolotss.qa.report.stamp_pictures import StampPictures
 from mingolotss.recipe.metadata import Metadata
 
 __all__ = ["page_values"]
@@ -35,26 +34,22 @@ __all__ = ["page_values"]
 _Rows = list[dict[str, object]]
 
 
-def page_values(
-    build: BuildView, shown: ShownRows, stamps: Mapping[int, bytes]
-) -> dict[str, object]:
+def page_values(build: BuildView, shown: ShownRows, pictures: StampPictures) -> dict[str, object]:
     """Return all values that the template names, except the figures.
 
     Parameters
     ----------
     build : BuildView
     shown : ShownRows
-    stamps : mapping of int to bytes
-        The grey PNG file of each stamp in the page, by row.
+    pictures : StampPictures
+        Of the stamps in the page.
     """
-    marks = MarkTable(build.records(shown.with_stamp), build.recipe.stamp.pixels)
-
-    def stamp(row: int) -> str:
-        """Return the address of a stamp's picture, "" if it is not in the page."""
-        return data_url("png", coloured(stamps[row])) if row in stamps else ""
-
+    records = build.records(shown.with_stamp)
+    marks = MarkTable(records, build.recipe.stamp.pixels)
     return {
-        "stamp": stamp,
+        "stamp": lambda row: pictures.addresses.get(row, ""),
+        "panels": pictures.panels,
+        **channel_values(build, shown, records, marks),
         "build_record": build.record,
         "marks": marks,
         "units": UNITS,
@@ -110,6 +105,7 @@ def _provenance(build: BuildView) -> dict[str, object]:
         "stamp_arcsec": build.stamp_arcsec,
         "noise": build.noise,
         "beams": build.beams,
+        "grids": build.grids,
         "cutout": _cutout_size(build),
     }
 

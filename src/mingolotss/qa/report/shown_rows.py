@@ -55,6 +55,8 @@ class ShownRows:
         All rows to list for each of `INSPECTION_REASONS`.
     edge_cases : dict of str to list of int
         Where a simulated sky made the choice difficult, by kind of difficulty.
+    without_channel : list of int
+        The first stamps with a plane without an image.
     with_stamp : list of int
         The rows whose stamps are in the page, ascending.
     """
@@ -62,6 +64,7 @@ class ShownRows:
     classes: list[ClassRows]
     by_reason: dict[str, Ints]
     edge_cases: dict[str, list[int]]
+    without_channel: list[int]
     with_stamp: list[int]
 
     @classmethod
@@ -80,8 +83,11 @@ class ShownRows:
         with_stamp.update(audit_rows(build))
         for placed in edge_cases.values():
             with_stamp.update(placed)
+        without_channel = build.channels.rows_with_missing() if build.channels else []
+        without_channel = without_channel[: MAX_PICTURES // 2]
+        with_stamp.update(without_channel)
         with_stamp = {row for row in with_stamp if build.written[row]}
-        return cls(classes, by_reason, edge_cases, sorted(with_stamp))
+        return cls(classes, by_reason, edge_cases, without_channel, sorted(with_stamp))
 
 
 def _class_rows(build: BuildView) -> list[ClassRows]:
@@ -92,6 +98,8 @@ def _class_rows(build: BuildView) -> list[ClassRows]:
     stamps = np.bincount(labels[build.written & (labels >= 0)], minlength=len(names))
     largest = np.sort(np.argsort(-stamps, kind="stable")[:MAX_CLASSES]).tolist()
     most = _PER_CLASS if len(largest) <= _FEW_CLASSES else _PER_CLASS // 2
+    if build.channels is not None:  # each has a picture for each channel
+        most = max(4, most // max(1, len(build.channels.names)))
     classes = []
     for label, name in [(label, names[label]) for label in largest] or [(-1, "all sources")]:
         rows = np.flatnonzero(build.written & (labels == label))

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from mingolotss.errors import NoWCSError
-from mingolotss.qa.manifest_row import ManifestRow
+from mingolotss.qa.manifest_row import ManifestRow, stamp_beam
 from mingolotss.qa.report.scale_bars import longest_bar
 from mingolotss.sky.angles import offset_position
 from mingolotss.sky.wcs import SkyWCS
@@ -46,7 +46,7 @@ class StampMarks:
     Attributes
     ----------
     bar : float
-        Length of the scale bar.
+        Length of the scale bar; 0 for none, in a plane beside one that has it.
     label : str
         Its length in arcsec.
     beam : tuple of float, or None
@@ -73,22 +73,47 @@ class MarkTable:
     """
 
     def __init__(self, records: Sequence[ManifestRow], side: int) -> None:
+        self._side = side
         self._numbers: dict[StampMarks, int] = {}
-        self._of_row: dict[int, int] = {}
+        self._of_row: dict[tuple[int, int | None], int] = {}
         for record in records:
-            marks = _marks(record, side)
-            if marks is not None:
-                number = self._numbers.setdefault(marks, len(self._numbers))
-                self._of_row[record["row"]] = number
+            if (marks := _marks(record, side)) is not None:
+                self._add(record["row"], None, marks)
+
+    def add_plane(
+        self, record: ManifestRow, plane: int, beam: tuple[float, float, float], *, is_first: bool
+    ) -> None:
+        """Add one plane of a stamp, which has its own beam; only the first has the other marks.
+
+        Parameters
+        ----------
+        record : ManifestRow
+        plane : int
+        beam : tuple of float
+            Major axis, minor axis (FWHM, arcsec) and angle (deg); NaN is not known.
+        is_first : bool
+            Whether it is the first in the page.
+        """
+        marks = _marks(record, self._side)
+        if marks is None:
+            return
+        scale = record["pixel_scale_arcsec"] * self._side / UNITS
+        ellipse = _ellipse(beam, record, scale)
+        marks = replace(marks, beam=ellipse) if is_first else StampMarks(0.0, "", ellipse)
+        if is_first or ellipse is not None:
+            self._add(record["row"], plane, marks)
+
+    def _add(self, row: int, plane: int | None, marks: StampMarks) -> None:
+        self._of_row[row, plane] = self._numbers.setdefault(marks, len(self._numbers))
 
     @property
     def all(self) -> list[StampMarks]:
         """The marks, by number."""
         return list(self._numbers)
 
-    def number(self, row: int) -> int | None:
-        """Return the number of the marks of a row, None if its scale is not known."""
-        return self._of_row.get(row)
+    def number(self, row: int, plane: int | None = None) -> int | None:
+        """Return the number of the marks of a row or of one of its planes, None if it has none."""
+        return self._of_row.get((row, plane))
 
 
 def scale_bar(pixel_arcsec: float, side: int) -> tuple[float, str] | None:
@@ -108,18 +133,15 @@ def _marks(record: ManifestRow, side: int) -> StampMarks | None:
     bar = scale_bar(scale, side) if scale is not None else None
     if bar is None:
         return None
-    beam = _beam(record, scale * side / UNITS)
+    beam = _ellipse(stamp_beam(record), record, scale * side / UNITS)
     return StampMarks(round(bar[0] * UNITS / side, 2), bar[1], beam, compass_of(record))
 
 
-def _beam(record: ManifestRow, scale: float) -> tuple[float, float, float] | None:
+def _ellipse(
+    beam: tuple[float, float, float], record: ManifestRow, scale: float
+) -> tuple[float, float, float] | None:
     """Return the ellipse of the beam where a unit is `scale` arcsec; None if it is not known."""
-    axes_and_angle = (record["beam_major_arcsec"], record["beam_minor_arcsec"],
-                      record["beam_pa_deg"])  # fmt: skip
-    if record.get("stamp_beam_major_arcsec") is not None:
-        axes_and_angle = (record["stamp_beam_major_arcsec"], record["stamp_beam_minor_arcsec"],
-                          record["stamp_beam_pa_deg"])  # fmt: skip
-    major, minor, pa = (math.nan if value is None else value for value in axes_and_angle)
+    major, minor, pa = beam
     if not 0 < minor <= major <= _LARGEST_BEAM * UNITS * scale:
         return None
     axes = round(major / 2 / scale, 2), round(minor / 2 / scale, 2)

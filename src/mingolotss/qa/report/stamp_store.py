@@ -18,9 +18,9 @@ from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
-from mingolotss.image.pixels import minmax, to_uint8
 from mingolotss.io.png import encode_png
 from mingolotss.model import Ints
+from mingolotss.qa.report.colours import displayed
 from mingolotss.recipe.steps import StampPixels
 
 __all__ = ["StampStore"]
@@ -69,6 +69,9 @@ class StampStore:
     def png(self, row: int) -> bytes:
         """Return the stamp of a catalogue row as a PNG file, FITS row 0 at the top.
 
+        Stamps that are no PNG files are scaled by `displayed`, and of several channels the first is
+        shown.
+
         Raises
         ------
         DatasetError
@@ -76,7 +79,8 @@ class StampStore:
         """
         if self.shape.is_png:
             return self._encoded(row)
-        return encode_png(to_uint8(minmax(np.nan_to_num(self._decoded(row)))))
+        pixels = self._decoded(row)
+        return encode_png(displayed(pixels if pixels.ndim == 2 else pixels[0]))
 
     def pixels(self, rows: Iterable[int]) -> Iterator[tuple[int, StampPixels]]:
         """Give (row, stored pixels) for each of `rows` that has a stamp, in the order of the files.

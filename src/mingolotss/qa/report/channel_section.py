@@ -1,0 +1,85 @@
+"""The values of the section about channels, and the marks of their planes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from mingolotss.dataset.channel_words import (
+    beam_words,
+    brightness_words,
+    frequency_words,
+    value_words,
+)
+from mingolotss.dataset.image_census import BeamCount
+from mingolotss.qa.manifest_row import ManifestRow
+from mingolotss.qa.report.build_view import BuildView
+from mingolotss.qa.report.channel_view import ChannelView, plane_beam
+from mingolotss.qa.report.shown_rows import ShownRows
+from mingolotss.qa.report.stamp_marks import MarkTable
+
+__all__ = ["channel_values"]
+
+_RULES = {"reject": "the source is rejected", "nan": "the plane is NaN", "zero": "the plane is 0"}
+
+
+def channel_values(
+    build: BuildView, shown: ShownRows, records: Sequence[ManifestRow], marks: MarkTable
+) -> dict[str, object]:
+    """Return the values of the section; a build without channels has none.
+
+    Parameters
+    ----------
+    build : BuildView
+    shown : ShownRows
+    records : sequence of ManifestRow
+        Of all stamps in the page.
+    marks : MarkTable
+        Gets the marks of their planes.
+    """
+    channels = build.channels
+    if channels is None:
+        return {"channels": []}
+    planes = channels.planes_of(shown.with_stamp)
+    for record in records:
+        for plane, one in enumerate(planes.get(record["row"], ())):
+            marks.add_plane(record, plane, plane_beam(one), is_first=plane == 0)
+    return {
+        "channels": _rows(channels),
+        "reference_channel": channels.names[channels.reference],
+        "are_convolved": any(
+            _sizes(count.beams) != _sizes(count.stamp_beams) for count in channels.counts
+        ),
+        "without_channel": build.records(shown.without_channel),
+        "without_channel_total": len(channels.rows_with_missing()),
+    }
+
+
+def _rows(channels: ChannelView) -> list[dict[str, object]]:
+    """Return the rows of the table of channels."""
+    settings = {channel.name: channel for channel in channels.recipe.channels}
+    return [
+        {
+            "name": count.name,
+            "is_reference": index == channels.reference,
+            "survey": value_words(count.surveys),
+            "frequency": frequency_words(count.frequencies_mhz),
+            "beam": beam_words(count.beams),
+            "stamp_beam": beam_words(count.stamp_beams),
+            "native": count.native,
+            "resampled": count.resampled,
+            "missing": count.missing,
+            "rule": _RULES[
+                "reject" if index == channels.reference else settings[count.name].missing
+            ],
+            "noise": brightness_words(count.noise_jy, count.units),
+            "peak": brightness_words(count.peak_jy, count.units),
+        }
+        for index, count in enumerate(channels.counts)
+    ]
+
+
+def _sizes(beams: Sequence[BeamCount]) -> set[tuple[float | None, float | None]]:
+    """Return the beams that are known."""
+    known = [beam for beam in beams if math.isfinite(beam.major_arcsec or math.nan)]
+    return {(beam.major_arcsec, beam.minor_arcsec) for beam in known}
