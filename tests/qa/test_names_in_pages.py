@@ -22,7 +22,6 @@ CLASSES = (
 SOURCES = ("<b>bold</b>", "a\nb", "\U0001f30c", 'it\'s "q"', "{{7*7}}", "%41", "a?b#c", "L" * 300)
 
 
-@pytest.mark.slow
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     names = [f"{name}{row}" for row in range(3) for name in SOURCES]
