@@ -31,6 +31,7 @@ __all__ = [
     "RECIPE_COLUMNS",
     "REPEATED_COLUMNS",
     "STAMP_BEAM_COLUMNS",
+    "STAMP_GRID_COLUMNS",
     "UNCOMPRESSED_COLUMNS",
     "further_fields",
     "kept_fields",
@@ -114,6 +115,7 @@ RECIPE_COLUMNS = pa.schema(
 )
 """Further columns of a manifest, each only where the recipe has what it describes."""
 
+STAMP_GRID_COLUMNS = ("stamp_size_arcsec", "rotation_deg", "resampling")
 STAMP_BEAM_COLUMNS = ("stamp_beam_major_arcsec", "stamp_beam_minor_arcsec", "stamp_beam_pa_deg")
 
 CANDIDATES = pa.schema(
@@ -178,7 +180,11 @@ def further_fields(schema: pa.Schema) -> list[pa.Field]:
 
 def recipe_columns(recipe: Recipe) -> list[str]:
     """Return the names of those columns of `RECIPE_COLUMNS` that a manifest has."""
-    names = {*(STAMP_BEAM_COLUMNS if recipe.beam.common else ())}
+    has_grids = bool(recipe.stamp.resampling)
+    names = {
+        *(STAMP_BEAM_COLUMNS if recipe.beam.common or has_grids else ()),
+        *(STAMP_GRID_COLUMNS if has_grids else ()),
+    }
     return [name for name in RECIPE_COLUMNS.names if name in names]
 
 

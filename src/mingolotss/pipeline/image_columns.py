@@ -16,6 +16,7 @@ from mingolotss.model import Floats, Ints, Objects
 from mingolotss.pipeline.stamps import Stamps
 from mingolotss.sky.header_facts import HeaderFacts, header_facts, jy_per_beam
 from mingolotss.sky.reference_cards import ReferenceCards, fit_cards, place_in_window
+from mingolotss.sky.stamp_grid import StampSky
 from mingolotss.sky.wcs import SkyWCS
 
 __all__ = ["image_columns"]
@@ -74,7 +75,7 @@ def image_columns(cutouts: CutoutArray, chosen: Ints, stamps: Stamps, side: int)
 
 def _cards(wcs: object, factor: int) -> tuple[ReferenceCards | None, str]:
     """Return the cards of an image, and their text for averaged pixels; None if they fail."""
-    cards = wcs.cards if isinstance(wcs, SkyWCS) else None
+    cards = wcs.cards if isinstance(wcs, SkyWCS | StampSky) else None
     if cards is None or (factor > 1 and not cards.can_bin):
         return None, ""
     return cards, cards.text(factor)

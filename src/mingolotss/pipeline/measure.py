@@ -6,7 +6,7 @@ A failure here is the reason of a rejection in the stages ``fetch`` and ``valida
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -51,6 +51,8 @@ class MeasuredCandidates:
         The reason in words for each candidate that is not usable, by its index.
     retryable : bool
         One of the missing cutouts may be delivered, or may be readable, another time.
+    noise_methods : dict of int to str
+        How the noise of a resampled cutout comes about, by its index.
     """
 
     cutouts: CutoutArray
@@ -62,6 +64,7 @@ class MeasuredCandidates:
     status: StatusArray
     reasons: dict[int, str]
     retryable: bool
+    noise_methods: Mapping[int, str] = field(default_factory=dict)
 
 
 def fetch_and_measure(

@@ -34,12 +34,12 @@ from mingolotss.io.files import write_bytes
 from mingolotss.io.parquet import parquet_bytes, read_schema
 from mingolotss.io.png import write_pngs
 from mingolotss.io.system_faults import describe_fault
-from mingolotss.pipeline.choice import Choices, choose_candidates
+from mingolotss.pipeline.choice import choose_candidates
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.input_files import Times, describe_images, image_times, images_unchanged
 from mingolotss.pipeline.measure import Failures, MeasuredCandidates, fetch_and_measure
 from mingolotss.pipeline.part_table import PartTable
-from mingolotss.pipeline.prepare import prepare
+from mingolotss.pipeline.prepare import Prepared, prepare
 from mingolotss.pipeline.stamps import Stamps, make_stamps
 from mingolotss.pipeline.task import RETRY_SUFFIX, PartSummary, Task
 from mingolotss.service.local.mosaic_file import forget_mosaics
@@ -54,7 +54,7 @@ _LOST_PAGES = (
     "again"
 )
 _DICTIONARIES = ["wcs", *(name for name in UNCOMPRESSED_COLUMNS if name in REPEATED_COLUMNS)]
-_Results = tuple[MeasuredCandidates, Choices, Stamps]
+_Results = tuple[MeasuredCandidates, Prepared, Stamps]
 
 
 def make_part(task: Task) -> PartSummary:
@@ -147,8 +147,8 @@ def _run_stages(chunk: Chunk, part_table: PartTable) -> int:
     if results is None:
         names = f"{chunk.names[0]} to {chunk.names[-1]}"
         raise InputError(f"make the stamps of {names} from their images: {_LOST_PAGES}")
-    measured, choices, stamps = results
-    part_table.add(chunk, measured, choices, stamps)
+    measured, prepared, stamps = results
+    part_table.add(chunk, measured, prepared, stamps)
     return measured.cutouts.nbytes
 
 
@@ -172,7 +172,7 @@ def _make(chunk: Chunk, failures: Failures) -> _Results | None:
     if lost.pages:
         forget_mosaics()
         return None
-    return measured, choices, stamps
+    return measured, prepared, stamps
 
 
 def _unreadable_sources(

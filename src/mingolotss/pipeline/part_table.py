@@ -31,10 +31,11 @@ from mingolotss.pipeline.choice import Choices
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.image_columns import image_columns
 from mingolotss.pipeline.measure import MeasuredCandidates
+from mingolotss.pipeline.prepare import Prepared
+from mingolotss.pipeline.prepared_columns import prepared_columns
 from mingolotss.pipeline.stamps import Stamps
 from mingolotss.pipeline.task import Task
 from mingolotss.recipe.model import Recipe
-from mingolotss.sky.beams import Beam
 
 __all__ = ["PartTable", "candidate_columns", "part_schema", "source_columns"]
 
@@ -52,6 +53,7 @@ _WRITTEN_ONLY = (
 _NULL_FOR_NAN = (
     "frequency_mhz", "beam_major_arcsec", "beam_minor_arcsec", "beam_pa_deg", "crpix1", "crpix2",
     "wcs_error_arcsec", "scale_min", "scale_max", "scale_rms", *STAMP_BEAM_COLUMNS,
+    "stamp_size_arcsec", "rotation_deg",
 )  # fmt: skip
 # Columns that are null for a candidate without a cutout.
 _CUTOUT_ONLY = ("ny", "nx", "pixel_scale_arcsec", "separation_arcsec", "percent_nan")
@@ -83,7 +85,7 @@ class PartTable:
         self._candidate_chunks: list[Columns] = []
 
     def add(
-        self, chunk: Chunk, measured: MeasuredCandidates, choices: Choices, stamps: Stamps
+        self, chunk: Chunk, measured: MeasuredCandidates, prepared: Prepared, stamps: Stamps
     ) -> None:
         """Add the next sources of the task."""
         self.retryable |= measured.retryable
@@ -93,9 +95,11 @@ class PartTable:
         for row, error in stamps.plugin_errors.items():
             self.plugin_errors[chunk.names[row]] = error
         self.encoded += [encoded for encoded in stamps.encoded if encoded is not None]
-        stages = measured, choices, stamps, self._image_names
-        self._source_chunks.append(source_columns(chunk, *stages))
-        self._candidate_chunks.append(candidate_columns(chunk, *stages))
+        names = self._image_names
+        self._source_chunks.append(source_columns(chunk, measured, prepared, stamps, names))
+        self._candidate_chunks.append(
+            candidate_columns(chunk, measured, prepared.choices, stamps, names)
+        )
 
     def table(self) -> pa.Table:
         """Return the whole table, a row for each source of the task.
@@ -141,7 +145,7 @@ def part_schema(recipe: Recipe) -> pa.Schema:
 def source_columns(
     chunk: Chunk,
     measured: MeasuredCandidates,
-    choices: Choices,
+    prepared: Prepared,
     stamps: Stamps,
     image_names: Objects,
 ) -> Columns:
@@ -151,7 +155,7 @@ def source_columns(
     ----------
     chunk : Chunk
         Its n sources.
-    measured, choices, stamps
+    measured, prepared, stamps
         The results of the stages.
     image_names : object array of str, shape (k + 1, 4)
         Field, image, rms map and file name of each image of the task; None in the last row.
@@ -167,6 +171,7 @@ def source_columns(
     RuntimeError
         The stages disagree: a source has neither a choice nor a rejection, or both.
     """
+    choices, cutouts = prepared.choices, prepared.measured.cutouts
     rejections = {**choices.rejections, **stamps.rejections}
     chosen = choices.chosen.copy()
     chosen[list(stamps.rejections)] = -1
@@ -193,19 +198,9 @@ def source_columns(
         "pixels_sha256": stamps.pixels_sha256,
         "incomplete": stamps.percent_nan > INCOMPLETE_PERCENT,
         **_name_columns(chunk, measured, chosen, image_names),
-        **_scale_columns(chunk, measured, chosen),
-        **image_columns(measured.cutouts, chosen, stamps, chunk.task.recipe.stamp.pixels),
-        **_beam_columns(chosen, chunk.task.recipe.beam.beam),
-    }
-
-
-def _beam_columns(chosen: Ints, common: Beam | None) -> Columns:
-    """Return the beam of the stamps, if the recipe has one beam for all."""
-    if common is None:
-        return {}
-    return {
-        name: np.where(chosen >= 0, value, np.nan)
-        for name, value in zip(STAMP_BEAM_COLUMNS, common, strict=True)
+        **_scale_columns(chunk, cutouts, chosen),
+        **image_columns(cutouts, chosen, stamps, chunk.task.recipe.stamp.pixels),
+        **prepared_columns(prepared, chosen, chunk.task.recipe),
     }
 
 
@@ -222,10 +217,10 @@ def _name_columns(
     return {"field": fields, "map_file": map_files, "image_file": image_files}
 
 
-def _scale_columns(chunk: Chunk, measured: MeasuredCandidates, chosen: Ints) -> Columns:
+def _scale_columns(chunk: Chunk, cutouts: CutoutArray, chosen: Ints) -> Columns:
     """Return the pixel scale of each stamp, and whether the source is larger than the stamp."""
     settings = chunk.task.recipe.stamp
-    scale: Floats = _take_or(_pixel_scales(measured.cutouts), chosen, 0).astype(float, copy=False)
+    scale: Floats = _take_or(_pixel_scales(cutouts), chosen, 0).astype(float, copy=False)
     if settings.pixel_arcsec:
         scale = np.full(len(chunk), settings.pixel_arcsec)
     size_arcsec = chunk.task.catalogue.size_arcsec[chunk.task_slice]
@@ -241,7 +236,7 @@ def candidate_columns(
 ) -> Columns:
     """Return the columns of the candidates table for a chunk's m candidates, and ``no_cutout``.
 
-    The arguments are those of `source_columns`.
+    The arguments are those of `source_columns`, and the choice among the candidates.
     """
     cutouts, planes = measured.cutouts, measured.cutouts.planes
     fields, images, rms, _ = image_names[chunk.image_index].T

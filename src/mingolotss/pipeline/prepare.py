@@ -9,14 +9,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mingolotss.model import Objects
-from mingolotss.pipeline.choice import Choices
+import numpy as np
+
+from mingolotss.candidates.cutouts import CutoutArray
+from mingolotss.model import Floats, Ints
+from mingolotss.pipeline.choice import Choices, Rejection
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.common_beam import convolve_cutouts
 from mingolotss.pipeline.measure import MeasuredCandidates
+from mingolotss.pipeline.resampled_cutouts import (
+    ResampledCutouts,
+    resample_cutouts,
+    widen_cutouts,
+)
+from mingolotss.pipeline.stamp_geometry import StampGeometry, stamp_geometry
 from mingolotss.recipe.model import Recipe
 from mingolotss.sky.beams import Beam
-from mingolotss.sky.stamp_grid import StampGrids
+from mingolotss.sky.header_facts import header_facts
+from mingolotss.sky.stamp_grid import StampGrids, StampSky, TangentGrids
 
 __all__ = ["Prepared", "prepare", "prepare_on"]
 
@@ -29,26 +39,25 @@ class Prepared:
     ----------
     measured : MeasuredCandidates
         The m candidates. The cutout of each chosen one may be replaced; the others are as before.
+        Where stamps are resampled, the position of the source is that in its new cutout.
     choices : Choices
         A source whose cutout cannot be prepared is rejected.
     grids : StampGrids or None
         The grid of each of the n stamps if it is known before the stamps are made: those of
         resampled stamps. None for stamps of whole pixels of their images.
-    noise_methods : object array of str, shape (n,), or None
-        How the noise of the prepared cutouts came about, where that is not as for other cutouts.
+    broadening : float64 array, shape (n, 2, 2), arcsec^2, or None
+        The covariance, for the axes east and north, that resampling adds to that of the beam. The
+        brightness stays in Jy per beam of the image, or of the common beam.
     """
 
     measured: MeasuredCandidates
     choices: Choices
     grids: StampGrids | None = None
-    noise_methods: Objects | None = None
+    broadening: Floats | None = None
 
 
 def prepare(
-    chunk: Chunk,  # noqa: ARG001
-    measured: MeasuredCandidates,
-    choices: Choices,
-    recipe: Recipe,
+    chunk: Chunk, measured: MeasuredCandidates, choices: Choices, recipe: Recipe
 ) -> Prepared:
     """Prepare the chosen cutouts of a chunk; those of a plain recipe are returned as they are.
 
@@ -62,10 +71,104 @@ def prepare(
         The choice among them.
     recipe : Recipe
     """
+    if not recipe.stamp.resampling:
+        common = recipe.beam.beam
+        if common is not None:
+            measured = _convolve_chosen(measured, choices, common)
+        return Prepared(measured, choices)
+    catalogue = chunk.task.catalogue.take(np.arange(chunk.start, chunk.stop))
+    geometry = stamp_geometry(recipe, catalogue)
+    choices = _without_geometry(choices, geometry)
+    grids = _tangent_grids(catalogue.ra, catalogue.dec, geometry, measured.cutouts, choices, recipe)
+    return prepare_on(grids, chunk, measured, choices, recipe)
+
+
+def prepare_on(
+    grids: StampGrids,
+    chunk: Chunk,  # noqa: ARG001
+    measured: MeasuredCandidates,
+    choices: Choices,
+    recipe: Recipe,
+) -> Prepared:
+    """Resample the chosen cutouts of n sources to given grids, after a convolution if asked.
+
+    Parameters
+    ----------
+    grids : StampGrids
+        Of the n stamps, e.g. of those of the reference channel.
+    chunk : Chunk
+        n sources.
+    measured : MeasuredCandidates
+        The m candidates.
+    choices : Choices
+        The choice among them.
+    recipe : Recipe
+        Of the channel. Without a method of resampling of its own, it is ``adaptive``.
+    """
+    rows = np.flatnonzero(choices.chosen >= 0)
+    chosen = choices.chosen[rows]
+    resampled = _resample(measured.cutouts, chosen, grids.take(rows), recipe)
+    x, y, separation = measured.x.copy(), measured.y.copy(), measured.separation_arcsec.copy()
+    x[chosen] = y[chosen] = float(grids.side // 2)
+    separation[chosen], has_gaps = 0.0, measured.has_gaps.copy()
+    has_gaps[chosen] = resampled.has_gaps
+    broadening = np.full((len(grids), 2, 2), np.nan)
+    broadening[rows] = resampled.broadening
+    measured = replace(
+        measured,
+        cutouts=measured.cutouts.replaced(resampled.cutouts),
+        x=x,
+        y=y,
+        separation_arcsec=separation,
+        has_gaps=has_gaps,
+        noise_methods=dict(zip(chosen.tolist(), resampled.noise_methods, strict=True)),
+    )
+    return Prepared(measured, choices, grids, broadening)
+
+
+def _resample(
+    cutouts: CutoutArray, chosen: Ints, grids: StampGrids, recipe: Recipe
+) -> ResampledCutouts:
+    """Resample the cutouts of n stamps; before that, convolve them to the common beam, if any."""
+    facts = [header_facts(plane.wcs) for plane in cutouts.planes]
+    skies = [
+        StampSky(grids, row, facts[index])
+        for row, index in enumerate(cutouts.plane_index[chosen].tolist())
+    ]
     common = recipe.beam.beam
     if common is not None:
-        measured = _convolve_chosen(measured, choices, common)
-    return Prepared(measured, choices)
+        cutouts = convolve_cutouts(widen_cutouts(cutouts, chosen, grids), chosen, common).cutouts
+    return resample_cutouts(cutouts, chosen, grids, skies, recipe)
+
+
+def _tangent_grids(
+    ra: Floats,
+    dec: Floats,
+    geometry: StampGeometry,
+    cutouts: CutoutArray,
+    choices: Choices,
+    recipe: Recipe,
+) -> TangentGrids:
+    """Return the grids of n stamps, centred on positions; NaN for a source without a stamp."""
+    scales = cutouts.per_cutout((plane.wcs.pixel_scale_arcsec for plane in cutouts.planes), np.nan)
+    has_stamp = choices.chosen >= 0
+    scale = geometry.pixel_scale_arcsec.copy()
+    of_image = has_stamp & np.isnan(scale)
+    scale[of_image] = scales[choices.chosen[of_image]]
+    ra, dec, scale = (np.where(has_stamp, column, np.nan) for column in (ra, dec, scale))
+    return TangentGrids(ra, dec, scale, geometry.angle_deg, recipe.stamp.pixels)
+
+
+def _without_geometry(choices: Choices, geometry: StampGeometry) -> Choices:
+    """Reject the sources whose stamps have no size or no orientation."""
+    rows = np.flatnonzero(geometry.problems != "").tolist()
+    if not rows:
+        return choices
+    chosen, rejections = choices.chosen.copy(), dict(choices.rejections)
+    for row in rows:
+        chosen[row] = -1
+        rejections[row] = Rejection("stamp", str(geometry.problems[row]))
+    return replace(choices, chosen=chosen, rejections=rejections)
 
 
 def _convolve_chosen(
@@ -77,31 +180,3 @@ def _convolve_chosen(
     has_gaps = measured.has_gaps.copy()
     has_gaps[convolved.convolved] = convolved.has_gaps
     return replace(measured, cutouts=convolved.cutouts, has_gaps=has_gaps)
-
-
-def prepare_on(
-    grids: StampGrids,
-    chunk: Chunk,  # noqa: ARG001
-    measured: MeasuredCandidates,
-    choices: Choices,
-    recipe: Recipe,  # noqa: ARG001
-) -> Prepared:
-    """Prepare the chosen cutouts of a further channel on the grids of the reference channel.
-
-    An image that has the grid of a stamp up to a whole number of pixels gives a window of it: the
-    same bits, and no copy. Every other one is resampled.
-
-    Parameters
-    ----------
-    grids : StampGrids
-        Of the n stamps of the reference channel.
-    chunk : Chunk
-        n sources.
-    measured : MeasuredCandidates
-        The m candidates of the channel.
-    choices : Choices
-        The choice among them.
-    recipe : Recipe
-        Of the channel.
-    """
-    return Prepared(measured, choices, grids)

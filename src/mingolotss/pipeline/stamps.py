@@ -177,6 +177,8 @@ def make_stamps(
     _store_places(stamps, rows, cutouts, chosen, boxes, recipe.stamp)
     noise = _noise_after_bin(cutouts, chosen, boxes, stamps.factor[rows], estimates, recipe)
     stamps.noise_method[rows] = noise.methods
+    if measured.noise_methods:
+        stamps.noise_method[rows] = [measured.noise_methods[index] for index in chosen.tolist()]
     has_gaps = measured.has_gaps[chosen] | leaves_cutout(cutouts, chosen, boxes)
     for group in stamp_windows(cutouts, chosen, boxes, estimates):
         members, start = group.indices, 0

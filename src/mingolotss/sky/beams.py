@@ -23,7 +23,14 @@ import numpy.typing as npt
 
 from mingolotss.model import Floats, Sky
 
-__all__ = ["FWHM", "Beam", "beam_covariance", "parse_beam", "pixel_covariances"]
+__all__ = [
+    "FWHM",
+    "Beam",
+    "beam_covariance",
+    "beam_of_covariance",
+    "parse_beam",
+    "pixel_covariances",
+]
 
 FWHM = math.sqrt(8 * math.log(2))
 """Of a Gaussian, in standard deviations."""
@@ -123,6 +130,20 @@ def beam_covariance(major: float, minor: float, pa_deg: float = 0.0) -> Floats:
     axes = np.array([[sine, cosine], [cosine, -sine]])  # columns: the major axis, the minor axis
     covariance: Floats = axes @ np.diag([(major / FWHM) ** 2, (minor / FWHM) ** 2]) @ axes.T
     return covariance
+
+
+def beam_of_covariance(covariance: Floats) -> Beam:
+    """Return the beam with a covariance for the axes east and north, arcsec^2.
+
+    Examples
+    --------
+    >>> beam = beam_of_covariance(beam_covariance(12.0, 9.0, 45.0))
+    >>> [round(value, 6) for value in beam]
+    [12.0, 9.0, 45.0]
+    """
+    (minor, major), axes = np.linalg.eigh(covariance)
+    pa = math.degrees(math.atan2(axes[0, 1], axes[1, 1])) % 180
+    return Beam(FWHM * math.sqrt(major), FWHM * math.sqrt(minor), pa)
 
 
 def pixel_covariances(covariance: Floats, wcs: Sky, x: npt.ArrayLike, y: npt.ArrayLike) -> Floats:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -69,6 +69,12 @@ class ReferenceCards:
     crpix1: float
     crpix2: float
     can_bin: bool
+
+    def averaged(self, factor: int) -> ReferenceCards:
+        """Return the cards for pixels that are means of `factor` x `factor`; CRPIX stays."""
+        if factor == 1:
+            return self
+        return replace(self, values=_averaged(self.values, factor))
 
     def text(self, factor: int = 1) -> str:
         """Return the cards one per line, for pixels that are means of `factor` x `factor`."""
@@ -139,7 +145,14 @@ def place_in_window(crpix: Floats, start: Floats, factor: Ints) -> Floats:
 
 @lru_cache(maxsize=1024)
 def _text(values: _Values, records: tuple[bytes, ...], factor: int) -> str:
-    """Return cards one per line. Larger pixels change the scale, and polynomials in pixels."""
+    """Return cards one per line."""
+    cards = _averaged(values, factor)
+    lines = [f"{keyword:8}= {write_value(value).rstrip()}" for keyword, value in cards]
+    return "\n".join([*lines, *(record.decode().rstrip() for record in records)])
+
+
+def _averaged(values: _Values, factor: int) -> _Values:
+    """Return the cards of larger pixels, which change the scale, and polynomials in pixels."""
     cards = dict(values)
     if factor > 1:
         has_cd = any(_CD.fullmatch(keyword) for keyword in cards)
@@ -152,8 +165,7 @@ def _text(values: _Values, records: tuple[bytes, ...], factor: int) -> str:
                 cards[keyword] = value * factor
             elif match := _SIP_TERM.fullmatch(keyword):  # pixels, of powers of pixels
                 cards[keyword] = value * factor ** (int(match[1]) + int(match[2]) - 1.0)
-    lines = [f"{keyword:8}= {write_value(value).rstrip()}" for keyword, value in cards.items()]
-    return "\n".join([*lines, *(record.decode().rstrip() for record in records)])
+    return tuple(cards.items())
 
 
 def fit_cards(wcs: Sky, x0: float, y0: float, side: int, factor: int = 1) -> FittedCards | None:

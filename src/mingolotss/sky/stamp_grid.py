@@ -27,31 +27,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from mingolotss.model import Ints, Sky
-from mingolotss.sky.angles import Floats
+from mingolotss.sky.angles import Floats, position_angle, separation_arcsec
 from mingolotss.sky.header_facts import HeaderFacts
-from mingolotss.sky.reference_cards import ReferenceCards
+from mingolotss.sky.reference_cards import ReferenceCards, place_in_window
 
 __all__ = ["ImageGrids", "StampGrids", "StampSky", "TangentGrids"]
 
 
 class StampGrids(Protocol):
-    """The grids of n stamps of one size.
+    """The grids of n stamps of one size."""
 
-    Attributes
-    ----------
-    side : int, px
-    """
-
-    side: int
+    @property
+    def side(self) -> int:
+        """Return the pixels of a stamp, along an axis."""
 
     def __len__(self) -> int: ...
+
+    def take(self, rows: Ints) -> StampGrids:
+        """Return the grids of some of the stamps."""
 
     @property
     def pixel_scale_arcsec(self) -> Floats:
@@ -71,6 +71,21 @@ class StampGrids(Protocol):
         ra, dec : float64 array, shape (k, p), deg, ICRS
             NaN off the projection, and for a stamp without a grid.
         """
+
+    def steps_arcsec(self, rows: Ints) -> Floats:
+        """Return where one pixel leads, in the middle of some stamps.
+
+        Returns
+        -------
+        float64 array, shape (k, 2, 2)
+            How far east and north (rows) one step along x and y (columns) leads.
+        """
+
+    def to_pixel(self, row: int, ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
+        """Return x and y, pixels from 0 of one stamp, of positions; NaN where there is none."""
+
+    def cards(self, row: int) -> ReferenceCards | None:
+        """Return the cards of one stamp's grid, None if none can say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +111,11 @@ class TangentGrids:
     def __len__(self) -> int:
         return len(self.ra)
 
+    def take(self, rows: Ints) -> TangentGrids:
+        """Return the grids of some of the stamps."""
+        scale, angle = self.pixel_scale_arcsec[rows], self.angle_deg[rows]
+        return TangentGrids(self.ra[rows], self.dec[rows], scale, angle, self.side)
+
     def to_sky(self, rows: Ints, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """Return the positions of the same pixels of some stamps, as `StampGrids.to_sky`."""
         # Strategy: a point of the tangent plane is its centre plus offsets to the east and to the
@@ -112,6 +132,27 @@ class TangentGrids:
         longitude = np.degrees(ra + np.arctan2(east, outward)) % 360.0
         return longitude, np.degrees(np.arctan2(height, np.hypot(east, outward)))
 
+    def steps_arcsec(self, rows: Ints) -> Floats:
+        """Return where one pixel leads, as `StampGrids.steps_arcsec`."""
+        angle = np.radians(self.angle_deg[rows])
+        sine, cosine = np.sin(angle), np.cos(angle)
+        turned = np.array([[-cosine, sine], [sine, cosine]])
+        return np.moveaxis(turned * self.pixel_scale_arcsec[rows], -1, 0)
+
+    def to_pixel(self, row: int, ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
+        """Return x and y of positions in one stamp; NaN behind the tangent plane."""
+        lon, lat = np.radians(ra - self.ra[row]), np.radians(dec)
+        lat0, angle = math.radians(self.dec[row]), math.radians(self.angle_deg[row])
+        depth = math.sin(lat0) * np.sin(lat) + math.cos(lat0) * np.cos(lat) * np.cos(lon)
+        depth = np.where(depth > 0, depth, np.nan)
+        east = np.cos(lat) * np.sin(lon) / depth
+        north = math.cos(lat0) * np.sin(lat) - math.sin(lat0) * np.cos(lat) * np.cos(lon)
+        north /= depth
+        step = math.radians(self.pixel_scale_arcsec[row] / 3600)
+        right = north * math.sin(angle) - east * math.cos(angle)
+        up = north * math.cos(angle) + east * math.sin(angle)
+        return right / step + self.side // 2, up / step + self.side // 2
+
     def cards(self, row: int) -> ReferenceCards:
         """Return the cards of one stamp's grid."""
         angle = math.radians(float(self.angle_deg[row]))
@@ -126,10 +167,6 @@ class TangentGrids:
         )  # fmt: skip
         middle = self.side // 2 + 1.0
         return ReferenceCards(values, (), middle, middle, can_bin=True)
-
-    def sky(self, row: int, facts: HeaderFacts) -> StampSky:
-        """Return the grid of one stamp with what the header of its image says of the image."""
-        return StampSky(self, row, facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +197,13 @@ class ImageGrids:
     def __len__(self) -> int:
         return len(self.sky_index)
 
+    def take(self, rows: Ints) -> ImageGrids:
+        """Return the grids of some of the stamps."""
+        index, x0, y0, factor = (
+            self.sky_index[rows], self.x0[rows], self.y0[rows], self.factor[rows],
+        )  # fmt: skip
+        return ImageGrids(self.skies, index, x0, y0, factor, self.side)
+
     @property
     def pixel_scale_arcsec(self) -> Floats:
         """Return the side of a pixel of each stamp, shape (n,); NaN for one without a grid."""
@@ -180,13 +224,42 @@ class ImageGrids:
                 sky[:, members] = self.skies[index].to_sky(image_x[members], image_y[members])
         return sky[0], sky[1]
 
+    def steps_arcsec(self, rows: Ints) -> Floats:
+        """Return where one pixel leads, as `StampGrids.steps_arcsec`."""
+        middle = self.side // 2
+        x, y = np.array([0.0, 1.0, 0.0]) + middle, np.array([0.0, 0.0, 1.0]) + middle
+        ra, dec = self.to_sky(rows, x, y)
+        ends = ra[:, :1], dec[:, :1], ra[:, 1:], dec[:, 1:]
+        distance, angle = separation_arcsec(*ends), np.radians(position_angle(*ends))
+        return np.stack([distance * np.sin(angle), distance * np.cos(angle)], axis=1)
+
+    def to_pixel(self, row: int, ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
+        """Return x and y of positions in one stamp; NaN where the image has no pixel."""
+        if self.sky_index[row] < 0:
+            return np.full(np.shape(ra), np.nan), np.full(np.shape(ra), np.nan)
+        x, y = self.skies[self.sky_index[row]].to_pixel(ra, dec)
+        factor = self.factor[row]
+        first = (factor - 1) / 2  # the middle of the first block
+        return (x - self.x0[row] - first) / factor, (y - self.y0[row] - first) / factor
+
+    def cards(self, row: int) -> ReferenceCards | None:
+        """Return the cards of one stamp's grid, None if those of its image cannot say it."""
+        index, factor = int(self.sky_index[row]), int(self.factor[row])
+        cards = getattr(self.skies[index], "cards", None) if index >= 0 else None
+        if not isinstance(cards, ReferenceCards) or (factor > 1 and not cards.can_bin):
+            return None
+        reference = np.array([cards.crpix1, cards.crpix2])
+        start = np.array([self.x0[row], self.y0[row]])
+        crpix1, crpix2 = place_in_window(reference, start, np.array([factor, factor])).tolist()
+        return replace(cards.averaged(factor), crpix1=crpix1, crpix2=crpix2)
+
 
 class StampSky:
     """The grid of one resampled stamp as a `mingolotss.model.Sky`.
 
     Parameters
     ----------
-    grids : TangentGrids
+    grids : StampGrids
     row : int
         Which of the stamps.
     facts : HeaderFacts
@@ -195,24 +268,22 @@ class StampSky:
 
     __slots__ = ("_grid", "facts", "pixel_scale_arcsec")
 
-    def __init__(self, grids: TangentGrids, row: int, facts: HeaderFacts) -> None:
-        one = slice(row, row + 1)
-        self._grid = TangentGrids(
-            grids.ra[one], grids.dec[one], grids.pixel_scale_arcsec[one], grids.angle_deg[one],
-            grids.side,
-        )  # fmt: skip
+    def __init__(self, grids: StampGrids, row: int, facts: HeaderFacts) -> None:
+        self._grid = grids.take(np.array([row]))
         self.facts = facts
         self.pixel_scale_arcsec = float(grids.pixel_scale_arcsec[row])
 
     @property
-    def cards(self) -> ReferenceCards:
-        """Return the cards of the grid and its reference pixel."""
+    def cards(self) -> ReferenceCards | None:
+        """Return the cards of the grid and its reference pixel, None if none can say it."""
         return self._grid.cards(0)
 
     @property
     def header(self) -> str:
         """Return the cards of the grid, one per line."""
         cards = self.cards
+        if cards is None:
+            return "END"
         return f"{cards.text()}\nCRPIX1  = {cards.crpix1}\nCRPIX2  = {cards.crpix2}\nEND"
 
     @property
@@ -226,21 +297,9 @@ class StampSky:
 
     def to_pixel(self, ra: npt.ArrayLike, dec: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Return x and y, pixels from 0, of ICRS positions (deg); NaN behind the tangent plane."""
-        grid = self._grid
-        lon, lat = (
-            np.radians(np.asarray(ra, float) - grid.ra[0]),
-            np.radians(np.asarray(dec, float)),
-        )
-        lat0, angle = np.radians(grid.dec[0]), np.radians(grid.angle_deg[0])
-        depth = np.sin(lat0) * np.sin(lat) + np.cos(lat0) * np.cos(lat) * np.cos(lon)
-        depth = np.where(depth > 0, depth, np.nan)
-        east = np.cos(lat) * np.sin(lon) / depth
-        north = (np.cos(lat0) * np.sin(lat) - np.sin(lat0) * np.cos(lat) * np.cos(lon)) / depth
-        step = np.radians(self.pixel_scale_arcsec / 3600)
-        right = north * np.sin(angle) - east * np.cos(angle)
-        up = north * np.cos(angle) + east * np.sin(angle)
-        middle = grid.side // 2
-        return right / step + middle, up / step + middle
+        ra, dec = np.broadcast_arrays(np.asarray(ra, float), np.asarray(dec, float))
+        x, y = self._grid.to_pixel(0, ra.ravel(), dec.ravel())
+        return x.reshape(ra.shape), y.reshape(ra.shape)
 
     def to_sky(self, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Return ICRS ra and dec (deg) of pixel positions, from 0."""
