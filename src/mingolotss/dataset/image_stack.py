@@ -11,6 +11,8 @@ process that is started by spawn or forkserver opens the files itself.
 ((5, 1, 1), 1, [2, 1])
 >>> np.asarray(stack.select([0, 2, 3])).ravel().tolist()
 [1, 2, 2]
+>>> ImageStack([np.zeros((2, 3, 1, 1), np.uint8)]).select_channels([2, 0]).shape
+(2, 2, 1, 1)
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ class ImagePiece(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Give (n, ny, nx)."""
+        """Give (n, ny, nx), or (n, channels, ny, nx)."""
 
     @property
     def dtype(self) -> np.dtype[np.uint8 | np.float32]:
@@ -54,7 +56,7 @@ class ImagePiece(Protocol):
         """Count the images."""
 
     def __getitem__(self, index: int, /) -> ImageArray:
-        """Return one image, shape (ny, nx)."""
+        """Return one image, shape (ny, nx) or (channels, ny, nx)."""
 
 
 class ImageOrigin(Protocol):
@@ -69,11 +71,13 @@ class ImageStack:
 
     Parameters
     ----------
-    pieces : sequence of array or LazyImages, shape (n_i, ny, nx)
+    pieces : sequence of array or LazyImages, shape (n_i, ny, nx) or (n_i, channels, ny, nx)
     rows : sequence of int, optional
         Which images of all the pieces together; all of them if not given.
     origin : ImageOrigin, optional
         How another process opens the pieces. Without it, a pickle contains their pixels.
+    channels : sequence of int, optional
+        Which channels of each image, in this order; all of them if not given.
 
     Raises
     ------
@@ -86,6 +90,7 @@ class ImageStack:
         pieces: Sequence[ImagePiece],
         rows: Sequence[int] | None = None,
         origin: ImageOrigin | None = None,
+        channels: Sequence[int] | None = None,
     ) -> None:
         filled = [piece for piece in pieces if len(piece)] or list(pieces[:1])
         kinds = {(piece.shape[1:], piece.dtype.name) for piece in filled}
@@ -95,15 +100,16 @@ class ImageStack:
         self._starts: list[int] = np.cumsum([0, *map(len, filled)]).tolist()
         self._rows = range(self._starts[-1]) if rows is None else rows
         self._origin = origin
+        self._channels = None if channels is None else list(channels)
 
     def __reduce__(self) -> tuple[object, ...]:
         if self._origin is None:
-            return ImageStack, (self._pieces, self._rows)
-        return _reopen, (self._origin, self._rows)
+            return ImageStack, (self._pieces, self._rows, None, self._channels)
+        return _reopen, (self._origin, self._rows, self._channels)
 
     def with_origin(self, origin: ImageOrigin) -> ImageStack:
         """Return the same images, which another process opens through `origin`."""
-        return ImageStack(self._pieces, self._rows, origin)
+        return ImageStack(self._pieces, self._rows, origin, self._channels)
 
     @property
     def pieces(self) -> Sequence[ImagePiece]:
@@ -111,10 +117,12 @@ class ImageStack:
         return self._pieces
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Give the shape of the joined array."""
-        ny, nx = self._pieces[0].shape[1:]
-        return (len(self._rows), ny, nx)
+    def shape(self) -> tuple[int, ...]:
+        """Give the shape of the joined array: (n, ny, nx), or (n, channels, ny, nx)."""
+        axes = self._pieces[0].shape[1:]
+        if self._channels is not None:
+            axes = (len(self._channels), *axes[1:])
+        return (len(self._rows), *axes)
 
     @property
     def dtype(self) -> np.dtype[np.uint8 | np.float32]:
@@ -125,19 +133,26 @@ class ImageStack:
         return len(self._rows)
 
     def __getitem__(self, index: int) -> ImageArray:
-        """Return one image, shape (ny, nx): a view."""
+        """Return one image, shape (ny, nx) or (channels, ny, nx): a view of a whole image."""
         row = self._rows[index]
         piece = bisect_right(self._starts, row) - 1
-        return self._pieces[piece][row - self._starts[piece]]
+        image = self._pieces[piece][row - self._starts[piece]]
+        return image if self._channels is None else image[self._channels]
 
     def gather(self, indices: Sequence[int]) -> ImageArray:
-        """Return the images at `indices` as one array, shape (k, ny, nx): a copy."""
+        """Return the images at `indices` as one array, shape (k, ...): a copy."""
         only = self._pieces[0] if len(self._pieces) == 1 else None
         if isinstance(only, np.ndarray) and isinstance(self._rows, range):
             # numpy gathers from a single array twice as fast as the loop below
-            return only[self._rows.start : self._rows.stop][np.asarray(indices, np.intp)]
+            places = np.asarray(indices, np.intp)
+            stored = only[self._rows.start : self._rows.stop]
+            return stored[places if self._channels is None else (places[:, None], self._channels)]
         images = np.empty((len(indices), *self.shape[1:]), self.dtype)
         rows, starts, pieces = self._rows, self._starts, self._pieces
+        if self._channels is not None:
+            for place, index in enumerate(indices):
+                images[place] = self[index]
+            return images
         for place, index in enumerate(indices):  # `self[index]`, without a call for each image
             row = rows[index]
             piece = bisect_right(starts, row) - 1
@@ -147,24 +162,33 @@ class ImageStack:
     def select(self, indices: Sequence[int]) -> ImageStack:
         """Return the stack of the images at `indices`, still without reading them."""
         if isinstance(indices, range) and indices.step == 1:
-            return ImageStack(self._pieces, self._rows[indices.start : indices.stop], self._origin)
-        return ImageStack(self._pieces, [self._rows[index] for index in indices], self._origin)
+            rows = self._rows[indices.start : indices.stop]
+        else:
+            rows = [self._rows[index] for index in indices]
+        return ImageStack(self._pieces, rows, self._origin, self._channels)
+
+    def select_channels(self, channels: Sequence[int]) -> ImageStack:
+        """Return the stack of some channels of the images, still without reading them."""
+        own = range(self.shape[1]) if self._channels is None else self._channels
+        chosen = [own[channel] for channel in channels]
+        return ImageStack(self._pieces, self._rows, self._origin, chosen)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> ImageArray:
         kind = np.dtype(dtype or self.dtype)
-        if len(self._pieces) == 1 and isinstance(self._rows, range) and not copy:
+        is_view = self._channels is None and not copy
+        if len(self._pieces) == 1 and isinstance(self._rows, range) and is_view:
             images: ImageArray = np.asarray(self._pieces[0])[self._rows.start : self._rows.stop]
             return images.astype(kind, copy=False)
         return self.gather(range(len(self))).astype(kind, copy=False)
 
 
-def _reopen(origin: ImageOrigin, rows: Sequence[int]) -> ImageStack:
+def _reopen(origin: ImageOrigin, rows: Sequence[int], channels: Sequence[int] | None) -> ImageStack:
     """Open the images of a stack in another process."""
-    return ImageStack(origin.open(), rows, origin)
+    return ImageStack(origin.open(), rows, origin, channels)
 
 
 def gather(images: ImageArray | ImageStack, indices: Sequence[int]) -> ImageArray:
-    """Return the images at `indices` as a new array, shape (k, ny, nx).
+    """Return the images at `indices` as a new array, shape (k, ny, nx) or (k, channels, ny, nx).
 
     Raises
     ------
@@ -183,7 +207,7 @@ def take_images(
 
     Parameters
     ----------
-    images : array or ImageStack, shape (n, ny, nx)
+    images : array or ImageStack, shape (n, ...)
     selection : array-like of int or of bool, or range
         As `mingolotss.dataset.indexing.sample_rows` takes it.
 

@@ -298,6 +298,11 @@ class ExportFolder(DatasetFolder):
         """The class names, where the format has no place for them."""
         return self.path / "classes.json"
 
+    @property
+    def channel_names(self) -> Path:
+        """The names of the channels, where the format has no place for them."""
+        return self.path / "channels.json"
+
     def hdf5(self, name: str) -> Path:
         """Return the path of the HDF5 file of the dataset `name`."""
         return self.path / f"{name}.h5"

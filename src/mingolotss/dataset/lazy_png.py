@@ -31,19 +31,26 @@ class LazyImages:
     pngs : sequence of bytes
     names : sequence of str
         The name of each image in errors.
+    channels : {None, 1, 3}
+        As for `mingolotss.io.png.decode_png`: None for images without an axis of channels.
 
     Raises
     ------
     DatasetError
-        An image is no 8-bit grey PNG, or has another size than the first. A damaged image raises
-        it when it is decoded.
+        An image is no 8-bit PNG of this number of channels, or has another size than the first. A
+        damaged image raises it when it is decoded.
     """
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, pngs: Sequence[bytes], names: Sequence[str]) -> None:
-        self.shape = (len(pngs), *common_size(pngs, names))
-        self._pngs, self._names = list(pngs), list(names)
+    def __init__(
+        self, pngs: Sequence[bytes], names: Sequence[str], channels: int | None = None
+    ) -> None:
+        axes = () if channels is None else (channels,)
+        self.shape: tuple[int, ...] = (
+            len(pngs), *axes, *common_size(pngs, names, channels or 1)
+        )  # fmt: skip
+        self._pngs, self._names, self._channels = list(pngs), list(names), channels
         self._clear()
 
     def _clear(self) -> None:
@@ -55,16 +62,16 @@ class LazyImages:
         return len(self._pngs)
 
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        """Return one image, shape (ny, nx)."""
+        """Return one image, shape (ny, nx) or (channels, ny, nx)."""
         if not self._is_decoded[index]:
-            self._pixels[index] = decode_png(self._pngs[index], self._names[index])
+            self._pixels[index] = decode_png(self._pngs[index], self._names[index], self._channels)
             self._is_decoded[index] = 1
         image: NDArray[np.uint8] = self._pixels[index]
         return image
 
     def decode(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Return images as a new array, shape (k, ny, nx), without keeping them."""
-        return decode_pngs(self._pngs[start:stop], self._names[start:stop])
+        """Return images as a new array, shape (k, ...), without keeping them."""
+        return decode_pngs(self._pngs[start:stop], self._names[start:stop], self._channels)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> ImageArray:
         for index in range(len(self)):
@@ -72,7 +79,8 @@ class LazyImages:
         return self._pixels.astype(dtype or np.uint8, copy=bool(copy))
 
     def __getstate__(self) -> dict[str, object]:
-        return {"shape": self.shape, "_pngs": self._pngs, "_names": self._names}
+        names = ("shape", "_pngs", "_names", "_channels")
+        return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: Mapping[str, object]) -> None:
         self.__dict__.update(state)

@@ -18,10 +18,11 @@ import pyarrow.compute as pc
 from mingolotss.dataset.export_notes import SPLIT_KEY
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import stamp_files
+from mingolotss.dataset.lazy_png import LazyImages
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.stamp_shape import StampShape
-from mingolotss.dataset.stamps import StampFile, decode_stamps
+from mingolotss.dataset.stamps import StampFile, check_size, decode_stamps
 from mingolotss.errors import DatasetError
 from mingolotss.io.documents import parse_json
 from mingolotss.io.error_text import first_line
@@ -102,6 +103,20 @@ class Records:
             An image is damaged, or has another size than the first.
         """
         return decode_stamps(self.encoded(), self.names(), self.shape)
+
+    def lazy_images(self) -> LazyImages:
+        """Return all images, each of which is decoded when it is first used; they are PNG.
+
+        Raises
+        ------
+        DatasetError
+            An image is damaged, or has another size than the first or than the metadata state.
+        """
+        shape = self.shape
+        images = LazyImages(self.encoded(), self.names(), len(shape.channels) or None)
+        if len(self):
+            check_size(images.shape[1:], self.origin, shape)
+        return images
 
     def names(self) -> list[str]:
         """Return a name of each image for messages: its file and where it was read."""

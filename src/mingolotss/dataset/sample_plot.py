@@ -12,7 +12,12 @@ import numpy as np
 
 from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather
 from mingolotss.dataset.indexing import sample_rows
-from mingolotss.dataset.sample_summary import GAMMA, as_grey, class_name, spread_over_classes
+from mingolotss.dataset.sample_summary import (
+    GAMMA,
+    as_pictures,
+    class_name,
+    spread_over_classes,
+)
 from mingolotss.errors import InputError
 from mingolotss.io.optional import import_optional
 from mingolotss.io.summaries import one_line
@@ -42,9 +47,11 @@ def draw_samples(
 ) -> Figure:
     """Draw stamps with the name of the source and the class above each.
 
+    Three channels are drawn as red, green and blue, other numbers of channels side by side.
+
     Parameters
     ----------
-    images : array, shape (n, ny, nx)
+    images : array, shape (n, ny, nx) or (n, channels, ny, nx)
         Row 0 is drawn at the top, as in the PNG files.
     labels : int array, shape (n,)
     classes, sources : sequence of str
@@ -68,15 +75,18 @@ def draw_samples(
     """
     pyplot = import_optional("matplotlib.pyplot", "plot samples")
     rows = _rows(labels, n, seed)
+    stamps = (as_pictures(gather(images, rows.tolist())) / 255) ** GAMMA
+    if stamps.ndim == 4:
+        stamps = stamps.transpose(0, 2, 3, 1)  # as imshow takes colours
+    aspect = stamps.shape[2] / images.shape[-1]
     if columns is None:
-        columns = min(_COLUMNS, len(rows))
+        columns = min(max(1, int(_COLUMNS / aspect)), len(rows))
     elif not isinstance(columns, int) or columns < 1:
         raise InputError(f"plot samples: columns={columns!r:.40}; give 1 or more")
     lines = math.ceil(len(rows) / columns)
-    size = columns * _CELL[0], lines * _CELL[1]
+    size = columns * _CELL[0] * aspect, lines * _CELL[1]
     figure: Figure
     figure, grid = pyplot.subplots(lines, columns, figsize=size, squeeze=False, layout="compressed")
-    stamps = (as_grey(gather(images, rows.tolist())) / 255) ** GAMMA
     cells = list(grid.flat)
     for axes, row, stamp in zip(cells, rows.tolist(), stamps, strict=False):
         axes.imshow(stamp, cmap="inferno", vmin=0, vmax=1, interpolation="nearest")

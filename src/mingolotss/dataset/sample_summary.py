@@ -22,6 +22,7 @@ from mingolotss.model import Ints
 __all__ = [
     "GAMMA",
     "as_grey",
+    "as_pictures",
     "class_name",
     "class_table",
     "describe_classes",
@@ -82,6 +83,24 @@ def as_grey(images: ImageArray) -> npt.NDArray[np.uint8]:
     return (values * 255).astype(np.uint8)
 
 
+def as_pictures(images: ImageArray) -> npt.NDArray[np.uint8]:
+    """Return images for the eye, as `as_grey`: three channels in colour, others side by side.
+
+    Parameters
+    ----------
+    images : array, shape (n, ny, nx) or (n, channels, ny, nx)
+
+    Returns
+    -------
+    uint8 array, shape (n, ny, nx), (n, ny, channels * nx), or (n, 3, ny, nx) for red, green, blue
+    """
+    grey = as_grey(images)
+    if grey.ndim == 3 or grey.shape[1] == 3:
+        return grey
+    n, channels, ny, nx = grey.shape
+    return grey.transpose(0, 2, 1, 3).reshape(n, ny, channels * nx)
+
+
 def pictures(
     images: ImageArray | ImageStack,
     labels: Ints,
@@ -91,10 +110,13 @@ def pictures(
     """Return small pictures of samples, of as many classes as possible."""
     rows = spread_over_classes(labels, _PICTURES)
     levels = (255 * (np.arange(256) / 255) ** GAMMA).astype(np.uint8)
-    stamps = levels[as_grey(gather(images, rows.tolist()))]
+    stamps = levels[as_pictures(gather(images, rows.tolist()))]
     return [
         Picture(
-            encode_png(stamp), sources[row] if sources else f"[{row}]", class_name(label, classes)
+            encode_png(stamp),
+            sources[row] if sources else f"[{row}]",
+            class_name(label, classes),
+            aspect=stamp.shape[-1] / images.shape[-1],
         )
         for row, label, stamp in zip(rows.tolist(), labels[rows].tolist(), stamps, strict=True)
     ]
@@ -107,8 +129,10 @@ def class_name(label: int, classes: Sequence[str]) -> str:
 
 def image_kind(images: ImageArray | ImageStack) -> str:
     """Return the number, size and type of images."""
-    ny, nx = images.shape[1:]
-    return f"{count_text(len(images), 'image')} of {nx} x {ny} pixels, {images.dtype.name}"
+    *channels, ny, nx = images.shape[1:]
+    planes = f" in {count_text(channels[0], 'channel')}" if channels else ""
+    number = count_text(len(images), "image")
+    return f"{number} of {nx} x {ny} pixels{planes}, {images.dtype.name}"
 
 
 def split_counts(splits: Sequence[str]) -> dict[str, int]:

@@ -35,6 +35,7 @@ from mingolotss.dataset.sample_summary import (
 )
 from mingolotss.dataset.sample_table import sample_table
 from mingolotss.dataset.split_names import select
+from mingolotss.dataset.stamp_shape import channel_places
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.io.summaries import Picture, Shown, Summary, count_text
 
@@ -61,7 +62,7 @@ class Arrays(Shown):
 
     Attributes
     ----------
-    images : uint8 array, shape (n, ny, nx)
+    images : uint8 array, shape (n, ny, nx), or (n, channels, ny, nx)
         Or float32, in Jy/beam. Read-only where it is a view of a file. Inside the readers it may
         be an `ImageStack`; ``load`` always returns an array.
     labels : int64 array, shape (n,)
@@ -69,6 +70,8 @@ class Arrays(Shown):
     classes : tuple of str
     sources, filenames, splits : tuple of str
         Name of the source, of its image, and of the split it is in.
+    channels : tuple of str
+        The name of each channel; empty for images without an axis of channels.
     root : Path or None
         Where the dataset was read.
     """
@@ -79,6 +82,7 @@ class Arrays(Shown):
     sources: tuple[str, ...] = ()
     filenames: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
+    channels: tuple[str, ...] = field(default=(), kw_only=True)
     root: Path | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -96,6 +100,12 @@ class Arrays(Shown):
                 f"read a dataset: labels from {self.labels.min()} to {self.labels.max()} "
                 f"for {self.n_classes} class names; fetch or build it again"
             )
+        count = self.images.shape[1] if len(self.images.shape) == 4 else 0
+        if count != len(self.channels):
+            raise DatasetError(
+                f"read a dataset: images of shape {self.images.shape[1:]} with the channels "
+                f"{self.channels!r:.80}; fetch or build it again"
+            )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -107,7 +117,7 @@ class Arrays(Shown):
     def __getitem__(self, index: slice) -> Arrays: ...
 
     def __getitem__(self, index: SupportsIndex | slice) -> tuple[ImageArray, int] | Arrays:
-        """Return one image, shape (ny, nx), and its label; the samples of a slice as `Arrays`."""
+        """Return one image and its label, or the samples of a slice as `Arrays`."""
         place = sample_index(index, len(self), "Arrays")
         if isinstance(place, range):
             return self.take(place)
@@ -135,6 +145,21 @@ class Arrays(Shown):
             filenames=select_texts(self.filenames, rows),
             splits=select_texts(self.splits, rows),
         )
+
+    def select_channels(self, names: str | Sequence[str], action: str) -> Arrays:
+        """Return the samples with some of their channels, in the order of `names`.
+
+        Raises
+        ------
+        InputError
+            There is no such channel; `action` says in the line what was attempted.
+        """
+        places = channel_places(names, self.channels, action)
+        images = self.images
+        chosen = (
+            images.select_channels(places) if isinstance(images, ImageStack) else images[:, places]
+        )
+        return replace(self, images=chosen, channels=tuple(self.channels[one] for one in places))
 
     @property
     def table(self) -> pa.Table:
@@ -199,7 +224,9 @@ class Arrays(Shown):
         )
 
     def _facts(self) -> dict[str, str]:
-        facts = {"splits": format_counts(split_counts(self.splits))} if self.splits else {}
+        facts = {"channels": ", ".join(self.channels)} if self.channels else {}
+        if self.splits:
+            facts["splits"] = format_counts(split_counts(self.splits))
         return facts if self.root is None else {"root": str(self.root), **facts}
 
     def pictures(self) -> list[Picture]:
@@ -306,15 +333,23 @@ def take_split(samples: Arrays, split: str, origin: str) -> Arrays:
     if stop - start != len(rows):
         return samples.take(rows)
     part = slice(start, stop)
-    images: ImageArray = np.asanyarray(samples.images)[part]
-    texts = (samples.sources[part], samples.filenames[part], samples.splits[part])
-    return Arrays(images, samples.labels[part], samples.classes, *texts)
+    return replace(
+        samples,
+        images=np.asanyarray(samples.images)[part],
+        labels=samples.labels[part],
+        sources=samples.sources[part],
+        filenames=samples.filenames[part],
+        splits=samples.splits[part],
+    )
 
 
 def concatenate(parts: Sequence[Arrays]) -> Arrays:
     """Join samples of the same classes, in order, without reading their images."""
     if len(parts) == 1:
         return parts[0]
+    if len({part.channels for part in parts}) > 1:
+        names = sorted({", ".join(part.channels) or "none" for part in parts})
+        raise DatasetError(f"read a dataset: its files have different channels: {names!r:.200}")
     return Arrays(
         ImageStack([np.asarray(part.images) for part in parts]),
         np.concatenate([part.labels for part in parts]),
@@ -323,4 +358,5 @@ def concatenate(parts: Sequence[Arrays]) -> Arrays:
             tuple(text for part in parts for text in getattr(part, name))
             for name in ("sources", "filenames", "splits")
         ),
+        channels=parts[0].channels,
     )

@@ -23,16 +23,14 @@ import pyarrow as pa
 
 from mingolotss.errors import InputError
 from mingolotss.io.documents import parse_json
-from mingolotss.io.png import MAX_SIDE
+from mingolotss.io.png import MAX_SIDE, PNG_CHANNELS
 from mingolotss.recipe.channel_settings import MOST_CHANNELS
 from mingolotss.recipe.model import Recipe
 
-__all__ = ["PNG_CHANNELS", "STAMPS_KEY", "StampShape", "channel_names", "channel_places"]
+__all__ = ["STAMPS_KEY", "StampShape", "channel_names", "channel_places"]
 
 STAMPS_KEY = b"mingolotss.stamps"
 """The key of the shape in the metadata of a Parquet file, as JSON: channels, shape and dtype."""
-PNG_CHANNELS = (1, 3)
-"""Numbers of channels that a PNG file holds: grey, and red, green and blue."""
 _LETTERS = 200  # of the name of a channel
 
 

@@ -35,7 +35,7 @@ from mingolotss.dataset.manifest import (
     UNCOMPRESSED_COLUMNS,
     further_fields,
 )
-from mingolotss.dataset.stamp_shape import PNG_CHANNELS, StampShape
+from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import check_regular, is_local
@@ -46,13 +46,15 @@ from mingolotss.io.parquet import (
     parquet_bytes,
     read_columns,
 )
-from mingolotss.io.png import decode_pngs, encode_png
+from mingolotss.io.png import PNG_CHANNELS, decode_png, decode_pngs, encode_png
 from mingolotss.io.system_faults import describe_fault
 from mingolotss.model import Ints
 
 __all__ = [
     "IMAGE",
     "StampFile",
+    "check_size",
+    "decode_stamp",
     "decode_stamps",
     "encode_stamp",
     "image_column",
@@ -354,6 +356,14 @@ def _is_image(kind: pa.DataType) -> bool:
     return bool(kind.field(0).name == "bytes" and pa.types.is_binary(kind.field(0).type))
 
 
+def decode_stamp(encoded: bytes, name: str, shape: StampShape) -> ImageArray:
+    """Return one stamp, as `decode_stamps` does; its size is not compared with `shape` if PNG."""
+    if shape.is_png:
+        return decode_png(encoded, name, len(shape.channels) or None)
+    image: ImageArray = decode_stamps([encoded], [name], shape)[0]
+    return image
+
+
 def decode_stamps(encoded: Sequence[bytes], names: Sequence[str], shape: StampShape) -> ImageArray:
     """Return stamps of one shape as one array.
 
@@ -379,12 +389,24 @@ def decode_stamps(encoded: Sequence[bytes], names: Sequence[str], shape: StampSh
     if not shape.is_png:
         return _decode_pixels(encoded, names, shape)
     images = decode_pngs(encoded, names, len(shape.channels) or None)
-    if shape.channels and images.shape[1:] != shape.axes:
-        raise DatasetError(
-            f"read {names[0]}: {images.shape[-1]} x {images.shape[-2]} pixels, where the metadata "
-            f"state {shape.side} x {shape.side}; fetch or build it again"
-        )
+    if encoded:
+        check_size(images.shape[1:], names[0], shape)
     return images
+
+
+def check_size(axes: tuple[int, ...], name: str, shape: StampShape) -> None:
+    """Compare the size of PNG images with that of the metadata, where these state one.
+
+    Raises
+    ------
+    DatasetError
+        They differ; `name` is where the images are.
+    """
+    if shape.channels and axes != shape.axes:
+        raise DatasetError(
+            f"read {name}: {axes[-1]} x {axes[-2]} pixels, where the metadata state "
+            f"{shape.side} x {shape.side}; fetch or build it again"
+        )
 
 
 def _decode_pixels(encoded: Sequence[bytes], names: Sequence[str], shape: StampShape) -> ImageArray:

@@ -18,18 +18,21 @@ from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import DatasetError, InputError, MingoError
 from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.io.error_text import first_line
-from mingolotss.io.png import MAX_SIDE
+from mingolotss.io.png import MAX_SIDE, PNG_CHANNELS
 from mingolotss.io.system_faults import describe_fault
 
 __all__ = [
+    "IMAGE_AXES",
     "ExportHeader",
     "Format",
+    "check_kind",
     "check_samples",
-    "need_uint8",
     "plain_values",
     "reading_export",
 ]
 
+IMAGE_AXES = ("sample", "channel", "y", "x")
+"""Names of the axes of images with channels, where a format has a place for them."""
 _FACTS = ("name", "title", "license", "citation", "folder", "archive", "split_plan", "format")
 
 
@@ -92,18 +95,30 @@ class Format:
     examples: tuple[str, ...]
 
 
-def need_uint8(records: Records, header: ExportHeader) -> None:
-    """Refuse float32 images.
+def check_kind(records: Records, header: ExportHeader, *, is_png: bool) -> None:
+    """Refuse images that a format of grey levels cannot hold.
+
+    Parameters
+    ----------
+    records : Records
+    header : ExportHeader
+    is_png : bool
+        The format holds PNG files and nothing else, and otherwise float32 images, too, if they have
+        channels.
 
     Raises
     ------
     InputError
-        The images are float32, and the format holds only uint8.
+        The images are float32, or have another number of channels than a PNG file can have.
     """
-    if records.is_float:
+    shape, action = records.shape, f"export {header.name} as {header.format}"
+    others = "hdf5, zarr or parquet" if not shape.channels else "another format"
+    if shape.is_float and (is_png or not shape.channels):
+        raise InputError(f"{action}: its images are float32; use {others}")
+    if is_png and not shape.is_png:
         raise InputError(
-            f"export {header.name} as {header.format}: its images are float32; use hdf5, zarr or "
-            "parquet"
+            f"{action}: its images have {len(shape.channels)} channels, and a PNG file holds "
+            f"{' or '.join(map(str, PNG_CHANNELS))}; use {others}"
         )
 
 
@@ -141,6 +156,7 @@ def check_samples(
     images: tuple[np.dtype[Any], tuple[int, ...]],
     labels: tuple[np.dtype[Any], tuple[int, ...]],
     largest: int,
+    channels: Sequence[str],
 ) -> None:
     """Check the type and the shape of images and labels, before they are mapped or read.
 
@@ -150,18 +166,24 @@ def check_samples(
         As the file describes them.
     largest : int
         Bytes that either of them may have.
+    channels : sequence of str
+        The names of the channels that the file states.
 
     Raises
     ------
     ValueError
-        They are not (n, ny, nx) pixels of uint8 or float32 and n integers, or are larger.
+        They are not (n, ny, nx) pixels of uint8 or float32, or (n, channels, ny, nx) with a name
+        for each channel, and n integers, or are larger.
     """
     (kind, shape), (label_kind, label_shape) = images, labels
-    if kind.kind + str(kind.itemsize) not in ("u1", "f4") or len(shape) != 3:
+    axes = 4 if channels else 3
+    if kind.kind + str(kind.itemsize) not in ("u1", "f4") or len(shape) != axes:
         raise ValueError(f"images of type {kind} and shape {shape}")
+    if channels and shape[1] != len(channels):
+        raise ValueError(f"images of shape {shape} with {len(channels)} names of channels")
     if label_kind.kind not in "iu" or label_shape != shape[:1]:
         raise ValueError(f"labels of type {label_kind} and shape {label_shape}")
-    if min(shape) < 0 or max(shape[1:]) > MAX_SIDE:
+    if min(shape) < 0 or max(shape[-2:]) > MAX_SIDE:
         raise ValueError(f"images of shape {shape}")
     size = max(math.prod(shape) * kind.itemsize, math.prod(label_shape) * label_kind.itemsize)
     if size > largest:

@@ -3,6 +3,10 @@
 The default is the layout of MingoLoTSS: one array of all images, with the names of sources and
 fields, in protocol 4. FR-DEEP and MiraBest are lists of images in protocol 3
 (`mingolotss.formats.pickle_protocol3`). Here too, the same content gives the same bytes.
+
+A row of several channels has all of its first plane, then all of the next, as the rows of CIFAR
+have red, green and blue; their names are the list ``channel_names`` of a batch and of
+``batches.meta``.
 """
 
 from __future__ import annotations
@@ -16,8 +20,8 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 
+from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import BatchFolder
 from mingolotss.formats.pickle_protocol3 import Pickled, Protocol3Pickler
 from mingolotss.io.files import atomic_path
@@ -25,7 +29,10 @@ from mingolotss.recipe.batch_settings import BatchSettings, PickleSettings
 from mingolotss.recipe.model import Recipe
 from mingolotss.recipe.published_list import PublishedList
 
-__all__ = ["BatchContent", "BatchLayout"]
+__all__ = ["CHANNEL_NAMES", "BatchContent", "BatchLayout"]
+
+CHANNEL_NAMES = "channel_names"
+"""The key of the names of the channels, in a batch and in ``batches.meta``."""
 
 
 class BatchContent(NamedTuple):
@@ -35,17 +42,21 @@ class BatchContent(NamedTuple):
     ----------
     label : str
         The description of the batch.
-    pixels : uint8 array, shape (n, side * side)
+    pixels : uint8 array, shape (n, side * side) or (n, channels * side * side)
+        Or float32, with channels.
     labels : sequence of int, length n
     image_files, sources, fields : sequence of str, length n
+    channels : sequence of str
+        Their names; none for images without an axis of channels.
     """
 
     label: str
-    pixels: npt.NDArray[np.uint8]
+    pixels: ImageArray
     labels: Sequence[int]
     image_files: Sequence[str]
     sources: Sequence[str]
     fields: Sequence[str]
+    channels: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +111,22 @@ class BatchLayout:
         values: dict[str, object] = {
             "batch_label": content.label,
             "labels": [int(one) for one in content.labels],
-            "data": self._images(content.pixels),
+            "data": self._images(content.pixels, len(content.channels)),
             "filenames": self._texts(names),
             "src_ids": _interned(content.sources),
             "fieldnames": _interned(content.fields),
         }
-        self._write(path, {key: values[key] for key in self.pickle.keys})
+        self._write(path, {key: values[key] for key in self.pickle.keys}, content.channels)
 
-    def write_meta(self, path: Path, classes: Sequence[str], *, side: int, size: int) -> None:
+    def write_meta(
+        self,
+        path: Path,
+        classes: Sequence[str],
+        *,
+        side: int,
+        size: int,
+        channels: Sequence[str] = (),
+    ) -> None:
         """Write ``batches.meta``.
 
         Parameters
@@ -118,6 +137,8 @@ class BatchLayout:
         side : int, px
         size : int
             The number of images in the largest batch, if none is published.
+        channels : sequence of str
+            Their names.
         """
         if self.published is not None:
             size = max(self.published.batch_sizes().values())
@@ -126,24 +147,27 @@ class BatchLayout:
         values: dict[str, object] = {
             "num_cases_per_batch": size,
             "label_names": _interned(names),
-            "num_vis": side * side,
+            "num_vis": side * side * max(1, len(channels)),
         }
-        self._write(path, {key: values[key] for key in self.pickle.meta})
+        self._write(path, {key: values[key] for key in self.pickle.meta}, channels)
 
-    def _images(self, rows: npt.NDArray[np.uint8]) -> object:
+    def _images(self, rows: ImageArray, channels: int) -> object:
         if self.pickle.images == "array":
             return np.ascontiguousarray(rows)
         if self.pickle.images == "flat" or not len(rows):
             return list(rows)
-        side = math.isqrt(rows.shape[1])
-        return list(rows.reshape(-1, side, side))
+        axes = (channels,) if channels else ()
+        side = math.isqrt(rows.shape[1] // max(1, channels))
+        return list(rows.reshape(-1, *axes, side, side))
 
     def _texts(self, texts: Sequence[str]) -> object:
         return (
             [np.str_(text) for text in texts] if self.pickle.text == "numpy" else _interned(texts)
         )
 
-    def _write(self, path: Path, content: Mapping[str, object]) -> None:
+    def _write(self, path: Path, content: Mapping[str, object], channels: Sequence[str]) -> None:
+        if channels:
+            content = {**content, CHANNEL_NAMES: _interned(channels)}
         with atomic_path(path) as temporary, temporary.open("wb") as stream:
             if self.pickle.protocol == 3:
                 pickler = Protocol3Pickler(stream, int_flags=self.pickle.dtype_flags == "int")

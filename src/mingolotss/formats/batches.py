@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.dataset.checksums import digest_files, write_checksums
+from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import (
     BatchFolder,
     DatasetFolder,
@@ -37,10 +38,11 @@ from mingolotss.dataset.published import absent_files, names_of_images
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays, concatenate
 from mingolotss.dataset.split_names import select
-from mingolotss.errors import DatasetError
+from mingolotss.dataset.stamp_shape import channel_names
+from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.archive import write_tar
-from mingolotss.formats.base import ExportHeader, Format, need_uint8
-from mingolotss.formats.batch_layout import BatchContent, BatchLayout
+from mingolotss.formats.base import ExportHeader, Format, check_kind
+from mingolotss.formats.batch_layout import CHANNEL_NAMES, BatchContent, BatchLayout
 from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.formats.stored_names import true_splits
 from mingolotss.io.files import largest_expansion, md5_file
@@ -164,6 +166,7 @@ def finish_batches(
     *,
     side: int,
     size: int,
+    channels: Sequence[str] = (),
 ) -> None:
     """Write what belongs to the batches: the class names, the checksums and the archive.
 
@@ -181,8 +184,10 @@ def finish_batches(
         Of an image.
     size : int
         The number of images in the largest batch.
+    channels : sequence of str
+        Their names; none for images without an axis of channels.
     """
-    layout.write_meta(folder.meta, classes, side=side, size=size)
+    layout.write_meta(folder.meta, classes, side=side, size=size, channels=channels)
     files = [*batches, folder.meta]
     write_checksums(folder.checksums, digest_files(folder.path, files, digest=md5_file))
     write_tar(archive, layout.members(folder, batches), compression="zlib-ng")
@@ -204,25 +209,35 @@ def write_batches(records: Records, folder: Path, header: ExportHeader) -> None:
     Raises
     ------
     InputError
-        The images are float32; batches are uint8.
+        The images are float32 without channels, or the pickles of the recipe cannot hold float32.
     """
-    need_uint8(records, header)
+    check_kind(records, header, is_png=False)
+    if records.is_float and header.layout.pickle.protocol == 3:
+        raise InputError(
+            f"export {header.name} as {header.format}: its images are float32, and batches of "
+            "protocol 3 are uint8; use another format, or batches.pickle.protocol = 4"
+        )
+    shape = records.shape
     dataset = DatasetFolder(folder)
     batches = dataset.batches(header.folder)
     paths, side, sizes = [], 0, []
     for name, label, part in _batches_of_records(records, header):
         path = batches.batch(name)
-        images = part.images().astype(np.uint8, copy=False)
+        images = part.images().astype(shape.dtype, copy=False)
         side = max(side, images.shape[-1])
-        columns = [part.texts(column) for column in ("image_file", "source", "field")]
-        rows = images.reshape(len(part), side * side if len(part) else 0)
-        content = BatchContent(label, rows, part.labels.tolist(), *columns)
+        files, sources, fields = (
+            part.texts(column) for column in ("image_file", "source", "field")
+        )
+        rows = images.reshape(len(part), math.prod(images.shape[1:]) if len(part) else 0)
+        content = BatchContent(
+            label, rows, part.labels.tolist(), files, sources, fields, shape.channels
+        )
         header.layout.write_batch(path, content)
         paths.append(path)
         sizes.append(len(part))
     finish_batches(
         batches, paths, records.classes, dataset.batch_archive(header.archive), header.layout,
-        side=side, size=max(sizes),
+        side=side, size=max(sizes), channels=shape.channels,
     )  # fmt: skip
 
 
@@ -377,11 +392,12 @@ def _numbered_classes(files: Iterable[Path]) -> tuple[str, ...]:
 def _read_samples(path: Path, split: str, classes: tuple[str, ...]) -> Arrays:
     batch = _read_dict(path)
     images = _read_images(path, batch)
+    channels = _read_channels(path, batch)
     labels = _read_labels(path, batch, len(images))
     filenames = _read_texts(batch.get("filenames"), len(images))
     sources = _read_texts(batch.get("src_ids"), len(images)) or names_of_images(filenames, classes)
     splits = (split,) * len(images)
-    return Arrays(images, labels, classes, sources, filenames, splits)
+    return Arrays(images, labels, classes, sources, filenames, splits, channels=channels)
 
 
 def _read_dict(path: Path) -> dict[Any, Any]:
@@ -423,14 +439,27 @@ def _is_row(row: object) -> bool:
     return isinstance(row, np.ndarray) and row.dtype != object
 
 
-def _read_images(path: Path, batch: Mapping[Any, Any]) -> npt.NDArray[np.uint8]:
-    """Return the images of a batch as shape (n, side, side).
+def _read_channels(path: Path, batch: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Return the names of the channels of a batch; none if its images have no such axis."""
+    if CHANNEL_NAMES not in batch:
+        return ()
+    names = batch[CHANNEL_NAMES]
+    try:
+        return channel_names(_read_texts(names, len(names) if isinstance(names, list) else -1))
+    except ValueError as error:
+        raise DatasetError(f"read {path}: {error}; fetch or build it again") from error
 
-    They are stored as rows of side * side pixels or as squares, in one array or in a list.
+
+def _read_images(path: Path, batch: Mapping[Any, Any]) -> ImageArray:
+    """Return the images of a batch as shape (n, side, side), or (n, channels, side, side).
+
+    They are stored as rows of all their pixels or as squares, in one array or in a list.
     """
     data, names = batch["data"], batch.get("filenames")
+    channels = len(_read_channels(path, batch))
+    axes = (channels,) if channels else ()
     if isinstance(data, list) and not data and isinstance(names, list) and not names:
-        return np.empty((0, 1, 1), np.uint8)  # a batch of which no image was written
+        return np.empty((0, *axes, 1, 1), np.uint8)  # a batch of which no image was written
     # numpy refuses rows of unequal length with an error that names no file, so the shapes in a list
     # are compared first. A row that is no list of numbers counts as one of another shape.
     listed = data if isinstance(data, list) else ()
@@ -442,15 +471,30 @@ def _read_images(path: Path, batch: Mapping[Any, Any]) -> npt.NDArray[np.uint8]:
             f"read {path}: {len(listed):,} images in it, the same ones again and again, like a "
             "bomb; fetch it again from a source you trust"
         )
-    rows: npt.NDArray[np.uint8] = np.asarray(data) if is_stack else np.empty(0, np.uint8)
-    side = _side_of(rows.shape[1:])
-    if rows.dtype != np.uint8 or not side:
+    rows: ImageArray = np.asarray(data) if is_stack else np.empty(0, np.uint8)
+    side = _side_of_planes(rows.shape[1:], channels) if channels else _side_of(rows.shape[1:])
+    is_float = bool(channels) and rows.dtype == np.float32
+    if (rows.dtype != np.uint8 and not is_float) or not side:
         kind = f"{rows.dtype} of shape {rows.shape}" if rows.ndim > 1 else f"rows of {shapes}"
+        square = f"{channels} square planes" if channels else "one square image"
         raise DatasetError(
-            f"read {path}: 'data' should be uint8, one square image a row, and is {kind:.80}; "
+            f"read {path}: 'data' should be uint8, {square} a row, and is {kind:.80}; "
             "fetch or build it again"
         )
-    return rows.reshape(-1, side, side)
+    return rows.reshape(-1, *axes, side, side)
+
+
+def _side_of_planes(shape: tuple[int, ...], channels: int) -> int:
+    """Return the side of a square image of several planes that is stored in this shape, 0 if none.
+
+    >>> [_side_of_planes(shape, 3) for shape in [(67500,), (3, 150, 150), (3, 22500)]]
+    [150, 150, 0]
+    >>> [_side_of_planes(shape, 3) for shape in [(), (22500,), (150, 150, 3), (3, 0, 0)]]
+    [0, 0, 0, 0]
+    """
+    side = math.isqrt(math.prod(shape) // channels)
+    is_stored = shape in ((channels * side * side,), (channels, side, side))
+    return side if is_stored else 0
 
 
 def _side_of(shape: tuple[int, ...]) -> int:

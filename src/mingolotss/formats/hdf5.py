@@ -23,8 +23,15 @@ from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.manifest import kept_fields, kept_unit
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays, take_split
+from mingolotss.dataset.stamp_shape import channel_names
 from mingolotss.errors import InputError
-from mingolotss.formats.base import ExportHeader, Format, check_samples, reading_export
+from mingolotss.formats.base import (
+    IMAGE_AXES,
+    ExportHeader,
+    Format,
+    check_samples,
+    reading_export,
+)
 from mingolotss.io.files import atomic_path, check_regular, largest_expansion
 from mingolotss.io.optional import import_optional
 
@@ -38,17 +45,20 @@ _NUMBERS = ("ra", "dec", "size_arcsec", "flux_mjy", "noise_jy", "peak_jy", "pixe
 # most, 16 bytes for each text.
 _MANY_CLASSES = 4000
 _MOST_CLASSES, _LARGEST_CLASSES = 1 << 16, 64 << 20  # labels are int16; bytes
+_NAMES = ("classes", "channels")  # attributes of texts
 _VARIABLE_LENGTH = 9
 _REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("index", "<u4")])
 _HEAP = b"GCOL\x01"  # signature and version of a heap of texts of variable length
+_IMAGES = {False: "n, ny, nx; row 0 is the south", True: "n, channel, ny, nx; row 0 is the south"}
 _NOTES = {
-    "images": "n, ny, nx; row 0 is the south",
     "labels": "index into the attribute classes; -1 is unlabelled",
 }
 
 
 def write_hdf5(records: Records, folder: Path, header: ExportHeader) -> None:
     """Write ``NAME.h5``: ``images``, ``labels``, the main columns, and `header` as attributes.
+
+    The names of channels are the attribute ``channels``, and the axes of ``images`` have labels.
 
     Parameters
     ----------
@@ -62,7 +72,11 @@ def write_hdf5(records: Records, folder: Path, header: ExportHeader) -> None:
         h5py is not installed, or a name contains a NUL character.
     """
     h5py = import_optional("h5py", f"write {folder}")
-    names = (*records.classes, *chain.from_iterable(map(records.texts, TEXT_COLUMNS)))
+    names = (
+        *records.classes,
+        *records.channels,
+        *chain.from_iterable(map(records.texts, TEXT_COLUMNS)),
+    )
     if nul := next((name for name in names if "\0" in name), None):
         raise InputError(
             f"export {header.name} as hdf5: {nul!r} contains a NUL character, which ends a text in "
@@ -75,14 +89,19 @@ def write_hdf5(records: Records, folder: Path, header: ExportHeader) -> None:
     numbers = {name: records.numbers(name) for name in _NUMBERS}
     columns = {"images": records.images(), "labels": records.labels, **texts, **numbers}
     path = ExportFolder(folder).hdf5(header.name)
+    notes = {"images": _IMAGES[bool(records.channels)], **_NOTES}
     version = "v110" if len(records.classes) > _MANY_CLASSES else None
     kept = _kept_columns(records, header, h5py)
     with atomic_path(path) as temporary, _Sink(temporary) as sink:
         with h5py.File(sink, "w", libver=version) as file:
             for name, values in columns.items():
                 dataset = file.create_dataset(name, data=values, track_times=False)
-                if name in _NOTES:
-                    dataset.attrs["note"] = _NOTES[name]
+                if name in notes:
+                    dataset.attrs["note"] = notes[name]
+            if records.channels:
+                file.attrs["channels"] = list(records.channels)
+                for axis, label in enumerate(IMAGE_AXES):
+                    file["images"].dims[axis].label = label
             for name, (values, unit) in kept.items():
                 dataset = file.create_dataset(f"catalogue/{name}", data=values, track_times=False)
                 if unit:
@@ -187,21 +206,29 @@ def read_hdf5(path: Path, split: str = "all") -> Arrays:
         with h5py.File(path, "r") as file:
             images, labels = (_dataset(h5py, file, name, size) for name in ("images", "labels"))
             offset = images.id.get_offset()
-            check_samples((images.dtype, images.shape), (labels.dtype, labels.shape), size)
+            names = [name for name in _NAMES if name == "classes" or name in file.attrs]
+            count = sum(_count_names(h5py, file, name) for name in names)
             if offset is not None and offset + images.nbytes > size:
                 raise ValueError("the images end after the end of the file")
-            count = _count_classes(h5py, file) + len(TEXT_COLUMNS) * len(images)
+            count += len(TEXT_COLUMNS) * len(images)
             columns = [_dataset(h5py, file, name, size) for name in TEXT_COLUMNS]
             _check_texts(path, count, images, columns)
             texts = [_read_texts(h5py, column, len(images)) for column in columns]
             classes = _decode_texts(file.attrs["classes"])
+            channels: tuple[str, ...] = ()
+            if "channels" in names:
+                channels = channel_names(_decode_texts(file.attrs["channels"]))
+            check_samples(
+                (images.dtype, images.shape), (labels.dtype, labels.shape), size, channels
+            )
             numbers = labels[:].astype(np.int64)
             mapped = offset is not None and images.dtype.isnative
             pixels = None if mapped else images[:].astype(images.dtype.newbyteorder("="))
             kind, shape = images.dtype, images.shape
         if pixels is None:
             pixels = np.memmap(path, kind, "r", offset, shape)
-    return take_split(Arrays(pixels, numbers, classes, *texts), split, str(path))
+    samples = Arrays(pixels, numbers, classes, *texts, channels=channels)
+    return take_split(samples, split, str(path))
 
 
 def _dataset(h5py: ModuleType, file: Mapping[str, Any], name: str, size: int) -> Any:
@@ -264,8 +291,11 @@ def _check_texts(path: Path, count: int, images: Any, columns: Sequence[Any]) ->
             for column in columns
             if column.dtype.hasobject and column.id.get_offset() is not None
         ]
-        names = [place for part in parts for place in _places(data, b"classes\0", *part)]
-        pieces += [piece for place in names for piece in _attribute_data(data, place)]
+        for name in _NAMES:
+            places = [
+                place for part in parts for place in _places(data, f"{name}\0".encode(), *part)
+            ]
+            pieces += [piece for place in places for piece in _attribute_data(data, place, name)]
         for start, number in pieces:
             references = np.frombuffer(data[start : start + 16 * number], _REFERENCE)
             is_known = np.isin(references["heap"], [0, *heaps])
@@ -283,8 +313,10 @@ def _places(data: mmap, pattern: bytes, start: int, stop: int) -> Iterator[int]:
         place = data.find(pattern, place + 1, stop)
 
 
-def _attribute_data(data: mmap, name: int) -> Iterator[tuple[int, int]]:
+def _attribute_data(data: mmap, name: int, text: str) -> Iterator[tuple[int, int]]:
     """Give start and number of the texts of an attribute whose name begins at `name`, if it is one.
+
+    Its name is `text`.
 
     Its message (section IV.A.2.m) has the sizes of name, type and space, then these and the data.
     In version 1 each part is padded to 8 bytes; version 3 has the encoding of the name, too.
@@ -297,7 +329,7 @@ def _attribute_data(data: mmap, name: int) -> Iterator[tuple[int, int]]:
         # The type of variable length is the class 9 in the low bits of its first byte; a space of
         # one dimension has its number of values at its end, or before its largest number.
         dimension = name + length + kind + (8 if version == 1 else 4)
-        is_list = sizes[0] == len(b"classes\0") and dimension + 8 <= len(data)
+        is_list = sizes[0] == len(text) + 1 and dimension + 8 <= len(data)
         if is_list and data[name + length] & 15 == _VARIABLE_LENGTH:
             (number,) = struct.unpack_from("<Q", data, dimension)
             yield name + length + kind + space, min(number, _MOST_CLASSES)
@@ -328,14 +360,14 @@ def _read_texts(h5py: ModuleType, column: Any, count: int) -> tuple[str, ...]:
     return _decode_texts(column[:])
 
 
-def _count_classes(h5py: ModuleType, file: Any) -> int:
-    """Return the number of class names, after a check of their type."""
-    attribute = file.attrs.get_id("classes")
+def _count_names(h5py: ModuleType, file: Any, name: str) -> int:
+    """Return the number of names of classes or of channels, after a check of their type."""
+    attribute = file.attrs.get_id(name)
     count: int = math.prod(attribute.shape)
     if h5py.check_string_dtype(attribute.dtype) is None or len(attribute.shape) != 1:
-        raise ValueError(f"classes of type {attribute.dtype} and shape {attribute.shape}")
+        raise ValueError(f"{name} of type {attribute.dtype} and shape {attribute.shape}")
     if count > _MOST_CLASSES or count * attribute.dtype.itemsize > _LARGEST_CLASSES:
-        raise ValueError(f"{count} classes of {attribute.dtype}")
+        raise ValueError(f"{count} {name} of {attribute.dtype}")
     return count
 
 

@@ -2,7 +2,9 @@
 
 The header describes the columns, so that ``load_dataset(FOLDER)`` gives an Image and a ClassLabel
 without a script. The columns are those of the manifest. The stamps of a build are read in the same
-way (``dataset/stamps.py``).
+way (``dataset/stamps.py``). Images that no PNG file holds are the column ``pixels``; the metadata
+of a dataset with channels state their names, the shape of an image and the type of its pixels, and
+pandas gives them as ``DataFrame.attrs``.
 """
 
 from __future__ import annotations
@@ -14,10 +16,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mingolotss.dataset.channel_table import CHANNELS_COLUMN
 from mingolotss.dataset.export_notes import SPLIT_KEY
-from mingolotss.dataset.image_stack import ImageStack
+from mingolotss.dataset.image_stack import ImageArray, ImageStack
 from mingolotss.dataset.layout import ExportFolder, stamp_files
-from mingolotss.dataset.lazy_png import LazyImages
 from mingolotss.dataset.records import Records, read_records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays
 from mingolotss.dataset.split_names import select
@@ -67,8 +69,10 @@ def _metadata(records: Records, header: ExportHeader) -> dict[str, str]:
     for field in _with_wide_labels(records.table).schema:
         kind = _TYPES.get(str(field.type), str(field.type))
         features[field.name] = {"dtype": kind, "_type": "Value"}
-    if not records.is_float:
+    if "image" in features:
         features["image"] = {"_type": "Image"}
+    if CHANNELS_COLUMN.name in features:
+        features[CHANNELS_COLUMN.name] = _list_feature(CHANNELS_COLUMN.type)
     if records.classes:
         features["label"] = {"names": list(records.classes), "_type": "ClassLabel"}
     metadata = {
@@ -77,7 +81,18 @@ def _metadata(records: Records, header: ExportHeader) -> dict[str, str]:
     }
     if records.split_plan:
         metadata[SPLIT_KEY.decode()] = records.split_plan
+    shape = records.shape
+    if shape.channels:
+        metadata |= {key.decode(): text.decode() for key, text in shape.to_metadata().items()}
+        metadata["PANDAS_ATTRS"] = json.dumps(shape.to_json())
     return metadata
+
+
+def _list_feature(kind: pa.ListType) -> list[dict[str, object]]:
+    """Describe a list of structs as `datasets` does."""
+    fields = list(kind.value_type)
+    kinds = {field.name: _TYPES.get(str(field.type), str(field.type)) for field in fields}
+    return [{name: {"dtype": dtype, "_type": "Value"} for name, dtype in kinds.items()}]
 
 
 def find_parquet(place: Path) -> Sequence[Path]:
@@ -106,10 +121,11 @@ def read_parquet(path: Path, split: str = "all") -> Arrays:
     if split != "all":
         records = records.take(select(records.texts("split"), split, str(path)))
     texts = [records.texts(name) for name in TEXT_COLUMNS]
-    if records.is_float:
-        return Arrays(records.images(), records.labels, records.classes, *texts)
-    images = ImageStack([LazyImages(records.encoded(), records.names())])
-    return Arrays(images, records.labels, records.classes, *texts)
+    shape = records.shape
+    images: ImageArray | ImageStack = (
+        ImageStack([records.lazy_images()]) if shape.is_png else records.images()
+    )
+    return Arrays(images, records.labels, records.classes, *texts, channels=shape.channels)
 
 
 PARQUET = Format(

@@ -2,7 +2,8 @@
 
 The number before the class is its label: those readers number the folders of one split in the order
 of their names. Every split therefore has a folder for every class. One without images holds only a
-placeholder, and ImageFolder opens it with ``allow_empty=True``.
+placeholder, and ImageFolder opens it with ``allow_empty=True``. Three channels are the red, green
+and blue of an image.
 """
 
 from __future__ import annotations
@@ -17,12 +18,17 @@ from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.dataset.split_names import select
-from mingolotss.errors import InputError
-from mingolotss.formats.base import ExportHeader, Format, need_uint8, reading_export
-from mingolotss.formats.class_names import read_class_names, write_class_names
+from mingolotss.errors import DatasetError, InputError
+from mingolotss.formats.base import ExportHeader, Format, check_kind, reading_export
+from mingolotss.formats.class_names import (
+    read_channel_names,
+    read_class_names,
+    write_channel_names,
+    write_class_names,
+)
 from mingolotss.formats.stored_names import images_by_file, true_splits
 from mingolotss.io.files import read_bounded, same_file, write_bytes
-from mingolotss.io.png import decode_pngs
+from mingolotss.io.png import PNG_CHANNELS, decode_pngs
 
 __all__ = ["PNG_FOLDERS", "find_png_folders", "read_png_folders", "write_png_folders"]
 
@@ -39,10 +45,11 @@ def write_png_folders(records: Records, folder: Path, header: ExportHeader) -> N
     Raises
     ------
     InputError
-        The images are float32, which PNG cannot hold, or have no labels; two images would be one
+        The images are float32 or have two channels or more than three, which PNG cannot hold, or
+        have no labels; two images would be one
         file, or a split is called like a file of the export.
     """
-    need_uint8(records, header)
+    check_kind(records, header, is_png=True)
     if len(records) and records.labels.min() < 0:
         raise InputError(
             f"export {header.name} as png: some images have no label; use hdf5, zarr or parquet"
@@ -63,6 +70,7 @@ def write_png_folders(records: Records, folder: Path, header: ExportHeader) -> N
     for empty in {*chain.from_iterable(folders.values())} - {path.parent for path in paths}:
         write_bytes(export.placeholder(empty), b"")
     write_class_names(export.classes, records.classes)
+    write_channel_names(export.channel_names, records.channels)
 
 
 def _check_distinct(
@@ -86,7 +94,7 @@ def _check_splits(splits: Iterable[str], export: ExportFolder, header: ExportHea
         path.name.lower()
         for path in (
             export.manifest, export.recipe, export.checksums, export.card, export.croissant,
-            export.classes,
+            export.classes, export.channels, export.channel_names,
         )
     }  # fmt: skip
     for split in splits:
@@ -122,6 +130,12 @@ def read_png_folders(path: Path, split: str = "all") -> Arrays:
     """
     export = ExportFolder(path)
     classes = read_class_names(export.classes)
+    channels = read_channel_names(export.channel_names)
+    if channels and len(channels) not in PNG_CHANNELS:
+        raise DatasetError(
+            f"read {export.channel_names}: {len(channels)} channels, and a PNG file has "
+            f"{' or '.join(map(str, PNG_CHANNELS))}; export it again"
+        )
     files = sorted(export.images(), key=lambda file: file.name)
     splits = true_splits(path, [file.parts[-3] for file in files])
     in_split = select(splits, split, str(path))
@@ -129,11 +143,11 @@ def read_png_folders(path: Path, split: str = "all") -> Arrays:
     with reading_export(path, "PNG"):
         pngs = [read_bounded(file) for file in files]
         labels = np.array([int(file.parts[-2].split(" ")[0]) for file in files], np.int64)
-    images = decode_pngs(pngs, [str(file) for file in files])
+    images = decode_pngs(pngs, [str(file) for file in files], len(channels) or None)
     rows = images_by_file(path)
     pairs = [rows.get(file.name, (file.name, file.name.split("_", 1)[0])) for file in files]
     names, sources = (tuple(pair[column] for pair in pairs) for column in (0, 1))
-    return Arrays(images, labels, classes, sources, names, tuple(splits))
+    return Arrays(images, labels, classes, sources, names, tuple(splits), channels=channels)
 
 
 PNG_FOLDERS = Format(

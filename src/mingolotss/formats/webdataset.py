@@ -1,13 +1,17 @@
 """WebDataset: shards ``SPLIT-000000.tar`` of a thousand samples, each KEY.png, KEY.cls, KEY.json.
 
-A key is the catalogue row: WebDataset cuts names at their first dot, and source names have dots.
+Images with channels that no PNG file holds, float32 or of another number than one or three, are
+KEY.npy, an array of shape (channels, ny, nx). The names of the channels are in ``channels.json``. A
+key is the catalogue row: WebDataset cuts names at their first dot, and source names have dots.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
 from itertools import compress
 from pathlib import Path
 from types import NoneType
@@ -15,24 +19,31 @@ from typing import Any
 
 import numpy as np
 
+from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.manifest import kept_fields
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays
 from mingolotss.dataset.split_names import select
+from mingolotss.foreign import mute_warnings
 from mingolotss.formats.archive import PlainMember, is_plain_file, write_tar
 from mingolotss.formats.base import (
     ExportHeader,
     Format,
-    need_uint8,
+    check_kind,
     plain_values,
     reading_export,
 )
-from mingolotss.formats.class_names import read_class_names, write_class_names
+from mingolotss.formats.class_names import (
+    read_channel_names,
+    read_class_names,
+    write_channel_names,
+    write_class_names,
+)
 from mingolotss.formats.stored_names import true_splits
 from mingolotss.io.documents import parse_json
 from mingolotss.io.files import check_regular
-from mingolotss.io.png import decode_pngs
+from mingolotss.io.png import PNG_CHANNELS, decode_pngs
 
 __all__ = ["WEBDATASET", "find_webdataset", "read_webdataset", "write_webdataset"]
 
@@ -53,30 +64,66 @@ def write_webdataset(records: Records, folder: Path, header: ExportHeader) -> No
     Raises
     ------
     InputError
-        The images are float32, which PNG cannot hold.
+        The images are float32 without channels, which earlier versions refuse to read.
     """
-    need_uint8(records, header)
+    check_kind(records, header, is_png=False)
     export = ExportFolder(folder)
     for split, rows in records.split_rows().items():
         for number, start in enumerate(range(0, len(rows), _SHARD)):
             shard = records.take(rows[start : start + _SHARD])
             write_tar(export.shard(split, number), _members(shard))
     write_class_names(export.classes, records.classes)
+    write_channel_names(export.channel_names, records.channels)
 
 
 def _members(records: Records) -> Iterator[tuple[str, bytes]]:
     """Give the name and the content of each file of a shard."""
     kept = [field.name for field in kept_fields(records.table.schema)]
     columns = records.table.select(_COLUMNS).to_pylist()
+    shape = records.shape
+    encoded = records.encoded() if shape.is_png else map(_npy, records.images())
+    kind = "png" if shape.is_png else "npy"
     for name in kept:
         for metadata, value in zip(columns, plain_values(records.table[name]), strict=True):
             metadata[name] = value
-    samples = zip(columns, records.encoded(), records.labels.tolist(), strict=True)
-    for metadata, png, label in samples:
+    samples = zip(columns, encoded, records.labels.tolist(), strict=True)
+    for metadata, image, label in samples:
         key = f"{metadata['row']:08d}"
         yield f"{key}.cls", str(label).encode()
         yield f"{key}.json", json.dumps(metadata).encode()
-        yield f"{key}.png", png
+        yield f"{key}.{kind}", image
+
+
+def _npy(image: ImageArray) -> bytes:
+    """Return an image as a file of numpy (NEP 1)."""
+    file = BytesIO()
+    np.save(file, image, allow_pickle=False)
+    return file.getvalue()
+
+
+def _read_npy(data: bytes, channels: Sequence[str], shard: Path) -> ImageArray:
+    """Read an image from a file of numpy, of which nothing but plain pixels is accepted.
+
+    Raises
+    ------
+    ValueError
+        It is none, or has another shape or type than images have, or other bytes than its header
+        says.
+    """
+    file = BytesIO(data)
+    version = np.lib.format.read_magic(file)
+    if version != (1, 0):
+        raise ValueError(f"{shard.name} holds a file of numpy of version {version}")
+    with mute_warnings():  # of a header of Python 2, which is read all the same
+        shape, is_fortran, kind = np.lib.format.read_array_header_1_0(file, max_header_size=1000)
+    pixels = data[file.tell() :]
+    is_known = kind.kind + str(kind.itemsize) in ("u1", "f4") and not is_fortran
+    if not is_known or len(shape) != 3 or shape[0] != len(channels) or min(shape) < 1:
+        raise ValueError(f"{shard.name} holds an image of {kind} and shape {shape!r:.60}")
+    if len(pixels) != math.prod(shape) * kind.itemsize:
+        raise ValueError(f"{shard.name} holds an image of shape {shape} with {len(pixels)} bytes")
+    image: ImageArray = np.frombuffer(pixels, kind).reshape(shape)
+    return image
 
 
 def find_webdataset(place: Path) -> Sequence[Path]:
@@ -107,18 +154,39 @@ def read_webdataset(path: Path, split: str = "all") -> Arrays:
     splits = true_splits(path, [shard.name.rpartition("-")[0] for shard in shards])
     in_split = select(splits, split, str(path))
     classes = read_class_names(export.classes)
+    channels = read_channel_names(export.channel_names)
     with reading_export(path, "WebDataset"):
         samples = [sample for shard in compress(shards, in_split) for sample in _samples(shard)]
         records = [_read_record(sample["json"]) for sample in samples]
-        pngs = [sample["png"] for sample in samples]
         labels = np.array([int(sample["cls"]) for sample in samples], np.int64)
         texts = [tuple(record[name] or "" for record in records) for name in TEXT_COLUMNS]
         rows = np.array([int(record.get("row", 0)) for record in records], np.int64)
     # Every split has its own shards, so all splits together are not in the order of the catalogue.
     # A single split is, and its images are then returned without another copy.
     order = np.argsort(rows, kind="stable")
-    arrays = Arrays(decode_pngs(pngs, texts[1]), labels, classes, *texts)
+    images = _read_images(samples, texts[1], channels, path)
+    arrays = Arrays(images, labels, classes, *texts, channels=channels)
     return arrays if (np.diff(order) > 0).all() else arrays.take(order)
+
+
+def _read_images(
+    samples: Sequence[dict[str, bytes]],
+    names: Sequence[str],
+    channels: tuple[str, ...],
+    path: Path,
+) -> ImageArray:
+    """Return the images of all samples, which are PNG or all are arrays."""
+    with reading_export(path, "WebDataset"):
+        if not (channels and any("npy" in sample for sample in samples)):
+            if channels and len(channels) not in PNG_CHANNELS:
+                raise ValueError(f"{len(channels)} channels without an array")
+            pngs = [sample["png"] for sample in samples]
+            return decode_pngs(pngs, names, len(channels) or None)
+        arrays = [_read_npy(sample["npy"], channels, path) for sample in samples]
+        kinds = {(array.shape, array.dtype.name) for array in arrays}
+        if len(kinds) > 1:
+            raise ValueError(f"images of several kinds, {sorted(kinds)!r:.120}")
+        return np.stack(arrays, dtype=arrays[0].dtype.newbyteorder("="))
 
 
 def _samples(shard: Path) -> Iterable[dict[str, bytes]]:

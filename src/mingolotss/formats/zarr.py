@@ -1,5 +1,7 @@
 """Zarr, format 3: a group ``NAME.zarr`` of images and labels, with all else as attributes.
 
+The names of channels are the attribute ``channels``, and the axes of such images have names.
+
 To write it, the library zarr is needed; if it is missing, the error gives the command that installs
 it. A group may come from anywhere: it is read without that library, which would open every format,
 codec and link that the group names.
@@ -23,7 +25,9 @@ from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.manifest import kept_fields, kept_unit
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays, take_split
+from mingolotss.dataset.stamp_shape import channel_names
 from mingolotss.formats.base import (
+    IMAGE_AXES,
     ExportHeader,
     Format,
     check_samples,
@@ -63,9 +67,11 @@ def write_zarr(records: Records, folder: Path, header: ExportHeader) -> None:
     images = records.images()
     texts = {name: list(records.texts(name)) for name in TEXT_COLUMNS}
     group = zarr.open_group(path, mode="w", zarr_format=3)
-    group.create_array("images", data=images, chunks=(_CHUNK, *images.shape[1:]))
+    axes = {"dimension_names": IMAGE_AXES} if records.channels else {}
+    group.create_array("images", data=images, chunks=(_CHUNK, *images.shape[1:]), **axes)
     group.create_array("labels", data=records.labels)
-    group.attrs.update({"classes": list(records.classes), **texts, **header.to_dict()})
+    names = {"channels": list(records.channels)} if records.channels else {}
+    group.attrs.update({"classes": list(records.classes), **names, **texts, **header.to_dict()})
     if kept := kept_fields(records.table.schema):
         group.attrs["catalogue"] = {
             field.name: plain_values(records.table[field.name]) for field in kept
@@ -106,13 +112,17 @@ def read_zarr(path: Path, split: str = "all") -> Arrays:
         attributes = _metadata(files, "", "group")["attributes"]
         images, labels = (_describe(files, name) for name in ("images", "labels"))
         size = sum(file.stat().st_size for file in files.values())
+        channels = channel_names(attributes["channels"]) if "channels" in attributes else ()
         check_samples(
-            (images.kind, images.shape), (labels.kind, labels.shape), largest_expansion(size)
+            (images.kind, images.shape),
+            (labels.kind, labels.shape),
+            largest_expansion(size),
+            channels,
         )
         pixels, numbers = (_read_array(files, array) for array in (images, labels))
         texts = [_texts(attributes, name) for name in TEXT_COLUMNS]
         classes = _texts(attributes, "classes")
-    samples = Arrays(pixels, numbers.astype(np.int64), classes, *texts)
+    samples = Arrays(pixels, numbers.astype(np.int64), classes, *texts, channels=channels)
     return take_split(samples, split, str(path))
 
 

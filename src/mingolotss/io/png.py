@@ -32,6 +32,7 @@ from mingolotss.io.files import write_files
 
 __all__ = [
     "MAX_SIDE",
+    "PNG_CHANNELS",
     "common_size",
     "decode_png",
     "decode_pngs",
@@ -46,6 +47,8 @@ _HEADER_BYTES = 33  # the signature and the IHDR chunk
 # width (from byte 16), height (20), bit depth (24), colour type (25), compression (26), filter (27)
 # and interlace (28).
 _INTERLACE_BYTE = 28
+PNG_CHANNELS = (1, 3)
+"""Numbers of channels that a PNG file holds: grey, and red, green and blue."""
 _COLOUR = {1: 0, 3: 2}  # colour type of each number of channels
 _MODE = {1: "L", 3: "RGB"}  # of Pillow
 _WORD = {1: "8-bit grey", 3: "8-bit RGB"}

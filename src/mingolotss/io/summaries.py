@@ -27,6 +27,7 @@ __all__ = ["Picture", "Shown", "Summary", "Table", "count_text", "one_line"]
 _WIDTH = 100  # letters of a line
 _INDENT = " " * 4
 _NAME = 60  # letters of a name in a table
+_WIDEST = 750  # px of a picture
 
 # JupyterLab, VS Code and Colab have light and dark themes: colours are those of the page.
 _STYLE = (
@@ -72,11 +73,12 @@ def count_text(number: int, noun: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A PNG image with a name and a note below it."""
+    """A PNG image with a name and a note below it; `aspect` is its width over its height."""
 
     png: bytes
     name: str
     note: str = ""
+    aspect: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ class Summary:
             parts.append(_html_table(self.table))
         if self.pictures:
             figures = (
-                f'<figure><img alt="" src="data:image/png;base64,'
+                f'<figure{_size(one)}><img alt=""{_size(one)} src="data:image/png;base64,'
                 f'{base64.b64encode(one.png).decode("ascii")}">'
                 f'<figcaption>{_text(one_line(one.name, _NAME))}<br><span class="k">'
                 f"{_text(one_line(one.note, _NAME))}</span></figcaption></figure>"
@@ -187,6 +189,14 @@ class Shown:
 
     def _repr_html_(self) -> str:
         return self._summary().html()
+
+
+def _size(picture: Picture) -> str:
+    """Return the style of a picture that is wider than the others, as those of several channels."""
+    if picture.aspect <= 1:
+        return ""
+    width = min(150 * picture.aspect, _WIDEST)
+    return f' style="width:{width:.0f}px;height:auto"'
 
 
 def _html_table(table: Table) -> str:

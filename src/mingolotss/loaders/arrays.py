@@ -42,6 +42,7 @@ def load(
     split: str = "all",
     *,
     merge: Mapping[str, Sequence[str | int]] | None = None,
+    channels: str | Sequence[str] | None = None,
     published_names: bool = False,
 ) -> Arrays:
     """Load the images and labels of one split.
@@ -56,6 +57,8 @@ def load(
         but some ("not fold-3").
     merge : mapping of str to sequence of str or int, optional
         New classes made of old ones, by name or by label; the rest is left out.
+    channels : str or sequence of str, optional
+        Only these channels of a dataset with channels, in this order.
     published_names : bool
         Use the names of the classes in the published batches. Those of classes 1 and 2 of
         MingoLoTSS are interchanged there.
@@ -63,16 +66,19 @@ def load(
     Returns
     -------
     Arrays
-        ``images`` (uint8, shape (n, ny, nx)), ``labels`` (int64, shape (n,)), ``classes``...
+        ``images`` (uint8, shape (n, ny, nx), or (n, channels, ny, nx) of a dataset with channels),
+        ``labels`` (int64, shape (n,)), ``classes``, ``channels``...
 
     Raises
     ------
     DatasetError
         There is no dataset, or it is damaged.
     InputError
-        The dataset has no such split or class, or no image in it.
+        The dataset has no such split, class or channel, or no image in it.
     """
-    samples = open_samples(root, split, merge=merge, published_names=published_names)
+    samples = open_samples(
+        root, split, merge=merge, channels=channels, published_names=published_names
+    )
     return replace(samples, images=np.asarray(samples.images))
 
 
@@ -81,6 +87,7 @@ def open_samples(
     split: str,
     *,
     merge: Mapping[str, Sequence[str | int]] | None = None,
+    channels: str | Sequence[str] | None = None,
     published_names: bool = False,
 ) -> Arrays:
     """Load as ``load`` does, but leave the images in their files where the format allows it.
@@ -100,6 +107,8 @@ def open_samples(
     # A worker process may have another working directory.
     origin = _DatasetOrigin(place.absolute(), split, _digest(samples))
     samples = replace(samples, images=stack.with_origin(origin), root=origin.place)
+    if channels is not None:
+        samples = samples.select_channels(channels, f"open {root}")
     return samples if merge is None else merge_samples(samples, merge, f"open {root}")
 
 

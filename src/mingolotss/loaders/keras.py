@@ -44,7 +44,7 @@ __all__ = ["MingoSequence"]
 
 
 class MingoSequence(Shown, PyDataset):
-    """Batches of images, shape (n, ny, nx, 1), and labels, shape (n,).
+    """Batches of images, shape (n, ny, nx, 1) or (n, ny, nx, channels), and labels, shape (n,).
 
     Parameters
     ----------
@@ -61,6 +61,8 @@ class MingoSequence(Shown, PyDataset):
         float32 from 0 to 1 instead of uint8; images in Jy/beam stay in Jy/beam.
     merge : mapping of str to sequence of str or int, optional
         New classes made of old ones, by name or by label; the rest is left out.
+    channels : str or sequence of str, optional
+        Only these channels of a dataset with channels, in this order.
     transform : callable, optional
         Applied to each batch of images.
     published_names : bool
@@ -75,6 +77,8 @@ class MingoSequence(Shown, PyDataset):
     ----------
     labels : int64 array, shape (n,)
     classes : list of str
+    channels : list of str
+        The name of each channel; empty for a dataset without channels.
     sources, splits : list of str
         Name of each image's source, and of its split.
     table : pyarrow.Table
@@ -93,6 +97,7 @@ class MingoSequence(Shown, PyDataset):
         seed: int = 0,
         scale: bool = True,
         merge: Mapping[str, Sequence[str | int]] | None = None,
+        channels: str | Sequence[str] | None = None,
         transform: Callable[[Any], Any] | None = None,
         published_names: bool = False,
         workers: int = 1,
@@ -104,7 +109,10 @@ class MingoSequence(Shown, PyDataset):
         )
         if batch_size < 1:
             raise InputError(f"open {root}: batch_size={batch_size}; give 1 or more")
-        self._samples = open_samples(root, split, merge=merge, published_names=published_names)
+        self._samples = open_samples(
+            root, split, merge=merge, channels=channels, published_names=published_names
+        )
+        self.channels = list(self._samples.channels)
         self.labels, self.classes = self._samples.labels, list(self._samples.classes)
         self.class_weight = dict(enumerate(self._samples.weights().tolist()))
         self.batch_size, self.scale, self.transform = batch_size, scale, transform
@@ -157,12 +165,16 @@ class MingoSequence(Shown, PyDataset):
         samples = self._samples
         order = "shuffled in every epoch" if self._shuffle else "in the order of the dataset"
         kind = "float32 from 0 to 1" if self.scale else samples.images.dtype.name
+        sides = samples.images.shape[-2:]
+        axes = (*sides, max(1, len(self.channels)))
         facts = {
             "batches": f"{len(self):,} of {self.batch_size}, {order}",
-            "images": f"{kind}, shape (n, {', '.join(map(str, samples.images.shape[1:]))}, 1)",
+            "images": f"{kind}, shape (n, {', '.join(map(str, axes))})",
             "root": str(samples.root),
             "splits": format_counts(split_counts(samples.splits)),
         }
+        if self.channels:
+            facts["channels"] = ", ".join(self.channels)
         title = f"{type(self).__name__}: {image_kind(samples.images)}"
         return Summary(title, facts, class_table(samples.counts()))
 
@@ -173,7 +185,10 @@ class MingoSequence(Shown, PyDataset):
             raise TypeError(f"index {type(self).__name__} with {index}: give one index of a batch")
         rows = self._order[place * self.batch_size : (place + 1) * self.batch_size]
         images = gather(self._samples.images, rows.tolist())
-        batch = (unit_range(images) if self.scale else images)[..., None]
+        planes = images if images.ndim == 4 else images[:, None]
+        # A copy in the order of memory that the backends need, before the division, which is fast.
+        last = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
+        batch = unit_range(last) if self.scale else last
         return (batch if self.transform is None else self.transform(batch)), self.labels[rows]
 
     def on_epoch_end(self) -> None:

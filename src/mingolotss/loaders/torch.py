@@ -68,10 +68,12 @@ class StampDataset(Dataset):  # torch's base class is untyped here
 
     Attributes
     ----------
-    data : uint8 array, shape (n, ny, nx, 1)
+    data : uint8 array, shape (n, ny, nx, 1) or (n, ny, nx, channels)
     targets : list of int
     classes : list of str
     class_to_idx : dict of str to int
+    channels : list of str
+        The name of each channel; empty for a dataset without channels.
     sources, filenames, splits : list of str
         Name of each image's source, of its file and of its split.
     table : pyarrow.Table
@@ -154,6 +156,7 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         split: str | None = None,
         tensors: bool | torch.dtype = False,
         merge: Groups | None = None,
+        channels: str | Sequence[str] | None = None,
         return_metadata: bool = False,
         published_names: bool | None = None,
         url: str | Path | None = None,
@@ -169,7 +172,9 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         train : bool or str
             The training set, or else the test set; or the name of a split, like `split`.
         transform : callable, optional
-            Applied to each image: a PIL image of mode L, or a tensor if `tensors` is set.
+            Applied to each image: a PIL image of mode L, or RGB for three channels; or a tensor if
+            `tensors` is set. Channels that no mode of PIL holds, float32 or of another number than
+            one or three, are an array of shape (ny, nx, channels), as ToTensor takes it.
         target_transform : callable, optional
             Applied to each label, an int.
         download : bool
@@ -177,11 +182,14 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         split : str, optional
             A split by name ("val", "all", "train+val", "not fold-3"), in the place of `train`.
         tensors : bool or torch.dtype
-            Give tensors of shape (1, ny, nx) and skip PIL. True is float32 from 0 to 1, as
+            Give tensors of shape (channels, ny, nx), one for a dataset without channels, and skip
+            PIL. True is float32 from 0 to 1, as
             torchvision's ToTensor gives; ``torch.uint8`` is the pixels as they are. Images that are
             float32 themselves, in Jy/beam, stay in Jy/beam, and their PIL mode is F.
         merge : mapping of str to sequence of str or int, optional
             New classes made of old ones, by name or by label; the rest is left out.
+        channels : str or sequence of str, optional
+            Only these channels of a dataset with channels, in this order.
         return_metadata : bool
             Give a third value with each image: its row of `table` as a dict, in which a missing
             number is NaN, a missing integer -1 and a missing text "", so that a DataLoader can
@@ -214,7 +222,9 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         if published_names is None:
             published_names = self._published_names
         place = self._place(root)
-        samples = open_samples(place, self.split, published_names=published_names)
+        samples = open_samples(
+            place, self.split, channels=channels, published_names=published_names
+        )
         self._check_dataset(place, samples.classes)
         self.root = str(Path(root).expanduser())
         groups = merge if merge is not None else self._groups(place, samples.classes)
@@ -223,6 +233,7 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         if tensors is torch.uint8 and samples.images.dtype != np.uint8:
             raise InputError(f"open {root}: its images are float32; give tensors=torch.float32")
         self._images: ImageArray | ImageStack = samples.images
+        self.channels = list(samples.channels)
         self.targets: list[int] = samples.labels.tolist()
         self.classes = list(samples.classes)
         self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
@@ -294,30 +305,35 @@ class StampDataset(Dataset):  # torch's base class is untyped here
 
     @property
     def data(self) -> ImageArray:
-        """The images as one array, shape (n, ny, nx, 1); a change in it shows in the items."""
+        """The images as one array, shape (n, ny, nx, 1), or (n, ny, nx, channels).
+
+        A change in it shows in the items.
+        """
         # The original class has a writable array in `data`, and users change it in place. Images
         # that are views of a mapped file are copied into memory at the first use, and the copy
         # replaces them.
         if isinstance(self._images, ImageStack) or not self._images.flags.writeable:
             self._images = np.array(self._images)
-        return RowArray.of(self._images[..., None], self._rows, self._opened)
+        images = self._images
+        last = images[..., None] if images.ndim == 3 else images.transpose(0, 2, 3, 1)
+        return RowArray.of(last, self._rows, self._opened)
 
     @data.setter
     def data(self, images: ImageArray) -> None:
         new = np.asarray(images)
-        if new.ndim not in (3, 4) or new.shape[3:] not in ((), (1,)):
+        last = ((len(self.channels),),) if self.channels else ((), (1,))
+        if new.ndim not in (3, 4) or new.shape[3:] not in last:
             raise InputError(
                 f"set the data of {type(self).__name__}: an array of shape {new.shape}; give "
-                "images of shape (n, ny, nx, 1)"
+                f"images of shape (n, ny, nx, {len(self.channels) or 1})"
             )
         if new.dtype != np.uint8 and new.dtype.kind != "f":
             raise InputError(
                 f"set the data of {type(self).__name__}: an array of {new.dtype}; give uint8, or "
                 "float32 for images that are no grey levels"
             )
-        new = new.reshape(new.shape[:3]).astype(
-            new.dtype if new.dtype == np.uint8 else np.float32, copy=False
-        )
+        new = new.transpose(0, 3, 1, 2) if self.channels else new.reshape(new.shape[:3])
+        new = new.astype(new.dtype if new.dtype == np.uint8 else np.float32, copy=False)
         if isinstance(images, RowArray) and images.owner is self._opened:
             self._rows = images.rows
         elif self._rows is not None:
@@ -409,7 +425,14 @@ class StampDataset(Dataset):  # torch's base class is untyped here
             )
         names = (select_texts(texts, rows) for texts in self._opened.texts())
         root = self._opened.root
-        return Arrays(self._images, labels, tuple(self.classes), *names, root=root)
+        return Arrays(
+            self._images,
+            labels,
+            tuple(self.classes),
+            *names,
+            channels=tuple(self.channels),
+            root=root,
+        )
 
     def __len__(self) -> int:
         return len(self._images)
@@ -424,9 +447,7 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         if self._gives_tensors:
             image: object = self._batch([index])[0]
         else:
-            pixels = np.ascontiguousarray(self._images[index])
-            mode, raw_mode = ("L", "L") if pixels.dtype == np.uint8 else ("F", "F;32NF")
-            image = Image.frombuffer(mode, pixels.shape[::-1], pixels, "raw", raw_mode, 0, 1)
+            image = _pil_image(self._images[index])
         pair = self._transformed(image, self.targets[index])
         return (*pair, self._metadata_of(index)) if self.return_metadata else pair
 
@@ -457,11 +478,12 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         return self._metadata[index] | {"label": label, "class": name}
 
     def _batch(self, indices: Sequence[int]) -> torch.Tensor:
-        """Return the images at `indices` as a new tensor, shape (k, 1, ny, nx)."""
+        """Return the images at `indices` as a new tensor, shape (k, channels, ny, nx)."""
         import torch
 
         images = gather(self._images, indices)
-        return torch.from_numpy(unit_range(images) if self._scale else images).unsqueeze(1)
+        batch = torch.from_numpy(unit_range(images) if self._scale else images)
+        return batch if self.channels else batch.unsqueeze(1)
 
     def _transformed(self, image: object, target: object) -> tuple[object, object]:
         if self.transform is not None:
@@ -491,6 +513,7 @@ class StampDataset(Dataset):  # torch's base class is untyped here
             f"    Split: {self.split}",
             f"    Root Location: {clean_text(self.root)}",
             f"    Items: {self._item_kind()}",
+            *([f"    Channels: {clean_text(', '.join(self.channels))}"] if self.channels else []),
             *_class_lines(self.counts()),
             f"    Transforms (if any): {_indented(self.transform)}",
             f"    Target Transforms (if any): {_indented(self.target_transform)}",
@@ -504,6 +527,8 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         except MingoError:  # `data` and `targets` do not belong together: the text says what it can
             return None
         facts = {"split": self.split, "root": self.root, "items": self._item_kind()}
+        if self.channels:
+            facts["channels"] = ", ".join(self.channels)
         for name in ("transform", "target_transform"):
             if (transform := getattr(self, name)) is not None:
                 facts[name] = " ".join(repr(transform).split())
@@ -514,13 +539,35 @@ class StampDataset(Dataset):  # torch's base class is untyped here
 
     def _item_kind(self) -> str:
         """Say what an item is, before any transform."""
-        ny, nx = self._images.shape[1:]
+        ny, nx = self._images.shape[-2:]
+        count, dtype = len(self.channels), self._images.dtype
         if self._gives_tensors:
             kind = "float32" if self._scale else "uint8"
-            image = f"{kind} tensor of shape (1, {ny}, {nx})"
+            image = f"{kind} tensor of shape ({count or 1}, {ny}, {nx})"
+        elif _pil_mode(count, dtype) is None:
+            image = f"{dtype} array of shape ({ny}, {nx}, {count})"
         else:
             image = f"PIL image of {nx} x {ny} pixels"
         return f"({image}, int{', dict' if self.return_metadata else ''})"
+
+
+def _pil_mode(channels: int, dtype: np.dtype[np.uint8 | np.float32]) -> tuple[str, str] | None:
+    """Return the mode of PIL of an image and how its bytes are stored; None if there is no mode."""
+    if dtype == np.uint8:
+        return {0: ("L", "L"), 1: ("L", "L"), 3: ("RGB", "RGB")}.get(channels)
+    return ("F", "F;32NF") if channels < 2 else None
+
+
+def _pil_image(pixels: ImageArray) -> Image.Image | ImageArray:
+    """Return an image as PIL has it; as an array (ny, nx, channels) if PIL has no mode for it."""
+    channels = len(pixels) if pixels.ndim == 3 else 0
+    mode = _pil_mode(channels, pixels.dtype)
+    if channels:
+        pixels = pixels.transpose(1, 2, 0)
+    pixels = np.ascontiguousarray(pixels)
+    if mode is None:
+        return pixels
+    return Image.frombuffer(mode[0], pixels.shape[1::-1], pixels, "raw", mode[1], 0, 1)
 
 
 def _split_name(root: object, train: object, split: object) -> str:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.stamps import StampFile
+from mingolotss.dataset.stamp_shape import StampShape
+from mingolotss.dataset.stamps import StampFile, decode_stamp
 from mingolotss.formats.batch_layout import BatchContent, BatchLayout
 from mingolotss.formats.batches import Batch, finish_batches
 from mingolotss.io.parquet import read_table
-from mingolotss.io.png import decode_png
 from mingolotss.model import Ints
 from mingolotss.pipeline.part_tables import PartTables
 from mingolotss.recipe.model import Recipe
@@ -73,14 +74,14 @@ def assemble_batches(
     part_tables : PartTables
     """
     folder, settings, layout = BuildFolder(out), recipe.batches, BatchLayout.of(recipe)
-    batch_folder = folder.batches(settings.folder)
+    batch_folder, shape = folder.batches(settings.folder), StampShape.of_recipe(recipe)
     manifest = read_table(folder.manifest, _COLUMNS, is_own=True)
     written = manifest.filter(pc.equal(manifest["status"], "written"))
     parts = [_PartStamps.read(folder, part_tables, index) for index in range(len(part_tables))]
 
     def write(batch: Batch) -> Path:
         rows = written.filter(pc.equal(written["batch"], batch.name))
-        pixels = _read_pixels(parts, rows["row"].to_numpy(), recipe.stamp.pixels)
+        pixels = _read_pixels(parts, rows["row"].to_numpy(), shape)
         content = BatchContent(
             batch.label,
             pixels,
@@ -88,6 +89,7 @@ def assemble_batches(
             rows["image_file"].to_pylist(),
             rows["source"].to_pylist(),
             rows["field"].to_pylist(),
+            shape.channels,
         )
         layout.write_batch(batch_folder.batch(batch.name), content)
         return batch_folder.batch(batch.name)
@@ -98,7 +100,7 @@ def assemble_batches(
         paths = list(pool.map(write, batches))
     finish_batches(
         batch_folder, paths, classes, folder.batch_archive(settings.archive), layout,
-        side=recipe.stamp.pixels, size=_largest_batch(written),
+        side=recipe.stamp.pixels, size=_largest_batch(written), channels=shape.channels,
     )  # fmt: skip
 
 
@@ -108,7 +110,7 @@ def _largest_batch(written: pa.Table) -> int:
     return max(counts.field("counts").to_pylist(), default=0)
 
 
-def _read_pixels(parts: Sequence[_PartStamps], rows: Ints, side: int) -> npt.NDArray[np.uint8]:
+def _read_pixels(parts: Sequence[_PartStamps], rows: Ints, shape: StampShape) -> ImageArray:
     """Return the images of some catalogue rows.
 
     Parameters
@@ -116,16 +118,16 @@ def _read_pixels(parts: Sequence[_PartStamps], rows: Ints, side: int) -> npt.NDA
     parts : sequence of _PartStamps
     rows : int64 array, shape (n,)
         Catalogue rows in ascending order, as in the manifest.
-    side : int, px
+    shape : StampShape
 
     Returns
     -------
-    uint8 array, shape (n, side * side)
+    uint8 or float32 array, shape (n, side * side) or (n, channels * side * side)
         In the order of `rows`.
     """
     # Parts follow the sky, so every batch needs rows of nearly every part. Only parts whose range
     # of rows does not overlap with the batch are not opened.
-    pixels = np.empty((len(rows), side * side), np.uint8)
+    pixels: ImageArray = np.empty((len(rows), *shape.axes), shape.dtype)
     position_of = {row: position for position, row in enumerate(rows.tolist())}
     for part in parts:
         if not len(rows) or part.last < rows[0] or part.first > rows[-1]:
@@ -135,6 +137,5 @@ def _read_pixels(parts: Sequence[_PartStamps], rows: Ints, side: int) -> npt.NDA
         for row, data in images:
             position = position_of.get(row)
             if position is not None:
-                image = pixels[position].reshape(side, side)
-                image[:] = decode_png(data.as_py(), str(part.path))
-    return pixels
+                pixels[position] = decode_stamp(data.as_py(), str(part.path), shape)
+    return pixels.reshape(len(rows), math.prod(shape.axes))

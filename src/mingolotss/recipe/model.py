@@ -40,6 +40,7 @@ from mingolotss.catalogue.positions import POSITION_GROUPS, Frame
 from mingolotss.catalogue.reading import ColumnNames
 from mingolotss.catalogue.units import TARGETS, Quantity, find_unit
 from mingolotss.errors import CatalogueError, RecipeError
+from mingolotss.io.png import PNG_CHANNELS
 from mingolotss.recipe.batch_settings import RESERVED_NAMES, BatchSettings, PickleSettings
 from mingolotss.recipe.beam_settings import BeamSettings
 from mingolotss.recipe.channel_settings import MOST_CHANNELS, ChannelSettings
@@ -395,12 +396,29 @@ class Recipe(Metadata):
         labelled = self.catalogue.names and self.classes.source != "none"
         if labelled and "(?P<class>" not in self.catalogue.names:
             raise ValueError("catalogue.names: classes from names need a group (?P<class>...)")
-        if self.stamp.kind == "float32" and {"png", "batches"} & set(self.formats):
+        self._check_formats()
+        return self
+
+    def _check_formats(self) -> None:
+        count = len(self.channels)
+        if self.stamp.kind == "float32" and not count and {"png", "batches"} & set(self.formats):
             raise ValueError(
                 "formats: png and batches hold uint8 images; with stamp.kind = 'float32' "
                 "use formats = ['csv', 'parquet']"
             )
-        return self
+        is_png = self.stamp.kind == "uint8" and (not count or count in PNG_CHANNELS)
+        if "png" in self.formats and not is_png:
+            raise ValueError(
+                f"formats: png holds uint8 images of {' or '.join(map(str, PNG_CHANNELS))} "
+                f"channels, and these are {self.stamp.kind} of {count}; use "
+                "formats = ['csv', 'batches', 'parquet']"
+            )
+        is_published = self.batches.pickle.protocol == 3 or self.published.list
+        if "batches" in self.formats and self.stamp.kind == "float32" and is_published:
+            raise ValueError(
+                "formats: batches of protocol 3 hold uint8 images; with stamp.kind = 'float32' "
+                "use formats = ['csv', 'parquet']"
+            )
 
     @property
     def reference_channel(self) -> ChannelSettings | None:
