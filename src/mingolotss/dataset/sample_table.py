@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.dataset.layout import BatchFolder, DatasetFolder, stamp_files
-from mingolotss.dataset.manifest import MANIFEST, kept_fields, read_manifest
+from mingolotss.dataset.manifest import MANIFEST, further_fields, read_manifest
 from mingolotss.io.parquet import read_schema, read_table
 from mingolotss.model import Ints
 
@@ -123,10 +123,10 @@ def _read_columns(root: Path) -> pa.Table | None:
 
 
 def _present_columns(path: Path) -> list[str]:
-    """Return the columns of the manifest, and those kept from the catalogue, that a file has."""
+    """Return the columns of the manifest, and those beyond it, that a file has."""
     schema = read_schema(path)
     names = [name for name in MANIFEST.names if name in schema.names]
-    return names + [field.name for field in kept_fields(schema)]
+    return names + [field.name for field in further_fields(schema)]
 
 
 def _dataset_folder(root: Path) -> DatasetFolder:

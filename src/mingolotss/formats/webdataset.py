@@ -21,7 +21,7 @@ import numpy as np
 
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import ExportFolder
-from mingolotss.dataset.manifest import kept_fields
+from mingolotss.dataset.manifest import further_fields
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays
 from mingolotss.dataset.split_names import select
@@ -78,7 +78,7 @@ def write_webdataset(records: Records, folder: Path, header: ExportHeader) -> No
 
 def _members(records: Records) -> Iterator[tuple[str, bytes]]:
     """Give the name and the content of each file of a shard."""
-    kept = [field.name for field in kept_fields(records.table.schema)]
+    kept = [field.name for field in further_fields(records.table.schema)]
     columns = records.table.select(_COLUMNS).to_pylist()
     shape = records.shape
     encoded = records.encoded() if shape.is_png else map(_npy, records.images())

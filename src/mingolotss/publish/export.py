@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from mingolotss.dataset.channel_table import REPEATED_CHANNEL_COLUMNS, flatten_channels
 from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.dataset.layout import DatasetFolder, ExportFolder
@@ -162,6 +163,9 @@ def _write_tables(
     table: pa.Table = records.table.select(schema.names).cast(schema)
     table = table.replace_schema_metadata(notes.to_metadata())
     write_table(target.manifest, table, repeated_columns=REPEATED_COLUMNS)
+    if records.channels:
+        channels = flatten_channels(records.table)
+        write_table(target.channels, channels, repeated_columns=REPEATED_CHANNEL_COLUMNS)
     divided.write(target.path)
     shutil.copyfile(source.recipe, target.recipe)
 

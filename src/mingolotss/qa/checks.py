@@ -19,6 +19,7 @@ from mingolotss.dataset.checksums import changed_files, read_checksums
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import DatasetError, MingoError, clean_text
 from mingolotss.io.files import sha256_file
+from mingolotss.qa.channel_digests import ChannelDigests
 from mingolotss.recipe.published_list import pixels_sha256
 
 __all__ = [
@@ -153,7 +154,12 @@ def check_checksums(
     return expected.keys(), problems if expected else [f"{path.name}: empty"]
 
 
-def check_images(place: str, images: Iterable[StoredImage], written: pa.Table) -> Iterator[str]:
+def check_images(
+    place: str,
+    images: Iterable[StoredImage],
+    written: pa.Table,
+    channels: ChannelDigests,
+) -> Iterator[str]:
     """Compare every image with the manifest: each written row has exactly one, with its pixels.
 
     Parameters
@@ -164,6 +170,8 @@ def check_images(place: str, images: Iterable[StoredImage], written: pa.Table) -
         In any order.
     written : Table
         The written rows of the manifest.
+    channels : ChannelDigests
+        The checksums of the channels, by which a line names those that differ.
     """
     columns = (written[name].to_pylist() for name in ("image_file", "pixels_sha256"))
     missing = {name or "": digest or "" for name, digest in zip(*columns, strict=True)}
@@ -179,7 +187,8 @@ def check_images(place: str, images: Iterable[StoredImage], written: pa.Table) -
             yield str(error)
             continue
         if pixels_sha256(pixels) != digest:
-            yield f"{image.name}: not the image of the manifest"
+            where = channels.describe(image.image_file, pixels)
+            yield f"{image.name}: not the image of the manifest{where}"
     if missing:
         yield f"{place}: images missing: {len(missing)}, for example {min(missing)}"
     if unknown:

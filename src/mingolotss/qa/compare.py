@@ -7,12 +7,14 @@ matched by name.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 
+from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import stamp_files
 from mingolotss.dataset.records import read_records
 from mingolotss.dataset.samples import Arrays
@@ -20,6 +22,7 @@ from mingolotss.errors import InputError
 from mingolotss.loaders.arrays import open_arrays
 from mingolotss.qa.compare_causes import find_causes, why_absent
 from mingolotss.qa.comparison import (
+    CHANNELS,
     CLASSES,
     FIELDS,
     LABELS,
@@ -60,12 +63,14 @@ def compare(a: Path | str, b: Path | str) -> Comparison:
     rows_a, rows_b = _rows(first, a), _rows(second, b)
     common = [name for name in rows_a if name in rows_b]
     pairs = [(name, rows_a[name], rows_b[name]) for name in common]
-    pixels = [row for pair in pairs if (row := _compare_pixels(first, second, *pair))]
+    planes = _common_channels(first, second)
+    pixels = [row for pair in pairs if (row := _compare_pixels(first, second, planes, *pair))]
     rows = (
         *find_causes(path_a, path_b),
         *_only_in(ONLY_A, rows_a, rows_b, path_b, "B"),
         *_only_in(ONLY_B, rows_b, rows_a, path_a, "A"),
         *_compare_classes(first.classes, second.classes),
+        *_compare_channels(first.channels, second.channels),
         *_compare_column(LABELS, pairs, first.labels.tolist(), second.labels.tolist()),
         *_compare_column(FIELDS, pairs, _fields(first), _fields(second)),
         *_compare_column(SPLITS, pairs, first.splits, second.splits),
@@ -80,7 +85,9 @@ def _open(root: Path) -> Arrays:
         return open_arrays(root)
     records = read_records(root)
     texts = [records.texts(name) for name in ("source", "image_file", "split")]
-    return Arrays(records.images(), records.labels, records.classes, *texts)
+    return Arrays(
+        records.images(), records.labels, records.classes, *texts, channels=records.channels
+    )
 
 
 def _rows(arrays: Arrays, root: Path | str) -> dict[str, int]:
@@ -109,18 +116,59 @@ def _only_in(
         yield DifferenceRow(kind, name, reasons.get(name, ""))
 
 
+def _common_channels(first: Arrays, second: Arrays) -> list[tuple[str, int, int]]:
+    """Return the name of each channel that both have, and its index in each."""
+    return [
+        (name, index, second.channels.index(name))
+        for index, name in enumerate(first.channels)
+        if name in second.channels
+    ]
+
+
 def _compare_pixels(
-    first: Arrays, second: Arrays, name: str, row_a: int, row_b: int
+    first: Arrays,
+    second: Arrays,
+    planes: Sequence[tuple[str, int, int]],
+    name: str,
+    row_a: int,
+    row_b: int,
 ) -> DifferenceRow | None:
-    """Return a row about two images that differ, None if they are equal."""
+    """Return a row about two images that differ, None if they are equal.
+
+    Of images with channels, the channels that both have are compared: `planes`.
+    """
     a, b = first.images[row_a], second.images[row_b]
-    if a.shape != b.shape or a.dtype != b.dtype:
+    if a.shape[-2:] != b.shape[-2:] or a.ndim != b.ndim or a.dtype != b.dtype:
         return DifferenceRow(PIXELS, name, f"{a.shape} {a.dtype} and {b.shape} {b.dtype}")
-    if np.array_equal(a, b, equal_nan=a.dtype.kind == "f"):
-        return None
-    difference = np.abs(a.astype(np.float64) - b.astype(np.float64))
-    count, most = np.count_nonzero(difference), np.nanmax(difference)
-    return DifferenceRow(PIXELS, name, f"{count} pixels", f"by {most:g} at most")
+    pairs = [(f" in {channel}", a[i], b[j]) for channel, i, j in planes] if a.ndim == 3 else []
+    counts, most = [], 0.0
+    for where, one, other in pairs or [("", a, b)]:
+        count, largest = _count_differences(one, other)
+        if count:
+            counts.append(f"{count} pixels{where}")
+            most = max(most, largest)
+    return (
+        DifferenceRow(PIXELS, name, ", ".join(counts), f"by {most:g} at most") if counts else None
+    )
+
+
+def _count_differences(a: ImageArray, b: ImageArray) -> tuple[int, float]:
+    """Return how many pixels differ, and by how much at most: infinite if only one is a number."""
+    if a.shape != b.shape:
+        return max(a.size, b.size), math.inf
+    differ = (a != b) & ~(np.isnan(a) & np.isnan(b))
+    if not differ.any():
+        return 0, 0.0
+    values, others = a[differ].astype(np.float64), b[differ].astype(np.float64)
+    with np.errstate(invalid="ignore"):  # infinite on both sides
+        difference = np.abs(values - others)
+    return int(differ.sum()), float(np.nan_to_num(difference, nan=math.inf).max())
+
+
+def _compare_channels(a: tuple[str, ...], b: tuple[str, ...]) -> list[DifferenceRow]:
+    """Return a row for each channel that is not the same in both datasets."""
+    names = zip_longest(a, b, fillvalue="")
+    return rows_of(CHANNELS, ((str(place), *pair) for place, pair in enumerate(names)))
 
 
 def _compare_column(

@@ -18,6 +18,7 @@ from mingolotss.io.files import write_bytes
 __all__ = [
     "CATALOGUE",
     "CAUSES",
+    "CHANNELS",
     "CLASSES",
     "CONTENTS",
     "DECISIONS",
@@ -42,10 +43,11 @@ IMAGES, DECISIONS = "images read that differ", "decisions that differ"
 ONLY_A, ONLY_B = "sources only in A", "sources only in B"
 CLASSES, LABELS = "classes named differently", "labels that differ"
 FIELDS, SPLITS = "fields that differ", "splits that differ"
+CHANNELS = "channels named differently"
 PIXELS = "images that differ"
 CAUSES = (SETTINGS, INPUTS, VERSIONS, CATALOGUE, IMAGES, DECISIONS)
 """The kinds of difference in how two datasets were made, in the order in which they are shown."""
-CONTENTS = (ONLY_A, ONLY_B, CLASSES, LABELS, FIELDS, SPLITS, PIXELS)
+CONTENTS = (ONLY_A, ONLY_B, CLASSES, CHANNELS, LABELS, FIELDS, SPLITS, PIXELS)
 """The kinds of difference of the datasets themselves."""
 
 
@@ -57,7 +59,7 @@ class DifferenceRow(NamedTuple):
     kind : str
         One of `CAUSES` or `CONTENTS`.
     name : str
-        Of the source, setting, package, class or image.
+        Of the source, setting, package, class or image, or the place of a channel.
     a, b : str
         What the two datasets have; of images that differ, by how much.
     """

@@ -14,6 +14,7 @@ from mingolotss.errors import DatasetError
 from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.formats.batches import read_batch
 from mingolotss.io.files import md5_file
+from mingolotss.qa.channel_digests import ChannelDigests
 from mingolotss.qa.checks import Verification, check_checksums
 from mingolotss.recipe.published_list import pixels_sha256
 
@@ -21,7 +22,11 @@ __all__ = ["check_batches", "verify_batches"]
 
 
 def check_batches(
-    folder: BatchFolder, names: Iterable[str], layout: BatchLayout, written: pa.Table
+    folder: BatchFolder,
+    names: Iterable[str],
+    layout: BatchLayout,
+    dataset: Path,
+    written: pa.Table,
 ) -> Iterator[str]:
     """Check that each batch has the images of its rows of the manifest, in their order.
 
@@ -31,14 +36,17 @@ def check_batches(
     names : iterable of str
         The file names of the batches.
     layout : BatchLayout
+    dataset : Path
+        The folder of the build.
     written : Table
         The written rows of the manifest.
     """
+    digests = ChannelDigests.read(dataset, written)
     for name in names:
         path = folder.batch(name)
         if path.is_file():  # a missing one is reported with the checksums
             rows = written.filter(pc.equal(written["batch"], name))
-            yield from _check_batch(path, rows, layout)
+            yield from _check_batch(path, rows, layout, digests)
 
 
 def verify_batches(archive: Path, folder: BatchFolder) -> Verification:
@@ -55,7 +63,9 @@ def verify_batches(archive: Path, folder: BatchFolder) -> Verification:
     return Verification(archive, len(names), images, problems)
 
 
-def _check_batch(path: Path, rows: pa.Table, layout: BatchLayout) -> Iterator[str]:
+def _check_batch(
+    path: Path, rows: pa.Table, layout: BatchLayout, digests: ChannelDigests
+) -> Iterator[str]:
     batch = read_batch(path)
     names = [layout.filename(name) for name in rows["image_file"].to_pylist()]
     has_sources = "src_ids" in layout.pickle.keys
@@ -65,7 +75,10 @@ def _check_batch(path: Path, rows: pa.Table, layout: BatchLayout) -> Iterator[st
         yield f"{path.name}: its file names differ from the manifest"
     elif batch.labels.tolist() != rows["label"].fill_null(-1).to_pylist():
         yield f"{path.name}: its labels differ from the manifest"
-    elif [pixels_sha256(image) for image in np.asarray(batch.images)] != rows[
-        "pixels_sha256"
-    ].to_pylist():
-        yield f"{path.name}: its images differ from the manifest"
+    else:
+        files, expected = (rows[name].to_pylist() for name in ("image_file", "pixels_sha256"))
+        for file, digest, image in zip(files, expected, np.asarray(batch.images), strict=True):
+            if pixels_sha256(image) != digest:
+                where = digests.describe(file, image)
+                yield f"{path.name}: its images differ from the manifest{where}"
+                return

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from mingolotss.dataset.image_stack import ImageArray
@@ -18,15 +16,15 @@ from mingolotss.dataset.products import products
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.recorded_inputs import image_folder, locate_image
 from mingolotss.dataset.stamp_shape import StampShape
-from mingolotss.dataset.stamps import StampFile, decode_stamps
+from mingolotss.dataset.stamps import StampFile, decode_stamp, decode_stamps
 from mingolotss.errors import DatasetError
 from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.formats.csv import HEADER, spreadsheet_text
 from mingolotss.io.file_names import format_file_name
 from mingolotss.io.files import read_bounded, sha256_file
 from mingolotss.io.parquet import read_table
-from mingolotss.io.png import decode_png
 from mingolotss.pipeline.input_files import changed_images
+from mingolotss.qa.channel_digests import ChannelDigests
 from mingolotss.qa.checks import ContentCheck, Layout, StoredImage, check_images
 from mingolotss.qa.verify_batches import check_batches
 from mingolotss.qa.verify_splits import check_splits
@@ -42,19 +40,20 @@ def build_layout(out: Path, provenance: Provenance) -> Layout:
     build, recipe = BuildFolder(out), provenance.recipe
     checks: list[ContentCheck] = [partial(_check_stamps, build)]
     if "png" in recipe.formats:
-        checks.append(partial(_check_pngs, build))
+        checks.append(partial(_check_pngs, build, StampShape.of_recipe(recipe)))
     if "csv" in recipe.formats:
         checks.append(partial(_check_csv, build))
     if "batches" in recipe.formats:
         batches = build.batches(recipe.batches.folder)
         names, layout = provenance.batch_names, BatchLayout.of(recipe)
-        checks.append(partial(check_batches, batches, names, layout))
+        checks.append(partial(check_batches, batches, names, layout, build.path))
     checks += [partial(check_splits, build), partial(_check_images, build, recipe.images)]
     return Layout(out, build.checksums, list(products(out, recipe)), provenance.rows, checks)
 
 
 def _check_stamps(build: BuildFolder, written: pa.Table) -> Iterator[str]:
-    yield from check_images(build.stamps.name, _stamps(build, written), written)
+    digests = ChannelDigests.read(build.path, written)
+    yield from check_images(build.stamps.name, _stamps(build, written), written, digests)
 
 
 def _stamps(build: BuildFolder, written: pa.Table) -> Iterator[StoredImage]:
@@ -74,18 +73,19 @@ def _decode(encoded: bytes, name: str, shape: StampShape) -> ImageArray:
     return image
 
 
-def _check_pngs(build: BuildFolder, written: pa.Table) -> Iterator[str]:
-    yield from check_images(build.png.name, _pngs(build), written)
+def _check_pngs(build: BuildFolder, shape: StampShape, written: pa.Table) -> Iterator[str]:
+    digests = ChannelDigests.read(build.path, written)
+    yield from check_images(build.png.name, _pngs(build, shape), written, digests)
 
 
-def _pngs(build: BuildFolder) -> Iterator[StoredImage]:
+def _pngs(build: BuildFolder, shape: StampShape) -> Iterator[StoredImage]:
     for path in sorted(build.png.glob("*")):
-        yield StoredImage(build.name_of(path), path.name, partial(_read_png, path))
+        yield StoredImage(build.name_of(path), path.name, partial(_read_png, path, shape))
 
 
-def _read_png(path: Path) -> npt.NDArray[np.uint8]:
+def _read_png(path: Path, shape: StampShape) -> ImageArray:
     try:
-        return decode_png(read_bounded(path), str(path))
+        return decode_stamp(read_bounded(path), str(path), shape)
     except OSError as error:
         raise DatasetError(f"read {path}: {error.strerror or error}") from error
 

@@ -14,10 +14,12 @@ from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.samples import Arrays
+from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.errors import DatasetError
 from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.io.parquet import read_schema
 from mingolotss.loaders.arrays import open_arrays
+from mingolotss.qa.channel_digests import ChannelDigests
 from mingolotss.qa.checks import Layout, StoredImage, check_images
 from mingolotss.qa.verify_splits import check_splits
 
@@ -45,7 +47,9 @@ def _check_samples(folder: Path, written: pa.Table) -> Iterator[str]:
     """Check the images, labels and splits that a reader gets."""
     arrays = open_arrays(folder)
     names = _image_files(folder, arrays.filenames, written)
-    yield from check_images("images", _images(arrays, names), written)
+    yield from _check_channels(folder, arrays)
+    digests = ChannelDigests.read(folder, written)
+    yield from check_images("images", _images(arrays, names), written, digests)
     columns = (written[name].to_pylist() for name in ("image_file", "label", "split"))
     expected = {
         name: (-1 if label is None else label, split)
@@ -54,6 +58,17 @@ def _check_samples(folder: Path, written: pa.Table) -> Iterator[str]:
     for name, label, split in zip(names, arrays.labels, arrays.splits, strict=True):
         if expected.get(name, (label, split)) != (label, split):
             yield f"{name}: its label or split is not the manifest's"
+
+
+def _check_channels(folder: Path, arrays: Arrays) -> Iterator[str]:
+    """Compare the names of the channels with those of the recipe."""
+    provenance = read_provenance(folder)
+    if provenance is None:
+        return
+    expected = StampShape.of_recipe(provenance.recipe).channels
+    if arrays.channels != expected:
+        stored, listed = (", ".join(names) or "none" for names in (arrays.channels, expected))
+        yield f"images: their channels are {stored}, and those of the recipe are {listed}"
 
 
 def _image_files(folder: Path, stored: Sequence[str], written: pa.Table) -> list[str]:

@@ -1,0 +1,127 @@
+"""Small datasets with channels as the pipeline leaves them, made by hand for tests of formats."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from mingolotss.dataset.channel_table import CHANNELS, flatten_channels
+from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.manifest import MANIFEST
+from mingolotss.dataset.provenance import Provenance, write_provenance
+from mingolotss.dataset.stamp_shape import StampShape
+from mingolotss.dataset.stamps import encode_stamp, image_column, stamp_bytes, stamp_schema
+from mingolotss.io.parquet import write_table
+from mingolotss.recipe.model import parse_recipe
+
+NAMES = ("low", "high", "optical", "x-ray", "infrared")
+CLASSES = ("FRI", "FRII", "Bent")
+SIDE = 12
+
+
+def make_planes(count: int, channels: int, kind: str, side: int = SIDE) -> np.ndarray:
+    """Draw images of which every channel differs; one plane is zero, and one of floats is NaN."""
+    rng = np.random.default_rng(channels)
+    images = rng.integers(0, 256, (count, channels, side, side)).astype(kind)
+    if kind == "float32":
+        images = (images * rng.normal(1e-4, 1e-3, (count, channels, 1, 1))).astype(kind)
+        images[1, -1] = np.nan
+        images[2, 0, 0] = -0.0
+    images[3, 0] = 0
+    return images
+
+
+def sha256(array: np.ndarray) -> str:
+    """Return the checksum of the pixels of an image or of one of its planes."""
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def channel_rows(images: np.ndarray, names: tuple[str, ...]) -> list[list[dict[str, object]]]:
+    """Return the rows of the table of channels of each image."""
+    return [
+        [
+            {
+                "row": row, "source": f"J{row:03d}.5+1", "channel": name, "candidates": 1,
+                "status": "native", "pixels_sha256": sha256(plane),
+            }
+            for name, plane in zip(names, image, strict=True)
+        ]
+        for row, image in enumerate(images)
+    ]  # fmt: skip
+
+
+def write_build(
+    folder: Path, channels: int, kind: str = "uint8", count: int = 12, **recipe: object
+) -> np.ndarray:
+    """Write the stamps, the manifest and the recipe of a build; return its images.
+
+    Parameters
+    ----------
+    folder : Path
+    channels : int
+    kind : {"uint8", "float32"}
+    count : int
+    **recipe
+        Further tables of the recipe.
+
+    Returns
+    -------
+    array, shape (count, channels, SIDE, SIDE)
+    """
+    images, names = make_planes(count, channels, kind), NAMES[:channels]
+    settings = {
+        "name": "several",
+        "stamp": {"pixels": SIDE, "kind": kind},
+        "channels": [{"name": name} for name in names],
+        "classes": {
+            "from": "column",
+            "column": "c",
+            "table": [{"label": label, "name": name} for label, name in enumerate(CLASSES)],
+        },
+        "formats": ["parquet"],
+        **recipe,
+    }
+    write_dataset(folder, images, StampShape(names, SIDE, kind), settings)
+    return images
+
+
+def write_dataset(
+    folder: Path, images: np.ndarray, shape: StampShape, settings: dict[str, object]
+) -> None:
+    """Write images as two parts of a build, the second part with the first rows."""
+    n, rows = len(images), np.arange(len(images))
+    provenance = Provenance(
+        recipe=parse_recipe(settings, "a test"), catalogue="c.csv", catalogue_sha256="0" * 64,
+        service="folder", rows=n, limit=0, classes=CLASSES,
+    )  # fmt: skip
+    folder.mkdir(parents=True)
+    write_provenance(folder, provenance)
+    columns = {name: pa.nulls(n, MANIFEST.field(name).type) for name in MANIFEST.names}
+    known = {
+        "row": rows, "source": [f"J{row:03d}.5+1" for row in rows],
+        "ra": 10.0 + rows, "dec": 20.0 + rows, "label": rows % len(CLASSES),
+        "class": [CLASSES[row % len(CLASSES)] for row in rows], "status": ["written"] * n,
+        "field": ["P1"] * n, "image_file": [f"J{row:03d}.5+1_P1.png" for row in rows],
+        "candidates": [1] * n, "pixel_scale_arcsec": [1.5] * n, "noise_jy": [1e-4] * n,
+        "split": ["test" if row % 4 == 3 else "train" for row in rows],
+        "batch": ["test_batch" if row % 4 == 3 else "data_batch_1" for row in rows],
+        "pixels_sha256": [sha256(image) for image in images],
+    }  # fmt: skip
+    columns |= {name: pa.array(values, MANIFEST.field(name).type) for name, values in known.items()}
+    missing = pa.array([""] * n)
+    manifest = pa.table([*columns.values(), missing], [*columns, "missing_channels"])
+    schema = stamp_schema(shape, [pa.field("missing_channels", pa.string())])
+    first = image_column(shape, [encode_stamp(image) for image in images], columns["image_file"])
+    described = pa.array(channel_rows(images, shape.channels), schema.field("channels").type)
+    stamps = pa.Table.from_arrays([first, *manifest.columns, described], schema=schema)
+    build = BuildFolder(folder)
+    build.stamps.mkdir()
+    build.part_stamps(0).write_bytes(stamp_bytes(stamps[n // 2 :]))
+    build.part_stamps(1).write_bytes(stamp_bytes(stamps[: n // 2]))
+    write_table(build.manifest, manifest, repeated_columns=("class",))
+    write_table(
+        build.channels, flatten_channels(stamps).cast(CHANNELS), repeated_columns=("channel",)
+    )
