@@ -91,6 +91,24 @@ except InputError as error:
     assert run_without(code) == expected + "\n"
 
 
+def test_a_common_beam_needs_radio_beam():
+    """The line comes when a build is planned; a recipe without a common beam needs nothing."""
+    code = """
+from mingolotss.errors import InputError
+from mingolotss.pipeline.planned_beams import plan_common_beam
+from mingolotss.recipe.beam_settings import BeamSettings
+plan_common_beam(BeamSettings(), [])
+try:
+    plan_common_beam(BeamSettings(common="9 arcsec"), [])
+except InputError as error:
+    print(error)
+"""
+    expected = (
+        "convolve images to a common beam: this needs radio_beam; pip install 'mingolotss[beams]'"
+    )
+    assert run_without(code) == expected + "\n"
+
+
 @pytest.mark.parametrize(
     ("library", "use", "name"),
     [

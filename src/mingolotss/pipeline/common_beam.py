@@ -28,23 +28,29 @@ from mingolotss.sky.beams import Beam, pixel_covariances
 from mingolotss.sky.header_facts import HeaderFacts, header_facts, jy_per_beam
 
 __all__ = [
+    "TOLERANCE",
     "ConvolvedCutouts",
     "beam_of",
     "beam_problem",
     "convolve_cutouts",
     "convolved_noise_methods",
+    "facts_problem",
     "noise_covariance",
     "require_libraries",
     "with_common_beam",
 ]
 
-_SAME = 1e-3
+TOLERANCE = 1e-3
 """Beams of which no axis differs by more than this, relatively, are the same."""
 _PIXELS_PER_STACK = 8 * 256 * 256  # 4 MB of float64 stay in the cache
 _BITS = 11  # of the largest element of a covariance: widths are exact to 0.02 %
 _Rounded = tuple[int, int, int, int]
 """Three elements of a covariance in units of a power of 2, and the exponent of that power."""
 _MANY_BEAMS = re.compile(r"^CASAMBM *= *T\b", re.MULTILINE)
+_UNKNOWN = (
+    "the image has no beam, no BMAJ and BMIN, in its header, and its service states none; the "
+    "recipe needs it to convolve to {} (beam.common)"
+)
 _BY_BEAM = "rms-map, propagated to the common beam"
 _ESTIMATED = "of the convolved pixels"
 
@@ -108,6 +114,18 @@ def beam_of(facts: HeaderFacts) -> Beam | None:
     return Beam(major, minor, pa) if major >= minor else Beam(minor, major, pa + 90)
 
 
+def facts_problem(facts: HeaderFacts, common: Beam) -> str:
+    """Return why an image with these facts cannot be convolved to a beam, "" if it can."""
+    beam = beam_of(facts)
+    if beam is None:
+        return _UNKNOWN.format(common)
+    try:
+        _change(beam, facts.unit, common)
+    except ImageError as error:
+        return str(error)
+    return ""
+
+
 def beam_problem(wcs: Sky, common: Beam) -> str:
     """Return why an image cannot be convolved to a beam, "" if it can."""
     try:
@@ -128,13 +146,12 @@ def _change_of(wcs: Sky, common: Beam) -> _Change | None:
     facts = header_facts(wcs)
     beam = beam_of(facts)
     if beam is None:
-        reason = "no beam, no BMAJ and BMIN, in its header"
         if _MANY_BEAMS.search(wcs.header):
-            reason = "a beam for each of its planes, in a table (CASAMBM)"
-        raise ImageError(
-            f"the image has {reason}, and its service states none; the recipe needs it to convolve "
-            f"to {common} (beam.common)"
-        )
+            raise ImageError(
+                "the image has a beam for each of its planes, in a table (CASAMBM), and the recipe "
+                f"needs one to convolve to {common} (beam.common)"
+            )
+        raise ImageError(_UNKNOWN.format(common))
     return _change(beam, facts.unit, common)
 
 
@@ -155,7 +172,7 @@ def _change(beam: Beam, unit: str | None, common: Beam) -> _Change | None:
 
 def _is_same(beam: Beam, other: Beam) -> bool:
     difference = np.abs(np.linalg.eigvalsh(beam.covariance - other.covariance)).max()
-    return bool(difference <= 2 * _SAME * np.linalg.eigvalsh(other.covariance)[0])
+    return bool(difference <= 2 * TOLERANCE * np.linalg.eigvalsh(other.covariance)[0])
 
 
 def _deconvolve(common: Beam, beam: Beam) -> Beam | None:
@@ -166,7 +183,7 @@ def _deconvolve(common: Beam, beam: Beam) -> Beam | None:
 
     # A beam that is as long as the common one in one direction has a kernel without width there,
     # which rounding can make imaginary.
-    for excess in (1.0, 1 + _SAME):
+    for excess in (1.0, 1 + TOLERANCE):
         axes = common.major_arcsec * excess, common.minor_arcsec * excess
         large, small = (
             RadioBeam(major=major / 3600, minor=minor / 3600, pa=pa)

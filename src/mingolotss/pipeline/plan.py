@@ -56,6 +56,7 @@ from mingolotss.io.summaries import Shown, Summary, Table, count_text
 from mingolotss.model import Candidate, Ints
 from mingolotss.pipeline.build_lock import build_lock
 from mingolotss.pipeline.image_paths import ImagePaths
+from mingolotss.pipeline.planned_beams import BeamImages, plan_common_beam
 from mingolotss.pipeline.planned_extents import planned_extents
 from mingolotss.pipeline.planned_splits import PlannedSplits, plan_splits, split_sources
 from mingolotss.pipeline.progress import BuildProgress, no_progress
@@ -332,6 +333,9 @@ def plan_locked(
     )
     inputs = resolve_inputs(arguments, out, refresh=refresh)
     existing, messages = None if fresh else read_provenance(out), []
+    if existing is not None and inputs.recipe.beam.is_planned:
+        # Repeated builds use the beam that was planned once, also after images have been added.
+        inputs = inputs.with_recipe(inputs.recipe.with_planned_beam(existing.recipe.beam))
     earlier = None
     if not fresh and arguments.repeated is not None:
         earlier = read_earlier_build(arguments.repeated, read_provenance(arguments.repeated))
@@ -344,6 +348,10 @@ def plan_locked(
     if earlier is not None and not has_more_rows and not earlier.has_all(inputs.catalogue):
         earlier = None  # another catalogue, in another folder
     candidates, search_errors = _search(inputs, progress or no_progress)
+    beam = plan_common_beam(
+        inputs.recipe.beam, [BeamImages(inputs.service, candidates, inputs.catalogue.dec)]
+    )
+    inputs = inputs.with_recipe(inputs.recipe.with_planned_beam(beam.settings))
     splits = plan_splits(inputs.recipe, inputs.catalogue, candidates, inputs.service, earlier)
     folder = BuildFolder(out)
     decisions_by_source = read_decisions(arguments.decisions)
@@ -363,11 +371,12 @@ def plan_locked(
             *map(paths.shorten, _notices(inputs.service)),
             *map(clean_text, inputs.catalogue.notices),
             *_coarse_positions(inputs, candidates),
+            *(clean_text(paths.shorten(line)) for line in beam.notices),
         ),
         in_catalogue_order=isinstance(inputs.service, FolderService),
         image_root=inputs.image_root,
         inputs=inputs.recorded,
-        messages=tuple(messages),
+        messages=(*messages, *beam.messages),
     )
     _check_downloads(result)
     if fresh:  # only now, so that nothing is lost if the search fails

@@ -7,6 +7,7 @@ the same words in another working directory never continue a build with other im
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +69,10 @@ class ResolvedInputs(NamedTuple):
     recorded: RecordedInputs
     image_root: str
     image_folder: Path | None
+
+    def with_recipe(self, recipe: Recipe) -> ResolvedInputs:
+        """Return the same inputs with a recipe whose plan is known."""
+        return self._replace(recipe=recipe, provenance=replace(self.provenance, recipe=recipe))
 
 
 def resolve_inputs(arguments: BuildArguments, out: Path, *, refresh: bool) -> ResolvedInputs:

@@ -431,7 +431,19 @@ class Recipe(Metadata):
         tables = ("images", "choose", "noise", "steps")
         given = {name: getattr(channel, name) for name in tables}
         changes = {name: value for name, value in given.items() if value is not None}
-        return self.model_copy(update={**changes, "channels": ()})
+        return self._with({**changes, "channels": ()})
+
+    def with_planned_beam(self, beam: BeamSettings) -> Recipe:
+        """Return the recipe with the largest beam that a plan found, if it asks for that."""
+        if not self.beam.is_planned or beam.common != self.beam.common:
+            return self
+        return self._with({"beam": beam})
+
+    def _with(self, changes: Mapping[str, object]) -> Recipe:
+        """Return a recipe with some tables replaced by others that have been checked."""
+        # A copy by pydantic would keep the digest of this recipe.
+        tables = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self).model_construct(**{**tables, **changes})
 
     @property
     def rules(self) -> FlagRules | ColumnRules | None:
@@ -514,6 +526,8 @@ class Recipe(Metadata):
         # The changes are made in the plain values and checked like a file, so that ``--set``
         # accepts exactly what a recipe accepts. `to_dict` may be without `published`.
         settings: dict[str, object] = self.to_dict() | {"published": self.published.model_dump()}
+        if "beam.common" in changes and isinstance(settings.get("beam"), dict):
+            settings["beam"] = {}  # what the largest beam was holds no longer
         for dotted, value in changes.items():
             *parents, last = dotted.split(".")
             table = settings

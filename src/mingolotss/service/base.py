@@ -37,6 +37,7 @@ from mingolotss.io.places import absolute_path
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service import SERVICES
 from mingolotss.service.survey_facts import NO_FACTS, SurveyFacts
+from mingolotss.sky.header_facts import HeaderFacts
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -49,6 +50,7 @@ __all__ = [
     "FactsService",
     "FetchService",
     "FileService",
+    "HeaderService",
     "ImageService",
     "Naming",
     "Progress",
@@ -202,6 +204,14 @@ class FactsService(Protocol):
     """
 
     survey_facts: SurveyFacts
+
+
+@runtime_checkable
+class HeaderService(Protocol):
+    """A service that can read the headers of its images before their pixels are needed."""
+
+    def header_facts(self, images: Sequence[str]) -> list[HeaderFacts | None]:
+        """Return what the header of each image says; None for one that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from mingolotss.service.local.listing import fits_files
 from mingolotss.service.local.source_names import Owners, SourceNames, file_spellings
 from mingolotss.service.rms_maps import require_same_pixels
 from mingolotss.sky.footprint import contains
+from mingolotss.sky.header_facts import HeaderFacts
 from mingolotss.sky.wcs import SkyWCS
 
 if TYPE_CHECKING:
@@ -207,7 +208,12 @@ class FolderService(Shown):
 
     def pixel_scales_arcsec(self, images: Sequence[str]) -> list[float]:
         """Return the side of a pixel of each image, by its header; NaN where it cannot be read."""
-        return [_pixel_scale(Path(image)) for image in images]
+        skies = map(_read_sky, images)
+        return [math.nan if sky is None else sky.pixel_scale_arcsec for sky in skies]
+
+    def header_facts(self, images: Sequence[str]) -> list[HeaderFacts | None]:
+        """Return what the header of each image says; None where it cannot be read."""
+        return [None if sky is None else sky.facts for sky in map(_read_sky, images)]
 
     def search_all(self, catalogue: Catalogue, size_deg: float) -> list[list[Candidate]]:
         """Return the files of every source, by name. The size is that of the files.
@@ -360,11 +366,11 @@ class FolderService(Shown):
         return Candidate(field, prefix + file, prefix + rms if rms else "", source)
 
 
-def _pixel_scale(image: Path) -> float:
+def _read_sky(image: str) -> SkyWCS | None:
     try:
-        return read_image(image, with_checksums=False).wcs().pixel_scale_arcsec
+        return read_image(Path(image), with_checksums=False).wcs()
     except ImageError:
-        return math.nan
+        return None
 
 
 class _Match(NamedTuple):

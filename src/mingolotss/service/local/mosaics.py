@@ -59,6 +59,7 @@ from mingolotss.sky.footprint import (
     find_pixels,
     outside_reason,
 )
+from mingolotss.sky.header_facts import HeaderFacts
 from mingolotss.sky.wcs import SkyWCS
 
 if TYPE_CHECKING:
@@ -241,6 +242,11 @@ class MosaicsService(Shown):
         """Return the side of a pixel of each mosaic; NaN where its header cannot be read."""
         mosaics = map(self._readable_mosaic, images)
         return [math.nan if m is None else m.wcs.pixel_scale_arcsec for m in mosaics]
+
+    def header_facts(self, images: Sequence[str]) -> list[HeaderFacts | None]:
+        """Return what the header of each mosaic says; None where it cannot be read."""
+        mosaics = map(self._readable_mosaic, images)
+        return [None if mosaic is None else mosaic.wcs.facts for mosaic in mosaics]
 
     def search(self, position: SkyCoord, size: Quantity) -> list[Candidate]:
         """Return each field whose image contains a position."""
