@@ -22,6 +22,8 @@ from mingolotss.pipeline.common_beam import (
     noise_covariance,
     with_common_beam,
 )
+from mingolotss.simulate import Observation
+from mingolotss.simulate.noise import beam_noise, convolved_noise
 from mingolotss.sky.beams import Beam
 from mingolotss.sky.header_facts import HeaderFacts
 
@@ -194,18 +196,31 @@ def test_the_pixels_do_not_depend_on_their_company():
 
 
 def test_the_noise_of_a_common_beam():
-    """Even noise with the beam as its autocorrelation, in Jy/beam and in K."""
+    """Of an image without scatter to measure: as if the beam were its autocorrelation."""
     for unit, factor in (("Jy/beam", 2.25), ("K", 1.0)):
         cards = header(SIX, side=60, unit=unit)
         rms = np.full((60, 60), 2.0, "f4")
         result = with_common_beam(cutout_of(np.zeros((60, 60), "f4"), cards, rms), NINE)
         expected = 2.0 * factor * (36 / (36 + 2 * 45)) ** 0.5
         assert result.rms[30, 30] == pytest.approx(expected, rel=1e-3)
-    facts = HeaderFacts(beam_major_arcsec=6.0, beam_minor_arcsec=6.0)
-    after, before = noise_covariance(facts, NINE), noise_covariance(facts, None)
-    assert after == pytest.approx(before * 126 / 36)
-    assert noise_covariance(facts, SIX) == pytest.approx(SIX.covariance)
-    assert noise_covariance(HeaderFacts(), NINE) is None
+
+
+@pytest.mark.parametrize("kind", ["natural", "uniform", "white"])
+def test_the_noise_map_is_the_scatter_of_the_convolved_pixels(kind):
+    """With the beam as its autocorrelation, white noise convolved with it, and white noise."""
+    rng = np.random.default_rng(5)
+    noise = {
+        "natural": lambda: beam_noise(600, 4.0, rng),
+        "uniform": lambda: convolved_noise(600, Observation().beam_covariance, rng),
+        "white": lambda: rng.normal(size=(600, 600)).astype("f4"),
+    }[kind]()
+    plane = cutout_of(noise, header(SIX, side=600), np.ones((600, 600), "f4"))
+    result = with_common_beam(plane, NINE)
+    assert np.nanstd(result.image) == pytest.approx(float(np.nanmedian(result.rms)), rel=0.05)
+    common = noise_covariance(with_common_beam(plane, NINE), NINE)
+    expected = {"natural": (2 * NINE.covariance - SIX.covariance), "uniform": 2 * NINE.covariance}
+    if kind in expected:
+        assert common == pytest.approx(expected[kind], rel=0.15)
 
 
 def test_gaps_of_an_rms_map():

@@ -26,7 +26,7 @@ from mingolotss.errors import ImageError
 from mingolotss.image.noise import sigma_clipped_noise
 from mingolotss.image.pixels import block_mean
 from mingolotss.model import Cutout, FloatImage, Floats, Ints, Objects
-from mingolotss.pipeline.common_beam import noise_covariance
+from mingolotss.pipeline.common_beam import beam_of, noise_covariance
 from mingolotss.pipeline.stamp_windows import StampBoxes, noise_of
 from mingolotss.recipe.model import NoiseSettings
 from mingolotss.sky.beams import Beam, pixel_covariances
@@ -90,8 +90,9 @@ def binned_noise(
         index, factor = int(indices[stamp]), int(factors[stamp])
         cutout = cutouts.cutout(index)
         corner = int(boxes.y0[stamp]), int(boxes.x0[stamp])
-        covariance = noise_covariance(header_facts(cutout.wcs), common_beam)
-        if index not in estimates and covariance is not None:
+        beam = common_beam or beam_of(header_facts(cutout.wcs))
+        if index not in estimates and beam is not None:
+            covariance = noise_covariance(cutout, beam) if common_beam else beam.covariance
             in_pixels = _in_pixels(covariance, cutout)
             relative[stamp], methods[stamp] = block_noise(in_pixels, factor), _BY_BEAM
             continue

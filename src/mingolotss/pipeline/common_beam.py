@@ -4,8 +4,8 @@ Each image is convolved from the beam of its own header, or the one that its ser
 own pixels. An image that has the common beam already keeps every bit. Images whose beam is unknown
 or larger are refused (`beam_problem`) before the choice among the images of a source.
 
-An rms map becomes that of the convolved image: the noise of a radio image has about the beam as its
-autocorrelation, as in `mingolotss.pipeline.binned_noise`.
+An rms map becomes that of the convolved image, for the autocorrelation that the noise of the image
+has (`mingolotss.image.noise_correlation`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.errors import ImageError
 from mingolotss.image.beams import convolve_images, gaussian_kernel, noise_kernel
+from mingolotss.image.noise_correlation import correlation_scale
 from mingolotss.io.optional import import_optional
 from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Objects, Sky
 from mingolotss.sky.beams import Beam, pixel_covariances
@@ -78,14 +79,16 @@ class _Change(NamedTuple):
 
     Attributes
     ----------
-    kernel, correlation : float64 array, shape (2, 2), arcsec^2
-        Covariances of the kernel and of the autocorrelation of the noise, east and north.
+    beam : Beam
+        That of the image.
+    kernel : float64 array, shape (2, 2), arcsec^2
+        Covariance of the kernel, east and north.
     factor : float
         By which the brightness is multiplied in the unit of the image.
     """
 
+    beam: Beam
     kernel: Floats
-    correlation: Floats
     factor: float
 
 
@@ -167,7 +170,7 @@ def _change(beam: Beam, unit: str | None, common: Beam) -> _Change | None:
             'image can only be convolved to a larger one; give a larger beam, or "largest"'
         )
     factor = _brightness_factor(unit, common.area / beam.area)
-    return _Change(kernel.covariance, beam.covariance, factor)
+    return _Change(beam, kernel.covariance, factor)
 
 
 def _is_same(beam: Beam, other: Beam) -> bool:
@@ -230,28 +233,25 @@ def _brightness_factor(unit: str | None, ratio: float) -> float:
     )
 
 
-def noise_covariance(facts: HeaderFacts, common: Beam | None) -> Floats | None:
+def noise_covariance(plane: Cutout, beam: Beam) -> Floats:
     """Return the covariance of the autocorrelation of the noise of an image, arcsec^2.
 
     Parameters
     ----------
-    facts : HeaderFacts
-        Of the image as it was observed.
-    common : Beam or None
-        The beam that it was convolved to.
+    plane : Cutout
+        The whole image, of which the correlation is measured.
+    beam : Beam
+        That of the image: its own, or the common one that it was convolved to.
 
     Returns
     -------
     float64 array, shape (2, 2)
-        For the axes east and north; None without a beam.
+        For the axes east and north.
     """
-    beam = beam_of(facts)
-    if beam is None:
-        return None
-    if common is None or _is_same(beam, common):
-        return beam.covariance
-    # Convolution adds the kernel twice, the common beam has it once.
-    covariance: Floats = 2 * common.covariance - beam.covariance
+    ny, nx = plane.image.shape
+    x, y = plane.origin[0] + nx / 2, plane.origin[1] + ny / 2
+    on_pixels = pixel_covariances(beam.covariance, plane.wcs, [x], [y])[0]
+    covariance: Floats = correlation_scale(plane.image, on_pixels) * beam.covariance
     return covariance
 
 
@@ -321,7 +321,10 @@ def convolve_cutouts(cutouts: CutoutArray, indices: Ints, common: Beam) -> Convo
         x = plane.origin[0] + cutouts.x0[members] + cutouts.nx[members] / 2
         y = plane.origin[1] + cutouts.y0[members] + cutouts.ny[members] / 2
         kernels = pixel_covariances(change.kernel, plane.wcs, x, y)
-        correlations = pixel_covariances(change.correlation, plane.wcs, x, y)
+        covariance = change.beam.covariance
+        if plane.rms is not None:
+            covariance = noise_covariance(plane, change.beam)
+        correlations = pixel_covariances(covariance, plane.wcs, x, y)
         for index, kernel, correlation in zip(members.tolist(), kernels, correlations, strict=True):
             size = int(cutouts.ny[index]), int(cutouts.nx[index])
             group = _Group(*size, _rounded(kernel), _rounded(correlation), change.factor)

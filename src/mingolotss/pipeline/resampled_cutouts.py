@@ -2,8 +2,8 @@
 
 A resampled cutout is exactly the pixels of its stamp. The pixels around the cutout are used as far
 as its plane has them. An rms map is resampled with the same weights, and multiplied by what the
-weighted mean makes of noise that has the beam as its autocorrelation, as in
-`mingolotss.pipeline.binned_noise`. Without a beam it is scaled by the scatter of the pixels.
+weighted mean makes of noise with the autocorrelation that the image has
+(`mingolotss.image.noise_correlation`). Without a beam it is scaled by the scatter of the pixels.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mingolotss.image.resample import (
     sampled_box,
 )
 from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Sky
-from mingolotss.pipeline.common_beam import noise_covariance
+from mingolotss.pipeline.common_beam import beam_of, noise_covariance
 from mingolotss.recipe.model import Recipe
 from mingolotss.sky.beams import Beam, pixel_covariances
 from mingolotss.sky.header_facts import header_facts
@@ -202,9 +202,10 @@ def _is_regular(jacobian: Floats) -> bool:
 
 def _correlations(plane: Cutout, maps: list[Floats], common: Beam | None) -> Floats | None:
     """Return the autocorrelation of the noise in the middle of each stamp, px^2, if it is known."""
-    covariance = noise_covariance(header_facts(plane.wcs), common)
-    if covariance is None:
+    beam = common or beam_of(header_facts(plane.wcs))
+    if beam is None:
         return None
+    covariance = beam.covariance if plane.rms is None else noise_covariance(plane, beam)
     middles = np.array([nodes[len(nodes) // 2, len(nodes) // 2] for nodes in maps])
     return pixel_covariances(covariance, plane.wcs, *np.nan_to_num(middles).T)
 
