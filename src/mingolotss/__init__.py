@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from mingolotss.model import Candidate, Cutout, Source
     from mingolotss.pipeline.executors.dask import cluster
     from mingolotss.pipeline.executors.local import processes, threads
+    from mingolotss.pipeline.exporting import export
     from mingolotss.pipeline.plan import Plan, plan
     from mingolotss.pipeline.run import Build, build, fetch, run
     from mingolotss.pipeline.stamps import make_stamp
-    from mingolotss.publish.export import export
     from mingolotss.qa.audit.run import audit
     from mingolotss.qa.compare import compare
     from mingolotss.qa.report.page import report
@@ -101,7 +101,7 @@ _MODULES = {
     "cluster": "pipeline.executors.dask",
     "compare": "qa.compare",
     "demo": "demonstration",
-    "export": "publish.export",
+    "export": "pipeline.exporting",
     "fetch": "pipeline.run",
     "load": "loaders.arrays",
     "load_recipe": "recipe.load",

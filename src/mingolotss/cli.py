@@ -515,18 +515,24 @@ def export(
     fresh: Annotated[
         bool, typer.Option(show_default=False, help="Replace an existing export in OUT.")
     ] = False,
+    workers: Annotated[int | None, _WORKERS] = None,
 ) -> None:
     """Write a build in another format, with a split of your choice.
 
-    Each export holds its own manifest, recipe, dataset card and checksums.
+    Each export holds its own manifest, recipe, dataset card and checksums. The format fits reads
+    the images of the build again, with --workers.
     """
-    from mingolotss.publish.export import export as run_export
+    from mingolotss.pipeline.executors import local as executors
+    from mingolotss.pipeline.exporting import export as run_export
     from mingolotss.publish.groups import binary_groups, parse_groups
 
     groups = binary_groups(build) if binary else parse_groups(merge or [])
-    done = run_export(
-        build, format, out, split=split, merge=groups or None, archive=archive, fresh=fresh
-    )
+    pool = executors.processes_or_thread if format == "fits" else executors.threads
+    with pool(workers) as mapper, _progress() as progress:
+        done = run_export(
+            build, format, out, split=split, merge=groups or None, archive=archive, fresh=fresh,
+            mapper=mapper, progress=progress,
+        )  # fmt: skip
     counts = ", ".join(f"{name} {count}" for name, count in done.splits.items())
     simulated = "simulated " if done.simulated else ""
     _say(f"{done.out}: {done.images} {simulated}images as {format} ({counts})")

@@ -21,7 +21,7 @@ from mingolotss.formats.split_records import (
     read_split_list,
     read_split_record,
 )
-from mingolotss.publish.export import export
+from mingolotss.pipeline.exporting import export
 from named_builds import HOSTILE
 from readers_build import make_build
 

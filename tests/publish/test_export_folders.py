@@ -13,7 +13,7 @@ from PIL import Image
 from mingolotss.formats import FORMATS
 from mingolotss.formats.png_folders import find_png_folders
 from mingolotss.loaders.arrays import load
-from mingolotss.publish.export import export
+from mingolotss.pipeline.exporting import export
 from mingolotss.qa.verify import verify
 from named_builds import build_named
 

@@ -16,9 +16,9 @@ from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.errors import InputError
 from mingolotss.formats import FORMATS
 from mingolotss.loaders.arrays import load
+from mingolotss.pipeline.exporting import export
 from mingolotss.pipeline.rebuild import recorded_service
 from mingolotss.pipeline.run import build
-from mingolotss.publish.export import export
 from mingolotss.qa.compare import compare
 from mingolotss.qa.verify import verify
 from named_builds import HOSTILE, build_named

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mingolotss.candidates.decisions import DECISIONS_NAME
-from mingolotss.io.file_names import is_file_name, safe_name
+from mingolotss.io.file_names import is_file_name, safe_name, with_suffix
 from mingolotss.recipe.model import BatchSettings
 from mingolotss.service.remote.workspace import Workspace
 
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 _PARTS = "part-*.parquet"
-_PNG = ".png"
+_PNG, _FITS = ".png", ".fits"
 _TRAIN, _SPLIT, _TEST = "data_batch_", "_batch", "test_batch"
 _TRAIN_ALONE = "train_batch"
 _DEFAULT_BATCHES = BatchSettings().folder
@@ -253,6 +253,11 @@ class BuildFolder(DatasetFolder):
         return self.png / image_file
 
     @property
+    def fits(self) -> Path:
+        """The folder of the stamps as FITS files."""
+        return self.path / "fits"
+
+    @property
     def sky(self) -> Path:
         """The folder of the simulated sky, in a demo."""
         return self.path / "sky"
@@ -372,6 +377,32 @@ class ExportFolder(DatasetFolder):
         if is_file_name(image_file) and image_file.lower().endswith(_PNG):
             return image_file
         return f"{safe_name(image_file)}{_PNG}"
+
+    @property
+    def index(self) -> Path:
+        """The list of the FITS files with their sources."""
+        return self.path / "index.csv"
+
+    def split_folder(self, split: str) -> Path:
+        """Return the folder of a split's FITS files; that of images in no split is ``fits``."""
+        return self.path / (safe_name(split) or "fits")
+
+    @staticmethod
+    def fits_name(image_file: str) -> str:
+        """Return the name of the FITS file of a stamp, from its name in the manifest.
+
+        >>> ExportFolder.fits_name("A_P1.png"), ExportFolder.fits_name("../A")
+        ('A_P1.fits', '%2E.%2FA.fits')
+        """
+        name = image_file
+        if not is_file_name(name):
+            name = safe_name(name)
+        stem = name[: -len(_PNG)] if name.lower().endswith(_PNG) else name
+        return with_suffix(stem, _FITS)
+
+    def fits_files(self) -> Iterator[Path]:
+        """Give the FITS files in folders of splits, in any order."""
+        return self.path.glob(f"*/[!.]*{_FITS}")
 
     @staticmethod
     def placeholder(folder: Path) -> Path:

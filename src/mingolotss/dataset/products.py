@@ -34,7 +34,7 @@ def is_generated(path: Path) -> bool:
 
 
 def products(folder: Path, recipe: Recipe, *, descriptions: bool = True) -> Iterator[Path]:
-    """Give the products of a build except the PNG files and the list of checksums.
+    """Give the products of a build except the PNG and FITS files and the list of checksums.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def remove_products(folder: Path) -> None:
         if (provenance := read_provenance(folder)) is not None:
             remove_tree(build.batches(provenance.recipe.batches.folder).path)
             build.batch_archive(provenance.recipe.batches.archive).unlink(missing_ok=True)
-    for path in (build.stamps, build.part_tables, build.png, build.figures):
+    for path in (build.stamps, build.part_tables, build.png, build.fits, build.figures):
         remove_tree(path)
     files = [
         build.recipe, build.splits, build.candidates, build.manifest, build.csv, build.checksums,

@@ -41,6 +41,11 @@ FORMATS.add(
     "tar shards of PNG files, for streaming",
 )
 FORMATS.add(
+    "fits",
+    "mingolotss.formats.fits:FITS",
+    "FITS files by split: brightness, noise and mask with their WCS, for DS9 and CARTA",
+)
+FORMATS.add(
     "png",
     "mingolotss.formats.png_folders:PNG_FOLDERS",
     "PNG folders by split and class, for ImageFolder",

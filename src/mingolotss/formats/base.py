@@ -20,6 +20,7 @@ from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.io.error_text import first_line
 from mingolotss.io.png import MAX_SIDE, PNG_CHANNELS
 from mingolotss.io.system_faults import describe_fault
+from mingolotss.recipe.model import Recipe
 
 __all__ = [
     "IMAGE_AXES",
@@ -49,6 +50,8 @@ class ExportHeader:
         Names of the folder of batches and of its archive.
     layout : BatchLayout
         How batches are written.
+    recipe : Recipe or None
+        That the images were made with.
     split_plan : str
     format : str
     """
@@ -62,6 +65,7 @@ class ExportHeader:
     split_plan: str
     format: str
     layout: BatchLayout
+    recipe: Recipe | None = None
 
     def to_dict(self) -> dict[str, str]:
         """Return the facts that are texts, by name."""

@@ -8,7 +8,7 @@ and blue of an image.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain, compress
 from pathlib import Path
 
@@ -26,8 +26,9 @@ from mingolotss.formats.class_names import (
     write_channel_names,
     write_class_names,
 )
+from mingolotss.formats.image_files import check_distinct, check_splits
 from mingolotss.formats.stored_names import images_by_file, true_splits
-from mingolotss.io.files import read_bounded, same_file, write_bytes
+from mingolotss.io.files import read_bounded, write_bytes
 from mingolotss.io.png import PNG_CHANNELS, decode_pngs
 
 __all__ = ["PNG_FOLDERS", "find_png_folders", "read_png_folders", "write_png_folders"]
@@ -63,46 +64,14 @@ def write_png_folders(records: Records, folder: Path, header: ExportHeader) -> N
         folders[split][label] / export.png_name(name)
         for split, label, name in zip(*columns, strict=True)
     ]
-    _check_distinct(paths, records, export, header)
-    _check_splits(folders, export, header)
+    check_distinct(paths, records, export, header)
+    check_splits(folders, [export.classes, export.channel_names], export, header)
     for path, png in zip(paths, records.encoded(), strict=True):
         write_bytes(path, png)
     for empty in {*chain.from_iterable(folders.values())} - {path.parent for path in paths}:
         write_bytes(export.placeholder(empty), b"")
     write_class_names(export.classes, records.classes)
     write_channel_names(export.channel_names, records.channels)
-
-
-def _check_distinct(
-    paths: Sequence[Path], records: Records, export: ExportFolder, header: ExportHeader
-) -> None:
-    """Refuse two images that would be one file."""
-    # Images of different folders count too, since readers find an image by its name.
-    pair = same_file([path.name for path in paths], export.path)
-    if pair is not None:
-        sources = records.texts("source")
-        raise InputError(
-            f"export {header.name} as {header.format}: the images of {sources[pair[0]]!r} and "
-            f"{sources[pair[1]]!r} would be one file here, {paths[pair[0]].name}; rename a source, "
-            "or use another format"
-        )
-
-
-def _check_splits(splits: Iterable[str], export: ExportFolder, header: ExportHeader) -> None:
-    """Refuse a split whose folder would take the place of a file of the export."""
-    files = {
-        path.name.lower()
-        for path in (
-            export.manifest, export.recipe, export.checksums, export.card, export.croissant,
-            export.classes, export.channels, export.channel_names,
-        )
-    }  # fmt: skip
-    for split in splits:
-        if split.lower() in files:
-            raise InputError(
-                f"export {header.name} as {header.format}: the split {split!r} is called like a "
-                "file of the export; choose another name"
-            )
 
 
 def find_png_folders(place: Path) -> Sequence[Path]:

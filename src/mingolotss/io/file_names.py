@@ -27,6 +27,7 @@ __all__ = [
     "format_file_name",
     "is_file_name",
     "safe_name",
+    "with_suffix",
 ]
 
 MAX_FILE_NAME = 240
@@ -91,6 +92,27 @@ def is_file_name(name: str) -> bool:
     (True, False, False)
     """
     return len(name) <= MAX_FILE_NAME and _FILE_NAME.fullmatch(name) is not None
+
+
+def with_suffix(stem: str, suffix: str) -> str:
+    """Return a file name with another suffix, of at most `MAX_FILE_NAME` bytes.
+
+    Parameters
+    ----------
+    stem : str
+        A name that `is_file_name`, without its suffix.
+    suffix : str
+        With its dot.
+
+    >>> with_suffix("ILTJ1_P1", ".fits"), len(with_suffix("L" * 240, ".fits"))
+    ('ILTJ1_P1.fits', 221)
+    """
+    name = f"{stem}{suffix}"
+    if len(name) <= MAX_FILE_NAME:
+        return name
+    digest = hashlib.sha256(stem.encode()).hexdigest()
+    beginning = re.sub(r"%[0-9A-F]?\Z", "", stem[: MAX_SAFE_NAME - 1])
+    return f"{beginning}~{digest[:_DIGITS]}{suffix}"
 
 
 def _encode(name: str) -> str:

@@ -18,10 +18,11 @@ from mingolotss.errors import ImageError
 from mingolotss.io.fits_layout import ImageLayout, data_bytes
 from mingolotss.sky.fits_header import BLOCK, card_values
 
-__all__ = ["check_checksums", "checksum_problem", "ones_complement_sum"]
+__all__ = ["check_checksums", "checksum_problem", "encode_checksum", "ones_complement_sum"]
 
 _ONES = 0xFFFFFFFF
 _UNDEFINED = b"0000000000000000"  # a CHECKSUM that is not computed yet
+_PUNCTUATION = frozenset(b":;<=>?@[\\]^_`")  # which no CHECKSUM has
 
 
 def check_checksums(raw: bytes | memoryview, layout: ImageLayout, path: str) -> None:
@@ -88,6 +89,34 @@ def ones_complement_sum(data: bytes | memoryview) -> int:
     total = int(np.frombuffer(data[:whole], ">u4").sum(dtype=np.uint64))
     total += int.from_bytes(bytes(data[whole:]).ljust(4, b"\0"), "big")
     return total and (total - 1) % _ONES + 1  # carries are added at the other end
+
+
+def encode_checksum(total: int) -> str:
+    """Return the CHECKSUM of a unit as 16 letters and digits (appendix J.2).
+
+    Parameters
+    ----------
+    total : int
+        The sum of the unit, whose CHECKSUM is sixteen zeros.
+
+    >>> encode_checksum(868229149)  # the example of the standard
+    'hcHjjc9ghcEghc9g'
+    """
+    # Each byte of the complement becomes four characters with that sum, and the characters of one
+    # byte stand in one column of the 32-bit words. Two of them give and take until none is
+    # punctuation.
+    rows = []
+    for byte in ((_ONES - total % _ONES) & _ONES).to_bytes(4, "big"):
+        four = [byte // 4 + ord("0")] * 4
+        four[0] += byte % 4
+        while not _PUNCTUATION.isdisjoint(four):
+            for first in (0, 2):
+                if not _PUNCTUATION.isdisjoint(four[first : first + 2]):
+                    four[first] += 1
+                    four[first + 1] -= 1
+        rows.append(four)
+    text = "".join(chr(rows[byte][place]) for place in range(4) for byte in range(4))
+    return text[-1] + text[:-1]
 
 
 def _is_equal(a: int, b: int) -> bool:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.dataset.checksums import digest_files, write_checksums
-from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.layout import BuildFolder, ExportFolder
 from mingolotss.dataset.manifest import CANDIDATES, REPEATED_COLUMNS, UNCOMPRESSED_COLUMNS
 from mingolotss.dataset.products import products
 from mingolotss.dataset.provenance import (
@@ -83,7 +83,9 @@ def assemble(
         if "batches" in recipe.formats:
             others.append(pool.submit(assemble_batches, out, recipe, classes, batches, part_tables))
         if "png" in recipe.formats:
-            _remove_stale_images(folder)
+            _remove_stale_images(folder, folder.png, str)
+        if "fits" in recipe.formats:
+            _remove_stale_images(folder, folder.fits, ExportFolder.fits_name)
         if "csv" in recipe.formats:
             write_csv(folder.csv, read_table(folder.manifest, CSV_COLUMNS, is_own=True))
         for future in others:
@@ -186,11 +188,22 @@ def _check_image_files(folder: BuildFolder) -> None:
     )
 
 
-def _remove_stale_images(folder: BuildFolder) -> None:
-    """Remove images of an earlier run whose sources are now rejected or have another field."""
+def _remove_stale_images(
+    folder: BuildFolder, images: Path, stored_name: Callable[[str], str]
+) -> None:
+    """Remove images of an earlier run whose sources are now rejected or have another field.
+
+    Parameters
+    ----------
+    folder : BuildFolder
+    images : Path
+        The folder with a file for each image.
+    stored_name : callable
+        Returns the name of the file of an image, from its name in the manifest.
+    """
     manifest = read_table(folder.manifest, ["image_file"], is_own=True)
-    current = set(manifest["image_file"].to_pylist())
-    for path in folder.png.glob("*.png"):
+    current = {stored_name(name) for name in manifest["image_file"].drop_null().to_pylist()}
+    for path in images.glob("[!.]*.*"):
         if path.name not in current:
             path.unlink()
 

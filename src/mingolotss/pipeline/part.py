@@ -8,6 +8,7 @@ is not made again, so a worker that died after writing it costs nothing.
 from __future__ import annotations
 
 import hashlib
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,15 +37,24 @@ from mingolotss.io.png import write_pngs
 from mingolotss.io.system_faults import describe_fault
 from mingolotss.pipeline.choice import choose_candidates
 from mingolotss.pipeline.chunk import Chunk
+from mingolotss.pipeline.fits_stamps import chunk_files, write_fits_stamps
 from mingolotss.pipeline.input_files import Times, describe_images, image_times, images_unchanged
 from mingolotss.pipeline.measure import Failures, MeasuredCandidates, fetch_and_measure
 from mingolotss.pipeline.part_table import PartTable
 from mingolotss.pipeline.prepare import Prepared, prepare
+from mingolotss.pipeline.stamp_planes import StampPlane, stamp_planes
 from mingolotss.pipeline.stamps import Stamps, make_stamps
 from mingolotss.pipeline.task import RETRY_SUFFIX, PartSummary, Task
 from mingolotss.service.local.mosaic_file import forget_mosaics
 
-__all__ = ["CHUNK_BYTES", "make_part", "read_finished", "try_chunk"]
+__all__ = [
+    "CHUNK_BYTES",
+    "StageResults",
+    "make_part",
+    "read_finished",
+    "run_stages",
+    "try_chunk",
+]
 
 # Of cutouts at a time: 194 sources with 1.5 images of 240 x 240 float32 pixels and rms maps.
 CHUNK_BYTES = 128 << 20
@@ -54,7 +64,24 @@ _LOST_PAGES = (
     "again"
 )
 _DICTIONARIES = ["wcs", *(name for name in UNCOMPRESSED_COLUMNS if name in REPEATED_COLUMNS)]
-_Results = tuple[MeasuredCandidates, Prepared, Stamps]
+
+
+class StageResults(NamedTuple):
+    """What the stages make of a chunk.
+
+    Attributes
+    ----------
+    measured : MeasuredCandidates
+    prepared : Prepared
+    stamps : Stamps
+    planes : dict of int to StampPlane
+        By the index of the source; empty unless they were asked for.
+    """
+
+    measured: MeasuredCandidates
+    prepared: Prepared
+    stamps: Stamps
+    planes: dict[int, StampPlane]
 
 
 def make_part(task: Task) -> PartSummary:
@@ -89,7 +116,7 @@ def make_part(task: Task) -> PartSummary:
 def try_chunk(chunk: Chunk) -> int:
     """Take a chunk through all stages without keeping the result; return the number of stamps."""
     part_table = PartTable(chunk.task)
-    _run_stages(chunk, part_table)
+    _run_stages(chunk, part_table, with_files=False)
     return len(part_table.encoded)
 
 
@@ -131,8 +158,34 @@ def _check_plugins(task: Task, part_table: PartTable) -> None:
         )
 
 
-def _run_stages(chunk: Chunk, part_table: PartTable) -> int:
-    """Take a chunk through all stages; return the size of its cutouts in bytes."""
+def _run_stages(chunk: Chunk, part_table: PartTable, *, with_files: bool = True) -> int:
+    """Take a chunk through all stages; return the size of its cutouts in bytes.
+
+    `with_files` says whether to write the files of single stamps.
+    """
+    task, with_fits = chunk.task, with_files and "fits" in chunk.task.recipe.formats
+    measured, prepared, stamps, planes = run_stages(chunk, with_planes=with_fits)
+    part_table.add(chunk, measured, prepared, stamps)
+    if with_fits:
+        files = chunk_files(task, part_table.chunk_table(chunk), stamps, planes)
+        write_fits_stamps(BuildFolder(task.out).fits, files)
+    return measured.cutouts.nbytes
+
+
+def run_stages(chunk: Chunk, *, with_planes: bool) -> StageResults:
+    """Take a chunk through all stages.
+
+    Parameters
+    ----------
+    chunk : Chunk
+    with_planes : bool
+        Whether to return also brightness and noise of the stamps.
+
+    Raises
+    ------
+    InputError
+        Pages of an image cannot be read.
+    """
     # Images are mapped, and their pages are read when they are needed. A file that is cut short
     # before that is noticed when it is opened again. If its pages cannot be read for another
     # reason, the sources on them are rejected in this run.
@@ -140,19 +193,17 @@ def _run_stages(chunk: Chunk, part_table: PartTable) -> int:
         name: (ImageError, f"the worker {end}, and did so again when this source was tried alone")
         for name, end in (chunk.task.crashes or {}).items()
     }
-    results = _make(chunk, failures) or _make(chunk, failures)
+    results = _make(chunk, failures, with_planes) or _make(chunk, failures, with_planes)
     if results is None:
         failures |= _unreadable_sources(chunk, failures)
-        results = _make(chunk, failures)
+        results = _make(chunk, failures, with_planes)
     if results is None:
         names = f"{chunk.names[0]} to {chunk.names[-1]}"
         raise InputError(f"make the stamps of {names} from their images: {_LOST_PAGES}")
-    measured, prepared, stamps = results
-    part_table.add(chunk, measured, prepared, stamps)
-    return measured.cutouts.nbytes
+    return results
 
 
-def _make(chunk: Chunk, failures: Failures) -> _Results | None:
+def _make(chunk: Chunk, failures: Failures, with_planes: bool = False) -> StageResults | None:
     """Return the results of all stages, or None if pages of an image could not be read."""
     task, recipe = chunk.task, chunk.task.recipe
     with LostPages() as lost:
@@ -169,10 +220,11 @@ def _make(chunk: Chunk, failures: Failures) -> _Results | None:
         )
         prepared = prepare(chunk, measured, choices, recipe)
         stamps = make_stamps(chunk, prepared.measured, prepared.choices, recipe)
+        planes = stamp_planes(stamps, recipe) if with_planes else {}
     if lost.pages:
         forget_mosaics()
         return None
-    return measured, prepared, stamps
+    return StageResults(measured, prepared, stamps, planes)
 
 
 def _unreadable_sources(

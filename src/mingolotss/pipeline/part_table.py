@@ -108,10 +108,18 @@ class PartTable:
         """
         sources = _concatenate(self._source_chunks)
         candidates = _concatenate(self._candidate_chunks)
-        rejected = sources.pop("rejected").astype(bool)
+        return self._rows(sources, candidates, slice(0, len(self._task)))
+
+    def chunk_table(self, chunk: Chunk) -> pa.Table:
+        """Return the rows of the chunk that was added last, with the columns of `table`."""
+        return self._rows(self._source_chunks[-1], self._candidate_chunks[-1], chunk.task_slice)
+
+    def _rows(self, sources: Columns, candidates: Columns, rows: slice) -> pa.Table:
+        """Return rows of the table from the columns of the stages."""
+        rejected = sources["rejected"].astype(bool)
         columns: dict[str, npt.NDArray[np.generic] | pa.Array | list[str]] = {
-            **_catalogue_columns(self._task),
-            **_batch_columns(rejected, self._task),
+            **_catalogue_columns(self._task, rows),
+            **_batch_columns(rejected, self._task, rows),
             **sources,
         }
         status = pa.array(["written", "rejected"])
@@ -126,6 +134,7 @@ class PartTable:
         kept = self._task.catalogue.kept
         if kept is None:
             return pa.Table.from_arrays(arrays, schema=schema)
+        kept = kept.slice(rows.start, rows.stop - rows.start)
         kept = name_kept_columns(kept, recipe_columns(self._task.recipe))
         return pa.Table.from_arrays(
             [*arrays, *(column.combine_chunks() for column in kept.columns)],
@@ -310,28 +319,30 @@ def _candidate_lists(counts: npt.NDArray[np.generic], candidates: Columns) -> pa
     return pa.ListArray.from_arrays(starts, structs, type=_OFFERS.type)
 
 
-def _catalogue_columns(task: Task) -> dict[str, npt.NDArray[np.generic] | pa.Array | list[str]]:
+def _catalogue_columns(
+    task: Task, rows: slice
+) -> dict[str, npt.NDArray[np.generic] | pa.Array | list[str]]:
     """Return the columns of the manifest that the catalogue gives."""
     catalogue = task.catalogue
-    labels = pa.array(catalogue.labels, mask=catalogue.labels == UNLABELLED)
+    labels = pa.array(catalogue.labels[rows], mask=catalogue.labels[rows] == UNLABELLED)
     classes = pa.array(catalogue.classes, pa.string())
     return {
-        "row": task.rows,
-        "source": catalogue.names,
-        "ra": catalogue.ra,
-        "dec": catalogue.dec,
+        "row": task.rows[rows],
+        "source": catalogue.names[rows],
+        "ra": catalogue.ra[rows],
+        "dec": catalogue.dec[rows],
         "label": labels,
         "class": classes.take(labels),
-        "size_arcsec": catalogue.size_arcsec,
-        "flux_mjy": catalogue.flux_mjy,
+        "size_arcsec": catalogue.size_arcsec[rows],
+        "flux_mjy": catalogue.flux_mjy[rows],
     }
 
 
-def _batch_columns(rejected: Bools, task: Task) -> dict[str, pa.Array]:
+def _batch_columns(rejected: Bools, task: Task, rows: slice) -> dict[str, pa.Array]:
     """Return the names of batch and split, null for a source that is rejected or left out."""
     names = pa.array([batch.name for batch in task.batch_list], pa.string())
     splits = pa.array([batch.split for batch in task.batch_list], pa.string())
-    batches = pa.array(task.batches, mask=rejected | (task.batches < 0))
+    batches = pa.array(task.batches[rows], mask=rejected | (task.batches[rows] < 0))
     return {"batch": names.take(batches), "split": splits.take(batches)}
 
 

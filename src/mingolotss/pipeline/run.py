@@ -226,7 +226,8 @@ def _remaining_parts(plan: Plan) -> list[int]:
 
 def _check_names(plan: Plan) -> None:
     """Refuse sources whose files would be one file on this disk, which ignores case."""
-    if "png" not in plan.recipe.formats and not isinstance(plan.service, FetchService):
+    one_each = {"png", "fits"} & {*plan.recipe.formats}
+    if not one_each and not isinstance(plan.service, FetchService):
         return  # no files are named after sources
     names = plan.catalogue.names
     pair = same_file([safe_name(name) for name in names], plan.out)

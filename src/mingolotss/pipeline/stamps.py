@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,9 +55,45 @@ from mingolotss.recipe.steps import (
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
 
-__all__ = ["STAMPS_PER_STACK", "Stamps", "make_stamp", "make_stamps", "stamp_of_cutout"]
+__all__ = [
+    "STAMPS_PER_STACK",
+    "Placement",
+    "Stamps",
+    "make_stamp",
+    "make_stamps",
+    "stack_windows",
+    "stamp_of_cutout",
+]
 
 STAMPS_PER_STACK = 16  # 1.4 MB of float32 stays in the cache; with 64, a stamp takes twice as long
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the pixels of k stamps come from.
+
+    Attributes
+    ----------
+    cutouts : CutoutArray
+        Of all candidates.
+    rows, chosen : int64 array, shape (k,)
+        The source of each stamp, and its cutout.
+    boxes : StampBoxes
+        Where the stamps lie in their cutouts.
+    estimates : dict of int to float array
+        The noise of those cutouts that do not use their rms map, by the index of the cutout.
+    noise : BinnedNoise
+    has_gaps : bool array, shape (k,)
+        Pixels of the stamp may have no data.
+    """
+
+    cutouts: CutoutArray
+    rows: Ints
+    chosen: Ints
+    boxes: StampBoxes
+    estimates: dict[int, FloatImage]
+    noise: BinnedNoise
+    has_gaps: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +131,8 @@ class Stamps:
         The sources whose chosen image cannot give a stamp, by their index among the n.
     plugin_errors : dict of int to PluginError
         Those among them for which the step of a plug-in failed.
+    placement : Placement or None
+        Of all stamps that were tried; None while they are made.
     """
 
     encoded: Objects
@@ -114,6 +152,7 @@ class Stamps:
     scale_rms: Floats
     rejections: dict[int, Rejection]
     plugin_errors: dict[int, PluginError]
+    placement: Placement | None = None
 
 
 def make_stamps(
@@ -199,7 +238,8 @@ def make_stamps(
             start = stop
     for row in np.flatnonzero(stamps.percent_nan > recipe.stamp.max_percent_nan).tolist():
         _reject(stamps, chunk, choices, row, _empty_error(stamps.percent_nan[row], recipe.stamp))
-    return stamps
+    placement = Placement(cutouts, rows, chosen, boxes, estimates, noise, has_gaps)
+    return replace(stamps, placement=placement)
 
 
 def _store_places(
@@ -477,7 +517,7 @@ def _run_stack(
         A step cannot handle these pixels.
     """
     encode = encode_png if recipe.stamp.kind == "uint8" else _raw_bytes
-    images, noise = _stack(group.images[members]), _stack(group.noises[members])
+    images, noise = stack_windows(group.images[members]), stack_windows(group.noises[members])
     relative = bin_noise[members].reshape(-1, 1, 1)
     factor = images.shape[-1] // recipe.stamp.pixels
     # NaN, infinite and very large pixels are data here, and not a reason for a warning of numpy.
@@ -499,7 +539,7 @@ def _run_stack(
     return _StackResult(pixels, encoded, peaks, median_noise, blank, percentages, stack.scaling)
 
 
-def _stack(images: Sequence[FloatImage]) -> FloatImage:
+def stack_windows(images: Sequence[FloatImage]) -> FloatImage:
     """Return images of one type and shape as one array, native byte order."""
     return np.stack(images, dtype=images[0].dtype.newbyteorder("="))
 

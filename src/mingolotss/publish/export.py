@@ -8,7 +8,7 @@ description and the list of checksums. It appears complete or not at all.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,10 @@ from mingolotss.publish.licence import read_licence
 from mingolotss.publish.staging import staged_export
 from mingolotss.publish.summary import read_summary
 
-__all__ = ["Export", "export"]
+__all__ = ["Export", "Writer", "export"]
+
+Writer = Callable[[Records, Path, ExportHeader], None]
+"""Writes the files of an export into a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ def export(
     merge: Mapping[str, Sequence[str | int]] | None = None,
     archive: bool = False,
     fresh: bool = False,
+    writer: Writer | None = None,
 ) -> Export:
     """Write a build, or an export, in another format.
 
@@ -96,6 +100,8 @@ def export(
         Also write ``OUT.tar.gz``, which a dataset class downloads and opens.
     fresh : bool
         Replace what is at `out`, if an export wrote it.
+    writer : callable, optional
+        Writes the files in the place of the method ``write`` of the format.
 
     Raises
     ------
@@ -115,7 +121,7 @@ def export(
         raise InputError(f"export {build}: no image remains to be written")
     header = _header(divided.plan, provenance, format)
     with staged_export(out, fresh=fresh) as stage:
-        dataset_format.write(records, stage, header)
+        (writer or dataset_format.write)(records, stage, header)
         _write_tables(divided, header, DatasetFolder(build), DatasetFolder(stage))
         write_description(read_summary(stage), format)
         files = sorted(path for path in stage.rglob("*") if path.is_file())
@@ -150,6 +156,7 @@ def _header(plan: str, provenance: Provenance, format_name: str) -> ExportHeader
         split_plan=plan,
         format=format_name,
         layout=BatchLayout.of(recipe),
+        recipe=recipe,
     )
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 
 from mingolotss.dataset.image_stack import ImageArray
-from mingolotss.dataset.layout import stamp_files
+from mingolotss.dataset.layout import ExportFolder, stamp_files
+from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.records import read_records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import InputError
@@ -34,6 +36,8 @@ from mingolotss.qa.comparison import (
     DifferenceRow,
     rows_of,
 )
+from mingolotss.qa.fits_stamps import is_fits_export, read_fits_stamp
+from mingolotss.recipe.published_list import pixels_sha256
 
 __all__ = ["Comparison", "compare"]
 
@@ -59,12 +63,22 @@ def compare(a: Path | str, b: Path | str) -> Comparison:
         One of them does not name its sources, or names one twice.
     """
     path_a, path_b = Path(a), Path(b)
-    first, second = _open(path_a), _open(path_b)
+    # The images of FITS files are the brightness. It is compared with that of other FITS files, but
+    # with another dataset the stamps that the steps of the recipe make of it.
+    is_fits = is_fits_export(path_a), is_fits_export(path_b)
+    one_is_fits = is_fits[0] != is_fits[1]
+    first, digests_a = _open(path_a, as_stamps=one_is_fits and is_fits[0])
+    second, digests_b = _open(path_b, as_stamps=one_is_fits and is_fits[1])
+    digests = {**digests_a, **digests_b}
     rows_a, rows_b = _rows(first, a), _rows(second, b)
     common = [name for name in rows_a if name in rows_b]
     pairs = [(name, rows_a[name], rows_b[name]) for name in common]
     planes = _common_channels(first, second)
-    pixels = [row for pair in pairs if (row := _compare_pixels(first, second, planes, *pair))]
+    pixels = [
+        row
+        for pair in pairs
+        if (row := _compare_pixels(first, second, planes, *pair, digests.get(pair[0], "")))
+    ]
     rows = (
         *find_causes(path_a, path_b),
         *_only_in(ONLY_A, rows_a, rows_b, path_b, "B"),
@@ -79,15 +93,51 @@ def compare(a: Path | str, b: Path | str) -> Comparison:
     return Comparison(len(common), len(common) - len(pixels), rows)
 
 
-def _open(root: Path) -> Arrays:
-    """Read a dataset, from its stamps if it has them: only they name every source."""
+def _open(root: Path, *, as_stamps: bool) -> tuple[Arrays, dict[str, str]]:
+    """Read a dataset, from its stamps if it has them: only they name every source.
+
+    Parameters
+    ----------
+    root : Path
+    as_stamps : bool
+        Whether to make stamps of the brightness in FITS files.
+
+    Returns
+    -------
+    arrays : Arrays
+    digests : dict of str to str
+        The SHA-256 of the pixels of stamps that cannot be made, by source; their images are empty.
+    """
+    if as_stamps:
+        return _stamps_of_fits(root)
     if not stamp_files(root):
-        return open_arrays(root)
+        return open_arrays(root), {}
     records = read_records(root)
     texts = [records.texts(name) for name in ("source", "image_file", "split")]
-    return Arrays(
+    arrays = Arrays(
         records.images(), records.labels, records.classes, *texts, channels=records.channels
     )
+    return arrays, {}
+
+
+def _stamps_of_fits(root: Path) -> tuple[Arrays, dict[str, str]]:
+    """Read an export in FITS, and make its stamps again, as `_open` returns them."""
+    arrays, provenance = open_arrays(root), read_provenance(root)
+    if provenance is None:
+        return arrays, {}
+    files = {path.name: path for path in ExportFolder(root).fits_files()}
+    stamps = [
+        read_fits_stamp(files[ExportFolder.fits_name(name)], provenance.recipe)
+        for name in arrays.filenames
+    ]
+    empty = np.zeros(arrays.images.shape[1:], provenance.recipe.stamp.kind)
+    images = [empty if stamp.pixels is None else stamp.pixels for stamp in stamps]
+    digests = {
+        source: stamp.sha256
+        for source, stamp in zip(arrays.sources, stamps, strict=True)
+        if stamp.pixels is None
+    }
+    return replace(arrays, images=np.stack(images)), digests
 
 
 def _rows(arrays: Arrays, root: Path | str) -> dict[str, int]:
@@ -132,12 +182,17 @@ def _compare_pixels(
     name: str,
     row_a: int,
     row_b: int,
+    digest: str,
 ) -> DifferenceRow | None:
     """Return a row about two images that differ, None if they are equal.
 
-    Of images with channels, the channels that both have are compared: `planes`.
+    Of images with channels, the channels that both have are compared: `planes`. `digest` is the
+    SHA-256 of the pixels if one of the images is not known.
     """
     a, b = first.images[row_a], second.images[row_b]
+    if digest:
+        is_equal = digest in {pixels_sha256(a), pixels_sha256(b)}
+        return None if is_equal else DifferenceRow(PIXELS, name, "the SHA-256 of the pixels")
     if a.shape[-2:] != b.shape[-2:] or a.ndim != b.ndim or a.dtype != b.dtype:
         return DifferenceRow(PIXELS, name, f"{a.shape} {a.dtype} and {b.shape} {b.dtype}")
     pairs = [(f" in {channel}", a[i], b[j]) for channel, i, j in planes] if a.ndim == 3 else []

@@ -26,9 +26,10 @@ from mingolotss.io.parquet import read_table
 from mingolotss.pipeline.input_files import changed_images
 from mingolotss.qa.channel_digests import ChannelDigests
 from mingolotss.qa.checks import ContentCheck, Layout, StoredImage, check_images
+from mingolotss.qa.fits_stamps import check_fits
 from mingolotss.qa.verify_batches import check_batches
 from mingolotss.qa.verify_splits import check_splits
-from mingolotss.recipe.model import ImageSettings
+from mingolotss.recipe.model import ImageSettings, Recipe
 
 __all__ = ["build_layout"]
 
@@ -41,6 +42,8 @@ def build_layout(out: Path, provenance: Provenance) -> Layout:
     checks: list[ContentCheck] = [partial(_check_stamps, build)]
     if "png" in recipe.formats:
         checks.append(partial(_check_pngs, build, StampShape.of_recipe(recipe)))
+    if "fits" in recipe.formats:
+        checks.append(partial(_check_fits, build, recipe))
     if "csv" in recipe.formats:
         checks.append(partial(_check_csv, build))
     if "batches" in recipe.formats:
@@ -71,6 +74,10 @@ def _stamps(build: BuildFolder, written: pa.Table) -> Iterator[StoredImage]:
 def _decode(encoded: bytes, name: str, shape: StampShape) -> ImageArray:
     image: ImageArray = decode_stamps([encoded], [name], shape)[0]
     return image
+
+
+def _check_fits(build: BuildFolder, recipe: Recipe, written: pa.Table) -> Iterator[str]:
+    yield from check_fits(build.fits.name, [*build.fits.glob("*")], recipe, written)
 
 
 def _check_pngs(build: BuildFolder, shape: StampShape, written: pa.Table) -> Iterator[str]:

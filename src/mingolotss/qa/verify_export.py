@@ -21,6 +21,7 @@ from mingolotss.io.parquet import read_schema
 from mingolotss.loaders.arrays import open_arrays
 from mingolotss.qa.channel_digests import ChannelDigests
 from mingolotss.qa.checks import Layout, StoredImage, check_images
+from mingolotss.qa.fits_stamps import check_fits, is_fits_export
 from mingolotss.qa.verify_splits import check_splits
 
 __all__ = ["export_layout", "is_export"]
@@ -45,6 +46,11 @@ def export_layout(folder: Path) -> Layout:
 
 def _check_samples(folder: Path, written: pa.Table) -> Iterator[str]:
     """Check the images, labels and splits that a reader gets."""
+    provenance = read_provenance(folder)
+    if is_fits_export(folder) and provenance is not None:
+        files = [*ExportFolder(folder).fits_files()]
+        yield from check_fits("images", files, provenance.recipe, written)
+        return
     arrays = open_arrays(folder)
     names = _image_files(folder, arrays.filenames, written)
     yield from _check_channels(folder, arrays)

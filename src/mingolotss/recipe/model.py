@@ -81,7 +81,7 @@ __all__ = [
     "parse_recipe",
 ]
 
-Format = Literal["png", "csv", "batches", "parquet"]
+Format = Literal["png", "csv", "batches", "parquet", "fits"]
 DEFAULT_SPLIT = "stratified:train=0.8,test=0.2,seed=0"
 """The split of a recipe that states none and has no published files."""
 PUBLISHED_SPLIT = "published"

@@ -1,0 +1,237 @@
+"""FITS files by split, ``SPLIT/NAME.fits``: the brightness of each stamp with its place on the sky.
+
+``fits_file.py`` says what is in a file. The images of this format are the brightness before the
+steps of the recipe, float32 in the unit of the images. The stamps of a build have lost it, unless
+its recipe keeps float32 and has no steps that change it; then `write_fits_folders` writes what is
+stored. In all other cases `mingolotss.export` computes it from the images of the build.
+
+The list ``index.csv`` names the files with their sources, for people and for TOPCAT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from mingolotss.dataset.image_stack import ImageArray
+from mingolotss.dataset.layout import ExportFolder
+from mingolotss.dataset.manifest import read_manifest
+from mingolotss.dataset.records import Records
+from mingolotss.dataset.samples import Arrays
+from mingolotss.dataset.split_names import select
+from mingolotss.errors import DatasetError, InputError
+from mingolotss.formats.base import ExportHeader, Format, reading_export
+from mingolotss.formats.class_names import read_class_names, write_class_names
+from mingolotss.formats.csv import render_csv
+from mingolotss.formats.fits_file import BRIGHTNESS, FitsPlane, fits_file, made_by
+from mingolotss.formats.fits_reading import StampUnit, read_units, stamp_planes
+from mingolotss.formats.image_files import check_distinct, check_splits
+from mingolotss.io.files import write_bytes
+from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.zeroed_pixels import MISSING
+
+__all__ = [
+    "FITS",
+    "find_fits_folders",
+    "fits_paths",
+    "read_fits_folders",
+    "stores_brightness",
+    "write_fits_folders",
+    "write_fits_index",
+]
+
+_INDEX = (
+    "source", "ra", "dec", "class", "label", "split", "field", "noise_jy", "peak_jy",
+    "pixel_scale_arcsec", "pixels_sha256",
+)  # fmt: skip
+
+
+def stores_brightness(recipe: Recipe) -> bool:
+    """Return whether the stamps of a recipe are the brightness itself."""
+    steps = {one.do for one in recipe.steps}
+    return recipe.stamp.kind == "float32" and not recipe.channels and steps <= {"bin"}
+
+
+def fits_paths(records: Records, folder: Path, header: ExportHeader) -> list[Path]:
+    """Return the file of each record.
+
+    Raises
+    ------
+    InputError
+        Two would be one file, or a split is called like a file of the export.
+    """
+    export = ExportFolder(folder)
+    paths = [
+        export.split_folder(split) / export.fits_name(name)
+        for split, name in zip(records.texts("split"), records.texts("image_file"), strict=True)
+    ]
+    check_distinct(paths, records, export, header)
+    check_splits(records.split_rows(), [export.index, export.classes], export, header)
+    return paths
+
+
+def write_fits_index(records: Records, paths: Sequence[Path], folder: Path) -> None:
+    """Write the class names and the list of the files.
+
+    Parameters
+    ----------
+    records : Records
+    paths : sequence of Path
+        The file of each record.
+    folder : Path
+    """
+    export = ExportFolder(folder)
+    columns = [records.table[name].to_pylist() for name in _INDEX]
+    rows = zip([export.name_of(path) for path in paths], *columns, strict=True)
+    write_bytes(export.index, render_csv(rows, ("file", *_INDEX)).encode())
+    write_class_names(export.classes, records.classes)
+
+
+def write_fits_folders(records: Records, folder: Path, header: ExportHeader) -> None:
+    """Write float32 images that are the brightness itself, without a map of the noise.
+
+    Parameters
+    ----------
+    records : Records
+    folder : Path
+    header : ExportHeader
+
+    Raises
+    ------
+    InputError
+        The images are something else, or two would be one file.
+    """
+    recipe = header.recipe
+    if recipe is None or not stores_brightness(recipe):
+        raise InputError(
+            f"export {header.name} as fits: its stamps have lost the brightness of their images; "
+            "export the build itself, whose record names the images"
+        )
+    paths = fits_paths(records, folder, header)
+    columns = [name for name in records.table.column_names if name not in ("pixels", "image")]
+    rows = records.table.select(columns).to_pylist()
+    history = ("Brightness as it is stored in the dataset.",)
+    for path, row, image in zip(paths, rows, records.images(), strict=True):
+        brightness = np.asarray(image, np.float32)
+        marks = np.where(np.isfinite(brightness), 0, MISSING).astype(np.uint8)
+        plane = FitsPlane("", brightness, None, marks, row, history, True)
+        write_bytes(path, fits_file(row, [plane], made_by(recipe)))
+    write_fits_index(records, paths, folder)
+
+
+def find_fits_folders(place: Path) -> Sequence[Path]:
+    """Return the folder if it holds FITS files by split, their list and the class names."""
+    export = ExportFolder(place)
+    is_export = export.classes.is_file() and export.index.is_file()
+    return [place] if is_export and any(export.fits_files()) else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What is known of one file but for its pixels."""
+
+    path: Path
+    source: str
+    image_file: str
+    split: str
+    label: int
+
+
+def read_fits_folders(path: Path, split: str = "all") -> Arrays:
+    """Read the brightness of the stamps, in the order of the catalogue.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    split : str
+        As for ``load``.
+
+    Raises
+    ------
+    DatasetError
+        A file is damaged, or its image has another shape than the first.
+    InputError
+        There is no such split.
+    """
+    classes = read_class_names(ExportFolder(path).classes)
+    with reading_export(path, "FITS"):
+        samples = _samples(path)
+    in_split = select([sample.split for sample in samples], split, str(path))
+    samples = [sample for sample, is_in in zip(samples, in_split, strict=True) if is_in]
+    images = [_brightness(sample.path) for sample in samples]
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        raise DatasetError(f"read {path}: images of several shapes, {sorted(shapes)}")
+    return Arrays(
+        np.stack(images) if images else np.empty((0, 0, 0), np.float32),
+        np.array([sample.label for sample in samples], np.int64),
+        classes,
+        tuple(sample.source for sample in samples),
+        tuple(sample.image_file for sample in samples),
+        tuple(sample.split for sample in samples),
+    )
+
+
+def _brightness(path: Path) -> ImageArray:
+    """Return the image of one stamp, shape (ny, nx), or (channels, ny, nx)."""
+    with reading_export(path, "FITS"):
+        units = read_units(path)
+        if not units[0].channel:
+            planes = [units[0].pixels]
+        else:
+            planes = [unit.pixels for unit in stamp_planes(units, BRIGHTNESS)]
+        image = np.stack(planes).astype("<f4")
+    return image if units[0].channel else image[0]
+
+
+def _samples(path: Path) -> list[_Sample]:
+    """Return the files in the order of the manifest, or of their names if there is none."""
+    files = {file.name: file for file in ExportFolder(path).fits_files()}
+    samples = []
+    for row in _manifest_rows(path):
+        image_file = str(row["image_file"] or "")
+        file = files.pop(ExportFolder.fits_name(image_file), None)
+        if file is not None:
+            label = row["label"]
+            samples.append(
+                _Sample(
+                    file, str(row["source"]), image_file, str(row["split"] or ""),
+                    label if isinstance(label, int) else -1,
+                )
+            )  # fmt: skip
+    for _, file in sorted(files.items()):
+        first = read_units(file)[0]
+        samples.append(_sample_of_header(file, first))
+    return samples
+
+
+def _sample_of_header(file: Path, unit: StampUnit) -> _Sample:
+    return _Sample(
+        file, unit.text("OBJECT"), unit.text("STAMP") or file.name, unit.text("SPLIT"),
+        unit.number("LABEL", -1),
+    )  # fmt: skip
+
+
+def _manifest_rows(path: Path) -> list[Mapping[str, object]]:
+    try:
+        table: pa.Table = read_manifest(path, ["source", "image_file", "split", "label"])
+    except DatasetError:
+        return []
+    rows: list[Mapping[str, object]] = table.to_pylist()
+    return rows
+
+
+FITS = Format(
+    write_fits_folders,
+    find_fits_folders,
+    read_fits_folders,
+    (
+        'astropy.io.fits.open("FOLDER/train/SOURCE.fits")',
+        'mingolotss.load("FOLDER")',
+    ),
+)

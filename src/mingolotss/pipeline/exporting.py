@@ -1,0 +1,74 @@
+"""``export()``: a dataset in another format, also in those that need the images again.
+
+All formats but ``fits`` are written from what a dataset holds (`mingolotss.publish.export`). FITS
+files have the brightness before the steps of the recipe, which only the images have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.provenance import read_provenance
+from mingolotss.dataset.splits import SplitPlan
+from mingolotss.pipeline.executors.base import Mapper
+from mingolotss.pipeline.export_fits import write_fits_again
+from mingolotss.pipeline.progress import BuildProgress, no_progress
+from mingolotss.publish.export import Export, Writer
+from mingolotss.publish.export import export as export_records
+
+__all__ = ["Export", "export"]
+
+
+def export(
+    build: Path | str,
+    format: str,  # noqa: A002 - the word of the command line
+    out: Path | str,
+    *,
+    split: SplitPlan | str | None = None,
+    merge: Mapping[str, Sequence[str | int]] | None = None,
+    archive: bool = False,
+    fresh: bool = False,
+    mapper: Mapper = map,
+    progress: BuildProgress | None = None,
+) -> Export:
+    """Write a build, or an export, in another format.
+
+    Parameters
+    ----------
+    build : path
+        A folder that ``mingolotss build`` or ``export --format parquet`` wrote.
+    format : str
+        A name in `mingolotss.formats.FORMATS`.
+    out : path
+        The folder to make.
+    split : SplitPlan or str, optional
+        By default the splits are those of `build`.
+    merge : mapping of str to sequence of str or int, optional
+        New classes made of old ones; the rest is left out.
+    archive : bool
+        Also write ``OUT.tar.gz``, which a dataset class downloads and opens.
+    fresh : bool
+        Replace what is at `out`, if an export wrote it.
+    mapper, progress
+        As for `mingolotss.run`; for the format ``fits``, which reads the images of the build again.
+
+    Raises
+    ------
+    InputError
+        An unknown format, split or class; `out` exists; the format cannot hold these images.
+    DatasetError
+        `build` is not whole. For ``fits``: an image is gone or was changed, or gives another stamp.
+    """
+    writer: Writer | None = None
+    if format == "fits" and BuildFolder(Path(build)).candidates.exists():
+        provenance = read_provenance(Path(build))
+        if provenance is not None:  # otherwise `export_records` says what is missing
+            writer = partial(
+                write_fits_again, Path(build), provenance.recipe, mapper, progress or no_progress
+            )
+    return export_records(
+        build, format, out, split=split, merge=merge, archive=archive, fresh=fresh, writer=writer
+    )

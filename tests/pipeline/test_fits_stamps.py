@@ -1,0 +1,454 @@
+"""FITS stamps: astropy finds each source where the WCS says, and the pixels give the stamp."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.table import Table
+from astropy.wcs import WCS
+
+import mingolotss
+from builds import contents
+from mingolotss.dataset.manifest import read_manifest
+from mingolotss.errors import DatasetError, InputError
+from mingolotss.io.file_names import format_file_name
+from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.steps import Stack, finish, run_steps
+
+SIDE = 320  # of the images
+SCALE = 1.5 / 3600  # deg
+BEAM = 6.0  # arcsec
+PATTERN = [(0.0, 0.0), (40.0, 25.0), (-50.0, 10.0), (15.0, -55.0)]  # arcsec east, north
+STEPS = [{"do": "zero-nan"}, {"do": "clip", "sigma": 3.0}, {"do": "mask", "radius": 75.0},
+         {"do": "minmax"}]  # fmt: skip
+WIDE = [STEPS[0], {"do": "bin"}, STEPS[1], STEPS[3]]
+AVERAGED_LAST = [*STEPS[:3], {"do": "bin"}, STEPS[3]]
+
+
+@dataclass
+class Place:
+    """An image with a source: the cards of its WCS, and the pixel that the source is at."""
+
+    cards: dict[str, object]
+    pixel: tuple[float, float] = (160.2, 159.7)
+    nan_rows: int = 0
+
+
+def _turned(angle: float) -> dict[str, object]:
+    sine, cosine = np.sin(np.radians(angle)), np.cos(np.radians(angle))
+    return {"CD1_1": -SCALE * cosine, "CD1_2": SCALE * sine, "CD2_1": SCALE * sine,
+            "CD2_2": SCALE * cosine}  # fmt: skip
+
+
+PLAIN = {"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN", "CRVAL1": 180.0, "CRVAL2": 52.0,
+         "CDELT1": -SCALE, "CDELT2": SCALE, "RADESYS": "ICRS"}  # fmt: skip
+TAN = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 359.9995, "CRVAL2": -35.0}
+PLACES = {
+    "sin": Place(PLAIN),
+    "turned": Place(TAN | _turned(35.0) | {"RADESYS": "FK5", "EQUINOX": 2000.0}),
+    "edge": Place(PLAIN | {"CRVAL1": 140.0}, (290.3, 30.6), 12),
+    "fk4": Place(PLAIN | {"RADESYS": "FK4", "EQUINOX": 1950.0, "CRVAL1": 100.0}),
+    "galactic": Place({"CTYPE1": "GLON-CAR", "CTYPE2": "GLAT-CAR", "CRVAL1": 33.0, "CRVAL2": 0.0,
+                       "CDELT1": -SCALE, "CDELT2": SCALE}),
+    "sip": Place({"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "CRVAL1": 15.0,
+                  "CRVAL2": 80.0, "A_ORDER": 2, "B_ORDER": 2, "A_2_0": 2e-4, "B_0_2": -1.5e-4,
+                  "A_1_1": 1e-4} | _turned(-20.0), (150.4, 171.2)),
+}  # fmt: skip
+
+
+def _sky(wcs: WCS, position: SkyCoord) -> tuple[float, float]:
+    x, y = wcs.world_to_pixel(position)
+    return float(x), float(y)
+
+
+def pattern(centre: SkyCoord) -> list[SkyCoord]:
+    """Return the positions of the point sources round a position."""
+    offsets = [(east * u.arcsec, north * u.arcsec) for east, north in PATTERN]
+    return [centre.spherical_offsets_by(*offset) for offset in offsets]
+
+
+def draw(wcs: WCS, centre: SkyCoord, rng: np.random.Generator) -> np.ndarray:
+    """Draw the pattern at the pixels that astropy gives, over noise."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    image = rng.normal(0, 1e-4, (SIDE, SIDE))
+    width = BEAM / 1.5 / 2.3548
+    for flux, position in zip((0.08, 0.05, 0.06, 0.07), pattern(centre), strict=True):
+        px, py = _sky(wcs, position)
+        image += flux * np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * width**2))
+    return image
+
+
+def write_sky(folder: Path, *, dtype: str = "f4", rms: bool = True) -> dict[str, SkyCoord]:
+    """Write an image for each of `PLACES` and their catalogue; return the positions."""
+    folder.mkdir()
+    rng, centres = np.random.default_rng(3), {}
+    for name, place in PLACES.items():
+        header = fits.Header({"CRPIX1": 170.0, "CRPIX2": 150.5} | place.cards)
+        wcs = WCS(header)
+        centre = centres[name] = wcs.pixel_to_world(*place.pixel).icrs
+        image = draw(wcs, centre, rng)
+        image[: place.nan_rows] = np.nan
+        header.update(
+            BUNIT="JY/BEAM", BMAJ=BEAM / 3600, BMIN=BEAM / 3600, BPA=12.5, RESTFRQ=144e6,
+            TELESCOP="LOFAR", OBJECT="P1",
+        )  # fmt: skip
+        fits.PrimaryHDU(image.astype(dtype), header).writeto(folder / f"{name}_P1-mosaic.fits")
+        if rms:
+            noise = np.full(image.shape, 1e-4, dtype)
+            fits.PrimaryHDU(noise, header).writeto(folder / f"{name}_P1-mosaic-rms.fits")
+    table = Table({"Source_Name": list(centres)})
+    table["RA"] = [centre.ra.deg for centre in centres.values()]
+    table["DEC"] = [centre.dec.deg for centre in centres.values()]
+    table["Class"] = ["FR I", "FR I", "FR II", "FR II", "FR I", "FR II"]
+    table.write(folder / "catalogue.csv")
+    return centres
+
+
+def recipe(**changes: object) -> Recipe:
+    settings = {
+        "steps": STEPS, "formats": ["fits", "parquet"], "images.size_arcmin": 8.0,
+        "noise.otherwise": "sigma-clipped",
+        "catalogue.size": "", "catalogue.flux": "", "catalogue.field": "", "classes.from": "column",
+        "classes.column": "Class",
+    }  # fmt: skip
+    named = {name.replace("__", "."): value for name, value in changes.items()}
+    return mingolotss.load_recipe("lotss").changed(settings | named)
+
+
+def build(folder: Path, out: Path, used: Recipe) -> list[dict]:
+    """Build, and return the written rows of the manifest."""
+    mingolotss.build(used, out=out, catalogue=folder / "catalogue.csv", service=f"folder:{folder}")
+    rows = read_manifest(out).to_pylist()
+    assert [row["status"] for row in rows] == ["written"] * len(PLACES), [
+        row["reason"] for row in rows
+    ]
+    return rows
+
+
+def stamp_file(out: Path, row: dict) -> Path:
+    return out / "fits" / f"{row['image_file'].removesuffix('.png')}.fits"
+
+
+def peak_near(image: np.ndarray, x: float, y: float) -> tuple[float, float]:
+    """Return the place of a point source near a pixel: a parabola of the logarithm."""
+    column, row = round(x), round(y)
+    box = image[row - 1 : row + 2, column - 1 : column + 2].astype(float)
+    box = np.log(np.maximum(box, 1e-4))
+    dy, dx = np.mgrid[-1:2, -1:2]
+    terms = np.stack([np.ones(9), dx.ravel(), dy.ravel(), dx.ravel() ** 2, dy.ravel() ** 2,
+                      (dx * dy).ravel()], 1)  # fmt: skip
+    _, a, b, c, d, e = np.linalg.lstsq(terms, box.ravel(), rcond=None)[0]
+    px, py = np.linalg.solve([[2 * c, e], [e, 2 * d]], [-a, -b])
+    return column + px, row + py
+
+
+@pytest.fixture(scope="module")
+def sky(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fits") / "images"
+    return folder, write_sky(folder)
+
+
+@pytest.fixture(scope="module")
+def native(sky, tmp_path_factory):
+    out = tmp_path_factory.mktemp("native") / "out"
+    return out, build(sky[0], out, recipe()), recipe()
+
+
+KINDS = {
+    "native": {"stamp__pixels": 150},
+    "binned": {"stamp__pixels": 75, "stamp__pixel_arcsec": 3.0, "steps": WIDE},
+    "averaged last": {"stamp__pixels": 50, "stamp__pixel_arcsec": 4.5, "steps": AVERAGED_LAST},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sources_are_where_the_wcs_of_the_stamp_says(sky, tmp_path, kind):
+    """Every kind of stamp and header: centre within half a pixel, the pattern within a tenth."""
+    folder, centres = sky
+    used, measured = recipe(**KINDS[kind]), 0
+    for row in build(folder, tmp_path / "out", used):
+        with fits.open(stamp_file(tmp_path / "out", row), checksum=True) as hdus:
+            hdus.verify("exception")
+            image, wcs = hdus[0].data, WCS(hdus[0].header)
+            others = [WCS(hdu.header) for hdu in hdus[1:]]
+        side = used.stamp.pixels
+        assert image.shape == (side, side)
+        assert image.dtype == ">f4"
+        centre = centres[row["source"]]
+        x, y = _sky(wcs, centre)
+        if row["source"] != "edge":
+            tolerance = 0.51 if kind == "native" else 1.0
+            assert abs(x - side // 2) < tolerance
+            assert abs(y - side // 2) < tolerance
+        for position in pattern(centre):
+            x, y = _sky(wcs, position)
+            if not (3 < x < side - 4 and 3 < y < side - 4):
+                continue
+            if not np.isfinite(image[round(y), round(x)]):
+                assert row["source"] == "edge"
+                continue
+            measured += 1
+            assert np.hypot(*np.subtract(peak_near(image, x, y), (x, y))) < 0.1
+            for other in others:
+                assert _sky(other, position) == pytest.approx((x, y), abs=1e-9)
+    assert measured > 3 * len(PLACES)
+
+
+def test_the_pixels_are_those_of_the_image_bit_for_bit(sky, native):
+    """A window of the image, without clip, mask and scaling; the history says where it is."""
+    folder, _ = sky
+    out, rows, _ = native
+    for row in rows:
+        with fits.open(stamp_file(out, row)) as hdus:
+            stamp, history = hdus[0].data, " ".join(hdus[0].header["HISTORY"])
+        x0, y0 = (
+            int(number) - 1 for number in history.split("its pixel (")[1].split(")")[0].split(", ")
+        )
+        image = fits.getdata(folder / f"{row['source']}_P1-mosaic.fits")
+        expected = np.full(stamp.shape, np.nan, "f4")
+        ys, xs = np.arange(150) + y0, np.arange(150) + x0
+        inside = np.ix_((ys >= 0) & (ys < SIDE), (xs >= 0) & (xs < SIDE))
+        expected[inside] = image[np.ix_(ys[(ys >= 0) & (ys < SIDE)], xs[(xs >= 0) & (xs < SIDE)])]
+        np.testing.assert_array_equal(stamp, expected)
+
+
+@pytest.mark.parametrize("kind", ["native", "binned"])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_the_steps_of_the_recipe_give_the_stamp(tmp_path, kind, dtype):
+    """Read by astropy, through the steps: the SHA-256 of the manifest, where the file says so."""
+    write_sky(tmp_path / "images", dtype=dtype, rms=dtype == "f4")
+    used = recipe(**KINDS[kind])
+    repeated = 0
+    for row in build(tmp_path / "images", tmp_path / "out", used):
+        with fits.open(stamp_file(tmp_path / "out", row)) as hdus:
+            brightness, rms = (hdus[index].data.astype("f4")[None] for index in (0, 1))
+            header = hdus[0].header
+        stack = run_steps(Stack(brightness, rms, used.stamp.pixels), used.step_list)
+        pixels, _ = finish(stack, "uint8")
+        equal = hashlib.sha256(pixels[0].tobytes()).hexdigest() == row["pixels_sha256"]
+        assert header["STEPSEQ"] is equal
+        assert header["STAMPSHA"] == row["pixels_sha256"]
+        repeated += equal
+    # A block with pixels without data has no mean, and the recipe took 0 for these pixels.
+    assert repeated >= len(PLACES) - (kind == "binned") or dtype == "f8"
+
+
+def test_the_mask_says_why_a_pixel_is_0(native):
+    """1 no data, 2 clipped, 4 outside of the disc; the others are the pixels of the stamp."""
+    out, rows, _ = native
+    seen = set()
+    for row in rows:
+        with fits.open(stamp_file(out, row)) as hdus:
+            brightness, rms, mask = (hdu.data for hdu in hdus)
+        y, x = np.mgrid[:150, :150]
+        np.testing.assert_array_equal((mask & 1) > 0, ~np.isfinite(brightness))
+        np.testing.assert_array_equal((mask & 4) > 0, np.hypot(x - 75, y - 75) > 75)
+        known = np.isfinite(brightness)
+        clipped = (brightness <= np.float32(3) * rms) & known
+        np.testing.assert_array_equal((mask & 2) > 0, clipped)
+        seen |= {*np.unique(mask).tolist()}
+    assert {0, 1, 2, 4, 6} <= seen
+
+
+def test_the_header_says_what_the_stamp_is(native):
+    """Position, beam, frequency, unit, source, image with its checksum, recipe, and the history."""
+    out, rows, used = native
+    row = rows[0]
+    path = stamp_file(out, row)
+    header = fits.getheader(path)
+    assert (header["OBJECT"], header["CLASS"], header["BUNIT"]) == ("sin", "FR I", "Jy/beam")
+    assert header["LABEL"] == row["label"]
+    assert header["SPLIT"] == row["split"]
+    assert (header["RA_OBJ"], header["DEC_OBJ"]) == pytest.approx((row["ra"], row["dec"]))
+    assert header["BMAJ"] == pytest.approx(BEAM / 3600)
+    assert header["BPA"] == pytest.approx(12.5)
+    assert header["RESTFRQ"] == 144e6
+    assert header["TELESCOP"] == "LOFAR"
+    assert header["RADESYS"] == "ICRS"
+    image = (path.parents[2] / "x").parent  # the folder is not in the file: only the name is
+    assert str(image) not in path.read_bytes().decode("ascii", "ignore")
+    assert header["IMAGE"] == "sin_P1-mosaic.fits"
+    assert header["RECIPE"] == "lotss"
+    assert header["RECIPSHA"] == used.digest
+    assert header["CREATOR"] == f"mingolotss {mingolotss.__version__}"
+    assert header["NOISE"] == pytest.approx(row["noise_jy"])
+    history = " ".join(header["HISTORY"])
+    assert "clip (sigma = 3.0), mask (radius = 75.0), minmax (inside = False)" in history
+    assert "DATE" not in header
+    turned = fits.getheader(stamp_file(out, rows[1]))
+    assert (turned["RADESYS"], turned["EQUINOX"]) == ("FK5", 2000.0)
+
+
+def test_the_checksum_of_the_image_is_that_of_its_file(sky, native):
+    out, rows, _ = native
+    for row in rows:
+        header = fits.getheader(stamp_file(out, row))
+        file = sky[0] / header["IMAGE"]
+        assert header["IMAGESHA"] == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_fitsverify_finds_nothing(native):
+    """The program of HEASARC, where it is installed (apt-get install fitsverify)."""
+    program = shutil.which("fitsverify")
+    if program is None:
+        pytest.skip("fitsverify is not installed")
+    out, rows, _ = native
+    for row in rows:
+        done = subprocess.run(
+            [program, "-q", stamp_file(out, row)], capture_output=True, text=True, check=False
+        )
+        assert "verification OK" in done.stdout, done.stdout
+
+
+def test_an_export_gives_the_bytes_of_the_build(sky, native, tmp_path):
+    """From the images of the record; then verified, loaded as brightness, and compared."""
+    out, rows, _ = native
+    mingolotss.export(out, "fits", tmp_path / "export")
+    for row in rows:
+        built = stamp_file(out, row)
+        exported = tmp_path / "export" / row["split"] / built.name
+        assert exported.read_bytes() == built.read_bytes()
+    checked = mingolotss.verify(tmp_path / "export")
+    assert checked.good, checked.problems
+    assert mingolotss.verify(out).good
+    arrays = mingolotss.load(tmp_path / "export")
+    assert arrays.images.dtype == np.float32
+    assert arrays.sources == tuple(row["source"] for row in rows)
+    assert arrays.labels.tolist() == [row["label"] for row in rows]
+    assert arrays.splits == tuple(row["split"] for row in rows)
+    np.testing.assert_array_equal(arrays.images[0], fits.getdata(stamp_file(out, rows[0])))
+    assert mingolotss.compare(tmp_path / "export", out).identical
+
+
+def test_the_same_build_gives_the_same_bytes_and_resumes(sky, native, tmp_path):
+    out, rows, used = native
+    build(sky[0], tmp_path / "again", used)
+    assert contents(tmp_path / "again") == contents(out)
+    before = contents(tmp_path / "again")
+    file = stamp_file(tmp_path / "again", rows[0])
+    file.unlink()
+    assert not mingolotss.verify(tmp_path / "again").good
+    for part in (tmp_path / "again" / "ledger").iterdir():
+        part.unlink()
+    build(sky[0], tmp_path / "again", used)
+    assert contents(tmp_path / "again") == before
+
+
+@pytest.mark.parametrize("case", ["gone", "changed", "clipped pixels changed"])
+def test_an_image_that_is_not_as_it_was(tmp_path, case):
+    """One line that names the source and the image; nothing is left behind."""
+    write_sky(tmp_path / "images")
+    build(tmp_path / "images", tmp_path / "out", recipe())
+    path = tmp_path / "images" / "turned_P1-mosaic.fits"
+    if case == "gone":
+        path.unlink()
+    else:
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].data[150:160, 150:160] += 0.2 if case == "changed" else 0
+            hdus[0].data[230, 100] += 1e-6
+    with pytest.raises(DatasetError, match=r"1 of 6 sources .*turned: turned_P1-mosaic.fits is go"):
+        mingolotss.export(tmp_path / "out", "fits", tmp_path / "export")
+    assert not (tmp_path / "export").exists()
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["images", "out"]
+
+
+def test_damage_is_found(native, tmp_path):
+    """A pixel, a label, and a file that is cut short, each in one line that names the file."""
+    out, rows, _ = native
+    mingolotss.export(out, "fits", tmp_path / "export")
+    names = [f"{row['image_file'].removesuffix('.png')}.fits" for row in rows]
+    paths = [next((tmp_path / "export").glob(f"*/{name}")) for name in names]
+    raw = bytearray(paths[0].read_bytes())
+    raw[len(raw) // 4] ^= 1
+    paths[0].write_bytes(raw)
+    fits.setval(paths[1], "LABEL", value=1 - rows[1]["label"])
+    paths[2].write_bytes(paths[2].read_bytes()[:9000])
+    problems = "\n".join(mingolotss.verify(tmp_path / "export").problems)
+    assert f"{names[0]}: damaged (its data have the DATASUM" in problems
+    assert f"{names[1]}: its source, label or split is not the manifest's" in problems
+    assert f"{names[2]}: not a whole FITS export (it ends after 9000" in problems
+    with pytest.raises(DatasetError, match="it ends after 9000"):
+        mingolotss.load(tmp_path / "export")
+
+
+def test_an_export_has_other_labels_and_splits_than_its_build(native, tmp_path):
+    """Merged classes and a new split stand in the headers, in the folders and in the index."""
+    out, _, _ = native
+    mingolotss.export(
+        out, "fits", tmp_path / "export", split="k-fold:folds=2,seed=1", merge={"two": ["FR II"]}
+    )
+    files = sorted((tmp_path / "export").glob("*/*.fits"))
+    assert {path.parent.name for path in files} <= {"fold-0", "fold-1"}
+    assert len(files) == 3
+    for path in files:
+        header = fits.getheader(path)
+        assert (header["CLASS"], header["LABEL"]) == ("two", 0)
+        assert header["SPLIT"] == path.parent.name
+    index = Table.read(tmp_path / "export" / "index.csv")
+    assert sorted(index["file"]) == [f"{path.parent.name}/{path.name}" for path in files]
+    assert mingolotss.verify(tmp_path / "export").good
+
+
+def test_float32_stamps_without_steps_are_the_brightness(sky, tmp_path):
+    """Also without their images: from a Parquet export, as stored."""
+    used = recipe(steps=[], stamp__kind="float32", formats=["parquet"])
+    build(sky[0], tmp_path / "out", used)
+    mingolotss.export(tmp_path / "out", "parquet", tmp_path / "parquet")
+    mingolotss.export(tmp_path / "parquet", "fits", tmp_path / "stored")
+    mingolotss.export(tmp_path / "out", "fits", tmp_path / "again")
+    stored, again = mingolotss.load(tmp_path / "stored"), mingolotss.load(tmp_path / "again")
+    np.testing.assert_array_equal(stored.images, again.images)
+    np.testing.assert_array_equal(stored.images, mingolotss.load(tmp_path / "out").images)
+    for name in ("stored", "again"):
+        checked = mingolotss.verify(tmp_path / name)
+        assert checked.good, checked.problems
+    with fits.open(next((tmp_path / "stored").glob("*/*.fits"))) as hdus:
+        assert [hdu.name for hdu in hdus] == ["BRIGHTNESS", "MASK"]
+
+
+def test_stamps_without_brightness_and_images(sky, native, tmp_path):
+    out, _, _ = native
+    mingolotss.export(out, "parquet", tmp_path / "parquet")
+    with pytest.raises(InputError, match="export the build itself, whose record names the images"):
+        mingolotss.export(tmp_path / "parquet", "fits", tmp_path / "export")
+
+
+def test_names_that_a_header_or_a_disk_cannot_hold(sky, tmp_path):
+    """Umlauts, quotes, percent signs, an ampersand at the end, 300 letters: nothing is lost."""
+    folder, _ = sky
+    names = ["Größe & 'Q' 50%", "x" * 300, "ends with &", "tab\tand /", "名前", "&"]
+    images = tmp_path / "images"
+    images.mkdir()
+    table = Table.read(folder / "catalogue.csv")
+    used = recipe(images__image="{source}_{field}-mosaic.fits")
+    for old, new in zip(table["Source_Name"], names, strict=True):
+        for suffix in ("-mosaic.fits", "-mosaic-rms.fits"):
+            name = format_file_name("{source}_{field}" + suffix, source=new, field="P1")
+            shutil.copyfile(folder / f"{old}_P1{suffix}", images / name)
+    table["Source_Name"] = names
+    table["Class"] = ["FR Ä", "FR Ä", "50 % 'ring'", "50 % 'ring'", "FR Ä", "FR Ä"]
+    table.write(images / "catalogue.ecsv")
+    mingolotss.build(
+        used, out=tmp_path / "out", catalogue=images / "catalogue.ecsv", service=f"folder:{images}"
+    )
+    mingolotss.export(tmp_path / "out", "fits", tmp_path / "export")
+    assert mingolotss.verify(tmp_path / "export").good
+    arrays = mingolotss.load(tmp_path / "export")
+    read = {}
+    for path in (tmp_path / "export").glob("*/*.fits"):
+        with fits.open(path, checksum=True) as hdus:
+            hdus.verify("exception")
+            read[hdus[0].header["OBJECT"]] = hdus[0].header["CLASS"]
+    (tmp_path / "export" / "manifest.parquet").unlink()
+    without = mingolotss.load(tmp_path / "export")
+    assert {*without.sources} == {*arrays.sources} == {*names}
+    assert set(read.values()) == {"FR %C3%84", "50 %25 'ring'"}
