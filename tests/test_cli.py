@@ -14,6 +14,7 @@ from builds import command, run
 from fits_files import put
 from mingolotss.cli import app
 from mingolotss.image import compiled
+from mingolotss.service import service_groups, services
 from skies import random_sky
 
 COMMANDS = sorted(c.name or c.callback.__name__ for c in app.registered_commands)
@@ -146,9 +147,25 @@ def test_the_settings_of_a_build_are_a_recipe(sky, tmp_path):
 
 def test_services_have_a_line_each():
     """Every service says what it is."""
-    lines = run("services").stdout.splitlines()[1:]
-    assert {"folder", "mosaics", "simulated"} <= {line.split()[0] for line in lines}
-    assert all(len(line.split()) > 4 for line in lines)
+    *lines, last = filter(None, run("services").stdout.splitlines())
+    rows = [line for line in lines if not line.startswith("service ")]
+    assert [line.split()[0] for line in rows] == [
+        name for group in service_groups().values() for name in group
+    ]
+    assert {line.split()[0] for line in rows} == set(services())
+    assert all(len(line.split()) > 4 for line in rows)
+    headings = [line.partition(" ")[2].strip() for line in lines if line not in rows]
+    assert headings == list(service_groups())
+    assert last.endswith("mingolotss services NAME.")
+
+
+def test_the_facts_of_a_service_are_printed():
+    """One line for each fact; a wrong name is one line that suggests the nearest."""
+    lines = run("services", "nvss").stdout.splitlines()
+    assert "frequency      1400 MHz" in lines
+    wrong = run("services", "nvs")
+    assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
+    assert "did you mean 'nvss'" in wrong.stderr
 
 
 def test_many_reasons_do_not_flood_the_terminal(tmp_path):

@@ -20,6 +20,7 @@ from mingolotss.cli import app
 from mingolotss.dataset.channel_table import CHANNELS, MISSING_CHANNELS
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
 from mingolotss.service import SERVICES
+from mingolotss.service.survey_table import SURVEYS
 from test_optional import WITHOUT
 
 ROOT = Path(__file__).parents[1]
@@ -213,6 +214,26 @@ def test_every_service_is_documented():
     rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
     documented = {word.split(":")[0] for row in rows for word in re.findall(r"`([^`]+)`", row)}
     assert set(SERVICES.names()) <= documented
+
+
+def test_the_table_of_surveys_has_their_facts():
+    """Each band of each survey has a row with its pixels, beam, frequency, unit and noise."""
+    page = (ROOT / "docs" / "reference" / "surveys.md").read_text()
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in page.splitlines()]
+    for survey in SURVEYS.values():
+        for band in survey.bands:
+            facts = dict(survey.band(band).facts.rows())
+            [row] = [
+                row for row in rows
+                if len(row) == 8 and row[0] == f"`{survey.service}`" and band in row[1].split(", ")
+            ]  # fmt: skip
+            assert facts["survey"].startswith(row[2])
+            assert row[3] == facts.get("frequency", "")
+            assert row[4].split(", ")[:-1] == facts["pixels"].split(", ")[:-1]
+            assert row[4].endswith("computed" if "computed" in facts["pixels"] else "its own")
+            beam = facts.get("beam (FWHM)", "")
+            assert row[5] == ("in the header" if beam.startswith("as the header") else beam)
+            assert row[6:] == [facts["unit"], facts.get("typical noise", "")]
 
 
 def test_every_column_is_documented():

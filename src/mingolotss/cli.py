@@ -784,11 +784,27 @@ def recipes(
 
 
 @app.command()
-def services() -> None:
-    """List the image services."""
-    from mingolotss.service import services as list_services
+def services(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="Say what is known about this service's images."),
+    ] = None,
+) -> None:
+    """List the image services, or say what is known about the images of one.
 
-    _table(("service", "source of the images"), [*list_services().items()])
+    NAME can be an address with a band or a survey, e.g. legacy:g or skyview:NVSS. Nothing is
+    requested from any server.
+    """
+    from mingolotss.service import service_groups
+    from mingolotss.service.description import describe_service
+
+    if name is not None:
+        _table(("images", "of this service"), describe_service(name))
+        return
+    for heading, group in service_groups().items():
+        _table(("service", heading), [*group.items()])
+        print()
+    _say("What is known about the images of one: mingolotss services NAME.")
 
 
 def _settings(changes: Sequence[str] | None, formats: str | None) -> dict[str, object]:

@@ -12,9 +12,11 @@ import pytest
 
 from mingolotss.service import SERVICES
 from mingolotss.service.base import open_service
+from mingolotss.service.survey_table import SURVEYS
 from mingolotss.testing import Image, check_service
+from named_surveys import named_surveys
 from survey_images import LAYOUTS, SOURCE, as_dr2, as_mosaics, write_images
-from survey_server import ID, product_name, survey
+from survey_server import ID, product_name
 
 BROWSER = {"lotss-dr1-form"}  # needs Chromium: make test-web
 
@@ -65,6 +67,29 @@ REMOTE = [
     Remote(
         "hips:CDS/P/TEST@{url}/hips2fits", field="TEST",
         promises={**CUTS_ONLY, "resampled": True},
+    ),
+    Remote(
+        "skyview:NVSS?pixel=1.5@{url}/runquery.pl", field="NVSS",
+        promises={**CUTS_ONLY, "resampled": True},
+    ),
+    Remote("first:{url}/firstcutout", field="FIRST", promises=CUTS_ONLY),
+    Remote(
+        "legacy:g@{url}/fits-cutout", field="LegacySurveysg",
+        promises={**CUTS_ONLY, "resampled": True},
+    ),
+    Remote("tgss:{url}/siap"),
+    Remote("lolss:{url}/siap"),
+    Remote("vlass:{url}/cadc"),
+    *(
+        Remote(
+            f"{name}:?pixel=1.5@{{url}}/{path}", field=SURVEYS[name].band("").field,
+            promises={**CUTS_ONLY, "resampled": True, "positions": 3},
+        )
+        for path, names in (
+            ("runquery.pl", ("nvss", "sumss", "wenss", "vlssr", "gleam")),
+            ("hips", ("racs", "panstarrs", "sdss", "unwise", "dss2")),
+        )
+        for name in names
     ),
 ]  # fmt: skip
 
@@ -117,12 +142,15 @@ def test_a_remote_service_conforms(tmp_path, remote):
         for image in images
         for product in ("mosaic", "mosaic-rms")
     )
-    with survey(images, tmp_path / "files") as server:
+    with named_surveys(images, tmp_path / "files") as server:
         address = remote.address.format(url=server.url, ids=ids)
         service = open_service(address, workspace=tmp_path / "build")
         if remote.field:
             images = [Image(remote.field, images[0].path)]
-        check_service(service, images, np.random.default_rng(8), positions=12, **remote.promises)
+        if remote.service == "vlass":
+            images = [Image(image.field, image.path) for image in images]
+        promises = {"positions": 12, **remote.promises}
+        check_service(service, images, np.random.default_rng(8), **promises)
 
 
 def test_every_shipped_service_has_a_conformance_run():

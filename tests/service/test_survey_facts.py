@@ -94,7 +94,6 @@ def test_facts_of_a_service_survive_the_way_to_a_worker():
         (SurveyBeam(45.0), 89.0, (45.0, 45.0, 0.0)),
         (SurveyBeam(54.0, stretch="cosec"), 90.0, (54.0, 54.0, 0.0)),
         (SurveyBeam(43.0, stretch="cosec"), -30.0, (86.0, 43.0, 0.0)),
-        (SurveyBeam(43.0, stretch="cosec"), 0.0, (math.inf, 43.0, 0.0)),
         (SurveyBeam(25.0, stretch="zenith", latitude_deg=19.0), 19.5, (25.0, 25.0, 0.0)),
         (SurveyBeam(25.0, stretch="zenith", latitude_deg=19.0), -41.0, (50.0, 25.0, 0.0)),
     ],
@@ -104,7 +103,28 @@ def test_the_beam_depends_on_declination(beam, dec, expected):
     assert beam.at(dec) == pytest.approx(expected)
 
 
+def test_a_beam_without_end_or_in_an_unknown_zone_is_none():
+    """An east-west array does not resolve the equator, and a zone may be unknown."""
+    assert SurveyBeam(43.0, stretch="cosec").at(0.0) is None
+    assert SurveyBeam(5.4, zones=((-2.5, None),)).at(-3.0) is None
+    facts = SurveyFacts(beam=SurveyBeam(43.0, stretch="cosec")).complete(HeaderFacts(), 0.0)
+    assert math.isnan(facts.beam_major_arcsec)
+
+
+def test_pixels_with_the_blank_value_of_a_service_are_nan():
+    """Only exact blanks become NaN, in the type of the image; the original is not written to."""
+    for dtype in ("f4", ">f4", "f8"):
+        pixels = np.array([[0, 1, -0.0], [1e-30, np.nan, 2]], dtype)
+        pixels.flags.writeable = False
+        facts = SurveyFacts(blank=0.0)
+        image = fetched(StatedService(Cutout(pixels, None, wcs_with()), facts)).image
+        assert image.dtype == np.dtype(dtype).newbyteorder("=")
+        np.testing.assert_array_equal(np.isnan(image), [[1, 0, 1], [0, 1, 0]])
+    plain = fetched(StatedService(Cutout(pixels, None, wcs_with()), SurveyFacts(unit="K"))).image
+    assert plain is pixels
+
+
 def test_zones_of_a_beam_are_read_from_the_south():
     """The first zone whose limit is above a declination applies, the beam itself north of all."""
     beam = SurveyBeam(5.4, zones=((-2.5, SurveyBeam(5.4, 6.8)), (4.5, SurveyBeam(5.4, 6.4))))
-    assert [beam.at(dec)[0] for dec in (-9.0, -2.5, 4.4, 4.5)] == [6.8, 6.4, 6.4, 5.4]
+    assert [(beam.at(dec) or ())[0] for dec in (-9.0, -2.5, 4.4, 4.5)] == [6.8, 6.4, 6.4, 5.4]

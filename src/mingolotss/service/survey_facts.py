@@ -15,6 +15,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from mingolotss.model import Cutout
 from mingolotss.sky.header_facts import HeaderFacts
 from mingolotss.sky.wcs import SkyWCS
@@ -41,9 +43,9 @@ class SurveyBeam:
         `latitude_deg` only.
     latitude_deg : float, deg
         Of the telescope.
-    zones : tuple of (float, SurveyBeam)
+    zones : tuple of (float, SurveyBeam or None)
         Other beams in the south: each is that of declinations below its limit (deg), and the first
-        whose limit is above a declination applies.
+        whose limit is above a declination applies. None is one that is not known.
 
     Examples
     --------
@@ -58,19 +60,32 @@ class SurveyBeam:
     pa_deg: float = 0.0
     stretch: Literal["", "cosec", "zenith"] = ""
     latitude_deg: float = math.nan
-    zones: tuple[tuple[float, SurveyBeam], ...] = ()
+    zones: tuple[tuple[float, SurveyBeam | None], ...] = ()
 
-    def at(self, dec_deg: float) -> Beam:
-        """Return the beam at a declination; the major axis is infinite where it has no end."""
+    def __str__(self) -> str:
+        minor, major = self.minor_arcsec, self.major_arcsec or self.minor_arcsec
+        size = f"{minor:g}" if minor == major else f"{major:g} x {minor:g}"
+        text = f"{size} arcsec"
+        if self.stretch == "cosec":
+            text = f"{minor:g} x {major:g} cosec(dec) arcsec"
+        elif self.stretch == "zenith":
+            latitude = f"{self.latitude_deg:g} deg"
+            text += f"; {minor:g} x {major:g} / cos(dec - {latitude}) arcsec south of {latitude}"
+        for limit, beam in reversed(self.zones):
+            text += f"; {beam or 'not known'} south of {limit:.1f} deg"
+        return text
+
+    def at(self, dec_deg: float) -> Beam | None:
+        """Return the beam at a declination, None if it is not known or has no end there."""
         for limit, beam in self.zones:
             if dec_deg < limit:
-                return beam.at(dec_deg)
+                return None if beam is None else beam.at(dec_deg)
         major = self.major_arcsec or self.minor_arcsec
         if self.stretch == "cosec":
             major *= _inverse(math.sin(math.radians(abs(dec_deg))))
         elif self.stretch == "zenith" and dec_deg < self.latitude_deg:
             major *= _inverse(math.cos(math.radians(self.latitude_deg - dec_deg)))
-        return round(major, 6), self.minor_arcsec, self.pa_deg
+        return (round(major, 6), self.minor_arcsec, self.pa_deg) if major < math.inf else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +107,8 @@ class SurveyFacts:
         Typical noise, in `unit`.
     resampled : bool
         The images that the service delivers are not on the survey's own pixels.
+    blank : float
+        The value of pixels without data, where a service writes a number for them; NaN otherwise.
     licence, licence_source : str
         The terms of use in a line, and the page that states them.
     reference : str
@@ -110,11 +127,35 @@ class SurveyFacts:
     unit: str | None = None
     noise: float = math.nan
     resampled: bool = False
+    blank: float = math.nan
     licence: str = ""
     licence_source: str = ""
     reference: str = ""
     coverage: str = ""
     note: str = ""
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return what is known as names and values, for people."""
+        unit = self.unit or ""
+        beam = str(self.beam) if self.beam else "as the header of an image states it"
+        pixels = f"{self.pixel_scale_arcsec:g} arcsec, " if self.pixel_scale_arcsec > 0 else ""
+        pixels += "computed by the server" if self.resampled else "those of the survey's images"
+        rows = [
+            ("survey", self.survey or ""),
+            ("telescope", self.telescope or ""),
+            ("frequency", f"{self.frequency_mhz:g} MHz" if self.frequency_mhz > 0 else ""),
+            ("pixels", pixels),
+            ("beam (FWHM)", beam if unit.endswith("/beam") else ""),
+            ("unit", unit),
+            ("typical noise", _in_milli(self.noise, unit) if self.noise > 0 else ""),
+            ("without data", f"pixels with the value {self.blank:g}" if self.blank == 0 else ""),
+            ("coverage", self.coverage),
+            ("terms of use", self.licence or "not known here: ask the survey"),
+            ("stated by", self.licence_source),
+            ("to cite", self.reference),
+            ("note", self.note),
+        ]
+        return [(name, value) for name, value in rows if value]
 
     def complete(self, header: HeaderFacts, dec_deg: float) -> HeaderFacts:
         """Return the facts of a header, completed where the header states nothing.
@@ -133,28 +174,35 @@ class SurveyFacts:
         )
         if math.isnan(header.frequency_mhz):
             facts = replace(facts, frequency_mhz=self.frequency_mhz)
-        if math.isnan(header.beam_major_arcsec) and self.beam is not None:
-            major, minor, pa = self.beam.at(dec_deg)
+        beam = None if self.beam is None else self.beam.at(dec_deg)
+        if math.isnan(header.beam_major_arcsec) and beam is not None:
+            major, minor, pa = beam
             facts = replace(facts, beam_major_arcsec=major, beam_minor_arcsec=minor, beam_pa_deg=pa)
         return facts
 
     def complete_cutout(self, cutout: Cutout, dec_deg: float) -> Cutout:
         """Return a cutout whose WCS states what its header and these facts state together.
 
-        The WCS of another class than `SkyWCS` is left as it is.
+        Its blank pixels are NaN. The WCS of another class than `SkyWCS` is left as it is.
         """
+        if self == NO_FACTS:
+            return cutout
+        if not math.isnan(self.blank):
+            is_blank, nan = cutout.image == self.blank, cutout.image.dtype.type(np.nan)
+            cutout = replace(cutout, image=np.where(is_blank, nan, cutout.image))
         if not isinstance(cutout.wcs, SkyWCS):
             return cutout
-        facts = self.complete(cutout.wcs.facts, dec_deg)
-        return (
-            cutout
-            if facts == cutout.wcs.facts
-            else replace(cutout, wcs=cutout.wcs.with_facts(facts))
-        )
+        wcs = cutout.wcs.with_facts(self.complete(cutout.wcs.facts, dec_deg))
+        return replace(cutout, wcs=wcs)
 
 
 NO_FACTS = SurveyFacts()
 """Of a service that states nothing about its images."""
+
+
+def _in_milli(value: float, unit: str) -> str:
+    """Return a value with its unit, faint ones in the thousandth of it."""
+    return f"{value * 1e3:g} m{unit}" if value < 0.1 else f"{value:g} {unit}"
 
 
 def _inverse(value: float) -> float:

@@ -18,6 +18,7 @@ from mingolotss.service.remote.downloaded import local_candidate
 from mingolotss.service.remote.search_cache import SearchCache, SearchResult
 from mingolotss.service.remote.workspace import Workspace
 from mingolotss.service.rms_maps import require_same_pixels
+from mingolotss.service.survey_facts import NO_FACTS, SurveyFacts
 
 __all__ = ["CutoutFiles", "DownloadOptions"]
 
@@ -62,9 +63,12 @@ class CutoutFiles:
         may lead there.
     results : SearchCache
         Results of searches, and the refusals of cutouts.
+    survey_facts : SurveyFacts
+        What is known about the images before they are read; it completes their headers.
     """
 
     url = ""
+    survey_facts: SurveyFacts = NO_FACTS
 
     def __init__(self, **options: Unpack[DownloadOptions]) -> None:
         self.transport = options.get("transport") or Transport()
@@ -139,6 +143,10 @@ class CutoutFiles:
         ServiceError, ImageError
             A file cannot be fetched, or cannot be used.
         """
+        cutout = self._read_files(request, size_deg)
+        return self.survey_facts.complete_cutout(cutout, request.source.dec)
+
+    def _read_files(self, request: CutoutRequest, size_deg: float) -> Cutout:
         compare = self.naming.with_checksums
         if self.workspace is not None:
             local = self.fetch_files(request, size_deg)

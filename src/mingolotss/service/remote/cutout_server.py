@@ -6,6 +6,8 @@ None of these servers has rms maps: the setting ``noise.otherwise`` of the recip
 
 >>> LotssDr2Service().query(Source(0, "A", 205.1, 54.9), 0.1)
 'https://lofar-surveys.org/dr2-cutout.fits?pos=205.1%2054.9&size=6'
+>>> HipsService.open("CDS/P/DSS2/red?pixel=1").scale_arcsec
+1.0
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self, Unpack
+from dataclasses import replace
+from typing import ClassVar, Self, Unpack
 from urllib.parse import quote
 
 from mingolotss.errors import InputError, ServiceAnswerError, ServiceUnavailableError
@@ -21,22 +24,16 @@ from mingolotss.io.error_text import is_about_maintenance
 from mingolotss.model import Candidate, Source
 from mingolotss.service.remote.addresses import add_query, require_address
 from mingolotss.service.remote.download import DownloadOptions, DownloadService
+from mingolotss.service.remote.image_requests import split_request
 from mingolotss.service.remote.search_cache import SearchResult
+from mingolotss.service.survey_facts import NO_FACTS, SurveyFacts
+from mingolotss.service.survey_table import facts_of_images
 
-__all__ = ["HipsService", "LotssDr2Service", "LotssDr3Service"]
-
-# Only a page that says so is about the position. A page about anything else, such as maintenance,
-# is none: the cutout is requested again in the next run.
-_OUTSIDE = re.compile(
-    r"(?i)\boutside\b|\bnot (covered|observed)\b|\bno (coverage|image|cutout|field|mosaic|data)\b"
-)
+__all__ = ["CutoutServer", "HipsService", "LotssDr2Service", "LotssDr3Service"]
 
 
-class LotssDr2Service(DownloadService):
-    """The cutout server of LoTSS DR2 (Shimwell et al. 2022, A&A 659, A1).
-
-    The position is two numbers separated by a space; the size is in arcmin, at most 120. For a
-    position outside the survey the response is an HTML page with status 200.
+class CutoutServer(DownloadService):
+    """Base class of the servers that cut what an address asks for.
 
     Parameters
     ----------
@@ -44,21 +41,27 @@ class LotssDr2Service(DownloadService):
         A mirror.
     **options
         See `mingolotss.service.remote.cutout_files.DownloadOptions`.
+
+    Attributes
+    ----------
+    field : str
+        The field of all candidates.
     """
 
-    URL = "https://lofar-surveys.org/dr2-cutout.fits"
-    FIELD = "DR2"
-    LARGEST_ARCMIN = 120.0
+    URL = ""
+    field = ""
+    LARGEST_ARCMIN = float("inf")
     assumes_images = True
+    # Only a page that says so is about the position. A page about anything else, such as
+    # maintenance, is none: the cutout is requested again in the next run.
+    OUTSIDE: ClassVar[re.Pattern[str]] = re.compile(
+        r"(?i)\boutside\b|\bnot (covered|observed)\b"
+        r"|\bno (coverage|image|cutout|field|mosaic|data)\b"
+    )
 
     def __init__(self, url: str = "", **options: Unpack[DownloadOptions]) -> None:
         super().__init__(**options)
         self.url = self.transport.without_credentials(url or self.URL)
-
-    @classmethod
-    def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
-        """Open ``lotss-dr2``, or ``lotss-dr2:URL`` for a mirror."""
-        return cls(require_address(argument or cls.URL, "lotss-dr2"), **options)
 
     @contextmanager
     def refusals(self) -> Iterator[None]:
@@ -67,17 +70,21 @@ class LotssDr2Service(DownloadService):
             yield
         except ServiceUnavailableError as error:
             text = str(error)
-            if error.status is None and _OUTSIDE.search(text) and not is_about_maintenance(text):
+            if (
+                error.status is None
+                and self.OUTSIDE.search(text)
+                and not is_about_maintenance(text)
+            ):
                 raise ServiceAnswerError(text, url=error.url) from error
             raise
 
-    def query(self, source: Source, size_deg: float) -> str:
-        """Return the address of the cutout of a source.
+    def check_size(self, size_deg: float) -> None:
+        """Check the size of a cutout.
 
         Raises
         ------
         InputError
-            The size is larger than the server allows.
+            It is larger than the server allows.
         """
         arcmin = size_deg * 60
         if arcmin > self.LARGEST_ARCMIN:
@@ -85,11 +92,10 @@ class LotssDr2Service(DownloadService):
                 f"ask {self.url} for {arcmin:g} arcmin: it cuts {self.LARGEST_ARCMIN:g} at most;"
                 " set images.size_arcmin"
             )
-        return f"{self.url}?pos={quote(f'{source.ra!r} {source.dec!r}')}&size={arcmin:.6g}"
 
     def run_query(self, query: str) -> SearchResult:
         """Return the only candidate; no request is sent."""
-        return SearchResult((Candidate(self.FIELD, query),))
+        return SearchResult((Candidate(self.field, query),))
 
     def search_source(self, source: Source, size_deg: float) -> SearchResult:
         """Return the only candidate of a source, without looking at stored results.
@@ -99,15 +105,46 @@ class LotssDr2Service(DownloadService):
         return self.run_query(self.query(source, size_deg))
 
 
+class LotssDr2Service(CutoutServer):
+    """The cutout server of LoTSS DR2 (Shimwell et al. 2022, A&A 659, A1).
+
+    The position is two numbers separated by a space; the size is in arcmin, at most 120. For a
+    position outside the survey the response is an HTML page with status 200.
+    """
+
+    URL = "https://lofar-surveys.org/dr2-cutout.fits"
+    field = "DR2"
+    LARGEST_ARCMIN = 120.0
+
+    @classmethod
+    def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
+        """Open ``lotss-dr2``, or ``lotss-dr2:URL`` for a mirror."""
+        return cls(require_address(argument or cls.URL, "lotss-dr2"), **options)
+
+    def query(self, source: Source, size_deg: float) -> str:
+        """Return the address of the cutout of a source.
+
+        Raises
+        ------
+        InputError
+            The size is larger than the server allows.
+        """
+        self.check_size(size_deg)
+        return f"{self.url}?pos={quote(f'{source.ra!r} {source.dec!r}')}&size={size_deg * 60:.6g}"
+
+
 class LotssDr3Service(LotssDr2Service):
     """The cutout server of LoTSS DR3; it responds as that of DR2."""
 
     URL = "https://lofar-surveys.org/dr3-cutout.fits"
-    FIELD = "DR3"
+    field = "DR3"
 
 
-class HipsService(LotssDr2Service):
+class HipsService(CutoutServer):
     """Any HiPS through hips2fits (Boch et al. 2020, ADASS XXIX); resampled, for a quick look.
+
+    A HiPS in colour is delivered as planes of display values, which are no images here; a band of
+    the survey has a HiPS of its own.
 
     Parameters
     ----------
@@ -117,6 +154,8 @@ class HipsService(LotssDr2Service):
         The hips2fits server.
     scale_arcsec : float, arcsec
         Pixel size of the cutouts.
+    facts : SurveyFacts, optional
+        What is known about the survey.
     **options
         See `mingolotss.service.remote.cutout_files.DownloadOptions`.
     """
@@ -129,18 +168,28 @@ class HipsService(LotssDr2Service):
         url: str = "",
         *,
         scale_arcsec: float = 1.5,
+        facts: SurveyFacts = NO_FACTS,
         **options: Unpack[DownloadOptions],
     ) -> None:
         super().__init__(url, **options)
         self.hips, self.scale_arcsec = hips, scale_arcsec
+        self.pixel_arcsec = scale_arcsec
+        self.field = hips.rpartition("/")[2]
+        self.survey_facts = replace(facts, pixel_scale_arcsec=scale_arcsec, resampled=True)
 
     @classmethod
     def open(cls, argument: str, **options: Unpack[DownloadOptions]) -> Self:
-        """Open ``hips:IDENTIFIER``, or ``hips:IDENTIFIER@URL`` for another server."""
-        hips, _at, url = argument.partition("@")
-        if not hips:
+        """Open ``hips:IDENTIFIER``.
+
+        With ``?pixel=ARCSEC`` after the identifier the pixels have another size, and ``@URL`` at
+        the end names another server.
+        """
+        request = split_request(argument, "hips", {"pixel"})
+        if not request.name:
             raise InputError("open the service hips: give the HiPS, e.g. hips:CDS/P/DSS2/red")
-        return cls(hips, require_address(url or cls.URL, "hips"), **options)
+        url = require_address(request.url or cls.URL, "hips")
+        scale_arcsec, facts = request.pixel_arcsec or 1.5, facts_of_images(request.name)
+        return cls(request.name, url, scale_arcsec=scale_arcsec, facts=facts, **options)
 
     def query(self, source: Source, size_deg: float) -> str:
         """Return the address of the cutout of a source: north up, SIN projection."""
@@ -157,7 +206,3 @@ class HipsService(LotssDr2Service):
             coordsys="icrs",
             format="fits",
         )
-
-    def run_query(self, query: str) -> SearchResult:
-        """Return the only candidate; no request is sent."""
-        return SearchResult((Candidate(self.hips.rpartition("/")[2], query),))

@@ -35,7 +35,6 @@ from mingolotss.service.remote.cutout_files import CutoutFiles, DownloadOptions
 from mingolotss.service.remote.downloaded import FetchedService
 from mingolotss.service.remote.search_cache import SearchResult
 from mingolotss.service.remote.workspace import Workspace
-from mingolotss.service.survey_facts import NO_FACTS, SurveyFacts
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -58,11 +57,8 @@ class DownloadService(CutoutFiles, Shown):
         How long each search took; `estimate` uses it.
     assumes_images : bool
         Candidates were given without a search: only the download shows whether there are images.
-    survey_facts : SurveyFacts
-        What is known about the images before they are read.
     """
 
-    survey_facts: SurveyFacts = NO_FACTS
     pixel_arcsec = 1.5  # of LoTSS at full resolution; only estimates use it
     assumes_images = False
 
@@ -103,8 +99,7 @@ class DownloadService(CutoutFiles, Shown):
     def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
         """Return the pixels of a candidate, fetched if they are not on disk."""
         source = _unnamed_source(position, candidate.source)
-        cutout = self.read_cutout(CutoutRequest(candidate, source), size.to_value("deg"))
-        return self.survey_facts.complete_cutout(cutout, source.dec)
+        return self.read_cutout(CutoutRequest(candidate, source), size.to_value("deg"))
 
     def search_all(
         self, catalogue: Catalogue, size_deg: float, progress: Progress | None = None

@@ -76,8 +76,7 @@ class FetchedService(Shown):
 
     def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
         """Read the files of a candidate; they have the size that the server made."""
-        cutout = read_cutout(candidate, with_checksums=self.naming.with_checksums)
-        return self.survey_facts.complete_cutout(cutout, float(position.icrs.dec.deg))
+        return self._read_candidate(candidate, float(position.icrs.dec.deg))
 
     def cutouts(self, requests: Sequence[CutoutRequest], size_deg: float) -> Iterator[Outcome]:
         """Read the files of many candidates."""
@@ -90,8 +89,12 @@ class FetchedService(Shown):
 
     def _read(self, request: CutoutRequest) -> Cutout:
         local = local_candidate(request, self.naming, self.folder)
-        cutout = read_cutout(local, with_checksums=self.naming.with_checksums)
+        cutout = self._read_candidate(local, request.source.dec)
         return replace(cutout, file=local.image.rpartition("/")[2])
+
+    def _read_candidate(self, candidate: Candidate, dec_deg: float) -> Cutout:
+        cutout = read_cutout(candidate, with_checksums=self.naming.with_checksums)
+        return self.survey_facts.complete_cutout(cutout, dec_deg)
 
 
 _NO_SEARCH = "search downloaded cutouts: search with the service that downloaded them"
