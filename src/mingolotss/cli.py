@@ -790,7 +790,7 @@ def services(
         typer.Argument(metavar="NAME", help="Say what is known about this service's images."),
     ] = None,
 ) -> None:
-    """List the image services, or say what is known about the images of one.
+    """List the image services, or describe the images of one.
 
     NAME can be an address with a band or a survey, e.g. legacy:g or skyview:NVSS. Nothing is
     requested from any server.
