@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from mingolotss.dataset.channel_table import CHANNELS, flatten_channels
+from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.dataset.provenance import Provenance, write_provenance
@@ -125,3 +126,5 @@ def write_dataset(
     write_table(
         build.channels, flatten_channels(stamps).cast(CHANNELS), repeated_columns=("channel",)
     )
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    write_checksums(build.checksums, digest_files(folder, files))

@@ -20,6 +20,7 @@ from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats import FORMATS
 from mingolotss.loaders.arrays import load
 from mingolotss.publish.export import export
+from mingolotss.qa.audit.samples import AuditSettings, read_samples
 from mingolotss.qa.compare import compare
 from mingolotss.qa.verify import verify
 
@@ -255,3 +256,20 @@ def test_names_of_channels_that_do_not_fit_are_one_line(exports, tmp_path, name,
     with pytest.raises(DatasetError) as caught:
         load(out)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["build", "webdataset", "png"])
+def test_an_audit_looks_at_the_reference(builds, exports, tmp_path, name):
+    """Two sources whose images of the reference channel are equal are twins in every format."""
+    folder, images = builds[3, "uint8"]
+    changed = images.copy()
+    changed[6, 1] = images[4, 1]
+    channels = [{"name": one, "reference": one == "high"} for one in NAMES[:3]]
+    write_changed(folder, tmp_path / "other", changed, channels=channels)
+    place = tmp_path / "other"
+    if name != "build":
+        place = export(place, name, tmp_path / "out").out
+    samples = read_samples(place, AuditSettings())
+    assert samples.images.shape == (len(images), SIDE, SIDE)
+    rows = [int(source[1:4]) for source in samples.names]
+    np.testing.assert_array_equal(np.asarray(samples.images), changed[rows, 1])

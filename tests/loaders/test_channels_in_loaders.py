@@ -110,7 +110,7 @@ def test_a_dataset_without_channels_has_none(tmp_path):
 @pytest.mark.parametrize(
     ("pair", "shape", "mode"),
     [((3, "uint8"), (SIDE, SIDE), "RGB"), ((3, "float32"), (SIDE, SIDE), "RGB"),
-     ((2, "uint8"), (2 * SIDE, SIDE), "L"), ((5, "float32"), (5 * SIDE, SIDE), "L"),
+     ((2, "uint8"), (2 * SIDE + 1, SIDE), "L"), ((5, "float32"), (5 * SIDE + 4, SIDE), "L"),
      ((1, "uint8"), (SIDE, SIDE), "L")],
 )  # fmt: skip
 def test_pictures_in_a_notebook(builds, pair, shape, mode):
@@ -133,8 +133,9 @@ def test_plots(builds, pair):
     pytest.importorskip("matplotlib", reason="needs mingolotss[report]")
     figure = load(builds[pair][0]).plot(6)
     shapes = {axes.images[0].get_array().shape for axes in figure.axes if axes.images}
-    wide = (SIDE, pair[0] * SIDE) if pair[0] != 3 else (SIDE, SIDE, 3)
+    wide = (SIDE, pair[0] * (SIDE + 1) - 1) if pair[0] != 3 else (SIDE, SIDE, 3)
     assert shapes == {wide}
+    assert figure.get_supxlabel().endswith(f": {', '.join(NAMES[: pair[0]])}")
     figure.clear()
 
 

@@ -14,6 +14,7 @@ from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather
 from mingolotss.dataset.indexing import sample_rows
 from mingolotss.dataset.sample_summary import (
     GAMMA,
+    as_grey,
     as_pictures,
     class_name,
     spread_over_classes,
@@ -33,6 +34,7 @@ _CELL = 1.75, 2.05  # inches of a stamp with its two lines of text
 _COLUMNS = 6
 _DPI = 100
 _NAME, _CLASS = 24, 20  # letters that fit above a stamp
+_CHANNELS = 15  # letters of their names that fit into an inch
 
 
 def draw_samples(
@@ -44,6 +46,7 @@ def draw_samples(
     *,
     columns: int | None = None,
     seed: int | None = None,
+    channels: Sequence[str] = (),
 ) -> Figure:
     """Draw stamps with the name of the source and the class above each.
 
@@ -62,6 +65,8 @@ def draw_samples(
         Stamps in a row; by default up to six.
     seed : int, optional
         Choose stamps at random; by default the first of each class.
+    channels : sequence of str
+        Their names; empty for images without an axis of channels.
 
     Returns
     -------
@@ -75,12 +80,13 @@ def draw_samples(
     """
     pyplot = import_optional("matplotlib.pyplot", "plot samples")
     rows = _rows(labels, n, seed)
-    stamps = (as_pictures(gather(images, rows.tolist())) / 255) ** GAMMA
+    drawn = gather(images, rows.tolist())
+    stamps = (as_pictures(drawn) / 255) ** GAMMA
     if stamps.ndim == 4:
         stamps = stamps.transpose(0, 2, 3, 1)  # as imshow takes colours
     aspect = stamps.shape[2] / images.shape[-1]
     if columns is None:
-        columns = min(max(1, int(_COLUMNS / aspect)), len(rows))
+        columns = min(max(1, round(_COLUMNS / aspect)), len(rows))
     elif not isinstance(columns, int) or columns < 1:
         raise InputError(f"plot samples: columns={columns!r:.40}; give 1 or more")
     lines = math.ceil(len(rows) / columns)
@@ -88,15 +94,19 @@ def draw_samples(
     figure: Figure
     figure, grid = pyplot.subplots(lines, columns, figsize=size, squeeze=False, layout="compressed")
     cells = list(grid.flat)
-    for axes, row, stamp in zip(cells, rows.tolist(), stamps, strict=False):
+    for axes, row, stamp, image in zip(cells, rows.tolist(), stamps, drawn, strict=False):
         axes.imshow(stamp, cmap="inferno", vmin=0, vmax=1, interpolation="nearest")
-        if not stamp.any():
+        if not as_grey(image).any():
             middle = {"transform": axes.transAxes, "ha": "center", "va": "center"}
             axes.text(0.5, 0.5, "blank", color="white", size=8, **middle)
         name = class_name(int(labels[row]), classes)
         _write(axes, sources[row] if sources else f"[{row}]", name)
     for axes in cells:
         axes.set_axis_off()
+    if channels:
+        order = "red, green, blue" if len(channels) == 3 else "from left to right"
+        text = _drawable(one_line(f"{order}: {', '.join(channels)}", int(_CHANNELS * size[0])))
+        figure.supxlabel(text, size=8, parse_math=False)
     vars(figure)["_ipython_display_"] = partial(_display, figure)  # the protocol of IPython
     return figure
 

@@ -35,6 +35,7 @@ __all__ = [
 
 GAMMA = 0.6
 """Brightness is shown to this power: below 1, faint tails become visible."""
+_LINE = 75  # times as wide as the line between two channels is a channel
 _PICTURES = 10  # in a notebook
 _MEDIANS = {
     "size_arcsec": "median size, arcsec",
@@ -92,13 +93,18 @@ def as_pictures(images: ImageArray) -> npt.NDArray[np.uint8]:
 
     Returns
     -------
-    uint8 array, shape (n, ny, nx), (n, ny, channels * nx), or (n, 3, ny, nx) for red, green, blue
+    uint8 array, shape (n, ny, nx), (n, ny, width), or (n, 3, ny, nx) for red, green and blue
+        Between two channels is a white line.
     """
     grey = as_grey(images)
     if grey.ndim == 3 or grey.shape[1] == 3:
         return grey
     n, channels, ny, nx = grey.shape
-    return grey.transpose(0, 2, 1, 3).reshape(n, ny, channels * nx)
+    step = nx + max(1, nx // _LINE)
+    canvas = np.full((n, ny, channels * step), 255, np.uint8)
+    for channel in range(channels):
+        canvas[:, :, channel * step : channel * step + nx] = grey[:, channel]
+    return canvas[:, :, : (channels - 1) * step + nx]
 
 
 def pictures(

@@ -213,8 +213,9 @@ class Arrays(Shown):
     ) -> Figure:
         """Draw stamps with their names and classes; see `mingolotss.plot`."""
         return draw_samples(
-            self.images, self.labels, self.classes, self.sources, n, columns=columns, seed=seed
-        )
+            self.images, self.labels, self.classes, self.sources, n,
+            columns=columns, seed=seed, channels=self.channels,
+        )  # fmt: skip
 
     def _summary(self) -> Summary:
         return Summary(

@@ -196,7 +196,7 @@ def _size(picture: Picture) -> str:
     if picture.aspect <= 1:
         return ""
     width = min(150 * picture.aspect, _WIDEST)
-    return f' style="width:{width:.0f}px;height:auto"'
+    return f' style="width:{width:.0f}px;height:auto;max-width:100%"'
 
 
 def _html_table(table: Table) -> str:

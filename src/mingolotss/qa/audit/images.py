@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mingolotss.dataset.image_stack import ImageArray, ImageStack
+from mingolotss.dataset.image_stack import ImageArray, ImagePiece, ImageStack
 from mingolotss.dataset.lazy_png import LazyImages
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
 from mingolotss.model import Ints
 
-__all__ = ["BLOCK", "audit_images", "blocks", "stamp_images"]
+__all__ = ["BLOCK", "audit_images", "blocks", "one_channel", "stamp_images"]
 
 BLOCK = 512
 """Images in a block."""
@@ -52,6 +52,32 @@ def audit_images(images: ImageArray | ImageStack) -> ImageStack:
     """Return the images of another format as a stack that does not keep what it decodes."""
     pieces = images.pieces if isinstance(images, ImageStack) else [images]
     return ImageStack([_Redecoded(one) if isinstance(one, LazyImages) else one for one in pieces])
+
+
+def one_channel(images: ImageStack, channel: int) -> ImageStack:
+    """Return one channel of images with channels, shape (n, ny, nx)."""
+    return ImageStack(
+        [
+            piece[:, channel] if isinstance(piece, np.ndarray) else _Channel(piece, channel)
+            for piece in images.pieces
+        ]
+    )
+
+
+class _Channel:
+    """One channel of images that are read one by one."""
+
+    def __init__(self, images: ImagePiece, channel: int) -> None:
+        self._images, self._channel = images, channel
+        n, _, ny, nx = images.shape
+        self.shape, self.dtype = (n, ny, nx), images.dtype
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> ImageArray:
+        image: ImageArray = self._images[index][self._channel]
+        return image
 
 
 class _Redecoded:
@@ -84,7 +110,7 @@ class _StampImages:
         self._starts: list[int] = np.cumsum([0, *counts]).tolist()
         self._last: tuple[int, pa.ChunkedArray] | None = None
         self.dtype = np.dtype(self._shape.dtype)
-        first = self._decode(0).shape if len(self) else (0, 0)
+        first = self._decode(0).shape if len(self) else self._shape.axes
         self.shape = (len(self), *first)
 
     def __len__(self) -> int:

@@ -30,7 +30,7 @@ from mingolotss.io.files import sha256_file
 from mingolotss.loaders.arrays import open_arrays
 from mingolotss.model import Floats, Ints
 from mingolotss.qa.audit.classes import ClassTable, shipped_recipe
-from mingolotss.qa.audit.images import audit_images, stamp_images
+from mingolotss.qa.audit.images import audit_images, one_channel, stamp_images
 from mingolotss.qa.audit.positions import NO_POSITIONS, Positions, PositionTable, find_positions
 from mingolotss.qa.audit.result import Member
 from mingolotss.qa.verify_export import is_export
@@ -98,6 +98,7 @@ class AuditSamples:
     fields : tuple of str
         The field of each image; empty where the dataset does not say it.
     images : ImageStack
+        Of the reference channel, if the dataset has channels.
     recipe : Recipe or None
     digest : str
         SHA-256 of the manifest; "" without one.
@@ -163,9 +164,13 @@ def read_samples(path: Path, settings: AuditSettings) -> AuditSamples:
         provenance = read_provenance(path)
         recipe = None if provenance is None else provenance.recipe
     files = stamp_files(path)
-    table, classes, images = _read_stamps(path, files) if files else _read_arrays(path)
+    table, classes, images, channels = _read_stamps(path, files) if files else _read_arrays(path)
     if not len(images):
         raise InputError(f"audit {path}: it has no image")
+    if channels:
+        reference = None if recipe is None else recipe.reference_channel
+        name = "" if reference is None else reference.name
+        images = one_channel(images, channels.index(name) if name in channels else 0)
     sources, image_files = _texts(table, "source"), _texts(table, "image_file")
     names = _names(sources, image_files)
     splits, split = _splits(table["split"])
@@ -233,12 +238,17 @@ def _kind(path: Path) -> str:
     return "build"
 
 
-def _read_stamps(path: Path, files: Sequence[Path]) -> tuple[pa.Table, tuple[str, ...], ImageStack]:
+_Dataset = tuple[pa.Table, tuple[str, ...], ImageStack, tuple[str, ...]]
+"""The metadata of a dataset, the names of its classes, its images and the names of its channels."""
+
+
+def _read_stamps(path: Path, files: Sequence[Path]) -> _Dataset:
     """Read the columns of Parquet files of images, in the order of the files."""
     tables = []
     for file in files:
         with StampFile(file) as stamps:
             tables.append(stamps.columns(_COLUMNS))
+            channels = stamps.shape.channels
     table = pa.concat_tables(tables)
     table = table.replace_schema_metadata(tables[0].schema.metadata)
     names = choose_names(class_names(path, table), published=False)
@@ -248,10 +258,10 @@ def _read_stamps(path: Path, files: Sequence[Path]) -> tuple[pa.Table, tuple[str
             f"audit {path}: labels that none of its {len(names)} classes has; fetch or build it "
             "again"
         )
-    return table, names, stamp_images(files)
+    return table, names, stamp_images(files), channels
 
 
-def _read_arrays(path: Path) -> tuple[pa.Table, tuple[str, ...], ImageStack]:
+def _read_arrays(path: Path) -> _Dataset:
     """Read what has no Parquet files of images, with the columns of the manifest if it has one."""
     arrays = open_arrays(path)
     columns = (arrays.sources, arrays.filenames, arrays.splits, arrays.labels, arrays.classes)
@@ -260,7 +270,7 @@ def _read_arrays(path: Path) -> tuple[pa.Table, tuple[str, ...], ImageStack]:
         if name not in table.column_names:
             field = MANIFEST.field(name)
             table = table.append_column(field, pa.nulls(len(table), field.type))
-    return table, arrays.classes, audit_images(arrays.images)
+    return table, arrays.classes, audit_images(arrays.images), arrays.channels
 
 
 def _names(sources: Sequence[str], files: Sequence[str]) -> tuple[str, ...]:
