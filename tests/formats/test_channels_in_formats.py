@@ -29,8 +29,11 @@ KINDS = [(3, "uint8"), (3, "float32"), (2, "uint8"), (5, "uint8"), (1, "uint8"),
 
 
 def is_possible(name, channels, kind):
-    """PNG files hold one or three channels of uint8; every other format holds all."""
-    return name != "png" or (kind == "uint8" and channels in (1, 3))
+    """PNG files hold one or three channels of uint8; every other format holds all.
+
+    FITS files need the images that a build was made from.
+    """
+    return name != "fits" and (name != "png" or (kind == "uint8" and channels in (1, 3)))
 
 
 @pytest.fixture(scope="session")
