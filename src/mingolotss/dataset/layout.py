@@ -210,6 +210,10 @@ class BuildFolder(DatasetFolder):
         """What services download."""
         return Workspace(self.path)
 
+    def channel_workspace(self, name: str) -> Workspace:
+        """Return what the service of a further channel downloads."""
+        return Workspace(self.path / "channels" / name)
+
     @property
     def report(self) -> Path:
         """The page of the report."""

@@ -24,6 +24,7 @@ from mingolotss.recipe.model import Recipe
 
 __all__ = [
     "CANDIDATES",
+    "CANDIDATE_CHANNEL",
     "INCOMPLETE_PERCENT",
     "KEPT_PREFIX",
     "LATER_COLUMNS",
@@ -33,6 +34,7 @@ __all__ = [
     "STAMP_BEAM_COLUMNS",
     "STAMP_GRID_COLUMNS",
     "UNCOMPRESSED_COLUMNS",
+    "candidate_schema",
     "further_fields",
     "kept_fields",
     "kept_unit",
@@ -136,12 +138,21 @@ CANDIDATES = pa.schema(
     ]
 )
 
+CANDIDATE_CHANNEL = pa.field("channel", _TEXT)
+"""A further column of the candidates, where the recipe has channels: the name of the channel."""
+
+
+def candidate_schema(*, has_channels: bool) -> pa.Schema:
+    """Return the columns of the table of candidates."""
+    return pa.schema([*CANDIDATES, CANDIDATE_CHANNEL]) if has_channels else CANDIDATES
+
+
 # Columns with few different values, written with a dictionary.
 REPEATED_COLUMNS = (
     "class", "status", "field", "map_file", "batch", "split", "stage", "reason", "decided_by",
     "image", "rms", "verdict", "noise_method", "unit", "frequency_mhz", "beam_major_arcsec",
     "beam_minor_arcsec", "beam_pa_deg", "telescope", "survey", "wcs", "wcs_error_arcsec", "scaling",
-    "scale_rms", "percent_nan_cutout",
+    "scale_rms", "percent_nan_cutout", "channel",
 )  # fmt: skip
 
 UNCOMPRESSED_COLUMNS = (
@@ -185,6 +196,7 @@ def recipe_columns(recipe: Recipe) -> list[str]:
         *(STAMP_BEAM_COLUMNS if recipe.beam.common or has_grids else ()),
         *(STAMP_GRID_COLUMNS if has_grids else ()),
     }
+    names |= {MISSING_CHANNELS.name} if recipe.channels else set()
     return [name for name in RECIPE_COLUMNS.names if name in names]
 
 

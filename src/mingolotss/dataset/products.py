@@ -46,7 +46,8 @@ def products(folder: Path, recipe: Recipe, *, descriptions: bool = True) -> Iter
         Whether to include the card, the licence and the descriptions for machines.
     """
     build = BuildFolder(folder)
-    for path in (build.recipe, build.splits, build.candidates, build.manifest, build.csv):
+    tables = build.candidates, build.manifest, build.channels, build.csv
+    for path in (build.recipe, build.splits, *tables):
         if path.exists():
             yield path
     if descriptions:
@@ -67,14 +68,15 @@ def _batch_names(folder: Path) -> tuple[str, ...]:
 
 def is_complete(folder: Path, recipe: Recipe) -> bool:
     """Return whether a build has all its products, and so their checksums, which come last."""
-    is_listed = BuildFolder(folder).checksums.exists()
+    build = BuildFolder(folder)
+    is_listed = build.checksums.exists() and (build.channels.exists() or not recipe.channels)
     return is_listed and all(path.exists() for path in products(folder, recipe))
 
 
 def remove_tables(folder: Path) -> None:
     """Remove the tables and the checksums of a build that will have more rows; its parts stay."""
     build = BuildFolder(folder)
-    for path in (build.checksums, build.manifest, build.candidates):
+    for path in (build.checksums, build.manifest, build.candidates, build.channels):
         path.unlink(missing_ok=True)
 
 
@@ -89,7 +91,7 @@ def remove_products(folder: Path) -> None:
         remove_tree(path)
     files = [
         build.recipe, build.splits, build.candidates, build.manifest, build.csv, build.checksums,
-        build.croissant, build.report, build.audit, build.rejected, build.notices,
+        build.croissant, build.report, build.audit, build.rejected, build.notices, build.channels,
     ]  # fmt: skip
     files += filter(is_generated, build.descriptions())
     for path in files:

@@ -45,6 +45,7 @@ _LATER_TYPES = {
     "simulated": bool,
     "date": str,
     "left_out": dict,
+    "services": dict,
 }  # builds of older versions do not have these
 _MOST_ROWS = 1 << 48
 _MAX_SHOWN = 3  # settings that differ, in one message
@@ -78,6 +79,8 @@ class Provenance:
     split : BuildSplit or None
         How the build was split; None for a build of an older version, which follows the order of
         the catalogue.
+    services : mapping of str to str
+        The services of the further channels, by their names; `service` is that of the reference.
     """
 
     recipe: Recipe
@@ -91,6 +94,7 @@ class Provenance:
     date: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
     split: BuildSplit | None = None
+    services: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def split_plan(self) -> str:
@@ -117,7 +121,7 @@ class Provenance:
         title = recipe.title or recipe.name
         if self.simulated and "simulated" not in title.lower():
             title = f"{title} (simulated sky)"
-        if self.simulated and not recipe.images.service.startswith("simulated"):
+        if self.simulated and not recipe.reference_recipe.images.service.startswith("simulated"):
             stated = {}
         description = " ".join(str(stated.get("description", "")).split())
         stated["title"] = title
@@ -154,9 +158,8 @@ class Provenance:
     @property
     def replaced_service(self) -> tuple[str, str] | None:
         """The service that the recipe names and the one that was used, if they differ."""
-        used, named = (
-            address.partition(":")[0] for address in (self.service, self.recipe.images.service)
-        )
+        named_service = self.recipe.reference_recipe.images.service
+        used, named = (address.partition(":")[0] for address in (self.service, named_service))
         if "/" in used:
             used = "folder"
         elif not re.fullmatch(r"[\w.+-]+", used):  # the text of an object
@@ -185,7 +188,12 @@ class Provenance:
 
     @classmethod
     def from_inputs(
-        cls, recipe: Recipe, catalogue: Catalogue, service: str, limit: int | None
+        cls,
+        recipe: Recipe,
+        catalogue: Catalogue,
+        service: str,
+        limit: int | None,
+        services: Mapping[str, str] | None = None,
     ) -> Provenance:
         """Return the provenance of a build.
 
@@ -196,6 +204,8 @@ class Provenance:
             After `limit`.
         service : str
         limit : int or None
+        services : mapping of str to str, optional
+            Of the further channels.
         """
         return cls(
             recipe=recipe,
@@ -206,6 +216,7 @@ class Provenance:
             limit=limit or 0,
             classes=catalogue.classes,
             left_out=dict(catalogue.left_out),
+            services=dict(services or {}),
         )
 
 
@@ -223,8 +234,9 @@ def write_provenance(
     """
     build = {key: value for key, value in asdict(provenance).items() if key != "recipe"}
     build["classes"] = list(provenance.classes)
-    if not provenance.left_out:
-        del build["left_out"]
+    for key in ("left_out", "services"):
+        if not build[key]:
+            del build[key]
     del build["split"]
     if provenance.split is not None:
         build["split"] = provenance.split.to_dict()
@@ -298,6 +310,9 @@ def _check_types(build: Mapping[str, object]) -> None:
     left_out = cast("dict[str, object]", build.get("left_out", {}))
     if not all(type(count) is int and 0 <= count < _MOST_ROWS for count in left_out.values()):
         raise TypeError("build.left_out is no table of numbers")
+    services = cast("dict[str, object]", build.get("services", {}))
+    if not all(isinstance(service, str) for service in services.values()):
+        raise TypeError("build.services is no table of addresses")
     for name in ("rows", "limit"):
         if not 0 <= cast("int", build[name]) < _MOST_ROWS:
             raise TypeError(f"build.{name} = {build[name]!r:.40}")
@@ -355,6 +370,10 @@ def check_same_build(
         differences += _catalogue_differences(existing, new)
     if _service_name(existing.service) != _service_name(new.service):
         differences.append(f"service {existing.service!r}, not {new.service!r}")
+    for name, service in new.services.items():
+        before = existing.services.get(name, service)  # another recipe has other channels
+        if _service_name(before) != _service_name(service):
+            differences.append(f"service {before!r} of the channel {name}, not {service!r}")
     if differences:
         raise InputError(
             f"build in {folder}: it holds a build with {'; '.join(differences)}. Choose another "

@@ -160,12 +160,28 @@ class RecordedDecisions(_PlacedRecord):
 
 
 class RecordedInputs(_Record):
-    """All inputs of a build."""
+    """All inputs of a build.
+
+    Attributes
+    ----------
+    recipe : RecordedRecipe
+    catalogue : RecordedCatalogue
+    images : RecordedImages
+        Of the reference channel, where the recipe has channels.
+    decisions : RecordedDecisions
+    channels : dict of str to RecordedImages
+        Of the further channels, by their names.
+    """
 
     recipe: RecordedRecipe = RecordedRecipe()
     catalogue: RecordedCatalogue = RecordedCatalogue()
     images: RecordedImages = RecordedImages()
     decisions: RecordedDecisions = RecordedDecisions()
+    channels: dict[str, RecordedImages] = {}
+
+    def images_of(self, channel: str) -> RecordedImages:
+        """Return the images of a further channel, or of the reference, whose name is ""."""
+        return self.channels.get(channel, RecordedImages()) if channel else self.images
 
 
 def write_inputs(folder: Path, inputs: RecordedInputs) -> None:
@@ -226,10 +242,18 @@ def mark_products(
     return inputs.model_copy(update={"recipe": recipe, "decisions": followed})
 
 
-def image_folder(folder: Path) -> Path | None:
-    """Return the folder of the images of a build, if its service reads one that is there."""
+def image_folder(folder: Path, channel: str = "") -> Path | None:
+    """Return the folder of the images of a build, if its service reads one that is there.
+
+    Parameters
+    ----------
+    folder : Path
+        The build.
+    channel : str
+        A further channel; "" for the images of the reference, or of a recipe without channels.
+    """
     inputs = read_inputs(folder)
-    paths = inputs.images.place.paths(folder) if inputs is not None else []
+    paths = inputs.images_of(channel).place.paths(folder) if inputs is not None else []
     return next((path for path in paths if path.is_dir()), None)
 
 

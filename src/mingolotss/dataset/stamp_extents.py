@@ -39,12 +39,15 @@ class StampExtent(NamedTuple):
 
 
 def stamp_extent(recipe: Recipe) -> StampExtent:
-    """Return the shape and the size of a recipe's stamps.
+    """Return the shape and the size of a recipe's stamps: of the largest of its channels.
 
     Parameters
     ----------
     recipe : Recipe
     """
+    if recipe.channels:
+        extents = [stamp_extent(recipe.of_channel(channel)) for channel in recipe.channels]
+        return max(extents, key=lambda extent: (extent.shape == "square", extent.pixels))
     # A disc that is wider than the stamp leaves parts of its corners, and so counts as a square. A
     # mask before the step `bin` is in pixels of the image, whose number in a pixel of the stamp
     # differs from image to image: such a stamp counts as a whole square too.

@@ -9,9 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.channel_table import CHANNELS, CHANNELS_COLUMN, flatten_channels
 from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.layout import BuildFolder, ExportFolder
-from mingolotss.dataset.manifest import CANDIDATES, REPEATED_COLUMNS, UNCOMPRESSED_COLUMNS
+from mingolotss.dataset.manifest import REPEATED_COLUMNS, UNCOMPRESSED_COLUMNS
 from mingolotss.dataset.products import products
 from mingolotss.dataset.provenance import (
     read_package_versions,
@@ -76,6 +77,8 @@ def assemble(
         summary = None if rows is None else pool.submit(read_summary, out, rows)
         manifest = pool.submit(_write_manifest, folder, part_tables)
         others = [pool.submit(_write_candidates, folder, part_tables)]
+        if recipe.channels:
+            others.append(pool.submit(_write_channels, folder, part_tables))
         manifest.result()
         _check_image_files(folder)
         if summary is None:
@@ -116,7 +119,13 @@ def _write_manifest(folder: BuildFolder, part_tables: PartTables) -> None:
 
 
 def _write_candidates(folder: BuildFolder, part_tables: PartTables) -> None:
-    _merge(folder.candidates, CANDIDATES, part_tables, ["row", "offers"], _flatten_candidates)
+    schema, columns = part_tables.candidate_schema, ["row", "offers"]
+    _merge(folder.candidates, schema, part_tables, columns, _flatten_candidates)
+
+
+def _write_channels(folder: BuildFolder, part_tables: PartTables) -> None:
+    columns = ["row", CHANNELS_COLUMN.name]
+    _merge(folder.channels, CHANNELS, part_tables, columns, flatten_channels)
 
 
 def _flatten_candidates(table: pa.Table) -> pa.Table:

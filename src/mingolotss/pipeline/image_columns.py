@@ -6,6 +6,7 @@ is read once for each image that was chosen, and not for each source; the rest i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -19,7 +20,7 @@ from mingolotss.sky.reference_cards import ReferenceCards, fit_cards, place_in_w
 from mingolotss.sky.stamp_grid import StampSky
 from mingolotss.sky.wcs import SkyWCS
 
-__all__ = ["image_columns"]
+__all__ = ["brightness_columns", "image_columns"]
 
 Columns = dict[str, npt.NDArray[np.generic]]
 _FACTS = [(field.name, object if field.default is None else float) for field in fields(HeaderFacts)]
@@ -55,11 +56,7 @@ def image_columns(cutouts: CutoutArray, chosen: Ints, stamps: Stamps, side: int)
         wcs = cutouts.planes[pair >> _FACTOR_BITS].wcs if pair >= 0 else None
         facts.append(_NO_FACTS if wcs is None else header_facts(wcs))
         cards.append(_cards(wcs, pair & ((1 << _FACTOR_BITS) - 1)))
-    columns: Columns = {
-        name: np.array([getattr(one, name) for one in facts], kind)[index] for name, kind in _FACTS
-    }
-    jansky = np.nan_to_num([jy_per_beam(one.unit) for one in facts], nan=1.0)[index]
-    columns["noise_jy"], columns["peak_jy"] = stamps.noise_jy * jansky, stamps.peak_jy * jansky
+    columns = _fact_columns(facts, index, stamps)
     texts = [None if one is None else text for one, text in cards]
     reference = [(np.nan, np.nan) if one is None else (one.crpix1, one.crpix2) for one, _ in cards]
     columns |= _place_columns(
@@ -71,6 +68,37 @@ def image_columns(cutouts: CutoutArray, chosen: Ints, stamps: Stamps, side: int)
         np.array(reference).T[:, index],
     )
     return columns | _scaling_columns(chosen, stamps)
+
+
+def brightness_columns(cutouts: CutoutArray, chosen: Ints, stamps: Stamps) -> Columns:
+    """Return those columns of n sources that say what the brightness of their stamps means.
+
+    The parameters are those of `image_columns`.
+    """
+    plane = np.where(chosen >= 0, cutouts.plane_index[chosen], -1) if len(cutouts) else chosen
+    planes, index = np.unique(plane, return_inverse=True)
+    facts = [
+        _NO_FACTS if one < 0 else header_facts(cutouts.planes[one].wcs) for one in planes.tolist()
+    ]
+    return _fact_columns(facts, index, stamps) | _scaling_columns(chosen, stamps)
+
+
+def _fact_columns(facts: Sequence[HeaderFacts], index: Ints, stamps: Stamps) -> Columns:
+    """Return what headers say, and noise and peak in Jy/beam.
+
+    Parameters
+    ----------
+    facts : sequence of HeaderFacts
+    index : int64 array, shape (n,)
+        Which of them are those of each source.
+    stamps : Stamps
+    """
+    columns: Columns = {
+        name: np.array([getattr(one, name) for one in facts], kind)[index] for name, kind in _FACTS
+    }
+    jansky = np.nan_to_num([jy_per_beam(one.unit) for one in facts], nan=1.0)[index]
+    columns["noise_jy"], columns["peak_jy"] = stamps.noise_jy * jansky, stamps.peak_jy * jansky
+    return columns
 
 
 def _cards(wcs: object, factor: int) -> tuple[ReferenceCards | None, str]:

@@ -7,7 +7,8 @@ closely if it, or the link to it, was changed after the part was written, or if 
 another one than it was.
 
 Images are recorded by their paths relative to the folder of all images, so that they are the same
-images in another folder; `differing_images` compares those.
+images in another folder; `differing_images` compares those. Each channel of a recipe has a record
+of its own, since the images of two channels may have the same name in two folders.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.manifest import CANDIDATE_CHANNEL
 from mingolotss.dataset.recorded_inputs import locate_image
 from mingolotss.errors import DatasetError
 from mingolotss.io.documents import parse_json
@@ -48,7 +50,8 @@ __all__ = [
 Times = Mapping[str, FileTimes | None]
 """Size and times of files, by path; None for a file that is not there."""
 
-_KEY = b"images"  # in the metadata of a part's table
+_KEY = "images"  # in the metadata of a part's table; of a further channel, "images of NAME"
+_REFERENCE = "reference"  # the name of the reference in the metadata, if there are channels
 _COLUMNS = ("image", "image_sha256", "rms", "rms_sha256")  # of the table of candidates
 _MISSING, _NOT_READ = "missing", "not read"  # in place of a checksum
 
@@ -71,12 +74,12 @@ class _Record(NamedTuple):
 
 
 def image_times(task: Task) -> Times:
-    """Return size and times of the local images of a part."""
-    return {path: _times(path) for path in _local_images(task)}
+    """Return size and times of the local images of a part, of all its channels."""
+    return {path: _times(path) for one in _tasks(task) for path in _local_images(one)}
 
 
 def describe_images(task: Task, times: Times, table: pa.Table) -> dict[str, str]:
-    """Return the record of the images of a part, as metadata for its table.
+    """Return the record of the images of a part, as metadata for its table: of each channel.
 
     Parameters
     ----------
@@ -86,15 +89,23 @@ def describe_images(task: Task, times: Times, table: pa.Table) -> dict[str, str]
     table : pyarrow.Table
         The table of the part.
     """
-    in_table, checksums = _Candidates(table).checksums, {}
-    for path, before in times.items():
+    records = {_key(one.channel): _describe(one, times, table) for one in _tasks(task)}
+    if task.channel_in_tables is not None:
+        records[_REFERENCE] = task.channel_in_tables
+    return records
+
+
+def _describe(task: Task, times: Times, table: pa.Table) -> str:
+    """Return the record of the images of one channel."""
+    in_table = _Candidates(table, task.channel_in_tables).checksums
+    paths, checksums = _local_images(task), {}
+    for path in paths:
         name = task.paths.name(path)
-        if before != _times(path):  # it was changed while it was read: the part is made again
+        if times[path] != _times(path):  # it was changed while it was read: make the part again
             checksums[name] = _NOT_READ
         elif name not in in_table:
             checksums[name] = _checksum(path)
-    record = _Record(_folders(task, times), checksums)
-    return {_KEY.decode(): json.dumps(record._asdict())}
+    return json.dumps(_Record(_folders(task, paths), checksums)._asdict())
 
 
 def images_unchanged(task: Task, part: Path) -> bool:
@@ -111,8 +122,14 @@ def images_unchanged(task: Task, part: Path) -> bool:
     OSError, DatasetError
         A file cannot be read, or the table is damaged.
     """
-    written_at, candidates = part.stat().st_mtime_ns, _Candidates(part)
-    record, paths = _read_record(part), _local_images(task)
+    return all(_channel_unchanged(one, part) for one in _tasks(task))
+
+
+def _channel_unchanged(task: Task, part: Path) -> bool:
+    """Return whether the images of one channel are those that a part was made from."""
+    written_at = part.stat().st_mtime_ns
+    candidates = _Candidates(part, task.channel_in_tables)
+    record, paths = _read_record(part, task.channel), _local_images(task)
     moved = {folder for folder, place in _folders(task, paths).items()
              if record.folders.get(folder) != place}  # fmt: skip
     for path in paths:
@@ -136,7 +153,7 @@ def images_unchanged(task: Task, part: Path) -> bool:
     return _downloads_unchanged(task, candidates, written_at)
 
 
-def changed_images(parts: Iterable[Path], root: Path | None) -> Iterator[str]:
+def changed_images(parts: Iterable[Path], root: Path | None, channel: str = "") -> Iterator[str]:
     """Yield a line for each image that some parts were made from in pieces, and that has changed.
 
     Parameters
@@ -145,11 +162,13 @@ def changed_images(parts: Iterable[Path], root: Path | None) -> Iterator[str]:
         The tables of the parts.
     root : Path or None
         The folder of the images.
+    channel : str
+        A further channel; "" for the images of the reference, or of a recipe without channels.
     """
     checked: set[tuple[str, str]] = set()
     for part in parts:
         written_at = part.stat().st_mtime_ns
-        for name, recorded in _read_record(part).checksums.items():
+        for name, recorded in _read_record(part, channel).checksums.items():
             path = locate_image(name, root)
             times = _times(path)
             if times is None or recorded == _MISSING or (path, recorded) in checked:
@@ -162,7 +181,12 @@ def changed_images(parts: Iterable[Path], root: Path | None) -> Iterator[str]:
 
 
 def differing_images(
-    parts: Iterable[Path], root: Path, *, earlier_root: str = "", only_touched: bool = False
+    parts: Iterable[Path],
+    root: Path,
+    *,
+    earlier_root: str = "",
+    only_touched: bool = False,
+    channel: str = "",
 ) -> list[str]:
     """Return the images of some parts that are others in a folder, or missing there.
 
@@ -176,6 +200,8 @@ def differing_images(
         The folder that paths begin with in tables of an earlier version.
     only_touched : bool
         Do not read files again that were neither written nor renamed after the part was.
+    channel : str
+        As for `changed_images`.
 
     Returns
     -------
@@ -184,7 +210,7 @@ def differing_images(
     """
     prefix = str(Path(earlier_root, "x"))[:-1] if earlier_root else ""
     is_same: dict[tuple[str, str], bool] = {}
-    for part, in_pieces, whole in _recorded(parts):
+    for part, in_pieces, whole in _recorded(parts, channel):
         written_at = part.stat().st_mtime_ns
         recorded = [(*item, _checksum) for item in in_pieces.items()]
         recorded += [(*item, _whole_checksum) for item in whole.items()]
@@ -201,22 +227,26 @@ def differing_images(
     return list(dict.fromkeys(name for (name, _), same in is_same.items() if not same))
 
 
-def recorded_checksums(parts: Iterable[Path]) -> dict[str, str]:
+def recorded_checksums(parts: Iterable[Path], channel: str = "") -> dict[str, str]:
     """Return the checksum of each image that some parts were made from, by its name in tables."""
     checksums: dict[str, str] = {}
-    for _, in_pieces, whole in _recorded(parts):
+    for _, in_pieces, whole in _recorded(parts, channel):
         checksums |= in_pieces | whole
     return checksums
 
 
-def _recorded(parts: Iterable[Path]) -> Iterator[tuple[Path, dict[str, str], dict[str, str]]]:
+def _recorded(
+    parts: Iterable[Path], channel: str
+) -> Iterator[tuple[Path, dict[str, str], dict[str, str]]]:
     """Yield the checksums of images read in pieces, and of those read whole, of each part.
 
     A part that is damaged, or of a version that recorded none, is left out: it will be made again.
     """
     for part in parts:
         with suppress(DatasetError, OSError):
-            yield part, _read_record(part).checksums, _Candidates(part).checksums
+            in_pieces = _read_record(part, channel).checksums
+            name = channel or _read_reference(part)
+            yield part, in_pieces, _Candidates(part, name).checksums
 
 
 def recorded_folder(parts: Iterable[Path], folder: str) -> str:
@@ -234,10 +264,17 @@ def recorded_folder(parts: Iterable[Path], folder: str) -> str:
 
 
 class _Candidates:
-    """The candidates in the table of a part, which is read when they are needed."""
+    """The candidates of a channel in the table of a part, which is read when they are needed.
 
-    def __init__(self, part: Path | pa.Table) -> None:
-        self._part = part
+    Parameters
+    ----------
+    part : Path or pyarrow.Table
+    channel : str or None
+        None for a part without channels.
+    """
+
+    def __init__(self, part: Path | pa.Table, channel: str | None) -> None:
+        self._part, self._channel = part, channel
 
     @cached_property
     def _columns(self) -> list[pa.ChunkedArray]:
@@ -245,6 +282,9 @@ class _Candidates:
         part = self._part
         table = part if isinstance(part, pa.Table) else read_table(part, ["offers"])
         candidates = pc.list_flatten(table["offers"])
+        if self._channel is not None:
+            is_own = pc.equal(pc.struct_field(candidates, CANDIDATE_CHANNEL.name), self._channel)
+            candidates = candidates.filter(is_own)
         return [pc.struct_field(candidates, name) for name in _COLUMNS]
 
     def checksum(self, index: int, column: str) -> str | None:
@@ -263,8 +303,18 @@ class _Candidates:
         return checksums
 
 
-def _read_record(part: Path) -> _Record:
-    """Return the record in the table of a part.
+def _key(channel: str) -> str:
+    """Return the key of the record of a further channel, or of the reference, whose name is ""."""
+    return f"{_KEY} of {channel}" if channel else _KEY
+
+
+def _tasks(task: Task) -> list[Task]:
+    """Return the task of each channel; the task itself is that of the reference."""
+    return [task, *task.channel_tasks.values()]
+
+
+def _read_record(part: Path, channel: str = "") -> _Record:
+    """Return the record of a channel in the table of a part.
 
     Raises
     ------
@@ -272,10 +322,16 @@ def _read_record(part: Path) -> _Record:
         There is none.
     """
     try:
-        record = _Record(**parse_json((read_schema(part).metadata or {})[_KEY]))
+        record = _Record(**parse_json((read_schema(part).metadata or {})[_key(channel).encode()]))
         return _Record(dict(record.folders), dict(record.checksums))
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"read {part}: no record of its images; build again") from error
+
+
+def _read_reference(part: Path) -> str | None:
+    """Return the name of the reference channel of a part, None for a part without channels."""
+    name = (read_schema(part).metadata or {}).get(_REFERENCE.encode())
+    return None if name is None else name.decode()
 
 
 def _local_images(task: Task) -> list[str]:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.channel_table import CHANNELS_COLUMN
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import (
-    CANDIDATES,
     REPEATED_COLUMNS,
     UNCOMPRESSED_COLUMNS,
     further_fields,
@@ -35,6 +35,7 @@ from mingolotss.io.files import write_bytes
 from mingolotss.io.parquet import parquet_bytes, read_schema
 from mingolotss.io.png import write_pngs
 from mingolotss.io.system_faults import describe_fault
+from mingolotss.pipeline.channels import ChannelStamps, add_channels
 from mingolotss.pipeline.choice import choose_candidates
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.fits_stamps import chunk_files, write_fits_stamps
@@ -63,6 +64,7 @@ _LOST_PAGES = (
     "the system cannot read all of it now; look at its disk or server, and run the same command "
     "again"
 )
+_STRUCT_LISTS = frozenset({"offers", CHANNELS_COLUMN.name})
 _DICTIONARIES = ["wcs", *(name for name in UNCOMPRESSED_COLUMNS if name in REPEATED_COLUMNS)]
 
 
@@ -75,13 +77,23 @@ class StageResults(NamedTuple):
     prepared : Prepared
     stamps : Stamps
     planes : dict of int to StampPlane
-        By the index of the source; empty unless they were asked for.
+        Of the reference, by the index of the source; empty unless they were asked for.
+    channels : ChannelStamps or None
+        All channels; None for a recipe without channels.
     """
 
     measured: MeasuredCandidates
     prepared: Prepared
     stamps: Stamps
     planes: dict[int, StampPlane]
+    channels: ChannelStamps | None
+
+    @property
+    def nbytes(self) -> int:
+        """Return the size of the cutouts in bytes."""
+        if self.channels is None:
+            return self.measured.cutouts.nbytes
+        return sum(channel.measured.cutouts.nbytes for channel in self.channels.channels)
 
 
 def make_part(task: Task) -> PartSummary:
@@ -164,12 +176,13 @@ def _run_stages(chunk: Chunk, part_table: PartTable, *, with_files: bool = True)
     `with_files` says whether to write the files of single stamps.
     """
     task, with_fits = chunk.task, with_files and "fits" in chunk.task.recipe.formats
-    measured, prepared, stamps, planes = run_stages(chunk, with_planes=with_fits)
-    part_table.add(chunk, measured, prepared, stamps)
+    results = run_stages(chunk, with_planes=with_fits)
+    part_table.add(chunk, results.measured, results.prepared, results.stamps, results.channels)
     if with_fits:
-        files = chunk_files(task, part_table.chunk_table(chunk), stamps, planes)
+        table = part_table.chunk_table(chunk)
+        files = chunk_files(task, table, results.stamps, results.planes)
         write_fits_stamps(BuildFolder(task.out).fits, files)
-    return measured.cutouts.nbytes
+    return results.nbytes
 
 
 def run_stages(chunk: Chunk, *, with_planes: bool) -> StageResults:
@@ -205,7 +218,8 @@ def run_stages(chunk: Chunk, *, with_planes: bool) -> StageResults:
 
 def _make(chunk: Chunk, failures: Failures, with_planes: bool = False) -> StageResults | None:
     """Return the results of all stages, or None if pages of an image could not be read."""
-    task, recipe = chunk.task, chunk.task.recipe
+    task, recipe = chunk.task, chunk.task.stamp_recipe
+    channels, has_channels = None, bool(task.recipe.channels)
     with LostPages() as lost:
         measured = fetch_and_measure(
             chunk.requests,
@@ -219,12 +233,17 @@ def _make(chunk: Chunk, failures: Failures, with_planes: bool = False) -> StageR
             chunk, measured, task.decisions, task.search_errors, recipe.choose
         )
         prepared = prepare(chunk, measured, choices, recipe)
-        stamps = make_stamps(chunk, prepared.measured, prepared.choices, recipe)
+        stamps = make_stamps(chunk, prepared.measured, prepared.choices, recipe, raw=has_channels)
         planes = stamp_planes(stamps, recipe) if with_planes else {}
+        if has_channels:
+            channels = add_channels(
+                chunk, measured, prepared, stamps, failures, with_planes=with_planes
+            )
+            stamps = channels.stamps
     if lost.pages:
         forget_mosaics()
         return None
-    return StageResults(measured, prepared, stamps, planes)
+    return StageResults(measured, prepared, stamps, planes, channels)
 
 
 def _unreadable_sources(
@@ -296,8 +315,12 @@ def _compression(table: pa.Table) -> dict[str, str]:
     codecs = {
         name: "none" if name in UNCOMPRESSED_COLUMNS else "zstd" for name in table.column_names
     }
-    del codecs["offers"]  # a list of structs, whose columns have paths of their own
-    return codecs | {f"offers.list.element.{name}": "zstd" for name in CANDIDATES.names}
+    # The columns of a list of structs have paths of their own.
+    for name in _STRUCT_LISTS.intersection(codecs):
+        del codecs[name]
+        fields = table.schema.field(name).type.value_type
+        codecs |= {f"{name}.list.element.{one.name}": "zstd" for one in fields}
+    return codecs
 
 
 def _stamps_table(shape: StampShape, encoded: list[bytes], written: pa.Table) -> pa.Table:

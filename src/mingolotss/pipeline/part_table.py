@@ -11,22 +11,26 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.status import to_verdicts
 from mingolotss.catalogue.labels import UNLABELLED
+from mingolotss.dataset.channel_table import CHANNELS, CHANNELS_COLUMN
 from mingolotss.dataset.manifest import (
-    CANDIDATES,
     INCOMPLETE_PERCENT,
     MANIFEST,
     RECIPE_COLUMNS,
     STAMP_BEAM_COLUMNS,
+    candidate_schema,
     name_kept_columns,
     recipe_columns,
 )
 from mingolotss.errors import PluginError
 from mingolotss.io.file_names import format_file_name, safe_name
 from mingolotss.model import Bools, Floats, Ints, Objects
+from mingolotss.pipeline.channel_columns import channel_columns
+from mingolotss.pipeline.channels import Channel, ChannelStamps
 from mingolotss.pipeline.choice import Choices
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.image_columns import image_columns
@@ -37,12 +41,15 @@ from mingolotss.pipeline.stamps import Stamps
 from mingolotss.pipeline.task import Task
 from mingolotss.recipe.model import Recipe
 
-__all__ = ["PartTable", "candidate_columns", "part_schema", "source_columns"]
-
-_OFFERS = pa.field("offers", pa.list_(pa.struct(list(CANDIDATES))))
+__all__ = [
+    "PartTable",
+    "candidate_columns",
+    "channel_candidates",
+    "part_schema",
+    "source_columns",
+]
 
 Columns = dict[str, npt.NDArray[np.generic]]
-_NO_IMAGE = (None, None, None, None)  # field, image, rms map and file name without a candidate
 # Columns that are null for a rejected source.
 _WRITTEN_ONLY = (
     "field", "map_file", "image_file", "case", "separation_arcsec", "percent_nan", "recentred",
@@ -55,6 +62,7 @@ _NULL_FOR_NAN = (
     "wcs_error_arcsec", "scale_min", "scale_max", "scale_rms", *STAMP_BEAM_COLUMNS,
     "stamp_size_arcsec", "rotation_deg",
 )  # fmt: skip
+_NOT_IF_MISSING = ("case", "blank")  # columns of channels that are null for a missing one
 # Columns that are null for a candidate without a cutout.
 _CUTOUT_ONLY = ("ny", "nx", "pixel_scale_arcsec", "separation_arcsec", "percent_nan")
 
@@ -79,13 +87,18 @@ class PartTable:
         self.retryable = False
         self.plugin_errors: dict[str, PluginError] = {}
         self._task = task
-        rows = [(field, image, rms, image.rpartition("/")[2]) for field, image, rms in task.images]
-        self._image_names = np.array([*rows, _NO_IMAGE], object)  # index -1: no image
+        self._image_names = task.image_table
         self._source_chunks: list[Columns] = []
         self._candidate_chunks: list[Columns] = []
+        self._channel_chunks: list[Columns] = []
 
     def add(
-        self, chunk: Chunk, measured: MeasuredCandidates, prepared: Prepared, stamps: Stamps
+        self,
+        chunk: Chunk,
+        measured: MeasuredCandidates,
+        prepared: Prepared,
+        stamps: Stamps,
+        channels: ChannelStamps | None = None,
     ) -> None:
         """Add the next sources of the task."""
         self.retryable |= measured.retryable
@@ -97,9 +110,40 @@ class PartTable:
         self.encoded += [encoded for encoded in stamps.encoded if encoded is not None]
         names = self._image_names
         self._source_chunks.append(source_columns(chunk, measured, prepared, stamps, names))
-        self._candidate_chunks.append(
-            candidate_columns(chunk, measured, prepared.choices, stamps, names)
+        candidates = candidate_columns(chunk, measured, prepared.choices, stamps, names)
+        if channels is not None:
+            candidates = self._add_channels(chunk, stamps, channels, candidates)
+        self._candidate_chunks.append(candidates)
+
+    def _add_channels(
+        self, chunk: Chunk, stamps: Stamps, channels: ChannelStamps, candidates: Columns
+    ) -> Columns:
+        """Add the channels of the next sources; return the candidates of all channels."""
+        written = np.array([encoded is not None for encoded in stamps.encoded], bool)
+        self._channel_chunks.append(channel_columns(chunk, channels, written))
+        sources = self._source_chunks[-1]
+        missing = channels.missing.copy()
+        missing[~written] = None
+        sources["missing_channels"] = missing
+        own_names = [channel.name for channel in self._task.channels]
+        tables = []
+        for channel in channels.channels:
+            if channel.name in own_names:
+                self.retryable |= channel.measured.retryable
+                for index, error in channel.measured.cutouts.errors.items():
+                    if isinstance(error, PluginError):
+                        name = channel.chunk.names[channel.chunk.source_index[index]]
+                        self.plugin_errors[name] = error
+                tables.append(channel_candidates(chunk, channel))
+            else:
+                names = np.full(len(chunk.source_index), channel.name, object)
+                tables.append(candidates | {"channel": names, "index": chunk.source_index})
+        joined = _concatenate(tables)
+        order = np.argsort(joined.pop("index"), kind="stable")
+        sources["offers"] = np.sum(
+            [np.bincount(table["index"], minlength=len(chunk)) for table in tables], axis=0
         )
+        return {name: column[order] for name, column in joined.items()}
 
     def table(self) -> pa.Table:
         """Return the whole table, a row for each source of the task.
@@ -124,10 +168,14 @@ class PartTable:
         }
         status = pa.array(["written", "rejected"])
         columns["status"] = status.take(pa.array(rejected.astype(np.int8)))
-        columns["offers"] = _candidate_lists(sources["candidates"], candidates)
+        schema = part_schema(self._task.recipe)
+        counts = sources.get("offers", sources["candidates"])
+        columns["offers"] = _candidate_lists(counts, candidates, schema.field("offers").type)
+        if self._channel_chunks:
+            rows = _concatenate(self._channel_chunks)
+            columns["channels"] = _channel_lists(rejected, rows, len(self._task.channels) + 1)
         nulls = dict.fromkeys(_WRITTEN_ONLY, rejected)
         nulls |= {name: np.isnan(sources[name]) for name in _NULL_FOR_NAN if name in sources}
-        schema = part_schema(self._task.recipe)
         arrays = [
             _to_arrow(columns[field.name], field.type, nulls.get(field.name)) for field in schema
         ]
@@ -145,10 +193,14 @@ class PartTable:
 def part_schema(recipe: Recipe) -> pa.Schema:
     """Return the columns of the table of a part.
 
-    Those of the manifest, and in ``offers`` the rows of the candidates table for each source.
+    Those of the manifest, in ``offers`` the rows of the candidates table for each source, and in
+    ``channels`` those of the table of channels, where the recipe has some.
     """
     further = [RECIPE_COLUMNS.field(name) for name in recipe_columns(recipe)]
-    return pa.schema([*MANIFEST, *further, _OFFERS])
+    candidates = candidate_schema(has_channels=bool(recipe.channels))
+    offers = pa.field("offers", pa.list_(pa.struct(list(candidates))))
+    channels = [CHANNELS_COLUMN] if recipe.channels else []
+    return pa.schema([*MANIFEST, *further, offers, *channels])
 
 
 def source_columns(
@@ -305,18 +357,77 @@ def _field_spelling(source: str, field: str, map_file: str) -> str:
     return with_underscore if map_file.startswith(beginnings) else field
 
 
-def _candidate_lists(counts: npt.NDArray[np.generic], candidates: Columns) -> pa.Array:
+def channel_candidates(chunk: Chunk, channel: Channel) -> Columns:
+    """Return the columns of the candidates table for a further channel, and ``index``.
+
+    It has the candidates of all sources of the chunk, also of those without a stamp of the
+    reference, for which no cutout of this channel was requested. ``index`` is the source of each
+    candidate in the chunk.
+    """
+    whole = Chunk(chunk.task.channel_tasks[channel.name], chunk.start, chunk.stop)
+    count = len(whole.source_index)
+    fields, images, rms, _ = whole.task.image_table[whole.image_index].T
+    unknown = np.full(count, np.nan)
+    columns: Columns = {
+        "no_cutout": np.ones(count, bool),
+        "row": whole.task.rows[whole.task_slice][whole.source_index],
+        "source": _object_array(whole.names)[whole.source_index],
+        "field": fields,
+        "image": images,
+        "rms": rms,
+        "image_sha256": np.full(count, None),
+        "rms_sha256": np.full(count, None),
+        "ny": np.zeros(count, np.int64),
+        "nx": np.zeros(count, np.int64),
+        "pixel_scale_arcsec": unknown,
+        "separation_arcsec": unknown.copy(),
+        "percent_nan": unknown.copy(),
+        "verdict": np.full(count, ""),
+        "channel": np.full(count, channel.name, object),
+        "index": whole.source_index,
+    }
+    requested = np.isin(whole.source_index, channel.rows)
+    stages = channel.measured, channel.choices, channel.stamps, channel.chunk.task.image_table
+    for name, values in candidate_columns(channel.chunk, *stages).items():
+        column = columns[name].astype(object) if values.dtype == object else columns[name]
+        column[requested] = values
+        columns[name] = column
+    return columns
+
+
+def _candidate_lists(
+    counts: npt.NDArray[np.generic], candidates: Columns, kind: pa.DataType
+) -> pa.Array:
     """Return the rows of the candidates table as a list for each source."""
     no_cutout = candidates["no_cutout"].astype(bool)
+    fields = list(kind.value_type)
     arrays = [
         _to_arrow(
             candidates[field.name], field.type, no_cutout if field.name in _CUTOUT_ONLY else None
         )
-        for field in CANDIDATES
+        for field in fields
     ]
-    structs = pa.StructArray.from_arrays(arrays, fields=list(CANDIDATES))
+    structs = pa.StructArray.from_arrays(arrays, fields=fields)
     starts = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
-    return pa.ListArray.from_arrays(starts, structs, type=_OFFERS.type)
+    return pa.ListArray.from_arrays(starts, structs, type=kind)
+
+
+def _channel_lists(rejected: Bools, rows: Columns, n_channels: int) -> pa.Array:
+    """Return the rows of the table of channels as a list for each source, null if rejected."""
+    is_missing = rows["status"] == "missing"
+    arrays = []
+    for field in CHANNELS:
+        column, null = rows[field.name], None
+        if pa.types.is_floating(field.type):
+            null = np.isnan(column.astype(float))
+        elif field.name in _NOT_IF_MISSING:
+            null = is_missing
+        arrays.append(_to_arrow(column, field.type, null))
+    structs = pa.StructArray.from_arrays(arrays, fields=list(CHANNELS))
+    counts = np.where(rejected, 0, n_channels)
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    lists = pa.ListArray.from_arrays(pa.array(starts), structs, type=CHANNELS_COLUMN.type)
+    return pc.if_else(pa.array(~rejected), lists, pa.scalar(None, CHANNELS_COLUMN.type))
 
 
 def _catalogue_columns(

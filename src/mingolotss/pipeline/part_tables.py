@@ -66,9 +66,17 @@ class PartTables:
     @cached_property
     def manifest_schema(self) -> pa.Schema:
         """Return the columns of the manifest, with those of the recipe and the catalogue."""
+        return pa.schema([*MANIFEST, *further_fields(self._schema)])
+
+    @cached_property
+    def candidate_schema(self) -> pa.Schema:
+        """Return the columns of the table of candidates."""
+        return pa.schema(list(self._schema.field("offers").type.value_type))
+
+    @property
+    def _schema(self) -> pa.Schema:
         table = self._tables.get(0)
-        schema = read_schema(self._paths[0]) if table is None else table.schema
-        return pa.schema([*MANIFEST, *further_fields(schema)])
+        return read_schema(self._paths[0]) if table is None else table.schema
 
     def manifest_rows(self) -> pa.Table | None:
         """Return the rows of the manifest in the order of the parts, which is not the catalogue's.

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,7 @@ from mingolotss.candidates.decisions import Decision, read_decisions
 from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import CANDIDATES, REPEATED_COLUMNS
+from mingolotss.dataset.manifest import CANDIDATE_CHANNEL, CANDIDATES, REPEATED_COLUMNS
 from mingolotss.dataset.notices import write_notices
 from mingolotss.dataset.products import remove_products, remove_tables
 from mingolotss.dataset.provenance import (
@@ -55,6 +54,7 @@ from mingolotss.io.parquet import write_table
 from mingolotss.io.summaries import Shown, Summary, Table, count_text
 from mingolotss.model import Candidate, Ints
 from mingolotss.pipeline.build_lock import build_lock
+from mingolotss.pipeline.channel_inputs import ChannelInputs, restrict
 from mingolotss.pipeline.image_paths import ImagePaths
 from mingolotss.pipeline.planned_beams import BeamImages, plan_common_beam
 from mingolotss.pipeline.planned_extents import planned_extents
@@ -62,9 +62,14 @@ from mingolotss.pipeline.planned_splits import PlannedSplits, plan_splits, split
 from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.pipeline.rebuild import build_folder, complete_arguments
 from mingolotss.pipeline.recorded_splits import read_earlier_build
-from mingolotss.pipeline.resolved_inputs import ResolvedInputs, check_places, resolve_inputs
+from mingolotss.pipeline.resolved_inputs import (
+    ResolvedImages,
+    ResolvedInputs,
+    check_places,
+    resolve_inputs,
+)
 from mingolotss.pipeline.task import Task
-from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.model import ChannelSettings, Recipe
 from mingolotss.service.base import (
     CutoutRequest,
     Estimate,
@@ -78,7 +83,6 @@ from mingolotss.service.simulation import has_simulated_images
 
 __all__ = ["Plan", "plan", "plan_locked"]
 
-_T = TypeVar("_T")
 _NSIDE = 4096  # HEALPix pixels of 52 arcsec; 3 ms for 20,000 positions (2 cores, median)
 # A small catalogue is divided into 8 parts, which is enough for the workers to share. A part has at
 # least 64 sources, since each has two files, and at most 4096, so that an interrupted build loses
@@ -120,6 +124,8 @@ class Plan(Shown):
         Lines for the user about inputs that were taken from the record, or have moved.
     splits : PlannedSplits
         The split and the batch of every source.
+    channels : tuple of ChannelInputs
+        The further channels of the recipe; `candidates` and `service` are those of the reference.
     """
 
     catalogue: Catalogue
@@ -136,6 +142,7 @@ class Plan(Shown):
     image_root: str = ""
     inputs: RecordedInputs = field(default_factory=RecordedInputs)
     messages: tuple[str, ...] = ()
+    channels: tuple[ChannelInputs, ...] = ()
 
     @property
     def sources(self) -> int:
@@ -155,6 +162,7 @@ class Plan(Shown):
             "out": str(self.out),
             "parts": f"{len(self.partitions):,}",
         }
+        facts |= {f"channel {name}": text for name, text in self.channel_facts().items()}
         if self.search_errors:
             facts["failed searches"] = f"{len(self.search_errors):,}"
         if self.decisions:
@@ -165,23 +173,70 @@ class Plan(Shown):
         counts = sorted(self.field_counts().items())
         return Summary(title, facts, Table(("images of a source", "sources"), counts))
 
+    def channel_facts(self) -> dict[str, str]:
+        """Return in words what each channel covers, in the order of the recipe.
+
+        Empty for a recipe without channels.
+        """
+        further = {channel.name: channel for channel in self.channels}
+        reference = self.recipe.reference_channel
+        facts = {}
+        for one in self.recipe.channels:
+            channel = further.get(one.name)
+            inputs = self if channel is None else channel
+            address = hide_credentials(str(inputs.service))
+            covered = f"{inputs.covered:,} of {count_text(self.sources, 'source')}, {address}"
+            rule = "reference" if one is reference else f"missing: {one.missing}"
+            facts[one.name] = f"{covered} ({rule})"
+        return facts
+
     def field_counts(self) -> dict[int, int]:
         """Return how many sources have 0, 1, 2, ... images."""
         numbers, counts = np.unique(self.candidates.counts, return_counts=True)
         return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 
-    def requests(self, parts: Iterable[int] | None = None) -> Iterator[CutoutRequest]:
-        """Yield a request for every cutout of some parts, by default of all, part by part."""
+    def requests(
+        self, parts: Iterable[int] | None = None, channel: ChannelInputs | None = None
+    ) -> Iterator[CutoutRequest]:
+        """Yield a request for every cutout of some parts, by default of all, part by part.
+
+        Parameters
+        ----------
+        parts : iterable of int, optional
+        channel : ChannelInputs, optional
+            One of `channels`; by default the reference. A source without an image of the reference
+            is rejected, and needs none of another channel.
+        """
+        candidates = self.candidates if channel is None else channel.candidates
         for part in range(len(self.partitions)) if parts is None else parts:
             for row in self.partitions[part]:
+                if channel is not None and not self.candidates[row]:
+                    continue
                 source = self.catalogue.source(int(row))
-                yield from (CutoutRequest(candidate, source) for candidate in self.candidates[row])
+                yield from (CutoutRequest(candidate, source) for candidate in candidates[row])
 
     def estimate(self) -> Estimate | None:
-        """Estimate the remaining downloads; return None if the service reads local files."""
-        if not isinstance(self.service, FetchService):
+        """Estimate the remaining downloads; return None if the services read local files."""
+        estimates = [
+            service.estimate(self.requests(channel=channel), recipe.images.size_deg)
+            for channel, service, recipe in self.image_services()
+            if isinstance(service, FetchService)
+        ]
+        if not estimates:
             return None
-        return self.service.estimate(self.requests(), self.recipe.images.size_deg)
+        return Estimate(*(sum(values) for values in zip(*map(astuple, estimates), strict=True)))
+
+    def image_services(self) -> list[tuple[ChannelInputs | None, ImageService, Recipe]]:
+        """Return each service of the plan once, with its first channel and the recipe of that.
+
+        The channel is None for the reference. Channels of the same images share one service.
+        """
+        services: list[tuple[ChannelInputs | None, ImageService, Recipe]]
+        services = [(None, self.service, self.recipe.reference_recipe)]
+        for channel in self.channels:
+            if all(channel.service is not service for _, service, _ in services):
+                services.append((channel, channel.service, channel.recipe))
+        return services
 
     @cached_property
     def partitions(self) -> list[Ints]:
@@ -213,13 +268,14 @@ class Plan(Shown):
             candidates=self.candidates.take(rows),
             batches=self.splits.batch_index[rows],
             batch_list=self.splits.batches,
-            decisions=_restrict(self.decisions, catalogue.names),
+            decisions=restrict(self.decisions, catalogue.names),
             recipe=self.recipe,
             service=self.service,
             out=self.out,
-            search_errors=_restrict(self.search_errors, catalogue.names)
-            | _restrict(self.reasons_without_image, catalogue.names),
+            search_errors=restrict(self.search_errors, catalogue.names)
+            | restrict(self.reasons_without_image, catalogue.names),
             image_root=self.image_root,
+            channels=tuple(channel.take(rows) for channel in self.channels),
         )
 
     def describe_split(self) -> SplitResult:
@@ -236,7 +292,25 @@ class Plan(Shown):
 
         Columns that only a build can fill are null.
         """
-        candidates, name = self.candidates, ImagePaths(self.image_root, str(self.out)).name
+        reference = self.recipe.reference_channel
+        if reference is None:
+            return self._candidate_rows(self.candidates, self.image_root)
+        tables = {reference.name: self._candidate_rows(self.candidates, self.image_root)}
+        for channel in self.channels:
+            tables[channel.name] = self._candidate_rows(channel.candidates, channel.image_root)
+        in_order = [
+            tables[one.name].append_column(
+                CANDIDATE_CHANNEL, pa.array([one.name] * len(tables[one.name]), pa.string())
+            )
+            for one in self.recipe.channels
+        ]
+        # The rows of a source stand together; sorting keeps the order of its channels and fields.
+        rows = pa.concat_tables(in_order)
+        return rows.take(pa.array(np.argsort(rows["row"].to_numpy(), kind="stable")))
+
+    def _candidate_rows(self, candidates: CandidateTable, image_root: str) -> pa.Table:
+        """Return the candidates of one channel."""
+        name = ImagePaths(image_root, str(self.out)).name
         images = [(field, name(image), name(rms)) for field, image, rms in candidates.images]
         rows = np.repeat(np.arange(self.sources), candidates.counts)
         columns: dict[str, pa.Array | npt.NDArray[np.int64]] = {
@@ -255,6 +329,7 @@ def plan(
     out: Path | str | None = None,
     catalogue: Path | str | Catalogue | None = None,
     service: str | Path | ImageService | None = None,
+    services: Mapping[str, str | Path | ImageService] | None = None,
     decisions: Path | str | None = None,
     limit: int | None = None,
     settings: Mapping[str, object] | None = None,
@@ -281,6 +356,9 @@ def plan(
     service : str, Path or ImageService, optional
         It replaces the recipe's service. ``simulated`` without a folder makes a simulated sky in
         ``out/sky`` and, unless `catalogue` is given, uses the catalogue of that sky.
+    services : mapping of str to str, Path or ImageService, optional
+        They replace the services of channels, by the names of these. `service` replaces that of
+        the reference.
     decisions : Path, optional
         The file of decisions; by default the recorded one, otherwise ``decisions.csv`` in `out`.
     limit : int, optional
@@ -309,8 +387,8 @@ def plan(
     out = build_folder(recipe, out)
     with build_lock(out):
         return plan_locked(
-            recipe, out, catalogue, service, decisions, limit, settings, fresh=fresh,
-            refresh=refresh, progress=progress,
+            recipe, out, catalogue, service, decisions, limit, settings, services=services,
+            fresh=fresh, refresh=refresh, progress=progress,
         )  # fmt: skip
 
 
@@ -323,13 +401,14 @@ def plan_locked(
     limit: int | None,
     settings: Mapping[str, object] | None,
     *,
+    services: Mapping[str, str | Path | ImageService] | None,
     fresh: bool,
     refresh: bool,
     progress: BuildProgress | None,
 ) -> Plan:
     """Plan as `plan` does, for a caller that holds the lock on `out`."""
     arguments = complete_arguments(
-        recipe, out, catalogue, service, decisions, limit, settings, fresh=fresh
+        recipe, out, catalogue, service, decisions, limit, settings, services=services, fresh=fresh
     )
     inputs = resolve_inputs(arguments, out, refresh=refresh)
     existing, messages = None if fresh else read_provenance(out), []
@@ -347,43 +426,53 @@ def plan_locked(
         messages = check_places(out, existing, inputs)
     if earlier is not None and not has_more_rows and not earlier.has_all(inputs.catalogue):
         earlier = None  # another catalogue, in another folder
-    candidates, search_errors = _search(inputs, progress or no_progress)
-    beam = plan_common_beam(
-        inputs.recipe.beam, [BeamImages(inputs.service, candidates, inputs.catalogue.dec)]
-    )
+    notify, images = progress or no_progress, inputs.images
+    reference = inputs.recipe.reference_recipe
+    candidates, search_errors = _search(inputs, reference, images, notify)
+    channels = _plan_channels(inputs, candidates, search_errors, notify)
+    all_images = [(images.service, candidates)]
+    all_images += [(channel.service, channel.candidates) for channel in channels]
+    dec = inputs.catalogue.dec
+    beam = plan_common_beam(inputs.recipe.beam, [BeamImages(*one, dec) for one in all_images])
     inputs = inputs.with_recipe(inputs.recipe.with_planned_beam(beam.settings))
-    splits = plan_splits(inputs.recipe, inputs.catalogue, candidates, inputs.service, earlier)
+    channels = tuple(
+        replace(channel, recipe=channel.recipe.with_planned_beam(beam.settings))
+        for channel in channels
+    )
+    splits = plan_splits(inputs.recipe, inputs.catalogue, candidates, images.service, earlier)
     folder = BuildFolder(out)
     decisions_by_source = read_decisions(arguments.decisions)
     _check_decisions(decisions_by_source, inputs.catalogue, candidates)
-    paths = ImagePaths(inputs.image_root, str(out))
+    paths = ImagePaths(images.root, str(out))
     result = Plan(
         catalogue=inputs.catalogue,
         candidates=candidates,
         recipe=inputs.recipe,
-        service=inputs.service,
+        service=images.service,
         decisions=decisions_by_source,
         out=out,
         splits=splits,
         search_errors=search_errors,
-        reasons_without_image=_reasons_without_image(inputs.service, candidates, search_errors),
+        reasons_without_image=_reasons_without_image(images.service, candidates, search_errors),
         notices=(
-            *map(paths.shorten, _notices(inputs.service)),
+            *map(paths.shorten, _notices(images.service)),
+            *_channel_notices(inputs, out),
             *map(clean_text, inputs.catalogue.notices),
             *_coarse_positions(inputs, candidates),
             *(clean_text(paths.shorten(line)) for line in beam.notices),
         ),
-        in_catalogue_order=isinstance(inputs.service, FolderService),
-        image_root=inputs.image_root,
+        in_catalogue_order=isinstance(images.service, FolderService),
+        image_root=images.root,
         inputs=inputs.recorded,
         messages=(*messages, *beam.messages),
+        channels=channels,
     )
     _check_downloads(result)
     if fresh:  # only now, so that nothing is lost if the search fails
         remove_products(out)
     if has_more_rows:
         remove_tables(out)
-    _record(out, None if has_more_rows else existing, inputs, candidates, splits)
+    _record(out, None if has_more_rows else existing, inputs, result, splits)
     write_inputs(out, carry_products(inputs.recorded, read_inputs(out)))
     if arguments.copies_decisions:
         write_bytes(folder.decisions, arguments.decisions.read_bytes())
@@ -397,13 +486,17 @@ def _record(
     out: Path,
     existing: Provenance | None,
     inputs: ResolvedInputs,
-    candidates: CandidateTable,
+    new_plan: Plan,
     splits: PlannedSplits,
 ) -> None:
     """Write the provenance of a new build, and new statements of a recipe about its dataset."""
     if existing is None:
-        images = (image for _, image, _ in candidates.images)
-        simulated = has_simulated_images(inputs.service, images)
+        all_images = [(new_plan.service, new_plan.candidates.images)]
+        all_images += [(one.service, one.candidates.images) for one in new_plan.channels]
+        simulated = any(
+            has_simulated_images(service, (image for _, image, _ in images))
+            for service, images in all_images
+        )
         today = datetime.now(UTC).date().isoformat()
         provenance = replace(inputs.provenance, simulated=simulated, date=today)
         write_provenance(out, replace(provenance, split=splits.write(out)))
@@ -415,17 +508,73 @@ def _record(
         BuildFolder(out).checksums.unlink(missing_ok=True)
 
 
-def _search(inputs: ResolvedInputs, notify: BuildProgress) -> tuple[CandidateTable, dict[str, str]]:
-    """Return the candidates of all sources, and the reason for each source whose search failed."""
-    catalogue, size_deg = inputs.catalogue, inputs.recipe.images.size_deg
-    names, total = catalogue.names, len(catalogue)
+def _plan_channels(
+    inputs: ResolvedInputs,
+    candidates: CandidateTable,
+    search_errors: dict[str, str],
+    notify: BuildProgress,
+) -> tuple[ChannelInputs, ...]:
+    """Return the further channels of a build with their candidates.
+
+    Parameters
+    ----------
+    inputs : ResolvedInputs
+    candidates, search_errors
+        Of the reference.
+    notify : BuildProgress
+    """
+    searched = [(inputs.images, (candidates, search_errors))]
+    channels = []
+    for channel in inputs.recipe.further_channels:
+        recipe, images = inputs.recipe.of_channel(channel), inputs.channels[channel.name]
+        for other, shared in searched:  # channels of the same images share one service
+            if other.service is images.service:
+                answers = shared
+                break
+        else:
+            answers = _search(inputs, recipe, images, notify, channel)
+            searched.append((images, answers))
+        reasons = _reasons_without_image(images.service, *answers)
+        channels.append(
+            ChannelInputs(
+                channel.name, channel.missing, recipe, images.service, *answers, reasons,
+                images.root,
+            )
+        )  # fmt: skip
+    return tuple(channels)
+
+
+def _search(
+    inputs: ResolvedInputs,
+    recipe: Recipe,
+    images: ResolvedImages,
+    notify: BuildProgress,
+    channel: ChannelSettings | None = None,
+) -> tuple[CandidateTable, dict[str, str]]:
+    """Return the candidates of all sources, and the reason for each source whose search failed.
+
+    Parameters
+    ----------
+    inputs : ResolvedInputs
+    recipe : Recipe
+        Of one channel alone.
+    images : ResolvedImages
+        Of this channel.
+    notify : BuildProgress
+    channel : ChannelSettings, optional
+        None for the reference, and without channels.
+    """
+    catalogue, names, total = inputs.catalogue, inputs.catalogue.names, len(inputs.catalogue)
     answers = search_all(
-        inputs.service, catalogue, size_deg, lambda done: notify(done, total, "searching")
+        images.service,
+        catalogue,
+        recipe.images.size_deg,
+        lambda done: notify(done, total, "searching"),
     )
     if isinstance(answers, CandidateTable):
         return answers, {}
-    if isinstance(inputs.service, FetchService):
-        _require_images(answers, inputs)
+    if isinstance(images.service, FetchService):
+        _require_images(answers, inputs, images, channel)
     lists = [[] if isinstance(answer, ServiceError) else answer for answer in answers]
     search_errors = {
         name: str(answer)
@@ -436,9 +585,14 @@ def _search(inputs: ResolvedInputs, notify: BuildProgress) -> tuple[CandidateTab
 
 
 def _require_images(
-    answers: Sequence[list[Candidate] | ServiceError], inputs: ResolvedInputs
+    answers: Sequence[list[Candidate] | ServiceError],
+    inputs: ResolvedInputs,
+    images: ResolvedImages,
+    channel: ChannelSettings | None,
 ) -> None:
     """Refuse to plan a dataset without images, where a remote service has none of any source.
+
+    A channel that may be missing can have none.
 
     Raises
     ------
@@ -448,10 +602,14 @@ def _require_images(
     errors = [answer for answer in answers if isinstance(answer, ServiceError)]
     if not answers or any(answer for answer in answers if not isinstance(answer, ServiceError)):
         return
-    action = f"search {inputs.provenance.service} for {len(answers)} sources"
+    action = f"search {images.recorded.service} for {len(answers)} sources"
+    if channel is not None:
+        action = f"search the channel {channel.name}: {action}"
     if len(errors) == len(answers):
         message = f"{action}: no search succeeded; the first error: {errors[0]}"
         raise type(errors[0])(message, url=errors[0].url, status=errors[0].status)
+    if channel is not None and channel.missing != "reject":
+        return
     name, ra, dec = inputs.catalogue.names[0], inputs.catalogue.ra[0], inputs.catalogue.dec[0]
     message = (
         f"{action}: it has no image of any of them, for example of {name!r} at RA {ra:.5f}, Dec "
@@ -470,11 +628,16 @@ def _check_downloads(plan: Plan) -> None:
     InputError
         The message names both.
     """
-    if not isinstance(plan.service, FetchService):
-        return
+    for channel, service, _ in plan.image_services():
+        if isinstance(service, FetchService):
+            _check_download_names(plan, service, channel)
+
+
+def _check_download_names(plan: Plan, service: FetchService, channel: ChannelInputs | None) -> None:
+    """Do the work of `_check_downloads` for one service, whose downloads have a folder."""
     names, images = [], []
-    for request in plan.requests():
-        local = plan.service.local_candidate(request)
+    for request in plan.requests(channel=channel):
+        local = service.local_candidate(request)
         for path, content in ((local.image, "image"), (local.rms, "rms map")):
             if path:
                 names.append(Path(path).name)
@@ -514,12 +677,20 @@ def _notices(service: ImageService) -> tuple[str, ...]:
     return tuple(map(clean_text, lines))
 
 
+def _channel_notices(inputs: ResolvedInputs, out: Path) -> Iterator[str]:
+    """Yield the lines about files that the services of further channels do not use."""
+    for name, images in inputs.channels.items():
+        if images is not inputs.images:
+            shorten = ImagePaths(images.root, str(out)).shorten
+            yield from (f"channel {name}: {shorten(line)}" for line in _notices(images.service))
+
+
 def _coarse_positions(inputs: ResolvedInputs, candidates: CandidateTable) -> tuple[str, ...]:
     """Return a line about positions whose text is coarser than a pixel of the stamps."""
     precision = inputs.catalogue.precision_arcsec
     if math.isnan(precision):
         return ()
-    extents = planned_extents(inputs.recipe, candidates, inputs.service)
+    extents = planned_extents(inputs.recipe, candidates, inputs.images.service)
     pixel = float(extents.min()) / stamp_extent(inputs.recipe).pixels
     if precision <= pixel:
         return ()
@@ -528,13 +699,6 @@ def _coarse_positions(inputs: ResolvedInputs, candidates: CandidateTable) -> tup
         f"pixel of {pixel:.2g} arcsec: sources may be off the centre of their stamps"
     )
     return (line,)
-
-
-def _restrict(mapping: Mapping[str, _T], names: Sequence[str]) -> dict[str, _T]:
-    """Return the entries of some sources."""
-    if not mapping:  # which is usual, and saves a look-up for each source
-        return {}
-    return {name: mapping[name] for name in names if name in mapping}
 
 
 def _check_decisions(

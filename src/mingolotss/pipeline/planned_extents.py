@@ -35,7 +35,7 @@ def planned_extents(recipe: Recipe, candidates: CandidateTable, service: ImageSe
     -------
     float64 array, shape (n,), arcsec
     """
-    pixels, bound = stamp_extent(recipe).pixels, recipe.images.size_arcmin * 60
+    pixels, bound = stamp_extent(recipe).pixels, recipe.reference_recipe.images.size_arcmin * 60
     if recipe.stamp.pixel_arcsec:
         return np.full(len(candidates), pixels * recipe.stamp.pixel_arcsec)
     if not isinstance(service, ScaleService) or not candidates.images:

@@ -28,7 +28,7 @@ from mingolotss.sky.beams import Beam
 from mingolotss.sky.header_facts import header_facts
 from mingolotss.sky.stamp_grid import StampGrids, StampSky, TangentGrids
 
-__all__ = ["Prepared", "prepare", "prepare_on"]
+__all__ = ["Prepared", "convolve_chosen", "prepare", "prepare_on"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,7 @@ def prepare(
     recipe : Recipe
     """
     if not recipe.stamp.resampling:
-        common = recipe.beam.beam
-        if common is not None:
-            measured = _convolve_chosen(measured, choices, common)
-        return Prepared(measured, choices)
+        return Prepared(convolve_chosen(measured, choices, recipe.beam.beam), choices)
     catalogue = chunk.task.catalogue.take(np.arange(chunk.start, chunk.stop))
     geometry = stamp_geometry(recipe, catalogue)
     choices = _without_geometry(choices, geometry)
@@ -171,10 +168,12 @@ def _without_geometry(choices: Choices, geometry: StampGeometry) -> Choices:
     return replace(choices, chosen=chosen, rejections=rejections)
 
 
-def _convolve_chosen(
-    measured: MeasuredCandidates, choices: Choices, common: Beam
+def convolve_chosen(
+    measured: MeasuredCandidates, choices: Choices, common: Beam | None
 ) -> MeasuredCandidates:
-    """Return the candidates with the chosen cutouts convolved to a common beam."""
+    """Return the candidates with the chosen cutouts convolved to a common beam, if there is one."""
+    if common is None:
+        return measured
     chosen = choices.chosen[choices.chosen >= 0]
     convolved = convolve_cutouts(measured.cutouts, chosen, common)
     has_gaps = measured.has_gaps.copy()

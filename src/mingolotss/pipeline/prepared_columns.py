@@ -29,10 +29,10 @@ def prepared_columns(
         The cutout of each source, -1 for a rejected one.
     recipe : Recipe
     """
-    if not recipe_columns(recipe):
+    if not set(STAMP_BEAM_COLUMNS).intersection(recipe_columns(recipe)):
         return {}
     columns: dict[str, npt.NDArray[np.generic]] = dict(
-        zip(STAMP_BEAM_COLUMNS, _stamp_beams(prepared, chosen, recipe).T, strict=True)
+        zip(STAMP_BEAM_COLUMNS, stamp_beams(prepared, chosen, recipe).T, strict=True)
     )
     grids = prepared.grids
     if recipe.stamp.resampling and isinstance(grids, TangentGrids):
@@ -46,7 +46,7 @@ def prepared_columns(
     return columns
 
 
-def _stamp_beams(prepared: Prepared, chosen: Ints, recipe: Recipe) -> Floats:
+def stamp_beams(prepared: Prepared, chosen: Ints, recipe: Recipe) -> Floats:
     """Return the axes (arcsec) and the angle (deg) of the beam of each stamp, shape (n, 3)."""
     cutouts, common = prepared.measured.cutouts, recipe.beam.beam
     beams = np.full((len(chosen), 3), np.nan)

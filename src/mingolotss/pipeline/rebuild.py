@@ -17,6 +17,7 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.recorded_inputs import (
+    RecordedImages,
     RecordedInputs,
     RecordedRecipe,
     decisions_file,
@@ -27,7 +28,7 @@ from mingolotss.io.files import is_local, locate, sha256_file
 from mingolotss.io.places import Place, absolute_path
 from mingolotss.pipeline.input_files import differing_images, recorded_folder
 from mingolotss.recipe.load import load_recipe, recipe_names
-from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.model import ChannelSettings, Recipe
 from mingolotss.service import SERVICES
 from mingolotss.service.base import ImageService, absolute_address
 
@@ -35,6 +36,7 @@ __all__ = [
     "DEFAULT_OUT",
     "DEFAULT_RECIPE",
     "BuildArguments",
+    "GivenService",
     "build_folder",
     "complete_arguments",
     "recorded_service",
@@ -42,6 +44,21 @@ __all__ = [
 
 DEFAULT_RECIPE, DEFAULT_OUT = "mingolotss", "dataset"
 _RECIPE_FILE = BuildFolder(Path()).recipe.name
+
+
+class GivenService(NamedTuple):
+    """The service of a channel, for this build or the recorded one.
+
+    Attributes
+    ----------
+    service : str, ImageService or None
+        None: that of the recipe. Paths are absolute.
+    given : bool
+        Whether it was given and is not that of the recipe.
+    """
+
+    service: str | ImageService | None = None
+    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,7 +73,8 @@ class BuildArguments:
     catalogue : Path, str, Catalogue or None
         None: that of the recipe.
     service : str, ImageService or None
-        None: that of the recipe. Paths are absolute.
+        Of the reference channel, where the recipe has channels. None: that of the recipe. Paths
+        are absolute.
     limit : int or None
     decisions : Path
     repeated : Path or None
@@ -66,6 +84,8 @@ class BuildArguments:
     given : tuple of bool
         Whether catalogue and service were given, for this build or the recorded one, and are not
         those of the recipe.
+    channels : mapping of str to GivenService
+        The services of the further channels, by their names.
     """
 
     recipe: Recipe
@@ -77,11 +97,13 @@ class BuildArguments:
     copies_decisions: bool
     repeated: Path | None
     given: tuple[bool, bool]
+    channels: Mapping[str, GivenService]
 
 
 def _splits_alike(one: Recipe, other: Recipe) -> bool:
     """Return whether two recipes split the same sources in the same way: by plan and stamps."""
     tables = ("catalogue", "classes", "images", "stamp", "steps", "split")
+    one, other = one.reference_recipe, other.reference_recipe
     return all(getattr(one, name) == getattr(other, name) for name in tables)
 
 
@@ -125,13 +147,14 @@ def complete_arguments(
     limit: int | None,
     settings: Mapping[str, object] | None,
     *,
+    services: Mapping[str, str | Path | ImageService] | None = None,
     fresh: bool = False,
 ) -> BuildArguments:
     """Return the arguments of a build, completed from the record of an earlier one.
 
     Parameters
     ----------
-    recipe, catalogue, service, decisions, limit, settings
+    recipe, catalogue, service, decisions, limit, settings, services
         As for `mingolotss.pipeline.plan.plan`.
     out : Path
         The folder of the build.
@@ -158,6 +181,7 @@ def complete_arguments(
         used = used.changed(settings)
     if limit is None and base is not None and base.is_whole and catalogue is None:
         limit = base.provenance.limit or None
+    service, of_channels = _by_channel(used, service, services or {})
     given = catalogue is not None, bool(service)
     if base is not None and catalogue is None:
         catalogue, was_given = _recorded_catalogue(base)
@@ -165,29 +189,100 @@ def complete_arguments(
     if base is not None and not service:
         service, was_given = _recorded_service(base)
         given = given[0], was_given
-    if isinstance(service, str | Path):
-        service = absolute_address(str(service)) if str(service) else None
-    elif service is not None and not callable(getattr(service, "search", None)):
-        raise InputError(
-            f"the service is an object of type {type(service).__name__}, which has no method "
-            "search: give an address as NAME:ARGUMENT, a folder, or an image service"
-        )
+    service = _check_service(service)
     decisions_path, copies_decisions = _find_decisions(decisions, out, base)
     return BuildArguments(
         recipe=used,
         recorded_recipe=recorded_recipe,
         catalogue=catalogue,
-        service=service or None,
+        service=service,
         limit=limit,
         decisions=decisions_path,
         copies_decisions=copies_decisions,
         repeated=base.folder if base and _splits_alike(base.provenance.recipe, used) else None,
         given=given,
+        channels={
+            channel.name: _service_of_channel(
+                used, channel, of_channels.get(channel.name), GivenService(service, given[1]), base
+            )
+            for channel in used.further_channels
+        },
     )
 
 
-def recorded_service(folder: Path) -> str:
+def _by_channel(
+    recipe: Recipe,
+    service: str | Path | ImageService | None,
+    services: Mapping[str, str | Path | ImageService],
+) -> tuple[str | Path | ImageService | None, dict[str, str | Path | ImageService]]:
+    """Return the service of the reference that was given, and those of the further channels.
+
+    Raises
+    ------
+    InputError
+        The recipe has no channel of a name, or the reference has two services.
+    """
+    known = [channel.name for channel in recipe.channels]
+    for name in services:
+        if name not in known:
+            has = f"its channels are {', '.join(known)}" if known else "it has no channels"
+            raise InputError(
+                f"use a service for the channel {name!r}: the recipe {recipe.name} has no such "
+                f"channel; {has}"
+            )
+    further, reference = dict(services), recipe.reference_channel
+    if reference is not None and reference.name in further:
+        if service:
+            raise InputError(
+                f"use a service for the channel {reference.name!r}: it is the reference, and a "
+                "service without a name was given for it too; give one of them"
+            )
+        service = further.pop(reference.name)
+    return service, further
+
+
+def _check_service(service: str | Path | ImageService | None) -> str | ImageService | None:
+    """Return a service as it was given, with an absolute path; None for that of the recipe."""
+    if isinstance(service, str | Path):
+        return absolute_address(str(service)) if str(service) else None
+    if service is not None and not callable(getattr(service, "search", None)):
+        raise InputError(
+            f"the service is an object of type {type(service).__name__}, which has no method "
+            "search: give an address as NAME:ARGUMENT, a folder, or an image service"
+        )
+    return service
+
+
+def _service_of_channel(
+    recipe: Recipe,
+    channel: ChannelSettings,
+    service: str | Path | ImageService | None,
+    reference: GivenService,
+    base: _Base | None,
+) -> GivenService:
+    """Return the service of a further channel: the given one, the recorded one, or none.
+
+    A channel that has the images of the recipe, as the reference has them, has its service too.
+    """
+    if service:
+        return GivenService(_check_service(service), given=True)
+    reference_channel = recipe.reference_channel
+    if channel.images is None and reference_channel and reference_channel.images is None:
+        return reference
+    if base is None:
+        return GivenService()
+    recorded, was_given = _recorded_service(base, channel.name)
+    return GivenService(_check_service(recorded), was_given)
+
+
+def recorded_service(folder: Path, channel: str = "") -> str:
     """Return the address of the image service of a build, as it has recorded it.
+
+    Parameters
+    ----------
+    folder : Path
+    channel : str
+        A further channel; "" for the reference, or of a recipe without channels.
 
     Raises
     ------
@@ -195,7 +290,7 @@ def recorded_service(folder: Path) -> str:
         It is not recorded completely, or its folder is not where it was.
     """
     base = _find_base(None, folder)
-    address, _ = _recorded_service(base) if base is not None else ("", False)
+    address, _ = _recorded_service(base, channel) if base is not None else ("", False)
     if not address:
         raise InputError(f"open the images of {folder}: the build names no service")
     return absolute_address(address)
@@ -287,26 +382,31 @@ def _find_catalogue(folder: Path, provenance: Provenance) -> Path:
     )
 
 
-def _recorded_service(base: _Base) -> tuple[str, bool]:
+def _recorded_service(base: _Base, channel: str = "") -> tuple[str, bool]:
     """Return the address of the image service of a build, and whether it was given.
 
-    It is "" for that of the recipe.
+    It is "" for that of the recipe, and for a further channel of which nothing is recorded.
     """
     folder = base.folder
     if base.inputs is None:
-        return (_find_service(folder, base.provenance), True) if base.is_whole else ("", False)
-    recorded = base.inputs.images
-    if not (base.is_whole or recorded.given):
+        if channel or not base.is_whole:
+            return "", False
+        return _find_service(folder, base.provenance), True
+    recorded = base.inputs.images_of(channel)
+    if not (base.is_whole or recorded.given) or recorded == RecordedImages():
         return "", False
+    its = f"of its channel {channel} " if channel else ""
+    option = f"--service {channel}=" if channel else "--service "
     if recorded.source == "python":
+        argument = f"services={{{channel!r}: ...}}" if channel else "service="
         raise InputError(
-            f"build {folder}: its image service was an object in Python ({recorded.service}), "
-            "which is not recorded; give service=, or --service"
+            f"build {folder}: its image service {its}was an object in Python "
+            f"({recorded.service}), which is not recorded; give {argument}, or {option.strip()}"
         )
     if recorded.has_credentials:
         raise InputError(
-            f"build {folder}: the address of its image service had a user and a password, which "
-            f"are not recorded; give --service {recorded.service} with both before the host "
+            f"build {folder}: the address of its image service {its}had a user and a password, "
+            f"which are not recorded; give {option}{recorded.service} with both before the host "
             "(USER:PASSWORD@HOST)"
         )
     if not recorded.reads_folder:
@@ -315,18 +415,20 @@ def _recorded_service(base: _Base) -> tuple[str, bool]:
     existing = [path for path in paths if path.is_dir()]
     if not existing:
         raise InputError(
-            f"build {folder}: the folder of its images is not at {_listed(paths)}; give --service "
-            f"{recorded.service}:DIR"
+            f"build {folder}: the folder of its images {its}is not at {_listed(paths)}; give "
+            f"{option}{recorded.service}:DIR"
         )
-    path = _first_with_same_images(existing, BuildFolder(folder).parts)
+    path = _first_with_same_images(existing, BuildFolder(folder).parts, channel)
     return f"{recorded.service}:{path}", recorded.given
 
 
-def _first_with_same_images(folders: Sequence[Path], parts: Callable[[], list[Path]]) -> Path:
+def _first_with_same_images(
+    folders: Sequence[Path], parts: Callable[[], list[Path]], channel: str
+) -> Path:
     """Return the first folder that has the images of some parts, or the first of all."""
     if len(folders) > 1:
         for folder in folders:
-            if not differing_images(parts(), folder):
+            if not differing_images(parts(), folder, channel=channel):
                 return folder
     return folders[0]
 

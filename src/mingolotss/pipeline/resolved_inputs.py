@@ -6,7 +6,7 @@ the same words in another working directory never continue a build with other im
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +27,7 @@ from mingolotss.foreign import is_own
 from mingolotss.io.places import Place, absolute_path
 from mingolotss.pipeline.input_files import differing_images, recorded_checksums, recorded_folder
 from mingolotss.pipeline.inputs import NAMES_OF_IMAGES, resolve_catalogue, write_simulated_sky
-from mingolotss.pipeline.rebuild import BuildArguments
+from mingolotss.pipeline.rebuild import BuildArguments, GivenService
 from mingolotss.recipe.model import Recipe
 from mingolotss.service import SERVICES
 from mingolotss.service.base import (
@@ -40,9 +40,28 @@ from mingolotss.service.base import (
 )
 from mingolotss.service.local.listing import listed_files
 
-__all__ = ["ResolvedInputs", "check_places", "resolve_inputs"]
+__all__ = ["ResolvedImages", "ResolvedInputs", "check_places", "resolve_inputs"]
 
 _MAX_SHOWN = 3  # names of images in one message
+
+
+class ResolvedImages(NamedTuple):
+    """The images of a build, or of one of its channels.
+
+    Attributes
+    ----------
+    service : ImageService
+    root : str
+        The folder that all images lie in, as their paths begin; "" if they are addresses.
+    folder : Path or None
+        The folder that the paths of the images depend on.
+    recorded : RecordedImages
+    """
+
+    service: ImageService
+    root: str
+    folder: Path | None
+    recorded: RecordedImages
 
 
 class ResolvedInputs(NamedTuple):
@@ -53,22 +72,20 @@ class ResolvedInputs(NamedTuple):
     recipe : Recipe
     catalogue : Catalogue
         After the limit.
-    service : ImageService
+    images : ResolvedImages
+        Of the reference channel, where the recipe has channels.
     provenance : Provenance
     recorded : RecordedInputs
-    image_root : str
-        The folder that all images lie in, as their paths begin; "" if they are addresses.
-    image_folder : Path or None
-        The folder that the paths of the images depend on.
+    channels : mapping of str to ResolvedImages
+        Of the further channels, by their names.
     """
 
     recipe: Recipe
     catalogue: Catalogue
-    service: ImageService
+    images: ResolvedImages
     provenance: Provenance
     recorded: RecordedInputs
-    image_root: str
-    image_folder: Path | None
+    channels: Mapping[str, ResolvedImages]
 
     def with_recipe(self, recipe: Recipe) -> ResolvedInputs:
         """Return the same inputs with a recipe whose plan is known."""
@@ -76,37 +93,90 @@ class ResolvedInputs(NamedTuple):
 
 
 def resolve_inputs(arguments: BuildArguments, out: Path, *, refresh: bool) -> ResolvedInputs:
-    """Open the service and read the catalogue; make the simulated sky if asked."""
+    """Open the services and read the catalogue; make the simulated sky if asked."""
     recipe, catalogue = arguments.recipe, arguments.catalogue
-    address = arguments.service or absolute_address(_service_of(recipe))
+    reference = recipe.reference_recipe
+    catalogue_given, service_given = arguments.given
+    given = GivenService(arguments.service, service_given)
+    images = _open_images(reference, "", given, out, refresh=refresh)
+    if _address(reference, given) == "simulated" and catalogue is None:
+        catalogue, _ = write_simulated_sky(absolute_path(out))
+    rows = resolve_catalogue(recipe, catalogue, images.service, out).head(arguments.limit)
+    if rows.kept is not None:
+        # It refuses names that collide, before any pixel is read.
+        name_kept_columns(rows.kept, recipe_columns(recipe))
+    # Channels with the same images share one service, and so its searches and downloads.
+    opened = [(reference.images, _address(reference, given), images)]
+    channels: dict[str, ResolvedImages] = {}
+    for channel in recipe.further_channels:
+        own, given = recipe.of_channel(channel), arguments.channels[channel.name]
+        address = _address(own, given, channel.name)
+        for settings, other, shared in opened:
+            if settings == own.images and _is_same_service(address, other):
+                channels[channel.name] = shared
+                break
+        else:
+            images_of_channel = _open_images(own, channel.name, given, out, refresh=refresh)
+            channels[channel.name] = images_of_channel
+            opened.append((own.images, address, images_of_channel))
+    recorded = RecordedInputs(
+        recipe=arguments.recorded_recipe,
+        catalogue=_record_catalogue(recipe, catalogue, rows, out, given=catalogue_given),
+        images=images.recorded,
+        decisions=_record_decisions(arguments.decisions, out),
+        channels={
+            name: one.recorded.model_copy(update={"given": arguments.channels[name].given})
+            for name, one in channels.items()
+        },
+    )
+    services = {name: one.recorded.service for name, one in channels.items()}
+    provenance = Provenance.from_inputs(
+        recipe, rows, images.recorded.service, arguments.limit, services
+    )
+    return ResolvedInputs(recipe, rows, images, provenance, recorded, channels)
+
+
+def _address(recipe: Recipe, given: GivenService, channel: str = "") -> str | ImageService:
+    """Return the service that was given, or the address of that of the recipe."""
+    return given.service or absolute_address(_service_of(recipe, channel))
+
+
+def _is_same_service(one: str | ImageService, other: str | ImageService) -> bool:
+    return one is other or (isinstance(one, str) and isinstance(other, str) and one == other)
+
+
+def _open_images(
+    recipe: Recipe, channel: str, given: GivenService, out: Path, *, refresh: bool
+) -> ResolvedImages:
+    """Open the service of a channel, or of a recipe without channels.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of this channel alone.
+    channel : str
+        The name of a further channel; "" for the reference, or without channels.
+    given : GivenService
+    out : Path
+    refresh : bool
+    """
+    address = _address(recipe, given, channel)
     if address == "simulated":
-        sky_catalogue, address = write_simulated_sky(absolute_path(out))
-        catalogue = sky_catalogue if catalogue is None else catalogue
+        _, address = write_simulated_sky(absolute_path(out))
     service = address
     if isinstance(service, str):
         images = recipe.images
         naming = Naming(images.image, images.rms, images.ignore, images.checksums)
-        service = open_service(service, naming=naming, workspace=out, refresh=refresh)
-    rows = resolve_catalogue(recipe, catalogue, service, out).head(arguments.limit)
-    if rows.kept is not None:
-        # It refuses names that collide, before any pixel is read.
-        name_kept_columns(rows.kept, recipe_columns(recipe))
+        workspace = BuildFolder(out).channel_workspace(channel).path if channel else out
+        service = open_service(service, naming=naming, workspace=workspace, refresh=refresh)
     root = local_root(service)
     folder = absolute_path(root) if root else _folder_of_argument(address)
-    catalogue_given, service_given = arguments.given
-    recorded = RecordedInputs(
-        recipe=arguments.recorded_recipe,
-        catalogue=_record_catalogue(recipe, catalogue, rows, out, given=catalogue_given),
-        images=_record_images(address, folder, out, given=service_given),
-        decisions=_record_decisions(arguments.decisions, out),
-    )
-    name = recorded.images.service
-    provenance = Provenance.from_inputs(recipe, rows, name, arguments.limit)
-    return ResolvedInputs(recipe, rows, service, provenance, recorded, root, folder)
+    recorded = _record_images(address, folder, out, given=given.given)
+    return ResolvedImages(service, root, folder, recorded)
 
 
 def check_places(out: Path, existing: Provenance, inputs: ResolvedInputs) -> list[str]:
-    """Refuse to go on with other images at another place.
+    """Refuse to go on with other images at another place, of any channel.
 
     Images that were changed at their place are no error: their stamps are made again.
 
@@ -122,19 +192,29 @@ def check_places(out: Path, existing: Provenance, inputs: ResolvedInputs) -> lis
     Returns
     -------
     list of str
-        A line for the user if the same images are at another place.
+        A line for the user for each channel whose images are at another place.
 
     Raises
     ------
     InputError
         The message names both folders.
     """
-    folder, parts = inputs.image_folder, BuildFolder(out).parts()
+    lines = _check_place(out, existing, inputs.images.folder, "")
+    for name, images in inputs.channels.items():
+        lines += _check_place(out, existing, images.folder, name)
+    return lines
+
+
+def _check_place(out: Path, existing: Provenance, folder: Path | None, channel: str) -> list[str]:
+    """Do the work of `check_places` for one channel, "" for the reference."""
+    parts = BuildFolder(out).parts()
     if folder is None or not folder.is_dir():  # the service says that it is not there
         return []
     recorded, spelled = read_inputs(out), ""
+    option = f"--service {channel}=SERVICE" if channel else "--service"
+    of_channel = f" of the channel {channel}" if channel else ""
     if recorded is not None:
-        place = recorded.images.place
+        place = recorded.images_of(channel).place
         before = str(place)
         if not before or place.is_at(folder, out) or _is_same(folder, place.paths(out)):
             return []
@@ -143,26 +223,30 @@ def check_places(out: Path, existing: Provenance, inputs: ResolvedInputs) -> lis
         before = recorded_folder(parts, spelled)
         if not before or _is_same(folder, [Path(before)]):
             return []
-    names = differing_images(parts, folder, earlier_root=spelled)
+    names = differing_images(parts, folder, earlier_root=spelled, channel=channel)
     if names:
-        count = len(recorded_checksums(parts))
+        count = len(recorded_checksums(parts, channel))
         shown = ", ".join(map(repr, names[:_MAX_SHOWN])) + ", ..." * (len(names) > _MAX_SHOWN)
         raise InputError(
-            f"build in {out}: it was made from the images in {before}, and {len(names)} of these "
-            f"{count} are missing or others in {folder} ({shown}). Give --service with the folder "
-            "of the same images, choose another --out, or --fresh to replace the build"
+            f"build in {out}: it was made from the images{of_channel} in {before}, and "
+            f"{len(names)} of these {count} are missing or others in {folder} ({shown}). Give "
+            f"{option} with the folder of the same images, choose another --out, or --fresh to "
+            "replace the build"
         )
-    return [f"the images are read from {folder} now, before from {before}"]
+    return [f"the images{of_channel} are read from {folder} now, before from {before}"]
 
 
 def _is_same(folder: Path, others: Sequence[Path]) -> bool:
     return any(other.exists() and other.samefile(folder) for other in others)
 
 
-def _service_of(recipe: Recipe) -> str:
+def _service_of(recipe: Recipe, channel: str = "") -> str:
     """Return the service of a recipe; raise RecipeError if it names none."""
     if not recipe.images.service:
-        raise RecipeError(f"the recipe {recipe.name} names no service: give --service")
+        whose, option = f"the recipe {recipe.name}", "--service"
+        if channel:
+            whose, option = f"the channel {channel} of {whose}", f"--service {channel}=SERVICE"
+        raise RecipeError(f"{whose} names no service: give {option}")
     return recipe.images.service
 
 

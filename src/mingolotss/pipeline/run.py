@@ -27,6 +27,7 @@ from mingolotss.io.summaries import Shown, Summary, count_text
 from mingolotss.loaders.arrays import open_samples
 from mingolotss.pipeline.assemble import assemble
 from mingolotss.pipeline.build_lock import build_lock
+from mingolotss.pipeline.channel_inputs import ChannelInputs
 from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.part import read_finished
 from mingolotss.pipeline.part_tables import PartTables
@@ -151,20 +152,60 @@ def fetch(
         No cutout of the plan can be fetched. One that cannot be fetched raises nothing: the
         returned service gives its error when it is asked for the cutout.
     """
-    if not isinstance(plan.service, FetchService):
+    fetched: list[tuple[ImageService, ImageService]] = []  # each service, and what replaces it
+    for channel, service, recipe in plan.image_services():
+        if isinstance(service, FetchService):
+            notify = progress or no_progress
+            fetched.append((service, _fetch_one(plan, channel, service, recipe, parts, notify)))
+    if not fetched:
         return plan
-    total = sum(1 for _ in plan.requests(parts))
-    notify = progress or no_progress
-    size_deg = plan.recipe.images.size_deg
-    service = plan.service.fetch(
-        plan.requests(parts), size_deg, lambda done: notify(done, total, "fetching")
+
+    def replacement(service: ImageService) -> ImageService:
+        return next((new for old, new in fetched if old is service), service)
+
+    channels = (replace(one, service=replacement(one.service)) for one in plan.channels)
+    return replace(plan, service=replacement(plan.service), channels=tuple(channels))
+
+
+def _fetch_one(
+    plan: Plan,
+    channel: ChannelInputs | None,
+    service: FetchService,
+    recipe: Recipe,
+    parts: Sequence[int] | None,
+    notify: BuildProgress,
+) -> ImageService:
+    """Download the cutouts of one service, and return the service that reads them.
+
+    Parameters
+    ----------
+    plan : Plan
+    channel : ChannelInputs or None
+        None for the reference.
+    service : FetchService
+    recipe : Recipe
+        Of this channel alone.
+    parts : sequence of int or None
+    notify : BuildProgress
+    """
+    total = sum(1 for _ in plan.requests(parts, channel))
+    new_service = service.fetch(
+        plan.requests(parts, channel),
+        recipe.images.size_deg,
+        lambda done: notify(done, total, "fetching"),
     )
-    failures: Mapping[object, ServiceError] = getattr(service, "failures", {})
-    if total and len(failures) == total == int(plan.candidates.counts.sum()):
+    failures: Mapping[object, ServiceError] = getattr(new_service, "failures", {})
+    if total and len(failures) == total == sum(1 for _ in plan.requests(channel=channel)):
         error = next(iter(failures.values()))
-        message = f"download {total} images: the server delivered none; the first error: {error}"
+        may_be_missing = channel is not None and channel.missing != "reject"
+        if may_be_missing and not any(failure.retry for failure in failures.values()):
+            return new_service
+        whose = "" if channel is None else f" of the channel {channel.name}"
+        message = (
+            f"download {total} images{whose}: the server delivered none; the first error: {error}"
+        )
         raise type(error)(message, url=error.url, status=error.status)
-    return replace(plan, service=service)
+    return new_service
 
 
 def build(
@@ -173,6 +214,7 @@ def build(
     out: Path | str | None = None,
     catalogue: Path | str | Catalogue | None = None,
     service: str | Path | ImageService | None = None,
+    services: Mapping[str, str | Path | ImageService] | None = None,
     decisions: Path | str | None = None,
     limit: int | None = None,
     settings: Mapping[str, object] | None = None,
@@ -188,7 +230,7 @@ def build(
 
     Parameters
     ----------
-    recipe, out, catalogue, service, decisions, limit, settings, fresh, refresh
+    recipe, out, catalogue, service, services, decisions, limit, settings, fresh, refresh
         As for `plan`.
     mapper, progress
         As for `run`.
@@ -208,8 +250,8 @@ def build(
     out = build_folder(recipe, out)
     with build_lock(out):  # from before anything is deleted until all is written
         build_plan = plan_locked(
-            recipe, out, catalogue, service, decisions, limit, settings, fresh=fresh,
-            refresh=refresh, progress=progress,
+            recipe, out, catalogue, service, decisions, limit, settings, services=services,
+            fresh=fresh, refresh=refresh, progress=progress,
         )  # fmt: skip
         return _run_locked(build_plan, mapper, progress)
 
@@ -227,7 +269,8 @@ def _remaining_parts(plan: Plan) -> list[int]:
 def _check_names(plan: Plan) -> None:
     """Refuse sources whose files would be one file on this disk, which ignores case."""
     one_each = {"png", "fits"} & {*plan.recipe.formats}
-    if not one_each and not isinstance(plan.service, FetchService):
+    has_downloads = any(isinstance(one, FetchService) for _, one, _ in plan.image_services())
+    if not one_each and not has_downloads:
         return  # no files are named after sources
     names = plan.catalogue.names
     pair = same_file([safe_name(name) for name in names], plan.out)

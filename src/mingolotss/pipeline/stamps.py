@@ -156,7 +156,13 @@ class Stamps:
 
 
 def make_stamps(
-    chunk: Chunk, measured: MeasuredCandidates, choices: Choices, recipe: Recipe
+    chunk: Chunk,
+    measured: MeasuredCandidates,
+    choices: Choices,
+    recipe: Recipe,
+    *,
+    places: StampBoxes | None = None,
+    raw: bool = False,
 ) -> Stamps:
     """Make the stamps of the chosen cutouts.
 
@@ -172,6 +178,10 @@ def make_stamps(
     choices : Choices
         The choice among them.
     recipe : Recipe
+    places : StampBoxes, optional
+        Where the n stamps lie in their cutouts; by default in the middle, or on the source.
+    raw : bool
+        Keep the bytes of the pixels, as one channel of several, and do not encode them.
     """
     cutouts, n = measured.cutouts, len(choices.chosen)
     sides, problems = _stamp_sides(cutouts, recipe.stamp)
@@ -209,9 +219,12 @@ def make_stamps(
             _reject(stamps, chunk, choices, row, errors[int(choices.chosen[row])])
         rows = rows[~failed]
     chosen = choices.chosen[rows]
-    positions = np.stack([measured.x, measured.y, measured.separation_arcsec])[:, chosen]
-    side = cutouts.per_cutout(sides, 0)[chosen]
-    boxes = place_stamps(cutouts, chosen, positions, side, recipe.recentre)
+    if places is None:
+        positions = np.stack([measured.x, measured.y, measured.separation_arcsec])[:, chosen]
+        side = cutouts.per_cutout(sides, 0)[chosen]
+        boxes = place_stamps(cutouts, chosen, positions, side, recipe.recentre)
+    else:
+        boxes = StampBoxes(*(column[rows] for column in places))
     stamps.recentred[rows] = boxes.recentred
     _store_places(stamps, rows, cutouts, chosen, boxes, recipe.stamp)
     noise = _noise_after_bin(cutouts, chosen, boxes, stamps.factor[rows], estimates, recipe)
@@ -224,9 +237,9 @@ def make_stamps(
         steps = _kernel_steps(group, recipe)
         bins, gaps = noise.relative[members], has_gaps[members]
         stacks = (
-            _by_steps(group, recipe, bins, gaps)
+            _by_steps(group, recipe, bins, gaps, raw=raw)
             if steps is None
-            else _by_kernel(group, steps, gaps)
+            else _by_kernel(group, steps, gaps, raw=raw)
         )
         for stack in stacks:
             if isinstance(stack, ImageError):
@@ -376,7 +389,7 @@ def _make_one(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> _StackResul
     factors = boxes.side // recipe.stamp.pixels
     binned = _noise_after_bin(cutouts, only, boxes, factors, estimates, recipe)
     (group,) = stamp_windows(cutouts, only, boxes, estimates)
-    return _run_stack(group, slice(0, 1), recipe, binned.relative, np.ones(1, bool))
+    return _run_stack(group, slice(0, 1), recipe, binned.relative, np.ones(1, bool), raw=True)
 
 
 def _stamp_sides(cutouts: CutoutArray, settings: StampSettings) -> tuple[list[int], list[str]]:
@@ -439,7 +452,9 @@ def _kernel_steps(group: Group, recipe: Recipe) -> StandardSteps | None:
     return as_standard_steps(recipe.step_list) if supports(image) and one_type else None
 
 
-def _by_kernel(group: Group, steps: StandardSteps, has_gaps: Bools) -> Iterator[_StackResult]:
+def _by_kernel(
+    group: Group, steps: StandardSteps, has_gaps: Bools, *, raw: bool
+) -> Iterator[_StackResult]:
     """Do the same as `_by_steps` in one pass over the pixels, by the compiled kernel."""
     # Few stamps have gaps, so their pixels are looked at apart, in a second pass.
     start, percentages = 0, np.zeros(len(has_gaps))
@@ -449,7 +464,10 @@ def _by_kernel(group: Group, steps: StandardSteps, has_gaps: Bools) -> Iterator[
         group.images, group.noises,
         sigma=steps.sigma, radius=steps.radius, inside=steps.inside, stack=STAMPS_PER_STACK,
     ):  # fmt: skip
-        encoded = [encode_rows(scanlines) for scanlines in result.rows]
+        if raw:
+            encoded = [pixels.tobytes() for pixels in result.pixels]
+        else:
+            encoded = [encode_rows(scanlines) for scanlines in result.rows]
         stop = start + len(encoded)
         unknown = np.full(len(encoded), np.nan)
         yield _StackResult(
@@ -466,7 +484,7 @@ def _percent_missing(missing: Bools | FloatImage) -> Floats:
 
 
 def _by_steps(
-    group: Group, recipe: Recipe, bin_noise: Floats, has_gaps: Bools
+    group: Group, recipe: Recipe, bin_noise: Floats, has_gaps: Bools, *, raw: bool
 ) -> Iterator[_StackResult | ImageError]:
     """Run the recipe's steps, whichever they are, on one stack after another.
 
@@ -479,6 +497,8 @@ def _by_steps(
         As `Stack.bin_noise`.
     has_gaps : bool array, shape (k,)
         Pixels of the stamp may have no data.
+    raw : bool
+        As for `make_stamps`.
 
     Yields
     ------
@@ -489,25 +509,26 @@ def _by_steps(
     # treat each image of a stack alone, so the others are the same to the byte.
     for start in range(0, len(group.indices), STAMPS_PER_STACK):
         stop = min(start + STAMPS_PER_STACK, len(group.indices))
-        stack = _try_stack(group, slice(start, stop), recipe, bin_noise, has_gaps)
+        stack = _try_stack(group, slice(start, stop), recipe, bin_noise, has_gaps, raw=raw)
         if not isinstance(stack, ImageError) or stop - start == 1:
             yield stack
             continue
         for member in range(start, stop):
-            yield _try_stack(group, slice(member, member + 1), recipe, bin_noise, has_gaps)
+            one = slice(member, member + 1)
+            yield _try_stack(group, one, recipe, bin_noise, has_gaps, raw=raw)
 
 
 def _try_stack(
-    group: Group, members: slice, recipe: Recipe, bin_noise: Floats, has_gaps: Bools
+    group: Group, members: slice, recipe: Recipe, bin_noise: Floats, has_gaps: Bools, *, raw: bool
 ) -> _StackResult | ImageError:
     try:
-        return _run_stack(group, members, recipe, bin_noise, has_gaps)
+        return _run_stack(group, members, recipe, bin_noise, has_gaps, raw=raw)
     except ImageError as error:
         return error
 
 
 def _run_stack(
-    group: Group, members: slice, recipe: Recipe, bin_noise: Floats, has_gaps: Bools
+    group: Group, members: slice, recipe: Recipe, bin_noise: Floats, has_gaps: Bools, *, raw: bool
 ) -> _StackResult:
     """Run the recipe's steps on some stamps of a group.
 
@@ -516,7 +537,7 @@ def _run_stack(
     ImageError
         A step cannot handle these pixels.
     """
-    encode = encode_png if recipe.stamp.kind == "uint8" else _raw_bytes
+    encode = encode_png if recipe.stamp.kind == "uint8" and not raw else _raw_bytes
     images, noise = stack_windows(group.images[members]), stack_windows(group.noises[members])
     relative = bin_noise[members].reshape(-1, 1, 1)
     factor = images.shape[-1] // recipe.stamp.pixels
@@ -565,6 +586,6 @@ def _median_noise(noise: FloatImage) -> FloatImage:
     return median + 0  # turns -0.0 into +0.0, as in `_by_steps`
 
 
-def _raw_bytes(pixels: FloatImage) -> bytes:
-    """Return the pixels of a float32 stamp as they are stored."""
+def _raw_bytes(pixels: StampPixels) -> bytes:
+    """Return the pixels as a float32 stamp, or one channel of several, is stored."""
     return pixels.tobytes()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from mingolotss.candidates.decisions import Decision
 from mingolotss.candidates.table import CandidateTable, Image
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.formats.batches import Batch
-from mingolotss.model import Ints
+from mingolotss.model import Ints, Objects
+from mingolotss.pipeline.channel_inputs import ChannelInputs, restrict
 from mingolotss.pipeline.image_paths import ImagePaths
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import ImageService
@@ -62,6 +63,11 @@ class Task:
         The folder that all images lie in; "" if they are addresses.
     batch_list : sequence of Batch
         The batches of the dataset, with their splits.
+    channels : tuple of ChannelInputs
+        The further channels of these rows; `candidates` and `service` are those of the reference.
+    channel : str
+        The name of the further channel that this is the task of (`of_channel`); "" for the
+        reference, and without channels.
     """
 
     index: int
@@ -77,9 +83,55 @@ class Task:
     crashes: Mapping[str, str] | None = None
     image_root: str = ""
     batch_list: Sequence[Batch] = ()
+    channels: tuple[ChannelInputs, ...] = ()
+    channel: str = ""
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @cached_property
+    def stamp_recipe(self) -> Recipe:
+        """Return the recipe of one channel: of the reference, or of `channel`."""
+        return self.recipe.reference_recipe
+
+    @property
+    def channel_in_tables(self) -> str | None:
+        """Return the name of the channel in tables, None for a recipe without channels."""
+        reference = self.recipe.reference_channel
+        return self.channel or (None if reference is None else reference.name)
+
+    @cached_property
+    def channel_tasks(self) -> dict[str, Task]:
+        """Return the task of each further channel, by its name."""
+        return {channel.name: self.of_channel(channel) for channel in self.channels}
+
+    def of_channel(self, channel: ChannelInputs) -> Task:
+        """Return the task of a further channel: the same rows, with its recipe and its images."""
+        return replace(
+            self,
+            candidates=channel.candidates,
+            decisions={},
+            recipe=channel.recipe,
+            service=channel.service,
+            search_errors={**channel.search_errors, **channel.reasons_without_image},
+            image_root=channel.image_root,
+            channels=(),
+            channel=channel.name,
+        )
+
+    def take(self, rows: Ints) -> Task:
+        """Return the task of some of the rows, by their indices in this one."""
+        catalogue = self.catalogue.take(rows)
+        return replace(
+            self,
+            catalogue=catalogue,
+            rows=self.rows[rows],
+            candidates=self.candidates.take(rows),
+            batches=self.batches[rows],
+            decisions=restrict(self.decisions, catalogue.names),
+            search_errors=restrict(self.search_errors, catalogue.names),
+            channels=tuple(channel.take(rows) for channel in self.channels),
+        )
 
     @cached_property
     def paths(self) -> ImagePaths:
@@ -91,6 +143,12 @@ class Task:
         """Return field, image and rms map of each image, as tables name them."""
         name = self.paths.name
         return [(field, name(image), name(rms)) for field, image, rms in self.candidates.images]
+
+    @cached_property
+    def image_table(self) -> Objects:
+        """Return `images` with the name of the file, shape (k + 1, 4); None in the last row."""
+        rows = [(field, image, rms, image.rpartition("/")[2]) for field, image, rms in self.images]
+        return np.array([*rows, (None,) * 4], object)  # index -1: no image
 
     @cached_property
     def key(self) -> str:
@@ -115,6 +173,11 @@ class Task:
             with pa.ipc.new_stream(sink, catalogue.kept.schema) as writer:
                 writer.write_table(catalogue.kept.combine_chunks())
             digest.update(sink.getvalue())
+        for task in self.channel_tasks.values():
+            text = json.dumps([task.channel, task.images, sorted(task.search_errors.items())])
+            digest.update(text.encode())
+            digest.update(np.ascontiguousarray(task.candidates.starts).data)
+            digest.update(np.ascontiguousarray(task.candidates.image_index).data)
         return digest.hexdigest()
 
 

@@ -384,6 +384,12 @@ class Recipe(Metadata):
             raise ValueError(f"channels: two have the same name: {', '.join(twice)}")
         if sum(channel.reference for channel in self.channels) > 1:
             raise ValueError("channels: only one can be the reference")
+        for channel in self.channels:
+            if channel.missing == "nan" and self.stamp.kind != "float32":
+                raise ValueError(
+                    f"channels: {channel.name} has missing = 'nan', and uint8 images have no NaN; "
+                    "use missing = 'zero' or 'reject', or stamp.kind = 'float32'"
+                )
         return self
 
     @model_validator(mode="after")
@@ -426,12 +432,24 @@ class Recipe(Metadata):
         marked = [channel for channel in self.channels if channel.reference]
         return next(iter(marked or self.channels), None)
 
+    @property
+    def further_channels(self) -> tuple[ChannelSettings, ...]:
+        """Return the channels but the reference, in the order of the recipe."""
+        reference = self.reference_channel
+        return tuple(channel for channel in self.channels if channel is not reference)
+
     def of_channel(self, channel: ChannelSettings) -> Recipe:
         """Return the recipe of one channel alone, which has no channels."""
         tables = ("images", "choose", "noise", "steps")
         given = {name: getattr(channel, name) for name in tables}
         changes = {name: value for name, value in given.items() if value is not None}
         return self._with({**changes, "channels": ()})
+
+    @property
+    def reference_recipe(self) -> Recipe:
+        """Return the recipe of the reference channel; itself, if it has no channels."""
+        channel = self.reference_channel
+        return self if channel is None else self.of_channel(channel)
 
     def with_planned_beam(self, beam: BeamSettings) -> Recipe:
         """Return the recipe with the largest beam that a plan found, if it asks for that."""
