@@ -14,7 +14,7 @@ from mingolotss.sky.beams import beam_of_covariance
 from mingolotss.sky.header_facts import header_facts
 from mingolotss.sky.stamp_grid import TangentGrids
 
-__all__ = ["prepared_columns"]
+__all__ = ["prepared_columns", "stamp_beams"]
 
 
 def prepared_columns(
