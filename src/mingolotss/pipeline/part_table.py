@@ -152,13 +152,18 @@ class PartTable:
         """
         sources = _concatenate(self._source_chunks)
         candidates = _concatenate(self._candidate_chunks)
-        return self._rows(sources, candidates, slice(0, len(self._task)))
+        channels = _concatenate(self._channel_chunks) if self._channel_chunks else {}
+        return self._rows(sources, candidates, channels, slice(0, len(self._task)))
 
     def chunk_table(self, chunk: Chunk) -> pa.Table:
         """Return the rows of the chunk that was added last, with the columns of `table`."""
-        return self._rows(self._source_chunks[-1], self._candidate_chunks[-1], chunk.task_slice)
+        channels = self._channel_chunks[-1] if self._channel_chunks else {}
+        sources, candidates = self._source_chunks[-1], self._candidate_chunks[-1]
+        return self._rows(sources, candidates, channels, chunk.task_slice)
 
-    def _rows(self, sources: Columns, candidates: Columns, rows: slice) -> pa.Table:
+    def _rows(
+        self, sources: Columns, candidates: Columns, channels: Columns, rows: slice
+    ) -> pa.Table:
         """Return rows of the table from the columns of the stages."""
         rejected = sources["rejected"].astype(bool)
         columns: dict[str, npt.NDArray[np.generic] | pa.Array | list[str]] = {
@@ -171,9 +176,8 @@ class PartTable:
         schema = part_schema(self._task.recipe)
         counts = sources.get("offers", sources["candidates"])
         columns["offers"] = _candidate_lists(counts, candidates, schema.field("offers").type)
-        if self._channel_chunks:
-            rows = _concatenate(self._channel_chunks)
-            columns["channels"] = _channel_lists(rejected, rows, len(self._task.channels) + 1)
+        if channels:
+            columns["channels"] = _channel_lists(rejected, channels, len(self._task.channels) + 1)
         nulls = dict.fromkeys(_WRITTEN_ONLY, rejected)
         nulls |= {name: np.isnan(sources[name]) for name in _NULL_FOR_NAN if name in sources}
         arrays = [
