@@ -3,10 +3,12 @@
 >>> from mingolotss.recipe.model import parse_recipe
 >>> recipe = parse_recipe({"name": "mine", "stamp": {"pixels": 64}, "steps": [
 ...     {"do": "clip", "sigma": 5.0}]}, "mine.toml")
->>> row = {"image": "P1.fits", "noise_method": "rms-map"}
+>>> row = {"image": "P1.fits", "noise_method": "rms-map", "beam_major_arcsec": 6.0,
+...        "beam_minor_arcsec": 5.0, "beam_pa_deg": 90.0}
 >>> for line in stamp_history(row, recipe, x0=10, y0=20, factor=1): print(line)
 Cut: 64 x 64 pixels of P1.fits, from its pixel (11, 21), counted from 1.
-Brightness as in the image. Noise: rms-map.
+The beam of the stamp is 6 x 5 arcsec at 90 deg.
+Brightness before the steps. Noise: rms-map.
 Steps of the recipe that are not applied to this image: clip (sigma = 5.0).
 """
 
@@ -37,31 +39,29 @@ def stamp_history(
     factor : int
         Pixels of the image, along an axis, for each pixel of the stamp.
     """
-    yield from _beam_lines(row)
+    common = recipe.beam.beam
+    if common is not None:
+        before = _beam(row, "beam") or "which is not known"
+        yield f"Convolved from the beam of the image, {before}, to {_axes(*common)}."
     yield from _grid_lines(row, recipe, x0, y0, factor)
-    yield f"Brightness as in the image. Noise: {row.get('noise_method') or 'not known'}."
+    beam = _beam(row, "stamp_beam") or _beam(row, "beam")
+    yield f"The beam of the stamp is {beam}." if beam else "The beam is not known."
+    yield f"Brightness before the steps. Noise: {row.get('noise_method') or 'not known'}."
     if recipe.steps:
         steps = ", ".join(_step(one.do, one.settings) for one in recipe.steps)
         yield f"Steps of the recipe that are not applied to this image: {steps}."
 
 
-def _beam_lines(row: Mapping[str, object]) -> Iterator[str]:
-    before, after = (_beam(row, prefix) for prefix in ("", "stamp_"))
-    if after and before != after:
-        yield f"Convolved from the beam of the image, {before or 'not known'}, to {after}."
+def _beam(row: Mapping[str, object], name: str) -> str:
+    """Return a beam of a row in words; "" if it is not known."""
+    numbers = [row.get(f"{name}_{axis}") for axis in ("major_arcsec", "minor_arcsec", "pa_deg")]
+    return _axes(*(float(one) if isinstance(one, int | float) else math.nan for one in numbers))
 
 
-def _beam(row: Mapping[str, object], prefix: str) -> str:
-    """Return a beam in words; "" if it is not known."""
-    numbers = [
-        row.get(f"{prefix}beam_{name}") for name in ("major_arcsec", "minor_arcsec", "pa_deg")
-    ]
-    major, minor, pa = (
-        float(number) if isinstance(number, int | float) else math.nan for number in numbers
-    )
+def _axes(major: float, minor: float, pa: float) -> str:
     if not math.isfinite(major + minor):
         return ""
-    turned = f" at {pa:.4g} deg" if math.isfinite(pa) else ""
+    turned = f" at {pa:.4g} deg" if math.isfinite(pa) and major != minor else ""
     return f"{major:.4g} x {minor:.4g} arcsec{turned}"
 
 
@@ -74,8 +74,8 @@ def _grid_lines(
         rotation = row.get("rotation_deg")
         turned = f", position angle {rotation:.6g} deg up" if isinstance(rotation, float) else ""
         yield (
-            f"Resampled ({method}, reproject) from {image} onto {side} x {side} pixels with the "
-            f"source in the middle{turned}."
+            f"Resampled ({method}) from {image} onto {side} x {side} pixels with the source in the "
+            f"middle{turned}."
         )
         return
     pixels = side * factor
