@@ -168,11 +168,11 @@ def test_the_extent_is_that_of_the_stamp_on_the_sky(tmp_path):
     broken.write_bytes(b"no image")
     table = one_candidate(catalogue, [nvss, first, str(broken)])
     for service in (FolderService(tmp_path), MosaicsService(str(tmp_path))):
-        extents = planned_extents(recipe, table, service)
+        extents = planned_extents(recipe, catalogue, table, service)
         np.testing.assert_allclose(extents, [2250, 270, 360, 2250])
-    np.testing.assert_array_equal(planned_extents(recipe, table, NoScale()), 360)
+    np.testing.assert_array_equal(planned_extents(recipe, catalogue, table, NoScale()), 360)
     wide = load_recipe("mingolotss-wide")
-    np.testing.assert_array_equal(planned_extents(wide, table, NoScale()), 2250)
+    np.testing.assert_array_equal(planned_extents(wide, catalogue, table, NoScale()), 2250)
 
 
 # --- batches --------------------------------------------------------------------------------------

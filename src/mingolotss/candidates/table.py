@@ -142,6 +142,20 @@ class CandidateTable(Shown, Sequence[list[Candidate]]):
         first[has_candidates] = self.image_index[self.starts[:-1][has_candidates]]
         return first
 
+    def without(self, rows: npt.NDArray[np.bool_]) -> CandidateTable:
+        """Return the same sources, of which some have no candidates.
+
+        Parameters
+        ----------
+        rows : bool array, shape (n,)
+            True for those without.
+        """
+        if not rows.any():
+            return self
+        kept = self.image_index[~np.repeat(rows, self.counts)]
+        starts = np.concatenate([[0], np.cumsum(np.where(rows, 0, self.counts))])
+        return CandidateTable(self.images, starts, kept, self.names)
+
     def take(self, rows: npt.NDArray[np.int64]) -> CandidateTable:
         """Return the table of some sources, with only the images that they need."""
         # The candidates of the sources are ranges of `image_index`. All ranges are written out at

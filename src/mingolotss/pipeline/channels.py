@@ -181,7 +181,7 @@ def _make_channel(
     measured = fetch_and_measure(
         own.requests,
         inputs.service,
-        recipe.images.size_deg,
+        own_task.cutout_deg,
         recipe.noise,
         failures,
         recipe.beam.beam,

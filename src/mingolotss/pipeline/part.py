@@ -224,7 +224,7 @@ def _make(chunk: Chunk, failures: Failures, with_planes: bool = False) -> StageR
         measured = fetch_and_measure(
             chunk.requests,
             task.service,
-            recipe.images.size_deg,
+            task.cutout_deg,
             recipe.noise,
             failures,
             recipe.beam.beam,

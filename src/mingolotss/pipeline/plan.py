@@ -55,10 +55,12 @@ from mingolotss.io.summaries import Shown, Summary, Table, count_text
 from mingolotss.model import Candidate, Ints
 from mingolotss.pipeline.build_lock import build_lock
 from mingolotss.pipeline.channel_inputs import ChannelInputs, restrict
+from mingolotss.pipeline.image_demands import check_images
 from mingolotss.pipeline.image_paths import ImagePaths
 from mingolotss.pipeline.planned_beams import BeamImages, plan_common_beam
 from mingolotss.pipeline.planned_extents import planned_extents
 from mingolotss.pipeline.planned_splits import PlannedSplits, plan_splits, split_sources
+from mingolotss.pipeline.planned_stamps import PlannedStamps, plan_stamps
 from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.pipeline.rebuild import build_folder, complete_arguments
 from mingolotss.pipeline.recorded_splits import read_earlier_build
@@ -126,6 +128,8 @@ class Plan(Shown):
         The split and the batch of every source.
     channels : tuple of ChannelInputs
         The further channels of the recipe; `candidates` and `service` are those of the reference.
+    stamp_deg : float, deg
+        Side of the cutouts that the stamps need at least; 0 if those of the recipe are right.
     """
 
     catalogue: Catalogue
@@ -143,6 +147,7 @@ class Plan(Shown):
     inputs: RecordedInputs = field(default_factory=RecordedInputs)
     messages: tuple[str, ...] = ()
     channels: tuple[ChannelInputs, ...] = ()
+    stamp_deg: float = 0.0
 
     @property
     def sources(self) -> int:
@@ -218,13 +223,17 @@ class Plan(Shown):
     def estimate(self) -> Estimate | None:
         """Estimate the remaining downloads; return None if the services read local files."""
         estimates = [
-            service.estimate(self.requests(channel=channel), recipe.images.size_deg)
+            service.estimate(self.requests(channel=channel), self.cutout_deg(recipe))
             for channel, service, recipe in self.image_services()
             if isinstance(service, FetchService)
         ]
         if not estimates:
             return None
         return Estimate(*(sum(values) for values in zip(*map(astuple, estimates), strict=True)))
+
+    def cutout_deg(self, recipe: Recipe) -> float:
+        """Return the side of the cutouts that are requested for one channel, deg."""
+        return max(recipe.images.size_deg, self.stamp_deg)
 
     def image_services(self) -> list[tuple[ChannelInputs | None, ImageService, Recipe]]:
         """Return each service of the plan once, with its first channel and the recipe of that.
@@ -276,6 +285,7 @@ class Plan(Shown):
             | restrict(self.reasons_without_image, catalogue.names),
             image_root=self.image_root,
             channels=tuple(channel.take(rows) for channel in self.channels),
+            stamp_deg=self.stamp_deg,
         )
 
     def describe_split(self) -> SplitResult:
@@ -428,8 +438,9 @@ def plan_locked(
         earlier = None  # another catalogue, in another folder
     notify, images = progress or no_progress, inputs.images
     reference = inputs.recipe.reference_recipe
-    candidates, search_errors = _search(inputs, reference, images, notify)
-    channels = _plan_channels(inputs, candidates, search_errors, notify)
+    stamps = plan_stamps(reference, inputs.catalogue)
+    candidates, search_errors = _search(inputs, stamps, reference, images, notify)
+    channels = _plan_channels(inputs, stamps, candidates, search_errors, notify)
     all_images = [(images.service, candidates)]
     all_images += [(channel.service, channel.candidates) for channel in channels]
     dec = inputs.catalogue.dec
@@ -439,10 +450,12 @@ def plan_locked(
         replace(channel, recipe=channel.recipe.with_planned_beam(beam.settings))
         for channel in channels
     )
-    splits = plan_splits(inputs.recipe, inputs.catalogue, candidates, images.service, earlier)
-    folder = BuildFolder(out)
     decisions_by_source = read_decisions(arguments.decisions)
     _check_decisions(decisions_by_source, inputs.catalogue, candidates)
+    candidates = candidates.without(stamps.is_impossible)  # no pixels are read for them
+    demands = check_images(reference, candidates, images.service)
+    splits = plan_splits(inputs.recipe, inputs.catalogue, candidates, images.service, earlier)
+    folder = BuildFolder(out)
     paths = ImagePaths(images.root, str(out))
     result = Plan(
         catalogue=inputs.catalogue,
@@ -460,12 +473,15 @@ def plan_locked(
             *map(clean_text, inputs.catalogue.notices),
             *_coarse_positions(inputs, candidates),
             *(clean_text(paths.shorten(line)) for line in beam.notices),
+            *demands,
+            *stamps.notices,
         ),
         in_catalogue_order=isinstance(images.service, FolderService),
         image_root=images.root,
         inputs=inputs.recorded,
         messages=(*messages, *beam.messages),
         channels=channels,
+        stamp_deg=stamps.stamp_deg,
     )
     _check_downloads(result)
     if fresh:  # only now, so that nothing is lost if the search fails
@@ -510,6 +526,7 @@ def _record(
 
 def _plan_channels(
     inputs: ResolvedInputs,
+    stamps: PlannedStamps,
     candidates: CandidateTable,
     search_errors: dict[str, str],
     notify: BuildProgress,
@@ -519,6 +536,7 @@ def _plan_channels(
     Parameters
     ----------
     inputs : ResolvedInputs
+    stamps : PlannedStamps
     candidates, search_errors
         Of the reference.
     notify : BuildProgress
@@ -532,7 +550,7 @@ def _plan_channels(
                 answers = shared
                 break
         else:
-            answers = _search(inputs, recipe, images, notify, channel)
+            answers = _search(inputs, stamps, recipe, images, notify, channel)
             searched.append((images, answers))
         reasons = _reasons_without_image(images.service, *answers)
         channels.append(
@@ -546,6 +564,7 @@ def _plan_channels(
 
 def _search(
     inputs: ResolvedInputs,
+    stamps: PlannedStamps,
     recipe: Recipe,
     images: ResolvedImages,
     notify: BuildProgress,
@@ -556,6 +575,7 @@ def _search(
     Parameters
     ----------
     inputs : ResolvedInputs
+    stamps : PlannedStamps
     recipe : Recipe
         Of one channel alone.
     images : ResolvedImages
@@ -568,7 +588,7 @@ def _search(
     answers = search_all(
         images.service,
         catalogue,
-        recipe.images.size_deg,
+        max(recipe.images.size_deg, stamps.stamp_deg),
         lambda done: notify(done, total, "searching"),
     )
     if isinstance(answers, CandidateTable):
@@ -690,9 +710,9 @@ def _coarse_positions(inputs: ResolvedInputs, candidates: CandidateTable) -> tup
     precision = inputs.catalogue.precision_arcsec
     if math.isnan(precision):
         return ()
-    extents = planned_extents(inputs.recipe, candidates, inputs.images.service)
-    pixel = float(extents.min()) / stamp_extent(inputs.recipe).pixels
-    if precision <= pixel:
+    extents = planned_extents(inputs.recipe, inputs.catalogue, candidates, inputs.images.service)
+    pixel = float(np.fmin.reduce(extents)) / stamp_extent(inputs.recipe).pixels
+    if not precision > pixel:
         return ()
     line = (
         f"the positions hold {precision:.3g} arcsec (the last digit of their text), coarser than a "

@@ -249,7 +249,7 @@ def split_sources(
         labels=catalogue.labels.astype(np.int64),
         ra=catalogue.ra,
         dec=catalogue.dec,
-        extent_arcsec=planned_extents(recipe, candidates, service),
+        extent_arcsec=planned_extents(recipe, catalogue, candidates, service),
         shape=stamp_extent(recipe).shape,
         classes=catalogue.classes,
         table=None

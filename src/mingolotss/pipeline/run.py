@@ -191,7 +191,7 @@ def _fetch_one(
     total = sum(1 for _ in plan.requests(parts, channel))
     new_service = service.fetch(
         plan.requests(parts, channel),
-        recipe.images.size_deg,
+        plan.cutout_deg(recipe),
         lambda done: notify(done, total, "fetching"),
     )
     failures: Mapping[object, ServiceError] = getattr(new_service, "failures", {})

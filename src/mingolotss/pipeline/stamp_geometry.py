@@ -54,6 +54,14 @@ class StampGeometry(NamedTuple):
     angle_deg: Floats
     problems: Objects
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Return a line about the sources that get no stamp, if there are some."""
+        reasons = self.problems[self.problems != ""]
+        if not len(reasons):
+            return ()
+        return (f"{len(reasons):,} of {len(self.problems):,} sources get no stamp: {reasons[0]}",)
+
 
 def stamp_geometry(recipe: Recipe, catalogue: Catalogue) -> StampGeometry:
     """Return the size and the orientation of the stamp of every source.

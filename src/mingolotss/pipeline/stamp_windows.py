@@ -25,6 +25,7 @@ __all__ = [
     "Group",
     "StampBox",
     "StampBoxes",
+    "averaging_factor",
     "estimate_noise",
     "leaves_cutout",
     "noise_methods",
@@ -123,14 +124,32 @@ def stamp_side(cutout: Cutout, settings: StampSettings) -> int:
     ImageError
         The pixel size of the recipe is no multiple of the image's.
     """
-    stamp_scale, image_scale = settings.pixel_arcsec, cutout.wcs.pixel_scale_arcsec
+    return settings.pixels * averaging_factor(settings, cutout.wcs.pixel_scale_arcsec)
+
+
+def averaging_factor(settings: StampSettings, image_scale: float) -> int:
+    """Return how many pixels of an image, along an axis, become one of the stamp.
+
+    Parameters
+    ----------
+    settings : StampSettings
+        Without resampling, or for an image that has been resampled already.
+    image_scale : float, arcsec
+        The side of a pixel of the image.
+
+    Raises
+    ------
+    ImageError
+        As `stamp_side`.
+    """
+    stamp_scale = settings.pixel_arcsec
     factor = round(stamp_scale / image_scale) if stamp_scale else 1
     if stamp_scale and (factor < 1 or abs(stamp_scale / (factor * image_scale) - 1) > 0.01):
         raise ImageError(
             f"the recipe's {stamp_scale:g} arcsec pixels are no whole number of the image's "
-            f"{image_scale:g} arcsec pixels"
+            f'{image_scale:g} arcsec pixels; stamp.resample = "adaptive" makes pixels of any size'
         )
-    return settings.pixels * factor
+    return factor
 
 
 def place_stamps(

@@ -68,6 +68,8 @@ class Task:
     channel : str
         The name of the further channel that this is the task of (`of_channel`); "" for the
         reference, and without channels.
+    stamp_deg : float, deg
+        Side of the cutouts that the stamps need at least; 0 if that of the recipe is right.
     """
 
     index: int
@@ -85,6 +87,7 @@ class Task:
     batch_list: Sequence[Batch] = ()
     channels: tuple[ChannelInputs, ...] = ()
     channel: str = ""
+    stamp_deg: float = 0.0
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -93,6 +96,11 @@ class Task:
     def stamp_recipe(self) -> Recipe:
         """Return the recipe of one channel: of the reference, or of `channel`."""
         return self.recipe.reference_recipe
+
+    @property
+    def cutout_deg(self) -> float:
+        """Return the side of the cutouts that are requested, deg."""
+        return max(self.stamp_recipe.images.size_deg, self.stamp_deg)
 
     @property
     def channel_in_tables(self) -> str | None:

@@ -1,0 +1,88 @@
+"""Which sources get a stamp, and how large their cutouts must be, before any pixel is read.
+
+A resampled stamp needs the pixels that its own are computed from: it may be turned against the
+image, and larger than `images.size_arcmin` of the recipe. The cutouts of a build have one size.
+
+>>> from mingolotss.recipe.model import parse_recipe
+>>> stamp = {"pixels": 100, "pixel_arcsec": 6.0, "resample": "exact"}
+>>> recipe = parse_recipe({"name": "mine", "stamp": stamp}, "mine.toml")
+>>> round(least_cutout_deg(recipe) * 60, 2)
+14.94
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.model import Bools
+from mingolotss.pipeline.stamp_geometry import StampGeometry, stamp_geometry
+from mingolotss.recipe.model import Recipe
+
+__all__ = ["PlannedStamps", "least_cutout_deg", "plan_stamps"]
+
+_MARGIN_PIXELS = 8  # of the stamp, on both sides together: what the kernel of a pixel reaches
+_MARGIN_BEAMS = 3.4  # twice 4 standard deviations of a Gaussian
+_LARGEST_DEG = 10.0  # of a cutout, as of `images.size_arcmin`
+
+
+class PlannedStamps(NamedTuple):
+    """The stamps of n sources, as far as recipe and catalogue say.
+
+    Attributes
+    ----------
+    stamp_deg : float, deg
+        Side of the cutouts that they need at least; 0 if those of the recipe are right.
+    is_impossible : bool array, shape (n,)
+        The stamp of a source has no size or no orientation.
+    notices : tuple of str
+        A line for the user if there are such sources.
+    """
+
+    stamp_deg: float
+    is_impossible: Bools
+    notices: tuple[str, ...]
+
+
+def plan_stamps(recipe: Recipe, catalogue: Catalogue) -> PlannedStamps:
+    """Plan the stamps of all sources.
+
+    Raises
+    ------
+    CatalogueError
+        As `mingolotss.pipeline.stamp_geometry.stamp_geometry`.
+    """
+    if not recipe.stamp.resampling:
+        return PlannedStamps(0.0, np.zeros(len(catalogue), bool), ())
+    geometry = stamp_geometry(recipe, catalogue)
+    return PlannedStamps(
+        least_cutout_deg(recipe, geometry), geometry.problems != "", geometry.notices
+    )
+
+
+def least_cutout_deg(recipe: Recipe, geometry: StampGeometry | None = None) -> float:
+    """Return the side of the cutouts that resampled stamps need at least, deg; 0 for others.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    geometry : StampGeometry, optional
+        Of all sources; without it, what the recipe alone says counts.
+    """
+    if not recipe.stamp.resampling:
+        return 0.0
+    scale = recipe.stamp.pixel_arcsec
+    size = recipe.stamp.parsed_size
+    if geometry is not None:
+        scale = float(np.fmax.reduce(geometry.pixel_scale_arcsec, initial=scale))
+    elif size is not None and size.kind == "angle":
+        scale = size.value / recipe.stamp.pixels
+    # The axes of an image can point anywhere, so that each square counts as one that is turned.
+    side = (recipe.stamp.pixels * math.sqrt(2) + _MARGIN_PIXELS) * scale
+    common = recipe.beam.beam
+    if common is not None and scale:
+        side += _MARGIN_BEAMS * common.major_arcsec
+    return min(side / 3600, _LARGEST_DEG)
