@@ -48,7 +48,7 @@ def test_a_wide_kernel_is_that_of_radio_beam(beam):
 def test_a_gaussian_convolved_with_a_kernel_is_a_wider_gaussian(major, ratio, pa, width):
     """Widths add in squares, for kernels of any width: also less than a pixel, and none.
 
-    To 0.4 % for an image of three pixels in a beam, as FIRST and NVSS have.
+    To 0.6 % for an image of three pixels in a beam, as FIRST and NVSS have.
     """
     covariance = on_pixels(major, ratio * major, pa)
     kernel = gaussian_kernel(covariance)
@@ -63,7 +63,7 @@ def test_a_gaussian_convolved_with_a_kernel_is_a_wider_gaussian(major, ratio, pa
     y, x = np.indices((side, side)) - half
     after = gauss(before + covariance, x - offset[0], y - offset[1])
     expected = after * np.sqrt(np.linalg.det(before) / np.linalg.det(before + covariance))
-    assert result == pytest.approx(expected, abs=4e-3 * expected.max())
+    assert result == pytest.approx(expected, abs=6e-3 * expected.max())
 
 
 def gauss(covariance, x, y):
@@ -77,7 +77,7 @@ def test_a_kernel_has_its_covariance_and_no_further_pixels(beam):
     """The kernel of a narrow Gaussian is small."""
     kernel, covariance = gaussian_kernel(on_pixels(*beam)), on_pixels(*beam)
     assert moments(kernel) == pytest.approx(covariance, abs=0.01)
-    assert max(kernel.shape) <= 17
+    assert max(kernel.shape) <= 25
 
 
 @pytest.mark.parametrize("oracle", [convolve, convolve_fft])

@@ -122,6 +122,13 @@ def test_an_image_that_cannot_have_the_beam_is_refused(beam, words):
         with_common_beam(Cutout(np.ones((40, 40)), None, wcs), NINE)
 
 
+def test_a_beam_of_very_many_pixels_is_refused():
+    """Its kernel would fill the memory; the line says how wide it is."""
+    problem = beam_problem(sky_of(header(SIX, side=40)), Beam(36000.0, 36000.0))
+    assert "has a width of 24000 of the image's pixels" in problem
+    assert not beam_problem(sky_of(header(SIX, side=40)), Beam(290.0, 290.0))
+
+
 def test_a_table_of_beams_is_named():
     """CASA writes one beam for each plane into a table, and the header says so."""
     cards = header(None, side=40)

@@ -29,7 +29,7 @@ __all__ = ["MIN_WEIGHT", "convolve_images", "gaussian_kernel", "noise_kernel"]
 MIN_WEIGHT = 0.9
 """Of a kernel: a pixel is NaN if the pixels that it is computed from have less than this."""
 
-_TERMS = 8  # of the series for a frequency and its square
+_TERMS = 12  # of the series for a frequency and its square
 _REACH = 4.0  # standard deviations, beyond which a Gaussian has 6e-5 of its weight on either side
 _NEGLIGIBLE = 6e-5  # of the weight of a kernel, in the rows and columns that are cut off
 

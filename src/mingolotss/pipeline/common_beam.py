@@ -10,6 +10,7 @@ has (`mingolotss.image.noise_correlation`).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -25,7 +26,7 @@ from mingolotss.image.beams import convolve_images, gaussian_kernel, noise_kerne
 from mingolotss.image.noise_correlation import correlation_scale
 from mingolotss.io.optional import import_optional
 from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Objects, Sky
-from mingolotss.sky.beams import Beam, pixel_covariances
+from mingolotss.sky.beams import FWHM, Beam, pixel_covariances
 from mingolotss.sky.header_facts import HeaderFacts, header_facts, jy_per_beam
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
 TOLERANCE = 1e-3
 """Beams of which no axis differs by more than this, relatively, are the same."""
 _PIXELS_PER_STACK = 8 * 256 * 256  # 4 MB of float64 stay in the cache
+_WIDEST = 200  # px, FWHM of a kernel, whose array then has 700 x 700 pixels
 _BITS = 11  # of the largest element of a covariance: widths are exact to 0.02 %
 _Rounded = tuple[int, int, int, int]
 """Three elements of a covariance in units of a power of 2, and the exponent of that power."""
@@ -144,7 +146,8 @@ def _change_of(wcs: Sky, common: Beam) -> _Change | None:
     Raises
     ------
     ImageError
-        Its beam is unknown or larger, or its unit is of an unknown kind.
+        Its beam is unknown or larger, its unit is of an unknown kind, or the kernel has very many
+        pixels.
     """
     facts = header_facts(wcs)
     beam = beam_of(facts)
@@ -155,7 +158,16 @@ def _change_of(wcs: Sky, common: Beam) -> _Change | None:
                 f"needs one to convolve to {common} (beam.common)"
             )
         raise ImageError(_UNKNOWN.format(common))
-    return _change(beam, facts.unit, common)
+    change = _change(beam, facts.unit, common)
+    if change is not None:
+        width = FWHM * math.sqrt(np.linalg.eigvalsh(change.kernel)[1]) / wcs.pixel_scale_arcsec
+        if width > _WIDEST:
+            raise ImageError(
+                f"the kernel from the beam of the image, {beam}, to {common} (beam.common) has a "
+                f"width of {width:.0f} of the image's pixels, and {_WIDEST} are allowed; give a "
+                "smaller beam"
+            )
+    return change
 
 
 @lru_cache(maxsize=4096)
@@ -331,8 +343,9 @@ def convolve_cutouts(cutouts: CutoutArray, indices: Ints, common: Beam) -> Convo
             groups.setdefault(group, []).append(index)
     convolved: dict[int, Cutout] = {}
     for group, of_group in groups.items():
-        count = max(1, _PIXELS_PER_STACK // (group.ny * group.nx))
         kernel_pair = _kernels(group.kernel, group.correlation)
+        ky, kx = kernel_pair[0].shape
+        count = max(1, _PIXELS_PER_STACK // ((group.ny + ky - 1) * (group.nx + kx - 1)))
         for start in range(0, len(of_group), count):
             stack = of_group[start : start + count]
             convolved |= _convolve_stack(cutouts, stack, kernel_pair, group.factor)
@@ -348,7 +361,7 @@ def _rounded(covariance: Floats) -> _Rounded:
     return a, b, d, exponent
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def _kernels(kernel: _Rounded, correlation: _Rounded) -> tuple[Floats, Floats]:
     """Return the kernels of images and of their variances."""
     covariances = [
