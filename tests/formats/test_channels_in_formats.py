@@ -115,6 +115,27 @@ def test_an_export_in_parquet_is_exported_again(builds, exports, tmp_path, chann
         assert verify(second).problems == []
 
 
+@pytest.mark.parametrize(
+    ("name", "channels", "kind"),
+    [case for case in CASES if case.values[1:] in ((3, "uint8"), (5, "float32"), (2, "uint8"))],
+)
+def test_an_export_in_any_format_is_exported_again(builds, exports, tmp_path, name, channels, kind):
+    """The files of the next export are those of an export of the build, byte for byte."""
+    again = export(exports[name, channels, kind], "parquet", tmp_path / "again").out
+    direct = exports["parquet", channels, kind]
+    files = [path.relative_to(direct) for path in sorted(direct.rglob("*")) if path.is_file()]
+    assert [one for one in files if (again / one).read_bytes() != (direct / one).read_bytes()] == []
+
+
+def test_an_export_without_an_image_is_not_exported(exports, tmp_path):
+    """One line, which names the image."""
+    out = shutil.copytree(exports["png", 3, "uint8"], tmp_path / "out")
+    next(out.glob("*/*/J004*.png")).unlink()
+    with pytest.raises(DatasetError, match=r"the image 'J004\.5\+1_P1\.png' of its manifest"):
+        export(out, "batches", tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
 @pytest.mark.parametrize("pair", [(2, "uint8"), (5, "uint8"), (3, "float32")])
 def test_png_says_which_formats_hold_these_channels(builds, tmp_path, pair):
     """One line, and nothing is written."""

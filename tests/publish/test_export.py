@@ -210,6 +210,14 @@ def test_an_archive_of_an_export_is_loadable(built, exports, tmp_path, name):
     assert verify(tmp_path / "root").problems == []
 
 
+@pytest.mark.parametrize("name", ["webdataset", "batches", "png"])
+def test_an_export_in_any_format_is_exported_again(exports, tmp_path, name):
+    """The files of the next export are those of an export of the build, with its splits."""
+    again, direct = export(exports[name], "parquet", tmp_path / "again").out, exports["parquet"]
+    files = [path.relative_to(direct) for path in sorted(direct.rglob("*")) if path.is_file()]
+    assert [one for one in files if (again / one).read_bytes() != (direct / one).read_bytes()] == []
+
+
 def test_merged_classes(built, tmp_path):
     """FRI against FRII as a dataset of its own: two classes, the rest left out."""
     groups = {"FRI": [0, 1, 2], "FRII": ["FRII"]}

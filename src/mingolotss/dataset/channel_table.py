@@ -14,8 +14,10 @@ page ``docs/reference/manifest.md`` documents the columns; the tests compare the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -29,6 +31,7 @@ __all__ = [
     "MISSING_CHANNELS",
     "REPEATED_CHANNEL_COLUMNS",
     "flatten_channels",
+    "nest_channels",
     "read_channels",
 ]
 
@@ -101,6 +104,31 @@ def flatten_channels(table: pa.Table) -> pa.Table:
     rows = pc.list_flatten(table[CHANNELS_COLUMN.name].combine_chunks())
     columns = [pc.struct_field(rows, field.name).cast(field.type) for field in CHANNELS]
     return pa.Table.from_arrays(columns, schema=CHANNELS)
+
+
+def nest_channels(channels: pa.Table, rows: Sequence[int]) -> pa.ListArray:
+    """Return the column ``channels`` of some stamps: what `flatten_channels` was given.
+
+    Parameters
+    ----------
+    channels : pyarrow.Table
+        Rows of ``channels.parquet``.
+    rows : sequence of int, length n
+        The catalogue row of each stamp.
+    """
+    # Every row of the table goes to the place of its stamp; those of a stamp keep their order.
+    place_of = {row: place for place, row in enumerate(rows)}
+    places = np.array([place_of.get(row, -1) for row in channels["row"].to_pylist()], np.int64)
+    order = np.argsort(places, kind="stable")
+    order = order[places[order] >= 0]
+    counts = np.bincount(places[order], minlength=len(rows))
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    taken = channels.select(CHANNELS.names).cast(CHANNELS).take(pa.array(order))
+    values = pa.StructArray.from_arrays(
+        [column.combine_chunks() for column in taken.columns],
+        fields=list(CHANNELS_COLUMN.type.value_type),
+    )
+    return pa.ListArray.from_arrays(pa.array(offsets), values).cast(CHANNELS_COLUMN.type)
 
 
 def read_channels(folder: Path) -> pa.Table:

@@ -39,7 +39,7 @@ def export(
     Parameters
     ----------
     build : path
-        A folder that ``mingolotss build`` or ``export --format parquet`` wrote.
+        A folder that ``mingolotss build`` or ``export`` wrote; FITS files have no stamps.
     format : str
         A name in `mingolotss.formats.FORMATS`.
     out : path

@@ -20,7 +20,7 @@ from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS, further_fields
 from mingolotss.dataset.provenance import Provenance, read_provenance
-from mingolotss.dataset.records import Records, read_records
+from mingolotss.dataset.records import Records
 from mingolotss.dataset.splits import SplitPlan, SplitResult
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats import FORMATS
@@ -32,6 +32,7 @@ from mingolotss.io.parquet import write_table
 from mingolotss.publish.citation import dataset_citation
 from mingolotss.publish.describe import write_description
 from mingolotss.publish.export_splits import SplitRecords, split_records
+from mingolotss.publish.exported_records import read_dataset_records
 from mingolotss.publish.groups import merge_records
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.staging import staged_export
@@ -87,7 +88,7 @@ def export(
     Parameters
     ----------
     build : path
-        A folder that ``mingolotss build`` or ``export --format parquet`` wrote.
+        A folder that ``mingolotss build`` or ``export`` wrote; FITS files have no stamps.
     format : str
         A name in `mingolotss.formats.FORMATS`.
     out : path
@@ -141,7 +142,7 @@ def _read(build: Path) -> tuple[Records, Provenance]:
         raise DatasetError(
             f"export {build}: no recipe.toml in it; give a folder that mingolotss build wrote"
         )
-    return read_records(build), provenance
+    return read_dataset_records(build, provenance), provenance
 
 
 def _header(plan: str, provenance: Provenance, format_name: str) -> ExportHeader:
