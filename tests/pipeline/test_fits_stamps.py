@@ -490,3 +490,59 @@ def test_names_that_a_header_or_a_disk_cannot_hold(sky, tmp_path):
     without = mingolotss.load(tmp_path / "export")
     assert {*without.sources} == {*arrays.sources} == {*names}
     assert set(read.values()) == {"FR %C3%84", "50 %25 'ring'"}
+
+
+CHANNELS = [
+    {"name": "high", "missing": "zero", "images": {"size_arcmin": 8.0}, "steps": [STEPS[0]]},
+    {"name": "low", "reference": True},
+    {"name": "none", "missing": "nan", "images": {"size_arcmin": 8.0}},
+]
+
+
+@pytest.fixture(scope="module")
+def several(sky, tmp_path_factory):
+    """Stamps of three channels: one of the same images, and one of no images but one."""
+    root = tmp_path_factory.mktemp("channels")
+    folder, _ = sky
+    few = root / "few"
+    few.mkdir()
+    for path in folder.glob("sip*.fits"):
+        shutil.copyfile(path, few / path.name)
+    used = recipe(channels=CHANNELS, stamp__kind="float32", steps=STEPS[:3])
+    mingolotss.build(
+        used, out=root / "out", catalogue=folder / "catalogue.csv", service=f"folder:{folder}",
+        services={"high": f"folder:{folder}", "none": f"folder:{few}"},
+    )  # fmt: skip
+    return root / "out", read_manifest(root / "out").to_pylist(), used
+
+
+def test_channels_are_extensions(sky, several, tmp_path):
+    """The reference is the primary unit; each has its pixels, its noise and its mask."""
+    out, rows, _ = several
+    for row in rows:
+        with fits.open(stamp_file(out, row), checksum=True) as hdus:
+            hdus.verify("exception")
+            names = [hdu.name.lower() for hdu in hdus]
+            assert names[:6] == ["low", "low_rms", "low_mask", "high", "high_rms", "high_mask"]
+            np.testing.assert_array_equal(hdus["high"].data, hdus["low"].data)
+            is_there = row["source"] == "sip"
+            assert hdus["none"].header["MISSING"] is not is_there
+            assert ("NONE_RMS" in hdus) is is_there
+            if not is_there:
+                assert np.isnan(hdus["none"].data).all()
+            assert {str(WCS(hdu.header).wcs.crpix.tolist()) for hdu in hdus} == {
+                str([row["crpix1"], row["crpix2"]])
+            }
+    exported = mingolotss.export(out, "fits", tmp_path / "export").out
+    for row in rows:
+        built = stamp_file(out, row)
+        assert (exported / row["split"] / built.name).read_bytes() == built.read_bytes()
+    for folder in (out, exported):
+        checked = mingolotss.verify(folder)
+        assert checked.good, checked.problems
+    arrays = mingolotss.load(exported)
+    assert arrays.channels == ("high", "low", "none")
+    assert arrays.images.shape == (len(rows), 3, 150, 150)
+    with fits.open(stamp_file(out, rows[0])) as hdus:
+        np.testing.assert_array_equal(arrays.images[0, 1], hdus[0].data)
+    assert mingolotss.compare(exported, out).pixels == []

@@ -25,10 +25,15 @@ from mingolotss.dataset.samples import Arrays
 from mingolotss.dataset.split_names import select
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.base import ExportHeader, Format, reading_export
-from mingolotss.formats.class_names import read_class_names, write_class_names
+from mingolotss.formats.class_names import (
+    read_channel_names,
+    read_class_names,
+    write_channel_names,
+    write_class_names,
+)
 from mingolotss.formats.csv import render_csv
 from mingolotss.formats.fits_file import BRIGHTNESS, FitsPlane, fits_file, made_by
-from mingolotss.formats.fits_reading import StampUnit, read_units, stamp_planes
+from mingolotss.formats.fits_reading import StampUnit, read_units
 from mingolotss.formats.image_files import check_distinct, check_splits
 from mingolotss.io.files import write_bytes
 from mingolotss.recipe.model import Recipe
@@ -70,7 +75,9 @@ def fits_paths(records: Records, folder: Path, header: ExportHeader) -> list[Pat
         for split, name in zip(records.texts("split"), records.texts("image_file"), strict=True)
     ]
     check_distinct(paths, records, export, header)
-    check_splits(records.split_rows(), [export.index, export.classes], export, header)
+    check_splits(
+        records.split_rows(), [export.index, export.classes, export.channel_names], export, header
+    )
     return paths
 
 
@@ -89,6 +96,7 @@ def write_fits_index(records: Records, paths: Sequence[Path], folder: Path) -> N
     rows = zip([export.name_of(path) for path in paths], *columns, strict=True)
     write_bytes(export.index, render_csv(rows, ("file", *_INDEX)).encode())
     write_class_names(export.classes, records.classes)
+    write_channel_names(export.channel_names, records.channels)
 
 
 def write_fits_folders(records: Records, folder: Path, header: ExportHeader) -> None:
@@ -158,12 +166,13 @@ def read_fits_folders(path: Path, split: str = "all") -> Arrays:
     InputError
         There is no such split.
     """
-    classes = read_class_names(ExportFolder(path).classes)
+    export = ExportFolder(path)
+    classes, channels = read_class_names(export.classes), read_channel_names(export.channel_names)
     with reading_export(path, "FITS"):
         samples = _samples(path)
     in_split = select([sample.split for sample in samples], split, str(path))
     samples = [sample for sample, is_in in zip(samples, in_split, strict=True) if is_in]
-    images = [_brightness(sample.path) for sample in samples]
+    images = [_brightness(sample.path, channels) for sample in samples]
     shapes = {image.shape for image in images}
     if len(shapes) > 1:
         raise DatasetError(f"read {path}: images of several shapes, {sorted(shapes)}")
@@ -174,19 +183,20 @@ def read_fits_folders(path: Path, split: str = "all") -> Arrays:
         tuple(sample.source for sample in samples),
         tuple(sample.image_file for sample in samples),
         tuple(sample.split for sample in samples),
+        channels=channels,
     )
 
 
-def _brightness(path: Path) -> ImageArray:
+def _brightness(path: Path, channels: Sequence[str]) -> ImageArray:
     """Return the image of one stamp, shape (ny, nx), or (channels, ny, nx)."""
     with reading_export(path, "FITS"):
         units = read_units(path)
-        if not units[0].channel:
-            planes = [units[0].pixels]
-        else:
-            planes = [unit.pixels for unit in stamp_planes(units, BRIGHTNESS)]
-        image = np.stack(planes).astype("<f4")
-    return image if units[0].channel else image[0]
+        if not channels:
+            return units[0].pixels.astype("<f4")
+        planes = {unit.channel: unit.pixels for unit in units if unit.plane == BRIGHTNESS}
+        if {*planes} != {*channels}:
+            raise ValueError(f"it has the channels {sorted(planes)}, and not {sorted(channels)}")
+        return np.stack([planes[name] for name in channels]).astype("<f4")
 
 
 def _samples(path: Path) -> list[_Sample]:

@@ -112,7 +112,7 @@ def fits_file(row: Row, planes: Sequence[FitsPlane], program: Mapping[str, str])
         of_image += format_cards(
             [
                 ("STEPSEQ", plane.repeatable, "do the steps of the recipe give the stamp again"),
-                *_texts((("STAMPSHA", plane.row.get("pixels_sha256"), "SHA-256 of the stamp"),)),
+                *_channel_cards(plane),
                 *_image_cards(plane.row),
                 *((HISTORY, header_text(line), "") for line in plane.history),
             ]
@@ -185,6 +185,7 @@ def _source_cards(row: Row) -> Cards:
         ("CLASS", row.get("class"), "its class"),
         ("SPLIT", row.get("split"), "split that it is in"),
         ("STAMP", row.get("image_file"), "name of the image in the manifest"),
+        ("STAMPSHA", row.get("pixels_sha256"), "SHA-256 of the stamp"),
     ))  # fmt: skip
     return cards
 
@@ -234,6 +235,14 @@ def _beam_cards(row: Row) -> Cards:
         ("SURVEY", row.get("survey"), "of the image"),
     ))  # fmt: skip
     return cards
+
+
+def _channel_cards(plane: FitsPlane) -> Cards:
+    """Return what is known of one channel of several."""
+    if not plane.channel:
+        return []
+    cards: Cards = [("MISSING", plane.row.get("status") == "missing", "is there no image of it")]
+    return cards + _texts((("PLANESHA", plane.row.get("pixels_sha256"), "SHA-256 of the plane"),))
 
 
 def _image_cards(row: Row) -> Cards:

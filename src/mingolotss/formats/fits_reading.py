@@ -6,7 +6,7 @@ only where they are needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from mingolotss.io.fits_units import plain_text
 from mingolotss.io.png import MAX_SIDE
 from mingolotss.sky.fits_header import BLOCK, card_values, data_offset, whole_value
 
-__all__ = ["StampUnit", "read_units", "stamp_planes"]
+__all__ = ["StampUnit", "read_units"]
 
 _LARGEST = 1 << 30  # bytes of a file of one stamp
 _TYPES: dict[int, np.dtype[np.float32] | np.dtype[np.uint8]] = {
@@ -120,14 +120,3 @@ def _units(raw: memoryview, *, with_checksums: bool) -> Iterator[StampUnit]:
         pixels = pixels.reshape(axes)
         yield StampUnit(header, pixels, problem)
         start = offset + -(-size // BLOCK) * BLOCK
-
-
-def stamp_planes(units: Sequence[StampUnit], kind: str) -> list[StampUnit]:
-    """Return the units of one kind, one for each channel, in the order of the file.
-
-    Parameters
-    ----------
-    units : sequence of StampUnit
-    kind : {"BRIGHTNESS", "RMS", "MASK"}
-    """
-    return [unit for unit in units if unit.plane == kind]

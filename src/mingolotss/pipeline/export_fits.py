@@ -20,8 +20,9 @@ import pyarrow.compute as pc
 from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.labels import UNLABELLED
+from mingolotss.dataset.channel_table import CHANNELS_COLUMN
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import KEPT_PREFIX, kept_fields
+from mingolotss.dataset.manifest import CANDIDATE_CHANNEL, KEPT_PREFIX, kept_fields
 from mingolotss.dataset.recorded_inputs import image_folder, locate_image
 from mingolotss.dataset.records import Records
 from mingolotss.errors import DatasetError
@@ -31,6 +32,7 @@ from mingolotss.formats.fits_file import Row
 from mingolotss.io.files import write_bytes
 from mingolotss.io.parquet import read_table
 from mingolotss.model import Candidate, Ints
+from mingolotss.pipeline.channel_inputs import ChannelInputs
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.fits_stamps import chunk_files
@@ -40,7 +42,7 @@ from mingolotss.pipeline.part_table import PartTable
 from mingolotss.pipeline.progress import BuildProgress
 from mingolotss.pipeline.rebuild import recorded_service
 from mingolotss.pipeline.task import Task
-from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.model import ImageSettings, Recipe
 from mingolotss.service.base import (
     CutoutRequest,
     FetchService,
@@ -64,7 +66,7 @@ class _FitsTask:
     ----------
     task : Task
     rows : dict of int to mapping
-        The columns `_CHANGED` of each source, by its row in the catalogue.
+        The columns `_CHANGED` of each source, by its row in the catalogue, and its channels.
     paths : dict of int to Path
         Its file.
     digests : dict of int to str
@@ -116,11 +118,8 @@ def write_fits_again(
     paths = fits_paths(records, folder, header)
     sources = _Sources.read(build, recipe, records)
     _refuse(build, sources.changed(), len(records))
-    service = sources.open(progress)
     done, problems = 0, []
-    tasks = (
-        replace(task, task=replace(task.task, service=service)) for task in sources.tasks(paths)
-    )
+    tasks = sources.opened(progress).tasks(paths)
     progress(0, len(records), "reading images")
     for count, some in mapper(_write_files, tasks):
         done += count
@@ -128,6 +127,57 @@ def write_fits_again(
         progress(done, len(records), "reading images")
     _refuse(build, problems, len(records))
     write_fits_index(records, paths, folder)
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The images of one channel, or of a recipe without channels.
+
+    Attributes
+    ----------
+    channel : str
+        The name of a further channel; "" for the reference, or without channels.
+    recipe : Recipe
+        Of this channel alone.
+    chosen : sequence of mapping or None
+        For each record the row of the table of candidates; None if it has no image.
+    root : Path or None
+        The folder of the images.
+    service : ImageService or None
+        None until it is opened.
+    """
+
+    channel: str
+    recipe: Recipe
+    chosen: Sequence[Row | None]
+    root: Path | None
+    service: ImageService | None = None
+
+    def candidates(self, rows: Ints, names: list[str]) -> CandidateTable:
+        """Return the chosen candidates of some records."""
+        pairs = zip(rows.tolist(), names, strict=True)
+        lists = [self._candidates(self.chosen[row], name) for row, name in pairs]
+        return CandidateTable.from_lists(lists, names)
+
+    def _candidates(self, row: Row | None, name: str) -> list[Candidate]:
+        if row is None:
+            return []
+        image, rms = (locate_image(str(row[kind] or ""), self.root) for kind in ("image", "rms"))
+        return [Candidate(str(row["field"] or ""), image, rms, name)]
+
+    def open(self, build: BuildFolder) -> ImageService:
+        """Open the recorded service.
+
+        Raises
+        ------
+        InputError
+            It is not recorded, or its folder is not where it was.
+        """
+        images, folder, name = self.recipe.images, build.path, self.channel
+        naming = Naming(images.image, images.rms, images.ignore, images.checksums)
+        workspace = build.channel_workspace(name).path if name else folder
+        address = recorded_service(folder, name)
+        return open_service(address, naming=naming, workspace=workspace)
 
 
 @dataclass(frozen=True)
@@ -139,17 +189,14 @@ class _Sources:
     build : BuildFolder
     recipe : Recipe
     records : Records
-    chosen : pyarrow.Table
-        Their rows of the table of candidates, in the same order.
-    root : Path or None
-        The folder of the images.
+    images : tuple of _Images
+        Of each channel, the reference first.
     """
 
     build: BuildFolder
     recipe: Recipe
     records: Records
-    chosen: pa.Table
-    root: Path | None
+    images: tuple[_Images, ...]
 
     @classmethod
     def read(cls, folder: Path, recipe: Recipe, records: Records) -> _Sources:
@@ -160,91 +207,128 @@ class _Sources:
         DatasetError
             It is damaged, or does not name the image of a record.
         """
-        build = BuildFolder(folder)
-        table = read_table(build.candidates, ["row", "field", "image", "rms", "verdict"])
+        build, reference = BuildFolder(folder), recipe.reference_channel
+        columns = ["row", "field", "image", "rms", "verdict"]
+        if reference is not None:
+            columns.append(CANDIDATE_CHANNEL.name)
+        table = read_table(build.candidates, columns)
         table = table.filter(pc.equal(table["verdict"], "chosen"))
-        place = pc.index_in(records.table["row"].combine_chunks(), table["row"].combine_chunks())
-        if place.null_count:
+        images = [_Images("", recipe.reference_recipe, (), image_folder(folder))]
+        for channel in recipe.further_channels:
+            own = recipe.of_channel(channel)
+            images.append(_Images(channel.name, own, (), image_folder(folder, channel.name)))
+        rows = records.table["row"].to_pylist()
+        filled = []
+        for one in images:
+            of_channel = table
+            if reference is not None:
+                name = one.channel or reference.name
+                of_channel = table.filter(pc.equal(table[CANDIDATE_CHANNEL.name], name))
+            chosen = {row["row"]: row for row in of_channel.to_pylist()}
+            filled.append(replace(one, chosen=[chosen.get(row) for row in rows]))
+        if absent := filled[0].chosen.count(None):
             raise DatasetError(
-                f"read {build.candidates}: it names no image for {place.null_count} sources of the "
-                "manifest; build again"
+                f"read {build.candidates}: it names no image for {absent} sources of the manifest; "
+                "build again"
             )
-        return cls(build, recipe, records, table.take(place), image_folder(folder))
+        return cls(build, recipe, records, tuple(filled))
 
     def changed(self) -> _Problems:
         """Return the sources whose images are gone, or others than in the build."""
-        if self.root is None:
-            return []
-        differing = {*differing_images(self.build.parts(), self.root, only_touched=True)}
-        problems = []
-        columns = (self.chosen[name].to_pylist() for name in ("image", "rms"))
-        for source, *images in zip(self.records.texts("source"), *columns, strict=True):
-            if others := differing.intersection(filter(None, images)):
-                problems.append((source, f"{min(others)} is gone, or was changed since the build"))
+        problems, sources = [], self.records.texts("source")
+        for images in self.images:
+            if images.root is None:
+                continue
+            differing = {
+                *differing_images(
+                    self.build.parts(), images.root, only_touched=True, channel=images.channel
+                )
+            }
+            for source, row in zip(sources, images.chosen, strict=True):
+                names = [] if row is None else [row["image"], row["rms"]]
+                if others := [name for name in names if name and name in differing]:
+                    problems.append(
+                        (source, f"{others[0]} is gone, or was changed since the build")
+                    )
         return problems
 
-    def open(self, progress: BuildProgress) -> ImageService:
-        """Return the service of the build; what it downloads is on disk then.
+    def opened(self, progress: BuildProgress) -> _Sources:
+        """Return the sources with open services; what these download is on disk then.
 
         Raises
         ------
         InputError
-            It is not recorded, or its folder is not where it was.
+            A service is not recorded, or its folder is not where it was.
         """
-        images, folder = self.recipe.images, self.build.path
-        naming = Naming(images.image, images.rms, images.ignore, images.checksums)
-        service = open_service(recorded_service(folder), naming=naming, workspace=folder)
+        # Channels of the same images share one service, and so its downloads, as in the build.
+        opened: list[tuple[ImageSettings, str, ImageService]] = []
+        images = []
+        for one in self.images:
+            settings, address = one.recipe.images, recorded_service(self.build.path, one.channel)
+            known = [other for *key, other in opened if key == [settings, address]]
+            service = known[0] if known else self._downloaded(one, one.open(self.build), progress)
+            opened.append((settings, address, service))
+            images.append(replace(one, service=service))
+        return replace(self, images=tuple(images))
+
+    def _downloaded(
+        self, images: _Images, service: ImageService, progress: BuildProgress
+    ) -> ImageService:
+        """Return a service that reads from disk what another one downloads."""
         if not isinstance(service, FetchService):
             return service
+        only = replace(images, service=service)
+        tasks = [
+            self._task(0, rows, (only,)) for rows in np.array_split(self._order, self._n_tasks)
+        ]
         requests = [
-            CutoutRequest(*pair)
-            for task in self.tasks([self.build.path] * len(self.records))
-            for pair in Chunk(task.task, 0, len(task.task)).requests
+            CutoutRequest(*pair) for task in tasks for pair in Chunk(task, 0, len(task)).requests
         ]
         return service.fetch(
-            requests, images.size_deg, lambda done: progress(done, len(requests), "fetching")
+            requests,
+            images.recipe.images.size_deg,
+            lambda done: progress(done, len(requests), "fetching"),
         )
+
+    @property
+    def _n_tasks(self) -> int:
+        return -(-len(self.records) // _TASK_SOURCES)
 
     @cached_property
     def _order(self) -> Ints:
         """The order in which neighbours on the sky, and in one image, come together."""
-        images = self.chosen["image"].combine_chunks().dictionary_encode().indices.to_numpy()
-        order: Ints = np.lexsort((self.records.numbers("dec"), images))
+        names = [str(row["image"]) if row else "" for row in self.images[0].chosen]
+        order: Ints = np.lexsort(
+            (self.records.numbers("dec"), np.unique(names, return_inverse=True)[1])
+        )
         return order
 
     def tasks(self, paths: Sequence[Path]) -> Iterator[_FitsTask]:
-        """Yield the tasks for the workers, still without a service.
+        """Yield the tasks for the workers.
 
         Parameters
         ----------
         paths : sequence of Path
             The file of each record.
         """
-        for index, start in enumerate(range(0, len(self.records), _TASK_SOURCES)):
-            rows = self._order[start : start + _TASK_SOURCES]
+        for index, rows in enumerate(np.array_split(self._order, self._n_tasks)):
             table = self.records.table.take(pa.array(rows))
             numbers = table["row"].to_pylist()
-            values = table.select(list(_CHANGED)).to_pylist()
+            # The reasons why a channel is missing are known only to the plan of the build.
+            recorded = [CHANNELS_COLUMN.name] if self.recipe.channels else []
+            values = table.select([*_CHANGED, *recorded]).to_pylist()
             yield _FitsTask(
-                self._task(index, rows),
+                self._task(index, rows, self.images),
                 dict(zip(numbers, values, strict=True)),
                 {number: paths[row] for number, row in zip(numbers, rows.tolist(), strict=True)},
                 dict(zip(numbers, table["pixels_sha256"].to_pylist(), strict=True)),
             )
 
-    def _task(self, index: int, rows: Ints) -> Task:
+    def _task(self, index: int, rows: Ints, images: Sequence[_Images]) -> Task:
         """Return the part of a build that has only these sources and their chosen images."""
-        records = self.records.take(rows)
-        names, chosen = list(records.texts("source")), self.chosen.take(pa.array(rows)).to_pylist()
-        candidates = [
-            [
-                Candidate(
-                    row["field"], locate_image(row["image"], self.root),
-                    locate_image(row["rms"] or "", self.root), name,
-                )
-            ]
-            for row, name in zip(chosen, names, strict=True)
-        ]  # fmt: skip
+        records, (reference, *further) = self.records.take(rows), images
+        names = list(records.texts("source"))
+        rules = {channel.name: channel.missing for channel in self.recipe.channels}
         return Task(
             index=index,
             catalogue=Catalogue.from_columns(
@@ -255,14 +339,28 @@ class _Sources:
                 kept=_kept_columns(records.table) if self.recipe.stamp.columns else None,
             ),
             rows=records.table["row"].to_numpy(),
-            candidates=CandidateTable.from_lists(candidates, names),
+            candidates=reference.candidates(rows, names),
             batches=np.full(len(names), -1),
             decisions={},
             recipe=self.recipe,
-            service=None,  # type: ignore[arg-type]  # `write_fits_again` sets it
+            service=_opened(reference),
             out=self.build.path,
-            image_root="" if self.root is None else str(self.root),
+            image_root="" if reference.root is None else str(reference.root),
+            channels=tuple(
+                ChannelInputs(
+                    one.channel, rules[one.channel], one.recipe, _opened(one),
+                    one.candidates(rows, names),
+                    image_root="" if one.root is None else str(one.root),
+                )
+                for one in further
+            ),
         )  # fmt: skip
+
+
+def _opened(images: _Images) -> ImageService:
+    if images.service is None:
+        raise RuntimeError("the service of these images is not open")
+    return images.service
 
 
 def _kept_columns(table: pa.Table) -> pa.Table:
@@ -285,7 +383,7 @@ def _write_files(part: _FitsTask) -> tuple[int, _Problems]:
         chunk = Chunk(task, start, min(start + _CHUNK_SOURCES, len(task)))
         results = run_stages(chunk, with_planes=True)
         part_table = PartTable(task)
-        part_table.add(chunk, results.measured, results.prepared, results.stamps)
+        part_table.add(chunk, results.measured, results.prepared, results.stamps, results.channels)
         table = part_table.chunk_table(chunk)
         equal = {}
         columns = (table[name].to_pylist() for name in ("row", "source", "reason", "pixels_sha256"))
@@ -296,7 +394,8 @@ def _write_files(part: _FitsTask) -> tuple[int, _Problems]:
                 problems.append((source, "its stamp is another one than in the build"))
             else:
                 equal[row] = part.rows[row]
-        for row, data in chunk_files(task, table, results.stamps, results.planes, equal):
+        files = chunk_files(task, table, results.stamps, results.planes, results.channels, equal)
+        for row, data in files:
             write_bytes(part.paths[int(str(row["row"]))], data)
     return len(task), problems
 

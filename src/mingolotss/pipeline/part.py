@@ -180,7 +180,7 @@ def _run_stages(chunk: Chunk, part_table: PartTable, *, with_files: bool = True)
     part_table.add(chunk, results.measured, results.prepared, results.stamps, results.channels)
     if with_fits:
         table = part_table.chunk_table(chunk)
-        files = chunk_files(task, table, results.stamps, results.planes)
+        files = chunk_files(task, table, results.stamps, results.planes, results.channels)
         write_fits_stamps(BuildFolder(task.out).fits, files)
     return results.nbytes
 

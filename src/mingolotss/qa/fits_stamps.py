@@ -87,6 +87,9 @@ def _planes(units: Sequence[StampUnit], recipe: Recipe) -> list[StampPixels | No
         if unit.plane != BRIGHTNESS:
             continue
         own, rms = recipes.get(unit.channel, recipe), noise.get(unit.channel)
+        if unit.flag("MISSING"):
+            planes[unit.channel] = _filler(recipe, unit.channel)
+            continue
         if not unit.flag("STEPSEQ"):
             planes[unit.channel] = None
             continue
@@ -98,6 +101,15 @@ def _planes(units: Sequence[StampUnit], recipe: Recipe) -> list[StampPixels | No
     if {*names} != {*planes}:
         raise ValueError(f"it has the channels {sorted(planes)}, and its recipe {sorted(names)}")
     return [planes[name] for name in names]
+
+
+def _filler(recipe: Recipe, name: str) -> StampPixels | None:
+    """Return the plane of a channel without an image, by its rule; None if there is none."""
+    rule = next((one.missing for one in recipe.channels if one.name == name), "reject")
+    shape = recipe.stamp.pixels, recipe.stamp.pixels
+    if recipe.stamp.kind == "uint8":
+        return np.zeros(shape, np.uint8) if rule == "zero" else None
+    return None if rule == "reject" else np.full(shape, 0.0 if rule == "zero" else np.nan, "<f4")
 
 
 def check_fits(
