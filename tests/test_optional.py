@@ -95,11 +95,12 @@ def test_a_common_beam_needs_radio_beam():
     """The line comes when a build is planned; a recipe without a common beam needs nothing."""
     code = """
 from mingolotss.errors import InputError
-from mingolotss.pipeline.planned_beams import plan_common_beam
+from mingolotss.pipeline.planned_beams import BeamImages, plan_common_beam
 from mingolotss.recipe.beam_settings import BeamSettings
 plan_common_beam(BeamSettings(), [])
 try:
-    plan_common_beam(BeamSettings(common="9 arcsec"), [])
+    nine = BeamSettings(common="9 arcsec")
+    plan_common_beam(nine, [BeamImages(None, None, None, nine)])
 except InputError as error:
     print(error)
 """

@@ -14,9 +14,10 @@ from astropy.table import Table
 import mingolotss
 from beam_images import header
 from builds import contents, run
+from mingolotss.dataset.channel_table import read_channels
 from mingolotss.dataset.manifest import MANIFEST, STAMP_BEAM_COLUMNS, read_manifest
 from mingolotss.dataset.records import read_records
-from mingolotss.errors import InputError, MingoError
+from mingolotss.errors import InputError, MingoError, RecipeError
 from mingolotss.pipeline.common_beam import facts_problem
 from mingolotss.pipeline.planned_beams import smallest_common_beam
 from mingolotss.recipe.model import Recipe
@@ -176,6 +177,62 @@ def test_the_largest_beam_is_recorded_and_used_again(tmp_path):
     mingolotss.build(out=out, settings={"beam.common": "12 arcsec"}, fresh=True)
     recorded = tomllib.loads((out / "recipe.toml").read_text())["recipe"]["beam"]
     assert recorded == {"common": "12 arcsec"}
+
+
+def test_the_largest_beam_is_that_of_all_channels(tmp_path):
+    """But for channels with a table of their own: an optical image without a beam keeps its own."""
+    services = {}
+    for name, beam in (("low", NINE), ("high", SIX), ("optical", None), ("wide", SIX)):
+        catalogue = write_images(tmp_path / name, {"A": beam, "B": beam})
+        services[name] = f"folder:{tmp_path / name}"
+    steps = [{"do": "zero-nan"}]
+    with_channels = mingolotss.load_recipe("lotss").changed({
+        "beam.common": "largest", "stamp.kind": "float32", "stamp.pixels": 20,
+        "formats": ["parquet"], "catalogue.size": "", "catalogue.flux": "",
+        "catalogue.field": "", "images.size_arcmin": 1.0, "steps": steps,
+        "channels": [
+            {"name": "high"}, {"name": "low"}, {"name": "optical", "beam": {"common": ""}},
+            {"name": "wide", "beam": {"common": "12 x 8 arcsec, 30 deg"}},
+        ],
+    })  # fmt: skip
+    out = tmp_path / "out"
+    for name in services:  # each channel has its own images
+        channels = [
+            {**dict(channel), "images": {"size_arcmin": 1.0}} if channel["name"] == name
+            else channel
+            for channel in with_channels.to_dict()["channels"]
+        ]  # fmt: skip
+        with_channels = with_channels.changed({"channels": channels})
+    built = mingolotss.build(with_channels, out=out, catalogue=catalogue, services=services)
+    assert built.written == 2, read_manifest(out)["reason"].to_pylist()
+    assert any("is 9 arcsec; the beams of the images are 2" in line for line in built.messages)
+    rows = read_channels(out).to_pylist()[:4]
+    assert [row["channel"] for row in rows] == ["high", "low", "optical", "wide"]
+    assert [row["stamp_beam_major_arcsec"] for row in rows] == [9, 9, None, 12]
+    assert [row["beam_major_arcsec"] for row in rows] == pytest.approx([6, 9, None, 6])
+    recorded = tomllib.loads((out / "recipe.toml").read_text())["recipe"]
+    assert recorded["beam"] == {"common": "largest", "largest": "9 arcsec"}
+    assert recorded["channels"][2]["beam"] == {"common": ""}
+    before = contents(out)
+    mingolotss.build(out=out)
+    assert contents(out) == before
+    with pytest.raises(RecipeError, match="one for all channels"):
+        with_channels.changed({"channels": [{"name": "a", "beam": {"common": "largest"}}]})
+
+
+def test_without_images_there_is_no_largest_beam(tmp_path):
+    """The line says that no source has an image."""
+    write_images(tmp_path / "fits", {"A": SIX})
+    catalogue = tmp_path / "other.csv"
+    Table({"Source_Name": ["B"], "RA": [10.0], "DEC": [-50.0]}).write(catalogue)
+    folder = tmp_path / "fits"
+    (folder / "A_P1-mosaic.fits").rename(folder / "P1-mosaic.fits")
+    (folder / "A_P1-mosaic-rms.fits").rename(folder / "P1-mosaic-rms.fits")
+    with pytest.raises(InputError, match="no source has an image"):
+        mingolotss.plan(
+            recipe("largest"), out=tmp_path / "out", catalogue=catalogue,
+            service=f"mosaics:{folder}",
+        )  # fmt: skip
 
 
 @pytest.mark.slow  # it starts processes

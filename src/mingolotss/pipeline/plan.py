@@ -441,10 +441,13 @@ def plan_locked(
     stamps = plan_stamps(reference, inputs.catalogue)
     candidates, search_errors = _search(inputs, stamps, reference, images, notify)
     channels = _plan_channels(inputs, stamps, candidates, search_errors, notify)
-    all_images = [(images.service, candidates)]
-    all_images += [(channel.service, channel.candidates) for channel in channels]
+    all_images = [(images.service, candidates, reference)]
+    all_images += [(channel.service, channel.candidates, channel.recipe) for channel in channels]
     dec = inputs.catalogue.dec
-    beam = plan_common_beam(inputs.recipe.beam, [BeamImages(*one, dec) for one in all_images])
+    beam = plan_common_beam(
+        inputs.recipe.beam,
+        [BeamImages(service, table, dec, one.beam) for service, table, one in all_images],
+    )
     inputs = inputs.with_recipe(inputs.recipe.with_planned_beam(beam.settings))
     channels = tuple(
         replace(channel, recipe=channel.recipe.with_planned_beam(beam.settings))

@@ -42,11 +42,14 @@ class BeamImages(NamedTuple):
     candidates : CandidateTable
     dec : float64 array, shape (n,), deg
         Of the sources, which the beam of a survey may depend on.
+    settings : BeamSettings
+        Of the channel.
     """
 
     service: ImageService
     candidates: CandidateTable
     dec: Floats
+    settings: BeamSettings
 
 
 class PlannedBeam(NamedTuple):
@@ -72,6 +75,7 @@ def plan_common_beam(settings: BeamSettings, channels: Sequence[BeamImages]) -> 
     Parameters
     ----------
     settings : BeamSettings
+        Of the recipe.
     channels : sequence of BeamImages
         All images of the build.
 
@@ -81,25 +85,31 @@ def plan_common_beam(settings: BeamSettings, channels: Sequence[BeamImages]) -> 
         No beam of any image is known and the largest is asked for, or none of the images of a
         channel can be convolved to the common beam.
     """
-    if not settings.common:
+    channels = [images for images in channels if images.settings.common]
+    if not channels:
         return PlannedBeam(settings)
     require_libraries()
-    known = [_known_facts(images, every=settings.is_planned) for images in channels]
+    known = [_known_facts(images, every=images.settings.is_planned) for images in channels]
     messages: tuple[str, ...] = ()
     if settings.largest:
         messages = (f"beam.common = {LARGEST!r} is {settings.largest}, as recorded",)
-    if settings.is_planned:
-        for images, facts in zip(channels, known, strict=True):
+    sharing = [pair for pair in zip(channels, known, strict=True) if pair[0].settings.is_planned]
+    if sharing:
+        for images, facts in sharing:
             _require_beams(images, facts)
-        beams = {beam for facts in known for beam in map(beam_of, facts.values()) if beam}
-        common = smallest_common_beam(sorted(beams))
+        found = {beam_of(one) for _, facts in sharing for one in facts.values()}
+        beams = sorted(beam for beam in found if beam is not None)
+        if not beams:
+            raise InputError(f"{_ACTION}: no source has an image; check positions and services")
+        common = smallest_common_beam(beams)
         settings = settings.model_copy(update={"largest": str(common)})
-        messages = (_describe(common, sorted(beams)),)
-    beam = settings.beam
-    if beam is None:
-        return PlannedBeam(settings)
-    lines = (_compare(images, facts, beam) for images, facts in zip(channels, known, strict=True))
-    return PlannedBeam(settings, messages, tuple(line for line in lines if line))
+        messages = (_describe(common, beams),)
+    notices = []
+    for images, facts in zip(channels, known, strict=True):
+        beam = (settings if images.settings.is_planned else images.settings).beam
+        line = "" if beam is None else _compare(images, facts, beam)
+        notices += [line] * bool(line)
+    return PlannedBeam(settings, messages, tuple(notices))
 
 
 def _known_facts(images: BeamImages, *, every: bool) -> dict[str, HeaderFacts]:

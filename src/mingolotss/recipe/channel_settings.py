@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from mingolotss.recipe.beam_settings import LARGEST, BeamSettings
 from mingolotss.recipe.image_settings import ChooseSettings, ImageSettings, NoiseSettings
 from mingolotss.recipe.settings import Settings
 from mingolotss.recipe.stamp_settings import StepSettings
@@ -28,8 +29,8 @@ class ChannelSettings(Settings):
     missing : {"reject", "nan", "zero"}
         What happens to a source without an image in this channel: it is rejected, or the plane
         holds NaN or 0 and the source is flagged. Of the reference it is always rejected.
-    images, choose, noise, steps
-        As the tables of the recipe of these names.
+    images, choose, noise, beam, steps
+        As the tables of the recipe of these names. The largest beam is one for all channels.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -38,4 +39,15 @@ class ChannelSettings(Settings):
     images: ImageSettings | None = None
     choose: ChooseSettings | None = None
     noise: NoiseSettings | None = None
+    beam: BeamSettings | None = None
     steps: tuple[StepSettings, ...] | None = None
+
+    @field_validator("beam")
+    @classmethod
+    def _own_beam(cls, value: BeamSettings | None) -> BeamSettings | None:
+        if value is not None and value.common == LARGEST:
+            raise ValueError(
+                f"the common beam {LARGEST!r} is one for all channels; set beam.common of the "
+                "recipe, and leave out the table of the channel"
+            )
+        return value

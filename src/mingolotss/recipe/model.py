@@ -440,7 +440,7 @@ class Recipe(Metadata):
 
     def of_channel(self, channel: ChannelSettings) -> Recipe:
         """Return the recipe of one channel alone, which has no channels."""
-        tables = ("images", "choose", "noise", "steps")
+        tables = ("images", "choose", "noise", "beam", "steps")
         given = {name: getattr(channel, name) for name in tables}
         changes = {name: value for name, value in given.items() if value is not None}
         return self._with({**changes, "channels": ()})
@@ -528,11 +528,12 @@ class Recipe(Metadata):
         for key in ("channels", "beam"):
             if getattr(self, key) == type(self).model_fields[key].default:
                 del settings[key]
-        if not self.beam.largest:
-            settings.get("beam", {}).pop("largest", None)
         for channel in settings.get("channels", ()):
             for key in [key for key, value in channel.items() if value is None]:
                 del channel[key]
+        for table in (settings, *settings.get("channels", ())):
+            if not table.get("beam", {}).get("largest"):
+                table.get("beam", {}).pop("largest", None)
         fields = StampSettings.model_fields
         for key in ("resample", "centre", "size", "redshift", "cosmology", "rotate"):
             if settings["stamp"][key] == fields[key].default:
