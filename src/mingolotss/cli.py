@@ -66,8 +66,9 @@ _CATALOGUE = typer.Option(
 _SERVICE = typer.Option(
     "--service",
     "-s",
-    metavar="SERVICE",
-    help="Where the images come from (see `mingolotss services`).",
+    metavar="[CHANNEL=]SERVICE",
+    help="Where the images come from (see `mingolotss services`). Repeat it for a recipe with "
+    "channels; without a name it is that of the reference.",
 )
 _LIMIT = typer.Option(
     "--limit", min=1, metavar="N", help="Use only the first N rows of the catalogue."
@@ -227,7 +228,7 @@ def build(
     recipe: Annotated[str | None, _BUILD_RECIPE] = None,
     out: Annotated[str | None, _OUT] = None,
     catalogue: Annotated[str | None, _CATALOGUE] = None,
-    service: Annotated[str | None, _SERVICE] = None,
+    service: Annotated[list[str] | None, _SERVICE] = None,
     limit: Annotated[int | None, _LIMIT] = None,
     setting: Annotated[list[str] | None, _SET] = None,
     formats: Annotated[str | None, _FORMATS] = None,
@@ -245,7 +246,9 @@ def build(
     its inputs, `mingolotss build --out DIR` is enough.
     """
     from mingolotss.pipeline.executors import local as executors
+    from mingolotss.pipeline.service_arguments import parse_services
 
+    of_reference, of_channels = parse_services(service or [])
     settings = _settings(setting, formats)
     pool = (executors.processes_or_thread if processes else executors.threads)(workers)
     if dask is not None:
@@ -259,7 +262,8 @@ def build(
             recipe,
             out=out,
             catalogue=catalogue,
-            service=service,
+            service=of_reference,
+            services=of_channels,
             decisions=decisions,
             limit=limit,
             settings=settings,
@@ -281,7 +285,7 @@ def plan(
     recipe: Annotated[str | None, _BUILD_RECIPE] = None,
     out: Annotated[str | None, _OUT] = None,
     catalogue: Annotated[str | None, _CATALOGUE] = None,
-    service: Annotated[str | None, _SERVICE] = None,
+    service: Annotated[list[str] | None, _SERVICE] = None,
     limit: Annotated[int | None, _LIMIT] = None,
     setting: Annotated[list[str] | None, _SET] = None,
     formats: Annotated[str | None, _FORMATS] = None,
@@ -294,13 +298,16 @@ def plan(
     """
     from mingolotss.dataset.layout import BuildFolder
     from mingolotss.pipeline.plan import plan as make_plan
+    from mingolotss.pipeline.service_arguments import parse_services
 
+    of_reference, of_channels = parse_services(service or [])
     with _progress() as progress:
         build_plan = make_plan(
             recipe,
             out=out,
             catalogue=catalogue,
-            service=service,
+            service=of_reference,
+            services=of_channels,
             decisions=decisions,
             limit=limit,
             settings=_settings(setting, formats),
@@ -315,6 +322,8 @@ def plan(
         )
     else:
         _say(f"{build_plan.covered} of {build_plan.sources} sources have an image")
+    if build_plan.channels:
+        _table(("channel", "sources", "without an image", "images from"), build_plan.channel_rows())
     _table(
         ("images", "sources"),
         [(str(number), str(count)) for number, count in build_plan.field_counts().items()],
@@ -329,6 +338,12 @@ def plan(
         _say(f"no image for {name}: {reason}")
     if len(without_image) > 3:
         _say(f"... no image for {len(without_image)} sources in all")
+    for channel in build_plan.channels:
+        reasons = [*{**channel.search_errors, **channel.reasons_without_image}.items()]
+        for name, reason in reasons[:3]:
+            _say(f"no image of channel {channel.name} for {name}: {reason}")
+        if len(reasons) > 3:
+            _say(f"... no image of channel {channel.name} for {len(reasons)} sources in all")
     _print_notices(build_plan.notices, build_plan.out)
     _say(f"The full list: {BuildFolder(build_plan.out).candidates}")
     estimate = build_plan.estimate()
@@ -344,7 +359,7 @@ def fetch(
     recipe: Annotated[str | None, _BUILD_RECIPE] = None,
     out: Annotated[str | None, _OUT] = None,
     catalogue: Annotated[str | None, _CATALOGUE] = None,
-    service: Annotated[str | None, _SERVICE] = None,
+    service: Annotated[list[str] | None, _SERVICE] = None,
     limit: Annotated[int | None, _LIMIT] = None,
     setting: Annotated[list[str] | None, _SET] = None,
     formats: Annotated[str | None, _FORMATS] = None,
@@ -360,29 +375,36 @@ def fetch(
     from mingolotss.dataset.layout import BuildFolder
     from mingolotss.pipeline.plan import plan as make_plan
     from mingolotss.pipeline.run import fetch as run_fetch
+    from mingolotss.pipeline.service_arguments import parse_services
 
+    of_reference, of_channels = parse_services(service or [])
     with _progress() as progress:
         build_plan = make_plan(
             recipe,
             out=out,
             catalogue=catalogue,
-            service=service,
+            service=of_reference,
+            services=of_channels,
             limit=limit,
             settings=_settings(setting, formats),
             refresh=refresh,
             progress=progress,
         )
-        fetched = run_fetch(build_plan, progress).service
-    failures = getattr(fetched, "failures", {})
-    reasons = [*build_plan.search_errors.items(), *((s, str(e)) for (s, _), e in failures.items())]
+        fetched = run_fetch(build_plan, progress)
     _print_lines(build_plan.messages)
     _print_notices(build_plan.notices, build_plan.out)
-    for name, reason in reasons[:3]:
-        _say(f"{name}: {reason}")
-    total = sum(len(offer) for offer in build_plan.candidates)
-    here = f"{total - len(failures)} of {total} images of {build_plan.sources} sources"
-    _say(f"{BuildFolder(build_plan.out).workspace.cutouts}: {here}")
-    retryable = len(build_plan.search_errors) + sum(e.retry for e in failures.values())
+    folder, retryable = BuildFolder(build_plan.out), 0
+    for channel, fetched_service, _ in fetched.image_services():
+        inputs = build_plan if channel is None else channel
+        failures = getattr(fetched_service, "failures", {})
+        reasons = [*inputs.search_errors.items(), *((s, str(e)) for (s, _), e in failures.items())]
+        for name, reason in reasons[:3]:
+            _say(f"{name}: {reason}")
+        total = sum(1 for _ in build_plan.requests(channel=channel))
+        here = f"{total - len(failures)} of {total} images of {build_plan.sources} sources"
+        workspace = folder.workspace if channel is None else folder.channel_workspace(channel.name)
+        _say(f"{workspace.cutouts}: {here}")
+        retryable += len(inputs.search_errors) + sum(e.retry for e in failures.values())
     if retryable:
         _say(f"{retryable} may succeed later: run the same command again")
         raise typer.Exit(3)
@@ -416,6 +438,9 @@ def status(
         _say(f"To build it again: {command}{' --fresh' if 'fresh' in remedies else ''}")
     if build.classes:
         _table(*_classes(build))
+    if build.channels:
+        header = ("channel", "whole pixels", "resampled", "missing")
+        _table(header, [(name, *map(str, counts)) for name, counts in build.channels.items()])
     if build.split is not None:
         _print_split(build.split, with_shares=not build.classes)
     rows = [

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mingolotss.catalogue.typed_columns import KEPT_MARK
 from mingolotss.dataset.channel_table import MISSING_CHANNELS
@@ -35,6 +36,7 @@ __all__ = [
     "STAMP_GRID_COLUMNS",
     "UNCOMPRESSED_COLUMNS",
     "candidate_schema",
+    "candidates_of_channel",
     "further_fields",
     "kept_fields",
     "kept_unit",
@@ -145,6 +147,13 @@ CANDIDATE_CHANNEL = pa.field("channel", _TEXT)
 def candidate_schema(*, has_channels: bool) -> pa.Schema:
     """Return the columns of the table of candidates."""
     return pa.schema([*CANDIDATES, CANDIDATE_CHANNEL]) if has_channels else CANDIDATES
+
+
+def candidates_of_channel(table: pa.Table, channel: str | None) -> pa.Table:
+    """Return the candidates of one channel; all, if `channel` is None: there are no channels."""
+    if channel is None:
+        return table
+    return table.filter(pc.equal(table[CANDIDATE_CHANNEL.name], channel))
 
 
 # Columns with few different values, written with a dictionary.

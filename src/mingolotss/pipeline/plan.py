@@ -167,7 +167,8 @@ class Plan(Shown):
             "out": str(self.out),
             "parts": f"{len(self.partitions):,}",
         }
-        facts |= {f"channel {name}": text for name, text in self.channel_facts().items()}
+        for name, covered, rule, address in self.channel_rows() if self.channels else ():
+            facts[f"channel {name}"] = f"{covered} sources, {address} (without an image: {rule})"
         if self.search_errors:
             facts["failed searches"] = f"{len(self.search_errors):,}"
         if self.decisions:
@@ -178,22 +179,25 @@ class Plan(Shown):
         counts = sorted(self.field_counts().items())
         return Summary(title, facts, Table(("images of a source", "sources"), counts))
 
-    def channel_facts(self) -> dict[str, str]:
-        """Return in words what each channel covers, in the order of the recipe.
+    def channel_rows(self) -> list[tuple[str, str, str, str]]:
+        """Return what each channel covers, in the order of the recipe.
 
-        Empty for a recipe without channels.
+        Returns
+        -------
+        list of tuple
+            The name, the number of sources with an image, what happens to the others, and the
+            service. Empty for a recipe without channels.
         """
         further = {channel.name: channel for channel in self.channels}
-        reference = self.recipe.reference_channel
-        facts = {}
+        rules = {"reject": "rejected", "nan": "NaN", "zero": "0"}
+        rows = []
         for one in self.recipe.channels:
             channel = further.get(one.name)
             inputs = self if channel is None else channel
+            rule = "rejected, the reference" if channel is None else rules[one.missing]
             address = hide_credentials(str(inputs.service))
-            covered = f"{inputs.covered:,} of {count_text(self.sources, 'source')}, {address}"
-            rule = "reference" if one is reference else f"missing: {one.missing}"
-            facts[one.name] = f"{covered} ({rule})"
-        return facts
+            rows.append((one.name, f"{inputs.covered:,}", rule, address))
+        return rows
 
     def field_counts(self) -> dict[int, int]:
         """Return how many sources have 0, 1, 2, ... images."""

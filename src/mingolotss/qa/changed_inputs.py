@@ -14,6 +14,7 @@ from mingolotss.candidates.decisions import read_decisions
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.recorded_inputs import (
+    RecordedImages,
     RecordedInputs,
     decisions_digest,
     decisions_file,
@@ -121,27 +122,37 @@ def _changed_catalogue(out: Path, inputs: RecordedInputs) -> Iterator[InputChang
 
 
 def _changed_images(out: Path, inputs: RecordedInputs) -> Iterator[InputChange]:
-    if not inputs.images.reads_folder:
+    seen = []
+    for channel in ("", *inputs.channels):
+        recorded = inputs.images_of(channel)
+        if recorded not in seen:  # channels of the same images
+            yield from _changed_images_of(out, recorded, channel)
+        seen.append(recorded)
+
+
+def _changed_images_of(out: Path, recorded: RecordedImages, channel: str) -> Iterator[InputChange]:
+    """Yield the changes of the images of a further channel, or of the reference ("")."""
+    if not recorded.reads_folder:
         return
-    folder = image_folder(out)
+    whose = f"of the channel {channel} " if channel else ""
+    folder = image_folder(out, channel)
     if folder is None:
-        yield InputChange(
-            f"the folder of the images: it is not at {_listed(inputs.images.place.paths(out))}",
-            "none",
-        )
+        places = _listed(recorded.place.paths(out))
+        of_channel = f" {whose.strip()}" if channel else ""
+        yield InputChange(f"the folder of the images{of_channel}: it is not at {places}", "none")
         return
-    names = differing_images(BuildFolder(out).parts(), folder, only_touched=True)
+    names = differing_images(BuildFolder(out).parts(), folder, only_touched=True, channel=channel)
     if names:
         more = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
         yield InputChange(
-            f"the images in {folder}: {len(names)} were changed or are missing "
+            f"the images {whose}in {folder}: {len(names)} were changed or are missing "
             f"({', '.join(names[:_MAX_SHOWN])}{more})"
         )
     files, digest = listed_files(folder)
-    if digest != inputs.images.files_sha256:
+    if digest != recorded.files_sha256:
         yield InputChange(
-            f"the images in {folder}: files were added, removed or renamed ({files} FITS files "
-            f"now, {inputs.images.files} then)"
+            f"the images {whose}in {folder}: files were added, removed or renamed ({files} FITS "
+            f"files now, {recorded.files} then)"
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.channel_table import CHANNELS_COLUMN, flatten_channels, read_channels
 from mingolotss.dataset.counts import Count, count_flags
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import MANIFEST, read_manifest, read_rows
@@ -18,6 +19,7 @@ from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.sample_summary import class_table, format_counts
 from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError
+from mingolotss.io.parquet import read_table
 from mingolotss.io.summaries import Shown, Summary, count_text
 from mingolotss.qa.changed_inputs import InputChange, changed_inputs
 from mingolotss.qa.descriptions import FLAGS
@@ -59,6 +61,9 @@ class Status(Shown):
         The splits of an assembled build, by the measured size of the stamps.
     changes : list of InputChange
         Of a finished build, the inputs that are not those that its products were made from.
+    channels : dict of str to (int, int, int)
+        For each channel of the recipe, the number of written sources of whose images whole pixels
+        were taken, whose images were resampled, and that lack an image.
     """
 
     out: Path
@@ -77,6 +82,7 @@ class Status(Shown):
     notices: list[str] = field(default_factory=list)
     split: SplitResult | None = None
     changes: list[InputChange] = field(default_factory=list)
+    channels: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
     def _summary(self) -> Summary:
         stages = Counter(stage for _, stage, _ in self.rejections)
@@ -145,6 +151,7 @@ def status(out: Path | str) -> Status:
         notices=read_notices(BuildFolder(out).notices),
         split=split_of_build(out) if assembled else None,
         changes=changed_inputs(out, provenance) if assembled else [],
+        channels=_count_channels(BuildFolder(out), provenance),
     )
 
 
@@ -158,6 +165,27 @@ def _read_table(build: BuildFolder) -> pa.Table:
         empty = pa.schema([MANIFEST.field(name) for name in columns]).empty_table()
         table = pa.concat_tables(tables) if tables else empty
     return table.sort_by("row")
+
+
+def _count_channels(build: BuildFolder, provenance: Provenance) -> dict[str, tuple[int, int, int]]:
+    """Count the planes of each channel by their status."""
+    names = [channel.name for channel in provenance.recipe.channels]
+    if not names:
+        return {}
+    if build.channels.exists():
+        tables = [read_channels(build.path)]
+    else:
+        columns = [CHANNELS_COLUMN.name]
+        tables = [flatten_channels(read_table(path, columns)) for path in build.parts()]
+    pairs = Counter(
+        pair
+        for table in tables
+        for pair in zip(table["channel"].to_pylist(), table["status"].to_pylist(), strict=True)
+    )
+    return {
+        name: (pairs[name, "native"], pairs[name, "resampled"], pairs[name, "missing"])
+        for name in names
+    }
 
 
 def _flags(row: ManifestRow) -> list[str]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.manifest import candidates_of_channel
 from mingolotss.dataset.products import products
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.recorded_inputs import image_folder, locate_image
@@ -30,6 +31,7 @@ from mingolotss.qa.fits_stamps import check_fits
 from mingolotss.qa.verify_batches import check_batches
 from mingolotss.qa.verify_splits import check_splits
 from mingolotss.recipe.model import ImageSettings, Recipe
+from mingolotss.service.remote.workspace import Workspace
 
 __all__ = ["build_layout"]
 
@@ -50,7 +52,7 @@ def build_layout(out: Path, provenance: Provenance) -> Layout:
         batches = build.batches(recipe.batches.folder)
         names, layout = provenance.batch_names, BatchLayout.of(recipe)
         checks.append(partial(check_batches, batches, names, layout, build.path))
-    checks += [partial(check_splits, build), partial(_check_images, build, recipe.images)]
+    checks += [partial(check_splits, build), partial(_check_images, build, recipe)]
     return Layout(out, build.checksums, list(products(out, recipe)), provenance.rows, checks)
 
 
@@ -114,9 +116,36 @@ def _check_csv(build: BuildFolder, written: pa.Table) -> Iterator[str]:
             yield f"{build.csv.name}: its column {column} differs from the manifest's {name}"
 
 
-def _check_images(build: BuildFolder, settings: ImageSettings, _written: pa.Table) -> Iterator[str]:
+def _check_images(build: BuildFolder, recipe: Recipe, _written: pa.Table) -> Iterator[str]:
     """Check the images that the build read, as far as they are files that still exist."""
-    table, root = read_table(build.candidates), image_folder(build.path)
+    table = read_table(build.candidates)
+    if not recipe.channels:
+        yield from _check_channel(build, recipe.images, table, "", build.workspace)
+    reference = recipe.reference_channel
+    for one in recipe.channels:
+        channel, workspace = one.name, build.channel_workspace(one.name)
+        if one is reference:
+            channel, workspace = "", build.workspace
+        own = candidates_of_channel(table, one.name)
+        yield from _check_channel(build, recipe.of_channel(one).images, own, channel, workspace)
+
+
+def _check_channel(
+    build: BuildFolder, settings: ImageSettings, table: pa.Table, channel: str, workspace: Workspace
+) -> Iterator[str]:
+    """Check the images of a further channel, or of the reference ("").
+
+    Parameters
+    ----------
+    build : BuildFolder
+    settings : ImageSettings
+    table : pyarrow.Table
+        The candidates of the channel.
+    channel : str
+    workspace : Workspace
+        Where its downloads are.
+    """
+    root = image_folder(build.path, channel)
     sources, fields = (table[name].to_pylist() for name in ("source", "field"))
     for kind, template in (("image", settings.image), ("rms", settings.rms)):
         addresses, digests = (table[name].to_pylist() for name in (kind, f"{kind}_sha256"))
@@ -127,8 +156,8 @@ def _check_images(build: BuildFolder, settings: ImageSettings, _written: pa.Tabl
             path = Path(shown)
             if "://" in address:  # it was read from its download, if it was downloaded
                 names = {"source": source or "", "field": field or ""}
-                path = build.workspace.cutouts / format_file_name(template, **names)
+                path = workspace.cutouts / format_file_name(template, **names)
                 shown = build.name_of(path)
             if path.is_file() and sha256_file(path) != digest:
                 yield f"{shown}: changed since the build"
-    yield from changed_images(build.parts(), root)
+    yield from changed_images(build.parts(), root, channel)

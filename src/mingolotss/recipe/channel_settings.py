@@ -11,7 +11,10 @@ from mingolotss.recipe.image_settings import ChooseSettings, ImageSettings, Nois
 from mingolotss.recipe.settings import Settings
 from mingolotss.recipe.stamp_settings import StepSettings
 
-__all__ = ["MOST_CHANNELS", "ChannelSettings"]
+__all__ = ["CHANNEL_NAME", "MOST_CHANNELS", "ChannelSettings"]
+
+CHANNEL_NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
+"""A regular expression of the names of channels."""
 
 MOST_CHANNELS = 256
 """Channels of a recipe, and of a dataset from anywhere."""
@@ -33,7 +36,7 @@ class ChannelSettings(Settings):
         As the tables of the recipe of these names. The largest beam is one for all channels.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=rf"^{CHANNEL_NAME}$")
     reference: bool = False
     missing: Literal["reject", "nan", "zero"] = "reject"
     images: ImageSettings | None = None

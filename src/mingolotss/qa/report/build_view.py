@@ -33,7 +33,7 @@ from mingolotss.dataset.image_census import (
     noise_counts,
 )
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import RECIPE_COLUMNS, read_manifest
+from mingolotss.dataset.manifest import RECIPE_COLUMNS, candidates_of_channel, read_manifest
 from mingolotss.dataset.measured_split import measured_split
 from mingolotss.dataset.overlapping_stamps import OverlappingStamps, overlaps_of_table
 from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
@@ -319,8 +319,10 @@ class BuildView:
 
     @cached_property
     def candidates(self) -> pa.Table:
-        """All candidates, sorted by row."""
-        return read_table(self.folder.candidates)
+        """All candidates, of the reference channel if there are channels, sorted by row."""
+        reference = self.recipe.reference_channel
+        table = read_table(self.folder.candidates)
+        return candidates_of_channel(table, None if reference is None else reference.name)
 
     @cached_property
     def _candidate_starts(self) -> Ints:
