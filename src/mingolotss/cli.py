@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -329,21 +329,11 @@ def plan(
         [(str(number), str(count)) for number, count in build_plan.field_counts().items()],
     )
     _print_split(build_plan.describe_split())
-    for name, reason in list(build_plan.search_errors.items())[:3]:
-        _say(f"no answer for {name}: {reason}")
-    if len(build_plan.search_errors) > 3:
-        _say(f"... no answer for {len(build_plan.search_errors)} sources in all")
-    without_image = [*build_plan.reasons_without_image.items()]
-    for name, reason in without_image[:3]:
-        _say(f"no image for {name}: {reason}")
-    if len(without_image) > 3:
-        _say(f"... no image for {len(without_image)} sources in all")
+    _print_reasons("no answer", build_plan.search_errors)
+    _print_reasons("no image", build_plan.reasons_without_image)
     for channel in build_plan.channels:
-        reasons = [*{**channel.search_errors, **channel.reasons_without_image}.items()]
-        for name, reason in reasons[:3]:
-            _say(f"no image of channel {channel.name} for {name}: {reason}")
-        if len(reasons) > 3:
-            _say(f"... no image of channel {channel.name} for {len(reasons)} sources in all")
+        _print_reasons(f"channel {channel.name}: no answer", channel.search_errors)
+        _print_reasons(f"channel {channel.name}: no image", channel.reasons_without_image)
     _print_notices(build_plan.notices, build_plan.out)
     _say(f"The full list: {BuildFolder(build_plan.out).candidates}")
     estimate = build_plan.estimate()
@@ -352,6 +342,14 @@ def plan(
             f"To download: {estimate.requests} files, about {estimate.bytes / 1e6:.0f} MB in "
             f"{estimate.seconds / 60:.1f} min"
         )
+
+
+def _print_reasons(what: str, reasons: Mapping[str, str]) -> None:
+    """Print what the first sources lack and why, and how many there are."""
+    for name, reason in [*reasons.items()][:3]:
+        _say(f"{what} for {name}: {reason}")
+    if len(reasons) > 3:
+        _say(f"... {what} for {len(reasons)} sources in all")
 
 
 @app.command()

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from mingolotss.errors import InputError
 from mingolotss.recipe.channel_settings import CHANNEL_NAME
@@ -16,6 +17,12 @@ from mingolotss.recipe.channel_settings import CHANNEL_NAME
 __all__ = ["parse_services"]
 
 _NAMED = re.compile(rf"({CHANNEL_NAME})=(.+)", re.DOTALL)
+
+
+def _exists(path: str) -> bool:
+    with suppress(OSError):  # too long for a path
+        return Path(path).exists()
+    return False
 
 
 def parse_services(values: Sequence[str]) -> tuple[str | None, dict[str, str]]:
@@ -34,7 +41,7 @@ def parse_services(values: Sequence[str]) -> tuple[str | None, dict[str, str]]:
     service: str | None = None
     services: dict[str, str] = {}
     for value in values:
-        named = None if os.path.exists(value) else _NAMED.fullmatch(value)
+        named = None if _exists(value) else _NAMED.fullmatch(value)
         if named is None:
             if service is not None:
                 raise InputError(
