@@ -249,8 +249,7 @@ def make_stamps(
             stop = start + len(stack.encoded)
             _store(stamps, rows[members[start:stop]], stack)
             start = stop
-    for row in np.flatnonzero(stamps.percent_nan > recipe.stamp.max_percent_nan).tolist():
-        _reject(stamps, chunk, choices, row, _empty_error(stamps.percent_nan[row], recipe.stamp))
+    _reject_empty(stamps, chunk, choices, recipe.stamp, is_further_channel=places is not None)
     placement = Placement(cutouts, rows, chosen, boxes, estimates, noise, has_gaps)
     return replace(stamps, placement=placement)
 
@@ -286,6 +285,22 @@ def _noise_after_bin(
     if all(name != "bin" for name, _ in recipe.step_list):
         return BinnedNoise(np.ones(len(chosen)), methods)
     return binned_noise(cutouts, chosen, boxes, factors, estimates, methods, recipe.noise, common)
+
+
+def _reject_empty(
+    stamps: Stamps,
+    chunk: Chunk,
+    choices: Choices,
+    settings: StampSettings,
+    *,
+    is_further_channel: bool,
+) -> None:
+    """Reject the stamps with too little data, and planes of further channels with none at all."""
+    for row in np.flatnonzero(stamps.percent_nan > settings.max_percent_nan).tolist():
+        _reject(stamps, chunk, choices, row, _empty_error(stamps.percent_nan[row], settings))
+    if is_further_channel:
+        for row in np.flatnonzero(stamps.percent_nan >= 100).tolist():
+            _reject(stamps, chunk, choices, row, ImageError("it has no data where the stamp is"))
 
 
 def _empty_error(percent: float, settings: StampSettings) -> ImageError:
