@@ -9,6 +9,7 @@ from astropy.coordinates import SkyCoord
 
 from mingolotss.candidates.selection import SourcePixel
 from mingolotss.model import Cutout, Source
+from mingolotss.pipeline.stamp_geometry import StampPlace
 from mingolotss.pipeline.stamps import stamp_of_cutout
 from mingolotss.qa.report.cutout_view import overlay, scale_bar
 from mingolotss.recipe.model import Recipe
@@ -55,7 +56,9 @@ def test_the_circle_is_where_the_recipe_masks(
     source = Source(0, "A", RA, DEC, None)
     recipe = _recipe(steps, **stamp)
     lines = overlay(cutout, source, recipe, contour=False)
-    pixels = stamp_of_cutout(cutout, SourcePixel(nx // 2, ny // 2, 0.0), recipe)
+    pixels = stamp_of_cutout(
+        cutout, SourcePixel(nx // 2, ny // 2, 0.0), recipe, StampPlace(0.0, 0.0)
+    )
 
     x0, y0, side = lines.box
     size = side / len(pixels)  # of a pixel of the stamp, in pixels of the picture

@@ -37,6 +37,7 @@ __all__ = [
     "UNCOMPRESSED_COLUMNS",
     "candidate_schema",
     "candidates_of_channel",
+    "catalogue_columns",
     "further_fields",
     "kept_fields",
     "kept_unit",
@@ -213,6 +214,19 @@ def kept_unit(field: pa.Field) -> str:
     """Return the unit of a column that is kept from the catalogue; "" if it has none."""
     metadata = field.metadata or {}
     return str(metadata.get(b"unit", b"").decode("utf-8", "replace"))
+
+
+def catalogue_columns(table: pa.Table) -> pa.Table:
+    """Return the columns that are kept from the catalogue under their names in the catalogue."""
+    fields = kept_fields(table.schema)
+    taken = {name.lower() for name in table.column_names}
+    names = []
+    for field in fields:
+        stripped = field.name.removeprefix(KEPT_PREFIX)
+        names.append(stripped if stripped.lower() in taken else field.name)
+    schema = pa.schema([field.with_name(name) for field, name in zip(fields, names, strict=True)])
+    columns = [table[field.name].combine_chunks() for field in fields]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def name_kept_columns(kept: pa.Table, further: Sequence[str] = ()) -> pa.Table:

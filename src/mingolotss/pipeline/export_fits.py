@@ -22,7 +22,7 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.labels import UNLABELLED
 from mingolotss.dataset.channel_table import CHANNELS_COLUMN
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import CANDIDATE_CHANNEL, KEPT_PREFIX, kept_fields
+from mingolotss.dataset.manifest import CANDIDATE_CHANNEL, catalogue_columns
 from mingolotss.dataset.recorded_inputs import image_folder, locate_image
 from mingolotss.dataset.records import Records
 from mingolotss.errors import DatasetError
@@ -336,7 +336,7 @@ class _Sources:
                 labels=np.where(records.labels < 0, UNLABELLED, records.labels),
                 classes=records.classes, size_arcsec=records.numbers("size_arcsec"),
                 flux_mjy=records.numbers("flux_mjy"),
-                kept=_kept_columns(records.table) if self.recipe.stamp.columns else None,
+                kept=catalogue_columns(records.table) if self.recipe.stamp.columns else None,
             ),
             rows=records.table["row"].to_numpy(),
             candidates=reference.candidates(rows, names),
@@ -361,19 +361,6 @@ def _opened(images: _Images) -> ImageService:
     if images.service is None:
         raise RuntimeError("the service of these images is not open")
     return images.service
-
-
-def _kept_columns(table: pa.Table) -> pa.Table:
-    """Return the columns that are kept from the catalogue under their names in the catalogue."""
-    fields = kept_fields(table.schema)
-    taken = {name.lower() for name in table.column_names}
-    names = []
-    for field in fields:
-        stripped = field.name.removeprefix(KEPT_PREFIX)
-        names.append(stripped if stripped.lower() in taken else field.name)
-    schema = pa.schema([field.with_name(name) for field, name in zip(fields, names, strict=True)])
-    columns = [table[field.name].combine_chunks() for field in fields]
-    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _write_files(part: _FitsTask) -> tuple[int, _Problems]:

@@ -12,23 +12,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mingolotss.candidates.cutouts import CutoutArray
-from mingolotss.model import Floats, Ints
+from mingolotss.errors import ImageError
+from mingolotss.model import Cutout, Floats, Ints
 from mingolotss.pipeline.choice import Choices, Rejection
 from mingolotss.pipeline.chunk import Chunk
-from mingolotss.pipeline.common_beam import convolve_cutouts
+from mingolotss.pipeline.common_beam import beam_problem, convolve_cutouts
 from mingolotss.pipeline.measure import MeasuredCandidates
 from mingolotss.pipeline.resampled_cutouts import (
     ResampledCutouts,
     resample_cutouts,
     widen_cutouts,
 )
-from mingolotss.pipeline.stamp_geometry import StampGeometry, stamp_geometry
+from mingolotss.pipeline.stamp_geometry import StampGeometry, StampPlace, stamp_geometry
 from mingolotss.recipe.model import Recipe
 from mingolotss.sky.beams import Beam
 from mingolotss.sky.header_facts import header_facts
 from mingolotss.sky.stamp_grid import StampGrids, StampSky, TangentGrids
 
-__all__ = ["Prepared", "convolve_chosen", "prepare", "prepare_on"]
+__all__ = ["Prepared", "convolve_chosen", "prepare", "prepare_cutout", "prepare_on"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,34 @@ def prepare_on(
         noise_methods=dict(zip(chosen.tolist(), resampled.noise_methods, strict=True)),
     )
     return Prepared(measured, choices, grids, broadening)
+
+
+def prepare_cutout(cutout: Cutout, place: StampPlace, recipe: Recipe) -> Cutout:
+    """Return the pixels of one resampled stamp, as `prepare` returns those of many.
+
+    Parameters
+    ----------
+    cutout : Cutout
+    place : StampPlace
+    recipe : Recipe
+
+    Raises
+    ------
+    ImageError
+        The cutout cannot be convolved to the common beam of the recipe, or its rms map is of
+        another size.
+    """
+    cutouts, only = CutoutArray.from_outcomes([cutout]), np.array([0])
+    if cutouts.errors:
+        raise cutouts.errors[0]
+    common = recipe.beam.beam
+    if common is not None and (problem := beam_problem(cutout.wcs, common)):
+        raise ImageError(problem)
+    scale = place.pixel_scale_arcsec
+    scale = cutout.wcs.pixel_scale_arcsec if np.isnan(scale) else scale
+    ra, dec, scales, angle = np.array([[place.ra], [place.dec], [scale], [place.angle_deg]])
+    grids = TangentGrids(ra, dec, scales, angle, recipe.stamp.pixels)
+    return _resample(cutouts, only, grids, recipe).cutouts[0]
 
 
 def _resample(

@@ -16,6 +16,8 @@ line that names the column and the value.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -25,12 +27,12 @@ import pyarrow.compute as pc
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.units import find_unit
 from mingolotss.dataset.manifest import kept_unit
-from mingolotss.errors import CatalogueError
+from mingolotss.errors import CatalogueError, ImageError
 from mingolotss.model import Bools, Floats, Objects
 from mingolotss.recipe.model import Recipe, StampSettings
 from mingolotss.registry import nearest
 
-__all__ = ["StampGeometry", "stamp_geometry"]
+__all__ = ["StampGeometry", "StampPlace", "place_of_stamp", "stamp_geometry"]
 
 _LARGEST_ARCSEC = 10 * 3600.0  # of a stamp, as of a cutout
 _LARGEST_ANGLE = 360.0  # in the unit of the column; catalogues write -999 for what is not known
@@ -61,6 +63,46 @@ class StampGeometry(NamedTuple):
         if not len(reasons):
             return ()
         return (f"{len(reasons):,} of {len(self.problems):,} sources get no stamp: {reasons[0]}",)
+
+
+class StampPlace(NamedTuple):
+    """The stamp of one source on the sky: its position, and a row of `StampGeometry`."""
+
+    ra: float
+    dec: float
+    pixel_scale_arcsec: float = math.nan
+    angle_deg: float = 0.0
+
+
+def place_of_stamp(
+    recipe: Recipe,
+    ra: float,
+    dec: float,
+    columns: Mapping[str, float] | pa.Table | None = None,
+) -> StampPlace:
+    """Return where the stamp of one source is.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    ra, dec : float, deg, ICRS
+    columns : mapping of str to float, or pyarrow.Table of one row, optional
+        The columns of the catalogue that the recipe names, by the name of the column: sizes in
+        arcsec and angles in deg, or in the units of the table.
+
+    Raises
+    ------
+    ImageError
+        A value is missing or means nothing.
+    """
+    kept = columns if isinstance(columns, pa.Table) else None
+    if kept is None and columns:
+        kept = pa.table({name: [float(value)] for name, value in columns.items()})
+    catalogue = Catalogue.from_columns(["source"], [ra], [dec], kept=kept)
+    geometry = stamp_geometry(recipe, catalogue)
+    if geometry.problems[0]:
+        raise ImageError(str(geometry.problems[0]))
+    return StampPlace(ra, dec, float(geometry.pixel_scale_arcsec[0]), float(geometry.angle_deg[0]))
 
 
 def stamp_geometry(recipe: Recipe, catalogue: Catalogue) -> StampGeometry:

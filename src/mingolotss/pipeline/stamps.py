@@ -28,6 +28,8 @@ from mingolotss.pipeline.choice import Choices, Rejection
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.common_beam import convolved_noise_methods, with_common_beam
 from mingolotss.pipeline.measure import MeasuredCandidates
+from mingolotss.pipeline.prepare import prepare_cutout
+from mingolotss.pipeline.stamp_geometry import StampPlace, place_of_stamp
 from mingolotss.pipeline.stamp_windows import (
     Group,
     StampBoxes,
@@ -322,7 +324,11 @@ def _reject(stamps: Stamps, chunk: Chunk, choices: Choices, row: int, error: Ima
 
 
 def make_stamp(
-    cutout: Cutout, position: SkyCoord, recipe: str | Path | Recipe = "mingolotss"
+    cutout: Cutout,
+    position: SkyCoord,
+    recipe: str | Path | Recipe = "mingolotss",
+    *,
+    columns: Mapping[str, float] | None = None,
 ) -> StampPixels:
     """Make the stamp of one source from one cutout, exactly as a build makes it.
 
@@ -335,6 +341,9 @@ def make_stamp(
         Position of the source.
     recipe : str, Path or Recipe
         The name of a shipped recipe, a TOML file, or a recipe.
+    columns : mapping of str to float, optional
+        The values of the columns of the catalogue that the size or the orientation of the stamp
+        depends on, by the name of the column: sizes in arcsec and angles in deg.
 
     Returns
     -------
@@ -351,10 +360,13 @@ def make_stamp(
         raise ImageError("no rms map, which the recipe's noise needs")
     icrs = position.icrs
     pixel = source_pixel(cutout, float(icrs.ra.deg), float(icrs.dec.deg))
-    return stamp_of_cutout(cutout, pixel, recipe)
+    ra, dec = float(icrs.ra.deg), float(icrs.dec.deg)
+    return stamp_of_cutout(cutout, pixel, recipe, place_of_stamp(recipe, ra, dec, columns))
 
 
-def stamp_of_cutout(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> StampPixels:
+def stamp_of_cutout(
+    cutout: Cutout, pixel: SourcePixel, recipe: Recipe, place: StampPlace
+) -> StampPixels:
     """Return the stamp that a build makes of one cutout.
 
     Parameters
@@ -363,6 +375,8 @@ def stamp_of_cutout(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> Stamp
     pixel : SourcePixel
         Position of the source in the cutout.
     recipe : Recipe
+    place : StampPlace
+        Of the stamp, if it is resampled.
 
     Returns
     -------
@@ -374,6 +388,12 @@ def stamp_of_cutout(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> Stamp
         The image cannot give a stamp of this recipe, or its file cannot be read now.
     """
     with LostPages() as lost:
+        if recipe.stamp.resampling:
+            cutout = prepare_cutout(cutout, place, recipe)
+            middle = recipe.stamp.pixels // 2
+            pixel = SourcePixel(middle, middle, 0.0)
+        else:
+            cutout = with_common_beam(cutout, recipe.beam.beam)
         result = _make_one(cutout, pixel, recipe)
     if lost.pages:
         raise UnreadableFileError(
@@ -395,7 +415,6 @@ def _make_one(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> _StackResul
     ImageError
         The image cannot give a stamp of this recipe.
     """
-    cutout = with_common_beam(cutout, recipe.beam.beam)
     cutouts, boxes = place_stamp(cutout, pixel, recipe)
     only = np.array([0])
     estimates, errors = estimate_noise(cutouts, only, recipe.noise)

@@ -33,7 +33,13 @@ from mingolotss.dataset.image_census import (
     noise_counts,
 )
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import RECIPE_COLUMNS, candidates_of_channel, read_manifest
+from mingolotss.dataset.manifest import (
+    KEPT_PREFIX,
+    RECIPE_COLUMNS,
+    candidates_of_channel,
+    catalogue_columns,
+    read_manifest,
+)
 from mingolotss.dataset.measured_split import measured_split
 from mingolotss.dataset.overlapping_stamps import OverlappingStamps, overlaps_of_table
 from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
@@ -42,6 +48,7 @@ from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_schema, read_table
 from mingolotss.model import Bools, Candidate, Floats, Ints, Objects, Source
+from mingolotss.pipeline.stamp_geometry import StampPlace, place_of_stamp
 from mingolotss.qa.audit.document import AuditState, read_audit
 from mingolotss.qa.descriptions import INSPECTION_REASONS
 from mingolotss.qa.manifest_row import ManifestRow, rows_of
@@ -131,7 +138,10 @@ class BuildView:
         names = [*columns]
         if names:  # with the columns that only some recipes have
             stored = read_schema(build.manifest).names
-            names += [name for name in RECIPE_COLUMNS.names if name in stored]
+            needed = provenance.recipe.stamp.columns.values()
+            kept = [name for column in needed for name in (column, f"{KEPT_PREFIX}{column}")]
+            names += [name for name in (*RECIPE_COLUMNS.names, *kept) if name in stored]
+            names = list(dict.fromkeys(names))
         manifest = read_manifest(build.path, names or None)
         if not np.array_equal(manifest["row"].to_numpy(), np.arange(len(manifest))):
             raise DatasetError(
@@ -147,6 +157,18 @@ class BuildView:
     def recipe(self) -> Recipe:
         """The recipe with its effective settings."""
         return self.provenance.recipe
+
+    def stamp_place(self, row: int) -> StampPlace:
+        """Return where the stamp of a row is on the sky, also of a row that was rejected.
+
+        Raises
+        ------
+        ImageError
+            It has no size or no orientation.
+        """
+        table, source = self.manifest.slice(row, 1), self.source(row)
+        columns = catalogue_columns(table) if self.recipe.stamp.columns else None
+        return place_of_stamp(self.recipe, source.ra, source.dec, columns)
 
     @cached_property
     def packages(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ from mingolotss.errors import (
 from mingolotss.image.lost_pages import LostPages
 from mingolotss.io.file_names import format_file_name
 from mingolotss.model import Candidate, Cutout, Source
+from mingolotss.pipeline.planned_stamps import least_cutout_deg
 from mingolotss.pipeline.rebuild import recorded_service
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.service.base import CutoutRequest, ImageService, Naming, fetch_cutouts, open_service
@@ -81,7 +82,8 @@ class CutoutCache:
                 f"read {candidate.image}: it is not on this disk; the review page can download it",
                 path=candidate.image,
             )
-        size = self._build.recipe.images.size_deg
+        recipe = self._build.recipe
+        size = max(recipe.images.size_deg, least_cutout_deg(recipe))
         try:
             service = self._service
         except MingoError as error:

@@ -18,6 +18,7 @@ from mingolotss.candidates.selection import source_pixel
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.io.png import encode_png
 from mingolotss.model import Candidate, Cutout, Source
+from mingolotss.pipeline.stamp_geometry import StampPlace
 from mingolotss.pipeline.stamp_windows import noise_of
 from mingolotss.pipeline.stamps import stamp_of_cutout
 from mingolotss.qa.report.build_view import CandidateRow
@@ -217,7 +218,8 @@ def candidate_picture(
     if kind == "pixels":
         return _pixels(snapshot.cutouts.get(source, candidate))
     if kind == "stamp.png":
-        return _stamp(snapshot.cutouts.get(source, candidate), source, recipe)
+        place = snapshot.build.stamp_place(row)
+        return _stamp(snapshot.cutouts.get(source, candidate), source, recipe, place)
     if kind == name or name not in {*STRETCHES, "rms"} or contrast is None:
         return None
     cutout = snapshot.cutouts.get(source, candidate)
@@ -229,9 +231,9 @@ def candidate_picture(
     return as_png(stretch(cutout.image[::step, ::step], name, contrast))
 
 
-def _stamp(cutout: Cutout, source: Source, recipe: Recipe) -> bytes:
+def _stamp(cutout: Cutout, source: Source, recipe: Recipe, place: StampPlace) -> bytes:
     """Return the stamp that this candidate would give."""
-    stamp = stamp_of_cutout(cutout, source_pixel(cutout, source.ra, source.dec), recipe)
+    stamp = stamp_of_cutout(cutout, source_pixel(cutout, source.ra, source.dec), recipe, place)
     if recipe.stamp.kind == "uint8":
         return coloured(encode_png(stamp.astype(np.uint8, copy=False)))
     flux = np.nan_to_num(stamp.astype(np.float32, copy=False))
