@@ -13,6 +13,7 @@ from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.dataset.provenance import Provenance, write_provenance
+from mingolotss.dataset.records import Records
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import encode_stamp, image_column, stamp_bytes, stamp_schema
 from mingolotss.io.parquet import write_table
@@ -89,17 +90,9 @@ def write_build(
     return images
 
 
-def write_dataset(
-    folder: Path, images: np.ndarray, shape: StampShape, settings: dict[str, object]
-) -> None:
-    """Write images as two parts of a build, the second part with the first rows."""
+def make_stamps(images: np.ndarray, shape: StampShape) -> tuple[pa.Table, pa.Table]:
+    """Return the rows of the manifest and the table of stamps of images."""
     n, rows = len(images), np.arange(len(images))
-    provenance = Provenance(
-        recipe=parse_recipe(settings, "a test"), catalogue="c.csv", catalogue_sha256="0" * 64,
-        service="folder", rows=n, limit=0, classes=CLASSES,
-    )  # fmt: skip
-    folder.mkdir(parents=True)
-    write_provenance(folder, provenance)
     columns = {name: pa.nulls(n, MANIFEST.field(name).type) for name in MANIFEST.names}
     known = {
         "row": rows, "source": [f"J{row:03d}.5+1" for row in rows],
@@ -118,6 +111,26 @@ def write_dataset(
     first = image_column(shape, [encode_stamp(image) for image in images], columns["image_file"])
     described = pa.array(channel_rows(images, shape.channels), schema.field("channels").type)
     stamps = pa.Table.from_arrays([first, *manifest.columns, described], schema=schema)
+    return manifest, stamps
+
+
+def make_records(images: np.ndarray, shape: StampShape) -> Records:
+    """Return images as the records of a dataset."""
+    return Records(make_stamps(images, shape)[1], CLASSES, "a test")
+
+
+def write_dataset(
+    folder: Path, images: np.ndarray, shape: StampShape, settings: dict[str, object]
+) -> None:
+    """Write images as two parts of a build, the second part with the first rows."""
+    n = len(images)
+    provenance = Provenance(
+        recipe=parse_recipe(settings, "a test"), catalogue="c.csv", catalogue_sha256="0" * 64,
+        service="folder", rows=n, limit=0, classes=CLASSES,
+    )  # fmt: skip
+    folder.mkdir(parents=True)
+    write_provenance(folder, provenance)
+    manifest, stamps = make_stamps(images, shape)
     build = BuildFolder(folder)
     build.stamps.mkdir()
     build.part_stamps(0).write_bytes(stamp_bytes(stamps[n // 2 :]))

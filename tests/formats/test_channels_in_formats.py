@@ -7,17 +7,25 @@ import json
 import pickle
 import shutil
 import tarfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from channel_builds import CLASSES, NAMES, SIDE, write_build, write_dataset
+from channel_builds import CLASSES, NAMES, SIDE, make_records, write_build, write_dataset
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats import FORMATS
+from mingolotss.formats.base import ExportHeader
+from mingolotss.formats.batch_layout import BatchLayout
+from mingolotss.formats.finding import find_datasets
 from mingolotss.loaders.arrays import load
 from mingolotss.publish.export import export
 from mingolotss.qa.audit.samples import AuditSettings, read_samples
@@ -42,6 +50,12 @@ def builds(tmp_path_factory):
     root = tmp_path_factory.mktemp("channels")
     folders = {pair: root / f"{pair[0]}-{pair[1]}" for pair in KINDS}
     return {pair: (folder, write_build(folder, *pair)) for pair, folder in folders.items()}
+
+
+HEADER = ExportHeader(
+    name="any", title="Any", license="none", citation="", folder="any-batches-py",
+    archive="any.tar.gz", split_plan="catalogue-order", format="any", layout=BatchLayout(),
+)  # fmt: skip
 
 
 class Exports(dict):
@@ -87,6 +101,31 @@ def test_every_format_gives_the_same_channels(builds, exports, name, channels, k
     assert load(out, "test").images.tobytes() == images[3::4].tobytes()
     assert verify(out).problems == []
     assert compare(folder, out).same
+
+
+@settings(max_examples=25)
+@given(st.data())
+def test_any_images_come_back(data):
+    """Every number of channels, size and type, through the formats themselves."""
+    channels = data.draw(st.integers(1, len(NAMES)))
+    kind = data.draw(st.sampled_from(["uint8", "float32"]))
+    name = data.draw(
+        st.sampled_from([one for one in FORMATS if is_possible(one, channels, kind)])
+        .filter(lambda one: one not in ("hdf5", "zarr"))
+    )  # fmt: skip
+    side, count = data.draw(st.integers(1, 7)), data.draw(st.integers(2, 4))
+    elements = None if kind == "uint8" else st.floats(width=32)
+    stack = arrays.arrays(kind, (count, channels, side, side), elements=elements)
+    images = data.draw(stack)
+    shape = StampShape(NAMES[:channels], side, kind)
+    with TemporaryDirectory() as folder:
+        path = Path(folder)
+        FORMATS.get(name).write(make_records(images, shape), path, HEADER)
+        ((found, place), *_) = find_datasets(path)
+        got = found.read(place, "all")
+    assert got.channels == NAMES[:channels]
+    order = np.argsort(got.sources)
+    assert np.asarray(got.images)[order].tobytes() == images.tobytes()
 
 
 @pytest.mark.parametrize("name", ["webdataset", "batches", "parquet"])

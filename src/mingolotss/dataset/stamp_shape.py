@@ -24,14 +24,13 @@ import pyarrow as pa
 from mingolotss.errors import InputError
 from mingolotss.io.documents import parse_json
 from mingolotss.io.png import MAX_SIDE, PNG_CHANNELS
-from mingolotss.recipe.channel_settings import MOST_CHANNELS
+from mingolotss.recipe.channel_settings import LONGEST_NAME, MOST_CHANNELS
 from mingolotss.recipe.model import Recipe
 
 __all__ = ["STAMPS_KEY", "StampShape", "channel_names", "channel_places"]
 
 STAMPS_KEY = b"mingolotss.stamps"
 """The key of the shape in the metadata of a Parquet file, as JSON: channels, shape and dtype."""
-_LETTERS = 200  # of the name of a channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +143,7 @@ def channel_names(names: object) -> tuple[str, ...]:
         They are no list of different names, or too many.
     """
     listed = _texts(names)
-    if not 0 < len(listed) <= MOST_CHANNELS or max(map(len, listed)) > _LETTERS:
+    if not 0 < len(listed) <= MOST_CHANNELS or max(map(len, listed)) > LONGEST_NAME:
         raise ValueError(f"its channels are {names!r:.60}")
     if len(set(listed)) != len(listed) or "" in listed:
         raise ValueError(f"its channels do not have different names: {names!r:.60}")

@@ -11,13 +11,15 @@ from mingolotss.recipe.image_settings import ChooseSettings, ImageSettings, Nois
 from mingolotss.recipe.settings import Settings
 from mingolotss.recipe.stamp_settings import StepSettings
 
-__all__ = ["CHANNEL_NAME", "MOST_CHANNELS", "ChannelSettings"]
+__all__ = ["CHANNEL_NAME", "LONGEST_NAME", "MOST_CHANNELS", "ChannelSettings"]
 
 CHANNEL_NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
 """A regular expression of the names of channels."""
 
 MOST_CHANNELS = 256
 """Channels of a recipe, and of a dataset from anywhere."""
+LONGEST_NAME = 200
+"""Letters of the name of a channel."""
 
 
 class ChannelSettings(Settings):
@@ -36,7 +38,7 @@ class ChannelSettings(Settings):
         As the tables of the recipe of these names. The largest beam is one for all channels.
     """
 
-    name: str = Field(pattern=rf"^{CHANNEL_NAME}$")
+    name: str = Field(pattern=rf"^{CHANNEL_NAME}$", max_length=LONGEST_NAME)
     reference: bool = False
     missing: Literal["reject", "nan", "zero"] = "reject"
     images: ImageSettings | None = None
