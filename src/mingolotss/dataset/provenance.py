@@ -46,6 +46,7 @@ _LATER_TYPES = {
     "date": str,
     "left_out": dict,
     "services": dict,
+    "surveys": dict,
 }  # builds of older versions do not have these
 _MOST_ROWS = 1 << 48
 _MAX_SHOWN = 3  # settings that differ, in one message
@@ -81,6 +82,8 @@ class Provenance:
         the catalogue.
     services : mapping of str to str
         The services of the further channels, by their names; `service` is that of the reference.
+    surveys : mapping of str to mapping of str to str
+        What the image services state about their images, by the survey: names and values.
     """
 
     recipe: Recipe
@@ -95,6 +98,7 @@ class Provenance:
     left_out: Mapping[str, int] = field(default_factory=dict)
     split: BuildSplit | None = None
     services: Mapping[str, str] = field(default_factory=dict)
+    surveys: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def split_plan(self) -> str:
@@ -234,7 +238,7 @@ def write_provenance(
     """
     build = {key: value for key, value in asdict(provenance).items() if key != "recipe"}
     build["classes"] = list(provenance.classes)
-    for key in ("left_out", "services"):
+    for key in ("left_out", "services", "surveys"):
         if not build[key]:
             del build[key]
     del build["split"]
@@ -307,15 +311,23 @@ def _check_types(build: Mapping[str, object]) -> None:
     classes = build["classes"]
     if not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):
         raise TypeError("build.classes is no list of names")
-    left_out = cast("dict[str, object]", build.get("left_out", {}))
-    if not all(type(count) is int and 0 <= count < _MOST_ROWS for count in left_out.values()):
-        raise TypeError("build.left_out is no table of numbers")
-    services = cast("dict[str, object]", build.get("services", {}))
-    if not all(isinstance(service, str) for service in services.values()):
-        raise TypeError("build.services is no table of addresses")
+    _check_tables(build)
     for name in ("rows", "limit"):
         if not 0 <= cast("int", build[name]) < _MOST_ROWS:
             raise TypeError(f"build.{name} = {build[name]!r:.40}")
+
+
+def _check_tables(build: Mapping[str, object]) -> None:
+    """Check the values in the tables of the table ``build``, as `_check_types` does."""
+    services = cast("dict[str, object]", build.get("services", {}))
+    if not all(isinstance(service, str) for service in services.values()):
+        raise TypeError("build.services is no table of addresses")
+    left_out = cast("dict[str, object]", build.get("left_out", {}))
+    if not all(type(count) is int and 0 <= count < _MOST_ROWS for count in left_out.values()):
+        raise TypeError("build.left_out is no table of numbers")
+    for facts in cast("dict[str, object]", build.get("surveys", {})).values():
+        if type(facts) is not dict or not all(isinstance(value, str) for value in facts.values()):
+            raise TypeError("build.surveys is no table of texts")
 
 
 def _read_toml(path: Path) -> dict[str, Any] | None:

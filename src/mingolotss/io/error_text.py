@@ -18,6 +18,12 @@ _MAINTENANCE = re.compile(
     r"|timed? ?out|error 5\d\d"
 )
 
+_PROBLEM = re.compile(
+    r"(?i)\b(error|exception|problem|unable|cannot|could not|fail|invalid|unknown|outside|"
+    r"no (images?|matches|candidate|coverage|cutout|data|field|mosaic)|"
+    r"not (found|covered|observed|available)|maintenance|unavailable)"
+)
+
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an exception's message, or its type if the message is empty."""
@@ -35,8 +41,18 @@ def is_about_maintenance(text: str) -> bool:
 
 
 def excerpt(body: bytes, length: int = 160) -> str:
-    """Return the first words of a page or message, in quotes and without markup."""
+    """Return the first words of a page or message, in quotes and without markup.
+
+    The words of a page may begin with its menu. Then the excerpt begins where the page speaks of a
+    problem.
+
+    >>> excerpt(b"<p>Home | Help | Contact</p>" * 9 + b"<h2>Error: no matches</h2>", 30)
+    '"...Error: no matches"'
+    """
     text = body[:20_000].decode("utf-8", "replace")
     text = re.sub(r"(?is)<(script|style|head)\b.*?</\1\s*>", " ", text)
     words = clean_text(" ".join(html.unescape(re.sub(r"<[^<>]*>", " ", text)).split()))
+    if len(words) > length and not _PROBLEM.search(words, 0, length):
+        problem = _PROBLEM.search(words, length)
+        words = words if problem is None else f"...{words[problem.start() :]}"
     return f'"{words[:length]}{"..." if len(words) > length else ""}"'

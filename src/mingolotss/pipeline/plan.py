@@ -70,6 +70,7 @@ from mingolotss.pipeline.resolved_inputs import (
     check_places,
     resolve_inputs,
 )
+from mingolotss.pipeline.stated_surveys import stated_surveys
 from mingolotss.pipeline.task import Task
 from mingolotss.recipe.model import ChannelSettings, Recipe
 from mingolotss.service.base import (
@@ -521,7 +522,8 @@ def _record(
             for service, images in all_images
         )
         today = datetime.now(UTC).date().isoformat()
-        provenance = replace(inputs.provenance, simulated=simulated, date=today)
+        surveys = stated_surveys(service for service, _ in all_images)
+        provenance = replace(inputs.provenance, simulated=simulated, date=today, surveys=surveys)
         write_provenance(out, replace(provenance, split=splits.write(out)))
     elif existing.recipe.to_dict() != inputs.recipe.to_dict():
         # `check_same_build` has seen to it that only texts differ. Without the list of checksums

@@ -16,6 +16,7 @@ from mingolotss.publish.image_facts import (
     describe_headers,
     describe_noise,
     describe_scaling,
+    describe_surveys,
 )
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.markdown import escape
@@ -125,6 +126,7 @@ def _collection(summary: DatasetSummary) -> list[str]:
         f"The images come from {_service(summary)}{labels}.",
         describe_headers(summary) if len(summary.manifest) else "",
         describe_beams(summary) if len(summary.manifest) else "",
+        describe_surveys(summary),
         _choice(summary),
         date,
         checksum,

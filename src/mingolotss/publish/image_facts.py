@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pyarrow.compute as pc
 
 from mingolotss.dataset import image_census as census
@@ -9,11 +11,18 @@ from mingolotss.publish.markdown import escape
 from mingolotss.publish.summary import DatasetSummary
 from mingolotss.publish.wording import counted, listed
 
-__all__ = ["describe_beams", "describe_headers", "describe_noise", "describe_scaling"]
+__all__ = [
+    "describe_beams",
+    "describe_headers",
+    "describe_noise",
+    "describe_scaling",
+    "describe_surveys",
+]
 
 _MOST_VALUES = 4  # of one fact of the headers in a sentence
 _MEASURED = "rms-map"  # noise methods that begin with it use the map that comes with the image
 _SCALINGS = {"minmax", "asinh", "zscale"}
+_OF_IMAGES = ("frequency", "pixels", "beam (FWHM)", "unit", "typical noise", "without data")
 _OTHER_STEPS = {"zero-nan", "clip", "bin", "mask"}
 
 
@@ -29,7 +38,10 @@ def describe_headers(summary: DatasetSummary) -> str:
         if summary.known(column)
     ]
     missing = [name for name, column, _ in facts if not summary.known(column)]
-    sentences = [f"By the headers of the images: {'; '.join(parts)}."] if parts else []
+    source = "the headers of the images"
+    if summary.provenance.surveys:
+        source += " and, where they are silent, by what is known about the survey"
+    sentences = [f"By {source}: {'; '.join(parts)}."] if parts else []
     if missing:
         names = listed([f"the {name}" for name in missing], "or")
         sentences.append(f"The headers of the images do not give {names}.")
@@ -50,6 +62,25 @@ def _values(summary: DatasetSummary, column: str, unit: str) -> str:
     if unknown:
         shown.append(f"not known ({unknown:,})")
     return ", ".join(shown)
+
+
+def describe_surveys(summary: DatasetSummary) -> str:
+    """Say what is known about the surveys of the images: pixels, beam, terms of use."""
+    return " ".join(
+        f"{escape(survey)}: {_statements(facts)}"
+        for survey, facts in summary.provenance.surveys.items()
+    )
+
+
+def _statements(facts: Mapping[str, str]) -> str:
+    """Return the statements about one survey as sentences."""
+    images = "; ".join(f"{name} {escape(facts[name])}" for name in _OF_IMAGES if name in facts)
+    note = escape(facts.get("note", ""))
+    terms = facts.get("terms of use", "")
+    source = f" (stated by {escape(facts['stated by'])})" if "stated by" in facts else ""
+    cited = f" Cite {escape(facts['to cite'])}." if "to cite" in facts else ""
+    text = f"{images}. Terms of use of its images: {escape(terms)}{source}.{cited}"
+    return f"{text} {note}".rstrip()
 
 
 def describe_beams(summary: DatasetSummary) -> str:
