@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,7 +181,16 @@ KINDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", KINDS)
+FEW = ("native", "binned", "convolved and turned")
+NO_WINDOWS = ("sized", "convolved and turned", "averaged last")
+
+
+def _slow(cases: Iterable[tuple | str], fast: Collection[tuple | str]) -> list:
+    """Leave all cases but a few to the slow suite."""
+    return [one if one in fast else pytest.param(one, marks=pytest.mark.slow) for one in cases]
+
+
+@pytest.mark.parametrize("kind", _slow(KINDS, FEW))
 def test_sources_are_where_the_wcs_of_the_stamp_says(sky, tmp_path, kind):
     """Every kind of stamp and header: centre within half a pixel, the pattern within a tenth."""
     folder, centres = sky
@@ -233,7 +243,7 @@ def test_the_pixels_are_those_of_the_image_bit_for_bit(sky, native):
         np.testing.assert_array_equal(stamp, expected)
 
 
-@pytest.mark.parametrize("kind", ["native", "binned", "convolved and turned"])
+@pytest.mark.parametrize("kind", _slow(FEW, ["binned"]))
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_the_steps_of_the_recipe_give_the_stamp(tmp_path, kind, dtype):
     """Read by astropy, through the steps: the SHA-256 of the manifest, where the file says so."""
@@ -341,7 +351,9 @@ def test_an_export_gives_the_bytes_of_the_build(sky, native, tmp_path):
     assert mingolotss.compare(tmp_path / "export", out).pixels == []
 
 
-@pytest.mark.parametrize("kind", ["sized", "convolved and turned", "averaged last"])
+@pytest.mark.parametrize(
+    "kind", _slow(["sized", "convolved and turned", "averaged last"], ["sized"])
+)
 def test_an_export_of_stamps_that_are_no_windows(sky, tmp_path, kind):
     """Sizes, angles and beams are taken from the record: the same bytes, verified and compared."""
     out = tmp_path / "out"
@@ -381,7 +393,7 @@ def test_the_same_build_gives_the_same_bytes_and_resumes(sky, native, tmp_path):
     assert contents(tmp_path / "again") == before
 
 
-@pytest.mark.parametrize("case", ["gone", "changed", "clipped pixels changed"])
+@pytest.mark.parametrize("case", _slow(["gone", "changed", "clipped pixels changed"], ["gone"]))
 def test_an_image_that_is_not_as_it_was(tmp_path, case):
     """One line that names the source and the image; nothing is left behind."""
     write_sky(tmp_path / "images")
