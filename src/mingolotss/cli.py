@@ -559,6 +559,8 @@ def export(
     counts = ", ".join(f"{name} {count}" for name, count in done.splits.items())
     simulated = "simulated " if done.simulated else ""
     _say(f"{done.out}: {done.images} {simulated}images as {format} ({counts})")
+    for notice in done.notices:
+        _say(f"warning: {notice}")
     if done.split is not None:
         _print_split(done.split)
     if done.archive:

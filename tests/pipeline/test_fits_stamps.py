@@ -465,6 +465,18 @@ def test_float32_stamps_without_steps_are_the_brightness(sky, tmp_path):
         assert [hdu.name for hdu in hdus] == ["BRIGHTNESS", "MASK"]
 
 
+def test_float32_stamps_whose_images_are_gone(tmp_path):
+    """They are written as stored, and a line says that the noise needs the images."""
+    write_sky(tmp_path / "images")
+    used = recipe(steps=[], stamp__kind="float32", formats=["parquet"])
+    build(tmp_path / "images", tmp_path / "out", used)
+    shutil.rmtree(tmp_path / "images")
+    done = mingolotss.export(tmp_path / "out", "fits", tmp_path / "export")
+    assert "no maps of the noise, which need the images" in done.notices[0]
+    images = mingolotss.load(tmp_path / "export").images
+    np.testing.assert_array_equal(images, mingolotss.load(tmp_path / "out").images)
+
+
 def test_stamps_without_brightness_and_images(sky, native, tmp_path):
     out, _, _ = native
     mingolotss.export(out, "parquet", tmp_path / "parquet")

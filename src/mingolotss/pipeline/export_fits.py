@@ -25,7 +25,7 @@ from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import CANDIDATE_CHANNEL, catalogue_columns
 from mingolotss.dataset.recorded_inputs import image_folder, locate_image
 from mingolotss.dataset.records import Records
-from mingolotss.errors import DatasetError
+from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.base import ExportHeader
 from mingolotss.formats.fits import fits_paths, write_fits_index
 from mingolotss.formats.fits_file import Row
@@ -51,7 +51,7 @@ from mingolotss.service.base import (
     open_service,
 )
 
-__all__ = ["write_fits_again"]
+__all__ = ["images_problem", "write_fits_again"]
 
 _TASK_SOURCES, _CHUNK_SOURCES = 512, 64
 _MOST_SHOWN = 3
@@ -127,6 +127,21 @@ def write_fits_again(
         progress(done, len(records), "reading images")
     _refuse(build, problems, len(records))
     write_fits_index(records, paths, folder)
+
+
+def images_problem(build: Path) -> str:
+    """Return why the images of a build without channels cannot be read again; "" if they can."""
+    try:
+        recorded_service(build)
+    except InputError as error:
+        return str(error)
+    root = image_folder(build)
+    names = (
+        []
+        if root is None
+        else differing_images(BuildFolder(build).parts(), root, only_touched=True)
+    )
+    return f"{names[0]} is gone, or was changed since the build" if names else ""
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,16 @@ files have the brightness before the steps of the recipe, which only the images 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.splits import SplitPlan
+from mingolotss.formats.fits import stores_brightness
 from mingolotss.pipeline.executors.base import Mapper
-from mingolotss.pipeline.export_fits import write_fits_again
+from mingolotss.pipeline.export_fits import images_problem, write_fits_again
 from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.publish.export import Export, Writer
 from mingolotss.publish.export import export as export_records
@@ -63,12 +65,17 @@ def export(
         `build` is not whole. For ``fits``: an image is gone or was changed, or gives another stamp.
     """
     writer: Writer | None = None
-    if format == "fits" and BuildFolder(Path(build)).candidates.exists():
-        provenance = read_provenance(Path(build))
-        if provenance is not None:  # otherwise `export_records` says what is missing
+    notices: tuple[str, ...] = ()
+    provenance = read_provenance(Path(build)) if format == "fits" else None
+    if provenance is not None and BuildFolder(Path(build)).candidates.exists():
+        problem = images_problem(Path(build)) if stores_brightness(provenance.recipe) else ""
+        if problem:  # the stamps are the brightness: only the maps of the noise need the images
+            notices = (f"the files have no maps of the noise, which need the images: {problem}",)
+        else:
             writer = partial(
                 write_fits_again, Path(build), provenance.recipe, mapper, progress or no_progress
             )
-    return export_records(
+    done = export_records(
         build, format, out, split=split, merge=merge, archive=archive, fresh=fresh, writer=writer
     )
+    return replace(done, notices=notices)

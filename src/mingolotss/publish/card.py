@@ -61,8 +61,8 @@ def render_card(summary: DatasetSummary, format_name: str = "build") -> str:
     """
     mark, title = f"<!-- {GENERATED_MARK} -->", f"# {escape(summary.provenance.title)}"
     parts = [
-        _header(summary, format_name), mark, title, _summary(summary),
-        _loading(summary, format_name), _counts(summary), render_datasheet(summary),
+        _header(summary, format_name), mark, title, _summary(summary, format_name),
+        _loading(summary, format_name), _counts(summary), render_datasheet(summary, format_name),
         _citation(summary),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
@@ -125,14 +125,17 @@ def _hub_names(splits: Sequence[str]) -> list[str]:
     return [name if _PLAIN_YAML.fullmatch(name) else _quoted(name) for name in names]
 
 
-def _summary(summary: DatasetSummary) -> str:
+def _summary(summary: DatasetSummary, format_name: str) -> str:
     recipe = summary.provenance.recipe
+    kind: str = recipe.stamp.kind
+    if format_name == "fits":
+        kind = "float32: the brightness before the steps of the recipe, in the unit of the images"
     side = recipe.stamp.pixels
     lines = [summary.provenance.description]
     if summary.provenance.simulated:
         lines.append(_SIMULATED)
     images = counted(len(summary.manifest), "image")
-    images += f" of {side} x {side} pixels, {recipe.stamp.kind}"
+    images += f" of {side} x {side} pixels, {kind}"
     scales = summary.pixel_scales_arcsec
     if scales is not None:
         smallest, median, largest = (f"{scale:.3g}" for scale in scales)

@@ -34,16 +34,23 @@ _MAINTENANCE = (
 )
 
 
-def render_datasheet(summary: DatasetSummary) -> str:
-    """Return the datasheet, in its seven sections."""
+def render_datasheet(summary: DatasetSummary, format_name: str = "build") -> str:
+    """Return the datasheet, in its seven sections.
+
+    Parameters
+    ----------
+    summary : DatasetSummary
+    format_name : str
+        "build", or the format of an export.
+    """
     return "\n\n".join(
         f"### {title}\n\n{' '.join(filter(None, sentences))}"
         for title, sentences in (
             ("Motivation", _motivation(summary)),
             ("Composition", _composition(summary)),
             ("Collection", _collection(summary)),
-            ("Preprocessing", _preprocessing(summary)),
-            ("Uses", _uses(summary)),
+            ("Preprocessing", _preprocessing(summary, format_name)),
+            ("Uses", _uses(summary, format_name)),
             ("Distribution", _distribution(summary)),
             ("Maintenance", [_MAINTENANCE]),
         )
@@ -160,27 +167,32 @@ def _choice(summary: DatasetSummary) -> str:
     return f"{text} A person decided about {counted(decided, 'source')}." if decided else text
 
 
-def _preprocessing(summary: DatasetSummary) -> list[str]:
+def _preprocessing(summary: DatasetSummary, format_name: str) -> list[str]:
     steps = ", ".join(
         step.do + "".join(f" {key}={value}" for key, value in step.settings.items())
         for step in summary.provenance.recipe.steps
     )
+    if format_name == "fits":
+        applied = [
+            f"Steps of the recipe, not applied to the FITS files: {escape(steps) or 'none'}."
+        ]
+    else:
+        applied = [f"Steps, in order: {escape(steps) or 'none'}.", describe_scaling(summary)]
     return [
         describe_noise(summary),
-        f"Steps, in order: {escape(steps) or 'none'}.",
-        describe_scaling(summary),
+        *applied,
         "`recipe.toml` contains every setting.",
     ]
 
 
-def _uses(summary: DatasetSummary) -> list[str]:
+def _uses(summary: DatasetSummary, format_name: str) -> list[str]:
     uses = ["representation learning", "clustering", "teaching"]
     if summary.is_labelled:
         uses = ["classification", "representation learning", "teaching"]
     if summary.provenance.simulated:
         uses = ["tests of programs", "teaching"]
     grey = ""
-    if summary.provenance.recipe.stamp.kind == "uint8":
+    if summary.provenance.recipe.stamp.kind == "uint8" and format_name != "fits":
         grey = "The grey values are not suitable for photometry."
     return [f"It can serve {listed(uses)}.", *_balance(summary), grey]
 

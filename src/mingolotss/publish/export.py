@@ -61,6 +61,8 @@ class Export:
         Whether the images are simulated.
     split : SplitResult or None
         How the sources were split; None for the splits of the build, and for published ones.
+    notices : tuple of str
+        Lines about what the export lacks.
     """
 
     out: Path
@@ -70,6 +72,7 @@ class Export:
     sha256: str = ""
     simulated: bool = False
     split: SplitResult | None = None
+    notices: tuple[str, ...] = ()
 
 
 def export(
