@@ -246,6 +246,37 @@ def test_a_header_with_its_axes_exchanged():
     assert beam_of(facts) == (8.0, 5.0, 100.0)
 
 
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"BMAJ": 1e-300, "BMIN": 1e-300}, {"BMAJ": 0.0, "BMIN": 0.0}, {"BMAJ": 2e-3},
+        {"BMAJ": "six", "BMIN": "six"}, {"BMAJ": 1e30, "BMIN": 1e30}, {"BMAJ": 6.0, "BMIN": 6.0},
+        {"BMAJ": -2e-3, "BMIN": 2e-3},
+    ],
+)  # fmt: skip
+def test_an_impossible_beam_is_refused(cards):
+    """Zero, negative, infinite and texts: as unknown, or as larger than the common beam."""
+    image = header(None, side=40)
+    image.update(cards)
+    problem = beam_problem(sky_of(image), NINE)
+    assert "no beam" in problem or "is larger than" in problem
+
+
+@pytest.mark.parametrize("axes", [(1e-9, 1e-9), (2.4999e-3, 1e-9), (2e-3, 2e-3)])
+@pytest.mark.parametrize("fill", ["noise", "nan", "huge"])
+def test_odd_pixels_and_beams_raise_no_warning(axes, fill):
+    """A needle of a beam, an image of NaN, and pixels that overflow."""
+    image = {
+        "noise": np.random.default_rng(0).normal(size=(80, 80)).astype("f4"),
+        "nan": np.full((80, 80), np.nan, "f4"),
+        "huge": np.full((80, 80), 3e38, "f4"),
+    }[fill]
+    cards = header(Beam(axes[0] * 3600, axes[1] * 3600), side=80)
+    result = with_common_beam(cutout_of(image, cards, np.abs(image)), NINE)
+    assert np.isfinite(result.image).any() == (fill == "noise")
+    assert result.rms.shape == image.shape
+
+
 def test_one_stamp_without_a_build():
     """`make_stamp` convolves as a build does; "largest" needs the images of a build."""
     cards = header(SIX, side=240)

@@ -29,6 +29,7 @@ __all__ = ["MIN_WEIGHT", "convolve_images", "gaussian_kernel", "noise_kernel"]
 MIN_WEIGHT = 0.9
 """Of a kernel: a pixel is NaN if the pixels that it is computed from have less than this."""
 
+_INDEPENDENT = 1e-6  # px^2; a correlation of this width leaves the pixels independent
 _TERMS = 12  # of the series for a frequency and its square
 _REACH = 4.0  # standard deviations, beyond which a Gaussian has 6e-5 of its weight on either side
 _NEGLIGIBLE = 6e-5  # of the weight of a kernel, in the rows and columns that are cut off
@@ -120,7 +121,8 @@ def noise_kernel(kernel: Floats, correlation: Floats) -> Floats:
     ny, nx = kernel.shape
     y, x = np.indices((2 * ny - 1, 2 * nx - 1))
     offsets = np.stack([x - (nx - 1), y - (ny - 1)], axis=-1)
-    exponent = np.einsum("...i,ij,...j", offsets, np.linalg.inv(correlation), offsets)
+    inverse = np.linalg.inv(correlation + _INDEPENDENT * np.eye(2))
+    exponent = np.einsum("...i,ij,...j", offsets, inverse, offsets)
     correlated = convolve_images(np.exp(-0.5 * exponent)[None], kernel)[0]
     product: Floats = kernel * correlated
     return product

@@ -45,6 +45,7 @@ __all__ = [
 TOLERANCE = 1e-3
 """Beams of which no axis differs by more than this, relatively, are the same."""
 _PIXELS_PER_STACK = 8 * 256 * 256  # 4 MB of float64 stay in the cache
+_SMALLEST = 1e-6  # arcsec, of an axis of a beam
 _WIDEST = 200  # px, FWHM of a kernel, whose array then has 700 x 700 pixels
 _BITS = 11  # of the largest element of a covariance: widths are exact to 0.02 %
 _Rounded = tuple[int, int, int, int]
@@ -113,7 +114,7 @@ def require_libraries() -> None:
 def beam_of(facts: HeaderFacts) -> Beam | None:
     """Return the beam that a header or a service states, None if it is unknown."""
     major, minor, pa = facts.beam_major_arcsec, facts.beam_minor_arcsec, facts.beam_pa_deg
-    if not (np.isfinite(major) and np.isfinite(minor)):
+    if not (min(major, minor) > _SMALLEST and math.isfinite(max(major, minor))):
         return None
     pa = pa if np.isfinite(pa) else 0.0
     return Beam(major, minor, pa) if major >= minor else Beam(minor, major, pa + 90)
@@ -439,5 +440,6 @@ def _convolve_windows(
 
 def _as_type(pixels: Floats, like: FloatImage) -> FloatImage:
     """Return pixels in the type of other ones, in the byte order of this machine."""
-    converted: FloatImage = pixels.astype(like.dtype.newbyteorder("="))
+    with np.errstate(over="ignore"):  # to infinity, which is no data
+        converted: FloatImage = pixels.astype(like.dtype.newbyteorder("="))
     return converted

@@ -28,6 +28,13 @@ class BeamSettings(Settings):
     common: str = ""
     largest: str = ""
 
+    @field_validator("common", mode="before")
+    @classmethod
+    def _has_unit(cls, value: object) -> object:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            raise ValueError(f'a beam needs a unit, e.g. "{value:g} arcsec"')  # noqa: TRY004
+        return value
+
     @field_validator("common", "largest")
     @classmethod
     def _beam(cls, value: str) -> str:
