@@ -160,8 +160,9 @@ def test_the_largest_beam_is_recorded_and_used_again(tmp_path):
     built = build(tmp_path, "largest")
     said = "beam.common = 'largest' is 9 arcsec; the beams of the images are 3, from 6 arcsec to 9"
     assert any(line.startswith(said) for line in built.messages)
-    recorded = tomllib.loads((out / "recipe.toml").read_text())["recipe"]["beam"]
-    assert recorded == {"common": "largest", "largest": "9 arcsec"}
+    tables = tomllib.loads((out / "recipe.toml").read_text())
+    assert tables["recipe"]["beam"] == {"common": "largest", "largest": "9 arcsec"}
+    assert {"radio-beam", "scipy"} < set(tables["build"]["packages"])
     assert read_manifest(out)["stamp_beam_major_arcsec"].to_pylist() == [9, 9, 9]
     before = contents(out)
     again = build(tmp_path, "largest")
@@ -218,6 +219,23 @@ def test_the_largest_beam_is_that_of_all_channels(tmp_path):
     assert contents(out) == before
     with pytest.raises(RecipeError, match="one for all channels"):
         with_channels.changed({"channels": [{"name": "a", "beam": {"common": "largest"}}]})
+
+
+def test_the_largest_beam_of_resampled_stamps(tmp_path):
+    """Pixels of another size on a grid of their own, at the largest beam of the images."""
+    write_images(tmp_path / "fits", {"A": SIX, "B": NINE})
+    folder = tmp_path / "fits"
+    resampled = recipe("largest").changed({
+        "stamp.pixels": 15, "stamp.pixel_arcsec": 2.0, "stamp.centre": "exact",
+    })  # fmt: skip
+    built = mingolotss.build(
+        resampled, out=tmp_path / "out", catalogue=folder / "catalogue.csv",
+        service=f"folder:{folder}",
+    )  # fmt: skip
+    assert built.written == 2
+    beams = read_manifest(tmp_path / "out")["stamp_beam_major_arcsec"].to_pylist()
+    assert beams == pytest.approx([9, 9], rel=0.1)  # and what the resampling adds
+    assert beams[0] == pytest.approx(beams[1], rel=0.002)
 
 
 def test_without_images_there_is_no_largest_beam(tmp_path):

@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 _PACKAGES = ("mingolotss", "numpy", "astropy", "pyarrow", "zlib-ng")
+_BEAM_PACKAGES = ("radio-beam", "scipy")  # of builds with a common beam
 _TYPES = {"catalogue": str, "catalogue_sha256": str, "service": str, "rows": int, "limit": int}
 _LATER_TYPES = {
     "simulated": bool,
@@ -245,7 +246,7 @@ def write_provenance(
     if provenance.split is not None:
         build["split"] = provenance.split.to_dict()
     tables = {
-        "build": build | {"packages": packages or _package_versions()},
+        "build": build | {"packages": packages or _package_versions(provenance.recipe)},
         "recipe": provenance.recipe.to_dict(),
     }
     write_bytes(DatasetFolder(folder).recipe, (_COMMENT + tomli_w.dumps(tables)).encode())
@@ -427,9 +428,11 @@ def _service_name(service: str) -> str:
     return "folder" if is_path else name
 
 
-def _package_versions() -> dict[str, str]:
+def _package_versions(recipe: Recipe) -> dict[str, str]:
     versions = {}
-    for package in _PACKAGES:
+    beams = [recipe.beam, *(channel.beam for channel in recipe.channels)]
+    convolves = any(beam is not None and beam.common for beam in beams)
+    for package in (*_PACKAGES, *_BEAM_PACKAGES * convolves):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:

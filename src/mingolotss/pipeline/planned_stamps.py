@@ -82,7 +82,8 @@ def least_cutout_deg(recipe: Recipe, geometry: StampGeometry | None = None) -> f
         scale = size.value / recipe.stamp.pixels
     # The axes of an image can point anywhere, so that each square counts as one that is turned.
     side = (recipe.stamp.pixels * math.sqrt(2) + _MARGIN_PIXELS) * scale
-    common = recipe.beam.beam
+    # The largest beam of the images is not known before they have been found.
+    common = None if recipe.beam.is_planned else recipe.beam.beam
     if common is not None and scale:
         side += _MARGIN_BEAMS * common.major_arcsec
     return min(side / 3600, _LARGEST_DEG)
