@@ -12,6 +12,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 import mingolotss
+from mingolotss.dataset.channel_table import read_channels
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.records import read_records
@@ -197,3 +198,55 @@ def test_the_facts_of_a_build_are_read_again_from_its_record(tmp_path, sky, serv
         assert "DSSCopyrights" in (tmp_path / folder / "README.md").read_text()
     croissant = json.loads((tmp_path / "exported" / "croissant.json").read_text())
     assert croissant
+
+
+def test_surveys_are_channels_by_their_names(tmp_path, sky, server):
+    """Mosaics, FIRST, NVSS and an optical survey share a grid, each with the facts of its own."""
+    folder = sky[0]
+    catalogue = sources(folder, tmp_path / "c.csv", 2)
+    addresses = named_addresses(server)
+    size = {"size_arcmin": 1.5}
+    channels = [
+        {"name": "lofar", "images": size | {"service": f"mosaics:{folder.path}"}},
+        {"name": "first", "images": size | {"service": addresses["first"]}},
+        {"name": "nvss", "images": {"size_arcmin": 5, "service": addresses["nvss"]}},
+        {"name": "optical", "images": {
+            "size_arcmin": 1, "service": addresses["legacy"].replace("legacy:", "legacy:g@"),
+        }},
+    ]  # fmt: skip
+    build(tmp_path / "out", catalogue, "", channels=channels)
+    table = read_channels(tmp_path / "out").to_pylist()
+    for channel, survey in (("first", "first"), ("nvss", "nvss"), ("optical", "legacy")):
+        facts = SURVEYS[survey].band("g" if survey == "legacy" else "").facts
+        rows = [row for row in table if row["channel"] == channel]
+        assert [row["status"] for row in rows] == (
+            ["native"] * 2 if channel == "first" else ["resampled"] * 2
+        )
+        for row in rows:
+            assert row["unit"] == facts.unit
+            assert row["survey"] == ("LegacySurvey" if survey == "legacy" else facts.survey)
+            beam = None if facts.beam is None else facts.beam.minor_arcsec
+            assert row["beam_minor_arcsec"] == beam
+    provenance = read_provenance(tmp_path / "out")
+    assert set(provenance.surveys) == {"FIRST", "NVSS", SURVEYS["legacy"].band("g").facts.survey}
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "Copyright NRAO/AUI" in card
+    assert "Copyright University of California" in card
+
+
+def test_a_common_beam_takes_the_beam_of_a_survey(tmp_path, sky, server):
+    """NVSS is convolved from the 45 arcsec that its headers lack; RACS, of unknown beam, is not."""
+    catalogue = sources(sky[0], tmp_path / "c.csv", 1)
+    addresses = named_addresses(server)
+    size = {"images.size_arcmin": 12, "beam.common": "60 arcsec"}
+    build(tmp_path / "nvss", catalogue, addresses["nvss"], **size)
+    [row] = read_manifest(tmp_path / "nvss").to_pylist()
+    assert (row["beam_major_arcsec"], row["stamp_beam_major_arcsec"]) == pytest.approx((45, 60))
+    build(tmp_path / "racs", catalogue, addresses["racs"], **size | {"images.size_arcmin": 3})
+    [row] = read_manifest(tmp_path / "racs").to_pylist()
+    assert row["status"] == "rejected"
+    assert "beam" in row["reason"]
+    assert "\n" not in row["reason"]
+    small = {"images.size_arcmin": 12, "beam.common": "30 arcsec"}
+    with pytest.raises(mingolotss.MingoError, match="45 arcsec"):
+        build(tmp_path / "small", catalogue, addresses["nvss"], **small)
