@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from channel_builds import CLASSES, NAMES, SIDE, make_records, write_build, write_dataset
+from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.errors import DatasetError, InputError
@@ -308,6 +310,23 @@ def test_differences_of_float_images_count_no_equal_nan(builds, tmp_path):
     assert compare(folder, tmp_path / "other").pixels == [
         "J001.5+1: 3 pixels in low, by inf at most"
     ]
+
+
+@pytest.mark.parametrize("values", [["\xff"], [[1]], [b"\x89"]])
+def test_a_column_of_the_recipe_of_another_type_is_one_line(builds, tmp_path, values):
+    """In the stamps, and in the manifest, which states the type that it should have."""
+    out = shutil.copytree(builds[2, "uint8"][0], tmp_path / "out")
+    for path in (out / "stamps/part-00000.parquet", out / "manifest.parquet"):
+        table = pq.read_table(path)
+        index, column = table.column_names.index("missing_channels"), pa.array(values * len(table))
+        if values == ["\xff"]:  # bytes that are no UTF-8
+            buffers = pa.array([b"\xff"] * len(table)).buffers()
+            column = pa.Array.from_buffers(pa.string(), len(table), buffers)
+        pq.write_table(table.set_column(index, "missing_channels", column), path)
+    for read in (load, lambda place: load(place).table, read_manifest):
+        with pytest.raises(DatasetError) as caught:
+            read(out)
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", ['["a"]', '["a", "a", "b"]', "{}", '["a", "b", 3]', "[]", "x"])

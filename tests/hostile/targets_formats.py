@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from harness import Target, as_file, mutate
 
+from channel_builds import write_build
 from mingolotss.errors import DatasetError, MingoError
 from mingolotss.formats.batches import read_batches
 from mingolotss.formats.hdf5 import read_hdf5
@@ -56,6 +57,13 @@ TEXTS = [
 ]  # fmt: skip
 LINKS = ["/dev/zero", "/dev/null", "/nonexistent", "loop"]
 FORMATS = ("png", "webdataset", "parquet", "batches")
+CHANNELS = ("png-3", "webdataset-2", "parquet-2", "parquet-3", "batches-3")  # with their number
+SHAPES = [
+    b'{"channels": ["low", "high"], "shape": [2, 12, 12], "dtype": "float32"}',
+    b'{"channels": ["low"], "shape": [1, 12, 12], "dtype": "uint8"}',
+    b'{"channels": ["a", "b"], "shape": [2, 4096, 4096], "dtype": "uint8"}',
+    b'{"channels": ["a"], "shape": [1000000000, 12, 12], "dtype": "uint8"}',
+]
 _PLACE: dict[str, Path] = {}
 
 
@@ -206,13 +214,18 @@ def prepare_datasets() -> None:
     _PLACE["build"] = build_named(root, NAMES, ("A", "B", "C"))
     for name in FORMATS:
         _PLACE[name] = export(_PLACE["build"], name, root / name).out
+    for name in CHANNELS:
+        kind, _, number = name.partition("-")
+        if not (source := root / f"build-{number}").exists():
+            write_build(source, int(number))
+        _PLACE[name] = export(source, kind, root / name).out
     for name in ("build", "parquet"):
         use_everything(_PLACE[name])
 
 
 def dataset(rng: random.Random, folder: Path) -> Path:
     """Copy a build or an export, and damage some of its files."""
-    path = folder / rng.choice(["build", *FORMATS])
+    path = folder / rng.choice(["build", *FORMATS, *CHANNELS])
     shutil.copytree(_PLACE[path.name], path)
     for _ in range(rng.choice([1, 1, 3])):
         entries = sorted(path.rglob("*"))
@@ -227,7 +240,8 @@ def dataset(rng: random.Random, folder: Path) -> Path:
 def parquet(rng: random.Random, folder: Path) -> Path:
     """Copy an export in Parquet, and damage the file of its images."""
     path = folder / "x.parquet"
-    shutil.copy(next((_PLACE["parquet"] / "data").iterdir()), path)
+    name = rng.choice(["parquet", "parquet-2", "parquet-3"])
+    shutil.copy(next((_PLACE[name] / "data").iterdir()), path)
     if rng.random() < 0.5:
         path.write_bytes(mutate(rng, path.read_bytes(), COUNTS))
     else:
@@ -302,6 +316,9 @@ def damage_table(rng: random.Random, path: Path) -> None:
             b"mingolotss.format": b"png", b"mingolotss.classes.json": rng.choice(TEXTS),
             b"huggingface": b'{"info": {"features": {"label": {"names": 5}}}}',
         }),
+        lambda: table.replace_schema_metadata(
+            {b"mingolotss.stamps": rng.choice([*SHAPES, *TEXTS])}
+        ),
         *[lambda: table.set_column(column, name, rng.choice(values))] * 10,
     ]  # fmt: skip
     pq.write_table(rng.choice(changes)(), path)

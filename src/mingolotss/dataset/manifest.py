@@ -304,7 +304,8 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         It is missing or damaged, or lacks a column or has one of another type.
     """
     names = [*MANIFEST.names] if columns is None else [*columns]
-    stored = set(read_schema(path).names)
+    schema = read_schema(path)
+    stored = set(schema.names)
     missing = [name for name in names if name not in stored]
     absent = LATER_COLUMNS.intersection(missing)
     if lost := [name for name in missing if name not in absent]:
@@ -312,7 +313,8 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
             f"read {path}: it has no column {', '.join(lost)}; fetch or build it again"
         )
     present = columns if columns is None else [name for name in names if name not in absent]
-    table = read_table(path, present, schema=MANIFEST)
+    known = [*MANIFEST, *(field for field in further_fields(schema) if field in RECIPE_COLUMNS)]
+    table = read_table(path, present, schema=pa.schema(known))
     for name in names:
         if name in absent:
             field = MANIFEST.field(name)

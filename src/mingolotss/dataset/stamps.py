@@ -271,9 +271,7 @@ class StampFile:
             # have them in another type.
             image = _PIXELS if self._image == _PIXELS.name else IMAGE
             columns = [first.cast(IMAGE.type) if image is IMAGE else first]
-            columns += _of_manifest(table, MANIFEST)
-            columns += [table[field.name] for field in further]
-            columns += _of_manifest(table, channels)
+            columns += _of_manifest(table, [*MANIFEST, *further, *channels])
         fields = pa.schema([image.with_type(columns[0].type), *MANIFEST, *further, *channels])
         return pa.table(columns, schema=fields.with_metadata(schema.metadata))
 
