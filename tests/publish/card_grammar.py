@@ -20,9 +20,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 import yaml
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
 
 SENTENCES = []
 NUMBER = r"([\d,]+)"
@@ -99,9 +102,40 @@ class Facts:
             return self.build["classes"]
         return self.table.schema.metadata[b"mingolotss.classes"].decode().split("\n")
 
+    @cached_property
+    def channels(self):
+        """The channels of the recipe by name, each with the tables that it has of its own."""
+        return {one["name"]: one for one in self.recipe.get("channels", [])}
+
+    @property
+    def reference(self):
+        marked = [name for name, one in self.channels.items() if one["reference"]]
+        return next(iter(marked or self.channels), None)
+
+    @cached_property
+    def planes(self):
+        """The rows of the table of channels, by channel."""
+        table = pq.read_table(self.folder / "channels.parquet").to_pylist()
+        written = {row["row"] for row in self.written}
+        return {
+            name: [one for one in table if one["channel"] == name and one["row"] in written]
+            for name in self.channels
+        }
+
+    def steps_of(self, channel):
+        """The steps of a channel; of a recipe without channels for None."""
+        own = self.channels[channel].get("steps") if channel else None
+        return self.recipe["steps"] if own is None else own
+
+    @property
+    def step_names(self):
+        """The names of the steps of each channel."""
+        names = [*self.channels] or [None]
+        return {name: {step["do"] for step in self.steps_of(name)} for name in names}
+
     @property
     def steps(self):
-        return {step["do"] for step in self.recipe["steps"]}
+        return set().union(*self.step_names.values())
 
     def stated(self, key):
         """Return what the recipe states, which holds for simulated images if it is for them."""
@@ -191,12 +225,13 @@ def warning(facts):
 
 
 @sentence(
-    rf"{NUMBER} images? of (\d+) x (\d+) pixels, (\w+)(?:, at (\S+) arcsec per pixel(?: \(median; "
-    r"(\S+) to (\S+)\))?: (\S+) arcmin on a side)?\. Row 0 is the first row of the FITS image, the "
+    rf"{NUMBER} images? of (?:{NUMBER} channels?, )?(\d+) x (\d+) pixels, (\w+)"
+    r"(?:, at (\S+) arcsec per pixel(?: \(median; (\S+) to (\S+)\))?: (\S+) arcmin on a side)?\. Row 0 is the first row of the FITS image, the "
     r"southern edge where north is up\."
 )
-def images(facts, count, nx, ny, kind, scale, smallest, largest, side):
+def images(facts, count, channels, nx, ny, kind, scale, smallest, largest, side):
     assert number(count) == len(facts.written)
+    assert number(channels or "0") == len(facts.channels)
     assert int(nx) == int(ny) == facts.recipe["stamp"]["pixels"]
     assert kind == facts.recipe["stamp"]["kind"]
     scales = facts.known("pixel_scale_arcsec")
@@ -211,6 +246,111 @@ def images(facts, count, nx, ny, kind, scale, smallest, largest, side):
 @sentence(r"## Load it\n\n```python\n(?:[^\n]*(?:FOLDER|\w+\.\w+)[^\n]*\n)+```")
 def loading(facts):
     """The examples themselves are tested where each format is read."""
+
+
+# Channels
+
+
+@sentence(
+    r"## Channels\n\nEach image has (\d+) channels?, in this order: ([^\n]+?)\."
+    r"(?: All have the grid of `(\S+)`, the reference\.)? As an array it has the shape "
+    r"\((\d+), (\d+), (\d+)\): channels, rows, columns\."
+    r"(?: In a PNG image `(\S+)` is red, `(\S+)` is green and `(\S+)` is blue\.)?\n\n"
+)
+def channels(facts, count, names, reference, depth, ny, nx, *colours):
+    in_order = re.findall("`([^`]+)`", names)
+    assert in_order == list(facts.channels)
+    assert int(count) == int(depth) == len(in_order)
+    assert reference == (facts.reference if len(in_order) > 1 else None)
+    assert int(ny) == int(nx) == facts.recipe["stamp"]["pixels"]
+    is_rgb = len(in_order) == 3 and facts.recipe["stamp"]["kind"] == "uint8"
+    assert colours == (tuple(in_order) if is_rgb else (None,) * 3)
+
+
+def value_in_words(values, text):
+    """Compare the values of a column with a cell: one, or several with their counts."""
+    counts = Counter("not known" if v is None or v != v else v for v in values)  # noqa: PLR0124
+    if len(counts) == 1:
+        return {next(iter(counts)): None}, {text: None}
+    return counts, {name: number(n) for name, n in re.findall(r"(?:^|, )(.+?) \(([\d,]+)\)", text)}
+
+
+def brightness(rows, column, text):
+    """Compare the median of a column with a cell: with the unit of the images, or without one."""
+    values = [row[column] for row in rows if row[column] is not None and np.isfinite(row[column])]
+    if not values:
+        return text == "not known"
+    units = {row["unit"] for row in rows}
+    factor, unit = (1, "(unit not known)") if units == {None} else (1000, "mJy/beam")
+    return text == f"{np.median(values) * factor:.3g} {unit}"
+
+
+RULES = {"reject": "the source is rejected", "nan": "the plane is NaN", "zero": "the plane is 0"}
+
+
+@sentence(r"((?:\|[^\n]*\|\n)+)\nA native plane")
+def channel_table(facts, lines):
+    head, _, *body = [
+        [cell.strip().replace("\\", "") for cell in line.strip("|\n").split("|")]
+        for line in lines.splitlines()
+    ]
+    assert [row[0].strip("`") for row in body] == list(facts.channels)
+    for values in body:
+        cells = dict(zip(head, values, strict=True))
+        name = cells["channel"].strip("`")
+        rows = [row for row in facts.planes[name] if row["status"] != "missing"]
+        for status in ("native", "resampled", "missing"):
+            count = sum(row["status"] == status for row in facts.planes[name])
+            assert number(cells[status]) == count
+        expected, stated = value_in_words([row["survey"] for row in rows], cells["survey"])
+        assert stated == expected
+        frequencies = {row["frequency_mhz"] for row in rows}
+        assert cells["frequency"] == (
+            "not known"
+            if not any(one is not None and np.isfinite(one) for one in frequencies)
+            else next(f"{f:.6g} MHz" if f < 1000 else f"{f / 1000:.6g} GHz" for f in frequencies)
+        )
+        for cell, prefix in (("beam of the images", ""), ("beam of the plane", "stamp_")):
+            if cell in cells:
+                check_beam_cell(rows, prefix, cells[cell])
+        rule = "reject" if name == facts.reference else facts.channels[name]["missing"]
+        assert cells["without an image"] == RULES[rule]
+        assert brightness(rows, "noise_jy", cells["noise (median)"])
+        assert brightness(rows, "peak_jy", cells["peak (median)"])
+
+
+def check_beam_cell(rows, prefix, text):
+    axes = [(row[f"{prefix}beam_major_arcsec"], row[f"{prefix}beam_minor_arcsec"]) for row in rows]
+    known = {(round(a, 1), round(b, 1)) for a, b in axes if a is not None and np.isfinite(a)}
+    if not known:
+        assert text == "not known"
+    elif match := re.fullmatch(r"(\S+) to (\S+) arcsec", text):
+        majors = [a for a, _ in known]
+        assert (float(match[1]), float(match[2])) == (min(majors), max(majors))
+        assert len(known) > 3
+    else:
+        stated = {
+            (float(a), float(b or a))
+            for a, b in re.findall(r"([\d.]+)(?: by ([\d.]+))? arcsec", text)
+        }
+        assert stated == known
+
+
+@sentence(
+    r"consists of whole pixels of its image; a resampled one was computed from them, and its "
+    r"noise is that of the resampled pixels\. Beams are FWHM\. "
+    rf"(?:{NUMBER} images? (?:has|have) a channel without data, which `missing_channels` in the "
+    r"manifest names\. )?`channels\.parquet` has a row for each image and channel\."
+)
+def channel_notes(facts, without):
+    named = {
+        row["row"]: set(filter(None, row["missing_channels"].split(","))) for row in facts.written
+    }
+    for name, planes in facts.planes.items():
+        missing = {one["row"] for one in planes if one["status"] == "missing"}
+        assert missing == {row for row, names in named.items() if name in names}
+        assert len(planes) == len(facts.written)
+    assert number(without or "0") == sum(map(bool, named.values()))
 
 
 # Classes and splits
@@ -631,6 +771,118 @@ def beams(facts, mixed, text, unknown):
 @sentence(r"How sharp and how large a source looks can be compared only among images of one beam\.")
 def mixture(facts):
     assert len(set(facts.known("beam_major_arcsec"))) > 1
+    assert not facts.recipe.get("beam", {}).get("common")
+
+
+@sentence(
+    rf"All images were brought to one beam \(FWHM\), ([\d.]+)(?: by ([\d.]+))? arcsec: "
+    rf"(?:all had it already|{NUMBER} images? (?:was|were) convolved to it"
+    rf"(?:, and {NUMBER} had it already)?)\."
+    r"( `noise_jy` and `peak_jy` are those after the convolution\.)?"
+)
+def common_beam(facts, major, minor, convolved, had_it, note):
+    common = facts.recipe["beam"][
+        "largest" if facts.recipe["beam"]["common"] == "largest" else "common"
+    ]
+    axes = [float(one) for one in re.findall(r"[\d.]+(?= x| arcsec)", common)]
+    assert float(major) == float(f"{axes[0]:.3g}")
+    assert float(minor or major) == float(f"{axes[-1]:.3g}")
+    same = [
+        abs(row["beam_major_arcsec"] - axes[0]) <= axes[0] / 1000
+        and abs(row["beam_minor_arcsec"] - axes[-1]) <= axes[-1] / 1000
+        for row in facts.written
+    ]
+    assert number(convolved or "0") == same.count(False)
+    assert had_it is None or number(had_it) == same.count(True) > 0
+    assert bool(note) == (not all(same))
+    if "resampling" not in facts.table.column_names:
+        for row in facts.written:
+            beam = row["stamp_beam_major_arcsec"], row["stamp_beam_minor_arcsec"]
+            assert beam == pytest.approx((axes[0], axes[-1]), rel=1e-3)
+
+
+def number_range(values):
+    low, high = min(values), max(values)
+    return f"{np.median(values):.3g}" if high <= low * 1.001 else f"{low:.3g} to {high:.3g}"
+
+
+METHODS = {"adaptive": "by the adaptive method of DeForest (2004)",
+           "exact": "by the areas of the overlaps (exact)"}  # fmt: skip
+
+
+@sentence(
+    rf"{NUMBER} images? (?:was|were) resampled to pixels of ([\d. to]+) arcsec "
+    r"(by the adaptive method of DeForest \(2004\)|by the areas of the overlaps \(exact\))\."
+)
+def resampled(facts, count, scales, method):
+    rows = [row for row in facts.written if METHODS.get(row["resampling"]) == method]
+    assert number(count) == len(rows)
+    assert number_range([row["pixel_scale_arcsec"] for row in rows]) == scales
+    side = facts.recipe["stamp"]["pixels"]
+    for row in rows:  # the position of the catalogue is the middle pixel, by astropy
+        cards = [*row["wcs"].split("\n"), *(f"CRPIX{i}  = {row[f'crpix{i}']!r}" for i in (1, 2))]
+        wcs = WCS(fits.Header.fromstring("\n".join(cards), sep="\n"))
+        x, y = wcs.world_to_pixel(SkyCoord(row["ra"], row["dec"], unit="deg"))
+        assert (float(x), float(y)) == pytest.approx((side // 2, side // 2), abs=0.01)
+
+
+@sentence(
+    r"The position of the source in the catalogue is the middle of a resampled image\. Its "
+    r"neighbouring pixels share pixels of the original image, so their noise is correlated; "
+    r"`noise_jy` is the noise of the resampled pixels\.(?: Averages over pixels also widen the "
+    r"beam: its major axis in the images is ([\d. to]+) arcsec, as `stamp_beam_major_arcsec` gives "
+    r"it\.)?"
+)
+def resampled_noise(facts, beams):
+    rows = [row for row in facts.written if row["resampling"] in METHODS]
+    assert all("resampled pixels" in row["noise_method"] for row in rows)
+    known = [
+        row["stamp_beam_major_arcsec"] for row in facts.written if row["stamp_beam_major_arcsec"]
+    ]
+    assert (beams is None) == (not known)
+    assert beams is None or number_range(known) == beams
+
+
+@sentence(rf"{NUMBER} images? consists? of whole pixels of the original image\.")
+def native(facts, count):
+    assert number(count) == sum(row["resampling"] not in METHODS for row in facts.written)
+
+
+@sentence(
+    r"The side of an image on the sky is `([^`]+)`(?: at the redshift in the column `([^`]+)` "
+    r"\((\w+)\))?: (\S+) arcsec(?: \(median; (\S+) to (\S+)\))?; `stamp_size_arcsec` gives it for "
+    r"each image, and `pixel_scale_arcsec` the size of its pixels\."
+)
+def sizes_on_sky(facts, size, redshift, cosmology, median, smallest, largest):
+    stamp = facts.recipe["stamp"]
+    assert size == stamp["size"]
+    assert redshift == (stamp.get("redshift") or None)
+    assert cosmology in (None, stamp.get("cosmology", "Planck18"))
+    sides = [row["stamp_size_arcsec"] for row in facts.written]
+    assert f"{np.median(sides):.3g}" == median
+    if smallest is not None:
+        assert (f"{min(sides):.3g}", f"{max(sides):.3g}") == (smallest, largest)
+    for row in facts.written:
+        assert row["stamp_size_arcsec"] == pytest.approx(
+            row["pixel_scale_arcsec"] * stamp["pixels"]
+        )
+
+
+@sentence(
+    rf"{NUMBER} images? (?:is|are) turned so that the position angle in the column `([^`]+)` is "
+    r"up; `rotation_deg` gives it, from north to east\."
+)
+def turned(facts, count, column):
+    assert column == facts.recipe["stamp"]["rotate"]
+    assert number(count) == len(facts.known("rotation_deg"))
+    for row in facts.written:  # up is that direction, by astropy
+        cards = [*row["wcs"].split("\n"), *(f"CRPIX{i}  = {row[f'crpix{i}']!r}" for i in (1, 2))]
+        wcs = WCS(fits.Header.fromstring("\n".join(cards), sep="\n"))
+        x, y = row["crpix1"] - 1, row["crpix2"] - 1
+        angle = (
+            wcs.pixel_to_world(x, y).position_angle(wcs.pixel_to_world(x, y + 1)).to_value("deg")
+        )
+        assert (angle - row["rotation_deg"] + 180) % 360 - 180 == pytest.approx(0, abs=0.01)
 
 
 @sentence(r"No source had several usable images\.")
@@ -697,20 +949,59 @@ def estimated(facts, count):
     assert number(count) == sum(not method.startswith("rms-map") for method in methods)
 
 
-@sentence(r"Steps, in order: ([^\n]+?)\. (?=Each|The|For|`)")
+STEPS_END = r"\. (?=Each|Of each|The|For|Steps|`)"
+
+
+@sentence(rf"Steps, in order: ([^\n]+?){STEPS_END}")
 def steps(facts, text):
-    expected = [
-        " ".join([step["do"], *(f"{key}={step[key]}" for key in step if key != "do")])
-        for step in facts.recipe["steps"]
-    ]
-    assert text.replace("\\", "") == (", ".join(expected) or "none")
+    for name in facts.step_names:
+        assert text.replace("\\", "") == in_words(facts.steps_of(name))
+
+
+@sentence(rf"Steps of ((?:`[^`]+`(?:, | and )?)+), in order: ([^\n]+?){STEPS_END}")
+def steps_of_channels(facts, names, text):
+    same = {
+        name for name in facts.channels if in_words(facts.steps_of(name)) == text.replace("\\", "")
+    }
+    assert set(re.findall("`([^`]+)`", names)) == same != set(facts.channels)
+
+
+def in_words(steps):
+    return (
+        ", ".join(
+            " ".join([step["do"], *(f"{key}={step[key]}" for key in step if key != "do")])
+            for step in steps
+        )
+        or "none"
+    )
+
+
+SCALINGS = {"minmax", "asinh", "zscale"}
 
 
 @sentence(
-    r"Each image is scaled by itself, so the brightness of different images cannot be compared\."
+    r"Each (channel of each )?image is scaled by itself, so the brightness of different images"
+    r"( and channels)? cannot be compared\."
 )
-def scaled(facts):
-    assert facts.steps & {"minmax", "asinh", "zscale"}
+def scaled(facts, words, others):
+    assert all(names & SCALINGS for names in facts.step_names.values())
+    assert bool(words) == bool(others) == (len(facts.channels) > 1)
+
+
+@sentence(
+    r"Of each image, ((?:`[^`]+`(?:, | and )?)+) (is|are each) scaled by itself, so the brightness "
+    r"of different images cannot be compared there\."
+)
+def some_scaled(facts, names, _verb):
+    stated = set(re.findall("`([^`]+)`", names))
+    assert stated == {name for name, own in facts.step_names.items() if own & SCALINGS}
+    assert len(stated) < len(facts.channels)
+
+
+@sentence(r"The pixels of ((?:`[^`]+`(?:, | and )?)+) are not scaled\.")
+def some_not_scaled(facts, names):
+    for name in re.findall("`([^`]+)`", names):
+        assert facts.step_names[name] <= {"zero-nan", "clip", "bin", "mask"}
 
 
 @sentence(r"The pixels are not scaled\.")

@@ -18,10 +18,26 @@ from collections.abc import Sequence
 
 from mingolotss.dataset.channel_census import ChannelCount, Spread, ValueCount
 from mingolotss.dataset.image_census import BeamCount
+from mingolotss.recipe.model import Recipe
 from mingolotss.sky.header_facts import jy_per_beam
 
-__all__ = ["beam_words", "brightness_words", "frequency_words", "heading_lines", "value_words"]
+__all__ = [
+    "PLANE_RULES",
+    "are_convolved",
+    "beam_words",
+    "brightness_words",
+    "frequency_words",
+    "heading_lines",
+    "plane_rule",
+    "value_words",
+]
 
+PLANE_RULES = {
+    "reject": "the source is rejected",
+    "nan": "the plane is NaN",
+    "zero": "the plane is 0",
+}
+"""What happens to a source without an image in a channel, by the rule of the recipe."""
 _MOST = 3  # values in a cell of a table
 _NOT_KNOWN = "not known"
 
@@ -50,12 +66,16 @@ def frequency_words(values: Sequence[ValueCount]) -> str:
 
 
 def beam_words(beams: Sequence[BeamCount]) -> str:
-    """Return beams (FWHM) with their number of planes if there are several."""
+    """Return beams (FWHM) with their number of planes if there are several.
+
+    More than a few, those of stamps that were resampled to different pixels for example, are a
+    range of major axes.
+    """
+    known = sorted(_major(beam) for beam in beams if math.isfinite(_major(beam)))
+    if len(known) > _MOST:
+        return f"{known[0]:g} to {known[-1]:g} arcsec"
     names = [
-        _NOT_KNOWN
-        if beam.major_arcsec is None or not math.isfinite(beam.major_arcsec)
-        else f"{_axes(beam)} arcsec"
-        for beam in beams
+        _NOT_KNOWN if not math.isfinite(_major(beam)) else f"{_axes(beam)} arcsec" for beam in beams
     ]
     return _listed(names, [beam.sources for beam in beams])
 
@@ -94,12 +114,37 @@ def heading_lines(count: ChannelCount, *, is_reference: bool) -> list[str]:
     return [first, *filter(None, lines)]
 
 
+def plane_rule(recipe: Recipe, name: str) -> str:
+    """Return what happens to a source without an image in a channel, in words."""
+    reference = recipe.reference_channel
+    if reference is not None and reference.name == name:
+        return PLANE_RULES["reject"]
+    rules = {channel.name: channel.missing for channel in recipe.channels}
+    return PLANE_RULES[rules[name]]
+
+
+def are_convolved(counts: Sequence[ChannelCount]) -> bool:
+    """Return whether the planes of any channel have another beam than their images."""
+    return any(_known(count.beams) != _known(count.stamp_beams) for count in counts)
+
+
+def _known(beams: Sequence[BeamCount]) -> set[tuple[float | None, float | None]]:
+    known = [beam for beam in beams if math.isfinite(_major(beam))]
+    return {(beam.major_arcsec, beam.minor_arcsec) for beam in known}
+
+
 def _short_beam(beams: Sequence[BeamCount]) -> str:
-    """Return the most frequent beam, "" if it is not known."""
-    known = [beam for beam in beams if math.isfinite(beam.major_arcsec or math.nan)]
+    """Return the beam, or the range of major axes of several; "" if none is known."""
+    known = sorted((beam for beam in beams if math.isfinite(_major(beam))), key=_major)
     if not known:
         return ""
-    return _axes(known[0]) + "″" + (" …" if len(known) > 1 else "")
+    if len(known) == 1:
+        return f"{_axes(known[0])}″"
+    return f"{_major(known[0]):g} to {_major(known[-1]):g}″"
+
+
+def _major(beam: BeamCount) -> float:
+    return math.nan if beam.major_arcsec is None else beam.major_arcsec
 
 
 def _axes(beam: BeamCount) -> str:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.dataset.channel_census import Spread, spread_of
+from mingolotss.dataset.manifest import STAMP_BEAM_COLUMNS
 from mingolotss.recipe.beam_settings import BeamSettings
 from mingolotss.recipe.stamp_settings import StampSettings
 
@@ -26,8 +27,7 @@ _METHODS = {
     "adaptive": "by the adaptive method of DeForest (2004)",
     "exact": "by the areas of the overlaps (exact)",
 }
-_SAME_ARCSEC = 0.05  # beams that differ by less are one
-_SAME_SCALE = 0.001  # scales that differ by less are one
+_SAME = 0.001  # beams and scales that differ by less, relatively, are one
 
 
 def describe_resampling(written: pa.Table) -> list[str]:
@@ -54,7 +54,7 @@ def describe_resampling(written: pa.Table) -> list[str]:
         sentences.append(
             "The position of the source in the catalogue is the middle of a resampled image. Its "
             "neighbouring pixels share pixels of the original image, so their noise is correlated; "
-            "`noise_jy` is the noise of the resampled pixels."
+            f"`noise_jy` is the noise of the resampled pixels.{_widened(written)}"
         )
     native = len(written) - sum(_count(methods, method) for method in _METHODS)
     if sentences and native:
@@ -71,11 +71,14 @@ def describe_sizes(written: pa.Table, stamp: StampSettings) -> list[str]:
     if spread is None:
         return []
     sides = f"{spread.median:.3g} arcsec"
-    if spread.highest > spread.lowest * (1 + _SAME_SCALE):
+    if spread.highest > spread.lowest * (1 + _SAME):
         sides += f" (median; {spread.lowest:.3g} to {spread.highest:.3g})"
+    size = f"`{stamp.size}`"
+    if stamp.redshift:
+        size += f" at the redshift in the column `{stamp.redshift}` ({stamp.cosmology})"
     text = (
-        f"The side of an image on the sky is `{stamp.size}`: {sides}; `stamp_size_arcsec` gives it "
-        "for each image, and `pixel_scale_arcsec` the size of its pixels."
+        f"The side of an image on the sky is {size}: {sides}; `stamp_size_arcsec` gives it for "
+        "each image, and `pixel_scale_arcsec` the size of its pixels."
     )
     return [text]
 
@@ -94,41 +97,59 @@ def describe_orientation(written: pa.Table, stamp: StampSettings) -> list[str]:
 
 
 def describe_common_beam(written: pa.Table, beam: BeamSettings) -> list[str]:
-    """Say which beam the images were convolved to, and how many of them."""
-    names = ("stamp_beam_major_arcsec", "stamp_beam_minor_arcsec")
-    if not {*names} <= {*written.column_names} or not beam.common:
+    """Say which beam the images were brought to, and how many of them were convolved.
+
+    Parameters
+    ----------
+    written : pyarrow.Table
+        The written rows of a manifest.
+    beam : BeamSettings
+    """
+    if beam.beam is None or not {*STAMP_BEAM_COLUMNS} <= {*written.column_names}:
         return []
-    major, minor = (spread_of(written[name]) for name in names)
-    if major is None or minor is None:
-        return []
-    size = f"{major.median:.3g}"
-    if minor.median < major.median - _SAME_ARCSEC:
-        size += f" by {minor.median:.3g}"
-    if max(one.highest - one.lowest for one in (major, minor)) > _SAME_ARCSEC:
-        return [f"The beams (FWHM) of the images are {_range(major)} by {_range(minor)} arcsec."]
-    changed = pc.or_(*(_differs(written, name.removeprefix("stamp_"), name) for name in names))
-    convolved = int(pc.sum(changed).as_py() or 0)
-    others = len(written) - convolved
-    text = f"All images have one beam (FWHM), {size} arcsec"
+    common = beam.beam
+    size = f"{common.major_arcsec:.3g}"
+    if common.minor_arcsec < common.major_arcsec * (1 - _SAME):
+        size += f" by {common.minor_arcsec:.3g}"
+    is_same = pc.and_(
+        _is_near(written["beam_major_arcsec"], common.major_arcsec),
+        _is_near(written["beam_minor_arcsec"], common.minor_arcsec),
+    )
+    had_it = int(pc.sum(is_same).as_py() or 0)
+    convolved = len(written) - had_it
+    text = f"All images were brought to one beam (FWHM), {size} arcsec"
     if not convolved:
-        return [f"{text}, and none had to be convolved to it."]
+        return [f"{text}: all had it already."]
     verb = "image was" if convolved == 1 else "images were"
     text += f": {convolved:,} {verb} convolved to it"
-    if others:
-        text += f", and {others:,} had it already"
+    if had_it:
+        text += f", and {had_it:,} had it already"
     return [f"{text}. `noise_jy` and `peak_jy` are those after the convolution."]
 
 
-def _differs(written: pa.Table, before: str, after: str) -> pa.ChunkedArray:
-    distance = pc.abs(pc.subtract(written[after], written[before]))
-    return pc.fill_null(pc.greater(distance, _SAME_ARCSEC), False)
+def _is_near(values: pa.ChunkedArray, value: float) -> pa.ChunkedArray:
+    distance = pc.abs(pc.subtract(values, value))
+    return pc.fill_null(pc.less_equal(distance, _SAME * value), False)
+
+
+def _widened(written: pa.Table) -> str:
+    """Say what the beam of resampled images is."""
+    spread = None
+    if STAMP_BEAM_COLUMNS[0] in written.column_names:
+        spread = spread_of(written[STAMP_BEAM_COLUMNS[0]])
+    if spread is None:
+        return ""
+    return (
+        " Averages over pixels also widen the beam: its major axis in the images is "
+        f"{_range(spread)} arcsec, as `{STAMP_BEAM_COLUMNS[0]}` gives it."
+    )
 
 
 def _range(spread: Spread | None) -> str:
     """Return one number, or the lowest and the highest."""
     if spread is None:
         return ""
-    if spread.highest <= spread.lowest * (1 + _SAME_SCALE):
+    if spread.highest <= spread.lowest * (1 + _SAME):
         return f"{spread.median:.3g}"
     return f"{spread.lowest:.3g} to {spread.highest:.3g}"
 

@@ -167,7 +167,10 @@ class DatasetFolder:
     def described_files(self) -> list[Path]:
         """List the files to describe to machines: tables, then images that are in few files."""
         build, export = BuildFolder(self.path), ExportFolder(self.path)
-        tables = (build.manifest, build.candidates, build.csv, build.recipe, export.classes)
+        tables = (
+            build.manifest, build.channels, build.candidates, build.csv, build.recipe,
+            export.classes,
+        )  # fmt: skip
         images = {path for pattern in _IMAGE_FILES for path in self.path.glob(pattern)}
         return [path for path in (*tables, *sorted(images)) if path.is_file()]
 

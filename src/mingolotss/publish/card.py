@@ -10,8 +10,10 @@ from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.products import GENERATED_MARK
 from mingolotss.dataset.published import interchanged_names, recipe_of_classes
 from mingolotss.dataset.splits import SplitPlan
+from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.formats import FORMATS
 from mingolotss.formats.base import Format
+from mingolotss.publish.channel_facts import describe_channels
 from mingolotss.publish.citation import dataset_citation
 from mingolotss.publish.datasheet import render_datasheet
 from mingolotss.publish.hub_header import ALL_SPLITS, describe_stamps
@@ -33,7 +35,7 @@ _LOAD_BUILD = (
     'mingolotss.MingoLoTSS("FOLDER")  # PyTorch',
     'mingolotss.load("FOLDER")  # numpy',
     f'datasets.load_dataset("FOLDER", split="{ALL_SPLITS}")  # all; see the column split',
-    'pandas.read_parquet("FOLDER/stamps")  # PNG images and every column of the manifest',
+    'pandas.read_parquet("FOLDER/stamps")  # IMAGES and every column of the manifest',
 )
 _NAMES = (
     "In the first published {title} the names of labels {labels} are interchanged. The labels "
@@ -62,10 +64,10 @@ def render_card(summary: DatasetSummary, format_name: str = "build") -> str:
     mark, title = f"<!-- {GENERATED_MARK} -->", f"# {escape(summary.provenance.title)}"
     parts = [
         _header(summary, format_name), mark, title, _summary(summary, format_name),
-        _loading(summary, format_name), _counts(summary), render_datasheet(summary, format_name),
-        _citation(summary),
+        _loading(summary, format_name), describe_channels(summary), _counts(summary),
+        render_datasheet(summary, format_name), _citation(summary),
     ]  # fmt: skip
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _header(summary: DatasetSummary, format_name: str) -> str:
@@ -134,8 +136,10 @@ def _summary(summary: DatasetSummary, format_name: str) -> str:
     lines = [summary.provenance.description]
     if summary.provenance.simulated:
         lines.append(_SIMULATED)
-    images = counted(len(summary.manifest), "image")
-    images += f" of {side} x {side} pixels, {kind}"
+    images = f"{counted(len(summary.manifest), 'image')} of "
+    if recipe.channels:
+        images += f"{counted(len(recipe.channels), 'channel')}, "
+    images += f"{side} x {side} pixels, {kind}"
     scales = summary.pixel_scales_arcsec
     if scales is not None:
         smallest, median, largest = (f"{scale:.3g}" for scale in scales)
@@ -155,8 +159,10 @@ def _loading(summary: DatasetSummary, format_name: str) -> str:
     if format_name != "build":
         dataset_format: Format = FORMATS.get(format_name)
         examples = dataset_format.examples
-    name = summary.provenance.recipe.name
-    lines = [line.replace("NAME", name) for line in examples]
+    recipe = summary.provenance.recipe
+    shape = StampShape.of_recipe(recipe)
+    kind = "PNG images" if shape.is_png else f"the bytes of {shape.dtype} images"
+    lines = [line.replace("NAME", recipe.name).replace("IMAGES", kind) for line in examples]
     return "\n".join(["## Load it", "", "```python", *lines, "```"])
 
 

@@ -3,7 +3,8 @@
 Follows the Croissant format 1.1 (MLCommons, http://mlcommons.org/croissant/1.1). The provenance is
 in PROV-O (W3C, https://www.w3.org/TR/prov-o/), as the section "Provenance Representation" has it.
 The files are listed with their SHA-256; the record set ``records`` reads the manifest, and
-``images`` the stamps where they are Parquet.
+``images`` the stamps where they are Parquet. The record set ``channels`` names the channels of
+images that have some, and ``planes`` reads their table.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pyarrow as pa
 from mingolotss.dataset.layout import BuildFolder, DatasetFolder, stamp_files
 from mingolotss.dataset.provenance import Provenance, read_package_versions
 from mingolotss.dataset.split_names import in_order
+from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.io.files import sha256_file
 from mingolotss.io.parquet import read_schema
 from mingolotss.publish.citation import (
@@ -64,7 +66,7 @@ _ENCODING = {
 }  # fmt: skip
 _PROGRAM = "mingolotss"
 _SPLIT_TYPES = {"train": "cr:TrainingSplit", "val": "cr:ValidationSplit", "test": "cr:TestSplit"}
-_IMAGES, _SPLITS, _STAMPS = "images", "splits", "stamp-files"
+_IMAGES, _SPLITS, _STAMPS, _CHANNELS = "images", "splits", "stamp-files", "channels"
 
 
 def render_croissant(summary: DatasetSummary, digests: Mapping[str, str] | None = None) -> str:
@@ -243,23 +245,39 @@ def _record_sets(
     summary: DatasetSummary, folder: DatasetFolder, stamps: Sequence[Path]
 ) -> list[_Json]:
     """Describe the tables: the manifest, the images with their columns, and the splits."""
-    manifest = folder.name_of(folder.manifest)
+    shape = StampShape.of_recipe(summary.provenance.recipe)
+    manifest, planes = folder.name_of(folder.manifest), folder.name_of(folder.channels)
     sets = [
         _record_set("records", f"one record for each row of {manifest}",
                     {"fileObject": {"@id": manifest}}, read_schema(folder.manifest)),
     ]  # fmt: skip
     if stamps:
-        sets.append(
-            _record_set(_IMAGES, "one record for each image",
-                        {"fileSet": {"@id": _STAMPS}}, read_schema(stamps[0]))
-        )  # fmt: skip
+        source: _Json = {"fileSet": {"@id": _STAMPS}}
+        schema = read_schema(stamps[0])
+        sets.append(_record_set(_IMAGES, "one record for each image", source, schema, shape))
+    if shape.channels:
+        sets.append(_channel_set(shape))
+        if folder.channels.is_file():
+            sets.append(
+                _record_set("planes", "one record for each image and channel",
+                            {"fileObject": {"@id": planes}}, read_schema(folder.channels))
+            )  # fmt: skip
     splits = in_order(summary.splits)
     return [*sets, _split_set(splits)] if splits else sets
 
 
-def _record_set(name: str, description: str, source: _Json, schema: pa.Schema) -> _Json:
-    """Describe the columns of a table."""
-    fields = [field for column in schema if (field := _field(name, source, column))]
+def _record_set(
+    name: str, description: str, source: _Json, schema: pa.Schema, shape: StampShape | None = None
+) -> _Json:
+    """Describe the columns of a table, and the shape of its images if it has some."""
+    fields: list[_Json] = []
+    for column in schema:
+        if pa.types.is_list(column.type):
+            fields.append(_list_field(name, source, column))
+        elif shape is not None and column.name == "pixels":
+            fields.append(_pixels_field(name, source, column, shape))
+        elif (field := _field(name, source, column)) is not None:
+            fields.append(field)
     return {
         "@type": "cr:RecordSet", "@id": name, "name": name, "description": description,
         "field": fields,
@@ -284,6 +302,54 @@ def _field(record_set: str, source: _Json, column: pa.Field) -> _Json | None:
     if column.name == "split":
         field["references"] = {"field": {"@id": f"{_SPLITS}/name"}}
     return field
+
+
+def _pixels_field(record_set: str, source: _Json, column: pa.Field, shape: StampShape) -> _Json:
+    """Describe the pixels of images that are no PNG files.
+
+    Croissant has no type for bytes, and mlcroissant gives those of a text as they are.
+    """
+    dtype = "cr:Float32" if shape.is_float else "cr:UInt8"
+    return {
+        "@type": "cr:Field", "@id": f"{record_set}/{column.name}", "name": column.name,
+        "description": f"the bytes of an array of {shape.dtype}, little-endian, in C order",
+        "dataType": ["sc:Text", dtype], "isArray": True,
+        "arrayShape": ",".join(map(str, shape.axes)),
+        "source": {**source, "extract": {"column": column.name}},
+    }  # fmt: skip
+
+
+def _channel_set(shape: StampShape) -> _Json:
+    """Name the channels of an image in their order."""
+    name, plane = f"{_CHANNELS}/name", f"{_CHANNELS}/plane"
+    fields: list[_Json] = [
+        {"@type": "cr:Field", "@id": name, "name": "name", "dataType": "sc:Text"},
+        {"@type": "cr:Field", "@id": plane, "name": "plane", "dataType": "sc:Integer",
+         "description": "the first index of the array of an image"},
+    ]  # fmt: skip
+    axes = " x ".join(map(str, shape.axes))
+    return {
+        "@type": "cr:RecordSet", "@id": _CHANNELS, "name": _CHANNELS,
+        "description": f"the channels of an image, which is an array of {axes} ({shape.dtype})",
+        "key": {"@id": name}, "field": fields,
+        "data": [{name: one, plane: index} for index, one in enumerate(shape.channels)],
+    }  # fmt: skip
+
+
+def _list_field(record_set: str, source: _Json, column: pa.Field) -> _Json:
+    """Describe a column of lists of records, such as that of the channels of an image."""
+    name = f"{record_set}/{column.name}"
+    members = []
+    for child in column.type.value_type:
+        member = _field(name, source, child)
+        if member is not None:
+            transform = {"jsonPath": child.name}
+            member["source"] = {
+                **source, "extract": {"column": column.name}, "transform": transform,
+            }  # fmt: skip
+            members.append(member)
+    return {"@type": "cr:Field", "@id": name, "name": column.name, "isArray": True,
+            "arrayShape": "-1", "subField": members}  # fmt: skip
 
 
 def _type_of(kind: pa.DataType) -> str | None:

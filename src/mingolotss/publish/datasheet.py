@@ -11,6 +11,13 @@ import re
 
 import pyarrow.compute as pc
 
+from mingolotss.dataset.grid_census import (
+    describe_common_beam,
+    describe_orientation,
+    describe_resampling,
+    describe_sizes,
+)
+from mingolotss.publish.channel_facts import describe_steps
 from mingolotss.publish.image_facts import (
     describe_beams,
     describe_headers,
@@ -168,17 +175,15 @@ def _choice(summary: DatasetSummary) -> str:
 
 
 def _preprocessing(summary: DatasetSummary, format_name: str) -> list[str]:
-    steps = ", ".join(
-        step.do + "".join(f" {key}={value}" for key, value in step.settings.items())
-        for step in summary.provenance.recipe.steps
-    )
+    written, recipe = summary.manifest, summary.provenance.recipe
+    applied = [describe_steps(summary), describe_scaling(summary)]
     if format_name == "fits":
-        applied = [
-            f"Steps of the recipe, not applied to the FITS files: {escape(steps) or 'none'}."
-        ]
-    else:
-        applied = [f"Steps, in order: {escape(steps) or 'none'}.", describe_scaling(summary)]
+        applied = [describe_steps(summary, "of the recipe, not applied to the FITS files")]
     return [
+        *describe_common_beam(written, recipe.beam),
+        *describe_resampling(written),
+        *describe_sizes(written, recipe.stamp),
+        *describe_orientation(written, recipe.stamp),
         describe_noise(summary),
         *applied,
         "`recipe.toml` contains every setting.",

@@ -47,12 +47,21 @@ def describe_stamps(folder: Path, classes: Sequence[str]) -> list[str]:
 
 def _feature(field: pa.Field, classes: Sequence[str]) -> list[str]:
     """Describe one column, in the words of `datasets.Features`."""
+    if pa.types.is_list(field.type):
+        lines = ["    list:"]
+        for member in field.type.value_type:
+            lines += [f"    - name: {_quoted(member.name)}", f"      dtype: {_dtype(member.type)}"]
+        return lines
     if pa.types.is_struct(field.type):
         return ["    dtype: image"]
     if field.name == "label" and classes:
         names = [f"          '{label}': {_quoted(name)}" for label, name in enumerate(classes)]
         return ["    dtype:", "      class_label:", "        names:", *names]
-    return [f"    dtype: {_DTYPES.get(str(field.type), str(field.type))}"]
+    return [f"    dtype: {_dtype(field.type)}"]
+
+
+def _dtype(kind: pa.DataType) -> str:
+    return _DTYPES.get(str(kind), str(kind))
 
 
 def _quoted(text: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow.compute as pc
 
 from mingolotss.dataset import image_census as census
-from mingolotss.publish.markdown import escape
+from mingolotss.publish.channel_facts import channel_recipes
+from mingolotss.publish.markdown import code, escape
 from mingolotss.publish.summary import DatasetSummary
 from mingolotss.publish.wording import counted, listed
 
@@ -87,7 +88,8 @@ def describe_beams(summary: DatasetSummary) -> str:
     """Say which beams the images have, and what a mixture of them means."""
     beams = summary.beam_counts()
     text = census.describe_beams(beams)
-    if sum(beam.major_arcsec is not None for beam in beams) > 1:
+    is_mixed = sum(beam.major_arcsec is not None for beam in beams) > 1
+    if is_mixed and not summary.provenance.recipe.beam.common:
         text += (
             " How sharp and how large a source looks can be compared only among images of one beam."
         )
@@ -108,15 +110,29 @@ def describe_noise(summary: DatasetSummary) -> str:
 
 def describe_scaling(summary: DatasetSummary) -> str:
     """Say whether images are scaled, each by itself, and what the manifest has in Jy/beam."""
-    steps = {step.do for step in summary.provenance.recipe.steps}
+    recipes = channel_recipes(summary.provenance.recipe)
+    steps = {name: {step.do for step in recipe.steps} for name, recipe in recipes.items()}
+    scaled = [name for name, own in steps.items() if own & _SCALINGS]
+    plain = [name for name, own in steps.items() if own <= _OTHER_STEPS]
     sentences = []
-    if steps & _SCALINGS:
+    if len(scaled) == len(steps):
+        what, things = ("image", "images")
+        if len(steps) > 1:
+            what, things = ("channel of each image", "images and channels")
         sentences.append(
-            "Each image is scaled by itself, so the brightness of different images cannot be "
+            f"Each {what} is scaled by itself, so the brightness of different {things} cannot be "
             "compared."
         )
-    elif steps <= _OTHER_STEPS:
+    elif len(plain) == len(steps):
         sentences.append("The pixels are not scaled.")
+    else:
+        if scaled:
+            sentences.append(
+                f"Of each image, {_channels(scaled)} scaled by itself, so the brightness of "
+                "different images cannot be compared there."
+            )
+        if plain:
+            sentences.append(f"The pixels of {_names(plain)} are not scaled.")
     ranges = summary.known("scale_max")
     if ranges:
         sentences.append(
@@ -130,6 +146,15 @@ def describe_scaling(summary: DatasetSummary) -> str:
             f"{counted(measured, 'image')} in Jy/beam{_assumed_unit(summary)}."
         )
     return " ".join(sentences)
+
+
+def _names(channels: Sequence[str]) -> str:
+    return listed([code(name) for name in channels])
+
+
+def _channels(channels: Sequence[str]) -> str:
+    """Return names of channels with their verb."""
+    return f"{_names(channels)} {'is' if len(channels) == 1 else 'are each'}"
 
 
 def _assumed_unit(summary: DatasetSummary) -> str:

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.channel_census import ChannelCount, channel_counts
+from mingolotss.dataset.channel_table import MISSING_CHANNELS, read_channels
 from mingolotss.dataset.counts import Count, count_flags
 from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.dataset.image_census import BeamCount, beam_counts, noise_counts
@@ -52,6 +54,11 @@ class DatasetSummary:
         Of the list or of the splits of the dataset that `split_plan` names; "" if it names none.
     split : SplitResult
         With the pairs across splits only if `pairs` is None.
+    channels : list of ChannelCount
+        The channels in their order; none for a dataset without, and for an export without their
+        table.
+    without_channel : int
+        The number of images with a channel without data.
     pairs : OverlappingStamps or None
         The pairs of stamps that overlap. None for more than `MAX_COUNTED` records: a deep survey
         has a hundred pairs for every source, and counting them would take long.
@@ -65,6 +72,8 @@ class DatasetSummary:
     split_plan: str
     split_sha256: str
     split: SplitResult
+    channels: list[ChannelCount]
+    without_channel: int
     pairs: OverlappingStamps | None
 
     @property
@@ -213,6 +222,7 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
     pairs = None
     if len(written) <= MAX_COUNTED:
         pairs = overlaps_of_table(written, provenance.recipe, most=0)
+    channels = _read_channels(folder, provenance, written)
     return DatasetSummary(
         folder=folder,
         provenance=provenance,
@@ -224,5 +234,24 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
         split=measured_split(
             written, provenance.recipe, split_plan, classes, with_pairs=pairs is None
         ),
+        channels=channels,
+        without_channel=_count_without_channel(written),
         pairs=pairs,
     )
+
+
+def _read_channels(folder: Path, provenance: Provenance, written: pa.Table) -> list[ChannelCount]:
+    """Count the planes of each channel in the written records."""
+    names = [channel.name for channel in provenance.recipe.channels]
+    if not names or not DatasetFolder(folder).channels.is_file():
+        return []
+    table = read_channels(folder)
+    is_written = pc.is_in(table["row"], value_set=written["row"].combine_chunks())
+    return channel_counts(table.filter(is_written), names)
+
+
+def _count_without_channel(written: pa.Table) -> int:
+    if MISSING_CHANNELS.name not in written.column_names:
+        return 0
+    named = pc.not_equal(pc.fill_null(written[MISSING_CHANNELS.name], ""), "")
+    return int(pc.sum(named).as_py() or 0)

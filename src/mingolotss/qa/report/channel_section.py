@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from mingolotss.dataset.channel_words import (
+    are_convolved,
     beam_words,
     brightness_words,
     frequency_words,
+    plane_rule,
     value_words,
 )
-from mingolotss.dataset.image_census import BeamCount
 from mingolotss.qa.manifest_row import ManifestRow
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.channel_view import ChannelView, plane_beam
@@ -19,8 +19,6 @@ from mingolotss.qa.report.shown_rows import ShownRows
 from mingolotss.qa.report.stamp_marks import MarkTable
 
 __all__ = ["channel_values"]
-
-_RULES = {"reject": "the source is rejected", "nan": "the plane is NaN", "zero": "the plane is 0"}
 
 
 def channel_values(
@@ -47,9 +45,7 @@ def channel_values(
     return {
         "channels": _rows(channels),
         "reference_channel": channels.names[channels.reference],
-        "are_convolved": any(
-            _sizes(count.beams) != _sizes(count.stamp_beams) for count in channels.counts
-        ),
+        "are_convolved": are_convolved(channels.counts),
         "without_channel": build.records(shown.without_channel),
         "without_channel_total": len(channels.rows_with_missing()),
     }
@@ -57,7 +53,6 @@ def channel_values(
 
 def _rows(channels: ChannelView) -> list[dict[str, object]]:
     """Return the rows of the table of channels."""
-    settings = {channel.name: channel for channel in channels.recipe.channels}
     return [
         {
             "name": count.name,
@@ -69,17 +64,9 @@ def _rows(channels: ChannelView) -> list[dict[str, object]]:
             "native": count.native,
             "resampled": count.resampled,
             "missing": count.missing,
-            "rule": _RULES[
-                "reject" if index == channels.reference else settings[count.name].missing
-            ],
+            "rule": plane_rule(channels.recipe, count.name),
             "noise": brightness_words(count.noise_jy, count.units),
             "peak": brightness_words(count.peak_jy, count.units),
         }
         for index, count in enumerate(channels.counts)
     ]
-
-
-def _sizes(beams: Sequence[BeamCount]) -> set[tuple[float | None, float | None]]:
-    """Return the beams that are known."""
-    known = [beam for beam in beams if math.isfinite(beam.major_arcsec or math.nan)]
-    return {(beam.major_arcsec, beam.minor_arcsec) for beam in known}
