@@ -30,15 +30,35 @@ class Facts:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rows = pq.read_table(folder / "manifest.parquet").to_pylist()
-        self.candidates = pq.read_table(folder / "candidates.parquet").to_pylist()
         tables = tomllib.loads((folder / "recipe.toml").read_text())
         self.build, self.recipe = tables["build"], tables["recipe"]
+        self.channels = {one["name"]: one for one in self.recipe.get("channels", [])}
+        marked = [name for name, one in self.channels.items() if one["reference"]]
+        self.reference = next(iter(marked or self.channels), None)
+        candidates = pq.read_table(folder / "candidates.parquet").to_pylist()
+        self.candidates = [one for one in candidates if one.get("channel") == self.reference]
         self.written = [row for row in self.rows if row["status"] == "written"]
         self.rejected = [row for row in self.rows if row["status"] == "rejected"]
         self.by_name = {row["source"]: row for row in self.rows}
         self.classes: list[str] = self.build["classes"]
         self.side: int = self.recipe["stamp"]["pixels"]
         assert len(self.written) + len(self.rejected) == len(self.rows)
+
+    def steps_of(self, channel: str) -> list[dict]:
+        """The steps of a channel; of a recipe without channels for ""."""
+        own = self.channels[channel].get("steps") if channel else None
+        return self.recipe["steps"] if own is None else own
+
+    @cached_property
+    def planes(self) -> dict[str, list[dict]]:
+        """The rows of the table of channels, by channel."""
+        rows = pq.read_table(self.folder / "channels.parquet").to_pylist()
+        return {name: [row for row in rows if row["channel"] == name] for name in self.channels}
+
+    @property
+    def without_channel(self) -> int:
+        """The number of stamps with a plane without an image."""
+        return sum(bool(row.get("missing_channels")) for row in self.written)
 
     def flagged(self, flag: str) -> list[dict]:
         return [row for row in self.written if row[flag]]

@@ -68,7 +68,10 @@ class Facts:
     @cached_property
     def candidates(self):
         path = self.folder / "candidates.parquet"
-        return pq.read_table(path).to_pylist() if path.exists() else None
+        if not path.exists():
+            return None
+        rows = pq.read_table(path).to_pylist()
+        return [row for row in rows if row.get("channel") == self.reference]
 
     @cached_property
     def toml(self):
@@ -226,8 +229,8 @@ def warning(facts):
 
 @sentence(
     rf"{NUMBER} images? of (?:{NUMBER} channels?, )?(\d+) x (\d+) pixels, (\w+)"
-    r"(?:, at (\S+) arcsec per pixel(?: \(median; (\S+) to (\S+)\))?: (\S+) arcmin on a side)?\. Row 0 is the first row of the FITS image, the "
-    r"southern edge where north is up\."
+    r"(?:, at (\S+) arcsec per pixel(?: \(median; (\S+) to (\S+)\))?: (\S+) arcmin on a side)?"
+    r"\. Row 0 is the first row of the FITS image, the southern edge where north is up\."
 )
 def images(facts, count, channels, nx, ny, kind, scale, smallest, largest, side):
     assert number(count) == len(facts.written)
@@ -281,7 +284,9 @@ def brightness(rows, column, text):
     if not values:
         return text == "not known"
     units = {row["unit"] for row in rows}
-    factor, unit = (1, "(unit not known)") if units == {None} else (1000, "mJy/beam")
+    factor, unit = (1, units.pop() or "(unit not known)")
+    if unit in {"Jy/beam", "JY/BEAM"}:
+        factor, unit = 1000, "mJy/beam"
     return text == f"{np.median(values) * factor:.3g} {unit}"
 
 
@@ -694,9 +699,24 @@ def people(facts):
 def service(facts, _words, name, own):
     used = facts.build["service"].partition(":")[0]
     assert used == name if name else "/" in used
-    named = facts.recipe["images"]["service"].partition(":")[0]
+    own_images = facts.channels[facts.reference].get("images") if facts.channels else None
+    named = (own_images or facts.recipe["images"])["service"].partition(":")[0]
     folder = "/" in used and named == "folder"
     assert own == (None if named in {"", used} or folder else named)
+
+
+@sentence(
+    r"That is the service of `(\S+)`\. ((?:The images of `\S+` come from (?:the service `\S+`|a "
+    r"folder)\. )+)What is said of images and their noise in this datasheet holds for `(\S+)`; the "
+    r"table of channels describes the others\."
+)
+def channel_services(facts, first, others, again):
+    assert first == again == facts.reference
+    stated = re.findall(r"images of `(\S+)` come from (?:the service `(\S+)`|a folder)", others)
+    services = {name: one.partition(":")[0] for name, one in facts.build["services"].items()}
+    expected = {name: "" if "/" in one else one for name, one in services.items()}
+    assert dict(stated) == expected
+    assert {first, *expected} == set(facts.channels)
 
 
 @sentence(r"\. The labels come from the catalogue\.")
@@ -1024,7 +1044,9 @@ def scale(facts, count):
     rf"Jy/beam(?:; {NUMBER} of them name no unit and are taken to be in it)?\."
 )
 def janskys(facts, count, assumed):
-    assert number(count) == len(facts.known("peak_jy")) == len(facts.known("noise_jy"))
+    peaks = [row for row in facts.written if row["peak_jy"] == row["peak_jy"]]
+    assert number(count) == len(peaks) == len(facts.known("peak_jy"))
+    assert all(np.isfinite(row["noise_jy"]) for row in peaks)
     without = sum(row["unit"] is None and row["peak_jy"] is not None for row in facts.written)
     assert number(assumed or "0") == without
 

@@ -22,6 +22,7 @@ from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.model import Recipe
 from named_builds import make_recipe, write_mosaic
 from readers_build import make_build, write_sky
+from several_surveys import build_surveys
 
 pytestmark = pytest.mark.slow  # together they take long
 
@@ -186,7 +187,31 @@ def like_another(root):
     return export(later, "parquet", root / "like it", split=f"like:{root / 'earlier'}").out
 
 
+def several_channels(root):
+    """Three channels; one is native, one resampled, and one lacks some images and has own steps."""
+    return build_surveys(root, ("low", "high", "optical"))
+
+
+def one_beam(root):
+    """Two channels in Jy/beam with one beam."""
+    pytest.importorskip("radio_beam", reason="needs the extra beams")
+    stamp = {"kind": "float32"}
+    common = {"common": "9 arcsec"}
+    return build_surveys(root, ("low", "high"), stamp=stamp, steps=[], beam=common)
+
+
+def sized_and_turned(root):
+    """Resampled stamps of which each has its own size and orientation."""
+    return build_surveys(root, stamp={"size": "2.5 * LAS", "rotate": "PA"})
+
+
+def export_of_channels(root):
+    built = build_surveys(root, ("low", "optical"), stamp={"kind": "float32"})
+    return export(built, "parquet", root / "out").out
+
+
 BUILDS = (
+    several_channels, one_beam, sized_and_turned, export_of_channels,
     by_column, by_list, like_another,
     simulated, many, unlabelled, estimated, rejections, nothing_written, renamed, stated, in_words,
     decided, merged, selected, continued,

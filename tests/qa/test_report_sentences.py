@@ -33,6 +33,7 @@ from page_text import Block, Element, blocks_of, parse_page, table_rows
 from readers_build import write_sky
 from report_facts import Facts, decimals, number
 from review_data import make_build, names
+from several_surveys import build_surveys
 
 pytestmark = pytest.mark.slow  # together they take long
 
@@ -59,7 +60,7 @@ class Reader:
         self.check_terms()
         self.check_figures()
         for image in self.page.all("img"):
-            name = image.attributes["alt"].removeprefix("stamp of ")
+            name = re.sub("^[^ ]+ of ", "", image.attributes["alt"])
             assert self.facts.by_name[name]["status"] == "written"
 
     def check_figures(self) -> None:
@@ -141,6 +142,14 @@ def check_images(facts: Facts, text: str, _: str) -> bool:
 
 def check_beam(facts: Facts, text: str, _: str) -> bool:
     """Every beam is named with its number of images, and a mixture is called one."""
+    if common := facts.recipe.get("beam", {}).get("common"):
+        text, _, ending = text.partition(" All images were brought to one beam (FWHM), ")
+        convolved = sum(f"{row['beam_major_arcsec']:g} arcsec" != common for row in facts.written)
+        assert ending == (
+            f"{common}: {convolved} images were convolved to it. noise_jy and peak_jy are those "
+            "after the convolution."
+        )
+        assert {f"{row['stamp_beam_major_arcsec']:g} arcsec" for row in facts.written} == {common}
     beams = facts.beams()
     unknown = beams.pop(None, 0)
     if not beams:
@@ -161,8 +170,9 @@ def check_beam(facts: Facts, text: str, _: str) -> bool:
 
 
 def check_noise(facts: Facts, text: str, _: str) -> bool:
-    stated = {name: number(count) for name, count in re.findall(rf"([\w-]+) for {N} images?", text)}
-    return stated == facts.noise() and text.count(",") == len(stated) - 1
+    """Each method, in whose name there may be commas, with its number of images."""
+    stated = re.findall(rf"(?:^|, )(.+?) for {N} images?(?=$|, )", text)
+    return {name: number(count) for name, count in stated} == facts.noise()
 
 
 def check_stamp(facts: Facts, text: str, _: str) -> bool:
@@ -171,11 +181,47 @@ def check_stamp(facts: Facts, text: str, _: str) -> bool:
 
 
 def check_steps(facts: Facts, text: str, _: str) -> bool:
-    steps = [
-        " ".join([step["do"], *(f"{key}={value}" for key, value in step.items() if key != "do")])
-        for step in facts.recipe["steps"]
+    groups: dict[str, list[str]] = {}
+    for name in facts.channels or [""]:
+        steps = [
+            " ".join([step["do"], *(f"{key}={step[key]}" for key in step if key != "do")])
+            for step in facts.steps_of(name)
+        ]
+        groups.setdefault(", ".join(steps) or "none", []).append(name)
+    if len(groups) == 1:
+        return text == next(iter(groups))
+    return text == "; ".join(f"{', '.join(names)}: {steps}" for steps, names in groups.items())
+
+
+def check_grid(facts: Facts, text: str, _: str) -> bool:
+    """Of resampled stamps: the counts, the ranges and the columns that are named."""
+    stamp, rows = facts.recipe["stamp"], facts.written
+    expected = [
+        f"{len(rows)} images were resampled to pixels of {spread(rows, 'pixel_scale_arcsec')} arcsec "
+        "by the adaptive method of DeForest (2004). The position of the source in the catalogue is "
+        "the middle of a resampled image. Its neighbouring pixels share pixels of the original "
+        "image, so their noise is correlated; noise_jy is the noise of the resampled pixels. "
+        "Averages over pixels also widen the beam: its major axis in the images is "
+        f"{spread(rows, 'stamp_beam_major_arcsec')} arcsec, as stamp_beam_major_arcsec gives it.",
+        f"The side of an image on the sky is {stamp['size']}: "
+        f"{np.median([row['stamp_size_arcsec'] for row in rows]):.3g} arcsec (median; "
+        f"{spread(rows, 'stamp_size_arcsec')}); stamp_size_arcsec gives it for each image, and "
+        "pixel_scale_arcsec the size of its pixels.",
+        f"{len(rows)} images are turned so that the position angle in the column {stamp['rotate']} is "
+        "up; rotation_deg gives it, from north to east.",
     ]
-    return text == ", ".join(steps)
+    assert {row["resampling"] for row in rows} == {"adaptive"}
+    for row in rows:
+        side = row["stamp_size_arcsec"]
+        assert side == pytest.approx(row["pixel_scale_arcsec"] * facts.side)
+        assert side == pytest.approx(2.5 * row["LAS"])
+        assert row["rotation_deg"] % 360 == pytest.approx(row["PA"] % 360)
+    return text == " ".join(expected)
+
+
+def spread(rows: list[dict], column: str) -> str:
+    values = [row[column] for row in rows]
+    return f"{min(values):.3g} to {max(values):.3g}"
 
 
 def check_versions(facts: Facts, text: str, _: str) -> bool:
@@ -195,7 +241,7 @@ TERMS = {
     "decided by a person": is_number(decided),
     "Recipe": check_recipe, "Catalogue": check_catalogue, "Images": check_images,
     "Beam": check_beam, "Noise": check_noise, "Stamp": check_stamp, "Steps": check_steps,
-    "Versions": check_versions,
+    "Versions": check_versions, "Grid": check_grid,
 }  # fmt: skip
 
 
@@ -210,6 +256,42 @@ REASONS = {
     "neighbours": "another source is in its stamp",
     "rejected": "no stamp",
 }
+
+
+def check_channels(rows: list[dict[str, str]], facts: Facts) -> None:
+    """Each channel with its images and what was measured on them, counted again."""
+    rules = {
+        "reject": "the source is rejected",
+        "nan": "the plane is NaN",
+        "zero": "the plane is 0",
+    }
+    assert [row["channel"].removesuffix(" reference") for row in rows] == [*facts.channels]
+    assert [row["channel"].endswith(" reference") for row in rows] == [
+        name == facts.reference for name in facts.channels
+    ]
+    for row in rows:
+        name = row["channel"].removesuffix(" reference")
+        planes = facts.planes[name]
+        shown = [one for one in planes if one["status"] != "missing"]
+        for status in ("native", "resampled", "missing"):
+            assert number(row[status]) == sum(one["status"] == status for one in planes)
+        assert {row["survey"]} == {one["survey"] or "not known" for one in shown}
+        frequencies = {one["frequency_mhz"] for one in shown} - {None}
+        [frequency] = [one for one in frequencies if np.isfinite(one)] or [0]
+        words = f"{frequency / 1000:g} GHz" if frequency >= 1000 else f"{frequency:g} MHz"
+        assert row["frequency"] == (words if frequency else "not known")
+        for column, prefix in (("beam of the images", ""), ("beam of the planes", "stamp_")):
+            if column in row:
+                beams = {one[f"{prefix}beam_major_arcsec"] for one in shown} - {None}
+                known = {round(beam, 1) for beam in beams if np.isfinite(beam)}
+                expected = {float(one) for one in re.findall(r"([\d.]+) arcsec", row[column])}
+                assert expected == known
+        rule = "reject" if name == facts.reference else facts.channels[name]["missing"]
+        assert row["without an image"] == rules[rule]
+        for column, key in (("noise (median)", "noise_jy"), ("peak (median)", "peak_jy")):
+            median = np.median([one[key] for one in shown])
+            unit = "mJy/beam" if shown[0]["unit"] else "(unit not known)"
+            assert row[column] == f"{median * (1000 if shown[0]['unit'] else 1):.3g} {unit}"
 
 
 def check_reasons(rows: list[dict[str, str]], facts: Facts) -> None:
@@ -393,7 +475,7 @@ TABLES = {
     "Blank stamps": check_blank, "Decisions": check_decisions,
     "Questioned labels": check_questions, "Neighbours": check_neighbours,
     "Reasons of rejections": check_rejection_reasons, "Rejected sources": check_rejected,
-    "Simulated edge cases": check_edge_cases, "Audit": check_audit,
+    "Simulated edge cases": check_edge_cases, "Audit": check_audit, "Channels": check_channels,
 }  # fmt: skip
 
 
@@ -609,6 +691,7 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
     (r"/(a|legend|label|li)", r"Skip to the contents|Colours|auto|light|dark", always),
     (r"/a", r"(Sources to inspect|Provenance|Sky|Choice of field|Measurements|Recentred|Larger than "
      r"the stamp|Blank|Incomplete|Neighbours|Rejected)", always),
+    (r"/a", r"Channels", lambda facts: bool(facts.channels)),
     (r"/a", r"Classes", lambda facts: bool(facts.classes)),
     (r"/a", r"Stamps", lambda facts: not facts.classes),
     (r"/a", r"Splits", lambda facts: bool(facts.written)),
@@ -618,7 +701,7 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
     # terms and their descriptions are read by check_terms
     (rf"{SEES}/(dt|dd)", r".+", always),
     # headings
-    (rf"{SEES}/h2", r"(Sources to inspect|Provenance|Sky|Splits|Choice of field|Measurements|Decisions|"
+    (rf"{SEES}/h2", r"(Sources to inspect|Provenance|Channels|Sky|Splits|Choice of field|Measurements|Decisions|"
      r"Recentred|Larger than the stamp|Blank|Incomplete|Neighbours that share pixels|Rejected)", always),
     (r"classes/h2", r"Classes", lambda facts: bool(facts.classes)),
     (r"classes/h2", r"Stamps", lambda facts: not facts.classes),
@@ -677,6 +760,26 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
      lambda facts, count: number(count) == len(facts.in_no_split) > 0),
     (r"splits/p", r"The file splits\.csv names each source\.",
      lambda facts: {row["source"] for row in facts.in_no_split} <= facts.reasons_without_split.keys()),
+    # channels
+    (r"channels/p", r"Each stamp has (\d+) channels?, in this order: (.+?)\.",
+     lambda facts, n, names: names.split(", ") == [*facts.channels] and int(n) == len(facts.channels)),
+    (r"channels/p", r"All have the grid of (\S+), the reference\.",
+     lambda facts, name: name == facts.reference),
+    (r"channels/p.note", r"The columns native, resampled and missing count stamps\. A native plane "
+     r"consists of whole pixels of its image; a resampled one was computed from them, and its noise "
+     r"is that of the resampled pixels\. Beams are FWHM\.", lambda facts: bool(facts.planes)),
+    (r"channels/p.note", r"In the pictures called colours, (\S+) is red, (\S+) green and (\S+) blue\.",
+     lambda facts, *names: [*names] == [*facts.channels]),
+    (r"channels/p.note", r"Where this page shows one picture of a stamp, it is the channel (\S+)\.",
+     lambda facts, name: name == facts.reference),
+    (r"channels/p.note", r"The file channels\.parquet has a row for each stamp and channel\.",
+     lambda facts: all(len(rows) == len(facts.written) for rows in facts.planes.values())),
+    (r"channels/h3", r"Stamps without an image in a channel", lambda facts: facts.without_channel > 0),
+    (r"channels/p.meta", rf"{N} stamps? ha(?:s|ve) a channel without an image\.",
+     lambda facts, n: number(n) == facts.without_channel),
+    (rf"{SEES}/(span|i|b)", r"(low|high|optical|colours)",
+     lambda facts, name: name in {*facts.channels, "colours"}),
+    (rf"{SEES}/span", r"no image", lambda facts: facts.without_channel > 0),
     # choice
     (r"choice/p", r"Where several survey fields cover a source, these rules choose one\. A decision in "
      r"decisions\.csv takes precedence over them\.", always),
@@ -858,6 +961,23 @@ def build_turned(folder: Path) -> Path:
     return build(recipe, out=folder / "build", catalogue=catalogue, service=service).out
 
 
+def build_channels(folder: Path) -> Path:
+    """Three channels: native, resampled, and one without some of the images and with own steps."""
+    return build_surveys(folder, ("low", "high", "optical"))
+
+
+def build_one_beam(folder: Path) -> Path:
+    """Two channels that were convolved to one beam, in Jy/beam."""
+    pytest.importorskip("radio_beam", reason="needs the extra beams")
+    stamp, beam = {"kind": "float32"}, {"common": "9 arcsec"}
+    return build_surveys(folder, ("low", "high"), stamp=stamp, steps=[], beam=beam)
+
+
+def build_sized(folder: Path) -> Path:
+    """Resampled stamps, each with its own size and orientation."""
+    return build_surveys(folder, stamp={"size": "2.5 * LAS", "rotate": "PA"})
+
+
 def build_demo(folder: Path) -> Path:
     return demo(folder / "demo", sources=60).out
 
@@ -897,7 +1017,8 @@ def build_real(folder: Path) -> Path:
 
 BUILDS = {
     "unlabelled": build_unlabelled, "rejections": build_rejections, "mixed": build_mixed,
-    "turned": build_turned,
+    "turned": build_turned, "channels": build_channels, "one beam": build_one_beam,
+    "sized": build_sized,
     "demo": build_demo, "audited": build_audited, "listed": build_listed, "real": build_real,
 }  # fmt: skip
 

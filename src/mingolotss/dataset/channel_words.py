@@ -29,6 +29,7 @@ __all__ = [
     "frequency_words",
     "heading_lines",
     "plane_rule",
+    "steps_of_channels",
     "value_words",
 ]
 
@@ -121,6 +122,25 @@ def plane_rule(recipe: Recipe, name: str) -> str:
         return PLANE_RULES["reject"]
     rules = {channel.name: channel.missing for channel in recipe.channels}
     return PLANE_RULES[rules[name]]
+
+
+def steps_of_channels(recipe: Recipe) -> list[tuple[list[str], str]]:
+    """Return the steps in words, once for all channels that have the same.
+
+    Returns
+    -------
+    list of (list of str, str)
+        The names of the channels, and their steps; one pair for a recipe without channels.
+    """
+    channels_of: dict[str, list[str]] = {}
+    for channel in recipe.channels or (None,):
+        own = recipe if channel is None else recipe.of_channel(channel)
+        text = ", ".join(
+            step.do + "".join(f" {key}={value}" for key, value in step.settings.items())
+            for step in own.steps
+        )
+        channels_of.setdefault(text or "none", []).append("" if channel is None else channel.name)
+    return [(names, text) for text, names in channels_of.items()]
 
 
 def are_convolved(counts: Sequence[ChannelCount]) -> bool:

@@ -8,6 +8,7 @@ from mingolotss.dataset.channel_words import (
     brightness_words,
     frequency_words,
     plane_rule,
+    steps_of_channels,
     value_words,
 )
 from mingolotss.dataset.layout import DatasetFolder
@@ -17,7 +18,7 @@ from mingolotss.publish.summary import DatasetSummary
 from mingolotss.publish.wording import counted, listed
 from mingolotss.recipe.model import Recipe
 
-__all__ = ["channel_recipes", "describe_channels", "describe_steps"]
+__all__ = ["channel_recipes", "describe_channel_services", "describe_channels", "describe_steps"]
 
 
 def channel_recipes(recipe: Recipe) -> dict[str, Recipe]:
@@ -84,6 +85,22 @@ def _notes(summary: DatasetSummary) -> str:
     return f"{text}`{table}` has a row for each image and channel."
 
 
+def describe_channel_services(summary: DatasetSummary) -> str:
+    """Say from which services the images of the further channels come."""
+    recipe, services = summary.provenance.recipe, summary.provenance.services
+    if not services:
+        return ""
+    reference = code(_reference(recipe))
+    others = " ".join(
+        f"The images of {code(name)} come from {_service_words(one)}."
+        for name, one in services.items()
+    )
+    return (
+        f"That is the service of {reference}. {others} What is said of images and their noise in "
+        f"this datasheet holds for {reference}; the table of channels describes the others."
+    )
+
+
 def describe_steps(summary: DatasetSummary, remark: str = "in order") -> str:
     """List the steps, once for channels with the same.
 
@@ -106,3 +123,9 @@ def describe_steps(summary: DatasetSummary, remark: str = "in order") -> str:
 def _reference(recipe: Recipe) -> str:
     reference = recipe.reference_channel
     return "" if reference is None else reference.name
+
+
+def _service_words(address: str) -> str:
+    """Name a service, without what follows its name."""
+    name = address.partition(":")[0]
+    return "a folder" if "/" in name else f"the service {code(name)}"

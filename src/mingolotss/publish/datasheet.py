@@ -17,7 +17,7 @@ from mingolotss.dataset.grid_census import (
     describe_resampling,
     describe_sizes,
 )
-from mingolotss.publish.channel_facts import describe_steps
+from mingolotss.publish.channel_facts import describe_channel_services, describe_steps
 from mingolotss.publish.image_facts import (
     describe_beams,
     describe_headers,
@@ -138,6 +138,7 @@ def _collection(summary: DatasetSummary) -> list[str]:
     checksum = f"The SHA-256 of the catalogue is `{sha256}`." if sha256 else ""
     return [
         f"The images come from {_service(summary)}{labels}.",
+        describe_channel_services(summary),
         describe_headers(summary) if len(summary.manifest) else "",
         describe_beams(summary) if len(summary.manifest) else "",
         describe_surveys(summary),

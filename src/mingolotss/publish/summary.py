@@ -6,6 +6,7 @@ Everything is read from ``recipe.toml`` and the manifest of the dataset.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ _UNUSED_COLUMNS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DatasetSummary:
     """A dataset in numbers.
 
@@ -54,9 +55,6 @@ class DatasetSummary:
         Of the list or of the splits of the dataset that `split_plan` names; "" if it names none.
     split : SplitResult
         With the pairs across splits only if `pairs` is None.
-    channels : list of ChannelCount
-        The channels in their order; none for a dataset without, and for an export without their
-        table.
     without_channel : int
         The number of images with a channel without data.
     pairs : OverlappingStamps or None
@@ -72,9 +70,21 @@ class DatasetSummary:
     split_plan: str
     split_sha256: str
     split: SplitResult
-    channels: list[ChannelCount]
     without_channel: int
     pairs: OverlappingStamps | None
+
+    @cached_property
+    def channels(self) -> list[ChannelCount]:
+        """The channels in their order; none for a dataset without them.
+
+        Their table is read when this is first asked for: a build writes it beside the manifest.
+        """
+        names = [channel.name for channel in self.provenance.recipe.channels]
+        if not names or not DatasetFolder(self.folder).channels.is_file():
+            return []
+        table = read_channels(self.folder)
+        rows = self.manifest["row"].combine_chunks()
+        return channel_counts(table.filter(pc.is_in(table["row"], value_set=rows)), names)
 
     @property
     def program_version(self) -> str:
@@ -222,7 +232,6 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
     pairs = None
     if len(written) <= MAX_COUNTED:
         pairs = overlaps_of_table(written, provenance.recipe, most=0)
-    channels = _read_channels(folder, provenance, written)
     return DatasetSummary(
         folder=folder,
         provenance=provenance,
@@ -234,20 +243,9 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
         split=measured_split(
             written, provenance.recipe, split_plan, classes, with_pairs=pairs is None
         ),
-        channels=channels,
         without_channel=_count_without_channel(written),
         pairs=pairs,
     )
-
-
-def _read_channels(folder: Path, provenance: Provenance, written: pa.Table) -> list[ChannelCount]:
-    """Count the planes of each channel in the written records."""
-    names = [channel.name for channel in provenance.recipe.channels]
-    if not names or not DatasetFolder(folder).channels.is_file():
-        return []
-    table = read_channels(folder)
-    is_written = pc.is_in(table["row"], value_set=written["row"].combine_chunks())
-    return channel_counts(table.filter(is_written), names)
 
 
 def _count_without_channel(written: pa.Table) -> int:

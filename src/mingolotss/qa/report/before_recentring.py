@@ -53,10 +53,12 @@ def _draw(build: BuildView, cutouts: CutoutCache, row: int) -> BeforeRecentring:
         return BeforeRecentring("candidates.parquet does not list its image.")
     try:
         cutout = cutouts.get(source, candidate)
-        lines = overlay(cutout, source, build.recipe, contour=False)
+        lines = overlay(cutout, source, build.reference_recipe, contour=False)
     except (ImageError, ServiceError) as error:
         return BeforeRecentring(str(error))
     step = max(1, math.ceil(max(cutout.image.shape) / _MAX_SIDE))
-    contrast = contrast_of(noise_level(cutout, build.recipe), finite_range(cutout.image)[1])
+    contrast = contrast_of(
+        noise_level(cutout, build.reference_recipe), finite_range(cutout.image)[1]
+    )
     indices = stretch(cutout.image[::step, ::step], "asinh", contrast)
     return BeforeRecentring("", data_url("webp", as_webp(indices)), lines)

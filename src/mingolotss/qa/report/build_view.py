@@ -171,6 +171,11 @@ class BuildView:
         return place_of_stamp(self.recipe, source.ra, source.dec, columns)
 
     @cached_property
+    def reference_recipe(self) -> Recipe:
+        """The recipe of the reference channel alone; without channels, the recipe."""
+        return self.recipe.reference_recipe
+
+    @cached_property
     def packages(self) -> dict[str, str]:
         """The version of each package that made the build."""
         return read_package_versions(self.folder.path)

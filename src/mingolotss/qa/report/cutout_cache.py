@@ -82,7 +82,7 @@ class CutoutCache:
                 f"read {candidate.image}: it is not on this disk; the review page can download it",
                 path=candidate.image,
             )
-        recipe = self._build.recipe
+        recipe = self._build.reference_recipe
         size = max(recipe.images.size_deg, least_cutout_deg(recipe))
         try:
             service = self._service
@@ -95,7 +95,7 @@ class CutoutCache:
 
     def _downloaded(self, source: Source, candidate: Candidate) -> Candidate | None:
         """Return the candidate as files in ``DIR/cutouts``, or None if they do not exist."""
-        folder, images = self._build.folder.workspace.cutouts, self._build.recipe.images
+        folder, images = self._build.folder.workspace.cutouts, self._build.reference_recipe.images
         others = {row.candidate.field for row in self._build.candidate_rows(source.row)}
         spellings = {candidate.field.replace("+", "_")} - others  # not the file of another field
         for field in (candidate.field, *spellings):
@@ -111,6 +111,6 @@ class CutoutCache:
 
     @cached_property
     def _service(self) -> ImageService:
-        images, folder = self._build.recipe.images, self._build.folder.path
+        images, folder = self._build.reference_recipe.images, self._build.folder.path
         naming = Naming(images.image, images.rms, images.ignore, images.checksums)
         return open_service(recorded_service(folder), naming=naming, workspace=folder)

@@ -180,7 +180,7 @@ def _draw_peak(build: BuildView) -> Drawing | None:
     draw_histogram(axes, values, bins)
     set_log_axis(axes)
     axes.set_xlabel("brightest pixel of the stamp over its median noise (dimensionless)")
-    sigma = build.recipe.clip_sigma
+    sigma = build.reference_recipe.clip_sigma
     if sigma is not None:
         draw_limit(axes, sigma, f"clipped up to {sigma:g} times the noise")
     return Drawing(figure, "Brightest pixel of each stamp relative to the noise.")

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss import __version__
+from mingolotss.dataset.channel_words import steps_of_channels
 from mingolotss.dataset.checksums import read_checksums
 from mingolotss.dataset.manifest import INCOMPLETE_PERCENT
 from mingolotss.dataset.split_names import in_order
@@ -97,6 +98,7 @@ def _provenance(build: BuildView) -> dict[str, object]:
     return {
         "title": build.provenance.title,
         "recipe": build.recipe,
+        "steps": steps_of_channels(build.recipe),
         "provenance": build.provenance,
         "licence": _licence(build.provenance.metadata),
         "version": __version__,

@@ -126,14 +126,14 @@ def _view_candidate(snapshot: Snapshot, row: int, candidate: CandidateRow) -> Ca
     build, source = snapshot.build, snapshot.build.source(row)
     try:
         cutout = snapshot.cutouts.get(source, candidate.candidate)
-        lines = overlay(cutout, source, build.recipe)
-        noise = noise_of(cutout, build.recipe.noise)
+        lines = overlay(cutout, source, build.reference_recipe)
+        noise = noise_of(cutout, build.reference_recipe.noise)
     except (ImageError, ServiceError) as error:
         return CandidateView(candidate, problem=str(error))
     return CandidateView(
         candidate,
         overlay=lines,
-        noise=noise_level(cutout, build.recipe),
+        noise=noise_level(cutout, build.reference_recipe),
         peak=_peak(cutout, lines),
         noise_range=finite_range(noise),
         grid=_json(sky_grid(cutout)),
@@ -213,7 +213,7 @@ def candidate_picture(
     bytes or None
         None for an unknown kind, and for a picture without its contrast.
     """
-    source, recipe = snapshot.build.source(row), snapshot.build.recipe
+    source, recipe = snapshot.build.source(row), snapshot.build.reference_recipe
     name = kind.removesuffix(".png")
     if kind == "pixels":
         return _pixels(snapshot.cutouts.get(source, candidate))
