@@ -735,7 +735,7 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
     (r"classes/p.meta", rf"{N} are shown(, from the smallest to the largest)?\.", shown_of_class),
     (r"classes/p.empty", r"No stamp( of this class)?\.",
      lambda facts, _: class_members(facts, Current.name)[0] == 0),
-    (r"(classes|exceeds_stamp)/figcaption.spans", r"(\S+)(?: \|(?: ?([\d,]+)″)?(?: ?(\S.*))?)?",
+    (r"(classes|channels|exceeds_stamp)/figcaption.spans", r"(\S+)(?: \|(?: ?([\d,]+)″)?(?: ?(\S.*))?)?",
      is_caption),
     (r"classes/p.note", r"The first row of the FITS image is at the bottom of each stamp, so north is "
      r"up and east is left in images with the usual orientation\.", always),
