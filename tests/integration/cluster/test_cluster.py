@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from builds import contents
+from channel_skies import channel_sky
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import InputError, ServiceUnavailableError
 from mingolotss.io.files import locate
@@ -21,6 +22,7 @@ from mingolotss.pipeline.plan import plan
 from mingolotss.pipeline.run import build, run
 from mingolotss.qa.verify import verify
 from mingolotss.recipe.load import load_recipe
+from mingolotss.recipe.model import parse_recipe
 from mingolotss.service.base import open_service
 from skies import random_sky
 
@@ -62,6 +64,27 @@ def test_a_cluster_gives_the_same_bytes(sky, built, two, tmp_path):
     """Every file that two workers write equals what one process writes."""
     make(sky, tmp_path / "out", mapper=dask_mapper(two))
     assert contents(tmp_path / "out") == contents(built.out)
+
+
+@pytest.mark.slow
+def test_a_cluster_makes_channels(two, tmp_path):
+    """Each worker reads the images of all channels: every file is as from one process."""
+    sky = channel_sky(tmp_path / "sky", per_field=80)
+    channels = [
+        {
+            "name": name,
+            "missing": rule,
+            "images": {"size_arcmin": 2.5, "service": sky.service(name)},
+        }
+        for name, rule in (("six", "reject"), ("coarse", "reject"), ("shifted", "zero"))
+    ]
+    recipe = parse_recipe(
+        {"name": "channels", "classes": {"source": "none"}, "stamp": {"pixels": 64},
+         "formats": ["png", "parquet"], "channels": channels}, "a test",
+    )  # fmt: skip
+    for name, options in (("one", {}), ("two", {"mapper": dask_mapper(two)})):
+        build(recipe, out=tmp_path / name, catalogue=sky.catalogue, **options)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
 def slow(task):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from builds import command, contents, run
+from channel_skies import channel_sky
 from skies import random_sky
 
 
@@ -61,3 +62,44 @@ def test_killed_again_and_again(undisturbed, tmp_path):
             process.kill()
     assert run(*arguments(sky, out)).returncode == 0
     assert contents(out) == expected
+
+
+CHANNELS = """
+name = "channels"
+formats = ["csv", "parquet"]
+classes.source = "none"
+stamp.pixels = 64
+images.size_arcmin = 2.5
+steps = [{do = "clip"}, {do = "minmax"}]
+channels = [
+    {name = "coarse", images = {size_arcmin = 2.5}},
+    {name = "six", reference = true},
+    {name = "shifted", missing = "zero", images = {size_arcmin = 2.5}},
+]
+"""
+
+
+@pytest.mark.slow
+def test_a_build_of_channels_is_killed(tmp_path):
+    """Three surveys, one of them resampled: byte-identical after each of several kills."""
+    sky = channel_sky(tmp_path / "sky", per_field=150)
+    recipe = tmp_path / "channels.toml"
+    recipe.write_text(CHANNELS)
+    services = [f"{name}={sky.service(name)}" for name in ("coarse", "six", "shifted")]
+
+    def build_in(out):
+        options = [word for service in services for word in ("--service", service)]
+        return ("build", recipe, "--catalogue", sky.catalogue, "--out", out, "--workers", 2,
+                *options)  # fmt: skip
+
+    start = time.monotonic()
+    assert run(*build_in(tmp_path / "whole")).returncode == 0
+    took = time.monotonic() - start
+    out = tmp_path / "out"
+    for share in (0.4, 0.6, 0.8):
+        with subprocess.Popen(command(*build_in(out)), stderr=subprocess.DEVNULL) as process:
+            time.sleep(took * share)
+            process.kill()
+    done = run(*build_in(out))
+    assert done.returncode == 0, done.stderr
+    assert contents(out) == contents(tmp_path / "whole")
