@@ -8,6 +8,8 @@ import shutil
 
 import numpy as np
 import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from builds import contents, run
@@ -23,6 +25,7 @@ from mingolotss.pipeline.executors import local as executors
 from mingolotss.pipeline.plan import plan
 from mingolotss.pipeline.run import build
 from mingolotss.pipeline.service_arguments import parse_services
+from mingolotss.pipeline.stamps import make_stamp
 from mingolotss.qa.status import status
 from mingolotss.qa.verify import verify
 from mingolotss.recipe.model import parse_recipe
@@ -180,6 +183,42 @@ def test_nan_needs_float_images(sky):
             BASE | {"stamp": {"kind": "uint8"},
                     "channels": [{"name": "a"}, {"name": "nvss", "missing": "nan"}]}, "a test",
         )  # fmt: skip
+
+
+def test_one_stamp_is_of_one_channel(sky):
+    """It is named, since its noise and its steps are of its own."""
+    two = recipe(sky, "six", {"name": "raw", "survey": "six", "steps": []})
+    mosaics, place = open_service(sky.service("six")), SkyCoord(sky.ra[5], sky.dec[5], unit="deg")
+    size = 2.5 * u.arcmin
+    cutout = mosaics.cutout(mosaics.search(place, size)[0], place, size)
+    for channel in two.channels:
+        stamp = make_stamp(cutout, place, two, channel=channel.name)
+        assert np.array_equal(stamp, make_stamp(cutout, place, two.of_channel(channel)))
+    with pytest.raises(RecipeError, match="it has the channels six, raw: give channel="):
+        make_stamp(cutout, place, two)
+    with pytest.raises(RecipeError, match="for the channel 'nvss': it has the channels six, raw"):
+        make_stamp(cutout, place, two, channel="nvss")
+    with pytest.raises(RecipeError, match="for the channel 'six': it has no channels"):
+        make_stamp(cutout, place, "lotss", channel="six")
+
+
+def test_decisions_are_about_the_reference(sky, tmp_path):
+    """A source that a person rejects has no stamp; a field is one of the reference."""
+    names = sky.names[4:6]
+    text = "source,verdict,field,by,note\n{},reject,,me,bad\n{},accept,{},me,\n"
+    for field, line in (("P1", ""), ("P9", "there is no image of field 'P9'; on offer: P1")):
+        (tmp_path / "decisions.csv").write_text(text.format(*names, field))
+        out, options = tmp_path / f"out-{field}", {"decisions": tmp_path / "decisions.csv"}
+        if line:
+            with pytest.raises(InputError, match=line):
+                make(sky, out, "six", "coarse", **options)
+            continue
+        make(sky, out, "six", "coarse", **options)
+        rows = {row["source"]: row for row in read_manifest(out).to_pylist()}
+        assert rows[names[0]]["reason"] == "rejected by me: bad"
+        assert rows[names[1]]["decided_by"] == "me"
+        assert names[0] not in channel_rows(out, "coarse")
+        assert not verify(out).problems
 
 
 def test_the_reference_cannot_be_missing(sky, tmp_path):

@@ -17,7 +17,7 @@ import numpy as np
 
 from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.selection import SourcePixel, source_pixel
-from mingolotss.errors import ImageError, PluginError, UnreadableFileError
+from mingolotss.errors import ImageError, PluginError, RecipeError, UnreadableFileError
 from mingolotss.image.compiled import NOISE_STRIDE, SIDES, grey_stamps, supports
 from mingolotss.image.lost_pages import LostPages
 from mingolotss.image.pixels import block_mean
@@ -329,8 +329,12 @@ def make_stamp(
     recipe: str | Path | Recipe = "mingolotss",
     *,
     columns: Mapping[str, float] | None = None,
+    channel: str | None = None,
 ) -> StampPixels:
     """Make the stamp of one source from one cutout, exactly as a build makes it.
+
+    Of a recipe with channels it is the stamp of one of them, as a build makes it of that channel
+    alone: on the grid of its own image.
 
     Parameters
     ----------
@@ -344,6 +348,8 @@ def make_stamp(
     columns : mapping of str to float, optional
         The values of the columns of the catalogue that the size or the orientation of the stamp
         depends on, by the name of the column: sizes in arcsec and angles in deg.
+    channel : str, optional
+        The channel that the cutout is of, for a recipe with channels.
 
     Returns
     -------
@@ -354,14 +360,32 @@ def make_stamp(
     ------
     ImageError
         The image cannot give a stamp of this recipe, or the position is not on it.
+    RecipeError
+        The recipe has channels and `channel` names none of them, or it has none.
     """
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    recipe = _recipe_of(recipe, channel)
     if cutout.rms is None and recipe.noise.method_for(has_rms_map=False) == "reject":
         raise ImageError("no rms map, which the recipe's noise needs")
     icrs = position.icrs
     pixel = source_pixel(cutout, float(icrs.ra.deg), float(icrs.dec.deg))
     ra, dec = float(icrs.ra.deg), float(icrs.dec.deg)
     return stamp_of_cutout(cutout, pixel, recipe, place_of_stamp(recipe, ra, dec, columns))
+
+
+def _recipe_of(recipe: Recipe, channel: str | None) -> Recipe:
+    """Return the recipe of one channel; the recipe itself, if it has no channels."""
+    for one in recipe.channels:
+        if one.name == channel:
+            return recipe.of_channel(one)
+    if not recipe.channels and channel is None:
+        return recipe
+    names = ", ".join(one.name for one in recipe.channels)
+    has = f"it has the channels {names}: give channel=" if names else "it has no channels"
+    raise RecipeError(
+        f"make a stamp of the recipe {recipe.name}"
+        f"{'' if channel is None else f' for the channel {channel!r}'}: {has}"
+    )
 
 
 def stamp_of_cutout(

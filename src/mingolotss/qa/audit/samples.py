@@ -298,7 +298,10 @@ def _pixel_scale(table: pa.Table, recipe: Recipe | None, settings: AuditSettings
 
 
 def _shape(recipe: Recipe | None) -> Shape:
-    is_masked = recipe is not None and any(name == "mask" for name, _ in recipe.step_list)
+    if recipe is None:
+        return "square"
+    channels = [recipe.of_channel(channel) for channel in recipe.channels] or [recipe]
+    is_masked = all("mask" in dict(channel.step_list) for channel in channels)
     return "circle" if is_masked else "square"
 
 
