@@ -183,6 +183,27 @@ def test_a_window_uses_the_pixels_around_it():
     assert not edge[reach:40, reach:40].any()
 
 
+def test_only_the_pixels_that_are_needed():
+    """A window of a cutout has the pixels of the convolved cutout; the rest is NaN."""
+    rng = np.random.default_rng(6)
+    image, rms = rng.normal(size=(200, 200)).astype("f4"), rng.uniform(1, 2, (200, 200))
+    image[105, 120] = np.nan
+    plane = cutout_of(image, header(SIX, side=200), rms)
+    cutouts = windows(plane, [(30, 40), (90, 100)], 80, 90)
+    whole = convolve_cutouts(cutouts, np.arange(2), NINE)
+    needed = np.array([[10, 20, 30, 40], [0, 0, 80, 90]])
+    part = convolve_cutouts(cutouts, np.arange(2), NINE, needed)
+    assert (whole.has_gaps.tolist(), part.has_gaps.tolist()) == ([True] * 2, [False, True])
+    inside = np.s_[10:40, 20:60]
+    for name in ("image", "rms"):
+        expected, result = (getattr(one.cutouts.cutout(0), name) for one in (whole, part))
+        assert result[inside] == pytest.approx(expected[inside], abs=1e-5)
+        assert np.isfinite(result).sum() == 30 * 40
+        assert result.shape == (80, 90)
+        others = [getattr(one.cutouts.cutout(1), name) for one in (whole, part)]
+        assert others[0].tobytes() == others[1].tobytes()
+
+
 def test_the_pixels_do_not_depend_on_their_company():
     """One cutout alone, and among many of several sizes and images, gives the same bits."""
     rng = np.random.default_rng(3)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Table
 
@@ -18,6 +20,7 @@ from mingolotss.dataset.channel_table import read_channels
 from mingolotss.dataset.manifest import MANIFEST, STAMP_BEAM_COLUMNS, read_manifest
 from mingolotss.dataset.records import read_records
 from mingolotss.errors import InputError, MingoError, RecipeError
+from mingolotss.model import Candidate
 from mingolotss.pipeline.common_beam import facts_problem
 from mingolotss.pipeline.planned_beams import smallest_common_beam
 from mingolotss.recipe.model import Recipe
@@ -122,6 +125,27 @@ def test_the_manifest_has_both_beams(tmp_path):
     build(tmp_path, "", out="plain")
     assert read_manifest(tmp_path / "plain").schema.names == MANIFEST.names
     assert (read_records(tmp_path / "plain").images()[1] == stamps[1]).all()
+
+
+@pytest.mark.parametrize("noise", ["rms-map", "sigma-clipped"])
+def test_one_stamp_is_that_of_the_build(tmp_path, noise):
+    """`make_stamp` gives the bits of a build from cutouts, whichever pixels are convolved."""
+    write_images(tmp_path / "fits", {"A": SIX, "B": Beam(7.0, 5.0, 20.0)})
+    changes = {"noise.method": noise, "steps": [{"do": "zero-nan"}, {"do": "clip", "sigma": 1.0}]}
+    clipped = recipe("9 arcsec").changed(changes)
+    service = FolderService(tmp_path / "fits")
+    mingolotss.build(
+        clipped, out=tmp_path / "out", catalogue=tmp_path / "fits" / "catalogue.csv",
+        service=service,
+    )  # fmt: skip
+    for number, image in enumerate(read_records(tmp_path / "out").images()):
+        position = SkyCoord(150 + number / 10, 50.0, unit="deg")
+        path = tmp_path / "fits" / f"{'AB'[number]}_P1-mosaic.fits"
+        rms = path.with_name(path.name.replace("mosaic", "mosaic-rms"))
+        cutout = service.cutout(Candidate("P1", str(path), str(rms)), position, 1 * u.arcmin)
+        stamp = mingolotss.make_stamp(cutout, position, clipped)
+        assert stamp.tobytes() == image.tobytes()
+        assert 0 < np.count_nonzero(stamp) < stamp.size
 
 
 def test_an_image_that_cannot_be_used_rejects_its_source(tmp_path):

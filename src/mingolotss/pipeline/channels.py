@@ -192,7 +192,7 @@ def _make_channel(
     native = _only(choices, windows.is_aligned)
     stamps = make_stamps(
         own,
-        convolve_chosen(measured, native, recipe.beam.beam),
+        convolve_chosen(measured, native, recipe, windows.boxes),
         native,
         recipe,
         places=windows.boxes,

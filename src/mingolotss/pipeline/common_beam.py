@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -69,7 +69,7 @@ class ConvolvedCutouts(NamedTuple):
     convolved : int64 array, shape (k,)
         Which of the cutouts were convolved. The others that were asked for have the beam already.
     has_gaps : bool array, shape (k,)
-        A pixel of the convolved image is NaN.
+        A pixel that is needed is NaN.
     """
 
     cutouts: CutoutArray
@@ -95,8 +95,22 @@ class _Change(NamedTuple):
     factor: float
 
 
+class _Window(NamedTuple):
+    """Some pixels of a cutout."""
+
+    y0: int
+    x0: int
+    ny: int
+    nx: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Return the rows and the columns."""
+        return slice(self.y0, self.y0 + self.ny), slice(self.x0, self.x0 + self.nx)
+
+
 class _Group(NamedTuple):
-    """Cutouts that can be convolved together: of one size and with the same kernels."""
+    """Windows that can be convolved together: of one size and with the same kernels."""
 
     ny: int
     nx: int
@@ -291,8 +305,15 @@ def convolved_noise_methods(
     return described
 
 
-def with_common_beam(cutout: Cutout, common: Beam | None) -> Cutout:
-    """Return one cutout with a common beam, if there is one.
+def with_common_beam(cutout: Cutout, common: Beam, window: Ints | None = None) -> Cutout:
+    """Return one cutout with a common beam.
+
+    Parameters
+    ----------
+    cutout : Cutout
+    common : Beam
+    window : int64 array, shape (4,), px, optional
+        As for `convolve_cutouts`.
 
     Raises
     ------
@@ -300,16 +321,17 @@ def with_common_beam(cutout: Cutout, common: Beam | None) -> Cutout:
         Its beam is unknown or larger, its unit is of an unknown kind, or the rms map is of another
         size.
     """
-    if common is None:
-        return cutout
     _change_of(cutout.wcs, common)
     cutouts = CutoutArray.from_outcomes([cutout])
     if cutouts.errors:
         raise cutouts.errors[0]
-    return convolve_cutouts(cutouts, np.array([0]), common).cutouts.cutout(0)
+    windows = None if window is None else window[None]
+    return convolve_cutouts(cutouts, np.array([0]), common, windows).cutouts.cutout(0)
 
 
-def convolve_cutouts(cutouts: CutoutArray, indices: Ints, common: Beam) -> ConvolvedCutouts:
+def convolve_cutouts(
+    cutouts: CutoutArray, indices: Ints, common: Beam, windows: Ints | None = None
+) -> ConvolvedCutouts:
     """Convolve some cutouts to a common beam.
 
     The pixels around a cutout are used as far as its plane has them. Pixels that are nearer to the
@@ -321,10 +343,20 @@ def convolve_cutouts(cutouts: CutoutArray, indices: Ints, common: Beam) -> Convo
     indices : int64 array, shape (n,)
         Which of them. They have pixels, and no `beam_problem`.
     common : Beam
+    windows : int64 array, shape (n, 4), px, optional
+        The first row, the first column, the rows and the columns of each cutout that are needed,
+        by default all. The other pixels become NaN.
     """
     # Strategy: cutouts of one size that need the same kernels are convolved together, a few at a
     # time. The orientation of the pixels changes slowly over a mosaic and the kernel with it, so
     # covariances are rounded; most cutouts then share their kernels.
+    if windows is None:
+        corner = np.zeros(len(indices), np.int64)
+        windows = np.stack([corner, corner, cutouts.ny[indices], cutouts.nx[indices]], axis=1)
+    needed = {
+        index: _Window(*window)
+        for index, window in zip(indices.tolist(), windows.tolist(), strict=True)
+    }
     groups: dict[_Group, list[int]] = {}
     for number in np.unique(cutouts.plane_index[indices]).tolist():
         plane, members = cutouts.planes[number], indices[cutouts.plane_index[indices] == number]
@@ -339,8 +371,10 @@ def convolve_cutouts(cutouts: CutoutArray, indices: Ints, common: Beam) -> Convo
             covariance = noise_covariance(plane, change.beam)
         correlations = pixel_covariances(covariance, plane.wcs, x, y)
         for index, kernel, correlation in zip(members.tolist(), kernels, correlations, strict=True):
-            size = int(cutouts.ny[index]), int(cutouts.nx[index])
-            group = _Group(*size, _rounded(kernel), _rounded(correlation), change.factor)
+            window = needed[index]
+            group = _Group(
+                window.ny, window.nx, _rounded(kernel), _rounded(correlation), change.factor
+            )
             groups.setdefault(group, []).append(index)
     convolved: dict[int, Cutout] = {}
     for group, of_group in groups.items():
@@ -348,10 +382,13 @@ def convolve_cutouts(cutouts: CutoutArray, indices: Ints, common: Beam) -> Convo
         ky, kx = kernel_pair[0].shape
         count = max(1, _PIXELS_PER_STACK // ((group.ny + ky - 1) * (group.nx + kx - 1)))
         for start in range(0, len(of_group), count):
-            stack = of_group[start : start + count]
+            stack = {index: needed[index] for index in of_group[start : start + count]}
             convolved |= _convolve_stack(cutouts, stack, kernel_pair, group.factor)
     order = np.array(sorted(convolved), np.int64)
-    has_gaps = [not np.isfinite(convolved[index].image).all() for index in order.tolist()]
+    has_gaps = [
+        not np.isfinite(convolved[index].image[needed[index].slices]).all()
+        for index in order.tolist()
+    ]
     return ConvolvedCutouts(cutouts.replaced(convolved), order, np.array(has_gaps, bool))
 
 
@@ -373,32 +410,42 @@ def _kernels(kernel: _Rounded, correlation: _Rounded) -> tuple[Floats, Floats]:
 
 
 def _convolve_stack(
-    cutouts: CutoutArray, indices: Sequence[int], kernels: tuple[Floats, Floats], factor: float
+    cutouts: CutoutArray,
+    windows: Mapping[int, _Window],
+    kernels: tuple[Floats, Floats],
+    factor: float,
 ) -> dict[int, Cutout]:
-    """Return the convolved cutouts of some of one size, by their index."""
-    planes = {index: cutouts.planes[int(cutouts.plane_index[index])] for index in indices}
+    """Return the cutouts with some windows of one size, convolved there, by their index."""
+    planes = {index: cutouts.planes[int(cutouts.plane_index[index])] for index in windows}
     rms = {index: plane.rms for index, plane in planes.items() if plane.rms is not None}
     images = {index: plane.image for index, plane in planes.items()}
-    pixels = _convolve_windows(cutouts, images, kernels[0], 1)
-    variances = _convolve_windows(cutouts, rms, kernels[1], 2)
+    pixels = _convolve_windows(cutouts, windows, images, kernels[0], 1)
+    variances = _convolve_windows(cutouts, windows, rms, kernels[1], 2)
     convolved = {}
-    for index in indices:
+    for index, window in windows.items():
         old, noise = cutouts.cutout(index), None
         if old.rms is not None:
-            noise = _as_type(factor * np.sqrt(np.maximum(variances[index], 0)), old.rms)
-        image = _as_type(factor * pixels[index], old.image)
+            scatter = factor * np.sqrt(np.maximum(variances[index], 0))
+            noise = _within(window, scatter, old.rms)
+        image = _within(window, factor * pixels[index], old.image)
         convolved[index] = replace(old, image=image, rms=noise, fully_observed=False)
     return convolved
 
 
 def _convolve_windows(
-    cutouts: CutoutArray, planes: Mapping[int, FloatImage], kernel: Floats, power: int
+    cutouts: CutoutArray,
+    windows: Mapping[int, _Window],
+    planes: Mapping[int, FloatImage],
+    kernel: Floats,
+    power: int,
 ) -> dict[int, Floats]:
-    """Return the convolved windows of some cutouts of one size.
+    """Return the convolved pixels of some windows of one size.
 
     Parameters
     ----------
     cutouts : CutoutArray
+    windows : mapping of int to _Window
+        By the index of the cutout.
     planes : mapping of int to float array
         The image or rms map of each cutout, whole, by the index of the cutout.
     kernel : float64 array
@@ -408,12 +455,12 @@ def _convolve_windows(
     if not planes:
         return {}
     my, mx = kernel.shape[0] // 2, kernel.shape[1] // 2
-    first = next(iter(planes))
-    ny, nx = int(cutouts.ny[first]), int(cutouts.nx[first])
-    windows = np.full((len(planes), ny + 2 * my, nx + 2 * mx), np.nan)
+    _, _, ny, nx = windows[next(iter(planes))]
+    widened = np.full((len(planes), ny + 2 * my, nx + 2 * mx), np.nan)
     inside = []
-    for window, (index, plane) in zip(windows, planes.items(), strict=True):
-        y0, x0 = int(cutouts.y0[index]), int(cutouts.x0[index])
+    for window, (index, plane) in zip(widened, planes.items(), strict=True):
+        y0 = int(cutouts.y0[index]) + windows[index].y0
+        x0 = int(cutouts.x0[index]) + windows[index].x0
         rows, columns = (
             slice(max(0, start - margin), start + size + margin)
             for start, size, margin in ((y0, ny, my), (x0, nx, mx))
@@ -427,8 +474,8 @@ def _convolve_windows(
             (slice(top, top + part.shape[0] - 2 * my), slice(left, left + part.shape[1] - 2 * mx))
         )
     with np.errstate(over="ignore"):  # infinity is no known pixel
-        windows **= power
-    convolved = convolve_images(windows, kernel)
+        widened **= power
+    convolved = convolve_images(widened, kernel)
     results = {}
     for index, pixels, (rows, columns) in zip(planes, convolved, inside, strict=True):
         result = np.full((ny, nx), np.nan)
@@ -438,8 +485,9 @@ def _convolve_windows(
     return results
 
 
-def _as_type(pixels: Floats, like: FloatImage) -> FloatImage:
-    """Return pixels in the type of other ones, in the byte order of this machine."""
+def _within(window: _Window, pixels: Floats, like: FloatImage) -> FloatImage:
+    """Return an image of the shape and the type of another one: NaN outside of a window."""
+    image: FloatImage = np.full(like.shape, np.nan, like.dtype.newbyteorder("="))
     with np.errstate(over="ignore"):  # to infinity, which is no data
-        converted: FloatImage = pixels.astype(like.dtype.newbyteorder("="))
-    return converted
+        image[window.slices] = pixels
+    return image

@@ -24,8 +24,13 @@ from mingolotss.pipeline.resampled_cutouts import (
     widen_cutouts,
 )
 from mingolotss.pipeline.stamp_geometry import StampGeometry, StampPlace, stamp_geometry
+from mingolotss.pipeline.stamp_windows import (
+    StampBoxes,
+    needed_windows,
+    place_stamps,
+    stamp_sides,
+)
 from mingolotss.recipe.model import Recipe
-from mingolotss.sky.beams import Beam
 from mingolotss.sky.header_facts import header_facts
 from mingolotss.sky.stamp_grid import StampGrids, StampSky, TangentGrids
 
@@ -73,7 +78,7 @@ def prepare(
     recipe : Recipe
     """
     if not recipe.stamp.resampling:
-        return Prepared(convolve_chosen(measured, choices, recipe.beam.beam), choices)
+        return Prepared(convolve_chosen(measured, choices, recipe), choices)
     catalogue = chunk.task.catalogue.take(np.arange(chunk.start, chunk.stop))
     geometry = stamp_geometry(recipe, catalogue)
     choices = _without_geometry(choices, geometry)
@@ -198,13 +203,39 @@ def _without_geometry(choices: Choices, geometry: StampGeometry) -> Choices:
 
 
 def convolve_chosen(
-    measured: MeasuredCandidates, choices: Choices, common: Beam | None
+    measured: MeasuredCandidates,
+    choices: Choices,
+    recipe: Recipe,
+    places: StampBoxes | None = None,
 ) -> MeasuredCandidates:
-    """Return the candidates with the chosen cutouts convolved to a common beam, if there is one."""
+    """Return the candidates with the chosen cutouts at the common beam, if the recipe has one.
+
+    Only the pixels that the stamps are made from are convolved; the others are NaN.
+
+    Parameters
+    ----------
+    measured : MeasuredCandidates
+    choices : Choices
+        Of n sources.
+    recipe : Recipe
+    places : StampBoxes, optional
+        Where the n stamps lie in their cutouts, as for `mingolotss.pipeline.stamps.make_stamps`.
+    """
+    common = recipe.beam.beam
     if common is None:
         return measured
-    chosen = choices.chosen[choices.chosen >= 0]
-    convolved = convolve_cutouts(measured.cutouts, chosen, common)
+    cutouts, rows = measured.cutouts, np.flatnonzero(choices.chosen >= 0)
+    chosen = choices.chosen[rows]
+    if places is None:
+        positions = np.stack([measured.x, measured.y, measured.separation_arcsec])[:, chosen]
+        sides, _ = stamp_sides(cutouts, recipe.stamp)
+        side = cutouts.per_cutout(sides, 0)[chosen]
+        boxes = place_stamps(cutouts, chosen, positions, side, recipe.recentre)
+    else:
+        y0, x0, side, recentred = places
+        boxes = StampBoxes(y0[rows], x0[rows], side[rows], recentred[rows])
+    windows = needed_windows(cutouts, chosen, boxes, recipe.noise)
+    convolved = convolve_cutouts(cutouts, chosen, common, windows)
     has_gaps = measured.has_gaps.copy()
     has_gaps[convolved.convolved] = convolved.has_gaps
     return replace(measured, cutouts=convolved.cutouts, has_gaps=has_gaps)

@@ -28,12 +28,14 @@ __all__ = [
     "averaging_factor",
     "estimate_noise",
     "leaves_cutout",
+    "needed_windows",
     "noise_methods",
     "noise_of",
     "place_stamp",
     "place_stamps",
     "stamp_box",
     "stamp_side",
+    "stamp_sides",
     "stamp_windows",
 ]
 
@@ -152,6 +154,19 @@ def averaging_factor(settings: StampSettings, image_scale: float) -> int:
     return factor
 
 
+def stamp_sides(cutouts: CutoutArray, settings: StampSettings) -> tuple[list[int], list[str]]:
+    """Return the side in pixels of a stamp on each plane, or 0 and the reason why there is none."""
+    sides, problems = [], []
+    for plane in cutouts.planes:
+        try:
+            side, problem = stamp_side(plane, settings), ""
+        except ImageError as error:
+            side, problem = 0, str(error)
+        sides.append(side)
+        problems.append(problem)
+    return sides, problems
+
+
 def place_stamps(
     cutouts: CutoutArray,
     indices: Ints,
@@ -193,6 +208,39 @@ def leaves_cutout(cutouts: CutoutArray, indices: Ints, boxes: StampBoxes) -> Boo
     outside: Bools = (boxes.y0 < 0) | (boxes.x0 < 0)
     outside |= (y1 > cutouts.ny[indices]) | (x1 > cutouts.nx[indices])
     return outside
+
+
+def needed_windows(
+    cutouts: CutoutArray, indices: Ints, boxes: StampBoxes, settings: NoiseSettings
+) -> Ints:
+    """Return which pixels of some cutouts their stamps are made from.
+
+    Parameters
+    ----------
+    cutouts : CutoutArray
+    indices : int64 array, shape (n,)
+        Which of the cutouts.
+    boxes : StampBoxes
+        Where the stamps lie in them.
+    settings : NoiseSettings
+
+    Returns
+    -------
+    int64 array, shape (n, 4), px
+        First row, first column, rows and columns: under the stamp, or of the whole cutout where the
+        noise is estimated on it, or where no stamp can be made.
+    """
+    use_map = settings.method_for(has_rms_map=True) == "rms-map"
+    whole = cutouts.per_cutout(
+        [plane.rms is None or not use_map for plane in cutouts.planes], True, bool
+    )[indices]
+    windows = []
+    for start, size in ((boxes.y0, cutouts.ny[indices]), (boxes.x0, cutouts.nx[indices])):
+        first, end = np.clip(start, 0, size), np.clip(start + boxes.side, 0, size)
+        all_of_it = whole | (first >= end)
+        windows.append((np.where(all_of_it, 0, first), np.where(all_of_it, size, end - first)))
+    (y0, ny), (x0, nx) = windows
+    return np.stack([y0, x0, ny, nx], axis=1)
 
 
 def noise_of(cutout: Cutout, settings: NoiseSettings) -> FloatImage:

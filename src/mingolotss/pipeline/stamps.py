@@ -35,10 +35,11 @@ from mingolotss.pipeline.stamp_windows import (
     StampBoxes,
     estimate_noise,
     leaves_cutout,
+    needed_windows,
     noise_methods,
     place_stamp,
     place_stamps,
-    stamp_side,
+    stamp_sides,
     stamp_windows,
 )
 from mingolotss.recipe.load import load_recipe
@@ -186,7 +187,7 @@ def make_stamps(
         Keep the bytes of the pixels, as one channel of several, and do not encode them.
     """
     cutouts, n = measured.cutouts, len(choices.chosen)
-    sides, problems = _stamp_sides(cutouts, recipe.stamp)
+    sides, problems = stamp_sides(cutouts, recipe.stamp)
     has_choice = np.flatnonzero(choices.chosen >= 0)
     problem = cutouts.per_cutout(problems, "", object)[choices.chosen[has_choice]]
     stamps = Stamps(
@@ -417,7 +418,7 @@ def stamp_of_cutout(
             middle = recipe.stamp.pixels // 2
             pixel = SourcePixel(middle, middle, 0.0)
         else:
-            cutout = with_common_beam(cutout, recipe.beam.beam)
+            cutout = _at_common_beam(cutout, pixel, recipe)
         result = _make_one(cutout, pixel, recipe)
     if lost.pages:
         raise UnreadableFileError(
@@ -429,6 +430,16 @@ def stamp_of_cutout(
         raise _empty_error(percent, recipe.stamp)
     stamp: StampPixels = result.pixels[0]
     return stamp
+
+
+def _at_common_beam(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> Cutout:
+    """Return a cutout at the common beam of a recipe, if it has one, as `prepare` makes it."""
+    common = recipe.beam.beam
+    if common is None:
+        return cutout
+    cutouts, boxes = place_stamp(cutout, pixel, recipe)
+    (window,) = needed_windows(cutouts, np.array([0]), boxes, recipe.noise)
+    return with_common_beam(cutout, common, window)
 
 
 def _make_one(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> _StackResult:
@@ -448,19 +459,6 @@ def _make_one(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> _StackResul
     binned = _noise_after_bin(cutouts, only, boxes, factors, estimates, recipe)
     (group,) = stamp_windows(cutouts, only, boxes, estimates)
     return _run_stack(group, slice(0, 1), recipe, binned.relative, np.ones(1, bool), raw=True)
-
-
-def _stamp_sides(cutouts: CutoutArray, settings: StampSettings) -> tuple[list[int], list[str]]:
-    """Return the side in pixels of a stamp on each plane, or 0 and the reason why there is none."""
-    sides, problems = [], []
-    for plane in cutouts.planes:
-        try:
-            side, problem = stamp_side(plane, settings), ""
-        except ImageError as error:
-            side, problem = 0, str(error)
-        sides.append(side)
-        problems.append(problem)
-    return sides, problems
 
 
 @dataclass(frozen=True, slots=True)
