@@ -54,6 +54,7 @@ from mingolotss.service.base import (
 __all__ = ["images_problem", "write_fits_again"]
 
 _TASK_SOURCES, _CHUNK_SOURCES = 512, 64
+_OF_IMAGE = ("image", "rms", "image_sha256", "rms_sha256")
 _MOST_SHOWN = 3
 _CHANGED = ("label", "class", "split")  # columns that an export can have otherwise than its build
 
@@ -71,12 +72,16 @@ class _FitsTask:
         Its file.
     digests : dict of int to str
         The SHA-256 of its pixels in the manifest.
+    images : dict of int to dict of str to str
+        The SHA-256 of the files that it was made from, by their names in the table of candidates;
+        of those that were read whole.
     """
 
     task: Task
     rows: Mapping[int, Row]
     paths: Mapping[int, Path]
     digests: Mapping[int, str]
+    images: Mapping[int, Mapping[str, str]]
 
 
 _Problems = list[tuple[str, str]]  # source and reason
@@ -223,7 +228,7 @@ class _Sources:
             It is damaged, or does not name the image of a record.
         """
         build, reference = BuildFolder(folder), recipe.reference_channel
-        columns = ["row", "field", "image", "rms", "verdict"]
+        columns = ["row", "field", "verdict", *_OF_IMAGE]
         if reference is not None:
             columns.append(CANDIDATE_CHANNEL.name)
         table = read_table(build.candidates, columns)
@@ -337,7 +342,16 @@ class _Sources:
                 dict(zip(numbers, values, strict=True)),
                 {number: paths[row] for number, row in zip(numbers, rows.tolist(), strict=True)},
                 dict(zip(numbers, table["pixels_sha256"].to_pylist(), strict=True)),
+                {
+                    number: self._checksums(row)
+                    for number, row in zip(numbers, rows.tolist(), strict=True)
+                },
             )
+
+    def _checksums(self, record: int) -> dict[str, str]:
+        """Return the SHA-256 of the files that a record was made from, in all channels."""
+        chosen = [images.chosen[record] for images in self.images]
+        return _checksums([row for row in chosen if row is not None])
 
     def _task(self, index: int, rows: Ints, images: Sequence[_Images]) -> Task:
         """Return the part of a build that has only these sources and their chosen images."""
@@ -378,6 +392,16 @@ def _opened(images: _Images) -> ImageService:
     return images.service
 
 
+def _checksums(rows: Sequence[Row]) -> dict[str, str]:
+    """Return the SHA-256 of images and rms maps that were read whole, by their names."""
+    return {
+        str(row[kind]): str(row[f"{kind}_sha256"])
+        for row in rows
+        for kind in ("image", "rms")
+        if row[f"{kind}_sha256"]
+    }
+
+
 def _write_files(part: _FitsTask) -> tuple[int, _Problems]:
     """Write the files of one task; return the number of its sources and those without a file."""
     task, problems = part.task, []
@@ -387,11 +411,20 @@ def _write_files(part: _FitsTask) -> tuple[int, _Problems]:
         part_table = PartTable(task)
         part_table.add(chunk, results.measured, results.prepared, results.stamps, results.channels)
         table = part_table.chunk_table(chunk)
+        offers = zip(table["row"].to_pylist(), table["offers"].to_pylist(), strict=True)
+        images = {
+            row: _checksums([one for one in several if one["verdict"] == "chosen"])
+            for row, several in offers
+        }
         equal = {}
         columns = (table[name].to_pylist() for name in ("row", "source", "reason", "pixels_sha256"))
         for row, source, reason, digest in zip(*columns, strict=True):
             if reason is not None:
                 problems.append((source, reason))
+            elif changed := [
+                name for name, sha256 in part.images[row].items() if images[row].get(name) != sha256
+            ]:
+                problems.append((source, f"{changed[0]} was changed since the build"))
             elif digest != part.digests[row]:
                 problems.append((source, "its stamp is another one than in the build"))
             else:
