@@ -16,6 +16,7 @@ from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.dataset.records import read_records
 from mingolotss.dataset.stamp_shape import STAMPS_KEY, StampShape, channel_places
 from mingolotss.dataset.stamps import (
+    IMAGE,
     StampFile,
     decode_stamps,
     encode_stamp,
@@ -149,6 +150,13 @@ def test_without_metadata_plain_pixels_are_one_plane(tmp_path):
     with StampFile(path) as stamps:
         assert stamps.shape == StampShape(dtype="float32")
     assert read_records(path).images().shape == (1, 4, 4)
+
+
+def test_files_without_channels_are_those_of_earlier_versions():
+    """The schema of a plain file is the same to the byte, which decides those of the file."""
+    for kind, image in (("uint8", IMAGE), ("float32", pa.field("pixels", pa.binary()))):
+        schema = stamp_schema(StampShape(dtype=kind))
+        assert schema.serialize().equals(pa.schema([image, *MANIFEST]).serialize())
 
 
 def test_channels_are_selected_by_name():

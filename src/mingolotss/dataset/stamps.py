@@ -80,7 +80,8 @@ def stamp_schema(shape: StampShape, further: Sequence[pa.Field] = ()) -> pa.Sche
     channels = [CHANNELS_COLUMN] if shape.channels else []
     first = IMAGE if shape.is_png else _PIXELS
     schema = pa.schema([first, *MANIFEST, *further, *channels])
-    return schema.with_metadata(shape.to_metadata() or None)
+    # Without channels not even empty metadata: they would change the bytes of every file.
+    return schema.with_metadata(shape.to_metadata()) if shape.channels else schema
 
 
 def encode_stamp(pixels: ImageArray) -> bytes:
