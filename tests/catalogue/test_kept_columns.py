@@ -9,8 +9,10 @@ import pytest
 from astropy import units as u
 from astropy.table import MaskedColumn, Table
 
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.labels import ClassChanges, ColumnRules
 from mingolotss.catalogue.reading import ColumnNames, read_catalogue
+from mingolotss.catalogue.typed_columns import KEPT_MARK
 from mingolotss.errors import CatalogueError
 from mingolotss.recipe.model import parse_recipe
 
@@ -238,3 +240,14 @@ def test_a_recipe_checks_its_changes_against_its_table():
         parse_recipe({"name": "a", "classes": {"drop": [1]}}, "a")
     with pytest.raises(Exception, match="and, or, or the end was expected"):
         parse_recipe({"name": "a", "catalogue": {"where": "z < 1 2"}}, "a")
+
+
+def test_columns_of_a_catalogue_made_in_python_are_marked_as_well():
+    """The manifest and the exports recognise them by the mark; units stay."""
+    fields = [pa.field("LAS", pa.float64(), metadata={b"unit": b"arcsec"}), ("PA", pa.int16())]
+    kept = pa.table({"LAS": [1.0, 2.0], "PA": [3, 4]}, schema=pa.schema(fields))
+    catalogue = Catalogue.from_columns(["A", "B"], [1, 2], [3, 4], kept=kept)
+    marks = [field.metadata for field in catalogue.kept.schema]
+    assert marks == [{b"unit": b"arcsec", **KEPT_MARK}, KEPT_MARK]
+    assert catalogue.kept.equals(kept)
+    assert catalogue.take(np.array([1])).kept.schema.field("PA").metadata == KEPT_MARK

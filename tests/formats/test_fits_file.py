@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ PROGRAM = {"CREATOR": "mingolotss 1", "RECIPE": "r", "RECIPSHA": "0" * 64}
 
 def plane(channel: str = "", **row: object) -> FitsPlane:
     image = np.zeros((4, 5), np.float32)
-    return FitsPlane(channel, image, image, image.astype(np.uint8), row, ("Cut.",), True)
+    beam = (9.0, 9.0, 0.0) if "stamp_beam_pa_deg" in row else (math.nan,) * 3
+    return FitsPlane(channel, image, image, image.astype(np.uint8), row, ("Cut.",), True, beam)
 
 
 def write(row: dict, *planes: FitsPlane) -> fits.HDUList:
@@ -86,6 +88,6 @@ def test_channels_are_units_of_their_own():
 
 def test_without_noise_there_is_no_map_of_it():
     image = np.zeros((4, 5), np.float32)
-    one = FitsPlane("", image, None, image.astype(np.uint8), {}, (), True)
+    one = FitsPlane("", image, None, image.astype(np.uint8), {}, (), True, (math.nan,) * 3)
     with write({}, one) as hdus:
         assert [hdu.name for hdu in hdus] == ["BRIGHTNESS", "MASK"]

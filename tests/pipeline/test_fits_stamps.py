@@ -367,13 +367,14 @@ def test_an_export_of_stamps_that_are_no_windows(sky, tmp_path, kind):
 
 
 def test_the_history_names_each_operation(sky, tmp_path):
-    """Convolved, resampled, turned; and the beam of the header is that of the stamp."""
+    """Convolved, resampled, turned; and the beam of the header is that of the unit."""
     (row, *_) = build(sky[0], tmp_path / "out", recipe(**KINDS["convolved and turned"]))
     header = fits.getheader(stamp_file(tmp_path / "out", row))
     history = " ".join(header["HISTORY"])
     assert "Convolved from the beam of the image, 6 x 6 arcsec, to 9 x 9 arcsec." in history
     assert "Resampled (adaptive) from sin_P1-mosaic.fits onto 140 x 140 pixels" in history
-    assert header["BMAJ"] == pytest.approx(row["stamp_beam_major_arcsec"] / 3600)
+    assert header["BMAJ"] == pytest.approx(9 / 3600)
+    assert header["PSFMAJ"] == pytest.approx(row["stamp_beam_major_arcsec"] / 3600)
     (row, *_) = build(sky[0], tmp_path / "averaged", recipe(**KINDS["averaged last"]))
     history = " ".join(fits.getheader(stamp_file(tmp_path / "averaged", row))["HISTORY"])
     assert "each pixel is the mean of 3 x 3 pixels of the image." in history

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.catalogue.labels import UNLABELLED, Labels, name_rows
+from mingolotss.catalogue.typed_columns import mark_kept
 from mingolotss.errors import CatalogueError
 from mingolotss.io.summaries import Shown, Summary, Table, count_text
 from mingolotss.model import Floats, Source
@@ -122,7 +123,7 @@ class Catalogue(Shown):
             field_hints=list(field_hints) or [""] * n,
             path=path,
             sha256=sha256,
-            kept=kept,
+            kept=None if kept is None else mark_kept(kept),
             precision_arcsec=precision_arcsec,
         )
         _check(catalogue)

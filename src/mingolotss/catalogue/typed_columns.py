@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from mingolotss.catalogue.columns import to_text
 from mingolotss.catalogue.table import Column
 
-__all__ = ["KEPT_MARK", "kept_field", "to_arrow"]
+__all__ = ["KEPT_MARK", "kept_field", "mark_kept", "to_arrow"]
 
 KEPT_MARK = {b"origin": b"catalogue"}
 """In the metadata of a field: the column is from the catalogue as it stands there."""
@@ -60,6 +60,13 @@ def kept_field(name: str, kind: pa.DataType, unit: str) -> pa.Field:
     """Return the field of a kept column, with its unit as the file writes it."""
     metadata = KEPT_MARK | ({b"unit": unit.encode()} if unit else {})
     return pa.field(name, kind, metadata=metadata)
+
+
+def mark_kept(table: pa.Table) -> pa.Table:
+    """Return a table whose fields are marked as columns that are kept from a catalogue."""
+    schema = table.schema
+    fields = [field.with_metadata({**(field.metadata or {}), **KEPT_MARK}) for field in schema]
+    return table.cast(pa.schema(fields, schema.metadata))
 
 
 def _typed(texts: pa.Array) -> pa.Array:

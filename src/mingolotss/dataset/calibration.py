@@ -22,12 +22,13 @@ import numpy.typing as npt
 from mingolotss.errors import InputError
 from mingolotss.foreign import mute_warnings
 from mingolotss.model import Floats
+from mingolotss.recipe.model import Recipe
 from mingolotss.sky.header_facts import jy_per_beam
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
-__all__ = ["stamp_flux", "stamp_wcs"]
+__all__ = ["stamp_flux", "stamp_wcs", "unit_beam"]
 
 
 def stamp_wcs(row: Mapping[str, Any]) -> WCS:
@@ -106,6 +107,38 @@ def stamp_flux(pixels: npt.ArrayLike, row: Mapping[str, Any]) -> Floats:
     factor = jy_per_beam(None if unit is None else str(unit))
     brightness = levels if scaling == "none" else _unscaled(levels, row)
     return brightness if math.isnan(factor) else brightness * factor
+
+
+def unit_beam(row: Mapping[str, Any], recipe: Recipe) -> tuple[float, float, float]:
+    """Return the beam that the brightness of a stamp in Jy/beam refers to.
+
+    A sum of pixels divided by its area in pixels is a flux. It is the common beam of the recipe or
+    that of the image. The beam of a resampled stamp, ``stamp_beam_major_arcsec``, is a little
+    larger: resampling takes weighted means, and leaves the unit as it is.
+
+    Parameters
+    ----------
+    row : mapping
+        The row of the stamp in the manifest, or of one of its channels.
+    recipe : Recipe
+        Of the dataset, or of the channel.
+
+    Returns
+    -------
+    major, minor : float, arcsec
+    pa : float, deg
+        NaN is not known.
+    """
+    common = recipe.beam.beam
+    is_resampled = _value(row, "resampling") or _value(row, "status") == "resampled"
+    if is_resampled and common is not None:
+        return common.major_arcsec, common.minor_arcsec, common.pa_deg
+    axes = "major_arcsec", "minor_arcsec", "pa_deg"
+    of_image, of_stamp = (
+        [_number(row, f"{name}_{axis}") for axis in axes] for name in ("beam", "stamp_beam")
+    )
+    major, minor, pa = of_image if is_resampled or math.isnan(of_stamp[0]) else of_stamp
+    return major, minor, pa
 
 
 def _unscaled(levels: Floats, row: Mapping[str, Any]) -> Floats:

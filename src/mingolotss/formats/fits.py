@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from mingolotss.dataset.calibration import unit_beam
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.manifest import read_manifest
@@ -126,7 +127,8 @@ def write_fits_folders(records: Records, folder: Path, header: ExportHeader) -> 
     for path, row, image in zip(paths, rows, records.images(), strict=True):
         brightness = np.asarray(image, np.float32)
         marks = np.where(np.isfinite(brightness), 0, MISSING).astype(np.uint8)
-        plane = FitsPlane("", brightness, None, marks, row, history, True)
+        beam = unit_beam(row, recipe)
+        plane = FitsPlane("", brightness, None, marks, row, history, True, beam)
         write_bytes(path, fits_file(row, [plane], made_by(recipe)))
     write_fits_index(records, paths, folder)
 

@@ -75,6 +75,8 @@ class FitsPlane:
     repeatable : bool
         Whether the steps of the recipe, applied to `brightness` and `rms`, give the pixels of the
         dataset to the bit.
+    unit_beam : tuple of float
+        Major and minor axis (arcsec) and angle (deg) of the beam that Jy/beam refers to.
     """
 
     channel: str
@@ -84,6 +86,7 @@ class FitsPlane:
     row: Row
     history: Sequence[str]
     repeatable: bool
+    unit_beam: tuple[float, float, float]
 
 
 def fits_file(row: Row, planes: Sequence[FitsPlane], program: Mapping[str, str]) -> bytes:
@@ -106,7 +109,7 @@ def fits_file(row: Row, planes: Sequence[FitsPlane], program: Mapping[str, str])
     names = _Names()
     units: list[bytes] = []
     for number, plane in enumerate(planes):
-        beam = position + format_cards(_beam_cards(plane.row))
+        beam = position + format_cards(_beam_cards(plane))
         unit = _texts((("BUNIT", plane.row.get("unit"), "unit of the pixels"),))
         of_image = about if number == 0 else b""
         of_image += format_cards(
@@ -214,19 +217,20 @@ def _cards_of_text(text: str) -> bytes:
     return cards
 
 
-def _beam_cards(row: Row) -> Cards:
+def _beam_cards(plane: FitsPlane) -> Cards:
     """Return beam, frequency, telescope and survey of a plane."""
-    axes = []
-    for axis in ("major", "minor"):
-        value = row.get(f"stamp_beam_{axis}_arcsec") or row.get(f"beam_{axis}_arcsec")
-        axes.append(value / 3600 if isinstance(value, float) else None)
-    pa = row.get("stamp_beam_pa_deg")
-    pa = row.get("beam_pa_deg") if pa is None else pa
+    row, (major, minor, pa) = plane.row, plane.unit_beam
+    stamp_beam = [row.get(f"stamp_beam_{axis}") for axis in ("major_arcsec", "minor_arcsec")]
+    widths = [value / 3600 if isinstance(value, float) else None for value in stamp_beam]
+    if stamp_beam == [major, minor]:
+        widths = [None, None]
     frequency = row.get("frequency_mhz")
     cards = _numbers((
-        ("BMAJ", axes[0], "[deg] major axis of the beam, FWHM"),
-        ("BMIN", axes[1], "[deg] minor axis of the beam, FWHM"),
-        ("BPA", pa, "[deg] position angle of the beam, east of north"),
+        ("BMAJ", major / 3600, "[deg] beam of the unit Jy/beam, major axis, FWHM"),
+        ("BMIN", minor / 3600, "[deg] its minor axis, FWHM"),
+        ("BPA", pa, "[deg] its position angle, east of north"),
+        ("PSFMAJ", widths[0], "[deg] beam widened by resampling, major axis, FWHM"),
+        ("PSFMIN", widths[1], "[deg] its minor axis, FWHM"),
         ("RESTFRQ", frequency * 1e6 if isinstance(frequency, float) else None,
          "[Hz] frequency of the image"),
     ))  # fmt: skip

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.calibration import unit_beam
 from mingolotss.dataset.channel_table import CHANNELS_COLUMN
 from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.manifest import MANIFEST, recipe_columns
@@ -150,7 +151,8 @@ class _SeveralChannels:
             empty = np.full((side, side), np.nan, np.float32)
             marks = np.full((side, side), MISSING, np.uint8)
             history = (f"There is no image of this channel: {of_plane['reason']}",)
-            return FitsPlane(channel.name, empty, None, marks, of_plane, history, False)
+            beam = unit_beam(of_plane, channel.recipe)
+            return FitsPlane(channel.name, empty, None, marks, of_plane, history, False, beam)
         named = {name: row.get(name) for name in ("rotation_deg", "recentred")}
         if of_plane["status"] == "resampled":
             named["resampling"] = channel.recipe.stamp.resampling or "adaptive"
@@ -168,7 +170,14 @@ def _plane(
         factor=int(stamps.factor[index]),
     )  # fmt: skip
     return FitsPlane(
-        channel, plane.brightness, plane.rms, plane.marks, row, tuple(history), plane.repeatable
+        channel,
+        plane.brightness,
+        plane.rms,
+        plane.marks,
+        row,
+        tuple(history),
+        plane.repeatable,
+        unit_beam(row, recipe),
     )
 
 

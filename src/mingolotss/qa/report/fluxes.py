@@ -12,11 +12,12 @@ from statistics import median
 
 import numpy as np
 
-from mingolotss.dataset.calibration import stamp_flux
+from mingolotss.dataset.calibration import stamp_flux, unit_beam
 from mingolotss.model import Floats
-from mingolotss.qa.manifest_row import ManifestRow, stamp_beam
+from mingolotss.qa.manifest_row import ManifestRow
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.plotting import MAX_POINTS
+from mingolotss.recipe.model import Recipe
 from mingolotss.recipe.steps import StampPixels
 from mingolotss.sky.header_facts import jy_per_beam
 
@@ -71,7 +72,10 @@ def compare_fluxes(build: BuildView) -> Fluxes:
         )
     rows = rows[np.linspace(0, len(rows) - 1, min(MAX_POINTS, len(rows))).round().astype(int)]
     records = {record["row"]: record for record in build.records(rows)}
-    measured = {row: _measure(pixels, records[row]) for row, pixels in build.reference_pixels(rows)}
+    measured = {
+        row: _measure(pixels, records[row], build.recipe)
+        for row, pixels in build.reference_pixels(rows)
+    }
     bright = [row for row in sorted(measured) if 0 < measured[row] < _TOO_LARGE]
     if not bright:
         return _none("No stamp has brightness at the position of its source.")
@@ -93,12 +97,12 @@ def _none(caption: str) -> Fluxes:
     return Fluxes(np.empty(0), np.empty(0), caption)
 
 
-def _measure(pixels: StampPixels, record: ManifestRow) -> float:
+def _measure(pixels: StampPixels, record: ManifestRow, recipe: Recipe) -> float:
     """Return the flux density in a circle around the middle of a stamp, mJy.
 
     Its radius is half the size of the source and the beam, and the offset of the source.
     """
-    major, minor, _ = stamp_beam(record)
+    major, minor, _ = unit_beam(record, recipe)
     scale, size = record["pixel_scale_arcsec"], record["size_arcsec"]
     radius = (size / 2 if math.isfinite(size) else 0.0) + 1.5 * major
     if not record["recentred"]:
