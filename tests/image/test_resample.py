@@ -72,9 +72,10 @@ def test_kernel_and_numpy_agree(method, matrix, cells):
         for one, other in zip(plain, fast, strict=True):
             np.testing.assert_array_equal(np.isnan(one), np.isnan(other))
             np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11)
-    again = resample_by_kernel(shown, masks, nodes, SIDE, METHODS[method])
-    for one, other in zip(fast, again, strict=True):
-        assert one.tobytes() == other.tobytes()
+    for lanes in (16, 8, 4):
+        again = resample_by_kernel(shown, masks, nodes, SIDE, METHODS[method], lanes)
+        for one, other in zip(fast, again, strict=True):
+            assert one.tobytes() == other.tobytes()
 
 
 @both_methods
@@ -218,9 +219,10 @@ def call(**changes: object) -> None:
     resampling = Resampling(
         nodes.ctypes.data, 5, SIDE, 60, 60, ctypes.addressof(plane), 1, 0, 0.65, 2.0, 0.5, 1000.0
     )
+    lanes = changes.pop("lanes", 16)
     for name, value in changes.items():
         setattr(resampling, name, value)
-    compiled.call_kernel("mingolotss_resample", ctypes.byref(resampling))
+    compiled.call_kernel("mingolotss_resample", ctypes.byref(resampling), lanes)
 
 
 @needs_kernel
@@ -235,6 +237,7 @@ def call(**changes: object) -> None:
         ({"plane_count": 5}, "range"), ({"is_exact": 2}, "range"), ({"sigma": 0.0}, "range"),
         ({"sigma": math.nan}, "range"), ({"reach": -1.0}, "range"), ({"largest": 0.5}, "range"),
         ({"largest": 2000.0}, "range"), ({"least_known": 0.0}, "range"),
+        ({"lanes": 5}, "lanes"),
     ],
 )  # fmt: skip
 def test_the_kernel_refuses(change, message):

@@ -351,7 +351,7 @@ def _load() -> _Loaded:
         pointer, pointer, integer, integer, pointer, pointer, lanes,
     )  # fmt: skip
     library.mingolotss_squares.argtypes = (pointer, integer, integer, pointer, integer, lanes)
-    library.mingolotss_resample.argtypes = (pointer,)
+    library.mingolotss_resample.argtypes = (pointer, lanes)
     library.mingolotss_watch.restype = library.mingolotss_end_watch.restype = integer
     library.mingolotss_end_watch.argtypes = (integer,)
     library.mingolotss_message.restype = library.mingolotss_sources.restype = ctypes.c_char_p

@@ -47,6 +47,7 @@ def resample_by_kernel(
     nodes: Floats,
     side: int,
     method: Method,
+    lanes: int = 16,
 ) -> list[Floats]:
     """Resample images of one shape to a stamp.
 
@@ -60,6 +61,8 @@ def resample_by_kernel(
     side : int, px
         Of the stamp.
     method : Method
+    lanes : int
+        The widest vector to use, as for `mingolotss.image.compiled.grey_stamps`.
 
     Returns
     -------
@@ -89,7 +92,7 @@ def resample_by_kernel(
         nodes.ctypes.data, len(nodes) - 1, side, ny, nx, ctypes.addressof(structures), len(planes),
         method.is_exact, method.sigma, method.reach, method.least_known, LARGEST_PIXEL,
     )  # fmt: skip
-    call_kernel("mingolotss_resample", ctypes.byref(resampling))
+    call_kernel("mingolotss_resample", ctypes.byref(resampling), lanes)
     return results
 
 

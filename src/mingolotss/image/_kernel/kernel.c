@@ -346,13 +346,21 @@ static enum status check_resampling(const struct resampling *r)
     return OK;
 }
 
-/* Resample one stamp, in all its planes. */
-int mingolotss_resample(const struct resampling *resampling)
+/* Resample one stamp, in all its planes, in vectors of at most `lanes` pixels. */
+int mingolotss_resample(const struct resampling *resampling, int lanes)
 {
-    const enum status status = check_resampling(resampling);
-    if (!status)
-        resample_stamp(resampling);
-    return (int)status;
+    enum status status = check_lanes(lanes);
+    status = status ? status : check_resampling(resampling);
+    if (status)
+        return (int)status;
+#if defined(__x86_64__)
+    if (vector_lanes(lanes) >= 8) {
+        resample_8(resampling);
+        return OK;
+    }
+#endif
+    resample_4(resampling);
+    return OK;
 }
 
 /* Return in words what a status means. */

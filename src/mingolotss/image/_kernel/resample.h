@@ -3,6 +3,35 @@
  * fixed order, so that every run gives the same bits. */
 
 #define STEPS 4 /* samples of a row that are summed at once; the sums of the lanes are added last */
+typedef double doubles __attribute__((vector_size(8 * STEPS)));
+typedef int64_t integers __attribute__((vector_size(8 * STEPS)));
+
+INLINE doubles load(const double *from)
+{
+    doubles values;
+    memcpy(&values, from, sizeof values);
+    return values;
+}
+
+INLINE double sum_lanes(doubles v)
+{
+    return (v[0] + v[1]) + (v[2] + v[3]);
+}
+
+/* Return exp(x) for |x| < 700, the same bits on every machine: the functions of the libraries
+ * differ in the last bit. x = n ln 2 + r, and a Taylor series of 13 terms for r, to 2e-16. */
+INLINE doubles exponential(doubles x)
+{
+    const double rounder = 0x1.8p52; /* added and subtracted, it rounds to whole numbers */
+    const doubles shifted = x * 0x1.71547652b82fep0 + rounder, n = shifted - rounder;
+    const doubles r = (x - n * 0x1.62e42fefa38p-1) - n * 0x1.ef35793c7673p-45;
+    doubles sum = r * (1.0 / 6227020800.0) + 1.0 / 479001600.0;
+    const double terms[] = {1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
+                            1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0};
+    for (int i = 0; i < 12; i++)
+        sum = sum * r + terms[i];
+    return (doubles)((integers)sum + ((integers)shifted << 52)); /* times 2^n */
+}
 
 /* One plane of the source, and where its stamp is written. */
 struct resampled_plane {
@@ -42,7 +71,7 @@ struct place {
 };
 
 /* Return the place of a point, `x` and `y` counted in pixels from the corner of the stamp. */
-static struct place place_of(const struct resampling *r, double x, double y)
+INLINE struct place place_of(const struct resampling *r, double x, double y)
 {
     const double scale = (double)r->cells / (double)r->side;
     const double across = x * scale, up = y * scale;
@@ -66,11 +95,10 @@ static struct place place_of(const struct resampling *r, double x, double y)
 /* Return the sum of products of two arrays, both readable for STEPS - 1 more numbers. */
 INLINE double sum_products(const double *first, const double *second, int64_t count)
 {
-    double lanes[STEPS] = {0};
+    doubles lanes = {0};
     for (int64_t i = 0; i < count; i += STEPS)
-        for (int64_t lane = 0; lane < STEPS; lane++)
-            lanes[lane] += first[i + lane] * second[i + lane];
-    return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+        lanes += load(first + i) * load(second + i);
+    return sum_lanes(lanes);
 }
 
 /* Add a row of weights, which begins at column `left` of row `y` of the source, to the sums. The
@@ -98,7 +126,7 @@ INLINE void add_row(const struct resampling *r, int64_t y, int64_t left, int64_t
 }
 
 /* Sum the source under the Gaussian of one pixel; return the sum of all weights. */
-static double sum_gaussian(const struct resampling *r, struct place at, double *weights,
+INLINE double sum_gaussian(const struct resampling *r, struct place at, double *weights,
                            struct sums *sums)
 {
     /* The Gaussian is round in the stamp, and in the source an ellipse with the axes of the map's
@@ -127,36 +155,58 @@ static double sum_gaussian(const struct resampling *r, struct place at, double *
     if (right < 0 || left >= r->nx || high < 0 || low >= r->ny)
         return 0;
     const int64_t count = right - left + 1;
-    const double u = (double)left - at.x;
+    const double u = (double)left - at.x, v0 = (double)low - at.y;
     double total = 0;
-    for (int64_t i = 0; i < STEPS; i++)
-        weights[count + i] = 0;
     /* A Gaussian at equal steps is a product that grows by a factor that itself grows by a factor:
-     * two products take the place of an exponential function. That fails if the first one
-     * vanishes, far out on the minor axis of a long ellipse. */
-    const double farthest = share * (reach * reach * 2) / minor;
-    const double grow_x = exp(-2 * a);
-    for (int64_t y = low; y <= high; y++) {
-        const double v = (double)y - at.y;
-        double row = 0;
-        if (farthest < 300) {
-            double weight = exp(-(a * u * u + 2 * b * u * v + c * v * v));
-            double factor = exp(-(a * (2 * u + 1) + 2 * b * v));
-            for (int64_t i = 0; i < count; i++) {
-                weights[i] = weight;
-                row += weight;
-                weight *= factor;
-                factor *= grow_x;
-            }
-        } else {
+     * products take the place of the exponential function, along a row and from row to row. That
+     * fails if the first weight vanishes, far out on the minor axis of a long ellipse. */
+    if (!(share * (reach * reach * 2) / minor < 300)) {
+        for (int64_t i = 0; i < STEPS; i++)
+            weights[count + i] = 0;
+        for (int64_t y = low; y <= high; y++) {
+            const double v = (double)y - at.y;
+            double row = 0;
             for (int64_t i = 0; i < count; i++) {
                 const double w = u + (double)i;
                 weights[i] = exp(-(a * w * w + 2 * b * w * v + c * v * v));
                 row += weights[i];
             }
+            total += row;
+            add_row(r, y, left, count, weights, row, sums);
         }
-        total += row;
-        add_row(r, y, left, count, weights, row, sums);
+        return total;
+    }
+    const doubles first = exponential((doubles){
+        -(a * u * u + 2 * b * u * v0 + c * v0 * v0), /* of the first sample, */
+        -(a * (2 * u + 1) + 2 * b * v0),             /* from it to the next one of its row, */
+        -(c * (2 * v0 + 1) + 2 * b * u), 0});        /* and to the first one of the next row */
+    const doubles grow = exponential((doubles){-2 * a, -2 * b, -2 * c, 0});
+    const double grow2 = grow[0] * grow[0], grow4 = grow2 * grow2, grow8 = grow4 * grow4;
+    const double grow16 = grow8 * grow8;
+    double start = first[0], along = first[1], up = first[2];
+    for (int64_t y = low; y <= high; y++) {
+        /* STEPS weights at once: each lane is multiplied by the next STEPS factors */
+        const double f0 = along, f1 = f0 * grow[0], f2 = f1 * grow[0], f3 = f2 * grow[0];
+        const double w1 = start * f0, w2 = w1 * f1, w3 = w2 * f2;
+        doubles weight = {start, w1, w2, w3};
+        const double next = (f0 * f1) * (f2 * f3), next2 = next * grow4;
+        doubles factor = {next, next2, next2 * grow4, (next2 * grow4) * grow4};
+        doubles row = {0};
+        for (int64_t i = 0; i < count; i += STEPS) {
+            const int64_t rest = count - i;
+            if (rest < STEPS)
+                weight = (doubles)((integers)weight & ((integers){0, 1, 2, 3} < rest));
+            memcpy(weights + i, &weight, sizeof weight);
+            row += weight;
+            weight *= factor;
+            factor *= grow16;
+        }
+        const double all = sum_lanes(row);
+        total += all;
+        add_row(r, y, left, count, weights, all, sums);
+        start *= up;
+        up *= grow[2];
+        along *= grow[1];
     }
     return total;
 }
@@ -174,7 +224,7 @@ INLINE double area_right(double x1, double x2, double dy)
 }
 
 /* Sum the source under one pixel by the areas of the overlaps; return the area of the pixel. */
-static double sum_overlaps(const struct resampling *r, double corners[4][2], double *weights,
+INLINE double sum_overlaps(const struct resampling *r, double corners[4][2], double *weights,
                            struct sums *sums)
 {
     /* The area of a polygon to the right of a column is an integral along its edges, so that the
@@ -226,7 +276,7 @@ static double sum_overlaps(const struct resampling *r, double corners[4][2], dou
 }
 
 /* Resample one stamp. */
-static void resample_stamp(const struct resampling *r)
+INLINE void resample_pixels(const struct resampling *r)
 {
     double weights[WIDEST_SAMPLE + 2 * STEPS];
     for (int64_t y = 0; y < r->side; y++)
@@ -255,3 +305,16 @@ static void resample_stamp(const struct resampling *r)
             }
         }
 }
+
+/* The same code for two widths of vectors; the bits are the same. */
+static void resample_4(const struct resampling *r)
+{
+    resample_pixels(r);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void resample_8(const struct resampling *r)
+{
+    resample_pixels(r);
+}
+#endif
