@@ -232,6 +232,21 @@ def test_estimated_noise_is_that_of_the_resampled_pixels(tmp_path):
     assert manifest["noise_jy"][0].as_py() == pytest.approx(stamps[0].std(), rel=0.05)
 
 
+@pytest.mark.parametrize("unit", ["Jy/beam", "mJy/pixel", "Jy pix-1", "K"])
+def test_flux_per_pixel_goes_with_the_area_of_the_pixels(tmp_path, unit):
+    """The sum over the pixels stays; of a brightness, the sum times their area."""
+    image, positions = write_mosaic(tmp_path)
+    for kind in ("", "-rms"):
+        fits.setval(tmp_path / f"P1-mosaic{kind}.fits", "BUNIT", value=unit)
+    recipe = recipe_of(pixel_arcsec=3.0, resample="exact", pixels=100)
+    _, stamps = build_stamps(tmp_path, recipe, catalogue_of(positions[:1]))
+    x, y = (round(float(value)) for value in WCS(header()).world_to_pixel(positions[0]))
+    window = image[y - 99 : y + 99, x - 99 : x + 99]
+    factor = 4 if unit in {"Jy/beam", "K"} else 1
+    middle = stamps[0][1:, 1:].sum() * factor
+    assert middle == pytest.approx(window.sum(), rel=0.02)
+
+
 def test_make_stamp_is_what_a_build_makes(tmp_path):
     """Also of a size and an orientation by the catalogue, whose values are given."""
     image, positions = write_mosaic(tmp_path)

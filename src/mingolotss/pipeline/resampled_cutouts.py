@@ -95,6 +95,8 @@ def resample_cutouts(
     uses_map = recipe.noise.method_for(has_rms_map=True) == "rms-map"
     for plane_index, members, maps in _by_plane(cutouts, chosen, grids):
         plane = cutouts.planes[plane_index]
+        # Brightness per beam or solid angle is kept, and flux per pixel goes with its area.
+        is_per_pixel = (header_facts(plane.wcs).unit or "").endswith(("/pixel", "/pix"))
         jacobians = np.array([map_jacobian(nodes, grids.side) for nodes in maps])
         broadening[members] = _broadening(grids, members, jacobians, method)
         covariances = _correlations(plane, maps, common)
@@ -108,6 +110,10 @@ def resample_cutouts(
                     ratio = noise_ratio(jacobians[number], covariances[number], method)
                     methods[member] = _BY_BEAM
                 rms = (rms * ratio).astype(rms.dtype, copy=False)
+            if is_per_pixel:
+                area = abs(float(np.linalg.det(jacobians[number])))
+                image = (image * area).astype(image.dtype, copy=False)
+                rms = None if rms is None else (rms * area).astype(rms.dtype, copy=False)
             has_gaps[member] = not np.isfinite(image).all()
             resampled[int(chosen[member])] = Cutout(
                 image, rms, skies[member], (0, 0), plane.sha256, plane.rms_sha256, False, plane.file
