@@ -16,6 +16,8 @@ from mingolotss.dataset.channel_table import read_channels
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.records import read_records
+from mingolotss.qa.report.build_view import BuildView
+from mingolotss.qa.report.cutout_cache import CutoutCache
 from mingolotss.recipe.load import load_recipe
 from mingolotss.service.survey_table import SURVEYS
 from mingolotss.simulate import SkyFolder, SkyModel, write_sky
@@ -151,6 +153,12 @@ def test_places_without_data_are_nan_and_do_not_lower_the_noise(tmp_path, sky, s
     assert rows["edge"]["status"] == "written"
     assert 5 < rows["edge"]["percent_nan"] < 80
     assert rows["edge"]["noise_jy"] > 0.3 * rows["inner"]["noise_jy"]
+    view = BuildView.read(tmp_path / "out")
+    cutout = CutoutCache(view).get(view.source(0), view.candidate_rows(0)[0].candidate)
+    assert np.isnan(cutout.image).mean() > 0.05
+    assert cutout.wcs.facts.unit == "Jy/beam"
+    again = mingolotss.export(tmp_path / "out", "fits", tmp_path / "fits")
+    assert again.images == 2
     assert rows["outside"]["status"] == "rejected"
     assert "No candidate images were found in the region" in rows["outside"]["reason"]
     assert "\n" not in rows["outside"]["reason"]

@@ -22,9 +22,17 @@ from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.pipeline.planned_stamps import least_cutout_deg
 from mingolotss.pipeline.rebuild import recorded_service
 from mingolotss.qa.report.build_view import BuildView
-from mingolotss.service.base import CutoutRequest, ImageService, Naming, fetch_cutouts, open_service
+from mingolotss.service.base import (
+    CutoutRequest,
+    ImageService,
+    Naming,
+    fetch_cutouts,
+    open_service,
+    survey_facts,
+)
 from mingolotss.service.local.folder import read_cutout
 from mingolotss.service.local.mosaic_file import forget_mosaics
+from mingolotss.service.survey_facts import NO_FACTS, SurveyFacts
 
 __all__ = ["CutoutCache"]
 
@@ -76,7 +84,7 @@ class CutoutCache:
     def _read(self, source: Source, candidate: Candidate) -> Cutout:
         downloaded = self._downloaded(source, candidate)
         if downloaded is not None:
-            return read_cutout(downloaded)
+            return self._facts.complete_cutout(read_cutout(downloaded), source.dec)
         if "://" in candidate.image and not self._remote:
             raise ImageError(
                 f"read {candidate.image}: it is not on this disk; the review page can download it",
@@ -108,6 +116,16 @@ class CutoutCache:
         rms = folder / format_file_name(images.rms, **names)
         rms_address = str(rms) if images.rms and rms.is_file() else ""
         return Candidate(candidate.field, str(image), rms_address, source.name)
+
+    @cached_property
+    def _facts(self) -> SurveyFacts:
+        """Return what the service of the images states about them, if it is known again."""
+        if not self._build.provenance.surveys:
+            return NO_FACTS
+        try:
+            return survey_facts(self._service)
+        except MingoError:
+            return NO_FACTS
 
     @cached_property
     def _service(self) -> ImageService:
