@@ -182,6 +182,19 @@ def test_an_error_of_a_server_is_one_line(tmp_path, sky, server, address, words)
     assert "\n" not in str(caught.value)
 
 
+def test_cutouts_that_are_smaller_than_the_stamps_are_named_in_the_plan(tmp_path, sky, server):
+    """The recipe says 6 arcmin, and 24 pixels of NVSS are as large; 25 are not."""
+    catalogue, address = sources(sky[0], tmp_path / "c.csv", 1), named_addresses(server)["nvss"]
+    lines = {}
+    for side in (SIDE, SIDE + 1):
+        settings = {"images.size_arcmin": 6.0, "stamp.pixels": side}
+        built = build(tmp_path / f"{side}", catalogue, address, **settings)
+        lines[side] = [line for line in built.notices if "smaller than the stamps" in line]
+    assert lines[SIDE] == []
+    [line] = lines[SIDE + 1]
+    assert "25 pixels, 6.25 arcmin" in line
+
+
 def test_several_planes_are_no_image(tmp_path, sky, server):
     """An answer with a plane for each band is rejected with a line that says what is needed."""
     catalogue = sources(sky[0], tmp_path / "c.csv", 1)

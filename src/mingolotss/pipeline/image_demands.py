@@ -17,7 +17,7 @@ from mingolotss.model import Floats
 from mingolotss.pipeline.planned_extents import image_scales
 from mingolotss.pipeline.stamp_windows import averaging_factor
 from mingolotss.recipe.model import Recipe
-from mingolotss.service.base import ImageService
+from mingolotss.service.base import ImageService, survey_facts
 
 __all__ = ["check_images"]
 
@@ -38,14 +38,34 @@ def check_images(
     Returns
     -------
     tuple of str
-        A line for each kind of images that cannot be used beside others that can.
+        A line for each kind of images that cannot be used beside others that can, and one if the
+        cutouts that are asked for are smaller than the stamps.
 
     Raises
     ------
     RecipeError
         None can be used.
     """
-    return _check_pixels(recipe, image_scales(candidates, service))
+    notices = _check_pixels(recipe, image_scales(candidates, service))
+    return notices + _check_size(recipe, survey_facts(service).pixel_scale_arcsec)
+
+
+def _check_size(recipe: Recipe, scale_arcsec: float) -> tuple[str, ...]:
+    """Compare the cutouts that are asked for with the stamps, where the service knows its pixels.
+
+    The cutouts of resampled stamps have the size that these need.
+    """
+    if not scale_arcsec > 0 or recipe.stamp.resampling:
+        return ()
+    arcmin = recipe.stamp.pixels * (recipe.stamp.pixel_arcsec or scale_arcsec) / 60
+    if recipe.images.size_arcmin >= arcmin * (1 - 1e-9):
+        return ()
+    line = (
+        f"the cutouts of images.size_arcmin = {recipe.images.size_arcmin:g} are smaller than the "
+        f"stamps of {recipe.stamp.pixels} pixels, {arcmin:.3g} arcmin with the pixels of this "
+        "service: the rest of a stamp has no data; set images.size_arcmin or stamp.pixels"
+    )
+    return (line,)
 
 
 def _check_pixels(recipe: Recipe, scales: Floats) -> tuple[str, ...]:
