@@ -13,7 +13,10 @@ from mingolotss.service.description import describe_service
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("nvss", ("1400 MHz", "45 arcsec", "15 arcsec", "Condon et al. 1998", "NRAO/AUI")),
+        (
+            "nvss",
+            ("1400 MHz", "45 arcsec", "15 arcsec", "value 0", "Condon et al. 1998", "NRAO/AUI"),
+        ),
         ("legacy", ("r, g, i, z", "nanomaggy", "0.262 arcsec", "value 0")),
         ("legacy:G", ("DR10 g", "nanomaggy")),
         ("gleam:72-103", ("87.5 MHz", "56 arcsec")),

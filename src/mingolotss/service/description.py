@@ -31,11 +31,9 @@ def describe_service(address: str) -> list[tuple[str, str]]:
     SERVICES.get(name)  # suggests the nearest name
     rows = [("service", SERVICES.summary(name))]
     if name in SURVEYS and not argument:
-        survey = SURVEYS[name]
-        bands = ", ".join(filter(None, survey.bands))
+        bands = ", ".join(filter(None, SURVEYS[name].bands))
         rows += [("bands", bands)] if bands else []
-        return rows + survey.band("").facts.rows()
-    facts = survey_facts(open_service(address)) if argument else NO_FACTS
+    facts = survey_facts(open_service(address)) if argument or name in SURVEYS else NO_FACTS
     if facts == NO_FACTS:
         return [*rows, ("images", "the header of each image says what it is")]
     return rows + facts.rows()
