@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from astropy import units
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
 
 from mingolotss.candidates.selection import SourcePixel
 from mingolotss.model import Cutout, Source
@@ -102,3 +106,32 @@ def test_the_directions_are_those_of_astropy(dec: float, flip: bool) -> None:
         x, y = wcs.to_pixel(there.ra.deg, there.dec.deg)
         expected = np.array([float(x) - 50, 50 - float(y)])
         assert direction == pytest.approx(expected / np.hypot(*expected), abs=1e-3)
+
+
+@pytest.mark.parametrize(("angle", "scale"), [(0.0, 1.5), (30.0, 2.25), (200.0, 0.7)])
+def test_the_outline_of_a_resampled_stamp_is_where_astropy_says(angle: float, scale: float) -> None:
+    """Its corners are those of a tangential projection that is turned about the source."""
+    ny, nx, side = 230, 240, 60
+    header = simple_header(RA, DEC, shape=(ny, nx), scale_arcsec=1.5, centre=(100.0, 130.0))
+    cutout = Cutout(np.ones((ny, nx), np.float32), None, SkyWCS.from_header(header))
+    source = Source(0, "A", RA, DEC, None)
+    recipe = _recipe([], pixels=side, resample="adaptive")
+    lines = overlay(cutout, source, recipe, contour=False, place=StampPlace(RA, DEC, scale, angle))
+    own = WCS(naxis=2)
+    own.wcs.ctype, own.wcs.crval = ("RA---TAN", "DEC--TAN"), (RA, DEC)
+    own.wcs.crpix, own.wcs.cdelt = (side // 2 + 1,) * 2, (-scale / 3600, scale / 3600)
+    cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    own.wcs.pc = [[cosine, -sine], [sine, cosine]]
+    ends = [-0.5, side - 0.5]
+    corners = own.pixel_to_world(
+        [ends[0], ends[1], ends[1], ends[0]], [ends[0]] * 2 + [ends[1]] * 2
+    )
+    image = WCS(fits.Header.fromstring(header.decode()))
+    x, y = image.world_to_pixel(corners)
+    points = np.array(lines.corners)
+    assert re.fullmatch(r"M([-\d.]+ [-\d.]+L){3}[-\d.]+ [-\d.]+z", lines.outline)
+    assert points[:, 0] == pytest.approx(x + 0.5, abs=0.02)
+    assert points[:, 1] == pytest.approx(ny - 0.5 - y, abs=0.02)
+    assert lines.box[2] == pytest.approx(side * scale / 1.5, rel=1e-3)
+    turned = abs(cosine) + abs(sine)
+    assert lines.outline_width == pytest.approx(lines.box[2] * turned, rel=0.05)

@@ -7,6 +7,7 @@ row 0 is at the bottom of the picture, so north is up as far as it is in the ima
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,11 +16,13 @@ import numpy as np
 from mingolotss.candidates.selection import SourcePixel, source_pixel
 from mingolotss.io.optional import import_optional
 from mingolotss.model import Cutout, FloatImage, Source
+from mingolotss.pipeline.stamp_geometry import StampPlace
 from mingolotss.pipeline.stamp_windows import StampBox, noise_of, stamp_box
 from mingolotss.qa.report.scale_bars import LENGTHS_ARCSEC, longest_bar
 from mingolotss.recipe.model import Recipe
 from mingolotss.recipe.steps import MASK_RADIUS
 from mingolotss.sky.angles import unit_vectors
+from mingolotss.sky.stamp_grid import TangentGrids
 
 __all__ = [
     "SCALE_BARS",
@@ -75,7 +78,9 @@ class Overlay:
     sigma : float
         The clipping level in units of the noise.
     box : tuple of float
-        x, y and side of the stamp's outline.
+        x, y and side of the stamp; of a turned one, before it is turned about the source.
+    corners : sequence of (float, float)
+        Of the stamp, in their order.
     masks : tuple of Circle
         The edges of the recipe's masks.
     x, y : float
@@ -98,6 +103,7 @@ class Overlay:
     contour: str
     sigma: float
     box: tuple[float, float, float]
+    corners: Sequence[tuple[float, float]]
     masks: tuple[Circle, ...]
     x: float
     y: float
@@ -109,6 +115,16 @@ class Overlay:
     recentred: bool
 
     @property
+    def outline(self) -> str:
+        """The outline of the stamp as an SVG path."""
+        return f"M{'L'.join(f'{x:.2f} {y:.2f}' for x, y in self.corners)}z"
+
+    @property
+    def outline_width(self) -> float:
+        """The width in pixels of a square around the source that contains the outline."""
+        return 2 * max(max(abs(x - self.x), abs(y - self.y)) for x, y in self.corners)
+
+    @property
     def view(self) -> tuple[float, float, float, float]:
         """Return x, y, width and height of a view of the cutout and the stamp's outline."""
         x, y, side = self.box
@@ -116,7 +132,14 @@ class Overlay:
         return x0, y0, max(self.nx, x + side) - x0, max(self.ny, y + side) - y0
 
 
-def overlay(cutout: Cutout, source: Source, recipe: Recipe, *, contour: bool = True) -> Overlay:
+def overlay(
+    cutout: Cutout,
+    source: Source,
+    recipe: Recipe,
+    *,
+    contour: bool = True,
+    place: StampPlace | None = None,
+) -> Overlay:
     """Return the lines to draw over the cutout of a source.
 
     Parameters
@@ -126,6 +149,8 @@ def overlay(cutout: Cutout, source: Source, recipe: Recipe, *, contour: bool = T
     recipe : Recipe
     contour : bool
         Whether to trace the contour at the clipping level; needs contourpy.
+    place : StampPlace, optional
+        Where the stamp is, for a recipe that resamples.
 
     Raises
     ------
@@ -134,7 +159,15 @@ def overlay(cutout: Cutout, source: Source, recipe: Recipe, *, contour: bool = T
     """
     ny, nx = cutout.image.shape
     pixel = source_pixel(cutout, source.ra, source.dec)
-    box = stamp_box(cutout, pixel, recipe)
+    if place is not None and recipe.stamp.resampling:
+        box, corners, masks, recentred = _resampled_stamp(cutout, place, recipe)
+    else:
+        window = stamp_box(cutout, pixel, recipe)
+        box = (window.x0, ny - window.y0 - window.side, window.side)
+        left, top, side = box
+        right, bottom = left + side, top + side
+        corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+        masks, recentred = _masks(window, recipe, ny), window.recentred
     north, east = _compass(cutout, pixel)
     sigma = recipe.clip_sigma or 0.0
     beam, beam_text = _beam(cutout, north, east)
@@ -146,8 +179,9 @@ def overlay(cutout: Cutout, source: Source, recipe: Recipe, *, contour: bool = T
         if contour and sigma
         else "",
         sigma=sigma,
-        box=(box.x0, ny - box.y0 - box.side, box.side),
-        masks=_masks(box, recipe, ny),
+        box=box,
+        corners=corners,
+        masks=masks,
         x=pixel.x + 0.5,
         y=ny - 0.5 - pixel.y,
         north=north,
@@ -155,7 +189,7 @@ def overlay(cutout: Cutout, source: Source, recipe: Recipe, *, contour: bool = T
         beam=beam,
         beam_text=beam_text,
         bar=_bar_in_pixels(nx, cutout.wcs.pixel_scale_arcsec),
-        recentred=box.recentred,
+        recentred=recentred,
     )
 
 
@@ -176,6 +210,39 @@ def sky_grid(cutout: Cutout) -> list[list[list[float]]]:
     ra, dec = cutout.wcs.to_sky(x + cutout.origin[0], y + cutout.origin[1])
     vectors: list[list[list[float]]] = unit_vectors(ra, dec).tolist()
     return vectors
+
+
+def _resampled_stamp(
+    cutout: Cutout, place: StampPlace, recipe: Recipe
+) -> tuple[tuple[float, float, float], list[tuple[float, float]], tuple[Circle, ...], bool]:
+    """Return the box, the corners and the masks of a stamp with a grid of its own.
+
+    The last value is False: such a stamp is not recentred by padding.
+    """
+    ny, side = cutout.image.shape[0], recipe.stamp.pixels
+    scale = place.pixel_scale_arcsec
+    if not scale > 0:
+        scale = recipe.stamp.pixel_arcsec or cutout.wcs.pixel_scale_arcsec
+    ra, dec, scales, angle = (
+        np.array([value]) for value in (place.ra, place.dec, scale, place.angle_deg)
+    )
+    grids = TangentGrids(ra, dec, scales, angle, side)
+    # The corners, and the middle of the pixel of the source.
+    low, high, middle = -0.5, side - 0.5, float(side // 2)
+    x, y = np.array([low, high, high, low, middle]), np.array([low, low, high, high, middle])
+    sky = grids.to_sky(np.array([0]), x, y)
+    px, py = cutout.wcs.to_pixel(sky[0][0], sky[1][0])
+    px, py = px - cutout.origin[0] + 0.5, ny - 0.5 - (py - cutout.origin[1])
+    corners = list(zip(px[:4].tolist(), py[:4].tolist(), strict=True))
+    pixel = scale / cutout.wcs.pixel_scale_arcsec
+    centre_x, centre_y = float(px[4]), float(py[4])
+    box = (centre_x - (middle + 0.5) * pixel, centre_y - (high - middle) * pixel, side * pixel)
+    circles = [
+        Circle(centre_x, centre_y, radius * pixel)
+        for name, settings in recipe.step_list
+        if name == "mask" and isinstance(radius := settings.get("radius", MASK_RADIUS), int | float)
+    ]
+    return box, corners, tuple(circles), False
 
 
 def _masks(box: StampBox, recipe: Recipe, ny: int) -> tuple[Circle, ...]:

@@ -76,6 +76,8 @@ def create_app(
         Route("/undo", act.undo, methods=["POST"]),
         Route("/stamp/{row:int}.png", show.stamp),
         Route("/grey/{row:int}.png", show.grey),
+        Route("/channel/{row:int}/{plane:int}.png", show.channel),
+        Route("/colours/{row:int}.png", show.colours),
         Route("/cutout/{row:int}/{index:int}/{kind}", show.cutout),
         Route("/static/{name}", _static),
     ]

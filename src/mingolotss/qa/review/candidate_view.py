@@ -126,7 +126,7 @@ def _view_candidate(snapshot: Snapshot, row: int, candidate: CandidateRow) -> Ca
     build, source = snapshot.build, snapshot.build.source(row)
     try:
         cutout = snapshot.cutouts.get(source, candidate.candidate)
-        lines = overlay(cutout, source, build.reference_recipe)
+        lines = overlay(cutout, source, build.reference_recipe, place=build.stamp_place(row))
         noise = noise_of(cutout, build.reference_recipe.noise)
     except (ImageError, ServiceError) as error:
         return CandidateView(candidate, problem=str(error))
@@ -170,7 +170,7 @@ def _scale(views: Sequence[CandidateView]) -> Scale | None:
     peaks = [view.peak for view in views if math.isfinite(view.peak)]
     low, high = zip(*(view.noise_range for view in views), strict=True)
     return Scale(
-        arcsec=max(stamps, cutouts),
+        arcsec=max(*(lines.outline_width * lines.pixel_arcsec for lines in overlays), cutouts),
         stamp_arcsec=stamps,
         # With the least noise, every candidate shows its own.
         contrast=contrast_of(min(noises, default=0.0), max(peaks, default=math.nan)),

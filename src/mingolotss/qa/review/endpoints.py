@@ -12,6 +12,7 @@ import numpy as np
 from mingolotss.qa.report.colours import coloured
 from mingolotss.qa.review.addresses import NOTICES, source_address
 from mingolotss.qa.review.candidate_view import candidate_picture, view_source
+from mingolotss.qa.review.channel_panels import channel_picture
 from mingolotss.qa.review.context import Context
 from mingolotss.qa.review.contrast import parse_contrast
 from mingolotss.qa.review.filters import Filter
@@ -107,14 +108,32 @@ class Endpoints:
         return html(self._site.pages.search(context, rows, name))
 
     def stamp(self, request: Request) -> Response:
-        """Return the stamp of a source in colours."""
+        """Return the stamp of a source in colours; of several channels, the reference."""
         context = self._site.context(request)
+        channels = context.snapshot.build.channels
+        if channels is not None:
+            return self._channel_picture(context, channels.reference)
         return cached_data(coloured(context.snapshot.stamps.png(context.row)))
 
     def grey(self, request: Request) -> Response:
         """Return the stamp of a source as the dataset has it."""
         context = self._site.context(request)
         return cached_data(context.snapshot.stamps.png(context.row))
+
+    def channel(self, request: Request) -> Response:
+        """Return one channel of a stamp in colours."""
+        return self._channel_picture(self._site.context(request), request.path_params["plane"])
+
+    def colours(self, request: Request) -> Response:
+        """Return three channels of a stamp as red, green and blue."""
+        return self._channel_picture(self._site.context(request), None)
+
+    @staticmethod
+    def _channel_picture(context: Context, plane: int | None) -> Response:
+        data = channel_picture(context.snapshot, context.row, plane)
+        if data is None:
+            raise http_error(404, f"the stamp of row {context.row} has no such picture")
+        return cached_data(data)
 
     def cutout(self, request: Request) -> Response:
         """Return a picture or the pixels of one candidate."""

@@ -24,6 +24,7 @@ from mingolotss.qa.report.formatting import breakable, number
 from mingolotss.qa.review.addresses import gallery_address, tile_address, undo_address
 from mingolotss.qa.review.brightness import brightness_of
 from mingolotss.qa.review.candidate_view import SourceView
+from mingolotss.qa.review.channel_panels import channel_panels
 from mingolotss.qa.review.context import Context
 from mingolotss.qa.review.contrast import contrast_query
 from mingolotss.qa.review.filters import STATES, Filter
@@ -110,6 +111,7 @@ class Pages:
             neighbours=_neighbours(snapshot, row),
             audited=_audited(snapshot, name),
             stored=brightness_of([record["unit"]]),
+            channels=channel_panels(snapshot, row),
         )
 
     def gallery(self, context: Context, warning: str = "") -> str:
