@@ -40,7 +40,7 @@ def render_zenodo(provenance: Provenance) -> str:
         "publication_date": stated.date,
         "doi": "" if stated.doi.startswith(_OWN_PREFIX) else stated.doi,
         "keywords": [*stated.keywords],
-        "references": [*stated.citation],
+        "references": [*stated.citation, *_references_of_surveys(provenance)],
         "related_identifiers": [
             {"identifier": doi, "scheme": "doi", "relation": "references"}
             for doi in cited_dois(stated)
@@ -62,9 +62,19 @@ def _notes(provenance: Provenance, stated: Metadata) -> list[str]:
         notes.append("The licence is not known.")
     elif not licence.is_one:
         notes.append(f"Licence: {licence.text}")
+    notes += [
+        f"Terms of use of the images of {survey}: {facts['terms of use']}."
+        for survey, facts in provenance.surveys.items()
+        if "terms of use" in facts
+    ]
     if stated.funding:
         notes.append(f"Funding: {'; '.join(stated.funding)}.")
     return [*notes, f"This description was {GENERATED_MARK}."]
+
+
+def _references_of_surveys(provenance: Provenance) -> list[str]:
+    """Return the papers that the services of the images ask to cite."""
+    return [facts["to cite"] for facts in provenance.surveys.values() if "to cite" in facts]
 
 
 def _creator(author: Author) -> Mapping[str, str]:
