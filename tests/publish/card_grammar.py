@@ -736,8 +736,12 @@ COLUMNS = {
 }  # fmt: skip
 
 
-@sentence(r"By the headers of the images: (.+?\))\. ")
-def headers(facts, text):
+@sentence(
+    r"By the headers of the images( and, where they are silent, by what is known about the survey)?"
+    r": (.+?\))\. "
+)
+def headers(facts, stated, text):
+    assert bool(stated) == bool(facts.build.get("surveys"))
     for part in text.split("; "):
         name = next(name for name in COLUMNS if part.startswith(f"{name} "))
         column = COLUMNS[name]
@@ -755,6 +759,20 @@ def headers(facts, text):
             assert counts.pop(key) == number(count), part
         assert not counts, part
         facts.seen.append(column)
+
+
+@sentence(
+    r"(\w+): ([^\n]+?)\. Terms of use of its images: ([^\n]+?)(?: \(stated by ([^\n]+?)\))?\."
+    r"(?: Cite ([^\n]+?)\.)?(?= \w+: | The )"
+)
+def survey(facts, name, images, terms, source, paper):
+    """What the services of the channels stated when the build was planned."""
+    stated = facts.build["surveys"][name]
+    for part in images.replace("\\", "").split("; "):
+        assert any(part == f"{key} {value}" for key, value in stated.items()), part
+    given = (terms, source, paper)
+    keys = ("terms of use", "stated by", "to cite")
+    assert [one and one.replace("\\", "") for one in given] == [stated.get(key) for key in keys]
 
 
 @sentence(r"The headers of the images do not give (the (?!beam).+?)\. ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,16 @@ from test_descriptions import STATED
 
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.dataset.provenance import (
+    read_package_versions,
+    read_provenance,
+    write_provenance,
+)
 from mingolotss.demonstration import demo
 from mingolotss.pipeline.run import build
+from mingolotss.publish.describe import write_description
 from mingolotss.publish.export import export
+from mingolotss.publish.summary import read_summary
 from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.model import Recipe
 from named_builds import make_recipe, write_mosaic
@@ -205,13 +213,27 @@ def sized_and_turned(root):
     return build_surveys(root, stamp={"size": "2.5 * LAS", "rotate": "PA"})
 
 
+def stated_surveys(root):
+    """Two channels whose services state what their images are."""
+    built = build_surveys(root, ("low", "high"), stamp={"kind": "float32"})
+    surveys = {
+        "FIRST": {"frequency": "1400 MHz", "unit": "Jy/beam", "terms of use": "scholarly use only",
+                  "stated by": "the header of every image", "to cite": "Becker 1995, ApJ 450, 559"},
+        "NVSS": {"pixels": "15 arcsec", "unit": "Jy/beam", "terms of use": "ask the survey"},
+    }  # fmt: skip
+    provenance = replace(read_provenance(built), surveys=surveys)
+    write_provenance(built, provenance, read_package_versions(built))
+    write_description(read_summary(built))
+    return built
+
+
 def export_of_channels(root):
     built = build_surveys(root, ("low", "optical"), stamp={"kind": "float32"})
     return export(built, "parquet", root / "out").out
 
 
 BUILDS = (
-    several_channels, one_beam, sized_and_turned, export_of_channels,
+    several_channels, stated_surveys, one_beam, sized_and_turned, export_of_channels,
     by_column, by_list, like_another,
     simulated, many, unlabelled, estimated, rejections, nothing_written, renamed, stated, in_words,
     decided, merged, selected, continued,
