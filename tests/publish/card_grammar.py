@@ -763,7 +763,7 @@ def headers(facts, stated, text):
 
 @sentence(
     r"(\w+): ([^\n]+?)\. Terms of use of its images: ([^\n]+?)(?: \(stated by ([^\n]+?)\))?\."
-    r"(?: Cite ([^\n]+?)\.)?(?= \w+: | The )"
+    r"(?: Cite ([^\n]+?)\.)?(?= \w+: | The | No source| \d)"
 )
 def survey(facts, name, images, terms, source, paper):
     """What the services of the channels stated when the build was planned."""
