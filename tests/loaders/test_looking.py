@@ -98,6 +98,7 @@ def test_every_service_shows_itself_without_a_request(name, tmp_path, monkeypatc
         "folder": "", "mosaics": "", "lotss-dr1-mosaics": "", "simulated": "",
         "sia": "https://a.org", "sia2": "https://a.org", "soda": "https://a.org/?ID=1",
         "hips": "CDS/P/x", "ranges": "https://a.org",
+        "skyview": "NVSS",
     }  # fmt: skip
     if name == "lotss-dr1-form":
         pytest.importorskip("selenium")

@@ -245,7 +245,8 @@ def _check_service(service: str | Path | ImageService | None) -> str | ImageServ
     """Return a service as it was given, with an absolute path; None for that of the recipe."""
     if isinstance(service, str | Path):
         return absolute_address(str(service)) if str(service) else None
-    if service is not None and not callable(getattr(service, "search", None)):
+    methods = (getattr(service, name, None) for name in ("search", "search_all"))
+    if service is not None and not any(map(callable, methods)):
         raise InputError(
             f"the service is an object of type {type(service).__name__}, which has no method "
             "search: give an address as NAME:ARGUMENT, a folder, or an image service"
