@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from mingolotss.pipeline.planned_beams import smallest_common_beam
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.local.folder import FolderService
 from mingolotss.service.survey_facts import SurveyBeam, SurveyFacts
-from mingolotss.sky.beams import Beam, beam_covariance
+from mingolotss.sky.beams import FWHM, Beam, beam_covariance
 from mingolotss.sky.header_facts import HeaderFacts
 
 pytest.importorskip("radio_beam")
@@ -258,8 +259,19 @@ def test_the_largest_beam_of_resampled_stamps(tmp_path):
     )  # fmt: skip
     assert built.written == 2
     beams = read_manifest(tmp_path / "out")["stamp_beam_major_arcsec"].to_pylist()
-    assert beams == pytest.approx([9, 9], rel=0.1)  # and what the resampling adds
-    assert beams[0] == pytest.approx(beams[1], rel=0.002)
+    # Gaussian weights of 0.65 px of 2 arcsec widen the beam of the larger image.
+    assert beams == pytest.approx([math.hypot(9, 2 * 0.65 * FWHM)] * 2, rel=1e-4)
+    assert any("with room for what resampling adds" in line for line in built.messages)
+    for name in ("9 arcsec", "9.2 arcsec"):  # room for the smaller image alone
+        smaller = resampled.changed({"beam.common": name, "beam.largest": ""})
+        few = mingolotss.build(
+            smaller, out=tmp_path / name, catalogue=folder / "catalogue.csv",
+            service=f"folder:{folder}",
+        )  # fmt: skip
+        rows = read_manifest(tmp_path / name).to_pylist()
+        assert few.written == 1
+        assert rows[0]["stamp_beam_major_arcsec"] == pytest.approx(float(name.split()[0]))
+        assert "by resampling, which is larger than" in rows[1]["reason"]
 
 
 def test_without_images_there_is_no_largest_beam(tmp_path):

@@ -126,7 +126,8 @@ def test_a_local_service_conforms(tmp_path, layout, dtype):
     "remote",
     [
         pytest.param(
-            one, id=label(one),
+            one,
+            id=label(one),
             marks=[pytest.mark.web] * (one.service in BROWSER)
             + [pytest.mark.slow] * one.address.startswith("legacy"),  # waits for answers of 500
         )

@@ -129,8 +129,11 @@ def kernel_covariance(jacobian: Floats, method: Resampling) -> Floats:
     -------
     float64 array, shape (2, 2), px^2 of the image
     """
-    if method == "exact":  # a square of one pixel has the variance 1 / 12 on both axes
-        return np.asarray(jacobian @ jacobian.T / 12)
+    # A square has the variance 1 / 12 on both axes. That of the stamp's pixel comes with that of
+    # the image's, which counts as a square of one brightness; where the pixels of the image are
+    # inside or across the edges, the sum is 1 / 12 px^2 smaller or larger.
+    if method == "exact":
+        return np.asarray((jacobian @ jacobian.T + np.eye(2)) / 12)
     values, vectors = np.linalg.eigh(jacobian @ jacobian.T)
     return np.asarray(vectors * np.maximum(values, 1.0) @ vectors.T * _SIGMA**2)
 

@@ -26,7 +26,7 @@ from mingolotss.image.beams import convolve_images, gaussian_kernel, noise_kerne
 from mingolotss.image.noise_correlation import correlation_scale
 from mingolotss.io.optional import import_optional
 from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Objects, Sky
-from mingolotss.sky.beams import FWHM, Beam, pixel_covariances
+from mingolotss.sky.beams import FWHM, Beam, beam_of_covariance, pixel_covariances
 from mingolotss.sky.header_facts import HeaderFacts, header_facts, jy_per_beam
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "facts_problem",
     "noise_covariance",
     "require_libraries",
+    "resampled_beam_problem",
     "with_common_beam",
 ]
 
@@ -153,6 +154,37 @@ def beam_problem(wcs: Sky, common: Beam) -> str:
     except ImageError as error:
         return str(error)
     return ""
+
+
+def resampled_beam_problem(facts: HeaderFacts, common: Beam, added: Floats) -> str:
+    """Return why the beam of a resampled stamp cannot be the common one, "" if it can.
+
+    Parameters
+    ----------
+    facts : HeaderFacts
+        Of an image without `facts_problem`.
+    common : Beam
+    added : float64 array, shape (2, 2), arcsec^2
+        The covariance, for the axes east and north, that resampling adds to that of the beam.
+    """
+    beam = beam_of(facts)
+    if beam is None or _kernel_after(common, beam, added) is not None:
+        return ""
+    return (
+        f"the beam of the image, {beam}, becomes {beam_of_covariance(beam.covariance + added)} by "
+        f"resampling, which is larger than the {common} of beam.common; give a larger beam, "
+        '"largest", or smaller pixels'
+    )
+
+
+def _kernel_after(common: Beam, beam: Beam, added: Floats) -> Floats | None:
+    """Return the covariance of the kernel if resampling adds to the beam too, None without one."""
+    values, axes = np.linalg.eigh(common.covariance - beam.covariance - added)
+    least = 2 * TOLERANCE * (common.minor_arcsec / FWHM) ** 2
+    if values[0] < -least:
+        return None
+    kernel: Floats = axes * np.maximum(values, 0.0) @ axes.T
+    return kernel
 
 
 def _change_of(wcs: Sky, common: Beam) -> _Change | None:
@@ -330,7 +362,11 @@ def with_common_beam(cutout: Cutout, common: Beam, window: Ints | None = None) -
 
 
 def convolve_cutouts(
-    cutouts: CutoutArray, indices: Ints, common: Beam, windows: Ints | None = None
+    cutouts: CutoutArray,
+    indices: Ints,
+    common: Beam,
+    windows: Ints | None = None,
+    added: Floats | None = None,
 ) -> ConvolvedCutouts:
     """Convolve some cutouts to a common beam.
 
@@ -346,6 +382,9 @@ def convolve_cutouts(
     windows : int64 array, shape (n, 4), px, optional
         The first row, the first column, the rows and the columns of each cutout that are needed,
         by default all. The other pixels become NaN.
+    added : float64 array, shape (n, 2, 2), arcsec^2, optional
+        What resampling will add to the covariance of each beam, so that the common beam is that of
+        the resampled stamps. None of them has a `resampled_beam_problem`.
     """
     # Strategy: cutouts of one size that need the same kernels are convolved together, a few at a
     # time. The orientation of the pixels changes slowly over a mosaic and the kernel with it, so
@@ -359,13 +398,17 @@ def convolve_cutouts(
     }
     groups: dict[_Group, list[int]] = {}
     for number in np.unique(cutouts.plane_index[indices]).tolist():
-        plane, members = cutouts.planes[number], indices[cutouts.plane_index[indices] == number]
+        plane, of_plane = cutouts.planes[number], cutouts.plane_index[indices] == number
+        members = indices[of_plane]
         change = _change_of(plane.wcs, common)
         if change is None:
             continue
         x = plane.origin[0] + cutouts.x0[members] + cutouts.nx[members] / 2
         y = plane.origin[1] + cutouts.y0[members] + cutouts.ny[members] / 2
-        kernels = pixel_covariances(change.kernel, plane.wcs, x, y)
+        kernel = (
+            change.kernel if added is None else _kernels_after(common, change.beam, added[of_plane])
+        )
+        kernels = pixel_covariances(kernel, plane.wcs, x, y)
         covariance = change.beam.covariance
         if plane.rms is not None:
             covariance = noise_covariance(plane, change.beam)
@@ -390,6 +433,12 @@ def convolve_cutouts(
         for index in order.tolist()
     ]
     return ConvolvedCutouts(cutouts.replaced(convolved), order, np.array(has_gaps, bool))
+
+
+def _kernels_after(common: Beam, beam: Beam, added: Floats) -> Floats:
+    """Return `_kernel_after` of several stamps."""
+    kernels = [_kernel_after(common, beam, one) for one in added]
+    return np.array([np.zeros((2, 2)) if kernel is None else kernel for kernel in kernels])
 
 
 def _rounded(covariance: Floats) -> _Rounded:

@@ -58,6 +58,7 @@ from mingolotss.pipeline.channel_inputs import ChannelInputs, restrict
 from mingolotss.pipeline.image_demands import check_images
 from mingolotss.pipeline.image_paths import ImagePaths
 from mingolotss.pipeline.planned_beams import BeamImages, plan_common_beam
+from mingolotss.pipeline.planned_broadening import planned_broadening
 from mingolotss.pipeline.planned_extents import planned_extents
 from mingolotss.pipeline.planned_splits import PlannedSplits, plan_splits, split_sources
 from mingolotss.pipeline.planned_stamps import PlannedStamps, plan_stamps
@@ -448,11 +449,7 @@ def plan_locked(
     channels = _plan_channels(inputs, stamps, candidates, search_errors, notify)
     all_images = [(images.service, candidates, reference)]
     all_images += [(channel.service, channel.candidates, channel.recipe) for channel in channels]
-    dec = inputs.catalogue.dec
-    beam = plan_common_beam(
-        inputs.recipe.beam,
-        [BeamImages(service, table, dec, one.beam) for service, table, one in all_images],
-    )
+    beam = plan_common_beam(inputs.recipe.beam, _beam_images(inputs.catalogue, all_images))
     inputs = inputs.with_recipe(inputs.recipe.with_planned_beam(beam.settings))
     channels = tuple(
         replace(channel, recipe=channel.recipe.with_planned_beam(beam.settings))
@@ -531,6 +528,19 @@ def _record(
         packages = read_package_versions(out)
         write_provenance(out, replace(existing, recipe=inputs.recipe), packages)
         BuildFolder(out).checksums.unlink(missing_ok=True)
+
+
+def _beam_images(
+    catalogue: Catalogue, channels: Sequence[tuple[ImageService, CandidateTable, Recipe]]
+) -> list[BeamImages]:
+    """Return the images of all channels whose beams count, the reference first."""
+    if not any(recipe.beam.common for _, _, recipe in channels):
+        return []
+    broadening = planned_broadening(catalogue, channels)
+    return [
+        BeamImages(service, candidates, catalogue.dec, recipe.beam, added)
+        for (service, candidates, recipe), added in zip(channels, broadening, strict=True)
+    ]
 
 
 def _plan_channels(

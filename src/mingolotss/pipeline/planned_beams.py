@@ -21,10 +21,12 @@ from mingolotss.pipeline.common_beam import (
     beam_of,
     facts_problem,
     require_libraries,
+    resampled_beam_problem,
 )
+from mingolotss.pipeline.planned_broadening import Broadening
 from mingolotss.recipe.beam_settings import LARGEST, BeamSettings
 from mingolotss.service.base import HeaderService, ImageService, survey_facts
-from mingolotss.sky.beams import Beam
+from mingolotss.sky.beams import Beam, beam_of_covariance
 from mingolotss.sky.header_facts import HeaderFacts
 
 __all__ = ["BeamImages", "PlannedBeam", "plan_common_beam", "smallest_common_beam"]
@@ -44,12 +46,15 @@ class BeamImages(NamedTuple):
         Of the sources, which the beam of a survey may depend on.
     settings : BeamSettings
         Of the channel.
+    broadening : Broadening
+        What resampling adds to their beams.
     """
 
     service: ImageService
     candidates: CandidateTable
     dec: Floats
     settings: BeamSettings
+    broadening: Broadening = Broadening()
 
 
 class PlannedBeam(NamedTuple):
@@ -97,13 +102,19 @@ def plan_common_beam(settings: BeamSettings, channels: Sequence[BeamImages]) -> 
     if sharing:
         for images, facts in sharing:
             _require_beams(images, facts)
-        found = {beam_of(one) for _, facts in sharing for one in facts.values()}
-        beams = sorted(beam for beam in found if beam is not None)
-        if not beams:
+        found = {
+            (beam_of(one), images.broadening.largest)
+            for images, facts in sharing
+            for one in facts.values()
+        }
+        pairs = [(beam, variance) for beam, variance in found if beam is not None]
+        if not pairs:
             raise InputError(f"{_ACTION}: no source has an image; check positions and services")
-        common = smallest_common_beam(beams)
+        common = smallest_common_beam(sorted(map(_broadened, *zip(*pairs, strict=True))))
         settings = settings.model_copy(update={"largest": str(common)})
-        messages = (_describe(common, beams),)
+        is_broadened = any(variance > 0 for _, variance in pairs)
+        beams = sorted({beam for beam, _ in pairs})
+        messages = (_describe(common, beams, is_broadened=is_broadened),)
     notices = []
     for images, facts in zip(channels, known, strict=True):
         beam = (settings if images.settings.is_planned else images.settings).beam
@@ -171,7 +182,11 @@ def _compare(images: BeamImages, facts: dict[str, HeaderFacts], common: Beam) ->
     InputError
         None can.
     """
-    problems = {name: facts_problem(one, common) for name, one in facts.items()}
+    added = np.eye(2) * images.broadening.least
+    problems = {
+        name: facts_problem(one, common) or resampled_beam_problem(one, common, added)
+        for name, one in facts.items()
+    }
     problems = {name: problem for name, problem in problems.items() if problem}
     if not problems:
         return ""
@@ -187,14 +202,25 @@ def _compare(images: BeamImages, facts: dict[str, HeaderFacts], common: Beam) ->
     )
 
 
-def _describe(common: Beam, beams: Sequence[Beam]) -> str:
+def _broadened(beam: Beam, variance: float) -> Beam:
+    """Return a beam after resampling, which adds a variance on each axis, arcsec^2."""
+    if not variance:
+        return beam
+    return beam_of_covariance(beam.covariance + np.eye(2) * variance)
+
+
+def _describe(common: Beam, beams: Sequence[Beam], *, is_broadened: bool) -> str:
     smallest, largest = (choose(beams, key=lambda beam: beam.area) for choose in (min, max))
+    line = f"beam.common = {LARGEST!r} is {common}"
+    if is_broadened:
+        line += ", with room for what resampling adds"
     if len(beams) == 1:
-        return f"beam.common = {LARGEST!r} is {common}, the beam of all images"
-    return (
-        f"beam.common = {LARGEST!r} is {common}; the beams of the images are {len(beams)}, from "
-        f"{smallest} to {largest}"
-    )
+        return (
+            f"{line}; the beam of all images is {largest}"
+            if is_broadened
+            else (f"{line}, the beam of all images")
+        )
+    return f"{line}; the beams of the images are {len(beams)}, from {smallest} to {largest}"
 
 
 def smallest_common_beam(beams: Sequence[Beam]) -> Beam:

@@ -13,14 +13,19 @@ import numpy as np
 
 from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.errors import ImageError
-from mingolotss.model import Cutout, Floats, Ints
+from mingolotss.model import Cutout, Floats, Ints, Objects
 from mingolotss.pipeline.choice import Choices, Rejection
 from mingolotss.pipeline.chunk import Chunk
-from mingolotss.pipeline.common_beam import beam_problem, convolve_cutouts
+from mingolotss.pipeline.common_beam import (
+    beam_problem,
+    convolve_cutouts,
+    resampled_beam_problem,
+)
 from mingolotss.pipeline.measure import MeasuredCandidates
 from mingolotss.pipeline.resampled_cutouts import (
     ResampledCutouts,
     resample_cutouts,
+    stamp_broadening,
     widen_cutouts,
 )
 from mingolotss.pipeline.stamp_geometry import StampGeometry, StampPlace, stamp_geometry
@@ -52,8 +57,9 @@ class Prepared:
         The grid of each of the n stamps if it is known before the stamps are made: those of
         resampled stamps. None for stamps of whole pixels of their images.
     broadening : float64 array, shape (n, 2, 2), arcsec^2, or None
-        The covariance, for the axes east and north, that resampling adds to that of the beam. The
-        brightness stays in Jy per beam of the image, or of the common beam.
+        The covariance, for the axes east and north, that resampling adds to that of the beam; 0
+        with a common beam, which is that of the stamps after resampling. The brightness stays in
+        Jy per beam of the image, or of the common beam.
     """
 
     measured: MeasuredCandidates
@@ -109,8 +115,13 @@ def prepare_on(
         Of the channel. Without a method of resampling of its own, it is ``adaptive``.
     """
     rows = np.flatnonzero(choices.chosen >= 0)
+    added = _added_by_resampling(measured.cutouts, choices.chosen[rows], grids.take(rows), recipe)
+    if added is not None:
+        problems = _beam_problems(measured.cutouts, choices.chosen[rows], added, recipe)
+        choices = _without(choices, rows, problems)
+        rows, added = rows[problems == ""], added[problems == ""]
     chosen = choices.chosen[rows]
-    resampled = _resample(measured.cutouts, chosen, grids.take(rows), recipe)
+    resampled = _resample(measured.cutouts, chosen, grids.take(rows), recipe, added)
     x, y, separation = measured.x.copy(), measured.y.copy(), measured.separation_arcsec.copy()
     x[chosen] = y[chosen] = float(grids.side // 2)
     separation[chosen], has_gaps = 0.0, measured.has_gaps.copy()
@@ -154,13 +165,44 @@ def prepare_cutout(cutout: Cutout, place: StampPlace, recipe: Recipe) -> Cutout:
     scale = cutout.wcs.pixel_scale_arcsec if np.isnan(scale) else scale
     ra, dec, scales, angle = np.array([[place.ra], [place.dec], [scale], [place.angle_deg]])
     grids = TangentGrids(ra, dec, scales, angle, recipe.stamp.pixels)
-    return _resample(cutouts, only, grids, recipe).cutouts[0]
+    added = _added_by_resampling(cutouts, only, grids, recipe)
+    if added is not None and (problem := _beam_problems(cutouts, only, added, recipe)[0]):
+        raise ImageError(problem)
+    return _resample(cutouts, only, grids, recipe, added).cutouts[0]
+
+
+def _added_by_resampling(
+    cutouts: CutoutArray, chosen: Ints, grids: StampGrids, recipe: Recipe
+) -> Floats | None:
+    """Return `stamp_broadening` for a recipe with a common beam, None for others."""
+    if recipe.beam.beam is None:
+        return None
+    return stamp_broadening(cutouts, chosen, grids, recipe)
+
+
+def _beam_problems(cutouts: CutoutArray, chosen: Ints, added: Floats, recipe: Recipe) -> Objects:
+    """Return why each of n resampled stamps cannot have the common beam, "" where it can."""
+    common = recipe.beam.beam
+    facts = [header_facts(plane.wcs) for plane in cutouts.planes]
+    problems = [
+        "" if common is None else resampled_beam_problem(facts[index], common, one)
+        for index, one in zip(cutouts.plane_index[chosen].tolist(), added, strict=True)
+    ]
+    return np.array([*problems, ""], object)[:-1]
 
 
 def _resample(
-    cutouts: CutoutArray, chosen: Ints, grids: StampGrids, recipe: Recipe
+    cutouts: CutoutArray,
+    chosen: Ints,
+    grids: StampGrids,
+    recipe: Recipe,
+    added: Floats | None,
 ) -> ResampledCutouts:
-    """Resample the cutouts of n stamps; before that, convolve them to the common beam, if any."""
+    """Resample the cutouts of n stamps.
+
+    For a common beam they are convolved before that, to one that is smaller by what resampling
+    adds. The brightness is per common beam.
+    """
     facts = [header_facts(plane.wcs) for plane in cutouts.planes]
     skies = [
         StampSky(grids, row, facts[index])
@@ -168,7 +210,8 @@ def _resample(
     ]
     common = recipe.beam.beam
     if common is not None:
-        cutouts = convolve_cutouts(widen_cutouts(cutouts, chosen, grids), chosen, common).cutouts
+        wide = widen_cutouts(cutouts, chosen, grids)
+        cutouts = convolve_cutouts(wide, chosen, common, added=added).cutouts
     return resample_cutouts(cutouts, chosen, grids, skies, recipe)
 
 
@@ -192,13 +235,18 @@ def _tangent_grids(
 
 def _without_geometry(choices: Choices, geometry: StampGeometry) -> Choices:
     """Reject the sources whose stamps have no size or no orientation."""
-    rows = np.flatnonzero(geometry.problems != "").tolist()
-    if not rows:
+    return _without(choices, np.arange(len(geometry.problems)), geometry.problems)
+
+
+def _without(choices: Choices, rows: Ints, problems: Objects) -> Choices:
+    """Reject those of some sources that have a problem, which is not "" then."""
+    if not (problems != "").any():
         return choices
     chosen, rejections = choices.chosen.copy(), dict(choices.rejections)
-    for row in rows:
-        chosen[row] = -1
-        rejections[row] = Rejection("stamp", str(geometry.problems[row]))
+    for row, problem in zip(rows.tolist(), problems.tolist(), strict=True):
+        if problem:
+            chosen[row] = -1
+            rejections[row] = Rejection("stamp", str(problem))
     return replace(choices, chosen=chosen, rejections=rejections)
 
 

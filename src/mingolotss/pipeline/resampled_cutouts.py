@@ -32,7 +32,7 @@ from mingolotss.sky.header_facts import header_facts
 from mingolotss.sky.pixel_map import map_jacobian, map_stamps
 from mingolotss.sky.stamp_grid import StampGrids
 
-__all__ = ["ResampledCutouts", "resample_cutouts", "widen_cutouts"]
+__all__ = ["ResampledCutouts", "resample_cutouts", "stamp_broadening", "widen_cutouts"]
 
 _BY_BEAM = "rms-map, propagated to the resampled pixels with the beam"
 _BY_PIXELS = "rms-map, scaled to the scatter of the resampled pixels"
@@ -51,7 +51,7 @@ class ResampledCutouts(NamedTuple):
     has_gaps : bool array, shape (n,)
         A pixel of the stamp is NaN.
     broadening : float64 array, shape (n, 2, 2), arcsec^2
-        The covariance, for the axes east and north, that resampling adds to that of the beam.
+        `stamp_broadening`; 0 with a common beam, which the stamps have after they are resampled.
     noise_methods : list of str, length n
         How the noise of the stamp comes about.
     """
@@ -98,7 +98,8 @@ def resample_cutouts(
         # Brightness per beam or solid angle is kept, and flux per pixel goes with its area.
         is_per_pixel = (header_facts(plane.wcs).unit or "").endswith(("/pixel", "/pix"))
         jacobians = np.array([map_jacobian(nodes, grids.side) for nodes in maps])
-        broadening[members] = _broadening(grids, members, jacobians, method)
+        if common is None:
+            broadening[members] = _broadening(grids, members, jacobians, method)
         covariances = _correlations(plane, maps, common)
         for number, (member, nodes) in enumerate(zip(members.tolist(), maps, strict=True)):
             image, rms, window = _resample_one(plane, nodes, grids.side, method)
@@ -119,6 +120,28 @@ def resample_cutouts(
                 image, rms, skies[member], (0, 0), plane.sha256, plane.rms_sha256, False, plane.file
             )
     return ResampledCutouts(resampled, has_gaps, broadening, methods)
+
+
+def stamp_broadening(
+    cutouts: CutoutArray, chosen: Ints, grids: StampGrids, recipe: Recipe
+) -> Floats:
+    """Return what resampling adds to the covariance of the beam of n stamps.
+
+    Parameters
+    ----------
+    cutouts, chosen, grids, recipe
+        As for `resample_cutouts`.
+
+    Returns
+    -------
+    float64 array, shape (n, 2, 2), arcsec^2
+        For the axes east and north; 0 where a stamp has no place in its image.
+    """
+    method, broadening = recipe.stamp.resampling or "adaptive", np.zeros((len(chosen), 2, 2))
+    for _, members, maps in _by_plane(cutouts, chosen, grids):
+        jacobians = np.array([map_jacobian(nodes, grids.side) for nodes in maps])
+        broadening[members] = _broadening(grids, members, jacobians, method)
+    return np.nan_to_num(broadening)
 
 
 def widen_cutouts(cutouts: CutoutArray, chosen: Ints, grids: StampGrids) -> CutoutArray:

@@ -154,7 +154,7 @@ def pixel_covariances(covariance: Floats, wcs: Sky, x: npt.ArrayLike, y: npt.Arr
 
     Parameters
     ----------
-    covariance : float64 array, shape (2, 2), arcsec^2
+    covariance : float64 array, shape (2, 2) or (n, 2, 2), arcsec^2
         For the axes east and north.
     wcs : Sky
     x, y : float array, shape (n,), px from 0

@@ -109,3 +109,27 @@ def test_classifier_cannot_tell_the_beams_apart_afterwards(tmp_path):
         auc[kind] = classifier_auc(*spectra)
     assert auc["before"] > 0.99
     assert auc["after"] < 0.55, auc
+
+
+@pytest.mark.parametrize("method", ["adaptive", "exact"])
+def test_resampled_stamps_have_the_common_beam(tmp_path, method):
+    """Images of two beams and two sizes of pixels, resampled to a third: one beam of 12 arcsec."""
+    most = {"adaptive": 0.02, "exact": 0.03}[method]  # the width of `exact` depends on the place
+    observations = {"six": replace(SIX, noise=0.1), "nine": replace(NINE, noise=0.1)}
+    observations["nine"] = replace(observations["nine"], pixel_arcsec=2.0)
+    skies = observed(tmp_path, POINTS, **observations)
+    places = point_sources(skies["six"], 50)[:100]
+    stamp = {"pixel_arcsec": 1.7, "centre": "exact", "resample": method}
+    recipe = recipe_of(beam={"common": "12 arcsec"}, stamp=stamp)
+    stamps = {n: stamps_of(tmp_path / f"{n}-out", recipe, sky, places) for n, sky in skies.items()}
+    area_px = math.pi * 12**2 / (4 * math.log(2)) / 1.7**2
+    for name, images in stamps.items():
+        peaks, fluxes = images.max(axis=(1, 2)), images.sum(axis=(1, 2), dtype=float) / area_px
+        assert np.abs(peaks / places.flux - 1).max() < most
+        assert np.median(np.abs(fluxes / places.flux - 1)) < 0.003  # a few have neighbours
+        beams = read_manifest(tmp_path / f"{name}-out")["stamp_beam_major_arcsec"].to_pylist()
+        assert beams == pytest.approx([12] * len(places))
+    six, nine = stamps["six"], stamps["nine"]
+    assert np.abs(six.max(axis=(1, 2)) / nine.max(axis=(1, 2)) - 1).max() < most
+    fluxes = [images.sum(axis=(1, 2), dtype=float) for images in (six, nine)]
+    assert np.abs(fluxes[0] / fluxes[1] - 1).max() < 0.01
