@@ -11,6 +11,7 @@ import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.wcs import WCS
 
 from builds import contents, run
 from channel_skies import channel_sky
@@ -404,6 +405,66 @@ def test_words_of_the_command_line_name_channels(tmp_path, monkeypatch):
         parse_services(["mosaics:a", "mosaics:b"])
     with pytest.raises(InputError, match="for the channel 'x': two were given"):
         parse_services(["x=a", "x=b"])
+
+
+def cut_out(sky, survey, folder, scale, offset):
+    """Write cutouts of one survey as files, each of another size and from another pixel."""
+    folder.mkdir()
+    for number, name in enumerate(sky.names):
+        field = name[:2]
+        for kind in ("", "-rms"):
+            image = fits.getdata(sky.root / survey / f"{field}-mosaic{kind}.fits")
+            cards = fits.getheader(sky.root / survey / f"{field}-mosaic{kind}.fits")
+            x, y = WCS(cards).all_world2pix(sky.ra[number], sky.dec[number], 0)
+            x0, y0 = round(float(x)) - 40 - offset, round(float(y)) - 45 + offset
+            x0, y0 = max(x0, 0), max(y0, 0)
+            part = image[y0 : y0 + 90 + number, x0 : x0 + 80 + offset + number]
+            cards["CRPIX1"] -= x0
+            cards["CRPIX2"] -= y0
+            fits.writeto(folder / f"{name}_{field}-mosaic{kind}.fits", part * scale, cards)
+
+
+def test_cutouts_of_a_folder_are_windows_too(sky, tmp_path):
+    """Each file has a reference pixel of its own; the planes are equal to those of the mosaics."""
+    cut_out(sky, "six", tmp_path / "cutouts", np.float32(2), 3)
+    tables = (
+        {"name": "six"},
+        {"name": "cut", "images": BASE["images"] | {"service": f"folder:{tmp_path / 'cutouts'}"}},
+    )
+    out = make(sky, tmp_path / "out", *map(dict, tables), changes={"steps": []})
+    middle = {*sky.names} - {*sky.off}
+    for name, image in planes_of(out).items():
+        assert channel_rows(out, "cut")[name]["status"] == "native"
+        if name in middle:
+            assert np.array_equal(image[1], image[0] * np.float32(2)), name
+    row = channel_rows(out, "cut")[sky.names[3]]
+    path = tmp_path / "cutouts" / row["image"]
+    assert row["image_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    swapped = [tables[1] | {"reference": True}, tables[0]]
+    out = make(sky, tmp_path / "swapped", *map(dict, swapped), changes={"steps": []})
+    assert {row["status"] for row in channel_rows(out, "six").values()} == {"native"}
+    path.write_bytes(path.read_bytes()[:-2880])
+    assert any("changed since the build" in line for line in verify(out).problems)
+
+
+def test_two_bands_of_one_server_have_one_grid(sky, tmp_path):
+    """Images that are asked for at the same position are whole pixels of each other."""
+    ones = np.ones(len(sky.names))
+    light = {
+        f"CDS/P/T/{band}": Hips(band, spots(sky.ra, sky.dec, peak * ones, 5.0))
+        for band, peak in (("g", 2.0), ("r", 5.0))
+    }
+    with hips2fits(light) as server:
+        tables = [
+            {"name": band, "images": BASE["images"]
+             | {"service": hips_address(server, f"CDS/P/T/{band}"), "rms": ""}}
+            for band in "gr"
+        ]  # fmt: skip
+        noise = {"noise": {"method": "sigma-clipped"}, "steps": []}
+        out = make(sky, tmp_path / "out", *tables, changes=noise)
+    assert {row["status"] for row in channel_rows(out, "r").values()} == {"native"}
+    for image in planes_of(out).values():
+        assert image[1] == pytest.approx(2.5 * image[0], rel=1e-5, abs=1e-7)
 
 
 class Failing:

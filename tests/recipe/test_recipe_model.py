@@ -149,6 +149,27 @@ def test_impossible_values_name_their_key(settings, words):
     refused(settings, *words)
 
 
+def test_changed_reaches_channels_by_name_and_lists_by_number():
+    """A name or a number that is not there is an error, and adds nothing."""
+    channels = [{"name": "low"}, {"name": "high", "steps": [{"do": "clip"}]}]
+    recipe = parse_recipe({"name": "two", "formats": ["csv"], "channels": channels}, "a test")
+    changes = {"channels.high.missing": "zero", "channels.high.steps.0.sigma": 4.0,
+               "channels.0.images.service": "mosaics:low"}  # fmt: skip
+    low, high = recipe.changed(changes).channels
+    assert low.images.service == "mosaics:low"
+    assert (high.missing, high.steps[0].settings) == ("zero", {"sigma": 4.0})
+    for key in ("channels.middle.missing", "channels.2.missing", "channels.missing", "name.x"):
+        with pytest.raises(RecipeError, match=rf"set {key}: \S+ is no table of the recipe"):
+            recipe.changed({key: "zero"})
+
+
+@pytest.mark.parametrize("names", [["a", "a"], ["nvss", "NVSS"], ["x.1", "X.1"]])
+def test_channels_have_different_names(names):
+    """Also on disks that ignore case, where each has a folder."""
+    with pytest.raises(RecipeError, match="channels: two have the same name"):
+        parse_recipe({"name": "two", "channels": [{"name": name} for name in names]}, "a test")
+
+
 def test_changed_changes_and_checks():
     """A dotted key changes one setting; unknown ones and wrong values are refused as in a file."""
     recipe = load_recipe("mingolotss")
@@ -158,7 +179,7 @@ def test_changed_changes_and_checks():
     assert recipe.changed({}).digest == recipe.digest
     assert other.changed({"noise.otherwise": "reject", "stamp.pixels": 150}) == recipe
     for changes in (
-        {"noise.othrwise": "reject"}, {"name.x": 1}, {"steps.0.sigma": 2}, {"stamp.pixels": "a"},
+        {"noise.othrwise": "reject"}, {"name.x": 1}, {"steps.9.sigma": 2}, {"stamp.pixels": "a"},
         {"": 1}, {"a.b.c": 1},
     ):  # fmt: skip
         with pytest.raises(RecipeError) as caught:

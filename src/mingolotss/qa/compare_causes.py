@@ -95,6 +95,10 @@ def _compare_inputs(a: Provenance, b: Provenance) -> Iterator[DifferenceRow]:
         ("image service", split_folder(a.service)[0], split_folder(b.service)[0]),
     )
     yield from rows_of(INPUTS, values)
+    for name in dict.fromkeys([*a.services, *b.services]):
+        pair = (split_folder(one.services[name])[0] if name in one.services else "none"
+                for one in (a, b))  # fmt: skip
+        yield from rows_of(INPUTS, [(f"image service of the channel {name}", *pair)])
 
 
 def _compare_splits(a: Path, b: Path) -> list[DifferenceRow]:

@@ -379,7 +379,7 @@ class Recipe(Metadata):
 
     @model_validator(mode="after")
     def _channels_fit(self) -> Recipe:
-        names = [channel.name for channel in self.channels]
+        names = [channel.name.lower() for channel in self.channels]  # also names of folders
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"channels: two have the same name: {', '.join(twice)}")
         if sum(channel.reference for channel in self.channels) > 1:
@@ -541,7 +541,11 @@ class Recipe(Metadata):
         return settings
 
     def changed(self, changes: Mapping[str, object]) -> Recipe:
-        """Return a recipe with some settings changed; keys are dotted, e.g. ``noise.method``."""
+        """Return a recipe with some settings changed; keys are dotted, e.g. ``noise.method``.
+
+        A channel is named, ``channels.nvss.missing``, and every table of a list has its number from
+        0, ``steps.1.sigma``.
+        """
         # The changes are made in the plain values and checked like a file, so that ``--set``
         # accepts exactly what a recipe accepts. `to_dict` may be without `published`.
         settings: dict[str, object] = self.to_dict() | {"published": self.published.model_dump()}
@@ -549,14 +553,25 @@ class Recipe(Metadata):
             settings["beam"] = {}  # what the largest beam was holds no longer
         for dotted, value in changes.items():
             *parents, last = dotted.split(".")
-            table = settings
+            table: object = settings
             for parent in parents:
-                inner = table.setdefault(parent, {})
-                if not isinstance(inner, dict):
-                    raise RecipeError(f"set {dotted}: {parent} is no table of the recipe")
-                table = inner
+                table = _inner(table, parent)
+            if not isinstance(table, dict):
+                raise RecipeError(f"set {dotted}: {'.'.join(parents)} is no table of the recipe")
             table[last] = value
         return parse_recipe(settings, "the changed recipe")
+
+
+def _inner(table: object, key: str) -> object:
+    """Return a table in a table, which is added if it is not there, or in a list of tables."""
+    if isinstance(table, dict):
+        return table.setdefault(key, {})
+    if not isinstance(table, list):
+        return None
+    named = [one for one in table if isinstance(one, dict) and one.get("name") == key]
+    if not named and key.isdecimal() and int(key) < len(table):
+        return table[int(key)]
+    return next(iter(named), None)
 
 
 def parse_recipe(settings: Mapping[str, object], where: str) -> Recipe:
