@@ -96,9 +96,8 @@ def _compare_inputs(a: Provenance, b: Provenance) -> Iterator[DifferenceRow]:
     )
     yield from rows_of(INPUTS, values)
     for name in dict.fromkeys([*a.services, *b.services]):
-        pair = (split_folder(one.services[name])[0] if name in one.services else "none"
-                for one in (a, b))  # fmt: skip
-        yield from rows_of(INPUTS, [(f"image service of the channel {name}", *pair)])
+        first, second = (split_folder(one.services.get(name, "none"))[0] for one in (a, b))
+        yield from rows_of(INPUTS, [(f"image service of the channel {name}", first, second)])
 
 
 def _compare_splits(a: Path, b: Path) -> list[DifferenceRow]:
