@@ -21,6 +21,7 @@ from typing import Any
 
 import make_folder
 import make_mosaics
+import survey_cases
 from watch import watch
 
 HERE = Path(__file__).parent
@@ -194,7 +195,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sources", type=int, default=20000)
     parser.add_argument("--million", action="store_true", help="also 1,000,000 sources, once")
-    parser.add_argument("--only", default="mosaics,folder,dask,packed")
+    parser.add_argument("--only", default="mosaics,folder,dask,packed,surveys")
     parser.add_argument("--cutana", default=os.environ.get("CUTANA_PYTHON"),
                         help="a Python that has cutana")  # fmt: skip
     chosen = parser.parse_args()
@@ -202,8 +203,9 @@ def main() -> None:
     data = base / "mosaics"
     print(f"{machine()}; medians of {chosen.rounds} interleaved rounds\n", flush=True)
     try:
-        ours = mosaics(data, chosen.sources, chosen.cutana)
-        first = next(iter(ours))
+        if only != ["surveys"] or chosen.million:
+            ours = mosaics(data, chosen.sources, chosen.cutana)
+            first = next(iter(ours))
         if "mosaics" in only:
             print(table("Mosaics", take_turns(ours, chosen.rounds, data), first), flush=True)
             n = chosen.sources // 4
@@ -219,6 +221,10 @@ def main() -> None:
         if "folder" in only:
             found = take_turns(folders(base), chosen.rounds, base / "folder-5805")
             print(table("A folder of cutouts", found, next(iter(found))), flush=True)
+        if "surveys" in only:
+            cases, folder = survey_cases.write_cases(base, chosen.sources // 10, script)
+            found = take_turns(cases, chosen.rounds, folder)
+            print(table("Several surveys", found, survey_cases.PLAIN), flush=True)
         if chosen.million:
             n = 1_000_000
             make_mosaics.write_catalogue(data / f"catalogue-{n}.parquet", n, 8000)

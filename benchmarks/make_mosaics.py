@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from mingolotss.sky.wcs import SkyWCS, simple_header
 
 SCALE = 1.5  # arcsec
+BEAM = 6.0  # arcsec
 FIELDS = {"P180+48": (180.0, 48.0), "P187+48": (187.0, 48.0), "P180+53": (180.0, 53.0),
           "P187+53": (187.0, 53.0)}  # fmt: skip
 TILE = 1000
@@ -27,7 +28,7 @@ def noise_tile(rng: np.random.Generator) -> np.ndarray:
     """Return a square of correlated noise that can be laid side by side, float32, Jy/beam."""
     wave = np.fft.rfft2(rng.normal(size=(TILE, TILE)))
     ky, kx = np.fft.fftfreq(TILE)[:, None], np.fft.rfftfreq(TILE)[None]
-    sigma = 6 / SCALE / 2.355
+    sigma = BEAM / SCALE / 2.355
     tile = np.fft.irfft2(wave * np.exp(-2 * (np.pi * sigma) ** 2 * (kx**2 + ky**2)))
     return (tile / tile.std() * 7e-5).astype(np.float32)
 
@@ -46,9 +47,11 @@ def draw(image: np.ndarray, x: np.ndarray, y: np.ndarray, rng: np.random.Generat
 
 
 def write_fits(path: Path, image: np.ndarray, header: bytes) -> None:
-    """Write a float32 image with the WCS cards of `header`."""
-    first = "SIMPLE  =                    T".ljust(80) + "BITPIX  =                  -32".ljust(80)
-    cards = first.encode() + header
+    """Write a float32 image with the WCS cards of `header`, a beam and a unit."""
+    first = ["SIMPLE  =                    T", "BITPIX  =                  -32"]
+    first += [f"BMAJ    = {BEAM / 3600:20.13E}", f"BMIN    = {BEAM / 3600:20.13E}"]
+    first += ["BPA     =                  0.0", "BUNIT   = 'JY/BEAM '"]
+    cards = "".join(card.ljust(80) for card in first).encode() + header
     with path.open("wb") as stream:
         stream.write(cards + b" " * (-len(cards) % 2880))
         for row in range(0, len(image), 500):
@@ -77,10 +80,13 @@ def write_catalogue(path: Path, sources: int, side: int) -> None:
     pq.write_table(pa.table(places(sources, side)), path)
 
 
-def main(folder: Path, sources: int, side: int = 8000) -> None:
-    """Write four mosaics, their rms maps and ``catalogue-SOURCES.parquet``."""
+def main(folder: Path, sources: int, side: int = 8000, seed: int = 1) -> None:
+    """Write four mosaics, their rms maps and ``catalogue-SOURCES.parquet``.
+
+    Another seed gives another observation of the same places: other pixels on the same grid.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     tile = noise_tile(rng)
     y, x = np.ogrid[:side, :side]
     far = np.hypot(x - side / 2, y - side / 2).astype(np.float32) / (side / 2)

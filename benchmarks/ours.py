@@ -1,9 +1,9 @@
 """One build, timed: ``ours.py CATALOGUE SERVICE RECIPE WORKERS OUT``; prints one JSON line.
 
-RECIPE is a shipped recipe, with settings after it: ``lotss,formats=parquet``. WORKERS is a number
-of threads, or a kind and a number: ``processes2``, ``dask2``, ``numpy1``, which is threads without
-the compiled kernel. Planning, stamps and assembly are timed; the interpreter's start and its
-imports are not, as with the peers.
+RECIPE is a recipe, with settings after it: ``lotss,formats=parquet``. SERVICE is "" for that of the
+recipe. WORKERS is a number of threads, or a kind and a number: ``processes2``, ``dask2``,
+``numpy1``, which is threads without the compiled kernel. Planning, stamps and assembly are timed;
+the interpreter's start and its imports are not, as with the peers.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main(catalogue: str, service: str, recipe: str, workers: str, out: str) -> N
             {key: value.split("+") for key, value in settings.items()}
         )
         start = time.perf_counter()
-        planned = plan(wanted, catalogue=catalogue, service=service, out=out)
+        planned = plan(wanted, catalogue=catalogue, service=service or None, out=out)
         built = run(planned, spread)
         seconds = time.perf_counter() - start
     print(json.dumps({"sources": built.sources, "seconds": seconds, "written": built.written}))
