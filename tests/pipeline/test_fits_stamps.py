@@ -371,9 +371,17 @@ def test_the_history_names_each_operation(sky, tmp_path):
     (row, *_) = build(sky[0], tmp_path / "out", recipe(**KINDS["convolved and turned"]))
     header = fits.getheader(stamp_file(tmp_path / "out", row))
     history = " ".join(header["HISTORY"])
-    assert "Convolved from the beam of the image, 6 x 6 arcsec, to 9 x 9 arcsec." in history
+    assert (
+        "Convolved from the beam of the image, 6 x 6 arcsec, to 9 x 9 arcsec, less what resampling "
+        "adds." in history
+    )
     assert "Resampled (adaptive) from sin_P1-mosaic.fits onto 140 x 140 pixels" in history
     assert header["BMAJ"] == pytest.approx(9 / 3600)
+    assert row["stamp_beam_major_arcsec"] == pytest.approx(9)
+    assert "PSFMAJ" not in header
+    (row, *_) = build(sky[0], tmp_path / "turned", recipe(**KINDS["turned"]))
+    header = fits.getheader(stamp_file(tmp_path / "turned", row))
+    assert header["BMAJ"] == pytest.approx(6 / 3600)
     assert header["PSFMAJ"] == pytest.approx(row["stamp_beam_major_arcsec"] / 3600)
     (row, *_) = build(sky[0], tmp_path / "averaged", recipe(**KINDS["averaged last"]))
     history = " ".join(fits.getheader(stamp_file(tmp_path / "averaged", row))["HISTORY"])

@@ -42,7 +42,9 @@ def stamp_history(
     common = recipe.beam.beam
     if common is not None:
         before = _beam(row, "beam") or "which is not known"
-        yield f"Convolved from the beam of the image, {before}, to {_axes(*common)}."
+        is_resampled = recipe.stamp.resampling or row.get("status") == "resampled"
+        after = ", less what resampling adds" if is_resampled else ""
+        yield f"Convolved from the beam of the image, {before}, to {_axes(*common)}{after}."
     yield from _grid_lines(row, recipe, x0, y0, factor)
     beam = _beam(row, "stamp_beam") or _beam(row, "beam")
     yield f"The beam of the stamp is {beam}." if beam else "The beam is not known."
