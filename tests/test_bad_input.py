@@ -74,11 +74,13 @@ def test_files_of_other_sources(one):
     refused(build(one), 2, "none of its 2 FITS files is named", "'A'")
 
 
+@pytest.mark.slow
 def test_an_html_page(one):
     (one / "A_P1-mosaic.fits").write_text("<!DOCTYPE html><html><body>503</body></html>")
     rejected(one, "P1: ", "an HTML page, not a FITS file")
 
 
+@pytest.mark.slow
 def test_a_truncated_file(one):
     path = one / "A_P1-mosaic.fits"
     path.write_bytes(path.read_bytes()[:-9000])
@@ -93,12 +95,14 @@ def test_no_wcs(one):
     rejected(one, "no WCS")
 
 
+@pytest.mark.slow
 def test_all_nan(one):
     image, _, header = random_cutout(np.random.default_rng(2), 200.0, 50.0)
     write_fits(one / "A_P1-mosaic.fits", image * np.nan, header)
     rejected(one, "no finite non-zero pixel")
 
 
+@pytest.mark.slow
 def test_one_pixel_wide(one):
     _, _, header = random_cutout(np.random.default_rng(2), 200.0, 50.0)
     write_fits(one / "A_P1-mosaic.fits", np.ones((240, 1)), header)
@@ -111,11 +115,13 @@ def test_an_rms_map_of_another_shape(one):
     rejected(one, "the rms map is", "its image")
 
 
+@pytest.mark.slow
 def test_no_rms_map(one):
     (one / "A_P1-mosaic-rms.fits").unlink()
     rejected(one, "no rms map")
 
 
+@pytest.mark.slow
 def test_no_rms_map_but_a_recipe_that_estimates(one):
     (one / "A_P1-mosaic-rms.fits").unlink()
     assert build(one, "--set", "noise.otherwise=sigma-clipped").returncode == 0
@@ -154,6 +160,7 @@ def test_unknown_names(one):
     refused(done, 2, "did you mean 'folder'")
 
 
+@pytest.mark.slow
 def test_no_catalogue(one):
     done = run(
         "build", "--service", f"folder:{one}", "--out", one.parent / "out",
@@ -170,6 +177,7 @@ def test_another_recipes_build(one):
     assert contents(one.parent / "out") == before
 
 
+@pytest.mark.slow
 def test_status_and_verify_of_nothing(tmp_path):
     refused(run("status", tmp_path), 2, "there is no build in it")
     refused(run("verify", tmp_path), 2, "no finished build")

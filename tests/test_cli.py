@@ -106,6 +106,7 @@ def test_classes(shared):
     assert [name for _, name, _ in found][1:3] == ["FRI NAT", "FRI WAT"]
 
 
+@pytest.mark.slow
 def test_classes_that_the_catalogue_names(tmp_path):
     """A recipe without a table lists the values of its column, and sources without a class."""
     (tmp_path / "mine.toml").write_text(
@@ -122,6 +123,7 @@ def test_classes_that_the_catalogue_names(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_recipes_prints_one_that_loads(tmp_path):
     """A shipped recipe, printed and saved, is a recipe."""
     text = run("recipes", "mirabest").stdout
@@ -159,6 +161,7 @@ def test_services_have_a_line_each():
     assert last.endswith("mingolotss services NAME.")
 
 
+@pytest.mark.slow
 def test_the_facts_of_a_service_are_printed():
     """One line for each fact; a wrong name is one line that suggests the nearest."""
     lines = run("services", "nvss").stdout.splitlines()

@@ -184,6 +184,7 @@ def test_the_committed_set_has_every_case(variants):
     assert usable_ties == 1
 
 
+@pytest.mark.slow
 def test_variants_give_the_original_images_where_their_pixels_are(variants, tmp_path):
     """The pixels are the original program's where the cutout has pixels, and 0 elsewhere."""
     folder, expected = variants

@@ -256,6 +256,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [["--threads", "-j", 1], ["-j", 2]])
 def test_a_warning_of_a_plug_in_is_one_line(hostile, tmp_path, workers):
     """Its text and its place are shown; the overflow in its arithmetic is not worth a line."""

@@ -100,6 +100,7 @@ def install_plugin(folder: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": ":".join([str(folder), *sys.path])}
 
 
+@pytest.mark.slow
 def test_an_installed_package_adds_its_own(tmp_path: Path):
     """A service and a step come in through entry points, and are imported on first use."""
     environment = install_plugin(tmp_path)
@@ -117,6 +118,7 @@ def test_an_installed_package_adds_its_own(tmp_path: Path):
     assert done.stdout.split() == ["Mine", "twice"]
 
 
+@pytest.mark.slow
 def test_an_installed_format_is_written_loaded_and_verified(tmp_path: Path):
     """Export, load, verify and the card take a format of another package from the table."""
     environment = install_plugin(tmp_path)

@@ -173,6 +173,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_forged_or_broken_pickle_is_one_line(dump, content):
     """Whatever the bytes are, the interpreter survives and says which file it was."""

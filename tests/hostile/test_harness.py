@@ -6,6 +6,7 @@ import pytest
 from harness import run_guarded, run_target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "noticed"),
     [
@@ -39,6 +40,7 @@ def test_good_inputs_are_counted(canary):
     assert outcome.inputs == outcome.accepted + outcome.refused
 
 
+@pytest.mark.slow
 def test_the_command_line_runs_under_the_canary(canary, tmp_path):
     with canary.pause():
         done = run_guarded(["classes", "--catalogue", "/etc/hostname"], [tmp_path])

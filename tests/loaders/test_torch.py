@@ -257,6 +257,7 @@ def test_the_wrapper_of_torchvision_is_for_its_own_datasets(root):
         datasets.wrap_dataset_for_transforms_v2(MingoLoTSS(root))
 
 
+@pytest.mark.slow
 def test_pickled_and_spawned(root):
     """A dataset travels to another process with all it is."""
     dataset = pickle.loads(pickle.dumps(MingoLoTSS(root, tensors=True)))

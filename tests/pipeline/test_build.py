@@ -212,6 +212,7 @@ def run_slowly(planned, ready):
     run(planned, wait)
 
 
+@pytest.mark.slow
 def test_a_build_in_another_process_and_its_death(sky, built, tmp_path):
     """A second build is refused while a process builds; once that is killed, nothing is left."""
     out, ready = tmp_path / "out", tmp_path / "ready"

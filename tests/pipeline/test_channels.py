@@ -353,6 +353,7 @@ channels = [{name = "low"}, {name = "high", missing = "zero", images.size_arcmin
 """
 
 
+@pytest.mark.slow
 def test_services_on_the_command_line(sky, tmp_path):
     """Without a name it is that of the reference; plan and status name every channel."""
     (tmp_path / "two.toml").write_text(TWO)

@@ -23,6 +23,7 @@ from mingolotss.service.remote.search_cache import SearchResult
 from skies import random_sky
 
 
+@pytest.mark.slow
 def test_parts_stay_when_the_service_is_replaced(tmp_path):
     """`fetch` replaces the service of a plan after its parts were divided among the workers."""
     sky = random_sky(tmp_path / "sky", 150, 1)

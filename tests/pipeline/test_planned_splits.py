@@ -357,6 +357,7 @@ def test_a_build_is_repeated_without_its_list(sky, tmp_path):
     assert read_provenance(again).split == read_provenance(out).split
 
 
+@pytest.mark.slow
 def test_the_terminal_names_shares_and_missing_classes(sky, tmp_path):
     """After the plan, the build and in the status."""
     lines = ["name,ra,dec,kind"]

@@ -91,6 +91,7 @@ def good(tmp_path_factory):
     return make(folder / "out", Deadly(folder))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ENDS)
 def test_a_source_that_ends_its_worker_is_rejected(tmp_path, good, kind):
     """The reason names its file and how the worker ended; all other rows are as ever."""
@@ -121,6 +122,7 @@ def test_a_worker_that_dies_once_leaves_no_trace(tmp_path, good):
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
 
 
+@pytest.mark.slow
 def test_workers_that_die_of_every_source_stop_the_build(tmp_path):
     """That is no bad file: one line says after how many."""
     with (

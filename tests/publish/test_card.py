@@ -93,6 +93,7 @@ def test_a_simulated_dataset_says_so(tmp_path):
     assert "The licence is not known." in page
 
 
+@pytest.mark.slow
 def test_export_verify_compare_on_the_command_line(built, tmp_path):
     """Each prints what it did and has its exit code."""
     out = tmp_path / "out"

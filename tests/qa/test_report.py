@@ -211,6 +211,7 @@ def test_a_vanished_service_is_shown_as_missing(tmp_path: Path) -> None:
     assert "The cutout is not available." in "".join(_read(report(out)).text)
 
 
+@pytest.mark.slow
 def test_decisions_say_who_when_and_whether_the_build_follows(tmp_path: Path) -> None:
     out = make_build(tmp_path)
     log = DecisionLog(out / "decisions.csv")
@@ -261,6 +262,7 @@ def test_a_folder_without_a_build_is_one_line(tmp_path: Path) -> None:
     assert "mingolotss build" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_command_prints_where_the_page_is(built: Path) -> None:
     done = subprocess.run(
         command("report", str(built)),

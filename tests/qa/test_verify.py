@@ -119,6 +119,7 @@ def run_pickle(out):
     (out / "mingo-batches-py" / "data_batch_2").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -169,6 +169,7 @@ def test_recipe_is_recognised_or_asked_for(published, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_recipe_without_checksums_is_one_line(shared):
     """Exit code 2, and the recipes that have some."""
     done = run("verify", shared / "data" / ARCHIVES["mirabest"], "--published", "--recipe", "lotss")
@@ -239,6 +240,7 @@ def test_images_in_other_batches_are_not_absent(published, tmp_path):
     assert (result.equal_images, result.absent, result.extra) == (657, 0, 196)
 
 
+@pytest.mark.slow
 def test_an_export_in_folds_has_the_images_of_its_build(shared, tmp_path):
     """As many as an export of the same folds in Parquet has."""
     fits = shared / "data" / "frdeep" / "fits"

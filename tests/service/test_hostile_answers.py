@@ -149,6 +149,7 @@ def hidden(*texts: bytes | str) -> bool:
     return not any(form.encode() in everything for form in forms)
 
 
+@pytest.mark.slow
 def test_credentials_are_used_and_are_in_no_file_and_no_line(tmp_path, capsys, monkeypatch):
     """Build, fetch, resume, status, report, export and verify of an archive with a password."""
     monkeypatch.chdir(tmp_path)

@@ -180,6 +180,7 @@ def packed(tmp_path_factory):
     return [path.read_bytes() for path in files]
 
 
+@pytest.mark.slow
 @settings(
     max_examples=250, deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

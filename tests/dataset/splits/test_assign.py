@@ -45,6 +45,7 @@ def overlapping(ra, dec, extent, shape):
     return (separation < reach) & ~np.eye(len(ra), dtype=bool)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(
     seed=st.integers(0, 10**6),

@@ -24,6 +24,7 @@ def double(number: int) -> int:
     return 2 * number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", ["threads", "processes"])
 def test_every_task_gives_its_result_once(pool):
     """Whatever the order, nothing is lost and nothing comes twice."""
@@ -100,6 +101,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_workers_end_with_their_caller(tmp_path, how):
     """Killed or interrupted, a build leaves no worker behind."""
@@ -157,6 +159,7 @@ def test_a_worker_that_dies_is_one_line():
         list(mapper(die, range(8)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [0.6, 1.2, 1.8, 2.4])
 def test_ctrl_c_is_one_line(tmp_path, delay):
     """A terminal sends it to every process of the command; one of them answers."""

@@ -93,6 +93,7 @@ def found_pairs(*sets, **options) -> list[tuple[int, int]]:
     return [(twin.first, twin.second) for twin in find_twins(sets, **options).pairs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [1.0, 2.0])
 def test_a_turned_or_mirrored_copy_with_other_noise_is_found(noise):
     """Each copy is found among extended and compact sources, with its orientation."""
