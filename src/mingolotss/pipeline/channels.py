@@ -204,7 +204,7 @@ def _make_channel(
         return Channel(
             inputs.name, own, rows, measured, choices, recipe, stamps, None, others, planes
         )
-    prepared = prepare_on(own_grids, own, measured, _only(choices, others), recipe)
+    prepared = prepare_on(own_grids, measured, _only(choices, others), recipe)
     side = np.full(len(rows), recipe.stamp.pixels)
     corner = np.zeros(len(rows), np.int64)
     places = StampBoxes(corner, corner, side, np.zeros(len(rows), bool))

@@ -89,12 +89,11 @@ def prepare(
     geometry = stamp_geometry(recipe, catalogue)
     choices = _without_geometry(choices, geometry)
     grids = _tangent_grids(catalogue.ra, catalogue.dec, geometry, measured.cutouts, choices, recipe)
-    return prepare_on(grids, chunk, measured, choices, recipe)
+    return prepare_on(grids, measured, choices, recipe)
 
 
 def prepare_on(
     grids: StampGrids,
-    chunk: Chunk,  # noqa: ARG001
     measured: MeasuredCandidates,
     choices: Choices,
     recipe: Recipe,
@@ -105,8 +104,6 @@ def prepare_on(
     ----------
     grids : StampGrids
         Of the n stamps, e.g. of those of the reference channel.
-    chunk : Chunk
-        n sources.
     measured : MeasuredCandidates
         The m candidates.
     choices : Choices
