@@ -102,7 +102,7 @@ def header(crval, cd, projection="SIN", crpix=(200.0, 200.0)):
     angle=st.floats(0, 360),
     mirrored=st.booleans(),
     scales=st.tuples(st.floats(0.5, 5), st.floats(0.5, 5)),
-    dec=st.floats(-89, 89),
+    dec=st.floats(-90, 90),
     ra=st.floats(0, 360),
     offset=st.tuples(st.floats(-5000, 5000), st.floats(-5000, 5000)),
     pa=st.floats(0, 180),
@@ -128,6 +128,21 @@ def test_the_major_axis_points_where_astropy_has_its_position_angle(
     end_x, end_y = wcs.to_pixel(end.ra.deg, end.dec.deg)
     step = np.array([float(end_x) - x, float(end_y) - y])
     assert covariance == pytest.approx(np.outer(step, step), rel=2e-3, abs=2e-3 * step @ step)
+
+
+@pytest.mark.parametrize("dec", [90.0, -90.0, 89.9999, 89.9, -89.5, 80.1])
+@pytest.mark.parametrize("offset", [(0, 0), (0.5, 0), (3, -2), (400, 900)])
+def test_directions_near_a_pole_are_those_of_astropy(dec, offset):
+    """A step of one pixel can lead through many hours of right ascension, or over the pole."""
+    wcs = SkyWCS.from_header(header((0.0, dec), [[-1.5 / 3600, 0.0], [0.0, 1.5 / 3600]]))
+    x, y = 200 + offset[0], 200 + offset[1]
+    at_ra, at_dec = wcs.to_sky(np.array([x]), np.array([y]))
+    centre = SkyCoord(at_ra[0], at_dec[0], unit="deg")
+    for pa in (0.0, 30.0, 135.0):
+        (covariance,) = pixel_covariances(beam_covariance(12.0, 1e-3, pa), wcs, [x], [y])
+        end = centre.directional_offset_by(pa * u.deg, 12 / FWHM * u.arcsec)
+        step = np.array(wcs.to_pixel(end.ra.deg, end.dec.deg)) - (x, y)
+        assert covariance == pytest.approx(np.outer(step, step), rel=2e-3, abs=2e-3 * step @ step)
 
 
 def test_without_a_position_the_pixels_are_square_and_north_is_up():

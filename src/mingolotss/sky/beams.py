@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.model import Floats, Sky
+from mingolotss.sky.angles import position_angle, separation_arcsec
 
 __all__ = [
     "FWHM",
@@ -41,6 +42,7 @@ _BEAM = re.compile(
     rf"{_NUMBER}\s*{_UNIT}?(?:\s*[xX\u00d7]\s*{_NUMBER}\s*{_UNIT})?"
     rf"(?:\s*,\s*([-+]?){_NUMBER}\s*deg)?"
 )
+_POLAR = 80.0  # deg; below, differences of the coordinates are exact to 1e-4
 _SMALLEST, _LARGEST = 1e-3, 36_000.0  # arcsec
 
 
@@ -169,6 +171,11 @@ def pixel_covariances(covariance: Floats, wcs: Sky, x: npt.ArrayLike, y: npt.Arr
     ra, dec = wcs.to_sky(x[:, None] + [0, 1, 0], y[:, None] + [0, 0, 1])
     east = ((ra[:, 1:] - ra[:, :1] + 180) % 360 - 180) * np.cos(np.radians(dec[:, :1]))
     steps = np.stack([east, dec[:, 1:] - dec[:, :1]], axis=1) * 3600
+    polar = np.abs(dec[:, 0]) > _POLAR  # one step can lead through many hours of right ascension
+    if polar.any():
+        ends = ra[polar, :1], dec[polar, :1], ra[polar, 1:], dec[polar, 1:]
+        length, angle = separation_arcsec(*ends), np.radians(position_angle(*ends))
+        steps[polar] = np.stack([length * np.sin(angle), length * np.cos(angle)], axis=1)
     with np.errstate(all="ignore"):
         unknown = ~(np.abs(np.linalg.det(steps)) > 1e-12)
     if unknown.any():
