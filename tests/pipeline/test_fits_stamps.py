@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
@@ -19,6 +20,8 @@ from astropy.wcs import WCS
 
 import mingolotss
 from builds import contents
+from hips2fits_server import Hips, hips2fits, hips_address, spots
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.io.file_names import format_file_name
@@ -579,3 +582,30 @@ def test_channels_are_extensions(sky, several, tmp_path):
     with fits.open(stamp_file(out, rows[0])) as hdus:
         np.testing.assert_array_equal(arrays.images[0, 1], hdus[0].data)
     assert mingolotss.compare(exported, out).pixels == []
+
+
+@pytest.mark.slow
+def test_downloads_are_as_large_as_the_stamps_need(tmp_path):
+    """Stamps that are larger than `images.size_arcmin`, of downloads that are gone."""
+    ra, dec = np.array([150.0, 150.2]), np.array([20.0, 20.1])
+    kept = pa.table({"Width": pa.array([40.0, 150.0])})
+    catalogue = Catalogue.from_columns(["a", "b"], ra, dec, kept=kept)
+    used = recipe(
+        stamp__pixels=40, stamp__size="2 * Width", images__size_arcmin=1.0,
+        noise__method="sigma-clipped", formats=["parquet"], classes__from="none",
+        classes__column="",
+    )  # fmt: skip
+    light = Hips("optical", spots(ra, dec, np.ones(2), 30.0))
+    with hips2fits({"CDS/P/T/r": light}) as server:
+        service = hips_address(server, "CDS/P/T/r")
+        built = mingolotss.build(
+            used, out=tmp_path / "out", catalogue=catalogue, service=service
+        )  # fmt: skip
+        assert built.written == 2
+        rows = read_manifest(tmp_path / "out").to_pylist()
+        assert [row["stamp_size_arcsec"] for row in rows] == [80, 300]
+        assert max(row["percent_nan"] for row in rows) == 0
+        shutil.rmtree(tmp_path / "out" / "cutouts")
+        mingolotss.export(tmp_path / "out", "fits", tmp_path / "fits")
+    assert mingolotss.verify(tmp_path / "fits").good
+    assert mingolotss.compare(tmp_path / "out", tmp_path / "fits").identical == 2

@@ -22,7 +22,7 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.labels import UNLABELLED
 from mingolotss.dataset.channel_table import CHANNELS_COLUMN
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import CANDIDATE_CHANNEL, catalogue_columns
+from mingolotss.dataset.manifest import CANDIDATE_CHANNEL, catalogue_columns, read_manifest
 from mingolotss.dataset.recorded_inputs import image_folder, locate_image
 from mingolotss.dataset.records import Records
 from mingolotss.errors import DatasetError, InputError
@@ -39,6 +39,7 @@ from mingolotss.pipeline.fits_stamps import chunk_files
 from mingolotss.pipeline.input_files import differing_images
 from mingolotss.pipeline.part import run_stages
 from mingolotss.pipeline.part_table import PartTable
+from mingolotss.pipeline.planned_stamps import plan_stamps
 from mingolotss.pipeline.progress import BuildProgress
 from mingolotss.pipeline.rebuild import recorded_service
 from mingolotss.pipeline.task import Task
@@ -306,9 +307,19 @@ class _Sources:
         ]
         return service.fetch(
             requests,
-            images.recipe.images.size_deg,
+            max(images.recipe.images.size_deg, self._stamp_deg),
             lambda done: progress(done, len(requests), "fetching"),
         )
+
+    @cached_property
+    def _stamp_deg(self) -> float:
+        """The side of the cutouts that the stamps of the build need, as its plan computed it."""
+        # The plan counted all rows of the catalogue, also those that were rejected.
+        manifest = read_manifest(self.build.path)
+        ra, dec = (manifest[name].to_numpy() for name in ("ra", "dec"))
+        kept = catalogue_columns(manifest) if self.recipe.stamp.columns else None
+        sources = Catalogue.from_columns(manifest["source"].to_pylist(), ra, dec, kept=kept)
+        return plan_stamps(self.recipe.reference_recipe, sources).stamp_deg
 
     @property
     def _n_tasks(self) -> int:
@@ -375,6 +386,7 @@ class _Sources:
             service=_opened(reference),
             out=self.build.path,
             image_root="" if reference.root is None else str(reference.root),
+            stamp_deg=self._stamp_deg,
             channels=tuple(
                 ChannelInputs(
                     one.channel, rules[one.channel], one.recipe, _opened(one),
