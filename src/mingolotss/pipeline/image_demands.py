@@ -46,7 +46,9 @@ def check_images(
     RecipeError
         None can be used.
     """
-    notices = _check_pixels(recipe, image_scales(candidates, service))
+    notices: tuple[str, ...] = ()
+    if recipe.stamp.pixel_arcsec and not recipe.stamp.resampling:  # others read no headers here
+        notices = _check_pixels(recipe, image_scales(candidates, service))
     return notices + _check_size(recipe, survey_facts(service).pixel_scale_arcsec)
 
 
@@ -70,8 +72,6 @@ def _check_size(recipe: Recipe, scale_arcsec: float) -> tuple[str, ...]:
 
 def _check_pixels(recipe: Recipe, scales: Floats) -> tuple[str, ...]:
     """Compare the size of a pixel of the stamps with those of the images, arcsec."""
-    if not recipe.stamp.pixel_arcsec or recipe.stamp.resampling:
-        return ()
     known = scales[np.isfinite(scales)]
     reasons: Counter[str] = Counter()
     for scale, count in zip(*np.unique(known.round(6), return_counts=True), strict=True):
