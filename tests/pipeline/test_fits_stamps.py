@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import subprocess
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +22,18 @@ from astropy.wcs import WCS
 import mingolotss
 from builds import contents
 from hips2fits_server import Hips, hips2fits, hips_address, spots
+from mingolotss.candidates.selection import source_pixel
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.io.file_names import format_file_name
+from mingolotss.pipeline.stamps import stamp_of_cutout
+from mingolotss.qa.report.build_view import BuildView
+from mingolotss.qa.report.cutout_cache import CutoutCache
 from mingolotss.recipe.model import Recipe
 from mingolotss.recipe.steps import Stack, finish, run_steps
+from mingolotss.testing import Image
+from survey_server import survey
 
 SIDE = 320  # of the images
 SCALE = 1.5 / 3600  # deg
@@ -584,8 +591,42 @@ def test_channels_are_extensions(sky, several, tmp_path):
     assert mingolotss.compare(exported, out).pixels == []
 
 
+def check_review_cutouts(out: Path, rows: list[dict]) -> None:
+    """Cutouts that the review page downloads again give the stamps of the build."""
+    view = BuildView.read(out)
+    cutouts, arrays = CutoutCache(view, remote=True), mingolotss.load(out)
+    for row, stamp in zip(rows, arrays.images, strict=True):
+        source = view.source(row["row"])
+        cutout = cutouts.get(source, view.candidate_rows(row["row"])[0].candidate)
+        pixel = source_pixel(cutout, source.ra, source.dec)
+        shown = stamp_of_cutout(cutout, pixel, view.reference_recipe, view.stamp_place(row["row"]))
+        np.testing.assert_array_equal(shown, stamp)
+
+
+@contextlib.contextmanager
+def cut_when_planned(_folder: Path, ra: np.ndarray, dec: np.ndarray) -> Iterator[str]:
+    """Run a server whose addresses have the size of the cutout; yield that of the service."""
+    light = Hips("optical", spots(ra, dec, np.ones(2), 30.0))
+    with hips2fits({"CDS/P/T/r": light}) as server:
+        yield hips_address(server, "CDS/P/T/r")
+
+
+@contextlib.contextmanager
+def cut_when_read(folder: Path, ra: np.ndarray, dec: np.ndarray) -> Iterator[str]:
+    """Run a server of whole mosaics, of which a range is read; yield the address of the service."""
+    (folder / "mosaics").mkdir()
+    path = folder / "mosaics" / "P1-mosaic.fits"
+    header = fits.Header(PLAIN | {"CRVAL1": ra.mean(), "CRVAL2": dec.mean()})
+    header.update(CRPIX1=500.5, CRPIX2=300.5)
+    pixels = np.random.default_rng(5).normal(0, 1e-4, (600, 1000)).astype("f4")
+    fits.PrimaryHDU(pixels, header).writeto(path)
+    with survey([Image("P1", path, path)], path.parent) as server:
+        yield f"ranges:{server.url}/files"
+
+
 @pytest.mark.slow
-def test_downloads_are_as_large_as_the_stamps_need(tmp_path):
+@pytest.mark.parametrize("running", [cut_when_planned, cut_when_read])
+def test_downloads_are_as_large_as_the_stamps_need(tmp_path, running):
     """Stamps that are larger than `images.size_arcmin`, of downloads that are gone."""
     ra, dec = np.array([150.0, 150.2]), np.array([20.0, 20.1])
     kept = pa.table({"Width": pa.array([40.0, 150.0])})
@@ -593,19 +634,18 @@ def test_downloads_are_as_large_as_the_stamps_need(tmp_path):
     used = recipe(
         stamp__pixels=40, stamp__size="2 * Width", images__size_arcmin=1.0,
         noise__method="sigma-clipped", formats=["parquet"], classes__from="none",
-        classes__column="",
+        classes__column="", images__rms="",
     )  # fmt: skip
-    light = Hips("optical", spots(ra, dec, np.ones(2), 30.0))
-    with hips2fits({"CDS/P/T/r": light}) as server:
-        service = hips_address(server, "CDS/P/T/r")
-        built = mingolotss.build(
-            used, out=tmp_path / "out", catalogue=catalogue, service=service
-        )  # fmt: skip
+    out = tmp_path / "out"
+    with running(tmp_path, ra, dec) as service:
+        built = mingolotss.build(used, out=out, catalogue=catalogue, service=service)
         assert built.written == 2
-        rows = read_manifest(tmp_path / "out").to_pylist()
+        rows = read_manifest(out).to_pylist()
         assert [row["stamp_size_arcsec"] for row in rows] == [80, 300]
         assert max(row["percent_nan"] for row in rows) == 0
-        shutil.rmtree(tmp_path / "out" / "cutouts")
-        mingolotss.export(tmp_path / "out", "fits", tmp_path / "fits")
+        shutil.rmtree(out / "cutouts")
+        check_review_cutouts(out, rows)
+        shutil.rmtree(out / "cutouts", ignore_errors=True)
+        mingolotss.export(out, "fits", tmp_path / "fits")
     assert mingolotss.verify(tmp_path / "fits").good
-    assert mingolotss.compare(tmp_path / "out", tmp_path / "fits").identical == 2
+    assert mingolotss.compare(out, tmp_path / "fits").identical == 2

@@ -39,7 +39,7 @@ from mingolotss.pipeline.fits_stamps import chunk_files
 from mingolotss.pipeline.input_files import differing_images
 from mingolotss.pipeline.part import run_stages
 from mingolotss.pipeline.part_table import PartTable
-from mingolotss.pipeline.planned_stamps import plan_stamps
+from mingolotss.pipeline.planned_stamps import recorded_stamp_deg
 from mingolotss.pipeline.progress import BuildProgress
 from mingolotss.pipeline.rebuild import recorded_service
 from mingolotss.pipeline.task import Task
@@ -314,12 +314,7 @@ class _Sources:
     @cached_property
     def _stamp_deg(self) -> float:
         """The side of the cutouts that the stamps of the build need, as its plan computed it."""
-        # The plan counted all rows of the catalogue, also those that were rejected.
-        manifest = read_manifest(self.build.path)
-        ra, dec = (manifest[name].to_numpy() for name in ("ra", "dec"))
-        kept = catalogue_columns(manifest) if self.recipe.stamp.columns else None
-        sources = Catalogue.from_columns(manifest["source"].to_pylist(), ra, dec, kept=kept)
-        return plan_stamps(self.recipe.reference_recipe, sources).stamp_deg
+        return recorded_stamp_deg(self.recipe.reference_recipe, read_manifest(self.build.path))
 
     @property
     def _n_tasks(self) -> int:

@@ -16,13 +16,16 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.dataset.manifest import catalogue_columns
 from mingolotss.model import Bools
 from mingolotss.pipeline.stamp_geometry import StampGeometry, stamp_geometry
+from mingolotss.recipe.beam_settings import LARGEST
 from mingolotss.recipe.model import Recipe
 
-__all__ = ["PlannedStamps", "least_cutout_deg", "plan_stamps"]
+__all__ = ["PlannedStamps", "least_cutout_deg", "plan_stamps", "recorded_stamp_deg"]
 
 _MARGIN_PIXELS = 8  # of the stamp, on both sides together: what the kernel of a pixel reaches
 _MARGIN_BEAMS = 3.4  # twice 4 standard deviations of a Gaussian
@@ -63,6 +66,30 @@ def plan_stamps(recipe: Recipe, catalogue: Catalogue) -> PlannedStamps:
     )
 
 
+def recorded_stamp_deg(recipe: Recipe, manifest: pa.Table) -> float:
+    """Return the side of the cutouts that the stamps of a build need at least, as it was planned.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the reference channel of the build.
+    manifest : pyarrow.Table
+        All rows, also those that were rejected, which the plan counted too: the columns
+        ``source``, ``ra`` and ``dec``, and those of the catalogue that the stamps need.
+
+    Raises
+    ------
+    CatalogueError
+        As `plan_stamps`.
+    """
+    if not recipe.stamp.resampling:
+        return 0.0
+    ra, dec = (manifest[name].to_numpy() for name in ("ra", "dec"))
+    kept = catalogue_columns(manifest) if recipe.stamp.columns else None
+    sources = Catalogue.from_columns(manifest["source"].to_pylist(), ra, dec, kept=kept)
+    return plan_stamps(recipe, sources).stamp_deg
+
+
 def least_cutout_deg(recipe: Recipe, geometry: StampGeometry | None = None) -> float:
     """Return the side of the cutouts that resampled stamps need at least, deg; 0 for others.
 
@@ -82,8 +109,9 @@ def least_cutout_deg(recipe: Recipe, geometry: StampGeometry | None = None) -> f
         scale = size.value / recipe.stamp.pixels
     # The axes of an image can point anywhere, so that each square counts as one that is turned.
     side = (recipe.stamp.pixels * math.sqrt(2) + _MARGIN_PIXELS) * scale
-    # The largest beam of the images is not known before they have been found.
-    common = None if recipe.beam.is_planned else recipe.beam.beam
+    # The largest beam of the images is not known before they have been found. It does not count
+    # where a finished build records it either: cutouts that are read again have the same size.
+    common = None if recipe.beam.common == LARGEST else recipe.beam.beam
     if common is not None and scale:
         side += _MARGIN_BEAMS * common.major_arcsec
     return min(side / 3600, _LARGEST_DEG)

@@ -19,7 +19,7 @@ from mingolotss.errors import (
 from mingolotss.image.lost_pages import LostPages
 from mingolotss.io.file_names import format_file_name
 from mingolotss.model import Candidate, Cutout, Source
-from mingolotss.pipeline.planned_stamps import least_cutout_deg
+from mingolotss.pipeline.planned_stamps import recorded_stamp_deg
 from mingolotss.pipeline.rebuild import recorded_service
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.service.base import (
@@ -90,10 +90,8 @@ class CutoutCache:
                 f"read {candidate.image}: it is not on this disk; the review page can download it",
                 path=candidate.image,
             )
-        recipe = self._build.reference_recipe
-        size = max(recipe.images.size_deg, least_cutout_deg(recipe))
         try:
-            service = self._service
+            service, size = self._service, self._size_deg
         except MingoError as error:
             raise ImageError(f"read {candidate.image}: {error}", path=candidate.image) from error
         cutout = next(iter(fetch_cutouts(service, [CutoutRequest(candidate, source)], size)))
@@ -116,6 +114,12 @@ class CutoutCache:
         rms = folder / format_file_name(images.rms, **names)
         rms_address = str(rms) if images.rms and rms.is_file() else ""
         return Candidate(candidate.field, str(image), rms_address, source.name)
+
+    @cached_property
+    def _size_deg(self) -> float:
+        """The side of the cutouts that the build asked for."""
+        recipe = self._build.reference_recipe
+        return max(recipe.images.size_deg, recorded_stamp_deg(recipe, self._build.manifest))
 
     @cached_property
     def _facts(self) -> SurveyFacts:
