@@ -78,6 +78,19 @@ def test_kernel_and_numpy_agree(method, matrix, cells):
             assert one.tobytes() == other.tobytes()
 
 
+@needs_kernel
+@both_methods
+@pytest.mark.parametrize("left", [-7.3, -3.6, -1.2, 0.4])
+def test_pixels_at_the_left_edge_know_nothing_of_others(method, left):
+    """Large samples come first, and leave weights in memory; small ones at the edge follow."""
+    image, side = noise_image().astype(float) + 5, 24
+    x, y = left + 0.9 * side * np.arange(3) / 2, np.array([0.0, 26.4, 36.4])
+    nodes = np.stack(np.meshgrid(x, y), axis=-1)  # 2.2 px high below the middle, and 0.83 above
+    (plain,) = resample_by_numpy([image], [None], nodes, side, METHODS[method])
+    (fast,) = resample_by_kernel([image], [None], nodes, side, METHODS[method])
+    np.testing.assert_allclose(fast, plain, rtol=1e-9)
+
+
 @both_methods
 @pytest.mark.parametrize("dtype", [">f4", "<f4", ">f8", "<f8"])
 def test_the_type_of_the_image_stays(method, dtype):

@@ -157,12 +157,12 @@ INLINE double sum_gaussian(const struct resampling *r, struct place at, double *
     const int64_t count = right - left + 1;
     const double u = (double)left - at.x, v0 = (double)low - at.y;
     double total = 0;
+    for (int64_t i = 0; i < STEPS; i++) /* a row that begins left of the source is read past its end */
+        weights[count + i] = 0;
     /* A Gaussian at equal steps is a product that grows by a factor that itself grows by a factor:
      * products take the place of the exponential function, along a row and from row to row. That
      * fails if the first weight vanishes, far out on the minor axis of a long ellipse. */
     if (!(share * (reach * reach * 2) / minor < 300)) {
-        for (int64_t i = 0; i < STEPS; i++)
-            weights[count + i] = 0;
         for (int64_t y = low; y <= high; y++) {
             const double v = (double)y - at.y;
             double row = 0;
