@@ -23,6 +23,7 @@ def test_the_nearest_word():
     assert nearest("sgma", ["sigma", "radius"]) == " did you mean 'sigma'?"
     assert nearest("xyzzy", ["sigma"]) == ""
     assert nearest("a", []) == ""
+    assert nearest("las", ["RA", "LAS", "lag"]) == " did you mean 'LAS'?"
 
 
 def test_things_and_addresses_of_things():

@@ -31,7 +31,9 @@ _Target = TypeVar("_Target")
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return " did you mean 'x'?" for the most similar known word; "" if none is similar."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    words = list(known)
+    close = [one for one in words if one.lower() == word.lower()]
+    close = close or difflib.get_close_matches(word, words, n=1, cutoff=0.5)
     return f" did you mean {close[0]!r}?" if close else ""
 
 

@@ -274,6 +274,9 @@ def test_make_stamp_is_what_a_build_makes(tmp_path):
         ({"size": "2 kpc", "redshift": "z", "cosmology": "Planck99"}, "Planck99"),
         ({"size": "9 arcsec", "pixel_arcsec": 2.0}, "leave pixel_arcsec out"),
         ({"resample": "nearest"}, "adaptive"), ({"centre": "middle"}, "pixel"),
+        ({"size": 90}, 'needs a unit, e.g. "90 arcsec"'), ({"size": 2.5}, "needs a unit"),
+        ({"size": "10.1 deg"}, "has at most 10 deg"), ({"size": "1e9 arcsec"}, "at most 10 deg"),
+        ({"pixel_arcsec": 40000.0, "centre": "exact"}, "at most 10 deg"),
     ],
 )  # fmt: skip
 def test_settings_that_mean_nothing_are_refused(stamp, text):
@@ -281,6 +284,7 @@ def test_settings_that_mean_nothing_are_refused(stamp, text):
     with pytest.raises(RecipeError, match=text) as error:
         recipe_of(**stamp)
     assert "\n" not in str(error.value)
+    assert "{" not in str(error.value)  # no table of settings, as Python writes it
 
 
 def test_recipes_without_resampling_keep_their_columns_and_digest(tmp_path):

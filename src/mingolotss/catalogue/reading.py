@@ -334,7 +334,7 @@ def _check_columns(
     advice = (
         "; for a catalogue without classes use the recipe `lotss`, or --set classes.from=none"
         if set(missing) <= set(of_labels)
-        else "; name the columns in the recipe's [catalogue]"
+        else "; name the columns in the recipe's [catalogue] or [stamp]"
     )
     raise CatalogueError(
         f"read the catalogue {path}: no column {', '.join(map(repr, missing))};{suggestion} it has "

@@ -24,12 +24,12 @@ from mingolotss.model import Bools
 from mingolotss.pipeline.stamp_geometry import StampGeometry, stamp_geometry
 from mingolotss.recipe.beam_settings import LARGEST
 from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.stamp_sizes import LARGEST_STAMP_DEG
 
 __all__ = ["PlannedStamps", "least_cutout_deg", "plan_stamps", "recorded_stamp_deg"]
 
 _MARGIN_PIXELS = 8  # of the stamp, on both sides together: what the kernel of a pixel reaches
 _MARGIN_BEAMS = 3.4  # twice 4 standard deviations of a Gaussian
-_LARGEST_DEG = 10.0  # of a cutout, as of `images.size_arcmin`
 
 
 class PlannedStamps(NamedTuple):
@@ -114,4 +114,4 @@ def least_cutout_deg(recipe: Recipe, geometry: StampGeometry | None = None) -> f
     common = None if recipe.beam.common == LARGEST else recipe.beam.beam
     if common is not None and scale:
         side += _MARGIN_BEAMS * common.major_arcsec
-    return min(side / 3600, _LARGEST_DEG)
+    return min(side / 3600, LARGEST_STAMP_DEG)

@@ -30,11 +30,11 @@ from mingolotss.dataset.manifest import kept_unit
 from mingolotss.errors import CatalogueError, ImageError
 from mingolotss.model import Bools, Floats, Objects
 from mingolotss.recipe.model import Recipe, StampSettings
+from mingolotss.recipe.stamp_sizes import LARGEST_STAMP_DEG
 from mingolotss.registry import nearest
 
 __all__ = ["StampGeometry", "StampPlace", "place_of_stamp", "stamp_geometry"]
 
-_LARGEST_ARCSEC = 10 * 3600.0  # of a stamp, as of a cutout
 _LARGEST_ANGLE = 360.0  # in the unit of the column; catalogues write -999 for what is not known
 _LARGEST_REDSHIFT = 1000.0
 
@@ -153,11 +153,11 @@ def _extents(recipe: Recipe, catalogue: Catalogue, problems: Objects) -> Floats:
         _note(problems, key, settings.redshift, values, bad, needed)
         extents = size.value * _arcsec_per_kpc(np.where(bad, np.nan, values), settings)
     with np.errstate(invalid="ignore"):
-        too_large = (problems == "") & ~(extents <= _LARGEST_ARCSEC)
+        too_large = (problems == "") & ~(extents <= LARGEST_STAMP_DEG * 3600)
     for row in np.flatnonzero(too_large).tolist():
         problems[row] = (
             f"{key} is {extents[row] / 3600:.3g} deg, and a stamp has at most "
-            f"{_LARGEST_ARCSEC / 3600:g} deg"
+            f"{LARGEST_STAMP_DEG:g} deg"
         )
     return extents
 

@@ -617,6 +617,8 @@ def _explain(error: ValidationError) -> str:
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
         message = first["msg"].removeprefix("Value error, ")
+        if isinstance(first["input"], Mapping):  # keys of one table that do not fit together
+            return f"{path}: {message}" if path else message
         return f"{path} = {first['input']!r}: {message}" if path else message
     known = _known_keys(first["loc"][:-1])
     hint = nearest(str(first["loc"][-1]), known)

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mingolotss.recipe.settings import Settings, check_template
-from mingolotss.recipe.stamp_sizes import StampSize, parse_stamp_size
+from mingolotss.recipe.stamp_sizes import LARGEST_STAMP_DEG, StampSize, parse_stamp_size
 
 __all__ = ["StampSettings", "StepSettings"]
 
@@ -64,6 +64,13 @@ class StampSettings(Settings):
     def _file_name(cls, value: str) -> str:
         return check_template(value)
 
+    @field_validator("size", mode="before")
+    @classmethod
+    def _has_unit(cls, value: object) -> object:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            raise ValueError(f'a size needs a unit, e.g. "{value:g} arcsec"')  # noqa: TRY004
+        return value
+
     @field_validator("size")
     @classmethod
     def _size(cls, value: str) -> str:
@@ -85,6 +92,13 @@ class StampSettings(Settings):
                     f"size = {self.size!r} needs the column of the redshift, e.g. redshift = 'z'"
                 )
             _check_cosmology(self.cosmology)
+        side = size.value if size is not None and size.kind == "angle" else 0.0
+        side = side or self.pixels * self.pixel_arcsec
+        if self.resampling and side > LARGEST_STAMP_DEG * 3600:
+            raise ValueError(
+                f"a side of {side / 3600:.4g} deg is too long: a resampled stamp has at most "
+                f"{LARGEST_STAMP_DEG:g} deg"
+            )
         return self
 
     @cached_property

@@ -17,7 +17,10 @@ import math
 import re
 from typing import Literal, NamedTuple
 
-__all__ = ["StampSize", "parse_stamp_size"]
+__all__ = ["LARGEST_STAMP_DEG", "StampSize", "parse_stamp_size"]
+
+LARGEST_STAMP_DEG = 10.0
+"""The longest side of a resampled stamp, as that of a cutout in `images.size_arcmin`."""
 
 _NUMBER = r"((?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)"
 _WITH_UNIT = re.compile(rf"{_NUMBER}\s*(\S+)")
