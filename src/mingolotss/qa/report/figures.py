@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mingolotss.qa.descriptions import CASES
@@ -20,6 +18,7 @@ from mingolotss.qa.report.plotting import (
     FILL,
     MARK,
     PALE,
+    Drawing,
     annotate_bars,
     draw_histogram,
     draw_limit,
@@ -32,27 +31,11 @@ from mingolotss.qa.report.plotting import (
 )
 from mingolotss.qa.report.sky_map import draw_sky
 
-__all__ = ["FIGURES", "MAX_BARS", "Drawing", "draw_figure", "draw_fluxes"]
+__all__ = ["FIGURES", "MAX_BARS", "draw_figure", "draw_fluxes"]
 
 MAX_BARS = 40
 """Classes in a figure; of more, the largest are drawn."""
 _TOO_LARGE = 1e30  # values that only damaged data give, and no axis can show with the others
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A figure of one build.
-
-    Attributes
-    ----------
-    figure : Figure or None
-        None if the caption says why there is none.
-    caption : str
-        One sentence or several.
-    """
-
-    figure: Figure | None
-    caption: str
 
 
 def draw_figure(name: str, build: BuildView) -> Drawing | None:

@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
@@ -34,6 +35,7 @@ __all__ = [
     "MAX_POINTS",
     "PALE",
     "SOFT",
+    "Drawing",
     "annotate_bars",
     "as_png",
     "as_svg",
@@ -48,6 +50,8 @@ __all__ = [
     "name_bars",
     "new_figure",
     "set_log_axis",
+    "short_names",
+    "text_width",
     "themed_svg",
 ]
 
@@ -77,6 +81,22 @@ _STYLE: dict[str, object] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure of one build.
+
+    Attributes
+    ----------
+    figure : Figure or None
+        None if the caption says why there is none.
+    caption : str
+        One sentence or several.
+    """
+
+    figure: Figure | None
+    caption: str
+
+
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Use the style of the report's figures, for drawing and for writing."""
@@ -92,9 +112,9 @@ def new_figure(bars: int = 0) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot(facecolor="none")
 
 
-def empty_figure(height: float = _SIZE[1]) -> Figure:
-    """Return an empty figure without axes; `height` in inches."""
-    figure = Figure(figsize=(_SIZE[0], height), facecolor=_GROUND, dpi=DOTS_PER_INCH)
+def empty_figure(height: float = _SIZE[1], width: float = _SIZE[0]) -> Figure:
+    """Return an empty figure without axes; `height` and `width` in inches."""
+    figure = Figure(figsize=(width, height), facecolor=_GROUND, dpi=DOTS_PER_INCH)
     figure.subplots_adjust(left=0.115, right=0.975, bottom=0.165, top=0.925)
     return figure
 
@@ -160,24 +180,33 @@ def themed_svg(text: str, name: str) -> str:
 
 def name_bars(axes: Axes, names: list[str]) -> None:
     """Write names to the left of horizontal bars, the first at the top, none too long."""
-    shown = [_shorten(axes, one_line(name, _NAME_LENGTH)) for name in names]
-    axes.set_yticks(range(len(names)), shown, parse_math=False)
+    width = _NAME_WIDTH * axes.figure.bbox.width / axes.figure.dpi
+    axes.set_yticks(range(len(names)), short_names(axes, names, width), parse_math=False)
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
 
 
-def _shorten(axes: Axes, name: str) -> str:
-    """Return a name that takes at most `_NAME_WIDTH` of the figure, with an ellipsis if cut."""
+def short_names(axes: Axes, names: Sequence[str], width: float) -> list[str]:
+    """Return names of one line that take at most `width` inches, with an ellipsis if cut."""
+    return [_shorten(axes, one_line(name, _NAME_LENGTH), width) for name in names]
+
+
+def text_width(axes: Axes, texts: Sequence[str]) -> float:
+    """Return the width of the widest of several names as `name_bars` writes them, inches."""
     figure = axes.figure
-    shown, room = name, _NAME_WIDTH * figure.bbox.width
     renderer = FigureCanvasAgg(figure).get_renderer()
-    while (
-        len(shown) > 2
-        and Text(0, 0, shown, fontsize=9, parse_math=False, figure=figure)
+    widths = (
+        Text(0, 0, text, fontsize=9, parse_math=False, figure=figure)
         .get_window_extent(renderer)
         .width
-        > room
-    ):
+        for text in texts
+    )
+    return float(max(widths, default=0.0)) / figure.dpi
+
+
+def _shorten(axes: Axes, name: str, width: float) -> str:
+    shown = name
+    while len(shown) > 2 and text_width(axes, [shown]) > width:
         shown = f"{shown[:-2]}…"
     return shown
 
