@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from test_figures import ink_at_edge, texts_outside
 
 from mingolotss.dataset.label_census import count_tags, count_votes
 from mingolotss.qa.report.label_figures import (
@@ -16,7 +17,6 @@ from mingolotss.qa.report.label_figures import (
     draw_votes,
 )
 from mingolotss.qa.report.plotting import FILL, as_svg, figure_style, fit_figure
-from test_figures import ink_at_edge, texts_outside
 
 NAMES = {
     "20 short names": tuple(f"tag {number}" for number in range(20)),
