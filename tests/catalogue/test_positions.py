@@ -105,6 +105,99 @@ def test_names_of_b1950_are_refused_or_converted():
     assert catalogue.dec[0] == pytest.approx(expected.dec.deg, abs=1e-9)
 
 
+def write_names(path, names):
+    """Write a catalogue that has names, and columns that are no positions."""
+    rows = [f"{name},north,{row}" for row, name in enumerate(names)]
+    path.write_text("\n".join(["id,ra,extra", *rows]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names", "positions"),
+    [
+        (
+            r"ILTJ(?P<ra_hms>[\d.]+)(?P<dec_dms>[+-][\d.]+)",
+            ["ILTJ000005.31+205913.2", "ILTJ235959.99-000000.1"],
+            ["00 00 05.31 +20 59 13.2", "23 59 59.99 -00 00 00.1"],
+        ),
+        (
+            r"FIRST J(?P<ra_hms>\S+)(?P<dec_dms>[+-].*)",
+            ["FIRST J080448.0+102512", "FIRST J1458.5-0409"],
+            ["08 04 48.0 +10 25 12", "14 58 30 -04 09 00"],
+        ),
+        (
+            r"\d+_(?P<ra>[\d.]+)(?P<dec>[+-][\d.]+)_.*",
+            ["100_350.25+14.5_0.2", "7_0.5-89.25_x"],
+            ["23 21 00 +14 30 00", "00 02 00 -89 15 00"],
+        ),
+        (
+            r"RACS_(?P<ra_hms>\d\d:\d\d:[\d.]+)_(?P<dec_dms>.\d\d:\d\d:[\d.]+)",
+            ["RACS_12:34:56.7_\u221201:02:03.4"],
+            ["12 34 56.7 -01 02 03.4"],
+        ),
+    ],
+)
+def test_names_of_a_catalogue_hold_the_positions(tmp_path, pattern, names, positions):
+    """The columns ra and dec are not needed, and one of that name is like any other."""
+    columns = ColumnNames("id", "ra", "dec", keep=("*",), positions=pattern)
+    catalogue = read_catalogue(write_names(tmp_path / "c.csv", names), columns)
+    expected = SkyCoord(positions, unit=(u.hourangle, u.deg))
+    assert catalogue.names == names
+    np.testing.assert_allclose(catalogue.ra, expected.ra.deg, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(catalogue.dec, expected.dec.deg, rtol=0, atol=1e-9)
+    assert catalogue.kept.column_names == ["ra", "extra"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["J1200+3030", "NGC 1265", "J12-3"], r"does not fit 1 name of 3: row 2 \(NGC 1265\)"),
+        (["J1200+3030", "J12345678+3030"], r"'ra_hms' of the recipe's pattern .*'12345678'"),
+        (["J1200+9130"], r"no position on the sky .* DEC=91.5: row 1 \(J1200\+9130\)"),
+    ],
+)
+def test_names_of_a_catalogue_without_positions(tmp_path, names, message):
+    columns = ColumnNames("id", positions=r"J(?P<ra_hms>[\d.]+)(?P<dec_dms>[+-][\d.]+)")
+    with pytest.raises(CatalogueError, match=message) as caught:
+        read_catalogue(write_names(tmp_path / "c.csv", names), columns)
+    assert "images" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_message_about_absent_columns_says_that_names_can_have_positions(tmp_path):
+    path = write_names(tmp_path / "c.csv", ["J1200+3030"])
+    with pytest.raises(CatalogueError, match=r"no column 'RA', 'DEC';.* catalogue\.positions"):
+        read_catalogue(path, ColumnNames("id"))
+    with pytest.raises(CatalogueError) as caught:
+        read_catalogue(path, ColumnNames("id", "ra", "ra", keep=("z",)))
+    assert "positions" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("ILTJ(?P<ra>.*)", "groups"),
+        ("ILTJ(?P<ra_hms>.*)(?P<dec>.*)", "groups"),
+        ("ILTJ(", "regular expression"),
+        ("(?P<ra>.*)(?P<dec>.*)" + " " * 1000, "characters"),
+    ],
+)
+def test_a_recipe_with_another_pattern_of_positions_is_refused(pattern, message):
+    with pytest.raises(RecipeError, match=f"catalogue.positions = .*{message}"):
+        parse_recipe({"name": "mine", "catalogue": {"positions": pattern}}, "mine.toml")
+
+
+def test_a_recipe_without_positions_in_names_is_written_as_before():
+    """Its digest, and with it the parts of earlier builds, stay valid."""
+    plain = parse_recipe({"name": "mine"}, "mine.toml")
+    assert "positions" not in plain.to_dict()["catalogue"]
+    pattern = r"(?P<ra>\d+)(?P<dec>[+-]\d+)"
+    changed = plain.changed({"catalogue.positions": pattern})
+    assert changed.to_dict()["catalogue"]["positions"] == pattern
+    assert changed.digest != plain.digest
+    assert changed.changed({"catalogue.positions": ""}).digest == plain.digest
+
+
 @pytest.mark.parametrize("digits", ["1", "12", "123", "1234567", "12:3456"])
 def test_digits_of_a_name_that_are_no_angle(digits):
     with pytest.raises(CatalogueError, match="angle"):

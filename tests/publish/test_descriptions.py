@@ -321,7 +321,7 @@ def test_the_statements_of_every_shipped_recipe_are_valid(name):
     assert recipe.citation
     assert not recipe.authors
     assert not re.search(r"\d{3}", recipe.description.replace("2019", "").replace("2017", ""))
-    is_known = name in {"mirabest", "frdeep-first"}
+    is_known = name in {"mirabest", "frdeep-first", "rgz-dr1"}
     assert read_licence(recipe.licence).is_known is is_known
     assert ("non-commercial" in render_licence(provenance)) is is_known
 
@@ -340,5 +340,5 @@ def test_the_words_of_the_terms_of_first_are_those_of_its_images(shared):
         "educational, and private non-commercial use."
     )
     assert words in " ".join(history.split())
-    for name in ("mirabest", "frdeep-first"):
+    for name in ("mirabest", "frdeep-first", "rgz-dr1"):
         assert words in " ".join(load_recipe(name).licence.split())

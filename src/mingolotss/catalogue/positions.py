@@ -103,7 +103,10 @@ def positions_of_columns(
 
 
 def positions_of_names(
-    matches: Sequence[Mapping[str | int, str]], pattern: str, frame: Frame
+    matches: Sequence[Mapping[str | int, str]],
+    pattern: str,
+    frame: Frame,
+    action: str = "make a catalogue from the names of images",
 ) -> Positions:
     """Return the positions that names hold.
 
@@ -114,6 +117,8 @@ def positions_of_names(
     pattern : str
         For messages.
     frame : {"icrs", "fk5", "fk4", "galactic"}
+    action : str
+        What is attempted, for messages.
 
     Raises
     ------
@@ -122,52 +127,51 @@ def positions_of_names(
     """
     if not matches or "ra_hms" not in matches[0]:
         ra, dec = (
-            np.array([_number(match, group, pattern) for match in matches], float)
+            np.array([_number(match, group, pattern, action) for match in matches], float)
             for group in ("ra", "dec")
         )
         unknown = np.full(len(matches), math.nan)
         return _positions(ra, dec, unknown, unknown, frame)
     if frame == "galactic":
         raise CatalogueError(
-            f"make a catalogue from the names of images: the group 'ra_hms' of the recipe's "
-            f"pattern {pattern!r} holds hours; a galactic longitude (catalogue.frame) is in degrees"
+            f"{action}: the group 'ra_hms' of the recipe's pattern {pattern!r} holds hours; a "
+            "galactic longitude (catalogue.frame) is in degrees"
         )
     if frame != "fk4":
-        _refuse_b1950(matches)
-    east, north = (_group(matches, group, pattern) for group in ("ra_hms", "dec_dms"))
+        _refuse_b1950(matches, action)
+    east, north = (_group(matches, group, pattern, action) for group in ("ra_hms", "dec_dms"))
     return _positions(*(east[0], north[0]), *(east[1], north[1]), frame)
 
 
-def _number(match: Mapping[str | int, str], group: str, pattern: str) -> float:
+def _number(match: Mapping[str | int, str], group: str, pattern: str, action: str) -> float:
     try:
         return float(match[group])
     except ValueError as error:
         raise CatalogueError(
-            f"make a catalogue from the names of images: the group {group!r} of the recipe's "
-            f"pattern {pattern!r} is {match[group]!r} in {match[0]!r}, which is no number"
+            f"{action}: the group {group!r} of the recipe's pattern {pattern!r} is "
+            f"{match[group]!r} in {match[0]!r}, which is no number"
         ) from error
 
 
-def _refuse_b1950(matches: Sequence[Mapping[str | int, str]]) -> None:
+def _refuse_b1950(matches: Sequence[Mapping[str | int, str]], action: str) -> None:
     for match in matches:
         name, text = match[0], match["ra_hms"]
         if text and name[: name.find(text)].endswith("B"):
             raise CatalogueError(
-                f"make a catalogue from the names of images: {name!r} has a position of the "
+                f"{action}: {name!r} has a position of the "
                 'equinox B1950; set the recipe\'s catalogue.frame to "fk4" to convert it'
             )
 
 
 def _group(
-    matches: Sequence[Mapping[str | int, str]], group: str, pattern: str
+    matches: Sequence[Mapping[str | int, str]], group: str, pattern: str, action: str
 ) -> tuple[Floats, Floats]:
     import pyarrow as pa
     from pyarrow import compute as pc
 
     texts = pa.array([match[group] for match in matches], pa.string())
     texts = separate_digits(plain_signs(texts))
-    action = f"make a catalogue from the names of images: the group {group!r} of the recipe's "
-    action += f"pattern {pattern!r}"
+    action = f"{action}: the group {group!r} of the recipe's pattern {pattern!r}"
     no_parts = pc.invert(pc.match_substring_regex(texts, r"\d[^\d.]+\d"))
     if pc.any(no_parts).as_py():
         match = matches[pc.index(no_parts, True).as_py()]

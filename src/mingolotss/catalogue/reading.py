@@ -21,10 +21,12 @@ from mingolotss.catalogue.labels import (
     ColumnRules,
     FlagRules,
     Labels,
+    name_rows,
 )
 from mingolotss.catalogue.name_patterns import match_names
 from mingolotss.catalogue.positions import (
     Frame,
+    Positions,
     parts_of,
     positions_of_columns,
     positions_of_names,
@@ -33,6 +35,7 @@ from mingolotss.catalogue.table import ColumnRequest, Table
 from mingolotss.catalogue.tables import read_table
 from mingolotss.errors import CatalogueError
 from mingolotss.io.files import sha256_file
+from mingolotss.io.summaries import count_text
 from mingolotss.registry import nearest
 
 if TYPE_CHECKING:
@@ -76,6 +79,9 @@ class ColumnNames:
         Further columns that go along; ``*`` stands for all.
     where : str
         A condition that selects rows (`mingolotss.catalogue.expressions`); "" selects all.
+    positions : str
+        A regular expression that takes the positions from the names of the sources; `ra` and `dec`
+        are then not read. "" takes them from the columns.
     """
 
     name: str = "Source_Name"
@@ -92,6 +98,12 @@ class ColumnNames:
     frame: Frame = "icrs"
     keep: tuple[str, ...] = ()
     where: str = ""
+    positions: str = ""
+
+    @property
+    def of_positions(self) -> tuple[str, ...]:
+        """Return the columns of the positions; none if the names have them."""
+        return () if self.positions else (*parts_of(self.ra), *parts_of(self.dec))
 
 
 def read_catalogue(
@@ -120,22 +132,19 @@ def read_catalogue(
     condition = _condition(columns.where)
     named = tuple(name for name in columns.keep if name != ALL_COLUMNS)
     required = (
-        columns.name, *parts_of(columns.ra), *parts_of(columns.dec), *_label_columns(rules), *named,
+        columns.name, *columns.of_positions, *_label_columns(rules), *named,
         *(condition.columns if condition else ()),
     )  # fmt: skip
     optional = tuple(name for name in (columns.size, columns.flux, columns.field) if name)
     everything = ALL_COLUMNS in columns.keep
     table = read_table(path, ColumnRequest(required, optional, columns.table, everything))
-    _check_columns(table.names, required, rules, path)
+    _check_columns(table.names, required, columns, rules, path)
     table, left_out = _select(table, condition, path)
     names = to_text(table.columns[columns.name], columns.name)
     labels, classes = _label(table, rules, names)
     size, flux = table.columns.get(columns.size), table.columns.get(columns.flux)
     field = table.columns.get(columns.field)
-    positions = positions_of_columns(
-        table, columns.ra, columns.dec,
-        ra_unit=columns.ra_unit, dec_unit=columns.dec_unit, frame=columns.frame,
-    )  # fmt: skip
+    positions = _positions(table, columns, names)
     kept, not_kept = _kept(table, columns, named) if columns.keep else (None, {})
     catalogue = Catalogue.from_columns(
         names,
@@ -286,6 +295,31 @@ def _select(
     return table.take(rows), (line, left_out)
 
 
+def _positions(table: Table, columns: ColumnNames, names: Sequence[str]) -> Positions:
+    """Return the position of every row, from its columns or from its name.
+
+    Raises
+    ------
+    CatalogueError
+        A name has no position, or a position is none.
+    """
+    if not columns.positions:
+        return positions_of_columns(
+            table, columns.ra, columns.dec,
+            ra_unit=columns.ra_unit, dec_unit=columns.dec_unit, frame=columns.frame,
+        )  # fmt: skip
+    action = "take positions from the names of the catalogue"
+    matches = match_names(columns.positions, names)
+    if len(matches) < len(names):
+        matched = {match[0] for match in matches}
+        rows = [row for row, name in enumerate(names) if name not in matched]
+        raise CatalogueError(
+            f"{action}: the recipe's catalogue.positions {columns.positions!r} does not fit "
+            f"{count_text(len(rows), 'name')} of {len(names):,}: {name_rows(rows, names)}"
+        )
+    return positions_of_names(matches, columns.positions, columns.frame, action)
+
+
 def _kept(
     table: Table, columns: ColumnNames, named: Sequence[str]
 ) -> tuple[pa.Table, dict[str, str]]:
@@ -294,8 +328,7 @@ def _kept(
 
     from mingolotss.catalogue.typed_columns import kept_field, to_arrow
 
-    of_position = {*parts_of(columns.ra), *parts_of(columns.dec)}
-    used = {*of_position, columns.name, columns.size, columns.flux, columns.field}
+    used = {*columns.of_positions, columns.name, columns.size, columns.flux, columns.field}
     names = list(dict.fromkeys(named))
     if ALL_COLUMNS in columns.keep:  # the others, in the order of the file
         chosen = {*named}
@@ -323,7 +356,11 @@ def _label_columns(rules: Rules | None) -> Sequence[str]:
 
 
 def _check_columns(
-    names: Sequence[str], required: Sequence[str], rules: Rules | None, path: Path
+    names: Sequence[str],
+    required: Sequence[str],
+    columns: ColumnNames,
+    rules: Rules | None,
+    path: Path,
 ) -> None:
     """Raise an error if a column is missing; it suggests the most similar name."""
     of_labels = _label_columns(rules)
@@ -336,6 +373,8 @@ def _check_columns(
         if set(missing) <= set(of_labels)
         else "; name the columns in the recipe's [catalogue] or [stamp]"
     )
+    if set(missing) <= set(columns.of_positions):
+        advice += ", or take positions from the names of sources with catalogue.positions"
     raise CatalogueError(
         f"read the catalogue {path}: no column {', '.join(map(repr, missing))};{suggestion} it has "
         f"{', '.join(name for name in names if name) or 'no columns'}{advice}"

@@ -88,6 +88,13 @@ PUBLISHED_SPLIT = "published"
 FORMATS: tuple[Format, ...] = ("png", "csv", "batches", "parquet")
 
 
+_LATER_KEYS = (
+    ("catalogue", "positions"),
+    *(("stamp", k) for k in ("resample", "centre", "size", "redshift", "cosmology", "rotate")),
+)
+"""Keys that a recipe is written without unless they are set: earlier versions did not have them."""
+
+
 def _check_unique(what: str, values: Sequence[str]) -> None:
     twice = sorted({value for value in values if values.count(value) > 1})
     if twice:
@@ -116,6 +123,9 @@ class CatalogueSettings(Settings):
     names : str
         A regular expression with the groups ``ra`` and ``dec`` (deg) or ``ra_hms`` and ``dec_dms``
         (sexagesimal): the catalogue is made from the names of the images.
+    positions : str
+        A regular expression with the same groups: the positions are those that the names of the
+        sources in the catalogue hold, and `ra` and `dec` are not read.
     """
 
     url: str = ""
@@ -135,6 +145,7 @@ class CatalogueSettings(Settings):
     keep: tuple[str, ...] = ()
     where: str = ""
     names: str = ""
+    positions: str = ""
 
     @field_validator("url")
     @classmethod
@@ -169,7 +180,7 @@ class CatalogueSettings(Settings):
             raise ValueError("names: a catalogue of names has no columns for keep and where")
         return self
 
-    @field_validator("names")
+    @field_validator("names", "positions")
     @classmethod
     def _pattern(cls, value: str) -> str:
         groups = check_pattern(value)
@@ -519,8 +530,9 @@ class Recipe(Metadata):
         """Return the effective settings as values of TOML.
 
         The published dataset is among them if its list decides what the dataset is. Channels, a
-        common beam and the settings of resampled stamps are left out where there are none, so that
-        the text and the digest of a recipe without them stay what they were before these existed.
+        common beam, positions from names and the settings of resampled stamps are left out where
+        there are none, so that the text and the digest of a recipe without them stay what they were
+        before these existed.
         """
         settings = {"name": self.name} | self.model_dump(mode="json", by_alias=True)
         if not self.published.list:
@@ -534,10 +546,9 @@ class Recipe(Metadata):
         for table in (settings, *settings.get("channels", ())):
             if not table.get("beam", {}).get("largest"):
                 table.get("beam", {}).pop("largest", None)
-        fields = StampSettings.model_fields
-        for key in ("resample", "centre", "size", "redshift", "cosmology", "rotate"):
-            if settings["stamp"][key] == fields[key].default:
-                del settings["stamp"][key]
+        for name, key in _LATER_KEYS:
+            if settings[name][key] == type(getattr(self, name)).model_fields[key].default:
+                del settings[name][key]
         return settings
 
     def changed(self, changes: Mapping[str, object]) -> Recipe:

@@ -18,11 +18,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from mingolotss.catalogue.name_patterns import match_names
-from mingolotss.catalogue.positions import positions_of_names
+from mingolotss.catalogue.positions import Frame, positions_of_names
 from mingolotss.catalogue.reading import ColumnNames, read_catalogue
 from mingolotss.errors import CatalogueError
 from mingolotss.model import Bools, Floats
-from mingolotss.recipe.model import CatalogueSettings, Recipe
+from mingolotss.recipe.model import Recipe
 from mingolotss.recipe.published_list import PublishedList, read_list
 
 __all__ = ["NO_POSITIONS", "PositionTable", "Positions", "find_positions"]
@@ -108,8 +108,8 @@ def find_positions(
     names, files : sequence of str
         Of the sources and of the images.
     recipe : Recipe or None
-        Of the dataset; its pattern ``catalogue.names`` reads positions from names, and its
-        published list has those of the published images.
+        Of the dataset; its pattern ``catalogue.names`` or ``catalogue.positions`` reads positions
+        from names, and its published list has those of the published images.
     table : PositionTable or None
         What a person gives.
     """
@@ -120,8 +120,8 @@ def find_positions(
     if table is not None:
         places = [next(filter(None, map(table.places.get, one)), None) for one in spellings]
         sources.append(_positions(places, np.full(len(places), table.error_arcsec), table.origin))
-    if recipe is not None and recipe.catalogue.names:
-        sources.append(_by_pattern(recipe.catalogue, spellings))
+    if recipe is not None and (pattern := recipe.catalogue.names or recipe.catalogue.positions):
+        sources.append(_by_pattern(pattern, recipe.catalogue.frame, spellings))
     if recipe is not None and recipe.published.list:
         sources.append(_by_list(read_list(recipe.published.list), spellings))
     return reduce(_completed, sources, _unknown(len(names)))
@@ -150,11 +150,11 @@ def _spellings(name: str, file: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([name, file, path.name, path.stem]))
 
 
-def _by_pattern(settings: CatalogueSettings, spellings: Sequence[tuple[str, ...]]) -> Positions:
+def _by_pattern(pattern: str, frame: Frame, spellings: Sequence[tuple[str, ...]]) -> Positions:
     """Read positions from names by the pattern of a recipe."""
     candidates = {spelling for one in spellings for spelling in one}
     try:
-        matches = {match[0]: match for match in match_names(settings.names, sorted(candidates))}
+        matches = {match[0]: match for match in match_names(pattern, sorted(candidates))}
     except CatalogueError:
         return _unknown(len(spellings))
     matched = [
@@ -166,7 +166,7 @@ def _by_pattern(settings: CatalogueSettings, spellings: Sequence[tuple[str, ...]
     if not known:
         return _unknown(len(spellings))
     try:
-        read = positions_of_names(known, settings.names, settings.frame)
+        read = positions_of_names(known, pattern, frame)
     except CatalogueError:
         return _unknown(len(spellings))
     ra, dec = np.full((2, len(spellings)), np.nan)
