@@ -15,8 +15,11 @@ from mingolotss.candidates.decisions import (
     COLUMNS,
     Decision,
     DecisionLog,
+    join_classes,
+    judgements_in_force,
     parse_rows,
     read_decisions,
+    split_classes,
     standing,
 )
 from mingolotss.errors import DecisionError, InputError
@@ -101,9 +104,9 @@ def test_a_file_of_a_persons_own_keeps_its_columns_and_gains_the_missing(tmp_pat
     path.write_text("verdict,source,comment,field\nreject,Z,mine,")  # no newline at the end
     DecisionLog(path).add(A)
     assert path.read_text().splitlines() == [
-        "verdict,source,comment,field,by,date,note",
+        "verdict,source,comment,field,by,date,note,classes",
         "reject,Z,mine,",
-        "accept,A,,P1,ann,2026-01-02,clean",
+        "accept,A,,P1,ann,2026-01-02,clean,",
     ]
     assert read_decisions(path)["Z"] == Decision("Z", "", "reject")
 
@@ -265,3 +268,100 @@ def test_many_undos_at_once_undo_one_decision_each(tmp_path: Path) -> None:
     assert sorted(undone) == sorted(f"S{number}" for number in range(12))
     assert sum("is left to undo; nothing was written" in text for text in results) == 8
     assert log.standing() == []
+
+
+_ODD_NAMES = [
+    ("FRI", "FRII"),
+    ("A;B", "C"),
+    ('5" jet', "x"),
+    ('"', '""', ";"),
+    (" outer ", "\ttab", "line\nbreak"),
+    ("",),
+    ("", "A"),
+    ("a + b", "c, d"),
+    (),
+]
+
+
+@pytest.mark.parametrize("names", _ODD_NAMES)
+def test_class_names_come_back_from_the_file_whatever_their_letters(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    """A name may hold the separator, the quote, or white space: the row has exactly the names."""
+    assert split_classes(join_classes(names)) == names
+    log = DecisionLog(tmp_path / "decisions.csv")
+    row = Decision("A", "", "classify", "ann", "2026-01-02", "", names)
+    log.add(row)
+    log.add(A)
+    assert log.rows() == [row, A]
+
+
+def test_class_names_of_different_lists_are_different_texts() -> None:
+    texts = {join_classes(names) for names in _ODD_NAMES}
+    assert len(texts) == len(_ODD_NAMES)
+
+
+def test_class_names_of_a_person_may_have_blanks_and_a_last_semicolon() -> None:
+    assert split_classes(' FRI;FRII ;  "A;B" ;') == ("FRI", "FRII", "A;B")
+    assert split_classes(" ; ;") == ()
+
+
+@pytest.mark.parametrize("text", ['"FRI', 'FRI; "A" B; C', '"A""'])
+def test_class_names_with_an_open_quote_are_refused_with_the_line(text: str) -> None:
+    quoted = text.replace('"', '""')
+    with pytest.raises(DecisionError, match=r"line 2 \(A\): read the class names .* close each"):
+        parse_rows(["source,verdict,classes\n", f'A,classify,"{quoted}"\n'])
+
+
+def test_a_file_of_an_older_version_is_read_and_a_judgement_is_added(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.csv"
+    path.write_text(
+        "source,field,verdict,by,date,note\nA,P1,accept,ann,2026-01-02,clean\n"
+        "A,,confirm,ann,2026-01-02,is FRI\nB,,label,bob,2026-01-02,looks like FRII\n"
+    )
+    before = DecisionLog(path).rows()
+    assert [row.verdict for row in before] == ["accept", "confirm", "label"]
+    row = Decision("B", "", "classify", "bob", "2026-02-01", "", ("FRII", "WAT"))
+    DecisionLog(path).add(row)
+    assert DecisionLog(path).rows() == [*before, row]
+    assert path.read_text().splitlines()[0] == ",".join(COLUMNS)
+    assert path.read_text().splitlines()[1:4] == [
+        "A,P1,accept,ann,2026-01-02,clean",
+        "A,,confirm,ann,2026-01-02,is FRI",
+        "B,,label,bob,2026-01-02,looks like FRII",
+    ]
+    assert read_decisions(path) == {"A": A}
+
+
+def test_a_judgement_changes_nothing_about_the_image(tmp_path: Path) -> None:
+    log = DecisionLog(tmp_path / "decisions.csv")
+    log.add(A)
+    log.add(Decision("A", "", "classify", "ann", "2026-01-04", "", ("FRII",)))
+    assert read_decisions(log.path) == {"A": A}
+
+
+def test_a_column_of_a_persons_own_called_classes_is_no_error_in_other_rows() -> None:
+    rows = parse_rows(["source,verdict,field,classes\n", 'A,reject,,"my ""own"\n'])
+    assert rows == [Decision("A", "", "reject")]
+
+
+def test_the_judgement_of_a_person_is_their_last_one_in_force(tmp_path: Path) -> None:
+    log = DecisionLog(tmp_path / "decisions.csv")
+
+    def judge(source: str, by: str, *names: str, verdict: str = "classify") -> Decision:
+        row = Decision(source, "", verdict, by, "2026-01-02", "", names)
+        log.add(row)
+        return row
+
+    first = judge("A", "ann", "FRI")
+    bob = judge("A", "bob", "FRI", verdict="confirm")
+    judge("A", "ann", "FRII")
+    log.add(Decision("A", "", "label", "cem", "2026-01-02", "looks like FRII"))
+    other = judge("B", "ann")
+    log.add(A)
+    assert log.undo("ann", "2026-01-03", "A") == A
+    log.undo("ann", "2026-01-03", "A")
+    judgements = judgements_in_force(log.standing())
+    assert judgements == {"A": {"ann": first, "bob": bob}, "B": {"ann": other}}
+    again = judge("A", "ann", "FRII")
+    assert list(judgements_in_force(log.standing())["A"].items()) == [("bob", bob), ("ann", again)]

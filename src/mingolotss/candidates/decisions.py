@@ -1,14 +1,17 @@
 """The decisions of people in ``decisions.csv``: one row for each, and the last one counts.
 
-The columns are source, field, verdict, by, date and note. The verdict ``accept`` takes the field in
-the row, which is empty for an image without a field; ``reject`` leaves the source out of the
-dataset; ``label`` questions the label of a source and ``confirm`` confirms it, and both change
-nothing in the dataset (the note names the class); ``undo`` revokes the last row of the same person
-on the same source that is still in force. Rows are only added and never changed, so the file
-contains its own history and can be kept under version control. `DecisionLog` writes it.
+The columns are source, field, verdict, by, date, note and classes. The verdict ``accept`` takes the
+field in the row, which is empty for an image without a field; ``reject`` leaves the source out of
+the dataset; ``classify`` says that the source has exactly the classes in the row, and ``confirm``
+that it has the classes of the catalogue, which the row repeats: both are judgements, which change
+labels only where the recipe asks for that; ``label`` questions the label of a source, and changes
+nothing; ``undo`` revokes the last row of the same person on the same source that is still in force.
+Rows are only added and never changed, so the file contains its own history and can be kept under
+version control. `DecisionLog` writes it.
 
->>> parse_decisions(["source,field,verdict,by,date,note", "A,P1,accept,me,2026-01-02,"])
-{'A': Decision(source='A', field='P1', verdict='accept', by='me', date='2026-01-02', note='')}
+>>> decisions = parse_decisions(["source,field,verdict,by", "A,P1,accept,me"])
+>>> decisions["A"].verdict, decisions["A"].field
+('accept', 'P1')
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from mingolotss.errors import DecisionError, InputError
@@ -29,18 +32,29 @@ from mingolotss.io.lock import file_lock, lock_path
 __all__ = [
     "COLUMNS",
     "DECISIONS_NAME",
+    "IMAGE_VERDICTS",
+    "JUDGEMENT_VERDICTS",
     "VERDICTS",
     "Decision",
     "DecisionLog",
+    "join_classes",
+    "judgements_in_force",
     "one_line",
     "parse_decisions",
     "parse_rows",
     "read_decisions",
+    "split_classes",
     "standing",
 ]
 
 DECISIONS_NAME = "decisions.csv"  # in the folder of a build
-VERDICTS = ("accept", "reject", "label", "confirm", "undo")
+VERDICTS = ("accept", "reject", "label", "confirm", "classify", "undo")
+IMAGE_VERDICTS = frozenset({"accept", "reject"})
+"""The verdicts on the image of a source: which one a build takes, or none."""
+JUDGEMENT_VERDICTS = frozenset({"confirm", "classify"})
+"""The verdicts that say which classes a source has."""
+# One name of a joined text: in quotes, inside which a quote is doubled, or up to a semicolon.
+_CLASS = re.compile(r"""\s*(?:"((?:[^"]|"")*)"\s*|([^\s;"][^;]*)?)(;|\Z)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,10 @@ class Decision:
         One of `VERDICTS`.
     by, date, note : str
         Who decided, when, and any remark.
+    classes : tuple of str
+        The names of the classes that the source has, only used by ``classify`` and ``confirm``. An
+        empty tuple means that it has none of the classes; a ``confirm`` of versions that did not
+        write this column has an empty one, too, and its note names the class.
     """
 
     source: str
@@ -63,9 +81,54 @@ class Decision:
     by: str = ""
     date: str = ""
     note: str = ""
+    classes: tuple[str, ...] = ()
 
 
 COLUMNS = tuple(field.name for field in fields(Decision))
+
+
+def join_classes(names: Iterable[str]) -> str:
+    """Return class names as one text, from which `split_classes` reads exactly these names.
+
+    A name with a semicolon, a quote, a line break or outer white space stands in quotes.
+
+    >>> join_classes(["FRI", "odd; or not"])
+    'FRI; "odd; or not"'
+    """
+    return "; ".join(
+        '"{}"'.format(name.replace('"', '""'))
+        if name != name.strip() or not name or set(name) & set(';"\r\n')
+        else name
+        for name in names
+    )
+
+
+def split_classes(text: str) -> tuple[str, ...]:
+    """Return the class names in a text that `join_classes` or a person has written.
+
+    >>> split_classes('FRI;"odd; or not"; '), split_classes("")
+    (('FRI', 'odd; or not'), ())
+
+    Raises
+    ------
+    DecisionError
+        A quote is not closed, or something follows a name in quotes.
+    """
+    names, position = [], 0
+    while position < len(text):
+        match = _CLASS.match(text, position)
+        if match is None:
+            raise DecisionError(
+                f"read the class names {text!r}: close each quote before the next semicolon, and "
+                'write a quote inside a name twice ("")'
+            )
+        quoted, plain = match[1], (match[2] or "").rstrip()
+        if quoted is not None:
+            names.append(quoted.replace('""', '"'))
+        elif plain:
+            names.append(plain)
+        position = match.end()
+    return tuple(names)
 
 
 def read_decisions(path: Path) -> dict[str, Decision]:
@@ -129,8 +192,10 @@ def parse_rows(lines: Iterable[str], path: str = DECISIONS_NAME) -> list[Decisio
 
 def _decision_of(row: Mapping[str, str | None], path: str, number: int) -> Decision | None:
     """Return the decision of a row, checked; None for a row of commas, as spreadsheets write it."""
-    decision = Decision(**{key: (row.get(key) or "").strip() for key in COLUMNS})
-    if decision == Decision("", "", ""):
+    values = {key: (row.get(key) or "").strip() for key in COLUMNS}
+    classes = values.pop("classes")
+    decision = Decision(**values)
+    if not classes and decision == Decision("", "", ""):
         return None
     if not decision.source:
         raise DecisionError(f"read {path}: line {number} names no source")
@@ -139,7 +204,12 @@ def _decision_of(row: Mapping[str, str | None], path: str, number: int) -> Decis
             f"read {path}: line {number} ({decision.source}) has the verdict "
             f"{decision.verdict!r}; expected {', '.join(VERDICTS)}"
         )
-    return decision
+    if decision.verdict not in JUDGEMENT_VERDICTS:
+        return decision
+    try:
+        return replace(decision, classes=split_classes(classes))
+    except DecisionError as error:
+        raise DecisionError(f"read {path}: line {number} ({decision.source}): {error}") from error
 
 
 def standing(rows: Sequence[Decision], path: str = DECISIONS_NAME) -> list[Decision]:
@@ -166,6 +236,36 @@ def standing(rows: Sequence[Decision], path: str = DECISIONS_NAME) -> list[Decis
                 f"{row.source}, but no row above it is one; remove the line"
             )
     return list(in_force.values())
+
+
+def judgements_in_force(rows: Iterable[Decision]) -> dict[str, dict[str, Decision]]:
+    """Return the judgement of each person on each source: their last ``classify`` or ``confirm``.
+
+    Parameters
+    ----------
+    rows : iterable of Decision
+        Those in force (`standing`), in the order of the file.
+
+    Returns
+    -------
+    dict of str to dict of str to Decision
+        By the name of the source and then of the person; the people in the order of their
+        judgements, so that the last word on a source is that of the last one.
+
+    Examples
+    --------
+    >>> rows = [Decision("A", "", "classify", by, classes=(name,))
+    ...         for by, name in [("ann", "FRI"), ("bob", "FRII"), ("ann", "FRII")]]
+    >>> {by: row.classes for by, row in judgements_in_force(rows)["A"].items()}
+    {'bob': ('FRII',), 'ann': ('FRII',)}
+    """
+    by_source: dict[str, dict[str, Decision]] = {}
+    for row in rows:
+        if row.verdict in JUDGEMENT_VERDICTS:
+            people = by_source.setdefault(row.source, {})
+            people.pop(row.by, None)
+            people[row.by] = row
+    return by_source
 
 
 class DecisionLog:
@@ -316,13 +416,17 @@ class DecisionLog:
 
 def _last_by_source(rows: Iterable[Decision]) -> dict[str, Decision]:
     """Return the last row on each source that affects a build."""
-    return {row.source: row for row in rows if row.verdict in {"accept", "reject"}}
+    return {row.source: row for row in rows if row.verdict in IMAGE_VERDICTS}
 
 
 def _as_written(decision: Decision) -> Decision:
     """Return a decision as the file has it: each is one line, without blanks around the values."""
-    values = asdict(decision)
-    return Decision(**values | {key: one_line(values[key]) for key in ("by", "date", "note")})
+    return replace(
+        decision,
+        by=one_line(decision.by),
+        date=one_line(decision.date),
+        note=one_line(decision.note),
+    )
 
 
 def _with_row(content: bytes, decision: Decision) -> bytes:
@@ -343,7 +447,8 @@ def _with_row(content: bytes, decision: Decision) -> bytes:
     header = ",".join([first, *missing]) + (end or "\n")
     if rest and not rest.endswith(("\n", "\r")):
         rest += "\n"
-    values = asdict(decision)
+    values = {key: getattr(decision, key) for key in COLUMNS}
+    values["classes"] = join_classes(decision.classes)
     line = io.StringIO()
     # This end of line makes the writer quote both of its characters in a value.
     writer = csv.writer(line, lineterminator="\r\n")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -166,7 +166,11 @@ class Task:
         identity of local images instead.
         """
         catalogue, candidates = self.catalogue, self.candidates
-        decisions = [astuple(decision) for decision in self.decisions.values()]
+        # The classes of a judgement are not among them: they are in the labels, if they count.
+        decisions = [
+            (row.source, row.field, row.verdict, row.by, row.date, row.note)
+            for row in self.decisions.values()
+        ]
         values = [_PART_VERSION, self.recipe.digest, catalogue.classes, catalogue.names,
                   self.images, decisions, sorted(self.search_errors.items()),
                   self.batch_list]  # fmt: skip

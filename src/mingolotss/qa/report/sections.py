@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss import __version__
+from mingolotss.candidates.decisions import IMAGE_VERDICTS
 from mingolotss.dataset.channel_words import steps_of_channels
 from mingolotss.dataset.checksums import read_checksums
 from mingolotss.dataset.manifest import INCOMPLETE_PERCENT
@@ -174,9 +175,7 @@ def _decisions(build: BuildView) -> dict[str, object]:
     """Return the decision about each source, whether this build follows it, and questions."""
     standing = build.standing_decisions()
     last = {
-        decision.source: decision
-        for decision in standing
-        if decision.verdict in {"accept", "reject"}
+        decision.source: decision for decision in standing if decision.verdict in IMAGE_VERDICTS
     }
     rows = [build.row_of[name] for name in last if name in build.row_of]
     questions = [decision for decision in standing if decision.verdict == "label"]

@@ -96,6 +96,7 @@ class Actions:
     def _decision(self, context: Context, form: Form) -> Decision:
         """Return the decision in a form, checked."""
         verdict, note, field = form.get("verdict", ""), form.get("note", ""), ""
+        classes: tuple[str, ...] = ()
         name = context.record["source"]
         if verdict == "accept":
             field = _checked_field(context, form)
@@ -112,10 +113,11 @@ class Actions:
                     f"the class of {name} is {context.record['class']}, and not {label or 'none'}; "
                     "load the page again",
                 )
-            note = _with_note(f"is {label}", note)
+            note, classes = _with_note(f"is {label}", note), (label,)
         elif verdict != "reject":
             raise http_error(400, "the verdict must be accept, reject, label or confirm")
-        return Decision(name, field, verdict, context.by, self._site.now(), note[:_MAX_NOTE])
+        now = self._site.now()
+        return Decision(name, field, verdict, context.by, now, note[:_MAX_NOTE], classes)
 
     def _next_address(self, context: Context, verdict: str) -> str:
         """Return the address that follows a decision on the page of a source."""

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.candidates.decisions import Decision, DecisionLog
+from mingolotss.candidates.decisions import IMAGE_VERDICTS, Decision, DecisionLog
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.recorded_inputs import decisions_file
 from mingolotss.errors import DecisionError
@@ -37,7 +37,6 @@ from mingolotss.qa.review.filters import Filter
 __all__ = ["ConflictError", "Snapshot", "StandingDecisions", "Store", "waiting_words"]
 
 _CACHED_FILTERS = 32
-_ABOUT_LABELS = {"label", "confirm"}
 _OUTCOME = ["source", "status", "stage", "field", "decided_by"]
 _COLUMNS = (
     "row", "source", "ra", "dec", "label", "class", "size_arcsec", "flux_mjy", "status", "field",
@@ -68,12 +67,12 @@ class StandingDecisions:
     @cached_property
     def image_decisions(self) -> dict[str, Decision]:
         """The last decision about each source that changes the build."""
-        return {row.source: row for row in self.decisions if row.verdict not in _ABOUT_LABELS}
+        return {row.source: row for row in self.decisions if row.verdict in IMAGE_VERDICTS}
 
     @cached_property
     def label_decisions(self) -> dict[str, Decision]:
-        """The last decision about each source that questions or confirms its label."""
-        return {row.source: row for row in self.decisions if row.verdict in _ABOUT_LABELS}
+        """The last decision about each source that questions, confirms or gives its label."""
+        return {row.source: row for row in self.decisions if row.verdict not in IMAGE_VERDICTS}
 
     def etag(self, source: str) -> str:
         """Return a text that changes whenever the decisions about a source change."""
