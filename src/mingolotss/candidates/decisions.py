@@ -83,6 +83,11 @@ class Decision:
     note: str = ""
     classes: tuple[str, ...] = ()
 
+    @property
+    def about_image(self) -> tuple[str, str, str, str, str, str]:
+        """Return all values but the classes, as the keys of parts have them."""
+        return self.source, self.field, self.verdict, self.by, self.date, self.note
+
 
 COLUMNS = tuple(field.name for field in fields(Decision))
 
@@ -192,9 +197,10 @@ def parse_rows(lines: Iterable[str], path: str = DECISIONS_NAME) -> list[Decisio
 
 def _decision_of(row: Mapping[str, str | None], path: str, number: int) -> Decision | None:
     """Return the decision of a row, checked; None for a row of commas, as spreadsheets write it."""
-    values = {key: (row.get(key) or "").strip() for key in COLUMNS}
-    classes = values.pop("classes")
-    decision = Decision(**values)
+    source, field, verdict, by, date, note, classes = (
+        (row.get(key) or "").strip() for key in COLUMNS
+    )
+    decision = Decision(source, field, verdict, by, date, note)
     if not classes and decision == Decision("", "", ""):
         return None
     if not decision.source:

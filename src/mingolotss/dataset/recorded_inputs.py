@@ -12,7 +12,6 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Collection, Iterable
-from dataclasses import astuple
 from pathlib import Path
 from typing import Self
 
@@ -286,5 +285,5 @@ def decisions_file(folder: Path) -> Path:
 
 def decisions_digest(decisions: Iterable[Decision]) -> str:
     """Return the SHA-256 of decisions in any order; it does not depend on the form of the file."""
-    rows = sorted(map(astuple, decisions))
+    rows = sorted(decision.about_image for decision in decisions)
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest() if rows else ""

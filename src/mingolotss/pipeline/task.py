@@ -166,11 +166,7 @@ class Task:
         identity of local images instead.
         """
         catalogue, candidates = self.catalogue, self.candidates
-        # The classes of a judgement are not among them: they are in the labels, if they count.
-        decisions = [
-            (row.source, row.field, row.verdict, row.by, row.date, row.note)
-            for row in self.decisions.values()
-        ]
+        decisions = [decision.about_image for decision in self.decisions.values()]
         values = [_PART_VERSION, self.recipe.digest, catalogue.classes, catalogue.names,
                   self.images, decisions, sorted(self.search_errors.items()),
                   self.batch_list]  # fmt: skip
