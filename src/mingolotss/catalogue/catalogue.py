@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.catalogue.labels import UNLABELLED, Labels, name_rows
 from mingolotss.catalogue.typed_columns import mark_kept
 from mingolotss.errors import CatalogueError
@@ -43,6 +44,8 @@ class Catalogue(Shown):
         -1 in an unlabelled dataset, and for a source without a class.
     classes : tuple of str
         Name of label 0, 1, ...; empty in an unlabelled dataset.
+    vectors : LabelVectors or None
+        The tags or votes of each source; None where a source has one class, or none.
     size_arcsec : float64 array, shape (n,), arcsec
         NaN where the catalogue has no value.
     flux_mjy : float64 array, shape (n,), mJy
@@ -73,6 +76,7 @@ class Catalogue(Shown):
     sha256: str = ""
     kept: pa.Table | None = None
     precision_arcsec: float = math.nan
+    vectors: LabelVectors | None = None
     left_out: tuple[tuple[str, int], ...] = ()
     notices: tuple[str, ...] = ()
 
@@ -85,6 +89,7 @@ class Catalogue(Shown):
         *,
         labels: npt.ArrayLike | None = None,
         classes: Sequence[str] = (),
+        vectors: LabelVectors | None = None,
         size_arcsec: npt.ArrayLike | None = None,
         flux_mjy: npt.ArrayLike | None = None,
         field_hints: Sequence[str] = (),
@@ -99,7 +104,8 @@ class Catalogue(Shown):
         ----------
         names : sequence of str, length n
         ra, dec : array-like, shape (n,), deg, ICRS
-        labels, classes, size_arcsec, flux_mjy, field_hints, path, sha256, kept, precision_arcsec
+        labels, classes, vectors, size_arcsec, flux_mjy, field_hints, path, sha256, kept,
+        precision_arcsec
             The attributes of the catalogue; all are optional.
 
         Raises
@@ -118,6 +124,7 @@ class Catalogue(Shown):
             if labels is None
             else np.asarray(labels, np.int16),
             classes=tuple(classes),
+            vectors=vectors,
             size_arcsec=unknown if size_arcsec is None else np.asarray(size_arcsec, float),
             flux_mjy=unknown if flux_mjy is None else np.asarray(flux_mjy, float),
             field_hints=list(field_hints) or [""] * n,
@@ -203,6 +210,7 @@ class Catalogue(Shown):
             dec=self.dec[rows],
             labels=self.labels[rows],
             classes=self.classes,
+            vectors=None if self.vectors is None else self.vectors.take(rows),
             size_arcsec=self.size_arcsec[rows],
             flux_mjy=self.flux_mjy[rows],
             field_hints=(
@@ -219,7 +227,13 @@ class Catalogue(Shown):
         )
 
     def counts(self) -> list[int]:
-        """Return the number of sources of each class, in the order of the labels."""
+        """Return the number of sources of each class, in the order of the labels.
+
+        A source with several tags is counted for each of them. Of votes, the class with the most
+        counts.
+        """
+        if self.vectors is not None and self.vectors.kind == "tags":
+            return [int(count) for count in self.vectors.counts()]
         return [int(np.count_nonzero(self.labels == label)) for label in range(len(self.classes))]
 
 
@@ -236,6 +250,12 @@ def _check(catalogue: Catalogue) -> None:
                 f"{action}: {column} has the shape {shape} where each of the {len(names)} sources "
                 "needs one value"
             )
+    vectors = catalogue.vectors
+    if vectors is not None and vectors.values.shape != (len(names), len(catalogue.classes)):
+        raise CatalogueError(
+            f"{action}: the {vectors.kind} have the shape {vectors.values.shape}, and there are "
+            f"{len(names)} sources and {len(catalogue.classes)} classes"
+        )
     if catalogue.kept is not None and len(catalogue.kept) != len(names):
         raise CatalogueError(
             f"{action}: kept has {len(catalogue.kept)} rows, and there are {len(names)} sources"

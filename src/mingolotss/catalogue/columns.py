@@ -31,7 +31,15 @@ from mingolotss.model import Bools, Floats
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TextNumbers", "to_angles", "to_flags", "to_floats", "to_text"]
+__all__ = [
+    "TextNumbers",
+    "null_rows",
+    "to_angles",
+    "to_flags",
+    "to_floats",
+    "to_numbers",
+    "to_text",
+]
 
 _TRUE = {"true", "t", "yes", "y", "1", "1.0"}
 _FALSE = {"false", "f", "no", "n", "0", "0.0", "", "nan", "none", "--", "masked"}
@@ -101,6 +109,44 @@ def to_text(column: Column, name: str) -> list[str]:
         for row in np.flatnonzero(column.null).tolist():
             texts[row] = ""
     return _without_nan(texts) if kind in "SUO" else texts
+
+
+def null_rows(column: Column, name: str) -> Bools:
+    """Return where a column has no value, bool array, shape (n,).
+
+    Raises
+    ------
+    CatalogueError
+        As `to_text` raises it.
+    """
+    values = column.values
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+        is_nan = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
+        nulls: Bools = is_nan if column.null is None else is_nan | column.null
+        return nulls
+    return np.array([text == "" for text in to_text(column, name)], bool)
+
+
+def to_numbers(column: Column, name: str) -> Floats:
+    """Return a column as numbers without a unit; null is NaN.
+
+    Raises
+    ------
+    CatalogueError
+        A value is no number.
+    """
+    values = column.values
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+        return np.where(null_rows(column, name), np.nan, values.astype(float))
+    texts = to_text(column, name)
+    for row, text in enumerate(texts):
+        if text and not _NUMBER.fullmatch(text):
+            raise CatalogueError(
+                f"read the catalogue: column {name!r} holds {text[:_LONGEST_SHOWN]!r} in row "
+                f"{row + 1} where a number was expected"
+            )
+    # Fortran writes the exponent of a double as D, which Python does not read.
+    return np.array([float(text.upper().replace("D", "E")) if text else np.nan for text in texts])
 
 
 def to_floats(column: Column, name: str, quantity: Quantity, *, unit: str = "") -> Floats:

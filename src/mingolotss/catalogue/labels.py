@@ -21,6 +21,7 @@ from mingolotss.errors import CatalogueError
 from mingolotss.model import Bools, Ints
 
 __all__ = [
+    "NO_CHANGES",
     "UNLABELLED",
     "ClassChanges",
     "ClassRule",
@@ -123,6 +124,9 @@ class ClassChanges:
         )
 
 
+NO_CHANGES = ClassChanges()
+
+
 @dataclass(frozen=True, slots=True)
 class ClassRule:
     """One class.
@@ -158,7 +162,7 @@ class FlagRules:
     columns: tuple[str, ...]
     classes: tuple[ClassRule, ...]
     missing: MissingClass = "error"
-    changes: ClassChanges = ClassChanges()
+    changes: ClassChanges = NO_CHANGES
 
     def label(self, flags: Mapping[str, Bools], names: Sequence[str]) -> Labels:
         """Return the label of every row.
@@ -228,7 +232,7 @@ class ColumnRules:
     classes: tuple[tuple[str, int, str], ...] = ()
     missing: MissingClass = "error"
     null: tuple[str, ...] = ()
-    changes: ClassChanges = ClassChanges()
+    changes: ClassChanges = NO_CHANGES
 
     def label(self, values: Sequence[str], names: Sequence[str]) -> tuple[Labels, tuple[str, ...]]:
         """Return the label of every row, and the class names in the order of their labels.

@@ -14,10 +14,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.catalogue.columns import to_flags, to_floats, to_text
+from mingolotss.catalogue.columns import (
+    null_rows,
+    to_flags,
+    to_floats,
+    to_numbers,
+    to_text,
+)
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.catalogue.labels import (
     UNLABELLED,
-    ClassChanges,
     ColumnRules,
     FlagRules,
     Labels,
@@ -33,6 +39,7 @@ from mingolotss.catalogue.positions import (
 )
 from mingolotss.catalogue.table import ColumnRequest, Table
 from mingolotss.catalogue.tables import read_table
+from mingolotss.catalogue.vector_rules import TagRules, VoteRules
 from mingolotss.errors import CatalogueError
 from mingolotss.io.files import sha256_file
 from mingolotss.io.summaries import count_text
@@ -46,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALL_COLUMNS",
     "ColumnNames",
+    "Rules",
     "catalogue_from_names",
     "change_classes",
     "read_catalogue",
@@ -54,7 +62,8 @@ __all__ = [
 ALL_COLUMNS = "*"
 """In `ColumnNames.keep`: every column that is not read for another purpose."""
 
-Rules = FlagRules | ColumnRules
+Rules = FlagRules | ColumnRules | TagRules | VoteRules
+"""How a row of a catalogue gets its label, or its tags, or its share of votes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +127,7 @@ def read_catalogue(
     path : Path
     columns : ColumnNames, optional
         The names of the columns for name, position, size, flux density and field.
-    rules : FlagRules or ColumnRules, optional
+    rules : FlagRules, ColumnRules, TagRules or VoteRules, optional
         How a row gets its label; None makes an unlabelled dataset.
 
     Raises
@@ -141,7 +150,7 @@ def read_catalogue(
     _check_columns(table.names, required, columns, rules, path)
     table, left_out = _select(table, condition, path)
     names = to_text(table.columns[columns.name], columns.name)
-    labels, classes = _label(table, rules, names)
+    labels, classes, vectors = _label(table, rules, names)
     size, flux = table.columns.get(columns.size), table.columns.get(columns.flux)
     field = table.columns.get(columns.field)
     positions = _positions(table, columns, names)
@@ -152,6 +161,7 @@ def read_catalogue(
         positions.dec,
         labels=labels,
         classes=classes,
+        vectors=vectors,
         size_arcsec=None
         if size is None
         else to_floats(size, columns.size, "size", unit=columns.size_unit),
@@ -172,20 +182,25 @@ def read_catalogue(
         notices.insert(0, left_out[0])
     selection = ((f"catalogue.where = {columns.where}", left_out[1]),) if left_out else ()
     catalogue = replace(catalogue, left_out=selection, notices=tuple(notices))
-    return catalogue if rules is None else change_classes(catalogue, rules.changes)
+    return catalogue if rules is None else change_classes(catalogue, rules)
 
 
-def change_classes(catalogue: Catalogue, changes: ClassChanges) -> Catalogue:
+def change_classes(catalogue: Catalogue, rules: Rules) -> Catalogue:
     """Return a catalogue with merged classes, and without the sources of dropped ones.
+
+    A dropped tag is taken from the sources that have it, which stay.
 
     Raises
     ------
     CatalogueError
         There is no such class, or no source remains.
     """
+    changes = rules.changes
     if not changes.merge and not changes.drop:
         return catalogue
     new_labels, classes = changes.apply_to(catalogue.classes)
+    if catalogue.vectors is not None:
+        return _change_vectors(catalogue, rules, new_labels, classes)
     counts = dict(zip(catalogue.classes, catalogue.counts(), strict=True))
     dropped = [
         (f"classes.drop: {name}", counts[name])
@@ -205,6 +220,16 @@ def change_classes(catalogue: Catalogue, changes: ClassChanges) -> Catalogue:
         left_out=(*catalogue.left_out, *dropped),
         notices=(*catalogue.notices, *lines),
     )
+
+
+def _change_vectors(
+    catalogue: Catalogue, rules: Rules, new_labels: Sequence[int], classes: tuple[str, ...]
+) -> Catalogue:
+    """Return a catalogue with merged tags or votes, and without those of dropped classes."""
+    assert catalogue.vectors is not None  # noqa: S101 - the caller has looked
+    vectors = catalogue.vectors.merge(new_labels, len(classes))
+    least = rules.least_fraction if isinstance(rules, VoteRules) else 0.0
+    return replace(catalogue, vectors=vectors, labels=vectors.single_labels(least), classes=classes)
 
 
 def catalogue_from_names(
@@ -261,7 +286,7 @@ def catalogue_from_names(
         sha256=hashlib.sha256("\n".join(sources).encode()).hexdigest(),
         precision_arcsec=positions.precision_arcsec,
     )
-    return catalogue if rules is None else change_classes(catalogue, rules.changes)
+    return catalogue if rules is None else change_classes(catalogue, rules)
 
 
 def _condition(text: str) -> Condition | None:
@@ -352,7 +377,10 @@ def _kept(
 def _label_columns(rules: Rules | None) -> Sequence[str]:
     if rules is None:
         return ()
-    return rules.columns if isinstance(rules, FlagRules) else (rules.column,)
+    if isinstance(rules, ColumnRules):
+        return (rules.column,)
+    total = (rules.total,) if isinstance(rules, VoteRules) and rules.total else ()
+    return (*rules.columns, *total)
 
 
 def _check_columns(
@@ -383,12 +411,21 @@ def _check_columns(
 
 def _label(
     table: Table, rules: Rules | None, names: Sequence[str]
-) -> tuple[Labels | None, tuple[str, ...]]:
-    """Return the label of every row, and the names of the classes."""
+) -> tuple[Labels | None, tuple[str, ...], LabelVectors | None]:
+    """Return the label of every row, the names of the classes, and the tags or votes."""
     if rules is None:
-        return None, ()
+        return None, (), None
     if isinstance(rules, ColumnRules):
-        return rules.label(to_text(table.columns[rules.column], rules.column), names)
+        return *rules.label(to_text(table.columns[rules.column], rules.column), names), None
+    if isinstance(rules, VoteRules):
+        votes = {column: to_numbers(table.columns[column], column) for column in rules.columns}
+        totals = to_numbers(table.columns[rules.total], rules.total) if rules.total else None
+        vectors = rules.label(votes, totals, names)
+        return vectors.single_labels(rules.least_fraction), rules.classes, vectors
     flags = {column: to_flags(table.columns[column], column, names) for column in rules.columns}
+    if isinstance(rules, TagRules):
+        nulls = {column: null_rows(table.columns[column], column) for column in rules.columns}
+        vectors = rules.label(flags, nulls, names)
+        return vectors.single_labels(), rules.classes, vectors
     classes = {rule.label: rule.name for rule in rules.classes}
-    return rules.label(flags, names), tuple(classes[label] for label in sorted(classes))
+    return rules.label(flags, names), tuple(classes[label] for label in sorted(classes)), None

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from mingolotss.catalogue.typed_columns import KEPT_MARK
 from mingolotss.dataset.channel_table import MISSING_CHANNELS
+from mingolotss.dataset.label_columns import TAGS, VECTOR_COLUMNS, VOTES, VOTES_TOTAL
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.errors import CatalogueError, DatasetError
 from mingolotss.io.parquet import read_schema, read_table
@@ -116,6 +117,9 @@ RECIPE_COLUMNS = pa.schema(
         ("stamp_size_arcsec", _REAL),  # side of the stamp on the sky
         ("rotation_deg", _REAL),  # position angle of the direction that is up
         ("resampling", _TEXT),  # none, adaptive or exact
+        TAGS,  # the numbers of the tags
+        VOTES,  # the fraction of each class
+        VOTES_TOTAL,
     ]
 )
 """Further columns of a manifest, each only where the recipe has what it describes."""
@@ -196,7 +200,21 @@ def further_fields(schema: pa.Schema) -> list[pa.Field]:
     kept = kept_fields(schema)
     names = {field.name for field in kept}
     own = [field for field in RECIPE_COLUMNS if field.name in schema.names]
-    return [field for field in own if field.name not in names] + kept
+    own = [field for field in own if field.name not in names and _fits(schema, field)]
+    # The metadata of tags and votes name the classes.
+    return [field.with_metadata(schema.field(field.name).metadata) for field in own] + kept
+
+
+def _fits(schema: pa.Schema, field: pa.Field) -> bool:
+    """Return whether the column of a file can be this one, and not another program's."""
+    kind = schema.field(field.name).type
+    if field.name not in VECTOR_COLUMNS.names or not pa.types.is_nested(field.type):
+        return True
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    lists |= pa.types.is_fixed_size_list(kind)
+    is_tags = field.name == TAGS.name
+    is_number = pa.types.is_integer if is_tags else pa.types.is_floating
+    return bool(lists) and bool(is_number(kind.value_type))
 
 
 def recipe_columns(recipe: Recipe) -> list[str]:
@@ -207,6 +225,8 @@ def recipe_columns(recipe: Recipe) -> list[str]:
         *(STAMP_GRID_COLUMNS if has_grids else ()),
     }
     names |= {MISSING_CHANNELS.name} if recipe.channels else set()
+    names |= {TAGS.name} if recipe.label_kind == "tags" else set()
+    names |= {VOTES.name, VOTES_TOTAL.name} if recipe.label_kind == "votes" else set()
     return [name for name in RECIPE_COLUMNS.names if name in names]
 
 

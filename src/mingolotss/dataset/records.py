@@ -15,10 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.export_notes import SPLIT_KEY
 from mingolotss.dataset.image_stack import ImageArray
+from mingolotss.dataset.label_columns import VECTOR_COLUMNS, class_names_of, read_vectors
 from mingolotss.dataset.layout import stamp_files
 from mingolotss.dataset.lazy_png import LazyImages
+from mingolotss.dataset.manifest import further_fields
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.stamp_shape import StampShape
@@ -74,6 +77,20 @@ class Records:
         """Return the labels, int64 array, shape (n,); -1 where there is none."""
         labels: Ints = self.table["label"].fill_null(-1).to_numpy().astype(int)
         return labels
+
+    @property
+    def vectors(self) -> LabelVectors | None:
+        """Return the tags or votes, None for a dataset of single classes.
+
+        Raises
+        ------
+        DatasetError
+            They do not fit the names of the classes.
+        """
+        fields = {field.name for field in further_fields(self.table.schema)}
+        if not fields.intersection(VECTOR_COLUMNS.names):
+            return None
+        return read_vectors(self.table, len(self.classes))
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a column of text; null is ""."""
@@ -216,7 +233,7 @@ def class_names(root: Path, table: pa.Table) -> tuple[str, ...]:
     table : pyarrow.Table
         The columns ``label`` and ``class``, with the metadata of the file.
     """
-    if header := _header_classes(table):
+    if header := _header_classes(table) or class_names_of(table.schema):
         return header
     provenance = None if root.is_file() else read_provenance(root)
     return provenance.classes if provenance else _row_classes(table)

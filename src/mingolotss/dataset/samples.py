@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
+from mingolotss.catalogue.label_vectors import LabelVectors, join_vectors
 from mingolotss.dataset.image_stack import ImageArray, ImageStack, take_images
 from mingolotss.dataset.indexing import sample_index, select_texts
 from mingolotss.dataset.sample_plot import draw_samples
@@ -70,6 +71,8 @@ class Arrays(Shown):
     classes : tuple of str
     sources, filenames, splits : tuple of str
         Name of the source, of its image, and of the split it is in.
+    vectors : LabelVectors or None
+        The tags or votes of each image; None for a dataset of single classes.
     channels : tuple of str
         The name of each channel; empty for images without an axis of channels.
     root : Path or None
@@ -83,6 +86,7 @@ class Arrays(Shown):
     filenames: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
     channels: tuple[str, ...] = field(default=(), kw_only=True)
+    vectors: LabelVectors | None = field(default=None, kw_only=True)
     root: Path | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -95,6 +99,13 @@ class Arrays(Shown):
                     f"read a dataset: {len(self.images)} images but {len(values)} {name}; "
                     "fetch or build it again"
                 )
+        vectors = self.vectors
+        if vectors is not None and vectors.values.shape != (len(self.images), self.n_classes):
+            raise DatasetError(
+                f"read a dataset: {vectors.kind} of shape {vectors.values.shape} for "
+                f"{len(self.images)} images and {self.n_classes} class names; fetch or build it "
+                "again"
+            )
         if len(self.labels) and not -1 <= self.labels.min() <= self.labels.max() < self.n_classes:
             raise DatasetError(
                 f"read a dataset: labels from {self.labels.min()} to {self.labels.max()} "
@@ -144,6 +155,7 @@ class Arrays(Shown):
             sources=select_texts(self.sources, rows),
             filenames=select_texts(self.filenames, rows),
             splits=select_texts(self.splits, rows),
+            vectors=None if self.vectors is None else self.vectors.take(rows),
         )
 
     def select_channels(self, names: str | Sequence[str], action: str) -> Arrays:
@@ -341,6 +353,7 @@ def take_split(samples: Arrays, split: str, origin: str) -> Arrays:
         sources=samples.sources[part],
         filenames=samples.filenames[part],
         splits=samples.splits[part],
+        vectors=None if samples.vectors is None else samples.vectors.take(part),
     )
 
 
@@ -360,4 +373,5 @@ def concatenate(parts: Sequence[Arrays]) -> Arrays:
             for name in ("sources", "filenames", "splits")
         ),
         channels=parts[0].channels,
+        vectors=join_vectors([part.vectors for part in parts]),
     )

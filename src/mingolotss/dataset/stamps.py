@@ -43,6 +43,7 @@ from mingolotss.io.parquet import (
     check_plausible,
     check_table,
     check_unique_names,
+    leaf_paths,
     parquet_bytes,
     read_columns,
 )
@@ -133,7 +134,7 @@ def stamp_bytes(table: pa.Table) -> bytes:
     # Parquet compresses and encodes each leaf column on its own; the leaves of a struct have dotted
     # names. Only columns whose values repeat get a dictionary, and images get no statistics: the
     # smallest and the largest image mean nothing. Nobody selects by those of the other columns.
-    leaves = [leaf for field in table.schema for leaf in _leaves(field)]
+    leaves = [leaf for field in table.schema for leaf in leaf_paths(field)]
     repeated = {*REPEATED_COLUMNS, *(_CHANNEL_LEAF + name for name in REPEATED_CHANNEL_COLUMNS)}
     plain = {png, *UNCOMPRESSED_COLUMNS}
     return parquet_bytes(
@@ -148,15 +149,6 @@ def stamp_bytes(table: pa.Table) -> bytes:
         ],
         row_group_size=_ROW_GROUP,
     )
-
-
-def _leaves(field: pa.Field) -> list[str]:
-    """Return the names in Parquet of the columns that a column consists of."""
-    if pa.types.is_list(field.type):
-        return [f"{field.name}.list.element.{child.name}" for child in field.type.value_type]
-    if pa.types.is_struct(field.type):
-        return [f"{field.name}.{child.name}" for child in field.type]
-    return [field.name]
 
 
 class StampFile:

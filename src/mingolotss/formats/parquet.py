@@ -125,7 +125,10 @@ def read_parquet(path: Path, split: str = "all") -> Arrays:
     images: ImageArray | ImageStack = (
         ImageStack([records.lazy_images()]) if shape.is_png else records.images()
     )
-    return Arrays(images, records.labels, records.classes, *texts, channels=shape.channels)
+    return Arrays(
+        images, records.labels, records.classes, *texts,
+        channels=shape.channels, vectors=records.vectors,
+    )  # fmt: skip
 
 
 PARQUET = Format(

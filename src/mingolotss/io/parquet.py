@@ -27,6 +27,7 @@ __all__ = [
     "check_table",
     "check_unique_names",
     "count_rows",
+    "leaf_paths",
     "open_parquet",
     "parquet_bytes",
     "read_columns",
@@ -110,6 +111,14 @@ def parquet_bytes(
     )
     data: bytes = sink.getvalue().to_pybytes()
     return data
+
+
+def leaf_paths(field: pa.Field) -> list[str]:
+    """Return the names in Parquet of the columns that a column consists of."""
+    path, kind = field.name, field.type
+    if pa.types.is_list(kind):
+        path, kind = f"{path}.list.element", kind.value_type
+    return [f"{path}.{child.name}" for child in kind] if pa.types.is_struct(kind) else [path]
 
 
 def read_schema(path: Path) -> pa.Schema:

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.dataset.channel_table import CHANNELS_COLUMN
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import (
     REPEATED_COLUMNS,
@@ -32,7 +31,7 @@ from mingolotss.errors import (
 from mingolotss.foreign import describe_error
 from mingolotss.image.lost_pages import LostPages
 from mingolotss.io.files import write_bytes
-from mingolotss.io.parquet import parquet_bytes, read_schema
+from mingolotss.io.parquet import leaf_paths, parquet_bytes, read_schema
 from mingolotss.io.png import write_pngs
 from mingolotss.io.system_faults import describe_fault
 from mingolotss.pipeline.channels import ChannelStamps, add_channels
@@ -64,7 +63,6 @@ _LOST_PAGES = (
     "the system cannot read all of it now; look at its disk or server, and run the same command "
     "again"
 )
-_STRUCT_LISTS = frozenset({"offers", CHANNELS_COLUMN.name})
 _DICTIONARIES = ["wcs", *(name for name in UNCOMPRESSED_COLUMNS if name in REPEATED_COLUMNS)]
 
 
@@ -312,15 +310,11 @@ def _write(task: Task, part_table: PartTable, times: Times) -> PartSummary:
 
 def _compression(table: pa.Table) -> dict[str, str]:
     """Return the codec of each column, by its path in Parquet."""
-    codecs = {
-        name: "none" if name in UNCOMPRESSED_COLUMNS else "zstd" for name in table.column_names
+    return {
+        leaf: "none" if leaf in UNCOMPRESSED_COLUMNS else "zstd"
+        for field in table.schema
+        for leaf in leaf_paths(field)
     }
-    # The columns of a list of structs have paths of their own.
-    for name in _STRUCT_LISTS.intersection(codecs):
-        del codecs[name]
-        fields = table.schema.field(name).type.value_type
-        codecs |= {f"{name}.list.element.{one.name}": "zstd" for one in fields}
-    return codecs
 
 
 def _stamps_table(shape: StampShape, encoded: list[bytes], written: pa.Table) -> pa.Table:

@@ -17,6 +17,13 @@ from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.status import to_verdicts
 from mingolotss.catalogue.labels import UNLABELLED
 from mingolotss.dataset.channel_table import CHANNELS, CHANNELS_COLUMN
+from mingolotss.dataset.label_columns import (
+    TAGS,
+    VOTES,
+    join_names,
+    vector_columns,
+    with_class_names,
+)
 from mingolotss.dataset.manifest import (
     INCOMPLETE_PERCENT,
     MANIFEST,
@@ -62,6 +69,7 @@ _NULL_FOR_NAN = (
     "wcs_error_arcsec", "scale_min", "scale_max", "scale_rms", *STAMP_BEAM_COLUMNS,
     "stamp_size_arcsec", "rotation_deg",
 )  # fmt: skip
+_NAMING = (TAGS.name, VOTES.name)  # columns whose metadata name the classes
 _NOT_IF_MISSING = ("case", "blank")  # columns of channels that are null for a missing one
 # Columns that are null for a candidate without a cutout.
 _CUTOUT_ONLY = ("ny", "nx", "pixel_scale_arcsec", "separation_arcsec", "percent_nan")
@@ -173,7 +181,7 @@ class PartTable:
         }
         status = pa.array(["written", "rejected"])
         columns["status"] = status.take(pa.array(rejected.astype(np.int8)))
-        schema = part_schema(self._task.recipe)
+        schema = part_schema(self._task.recipe, self._task.catalogue.classes)
         counts = sources.get("offers", sources["candidates"])
         columns["offers"] = _candidate_lists(counts, candidates, schema.field("offers").type)
         if channels:
@@ -194,13 +202,16 @@ class PartTable:
         )
 
 
-def part_schema(recipe: Recipe) -> pa.Schema:
+def part_schema(recipe: Recipe, classes: Sequence[str] = ()) -> pa.Schema:
     """Return the columns of the table of a part.
 
     Those of the manifest, in ``offers`` the rows of the candidates table for each source, and in
     ``channels`` those of the table of channels, where the recipe has some.
     """
-    further = [RECIPE_COLUMNS.field(name) for name in recipe_columns(recipe)]
+    further = [
+        with_class_names(field, classes) if field.name in _NAMING else field
+        for field in map(RECIPE_COLUMNS.field, recipe_columns(recipe))
+    ]
     candidates = candidate_schema(has_channels=bool(recipe.channels))
     offers = pa.field("offers", pa.list_(pa.struct(list(candidates))))
     channels = [CHANNELS_COLUMN] if recipe.channels else []
@@ -440,16 +451,22 @@ def _catalogue_columns(
     """Return the columns of the manifest that the catalogue gives."""
     catalogue = task.catalogue
     labels = pa.array(catalogue.labels[rows], mask=catalogue.labels[rows] == UNLABELLED)
-    classes = pa.array(catalogue.classes, pa.string())
+    names = pa.array(catalogue.classes, pa.string()).take(labels)
+    further: dict[str, pa.Array] = {}
+    if catalogue.vectors is not None:
+        vectors = catalogue.vectors.take(rows)
+        further = vector_columns(vectors)
+        names = join_names(vectors, catalogue.classes) if vectors.kind == "tags" else names
     return {
         "row": task.rows[rows],
         "source": catalogue.names[rows],
         "ra": catalogue.ra[rows],
         "dec": catalogue.dec[rows],
         "label": labels,
-        "class": classes.take(labels),
+        "class": names,
         "size_arcsec": catalogue.size_arcsec[rows],
         "flux_mjy": catalogue.flux_mjy[rows],
+        **further,
     }
 
 

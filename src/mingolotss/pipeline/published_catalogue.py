@@ -64,7 +64,7 @@ def published_catalogue(
         if not any(name in catalogue.row_of for name in present):
             return None
         catalogue = _with_images(catalogue, recipe, present)
-    return catalogue if recipe.rules is None else change_classes(catalogue, recipe.rules.changes)
+    return catalogue if recipe.rules is None else change_classes(catalogue, recipe.rules)
 
 
 def _check_labels(recipe: Recipe, images: PublishedList) -> None:

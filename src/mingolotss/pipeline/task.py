@@ -176,6 +176,10 @@ class Task:
             catalogue.flux_mjy, candidates.starts, candidates.image_index, self.batches,
         ):  # fmt: skip
             digest.update(np.ascontiguousarray(column).data)
+        if catalogue.vectors is not None:
+            digest.update(catalogue.vectors.kind.encode())
+            digest.update(np.ascontiguousarray(catalogue.vectors.values).data)
+            digest.update(np.ascontiguousarray(catalogue.vectors.totals).data)
         if catalogue.kept is not None:
             sink = pa.BufferOutputStream()
             with pa.ipc.new_stream(sink, catalogue.kept.schema) as writer:

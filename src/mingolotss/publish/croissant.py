@@ -67,6 +67,7 @@ _ENCODING = {
 _PROGRAM = "mingolotss"
 _SPLIT_TYPES = {"train": "cr:TrainingSplit", "val": "cr:ValidationSplit", "test": "cr:TestSplit"}
 _IMAGES, _SPLITS, _STAMPS, _CHANNELS = "images", "splits", "stamp-files", "channels"
+_LABELS = {"label", "class", "tags", "votes"}  # columns of labels
 
 
 def render_croissant(summary: DatasetSummary, digests: Mapping[str, str] | None = None) -> str:
@@ -272,7 +273,7 @@ def _record_set(
     """Describe the columns of a table, and the shape of its images if it has some."""
     fields: list[_Json] = []
     for column in schema:
-        if pa.types.is_list(column.type):
+        if pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type):
             fields.append(_list_field(name, source, column))
         elif shape is not None and column.name == "pixels":
             fields.append(_pixels_field(name, source, column, shape))
@@ -286,7 +287,8 @@ def _record_set(
 
 def _field(record_set: str, source: _Json, column: pa.Field) -> _Json | None:
     """Describe one column of a table; None for bytes, of which Croissant has no type."""
-    kind = _type_of(column.type)
+    is_list = pa.types.is_list(column.type)
+    kind = _type_of(column.type.value_type if is_list else column.type)
     if kind is None:
         return None
     extract: _Json = {**source, "extract": {"column": column.name}}
@@ -296,9 +298,11 @@ def _field(record_set: str, source: _Json, column: pa.Field) -> _Json | None:
         "@type": "cr:Field",
         "@id": f"{record_set}/{column.name}",
         "name": column.name,
-        "dataType": [kind, "cr:Label"] if column.name in {"label", "class"} else kind,
+        "dataType": [kind, "cr:Label"] if column.name in _LABELS else kind,
         "source": extract,
     }
+    if is_list:
+        field |= {"isArray": True, "arrayShape": "-1"}
     if column.name == "split":
         field["references"] = {"field": {"@id": f"{_SPLITS}/name"}}
     return field

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from mingolotss.dataset.label_columns import TAGS
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.io.parquet import read_schema
 
@@ -47,6 +48,11 @@ def describe_stamps(folder: Path, classes: Sequence[str]) -> list[str]:
 
 def _feature(field: pa.Field, classes: Sequence[str]) -> list[str]:
     """Describe one column, in the words of `datasets.Features`."""
+    names = [f"          '{label}': {_quoted(name)}" for label, name in enumerate(classes)]
+    if pa.types.is_list(field.type) and not pa.types.is_struct(field.type.value_type):
+        if field.name == TAGS.name and classes:
+            return ["    list:", "      class_label:", "        names:", *names]
+        return [f"    list: {_dtype(field.type.value_type)}"]
     if pa.types.is_list(field.type):
         lines = ["    list:"]
         for member in field.type.value_type:
@@ -55,7 +61,6 @@ def _feature(field: pa.Field, classes: Sequence[str]) -> list[str]:
     if pa.types.is_struct(field.type):
         return ["    dtype: image"]
     if field.name == "label" and classes:
-        names = [f"          '{label}': {_quoted(name)}" for label, name in enumerate(classes)]
         return ["    dtype:", "      class_label:", "        names:", *names]
     return [f"    dtype: {_dtype(field.type)}"]
 

@@ -28,6 +28,7 @@ from pydantic import (
     model_validator,
 )
 
+from mingolotss.catalogue.label_vectors import LabelKind
 from mingolotss.catalogue.labels import (
     ClassChanges,
     ClassRule,
@@ -37,8 +38,9 @@ from mingolotss.catalogue.labels import (
 )
 from mingolotss.catalogue.name_patterns import check_pattern
 from mingolotss.catalogue.positions import POSITION_GROUPS, Frame
-from mingolotss.catalogue.reading import ColumnNames
+from mingolotss.catalogue.reading import ColumnNames, Rules
 from mingolotss.catalogue.units import TARGETS, Quantity, find_unit
+from mingolotss.catalogue.vector_rules import TagRules, VoteKind, VoteRules
 from mingolotss.errors import CatalogueError, RecipeError
 from mingolotss.io.png import PNG_CHANNELS
 from mingolotss.recipe.batch_settings import RESERVED_NAMES, BatchSettings, PickleSettings
@@ -90,6 +92,7 @@ FORMATS: tuple[Format, ...] = ("png", "csv", "batches", "parquet")
 
 _LATER_KEYS = (
     ("catalogue", "positions"),
+    *(("classes", k) for k in ("votes", "total", "least_fraction")),
     *(("stamp", k) for k in ("resample", "centre", "size", "redshift", "cosmology", "rotate")),
 )
 """Keys that a recipe is written without unless they are set: earlier versions did not have them."""
@@ -228,18 +231,24 @@ class LabelSettings(Settings):
 
     Attributes
     ----------
-    source : {"flags", "column", "none"}
+    source : {"flags", "column", "tags", "votes", "none"}
         ``from`` in a recipe.
     columns : tuple of str
-        The columns of the flags.
+        The columns of the flags, of the tags, or of the votes for each class.
     column : str
         The column of the class.
     table : tuple of ClassSettings
         By label.
     missing : {"error", "unlabelled"}
-        What a row without a class is: without a value in the column, or without any flag.
+        What a row without a class is: without a value in a column, without any flag or vote.
     null : tuple of str
         Values of the column that mean that there is no class.
+    votes : {"counts", "fractions"}
+        What the columns of votes hold.
+    total : str
+        The column with the number of votes beside fractions; "" without one.
+    least_fraction : float
+        A source whose largest fraction of votes is less has no single class.
     binary : dict of str to tuple of int
         The labels in `table` of each of the two merged classes.
     merge : dict of str to tuple of str or int
@@ -248,12 +257,15 @@ class LabelSettings(Settings):
         Classes whose sources are left out.
     """
 
-    source: Literal["flags", "column", "none"] = Field("none", alias="from")
+    source: Literal["flags", "column", "tags", "votes", "none"] = Field("none", alias="from")
     columns: tuple[str, ...] = ()
     column: str = ""
     table: tuple[ClassSettings, ...] = ()
     missing: MissingClass = "error"
     null: tuple[str, ...] = ()
+    votes: VoteKind = "counts"
+    total: str = ""
+    least_fraction: float = Field(0.0, ge=0, le=1)
     binary: dict[str, tuple[int, ...]] = Field({})
     merge: dict[str, tuple[str | int, ...]] = Field({})
     drop: tuple[str | int, ...] = ()
@@ -261,12 +273,7 @@ class LabelSettings(Settings):
     @model_validator(mode="after")
     def _complete(self) -> LabelSettings:
         if self.source == "flags":
-            absent = {flag for row in self.table for flag in row.flags} - set(self.columns)
-            if not self.table:
-                raise ValueError("from = 'flags' needs a table of classes: [[classes.table]]")
-            if absent:
-                raise ValueError(f"flags that are not in columns: {', '.join(sorted(absent))}")
-            _check_unique("flags", [" + ".join(sorted(set(row.flags))) for row in self.table])
+            self._check_flags()
         if self.source == "column":
             if not self.column:
                 raise ValueError("from = 'column' needs the name of the column: classes.column")
@@ -274,6 +281,10 @@ class LabelSettings(Settings):
             _check_unique("value", values)
             if both := set(values) & set(self.null):
                 raise ValueError(f"null has values of the table: {', '.join(sorted(both))}")
+        if self.source in {"tags", "votes"}:
+            self._check_vectors()
+        elif self.votes != "counts" or self.total or self.least_fraction:
+            raise ValueError("votes, total and least_fraction need from = 'votes'")
         # A label is also the index into the list of class names and the value in the batches of the
         # original dataset. A gap would be a class without name.
         labels = [row.label for row in self.table]
@@ -285,15 +296,57 @@ class LabelSettings(Settings):
             raise ValueError(f"binary has labels that no class has: {sorted(unknown)}")
         return self
 
+    def _check_flags(self) -> None:
+        """Check the flags of the classes."""
+        absent = {flag for row in self.table for flag in row.flags} - set(self.columns)
+        if not self.table:
+            raise ValueError("from = 'flags' needs a table of classes: [[classes.table]]")
+        if absent:
+            raise ValueError(f"flags that are not in columns: {', '.join(sorted(absent))}")
+        _check_unique("flags", [" + ".join(sorted(set(row.flags))) for row in self.table])
+
+    def _check_vectors(self) -> None:
+        """Check the columns of tags or votes, and the table that names their classes."""
+        if not self.columns:
+            raise ValueError(
+                f"from = {self.source!r} needs the names of the columns: classes.columns"
+            )
+        _check_unique("column", self.columns)
+        own = [row.flags for row in self.table]
+        if self.table and own != [(column,) for column in self.columns]:
+            raise ValueError(
+                f"from = {self.source!r} with a table of classes needs one row for each of "
+                "classes.columns, in their order, with flags = [the column]"
+            )
+        if self.source == "tags" and (self.votes != "counts" or self.total or self.least_fraction):
+            raise ValueError("votes, total and least_fraction need from = 'votes'")
+        if self.source == "votes" and self.votes == "counts" and self.total:
+            raise ValueError("total: the number of votes is the sum of the counts; leave it out")
+        if self.source == "votes" and self.drop:
+            raise ValueError(
+                "drop: the votes for a class cannot be left out; merge it with another class, or "
+                "select sources with catalogue.where"
+            )
+
+    @property
+    def full_table(self) -> tuple[ClassSettings, ...]:
+        """Return the classes before `merge` and `drop`; columns of tags and votes name them."""
+        if self.table or self.source not in {"tags", "votes"}:
+            return self.table
+        return tuple(
+            ClassSettings(label=label, name=column, flags=(column,))
+            for label, column in enumerate(self.columns)
+        )
+
     @model_validator(mode="after")
     def _changes_fit(self) -> LabelSettings:
         if (self.merge or self.drop) and self.source == "none":
-            raise ValueError("merge and drop need classes: from = 'flags' or 'column'")
+            raise ValueError("merge and drop need classes: from = 'flags', for example")
         if empty := [name for name, members in self.merge.items() if not members or not name]:
             raise ValueError(f"merge: the group {empty[0]!r} needs a name and classes")
-        if self.table:
+        if self.full_table:
             try:
-                self.changes.apply_to([row.name for row in self.table])
+                self.changes.apply_to([row.name for row in self.full_table])
             except CatalogueError as error:
                 raise ValueError(str(error)) from error
         return self
@@ -306,12 +359,13 @@ class LabelSettings(Settings):
     @property
     def final_table(self) -> tuple[ClassSettings, ...]:
         """Return the classes of the dataset: `table` after `merge` and `drop`."""
-        if not self.table or not (self.merge or self.drop):
-            return self.table
-        new_labels, names = self.changes.apply_to([row.name for row in self.table])
+        table = self.full_table
+        if not table or not (self.merge or self.drop):
+            return table
+        new_labels, names = self.changes.apply_to([row.name for row in table])
         rows = []
         for label, name in enumerate(names):
-            old = [row for row, new in zip(self.table, new_labels, strict=True) if new == label]
+            old = [row for row, new in zip(table, new_labels, strict=True) if new == label]
             if name in self.merge:
                 note = f"merged: {', '.join(row.name for row in old)}"
                 rows.append(ClassSettings(label=label, name=name, note=note))
@@ -328,9 +382,10 @@ class LabelSettings(Settings):
         RecipeError
             A merged class has classes of both.
         """
-        if not self.table or not (self.merge or self.drop):
+        table = self.full_table
+        if not table or not (self.merge or self.drop):
             return self.binary
-        new_labels, names = self.changes.apply_to([row.name for row in self.table])
+        new_labels, names = self.changes.apply_to([row.name for row in table])
         members: dict[int, set[str]] = {}
         for old, new in enumerate(new_labels):
             groups = [name for name, labels in self.binary.items() if old in labels]
@@ -475,10 +530,24 @@ class Recipe(Metadata):
         return type(self).model_construct(**{**tables, **changes})
 
     @property
-    def rules(self) -> FlagRules | ColumnRules | None:
+    def label_kind(self) -> LabelKind:
+        """Return whether a source has one class, any set of tags, or a fraction for each class."""
+        return self.classes.source if self.classes.source in {"tags", "votes"} else "classes"
+
+    @property
+    def rules(self) -> Rules | None:
         """Return how a row gets its label."""
-        if self.classes.source == "none":
+        classes = self.classes
+        names = tuple(row.name for row in classes.full_table)
+        if classes.source == "none":
             return None
+        if classes.source == "tags":
+            return TagRules(classes.columns, names, classes.missing, classes.changes)
+        if classes.source == "votes":
+            return VoteRules(
+                classes.columns, names, classes.votes, classes.total, classes.least_fraction,
+                classes.missing, classes.changes,
+            )  # fmt: skip
         if self.classes.source == "flags":
             rows = (ClassRule(row.label, row.name, row.flags) for row in self.classes.table)
             return FlagRules(
