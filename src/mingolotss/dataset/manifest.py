@@ -31,6 +31,7 @@ __all__ = [
     "KEPT_PREFIX",
     "LATER_COLUMNS",
     "MANIFEST",
+    "MASK_COLUMNS",
     "RECIPE_COLUMNS",
     "REPEATED_COLUMNS",
     "STAMP_BEAM_COLUMNS",
@@ -120,11 +121,21 @@ RECIPE_COLUMNS = pa.schema(
         TAGS,  # the numbers of the tags
         VOTES,  # the fraction of each class
         VOTES_TOTAL,
+        ("mask_pixels", pa.int32()),  # of the source
+        ("other_pixels", pa.int32()),  # of other sources
+        ("las_arcsec", _REAL),  # largest angular size, without the beam
+        ("mask_flux_mjy", _REAL),
+        ("core_distance_arcsec", _REAL),  # from the position to the brightest part
+        ("mask_from", _TEXT),  # null: no component belongs to the source
     ]
 )
 """Further columns of a manifest, each only where the recipe has what it describes."""
 
 STAMP_GRID_COLUMNS = ("stamp_size_arcsec", "rotation_deg", "resampling")
+MASK_COLUMNS = (
+    "mask_pixels", "other_pixels", "las_arcsec", "mask_flux_mjy", "core_distance_arcsec",
+    "mask_from",
+)  # fmt: skip
 STAMP_BEAM_COLUMNS = ("stamp_beam_major_arcsec", "stamp_beam_minor_arcsec", "stamp_beam_pa_deg")
 
 CANDIDATES = pa.schema(
@@ -223,6 +234,7 @@ def recipe_columns(recipe: Recipe) -> list[str]:
     names = {
         *(STAMP_BEAM_COLUMNS if recipe.beam.common or has_grids else ()),
         *(STAMP_GRID_COLUMNS if has_grids else ()),
+        *(MASK_COLUMNS if recipe.mask.makes_masks else ()),
     }
     names |= {MISSING_CHANNELS.name} if recipe.channels else set()
     names |= {TAGS.name} if recipe.label_kind == "tags" else set()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -39,6 +40,7 @@ from mingolotss.pipeline.choice import choose_candidates
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.fits_stamps import chunk_files, write_fits_stamps
 from mingolotss.pipeline.input_files import Times, describe_images, image_times, images_unchanged
+from mingolotss.pipeline.masks import MaskInputs
 from mingolotss.pipeline.measure import Failures, MeasuredCandidates, fetch_and_measure
 from mingolotss.pipeline.part_table import PartTable
 from mingolotss.pipeline.prepare import Prepared, prepare
@@ -231,7 +233,10 @@ def _make(chunk: Chunk, failures: Failures, with_planes: bool = False) -> StageR
             chunk, measured, task.decisions, task.search_errors, recipe.choose
         )
         prepared = prepare(chunk, measured, choices, recipe)
-        stamps = make_stamps(chunk, prepared.measured, prepared.choices, recipe, raw=has_channels)
+        stamps = make_stamps(
+            chunk, prepared.measured, prepared.choices, recipe, raw=has_channels,
+            mask_inputs=_mask_inputs(chunk, prepared),
+        )  # fmt: skip
         planes = stamp_planes(stamps, recipe) if with_planes else {}
         if has_channels:
             channels = add_channels(
@@ -242,6 +247,16 @@ def _make(chunk: Chunk, failures: Failures, with_planes: bool = False) -> StageR
         forget_mosaics()
         return None
     return StageResults(measured, prepared, stamps, planes, channels)
+
+
+def _mask_inputs(chunk: Chunk, prepared: Prepared) -> MaskInputs | None:
+    """Return what the masks of a chunk are made from, None for a recipe without masks."""
+    components, catalogue = chunk.task.components, chunk.task.catalogue
+    if components is None:
+        return None
+    near = components.take(np.arange(chunk.start, chunk.stop))
+    ra, dec = catalogue.ra[chunk.task_slice], catalogue.dec[chunk.task_slice]
+    return MaskInputs(near, ra, dec, prepared.broadening)
 
 
 def _unreadable_sources(

@@ -61,13 +61,14 @@ Columns = dict[str, npt.NDArray[np.generic]]
 _WRITTEN_ONLY = (
     "field", "map_file", "image_file", "case", "separation_arcsec", "percent_nan", "recentred",
     "blank", "undecided", "exceeds_stamp", "incomplete", "decided_by", "noise_jy", "peak_jy",
-    "pixel_scale_arcsec", "pixels_sha256", "percent_nan_cutout", "noise_method",
+    "pixel_scale_arcsec", "pixels_sha256", "percent_nan_cutout", "noise_method", "mask_pixels",
+    "other_pixels", "mask_from",
 )  # fmt: skip
 # Columns of numbers that are null where the number is not known, and not NaN.
 _NULL_FOR_NAN = (
     "frequency_mhz", "beam_major_arcsec", "beam_minor_arcsec", "beam_pa_deg", "crpix1", "crpix2",
     "wcs_error_arcsec", "scale_min", "scale_max", "scale_rms", *STAMP_BEAM_COLUMNS,
-    "stamp_size_arcsec", "rotation_deg",
+    "stamp_size_arcsec", "rotation_deg", "las_arcsec", "mask_flux_mjy", "core_distance_arcsec",
 )  # fmt: skip
 _NAMING = (TAGS.name, VOTES.name)  # columns whose metadata name the classes
 _NOT_IF_MISSING = ("case", "blank")  # columns of channels that are null for a missing one
@@ -277,6 +278,22 @@ def source_columns(
         **_scale_columns(chunk, cutouts, chosen),
         **image_columns(cutouts, chosen, stamps, chunk.task.recipe.stamp.pixels),
         **prepared_columns(prepared, chosen, chunk.task.recipe),
+        **_mask_columns(stamps, rejected),
+    }
+
+
+def _mask_columns(stamps: Stamps, rejected: Bools) -> Columns:
+    """Return what was measured in the masks; nothing for a recipe without masks."""
+    masks = stamps.masks
+    if masks is None:
+        return {}
+    return {
+        "mask_pixels": masks.pixels,
+        "other_pixels": masks.other_pixels,
+        "las_arcsec": np.where(rejected, np.nan, masks.las_arcsec),
+        "mask_flux_mjy": np.where(rejected, np.nan, masks.flux_mjy),
+        "core_distance_arcsec": np.where(rejected, np.nan, masks.core_distance_arcsec),
+        "mask_from": masks.origin,
     }
 
 

@@ -17,8 +17,13 @@ import numpy.typing as npt
 from mingolotss.errors import ImageError, RecipeError
 from mingolotss.image.pixels import block_mean
 from mingolotss.model import Floats
-from mingolotss.pipeline.stamp_windows import Group, stamp_windows
-from mingolotss.pipeline.stamps import STAMPS_PER_STACK, Stamps, stack_windows
+from mingolotss.pipeline.stamp_windows import (
+    STAMPS_PER_STACK,
+    Group,
+    stack_windows,
+    stamp_windows,
+)
+from mingolotss.pipeline.stamps import Stamps
 from mingolotss.recipe.model import Recipe
 from mingolotss.recipe.steps import Stack, StampPixels, finish, noise_of_blocks, run_steps
 from mingolotss.recipe.zeroed_pixels import run_and_mark

@@ -7,7 +7,7 @@ a view of the plane, or a padded copy if the box leaves the cutout.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Objects
 from mingolotss.recipe.model import NoiseSettings, RecentreSettings, Recipe, StampSettings
 
 __all__ = [
+    "STAMPS_PER_STACK",
     "Group",
     "StampBox",
     "StampBoxes",
@@ -33,11 +34,14 @@ __all__ = [
     "noise_of",
     "place_stamp",
     "place_stamps",
+    "stack_windows",
     "stamp_box",
     "stamp_side",
     "stamp_sides",
     "stamp_windows",
 ]
+
+STAMPS_PER_STACK = 16  # 1.4 MB of float32 stays in the cache; with 64, a stamp takes twice as long
 
 
 class StampBox(NamedTuple):
@@ -391,6 +395,11 @@ def stamp_windows(
         else:
             noise_windows = noises.windows(members, y, x, side)
         yield Group(members, image_windows, noise_windows)
+
+
+def stack_windows(images: Sequence[FloatImage]) -> FloatImage:
+    """Return images of one type and shape as one array, native byte order."""
+    return np.stack(images, dtype=images[0].dtype.newbyteorder("="))
 
 
 def _noise_rectangles(

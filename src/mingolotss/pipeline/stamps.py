@@ -8,7 +8,7 @@ that of the steps. Everywhere else the steps run one after another.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,10 +27,12 @@ from mingolotss.pipeline.binned_noise import BinnedNoise, binned_noise
 from mingolotss.pipeline.choice import Choices, Rejection
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.common_beam import convolved_noise_methods, with_common_beam
+from mingolotss.pipeline.masks import MaskInputs, StampMasks, make_masks
 from mingolotss.pipeline.measure import MeasuredCandidates
 from mingolotss.pipeline.prepare import prepare_cutout
 from mingolotss.pipeline.stamp_geometry import StampPlace, place_of_stamp
 from mingolotss.pipeline.stamp_windows import (
+    STAMPS_PER_STACK,
     Group,
     StampBoxes,
     estimate_noise,
@@ -39,6 +41,7 @@ from mingolotss.pipeline.stamp_windows import (
     noise_methods,
     place_stamp,
     place_stamps,
+    stack_windows,
     stamp_sides,
     stamp_windows,
 )
@@ -54,21 +57,18 @@ from mingolotss.recipe.steps import (
     noise_of_blocks,
     run_steps,
 )
+from mingolotss.sky.stamp_grid import ImageGrids
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
 
 __all__ = [
-    "STAMPS_PER_STACK",
     "Placement",
     "Stamps",
     "make_stamp",
     "make_stamps",
-    "stack_windows",
     "stamp_of_cutout",
 ]
-
-STAMPS_PER_STACK = 16  # 1.4 MB of float32 stays in the cache; with 64, a stamp takes twice as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,8 @@ class Stamps:
         Those among them for which the step of a plug-in failed.
     placement : Placement or None
         Of all stamps that were tried; None while they are made.
+    masks : StampMasks or None
+        Of the n stamps; None for a recipe without masks, and for further channels.
     """
 
     encoded: Objects
@@ -156,6 +158,7 @@ class Stamps:
     rejections: dict[int, Rejection]
     plugin_errors: dict[int, PluginError]
     placement: Placement | None = None
+    masks: StampMasks | None = None
 
 
 def make_stamps(
@@ -166,6 +169,7 @@ def make_stamps(
     *,
     places: StampBoxes | None = None,
     raw: bool = False,
+    mask_inputs: MaskInputs | None = None,
 ) -> Stamps:
     """Make the stamps of the chosen cutouts.
 
@@ -185,6 +189,8 @@ def make_stamps(
         Where the n stamps lie in their cutouts; by default in the middle, or on the source.
     raw : bool
         Keep the bytes of the pixels, as one channel of several, and do not encode them.
+    mask_inputs : MaskInputs, optional
+        Of the n sources, for a recipe with masks.
     """
     cutouts, n = measured.cutouts, len(choices.chosen)
     sides, problems = stamp_sides(cutouts, recipe.stamp)
@@ -235,6 +241,12 @@ def make_stamps(
     if measured.noise_methods:
         stamps.noise_method[rows] = [measured.noise_methods[index] for index in chosen.tolist()]
     has_gaps = measured.has_gaps[chosen] | leaves_cutout(cutouts, chosen, boxes)
+    masks = None
+    if mask_inputs is not None:
+        grids = _grids(stamps, rows, cutouts, chosen, recipe.stamp)
+        masks = make_masks(
+            mask_inputs, cutouts, rows, chosen, boxes, estimates, noise.relative, grids, recipe
+        )
     for group in stamp_windows(cutouts, chosen, boxes, estimates):
         members, start = group.indices, 0
         steps = _kernel_steps(group, recipe)
@@ -254,7 +266,7 @@ def make_stamps(
             start = stop
     _reject_empty(stamps, chunk, choices, recipe.stamp, is_further_channel=places is not None)
     placement = Placement(cutouts, rows, chosen, boxes, estimates, noise, has_gaps)
-    return replace(stamps, placement=placement)
+    return replace(stamps, placement=placement, masks=masks)
 
 
 def _store_places(
@@ -270,6 +282,17 @@ def _store_places(
     stamps.x0[rows] = origins[:, 0] + cutouts.x0[chosen] + boxes.x0
     stamps.y0[rows] = origins[:, 1] + cutouts.y0[chosen] + boxes.y0
     stamps.factor[rows] = boxes.side // settings.pixels
+
+
+def _grids(
+    stamps: Stamps, rows: Ints, cutouts: CutoutArray, chosen: Ints, settings: StampSettings
+) -> ImageGrids:
+    """Return the grids of some stamps, on those of their images or of resampled cutouts."""
+    skies = [plane.wcs for plane in cutouts.planes]
+    return ImageGrids(
+        skies, cutouts.plane_index[chosen], stamps.x0[rows], stamps.y0[rows], stamps.factor[rows],
+        settings.pixels,
+    )  # fmt: skip
 
 
 def _noise_after_bin(
@@ -614,11 +637,6 @@ def _run_stack(
             percentages = _percent_missing(stack.missing)
     encoded = [encode(stamp) for stamp in pixels]
     return _StackResult(pixels, encoded, peaks, median_noise, blank, percentages, stack.scaling)
-
-
-def stack_windows(images: Sequence[FloatImage]) -> FloatImage:
-    """Return images of one type and shape as one array, native byte order."""
-    return np.stack(images, dtype=images[0].dtype.newbyteorder("="))
 
 
 def _median_noise(noise: FloatImage) -> FloatImage:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from mingolotss.candidates.decisions import Decision
 from mingolotss.candidates.table import CandidateTable, Image
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.catalogue.components import NearComponents
 from mingolotss.formats.batches import Batch
 from mingolotss.model import Ints, Objects
 from mingolotss.pipeline.channel_inputs import ChannelInputs, restrict
@@ -70,6 +71,8 @@ class Task:
         reference, and without channels.
     stamp_deg : float, deg
         Side of the cutouts that the stamps need at least; 0 if that of the recipe is right.
+    components : NearComponents or None
+        The components near these sources; None for a recipe without masks.
     """
 
     index: int
@@ -88,6 +91,7 @@ class Task:
     channels: tuple[ChannelInputs, ...] = ()
     channel: str = ""
     stamp_deg: float = 0.0
+    components: NearComponents | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -125,6 +129,7 @@ class Task:
             image_root=channel.image_root,
             channels=(),
             channel=channel.name,
+            components=None,
         )
 
     def take(self, rows: Ints) -> Task:
@@ -139,6 +144,7 @@ class Task:
             decisions=restrict(self.decisions, catalogue.names),
             search_errors=restrict(self.search_errors, catalogue.names),
             channels=tuple(channel.take(rows) for channel in self.channels),
+            components=None if self.components is None else self.components.take(rows),
         )
 
     @cached_property
@@ -185,6 +191,8 @@ class Task:
             with pa.ipc.new_stream(sink, catalogue.kept.schema) as writer:
                 writer.write_table(catalogue.kept.combine_chunks())
             digest.update(sink.getvalue())
+        if self.components is not None:
+            digest.update(self.components.digest.encode())
         for task in self.channel_tasks.values():
             text = json.dumps([task.channel, task.images, sorted(task.search_errors.items())])
             digest.update(text.encode())

@@ -52,6 +52,7 @@ from mingolotss.recipe.image_settings import (
     NoiseSettings,
     RecentreSettings,
 )
+from mingolotss.recipe.mask_settings import MaskSettings
 from mingolotss.recipe.metadata import Metadata
 from mingolotss.recipe.published_list import PublishedSettings
 from mingolotss.recipe.settings import Settings, check_address
@@ -72,6 +73,7 @@ __all__ = [
     "ClassSettings",
     "ImageSettings",
     "LabelSettings",
+    "MaskSettings",
     "NoiseSettings",
     "PickleSettings",
     "PublishedSettings",
@@ -438,6 +440,7 @@ class Recipe(Metadata):
     steps: tuple[StepSettings, ...] = ()
     channels: tuple[ChannelSettings, ...] = Field((), max_length=MOST_CHANNELS)
     beam: BeamSettings = BeamSettings()
+    mask: MaskSettings = MaskSettings()
     split: SplitSettings = SplitSettings()
     batches: BatchSettings = BatchSettings()
     published: PublishedSettings = PublishedSettings()
@@ -599,14 +602,14 @@ class Recipe(Metadata):
         """Return the effective settings as values of TOML.
 
         The published dataset is among them if its list decides what the dataset is. Channels, a
-        common beam, positions from names and the settings of resampled stamps are left out where
-        there are none, so that the text and the digest of a recipe without them stay what they were
-        before these existed.
+        common beam, masks, positions from names and the settings of resampled stamps are left out
+        where there are none, so that the text and the digest of a recipe without them stay what
+        they were before these existed.
         """
         settings = {"name": self.name} | self.model_dump(mode="json", by_alias=True)
         if not self.published.list:
             del settings["published"]
-        for key in ("channels", "beam"):
+        for key in ("channels", "beam", "mask"):
             if getattr(self, key) == type(self).model_fields[key].default:
                 del settings[key]
         for channel in settings.get("channels", ()):
