@@ -228,7 +228,8 @@ def _starting_workers() -> Iterator[None]:
 def _start_early(pool: ProcessPoolExecutor, workers: int) -> Iterator[None]:
     """Start the workers in a background thread while the caller does other work.
 
-    A start takes 70 ms, and the first one waits until the server has imported everything. Errors
+    A start takes 70 ms, and the first one waits until the server has imported everything. On a busy
+    machine fewer may start: the executor starts none for a task while a worker is idle. Errors
     are ignored here: the caller meets them again with its first task. On exit the thread has ended,
     so no worker is left half started.
     """
