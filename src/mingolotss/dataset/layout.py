@@ -386,6 +386,15 @@ class ExportFolder(DatasetFolder):
         return f"{safe_name(image_file)}{_PNG}"
 
     @property
+    def masks(self) -> Path:
+        """The folder of the masks as PNG files, beside the folders of the splits."""
+        return self.path / "masks"
+
+    def mask(self, split_folder: str, name: str) -> Path:
+        """Return the path of the mask of an image, from the names of its folder and its file."""
+        return self.masks / split_folder / name
+
+    @property
     def index(self) -> Path:
         """The list of the FITS files with their sources."""
         return self.path / "index.csv"
@@ -424,7 +433,7 @@ class ExportFolder(DatasetFolder):
         return (
             path
             for path in self.path.glob("*/[0-9][0-9]*/[!.]*")
-            if path.name.lower().endswith(_PNG)
+            if path.name.lower().endswith(_PNG) and path.parents[1] != self.masks
         )
 
 

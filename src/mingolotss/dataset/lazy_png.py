@@ -12,7 +12,7 @@ are read at once, so images of several sizes are refused before training starts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -33,6 +33,9 @@ class LazyImages:
         The name of each image in errors.
     channels : {None, 1, 3}
         As for `mingolotss.io.png.decode_png`: None for images without an axis of channels.
+    check : callable, optional
+        Is given each image that is decoded, and its name; raises DatasetError for one that these
+        images cannot be.
 
     Raises
     ------
@@ -44,13 +47,18 @@ class LazyImages:
     dtype = np.dtype(np.uint8)
 
     def __init__(
-        self, pngs: Sequence[bytes], names: Sequence[str], channels: int | None = None
+        self,
+        pngs: Sequence[bytes],
+        names: Sequence[str],
+        channels: int | None = None,
+        check: Callable[[NDArray[np.uint8], str], None] | None = None,
     ) -> None:
         axes = () if channels is None else (channels,)
         self.shape: tuple[int, ...] = (
             len(pngs), *axes, *common_size(pngs, names, channels or 1)
         )  # fmt: skip
         self._pngs, self._names, self._channels = list(pngs), list(names), channels
+        self._check = check
         self._clear()
 
     def _clear(self) -> None:
@@ -64,14 +72,22 @@ class LazyImages:
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
         """Return one image, shape (ny, nx) or (channels, ny, nx)."""
         if not self._is_decoded[index]:
-            self._pixels[index] = decode_png(self._pngs[index], self._names[index], self._channels)
+            name = self._names[index]
+            self._pixels[index] = decode_png(self._pngs[index], name, self._channels)
+            if self._check is not None:
+                self._check(self._pixels[index], name)
             self._is_decoded[index] = 1
         image: NDArray[np.uint8] = self._pixels[index]
         return image
 
     def decode(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Return images as a new array, shape (k, ...), without keeping them."""
-        return decode_pngs(self._pngs[start:stop], self._names[start:stop], self._channels)
+        names = self._names[start:stop]
+        images = decode_pngs(self._pngs[start:stop], names, self._channels)
+        if self._check is not None:
+            for image, name in zip(images, names, strict=True):
+                self._check(image, name)
+        return images
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> ImageArray:
         for index in range(len(self)):
@@ -79,7 +95,7 @@ class LazyImages:
         return self._pixels.astype(dtype or np.uint8, copy=bool(copy))
 
     def __getstate__(self) -> dict[str, object]:
-        names = ("shape", "_pngs", "_names", "_channels")
+        names = ("shape", "_pngs", "_names", "_channels", "_check")
         return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: Mapping[str, object]) -> None:

@@ -20,6 +20,7 @@ from mingolotss.catalogue.typed_columns import KEPT_MARK
 from mingolotss.dataset.channel_table import MISSING_CHANNELS
 from mingolotss.dataset.label_columns import TAGS, VECTOR_COLUMNS, VOTES, VOTES_TOTAL
 from mingolotss.dataset.layout import DatasetFolder
+from mingolotss.dataset.masks import MASK, MASK_SHA256
 from mingolotss.errors import CatalogueError, DatasetError
 from mingolotss.io.parquet import read_schema, read_table
 from mingolotss.recipe.model import Recipe
@@ -127,6 +128,7 @@ RECIPE_COLUMNS = pa.schema(
         ("mask_flux_mjy", _REAL),
         ("core_distance_arcsec", _REAL),  # from the position to the brightest part
         ("mask_from", _TEXT),  # null: no component belongs to the source
+        MASK_SHA256,
     ]
 )
 """Further columns of a manifest, each only where the recipe has what it describes."""
@@ -279,6 +281,7 @@ def name_kept_columns(kept: pa.Table, further: Sequence[str] = ()) -> pa.Table:
         Two columns would have one name.
     """
     taken = {name.lower() for name in (*MANIFEST.names, *further)} | _RESERVED
+    taken |= {MASK.name} if MASK_SHA256.name in further else set()
     names = [
         f"{KEPT_PREFIX}{name}" if name.lower() in taken else name for name in kept.column_names
     ]

@@ -22,6 +22,7 @@ from mingolotss.dataset.label_columns import VECTOR_COLUMNS, class_names_of, rea
 from mingolotss.dataset.layout import stamp_files
 from mingolotss.dataset.lazy_png import LazyImages
 from mingolotss.dataset.manifest import further_fields
+from mingolotss.dataset.masks import MASK, MaskArray, check_values, has_masks
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.stamp_shape import StampShape
@@ -42,8 +43,9 @@ class Records:
     Attributes
     ----------
     table : pyarrow.Table
-        ``image`` (PNG) or ``pixels`` (plain values), then the columns of the manifest, and those
-        beyond it that the dataset has. Its metadata state the shape of stamps with channels.
+        ``image`` (PNG) or ``pixels`` (plain values), ``mask`` where the dataset has masks, then the
+        columns of the manifest, and those beyond it that the dataset has. Its metadata state the
+        shape of stamps with channels.
     classes : tuple of str
         Name of each label.
     origin : str
@@ -134,6 +136,54 @@ class Records:
         if len(self):
             check_size(images.shape[1:], self.origin, shape)
         return images
+
+    @property
+    def has_masks(self) -> bool:
+        """Return whether each image has a mask."""
+        return MASK.name in self.table.column_names and has_masks(self.table.schema)
+
+    def encoded_masks(self) -> list[bytes]:
+        """Return the masks as they are stored, grey PNG files; none for a dataset without masks."""
+        if not self.has_masks:
+            return []
+        return [data or b"" for data in pc.struct_field(self.table[MASK.name], 0).to_pylist()]
+
+    def masks(self) -> MaskArray | None:
+        """Return all masks decoded.
+
+        Returns
+        -------
+        uint8 array, shape (n, ny, nx), or None
+            0 background, 1 this source, 2 another source. None for a dataset without masks.
+
+        Raises
+        ------
+        DatasetError
+            A mask is damaged, or has another size than the first image.
+        """
+        masks = self.lazy_masks()
+        return None if masks is None else masks.decode(0, len(masks))
+
+    def lazy_masks(self) -> LazyImages | None:
+        """Return all masks, each of which is decoded when it is first used, or None as `masks`.
+
+        Raises
+        ------
+        DatasetError
+            A mask is no grey PNG, or has another size than the first image.
+        """
+        if not self.has_masks:
+            return None
+        names = [f"the mask of {name}" for name in self.names()]
+        masks = LazyImages(self.encoded_masks(), names, check=check_values)
+        if len(self):
+            first = decode_stamps(self.encoded()[:1], self.names()[:1], self.shape)
+            if masks.shape[1:] != first.shape[-2:]:
+                raise DatasetError(
+                    f"read {names[0]}: {masks.shape[2]} x {masks.shape[1]} pixels, and its image "
+                    f"has {first.shape[-1]} x {first.shape[-2]}; fetch or build it again"
+                )
+        return masks
 
     def names(self) -> list[str]:
         """Return a name of each image for messages: its file and where it was read."""

@@ -75,6 +75,9 @@ class Arrays(Shown):
         The tags or votes of each image; None for a dataset of single classes.
     channels : tuple of str
         The name of each channel; empty for images without an axis of channels.
+    masks : uint8 array, shape (n, ny, nx), or None
+        Which pixels are the source's own: 0 background, 1 this source, 2 another source. None for
+        a dataset without masks. Inside the readers it may be an `ImageStack`.
     root : Path or None
         Where the dataset was read.
     """
@@ -87,6 +90,7 @@ class Arrays(Shown):
     splits: tuple[str, ...] = ()
     channels: tuple[str, ...] = field(default=(), kw_only=True)
     vectors: LabelVectors | None = field(default=None, kw_only=True)
+    masks: ImageArray | ImageStack | None = field(default=None, kw_only=True)
     root: Path | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -116,6 +120,19 @@ class Arrays(Shown):
             raise DatasetError(
                 f"read a dataset: images of shape {self.images.shape[1:]} with the channels "
                 f"{self.channels!r:.80}; fetch or build it again"
+            )
+        self._check_masks()
+
+    def _check_masks(self) -> None:
+        """Check that there is a mask of its size for each image."""
+        if self.masks is None:
+            return
+        images, masks = self.images, self.masks
+        expected = (len(images), *images.shape[-2:])
+        if masks.dtype != np.uint8 or (len(images) and masks.shape != expected):
+            raise DatasetError(
+                f"read a dataset: masks of {masks.dtype} and shape {masks.shape} for images of "
+                f"shape {images.shape}; fetch or build it again"
             )
 
     def __len__(self) -> int:
@@ -148,9 +165,11 @@ class Arrays(Shown):
             It is neither, or there are no such samples.
         """
         images, rows = take_images(self.images, selection)
+        masks = None if self.masks is None else take_images(self.masks, selection)[0]
         return replace(
             self,
             images=images,
+            masks=masks,
             labels=self.labels[rows],
             sources=select_texts(self.sources, rows),
             filenames=select_texts(self.filenames, rows),
@@ -349,6 +368,7 @@ def take_split(samples: Arrays, split: str, origin: str) -> Arrays:
     return replace(
         samples,
         images=np.asanyarray(samples.images)[part],
+        masks=None if samples.masks is None else np.asanyarray(samples.masks)[part],
         labels=samples.labels[part],
         sources=samples.sources[part],
         filenames=samples.filenames[part],
@@ -374,4 +394,13 @@ def concatenate(parts: Sequence[Arrays]) -> Arrays:
         ),
         channels=parts[0].channels,
         vectors=join_vectors([part.vectors for part in parts]),
+        masks=_concatenate_masks(parts),
     )
+
+
+def _concatenate_masks(parts: Sequence[Arrays]) -> ImageStack | None:
+    """Join the masks of samples; None if some of them have none."""
+    masks = [part.masks for part in parts]
+    if any(mask is None for mask in masks):
+        return None
+    return ImageStack([np.asarray(mask) for mask in masks])

@@ -35,6 +35,7 @@ from mingolotss.dataset.manifest import (
     UNCOMPRESSED_COLUMNS,
     further_fields,
 )
+from mingolotss.dataset.masks import MASK, has_masks
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
@@ -76,11 +77,13 @@ def stamp_schema(shape: StampShape, further: Sequence[pa.Field] = ()) -> pa.Sche
     ----------
     shape : StampShape
     further : sequence of pyarrow.Field
-        Columns beyond those of the manifest (`mingolotss.dataset.manifest.further_fields`).
+        Columns beyond those of the manifest (`mingolotss.dataset.manifest.further_fields`). With
+        the checksum of a mask among them, the file has the column ``mask``, too.
     """
     channels = [CHANNELS_COLUMN] if shape.channels else []
+    masks = [MASK] if has_masks(further) else []
     first = IMAGE if shape.is_png else _PIXELS
-    schema = pa.schema([first, *MANIFEST, *further, *channels])
+    schema = pa.schema([first, *masks, *MANIFEST, *further, *channels])
     # Without channels not even empty metadata: they would change the bytes of every file.
     return schema.with_metadata(shape.to_metadata()) if shape.channels else schema
 
@@ -130,13 +133,13 @@ def stamp_bytes(table: pa.Table) -> bytes:
     table : pyarrow.Table
         The columns of `stamp_schema`.
     """
-    png = "image.bytes"
+    pngs = ("image.bytes", f"{MASK.name}.bytes")
     # Parquet compresses and encodes each leaf column on its own; the leaves of a struct have dotted
     # names. Only columns whose values repeat get a dictionary, and images get no statistics: the
     # smallest and the largest image mean nothing. Nobody selects by those of the other columns.
     leaves = [leaf for field in table.schema for leaf in leaf_paths(field)]
     repeated = {*REPEATED_COLUMNS, *(_CHANNEL_LEAF + name for name in REPEATED_CHANNEL_COLUMNS)}
-    plain = {png, *UNCOMPRESSED_COLUMNS}
+    plain = {*pngs, *UNCOMPRESSED_COLUMNS}
     return parquet_bytes(
         table,
         compression={leaf: "none" if leaf in plain else "zstd" for leaf in leaves},
@@ -144,7 +147,7 @@ def stamp_bytes(table: pa.Table) -> bytes:
         write_statistics=[
             leaf
             for leaf in leaves
-            if leaf not in (png, _PIXELS.name, *UNCOMPRESSED_COLUMNS, "wcs")
+            if leaf not in (*pngs, _PIXELS.name, *UNCOMPRESSED_COLUMNS, "wcs")
             and not leaf.startswith(_CHANNEL_LEAF)
         ],
         row_group_size=_ROW_GROUP,
@@ -167,6 +170,8 @@ class StampFile:
         Number of groups of rows, which can be read one by one.
     shape : StampShape
         What the stamps are.
+    has_masks : bool
+        Whether each stamp has a mask (``masks.py``).
 
     Raises
     ------
@@ -190,10 +195,15 @@ class StampFile:
         has_pixels = _PIXELS.name in schema.names
         self._image = _PIXELS.name if has_pixels else IMAGE.name
         self.row_groups: int = self._file.num_row_groups
+        self.has_masks = has_masks(schema)
         kind = schema.field(self._image).type if self._image in schema.names else None
         if kind is None or not (pa.types.is_binary if has_pixels else _is_image)(kind):
             self.close()
             raise self._wrong_column(self._image, kind)
+        mask = schema.field(MASK.name).type if MASK.name in schema.names else None
+        if self.has_masks and not (mask is not None and _is_image(mask)):
+            self.close()
+            raise self._wrong_column(MASK.name, mask)
         try:
             self.shape = StampShape.of_schema(schema)
         except ValueError as error:
@@ -237,11 +247,16 @@ class StampFile:
         column = self._read([self._image], group)[self._image]
         return pc.struct_field(column, "bytes") if self._image == IMAGE.name else column
 
+    def encoded_masks(self, group: int | None = None) -> pa.ChunkedArray:
+        """Return each mask as it is stored, of one row group or of all: an array of binary."""
+        return pc.struct_field(self._read([MASK.name], group)[MASK.name], "bytes")
+
     def table(self) -> pa.Table:
         """Return the image and the columns of the manifest, and those beyond it that the file has.
 
-        A column of the manifest that is absent is null. A file with channels also has the column
-        ``channels``, null where the file lacks it.
+        A column of the manifest that is absent is null. The mask follows the image, where the file
+        has masks. A file with channels also has the column ``channels``, null where the file lacks
+        it.
 
         Raises
         ------
@@ -254,8 +269,9 @@ class StampFile:
         further = further_fields(schema)
         channels = self._channel_fields()
         names = [*(field.name for field in further), *(field.name for field in channels)]
+        masks = [MASK.name] if self.has_masks else []
         table = self._read(
-            [self._image, *present, *(name for name in names if name in schema.names)]
+            [self._image, *masks, *present, *(name for name in names if name in schema.names)]
         )
         first = table[self._image]
         with self._translated_errors():
@@ -264,8 +280,9 @@ class StampFile:
             # have them in another type.
             image = _PIXELS if self._image == _PIXELS.name else IMAGE
             columns = [first.cast(IMAGE.type) if image is IMAGE else first]
-            columns += _of_manifest(table, [*MANIFEST, *further, *channels])
-        fields = pa.schema([image.with_type(columns[0].type), *MANIFEST, *further, *channels])
+            others = [*([MASK] if masks else []), *MANIFEST, *further, *channels]
+            columns += _of_manifest(table, others)
+        fields = pa.schema([image.with_type(columns[0].type), *others])
         return pa.table(columns, schema=fields.with_metadata(schema.metadata))
 
     def _channel_fields(self) -> list[pa.Field]:
@@ -324,6 +341,7 @@ class StampFile:
 
 _CONTENTS = {
     "image": "PNG bytes (struct<bytes: binary, path: string>)",
+    "mask": "PNG bytes (struct<bytes: binary, path: string>)",
     "pixels": "binary, values of pixels",
     "label": "integers",
     "row": "integers",

@@ -27,6 +27,7 @@ __all__ = [
     "ExportHeader",
     "Format",
     "check_kind",
+    "check_masks",
     "check_samples",
     "plain_values",
     "reading_export",
@@ -192,6 +193,26 @@ def check_samples(
     size = max(math.prod(shape) * kind.itemsize, math.prod(label_shape) * label_kind.itemsize)
     if size > largest:
         raise ValueError(f"{size} bytes in it, where {largest} are plausible")
+
+
+def check_masks(masks: tuple[np.dtype[Any], tuple[int, ...]], axes: tuple[int, ...]) -> None:
+    """Check the type and the shape of masks, before they are mapped or read.
+
+    Parameters
+    ----------
+    masks : (dtype, shape)
+        As the file describes them.
+    axes : tuple of int
+        The shape of the images.
+
+    Raises
+    ------
+    ValueError
+        They are not uint8 (n, ny, nx) with a mask for each image.
+    """
+    kind, shape = masks
+    if kind != np.uint8 or shape != (axes[0], *axes[-2:]):
+        raise ValueError(f"masks of type {kind} and shape {shape} for images of shape {axes}")
 
 
 def plain_values(column: pa.ChunkedArray) -> list[str | int | float | bool | None]:

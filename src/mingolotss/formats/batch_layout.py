@@ -23,16 +23,19 @@ import numpy as np
 
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import BatchFolder
+from mingolotss.dataset.masks import MaskArray
 from mingolotss.formats.pickle_protocol3 import Pickled, Protocol3Pickler
 from mingolotss.io.files import atomic_path
 from mingolotss.recipe.batch_settings import BatchSettings, PickleSettings
 from mingolotss.recipe.model import Recipe
 from mingolotss.recipe.published_list import PublishedList
 
-__all__ = ["CHANNEL_NAMES", "BatchContent", "BatchLayout"]
+__all__ = ["CHANNEL_NAMES", "MASKS", "BatchContent", "BatchLayout"]
 
 CHANNEL_NAMES = "channel_names"
 """The key of the names of the channels, in a batch and in ``batches.meta``."""
+MASKS = "masks"
+"""The key of the masks of a batch, stored as the images are, with one plane."""
 
 
 class BatchContent(NamedTuple):
@@ -48,6 +51,8 @@ class BatchContent(NamedTuple):
     image_files, sources, fields : sequence of str, length n
     channels : sequence of str
         Their names; none for images without an axis of channels.
+    masks : uint8 array, shape (n, side * side), or None
+        None for a dataset without masks.
     """
 
     label: str
@@ -57,6 +62,7 @@ class BatchContent(NamedTuple):
     sources: Sequence[str]
     fields: Sequence[str]
     channels: Sequence[str] = ()
+    masks: MaskArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,10 @@ class BatchLayout:
             "src_ids": _interned(content.sources),
             "fieldnames": _interned(content.fields),
         }
-        self._write(path, {key: values[key] for key in self.pickle.keys}, content.channels)
+        entries: dict[str, object] = {key: values[key] for key in self.pickle.keys}
+        if content.masks is not None:
+            entries[MASKS] = self._images(content.masks, 0)
+        self._write(path, entries, content.channels)
 
     def write_meta(
         self,

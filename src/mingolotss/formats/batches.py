@@ -34,6 +34,7 @@ from mingolotss.dataset.layout import (
     split_batch_name,
     split_of_batch,
 )
+from mingolotss.dataset.masks import MaskArray
 from mingolotss.dataset.published import absent_files, names_of_images
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays, concatenate
@@ -42,7 +43,7 @@ from mingolotss.dataset.stamp_shape import channel_names
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.archive import write_tar
 from mingolotss.formats.base import ExportHeader, Format, check_kind
-from mingolotss.formats.batch_layout import CHANNEL_NAMES, BatchContent, BatchLayout
+from mingolotss.formats.batch_layout import CHANNEL_NAMES, MASKS, BatchContent, BatchLayout
 from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.formats.stored_names import true_splits
 from mingolotss.io.files import largest_expansion, md5_file
@@ -229,9 +230,11 @@ def write_batches(records: Records, folder: Path, header: ExportHeader) -> None:
             part.texts(column) for column in ("image_file", "source", "field")
         )
         rows = images.reshape(len(part), math.prod(images.shape[1:]) if len(part) else 0)
+        masks = part.masks()
         content = BatchContent(
-            label, rows, part.labels.tolist(), files, sources, fields, shape.channels
-        )
+            label, rows, part.labels.tolist(), files, sources, fields, shape.channels,
+            None if masks is None else masks.reshape(len(part), side * side if len(part) else 0),
+        )  # fmt: skip
         header.layout.write_batch(path, content)
         paths.append(path)
         sizes.append(len(part))
@@ -397,7 +400,30 @@ def _read_samples(path: Path, split: str, classes: tuple[str, ...]) -> Arrays:
     filenames = _read_texts(batch.get("filenames"), len(images))
     sources = _read_texts(batch.get("src_ids"), len(images)) or names_of_images(filenames, classes)
     splits = (split,) * len(images)
-    return Arrays(images, labels, classes, sources, filenames, splits, channels=channels)
+    return Arrays(
+        images, labels, classes, sources, filenames, splits, channels=channels,
+        masks=_read_masks(path, batch, images),
+    )  # fmt: skip
+
+
+def _read_masks(path: Path, batch: Mapping[Any, Any], images: ImageArray) -> MaskArray | None:
+    """Return the masks of a batch, shape (n, side, side); None if it has none."""
+    if MASKS not in batch:
+        return None
+    data, side = batch[MASKS], images.shape[-1]
+    count = len(images) * side * side
+    if isinstance(data, list) and len(data) == len(images):
+        # With one row for each image, the array is as large as that of the images, whose size was
+        # compared with that of the file.
+        is_plain = all(_is_row(row) and np.size(row) == side * side for row in data)
+        data = np.asarray(data, np.uint8 if not data else None) if is_plain else None
+    if isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.size == count:
+        masks: MaskArray = data.reshape(len(images), side, side)
+        return masks
+    raise DatasetError(
+        f"read {path}: 'masks' should be uint8 with {side * side} pixels for each image; fetch or "
+        "build it again"
+    )
 
 
 def _read_dict(path: Path) -> dict[Any, Any]:

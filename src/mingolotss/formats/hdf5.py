@@ -29,6 +29,7 @@ from mingolotss.formats.base import (
     IMAGE_AXES,
     ExportHeader,
     Format,
+    check_masks,
     check_samples,
     reading_export,
 )
@@ -52,13 +53,15 @@ _HEAP = b"GCOL\x01"  # signature and version of a heap of texts of variable leng
 _IMAGES = {False: "n, ny, nx; row 0 is the south", True: "n, channel, ny, nx; row 0 is the south"}
 _NOTES = {
     "labels": "index into the attribute classes; -1 is unlabelled",
+    "masks": "n, ny, nx; 0 background, 1 this source, 2 another source",
 }
 
 
 def write_hdf5(records: Records, folder: Path, header: ExportHeader) -> None:
     """Write ``NAME.h5``: ``images``, ``labels``, the main columns, and `header` as attributes.
 
-    The names of channels are the attribute ``channels``, and the axes of ``images`` have labels.
+    A dataset with masks also has ``masks``. The names of channels are the attribute ``channels``,
+    and the axes of ``images`` have labels.
 
     Parameters
     ----------
@@ -87,7 +90,14 @@ def write_hdf5(records: Records, folder: Path, header: ExportHeader) -> None:
         for name in TEXT_COLUMNS
     }
     numbers = {name: records.numbers(name) for name in _NUMBERS}
-    columns = {"images": records.images(), "labels": records.labels, **texts, **numbers}
+    masks = records.masks()
+    columns = {
+        "images": records.images(),
+        "labels": records.labels,
+        **({} if masks is None else {"masks": masks}),
+        **texts,
+        **numbers,
+    }
     path = ExportFolder(folder).hdf5(header.name)
     notes = {"images": _IMAGES[bool(records.channels)], **_NOTES}
     version = "v110" if len(records.classes) > _MANY_CLASSES else None
@@ -205,11 +215,8 @@ def read_hdf5(path: Path, split: str = "all") -> Arrays:
         size = path.stat().st_size
         with h5py.File(path, "r") as file:
             images, labels = (_dataset(h5py, file, name, size) for name in ("images", "labels"))
-            offset = images.id.get_offset()
             names = [name for name in _NAMES if name == "classes" or name in file.attrs]
             count = sum(_count_names(h5py, file, name) for name in names)
-            if offset is not None and offset + images.nbytes > size:
-                raise ValueError("the images end after the end of the file")
             count += len(TEXT_COLUMNS) * len(images)
             columns = [_dataset(h5py, file, name, size) for name in TEXT_COLUMNS]
             _check_texts(path, count, images, columns)
@@ -222,13 +229,32 @@ def read_hdf5(path: Path, split: str = "all") -> Arrays:
                 (images.dtype, images.shape), (labels.dtype, labels.shape), size, channels
             )
             numbers = labels[:].astype(np.int64)
-            mapped = offset is not None and images.dtype.isnative
-            pixels = None if mapped else images[:].astype(images.dtype.newbyteorder("="))
-            kind, shape = images.dtype, images.shape
-        if pixels is None:
-            pixels = np.memmap(path, kind, "r", offset, shape)
-    samples = Arrays(pixels, numbers, classes, *texts, channels=channels)
+            stored = {"images": images}
+            if "masks" in file:
+                stored["masks"] = _dataset(h5py, file, "masks", size)
+                check_masks((stored["masks"].dtype, stored["masks"].shape), images.shape)
+            mapped = {name: _open_pixels(path, dataset, size) for name, dataset in stored.items()}
+    samples = Arrays(
+        mapped["images"], numbers, classes, *texts, channels=channels, masks=mapped.get("masks")
+    )
     return take_split(samples, split, str(path))
+
+
+def _open_pixels(path: Path, dataset: Any, size: int) -> npt.NDArray[Any]:
+    """Return the pixels of a dataset in one piece: a memory map, unless their bytes are swapped.
+
+    Raises
+    ------
+    ValueError
+        They end after the end of the file, whose size is `size`.
+    """
+    offset, kind = dataset.id.get_offset(), dataset.dtype
+    if offset is None or not kind.isnative:
+        pixels: npt.NDArray[Any] = dataset[:].astype(kind.newbyteorder("="))
+        return pixels
+    if offset + dataset.nbytes > size:
+        raise ValueError(f"the {dataset.name[1:]} end after the end of the file")
+    return np.memmap(path, kind, "r", offset, dataset.shape)
 
 
 def _dataset(h5py: ModuleType, file: Mapping[str, Any], name: str, size: int) -> Any:

@@ -2,9 +2,10 @@
 
 The header describes the columns, so that ``load_dataset(FOLDER)`` gives an Image and a ClassLabel
 without a script. The columns are those of the manifest. The stamps of a build are read in the same
-way (``dataset/stamps.py``). Images that no PNG file holds are the column ``pixels``; the metadata
-of a dataset with channels state their names, the shape of an image and the type of its pixels, and
-pandas gives them as ``DataFrame.attrs``.
+way (``dataset/stamps.py``). Masks are the column ``mask``, an Image with the values 0, 1 and 2.
+Images that no PNG file holds are the column ``pixels``; the metadata of a dataset with channels
+state their names, the shape of an image and the type of its pixels, and pandas gives them as
+``DataFrame.attrs``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from mingolotss.dataset.channel_table import CHANNELS_COLUMN
 from mingolotss.dataset.export_notes import SPLIT_KEY
 from mingolotss.dataset.image_stack import ImageArray, ImageStack
 from mingolotss.dataset.layout import ExportFolder, stamp_files
+from mingolotss.dataset.masks import MASK
 from mingolotss.dataset.records import Records, read_records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays
 from mingolotss.dataset.split_names import select
@@ -71,6 +73,8 @@ def _metadata(records: Records, header: ExportHeader) -> dict[str, str]:
         features[field.name] = {"dtype": kind, "_type": "Value"}
     if "image" in features:
         features["image"] = {"_type": "Image"}
+    if records.has_masks:
+        features[MASK.name] = {"_type": "Image"}
     if CHANNELS_COLUMN.name in features:
         features[CHANNELS_COLUMN.name] = _list_feature(CHANNELS_COLUMN.type)
     if records.classes:
@@ -125,9 +129,11 @@ def read_parquet(path: Path, split: str = "all") -> Arrays:
     images: ImageArray | ImageStack = (
         ImageStack([records.lazy_images()]) if shape.is_png else records.images()
     )
+    masks = records.lazy_masks()
     return Arrays(
         images, records.labels, records.classes, *texts,
         channels=shape.channels, vectors=records.vectors,
+        masks=None if masks is None else ImageStack([masks]),
     )  # fmt: skip
 
 

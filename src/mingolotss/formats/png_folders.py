@@ -3,7 +3,7 @@
 The number before the class is its label: those readers number the folders of one split in the order
 of their names. Every split therefore has a folder for every class. One without images holds only a
 placeholder, and ImageFolder opens it with ``allow_empty=True``. Three channels are the red, green
-and blue of an image.
+and blue of an image. Masks are grey PNG files ``masks/SPLIT/NAME.png`` with the values 0, 1 and 2.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mingolotss.dataset.layout import ExportFolder
+from mingolotss.dataset.masks import decode_masks
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.dataset.split_names import select
@@ -65,9 +66,13 @@ def write_png_folders(records: Records, folder: Path, header: ExportHeader) -> N
         for split, label, name in zip(*columns, strict=True)
     ]
     check_distinct(paths, records, export, header)
-    check_splits(folders, [export.classes, export.channel_names], export, header)
+    own = [export.classes, export.channel_names, *([export.masks] if records.has_masks else [])]
+    check_splits(folders, own, export, header)
     for path, png in zip(paths, records.encoded(), strict=True):
         write_bytes(path, png)
+    if records.has_masks:
+        for path, png in zip(paths, records.encoded_masks(), strict=True):
+            write_bytes(export.mask(path.parts[-3], path.name), png)
     for empty in {*chain.from_iterable(folders.values())} - {path.parent for path in paths}:
         write_bytes(export.placeholder(empty), b"")
     write_class_names(export.classes, records.classes)
@@ -116,7 +121,14 @@ def read_png_folders(path: Path, split: str = "all") -> Arrays:
     rows = images_by_file(path)
     pairs = [rows.get(file.name, (file.name, file.name.split("_", 1)[0])) for file in files]
     names, sources = (tuple(pair[column] for pair in pairs) for column in (0, 1))
-    return Arrays(images, labels, classes, sources, names, tuple(splits), channels=channels)
+    masks = None
+    if export.masks.is_dir():
+        paths = [export.mask(file.parts[-3], file.name) for file in files]
+        with reading_export(path, "PNG"):
+            masks = decode_masks([read_bounded(one) for one in paths], list(map(str, paths)))
+    return Arrays(
+        images, labels, classes, sources, names, tuple(splits), channels=channels, masks=masks
+    )
 
 
 PNG_FOLDERS = Format(

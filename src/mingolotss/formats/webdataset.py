@@ -1,8 +1,9 @@
 """WebDataset: shards ``SPLIT-000000.tar`` of a thousand samples, each KEY.png, KEY.cls, KEY.json.
 
 Images with channels that no PNG file holds, float32 or of another number than one or three, are
-KEY.npy, an array of shape (channels, ny, nx). The names of the channels are in ``channels.json``. A
-key is the catalogue row: WebDataset cuts names at their first dot, and source names have dots.
+KEY.npy, an array of shape (channels, ny, nx). The names of the channels are in ``channels.json``.
+A mask is KEY.mask.png, grey with the values 0, 1 and 2. A key is the catalogue row: WebDataset cuts
+names at their first dot, and source names have dots.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import math
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
-from itertools import compress
+from itertools import compress, repeat
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.manifest import further_fields
+from mingolotss.dataset.masks import decode_masks
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays
 from mingolotss.dataset.split_names import select
@@ -49,6 +51,7 @@ __all__ = ["WEBDATASET", "find_webdataset", "read_webdataset", "write_webdataset
 
 _SHARD = 1000  # samples
 _COLUMNS = ("row", "source", "ra", "dec", "class", "field", "image_file", "split", "pixels_sha256")
+_MASK = "mask.png"
 _LARGEST_MEMBER = 64 << 20  # bytes; a stamp is 6 kB, and a shard may claim anything
 
 
@@ -86,12 +89,17 @@ def _members(records: Records) -> Iterator[tuple[str, bytes]]:
     for name in kept:
         for metadata, value in zip(columns, plain_values(records.table[name]), strict=True):
             metadata[name] = value
-    samples = zip(columns, encoded, records.labels.tolist(), strict=True)
-    for metadata, image, label in samples:
+    masks: Iterable[bytes | None] = repeat(None, len(records))
+    if records.has_masks:
+        masks = records.encoded_masks()
+    samples = zip(columns, encoded, masks, records.labels.tolist(), strict=True)
+    for metadata, image, mask, label in samples:
         key = f"{metadata['row']:08d}"
         yield f"{key}.cls", str(label).encode()
         yield f"{key}.json", json.dumps(metadata).encode()
         yield f"{key}.{kind}", image
+        if mask is not None:
+            yield f"{key}.{_MASK}", mask
 
 
 def _npy(image: ImageArray) -> bytes:
@@ -165,7 +173,12 @@ def read_webdataset(path: Path, split: str = "all") -> Arrays:
     # A single split is, and its images are then returned without another copy.
     order = np.argsort(rows, kind="stable")
     images = _read_images(samples, texts[1], channels, path)
-    arrays = Arrays(images, labels, classes, *texts, channels=channels)
+    masks = None
+    if any(_MASK in sample for sample in samples):
+        with reading_export(path, "WebDataset"):
+            pngs = [sample[_MASK] for sample in samples]
+            masks = decode_masks(pngs, [f"the mask of {name}" for name in texts[1]])
+    arrays = Arrays(images, labels, classes, *texts, channels=channels, masks=masks)
     return arrays if (np.diff(order) > 0).all() else arrays.take(order)
 
 

@@ -1,4 +1,4 @@
-"""Zarr, format 3: a group ``NAME.zarr`` of images and labels, with all else as attributes.
+"""Zarr, format 3: a group ``NAME.zarr`` of images, labels, masks, with all else as attributes.
 
 The names of channels are the attribute ``channels``, and the axes of such images have names.
 
@@ -30,6 +30,7 @@ from mingolotss.formats.base import (
     IMAGE_AXES,
     ExportHeader,
     Format,
+    check_masks,
     check_samples,
     plain_values,
     reading_export,
@@ -40,6 +41,7 @@ from mingolotss.io.optional import import_optional
 
 __all__ = ["ZARR", "find_zarr", "read_zarr", "write_zarr"]
 
+_MASK_AXES = ("sample", "y", "x")
 _CHUNK = 64  # images: the size of a batch in training
 _KINDS = ("uint8", "float32", "int64")
 _LARGEST_JSON = 1 << 30  # bytes; the names of 10 million sources
@@ -70,6 +72,9 @@ def write_zarr(records: Records, folder: Path, header: ExportHeader) -> None:
     axes = {"dimension_names": IMAGE_AXES} if records.channels else {}
     group.create_array("images", data=images, chunks=(_CHUNK, *images.shape[1:]), **axes)
     group.create_array("labels", data=records.labels)
+    if (masks := records.masks()) is not None:
+        mask_axes = {"dimension_names": _MASK_AXES} if records.channels else {}
+        group.create_array("masks", data=masks, chunks=(_CHUNK, *masks.shape[1:]), **mask_axes)
     names = {"channels": list(records.channels)} if records.channels else {}
     group.attrs.update({"classes": list(records.classes), **names, **texts, **header.to_dict()})
     if kept := kept_fields(records.table.schema):
@@ -119,10 +124,17 @@ def read_zarr(path: Path, split: str = "all") -> Arrays:
             largest_expansion(size),
             channels,
         )
+        masks = None
+        if "masks/zarr.json" in files:
+            described = _describe(files, "masks")
+            check_masks((described.kind, described.shape), images.shape)
+            masks = _read_array(files, described)
         pixels, numbers = (_read_array(files, array) for array in (images, labels))
         texts = [_texts(attributes, name) for name in TEXT_COLUMNS]
         classes = _texts(attributes, "classes")
-    samples = Arrays(pixels, numbers.astype(np.int64), classes, *texts, channels=channels)
+    samples = Arrays(
+        pixels, numbers.astype(np.int64), classes, *texts, channels=channels, masks=masks
+    )
     return take_split(samples, split, str(path))
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,14 @@ import pyarrow.compute as pc
 
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.manifest import recipe_columns
+from mingolotss.dataset.masks import MASK_SHA256, MaskArray
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import StampFile, decode_stamp
 from mingolotss.formats.batch_layout import BatchContent, BatchLayout
 from mingolotss.formats.batches import Batch, finish_batches
 from mingolotss.io.parquet import read_table
+from mingolotss.io.png import decode_png
 from mingolotss.model import Ints
 from mingolotss.pipeline.part_tables import PartTables
 from mingolotss.recipe.model import Recipe
@@ -76,12 +80,13 @@ def assemble_batches(
     folder, settings, layout = BuildFolder(out), recipe.batches, BatchLayout.of(recipe)
     batch_folder, shape = folder.batches(settings.folder), StampShape.of_recipe(recipe)
     manifest = read_table(folder.manifest, _COLUMNS, is_own=True)
+    with_masks = MASK_SHA256.name in recipe_columns(recipe)
     written = manifest.filter(pc.equal(manifest["status"], "written"))
     parts = [_PartStamps.read(folder, part_tables, index) for index in range(len(part_tables))]
 
     def write(batch: Batch) -> Path:
         rows = written.filter(pc.equal(written["batch"], batch.name))
-        pixels = _read_pixels(parts, rows["row"].to_numpy(), shape)
+        pixels, masks = _read_pixels(parts, rows["row"].to_numpy(), shape, with_masks=with_masks)
         content = BatchContent(
             batch.label,
             pixels,
@@ -90,6 +95,7 @@ def assemble_batches(
             rows["source"].to_pylist(),
             rows["field"].to_pylist(),
             shape.channels,
+            masks,
         )
         layout.write_batch(batch_folder.batch(batch.name), content)
         return batch_folder.batch(batch.name)
@@ -110,8 +116,10 @@ def _largest_batch(written: pa.Table) -> int:
     return max(counts.field("counts").to_pylist(), default=0)
 
 
-def _read_pixels(parts: Sequence[_PartStamps], rows: Ints, shape: StampShape) -> ImageArray:
-    """Return the images of some catalogue rows.
+def _read_pixels(
+    parts: Sequence[_PartStamps], rows: Ints, shape: StampShape, *, with_masks: bool
+) -> tuple[ImageArray, MaskArray | None]:
+    """Return the images of some catalogue rows, and their masks.
 
     Parameters
     ----------
@@ -119,23 +127,34 @@ def _read_pixels(parts: Sequence[_PartStamps], rows: Ints, shape: StampShape) ->
     rows : int64 array, shape (n,)
         Catalogue rows in ascending order, as in the manifest.
     shape : StampShape
+    with_masks : bool
+        The stamps have masks.
 
     Returns
     -------
-    uint8 or float32 array, shape (n, side * side) or (n, channels * side * side)
+    pixels : uint8 or float32 array, shape (n, side * side) or (n, channels * side * side)
         In the order of `rows`.
+    masks : uint8 array, shape (n, side * side), or None
     """
     # Parts follow the sky, so every batch needs rows of nearly every part. Only parts whose range
     # of rows does not overlap with the batch are not opened.
     pixels: ImageArray = np.empty((len(rows), *shape.axes), shape.dtype)
+    masks: MaskArray | None = None
+    if with_masks:
+        masks = np.empty((len(rows), shape.side, shape.side), np.uint8)
     position_of = {row: position for position, row in enumerate(rows.tolist())}
     for part in parts:
         if not len(rows) or part.last < rows[0] or part.first > rows[-1]:
             continue
         with StampFile(part.path, is_own=part.is_new) as file:
-            images = zip(file.rows().tolist(), file.encoded(), strict=True)
-        for row, data in images:
+            part_rows, images = file.rows().tolist(), file.encoded()
+            part_masks = file.encoded_masks() if with_masks else repeat(None, len(part_rows))
+        for row, data, mask in zip(part_rows, images, part_masks, strict=True):
             position = position_of.get(row)
             if position is not None:
                 pixels[position] = decode_stamp(data.as_py(), str(part.path), shape)
-    return pixels.reshape(len(rows), math.prod(shape.axes))
+                if masks is not None:
+                    masks[position] = decode_png(mask.as_py(), str(part.path))
+    if masks is not None:
+        masks = masks.reshape(len(rows), shape.side * shape.side)
+    return pixels.reshape(len(rows), math.prod(shape.axes)), masks

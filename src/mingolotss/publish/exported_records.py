@@ -15,6 +15,7 @@ from mingolotss.dataset.channel_table import CHANNELS_COLUMN, nest_channels, rea
 from mingolotss.dataset.export_notes import SPLIT_KEY, ExportNotes
 from mingolotss.dataset.layout import DatasetFolder, stamp_files
 from mingolotss.dataset.manifest import MANIFEST, further_fields, read_manifest
+from mingolotss.dataset.masks import encode_masks, has_masks, mask_column
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.records import Records, read_records
 from mingolotss.dataset.samples import Arrays
@@ -63,6 +64,14 @@ def read_dataset_records(folder: Path, provenance: Provenance) -> Records:
     schema = stamp_schema(shape, further)
     encoded = [encode_stamp(arrays.images[row]) for row in rows]
     columns = [image_column(shape, encoded, manifest["image_file"])]
+    if has_masks(further):
+        masks = arrays.masks
+        if masks is None:
+            raise DatasetError(
+                f"export {folder}: the masks of its manifest are missing; export or fetch it again"
+            )
+        encoded_masks = encode_masks([np.asarray(masks[row], np.uint8) for row in rows])
+        columns.append(mask_column(encoded_masks, manifest["image_file"]))
     columns += [manifest[name] for name in (*MANIFEST.names, *(field.name for field in further))]
     if CHANNELS_COLUMN.name in schema.names:
         columns.append(nest_channels(read_channels(folder), manifest["row"].to_pylist()))

@@ -1,0 +1,120 @@
+"""Small datasets with masks as the pipeline leaves them, made by hand for tests of formats."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from mingolotss.dataset.checksums import digest_files, write_checksums
+from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.manifest import MANIFEST, RECIPE_COLUMNS
+from mingolotss.dataset.masks import MASK_SHA256, count_pixels, encode_masks, mask_column
+from mingolotss.dataset.provenance import Provenance, write_provenance
+from mingolotss.dataset.records import Records
+from mingolotss.dataset.stamp_shape import StampShape
+from mingolotss.dataset.stamps import encode_stamp, image_column, stamp_bytes, stamp_schema
+from mingolotss.io.parquet import write_table
+from mingolotss.recipe.model import parse_recipe
+
+CLASSES = ("FRI", "FRII", "Bent")
+SIDE = 16
+MEASURED = ("mask_pixels", "other_pixels", MASK_SHA256.name)
+
+
+def draw_masks(count: int, side: int = SIDE) -> np.ndarray:
+    """Draw masks of two blobs each; one mask is empty, and one source has no other beside it."""
+    rng = np.random.default_rng(7)
+    y, x = np.mgrid[:side, :side]
+    masks = np.zeros((count, side, side), np.uint8)
+    for mask in masks:
+        for value in (2, 1):
+            middle, radius = rng.uniform(0, side, 2), rng.uniform(1, side / 3)
+            mask[(x - middle[0]) ** 2 + (y - middle[1]) ** 2 <= radius**2] = value
+    masks[1] = 0
+    masks[2][masks[2] == 2] = 0
+    return masks
+
+
+def draw_images(masks: np.ndarray, channels: int = 0, kind: str = "uint8") -> np.ndarray:
+    """Draw images that are brighter where the masks have a source."""
+    rng = np.random.default_rng(8)
+    axes = (len(masks), channels, *masks.shape[1:]) if channels else masks.shape
+    noise = rng.integers(0, 100, axes).astype(kind)
+    lit = (masks > 0).astype(kind) * 100
+    return noise + (lit[:, None] if channels else lit)
+
+
+def sha256(array: np.ndarray) -> str:
+    """Return the checksum of the pixels of an image or a mask."""
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def make_tables(images: np.ndarray, masks: np.ndarray) -> tuple[pa.Table, pa.Table]:
+    """Return the manifest and the table of stamps of images with masks."""
+    n, rows = len(images), np.arange(len(images))
+    columns = {name: pa.nulls(n, MANIFEST.field(name).type) for name in MANIFEST.names}
+    known = {
+        "row": rows, "source": [f"J{row:03d}.5+1" for row in rows],
+        "ra": 10.0 + rows, "dec": 20.0 + rows, "label": rows % len(CLASSES),
+        "class": [CLASSES[row % len(CLASSES)] for row in rows], "status": ["written"] * n,
+        "field": ["P1"] * n, "image_file": [f"J{row:03d}.5+1_P1.png" for row in rows],
+        "candidates": [1] * n, "pixel_scale_arcsec": [1.5] * n, "noise_jy": [1e-4] * n,
+        "split": ["test" if row % 4 == 3 else "train" for row in rows],
+        "batch": ["test_batch" if row % 4 == 3 else "data_batch_1" for row in rows],
+        "pixels_sha256": [sha256(image) for image in images],
+    }  # fmt: skip
+    columns |= {name: pa.array(values, MANIFEST.field(name).type) for name, values in known.items()}
+    recipe_names = [name for name in RECIPE_COLUMNS.names if name in MEASURED]
+    own, others = count_pixels(masks).T
+    further = {
+        "mask_pixels": pa.array(own, pa.int32()),
+        "other_pixels": pa.array(others, pa.int32()),
+        MASK_SHA256.name: pa.array([sha256(mask) for mask in masks]),
+    }
+    manifest = pa.table(columns | {name: further[name] for name in recipe_names})
+    shape = StampShape(dtype=images.dtype.name)
+    schema = stamp_schema(shape, list(manifest.schema)[len(MANIFEST) :])
+    first = image_column(shape, [encode_stamp(image) for image in images], columns["image_file"])
+    second = mask_column(encode_masks(masks), columns["image_file"])
+    return manifest, pa.Table.from_arrays([first, second, *manifest.columns], schema=schema)
+
+
+def make_records(images: np.ndarray, masks: np.ndarray) -> Records:
+    """Return images with masks as the records of a dataset."""
+    return Records(make_tables(images, masks)[1], CLASSES, "a test")
+
+
+def write_build(
+    folder: Path, kind: str = "uint8", count: int = 13
+) -> tuple[np.ndarray, np.ndarray]:
+    """Write the stamps, the manifest and the recipe of a build; return its images and masks."""
+    masks = draw_masks(count)
+    images = draw_images(masks, kind=kind)
+    settings = {
+        "name": "masked",
+        "stamp": {"pixels": SIDE, "kind": kind},
+        "classes": {
+            "from": "column",
+            "column": "c",
+            "table": [{"label": label, "name": name} for label, name in enumerate(CLASSES)],
+        },
+        "formats": ["parquet"],
+    }
+    provenance = Provenance(
+        recipe=parse_recipe(settings, "a test"), catalogue="c.csv", catalogue_sha256="0" * 64,
+        service="folder", rows=count, limit=0, classes=CLASSES,
+    )  # fmt: skip
+    folder.mkdir(parents=True)
+    write_provenance(folder, provenance)
+    manifest, stamps = make_tables(images, masks)
+    build = BuildFolder(folder)
+    build.stamps.mkdir()
+    build.part_stamps(0).write_bytes(stamp_bytes(stamps[count // 2 :]))
+    build.part_stamps(1).write_bytes(stamp_bytes(stamps[: count // 2]))
+    write_table(build.manifest, manifest, repeated_columns=("class",))
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    write_checksums(build.checksums, digest_files(folder, files))
+    return images, masks
