@@ -21,7 +21,6 @@ from mingolotss.recipe.model import parse_recipe
 
 CLASSES = ("FRI", "FRII", "Bent")
 SIDE = 16
-MEASURED = ("mask_pixels", "other_pixels", MASK_SHA256.name)
 
 
 def draw_masks(count: int, side: int = SIDE) -> np.ndarray:
@@ -52,8 +51,8 @@ def sha256(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def make_tables(images: np.ndarray, masks: np.ndarray) -> tuple[pa.Table, pa.Table]:
-    """Return the manifest and the table of stamps of images with masks."""
+def make_tables(images: np.ndarray, masks: np.ndarray | None) -> tuple[pa.Table, pa.Table]:
+    """Return the manifest and the table of stamps of images with masks, or without."""
     n, rows = len(images), np.arange(len(images))
     columns = {name: pa.nulls(n, MANIFEST.field(name).type) for name in MANIFEST.names}
     known = {
@@ -67,19 +66,26 @@ def make_tables(images: np.ndarray, masks: np.ndarray) -> tuple[pa.Table, pa.Tab
         "pixels_sha256": [sha256(image) for image in images],
     }  # fmt: skip
     columns |= {name: pa.array(values, MANIFEST.field(name).type) for name, values in known.items()}
-    recipe_names = [name for name in RECIPE_COLUMNS.names if name in MEASURED]
+    further = {} if masks is None else mask_columns(masks)
+    manifest = pa.table(columns | further)
+    shape = StampShape(dtype=images.dtype.name)
+    schema = stamp_schema(shape, list(manifest.schema)[len(MANIFEST) :])
+    first = image_column(shape, [encode_stamp(image) for image in images], columns["image_file"])
+    stored = [first]
+    if masks is not None:
+        stored.append(mask_column(encode_masks(masks), columns["image_file"]))
+    return manifest, pa.Table.from_arrays([*stored, *manifest.columns], schema=schema)
+
+
+def mask_columns(masks: np.ndarray) -> dict[str, pa.Array]:
+    """Return the columns of the manifest that describe masks."""
     own, others = count_pixels(masks).T
-    further = {
+    columns = {
         "mask_pixels": pa.array(own, pa.int32()),
         "other_pixels": pa.array(others, pa.int32()),
         MASK_SHA256.name: pa.array([sha256(mask) for mask in masks]),
     }
-    manifest = pa.table(columns | {name: further[name] for name in recipe_names})
-    shape = StampShape(dtype=images.dtype.name)
-    schema = stamp_schema(shape, list(manifest.schema)[len(MANIFEST) :])
-    first = image_column(shape, [encode_stamp(image) for image in images], columns["image_file"])
-    second = mask_column(encode_masks(masks), columns["image_file"])
-    return manifest, pa.Table.from_arrays([first, second, *manifest.columns], schema=schema)
+    return {name: columns[name] for name in RECIPE_COLUMNS.names if name in columns}
 
 
 def make_records(images: np.ndarray, masks: np.ndarray) -> Records:
@@ -93,6 +99,13 @@ def write_build(
     """Write the stamps, the manifest and the recipe of a build; return its images and masks."""
     masks = draw_masks(count)
     images = draw_images(masks, kind=kind)
+    write_dataset(folder, images, masks)
+    return images, masks
+
+
+def write_dataset(folder: Path, images: np.ndarray, masks: np.ndarray | None) -> None:
+    """Write images and masks as two parts of a build, the second part with the first rows."""
+    count, kind = len(images), images.dtype.name
     settings = {
         "name": "masked",
         "stamp": {"pixels": SIDE, "kind": kind},
@@ -117,4 +130,3 @@ def write_build(
     write_table(build.manifest, manifest, repeated_columns=("class",))
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     write_checksums(build.checksums, digest_files(folder, files))
-    return images, masks

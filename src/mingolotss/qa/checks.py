@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from mingolotss.dataset.checksums import changed_files, read_checksums
 from mingolotss.dataset.manifest import read_manifest
+from mingolotss.dataset.masks import MASK_SHA256, has_masks
 from mingolotss.errors import DatasetError, MingoError, clean_text
 from mingolotss.io.files import sha256_file
 from mingolotss.qa.channel_digests import ChannelDigests
@@ -30,6 +31,7 @@ __all__ = [
     "check_checksums",
     "check_folder",
     "check_images",
+    "check_masks",
 ]
 
 ContentCheck = Callable[[pa.Table], Iterable[str]]
@@ -173,7 +175,35 @@ def check_images(
     channels : ChannelDigests
         The checksums of the channels, by which a line names those that differ.
     """
-    columns = (written[name].to_pylist() for name in ("image_file", "pixels_sha256"))
+    yield from _check_stored("image", "pixels_sha256", place, images, written, channels)
+
+
+def check_masks(place: str, masks: Iterable[StoredImage], written: pa.Table) -> Iterator[str]:
+    """Compare every mask with the manifest, as `check_images` does; nothing if it has none.
+
+    Parameters
+    ----------
+    place : str
+        Where the masks are, for messages.
+    masks : iterable of StoredImage
+        In any order.
+    written : Table
+        The written rows of the manifest.
+    """
+    if has_masks(written.schema):
+        yield from _check_stored("mask", MASK_SHA256.name, place, masks, written, ChannelDigests())
+
+
+def _check_stored(
+    word: str,
+    column: str,
+    place: str,
+    images: Iterable[StoredImage],
+    written: pa.Table,
+    channels: ChannelDigests,
+) -> Iterator[str]:
+    """Compare images or masks with the checksums in a column of the manifest."""
+    columns = (written[name].to_pylist() for name in ("image_file", column))
     missing = {name or "": digest or "" for name, digest in zip(*columns, strict=True)}
     unknown = []
     for image in images:
@@ -188,11 +218,11 @@ def check_images(
             continue
         if pixels_sha256(pixels) != digest:
             where = channels.describe(image.image_file, pixels)
-            yield f"{image.name}: not the image of the manifest{where}"
+            yield f"{image.name}: not the {word} of the manifest{where}"
     if missing:
-        yield f"{place}: images missing: {len(missing)}, for example {min(missing)}"
+        yield f"{place}: {word}s missing: {len(missing)}, for example {min(missing)}"
     if unknown:
-        yield f"{place}: images not in the manifest: {len(unknown)}, for example {min(unknown)}"
+        yield f"{place}: {word}s not in the manifest: {len(unknown)}, for example {min(unknown)}"
 
 
 def _check_rows(manifest: pa.Table, rows: int | None) -> Iterator[str]:

@@ -21,6 +21,7 @@ from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.records import read_records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import InputError
+from mingolotss.io.summaries import count_text
 from mingolotss.loaders.arrays import open_arrays
 from mingolotss.qa.compare_causes import find_causes, why_absent
 from mingolotss.qa.comparison import (
@@ -28,6 +29,7 @@ from mingolotss.qa.comparison import (
     CLASSES,
     FIELDS,
     LABELS,
+    MASKS,
     ONLY_A,
     ONLY_B,
     PIXELS,
@@ -89,6 +91,7 @@ def compare(a: Path | str, b: Path | str) -> Comparison:
         *_compare_column(FIELDS, pairs, _fields(first), _fields(second)),
         *_compare_column(SPLITS, pairs, first.splits, second.splits),
         *pixels,
+        *_compare_masks(first, second, pairs),
     )
     return Comparison(len(common), len(common) - len(pixels), rows)
 
@@ -115,8 +118,9 @@ def _open(root: Path, *, as_stamps: bool) -> tuple[Arrays, dict[str, str]]:
     records = read_records(root)
     texts = [records.texts(name) for name in ("source", "image_file", "split")]
     arrays = Arrays(
-        records.images(), records.labels, records.classes, *texts, channels=records.channels
-    )
+        records.images(), records.labels, records.classes, *texts, channels=records.channels,
+        masks=records.masks(),
+    )  # fmt: skip
     return arrays, {}
 
 
@@ -205,6 +209,21 @@ def _compare_pixels(
     return (
         DifferenceRow(PIXELS, name, ", ".join(counts), f"by {most:g} at most") if counts else None
     )
+
+
+def _compare_masks(
+    first: Arrays, second: Arrays, pairs: Sequence[tuple[str, int, int]]
+) -> Iterator[DifferenceRow]:
+    """Yield a row for each source whose masks differ, or one if only one dataset has masks."""
+    a, b = first.masks, second.masks
+    if (a is None) != (b is None) and pairs:
+        yield DifferenceRow(MASKS, "all sources", f"only {'B' if a is None else 'A'} has masks")
+    if a is None or b is None:
+        return
+    for name, row_a, row_b in pairs:
+        count, _ = _count_differences(a[row_a], b[row_b])
+        if count:
+            yield DifferenceRow(MASKS, name, count_text(count, "pixel"))
 
 
 def _count_differences(a: ImageArray, b: ImageArray) -> tuple[int, float]:

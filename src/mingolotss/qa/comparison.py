@@ -26,6 +26,7 @@ __all__ = [
     "IMAGES",
     "INPUTS",
     "LABELS",
+    "MASKS",
     "ONLY_A",
     "ONLY_B",
     "PIXELS",
@@ -44,10 +45,10 @@ ONLY_A, ONLY_B = "sources only in A", "sources only in B"
 CLASSES, LABELS = "classes named differently", "labels that differ"
 FIELDS, SPLITS = "fields that differ", "splits that differ"
 CHANNELS = "channels named differently"
-PIXELS = "images that differ"
+PIXELS, MASKS = "images that differ", "masks that differ"
 CAUSES = (SETTINGS, INPUTS, VERSIONS, CATALOGUE, IMAGES, DECISIONS)
 """The kinds of difference in how two datasets were made, in the order in which they are shown."""
-CONTENTS = (ONLY_A, ONLY_B, CLASSES, CHANNELS, LABELS, FIELDS, SPLITS, PIXELS)
+CONTENTS = (ONLY_A, ONLY_B, CLASSES, CHANNELS, LABELS, FIELDS, SPLITS, PIXELS, MASKS)
 """The kinds of difference of the datasets themselves."""
 
 
@@ -61,7 +62,7 @@ class DifferenceRow(NamedTuple):
     name : str
         Of the source, setting, package, class or image, or the place of a channel.
     a, b : str
-        What the two datasets have; of images that differ, by how much.
+        What the two datasets have; of images and masks that differ, by how much.
     """
 
     kind: str
@@ -71,7 +72,7 @@ class DifferenceRow(NamedTuple):
 
     def __str__(self) -> str:
         """Return the row as one line."""
-        if self.kind == PIXELS:
+        if self.kind in {PIXELS, MASKS}:
             return f"{self.name}: {self.a}, {self.b}" if self.b else f"{self.name}: {self.a}"
         if self.kind in {ONLY_A, ONLY_B}:
             return f"{self.name}: {self.a or self.b}" if self.a or self.b else self.name
@@ -152,6 +153,11 @@ class Comparison:
     def pixels(self) -> list[str]:
         """A line for each source whose images differ."""
         return self._lines(PIXELS)
+
+    @property
+    def masks(self) -> list[str]:
+        """A line for each source whose masks differ, or one if only one dataset has masks."""
+        return self._lines(MASKS)
 
     def _lines(self, kind: str) -> list[str]:
         return [str(row) for row in self.rows if row.kind == kind]

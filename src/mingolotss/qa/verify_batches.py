@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.dataset.layout import BatchFolder
+from mingolotss.dataset.masks import MASK_SHA256, has_masks
+from mingolotss.dataset.samples import Arrays
 from mingolotss.errors import DatasetError
 from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.formats.batches import read_batch
@@ -82,3 +84,14 @@ def _check_batch(
                 where = digests.describe(file, image)
                 yield f"{path.name}: its images differ from the manifest{where}"
                 return
+        if has_masks(rows.schema) and not _has_masks_of(batch, rows):
+            yield f"{path.name}: its masks differ from the manifest"
+
+
+def _has_masks_of(batch: Arrays, rows: pa.Table) -> bool:
+    """Return whether the masks of a batch are those of its rows of the manifest."""
+    if batch.masks is None:
+        return False
+    digests = [pixels_sha256(mask) for mask in np.asarray(batch.masks)]
+    expected: list[str] = rows[MASK_SHA256.name].to_pylist()
+    return digests == expected

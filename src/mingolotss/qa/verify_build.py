@@ -24,9 +24,10 @@ from mingolotss.formats.csv import HEADER, spreadsheet_text
 from mingolotss.io.file_names import format_file_name
 from mingolotss.io.files import read_bounded, sha256_file
 from mingolotss.io.parquet import read_table
+from mingolotss.io.png import decode_png
 from mingolotss.pipeline.input_files import changed_images
 from mingolotss.qa.channel_digests import ChannelDigests
-from mingolotss.qa.checks import ContentCheck, Layout, StoredImage, check_images
+from mingolotss.qa.checks import ContentCheck, Layout, StoredImage, check_images, check_masks
 from mingolotss.qa.fits_stamps import check_fits
 from mingolotss.qa.verify_batches import check_batches
 from mingolotss.qa.verify_splits import check_splits
@@ -59,6 +60,19 @@ def build_layout(out: Path, provenance: Provenance) -> Layout:
 def _check_stamps(build: BuildFolder, written: pa.Table) -> Iterator[str]:
     digests = ChannelDigests.read(build.path, written)
     yield from check_images(build.stamps.name, _stamps(build, written), written, digests)
+    yield from check_masks(build.stamps.name, _masks(build, written), written)
+
+
+def _masks(build: BuildFolder, written: pa.Table) -> Iterator[StoredImage]:
+    names = dict(zip(written["row"].to_pylist(), written["image_file"].to_pylist(), strict=True))
+    for path in build.all_stamps():
+        with StampFile(path) as stamps:
+            for group in range(stamps.row_groups if stamps.has_masks else 0):
+                rows, masks = stamps.rows(group).tolist(), stamps.encoded_masks(group).to_pylist()
+                for row, encoded in zip(rows, masks, strict=True):
+                    name = f"{build.name_of(path)}, mask of row {row}"
+                    read = partial(decode_png, encoded or b"", name)
+                    yield StoredImage(name, names.get(row, name), read)
 
 
 def _stamps(build: BuildFolder, written: pa.Table) -> Iterator[StoredImage]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mingolotss.dataset.export_notes import ExportNotes
+from mingolotss.dataset.image_stack import ImageArray, ImageStack
 from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.samples import Arrays
@@ -20,7 +21,7 @@ from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.io.parquet import read_schema
 from mingolotss.loaders.arrays import open_arrays
 from mingolotss.qa.channel_digests import ChannelDigests
-from mingolotss.qa.checks import Layout, StoredImage, check_images
+from mingolotss.qa.checks import Layout, StoredImage, check_images, check_masks
 from mingolotss.qa.fits_stamps import check_fits, is_fits_export
 from mingolotss.qa.verify_splits import check_splits
 
@@ -56,6 +57,7 @@ def _check_samples(folder: Path, written: pa.Table) -> Iterator[str]:
     yield from _check_channels(folder, arrays)
     digests = ChannelDigests.read(folder, written)
     yield from check_images("images", _images(arrays, names), written, digests)
+    yield from check_masks("masks", _masks(arrays, names), written)
     columns = (written[name].to_pylist() for name in ("image_file", "label", "split"))
     expected = {
         name: (-1 if label is None else label, split)
@@ -90,6 +92,18 @@ def _image_files(folder: Path, stored: Sequence[str], written: pa.Table) -> list
 def _images(arrays: Arrays, names: Sequence[str]) -> Iterator[StoredImage]:
     for index, name in enumerate(names):
         yield StoredImage(name, name, partial(_pixels, arrays, index))
+
+
+def _masks(arrays: Arrays, names: Sequence[str]) -> Iterator[StoredImage]:
+    masks = arrays.masks
+    if masks is None:
+        return
+    for index, name in enumerate(names):
+        yield StoredImage(f"mask of {name}", name, partial(_mask, masks, index))
+
+
+def _mask(masks: ImageArray | ImageStack, index: int) -> npt.NDArray[np.generic]:
+    return masks[index]
 
 
 def _pixels(arrays: Arrays, index: int) -> npt.NDArray[np.generic]:
