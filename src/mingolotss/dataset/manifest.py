@@ -128,7 +128,7 @@ RECIPE_COLUMNS = pa.schema(
         ("mask_flux_mjy", _REAL),
         ("core_distance_arcsec", _REAL),  # from the position to the brightest part
         ("mask_from", _TEXT),  # null: no component belongs to the source
-        MASK_SHA256,
+        MASK_SHA256,  # of the pixels of the mask
     ]
 )
 """Further columns of a manifest, each only where the recipe has what it describes."""
