@@ -136,7 +136,7 @@ RECIPE_COLUMNS = pa.schema(
 STAMP_GRID_COLUMNS = ("stamp_size_arcsec", "rotation_deg", "resampling")
 MASK_COLUMNS = (
     "mask_pixels", "other_pixels", "las_arcsec", "mask_flux_mjy", "core_distance_arcsec",
-    "mask_from",
+    "mask_from", MASK_SHA256.name,
 )  # fmt: skip
 STAMP_BEAM_COLUMNS = ("stamp_beam_major_arcsec", "stamp_beam_minor_arcsec", "stamp_beam_pa_deg")
 

@@ -1,9 +1,9 @@
 """Masks of stamps as they are stored: which pixels are the source's own.
 
-A mask has the size of its stamp. In a Parquet file it is the column ``mask``, a grey PNG with the
-values 0, 1 and 2 beside the image, in the layout of Hugging Face's Image feature; the column
-``mask_sha256`` of the manifest has the checksum of its pixels. A file without this column has no
-masks, whatever another program calls ``mask`` in it. Not here: how a mask comes about
+A mask has the size of its stamp and the values of `mingolotss.image.masks`. In a Parquet file it is
+the column ``mask`` beside the image, a grey PNG in the layout of Hugging Face's Image feature. The
+column ``mask_sha256`` of the manifest has the checksum of its pixels; a file without that column
+has no masks, whatever another program calls ``mask`` in it. Not here: how a mask comes about
 (``pipeline/masks.py``).
 
 >>> mask = np.array([[0, 1], [2, 0]], np.uint8)
@@ -18,22 +18,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from mingolotss.catalogue.typed_columns import KEPT_MARK
 from mingolotss.errors import DatasetError
+from mingolotss.image.masks import BACKGROUND, OTHER, OWN, Masks
 from mingolotss.io.png import decode_pngs, encode_png
 from mingolotss.model import Ints
 
 __all__ = [
-    "BACKGROUND",
-    "LARGEST_VALUE",
     "MASK",
     "MASK_SHA256",
-    "OTHER_SOURCE",
-    "THIS_SOURCE",
-    "MaskArray",
     "check_values",
     "count_pixels",
     "decode_masks",
@@ -42,10 +37,6 @@ __all__ = [
     "mask_column",
 ]
 
-MaskArray = npt.NDArray[np.uint8]
-BACKGROUND, THIS_SOURCE, OTHER_SOURCE = 0, 1, 2
-"""The values of a pixel."""
-LARGEST_VALUE = OTHER_SOURCE
 MASK = pa.field("mask", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
 MASK_SHA256 = pa.field("mask_sha256", pa.string())
 """The column of the manifest with the SHA-256 of a mask's pixels, uint8 in C order."""
@@ -66,7 +57,7 @@ def has_masks(fields: Iterable[pa.Field]) -> bool:
     )
 
 
-def encode_masks(masks: Sequence[MaskArray] | MaskArray) -> list[bytes]:
+def encode_masks(masks: Sequence[Masks] | Masks) -> list[bytes]:
     """Return masks as they are stored, each a grey PNG.
 
     Parameters
@@ -76,7 +67,7 @@ def encode_masks(masks: Sequence[MaskArray] | MaskArray) -> list[bytes]:
     return [encode_png(mask) for mask in masks]
 
 
-def decode_masks(pngs: Sequence[bytes], names: Sequence[str]) -> MaskArray:
+def decode_masks(pngs: Sequence[bytes], names: Sequence[str]) -> Masks:
     """Return masks of one size as one array.
 
     Parameters
@@ -100,7 +91,7 @@ def decode_masks(pngs: Sequence[bytes], names: Sequence[str]) -> MaskArray:
     return masks
 
 
-def check_values(mask: MaskArray, name: str) -> None:
+def check_values(mask: Masks, name: str) -> None:
     """Refuse an image that is no mask.
 
     Raises
@@ -109,14 +100,14 @@ def check_values(mask: MaskArray, name: str) -> None:
         It has a value beyond 0, 1 and 2.
     """
     largest = int(mask.max(initial=0))
-    if largest > LARGEST_VALUE:
+    if largest > OTHER:
         raise DatasetError(
             f"read {name}: a pixel is {largest}, and a mask has the values "
-            f"{BACKGROUND}, {THIS_SOURCE} and {OTHER_SOURCE}; fetch or build it again"
+            f"{BACKGROUND}, {OWN} and {OTHER}; fetch or build it again"
         )
 
 
-def count_pixels(masks: MaskArray) -> Ints:
+def count_pixels(masks: Masks) -> Ints:
     """Return how many pixels of each mask are the source's own and how many are another source's.
 
     Parameters
@@ -127,7 +118,7 @@ def count_pixels(masks: MaskArray) -> Ints:
     -------
     int64 array, shape (n, 2)
     """
-    counts = [np.count_nonzero(masks == kind, axis=(1, 2)) for kind in (THIS_SOURCE, OTHER_SOURCE)]
+    counts = [np.count_nonzero(masks == kind, axis=(1, 2)) for kind in (OWN, OTHER)]
     return np.stack(counts, axis=-1).astype(np.int64)
 
 

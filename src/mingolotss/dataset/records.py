@@ -22,12 +22,13 @@ from mingolotss.dataset.label_columns import VECTOR_COLUMNS, class_names_of, rea
 from mingolotss.dataset.layout import stamp_files
 from mingolotss.dataset.lazy_png import LazyImages
 from mingolotss.dataset.manifest import further_fields
-from mingolotss.dataset.masks import MASK, MaskArray, check_values, has_masks
+from mingolotss.dataset.masks import MASK, check_values, has_masks
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import StampFile, check_size, decode_stamps
 from mingolotss.errors import DatasetError
+from mingolotss.image.masks import Masks
 from mingolotss.io.documents import parse_json
 from mingolotss.io.error_text import first_line
 from mingolotss.model import Bools, Ints
@@ -148,7 +149,7 @@ class Records:
             return []
         return [data or b"" for data in pc.struct_field(self.table[MASK.name], 0).to_pylist()]
 
-    def masks(self) -> MaskArray | None:
+    def masks(self) -> Masks | None:
         """Return all masks decoded.
 
         Returns

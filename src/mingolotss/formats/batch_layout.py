@@ -23,8 +23,8 @@ import numpy as np
 
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import BatchFolder
-from mingolotss.dataset.masks import MaskArray
 from mingolotss.formats.pickle_protocol3 import Pickled, Protocol3Pickler
+from mingolotss.image.masks import Masks
 from mingolotss.io.files import atomic_path
 from mingolotss.recipe.batch_settings import BatchSettings, PickleSettings
 from mingolotss.recipe.model import Recipe
@@ -62,7 +62,7 @@ class BatchContent(NamedTuple):
     sources: Sequence[str]
     fields: Sequence[str]
     channels: Sequence[str] = ()
-    masks: MaskArray | None = None
+    masks: Masks | None = None
 
 
 @dataclass(frozen=True, slots=True)

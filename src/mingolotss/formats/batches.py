@@ -34,7 +34,6 @@ from mingolotss.dataset.layout import (
     split_batch_name,
     split_of_batch,
 )
-from mingolotss.dataset.masks import MaskArray
 from mingolotss.dataset.published import absent_files, names_of_images
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays, concatenate
@@ -46,6 +45,7 @@ from mingolotss.formats.base import ExportHeader, Format, check_kind
 from mingolotss.formats.batch_layout import CHANNEL_NAMES, MASKS, BatchContent, BatchLayout
 from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.formats.stored_names import true_splits
+from mingolotss.image.masks import Masks
 from mingolotss.io.files import largest_expansion, md5_file
 from mingolotss.model import Ints
 
@@ -406,7 +406,7 @@ def _read_samples(path: Path, split: str, classes: tuple[str, ...]) -> Arrays:
     )  # fmt: skip
 
 
-def _read_masks(path: Path, batch: Mapping[Any, Any], images: ImageArray) -> MaskArray | None:
+def _read_masks(path: Path, batch: Mapping[Any, Any], images: ImageArray) -> Masks | None:
     """Return the masks of a batch, shape (n, side, side); None if it has none."""
     if MASKS not in batch:
         return None
@@ -418,7 +418,7 @@ def _read_masks(path: Path, batch: Mapping[Any, Any], images: ImageArray) -> Mas
         is_plain = all(_is_row(row) and np.size(row) == side * side for row in data)
         data = np.asarray(data, np.uint8 if not data else None) if is_plain else None
     if isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.size == count:
-        masks: MaskArray = data.reshape(len(images), side, side)
+        masks: Masks = data.reshape(len(images), side, side)
         return masks
     raise DatasetError(
         f"read {path}: 'masks' should be uint8 with {side * side} pixels for each image; fetch or "

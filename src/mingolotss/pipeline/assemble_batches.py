@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import recipe_columns
-from mingolotss.dataset.masks import MASK_SHA256, MaskArray
+from mingolotss.dataset.masks import MASK_SHA256
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import StampFile, decode_stamp
 from mingolotss.formats.batch_layout import BatchContent, BatchLayout
 from mingolotss.formats.batches import Batch, finish_batches
+from mingolotss.image.masks import Masks
 from mingolotss.io.parquet import read_table
 from mingolotss.io.png import decode_png
 from mingolotss.model import Ints
@@ -118,7 +119,7 @@ def _largest_batch(written: pa.Table) -> int:
 
 def _read_pixels(
     parts: Sequence[_PartStamps], rows: Ints, shape: StampShape, *, with_masks: bool
-) -> tuple[ImageArray, MaskArray | None]:
+) -> tuple[ImageArray, Masks | None]:
     """Return the images of some catalogue rows, and their masks.
 
     Parameters
@@ -139,7 +140,7 @@ def _read_pixels(
     # Parts follow the sky, so every batch needs rows of nearly every part. Only parts whose range
     # of rows does not overlap with the batch are not opened.
     pixels: ImageArray = np.empty((len(rows), *shape.axes), shape.dtype)
-    masks: MaskArray | None = None
+    masks: Masks | None = None
     if with_masks:
         masks = np.empty((len(rows), shape.side, shape.side), np.uint8)
     position_of = {row: position for position, row in enumerate(rows.tolist())}

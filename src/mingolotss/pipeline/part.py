@@ -20,6 +20,7 @@ from mingolotss.dataset.manifest import (
     UNCOMPRESSED_COLUMNS,
     further_fields,
 )
+from mingolotss.dataset.masks import MASK, mask_column
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import image_column, stamp_bytes, stamp_schema
 from mingolotss.errors import (
@@ -303,7 +304,7 @@ def _write(task: Task, part_table: PartTable, times: Times) -> PartSummary:
     written = table.drop_columns(["offers"]).filter(pc.equal(table["status"], "written"))
     if "png" in recipe.formats:
         write_pngs(folder.png, written["image_file"].to_pylist(), encoded)
-    stamps = stamp_bytes(_stamps_table(StampShape.of_recipe(recipe), encoded, written))
+    stamps = stamp_bytes(_stamps_table(StampShape.of_recipe(recipe), part_table, written))
     write_bytes(folder.part_stamps(task.index), stamps)
     metadata = {
         "key": task.key + (RETRY_SUFFIX if part_table.retryable else ""),
@@ -332,9 +333,11 @@ def _compression(table: pa.Table) -> dict[str, str]:
     }
 
 
-def _stamps_table(shape: StampShape, encoded: list[bytes], written: pa.Table) -> pa.Table:
-    """Return the published table of the part: the image, then the manifest's columns."""
+def _stamps_table(shape: StampShape, part_table: PartTable, written: pa.Table) -> pa.Table:
+    """Return the published table of the part: the image, its mask, then the manifest's columns."""
     schema = stamp_schema(shape, further_fields(written.schema))
-    images = image_column(shape, encoded, written["image_file"])
-    columns = [written[name].combine_chunks() for name in schema.names[1:]]
-    return pa.Table.from_arrays([images, *columns], schema=schema)
+    stored = [image_column(shape, part_table.encoded, written["image_file"])]
+    if MASK.name in schema.names:
+        stored.append(mask_column(part_table.encoded_masks, written["image_file"]))
+    columns = [written[name].combine_chunks() for name in schema.names[len(stored) :]]
+    return pa.Table.from_arrays([*stored, *columns], schema=schema)

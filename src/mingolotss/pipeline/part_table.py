@@ -33,6 +33,7 @@ from mingolotss.dataset.manifest import (
     name_kept_columns,
     recipe_columns,
 )
+from mingolotss.dataset.masks import MASK_SHA256, encode_masks
 from mingolotss.errors import PluginError
 from mingolotss.io.file_names import format_file_name, safe_name
 from mingolotss.model import Bools, Floats, Ints, Objects
@@ -47,6 +48,7 @@ from mingolotss.pipeline.prepared_columns import prepared_columns
 from mingolotss.pipeline.stamps import Stamps
 from mingolotss.pipeline.task import Task
 from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.published_list import pixels_sha256
 
 __all__ = [
     "PartTable",
@@ -62,7 +64,7 @@ _WRITTEN_ONLY = (
     "field", "map_file", "image_file", "case", "separation_arcsec", "percent_nan", "recentred",
     "blank", "undecided", "exceeds_stamp", "incomplete", "decided_by", "noise_jy", "peak_jy",
     "pixel_scale_arcsec", "pixels_sha256", "percent_nan_cutout", "noise_method", "mask_pixels",
-    "other_pixels", "mask_from",
+    "other_pixels", "mask_from", MASK_SHA256.name,
 )  # fmt: skip
 # Columns of numbers that are null where the number is not known, and not NaN.
 _NULL_FOR_NAN = (
@@ -85,6 +87,8 @@ class PartTable:
     ----------
     encoded : list of bytes
         The stamps of the written sources, as they are stored.
+    encoded_masks : list of bytes
+        Their masks; empty for a recipe without masks.
     retryable : bool
         The service may be able to deliver a missing cutout another time.
     plugin_errors : dict of str to PluginError
@@ -93,6 +97,7 @@ class PartTable:
 
     def __init__(self, task: Task) -> None:
         self.encoded: list[bytes] = []
+        self.encoded_masks: list[bytes] = []
         self.retryable = False
         self.plugin_errors: dict[str, PluginError] = {}
         self._task = task
@@ -117,6 +122,9 @@ class PartTable:
         for row, error in stamps.plugin_errors.items():
             self.plugin_errors[chunk.names[row]] = error
         self.encoded += [encoded for encoded in stamps.encoded if encoded is not None]
+        if stamps.masks is not None:
+            written = [encoded is not None for encoded in stamps.encoded]
+            self.encoded_masks += encode_masks(stamps.masks.masks[written])
         names = self._image_names
         self._source_chunks.append(source_columns(chunk, measured, prepared, stamps, names))
         candidates = candidate_columns(chunk, measured, prepared.choices, stamps, names)
@@ -294,6 +302,7 @@ def _mask_columns(stamps: Stamps, rejected: Bools) -> Columns:
         "mask_flux_mjy": np.where(rejected, np.nan, masks.flux_mjy),
         "core_distance_arcsec": np.where(rejected, np.nan, masks.core_distance_arcsec),
         "mask_from": masks.origin,
+        MASK_SHA256.name: _object_array(pixels_sha256(mask) for mask in masks.masks),
     }
 
 
