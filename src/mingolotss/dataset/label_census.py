@@ -2,8 +2,8 @@
 
 Card, report, terminal and loaded datasets state these numbers.
 
->>> values = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [-1, -1, -1]], np.int8)
->>> tags = count_tags(values, ("FRI", "bent", "diffuse"))
+>>> vectors = LabelVectors.of_tags([[1, 1, 0], [1, 0, 0], [0, 0, 0], [-1, -1, -1]])
+>>> tags = count_tags(vectors, ("FRI", "bent", "diffuse"))
 >>> tags.counts.tolist(), tags.numbers.tolist(), tags.unlabelled
 ([2, 1, 0], [1, 1, 1], 1)
 >>> tags.both.tolist()
@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.model import Floats, Ints
 
 __all__ = ["TagCensus", "VoteCensus", "count_tags", "count_votes"]
@@ -117,17 +117,17 @@ class VoteCensus:
         return self.total - int(self.counts.sum())
 
 
-def count_tags(values: npt.NDArray[np.int8], classes: Sequence[str]) -> TagCensus:
+def count_tags(vectors: LabelVectors, classes: Sequence[str]) -> TagCensus:
     """Count tags and their combinations.
 
     Parameters
     ----------
-    values : int8 array, shape (n, classes)
-        1 for a tag of the source and 0 for another; -1 in the whole row of an unlabelled source.
+    vectors : LabelVectors
+        Of the kind "tags".
     classes : sequence of str
     """
-    is_labelled = (values >= 0).all(axis=1)
-    tags = values[is_labelled] > 0
+    is_labelled = vectors.is_labelled
+    tags = vectors.values[is_labelled] > 0
     # Products of float64 count exactly and use the fast routines; those of integers do not.
     numbers = tags.astype(np.float64)
     both = (numbers.T @ numbers).astype(np.int64)
@@ -136,7 +136,7 @@ def count_tags(values: npt.NDArray[np.int8], classes: Sequence[str]) -> TagCensu
     labels = [tuple(np.flatnonzero(row).tolist()) for row in members]
     return TagCensus(
         tuple(classes),
-        len(values),
+        len(vectors),
         int((~is_labelled).sum()),
         both,
         np.bincount(tags.sum(axis=1)),
@@ -144,22 +144,19 @@ def count_tags(values: npt.NDArray[np.int8], classes: Sequence[str]) -> TagCensu
     )
 
 
-def count_votes(
-    fractions: Floats, totals: Floats, labels: Ints, classes: Sequence[str]
-) -> VoteCensus:
+def count_votes(vectors: LabelVectors, labels: Ints, classes: Sequence[str]) -> VoteCensus:
     """Count votes.
 
     Parameters
     ----------
-    fractions : float64 array, shape (n, classes)
-        NaN in the whole row of a source without votes.
-    totals : float64 array, shape (n,)
-        The number of votes, NaN where it is not known.
+    vectors : LabelVectors
+        Of the kind "votes".
     labels : int array, shape (n,)
         The single class of each source, -1 for one without.
     classes : sequence of str
     """
-    is_labelled = ~np.isnan(fractions).any(axis=1)
+    is_labelled = vectors.is_labelled
+    fractions, totals = vectors.values, vectors.totals
     votes, single = fractions[is_labelled], labels[is_labelled]
     largest = votes.max(axis=1, initial=0.0)
     is_tied = (votes == largest[:, None]).sum(axis=1) > 1

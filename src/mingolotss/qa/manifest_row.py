@@ -71,6 +71,10 @@ ManifestRow = TypedDict(
         "stamp_size_arcsec": NotRequired[float | None],
         "rotation_deg": NotRequired[float | None],
         "resampling": NotRequired[str | None],
+        # With tags, and with votes.
+        "tags": NotRequired[list[int] | None],
+        "votes": NotRequired[list[float] | None],
+        "votes_total": NotRequired[float | None],
         "missing_channels": NotRequired[str | list[str] | None],
     },
 )

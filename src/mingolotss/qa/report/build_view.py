@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.candidates.status import CandidateStatus, from_verdict
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.counts import Count, count_flags
 from mingolotss.dataset.grid_census import (
     describe_common_beam,
@@ -32,6 +33,8 @@ from mingolotss.dataset.image_census import (
     describe_noise,
     noise_counts,
 )
+from mingolotss.dataset.label_census import TagCensus, VoteCensus, count_tags, count_votes
+from mingolotss.dataset.label_columns import read_vectors
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import (
     KEPT_PREFIX,
@@ -189,6 +192,44 @@ class BuildView:
     def labels(self) -> Ints:
         """The label of each row, -1 if it has none."""
         return _array(pc.fill_null(self.manifest["label"], -1), np.int64)
+
+    @cached_property
+    def vectors(self) -> LabelVectors | None:
+        """The tags or votes of each row; None for a dataset of single classes.
+
+        Raises
+        ------
+        DatasetError
+            They do not fit the classes.
+        """
+        return read_vectors(self.manifest, len(self.provenance.classes))
+
+    @cached_property
+    def members(self) -> Bools:
+        """Which classes each row has, shape (n, classes): several for a source with several tags.
+
+        A source of votes has its single class.
+        """
+        if self.vectors is not None and self.vectors.kind == "tags":
+            return np.asarray(self.vectors.values > 0, bool)
+        return np.asarray(self.labels[:, None] == np.arange(len(self.provenance.classes)), bool)
+
+    @cached_property
+    def tags(self) -> TagCensus | None:
+        """The tags of the sources with a stamp, counted; None for a dataset without tags."""
+        vectors = self.vectors
+        if vectors is None or vectors.kind != "tags":
+            return None
+        return count_tags(vectors.take(self.written), self.provenance.classes)
+
+    @cached_property
+    def votes(self) -> VoteCensus | None:
+        """The votes of the sources with a stamp, counted; None for a dataset without votes."""
+        vectors = self.vectors
+        if vectors is None or vectors.kind != "votes":
+            return None
+        labels = self.labels[self.written]
+        return count_votes(vectors.take(self.written), labels, self.provenance.classes)
 
     @cached_property
     def flags(self) -> dict[str, Bools]:

@@ -14,6 +14,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from mingolotss.qa.descriptions import CASES
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.fluxes import Fluxes, compare_fluxes
+from mingolotss.qa.report.label_figures import (
+    draw_largest_fractions,
+    draw_numbers,
+    draw_pairs,
+    draw_votes,
+)
 from mingolotss.qa.report.plotting import (
     FILL,
     MARK,
@@ -52,9 +58,8 @@ def _draw_classes(build: BuildView) -> Drawing | None:
     names = build.provenance.classes
     if not names:
         return None
-    labels = build.labels
-    listed = np.bincount(labels[labels >= 0], minlength=len(names))
-    stamped = np.bincount(labels[(labels >= 0) & build.written], minlength=len(names))
+    listed = build.members.sum(axis=0)
+    stamped = build.members[build.written].sum(axis=0)
     drawn = np.sort(np.argsort(-listed, kind="stable")[:MAX_BARS])
     figure, axes = new_figure(len(drawn))
     positions = np.arange(len(drawn))
@@ -69,9 +74,16 @@ def _draw_classes(build: BuildView) -> Drawing | None:
     axes.grid(axis="x", color=PALE, linewidth=0.5)
     axes.set_ylim(len(drawn) - 0.5, -0.5)
     axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
-    caption = "Sources of each class, in the catalogue and with a stamp."
+    caption, classes = "Sources of each class, in the catalogue and with a stamp.", "classes"
+    if build.tags is not None:
+        caption, classes = "Sources with each tag, in the catalogue and with a stamp.", "tags"
+        caption += " A source with several tags is counted for each."
+    if build.votes is not None:
+        caption = (
+            "Sources of which most votes are for each class, in the catalogue and with a stamp."
+        )
     if len(drawn) < len(names):
-        caption += f" The {len(drawn)} largest of {len(names):,} classes are drawn."
+        caption += f" The {len(drawn)} largest of {len(names):,} {classes} are drawn."
     return Drawing(figure, caption)
 
 
@@ -214,6 +226,12 @@ def _draw_sky(build: BuildView) -> Drawing | None:
 
 FIGURES: dict[str, Callable[[BuildView], Drawing | None]] = {
     "classes": _draw_classes,
+    "tag-pairs": lambda build: build.tags and draw_pairs(build.tags),
+    "tag-numbers": lambda build: build.tags and draw_numbers(build.tags),
+    "votes": lambda build: build.votes and draw_votes(build.votes),
+    "largest-fraction": lambda build: (
+        build.votes and draw_largest_fractions(build.votes, build.recipe.classes.least_fraction)
+    ),
     "sky": _draw_sky,
     "cases": _draw_cases,
     "separation": _draw_separation,

@@ -26,6 +26,7 @@ from mingolotss.qa.report.before_recentring import draw_before_recentring
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.channel_section import channel_values
 from mingolotss.qa.report.formatting import number
+from mingolotss.qa.report.label_section import label_values
 from mingolotss.qa.report.shown_rows import MAX_PICTURES, MAX_ROWS, ClassRows, ShownRows
 from mingolotss.qa.report.stamp_marks import UNITS, MarkTable
 from mingolotss.qa.report.stamp_pictures import StampPictures
@@ -58,6 +59,7 @@ def page_values(build: BuildView, shown: ShownRows, pictures: StampPictures) -> 
         "max_pictures": MAX_PICTURES,
         **_totals(build),
         **_provenance(build),
+        **label_values(build),
         "classes": [_class(build, rows) for rows in shown.classes],
         "others": _other_classes(build, shown),
         "incomplete_percent": INCOMPLETE_PERCENT,
@@ -141,14 +143,13 @@ def _checksums(build: BuildView) -> list[tuple[str, str]]:
 def _class(build: BuildView, shown: ClassRows) -> dict[str, object]:
     table = {row.label: row for row in build.recipe.classes.final_table}
     definition = table.get(shown.label)
-    members = build.labels == shown.label
     return {
         "label": shown.label,
         "name": shown.name,
         "note": definition.note if definition else "",
         "published": definition.published if definition else "",
-        "listed": int(members.sum()),
-        "written": int((members & build.written).sum()),
+        "listed": shown.listed,
+        "written": shown.written,
         "shown": build.records(shown.rows),
     }
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mingolotss.io.parquet import read_table
-from mingolotss.model import Ints
+from mingolotss.model import Bools, Ints
 from mingolotss.qa.report.audit_section import audit_rows
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.simulate import SkyFolder
@@ -34,13 +34,17 @@ class ClassRows:
     ----------
     name : str
     label : int
-        -1 in an unlabelled dataset.
+        -1 in an unlabelled dataset, and for sources without a tag or a single class.
     rows : list of int
+    listed, written : int
+        The number of all sources of the class, and of those with a stamp.
     """
 
     name: str
     label: int
     rows: list[int]
+    listed: int
+    written: int
 
 
 @dataclass(frozen=True)
@@ -94,19 +98,31 @@ def _class_rows(build: BuildView) -> list[ClassRows]:
     """Return rows of each class, evenly spaced in the order of angular size."""
     names: Sequence[str] = build.provenance.classes
     size = build.numbers("size_arcsec")
-    labels = build.labels
-    stamps = np.bincount(labels[build.written & (labels >= 0)], minlength=len(names))
+    stamps = build.members[build.written].sum(axis=0)
     largest = np.sort(np.argsort(-stamps, kind="stable")[:MAX_CLASSES]).tolist()
     most = _PER_CLASS if len(largest) <= _FEW_CLASSES else _PER_CLASS // 2
     if build.channels is not None:  # each has a picture for each channel
         most = max(4, most // max(1, len(build.channels.names)))
     classes = []
-    for label, name in [(label, names[label]) for label in largest] or [(-1, "all sources")]:
-        rows = np.flatnonzero(build.written & (labels == label))
+    groups = [(label, names[label], build.members[:, label]) for label in largest]
+    for label, name, members in groups + _without_class(build):
+        rows = np.flatnonzero(build.written & members)
         rows = rows[np.argsort(size[rows], kind="stable")]
         places = np.linspace(0, len(rows) - 1, min(most, len(rows)))
-        classes.append(ClassRows(name, label, rows[places.round().astype(int)].tolist()))
+        shown = rows[places.round().astype(int)].tolist()
+        classes.append(ClassRows(name, label, shown, int(members.sum()), len(rows)))
     return classes
+
+
+def _without_class(build: BuildView) -> list[tuple[int, str, Bools]]:
+    """Return the group of the sources that are in no class, if the page shows one."""
+    if not build.provenance.classes:
+        return [(-1, "all sources", np.ones(len(build), bool))]
+    if build.vectors is None:
+        return []
+    without = build.vectors.is_labelled & ~build.members.any(axis=1)
+    name = "no tag" if build.vectors.kind == "tags" else "no single class"
+    return [(-1, name, without)] if without.any() else []
 
 
 def _edge_cases(build: BuildView) -> dict[str, list[int]]:
