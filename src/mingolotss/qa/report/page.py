@@ -24,7 +24,7 @@ from mingolotss.qa.report.colours import displayed
 from mingolotss.qa.report.figures import FIGURES, draw_figure
 from mingolotss.qa.report.formatting import breakable, number, with_code
 from mingolotss.qa.report.montage import montage
-from mingolotss.qa.report.plotting import as_png, as_svg, themed_svg
+from mingolotss.qa.report.plotting import FIGURE_INCHES, as_png, as_svg, themed_svg
 from mingolotss.qa.report.rejected_file import write_rejected
 from mingolotss.qa.report.sections import page_values
 from mingolotss.qa.report.shown_rows import ClassRows, ShownRows
@@ -96,22 +96,27 @@ def report(
     return build.folder.report
 
 
-def _write_figures(build: BuildView) -> dict[str, dict[str, str]]:
-    """Write every figure; return the drawing and the caption of each for the page."""
-    drawn = {}
+def _write_figures(build: BuildView) -> dict[str, dict[str, object]]:
+    """Write every figure; return the drawing and the caption of each for the page.
+
+    A figure that is wider than the usual ones has its width in inches.
+    """
+    drawn: dict[str, dict[str, object]] = {}
     for name in FIGURES:
         drawing = draw_figure(name, build)
         if drawing is None or drawing.figure is None:
             for kind in ("svg", "png"):  # of an earlier report
                 build.folder.figure(name, kind).unlink(missing_ok=True)
             if drawing is not None:
-                drawn[name] = {"svg": "", "caption": drawing.caption}
+                drawn[name] = {"svg": "", "caption": drawing.caption, "inches": 0}
             continue
         svg = as_svg(drawing.figure)
         write_bytes(build.folder.figure(name, "svg"), svg.encode())
         write_bytes(build.folder.figure(name, "png"), as_png(drawing.figure))
         markup = Markup(themed_svg(svg, name))  # noqa: S704 - drawn by the program
-        drawn[name] = {"svg": markup, "caption": drawing.caption}
+        width = float(drawing.figure.get_figwidth())
+        inches = round(width, 2) if width > FIGURE_INCHES else 0
+        drawn[name] = {"svg": markup, "caption": drawing.caption, "inches": inches}
     return drawn
 
 

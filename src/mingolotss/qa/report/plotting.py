@@ -29,6 +29,7 @@ from mingolotss.qa.report.formatting import one_line
 
 __all__ = [
     "DOTS_PER_INCH",
+    "FIGURE_INCHES",
     "FILL",
     "INK",
     "MARK",
@@ -58,7 +59,9 @@ __all__ = [
 DOTS_PER_INCH = 160
 MAX_POINTS = 1000
 """More points than this are drawn as counts in cells, so that a figure does not grow with them."""
-_SIZE = (4.8, 2.9)  # inches
+FIGURE_INCHES = 4.8
+"""The width of a figure, unless it needs more."""
+_HEIGHT = 2.9  # inches
 _NAME_LENGTH = 40  # letters beside a bar
 _NAME_WIDTH = 0.45  # of the figure, at most
 _BAR_INCHES = 0.22  # of the height for each bar
@@ -108,11 +111,11 @@ def figure_style() -> Iterator[None]:
 
 def new_figure(bars: int = 0) -> tuple[Figure, Axes]:
     """Return an empty figure, high enough for horizontal bars, and its axes."""
-    figure = empty_figure(max(_SIZE[1], 0.9 + _BAR_INCHES * bars))
+    figure = empty_figure(max(_HEIGHT, 0.9 + _BAR_INCHES * bars))
     return figure, figure.add_subplot(facecolor="none")
 
 
-def empty_figure(height: float = _SIZE[1], width: float = _SIZE[0]) -> Figure:
+def empty_figure(height: float = _HEIGHT, width: float = FIGURE_INCHES) -> Figure:
     """Return an empty figure without axes; `height` and `width` in inches."""
     figure = Figure(figsize=(width, height), facecolor=_GROUND, dpi=DOTS_PER_INCH)
     figure.subplots_adjust(left=0.115, right=0.975, bottom=0.165, top=0.925)
