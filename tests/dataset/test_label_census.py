@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.label_census import count_tags, count_votes
 
 CLASSES = tuple(f"tag {number}" for number in range(20))
@@ -27,7 +28,7 @@ def as_values(sets):
         values[row, list(tags or ())] = 1
         if tags is None:
             values[row] = -1
-    return values
+    return LabelVectors.of_tags(values)
 
 
 def test_every_number_of_tags_is_that_of_a_loop(sets):
@@ -51,7 +52,7 @@ def test_every_number_of_tags_is_that_of_a_loop(sets):
 
 @pytest.mark.parametrize("values", [np.zeros((0, 20), np.int8), np.full((4, 20), -1, np.int8)])
 def test_a_dataset_without_any_known_tag_has_counts_of_0(values):
-    census = count_tags(values, CLASSES)
+    census = count_tags(LabelVectors.of_tags(values), CLASSES)
     assert (census.labelled, census.unlabelled) == (0, len(values))
     assert not census.both.any()
     assert census.combinations == []
@@ -60,7 +61,7 @@ def test_a_dataset_without_any_known_tag_has_counts_of_0(values):
 
 
 def test_a_source_without_tags_is_no_unlabelled_one():
-    census = count_tags(np.zeros((7, 20), np.int8), CLASSES)
+    census = count_tags(LabelVectors.of_tags(np.zeros((7, 20))), CLASSES)
     assert (census.labelled, census.unlabelled) == (7, 0)
     assert census.numbers.tolist() == [7]
     assert census.combinations == [((), 7)]
@@ -74,8 +75,10 @@ def test_every_source_of_votes_has_a_class_or_one_reason():
         [np.nan] * 3,
     ])  # fmt: skip
     totals = np.array([10.0, 40.0, 10.0, np.nan, 20.0, np.nan])
-    labels = np.array([0, 2, -1, -1, -1, -1])
-    census = count_votes(fractions, totals, labels, ("A", "B", "C"))
+    vectors = LabelVectors.of_votes(fractions, totals)
+    labels = vectors.single_labels(least_fraction=0.5)
+    assert labels.tolist() == [0, 2, -1, -1, -1, -1]
+    census = count_votes(vectors, labels, ("A", "B", "C"))
     assert census.counts.tolist() == [1, 0, 1]
     assert (census.tied, census.below, census.unlabelled) == (2, 1, 1)
     assert census.without_class == 4 == census.tied + census.below + census.unlabelled
@@ -85,7 +88,8 @@ def test_every_source_of_votes_has_a_class_or_one_reason():
 
 
 def test_votes_of_nobody_are_counted_without_a_warning():
-    census = count_votes(np.full((3, 2), np.nan), np.full(3, np.nan), np.full(3, -1), ("A", "B"))
+    nothing = LabelVectors.of_votes(np.full((3, 2), np.nan), np.full(3, np.nan))
+    census = count_votes(nothing, nothing.single_labels(), ("A", "B"))
     assert (census.labelled, census.without_class) == (0, 3)
     assert census.means.tolist() == [0, 0]
     assert census.largest.size == census.numbers.size == 0

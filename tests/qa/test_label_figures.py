@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from test_figures import ink_at_edge, texts_outside
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.label_census import count_tags, count_votes
 from mingolotss.qa.report.label_figures import (
     MAX_PAIRED,
@@ -29,7 +30,7 @@ NAMES = {
 
 def random_tags(count, sources=500):
     rng = np.random.default_rng(2)
-    return (rng.random((sources, count)) < np.geomspace(0.7, 0.01, count)).astype(np.int8)
+    return LabelVectors.of_tags(rng.random((sources, count)) < np.geomspace(0.7, 0.01, count))
 
 
 def fitted(drawing):
@@ -58,7 +59,7 @@ def test_every_pair_has_its_count_in_its_cell(names):
 
 
 def test_the_opacity_of_a_cell_is_the_share_of_its_row():
-    values = np.array([[1, 1], [1, 0], [1, 0], [1, 0]], np.int8)
+    values = LabelVectors.of_tags([[1, 1], [1, 0], [1, 0], [1, 0]])
     with figure_style():
         svg = as_svg(fitted(draw_pairs(count_tags(values, ("common", "rare")))).figure)
     opacities = re.findall(rf"fill: {FILL}; fill-opacity: ([\d.]+)", svg)
@@ -67,11 +68,11 @@ def test_the_opacity_of_a_cell_is_the_share_of_its_row():
 
 
 def test_one_tag_has_no_pairs():
-    assert draw_pairs(count_tags(np.ones((3, 1), np.int8), ("A",))) is None
+    assert draw_pairs(count_tags(LabelVectors.of_tags(np.ones((3, 1))), ("A",))) is None
 
 
 def test_a_bar_for_each_number_of_tags():
-    values = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 1], [-1, -1, -1]], np.int8)
+    values = LabelVectors.of_tags([[0, 0, 0], [1, 0, 0], [1, 1, 1], [-1, -1, -1]])
     with figure_style():
         figure = fitted(draw_numbers(count_tags(values, ("A", "B", "C")))).figure
     [axes] = figure.axes
@@ -85,7 +86,8 @@ def test_a_bar_for_each_number_of_tags():
 def test_votes_are_counted_in_bins_that_have_them_all(most):
     rng = np.random.default_rng(1)
     fractions, totals = rng.dirichlet([0.5] * 3, 400), rng.integers(1, most + 1, 400).astype(float)
-    census = count_votes(fractions, totals, fractions.argmax(axis=1), ("A", "B", "C"))
+    vectors = LabelVectors.of_votes(fractions, totals)
+    census = count_votes(vectors, vectors.single_labels(), ("A", "B", "C"))
     with figure_style():
         for drawing in (draw_votes(census), draw_largest_fractions(census, 0.6)):
             [axes] = fitted(drawing).figure.axes
@@ -99,8 +101,9 @@ def test_votes_are_counted_in_bins_that_have_them_all(most):
 
 
 def test_unlabelled_sources_have_no_figures():
-    tags = count_tags(np.full((3, 2), -1, np.int8), ("A", "B"))
+    tags = count_tags(LabelVectors.of_tags(np.full((3, 2), -1)), ("A", "B"))
     assert draw_numbers(tags) is draw_pairs(tags) is None
-    votes = count_votes(np.full((3, 2), np.nan), np.full(3, np.nan), np.full(3, -1), ("A", "B"))
+    nothing = LabelVectors.of_votes(np.full((3, 2), np.nan), np.full(3, np.nan))
+    votes = count_votes(nothing, nothing.single_labels(), ("A", "B"))
     assert draw_votes(votes) is None
     assert draw_largest_fractions(votes, 0.5) is None

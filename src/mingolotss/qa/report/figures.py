@@ -79,9 +79,7 @@ def _draw_classes(build: BuildView) -> Drawing | None:
         caption, classes = "Sources with each tag, in the catalogue and with a stamp.", "tags"
         caption += " A source with several tags is counted for each."
     if build.votes is not None:
-        caption = (
-            "Sources of which most votes are for each class, in the catalogue and with a stamp."
-        )
+        caption = "Sources with the most votes for each class, in the catalogue and with a stamp."
     if len(drawn) < len(names):
         caption += f" The {len(drawn)} largest of {len(names):,} {classes} are drawn."
     return Drawing(figure, caption)
