@@ -73,8 +73,8 @@ def draw_pairs(census: TagCensus) -> Drawing | None:
     axes.spines[:].set_visible(False)
     caption = (
         "Sources with a stamp that have the tag of the row and the tag of the column; on the "
-        "diagonal, all that have the tag. An empty cell is 0. The stronger its colour, the larger the "
-        "share of the sources with the tag of the row that also have the tag of the column."
+        "diagonal, all that have the tag. An empty cell is 0. The stronger its colour, the larger "
+        "the share of the sources with the tag of the row that also have the tag of the column."
     )
     if len(shown) < len(census.classes):
         caption += f" The {len(shown)} most frequent of {len(census.classes):,} tags are shown."
