@@ -60,6 +60,20 @@ class Facts:
         """The number of stamps with a plane without an image."""
         return sum(bool(row.get("missing_channels")) for row in self.written)
 
+    def classes_of(self, row: dict) -> set[str | None]:
+        """The classes of a row: all of its tags, or the words of the page for none of them."""
+        if "tags" in row:
+            names = {self.classes[label] for label in row["tags"] or ()}
+            return {"no tag"} if row["tags"] == [] else names
+        if row.get("votes") and row["class"] is None:
+            return {"no single class"}
+        return {row["class"]}
+
+    def split_classes_of(self, row: dict) -> set[str]:
+        """The classes of a row that the shares of a split are about."""
+        names = self.classes_of(row) - {None, "no single class"}
+        return {name for name in names if name is not None} or {"no label"}
+
     def flagged(self, flag: str) -> list[dict]:
         return [row for row in self.written if row[flag]]
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from mingolotss.catalogue.label_vectors import LabelVectors
+from mingolotss.dataset.label_columns import vector_columns
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.dataset.provenance import Provenance
@@ -28,11 +30,20 @@ class Stamps:
 
 
 def make_view(
-    folder: Path, count: int, classes: tuple[str, ...] = (), **columns: object
+    folder: Path,
+    count: int,
+    classes: tuple[str, ...] = (),
+    vectors: LabelVectors | None = None,
+    **columns: object,
 ) -> BuildView:
-    """Return a build of `count` sources with a stamp; `columns` replace those of the manifest."""
+    """Return a build of `count` sources with a stamp; `columns` replace those of the manifest.
+
+    With `vectors` it is one of tags or votes.
+    """
     rng = np.random.default_rng(count)
     labels = [row % len(classes) for row in range(count)] if classes else [None] * count
+    if vectors is not None:
+        labels = [None if label < 0 else label for label in vectors.single_labels().tolist()]
     values: dict[str, object] = {
         "row": np.arange(count),
         "source": [f"S{row}" for row in range(count)],
@@ -58,6 +69,8 @@ def make_view(
         [pa.array(values.get(f.name, [None] * count), f.type, from_pandas=False) for f in MANIFEST],
         schema=MANIFEST,
     )
+    for name, column in vector_columns(vectors).items() if vectors is not None else ():
+        table = table.append_column(name, column)
     provenance = Provenance(
         load_recipe("mingolotss" if classes else "lotss"), "c.fits", "0" * 64, "mosaics:m", count,
         0, classes,

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.qa.report.figures import FIGURES, draw_figure
 from mingolotss.qa.report.plotting import as_png, as_svg, figure_style
 from report_views import make_view
@@ -66,10 +67,20 @@ def test_no_name_of_a_class_is_cut_off(tmp_path, classes):
         assert texts_outside(drawing.figure) == []
 
 
+def vectors_for(name, count):
+    """Return the tags or votes that a figure shows; None for a figure of any dataset."""
+    rng = np.random.default_rng(4)
+    if name.startswith("tag-"):
+        return LabelVectors.of_tags(rng.random((count, 2)) < 0.5)
+    if name in {"votes", "largest-fraction"}:
+        return LabelVectors.of_votes(rng.dirichlet([0.5, 0.5], count), rng.integers(5, 5000, count))
+    return None
+
+
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("count", [2, 2000])
 def test_nothing_is_cut_off(tmp_path, name, count):
-    drawing = draw_figure(name, make_view(tmp_path, count, ("A", "B")))
+    drawing = draw_figure(name, make_view(tmp_path, count, ("A", "B"), vectors_for(name, count)))
     assert not ink_at_edge(drawing.figure)
     assert texts_outside(drawing.figure) == []
 

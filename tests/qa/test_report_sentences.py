@@ -20,6 +20,8 @@ from astropy.io import fits
 from PIL import Image
 
 from audit_claims import audit_total, check_audit, is_audited, is_found_pair
+from label_builds import build_fractions, build_votes
+from label_claims import LABEL_CLAIMS, LABEL_TABLES, is_label_caption
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.demonstration import demo
@@ -68,6 +70,11 @@ class Reader:
         facts = self.facts
         bars = {
             "Sources of each class, in the catalogue and with a stamp.": [
+                f"{a:,}" if a == b else f"{a:,} of {b:,}"
+                for a, b in (class_members(facts, name) for name in facts.classes)
+            ],
+            "Sources with each tag, in the catalogue and with a stamp. A source with several tags is "
+            "counted for each.": [
                 f"{a:,}" if a == b else f"{a:,} of {b:,}"
                 for a, b in (class_members(facts, name) for name in facts.classes)
             ],
@@ -438,10 +445,14 @@ def check_edge_cases(rows: list[dict[str, str]], facts: Facts) -> None:
 
 def check_splits(rows: list[dict[str, str]], facts: Facts) -> None:
     """Each class has its number of stamps in each split, and their share of those in a split."""
-    counts = Counter((row["class"] or "no label", row["split"]) for row in facts.written)
+    counts = Counter(
+        (name, row["split"]) for row in facts.written for name in facts.split_classes_of(row)
+    )
     for row in rows:
-        name = row.get("class") or row["stamps"]
-        cells = {split: cell for split, cell in row.items() if split not in ("class", "stamps")}
+        name = row.get("class") or row.get("tag") or row["stamps"]
+        cells = {
+            split: cell for split, cell in row.items() if split not in ("class", "tag", "stamps")
+        }
         own = "no label" if name == "all" else name
         total = sum(counts[own, split] for split in cells)
         for split, cell in cells.items():
@@ -457,8 +468,10 @@ def check_left_out(rows: list[dict[str, str]], facts: Facts) -> None:
 
 
 def missing_classes(facts: Facts, split: str, names: str | None) -> bool:
-    present = {row["class"] for row in facts.written if row["split"] == split}
-    missing = {row["class"] or "no label" for row in facts.written if row["class"] not in present}
+    everything = {name for row in facts.written for name in facts.split_classes_of(row)}
+    inside = [row for row in facts.written if row["split"] == split]
+    present = {name for row in inside for name in facts.split_classes_of(row)}
+    missing = everything - present
     if names is None:
         return not facts.classes and not present
     return set(re.split(r", | and ", names)) == missing != set()
@@ -476,6 +489,7 @@ TABLES = {
     "Questioned labels": check_questions, "Neighbours": check_neighbours,
     "Reasons of rejections": check_rejection_reasons, "Rejected sources": check_rejected,
     "Simulated edge cases": check_edge_cases, "Audit": check_audit, "Channels": check_channels,
+    **LABEL_TABLES,
 }  # fmt: skip
 
 
@@ -508,7 +522,7 @@ def other_service(facts: Facts, named: str, used: str) -> bool:
 
 
 def class_members(facts: Facts, name: str) -> tuple[int, int]:
-    rows = [row for row in facts.rows if not facts.classes or row["class"] == name]
+    rows = [row for row in facts.rows if not facts.classes or name in facts.classes_of(row)]
     return sum(row["status"] == "written" for row in rows), len(rows)
 
 
@@ -519,7 +533,9 @@ class Current:
 
 
 def is_class_heading(facts: Facts, label: str | None, name: str) -> bool:
-    Current.name = facts.classes[int(label)] if label is not None else ""
+    Current.name = facts.classes[int(label)] if label is not None else name
+    if label is None and facts.classes:
+        return any(facts.classes_of(row) == {name} for row in facts.rows)
     return (" ".join(Current.name.split()) == name) if facts.classes else name == "all sources"
 
 
@@ -540,6 +556,8 @@ def shown_of_class(facts: Facts, shown: str, by_size: str | None) -> bool:
 def is_caption(facts: Facts, name: str, size: str | None, kind: str | None = None) -> bool:
     row = facts.by_name[name]
     expected = decimals(row["size_arcsec"], 0) if np.isfinite(row["size_arcsec"]) else None
+    if "tags" in row or "votes" in row:
+        return size == expected and is_label_caption(facts, row, kind)
     return size == expected and kind in (None, row["class"])
 
 
@@ -676,6 +694,7 @@ def missing_cutout(facts: Facts, _: str) -> bool:
 SEES = r"[^/]*"  # any section
 FIGURE = r"(sky|classes|choice|measurements)/figure [A-Z].*"
 CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
+    *LABEL_CLAIMS,
     # above the sections
     (r"/title", r"(.+): build report", is_title),
     (r"/p.kicker", "Build report", always),
@@ -733,7 +752,7 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
     (r"classes/p.meta", r"The published dataset calls this class “([^”]+)”\.",
      lambda facts, text: class_setting(facts, "published", text)),
     (r"classes/p.meta", rf"{N} are shown(, from the smallest to the largest)?\.", shown_of_class),
-    (r"classes/p.empty", r"No stamp( of this class)?\.",
+    (r"classes/p.empty", r"No stamp( of this class| with this tag)?\.",
      lambda facts, _: class_members(facts, Current.name)[0] == 0),
     (r"(classes|channels|exceeds_stamp)/figcaption.spans", r"(\S+)(?: \|(?: ?([\d,]+)″)?(?: ?(\S.*))?)?",
      is_caption),
@@ -752,7 +771,7 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
     # splits
     (r"splits/p", r"The plan is (\S+)\.", lambda facts, plan: plan == facts.build["split"]["plan"]),
     (r"splits/p", r"The recipe asks for (\S+); (.+)\.", replaced_plan),
-    (r"splits/p.warning", r"The split (\S+) has no image(?: of the class(?:es)? (.+?))?\.",
+    (r"splits/p.warning", r"The split (\S+) has no image(?: (?:of the class(?:es)?|with the tags?) (.+?))?\.",
      missing_classes),
     (r"splits/p.warning", r"Splits share pixels: a network that was trained on one of them has seen "
      r"parts of images of another\.", lambda facts: facts.pairs_across(facts.diagonal) > 0),
@@ -1019,6 +1038,7 @@ BUILDS = {
     "unlabelled": build_unlabelled, "rejections": build_rejections, "mixed": build_mixed,
     "turned": build_turned, "channels": build_channels, "one beam": build_one_beam,
     "sized": build_sized,
+    "votes": build_votes, "fractions": build_fractions,
     "demo": build_demo, "audited": build_audited, "listed": build_listed, "real": build_real,
 }  # fmt: skip
 
