@@ -85,6 +85,11 @@ def _draw_classes(build: BuildView) -> Drawing | None:
     return Drawing(figure, caption)
 
 
+def _draw_largest_fractions(build: BuildView) -> Drawing | None:
+    least = build.recipe.classes.least_fraction
+    return None if build.votes is None else draw_largest_fractions(build.votes, least)
+
+
 def _draw_cases(build: BuildView) -> Drawing | None:
     """Draw the number of sources for each rule that chose a field."""
     case = build.numbers("case")[build.written]
@@ -224,12 +229,10 @@ def _draw_sky(build: BuildView) -> Drawing | None:
 
 FIGURES: dict[str, Callable[[BuildView], Drawing | None]] = {
     "classes": _draw_classes,
-    "tag-pairs": lambda build: build.tags and draw_pairs(build.tags),
-    "tag-numbers": lambda build: build.tags and draw_numbers(build.tags),
-    "votes": lambda build: build.votes and draw_votes(build.votes),
-    "largest-fraction": lambda build: (
-        build.votes and draw_largest_fractions(build.votes, build.recipe.classes.least_fraction)
-    ),
+    "tag-pairs": lambda build: None if build.tags is None else draw_pairs(build.tags),
+    "tag-numbers": lambda build: None if build.tags is None else draw_numbers(build.tags),
+    "votes": lambda build: None if build.votes is None else draw_votes(build.votes),
+    "largest-fraction": _draw_largest_fractions,
     "sky": _draw_sky,
     "cases": _draw_cases,
     "separation": _draw_separation,
