@@ -70,6 +70,12 @@ _SERVICE = typer.Option(
     help="Where the images come from (see `mingolotss services`). Repeat it for a recipe with "
     "channels; without a name it is that of the reference.",
 )
+_COMPONENTS = typer.Option(
+    "--components",
+    metavar="FILE",
+    help="Components or shapes of the sources, which masks are made from: a list of PyBDSF, a "
+    "catalogue of components, or regions of DS9. For a recipe with [mask].",
+)
 _LIMIT = typer.Option(
     "--limit", min=1, metavar="N", help="Use only the first N rows of the catalogue."
 )
@@ -229,6 +235,7 @@ def build(
     out: Annotated[str | None, _OUT] = None,
     catalogue: Annotated[str | None, _CATALOGUE] = None,
     service: Annotated[list[str] | None, _SERVICE] = None,
+    components: Annotated[str | None, _COMPONENTS] = None,
     limit: Annotated[int | None, _LIMIT] = None,
     setting: Annotated[list[str] | None, _SET] = None,
     formats: Annotated[str | None, _FORMATS] = None,
@@ -264,6 +271,7 @@ def build(
             catalogue=catalogue,
             service=of_reference,
             services=of_channels,
+            components=components,
             decisions=decisions,
             limit=limit,
             settings=settings,
@@ -286,6 +294,7 @@ def plan(
     out: Annotated[str | None, _OUT] = None,
     catalogue: Annotated[str | None, _CATALOGUE] = None,
     service: Annotated[list[str] | None, _SERVICE] = None,
+    components: Annotated[str | None, _COMPONENTS] = None,
     limit: Annotated[int | None, _LIMIT] = None,
     setting: Annotated[list[str] | None, _SET] = None,
     formats: Annotated[str | None, _FORMATS] = None,
@@ -308,6 +317,7 @@ def plan(
             catalogue=catalogue,
             service=of_reference,
             services=of_channels,
+            components=components,
             decisions=decisions,
             limit=limit,
             settings=_settings(setting, formats),
@@ -358,6 +368,7 @@ def fetch(
     out: Annotated[str | None, _OUT] = None,
     catalogue: Annotated[str | None, _CATALOGUE] = None,
     service: Annotated[list[str] | None, _SERVICE] = None,
+    components: Annotated[str | None, _COMPONENTS] = None,
     limit: Annotated[int | None, _LIMIT] = None,
     setting: Annotated[list[str] | None, _SET] = None,
     formats: Annotated[str | None, _FORMATS] = None,
@@ -383,6 +394,7 @@ def fetch(
             catalogue=catalogue,
             service=of_reference,
             services=of_channels,
+            components=components,
             limit=limit,
             settings=_settings(setting, formats),
             refresh=refresh,

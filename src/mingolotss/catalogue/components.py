@@ -15,14 +15,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.image.masks import inside_polygon
 from mingolotss.model import Bools, Floats, Ints
-from mingolotss.sky.angles import unit_vectors
+from mingolotss.sky.angles import (
+    position_angle,
+    separation_arcsec,
+    tangent_positions,
+    unit_vectors,
+)
 from mingolotss.sky.neighbours import near_pairs
 
 __all__ = ["Components", "NearComponents"]
 
 _NO_CORNERS = np.zeros(0)
-_STEP = np.radians(1 / 3600)  # of `axis_ends`
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,41 @@ class Components:
         """Return the same components with the sources that they belong to."""
         return replace(self, source=source, link=link)
 
+    def with_notice(self, notice: str) -> Components:
+        """Return the same components with a further line about them."""
+        return replace(self, notices=(*self.notices, notice))
+
+    def contains(self, index: int, ra: float, dec: float) -> bool:
+        """Return whether a position is in one polygon."""
+        corner_ra, corner_dec = self.corners(index)
+        distance = separation_arcsec(ra, dec, corner_ra, corner_dec)
+        angle = np.radians(position_angle(ra, dec, corner_ra, corner_dec))
+        zero = np.zeros(1)
+        x, y = distance * np.sin(angle), distance * np.cos(angle)
+        return bool(inside_polygon(zero, zero, x, y)[0])
+
+    def take(self, index: Ints) -> Components:
+        """Return some of the components."""
+        counts = np.diff(self.corner_starts)[index]
+        corners = np.concatenate(
+            [np.zeros(0, np.int64)]
+            + [
+                np.arange(self.corner_starts[one], self.corner_starts[one + 1])
+                for one in index[counts > 0].tolist()
+            ]
+        )
+        columns = {
+            name: getattr(self, name)[index]
+            for name in ("ra", "dec", "major", "minor", "pa", "source")
+        }
+        return replace(
+            self,
+            **columns,
+            corner_starts=np.concatenate([[0], np.cumsum(counts)]),
+            corner_ra=self.corner_ra[corners],
+            corner_dec=self.corner_dec[corners],
+        )
+
     def is_polygon(self, index: Ints) -> Bools:
         """Return which of some components are polygons."""
         polygons: Bools = self.corner_starts[index + 1] > self.corner_starts[index]
@@ -115,18 +155,13 @@ class Components:
             Right ascension and declination of the centre, of a point on the major axis and of one
             on the minor axis.
         """
-        # A point is the centre plus a small vector to the east and to the north, which has no
-        # exception at the poles or at RA 0.
-        ra, dec, pa = (np.radians(column[index]) for column in (self.ra, self.dec, self.pa))
-        zero = np.zeros_like(ra)
+        pa = np.radians(self.pa[index])
+        zero = np.zeros_like(pa)
         east, north = (
-            _STEP * np.stack([zero, f, g])
-            for f, g in ((np.sin(pa), np.cos(pa)), (np.cos(pa), -np.sin(pa)))
+            np.stack([zero, np.sin(pa), np.cos(pa)]),
+            np.stack([zero, np.cos(pa), -np.sin(pa)]),
         )
-        outward = np.cos(dec) - north * np.sin(dec)  # from the axis of the Earth
-        height = np.sin(dec) + north * np.cos(dec)
-        longitude = np.degrees(ra + np.arctan2(east, outward)) % 360.0
-        return np.stack([longitude, np.degrees(np.arctan2(height, np.hypot(east, outward)))])
+        return np.stack(tangent_positions(self.ra[index], self.dec[index], east, north))
 
     def near(self, ra: Floats, dec: Floats, reach_arcsec: float | Floats) -> NearComponents:
         """Find the components near sources.
@@ -193,7 +228,7 @@ class NearComponents:
             [np.zeros(0, np.int64), *(self.of_source(n)[0] for n in numbers.tolist())]
         )
         used, index = np.unique(index, return_inverse=True)
-        return NearComponents(_take(self.components, used), self.rows[numbers], starts, index)
+        return NearComponents(self.components.take(used), self.rows[numbers], starts, index)
 
     @property
     def digest(self) -> str:
@@ -205,27 +240,3 @@ class NearComponents:
         ):  # fmt: skip
             digest.update(np.ascontiguousarray(column).data)
         return digest.hexdigest()
-
-
-def _take(components: Components, index: Ints) -> Components:
-    """Return some components."""
-    counts = np.diff(components.corner_starts)[index]
-    corners = np.concatenate(
-        [np.zeros(0, np.int64)]
-        + [
-            np.arange(components.corner_starts[one], components.corner_starts[one + 1])
-            for one in index[counts > 0].tolist()
-        ]
-    )
-    columns = {
-        name: getattr(components, name)[index]
-        for name in ("ra", "dec", "major", "minor", "pa", "source")
-    }
-    return replace(
-        components,
-        **columns,
-        corner_starts=np.concatenate([[0], np.cumsum(counts)]),
-        corner_ra=components.corner_ra[corners],
-        corner_dec=components.corner_dec[corners],
-        notices=(),
-    )

@@ -1,7 +1,8 @@
 """Tables in files as columns: FITS, VOTable, ECSV, CSV and Parquet.
 
-astropy reads FITS, VOTable and ECSV; pyarrow reads CSV and Parquet. The content of a file decides
-its format, and its suffix only where the content does not tell.
+astropy reads FITS, VOTable and ECSV; pyarrow reads CSV and Parquet. The lists of
+PyBDSF are CSV, or text with blanks between the columns. The content of a file decides its format,
+and its suffix only where the content does not tell.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import zlib
 from pathlib import Path
 
+from mingolotss.catalogue.ascii_lists import list_names, read_ascii_list
 from mingolotss.catalogue.csv_tables import read_csv
 from mingolotss.catalogue.ecsv_tables import read_ecsv
 from mingolotss.catalogue.files import read_head
@@ -26,11 +28,12 @@ __all__ = ["read_table"]
 _SUFFIXES = {
     ".fits": "fits", ".fit": "fits", ".fts": "fits", ".fz": "fits", ".ecsv": "ecsv",
     ".vot": "votable", ".xml": "votable", ".votable": "votable", ".parquet": "parquet",
-    ".pq": "parquet", ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv",
+    ".pq": "parquet", ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv", ".gaul": "csv",
+    ".srl": "csv",
 }  # fmt: skip
 _READERS = {
     "fits": read_fits_table, "votable": read_votable, "ecsv": read_ecsv, "parquet": read_parquet,
-    "csv": read_csv,
+    "csv": read_csv, "list": read_ascii_list,
 }  # fmt: skip
 
 
@@ -91,6 +94,8 @@ def _format_of(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes[-1:] == [".gz"]:
         suffixes.pop()
+    if suffixes[-1:] in ([".gaul"], [".srl"], [".txt"]) and list_names(text):
+        return "list"
     return _SUFFIXES.get(suffixes[-1], "") if suffixes else ""
 
 

@@ -18,6 +18,7 @@ from typing import Any, cast
 import tomli_w
 
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.catalogue.components import Components
 from mingolotss.dataset.build_split import BuildSplit, read_build_split
 from mingolotss.dataset.layout import DatasetFolder, batch_name
 from mingolotss.errors import DatasetError, InputError
@@ -48,6 +49,8 @@ _LATER_TYPES = {
     "left_out": dict,
     "services": dict,
     "surveys": dict,
+    "components": str,
+    "components_sha256": str,
 }  # builds of older versions do not have these
 _MOST_ROWS = 1 << 48
 _MAX_SHOWN = 3  # settings that differ, in one message
@@ -85,6 +88,8 @@ class Provenance:
         The services of the further channels, by their names; `service` is that of the reference.
     surveys : mapping of str to mapping of str to str
         What the image services state about their images, by the survey: names and values.
+    components, components_sha256 : str
+        File name and checksum of what the masks were made from; "" without masks.
     """
 
     recipe: Recipe
@@ -100,6 +105,8 @@ class Provenance:
     split: BuildSplit | None = None
     services: Mapping[str, str] = field(default_factory=dict)
     surveys: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    components: str = ""
+    components_sha256: str = ""
 
     @property
     def split_plan(self) -> str:
@@ -199,6 +206,7 @@ class Provenance:
         service: str,
         limit: int | None,
         services: Mapping[str, str] | None = None,
+        components: Components | None = None,
     ) -> Provenance:
         """Return the provenance of a build.
 
@@ -211,6 +219,8 @@ class Provenance:
         limit : int or None
         services : mapping of str to str, optional
             Of the further channels.
+        components : Components, optional
+            That the masks are made from.
         """
         return cls(
             recipe=recipe,
@@ -222,6 +232,8 @@ class Provenance:
             classes=catalogue.classes,
             left_out=dict(catalogue.left_out),
             services=dict(services or {}),
+            components="" if components is None else Path(components.path).name,
+            components_sha256="" if components is None else components.sha256,
         )
 
 
@@ -239,7 +251,7 @@ def write_provenance(
     """
     build = {key: value for key, value in asdict(provenance).items() if key != "recipe"}
     build["classes"] = list(provenance.classes)
-    for key in ("left_out", "services", "surveys"):
+    for key in ("left_out", "services", "surveys", "components", "components_sha256"):
         if not build[key]:
             del build[key]
     del build["split"]
@@ -381,6 +393,12 @@ def check_same_build(
     differences = [*_recipe_differences(existing.recipe, new.recipe)]
     if not has_more_rows:
         differences += _catalogue_differences(existing, new)
+    if existing.components_sha256 != new.components_sha256:
+        old, young = (
+            f"{one.components!r} (SHA-256 {one.components_sha256[:12]}...)"
+            for one in (existing, new)
+        )
+        differences.append(f"components {old}, not {young}")
     if _service_name(existing.service) != _service_name(new.service):
         differences.append(f"service {existing.service!r}, not {new.service!r}")
     for name, service in new.services.items():

@@ -28,6 +28,7 @@ from mingolotss.io.places import Place
 
 __all__ = [
     "RecordedCatalogue",
+    "RecordedComponents",
     "RecordedDecisions",
     "RecordedImages",
     "RecordedInputs",
@@ -144,6 +145,17 @@ class RecordedImages(_PlacedRecord):
     files_sha256: str = ""
 
 
+class RecordedComponents(_PlacedRecord):
+    """The components that the masks are made from, for a recipe with masks.
+
+    Attributes
+    ----------
+    sha256 : str
+    """
+
+    sha256: str = ""
+
+
 class RecordedDecisions(_PlacedRecord):
     """The decisions that the products follow.
 
@@ -170,6 +182,7 @@ class RecordedInputs(_Record):
     decisions : RecordedDecisions
     channels : dict of str to RecordedImages
         Of the further channels, by their names.
+    components : RecordedComponents
     """
 
     recipe: RecordedRecipe = RecordedRecipe()
@@ -177,6 +190,7 @@ class RecordedInputs(_Record):
     images: RecordedImages = RecordedImages()
     decisions: RecordedDecisions = RecordedDecisions()
     channels: dict[str, RecordedImages] = {}
+    components: RecordedComponents = RecordedComponents()
 
     def images_of(self, channel: str) -> RecordedImages:
         """Return the images of a further channel, or of the reference, whose name is ""."""

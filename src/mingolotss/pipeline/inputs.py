@@ -90,8 +90,9 @@ def resolve_catalogue(
 
 
 def _columns(recipe: Recipe) -> ColumnNames:
-    """Return the columns of a catalogue, with those that the size of a stamp depends on."""
-    columns, needed = recipe.catalogue.columns, recipe.stamp.columns.values()
+    """Return the columns of a catalogue, with those that stamps and masks depend on."""
+    columns, needed = recipe.catalogue.columns, [*recipe.stamp.columns.values()]
+    needed += [recipe.mask.catalogue] if recipe.mask.catalogue else []
     missing = [name for name in dict.fromkeys(needed) if name not in columns.keep]
     return replace(columns, keep=(*columns.keep, *missing)) if missing else columns
 

@@ -22,6 +22,7 @@ from astropy_healpix import lonlat_to_healpix
 from mingolotss.candidates.decisions import Decision, read_decisions
 from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.catalogue.components import NearComponents
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import CANDIDATE_CHANNEL, CANDIDATES, REPEATED_COLUMNS
 from mingolotss.dataset.notices import write_notices
@@ -60,6 +61,7 @@ from mingolotss.pipeline.image_paths import ImagePaths
 from mingolotss.pipeline.planned_beams import BeamImages, plan_common_beam
 from mingolotss.pipeline.planned_broadening import planned_broadening
 from mingolotss.pipeline.planned_extents import planned_extents
+from mingolotss.pipeline.planned_masks import PlannedMasks, plan_masks
 from mingolotss.pipeline.planned_splits import PlannedSplits, plan_splits, split_sources
 from mingolotss.pipeline.planned_stamps import PlannedStamps, plan_stamps
 from mingolotss.pipeline.progress import BuildProgress, no_progress
@@ -132,6 +134,8 @@ class Plan(Shown):
         The further channels of the recipe; `candidates` and `service` are those of the reference.
     stamp_deg : float, deg
         Side of the cutouts that the stamps need at least; 0 if those of the recipe are right.
+    components : NearComponents or None
+        The components near each source, for a recipe with masks.
     """
 
     catalogue: Catalogue
@@ -150,6 +154,7 @@ class Plan(Shown):
     messages: tuple[str, ...] = ()
     channels: tuple[ChannelInputs, ...] = ()
     stamp_deg: float = 0.0
+    components: NearComponents | None = None
 
     @property
     def sources(self) -> int:
@@ -292,6 +297,7 @@ class Plan(Shown):
             image_root=self.image_root,
             channels=tuple(channel.take(rows) for channel in self.channels),
             stamp_deg=self.stamp_deg,
+            components=None if self.components is None else self.components.take(rows),
         )
 
     def describe_split(self) -> SplitResult:
@@ -346,6 +352,7 @@ def plan(
     catalogue: Path | str | Catalogue | None = None,
     service: str | Path | ImageService | None = None,
     services: Mapping[str, str | Path | ImageService] | None = None,
+    components: Path | str | None = None,
     decisions: Path | str | None = None,
     limit: int | None = None,
     settings: Mapping[str, object] | None = None,
@@ -375,6 +382,8 @@ def plan(
     services : mapping of str to str, Path or ImageService, optional
         They replace the services of channels, by the names of these. `service` replaces that of
         the reference.
+    components : Path, optional
+        The file of components or shapes that masks are made from, for a recipe with ``[mask]``.
     decisions : Path, optional
         The file of decisions; by default the recorded one, otherwise ``decisions.csv`` in `out`.
     limit : int, optional
@@ -404,7 +413,7 @@ def plan(
     with build_lock(out):
         return plan_locked(
             recipe, out, catalogue, service, decisions, limit, settings, services=services,
-            fresh=fresh, refresh=refresh, progress=progress,
+            components=components, fresh=fresh, refresh=refresh, progress=progress,
         )  # fmt: skip
 
 
@@ -418,14 +427,16 @@ def plan_locked(
     settings: Mapping[str, object] | None,
     *,
     services: Mapping[str, str | Path | ImageService] | None,
+    components: Path | str | None,
     fresh: bool,
     refresh: bool,
     progress: BuildProgress | None,
 ) -> Plan:
     """Plan as `plan` does, for a caller that holds the lock on `out`."""
     arguments = complete_arguments(
-        recipe, out, catalogue, service, decisions, limit, settings, services=services, fresh=fresh
-    )
+        recipe, out, catalogue, service, decisions, limit, settings, services=services,
+        components=components, fresh=fresh,
+    )  # fmt: skip
     inputs = resolve_inputs(arguments, out, refresh=refresh)
     existing, messages = None if fresh else read_provenance(out), []
     if existing is not None and inputs.recipe.beam.is_planned:
@@ -458,6 +469,7 @@ def plan_locked(
     decisions_by_source = read_decisions(arguments.decisions)
     _check_decisions(decisions_by_source, inputs.catalogue, candidates)
     candidates = candidates.without(stamps.is_impossible)  # no pixels are read for them
+    masks = _plan_masks(inputs, candidates, reference)
     demands = check_images(reference, candidates, images.service)
     splits = plan_splits(inputs.recipe, inputs.catalogue, candidates, images.service, earlier)
     folder = BuildFolder(out)
@@ -480,6 +492,7 @@ def plan_locked(
             *(clean_text(paths.shorten(line)) for line in beam.notices),
             *demands,
             *stamps.notices,
+            *map(clean_text, masks.notices),
         ),
         in_catalogue_order=isinstance(images.service, FolderService),
         image_root=images.root,
@@ -487,6 +500,7 @@ def plan_locked(
         messages=(*messages, *beam.messages),
         channels=channels,
         stamp_deg=stamps.stamp_deg,
+        components=masks.components,
     )
     _check_downloads(result)
     if fresh:  # only now, so that nothing is lost if the search fails
@@ -528,6 +542,17 @@ def _record(
         packages = read_package_versions(out)
         write_provenance(out, replace(existing, recipe=inputs.recipe), packages)
         BuildFolder(out).checksums.unlink(missing_ok=True)
+
+
+def _plan_masks(
+    inputs: ResolvedInputs, candidates: CandidateTable, reference: Recipe
+) -> PlannedMasks:
+    """Return what the masks of a build are made from."""
+    if inputs.components is None:
+        return PlannedMasks()
+    service, catalogue = inputs.images.service, inputs.catalogue
+    extents = planned_extents(inputs.recipe, catalogue, candidates, service)
+    return plan_masks(reference, inputs.components, catalogue, extents)
 
 
 def _beam_images(

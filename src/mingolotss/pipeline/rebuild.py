@@ -17,6 +17,7 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.recorded_inputs import (
+    RecordedComponents,
     RecordedImages,
     RecordedInputs,
     RecordedRecipe,
@@ -86,6 +87,8 @@ class BuildArguments:
         those of the recipe.
     channels : mapping of str to GivenService
         The services of the further channels, by their names.
+    components : Path, str or None
+        The file that masks are made from; None for a recipe without masks.
     """
 
     recipe: Recipe
@@ -98,6 +101,7 @@ class BuildArguments:
     repeated: Path | None
     given: tuple[bool, bool]
     channels: Mapping[str, GivenService]
+    components: Path | str | None = None
 
 
 def _splits_alike(one: Recipe, other: Recipe) -> bool:
@@ -148,13 +152,14 @@ def complete_arguments(
     settings: Mapping[str, object] | None,
     *,
     services: Mapping[str, str | Path | ImageService] | None = None,
+    components: Path | str | None = None,
     fresh: bool = False,
 ) -> BuildArguments:
     """Return the arguments of a build, completed from the record of an earlier one.
 
     Parameters
     ----------
-    recipe, catalogue, service, decisions, limit, settings, services
+    recipe, catalogue, service, decisions, limit, settings, services, components
         As for `mingolotss.pipeline.plan.plan`.
     out : Path
         The folder of the build.
@@ -190,6 +195,8 @@ def complete_arguments(
         service, was_given = _recorded_service(base)
         given = given[0], was_given
     service = _check_service(service)
+    if components is None and base is not None and used.mask.makes_masks:
+        components = _recorded_components(base)
     decisions_path, copies_decisions = _find_decisions(decisions, out, base)
     return BuildArguments(
         recipe=used,
@@ -207,6 +214,7 @@ def complete_arguments(
             )
             for channel in used.further_channels
         },
+        components=components,
     )
 
 
@@ -366,6 +374,22 @@ def _recorded_catalogue(base: _Base) -> tuple[Path | str | None, bool]:
     raise InputError(
         f"build {folder}: its catalogue {provenance.catalogue} is not at {_listed(paths)}; "
         "give --catalogue FILE"
+    )
+
+
+def _recorded_components(base: _Base) -> Path | None:
+    """Return the components of a build, None if it had none."""
+    recorded = RecordedComponents() if base.inputs is None else base.inputs.components
+    paths = recorded.place.paths(base.folder)
+    existing = [path for path in paths if path.is_file()]
+    for path in existing:
+        if len(existing) == 1 or sha256_file(path) == recorded.sha256:
+            return path
+    if existing or not base.provenance.components:
+        return next(iter(existing), None)
+    raise InputError(
+        f"build {base.folder}: its components {base.provenance.components} are not at "
+        f"{_listed(paths)}; give --components FILE"
     )
 
 

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.catalogue.components import Components
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import name_kept_columns, recipe_columns
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.recorded_inputs import (
     RecordedCatalogue,
+    RecordedComponents,
     RecordedDecisions,
     RecordedImages,
     RecordedInputs,
@@ -27,6 +29,7 @@ from mingolotss.foreign import is_own
 from mingolotss.io.places import Place, absolute_path
 from mingolotss.pipeline.input_files import differing_images, recorded_checksums, recorded_folder
 from mingolotss.pipeline.inputs import NAMES_OF_IMAGES, resolve_catalogue, write_simulated_sky
+from mingolotss.pipeline.planned_masks import resolve_components
 from mingolotss.pipeline.rebuild import BuildArguments, GivenService
 from mingolotss.recipe.model import Recipe
 from mingolotss.service import SERVICES
@@ -39,6 +42,7 @@ from mingolotss.service.base import (
     split_folder,
 )
 from mingolotss.service.local.listing import listed_files
+from mingolotss.simulate import SkyFolder
 
 __all__ = ["ResolvedImages", "ResolvedInputs", "check_places", "resolve_inputs"]
 
@@ -78,6 +82,8 @@ class ResolvedInputs(NamedTuple):
     recorded : RecordedInputs
     channels : mapping of str to ResolvedImages
         Of the further channels, by their names.
+    components : Components or None
+        That the masks are made from.
     """
 
     recipe: Recipe
@@ -86,6 +92,7 @@ class ResolvedInputs(NamedTuple):
     provenance: Provenance
     recorded: RecordedInputs
     channels: Mapping[str, ResolvedImages]
+    components: Components | None = None
 
     def with_recipe(self, recipe: Recipe) -> ResolvedInputs:
         """Return the same inputs with a recipe whose plan is known."""
@@ -99,12 +106,16 @@ def resolve_inputs(arguments: BuildArguments, out: Path, *, refresh: bool) -> Re
     catalogue_given, service_given = arguments.given
     given = GivenService(arguments.service, service_given)
     images = _open_images(reference, "", given, out, refresh=refresh)
+    given_components = arguments.components
     if _address(reference, given) == "simulated" and catalogue is None:
         catalogue, _ = write_simulated_sky(absolute_path(out))
+        if recipe.mask.makes_masks and given_components is None:
+            given_components = SkyFolder(catalogue.parent).components
     rows = resolve_catalogue(recipe, catalogue, images.service, out).head(arguments.limit)
     if rows.kept is not None:
         # It refuses names that collide, before any pixel is read.
         name_kept_columns(rows.kept, recipe_columns(recipe))
+    components = resolve_components(recipe, given_components, rows)
     # Channels with the same images share one service, and so its searches and downloads.
     opened = [(reference.images, _address(reference, given), images)]
     channels: dict[str, ResolvedImages] = {}
@@ -128,12 +139,13 @@ def resolve_inputs(arguments: BuildArguments, out: Path, *, refresh: bool) -> Re
             name: one.recorded.model_copy(update={"given": arguments.channels[name].given})
             for name, one in channels.items()
         },
+        components=_record_components(components, out),
     )
     services = {name: one.recorded.service for name, one in channels.items()}
     provenance = Provenance.from_inputs(
-        recipe, rows, images.recorded.service, arguments.limit, services
+        recipe, rows, images.recorded.service, arguments.limit, services, components
     )
-    return ResolvedInputs(recipe, rows, images, provenance, recorded, channels)
+    return ResolvedInputs(recipe, rows, images, provenance, recorded, channels, components)
 
 
 def _address(recipe: Recipe, given: GivenService, channel: str = "") -> str | ImageService:
@@ -279,6 +291,13 @@ def _record_catalogue(
     url = hide_credentials(location) if location.startswith(("http://", "https://")) else ""
     recorded = RecordedCatalogue(given=given, url=url, sha256=rows.sha256)
     return recorded.at(Place.of(absolute_path(rows.path), out))
+
+
+def _record_components(components: Components | None, out: Path) -> RecordedComponents:
+    if components is None:
+        return RecordedComponents()
+    place = Place.of(absolute_path(components.path), out)
+    return RecordedComponents(sha256=components.sha256).at(place)
 
 
 def _record_images(

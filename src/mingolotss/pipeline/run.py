@@ -215,6 +215,7 @@ def build(
     catalogue: Path | str | Catalogue | None = None,
     service: str | Path | ImageService | None = None,
     services: Mapping[str, str | Path | ImageService] | None = None,
+    components: Path | str | None = None,
     decisions: Path | str | None = None,
     limit: int | None = None,
     settings: Mapping[str, object] | None = None,
@@ -230,7 +231,9 @@ def build(
 
     Parameters
     ----------
-    recipe, out, catalogue, service, services, decisions, limit, settings, fresh, refresh
+    recipe, out, catalogue, service, services, components, decisions, limit, settings
+        As for `plan`.
+    fresh, refresh
         As for `plan`.
     mapper, progress
         As for `run`.
@@ -251,7 +254,7 @@ def build(
     with build_lock(out):  # from before anything is deleted until all is written
         build_plan = plan_locked(
             recipe, out, catalogue, service, decisions, limit, settings, services=services,
-            fresh=fresh, refresh=refresh, progress=progress,
+            components=components, fresh=fresh, refresh=refresh, progress=progress,
         )  # fmt: skip
         return _run_locked(build_plan, mapper, progress)
 

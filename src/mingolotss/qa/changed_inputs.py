@@ -14,6 +14,8 @@ from mingolotss.candidates.decisions import read_decisions
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.recorded_inputs import (
+    RecordedCatalogue,
+    RecordedComponents,
     RecordedImages,
     RecordedInputs,
     decisions_digest,
@@ -67,7 +69,8 @@ def changed_inputs(out: Path, provenance: Provenance) -> list[InputChange]:
     return [
         *_changed_decisions(out, inputs),
         *_changed_recipe(out, inputs, provenance.recipe),
-        *_changed_catalogue(out, inputs),
+        *_changed_file(out, inputs.catalogue, "the catalogue"),
+        *_changed_file(out, inputs.components, "the components"),
         *_changed_images(out, inputs),
     ]
 
@@ -105,20 +108,22 @@ def _changed_recipe(out: Path, inputs: RecordedInputs, recipe: Recipe) -> Iterat
         )
 
 
-def _changed_catalogue(out: Path, inputs: RecordedInputs) -> Iterator[InputChange]:
-    paths = inputs.catalogue.place.paths(out)
+def _changed_file(
+    out: Path, recorded: RecordedCatalogue | RecordedComponents, name: str
+) -> Iterator[InputChange]:
+    paths = recorded.place.paths(out)
     existing = [path for path in paths if path.is_file()]
     if not existing:
-        if paths and not inputs.catalogue.url:
-            yield InputChange(f"the catalogue: it is not at {_listed(paths)}", "none")
+        if paths and not getattr(recorded, "url", ""):
+            yield InputChange(f"{name}: it is not at {_listed(paths)}", "none")
         return
     recorded_at = BuildFolder(out).inputs.stat().st_mtime_ns
     for path in existing:
         if not read_times(path).changed_since(recorded_at):
             return
-        if sha256_file(path) == inputs.catalogue.sha256:
+        if sha256_file(path) == recorded.sha256:
             return
-    yield InputChange(f"the catalogue {existing[0]}: its content is another", "fresh")
+    yield InputChange(f"{name} {existing[0]}: its content is another", "fresh")
 
 
 def _changed_images(out: Path, inputs: RecordedInputs) -> Iterator[InputChange]:

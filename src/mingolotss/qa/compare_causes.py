@@ -89,6 +89,12 @@ def _compare_inputs(a: Provenance, b: Provenance) -> Iterator[DifferenceRow]:
     if a.catalogue_sha256 != b.catalogue_sha256:
         texts = (f"{one.catalogue} (SHA-256 {one.catalogue_sha256[:12]})" for one in (a, b))
         yield DifferenceRow(INPUTS, "catalogue", *texts)
+    if a.components_sha256 != b.components_sha256:
+        texts = (
+            f"{one.components} (SHA-256 {one.components_sha256[:12]})" if one.components else "none"
+            for one in (a, b)
+        )
+        yield DifferenceRow(INPUTS, "components", *texts)
     values = (
         ("rows of the catalogue", str(a.rows), str(b.rows)),
         ("limit", str(a.limit or "none"), str(b.limit or "none")),

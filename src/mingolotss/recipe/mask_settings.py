@@ -1,6 +1,6 @@
 """The settings of masks: which pixels of a stamp belong to its source, and which to another one.
 
->>> MaskSettings.model_validate({"from": "components", "sigma": 5.0}).columns["major"]
+>>> MaskSettings.model_validate({"from": "components", "sigma": 5.0}).columns.major
 'Maj'
 """
 
@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from mingolotss.catalogue.component_files import ComponentColumns
 from mingolotss.catalogue.positions import Frame
 from mingolotss.catalogue.units import Quantity, find_unit
 from mingolotss.errors import CatalogueError
@@ -58,7 +59,9 @@ class MaskSettings(Settings):
         The columns of ellipses: centre, axes, and position angle of the major axis, east of north.
     width, height : str
         The columns of boxes around `ra` and `dec`: along right ascension and declination, as
-        angles on the sky, turned by `pa` if the recipe names its column.
+        angles on the sky.
+    turned : bool
+        Boxes are turned by the column `pa`, the position angle of their height.
     shape : str
         The column of polygons or other shapes as text.
     ra_unit, dec_unit, axes_unit, pa_unit : str
@@ -85,6 +88,7 @@ class MaskSettings(Settings):
     pa: str = "PA"
     width: str = ""
     height: str = ""
+    turned: bool = False
     shape: str = ""
     ra_unit: str = ""
     dec_unit: str = ""
@@ -112,6 +116,8 @@ class MaskSettings(Settings):
             raise ValueError("width and height: a box needs both columns")
         if self.shape and self.width:
             raise ValueError("shape and width: the shapes are in one column or they are boxes")
+        if self.turned and not self.width:
+            raise ValueError("turned: only boxes are, which have width and height")
         if self.link == "position" and self.name:
             raise ValueError("name: with link = 'position' no column of names is read")
         return self
@@ -122,13 +128,10 @@ class MaskSettings(Settings):
         return self.source != "none"
 
     @property
-    def columns(self) -> dict[str, str]:
-        """Return the columns that the file must have, by their key."""
-        if self.shape:
-            keys = ["shape"]
-        elif self.width:
-            keys = ["ra", "dec", "width", "height"]
-            keys += ["pa"] if "pa" in self.model_fields_set else []
-        else:
-            keys = ["ra", "dec", "major", "minor", "pa"]
-        return {key: getattr(self, key) for key in keys}
+    def columns(self) -> ComponentColumns:
+        """Return the columns of the file."""
+        keys = set(ComponentColumns.__dataclass_fields__) - {"reads_names"}
+        values = {key: getattr(self, key) for key in keys}
+        if self.width and not self.turned:
+            values["pa"] = ""
+        return ComponentColumns(**values, reads_names=self.link != "position")

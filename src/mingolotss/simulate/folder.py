@@ -26,6 +26,11 @@ class SkyFolder:
         return self.path / "catalogue.fits"
 
     @property
+    def components(self) -> Path:
+        """The components of the sources, except in the optical band."""
+        return self.path / "components.fits"
+
+    @property
     def truth(self) -> Path:
         """The table of what was simulated."""
         return self.path / "truth.parquet"

@@ -14,6 +14,7 @@ from astropy.io import fits
 from mingolotss.errors import DatasetError
 from mingolotss.io.documents import parse_json
 from mingolotss.io.files import atomic_path
+from mingolotss.simulate.components import write_components
 from mingolotss.simulate.draw import Image
 from mingolotss.simulate.folder import SkyFolder
 from mingolotss.simulate.headers import lotss_header, observation_header
@@ -27,7 +28,7 @@ from mingolotss.simulate.visible import visible_sky
 
 __all__ = ["write_sky"]
 
-_FORMAT = 1  # to be increased when the same model gives other bytes
+_FORMAT = 2  # to be increased when the same model gives other bytes
 
 
 class _Record(TypedDict, total=False):
@@ -56,8 +57,9 @@ def write_sky(model: SkyModel, out: Path, observation: Observation | None = None
     -------
     Path
         The folder, with ``FIELD-mosaic.fits`` and ``FIELD-mosaic-rms.fits`` for every field,
-        ``catalogue.fits``, ``truth.parquet`` and ``sky.json``. With an observation also
-        ``point-sources.parquet``, and without rms maps if it is optical.
+        ``catalogue.fits``, ``components.fits``, ``truth.parquet`` and ``sky.json``. With an
+        observation also ``point-sources.parquet``, and without components and rms maps if it is
+        optical.
 
     Raises
     ------
@@ -98,6 +100,8 @@ def write_sky(model: SkyModel, out: Path, observation: Observation | None = None
             _write_image(folder.rms(field.name), rms, header)
     _replace(folder.catalogue, lambda path: write_catalogue(path, sky.galaxies))
     _replace(folder.truth, lambda path: write_truth(path, model, sky, visible))
+    if folder.components in paths:
+        _replace(folder.components, lambda path: write_components(path, model, sky, visible))
     if visible is not None:
         _replace(folder.point_sources, lambda path: write_point_sources(path, visible))
     _write_record(out, record, files, finished=True)
@@ -107,6 +111,8 @@ def write_sky(model: SkyModel, out: Path, observation: Observation | None = None
 def _paths(folder: SkyFolder, sky: Sky, observation: Observation | None) -> list[Path]:
     """Return the files of a sky, without its record."""
     paths = [folder.catalogue, folder.truth]
+    if observation is None or not observation.is_optical:
+        paths.append(folder.components)
     if observation is not None:
         paths.append(folder.point_sources)
     for field in sky.fields:

@@ -16,7 +16,14 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Floats", "offset_position", "position_angle", "separation_arcsec", "unit_vectors"]
+__all__ = [
+    "Floats",
+    "offset_position",
+    "position_angle",
+    "separation_arcsec",
+    "tangent_positions",
+    "unit_vectors",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -112,6 +119,37 @@ def offset_position(
         math.sin(arc) * math.sin(angle), math.cos(lat) * math.cos(arc) - math.sin(lat) * north
     )
     return (ra + math.degrees(step)) % 360, math.degrees(math.asin(min(max(sine, -1.0), 1.0)))
+
+
+def tangent_positions(
+    ra: npt.ArrayLike, dec: npt.ArrayLike, east: npt.ArrayLike, north: npt.ArrayLike
+) -> tuple[Floats, Floats]:
+    """Return the positions of points in tangent planes.
+
+    Parameters
+    ----------
+    ra, dec : float or float array, deg
+        Where the plane touches the sky.
+    east, north : float or float array, arcsec
+        Offsets in the plane.
+
+    Returns
+    -------
+    ra, dec : float64 array, deg
+
+    Examples
+    --------
+    >>> [float(angle.round(6)) for angle in tangent_positions(10.0, 60.0, 3.6, 0.0)]
+    [10.002, 60.0]
+    """
+    # A point is the unit vector of the centre plus offsets to the east and to the north, which has
+    # no exception at the poles or at RA 0.
+    lon, lat = np.asarray(ra, float) * _RAD_PER_DEG, np.asarray(dec, float) * _RAD_PER_DEG
+    x, y = (np.asarray(offset, float) / 3600 * _RAD_PER_DEG for offset in (east, north))
+    outward = np.cos(lat) - y * np.sin(lat)  # from the axis of the Earth
+    longitude: Floats = (lon + np.arctan2(x, outward)) * _DEG_PER_RAD % 360.0
+    latitude = np.arctan2(np.sin(lat) + y * np.cos(lat), np.hypot(x, outward)) * _DEG_PER_RAD
+    return longitude, latitude
 
 
 def unit_vectors(ra: npt.ArrayLike, dec: npt.ArrayLike) -> Floats:

@@ -19,4 +19,4 @@ class SimulatedService(MosaicsService):
     NAME = "simulated"
     simulated = True
     truncates = True
-    other_files = frozenset({SkyFolder(Path()).catalogue.name})
+    other_files = frozenset({SkyFolder(Path()).catalogue.name, SkyFolder(Path()).components.name})
