@@ -25,7 +25,7 @@ from mingolotss.simulate.visible import VisibleSky
 from mingolotss.sky.angles import tangent_positions
 from mingolotss.sky.beams import FWHM, beam_covariance, beam_of_covariance
 
-__all__ = ["cloud_parts", "write_components"]
+__all__ = ["CloudPart", "cloud_parts", "write_components"]
 
 _LONGEST = 3.0  # beams; longer parts are divided
 _MOST_DIVISIONS = 3
