@@ -20,7 +20,6 @@ from astropy.io import fits
 from PIL import Image
 
 from audit_claims import audit_total, check_audit, is_audited, is_found_pair
-from label_builds import build_fractions, build_votes
 from label_claims import LABEL_CLAIMS, LABEL_TABLES, is_label_caption
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.catalogue.catalogue import Catalogue
@@ -36,6 +35,7 @@ from readers_build import write_sky
 from report_facts import Facts, decimals, number
 from review_data import make_build, names
 from several_surveys import build_surveys
+from tagged_builds import build_fractions, build_votes
 
 pytestmark = pytest.mark.slow  # together they take long
 
