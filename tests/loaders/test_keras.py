@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from mask_builds import write_build
 from mingolotss.errors import InputError
 from readers_data import CLASSES, IMAGES, LABELS
 
@@ -144,3 +145,44 @@ def test_a_pickle_of_a_sequence_has_no_pixels(root):
     data = pickle.dumps(sequence)
     assert len(data) < 20_000
     np.testing.assert_array_equal(pickle.loads(data)[1][0], sequence[1][0])
+
+
+def test_masks_are_the_targets_of_a_network_that_segments(tmp_path):
+    """In the place of the labels, in any order; a real network learns them."""
+    _, masks = write_build(tmp_path / "build")
+    keras.utils.set_random_seed(1)
+    train = MingoSequence(tmp_path / "build", "all", 4, masks=True)
+    images, targets = all_batches(train)
+    assert (targets.dtype, targets.shape) == (np.uint8, (*images.shape[:3], 1))
+    in_order = all_batches(MingoSequence(tmp_path / "build", "all", 4, masks=True, shuffle=False))
+    np.testing.assert_array_equal(in_order[1][..., 0], masks)
+    assert sorted(map(bytes, targets)) == sorted(map(bytes, masks))
+    layers = [keras.layers.Conv2D(3, 3, padding="same")]
+    model = keras.Sequential([keras.Input((*images.shape[1:3], 1)), *layers])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    losses = model.fit(train, epochs=4, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+
+
+def test_layers_of_keras_turn_masks_with_their_images(tmp_path):
+    """A transform gets the dict that RandomFlip takes; without masks it gets the images."""
+    images, masks = write_build(tmp_path / "build")
+    flip = keras.layers.RandomFlip("horizontal", seed=1, data_format="channels_last")
+
+    def augment(batch):
+        return flip(batch, training=True)
+
+    sequence = MingoSequence(
+        tmp_path / "build", "all", 16, masks=True, shuffle=False, scale=False, transform=augment
+    )
+    got, targets = (keras.ops.convert_to_numpy(part)[..., 0] for part in sequence[0])
+    flipped = [bool((one == image[:, ::-1]).all()) for one, image in zip(got, images, strict=True)]
+    assert {*flipped} == {False, True}
+    for turned, target, mask in zip(flipped, targets, masks, strict=True):
+        np.testing.assert_array_equal(target, mask[:, ::-1] if turned else mask)
+
+
+def test_masks_of_a_dataset_without_any_are_an_error(root):
+    """In one line."""
+    with pytest.raises(InputError, match=r"masks=True, and its images have no masks; build it"):
+        MingoSequence(root, masks=True)

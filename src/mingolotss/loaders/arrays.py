@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mingolotss.dataset.image_stack import ImagePiece, ImageStack
+from mingolotss.dataset.image_stack import ImageArray, ImagePiece, ImageStack
 from mingolotss.dataset.layout import BatchFolder
 from mingolotss.dataset.published import choose_names
 from mingolotss.dataset.samples import Arrays
@@ -67,7 +67,8 @@ def load(
     -------
     Arrays
         ``images`` (uint8, shape (n, ny, nx), or (n, channels, ny, nx) of a dataset with channels),
-        ``labels`` (int64, shape (n,)), ``classes``, ``channels``...
+        ``labels`` (int64, shape (n,)), ``classes``, ``channels``, ``masks`` (uint8, shape
+        (n, ny, nx), or None for a dataset without masks)...
 
     Raises
     ------
@@ -79,7 +80,8 @@ def load(
     samples = open_samples(
         root, split, merge=merge, channels=channels, published_names=published_names
     )
-    return replace(samples, images=np.asarray(samples.images))
+    masks = None if samples.masks is None else np.asarray(samples.masks)
+    return replace(samples, images=np.asarray(samples.images), masks=masks)
 
 
 def open_samples(
@@ -92,8 +94,8 @@ def open_samples(
 ) -> Arrays:
     """Load as ``load`` does, but leave the images in their files where the format allows it.
 
-    The images are an `ImageStack`. Its pickle names the files instead of the pixels, so that a
-    worker process opens them itself.
+    The images and the masks are each an `ImageStack`. Its pickle names the files instead of the
+    pixels, so that a worker process opens them itself.
     """
     if not isinstance(root, str | os.PathLike):
         raise InputError(f"open {root!r:.80}: give the path of a dataset, a text or a Path")
@@ -102,11 +104,15 @@ def open_samples(
     samples = open_arrays(place, split, published_names=published_names)
     if not len(samples):
         raise InputError(f"open {root}: no image in its split {split!r}; {_counts(place)}")
-    images = samples.images
-    stack = images if isinstance(images, ImageStack) else ImageStack([np.asarray(images)])
     # A worker process may have another working directory.
     origin = _DatasetOrigin(place.absolute(), split, _digest(samples))
-    samples = replace(samples, images=stack.with_origin(origin), root=origin.place)
+    masks = samples.masks
+    samples = replace(
+        samples,
+        images=_as_stack(samples.images).with_origin(origin),
+        masks=None if masks is None else _as_stack(masks).with_origin(_MaskOrigin(origin)),
+        root=origin.place,
+    )
     if channels is not None:
         samples = samples.select_channels(channels, f"open {root}")
     return samples if merge is None else merge_samples(samples, merge, f"open {root}")
@@ -150,20 +156,40 @@ class _DatasetOrigin:
         DatasetError
             There is no dataset there, or not the same one.
         """
+        return _as_stack(self.read().images).pieces
+
+    def read(self) -> Arrays:
+        """Read the samples of the split; the errors are those of `open`."""
         samples = open_arrays(self.place, self.split)
         if _digest(samples) != self.digest:
             raise DatasetError(
                 f"open {self.place} in another process: its samples have changed since it was "
                 "opened; open it again"
             )
-        images = samples.images
-        return images.pieces if isinstance(images, ImageStack) else [np.asarray(images)]
+        return samples
+
+
+@dataclass(frozen=True, slots=True)
+class _MaskOrigin:
+    """The masks of the samples that a worker process opens."""
+
+    dataset: _DatasetOrigin
+
+    def open(self) -> Sequence[ImagePiece]:
+        """Open the masks of the split; the errors are those of `_DatasetOrigin.open`."""
+        masks = self.dataset.read().masks
+        return [] if masks is None else _as_stack(masks).pieces
+
+
+def _as_stack(images: ImageArray | ImageStack) -> ImageStack:
+    return images if isinstance(images, ImageStack) else ImageStack([np.asarray(images)])
 
 
 def _digest(samples: Arrays) -> str:
     """Return a checksum of the names and labels of samples."""
     digest = hashlib.sha256(samples.labels.tobytes())
-    for texts in (samples.sources, samples.filenames, [str(samples.images.shape)]):
+    shapes = [str(samples.images.shape), *([] if samples.masks is None else ["masks"])]
+    for texts in (samples.sources, samples.filenames, shapes):
         digest.update("\0".join(texts).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 

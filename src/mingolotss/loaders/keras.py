@@ -63,8 +63,13 @@ class MingoSequence(Shown, PyDataset):
         New classes made of old ones, by name or by label; the rest is left out.
     channels : str or sequence of str, optional
         Only these channels of a dataset with channels, in this order.
+    masks : bool
+        Give the mask of each image in the place of its label, for a network that segments: uint8,
+        shape (n, ny, nx, 1), with the values 0 (background), 1 (this source) and 2 (another
+        source), as ``sparse_categorical_crossentropy`` takes them. The labels are in `labels`.
     transform : callable, optional
-        Applied to each batch of images.
+        Applied to each batch of images. With `masks`, it gets and returns a dict of the batch,
+        ``{"images": ..., "segmentation_masks": ...}``, as the layers of Keras that augment take it.
     published_names : bool
         Use the names of the classes in the published batches. Those of classes 1 and 2 of
         MingoLoTSS are interchanged there.
@@ -98,6 +103,7 @@ class MingoSequence(Shown, PyDataset):
         scale: bool = True,
         merge: Mapping[str, Sequence[str | int]] | None = None,
         channels: str | Sequence[str] | None = None,
+        masks: bool = False,
         transform: Callable[[Any], Any] | None = None,
         published_names: bool = False,
         workers: int = 1,
@@ -112,6 +118,12 @@ class MingoSequence(Shown, PyDataset):
         self._samples = open_samples(
             root, split, merge=merge, channels=channels, published_names=published_names
         )
+        if masks and self._samples.masks is None:
+            raise InputError(
+                f"open {root}: masks=True, and its images have no masks; build it with a recipe "
+                "that has [mask], or leave masks= out"
+            )
+        self._gives_masks = masks
         self.channels = list(self._samples.channels)
         self.labels, self.classes = self._samples.labels, list(self._samples.classes)
         self.class_weight = dict(enumerate(self._samples.weights().tolist()))
@@ -178,7 +190,7 @@ class MingoSequence(Shown, PyDataset):
         title = f"{type(self).__name__}: {image_kind(samples.images)}"
         return Summary(title, facts, class_table(samples.counts()))
 
-    def __getitem__(self, index: SupportsIndex) -> tuple[Any, NDArray[np.int64]]:
+    def __getitem__(self, index: SupportsIndex) -> tuple[Any, Any]:
         """Return one batch."""
         place = sample_index(index, len(self), type(self).__name__, "batches")
         if isinstance(place, range):
@@ -189,7 +201,16 @@ class MingoSequence(Shown, PyDataset):
         # A copy in the order of memory that the backends need, before the division, which is fast.
         last = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
         batch = unit_range(last) if self.scale else last
+        if self._gives_masks and self._samples.masks is not None:
+            return self._with_masks(batch, gather(self._samples.masks, rows.tolist())[..., None])
         return (batch if self.transform is None else self.transform(batch)), self.labels[rows]
+
+    def _with_masks(self, images: Any, masks: Any) -> tuple[Any, Any]:
+        """Return a batch of images with its masks, both transformed."""
+        if self.transform is None:
+            return images, masks
+        both = self.transform({"images": images, "segmentation_masks": masks})
+        return both["images"], both["segmentation_masks"]
 
     def on_epoch_end(self) -> None:
         """Shuffle for the next epoch."""

@@ -17,6 +17,8 @@ import copy
 import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, SupportsIndex
 
@@ -42,6 +44,7 @@ from mingolotss.dataset.sample_table import without_nulls
 from mingolotss.dataset.samples import Arrays, class_counts, class_weights
 from mingolotss.dataset.split_names import check_split
 from mingolotss.errors import DatasetError, InputError, MingoError, clean_text
+from mingolotss.image.masks import Masks
 from mingolotss.io.optional import optional_class
 from mingolotss.io.summaries import Summary
 from mingolotss.loaders.arrays import merge_samples, open_samples
@@ -61,6 +64,7 @@ __all__ = ["MLFR", "BinaryDataset", "MingoLoTSS", "StampDataset"]
 
 Groups = Mapping[str, Sequence[str | int]]
 Transform = Callable[[Any], object]
+JointTransform = Callable[[Any, Any], tuple[Any, Any]]
 
 
 class StampDataset(Dataset):  # torch's base class is untyped here
@@ -157,6 +161,8 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         tensors: bool | torch.dtype = False,
         merge: Groups | None = None,
         channels: str | Sequence[str] | None = None,
+        masks: bool = False,
+        transforms: JointTransform | None = None,
         return_metadata: bool = False,
         published_names: bool | None = None,
         url: str | Path | None = None,
@@ -190,8 +196,17 @@ class StampDataset(Dataset):  # torch's base class is untyped here
             New classes made of old ones, by name or by label; the rest is left out.
         channels : str or sequence of str, optional
             Only these channels of a dataset with channels, in this order.
+        masks : bool
+            Give (image, mask, label): which pixels are the source's own. A mask is a PIL image of
+            mode L, or a uint8 tensor of shape (ny, nx) if `tensors` is set, with the values 0
+            (background), 1 (this source) and 2 (another source).
+        transforms : callable, optional
+            With `masks`: applied to each image and its mask together, ``transforms(image, mask)``,
+            and returns both; `transform` follows. If torchvision is installed, the mask is a
+            ``torchvision.tv_tensors.Mask``, which the transforms of torchvision, version 2, turn,
+            flip and crop like the image, and never blur.
         return_metadata : bool
-            Give a third value with each image: its row of `table` as a dict, in which a missing
+            Give a last value with each image: its row of `table` as a dict, in which a missing
             number is NaN, a missing integer -1 and a missing text "", so that a DataLoader can
             collate it.
         published_names : bool, optional
@@ -211,7 +226,14 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         self.train = self.split == "train"
         self.transform = transform
         self.target_transform = target_transform
+        self.transforms = transforms
         self.return_metadata = return_metadata
+        self._gives_masks = masks
+        if transforms is not None and not masks:
+            raise InputError(
+                f"open {root}: transforms= is applied to an image and its mask; give masks=True, "
+                "or transform= for the image alone"
+            )
         if tensors not in (False, True, torch.float32, torch.uint8):
             raise InputError(f"open {root}: tensors={tensors}; give torch.float32 or torch.uint8")
         self._gives_tensors = tensors is not False
@@ -232,7 +254,13 @@ class StampDataset(Dataset):  # torch's base class is untyped here
             samples = merge_samples(samples, groups, f"open {root}")
         if tensors is torch.uint8 and samples.images.dtype != np.uint8:
             raise InputError(f"open {root}: its images are float32; give tensors=torch.float32")
+        if masks and samples.masks is None:
+            raise InputError(
+                f"open {root}: masks=True, and its images have no masks; build it with a recipe "
+                "that has [mask], or leave masks= out"
+            )
         self._images: ImageArray | ImageStack = samples.images
+        self._masks: ImageArray | ImageStack | None = samples.masks  # of all that were opened
         self.channels = list(samples.channels)
         self.targets: list[int] = samples.labels.tolist()
         self.classes = list(samples.classes)
@@ -342,6 +370,11 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         self._images, self._metadata = new, None
 
     @property
+    def masks(self) -> Masks | None:
+        """The mask of each image, uint8 array, shape (n, ny, nx): a copy; None without masks."""
+        return None if self._masks is None else self._mask_rows(range(len(self)))
+
+    @property
     def sources(self) -> list[str]:
         """The name of each image's source."""
         return list(select_texts(self._opened.texts()[0], self._known_rows()))
@@ -438,7 +471,7 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         return len(self._images)
 
     def __getitem__(self, index: SupportsIndex | slice) -> Any:
-        """Return one image and its label, or the samples of a slice as a dataset."""
+        """Return one image with its label, or the samples of a slice as a dataset."""
         if type(index) is not int:
             place = sample_index(index, len(self), type(self).__name__)
             if isinstance(place, range):
@@ -448,8 +481,13 @@ class StampDataset(Dataset):  # torch's base class is untyped here
             image: object = self._batch([index])[0]
         else:
             image = _pil_image(self._images[index])
-        pair = self._transformed(image, self.targets[index])
-        return (*pair, self._metadata_of(index)) if self.return_metadata else pair
+        sample: tuple[object, ...]
+        if not self._gives_masks:
+            sample = self._transformed(image, self.targets[index])
+        else:
+            mask = self._mask_rows([index])[0]
+            sample = self._transformed_with_mask(image, self._as_item(mask), self.targets[index])
+        return (*sample, self._metadata_of(index)) if self.return_metadata else sample
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Return many images with their labels: a DataLoader asks for a batch at a time."""
@@ -459,13 +497,21 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         # collate function return it without another copy (measurements in ``collate.py``).
         images = batch_rows(self._batch(indices))
         targets = [self.targets[index] for index in indices]
-        pairs: list[Any] = list(zip(images, targets, strict=True))
-        if self.transform is not None or self.target_transform is not None:
-            pairs = [self._transformed(*pair) for pair in pairs]
+        samples: list[Any]
+        if self._gives_masks:
+            masks = batch_rows(self._mask_batch(indices))
+            samples = list(zip(images, masks, targets, strict=True))
+        else:
+            samples = list(zip(images, targets, strict=True))
+        changes = self.transform, self.target_transform, self.transforms
+        if any(change is not None for change in changes):
+            apply = self._transformed_with_mask if self._gives_masks else self._transformed
+            samples = [apply(*sample) for sample in samples]
         if not self.return_metadata:
-            return pairs
+            return samples
         return [
-            (*pair, self._metadata_of(index)) for pair, index in zip(pairs, indices, strict=True)
+            (*sample, self._metadata_of(index))
+            for sample, index in zip(samples, indices, strict=True)
         ]
 
     def _metadata_of(self, index: int) -> dict[str, object]:
@@ -491,6 +537,41 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         if self.target_transform is not None:
             target = self.target_transform(target)
         return image, target
+
+    def _mask_rows(self, indices: Sequence[int]) -> Masks:
+        """Return the masks at `indices` as a new array, shape (k, ny, nx)."""
+        rows = self._known_rows()
+        if self._masks is None:
+            raise RuntimeError("a dataset without masks is asked for one")
+        if self._masks.shape[1:] != self._images.shape[-2:]:
+            raise InputError(
+                f"look up the masks of {type(self).__name__}: its data was replaced by images of "
+                f"{self._images.shape[-1]} x {self._images.shape[-2]} pixels, and the masks have "
+                f"{self._masks.shape[2]} x {self._masks.shape[1]}; crop both with transforms="
+            )
+        masks = gather(self._masks, rows[np.asarray(indices, np.intp)].tolist())
+        return np.asarray(masks, np.uint8)
+
+    def _as_item(self, mask: Masks) -> object:
+        """Return a mask as an item has it, before any transform."""
+        import torch
+
+        is_tensor = self._gives_tensors or self.transforms is not None
+        return torch.from_numpy(mask) if is_tensor else _pil_image(mask)
+
+    def _mask_batch(self, indices: Sequence[int]) -> torch.Tensor:
+        """Return the masks at `indices` as a new tensor, shape (k, ny, nx)."""
+        import torch
+
+        return torch.from_numpy(self._mask_rows(indices))
+
+    def _transformed_with_mask(
+        self, image: object, mask: Any, target: object
+    ) -> tuple[object, object, object]:
+        if self.transforms is not None:
+            image, mask = self.transforms(image, _mask_class()(mask))
+        image, target = self._transformed(image, target)
+        return image, mask, target
 
     def describe(self) -> Summary:
         """Return a table of the classes: images in each split, weights, medians of size and flux.
@@ -518,6 +599,8 @@ class StampDataset(Dataset):  # torch's base class is untyped here
             f"    Transforms (if any): {_indented(self.transform)}",
             f"    Target Transforms (if any): {_indented(self.target_transform)}",
         ]
+        if self.transforms is not None:
+            lines.insert(-2, f"    Transforms of image and mask: {_indented(self.transforms)}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str | None:
@@ -529,7 +612,7 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         facts = {"split": self.split, "root": self.root, "items": self._item_kind()}
         if self.channels:
             facts["channels"] = ", ".join(self.channels)
-        for name in ("transform", "target_transform"):
+        for name in ("transforms", "transform", "target_transform"):
             if (transform := getattr(self, name)) is not None:
                 facts[name] = " ".join(repr(transform).split())
         unlabelled = int((samples.labels < 0).sum())
@@ -548,7 +631,19 @@ class StampDataset(Dataset):  # torch's base class is untyped here
             image = f"{dtype} array of shape ({ny}, {nx}, {count})"
         else:
             image = f"PIL image of {nx} x {ny} pixels"
-        return f"({image}, int{', dict' if self.return_metadata else ''})"
+        mask = ""
+        if self._gives_masks:
+            is_tensor = self._gives_tensors or self.transforms is not None
+            mask = f", uint8 tensor of shape ({ny}, {nx})" if is_tensor else ", PIL image of mode L"
+        return f"({image}{mask}, int{', dict' if self.return_metadata else ''})"
+
+
+def _mask_class() -> Callable[[Any], Any]:
+    """Return the class of masks in torchvision; without torchvision, masks stay as they are."""
+    if find_spec("torchvision") is None:
+        return lambda mask: mask
+    kind: Callable[[Any], Any] = import_module("torchvision.tv_tensors").Mask
+    return kind
 
 
 def _pil_mode(channels: int, dtype: np.dtype[np.uint8 | np.float32]) -> tuple[str, str] | None:
@@ -597,7 +692,7 @@ def _class_lines(counts: Mapping[str, int]) -> list[str]:
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
-def _indented(transform: Transform | None) -> str:
+def _indented(transform: Callable[..., object] | None) -> str:
     return repr(transform).replace("\n", "\n" + " " * 8)
 
 
