@@ -37,6 +37,7 @@ __all__ = [
     "VERDICTS",
     "Decision",
     "DecisionLog",
+    "followed_decisions",
     "join_classes",
     "judgements_in_force",
     "one_line",
@@ -242,6 +243,26 @@ def standing(rows: Sequence[Decision], path: str = DECISIONS_NAME) -> list[Decis
                 f"{row.source}, but no row above it is one; remove the line"
             )
     return list(in_force.values())
+
+
+def followed_decisions(rows: Iterable[Decision], *, judgements: bool) -> list[Decision]:
+    """Return the decisions that a build follows.
+
+    Parameters
+    ----------
+    rows : iterable of Decision
+        Those in force, in the order of the file.
+    judgements : bool
+        Whether the judgements are among them.
+
+    Returns
+    -------
+    list of Decision
+        The last one on the image of each source, and each person's judgement.
+    """
+    rows = list(rows)
+    people = judgements_in_force(rows).values() if judgements else ()
+    return [*_last_by_source(rows).values(), *(row for one in people for row in one.values())]
 
 
 def judgements_in_force(rows: Iterable[Decision]) -> dict[str, dict[str, Decision]]:

@@ -113,8 +113,8 @@ def fleiss_kappa(counts: _Counts) -> float | None:
 def krippendorff_alpha(counts: _Counts) -> float | None:
     """Return Krippendorff's alpha for nominal answers.
 
-    As in Krippendorff (2004), "Content Analysis", chapter 11. It takes sources with different numbers of people; one with a single person has no pair and does
-    not count.
+    As in Krippendorff (2004), "Content Analysis", chapter 11. It takes sources with different
+    numbers of people; one with a single person has no pair and does not count.
 
     Parameters
     ----------

@@ -58,6 +58,8 @@ class Catalogue(Shown):
         Further columns of the file, n rows, which go along into the manifest.
     precision_arcsec : float, arcsec
         The coarsest unit of the last digit among sexagesimal positions; NaN for other positions.
+    label_from : list of str, length n, or None
+        Where the label of each source comes from; None where all come from the catalogue.
     left_out : tuple of (str, int)
         How many rows of the file are not in the catalogue, by the reason.
     notices : tuple of str
@@ -77,6 +79,7 @@ class Catalogue(Shown):
     kept: pa.Table | None = None
     precision_arcsec: float = math.nan
     vectors: LabelVectors | None = None
+    label_from: list[str] | None = None
     left_out: tuple[tuple[str, int], ...] = ()
     notices: tuple[str, ...] = ()
 
@@ -222,6 +225,9 @@ class Catalogue(Shown):
             sha256=self.sha256,
             kept=None if self.kept is None else self.kept.take(rows),
             precision_arcsec=self.precision_arcsec,
+            label_from=(
+                None if self.label_from is None else list(map(self.label_from.__getitem__, indices))
+            ),
             left_out=self.left_out,
             notices=self.notices,
         )

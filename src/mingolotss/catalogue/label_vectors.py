@@ -84,8 +84,9 @@ class LabelVectors:
     def single_labels(self, least_fraction: float = 0.0) -> Labels:
         """Return the one class of each source, shape (n,), -1 where there is none.
 
-        Of votes it is the class with the most votes, unless another one has as many or its fraction
-        is less than `least_fraction`. Tags are no single class, also where a source has only one.
+        Of votes it is the class with the most votes, unless another one has as many, its fraction
+        is less than `least_fraction`, or there is no vote for a class. Tags are no single class,
+        also where a source has only one.
         """
         labels = np.full(len(self), UNLABELLED, np.int16)
         if self.kind == "tags" or not self.n_classes:
@@ -94,7 +95,7 @@ class LabelVectors:
         fractions = self.values[labelled]
         largest = fractions.max(axis=1)
         is_single = (fractions == largest[:, None]).sum(axis=1) == 1
-        is_single &= largest >= least_fraction
+        is_single &= (largest >= least_fraction) & (largest > 0)
         labels[labelled[is_single]] = fractions[is_single].argmax(axis=1)
         return labels
 

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.catalogue.label_vectors import LabelVectors
+from mingolotss.catalogue.labels import UNLABELLED, Labels
 from mingolotss.errors import DatasetError
 from mingolotss.io.documents import parse_json
 
@@ -32,6 +33,7 @@ __all__ = [
     "VOTES",
     "VOTES_TOTAL",
     "class_names_of",
+    "class_texts",
     "join_names",
     "read_vectors",
     "vector_columns",
@@ -76,6 +78,14 @@ def join_names(vectors: LabelVectors, classes: Sequence[str]) -> pa.Array:
         for row in values
     ]
     return pa.array(texts, pa.string()).take(pa.array(codes.reshape(-1)))
+
+
+def class_texts(labels: Labels, vectors: LabelVectors | None, classes: Sequence[str]) -> pa.Array:
+    """Return the column ``class`` of sources with these labels, null where there is no class."""
+    if vectors is not None and vectors.kind == "tags":
+        return join_names(vectors, classes)
+    numbers = pa.array(labels, mask=labels == UNLABELLED)
+    return pa.array(classes, pa.string()).take(numbers)
 
 
 def vector_columns(vectors: LabelVectors) -> dict[str, pa.Array]:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from mingolotss.catalogue.typed_columns import KEPT_MARK
 from mingolotss.dataset.channel_table import MISSING_CHANNELS
 from mingolotss.dataset.label_columns import TAGS, VECTOR_COLUMNS, VOTES, VOTES_TOTAL
+from mingolotss.dataset.label_origins import LABEL_FROM
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.masks import MASK, MASK_SHA256
 from mingolotss.errors import CatalogueError, DatasetError
@@ -122,6 +123,7 @@ RECIPE_COLUMNS = pa.schema(
         TAGS,  # the numbers of the tags
         VOTES,  # the fraction of each class
         VOTES_TOTAL,
+        LABEL_FROM,  # the catalogue, or people and their rule
         ("mask_pixels", pa.int32()),  # of the source
         ("other_pixels", pa.int32()),  # of other sources
         ("las_arcsec", _REAL),  # largest angular size, without the beam
@@ -179,7 +181,7 @@ REPEATED_COLUMNS = (
     "class", "status", "field", "map_file", "batch", "split", "stage", "reason", "decided_by",
     "image", "rms", "verdict", "noise_method", "unit", "frequency_mhz", "beam_major_arcsec",
     "beam_minor_arcsec", "beam_pa_deg", "telescope", "survey", "wcs", "wcs_error_arcsec", "scaling",
-    "scale_rms", "percent_nan_cutout", "channel",
+    "scale_rms", "percent_nan_cutout", "channel", "label_from",
 )  # fmt: skip
 
 UNCOMPRESSED_COLUMNS = (
@@ -241,6 +243,7 @@ def recipe_columns(recipe: Recipe) -> list[str]:
     names |= {MISSING_CHANNELS.name} if recipe.channels else set()
     names |= {TAGS.name} if recipe.label_kind == "tags" else set()
     names |= {VOTES.name, VOTES_TOTAL.name} if recipe.label_kind == "votes" else set()
+    names |= {LABEL_FROM.name} if recipe.judgements.are_used else set()
     return [name for name in RECIPE_COLUMNS.names if name in names]
 
 

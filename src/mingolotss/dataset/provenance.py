@@ -376,7 +376,8 @@ def check_same_build(
 ) -> None:
     """Refuse to continue in a folder that holds another build.
 
-    Catalogues are compared by their content, not by their names.
+    Catalogues are compared by their content, not by their names. Other rules for the judgements of
+    people are no difference: sources get other labels, and stay in their splits.
 
     Parameters
     ----------
@@ -430,8 +431,8 @@ def _catalogue_differences(existing: Provenance, new: Provenance) -> Iterator[st
 def _recipe_differences(existing: Recipe, new: Recipe) -> Iterator[str]:
     if existing.name != new.name:
         yield f"recipe {existing.name!r}, not {new.name!r}"
-    elif existing.digest != new.digest:
-        changed = recipe_differences(existing, new)
+    elif (before := existing.with_judgements(new.judgements)).digest != new.digest:
+        changed = recipe_differences(before, new)
         shown = [f"{one.key} = {one.first}, not {one.second}" for one in changed[:_MAX_SHOWN]]
         if len(changed) > _MAX_SHOWN:
             shown.append(f"{len(changed) - _MAX_SHOWN} more settings")

@@ -18,7 +18,7 @@ from typing import Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mingolotss.candidates.decisions import Decision
+from mingolotss.candidates.decisions import JUDGEMENT_VERDICTS, Decision
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import DatasetError
 from mingolotss.io.documents import parse_toml
@@ -299,5 +299,8 @@ def decisions_file(folder: Path) -> Path:
 
 def decisions_digest(decisions: Iterable[Decision]) -> str:
     """Return the SHA-256 of decisions in any order; it does not depend on the form of the file."""
-    rows = sorted(decision.about_image for decision in decisions)
+    rows = sorted(
+        (*row.about_image, *(row.classes if row.verdict in JUDGEMENT_VERDICTS else ()))
+        for row in decisions
+    )
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest() if rows else ""

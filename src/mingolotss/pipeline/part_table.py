@@ -20,10 +20,11 @@ from mingolotss.dataset.channel_table import CHANNELS, CHANNELS_COLUMN
 from mingolotss.dataset.label_columns import (
     TAGS,
     VOTES,
-    join_names,
+    class_texts,
     vector_columns,
     with_class_names,
 )
+from mingolotss.dataset.label_origins import LABEL_FROM
 from mingolotss.dataset.manifest import (
     INCOMPLETE_PERCENT,
     MANIFEST,
@@ -477,19 +478,19 @@ def _catalogue_columns(
     """Return the columns of the manifest that the catalogue gives."""
     catalogue = task.catalogue
     labels = pa.array(catalogue.labels[rows], mask=catalogue.labels[rows] == UNLABELLED)
-    names = pa.array(catalogue.classes, pa.string()).take(labels)
-    further: dict[str, pa.Array] = {}
-    if catalogue.vectors is not None:
-        vectors = catalogue.vectors.take(rows)
-        further = vector_columns(vectors)
-        names = join_names(vectors, catalogue.classes) if vectors.kind == "tags" else names
+    vectors = None if catalogue.vectors is None else catalogue.vectors.take(rows)
+    further: dict[str, pa.Array | list[str]] = {}
+    if vectors is not None:
+        further |= vector_columns(vectors)
+    if catalogue.label_from is not None:
+        further[LABEL_FROM.name] = catalogue.label_from[rows]
     return {
         "row": task.rows[rows],
         "source": catalogue.names[rows],
         "ra": catalogue.ra[rows],
         "dec": catalogue.dec[rows],
         "label": labels,
-        "class": names,
+        "class": class_texts(catalogue.labels[rows], vectors, catalogue.classes),
         "size_arcsec": catalogue.size_arcsec[rows],
         "flux_mjy": catalogue.flux_mjy[rows],
         **further,

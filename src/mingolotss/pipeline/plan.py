@@ -19,10 +19,16 @@ import pyarrow as pa
 from astropy import units as u
 from astropy_healpix import lonlat_to_healpix
 
-from mingolotss.candidates.decisions import Decision, read_decisions
+from mingolotss.candidates.decisions import (
+    JUDGEMENT_VERDICTS,
+    Decision,
+    DecisionLog,
+    followed_decisions,
+)
 from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.components import NearComponents
+from mingolotss.dataset.label_origins import count_origins
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import CANDIDATE_CHANNEL, CANDIDATES, REPEATED_COLUMNS
 from mingolotss.dataset.notices import write_notices
@@ -58,6 +64,7 @@ from mingolotss.pipeline.build_lock import build_lock
 from mingolotss.pipeline.channel_inputs import ChannelInputs, restrict
 from mingolotss.pipeline.image_demands import check_images
 from mingolotss.pipeline.image_paths import ImagePaths
+from mingolotss.pipeline.judged_labels import judge_labels
 from mingolotss.pipeline.planned_beams import BeamImages, plan_common_beam
 from mingolotss.pipeline.planned_broadening import planned_broadening
 from mingolotss.pipeline.planned_extents import planned_extents
@@ -136,6 +143,8 @@ class Plan(Shown):
         Side of the cutouts that the stamps need at least; 0 if those of the recipe are right.
     components : NearComponents or None
         The components near each source, for a recipe with masks.
+    judgements : tuple of Decision
+        Of each person on each source, where the recipe makes labels of them.
     """
 
     catalogue: Catalogue
@@ -155,6 +164,7 @@ class Plan(Shown):
     channels: tuple[ChannelInputs, ...] = ()
     stamp_deg: float = 0.0
     components: NearComponents | None = None
+    judgements: tuple[Decision, ...] = ()
 
     @property
     def sources(self) -> int:
@@ -180,6 +190,11 @@ class Plan(Shown):
             facts["failed searches"] = f"{len(self.search_errors):,}"
         if self.decisions:
             facts["decisions"] = f"{len(self.decisions):,}"
+        if self.judgements:
+            origins = count_origins(self.catalogue.label_from or ())
+            facts["judgements"] = (
+                f"{len(self.judgements):,}, which give {count_text(origins.people, 'label')}"
+            )
         if self.notices:
             facts["not used"] = "; ".join(self.notices[:3])
         title = f"Plan: {self.covered:,} of {count_text(self.sources, 'source')} with an image"
@@ -453,6 +468,9 @@ def plan_locked(
         messages = check_places(out, existing, inputs)
     if earlier is not None and not has_more_rows and not earlier.has_all(inputs.catalogue):
         earlier = None  # another catalogue, in another folder
+    decisions_in_force = DecisionLog(arguments.decisions).standing()
+    judged = judge_labels(inputs.catalogue, inputs.recipe, decisions_in_force)
+    inputs = inputs._replace(catalogue=judged.catalogue)
     notify, images = progress or no_progress, inputs.images
     reference = inputs.recipe.reference_recipe
     stamps = plan_stamps(reference, inputs.catalogue)
@@ -466,7 +484,11 @@ def plan_locked(
         replace(channel, recipe=channel.recipe.with_planned_beam(beam.settings))
         for channel in channels
     )
-    decisions_by_source = read_decisions(arguments.decisions)
+    followed = followed_decisions(decisions_in_force, judgements=inputs.recipe.judgements.are_used)
+    judgements = tuple(row for row in followed if row.verdict in JUDGEMENT_VERDICTS)
+    decisions_by_source = {
+        row.source: row for row in followed if row.verdict not in JUDGEMENT_VERDICTS
+    }
     _check_decisions(decisions_by_source, inputs.catalogue, candidates)
     candidates = candidates.without(stamps.is_impossible)  # no pixels are read for them
     masks = _plan_masks(inputs, candidates, reference)
@@ -488,6 +510,7 @@ def plan_locked(
             *map(paths.shorten, _notices(images.service)),
             *_channel_notices(inputs, out),
             *map(clean_text, inputs.catalogue.notices),
+            *map(clean_text, judged.notices),
             *_coarse_positions(inputs, candidates),
             *(clean_text(paths.shorten(line)) for line in beam.notices),
             *demands,
@@ -501,6 +524,7 @@ def plan_locked(
         channels=channels,
         stamp_deg=stamps.stamp_deg,
         components=masks.components,
+        judgements=judgements,
     )
     _check_downloads(result)
     if fresh:  # only now, so that nothing is lost if the search fails
@@ -534,13 +558,21 @@ def _record(
         )
         today = datetime.now(UTC).date().isoformat()
         surveys = stated_surveys(service for service, _ in all_images)
-        provenance = replace(inputs.provenance, simulated=simulated, date=today, surveys=surveys)
+        provenance = replace(
+            inputs.provenance,
+            classes=inputs.catalogue.classes,
+            simulated=simulated,
+            date=today,
+            surveys=surveys,
+        )
         write_provenance(out, replace(provenance, split=splits.write(out)))
     elif existing.recipe.to_dict() != inputs.recipe.to_dict():
-        # `check_same_build` has seen to it that only texts differ. Without the list of checksums
-        # the build is incomplete, so that the descriptions are written again.
+        # `check_same_build` has seen to it that only texts and the rules for judgements differ.
+        # Without the list of checksums the build is incomplete, so that the descriptions are
+        # written again.
         packages = read_package_versions(out)
-        write_provenance(out, replace(existing, recipe=inputs.recipe), packages)
+        changed = replace(existing, recipe=inputs.recipe, classes=inputs.catalogue.classes)
+        write_provenance(out, changed, packages)
         BuildFolder(out).checksums.unlink(missing_ok=True)
 
 

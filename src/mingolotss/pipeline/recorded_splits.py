@@ -11,13 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.dataset.label_columns import class_texts
+from mingolotss.dataset.label_origins import FROM_CATALOGUE, LABEL_FROM
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.splits import SplitRecord
 from mingolotss.formats.splits_csv import read_splits
+from mingolotss.io.parquet import read_schema
+from mingolotss.pipeline.judged_labels import judge_labels
 from mingolotss.sky.angles import separation_arcsec
 
 __all__ = ["EarlierBuild", "read_earlier_build"]
@@ -55,16 +61,19 @@ class EarlierBuild:
             return False
         if not BuildFolder(self.folder).manifest.is_file():
             return True  # it was interrupted
-        table = read_manifest(self.folder, ["row", "source", "status", "class"])
+        stored = read_schema(BuildFolder(self.folder).manifest).names
+        origin = [LABEL_FROM.name] if LABEL_FROM.name in stored else []
+        table = read_manifest(self.folder, ["row", "source", "status", "class", *origin])
         names = table["source"].to_pylist()
         if not all(name in row_of for name in names) or not self._have_places(catalogue):
             return False
         rows = np.array([row_of[name] for name in names], np.int64)
-        classes = [*catalogue.classes, None]
-        return bool(
-            table["class"].to_pylist()
-            == [classes[label] for label in catalogue.labels[rows].tolist()]
-        )
+        if origin:  # labels that people gave are not those of the catalogue
+            is_own = pc.equal(table[LABEL_FROM.name], FROM_CATALOGUE).to_numpy()
+            table, rows = table.filter(pa.array(is_own)), rows[is_own]
+        own = judge_labels(catalogue.take(rows), self.provenance.recipe, ()).catalogue
+        texts = class_texts(own.labels, own.vectors, own.classes)
+        return bool(table["class"].to_pylist() == texts.to_pylist())
 
     def _have_places(self, catalogue: Catalogue) -> bool:
         """Return whether the sources that are also in a catalogue have the same positions there.

@@ -120,7 +120,7 @@ def _run_locked(plan: Plan, mapper: Mapper, progress: BuildProgress | None) -> B
     if remaining or not is_complete(plan.out, plan.recipe):
         notify(done, plan.sources, "assembling")
         assemble(plan.out, plan.recipe, plan.catalogue.classes, plan.splits.batches, part_tables)
-    decisions = plan.decisions.values()
+    decisions = [*plan.decisions.values(), *plan.judgements]
     write_inputs(plan.out, mark_products(plan.inputs, plan.recipe.digest, decisions))
     return _summarize(plan)
 

@@ -24,6 +24,7 @@ from mingolotss.formats.batches import Batch
 from mingolotss.model import Ints, Objects
 from mingolotss.pipeline.channel_inputs import ChannelInputs, restrict
 from mingolotss.pipeline.image_paths import ImagePaths
+from mingolotss.recipe.judgement_settings import JudgementSettings
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import ImageService
 
@@ -173,7 +174,9 @@ class Task:
         """
         catalogue, candidates = self.catalogue, self.candidates
         decisions = [decision.about_image for decision in self.decisions.values()]
-        values = [_PART_VERSION, self.recipe.digest, catalogue.classes, catalogue.names,
+        # The rules for judgements are not among them: what they give is in the labels.
+        recipe = self.recipe.with_judgements(JudgementSettings())
+        values = [_PART_VERSION, recipe.digest, catalogue.classes, catalogue.names,
                   self.images, decisions, sorted(self.search_errors.items()),
                   self.batch_list]  # fmt: skip
         digest = hashlib.sha256(json.dumps(values).encode())
@@ -186,6 +189,8 @@ class Task:
             digest.update(catalogue.vectors.kind.encode())
             digest.update(np.ascontiguousarray(catalogue.vectors.values).data)
             digest.update(np.ascontiguousarray(catalogue.vectors.totals).data)
+        if catalogue.label_from is not None:
+            digest.update(json.dumps(catalogue.label_from).encode())
         if catalogue.kept is not None:
             sink = pa.BufferOutputStream()
             with pa.ipc.new_stream(sink, catalogue.kept.schema) as writer:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from mingolotss.candidates.decisions import read_decisions
+from mingolotss.candidates.decisions import DecisionLog, followed_decisions
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.recorded_inputs import (
@@ -67,7 +67,7 @@ def changed_inputs(out: Path, provenance: Provenance) -> list[InputChange]:
     if inputs is None:
         return []
     return [
-        *_changed_decisions(out, inputs),
+        *_changed_decisions(out, inputs, provenance.recipe),
         *_changed_recipe(out, inputs, provenance.recipe),
         *_changed_file(out, inputs.catalogue, "the catalogue"),
         *_changed_file(out, inputs.components, "the components"),
@@ -75,9 +75,10 @@ def changed_inputs(out: Path, provenance: Provenance) -> list[InputChange]:
     ]
 
 
-def _changed_decisions(out: Path, inputs: RecordedInputs) -> Iterator[InputChange]:
+def _changed_decisions(out: Path, inputs: RecordedInputs, recipe: Recipe) -> Iterator[InputChange]:
     path = decisions_file(out)
-    decisions = read_decisions(path).values()
+    rows = DecisionLog(path).standing()
+    decisions = followed_decisions(rows, judgements=recipe.judgements.are_used)
     if decisions_digest(decisions) != inputs.decisions.sha256:
         yield InputChange(
             f"{path.name}: it has {count_text(len(decisions), 'decision')}; the products follow "

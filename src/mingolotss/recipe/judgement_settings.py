@@ -29,3 +29,8 @@ class JudgementSettings(Settings):
     rule: JudgementRule | Literal["none"] = "none"
     reviewers: int = Field(1, ge=1, le=10_000)
     ties: Literal["catalogue", "unlabelled"] = "catalogue"
+
+    @property
+    def are_used(self) -> bool:
+        """Return whether judgements change labels."""
+        return self.rule != "none"

@@ -52,6 +52,7 @@ from mingolotss.recipe.image_settings import (
     NoiseSettings,
     RecentreSettings,
 )
+from mingolotss.recipe.judgement_settings import JudgementSettings
 from mingolotss.recipe.mask_settings import MaskSettings
 from mingolotss.recipe.metadata import Metadata
 from mingolotss.recipe.published_list import PublishedSettings
@@ -72,6 +73,7 @@ __all__ = [
     "ChooseSettings",
     "ClassSettings",
     "ImageSettings",
+    "JudgementSettings",
     "LabelSettings",
     "MaskSettings",
     "NoiseSettings",
@@ -432,6 +434,7 @@ class Recipe(Metadata):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     catalogue: CatalogueSettings = CatalogueSettings()
     classes: LabelSettings = LabelSettings()
+    judgements: JudgementSettings = JudgementSettings()
     images: ImageSettings = ImageSettings()
     choose: ChooseSettings = ChooseSettings()
     recentre: RecentreSettings = RecentreSettings()
@@ -459,6 +462,15 @@ class Recipe(Metadata):
                     f"channels: {channel.name} has missing = 'nan', and uint8 images have no NaN; "
                     "use missing = 'zero' or 'reject', or stamp.kind = 'float32'"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _judgements_fit(self) -> Recipe:
+        if self.judgements.are_used and self.classes.source == "none" and not self.classes.table:
+            raise ValueError(
+                "judgements: people need classes to choose from; give classes.from, or a table of "
+                "classes, [[classes.table]], for a catalogue without labels"
+            )
         return self
 
     @model_validator(mode="after")
@@ -526,6 +538,10 @@ class Recipe(Metadata):
             return self
         return self._with({"beam": beam})
 
+    def with_judgements(self, judgements: JudgementSettings) -> Recipe:
+        """Return the recipe with other rules for the judgements of people."""
+        return self if judgements == self.judgements else self._with({"judgements": judgements})
+
     def _with(self, changes: Mapping[str, object]) -> Recipe:
         """Return a recipe with some tables replaced by others that have been checked."""
         # A copy by pydantic would keep the digest of this recipe.
@@ -535,6 +551,8 @@ class Recipe(Metadata):
     @property
     def label_kind(self) -> LabelKind:
         """Return whether a source has one class, any set of tags, or a fraction for each class."""
+        if self.judgements.rule == "fractions":
+            return "votes"
         return self.classes.source if self.classes.source in {"tags", "votes"} else "classes"
 
     @property
@@ -602,14 +620,14 @@ class Recipe(Metadata):
         """Return the effective settings as values of TOML.
 
         The published dataset is among them if its list decides what the dataset is. Channels, a
-        common beam, masks, positions from names and the settings of resampled stamps are left out
-        where there are none, so that the text and the digest of a recipe without them stay what
-        they were before these existed.
+        common beam, judgements, masks, positions from names and the settings of resampled stamps
+        are left out where there are none, so that the text and the digest of a recipe without them
+        stay what they were before these existed.
         """
         settings = {"name": self.name} | self.model_dump(mode="json", by_alias=True)
         if not self.published.list:
             del settings["published"]
-        for key in ("channels", "beam", "mask"):
+        for key in ("channels", "beam", "judgements", "mask"):
             if getattr(self, key) == type(self).model_fields[key].default:
                 del settings[key]
         for channel in settings.get("channels", ()):
