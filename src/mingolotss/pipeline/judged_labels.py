@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from mingolotss.candidates.decisions import Decision, judgements_in_force
+from mingolotss.candidates.decisions import (
+    JUDGEMENT_VERDICTS,
+    Decision,
+    DecisionLog,
+    followed_decisions,
+    judgements_in_force,
+)
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.judgement_rules import Outcome, resolve
 from mingolotss.catalogue.label_vectors import LabelVectors
@@ -23,7 +30,7 @@ from mingolotss.io.summaries import count_text
 from mingolotss.model import Floats
 from mingolotss.recipe.model import Recipe
 
-__all__ = ["JudgedLabels", "judge_labels"]
+__all__ = ["FollowedDecisions", "JudgedLabels", "follow_decisions", "judge_labels"]
 
 _MOST_SHOWN = 3  # names in one line
 
@@ -41,6 +48,45 @@ class JudgedLabels(NamedTuple):
 
     catalogue: Catalogue
     notices: tuple[str, ...] = ()
+
+
+class FollowedDecisions(NamedTuple):
+    """What a build takes from ``decisions.csv``.
+
+    Attributes
+    ----------
+    catalogue : Catalogue
+        With the labels of the build.
+    by_source : dict of str to Decision
+        The last decision on the image of each source.
+    judgements : tuple of Decision
+        Of each person on each source, if the recipe uses them.
+    notices : tuple of str
+    """
+
+    catalogue: Catalogue
+    by_source: dict[str, Decision]
+    judgements: tuple[Decision, ...]
+    notices: tuple[str, ...]
+
+
+def follow_decisions(path: Path, catalogue: Catalogue, recipe: Recipe) -> FollowedDecisions:
+    """Read the decisions of people, and give the sources the labels that follow from them.
+
+    Raises
+    ------
+    DecisionError
+        The file cannot be read, or a judgement cannot be applied.
+    """
+    rows = DecisionLog(path).standing()
+    followed = followed_decisions(rows, judgements=recipe.judgements.are_used)
+    judged = judge_labels(catalogue, recipe, rows)
+    return FollowedDecisions(
+        catalogue=judged.catalogue,
+        by_source={row.source: row for row in followed if row.verdict not in JUDGEMENT_VERDICTS},
+        judgements=tuple(row for row in followed if row.verdict in JUDGEMENT_VERDICTS),
+        notices=judged.notices,
+    )
 
 
 def judge_labels(catalogue: Catalogue, recipe: Recipe, rows: Iterable[Decision]) -> JudgedLabels:

@@ -19,12 +19,7 @@ import pyarrow as pa
 from astropy import units as u
 from astropy_healpix import lonlat_to_healpix
 
-from mingolotss.candidates.decisions import (
-    JUDGEMENT_VERDICTS,
-    Decision,
-    DecisionLog,
-    followed_decisions,
-)
+from mingolotss.candidates.decisions import Decision
 from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.components import NearComponents
@@ -64,7 +59,7 @@ from mingolotss.pipeline.build_lock import build_lock
 from mingolotss.pipeline.channel_inputs import ChannelInputs, restrict
 from mingolotss.pipeline.image_demands import check_images
 from mingolotss.pipeline.image_paths import ImagePaths
-from mingolotss.pipeline.judged_labels import judge_labels
+from mingolotss.pipeline.judged_labels import follow_decisions
 from mingolotss.pipeline.planned_beams import BeamImages, plan_common_beam
 from mingolotss.pipeline.planned_broadening import planned_broadening
 from mingolotss.pipeline.planned_extents import planned_extents
@@ -468,9 +463,8 @@ def plan_locked(
         messages = check_places(out, existing, inputs)
     if earlier is not None and not has_more_rows and not earlier.has_all(inputs.catalogue):
         earlier = None  # another catalogue, in another folder
-    decisions_in_force = DecisionLog(arguments.decisions).standing()
-    judged = judge_labels(inputs.catalogue, inputs.recipe, decisions_in_force)
-    inputs = inputs._replace(catalogue=judged.catalogue)
+    people = follow_decisions(arguments.decisions, inputs.catalogue, inputs.recipe)
+    inputs = inputs._replace(catalogue=people.catalogue)
     notify, images = progress or no_progress, inputs.images
     reference = inputs.recipe.reference_recipe
     stamps = plan_stamps(reference, inputs.catalogue)
@@ -484,12 +478,7 @@ def plan_locked(
         replace(channel, recipe=channel.recipe.with_planned_beam(beam.settings))
         for channel in channels
     )
-    followed = followed_decisions(decisions_in_force, judgements=inputs.recipe.judgements.are_used)
-    judgements = tuple(row for row in followed if row.verdict in JUDGEMENT_VERDICTS)
-    decisions_by_source = {
-        row.source: row for row in followed if row.verdict not in JUDGEMENT_VERDICTS
-    }
-    _check_decisions(decisions_by_source, inputs.catalogue, candidates)
+    _check_decisions(people.by_source, inputs.catalogue, candidates)
     candidates = candidates.without(stamps.is_impossible)  # no pixels are read for them
     masks = _plan_masks(inputs, candidates, reference)
     demands = check_images(reference, candidates, images.service)
@@ -501,7 +490,7 @@ def plan_locked(
         candidates=candidates,
         recipe=inputs.recipe,
         service=images.service,
-        decisions=decisions_by_source,
+        decisions=people.by_source,
         out=out,
         splits=splits,
         search_errors=search_errors,
@@ -510,7 +499,7 @@ def plan_locked(
             *map(paths.shorten, _notices(images.service)),
             *_channel_notices(inputs, out),
             *map(clean_text, inputs.catalogue.notices),
-            *map(clean_text, judged.notices),
+            *map(clean_text, people.notices),
             *_coarse_positions(inputs, candidates),
             *(clean_text(paths.shorten(line)) for line in beam.notices),
             *demands,
@@ -524,7 +513,7 @@ def plan_locked(
         channels=channels,
         stamp_deg=stamps.stamp_deg,
         components=masks.components,
-        judgements=judgements,
+        judgements=people.judgements,
     )
     _check_downloads(result)
     if fresh:  # only now, so that nothing is lost if the search fails
