@@ -28,6 +28,7 @@ from mingolotss.errors import DatasetError
 from mingolotss.io.documents import parse_json
 
 __all__ = [
+    "JOINED_BY",
     "TAGS",
     "VECTOR_COLUMNS",
     "VOTES",

@@ -370,9 +370,25 @@ class ExportFolder(DatasetFolder):
         ]
 
     @staticmethod
-    def png_pattern(split: str) -> str:
-        """Return the pattern of a split's PNG files, relative to the folder."""
-        return f"{safe_name(split)}/*/*{_PNG}"
+    def png_pattern(split: str, *, has_classes: bool = True) -> str:
+        """Return the pattern of a split's files, relative to the folder.
+
+        They are PNG files in folders of classes, or beside the file that has their tags or votes.
+        """
+        return f"{safe_name(split)}/*/*{_PNG}" if has_classes else f"{safe_name(split)}/*"
+
+    def png_folder(self, split: str) -> Path:
+        """Return the folder of a split's PNG files without folders of classes."""
+        return self.path / (safe_name(split) or "images")
+
+    @staticmethod
+    def png_metadata(folder: Path) -> Path:
+        """Return the path of the file with the tags or votes of the PNG files in a folder."""
+        return folder / "metadata.jsonl"
+
+    def png_metadata_files(self) -> list[Path]:
+        """List the files with the tags or votes of PNG files, of all splits."""
+        return sorted(self.path.glob(f"*/{self.png_metadata(Path()).name}"))
 
     @staticmethod
     def png_name(image_file: str) -> str:

@@ -13,12 +13,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.catalogue.label_vectors import LabelVectors
+from mingolotss.dataset.label_columns import (
+    VECTOR_COLUMNS,
+    VOTES_TOTAL,
+    join_names,
+    vector_columns,
+    with_class_names,
+)
 from mingolotss.dataset.layout import BatchFolder, DatasetFolder, stamp_files
 from mingolotss.dataset.manifest import MANIFEST, further_fields, read_manifest
 from mingolotss.io.parquet import read_schema, read_table
 from mingolotss.model import Ints
 
-__all__ = ["sample_table", "without_nulls"]
+__all__ = ["dataset_folder", "sample_table", "without_nulls"]
 
 _OMITTED = ("status", "stage", "reason")  # of rejections
 _PARTS = ("stamps", "data")  # folders inside a build and an export
@@ -33,6 +41,7 @@ def sample_table(
     splits: Sequence[str],
     labels: Ints,
     classes: Sequence[str],
+    vectors: LabelVectors | None = None,
 ) -> pa.Table:
     """Return the metadata of samples.
 
@@ -45,13 +54,16 @@ def sample_table(
     labels : int array, shape (n,)
         -1 where there is none.
     classes : sequence of str
+    vectors : LabelVectors or None
+        The tags or votes.
 
     Returns
     -------
     pyarrow.Table, n rows
-        ``source``, ``label`` (null where there is none), ``class``, ``split``, ``image_file``, and
-        the other columns of the manifest, null for a sample that is not in it. ``manifest_class``
-        is the class in the manifest, which is another one after classes were merged.
+        ``source``, ``label`` (null where there is none), ``class``, ``split``, ``image_file``,
+        ``tags`` or ``votes`` and ``votes_total`` of a dataset that has them, and the other columns
+        of the manifest, null for a sample that is not in it. ``manifest_class`` is the class in the
+        manifest, which is another one after classes were merged.
 
     Raises
     ------
@@ -70,6 +82,14 @@ def sample_table(
             "image_file": pa.array(filenames, pa.string()) if filenames else no_texts,
         }
     )
+    if vectors is not None:
+        if vectors.kind == "tags":
+            table = table.set_column(2, "class", join_names(vectors, classes))
+        for name, column in vector_columns(vectors).items():
+            field = VECTOR_COLUMNS.field(name)
+            if name != VOTES_TOTAL.name:
+                field = with_class_names(field, classes)
+            table = table.append_column(field, column)
     manifest = None if root is None else _read_columns(root)
     if manifest is None:
         return table
@@ -86,13 +106,18 @@ def without_nulls(table: pa.Table) -> pa.Table:
     """Replace nulls, which no DataLoader can collate.
 
     A missing number becomes NaN, a missing integer -1, a missing text "", a missing flag False.
+    Lists, of tags for example, are left out: they have several lengths.
 
     >>> columns = {"flux_mjy": [1.5, None], "field": [None, "P1"], "case": [None, 2]}
     >>> without_nulls(pa.table(columns)).to_pylist()[1]
     {'flux_mjy': nan, 'field': 'P1', 'case': 2}
     """
-    columns = []
-    for column in table.columns:
+    columns: list[pa.ChunkedArray] = []
+    names: list[str] = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_list(column.type):
+            continue
+        names.append(name)
         if pa.types.is_floating(column.type):
             columns.append(column.fill_null(float("nan")))
         elif pa.types.is_integer(column.type):
@@ -103,12 +128,12 @@ def without_nulls(table: pa.Table) -> pa.Table:
             columns.append(pa.array([""] * len(column)))
         else:
             columns.append(column.cast(pa.string()).fill_null(""))
-    return pa.table(columns, table.column_names)
+    return pa.table(columns, names)
 
 
 def _read_columns(root: Path) -> pa.Table | None:
     """Read the manifest of a dataset, or the same columns of its Parquet files; None without."""
-    folder = _dataset_folder(root)
+    folder = dataset_folder(root)
     if folder.manifest.is_file():
         table = read_manifest(folder.path, _present_columns(folder.manifest))
     elif paths := stamp_files(root):
@@ -129,7 +154,7 @@ def _present_columns(path: Path) -> list[str]:
     return names + [field.name for field in further_fields(schema)]
 
 
-def _dataset_folder(root: Path) -> DatasetFolder:
+def dataset_folder(root: Path) -> DatasetFolder:
     """Return the folder of the build or export that `root` is, or is a part of."""
     folder = root.parent if root.is_file() else root
     is_part = folder.name in _PARTS or folder.suffix == ".zarr"

@@ -25,6 +25,13 @@ from numpy.typing import ArrayLike, NDArray
 from mingolotss.catalogue.label_vectors import LabelVectors, join_vectors
 from mingolotss.dataset.image_stack import ImageArray, ImageStack, take_images
 from mingolotss.dataset.indexing import sample_index, select_texts
+from mingolotss.dataset.label_targets import (
+    Target,
+    check_target,
+    make_targets,
+    positive_weights,
+)
+from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.sample_plot import draw_samples
 from mingolotss.dataset.sample_summary import (
     class_table,
@@ -34,11 +41,12 @@ from mingolotss.dataset.sample_summary import (
     pictures,
     split_counts,
 )
-from mingolotss.dataset.sample_table import sample_table
+from mingolotss.dataset.sample_table import dataset_folder, sample_table
 from mingolotss.dataset.split_names import select
 from mingolotss.dataset.stamp_shape import channel_places
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.io.summaries import Picture, Shown, Summary, count_text
+from mingolotss.model import Ints
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,15 +54,20 @@ if TYPE_CHECKING:
 __all__ = [
     "TEXT_COLUMNS",
     "Arrays",
+    "SampleTarget",
     "class_counts",
     "class_weights",
     "concatenate",
+    "least_fraction",
     "merge_labels",
+    "merge_vectors",
     "take_split",
 ]
 
 TEXT_COLUMNS = ("source", "image_file", "split")
 """The columns of the manifest that are the last three fields of `Arrays`, in their order."""
+SampleTarget = int | NDArray[np.float32]
+"""The target of one sample: the number of its class, or a value for each class."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -78,6 +91,8 @@ class Arrays(Shown):
     masks : uint8 array, shape (n, ny, nx), or None
         Which pixels are the source's own: 0 background, 1 this source, 2 another source. None for
         a dataset without masks. Inside the readers it may be an `ImageStack`.
+    target : {"index", "multi-hot", "soft"} or None
+        What `targets` are; None for what the labels of the dataset are.
     root : Path or None
         Where the dataset was read.
     """
@@ -91,6 +106,7 @@ class Arrays(Shown):
     channels: tuple[str, ...] = field(default=(), kw_only=True)
     vectors: LabelVectors | None = field(default=None, kw_only=True)
     masks: ImageArray | ImageStack | None = field(default=None, kw_only=True)
+    target: Target | None = field(default=None, kw_only=True)
     root: Path | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -139,17 +155,37 @@ class Arrays(Shown):
         return len(self.images)
 
     @overload
-    def __getitem__(self, index: SupportsIndex) -> tuple[ImageArray, int]: ...
+    def __getitem__(self, index: SupportsIndex) -> tuple[ImageArray, SampleTarget]: ...
 
     @overload
     def __getitem__(self, index: slice) -> Arrays: ...
 
-    def __getitem__(self, index: SupportsIndex | slice) -> tuple[ImageArray, int] | Arrays:
-        """Return one image and its label, or the samples of a slice as `Arrays`."""
+    def __getitem__(self, index: SupportsIndex | slice) -> tuple[ImageArray, SampleTarget] | Arrays:
+        """Return one image and its target, or the samples of a slice as `Arrays`.
+
+        A target is the label, an int, or a row of `targets`.
+        """
         place = sample_index(index, len(self), "Arrays")
         if isinstance(place, range):
             return self.take(place)
-        return self.images[place], int(self.labels[place])
+        if self.vectors is None and self.target in (None, "index"):
+            return self.images[place], int(self.labels[place])
+        target = self.take([place]).targets[0]
+        return self.images[place], int(target) if target.ndim == 0 else target
+
+    @property
+    def targets(self) -> Ints | NDArray[np.float32]:
+        """Return what a network learns for each image.
+
+        Returns
+        -------
+        array
+            Of single classes the labels, int64, shape (n,). Otherwise float32, shape (n, classes):
+            of tags 0 and 1, and -1 for an unlabelled image ("multi-hot"); of votes their fractions,
+            and NaN for an unlabelled image ("soft"). `target` may name another one of these.
+        """
+        target = check_target(self.target, self.vectors, "make targets")
+        return make_targets(target, self.labels, self.vectors, self.n_classes)
 
     @property
     def n_classes(self) -> int:
@@ -196,11 +232,15 @@ class Arrays(Shown):
     def table(self) -> pa.Table:
         """Return the metadata of the samples, one row each (`mingolotss.MingoLoTSS.table`)."""
         return sample_table(
-            self.root, self.sources, self.filenames, self.splits, self.labels, self.classes
-        )
+            self.root, self.sources, self.filenames, self.splits, self.labels, self.classes,
+            self.vectors,
+        )  # fmt: skip
 
     def merge(self, groups: Mapping[str, Sequence[str | int]]) -> Arrays:
         """Return the samples whose class is in a group, labelled by group, in the order given.
+
+        Of tags and votes all samples remain: each has the new tags of which it has an old one, and
+        fractions of votes are added. Tags that are in no group are left out, votes cannot be.
 
         Parameters
         ----------
@@ -211,22 +251,48 @@ class Arrays(Shown):
         ------
         InputError
             There is no group, a group has no class, or it has an unknown class or one that is in
-            another group.
+            another group; or votes for a class would be left out.
         """
+        if self.vectors is not None:
+            vectors = merge_vectors(self.vectors, self.classes, groups)
+            labels = vectors.single_labels(least_fraction(self.root)).astype(np.int64)
+            return replace(self, labels=labels, classes=tuple(groups), vectors=vectors)
         new_labels = merge_labels(self.labels, self.classes, groups)
         members = self.take(new_labels >= 0)
         return replace(members, labels=new_labels[new_labels >= 0], classes=tuple(groups))
 
     def counts(self) -> dict[str, int]:
-        """Count the samples of each class."""
+        """Count the samples of each class: with this tag, or with most votes for it."""
+        if self.vectors is not None and self.vectors.kind == "tags":
+            return dict(zip(self.classes, map(int, self.vectors.counts()), strict=True))
         return class_counts(self.labels, self.classes)
 
     def weights(self) -> NDArray[np.float64]:
         """Weigh classes so that each counts the same: n / (classes * count); 0 for an empty one.
 
-        King and Zeng 2001, Political Analysis 9, 137 (section 3); scikit-learn's "balanced".
+        King and Zeng 2001, Political Analysis 9, 137 (section 3); scikit-learn's "balanced". The
+        count of a tag is that of the samples with it, and n the sum of all tags; the count of a
+        class that has votes is the sum of their fractions, as many samples as are expected in it.
         """
-        return class_weights(list(self.counts().values()))
+        return class_weights(self._expected_counts())
+
+    def positive_weights(self) -> NDArray[np.float64]:
+        """Weigh the samples of each class against the others, for ``pos_weight`` of a loss.
+
+        Returns
+        -------
+        float64 array, shape (number of classes,)
+            Samples without a class over samples with it, for ``torch.nn.BCEWithLogitsLoss``; 1 for
+            an empty class. Samples without a label do not count, and votes as their fractions.
+        """
+        labelled = self.labels >= 0 if self.vectors is None else self.vectors.is_labelled
+        return positive_weights(self._expected_counts(), int(np.count_nonzero(labelled)))
+
+    def _expected_counts(self) -> Sequence[float]:
+        """Return the number of samples in each class; of votes the sum of their fractions."""
+        if self.vectors is not None:
+            return [float(count) for count in self.vectors.counts()]
+        return list(self.counts().values())
 
     def describe(self) -> Summary:
         """Return a table of the classes: images in each split, weights, medians of size and flux.
@@ -277,7 +343,7 @@ def class_counts(labels: ArrayLike, classes: Sequence[str]) -> dict[str, int]:
     return dict(zip(classes, counts.tolist(), strict=True))
 
 
-def class_weights(counts: Sequence[int]) -> NDArray[np.float64]:
+def class_weights(counts: Sequence[float]) -> NDArray[np.float64]:
     """Return the weights of ``Arrays.weights`` for the number of samples of each class."""
     numbers = np.array(counts, np.float64)
     has_samples = numbers > 0
@@ -304,6 +370,34 @@ def merge_labels(
                 raise InputError(f"merge classes: {classes[old]!r} is in two groups")
             new_labels[old] = new
     return new_labels[labels]
+
+
+def merge_vectors(
+    vectors: LabelVectors, classes: tuple[str, ...], groups: Mapping[str, Sequence[str | int]]
+) -> LabelVectors:
+    """Return the tags or votes of groups of classes, numbered in the order given.
+
+    Parameters and errors are those of ``Arrays.merge``.
+    """
+    new_labels = merge_labels(np.arange(len(classes)), classes, groups).tolist()
+    if vectors.kind == "votes" and -1 in new_labels:
+        raise InputError(
+            f"merge classes: {classes[new_labels.index(-1)]!r} is in no group, and votes for a "
+            "class cannot be left out; add it to a group"
+        )
+    return vectors.merge(new_labels, len(groups))
+
+
+def least_fraction(root: Path | None) -> float:
+    """Return the fraction of votes that the recipe of a dataset asks of a single class.
+
+    Parameters
+    ----------
+    root : Path or None
+        The dataset, or a part of it; without a recipe there, the fraction is 0.
+    """
+    provenance = None if root is None else read_provenance(dataset_folder(root).path)
+    return 0.0 if provenance is None else provenance.recipe.classes.least_fraction
 
 
 def _check_groups(groups: object) -> None:

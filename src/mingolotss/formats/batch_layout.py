@@ -6,7 +6,7 @@ fields, in protocol 4. FR-DEEP and MiraBest are lists of images in protocol 3
 
 A row of several channels has all of its first plane, then all of the next, as the rows of CIFAR
 have red, green and blue; their names are the list ``channel_names`` of a batch and of
-``batches.meta``.
+``batches.meta``. Tags and votes are arrays beside the labels, in protocol 3 lists of numbers.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.layout import BatchFolder
+from mingolotss.formats.label_arrays import label_arrays
 from mingolotss.formats.pickle_protocol3 import Pickled, Protocol3Pickler
 from mingolotss.image.masks import Masks
 from mingolotss.io.files import atomic_path
@@ -53,6 +55,8 @@ class BatchContent(NamedTuple):
         Their names; none for images without an axis of channels.
     masks : uint8 array, shape (n, side * side), or None
         None for a dataset without masks.
+    vectors : LabelVectors or None
+        The tags or votes.
     """
 
     label: str
@@ -63,6 +67,7 @@ class BatchContent(NamedTuple):
     fields: Sequence[str]
     channels: Sequence[str] = ()
     masks: Masks | None = None
+    vectors: LabelVectors | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,8 @@ class BatchLayout:
             "fieldnames": _interned(content.fields),
         }
         entries: dict[str, object] = {key: values[key] for key in self.pickle.keys}
+        for name, array in label_arrays(content.vectors).items():
+            entries[name] = array.tolist() if self.pickle.protocol == 3 else array
         if content.masks is not None:
             entries[MASKS] = self._images(content.masks, 0)
         self._write(path, entries, content.channels)

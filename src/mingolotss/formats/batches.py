@@ -25,8 +25,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.image_stack import ImageArray
+from mingolotss.dataset.label_columns import TAGS, VOTES
 from mingolotss.dataset.layout import (
     BatchFolder,
     DatasetFolder,
@@ -43,6 +45,7 @@ from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.archive import write_tar
 from mingolotss.formats.base import ExportHeader, Format, check_kind
 from mingolotss.formats.batch_layout import CHANNEL_NAMES, MASKS, BatchContent, BatchLayout
+from mingolotss.formats.label_arrays import LABEL_ARRAYS, vectors_of_arrays
 from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.formats.stored_names import true_splits
 from mingolotss.image.masks import Masks
@@ -234,6 +237,7 @@ def write_batches(records: Records, folder: Path, header: ExportHeader) -> None:
         content = BatchContent(
             label, rows, part.labels.tolist(), files, sources, fields, shape.channels,
             None if masks is None else masks.reshape(len(part), side * side if len(part) else 0),
+            part.vectors,
         )  # fmt: skip
         header.layout.write_batch(path, content)
         paths.append(path)
@@ -403,6 +407,7 @@ def _read_samples(path: Path, split: str, classes: tuple[str, ...]) -> Arrays:
     return Arrays(
         images, labels, classes, sources, filenames, splits, channels=channels,
         masks=_read_masks(path, batch, images),
+        vectors=_read_vectors(path, batch, len(images), len(classes)),
     )  # fmt: skip
 
 
@@ -446,6 +451,39 @@ def _read_labels(path: Path, batch: Mapping[Any, Any], count: int) -> Ints:
             f"type {labels.dtype}; fetch or build it again"
         )
     return labels.astype(np.int64)
+
+
+def _read_vectors(
+    path: Path, batch: Mapping[Any, Any], count: int, n_classes: int
+) -> LabelVectors | None:
+    """Return the tags or votes of the `count` images of a batch."""
+    arrays = {name: _numbers(batch[name], name) for name in LABEL_ARRAYS if name in batch}
+    try:
+        if arrays and not count:  # an empty list does not say how many classes there are
+            arrays = {
+                name: arrays[name].reshape(0, n_classes)
+                for name in (TAGS.name, VOTES.name)
+                if name in arrays
+            }
+        return vectors_of_arrays(arrays, count, n_classes)
+    except ValueError as error:
+        raise DatasetError(f"read {path}: {error}; fetch or build it again") from error
+
+
+def _numbers(values: object, name: str) -> npt.NDArray[np.generic]:
+    """Return an array, or a list of numbers or of lists of numbers as one; empty if it is none."""
+    if isinstance(values, np.ndarray):
+        return values
+    rows = values if isinstance(values, list) else [()]
+    if not all(isinstance(row, list) for row in rows):
+        rows = [rows]
+    # numpy would look into lists of lists, which may hold each other any number of times.
+    is_flat = len({*map(len, rows)}) <= 1
+    is_flat = is_flat and all(isinstance(one, int | float) for row in rows for one in row)
+    is_tags = name == TAGS.name
+    if not is_flat or (is_tags and any(abs(one) > 1 for row in rows for one in row)):
+        return np.empty(0)
+    return np.array(values, np.int8 if is_tags else np.float64)
 
 
 def _integers(labels: object) -> npt.NDArray[np.generic]:

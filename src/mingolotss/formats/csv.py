@@ -1,7 +1,7 @@
 """``MingoML.csv``: the written records in the columns of the original's table.
 
 People open it in a spreadsheet, which computes what begins as a formula. Such a name gets an
-apostrophe in front; the manifest has it as it is.
+apostrophe in front; the manifest has it as it is. Tags and votes follow in a column for each class.
 
 >>> render_csv([("A", "P1", 0, "A_P1-mosaic.fits", 0.5, 0.0, "A_P1.png")]).splitlines()[1]
 'A,P1,0,A_P1-mosaic.fits,0.5,0.0,A_P1.png'
@@ -12,16 +12,27 @@ apostrophe in front; the manifest has it as it is.
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.label_columns import class_names_of, read_vectors
 from mingolotss.io.files import write_bytes
 
-__all__ = ["CSV_COLUMNS", "HEADER", "plain_text", "render_csv", "spreadsheet_text", "write_csv"]
+__all__ = [
+    "CSV_COLUMNS",
+    "HEADER",
+    "label_columns",
+    "plain_text",
+    "render_csv",
+    "spreadsheet_text",
+    "write_csv",
+]
 
 HEADER = (
     "Source ID", "Field", "Class", "Map File", "Separation", "Percentage NaN", "Image File",
@@ -30,8 +41,9 @@ _COLUMNS = (
     "source", "field", "label", "map_file", "separation_arcsec", "percent_nan_cutout", "image_file",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\N{FULLWIDTH EQUALS SIGN}")
+_VOTES = "Votes"
 CSV_COLUMNS = (*_COLUMNS, "status")
-"""The columns of the manifest that `write_csv` reads."""
+"""The columns of the manifest that `write_csv` reads, beside those of tags or votes."""
 
 
 def render_csv(rows: Iterable[Sequence[object]], header: Sequence[str] = HEADER) -> str:
@@ -47,8 +59,7 @@ def render_csv(rows: Iterable[Sequence[object]], header: Sequence[str] = HEADER)
     # the end of a row. It therefore ends lines with "\r\n", one call for each row.
     lines: list[str] = []
     writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
-    writer.writerow(header)
-    for row in rows:
+    for row in (header, *rows):
         writer.writerow([spreadsheet_text(value) for value in row])
     return "".join(f"{line[:-2]}\n" for line in lines)
 
@@ -72,6 +83,41 @@ def plain_text(text: str) -> str:
     return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
 
 
+def label_columns(
+    table: pa.Table, classes: Sequence[str], header: Sequence[str]
+) -> dict[str, list[int | None] | list[float | None]]:
+    """Return a column for each class with the tags or votes of rows, by their names.
+
+    Tags are 0 or 1, and votes are fractions, with their number in the last column. The values of an
+    unlabelled row are None.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Rows of a manifest.
+    classes : sequence of str
+    header : sequence of str
+        The other columns; a class that is called like one of them has "class" before its name.
+    """
+    vectors = read_vectors(table, len(classes))
+    if vectors is None:
+        return {}
+    taken = {*header, _VOTES}
+    names = [f"class {name}" if name in taken else name for name in classes]
+    rows = np.where(vectors.is_labelled[:, None], vectors.values, 0).T.tolist()
+    labelled = vectors.is_labelled.tolist()
+    columns = {
+        name: [
+            value if is_labelled else None for value, is_labelled in zip(row, labelled, strict=True)
+        ]
+        for name, row in zip(names, rows, strict=True)
+    }
+    if vectors.kind == "votes":
+        totals = vectors.totals.tolist()
+        columns[_VOTES] = [None if math.isnan(total) else total for total in totals]
+    return columns
+
+
 def write_csv(path: Path, manifest: pa.Table) -> None:
     """Write the written rows of a manifest, in its order.
 
@@ -79,8 +125,10 @@ def write_csv(path: Path, manifest: pa.Table) -> None:
     ----------
     path : Path
     manifest : pyarrow.Table
-        With the columns `CSV_COLUMNS`.
+        With the columns `CSV_COLUMNS`, and those of tags or votes, if the dataset has them.
     """
     written = manifest.filter(pc.equal(manifest["status"], "written"))
     columns = [written[name].to_pylist() for name in _COLUMNS]
-    write_bytes(path, render_csv(zip(*columns, strict=True)).encode())
+    labels = label_columns(written, class_names_of(manifest.schema), HEADER)
+    rows = zip(*columns, *labels.values(), strict=True)
+    write_bytes(path, render_csv(rows, (*HEADER, *labels)).encode())

@@ -17,10 +17,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.calibration import unit_beam
 from mingolotss.dataset.image_stack import ImageArray
+from mingolotss.dataset.label_columns import VECTOR_COLUMNS, read_vectors
 from mingolotss.dataset.layout import ExportFolder
-from mingolotss.dataset.manifest import read_manifest
+from mingolotss.dataset.manifest import further_fields, read_manifest
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.dataset.split_names import select
@@ -32,11 +34,12 @@ from mingolotss.formats.class_names import (
     write_channel_names,
     write_class_names,
 )
-from mingolotss.formats.csv import render_csv
+from mingolotss.formats.csv import label_columns, render_csv
 from mingolotss.formats.fits_file import BRIGHTNESS, FitsPlane, fits_file, made_by
 from mingolotss.formats.fits_reading import StampUnit, read_units
 from mingolotss.formats.image_files import check_distinct, check_splits
 from mingolotss.io.files import write_bytes
+from mingolotss.io.parquet import read_schema
 from mingolotss.recipe.model import Recipe
 from mingolotss.recipe.zeroed_pixels import MISSING
 
@@ -94,8 +97,12 @@ def write_fits_index(records: Records, paths: Sequence[Path], folder: Path) -> N
     """
     export = ExportFolder(folder)
     columns = [records.table[name].to_pylist() for name in _INDEX]
-    rows = zip([export.name_of(path) for path in paths], *columns, strict=True)
-    write_bytes(export.index, render_csv(rows, ("file", *_INDEX)).encode())
+    header = ("file", *_INDEX)
+    labels: dict[str, list[int | None] | list[float | None]] = {}
+    if records.vectors is not None:
+        labels = label_columns(records.table, records.classes, header)
+    rows = zip([export.name_of(path) for path in paths], *columns, *labels.values(), strict=True)
+    write_bytes(export.index, render_csv(rows, (*header, *labels)).encode())
     write_class_names(export.classes, records.classes)
     write_channel_names(export.channel_names, records.channels)
 
@@ -142,13 +149,17 @@ def find_fits_folders(place: Path) -> Sequence[Path]:
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """What is known of one file but for its pixels."""
+    """What is known of one file but for its pixels.
+
+    `labels` are tags or votes by the columns of the manifest.
+    """
 
     path: Path
     source: str
     image_file: str
     split: str
     label: int
+    labels: Mapping[str, object]
 
 
 def read_fits_folders(path: Path, split: str = "all") -> Arrays:
@@ -178,6 +189,8 @@ def read_fits_folders(path: Path, split: str = "all") -> Arrays:
     shapes = {image.shape for image in images}
     if len(shapes) > 1:
         raise DatasetError(f"read {path}: images of several shapes, {sorted(shapes)}")
+    with reading_export(path, "FITS"):
+        vectors = _vectors([sample.labels for sample in samples], len(classes))
     return Arrays(
         np.stack(images) if images else np.empty((0, 0, 0), np.float32),
         np.array([sample.label for sample in samples], np.int64),
@@ -186,7 +199,15 @@ def read_fits_folders(path: Path, split: str = "all") -> Arrays:
         tuple(sample.image_file for sample in samples),
         tuple(sample.split for sample in samples),
         channels=channels,
+        vectors=vectors,
     )
+
+
+def _vectors(labels: Sequence[Mapping[str, object]], n_classes: int) -> LabelVectors | None:
+    """Return the tags or votes of files; None if none of them has any."""
+    fields = [field for field in VECTOR_COLUMNS if any(field.name in row for row in labels)]
+    columns = [pa.array([row.get(field.name) for row in labels], field.type) for field in fields]
+    return read_vectors(pa.table(columns, pa.schema(fields)), n_classes)
 
 
 def _brightness(path: Path, channels: Sequence[str]) -> ImageArray:
@@ -214,6 +235,7 @@ def _samples(path: Path) -> list[_Sample]:
                 _Sample(
                     file, str(row["source"]), image_file, str(row["split"] or ""),
                     label if isinstance(label, int) else -1,
+                    {name: row[name] for name in VECTOR_COLUMNS.names if name in row},
                 )
             )  # fmt: skip
     for _, file in sorted(files.items()):
@@ -225,13 +247,15 @@ def _samples(path: Path) -> list[_Sample]:
 def _sample_of_header(file: Path, unit: StampUnit) -> _Sample:
     return _Sample(
         file, unit.text("OBJECT"), unit.text("STAMP") or file.name, unit.text("SPLIT"),
-        unit.number("LABEL", -1),
+        unit.number("LABEL", -1), unit.labels,
     )  # fmt: skip
 
 
 def _manifest_rows(path: Path) -> list[Mapping[str, object]]:
     try:
-        table: pa.Table = read_manifest(path, ["source", "image_file", "split", "label"])
+        further = [one.name for one in further_fields(read_schema(ExportFolder(path).manifest))]
+        names = [name for name in further if name in VECTOR_COLUMNS.names]
+        table: pa.Table = read_manifest(path, ["source", "image_file", "split", "label", *names])
     except DatasetError:
         return []
     rows: list[Mapping[str, object]] = table.to_pylist()

@@ -8,6 +8,7 @@ stands in ``docs/howto/fits.md``. Not here: where brightness and noise come from
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss import __version__
+from mingolotss.dataset.label_columns import TAGS, VOTES, VOTES_TOTAL
 from mingolotss.io.fits_units import (
     HISTORY,
     Cards,
@@ -37,6 +39,7 @@ __all__ = [
     "FitsPlane",
     "Row",
     "fits_file",
+    "labels_of_cards",
     "made_by",
 ]
 
@@ -44,6 +47,7 @@ Row = Mapping[str, object]
 """A row of the manifest or of the table of channels, by column."""
 ONLY_CHANNEL = ""
 """The channel of a dataset without channels."""
+_TAG_COUNT, _TAG, _VOTE_COUNT, _VOTE = "NTAGS", "TAG", "NVOTES", "VOTE"
 BRIGHTNESS, RMS, MASK = "BRIGHTNESS", "RMS", "MASK"
 """What the pixels of a unit are, in the keyword PLANE."""
 _NO_POSITION = "The position of this stamp on the sky is not known: its image has no usable WCS."
@@ -186,11 +190,51 @@ def _source_cards(row: Row) -> Cards:
     ))  # fmt: skip
     cards += _texts((
         ("CLASS", row.get("class"), "its class"),
+    ))  # fmt: skip
+    cards += _label_cards(row)
+    cards += _texts((
         ("SPLIT", row.get("split"), "split that it is in"),
         ("STAMP", row.get("image_file"), "name of the image in the manifest"),
         ("STAMPSHA", row.get("pixels_sha256"), "SHA-256 of the stamp"),
     ))  # fmt: skip
     return cards
+
+
+def _label_cards(row: Row) -> Cards:
+    """Return the tags of a source by their numbers, or its votes for each class.
+
+    An unlabelled source has none of these cards, and one without any tag ``NTAGS = 0``.
+    """
+    cards: Cards = []
+    if isinstance(tags := row.get(TAGS.name), list):
+        cards.append((_TAG_COUNT, len(tags), "number of its tags"))
+        cards += [
+            (f"{_TAG}{index}", int(label), "number of a class that it has as a tag")
+            for index, label in enumerate(tags, 1)
+        ]
+    if isinstance(votes := row.get(VOTES.name), list):
+        total = row.get(VOTES_TOTAL.name)
+        if isinstance(total, float):
+            cards.append((_VOTE_COUNT, total, "number of votes"))
+        cards += [
+            (f"{_VOTE}{label}", float(fraction), f"fraction of the votes for class {label}")
+            for label, fraction in enumerate(votes)
+        ]
+    return cards
+
+
+def labels_of_cards(cards: Mapping[str, object]) -> dict[str, object]:
+    """Return the tags or votes in the cards of a file, by the columns of the manifest."""
+    labels: dict[str, object] = {}
+    count, total = cards.get(_TAG_COUNT), cards.get(_VOTE_COUNT)
+    if isinstance(count, int):
+        labels[TAGS.name] = [cards.get(f"{_TAG}{index}") for index in range(1, count + 1)]
+    keywords = (f"{_VOTE}{label}" for label in itertools.count())
+    names = list(itertools.takewhile(cards.__contains__, keywords))
+    if names:
+        labels[VOTES.name] = [cards[name] for name in names]
+        labels[VOTES_TOTAL.name] = total
+    return labels
 
 
 def _position_cards(row: Row) -> bytes:

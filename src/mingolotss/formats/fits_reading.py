@@ -17,6 +17,7 @@ import numpy.typing as npt
 from astropy.io import fits
 
 from mingolotss.foreign import mute_warnings
+from mingolotss.formats.fits_file import labels_of_cards
 from mingolotss.io.files import read_bounded
 from mingolotss.io.fits_checksums import checksum_problem
 from mingolotss.io.fits_units import plain_text
@@ -72,6 +73,12 @@ class StampUnit:
         """Return whether a card is T."""
         with mute_warnings():
             return self.cards.get(keyword) is True
+
+    @property
+    def labels(self) -> dict[str, object]:
+        """The tags or votes, by the columns of the manifest."""
+        with mute_warnings():
+            return labels_of_cards(dict(self.cards))
 
     @property
     def plane(self) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.manifest import kept_fields, kept_unit
 from mingolotss.dataset.records import Records
@@ -32,6 +33,12 @@ from mingolotss.formats.base import (
     check_masks,
     check_samples,
     reading_export,
+)
+from mingolotss.formats.label_arrays import (
+    LABEL_ARRAYS,
+    LABEL_NOTES,
+    label_arrays,
+    vectors_of_arrays,
 )
 from mingolotss.io.files import atomic_path, check_regular, largest_expansion
 from mingolotss.io.optional import import_optional
@@ -54,14 +61,15 @@ _IMAGES = {False: "n, ny, nx; row 0 is the south", True: "n, channel, ny, nx; ro
 _NOTES = {
     "labels": "index into the attribute classes; -1 is unlabelled",
     "masks": "n, ny, nx; 0 background, 1 this source, 2 another source",
+    **LABEL_NOTES,
 }
 
 
 def write_hdf5(records: Records, folder: Path, header: ExportHeader) -> None:
     """Write ``NAME.h5``: ``images``, ``labels``, the main columns, and `header` as attributes.
 
-    A dataset with masks also has ``masks``. The names of channels are the attribute ``channels``,
-    and the axes of ``images`` have labels.
+    Tags, votes and masks are arrays beside the labels. The names of channels are the attribute
+    ``channels``, and the axes of ``images`` have labels.
 
     Parameters
     ----------
@@ -91,9 +99,10 @@ def write_hdf5(records: Records, folder: Path, header: ExportHeader) -> None:
     }
     numbers = {name: records.numbers(name) for name in _NUMBERS}
     masks = records.masks()
-    columns = {
+    columns: dict[str, npt.NDArray[np.generic]] = {
         "images": records.images(),
         "labels": records.labels,
+        **label_arrays(records.vectors),
         **({} if masks is None else {"masks": masks}),
         **texts,
         **numbers,
@@ -229,14 +238,16 @@ def read_hdf5(path: Path, split: str = "all") -> Arrays:
                 (images.dtype, images.shape), (labels.dtype, labels.shape), size, channels
             )
             numbers = labels[:].astype(np.int64)
+            vectors = _read_vectors(h5py, file, size, len(labels), len(classes))
             stored = {"images": images}
-            if "masks" in file:
+            if file.get("masks", getlink=True) is not None:
                 stored["masks"] = _dataset(h5py, file, "masks", size)
                 check_masks((stored["masks"].dtype, stored["masks"].shape), images.shape)
             mapped = {name: _open_pixels(path, dataset, size) for name, dataset in stored.items()}
     samples = Arrays(
-        mapped["images"], numbers, classes, *texts, channels=channels, masks=mapped.get("masks")
-    )
+        mapped["images"], numbers, classes, *texts, channels=channels, masks=mapped.get("masks"),
+        vectors=vectors,
+    )  # fmt: skip
     return take_split(samples, split, str(path))
 
 
@@ -281,6 +292,16 @@ def _dataset(h5py: ModuleType, file: Mapping[str, Any], name: str, size: int) ->
     if not dataset.shape or dataset.size * dataset.dtype.itemsize > size:
         raise ValueError(f"{name} of shape {dataset.shape} in a file of {size} bytes")
     return dataset
+
+
+def _read_vectors(
+    h5py: ModuleType, file: Any, size: int, n: int, n_classes: int
+) -> LabelVectors | None:
+    """Read the tags or votes of the file, whose size is `size`."""
+    # "name in file" would follow a link out of the file.
+    names = [name for name in LABEL_ARRAYS if file.get(name, getlink=True) is not None]
+    stored = {name: _dataset(h5py, file, name, size) for name in names}
+    return vectors_of_arrays({name: values[:] for name, values in stored.items()}, n, n_classes)
 
 
 def _kinds(h5py: ModuleType) -> tuple[int, int, int]:

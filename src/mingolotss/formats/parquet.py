@@ -1,8 +1,9 @@
 """Parquet for Hugging Face `datasets`: ``data/SPLIT-00000-of-00001.parquet``.
 
 The header describes the columns, so that ``load_dataset(FOLDER)`` gives an Image and a ClassLabel
-without a script. The columns are those of the manifest. The stamps of a build are read in the same
-way (``dataset/stamps.py``). Masks are the column ``mask``, an Image with the values 0, 1 and 2.
+without a script. Tags are a Sequence of ClassLabel, and votes one of as many numbers as there are
+classes. The columns are those of the manifest. The stamps of a build are read in the same way
+(``dataset/stamps.py``). Masks are the column ``mask``, an Image with the values 0, 1 and 2.
 Images that no PNG file holds are the column ``pixels``; the metadata of a dataset with channels
 state their names, the shape of an image and the type of its pixels, and pandas gives them as
 ``DataFrame.attrs``.
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 from mingolotss.dataset.channel_table import CHANNELS_COLUMN
 from mingolotss.dataset.export_notes import SPLIT_KEY
 from mingolotss.dataset.image_stack import ImageArray, ImageStack
+from mingolotss.dataset.label_columns import TAGS, VOTES
 from mingolotss.dataset.layout import ExportFolder, stamp_files
 from mingolotss.dataset.masks import MASK
 from mingolotss.dataset.records import Records, read_records
@@ -60,9 +62,19 @@ def write_parquet(records: Records, folder: Path, header: ExportHeader) -> None:
 
 
 def _with_wide_labels(table: pa.Table) -> pa.Table:
-    """Give the labels the type of ClassLabel, int64."""
-    index = table.column_names.index("label")
-    return table.set_column(index, "label", table["label"].cast(pa.int64()))
+    """Give labels and tags the type of ClassLabel, int64."""
+    kinds: dict[str, pa.DataType] = {"label": pa.int64()}
+    if _is_list(table, TAGS.name):
+        kinds[TAGS.name] = pa.list_(pa.int64())
+    for name, kind in kinds.items():
+        index, field = table.column_names.index(name), table.schema.field(name).with_type(kind)
+        table = table.set_column(index, field, table[name].cast(kind))
+    return table
+
+
+def _is_list(table: pa.Table, name: str) -> bool:
+    """Return whether a column is one of tags or votes, and not one of the catalogue's own."""
+    return name in table.column_names and pa.types.is_list(table.schema.field(name).type)
 
 
 def _metadata(records: Records, header: ExportHeader) -> dict[str, str]:
@@ -78,7 +90,17 @@ def _metadata(records: Records, header: ExportHeader) -> dict[str, str]:
     if CHANNELS_COLUMN.name in features:
         features[CHANNELS_COLUMN.name] = _list_feature(CHANNELS_COLUMN.type)
     if records.classes:
-        features["label"] = {"names": list(records.classes), "_type": "ClassLabel"}
+        label = {"names": list(records.classes), "_type": "ClassLabel"}
+        features["label"] = label
+        # Versions of `datasets` up to 3 have the name Sequence, and later ones read it as List.
+        if _is_list(records.table, TAGS.name):
+            features[TAGS.name] = {"feature": label, "_type": "Sequence"}
+    if _is_list(records.table, VOTES.name):
+        features[VOTES.name] = {
+            "feature": {"dtype": "float64", "_type": "Value"},
+            "length": len(records.classes),
+            "_type": "Sequence",
+        }
     metadata = {
         "huggingface": json.dumps({"info": {"features": features}}),
         "mingolotss.facts": json.dumps(header.to_dict()),

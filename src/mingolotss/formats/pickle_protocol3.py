@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 __all__ = ["Pickled", "Protocol3Pickler"]
 
-Pickled = str | int | np.str_ | npt.NDArray[np.uint8] | Sequence["Pickled"]
+Pickled = str | int | float | np.str_ | npt.NDArray[np.uint8] | Sequence["Pickled"]
 
 _BATCH = 1000  # elements of a list that one opcode appends
 _BYTE, _WORD = 1 << 8, 1 << 16
@@ -78,6 +78,8 @@ class Protocol3Pickler:
             self._text(value)
         elif isinstance(value, int):
             self._integer(value)
+        elif isinstance(value, float):
+            self._write(pickle.BINFLOAT + struct.pack(">d", value))
         elif isinstance(value, np.ndarray):
             self._array(value)
         else:

@@ -4,6 +4,9 @@ Images with channels that no PNG file holds, float32 or of another number than o
 KEY.npy, an array of shape (channels, ny, nx). The names of the channels are in ``channels.json``.
 A mask is KEY.mask.png, grey with the values 0, 1 and 2. A key is the catalogue row: WebDataset cuts
 names at their first dot, and source names have dots.
+
+Tags are KEY.tags.npy, an array of 0 and 1 (int8), in the place of KEY.cls, and votes KEY.votes.npy,
+fractions (float64), beside it; WebDataset decodes both. An unlabelled image has -1 or NaN.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from io import BytesIO
 from itertools import compress, repeat
 from pathlib import Path
@@ -19,8 +22,11 @@ from types import NoneType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.image_stack import ImageArray
+from mingolotss.dataset.label_columns import TAGS, VOTES, VOTES_TOTAL
 from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.manifest import further_fields
 from mingolotss.dataset.masks import decode_masks
@@ -42,6 +48,7 @@ from mingolotss.formats.class_names import (
     write_channel_names,
     write_class_names,
 )
+from mingolotss.formats.label_arrays import label_arrays, vectors_of_arrays
 from mingolotss.formats.stored_names import true_splits
 from mingolotss.io.documents import parse_json
 from mingolotss.io.files import check_regular
@@ -92,31 +99,48 @@ def _members(records: Records) -> Iterator[tuple[str, bytes]]:
     masks: Iterable[bytes | None] = repeat(None, len(records))
     if records.has_masks:
         masks = records.encoded_masks()
-    samples = zip(columns, encoded, masks, records.labels.tolist(), strict=True)
-    for metadata, image, mask, label in samples:
+    vectors = label_arrays(records.vectors)
+    name = TAGS.name if TAGS.name in vectors else VOTES.name
+    rows = vectors.get(name, np.empty((len(columns), 0)))
+    samples = zip(columns, encoded, masks, records.labels.tolist(), rows, strict=True)
+    for metadata, image, mask, label, row in samples:
         key = f"{metadata['row']:08d}"
-        yield f"{key}.cls", str(label).encode()
+        if TAGS.name not in vectors:
+            yield f"{key}.cls", str(label).encode()
         yield f"{key}.json", json.dumps(metadata).encode()
         yield f"{key}.{kind}", image
         if mask is not None:
             yield f"{key}.{_MASK}", mask
+        if vectors:
+            yield f"{key}.{name}.npy", _npy(row)
 
 
-def _npy(image: ImageArray) -> bytes:
-    """Return an image as a file of numpy (NEP 1)."""
+def _npy(array: npt.NDArray[np.generic]) -> bytes:
+    """Return an array as a file of numpy (NEP 1)."""
     file = BytesIO()
-    np.save(file, image, allow_pickle=False)
+    np.save(file, array, allow_pickle=False)
     return file.getvalue()
 
 
-def _read_npy(data: bytes, channels: Sequence[str], shard: Path) -> ImageArray:
-    """Read an image from a file of numpy, of which nothing but plain pixels is accepted.
+def _read_npy(
+    data: bytes, kinds: Collection[str], shard: Path, fits: Callable[[tuple[int, ...]], bool]
+) -> npt.NDArray[Any]:
+    """Read a file of numpy, of which nothing but plain numbers is accepted.
+
+    Parameters
+    ----------
+    data : bytes
+    kinds : collection of str
+        The types that are accepted, for example "u1".
+    shard : Path
+        For messages.
+    fits : callable
+        Whether a shape is accepted.
 
     Raises
     ------
     ValueError
-        It is none, or has another shape or type than images have, or other bytes than its header
-        says.
+        It is none, or has another shape or type, or other bytes than its header says.
     """
     file = BytesIO(data)
     version = np.lib.format.read_magic(file)
@@ -124,14 +148,14 @@ def _read_npy(data: bytes, channels: Sequence[str], shard: Path) -> ImageArray:
         raise ValueError(f"{shard.name} holds a file of numpy of version {version}")
     with mute_warnings():  # of a header of Python 2, which is read all the same
         shape, is_fortran, kind = np.lib.format.read_array_header_1_0(file, max_header_size=1000)
-    pixels = data[file.tell() :]
-    is_known = kind.kind + str(kind.itemsize) in ("u1", "f4") and not is_fortran
-    if not is_known or len(shape) != 3 or shape[0] != len(channels) or min(shape) < 1:
-        raise ValueError(f"{shard.name} holds an image of {kind} and shape {shape!r:.60}")
-    if len(pixels) != math.prod(shape) * kind.itemsize:
-        raise ValueError(f"{shard.name} holds an image of shape {shape} with {len(pixels)} bytes")
-    image: ImageArray = np.frombuffer(pixels, kind).reshape(shape)
-    return image
+    values = data[file.tell() :]
+    # The order of Fortran and of C are the same for one axis.
+    is_known = kind.kind + str(kind.itemsize) in kinds and not (is_fortran and len(shape) > 1)
+    if not is_known or not fits(shape):
+        raise ValueError(f"{shard.name} holds an array of {kind} and shape {shape!r:.60}")
+    if len(values) != math.prod(shape) * kind.itemsize:
+        raise ValueError(f"{shard.name} holds an array of shape {shape} with {len(values)} bytes")
+    return np.frombuffer(values, kind).reshape(shape)
 
 
 def find_webdataset(place: Path) -> Sequence[Path]:
@@ -166,7 +190,9 @@ def read_webdataset(path: Path, split: str = "all") -> Arrays:
     with reading_export(path, "WebDataset"):
         samples = [sample for shard in compress(shards, in_split) for sample in _samples(shard)]
         records = [_read_record(sample["json"]) for sample in samples]
-        labels = np.array([int(sample["cls"]) for sample in samples], np.int64)
+        vectors = _read_vectors(samples, records, len(classes), path)
+        has_tags = vectors is not None and vectors.kind == "tags"
+        labels = np.array([-1 if has_tags else int(sample["cls"]) for sample in samples], np.int64)
         texts = [tuple(record[name] or "" for record in records) for name in TEXT_COLUMNS]
         rows = np.array([int(record.get("row", 0)) for record in records], np.int64)
     # Every split has its own shards, so all splits together are not in the order of the catalogue.
@@ -178,8 +204,31 @@ def read_webdataset(path: Path, split: str = "all") -> Arrays:
         with reading_export(path, "WebDataset"):
             pngs = [sample[_MASK] for sample in samples]
             masks = decode_masks(pngs, [f"the mask of {name}" for name in texts[1]])
-    arrays = Arrays(images, labels, classes, *texts, channels=channels, masks=masks)
+    arrays = Arrays(
+        images, labels, classes, *texts, channels=channels, masks=masks, vectors=vectors
+    )
     return arrays if (np.diff(order) > 0).all() else arrays.take(order)
+
+
+def _read_vectors(
+    samples: Sequence[dict[str, bytes]],
+    records: Sequence[dict[str, Any]],
+    n_classes: int,
+    path: Path,
+) -> LabelVectors | None:
+    """Return the tags or votes of all samples; None if the first has neither."""
+    names = [name for name in (TAGS.name, VOTES.name) if f"{name}.npy" in (samples or [{}])[0]]
+    if not names:
+        return None
+    name, kind = names[0], "i1" if names[0] == TAGS.name else "f8"
+    rows = [
+        _read_npy(sample[f"{name}.npy"], (kind,), path, lambda shape: shape == (n_classes,))
+        for sample in samples
+    ]
+    totals = [record.get(VOTES_TOTAL.name) for record in records]
+    numbers = [float(total) if isinstance(total, int | float) else np.nan for total in totals]
+    arrays = {name: np.stack(rows), VOTES_TOTAL.name: np.array(numbers)}
+    return vectors_of_arrays(arrays, len(samples), n_classes)
 
 
 def _read_images(
@@ -195,7 +244,14 @@ def _read_images(
                 raise ValueError(f"{len(channels)} channels without an array")
             pngs = [sample["png"] for sample in samples]
             return decode_pngs(pngs, names, len(channels) or None)
-        arrays = [_read_npy(sample["npy"], channels, path) for sample in samples]
+        count = len(channels)
+        arrays = [
+            _read_npy(
+                sample["npy"], ("u1", "f4"), path,
+                lambda shape: len(shape) == 3 and shape[0] == count and min(shape) > 0,
+            )
+            for sample in samples
+        ]  # fmt: skip
         kinds = {(array.shape, array.dtype.name) for array in arrays}
         if len(kinds) > 1:
             raise ValueError(f"images of several kinds, {sorted(kinds)!r:.120}")

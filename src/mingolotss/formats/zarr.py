@@ -1,6 +1,7 @@
 """Zarr, format 3: a group ``NAME.zarr`` of images, labels, masks, with all else as attributes.
 
-The names of channels are the attribute ``channels``, and the axes of such images have names.
+Tags and votes are arrays beside the labels. The names of channels are the attribute ``channels``,
+and the axes of such images have names.
 
 To write it, the library zarr is needed; if it is missing, the error gives the command that installs
 it. A group may come from anywhere: it is read without that library, which would open every format,
@@ -35,6 +36,7 @@ from mingolotss.formats.base import (
     plain_values,
     reading_export,
 )
+from mingolotss.formats.label_arrays import LABEL_ARRAYS, label_arrays, vectors_of_arrays
 from mingolotss.io.documents import parse_json
 from mingolotss.io.files import largest_expansion, read_bounded
 from mingolotss.io.optional import import_optional
@@ -43,7 +45,7 @@ __all__ = ["ZARR", "find_zarr", "read_zarr", "write_zarr"]
 
 _MASK_AXES = ("sample", "y", "x")
 _CHUNK = 64  # images: the size of a batch in training
-_KINDS = ("uint8", "float32", "int64")
+_KINDS = ("uint8", "float32", "int64", "int8", "float64")
 _LARGEST_JSON = 1 << 30  # bytes; the names of 10 million sources
 _LARGEST_CHUNK = 64  # times the array: one with a few images has a chunk of 64
 _FRAME = 1 << 20  # bytes by which zstd may enlarge a chunk that does not compress
@@ -75,6 +77,8 @@ def write_zarr(records: Records, folder: Path, header: ExportHeader) -> None:
     if (masks := records.masks()) is not None:
         mask_axes = {"dimension_names": _MASK_AXES} if records.channels else {}
         group.create_array("masks", data=masks, chunks=(_CHUNK, *masks.shape[1:]), **mask_axes)
+    for name, values in label_arrays(records.vectors).items():
+        group.create_array(name, data=values)
     names = {"channels": list(records.channels)} if records.channels else {}
     group.attrs.update({"classes": list(records.classes), **names, **texts, **header.to_dict()})
     if kept := kept_fields(records.table.schema):
@@ -129,12 +133,19 @@ def read_zarr(path: Path, split: str = "all") -> Arrays:
             described = _describe(files, "masks")
             check_masks((described.kind, described.shape), images.shape)
             masks = _read_array(files, described)
+        stored = [_describe(files, name) for name in LABEL_ARRAYS if f"{name}/zarr.json" in files]
+        for array in stored:
+            if math.prod(array.shape) * array.kind.itemsize > largest_expansion(size):
+                raise ValueError(f"{array.name} of shape {array.shape}")
         pixels, numbers = (_read_array(files, array) for array in (images, labels))
         texts = [_texts(attributes, name) for name in TEXT_COLUMNS]
         classes = _texts(attributes, "classes")
+        arrays = {array.name: _read_array(files, array) for array in stored}
+        vectors = vectors_of_arrays(arrays, len(numbers), len(classes))
     samples = Arrays(
-        pixels, numbers.astype(np.int64), classes, *texts, channels=channels, masks=masks
-    )
+        pixels, numbers.astype(np.int64), classes, *texts,
+        channels=channels, masks=masks, vectors=vectors,
+    )  # fmt: skip
     return take_split(samples, split, str(path))
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mingolotss.dataset.image_stack import ImageArray, ImagePiece, ImageStack
+from mingolotss.dataset.label_targets import Target, check_target
 from mingolotss.dataset.layout import BatchFolder
 from mingolotss.dataset.published import choose_names
 from mingolotss.dataset.samples import Arrays
@@ -43,6 +44,7 @@ def load(
     *,
     merge: Mapping[str, Sequence[str | int]] | None = None,
     channels: str | Sequence[str] | None = None,
+    target: Target | None = None,
     published_names: bool = False,
 ) -> Arrays:
     """Load the images and labels of one split.
@@ -59,6 +61,10 @@ def load(
         New classes made of old ones, by name or by label; the rest is left out.
     channels : str or sequence of str, optional
         Only these channels of a dataset with channels, in this order.
+    target : {"index", "multi-hot", "soft"}, optional
+        What ``targets`` of the result are: the number of the class, 0 or 1 for each class, or a
+        fraction for each class. By default "index" for single classes, "multi-hot" for tags, and
+        "soft" for votes. Single classes can be had as each of these, and votes as "index".
     published_names : bool
         Use the names of the classes in the published batches. Those of classes 1 and 2 of
         MingoLoTSS are interchanged there.
@@ -67,18 +73,19 @@ def load(
     -------
     Arrays
         ``images`` (uint8, shape (n, ny, nx), or (n, channels, ny, nx) of a dataset with channels),
-        ``labels`` (int64, shape (n,)), ``classes``, ``channels``, ``masks`` (uint8, shape
-        (n, ny, nx), or None for a dataset without masks)...
+        ``labels`` (int64, shape (n,)), ``targets``, ``classes``, ``channels``, ``masks`` (uint8,
+        shape (n, ny, nx), or None for a dataset without masks)...
 
     Raises
     ------
     DatasetError
         There is no dataset, or it is damaged.
     InputError
-        The dataset has no such split, class or channel, or no image in it.
+        The dataset has no such split, class or channel, or no image in it, or its labels are of
+        another kind than `target`.
     """
     samples = open_samples(
-        root, split, merge=merge, channels=channels, published_names=published_names
+        root, split, merge=merge, channels=channels, target=target, published_names=published_names
     )
     masks = None if samples.masks is None else np.asarray(samples.masks)
     return replace(samples, images=np.asarray(samples.images), masks=masks)
@@ -90,6 +97,7 @@ def open_samples(
     *,
     merge: Mapping[str, Sequence[str | int]] | None = None,
     channels: str | Sequence[str] | None = None,
+    target: Target | None = None,
     published_names: bool = False,
 ) -> Arrays:
     """Load as ``load`` does, but leave the images in their files where the format allows it.
@@ -112,6 +120,7 @@ def open_samples(
         images=_as_stack(samples.images).with_origin(origin),
         masks=None if masks is None else _as_stack(masks).with_origin(_MaskOrigin(origin)),
         root=origin.place,
+        target=None if target is None else check_target(target, samples.vectors, f"open {root}"),
     )
     if channels is not None:
         samples = samples.select_channels(channels, f"open {root}")
@@ -188,6 +197,8 @@ def _as_stack(images: ImageArray | ImageStack) -> ImageStack:
 def _digest(samples: Arrays) -> str:
     """Return a checksum of the names and labels of samples."""
     digest = hashlib.sha256(samples.labels.tobytes())
+    if samples.vectors is not None:
+        digest.update(np.ascontiguousarray(samples.vectors.values).data)
     shapes = [str(samples.images.shape), *([] if samples.masks is None else ["masks"])]
     for texts in (samples.sources, samples.filenames, shapes):
         digest.update("\0".join(texts).encode("utf-8", "surrogatepass"))

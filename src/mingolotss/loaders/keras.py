@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mingolotss.dataset.image_stack import gather, unit_range
 from mingolotss.dataset.indexing import sample_index
+from mingolotss.dataset.label_targets import Target, default_target
 from mingolotss.dataset.sample_summary import (
     class_table,
     format_counts,
@@ -44,7 +45,7 @@ __all__ = ["MingoSequence"]
 
 
 class MingoSequence(Shown, PyDataset):
-    """Batches of images, shape (n, ny, nx, 1) or (n, ny, nx, channels), and labels, shape (n,).
+    """Batches of images, shape (n, ny, nx, 1) or (n, ny, nx, channels), and their targets.
 
     Parameters
     ----------
@@ -67,6 +68,9 @@ class MingoSequence(Shown, PyDataset):
         Give the mask of each image in the place of its label, for a network that segments: uint8,
         shape (n, ny, nx, 1), with the values 0 (background), 1 (this source) and 2 (another
         source), as ``sparse_categorical_crossentropy`` takes them. The labels are in `labels`.
+    target : {"index", "multi-hot", "soft"}, optional
+        What a network learns for each image, as for ``load``: labels, shape (n,), or float32,
+        shape (n, classes).
     transform : callable, optional
         Applied to each batch of images. With `masks`, it gets and returns a dict of the batch,
         ``{"images": ..., "segmentation_masks": ...}``, as the layers of Keras that augment take it.
@@ -81,6 +85,10 @@ class MingoSequence(Shown, PyDataset):
     Attributes
     ----------
     labels : int64 array, shape (n,)
+        -1 where there is no single class.
+    targets : int64 array, shape (n,), or float32 array, shape (n, classes)
+        What the batches have.
+    target : {"index", "multi-hot", "soft"}
     classes : list of str
     channels : list of str
         The name of each channel; empty for a dataset without channels.
@@ -89,7 +97,8 @@ class MingoSequence(Shown, PyDataset):
     table : pyarrow.Table
         The metadata of each image.
     class_weight : dict of int to float
-        For ``model.fit(..., class_weight=...)``: each class counts the same.
+        For ``model.fit(..., class_weight=...)``: each class counts the same. Keras takes one class
+        for each image there, so that asking for it is an error if the targets are "multi-hot".
     """
 
     def __init__(
@@ -104,6 +113,7 @@ class MingoSequence(Shown, PyDataset):
         merge: Mapping[str, Sequence[str | int]] | None = None,
         channels: str | Sequence[str] | None = None,
         masks: bool = False,
+        target: Target | None = None,
         transform: Callable[[Any], Any] | None = None,
         published_names: bool = False,
         workers: int = 1,
@@ -116,8 +126,9 @@ class MingoSequence(Shown, PyDataset):
         if batch_size < 1:
             raise InputError(f"open {root}: batch_size={batch_size}; give 1 or more")
         self._samples = open_samples(
-            root, split, merge=merge, channels=channels, published_names=published_names
-        )
+            root, split, merge=merge, channels=channels, target=target,
+            published_names=published_names,
+        )  # fmt: skip
         if masks and self._samples.masks is None:
             raise InputError(
                 f"open {root}: masks=True, and its images have no masks; build it with a recipe "
@@ -126,7 +137,8 @@ class MingoSequence(Shown, PyDataset):
         self._gives_masks = masks
         self.channels = list(self._samples.channels)
         self.labels, self.classes = self._samples.labels, list(self._samples.classes)
-        self.class_weight = dict(enumerate(self._samples.weights().tolist()))
+        self.target: Target = self._samples.target or default_target(self._samples.vectors)
+        self.targets = self._samples.targets
         self.batch_size, self.scale, self.transform = batch_size, scale, transform
         self._shuffle, self._seed, self._epoch = shuffle, seed, 0
         self._order = self._new_order()
@@ -152,13 +164,33 @@ class MingoSequence(Shown, PyDataset):
         """
         return self._samples.table
 
+    @property
+    def class_weight(self) -> dict[int, float]:
+        """The weight of each class, for ``model.fit(..., class_weight=...)``.
+
+        Raises
+        ------
+        InputError
+            The targets are "multi-hot": Keras would weigh an image by its first tag alone.
+        """
+        if self.target == "multi-hot":
+            raise InputError(
+                f"weigh the classes of {self._samples.root}: class_weight of Keras takes one class "
+                "for each image, and these have tags; use positive_weights() or weights() in a loss"
+            )
+        return dict(enumerate(self.weights().tolist()))
+
     def counts(self) -> dict[str, int]:
-        """Count the images of each class."""
+        """Count the images of each class, or with each tag."""
         return self._samples.counts()
 
     def weights(self) -> NDArray[np.float64]:
         """Weigh classes so that each counts the same, as ``Arrays.weights``."""
         return self._samples.weights()
+
+    def positive_weights(self) -> NDArray[np.float64]:
+        """Weigh the images of each class against the others, as ``Arrays.positive_weights``."""
+        return self._samples.positive_weights()
 
     def describe(self) -> Summary:
         """Return a table of the classes, as ``Arrays.describe``."""
@@ -203,7 +235,7 @@ class MingoSequence(Shown, PyDataset):
         batch = unit_range(last) if self.scale else last
         if self._gives_masks and self._samples.masks is not None:
             return self._with_masks(batch, gather(self._samples.masks, rows.tolist())[..., None])
-        return (batch if self.transform is None else self.transform(batch)), self.labels[rows]
+        return (batch if self.transform is None else self.transform(batch)), self.targets[rows]
 
     def _with_masks(self, images: Any, masks: Any) -> tuple[Any, Any]:
         """Return a batch of images with its masks, both transformed."""

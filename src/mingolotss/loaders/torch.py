@@ -27,8 +27,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather, take_images, unit_range
 from mingolotss.dataset.indexing import sample_index, select_texts
+from mingolotss.dataset.label_targets import Target, default_target, positive_weights
 from mingolotss.dataset.layout import BatchFolder, split_of_batch
 from mingolotss.dataset.published import (
     archive_name,
@@ -52,6 +54,7 @@ from mingolotss.loaders.collate import batch_rows
 from mingolotss.loaders.recognition import Expected, binary_of_dataset
 from mingolotss.loaders.sample_names import SampleNames
 from mingolotss.loaders.selected_rows import RowArray, matching_rows
+from mingolotss.model import Ints
 
 if TYPE_CHECKING:
     import torch
@@ -73,7 +76,10 @@ class StampDataset(Dataset):  # torch's base class is untyped here
     Attributes
     ----------
     data : uint8 array, shape (n, ny, nx, 1) or (n, ny, nx, channels)
-    targets : list of int
+    target : {"index", "multi-hot", "soft"}
+        What the targets are.
+    targets : list of int, or float32 tensor, shape (n, number of classes)
+        The number of the class of each image; or its tags or fractions of votes.
     classes : list of str
     class_to_idx : dict of str to int
     channels : list of str
@@ -163,6 +169,7 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         channels: str | Sequence[str] | None = None,
         masks: bool = False,
         transforms: JointTransform | None = None,
+        target: Target | None = None,
         return_metadata: bool = False,
         published_names: bool | None = None,
         url: str | Path | None = None,
@@ -182,7 +189,7 @@ class StampDataset(Dataset):  # torch's base class is untyped here
             `tensors` is set. Channels that no mode of PIL holds, float32 or of another number than
             one or three, are an array of shape (ny, nx, channels), as ToTensor takes it.
         target_transform : callable, optional
-            Applied to each label, an int.
+            Applied to each target: a label, an int, or a tensor.
         download : bool
             Fetch the published dataset, or `url`, unless `root` holds it already.
         split : str, optional
@@ -205,6 +212,11 @@ class StampDataset(Dataset):  # torch's base class is untyped here
             and returns both; `transform` follows. If torchvision is installed, the mask is a
             ``torchvision.tv_tensors.Mask``, which the transforms of torchvision, version 2, turn,
             flip and crop like the image, and never blur.
+        target : {"index", "multi-hot", "soft"}, optional
+            The number of the class, an int; or a float32 tensor of a value for each class: 0 or 1
+            for ``BCEWithLogitsLoss``, or fractions for ``CrossEntropyLoss``. By default "index" for
+            single classes, "multi-hot" for tags and "soft" for votes. Single classes can be had as
+            each of these, and votes as "index". An unlabelled image has -1, or NaN for "soft".
         return_metadata : bool
             Give a last value with each image: its row of `table` as a dict, in which a missing
             number is NaN, a missing integer -1 and a missing text "", so that a DataLoader can
@@ -245,7 +257,7 @@ class StampDataset(Dataset):  # torch's base class is untyped here
             published_names = self._published_names
         place = self._place(root)
         samples = open_samples(
-            place, self.split, channels=channels, published_names=published_names
+            place, self.split, channels=channels, target=target, published_names=published_names
         )
         self._check_dataset(place, samples.classes)
         self.root = str(Path(root).expanduser())
@@ -262,7 +274,10 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         self._images: ImageArray | ImageStack = samples.images
         self._masks: ImageArray | ImageStack | None = samples.masks  # of all that were opened
         self.channels = list(samples.channels)
-        self.targets: list[int] = samples.labels.tolist()
+        self.target: Target = samples.target or default_target(samples.vectors)
+        self.targets = (
+            samples.labels.tolist() if self.target == "index" else torch.from_numpy(samples.targets)
+        )
         self.classes = list(samples.classes)
         self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
         # The names of all samples that were opened, and the rows of those that `data` has now:
@@ -375,6 +390,29 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         return None if self._masks is None else self._mask_rows(range(len(self)))
 
     @property
+    def targets(self) -> Any:
+        """What is learned for each image: a list of int, or a tensor with a row for each image.
+
+        A selection of the targets can be assigned together with that of `data`.
+        """
+        return self._targets
+
+    @targets.setter
+    def targets(self, targets: Any) -> None:
+        import torch
+
+        if self.target == "index":
+            self._targets: Any = targets
+            return
+        rows = torch.as_tensor(targets, dtype=torch.float32)
+        if rows.ndim != 2 or rows.shape[1] != len(self.classes):
+            raise InputError(
+                f"set the targets of {type(self).__name__}: shape {tuple(rows.shape)}; give a row "
+                f"of {len(self.classes)} values for each image, as target={self.target!r} has"
+            )
+        self._targets = rows
+
+    @property
     def sources(self) -> list[str]:
         """The name of each image's source."""
         return list(select_texts(self._opened.texts()[0], self._known_rows()))
@@ -416,15 +454,18 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         result = copy.copy(self)
         result.__dict__.update(
             _images=images,
-            targets=[self.targets[row] for row in rows.tolist()],
+            _targets=self._targets_of(rows.tolist()),
             _rows=None if self._rows is None else self._rows[rows],
             _metadata=None,
         )
         return result
 
     def counts(self) -> dict[str, int]:
-        """Count the images of each class."""
-        return class_counts(self.targets, self.classes)
+        """Count the images of each class, or with each tag."""
+        if self.target == "multi-hot":
+            counts = map(int, self._vectors().counts())
+            return dict(zip(self.classes, counts, strict=True))
+        return class_counts(self._labels(), self.classes)
 
     def weights(self) -> torch.Tensor:
         """Weigh classes so that each counts the same, for ``CrossEntropyLoss(weight=...)``.
@@ -436,7 +477,43 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         """
         import torch
 
-        return torch.from_numpy(class_weights(list(self.counts().values()))).float()
+        return torch.from_numpy(class_weights(self._expected_counts())).float()
+
+    def positive_weights(self) -> torch.Tensor:
+        """Weigh the images of each class against all others, for ``pos_weight``.
+
+        Returns
+        -------
+        float32 tensor, shape (number of classes,)
+            For ``BCEWithLogitsLoss(pos_weight=...)``, as ``Arrays.positive_weights``.
+        """
+        import torch
+
+        labelled = self._labels() >= 0 if self.target == "index" else self._vectors().is_labelled
+        weights = positive_weights(self._expected_counts(), int(np.count_nonzero(labelled)))
+        return torch.from_numpy(weights).float()
+
+    def _expected_counts(self) -> Sequence[float]:
+        """Return the number of images in each class; of votes the sum of their fractions."""
+        if self.target == "index":
+            return list(self.counts().values())
+        return [float(count) for count in self._vectors().counts()]
+
+    def _vectors(self) -> LabelVectors:
+        """Return the targets, which are a row for each image, as they are now."""
+        values = self._targets.numpy()
+        if self.target == "multi-hot":
+            return LabelVectors.of_tags(values)
+        return LabelVectors.of_votes(values, np.full(len(values), np.nan))
+
+    def _labels(self) -> Ints:
+        """Return the label of each image as it is now, -1 where there is no single class."""
+        if self.target == "index":
+            return np.array([int(target) for target in self.targets], np.int64)
+        if self._rows is None or len(self._rows) != len(self._targets):
+            return self._vectors().single_labels().astype(np.int64)
+        labels: Ints = self._opened.labels()[0][self._rows]
+        return labels
 
     def _known_rows(self) -> npt.NDArray[np.integer]:
         if self._rows is None:
@@ -450,22 +527,33 @@ class StampDataset(Dataset):  # torch's base class is untyped here
     def _samples(self) -> Arrays:
         """Return the samples as they are now."""
         rows = self._known_rows()
-        labels = np.array([int(target) for target in self.targets], np.int64)
+        labels = self._labels()
         if len(rows) != len(labels):
             raise InputError(
                 f"look up the samples of {type(self).__name__}: data has {len(rows)} images and "
                 f"targets has {len(labels)} labels; select the same samples of both"
             )
         names = (select_texts(texts, rows) for texts in self._opened.texts())
-        root = self._opened.root
+        vectors = self._opened.labels()[1]
+        if vectors is not None:
+            vectors = self._vectors() if vectors.kind == "tags" else vectors.take(rows)
         return Arrays(
             self._images,
             labels,
             tuple(self.classes),
             *names,
             channels=tuple(self.channels),
-            root=root,
+            vectors=vectors,
+            target=self.target,
+            root=self._opened.root,
         )
+
+    def _targets_of(self, indices: Sequence[int]) -> Any:
+        """Return the targets of some images: a list of labels, or a new tensor of their rows."""
+        targets = self._targets
+        if self.target == "index":
+            return [targets[index] for index in indices]
+        return targets[list(indices)]
 
     def __len__(self) -> int:
         return len(self._images)
@@ -496,8 +584,10 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         # One call gathers the whole batch into one tensor, and `batch_rows` lets the DataLoader's
         # collate function return it without another copy (measurements in ``collate.py``).
         images = batch_rows(self._batch(indices))
-        targets = [self.targets[index] for index in indices]
         samples: list[Any]
+        targets = self._targets_of(indices)
+        if self.target != "index":
+            targets = batch_rows(targets)
         if self._gives_masks:
             masks = batch_rows(self._mask_batch(indices))
             samples = list(zip(images, masks, targets, strict=True))
@@ -519,6 +609,8 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         if self._metadata is None:
             self._metadata = without_nulls(self.table).to_pylist()
         # All but the label is read once. `targets` is a list that a user may change at any time.
+        if self.target != "index":
+            return self._metadata[index]
         label = int(self.targets[index])
         name = self.classes[label] if label >= 0 else ""
         return self._metadata[index] | {"label": label, "class": name}
@@ -631,11 +723,13 @@ class StampDataset(Dataset):  # torch's base class is untyped here
             image = f"{dtype} array of shape ({ny}, {nx}, {count})"
         else:
             image = f"PIL image of {nx} x {ny} pixels"
-        mask = ""
+        mask, target = "", "int"
         if self._gives_masks:
             is_tensor = self._gives_tensors or self.transforms is not None
             mask = f", uint8 tensor of shape ({ny}, {nx})" if is_tensor else ", PIL image of mode L"
-        return f"({image}{mask}, int{', dict' if self.return_metadata else ''})"
+        if self.target != "index":
+            target = f"float32 tensor of shape ({len(self.classes)},)"
+        return f"({image}{mask}, {target}{', dict' if self.return_metadata else ''})"
 
 
 def _mask_class() -> Callable[[Any], Any]:

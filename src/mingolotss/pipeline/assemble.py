@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 
 from mingolotss.dataset.channel_table import CHANNELS, CHANNELS_COLUMN, flatten_channels
 from mingolotss.dataset.checksums import digest_files, write_checksums
+from mingolotss.dataset.label_columns import VECTOR_COLUMNS
 from mingolotss.dataset.layout import BuildFolder, ExportFolder
-from mingolotss.dataset.manifest import REPEATED_COLUMNS, UNCOMPRESSED_COLUMNS
+from mingolotss.dataset.manifest import REPEATED_COLUMNS, UNCOMPRESSED_COLUMNS, recipe_columns
 from mingolotss.dataset.products import products
 from mingolotss.dataset.provenance import (
     read_package_versions,
@@ -90,7 +91,9 @@ def assemble(
         if "fits" in recipe.formats:
             _remove_stale_images(folder, folder.fits, ExportFolder.fits_name)
         if "csv" in recipe.formats:
-            write_csv(folder.csv, read_table(folder.manifest, CSV_COLUMNS, is_own=True))
+            vectors = [name for name in recipe_columns(recipe) if name in VECTOR_COLUMNS.names]
+            rows = read_table(folder.manifest, [*CSV_COLUMNS, *vectors], is_own=True)
+            write_csv(folder.csv, rows)
         for future in others:
             future.result()
     _record_simulated(out, summary.result())

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.dataset.image_stack import ImageArray
+from mingolotss.dataset.label_columns import VECTOR_COLUMNS, read_vectors
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import recipe_columns
 from mingolotss.dataset.masks import MASK_SHA256
@@ -80,7 +81,8 @@ def assemble_batches(
     """
     folder, settings, layout = BuildFolder(out), recipe.batches, BatchLayout.of(recipe)
     batch_folder, shape = folder.batches(settings.folder), StampShape.of_recipe(recipe)
-    manifest = read_table(folder.manifest, _COLUMNS, is_own=True)
+    vector_columns = [name for name in recipe_columns(recipe) if name in VECTOR_COLUMNS.names]
+    manifest = read_table(folder.manifest, [*_COLUMNS, *vector_columns], is_own=True)
     with_masks = MASK_SHA256.name in recipe_columns(recipe)
     written = manifest.filter(pc.equal(manifest["status"], "written"))
     parts = [_PartStamps.read(folder, part_tables, index) for index in range(len(part_tables))]
@@ -97,6 +99,7 @@ def assemble_batches(
             rows["field"].to_pylist(),
             shape.channels,
             masks,
+            read_vectors(rows, len(classes)),
         )
         layout.write_batch(batch_folder.batch(batch.name), content)
         return batch_folder.batch(batch.name)

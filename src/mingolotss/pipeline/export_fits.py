@@ -369,7 +369,8 @@ class _Sources:
             catalogue=Catalogue.from_columns(
                 names, records.numbers("ra"), records.numbers("dec"),
                 labels=np.where(records.labels < 0, UNLABELLED, records.labels),
-                classes=records.classes, size_arcsec=records.numbers("size_arcsec"),
+                classes=records.classes, vectors=records.vectors,
+                size_arcsec=records.numbers("size_arcsec"),
                 flux_mjy=records.numbers("flux_mjy"),
                 kept=catalogue_columns(records.table) if self.recipe.stamp.columns else None,
             ),

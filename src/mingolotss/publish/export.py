@@ -118,7 +118,7 @@ def export(
     dataset_format: Format = FORMATS.get(format)
     records, provenance = _read(build)
     if merge is not None:
-        records = merge_records(records, merge)
+        records = merge_records(records, merge, provenance.recipe.classes.least_fraction)
     divided = split_records(records, build, provenance, split)
     records = divided.records
     if not len(records):

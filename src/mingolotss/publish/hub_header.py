@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mingolotss.dataset.label_columns import TAGS
+from mingolotss.dataset.label_columns import TAGS, VOTES
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.io.parquet import read_schema
 
@@ -48,21 +48,32 @@ def describe_stamps(folder: Path, classes: Sequence[str]) -> list[str]:
 
 def _feature(field: pa.Field, classes: Sequence[str]) -> list[str]:
     """Describe one column, in the words of `datasets.Features`."""
-    names = [f"          '{label}': {_quoted(name)}" for label, name in enumerate(classes)]
-    if pa.types.is_list(field.type) and not pa.types.is_struct(field.type.value_type):
-        if field.name == TAGS.name and classes:
-            return ["    list:", "      class_label:", "        names:", *names]
-        return [f"    list: {_dtype(field.type.value_type)}"]
     if pa.types.is_list(field.type):
-        lines = ["    list:"]
-        for member in field.type.value_type:
-            lines += [f"    - name: {_quoted(member.name)}", f"      dtype: {_dtype(member.type)}"]
-        return lines
+        return _list_feature(field, classes)
     if pa.types.is_struct(field.type):
         return ["    dtype: image"]
     if field.name == "label" and classes:
-        return ["    dtype:", "      class_label:", "        names:", *names]
+        return ["    dtype:", *_class_label(classes)]
     return [f"    dtype: {_dtype(field.type)}"]
+
+
+def _list_feature(field: pa.Field, classes: Sequence[str]) -> list[str]:
+    """Describe a column of lists: of tags, of votes, of numbers, or of structs."""
+    member = field.type.value_type
+    if field.name == TAGS.name and classes:
+        return ["    sequence:", *_class_label(classes)]
+    if pa.types.is_struct(member):
+        lines = ["    list:"]
+        for part in member:
+            lines += [f"    - name: {_quoted(part.name)}", f"      dtype: {_dtype(part.type)}"]
+        return lines
+    length = [f"    length: {len(classes)}"] if field.name == VOTES.name else []
+    return [f"    sequence: {_dtype(member)}", *length]
+
+
+def _class_label(classes: Sequence[str]) -> list[str]:
+    names = [f"          '{label}': {_quoted(name)}" for label, name in enumerate(classes)]
+    return ["      class_label:", "        names:", *names]
 
 
 def _dtype(kind: pa.DataType) -> str:

@@ -24,11 +24,11 @@ from mingolotss.errors import InputError
 from mingolotss.io.summaries import count_text
 from mingolotss.loaders.arrays import open_arrays
 from mingolotss.qa.compare_causes import find_causes, why_absent
+from mingolotss.qa.compare_labels import compare_labels
 from mingolotss.qa.comparison import (
     CHANNELS,
     CLASSES,
     FIELDS,
-    LABELS,
     MASKS,
     ONLY_A,
     ONLY_B,
@@ -87,7 +87,7 @@ def compare(a: Path | str, b: Path | str) -> Comparison:
         *_only_in(ONLY_B, rows_b, rows_a, path_a, "A"),
         *_compare_classes(first.classes, second.classes),
         *_compare_channels(first.channels, second.channels),
-        *_compare_column(LABELS, pairs, first.labels.tolist(), second.labels.tolist()),
+        *compare_labels(first, second, pairs),
         *_compare_column(FIELDS, pairs, _fields(first), _fields(second)),
         *_compare_column(SPLITS, pairs, first.splits, second.splits),
         *pixels,
@@ -119,7 +119,7 @@ def _open(root: Path, *, as_stamps: bool) -> tuple[Arrays, dict[str, str]]:
     texts = [records.texts(name) for name in ("source", "image_file", "split")]
     arrays = Arrays(
         records.images(), records.labels, records.classes, *texts, channels=records.channels,
-        masks=records.masks(),
+        vectors=records.vectors, masks=records.masks(),
     )  # fmt: skip
     return arrays, {}
 

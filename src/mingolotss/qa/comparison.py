@@ -25,6 +25,7 @@ __all__ = [
     "FIELDS",
     "IMAGES",
     "INPUTS",
+    "KINDS",
     "LABELS",
     "MASKS",
     "ONLY_A",
@@ -32,7 +33,9 @@ __all__ = [
     "PIXELS",
     "SETTINGS",
     "SPLITS",
+    "TAGS",
     "VERSIONS",
+    "VOTES",
     "Comparison",
     "DifferenceRow",
     "rows_of",
@@ -45,10 +48,14 @@ ONLY_A, ONLY_B = "sources only in A", "sources only in B"
 CLASSES, LABELS = "classes named differently", "labels that differ"
 FIELDS, SPLITS = "fields that differ", "splits that differ"
 CHANNELS = "channels named differently"
+KINDS = "kinds of label that differ"
+TAGS, VOTES = "tags that differ", "votes that differ"
 PIXELS, MASKS = "images that differ", "masks that differ"
 CAUSES = (SETTINGS, INPUTS, VERSIONS, CATALOGUE, IMAGES, DECISIONS)
 """The kinds of difference in how two datasets were made, in the order in which they are shown."""
-CONTENTS = (ONLY_A, ONLY_B, CLASSES, CHANNELS, LABELS, FIELDS, SPLITS, PIXELS, MASKS)
+CONTENTS = (
+    ONLY_A, ONLY_B, CLASSES, CHANNELS, KINDS, LABELS, TAGS, VOTES, FIELDS, SPLITS, PIXELS, MASKS,
+)  # fmt: skip
 """The kinds of difference of the datasets themselves."""
 
 
@@ -136,8 +143,8 @@ class Comparison:
 
     @property
     def labels(self) -> list[str]:
-        """A line for each source whose labels differ."""
-        return self._lines(LABELS)
+        """A line for each source whose labels, tags or votes differ."""
+        return [line for kind in (LABELS, TAGS, VOTES) for line in self._lines(kind)]
 
     @property
     def fields(self) -> list[str]:

@@ -18,6 +18,7 @@ from mingolotss.formats.batches import read_batch
 from mingolotss.io.files import md5_file
 from mingolotss.qa.channel_digests import ChannelDigests
 from mingolotss.qa.checks import Verification, check_checksums
+from mingolotss.qa.verify_labels import check_vectors
 from mingolotss.recipe.published_list import pixels_sha256
 
 __all__ = ["check_batches", "verify_batches"]
@@ -77,6 +78,10 @@ def _check_batch(
         yield f"{path.name}: its file names differ from the manifest"
     elif batch.labels.tolist() != rows["label"].fill_null(-1).to_pylist():
         yield f"{path.name}: its labels differ from the manifest"
+    elif problems := list(
+        check_vectors(batch.vectors, batch.classes, rows["image_file"].to_pylist(), rows)
+    ):
+        yield from (f"{path.name}, {problem}" for problem in problems)
     else:
         files, expected = (rows[name].to_pylist() for name in ("image_file", "pixels_sha256"))
         for file, digest, image in zip(files, expected, np.asarray(batch.images), strict=True):

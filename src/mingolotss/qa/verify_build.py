@@ -11,8 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from mingolotss.dataset.image_stack import ImageArray
+from mingolotss.dataset.label_columns import VECTOR_COLUMNS, class_names_of, read_vectors
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import candidates_of_channel
+from mingolotss.dataset.manifest import candidates_of_channel, read_rows
 from mingolotss.dataset.products import products
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.recorded_inputs import image_folder, locate_image
@@ -30,6 +31,7 @@ from mingolotss.qa.channel_digests import ChannelDigests
 from mingolotss.qa.checks import ContentCheck, Layout, StoredImage, check_images, check_masks
 from mingolotss.qa.fits_stamps import check_fits
 from mingolotss.qa.verify_batches import check_batches
+from mingolotss.qa.verify_labels import check_vectors
 from mingolotss.qa.verify_splits import check_splits
 from mingolotss.recipe.model import ImageSettings, Recipe
 from mingolotss.service.remote.workspace import Workspace
@@ -43,6 +45,8 @@ def build_layout(out: Path, provenance: Provenance) -> Layout:
     """Return how the build in `out` is laid out, and which checks its formats need."""
     build, recipe = BuildFolder(out), provenance.recipe
     checks: list[ContentCheck] = [partial(_check_stamps, build)]
+    if recipe.label_kind != "classes":
+        checks.append(partial(_check_vectors, build))
     if "png" in recipe.formats:
         checks.append(partial(_check_pngs, build, StampShape.of_recipe(recipe)))
     if "fits" in recipe.formats:
@@ -73,6 +77,17 @@ def _masks(build: BuildFolder, written: pa.Table) -> Iterator[StoredImage]:
                     name = f"{build.name_of(path)}, mask of row {row}"
                     read = partial(decode_png, encoded or b"", name)
                     yield StoredImage(name, names.get(row, name), read)
+
+
+def _check_vectors(build: BuildFolder, written: pa.Table) -> Iterator[str]:
+    """Compare the tags or votes beside the stamps with those of the manifest."""
+    columns = [name for name in VECTOR_COLUMNS.names if name in written.column_names]
+    for path in build.all_stamps():
+        rows = read_rows(path, ["image_file", *columns])
+        classes = class_names_of(rows.schema)
+        names = rows["image_file"].to_pylist()
+        for problem in check_vectors(read_vectors(rows, len(classes)), classes, names, written):
+            yield f"{build.name_of(path)}, {problem}"
 
 
 def _stamps(build: BuildFolder, written: pa.Table) -> Iterator[StoredImage]:

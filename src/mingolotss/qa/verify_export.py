@@ -23,6 +23,7 @@ from mingolotss.loaders.arrays import open_arrays
 from mingolotss.qa.channel_digests import ChannelDigests
 from mingolotss.qa.checks import Layout, StoredImage, check_images, check_masks
 from mingolotss.qa.fits_stamps import check_fits, is_fits_export
+from mingolotss.qa.verify_labels import check_vectors
 from mingolotss.qa.verify_splits import check_splits
 
 __all__ = ["export_layout", "is_export"]
@@ -66,6 +67,7 @@ def _check_samples(folder: Path, written: pa.Table) -> Iterator[str]:
     for name, label, split in zip(names, arrays.labels, arrays.splits, strict=True):
         if expected.get(name, (label, split)) != (label, split):
             yield f"{name}: its label or split is not the manifest's"
+    yield from check_vectors(arrays.vectors, arrays.classes, names, written)
 
 
 def _check_channels(folder: Path, arrays: Arrays) -> Iterator[str]:
