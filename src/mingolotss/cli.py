@@ -743,6 +743,35 @@ def review(
         str,
         typer.Option(metavar="NAME", help="Name of the reviewer.  [default: your login name]"),
     ] = "",
+    labels: Annotated[
+        bool, typer.Option("--labels", show_default=False, help="Begin with the labels.")
+    ] = False,
+    suspects: Annotated[
+        bool,
+        typer.Option(
+            "--suspects", show_default=False, help="Labels that `mingolotss suspects` found."
+        ),
+    ] = False,
+    disagreements: Annotated[
+        bool,
+        typer.Option(
+            "--disagreements",
+            show_default=False,
+            help="Labels on which people disagree, by `mingolotss agreement`.",
+        ),
+    ] = False,
+    queue: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Labels of these sources: a table with `source`."),
+    ] = None,
+    blind: Annotated[
+        bool,
+        typer.Option(
+            "--blind",
+            show_default=False,
+            help="Show neither labels of the dataset nor judgements of other people.",
+        ),
+    ] = False,
     decisions: Annotated[Path | None, _DECISIONS] = None,
     name: Annotated[
         list[str] | None,
@@ -751,15 +780,21 @@ def review(
         ),
     ] = None,
 ) -> None:
-    """Inspect sources by eye in a web browser.
+    """Inspect sources and judge their labels by eye in a web browser.
 
     The decisions are written to decisions.csv; `mingolotss build --out DIR` then follows them.
     """
+    from mingolotss.errors import InputError
     from mingolotss.qa.review.server import review as serve
 
+    flags = {"labels": labels, "suspects": suspects, "disagreements": disagreements}
+    queues = [flag for flag, is_set in flags.items() if is_set]
+    options = [f"--{flag}" for flag in queues] + (["--queue"] if queue is not None else [])
+    if len(options) > 1:
+        raise InputError(f"review: {' and '.join(options)} are different queues; give one of them")
     serve(
         out, host=host, port=port, by=by, decisions=decisions, names=tuple(name or ()),
-        notify=_say,
+        queue=queues[0] if queues else "", queue_file=queue, blind=blind, notify=_say,
     )  # fmt: skip
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import http.client
 import io
 import json
 import re
@@ -18,11 +16,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
-from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, build_opener
 
 import numpy as np
@@ -52,73 +47,12 @@ from review_data import (
     write_image,
 )
 
-uvicorn = pytest.importorskip("uvicorn", reason="needs the extra web")
+pytest.importorskip("uvicorn", reason="needs the extra web")
 
-from mingolotss.qa.review.app import create_app  # noqa: E402
-from mingolotss.qa.review.guard import MAX_BODY_BYTES, allowed_hosts  # noqa: E402
-from mingolotss.qa.review.server import review  # noqa: E402
-from mingolotss.qa.review.state import Store  # noqa: E402
-
-TOKEN = "the-token"  # noqa: S105
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-@dataclass
-class Response:
-    """The response of the server."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        """Return the body as text."""
-        return self.body.decode()
-
-
-@dataclass
-class Visitor:
-    """A browser without a display: sends requests and keeps cookies."""
-
-    port: int
-    out: Path
-    cookies: dict[str, str] = field(default_factory=dict)
-
-    def ask(self, path: str, form: dict[str, str] | None = None, **headers: str) -> Response:
-        """Get a page, or post a form to it."""
-        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        sent_headers = {"Host": f"127.0.0.1:{self.port}"}
-        sent_headers["Cookie"] = "; ".join(f"{key}={value}" for key, value in self.cookies.items())
-        body = None
-        if form is not None:
-            body = urlencode(form)
-            sent_headers |= {"Content-Type": "application/x-www-form-urlencoded"}
-            sent_headers |= {"Origin": f"http://127.0.0.1:{self.port}"}
-        sent_headers |= {key.replace("_", "-"): value for key, value in headers.items()}
-        sent_headers = {key: value for key, value in sent_headers.items() if value}
-        link.request("GET" if form is None else "POST", path, body, sent_headers)
-        reply = link.getresponse()
-        response = Response(reply.status, dict(reply.getheaders()), reply.read())
-        link.close()
-        return response
-
-    def enter(self) -> Visitor:
-        """Open the address with the token."""
-        response = self.ask(f"/?token={TOKEN}")
-        assert response.status == 303
-        key, _, rest = response.headers["set-cookie"].partition("=")
-        self.cookies[key] = rest.partition(";")[0]
-        return self
-
-    def etag(self, row: int) -> str:
-        """Return the etag in the page of a source."""
-        text = self.ask(f"/source/{row}").text
-        return text.split('name="etag" value="')[1].split('"')[0]
-
-    def rows(self) -> list[Decision]:
-        """Return the rows of the file of decisions."""
-        return DecisionLog(self.out / "decisions.csv").rows()
+from mingolotss.qa.review.guard import MAX_BODY_BYTES
+from mingolotss.qa.review.server import review
+from mingolotss.qa.review.state import Store
+from review_visitor import TOKEN, Visitor, serve
 
 
 @pytest.fixture(scope="module")
@@ -139,27 +73,6 @@ def reader(built: Path) -> Iterator[Visitor]:
     with serve(built) as visitor:
         yield visitor
     assert not (built / "decisions.csv").exists()
-
-
-@contextlib.contextmanager
-def serve(out: Path) -> Iterator[Visitor]:
-    """Start a real server, and give a visitor who has its token."""
-    bound = socket.create_server(("127.0.0.1", 0))
-    port = bound.getsockname()[1]
-    app = create_app(
-        Store(out), token=TOKEN, hosts=allowed_hosts("127.0.0.1", port), by="ann",
-        clock=lambda: NOW,
-    )  # fmt: skip
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield Visitor(port, out).enter()
-    finally:
-        server.should_exit = True
-        thread.join(20)
 
 
 # Access

@@ -233,6 +233,16 @@ class BuildFolder(DatasetFolder):
         return self.path / "audit.json"
 
     @property
+    def suspects(self) -> Path:
+        """The sources whose label looks wrong, the most suspicious first."""
+        return self.path / "suspects.csv"
+
+    @property
+    def disagreements(self) -> Path:
+        """The sources that people judge differently."""
+        return self.path / "disagreements.csv"
+
+    @property
     def montage(self) -> Path:
         """The picture of the demo."""
         return self.path / "montage.png"

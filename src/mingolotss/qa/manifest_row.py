@@ -71,10 +71,11 @@ ManifestRow = TypedDict(
         "stamp_size_arcsec": NotRequired[float | None],
         "rotation_deg": NotRequired[float | None],
         "resampling": NotRequired[str | None],
-        # With tags, and with votes.
+        # Only with tags, with votes, and with labels that people may have given.
         "tags": NotRequired[list[int] | None],
         "votes": NotRequired[list[float] | None],
         "votes_total": NotRequired[float | None],
+        "label_from": NotRequired[str | None],
         "missing_channels": NotRequired[str | list[str] | None],
     },
 )

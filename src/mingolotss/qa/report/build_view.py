@@ -231,6 +231,13 @@ class BuildView:
         labels = self.labels[self.written]
         return count_votes(vectors.take(self.written), labels, self.provenance.classes)
 
+    @property
+    def is_labelled(self) -> Bools:
+        """Which rows have a label; of votes, a single class. Without any tag is a label as well."""
+        if self.vectors is not None and self.vectors.kind == "tags":
+            return self.vectors.is_labelled
+        return self.labels >= 0
+
     @cached_property
     def flags(self) -> dict[str, Bools]:
         """For each of `INSPECTION_REASONS`, the rows that it applies to."""

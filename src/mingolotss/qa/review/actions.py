@@ -6,28 +6,37 @@ the values of its source in its address; those of the form go before them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from mingolotss.candidates.decisions import Decision
-from mingolotss.qa.review.addresses import gallery_address, queue_address, source_address
+from mingolotss.qa.review.addresses import (
+    gallery_address,
+    label_address,
+    labels_address,
+    queue_address,
+    source_address,
+)
 from mingolotss.qa.review.context import Context, reviewer_name
 from mingolotss.qa.review.endpoints import Site
+from mingolotss.qa.review.judging import MAX_NOTE, confirmation_note, judgement_of
+from mingolotss.qa.review.labels import given_classes
 from mingolotss.qa.review.responses import html, http_error, keep_name, redirect
 from mingolotss.qa.review.state import ConflictError
 
 if TYPE_CHECKING:
+    from starlette.datastructures import ImmutableMultiDict
     from starlette.requests import Request
     from starlette.responses import Response
 
+    Form = ImmutableMultiDict[str, str]
+
 __all__ = ["Actions"]
 
-Form = Mapping[str, str]
-
 _OTHER_CLASS = "something else"
-_MAX_NOTE = 500  # characters
+_MAX_FIELDS = 2000  # of a form: one for each tag, and a few
 
 
 class Actions:
@@ -45,23 +54,36 @@ class Actions:
         """Write a decision about a source."""
         return await self._act(request, self._decide)
 
+    async def judge(self, request: Request) -> Response:
+        """Write which classes a source has in the opinion of the reviewer."""
+        return await self._act(request, self._judge, reason="all")
+
     async def undo(self, request: Request) -> Response:
         """Undo the last decision of the reviewer."""
         return await self._act(request, self._undo)
 
-    async def _act(self, request: Request, act: Callable[[Context, Form], Response]) -> Response:
-        """Read the form and do something in the name that it has."""
-        from starlette.concurrency import run_in_threadpool
+    async def _act(
+        self, request: Request, act: Callable[[Context, Form], Response], *, reason: str = "any"
+    ) -> Response:
+        """Read the form and do something in the name that it has.
 
-        form = {**request.query_params, **await _read_form(request)}
+        The reason is that of the filter, if the address has none.
+        """
+        from starlette.concurrency import run_in_threadpool
+        from starlette.datastructures import ImmutableMultiDict
+
+        fields = [*request.query_params.multi_items(), *await _read_form(request)]
+        form: Form = ImmutableMultiDict(fields)  # of equal names, the last value goes first
 
         def run() -> Response:
-            context = self._site.context(request)
+            context = self._site.context(request, reason=reason)
             # The name is the one in the box of the page at this moment. Only a page without a box,
             # as of a program, decides in the name of the cookie, or in that of the server's start.
             by = reviewer_name(form["by"]) if "by" in form else context.by
             response = act(replace(context, by=by), form)
-            return keep_name(response, by) if by not in {"", context.by} else response
+            if by in {"", context.by}:
+                return response
+            return keep_name(response, self._site.name_cookie, by)
 
         return await run_in_threadpool(run)
 
@@ -84,9 +106,35 @@ class Actions:
             return self._back_to_gallery(context, form)
         return redirect(self._next_address(context, decision.verdict))
 
+    def _judge(self, context: Context, form: Form) -> Response:
+        if not context.by:
+            return self._warn_about_label(
+                context, "nothing was written: write your name first", 400
+            )
+        try:
+            decision = judgement_of(context, form, self._site.now())
+            self._site.store.judge(decision, form.get("etag", ""))
+        except ConflictError as error:
+            return self._warn_about_label(context, str(error), 409)
+        snapshot = self._site.store.snapshot()
+        row = snapshot.next_unjudged(context.selection, context.row, context.by)
+        if row is None:
+            return redirect(labels_address(context.selection))
+        number = snapshot.numbering.number(row)
+        return redirect(label_address(number, context.selection, "judged"))
+
+    def _warn_about_label(self, context: Context, warning: str, status: int) -> Response:
+        context = replace(context, snapshot=self._site.store.snapshot())
+        return html(self._site.label_page(context, warning=warning), status)
+
     def _undo(self, context: Context, form: Form) -> Response:
         undone = self._site.store.log.undo(context.by, self._site.now())
         row = context.snapshot.build.find(undone.source)
+        if form.get("back") == "labels" or context.snapshot.blind:
+            if row is None:
+                return redirect(labels_address(context.selection))
+            number = context.snapshot.numbering.number(row)
+            return redirect(label_address(number, context.selection, "undo"))
         if form.get("back") == "gallery":
             return redirect(gallery_address(context.selection, context.first_row, row))
         if row is None:
@@ -113,11 +161,12 @@ class Actions:
                     f"the class of {name} is {context.record['class']}, and not {label or 'none'}; "
                     "load the page again",
                 )
-            note, classes = _with_note(f"is {label}", note), (label,)
+            note = confirmation_note(label, note)
+            classes = given_classes(context.snapshot.build, context.record) or ()
         elif verdict != "reject":
             raise http_error(400, "the verdict must be accept, reject, label or confirm")
         now = self._site.now()
-        return Decision(name, field, verdict, context.by, now, note[:_MAX_NOTE], classes)
+        return Decision(name, field, verdict, context.by, now, note[:MAX_NOTE], classes)
 
     def _next_address(self, context: Context, verdict: str) -> str:
         """Return the address that follows a decision on the page of a source."""
@@ -165,7 +214,8 @@ def _with_note(text: str, note: str) -> str:
     return f"{text}: {note}" if note.strip() else text
 
 
-async def _read_form(request: Request) -> Form:
+async def _read_form(request: Request) -> list[tuple[str, str]]:
+    """Return the fields of a form, in order."""
     from starlette.requests import ClientDisconnect
 
     try:
@@ -174,6 +224,6 @@ async def _read_form(request: Request) -> Form:
         raise http_error(400, "the form is cut short, or too large") from error
     text = body.decode("utf-8", "replace")
     try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=20))
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     except ValueError as error:
-        raise http_error(400, "the form has more than 20 fields") from error
+        raise http_error(400, f"the form has more than {_MAX_FIELDS} fields") from error

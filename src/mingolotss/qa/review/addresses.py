@@ -15,10 +15,14 @@ from mingolotss.qa.review.filters import Filter
 __all__ = [
     "NOTICES",
     "gallery_address",
+    "judge_address",
+    "label_address",
+    "labels_address",
     "queue_address",
     "source_address",
     "tile_address",
     "undo_address",
+    "undo_judgement_address",
 ]
 
 NOTICES = {
@@ -27,6 +31,7 @@ NOTICES = {
     "label": "The label is questioned. The catalogue does not change.",
     "confirm": "The label is confirmed.",
     "undo": "Undone. This is the source of the decision.",
+    "judged": "Stored.",
 }
 """What the page of a source can announce, by the value of ``notice`` in its address."""
 
@@ -57,6 +62,28 @@ def undo_address(selection: Filter, first: int | None) -> str:
     return _join("/undo", _gallery_query(selection, first))
 
 
+def label_address(number: int, selection: Filter, notice: str = "") -> str:
+    """Return the address at which the label of a source is judged; `number` is its number."""
+    extra = f"notice={notice}" if notice in NOTICES else ""
+    query = "&".join(part for part in (_whole_query(selection), extra) if part)
+    return _join(f"/label/{number}", query)
+
+
+def judge_address(number: int, selection: Filter) -> str:
+    """Return the address that a judgement is sent to."""
+    return _join(f"/label/{number}/judge", _whole_query(selection))
+
+
+def undo_judgement_address(selection: Filter) -> str:
+    """Return the address that undoes a decision and goes to the label of its source."""
+    return _join("/undo", _whole_query(selection))
+
+
+def labels_address(selection: Filter) -> str:
+    """Return the address of the first source of a filter without a judgement of the visitor."""
+    return _join("/labels", _whole_query(selection))
+
+
 def queue_address(selection: Filter) -> str:
     """Return the address of the first source of a filter that has no decision."""
     return _join("/queue", selection.query)
@@ -73,11 +100,16 @@ def gallery_address(selection: Filter, first: int | None = None, tile: int | Non
     tile : int, optional
         A row on the page to go to.
     """
-    # Without a reason in its address, the queue has the sources with any reason, the gallery all.
-    reason = "why=any" if selection.reason == "any" else ""
-    parts = (reason, selection.query, "" if first is None else f"from={first}")
+    parts = (_whole_query(selection), "" if first is None else f"from={first}")
     address = _join("/gallery", "&".join(part for part in parts if part))
     return address if tile is None else f"{address}#tile-{tile}"
+
+
+def _whole_query(selection: Filter) -> str:
+    """Return the query of a filter with its reason in any case."""
+    # Without a reason in its address, the queue has the sources with any reason, other pages all.
+    reason = "why=any" if selection.reason == "any" else ""
+    return "&".join(part for part in (reason, selection.query) if part)
 
 
 def _gallery_query(selection: Filter, first: int | None, **values: str) -> str:

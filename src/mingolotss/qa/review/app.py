@@ -16,7 +16,7 @@ from mingolotss.qa.review.actions import Actions
 from mingolotss.qa.review.endpoints import Endpoints, Site
 from mingolotss.qa.review.guard import Guard
 from mingolotss.qa.review.pages import Pages
-from mingolotss.qa.review.responses import html, http_error
+from mingolotss.qa.review.responses import NAME_COOKIE, html, http_error
 from mingolotss.qa.review.state import Store
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def create_app(
     hosts: set[str],
     by: str,
     any_address: bool = False,
+    queue: str = "all",
+    name_cookie: str = NAME_COOKIE,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Starlette:
     """Return the ASGI application.
@@ -56,6 +58,10 @@ def create_app(
         The reviewer, for visitors who have not given a name.
     any_address : bool
         Whether any IP address is a valid host; see `Guard`.
+    queue : str
+        The sources that blind reviewers judge: the reason of a `Filter`.
+    name_cookie : str
+        The cookie with the name of the visitor.
     clock : callable
         Returns the time of a decision.
     """
@@ -64,22 +70,29 @@ def create_app(
     from starlette.middleware import Middleware
     from starlette.routing import Route
 
-    site = Site(store, Pages(), by, clock)
+    site = Site(store, Pages(name_cookie), by, clock, name_cookie, queue)
     show, act = Endpoints(site), Actions(site)
-    routes = [
-        Route("/", show.start),
+    # These pages show classes, and what other people have decided.
+    telling = [
         Route("/queue", show.queue),
         Route("/gallery", show.gallery),
-        Route("/find", show.find),
         Route("/source/{row:int}", show.source),
         Route("/source/{row:int}/decide", act.decide, methods=["POST"]),
+        Route("/grey/{row:int}.png", show.grey),
+    ]
+    routes = [
+        Route("/", show.start),
+        Route("/labels", show.labels),
+        Route("/label/{row:int}", show.label),
+        Route("/label/{row:int}/judge", act.judge, methods=["POST"]),
+        Route("/find", show.find),
         Route("/undo", act.undo, methods=["POST"]),
         Route("/stamp/{row:int}.png", show.stamp),
-        Route("/grey/{row:int}.png", show.grey),
         Route("/channel/{row:int}/{plane:int}.png", show.channel),
         Route("/colours/{row:int}.png", show.colours),
         Route("/cutout/{row:int}/{index:int}/{kind}", show.cutout),
         Route("/static/{name}", _static),
+        *([] if store.blind else telling),
     ]
 
     async def show_error(_request: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mingolotss.candidates.selection import source_pixel
+from mingolotss.candidates.status import CandidateStatus
 from mingolotss.errors import ImageError, ServiceError
 from mingolotss.io.png import encode_png
 from mingolotss.model import Candidate, Cutout, Source
@@ -56,6 +57,8 @@ class CandidateView:
     Attributes
     ----------
     row : CandidateRow
+    index : int
+        Its place among all candidates of the source, as in the addresses of its pictures.
     problem : str
         Why there are no pixels; "" if there are.
     overlay : Overlay or None
@@ -74,6 +77,7 @@ class CandidateView:
     """
 
     row: CandidateRow
+    index: int
     problem: str = ""
     overlay: Overlay | None = None
     noise: float = 0.0
@@ -114,14 +118,27 @@ class SourceView:
     scale: Scale | None
 
 
-def view_source(snapshot: Snapshot, row: int) -> SourceView:
-    """Return the candidates of the source in `row` as its page shows them."""
-    candidates = snapshot.build.candidate_rows(row)
-    views = [_view_candidate(snapshot, row, candidate) for candidate in candidates]
+def view_source(snapshot: Snapshot, row: int, *, only_chosen: bool = False) -> SourceView:
+    """Return the candidates of the source in `row` as its page shows them.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+    row : int
+    only_chosen : bool
+        Whether to leave out those that the stamp in the dataset was not made from.
+    """
+    views = [
+        _view_candidate(snapshot, row, index, candidate)
+        for index, candidate in enumerate(snapshot.build.candidate_rows(row))
+        if not only_chosen or candidate.status is CandidateStatus.CHOSEN
+    ]
     return SourceView(views, _scale([view for view in views if view.overlay is not None]))
 
 
-def _view_candidate(snapshot: Snapshot, row: int, candidate: CandidateRow) -> CandidateView:
+def _view_candidate(
+    snapshot: Snapshot, row: int, index: int, candidate: CandidateRow
+) -> CandidateView:
     """Return one candidate, or why it cannot be shown."""
     build, source = snapshot.build, snapshot.build.source(row)
     try:
@@ -129,9 +146,10 @@ def _view_candidate(snapshot: Snapshot, row: int, candidate: CandidateRow) -> Ca
         lines = overlay(cutout, source, build.reference_recipe, place=build.stamp_place(row))
         noise = noise_of(cutout, build.reference_recipe.noise)
     except (ImageError, ServiceError) as error:
-        return CandidateView(candidate, problem=str(error))
+        return CandidateView(candidate, index, problem=str(error))
     return CandidateView(
         candidate,
+        index,
         overlay=lines,
         noise=noise_level(cutout, build.reference_recipe),
         peak=_peak(cutout, lines),

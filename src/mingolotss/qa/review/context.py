@@ -45,7 +45,13 @@ class Context:
 
     @classmethod
     def read(
-        cls, request: Request, snapshot: Snapshot, *, default_name: str, reason: str = "any"
+        cls,
+        request: Request,
+        snapshot: Snapshot,
+        *,
+        default_name: str,
+        cookie: str = NAME_COOKIE,
+        reason: str = "any",
     ) -> Context:
         """Read a request.
 
@@ -55,11 +61,15 @@ class Context:
         snapshot : Snapshot
         default_name : str
             The reviewer, if the visitor has not given a name.
+        cookie : str
+            The cookie with the name of the visitor.
         reason : str
-            The reason of the filter, if the address has none.
+            The reason of the filter, if the address has none. Blind reviewers have no other
+            filter: which sources one lets through would tell their labels.
         """
-        by = reviewer_name(unquote(request.cookies.get(NAME_COOKIE, ""))) or default_name
-        return cls(request, snapshot, Filter.parse(request.query_params, reason), by)
+        by = reviewer_name(unquote(request.cookies.get(cookie, ""))) or default_name
+        query = {} if snapshot.blind else request.query_params
+        return cls(request, snapshot, Filter.parse(query, reason), by)
 
     @property
     def is_fragment(self) -> bool:
@@ -75,18 +85,18 @@ class Context:
 
     @property
     def row(self) -> int:
-        """The row that the address names.
+        """The row of the source whose number the address has.
 
         Raises
         ------
         HTTPException
             The build has no such row.
         """
-        row: int = self.request.path_params["row"]
+        number: int = self.request.path_params["row"]
         rows = len(self.snapshot.build)
-        if row >= rows:
-            raise http_error(404, f"there is no row {row}: the build has {rows} rows, from 0")
-        return row
+        if number >= rows:
+            raise http_error(404, f"there is no row {number}: the build has {rows} rows, from 0")
+        return self.snapshot.numbering.row(number)
 
     @property
     def record(self) -> ManifestRow:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mingolotss.qa.report.colours import coloured
-from mingolotss.qa.review.addresses import NOTICES, source_address
+from mingolotss.qa.review.addresses import NOTICES, label_address, source_address
 from mingolotss.qa.review.candidate_view import candidate_picture, view_source
 from mingolotss.qa.review.channel_panels import channel_picture
 from mingolotss.qa.review.context import Context
 from mingolotss.qa.review.contrast import parse_contrast
 from mingolotss.qa.review.filters import Filter
+from mingolotss.qa.review.labels import view_label
 from mingolotss.qa.review.pages import Pages
 from mingolotss.qa.review.responses import cached_data, html, http_error, redirect
 from mingolotss.qa.review.state import Store
@@ -41,17 +42,29 @@ class Site:
         The name of visitors who have not given one.
     clock : callable
         Returns the time of a decision.
+    name_cookie : str
+        The cookie with the name of the visitor.
+    queue : str
+        The reason of the filter of blind reviewers.
     """
 
     store: Store
     pages: Pages
     reviewer: str
     clock: Callable[[], datetime]
+    name_cookie: str
+    queue: str
 
     def context(self, request: Request, *, reason: str = "any") -> Context:
         """Return what a request sees; `reason` is that of the filter if the address has none."""
         snapshot = self.store.snapshot()
-        return Context.read(request, snapshot, default_name=self.reviewer, reason=reason)
+        return Context.read(
+            request,
+            snapshot,
+            default_name=self.reviewer,
+            cookie=self.name_cookie,
+            reason=self.queue if snapshot.blind else reason,
+        )
 
     def now(self) -> str:
         """Return the time in UTC as ``decisions.csv`` has it."""
@@ -61,6 +74,17 @@ class Site:
         """Return the page of the source that the address names, with a notice or a warning."""
         view = view_source(context.snapshot, context.row)
         return self.pages.source(context, view, warning or notice, is_warning=bool(warning))
+
+    def label_page(self, context: Context, notice: str = "", warning: str = "") -> str:
+        """Return the page of the label of the source that the address names."""
+        snapshot, row = context.snapshot, context.row
+        if not snapshot.build.provenance.classes:
+            raise http_error(404, "this dataset has no classes, so that there are no labels")
+        pictures = view_source(snapshot, row, only_chosen=True)
+        label = view_label(snapshot, row, context.selection, context.by)
+        return self.pages.label(
+            context, label, pictures, warning or notice, is_warning=bool(warning)
+        )
 
 
 class Endpoints:
@@ -75,13 +99,29 @@ class Endpoints:
         self._site = site
 
     async def start(self, request: Request) -> Response:
-        """Go to the queue."""
-        return redirect("/queue")
+        """Go to the queue; blind reviewers go to the labels."""
+        return redirect("/labels" if self._site.store.blind else "/queue")
+
+    def labels(self, request: Request) -> Response:
+        """Go to the first selected source that the visitor has not judged."""
+        context = self._site.context(request, reason="all")
+        snapshot = context.snapshot
+        row = snapshot.next_unjudged(context.selection, None, context.by)
+        if row is None:
+            return html(self._site.pages.labels_end(context))
+        notice = request.query_params.get("notice", "")
+        number = snapshot.numbering.number(row)
+        return redirect(label_address(number, context.selection, notice))
+
+    def label(self, request: Request) -> Response:
+        """Show a source with the classes that it can have."""
+        notice = NOTICES.get(request.query_params.get("notice", ""), "")
+        return html(self._site.label_page(self._site.context(request, reason="all"), notice))
 
     def queue(self, request: Request) -> Response:
         """Go to the first selected source that has no decision."""
         context = self._site.context(request)
-        row = context.snapshot.next_open(context.selection, -1)
+        row = context.snapshot.next_open(context.selection, None)
         if row is None:
             return html(self._site.pages.queue_end(context))
         notice = request.query_params.get("notice", "")
@@ -104,6 +144,9 @@ class Endpoints:
         exact = context.snapshot.build.find(name)
         only = int(rows[0]) if len(rows) == 1 else exact
         if only is not None and not context.is_fragment:
+            if context.snapshot.blind:
+                number = context.snapshot.numbering.number(only)
+                return redirect(label_address(number, context.selection))
             return redirect(source_address(only, Filter("all")))
         return html(self._site.pages.search(context, rows, name))
 

@@ -21,7 +21,7 @@ from mingolotss.model import Bools, Ints
 from mingolotss.qa.descriptions import INSPECTION_REASONS
 from mingolotss.qa.report.build_view import BuildView
 
-__all__ = ["STATES", "Filter", "check_reason"]
+__all__ = ["FILE_REASONS", "STATES", "Filter", "check_reason"]
 
 STATES = {
     "all": "all",
@@ -30,10 +30,14 @@ STATES = {
     "unchecked": "label not checked",
     "confirmed": "label confirmed",
     "questioned": "label questioned",
+    "classified": "classes set by people",
 }
 """What has been decided about a source, in words for the reader."""
 
-_REASONS = ("any", "all", "audit", *INSPECTION_REASONS)
+FILE_REASONS = ("suspects", "disagreements", "queue")
+"""The sources of a file, in its order: those of two commands, and the user's own."""
+
+_REASONS = ("any", "all", "audit", *INSPECTION_REASONS, *FILE_REASONS)
 _MAX_NAME = 200  # characters
 
 
@@ -44,8 +48,8 @@ class Filter:
     Attributes
     ----------
     reason : str
-        One of `INSPECTION_REASONS`; "any" of them; "all" sources, also those without a reason; or
-        "audit", the sources that the audit found.
+        One of `INSPECTION_REASONS`; "any" of them; "all" sources, also those without a reason;
+        "audit", the sources that the audit found; or one of `FILE_REASONS`.
     label, case : int
         -1 for all.
     split : str
@@ -103,15 +107,17 @@ class Filter:
         ----------
         build : BuildView
         states : mapping of str to bool array, shape (n,)
-            Which rows are in each state, except "all"; and in "audit", those that the audit found.
+            Which rows are in each state, except "all"; and in "audit" and in each file, those
+            that they have.
         """
         selected = np.ones(len(build), bool)
-        if self.reason == "audit":
-            selected &= states["audit"]
+        if self.reason == "audit" or self.reason in FILE_REASONS:
+            selected &= states[self.reason]
         elif self.reason != "all":
             selected &= build.to_inspect if self.reason == "any" else build.flags[self.reason]
         if self.label >= 0:
-            selected &= build.labels == self.label
+            is_class = self.label < len(build.provenance.classes)
+            selected &= build.members[:, self.label] if is_class else False
         if self.case >= 0:
             selected &= build.numbers("case") == self.case
         if self.split:

@@ -10,8 +10,8 @@ import json
 import math
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mingolotss.candidates.decisions import Decision
@@ -21,20 +21,32 @@ from mingolotss.qa.descriptions import CASES, INSPECTION_REASONS
 from mingolotss.qa.manifest_row import ManifestRow
 from mingolotss.qa.report.cutout_view import SCALE_BARS, scale_bar
 from mingolotss.qa.report.formatting import breakable, number
-from mingolotss.qa.review.addresses import gallery_address, tile_address, undo_address
+from mingolotss.qa.review.addresses import (
+    gallery_address,
+    judge_address,
+    label_address,
+    tile_address,
+    undo_address,
+    undo_judgement_address,
+)
 from mingolotss.qa.review.brightness import brightness_of
 from mingolotss.qa.review.candidate_view import SourceView
 from mingolotss.qa.review.channel_panels import channel_panels
 from mingolotss.qa.review.context import Context
 from mingolotss.qa.review.contrast import contrast_query
-from mingolotss.qa.review.filters import STATES, Filter
+from mingolotss.qa.review.filters import FILE_REASONS, STATES, Filter
 from mingolotss.qa.review.gallery import Tile, gallery_page, tile_of
+from mingolotss.qa.review.labels import LabelView
+from mingolotss.qa.review.responses import NAME_COOKIE
 from mingolotss.qa.review.state import Snapshot, waiting_words
 
 __all__ = ["Pages", "sexagesimal"]
 
 _MAX_RESULTS = 50  # of a search by name
 _MAX_FOUND = 24  # pairs of the audit on the page of a source
+_PAGES = {"gallery.html": "gallery", "label.html": "labels", "labels_done.html": "labels"}
+_TELLING = ("label", "class", "split", "batch", "tags", "votes", "votes_total", "label_from")
+"""The columns of the manifest that tell the label of a source, or hint at it."""
 
 
 def sexagesimal(ra: float, dec: float) -> str:
@@ -56,9 +68,16 @@ def sexagesimal(ra: float, dec: float) -> str:
 
 
 class Pages:
-    """Renders the templates."""
+    """Renders the templates.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    name_cookie : str
+        The cookie with the name of the visitor.
+    """
+
+    def __init__(self, name_cookie: str = NAME_COOKIE) -> None:
+        self._name_cookie = name_cookie
         self._environment = Environment(
             loader=PackageLoader("mingolotss.qa.review"),
             autoescape=True,
@@ -114,18 +133,73 @@ class Pages:
             channels=channel_panels(snapshot, row),
         )
 
+    def label(
+        self,
+        context: Context,
+        label: LabelView,
+        view: SourceView,
+        notice: str,
+        *,
+        is_warning: bool,
+    ) -> str:
+        """Return the page of the label of the source that the address names.
+
+        Parameters
+        ----------
+        context : Context
+        label : LabelView
+        view : SourceView
+            The image that the stamp was made from.
+        notice : str
+            A line above the source; "" for none.
+        is_warning : bool
+            Whether the line is a warning.
+        """
+        snapshot, row, selection = context.snapshot, context.row, context.selection
+        number = snapshot.numbering.number
+        place = _place(snapshot, selection, row)
+        return self._render(
+            "label.html",
+            context,
+            **place,
+            row=number(row),
+            record=_neutral(context.record) if snapshot.blind else context.record,
+            label=label,
+            views=view.candidates,
+            scale=view.scale,
+            notice=notice,
+            is_warning=is_warning,
+            last=_last_words(snapshot, context.by),
+            channels=channel_panels(snapshot, row),
+            judge_address=judge_address(number(row), selection),
+            undo_address=undo_judgement_address(selection),
+            neighbour_address=lambda other: label_address(number(other), selection),
+            **_progress(context),
+        )
+
+    def labels_end(self, context: Context) -> str:
+        """Return the page that is shown when the visitor has judged every selected source."""
+        snapshot, rows = context.snapshot, context.snapshot.rows(context.selection)
+        first = snapshot.numbering.number(int(rows[0])) if rows.size else None
+        return self._render(
+            "labels_done.html",
+            context,
+            first=None if first is None else label_address(first, context.selection),
+            undo_address=undo_judgement_address(context.selection),
+            last=_last_words(snapshot, context.by),
+            **_progress(context),
+        )
+
     def gallery(self, context: Context, warning: str = "") -> str:
         """Return the page of stamps that the address names, of those that the filter selects."""
         build, selection = context.snapshot.build, context.selection
-        labels = build.labels[build.written]
-        counts = np.bincount(labels[labels >= 0], minlength=len(build.provenance.classes))
         return self._render(
             "gallery.html",
             context,
             gallery=gallery_page(context.snapshot, selection, context.first_row),
             warning=warning,
             undo_address=undo_address(selection, context.first_row),
-            per_class=counts.tolist(),
+            per_class=build.members[build.written].sum(axis=0).tolist(),
             written=int(build.written.sum()),
             page_address=lambda first: gallery_address(selection, first),
             class_address=lambda label: gallery_address(replace(selection, label=label)),
@@ -180,7 +254,10 @@ class Pages:
             snapshot=context.snapshot,
             filter_words=_filter_words(context),
             tile_address=partial(_tile_address, context),
-            current="gallery" if template == "gallery.html" else "queue",
+            current=_PAGES.get(template, "queue"),
+            blind=context.snapshot.blind,
+            queue_titles=context.snapshot.queue_files.titles(),
+            name_cookie=self._name_cookie,
             **values,
         )
 
@@ -192,6 +269,7 @@ def _filter_words(context: Context) -> list[str]:
         "any": "any reason to look",
         "all": "all sources",
         "audit": "found by the audit",
+        **context.snapshot.queue_files.titles(),
     }.get(chosen.reason, chosen.reason)
     words = [reason.replace("_", " ")]
     words += [classes[chosen.label]] if 0 <= chosen.label < len(classes) else []
@@ -224,9 +302,8 @@ def _selected(view: SourceView, decision: Decision | None, record: ManifestRow) 
 def _place(snapshot: Snapshot, selection: Filter, row: int) -> dict[str, int | None]:
     """Return where a row is among the selected rows, which need not contain it."""
     rows = snapshot.rows(selection)
-    place = int(np.searchsorted(rows, row))
-    is_selected = place < rows.size and int(rows[place]) == row
-    following = place + 1 if is_selected else place
+    place, is_selected = snapshot.place(selection, row)
+    following = place + is_selected
     return {
         "place": place + 1 if is_selected else 0,
         "count": int(rows.size),
@@ -234,6 +311,32 @@ def _place(snapshot: Snapshot, selection: Filter, row: int) -> dict[str, int | N
         "before": int(rows[place - 1]) if place > 0 else None,
         "after": int(rows[following]) if following < rows.size else None,
     }
+
+
+def _progress(context: Context) -> dict[str, object]:
+    """Return how many of the selected sources the visitor has judged, and about their queue."""
+    snapshot, selection = context.snapshot, context.selection
+    rows = snapshot.rows(selection)
+    in_file = selection.reason in FILE_REASONS
+    return {
+        "selected_count": int(rows.size),
+        "own_count": int(snapshot.judged_by(context.by)[rows].sum()) if context.by else 0,
+        "queue": snapshot.queue(selection.reason) if in_file else None,
+    }
+
+
+def _last_words(snapshot: Snapshot, by: str) -> str:
+    """Return the last judgement of a person in words; "" without one."""
+    last = snapshot.decisions.last_judgement(by)
+    if last is None:
+        return ""
+    return f"{last.source}: {', '.join(last.classes) or 'none of the classes'}"
+
+
+def _neutral(record: ManifestRow) -> ManifestRow:
+    """Return a row without what tells its label, so that no template can show it."""
+    values = {key: value for key, value in record.items() if key not in _TELLING}
+    return cast("ManifestRow", values)
 
 
 def _audited(snapshot: Snapshot, name: str) -> list[dict[str, object]]:

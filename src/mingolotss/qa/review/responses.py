@@ -52,9 +52,9 @@ def redirect_with_cookie(address: str, name: str, value: str) -> Response:
     return response
 
 
-def keep_name(response: Response, name: str) -> Response:
+def keep_name(response: Response, cookie: str, name: str) -> Response:
     """Add a cookie with the name of the reviewer, which the script of the page writes as well."""
-    response.set_cookie(NAME_COOKIE, quote(name), max_age=_YEAR, samesite="strict", path="/")
+    response.set_cookie(cookie, quote(name), max_age=_YEAR, samesite="strict", path="/")
     return response
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from mingolotss.errors import InputError
 from mingolotss.io.optional import import_optional
-from mingolotss.qa.review.addresses import queue_address
-from mingolotss.qa.review.filters import Filter, check_reason
+from mingolotss.qa.review.addresses import labels_address, queue_address
+from mingolotss.qa.review.filters import FILE_REASONS, Filter, check_reason
+from mingolotss.qa.review.responses import NAME_COOKIE
 from mingolotss.qa.review.state import Store, waiting_words
 
 __all__ = ["review"]
@@ -32,7 +33,9 @@ def review(
     by: str = "",
     decisions: Path | str | None = None,
     names: Sequence[str] = (),
-    queue: str = "any",
+    queue: str = "",
+    queue_file: Path | str | None = None,
+    blind: bool = False,
     open_browser: bool = False,
     notify: Callable[[str], object] = print,
 ) -> None:
@@ -57,8 +60,17 @@ def review(
     names : sequence of str
         Names of this machine that the page can be reached by, if `host` is not local.
     queue : str
-        Which sources to begin with: a reason to inspect sources, "audit" for those that
-        ``mingolotss audit`` found, or "all".
+        Which sources to begin with: "any" reason to inspect sources, the default; one of these
+        reasons; "audit" for those that ``mingolotss audit`` found; or "all". With "labels",
+        "suspects" (as ``mingolotss suspects`` wrote them) and "disagreements" (as ``mingolotss
+        agreement`` wrote them), the page begins with the labels of the sources.
+    queue_file : path, optional
+        A table with a column ``source``: the page begins with the labels of these sources, in
+        this order.
+    blind : bool
+        Whether the page shows neither the labels of the dataset nor the judgements of other
+        people; it then has the labels only, and with no queue all sources in an order that does
+        not depend on the catalogue.
     open_browser : bool
         Whether to open the page in the default web browser.
     notify : callable
@@ -82,8 +94,14 @@ def review(
     from mingolotss.qa.review.connections import patient_protocol
     from mingolotss.qa.review.guard import allowed_hosts
 
-    check_reason(queue)
-    store = Store(Path(folder), None if decisions is None else Path(decisions))
+    reason, on_labels = _start(queue, queue_file, blind=blind)
+    store = Store(
+        Path(folder),
+        None if decisions is None else Path(decisions),
+        queue=None if queue_file is None else Path(queue_file),
+        blind=blind,
+    )
+    notice = _check_labels(store, reason) if on_labels else ""
     bound = _bind(host, port)
     port = bound.getsockname()[1]
     token = secrets.token_urlsafe(18)
@@ -93,6 +111,9 @@ def review(
         hosts=allowed_hosts(host, port, names),
         by=by or _login(),
         any_address=host not in _LOCAL,
+        queue=reason,
+        # A name that somebody typed in this browser, for another server, does not replace this one.
+        name_cookie=f"{NAME_COOKIE}-{token[:8]}" if by else NAME_COOKIE,
     )
     shown = f"[{host}]" if ":" in host else host
     if host not in _LOCAL:
@@ -100,8 +121,9 @@ def review(
             f"Everybody who can reach {shown}:{port} and has the token can decide; the connection "
             "is not encrypted"
         )
-    start = "/?" if queue == "any" else f"{queue_address(Filter(queue))}&"
-    address = f"http://{shown}:{port}{start}token={token}"
+    address = f"http://{shown}:{port}{_first_address(reason, blind, on_labels)}token={token}"
+    if notice:
+        notify(notice)
     notify(f"Review at  {address}   (stop with Ctrl+C)")
     notify(f"To apply the decisions afterwards:  {store.build_command}")
     if open_browser:  # in a thread, since a browser in a terminal does not return
@@ -115,6 +137,59 @@ def review(
         waiting = store.snapshot().waiting
         if waiting:
             notify(f"{waiting_words(waiting)}; to apply the decisions:  {store.build_command}")
+
+
+def _start(queue: str, queue_file: Path | str | None, *, blind: bool) -> tuple[str, bool]:
+    """Return the reason of the first filter, and whether the page begins with the labels.
+
+    Raises
+    ------
+    InputError
+        There is no such queue, or there are two.
+    """
+    if queue_file is not None:
+        if queue:
+            raise InputError(
+                f"review: both the queue {queue!r} and the file {queue_file}; give one of them"
+            )
+        return "queue", True
+    if queue == "labels" or (blind and not queue):
+        return "all", True
+    check_reason(queue or "any")
+    if queue == "queue":
+        raise InputError("review: the queue 'queue' is a file; give queue_file, or --queue FILE")
+    if blind and queue not in {"all", *FILE_REASONS}:
+        raise InputError(
+            f"review: the queue {queue!r} shows images and not labels; blind reviewers can have "
+            "all, suspects, disagreements or a file"
+        )
+    return queue or "any", blind or queue in FILE_REASONS
+
+
+def _check_labels(store: Store, reason: str) -> str:
+    """Return a line about sources of a queue that are not in the build; "" if all are.
+
+    Raises
+    ------
+    InputError
+        The dataset has no classes, or there is no file with the queue.
+    """
+    snapshot = store.snapshot()
+    if not snapshot.build.provenance.classes:
+        raise InputError(
+            f"review the labels of {store.folder.path}: its dataset has no classes; build it with "
+            "a recipe that has [classes]"
+        )
+    return snapshot.queue(reason).absent_words if reason in FILE_REASONS else ""
+
+
+def _first_address(reason: str, blind: bool, on_labels: bool) -> str:
+    """Return the path to open, up to its last value."""
+    if blind:
+        return "/labels?"
+    if on_labels:
+        return f"{labels_address(Filter(reason))}&"
+    return "/?" if reason == "any" else f"{queue_address(Filter(reason))}&"
 
 
 def _bind(host: str, port: int) -> socket.socket:

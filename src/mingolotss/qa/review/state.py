@@ -20,7 +20,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.candidates.decisions import IMAGE_VERDICTS, Decision, DecisionLog
+from mingolotss.candidates.decisions import (
+    IMAGE_VERDICTS,
+    JUDGEMENT_VERDICTS,
+    Decision,
+    DecisionLog,
+    judgements_in_force,
+)
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.recorded_inputs import decisions_file
 from mingolotss.errors import DecisionError
@@ -32,7 +38,9 @@ from mingolotss.qa.manifest_row import rows_of
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.cutout_cache import CutoutCache
 from mingolotss.qa.report.stamp_store import StampStore
-from mingolotss.qa.review.filters import Filter
+from mingolotss.qa.review.filters import FILE_REASONS, Filter
+from mingolotss.qa.review.numbering import Numbering
+from mingolotss.qa.review.queues import Queue, QueueFiles, file_etag
 
 __all__ = ["ConflictError", "Snapshot", "StandingDecisions", "Store", "waiting_words"]
 
@@ -74,10 +82,23 @@ class StandingDecisions:
         """The last decision about each source that questions, confirms or gives its label."""
         return {row.source: row for row in self.decisions if row.verdict not in IMAGE_VERDICTS}
 
-    def etag(self, source: str) -> str:
-        """Return a text that changes whenever the decisions about a source change."""
-        text = repr(self.by_source.get(source, []))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    @cached_property
+    def judgements(self) -> dict[str, dict[str, Decision]]:
+        """The judgement of each person on each source, by the name of the source."""
+        return judgements_in_force(self.decisions)
+
+    def etag(self, source: str, by: str | None = None) -> str:
+        """Return a text that changes whenever the decisions about a source change.
+
+        With a name, only those of this person count: the judgements of others are no conflict.
+        """
+        rows = [row for row in self.by_source.get(source, []) if by in {None, row.by}]
+        return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
+
+    def last_judgement(self, by: str) -> Decision | None:
+        """Return the last judgement of a person; None without one."""
+        own = (row for row in reversed(self.decisions) if row.by == by)
+        return next((row for row in own if row.verdict in JUDGEMENT_VERDICTS), None)
 
 
 @dataclass(frozen=True)
@@ -94,6 +115,11 @@ class Snapshot:
         Changes with the build; part of the addresses of pictures.
     build_command : str
         The command that applies the decisions to the dataset.
+    queue_files : QueueFiles
+    numbering : Numbering
+        The numbers of the sources in addresses, and their order where there is no other.
+    blind : bool
+        Whether pages hide labels and the judgements of others.
     audit : Audit or None
         The audit of this state of the build.
     """
@@ -104,6 +130,9 @@ class Snapshot:
     decisions: StandingDecisions
     version: str
     build_command: str
+    queue_files: QueueFiles
+    numbering: Numbering
+    blind: bool = False
     audit: Audit | None = None
 
     @cached_property
@@ -121,7 +150,8 @@ class Snapshot:
             "judged": self.judged,
             "questioned": self._is_source(name for name in labels if verdicts[name] == "label"),
             "confirmed": self._is_source(name for name in labels if verdicts[name] == "confirm"),
-            "unchecked": (self.build.labels >= 0) & ~self._is_source(labels),
+            "classified": self._is_source(n for n in labels if verdicts[n] == "classify"),
+            "unchecked": self.build.is_labelled & ~self._is_source(labels),
             "audit": self._is_source(self.audit.names() if self.audit else ()),
         }
 
@@ -142,28 +172,88 @@ class Snapshot:
     def _filtered(self) -> OrderedDict[Filter, Ints]:
         return OrderedDict()
 
+    @cached_property
+    def _judged_by(self) -> dict[str, Bools]:
+        return {}
+
+    def judged_by(self, person: str) -> Bools:
+        """Return which rows a person has confirmed or given classes, bool array, shape (n,)."""
+        rows = self._judged_by.get(person)
+        if rows is None:
+            judgements = self.decisions.judgements.items()
+            rows = self._is_source(name for name, people in judgements if person in people)
+            self._judged_by[person] = rows
+        return rows
+
+    def queue(self, name: str) -> Queue:
+        """Return the queue of a file.
+
+        Raises
+        ------
+        InputError
+            There is no such file, it cannot be read, or it has no column ``source``.
+        """
+        return self.queue_files.read(name, self.build, self.version)
+
     def rows(self, selection: Filter) -> Ints:
-        """Return the rows that a filter selects; the last few results are cached."""
+        """Return the rows that a filter selects; the last few results are cached.
+
+        They are in the order of the file that the filter names, otherwise in that of the numbers.
+        """
         rows = self._filtered.get(selection)
         if rows is None:
-            rows = selection.rows(self.build, self.states)
+            rows = self._rows(selection)
             self._filtered[selection] = rows
             while len(self._filtered) > _CACHED_FILTERS:
                 self._filtered.popitem(last=False)
         return rows
 
-    def next_open(self, selection: Filter, row: int) -> int | None:
+    def _rows(self, selection: Filter) -> Ints:
+        if selection.reason not in FILE_REASONS:
+            return self.numbering.sort(selection.rows(self.build, self.states))
+        ordered = self.queue(selection.reason).rows
+        in_queue = np.zeros(len(self.build), bool)
+        in_queue[ordered] = True
+        selected = np.zeros(len(self.build), bool)
+        selected[selection.rows(self.build, self.states | {selection.reason: in_queue})] = True
+        return ordered[selected[ordered]]
+
+    def place(self, selection: Filter, row: int) -> tuple[int, bool]:
+        """Return the place of a row among the selected ones, and whether it is one of them.
+
+        The place of another row is where its number would be; in a file, which has an order of its
+        own, it is the beginning.
+        """
+        rows = self.rows(selection)
+        places = np.flatnonzero(rows == row)
+        if places.size:
+            return int(places[0]), True
+        if selection.reason in FILE_REASONS:
+            return 0, False
+        numbers = self.numbering.numbers
+        return int(np.searchsorted(numbers[rows], numbers[row])), False
+
+    def next_open(self, selection: Filter, row: int | None) -> int | None:
         """Return the next selected row without a decision, after `row` and then from the start.
 
         Where the filter selects unchecked labels, that is the decision which counts.
         """
         rows = self.rows(selection)
-        # The rows increase: a binary search finds the first one after `row`, and the remainder
-        # continues at the start if there is none.
-        open_rows = rows if selection.state == "unchecked" else rows[~self.judged[rows]]
-        if not open_rows.size:
+        is_open = np.ones(len(self.build), bool) if selection.state == "unchecked" else ~self.judged
+        return self._next(selection, row, is_open[rows])
+
+    def next_unjudged(self, selection: Filter, row: int | None, by: str) -> int | None:
+        """Return the next selected row without a judgement of a person, as `next_open` does."""
+        return self._next(selection, row, ~self.judged_by(by)[self.rows(selection)])
+
+    def _next(self, selection: Filter, row: int | None, is_open: Bools) -> int | None:
+        """Return the first open row after `row`, then from the start; None if there is none."""
+        rows, places = self.rows(selection), np.flatnonzero(is_open)
+        if not places.size:
             return None
-        return int(open_rows[np.searchsorted(open_rows, row, "right") % open_rows.size])
+        place, is_selected = (0, False) if row is None else self.place(selection, row)
+        following = np.searchsorted(places, place + is_selected)
+        return int(rows[places[following % places.size]])
 
     def _is_source(self, names: Iterable[str]) -> Bools:
         column = self.build.manifest["source"]
@@ -179,11 +269,17 @@ class Store:
     folder : Path
     decisions : Path, optional
         A file of decisions to use in place of ``decisions.csv`` in the folder.
+    queue : Path, optional
+        A file with a queue of sources.
+    blind : bool
+        Whether the pages hide labels and the judgements of others.
 
     Attributes
     ----------
     folder : BuildFolder
     log : DecisionLog
+    queue_files : QueueFiles
+    blind : bool
     build_command : str
         The command that applies the decisions to the dataset.
 
@@ -193,14 +289,23 @@ class Store:
         There is no finished build, or the file of decisions cannot be read.
     """
 
-    def __init__(self, folder: Path, decisions: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        decisions: Path | None = None,
+        *,
+        queue: Path | None = None,
+        blind: bool = False,
+    ) -> None:
         self.folder = BuildFolder(folder)
+        self.queue_files = QueueFiles(self.folder, queue)
+        self.blind = blind
         self.log = DecisionLog(decisions or decisions_file(folder))
         self.build_command = shlex.join(["mingolotss", "build", "--out", str(folder)])
         if os.path.realpath(decisions_file(folder)) != str(self.log.path):
             self.build_command += f" --decisions {shlex.quote(str(self.log.path))}"
         self._lock = threading.RLock()
-        self._build: tuple[str, BuildView, StampStore, CutoutCache] | None = None
+        self._build: tuple[str, BuildView, StampStore, CutoutCache, Numbering] | None = None
         self._snapshot: tuple[str, Snapshot] | None = None
         snapshot = self.snapshot()
         # The columns of flags and the table of candidates are computed now, not for a visitor.
@@ -211,10 +316,11 @@ class Store:
         """Return the build and the decisions that are on disk now."""
         with self._lock:
             # A page is made from one snapshot, so that it is consistent while a build or another
-            # reviewer replaces the files. Checking costs three calls of `stat`; the files are read
+            # reviewer replaces the files. Checking costs a few calls of `stat`; the files are read
             # only if one has changed.
-            paths = (self.folder.manifest, self.log.path, self.folder.audit)
-            etags = " ".join(map(_file_etag, paths))
+            paths = [self.folder.manifest, self.log.path, self.folder.audit]
+            paths += self.queue_files.paths()
+            etags = " ".join(map(file_etag, paths))
             if self._snapshot is None or self._snapshot[0] != etags:
                 self._snapshot = etags, self._read()
             return self._snapshot[1]
@@ -245,17 +351,50 @@ class Store:
 
         self.log.add(decision, check_unchanged)
 
+    def judge(self, decision: Decision, etag: str) -> None:
+        """Write a judgement, unless this person has decided about the source since the page.
+
+        Parameters
+        ----------
+        decision : Decision
+        etag : str
+            The etag of the source for this person when the page was shown.
+
+        Raises
+        ------
+        ConflictError
+            There is a newer decision of this person.
+        DecisionError, InputError
+            The judgement cannot be written.
+        """
+
+        def check_unchanged(standing: list[Decision]) -> None:
+            if StandingDecisions(standing).etag(decision.source, decision.by) != etag:
+                raise ConflictError(
+                    f"nothing was written: {decision.by} has decided about {decision.source} since "
+                    "this page was shown, or it was shown to somebody else; see below, and judge "
+                    "again if you disagree"
+                )
+
+        self.log.add(decision, check_unchanged)
+
     def _read(self) -> Snapshot:
-        version = _file_etag(self.folder.manifest)
+        version = file_etag(self.folder.manifest)
         if self._build is None or self._build[0] != version:
             build = BuildView.read(self.folder.path, decisions=self.log.path, columns=_COLUMNS)
             stamps = StampStore(self.folder, len(build))
-            self._build = version, build, stamps, CutoutCache(build, remote=True)
-        _, build, stamps, cutouts = self._build
+            numbering = Numbering.by_row(len(build))
+            if self.blind:
+                numbering = Numbering.by_name(build.manifest["source"].to_pylist())
+            self._build = version, build, stamps, CutoutCache(build, remote=True), numbering
+        _, build, stamps, cutouts, numbering = self._build
         decisions = StandingDecisions(self.log.standing())
         name = version.replace(".", "-")
         audit = read_audit(self.folder.path).audit
-        return Snapshot(build, stamps, cutouts, decisions, name, self.build_command, audit)
+        return Snapshot(
+            build, stamps, cutouts, decisions, name, self.build_command, self.queue_files,
+            numbering, self.blind, audit,
+        )  # fmt: skip
 
 
 def waiting_words(count: int) -> str:
@@ -267,12 +406,3 @@ def waiting_words(count: int) -> str:
     if count == 1:
         return "The decision about 1 source is not applied yet"
     return f"The decisions about {count:,} sources are not applied yet"
-
-
-def _file_etag(path: Path) -> str:
-    """Return a text that changes when a file does. Files here are replaced: the inode changes."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return "none"
-    return f"{stat.st_mtime_ns:x}.{stat.st_ino:x}.{stat.st_size:x}"

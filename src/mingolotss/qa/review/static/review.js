@@ -1,7 +1,7 @@
 // Keys, the name of the reviewer, and the stamps of the gallery. Decisions work without scripts, too.
 "use strict";
 (() => {
-  const typing = (node) => node && node.matches("input:not([type=radio]), textarea, select");
+  const typing = (node) => node && node.matches("input:not([type=radio], [type=checkbox]), textarea, select");
   const tileOf = (node) => node && node.closest(".tile");
 
   // While a page is loading, steps are queued for it. A decision is never made on a page that is not
@@ -49,6 +49,11 @@
     const step = event.key === "j" || event.key === "k";
     if (event.repeat && !step && !/^[-+=bd]$/.test(event.key)) { event.preventDefault(); return; }
     if (loading) { if (step && steps.length < 20) steps.push(event.key); event.preventDefault(); return; }
+    // Enter activates a button, a link or a summary itself, and stores ticked tags from anywhere else.
+    if (event.key === "Enter" && here.matches("button, a, summary")) return;
+    // The keys of the digits give other characters without Shift on French keyboards.
+    const digit = event.shiftKey ? null : /^Digit(\d)$/.exec(event.code);
+    if (digit && press(digit[1])) { event.preventDefault(); return; }
     if (press(event.key === "=" ? "+" : event.key)) event.preventDefault();
   });
 
@@ -56,8 +61,18 @@
   // next pages from this cookie.
   document.addEventListener("input", (event) => {
     if (event.target.id !== "by") return;
-    document.cookie = `mingolotss-reviewer=${encodeURIComponent(event.target.value)}; path=/; max-age=31536000; samesite=strict`;
+    document.cookie = `${event.target.dataset.cookie}=${encodeURIComponent(event.target.value)}; path=/; max-age=31536000; samesite=strict`;
   });
+
+  // The ticked tags in words, also for screen readers.
+  const showChosen = () => {
+    const line = document.getElementById("chosen");
+    if (!line) return;
+    const names = [...document.querySelectorAll(".choice:has(:checked) b")].map((node) => node.textContent);
+    line.textContent = names.length ? `Chosen: ${names.join(", ")}` : line.dataset.none;
+  };
+  document.addEventListener("change", (event) => { if (event.target.matches(".choice input")) showChosen(); });
+  showChosen();
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-do]");
@@ -91,6 +106,7 @@
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target !== document.body) return;
     document.getElementById("main").focus({ preventScroll: true });
+    showChosen();
     pageShown();
   });
   document.addEventListener("keydown", (event) => {
