@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from functools import partial
 from io import BytesIO
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather
 from mingolotss.dataset.indexing import sample_rows
+from mingolotss.dataset.label_words import label_texts, rarest_labels
 from mingolotss.dataset.sample_summary import (
     GAMMA,
     as_grey,
     as_pictures,
-    class_name,
     spread_over_classes,
 )
 from mingolotss.errors import InputError
@@ -34,6 +36,8 @@ _CELL = 1.75, 2.05  # inches of a stamp with its two lines of text
 _COLUMNS = 6
 _DPI = 100
 _NAME, _CLASS = 24, 20  # letters that fit above a stamp
+_SEVERAL, _LINES = 25, 3  # letters in a line of several tags or votes, and lines, in small letters
+_LINE = 0.085  # height of such a line, in sides of a stamp
 _CHANNELS = 15  # letters of their names that fit into an inch
 
 
@@ -47,8 +51,11 @@ def draw_samples(
     columns: int | None = None,
     seed: int | None = None,
     channels: Sequence[str] = (),
+    vectors: LabelVectors | None = None,
 ) -> Figure:
     """Draw stamps with the name of the source and the class above each.
+
+    A source with tags has all of them above it, and one with votes the classes with most of them.
 
     Three channels are drawn as red, green and blue, other numbers of channels side by side.
 
@@ -67,6 +74,8 @@ def draw_samples(
         Choose stamps at random; by default the first of each class.
     channels : sequence of str
         Their names; empty for images without an axis of channels.
+    vectors : LabelVectors, optional
+        The tags or votes of the samples.
 
     Returns
     -------
@@ -79,7 +88,8 @@ def draw_samples(
         matplotlib is not installed, there is nothing to draw, or `n` is no number and no indices.
     """
     pyplot = import_optional("matplotlib.pyplot", "plot samples")
-    rows = _rows(labels, n, seed)
+    rows = _rows(rarest_labels(labels, vectors), n, seed)
+    names = label_texts(labels[rows], classes, None if vectors is None else vectors.take(rows))
     drawn = gather(images, rows.tolist())
     stamps = (as_pictures(drawn) / 255) ** GAMMA
     if stamps.ndim == 4:
@@ -90,17 +100,20 @@ def draw_samples(
     elif not isinstance(columns, int) or columns < 1:
         raise InputError(f"plot samples: columns={columns!r:.40}; give 1 or more")
     lines = math.ceil(len(rows) / columns)
-    size = columns * _CELL[0] * aspect, lines * _CELL[1]
+    texts = names if vectors is None else list(map(_several_lines, names))
+    further = max(text.count("\n") for text in texts) * _LINE
+    size = columns * _CELL[0] * aspect, lines * (_CELL[1] + further * _CELL[0])
     figure: Figure
     figure, grid = pyplot.subplots(lines, columns, figsize=size, squeeze=False, layout="compressed")
     cells = list(grid.flat)
-    for axes, row, stamp, image in zip(cells, rows.tolist(), stamps, drawn, strict=False):
+    for axes, row, text, stamp, image in zip(
+        cells, rows.tolist(), texts, stamps, drawn, strict=False
+    ):
         axes.imshow(stamp, cmap="inferno", vmin=0, vmax=1, interpolation="nearest")
         if not as_grey(image).any():
             middle = {"transform": axes.transAxes, "ha": "center", "va": "center"}
             axes.text(0.5, 0.5, "blank", color="white", size=8, **middle)
-        name = class_name(int(labels[row]), classes)
-        _write(axes, sources[row] if sources else f"[{row}]", name)
+        _write(axes, sources[row] if sources else f"[{row}]", text, is_small=vectors is not None)
     for axes in cells:
         axes.set_axis_off()
     if channels:
@@ -125,12 +138,22 @@ def _rows(labels: Ints, n: int | Sequence[int], seed: int | None) -> Ints:
     return rows
 
 
-def _write(axes: Axes, source: str, name: str) -> None:
+def _several_lines(text: str) -> str:
+    """Return tags or votes in lines that fit above a stamp, the last with an ellipsis if cut."""
+    lines = textwrap.wrap(one_line(text, len(text)), _SEVERAL)
+    rest = one_line(" ".join(lines[_LINES - 1 :]), _SEVERAL)
+    return "\n".join([*lines[: _LINES - 1], *([rest] if rest else [])])
+
+
+def _write(axes: Axes, source: str, text: str, *, is_small: bool) -> None:
     """Write source and class above a stamp: the source in small letters."""
-    for text, letters, height, size in ((source, _NAME, 1.11, 6.5), (name, _CLASS, 1.02, 8)):
+    below = text if is_small else one_line(text, _CLASS)
+    top = 1.11 + _LINE * below.count("\n")
+    shown = (one_line(source, _NAME), top, 6.5), (below, 1.02, 6.5 if is_small else 8)
+    for words, height, size in shown:
         axes.text(
-            0.5, height, _drawable(one_line(text, letters)), size=size, transform=axes.transAxes,
-            ha="center", va="bottom", parse_math=False,
+            0.5, height, "\n".join(map(_drawable, words.split("\n"))), size=size,
+            transform=axes.transAxes, ha="center", va="bottom", parse_math=False,
         )  # fmt: skip
 
 

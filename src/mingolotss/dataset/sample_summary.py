@@ -13,7 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather
+from mingolotss.dataset.label_words import label_groups, label_texts, rarest_labels
 from mingolotss.dataset.split_names import in_order
 from mingolotss.io.png import encode_png
 from mingolotss.io.summaries import Picture, Table, count_text
@@ -23,7 +25,6 @@ __all__ = [
     "GAMMA",
     "as_grey",
     "as_pictures",
-    "class_name",
     "class_table",
     "describe_classes",
     "format_counts",
@@ -112,25 +113,22 @@ def pictures(
     labels: Ints,
     classes: Sequence[str],
     sources: Sequence[str],
+    vectors: LabelVectors | None = None,
 ) -> list[Picture]:
     """Return small pictures of samples, of as many classes as possible."""
-    rows = spread_over_classes(labels, _PICTURES)
+    rows = spread_over_classes(rarest_labels(labels, vectors), _PICTURES)
+    names = label_texts(labels[rows], classes, None if vectors is None else vectors.take(rows))
     levels = (255 * (np.arange(256) / 255) ** GAMMA).astype(np.uint8)
     stamps = levels[as_pictures(gather(images, rows.tolist()))]
     return [
         Picture(
             encode_png(stamp),
             sources[row] if sources else f"[{row}]",
-            class_name(label, classes),
+            name,
             aspect=stamp.shape[-1] / images.shape[-1],
         )
-        for row, label, stamp in zip(rows.tolist(), labels[rows].tolist(), stamps, strict=True)
+        for row, name, stamp in zip(rows.tolist(), names, stamps, strict=True)
     ]
-
-
-def class_name(label: int, classes: Sequence[str]) -> str:
-    """Return the name of a label; "" for one without a name."""
-    return classes[label] if 0 <= label < len(classes) else ""
 
 
 def image_kind(images: ImageArray | ImageStack) -> str:
@@ -169,7 +167,12 @@ def class_table(counts: Mapping[str, int], unlabelled: int = 0) -> Table | None:
     return Table(("label", "class", "images"), rows)
 
 
-def describe_classes(table: pa.Table, classes: Sequence[str], weights: Sequence[float]) -> Table:
+def describe_classes(
+    table: pa.Table,
+    classes: Sequence[str],
+    weights: Sequence[float],
+    vectors: LabelVectors | None = None,
+) -> Table:
     """Return a row for each class: its images in each split, its weight, and medians.
 
     Parameters
@@ -179,6 +182,8 @@ def describe_classes(table: pa.Table, classes: Sequence[str], weights: Sequence[
     classes : sequence of str
     weights : sequence of float
         Of each class, for a loss.
+    vectors : LabelVectors, optional
+        The tags or votes of the samples. A sample with several tags is in several rows.
     """
     splits = list(split_counts(table["split"].fill_null("").to_pylist()))
     medians = {
@@ -189,22 +194,19 @@ def describe_classes(table: pa.Table, classes: Sequence[str], weights: Sequence[
     labels = table["label"].fill_null(-1).to_numpy()
     split_of = np.array(table["split"].fill_null("").to_pylist(), dtype=str)
     rows: list[list[object]] = []
-    groups = [(label, name) for label, name in enumerate(classes)]
-    if (labels < 0).any():
-        groups.append((-1, "no label"))
-    for label, name in groups:
-        members = labels == label
-        row: list[object] = [label if label >= 0 else None, name, int(members.sum())]
+    for label, name, members in label_groups(labels, classes, vectors):
+        row: list[object] = [label, name, int(members.sum())]
         if len(splits) > 1:
             row += [int((members & (split_of == split)).sum()) for split in splits]
-        row.append(round(float(weights[label]), 3) if label >= 0 else None)
+        row.append(None if label is None else round(float(weights[label]), 3))
         for column in medians:
             values = _numbers(table, column)[members]
             values = values[np.isfinite(values)]
             row.append(float(np.median(values)) if values.size else None)
         rows.append(row)
     listed = splits if len(splits) > 1 else []
-    return Table(("label", "class", "images", *listed, "weight", *medians.values()), rows)
+    kind = "tag" if vectors is not None and vectors.kind == "tags" else "class"
+    return Table(("label", kind, "images", *listed, "weight", *medians.values()), rows)
 
 
 def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:

@@ -31,10 +31,10 @@ from mingolotss.dataset.label_targets import (
     make_targets,
     positive_weights,
 )
+from mingolotss.dataset.label_words import label_facts, label_table
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.sample_plot import draw_samples
 from mingolotss.dataset.sample_summary import (
-    class_table,
     describe_classes,
     format_counts,
     image_kind,
@@ -45,7 +45,7 @@ from mingolotss.dataset.sample_table import dataset_folder, sample_table
 from mingolotss.dataset.split_names import select
 from mingolotss.dataset.stamp_shape import channel_places
 from mingolotss.errors import DatasetError, InputError
-from mingolotss.io.summaries import Picture, Shown, Summary, count_text
+from mingolotss.io.summaries import Picture, Shown, Summary, Table, count_text
 from mingolotss.model import Ints
 
 if TYPE_CHECKING:
@@ -302,7 +302,7 @@ class Arrays(Shown):
         return Summary(
             f"{image_kind(self.images)}, in {count_text(self.n_classes, 'class')}",
             self._facts(),
-            describe_classes(self.table, self.classes, self.weights().tolist()),
+            describe_classes(self.table, self.classes, self.weights().tolist(), self.vectors),
         )
 
     def plot(
@@ -311,25 +311,30 @@ class Arrays(Shown):
         """Draw stamps with their names and classes; see `mingolotss.plot`."""
         return draw_samples(
             self.images, self.labels, self.classes, self.sources, n,
-            columns=columns, seed=seed, channels=self.channels,
+            columns=columns, seed=seed, channels=self.channels, vectors=self.vectors,
         )  # fmt: skip
 
     def _summary(self) -> Summary:
         return Summary(
             f"Arrays: {image_kind(self.images)}",
             self._facts(),
-            class_table(self.counts(), int((self.labels < 0).sum())),
+            self.label_table(),
         )
+
+    def label_table(self) -> Table | None:
+        """Return the number of images of each class or tag; None without classes."""
+        return label_table(self.labels, self.classes, self.vectors)
 
     def _facts(self) -> dict[str, str]:
         facts = {"channels": ", ".join(self.channels)} if self.channels else {}
+        facts |= label_facts(self.labels, self.classes, self.vectors)
         if self.splits:
             facts["splits"] = format_counts(split_counts(self.splits))
         return facts if self.root is None else {"root": str(self.root), **facts}
 
     def pictures(self) -> list[Picture]:
         """Return small PNG images of some samples, with captions, for a page."""
-        return pictures(self.images, self.labels, self.classes, self.sources)
+        return pictures(self.images, self.labels, self.classes, self.sources, self.vectors)
 
     def _repr_html_(self) -> str:
         return replace(self._summary(), pictures=self.pictures()).html()

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from mingolotss.dataset.image_stack import gather, unit_range
 from mingolotss.dataset.indexing import sample_index
 from mingolotss.dataset.label_targets import Target, default_target
+from mingolotss.dataset.label_words import label_facts
 from mingolotss.dataset.sample_summary import (
-    class_table,
     format_counts,
     image_kind,
     split_counts,
@@ -215,12 +215,13 @@ class MingoSequence(Shown, PyDataset):
             "batches": f"{len(self):,} of {self.batch_size}, {order}",
             "images": f"{kind}, shape (n, {', '.join(map(str, axes))})",
             "root": str(samples.root),
+            **label_facts(samples.labels, samples.classes, samples.vectors),
             "splits": format_counts(split_counts(samples.splits)),
         }
         if self.channels:
             facts["channels"] = ", ".join(self.channels)
         title = f"{type(self).__name__}: {image_kind(samples.images)}"
-        return Summary(title, facts, class_table(samples.counts()))
+        return Summary(title, facts, samples.label_table())
 
     def __getitem__(self, index: SupportsIndex) -> tuple[Any, Any]:
         """Return one batch."""

@@ -31,6 +31,7 @@ from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather, take_images, unit_range
 from mingolotss.dataset.indexing import sample_index, select_texts
 from mingolotss.dataset.label_targets import Target, default_target, positive_weights
+from mingolotss.dataset.label_words import label_facts
 from mingolotss.dataset.layout import BatchFolder, split_of_batch
 from mingolotss.dataset.published import (
     archive_name,
@@ -41,7 +42,7 @@ from mingolotss.dataset.published import (
     published_names,
     published_recipe,
 )
-from mingolotss.dataset.sample_summary import class_table, image_kind
+from mingolotss.dataset.sample_summary import image_kind
 from mingolotss.dataset.sample_table import without_nulls
 from mingolotss.dataset.samples import Arrays, class_counts, class_weights
 from mingolotss.dataset.split_names import check_split
@@ -707,10 +708,9 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         for name in ("transforms", "transform", "target_transform"):
             if (transform := getattr(self, name)) is not None:
                 facts[name] = " ".join(repr(transform).split())
-        unlabelled = int((samples.labels < 0).sum())
-        table = class_table(samples.counts(), unlabelled)
+        facts |= label_facts(samples.labels, samples.classes, samples.vectors)
         title = f"{type(self).__name__}: {image_kind(self._images)}"
-        return Summary(title, facts, table, stamps).html()
+        return Summary(title, facts, samples.label_table(), stamps).html()
 
     def _item_kind(self) -> str:
         """Say what an item is, before any transform."""

@@ -18,7 +18,6 @@ from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.products import is_complete
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.recorded_inputs import mark_products, write_inputs
-from mingolotss.dataset.sample_summary import class_table
 from mingolotss.errors import InputError, MingoError, ServiceError
 from mingolotss.io.file_names import safe_name
 from mingolotss.io.files import remove_temporary_files, same_file
@@ -72,7 +71,7 @@ class Build(Shown):
         summary = self._summary()
         try:
             samples = open_samples(self.out, "all")
-            table, stamps = class_table(samples.counts()), samples.pictures()
+            table, stamps = samples.label_table(), samples.pictures()
         except MingoError:  # the folder has been removed, or has no image
             return summary.html()
         return replace(summary, table=table, pictures=stamps).html()

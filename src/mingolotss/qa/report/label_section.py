@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mingolotss.dataset.label_census import TagCensus, VoteCensus
+from mingolotss.dataset.label_words import tags_text, votes_text
 from mingolotss.qa.manifest_row import ManifestRow
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.label_figures import paired_tags
@@ -14,7 +15,6 @@ from mingolotss.qa.report.label_figures import paired_tags
 __all__ = ["describe_labels", "label_values"]
 
 _MAX_COMBINATIONS = 15
-_MAX_FRACTIONS = 3  # of the votes of a source, in the caption of its stamp
 _MAX_TAGS = 200  # rows of the table of tags
 
 
@@ -35,24 +35,13 @@ def label_values(build: BuildView) -> dict[str, object]:
 def describe_labels(record: ManifestRow, names: Sequence[str]) -> str:
     """Return all tags of a source, or the classes with most of its votes, in words.
 
-    >>> record = {"tags": [0, 2]}
-    >>> describe_labels(record, ("FRI", "FRII", "bent"))
+    >>> describe_labels({"tags": [0, 2]}, ("FRI", "FRII", "bent"))
     'FRI + bent'
-    >>> describe_labels({"votes": [0.5, 0.25, 0.2, 0.05]}, ("FRI", "FRII", "bent", "ring"))
-    'FRI 0.50, FRII 0.25, bent 0.20'
     """
     if "tags" in record:
-        tags = record["tags"]
-        if tags is None:
-            return "no label"
-        return " + ".join(names[label] for label in tags) or "no tag"
+        return tags_text(record["tags"], names)
     if "votes" in record:
-        votes = record["votes"]
-        if votes is None:
-            return "no votes"
-        order = sorted(range(len(votes)), key=lambda label: -votes[label])
-        shown = [label for label in order[:_MAX_FRACTIONS] if votes[label] > 0]
-        return ", ".join(f"{names[label]} {votes[label]:.2f}" for label in shown)
+        return votes_text(record["votes"], names)
     return record["class"] or ""
 
 
