@@ -299,8 +299,12 @@ class Arrays(Shown):
 
         It is text where it is printed, and HTML in a notebook.
         """
+        is_tagged = self.vectors is not None and self.vectors.kind == "tags"
+        kinds = f"with {count_text(self.n_classes, 'tag')}"
+        if not is_tagged:
+            kinds = f"in {count_text(self.n_classes, 'class')}"
         return Summary(
-            f"{image_kind(self.images)}, in {count_text(self.n_classes, 'class')}",
+            f"{image_kind(self.images)}, {kinds}",
             self._facts(),
             describe_classes(self.table, self.classes, self.weights().tolist(), self.vectors),
         )

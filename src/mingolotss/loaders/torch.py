@@ -275,12 +275,12 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         self._images: ImageArray | ImageStack = samples.images
         self._masks: ImageArray | ImageStack | None = samples.masks  # of all that were opened
         self.channels = list(samples.channels)
+        self.classes = list(samples.classes)
+        self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
         self.target: Target = samples.target or default_target(samples.vectors)
         self.targets = (
             samples.labels.tolist() if self.target == "index" else torch.from_numpy(samples.targets)
         )
-        self.classes = list(samples.classes)
-        self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
         # The names of all samples that were opened, and the rows of those that `data` has now:
         # None if these are not known.
         self._opened = SampleNames(
@@ -688,7 +688,7 @@ class StampDataset(Dataset):  # torch's base class is untyped here
             f"    Root Location: {clean_text(self.root)}",
             f"    Items: {self._item_kind()}",
             *([f"    Channels: {clean_text(', '.join(self.channels))}"] if self.channels else []),
-            *_class_lines(self.counts()),
+            *_class_lines(self.counts(), "Tags" if self.target == "multi-hot" else "Classes"),
             f"    Transforms (if any): {_indented(self.transform)}",
             f"    Target Transforms (if any): {_indented(self.target_transform)}",
         ]
@@ -776,10 +776,10 @@ def _split_name(root: object, train: object, split: object) -> str:
     )
 
 
-def _class_lines(counts: Mapping[str, int]) -> list[str]:
-    """Return the number of images of each class in lines that break between classes."""
+def _class_lines(counts: Mapping[str, int], title: str) -> list[str]:
+    """Return the number of images of each class or tag in lines that break between them."""
     items = [f"{clean_text(name)} {count:,}" for name, count in counts.items()] or ["none"]
-    text = "Classes: " + ", ".join(item.replace(" ", "\N{NO-BREAK SPACE}") for item in items)
+    text = f"{title}: " + ", ".join(item.replace(" ", "\N{NO-BREAK SPACE}") for item in items)
     lines = textwrap.wrap(
         text, 92, initial_indent=" " * 4, subsequent_indent=" " * 8, break_long_words=False
     )
