@@ -22,6 +22,7 @@ from mingolotss.io.summaries import Table, count_text
 from mingolotss.model import Bools, Ints
 
 __all__ = [
+    "class_name",
     "label_facts",
     "label_groups",
     "label_table",
@@ -54,6 +55,11 @@ def votes_text(votes: Sequence[float] | None, classes: Sequence[str]) -> str:
     return ", ".join(f"{classes[label]} {votes[label]:.2f}" for label in shown)
 
 
+def class_name(label: int, classes: Sequence[str]) -> str:
+    """Return the name of a label; "" for one without a name."""
+    return classes[label] if 0 <= label < len(classes) else ""
+
+
 def label_texts(
     labels: Ints, classes: Sequence[str], vectors: LabelVectors | None = None
 ) -> list[str]:
@@ -67,7 +73,7 @@ def label_texts(
         The tags or votes of the samples.
     """
     if vectors is None:
-        return [classes[one] if 0 <= one < len(classes) else "" for one in labels.tolist()]
+        return [class_name(label, classes) for label in labels.tolist()]
     is_labelled = vectors.is_labelled.tolist()
     if vectors.kind == "tags":
         rows = [np.flatnonzero(row > 0).tolist() for row in vectors.values]

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.label_columns import JOINED_BY
-from mingolotss.dataset.sample_summary import class_name
+from mingolotss.dataset.label_words import class_name
 from mingolotss.dataset.samples import Arrays
 from mingolotss.model import Ints
 from mingolotss.qa.comparison import KINDS, LABELS, TAGS, VOTES, DifferenceRow, rows_of
