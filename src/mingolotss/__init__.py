@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from mingolotss.pipeline.plan import Plan, plan
     from mingolotss.pipeline.run import Build, build, fetch, run
     from mingolotss.pipeline.stamps import make_stamp
+    from mingolotss.qa.agreement.measure import agreement
     from mingolotss.qa.audit.run import audit
     from mingolotss.qa.compare import compare
     from mingolotss.qa.report.page import report
@@ -95,6 +96,7 @@ _MODULES = {
     "Scaling": "recipe.steps",
     "Source": "model",
     "Stack": "recipe.steps",
+    "agreement": "qa.agreement.measure",
     "audit": "qa.audit.run",
     "build": "pipeline.run",
     "classes": "recipe.classes",
@@ -153,6 +155,7 @@ __all__ = [
     "Scaling",
     "Source",
     "Stack",
+    "agreement",
     "audit",
     "build",
     "classes",

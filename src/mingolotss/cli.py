@@ -716,6 +716,43 @@ def audit(
 
 
 @app.command()
+def agreement(
+    out: Annotated[Path, _BUILD],
+    decisions: Annotated[Path | None, _DECISIONS] = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write everything to this file.")
+    ] = None,
+    most: Annotated[
+        int, typer.Option("--max", min=1, metavar="N", help="Show at most N rows of each kind.")
+    ] = 10,
+) -> None:
+    """Measure how far the people agree who judged the sources of a build.
+
+    Cohen's kappa of each pair of people, Fleiss' kappa of the sources that equally many have
+    judged, Krippendorff's alpha of all, and which classes are confused. The sources on which people
+    disagree are written to disagreements.csv in the build, worst first; `mingolotss review DIR
+    --disagreements` shows them in this order.
+    """
+    from mingolotss.io.files import write_bytes
+    from mingolotss.qa.agreement.document import render_agreement, write_disagreements
+    from mingolotss.qa.agreement.measure import agreement as measure
+    from mingolotss.qa.agreement.terminal import agreement_lines
+
+    result = measure(out, decisions=decisions)
+    _print_lines([*agreement_lines(result, most)])
+    if json is not None:
+        write_bytes(json, render_agreement(result))
+        _say(f"Everything: {json}")
+    try:
+        path = write_disagreements(result)
+    except InputError as error:  # a build that is only readable has an agreement all the same
+        _say(error)
+        return
+    if result.disagreements:
+        _say(f"Queue: {path}   mingolotss review {_quoted(out)} --disagreements")
+
+
+@app.command()
 def report(
     out: Annotated[Path, _BUILD],
     decisions: Annotated[Path | None, _DECISIONS] = None,

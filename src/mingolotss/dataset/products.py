@@ -92,6 +92,7 @@ def remove_products(folder: Path) -> None:
     files = [
         build.recipe, build.splits, build.candidates, build.manifest, build.csv, build.checksums,
         build.croissant, build.report, build.audit, build.rejected, build.notices, build.channels,
+        build.disagreements,
     ]  # fmt: skip
     files += filter(is_generated, build.descriptions())
     for path in files:

@@ -195,14 +195,15 @@ def _initial_vectors(catalogue: Catalogue, recipe: Recipe) -> LabelVectors | Non
 def _notices(unknown: Sequence[str], unread: Sequence[Decision]) -> Iterable[str]:
     if unknown:
         yield (
-            f"decisions.csv: {count_text(len(unknown), 'source')} with judgements are not in the "
-            f"catalogue ({_listed(unknown)})"
+            f"decisions.csv: judgements on {count_text(len(unknown), 'source')} that the catalogue "
+            f"does not have do not count ({_listed(unknown)})"
         )
     if unread:
         names = [row.source for row in unread]
         yield (
             f"decisions.csv: {count_text(len(unread), 'confirmation')} without a class in the "
-            f"column classes do not count ({_listed(names)}); confirm these labels again"
+            f"column classes {'does' if len(names) == 1 else 'do'} not count ({_listed(names)}); "
+            "confirm the label again"
         )
 
 
