@@ -106,8 +106,9 @@ def test_tags_have_one_kappa_each_and_their_mean() -> None:
 def test_sources_are_in_the_order_of_their_disagreement() -> None:
     """Of pairs of people that differ: S2 3 of 3, S0 4 of 6, S1 2 of 3; S3 none, S4 one person."""
     rows = [
-        *(_row("S0", by, name) for by, name in zip("abcd", ["FRI", "FRI", "FRII", "FRII"], strict=True)),
-        *(_row("S1", by, name) for by, name in zip("abc", ["FRI", "FRI", "odd; name"], strict=True)),
+        _row("S0", "a", "FRI"), _row("S0", "b", "FRI"), _row("S0", "c", "FRII"),
+        _row("S0", "d", "FRII"), _row("S1", "a", "FRI"), _row("S1", "b", "FRI"),
+        _row("S1", "c", "odd; name"),
         _row("S2", "a", "FRI"), _row("S2", "b", "FRII"), _row("S2", "c"),
         _row("S3", "a", "FRI"), _row("S3", "b", "FRI"), _row("S4", "a", "FRI"),
     ]  # fmt: skip
