@@ -199,11 +199,6 @@ class BuildFolder(DatasetFolder):
         return self.path / DECISIONS_NAME
 
     @property
-    def disagreements(self) -> Path:
-        """The sources on which people disagree, worst first."""
-        return self.path / "disagreements.csv"
-
-    @property
     def notices(self) -> Path:
         """The files that the image service does not use."""
         return self.path / "notices.txt"
