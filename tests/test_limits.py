@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from builds import command
+from format_names import PLAIN_FORMATS
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import InputError
-from mingolotss.formats import FORMATS
 from named_builds import build_named
 
 pytestmark = pytest.mark.slow
@@ -52,7 +52,7 @@ def is_one_line(done: subprocess.CompletedProcess[str]) -> None:
 
 @pytest.mark.parametrize("name", [
     pytest.param(name, marks=pytest.mark.readers) if name in ("hdf5", "zarr") else name
-    for name in FORMATS
+    for name in PLAIN_FORMATS
 ])  # fmt: skip
 def test_an_export_that_cannot_be_written(built, tmp_path, name):
     """Also where the library of the format writes."""

@@ -13,8 +13,8 @@ from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
 from builds import run
+from format_names import PLAIN_FORMATS
 from mingolotss.dataset.manifest import read_manifest
-from mingolotss.formats import FORMATS
 from mingolotss.sky.wcs import simple_header
 from skies import KINDS, random_sky, write_catalogue, write_fits
 
@@ -177,7 +177,7 @@ def built(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FORMATS.names())
+@pytest.mark.parametrize("name", PLAIN_FORMATS)
 def test_exports(built, tmp_path, name):
     """Writing and checking a format, or the line that names its library."""
     out = tmp_path / "export"

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import OrderedDict
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.slow  # together they take long
 OPTIONAL = (
     "torch", "torchvision", "keras", "distributed", "dask", "s3fs", "upath", "selenium",
     "starlette", "uvicorn", "contourpy", "photutils", "h5py", "zarr", "radio_beam",
+    "pycocotools",
 )  # fmt: skip
 
 WITHOUT = f"""
@@ -107,6 +109,27 @@ except InputError as error:
     expected = (
         "convolve images to a common beam: this needs radio_beam; pip install 'mingolotss[beams]'"
     )
+    assert run_without(code) == expected + "\n"
+
+
+def test_coco_needs_pycocotools():
+    """The line comes before anything is written; reading an export needs nothing."""
+    code = """
+from pathlib import Path
+from mask_builds import draw_images, draw_masks, make_records
+from mingolotss.errors import InputError
+from mingolotss.formats.base import ExportHeader
+from mingolotss.formats.batch_layout import BatchLayout
+from mingolotss.formats.coco import write_coco
+masks = draw_masks(3)
+header = ExportHeader("n", "T", "l", "c", "f", "a", "p", "coco", BatchLayout())
+try:
+    write_coco(make_records(draw_images(masks), masks), Path("nowhere"), header)
+except InputError as error:
+    print(error, Path("nowhere").exists())
+"""
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})" + code
+    expected = "write nowhere: this needs pycocotools; pip install 'mingolotss[coco]' False"
     assert run_without(code) == expected + "\n"
 
 

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
 
+from format_names import PLAIN_FORMATS
 from mingolotss.dataset.splits import SplitPlan, SplitSources, keep_splits
 from mingolotss.errors import DatasetError, InputError
-from mingolotss.formats import FORMATS
 from mingolotss.formats.csv import render_csv
 from mingolotss.formats.split_records import (
     read_dataset_splits,
@@ -27,7 +27,7 @@ from readers_build import make_build
 
 ALL = [
     pytest.param(name, marks=pytest.mark.readers) if name in ("hdf5", "zarr") else name
-    for name in FORMATS
+    for name in PLAIN_FORMATS
 ]
 SPLIT = "stratified:train=0.6,val=0.2,test=0.2,seed=4"
 

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from format_names import PLAIN_FORMATS
 from mingolotss.errors import DatasetError, InputError
-from mingolotss.formats import FORMATS
 from mingolotss.loaders.arrays import load
 from mingolotss.loaders.download import Archive, download
 from mingolotss.pipeline.exporting import export
@@ -29,7 +29,7 @@ from readers_build import make_build
 
 ALL = [
     pytest.param(name, marks=pytest.mark.readers) if name in ("hdf5", "zarr") else name
-    for name in FORMATS
+    for name in PLAIN_FORMATS
 ]
 SPLIT = "stratified:train=0.6,val=0.2,test=0.2,seed=4"
 

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from format_names import PLAIN_FORMATS
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.splits import SplitPlan
 from mingolotss.errors import InputError
-from mingolotss.formats import FORMATS
 from mingolotss.loaders.arrays import load
 from mingolotss.pipeline.exporting import export
 from mingolotss.pipeline.run import build
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow  # together they take long
 
 ALL = [
     pytest.param(name, marks=pytest.mark.readers) if name in ("hdf5", "zarr") else name
-    for name in FORMATS
+    for name in PLAIN_FORMATS
 ]
 SPLITS = ("train", "a/b", "CON")
 SPLIT = "stratified:train=0.4,a/b=0.3,CON=0.3,seed=1,reach=0"

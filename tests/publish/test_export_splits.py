@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from builds import run
+from format_names import PLAIN_FORMATS
 from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.errors import InputError
-from mingolotss.formats import FORMATS
 from mingolotss.loaders.arrays import load
 from mingolotss.pipeline.exporting import export
 from mingolotss.pipeline.rebuild import recorded_service
@@ -26,7 +26,7 @@ from readers_build import write_sky
 
 ALL = [
     pytest.param(name, marks=pytest.mark.readers) if name in ("hdf5", "zarr") else name
-    for name in FORMATS
+    for name in PLAIN_FORMATS
 ]
 SPLIT = "stratified:train=0.6,val=0.2,test=0.2,seed=4"
 FIRST = 40

@@ -37,6 +37,7 @@ __all__ = [
 _PARTS = "part-*.parquet"
 _PNG, _FITS = ".png", ".fits"
 _TRAIN, _SPLIT, _TEST = "data_batch_", "_batch", "test_batch"
+_INSTANCES, _NO_SPLIT = "instances_", "images"
 _TRAIN_ALONE = "train_batch"
 _DEFAULT_BATCHES = BatchSettings().folder
 _BATCH_FILES = ("batches.meta", _TEST, _TRAIN_ALONE, f"{_TRAIN}1")  # one of them is in each folder
@@ -410,6 +411,28 @@ class ExportFolder(DatasetFolder):
         if is_file_name(image_file) and image_file.lower().endswith(_PNG):
             return image_file
         return f"{safe_name(image_file)}{_PNG}"
+
+    @property
+    def annotation_folder(self) -> Path:
+        """The folder of the annotations of COCO."""
+        return self.path / "annotations"
+
+    def picture_folder(self, split: str) -> Path:
+        """Return the folder of a split's PNG files of COCO, ``images`` for images in no split."""
+        return self.path / (safe_name(split) or _NO_SPLIT)
+
+    def annotations(self, split: str) -> Path:
+        """Return the path of the annotations of a split."""
+        return self.annotation_folder / f"{_INSTANCES}{safe_name(split)}.json"
+
+    def annotation_files(self) -> list[Path]:
+        """List the annotations of all splits."""
+        return sorted(self.annotation_folder.glob(f"{_INSTANCES}*.json"))
+
+    @staticmethod
+    def split_of_annotations(path: Path) -> str:
+        """Return the split that a file of annotations describes, as its name spells it."""
+        return path.stem.removeprefix(_INSTANCES)
 
     @property
     def masks(self) -> Path:

@@ -51,6 +51,11 @@ FORMATS.add(
     "PNG folders by split and class, for ImageFolder",
 )
 FORMATS.add(
+    "coco",
+    "mingolotss.formats.coco:COCO",
+    "PNG files with COCO annotations: boxes and segmentations of the masks, for detectors",
+)
+FORMATS.add(
     "parquet",
     "mingolotss.formats.parquet:PARQUET",
     "Parquet with Image and ClassLabel, for Hugging Face datasets",

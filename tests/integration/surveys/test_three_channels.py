@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from format_names import PLAIN_FORMATS
 from hips2fits_server import Hips, from_mosaics, hips2fits, hips_address
 from mingolotss import MingoLoTSS, build, export, load, load_recipe, verify
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.reading import read_catalogue
 from mingolotss.dataset.channel_table import read_channels
 from mingolotss.dataset.manifest import read_manifest
-from mingolotss.formats import FORMATS
 from mingolotss.recipe.model import Recipe, parse_recipe
 from mingolotss.simulate import OBSERVATIONS, Observation, SkyModel
 from observed_skies import observed
@@ -186,7 +186,7 @@ def float_dataset(surveys, tmp_path_factory):
 
 CASES = [
     (name, kind)
-    for name in FORMATS.names()
+    for name in PLAIN_FORMATS
     for kind in ("uint8", "float32")
     if name != "fits" and not (kind == "float32" and name in ("png", "batches"))
 ]
