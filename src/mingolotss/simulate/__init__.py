@@ -9,6 +9,7 @@ from mingolotss.simulate.edges import EDGE_CASES
 from mingolotss.simulate.folder import SkyFolder
 from mingolotss.simulate.model import SkyModel
 from mingolotss.simulate.observation import OBSERVATIONS, Observation
+from mingolotss.simulate.truth import SkyTruth
 from mingolotss.simulate.write import write_sky
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Observation",
     "SkyFolder",
     "SkyModel",
+    "SkyTruth",
     "draw_source",
     "write_sky",
 ]

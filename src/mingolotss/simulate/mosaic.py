@@ -11,7 +11,7 @@ from mingolotss.simulate.model import SkyModel
 from mingolotss.simulate.noise import beam_noise, rms_map, spokes
 from mingolotss.simulate.place import Galaxy, Sky
 
-__all__ = ["add_stamp", "draw_field", "galaxy_rng", "nearby_galaxies"]
+__all__ = ["add_stamp", "draw_field", "galaxy_rng", "nearby_galaxies", "paint_galaxy"]
 
 _BRIGHT_JY = 0.03  # brighter sources have artefacts
 
@@ -48,8 +48,8 @@ def draw_field(model: SkyModel, sky: Sky, index: int) -> tuple[Image, Image]:
     even, rms = rms_map(field, model.noise_ujy * 1e-6, bright, model.beam_px)
     image = beam_noise(field.side, model.beam_px, rng) * even
     image += spokes(field.side, bright, model.beam_px, rng)
-    for galaxy, x, y in near:
-        _add_galaxy(image, model, field, galaxy, x, y)
+    for galaxy, _x, _y in near:
+        add_stamp(image, *paint_galaxy(model, field, galaxy))
     _add_background(image, model, field, sky)
     _limit_noise(image, rms, near)
     axis = np.arange(field.side) - field.side // 2
@@ -67,18 +67,25 @@ def nearby_galaxies(field: Field, galaxies: list[Galaxy]) -> Iterator[tuple[Gala
             yield galaxies[k], float(x[k]), float(y[k])
 
 
-def _add_galaxy(
-    image: Image, model: SkyModel, field: Field, galaxy: Galaxy, x: float, y: float
-) -> None:
-    """Add one galaxy to a field."""
+def paint_galaxy(model: SkyModel, field: Field, galaxy: Galaxy) -> tuple[Image, int, int]:
+    """Draw one galaxy on the pixels of a field.
+
+    Returns
+    -------
+    stamp : float32 array, shape (n, n), Jy/beam
+    x0, y0 : int, pixels
+        Its first pixel in the field.
+    """
     rng = galaxy_rng(model, galaxy)
     cloud, _ = draw_cloud(galaxy.kind, galaxy.size_arcsec, galaxy.pa_deg, rng)
     rotation = _north_angle(field, galaxy)
+    columns, rows = field.to_pixels(np.array([galaxy.ra]), np.array([galaxy.dec]))
+    x, y = float(columns[0]), float(rows[0])
     column, row = round(x), round(y)
     stamp = paint(
         cloud, galaxy.flux_mjy, x - column, y - row, rotation, model.pixel_arcsec, model.beam_arcsec
     )
-    add_stamp(image, stamp, column - stamp.shape[1] // 2, row - stamp.shape[0] // 2)
+    return stamp, column - stamp.shape[1] // 2, row - stamp.shape[0] // 2
 
 
 def _north_angle(field: Field, galaxy: Galaxy) -> float:
