@@ -190,6 +190,7 @@ def _make_channel(
     own_grids = grids.take(rows)
     windows = aligned_windows(own_grids, reference.factor[rows], measured.cutouts, choices.chosen)
     native = _only(choices, windows.is_aligned)
+    masks = None if reference.masks is None else reference.masks.take(rows)
     stamps = make_stamps(
         own,
         convolve_chosen(measured, native, recipe, windows.boxes),
@@ -197,6 +198,7 @@ def _make_channel(
         recipe,
         places=windows.boxes,
         raw=True,
+        masks=masks,
     )
     planes = stamp_planes(stamps, recipe) if with_planes else {}
     others = ~windows.is_aligned & (choices.chosen >= 0)
@@ -209,7 +211,7 @@ def _make_channel(
     corner = np.zeros(len(rows), np.int64)
     places = StampBoxes(corner, corner, side, np.zeros(len(rows), bool))
     resampled = make_stamps(
-        own, prepared.measured, prepared.choices, recipe, places=places, raw=True
+        own, prepared.measured, prepared.choices, recipe, places=places, raw=True, masks=masks
     )
     rejections = {**choices.rejections, **prepared.choices.rejections}
     choices = replace(choices, rejections=rejections)

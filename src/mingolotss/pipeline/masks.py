@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -99,6 +99,15 @@ class StampMasks:
     flux_mjy: Floats
     core_distance_arcsec: Floats
     origin: Objects
+
+    def take(self, rows: Ints) -> StampMasks:
+        """Return the masks of some of the sources."""
+        return StampMasks(*(getattr(self, name)[rows] for name in StampMasks.__slots__))
+
+    @classmethod
+    def stored(cls, masks: Masks) -> StampMasks:
+        """Return masks that exist, without what was measured in them."""
+        return replace(cls.empty(len(masks), 1), masks=masks)
 
     @classmethod
     def empty(cls, n: int, side: int) -> StampMasks:
@@ -231,11 +240,16 @@ def _distances(
     centre = points[:, 0]
     major = (points[:, 1] - centre) * components.major[index]
     minor = (points[:, 2] - centre) * components.minor[index]
-    known = np.isfinite(points).all(axis=(0, 1)) & ~is_polygon
+    # Only components that reach the stamp count, so that the mask does not depend on how many more
+    # were looked for.
+    with np.errstate(invalid="ignore"):
+        reach = np.fmax(np.hypot(*major), np.hypot(*minor)) + 1
+        beyond = np.fmax(np.fmax(-centre, centre - (grids.side - 1)), 0)
+        on_stamp = np.hypot(*beyond) <= reach
     ellipses = PixelEllipses.from_axes(centre, major, minor)
     distances = []
-    for side in (is_own, ~is_own):
-        nearest = ellipses.take(known & side).nearest(x, y)
+    for side in (is_own & on_stamp, ~is_own & on_stamp):
+        nearest = ellipses.take(side & ~is_polygon).nearest(x, y)
         for polygon in index[is_polygon & side].tolist():
             corners = grids.to_pixel(member, *components.corners(polygon))
             np.fmin(nearest, _from_polygon(x, y, *corners), out=nearest)

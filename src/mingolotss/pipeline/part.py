@@ -41,7 +41,7 @@ from mingolotss.pipeline.choice import choose_candidates
 from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.fits_stamps import chunk_files, write_fits_stamps
 from mingolotss.pipeline.input_files import Times, describe_images, image_times, images_unchanged
-from mingolotss.pipeline.masks import MaskInputs
+from mingolotss.pipeline.masks import MaskInputs, StampMasks
 from mingolotss.pipeline.measure import Failures, MeasuredCandidates, fetch_and_measure
 from mingolotss.pipeline.part_table import PartTable
 from mingolotss.pipeline.prepare import Prepared, prepare
@@ -236,7 +236,7 @@ def _make(chunk: Chunk, failures: Failures, with_planes: bool = False) -> StageR
         prepared = prepare(chunk, measured, choices, recipe)
         stamps = make_stamps(
             chunk, prepared.measured, prepared.choices, recipe, raw=has_channels,
-            mask_inputs=_mask_inputs(chunk, prepared),
+            masks=_mask_inputs(chunk, prepared),
         )  # fmt: skip
         planes = stamp_planes(stamps, recipe) if with_planes else {}
         if has_channels:
@@ -250,9 +250,11 @@ def _make(chunk: Chunk, failures: Failures, with_planes: bool = False) -> StageR
     return StageResults(measured, prepared, stamps, planes, channels)
 
 
-def _mask_inputs(chunk: Chunk, prepared: Prepared) -> MaskInputs | None:
+def _mask_inputs(chunk: Chunk, prepared: Prepared) -> MaskInputs | StampMasks | None:
     """Return what the masks of a chunk are made from, None for a recipe without masks."""
     components, catalogue = chunk.task.components, chunk.task.catalogue
+    if chunk.task.masks is not None:
+        return StampMasks.stored(chunk.task.masks[chunk.task_slice])
     if components is None:
         return None
     near = components.take(np.arange(chunk.start, chunk.stop))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +80,8 @@ def stamp_planes(stamps: Stamps, recipe: Recipe) -> dict[int, StampPlane]:
             some = slice(start, start + STAMPS_PER_STACK)
             rows = placement.rows[members[some]]
             stack = _stack(group, places[some], recipe, placement.noise.relative[members[some]])
+            if stamps.masks is not None:
+                stack = replace(stack, source_mask=stamps.masks.masks[rows])
             of_stack = _planes(stack, recipe, stamps.pixels_sha256[rows])
             planes |= zip(rows.tolist(), of_stack, strict=True)
     return planes
@@ -106,7 +108,7 @@ def _planes(stack: Stack, recipe: Recipe, digests: npt.NDArray[np.object_]) -> I
         brightness = image.astype(np.float32)
         rms = np.broadcast_to(noise, image.shape).astype(np.float32)
     # The arrays are those that the steps ran on, unless pixels were averaged or rounded.
-    is_same = factor == 1 and image.dtype == noise.dtype == np.float32
+    is_same = factor == 1 and image.dtype == noise.dtype == np.float32 and not recipe.uses_masks
     for index, digest in enumerate(digests):
         repeatable = is_same or _steps_give(digest, brightness[index], rms[index], recipe)
         yield StampPlane(brightness[index], rms[index], marks[index], repeatable)

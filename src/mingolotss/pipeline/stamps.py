@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.selection import SourcePixel, source_pixel
 from mingolotss.errors import ImageError, PluginError, RecipeError, UnreadableFileError
 from mingolotss.image.compiled import NOISE_STRIDE, SIDES, grey_stamps, supports
 from mingolotss.image.lost_pages import LostPages
+from mingolotss.image.masks import Masks
 from mingolotss.image.pixels import block_mean
 from mingolotss.io.png import encode_png, encode_rows
 from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Objects
@@ -137,7 +139,7 @@ class Stamps:
     placement : Placement or None
         Of all stamps that were tried; None while they are made.
     masks : StampMasks or None
-        Of the n stamps; None for a recipe without masks, and for further channels.
+        Of the n stamps; None for a recipe without masks.
     """
 
     encoded: Objects
@@ -169,7 +171,7 @@ def make_stamps(
     *,
     places: StampBoxes | None = None,
     raw: bool = False,
-    mask_inputs: MaskInputs | None = None,
+    masks: MaskInputs | StampMasks | None = None,
 ) -> Stamps:
     """Make the stamps of the chosen cutouts.
 
@@ -189,8 +191,9 @@ def make_stamps(
         Where the n stamps lie in their cutouts; by default in the middle, or on the source.
     raw : bool
         Keep the bytes of the pixels, as one channel of several, and do not encode them.
-    mask_inputs : MaskInputs, optional
-        Of the n sources, for a recipe with masks.
+    masks : MaskInputs or StampMasks, optional
+        Of the n sources, for a recipe with masks: what the masks are made from, or masks that
+        exist, as those of the reference for a further channel.
     """
     cutouts, n = measured.cutouts, len(choices.chosen)
     sides, problems = stamp_sides(cutouts, recipe.stamp)
@@ -241,18 +244,20 @@ def make_stamps(
     if measured.noise_methods:
         stamps.noise_method[rows] = [measured.noise_methods[index] for index in chosen.tolist()]
     has_gaps = measured.has_gaps[chosen] | leaves_cutout(cutouts, chosen, boxes)
-    masks = None
-    if mask_inputs is not None:
+    if isinstance(masks, MaskInputs):
         grids = _grids(stamps, rows, cutouts, chosen, recipe.stamp)
         masks = make_masks(
-            mask_inputs, cutouts, rows, chosen, boxes, estimates, noise.relative, grids, recipe
+            masks, cutouts, rows, chosen, boxes, estimates, noise.relative, grids, recipe
         )
     for group in stamp_windows(cutouts, chosen, boxes, estimates):
         members, start = group.indices, 0
         steps = _kernel_steps(group, recipe)
         bins, gaps = noise.relative[members], has_gaps[members]
+        own_masks = None
+        if steps is None and masks is not None:
+            own_masks = masks.masks[rows[members]]
         stacks = (
-            _by_steps(group, recipe, bins, gaps, raw=raw)
+            _by_steps(group, recipe, bins, gaps, own_masks, raw=raw)
             if steps is None
             else _by_kernel(group, steps, gaps, raw=raw)
         )
@@ -354,6 +359,7 @@ def make_stamp(
     *,
     columns: Mapping[str, float] | None = None,
     channel: str | None = None,
+    mask: npt.ArrayLike | None = None,
 ) -> StampPixels:
     """Make the stamp of one source from one cutout, exactly as a build makes it.
 
@@ -374,6 +380,9 @@ def make_stamp(
         depends on, by the name of the column: sizes in arcsec and angles in deg.
     channel : str, optional
         The channel that the cutout is of, for a recipe with channels.
+    mask : uint8 array, shape (side, side), optional
+        The mask of the stamp, as a dataset has it, for the steps ``keep-source`` and
+        ``mask-others``.
 
     Returns
     -------
@@ -385,7 +394,8 @@ def make_stamp(
     ImageError
         The image cannot give a stamp of this recipe, or the position is not on it.
     RecipeError
-        The recipe has channels and `channel` names none of them, or it has none.
+        The recipe has channels and `channel` names none of them, or it has none. A step needs the
+        mask, or the mask has another shape.
     """
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     recipe = _recipe_of(recipe, channel)
@@ -394,7 +404,27 @@ def make_stamp(
     icrs = position.icrs
     pixel = source_pixel(cutout, float(icrs.ra.deg), float(icrs.dec.deg))
     ra, dec = float(icrs.ra.deg), float(icrs.dec.deg)
-    return stamp_of_cutout(cutout, pixel, recipe, place_of_stamp(recipe, ra, dec, columns))
+    place = place_of_stamp(recipe, ra, dec, columns)
+    return stamp_of_cutout(cutout, pixel, recipe, place, _checked_mask(mask, recipe))
+
+
+def _checked_mask(mask: npt.ArrayLike | None, recipe: Recipe) -> Masks | None:
+    """Return the mask of one stamp as a stack of one.
+
+    Raises
+    ------
+    RecipeError
+        It has another shape than the stamp.
+    """
+    if mask is None:
+        return None
+    array, side = np.asarray(mask, np.uint8), recipe.stamp.pixels
+    if array.shape != (side, side):
+        raise RecipeError(
+            f"make a stamp of the recipe {recipe.name}: the mask has the shape {array.shape}, and "
+            f"the stamp {(side, side)}"
+        )
+    return array[None]
 
 
 def _recipe_of(recipe: Recipe, channel: str | None) -> Recipe:
@@ -413,7 +443,11 @@ def _recipe_of(recipe: Recipe, channel: str | None) -> Recipe:
 
 
 def stamp_of_cutout(
-    cutout: Cutout, pixel: SourcePixel, recipe: Recipe, place: StampPlace
+    cutout: Cutout,
+    pixel: SourcePixel,
+    recipe: Recipe,
+    place: StampPlace,
+    mask: Masks | None = None,
 ) -> StampPixels:
     """Return the stamp that a build makes of one cutout.
 
@@ -425,6 +459,8 @@ def stamp_of_cutout(
     recipe : Recipe
     place : StampPlace
         Of the stamp, if it is resampled.
+    mask : uint8 array, shape (1, side, side), optional
+        For a recipe with a step that needs it.
 
     Returns
     -------
@@ -442,7 +478,7 @@ def stamp_of_cutout(
             pixel = SourcePixel(middle, middle, 0.0)
         else:
             cutout = _at_common_beam(cutout, pixel, recipe)
-        result = _make_one(cutout, pixel, recipe)
+        result = _make_one(cutout, pixel, recipe, mask)
     if lost.pages:
         raise UnreadableFileError(
             "make a stamp: the file of the cutout was cut short, or cannot be read now; get the "
@@ -465,7 +501,9 @@ def _at_common_beam(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> Cutou
     return with_common_beam(cutout, common, window)
 
 
-def _make_one(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> _StackResult:
+def _make_one(
+    cutout: Cutout, pixel: SourcePixel, recipe: Recipe, mask: Masks | None
+) -> _StackResult:
     """Return the stamp of one cutout, as `make_stamps` makes those of many.
 
     Raises
@@ -481,7 +519,8 @@ def _make_one(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> _StackResul
     factors = boxes.side // recipe.stamp.pixels
     binned = _noise_after_bin(cutouts, only, boxes, factors, estimates, recipe)
     (group,) = stamp_windows(cutouts, only, boxes, estimates)
-    return _run_stack(group, slice(0, 1), recipe, binned.relative, np.ones(1, bool), raw=True)
+    gaps = np.ones(1, bool)
+    return _run_stack(group, slice(0, 1), recipe, binned.relative, gaps, mask, raw=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -563,7 +602,13 @@ def _percent_missing(missing: Bools | FloatImage) -> Floats:
 
 
 def _by_steps(
-    group: Group, recipe: Recipe, bin_noise: Floats, has_gaps: Bools, *, raw: bool
+    group: Group,
+    recipe: Recipe,
+    bin_noise: Floats,
+    has_gaps: Bools,
+    masks: Masks | None = None,
+    *,
+    raw: bool,
 ) -> Iterator[_StackResult | ImageError]:
     """Run the recipe's steps, whichever they are, on one stack after another.
 
@@ -576,6 +621,7 @@ def _by_steps(
         As `Stack.bin_noise`.
     has_gaps : bool array, shape (k,)
         Pixels of the stamp may have no data.
+    masks : uint8 array, shape (k, side, side), optional
     raw : bool
         As for `make_stamps`.
 
@@ -588,26 +634,40 @@ def _by_steps(
     # treat each image of a stack alone, so the others are the same to the byte.
     for start in range(0, len(group.indices), STAMPS_PER_STACK):
         stop = min(start + STAMPS_PER_STACK, len(group.indices))
-        stack = _try_stack(group, slice(start, stop), recipe, bin_noise, has_gaps, raw=raw)
+        stack = _try_stack(group, slice(start, stop), recipe, bin_noise, has_gaps, masks, raw=raw)
         if not isinstance(stack, ImageError) or stop - start == 1:
             yield stack
             continue
         for member in range(start, stop):
             one = slice(member, member + 1)
-            yield _try_stack(group, one, recipe, bin_noise, has_gaps, raw=raw)
+            yield _try_stack(group, one, recipe, bin_noise, has_gaps, masks, raw=raw)
 
 
 def _try_stack(
-    group: Group, members: slice, recipe: Recipe, bin_noise: Floats, has_gaps: Bools, *, raw: bool
+    group: Group,
+    members: slice,
+    recipe: Recipe,
+    bin_noise: Floats,
+    has_gaps: Bools,
+    masks: Masks | None,
+    *,
+    raw: bool,
 ) -> _StackResult | ImageError:
     try:
-        return _run_stack(group, members, recipe, bin_noise, has_gaps, raw=raw)
+        return _run_stack(group, members, recipe, bin_noise, has_gaps, masks, raw=raw)
     except ImageError as error:
         return error
 
 
 def _run_stack(
-    group: Group, members: slice, recipe: Recipe, bin_noise: Floats, has_gaps: Bools, *, raw: bool
+    group: Group,
+    members: slice,
+    recipe: Recipe,
+    bin_noise: Floats,
+    has_gaps: Bools,
+    masks: Masks | None = None,
+    *,
+    raw: bool,
 ) -> _StackResult:
     """Run the recipe's steps on some stamps of a group.
 
@@ -623,7 +683,10 @@ def _run_stack(
     # NaN, infinite and very large pixels are data here, and not a reason for a warning of numpy.
     with np.errstate(all="ignore"):
         missing = (~np.isfinite(images)).astype(images.dtype) if has_gaps[members].any() else None
-        before = Stack(images, noise, recipe.stamp.pixels, missing=missing, bin_noise=relative)
+        before = Stack(
+            images, noise, recipe.stamp.pixels, missing=missing, bin_noise=relative,
+            source_mask=None if masks is None else masks[members],
+        )  # fmt: skip
         stack = run_steps(before, recipe.step_list)
         pixels, blank = finish(stack, recipe.stamp.kind)
         pixels = pixels if pixels.dtype == np.uint8 else pixels.astype("<f4", copy=False)

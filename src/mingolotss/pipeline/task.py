@@ -21,6 +21,7 @@ from mingolotss.candidates.table import CandidateTable, Image
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.components import NearComponents
 from mingolotss.formats.batches import Batch
+from mingolotss.image.masks import Masks
 from mingolotss.model import Ints, Objects
 from mingolotss.pipeline.channel_inputs import ChannelInputs, restrict
 from mingolotss.pipeline.image_paths import ImagePaths
@@ -74,6 +75,8 @@ class Task:
         Side of the cutouts that the stamps need at least; 0 if that of the recipe is right.
     components : NearComponents or None
         The components near these sources; None for a recipe without masks.
+    masks : uint8 array, shape (n, side, side), or None
+        The masks of the stamps, where they exist already and are not made.
     """
 
     index: int
@@ -93,6 +96,7 @@ class Task:
     channel: str = ""
     stamp_deg: float = 0.0
     components: NearComponents | None = None
+    masks: Masks | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -131,6 +135,7 @@ class Task:
             channels=(),
             channel=channel.name,
             components=None,
+            masks=None,
         )
 
     def take(self, rows: Ints) -> Task:
@@ -146,6 +151,7 @@ class Task:
             search_errors=restrict(self.search_errors, catalogue.names),
             channels=tuple(channel.take(rows) for channel in self.channels),
             components=None if self.components is None else self.components.take(rows),
+            masks=None if self.masks is None else self.masks[rows],
         )
 
     @cached_property

@@ -58,7 +58,7 @@ from mingolotss.recipe.metadata import Metadata
 from mingolotss.recipe.published_list import PublishedSettings
 from mingolotss.recipe.settings import Settings, check_address
 from mingolotss.recipe.stamp_settings import StampSettings, StepSettings
-from mingolotss.recipe.steps import CLIP_SIGMA, check_step
+from mingolotss.recipe.steps import CLIP_SIGMA, MASK_STEPS, check_mask_steps, check_step
 from mingolotss.registry import nearest
 
 __all__ = [
@@ -478,6 +478,9 @@ class Recipe(Metadata):
         steps = [self.steps, *(channel.steps or () for channel in self.channels)]
         for one in chain.from_iterable(steps):
             check_step(one.do, one.settings)
+        for several in steps:
+            pairs = [(one.do, one.settings) for one in several]
+            check_mask_steps(pairs, has_masks=self.mask.makes_masks)
         # This check needs two tables of the recipe, so no field can do it alone: the class of a
         # source can only come from the name of its image if the pattern has a group for it.
         labelled = self.catalogue.names and self.classes.source != "none"
@@ -592,6 +595,17 @@ class Recipe(Metadata):
     def step_list(self) -> list[tuple[str, dict[str, object]]]:
         """Return the steps as (name, settings)."""
         return [(one.do, one.settings) for one in self.steps]
+
+    @property
+    def uses_masks(self) -> bool:
+        """Return whether a step changes pixels by the mask of the stamp."""
+        return any(one.do in MASK_STEPS for one in self.steps)
+
+    def without_mask_steps(self) -> Recipe:
+        """Return the recipe without the steps that need the mask of the stamp."""
+        if not self.uses_masks:
+            return self
+        return self._with({"steps": tuple(one for one in self.steps if one.do not in MASK_STEPS)})
 
     @property
     def clip_sigma(self) -> float | None:

@@ -12,6 +12,7 @@ can set. Other packages add steps through the entry points ``mingolotss.steps``.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ import numpy.typing as npt
 
 from mingolotss.errors import InputError, PluginError, RecipeError
 from mingolotss.foreign import is_own, mute_warnings, translate_errors
+from mingolotss.image.masks import OTHER, OWN, Masks
 from mingolotss.image.pixels import (
     asinh_stretch,
     block_mean,
@@ -35,18 +37,21 @@ from mingolotss.image.pixels import (
     to_uint8,
     zero_where,
 )
-from mingolotss.model import FloatImage
+from mingolotss.model import Bools, FloatImage
 from mingolotss.registry import Registry, nearest
 
 __all__ = [
     "CLIP_SIGMA",
+    "MASK_FILLS",
     "MASK_RADIUS",
+    "MASK_STEPS",
     "STEPS",
     "Scaling",
     "Stack",
     "StampPixels",
     "StandardSteps",
     "as_standard_steps",
+    "check_mask_steps",
     "check_step",
     "finish",
     "noise_of_blocks",
@@ -97,6 +102,9 @@ class Stack:
     scaling : Scaling or None
         How the brightness was scaled; None before a step does that. A step of another package that
         changes the brightness can say how; otherwise the scaling is unknown.
+    source_mask : uint8 array, shape (n, side, side), or None
+        Which pixels of the finished stamps are emission of their sources, and which of others, as
+        `mingolotss.image.masks` has them. None for a recipe without masks.
     """
 
     image: FloatImage
@@ -106,6 +114,7 @@ class Stack:
     missing: FloatImage | None = None
     bin_noise: FloatImage | None = None
     scaling: Scaling | None = None
+    source_mask: Masks | None = None
 
 
 StampPixels = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -113,6 +122,9 @@ Step = Callable[..., Stack]
 _S = TypeVar("_S", bound=Step)
 CLIP_SIGMA = 3.0  # of the step `clip`, unless the recipe says another
 MASK_RADIUS = 75.0  # pixels, of the step `mask`, unless the recipe says another
+MASK_STEPS = frozenset({"keep-source", "mask-others"})  # they need the mask of the stamp
+MASK_FILLS = ("zero", "noise")  # of the step `mask-others`
+_SCALING_STEPS = frozenset({"minmax", "asinh", "zscale"})
 STEPS: Registry[Step] = Registry("step", group="mingolotss.steps")
 
 
@@ -183,6 +195,43 @@ def mask(stack: Stack, *, radius: float = MASK_RADIUS) -> Stack:
     """Set pixels farther than `radius` pixels from the centre to 0."""
     inside = disc(stack.image.shape[-1], float(radius))
     return replace(stack, image=zero_where(stack.image, ~inside), inside=inside)
+
+
+@step("keep-source")
+def keep_source(stack: Stack) -> Stack:
+    """Set every pixel to 0 that is no emission of the source, by the mask of the stamp."""
+    own = _pixels_of(stack, OWN, "keep-source")
+    return replace(stack, image=zero_where(stack.image, ~own))
+
+
+@step("mask-others")
+def mask_others(stack: Stack, *, fill: str = "zero") -> Stack:
+    """Set pixels of other sources to 0, or to noise, by the mask of the stamp."""
+    other = _pixels_of(stack, OTHER, "mask-others")
+    image = zero_where(stack.image, other)
+    if fill == "noise":
+        noise = np.broadcast_to(stack.noise, image.shape)
+        for index in np.flatnonzero(other.any(axis=(1, 2))).tolist():
+            # The pixels themselves are the seed, so that a stamp is the same in every stack.
+            digest = hashlib.sha256(np.ascontiguousarray(stack.image[index]).data).digest()
+            values = np.random.default_rng(list(digest)).standard_normal(image.shape[1:])
+            filled = (values * noise[index]).astype(image.dtype)
+            image[index] = np.where(other[index], filled, image[index])
+    return replace(stack, image=image)
+
+
+def _pixels_of(stack: Stack, kind: int, name: str) -> Bools:
+    """Return which pixels of the images belong to a kind of the mask, shape (n, ny, nx)."""
+    if stack.source_mask is None:
+        raise RecipeError(
+            f"step {name!r}: the stamp has no mask; set mask.from in the recipe, and give the "
+            "components"
+        )
+    factor = stack.image.shape[-1] // stack.side
+    pixels = stack.source_mask == kind
+    if factor > 1:
+        pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
+    return np.asarray(pixels)
 
 
 @step("minmax")
@@ -279,9 +328,32 @@ def check_step(name: str, settings: Mapping[str, object]) -> None:
             raise RecipeError(
                 f"step {name!r}: {key} = {value!r} is no {kind.__name__}, as {key} must be"
             )
+    if name == "mask-others" and settings.get("fill", "zero") not in MASK_FILLS:
+        raise RecipeError(
+            f"step {name!r}: fill = {settings['fill']!r} is none of {', '.join(MASK_FILLS)}"
+        )
     for key, parameter in allowed.items():
         if parameter.default is inspect.Parameter.empty and key not in settings:
             raise RecipeError(f"step {name!r} needs the setting {key!r}")
+
+
+def check_mask_steps(steps: Sequence[tuple[str, Mapping[str, object]]], *, has_masks: bool) -> None:
+    """Raise RecipeError unless the steps that need masks have them, in units of the image."""
+    names = [name for name, _ in steps]
+    for index, (name, settings) in enumerate(steps):
+        if name not in MASK_STEPS:
+            continue
+        if not has_masks:
+            raise RecipeError(
+                f"step {name!r} needs the mask of the stamp: set mask.from = 'components' or "
+                "'shapes' in the recipe"
+            )
+        scaled = [one for one in names[:index] if one in _SCALING_STEPS]
+        if settings.get("fill") == "noise" and scaled:
+            raise RecipeError(
+                f"step {name!r} with fill = 'noise' must come before {scaled[0]!r}, which scales "
+                "the brightness"
+            )
 
 
 def run_steps(stack: Stack, steps: Sequence[tuple[str, Mapping[str, object]]]) -> Stack:
@@ -315,10 +387,11 @@ def _after_plugin(before: Stack, result: Stack) -> Stack:
         scaling = Scaling("unknown", nothing, nothing, nothing)
     if missing is None:
         missing = before.missing
+    source_mask = before.source_mask if result.source_mask is None else result.source_mask
     if missing is not None and missing.shape != result.image.shape:
         parts = missing.mean(axis=(-2, -1), keepdims=True)
         missing = np.broadcast_to(parts, result.image.shape).copy()
-    return replace(result, missing=missing, scaling=scaling)
+    return replace(result, missing=missing, scaling=scaling, source_mask=source_mask)
 
 
 def _check_result(name: str, stack: Stack, result: object) -> None:

@@ -98,7 +98,9 @@ def _random_stack(
     noise = rng.uniform(0.3, 0.5, shape).astype(dtype)
     for array in (image, noise):
         array.flags.writeable = False
-    return Stack(image, noise, side)
+    source_mask = rng.integers(0, 3, (_COUNT, side, side)).astype(np.uint8)
+    source_mask.flags.writeable = False
+    return Stack(image, noise, side, source_mask=source_mask)
 
 
 def _run(name: str, settings: Mapping[str, Any], stack: Stack) -> Stack:
@@ -155,12 +157,18 @@ def _check_images_alone(
     """
     for index in range(_COUNT):
         one = slice(index, index + 1)
-        alone = _run(name, settings, replace(stack, image=stack.image[one], noise=stack.noise[one]))
+        alone = _run(name, settings, _take(stack, one))
         if not _equal(alone.image, result.image[one]):
             _fail(name, f"image {index} of {_COUNT} alone gives another result than in the stack")
-    turned = _run(name, settings, replace(stack, image=stack.image[::-1], noise=stack.noise[::-1]))
+    turned = _run(name, settings, _take(stack, slice(None, None, -1)))
     if not _equal(turned.image[::-1], result.image):
         _fail(name, "images in reverse order give another result")
+
+
+def _take(stack: Stack, images: slice) -> Stack:
+    """Return some images of a stack with their noise and masks."""
+    masks = None if stack.source_mask is None else stack.source_mask[images]
+    return replace(stack, image=stack.image[images], noise=stack.noise[images], source_mask=masks)
 
 
 def _check_constant_noise(name: str, settings: Mapping[str, Any], stack: Stack) -> None:

@@ -251,6 +251,7 @@ def candidate_picture(
 
 def _stamp(cutout: Cutout, source: Source, recipe: Recipe, place: StampPlace) -> bytes:
     """Return the stamp that this candidate would give."""
+    recipe = recipe.without_mask_steps()  # the mask is of the stamp of the chosen image alone
     stamp = stamp_of_cutout(cutout, source_pixel(cutout, source.ra, source.dec), recipe, place)
     if recipe.stamp.kind == "uint8":
         return coloured(encode_png(stamp.astype(np.uint8, copy=False)))
