@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mingolotss.errors import RecipeError
+from mingolotss.recipe.model import parse_recipe
 from mingolotss.recipe.steps import STEPS, Stack, check_step, finish, run_steps
 
 RNG = np.random.default_rng(9)
@@ -50,11 +53,60 @@ def test_a_stack_gives_what_its_images_give(dtype):
 def test_steps_change_nothing_that_they_were_given():
     """A step returns something new."""
     made = stack()
+    masks = np.random.default_rng(3).integers(0, 3, made.image.shape).astype(np.uint8)
+    made = replace(made, source_mask=masks)
     before = made.image.copy(), made.noise.copy()
     for name in STEPS.names():
         run_steps(made, [("zero-nan", {}), (name, {})])
     np.testing.assert_array_equal(made.image, before[0])
     np.testing.assert_array_equal(made.noise, before[1])
+
+
+def test_only_the_source_stays_or_only_others_go():
+    """`keep-source` zeroes all but 1 in the mask, `mask-others` what is 2, also before `bin`."""
+    rng = np.random.default_rng(4)
+    image = rng.normal(5, 1, (3, 12, 12)).astype(np.float32)
+    noise = np.full((3, 1, 1), 0.5, np.float32)
+    for side in (12, 4):
+        masks = rng.integers(0, 3, (3, side, side)).astype(np.uint8)
+        made = Stack(image, noise, side, source_mask=masks)
+        large = np.kron(masks, np.ones((1, 12 // side, 12 // side), np.uint8))
+        kept = run_steps(made, [("keep-source", {})]).image
+        np.testing.assert_array_equal(kept, np.where(large == 1, image, 0))
+        others = run_steps(made, [("mask-others", {})]).image
+        np.testing.assert_array_equal(others, np.where(large == 2, 0, image))
+        noisy = run_steps(made, [("mask-others", {"fill": "noise"})]).image
+        np.testing.assert_array_equal(noisy[large != 2], image[large != 2])
+        assert abs(noisy[large == 2].mean()) < 0.2
+        assert 0.35 < noisy[large == 2].std() < 0.65
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ({"steps": [{"do": "keep-source"}]}, "needs the mask of the stamp: set mask.from"),
+        (
+            {
+                "mask": {"from": "components"},
+                "steps": [{"do": "minmax"}, {"do": "mask-others", "fill": "noise"}],
+            },
+            "must come before 'minmax'",
+        ),
+        (
+            {"mask": {"from": "shapes"}, "steps": [{"do": "mask-others", "fill": "grey"}]},
+            "fill = 'grey' is none of zero, noise",
+        ),
+        (
+            {"channels": [{"name": "a", "steps": [{"do": "mask-others"}]}]},
+            "'mask-others' needs the mask",
+        ),
+    ],
+)
+def test_steps_by_masks_need_masks(recipe, words):
+    """A recipe without masks, or with noise after a scaling, is refused in one line."""
+    with pytest.raises(RecipeError, match=words) as caught:
+        parse_recipe({"name": "mine", **recipe}, "mine.toml")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["asinh", "zscale", "minmax"])

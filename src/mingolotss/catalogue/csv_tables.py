@@ -189,8 +189,8 @@ def find_layout(head: bytes, required: Sequence[str]) -> CsvLayout:
         (names, delimiter, row, rows_start)
         for text, row, rows_start in (
             (header, first_row, header_end),
-            (comment, header, header_start),
             (comment.lstrip().lstrip(b"#"), header, header_start),
+            (comment, header, header_start),
         )
         for delimiter in _DELIMITERS
         for names in [_split(text, delimiter)]
