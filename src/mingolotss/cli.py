@@ -22,6 +22,7 @@ from mingolotss.foreign import show_warnings_as_lines
 from mingolotss.formats import FORMATS
 
 if TYPE_CHECKING:
+    from mingolotss.catalogue.catalogue import Catalogue
     from mingolotss.dataset.splits import SplitResult
     from mingolotss.pipeline.progress import BuildProgress
     from mingolotss.pipeline.run import Build
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 
 _CELL = 200  # letters of a cell of a table
+_COMBINATIONS = 10  # of tags
 _MAX_NOTICES = 10
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 _RECIPE_HELP = "Name of a shipped recipe (see `mingolotss recipes`) or a TOML file"
@@ -842,13 +844,19 @@ def classes(
 ) -> None:
     """List the classes of a recipe.
 
-    With a catalogue, also count its sources in each class.
+    With a catalogue, also count its sources in each class. A source with several tags is counted
+    for each of them.
     """
+    from mingolotss.catalogue.reading import read_catalogue
     from mingolotss.recipe.classes import classes as list_classes
     from mingolotss.recipe.load import load_recipe
 
     loaded = load_recipe(recipe)
-    rows = list_classes(loaded, catalogue)
+    sources = None
+    if catalogue is not None:
+        sources = read_catalogue(catalogue, loaded.catalogue.columns, loaded.rules)
+    rows, kind = list_classes(loaded, sources), loaded.label_kind
+    name_of_kind = "tag" if kind == "tags" else "class"
     if not rows and loaded.classes.source == "none":
         _say(f"the recipe {recipe} has no class table; its dataset has no labels")
     elif not rows:
@@ -856,16 +864,17 @@ def classes(
             f"the classes of the recipe {recipe} are the values of the column "
             f"{loaded.classes.column!r}; give a --catalogue to list them"
         )
-    elif catalogue is None:
+    elif sources is None:
         cells = [(str(row.label), row.name, row.source, row.note) for row in rows]
-        _table(("label", "class", "from", "appearance"), cells)
+        _table(("label", name_of_kind, "from", "appearance"), cells)
     else:
         cells = [
             (str(row.label) if row.label >= 0 else "", row.name, row.source, str(row.count))
             for row in rows
         ]
-        total = sum(row.count or 0 for row in rows)
-        _table(("label", "class", "from", "count"), [*cells, ("", "all", "", str(total))])
+        all_sources = ("", "all", "", str(len(sources)))
+        _table(("label", name_of_kind, "from", "count"), [*cells, all_sources])
+        _print_label_counts(sources)
 
 
 @app.command()
@@ -1003,16 +1012,35 @@ def _print_split(split: SplitResult, *, with_shares: bool = True) -> None:
     _print_lines(warnings_of_split)
 
 
+def _print_label_counts(sources: Catalogue) -> None:
+    """Print how many tags or votes the sources have, and the most frequent sets of tags."""
+    from mingolotss.dataset.label_census import count_tags
+    from mingolotss.dataset.label_words import label_facts, tags_text
+
+    vectors, names = sources.vectors, sources.classes
+    facts = label_facts(sources.labels.astype(int), names, vectors, "source")
+    _print_lines([f"{name}: {text}" for name, text in facts.items()])
+    if vectors is not None and vectors.kind == "tags":
+        combinations = count_tags(vectors, names).combinations[:_COMBINATIONS]
+        rows = [(tags_text(tags, names), str(count)) for tags, count in combinations]
+        _table(("most frequent combinations", "count"), rows)
+
+
 def _classes(build: Status) -> tuple[list[str], list[list[str]]]:
     """Return the table of classes: the images in all, and those in each split."""
-    header = ["class", "written"]
-    rows = [[name, str(count)] for name, count in build.classes.items()]
+    header = ["tag" if build.kind == "tags" else "class", "written"]
+    counted = {**build.classes, **build.without_class}
+    rows = [[name, str(count)] for name, count in counted.items()]
     split = build.split
     if split is not None:
         header += split.splits
         counts = dict(zip(split.classes, split.counts.tolist(), strict=True))
-        none = [0] * len(split.splits)
-        rows = [[*row, *map(str, counts.get(row[0], none))] for row in rows]
+        none: list[object] = [0] * len(split.splits)
+        unknown: list[object] = [""] * len(split.splits)
+        rows = [
+            [*row, *map(str, counts.get(row[0], none if row[0] in build.classes else unknown))]
+            for row in rows
+        ]
     return header, rows
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mingolotss.catalogue.label_groups import label_groups
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.label_words import (
-    label_groups,
     label_table,
     label_texts,
     rarest_labels,
@@ -91,9 +91,11 @@ def test_samples_of_every_tag_are_chosen():
 @pytest.mark.parametrize(
     ("vectors", "texts"),
     [
-        (TAGS, ["tags, 0 to 2 for an image, 1.40 on average; 5 combinations", "no tag", "60.0 %"]),
-        (VOTES, ["votes; 3 images without a single class; 10 to 20 votes for an image, median 15",
-                 "mean fraction", "no votes"]),
+        (TAGS,
+         ["tags, 0 to 2 for each image, 1.40 on average; 5 combinations", "no tag", "60.0 %"]),
+        (VOTES,
+         ["votes; 3 images without a single class; 10 to 20 votes for each image, median 15",
+          "mean fraction", "no votes"]),
     ],
     ids=["tags", "votes"],
 )  # fmt: skip

@@ -7,7 +7,7 @@
 >>> print(*label_table(labels, ("FRI", "bent"), tags).rows, sep="; ")
 (0, 'FRI', 1, '33.3 %'); (1, 'bent', 2, '66.7 %'); (None, 'no tag', 1, '33.3 %'); (None, 'no label', 1, '')
 >>> label_facts(labels, ("FRI", "bent"), tags)
-{'labels': 'tags, 0 to 2 for an image, 1.00 on average; 3 combinations'}
+{'labels': 'tags, 0 to 2 for each image, 1.00 on average; 3 combinations'}
 """  # noqa: E501 - the result is one line
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mingolotss.catalogue.label_groups import label_groups
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.label_census import TagCensus, VoteCensus, count_tags, count_votes
 from mingolotss.io.summaries import Table, count_text
-from mingolotss.model import Bools, Ints
+from mingolotss.model import Ints
 
 __all__ = [
     "class_name",
     "label_facts",
-    "label_groups",
     "label_table",
     "label_texts",
     "rarest_labels",
@@ -83,31 +83,6 @@ def label_texts(
     return [votes_text(votes if has_some else None, classes) for votes, has_some in pairs]
 
 
-def label_groups(
-    labels: Ints, classes: Sequence[str], vectors: LabelVectors | None = None
-) -> list[tuple[int | None, str, Bools]]:
-    """Return the samples of each class, and of each reason to be in none if there are some.
-
-    Returns
-    -------
-    list of (int or None, str, bool array of shape (n,))
-        Label, name and members. A sample with several tags is in several groups.
-    """
-    groups: list[tuple[int | None, str, Bools]]
-    if vectors is not None and vectors.kind == "tags":
-        groups = [(one, name, vectors.values[:, one] > 0) for one, name in enumerate(classes)]
-    else:
-        groups = [(one, name, np.asarray(labels == one)) for one, name in enumerate(classes)]
-    if vectors is None:
-        rest = [("no label", np.asarray(labels < 0))]
-    else:
-        names = {"tags": ("no tag", "no label"), "votes": ("no single class", "no votes")}
-        in_none = ~np.any([members for _, _, members in groups], axis=0)
-        is_labelled = vectors.is_labelled
-        rest = [*zip(names[vectors.kind], (in_none & is_labelled, ~is_labelled), strict=True)]
-    return groups + [(None, name, members) for name, members in rest if members.any()]
-
-
 def label_table(
     labels: Ints, classes: Sequence[str], vectors: LabelVectors | None = None
 ) -> Table | None:
@@ -138,32 +113,35 @@ def label_table(
 
 
 def label_facts(
-    labels: Ints, classes: Sequence[str], vectors: LabelVectors | None = None
+    labels: Ints,
+    classes: Sequence[str],
+    vectors: LabelVectors | None = None,
+    noun: str = "image",
 ) -> dict[str, str]:
-    """Return the kind of the labels in words; nothing for single classes."""
+    """Return the kind of the labels of images, or of sources, in words; none for single classes."""
     if vectors is None:
         return {}
     if vectors.kind == "tags":
-        return {"labels": _describe_tags(count_tags(vectors, classes))}
-    return {"labels": _describe_votes(count_votes(vectors, labels, classes))}
+        return {"labels": _describe_tags(count_tags(vectors, classes), noun)}
+    return {"labels": _describe_votes(count_votes(vectors, labels, classes), noun)}
 
 
-def _describe_tags(census: TagCensus) -> str:
+def _describe_tags(census: TagCensus, noun: str) -> str:
     if not census.labelled:
-        return "tags; no image has a label"
+        return f"tags; no {noun} has a label"
     numbers = np.flatnonzero(census.numbers)
     return (
-        f"tags, {numbers[0]} to {numbers[-1]} for an image, {census.mean_number:.2f} on average; "
-        f"{count_text(len(census.combinations), 'combination')}"
+        f"tags, {numbers[0]} to {numbers[-1]} for each {noun}, {census.mean_number:.2f} on "
+        f"average; {count_text(len(census.combinations), 'combination')}"
     )
 
 
-def _describe_votes(census: VoteCensus) -> str:
-    text = f"votes; {count_text(census.without_class, 'image')} without a single class"
+def _describe_votes(census: VoteCensus, noun: str) -> str:
+    text = f"votes; {count_text(census.without_class, noun)} without a single class"
     if not census.numbers.size:
         return text
     low, middle, high = np.percentile(census.numbers, [0, 50, 100]).tolist()
-    return f"{text}; {low:,.0f} to {high:,.0f} votes for an image, median {middle:,.0f}"
+    return f"{text}; {low:,.0f} to {high:,.0f} votes for each {noun}, median {middle:,.0f}"
 
 
 def rarest_labels(labels: Ints, vectors: LabelVectors | None = None) -> Ints:

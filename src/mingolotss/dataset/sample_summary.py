@@ -13,9 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.catalogue.label_groups import label_groups
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.image_stack import ImageArray, ImageStack, gather
-from mingolotss.dataset.label_words import label_groups, label_texts, rarest_labels
+from mingolotss.dataset.label_words import label_texts, rarest_labels
 from mingolotss.dataset.split_names import in_order
 from mingolotss.io.png import encode_png
 from mingolotss.io.summaries import Picture, Table, count_text
@@ -25,7 +26,6 @@ __all__ = [
     "GAMMA",
     "as_grey",
     "as_pictures",
-    "class_table",
     "describe_classes",
     "format_counts",
     "image_kind",
@@ -153,18 +153,6 @@ def format_counts(counts: Mapping[str, int]) -> str:
     'FRI 1,200, FRII 3'
     """
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
-
-
-def class_table(counts: Mapping[str, int], unlabelled: int = 0) -> Table | None:
-    """Return the number of images of each class; None for a dataset without classes."""
-    if not counts:
-        return None
-    rows: list[tuple[object, ...]] = [
-        (label, name, count) for label, (name, count) in enumerate(counts.items())
-    ]
-    if unlabelled:
-        rows.append((None, "no label", unlabelled))
-    return Table(("label", "class", "images"), rows)
 
 
 def describe_classes(

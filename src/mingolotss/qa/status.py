@@ -6,21 +6,25 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.catalogue.label_groups import label_groups
+from mingolotss.catalogue.label_vectors import LabelKind
 from mingolotss.dataset.channel_table import CHANNELS_COLUMN, flatten_channels, read_channels
 from mingolotss.dataset.counts import Count, count_flags
+from mingolotss.dataset.label_columns import VECTOR_COLUMNS, read_vectors
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import MANIFEST, read_manifest, read_rows
+from mingolotss.dataset.manifest import MANIFEST, read_manifest, read_rows, recipe_columns
 from mingolotss.dataset.notices import read_notices
 from mingolotss.dataset.products import is_complete
 from mingolotss.dataset.provenance import Provenance, read_provenance
-from mingolotss.dataset.sample_summary import class_table, format_counts
+from mingolotss.dataset.sample_summary import format_counts
 from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError
 from mingolotss.io.parquet import read_table
-from mingolotss.io.summaries import Shown, Summary, count_text
+from mingolotss.io.summaries import Shown, Summary, Table, count_text
 from mingolotss.qa.changed_inputs import InputChange, changed_inputs
 from mingolotss.qa.descriptions import FLAGS
 from mingolotss.qa.manifest_row import ManifestRow, rows_of
@@ -48,7 +52,13 @@ class Status(Shown):
     assembled : bool
         Whether the manifest, the batches and all other files of the dataset exist.
     cases, flags, classes : dict
-        Number of written sources with each case, flag and class.
+        Number of written sources with each case, flag and class. A source with several tags is
+        counted for each, and one with votes for the class with the most.
+    without_class : dict
+        Number of written sources in no class, by the reason: "no label", "no tag",
+        "no single class" or "no votes".
+    kind : {"classes", "tags", "votes"}
+        Of the labels.
     counts : dict of str to Count
         For each flag, also among how many sources it was looked at.
     rejections : list of (str, str, str)
@@ -77,6 +87,8 @@ class Status(Shown):
     flags: dict[str, int] = field(default_factory=dict)
     counts: dict[str, Count] = field(default_factory=dict)
     classes: dict[str, int] = field(default_factory=dict)
+    without_class: dict[str, int] = field(default_factory=dict)
+    kind: LabelKind = "classes"
     rejections: list[tuple[str, str, str]] = field(default_factory=list)
     examples: dict[int | str, list[str]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
@@ -92,7 +104,12 @@ class Status(Shown):
             "rejections": format_counts(stages) or "none",
         }
         title = f"Status: {count_text(self.written, 'image')}, {self.rejected:,} rejected"
-        return Summary(title, facts, class_table(self.classes))
+        rows: list[tuple[object, ...]] = [
+            (label, name, count) for label, (name, count) in enumerate(self.classes.items())
+        ]
+        rows += [(None, name, count) for name, count in self.without_class.items()]
+        header = ("label", "tag" if self.kind == "tags" else "class", "images")
+        return Summary(title, facts, Table(header, rows) if self.classes else None)
 
     @property
     def remaining(self) -> int:
@@ -126,10 +143,10 @@ def status(out: Path | str) -> Status:
     provenance = read_provenance(out)
     if provenance is None:
         raise DatasetError(f"show the status of {out}: there is no build in it (no recipe.toml)")
-    table = _read_table(BuildFolder(out))
-    counts = count_flags(
-        table.filter(pc.equal(table["status"], "written")), provenance.recipe.recentre
-    )
+    table = _read_table(BuildFolder(out), provenance)
+    written_table = table.filter(pc.equal(table["status"], "written"))
+    counts = count_flags(written_table, provenance.recipe.recentre)
+    classes, without_class = _count_classes(written_table, provenance.classes)
     rows = rows_of(table.select(_SHOWN))
     assembled = is_complete(out, provenance.recipe)
     written = [row for row in rows if row["status"] == "written"]
@@ -145,7 +162,9 @@ def status(out: Path | str) -> Status:
         cases=dict(sorted(Counter(row["case"] for row in written).items())),
         flags={name: counts[name].number for name in FLAGS},
         counts=counts,
-        classes=_count_classes(provenance, written),
+        classes=classes,
+        without_class=without_class,
+        kind=provenance.recipe.label_kind,
         rejections=[(row["source"], row["stage"], row["reason"]) for row in rejected],
         examples=_examples(written),
         notices=read_notices(BuildFolder(out).notices),
@@ -155,14 +174,17 @@ def status(out: Path | str) -> Status:
     )
 
 
-def _read_table(build: BuildFolder) -> pa.Table:
+def _read_table(build: BuildFolder, provenance: Provenance) -> pa.Table:
     """Read the manifest or, of an unfinished build, the tables of the parts."""
-    columns = [*_SHOWN, "size_arcsec", "pixel_scale_arcsec"]
+    columns = [*_SHOWN, "label", "size_arcsec", "pixel_scale_arcsec"]
+    vectors = [name for name in recipe_columns(provenance.recipe) if name in VECTOR_COLUMNS.names]
+    columns += vectors
     if build.manifest.exists():
         table = read_manifest(build.path, columns)
     else:
         tables = [read_rows(path, columns) for path in build.parts()]
-        empty = pa.schema([MANIFEST.field(name) for name in columns]).empty_table()
+        fields = [*MANIFEST, *VECTOR_COLUMNS]
+        empty = pa.schema([one for one in fields if one.name in columns]).empty_table()
         table = pa.concat_tables(tables) if tables else empty
     return table.sort_by("row")
 
@@ -205,6 +227,16 @@ def _examples(written: list[ManifestRow]) -> dict[int | str, list[str]]:
     return examples
 
 
-def _count_classes(provenance: Provenance, written: list[ManifestRow]) -> dict[str, int]:
-    counts = Counter(row["class"] for row in written if row["class"] is not None)
-    return {name: counts[name] for name in provenance.classes}
+def _count_classes(
+    written: pa.Table, classes: tuple[str, ...]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Count the sources of each class, and those in none by the reason."""
+    if not classes:
+        return {}, {}
+    labels = written["label"].fill_null(-1).to_numpy().astype(np.int64)
+    groups = label_groups(labels, classes, read_vectors(written, len(classes)))
+    counts = [(label, name, int(members.sum())) for label, name, members in groups]
+    return (
+        {name: count for label, name, count in counts if label is not None},
+        {name: count for label, name, count in counts if label is None},
+    )

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.catalogue.label_groups import label_groups
 from mingolotss.catalogue.labels import UNLABELLED
 from mingolotss.catalogue.reading import read_catalogue
 from mingolotss.recipe.load import load_recipe
@@ -61,7 +60,9 @@ def classes(
     -------
     list of ClassRow
         By label; empty if the dataset of the recipe has no labels. If the recipe permits sources
-        without a class and the catalogue has some, they are the last row.
+        without a class and the catalogue has some, they are the last row, and those without a tag
+        or without a single class have a row of their own. A source with several tags is counted
+        for each, and one with votes for the class with the most.
 
     Raises
     ------
@@ -85,7 +86,8 @@ def classes(
         )
         for row in [by_label.get(label, ClassRow(label, name))]
     ]
-    unlabelled = int(np.count_nonzero(catalogue.labels == UNLABELLED))
-    if rows and unlabelled:
-        rows.append(ClassRow(UNLABELLED, "without a class", count=unlabelled))
-    return rows
+    groups = label_groups(catalogue.labels, catalogue.classes, catalogue.vectors)
+    without = [(name, int(members.sum())) for label, name, members in groups if label is None]
+    if catalogue.vectors is None:
+        without = [("without a class", count) for _, count in without]
+    return rows + [ClassRow(UNLABELLED, name, count=count) for name, count in without if rows]
