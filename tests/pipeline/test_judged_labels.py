@@ -214,17 +214,33 @@ def sky(tmp_path_factory: pytest.TempPathFactory) -> Sky:
     return random_sky(tmp_path_factory.mktemp("sky") / "images", 12, 3, ("float32",))
 
 
-def _build(sky: Sky, out: Path, **judgements: object) -> pq.Table:
+def _build_tags(sky: Sky, out: Path) -> pq.Table:
+    """Build a sky in which the tags of the sources alternate."""
+    catalogue = out.with_suffix(".csv")
+    with catalogue.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["Source_Name", "RA", "DEC", "x", "y", "z"])
+        for row, (name, ra, dec) in enumerate(zip(sky.names, sky.ra, sky.dec, strict=True)):
+            writer.writerow([name, ra, dec, 1 - row % 2, row % 2, 0])
+    recipe = _recipe("tags").changed({"formats": ["parquet", "csv"]})
+    mingolotss.build(recipe, out=out, catalogue=catalogue, service=sky.folder)
+    return pq.read_table(out / "manifest.parquet")
+
+
+def _build(
+    sky: Sky, out: Path, *, source: str = "column", rows: int = 12, **judgements: object
+) -> pq.Table:
     """Build a sky in which the classes of the sources alternate."""
     catalogue = out.with_suffix(".csv")
     with catalogue.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["Source_Name", "RA", "DEC", "kind"])
-        for row, (name, ra, dec) in enumerate(zip(sky.names, sky.ra, sky.dec, strict=True)):
+        columns = zip(sky.names[:rows], sky.ra, sky.dec, strict=False)
+        for row, (name, ra, dec) in enumerate(columns):
             writer.writerow([name, ra, dec, CLASSES[row % 2]])
     table = [{"label": label, "name": name} for label, name in enumerate(CLASSES)]
     settings = {
-        "classes.from": "column",
+        "classes.from": source,
         "classes.column": "kind",
         "classes.table": table,
         "formats": ["parquet", "csv", "batches"],
@@ -269,6 +285,91 @@ def test_the_next_build_has_the_labels_and_only_their_parts_are_made_again(
     assert changed == judged
     assert len(judged) < len(times)
     assert mingolotss.verify(out).good
+
+
+@pytest.mark.parametrize("rule", ["majority", "fractions"])
+def test_compare_names_the_changed_labels_and_where_they_come_from(
+    tmp_path: Path, sky: Sky, rule: str
+) -> None:
+    """As settings, decisions and labels, and not as other values of the catalogue."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    table = _build(sky, first, rule=rule)
+    _build(sky, second, rule=rule)
+    names = table["source"].to_pylist()
+    log = DecisionLog(second / "decisions.csv")
+    log.add(_judge(names[2], "ann", "a + b"))
+    log.add(_judge(names[4], "ann", "FRI"))  # as the catalogue says
+    _build(sky, second, rule=rule)
+    comparison = mingolotss.compare(first, second)
+    origin = "people: fractions, 1" if rule == "fractions" else "people: majority, 1 of 1"
+    causes = dict(comparison.causes())
+    assert causes["decisions that differ"] == [
+        f"{names[2]}, label: catalogue and {origin}", f"{names[4]}, label: catalogue and {origin}"
+    ]  # fmt: skip
+    assert causes["catalogue values that differ"] == []
+    assert not comparison.same
+    if rule == "majority":
+        assert comparison.labels == [f"{names[2]}: FRI (catalogue) and a + b ({origin})"]
+        log.undo("ann", "2026-01-03")
+        log.undo("ann", "2026-01-03")
+        _build(sky, second, rule=rule)
+        assert mingolotss.compare(first, second).same
+    else:
+        assert comparison.labels == [
+            f"{names[2]}: FRI 1 (catalogue) and a + b 1 of 1 votes ({origin})",
+            f"{names[4]}: FRI 1 (catalogue) and FRI 1 of 1 votes ({origin})",
+        ]
+
+
+def test_compare_names_the_changed_tags(tmp_path: Path, sky: Sky) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    table = _build_tags(sky, first)
+    names = table["source"].to_pylist()
+    _build_tags(sky, second)
+    log = DecisionLog(second / "decisions.csv")
+    log.add(_judge(names[1], "ann", "FRI", "a + b"))
+    log.add(_judge(names[2], "ann"))
+    mingolotss.build(out=second, settings={"judgements.rule": "unanimous"})
+    table = pq.read_table(second / "manifest.parquet")
+    assert table["tags"].to_pylist() == [[0], [0, 2], [], *[[row % 2] for row in range(3, 12)]]
+    comparison = mingolotss.compare(first, second)
+    origin = "(people: unanimous, 1 of 1)"
+    assert comparison.labels == [
+        f"{names[1]}: FR; II (catalogue) and FRI + a + b {origin}",
+        f"{names[2]}: FRI (catalogue) and no tag {origin}",
+    ]
+    assert dict(comparison.causes())["catalogue values that differ"] == []
+
+
+def test_a_catalogue_with_more_rows_keeps_splits_and_labels_of_people(
+    tmp_path: Path, sky: Sky
+) -> None:
+    """The labels of the rows before are compared with the catalogue where they are of it."""
+    out = tmp_path / "out"
+    table = _build(sky, out, rule="majority", rows=9)
+    names = table["source"].to_pylist()
+    DecisionLog(out / "decisions.csv").add(_judge(names[0], "ann", "a + b"))
+    mingolotss.build(out=out)
+    DecisionLog(out / "decisions.csv").add(_judge(names[3], "ann", "a + b"))
+    after = _build(sky, out, rule="majority")
+    assert len(after) == 12
+    assert after["label"].to_pylist() == [2, 1, 0, 2, *(row % 2 for row in range(4, 12))]
+    assert after["split"].to_pylist()[:9] == table["split"].to_pylist()
+
+
+def test_people_label_a_catalogue_without_labels(tmp_path: Path, sky: Sky) -> None:
+    """A table of classes is enough, and the first build has no labels."""
+    out = tmp_path / "out"
+    table = _build(sky, out, rule="majority", source="none")
+    assert table["label"].null_count == 12
+    assert mingolotss.status(out).provenance.classes == CLASSES
+    log = DecisionLog(out / "decisions.csv")
+    for name, label in zip(table["source"].to_pylist()[:6], [0, 1, 2] * 2, strict=True):
+        log.add(_judge(name, "ann", CLASSES[label]))
+    mingolotss.build(out=out)
+    table = pq.read_table(out / "manifest.parquet")
+    assert table["label"].to_pylist() == [0, 1, 2, 0, 1, 2, *[None] * 6]
+    assert mingolotss.load(out).classes == CLASSES
 
 
 def test_a_rule_without_judgements_says_that_all_labels_are_of_the_catalogue(

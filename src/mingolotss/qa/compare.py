@@ -24,7 +24,7 @@ from mingolotss.errors import InputError
 from mingolotss.io.summaries import count_text
 from mingolotss.loaders.arrays import open_arrays
 from mingolotss.qa.compare_causes import find_causes, why_absent
-from mingolotss.qa.compare_labels import compare_labels
+from mingolotss.qa.compare_labels import compare_labels, read_origins
 from mingolotss.qa.comparison import (
     CHANNELS,
     CLASSES,
@@ -87,7 +87,7 @@ def compare(a: Path | str, b: Path | str) -> Comparison:
         *_only_in(ONLY_B, rows_b, rows_a, path_a, "A"),
         *_compare_classes(first.classes, second.classes),
         *_compare_channels(first.channels, second.channels),
-        *compare_labels(first, second, pairs),
+        *compare_labels(first, second, pairs, (read_origins(path_a), read_origins(path_b))),
         *_compare_column(FIELDS, pairs, _fields(first), _fields(second)),
         *_compare_column(SPLITS, pairs, first.splits, second.splits),
         *pixels,

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from mingolotss.dataset.label_origins import FROM_CATALOGUE
 from mingolotss.dataset.layout import BuildFolder, DatasetFolder
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
 from mingolotss.dataset.split_plans import read_split_plan
 from mingolotss.formats.splits_csv import read_splits
 from mingolotss.pipeline.input_files import recorded_checksums
+from mingolotss.qa.compare_labels import read_origins
 from mingolotss.qa.comparison import (
     CATALOGUE,
     DECISIONS,
@@ -47,7 +49,7 @@ def find_causes(a: Path, b: Path) -> list[DifferenceRow]:
         *_compare_inputs(first, second),
         *_compare_splits(a, b),
         *_compare_mappings(VERSIONS, versions, other_versions),
-        *_compare_manifests(_manifest(a), _manifest(b)),
+        *_compare_manifests(_manifest(a), _manifest(b), read_origins(a), read_origins(b)),
         *_compare_images(a, b),
     ]
 
@@ -121,16 +123,32 @@ def _compare_mappings(kind: str, a: Mapping[str, str], b: Mapping[str, str]) -> 
     return rows_of(kind, ((name, a.get(name, ""), b.get(name, "")) for name in names))
 
 
-def _compare_manifests(a: pa.Table | None, b: pa.Table | None) -> Iterator[DifferenceRow]:
+def _compare_manifests(
+    a: pa.Table | None,
+    b: pa.Table | None,
+    origins_a: Mapping[str, str] | None,
+    origins_b: Mapping[str, str] | None,
+) -> Iterator[DifferenceRow]:
     """Compare what the catalogues say of the sources in both, and who decided about them."""
     if a is None or b is None:
         return
+    first, second = ({} if one is None else one for one in (origins_a, origins_b))
+    # A label that people gave is no value of the catalogue.
+    judged = {
+        name for one in (first, second) for name, text in one.items() if text != FROM_CATALOGUE
+    }
     names, others = (table["source"].to_pylist() for table in (a, b))
     row_of = {name: row for row, name in enumerate(others)}
     common = [(row, row_of[name]) for row, name in enumerate(names) if name in row_of]
+    for row, _ in common if judged else ():
+        name = names[row]
+        sides = first.get(name, FROM_CATALOGUE), second.get(name, FROM_CATALOGUE)
+        yield from rows_of(DECISIONS, [(f"{name}, label", *sides)])
     for column in (*_CATALOGUE_COLUMNS, "decided_by"):
         values, other_values = a[column].to_pylist(), b[column].to_pylist()
         for row, other in common:
+            if column == "class" and names[row] in judged:
+                continue
             value, other_value = _text(values[row]), _text(other_values[other])
             if value != other_value:
                 if column == "decided_by":

@@ -11,24 +11,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.label_columns import JOINED_BY
+from mingolotss.dataset.label_origins import FROM_CATALOGUE, LABEL_FROM
 from mingolotss.dataset.label_words import class_name
+from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.samples import Arrays
+from mingolotss.io.parquet import read_schema, read_table
 from mingolotss.model import Ints
 from mingolotss.qa.comparison import KINDS, LABELS, TAGS, VOTES, DifferenceRow, rows_of
 
-__all__ = ["compare_labels", "label_texts"]
+__all__ = ["compare_labels", "label_texts", "read_origins"]
 
 _Pairs = Sequence[tuple[str, int, int]]
+Origins = Mapping[str, str]
 
 
-def compare_labels(first: Arrays, second: Arrays, pairs: _Pairs) -> list[DifferenceRow]:
+def read_origins(folder: Path) -> Origins | None:
+    """Return where the label of each source comes from, by its name; None if it is not recorded."""
+    path = DatasetFolder(folder).manifest
+    if not (folder.is_dir() and path.is_file()):
+        return None
+    if LABEL_FROM.name not in read_schema(path).names:
+        return None
+    table = read_table(path, ["source", LABEL_FROM.name])
+    texts = (text or "" for text in table[LABEL_FROM.name].to_pylist())
+    return dict(zip(table["source"].to_pylist(), texts, strict=True))
+
+
+def compare_labels(
+    first: Arrays,
+    second: Arrays,
+    pairs: _Pairs,
+    origins: tuple[Origins | None, Origins | None] = (None, None),
+) -> list[DifferenceRow]:
     """Return a row for each source whose labels differ, and one if they are of another kind.
 
     Parameters
@@ -36,13 +58,42 @@ def compare_labels(first: Arrays, second: Arrays, pairs: _Pairs) -> list[Differe
     first, second : Arrays
     pairs : sequence of (str, int, int)
         The name of each source that both have, and its index in each.
+    origins : tuple of (mapping or None, mapping or None)
+        From `read_origins`, of both datasets. If one of them has judgements of people, the rows
+        name where both labels come from.
     """
+    rows = _differing_labels(first, second, pairs, by_name=origins != (None, None))
+    if origins == (None, None):
+        return rows
+    a, b = ({} if one is None else one for one in origins)
+    return [
+        row
+        if row.kind == KINDS
+        else row._replace(a=_with_origin(row.a, row.name, a), b=_with_origin(row.b, row.name, b))
+        for row in rows
+    ]
+
+
+def _with_origin(text: str, name: str, origins: Origins) -> str:
+    """Return a label with its origin; a dataset without judgements has those of the catalogue."""
+    return f"{text or 'none'} ({origins.get(name, FROM_CATALOGUE)})"
+
+
+def _differing_labels(
+    first: Arrays, second: Arrays, pairs: _Pairs, *, by_name: bool
+) -> list[DifferenceRow]:
+    """Return the rows of `compare_labels` without origins, single classes `by_name` or number."""
     kinds = [_kind(arrays) for arrays in (first, second)]
     if kinds == ["classes", "classes"]:
         labels = first.labels.tolist(), second.labels.tolist()
-        return rows_of(
-            LABELS, ((name, str(labels[0][i]), str(labels[1][j])) for name, i, j in pairs)
-        )
+        texts = labels
+        if by_name:
+            texts = tuple(label_texts(one.labels, None, one.classes) for one in (first, second))
+        return [
+            DifferenceRow(LABELS, name, str(texts[0][i]), str(texts[1][j]))
+            for name, i, j in pairs
+            if labels[0][i] != labels[1][j]
+        ]
     a, b = (label_texts(one.labels, one.vectors, one.classes) for one in (first, second))
     if kinds[0] != kinds[1] or first.vectors is None or second.vectors is None:
         rows = ((name, a[i], b[j]) for name, i, j in pairs)
