@@ -298,13 +298,13 @@ def test_compare_names_the_changed_labels_and_where_they_come_from(
     names = table["source"].to_pylist()
     log = DecisionLog(second / "decisions.csv")
     log.add(_judge(names[2], "ann", "a + b"))
-    log.add(_judge(names[4], "ann", "FRI"))  # as the catalogue says
+    log.add(_judge(names[6], "ann", "FRI"))  # as the catalogue says
     _build(sky, second, rule=rule)
     comparison = mingolotss.compare(first, second)
     origin = "people: fractions, 1" if rule == "fractions" else "people: majority, 1 of 1"
     causes = dict(comparison.causes())
     assert causes["decisions that differ"] == [
-        f"{names[2]}, label: catalogue and {origin}", f"{names[4]}, label: catalogue and {origin}"
+        f"{names[2]}, label: catalogue and {origin}", f"{names[6]}, label: catalogue and {origin}"
     ]  # fmt: skip
     assert causes["catalogue values that differ"] == []
     assert not comparison.same
@@ -317,7 +317,7 @@ def test_compare_names_the_changed_labels_and_where_they_come_from(
     else:
         assert comparison.labels == [
             f"{names[2]}: FRI 1 (catalogue) and a + b 1 of 1 votes ({origin})",
-            f"{names[4]}: FRI 1 (catalogue) and FRI 1 of 1 votes ({origin})",
+            f"{names[6]}: FRI 1 (catalogue) and FRI 1 of 1 votes ({origin})",
         ]
 
 

@@ -85,12 +85,13 @@ def _differing_labels(
     """Return the rows of `compare_labels` without origins, single classes `by_name` or number."""
     kinds = [_kind(arrays) for arrays in (first, second)]
     if kinds == ["classes", "classes"]:
-        labels = first.labels.tolist(), second.labels.tolist()
-        texts = labels
-        if by_name:
-            texts = tuple(label_texts(one.labels, None, one.classes) for one in (first, second))
+        labels = [one.labels.tolist() for one in (first, second)]
+        texts = [
+            label_texts(one.labels, None, one.classes) if by_name else list(map(str, numbers))
+            for one, numbers in zip((first, second), labels, strict=True)
+        ]
         return [
-            DifferenceRow(LABELS, name, str(texts[0][i]), str(texts[1][j]))
+            DifferenceRow(LABELS, name, texts[0][i], texts[1][j])
             for name, i, j in pairs
             if labels[0][i] != labels[1][j]
         ]
