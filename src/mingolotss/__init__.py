@@ -4,8 +4,8 @@ Build: `build`, or step by step `plan`, `fetch` and `run`; `make_stamp` for one 
 `processes` and `cluster` give the executors; `recipes`, `services` and `classes` list what there
 is. Load: `load` for numpy, `MingoLoTSS` and `MLFR` for PyTorch, `MingoSequence` for Keras; and
 `MiraBest`, `MBFRConfident`, `FRDEEPF`... for other published datasets.
-Look and check: `plot`, `status`, `report`, `review`, `verify`, `compare`, `audit`. Pass on:
-`export`.
+Look and check: `plot`, `status`, `report`, `review`, `verify`, `compare`, `audit`, `suspects`.
+Pass on: `export`.
 
 >>> import mingolotss
 >>> recipe = mingolotss.load_recipe("mingolotss")
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from mingolotss.qa.report.page import report
     from mingolotss.qa.review.server import review
     from mingolotss.qa.status import status
+    from mingolotss.qa.suspects.run import suspects
     from mingolotss.qa.verify import verify
     from mingolotss.qa.verify_published import verify_published
     from mingolotss.recipe.classes import classes
@@ -122,6 +123,7 @@ _MODULES = {
     "stamp_wcs": "dataset.calibration",
     "status": "qa.status",
     "step": "recipe.steps",
+    "suspects": "qa.suspects.run",
     "threads": "pipeline.executors.local",
     "verify": "qa.verify",
     "verify_published": "qa.verify_published",
@@ -181,6 +183,7 @@ __all__ = [
     "stamp_wcs",
     "status",
     "step",
+    "suspects",
     "threads",
     "verify",
     "verify_published",

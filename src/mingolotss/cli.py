@@ -620,6 +620,67 @@ def compare(
 
 
 @app.command()
+def suspects(
+    dataset: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A build, an export, or a folder of batches."),
+    ],
+    probabilities: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Use the predictions of your own model instead of the baseline: a table (CSV, "
+            "Parquet) with the column `source` and the probability of each class, by its name.",
+        ),
+    ] = None,
+    folds: Annotated[
+        int, typer.Option(min=2, metavar="N", help="Number of folds of the baseline.")
+    ] = 5,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Seed of the folds and the baseline.")
+    ] = 0,
+    most: Annotated[
+        int, typer.Option("--show", min=0, metavar="N", help="Show the first N labels.")
+    ] = 10,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Write the queue to this file.  [default: DIR/suspects.csv of a build]",
+        ),
+    ] = None,
+) -> None:
+    """Rank the labels by how wrong they look, the most suspicious first.
+
+    A baseline predicts the sources of each fold from those of the others, and cleanlab compares
+    the predictions with the labels. Look at the queue with: mingolotss review DIR --suspects
+    """
+    from mingolotss.qa.suspects.result import TERMINAL_HEADER
+    from mingolotss.qa.suspects.run import suspects as find_suspects
+
+    with _progress(log=False) as progress:
+        result = find_suspects(
+            dataset,
+            probabilities=probabilities,
+            folds=folds,
+            seed=seed,
+            out=out,
+            progress=progress,
+        )
+    _print_lines(result.measured)
+    for notice in result.notices:
+        _say(f"warning: {notice}")
+    if most:
+        _table(TERMINAL_HEADER, result.terminal_rows(most))
+    if result.written is not None:
+        _say(f"The full list: {result.written}")
+    if result.is_reviewable:
+        _say(f"Look at it:    mingolotss review {_quoted(dataset)} --suspects")
+
+
+@app.command()
 def audit(
     datasets: Annotated[
         list[Path],

@@ -91,8 +91,8 @@ def remove_products(folder: Path) -> None:
         remove_tree(path)
     files = [
         build.recipe, build.splits, build.candidates, build.manifest, build.csv, build.checksums,
-        build.croissant, build.report, build.audit, build.rejected, build.notices, build.channels,
-        build.disagreements,
+        build.croissant, build.report, build.audit, build.suspects, build.disagreements,
+        build.rejected, build.notices, build.channels,
     ]  # fmt: skip
     files += filter(is_generated, build.descriptions())
     for path in files:

@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 
 from mingolotss.dataset.channel_table import CHANNELS_COLUMN, REPEATED_CHANNEL_COLUMNS
 from mingolotss.dataset.image_stack import ImageArray
+from mingolotss.dataset.label_columns import VECTOR_COLUMNS
 from mingolotss.dataset.manifest import (
     MANIFEST,
     REPEATED_COLUMNS,
@@ -309,6 +310,11 @@ class StampFile:
         with self._translated_errors():
             columns = _of_manifest(table, fields)
         return pa.table(columns, schema=fields.with_metadata(schema.metadata))
+
+    def label_columns(self) -> pa.Table:
+        """Return the columns with the tags or votes; none for a dataset of single classes."""
+        fields = further_fields(self._file.schema_arrow)
+        return self._read([field.name for field in fields if field.name in VECTOR_COLUMNS.names])
 
     def _check_labels(self) -> None:
         schema = self._file.schema_arrow

@@ -14,6 +14,7 @@ Activity = Literal[
     "stamps",
     "assembling",
     "reading images",
+    "predicting",
 ]
 
 BuildProgress = Callable[[int, int, Activity], None]

@@ -37,6 +37,7 @@ __all__ = [
     "clip_images",
     "describe_images",
     "inscribed_disc",
+    "measure_noise",
     "turn_between",
 ]
 
@@ -108,7 +109,7 @@ def describe_images(images: ImageArray) -> ImageFeatures:
     MissingLibraryError
         scipy is not installed.
     """
-    background, noise = _noise(images)
+    background, noise = measure_noise(images)
     clipped = clip_images(images, background, noise)
     bright = np.count_nonzero(clipped, axis=(1, 2)).astype(np.int32)
     factor = max(1, round(images.shape[1] / _GRID))
@@ -165,7 +166,7 @@ def turn_between(first: Harmonics, second: Harmonics) -> tuple[Floats, Floats]:
     return similarity, turns
 
 
-def _noise(images: ImageArray) -> tuple[FloatStack, FloatStack]:
+def measure_noise(images: ImageArray) -> tuple[FloatStack, FloatStack]:
     """Estimate background and noise of each image.
 
     If the outer part of the disc is noisy, the number of pixels above a level tells the noise; only

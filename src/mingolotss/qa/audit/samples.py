@@ -11,12 +11,15 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.image_stack import ImageStack
+from mingolotss.dataset.label_columns import read_vectors
 from mingolotss.dataset.layout import BuildFolder, DatasetFolder, stamp_files
 from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.dataset.provenance import read_provenance
@@ -59,11 +62,14 @@ class AuditSettings:
         The pixel scale of datasets that do not say it; 0 for unknown.
     limit_arcsec : float
         Closer positions are one; 0 for the beam or two pixels, whichever is larger.
+    command : str
+        What the datasets are read for, for messages.
     """
 
     positions: PositionTable | None = None
     pixel_arcsec: float = 0.0
     limit_arcsec: float = 0.0
+    command: str = "audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,12 @@ class AuditSamples:
         Of the sources.
     is_named : tuple of bool
         Whether a name is the dataset's own, and no number.
+    rows : int64 array, shape (n,)
+        Of the catalogue, -1 where the dataset does not say it.
     labels : int64 array, shape (n,)
         -1 where there is none.
+    vectors : LabelVectors or None
+        The tags or votes; None for a dataset of single classes.
     classes : ClassTable
     splits : tuple of str
         The names of the splits, train first and test last.
@@ -108,7 +118,9 @@ class AuditSamples:
     kind: str
     names: tuple[str, ...]
     is_named: tuple[bool, ...]
+    rows: Ints
     labels: Ints
+    vectors: LabelVectors | None
     classes: ClassTable
     splits: tuple[str, ...]
     split: Ints
@@ -158,15 +170,17 @@ def read_samples(path: Path, settings: AuditSettings) -> AuditSamples:
     DatasetError, InputError
         There is no dataset, or it is damaged; or it is an archive, or has no image.
     """
-    _refuse_archive(path)
-    kind, recipe = _kind(path), None
+    action = f"{settings.command} {path}"
+    _refuse_archive(path, action)
+    kind, recipe = _kind(path, action), None
     if kind != "dataset":
         provenance = read_provenance(path)
         recipe = None if provenance is None else provenance.recipe
     files = stamp_files(path)
-    table, classes, images, channels = _read_stamps(path, files) if files else _read_arrays(path)
+    dataset = _read_stamps(path, files, action) if files else _read_arrays(path)
+    table, classes, images, channels, vectors = dataset
     if not len(images):
-        raise InputError(f"audit {path}: it has no image")
+        raise InputError(f"{action}: it has no image")
     if channels:
         reference = None if recipe is None else recipe.reference_channel
         name = "" if reference is None else reference.name
@@ -179,7 +193,7 @@ def read_samples(path: Path, settings: AuditSettings) -> AuditSamples:
     positions = Positions(ra, dec, np.zeros(len(ra)), "the manifest")
     if np.isnan(ra).all():
         positions = NO_POSITIONS
-    labels = np.asarray(table["label"].fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+    labels = _integers(table, "label")
     pixel = _pixel_scale(table, known, settings)
     side = max(images.shape[1:])
     fields = _texts(table, "field")
@@ -188,7 +202,9 @@ def read_samples(path: Path, settings: AuditSettings) -> AuditSamples:
         kind=kind,
         names=names,
         is_named=tuple(map(any, zip(sources, image_files, strict=True))),
+        rows=_integers(table, "row"),
         labels=labels,
+        vectors=vectors,
         classes=ClassTable.of(classes, recipe),
         splits=splits,
         split=split,
@@ -205,25 +221,21 @@ def read_samples(path: Path, settings: AuditSettings) -> AuditSamples:
     )
 
 
-def _refuse_archive(path: Path) -> None:
+def _refuse_archive(path: Path, action: str) -> None:
     """Refuse what has to be downloaded or unpacked first."""
     if "://" in str(path) or str(path).startswith(("http:/", "https:/", "s3:/")):
-        raise InputError(
-            f"audit {path}: it is an address; download the dataset, and give its folder"
-        )
+        raise InputError(f"{action}: it is an address; download the dataset, and give its folder")
     if not path.is_file() or path.suffix == ".parquet":
         return
     try:
         is_archive = tarfile.is_tarfile(path) or zipfile.is_zipfile(path)
     except OSError as error:
-        raise DatasetError(f"audit {path}: {error.strerror or error}") from error
+        raise DatasetError(f"{action}: {error.strerror or error}") from error
     if is_archive:
-        raise InputError(
-            f"audit {path}: it is an archive; unpack it (tar -xf), and give its folder"
-        )
+        raise InputError(f"{action}: it is an archive; unpack it (tar -xf), and give its folder")
 
 
-def _kind(path: Path) -> str:
+def _kind(path: Path, action: str) -> str:
     if path.is_file():
         return "dataset"
     if is_export(path):
@@ -233,21 +245,28 @@ def _kind(path: Path) -> str:
         return "dataset"
     if not (build.checksums.is_file() and build.manifest.is_file()):
         raise DatasetError(
-            f"audit {path}: the build in it is not finished; run: mingolotss build --out {path}"
+            f"{action}: the build in it is not finished; run: mingolotss build --out {path}"
         )
     return "build"
 
 
-_Dataset = tuple[pa.Table, tuple[str, ...], ImageStack, tuple[str, ...]]
-"""The metadata of a dataset, the names of its classes, its images and the names of its channels."""
+class _Dataset(NamedTuple):
+    """What a dataset has, whatever its format is."""
+
+    table: pa.Table
+    classes: tuple[str, ...]
+    images: ImageStack
+    channels: tuple[str, ...]
+    vectors: LabelVectors | None
 
 
-def _read_stamps(path: Path, files: Sequence[Path]) -> _Dataset:
+def _read_stamps(path: Path, files: Sequence[Path], action: str) -> _Dataset:
     """Read the columns of Parquet files of images, in the order of the files."""
-    tables = []
+    tables, vectors = [], []
     for file in files:
         with StampFile(file) as stamps:
             tables.append(stamps.columns(_COLUMNS))
+            vectors.append(stamps.label_columns())
             channels = stamps.shape.channels
     table = pa.concat_tables(tables)
     table = table.replace_schema_metadata(tables[0].schema.metadata)
@@ -255,10 +274,10 @@ def _read_stamps(path: Path, files: Sequence[Path]) -> _Dataset:
     labels = table["label"].drop_null()
     if len(labels) and not 0 <= min(labels.to_pylist()) <= max(labels.to_pylist()) < len(names):
         raise DatasetError(
-            f"audit {path}: labels that none of its {len(names)} classes has; fetch or build it "
-            "again"
+            f"{action}: labels that none of its {len(names)} classes has; fetch or build it again"
         )
-    return table, names, stamp_images(files), channels
+    of_rows = read_vectors(pa.concat_tables(vectors), len(names))
+    return _Dataset(table, names, stamp_images(files), channels, of_rows)
 
 
 def _read_arrays(path: Path) -> _Dataset:
@@ -270,7 +289,8 @@ def _read_arrays(path: Path) -> _Dataset:
         if name not in table.column_names:
             field = MANIFEST.field(name)
             table = table.append_column(field, pa.nulls(len(table), field.type))
-    return table, arrays.classes, audit_images(arrays.images), arrays.channels
+    images = audit_images(arrays.images)
+    return _Dataset(table, arrays.classes, images, arrays.channels, arrays.vectors)
 
 
 def _names(sources: Sequence[str], files: Sequence[str]) -> tuple[str, ...]:
@@ -320,6 +340,12 @@ def _digest(path: Path, kind: str) -> str:
 
 def _texts(table: pa.Table, name: str) -> tuple[str, ...]:
     return tuple(text or "" for text in table[name].cast(pa.string()).to_pylist())
+
+
+def _integers(table: pa.Table, name: str) -> Ints:
+    """Return a column of integers, -1 where it is null."""
+    column = table[name].cast(pa.int64()).fill_null(-1)
+    return np.asarray(column.to_numpy(zero_copy_only=False), np.int64)
 
 
 def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
