@@ -8,7 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
@@ -26,15 +26,15 @@ Browser = webdriver.Chrome
 class Server:
     """`mingolotss review` as a person starts it."""
 
-    def __init__(self, out: Path, by: str = "ann") -> None:
+    def __init__(self, out: Path, *options: str, by: str = "ann") -> None:
         self.out = out
         self.process = subprocess.Popen(
-            command("review", str(out), "--port", "0", "--by", by),
+            command("review", str(out), "--port", "0", "--by", by, *options),
             env=environment(), stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.process.stdout is not None
         self.address = re.search(r"http://\S+", self.process.stdout.readline())[0]
-        self.root = self.address.split("/?")[0]
+        self.root = re.match(r"http://[^/]+", self.address)[0]
 
     def kill(self) -> None:
         """Kill it with SIGKILL, as the system would."""
@@ -42,7 +42,11 @@ class Server:
         self.process.communicate(timeout=20)
 
 
-Serve = Callable[[Path], Server]
+class Serve(Protocol):
+    """Starts a server that ends with the test."""
+
+    def __call__(self, out: Path, *options: str, by: str = "ann") -> Server:
+        """Start `mingolotss review` with options."""
 
 
 def set_screen(browser: Browser, size: tuple[int, int], *, dark: bool = False) -> None:

@@ -47,8 +47,9 @@ def label_names(count: int) -> list[str]:
 
 
 def make_label_build(
-    folder: Path, kind: str, *, count: int = 4, given: Sequence[Sequence[int]] = (), more: str = ""
-) -> Path:
+    folder: Path, kind: str, *, count: int = 4, given: Sequence[Sequence[int]] = (),
+    classes: int = 3, more: str = "",
+) -> Path:  # fmt: skip
     """Build a dataset of a kind of label; return its folder.
 
     Parameters
@@ -60,6 +61,8 @@ def make_label_build(
     given : sequence of sequence of int, optional
         For each source the value of each class: a flag, or a number of votes. By default source i
         has the class i modulo 3.
+    classes : int
+        The number of classes of kind "classes"; more than `CLASSES` have made names.
     more : str
         Further tables of the recipe.
     """
@@ -67,6 +70,7 @@ def make_label_build(
     names, ra = label_names(count), 150.0 + np.arange(count)
     table = Table({"name": names, "ra": ra, "dec": np.full(count, 50.0)})
     flags = np.array(given or np.eye(3, dtype=int)[np.arange(count) % 3])
+    texts = (*CLASSES, *(f"class {label}" for label in range(3, classes)))
     if kind == "classes":
         table["type"] = [CLASSES[row.argmax()] for row in flags]
     else:
@@ -75,7 +79,7 @@ def make_label_build(
     rows = [
         f"[[classes.table]]\nlabel = {label}\nname = '{name}'\nnote = 'the note of {label}'\n"
         + (f"value = '{name}'" if kind == "classes" else f"flags = ['t{label}']")
-        for label, name in enumerate(CLASSES)
+        for label, name in enumerate(texts)
     ]
     table.write(folder / "catalogue.fits", overwrite=True)
     recipe = _RECIPE.format(classes="\n".join([_TABLES[kind], *rows]), more=more)

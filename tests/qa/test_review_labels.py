@@ -232,7 +232,7 @@ def secret_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for row, name in enumerate(label_names(12)):
         add(out, "bobby", name, CLASSES[row % 3], note="a secret note")
     lines = [f"{name},FRI,SECRET1,0.25" for name in label_names(12)[:3]]
-    (out / "queue.csv").write_text("\n".join(["source,label,suggested,p", *lines]))
+    (out / "queue.csv").write_text("\n".join(["source,class,suggested_class,p", *lines]))
     return out
 
 
@@ -367,7 +367,7 @@ def test_suspects_are_shown_with_both_labels_and_their_probabilities(
 ) -> None:
     write_queue(
         copies["classes"], "suspects.csv",
-        f"source,label,suggested,probability_label,probability_suggested\n{NAMES[1]},FRI,FRII,0.031,0.962\n",
+        f"source,class,suggested_class,probability_given,probability_suggested\n{NAMES[1]},FRI,FRII,0.031,0.962\n",
     )  # fmt: skip
     with serve(copies["classes"]) as visitor:
         page = unescape(visitor.ask("/label/1?why=suspects").text)

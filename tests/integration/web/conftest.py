@@ -77,8 +77,8 @@ def serve() -> Iterator[Serve]:
     """Start servers, and end them with the test."""
     running: list[Server] = []
 
-    def start(out: Path) -> Server:
-        running.append(Server(out))
+    def start(out: Path, *options: str, by: str = "ann") -> Server:
+        running.append(Server(out, *options, by=by))
         return running[-1]
 
     yield start

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mingolotss.candidates.decisions import Decision
 from mingolotss.qa.review.context import Context
-from mingolotss.qa.review.labels import classes_digest, given_classes
+from mingolotss.qa.review.labels import classes_digest, given_classes, has_several
 from mingolotss.qa.review.responses import http_error
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def judgement_of(context: Context, form: Form, now: str) -> Decision:
     elif verdict == "none":
         verdict, classes = "classify", ()
     elif verdict == "classify":
-        classes = _chosen(form, names, several=build.recipe.label_kind == "tags")
+        classes = _chosen(form, names, several=has_several(build.recipe))
     else:
         raise http_error(400, "the verdict must be classify, none or confirm")
     return Decision(record["source"], "", verdict, context.by, now, note[:MAX_NOTE], classes)

@@ -20,12 +20,14 @@ from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.review.filters import FILE_REASONS, Filter
 from mingolotss.qa.review.queues import Suspicion
 from mingolotss.qa.review.state import Snapshot
+from mingolotss.recipe.model import Recipe
 
 __all__ = [
     "ClassChoice",
     "LabelView",
     "classes_digest",
     "given_classes",
+    "has_several",
     "key_of",
     "view_label",
 ]
@@ -71,8 +73,8 @@ class LabelView:
 
     Attributes
     ----------
-    kind : {"classes", "tags", "votes"}
-        What labels of the dataset are.
+    several : bool
+        Whether a source can have several classes, as in a dataset of tags.
     choices : sequence of ClassChoice
         By label.
     own : Decision or None
@@ -93,7 +95,7 @@ class LabelView:
         Changes with the names of the classes.
     """
 
-    kind: str
+    several: bool
     choices: Sequence[ClassChoice]
     own: Decision | None
     others: Sequence[Decision]
@@ -113,6 +115,14 @@ def key_of(index: int) -> str:
 def classes_digest(classes: Sequence[str]) -> str:
     """Return a text that changes with the names of the classes or with their order."""
     return hashlib.sha256(json.dumps(list(classes)).encode()).hexdigest()[:16]
+
+
+def has_several(recipe: Recipe) -> bool:
+    """Return whether people can give a source several classes.
+
+    They can where the catalogue has tags, also if the build makes fractions of their judgements.
+    """
+    return recipe.classes.source == "tags"
 
 
 def given_classes(build: BuildView, record: ManifestRow) -> tuple[str, ...] | None:
@@ -155,7 +165,7 @@ def view_label(snapshot: Snapshot, row: int, selection: Filter, by: str) -> Labe
         for index, text in enumerate(classes)
     ]
     return LabelView(
-        kind=build.recipe.label_kind,
+        several=has_several(build.recipe),
         choices=choices,
         own=own,
         others=others,

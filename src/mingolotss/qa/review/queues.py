@@ -20,14 +20,15 @@ from mingolotss.catalogue.table import ColumnRequest
 from mingolotss.catalogue.tables import read_table
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import CatalogueError, InputError
+from mingolotss.formats.csv import plain_text
 from mingolotss.model import Ints
 from mingolotss.qa.report.build_view import BuildView
 
 __all__ = ["QUEUES", "Queue", "QueueFile", "QueueFiles", "Suspicion", "file_etag", "read_queue"]
 
 _SOURCE = "source"
-_GIVEN, _SUGGESTED = "label", "suggested"
-_PROBABILITIES = ("probability_label", "probability_suggested")
+_GIVEN, _SUGGESTED = "class", "suggested_class"
+_PROBABILITIES = ("probability_given", "probability_suggested")
 _MAX_NAMED = 10  # sources in a message
 
 
@@ -186,7 +187,7 @@ def read_queue(file: QueueFile, build: BuildView) -> Queue:
         )
     rows, absent, suspicions = [], [], {}
     for index, name in enumerate(columns[_SOURCE]):
-        row = build.row_of.get(name)
+        row = build.row_of.get(name, build.row_of.get(plain_text(name)))
         if row is None and name:
             absent.append(name)
         elif row is not None and row not in suspicions:
@@ -207,8 +208,8 @@ def _suspicion(columns: Mapping[str, list[str]], index: int) -> Suspicion:
         columns[name][index] if name in columns else "" for name in (_GIVEN, _SUGGESTED)
     )
     return Suspicion(
-        given,
-        suggested,
+        plain_text(given),
+        plain_text(suggested),
         *(_number(columns[n][index]) if n in columns else math.nan for n in _PROBABILITIES),
     )
 

@@ -102,41 +102,42 @@ def review(
         blind=blind,
     )
     notice = _check_labels(store, reason) if on_labels else ""
-    bound = _bind(host, port)
-    port = bound.getsockname()[1]
-    token = secrets.token_urlsafe(18)
-    app = create_app(
-        store,
-        token=token,
-        hosts=allowed_hosts(host, port, names),
-        by=by or _login(),
-        any_address=host not in _LOCAL,
-        queue=reason,
-        # A name that somebody typed in this browser, for another server, does not replace this one.
-        name_cookie=f"{NAME_COOKIE}-{token[:8]}" if by else NAME_COOKIE,
-    )
-    shown = f"[{host}]" if ":" in host else host
-    if host not in _LOCAL:
-        notify(
-            f"Everybody who can reach {shown}:{port} and has the token can decide; the connection "
-            "is not encrypted"
+    with _bind(host, port) as bound:
+        port = bound.getsockname()[1]
+        token = secrets.token_urlsafe(18)
+        app = create_app(
+            store,
+            token=token,
+            hosts=allowed_hosts(host, port, names),
+            by=by or _login(),
+            any_address=host not in _LOCAL,
+            queue=reason,
+            # A name that was typed for another server, with this browser, does not replace `by`.
+            name_cookie=f"{NAME_COOKIE}-{secrets.token_hex(4)}" if by else NAME_COOKIE,
         )
-    address = f"http://{shown}:{port}{_first_address(reason, blind, on_labels)}token={token}"
-    if notice:
-        notify(notice)
-    notify(f"Review at  {address}   (stop with Ctrl+C)")
-    notify(f"To apply the decisions afterwards:  {store.build_command}")
-    if open_browser:  # in a thread, since a browser in a terminal does not return
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-    settings = uvicorn.Config(
-        app, log_level="warning", server_header=False, lifespan="off", http=patient_protocol()
-    )
-    try:
-        uvicorn.Server(settings).run(sockets=[bound])
-    finally:
-        waiting = store.snapshot().waiting
-        if waiting:
-            notify(f"{waiting_words(waiting)}; to apply the decisions:  {store.build_command}")
+        shown = f"[{host}]" if ":" in host else host
+        if host not in _LOCAL:
+            notify(
+                f"Everybody who can reach {shown}:{port} and has the token can decide; the "
+                "connection is not encrypted"
+            )
+        if notice:
+            notify(notice)
+        start = _first_address(reason, blind=blind, on_labels=on_labels)
+        address = f"http://{shown}:{port}{start}token={token}"
+        notify(f"Review at  {address}   (stop with Ctrl+C)")
+        notify(f"To apply the decisions afterwards:  {store.build_command}")
+        if open_browser:  # in a thread, since a browser in a terminal does not return
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        settings = uvicorn.Config(
+            app, log_level="warning", server_header=False, lifespan="off", http=patient_protocol()
+        )
+        try:
+            uvicorn.Server(settings).run(sockets=[bound])
+        finally:
+            waiting = store.snapshot().waiting
+            if waiting:
+                notify(f"{waiting_words(waiting)}; to apply the decisions:  {store.build_command}")
 
 
 def _start(queue: str, queue_file: Path | str | None, *, blind: bool) -> tuple[str, bool]:
@@ -183,7 +184,7 @@ def _check_labels(store: Store, reason: str) -> str:
     return snapshot.queue(reason).absent_words if reason in FILE_REASONS else ""
 
 
-def _first_address(reason: str, blind: bool, on_labels: bool) -> str:
+def _first_address(reason: str, *, blind: bool, on_labels: bool) -> str:
     """Return the path to open, up to its last value."""
     if blind:
         return "/labels?"
