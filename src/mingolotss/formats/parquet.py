@@ -1,11 +1,12 @@
 """Parquet for Hugging Face `datasets`: ``data/SPLIT-00000-of-00001.parquet``.
 
 The header describes the columns, so that ``load_dataset(FOLDER)`` gives an Image and a ClassLabel
-without a script. Tags are a Sequence of ClassLabel, and votes one of as many numbers as there are
-classes. The columns are those of the manifest. The stamps of a build are read in the same way
-(``dataset/stamps.py``). Masks are the column ``mask``, an Image with the values 0, 1 and 2.
-Images that no PNG file holds are the column ``pixels``; the metadata of a dataset with channels
-state their names, the shape of an image and the type of its pixels, and pandas gives them as
+without a script. Tags are a Sequence of ClassLabel, and votes one of numbers, a fraction for each
+class: not of fixed length, since pyarrow before version 18 cannot write such lists with nulls. The
+columns are those of the manifest. The stamps of a build are read in the same way
+(``dataset/stamps.py``). Masks are the column ``mask``, an Image with the values 0, 1 and 2. Images
+that no PNG file holds are the column ``pixels``; the metadata of a dataset with channels state
+their names, the shape of an image and the type of its pixels, and pandas gives them as
 ``DataFrame.attrs``.
 """
 
@@ -98,7 +99,6 @@ def _metadata(records: Records, header: ExportHeader) -> dict[str, str]:
     if _is_list(records.table, VOTES.name):
         features[VOTES.name] = {
             "feature": {"dtype": "float64", "_type": "Value"},
-            "length": len(records.classes),
             "_type": "Sequence",
         }
     metadata = {

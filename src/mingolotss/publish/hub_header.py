@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mingolotss.dataset.label_columns import TAGS, VOTES
+from mingolotss.dataset.label_columns import TAGS
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.io.parquet import read_schema
 
@@ -67,8 +67,7 @@ def _list_feature(field: pa.Field, classes: Sequence[str]) -> list[str]:
         for part in member:
             lines += [f"    - name: {_quoted(part.name)}", f"      dtype: {_dtype(part.type)}"]
         return lines
-    length = [f"    length: {len(classes)}"] if field.name == VOTES.name else []
-    return [f"    sequence: {_dtype(member)}", *length]
+    return [f"    sequence: {_dtype(member)}"]
 
 
 def _class_label(classes: Sequence[str]) -> list[str]:
