@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import mingolotss
+from format_names import PLAIN_FORMATS
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.errors import DatasetError, InputError
-from mingolotss.formats import FORMATS
 from mingolotss.formats.batch_layout import BatchContent, BatchLayout
 from mingolotss.formats.batches import read_batch
 from mingolotss.formats.label_arrays import vectors_of_arrays
@@ -27,7 +27,7 @@ CASES = [
         name, kind, marks=[pytest.mark.readers] if name in ("hdf5", "zarr") else [],
         id=f"{name}-{kind}",
     )
-    for name in FORMATS for kind in KINDS
+    for name in PLAIN_FORMATS for kind in KINDS
 ]  # fmt: skip
 
 

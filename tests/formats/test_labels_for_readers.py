@@ -84,9 +84,10 @@ def test_hugging_face_opens_png_files(builds, vectors, tmp_path, monkeypatch, ki
     """The images with the lines of ``metadata.jsonl``."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     datasets = pytest.importorskip("datasets", reason="needs the group readers")
-    out = mingolotss.export(builds[kind], "png", tmp_path / "out").out
+    plan = None if kind == "tags" else "k-fold:folds=2,seed=1"
+    out = mingolotss.export(builds[kind], "png", tmp_path / "out", split=plan).out
     loaded = datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
-    assert set(loaded) == {"train", "test"}
+    assert set(loaded) == ({"train", "test"} if plan is None else {"fold_0", "fold_1"})
     images = mingolotss.load(builds[kind])
     row_of = {source: row for row, source in enumerate(images.sources)}
     count = 0

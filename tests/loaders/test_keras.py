@@ -12,7 +12,9 @@ import pytest
 
 from mask_builds import write_build
 from mingolotss.errors import InputError
+from mingolotss.loaders.arrays import load
 from readers_data import CLASSES, IMAGES, LABELS
+from vector_builds import build_vectors, make_tags, make_votes
 
 pytestmark = pytest.mark.readers
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -186,3 +188,30 @@ def test_masks_of_a_dataset_without_any_are_an_error(root):
     """In one line."""
     with pytest.raises(InputError, match=r"masks=True, and its images have no masks; build it"):
         MingoSequence(root, masks=True)
+
+
+@pytest.mark.parametrize(("kind", "loss"), [("tags", "binary"), ("votes", "categorical")])
+def test_it_trains_on_tags_and_votes(tmp_path, kind, loss):
+    """The targets of ``load`` in batches, through ``model.fit``."""
+    vectors = (make_tags if kind == "tags" else make_votes)(np.random.default_rng(3))
+    build = build_vectors(tmp_path, vectors)
+    sequence = MingoSequence(build, "all", 5, shuffle=False)
+    _, targets = all_batches(sequence)
+    np.testing.assert_array_equal(targets, vectors.values.astype(np.float32), strict=True)
+    np.testing.assert_array_equal(sequence.targets, load(build).targets)
+    np.testing.assert_array_equal(sequence.positive_weights(), load(build).positive_weights())
+    if kind == "tags":
+        with pytest.raises(InputError, match="class_weight of Keras takes one class"):
+            _ = sequence.class_weight
+        weight = None
+    else:
+        weight = sequence.class_weight
+    labelled = MingoSequence(build, "test", 5)  # the unlabelled image is in the training set
+    side = labelled[0][0].shape[1]
+    head = [keras.layers.Flatten(), keras.layers.Dense(targets.shape[1], activation="sigmoid")]
+    model = keras.Sequential([keras.Input((side, side, 1)), *head])
+    model.compile("adam", f"{loss}_crossentropy")
+    history = model.fit(labelled, epochs=2, verbose=0, class_weight=weight)
+    assert np.isfinite(history.history["loss"]).all()
+    with pytest.raises(InputError, match="target="):
+        MingoSequence(build, "all", target="multi-hot" if kind == "votes" else "index")

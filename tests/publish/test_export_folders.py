@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from format_names import PLAIN_FORMATS
+from mask_builds import write_build
 from mingolotss.formats.png_folders import find_png_folders
 from mingolotss.loaders.arrays import load
 from mingolotss.pipeline.exporting import export
@@ -136,3 +137,17 @@ def test_torchvision_numbers_classes_as_the_manifest(tmp_path, dataset):
             np.testing.assert_array_equal(np.asarray(Image.open(path)), pixels[source])
             seen[source] = label
     assert seen == {f"S{row}": label for row, label in enumerate(labels)}
+
+
+@pytest.mark.readers
+def test_hugging_face_takes_no_mask_for_an_image(tmp_path, monkeypatch):
+    """The card names the files of each split: masks lie in folders that are called like splits."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets", reason="needs the group readers")
+    write_build(tmp_path / "build")
+    out = export(tmp_path / "build", "png", tmp_path / "png").out
+    loaded = datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
+    splits = load(out).splits
+    assert {name: len(part) for name, part in loaded.items()} == {
+        name: splits.count(name) for name in set(splits)
+    }

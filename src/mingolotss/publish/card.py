@@ -89,7 +89,7 @@ def _header(summary: DatasetSummary, format_name: str) -> str:
         "size_categories:",
         f"- {size}",
     ]
-    patterns = _split_patterns(summary.splits, format_name)
+    patterns = _split_patterns(summary, format_name)
     if patterns:
         lines += ["configs:", "- config_name: default", "  data_files:"]
         names = _hub_names(summary.splits)
@@ -105,13 +105,18 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _split_patterns(splits: Sequence[str], format_name: str) -> list[str]:
+def _split_patterns(summary: DatasetSummary, format_name: str) -> list[str]:
     """Return the pattern of each split's files, where `datasets` cannot know it otherwise."""
+    splits = summary.splits
     if format_name == "parquet":
         return [ExportFolder.parquet_pattern(split, splits) for split in splits]
-    # In folders of images it knows train, val and test, and passes over all others without a word.
-    if format_name == "png" and not set(splits) <= {"train", "val", "test"}:
-        return [_quoted(ExportFolder.png_pattern(split)) for split in splits]
+    # In folders of images it knows train, val and test, passes over all others without a word, and
+    # would take the masks for further images.
+    export = ExportFolder(summary.folder)
+    is_known = set(splits) <= {"train", "val", "test"} and not export.masks.is_dir()
+    if format_name == "png" and not is_known:
+        has_classes = summary.provenance.recipe.label_kind == "classes"
+        return [_quoted(export.png_pattern(split, has_classes=has_classes)) for split in splits]
     return []
 
 
