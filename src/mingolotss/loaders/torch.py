@@ -588,7 +588,7 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         samples: list[Any]
         targets = self._targets_of(indices)
         if self.target != "index":
-            targets = batch_rows(targets)
+            targets = targets.unbind()  # small rows, which are soon stacked again
         if self._gives_masks:
             masks = batch_rows(self._mask_batch(indices))
             samples = list(zip(images, masks, targets, strict=True))
