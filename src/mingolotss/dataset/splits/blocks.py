@@ -18,12 +18,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mingolotss.dataset.splits.allotment import NEW, OUT, allot
 from mingolotss.dataset.splits.border import Border, thin_border
-from mingolotss.dataset.splits.dealing import TOLERANCE, deal_groups, share_out
+from mingolotss.dataset.splits.dealing import TOLERANCE
+from mingolotss.dataset.splits.goals import Goals
 from mingolotss.dataset.splits.plan import SplitPlan
 from mingolotss.dataset.splits.result import Assignment
 from mingolotss.dataset.splits.sky_orders import Cutting, SkyOrder, cuttings
 from mingolotss.dataset.splits.sources import SplitSources
+from mingolotss.dataset.splits.strata import Strata
 from mingolotss.model import Floats, Ints
 from mingolotss.sky.angles import unit_vectors
 from mingolotss.sky.stamp_regions import StampRegions
@@ -76,27 +79,39 @@ class _Goal:
     Attributes
     ----------
     shares : float array, shape (splits,)
-    counts : int array, shape (classes,)
-        Number of sources.
+    totals : int array, shape (strata,)
+        Number of sources of each class or tag.
+    members : int array, shape (combinations, strata)
+        As in `Strata`.
+    sources : int
     """
 
     shares: Floats
-    counts: Ints
+    totals: Ints
+    members: Ints
+    sources: int
 
-    def cost(self, counts: Ints, lost: int) -> _Cost:
+    @classmethod
+    def of(cls, shares: Floats, strata: Strata) -> _Goal:
+        """Return the goal for sources."""
+        return cls(shares, strata.totals(), strata.members, len(strata))
+
+    def cost(self, cells: Ints, lost: int) -> _Cost:
         """Return the cost of a split, which is the smaller the better.
 
         Parameters
         ----------
-        counts : int array, shape (splits, classes)
+        cells : int array, shape (splits, combinations)
+            Number of sources.
         lost : int
             Number of sources that are left out.
         """
-        missing = (counts == 0) & (self.counts >= len(self.shares))
+        counts, sizes = cells @ self.members, cells.sum(axis=1)
+        missing = (counts == 0) & (self.totals >= len(self.shares))
         dealt = np.maximum(counts.sum(axis=0), 1)
         misplaced = np.abs(counts / dealt - self.shares[:, None]).sum(axis=0) / 2
-        worst = np.abs(counts.sum(axis=1) / max(int(counts.sum()), 1) - self.shares).max()
-        lost_part = lost / max(int(self.counts.sum()), 1)
+        worst = np.abs(sizes / max(int(sizes.sum()), 1) - self.shares).max()
+        lost_part = lost / max(self.sources, 1)
         uneven = max(float(worst) - TOLERANCE, 0.0)
         return _Cost(int(missing.sum()), uneven, float(lost_part + misplaced.mean()))
 
@@ -111,16 +126,14 @@ def assign_blocks(plan: SplitPlan, sources: SplitSources) -> Assignment:
     sources : SplitSources
         In the order in which they are dealt out.
     """
-    stamps, codes = sources.regions(plan.reach_arcsec), sources.class_codes
+    stamps, strata = sources.regions(plan.reach_arcsec), sources.strata
     shares = np.array(list(plan.targets.values()))
-    split_of, border = _best_split(stamps, plan, codes, shares)
+    split_of, border = _best_split(stamps, plan, strata, shares)
     # A source without a position shares pixels with nobody that is known, and fills the quotas.
     free = np.flatnonzero(~stamps.known)
-    classes = int(codes.max(initial=0)) + 1
-    quotas = share_out(np.bincount(codes, minlength=1), np.tile(shares[:, None], (1, classes)))
-    dealt = split_of >= 0
-    np.subtract.at(quotas, (split_of[dealt], codes[dealt]), 1)
-    split_of[free] = deal_groups(np.arange(len(free)), codes[free], quotas, free)
+    split_of[free] = NEW
+    split_of = allot(strata, split_of, Goals.of(strata, shares), np.arange(len(free)), free)
+    split_of[split_of == OUT] = len(shares)
     names = np.array([*plan.targets, ""])
     reasons = np.full(len(sources), "", object)
     near = "shares pixels with" if plan.buffer_arcsec is None else "is in the buffer to"
@@ -131,9 +144,9 @@ def assign_blocks(plan: SplitPlan, sources: SplitSources) -> Assignment:
 
 
 def _best_split(
-    stamps: StampRegions, plan: SplitPlan, codes: Ints, shares: Floats
+    stamps: StampRegions, plan: SplitPlan, strata: Strata, shares: Floats
 ) -> tuple[Ints, Border]:
-    """Return the split of each source, -1 if it has none, and those left out at the borders."""
+    """Return the split of each source, `OUT` if it has none, and those left out at the borders."""
     # Strategy: cuts are found, and their costs estimated, in a sample; only for the most promising
     # ones the pairs of stamps across the borders are searched. The sources are in a random order,
     # so that the first of them are a sample.
@@ -146,21 +159,19 @@ def _best_split(
     candidates: list[_Cuts] = []
     for number, cutting in enumerate(ways):
         order = SkyOrder.of(cutting, points[sample], radius[known[sample]])
-        goal = _Goal(shares, np.bincount(codes[known[sample]], minlength=1))
-        candidates += _ways_to_cut(number, order, codes[known[sample][order.rows]], goal, rng)
-    goal = _Goal(shares, np.bincount(codes[known], minlength=1))
-    best_cost = _Cost(len(shares) * len(goal.counts) + 1, 0.0, 0.0)
-    best: tuple[Ints, Border] = np.full(len(codes), -1, np.int64), {}
+        goal = _Goal.of(shares, strata.take(known[sample]))
+        codes = strata.codes[known[sample][order.rows]]
+        candidates += _ways_to_cut(number, order, codes, goal, rng)
+    goal = _Goal.of(shares, strata.take(known))
+    best_cost = _Cost(len(shares) * len(goal.totals) + 1, 0.0, 0.0)
+    best: tuple[Ints, Border] = np.full(len(strata), OUT, np.int64), {}
     tried = _TRIED if len(known) <= _MANY else _TRIED_OF_MANY
     for cuts in sorted(candidates)[:tried]:
-        split_of = np.full(len(codes), -1, np.int64)
+        split_of = np.full(len(strata), OUT, np.int64)
         split_of[known] = _split_of_strips(cuts, ways[cuts.cutting], points)
         border = thin_border(regions, split_of)
-        split_of[list(border)] = -1
-        dealt = split_of >= 0
-        counts = np.zeros((len(shares), len(goal.counts)), np.int64)
-        np.add.at(counts, (split_of[dealt], codes[dealt]), 1)
-        cost = goal.cost(counts, len(border))
+        split_of[list(border)] = OUT
+        cost = goal.cost(strata.cells(split_of, len(shares)), len(border))
         if cost < best_cost:
             best_cost, best = cost, (split_of, border)
     return best
@@ -194,11 +205,11 @@ def _ways_to_cut(
         Of the axis.
     order : SkyOrder
     codes : int array, shape (n,)
-        The class of each stamp, in this order.
+        The combination of classes or tags of each stamp, in this order.
     goal : _Goal
     rng : numpy.random.Generator
     """
-    n, shape = len(codes), (len(goal.shares), len(goal.counts))
+    n, shape = len(codes), (len(goal.shares), len(goal.members))
     steps = np.arange(-_SHIFTS, _SHIFTS + 1) / _SHIFTS * _SHIFT * n / 2
     candidates = []
     for strips, offset in product(_STRIPS, range(_OFFSETS)):
@@ -214,8 +225,8 @@ def _ways_to_cut(
         lost += order.at_start if splits[0] != splits[-1] else 0
         borders = np.concatenate([[0], np.searchsorted(order.key, cuts), [n]])
         kinds = np.repeat(splits * shape[1], np.diff(borders)) + codes
-        counts = np.bincount(kinds, minlength=shape[0] * shape[1]).reshape(shape)
-        cost = goal.cost(counts, lost)
+        cells = np.bincount(kinds, minlength=shape[0] * shape[1]).reshape(shape)
+        cost = goal.cost(cells, lost)
         candidates.append(_Cuts(cost, number, tuple(splits.tolist()), tuple(cuts.tolist())))
     return candidates
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from mingolotss.model import Floats, Ints
 
-__all__ = ["TOLERANCE", "deal_groups", "share_out"]
+__all__ = ["TOLERANCE", "Members", "deal_groups", "groups_of_several", "share_out"]
 
 
 TOLERANCE = 0.02
@@ -85,7 +85,7 @@ def deal_groups(groups: Ints, codes: Ints, quotas: Ints, ranks: Ints) -> Ints:
     # are seven times as fast as arrays.
     remaining: list[list[int]] = quotas.tolist()
     weights = np.maximum(quotas, 1).tolist()
-    several = _groups_of_several(groups, ranks)
+    several = groups_of_several(groups, ranks)
     chosen = []
     for parts in _compositions(several, codes):
         best = min(
@@ -117,24 +117,24 @@ def _misfit(
     return excess, -lack
 
 
-class _Members(NamedTuple):
+class Members(NamedTuple):
     """The sources of groups, group by group: their rows and the numbers of their groups."""
 
     rows: Ints
     numbers: Ints
 
 
-def _groups_of_several(groups: Ints, ranks: Ints) -> _Members:
+def groups_of_several(groups: Ints, ranks: Ints) -> Members:
     """Return the members of each group of several, the largest first, then by their ranks."""
     sizes = np.bincount(groups, minlength=1)
     rows = np.flatnonzero(sizes[groups] > 1)
     first = np.full(len(sizes), np.iinfo(np.int64).max)
     np.minimum.at(first, groups[rows], ranks[rows])
     rows = rows[np.lexsort((groups[rows], first[groups[rows]], -sizes[groups[rows]]))]
-    return _Members(rows, np.cumsum(np.diff(groups[rows], prepend=groups[rows[:1]]) != 0))
+    return Members(rows, np.cumsum(np.diff(groups[rows], prepend=groups[rows[:1]]) != 0))
 
 
-def _compositions(several: _Members, codes: Ints) -> Iterator[list[tuple[int, int]]]:
+def _compositions(several: Members, codes: Ints) -> Iterator[list[tuple[int, int]]]:
     """Yield the classes of each group, with the number of its sources in each."""
     classes = int(codes.max(initial=0)) + 1
     cells, counts = np.unique(several.numbers * classes + codes[several.rows], return_counts=True)

@@ -10,27 +10,27 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
 from mingolotss.dataset.split_names import in_order
-from mingolotss.dataset.splits.dealing import deal_groups, share_out
+from mingolotss.dataset.splits.allotment import NEW, OUT, allot
+from mingolotss.dataset.splits.goals import Goals
 from mingolotss.dataset.splits.matching import Matches, match_sources
 from mingolotss.dataset.splits.order import seeded_ranks
 from mingolotss.dataset.splits.plan import SplitPlan
 from mingolotss.dataset.splits.record import SplitRecord
 from mingolotss.dataset.splits.result import Assignment, SplitResult, describe_assignment
 from mingolotss.dataset.splits.sources import SplitSources
+from mingolotss.dataset.splits.strata import Strata
 from mingolotss.errors import InputError
 from mingolotss.io.summaries import count_text
-from mingolotss.model import Floats, Ints
+from mingolotss.model import Bools, Ints
 from mingolotss.sky.neighbours import connected_groups
 from mingolotss.sky.stamp_regions import StampRegions
 
 __all__ = ["assign_like", "keep_splits"]
 
-_NEW, _OUT = -1, -2  # in the place of the number of a split
 _SHOWN = 3
 
 
@@ -70,16 +70,16 @@ def assign_like(plan: SplitPlan, sources: SplitSources, earlier: SplitRecord) ->
     splits = in_order({*earlier.split_names, *(plan.targets if plan.has_shares else ())})
     if not earlier.split_names:
         raise InputError(f"split like {earlier.origin}: none of its sources is in a split")
-    number = {name: index for index, name in enumerate(splits)} | {"": _OUT}
+    number = {name: index for index, name in enumerate(splits)} | {"": OUT}
     matches = match_sources(earlier, sources)
-    in_record = np.array([*(number[split] for split in earlier.splits), _NEW], np.int64)
+    in_record = np.array([*(number[split] for split in earlier.splits), NEW], np.int64)
     split_of = in_record[matches.rows]
     reasons = {
         int(row): earlier.reason(int(matches.rows[row])) or f"left out in {earlier.origin}"
-        for row in np.flatnonzero(split_of == _OUT)
+        for row in np.flatnonzero(split_of == OUT)
     }
     for row, (first, second) in matches.disputed.items():
-        split_of[row] = _OUT
+        split_of[row] = OUT
         reasons[row] = f"at the position of {first!r} and {second!r}, which are in different splits"
     kept = split_of.copy()
     ranks = seeded_ranks(sources, plan.seed)
@@ -88,8 +88,9 @@ def assign_like(plan: SplitPlan, sources: SplitSources, earlier: SplitRecord) ->
     neighbours = _neighbours_of_new(_regions(plan, sources, earlier, absent), with_absent)
     reasons |= _join_neighbours(with_absent, ranks, neighbours, splits)
     split_of = with_absent[: len(sources)]
-    shares = _shares(plan, splits, earlier, sources.labels, kept)
-    _deal(split_of, ranks, neighbours, shares)
+    strata = sources.strata
+    goals = _goals(plan, splits, earlier, strata, kept, split_of != OUT)
+    split_of = _deal(split_of, ranks, neighbours, strata, goals)
     names = np.array([*splits, "", ""])[split_of]
     return Assignment(
         replace(plan, argument=earlier.origin) if plan.kind == "like" else plan,
@@ -133,13 +134,13 @@ def _neighbours_of_new(regions: StampRegions, split_of: Ints) -> dict[int, list[
     """Return the stamps that share pixels with each new source; those left out have none."""
     neighbours: dict[int, list[int]] = {}
     for first, second in regions.pairs():
-        counts = ((split_of[first] == _NEW) | (split_of[second] == _NEW)) & (
-            (split_of[first] != _OUT) & (split_of[second] != _OUT)
+        counts = ((split_of[first] == NEW) | (split_of[second] == NEW)) & (
+            (split_of[first] != OUT) & (split_of[second] != OUT)
         )
         for one, other in zip(first[counts].tolist(), second[counts].tolist(), strict=True):
             neighbours.setdefault(one, []).append(other)
             neighbours.setdefault(other, []).append(one)
-    return {row: near for row, near in neighbours.items() if split_of[row] == _NEW}
+    return {row: near for row, near in neighbours.items() if split_of[row] == NEW}
 
 
 def _join_neighbours(
@@ -165,61 +166,48 @@ def _join_neighbours(
         near = neighbours[row]
         touched = sorted({int(split_of[other]) for other in near if split_of[other] >= 0})
         if len(touched) > 1:
-            split_of[row] = _OUT
+            split_of[row] = OUT
             listed = " and ".join(splits[number] for number in touched)
             reasons[row] = f"shares pixels with sources of {listed}"
             continue
         split_of[row] = touched[0]
         for other in near:
-            if split_of[other] == _NEW and other not in reached:
+            if split_of[other] == NEW and other not in reached:
                 reached.add(other)
                 heapq.heappush(steps, (step + 1, int(ranks[other]), other))
     return reasons
 
 
-class _Shares(NamedTuple):
-    """The shares of each class, shape (splits, classes), and the number of each source's class."""
-
-    shares: Floats
-    codes: Ints
-
-
-def _shares(
-    plan: SplitPlan, splits: Sequence[str], earlier: SplitRecord, labels: Ints, kept: Ints
-) -> _Shares:
-    """Return the shares of the plan, or those of each class among the earlier sources.
+def _goals(
+    plan: SplitPlan,
+    splits: Sequence[str],
+    earlier: SplitRecord,
+    strata: Strata,
+    kept: Ints,
+    counted: Bools,
+) -> Goals:
+    """Return the goals by the shares of the plan, or by those of each class among earlier sources.
 
     A class that is missing from a split there, or that is new, gets the shares of all together.
     """
-    codes = np.unique(labels, return_inverse=True)[1].reshape(len(labels))
-    classes = int(codes.max()) + 1
     if plan.has_shares:
         targets = np.array([plan.targets.get(name, 0.0) for name in splits])
-        return _Shares(np.tile(targets[:, None], (1, classes)), codes)
+        return Goals.of(strata, targets, counted=counted)
     total = np.array([earlier.splits.count(name) for name in splits], float)
-    counts = np.zeros((len(splits), classes))
-    known = kept >= 0
-    np.add.at(counts, (kept[known], codes[known]), 1)
+    counts = strata.counts(kept, len(splits))
     counts = np.where((counts > 0).all(axis=0), counts, total[:, None])
-    return _Shares(counts / counts.sum(axis=0), codes)
+    return Goals.of(strata, total / total.sum(), counts / counts.sum(axis=0), counted)
 
 
 def _deal(
     split_of: Ints,
     ranks: Ints,
     neighbours: Mapping[int, Sequence[int]],
-    shares: _Shares,
-) -> None:
-    """Deal out the sources that are still new, groups that share pixels as a whole.
-
-    `split_of` is changed in its place.
-    """
-    classes = shares.shares.shape[1]
-    known = split_of >= 0
-    counts = np.bincount(shares.codes[split_of != _OUT], minlength=classes)
-    quotas = share_out(counts, shares.shares)
-    np.subtract.at(quotas, (split_of[known], shares.codes[known]), 1)
-    rows = np.flatnonzero(split_of == _NEW)
+    strata: Strata,
+    goals: Goals,
+) -> Ints:
+    """Return the splits with the new sources dealt out, groups that share pixels as a whole."""
+    rows = np.flatnonzero(split_of == NEW)
     place = {row: index for index, row in enumerate(rows.tolist())}
     pairs = np.array(
         [
@@ -231,14 +219,14 @@ def _deal(
         np.int64,
     ).reshape(-1, 2)
     groups = connected_groups(len(rows), [(pairs[:, 0], pairs[:, 1])])
-    split_of[rows] = deal_groups(groups, shares.codes[rows], quotas, ranks[rows])
+    return allot(strata, split_of, goals, groups, ranks[rows])
 
 
 def _notes(
     earlier: SplitRecord, matches: Matches, kept: Ints, split_of: Ints, splits: Sequence[str]
 ) -> list[str]:
     """Describe for the terminal how many sources were kept and dealt out."""
-    new = kept == _NEW
+    new = kept == NEW
     count, by_position = int((kept >= 0).sum()), int((matches.by_position & (kept >= 0)).sum())
     text = f"split: {count_text(count, 'source')} in the same split as in {earlier.origin}"
     if by_position:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mingolotss.catalogue.label_vectors import LabelKind
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.splits.plan import SplitPlan
 from mingolotss.dataset.splits.record import SplitOrigin
-from mingolotss.dataset.splits.sources import NO_LABEL, SplitSources
+from mingolotss.dataset.splits.sources import SplitSources
+from mingolotss.dataset.splits.strata import NO_LABEL
 from mingolotss.model import Bools, Ints
 
 __all__ = ["Assignment", "SplitResult", "describe_assignment"]
@@ -67,13 +69,15 @@ class SplitResult:
     splits : tuple of str
         The names of the splits.
     classes : tuple of str
-        The names of the classes that sources have.
+        The names of the classes or tags that sources have.
     counts : int64 array, shape (classes, splits)
-        Number of sources.
+        Number of sources; one with several tags counts for each.
     notes : tuple of str
         Lines for the terminal about how sources were assigned.
     origin : SplitOrigin or None
         The list or the dataset that has the splits; None if they follow from the catalogue.
+    kind : {"classes", "tags", "votes"}
+        Of the labels. The class of a source with votes is the one with the most votes.
     """
 
     plan: SplitPlan
@@ -86,6 +90,7 @@ class SplitResult:
     counts: Ints
     notes: tuple[str, ...] = ()
     origin: SplitOrigin | None = None
+    kind: LabelKind = "classes"
 
     @property
     def is_left_out(self) -> Bools:
@@ -96,6 +101,11 @@ class SplitResult:
     def is_labelled(self) -> bool:
         """Return whether a source has a class."""
         return self.classes != (NO_LABEL,)
+
+    @property
+    def sizes(self) -> Ints:
+        """Return the number of sources in each split, shape (splits,)."""
+        return np.array([int((self.names == split).sum()) for split in self.splits], np.int64)
 
     @property
     def missing(self) -> list[tuple[str, str]]:
@@ -115,7 +125,7 @@ class SplitResult:
             *_pairs_lines(self),
             *_left_out_lines(self),
             *(
-                _missing_lines(self.missing)
+                _missing_lines(self.missing, self.kind)
                 if self.is_labelled
                 else [f"warning: split {split!r} has no image" for split, _ in self.missing]
             ),
@@ -134,14 +144,14 @@ class SplitResult:
         columns = [self.splits.index(split) for split in order]
         names, counts = [*self.classes], self.counts[:, columns]
         if len(names) > 1:
-            names, counts = [*names, "all"], np.vstack([counts, counts.sum(axis=0)])
+            names, counts = [*names, "all"], np.vstack([counts, self.sizes[columns]])
         rows = [
             [name, *(f"{count:,} ({count / max(sum(of_class), 1):.1%})" for count in of_class)]
             for name, of_class in zip(names, counts.tolist(), strict=True)
         ]
         if not self.is_labelled:
             return ["", *order], [["all", *row[1:]] for row in rows]
-        return ["class", *order], rows
+        return ["tag" if self.kind == "tags" else "class", *order], rows
 
 
 def describe_assignment(assignment: Assignment, sources: SplitSources) -> SplitResult:
@@ -159,6 +169,7 @@ def describe_assignment(assignment: Assignment, sources: SplitSources) -> SplitR
     splits = tuple(dict.fromkeys([*known, *in_order(np.unique(names[names != ""]).tolist())]))
     number = {name: index for index, name in enumerate(splits)} | {"": -1}
     codes = np.array([number[name] for name in names.tolist()], np.int64)
+    strata = sources.strata
     return SplitResult(
         plan=assignment.plan,
         change=assignment.change,
@@ -166,10 +177,11 @@ def describe_assignment(assignment: Assignment, sources: SplitSources) -> SplitR
         reasons=np.full(len(names), "") if reasons is None else reasons,
         pairs_across=_pairs_across(assignment.plan, sources, codes),
         splits=splits,
-        classes=tuple(sources.class_name(label) for label in np.unique(sources.labels).tolist()),
-        counts=_counts(codes, sources.labels, len(splits)),
+        classes=strata.names,
+        counts=strata.counts(codes, len(splits)).T,
         notes=(*assignment.notes, *_unknown_lines(assignment.plan, sources, codes)),
         origin=assignment.origin,
+        kind=strata.kind,
     )
 
 
@@ -185,14 +197,6 @@ def _pairs_across(plan: SplitPlan, sources: SplitSources, codes: Ints) -> int | 
         int(((codes[first] >= 0) & (codes[second] >= 0)).sum())
         for first, second in stamps.pairs(codes)
     )
-
-
-def _counts(codes: Ints, labels: Ints, splits: int) -> Ints:
-    values, rows = np.unique(labels, return_inverse=True)
-    counts = np.zeros((len(values), splits), np.int64)
-    kept = codes >= 0
-    np.add.at(counts, (rows.reshape(len(labels))[kept], codes[kept]), 1)
-    return counts
 
 
 def _unknown_lines(plan: SplitPlan, sources: SplitSources, codes: Ints) -> list[str]:
@@ -224,12 +228,15 @@ def _left_out_lines(result: SplitResult) -> list[str]:
     ]
 
 
-def _missing_lines(missing: Sequence[tuple[str, str]]) -> list[str]:
+def _missing_lines(missing: Sequence[tuple[str, str]], kind: LabelKind) -> list[str]:
     classes_of: dict[str, list[str]] = {}
     for split, name in missing:
         classes_of.setdefault(split, []).append(repr(name))
+    of_one, of_several = (
+        ("with the tag", "with the tags") if kind == "tags" else ("of class", "of the classes")
+    )
     return [
-        f"warning: split {split!r} has no image of {'class' if len(names) == 1 else 'the classes'} "
+        f"warning: split {split!r} has no image {of_one if len(names) == 1 else of_several} "
         f"{', '.join(names)}"
         for split, names in classes_of.items()
     ]

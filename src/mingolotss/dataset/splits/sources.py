@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from mingolotss.catalogue.label_vectors import LabelVectors
+from mingolotss.dataset.splits.strata import Strata
 from mingolotss.model import Ints
 from mingolotss.sky.angles import Floats
 from mingolotss.sky.stamp_regions import Shape, StampRegions
 
-__all__ = ["NO_LABEL", "SplitSources"]
-
-NO_LABEL = "no label"
-"""The name of the sources without a class."""
+__all__ = ["SplitSources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,9 @@ class SplitSources:
         The name of each label, as far as they have names.
     table : Table, optional
         Further columns of the sources, by which they can be split.
+    vectors : LabelVectors, optional
+        Their tags or votes. A split keeps the shares of each tag, or those of the class with the
+        most votes, which `labels` has; by default the shares of each class.
     """
 
     names: tuple[str, ...]
@@ -49,6 +51,7 @@ class SplitSources:
     angle_deg: Floats | None = None
     classes: tuple[str, ...] = ()
     table: pa.Table | None = None
+    vectors: LabelVectors | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -66,9 +69,12 @@ class SplitSources:
         return StampRegions(self.ra, self.dec, np.full(len(self), reach_arcsec))
 
     @property
-    def class_codes(self) -> Ints:
-        """Return the labels numbered from 0; int64 array, shape (n,)."""
-        return np.unique(self.labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    def strata(self) -> Strata:
+        """Return the classes or the tags, whose shares a split keeps."""
+        if self.vectors is not None and self.vectors.kind == "tags":
+            return Strata.of_tags(self.vectors, self.classes)
+        kind = "classes" if self.vectors is None else self.vectors.kind
+        return Strata.of_labels(self.labels, self.classes, kind)
 
     def take(self, rows: Ints) -> SplitSources:
         """Return some of the sources, by their indices."""
@@ -81,10 +87,5 @@ class SplitSources:
             extent_arcsec=self.extent_arcsec[rows],
             angle_deg=None if self.angle_deg is None else self.angle_deg[rows],
             table=None if self.table is None else self.table.take(pa.array(rows)),
+            vectors=None if self.vectors is None else self.vectors.take(rows),
         )
-
-    def class_name(self, label: int) -> str:
-        """Return the name of a label for messages."""
-        if label < 0:
-            return NO_LABEL
-        return self.classes[label] if label < len(self.classes) else f"class {label}"
