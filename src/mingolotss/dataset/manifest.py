@@ -16,9 +16,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.catalogue.typed_columns import KEPT_MARK
 from mingolotss.dataset.channel_table import MISSING_CHANNELS
-from mingolotss.dataset.label_columns import TAGS, VECTOR_COLUMNS, VOTES, VOTES_TOTAL
+from mingolotss.dataset.label_columns import (
+    TAGS,
+    VECTOR_COLUMNS,
+    VOTES,
+    VOTES_TOTAL,
+    read_vectors,
+)
 from mingolotss.dataset.label_origins import LABEL_FROM
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.masks import MASK, MASK_SHA256
@@ -49,6 +56,7 @@ __all__ = [
     "read_manifest",
     "read_rows",
     "recipe_columns",
+    "vectors_of_rows",
 ]
 
 _TEXT, _REAL, _FLAG = pa.string(), pa.float64(), pa.bool_()
@@ -218,6 +226,22 @@ def further_fields(schema: pa.Schema) -> list[pa.Field]:
     own = [field for field in own if field.name not in names and _fits(schema, field)]
     # The metadata of tags and votes name the classes.
     return [field.with_metadata(schema.field(field.name).metadata) for field in own] + kept
+
+
+def vectors_of_rows(table: pa.Table, n_classes: int) -> LabelVectors | None:
+    """Return the tags or votes of rows of a manifest; None for a dataset of single classes.
+
+    A column of this name that the catalogue had is not theirs.
+
+    Raises
+    ------
+    DatasetError
+        They do not fit the names of the classes.
+    """
+    fields = {field.name for field in further_fields(table.schema)}
+    if not fields.intersection(VECTOR_COLUMNS.names):
+        return None
+    return read_vectors(table, n_classes)
 
 
 def _fits(schema: pa.Schema, field: pa.Field) -> bool:

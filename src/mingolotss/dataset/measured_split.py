@@ -12,6 +12,8 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from mingolotss.dataset.label_columns import VECTOR_COLUMNS
+from mingolotss.dataset.manifest import recipe_columns, vectors_of_rows
 from mingolotss.dataset.splits import SplitPlan, SplitResult, SplitSources
 from mingolotss.dataset.splits.result import Assignment, describe_assignment
 from mingolotss.dataset.stamp_extents import PLACE_COLUMNS, stamp_regions
@@ -19,7 +21,7 @@ from mingolotss.errors import InputError
 from mingolotss.recipe.model import Recipe
 from mingolotss.sky.stamp_regions import StampRegions
 
-__all__ = ["MAX_COUNTED", "MEASURED_COLUMNS", "measured_split"]
+__all__ = ["MAX_COUNTED", "measured_columns", "measured_split"]
 
 MAX_COUNTED = 50_000
 """All overlapping pairs are counted for at most this many records.
@@ -27,9 +29,15 @@ MAX_COUNTED = 50_000
 A deep survey has a hundred pairs for every source, and counting them would take long. The pairs
 across splits are few, and are counted in any case.
 """
-MEASURED_COLUMNS = (
+_COLUMNS = (
     "label", "ra", "dec", "pixel_scale_arcsec", "split", "status", *PLACE_COLUMNS,
 )  # fmt: skip
+
+
+def measured_columns(recipe: Recipe) -> list[str]:
+    """Return the columns of the manifest that `measured_split` needs."""
+    of_recipe = recipe_columns(recipe)
+    return [*_COLUMNS, *(name for name in VECTOR_COLUMNS.names if name in of_recipe)]
 
 
 def measured_split(
@@ -47,7 +55,7 @@ def measured_split(
     Parameters
     ----------
     written : Table
-        Their columns `MEASURED_COLUMNS` of the manifest.
+        Their columns `measured_columns` of the manifest.
     recipe : Recipe
     plan : str
         The plan by which they were split.
@@ -76,6 +84,7 @@ def measured_split(
         shape=stamps.shape,
         angle_deg=stamps.angle_deg,
         classes=classes,
+        vectors=vectors_of_rows(written, len(classes)),
     )
     names = np.array(written["split"].fill_null("").to_pylist(), dtype=str)
     why = None if reasons is None else np.array([*reasons], dtype=str)

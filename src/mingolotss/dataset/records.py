@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.export_notes import SPLIT_KEY
 from mingolotss.dataset.image_stack import ImageArray
-from mingolotss.dataset.label_columns import VECTOR_COLUMNS, class_names_of, read_vectors
+from mingolotss.dataset.label_columns import class_names_of
 from mingolotss.dataset.layout import stamp_files
 from mingolotss.dataset.lazy_png import LazyImages
-from mingolotss.dataset.manifest import further_fields
+from mingolotss.dataset.manifest import vectors_of_rows
 from mingolotss.dataset.masks import MASK, check_values, has_masks
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.split_names import in_order
@@ -90,10 +90,7 @@ class Records:
         DatasetError
             They do not fit the names of the classes.
         """
-        fields = {field.name for field in further_fields(self.table.schema)}
-        if not fields.intersection(VECTOR_COLUMNS.names):
-            return None
-        return read_vectors(self.table, len(self.classes))
+        return vectors_of_rows(self.table, len(self.classes))
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a column of text; null is ""."""

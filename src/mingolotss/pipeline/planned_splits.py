@@ -255,6 +255,7 @@ def split_sources(
         table=None
         if catalogue.kept is None
         else name_kept_columns(catalogue.kept, recipe_columns(recipe)),
+        vectors=catalogue.vectors,
     )
 
 

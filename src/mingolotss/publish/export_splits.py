@@ -143,4 +143,5 @@ def _split_sources(records: Records, recipe: Recipe) -> SplitSources:
         angle_deg=stamps.angle_deg,
         classes=records.classes,
         table=records.table,
+        vectors=records.vectors,
     )

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import read_manifest
-from mingolotss.dataset.measured_split import MEASURED_COLUMNS, measured_split
+from mingolotss.dataset.measured_split import measured_columns, measured_split
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.splits import SplitResult
 from mingolotss.formats.splits_csv import read_splits
@@ -35,7 +35,7 @@ def split_of_build(out: Path) -> SplitResult | None:
     provenance = read_provenance(out)
     if provenance is None or not BuildFolder(out).manifest.exists():
         return None
-    table = read_manifest(out, ["row", "source", *MEASURED_COLUMNS])
+    table = read_manifest(out, ["row", "source", *measured_columns(provenance.recipe)])
     written = table.filter(pc.equal(table["status"], "written"))
     if not len(written):
         return None
