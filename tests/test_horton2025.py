@@ -12,6 +12,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 
 from mingolotss.catalogue.reading import read_catalogue
+from mingolotss.dataset.splits import SplitPlan, SplitSources, assign_splits
 from mingolotss.recipe.load import load_recipe
 
 SHARED = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[2] / "shared"))
@@ -71,3 +72,51 @@ def test_every_tag_has_a_note(rows):
     begin, end = columns.index("flag_mass") + 1, columns.index("featurecount")
     assert list(RECIPE.classes.columns) == columns[begin:end]
     assert all(row.note for row in RECIPE.classes.table)
+
+
+SIDE_ARCSEC = RECIPE.stamp.pixels * 1.5  # a disc of this diameter is not masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "stratified",
+        "stratified:train=0.7,val=0.1,test=0.2,seed=5",
+        "k-fold:folds=5,seed=1",
+        "k-fold:folds=10,seed=2",
+    ],
+)
+def test_each_tag_keeps_its_share_within_a_percent(rows, catalogue, text):
+    """Where it has 100 sources, counted in the rows of the file; no two stamps share pixels."""
+    plan, result = split(catalogue, text)
+    assert (result.plan, result.pairs_across) == (plan, 0)
+    assert not result.is_left_out.any()
+    for tag in TAGS:
+        names = result.names[[row[tag] == "True" for row in rows]]
+        if len(names) >= 100:
+            for name, share in plan.targets.items():
+                assert abs((names == name).mean() - share) < 0.01, (tag, name)
+
+
+@pytest.mark.parametrize("text", ["blocks:train=0.8,test=0.2", "blocks:folds=5,seed=1"])
+def test_regions_of_sky_keep_the_shares_of_common_tags(rows, catalogue, text):
+    """Regions are chosen by their tags, and cannot do better than the sky: a few percent."""
+    plan, result = split(catalogue, text)
+    assert (result.plan.kind, result.pairs_across) == ("blocks", 0)
+    assert result.is_left_out.mean() < 0.01
+    for tag in TAGS:
+        names = result.names[[row[tag] == "True" for row in rows]]
+        names = names[names != ""]
+        if len(names) >= 1000:
+            for name, share in plan.targets.items():
+                assert abs((names == name).mean() - share) < 0.05, (tag, name)
+
+
+def split(catalogue, text):
+    """Split the sources by the extent of the stamps of the recipe."""
+    sources = SplitSources(
+        tuple(catalogue.names), catalogue.labels.astype(np.int64), catalogue.ra, catalogue.dec,
+        np.full(len(catalogue), SIDE_ARCSEC), classes=catalogue.classes, vectors=catalogue.vectors,
+    )  # fmt: skip
+    plan = SplitPlan.parse(text)
+    return plan, assign_splits(plan, sources)

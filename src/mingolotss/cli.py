@@ -1102,6 +1102,8 @@ def _classes(build: Status) -> tuple[list[str], list[list[str]]]:
             [*row, *map(str, counts.get(row[0], none if row[0] in build.classes else unknown))]
             for row in rows
         ]
+        if build.kind == "tags":  # their sum is not the number of images
+            rows.append(["all", str(build.written), *map(str, split.sizes.tolist())])
     return header, rows
 
 

@@ -40,7 +40,9 @@ def missing_classes(split: SplitResult, *, is_labelled: bool) -> list[str]:
     sentences = []
     for name, classes in missing.items():
         text = f"The split {name} has no image"
-        if is_labelled:
+        if is_labelled and split.kind == "tags":
+            text += f" with the {plural(len(classes), 'tag', 'tags')} {listed(classes)}"
+        elif is_labelled:
             text += f" of the {plural(len(classes), 'class', 'classes')} {listed(classes)}"
         sentences.append(f"{text}.")
     return sentences

@@ -28,7 +28,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, groupby
 from operator import itemgetter
-from typing import NamedTuple
 
 import numpy as np
 
@@ -120,7 +119,9 @@ class _Lacks:
         combinations_of_cells = np.repeat(np.arange(len(owners)), [*map(len, owners)])
 
         def counted(of_combination: Ints) -> Floats:
-            return np.bincount(cells, of_combination[combinations_of_cells], columns.count)
+            weights = of_combination[combinations_of_cells].astype(float)
+            sums: Floats = np.bincount(cells, weights, columns.count).astype(float)
+            return sums
 
         counts = np.array([counted(row) for row in strata.cells(split_of, len(goals.sizes))])
         totals = counted(np.bincount(strata.codes[split_of >= -1], minlength=len(owners)))
@@ -172,7 +173,8 @@ class _Lacks:
         return self.deal(parts, split)
 
 
-class _Columns(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Columns:
     """What is counted of each combination: its strata, all sources, and pairs of strata.
 
     Attributes
@@ -210,4 +212,5 @@ def _rarest(members: Ints, counts: Ints) -> Ints:
     totals = counts @ members
     place = np.empty(len(totals), np.int64)
     place[np.argsort(totals, kind="stable")] = np.arange(len(totals))
-    return np.where(members > 0, place, len(totals)).min(axis=1)
+    rarest: Ints = np.where(members > 0, place, len(totals)).min(axis=1)
+    return rarest

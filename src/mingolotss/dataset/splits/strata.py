@@ -22,10 +22,12 @@ import numpy as np
 from mingolotss.catalogue.label_vectors import LabelKind, LabelVectors
 from mingolotss.model import Bools, Ints
 
-__all__ = ["NO_LABEL", "NO_TAG", "Strata", "class_name"]
+__all__ = ["NO_LABEL", "NO_SINGLE_CLASS", "NO_TAG", "Strata"]
 
 NO_LABEL = "no label"
 """The name of the sources without a class."""
+NO_SINGLE_CLASS = "no single class"
+"""The name of the sources whose votes are tied or few, or that have none."""
 NO_TAG = "no tag"
 """The name of the sources that have none of the tags."""
 
@@ -63,7 +65,9 @@ class Strata:
         kind : {"classes", "votes"}
         """
         values, codes = np.unique(labels, return_inverse=True)
-        names = tuple(class_name(label, classes) for label in values.tolist())
+        names = tuple(_name(label, classes) for label in values.tolist())
+        if kind == "votes" and len(values) and values[0] < 0:
+            names = (NO_SINGLE_CLASS, *names[1:])
         codes = codes.reshape(-1).astype(np.int64)
         return cls(kind, names, codes, np.eye(max(len(values), 1), dtype=np.int64))
 
@@ -76,13 +80,13 @@ class Strata:
         vectors : LabelVectors
         classes : sequence of str
         """
-        unique, codes = np.unique(vectors.values, axis=0, return_inverse=True)
+        unique, codes = np.unique(vectors.values.astype(np.int8), axis=0, return_inverse=True)
         unlabelled = (unique < 0).any(axis=1)
         untagged = ~(unique > 0).any(axis=1) & ~unlabelled
         members = np.column_stack([unique > 0, untagged, unlabelled]).astype(np.int64)
-        occurs = members.any(axis=0)
+        occurs = np.asarray(members.any(axis=0))
         names = (
-            *(class_name(label, classes) for label in range(vectors.n_classes)), NO_TAG, NO_LABEL,
+            *(_name(label, classes) for label in range(vectors.n_classes)), NO_TAG, NO_LABEL,
         )  # fmt: skip
         return cls(
             "tags",
@@ -146,8 +150,7 @@ class Strata:
         return f"with {name}" if name in (NO_TAG, NO_LABEL) else f"with the tag {name!r}"
 
 
-def class_name(label: int, classes: Sequence[str]) -> str:
-    """Return the name of a label for messages."""
+def _name(label: int, classes: Sequence[str]) -> str:
     if label < 0:
         return NO_LABEL
     return classes[label] if label < len(classes) else f"class {label}"

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from mingolotss.model import Bools, Floats, Ints
-from mingolotss.qa.audit.classes import agreement
+from mingolotss.qa.audit.classes import agreement, common_names
 from mingolotss.qa.audit.image_checks import check_twins_between, is_one_source
 from mingolotss.qa.audit.result import (
     LABELS,
@@ -277,9 +277,8 @@ def _labels(
     first: AuditSamples, second: AuditSamples, letters: tuple[str, str], pairs: Ints
 ) -> Check:
     """Find shared sources with labels that contradict each other."""
-    compared = agreement(first.classes, second.classes)
-    result = compared[first.labels[pairs[:, 0]], second.labels[pairs[:, 1]]]
-    both = (first.labels[pairs[:, 0]] >= 0) & (second.labels[pairs[:, 1]] >= 0)
+    result = _compare_labels(first, second, pairs)
+    both = first.is_labelled[pairs[:, 0]] & second.is_labelled[pairs[:, 1]]
     contrary, comparable = result == 0, int((result >= 0).sum())
     total, unknown = int(contrary.sum()), int((both & (result < 0)).sum())
     if not comparable:
@@ -295,3 +294,22 @@ def _labels(
     return Check(
         LABELS, letters, total, sentence, _pairs(first, second, letters, pairs[contrary]), lines
     )
+
+
+def _compare_labels(first: AuditSamples, second: AuditSamples, pairs: Ints) -> Ints:
+    """Compare the labels of pairs of images: 1 if they agree, 0 if not, -1 if nobody can tell.
+
+    Tags agree if they are equal as far as both datasets have a tag of that name. Tags of one
+    dataset are not compared with classes of another.
+    """
+    if first.has_tags != second.has_tags:
+        return np.full(len(pairs), -1, np.int64)
+    if not first.has_tags:
+        compared = agreement(first.classes, second.classes)
+        result: Ints = compared[first.labels[pairs[:, 0]], second.labels[pairs[:, 1]]]
+        return result
+    own, other = common_names(first.classes, second.classes).T
+    labelled = first.is_labelled[pairs[:, 0]] & second.is_labelled[pairs[:, 1]]
+    tags, others = first.in_class[pairs[:, 0]][:, own], second.in_class[pairs[:, 1]][:, other]
+    same = (tags == others).all(axis=1).astype(np.int64)
+    return np.where(labelled & (len(own) > 0), same, -1)

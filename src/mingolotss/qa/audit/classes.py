@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,7 +20,7 @@ from mingolotss.model import Ints
 from mingolotss.recipe.load import load_recipe, recipes
 from mingolotss.recipe.model import Recipe
 
-__all__ = ["ClassTable", "agreement", "shipped_recipe"]
+__all__ = ["ClassTable", "agreement", "common_names", "shipped_recipe"]
 
 _Groups = Mapping[str, tuple[int, ...]]
 
@@ -87,6 +87,23 @@ def agreement(first: ClassTable, second: ClassTable) -> Ints:
             elif all(groups):
                 compared[row, column] = _plain(groups[0]) == _plain(groups[1])
     return compared
+
+
+def common_names(first: ClassTable, second: ClassTable) -> Ints:
+    """Return the pairs of labels of two datasets that are called alike, shape (k, 2).
+
+    >>> common_names(ClassTable.of(("FR I", "bent")), ClassTable.of(("x", "FRI"))).tolist()
+    [[0, 1]]
+    """
+    labels = [_label_of_plain(table.names) for table in (first, second)]
+    pairs = [(label, labels[1][name]) for name, label in labels[0].items() if name in labels[1]]
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def _label_of_plain(names: Sequence[str]) -> dict[str, int]:
+    """Return the label of each plain name that only one class has."""
+    plain = [_plain(name) for name in names]
+    return {name: label for label, name in enumerate(plain) if plain.count(name) == 1}
 
 
 def shipped_recipe(names: tuple[str, ...]) -> Recipe | None:

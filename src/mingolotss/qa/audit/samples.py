@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.image_stack import ImageStack
-from mingolotss.dataset.label_columns import read_vectors
+from mingolotss.dataset.label_columns import JOINED_BY, class_names_of, read_vectors
 from mingolotss.dataset.layout import BuildFolder, DatasetFolder, stamp_files
 from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.dataset.provenance import read_provenance
@@ -31,7 +31,7 @@ from mingolotss.dataset.stamps import StampFile
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.io.files import sha256_file
 from mingolotss.loaders.arrays import open_arrays
-from mingolotss.model import Floats, Ints
+from mingolotss.model import Bools, Floats, Ints
 from mingolotss.qa.audit.classes import ClassTable, shipped_recipe
 from mingolotss.qa.audit.images import audit_images, one_channel, stamp_images
 from mingolotss.qa.audit.positions import NO_POSITIONS, Positions, PositionTable, find_positions
@@ -138,6 +138,32 @@ class AuditSamples:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def has_tags(self) -> bool:
+        """Return whether an image has any number of tags, and not one class."""
+        return self.vectors is not None and self.vectors.kind == "tags"
+
+    @property
+    def is_labelled(self) -> Bools:
+        """Return which images have a label; without any tag is one as well."""
+        if self.vectors is not None and self.vectors.kind == "tags":
+            return self.vectors.is_labelled
+        return np.asarray(self.labels >= 0)
+
+    @property
+    def in_class(self) -> Bools:
+        """Return which classes or tags each image has, shape (n, classes)."""
+        if self.vectors is not None and self.vectors.kind == "tags":
+            return np.asarray(self.vectors.values > 0)
+        return np.asarray(self.labels[:, None] == np.arange(len(self.classes.names)))
+
+    def class_of(self, row: int) -> str:
+        """Return the name of an image's class, or the names of its tags; "" for none."""
+        if self.vectors is None or self.vectors.kind != "tags":
+            return self.classes.name(int(self.labels[row]))
+        tags = np.flatnonzero(self.vectors.values[row] > 0).tolist()
+        return JOINED_BY.join(self.classes.name(label) for label in tags)
+
     def members(self, letter: str, rows: Ints) -> list[Member]:
         """Return images as members of pairs; `letter` is that of the dataset."""
         return [
@@ -145,7 +171,7 @@ class AuditSamples:
                 letter,
                 self.names[row],
                 self.split_of(row),
-                self.classes.name(int(self.labels[row])),
+                self.class_of(row),
             )
             for row in rows.tolist()
         ]
@@ -270,7 +296,8 @@ def _read_stamps(path: Path, files: Sequence[Path], action: str) -> _Dataset:
             channels = stamps.shape.channels
     table = pa.concat_tables(tables)
     table = table.replace_schema_metadata(tables[0].schema.metadata)
-    names = choose_names(class_names(path, table), published=False)
+    own = class_names_of(vectors[0].schema)
+    names = choose_names(own or class_names(path, table), published=False)
     labels = table["label"].drop_null()
     if len(labels) and not 0 <= min(labels.to_pylist()) <= max(labels.to_pylist()) < len(names):
         raise DatasetError(

@@ -109,10 +109,12 @@ def check_labels(samples: AuditSamples, letter: str, others: Ints) -> Check:
     first, second = (np.concatenate([block[side] for block in blocks]) for side in (0, 1))
     # A pair may be at one position and have equal pixels; it is one pair.
     pairs = np.unique(np.stack([first, second], axis=1).reshape(-1, 2), axis=0)
-    one, other = samples.labels[pairs[:, 0]], samples.labels[pairs[:, 1]]
-    differ = (one >= 0) & (other >= 0) & (one != other)
-    labelled = int(((one >= 0) & (other >= 0)).sum())
-    if not (samples.labels >= 0).any():
+    one, other = pairs.T
+    in_class, is_labelled = samples.in_class, samples.is_labelled
+    both = is_labelled[one] & is_labelled[other]
+    differ = both & (in_class[one] != in_class[other]).any(axis=1)
+    labelled = int(both.sum())
+    if not is_labelled.any():
         return _unchecked(LABELS, letter, "the dataset has no labels")
     nearest = _Nearest()
     nearest.add(samples, pairs[differ, 0], pairs[differ, 1])

@@ -1,10 +1,11 @@
 """The splits of one dataset compared: missing classes, and classes, flux, size and fields.
 
 A difference is stated only if it is significant: tests of all splits and quantities together have a
-chance of 0.1 % to find one in a random split (Bonferroni). Classes and fields are compared by a
-chi-squared test, in which rare ones are pooled until each expected number is 5 (Cochran 1954,
-Biometrics 10, 417); flux densities and sizes by the two-sample Kolmogorov-Smirnov test. "Brighter"
-and "larger" need the rank-sum test too (Mann and Whitney 1947, Ann. Math. Stat. 18, 50).
+chance of 0.1 % to find one in a random split (Bonferroni). Classes, fields and each tag are
+compared by a chi-squared test, in which rare ones are pooled until each expected number is 5
+(Cochran 1954, Biometrics 10, 417); flux densities and sizes by the two-sample Kolmogorov-Smirnov
+test. "Brighter" and "larger" need the rank-sum test too (Mann and Whitney 1947, Ann. Math. Stat.
+18, 50).
 
 >>> table = np.array([[400, 100], [100, 100]])
 >>> compare_counts(table) < 1e-9, compare_counts(np.array([[400, 100], [40, 10]]))
@@ -19,6 +20,7 @@ from types import ModuleType
 
 import numpy as np
 
+from mingolotss.dataset.splits.strata import NO_SINGLE_CLASS, NO_TAG
 from mingolotss.io.optional import import_optional
 from mingolotss.model import Bools, Floats, Ints
 from mingolotss.qa.audit.result import (
@@ -46,7 +48,7 @@ def check_classes(samples: AuditSamples, letter: str) -> Check:
             CLASSES, (letter,), 0, "not checked: the dataset has no classes", is_checked=False
         )
     names, counts = samples.classes.names, _class_counts(samples)
-    totals = np.bincount(samples.labels[samples.labels >= 0], minlength=len(names))
+    totals = samples.in_class.sum(axis=0)
     absent = [name for label, name in enumerate(names) if not totals[label]]
     in_part = [
         (name, split)
@@ -56,8 +58,9 @@ def check_classes(samples: AuditSamples, letter: str) -> Check:
     ]
     lines = [f"no image of {name}" for name in absent]
     lines += [f"no image of {name} in {split}" for name, split in in_part]
+    one, several = ("tag", "tags") if samples.has_tags else ("class", "classes")
     missing = [
-        f"{plural(count, 'class is', 'classes are')} missing from {where}"
+        f"{plural(count, f'{one} is', f'{several} are')} missing from {where}"
         for count, where in (
             (len(absent), "the dataset"), (len({name for name, _ in in_part}), "a split"),
         )
@@ -67,30 +70,31 @@ def check_classes(samples: AuditSamples, letter: str) -> Check:
     if found:
         sentence = " and ".join(missing)
     else:
-        sentence = "no class is missing" + (" from a split" if samples.splits else "")
+        sentence = f"no {one} is missing" + (" from a split" if samples.splits else "")
     return Check(CLASSES, (letter,), found, sentence, lines=tuple(lines))
 
 
 def check_balance(samples: AuditSamples, letter: str) -> Check:
-    """Compare classes, flux densities and angular sizes of the splits."""
+    """Compare classes or tags, flux densities and angular sizes of the splits."""
     contrasts = _contrasts(samples)
     if not contrasts:
         reason = "the dataset has fewer than two splits"
         return Check(BALANCE, (letter,), 0, f"not checked: {reason}", is_checked=False)
     tests: list[_Test] = []
+    quantities = ("tags" if samples.has_tags else "classes", "flux", "size")
     for contrast in contrasts:
-        tests += _test_classes(samples, contrast)
+        tests += (_test_tags if samples.has_tags else _test_classes)(samples, contrast)
         tests += _test_numbers(samples.flux_mjy, contrast, _FLUX)
         tests += _test_numbers(samples.size_arcsec, contrast, _SIZE)
     if not tests:
         return Check(
-            BALANCE, (letter,), 0, "not checked: classes, flux and size have too few values",
-            is_checked=False,
+            BALANCE, (letter,), 0,
+            f"not checked: {listed(quantities)} have too few values", is_checked=False,
         )  # fmt: skip
     level = _LEVEL / len(tests)
     differences = tuple(test.sentence(level) for test in tests if test.p < level)
-    tested = listed([name for name in _QUANTITIES if any(test.quantity == name for test in tests)])
-    untested = [name for name in _QUANTITIES if not any(test.quantity == name for test in tests)]
+    tested = listed([name for name in quantities if any(test.quantity == name for test in tests)])
+    untested = [name for name in quantities if not any(test.quantity == name for test in tests)]
     if differences:
         sentence = (
             plural(len(differences), "significant difference") + f" of {tested} between splits"
@@ -138,9 +142,14 @@ def split_rows(samples: AuditSamples) -> tuple[SplitRow, ...]:
         for label, name in enumerate(samples.classes.names)
     ]
     in_split = [samples.split == column for column in range(len(samples.splits))]
-    unlabelled = [float((inside & (samples.labels < 0)).sum()) for inside in in_split]
-    if any(unlabelled) and rows:
-        rows.append(SplitRow("no class", tuple(unlabelled)))
+    labelled = samples.is_labelled
+    untagged = labelled & ~samples.in_class.any(axis=1)
+    has_votes = samples.vectors is not None and samples.vectors.kind == "votes"
+    unlabelled = NO_SINGLE_CLASS if has_votes else "no class"
+    for name, is_one in ((NO_TAG, untagged), (unlabelled, ~labelled)):
+        without = [float((inside & is_one).sum()) for inside in in_split]
+        if any(without) and rows:
+            rows.append(SplitRow(name, tuple(without)))
     for quantity in (_FLUX, _SIZE):
         values = samples.flux_mjy if quantity is _FLUX else samples.size_arcsec
         medians = [_median(values[inside]) for inside in in_split]
@@ -165,7 +174,6 @@ class _Quantity:
 
 _FLUX = _Quantity("flux", "mJy", "flux densities", "brighter", "fainter")
 _SIZE = _Quantity("size", "arcsec", "sizes", "larger", "smaller")
-_QUANTITIES = ("classes", "flux", "size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +264,23 @@ def _test_classes(samples: AuditSamples, contrast: _Contrast) -> Iterator[_Test]
     )
 
 
+def _test_tags(samples: AuditSamples, contrast: _Contrast) -> Iterator[_Test]:
+    """Compare the share of each tag; each is a test of its own, as tags occur together."""
+    labelled, in_class = samples.is_labelled, samples.in_class
+    for label, name in enumerate(samples.classes.names):
+        table = _two_columns(in_class[:, label].astype(np.int64), contrast, 2, labelled)
+        if len(_pool_rare(table)) < 2:
+            continue
+        p = compare_counts(table)
+        shares = 100 * table[1] / table.sum(axis=0)
+        yield _Test(
+            "tags",
+            p,
+            f"the tag {name} is given to {shares[0]:.3g} % of {contrast.name} and "
+            f"{shares[1]:.3g} % of {contrast.reference} (chi-squared test, {_p_text(p)})",
+        )
+
+
 def _test_numbers(values: Floats, contrast: _Contrast, quantity: _Quantity) -> Iterator[_Test]:
     finite = np.isfinite(values)
     one, other = values[contrast.inside & finite], values[contrast.outside & finite]
@@ -306,7 +331,9 @@ def _two_columns(codes: Ints, contrast: _Contrast, kinds: int, usable: Bools | N
 
 
 def _class_counts(samples: AuditSamples) -> Ints:
-    return _counts(samples.labels, samples.split, len(samples.classes.names), len(samples.splits))
+    in_class, splits = samples.in_class, range(len(samples.splits))
+    counts = [in_class[samples.split == column].sum(axis=0) for column in splits]
+    return np.array(counts, np.int64).reshape(len(counts), in_class.shape[1]).T
 
 
 def _counts(codes: Ints, split: Ints, kinds: int, splits: int) -> Ints:
@@ -326,4 +353,4 @@ def _p_text(p: float) -> str:
 
 
 def _is(names: Sequence[str]) -> str:
-    return "is" if names[0] != "classes" and len(names) == 1 else "are"
+    return "is" if names[0] in {"flux", "size"} and len(names) == 1 else "are"
