@@ -57,7 +57,7 @@ def test_tags_are_counted_in_each_split(tmp_path, tags):
     for label, name in enumerate(NAMES):
         assert rows[name] == tuple((tags[part, label] == 1).sum() for part in inside)
     assert rows["no tag"] == tuple((tags[part] == 0).all(axis=1).sum() for part in inside)
-    assert rows["no class"] == tuple((tags[part] < 0).any(axis=1).sum() for part in inside)
+    assert rows["no label"] == tuple((tags[part] < 0).any(axis=1).sum() for part in inside)
     assert check_of(result, CLASSES).sentence == "no tag is missing from a split"
     assert "no significant difference of tags" in check_of(result, BALANCE).sentence
 

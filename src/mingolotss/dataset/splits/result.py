@@ -13,7 +13,7 @@ from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.splits.plan import SplitPlan
 from mingolotss.dataset.splits.record import SplitOrigin
 from mingolotss.dataset.splits.sources import SplitSources
-from mingolotss.dataset.splits.strata import NO_LABEL, NO_SINGLE_CLASS
+from mingolotss.dataset.splits.strata import NO_LABEL, NO_SINGLE_CLASS, NO_VOTES
 from mingolotss.model import Bools, Ints
 
 __all__ = ["Assignment", "SplitResult", "describe_assignment"]
@@ -100,7 +100,7 @@ class SplitResult:
     @property
     def is_labelled(self) -> bool:
         """Return whether a source has a class."""
-        return self.classes not in ((NO_LABEL,), (NO_SINGLE_CLASS,))
+        return not {*self.classes} <= {NO_LABEL, NO_SINGLE_CLASS, NO_VOTES}
 
     @property
     def sizes(self) -> Ints:

@@ -71,10 +71,11 @@ class SplitSources:
     @property
     def strata(self) -> Strata:
         """Return the classes or the tags, whose shares a split keeps."""
-        if self.vectors is not None and self.vectors.kind == "tags":
+        if self.vectors is None:
+            return Strata.of_labels(self.labels, self.classes)
+        if self.vectors.kind == "tags":
             return Strata.of_tags(self.vectors, self.classes)
-        kind = "classes" if self.vectors is None else self.vectors.kind
-        return Strata.of_labels(self.labels, self.classes, kind)
+        return Strata.of_votes(self.labels, self.vectors, self.classes)
 
     def take(self, rows: Ints) -> SplitSources:
         """Return some of the sources, by their indices."""

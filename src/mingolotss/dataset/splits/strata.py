@@ -14,7 +14,7 @@ which there are few.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,12 +22,14 @@ import numpy as np
 from mingolotss.catalogue.label_vectors import LabelKind, LabelVectors
 from mingolotss.model import Bools, Ints
 
-__all__ = ["NO_LABEL", "NO_SINGLE_CLASS", "NO_TAG", "Strata"]
+__all__ = ["NO_LABEL", "NO_SINGLE_CLASS", "NO_TAG", "NO_VOTES", "Strata"]
 
 NO_LABEL = "no label"
 """The name of the sources without a class."""
 NO_SINGLE_CLASS = "no single class"
-"""The name of the sources whose votes are tied or few, or that have none."""
+"""The name of the sources whose votes are tied, or too few for one class."""
+NO_VOTES = "no votes"
+"""The name of the sources without votes."""
 NO_TAG = "no tag"
 """The name of the sources that have none of the tags."""
 
@@ -54,7 +56,7 @@ class Strata:
     members: Ints
 
     @classmethod
-    def of_labels(cls, labels: Ints, classes: Sequence[str], kind: LabelKind = "classes") -> Strata:
+    def of_labels(cls, labels: Ints, classes: Sequence[str]) -> Strata:
         """Return one stratum for each label that occurs; -1 is no label, and one of them.
 
         Parameters
@@ -62,14 +64,31 @@ class Strata:
         labels : int array, shape (n,)
         classes : sequence of str
             The name of each label, as far as they have names.
-        kind : {"classes", "votes"}
         """
-        values, codes = np.unique(labels, return_inverse=True)
-        names = tuple(_name(label, classes) for label in values.tolist())
-        if kind == "votes" and len(values) and values[0] < 0:
-            names = (NO_SINGLE_CLASS, *names[1:])
+        return cls._of_numbers("classes", labels, classes, {-1: NO_LABEL})
+
+    @classmethod
+    def of_votes(cls, labels: Ints, vectors: LabelVectors, classes: Sequence[str]) -> Strata:
+        """Return one stratum for each class with the most votes of a source, and for none.
+
+        Parameters
+        ----------
+        labels : int array, shape (n,)
+            The class with the most votes, -1 for none.
+        vectors : LabelVectors
+        classes : sequence of str
+        """
+        numbers = np.where(vectors.is_labelled, labels, -2)
+        return cls._of_numbers("votes", numbers, classes, {-1: NO_SINGLE_CLASS, -2: NO_VOTES})
+
+    @classmethod
+    def _of_numbers(
+        cls, kind: LabelKind, numbers: Ints, classes: Sequence[str], others: Mapping[int, str]
+    ) -> Strata:
+        values, codes = np.unique(numbers, return_inverse=True)
+        names = (others.get(label) or _name(label, classes) for label in values.tolist())
         codes = codes.reshape(-1).astype(np.int64)
-        return cls(kind, names, codes, np.eye(max(len(values), 1), dtype=np.int64))
+        return cls(kind, tuple(names), codes, np.eye(max(len(values), 1), dtype=np.int64))
 
     @classmethod
     def of_tags(cls, vectors: LabelVectors, classes: Sequence[str]) -> Strata:
@@ -151,6 +170,4 @@ class Strata:
 
 
 def _name(label: int, classes: Sequence[str]) -> str:
-    if label < 0:
-        return NO_LABEL
     return classes[label] if label < len(classes) else f"class {label}"

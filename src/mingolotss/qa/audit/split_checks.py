@@ -20,7 +20,7 @@ from types import ModuleType
 
 import numpy as np
 
-from mingolotss.dataset.splits.strata import NO_SINGLE_CLASS, NO_TAG
+from mingolotss.catalogue.label_groups import label_groups
 from mingolotss.io.optional import import_optional
 from mingolotss.model import Bools, Floats, Ints
 from mingolotss.qa.audit.result import (
@@ -142,14 +142,11 @@ def split_rows(samples: AuditSamples) -> tuple[SplitRow, ...]:
         for label, name in enumerate(samples.classes.names)
     ]
     in_split = [samples.split == column for column in range(len(samples.splits))]
-    labelled = samples.is_labelled
-    untagged = labelled & ~samples.in_class.any(axis=1)
-    has_votes = samples.vectors is not None and samples.vectors.kind == "votes"
-    unlabelled = NO_SINGLE_CLASS if has_votes else "no class"
-    for name, is_one in ((NO_TAG, untagged), (unlabelled, ~labelled)):
-        without = [float((inside & is_one).sum()) for inside in in_split]
+    groups = label_groups(samples.labels, samples.classes.names, samples.vectors)
+    for name, members in ((name, members) for label, name, members in groups if label is None):
+        without = tuple(float((inside & members).sum()) for inside in in_split)
         if any(without) and rows:
-            rows.append(SplitRow(name, tuple(without)))
+            rows.append(SplitRow("no class" if samples.vectors is None else name, without))
     for quantity in (_FLUX, _SIZE):
         values = samples.flux_mjy if quantity is _FLUX else samples.size_arcsec
         medians = [_median(values[inside]) for inside in in_split]
