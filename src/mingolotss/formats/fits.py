@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.label_columns import VECTOR_COLUMNS, read_vectors
 from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.manifest import further_fields, read_manifest
+from mingolotss.dataset.masks import MASK
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.dataset.split_names import select
@@ -36,8 +38,9 @@ from mingolotss.formats.class_names import (
 )
 from mingolotss.formats.csv import label_columns, render_csv
 from mingolotss.formats.fits_file import BRIGHTNESS, FitsPlane, fits_file, made_by
-from mingolotss.formats.fits_reading import StampUnit, read_units
+from mingolotss.formats.fits_reading import StampUnit, read_units, source_mask
 from mingolotss.formats.image_files import check_distinct, check_splits
+from mingolotss.image.masks import Masks
 from mingolotss.io.files import write_bytes
 from mingolotss.io.parquet import read_schema
 from mingolotss.recipe.model import Recipe
@@ -53,6 +56,7 @@ __all__ = [
     "write_fits_index",
 ]
 
+_OF_PIXELS = ("pixels", "image", MASK.name)
 _INDEX = (
     "source", "ra", "dec", "class", "label", "split", "field", "noise_jy", "peak_jy",
     "pixel_scale_arcsec", "pixels_sha256",
@@ -128,15 +132,17 @@ def write_fits_folders(records: Records, folder: Path, header: ExportHeader) -> 
             "export the build itself, whose record names the images"
         )
     paths = fits_paths(records, folder, header)
-    columns = [name for name in records.table.column_names if name not in ("pixels", "image")]
+    columns = [name for name in records.table.column_names if name not in _OF_PIXELS]
     rows = records.table.select(columns).to_pylist()
     history = ("Brightness as it is stored in the dataset.",)
-    for path, row, image in zip(paths, rows, records.images(), strict=True):
+    masks = records.masks()
+    each_mask = repeat(None, len(paths)) if masks is None else masks
+    for path, row, image, mask in zip(paths, rows, records.images(), each_mask, strict=True):
         brightness = np.asarray(image, np.float32)
         marks = np.where(np.isfinite(brightness), 0, MISSING).astype(np.uint8)
         beam = unit_beam(row, recipe)
         plane = FitsPlane("", brightness, None, marks, row, history, True, beam)
-        write_bytes(path, fits_file(row, [plane], made_by(recipe)))
+        write_bytes(path, fits_file(row, [plane], made_by(recipe), mask))
     write_fits_index(records, paths, folder)
 
 
@@ -185,10 +191,12 @@ def read_fits_folders(path: Path, split: str = "all") -> Arrays:
         samples = _samples(path)
     in_split = select([sample.split for sample in samples], split, str(path))
     samples = [sample for sample, is_in in zip(samples, in_split, strict=True) if is_in]
-    images = [_brightness(sample.path, channels) for sample in samples]
+    stamps = [_read_stamp(sample.path, channels) for sample in samples]
+    images, masks = [image for image, _ in stamps], [mask for _, mask in stamps]
     shapes = {image.shape for image in images}
     if len(shapes) > 1:
         raise DatasetError(f"read {path}: images of several shapes, {sorted(shapes)}")
+    present = [mask for mask in masks if mask is not None]
     with reading_export(path, "FITS"):
         vectors = _vectors([sample.labels for sample in samples], len(classes))
     return Arrays(
@@ -200,6 +208,7 @@ def read_fits_folders(path: Path, split: str = "all") -> Arrays:
         tuple(sample.split for sample in samples),
         channels=channels,
         vectors=vectors,
+        masks=np.stack(present) if 0 < len(present) == len(masks) else None,
     )
 
 
@@ -210,16 +219,17 @@ def _vectors(labels: Sequence[Mapping[str, object]], n_classes: int) -> LabelVec
     return read_vectors(pa.table(columns, pa.schema(fields)), n_classes)
 
 
-def _brightness(path: Path, channels: Sequence[str]) -> ImageArray:
-    """Return the image of one stamp, shape (ny, nx), or (channels, ny, nx)."""
+def _read_stamp(path: Path, channels: Sequence[str]) -> tuple[ImageArray, Masks | None]:
+    """Return the image of one stamp, shape (ny, nx), or (channels, ny, nx), and its mask."""
     with reading_export(path, "FITS"):
         units = read_units(path)
+        mask = source_mask(units)
         if not channels:
-            return units[0].pixels.astype("<f4")
+            return units[0].pixels.astype("<f4"), mask
         planes = {unit.channel: unit.pixels for unit in units if unit.plane == BRIGHTNESS}
         if {*planes} != {*channels}:
             raise ValueError(f"it has the channels {sorted(planes)}, and not {sorted(channels)}")
-        return np.stack([planes[name] for name in channels]).astype("<f4")
+        return np.stack([planes[name] for name in channels]).astype("<f4"), mask
 
 
 def _samples(path: Path) -> list[_Sample]:

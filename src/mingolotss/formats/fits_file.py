@@ -2,8 +2,9 @@
 
 The primary unit is the brightness before the steps of the recipe, float32 in the unit of the image,
 with the WCS of the stamp. After it come the noise and a map of the pixels that the steps set to 0,
-with the same WCS, and the same three units for each further channel. Which keyword means what
-stands in ``docs/howto/fits.md``. Not here: where brightness and noise come from.
+with the same WCS, and the same three units for each further channel. The last unit is the mask of
+the source, where the recipe makes masks. Which keyword means what stands in
+``docs/howto/fits.md``. Not here: where brightness and noise come from.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy.typing as npt
 
 from mingolotss import __version__
 from mingolotss.dataset.label_columns import TAGS, VOTES, VOTES_TOTAL
+from mingolotss.image.masks import BACKGROUND, OTHER, OWN, Masks
 from mingolotss.io.fits_units import (
     HISTORY,
     Cards,
@@ -36,6 +38,7 @@ __all__ = [
     "MASK",
     "ONLY_CHANNEL",
     "RMS",
+    "SOURCE_MASK",
     "FitsPlane",
     "Row",
     "fits_file",
@@ -48,8 +51,14 @@ Row = Mapping[str, object]
 ONLY_CHANNEL = ""
 """The channel of a dataset without channels."""
 _TAG_COUNT, _TAG, _VOTE_COUNT, _VOTE = "NTAGS", "TAG", "NVOTES", "VOTE"
-BRIGHTNESS, RMS, MASK = "BRIGHTNESS", "RMS", "MASK"
+BRIGHTNESS, RMS, MASK, SOURCE_MASK = "BRIGHTNESS", "RMS", "MASK", "SOURCEMASK"
 """What the pixels of a unit are, in the keyword PLANE."""
+_PLANES = dict.fromkeys((BRIGHTNESS, RMS, MASK), "BRIGHTNESS, RMS or MASK")
+_PLANES[SOURCE_MASK] = "which source a pixel belongs to"
+_VALUES = (
+    f"Which source a pixel belongs to: {BACKGROUND} none, {OWN} the source of this stamp, {OTHER} "
+    "another one"
+)
 _NO_POSITION = "The position of this stamp on the sky is not known: its image has no usable WCS."
 _ENCODED = "In texts, % and two digits stand for a byte of UTF-8 (RFC 3986)."
 _BITS = (
@@ -93,7 +102,9 @@ class FitsPlane:
     unit_beam: tuple[float, float, float]
 
 
-def fits_file(row: Row, planes: Sequence[FitsPlane], program: Mapping[str, str]) -> bytes:
+def fits_file(
+    row: Row, planes: Sequence[FitsPlane], program: Mapping[str, str], mask: Masks | None = None
+) -> bytes:
     """Return the bytes of the file of one stamp; the same arguments give the same bytes.
 
     Parameters
@@ -104,6 +115,8 @@ def fits_file(row: Row, planes: Sequence[FitsPlane], program: Mapping[str, str])
         The reference channel first.
     program : mapping of str to str
         As `made_by` returns it.
+    mask : uint8 array, shape (ny, nx), or None
+        Of the stamp, as `mingolotss.image.masks` makes it: the last unit of the file.
     """
     position = _position_cards(row)
     about = format_cards([
@@ -132,6 +145,10 @@ def fits_file(row: Row, planes: Sequence[FitsPlane], program: Mapping[str, str])
         for kind, cards, pixels in parts:
             name = format_cards(names.cards(kind, plane.channel))
             units.append(image_unit(_noted(name + cards), pixels, is_primary=not units))
+    if mask is not None:
+        name = format_cards(names.cards(SOURCE_MASK, ONLY_CHANNEL))
+        cards = name + position + format_cards([(HISTORY, _VALUES, "")])
+        units.append(image_unit(_noted(cards), mask, is_primary=False))
     return b"".join(units)
 
 
@@ -164,7 +181,7 @@ class _Names:
         cards: Cards = [("EXTNAME", name, "name of this unit")]
         if version > 1:
             cards.append(("EXTVER", version, "of the units with this name"))
-        cards.append(("PLANE", kind, "BRIGHTNESS, RMS or MASK"))
+        cards.append(("PLANE", kind, _PLANES[kind]))
         if channel:
             cards.append(("CHANNEL", channel, "channel of the stamp"))
         return cards

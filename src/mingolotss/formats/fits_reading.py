@@ -6,7 +6,7 @@ only where they are needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,15 +17,17 @@ import numpy.typing as npt
 from astropy.io import fits
 
 from mingolotss.foreign import mute_warnings
-from mingolotss.formats.fits_file import labels_of_cards
+from mingolotss.formats.fits_file import SOURCE_MASK, labels_of_cards
+from mingolotss.image.masks import Masks
 from mingolotss.io.files import read_bounded
 from mingolotss.io.fits_checksums import checksum_problem
 from mingolotss.io.fits_units import plain_text
 from mingolotss.io.png import MAX_SIDE
 from mingolotss.sky.fits_header import BLOCK, card_values, data_offset, whole_value
 
-__all__ = ["StampUnit", "read_units"]
+__all__ = ["StampUnit", "read_units", "source_mask"]
 
+_SOURCE_MASK_CARD = f"PLANE   = '{SOURCE_MASK}'".encode()
 _LARGEST = 1 << 30  # bytes of a file of one stamp
 _TYPES: dict[int, np.dtype[np.float32] | np.dtype[np.uint8]] = {
     -32: np.dtype(">f4"),
@@ -82,7 +84,7 @@ class StampUnit:
 
     @property
     def plane(self) -> str:
-        """What the pixels are: BRIGHTNESS, RMS or MASK."""
+        """What the pixels are: BRIGHTNESS, RMS, MASK or SOURCEMASK."""
         return self.text("PLANE")
 
     @property
@@ -101,6 +103,22 @@ def read_units(path: Path, *, with_checksums: bool = False) -> list[StampUnit]:
     """
     raw = memoryview(read_bounded(path, _LARGEST))
     return list(_units(raw, with_checksums=with_checksums))
+
+
+def source_mask(units: Sequence[StampUnit]) -> Masks | None:
+    """Return the mask of a stamp, the last unit of its file; None if the file has none.
+
+    Raises
+    ------
+    ValueError
+        It is not uint8, or has another size than the first unit.
+    """
+    last = units[-1]
+    if _SOURCE_MASK_CARD not in last.header:
+        return None
+    if last.pixels.dtype != np.uint8 or last.pixels.shape != units[0].pixels.shape:
+        raise ValueError(f"a mask of {last.pixels.dtype} and shape {last.pixels.shape}")
+    return np.asarray(last.pixels, np.uint8)
 
 
 def _units(raw: memoryview, *, with_checksums: bool) -> Iterator[StampUnit]:

@@ -383,6 +383,7 @@ class _Sources:
             out=self.build.path,
             image_root="" if reference.root is None else str(reference.root),
             stamp_deg=self._stamp_deg,
+            masks=records.masks(),
             channels=tuple(
                 ChannelInputs(
                     one.channel, rules[one.channel], one.recipe, _opened(one),

@@ -78,7 +78,8 @@ def chunk_files(
             of_stamp = [only.plane(place, index, row)]
         elif several is not None:
             of_stamp = several.planes(place, index, row)
-        yield row, fits_file(row, of_stamp, program)
+        mask = None if stamps.masks is None else stamps.masks.masks[index]
+        yield row, fits_file(row, of_stamp, program, mask)
 
 
 class _OnlyChannel:

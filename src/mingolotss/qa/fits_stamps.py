@@ -14,12 +14,14 @@ import numpy as np
 import pyarrow as pa
 
 from mingolotss.dataset.layout import ExportFolder
+from mingolotss.dataset.masks import MASK_SHA256, has_masks
 from mingolotss.errors import DatasetError
 from mingolotss.formats.base import reading_export
 from mingolotss.formats.fits_file import BRIGHTNESS, RMS
-from mingolotss.formats.fits_reading import StampUnit, read_units
+from mingolotss.formats.fits_reading import StampUnit, read_units, source_mask
 from mingolotss.pipeline.stamp_planes import repeat_steps
 from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.published_list import pixels_sha256
 from mingolotss.recipe.steps import StampPixels
 
 __all__ = ["FitsStamp", "check_fits", "is_fits_export", "read_fits_stamp"]
@@ -128,6 +130,7 @@ def check_fits(
         The written rows of the manifest.
     """
     columns = ["source", "image_file", "label", "split", "pixels_sha256"]
+    columns += [MASK_SHA256.name] if has_masks(written.schema) else []
     rows = written.select(columns).to_pylist()
     missing = {ExportFolder.fits_name(row["image_file"] or ""): row for row in rows}
     unknown = []
@@ -161,3 +164,8 @@ def _problems(path: Path, recipe: Recipe, row: Mapping[str, object]) -> Iterator
         yield f"{path.name}: its source, label or split is not the manifest's"
     if {stamp.sha256, own[3]} != {row["pixels_sha256"]}:
         yield f"{path.name}: not the image of the manifest"
+    if MASK_SHA256.name in row:
+        with reading_export(path, "FITS"):
+            mask = source_mask(stamp.units)
+        if mask is None or pixels_sha256(mask) != row[MASK_SHA256.name]:
+            yield f"{path.name}: not the mask of the manifest"
