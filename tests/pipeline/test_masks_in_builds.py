@@ -17,6 +17,7 @@ from mingolotss.qa.compare import compare
 from mingolotss.qa.verify import verify
 from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.published_list import pixels_sha256
+from mingolotss.recipe.stamp_settings import StepSettings
 from readers_build import STEP, write_sky
 
 RECIPE = """
@@ -154,6 +155,19 @@ def test_float_stamps_keep_their_masks(sky, tmp_path):
     second = export(first, "fits", tmp_path / "fits").out
     np.testing.assert_array_equal(load(second).masks, load(first).masks)
     assert verify(second).problems == []
+
+
+def test_fits_stamps_of_steps_that_use_the_mask(sky, tmp_path):
+    """The steps are repeated with the recorded masks: the components are not read again."""
+    steps = [StepSettings(do=name) for name in ("zero-nan", "keep-source", "minmax")]
+    make(sky, tmp_path / "build", steps=tuple(steps), formats=("parquet",))
+    out = export(tmp_path / "build", "fits", tmp_path / "fits").out
+    stamps = load(tmp_path / "build")
+    assert not stamps.images[stamps.masks != 1].any()
+    got = load(out)
+    order = [stamps.sources.index(name) for name in got.sources]
+    np.testing.assert_array_equal(got.masks, stamps.masks[order])
+    assert verify(out).problems == []
 
 
 def test_a_damaged_mask_of_a_part_is_one_line(built, tmp_path):
