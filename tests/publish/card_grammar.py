@@ -1080,6 +1080,7 @@ def uses(facts, text):
         assert text == "tests of programs and teaching"
     else:
         assert ("classification" in text) == bool(facts.classes)
+        assert ("with several labels" in text) == ("tags" in facts.rows[0])
 
 
 @sentence(
@@ -1090,20 +1091,22 @@ def unequal(facts):
     assert len(set(sizes(facts).values())) > 1
 
 
-@sentence(r"Classes with fewer than 50 images: ([^\n]+?\))\.")
+@sentence(r"(?:Classes|Tags) with fewer than 50 images: ([^\n]+?\))\.")
 def rare(facts, text):
     stated = dict(re.findall(r"(?:^|, )(.+?) \((\d+)\)", text.replace("\\", "")))
     small = {name: str(count) for name, count in sizes(facts).items() if 0 < count < 50}
     assert stated == small
 
 
-@sentence(r"Classes without an image: ([^\n.]+)\.")
+@sentence(r"(?:Classes|Tags) without an image: ([^\n.]+)\.")
 def empty(facts, names):
     assert names.replace("\\", "").split(", ") == [n for n, c in sizes(facts).items() if not c]
 
 
 def sizes(facts):
     counts = Counter(row["class"] for row in facts.written)
+    if "tags" in facts.rows[0]:
+        counts = Counter(facts.classes[one] for row in facts.written for one in row["tags"] or ())
     return {name: counts[name] for name in facts.classes}
 
 
@@ -1191,6 +1194,8 @@ def check_head(facts, text):
     assert ("simulated" in head["pretty_name"]) == ("simulated" in head["tags"]) == facts.simulated
     [task] = head["task_categories"]
     assert task == ("image-classification" if facts.classes else "image-feature-extraction")
+    is_tagged = "tags" in facts.rows[0]
+    assert head.get("task_ids") == (["multi-label-image-classification"] if is_tagged else None)
     assert (head["license"] == "unknown") == (facts.stated("licence") in {"", "not known"})
     assert head["size_categories"] == ["n<1K"]
     assert len(facts.written) < 1000

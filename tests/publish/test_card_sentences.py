@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import label_sentences  # noqa: F401 - registers its sentences
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -31,6 +32,7 @@ from mingolotss.recipe.model import Recipe
 from named_builds import make_recipe, write_mosaic
 from readers_build import make_build, write_sky
 from several_surveys import build_surveys
+from tagged_builds import build_fractions, build_tags, build_votes
 
 pytestmark = pytest.mark.slow  # together they take long
 
@@ -232,7 +234,32 @@ def export_of_channels(root):
     return export(built, "parquet", root / "out").out
 
 
+def tagged(root):
+    return build_tags(root)
+
+
+def unknown_tags(root):
+    return build_tags(root, "unlabelled")
+
+
+def voted(root):
+    return build_votes(root)
+
+
+def fractions_of_votes(root):
+    return build_fractions(root)
+
+
+def export_of_tags(root):
+    return export(build_tags(root), "webdataset", root / "out").out
+
+
+def export_of_votes(root):
+    return export(build_votes(root), "parquet", root / "out").out
+
+
 BUILDS = (
+    tagged, unknown_tags, voted, fractions_of_votes, export_of_tags, export_of_votes,
     several_channels, stated_surveys, one_beam, sized_and_turned, export_of_channels,
     by_column, by_list, like_another,
     simulated, many, unlabelled, estimated, rejections, nothing_written, renamed, stated, in_words,

@@ -17,6 +17,7 @@ from mingolotss.publish.channel_facts import describe_channels
 from mingolotss.publish.citation import dataset_citation
 from mingolotss.publish.datasheet import render_datasheet
 from mingolotss.publish.hub_header import ALL_SPLITS, describe_stamps
+from mingolotss.publish.label_facts import count_table, describe_labels
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.markdown import code, escape
 from mingolotss.publish.split_warnings import SHARED_PIXELS, missing_classes
@@ -31,6 +32,7 @@ _PLAIN_YAML = re.compile(
 )
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
 
+_MULTI_LABEL = "multi-label-image-classification"  # the name that the Hub has for it
 _LOAD_BUILD = (
     'mingolotss.MingoLoTSS("FOLDER")  # PyTorch',
     'mingolotss.load("FOLDER")  # numpy',
@@ -64,7 +66,8 @@ def render_card(summary: DatasetSummary, format_name: str = "build") -> str:
     mark, title = f"<!-- {GENERATED_MARK} -->", f"# {escape(summary.provenance.title)}"
     parts = [
         _header(summary, format_name), mark, title, _summary(summary, format_name),
-        _loading(summary, format_name), describe_channels(summary), _counts(summary),
+        _loading(summary, format_name), describe_labels(summary, format_name),
+        describe_channels(summary), _counts(summary),
         render_datasheet(summary, format_name), _citation(summary),
     ]  # fmt: skip
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -83,6 +86,7 @@ def _header(summary: DatasetSummary, format_name: str) -> str:
         f"pretty_name: {_quoted(summary.provenance.title)}",
         "task_categories:",
         "- image-classification" if summary.is_labelled else "- image-feature-extraction",
+        *(["task_ids:", f"- {_MULTI_LABEL}"] if summary.tags is not None else []),
         "tags:",
         *(f"- {tag}" for tag in ("astronomy", "radio-astronomy", "galaxies")),
         *(["- simulated"] if summary.provenance.simulated else []),
@@ -182,18 +186,10 @@ def _counts(summary: DatasetSummary) -> str:
         table = [f"| {escape(split)} | {count} |" for split, count in summary.split_counts()]
         lines = ["## Splits", "", plan, "", "| split | images |", "|---|---|", *table]
         return "\n".join(lines)
-    splits = summary.planned_splits
-    lines = [
-        "## Classes and splits",
-        "",
-        plan,
-        "",
-        "| label | class | " + " | ".join(map(escape, splits)) + " |",
-        "|---|---|" + "---|" * len(splits),
-    ]
-    for label, (name, counts) in enumerate(summary.class_counts()):
-        number = "" if name == "no label" else str(label)
-        lines.append(f"| {number} | {escape(name)} | " + " | ".join(map(str, counts)) + " |")
+    title = "## Tags and splits" if summary.tags is not None else "## Classes and splits"
+    if summary.tags is not None:
+        plan += "\n\nAn image with several tags is counted for each of them."
+    lines = [title, "", plan, "", *count_table(summary)]
     recipe = recipe_of_classes(summary.classes)
     if recipe is not None and (interchanged := interchanged_names(recipe.name)):
         labels = " and ".join(map(str, interchanged))

@@ -25,6 +25,7 @@ from mingolotss.publish.image_facts import (
     describe_scaling,
     describe_surveys,
 )
+from mingolotss.publish.label_facts import describe_origins
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.markdown import escape
 from mingolotss.publish.summary import DatasetSummary
@@ -130,14 +131,11 @@ def _people(summary: DatasetSummary) -> str:
 
 def _collection(summary: DatasetSummary) -> list[str]:
     provenance = summary.provenance
-    labels = "; there are no labels"
-    if summary.is_labelled:
-        labels = ". The labels come from the catalogue"
     date = f"The build began on {provenance.date} (UTC)." if provenance.date else ""
     sha256 = provenance.catalogue_sha256
     checksum = f"The SHA-256 of the catalogue is `{sha256}`." if sha256 else ""
     return [
-        f"The images come from {_service(summary)}{labels}.",
+        f"The images come from {_service(summary)}{describe_origins(summary)}",
         describe_channel_services(summary),
         describe_headers(summary) if len(summary.manifest) else "",
         describe_beams(summary) if len(summary.manifest) else "",
@@ -194,7 +192,8 @@ def _preprocessing(summary: DatasetSummary, format_name: str) -> list[str]:
 def _uses(summary: DatasetSummary, format_name: str) -> list[str]:
     uses = ["representation learning", "clustering", "teaching"]
     if summary.is_labelled:
-        uses = ["classification", "representation learning", "teaching"]
+        several = " with several labels" if summary.tags is not None else ""
+        uses = [f"classification{several}", "representation learning", "teaching"]
     if summary.provenance.simulated:
         uses = ["tests of programs", "teaching"]
     grey = ""
@@ -209,7 +208,13 @@ def _balance(summary: DatasetSummary) -> list[str]:
         return []
     totals = summary.class_totals
     sentences = []
-    if len(set(totals)) > 1:
+    several = "Tags" if summary.tags is not None else "Classes"
+    if len(set(totals)) > 1 and summary.tags is not None:
+        sentences.append(
+            "The tags differ in frequency: report the average precision of each tag and "
+            "macro-averaged scores, not the share of correct tags alone."
+        )
+    elif len(set(totals)) > 1:
         sentences.append(
             "The classes differ in size: report macro-averaged scores and a confusion matrix, not "
             "accuracy alone."
@@ -218,9 +223,9 @@ def _balance(summary: DatasetSummary) -> list[str]:
     rare = [f"{name} ({total})" for name, total in pairs if 0 < total < _RARE]
     empty = [name for name, total in pairs if not total]
     if rare:
-        sentences.append(f"Classes with fewer than {_RARE} images: {', '.join(rare)}.")
+        sentences.append(f"{several} with fewer than {_RARE} images: {', '.join(rare)}.")
     if empty:
-        sentences.append(f"Classes without an image: {', '.join(empty)}.")
+        sentences.append(f"{several} without an image: {', '.join(empty)}.")
     return sentences
 
 

@@ -13,11 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.catalogue.label_groups import label_groups
+from mingolotss.catalogue.label_vectors import LabelKind, LabelVectors
 from mingolotss.dataset.channel_census import ChannelCount, channel_counts
 from mingolotss.dataset.channel_table import MISSING_CHANNELS, read_channels
 from mingolotss.dataset.counts import Count, count_flags
 from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.dataset.image_census import BeamCount, beam_counts, noise_counts
+from mingolotss.dataset.label_census import TagCensus, VoteCensus, count_tags, count_votes
+from mingolotss.dataset.label_columns import read_vectors
+from mingolotss.dataset.label_origins import LABEL_FROM, LabelOrigins, count_origins
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.manifest import LATER_COLUMNS, read_manifest
 from mingolotss.dataset.measured_split import MAX_COUNTED, measured_split
@@ -104,9 +109,44 @@ class DatasetSummary:
     @property
     def class_totals(self) -> list[int]:
         """Return the number of images of each class, in a split or in none."""
+        if self.tags is not None:
+            return list(map(int, self.tags.counts))
         labels = self.manifest["label"].drop_null().to_numpy()
         counts = np.bincount(labels, minlength=len(self.classes))[: len(self.classes)]
         return list(map(int, counts))
+
+    @cached_property
+    def vectors(self) -> LabelVectors | None:
+        """The tags or votes of the images; None for a dataset of single classes."""
+        return read_vectors(self.manifest, len(self.classes))
+
+    @property
+    def label_kind(self) -> LabelKind:
+        """Return the kind of the labels."""
+        return "classes" if self.vectors is None else self.vectors.kind
+
+    @cached_property
+    def tags(self) -> TagCensus | None:
+        """The tags of the images, counted; None for a dataset without tags."""
+        vectors = self.vectors
+        is_tagged = vectors is not None and vectors.kind == "tags"
+        return count_tags(vectors, self.classes) if vectors is not None and is_tagged else None
+
+    @cached_property
+    def votes(self) -> VoteCensus | None:
+        """The votes of the images, counted; None for a dataset without votes."""
+        vectors = self.vectors
+        if vectors is None or vectors.kind != "votes":
+            return None
+        labels = self.manifest["label"].fill_null(-1).to_numpy().astype(np.int64)
+        return count_votes(vectors, labels, self.classes)
+
+    @property
+    def label_origins(self) -> LabelOrigins | None:
+        """Return how many labels come from people; None if the recipe uses no judgements."""
+        if LABEL_FROM.name not in self.manifest.column_names:
+            return None
+        return count_origins(self.manifest[LABEL_FROM.name].to_pylist())
 
     @property
     def pairs_across(self) -> int | None:
@@ -165,8 +205,14 @@ class DatasetSummary:
         counts = [(one["values"], one["counts"]) for one in values.value_counts().to_pylist()]
         return sorted(counts, key=lambda pair: (-pair[1], str(pair[0])))
 
-    def class_counts(self) -> list[tuple[str, list[int]]]:
-        """Return the number of images of each class (rows) in each of `planned_splits`."""
+    def class_counts(self) -> list[tuple[int | None, str, list[int]]]:
+        """Return the number of images of each class (rows) in each of `planned_splits`.
+
+        Each row has the label, the name and the numbers. An image with several tags is counted in
+        the row of each; the rows without a label are those of the images in no class.
+        """
+        if self.tags is not None:
+            return self._tag_counts()
         labels = self.manifest["label"]
         rows: list[tuple[str, int | None]] = [
             (name, label) for label, name in enumerate(self.classes)
@@ -182,7 +228,20 @@ class DatasetSummary:
                 {count["values"]: count["counts"] for count in counts.to_pylist()}
             )
         return [
-            (name, [counts.get(label, 0) for counts in counts_of_splits]) for name, label in rows
+            (label, name, [counts.get(label, 0) for counts in counts_of_splits])
+            for name, label in rows
+        ]
+
+    def _tag_counts(self) -> list[tuple[int | None, str, list[int]]]:
+        """Return the rows of `class_counts` for tags."""
+        labels = self.manifest["label"].fill_null(-1).to_numpy()
+        inside = [
+            np.asarray(pc.fill_null(pc.equal(self.manifest["split"], split), False), bool)
+            for split in self.planned_splits
+        ]
+        return [
+            (label, name, [int((members & one).sum()) for one in inside])
+            for label, name, members in label_groups(labels, self.classes, self.vectors)
         ]
 
     def split_counts(self) -> list[tuple[str, int]]:
