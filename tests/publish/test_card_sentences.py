@@ -23,6 +23,7 @@ from mingolotss.dataset.provenance import (
     write_provenance,
 )
 from mingolotss.demonstration import demo
+from mingolotss.errors import MingoError
 from mingolotss.pipeline.run import build
 from mingolotss.publish.describe import write_description
 from mingolotss.publish.export import export
@@ -250,6 +251,25 @@ def fractions_of_votes(root):
     return build_fractions(root)
 
 
+def judged(root, rule="majority"):
+    """Three people agree about a source, and two of them disagree about another."""
+    catalogue, images = write_sky(root, count=16)
+    recipe = change({"judgements.rule": rule, "judgements.ties": "unlabelled"})
+    options = {"out": root / "out", "catalogue": catalogue, "service": f"folder:{images}"}
+    build(recipe, **options)
+    rows = pq.read_table(root / "out" / "manifest.parquet").to_pylist()
+    log = DecisionLog(root / "out" / "decisions.csv")
+    for person, first, second in (("A", "FRI", "FRI"), ("B", "FRI", "FRII"), ("C", "FRI", None)):
+        for row, name in zip(rows[3:5], (first, second), strict=True):
+            if name is not None:
+                log.add(Decision(row["source"], "", "classify", person, "2026-11-26", "", (name,)))
+    return build(recipe, **options).out
+
+
+def judged_as_votes(root):
+    return judged(root, "fractions")
+
+
 def export_of_tags(root):
     return export(build_tags(root), "webdataset", root / "out").out
 
@@ -259,7 +279,7 @@ def export_of_votes(root):
 
 
 BUILDS = (
-    tagged, unknown_tags, voted, fractions_of_votes, export_of_tags, export_of_votes,
+    tagged, unknown_tags, judged, judged_as_votes, voted, fractions_of_votes, export_of_tags, export_of_votes,
     several_channels, stated_surveys, one_beam, sized_and_turned, export_of_channels,
     by_column, by_list, like_another,
     simulated, many, unlabelled, estimated, rejections, nothing_written, renamed, stated, in_words,
@@ -313,6 +333,32 @@ def test_a_false_sentence_is_found(tmp_path_factory, request, true, false):
     (copy / "README.md").write_text(card.replace(true, false, 1))
     with pytest.raises((AssertionError, ValueError, KeyError)):
         check_card(copy)
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("any number of 5 tags", "any number of 6 tags"),
+        ("3 with 0,", "4 with 0,"),
+        ("combinations occur", "combinations may occur"),
+        ("| 0 | FRI | ", "| 0 | FRI | 1"),
+        ("Tags without an image: none like it", "Tags without an image: FRI"),
+        ('target="multi-hot").targets', 'target="index").targets'),
+    ],
+)
+def test_a_false_sentence_about_tags_is_found(tmp_path_factory, tagged_build, true, false):
+    copy = tmp_path_factory.mktemp("copy") / "build"
+    shutil.copytree(tagged_build, copy)
+    card = (copy / "README.md").read_text()
+    assert true in card
+    (copy / "README.md").write_text(card.replace(true, false, 1))
+    with pytest.raises((AssertionError, ValueError, KeyError, MingoError)):
+        check_card(copy)
+
+
+@pytest.fixture(scope="module")
+def tagged_build(tmp_path_factory):
+    return build_tags(tmp_path_factory.mktemp("tags"))
 
 
 @pytest.fixture(scope="module")
