@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 from mask_builds import CLASSES, SIDE, make_records, write_build, write_dataset
+from mingolotss.catalogue.label_vectors import LabelVectors
+from mingolotss.dataset.label_columns import vector_columns
 from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.errors import DatasetError, InputError
-from mingolotss.formats.coco import read_coco
+from mingolotss.formats.base import ExportHeader
+from mingolotss.formats.batch_layout import BatchLayout
+from mingolotss.formats.coco import read_coco, write_coco
 from mingolotss.image.masks import OTHER, OWN
 from mingolotss.io.files import write_bytes
 from mingolotss.loaders.arrays import load
 from mingolotss.publish.export import export
 from mingolotss.qa.verify import verify
 
+HEADER = ExportHeader("n", "T", "l", "c", "f", "a", "p", "coco", BatchLayout())
 coco = pytest.importorskip("pycocotools.coco", reason="needs mingolotss[coco]")
 
 
@@ -141,19 +147,12 @@ def test_torchvision_reads_images_and_annotations(masked, capsys):
 
 def test_sources_without_a_label_have_a_category_of_their_own(masked, tmp_path, capsys):
     """A dataset without any class has the category ``source``."""
-    from mingolotss.formats.base import ExportHeader
-    from mingolotss.formats.batch_layout import BatchLayout
-    from mingolotss.formats.coco import write_coco
-
-    header = ExportHeader("n", "T", "l", "c", "f", "a", "p", "coco", BatchLayout())
     records = make_records(*masked[1:])
     index = records.table.column_names.index("label")
     for labels, name in ([0, 1, None, 2] * 10, "some"), ([None] * 40, "none"):
-        import pyarrow as pa
-
         table = records.table.set_column(index, "label", pa.array(labels, pa.int16()))
         changed = type(records)(table, records.classes if name == "some" else (), "a test")
-        write_coco(changed, tmp_path / name, header)
+        write_coco(changed, tmp_path / name, HEADER)
         dataset = open_split(tmp_path / name, "train", capsys)
         names = [one["name"] for one in dataset.dataset["categories"]]
         if name == "some":
@@ -164,6 +163,51 @@ def test_sources_without_a_label_have_a_category_of_their_own(masked, tmp_path, 
             assert names == ["source", "other source"]
         got = read_coco(tmp_path / name)
         assert got.labels.tolist() == [-1 if label is None else label for label in labels]
+
+
+def test_tags_and_votes_are_attributes_of_one_annotation(masked, tmp_path, capsys):
+    """A source is one annotation, however many tags it has; no name is joined or cut."""
+    rng = np.random.default_rng(3)
+    tags = rng.integers(0, 2, (40, 3))
+    tags[4], tags[7], tags[9] = -1, 0, 1
+    vectors = LabelVectors.of_tags(tags)
+    write_coco(with_vectors(make_records(*masked[1:]), vectors), tmp_path / "tags", HEADER)
+    dataset = open_split(tmp_path / "tags", "train", capsys)
+    assert [one["name"] for one in dataset.dataset["categories"]] == ["source", "other source"]
+    own = {one["image_id"] - 1: one for one in dataset.dataset["annotations"] if not one["iscrowd"]}
+    assert len(own) == sum(1 for one in dataset.dataset["annotations"] if not one["iscrowd"])
+    assert {one["category_id"] for one in own.values()} == {1}
+    assert own[4]["attributes"] == {"tags": None}
+    assert own[9]["attributes"] == {"tags": ["FRI", "FRII", "Bent"]}
+    got = read_coco(tmp_path / "tags")
+    np.testing.assert_array_equal(got.vectors.values, tags)
+    assert set(got.labels.tolist()) == {-1}
+
+    fractions = rng.dirichlet([1, 1, 1], 40)
+    fractions[5] = np.nan
+    vectors = LabelVectors.of_votes(fractions, np.where(np.arange(40) == 6, np.nan, 10))
+    write_coco(with_vectors(make_records(*masked[1:]), vectors), tmp_path / "votes", HEADER)
+    dataset = open_split(tmp_path / "votes", "train", capsys)
+    (own,) = (
+        one for one in dataset.dataset["annotations"] if one["image_id"] == 9 and not one["iscrowd"]
+    )
+    assert own["attributes"] == {"votes": fractions[8].tolist(), "votes_total": 10}
+    assert own["category_id"] == fractions[8].argmax() + 1
+    got = read_coco(tmp_path / "votes")
+    np.testing.assert_array_equal(got.vectors.values, fractions)
+    np.testing.assert_array_equal(got.vectors.totals, vectors.totals)
+    assert got.labels.tolist() == vectors.single_labels().tolist()
+
+
+def with_vectors(records, vectors):
+    """Return records with tags or votes in the place of their classes."""
+    table = records.table
+    labels = vectors.single_labels()
+    index = table.column_names.index("label")
+    table = table.set_column(index, "label", pa.array(labels, pa.int16(), mask=labels < 0))
+    for name, column in vector_columns(vectors).items():
+        table = table.append_column(name, column)
+    return type(records)(table, records.classes, "a test")
 
 
 def test_a_dataset_without_masks_is_refused(masked, tmp_path):
@@ -185,7 +229,8 @@ DAMAGE = {
     "another size": lambda text: text.replace('"size": [16, 16]', '"size": [16, 15]', 1),
     "a polygon": lambda text: text.replace('"segmentation": {', '"segmentation": [[1, 2]], "x": {'),
     "a list of counts": lambda text: text.replace('"counts": "', '"counts": [1], "x": "'),
-    "no label": lambda text: text.replace('"label": 1', '"label": null', 1),
+    "no label": lambda text: text.replace('"label": ', '"name": ', 1),
+    "no number": lambda text: text.replace('"label": 1', '"label": "FRI"', 1),
     "a missing file": lambda text: text.replace('"file_name": "', '"file_name": "x', 1),
 }
 

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
-from astropy.table import Table
 
+from mask_sky import build_masked, write_masked_sky
 from mingolotss import build, export, load
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.masks import count_pixels
@@ -18,50 +18,17 @@ from mingolotss.qa.verify import verify
 from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.published_list import pixels_sha256
 from mingolotss.recipe.stamp_settings import StepSettings
-from readers_build import STEP, write_sky
-
-RECIPE = """
-extends = "mingolotss"
-name = "masked"
-formats = ["batches", "csv", "png", "fits"]
-[mask]
-from = "components"
-"""
 
 
 @pytest.fixture(scope="module")
 def sky(tmp_path_factory):
-    """A sky with an ellipse for each of the two blobs of a source; one source has none."""
-    folder = tmp_path_factory.mktemp("sky")
-    catalogue, images = write_sky(folder, count=24)
-    sources = Table.read(catalogue)
-    rows = []
-    for index, source in enumerate(sources):
-        for sign in (-1, 1) if index != 5 else ():
-            ra = source["RA"] - sign * index / 3 * STEP / np.cos(np.radians(source["DEC"]))
-            rows.append((source["Source_Name"], ra, source["DEC"], 9.0, 9.0, 0.0))
-    names = ("Source_Name", "RA", "DEC", "Maj", "Min", "PA")
-    Table(rows=rows, names=names, units={"Maj": "arcsec", "Min": "arcsec"}).write(
-        folder / "components.ecsv"
-    )
-    (folder / "masked.toml").write_text(RECIPE)
-    return folder, catalogue, images
-
-
-def make(sky, out, **changes):
-    """Build from the sky with components."""
-    folder, catalogue, images = sky
-    recipe = load_recipe(folder / "masked.toml")
-    return build(
-        recipe.model_copy(update=changes), out=out, catalogue=catalogue,
-        service=f"folder:{images}", components=folder / "components.ecsv",
-    )  # fmt: skip
+    return write_masked_sky(tmp_path_factory.mktemp("sky"))
 
 
 @pytest.fixture(scope="module")
 def built(sky):
-    out = sky[0] / "build"
-    make(sky, out)
+    out = sky.recipe.parent / "build"
+    build_masked(sky, out)
     return out
 
 
@@ -95,8 +62,8 @@ def test_a_mask_lies_on_the_blobs_of_its_stamp(built):
 
 def test_a_recipe_without_masks_has_no_column(sky, tmp_path):
     """Its files have the same columns as ever."""
-    _, catalogue, images = sky
-    build("mingolotss", out=tmp_path / "plain", catalogue=catalogue, service=f"folder:{images}")
+    service = f"folder:{sky.images}"
+    build("mingolotss", out=tmp_path / "plain", catalogue=sky.catalogue, service=service)
     for path in (
         BuildFolder(tmp_path / "plain").manifest,
         BuildFolder(tmp_path / "plain").part_stamps(0),
@@ -146,8 +113,8 @@ def test_a_changed_mask_in_a_fits_file_is_found(built, tmp_path):
 
 def test_float_stamps_keep_their_masks(sky, tmp_path):
     """An export of stored brightness has them too."""
-    recipe = load_recipe(sky[0] / "masked.toml")
-    make(
+    recipe = load_recipe(sky.recipe)
+    build_masked(
         sky, tmp_path / "build", steps=(), formats=("parquet",),
         stamp=recipe.stamp.model_copy(update={"kind": "float32"}),
     )  # fmt: skip
@@ -160,7 +127,7 @@ def test_float_stamps_keep_their_masks(sky, tmp_path):
 def test_fits_stamps_of_steps_that_use_the_mask(sky, tmp_path):
     """The steps are repeated with the recorded masks: the components are not read again."""
     steps = [StepSettings(do=name) for name in ("zero-nan", "keep-source", "minmax")]
-    make(sky, tmp_path / "build", steps=tuple(steps), formats=("parquet",))
+    build_masked(sky, tmp_path / "build", steps=tuple(steps), formats=("parquet",))
     out = export(tmp_path / "build", "fits", tmp_path / "fits").out
     stamps = load(tmp_path / "build")
     assert not stamps.images[stamps.masks != 1].any()

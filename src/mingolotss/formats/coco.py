@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from mingolotss.catalogue.label_vectors import LabelVectors
+from mingolotss.dataset.label_columns import VECTOR_COLUMNS
 from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays
@@ -34,6 +36,7 @@ from mingolotss.formats.class_names import (
 )
 from mingolotss.formats.coco_rle import decode_rle, encode_rles
 from mingolotss.formats.image_files import check_distinct, check_splits
+from mingolotss.formats.png_metadata import label_entries, labels_of_metadata
 from mingolotss.formats.stored_names import true_splits
 from mingolotss.image.masks import BACKGROUND, OTHER, OWN, Masks
 from mingolotss.io.documents import parse_json
@@ -142,18 +145,22 @@ class _Categories:
 
 
 def _images(records: Records, files: Sequence[str], masks: Masks) -> list[_Json]:
-    """Return the entry of each image: its row in the catalogue and its source are further keys."""
+    """Return the entry of each image: its row in the catalogue, its source and labels, too."""
     ny, nx = masks.shape[1:]
+    labels, vectors = records.labels.tolist(), records.vectors
+    entries = [{"label": None if label < 0 else label} for label in labels]
+    if vectors is not None:
+        entries = label_entries(labels, vectors, records.classes)
     columns = (
         records.table["row"].to_pylist(), files, records.texts("source"),
-        records.texts("image_file"), records.labels.tolist(),
+        records.texts("image_file"), entries,
     )  # fmt: skip
     return [
         {
             "id": row + 1, "file_name": file, "width": nx, "height": ny, "license": 1,
-            "row": row, "source": source, "image_file": name, "label": label,
+            "row": row, "source": source, "image_file": name, **entry,
         }
-        for row, file, source, name, label in zip(*columns, strict=True)
+        for row, file, source, name, entry in zip(*columns, strict=True)
     ]  # fmt: skip
 
 
@@ -172,12 +179,14 @@ def _annotations(
         areas, boxes = coco_mask.area(rles).tolist(), coco_mask.toBbox(rles).tolist()
         columns = zip(annotations, images, numbers, rles, areas, boxes, strict=True)
         for own, image, category, rle, area, box in columns:
+            vectors = {name: image[name] for name in VECTOR_COLUMNS.names if name in image}
+            attributes = {} if is_crowd or not vectors else {"attributes": vectors}
             if area:
                 # No annotation has the number 0, which pycocotools takes for none.
                 own.append({
                     "id": 2 * image["id"] - 1 + is_crowd, "image_id": image["id"],
                     "category_id": category, "bbox": box, "area": area, "segmentation": rle,
-                    "iscrowd": is_crowd,
+                    "iscrowd": is_crowd, **attributes,
                 })  # fmt: skip
     return annotations
 
@@ -241,15 +250,32 @@ def read_coco(path: Path, split: str = "all") -> Arrays:
         sources, image_files = (
             tuple(str(one.entry[key]) for one in samples) for key in ("source", "image_file")
         )
-        labels: Ints = np.array([int(one.entry["label"]) for one in samples], np.int64)
+        labels, vectors = _read_labels([one.entry for one in samples], classes)
     images = decode_pngs(pngs, [str(one.file) for one in samples], len(channels) or None)
     with reading_export(path, "COCO"):
         ny, nx = images.shape[-2:]
         masks = [sample.mask((ny, nx)) for sample in samples]
     return Arrays(
-        images, labels, classes, sources, image_files, tuple(names), channels=channels,
+        images, labels, classes, sources, image_files, tuple(names),
+        channels=channels, vectors=vectors,
         masks=np.stack(masks) if masks else np.zeros((0, ny, nx), np.uint8),
     )  # fmt: skip
+
+
+def _read_labels(
+    entries: Sequence[Mapping[str, Any]], classes: Sequence[str]
+) -> tuple[Ints, LabelVectors | None]:
+    """Return the labels of images, and their tags or votes.
+
+    Raises
+    ------
+    LookupError, TypeError, ValueError
+        An entry has no label, or one that is no number.
+    """
+    if any(name in entry for entry in entries for name in VECTOR_COLUMNS.names):
+        return labels_of_metadata(entries, classes)
+    labels = [-1 if entry["label"] is None else int(entry["label"]) for entry in entries]
+    return np.array(labels, np.int64), None
 
 
 def _samples(file: Path, folder: Path) -> Iterator[_Sample]:

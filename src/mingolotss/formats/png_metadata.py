@@ -27,7 +27,7 @@ from mingolotss.io.file_names import is_file_name
 from mingolotss.io.files import read_bounded
 from mingolotss.model import Ints
 
-__all__ = ["labels_of_metadata", "read_metadata", "render_metadata"]
+__all__ = ["label_entries", "labels_of_metadata", "read_metadata", "render_metadata"]
 
 _FILE, _SOURCE, _LABEL = "file_name", "source", "label"
 
@@ -50,32 +50,41 @@ def render_metadata(
     vectors : LabelVectors, n rows
     classes : sequence of str
     """
-    values: list[dict[str, object]]
+    lines = [
+        json.dumps({_FILE: file, _SOURCE: source, **entry})
+        for file, source, entry in zip(
+            files, sources, label_entries(labels, vectors, classes), strict=True
+        )
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def label_entries(
+    labels: Sequence[int], vectors: LabelVectors, classes: Sequence[str]
+) -> list[dict[str, object]]:
+    """Return the tags or votes of each image as JSON has them, as `labels_of_metadata` reads them.
+
+    The arguments are those of `render_metadata`.
+    """
     labelled = vectors.is_labelled.tolist()
     if vectors.kind == "tags":
         names = [
             [classes[label] for label in np.flatnonzero(row > 0).tolist()] for row in vectors.values
         ]
-        values = [
+        return [
             {TAGS.name: own if is_labelled else None}
             for own, is_labelled in zip(names, labelled, strict=True)
         ]
-    else:
-        totals = vectors.totals.tolist()
-        rows = zip(labels, vectors.values.tolist(), totals, labelled, strict=True)
-        values = [
-            {
-                _LABEL: None if label < 0 else label,
-                VOTES.name: fractions if is_labelled else None,
-                VOTES_TOTAL.name: None if math.isnan(total) else total,
-            }
-            for label, fractions, total, is_labelled in rows
-        ]
-    lines = [
-        json.dumps({_FILE: file, _SOURCE: source, **value})
-        for file, source, value in zip(files, sources, values, strict=True)
+    totals = vectors.totals.tolist()
+    rows = zip(labels, vectors.values.tolist(), totals, labelled, strict=True)
+    return [
+        {
+            _LABEL: None if label < 0 else label,
+            VOTES.name: fractions if is_labelled else None,
+            VOTES_TOTAL.name: None if math.isnan(total) else total,
+        }
+        for label, fractions, total, is_labelled in rows
     ]
-    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def read_metadata(path: Path) -> dict[str, Mapping[str, object]]:

@@ -13,6 +13,7 @@ from mingolotss.dataset.splits import SplitPlan
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.formats import FORMATS
 from mingolotss.formats.base import Format
+from mingolotss.image.masks import BACKGROUND, OTHER, OWN
 from mingolotss.publish.channel_facts import describe_channels
 from mingolotss.publish.citation import dataset_citation
 from mingolotss.publish.datasheet import render_datasheet
@@ -86,6 +87,7 @@ def _header(summary: DatasetSummary, format_name: str) -> str:
         f"pretty_name: {_quoted(summary.provenance.title)}",
         "task_categories:",
         "- image-classification" if summary.is_labelled else "- image-feature-extraction",
+        *(["- image-segmentation"] if summary.provenance.recipe.mask.makes_masks else []),
         *(["task_ids:", f"- {_MULTI_LABEL}"] if summary.tags is not None else []),
         "tags:",
         *(f"- {tag}" for tag in ("astronomy", "radio-astronomy", "galaxies")),
@@ -117,6 +119,8 @@ def _split_patterns(summary: DatasetSummary, format_name: str) -> list[str]:
     # In folders of images it knows train, val and test, passes over all others without a word, and
     # would take the masks for further images.
     export = ExportFolder(summary.folder)
+    if format_name == "coco":
+        return [_quoted(export.png_pattern(split, has_classes=False)) for split in splits]
     is_known = set(splits) <= {"train", "val", "test"} and not export.masks.is_dir()
     if format_name == "png" and not is_known:
         has_classes = summary.provenance.recipe.label_kind == "classes"
@@ -159,6 +163,11 @@ def _summary(summary: DatasetSummary, format_name: str) -> str:
     lines.append(
         f"{images}. Row 0 is the first row of the FITS image, the southern edge where north is up."
     )
+    if recipe.mask.makes_masks:
+        lines.append(
+            "Each image has a mask of its size, which says what a pixel belongs to: "
+            f"{BACKGROUND} background, {OWN} this source, {OTHER} another source."
+        )
     return "\n\n".join(lines)
 
 

@@ -16,9 +16,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from mingolotss.dataset.layout import BuildFolder, DatasetFolder, stamp_files
+from mingolotss.dataset.masks import MASK
 from mingolotss.dataset.provenance import Provenance, read_package_versions
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.stamp_shape import StampShape
+from mingolotss.image.masks import BACKGROUND, OTHER, OWN
 from mingolotss.io.files import sha256_file
 from mingolotss.io.parquet import read_schema
 from mingolotss.publish.citation import (
@@ -64,7 +66,7 @@ _ENCODING = {
     ".tar": "application/x-tar", ".h5": "application/x-hdf5", ".toml": "application/toml",
     ".png": "image/png", ".json": "application/json",
 }  # fmt: skip
-_PROGRAM = "mingolotss"
+_PROGRAM, _IMAGE = "mingolotss", "sc:ImageObject"
 _SPLIT_TYPES = {"train": "cr:TrainingSplit", "val": "cr:ValidationSplit", "test": "cr:TestSplit"}
 _IMAGES, _SPLITS, _STAMPS, _CHANNELS = "images", "splits", "stamp-files", "channels"
 _LABELS = {"label", "class", "tags", "votes"}  # columns of labels
@@ -298,14 +300,23 @@ def _field(record_set: str, source: _Json, column: pa.Field) -> _Json | None:
         "@type": "cr:Field",
         "@id": f"{record_set}/{column.name}",
         "name": column.name,
-        "dataType": [kind, "cr:Label"] if column.name in _LABELS else kind,
+        "dataType": _data_type(column.name, kind),
         "source": extract,
     }
+    if column.name == MASK.name and kind == _IMAGE:
+        field["description"] = f"{BACKGROUND}: background, {OWN}: this source, {OTHER}: another one"
     if is_list:
         field |= {"isArray": True, "arrayShape": "-1"}
     if column.name == "split":
         field["references"] = {"field": {"@id": f"{_SPLITS}/name"}}
     return field
+
+
+def _data_type(name: str, kind: str) -> str | list[str]:
+    """Return the type of a column, with what it means for learning (Croissant 1.1, "ML types")."""
+    if name == MASK.name and kind == _IMAGE:
+        return [kind, "cr:SegmentationMask"]
+    return [kind, "cr:Label"] if name in _LABELS else kind
 
 
 def _pixels_field(record_set: str, source: _Json, column: pa.Field, shape: StampShape) -> _Json:
@@ -358,7 +369,7 @@ def _list_field(record_set: str, source: _Json, column: pa.Field) -> _Json:
 
 def _type_of(kind: pa.DataType) -> str | None:
     if pa.types.is_struct(kind):
-        return "sc:ImageObject"
+        return _IMAGE
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return None
     if pa.types.is_floating(kind):
