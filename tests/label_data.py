@@ -37,6 +37,7 @@ do = "minmax"
 _TABLES = {
     "classes": 'from = "column"\ncolumn = "type"',
     "tags": 'from = "tags"\ncolumns = ["t0", "t1", "t2"]',
+    "none": 'from = "none"',
     "votes": 'from = "votes"\ncolumns = ["t0", "t1", "t2"]\nmissing = "unlabelled"',
 }
 
@@ -55,7 +56,8 @@ def make_label_build(
     Parameters
     ----------
     folder : Path
-    kind : {"classes", "tags", "votes"}
+    kind : {"classes", "tags", "votes", "none"}
+        Of the labels of the catalogue; "none" for a recipe of classes and a catalogue without.
     count : int
         The number of sources.
     given : sequence of sequence of int, optional
@@ -78,7 +80,7 @@ def make_label_build(
             table[f"t{column}"] = flags[:, column]
     rows = [
         f"[[classes.table]]\nlabel = {label}\nname = '{name}'\nnote = 'the note of {label}'\n"
-        + (f"value = '{name}'" if kind == "classes" else f"flags = ['t{label}']")
+        + {"classes": f"value = '{name}'", "none": ""}.get(kind, f"flags = ['t{label}']")
         for label, name in enumerate(texts)
     ]
     table.write(folder / "catalogue.fits", overwrite=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from label_data import CLASSES, label_names, make_label_build
+from label_data import CLASSES, build_labels, label_names, make_label_build
 from mingolotss.candidates.decisions import Decision, DecisionLog, judgements_in_force
 from mingolotss.errors import InputError
 from mingolotss.qa.review.filters import Filter
@@ -430,6 +430,64 @@ def test_a_dataset_without_classes_has_no_labels_to_judge(tmp_path: Path) -> Non
     with serve(out) as visitor:
         assert visitor.ask("/label/0").status == 404
         assert "/labels" not in visitor.ask("/source/0").text
+
+
+# The next build
+
+
+@pytest.mark.parametrize(("kind", "rule"), [
+    ("classes", "last"), ("classes", "fractions"), ("tags", "majority"), ("votes", "majority"),
+])  # fmt: skip
+def test_judgements_wait_until_a_build_follows_them(tmp_path: Path, kind: str, rule: str) -> None:
+    """Also those that are undone after it, and one more person for the same label."""
+    more = f'[judgements]\nrule = "{rule}"'
+    out = make_label_build(tmp_path, kind, more=more)
+    assert Store(out).snapshot().waiting == 0
+    add(out, "bob", NAMES[0], CLASSES[1])
+    add(out, "bob", NAMES[1], CLASSES[1])
+    with serve(out) as visitor:
+        page = unescape(visitor.ask("/label/0").text)
+        assert "The decisions about 2 sources are not applied yet" in page
+        assert "no rule for judgements" not in page
+        build_labels(tmp_path)
+        assert Store(out).snapshot().waiting == 0
+        page = unescape(visitor.ask("/label/0").text)
+        assert f"(people: {rule}, 1" in page
+        assert "not applied" not in page
+    add(out, "ann", NAMES[1], CLASSES[1])
+    DecisionLog(out / "decisions.csv").undo("bob", "", NAMES[0])
+    assert Store(out).snapshot().waiting == 2
+    build_labels(tmp_path)
+    assert Store(out).snapshot().waiting == 0
+
+
+def test_the_page_says_what_the_next_build_does_with_judgements(tmp_path: Path) -> None:
+    """Nothing without a rule, and nothing either with a judgement that it cannot follow."""
+    out = make_label_build(tmp_path / "rule", "classes", more='[judgements]\nrule = "last"')
+    add(out, "bob", NAMES[0], "no such class")
+    with serve(out) as visitor:
+        page = unescape(visitor.ask("/label/0").text)
+        assert "The next build stops: " in page
+        assert "no such class" in page
+        assert "The next build stops" not in visitor.ask("/source/0").text
+    with serve(out, blind=True) as visitor:
+        assert "The next build stops" not in visitor.ask("/label/0").text
+    out = make_label_build(tmp_path / "none", "classes")
+    with serve(out) as visitor:
+        page = unescape(visitor.ask("/label/0").text)
+        assert "no rule for judgements" in page
+        assert f"mingolotss build --out {out} --set judgements.rule=majority" in page
+
+
+def test_a_catalogue_without_labels_is_labelled_by_people(tmp_path: Path) -> None:
+    out = make_label_build(tmp_path, "none", more='[judgements]\nrule = "last"')
+    with serve(out) as visitor:
+        page = visitor.ask("/label/0").text
+        assert "In the dataset: <b>no label</b>" in page
+        assert 'value="confirm"' not in page
+        assert judge(visitor, 0, ("class", "1")).status == 303
+    build_labels(tmp_path)
+    assert Store(out).snapshot().build.labels.tolist() == [1, -1, -1, -1]
 
 
 # Labels elsewhere on the page

@@ -7,7 +7,7 @@ filter is one comparison of arrays. Not here: pixels (`stamp_store`, `cutout_cac
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.candidates.status import CandidateStatus, from_verdict
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.counts import Count, count_flags
 from mingolotss.dataset.grid_census import (
@@ -35,6 +36,7 @@ from mingolotss.dataset.image_census import (
 )
 from mingolotss.dataset.label_census import TagCensus, VoteCensus, count_tags, count_votes
 from mingolotss.dataset.label_columns import read_vectors
+from mingolotss.dataset.label_origins import LABEL_FROM
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import (
     KEPT_PREFIX,
@@ -230,6 +232,22 @@ class BuildView:
             return None
         labels = self.labels[self.written]
         return count_votes(vectors.take(self.written), labels, self.provenance.classes)
+
+    @cached_property
+    def labelled(self) -> Catalogue:
+        """The sources with the labels of the build."""
+        table = self.manifest
+        catalogue = Catalogue.from_columns(
+            table["source"].to_pylist(),
+            self.numbers("ra"),
+            self.numbers("dec"),
+            labels=self.labels,
+            classes=self.provenance.classes,
+            vectors=self.vectors,
+        )
+        name = LABEL_FROM.name
+        origins = table[name].to_pylist() if name in table.column_names else None
+        return replace(catalogue, label_from=origins)
 
     @property
     def is_labelled(self) -> Bools:

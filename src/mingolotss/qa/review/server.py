@@ -127,6 +127,8 @@ def review(
         address = f"http://{shown}:{port}{start}token={token}"
         notify(f"Review at  {address}   (stop with Ctrl+C)")
         notify(f"To apply the decisions afterwards:  {store.build_command}")
+        if on_labels and (about := store.snapshot().about_judgements):
+            notify(about)
         if open_browser:  # in a thread, since a browser in a terminal does not return
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         settings = uvicorn.Config(

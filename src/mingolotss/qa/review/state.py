@@ -33,7 +33,7 @@ from mingolotss.errors import DecisionError
 from mingolotss.model import Bools, Ints
 from mingolotss.qa.audit.document import read_audit
 from mingolotss.qa.audit.result import Audit
-from mingolotss.qa.followed import is_followed
+from mingolotss.qa.followed import is_followed, unfollowed_labels
 from mingolotss.qa.manifest_row import rows_of
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.cutout_cache import CutoutCache
@@ -166,7 +166,32 @@ class Snapshot:
         rows = np.flatnonzero(self.judged | np.asarray(decided, bool))
         records = rows_of(manifest.select(_OUTCOME).take(pa.array(rows)))
         decisions = self.decisions.image_decisions
-        return sum(not is_followed(decisions.get(one["source"]), one) for one in records)
+        is_waiting = self._waiting_labels[0].copy()
+        followed = [is_followed(decisions.get(one["source"]), one) for one in records]
+        is_waiting[rows] |= ~np.array(followed, bool)
+        return int(is_waiting.sum())
+
+    @cached_property
+    def _waiting_labels(self) -> tuple[Bools, str]:
+        """Which labels the next build makes from judgements anew, and why it cannot."""
+        build = self.build
+        if not build.recipe.judgements.are_used:
+            return np.zeros(len(build), bool), ""
+        try:
+            rows = unfollowed_labels(build.labelled, build.recipe, self.decisions.decisions)
+        except DecisionError as error:
+            return np.zeros(len(build), bool), f"The next build stops: {error}"
+        return rows, ""
+
+    @property
+    def about_judgements(self) -> str:
+        """What a person who judges labels should know about the next build; "" for nothing."""
+        if self._waiting_labels[1] or self.build.recipe.judgements.are_used:
+            return self._waiting_labels[1]
+        return (
+            "The recipe has no rule for judgements: they are written, and change no label. "
+            f"To follow them: {self.build_command} --set judgements.rule=majority"
+        )
 
     @cached_property
     def _filtered(self) -> OrderedDict[Filter, Ints]:
