@@ -8,15 +8,22 @@ import pickle
 import shutil
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import mingolotss
 from format_names import PLAIN_FORMATS
+from mask_builds import draw_images, draw_masks, make_records
 from mingolotss.catalogue.label_vectors import LabelVectors
+from mingolotss.dataset.label_columns import VECTOR_COLUMNS, vector_columns, with_class_names
+from mingolotss.dataset.records import Records
 from mingolotss.errors import DatasetError, InputError
+from mingolotss.formats import FORMATS
+from mingolotss.formats.base import ExportHeader
 from mingolotss.formats.batch_layout import BatchContent, BatchLayout
 from mingolotss.formats.batches import read_batch
+from mingolotss.formats.finding import find_datasets
 from mingolotss.formats.label_arrays import vectors_of_arrays
 from mingolotss.recipe.batch_settings import BatchSettings
 from vector_builds import CLASSES, N, build_vectors, make_tags, make_votes
@@ -312,3 +319,62 @@ def test_tags_may_be_left_out_and_votes_not(builds):
     with pytest.raises(InputError, match="votes for a class cannot be left out") as caught:
         mingolotss.load(builds["votes"], merge={"A": [0]})
     assert "\n" not in str(caught.value)
+
+
+def records_with_masks(kind):
+    """Return images with masks and with these labels, as the records of a dataset."""
+    masks = draw_masks(N)
+    images, vectors = draw_images(masks), vectors_of(kind)
+    records = make_records(images, masks)
+    table = records.table
+    for name, column in vector_columns(vectors).items():
+        field = VECTOR_COLUMNS.field(name)
+        if name == kind:
+            field = with_class_names(field, CLASSES)
+        table = table.append_column(field, column)
+    labels = vectors.single_labels(0.2)
+    column = pa.array(labels, mask=labels < 0)
+    table = table.set_column(table.column_names.index("label"), table.field("label"), column)
+    return Records(table, CLASSES, "a test"), images, masks, vectors
+
+
+HEADER = ExportHeader(
+    name="any", title="Any", license="none", citation="", folder="any-batches-py",
+    archive="any.tar.gz", split_plan="catalogue-order", format="any", layout=BatchLayout(),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["parquet", "webdataset", "png", "batches", "coco"])
+def test_masks_and_labels_are_written_side_by_side(tmp_path, name, kind):
+    if name == "coco":
+        pytest.importorskip("pycocotools", reason="needs mingolotss[coco]")
+    records, images, masks, vectors = records_with_masks(kind)
+    FORMATS.get(name).write(records, tmp_path, HEADER)
+    ((found, place), *_) = find_datasets(tmp_path)
+    assert found is FORMATS.get(name)
+    got = found.read(place, "all")
+    rows = [int(source[1:4]) for source in got.sources]
+    np.testing.assert_array_equal(np.asarray(got.images), images[rows])
+    np.testing.assert_array_equal(np.asarray(got.masks), masks[rows])
+    np.testing.assert_array_equal(got.vectors.values, vectors.values[rows], strict=True)
+    np.testing.assert_array_equal(got.vectors.totals, vectors.totals[rows], strict=True)
+    np.testing.assert_array_equal(got.labels, vectors.single_labels(0.2)[rows])
+
+
+def test_annotations_have_the_names_of_tags(tmp_path):
+    """As attributes of the annotation of the source, and never of other sources."""
+    pytest.importorskip("pycocotools", reason="needs mingolotss[coco]")
+    records, _, masks, vectors = records_with_masks("tags")
+    FORMATS.get("coco").write(records, tmp_path, HEADER)
+    seen = 0
+    for path in tmp_path.glob("annotations/*.json"):
+        content = json.loads(path.read_text())
+        rows = {one["id"]: one["row"] for one in content["images"]}
+        for one in content["annotations"]:
+            values = vectors.values[rows[one["image_id"]]]
+            names = [CLASSES[label] for label in np.flatnonzero(values > 0)]
+            tags = None if values[0] < 0 else names
+            assert one.get("attributes") == (None if one["iscrowd"] else {"tags": tags})
+            seen += not one["iscrowd"]
+    assert seen == np.count_nonzero((masks == 1).any(axis=(1, 2)))

@@ -38,6 +38,7 @@ __all__ = [
     "join_names",
     "read_vectors",
     "vector_columns",
+    "vector_names",
     "with_class_names",
 ]
 
@@ -54,10 +55,25 @@ def with_class_names(field: pa.Field, classes: Sequence[str]) -> pa.Field:
     return field.with_metadata({_CLASSES_KEY: json.dumps(list(classes)).encode()})
 
 
+def vector_names(schema: pa.Schema) -> list[str]:
+    """Return the names of the columns of tags or votes; none for a dataset of single classes.
+
+    A column of another type that the catalogue had under one of these names is not theirs.
+    """
+    lists = pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list
+    names = [
+        name
+        for name in (TAGS.name, VOTES.name)
+        if name in schema.names and any(is_kind(schema.field(name).type) for is_kind in lists)
+    ]
+    has_total = names == [VOTES.name] and VOTES_TOTAL.name in schema.names
+    return [*names, VOTES_TOTAL.name] if has_total else names
+
+
 def class_names_of(schema: pa.Schema) -> tuple[str, ...]:
     """Return the names of the classes in the metadata of ``tags`` or ``votes``; () without."""
     for name in (TAGS.name, VOTES.name):
-        if name in schema.names:
+        if name in vector_names(schema):
             text = (schema.field(name).metadata or {}).get(_CLASSES_KEY, b"[]")
             try:
                 names = parse_json(text)
@@ -117,7 +133,8 @@ def read_vectors(table: pa.Table, n_classes: int) -> LabelVectors | None:
     DatasetError
         A tag is no class, or a row has another number of fractions than there are classes.
     """
-    if TAGS.name in table.column_names:
+    names = vector_names(table.schema)
+    if TAGS.name in names:
         column = _one_array(table[TAGS.name], TAGS.type)
         rows = np.repeat(np.arange(len(column)), _lengths(column))
         labels = pc.list_flatten(column).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -130,7 +147,7 @@ def read_vectors(table: pa.Table, n_classes: int) -> LabelVectors | None:
         values[rows, labels] = 1
         values[np.asarray(column.is_null())] = -1
         return LabelVectors.of_tags(values)
-    if VOTES.name not in table.column_names:
+    if VOTES.name not in names:
         return None
     column = _one_array(table[VOTES.name], VOTES.type)
     is_null = np.asarray(column.is_null())
@@ -144,7 +161,7 @@ def read_vectors(table: pa.Table, n_classes: int) -> LabelVectors | None:
     flat = pc.list_flatten(column).to_numpy(zero_copy_only=False)
     fractions[~is_null] = flat.reshape(-1, n_classes)
     totals = np.full(len(column), np.nan)
-    if VOTES_TOTAL.name in table.column_names:
+    if VOTES_TOTAL.name in names:
         totals = pc.cast(table[VOTES_TOTAL.name], pa.float64()).to_numpy()
     return LabelVectors.of_votes(fractions, totals)
 

@@ -18,12 +18,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.calibration import unit_beam
 from mingolotss.dataset.image_stack import ImageArray
-from mingolotss.dataset.label_columns import VECTOR_COLUMNS, read_vectors
+from mingolotss.dataset.label_columns import VECTOR_COLUMNS, vector_names
 from mingolotss.dataset.layout import ExportFolder
-from mingolotss.dataset.manifest import further_fields, read_manifest
+from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.masks import MASK
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays
@@ -40,6 +39,7 @@ from mingolotss.formats.csv import label_columns, render_csv
 from mingolotss.formats.fits_file import BRIGHTNESS, FitsPlane, fits_file, made_by
 from mingolotss.formats.fits_reading import StampUnit, read_units, source_mask
 from mingolotss.formats.image_files import check_distinct, check_splits
+from mingolotss.formats.label_arrays import read_label_rows
 from mingolotss.image.masks import Masks
 from mingolotss.io.files import write_bytes
 from mingolotss.io.parquet import read_schema
@@ -198,7 +198,7 @@ def read_fits_folders(path: Path, split: str = "all") -> Arrays:
         raise DatasetError(f"read {path}: images of several shapes, {sorted(shapes)}")
     present = [mask for mask in masks if mask is not None]
     with reading_export(path, "FITS"):
-        vectors = _vectors([sample.labels for sample in samples], len(classes))
+        vectors = read_label_rows([sample.labels for sample in samples], len(classes))
     return Arrays(
         np.stack(images) if images else np.empty((0, 0, 0), np.float32),
         np.array([sample.label for sample in samples], np.int64),
@@ -210,13 +210,6 @@ def read_fits_folders(path: Path, split: str = "all") -> Arrays:
         vectors=vectors,
         masks=np.stack(present) if 0 < len(present) == len(masks) else None,
     )
-
-
-def _vectors(labels: Sequence[Mapping[str, object]], n_classes: int) -> LabelVectors | None:
-    """Return the tags or votes of files; None if none of them has any."""
-    fields = [field for field in VECTOR_COLUMNS if any(field.name in row for row in labels)]
-    columns = [pa.array([row.get(field.name) for row in labels], field.type) for field in fields]
-    return read_vectors(pa.table(columns, pa.schema(fields)), n_classes)
 
 
 def _read_stamp(path: Path, channels: Sequence[str]) -> tuple[ImageArray, Masks | None]:
@@ -263,8 +256,7 @@ def _sample_of_header(file: Path, unit: StampUnit) -> _Sample:
 
 def _manifest_rows(path: Path) -> list[Mapping[str, object]]:
     try:
-        further = [one.name for one in further_fields(read_schema(ExportFolder(path).manifest))]
-        names = [name for name in further if name in VECTOR_COLUMNS.names]
+        names = vector_names(read_schema(ExportFolder(path).manifest))
         table: pa.Table = read_manifest(path, ["source", "image_file", "split", "label", *names])
     except DatasetError:
         return []

@@ -13,16 +13,32 @@ single classes has none of these arrays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from mingolotss.catalogue.label_vectors import LabelVectors
-from mingolotss.dataset.label_columns import TAGS, VECTOR_COLUMNS, VOTES, VOTES_TOTAL
+from mingolotss.dataset.label_columns import (
+    TAGS,
+    VECTOR_COLUMNS,
+    VOTES,
+    VOTES_TOTAL,
+    read_vectors,
+    vector_names,
+)
+from mingolotss.dataset.records import Records
 
-__all__ = ["LABEL_ARRAYS", "LABEL_NOTES", "label_arrays", "vectors_of_arrays"]
+__all__ = [
+    "LABEL_ARRAYS",
+    "LABEL_NOTES",
+    "label_arrays",
+    "label_rows",
+    "read_label_rows",
+    "vectors_of_arrays",
+]
 
 LABEL_ARRAYS = tuple(VECTOR_COLUMNS.names)
 """The names of the arrays, of which a dataset has the first, or the others, or none."""
@@ -78,6 +94,34 @@ def vectors_of_arrays(
     if VOTES_TOTAL.name in arrays:
         totals = _checked(arrays, VOTES_TOTAL.name, "f8", (n,))
     return LabelVectors.of_votes(fractions, totals)
+
+
+def label_rows(records: Records) -> list[dict[str, object]]:
+    """Return tags or votes of each record, by the columns of the manifest; {} without such."""
+    if records.vectors is None:
+        return [{} for _ in range(len(records))]
+    names = vector_names(records.table.schema)
+    rows: list[dict[str, object]] = records.table.select(names).to_pylist()
+    return rows
+
+
+def read_label_rows(rows: Sequence[Mapping[str, object]], n_classes: int) -> LabelVectors | None:
+    """Return what `label_rows` returned as arrays; None if no row has tags or votes.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Further keys may be there.
+    n_classes : int
+
+    Raises
+    ------
+    DatasetError, ValueError
+        Tags that are no classes, or another number of fractions than there are classes.
+    """
+    fields = [field for field in VECTOR_COLUMNS if any(field.name in row for row in rows)]
+    columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in fields]
+    return read_vectors(pa.table(columns, pa.schema(fields)), n_classes)
 
 
 def _checked(
