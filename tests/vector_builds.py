@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.label_vectors import LabelVectors
@@ -44,7 +45,9 @@ def make_votes(rng: np.random.Generator, n: int = N) -> LabelVectors:
     return LabelVectors.of_votes(fractions, totals)
 
 
-def build_vectors(folder: Path, vectors: LabelVectors | None, **changes: object) -> Path:
+def build_vectors(
+    folder: Path, vectors: LabelVectors | None, kept: pa.Table | None = None, **changes: object
+) -> Path:
     """Build a dataset of sources with these tags or votes, or of one class each; return its folder.
 
     Each source has other pixels.
@@ -54,7 +57,7 @@ def build_vectors(folder: Path, vectors: LabelVectors | None, **changes: object)
     labels = np.arange(n) % len(CLASSES) if vectors is None else vectors.single_labels(0.2)
     catalogue = Catalogue.from_columns(
         [f"S{row:03d}, ü" for row in range(n)], sky.ra.deg, sky.dec.deg,
-        labels=labels, classes=CLASSES, vectors=vectors,
+        labels=labels, classes=CLASSES, vectors=vectors, kept=kept,
     )  # fmt: skip
     columns = [f"c{label}" for label in range(len(CLASSES))]
     table = [

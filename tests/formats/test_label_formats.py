@@ -378,3 +378,30 @@ def test_annotations_have_the_names_of_tags(tmp_path):
             assert one.get("attributes") == (None if one["iscrowd"] else {"tags": tags})
             seen += not one["iscrowd"]
     assert seen == np.count_nonzero((masks == 1).any(axis=(1, 2)))
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "classes"])
+def test_columns_of_the_catalogue_may_have_these_names(tmp_path, kind):
+    """Texts that a catalogue calls ``tags`` and ``votes`` are no labels, and none is lost."""
+    texts = [f"text {row}" for row in range(N)]
+    kept = pa.table({"tags": texts, "votes": texts, "votes_total": np.arange(N) / 2})
+    vectors = None if kind == "classes" else vectors_of(kind)
+    build = build_vectors(tmp_path, vectors, kept=kept)
+    stored = pq.read_table(build / "manifest.parquet")
+    own = {"tags": ["tags"], "votes": ["votes", "votes_total"], "classes": []}[kind]
+    for name in kept.column_names:
+        column = stored[f"catalogue_{name}" if name in own else name]
+        assert column.to_pylist() == kept[name].to_pylist()
+    for name in ("parquet", "webdataset", "png", "batches", "fits"):
+        out = mingolotss.export(build, name, tmp_path / name).out
+        got = mingolotss.load(out)
+        assert mingolotss.verify(out).problems == []
+        assert mingolotss.compare(build, out).same
+        if vectors is None:
+            assert (got.vectors, got.targets.dtype) == (None, np.int64)
+        else:
+            assert_labels(got, vectors)
+        assert got.table["votes" if kind == "tags" else "tags"].to_pylist() == [
+            f"text {int(source[1:4])}" for source in got.sources
+        ]
+    assert mingolotss.verify(build).problems == []
