@@ -362,24 +362,6 @@ def test_masks_and_labels_are_written_side_by_side(tmp_path, name, kind):
     np.testing.assert_array_equal(got.labels, vectors.single_labels(0.2)[rows])
 
 
-def test_annotations_have_the_names_of_tags(tmp_path):
-    """As attributes of the annotation of the source, and never of other sources."""
-    pytest.importorskip("pycocotools", reason="needs mingolotss[coco]")
-    records, _, masks, vectors = records_with_masks("tags")
-    FORMATS.get("coco").write(records, tmp_path, HEADER)
-    seen = 0
-    for path in tmp_path.glob("annotations/*.json"):
-        content = json.loads(path.read_text())
-        rows = {one["id"]: one["row"] for one in content["images"]}
-        for one in content["annotations"]:
-            values = vectors.values[rows[one["image_id"]]]
-            names = [CLASSES[label] for label in np.flatnonzero(values > 0)]
-            tags = None if values[0] < 0 else names
-            assert one.get("attributes") == (None if one["iscrowd"] else {"tags": tags})
-            seen += not one["iscrowd"]
-    assert seen == np.count_nonzero((masks == 1).any(axis=(1, 2)))
-
-
 @pytest.mark.parametrize("kind", [*KINDS, "classes"])
 def test_columns_of_the_catalogue_may_have_these_names(tmp_path, kind):
     """Texts that a catalogue calls ``tags`` and ``votes`` are no labels, and none is lost."""

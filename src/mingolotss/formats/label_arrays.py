@@ -27,15 +27,12 @@ from mingolotss.dataset.label_columns import (
     VOTES,
     VOTES_TOTAL,
     read_vectors,
-    vector_names,
 )
-from mingolotss.dataset.records import Records
 
 __all__ = [
     "LABEL_ARRAYS",
     "LABEL_NOTES",
     "label_arrays",
-    "label_rows",
     "read_label_rows",
     "vectors_of_arrays",
 ]
@@ -96,17 +93,8 @@ def vectors_of_arrays(
     return LabelVectors.of_votes(fractions, totals)
 
 
-def label_rows(records: Records) -> list[dict[str, object]]:
-    """Return tags or votes of each record, by the columns of the manifest; {} without such."""
-    if records.vectors is None:
-        return [{} for _ in range(len(records))]
-    names = vector_names(records.table.schema)
-    rows: list[dict[str, object]] = records.table.select(names).to_pylist()
-    return rows
-
-
 def read_label_rows(rows: Sequence[Mapping[str, object]], n_classes: int) -> LabelVectors | None:
-    """Return what `label_rows` returned as arrays; None if no row has tags or votes.
+    """Return the tags or votes of rows of a manifest; None if no row has any.
 
     Parameters
     ----------
