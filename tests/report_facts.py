@@ -69,11 +69,6 @@ class Facts:
             return {"no single class"}
         return {row["class"]}
 
-    def split_classes_of(self, row: dict) -> set[str]:
-        """The classes of a row that the shares of a split are about."""
-        names = self.classes_of(row) - {None, "no single class"}
-        return {name for name in names if name is not None} or {"no label"}
-
     def flagged(self, flag: str) -> list[dict]:
         return [row for row in self.written if row[flag]]
 

@@ -29,13 +29,14 @@ from mingolotss.qa.audit.document import write_build_audit
 from mingolotss.qa.audit.run import audit
 from mingolotss.qa.report.page import report
 from mingolotss.recipe.load import load_recipe
+from missing_labels import classes_of, phrase_of_missing
 from named_builds import make_recipe, write_mosaic
 from page_text import Block, Element, blocks_of, parse_page, table_rows
 from readers_build import write_sky
 from report_facts import Facts, decimals, number
 from review_data import make_build, names
 from several_surveys import build_surveys
-from tagged_builds import build_fractions, build_votes
+from tagged_builds import build_fractions, build_tags, build_votes
 
 pytestmark = pytest.mark.slow  # together they take long
 
@@ -446,7 +447,7 @@ def check_edge_cases(rows: list[dict[str, str]], facts: Facts) -> None:
 def check_splits(rows: list[dict[str, str]], facts: Facts) -> None:
     """Each class has its number of stamps in each split, and their share of those in a split."""
     counts = Counter(
-        (name, row["split"]) for row in facts.written for name in facts.split_classes_of(row)
+        (name, row["split"]) for row in facts.written for name in classes_of(facts.classes, [row])
     )
     for row in rows:
         name = row.get("class") or row.get("tag") or row["stamps"]
@@ -468,13 +469,11 @@ def check_left_out(rows: list[dict[str, str]], facts: Facts) -> None:
 
 
 def missing_classes(facts: Facts, split: str, names: str | None) -> bool:
-    everything = {name for row in facts.written for name in facts.split_classes_of(row)}
     inside = [row for row in facts.written if row["split"] == split]
-    present = {name for row in inside for name in facts.split_classes_of(row)}
-    missing = everything - present
     if names is None:
-        return not facts.classes and not present
-    return set(re.split(r", | and ", names)) == missing != set()
+        return not facts.classes and not inside
+    missing = classes_of(facts.classes, facts.written) - classes_of(facts.classes, inside)
+    return names == phrase_of_missing(facts.classes, missing, facts.rows[0]) != ""
 
 
 def replaced_plan(facts: Facts, plan: str, reason: str) -> bool:
@@ -771,7 +770,7 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
     # splits
     (r"splits/p", r"The plan is (\S+)\.", lambda facts, plan: plan == facts.build["split"]["plan"]),
     (r"splits/p", r"The recipe asks for (\S+); (.+)\.", replaced_plan),
-    (r"splits/p.warning", r"The split (\S+) has no image(?: (?:of the class(?:es)?|with the tags?) (.+?))?\.",
+    (r"splits/p.warning", r"The split (\S+) has no image(?: (.+?))?\.",
      missing_classes),
     (r"splits/p.warning", r"Splits share pixels: a network that was trained on one of them has seen "
      r"parts of images of another\.", lambda facts: facts.pairs_across(facts.diagonal) > 0),
@@ -1038,6 +1037,7 @@ BUILDS = {
     "unlabelled": build_unlabelled, "rejections": build_rejections, "mixed": build_mixed,
     "turned": build_turned, "channels": build_channels, "one beam": build_one_beam,
     "sized": build_sized,
+    "tags": build_tags, "unknown tags": lambda folder: build_tags(folder, "unlabelled"),
     "votes": build_votes, "fractions": build_fractions,
     "demo": build_demo, "audited": build_audited, "listed": build_listed, "real": build_real,
 }  # fmt: skip
@@ -1084,6 +1084,25 @@ def test_every_sentence_is_true(folders: dict[str, Path], name: str) -> None:
 )  # fmt: skip
 def test_an_untrue_sentence_is_found(folders: dict[str, Path], old: str, new: str) -> None:
     out = reported(folders, "unlabelled")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert old in page
+    with pytest.raises((AssertionError, KeyError)):
+        Reader(parse_page(page.replace(old, new, 1)), Facts(out)).check()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("any number of the 5 tags", "any number of the 6 tags"),
+        ('<td class="r own" style="--share: 100">', '<td class="r own" style="--share: 100">1'),
+        ("different combinations occur", "different combinations may occur"),
+        (" tags on average", "1 tags on average"),
+        ('<td class="why">FRI</td>', '<td class="why">FRII</td>'),
+        ("no other tag", "no other tags"),
+    ],
+)
+def test_an_untrue_number_of_tags_is_found(folders: dict[str, Path], old: str, new: str) -> None:
+    out = reported(folders, "tags")
     page = (out / "report.html").read_text(encoding="utf-8")
     assert old in page
     with pytest.raises((AssertionError, KeyError)):

@@ -14,7 +14,11 @@ The split test has no image of the classes FRI and Hybrid.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from mingolotss.catalogue.label_vectors import LabelKind
 from mingolotss.dataset.splits import SplitResult
+from mingolotss.dataset.splits.strata import NO_LABEL, NO_SINGLE_CLASS, NO_TAG, NO_VOTES
 from mingolotss.publish.wording import listed, plural
 
 __all__ = ["SHARED_PIXELS", "missing_classes"]
@@ -23,6 +27,11 @@ SHARED_PIXELS = (
     "Splits share pixels: a network that was trained on one of them has seen parts of images of "
     "another."
 )
+
+
+_WITHOUT = {
+    NO_LABEL: "a label", NO_TAG: "a tag", NO_SINGLE_CLASS: "a single class", NO_VOTES: "votes",
+}  # fmt: skip
 
 
 def missing_classes(split: SplitResult, *, is_labelled: bool) -> list[str]:
@@ -37,12 +46,19 @@ def missing_classes(split: SplitResult, *, is_labelled: bool) -> list[str]:
     missing: dict[str, list[str]] = {}
     for name, class_name in split.missing:
         missing.setdefault(name, []).append(class_name)
-    sentences = []
-    for name, classes in missing.items():
-        text = f"The split {name} has no image"
-        if is_labelled and split.kind == "tags":
-            text += f" with the {plural(len(classes), 'tag', 'tags')} {listed(classes)}"
-        elif is_labelled:
-            text += f" of the {plural(len(classes), 'class', 'classes')} {listed(classes)}"
-        sentences.append(f"{text}.")
-    return sentences
+    return [
+        f"The split {name} has no image{_which(classes, split.kind) if is_labelled else ''}."
+        for name, classes in missing.items()
+    ]
+
+
+def _which(names: Sequence[str], kind: LabelKind) -> str:
+    """Say which images are missing: of which classes, and without a label for which reason."""
+    classes = [name for name in names if name not in _WITHOUT]
+    phrases = [f"without {_WITHOUT[name]}" for name in names if name in _WITHOUT]
+    if classes:
+        words = ("with the tag", "with the tags")
+        if kind != "tags":
+            words = ("of the class", "of the classes")
+        phrases.insert(0, f"{plural(len(classes), *words)} {listed(classes)}")
+    return f" {', and none '.join(phrases)}"

@@ -211,8 +211,8 @@ class DatasetSummary:
         Each row has the label, the name and the numbers. An image with several tags is counted in
         the row of each; the rows without a label are those of the images in no class.
         """
-        if self.tags is not None:
-            return self._tag_counts()
+        if self.vectors is not None:
+            return self._counts_by_group()
         labels = self.manifest["label"]
         rows: list[tuple[str, int | None]] = [
             (name, label) for label, name in enumerate(self.classes)
@@ -232,8 +232,8 @@ class DatasetSummary:
             for name, label in rows
         ]
 
-    def _tag_counts(self) -> list[tuple[int | None, str, list[int]]]:
-        """Return the rows of `class_counts` for tags."""
+    def _counts_by_group(self) -> list[tuple[int | None, str, list[int]]]:
+        """Return the rows of `class_counts` for tags and votes."""
         labels = self.manifest["label"].fill_null(-1).to_numpy()
         inside = [
             np.asarray(pc.fill_null(pc.equal(self.manifest["split"], split), False), bool)
