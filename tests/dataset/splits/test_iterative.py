@@ -228,6 +228,26 @@ def test_a_tag_of_one_source_that_is_in_no_split_is_named():
     assert not any("class" in line for line in result.lines())
 
 
+@pytest.mark.parametrize("text", PLANS)
+def test_regions_do_not_take_the_place_of_groups_that_are_not_there(text):
+    """Few sources with many rare tags miss the goals on their own account."""
+    tags = random_tags(np.random.default_rng(0), 40, 20)
+    result = assign_splits(SplitPlan.parse(text), make_sources(tags, *far_apart(40)))
+    assert (result.plan.kind, result.change) == (SplitPlan.parse(text).kind, "")
+
+
+def test_a_group_that_is_too_large_gives_way_to_regions():
+    rng = np.random.default_rng(0)
+    tags = random_tags(rng, 300)
+    ra = np.concatenate([np.linspace(0, 10, 240), np.linspace(100, 300, 60)])
+    sources = make_sources(tags, ra, np.zeros(300), 300.0)
+    result = assign_splits(SplitPlan.parse("stratified:train=0.6,test=0.4"), sources)
+    assert result.plan.kind == "blocks"
+    assert "would have 80.0% of the sources and not 60.0%" in result.change
+    assert result.pairs_across == 0
+    assert 0 < result.is_left_out.sum() < 5
+
+
 def test_votes_are_split_by_the_class_with_the_most_votes():
     """A source without votes is another thing than one whose votes are tied or few."""
     rng = np.random.default_rng(1)
