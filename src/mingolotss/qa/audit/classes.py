@@ -127,9 +127,12 @@ def _shipped() -> tuple[Recipe, ...]:
 
 @cache
 def _group_of_name() -> dict[str, str]:
-    """Return the group of each plain name of a class or group, where all shipped recipes agree."""
+    """Return the group of each plain name of a class or group, where all shipped recipes agree.
+
+    Those without groups do not count.
+    """
     found: dict[str, set[str]] = {}
-    for recipe in _shipped():
+    for recipe in (recipe for recipe in _shipped() if recipe.classes.binary):
         groups = _by_label(recipe.classes.binary, len(recipe.classes.table))
         for row, group in zip(recipe.classes.table, groups, strict=True):
             found.setdefault(_plain(row.name), set()).add(group)
