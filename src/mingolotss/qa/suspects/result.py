@@ -37,7 +37,8 @@ SUSPECT_COLUMNS = pa.schema(
 )
 """The columns of ``suspects.csv``."""
 
-TERMINAL_HEADER = "rank", "source", "label", "suggested", "P(label)", "P(suggested)", "score"
+TERMINAL_HEADER = "rank", "source", "label (probability)", "suggested (probability)"
+"""The columns of `Suspects.terminal_rows`."""
 
 _DIGITS = 6  # of a probability
 
@@ -105,15 +106,21 @@ class Suspects:
 
     def terminal_rows(self, most: int) -> list[Sequence[str]]:
         """Return the first rows as text, below `TERMINAL_HEADER`."""
-        texts = "rank", "source", "class", "suggested_class"
-        numbers = "probability_given", "probability_suggested", "score"
         return [
             (
-                *(str(_cell(row[name])) for name in texts),
-                *("" if row[name] is None else f"{row[name]:.2f}" for name in numbers),
+                str(row["rank"]),
+                row["source"],
+                _with_probability(row["class"], row["probability_given"]),
+                _with_probability(row["suggested_class"], row["probability_suggested"]),
             )
             for row in self.table.slice(0, most).to_pylist()
         ]
+
+
+def _with_probability(names: str | None, probability: float | None) -> str:
+    if names is None or probability is None:
+        return names or ""
+    return f"{names} ({probability:.2f})".strip()
 
 
 def _cell(value: object) -> object:
