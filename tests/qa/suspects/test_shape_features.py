@@ -70,6 +70,18 @@ def test_a_brighter_neighbour_is_left_out(images, features):
     assert (changed < 0.1 * features.std(axis=0) + 1e-6).mean() > 0.98
 
 
+def test_what_a_mask_gives_to_another_source_is_left_out(images, features):
+    """Also where it touches the source, and is much brighter."""
+    blended, masks = images.copy(), np.zeros(images.shape, np.uint8)
+    masks[images > 0] = 1
+    masks[:, 60:90, 95:110] = 2
+    clean = np.where(masks == 2, 0, images).astype(np.float32)
+    blended[masks == 2] = 50
+    assert np.array_equal(describe_shapes(blended, masks), describe_shapes(clean))
+    unmasked = np.abs(describe_shapes(blended) - describe_shapes(clean))
+    assert (unmasked < 0.1 * features.std(axis=0) + 1e-6).mean() < 0.5
+
+
 def test_a_blank_image_has_zeros(images, features):
     """So has one of NaN; the others have their numbers as without it."""
     blank = np.zeros((1, SIDE, SIDE), np.float32)

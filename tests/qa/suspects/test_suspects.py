@@ -11,10 +11,12 @@ import pytest
 import mingolotss
 from audit_data import CLASSES, Planted
 from builds import run
+from mask_builds import write_build
 from mingolotss.errors import InputError
 from mingolotss.qa.suspects import baseline
 from mingolotss.qa.suspects.result import SUSPECT_COLUMNS
 from mingolotss.qa.suspects.run import suspects
+from mingolotss.qa.suspects.shape_features import describe_shapes
 from tagged_builds import build_tags, build_votes
 
 SIDE = 32
@@ -222,6 +224,22 @@ def test_the_baseline_takes_tags_and_votes(tmp_path, make):
     assert ((scores >= 0) & (scores <= 1)).all()
     if make is build_votes:
         assert None in queue.table["class"].to_pylist()  # ties, and fractions that are too small
+
+
+def test_the_masks_of_a_dataset_are_used(tmp_path, monkeypatch):
+    """Each with its own image, whatever the order of the files is."""
+    images, masks = write_build(tmp_path / "build", count=13)
+    seen = []
+
+    def record(block, of_block):
+        seen.append((block, of_block))
+        return describe_shapes(block, of_block)
+
+    monkeypatch.setattr("mingolotss.qa.suspects.run.describe_shapes", record)
+    suspects(tmp_path / "build", folds=2)
+    order = [*range(6, 13), *range(6)]  # the second half is in the first file
+    assert np.array_equal(np.concatenate([one for one, _ in seen]), images[order])
+    assert np.array_equal(np.concatenate([one for _, one in seen]), masks[order])
 
 
 def test_the_command(planted, tmp_path):

@@ -17,8 +17,10 @@ import pyarrow as pa
 
 from mingolotss.candidates.decisions import join_classes
 from mingolotss.catalogue.label_vectors import LabelKind
-from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.layout import BuildFolder, stamp_files
+from mingolotss.dataset.masks import decode_masks
 from mingolotss.dataset.splits import SplitSources
+from mingolotss.dataset.stamps import StampFile
 from mingolotss.errors import InputError
 from mingolotss.io.optional import import_optional
 from mingolotss.model import Bools, Floats, Ints
@@ -250,14 +252,29 @@ def _describe(
     samples: AuditSamples, notify: BuildProgress
 ) -> tuple[npt.NDArray[np.float32], list[bytes]]:
     """Return the shapes of all sources, and a checksum of each image."""
-    parts, digests = [], []
+    encoded, parts, digests = _encoded_masks(samples.path), [], []
     for indices, images in blocks(samples.images):
-        parts.append(describe_shapes(images))
+        of_block = slice(int(indices[0]), int(indices[-1]) + 1)
+        masks = None
+        if encoded:
+            names = [f"the mask of {name} in {samples.path}" for name in samples.names[of_block]]
+            masks = decode_masks(encoded[of_block], names)
+        parts.append(describe_shapes(images, masks))
         digests += [hashlib.sha256(image.tobytes()).digest() for image in images]
         notify(int(indices[-1]) + 1, len(samples), "reading images")
     width = max(part.shape[1] for part in parts)  # 0 where all images of a block are blank
     parts = [part if part.shape[1] else np.zeros((len(part), width), np.float32) for part in parts]
     return np.concatenate(parts), digests
+
+
+def _encoded_masks(path: Path) -> list[bytes]:
+    """Return the masks of a build or an export, in the order of its images; none without."""
+    encoded: list[bytes] = []
+    for file in stamp_files(path):
+        with StampFile(file) as stamps:
+            if stamps.has_masks:
+                encoded += stamps.encoded_masks().to_pylist()
+    return encoded
 
 
 def _split_sources(samples: AuditSamples, labels: _Labels) -> SplitSources:

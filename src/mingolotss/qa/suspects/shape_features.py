@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mingolotss.dataset.image_stack import ImageArray
+from mingolotss.image.masks import OTHER, Masks
 from mingolotss.io.optional import import_optional
 from mingolotss.model import Floats, Ints
 from mingolotss.qa.audit.image_features import clip_images, measure_noise
@@ -88,13 +89,15 @@ class _Frame(NamedTuple):
     x: float
 
 
-def describe_shapes(images: ImageArray) -> _Light:
+def describe_shapes(images: ImageArray, masks: Masks | None = None) -> _Light:
     """Describe the source in the middle of each image.
 
     Parameters
     ----------
     images : uint8 or float32 array, shape (n, ny, nx)
         NaN counts as 0.
+    masks : uint8 array, shape (n, ny, nx), optional
+        Which pixels are of another source, as `mingolotss.image.masks` has them; they are left out.
 
     Returns
     -------
@@ -107,6 +110,8 @@ def describe_shapes(images: ImageArray) -> _Light:
         scipy is not installed.
     """
     ndimage = import_optional("scipy.ndimage", "describe images", extra="suspects")
+    if masks is not None:
+        images = np.where(masks == OTHER, images.dtype.type(0), images)
     background, noise = measure_noise(images)
     clipped = clip_images(images, background, noise)
     factor = max(1, round(max(images.shape[1:]) / _GRID))
