@@ -126,9 +126,15 @@ def test_every_command_has_a_function_of_the_same_name():
     text = (ROOT / "docs/reference/commands.md").read_text()
     assert "Each command has a Python function of the same name" in text
     names = {command.name or command.callback.__name__ for command in app.registered_commands}
-    assert names == set(re.findall(r"^\| `mingolotss (\w+)", text, re.MULTILINE))
+    names |= {
+        f"{group.name} {command.name}"
+        for group in app.registered_groups
+        for command in group.typer_instance.registered_commands
+    }
+    rows = re.findall(r"^\| `mingolotss (\w+)( [a-z]+)?", text, re.MULTILINE)
+    assert names == {"".join(words) for words in rows}
     for name in names:
-        assert callable(getattr(mingolotss, name)), name
+        assert callable(getattr(mingolotss, name.replace(" ", "_"))), name
 
 
 def test_the_demo_of_the_library_writes_the_files_of_the_command(home, tmp_path):

@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     from mingolotss.qa.suspects.run import suspects
     from mingolotss.qa.verify import verify
     from mingolotss.qa.verify_published import verify_published
+    from mingolotss.qa.zooniverse.judgements import zooniverse_import
+    from mingolotss.qa.zooniverse.subjects import zooniverse_export
     from mingolotss.recipe.classes import classes
     from mingolotss.recipe.load import load_recipe, recipes
     from mingolotss.recipe.model import Recipe
@@ -127,6 +129,8 @@ _MODULES = {
     "threads": "pipeline.executors.local",
     "verify": "qa.verify",
     "verify_published": "qa.verify_published",
+    "zooniverse_export": "qa.zooniverse.subjects",
+    "zooniverse_import": "qa.zooniverse.judgements",
 }
 
 __all__ = [
@@ -187,6 +191,8 @@ __all__ = [
     "threads",
     "verify",
     "verify_published",
+    "zooniverse_export",
+    "zooniverse_import",
 ]
 
 

@@ -39,6 +39,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
+zooniverse = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.add_typer(
+    zooniverse, name="zooniverse", help="Let volunteers of the Zooniverse classify a dataset."
+)
+
 _CELL = 200  # letters of a cell of a table
 _COMBINATIONS = 10  # of tags
 _MAX_NOTICES = 10
@@ -813,6 +823,97 @@ def agreement(
         return
     if result.disagreements:
         _say(f"Queue: {path}   mingolotss review {_quoted(out)} --disagreements")
+
+
+@zooniverse.command("export")
+def zooniverse_export(
+    dataset: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A build, or an export in Parquet.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.")],
+    size: Annotated[int, typer.Option(min=1, metavar="PIXELS", help="Side of the images.")] = 600,
+    kind: Annotated[str, typer.Option(metavar="KIND", help="png or jpeg.")] = "png",
+    sources: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Only the sources in the column `source` of this CSV file, in its order, for "
+            "example DIR/disagreements.csv.",
+        ),
+    ] = None,
+) -> None:
+    """Write the images of a dataset as a subject set, with its manifest.
+
+    `panoptes subject-set upload-subjects ID OUT/manifest.csv`, or the project builder, uploads it.
+    Volunteers see neither names nor labels.
+    """
+    from mingolotss.qa.zooniverse.subjects import read_sources
+    from mingolotss.qa.zooniverse.subjects import zooniverse_export as write
+
+    names = None if sources is None else read_sources(sources)
+    written = write(dataset, out, size=size, kind=kind, sources=names)
+    _say(f"{written.subjects:,} subjects, {written.images:,} images: {written.manifest}")
+
+
+@zooniverse.command("import")
+def zooniverse_import(
+    classifications: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The classification export of the project.")
+    ],
+    into: Annotated[Path, typer.Option("--into", metavar="DIR", help="Folder of a build.")],
+    workflow: Annotated[
+        str, typer.Option(metavar="ID", help="Number or name of the workflow, if it has several.")
+    ] = "",
+    task: Annotated[
+        str, typer.Option(metavar="TASK", help="The question, e.g. T0, if it has several.")
+    ] = "",
+    version: Annotated[
+        str,
+        typer.Option(
+            "--workflow-version", metavar="N", help="Only this version: 16 for all 16.x, or 16.55."
+        ),
+    ] = "",
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT=CLASS",
+            help="The class that an answer means; TEXT= for none of the classes. Can be repeated.",
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="An answer that is no judgement. Can be repeated."),
+    ] = None,
+    duplicates: Annotated[
+        str,
+        typer.Option(
+            metavar="WHICH",
+            help="Which classification of a person counts who has several on one source: first or "
+            "last.",
+        ),
+    ] = "first",
+    source_key: Annotated[
+        str, typer.Option(metavar="NAME", help="The metadata that has the names of the sources.")
+    ] = "#source",
+) -> None:
+    """Add the classifications of volunteers to decisions.csv of a build.
+
+    What was added before is not added again. The rule of the recipe makes labels of them, fractions
+    for example.
+    """
+    from mingolotss.qa.zooniverse.judgements import zooniverse_import as add
+
+    meanings = {}
+    for text in answer or ():
+        name, equals, meaning = text.rpartition("=")
+        if not equals:
+            raise InputError(f"read --answer {text}: expected TEXT=CLASS, or TEXT= for no class")
+        meanings[name] = meaning
+    result = add(
+        classifications, into, workflow=workflow, task=task, version=version, answers=meanings,
+        ignore=ignore or (), duplicates=duplicates, source_key=source_key,
+    )  # fmt: skip
+    _print_lines(result.lines())
 
 
 @app.command()

@@ -26,7 +26,13 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from mingolotss.errors import DecisionError, InputError
-from mingolotss.io.files import as_input_error, atomic_path, is_local, read_bounded
+from mingolotss.io.files import (
+    LARGEST_TEXT,
+    as_input_error,
+    atomic_path,
+    is_local,
+    read_bounded,
+)
 from mingolotss.io.lock import file_lock, lock_path
 
 __all__ = [
@@ -346,18 +352,46 @@ class DecisionLog:
 
         self._add(choose)
 
-    def _add(self, choose: Callable[[list[Decision]], Decision]) -> Decision:
-        """Add the row that `choose` returns for the rows in force, under the lock; return it."""
+    def add_all(self, choose: Callable[[list[Decision]], Sequence[Decision]]) -> list[Decision]:
+        """Add several rows, all or none.
+
+        Parameters
+        ----------
+        choose : callable
+            Called under the lock with all rows of the file; it returns those to add.
+
+        Returns
+        -------
+        list of Decision
+            The rows that were added, as the file has them.
+
+        Raises
+        ------
+        DecisionError, InputError
+            As for `add`.
+        """
         with self._locked():
             before = self._bytes()
             rows = self._parse(before)
-            decision = _as_written(choose(standing(rows, str(self.path))))
+            decisions = [*map(_as_written, choose(rows))]
+            if not decisions:
+                return []
             # Parse the new content before it is written: what is on disk can always be read, and a
             # row that is confirmed is in it.
-            after = _with_row(before, decision)
+            after = _with_rows(before, decisions)
+            if len(after) > LARGEST_TEXT:
+                raise DecisionError(
+                    f"add {len(decisions):,} decisions to {self.path}: nothing was written, "
+                    f"because the file would have more than {LARGEST_TEXT >> 20} MiB"
+                )
             rows_after = self._parse(after)
             standing(rows_after, str(self.path))
-            if rows_after != [*rows, decision]:
+            if rows_after != [*rows, *decisions]:
+                decision = next(
+                    (new for new, read in zip(decisions, rows_after[len(rows) :], strict=False)
+                     if new != read),
+                    decisions[-1],
+                )  # fmt: skip
                 last = rows_after[-1].source if rows_after else ""
                 raise DecisionError(
                     f"add a decision on {decision.source!r} to {self.path}: nothing was written, "
@@ -372,9 +406,13 @@ class DecisionLog:
                     os.fsync(stream.fileno())
             except InputError as error:
                 raise InputError(
-                    f"the decision on {decision.source!r} was not written: {error}"
+                    f"the decision on {decisions[0].source!r} was not written: {error}"
                 ) from error
-            return decision
+            return decisions
+
+    def _add(self, choose: Callable[[list[Decision]], Decision]) -> None:
+        """Add the row that `choose` returns for the rows in force, under the lock."""
+        self.add_all(lambda rows: [choose(standing(rows, str(self.path)))])
 
     def undo(self, by: str, date: str, source: str | None = None) -> Decision:
         """Revoke the last row of a person that is in force, and return it.
@@ -456,8 +494,8 @@ def _as_written(decision: Decision) -> Decision:
     )
 
 
-def _with_row(content: bytes, decision: Decision) -> bytes:
-    """Return the content of the file with one more row.
+def _with_rows(content: bytes, decisions: Sequence[Decision]) -> bytes:
+    """Return the content of the file with more rows.
 
     The order of the columns in the file is kept, and columns that are missing are added.
     """
@@ -474,13 +512,16 @@ def _with_row(content: bytes, decision: Decision) -> bytes:
     header = ",".join([first, *missing]) + (end or "\n")
     if rest and not rest.endswith(("\n", "\r")):
         rest += "\n"
-    values = {key: getattr(decision, key) for key in COLUMNS}
-    values["classes"] = join_classes(decision.classes)
-    line = io.StringIO()
-    # This end of line makes the writer quote both of its characters in a value.
-    writer = csv.writer(line, lineterminator="\r\n")
-    writer.writerow([values.get(name, "") for name in columns])
-    return (header + rest + line.getvalue().removesuffix("\r\n") + "\n").encode()
+    lines = []
+    for decision in decisions:
+        values = {key: getattr(decision, key) for key in COLUMNS}
+        values["classes"] = join_classes(decision.classes)
+        line = io.StringIO()
+        # This end of line makes the writer quote both of its characters in a value.
+        writer = csv.writer(line, lineterminator="\r\n")
+        writer.writerow([values.get(name, "") for name in columns])
+        lines.append(line.getvalue().removesuffix("\r\n") + "\n")
+    return (header + rest + "".join(lines)).encode()
 
 
 def one_line(value: str) -> str:

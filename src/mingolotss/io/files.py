@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from upath import UPath
 
 __all__ = [
+    "LARGEST_TEXT",
     "TEMPORARY_PREFIX",
     "as_image_error",
     "as_input_error",
@@ -59,7 +60,7 @@ _PIECE = 1 << 20
 _FOLDERS_LOCK = threading.Lock()
 _new_folders: dict[Path, list[Path]] = {}  # that were missing before somebody wrote into a folder
 _folder_users: Counter[Path] = Counter()
-_LARGEST_TEXT = 64 << 20  # bytes of a recipe, a list of checksums or of class names
+LARGEST_TEXT = 64 << 20  # bytes of a recipe, a list of checksums or of class names
 _EXPANSION, _EXPANSION_FLOOR = 200, 256 << 20
 
 
@@ -319,7 +320,7 @@ def check_regular(path: Path) -> None:
         raise OSError(errno.EINVAL, "a pipe, a device or a socket, not a file", str(path))
 
 
-def read_bounded(path: Path, largest: int = _LARGEST_TEXT) -> bytes:
+def read_bounded(path: Path, largest: int = LARGEST_TEXT) -> bytes:
     """Return the bytes of a regular file that has to be small.
 
     Parameters
