@@ -39,14 +39,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-zooniverse = typer.Typer(
+_zooniverse = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.add_typer(
-    zooniverse, name="zooniverse", help="Let volunteers of the Zooniverse classify a dataset."
+    _zooniverse, name="zooniverse", help="Let volunteers of the Zooniverse classify a dataset."
 )
 
 _CELL = 200  # letters of a cell of a table
@@ -825,7 +825,7 @@ def agreement(
         _say(f"Queue: {path}   mingolotss review {_quoted(out)} --disagreements")
 
 
-@zooniverse.command("export")
+@_zooniverse.command("export")
 def zooniverse_export(
     dataset: Annotated[
         Path, typer.Argument(metavar="DIR", help="A build, or an export in Parquet.")
@@ -855,7 +855,7 @@ def zooniverse_export(
     _say(f"{written.subjects:,} subjects, {written.images:,} images: {written.manifest}")
 
 
-@zooniverse.command("import")
+@_zooniverse.command("import")
 def zooniverse_import(
     classifications: Annotated[
         Path, typer.Argument(metavar="FILE", help="The classification export of the project.")
