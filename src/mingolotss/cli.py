@@ -826,7 +826,7 @@ def agreement(
 
 
 @_zooniverse.command("export")
-def zooniverse_export(
+def _zooniverse_export(
     dataset: Annotated[
         Path, typer.Argument(metavar="DIR", help="A build, or an export in Parquet.")
     ],
@@ -856,7 +856,7 @@ def zooniverse_export(
 
 
 @_zooniverse.command("import")
-def zooniverse_import(
+def _zooniverse_import(
     classifications: Annotated[
         Path, typer.Argument(metavar="FILE", help="The classification export of the project.")
     ],
