@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import mingolotss
+from mingolotss.catalogue.reading import read_catalogue
+from mingolotss.pipeline.run import build
 from mingolotss.publish.describe import write_description
 from mingolotss.publish.summary import read_summary
+from mingolotss.recipe.load import load_recipe
+from named_builds import make_recipe, write_mosaic
 from vector_builds import CLASSES, N, build_vectors, make_tags, make_votes
 
 pytestmark = pytest.mark.readers
@@ -193,3 +201,38 @@ def test_croissant_reads_the_records(builds, tmp_path, name, kind):
     dataset = mlcroissant.Dataset(str(out / "croissant.json"))
     assert list(dataset.metadata.issues.errors) == []
     assert len(list(dataset.records("records"))) == N
+
+
+def test_the_tags_of_horton_are_equal_everywhere(tmp_path, monkeypatch):
+    """Rows of the table of Horton et al. 2025 as multi-hot in PyTorch, Keras and Hugging Face."""
+    shared = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[3] / "shared"))
+    path = shared / "data/horton2025/classifications.csv"
+    if not path.is_file():
+        pytest.skip(f"needs the table of Horton et al. 2025, which is not here: {path}")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets", reason="needs the group readers")
+    torch = pytest.importorskip("torch")
+    recipe = load_recipe("lotss-horton2025")
+    catalogue = read_catalogue(path, recipe.catalogue.columns, recipe.rules).head(300)
+    tags = dict(zip(catalogue.names, catalogue.vectors.values, strict=True))
+    sky = write_mosaic(tmp_path / "mosaics" / "F+1-mosaic.fits", len(catalogue))
+    placed = replace(catalogue, ra=sky.ra.deg, dec=sky.dec.deg)
+    own = make_recipe(classes=recipe.to_dict()["classes"], formats=["parquet"])
+    service = f"mosaics:{tmp_path / 'mosaics'}"
+    built = build(own, out=tmp_path / "build", catalogue=placed, service=service).out
+    out = mingolotss.export(built, "parquet", tmp_path / "out").out
+    dataset = mingolotss.MingoLoTSS(out, split="all", tensors=True)
+    expected = np.stack([tags[name] for name in dataset.sources]).astype(np.float32)
+    batches = [targets for _, targets in torch.utils.data.DataLoader(dataset, 64)]
+    np.testing.assert_array_equal(torch.cat(batches).numpy(), expected, strict=True)
+    loaded = datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
+    rows = {row["source"]: row["tags"] for part in loaded.values() for row in part}
+    hot = np.zeros_like(expected)
+    for place, name in enumerate(dataset.sources):
+        hot[place, rows[name]] = 1
+    np.testing.assert_array_equal(hot, expected)
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    pytest.importorskip("keras", reason="needs mingolotss[keras]")
+    sequence = mingolotss.MingoSequence(out, "all", 64, shuffle=False)
+    batches = [sequence[index][1] for index in range(len(sequence))]
+    np.testing.assert_array_equal(np.concatenate(batches), expected, strict=True)
