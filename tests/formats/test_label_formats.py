@@ -387,3 +387,11 @@ def test_columns_of_the_catalogue_may_have_these_names(tmp_path, kind):
             f"text {int(source[1:4])}" for source in got.sources
         ]
     assert mingolotss.verify(build).problems == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_card_names_readers_of_these_labels(exports, kind):
+    """No reader of folders of classes, which are not there."""
+    assert "ImageFolder" not in (exports["png", kind] / "README.md").read_text()
+    assert 'datasets.load_dataset("FOLDER")' in (exports["png", kind] / "README.md").read_text()
+    assert "original class" not in (exports["batches", kind] / "README.md").read_text()

@@ -131,13 +131,14 @@ def read_vectors(table: pa.Table, n_classes: int) -> LabelVectors | None:
     Raises
     ------
     DatasetError
-        A tag is no class, or a row has another number of fractions than there are classes.
+        A tag is no class, a row has another number of fractions than there are classes, or a
+        fraction is less than 0 or more than 1.
     """
     names = vector_names(table.schema)
     if TAGS.name in names:
         column = _one_array(table[TAGS.name], TAGS.type)
         rows = np.repeat(np.arange(len(column)), _lengths(column))
-        labels = pc.list_flatten(column).to_numpy(zero_copy_only=False).astype(np.int64)
+        labels = pc.list_flatten(column).fill_null(-1).to_numpy().astype(np.int64)
         if len(labels) and not 0 <= labels.min() <= labels.max() < n_classes:
             raise DatasetError(
                 f"read a dataset: tags from {labels.min()} to {labels.max()} for {n_classes} class "
@@ -159,6 +160,10 @@ def read_vectors(table: pa.Table, n_classes: int) -> LabelVectors | None:
         )
     fractions = np.full((len(column), n_classes), np.nan)
     flat = pc.list_flatten(column).to_numpy(zero_copy_only=False)
+    if not ((flat >= 0) & (flat <= 1)).all():  # a null in a list is NaN here
+        raise DatasetError(
+            "read a dataset: votes that are no fractions from 0 to 1; fetch or build it again"
+        )
     fractions[~is_null] = flat.reshape(-1, n_classes)
     totals = np.full(len(column), np.nan)
     if VOTES_TOTAL.name in names:

@@ -92,12 +92,15 @@ class Format:
         `DatasetError` if the dataset is damaged.
     examples : tuple of str
         Lines of Python for the dataset card; FOLDER and NAME stand for the export and its dataset.
+    vector_examples : tuple of str
+        The same for a dataset of tags or votes, where other lines open it.
     """
 
     write: Callable[[Records, Path, ExportHeader], None]
     find: Callable[[Path], Sequence[Path]]
     read: Callable[[Path, str], Arrays]
     examples: tuple[str, ...]
+    vector_examples: tuple[str, ...] = ()
 
 
 def check_kind(records: Records, header: ExportHeader, *, is_png: bool) -> None:

@@ -598,4 +598,5 @@ BATCHES = Format(
     find_batches,
     read_batches,
     ('mingolotss.MingoLoTSS("FOLDER")  # or the original class, with its md5 table',),
+    ('mingolotss.MingoLoTSS("FOLDER")',),
 )

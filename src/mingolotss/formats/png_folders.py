@@ -186,4 +186,5 @@ PNG_FOLDERS = Format(
         'torchvision.datasets.ImageFolder("FOLDER/train", allow_empty=True)',
         'mingolotss.load("FOLDER")',
     ),
+    ('datasets.load_dataset("FOLDER")', 'mingolotss.load("FOLDER")'),
 )

@@ -177,6 +177,8 @@ def _loading(summary: DatasetSummary, format_name: str) -> str:
     if format_name != "build":
         dataset_format: Format = FORMATS.get(format_name)
         examples = dataset_format.examples
+        if summary.provenance.recipe.label_kind != "classes":
+            examples = dataset_format.vector_examples or examples
     recipe = summary.provenance.recipe
     shape = StampShape.of_recipe(recipe)
     kind = "PNG images" if shape.is_png else f"the bytes of {shape.dtype} images"
