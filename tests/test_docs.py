@@ -43,6 +43,19 @@ def blocks(page, language, *, runs=None):
     ]
 
 
+# A recipe that the text tells to save.
+RECIPE = re.compile(
+    r"[Ss]ave this as `(?P<name>[\w-]+\.toml)`:\n\n```toml\n(?P<text>.*?)^```",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def save_recipes(page, home):
+    """Write the recipes of a page that its readers save, under their names."""
+    for recipe in RECIPE.finditer(page.read_text()):
+        (home / recipe["name"]).write_text(recipe["text"])
+
+
 def name(page):
     return str(page.relative_to(ROOT))
 
@@ -60,6 +73,7 @@ def home(tmp_path_factory):
 )
 def test_the_python_code_of_a_page_runs_as_pasted(page, home):
     """All Python blocks of a page, in order, run beside the demo without a deprecation warning."""
+    save_recipes(page, home)
     code = "\n".join(blocks(page, "python", runs=True))
     done = subprocess.run(
         [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", code],
@@ -87,10 +101,12 @@ def public_names(module):
 
 
 @pytest.mark.parametrize(
-    "page", ["docs/tutorial.md", "docs/howto/export.md", "docs/howto/audit.md"]
+    "page",
+    ["docs/tutorial.md", "docs/howto/export.md", "docs/howto/audit.md", "docs/howto/labels.md"],
 )
 def test_the_commands_of_a_page_run_as_pasted(page, home):
     """Every command that needs nothing but the demo succeeds; two of them find something."""
+    save_recipes(ROOT / page, home)
     for block in blocks(ROOT / page, "console", runs=True):
         for line in re.findall(r"^\$ mingolotss (.*)$", block, re.MULTILINE):
             command, *words = shlex.split(line)

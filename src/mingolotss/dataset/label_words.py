@@ -141,6 +141,8 @@ def _describe_votes(census: VoteCensus, noun: str) -> str:
     if not census.numbers.size:
         return text
     low, middle, high = np.percentile(census.numbers, [0, 50, 100]).tolist()
+    if low == high:
+        return f"{text}; {low:,.0f} votes for each {noun}"
     return f"{text}; {low:,.0f} to {high:,.0f} votes for each {noun}, median {middle:,.0f}"
 
 

@@ -116,6 +116,8 @@ def _numbers_of_votes(census: VoteCensus) -> str:
         return "The number of votes is not known."
     low, middle, high = np.percentile(census.numbers, [0, 50, 100]).tolist()
     text = f"The number of votes is {low:,.0f} to {high:,.0f}, the median is {middle:,.0f}"
+    if low == high:
+        text = f"The number of votes is {low:,.0f}"
     if known < census.labelled:
         text += f"; it is known for {counted(known, 'image')}"
     return f"{text}."
