@@ -365,3 +365,44 @@ def test_the_judgement_of_a_person_is_their_last_one_in_force(tmp_path: Path) ->
     assert judgements == {"A": {"ann": first, "bob": bob}, "B": {"ann": other}}
     again = judge("A", "ann", "FRII")
     assert list(judgements_in_force(log.standing())["A"].items()) == [("bob", bob), ("ann", again)]
+
+
+@pytest.mark.parametrize("start", [
+    "source,verdict,by,field\nA,reject,ann,\n", "\ufeffverdict,source\r\nreject,A\r\n",
+    "source,verdict,by\rA,reject,ann\rB,reject,ann\n", '"source",verdict\nA,reject\n',
+    'source,verdict,note\nA,reject,"a\nb"\n', "source,verdict\nA,reject", "",
+])  # fmt: skip
+def test_a_log_that_was_read_before_sees_every_change_of_its_file(
+    tmp_path: Path, start: str
+) -> None:
+    """Rows that others add or change, and errors with their line, as a log that is new."""
+    path = tmp_path / "decisions.csv"
+    path.write_bytes(start.encode())
+    log = DecisionLog(path)
+
+    def check() -> None:
+        assert log.rows() == DecisionLog(path).rows()
+
+    check()
+    log.add(Decision("C", "", "accept", "cem", "", 'x, "y"'))
+    check()
+    log.rows().clear()
+    DecisionLog(path).add(Decision("D", "", "classify", "dan", classes=("FRI", "a;b")))
+    check()
+    with path.open("ab") as stream:
+        stream.write(b"\n,,,\n")
+    check()
+    good = path.read_bytes()
+    path.write_bytes(good.replace(b"C,", b"E,"))
+    check()
+    for wrong in (b"F,maybe,maybe\n", b'"F\n', b"\xff\n"):
+        path.write_bytes(good + wrong)
+        with pytest.raises(DecisionError) as error:
+            DecisionLog(path).rows()
+        with pytest.raises(DecisionError) as again:
+            log.rows()
+        assert str(again.value) == str(error.value)
+        path.write_bytes(good)
+        check()
+    path.unlink()
+    check()

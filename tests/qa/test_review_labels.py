@@ -9,6 +9,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+from astropy.table import Table
 
 from label_data import CLASSES, build_labels, label_names, make_label_build
 from mingolotss.candidates.decisions import Decision, DecisionLog, judgements_in_force
@@ -360,6 +361,14 @@ def test_a_queue_of_ones_own_gives_the_order(copies: dict[str, Path], text: str)
         assert "You have judged every source" in visitor.ask("/labels?why=queue").text
         assert "<b>3</b> of 4" in visitor.ask("/label/2").text
         assert "not in this selection" in visitor.ask("/label/1?why=queue").text
+
+
+@pytest.mark.parametrize("name", ["mine.fits", "mine.vot", "mine.ecsv", "mine.parquet"])
+def test_a_queue_can_be_any_table(copies: dict[str, Path], name: str) -> None:
+    file = copies["classes"] / name
+    Table({"p": [0.5, 0.1], "source": ["J02", "J00"]}).write(file)
+    rows = Store(copies["classes"], queue=file).snapshot().rows(Filter("queue"))
+    assert rows.tolist() == [2, 0]
 
 
 def test_suspects_are_shown_with_both_labels_and_their_probabilities(

@@ -316,6 +316,7 @@ class DecisionLog:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(os.path.realpath(path)) if is_local(path) else path
+        self._parsed: tuple[bytes, list[Decision]] = b"", []
 
     def rows(self) -> list[Decision]:
         """Return all rows."""
@@ -456,6 +457,22 @@ class DecisionLog:
             raise DecisionError(f"read {self.path}: {error.strerror}") from error
 
     def _parse(self, content: bytes) -> list[Decision]:
+        """Return the rows in the content of the file; it may be other content than before."""
+        # The file grows by one row at a time, and a team writes many thousands. Only what follows
+        # the content of the last time is parsed, below the same header. The last time, all quotes
+        # were closed. A header with quotes can have several lines; an error counts all lines.
+        before, rows = self._parsed
+        header = re.match(rb"[^\r\n]*", before)
+        is_longer = before.endswith(b"\n") and content.startswith(before)
+        if is_longer and header is not None and b'"' not in header[0]:
+            with contextlib.suppress(DecisionError):
+                added = self._parse_all(header[0] + b"\n" + content[len(before) :])
+                self._parsed = content, [*rows, *added]
+                return [*self._parsed[1]]
+        self._parsed = content, self._parse_all(content)
+        return [*self._parsed[1]]
+
+    def _parse_all(self, content: bytes) -> list[Decision]:
         try:
             text = content.decode("utf-8-sig")
             return parse_rows(io.StringIO(text, newline=""), str(self.path))
