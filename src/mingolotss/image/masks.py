@@ -32,7 +32,6 @@ __all__ = [
     "farthest_pixels",
     "flood",
     "inside_polygon",
-    "label_islands",
     "peak_of_mask",
     "share_emission",
 ]
@@ -106,19 +105,31 @@ class PixelEllipses(NamedTuple):
         return least
 
 
-def label_islands(allowed: Bools) -> npt.NDArray[np.int64]:
-    """Number the islands of pixels that touch at a side or a corner.
+def flood(allowed: Bools, seeds: Bools) -> Bools:
+    """Return the islands of allowed pixels in which a seed lies.
+
+    Pixels that touch at a side or a corner are in one island.
 
     Parameters
     ----------
-    allowed : bool array, shape (n, ny, nx)
-        n images, each for itself.
+    allowed, seeds : bool array, shape (n, ny, nx)
+        n images, each for itself. Seeds that are not allowed do not count.
+    """
+    reached = np.zeros(allowed.shape, bool)
+    island, lengths = _islands_of_runs(allowed)
+    if not len(island):
+        return reached
+    has_seed = np.logical_or.reduceat(seeds[allowed], np.cumsum(lengths) - lengths)
+    is_reached = np.zeros(len(island), bool)
+    is_reached[island[has_seed]] = True
+    reached[allowed] = np.repeat(is_reached[island], lengths)
+    return reached
 
-    Returns
-    -------
-    int64 array, shape (n, ny, nx)
-        0 where `allowed` is not; the pixels of an island have one number, and no other island has
-        it. Numbers may be left out.
+
+def _islands_of_runs(allowed: Bools) -> tuple[Ints, Ints]:
+    """Return the island of each run of allowed pixels, and how many pixels the run has.
+
+    Runs are counted row by row, so that the pixels of all runs are ``allowed`` in C order.
     """
     # Strategy: a row of pixels is a list of runs. Runs of adjoining rows that overlap, or touch at
     # a corner, are joined: the number of each run is lowered to that of its neighbours, and then to
@@ -126,11 +137,13 @@ def label_islands(allowed: Bools) -> npt.NDArray[np.int64]:
     # Vishkin 1982, J. Algorithms 3, 57). Runs are far fewer than pixels, and those of all images
     # are joined at once.
     _, ny, nx = allowed.shape
-    padded = np.zeros((allowed.shape[0] * ny, nx + 2), np.int8)
-    padded[:, 1:-1] = allowed.reshape(-1, nx)
+    lines = allowed.reshape(-1, nx)
+    rows = np.flatnonzero(lines.any(axis=1))  # most rows of a stamp have no emission
+    padded = np.zeros((len(rows), nx + 2), np.int8)
+    padded[:, 1:-1] = lines[rows]
     edges = np.diff(padded, axis=1)
     row, start = np.nonzero(edges > 0)
-    stop = np.nonzero(edges < 0)[1]
+    row, stop = rows[row], np.nonzero(edges < 0)[1]
     width = nx + 2
     first = np.searchsorted(row * width + stop, (row + 1) * width + start, "left")
     last = np.searchsorted(row * width + start, (row + 1) * width + stop, "right")
@@ -147,27 +160,8 @@ def label_islands(allowed: Bools) -> npt.NDArray[np.int64]:
             np.minimum.at(changed, runs, lowest)
         changed = changed[changed]
         if np.array_equal(changed, number):
-            break
+            return number, stop - start
         number = changed
-    labels = np.zeros(allowed.shape, np.int64)
-    labels[allowed] = np.repeat(number + 1, stop - start)
-    return labels
-
-
-def flood(allowed: Bools, seeds: Bools) -> Bools:
-    """Return the islands of allowed pixels in which a seed lies.
-
-    Parameters
-    ----------
-    allowed, seeds : bool array, shape (n, ny, nx)
-        Seeds that are not allowed do not count.
-    """
-    labels = label_islands(allowed)
-    is_reached = np.zeros(int(labels.max(initial=0)) + 1, bool)
-    is_reached[labels[seeds]] = True
-    is_reached[0] = False
-    reached: Bools = is_reached[labels]
-    return reached
 
 
 def share_emission(bright: Bools, nearer: Bools, own: Bools, other: Bools) -> Masks:

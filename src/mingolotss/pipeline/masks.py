@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -162,11 +163,12 @@ def make_masks(
             image, noise = _planes(group, places, relative_noise[members], grids.side)
             masks = _mask_stack(image, noise, inputs, rows[members], members, grids, recipe.mask)
             result.masks[rows[members]] = masks
-            for one, mask, number, row in zip(image, masks, members, rows[members], strict=True):
-                plane = cutouts.planes[cutouts.plane_index[chosen[number]]]
-                beam, unit = recipe.beam.beam or beam_of(header_facts(plane.wcs)), ""
-                unit = header_facts(plane.wcs).unit or ""
-                _measure(result, one, mask, int(row), int(number), grids, inputs, beam, unit)
+            steps = grids.steps_arcsec(members)
+            for place, (row, member) in enumerate(zip(rows[members], members, strict=True)):
+                facts = header_facts(cutouts.planes[cutouts.plane_index[chosen[member]]].wcs)
+                beam = recipe.beam.beam or beam_of(facts)
+                one = _Measured(image[place], masks[place], steps[place], beam, facts.unit or "")
+                _measure(result, one, int(row), int(member), grids, inputs)
     return result
 
 
@@ -271,18 +273,38 @@ def _from_polygon(x: Floats, y: Floats, corner_x: Floats, corner_y: Floats) -> F
     return np.where(inside, np.minimum(distance / reach, 1.0), np.inf)
 
 
+class _Measured(NamedTuple):
+    """One stamp in which something is measured.
+
+    Attributes
+    ----------
+    image : float array, shape (side, side)
+    mask : uint8 array, shape (side, side)
+    steps : float64 array, shape (2, 2), arcsec
+        As `StampGrids.steps_arcsec`.
+    beam : Beam or None
+        That the brightness refers to.
+    unit : str
+        Of the brightness.
+    """
+
+    image: FloatImage
+    mask: Masks
+    steps: Floats
+    beam: Beam | None
+    unit: str
+
+
 def _measure(
     result: StampMasks,
-    image: FloatImage,
-    mask: Masks,
+    stamp: _Measured,
     row: int,
     member: int,
     grids: ImageGrids,
     inputs: MaskInputs,
-    beam: Beam | None,
-    unit: str,
 ) -> None:
     """Enter what is measured in the mask of one stamp."""
+    image, mask, steps, beam, unit = stamp
     own = mask == OWN
     _, is_own = inputs.components.of_source(row)
     if is_own.any():
@@ -292,7 +314,6 @@ def _measure(
     peak = peak_of_mask(image, own)
     if peak is None:
         return
-    (steps,) = grids.steps_arcsec(np.array([member]))
     between = farthest_pixels(own, steps)
     length = float(np.hypot(*between))
     result.las_arcsec[row] = length
