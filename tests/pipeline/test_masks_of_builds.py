@@ -14,16 +14,19 @@ import pyarrow.parquet as pq
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.table import Table
 from scipy import ndimage
 from scipy.spatial.distance import pdist
 
 import mingolotss
+from builds import run
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.errors import CatalogueError, InputError, RecipeError
 from mingolotss.pipeline import resolved_inputs
 from mingolotss.recipe.model import parse_recipe
 from mingolotss.simulate import SkyFolder, SkyModel, write_sky
+from mingolotss.sky.wcs import simple_header
 
 CORNERS_TOUCH = np.ones((3, 3))
 SIGMA, BEAM = 4.0, 6.0
@@ -409,3 +412,96 @@ def test_recipes_without_masks_have_no_word_of_them(sky, tmp_path):
     assert not [name for name in names if "mask" in name]
     shutil.rmtree(tmp_path / "out")
     assert "mask" not in json.dumps(one.to_dict()).replace("masked", "")
+
+
+def test_fits_stamps_repeat_the_steps_with_the_mask(sky, tmp_path):
+    """Brightness, noise and mask of a FITS stamp give its pixels; a changed mask is noticed."""
+    steps = [{"do": "zero-nan"}, {"do": "keep-source"}, {"do": "minmax"}]
+    one = recipe(
+        stamp={"kind": "uint8"}, steps=steps, formats=["fits", "parquet"],
+        noise={"method": "rms-map"},
+    )  # fmt: skip
+    out = tmp_path / "out"
+    build(sky, out, one)
+    paths = sorted((out / "fits").iterdir())
+    assert all(fits.getheader(path)["STEPSEQ"] for path in paths)
+    assert mingolotss.verify(out).good
+    exported = tmp_path / "exported"
+    mingolotss.export(out, "fits", exported)
+    assert mingolotss.verify(exported).good
+    with fits.open(paths[0], mode="update") as hdus:
+        hdus["SOURCEMASK"].data[:] = 1 - hdus["SOURCEMASK"].data.clip(0, 1)
+    assert not mingolotss.verify(out).good
+
+
+def test_other_components_are_named(sky, tmp_path):
+    """`status` says that the file has changed, and `compare` that two builds have others."""
+    table = Table.read(sky.components)
+    path = tmp_path / "components.fits"
+    table.write(path)
+    build(sky, tmp_path / "one", recipe(), components=path)
+    table["Maj"] *= 2
+    table.write(path, overwrite=True)
+    changes = mingolotss.status(tmp_path / "one").changes
+    assert any(f"the components {path}: its content is another" in one.text for one in changes)
+    build(sky, tmp_path / "two", recipe(), components=path)
+    rows = mingolotss.compare(tmp_path / "one", tmp_path / "two").rows
+    assert any(row.name == "components" for row in rows)
+    path.unlink()
+    with pytest.raises(InputError, match=r"its components components\.fits are not at .*; give"):
+        mingolotss.build(out=tmp_path / "one")
+
+
+def test_the_command_line_takes_components(sky, tmp_path):
+    """`plan` and `build` take the option; without a recipe for it, it is an error of one line."""
+    path = tmp_path / "masked.toml"
+    path.write_text('extends = "lotss"\nname = "masked"\n[mask]\nfrom = "components"\n')
+    arguments = ["-c", sky.catalogue, "-s", f"simulated:{sky.path}", "--out", tmp_path / "out"]
+    given = ["--components", sky.components]
+    planned = run("plan", path, *arguments, *given)
+    assert planned.returncode == 0, planned.stderr
+    assert run("build", path, *arguments, *given, "--max-rejected", "99").returncode == 0
+    refused = run("build", "lotss", *arguments[:-1], tmp_path / "other", *given)
+    assert refused.returncode == 2
+    assert "the recipe lotss makes no masks" in " ".join(refused.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec"), [(0.0, 0.0), (0.0003, 60.0), (123.0, 89.99), (250.0, -89.97)]
+)
+@pytest.mark.parametrize("stamp", [{}, {"rotate": "ANGLE", "size": "300 arcsec"}])
+def test_ellipses_lie_where_astropy_says(tmp_path, ra, dec, stamp):
+    """Across RA 0 and near the poles, where north turns within a stamp, and on turned stamps."""
+    mosaics = tmp_path / "mosaics"
+    mosaics.mkdir()
+    header = simple_header(ra, dec, shape=(300, 300), scale_arcsec=2.0)
+    image = np.random.default_rng(1).normal(1, 0.1, (300, 300)).astype(np.float32)
+    fits.PrimaryHDU(image, fits.Header.fromstring(header.decode())).writeto(
+        mosaics / "P000+00-mosaic.fits"
+    )
+    Table({"Source_Name": ["A"], "RA": [ra], "DEC": [dec], "ANGLE": [77.0]}).write(
+        tmp_path / "catalogue.fits"
+    )
+    centre = SkyCoord(ra, dec, unit="deg").directional_offset_by(50 * u.deg, 60 * u.arcsec)
+    row = {"RA": centre.ra.deg, "DEC": centre.dec.deg, "Maj": 80.0, "Min": 30.0, "PA": 20.0}
+    table = Table({name: [value] for name, value in row.items()} | {"Source_Name": ["A"]})
+    table.write(tmp_path / "ellipse.fits")
+    out = tmp_path / "out"
+    mingolotss.build(
+        recipe(
+            mask={"from": "shapes", "sigma": 0.0, "axes": "semi-axis"}, stamp=stamp,
+            catalogue={"size": "", "flux": "", "keep": []},
+        ),
+        out=out, catalogue=tmp_path / "catalogue.fits", service=f"mosaics:{mosaics}",
+        components=tmp_path / "ellipse.fits",
+    )  # fmt: skip
+    [written] = rows_of(out)
+    [mask] = np.asarray(mingolotss.load(out, split="all").masks)
+    y, x = np.mgrid[:120, :120]
+    pixels = mingolotss.stamp_wcs(written).pixel_to_world(x, y).icrs
+    distance = centre.separation(pixels).arcsec
+    turned = centre.position_angle(pixels).rad - math.radians(20)
+    relative = np.hypot(distance * np.cos(turned) / 80, distance * np.sin(turned) / 30)
+    assert np.count_nonzero(mask == 1) > 1000
+    assert relative[mask == 1].max() < 1.02
+    assert relative[mask != 1].min() > 0.98

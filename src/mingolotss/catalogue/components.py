@@ -184,13 +184,11 @@ class Components:
             index.append(np.maximum(first, second) - n)
         # Those of the source itself, wherever they are.
         of_source = np.flatnonzero(self.source >= 0)
-        pairs = np.stack([
-            np.concatenate([*rows, self.source[of_source]]), np.concatenate([*index, of_source])
-        ])  # fmt: skip
-        pairs = np.unique(pairs, axis=1)
-        return NearComponents(
-            self, np.arange(n), np.searchsorted(pairs[0], np.arange(n + 1)), pairs[1]
-        )
+        row = np.concatenate([*rows, self.source[of_source]])
+        number = np.concatenate([*index, of_source])
+        pairs = np.unique(row * len(self) + number)
+        row, number = np.divmod(pairs, max(len(self), 1))
+        return NearComponents(self, np.arange(n), np.searchsorted(row, np.arange(n + 1)), number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +222,8 @@ class NearComponents:
         """Return some of the sources, with only the components that are near one of them."""
         counts = np.diff(self.starts)[numbers]
         starts = np.concatenate([[0], np.cumsum(counts)])
-        index = np.concatenate(
-            [np.zeros(0, np.int64), *(self.of_source(n)[0] for n in numbers.tolist())]
-        )
-        used, index = np.unique(index, return_inverse=True)
+        places = np.arange(starts[-1]) + np.repeat(self.starts[numbers] - starts[:-1], counts)
+        used, index = np.unique(self.index[places], return_inverse=True)
         return NearComponents(self.components.take(used), self.rows[numbers], starts, index)
 
     @property

@@ -149,6 +149,8 @@ def parse_shape(text: str, action: str, frame: str = "icrs") -> SkyShape:
             f"{action}: {text[:80]!r} is no {', '.join(sorted(_KINDS - {'rotbox'}))}"
         )
     shape = _shape(kind, values, f"{action}: {text[:80]!r}")
+    if not np.all(np.abs([shape.dec, *shape.corners[1]]) <= 90):
+        raise CatalogueError(f"{action}: {text[:80]!r} has a declination beyond a pole")
     return shape if _FRAMES[frame] == "icrs" else _to_icrs(shape, _FRAMES[frame])
 
 
@@ -166,7 +168,7 @@ def _shape(kind: str, values: list[str], action: str) -> SkyShape:
     if len(values) != count:
         raise CatalogueError(f"{action} has {len(values)} numbers, where {count} were expected")
     (ra,), (dec,) = _positions(values[:2], action)
-    lengths = [_length(value, action) for value in values[2:4] if kind != "circle" or value]
+    lengths = [_length(value, action) for value in values[2:4]]
     if kind == "circle":
         return SkyShape(float(ra), float(dec), (lengths[0], lengths[0]))
     angle = _length(values[4], action) / 3600

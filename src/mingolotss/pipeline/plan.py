@@ -183,6 +183,9 @@ class Plan(Shown):
             facts[f"channel {name}"] = f"{covered} sources, {address} (without an image: {rule})"
         if self.search_errors:
             facts["failed searches"] = f"{len(self.search_errors):,}"
+        if self.components is not None:
+            one = self.components.components
+            facts["masks"] = f"from {one.path} ({one.link})"
         if self.decisions:
             facts["decisions"] = f"{len(self.decisions):,}"
         if self.judgements:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.errors import ImageError, RecipeError
+from mingolotss.image.masks import Masks
 from mingolotss.image.pixels import block_mean
 from mingolotss.model import Floats
 from mingolotss.pipeline.stamp_windows import (
@@ -108,14 +109,18 @@ def _planes(stack: Stack, recipe: Recipe, digests: npt.NDArray[np.object_]) -> I
         brightness = image.astype(np.float32)
         rms = np.broadcast_to(noise, image.shape).astype(np.float32)
     # The arrays are those that the steps ran on, unless pixels were averaged or rounded.
-    is_same = factor == 1 and image.dtype == noise.dtype == np.float32 and not recipe.uses_masks
+    is_same = factor == 1 and image.dtype == noise.dtype == np.float32
     for index, digest in enumerate(digests):
-        repeatable = is_same or _steps_give(digest, brightness[index], rms[index], recipe)
+        mask = None if stack.source_mask is None else stack.source_mask[index]
+        repeatable = is_same or _steps_give(digest, brightness[index], rms[index], recipe, mask)
         yield StampPlane(brightness[index], rms[index], marks[index], repeatable)
 
 
 def repeat_steps(
-    brightness: npt.NDArray[np.float32], rms: npt.NDArray[np.float32], recipe: Recipe
+    brightness: npt.NDArray[np.float32],
+    rms: npt.NDArray[np.float32],
+    recipe: Recipe,
+    source_mask: Masks | None = None,
 ) -> StampPixels | None:
     """Return the stamp that the steps of a recipe give, None if a step cannot handle the pixels.
 
@@ -124,12 +129,15 @@ def repeat_steps(
     brightness, rms : float32 array, shape (side, side), in the unit of the image
         On the pixels of the stamp, native byte order.
     recipe : Recipe
+    source_mask : uint8 array, shape (side, side), optional
+        The mask of the stamp, for a recipe with masks.
 
     Returns
     -------
     uint8 or little-endian float32 array, shape (side, side), or None
     """
-    stack = Stack(brightness[None], rms[None], recipe.stamp.pixels)
+    masks = None if source_mask is None else source_mask[None]
+    stack = Stack(brightness[None], rms[None], recipe.stamp.pixels, source_mask=masks)
     try:
         with np.errstate(all="ignore"):
             (pixels,), _ = finish(run_steps(stack, recipe.step_list), recipe.stamp.kind)
@@ -144,7 +152,8 @@ def _steps_give(
     brightness: npt.NDArray[np.float32],
     rms: npt.NDArray[np.float32],
     recipe: Recipe,
+    source_mask: Masks | None,
 ) -> bool:
     """Return whether the steps of a recipe give the stamp whose pixels have this SHA-256."""
-    stamp = repeat_steps(brightness, rms, recipe)
+    stamp = repeat_steps(brightness, rms, recipe, source_mask)
     return stamp is not None and hashlib.sha256(stamp.tobytes()).hexdigest() == digest

@@ -17,7 +17,7 @@ from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.masks import MASK_SHA256, has_masks
 from mingolotss.errors import DatasetError
 from mingolotss.formats.base import reading_export
-from mingolotss.formats.fits_file import BRIGHTNESS, RMS
+from mingolotss.formats.fits_file import BRIGHTNESS, RMS, SOURCE_MASK
 from mingolotss.formats.fits_reading import StampUnit, read_units, source_mask
 from mingolotss.pipeline.stamp_planes import repeat_steps
 from mingolotss.recipe.model import Recipe
@@ -84,6 +84,8 @@ def _planes(units: Sequence[StampUnit], recipe: Recipe) -> list[StampPixels | No
     """Return the stamp of each channel, None where the steps cannot be repeated."""
     recipes = {channel.name: recipe.of_channel(channel) for channel in recipe.channels}
     noise = {unit.channel: unit.pixels for unit in units if unit.plane == RMS}
+    mask = next((unit.pixels for unit in units if unit.plane == SOURCE_MASK), None)
+    mask = None if mask is None else mask.astype(np.uint8)
     planes: dict[str, StampPixels | None] = {}
     for unit in units:
         if unit.plane != BRIGHTNESS:
@@ -96,9 +98,8 @@ def _planes(units: Sequence[StampUnit], recipe: Recipe) -> list[StampPixels | No
             planes[unit.channel] = None
             continue
         image = unit.pixels.astype(np.float32)
-        planes[unit.channel] = repeat_steps(
-            image, np.zeros_like(image) if rms is None else rms.astype(np.float32), own
-        )
+        rms = np.zeros_like(image) if rms is None else rms.astype(np.float32)
+        planes[unit.channel] = repeat_steps(image, rms, own, mask)
     names = [channel.name for channel in recipe.channels] or [""]
     if {*names} != {*planes}:
         raise ValueError(f"it has the channels {sorted(planes)}, and its recipe {sorted(names)}")
