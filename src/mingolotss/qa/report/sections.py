@@ -52,6 +52,7 @@ def page_values(build: BuildView, shown: ShownRows, pictures: StampPictures) -> 
     return {
         "stamp": lambda row: pictures.addresses.get(row, ""),
         "panels": pictures.panels,
+        "outlines": pictures.outlines,
         **channel_values(build, shown, records, marks),
         "build_record": build.record,
         "marks": marks,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
@@ -19,6 +19,7 @@ from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.channel_montage import COMPOSITE
 from mingolotss.qa.report.colours import coloured, composite, displayed
 from mingolotss.qa.report.formatting import data_url
+from mingolotss.qa.report.mask_outlines import MaskOutlines, outlines_of
 from mingolotss.recipe.steps import StampPixels
 
 __all__ = ["Panel", "StampPictures", "composite_png", "plane_png"]
@@ -56,10 +57,13 @@ class StampPictures:
         Of the stamp, or of its reference channel.
     panels : mapping of int to sequence of Panel
         Of stamps with channels; empty for a build without.
+    outlines : mapping of int to MaskOutlines
+        Of the masks of the stamps; empty for a build without masks.
     """
 
     addresses: Mapping[int, str]
     panels: Mapping[int, Sequence[Panel]]
+    outlines: Mapping[int, MaskOutlines] = field(default_factory=dict)
 
     @classmethod
     def read(cls, build: BuildView, rows: Sequence[int]) -> StampPictures:
@@ -67,14 +71,20 @@ class StampPictures:
         channels = build.channels
         if channels is None:
             pngs = build.stamps.pngs(rows)
-            return cls({row: data_url("png", coloured(png)) for row, png in pngs}, {})
+            addresses = {row: data_url("png", coloured(png)) for row, png in pngs}
+            return cls(addresses, {}, _outlines(build, [*addresses]))
         planes = channels.planes_of(rows)
         panels = {}
         for row, pixels in build.stamps.pixels(rows):
             missing = {one["channel"] for one in planes.get(row, ()) if one["status"] == "missing"}
             panels[row] = _panels(pixels, channels.names, missing)
         addresses = {row: listed[channels.reference].address for row, listed in panels.items()}
-        return cls(addresses, panels)
+        return cls(addresses, panels, _outlines(build, [*addresses]))
+
+
+def _outlines(build: BuildView, rows: Sequence[int]) -> dict[int, MaskOutlines]:
+    masks = ((row, build.stamps.mask(row)) for row in rows)
+    return {row: outlines_of(mask) for row, mask in masks if mask is not None}
 
 
 def plane_png(pixels: StampPixels) -> bytes:

@@ -15,9 +15,11 @@ import numpy as np
 import pyarrow as pa
 
 from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.masks import decode_masks
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError
+from mingolotss.image.masks import Masks
 from mingolotss.io.png import encode_png
 from mingolotss.model import Ints
 from mingolotss.qa.report.colours import displayed
@@ -41,6 +43,8 @@ class StampStore:
     ----------
     shape : StampShape
         What the stamps are.
+    has_masks : bool
+        Whether each stamp has a mask.
 
     Raises
     ------
@@ -50,7 +54,7 @@ class StampStore:
 
     def __init__(self, build: BuildFolder, rows: int) -> None:
         self._files = build.all_stamps()
-        self.shape = _shape(self._files)
+        self.shape, self.has_masks = _kind(self._files)
         self._location = np.full((rows, 3), -1, np.int32)  # file, row group, index in the group
         for file, path in enumerate(self._files):
             for group, row in enumerate(_rows(path)):
@@ -59,7 +63,7 @@ class StampStore:
                 self._location[row[inside], 1] = group
                 self._location[row[inside], 2] = np.flatnonzero(inside)
         self._lock = threading.Lock()
-        self._groups: OrderedDict[tuple[int, int], pa.ChunkedArray] = OrderedDict()
+        self._groups: OrderedDict[tuple[int, int, bool], pa.ChunkedArray] = OrderedDict()
 
     def in_file_order(self, rows: Ints) -> Ints:
         """Return rows in the order of the files, in which they are read fastest."""
@@ -95,6 +99,19 @@ class StampStore:
         for row in self._present(rows):
             yield row, self.png(row)
 
+    def mask(self, row: int) -> Masks | None:
+        """Return the mask of the stamp of a catalogue row, shape (side, side); None without masks.
+
+        Raises
+        ------
+        DatasetError
+            The row has no stamp, or its mask is damaged.
+        """
+        if not self.has_masks:
+            return None
+        mask: Masks = decode_masks([self._encoded(row, of_mask=True)], [f"row {row}"])[0]
+        return mask
+
     def _present(self, rows: Iterable[int]) -> list[int]:
         """Return those of some rows that have a stamp, in the order of the files."""
         present = np.array([row for row in rows if self._location[row, 0] >= 0], np.int64)
@@ -107,34 +124,37 @@ class StampStore:
         )[0]
         return pixels
 
-    def _encoded(self, row: int) -> bytes:
-        """Return a stamp as it is stored."""
+    def _encoded(self, row: int, *, of_mask: bool = False) -> bytes:
+        """Return a stamp as it is stored, or its mask."""
         file, group, index = self._location[row].tolist()
         if file < 0:
             raise DatasetError(f"show row {row}: it has no stamp")
         with self._lock:
-            encoded: bytes = self._group(file, group)[index].as_py()
+            encoded: bytes = self._group(file, group, of_mask)[index].as_py()
         return encoded
 
-    def _group(self, file: int, group: int) -> pa.ChunkedArray:
+    def _group(self, file: int, group: int, of_mask: bool) -> pa.ChunkedArray:
         """Return the encoded images of a row group, and drop the groups not used for longest."""
-        if (file, group) not in self._groups:
+        key = file, group, of_mask
+        if key not in self._groups:
             with StampFile(self._files[file]) as stamps:
-                self._groups[file, group] = stamps.encoded(group)
-        self._groups.move_to_end((file, group))
+                read = stamps.encoded_masks if of_mask else stamps.encoded
+                self._groups[key] = read(group)
+        self._groups.move_to_end(key)
         while len(self._groups) > 1 and self._cached_bytes() > _CACHED_BYTES:
             self._groups.popitem(last=False)
-        return self._groups[file, group]
+        return self._groups[key]
 
     def _cached_bytes(self) -> int:
         return sum(column.nbytes for column in self._groups.values())
 
 
-def _shape(files: Sequence[Path]) -> StampShape:
+def _kind(files: Sequence[Path]) -> tuple[StampShape, bool]:
+    """Return what the stamps are, and whether they have masks."""
     if not files:
-        return StampShape()
+        return StampShape(), False
     with StampFile(files[0]) as stamps:
-        return stamps.shape
+        return stamps.shape, stamps.has_masks
 
 
 def _rows(path: Path) -> Iterator[Ints]:
