@@ -21,6 +21,7 @@ from mingolotss.qa.descriptions import CASES, INSPECTION_REASONS
 from mingolotss.qa.manifest_row import ManifestRow
 from mingolotss.qa.report.cutout_view import SCALE_BARS, scale_bar
 from mingolotss.qa.report.formatting import breakable, number
+from mingolotss.qa.report.mask_outlines import outlines_of
 from mingolotss.qa.review.addresses import (
     gallery_address,
     judge_address,
@@ -131,6 +132,7 @@ class Pages:
             audited=_audited(snapshot, name),
             stored=brightness_of([record["unit"]]),
             channels=channel_panels(snapshot, row),
+            **_masks(snapshot, row),
         )
 
     def label(
@@ -171,6 +173,7 @@ class Pages:
             is_warning=is_warning,
             last=_last_words(snapshot, context.by),
             channels=channel_panels(snapshot, row),
+            **_masks(snapshot, row),
             judge_address=judge_address(number(row), selection),
             undo_address=undo_judgement_address(selection),
             neighbour_address=lambda other: label_address(number(other), selection),
@@ -351,6 +354,15 @@ def _audited(snapshot: Snapshot, name: str) -> list[dict[str, object]]:
 def _row(snapshot: Snapshot, member: Member) -> int | None:
     """Return the row of a member of a pair; None if it is of another dataset."""
     return snapshot.build.find(member.name) if member.dataset == "A" else None
+
+
+def _masks(snapshot: Snapshot, row: int) -> dict[str, object]:
+    """Return the outlines of the mask of a stamp, and whether its pixels are those of its image."""
+    mask = snapshot.stamps.mask(row) if snapshot.build.written[row] else None
+    return {
+        "outlines": None if mask is None else outlines_of(mask),
+        "masks_on_sky": mask is not None and not snapshot.build.recipe.stamp.resampling,
+    }
 
 
 def _neighbours(snapshot: Snapshot, row: int) -> list[dict[str, object]]:

@@ -78,12 +78,24 @@
     const button = event.target.closest("[data-do]");
     if (!button) return;
     if (button.dataset.do === "keys") document.getElementById("keys").showModal();
+    if (button.dataset.do === "masks") {
+      sessionStorage.setItem("no-masks", sessionStorage.getItem("no-masks") ? "" : "1");
+      showMasks();
+    }
     if (button.dataset.do === "larger") {
       const large = document.documentElement.classList.toggle("large");
       sessionStorage.setItem("large", large ? "1" : "");
     }
   });
   if (sessionStorage.getItem("large")) document.documentElement.classList.add("large");
+
+  // The outlines of masks are there until somebody turns them off.
+  const showMasks = () => {
+    const hidden = Boolean(sessionStorage.getItem("no-masks"));
+    document.documentElement.classList.toggle("no-masks", hidden);
+    for (const button of document.querySelectorAll("[data-do=masks]")) button.setAttribute("aria-pressed", String(!hidden));
+  };
+  showMasks();
 
   // In the gallery, arrow keys go from stamp to stamp.
   const tiles = () => [...document.querySelectorAll(".tile")];
@@ -107,6 +119,7 @@
     if (event.detail.target !== document.body) return;
     document.getElementById("main").focus({ preventScroll: true });
     showChosen();
+    showMasks();
     pageShown();
   });
   document.addEventListener("keydown", (event) => {
