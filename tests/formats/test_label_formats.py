@@ -395,3 +395,13 @@ def test_the_card_names_readers_of_these_labels(exports, kind):
     assert "ImageFolder" not in (exports["png", kind] / "README.md").read_text()
     assert 'datasets.load_dataset("FOLDER")' in (exports["png", kind] / "README.md").read_text()
     assert "original class" not in (exports["batches", kind] / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["parquet", "webdataset", "png", "batches"])
+def test_fractions_that_add_up_to_more_than_1_by_rounding(tmp_path, name):
+    """As the sum of merged classes may be: it is kept to the bit."""
+    fractions = np.full((N, len(CLASSES)), 0.0)
+    fractions[:, :3] = [1 + 2**-52, 0, 0]
+    build = build_vectors(tmp_path, LabelVectors.of_votes(fractions, np.full(N, 3.0)))
+    out = mingolotss.export(build, name, tmp_path / name).out
+    assert mingolotss.load(out).vectors.values.max() == 1 + 2**-52

@@ -29,6 +29,7 @@ from mingolotss.io.documents import parse_json
 
 __all__ = [
     "JOINED_BY",
+    "LARGEST_FRACTION",
     "TAGS",
     "VECTOR_COLUMNS",
     "VOTES",
@@ -46,6 +47,8 @@ TAGS = pa.field("tags", pa.list_(pa.int16()))
 VOTES = pa.field("votes", pa.list_(pa.float64()))
 VOTES_TOTAL = pa.field("votes_total", pa.float64())
 VECTOR_COLUMNS = pa.schema([TAGS, VOTES, VOTES_TOTAL])
+LARGEST_FRACTION = 1 + 1e-6
+"""More than 1, since the sum of rounded fractions of merged classes may be slightly larger."""
 _CLASSES_KEY = b"classes"
 JOINED_BY = " + "
 
@@ -160,7 +163,7 @@ def read_vectors(table: pa.Table, n_classes: int) -> LabelVectors | None:
         )
     fractions = np.full((len(column), n_classes), np.nan)
     flat = pc.list_flatten(column).to_numpy(zero_copy_only=False)
-    if not ((flat >= 0) & (flat <= 1)).all():  # a null in a list is NaN here
+    if not ((flat >= 0) & (flat <= LARGEST_FRACTION)).all():  # a null in a list is NaN here
         raise DatasetError(
             "read a dataset: votes that are no fractions from 0 to 1; fetch or build it again"
         )

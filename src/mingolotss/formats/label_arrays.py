@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.label_columns import (
+    LARGEST_FRACTION,
     TAGS,
     VECTOR_COLUMNS,
     VOTES,
@@ -84,7 +85,7 @@ def vectors_of_arrays(
         return None
     fractions = _checked(arrays, VOTES.name, "f8", (n, n_classes))
     unknown = np.isnan(fractions)
-    if not ((fractions >= 0) & (fractions <= 1) | unknown).all():
+    if not ((fractions >= 0) & (fractions <= LARGEST_FRACTION) | unknown).all():
         raise ValueError("votes that are no fractions from 0 to 1")
     _check_rows(unknown, VOTES.name)
     totals = np.full(n, np.nan)
