@@ -405,3 +405,24 @@ def test_fractions_that_add_up_to_more_than_1_by_rounding(tmp_path, name):
     build = build_vectors(tmp_path, LabelVectors.of_votes(fractions, np.full(N, 3.0)))
     out = mingolotss.export(build, name, tmp_path / name).out
     assert mingolotss.load(out).vectors.values.max() == 1 + 2**-52
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_verify_names_changed_labels_of_a_build(builds, changed, tmp_path, kind):
+    """Beside the stamps, and in a batch."""
+    out = shutil.copytree(builds[kind], tmp_path / "out")
+    shutil.rmtree(out / "stamps")
+    shutil.copytree(changed[kind] / "stamps", out / "stamps")
+    line = f"stamps/part-00000.parquet, S005, %C3%BC_F+1.png: its {kind} are not the manifest's"
+    assert line in mingolotss.verify(out).problems
+    batches = tmp_path / "out" / "mingo-batches-py"
+    shutil.rmtree(batches)
+    shutil.copytree(changed[kind] / "mingo-batches-py", batches)
+    lines = [line for line in mingolotss.verify(out).problems if "_batch" in line]
+    # The class with the most votes is another one, and its label differs first.
+    end = (
+        "its tags are not the manifest's"
+        if kind == "tags"
+        else "its labels differ from the manifest"
+    )
+    assert any(line.endswith(end) for line in lines)
