@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -355,6 +356,28 @@ def test_a_catalogue_with_more_rows_keeps_splits_and_labels_of_people(
     assert len(after) == 12
     assert after["label"].to_pylist() == [2, 1, 0, 2, *(row % 2 for row in range(4, 12))]
     assert after["split"].to_pylist()[:9] == table["split"].to_pylist()
+
+
+def test_exports_say_where_labels_come_from(tmp_path: Path, sky: Sky) -> None:
+    """Also the formats whose files have one source each."""
+    out = tmp_path / "out"
+    names = _build(sky, out)["source"].to_pylist()
+    DecisionLog(out / "decisions.csv").add(_judge(names[2], "ann", "a + b"))
+    table = _build(sky, out, rule="last")
+    written = table.filter(pc.equal(table["status"], "written"))
+    expected = dict(
+        zip(written["source"].to_pylist(), written["label_from"].to_pylist(), strict=True)
+    )
+    assert expected[names[2]] == "people: last, 1 of 1"
+    for kind in ("parquet", "fits", "webdataset"):
+        mingolotss.export(out, kind, tmp_path / kind)
+        rows = pq.read_table(tmp_path / kind / "manifest.parquet")
+        assert (
+            dict(zip(rows["source"].to_pylist(), rows["label_from"].to_pylist(), strict=True))
+            == expected
+        )
+        assert mingolotss.verify(tmp_path / kind).good
+        assert mingolotss.compare(out, tmp_path / kind).labels == []
 
 
 def test_people_label_a_catalogue_without_labels(tmp_path: Path, sky: Sky) -> None:

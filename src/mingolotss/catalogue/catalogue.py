@@ -93,6 +93,7 @@ class Catalogue(Shown):
         labels: npt.ArrayLike | None = None,
         classes: Sequence[str] = (),
         vectors: LabelVectors | None = None,
+        label_from: Sequence[str] | None = None,
         size_arcsec: npt.ArrayLike | None = None,
         flux_mjy: npt.ArrayLike | None = None,
         field_hints: Sequence[str] = (),
@@ -107,8 +108,8 @@ class Catalogue(Shown):
         ----------
         names : sequence of str, length n
         ra, dec : array-like, shape (n,), deg, ICRS
-        labels, classes, vectors, size_arcsec, flux_mjy, field_hints, path, sha256, kept,
-        precision_arcsec
+        labels, classes, vectors, label_from, size_arcsec, flux_mjy, field_hints, path, sha256,
+        kept, precision_arcsec
             The attributes of the catalogue; all are optional.
 
         Raises
@@ -128,6 +129,7 @@ class Catalogue(Shown):
             else np.asarray(labels, np.int16),
             classes=tuple(classes),
             vectors=vectors,
+            label_from=None if label_from is None else list(label_from),
             size_arcsec=unknown if size_arcsec is None else np.asarray(size_arcsec, float),
             flux_mjy=unknown if flux_mjy is None else np.asarray(flux_mjy, float),
             field_hints=list(field_hints) or [""] * n,
@@ -261,6 +263,11 @@ def _check(catalogue: Catalogue) -> None:
         raise CatalogueError(
             f"{action}: the {vectors.kind} have the shape {vectors.values.shape}, and there are "
             f"{len(names)} sources and {len(catalogue.classes)} classes"
+        )
+    if catalogue.label_from is not None and len(catalogue.label_from) != len(names):
+        raise CatalogueError(
+            f"{action}: label_from has {len(catalogue.label_from)} values, and there are "
+            f"{len(names)} sources"
         )
     if catalogue.kept is not None and len(catalogue.kept) != len(names):
         raise CatalogueError(

@@ -21,6 +21,7 @@ from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.labels import UNLABELLED
 from mingolotss.dataset.channel_table import CHANNELS_COLUMN
+from mingolotss.dataset.label_origins import LABEL_FROM
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import CANDIDATE_CHANNEL, catalogue_columns, read_manifest
 from mingolotss.dataset.recorded_inputs import image_folder, locate_image
@@ -370,6 +371,9 @@ class _Sources:
                 names, records.numbers("ra"), records.numbers("dec"),
                 labels=np.where(records.labels < 0, UNLABELLED, records.labels),
                 classes=records.classes, vectors=records.vectors,
+                label_from=(
+                    records.texts(LABEL_FROM.name) if self.recipe.judgements.are_used else None
+                ),
                 size_arcsec=records.numbers("size_arcsec"),
                 flux_mjy=records.numbers("flux_mjy"),
                 kept=catalogue_columns(records.table) if self.recipe.stamp.columns else None,
