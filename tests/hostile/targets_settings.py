@@ -1,9 +1,10 @@
-"""Hostile recipes, files of decisions, and requests to the review page."""
+"""Hostile recipes, decisions, exports of classifications, and requests to the review page."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from harness import Target, as_file, mutate
 
 from mingolotss.candidates.decisions import COLUMNS, Decision, DecisionLog
 from mingolotss.errors import MingoError
+from mingolotss.qa.zooniverse.classifications import TaskChoice, read_classifications
 from mingolotss.recipe.load import load_recipe, recipe_text
+from zooniverse_exports import classification, write_export
 
 TOML_TOKENS = [
     b'extends = "../../etc/passwd.toml"\n',
@@ -71,12 +74,17 @@ def recipe_bytes(rng: random.Random) -> bytes:
     return mutate(rng, rng.choice(_recipes()), TOML_TOKENS)
 
 
+CLASS_TEXTS = ["", "FRI", "FRI; FRII", '"""a;b""; c"', '"""', '""""""', ";;"]
+
+
 def decision_bytes(rng: random.Random) -> bytes:
     """Return a file of decisions with a few bytes changed."""
     rows = [",".join(COLUMNS)]
     rows += [
-        f"{rng.choice('ABC')},P{rng.randrange(3)},{rng.choice(['accept', 'label', 'reject'])},"
-        f"{rng.choice(['ann', 'bob'])},2026-01-0{rng.randrange(1, 9)},a note"
+        f"{rng.choice('ABC')},P{rng.randrange(3)},"
+        f"{rng.choice(['accept', 'label', 'reject', 'classify', 'confirm'])},"
+        f"{rng.choice(['ann', 'bob'])},2026-01-0{rng.randrange(1, 9)},a note,"
+        f"{rng.choice(CLASS_TEXTS)}"
         for _ in range(rng.randrange(6))
     ]
     return mutate(rng, "".join(f"{row}\n" for row in rows).encode(), CSV_TOKENS)
@@ -91,6 +99,44 @@ def add_decision(path: Path) -> None:
     assert log.rows() == [*before, own]
     assert log.undo("eve", "2026-02-04") == own
     assert log.rows()[: len(before) + 1] == [*before, own]
+    judgement = Decision("A", "", "classify", "eve", "2026-02-05", "", ('a";b', " c "))
+    log.add(judgement)
+    assert log.rows()[-1] == judgement
+
+
+JSON_TOKENS = [
+    b"[" * 100_000, b"{" * 3000, b"}", b"]", b'""', b"null", b"NaN", b"1e999", b"9" * 6000,
+    b"\\ud800", b"\0", b"\xff", b'"task"', b'"value"', b'["x"]', b"true", b",,", b"\n", b"\r",
+    b"x" * 200_000, b"\x1b[2J",
+]  # fmt: skip
+
+
+@cache
+def _classifications() -> bytes:
+    """Return a classification export with questions, a drawing and a combined task."""
+    combined = [{"task": "T9", "value": [{"task": "T0", "value": "FRI"}]}]
+    rows = [
+        classification(1, "ann", "A", {"T0": "FRI"}),
+        classification(2, "not-logged-in-1", "B", {"T0": ["FRI", "FRII"]}),
+        classification(3, "bob", "A", {"T0": None, "T1": [{"x": 1.5}]}),
+        classification(4, "cem", "C", combined),
+    ]
+    return write_export(Path(tempfile.mkdtemp()) / "export.csv", rows).read_bytes()
+
+
+def classification_bytes(rng: random.Random) -> bytes:
+    """Return a classification export with a few bytes changed."""
+    return mutate(rng, _classifications(), JSON_TOKENS + CSV_TOKENS)
+
+
+def read_export(path: Path) -> None:
+    """Read the classifications; what is read has names and texts of a bounded length."""
+    export = read_classifications(path, TaskChoice(task="T0"))
+    for one in export.classifications:
+        assert one.user
+        assert len(one.user) <= 200
+        assert one.source
+        assert "\n" not in one.date
 
 
 HEADERS = [
@@ -244,5 +290,8 @@ def _unquoted(address: bytes) -> str:
 TARGETS = {
     "recipe": Target(as_file("a.toml", recipe_bytes), load_recipe),
     "decisions": Target(as_file("decisions.csv", decision_bytes), add_decision),
+    "classifications": Target(
+        as_file("export.csv", classification_bytes), read_export, prepare=_classifications
+    ),
     "review": Target(as_file("request", request_bytes), ask, prepare=_application),
 }

@@ -12,7 +12,7 @@ _NEEDS_H5PY = pytest.mark.skipif(find_spec("h5py") is None, reason="needs the gr
 TARGETS = [
     "targets_catalogue:csv", "targets_catalogue:ecsv", "targets_catalogue:votable",
     "targets_catalogue:parquet", "targets_catalogue:fits", "targets_settings:recipe",
-    "targets_settings:decisions", "targets_settings:review",
+    "targets_settings:decisions", "targets_settings:review", "targets_settings:classifications",
     "targets_fits:header", "targets_fits:pixels", "targets_fits:rice", "targets_fits:gzip-tiles",
     "targets_fits:hcompress", "targets_fits:plio", "targets_fits:gzip",
     "targets_formats:pickle", "targets_formats:tar", "targets_formats:webdataset",
