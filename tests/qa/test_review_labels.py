@@ -222,6 +222,18 @@ def test_each_reviewer_has_a_progress_and_sees_the_judgements_of_others(
         assert "<b>ann</b>: FRI" in page
 
 
+def test_many_volunteers_are_counted(copies: dict[str, Path]) -> None:
+    """As of the Zooniverse: their names would hide the class."""
+    for number in range(9):
+        add(copies["classes"], f"volunteer {number}", NAMES[0], CLASSES[number % 2])
+    with serve(copies["classes"]) as visitor:
+        page = visitor.ask("/label/0").text
+        assert '<span class="tag">5 people</span>' in page
+        assert '<span class="tag">4 people</span>' in page
+        assert "<summary>9 judgements of others</summary>" in page
+        assert page.count("<b>volunteer ") == 9
+
+
 SECRETS = (*(f"SECRET{label}" for label in range(3)), "bobby", "a secret note")
 
 
@@ -363,10 +375,10 @@ def test_a_queue_of_ones_own_gives_the_order(copies: dict[str, Path], text: str)
         assert "not in this selection" in visitor.ask("/label/1?why=queue").text
 
 
-@pytest.mark.parametrize("name", ["mine.fits", "mine.vot", "mine.ecsv", "mine.parquet"])
-def test_a_queue_can_be_any_table(copies: dict[str, Path], name: str) -> None:
-    file = copies["classes"] / name
-    Table({"p": [0.5, 0.1], "source": ["J02", "J00"]}).write(file)
+@pytest.mark.parametrize("kind", ["fits", "votable", "ascii.ecsv", "parquet"])
+def test_a_queue_can_be_any_table(copies: dict[str, Path], kind: str) -> None:
+    file = copies["classes"] / f"mine.{kind.rsplit('.', maxsplit=1)[-1]}"
+    Table({"p": [0.5, 0.1], "source": ["J02", "J00"]}).write(file, format=kind)
     rows = Store(copies["classes"], queue=file).snapshot().rows(Filter("queue"))
     assert rows.tolist() == [2, 0]
 
