@@ -164,6 +164,17 @@ def test_names_of_a_catalogue_without_positions(tmp_path, names, message):
     assert "\n" not in str(caught.value)
 
 
+def test_galactic_names_of_a_catalogue_are_converted(tmp_path):
+    names = ["G123.400+05.600", "G359.900-00.050", " G000.100+89.900 "]
+    pattern = r"G(?P<ra>[\d.]+)(?P<dec>[+-][\d.]+)"
+    columns = ColumnNames("id", positions=pattern, frame="galactic")
+    catalogue = read_catalogue(write_names(tmp_path / "c.csv", names), columns)
+    longitude, latitude = [123.4, 359.9, 0.1], [5.6, -0.05, 89.9]
+    expected = SkyCoord(longitude, latitude, unit="deg", frame="galactic").icrs
+    np.testing.assert_allclose(catalogue.ra, expected.ra.deg, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(catalogue.dec, expected.dec.deg, rtol=0, atol=1e-9)
+
+
 def test_the_message_about_absent_columns_says_that_names_can_have_positions(tmp_path):
     path = write_names(tmp_path / "c.csv", ["J1200+3030"])
     with pytest.raises(CatalogueError, match=r"no column 'RA', 'DEC';.* catalogue\.positions"):
