@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.splits import SplitSources
 from mingolotss.qa.suspects.folds import make_folds
 
@@ -49,6 +52,16 @@ def test_every_class_is_in_every_fold():
     sources = make_sources(np.arange(100.0), np.zeros(100), labels=labels)
     folds = make_folds(sources, count=5, seed=0)
     assert np.bincount(folds.number[labels == 0]).tolist() == [2] * 5
+
+
+def test_every_tag_is_in_every_fold():
+    """Ten sources have a tag beside another one: two of them are in each fold."""
+    tags = np.zeros((100, 2), np.int8)
+    tags[:, 1], tags[::10, 0] = 1, 1
+    sources = make_sources(np.arange(100.0), np.zeros(100), labels=np.full(100, -1))
+    sources = replace(sources, vectors=LabelVectors.of_tags(tags), classes=("rare", "usual"))
+    folds = make_folds(sources, count=5, seed=0)
+    assert np.bincount(folds.number[::10]).tolist() == [2] * 5
 
 
 def test_copies_are_not_on_both_sides():

@@ -213,7 +213,7 @@ def _baseline(
         )
     used = labels.take(rows)
     divided = make_folds(
-        _split_sources(samples, labels).take(rows),
+        _split_sources(samples).take(rows),
         count=folds,
         seed=seed,
         copies=[_codes(samples.names)[rows], _codes(digests)[rows]],
@@ -277,15 +277,16 @@ def _encoded_masks(path: Path) -> list[bytes]:
     return encoded
 
 
-def _split_sources(samples: AuditSamples, labels: _Labels) -> SplitSources:
+def _split_sources(samples: AuditSamples) -> SplitSources:
     return SplitSources(
         names=samples.names,
-        labels=labels.single,
+        labels=samples.labels,
         ra=samples.positions.ra,
         dec=samples.positions.dec,
         extent_arcsec=samples.extent_arcsec,
         shape=samples.shape,
         classes=samples.classes.names,
+        vectors=samples.vectors,
     )
 
 
