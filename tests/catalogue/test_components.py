@@ -73,6 +73,25 @@ def test_every_form_of_a_list_gives_the_same_components(tmp_path, name, write):
     assert components.source.tolist() == [-1] * 3
 
 
+def test_axes_without_a_unit_are_degrees_only_in_lists_of_pybdsf(tmp_path):
+    """A survey's list with the same columns has arcsec; the notice says what was taken."""
+    path = tmp_path / "lotss.csv"
+    table = Table(rows=ROWS, names=NAMES)
+    table["Maj"], table["Min"] = table["Maj"] * 3600, table["Min"] * 3600
+    table.write(path)
+    components = read_components(path).components
+    assert components.major == pytest.approx([9.0, 6.12, 7.2])
+    assert components.notices == (
+        f"the column 'Maj' of the components {path} has no unit and is taken as arcsec; name "
+        "another in mask.axes_unit",
+    )
+    as_list(tmp_path / "sky.gaul", " ")
+    assert "is taken as deg" in read_components(tmp_path / "sky.gaul").components.notices[0]
+    stated = read_components(path, ComponentColumns(axes_unit="arcmin")).components
+    assert stated.major == pytest.approx([540, 367.2, 432])
+    assert not stated.notices
+
+
 def test_columns_units_and_axes_are_those_of_the_recipe(tmp_path):
     """FIRST has diameters, other tables semi-axes; all become semi-axes of FWHM."""
     path = tmp_path / "any.csv"

@@ -74,7 +74,13 @@ def rows_of(out):
     return [row for row in table.to_pylist() if row["status"] == "written"]
 
 
-@pytest.fixture(scope="module", params=STAMPS)
+SLOW_STAMPS = [
+    pytest.param(name, marks=pytest.mark.slow) if name in {"binned", "resampled"} else name
+    for name in STAMPS
+]
+
+
+@pytest.fixture(scope="module", params=SLOW_STAMPS)
 def built(request, sky, tmp_path_factory):
     """A build of each kind of stamp: its rows, its images in Jy/beam and its masks."""
     stamp = STAMPS[request.param]

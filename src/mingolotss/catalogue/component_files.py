@@ -38,7 +38,7 @@ NAME_COLUMNS = ("Parent_Source", "Parent_Name", "Source_Name")
 """Columns with the source of a component: of LoTSS DR2, of LoTSS Deep Fields, and of LoTSS DR1."""
 
 _GROUP = "Source_id"  # of PyBDSF: the source that a Gaussian belongs to
-_ISLAND = "Isl_id"  # of PyBDSF, whose tables are in degrees, also where they do not say so
+_ISLAND = "Isl_id"  # of PyBDSF, whose lists of text are in degrees and do not say so
 _REGION_SUFFIXES = {".reg", ".ds9"}
 
 
@@ -193,24 +193,39 @@ def _components(table: Table, columns: ComponentColumns, path: Path) -> tuple[Co
                   for row, text in enumerate(texts, 1)]  # fmt: skip
         return _used(join_shapes(shapes), path)
     positions = _positions(table, columns)
-    unit = columns.axes_unit or ("deg" if _ISLAND in table.names else "arcsec")
     pa = np.zeros(len(positions.ra))
     if columns.pa:
         pa = _numbers(table, columns.pa, columns.pa_unit, "deg") / 3600
     pa = pa + north_angle(positions.ra, positions.dec, columns.frame)
     sides = (columns.width, columns.height) if columns.width else (columns.major, columns.minor)
+    unit, notice = _axes_unit(table, columns, sides[0], path)
     one, other = (_numbers(table, name, columns.axes_unit, unit) for name in sides)
     if columns.width:
         boxes = [
             SkyShape.box(*row)
             for row in zip(positions.ra, positions.dec, one, other, pa, strict=True)
         ]
-        return _used(join_shapes(boxes), path)
+        return _used(join_shapes(boxes).with_notice(notice), path)
     factor = {"fwhm": columns.scale, "diameter": 0.5, "semi-axis": 1.0}[columns.axes]
     ellipses = Components.from_ellipses(
         positions.ra, positions.dec, factor * one, factor * other, pa
     )
-    return _used(ellipses, path)
+    return _used(ellipses.with_notice(notice), path)
+
+
+def _axes_unit(table: Table, columns: ComponentColumns, name: str, path: Path) -> tuple[str, str]:
+    """Return the unit of axes where the file does not state one, and a line about it."""
+    if columns.axes_unit or table.columns[name].unit:
+        return "arcsec", ""
+    # PyBDSF writes degrees, and a catalogue of a survey made from its lists may have arcsec. No
+    # source is as long as a degree, and no FWHM as short as an arcsec in either.
+    values = to_floats(table.columns[name], name, "size")
+    is_short = bool(np.all(~(values >= 1)))
+    unit = "deg" if _ISLAND in table.names and is_short else "arcsec"
+    return unit, (
+        f"the column {name!r} of the components {path} has no unit and is taken as {unit}; name "
+        "another in mask.axes_unit"
+    )
 
 
 def _positions(table: Table, columns: ComponentColumns) -> Positions:

@@ -102,8 +102,8 @@ class Components:
         return replace(self, source=source, link=link)
 
     def with_notice(self, notice: str) -> Components:
-        """Return the same components with a further line about them."""
-        return replace(self, notices=(*self.notices, notice))
+        """Return the same components with a further line about them; "" is none."""
+        return replace(self, notices=(*self.notices, notice)) if notice else self
 
     def contains(self, index: int, ra: float, dec: float) -> bool:
         """Return whether a position is in one polygon."""
