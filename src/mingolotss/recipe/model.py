@@ -23,29 +23,19 @@ from pydantic import (
     BaseModel,
     Field,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from mingolotss.catalogue.label_vectors import LabelKind
-from mingolotss.catalogue.labels import (
-    ClassChanges,
-    ClassRule,
-    ColumnRules,
-    FlagRules,
-    MissingClass,
-)
-from mingolotss.catalogue.name_patterns import check_pattern
-from mingolotss.catalogue.positions import POSITION_GROUPS, Frame
-from mingolotss.catalogue.reading import ColumnNames, Rules
-from mingolotss.catalogue.units import TARGETS, Quantity, find_unit
-from mingolotss.catalogue.vector_rules import TagRules, VoteKind, VoteRules
-from mingolotss.errors import CatalogueError, RecipeError
+from mingolotss.catalogue.reading import Rules
+from mingolotss.errors import RecipeError
 from mingolotss.io.png import PNG_CHANNELS
 from mingolotss.recipe.batch_settings import RESERVED_NAMES, BatchSettings, PickleSettings
 from mingolotss.recipe.beam_settings import BeamSettings
+from mingolotss.recipe.catalogue_settings import CatalogueSettings
 from mingolotss.recipe.channel_settings import MOST_CHANNELS, ChannelSettings
+from mingolotss.recipe.class_settings import ClassSettings, LabelSettings
 from mingolotss.recipe.image_settings import (
     ChooseSettings,
     ImageSettings,
@@ -56,7 +46,7 @@ from mingolotss.recipe.judgement_settings import JudgementSettings
 from mingolotss.recipe.mask_settings import MaskSettings
 from mingolotss.recipe.metadata import Metadata
 from mingolotss.recipe.published_list import PublishedSettings
-from mingolotss.recipe.settings import Settings, check_address
+from mingolotss.recipe.settings import Settings
 from mingolotss.recipe.stamp_settings import StampSettings, StepSettings
 from mingolotss.recipe.steps import CLIP_SIGMA, MASK_STEPS, check_mask_steps, check_step
 from mingolotss.registry import nearest
@@ -100,312 +90,6 @@ _LATER_KEYS = (
     *(("stamp", k) for k in ("resample", "centre", "size", "redshift", "cosmology", "rotate")),
 )
 """Keys that a recipe is written without unless they are set: earlier versions did not have them."""
-
-
-def _check_unique(what: str, values: Sequence[str]) -> None:
-    twice = sorted({value for value in values if values.count(value) > 1})
-    if twice:
-        raise ValueError(f"two classes have the same {what}: {', '.join(map(repr, twice))}")
-
-
-class CatalogueSettings(Settings):
-    """The catalogue of the dataset, and the names of its columns.
-
-    Attributes
-    ----------
-    url, md5 : str
-        Where it is published, and its checksum.
-    name, ra, dec, size, flux, field : str
-        The columns of these quantities; "" where there is none.
-    table : str
-        Name or number of the table in a file with several; "" takes the one with the columns.
-    ra_unit, dec_unit, size_unit, flux_unit : str
-        Units that replace those of the file.
-    frame : {"icrs", "fk5", "fk4", "galactic"}
-        The frame of the positions; they are converted to ICRS.
-    keep : tuple of str
-        Further columns that go along into the manifest and the exports; ``*`` stands for all.
-    where : str
-        A condition that selects rows (`mingolotss.catalogue.expressions`).
-    names : str
-        A regular expression with the groups ``ra`` and ``dec`` (deg) or ``ra_hms`` and ``dec_dms``
-        (sexagesimal): the catalogue is made from the names of the images.
-    positions : str
-        A regular expression with the same groups: the positions are those that the names of the
-        sources in the catalogue hold, and `ra` and `dec` are not read.
-    """
-
-    url: str = ""
-    md5: str = ""
-    name: str = "Source_Name"
-    ra: str = "RA"
-    dec: str = "DEC"
-    size: str = ""
-    flux: str = ""
-    field: str = ""
-    table: str = ""
-    ra_unit: str = ""
-    dec_unit: str = ""
-    size_unit: str = ""
-    flux_unit: str = ""
-    frame: Frame = "icrs"
-    keep: tuple[str, ...] = ()
-    where: str = ""
-    names: str = ""
-    positions: str = ""
-
-    @field_validator("url")
-    @classmethod
-    def _url(cls, value: str) -> str:
-        return check_address(value)
-
-    @field_validator("ra_unit", "dec_unit", "size_unit", "flux_unit")
-    @classmethod
-    def _unit(cls, value: str, info: ValidationInfo) -> str:
-        quantities: dict[str, Quantity] = {f"{name}_unit": name for name in TARGETS}
-        try:
-            find_unit(value, quantities[str(info.field_name)])
-        except CatalogueError as error:
-            raise ValueError(str(error)) from error
-        return value
-
-    @field_validator("where")
-    @classmethod
-    def _condition(cls, value: str) -> str:
-        if value:
-            from mingolotss.catalogue.expressions import parse_condition  # it takes 0.2 s
-
-            try:
-                parse_condition(value)
-            except CatalogueError as error:
-                raise ValueError(str(error)) from error
-        return value
-
-    @model_validator(mode="after")
-    def _columns_exist(self) -> CatalogueSettings:
-        if self.names and (self.keep or self.where):
-            raise ValueError("names: a catalogue of names has no columns for keep and where")
-        return self
-
-    @field_validator("names", "positions")
-    @classmethod
-    def _pattern(cls, value: str) -> str:
-        groups = check_pattern(value)
-        if value and not any(set(pair) <= set(groups) for pair in POSITION_GROUPS):
-            raise ValueError(
-                "it needs the groups (?P<ra>...) and (?P<dec>...), or (?P<ra_hms>...) and "
-                "(?P<dec_dms>...) for sexagesimal positions"
-            )
-        return value
-
-    @property
-    def columns(self) -> ColumnNames:
-        """Return the column names."""
-        keys = ColumnNames.__dataclass_fields__
-        return ColumnNames(**{key: getattr(self, key) for key in keys})
-
-
-class ClassSettings(Settings):
-    """One class of the table.
-
-    Attributes
-    ----------
-    label : int
-    name : str
-    flags : tuple of str
-        The flags that are true for this class, and no others.
-    value : str
-        The value of the class column.
-    published : str
-        The name in the published batches, if another.
-    note : str
-        What its galaxies look like.
-    """
-
-    label: int = Field(ge=0, le=32767)
-    name: str
-    flags: tuple[str, ...] = ()
-    value: str = ""
-    published: str = ""
-    note: str = ""
-
-
-class LabelSettings(Settings):
-    """How a row of the catalogue gets its label.
-
-    Attributes
-    ----------
-    source : {"flags", "column", "tags", "votes", "none"}
-        ``from`` in a recipe.
-    columns : tuple of str
-        The columns of the flags, of the tags, or of the votes for each class.
-    column : str
-        The column of the class.
-    table : tuple of ClassSettings
-        By label.
-    missing : {"error", "unlabelled"}
-        What a row without a class is: without a value in a column, without any flag or vote.
-    null : tuple of str
-        Values of the column that mean that there is no class.
-    votes : {"counts", "fractions"}
-        What the columns of votes hold.
-    total : str
-        The column with the number of votes beside fractions; "" without one.
-    least_fraction : float
-        A source whose largest fraction of votes is less has no single class.
-    binary : dict of str to tuple of int
-        The labels in `table` of each of the two merged classes.
-    merge : dict of str to tuple of str or int
-        New classes, each of the classes with these names or labels; the others stay.
-    drop : tuple of str or int
-        Classes whose sources are left out.
-    """
-
-    source: Literal["flags", "column", "tags", "votes", "none"] = Field("none", alias="from")
-    columns: tuple[str, ...] = ()
-    column: str = ""
-    table: tuple[ClassSettings, ...] = ()
-    missing: MissingClass = "error"
-    null: tuple[str, ...] = ()
-    votes: VoteKind = "counts"
-    total: str = ""
-    least_fraction: float = Field(0.0, ge=0, le=1)
-    binary: dict[str, tuple[int, ...]] = Field({})
-    merge: dict[str, tuple[str | int, ...]] = Field({})
-    drop: tuple[str | int, ...] = ()
-
-    @model_validator(mode="after")
-    def _complete(self) -> LabelSettings:
-        if self.source == "flags":
-            self._check_flags()
-        if self.source == "column":
-            if not self.column:
-                raise ValueError("from = 'column' needs the name of the column: classes.column")
-            values = [row.value or row.name for row in self.table]
-            _check_unique("value", values)
-            if both := set(values) & set(self.null):
-                raise ValueError(f"null has values of the table: {', '.join(sorted(both))}")
-        if self.source in {"tags", "votes"}:
-            self._check_vectors()
-        elif self.votes != "counts" or self.total or self.least_fraction:
-            raise ValueError("votes, total and least_fraction need from = 'votes'")
-        # A label is also the index into the list of class names and the value in the batches of the
-        # original dataset. A gap would be a class without name.
-        labels = [row.label for row in self.table]
-        if labels != list(range(len(labels))):
-            raise ValueError(f"labels must count 0, 1, 2 ... in order, got {labels}")
-        _check_unique("name", [row.name for row in self.table])
-        unknown = {label for group in self.binary.values() for label in group} - set(labels)
-        if unknown and labels:
-            raise ValueError(f"binary has labels that no class has: {sorted(unknown)}")
-        return self
-
-    def _check_flags(self) -> None:
-        """Check the flags of the classes."""
-        absent = {flag for row in self.table for flag in row.flags} - set(self.columns)
-        if not self.table:
-            raise ValueError("from = 'flags' needs a table of classes: [[classes.table]]")
-        if absent:
-            raise ValueError(f"flags that are not in columns: {', '.join(sorted(absent))}")
-        _check_unique("flags", [" + ".join(sorted(set(row.flags))) for row in self.table])
-
-    def _check_vectors(self) -> None:
-        """Check the columns of tags or votes, and the table that names their classes."""
-        if not self.columns:
-            raise ValueError(
-                f"from = {self.source!r} needs the names of the columns: classes.columns"
-            )
-        _check_unique("column", self.columns)
-        own = [row.flags for row in self.table]
-        if self.table and own != [(column,) for column in self.columns]:
-            raise ValueError(
-                f"from = {self.source!r} with a table of classes needs one row for each of "
-                "classes.columns, in their order, with flags = [the column]"
-            )
-        if self.source == "tags" and (self.votes != "counts" or self.total or self.least_fraction):
-            raise ValueError("votes, total and least_fraction need from = 'votes'")
-        if self.source == "votes" and self.votes == "counts" and self.total:
-            raise ValueError("total: the number of votes is the sum of the counts; leave it out")
-        if self.source == "votes" and self.drop:
-            raise ValueError(
-                "drop: the votes for a class cannot be left out; merge it with another class, or "
-                "select sources with catalogue.where"
-            )
-
-    @property
-    def full_table(self) -> tuple[ClassSettings, ...]:
-        """Return the classes before `merge` and `drop`; columns of tags and votes name them."""
-        if self.table or self.source not in {"tags", "votes"}:
-            return self.table
-        return tuple(
-            ClassSettings(label=label, name=column, flags=(column,))
-            for label, column in enumerate(self.columns)
-        )
-
-    @model_validator(mode="after")
-    def _changes_fit(self) -> LabelSettings:
-        if (self.merge or self.drop) and self.source == "none":
-            raise ValueError("merge and drop need classes: from = 'flags', for example")
-        if empty := [name for name, members in self.merge.items() if not members or not name]:
-            raise ValueError(f"merge: the group {empty[0]!r} needs a name and classes")
-        if self.full_table:
-            try:
-                self.changes.apply_to([row.name for row in self.full_table])
-            except CatalogueError as error:
-                raise ValueError(str(error)) from error
-        return self
-
-    @property
-    def changes(self) -> ClassChanges:
-        """Return the merged and dropped classes."""
-        return ClassChanges(tuple(self.merge.items()), self.drop)
-
-    @property
-    def final_table(self) -> tuple[ClassSettings, ...]:
-        """Return the classes of the dataset: `table` after `merge` and `drop`."""
-        table = self.full_table
-        if not table or not (self.merge or self.drop):
-            return table
-        new_labels, names = self.changes.apply_to([row.name for row in table])
-        rows = []
-        for label, name in enumerate(names):
-            old = [row for row, new in zip(table, new_labels, strict=True) if new == label]
-            if name in self.merge:
-                note = f"merged: {', '.join(row.name for row in old)}"
-                rows.append(ClassSettings(label=label, name=name, note=note))
-            else:
-                rows.append(old[0].model_copy(update={"label": label}))
-        return tuple(rows)
-
-    @property
-    def final_binary(self) -> dict[str, tuple[int, ...]]:
-        """Return `binary` with the labels after `merge` and `drop`.
-
-        Raises
-        ------
-        RecipeError
-            A merged class has classes of both.
-        """
-        table = self.full_table
-        if not table or not (self.merge or self.drop):
-            return self.binary
-        new_labels, names = self.changes.apply_to([row.name for row in table])
-        members: dict[int, set[str]] = {}
-        for old, new in enumerate(new_labels):
-            groups = [name for name, labels in self.binary.items() if old in labels]
-            members.setdefault(new, set()).update(groups or [""])
-        mixed = [names[new] for new, groups in members.items() if new >= 0 and len(groups) > 1]
-        if mixed:
-            raise RecipeError(
-                f"the class {mixed[0]!r} of classes.merge has classes of several groups of "
-                "classes.binary; change one of them"
-            )
-        return {
-            name: tuple(
-                new for new, groups in sorted(members.items()) if new >= 0 and name in groups
-            )
-            for name in self.binary
-        }
 
 
 class SplitSettings(Settings):
@@ -561,30 +245,7 @@ class Recipe(Metadata):
     @property
     def rules(self) -> Rules | None:
         """Return how a row gets its label."""
-        classes = self.classes
-        names = tuple(row.name for row in classes.full_table)
-        if classes.source == "none":
-            return None
-        if classes.source == "tags":
-            return TagRules(classes.columns, names, classes.missing, classes.changes)
-        if classes.source == "votes":
-            return VoteRules(
-                classes.columns, names, classes.votes, classes.total, classes.least_fraction,
-                classes.missing, classes.changes,
-            )  # fmt: skip
-        if self.classes.source == "flags":
-            rows = (ClassRule(row.label, row.name, row.flags) for row in self.classes.table)
-            return FlagRules(
-                self.classes.columns, tuple(rows), self.classes.missing, self.classes.changes
-            )
-        table = tuple((row.value or row.name, row.label, row.name) for row in self.classes.table)
-        return ColumnRules(
-            self.classes.column,
-            table,
-            self.classes.missing,
-            self.classes.null,
-            self.classes.changes,
-        )
+        return self.classes.rules
 
     @property
     def class_names(self) -> tuple[str, ...]:
