@@ -162,6 +162,13 @@ def test_compare_says_how_labels_differ(builds, tmp_path):
     assert second[0].endswith('and FR I, bent 0.25, a "core" + lobe 0.75')
     assert second[1].endswith("of 99 votes")
     assert len(second) == 2
+    votes.values[4] = [0.25 + 2**-50, 0.75 - 2**-50, 0, 0, 0, 0, 0]
+    third = build_vectors(tmp_path / "third", votes)
+    (line,) = mingolotss.compare(other[1], third).labels
+    assert line == (
+        'S004, ü: FR I, bent 0.25, a "core" + lobe 0.75 and FR I, bent 0.25000000000000089, '
+        'a "core" + lobe 0.74999999999999911'
+    )
     kinds = dict(mingolotss.compare(builds["tags"], builds["votes"]).differences())
     assert kinds["kinds of label that differ"] == ["labels: tags and votes"]
 

@@ -6,12 +6,16 @@ import csv
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mingolotss
 from builds import run
+from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.manifest import read_manifest
+from mingolotss.dataset.samples import Arrays
 from mingolotss.qa.compare import compare
+from mingolotss.qa.compare_labels import compare_labels
 from mingolotss.qa.comparison import CONTENTS, PIXELS, SETTINGS, Comparison, DifferenceRow
 from mingolotss.recipe.differences import recipe_differences
 from mingolotss.recipe.load import load_recipe
@@ -148,3 +152,14 @@ def test_differences_of_recipes(changes, expected):
     assert {one.key for one in found} >= set(expected or changes)
     assert all(len(value) < 90 for one in found for value in one[1:])
     assert recipe_differences(recipe, recipe) == []
+
+
+def test_tags_whose_names_make_one_text_have_their_numbers():
+    """The text A + B is one tag, or two."""
+    tags = [LabelVectors.of_tags([row]) for row in ([1, 1, 0], [0, 0, 1])]
+    images, labels = np.zeros((1, 2, 2), np.uint8), np.array([-1])
+    first, second = (
+        Arrays(images, labels, ("A", "B", "A + B"), ("S",), vectors=one) for one in tags
+    )
+    (row,) = compare_labels(first, second, [("S", 0, 0)])
+    assert (row.a, row.b) == ("0 A + 1 B", "2 A + B")

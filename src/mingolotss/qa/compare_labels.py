@@ -1,10 +1,10 @@
 """The sources of two datasets whose labels differ: single classes, tags or votes.
 
 >>> tags = LabelVectors.of_tags([[1, 0], [1, 1], [0, 0], [-1, -1]])
->>> label_texts(np.full(4, -1), tags, ("FRI", "NAT"))
+>>> labels_in_words(np.full(4, -1), tags, ("FRI", "NAT"))
 ['FRI', 'FRI + NAT', 'no tag', '']
 >>> votes = LabelVectors.of_votes([[0.75, 0.25], [1, 0]], [8, np.nan])
->>> label_texts(np.array([0, 0]), votes, ("FRI", "NAT"))
+>>> labels_in_words(np.array([0, 0]), votes, ("FRI", "NAT"))
 ['FRI 0.75, NAT 0.25 of 8 votes', 'FRI 1']
 """
 
@@ -18,16 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.catalogue.label_vectors import LabelVectors
-from mingolotss.dataset.label_columns import JOINED_BY
 from mingolotss.dataset.label_origins import FROM_CATALOGUE, LABEL_FROM
-from mingolotss.dataset.label_words import class_name
+from mingolotss.dataset.label_words import class_name, tags_text
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.samples import Arrays
 from mingolotss.io.parquet import read_schema, read_table
 from mingolotss.model import Ints
 from mingolotss.qa.comparison import KINDS, LABELS, TAGS, VOTES, DifferenceRow, rows_of
 
-__all__ = ["compare_labels", "label_texts", "read_origins"]
+__all__ = ["compare_labels", "labels_in_words", "read_origins"]
 
 _Pairs = Sequence[tuple[str, int, int]]
 Origins = Mapping[str, str]
@@ -87,7 +86,7 @@ def _differing_labels(
     if kinds == ["classes", "classes"]:
         labels = [one.labels.tolist() for one in (first, second)]
         texts = [
-            label_texts(one.labels, None, one.classes) if by_name else list(map(str, numbers))
+            labels_in_words(one.labels, None, one.classes) if by_name else list(map(str, numbers))
             for one, numbers in zip((first, second), labels, strict=True)
         ]
         return [
@@ -95,8 +94,8 @@ def _differing_labels(
             for name, i, j in pairs
             if labels[0][i] != labels[1][j]
         ]
-    a, b = (label_texts(one.labels, one.vectors, one.classes) for one in (first, second))
     if kinds[0] != kinds[1] or first.vectors is None or second.vectors is None:
+        a, b = (labels_in_words(one.labels, one.vectors, one.classes) for one in (first, second))
         rows = ((name, a[i], b[j]) for name, i, j in pairs)
         return [DifferenceRow(KINDS, "labels", *kinds), *rows_of(LABELS, rows)]
     # By number as single classes: names that differ have rows of their own. A text may stand for
@@ -107,12 +106,22 @@ def _differing_labels(
         _padded(vectors, rows, n_classes)
         for vectors, rows in zip((first.vectors, second.vectors), places, strict=True)
     ]
-    differ = ~((values[0] == values[1]) | (np.isnan(values[0]) & np.isnan(values[1]))).all(axis=1)
+    equal = ((values[0] == values[1]) | (np.isnan(values[0]) & np.isnan(values[1]))).all(axis=1)
+    differing = np.flatnonzero(~equal)
+    names = [pairs[place][0] for place in differing.tolist()]
+    short, full = (
+        [
+            labels_in_words(one.labels[rows], one.vectors.take(rows), one.classes, in_full=in_full)
+            for one, rows in ((first, places[0][differing]), (second, places[1][differing]))
+            if one.vectors is not None
+        ]
+        for in_full in (False, True)
+    )
+    columns = zip(names, *short, *full, strict=True)
     kind = TAGS if kinds[0] == "tags" else VOTES
     return [
-        DifferenceRow(kind, name, a[i], b[j])
-        for (name, i, j), differs in zip(pairs, differ.tolist(), strict=True)
-        if differs
+        DifferenceRow(kind, name, a, b) if a != b else DifferenceRow(kind, name, all_a, all_b)
+        for name, a, b, all_a, all_b in columns
     ]
 
 
@@ -128,31 +137,37 @@ def _padded(vectors: LabelVectors, rows: Ints, n_classes: int) -> npt.NDArray[np
     return values
 
 
-def label_texts(labels: Ints, vectors: LabelVectors | None, classes: Sequence[str]) -> list[str]:
-    """Return the labels of sources in words, "" for an unlabelled one.
+def labels_in_words(
+    labels: Ints,
+    vectors: LabelVectors | None,
+    classes: Sequence[str],
+    *,
+    in_full: bool = False,
+) -> list[str]:
+    """Return all that is known of the labels of sources in words, "" for an unlabelled one.
 
     Parameters
     ----------
     labels : int array, shape (n,)
     vectors : LabelVectors or None
     classes : sequence of str
+    in_full : bool
+        Fractions have all their digits, and tags their numbers: names may be joined to one text in
+        several ways.
     """
     if vectors is None:
         return [class_name(label, classes) for label in labels.tolist()]
-    columns = zip(
+    texts = []
+    for row, total, is_labelled in zip(
         vectors.values, vectors.totals.tolist(), vectors.is_labelled.tolist(), strict=True
-    )
-    return [
-        _text(vectors.kind, row, total, classes) if is_labelled else ""
-        for row, total, is_labelled in columns
-    ]
-
-
-def _text(
-    kind: str, row: npt.NDArray[np.int8 | np.float64], total: float, classes: Sequence[str]
-) -> str:
-    own = np.flatnonzero(row > 0).tolist()
-    if kind == "tags":
-        return JOINED_BY.join(classes[label] for label in own) or "no tag"
-    shares = ", ".join(f"{classes[label]} {row[label]:.4g}" for label in own)
-    return shares if math.isnan(total) else f"{shares} of {total:g} votes"
+    ):
+        own = np.flatnonzero(row > 0).tolist()
+        digits = 17 if in_full else 4
+        text = ", ".join(f"{classes[label]} {row[label]:.{digits}g}" for label in own)
+        if vectors.kind == "tags":
+            names = [f"{label} {name}" for label, name in enumerate(classes)]
+            text = tags_text(own, names if in_full else classes)
+        elif not math.isnan(total):
+            text += f" of {total:g} votes"
+        texts.append(text if is_labelled else "")
+    return texts
