@@ -3,7 +3,7 @@
 For blind reviewers the label, the judgements of others and the reasons of a queue are not part of
 the result, so that no template can show them.
 
->>> [key_of(index) for index in (0, 9, 10, 20, 21)]
+>>> [key_of(index) for index in (0, 9, 10, 19, 20)]
 ['1', '0', 'a', 'y', '']
 """
 
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 # The digits, then the letters that have no other meaning on the page.
-_KEYS = "1234567890aefhimoprwy"
+_KEYS = "1234567890aefhioprwy"
 
 
 @dataclass(frozen=True, slots=True)
