@@ -1199,7 +1199,8 @@ def check_head(facts, text):
     head = yaml.safe_load(text)
     assert head["pretty_name"].startswith(facts.recipe["title"] or facts.recipe["name"])
     assert ("simulated" in head["pretty_name"]) == ("simulated" in head["tags"]) == facts.simulated
-    [task] = head["task_categories"]
+    task, *further = head["task_categories"]
+    assert further == (["image-segmentation"] if "mask_sha256" in facts.rows[0] else [])
     assert task == ("image-classification" if facts.classes else "image-feature-extraction")
     is_tagged = "tags" in facts.rows[0]
     assert head.get("task_ids") == (["multi-label-image-classification"] if is_tagged else None)

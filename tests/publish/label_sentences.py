@@ -1,11 +1,12 @@
 # ruff: noqa: E501 - sentences stand here as the card has them
-"""What a card says about tags, votes and labels of people: the checks of these sentences.
+"""What a card says about tags, votes, labels of people and masks: the checks of these sentences.
 
 They are registered with `card_grammar` when this module is imported.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 
@@ -13,6 +14,7 @@ import numpy as np
 from card_grammar import NUMBER, number, sentence
 
 import mingolotss
+from mask_claims import check_masks
 
 
 def tag_lists(facts):
@@ -242,3 +244,23 @@ def origins(facts, own, people, rules, fewest, most, without):
         (str(min(numbers)), str(max(numbers))) if numbers else (None, None)
     )
     assert number(without or "0") == sum(texts[match[0]] for match in parts if match[1])
+
+
+@sentence(r"## Masks\n\n([^\n]+)\n\n```python\n([^`]+)\n```")
+def masks(facts, text, code):
+    """The sentences are true, and the code gives the masks that the manifest counts."""
+    check_masks(text, facts.written, facts.recipe["mask"])
+    arrays, dataset = run_examples(facts, code)
+    own = Counter((arrays == 1).sum(axis=(1, 2)).tolist())
+    assert own == Counter(row["mask_pixels"] for row in facts.written if row["split"])
+    _, mask, _ = dataset[0]
+    by_name = {row["source"]: row for row in facts.written}
+    first = by_name[dataset.sources[0]]
+    assert (np.asarray(mask) == 1).sum() == first["mask_pixels"]
+
+
+@sentence(r"The masks were made from the file (\S+) \(SHA-256 `([0-9a-f]{64})`\)\.")
+def file_of_components(facts, name, digest):
+    assert (name, digest) == (facts.build["components"], facts.build["components_sha256"])
+    path = facts.folder.parent / name
+    assert digest == hashlib.sha256(path.read_bytes()).hexdigest()

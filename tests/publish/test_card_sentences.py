@@ -15,6 +15,7 @@ from astropy.table import Table
 from card_grammar import check_card
 from test_descriptions import STATED
 
+from mask_sky import build_masked, write_masked_sky
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.provenance import (
@@ -270,6 +271,11 @@ def judged_as_votes(root):
     return judged(root, "fractions")
 
 
+def masked(root):
+    build_masked(write_masked_sky(root), root / "out")
+    return root / "out"
+
+
 def export_of_tags(root):
     return export(build_tags(root), "webdataset", root / "out").out
 
@@ -280,7 +286,7 @@ def export_of_votes(root):
 
 BUILDS = (
     tagged, unknown_tags, judged, judged_as_votes, voted, fractions_of_votes, export_of_tags,
-    export_of_votes,
+    export_of_votes, masked,
     several_channels, stated_surveys, one_beam, sized_and_turned, export_of_channels,
     by_column, by_list, like_another,
     simulated, many, unlabelled, estimated, rejections, nothing_written, renamed, stated, in_words,

@@ -21,6 +21,8 @@ from PIL import Image
 
 from audit_claims import audit_total, check_audit, is_audited, is_found_pair
 from label_claims import LABEL_CLAIMS, LABEL_TABLES, is_label_caption
+from mask_claims import check_masks
+from mask_sky import build_masked, write_masked_sky
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.demonstration import demo
@@ -232,6 +234,11 @@ def spread(rows: list[dict], column: str) -> str:
     return f"{min(values):.3g} to {max(values):.3g}"
 
 
+def check_mask_terms(facts: Facts, text: str, _: str) -> bool:
+    check_masks(text, facts.written, facts.recipe["mask"])
+    return True
+
+
 def check_versions(facts: Facts, text: str, _: str) -> bool:
     return text == ", ".join(f"{name} {one}" for name, one in facts.build["packages"].items())
 
@@ -249,7 +256,7 @@ TERMS = {
     "decided by a person": is_number(decided),
     "Recipe": check_recipe, "Catalogue": check_catalogue, "Images": check_images,
     "Beam": check_beam, "Noise": check_noise, "Stamp": check_stamp, "Steps": check_steps,
-    "Versions": check_versions, "Grid": check_grid,
+    "Versions": check_versions, "Grid": check_grid, "Masks": check_mask_terms,
 }  # fmt: skip
 
 
@@ -821,6 +828,9 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
     (r"measurements/p.note", r"The catalogue gives no angular sizes\.", lambda f: not f.sized),
     (r"measurements/p.note", r"The catalogue gives no flux densities\.",
      lambda facts: not any(np.isfinite(row["flux_mjy"]) for row in facts.written)),
+    (r"measurements/p.note", r"The brightness of the stamps cannot be compared with the flux densities "
+     r"of the catalogue: no stamp has both a known beam and a known scaling\.",
+     lambda facts: not any(math.isfinite(row["beam_major_arcsec"] or math.nan) for row in facts.written)),
     (r"measurements/figcaption", rf"Flux densities of {N} sources, measured in their stamps and in the "
      r"catalogue; they are equal on the dashed line\.", flux_counts),
     (r"measurements/figcaption", r"The median ratio is ([\d.]+)\.", flux_ratio),
@@ -996,6 +1006,12 @@ def build_sized(folder: Path) -> Path:
     return build_surveys(folder, stamp={"size": "2.5 * LAS", "rotate": "PA"})
 
 
+def build_masks(folder: Path) -> Path:
+    """Masks from components; one source has none, and another one no image."""
+    build_masked(write_masked_sky(folder), folder / "build")
+    return folder / "build"
+
+
 def build_demo(folder: Path) -> Path:
     return demo(folder / "demo", sources=60).out
 
@@ -1039,7 +1055,7 @@ BUILDS = {
     "sized": build_sized,
     "tags": build_tags, "unknown tags": lambda folder: build_tags(folder, "unlabelled"),
     "votes": build_votes, "fractions": build_fractions,
-    "demo": build_demo, "audited": build_audited, "listed": build_listed, "real": build_real,
+    "masks": build_masks, "demo": build_demo, "audited": build_audited, "listed": build_listed, "real": build_real,
 }  # fmt: skip
 
 

@@ -13,7 +13,6 @@ from mingolotss.dataset.splits import SplitPlan
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.formats import FORMATS
 from mingolotss.formats.base import Format
-from mingolotss.image.masks import BACKGROUND, OTHER, OWN
 from mingolotss.publish.channel_facts import describe_channels
 from mingolotss.publish.citation import dataset_citation
 from mingolotss.publish.datasheet import render_datasheet
@@ -21,6 +20,7 @@ from mingolotss.publish.hub_header import ALL_SPLITS, describe_stamps
 from mingolotss.publish.label_facts import count_table, describe_labels
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.markdown import code, escape
+from mingolotss.publish.mask_facts import render_masks
 from mingolotss.publish.split_warnings import SHARED_PIXELS, missing_classes
 from mingolotss.publish.summary import DatasetSummary
 from mingolotss.publish.wording import counted
@@ -68,7 +68,7 @@ def render_card(summary: DatasetSummary, format_name: str = "build") -> str:
     parts = [
         _header(summary, format_name), mark, title, _summary(summary, format_name),
         _loading(summary, format_name), describe_labels(summary, format_name),
-        describe_channels(summary), _counts(summary),
+        render_masks(summary, format_name), describe_channels(summary), _counts(summary),
         render_datasheet(summary, format_name), _citation(summary),
     ]  # fmt: skip
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -163,11 +163,6 @@ def _summary(summary: DatasetSummary, format_name: str) -> str:
     lines.append(
         f"{images}. Row 0 is the first row of the FITS image, the southern edge where north is up."
     )
-    if recipe.mask.makes_masks:
-        lines.append(
-            "Each image has a mask of its size, which says what a pixel belongs to: "
-            f"{BACKGROUND} background, {OWN} this source, {OTHER} another source."
-        )
     return "\n\n".join(lines)
 
 

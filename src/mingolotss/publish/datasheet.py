@@ -28,6 +28,7 @@ from mingolotss.publish.image_facts import (
 from mingolotss.publish.label_facts import describe_origins
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.markdown import escape
+from mingolotss.publish.mask_facts import describe_components
 from mingolotss.publish.summary import DatasetSummary
 from mingolotss.publish.wording import counted, listed, plural
 from mingolotss.recipe.metadata import DOI_ADDRESS
@@ -143,6 +144,7 @@ def _collection(summary: DatasetSummary) -> list[str]:
         _choice(summary),
         date,
         checksum,
+        describe_components(summary),
     ]
 
 

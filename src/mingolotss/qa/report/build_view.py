@@ -45,6 +45,7 @@ from mingolotss.dataset.manifest import (
     catalogue_columns,
     read_manifest,
 )
+from mingolotss.dataset.mask_census import describe_masks
 from mingolotss.dataset.measured_split import measured_split
 from mingolotss.dataset.overlapping_stamps import OverlappingStamps, overlaps_of_table
 from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
@@ -377,6 +378,11 @@ class BuildView:
             + describe_sizes(written, stamp)
             + describe_orientation(written, stamp)
         )
+
+    @cached_property
+    def masks(self) -> str:
+        """What the masks are and what was measured in them, in words; "" without masks."""
+        return " ".join(describe_masks(self._written_table, self.recipe.mask))
 
     @cached_property
     def row_of(self) -> dict[str, int]:
