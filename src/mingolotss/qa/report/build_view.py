@@ -380,7 +380,7 @@ class BuildView:
         )
 
     @cached_property
-    def masks(self) -> str:
+    def mask_words(self) -> str:
         """What the masks are and what was measured in them, in words; "" without masks."""
         return " ".join(describe_masks(self._written_table, self.recipe.mask))
 

@@ -112,7 +112,7 @@ def _provenance(build: BuildView) -> dict[str, object]:
         "noise": build.noise,
         "beams": build.beams,
         "grids": build.grids,
-        "masks": build.masks,
+        "mask_words": build.mask_words,
         "cutout": _cutout_size(build),
     }
 
