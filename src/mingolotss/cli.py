@@ -662,7 +662,7 @@ def suspects(
         ),
     ] = None,
 ) -> None:
-    """Rank the labels by how wrong they look, the most suspicious first.
+    """Rank the labels by how wrong they look.
 
     A baseline predicts the sources of each fold from those of the others, and cleanlab compares
     the predictions with the labels. Look at the queue with: mingolotss review DIR --suspects
@@ -799,7 +799,7 @@ def agreement(
         int, typer.Option("--max", min=1, metavar="N", help="Show at most N rows of each kind.")
     ] = 10,
 ) -> None:
-    """Measure how far the people agree who judged the sources of a build.
+    """Measure how far people agree on the labels of a build.
 
     Cohen's kappa of each pair of people, Fleiss' kappa of the sources that equally many have
     judged, Krippendorff's alpha of all, and which classes are confused. The sources on which people
@@ -981,7 +981,7 @@ def review(
         ),
     ] = None,
 ) -> None:
-    """Inspect sources and judge their labels by eye in a web browser.
+    """Look at sources and judge their labels in a web browser.
 
     The decisions are written to decisions.csv; `mingolotss build --out DIR` then follows them.
     """

@@ -5,7 +5,7 @@ so that both the row of a source and the order of the sources would tell its lab
 
 >>> numbering = Numbering.by_name(["A", "B", "C", "D"])
 >>> numbering.rows.tolist(), [numbering.number(row) for row in numbering.rows]
-([2, 3, 0, 1], [0, 1, 2, 3])
+([3, 0, 2, 1], [0, 1, 2, 3])
 """
 
 from __future__ import annotations
