@@ -800,7 +800,8 @@ class MingoLoTSS(StampDataset, recipe="mingolotss"):
 class BinaryDataset(StampDataset):
     """FRI (0) against FRII (1), as the recipe of the dataset names them; all others are left out.
 
-    A dataset with these two classes alone is taken as it is.
+    A dataset with these two classes alone is taken as it is. Of a dataset of tags all images stay:
+    each is one of the two, both or neither.
     """
 
     def _groups(self, place: str | Path, classes: tuple[str, ...]) -> Groups | None:
