@@ -140,3 +140,12 @@ def test_an_export_is_exported_again_with_its_masks(masked, exports, tmp_path, n
     _, _, masks = masked
     again = export(exports[name], "parquet", tmp_path / "again").out
     np.testing.assert_array_equal(read_records(again).masks(), masks)
+
+
+def test_a_file_without_rows_keeps_its_masks(masked, exports, tmp_path):
+    """As another program may write it: the order of the file is that of the dataset."""
+    (path,) = (exports["parquet"] / "data").glob("test*")
+    table = pq.read_table(path)
+    names = [name for name in table.column_names if name != "row"]
+    pq.write_table(table.select(names), tmp_path / "x.parquet")
+    np.testing.assert_array_equal(load(tmp_path / "x.parquet").masks, masked[2][3::4])

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from harness import Target, as_file, mutate
 
 from channel_builds import write_build
+from mask_builds import write_build as write_masked
 from mingolotss.errors import DatasetError, MingoError
 from mingolotss.formats.batches import read_batches
 from mingolotss.formats.hdf5 import read_hdf5
@@ -57,6 +58,7 @@ TEXTS = [
 ]  # fmt: skip
 LINKS = ["/dev/zero", "/dev/null", "/nonexistent", "loop"]
 FORMATS = ("png", "webdataset", "parquet", "batches")
+MASKED = ("coco-masks", "png-masks", "webdataset-masks", "batches-masks", "parquet-masks")
 CHANNELS = ("png-3", "webdataset-2", "parquet-2", "parquet-3", "batches-3")  # with their number
 SHAPES = [
     b'{"channels": ["low", "high"], "shape": [2, 12, 12], "dtype": "float32"}',
@@ -70,7 +72,12 @@ _PLACE: dict[str, Path] = {}
 def batch(rng: random.Random, folder: Path) -> Path:
     """Write a folder of batches, of which one is hostile."""
     squares = {"data": list(IMAGES.reshape(24, 4, -1)), "filenames": list(map(np.str_, NAMES))}
-    raw = pickle.dumps(BATCH | rng.choice([{}, squares]), rng.randrange(6))
+    masks = {
+        "masks": rng.choice([IMAGES, list(IMAGES), IMAGES[:5], IMAGES * 1.0, [IMAGES] * 24, 5])
+    }
+    raw = pickle.dumps(
+        BATCH | rng.choice([{}, squares]) | rng.choice([{}, masks]), rng.randrange(6)
+    )
     content = mutate(rng, raw, OPCODES + GLOBALS + COUNTS)
     if rng.random() < 0.3:  # the same objects again and again, or deep in each other
         memo = b"".join(rng.choice([b"h\x00", b"h\x01", b"\x85", b"\x86", b"(", b"t", b"]", b"a"])
@@ -214,10 +221,10 @@ def prepare_datasets() -> None:
     _PLACE["build"] = build_named(root, NAMES, ("A", "B", "C"))
     for name in FORMATS:
         _PLACE[name] = export(_PLACE["build"], name, root / name).out
-    for name in CHANNELS:
+    for name in (*CHANNELS, *MASKED):
         kind, _, number = name.partition("-")
         if not (source := root / f"build-{number}").exists():
-            write_build(source, int(number))
+            write_masked(source) if number == "masks" else write_build(source, int(number))
         _PLACE[name] = export(source, kind, root / name).out
     for name in ("build", "parquet"):
         use_everything(_PLACE[name])
@@ -225,7 +232,7 @@ def prepare_datasets() -> None:
 
 def dataset(rng: random.Random, folder: Path) -> Path:
     """Copy a build or an export, and damage some of its files."""
-    path = folder / rng.choice(["build", *FORMATS, *CHANNELS])
+    path = folder / rng.choice(["build", *FORMATS, *CHANNELS, *MASKED])
     shutil.copytree(_PLACE[path.name], path)
     for _ in range(rng.choice([1, 1, 3])):
         entries = sorted(path.rglob("*"))
@@ -240,7 +247,7 @@ def dataset(rng: random.Random, folder: Path) -> Path:
 def parquet(rng: random.Random, folder: Path) -> Path:
     """Copy an export in Parquet, and damage the file of its images."""
     path = folder / "x.parquet"
-    name = rng.choice(["parquet", "parquet-2", "parquet-3"])
+    name = rng.choice(["parquet", "parquet-2", "parquet-3", "parquet-masks"])
     shutil.copy(next((_PLACE[name] / "data").iterdir()), path)
     if rng.random() < 0.5:
         path.write_bytes(mutate(rng, path.read_bytes(), COUNTS))

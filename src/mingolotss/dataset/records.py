@@ -265,7 +265,8 @@ def read_records(root: Path) -> Records:
             f"read the records of {root}: its files have different columns ({first_line(error)})"
         ) from error
     if table["row"].null_count == len(table):  # a file of another program: its own order
-        table = table.set_column(1, "row", pa.array(np.arange(len(table))))
+        index = table.column_names.index("row")
+        table = table.set_column(index, "row", pa.array(np.arange(len(table))))
     table = table.sort_by("row").replace_schema_metadata(tables[0].schema.metadata)
     origin = str(paths[0] if len(paths) == 1 else paths[0].parent)
     return Records(table, class_names(root, table), origin)
