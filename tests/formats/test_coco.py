@@ -231,6 +231,7 @@ DAMAGE = {
     "a list of counts": lambda text: text.replace('"counts": "', '"counts": [1], "x": "'),
     "no label": lambda text: text.replace('"label": ', '"name": ', 1),
     "no number": lambda text: text.replace('"label": 1', '"label": "FRI"', 1),
+    "no text": lambda text: text.replace('"source": "J', '"source": ["J"], "x": "', 1),
     "a missing file": lambda text: text.replace('"file_name": "', '"file_name": "x', 1),
 }
 

@@ -331,6 +331,8 @@ class Arrays(Shown):
 
     def _facts(self) -> dict[str, str]:
         facts = {"channels": ", ".join(self.channels)} if self.channels else {}
+        if self.masks is not None:
+            facts["masks"] = "0 background, 1 this source, 2 another source"
         facts |= label_facts(self.labels, self.classes, self.vectors)
         if self.splits:
             facts["splits"] = format_counts(split_counts(self.splits))

@@ -248,7 +248,7 @@ def read_coco(path: Path, split: str = "all") -> Arrays:
         names = [names[index] for index in order]
         pngs = [read_bounded(sample.file) for sample in samples]
         sources, image_files = (
-            tuple(str(one.entry[key]) for one in samples) for key in ("source", "image_file")
+            tuple(_text(one.entry, key) for one in samples) for key in ("source", "image_file")
         )
         labels, vectors = _read_labels([one.entry for one in samples], classes)
     images = decode_pngs(pngs, [str(one.file) for one in samples], len(channels) or None)
@@ -276,6 +276,13 @@ def _read_labels(
         return labels_of_metadata(entries, classes)
     labels = [-1 if entry["label"] is None else int(entry["label"]) for entry in entries]
     return np.array(labels, np.int64), None
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    text = entry[key]
+    if not isinstance(text, str):
+        raise TypeError(f"an image whose {key} is {text!r:.40}")
+    return text
 
 
 def _samples(file: Path, folder: Path) -> Iterator[_Sample]:
