@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import MANIFEST, RECIPE_COLUMNS
+from mingolotss.dataset.manifest import MANIFEST, MASK_COLUMNS, RECIPE_COLUMNS
 from mingolotss.dataset.masks import MASK_SHA256, count_pixels, encode_masks, mask_column
 from mingolotss.dataset.provenance import Provenance, write_provenance
 from mingolotss.dataset.records import Records
@@ -80,12 +80,17 @@ def make_tables(images: np.ndarray, masks: np.ndarray | None) -> tuple[pa.Table,
 def mask_columns(masks: np.ndarray) -> dict[str, pa.Array]:
     """Return the columns of the manifest that describe masks."""
     own, others = count_pixels(masks).T
-    columns = {
-        "mask_pixels": pa.array(own, pa.int32()),
-        "other_pixels": pa.array(others, pa.int32()),
-        MASK_SHA256.name: pa.array([sha256(mask) for mask in masks]),
+    known = {
+        "mask_pixels": own,
+        "other_pixels": others,
+        "las_arcsec": np.sqrt(own),
+        "mask_flux_mjy": own / 10,
+        "core_distance_arcsec": np.zeros(len(masks)),
+        "mask_from": ["components by name" if count else None for count in own],
+        MASK_SHA256.name: [sha256(mask) for mask in masks],
     }
-    return {name: columns[name] for name in RECIPE_COLUMNS.names if name in columns}
+    fields = [RECIPE_COLUMNS.field(name) for name in MASK_COLUMNS]
+    return {field.name: pa.array(known[field.name], field.type) for field in fields}
 
 
 def make_records(images: np.ndarray, masks: np.ndarray) -> Records:

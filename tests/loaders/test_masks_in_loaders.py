@@ -182,7 +182,7 @@ def test_masks_of_a_dataset_without_any_are_an_error(masked, tmp_path):
     assert MingoLoTSS(tmp_path / "plain").masks is None
     plain = load(tmp_path / "plain")
     assert plain.masks is None
-    assert "masks" not in repr(plain)
+    assert "this source" not in repr(plain)
     assert "1 this source" in repr(load(masked[0]))
     with pytest.raises(InputError, match=r"masks=True, and its images have no masks; build it"):
         MingoLoTSS(tmp_path / "plain", masks=True)
