@@ -774,6 +774,8 @@ CLAIMS: list[tuple[str, str, Callable[..., object]]] = [
      lambda facts: (facts.folder / "png").is_dir()),
     (r"classes/p.note", r"The number under a stamp is the angular size in the catalogue\.",
      lambda facts: bool(facts.sized)),
+    (r"classes/p.note toggle", r"Outlines of masks: the green line is around the pixels of the source, the "
+     r"broken white one around those of other sources\.", lambda facts: "mask_sha256" in facts.rows[0]),
     # splits
     (r"splits/p", r"The plan is (\S+)\.", lambda facts, plan: plan == facts.build["split"]["plan"]),
     (r"splits/p", r"The recipe asks for (\S+); (.+)\.", replaced_plan),

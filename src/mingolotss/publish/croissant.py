@@ -4,7 +4,8 @@ Follows the Croissant format 1.1 (MLCommons, http://mlcommons.org/croissant/1.1)
 in PROV-O (W3C, https://www.w3.org/TR/prov-o/), as the section "Provenance Representation" has it.
 The files are listed with their SHA-256; the record set ``records`` reads the manifest, and
 ``images`` the stamps where they are Parquet. The record set ``channels`` names the channels of
-images that have some, and ``planes`` reads their table.
+images that have some, and ``planes`` reads their table. The record set ``classes`` names the
+tags of a dataset, or the classes that have votes.
 """
 
 from __future__ import annotations
@@ -69,6 +70,12 @@ _ENCODING = {
 _PROGRAM, _IMAGE = "mingolotss", "sc:ImageObject"
 _SPLIT_TYPES = {"train": "cr:TrainingSplit", "val": "cr:ValidationSplit", "test": "cr:TestSplit"}
 _IMAGES, _SPLITS, _STAMPS, _CHANNELS = "images", "splits", "stamp-files", "channels"
+_CLASSES = "classes"
+_MEANING = {
+    "tags": f"the labels of all tags of the source, which the record set {_CLASSES} names",
+    "votes": f"a fraction of the votes for each class, in the order of the record set {_CLASSES}",
+    "votes_total": "the number of votes",
+}
 _LABELS = {"label", "class", "tags", "votes"}  # columns of labels
 
 
@@ -258,6 +265,8 @@ def _record_sets(
         source: _Json = {"fileSet": {"@id": _STAMPS}}
         schema = read_schema(stamps[0])
         sets.append(_record_set(_IMAGES, "one record for each image", source, schema, shape))
+    if summary.vectors is not None:
+        sets.append(_class_set(summary.classes))
     if shape.channels:
         sets.append(_channel_set(shape))
         if folder.channels.is_file():
@@ -307,6 +316,8 @@ def _field(record_set: str, source: _Json, column: pa.Field) -> _Json | None:
         field["description"] = f"{BACKGROUND}: background, {OWN}: this source, {OTHER}: another one"
     if is_list:
         field |= {"isArray": True, "arrayShape": "-1"}
+    if column.name in _MEANING:
+        field["description"] = _MEANING[column.name]
     if column.name == "split":
         field["references"] = {"field": {"@id": f"{_SPLITS}/name"}}
     return field
@@ -331,6 +342,21 @@ def _pixels_field(record_set: str, source: _Json, column: pa.Field, shape: Stamp
         "dataType": ["sc:Text", dtype], "isArray": True,
         "arrayShape": ",".join(map(str, shape.axes)),
         "source": {**source, "extract": {"column": column.name}},
+    }  # fmt: skip
+
+
+def _class_set(classes: Sequence[str]) -> _Json:
+    """Name the classes that the numbers of tags, or the fractions of votes, stand for."""
+    label, name = f"{_CLASSES}/label", f"{_CLASSES}/name"
+    fields: list[_Json] = [
+        {"@type": "cr:Field", "@id": label, "name": "label", "dataType": "sc:Integer"},
+        {"@type": "cr:Field", "@id": name, "name": "name", "dataType": "sc:Text"},
+    ]
+    return {
+        "@type": "cr:RecordSet", "@id": _CLASSES, "name": _CLASSES,
+        "description": "the classes of the dataset by their labels",
+        "key": {"@id": label}, "field": fields,
+        "data": [{label: number, name: one} for number, one in enumerate(classes)],
     }  # fmt: skip
 
 
