@@ -107,6 +107,22 @@ def test_fractions_are_soft_labels_of_all_sources() -> None:
     assert catalogue.label_from[:3] == ["people: fractions, 3", "people: fractions, 2", "catalogue"]
 
 
+def test_none_of_the_classes_is_an_answer_that_can_have_the_most_votes() -> None:
+    """Two of four say that A has none: no single class; one of three for B: its class has two."""
+    rows = [
+        _judge("A", "ann", "FRI"), _judge("A", "bob", "a + b"), _judge("A", "cem"),
+        _judge("A", "dan"), _judge("B", "ann", "FRI"), _judge("B", "bob", "FRI"),
+        _judge("B", "cem"),
+    ]  # fmt: skip
+    before = _catalogue([1, 1])
+    after = judge_labels(before, _recipe(rule="fractions"), rows).catalogue
+    assert after.labels.tolist() == [-1, 0]
+    recipe = _recipe(rule="fractions").changed({"classes.least_fraction": 0.7})
+    assert judge_labels(before, recipe, rows).catalogue.labels.tolist() == [-1, -1]
+    with pytest.raises(RecipeError, match=r"least_fraction needs votes: .* 'fractions'"):
+        _recipe().changed({"classes.least_fraction": 0.7})
+
+
 def test_tags() -> None:
     rows = [
         _judge("A", "ann", "FRI", "a + b"), _judge("A", "bob", "FRI"), _judge("A", "cem", "a + b"),

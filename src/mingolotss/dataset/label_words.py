@@ -45,6 +45,8 @@ def tags_text(tags: Sequence[int] | None, classes: Sequence[str]) -> str:
 def votes_text(votes: Sequence[float] | None, classes: Sequence[str]) -> str:
     """Return the classes with most of the votes for a source; None is a source without votes.
 
+    Where all people say that it is none of the classes, all fractions are 0.
+
     >>> votes_text([0.5, 0.25, 0.2, 0.05], ("FRI", "FRII", "bent", "ring"))
     'FRI 0.50, FRII 0.25, bent 0.20'
     """
@@ -52,7 +54,7 @@ def votes_text(votes: Sequence[float] | None, classes: Sequence[str]) -> str:
         return "no votes"
     order = sorted(range(len(votes)), key=lambda label: -votes[label])
     shown = [label for label in order[:_MAX_FRACTIONS] if votes[label] > 0]
-    return ", ".join(f"{classes[label]} {votes[label]:.2f}" for label in shown)
+    return ", ".join(f"{classes[label]} {votes[label]:.2f}" for label in shown) or "no class"
 
 
 def class_name(label: int, classes: Sequence[str]) -> str:

@@ -165,12 +165,22 @@ def _with_labels(
             totals[row] = np.nan if outcome.values is None else outcome.people
     vectors = LabelVectors(vectors.kind, values, totals)
     labels = vectors.single_labels(recipe.classes.least_fraction)
+    for row, outcome in judged.items():
+        if is_votes and _is_none_of_them(outcome):
+            labels[row] = UNLABELLED
     return replace(catalogue, labels=labels, vectors=vectors)
 
 
 def _single_label(outcome: Outcome) -> int:
     """Return the label of a source that has one class, or none."""
     return outcome.values.index(1) if outcome.values and 1 in outcome.values else UNLABELLED
+
+
+def _is_none_of_them(outcome: Outcome) -> bool:
+    """Return whether as many people say that a source is none of the classes as give any one."""
+    shares = outcome.values or (0.0,)
+    counts = [round(share * outcome.people) for share in shares]
+    return outcome.people - sum(counts) >= max(counts)
 
 
 def _initial_vectors(catalogue: Catalogue, recipe: Recipe) -> LabelVectors | None:

@@ -163,7 +163,7 @@ def labels_in_words(
     ):
         own = np.flatnonzero(row > 0).tolist()
         digits = 17 if in_full else 4
-        text = ", ".join(f"{classes[label]} {row[label]:.{digits}g}" for label in own)
+        text = ", ".join(f"{classes[label]} {row[label]:.{digits}g}" for label in own) or "no class"
         if vectors.kind == "tags":
             names = [f"{label} {name}" for label, name in enumerate(classes)]
             text = tags_text(own, names if in_full else classes)

@@ -155,6 +155,11 @@ class Recipe(Metadata):
                 "judgements: people need classes to choose from; give classes.from, or a table of "
                 "classes, [[classes.table]], for a catalogue without labels"
             )
+        if self.classes.least_fraction and self.label_kind != "votes":
+            raise ValueError(
+                "classes.least_fraction needs votes: classes.from = 'votes', or judgements.rule = "
+                "'fractions'"
+            )
         return self
 
     @model_validator(mode="after")
