@@ -15,8 +15,11 @@ from PIL import Image
 import mingolotss
 from builds import run
 from mingolotss.candidates.decisions import DecisionLog
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.records import read_records
 from mingolotss.errors import DatasetError, DecisionError, InputError
+from mingolotss.pipeline.judged_labels import judge_labels
+from named_builds import HOSTILE, HOSTILE_CLASSES, build_named
 from zooniverse_exports import classification, write_export
 
 
@@ -215,6 +218,40 @@ def test_the_command_says_what_does_not_count(build: Path, tmp_path: Path) -> No
     assert wrong.returncode == 2
     assert "'FR9', which is no class of the build" in wrong.stderr
     assert wrong.stderr.count("\n") == 1
+
+
+def test_sources_and_classes_of_any_name_come_back(tmp_path: Path) -> None:
+    """All names but those that begin or end with white space, which decisions cannot have."""
+    out = build_named(tmp_path, HOSTILE, HOSTILE_CLASSES)
+    written = mingolotss.zooniverse_export(out, tmp_path / "set", size=32)
+    with written.manifest.open(newline="", encoding="utf-8") as stream:
+        subjects = [row["#source"] for row in csv.DictReader(stream)]
+    assert len(subjects) == len(HOSTILE)
+    answers = {f"answer {label}": name for label, name in enumerate(HOSTILE_CLASSES)}
+    given = {name: f"answer {row % len(HOSTILE_CLASSES)}" for row, name in enumerate(subjects)}
+    rows = [
+        classification(row, "ann", name, {"T0": given[name]}) for row, name in enumerate(subjects)
+    ]
+    path = write_export(tmp_path / "export.csv", rows)
+    answers = {text: name for text, name in answers.items() if name}
+    result = mingolotss.zooniverse_import(path, out, answers={**answers, "answer 2": ""})
+    names = [name for name in HOSTILE if name == name.strip()]
+    judged = {row.source: row.classes for row in DecisionLog(out / "decisions.csv").rows()}
+    assert sorted(judged) == sorted(names)
+    assert result.added == len(names)
+    for name, subject in zip(HOSTILE, subjects, strict=True):
+        if name in judged:
+            text = given[subject]
+            assert judged[name] == ((answers[text],) if text in answers else ())
+
+    recipe = mingolotss.status(out).provenance.recipe.changed({"judgements.rule": "last"})
+    zeros = [0.0] * len(HOSTILE)
+    catalogue = Catalogue.from_columns(HOSTILE, zeros, zeros, classes=HOSTILE_CLASSES)
+    rows_in_force = DecisionLog(out / "decisions.csv").standing()
+    labelled = judge_labels(catalogue, recipe, rows_in_force).catalogue
+    for name, label in zip(labelled.names, labelled.labels.tolist(), strict=True):
+        assert judged.get(name, ()) == ((HOSTILE_CLASSES[label],) if label >= 0 else ())
+    assert mingolotss.agreement(out).people == {"ann": len(names)}
 
 
 def test_an_export_of_other_sources_is_one_line(build: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.recorded_inputs import decisions_file
 from mingolotss.errors import DatasetError, InputError
+from mingolotss.formats.csv import plain_text
 from mingolotss.qa.zooniverse.classifications import (
     Classification,
     TaskChoice,
@@ -133,7 +134,12 @@ def zooniverse_import(
     choice = TaskChoice(str(workflow), task, version, source_key)
     read = read_classifications(export, choice)
     own = set(read_manifest(folder, ["row", "source", "status"])["source"].to_pylist())
-    here = [one for one in read.classifications if one.source in own]
+    # The manifest of a subject set has an apostrophe before a name that spreadsheets would compute.
+    named = [
+        one if one.source in own else one._replace(source=plain_text(one.source))
+        for one in read.classifications
+    ]
+    here = [one for one in named if one.source in own]
     if read.classifications and not here:
         example = read.classifications[0].source
         raise InputError(

@@ -23,7 +23,7 @@ from mingolotss.catalogue.tables import read_table
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.records import Records, read_records
 from mingolotss.errors import CatalogueError, InputError
-from mingolotss.formats.csv import render_csv
+from mingolotss.formats.csv import plain_text, render_csv
 from mingolotss.io.files import write_bytes
 from mingolotss.model import FloatImage
 from mingolotss.qa.report.colours import displayed
@@ -147,7 +147,7 @@ def read_sources(path: Path | str) -> list[str]:
             f"read the sources in {path}: it has no column {_SOURCE!r}, but "
             f"{', '.join(table.names) or 'none'}"
         )
-    return [name for name in to_text(table.columns[_SOURCE], _SOURCE) if name]
+    return [plain_text(name) for name in to_text(table.columns[_SOURCE], _SOURCE) if name]
 
 
 def _rows(records: Records, sources: Sequence[str] | None, action: str) -> list[int]:
@@ -203,13 +203,13 @@ def _manifest(
     which exists, and so for a file to upload.
     """
     names, fields = records.texts("source"), records.texts("field")
-    ra, dec = records.numbers("ra"), records.numbers("dec")
+    ra, dec = records.numbers("ra").tolist(), records.numbers("dec").tolist()
     title = DatasetFolder(dataset).path.resolve().name or "dataset"
     count = len(files[0])
     header = ["image"] if count == 1 else [f"image {number}" for number in range(1, count + 1)]
     header += [SOURCE_KEY, "#ra_deg", "#dec_deg", "#field", "#dataset"]
     lines = (
-        (*own, names[row], f"{ra[row]:.6f}", f"{dec[row]:.6f}", fields[row] or "none", title)
+        (*own, names[row], round(ra[row], 6), round(dec[row], 6), fields[row] or "none", title)
         for own, row in zip(files, rows, strict=True)
     )
     return render_csv(lines, header)
