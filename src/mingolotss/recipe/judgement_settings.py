@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from mingolotss.catalogue.judgement_rules import JudgementRule
 from mingolotss.recipe.settings import Settings
 
 __all__ = ["JudgementSettings"]
@@ -26,7 +25,7 @@ class JudgementSettings(Settings):
         The label of a source on which the people have no result by the rule.
     """
 
-    rule: JudgementRule | Literal["none"] = "none"
+    rule: Literal["none", "majority", "unanimous", "last", "fractions"] = "none"
     reviewers: int = Field(1, ge=1, le=10_000)
     ties: Literal["catalogue", "unlabelled"] = "catalogue"
 

@@ -127,7 +127,11 @@ def _damaged(changes: Mapping[str, str]) -> list[str]:
         ({"annotations": "[" * 200_000}, r"annotations is no JSON \(nested too deep"),
         ({"annotations": '{"T0": 1}'}, "annotations is JSON of another form"),
         ({"annotations": "[7]"}, "an annotation names no task"),
-        ({"annotations": json.dumps([{"task": "T0", "value": ["x"] * 2000}])}, "2000 answers"),
+        ({"annotations": json.dumps([{"task": "T0", "value": ["x"] * 2000}])}, "T0 is no question"),
+        (
+            {"annotations": json.dumps([{"task": "T0", "value": "![" * 100_000}])},
+            "T0 is no question",
+        ),
         ({"subject_data": ""}, "subject_data is no JSON"),
         ({"subject_data": "{}"}, "subject_data has 0 subjects"),
         ({"subject_data": '{"1": {}, "2": {}}'}, "subject_data has 2 subjects"),

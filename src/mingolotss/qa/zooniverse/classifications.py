@@ -32,6 +32,7 @@ _COLUMNS = ("classification_id", "user_name", "workflow_id", "created_at", "anno
 _LARGEST_FIELD = 16 << 20  # characters of one cell; drawings have some 100,000
 _MOST_ROWS = 5_000_000
 _MOST_ANSWERS = 1000  # of one classification
+_LONGEST_ANSWER = 5000  # letters, with the addresses of pictures
 _LONGEST_NAME = 200  # letters of a name of a user
 _COMBINED = 3  # levels of tasks inside tasks
 _PICTURE = re.compile(r"!\[[^\]]{0,500}\]\([^)]{0,2000}\)")
@@ -139,10 +140,8 @@ def read_classifications(path: Path, choice: TaskChoice) -> Export:
     workflows = Counter((row.workflow, row.workflow_name) for row in rows)
     workflow = _choose(workflows, choice.workflow, "workflow", action)
     rows = [row for row in rows if row.workflow == workflow]
-    if any(choice.task in row.other_tasks for row in rows):
-        raise InputError(
-            f"{action}: the task {choice.task} is no question with one or several answers"
-        )
+    if choice.task:
+        _check_question(rows, choice.task, action)
     tasks = Counter(
         (task, titles.get(task, ""))
         for row in rows
@@ -150,7 +149,13 @@ def read_classifications(path: Path, choice: TaskChoice) -> Export:
         if answers and task not in row.other_tasks
     )
     task = _choose(tasks, choice.task, "task", action)
+    _check_question(rows, task, action)
     return _answers(rows, task, choice.source_key, action)
+
+
+def _check_question(rows: Iterable[_Row], task: str, action: str) -> None:
+    if any(task in row.other_tasks for row in rows):
+        raise InputError(f"{action}: the task {task} is no question with one or several answers")
 
 
 class _FormError(Exception):
@@ -283,9 +288,7 @@ def _read_row(columns: Mapping[str, str], source_key: str, titles: dict[str, str
         others.discard(task)  # of an answer that was changed, the last one counts
         answers[task] = None
         texts = [value] if isinstance(value, str) else value
-        if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
-            if len(texts) > _MOST_ANSWERS:
-                raise _FormError(f"{len(texts)} answers to {task}")
+        if isinstance(texts, list) and _are_answers(texts):
             answers[task] = tuple(map(sys.intern, dict.fromkeys(texts)))
         elif value is not None:
             others.add(task)
@@ -299,6 +302,13 @@ def _read_row(columns: Mapping[str, str], source_key: str, titles: dict[str, str
         version=sys.intern(columns["workflow_version"].strip()),
         answers=answers,
         other_tasks=frozenset(others),
+    )
+
+
+def _are_answers(texts: list[Any]) -> bool:
+    """Return whether a value is a choice among answers, and no drawing and no long text."""
+    return len(texts) <= _MOST_ANSWERS and all(
+        isinstance(text, str) and len(text) <= _LONGEST_ANSWER for text in texts
     )
 
 
