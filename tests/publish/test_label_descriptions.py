@@ -53,6 +53,12 @@ def test_the_header_for_hugging_face_has_the_task_and_the_names_of_tags(tagged, 
     assert features["votes"]["sequence"] == "float64"
 
 
+def test_the_notes_for_zenodo_say_what_the_labels_are(tagged, voted):
+    notes = [json.loads((one / ".zenodo.json").read_text())["notes"] for one in (tagged, voted)]
+    assert "Each image has any number of 5 tags." in notes[0]
+    assert "Each image has a fraction of the votes for each of 3 classes." in notes[1]
+
+
 @pytest.mark.readers
 @pytest.mark.parametrize("kind", ["tags", "votes"])
 def test_mlcroissant_reads_every_list(kind, tagged, voted):

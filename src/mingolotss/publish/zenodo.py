@@ -15,6 +15,7 @@ from mingolotss.dataset.products import GENERATED_MARK
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.publish.citation import cited_dois
 from mingolotss.publish.licence import read_licence
+from mingolotss.publish.wording import counted
 from mingolotss.recipe.metadata import Author, Metadata
 
 __all__ = ["render_zenodo"]
@@ -58,6 +59,12 @@ def _notes(provenance: Provenance, stated: Metadata) -> list[str]:
         notes.append("The images are simulated.")
     if stated.version:
         notes.append(f"Version {stated.version}.")
+    kind, count = provenance.recipe.label_kind, len(provenance.classes)
+    if kind == "tags":
+        notes.append(f"Each image has any number of {counted(count, 'tag')}.")
+    if kind == "votes":
+        classes = counted(count, "class", "classes")
+        notes.append(f"Each image has a fraction of the votes for each of {classes}.")
     if not licence.is_known:
         notes.append("The licence is not known.")
     elif not licence.is_one:
