@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -181,9 +180,7 @@ def test_without_scripts_the_page_still_judges(
     if kind == "tags":
         find(browser, "[name=class][value='2']").click()
         find(browser, "button[value=classify]").click()
-    deadline = time.monotonic() + 10
-    while heading(browser) != NAMES[1] and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(browser, lambda: heading(browser) == NAMES[1])
     row = rows(out)[0]
     assert (row.source, row.note) == (NAMES[0], "seen")
     assert row.classes == (CLASSES[1:] if kind == "tags" else CLASSES[1:2])
