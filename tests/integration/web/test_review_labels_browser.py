@@ -184,12 +184,9 @@ def test_without_scripts_the_page_still_judges(
     row = rows(out)[0]
     assert (row.source, row.note) == (NAMES[0], "seen")
     assert row.classes == (CLASSES[1:] if kind == "tags" else CLASSES[1:2])
-    find(
-        browser, f"[formaction='{find(browser, '[data-key=u]').get_dom_attribute('formaction')}']"
-    ).click()
-    deadline = time.monotonic() + 10
-    while heading(browser) != NAMES[0] and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(browser, lambda: find(browser, "[data-key=u]").is_displayed())
+    find(browser, "[data-key=u]").click()
+    until(browser, lambda: heading(browser) == NAMES[0])
     assert [row.verdict for row in rows(out)] == ["classify", "undo"]
 
 
