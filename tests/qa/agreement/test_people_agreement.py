@@ -22,6 +22,7 @@ from mingolotss.qa.agreement.measure import MOST_COMPARED, measure_agreement
 from mingolotss.qa.agreement.result import NONE, Agreement
 from mingolotss.qa.agreement.terminal import agreement_lines
 from mingolotss.recipe.load import load_recipe
+from skies import random_sky
 
 CLASSES = ("FRI", "FRII", "odd; name")
 
@@ -179,9 +180,10 @@ def test_what_does_not_count_is_said() -> None:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a small demo."""
-    out: Path = tmp_path_factory.mktemp("agreement") / "demo"
-    mingolotss.demo(out, sources=12)
+    """Return a small build with the classes of MingoLoTSS."""
+    folder = tmp_path_factory.mktemp("agreement")
+    sky, out = random_sky(folder / "images", 14, 3, ("float32",)), folder / "demo"
+    mingolotss.build("mingolotss", out=out, catalogue=sky.catalogue, service=sky.folder)
     return out
 
 

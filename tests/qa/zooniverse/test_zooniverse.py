@@ -20,20 +20,22 @@ from mingolotss.dataset.records import read_records
 from mingolotss.errors import DatasetError, DecisionError, InputError
 from mingolotss.pipeline.judged_labels import judge_labels
 from named_builds import HOSTILE, HOSTILE_CLASSES, build_named
+from skies import random_sky
 from zooniverse_exports import classification, write_export
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a small demo."""
-    out: Path = tmp_path_factory.mktemp("zooniverse") / "demo"
-    mingolotss.demo(out, sources=14)
+    """Return a small build with the classes of MingoLoTSS."""
+    folder = tmp_path_factory.mktemp("zooniverse")
+    sky, out = random_sky(folder / "images", 14, 3, ("float32",)), folder / "demo"
+    mingolotss.build("mingolotss", out=out, catalogue=sky.catalogue, service=sky.folder)
     return out
 
 
 @pytest.fixture
 def build(demo: Path) -> Iterator[Path]:
-    """Return the demo without decisions."""
+    """Return the build without decisions."""
     (demo / "decisions.csv").unlink(missing_ok=True)
     yield demo
     (demo / "decisions.csv").unlink(missing_ok=True)
