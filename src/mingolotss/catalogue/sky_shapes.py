@@ -44,9 +44,12 @@ _OTHER_FRAMES = {
     "ecliptic",
     "linear",
 }
-_WORDS = re.compile(r"^\s*(?:(\w+)\s*;)?\s*[+]?\s*([A-Za-z]+)\b\s*\(?([^)#]*)\)?")
-_NAME = re.compile(r"\b(?:text|tag)\s*=\s*(?:\{([^}]*)\}|\"([^\"]*)\"|'([^']*)')")
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+# No two parts of an expression can match the same blanks, which would take the cube of their number.
+_WORDS = re.compile(r"(?:(\w{1,99})\s*;\s*)?(?:[+]\s*)?([A-Za-z]{1,99})\b(?:\s*\()?([^)#]*)\)?")
+_NAME = re.compile(
+    r"\b(?:text|tag) {0,9}= {0,9}(?:\{([^}]{0,999})\}|\"([^\"]{0,999})\"|'([^']{0,999})')"
+)
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ def parse_shape(text: str, action: str, frame: str = "icrs") -> SkyShape:
     """
     if not re.search(r"[A-Za-z]\w*\s*[(\s]", text.strip()):
         words, kind, inner = None, "polygon", text
-    elif match := _WORDS.match(text):
+    elif match := _WORDS.match(text.lstrip()):
         words, kind, inner = match[1], match[2].lower(), match[3]
     else:
         raise CatalogueError(f"{action}: {text[:80]!r} is no shape, such as a polygon")
