@@ -44,7 +44,7 @@ _OTHER_FRAMES = {
     "ecliptic",
     "linear",
 }
-# No two parts of an expression can match the same blanks, which would take the cube of their number.
+# No two parts of an expression match the same blanks, which would take the cube of their number.
 _WORDS = re.compile(r"(?:(\w{1,99})\s*;\s*)?(?:[+]\s*)?([A-Za-z]{1,99})\b(?:\s*\()?([^)#]*)\)?")
 _NAME = re.compile(
     r"\b(?:text|tag) {0,9}= {0,9}(?:\{([^}]{0,999})\}|\"([^\"]{0,999})\"|'([^']{0,999})')"
