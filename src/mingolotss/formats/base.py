@@ -77,7 +77,8 @@ class ExportHeader:
 class Format:
     """One format of a dataset on disk.
 
-    What `write` writes, `read` returns: the same images, labels, sources, names and splits.
+    What `write` writes, `read` returns: the same images, labels, sources, names and splits, and the
+    same masks, if the records have some.
 
     Attributes
     ----------
