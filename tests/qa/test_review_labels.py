@@ -205,6 +205,21 @@ def test_the_end_of_a_queue_says_so(visitor: Visitor) -> None:
     assert "4 of 4 judged by you" in page
 
 
+def test_sources_without_a_stamp_are_only_judged_in_a_queue(tmp_path: Path) -> None:
+    out = make_label_build(tmp_path, "classes")
+    shutil.rmtree(out)
+    (tmp_path / f"{NAMES[0]}.fits").unlink()
+    build_labels(tmp_path)
+    file = write_queue(out, "mine.csv", f"source\n{NAMES[0]}\n")
+    with serve(out, file=file) as visitor:
+        assert visitor.ask("/labels").headers["location"] == "/label/1?why=all"
+        assert "0 of 3 judged by you" in visitor.ask("/label/1").text
+        assert visitor.ask("/labels?why=queue").headers["location"] == "/label/0?why=queue"
+        assert "has no stamp in the dataset" in visitor.ask("/label/0?why=queue").text
+    with serve(out, blind=True) as visitor:
+        assert "0 of 3 judged by you" in visitor.ask("/label/0").text
+
+
 # Who sees what
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from mingolotss.candidates.decisions import one_line
 from mingolotss.qa.manifest_row import ManifestRow
-from mingolotss.qa.review.filters import Filter
+from mingolotss.qa.review.filters import FILE_REASONS, Filter
 from mingolotss.qa.review.responses import NAME_COOKIE, http_error
 from mingolotss.qa.review.state import Snapshot
 
@@ -69,7 +69,12 @@ class Context:
         """
         by = reviewer_name(unquote(request.cookies.get(cookie, ""))) or default_name
         query = {} if snapshot.blind else request.query_params
-        return cls(request, snapshot, Filter.parse(query, reason), by)
+        selection = Filter.parse(query, reason)
+        # Pages of labels and stamps begin with all sources. There, a source without a stamp only
+        # appears if somebody has put it into a queue.
+        if reason != "any" and selection.reason not in FILE_REASONS:
+            selection = replace(selection, has_stamp=True)
+        return cls(request, snapshot, selection, by)
 
     @property
     def is_fragment(self) -> bool:

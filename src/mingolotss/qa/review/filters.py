@@ -58,6 +58,8 @@ class Filter:
         One of `STATES`.
     name : str
         A part of a source's name; "" for all.
+    has_stamp : bool
+        Whether to leave out sources without a stamp. It is not in the query: the page decides.
     """
 
     reason: str = "any"
@@ -66,6 +68,7 @@ class Filter:
     split: str = ""
     state: str = "all"
     name: str = ""
+    has_stamp: bool = False
 
     @classmethod
     def parse(cls, query: Mapping[str, str], reason: str = "any") -> Filter:
@@ -110,7 +113,7 @@ class Filter:
             Which rows are in each state, except "all"; and in "audit" and in each file, those
             that they have.
         """
-        selected = np.ones(len(build), bool)
+        selected = build.written.copy() if self.has_stamp else np.ones(len(build), bool)
         if self.reason == "audit" or self.reason in FILE_REASONS:
             selected &= states[self.reason]
         elif self.reason != "all":
