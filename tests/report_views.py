@@ -76,5 +76,6 @@ def make_view(
         0, classes,
     )  # fmt: skip
     view = BuildView(BuildFolder(folder), provenance, table, folder / "decisions.csv")
+    view.__dict__["vectors"] = vectors
     view.__dict__["stamps"] = Stamps()  # in the place of files
     return view

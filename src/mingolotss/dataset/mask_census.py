@@ -48,7 +48,7 @@ def describe_masks(written: pa.Table, settings: MaskSettings) -> list[str]:
     list of str
         Nothing for a dataset without masks.
     """
-    if "mask_pixels" not in written.column_names or not len(written):
+    if not settings.makes_masks or "mask_pixels" not in written.column_names or not len(written):
         return []
     meaning = (
         f"Each image has a mask of its size: {OWN} is emission of its source, {OTHER} is that of "

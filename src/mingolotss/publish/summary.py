@@ -118,6 +118,8 @@ class DatasetSummary:
     @cached_property
     def vectors(self) -> LabelVectors | None:
         """The tags or votes of the images; None for a dataset of single classes."""
+        if self.provenance.recipe.label_kind == "classes":
+            return None  # columns of these names are those of a catalogue
         return read_vectors(self.manifest, len(self.classes))
 
     @property
@@ -144,7 +146,9 @@ class DatasetSummary:
     @property
     def label_origins(self) -> LabelOrigins | None:
         """Return how many labels come from people; None if the recipe uses no judgements."""
-        if LABEL_FROM.name not in self.manifest.column_names:
+        if not self.provenance.recipe.judgements.are_used or (
+            LABEL_FROM.name not in self.manifest.column_names
+        ):
             return None
         return count_origins(self.manifest[LABEL_FROM.name].to_pylist())
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mingolotss.catalogue.label_vectors import LabelKind
 from mingolotss.dataset.label_census import TagCensus, VoteCensus
 from mingolotss.dataset.label_words import tags_text, votes_text
 from mingolotss.qa.manifest_row import ManifestRow
@@ -23,7 +24,7 @@ def label_values(build: BuildView) -> dict[str, object]:
     names = build.provenance.classes
 
     def labels_of(record: ManifestRow) -> str:
-        return describe_labels(record, names)
+        return describe_labels(record, names, build.recipe.label_kind)
 
     if build.tags is not None:
         return {"kind": "tags", "tags": _tags(build.tags), "labels_of": labels_of}
@@ -32,15 +33,15 @@ def label_values(build: BuildView) -> dict[str, object]:
     return {"kind": "classes", "labels_of": labels_of}
 
 
-def describe_labels(record: ManifestRow, names: Sequence[str]) -> str:
+def describe_labels(record: ManifestRow, names: Sequence[str], kind: LabelKind) -> str:
     """Return all tags of a source, or the classes with most of its votes, in words.
 
-    >>> describe_labels({"tags": [0, 2]}, ("FRI", "FRII", "bent"))
+    >>> describe_labels({"tags": [0, 2]}, ("FRI", "FRII", "bent"), "tags")
     'FRI + bent'
     """
-    if "tags" in record:
+    if kind == "tags":
         return tags_text(record["tags"], names)
-    if "votes" in record:
+    if kind == "votes":
         return votes_text(record["votes"], names)
     return record["class"] or ""
 
