@@ -99,7 +99,7 @@ def report(
 def _write_figures(build: BuildView) -> dict[str, dict[str, object]]:
     """Write every figure; return the drawing and the caption of each for the page.
 
-    A figure that is wider than the usual ones has its width in inches.
+    Each has its width in inches, so that letters are as large in all of them.
     """
     drawn: dict[str, dict[str, object]] = {}
     for name in FIGURES:
@@ -108,15 +108,17 @@ def _write_figures(build: BuildView) -> dict[str, dict[str, object]]:
             for kind in ("svg", "png"):  # of an earlier report
                 build.folder.figure(name, kind).unlink(missing_ok=True)
             if drawing is not None:
-                drawn[name] = {"svg": "", "caption": drawing.caption, "inches": 0}
+                drawn[name] = {"svg": "", "caption": drawing.caption, "inches": 0, "wide": False}
             continue
         svg = as_svg(drawing.figure)
         write_bytes(build.folder.figure(name, "svg"), svg.encode())
         write_bytes(build.folder.figure(name, "png"), as_png(drawing.figure))
         markup = Markup(themed_svg(svg, name))  # noqa: S704 - drawn by the program
         width = float(drawing.figure.get_figwidth())
-        inches = round(width, 2) if width > FIGURE_INCHES else 0
-        drawn[name] = {"svg": markup, "caption": drawing.caption, "inches": inches}
+        drawn[name] = {
+            "svg": markup, "caption": drawing.caption, "inches": round(width, 2),
+            "wide": width > FIGURE_INCHES,
+        }  # fmt: skip
     return drawn
 
 
