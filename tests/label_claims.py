@@ -165,6 +165,37 @@ def is_label_caption(facts: Facts, row: dict, text: str | None) -> bool:
     )
 
 
+ORIGINS = (
+    rf"The labels of {N} images? come from the catalogue(?:, and those of {N} from people by the rule "
+    r"([^\n]+?))?\.(?: (?:(\d+) to )?(\d+) (?:person|people) judged each of the images that people "
+    rf"judged\.)?(?: {N} images? (?:has|have) no label, because the judgements have no result by the "
+    r"rule\.)? The column `?label_from`? of the manifest has the origin of each label\."
+)
+
+
+def check_origins(
+    written: list[dict],
+    own: str,
+    people: str | None,
+    rules: str | None,
+    fewest: str | None,
+    most: str | None,
+    without: str | None,
+) -> None:
+    """Compare the sentences about people with the column of the manifest."""
+    texts = Counter(row["label_from"] for row in written)
+    assert number(own) == texts.pop("catalogue", 0)
+    pattern = r"people: (no result \()?([a-z]+)\)?, (?:\d+ of )?(\d+)"
+    parts = [re.fullmatch(pattern, text) for text in texts]
+    by_people = [match for match in parts if not match[1]]
+    assert number(people or "0") == sum(texts[match[0]] for match in by_people)
+    assert {*(rules or "").replace("`", "").split(" and ")} - {""} == {one[2] for one in by_people}
+    numbers = {int(match[3]) for match in parts}
+    limits = (str(min(numbers)), str(max(numbers))) if numbers else (None, None)
+    assert (fewest or most, most) == limits
+    assert number(without or "0") == sum(texts[match[0]] for match in parts if match[1])
+
+
 LABEL_TABLES = {
     "Sources with each tag": check_tags, "Pairs of tags": check_pairs,
     "Combinations of tags": check_combinations, "Votes for each class": check_votes,

@@ -14,6 +14,7 @@ import numpy as np
 from card_grammar import NUMBER, number, sentence
 
 import mingolotss
+from label_claims import ORIGINS, check_origins
 from mask_claims import check_masks
 
 
@@ -222,28 +223,9 @@ def unequal_tags(facts):
     assert len(set(Counter(label for tags in tag_lists(facts) for label in tags).values())) > 1
 
 
-@sentence(
-    rf"\. The labels of {NUMBER} images? come from the catalogue(?:, and those of {NUMBER} from people "
-    r"by the rule ([^\n]+?))?\.(?: (?:(\d+) to )?(\d+) (?:person|people) judged each of the images "
-    rf"that people judged\.)?(?: {NUMBER} images? (?:has|have) no label, because the judgements have "
-    r"no result by the rule\.)? The column `label_from` of the manifest has the origin of each label\."
-)
-def origins(facts, own, people, rules, fewest, most, without):
-    texts = Counter(row["label_from"] for row in facts.written)
-    assert number(own) == texts.pop("catalogue", 0)
-    parts = [
-        re.fullmatch(r"people: (no result \()?([a-z]+)\)?, (?:\d+ of )?(\d+)", text)
-        for text in texts
-    ]
-    by_people = [match for match in parts if not match[1]]
-    assert number(people or "0") == sum(texts[match[0]] for match in by_people)
-    stated = set(re.findall(r"`([a-z]+)`", rules or ""))
-    assert stated == {match[2] for match in by_people}
-    numbers = {int(match[3]) for match in parts}
-    assert (fewest or most, most) == (
-        (str(min(numbers)), str(max(numbers))) if numbers else (None, None)
-    )
-    assert number(without or "0") == sum(texts[match[0]] for match in parts if match[1])
+@sentence(rf"\. {ORIGINS}")
+def origins(facts, *groups):
+    check_origins(facts.written, *groups)
 
 
 @sentence(r"## Masks\n\n([^\n]+)\n\n```python\n([^`]+)\n```")

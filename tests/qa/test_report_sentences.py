@@ -20,7 +20,7 @@ from astropy.io import fits
 from PIL import Image
 
 from audit_claims import audit_total, check_audit, is_audited, is_found_pair
-from label_claims import LABEL_CLAIMS, LABEL_TABLES, is_label_caption
+from label_claims import LABEL_CLAIMS, LABEL_TABLES, ORIGINS, check_origins, is_label_caption
 from mask_claims import check_masks
 from mask_sky import build_masked, write_masked_sky
 from mingolotss.candidates.decisions import Decision, DecisionLog
@@ -124,7 +124,8 @@ def is_number(count: Callable[[Facts], int]) -> Callable[[Facts, str, str], bool
 
 
 def decided(facts: Facts) -> int:
-    last = {row["source"]: row["verdict"] for row in facts.decisions if row["verdict"] != "label"}
+    of_fields = {"accept", "reject", "undo"}
+    last = {row["source"]: row["verdict"] for row in facts.decisions if row["verdict"] in of_fields}
     return sum(verdict != "undo" and name in facts.by_name for name, verdict in last.items())
 
 
@@ -239,6 +240,11 @@ def check_mask_terms(facts: Facts, text: str, _: str) -> bool:
     return True
 
 
+def check_origin_terms(facts: Facts, text: str, _: str) -> bool:
+    check_origins(facts.written, *re.fullmatch(ORIGINS, text).groups())
+    return True
+
+
 def check_versions(facts: Facts, text: str, _: str) -> bool:
     return text == ", ".join(f"{name} {one}" for name, one in facts.build["packages"].items())
 
@@ -257,6 +263,7 @@ TERMS = {
     "Recipe": check_recipe, "Catalogue": check_catalogue, "Images": check_images,
     "Beam": check_beam, "Noise": check_noise, "Stamp": check_stamp, "Steps": check_steps,
     "Versions": check_versions, "Grid": check_grid, "Masks": check_mask_terms,
+    "Labels": check_origin_terms,
 }  # fmt: skip
 
 
@@ -1008,6 +1015,22 @@ def build_sized(folder: Path) -> Path:
     return build_surveys(folder, stamp={"size": "2.5 * LAS", "rotate": "PA"})
 
 
+def build_judged(folder: Path) -> Path:
+    """Three people judged a source, and two of them another one, on which they disagree."""
+    catalogue, images = write_sky(folder, count=16)
+    changes = {"judgements.rule": "majority", "judgements.ties": "unlabelled"}
+    recipe = load_recipe("mingolotss").changed(changes)
+    options = {"out": folder / "out", "catalogue": catalogue, "service": f"folder:{images}"}
+    build(recipe, **options)
+    first, second = [row["source"] for row in Facts(folder / "out").rows[3:5]]
+    log = DecisionLog(folder / "out" / "decisions.csv")
+    judgements = [(first, "A", "FRI"), (first, "B", "FRI"), (first, "C", "FRI"),
+                  (second, "A", "FRI"), (second, "B", "FRII")]  # fmt: skip
+    for source, by, name in judgements:
+        log.add(Decision(source, "", "classify", by, "2026-11-26", "", (name,)))
+    return build(recipe, **options).out
+
+
 def build_masks(folder: Path) -> Path:
     """Masks from components; one source has none, and another one no image."""
     build_masked(write_masked_sky(folder), folder / "build")
@@ -1057,7 +1080,7 @@ BUILDS = {
     "sized": build_sized,
     "tags": build_tags, "unknown tags": lambda folder: build_tags(folder, "unlabelled"),
     "votes": build_votes, "fractions": build_fractions,
-    "masks": build_masks, "demo": build_demo, "audited": build_audited, "listed": build_listed, "real": build_real,
+    "masks": build_masks, "judged": build_judged, "demo": build_demo, "audited": build_audited, "listed": build_listed, "real": build_real,
 }  # fmt: skip
 
 

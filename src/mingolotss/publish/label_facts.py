@@ -9,12 +9,13 @@ import numpy as np
 
 from mingolotss.dataset.label_census import TagCensus, VoteCensus
 from mingolotss.dataset.label_columns import JOINED_BY
+from mingolotss.dataset.label_origins import LabelOrigins
 from mingolotss.dataset.label_words import tags_text
 from mingolotss.publish.markdown import escape
 from mingolotss.publish.summary import DatasetSummary
 from mingolotss.publish.wording import counted, listed, plural
 
-__all__ = ["count_table", "describe_labels", "describe_origins"]
+__all__ = ["count_table", "describe_labels", "describe_origins", "origin_sentences"]
 
 _COMBINATIONS = 10  # of tags, the most frequent ones
 _LOAD = {
@@ -144,7 +145,12 @@ def describe_origins(summary: DatasetSummary) -> str:
     origins = summary.label_origins
     if origins is None:
         return ". The labels come from the catalogue."
-    text = f". The labels of {counted(origins.catalogue, 'image')} come from the catalogue"
+    return f". {origin_sentences(origins)}"
+
+
+def origin_sentences(origins: LabelOrigins) -> str:
+    """Say how many labels come from people, and by which rule."""
+    text = f"The labels of {counted(origins.catalogue, 'image')} come from the catalogue"
     if origins.people:
         rules = listed([f"`{rule}`" for rule in origins.rules])
         text += f", and those of {origins.people:,} from people by the rule {rules}"

@@ -8,15 +8,24 @@ import numpy as np
 
 from mingolotss.catalogue.label_vectors import LabelKind
 from mingolotss.dataset.label_census import TagCensus, VoteCensus
+from mingolotss.dataset.label_origins import LABEL_FROM, count_origins
 from mingolotss.dataset.label_words import tags_text, votes_text
+from mingolotss.publish.label_facts import origin_sentences
 from mingolotss.qa.manifest_row import ManifestRow
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.label_figures import paired_tags
 
-__all__ = ["describe_labels", "label_values"]
+__all__ = ["describe_labels", "label_values", "origin_words"]
 
 _MAX_COMBINATIONS = 15
 _MAX_TAGS = 200  # rows of the table of tags
+
+
+def origin_words(build: BuildView) -> str:
+    """Return how many labels of stamps come from people; "" if the recipe uses no judgements."""
+    if not build.recipe.judgements.are_used or LABEL_FROM.name not in build.manifest.column_names:
+        return ""
+    return origin_sentences(count_origins(build.texts(LABEL_FROM.name)[build.written].tolist()))
 
 
 def label_values(build: BuildView) -> dict[str, object]:

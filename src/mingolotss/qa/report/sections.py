@@ -26,7 +26,7 @@ from mingolotss.qa.report.before_recentring import draw_before_recentring
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.channel_section import channel_values
 from mingolotss.qa.report.formatting import number
-from mingolotss.qa.report.label_section import label_values
+from mingolotss.qa.report.label_section import label_values, origin_words
 from mingolotss.qa.report.shown_rows import MAX_PICTURES, MAX_ROWS, ClassRows, ShownRows
 from mingolotss.qa.report.stamp_marks import UNITS, MarkTable
 from mingolotss.qa.report.stamp_pictures import StampPictures
@@ -113,6 +113,7 @@ def _provenance(build: BuildView) -> dict[str, object]:
         "beams": build.beams,
         "grids": build.grids,
         "mask_words": build.mask_words,
+        "origin_words": origin_words(build),
         "cutout": _cutout_size(build),
     }
 
