@@ -172,6 +172,7 @@ def test_the_facts_of_a_service_are_printed():
     assert "did you mean 'nvss'" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_many_reasons_do_not_flood_the_terminal(tmp_path):
     """Ten lines are printed, and the file with all of them is named."""
     put(tmp_path / "files" / "P0-mosaic.fits", 1)

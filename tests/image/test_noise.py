@@ -45,6 +45,7 @@ def test_an_image_of_nan_has_no_noise():
     assert np.isnan(sigma_clipped_noise(np.full((9, 9), np.nan, "f4")))
 
 
+@pytest.mark.slow
 def test_a_noise_map_has_the_shape_of_the_image_or_names_photutils():
     """The map has the shape and type of the image; without photutils, the error names it."""
     image = sky("f4")

@@ -40,6 +40,7 @@ def busy(built):
     process.join(60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [plan, build])
 @pytest.mark.parametrize("fresh", [True, False])
 def test_a_running_build_keeps_its_files(busy, command, fresh):

@@ -263,6 +263,7 @@ def small_parts(monkeypatch):
     monkeypatch.setattr(plans, "_MIN_PART_SOURCES", 4)
 
 
+@pytest.mark.slow
 def test_workers_give_equal_bytes(sky, tmp_path, small_parts):
     """One thread, or two processes: the same files."""
     make(sky, tmp_path / "one", *map(dict, CHANNEL_TABLES), changes={"formats": ["csv", "parquet"]})
@@ -275,6 +276,7 @@ def test_workers_give_equal_bytes(sky, tmp_path, small_parts):
     assert len(list((tmp_path / "one" / "stamps").iterdir())) == 6
 
 
+@pytest.mark.slow
 def test_an_interrupted_build_goes_on(sky, tmp_path, small_parts):
     """The parts that were made stay, and the result is that of one run."""
 
@@ -296,6 +298,7 @@ def test_an_interrupted_build_goes_on(sky, tmp_path, small_parts):
     assert contents(tmp_path / "out") == contents(whole)
 
 
+@pytest.mark.slow
 def test_a_changed_image_of_a_channel_is_read_again(tmp_path, small_parts):
     """Only the parts with this image are made again, and status names the channel."""
     sky = channel_sky(tmp_path / "sky")
@@ -425,6 +428,7 @@ def cut_out(sky, survey, folder, scale, offset):
             fits.writeto(folder / f"{name}_{field}-mosaic{kind}.fits", part * scale, cards)
 
 
+@pytest.mark.slow
 def test_cutouts_of_a_folder_are_windows_too(sky, tmp_path):
     """Each file has a reference pixel of its own; the planes are equal to those of the mosaics."""
     cut_out(sky, "six", tmp_path / "cutouts", np.float32(2), 3)
@@ -448,6 +452,7 @@ def test_cutouts_of_a_folder_are_windows_too(sky, tmp_path):
     assert any("changed since the build" in line for line in verify(out).problems)
 
 
+@pytest.mark.slow
 def test_two_bands_of_one_server_have_one_grid(sky, tmp_path):
     """Images that are asked for at the same position are whole pixels of each other."""
     ones = np.ones(len(sky.names))
@@ -486,6 +491,7 @@ class Failing:
         return self.mosaics.cutout(candidate, position, size)
 
 
+@pytest.mark.slow
 def test_a_service_that_fails_for_some_sources(sky, tmp_path):
     """They lack the channel now; the next run asks again, and gets them."""
     lost = sky.names[5:8]

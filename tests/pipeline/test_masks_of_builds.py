@@ -393,6 +393,7 @@ def test_sources_without_components_are_named(sky, tmp_path):
         assert (row["mask_pixels"], row["mask_from"]) == (0, None)
 
 
+@pytest.mark.slow
 def test_the_simulated_sky_brings_its_components(tmp_path, monkeypatch):
     """`simulated` without a folder gives catalogue and components of the sky that it makes."""
     small = partial(resolved_inputs.write_simulated_sky, sources=5)
@@ -458,6 +459,7 @@ def test_other_components_are_named(sky, tmp_path):
         mingolotss.build(out=tmp_path / "one")
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_components(sky, tmp_path):
     """`build` takes the option; with a recipe that makes no masks it is an error of one line."""
     path = tmp_path / "masked.toml"

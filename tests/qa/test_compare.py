@@ -115,6 +115,7 @@ def test_versions_are_named(plain, tmp_path):
     assert found["versions that differ"][0].startswith("numpy: ")
 
 
+@pytest.mark.slow
 def test_the_terminal_is_short_and_the_table_is_whole(sky, plain, tmp_path):
     """A few lines of each kind; the CSV has a row for each difference, as --show does."""
     other = build(sky, tmp_path / "out", settings={"stamp.pixels": 140})

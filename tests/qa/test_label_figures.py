@@ -41,6 +41,7 @@ def fitted(drawing):
     return drawing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
 def test_every_pair_has_its_count_in_its_cell(names):
     census = count_tags(random_tags(len(names)), names)

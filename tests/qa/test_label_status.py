@@ -73,6 +73,7 @@ def test_the_classes_of_a_catalogue_are_counted(kind, tagged, voted):
         assert counted == {name: tags[name] for name in TAGS} | {"no tag": none}
 
 
+@pytest.mark.slow
 def test_the_terminal_shows_the_most_frequent_combinations(tagged):
     done = run("classes", tagged / "recipe.toml", "--catalogue", tagged.parent / "catalogue.fits")
     assert done.returncode == 0, done.stderr

@@ -33,6 +33,7 @@ def paths(built: Path) -> dict[int, str]:
     return {row: outlines_of(mask).own for row, mask in zip(rows, masks, strict=True)}
 
 
+@pytest.mark.slow
 def test_the_report_draws_the_mask_of_every_stamp(built: Path, paths: dict[int, str]) -> None:
     """With a box to hide them; a stamp without such pixels has no line."""
     page = report(built).read_text()

@@ -584,6 +584,7 @@ def test_a_taken_port_is_one_line(built: Path) -> None:
             review(built, port=port)
 
 
+@pytest.mark.slow
 def test_the_browser_opens_the_printed_address(built: Path, tmp_path: Path) -> None:
     """The page is served when the browser comes, and the token in the address lets it in."""
     browser, opened = tmp_path / "browser", tmp_path / "opened"
@@ -645,6 +646,7 @@ def test_the_page_and_the_terminal_say_how_to_apply_decisions(tmp_path: Path, ot
     assert BuildView.read(out).record(0)["reason"] == "rejected by ann"
 
 
+@pytest.mark.slow
 def test_without_a_library_the_page_names_the_extra() -> None:
     """The package can be imported; only serving the page needs its libraries."""
     libraries = ["starlette", "uvicorn", "contourpy"]

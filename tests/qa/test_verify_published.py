@@ -111,6 +111,7 @@ def test_a_changed_batch_is_named(published, tmp_path, change):
     assert result.equal_images == 658 - result.different - result.absent
 
 
+@pytest.mark.slow
 def test_absent_damaged_and_extra_files_are_named(published, tmp_path):
     """A file that is gone, cut short, or too much."""
     folder = tmp_path / "F_batches"

@@ -72,6 +72,7 @@ def test_cloud_of_points_is_the_sum_of_its_points(observation):
     assert image.sum(dtype=float) == pytest.approx(expected.sum(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_convolution_of_6_arcsec_gives_the_image_of_9_arcsec():
     """Sources and noise alike: the same sky, and noise of the same width."""
     six, nine = BEAMS["6 arcsec"], BEAMS["9 arcsec"]
@@ -171,6 +172,7 @@ def distances(folder, wcs, x, y):
     return np.where(apart < 1e-3, np.inf, apart).min(axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["6", "20", "shifted", "moved"])
 def test_point_sources_are_where_the_table_and_astropy_say(folders, name):
     image, header, wcs = first_field(folders[name])

@@ -91,6 +91,7 @@ def test_the_true_brightness_is_what_the_mosaic_has(sky):
     assert abs(after) < 6 * rms[y + y0, x + x0] + 0.02 * before
 
 
+@pytest.mark.slow
 def test_an_observation_has_components_with_its_beam(tmp_path):
     """At another resolution the ellipses are wider; an optical band has none."""
     wide = Observation(beam_major_arcsec=20.0, pixel_arcsec=4.5)

@@ -177,6 +177,7 @@ def test_each_tag_has_its_goal_in_whole_sources(text):
     assert result.sizes.sum() == len(tags)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10_000), st.integers(2, 150), st.sampled_from([0.3, 2.0, 30.0]),
        st.sampled_from([*PLANS, "blocks:train=0.8,test=0.2"]))  # fmt: skip

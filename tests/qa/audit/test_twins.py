@@ -125,6 +125,7 @@ def test_twenty_of_twenty_copies_are_found_and_nothing_else(seed):
     assert found_pairs(images) == [(k, 100 + k) for k in range(20)]
 
 
+@pytest.mark.slow
 def test_barely_resolved_sources_are_no_twins():
     """Most of them agree with many others within the noise."""
     rng = np.random.default_rng(3)
@@ -140,6 +141,7 @@ def test_two_point_sources_alone_are_no_twins():
     assert found_pairs(images) == []
 
 
+@pytest.mark.slow
 def test_a_family_of_copies_is_found_completely():
     """Each of four copies is paired with each other one, as in an augmented dataset."""
     rng = np.random.default_rng(5)
@@ -150,6 +152,7 @@ def test_a_family_of_copies_is_found_completely():
     assert found_pairs(images) == [(a, b) for a in members for b in members if a < b]
 
 
+@pytest.mark.slow
 def test_stamps_in_jansky_with_noise_are_compared_with_clipped_bytes():
     rng = np.random.default_rng(6)
     galaxies = [
@@ -160,6 +163,7 @@ def test_stamps_in_jansky_with_noise_are_compared_with_clipped_bytes():
     assert found_pairs(stamps, jansky) == [(k, 12 + k) for k in range(4)]
 
 
+@pytest.mark.slow
 def test_images_of_other_pixel_scale_are_compared_on_a_common_grid():
     rng = np.random.default_rng(8)
     galaxies = [

@@ -242,6 +242,7 @@ def test_the_masks_of_a_dataset_are_used(tmp_path, monkeypatch):
     assert np.array_equal(np.concatenate([one for _, one in seen]), masks[order])
 
 
+@pytest.mark.slow
 def test_the_command(planted, tmp_path):
     """It prints the sentences and the first labels, and writes the queue where it is told to."""
     folder = planted.write_parquet(tmp_path / "a")

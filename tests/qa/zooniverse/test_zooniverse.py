@@ -196,6 +196,7 @@ def test_several_answers_where_a_source_has_one_class(build: Path, tmp_path: Pat
     assert DecisionLog(build / "decisions.csv").rows()[0].classes == ("FRI",)
 
 
+@pytest.mark.slow
 def test_the_command_says_what_does_not_count(build: Path, tmp_path: Path) -> None:
     source = read_records(build).texts("source")[0]
     rows = [
