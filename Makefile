@@ -20,9 +20,9 @@ MORE    ?=
 demo: $(VENV)/demo.ok
 	$(RUN)/mingolotss demo --out demo --sources $(SOURCES)
 
-# The examples in docs/ are tests of `make check`.
+# The examples in docs/ and in docstrings are tests of `make check`.
 test: $(VENV)/test.ok
-	$(RUN)/python -m pytest -n auto --dist worksteal --ignore=tests/test_docs.py -m "not slow and not fuzz and not archive and not web and not readers" $(MORE)
+	$(RUN)/python -m pytest -n auto --dist worksteal --ignore=tests/test_docs.py tests -m "not slow and not fuzz and not archive and not web and not readers" $(MORE)
 
 check: $(VENV)/test.ok
 	$(RUN)/ruff check .

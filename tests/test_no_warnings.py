@@ -228,6 +228,7 @@ CATALOGUES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CATALOGUES)
 def test_hostile_catalogues(tmp_path, name):
     """A catalogue is read, or is an error of one line."""

@@ -37,6 +37,7 @@ def test_no_warning_about_syntax_of_other_libraries():
     assert check_pattern("[[a]") == {}
 
 
+@pytest.mark.slow
 def test_the_error_names_the_pattern():
     with pytest.raises(CatalogueError, match=r"'\(\?:a.*takes more than 1 s; write it"):
         match_names(SLOW[1], ["a" * 250])

@@ -63,6 +63,7 @@ def test_a_recipe_cannot_call_its_batches_like_another_file():
             load_recipe("mingolotss").changed({"batches.folder": name})
 
 
+@pytest.mark.slow
 def test_each_name_on_disk_stands_in_one_module():
     """No other module of the package spells the name of a file or joins the name of a folder."""
     folder = Path("x")

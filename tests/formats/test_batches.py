@@ -89,6 +89,7 @@ def test_names_with_half_a_surrogate_pair(tmp_path):
     assert samples.table["class"].to_pylist() == ["x\N{REPLACEMENT CHARACTER}", "y"]
 
 
+@pytest.mark.slow
 def test_one_image_a_million_times_is_refused(tmp_path):
     """A list takes a few bytes for each image that it repeats, and an array of them gigabytes."""
     data = [np.zeros((150, 150), np.uint8)] * 1_000_000

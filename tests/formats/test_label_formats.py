@@ -146,6 +146,7 @@ def test_verify_and_compare_name_the_source_that_differs(exports, changed, tmp_p
     assert "S005" in problems[0]
 
 
+@pytest.mark.slow
 def test_compare_says_how_labels_differ(builds, tmp_path):
     """Tags by their names, votes with their number, and other kinds of label."""
     tags, votes = vectors_of("tags"), vectors_of("votes")
@@ -369,6 +370,7 @@ def test_masks_and_labels_are_written_side_by_side(tmp_path, name, kind):
     np.testing.assert_array_equal(got.labels, vectors.single_labels(0.2)[rows])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*KINDS, "classes"])
 def test_columns_of_the_catalogue_may_have_these_names(tmp_path, kind):
     """Texts that a catalogue calls ``tags`` and ``votes`` are no labels, and none is lost."""

@@ -22,6 +22,7 @@ def test_figures_in_another_folder(target, tmp_path):
     assert not (out / "nothing").exists()
 
 
+@pytest.mark.slow
 def test_a_page_that_is_a_link_is_replaced(tmp_path):
     out = build_named(tmp_path / "a", ["A", "B"])
     other = tmp_path / "other.html"

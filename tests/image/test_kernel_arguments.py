@@ -386,6 +386,7 @@ def test_a_kernel_whose_structures_drifted_is_not_used(tmp_path, use_library, ol
     assert "reinstall mingolotss" in printed
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_the_sources_compile_without_a_warning(tmp_path, monkeypatch):
     """A warning is an error in development."""

@@ -99,6 +99,7 @@ def test_a_missing_column_is_a_dataset_error(tmp_path):
         read_table(tmp_path / "a.parquet", ["status", "row"])
 
 
+@pytest.mark.slow
 def test_a_text_that_many_rows_share_is_no_bomb(tmp_path):
     """A file of 60 kB with 100 GB of text: refused before it is in memory."""
     path = tmp_path / "a.parquet"

@@ -177,6 +177,7 @@ def gzip_bomb(column):
     return stream.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["COMPRESSED_DATA", "GZIP_COMPRESSED_DATA"])
 def test_a_tile_that_unpacks_to_gigabytes_is_refused(column):
     raw = gzip_bomb(column)
@@ -210,6 +211,7 @@ def test_threads_and_a_helper_that_was_killed():
     assert all(np.array_equal(image, expected) for image in images)
 
 
+@pytest.mark.slow
 def test_the_helper_ends_with_its_process():
     script = (
         "import os, sys\nfrom mingolotss.io import tile_decoder\n"

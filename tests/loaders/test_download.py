@@ -190,6 +190,7 @@ def test_many_at_once_fetch_once(server, packed, tmp_path, client):
     assert len(server.requests) == -(-len(server.content) // 10_000)
 
 
+@pytest.mark.slow
 def test_processes_of_one_training_download_once(server, packed, tmp_path):
     """Real processes, as PyTorch starts them: one downloads, and no lock file is left."""
     archive = Archive(server.url, sha256(packed))
@@ -212,6 +213,7 @@ print(download(root, Archive(sys.argv[1])), len(mingolotss.load(root)), list(roo
 """
 
 
+@pytest.mark.slow
 def test_downloading_and_loading_work_without_fcntl(packed, tmp_path):
     """Not every platform has fcntl."""
     arguments = [sys.executable, "-c", WITHOUT_FCNTL, packed, tmp_path / "r"]
@@ -295,6 +297,7 @@ def test_a_hostile_member_unpacks_nothing(tmp_path, member, reason):
     assert not os.path.lexists(tmp_path / "outside")
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_is_refused_early(tmp_path):
     """300 MB of zeros in 1 MB: stopped at the limit, not after it."""
     path = tmp_path / "x.tar.gz"

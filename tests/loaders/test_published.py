@@ -151,6 +151,7 @@ def test_published_frdeep(shared, tmp_path):
         FRDEEPN(root)
 
 
+@pytest.mark.slow
 def test_a_published_dataset_with_a_missing_file(shared, tmp_path, tmp_path_factory):
     """It is no smaller dataset: the line names the file, and an archive adds it again."""
     root = tmp_path / "root"
@@ -199,6 +200,7 @@ def test_the_older_mirabest(shared, tmp_path):
         MBFRConfident(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_older_mirabest_is_no_other_dataset(shared, tmp_path):
     """Its classes are in no recipe: its folder's name alone says that it belongs to MiraBest."""
     extract_published(shared / "data/mirabest/mirabest-other-batches.tar.gz", tmp_path)

@@ -303,6 +303,7 @@ STEP_LISTS = [
 METHODS = ["sigma-clipped", "background2d"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", ["float32", "uint8"])
 def test_hostile_pixels_end_as_a_stamp_or_one_rejection(tmp_path, method, kind):

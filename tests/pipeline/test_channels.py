@@ -74,6 +74,7 @@ def channel_rows(out, channel):
     return {row["source"]: row for row in rows if row["channel"] == channel}
 
 
+@pytest.mark.slow
 def test_native_planes_are_the_stamps_of_single_recipes(sky, tmp_path):
     """Bit for bit, each with the noise and the steps of its channel, in the order of the recipe."""
     channels = [
@@ -108,6 +109,7 @@ def test_native_planes_are_the_stamps_of_single_recipes(sky, tmp_path):
                 assert rows[name][column] == manifest[name][column], column  # fmt: skip
 
 
+@pytest.mark.slow
 def test_pixels_and_checksums_of_grey_and_colour_stamps(sky, tmp_path):
     """One or three channels of uint8 are PNG; two are plain bytes."""
     for names in (["six"], ["six", "shifted"], ["six", "shifted", "other"]):
@@ -514,6 +516,7 @@ def test_a_service_that_fails_for_some_sources(sky, tmp_path):
     assert "no good" in reasons[lost[0]]
 
 
+@pytest.mark.slow
 def test_channels_of_a_survey_that_downloads(sky, tmp_path):
     """Its files have a folder of their own; two channels of it share their downloads."""
     light = Hips("test", spots(sky.ra, sky.dec, np.full(len(sky.names), 5.0), 5.0))

@@ -41,6 +41,7 @@ def windows(plane: Cutout, corners: list[tuple[int, int]], ny: int, nx: int) -> 
     return cutouts
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     scale=st.floats(1, 3),

@@ -58,6 +58,7 @@ def test_a_download_that_was_changed_is_named(built, tmp_path):
         path.write_bytes(raw)
 
 
+@pytest.mark.slow
 def test_a_download_that_is_gone_is_one_line(built, tmp_path):
     """The server is asked for it again; if it does not answer, nothing is written."""
     for path in (built / "cutouts").glob("*.fits"):

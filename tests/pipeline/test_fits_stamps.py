@@ -376,6 +376,7 @@ def test_an_export_of_stamps_that_are_no_windows(sky, tmp_path, kind):
     assert mingolotss.compare(exported, out).pixels == []
 
 
+@pytest.mark.slow
 def test_the_history_names_each_operation(sky, tmp_path):
     """Convolved, resampled, turned; and the beam of the header is that of the unit."""
     (row, *_) = build(sky[0], tmp_path / "out", recipe(**KINDS["convolved and turned"]))

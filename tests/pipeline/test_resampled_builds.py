@@ -94,6 +94,7 @@ def stamp_wcs(row: dict) -> WCS:
     return WCS(fits.Header.fromstring(text, sep="\n"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pixel_arcsec", [4.0, 2.25, 1.8, 1.0])
 def test_any_pixel_scale_is_built_or_refused_when_planned(tmp_path, pixel_arcsec):
     """With `stamp.resample` the stamps are those of reproject; without, one line names it."""

@@ -112,6 +112,7 @@ def test_export_verify_compare_on_the_command_line(built, tmp_path):
     assert run("compare", out, tmp_path / "out").stdout.endswith("nothing differs\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "classes"),
     [

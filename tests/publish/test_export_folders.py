@@ -40,6 +40,7 @@ def folders_by_split(out):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_the_order_of_the_folders_is_that_of_the_labels(tmp_path, dataset, plan):

@@ -208,6 +208,7 @@ def test_nothing_is_written_if_the_list_is_wrong(later, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_terminal_says_who_is_left_out_and_why(later, tmp_path):
     path = tmp_path / "list.csv"
     names = sorted(rows_of(later))

@@ -50,6 +50,7 @@ def counts_of(table, tags):
     return {split: counts.tolist() for split, counts in sums.items()}
 
 
+@pytest.mark.slow
 def test_the_split_of_a_build_counts_tags(build):
     """As `status` and the terminal print them."""
     folder, tags = build

@@ -46,6 +46,7 @@ def test_the_card_of_a_build_and_of_an_export_speaks_of_no_classes(built, tmp_pa
         assert "image-classification" not in card
 
 
+@pytest.mark.slow
 def test_the_terminal_speaks_of_no_classes(built):
     done = run("status", built)
     assert done.returncode == 0

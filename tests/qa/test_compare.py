@@ -54,6 +54,7 @@ def test_a_setting_comes_first_and_its_images_follow(sky, plain, tmp_path):
     assert not comparison.same
 
 
+@pytest.mark.slow
 def test_a_setting_without_effect_is_named_although_the_datasets_are_equal(sky, plain, tmp_path):
     other = build(sky, tmp_path / "out", settings={"noise.iterations": 9})
     comparison = compare(plain, other)

@@ -41,6 +41,7 @@ def test_the_report_shows_names(built):
         assert name in text
 
 
+@pytest.mark.slow
 def test_figures_are_well_formed_and_short(built):
     """A figure is XML with any name in it, and a name of 300 letters leaves room for the bars."""
     report(built)
@@ -62,6 +63,7 @@ def test_a_montage_draws_any_name(name):
         assert montage(stamps, [0, 0], [name], per_class=2).size == (480, 162)
 
 
+@pytest.mark.slow
 def test_tables_of_the_command_line_have_a_line_for_each_row(built):
     """A line break or a colour in a name changes neither the table nor the terminal."""
     done = run("status", built)

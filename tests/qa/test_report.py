@@ -134,6 +134,7 @@ def test_a_figure_without_content_is_a_sentence(built: Path) -> None:
     assert "No stamp has pixels that were never observed." in text
 
 
+@pytest.mark.slow
 def test_the_same_build_gives_the_same_page(built: Path) -> None:
     first = (built / "report.html").read_bytes()
     assert report(built).read_bytes() == first
@@ -195,6 +196,7 @@ def test_the_file_of_an_earlier_report_does_not_stay(built: Path, tmp_path: Path
     assert not (out / "figures" / "flux.png").exists()
 
 
+@pytest.mark.slow
 def test_a_missing_cutout_is_shown_as_missing(tmp_path: Path) -> None:
     out = make_build(tmp_path)
     for path in (tmp_path / "images").glob("*script*"):

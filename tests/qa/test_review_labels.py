@@ -205,6 +205,7 @@ def test_the_end_of_a_queue_says_so(visitor: Visitor) -> None:
     assert "4 of 4 judged by you" in page
 
 
+@pytest.mark.slow
 def test_sources_without_a_stamp_are_only_judged_in_a_queue(tmp_path: Path) -> None:
     out = make_label_build(tmp_path, "classes")
     shutil.rmtree(out)
@@ -272,6 +273,7 @@ def secret_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("queue", ["all", "queue"])
 def test_a_blind_page_tells_neither_labels_nor_judgements(secret_build: Path, queue: str) -> None:
     """Two builds whose labels and judgements differ in everything give the same pages."""
@@ -479,6 +481,7 @@ def test_a_dataset_without_classes_has_no_labels_to_judge(tmp_path: Path) -> Non
 # The next build
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "rule"), [
     ("classes", "last"), ("classes", "fractions"), ("tags", "majority"), ("votes", "majority"),
 ])  # fmt: skip
@@ -505,6 +508,7 @@ def test_judgements_wait_until_a_build_follows_them(tmp_path: Path, kind: str, r
     assert Store(out).snapshot().waiting == 0
 
 
+@pytest.mark.slow
 def test_the_page_says_what_the_next_build_does_with_judgements(tmp_path: Path) -> None:
     """Nothing without a rule, and nothing either with a judgement that it cannot follow."""
     out = make_label_build(tmp_path / "rule", "classes", more='[judgements]\nrule = "last"')

@@ -133,6 +133,7 @@ def test_absent_damaged_and_extra_files_are_named(published, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_command_says_what_is_proven(shared):
     done = run("verify", shared / "data" / ARCHIVES["frdeep-first"], "--published")
     assert done.returncode == 0
@@ -142,6 +143,7 @@ def test_command_says_what_is_proven(shared):
     ]
 
 
+@pytest.mark.slow
 def test_recipe_is_recognised_or_asked_for(published, tmp_path):
     """By the checksums of a file, else by class names, else by images; or it is an error."""
     folder = tmp_path / "mine"
@@ -203,6 +205,7 @@ def without_names(content):
     del content["filenames"]
 
 
+@pytest.mark.slow
 def test_images_in_other_batches_are_not_absent(published, tmp_path):
     """In batches of other names, in another published batch, and beside an equal file."""
     folder = tmp_path / "FIRST"

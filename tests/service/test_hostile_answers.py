@@ -305,6 +305,7 @@ def test_an_address_that_is_none_is_one_line(address, tmp_path):
         open_service(f"sia:{address}")
 
 
+@pytest.mark.slow
 def test_texts_of_servers_have_no_escape_sequences(tmp_path):
     """In an error page, in a location, in a header of ranges, in a message of a service."""
     evil = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp\u2028x\r\n"

@@ -250,6 +250,7 @@ def test_a_cutout_ends_where_its_mosaic_does(tmp_path, kind):
         service.cutout(candidate, behind, 0.1 * u.deg)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one_range_only", [False, True])
 def test_mosaics_on_a_web_server_are_read_by_the_http_client(tmp_path, one_range_only):
     """A busy server is asked again; one that refuses several ranges is asked for a single one.

@@ -137,6 +137,7 @@ def test_wat_is_bowed_and_frii_is_not():
     assert frii < 0.04
 
 
+@pytest.mark.slow
 def test_double_double_has_two_pairs_of_peaks():
     """Profile along the axis: bright inside and a second, fainter maximum of light outside."""
     inner, outer = [], []

@@ -68,6 +68,7 @@ def polynomial(
             return text
 
 
+@pytest.mark.slow
 def test_generated_polynomials():
     """Five pixels of 200 headers of all kinds, orders, cross terms and matrices agree to 1e-6."""
     for seed in range(200):

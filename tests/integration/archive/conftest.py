@@ -53,8 +53,7 @@ def server(work: Path, sky: Path) -> Iterator[dachs.Archive]:
     """The running archive: five products a field, as ASTRON has them, and the real piece."""
     if absent := dachs.missing():
         pytest.skip(absent)
-    mosaics = sorted(sky.glob("*.fits"))
-    mosaics = [path for path in mosaics if path.name != "catalogue.fits"]
+    mosaics = sorted(sky.glob("*-mosaic*.fits"))  # not the tables: the server takes images only
     unwanted = [path for image in sky.glob("*-mosaic.fits") for path in other_products(image)]
     real = sorted((SHARED / "data" / "lotss-dr1").glob("*-mosaic.fits"))
     with dachs.archive(work / "dachs", [*mosaics, *unwanted, *real]) as running:

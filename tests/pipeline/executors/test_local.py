@@ -32,6 +32,7 @@ def test_every_task_gives_its_result_once(pool):
         assert sorted(mapper(double, range(25))) == list(range(0, 50, 2))
 
 
+@pytest.mark.slow
 def test_workers_start_before_there_is_work():
     """A command reads its catalogue while they start; nothing is left of them after it.
 

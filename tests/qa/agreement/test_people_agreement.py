@@ -187,6 +187,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_queue(demo: Path, tmp_path: Path) -> None:
     assert mingolotss.agreement(demo).names() == []
     sources = read_manifest(demo, ["row", "source", "status"])["source"].to_pylist()[:3]

@@ -73,6 +73,7 @@ def test_wrong_labels_are_in_front(planted, tmp_path, kind):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_table(planted, tmp_path):
     """Byte for byte, and in any order of the rows; another seed gives other folds."""
     folder = planted.write_parquet(tmp_path / "a")

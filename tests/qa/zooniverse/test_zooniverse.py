@@ -85,6 +85,7 @@ def test_an_image_is_the_stamp_with_north_up(demo: Path, tmp_path: Path) -> None
         assert np.corrcoef(reduced.ravel(), stamp[::-1].ravel())[0, 1] > 0.97
 
 
+@pytest.mark.slow
 def test_chosen_sources_in_their_order(demo: Path, tmp_path: Path) -> None:
     names = list(read_records(demo).texts("source"))[3:0:-1]
     queue = tmp_path / "queue.csv"

@@ -291,6 +291,7 @@ def test_a_mosaic_of_more_than_4_gib(tmp_path, bitpix):
     np.testing.assert_array_equal(box, corner)
 
 
+@pytest.mark.slow
 def test_no_file_stays_open(tmp_path):
     """A process that ends with open mosaics prints no warning of files that were not closed."""
     script = "import sys; from mingolotss.service.local.mosaic_file import open_mosaic\n"
