@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from manifest_rows import manifest_columns, sha256
 from mingolotss.dataset.channel_table import CHANNELS, flatten_channels
 from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.dataset.provenance import Provenance, write_provenance
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.stamp_shape import StampShape
@@ -34,11 +33,6 @@ def make_planes(count: int, channels: int, kind: str, side: int = SIDE) -> np.nd
         images[2, 0, 0] = -0.0
     images[3, 0] = 0
     return images
-
-
-def sha256(array: np.ndarray) -> str:
-    """Return the checksum of the pixels of an image or of one of its planes."""
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def channel_rows(images: np.ndarray, names: tuple[str, ...]) -> list[list[dict[str, object]]]:
@@ -92,20 +86,8 @@ def write_build(
 
 def make_stamps(images: np.ndarray, shape: StampShape) -> tuple[pa.Table, pa.Table]:
     """Return the rows of the manifest and the table of stamps of images."""
-    n, rows = len(images), np.arange(len(images))
-    columns = {name: pa.nulls(n, MANIFEST.field(name).type) for name in MANIFEST.names}
-    known = {
-        "row": rows, "source": [f"J{row:03d}.5+1" for row in rows],
-        "ra": 10.0 + rows, "dec": 20.0 + rows, "label": rows % len(CLASSES),
-        "class": [CLASSES[row % len(CLASSES)] for row in rows], "status": ["written"] * n,
-        "field": ["P1"] * n, "image_file": [f"J{row:03d}.5+1_P1.png" for row in rows],
-        "candidates": [1] * n, "pixel_scale_arcsec": [1.5] * n, "noise_jy": [1e-4] * n,
-        "split": ["test" if row % 4 == 3 else "train" for row in rows],
-        "batch": ["test_batch" if row % 4 == 3 else "data_batch_1" for row in rows],
-        "pixels_sha256": [sha256(image) for image in images],
-    }  # fmt: skip
-    columns |= {name: pa.array(values, MANIFEST.field(name).type) for name, values in known.items()}
-    missing = pa.array([""] * n)
+    columns = manifest_columns(images, CLASSES)
+    missing = pa.array([""] * len(images))
     manifest = pa.table([*columns.values(), missing], [*columns, "missing_channels"])
     schema = stamp_schema(shape, [pa.field("missing_channels", pa.string())])
     first = image_column(shape, [encode_stamp(image) for image in images], columns["image_file"])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from manifest_rows import manifest_columns, sha256
 from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import MANIFEST, MASK_COLUMNS, RECIPE_COLUMNS
@@ -46,26 +46,9 @@ def draw_images(masks: np.ndarray, channels: int = 0, kind: str = "uint8") -> np
     return noise + (lit[:, None] if channels else lit)
 
 
-def sha256(array: np.ndarray) -> str:
-    """Return the checksum of the pixels of an image or a mask."""
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-
-
 def make_tables(images: np.ndarray, masks: np.ndarray | None) -> tuple[pa.Table, pa.Table]:
     """Return the manifest and the table of stamps of images with masks, or without."""
-    n, rows = len(images), np.arange(len(images))
-    columns = {name: pa.nulls(n, MANIFEST.field(name).type) for name in MANIFEST.names}
-    known = {
-        "row": rows, "source": [f"J{row:03d}.5+1" for row in rows],
-        "ra": 10.0 + rows, "dec": 20.0 + rows, "label": rows % len(CLASSES),
-        "class": [CLASSES[row % len(CLASSES)] for row in rows], "status": ["written"] * n,
-        "field": ["P1"] * n, "image_file": [f"J{row:03d}.5+1_P1.png" for row in rows],
-        "candidates": [1] * n, "pixel_scale_arcsec": [1.5] * n, "noise_jy": [1e-4] * n,
-        "split": ["test" if row % 4 == 3 else "train" for row in rows],
-        "batch": ["test_batch" if row % 4 == 3 else "data_batch_1" for row in rows],
-        "pixels_sha256": [sha256(image) for image in images],
-    }  # fmt: skip
-    columns |= {name: pa.array(values, MANIFEST.field(name).type) for name, values in known.items()}
+    columns = manifest_columns(images, CLASSES)
     further = {} if masks is None else mask_columns(masks)
     manifest = pa.table(columns | further)
     shape = StampShape(dtype=images.dtype.name)

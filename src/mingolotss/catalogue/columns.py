@@ -145,8 +145,7 @@ def to_numbers(column: Column, name: str) -> Floats:
                 f"read the catalogue: column {name!r} holds {text[:_LONGEST_SHOWN]!r} in row "
                 f"{row + 1} where a number was expected"
             )
-    # Fortran writes the exponent of a double as D, which Python does not read.
-    return np.array([float(text.upper().replace("D", "E")) if text else np.nan for text in texts])
+    return _to_floats(texts)
 
 
 def to_floats(column: Column, name: str, quantity: Quantity, *, unit: str = "") -> Floats:
@@ -231,8 +230,7 @@ def to_flags(column: Column, name: str, sources: Sequence[str]) -> Bools:
         return flags if column.null is None else flags & ~column.null
     if kind in "iuf":
         # Numbers are compared as numbers, without a text for each.
-        null = np.isnan(values) if kind == "f" else np.zeros(len(values), bool)
-        null = null if column.null is None else null | column.null
+        null = null_rows(column, name)
         flags = (values == 1) & ~null
         invalid = np.flatnonzero(~((values == 0) | flags | null))
     else:
@@ -310,6 +308,11 @@ def _holds_decimals(values: npt.NDArray[np.generic]) -> bool:
     return any(isinstance(value, Decimal) for value in values.tolist())
 
 
+def _to_floats(texts: Sequence[str]) -> Floats:
+    """Return texts that are numbers, with exponents of Fortran such as 1.5D+02; "" is NaN."""
+    return np.array([float(re.sub("[dD]", "e", text) or "nan") for text in texts])
+
+
 def _parse_numbers(column: Column, name: str, unit: Unit, quantity: Quantity) -> TextNumbers:
     """Return the numbers, or the sexagesimal angles, that a column of text holds."""
     import pyarrow as pa
@@ -330,9 +333,8 @@ def _parse_numbers(column: Column, name: str, unit: Unit, quantity: Quantity) ->
         array = plain_signs(array)
     texts = array.to_pylist()
     words = [(row, text) for row, text in enumerate(texts) if text]
-    if all(_NUMBER.fullmatch(text) for _, text in words):  # with exponents of Fortran, 1.5D+02
-        numbers = np.array([float(re.sub("[dD]", "e", text) or "nan") for text in texts])
-        return TextNumbers(numbers * unit.scale, unknown)
+    if all(_NUMBER.fullmatch(text) for _, text in words):
+        return TextNumbers(_to_floats(texts) * unit.scale, unknown)
     row, text = next((row, text) for row, text in words if not _NUMBER.fullmatch(text))
     # Hours that no unit states are only certain if no value is a plain number, which is in degrees.
     is_stated = unit.name != "deg" or quantity == "dec"

@@ -36,6 +36,7 @@ __all__ = [
     "VOTES_TOTAL",
     "class_names_of",
     "class_texts",
+    "is_list",
     "join_names",
     "read_vectors",
     "vector_columns",
@@ -58,16 +59,21 @@ def with_class_names(field: pa.Field, classes: Sequence[str]) -> pa.Field:
     return field.with_metadata({_CLASSES_KEY: json.dumps(list(classes)).encode()})
 
 
+def is_list(kind: pa.DataType) -> bool:
+    """Return whether a type is one of lists, of any length or of a fixed one."""
+    tests = pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list
+    return any(is_kind(kind) for is_kind in tests)
+
+
 def vector_names(schema: pa.Schema) -> list[str]:
     """Return the names of the columns of tags or votes; none for a dataset of single classes.
 
     A column of another type that the catalogue had under one of these names is not theirs.
     """
-    lists = pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list
     names = [
         name
         for name in (TAGS.name, VOTES.name)
-        if name in schema.names and any(is_kind(schema.field(name).type) for is_kind in lists)
+        if name in schema.names and is_list(schema.field(name).type)
     ]
     has_total = names == [VOTES.name] and VOTES_TOTAL.name in schema.names
     return [*names, VOTES_TOTAL.name] if has_total else names

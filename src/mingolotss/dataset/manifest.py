@@ -24,6 +24,7 @@ from mingolotss.dataset.label_columns import (
     VECTOR_COLUMNS,
     VOTES,
     VOTES_TOTAL,
+    is_list,
     read_vectors,
 )
 from mingolotss.dataset.label_origins import LABEL_FROM
@@ -249,11 +250,8 @@ def _fits(schema: pa.Schema, field: pa.Field) -> bool:
     kind = schema.field(field.name).type
     if field.name not in VECTOR_COLUMNS.names or not pa.types.is_nested(field.type):
         return True
-    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    lists |= pa.types.is_fixed_size_list(kind)
-    is_tags = field.name == TAGS.name
-    is_number = pa.types.is_integer if is_tags else pa.types.is_floating
-    return bool(lists) and bool(is_number(kind.value_type))
+    is_number = pa.types.is_integer if field.name == TAGS.name else pa.types.is_floating
+    return is_list(kind) and bool(is_number(kind.value_type))
 
 
 def recipe_columns(recipe: Recipe) -> list[str]:

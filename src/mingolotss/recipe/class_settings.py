@@ -109,7 +109,7 @@ class LabelSettings(Settings):
                 raise ValueError(f"null has values of the table: {', '.join(sorted(both))}")
         if self.source in {"tags", "votes"}:
             self._check_vectors()
-        elif self.votes != "counts" or self.total:
+        if self.source != "votes" and (self.votes != "counts" or self.total):
             raise ValueError("votes and total need from = 'votes'")
         # A label is also the index into the list of class names and the value in the batches of the
         # original dataset. A gap would be a class without name.
@@ -144,8 +144,6 @@ class LabelSettings(Settings):
                 f"from = {self.source!r} with a table of classes needs one row for each of "
                 "classes.columns, in their order, with flags = [the column]"
             )
-        if self.source == "tags" and (self.votes != "counts" or self.total):
-            raise ValueError("votes and total need from = 'votes'")
         if self.source == "votes" and self.votes == "counts" and self.total:
             raise ValueError("total: the number of votes is the sum of the counts; leave it out")
         if self.source == "votes" and self.drop:
