@@ -559,9 +559,9 @@ def _record(
         )
         write_provenance(out, replace(provenance, split=splits.write(out)))
     elif existing.recipe.to_dict() != inputs.recipe.to_dict():
-        # `check_same_build` has seen to it that only texts and the rules for judgements differ.
-        # Without the list of checksums the build is incomplete, so that the descriptions are
-        # written again.
+        # `check_same_build` has seen to it that only texts, the rules for judgements and the HATS
+        # collection differ. Without the list of checksums the build is incomplete, so that the
+        # descriptions and the collection are written again.
         packages = read_package_versions(out)
         changed = replace(existing, recipe=inputs.recipe, classes=inputs.catalogue.classes)
         write_provenance(out, changed, packages)

@@ -23,7 +23,7 @@ RESERVED_NAMES = {
     "stamps", "ledger", "png", "figures", "sky", "cutouts", "searches", "manifest", "candidates",
     "recipe", "checksums", "MingoML", "report", "montage", "README", "croissant", "decisions",
     "notices", "inputs", "rejected", "audit", "LICENSE", "CITATION", "splits", "channels",
-    "fits", "suspects", "disagreements",
+    "fits", "suspects", "disagreements", "hats",
 }  # fmt: skip
 BatchKey = Literal["batch_label", "labels", "data", "filenames", "src_ids", "fieldnames"]
 MetaKey = Literal["num_cases_per_batch", "label_names", "num_vis"]

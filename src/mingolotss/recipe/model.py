@@ -36,6 +36,7 @@ from mingolotss.recipe.beam_settings import BeamSettings
 from mingolotss.recipe.catalogue_settings import CatalogueSettings
 from mingolotss.recipe.channel_settings import MOST_CHANNELS, ChannelSettings
 from mingolotss.recipe.class_settings import ClassSettings, LabelSettings
+from mingolotss.recipe.hats_settings import HatsSettings
 from mingolotss.recipe.image_settings import (
     ChooseSettings,
     ImageSettings,
@@ -62,6 +63,7 @@ __all__ = [
     "ChannelSettings",
     "ChooseSettings",
     "ClassSettings",
+    "HatsSettings",
     "ImageSettings",
     "JudgementSettings",
     "LabelSettings",
@@ -77,7 +79,7 @@ __all__ = [
     "parse_recipe",
 ]
 
-Format = Literal["png", "csv", "batches", "parquet", "fits"]
+Format = Literal["png", "csv", "batches", "parquet", "fits", "hats"]
 DEFAULT_SPLIT = "stratified:train=0.8,test=0.2,seed=0"
 """The split of a recipe that states none and has no published files."""
 PUBLISHED_SPLIT = "published"
@@ -130,6 +132,7 @@ class Recipe(Metadata):
     mask: MaskSettings = MaskSettings()
     split: SplitSettings = SplitSettings()
     batches: BatchSettings = BatchSettings()
+    hats: HatsSettings = HatsSettings()
     published: PublishedSettings = PublishedSettings()
     formats: tuple[Format, ...] = FORMATS
 
@@ -287,10 +290,12 @@ class Recipe(Metadata):
         """Return the SHA-256 of the settings that decide the content of the dataset.
 
         What the recipe only states, its title, its licence and the checksums of the published
-        dataset for example, is not among them.
+        dataset for example, is not among them. Nor are a HATS collection and its settings: it is
+        made from the finished stamps.
         """
-        stated = {*Metadata.model_fields, "published"}
-        settings = {k: v for k, v in self.to_dict().items() if k not in stated}
+        others = {*Metadata.model_fields, "published", "hats"}
+        settings = {k: v for k, v in self.to_dict().items() if k not in others}
+        settings["formats"] = [name for name in self.formats if name != "hats"]
         if self.published.list:
             settings["published"] = {"list": self.published.list}
         text = json.dumps(settings, sort_keys=True)
@@ -300,14 +305,15 @@ class Recipe(Metadata):
         """Return the effective settings as values of TOML.
 
         The published dataset is among them if its list decides what the dataset is. Channels, a
-        common beam, judgements, masks, positions from names and the settings of resampled stamps
-        are left out where there are none, so that the text and the digest of a recipe without them
-        stay what they were before these existed.
+        common beam, judgements, masks, positions from names, and the settings of resampled stamps
+        and of a HATS collection are left out where there are none, so that the text and the digest
+        of a recipe without them stay what they were before these existed.
         """
         settings = {"name": self.name} | self.model_dump(mode="json", by_alias=True)
+        settings["hats"] = self.hats.to_dict()
         if not self.published.list:
             del settings["published"]
-        for key in ("channels", "beam", "judgements", "mask"):
+        for key in ("channels", "beam", "judgements", "mask", "hats"):
             if getattr(self, key) == type(self).model_fields[key].default:
                 del settings[key]
         for channel in settings.get("channels", ()):
