@@ -276,6 +276,11 @@ class BuildFolder(DatasetFolder):
         return self.path / "fits"
 
     @property
+    def hats(self) -> Path:
+        """The folder of the stamps as a HATS collection."""
+        return self.path / "hats"
+
+    @property
     def sky(self) -> Path:
         """The folder of the simulated sky, in a demo."""
         return self.path / "sky"
