@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from mingolotss.errors import DatasetError
-from mingolotss.io.png import decode_png, encode_png, write_pngs
+from mingolotss.io.png import decode_png, decode_pngs, encode_png, write_pngs
 
 RNG = np.random.default_rng(2)
 
@@ -34,6 +34,77 @@ def test_a_png_is_read_by_everyone(shape, tmp_path):
     rows = np.frombuffer(zlib.decompress(data[at + 4 : at + 4 + length]), np.uint8)
     np.testing.assert_array_equal(rows.reshape(shape[0], shape[1] + 1)[:, 1:], image)
     np.testing.assert_array_equal(decode_png(data, "x.png"), image)
+
+
+def _by_pillow(image, **options):
+    """Return an image as Pillow writes it: with filters, and perhaps with further chunks."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", **options)
+    return file.getvalue()
+
+
+def _in_two_chunks(png):
+    """Return a PNG whose rows are divided into two chunks IDAT."""
+    at = png.index(b"IDAT") - 4
+    (length,) = struct.unpack(">I", png[at : at + 4])
+    data = png[at + 8 : at + 8 + length]
+    halves = data[: length // 3], data[length // 3 :]
+    chunks = [
+        struct.pack(">I", len(half))
+        + b"IDAT"
+        + half
+        + struct.pack(">I", zlib.crc32(b"IDAT" + half))
+        for half in halves
+    ]
+    return png[:at] + b"".join(chunks) + png[at + 12 + length :]
+
+
+@pytest.mark.parametrize("channels", [None, 1, 3])
+@pytest.mark.parametrize("side", [1, 17, 64, 700])
+def test_many_pngs_of_any_program_are_decoded_to_their_pixels(channels, side):
+    """Ours, with filters, with further chunks, with rows in two chunks, at any level."""
+    axes = () if channels is None else (channels,)
+    images = RNG.integers(0, 256, (7, *axes, side, side + 2)).astype(np.uint8)
+    images[2] = 0
+    last = [image if image.ndim == 2 else np.squeeze(image.transpose(1, 2, 0)) for image in images]
+    last = [image.reshape(side, side + 2, *([3] if channels == 3 else [])) for image in last]
+    smooth = np.sort(last[4], axis=1)  # filters of this one are not zero
+    images[4] = (
+        smooth if channels is None else smooth.reshape(side, side + 2, -1).transpose(2, 0, 1)
+    )
+    pngs = [
+        encode_png(images[0]),
+        _by_pillow(last[1]),
+        encode_png(images[2]),
+        _by_pillow(last[3], dpi=(72, 72)),
+        _by_pillow(smooth, optimize=True),
+        _in_two_chunks(encode_png(images[5])),
+        encode_png(images[6]),
+    ]
+    names = [f"{index}.png" for index in range(7)]
+    stack = decode_pngs(pngs, names, channels)
+    np.testing.assert_array_equal(stack, images)
+    assert stack.flags.c_contiguous
+    assert stack.flags.writeable
+    for png, name, image in zip(pngs, names, images, strict=True):
+        np.testing.assert_array_equal(decode_png(png, name, channels), image)
+
+
+def test_a_damaged_png_among_others_is_named():
+    """The bytes of the rows are damaged, cut short, or not those of the header."""
+    images = RNG.integers(0, 256, (3, 20, 20)).astype(np.uint8)
+    pngs = [encode_png(image) for image in images]
+    taller = encode_png(np.vstack([images[1], images[1]]))
+    flipped = bytearray(pngs[1])
+    flipped[-20] ^= 0xFF  # the checksum of the rows
+    for bad in (
+        pngs[1][:60] + pngs[1][61:],
+        bytes(flipped),
+        taller[:33] + pngs[1][33:],
+    ):
+        with pytest.raises(DatasetError, match=r"read b\.png") as caught:
+            decode_pngs([pngs[0], bad, pngs[2]], ["a.png", "b.png", "c.png"])
+        assert "\n" not in str(caught.value)
 
 
 def test_a_png_of_a_view_and_again():

@@ -58,6 +58,7 @@ MAX_SIDE = 4096
 # zlib-ng at level 1 takes 15 µs for a stamp, zlib 75 and Pillow 370 (2 cores, median of 240); the
 # files are 8 % larger.
 _LEVEL = 1
+_BLOCK_BYTES = 1 << 20  # of pixels that are decoded at once, which stay in the cache
 
 
 def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
@@ -145,12 +146,35 @@ def decode_pngs(
     DatasetError
         As for `decode_png`, or a PNG has another size than those before it.
     """
-    axes = () if channels is None else (channels,)
-    size = common_size(pngs, names, channels or 1)
-    stack: npt.NDArray[np.uint8] = np.empty((len(pngs), *axes, *size), np.uint8)
-    for index, (png, name) in enumerate(zip(pngs, names, strict=True)):
-        stack[index] = decode_png(png, name, channels)
-    return stack
+    count = channels or 1
+    ny, nx = common_size(pngs, names, count)
+    images: npt.NDArray[np.uint8] = np.empty((len(pngs), ny, nx, count), np.uint8)
+    step = max(_BLOCK_BYTES // max(ny * nx * count, 1), 1)
+    for start in range(0, len(pngs), step):
+        block = slice(start, start + step)
+        _decode_into(images[block], pngs[block], names[block])
+    # The channels of a pixel are neighbours in a PNG, and the pixels of a channel in an array.
+    if channels is None:
+        return images[..., 0]
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+
+
+def _decode_into(
+    images: npt.NDArray[np.uint8], pngs: Sequence[bytes], names: Sequence[str]
+) -> None:
+    """Decode PNGs, whose headers were checked, into an array of shape (n, ny, nx, channels)."""
+    # To handle the rows of each image in numpy takes as long as to inflate a small one. They are
+    # therefore joined, and the filters of all are looked at together: an image of 64 x 64 pixels
+    # takes 6 to 12 us instead of 12 to 18 (one core). An image that cannot be inflated so has a
+    # filter in its place, and is read with Pillow as one with filters is.
+    _, ny, nx, channels = images.shape
+    nbytes = ny * (1 + nx * channels)
+    raw = b"".join([_inflate(png, (ny, nx), channels) or b"\1" * nbytes for png in pngs])
+    rows = np.frombuffer(raw, np.uint8).reshape(len(pngs), ny, 1 + nx * channels)
+    images[:] = rows[:, :, 1:].reshape(images.shape)
+    for index in np.flatnonzero(rows[:, :, 0].any(axis=1)).tolist():
+        decoded = _decode_with_pillow(pngs[index], names[index], (ny, nx), channels)
+        images[index] = decoded.reshape(ny, nx, channels)
 
 
 def common_size(pngs: Sequence[bytes], names: Sequence[str], channels: int = 1) -> tuple[int, int]:
@@ -166,7 +190,10 @@ def common_size(pngs: Sequence[bytes], names: Sequence[str], channels: int = 1) 
     if not pngs:
         return 0, 0
     first = _size(pngs[0], names[0], channels)
+    header = pngs[0][:_HEADER_BYTES]
     for png, name in zip(pngs, names, strict=True):
+        if png[:_HEADER_BYTES] == header:
+            continue
         size = _size(png, name, channels)
         if size != first:
             raise DatasetError(
@@ -205,22 +232,38 @@ def _read_chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
         start += 12 + length
 
 
-def _decode_unfiltered(
-    png: bytes, size: tuple[int, int], channels: int
-) -> npt.NDArray[np.uint8] | None:
-    """Inflate the rows; return None if they are interlaced, filtered or incomplete."""
-    ny, nbytes = size[0], size[1] * channels
-    data = b"".join(body for kind, body in _read_chunks(png) if kind == b"IDAT")
+def _image_data(png: bytes) -> bytes | memoryview:
+    """Return the compressed rows of a PNG."""
+    # A PNG that mingolotss wrote has one chunk of them between the header and the chunk IEND, which
+    # is 12 bytes. To look for it in the list of all chunks takes longer than to inflate it.
+    start, rest = _HEADER_BYTES + 8, len(png) - _HEADER_BYTES - 24
+    if png[_HEADER_BYTES:start] == max(rest, 0).to_bytes(4) + b"IDAT":
+        return memoryview(png)[start : start + rest]
+    return b"".join(body for kind, body in _read_chunks(png) if kind == b"IDAT")
+
+
+def _inflate(png: bytes, size: tuple[int, int], channels: int) -> bytes | None:
+    """Return the rows, each after its filter; None if they are interlaced or incomplete."""
+    nbytes = size[0] * (1 + size[1] * channels)
     if png[_INTERLACE_BYTE]:
         return None
     inflater = zlib_ng.decompressobj()
     try:
-        raw = inflater.decompress(data, ny * (nbytes + 1) + 1)
+        raw: bytes = inflater.decompress(_image_data(png), nbytes + 1)
     except _INFLATE_ERRORS:
         return None
-    if len(raw) != ny * (nbytes + 1) or not inflater.eof:  # zlib checks its checksum at eof
+    # zlib checks its checksum at eof
+    return raw if len(raw) == nbytes and inflater.eof else None
+
+
+def _decode_unfiltered(
+    png: bytes, size: tuple[int, int], channels: int
+) -> npt.NDArray[np.uint8] | None:
+    """Inflate the rows; return None if they are interlaced, filtered or incomplete."""
+    raw = _inflate(png, size, channels)
+    if raw is None:
         return None
-    rows = np.frombuffer(raw, np.uint8).reshape(ny, nbytes + 1)
+    rows = np.frombuffer(raw, np.uint8).reshape(size[0], -1)
     return None if rows[:, 0].any() else rows[:, 1:]
 
 
