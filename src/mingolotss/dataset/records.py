@@ -27,14 +27,16 @@ from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import StampFile, check_size, decode_stamps
+from mingolotss.dataset.stored_stamps import StampGroups, StoredStamps
 from mingolotss.errors import DatasetError
 from mingolotss.image.masks import Masks
+from mingolotss.io.arrow_rows import take_rows
 from mingolotss.io.documents import parse_json
 from mingolotss.io.error_text import first_line
 from mingolotss.model import Bools, Ints
 from mingolotss.sky.angles import Floats
 
-__all__ = ["Records", "class_names", "read_records"]
+__all__ = ["Records", "class_names", "read_records", "read_stored_records"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,15 @@ class Records:
         Name of each label.
     origin : str
         Where they were read, for messages.
+    stored : StoredStamps or None
+        The images and masks, if they are still in their files: `table` then lacks them, and
+        `with_images` reads them.
     """
 
     table: pa.Table
     classes: tuple[str, ...]
     origin: str
+    stored: StoredStamps | None = None
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -63,7 +69,7 @@ class Records:
     @property
     def shape(self) -> StampShape:
         """Return what the stamps are."""
-        return StampShape.of_schema(self.table.schema)
+        return StampShape.of_schema(self.table.schema) if self.stored is None else self.stored.shape
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -103,8 +109,9 @@ class Records:
 
     def encoded(self) -> list[bytes]:
         """Return the images as they are stored: PNG files, or plain values."""
-        is_png = "image" in self.table.column_names
-        column = pc.struct_field(self.table["image"], 0) if is_png else self.table["pixels"]
+        table = self.with_images().table
+        is_png = "image" in table.column_names
+        column = pc.struct_field(table["image"], 0) if is_png else table["pixels"]
         return [data or b"" for data in column.to_pylist()]
 
     def images(self) -> ImageArray:
@@ -138,13 +145,16 @@ class Records:
     @property
     def has_masks(self) -> bool:
         """Return whether each image has a mask."""
+        if self.stored is not None:
+            return self.stored.has_masks
         return MASK.name in self.table.column_names and has_masks(self.table.schema)
 
     def encoded_masks(self) -> list[bytes]:
         """Return the masks as they are stored, grey PNG files; none for a dataset without masks."""
         if not self.has_masks:
             return []
-        return [data or b"" for data in pc.struct_field(self.table[MASK.name], 0).to_pylist()]
+        masks = self.with_images().table[MASK.name]
+        return [data or b"" for data in pc.struct_field(masks, 0).to_pylist()]
 
     def masks(self) -> Masks | None:
         """Return all masks decoded.
@@ -175,7 +185,7 @@ class Records:
         names = [f"the mask of {name}" for name in self.names()]
         masks = LazyImages(self.encoded_masks(), names, check=check_values)
         if len(self):
-            first = decode_stamps(self.encoded()[:1], self.names()[:1], self.shape)
+            first = self.take(np.zeros(1, np.int64)).images()
             if masks.shape[1:] != first.shape[-2:]:
                 raise DatasetError(
                     f"read {names[0]}: {masks.shape[2]} x {masks.shape[1]} pixels, and its image "
@@ -190,8 +200,24 @@ class Records:
 
     def take(self, rows: Bools | Ints) -> Records:
         """Return some of the records: indices, or a boolean for each."""
-        indices = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return replace(self, table=self.table.take(pa.array(indices)))
+        indices: Ints = np.arange(len(self))[rows]
+        stored = None if self.stored is None else self.stored.take(indices)
+        return replace(self, table=take_rows(self.table, indices), stored=stored)
+
+    def with_images(self) -> Records:
+        """Return the records with their images and masks in the table.
+
+        Raises
+        ------
+        DatasetError
+            A file with some of them is damaged or missing.
+        """
+        if self.stored is None:
+            return self
+        images, rows = self.stored.read(), self.table
+        schema = pa.schema([*images.schema, *rows.schema]).with_metadata(rows.schema.metadata)
+        table = pa.Table.from_arrays([*images.columns, *rows.columns], schema=schema)
+        return replace(self, table=table, stored=None)
 
     def with_splits(self, names: Sequence[str], plan: str) -> Records:
         """Return the records in other splits.
@@ -213,7 +239,7 @@ class Records:
         is_in = pc.not_equal(pc.fill_null(self.table["split"], ""), "")
         if pc.all(is_in).as_py() or not pc.any(is_in).as_py():
             return self
-        return replace(self, table=self.table.filter(is_in))
+        return self.take(np.asarray(is_in, bool))
 
     @property
     def split_plan(self) -> str:
@@ -239,20 +265,30 @@ def read_records(root: Path) -> Records:
     DatasetError
         There are none, or a file is damaged or lacks a column.
     """
+    return read_stored_records(root).with_images()
+
+
+def read_stored_records(root: Path) -> Records:
+    """Read the records as `read_records` does, and leave the images in their files."""
     paths = stamp_files(root)
     if not paths:
         raise DatasetError(
             f"read the records of {root}: no stamps/part-*.parquet and no data/*.parquet; give a "
             "folder that mingolotss build or export --format parquet wrote"
         )
-    tables, shapes = [], []
+    tables, groups, shapes = [], [], []
     for path in paths:
         with StampFile(path) as stamps:
-            tables.append(stamps.table())
-            shapes.append(stamps.shape)
-            if stamps.shape != shapes[0]:
+            tables.append(stamps.table(has_images=False))
+            groups.append(StampGroups.of_file(stamps))
+            shapes.append((stamps.shape, stamps.has_masks))
+            if shapes[-1] != shapes[0]:
+                kinds = [
+                    f"{shape} with{'' if has_masks else 'out'} masks"
+                    for shape, has_masks in (shapes[-1], shapes[0])
+                ]
                 raise DatasetError(
-                    f"read {path}: {stamps.shape}, and {paths[0]} has {shapes[0]}; they are not "
+                    f"read {path}: {kinds[0]}, and {paths[0]} has {kinds[1]}; they are not "
                     "of one dataset"
                 )
     # The parts of a build usually follow the sky and not the catalogue, so that neighbours share
@@ -267,9 +303,11 @@ def read_records(root: Path) -> Records:
     if table["row"].null_count == len(table):  # a file of another program: its own order
         index = table.column_names.index("row")
         table = table.set_column(index, "row", pa.array(np.arange(len(table))))
-    table = table.sort_by("row").replace_schema_metadata(tables[0].schema.metadata)
+    places = pc.sort_indices(table["row"]).to_numpy().astype(np.int64)
+    table = take_rows(table, places).replace_schema_metadata(tables[0].schema.metadata)
     origin = str(paths[0] if len(paths) == 1 else paths[0].parent)
-    return Records(table, class_names(root, table), origin)
+    stored = StoredStamps(tuple(groups), places, *shapes[0])
+    return Records(table, class_names(root, table), origin, stored)
 
 
 def class_names(root: Path, table: pa.Table) -> tuple[str, ...]:

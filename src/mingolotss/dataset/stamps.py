@@ -61,6 +61,7 @@ __all__ = [
     "decode_stamps",
     "encode_stamp",
     "image_column",
+    "image_fields",
     "stamp_bytes",
     "stamp_schema",
 ]
@@ -82,11 +83,15 @@ def stamp_schema(shape: StampShape, further: Sequence[pa.Field] = ()) -> pa.Sche
         the checksum of a mask among them, the file has the column ``mask``, too.
     """
     channels = [CHANNELS_COLUMN] if shape.channels else []
-    masks = [MASK] if has_masks(further) else []
-    first = IMAGE if shape.is_png else _PIXELS
-    schema = pa.schema([first, *masks, *MANIFEST, *further, *channels])
+    images = image_fields(shape, has_masks=has_masks(further))
+    schema = pa.schema([*images, *MANIFEST, *further, *channels])
     # Without channels not even empty metadata: they would change the bytes of every file.
     return schema.with_metadata(shape.to_metadata()) if shape.channels else schema
+
+
+def image_fields(shape: StampShape, *, has_masks: bool) -> list[pa.Field]:
+    """Return the columns of images and masks: ``image`` or ``pixels``, and ``mask``."""
+    return [IMAGE if shape.is_png else _PIXELS, *([MASK] if has_masks else [])]
 
 
 def encode_stamp(pixels: ImageArray) -> bytes:
@@ -230,7 +235,7 @@ class StampFile:
 
     def rows(self, group: int | None = None) -> Ints:
         """Return the catalogue row of each stamp, of one row group or of all."""
-        column = self._read(["row"], group)
+        column = self._read(["row"], None if group is None else [group])
         if "row" not in column.column_names or not pa.types.is_integer(column["row"].type):
             raise self._wrong_column("row", None)
         if column["row"].null_count:
@@ -245,19 +250,47 @@ class StampFile:
 
     def encoded(self, group: int | None = None) -> pa.ChunkedArray:
         """Return each stamp as it is stored, of one row group or of all: an array of binary."""
-        column = self._read([self._image], group)[self._image]
+        column = self._read([self._image], None if group is None else [group])[self._image]
         return pc.struct_field(column, "bytes") if self._image == IMAGE.name else column
 
     def encoded_masks(self, group: int | None = None) -> pa.ChunkedArray:
         """Return each mask as it is stored, of one row group or of all: an array of binary."""
-        return pc.struct_field(self._read([MASK.name], group)[MASK.name], "bytes")
+        groups = None if group is None else [group]
+        return pc.struct_field(self._read([MASK.name], groups)[MASK.name], "bytes")
 
-    def table(self) -> pa.Table:
+    def image_bytes(self, group: int) -> int:
+        """Return the bytes that images and masks of a group of rows take in memory."""
+        chunks = self._file.metadata.row_group(group)
+        names = {field.name for field in self._image_fields()}
+        columns = (chunks.column(index) for index in range(chunks.num_columns))
+        return sum(
+            column.total_uncompressed_size
+            for column in columns
+            if column.path_in_schema.partition(".")[0] in names
+        )
+
+    def images(self, groups: Sequence[int]) -> pa.Table:
+        """Return the columns of images and masks of some groups of rows, as `table` has them."""
+        fields = self._image_fields()
+        table = self._read([field.name for field in fields], groups)
+        with self._translated_errors():
+            columns = [table[field.name].cast(field.type) for field in fields]
+        return pa.table(columns, schema=pa.schema(fields))
+
+    def _image_fields(self) -> list[pa.Field]:
+        return image_fields(self.shape, has_masks=self.has_masks)
+
+    def table(self, *, has_images: bool = True) -> pa.Table:
         """Return the image and the columns of the manifest, and those beyond it that the file has.
 
         A column of the manifest that is absent is null. The mask follows the image, where the file
         has masks. A file with channels also has the column ``channels``, null where the file lacks
         it.
+
+        Parameters
+        ----------
+        has_images : bool
+            Whether to read images and masks, too.
 
         Raises
         ------
@@ -270,20 +303,20 @@ class StampFile:
         further = further_fields(schema)
         channels = self._channel_fields()
         names = [*(field.name for field in further), *(field.name for field in channels)]
-        masks = [MASK.name] if self.has_masks else []
+        images = self._image_fields() if has_images else []
         table = self._read(
-            [self._image, *masks, *present, *(name for name in names if name in schema.names)]
+            [
+                *(field.name for field in images),
+                *present,
+                *(name for name in names if name in schema.names),
+            ]
         )
-        first = table[self._image]
         with self._translated_errors():
             # Every table has the same schema, so that those of many files can be concatenated: a
             # file of another program or of an older version may lack columns of the manifest or
             # have them in another type.
-            image = _PIXELS if self._image == _PIXELS.name else IMAGE
-            columns = [first.cast(IMAGE.type) if image is IMAGE else first]
-            others = [*([MASK] if masks else []), *MANIFEST, *further, *channels]
-            columns += _of_manifest(table, others)
-        fields = pa.schema([image.with_type(columns[0].type), *others])
+            fields = pa.schema([*images, *MANIFEST, *further, *channels])
+            columns = _of_manifest(table, fields)
         return pa.table(columns, schema=fields.with_metadata(schema.metadata))
 
     def _channel_fields(self) -> list[pa.Field]:
@@ -322,11 +355,11 @@ class StampFile:
         if label is None or not pa.types.is_integer(label):
             raise self._wrong_column("label", label)
 
-    def _read(self, columns: list[str], group: int | None = None) -> pa.Table:
+    def _read(self, columns: list[str], groups: Sequence[int] | None = None) -> pa.Table:
         with self._translated_errors():
-            if self._is_own and group is None:
+            if self._is_own and groups is None:
                 return self._file.read(columns)
-            return check_table(read_columns(self._file, columns, self.path, group))
+            return check_table(read_columns(self._file, columns, self.path, groups))
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:

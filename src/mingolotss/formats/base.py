@@ -95,6 +95,8 @@ class Format:
         Lines of Python for the dataset card; FOLDER and NAME stand for the export and its dataset.
     vector_examples : tuple of str
         The same for a dataset of tags or votes, where other lines open it.
+    streams : bool
+        Whether `write` takes records whose images are still in their files (`Records.stored`).
     """
 
     write: Callable[[Records, Path, ExportHeader], None]
@@ -102,6 +104,7 @@ class Format:
     read: Callable[[Path, str], Arrays]
     examples: tuple[str, ...]
     vector_examples: tuple[str, ...] = ()
+    streams: bool = False
 
 
 def check_kind(records: Records, header: ExportHeader, *, is_png: bool) -> None:

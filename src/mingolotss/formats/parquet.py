@@ -25,7 +25,7 @@ from mingolotss.dataset.image_stack import ImageArray, ImageStack
 from mingolotss.dataset.label_columns import TAGS, VOTES
 from mingolotss.dataset.layout import ExportFolder, stamp_files
 from mingolotss.dataset.masks import MASK
-from mingolotss.dataset.records import Records, read_records
+from mingolotss.dataset.records import Records, read_stored_records
 from mingolotss.dataset.samples import TEXT_COLUMNS, Arrays
 from mingolotss.dataset.split_names import select
 from mingolotss.formats.base import ExportHeader, Format
@@ -143,9 +143,10 @@ def read_parquet(path: Path, split: str = "all") -> Arrays:
     InputError
         There is no such split.
     """
-    records = read_records(path).in_splits()
+    records = read_stored_records(path).in_splits()
     if split != "all":
         records = records.take(select(records.texts("split"), split, str(path)))
+    records = records.with_images()
     texts = [records.texts(name) for name in TEXT_COLUMNS]
     shape = records.shape
     images: ImageArray | ImageStack = (

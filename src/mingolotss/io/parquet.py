@@ -189,7 +189,10 @@ def read_table(
 
 
 def read_columns(
-    file: pq.ParquetFile, columns: Sequence[str] | None, path: Path, group: int | None = None
+    file: pq.ParquetFile,
+    columns: Sequence[str] | None,
+    path: Path,
+    groups: Sequence[int] | None = None,
 ) -> pa.Table:
     """Read columns of an open file, but no more bytes than are plausible for its size.
 
@@ -200,8 +203,8 @@ def read_columns(
         None for all.
     path : Path
         The file. Its pages are looked at only if it is on this machine.
-    group : int, optional
-        Only this group of rows.
+    groups : sequence of int, optional
+        Only these groups of rows.
 
     Raises
     ------
@@ -210,16 +213,16 @@ def read_columns(
     """
     metadata, size = file.metadata, path.stat().st_size
     limit = largest_expansion(size)
-    groups = range(metadata.num_row_groups) if group is None else [group]
-    longest = _check_pages(file, columns, groups, path, limit) if is_local(path) else 0
+    chosen = range(metadata.num_row_groups) if groups is None else groups
+    longest = _check_pages(file, columns, chosen, path, limit) if is_local(path) else 0
     names = None if columns is None else list(columns)
     # A limit for the rows of a batch limits the bytes of a batch, as no value is longer. pyarrow
     # makes room for twice as much.
     rows = limit // max(_BATCHES * longest, 1)
-    if max((metadata.row_group(number).num_rows for number in groups), default=0) <= rows:
-        return file.read(names) if group is None else file.read_row_group(group, names)
+    if max((metadata.row_group(number).num_rows for number in chosen), default=0) <= rows:
+        return file.read(names) if groups is None else file.read_row_groups([*groups], names)
     batches, total = [], 0
-    for batch in file.iter_batches(max(rows, 1), row_groups=[*groups], columns=names):
+    for batch in file.iter_batches(max(rows, 1), row_groups=[*chosen], columns=names):
         total += batch.nbytes
         if total > limit:
             raise pa.ArrowInvalid(f"more than {limit >> 20} MiB in {size} bytes")

@@ -124,8 +124,9 @@ def export(
     if not len(records):
         raise InputError(f"export {build}: no image remains to be written")
     header = _header(divided.plan, provenance, format)
+    written = records if dataset_format.streams else records.with_images()
     with staged_export(out, fresh=fresh) as stage:
-        (writer or dataset_format.write)(records, stage, header)
+        (writer or dataset_format.write)(written, stage, header)
         _write_tables(divided, header, DatasetFolder(build), DatasetFolder(stage))
         write_description(read_summary(stage), format)
         files = sorted(path for path in stage.rglob("*") if path.is_file())

@@ -17,7 +17,7 @@ from mingolotss.dataset.layout import DatasetFolder, stamp_files
 from mingolotss.dataset.manifest import MANIFEST, further_fields, read_manifest
 from mingolotss.dataset.masks import encode_masks, has_masks, mask_column
 from mingolotss.dataset.provenance import Provenance
-from mingolotss.dataset.records import Records, read_records
+from mingolotss.dataset.records import Records, read_stored_records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import encode_stamp, image_column, stamp_schema
@@ -31,6 +31,8 @@ __all__ = ["read_dataset_records"]
 def read_dataset_records(folder: Path, provenance: Provenance) -> Records:
     """Read the records of a build, or of an export in any format that holds stamps.
 
+    The images of a build, and of an export in Parquet, stay in their files.
+
     Parameters
     ----------
     folder : Path
@@ -43,11 +45,11 @@ def read_dataset_records(folder: Path, provenance: Provenance) -> Records:
         There are none, or a file is damaged, or an image of the manifest is missing.
     """
     if stamp_files(folder) or not DatasetFolder(folder).manifest.is_file():
-        return read_records(folder)
+        return read_stored_records(folder)
     manifest = read_manifest(folder)
     notes = ExportNotes.read(manifest.schema.metadata)
     if notes is None:
-        return read_records(folder)
+        return read_stored_records(folder)
     if notes.format == "fits":
         raise DatasetError(
             f"export {folder}: its FITS files have the brightness and not the stamps that were "

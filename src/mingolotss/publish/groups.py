@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -54,7 +55,7 @@ def merge_records(
     for name, values in (("label", labels), ("class", [classes[label] for label in labels])):
         index, field = table.column_names.index(name), MANIFEST.field(name)
         table = table.set_column(index, name, pa.array(values).cast(field.type))
-    return Records(table, classes, records.origin)
+    return replace(members, table=table, classes=classes)
 
 
 def _with_vectors(
@@ -73,7 +74,7 @@ def _with_vectors(
         if name in (TAGS.name, VOTES.name):
             field = with_class_names(field, classes)
         table = table.set_column(index, field, values.cast(field.type))
-    return Records(table, classes, records.origin)
+    return replace(records, table=table, classes=classes)
 
 
 def parse_groups(texts: Sequence[str]) -> dict[str, tuple[str | int, ...]]:

@@ -1,0 +1,53 @@
+"""Rows of Arrow tables that are larger than one array of texts or bytes can be.
+
+Arrow counts the bytes of an array in 32 bits, and `pyarrow.Table.take` puts the chunks of a column
+together first: it raises for more than 2 GiB of images.
+
+>>> table = pa.concat_tables([pa.table({"name": ["a", "b"]}), pa.table({"name": ["c"]})])
+>>> take_rows(table, np.array([2, 0]), most_bytes=1)["name"].to_pylist()
+['c', 'a']
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from mingolotss.model import Ints
+
+__all__ = ["take_rows"]
+
+_MOST_BYTES = 1 << 30  # of an array
+
+
+def take_rows(table: pa.Table, rows: Ints, *, most_bytes: int = _MOST_BYTES) -> pa.Table:
+    """Return some rows of a table, in the order in which they are given.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    rows : int64 array, shape (n,)
+    most_bytes : int
+        A larger table is taken in blocks of about this size.
+    """
+    size = table.nbytes
+    if size <= most_bytes or not len(rows):
+        return table.take(pa.array(rows))
+    # Each block takes its rows from every batch of the table, sorted, and then puts them in order:
+    # no array is larger than a block.
+    batches = table.to_batches()
+    first = np.cumsum([0, *(batch.num_rows for batch in batches)])
+    length = max(1, int(most_bytes / size * len(table)))
+    blocks = []
+    for start in range(0, len(rows), length):
+        block = rows[start : start + length]
+        order = np.argsort(block, kind="stable")
+        limits = np.searchsorted(block[order], first)
+        pieces = [
+            batch.take(pa.array(block[order[low:high]] - offset))
+            for batch, offset, low, high in zip(batches, first, limits, limits[1:], strict=False)
+            if low < high
+        ]
+        sorted_rows = pa.Table.from_batches(pieces, table.schema)
+        blocks.append(sorted_rows.take(pa.array(np.argsort(order))))
+    return pa.concat_tables(blocks)
