@@ -27,7 +27,7 @@ SHAPES = [StampShape(), StampShape(dtype="float32"), StampShape(("a", "b"), 3)]
 
 
 def parts(folder, shape):
-    """Write the parts of a build, in another order than that of the catalogue; return its stamps."""
+    """Write the parts of a build, not in the order of the catalogue; return its stamps."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     axes = (len(shape.channels), 3, 3) if shape.channels else (3, 3)
@@ -111,7 +111,9 @@ def test_parts_with_and_without_masks_are_not_of_one_dataset(tmp_path):
     with StampFile(path) as file:
         table = file.table().drop_columns(["mask", "mask_sha256"])
     path.write_bytes(stamp_bytes(table))
-    with pytest.raises(DatasetError, match="without masks, and .*part-00000.parquet has .*with m"):
+    with pytest.raises(
+        DatasetError, match=r"without masks, and .*part-00000\.parquet has .*with m"
+    ):
         read_stored_records(tmp_path / "stamps")
 
 
