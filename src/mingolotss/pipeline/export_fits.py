@@ -1,63 +1,38 @@
 """Write the stamps of a finished build as FITS files, from the images of its record.
 
-A build keeps its stamps as they were made, without the brightness that they had before. It is
-computed again: the sources are taken through the stages of a build, with the image that was chosen
-for each, and every stamp that comes out must have the pixels that the manifest records. If an image
-is gone or was changed, or one stamp is another, nothing is exported.
+Their brightness is computed again (``repeated_chunks.py``). If an image is gone or was changed, or
+one stamp is another than in the build, nothing is exported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from mingolotss.candidates.table import CandidateTable
-from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.catalogue.labels import UNLABELLED
 from mingolotss.dataset.channel_table import CHANNELS_COLUMN
-from mingolotss.dataset.label_origins import LABEL_FROM
-from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import CANDIDATE_CHANNEL, catalogue_columns, read_manifest
-from mingolotss.dataset.recorded_inputs import image_folder, locate_image
 from mingolotss.dataset.records import Records
-from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.base import ExportHeader
 from mingolotss.formats.fits import fits_paths, write_fits_index
 from mingolotss.formats.fits_file import Row
 from mingolotss.io.files import write_bytes
-from mingolotss.io.parquet import read_table
-from mingolotss.model import Candidate, Ints
-from mingolotss.pipeline.channel_inputs import ChannelInputs
-from mingolotss.pipeline.chunk import Chunk
 from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.fits_stamps import chunk_files
-from mingolotss.pipeline.input_files import differing_images
-from mingolotss.pipeline.part import run_stages
-from mingolotss.pipeline.part_table import PartTable
-from mingolotss.pipeline.planned_stamps import recorded_stamp_deg
 from mingolotss.pipeline.progress import BuildProgress
-from mingolotss.pipeline.rebuild import recorded_service
-from mingolotss.pipeline.task import Task
-from mingolotss.recipe.model import ImageSettings, Recipe
-from mingolotss.service.base import (
-    CutoutRequest,
-    FetchService,
-    ImageService,
-    Naming,
-    open_service,
+from mingolotss.pipeline.recorded_sources import (
+    Problems,
+    RecordedPart,
+    RecordedSources,
+    refuse,
 )
+from mingolotss.pipeline.repeated_chunks import repeat_chunks
+from mingolotss.recipe.model import Recipe
 
-__all__ = ["images_problem", "write_fits_again"]
+__all__ = ["write_fits_again"]
 
-_TASK_SOURCES, _CHUNK_SOURCES = 512, 64
-_OF_IMAGE = ("image", "rms", "image_sha256", "rms_sha256")
-_MOST_SHOWN = 3
+_TASK_SOURCES = 512
 _CHANGED = ("label", "class", "split")  # columns that an export can have otherwise than its build
 
 
@@ -67,26 +42,16 @@ class _FitsTask:
 
     Attributes
     ----------
-    task : Task
+    part : RecordedPart
     rows : dict of int to mapping
         The columns `_CHANGED` of each source, by its row in the catalogue, and its channels.
     paths : dict of int to Path
         Its file.
-    digests : dict of int to str
-        The SHA-256 of its pixels in the manifest.
-    images : dict of int to dict of str to str
-        The SHA-256 of the files that it was made from, by their names in the table of candidates;
-        of those that were read whole.
     """
 
-    task: Task
+    part: RecordedPart
     rows: Mapping[int, Row]
     paths: Mapping[int, Path]
-    digests: Mapping[int, str]
-    images: Mapping[int, Mapping[str, str]]
-
-
-_Problems = list[tuple[str, str]]  # source and reason
 
 
 def write_fits_again(
@@ -123,344 +88,45 @@ def write_fits_again(
         The images of the build are not recorded, or two files would be one.
     """
     paths = fits_paths(records, folder, header)
-    sources = _Sources.read(build, recipe, records)
-    _refuse(build, sources.changed(), len(records))
+    sources = RecordedSources.read(build, recipe, records)
+    refuse(build, header.format, sources.changed(), f"{len(records)} sources")
     done, problems = 0, []
-    tasks = sources.opened(progress).tasks(paths)
+    tasks = _tasks(sources.opened(progress), paths)
     progress(0, len(records), "reading images")
     for count, some in mapper(_write_files, tasks):
         done += count
         problems += some
         progress(done, len(records), "reading images")
-    _refuse(build, problems, len(records))
+    refuse(build, header.format, problems, f"{len(records)} sources")
     write_fits_index(records, paths, folder)
 
 
-def images_problem(build: Path) -> str:
-    """Return why the images of a build without channels cannot be read again; "" if they can."""
-    try:
-        recorded_service(build)
-    except InputError as error:
-        return str(error)
-    root = image_folder(build)
-    names = (
-        []
-        if root is None
-        else differing_images(BuildFolder(build).parts(), root, only_touched=True)
-    )
-    return f"{names[0]} is gone, or was changed since the build" if names else ""
-
-
-@dataclass(frozen=True)
-class _Images:
-    """The images of one channel, or of a recipe without channels.
-
-    Attributes
-    ----------
-    channel : str
-        The name of a further channel; "" for the reference, or without channels.
-    recipe : Recipe
-        Of this channel alone.
-    chosen : sequence of mapping or None
-        For each record the row of the table of candidates; None if it has no image.
-    root : Path or None
-        The folder of the images.
-    service : ImageService or None
-        None until it is opened.
-    """
-
-    channel: str
-    recipe: Recipe
-    chosen: Sequence[Row | None]
-    root: Path | None
-    service: ImageService | None = None
-
-    def candidates(self, rows: Ints, names: list[str]) -> CandidateTable:
-        """Return the chosen candidates of some records."""
-        pairs = zip(rows.tolist(), names, strict=True)
-        lists = [self._candidates(self.chosen[row], name) for row, name in pairs]
-        return CandidateTable.from_lists(lists, names)
-
-    def _candidates(self, row: Row | None, name: str) -> list[Candidate]:
-        if row is None:
-            return []
-        image, rms = (locate_image(str(row[kind] or ""), self.root) for kind in ("image", "rms"))
-        return [Candidate(str(row["field"] or ""), image, rms, name)]
-
-    def open(self, build: BuildFolder) -> ImageService:
-        """Open the recorded service.
-
-        Raises
-        ------
-        InputError
-            It is not recorded, or its folder is not where it was.
-        """
-        images, folder, name = self.recipe.images, build.path, self.channel
-        naming = Naming(images.image, images.rms, images.ignore, images.checksums)
-        workspace = build.channel_workspace(name).path if name else folder
-        address = recorded_service(folder, name)
-        return open_service(address, naming=naming, workspace=workspace)
-
-
-@dataclass(frozen=True)
-class _Sources:
-    """Some records of a build with the images that were chosen for them.
-
-    Attributes
-    ----------
-    build : BuildFolder
-    recipe : Recipe
-    records : Records
-    images : tuple of _Images
-        Of each channel, the reference first.
-    """
-
-    build: BuildFolder
-    recipe: Recipe
-    records: Records
-    images: tuple[_Images, ...]
-
-    @classmethod
-    def read(cls, folder: Path, recipe: Recipe, records: Records) -> _Sources:
-        """Read the table of candidates.
-
-        Raises
-        ------
-        DatasetError
-            It is damaged, or does not name the image of a record.
-        """
-        build, reference = BuildFolder(folder), recipe.reference_channel
-        columns = ["row", "field", "verdict", *_OF_IMAGE]
-        if reference is not None:
-            columns.append(CANDIDATE_CHANNEL.name)
-        table = read_table(build.candidates, columns)
-        table = table.filter(pc.equal(table["verdict"], "chosen"))
-        images = [_Images("", recipe.reference_recipe, (), image_folder(folder))]
-        for channel in recipe.further_channels:
-            own = recipe.of_channel(channel)
-            images.append(_Images(channel.name, own, (), image_folder(folder, channel.name)))
-        rows = records.table["row"].to_pylist()
-        filled = []
-        for one in images:
-            of_channel = table
-            if reference is not None:
-                name = one.channel or reference.name
-                of_channel = table.filter(pc.equal(table[CANDIDATE_CHANNEL.name], name))
-            chosen = {row["row"]: row for row in of_channel.to_pylist()}
-            filled.append(replace(one, chosen=[chosen.get(row) for row in rows]))
-        if absent := filled[0].chosen.count(None):
-            raise DatasetError(
-                f"read {build.candidates}: it names no image for {absent} sources of the manifest; "
-                "build again"
-            )
-        return cls(build, recipe, records, tuple(filled))
-
-    def changed(self) -> _Problems:
-        """Return the sources whose images are gone, or others than in the build."""
-        problems, sources = [], self.records.texts("source")
-        for images in self.images:
-            if images.root is None:
-                continue
-            differing = {
-                *differing_images(
-                    self.build.parts(), images.root, only_touched=True, channel=images.channel
-                )
-            }
-            for source, row in zip(sources, images.chosen, strict=True):
-                names = [] if row is None else [row["image"], row["rms"]]
-                if others := [name for name in names if name and name in differing]:
-                    problems.append(
-                        (source, f"{others[0]} is gone, or was changed since the build")
-                    )
-        return problems
-
-    def opened(self, progress: BuildProgress) -> _Sources:
-        """Return the sources with open services; what these download is on disk then.
-
-        Raises
-        ------
-        InputError
-            A service is not recorded, or its folder is not where it was.
-        """
-        # Channels of the same images share one service, and so its downloads, as in the build.
-        opened: list[tuple[ImageSettings, str, ImageService]] = []
-        images = []
-        for one in self.images:
-            settings, address = one.recipe.images, recorded_service(self.build.path, one.channel)
-            known = [other for *key, other in opened if key == [settings, address]]
-            service = known[0] if known else self._downloaded(one, one.open(self.build), progress)
-            opened.append((settings, address, service))
-            images.append(replace(one, service=service))
-        return replace(self, images=tuple(images))
-
-    def _downloaded(
-        self, images: _Images, service: ImageService, progress: BuildProgress
-    ) -> ImageService:
-        """Return a service that reads from disk what another one downloads."""
-        if not isinstance(service, FetchService):
-            return service
-        only = replace(images, service=service)
-        tasks = [
-            self._task(0, rows, (only,)) for rows in np.array_split(self._order, self._n_tasks)
-        ]
-        requests = [
-            CutoutRequest(*pair) for task in tasks for pair in Chunk(task, 0, len(task)).requests
-        ]
-        return service.fetch(
-            requests,
-            max(images.recipe.images.size_deg, self._stamp_deg),
-            lambda done: progress(done, len(requests), "fetching"),
+def _tasks(sources: RecordedSources, paths: Sequence[Path]) -> Iterator[_FitsTask]:
+    """Yield the tasks for the workers; `paths` are the files of the records."""
+    # The reasons why a channel is missing are known only to the plan of the build.
+    recorded = [CHANNELS_COLUMN.name] if sources.recipe.channels else []
+    for index, rows in enumerate(sources.split(_TASK_SOURCES)):
+        part = sources.part(index, rows)
+        numbers = part.task.rows.tolist()
+        table = sources.records.table.select([*_CHANGED, *recorded]).take(pa.array(rows))
+        yield _FitsTask(
+            part,
+            dict(zip(numbers, table.to_pylist(), strict=True)),
+            {number: paths[row] for number, row in zip(numbers, rows.tolist(), strict=True)},
         )
 
-    @cached_property
-    def _stamp_deg(self) -> float:
-        """The side of the cutouts that the stamps of the build need, as its plan computed it."""
-        return recorded_stamp_deg(self.recipe.reference_recipe, read_manifest(self.build.path))
 
-    @property
-    def _n_tasks(self) -> int:
-        return -(-len(self.records) // _TASK_SOURCES)
-
-    @cached_property
-    def _order(self) -> Ints:
-        """The order in which neighbours on the sky, and in one image, come together."""
-        names = [str(row["image"]) if row else "" for row in self.images[0].chosen]
-        order: Ints = np.lexsort(
-            (self.records.numbers("dec"), np.unique(names, return_inverse=True)[1])
-        )
-        return order
-
-    def tasks(self, paths: Sequence[Path]) -> Iterator[_FitsTask]:
-        """Yield the tasks for the workers.
-
-        Parameters
-        ----------
-        paths : sequence of Path
-            The file of each record.
-        """
-        for index, rows in enumerate(np.array_split(self._order, self._n_tasks)):
-            table = self.records.table.take(pa.array(rows))
-            numbers = table["row"].to_pylist()
-            # The reasons why a channel is missing are known only to the plan of the build.
-            recorded = [CHANNELS_COLUMN.name] if self.recipe.channels else []
-            values = table.select([*_CHANGED, *recorded]).to_pylist()
-            yield _FitsTask(
-                self._task(index, rows, self.images),
-                dict(zip(numbers, values, strict=True)),
-                {number: paths[row] for number, row in zip(numbers, rows.tolist(), strict=True)},
-                dict(zip(numbers, table["pixels_sha256"].to_pylist(), strict=True)),
-                {
-                    number: self._checksums(row)
-                    for number, row in zip(numbers, rows.tolist(), strict=True)
-                },
-            )
-
-    def _checksums(self, record: int) -> dict[str, str]:
-        """Return the SHA-256 of the files that a record was made from, in all channels."""
-        chosen = [images.chosen[record] for images in self.images]
-        return _checksums([row for row in chosen if row is not None])
-
-    def _task(self, index: int, rows: Ints, images: Sequence[_Images]) -> Task:
-        """Return the part of a build that has only these sources and their chosen images."""
-        records, (reference, *further) = self.records.take(rows), images
-        names = list(records.texts("source"))
-        rules = {channel.name: channel.missing for channel in self.recipe.channels}
-        return Task(
-            index=index,
-            catalogue=Catalogue.from_columns(
-                names, records.numbers("ra"), records.numbers("dec"),
-                labels=np.where(records.labels < 0, UNLABELLED, records.labels),
-                classes=records.classes, vectors=records.vectors,
-                label_from=(
-                    records.texts(LABEL_FROM.name) if self.recipe.judgements.are_used else None
-                ),
-                size_arcsec=records.numbers("size_arcsec"),
-                flux_mjy=records.numbers("flux_mjy"),
-                kept=catalogue_columns(records.table) if self.recipe.stamp.columns else None,
-            ),
-            rows=records.table["row"].to_numpy(),
-            candidates=reference.candidates(rows, names),
-            batches=np.full(len(names), -1),
-            decisions={},
-            recipe=self.recipe,
-            service=_opened(reference),
-            out=self.build.path,
-            image_root="" if reference.root is None else str(reference.root),
-            stamp_deg=self._stamp_deg,
-            masks=records.masks(),
-            channels=tuple(
-                ChannelInputs(
-                    one.channel, rules[one.channel], one.recipe, _opened(one),
-                    one.candidates(rows, names),
-                    image_root="" if one.root is None else str(one.root),
-                )
-                for one in further
-            ),
-        )  # fmt: skip
-
-
-def _opened(images: _Images) -> ImageService:
-    if images.service is None:
-        raise RuntimeError("the service of these images is not open")
-    return images.service
-
-
-def _checksums(rows: Sequence[Row]) -> dict[str, str]:
-    """Return the SHA-256 of images and rms maps that were read whole, by their names."""
-    return {
-        str(row[kind]): str(row[f"{kind}_sha256"])
-        for row in rows
-        for kind in ("image", "rms")
-        if row[f"{kind}_sha256"]
-    }
-
-
-def _write_files(part: _FitsTask) -> tuple[int, _Problems]:
+def _write_files(task: _FitsTask) -> tuple[int, Problems]:
     """Write the files of one task; return the number of its sources and those without a file."""
-    task, problems = part.task, []
-    for start in range(0, len(task), _CHUNK_SOURCES):
-        chunk = Chunk(task, start, min(start + _CHUNK_SOURCES, len(task)))
-        results = run_stages(chunk, with_planes=True)
-        part_table = PartTable(task)
-        part_table.add(chunk, results.measured, results.prepared, results.stamps, results.channels)
-        table = part_table.chunk_table(chunk)
-        offers = zip(table["row"].to_pylist(), table["offers"].to_pylist(), strict=True)
-        images = {
-            row: _checksums([one for one in several if one["verdict"] == "chosen"])
-            for row, several in offers
-        }
-        equal = {}
-        columns = (table[name].to_pylist() for name in ("row", "source", "reason", "pixels_sha256"))
-        for row, source, reason, digest in zip(*columns, strict=True):
-            if reason is not None:
-                problems.append((source, reason))
-            elif changed := [
-                name for name, sha256 in part.images[row].items() if images[row].get(name) != sha256
-            ]:
-                problems.append((source, f"{changed[0]} was changed since the build"))
-            elif digest != part.digests[row]:
-                problems.append((source, "its stamp is another one than in the build"))
-            else:
-                equal[row] = part.rows[row]
-        files = chunk_files(task, table, results.stamps, results.planes, results.channels, equal)
+    problems = []
+    for repeated in repeat_chunks(task.part):
+        problems += repeated.problems
+        results = repeated.results
+        changes = {row: task.rows[row] for row in repeated.equal}
+        files = chunk_files(
+            task.part.task, repeated.table, results.stamps, results.planes, results.channels,
+            changes,
+        )  # fmt: skip
         for row, data in files:
-            write_bytes(part.paths[int(str(row["row"]))], data)
-    return len(task), problems
-
-
-def _refuse(build: Path, problems: _Problems, total: int) -> None:
-    """Raise an error that names the first sources, if there are any.
-
-    Raises
-    ------
-    DatasetError
-        Always, unless `problems` is empty.
-    """
-    if not problems:
-        return
-    shown = "; ".join(f"{source}: {reason}" for source, reason in sorted(problems)[:_MOST_SHOWN])
-    more = f"; and {len(problems) - _MOST_SHOWN} more" if len(problems) > _MOST_SHOWN else ""
-    raise DatasetError(
-        f"export {build} as fits: the brightness of {len(problems)} of {total} sources cannot be "
-        f"computed again ({shown}{more}); put the images back, or build again"
-    )
+            write_bytes(task.paths[int(str(row["row"]))], data)
+    return len(task.part.task), problems

@@ -16,8 +16,9 @@ from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.splits import SplitPlan
 from mingolotss.formats.fits import stores_brightness
 from mingolotss.pipeline.executors.base import Mapper
-from mingolotss.pipeline.export_fits import images_problem, write_fits_again
+from mingolotss.pipeline.export_fits import write_fits_again
 from mingolotss.pipeline.progress import BuildProgress, no_progress
+from mingolotss.pipeline.recorded_sources import images_problem
 from mingolotss.publish.export import Export, Writer
 from mingolotss.publish.export import export as export_records
 
