@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow  # together they take long
 OPTIONAL = (
     "torch", "torchvision", "keras", "distributed", "dask", "s3fs", "upath", "selenium",
     "starlette", "uvicorn", "contourpy", "photutils", "h5py", "zarr", "radio_beam",
-    "pycocotools", "cleanlab", "sklearn",
+    "pycocotools", "cleanlab", "sklearn", "hats",
 )  # fmt: skip
 
 WITHOUT = f"""

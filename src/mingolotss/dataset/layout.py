@@ -27,6 +27,7 @@ __all__ = [
     "BuildFolder",
     "DatasetFolder",
     "ExportFolder",
+    "HatsCollection",
     "batch_name",
     "part_name",
     "split_batch_name",
@@ -563,3 +564,50 @@ def stamp_files(root: Path) -> list[Path]:
         return [root] if root.suffix == ".parquet" else []
     build, export = BuildFolder(root), ExportFolder(root)
     return build.all_stamps() or export.parquet_files() or sorted(root.glob(_PARTS))
+
+
+@dataclass(frozen=True, slots=True)
+class HatsCollection:
+    """The files of a HATS collection of one catalogue, its margin and its index of names.
+
+    The layout is that of the IVOA Note "HATS" and of the library `hats`.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    name : str
+        Of the catalogue.
+    """
+
+    path: Path
+    name: str
+
+    @property
+    def properties(self) -> Path:
+        """What the collection consists of."""
+        return self.path / "collection.properties"
+
+    @property
+    def catalogue(self) -> Path:
+        """The folder of the catalogue."""
+        return self.path / self.name
+
+    def margin(self, radius: float) -> Path:
+        """Return the folder of the sources around each partition, within a radius in arcsec."""
+        return self.path / f"{self.name}_{radius:g}arcs".replace(".", "_")
+
+    def index(self, column: str) -> Path:
+        """Return the folder of the index of a column."""
+        return self.path / f"{self.name}_{column}"
+
+    @staticmethod
+    def partition(folder: Path, order: int, pixel: int) -> Path:
+        """Return the path of the rows of a partition, in the folder of a catalogue."""
+        directory = f"Norder={order}/Dir={pixel // 10_000 * 10_000}"
+        return folder / "dataset" / directory / f"Npix={pixel}.parquet"
+
+    @staticmethod
+    def index_file(folder: Path) -> Path:
+        """Return the path of the rows of an index, in its folder."""
+        return folder / "dataset" / "index" / "part.0.parquet"

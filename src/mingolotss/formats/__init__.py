@@ -60,3 +60,8 @@ FORMATS.add(
     "mingolotss.formats.parquet:PARQUET",
     "Parquet with Image and ClassLabel, for Hugging Face datasets",
 )
+FORMATS.add(
+    "hats",
+    "mingolotss.formats.hats:HATS",
+    "a HATS collection in partitions of the sky, for LSDB, Hyrax and the Multimodal Universe",
+)
