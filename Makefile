@@ -73,7 +73,7 @@ test-sanitize: $(VENV)/test.ok
 	MINGOLOTSS_CFLAGS="$(MINGOLOTSS_CFLAGS) $(SANITIZE)" $(RUN)/python -c "import sys, hatch_build as h; sys.exit(h.compile_kernel('$(SANITIZED)' / h.FOLDER) or 0)"
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
 	ASAN_OPTIONS=detect_leaks=0:handle_sigbus=0 MINGOLOTSS_SANITIZED=1 PYTHONPATH=$(SANITIZED)/src \
-	$(RUN)/python -m pytest --capture=sys tests/image tests/candidates/test_cutouts.py $(MORE)
+	$(RUN)/python -m pytest --capture=sys tests/image tests/io/test_fits_tiles.py tests/candidates/test_cutouts.py $(MORE)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { echo "this Python has no venv module: apt install python3-venv, or set PYTHON to another Python" >&2; rm -rf $(VENV); exit 2; }

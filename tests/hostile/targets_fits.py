@@ -89,7 +89,9 @@ def packed_files() -> dict[str, list[bytes]]:
     without_noise = np.ones(SHAPE, "f4")
     return {
         "rice": [packed(integers, "RICE_1"), packed(single, "RICE_1"),
-                 packed(PIXELS.astype("i4"), "RICE_1", tile_shape=SHAPE)],
+                 packed(PIXELS.astype("i4"), "RICE_1", tile_shape=SHAPE),
+                 packed(np.abs(PIXELS).astype("u1"), "RICE_1", tile_shape=(16, 16)),
+                 packed(PIXELS, "RICE_1", quantize_method=2, dither_seed=7, tile_shape=(16, 16))],
         "gzip": [packed(single, "GZIP_1", quantize_level=0),
                  packed(PIXELS, "GZIP_2", quantize_level=0), packed(without_noise, "RICE_1")],
         "hcompress": [packed(integers, "HCOMPRESS_1"), packed(single, "HCOMPRESS_1")],
@@ -121,8 +123,12 @@ def pixels(rng: random.Random, raw: bytes) -> bytes:
     """Return a file with a few other bytes in its data, some of them cut off."""
     start = raw.index(b"END" + b" " * 77, 2880 if b"ZIMAGE" in raw else 0)
     data = bytearray(raw)
+    first = start // 2880 * 2880 + 2880
     for _ in range(rng.choice([1, 1, 2, 8])):
-        data[rng.randrange(start // 2880 * 2880 + 2880, len(data))] = rng.randrange(256)
+        data[rng.randrange(first, len(data))] = rng.randrange(256)
+    if rng.random() < 0.1:  # zeros to the end, where a decoder looks for the next bit that is set
+        zero = rng.randrange(first, len(data))
+        data[zero:] = bytes(len(data) - zero)
     return bytes(data[: rng.randrange(len(data))]) if rng.random() < 0.3 else bytes(data)
 
 

@@ -31,12 +31,15 @@ from mingolotss.model import Bools, FloatImage
 __all__ = [
     "LIBRARY",
     "NOISE_STRIDE",
+    "N_RANDOM",
     "PADDING",
     "SIDES",
     "SQUARE",
     "KernelResult",
     "ResampledPlane",
     "Resampling",
+    "Tile",
+    "Tiling",
     "available",
     "call_kernel",
     "describe",
@@ -50,8 +53,9 @@ LIBRARY = Path(__file__).parent / "_kernel" / "kernel.so"
 SQUARE = 64  # pixels on a side of the squares of `fully_observed_squares`
 NOISE_STRIDE = 5  # the median noise is of every fifth pixel on either axis
 PADDING = 4  # numbers that follow each row of a plane that is resampled
+N_RANDOM = 10000  # of the random numbers for dithered tiles
 SIDES = range(16, 513)  # px of a stamp: from the widest vector to what fits on a small stack
-_INTERFACE = 6  # of the functions in kernel.c
+_INTERFACE = 7  # of the functions in kernel.c
 _LANES = (4, 8, 16)
 _UNREADABLE = "the kernel reads float32 images of two axes whose rows are contiguous"
 _FLOAT32 = np.dtype(np.float32).num  # of both byte orders
@@ -142,6 +146,30 @@ class Resampling(ctypes.Structure):
         ("ny", ctypes.c_int64), ("nx", ctypes.c_int64), ("planes", ctypes.c_void_p),
         ("plane_count", ctypes.c_int64), ("is_exact", ctypes.c_int64), ("sigma", ctypes.c_double),
         ("reach", ctypes.c_double), ("least_known", ctypes.c_double), ("largest", ctypes.c_double),
+    )  # fmt: skip
+
+
+class Tile(ctypes.Structure):
+    """The ``struct tile`` of the kernel."""
+
+    _fields_ = (
+        ("start", ctypes.c_int64), ("length", ctypes.c_int64), ("row", ctypes.c_int64),
+        ("column", ctypes.c_int64), ("height", ctypes.c_int64), ("width", ctypes.c_int64),
+        ("seed", ctypes.c_int64), ("blank", ctypes.c_int64), ("scale", ctypes.c_double),
+        ("zero", ctypes.c_double), ("problem", ctypes.c_int64),
+    )  # fmt: skip
+
+
+class Tiling(ctypes.Structure):
+    """The ``struct tiling`` of the kernel."""
+
+    _fields_ = (
+        ("heap", ctypes.c_void_p), ("heap_size", ctypes.c_int64), ("tiles", ctypes.c_void_p),
+        ("count", ctypes.c_int64), ("pixel_bytes", ctypes.c_int64), ("block", ctypes.c_int64),
+        ("method", ctypes.c_int64), ("has_blank", ctypes.c_int64), ("random", ctypes.c_void_p),
+        ("plane", ctypes.c_void_p), ("type", ctypes.c_int64), ("rows", ctypes.c_int64),
+        ("columns", ctypes.c_int64), ("workspace", ctypes.c_void_p),
+        ("workspace_size", ctypes.c_int64),
     )  # fmt: skip
 
 
@@ -352,6 +380,7 @@ def _load() -> _Loaded:
     )  # fmt: skip
     library.mingolotss_squares.argtypes = (pointer, integer, integer, pointer, integer, lanes)
     library.mingolotss_resample.argtypes = (pointer, lanes)
+    library.mingolotss_tiles.argtypes = (pointer,)
     library.mingolotss_watch.restype = library.mingolotss_end_watch.restype = integer
     library.mingolotss_end_watch.argtypes = (integer,)
     library.mingolotss_message.restype = library.mingolotss_sources.restype = ctypes.c_char_p
@@ -361,12 +390,14 @@ def _load() -> _Loaded:
 def _layout() -> list[int]:
     """Return the numbers that ``layout`` of kernel.c holds, as this module understands them."""
     numbers: list[int] = []
-    for structure in (_Window, _WindowArray, _Recipe, _Result, ResampledPlane, Resampling):
+    for structure in (
+        _Window, _WindowArray, _Recipe, _Result, ResampledPlane, Resampling, Tile, Tiling,
+    ):  # fmt: skip
         numbers.append(ctypes.sizeof(structure))
         for name, _ in structure._fields_:
             field = getattr(structure, name)
             numbers += [field.offset, field.size]
-    return [*numbers, SQUARE, SIDES[0], SIDES[-1], PADDING]
+    return [*numbers, SQUARE, SIDES[0], SIDES[-1], PADDING, N_RANDOM]
 
 
 def _layout_of(library: ctypes.CDLL) -> list[int]:

@@ -1,7 +1,8 @@
-"""Images in compressed tiles (fpack), read with astropy: any rectangle of their pixels.
+"""Images in compressed tiles (fpack): any rectangle of their pixels.
 
-Whatever astropy raises for a damaged file becomes an `ImageError` of one line. Tiles whose decoder
-may end the process, or unpack to any size, are decoded in another one
+astropy reads the header and the table of the tiles; whatever it raises for a damaged file becomes
+an `ImageError` of one line. The usual tiles are decoded by `mingolotss.io.fits_tiles`. The decoders
+of astropy, for all others, may end the process or unpack to any size, and run in another one
 (`mingolotss.io.tile_decoder`).
 
 >>> file = _HduFile(b"header", memoryview(b"data"))
@@ -29,6 +30,7 @@ from mingolotss.foreign import mute_warnings
 from mingolotss.io.error_text import first_line
 from mingolotss.io.fits_layout import ImageLayout
 from mingolotss.io.fits_scaling import PixelScaling
+from mingolotss.io.fits_tiles import open_table, tile_lengths
 from mingolotss.io.plio_lists import line_list_problem
 from mingolotss.io.tile_decoder import CAN_ISOLATE, Box, decode_box, new_key
 from mingolotss.model import FloatImage
@@ -45,11 +47,6 @@ __all__ = ["CompressedImage"]
 
 _COUNT_OF_FOUR_DIGITS = re.compile(rb"(?:Z?NAXIS {2,3}|TFIELDS )= *\+?(\d{4,})")
 _MAX_TILE_BYTES = 2**28
-_MAX_GZIP_BYTES = 2**18  # of a tile in gzip: deflate expands 1032 times at most, to 2^28 bytes
-_SAFE_SETTINGS = {
-    b"BLOCKSIZE": (16, 32),
-    b"BYTEPIX": (1, 2, 4),
-}  # of RICE, FITS standard 4.0, 10.4.1
 _EMPTY_PRIMARY = pad_to_block(
     join_cards(
         format_card(keyword, value)
@@ -162,7 +159,9 @@ class CompressedImage:
             self._scaling = self._prepare_blanks()
             if self._hdu.compression_type == "PLIO_1" and not in_helper:
                 self._check_line_lists()
-            self._is_safe = in_helper or not CAN_ISOLATE or self._is_safe_to_decode()
+            table = self._hdu.compressed_data.view(np.ndarray)
+            self._tiles = None if in_helper else open_table(layout, self._content, table, path)
+        self._is_isolated = CAN_ISOLATE and not in_helper and self._tiles is None
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         """Return the physical values of rows y0 to y1 and columns x0 to x1 (ends excluded).
@@ -172,7 +171,13 @@ class CompressedImage:
         ImageError
             The tiles under the rectangle are damaged.
         """
-        if not self._is_safe:
+        if self._tiles is not None:
+            try:
+                with mute_warnings():  # of floats that are larger than their type
+                    return self._scaling.apply(self._tiles.section(y0, y1, x0, x1))
+            except MemoryError as error:
+                raise _no_memory(self._path) from error
+        if self._is_isolated:
             content = _EMPTY_PRIMARY, self._content
             return decode_box(self._key, content, Box(y0, y1, x0, x1), self._path)
         # `section` decompresses only the tiles under the rectangle.
@@ -200,26 +205,6 @@ class CompressedImage:
                     f"read {self._path}: damaged (tile {number}: {problem}); fetch it again",
                     path=self._path,
                 )
-
-    def _is_safe_to_decode(self) -> bool:
-        """Return whether no content of the tiles can end the process or fill its memory."""
-        # Other values of the settings of RICE, such as a negative BYTEPIX, end the process, too.
-        values, kind = card_values(self._layout.header), self._hdu.compression_type
-        is_rice = kind in {"RICE_1", "RICE_ONE"} and all(
-            whole_value(values, b"ZVAL" + key[5:], 0) in _SAFE_SETTINGS[name]
-            for key, text in values.items()
-            if key.startswith(b"ZNAME") and (name := text.strip(b"' ")) in _SAFE_SETTINGS
-        )
-        # The descriptors of the tiles: number of bytes, and offset (FITS standard 4.0, 7.3.5).
-        # A tile that quantisation does not suit is in a column of its own, in gzip.
-        table = self._hdu.compressed_data.view(np.ndarray)
-        columns = ["GZIP_COMPRESSED_DATA"]
-        columns += ["COMPRESSED_DATA"] if kind.startswith("GZIP") else []
-        names = table.dtype.names or ()
-        lengths = [table[name][:, 0].max() for name in names if name.upper() in columns]
-        return (is_rice or kind in {"GZIP_1", "GZIP_2", "NOCOMPRESS"}) and all(
-            0 <= length <= _MAX_GZIP_BYTES for length in lengths
-        )
 
     def _prepare_blanks(self) -> PixelScaling:
         """Tell astropy which numbers in the tiles are undefined pixels; return the scaling."""
@@ -261,22 +246,10 @@ def _check_counts(header: bytes, path: str) -> None:
         )
 
 
-def _tile_lengths(layout: ImageLayout) -> tuple[list[int], list[int]]:
-    """Return the lengths of the axes of an image, and those of a whole tile.
-
-    The table has a row for each tile; a tile that is not given is one row of the image (FITS
-    standard 4.0, section 10.1.1).
-    """
-    values, axes = card_values(layout.header), range(1, layout.n_axes + 1)
-    lengths = [whole_value(values, b"ZNAXIS%d" % i, 0) for i in axes]
-    tile = [whole_value(values, b"ZTILE%d" % i, lengths[0] if i == 1 else 1) for i in axes]
-    return lengths, tile
-
-
 def _pixels_of_tiles(layout: ImageLayout) -> list[int]:
     """Return the number of pixels of each tile, in the order of the table."""
     counts = np.ones(1, np.int64)
-    for length, tile in zip(*_tile_lengths(layout), strict=True):
+    for length, tile in zip(*tile_lengths(layout), strict=True):
         along = np.minimum(tile, length - np.arange(0, length, tile))
         counts = np.outer(along, counts).ravel()  # the first axis is the fastest
     return [int(count) for count in counts]
@@ -289,7 +262,7 @@ def _check_tiles(layout: ImageLayout, path: str) -> int:
     """
     # No limit follows from the length of the file: an empty tile of PLIO or HCOMPRESS has a few
     # bytes, whatever its size.
-    lengths, tile = _tile_lengths(layout)
+    lengths, tile = tile_lengths(layout)
     rows = whole_value(card_values(layout.header), b"NAXIS2", 0)
     if min(tile) < 1 or math.prod(-(n // -t) for n, t in zip(lengths, tile, strict=True)) != rows:
         shape, tiles = (" x ".join(map(str, numbers)) for numbers in (lengths, tile))
@@ -319,11 +292,15 @@ def _translate_astropy_errors(path: str, *, in_helper: bool) -> Iterator[None]:
             yield
     except _ASTROPY_ERRORS as error:
         if isinstance(error, MemoryError) and not in_helper:
-            message = f"read {path}: there is not enough memory; run the same command again"
-            raise UnreadableFileError(message, path=path) from error
+            raise _no_memory(path) from error
         # astropy has no exception of its own for a file that ends early. "buffer is too small" is
         # numpy's message for an array in too few bytes; astropy itself says "truncated".
         is_short = "buffer is too small" in str(error) or "truncated" in str(error).lower()
         kind = TruncatedFileError if is_short else ImageError
         problem = "the file is cut short" if is_short else f"damaged ({first_line(error)})"
         raise kind(f"read {path}: {problem}; fetch it again", path=path) from error
+
+
+def _no_memory(path: str) -> UnreadableFileError:
+    message = f"read {path}: there is not enough memory; run the same command again"
+    return UnreadableFileError(message, path=path)
