@@ -1,11 +1,10 @@
 """Decode tiles of FITS images in a process of its own, where a damaged file can do no harm.
 
-The decoders of astropy read and write outside of their memory when a byte of their input is damaged.
-The usual tiles, RICE and gzip, have a decoder of ours (`mingolotss.io.fits_tiles`). HCOMPRESS, PLIO,
-unusual tables, and RICE where there is no compiled kernel, are decoded by a helper process, which is
-started when the first is read and ends with this process. It forks for every rectangle, within limits
-of memory and time: each decoder begins with clean memory, and its end is an error of its image and of
-no other.
+The decoders of astropy leave their memory when a byte of their input is damaged. The usual tiles,
+RICE and gzip, have another decoder (`mingolotss.io.fits_tiles`). HCOMPRESS, PLIO, unusual tables,
+and RICE without the compiled kernel are decoded by a helper process, which is started when the
+first is read and ends with this process. It forks for every rectangle, within limits of memory and
+time: each decoder begins with clean memory, and its end is an error of its image and of no other.
 
 A cutout of 240 x 240 pixels takes 25 ms instead of 6, and the helper half a second to start (2
 cores, busy, median).
