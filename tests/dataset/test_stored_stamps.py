@@ -8,54 +8,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mingolotss.dataset.manifest import MANIFEST
-from mingolotss.dataset.masks import MASK_SHA256, encode_masks, mask_column
 from mingolotss.dataset.records import read_records, read_stored_records
 from mingolotss.dataset.stamp_shape import StampShape
-from mingolotss.dataset.stamps import (
-    StampFile,
-    encode_stamp,
-    image_column,
-    stamp_bytes,
-    stamp_schema,
-)
+from mingolotss.dataset.stamps import StampFile, stamp_bytes
 from mingolotss.errors import DatasetError
 from mingolotss.io.arrow_rows import take_rows
+from stored_parts import N, write_parts
 
-N = 2400  # in four files: of three groups of rows, of one row, of three groups, of no rows
 SHAPES = [StampShape(), StampShape(dtype="float32"), StampShape(("a", "b"), 3)]
-
-
-def parts(folder, shape):
-    """Write the parts of a build, not in the order of the catalogue; return its stamps."""
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    axes = (len(shape.channels), 3, 3) if shape.channels else (3, 3)
-    images = rng.integers(0, 255, (N, *axes)).astype(shape.dtype)
-    masks = rng.integers(0, 3, (N, 3, 3)).astype(np.uint8)
-    order = rng.permutation(N)
-    for number, rows in enumerate(np.split(order, [1100, 1101, N])):
-        columns = {name: pa.nulls(len(rows), MANIFEST.field(name).type) for name in MANIFEST.names}
-        columns["row"] = pa.array(rows)
-        columns["label"] = pa.array(rows % 2, pa.int16())
-        columns["image_file"] = pa.array([f"{row}.png" for row in rows], pa.string())
-        schema = stamp_schema(shape, [MASK_SHA256])
-        arrays = [
-            image_column(shape, [encode_stamp(images[row]) for row in rows], columns["image_file"]),
-            mask_column(encode_masks(masks[rows]), columns["image_file"]),
-            *columns.values(),
-            pa.array([f"{row}" for row in rows], pa.string()),
-            *([pa.nulls(len(rows), schema.field("channels").type)] if shape.channels else []),
-        ]
-        data = stamp_bytes(pa.Table.from_arrays(arrays, schema=schema))
-        (folder / f"part-{number:05d}.parquet").write_bytes(data)
-    return images, masks
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=["png", "float32", "channels"])
 def test_the_images_of_any_rows_come_in_the_order_of_the_rows(tmp_path, shape):
     """Also after a selection, in another process, and where a row is asked for twice."""
-    images, masks = parts(tmp_path / "stamps", shape)
+    images, masks = write_parts(tmp_path / "stamps", shape)
     records = read_stored_records(tmp_path / "stamps")
     assert records.stored is not None
     assert records.table.column_names[0] == "row"
@@ -76,7 +42,7 @@ def test_the_images_of_any_rows_come_in_the_order_of_the_rows(tmp_path, shape):
 
 def test_each_group_of_rows_is_read_once_and_only_if_it_holds_a_row(tmp_path, monkeypatch):
     """Rows that lie together cost little, in whichever order they are asked for."""
-    parts(tmp_path / "stamps", StampShape())
+    write_parts(tmp_path / "stamps", StampShape())
     stored = read_stored_records(tmp_path / "stamps").stored
     assert stored is not None
     reads = []
@@ -96,7 +62,7 @@ def test_each_group_of_rows_is_read_once_and_only_if_it_holds_a_row(tmp_path, mo
 
 def test_the_sizes_are_those_of_the_images_in_memory(tmp_path):
     """They divide the rows into tasks of about equal size."""
-    parts(tmp_path / "stamps", StampShape(dtype="float32"))
+    write_parts(tmp_path / "stamps", StampShape(dtype="float32"))
     records = read_stored_records(tmp_path / "stamps")
     assert records.stored is not None
     total, images = records.stored.sizes().sum(), records.stored.read().nbytes
@@ -106,7 +72,7 @@ def test_the_sizes_are_those_of_the_images_in_memory(tmp_path):
 
 def test_parts_with_and_without_masks_are_not_of_one_dataset(tmp_path):
     """One line says which of them differ."""
-    parts(tmp_path / "stamps", StampShape())
+    write_parts(tmp_path / "stamps", StampShape())
     path = tmp_path / "stamps" / "part-00002.parquet"
     with StampFile(path) as file:
         table = file.table().drop_columns(["mask", "mask_sha256"])

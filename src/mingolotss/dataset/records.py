@@ -26,7 +26,7 @@ from mingolotss.dataset.masks import MASK, check_values, has_masks
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.stamp_shape import StampShape
-from mingolotss.dataset.stamps import StampFile, check_size, decode_stamps
+from mingolotss.dataset.stamps import StampFile, check_size, decode_stamps, image_fields
 from mingolotss.dataset.stored_stamps import StampGroups, StoredStamps
 from mingolotss.errors import DatasetError
 from mingolotss.image.masks import Masks
@@ -70,6 +70,15 @@ class Records:
     def shape(self) -> StampShape:
         """Return what the stamps are."""
         return StampShape.of_schema(self.table.schema) if self.stored is None else self.stored.shape
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Return the columns of the table with images and masks, also if these are not in it."""
+        if self.stored is None:
+            return self.table.schema
+        images = image_fields(self.stored.shape, has_masks=self.stored.has_masks)
+        schema = pa.schema([*images, *self.table.schema])
+        return schema.with_metadata(self.table.schema.metadata)
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -214,9 +223,8 @@ class Records:
         """
         if self.stored is None:
             return self
-        images, rows = self.stored.read(), self.table
-        schema = pa.schema([*images.schema, *rows.schema]).with_metadata(rows.schema.metadata)
-        table = pa.Table.from_arrays([*images.columns, *rows.columns], schema=schema)
+        columns = [*self.stored.read().columns, *self.table.columns]
+        table = pa.Table.from_arrays(columns, schema=self.schema)
         return replace(self, table=table, stored=None)
 
     def with_splits(self, names: Sequence[str], plan: str) -> Records:

@@ -13,9 +13,11 @@ their names, the shape of an image and the type of its pixels, and pandas gives 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mingolotss.dataset.export_notes import SPLIT_KEY
@@ -26,15 +28,19 @@ from mingolotss.formats.base import ExportHeader, Format
 from mingolotss.formats.hub_features import features_header, with_wide_labels
 from mingolotss.formats.record_arrays import arrays_of
 from mingolotss.io.files import atomic_path
+from mingolotss.model import Ints
 
 __all__ = ["PARQUET", "find_parquet", "read_parquet", "write_parquet"]
 
 _FILE_ROWS = 50_000  # 300 MB of stamps
 _ROW_GROUP = 1000
+_PASS_BYTES = 256 << 20  # of images in memory
 
 
 def write_parquet(records: Records, folder: Path, header: ExportHeader) -> None:
     """Write the files of every split.
+
+    Images that are still in their files are read as the rows are written.
 
     Parameters
     ----------
@@ -45,21 +51,39 @@ def write_parquet(records: Records, folder: Path, header: ExportHeader) -> None:
     """
     export, metadata = ExportFolder(folder), _metadata(records, header)
     for split, rows in records.split_rows().items():
-        starts = range(0, len(rows), _FILE_ROWS)
-        for number, start in enumerate(starts):
-            table = with_wide_labels(records.take(rows[start : start + _FILE_ROWS]).table)
-            with atomic_path(export.parquet(split, number, len(starts))) as temporary:
+        files = np.split(rows, range(_FILE_ROWS, len(rows), _FILE_ROWS))
+        for number, table in enumerate(_tables(records, files)):
+            with atomic_path(export.parquet(split, number, len(files))) as temporary:
                 pq.write_table(
-                    table.replace_schema_metadata(metadata),
+                    with_wide_labels(table).replace_schema_metadata(metadata),
                     temporary,
                     compression="zstd",
                     row_group_size=_ROW_GROUP,
                 )
 
 
+def _tables(records: Records, files: Sequence[Ints]) -> Iterator[pa.Table]:
+    """Give the rows of each file with their images.
+
+    The parts of a build follow the sky, so each file has rows of many parts. The images of as many
+    files as fit into memory are therefore read in one pass over the parts.
+    """
+    stored = records.stored
+    sizes = [0 if stored is None else stored.take(rows).sizes().sum() for rows in files]
+    passes = np.cumsum(sizes) // _PASS_BYTES
+    for number in np.unique(passes):
+        members = [rows for rows, one in zip(files, passes, strict=True) if one == number]
+        table = records.take(np.concatenate(members)).with_images().table
+        start = 0
+        for rows in members:
+            # One chunk for each column: where a chunk ends, a page of the file ends, too.
+            yield table.slice(start, len(rows)).combine_chunks()
+            start += len(rows)
+
+
 def _metadata(records: Records, header: ExportHeader) -> dict[str, str]:
     """Describe the columns as `datasets` does, and the dataset as its header does."""
-    schema = with_wide_labels(records.table.slice(0, 0)).schema
+    schema = with_wide_labels(records.schema.empty_table()).schema
     images = {"image": {"_type": "Image"}} if "image" in schema.names else {}
     metadata = features_header(schema, records.classes, images)
     metadata["mingolotss.facts"] = json.dumps(header.to_dict())
@@ -102,4 +126,5 @@ PARQUET = Format(
     find_parquet,
     read_parquet,
     ('datasets.load_dataset("FOLDER")', 'mingolotss.MingoLoTSS("FOLDER")'),
+    streams=True,
 )
