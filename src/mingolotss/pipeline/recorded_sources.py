@@ -273,7 +273,7 @@ class RecordedSources:
         )
         return order
 
-    def part(self, index: int, rows: Ints) -> RecordedPart:
+    def part(self, index: int, rows: Ints, *, has_masks: bool = True) -> RecordedPart:
         """Return what a worker needs to make the stamps of some records again.
 
         Parameters
@@ -282,8 +282,10 @@ class RecordedSources:
             The number of the part.
         rows : int64 array
             Indices of the records. The services must be open (`opened`).
+        has_masks : bool
+            Whether it has the masks of the stamps, too, if the dataset has masks.
         """
-        task = self._task(index, rows, self.images)
+        task = self._task(index, rows, self.images, has_masks=has_masks)
         digests = self.records.table["pixels_sha256"].take(pa.array(rows)).to_pylist()
         checksums = map(self._checksums, rows.tolist())
         numbers = task.rows.tolist()
@@ -299,7 +301,9 @@ class RecordedSources:
         chosen = [images.chosen[record] for images in self.images]
         return file_checksums([row for row in chosen if row is not None])
 
-    def _task(self, index: int, rows: Ints, images: Sequence[_Images]) -> Task:
+    def _task(
+        self, index: int, rows: Ints, images: Sequence[_Images], *, has_masks: bool = False
+    ) -> Task:
         """Return the part of a build that has only these sources and their chosen images."""
         records, (reference, *further) = self.records.take(rows), images
         names = list(records.texts("source"))
@@ -326,7 +330,7 @@ class RecordedSources:
             out=self.build.path,
             image_root="" if reference.root is None else str(reference.root),
             stamp_deg=self._stamp_deg,
-            masks=records.masks(),
+            masks=records.masks() if has_masks else None,
             channels=tuple(
                 ChannelInputs(
                     one.channel, rules[one.channel], one.recipe, _opened(one),
