@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.dataset.records import Records
+from mingolotss.formats.base import ExportHeader
 from mingolotss.formats.hats.flux_source import FluxArrays
+from mingolotss.formats.hats.writer import write_hats
 from mingolotss.image.masks import Masks
 from mingolotss.model import Ints
 from mingolotss.pipeline.progress import BuildProgress
@@ -30,9 +32,26 @@ from mingolotss.pipeline.repeated_chunks import RepeatedChunk, repeat_chunks
 from mingolotss.pipeline.stamp_planes import StampPlane
 from mingolotss.recipe.model import Recipe
 
-__all__ = ["RecordedBrightness", "RepeatedBrightness"]
+__all__ = ["RecordedBrightness", "RepeatedBrightness", "write_hats_with_flux"]
 
 _KIND = "hats"
+
+
+def write_hats_with_flux(
+    build: Path,
+    recipe: Recipe,
+    progress: BuildProgress,
+    records: Records,
+    folder: Path,
+    header: ExportHeader,
+) -> None:
+    """Write some records of a build as a HATS collection with the column ``image``.
+
+    The parameters and errors are those of `RecordedBrightness.open` and
+    `mingolotss.formats.hats.writer.write_hats`.
+    """
+    flux = RecordedBrightness.open(build, recipe, records, progress)
+    write_hats(records, folder, header, flux)
 
 
 @dataclass(frozen=True)

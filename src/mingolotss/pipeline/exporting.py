@@ -1,7 +1,8 @@
 """``export()``: a dataset in another format, also in those that need the images again.
 
-All formats but ``fits`` are written from what a dataset holds (`mingolotss.publish.export`). FITS
-files have the brightness before the steps of the recipe, which only the images have.
+Most formats are written from what a dataset holds (`mingolotss.publish.export`). FITS files, and
+the column ``image`` of a HATS collection, have the brightness before the steps of the recipe, which
+only the images have.
 """
 
 from __future__ import annotations
@@ -17,12 +18,19 @@ from mingolotss.dataset.splits import SplitPlan
 from mingolotss.formats.fits import stores_brightness
 from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.export_fits import write_fits_again
+from mingolotss.pipeline.export_flux import write_hats_with_flux
 from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.pipeline.recorded_sources import images_problem
 from mingolotss.publish.export import Export, Writer
 from mingolotss.publish.export import export as export_records
 
 __all__ = ["Export", "export"]
+
+_LACKING = {
+    "fits": "the files have no maps of the noise",
+    "hats": "the column image has no inverse variances",
+}
+"""What formats lack that are written without the images."""
 
 
 def export(
@@ -65,18 +73,27 @@ def export(
     DatasetError
         `build` is not whole. For ``fits``: an image is gone or was changed, or gives another stamp.
     """
-    writer: Writer | None = None
-    notices: tuple[str, ...] = ()
-    provenance = read_provenance(Path(build)) if format == "fits" else None
-    if provenance is not None and BuildFolder(Path(build)).candidates.exists():
-        problem = images_problem(Path(build)) if stores_brightness(provenance.recipe) else ""
-        if problem:  # the stamps are the brightness: only the maps of the noise need the images
-            notices = (f"the files have no maps of the noise, which need the images: {problem}",)
-        else:
-            writer = partial(
-                write_fits_again, Path(build), provenance.recipe, mapper, progress or no_progress
-            )
+    writer, notices = _writer(Path(build), format, mapper, progress or no_progress)
     done = export_records(
         build, format, out, split=split, merge=merge, archive=archive, fresh=fresh, writer=writer
     )
     return replace(done, notices=notices)
+
+
+def _writer(
+    build: Path, format_name: str, mapper: Mapper, progress: BuildProgress
+) -> tuple[Writer | None, tuple[str, ...]]:
+    """Return what writes a format that needs the images again, and what the export will lack."""
+    provenance = read_provenance(build) if format_name in _LACKING else None
+    if provenance is None or not BuildFolder(build).candidates.exists():
+        return None, ()
+    recipe = provenance.recipe
+    if format_name == "hats" and not recipe.hats.flux:
+        return None, ()
+    # If the stamps are the brightness, only the noise needs the images.
+    problem = images_problem(build) if stores_brightness(recipe) else ""
+    if problem:
+        return None, (f"{_LACKING[format_name]}, which need the images: {problem}",)
+    if format_name == "hats":
+        return partial(write_hats_with_flux, build, recipe, progress), ()
+    return partial(write_fits_again, build, recipe, mapper, progress), ()

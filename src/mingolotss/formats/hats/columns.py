@@ -19,10 +19,19 @@ import pyarrow.compute as pc
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import decode_stamps
 from mingolotss.formats.base import ExportHeader
+from mingolotss.formats.hats.image_column import FLUX_IMAGE, image_feature
 from mingolotss.formats.hub_features import features_header, with_wide_labels
 from mingolotss.model import Ints
 
-__all__ = ["INDEX_COLUMN", "OBJECT_ID", "PIXELS", "STAMP", "collection_rows", "schema_metadata"]
+__all__ = [
+    "INDEX_COLUMN",
+    "OBJECT_ID",
+    "PIXELS",
+    "STAMP",
+    "collection_rows",
+    "schema_metadata",
+    "with_image",
+]
 
 INDEX_COLUMN = "_healpix_29"
 """The HEALPix index of order 29 in the nested scheme."""
@@ -30,6 +39,7 @@ OBJECT_ID = "object_id"
 """The name of the source, as the Multimodal Universe calls the column."""
 STAMP, PIXELS = "stamp", "pixels"
 _IMAGES = ("image", "pixels", "mask")
+_FIRST = (INDEX_COLUMN, OBJECT_ID, STAMP, PIXELS, "mask")
 
 
 def collection_rows(table: pa.Table, index: Ints, shape: StampShape, *, arrays: bool) -> pa.Table:
@@ -56,6 +66,21 @@ def collection_rows(table: pa.Table, index: Ints, shape: StampShape, *, arrays: 
     fields = [pa.field(name, column.type) for name, column in columns.items()]
     fields += [table.schema.field(name) for name in names]
     return pa.table([*columns.values(), *(table[name] for name in names)], schema=pa.schema(fields))
+
+
+def with_image(table: pa.Table, field: pa.Field, column: pa.ChunkedArray | None = None) -> pa.Table:
+    """Return rows of a collection with the column ``image``, after the other columns of images.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    field : pyarrow.Field
+    column : array, optional
+        Nulls, without it.
+    """
+    place = max(table.column_names.index(name) for name in table.column_names if name in _FIRST) + 1
+    values = pa.nulls(len(table), field.type) if column is None else column
+    return table.add_column(place, field, values)
 
 
 def _pixel_lists(table: pa.Table, shape: StampShape) -> pa.Array:
@@ -92,6 +117,8 @@ def schema_metadata(
     if PIXELS in schema.names:
         axes = [len(shape.channels), side, side] if shape.channels else [side, side]
         features[PIXELS] = _array_feature(axes, shape.dtype)
+    if FLUX_IMAGE in schema.names:
+        features[FLUX_IMAGE] = image_feature(side, side)
     metadata: Mapping[str, str] = features_header(schema, classes, features)
     stated = {"mingolotss.facts": json.dumps(header.to_dict())}
     if shape.channels:

@@ -7,6 +7,7 @@ images of the build (`mingolotss.pipeline.export_flux`), in the worker that writ
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,11 +16,19 @@ import pyarrow as pa
 
 from mingolotss.dataset.masks import MASK
 from mingolotss.dataset.records import Records
-from mingolotss.formats.hats.image_column import image_column, image_facts, image_field
+from mingolotss.errors import InputError
+from mingolotss.formats.base import ExportHeader
+from mingolotss.formats.fits import stores_brightness
+from mingolotss.formats.hats.image_column import (
+    flux_unit,
+    image_column,
+    image_facts,
+    image_field,
+)
 from mingolotss.image.masks import Masks
 from mingolotss.model import Ints
 
-__all__ = ["FluxArrays", "FluxPart", "FluxSource", "flux_column"]
+__all__ = ["FluxArrays", "FluxColumn", "FluxPart", "FluxSource", "flux_column"]
 
 
 class FluxArrays(NamedTuple):
@@ -95,3 +104,39 @@ def flux_column(records: Records, part: FluxPart | None) -> pa.ChunkedArray:
 def _stored(records: Records) -> Iterator[FluxArrays]:
     images = records.images().astype(np.float32, copy=False)
     yield FluxArrays(images if records.channels else images[:, None], None)
+
+
+@dataclass(frozen=True, slots=True)
+class FluxColumn:
+    """The column ``image`` of a collection that has it.
+
+    Attributes
+    ----------
+    field : pyarrow.Field
+    source : FluxSource or None
+        None if the stamps are the brightness themselves.
+    """
+
+    field: pa.Field
+    source: FluxSource | None
+
+    @classmethod
+    def of(cls, records: Records, header: ExportHeader, source: FluxSource | None) -> FluxColumn:
+        """Return the column for some records.
+
+        Raises
+        ------
+        InputError
+            Their brightness is lost, and there is no source of it.
+        """
+        if source is None and (header.recipe is None or not stores_brightness(header.recipe)):
+            raise InputError(
+                f"export {header.name} as hats with flux: its stamps have lost the brightness of "
+                "their images; export the build itself, whose record names the images, or leave "
+                "flux out"
+            )
+        return cls(image_field(flux_unit(records.table, records.channels)), source)
+
+    def part(self, rows: Ints) -> FluxPart | None:
+        """Return the brightness of some rows of the catalogue, for a worker."""
+        return None if self.source is None else self.source.part(rows)

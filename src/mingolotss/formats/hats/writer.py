@@ -22,7 +22,9 @@ from mingolotss.formats.hats.columns import (
     OBJECT_ID,
     collection_rows,
     schema_metadata,
+    with_image,
 )
+from mingolotss.formats.hats.flux_source import FluxColumn, FluxSource, flux_column
 from mingolotss.formats.hats.metadata import (
     write_catalogue,
     write_collection,
@@ -49,7 +51,9 @@ _MOST_BYTES = 1 << 28
 _ROW_GROUP = 2000
 
 
-def write_hats(records: Records, folder: Path, header: ExportHeader) -> None:
+def write_hats(
+    records: Records, folder: Path, header: ExportHeader, flux: FluxSource | None = None
+) -> None:
     """Write a collection.
 
     Parameters
@@ -58,11 +62,15 @@ def write_hats(records: Records, folder: Path, header: ExportHeader) -> None:
     folder : Path
         Made here. The collection is the folder itself.
     header : ExportHeader
+    flux : FluxSource, optional
+        The brightness of the stamps, for a collection with the column ``image``.
 
     Raises
     ------
     InputError
-        A source has no position.
+        A source has no position, or the brightness of the stamps is lost.
+    DatasetError
+        The brightness cannot be computed.
     """
     settings = header.recipe.hats if header.recipe is not None else HatsSettings()
     ra, dec = records.numbers("ra"), records.numbers("dec")
@@ -77,11 +85,14 @@ def write_hats(records: Records, folder: Path, header: ExportHeader) -> None:
     shape = records.shape
     first = decode_stamps(records.encoded()[:1], records.names()[:1], shape)
     rows = collection_rows(records.table, index, shape, arrays=settings.arrays)
-    metadata = schema_metadata(rows.schema, records.classes, header, shape, first.shape[-1])
+    images = FluxColumn.of(records, header, flux) if settings.flux else None
+    schema = rows.schema if images is None else with_image(rows, images.field).schema
+    metadata = schema_metadata(schema, records.classes, header, shape, first.shape[-1])
     rows = rows.replace_schema_metadata(metadata)
     collection = HatsCollection(folder, safe_name(header.name))
     number = plan.find(index)
-    _write_partitions(collection.catalogue, rows, np.arange(len(index)), number, plan)
+    chosen = np.arange(len(index))
+    _write_partitions(collection.catalogue, rows, records, images, chosen, number, plan)
     write_catalogue(collection, plan.partitions, index, most_rows)
     _write_names(collection, rows, number, plan)
     margin = settings.margin_arcsec or None
@@ -89,7 +100,8 @@ def write_hats(records: Records, folder: Path, header: ExportHeader) -> None:
         near, of_partition = margin_pairs(ra, dec, plan, margin)
         margin = margin if len(near) else None
         if margin is not None:
-            _write_partitions(collection.margin(margin), rows, near, of_partition, plan)
+            margin_folder = collection.margin(margin)
+            _write_partitions(margin_folder, rows, records, images, near, of_partition, plan)
             partitions = [plan.partitions[number] for number in np.unique(of_partition)]
             write_margin(collection, margin, partitions, len(near))
     write_collection(collection, margin)
@@ -102,14 +114,24 @@ def _default_rows(records: Records) -> int:
 
 
 def _write_partitions(
-    folder: Path, rows: pa.Table, chosen: Ints, number: Ints, plan: PartitionPlan
+    folder: Path,
+    rows: pa.Table,
+    records: Records,
+    images: FluxColumn | None,
+    chosen: Ints,
+    number: Ints,
+    plan: PartitionPlan,
 ) -> None:
     """Write each partition's rows; `number` is the partition of each of the `chosen` rows."""
     for partition_number in np.unique(number):
         partition: Partition = plan.partitions[partition_number]
         path = HatsCollection.partition(folder, *partition)
         path.parent.mkdir(parents=True, exist_ok=True)
-        table = rows.take(pa.array(chosen[number == partition_number]))
+        own = chosen[number == partition_number]
+        table = rows.take(pa.array(own))
+        if images is not None:
+            part = images.part(table["row"].to_numpy())
+            table = with_image(table, images.field, flux_column(records.take(own), part))
         with atomic_path(path) as temporary:
             temporary.write_bytes(_partition_bytes(table))
 
