@@ -1,0 +1,187 @@
+"""The column ``image`` of a collection has the values of the FITS files of the same build."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+import mingolotss
+from fits_skies import KINDS, PLACES, build, build_channels, recipe, write_sky
+from mingolotss.errors import DatasetError, InputError
+from mingolotss.formats.hats.partitions import healpix_index
+
+HATS = {"hats__flux": True, "formats": ["parquet"]}
+NAMES = ("flux", "ivar", "mask", "psf_fwhm", "scale")
+
+FAST = ("native", "convolved and turned")
+CASES = [kind if kind in FAST else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+
+
+@pytest.fixture(scope="module")
+def sky(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("flux") / "images"
+    write_sky(folder)
+    return folder
+
+
+def read_images(collection: Path, catalogue: str = "lotss") -> dict[str, dict[str, list]]:
+    """Return the column ``image`` of a collection by the name of the source, and its row."""
+    files = sorted((collection / catalogue / "dataset").glob("Norder=*/Dir=*/Npix=*.parquet"))
+    assert files
+    rows = [row for file in files for row in pq.ParquetFile(file).read().to_pylist()]
+    return {row["object_id"]: row for row in rows}
+
+
+def plane(image: dict[str, list], name: str, channel: int = 0) -> np.ndarray:
+    return np.array(image[name][channel], bool if name == "mask" else "f4")
+
+
+def check_units(path: Path, image: dict[str, list], channels: list[str]) -> None:
+    """Compare a row of the column with a FITS file, to the bit."""
+    with fits.open(path) as hdus:
+        for number, name in enumerate(channels):
+            flux = hdus[name or 0]
+            expected = flux.data.astype("f4")
+            assert plane(image, "flux", number).tobytes() == expected.tobytes()
+            good = np.isfinite(expected)
+            np.testing.assert_array_equal(plane(image, "mask", number), good)
+            rms = f"{name}_RMS" if name else "RMS"
+            ivar = np.zeros(expected.shape)
+            if rms in hdus:
+                ivar[good] = 1 / hdus[rms].data.astype(float)[good] ** 2
+            np.testing.assert_array_equal(plane(image, "ivar", number), ivar.astype("f4"))
+            axes = [flux.header.get(f"PSF{axis}", flux.header.get(f"B{axis}"))
+                    for axis in ("MAJ", "MIN")]  # fmt: skip
+            known = None not in axes
+            width = np.sqrt(axes[0] * axes[1]) * 3600 if known else np.nan
+            assert image["psf_fwhm"][number] == pytest.approx(width, rel=1e-6, nan_ok=True)
+
+
+def export_both(out: Path, folder: Path) -> tuple[Path, Path]:
+    """Export a build as a collection and as FITS files."""
+    return tuple(mingolotss.export(out, name, folder / name).out for name in ("hats", "fits"))
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_flux_is_that_of_the_fits_files(sky, tmp_path, kind):
+    """Every kind of stamp and header: windows, means of blocks, other grids, a common beam."""
+    used = recipe(**KINDS[kind] | HATS)
+    rows = build(sky, tmp_path / "out", used)
+    hats, exported = export_both(tmp_path / "out", tmp_path)
+    images = read_images(hats)
+    assert set(images) == set(PLACES)
+    for row in rows:
+        image = images[row["source"]]["image"]
+        path = exported / row["split"] / f"{row['image_file'].removesuffix('.png')}.fits"
+        check_units(path, image, [""])
+        assert image["band"] == ["144 MHz"]
+        assert image["scale"] == [pytest.approx(row["pixel_scale_arcsec"], rel=1e-6)]
+
+
+def test_each_channel_is_an_element(sky, tmp_path):
+    """A missing channel has its place: NaN, ivar 0 and the mask False."""
+    build_channels(sky, tmp_path, hats__flux=True)
+    rows = mingolotss.load(tmp_path / "out")
+    hats, exported = export_both(tmp_path / "out", tmp_path)
+    images = read_images(hats)
+    for source, split in zip(rows.sources, rows.splits, strict=True):
+        [path] = (exported / split).glob(f"{source}*.fits")
+        check_units(path, images[source]["image"], ["high", "low", "none"])
+        assert images[source]["image"]["band"] == ["high", "low", "none"]
+        assert images[source]["channels"][2]["status"] == "native" or source != "sip"
+
+
+def test_images_in_mjy_are_jy(tmp_path):
+    """The same sky in another unit gives the same column, but for rounding."""
+    write_sky(tmp_path / "images")
+    for path in (tmp_path / "images").glob("*.fits"):
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].data = hdus[0].data * np.float32(1000)
+            hdus[0].header["BUNIT"] = "mJy/beam"
+    rows = build(tmp_path / "images", tmp_path / "out", recipe(**HATS))
+    hats, exported = export_both(tmp_path / "out", tmp_path)
+    images = read_images(hats)
+    for row in rows:
+        [path] = (exported / row["split"]).glob(f"{row['source']}*.fits")
+        with fits.open(path) as hdus:
+            flux, rms = hdus[0].data / 1000, hdus["RMS"].data / 1000
+        image = images[row["source"]]["image"]
+        np.testing.assert_allclose(plane(image, "flux"), flux, rtol=3e-7)
+        good = np.isfinite(flux)
+        np.testing.assert_allclose(plane(image, "ivar")[good], (1 / rms**2)[good], rtol=1e-6)
+    [file, *_] = (hats / "lotss" / "dataset").glob("Norder=*/Dir=*/*.parquet")
+    fields = pq.read_schema(file).field("image").type
+    assert fields.field("flux").metadata[b"unit"] == b"Jy/beam"
+    assert fields.field("ivar").metadata[b"unit"] == b"beam**2/Jy**2"
+
+
+@pytest.mark.parametrize("case", ["gone", pytest.param("changed", marks=pytest.mark.slow)])
+def test_images_that_are_not_as_they_were_are_one_line(tmp_path, case):
+    write_sky(tmp_path / "images")
+    build(tmp_path / "images", tmp_path / "out", recipe(**HATS))
+    path = tmp_path / "images" / "turned_P1-mosaic.fits"
+    if case == "gone":
+        path.unlink()
+    else:
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].data[230, 100] += 1e-6
+    expected = r"as hats: .* 1 of 6 sources .*turned: turned_P1-mosaic.fits is gone, or was changed"
+    with pytest.raises(DatasetError, match=expected):
+        mingolotss.export(tmp_path / "out", "hats", tmp_path / "export")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["images", "out"]
+
+
+def test_stamps_that_are_the_brightness_need_no_images(sky, tmp_path):
+    """Their noise is not known without the images, and a line says so."""
+    images = tmp_path / "images"
+    shutil.copytree(sky, images)
+    used = recipe(**HATS | {"steps": [], "stamp__kind": "float32"})
+    build(images, tmp_path / "out", used)
+    known = read_images(mingolotss.export(tmp_path / "out", "hats", tmp_path / "known").out)
+    shutil.rmtree(images)
+    done = mingolotss.export(tmp_path / "out", "hats", tmp_path / "export")
+    assert "image has no inverse variances, which need the images" in done.notices[0]
+    for source, row in read_images(done.out).items():
+        flux = plane(row["image"], "flux")
+        np.testing.assert_array_equal(flux, plane(known[source]["image"], "flux"))
+        np.testing.assert_array_equal(flux, np.array(row["pixels"], "f4"))
+        ivar = plane(row["image"], "ivar")
+        assert np.isnan(ivar[np.isfinite(flux)]).all()
+        assert not ivar[np.isnan(flux)].any()
+        assert (plane(known[source]["image"], "ivar")[np.isfinite(flux)] > 0).all()
+
+
+def test_brightness_that_is_lost_is_one_line(sky, tmp_path):
+    build(sky, tmp_path / "out", recipe(**HATS))
+    mingolotss.export(tmp_path / "out", "parquet", tmp_path / "parquet")
+    with pytest.raises(InputError, match=r"lost the brightness .* export the build itself"):
+        mingolotss.export(tmp_path / "parquet", "hats", tmp_path / "export")
+
+
+def test_rows_of_the_margin_are_those_of_the_catalogue(sky, tmp_path):
+    """Two sources 5 arcsec apart, on both sides of an edge of partitions."""
+    ra, dec = 180 + np.arange(-200, 200) / 3600, np.full(400, 52.0)
+    edge = np.flatnonzero(np.diff(healpix_index(ra, dec) >> 2 * (29 - 12)))[1]
+    images = tmp_path / "images"
+    images.mkdir()
+    for name, path in itertools.product("AB", sky.glob("sin_*.fits")):
+        shutil.copyfile(path, images / path.name.replace("sin", name))
+    pair = {"Source_Name": ["A", "B"], "RA": ra[[edge - 3, edge + 4]], "DEC": dec[:2]}
+    Table(pair | {"Class": ["FR I", "FR II"]}).write(images / "catalogue.csv")
+    used = recipe(**HATS | {"hats__partition_rows": 1})
+    mingolotss.build(
+        used, out=tmp_path / "out", catalogue=images / "catalogue.csv", service=f"folder:{images}"
+    )
+    done = mingolotss.export(tmp_path / "out", "hats", tmp_path / "export")
+    own = read_images(done.out)
+    margin = read_images(done.out, "lotss_10arcs")
+    assert set(margin) == set(own) == {"A", "B"}
+    for name, row in margin.items():
+        np.testing.assert_equal(row, own[name])
