@@ -19,11 +19,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
-from astropy.io import fits
-from astropy.wcs import WCS, NoConvergence, Wcsprm
 
 from mingolotss.foreign import mute_warnings
 from mingolotss.sky.angles import Floats
@@ -31,6 +29,9 @@ from mingolotss.sky.fits_header import format_card, join_cards
 from mingolotss.sky.iraf_polynomials import read_iraf_polynomials
 from mingolotss.sky.lookup_tables import LookupTables, TableUse, set_tables, table_uses
 from mingolotss.sky.wcs_cards import PLATE_KEYWORDS, CardError, Unreadable, WCSCards
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS, Wcsprm
 
 __all__ = ["CelestialWCS", "Transform", "celestial_wcs", "has_wcs", "write_value"]
 
@@ -99,6 +100,8 @@ class _Distorted:
         # nothing, and such a position has no pixel.
         if not len(world):
             return world
+        from astropy.wcs import NoConvergence
+
         with mute_warnings():  # of positions off the projection
             try:
                 return np.column_stack(self._wcs.all_world2pix(world[:, 0], world[:, 1], 0))
@@ -258,6 +261,7 @@ def _two_axes(cards: WCSCards, axes: tuple[int, int], latitude: int) -> Values:
 
 def _parameters(values: Values) -> Wcsprm:
     """Return the parameters of two axes in degrees without distortions."""
+    from astropy.wcs import Wcsprm
 
     def pair(name: str, default: float) -> list[float]:
         return [float(values.get(f"{name}{i}", default)) for i in (1, 2)]
@@ -413,6 +417,9 @@ def _with_astropy(
     tables: LookupTables | None,
     records: Iterable[bytes] = (),
 ) -> tuple[Wcsprm, Transform]:
+    from astropy.io import fits
+    from astropy.wcs import WCS
+
     cards = [format_card(keyword, write_value(values[keyword])) for keyword in values]
     text = join_cards([*cards, *records])
     with mute_warnings():  # astropy reports what it corrects

@@ -10,24 +10,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
-
-from astropy.coordinates import (
-    FK4,
-    FK5,
-    ICRS,
-    BaseCoordinateFrame,
-    FK4NoETerms,
-    Galactic,
-    SkyCoord,
-)
-from astropy.wcs import WCS
-from astropy.wcs.utils import wcs_to_celestial_frame
+from typing import TYPE_CHECKING
 
 from mingolotss.sky.angles import Floats
 
+if TYPE_CHECKING:
+    from astropy.coordinates import BaseCoordinateFrame
+
 __all__ = ["celestial_frame", "from_icrs", "to_icrs"]
 
-_FRAMES = (ICRS, FK4, FK4NoETerms, FK5, Galactic)  # all others move, or are not of the sky
 _AXES = {"RA": ("RA---TAN", "DEC--TAN"), "GLON": ("GLON-TAN", "GLAT-TAN")}
 
 
@@ -51,6 +42,10 @@ def celestial_frame(
     ValueError
         The frame is not known.
     """
+    from astropy.coordinates import FK4, FK5, ICRS, FK4NoETerms, Galactic
+    from astropy.wcs import WCS
+    from astropy.wcs.utils import wcs_to_celestial_frame
+
     # Of ecliptic axes with RADESYS, astropy says that they are right ascension and declination.
     if longitude not in _AXES:
         raise ValueError(f"its coordinates are of a kind that is not read ({longitude})")
@@ -64,23 +59,34 @@ def celestial_frame(
         frame = wcs_to_celestial_frame(wcs)
     except ValueError:
         frame = None
-    if type(frame) not in _FRAMES:
+    # All other frames move, or are not of the sky.
+    if type(frame) not in (ICRS, FK4, FK4NoETerms, FK5, Galactic):
         raise ValueError(f"its reference system is not known (RADESYS {radesys!r})")
     return None if isinstance(frame, ICRS) else frame
 
 
 def from_icrs(frame: BaseCoordinateFrame | None, ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
     """Return longitude and latitude of ICRS positions (deg) in a frame; None is ICRS."""
-    return (ra, dec) if frame is None else _change_frame(ICRS(), frame, ra, dec)
+    if frame is None:
+        return ra, dec
+    from astropy.coordinates import ICRS
+
+    return _change_frame(ICRS(), frame, ra, dec)
 
 
 def to_icrs(frame: BaseCoordinateFrame | None, lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
     """Return ICRS positions (deg) of longitude and latitude in a frame; None is ICRS."""
-    return (lon % 360.0, lat) if frame is None else _change_frame(frame, ICRS(), lon, lat)
+    if frame is None:
+        return lon % 360.0, lat
+    from astropy.coordinates import ICRS
+
+    return _change_frame(frame, ICRS(), lon, lat)
 
 
 def _change_frame(
     start: BaseCoordinateFrame, end: BaseCoordinateFrame, lon: Floats, lat: Floats
 ) -> tuple[Floats, Floats]:
+    from astropy.coordinates import SkyCoord
+
     position = SkyCoord(lon, lat, unit="deg", frame=start).transform_to(end)
     return position.spherical.lon.deg, position.spherical.lat.deg

@@ -15,12 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from astropy.wcs import WCS, DistortionLookupTable
 
 from mingolotss.sky.wcs_cards import CardError, WCSCards
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
 
 __all__ = ["LookupTable", "LookupTables", "TableUse", "set_tables", "table_uses"]
 
@@ -116,6 +119,8 @@ def set_tables(wcs: WCS, uses: list[TableUse], tables: LookupTables) -> None:
     CardError
         There is no such table.
     """
+    from astropy.wcs import DistortionLookupTable
+
     for use in uses:
         table = tables.get((use.name, use.version))
         if table is None:

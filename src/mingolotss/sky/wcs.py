@@ -14,10 +14,10 @@ frame of the header.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from astropy.wcs import WcsError, Wcsprm
 
 from mingolotss.errors import NoWCSError
 from mingolotss.sky.angles import Floats
@@ -28,6 +28,9 @@ from mingolotss.sky.header_facts import HeaderFacts, read_header_facts
 from mingolotss.sky.lookup_tables import LookupTables
 from mingolotss.sky.reference_cards import ReferenceCards, reference_cards
 from mingolotss.sky.wcs_cards import read_wcs_cards
+
+if TYPE_CHECKING:
+    from astropy.wcs import Wcsprm
 
 __all__ = ["SkyWCS", "simple_header"]
 
@@ -49,6 +52,8 @@ class SkyWCS:
     def __init__(
         self, header: bytes, tables: LookupTables | None = None, *, path: str = ""
     ) -> None:
+        from astropy.wcs import WcsError  # imported with the first WCS: half a second
+
         self._header, self._tables = header, tables
         self._facts: HeaderFacts | None = None  # read when they are needed
         cards = read_wcs_cards(header)

@@ -26,8 +26,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from astropy.io import fits
-
 from mingolotss.foreign import mute_warnings
 from mingolotss.sky.fits_header import CARD, header_end
 
@@ -237,6 +235,8 @@ def _standard_keyword(keyword: str) -> tuple[str, bool]:
 
 def _read_unusual(card: bytes) -> tuple[str, float | str | Unreadable | None]:
     """Return keyword and value of a card as astropy repairs it; None for an undefined value."""
+    from astropy.io import fits
+
     with mute_warnings():  # it reports each repair
         parsed = fits.Card.fromstring(card)
         keyword = str(parsed.rawkeyword).upper()
