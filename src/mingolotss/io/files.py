@@ -25,6 +25,7 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 from mingolotss.errors import ImageError, InputError, UnreadableFileError
+from mingolotss.foreign import translate_errors
 from mingolotss.io.system_faults import PASSING_FAULTS
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ __all__ = [
     "atomic_path",
     "check_regular",
     "created_folders",
+    "file_system",
     "is_case_sensitive",
     "is_local",
     "largest_expansion",
@@ -53,6 +55,7 @@ __all__ = [
     "sha256_file",
     "write_bytes",
     "write_files",
+    "writing_to_store",
 ]
 
 TEMPORARY_PREFIX = ".part-"
@@ -95,7 +98,7 @@ def locate(address: Path | str) -> Path:
     if not is_local(folder):
         from mingolotss.io.object_stores import require_store
 
-        require_store(_file_system(folder), text)
+        require_store(file_system(folder), text)
     return folder
 
 
@@ -111,7 +114,7 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
         return
     with suppress(FileNotFoundError):
-        _file_system(path).rm(str(path), recursive=True)
+        file_system(path).rm(str(path), recursive=True)
 
 
 @contextmanager
@@ -127,7 +130,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with TemporaryDirectory(prefix="mingolotss-") as folder:
             temporary = Path(folder) / path.name
             yield temporary
-            _file_system(path).put_file(str(temporary), str(path))
+            with writing_to_store(path):
+                file_system(path).put_file(str(temporary), str(path))
         return
     # The temporary file is in the same folder, and so on the same file system, where a rename
     # replaces the old file in one step (POSIX rename): a reader sees the old file or the new one,
@@ -207,7 +211,8 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
         As for `atomic_path`.
     """
     if not is_local(folder):
-        _file_system(folder).pipe({str(folder / name): data for name, data in files})
+        with writing_to_store(folder):
+            file_system(folder).pipe({str(folder / name): data for name, data in files})
         return
     final = f"{folder}{os.sep}"
     temporary = f"{final}{TEMPORARY_PREFIX}{secrets.token_hex(4)}-"
@@ -369,9 +374,26 @@ def _digest(path: Path, state: hashlib._Hash) -> str:
     return state.hexdigest()
 
 
-def _file_system(path: Path) -> AbstractFileSystem:
+def file_system(path: Path) -> AbstractFileSystem:
     """Return the fsspec file system of a path from `locate` that is not local."""
     return cast("UPath", path).fs
+
+
+@contextmanager
+def writing_to_store(path: Path) -> Iterator[None]:
+    """Turn whatever the library of an object store raises into one line.
+
+    Raises
+    ------
+    InputError
+        The block raised an exception.
+    """
+    try:
+        with translate_errors(f"write {path}", InputError, passed=()):
+            yield
+    except InputError as error:
+        hint = "check the address, the credentials and the network"
+        raise InputError(f"{error}; {hint}") from error.__cause__
 
 
 def as_image_error(action: str, error: OSError, path: Path | str) -> ImageError:
