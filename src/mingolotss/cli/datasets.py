@@ -67,14 +67,20 @@ def _verify_published(path: Path, recipe: str | None) -> None:
 @app.command()
 def export(
     build: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Folder of a build, or of a Parquet export.")
+        str,
+        typer.Argument(metavar="DIR", help="Folder of a build or of an export, or its address."),
     ],
     format: Annotated[  # noqa: A002
         str, typer.Option("--format", "-f", metavar="FORMAT", help=f"One of {EXPORTS}.")
     ],
     out: Annotated[
-        Path,
-        typer.Option("--out", "-o", metavar="OUT", help="Folder of the export. It is created."),
+        str,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="OUT",
+            help="Folder of the export, or its address, e.g. s3://bucket/name. It is created.",
+        ),
     ],
     split: Annotated[str | None, SPLIT] = None,
     merge: Annotated[list[str] | None, MERGE] = None,

@@ -97,6 +97,9 @@ class Format:
         The same for a dataset of tags or votes, where other lines open it.
     streams : bool
         Whether `write` takes records whose images are still in their files (`Records.stored`).
+    in_store : bool
+        Whether `write` writes to a folder in an object store (`mingolotss.io.files.locate`) as it
+        does to one on this machine. Otherwise its files are uploaded when all are there.
     """
 
     write: Callable[[Records, Path, ExportHeader], None]
@@ -105,6 +108,7 @@ class Format:
     examples: tuple[str, ...]
     vector_examples: tuple[str, ...] = ()
     streams: bool = False
+    in_store: bool = False
 
 
 def check_kind(records: Records, header: ExportHeader, *, is_png: bool) -> None:

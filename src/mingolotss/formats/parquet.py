@@ -127,4 +127,5 @@ PARQUET = Format(
     read_parquet,
     ('datasets.load_dataset("FOLDER")', 'mingolotss.MingoLoTSS("FOLDER")'),
     streams=True,
+    in_store=True,
 )

@@ -2,7 +2,8 @@
 
 >>> from mingolotss.io.files import locate
 >>> store = locate("memory://store-folders")
->>> _ = (store / "stage" / "data" / "x").write_bytes(b"1"), (store / "stage" / "list").write_text("")
+>>> for name in ("x", "list"):
+...     _ = (store / "stage" / name).write_text("")
 >>> move_objects(store / "stage", store / "out", last=("list",))
 >>> sorted(path.name for path in store.rglob("*") if path.is_file())
 ['list', 'x']

@@ -16,6 +16,7 @@ from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.splits import SplitPlan
 from mingolotss.formats.fits import stores_brightness
+from mingolotss.io.files import locate
 from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.export_fits import write_fits_again
 from mingolotss.pipeline.export_flux import write_hats_with_flux
@@ -50,11 +51,12 @@ def export(
     Parameters
     ----------
     build : path
-        A folder that ``mingolotss build`` or ``export`` wrote; FITS files have no stamps.
+        A folder that ``mingolotss build`` or ``export`` wrote, or its fsspec address; FITS files
+        have no stamps.
     format : str
         A name in `mingolotss.formats.FORMATS`.
     out : path
-        The folder to make.
+        The folder to make, also at an fsspec address.
     split : SplitPlan or str, optional
         By default the splits are those of `build`.
     merge : mapping of str to sequence of str or int, optional
@@ -72,8 +74,11 @@ def export(
         An unknown format, split or class; `out` exists; the format cannot hold these images.
     DatasetError
         `build` is not whole. For ``fits``: an image is gone or was changed, or gives another stamp.
+    ServiceUnavailableError
+        An address does not answer.
     """
-    writer, notices = _writer(Path(build), format, mapper, progress or no_progress)
+    build = locate(build)
+    writer, notices = _writer(build, format, mapper, progress or no_progress)
     done = export_records(
         build, format, out, split=split, merge=merge, archive=archive, fresh=fresh, writer=writer
     )

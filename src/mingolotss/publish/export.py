@@ -7,7 +7,6 @@ description and the list of checksums. It appears complete or not at all.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from mingolotss.formats import FORMATS
 from mingolotss.formats.archive import write_tar
 from mingolotss.formats.base import ExportHeader, Format
 from mingolotss.formats.batch_layout import BatchLayout
-from mingolotss.io.files import sha256_file
+from mingolotss.io.files import is_local, locate, sha256_file, write_bytes
 from mingolotss.io.parquet import write_table
 from mingolotss.publish.citation import dataset_citation
 from mingolotss.publish.describe import write_description
@@ -91,11 +90,12 @@ def export(
     Parameters
     ----------
     build : path
-        A folder that ``mingolotss build`` or ``export`` wrote; FITS files have no stamps.
+        A folder that ``mingolotss build`` or ``export`` wrote, or its fsspec address; FITS files
+        have no stamps.
     format : str
         A name in `mingolotss.formats.FORMATS`.
     out : path
-        The folder to make.
+        The folder to make, also at an fsspec address.
     split : SplitPlan or str, optional
         By default the splits are those of `build`.
     merge : mapping of str to sequence of str or int, optional
@@ -113,8 +113,15 @@ def export(
         An unknown format, split or class; `out` exists; the format cannot hold these images.
     DatasetError
         `build` is not whole.
+    ServiceUnavailableError
+        An address does not answer.
     """
-    build, out = Path(build), Path(out)
+    build, out = locate(build), locate(out)
+    if archive and not is_local(out):
+        raise InputError(
+            f"export to {out}: an archive is written on this machine; leave out --archive, or "
+            "choose a folder here as --out"
+        )
     dataset_format: Format = FORMATS.get(format)
     records, provenance = _read(build)
     if merge is not None:
@@ -125,7 +132,7 @@ def export(
         raise InputError(f"export {build}: no image remains to be written")
     header = _header(divided.plan, provenance, format)
     written = records if dataset_format.streams else records.with_images()
-    with staged_export(out, fresh=fresh) as stage:
+    with staged_export(out, fresh=fresh, in_store=dataset_format.in_store) as stage:
         (writer or dataset_format.write)(written, stage, header)
         _write_tables(divided, header, DatasetFolder(build), DatasetFolder(stage))
         write_description(read_summary(stage), format)
@@ -179,7 +186,7 @@ def _write_tables(
         channels = flatten_channels(records.table)
         write_table(target.channels, channels, repeated_columns=REPEATED_CHANNEL_COLUMNS)
     divided.write(target.path)
-    shutil.copyfile(source.recipe, target.recipe)
+    write_bytes(target.recipe, source.recipe.read_bytes())
 
 
 def _write_archive(export: ExportFolder, archive: Path) -> Path:

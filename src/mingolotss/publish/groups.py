@@ -21,6 +21,7 @@ from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import merge_labels, merge_vectors
 from mingolotss.errors import InputError
+from mingolotss.io.files import locate
 
 __all__ = ["binary_groups", "merge_records", "parse_groups"]
 
@@ -108,7 +109,7 @@ def binary_groups(folder: Path | str) -> dict[str, tuple[int, ...]]:
     InputError
         The recipe names none, or there is no recipe.
     """
-    provenance = read_provenance(Path(folder))
+    provenance = read_provenance(locate(folder))
     if provenance is None or not provenance.recipe.classes.binary:
         raise InputError(f"export {folder}: its recipe names no binary classes; use --merge")
     return dict(provenance.recipe.classes.final_binary)

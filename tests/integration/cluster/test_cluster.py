@@ -17,6 +17,7 @@ from channel_skies import channel_sky
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import InputError, ServiceUnavailableError
 from mingolotss.io.files import locate
+from mingolotss.pipeline.exporting import export
 from mingolotss.pipeline.part import make_part
 from mingolotss.pipeline.plan import plan
 from mingolotss.pipeline.run import build, run
@@ -267,6 +268,18 @@ def test_workers_write_to_an_object_store(sky, stored, bucket):
     with cluster("local", workers=2) as mapper:
         store(sky, f"{bucket}/two", mapper=mapper)
     assert remote(locate(f"{bucket}/two")) == contents(stored.out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["parquet", "webdataset"])
+def test_an_export_from_a_bucket_to_a_bucket(sky, stored, bucket, tmp_path, form):
+    """Written in the bucket or uploaded: the same objects as files here, and nothing else."""
+    store(sky, f"{bucket}/exported")
+    export(f"{bucket}/exported", form, f"{bucket}/{form}")
+    export(stored.out, form, tmp_path / "out")
+    assert remote(locate(f"{bucket}/{form}")) == contents(tmp_path / "out")
+    with pytest.raises(InputError, match=r"^write s3://absent.*bucket does not exist; check the"):
+        export(stored.out, form, "s3://absent/out")
 
 
 def test_the_local_build_verifies(built):
