@@ -68,4 +68,4 @@ def move_objects(source: Path, target: Path, last: Sequence[str]) -> None:
 
 def _key(path: Path) -> str:
     """Return the name of an object as its file system has it."""
-    return cast("UPath", path).path
+    return str(cast("UPath", path).path)
