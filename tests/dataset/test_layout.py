@@ -14,9 +14,9 @@ from mingolotss.dataset.layout import (
     BuildFolder,
     ExportFolder,
     batch_name,
-    stamp_files,
 )
 from mingolotss.dataset.manifest import read_manifest
+from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.errors import RecipeError
 from mingolotss.io.files import locate
 from mingolotss.recipe.load import load_recipe

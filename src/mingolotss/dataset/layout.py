@@ -28,11 +28,12 @@ __all__ = [
     "DatasetFolder",
     "ExportFolder",
     "HatsCollection",
+    "HatsFolder",
     "batch_name",
     "part_name",
     "split_batch_name",
     "split_of_batch",
-    "stamp_files",
+    "table_files",
 ]
 
 _PARTS = "part-*.parquet"
@@ -40,6 +41,7 @@ _PNG, _FITS = ".png", ".fits"
 _TRAIN, _SPLIT, _TEST = "data_batch_", "_batch", "test_batch"
 _INSTANCES, _NO_SPLIT = "instances_", "images"
 _TRAIN_ALONE = "train_batch"
+_PIXELS_OF_GROUP = 10_000  # in one folder of a HATS catalogue
 _DEFAULT_BATCHES = BatchSettings().folder
 _BATCH_FILES = ("batches.meta", _TEST, _TRAIN_ALONE, f"{_TRAIN}1")  # one of them is in each folder
 _IMAGE_FILES = ("*.h5", "*.tar", "*.tar.gz", "*-batches-py/*", "data/*.parquet", "stamps/*.parquet")
@@ -552,8 +554,8 @@ class BatchFolder:
         return [*map(self.batch, names), self.meta, self.checksums]
 
 
-def stamp_files(root: Path) -> list[Path]:
-    """List the Parquet files of images at `root`.
+def table_files(root: Path) -> list[Path]:
+    """List the Parquet files of images at `root`, except those of a HATS catalogue.
 
     Parameters
     ----------
@@ -564,6 +566,70 @@ def stamp_files(root: Path) -> list[Path]:
         return [root] if root.suffix == ".parquet" else []
     build, export = BuildFolder(root), ExportFolder(root)
     return build.all_stamps() or export.parquet_files() or sorted(root.glob(_PARTS))
+
+
+@dataclass(frozen=True, slots=True)
+class HatsFolder:
+    """The files of one catalogue of a HATS collection, or those of the collection itself.
+
+    Parameters
+    ----------
+    path : Path
+        The folder of a catalogue, of a margin or of an index; or of a collection.
+    """
+
+    path: Path
+
+    @property
+    def collection(self) -> Path:
+        """What a collection consists of."""
+        return self.path / "collection.properties"
+
+    def properties(self) -> list[Path]:
+        """List the files of the properties of a catalogue, under the present and the old name."""
+        return [self.path / "hats.properties", self.path / "properties"]
+
+    @property
+    def partition_info(self) -> Path:
+        """The list of the partitions of a catalogue."""
+        return self.path / "partition_info.csv"
+
+    @property
+    def dataset(self) -> Path:
+        """The folder of the rows of a catalogue."""
+        return self.path / "dataset"
+
+    @property
+    def metadata(self) -> Path:
+        """The footers of all partitions in one file."""
+        return self.dataset / "_metadata"
+
+    @property
+    def common_metadata(self) -> Path:
+        """The columns of all partitions."""
+        return self.dataset / "_common_metadata"
+
+    def partition(self, order: int, pixel: int, suffix: str = ".parquet") -> Path:
+        """Return the path of a partition, a HEALPix pixel in the nested scheme.
+
+        >>> HatsFolder(Path("a")).partition(9, 3_000_123).as_posix()
+        'a/dataset/Norder=9/Dir=3000000/Npix=3000123.parquet'
+        """
+        group = pixel // _PIXELS_OF_GROUP * _PIXELS_OF_GROUP
+        return self.dataset / f"Norder={order}" / f"Dir={group}" / f"Npix={pixel}{suffix}"
+
+    def partitions(self) -> Iterator[Path]:
+        """Give the files of partitions that exist, in any order."""
+        return self.dataset.glob("Norder=*/Dir=*/Npix=*.parquet")
+
+    @property
+    def index(self) -> Path:
+        """The folder of the rows of an index."""
+        return self.dataset / "index"
+
+    def index_files(self) -> list[Path]:
+        """List the files of an index."""
+        return sorted(self.index.glob("*.parquet"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -586,7 +652,7 @@ class HatsCollection:
     @property
     def properties(self) -> Path:
         """What the collection consists of."""
-        return self.path / "collection.properties"
+        return HatsFolder(self.path).collection
 
     @property
     def catalogue(self) -> Path:
@@ -604,10 +670,9 @@ class HatsCollection:
     @staticmethod
     def partition(folder: Path, order: int, pixel: int) -> Path:
         """Return the path of the rows of a partition, in the folder of a catalogue."""
-        directory = f"Norder={order}/Dir={pixel // 10_000 * 10_000}"
-        return folder / "dataset" / directory / f"Npix={pixel}.parquet"
+        return HatsFolder(folder).partition(order, pixel)
 
     @staticmethod
     def index_file(folder: Path) -> Path:
         """Return the path of the rows of an index, in its folder."""
-        return folder / "dataset" / "index" / "part.0.parquet"
+        return HatsFolder(folder).index / "part.0.parquet"

@@ -1,8 +1,8 @@
 """The records of a dataset as one table: every written source with its image and its row.
 
-They are read from the stamps of a build or from an export in Parquet, in the order of the
-catalogue. The images stay encoded (about 6 kB per source) until they are needed. Not here:
-rejections, which have no image (``manifest.py``), and the other formats (``formats``).
+They are read from the stamps of a build, from an export in Parquet or from a HATS collection, in
+the order of the catalogue. The images stay encoded (about 6 kB per source) until they are needed.
+Not here: rejections, which have no image (``manifest.py``), and the other formats (``formats``).
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ import pyarrow.compute as pc
 
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.export_notes import SPLIT_KEY
+from mingolotss.dataset.hats_catalogue import is_hats
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.label_columns import class_names_of
-from mingolotss.dataset.layout import stamp_files
 from mingolotss.dataset.lazy_png import LazyImages
 from mingolotss.dataset.manifest import vectors_of_rows
 from mingolotss.dataset.masks import MASK, check_values, has_masks
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.split_names import in_order
+from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import StampFile, check_size, decode_stamps, image_fields
 from mingolotss.dataset.stored_stamps import StampGroups, StoredStamps
@@ -262,7 +263,7 @@ class Records:
 
 
 def read_records(root: Path) -> Records:
-    """Read the records of a build, of an export in Parquet, or of one Parquet file.
+    """Read the records of a build, of an export in Parquet or HATS, or of one Parquet file.
 
     Parameters
     ----------
@@ -281,8 +282,8 @@ def read_stored_records(root: Path) -> Records:
     paths = stamp_files(root)
     if not paths:
         raise DatasetError(
-            f"read the records of {root}: no stamps/part-*.parquet and no data/*.parquet; give a "
-            "folder that mingolotss build or export --format parquet wrote"
+            f"read the records of {root}: no stamps/part-*.parquet, no data/*.parquet and no HATS "
+            "catalogue; give a folder that mingolotss build or export --format parquet wrote"
         )
     tables, groups, shapes = [], [], []
     for path in paths:
@@ -313,9 +314,9 @@ def read_stored_records(root: Path) -> Records:
         table = table.set_column(index, "row", pa.array(np.arange(len(table))))
     places = pc.sort_indices(table["row"]).to_numpy().astype(np.int64)
     table = take_rows(table, places).replace_schema_metadata(tables[0].schema.metadata)
-    origin = str(paths[0] if len(paths) == 1 else paths[0].parent)
+    origin = paths[0] if len(paths) == 1 else root if is_hats(root) else paths[0].parent
     stored = StoredStamps(tuple(groups), places, *shapes[0])
-    return Records(table, class_names(root, table), origin, stored)
+    return Records(table, class_names(root, table), str(origin), stored)
 
 
 def class_names(root: Path, table: pa.Table) -> tuple[str, ...]:

@@ -21,8 +21,9 @@ from mingolotss.dataset.label_columns import (
     vector_columns,
     with_class_names,
 )
-from mingolotss.dataset.layout import BatchFolder, DatasetFolder, stamp_files
+from mingolotss.dataset.layout import BatchFolder, DatasetFolder
 from mingolotss.dataset.manifest import MANIFEST, further_fields, read_manifest
+from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.io.parquet import read_schema, read_table
 from mingolotss.model import Ints
 

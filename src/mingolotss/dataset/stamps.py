@@ -1,11 +1,12 @@
-"""Parquet files of stamps: of a part of a build, or of an export.
+"""Parquet files of stamps: of a part of a build, of an export, or of a partition in HATS.
 
 A file has the image of each source and then the columns of the manifest. Stamps of uint8 with one
 or three channels are PNG, grey or RGB, in the layout of Hugging Face's Image feature; all others
 are a column ``pixels`` of little-endian values in C order. The metadata of a file with channels
 state their names and the shape (``stamp_shape.py``), and its last column is ``channels``
 (``channel_table.py``). This module writes and reads the files; the columns stand in
-``manifest.py``, and the rows of a whole dataset in ``records.py``.
+``manifest.py``, and the rows of a whole dataset in ``records.py``. The images of a partition in
+HATS stand in other columns (``hats_columns.py``), and are read as those of a part.
 
 >>> stamp_schema(StampShape(dtype="float32")).names[:3]
 ['pixels', 'row', 'source']
@@ -28,8 +29,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mingolotss.dataset.channel_table import CHANNELS_COLUMN, REPEATED_CHANNEL_COLUMNS
+from mingolotss.dataset.hats_columns import PIXELS, STAMP, holds_pixels, pixel_bytes
 from mingolotss.dataset.image_stack import ImageArray
-from mingolotss.dataset.label_columns import VECTOR_COLUMNS
+from mingolotss.dataset.label_columns import VECTOR_COLUMNS, is_list
 from mingolotss.dataset.manifest import (
     MANIFEST,
     REPEATED_COLUMNS,
@@ -67,7 +69,7 @@ __all__ = [
 ]
 
 IMAGE = pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
-_PIXELS = pa.field("pixels", pa.binary())
+_PIXELS = pa.field(PIXELS, pa.binary())
 _CHANNEL_LEAF = f"{CHANNELS_COLUMN.name}.list.element."
 _ROW_GROUP = 512  # stamps: a single one is shown after reading 1 MB, not the 10 MB of a part
 
@@ -198,25 +200,38 @@ class StampFile:
                 self.close()
                 raise
         schema = self._file.schema_arrow
-        has_pixels = _PIXELS.name in schema.names
-        self._image = _PIXELS.name if has_pixels else IMAGE.name
+        self._image = _image_name(schema)
         self.row_groups: int = self._file.num_row_groups
         self.has_masks = has_masks(schema)
-        kind = schema.field(self._image).type if self._image in schema.names else None
-        if kind is None or not (pa.types.is_binary if has_pixels else _is_image)(kind):
+        try:
+            self.shape = self._check_columns(schema)
+        except DatasetError:
             self.close()
+            raise
+
+    @property
+    def _is_png(self) -> bool:
+        """Whether each image is a PNG file, and not plain values of pixels."""
+        return self._image != PIXELS
+
+    def _check_columns(self, schema: pa.Schema) -> StampShape:
+        """Return what the stamps are, after a check that the columns hold such images and masks."""
+        kind = schema.field(self._image).type if self._image in schema.names else None
+        if kind is None or not (_is_image if self._is_png else _is_pixels)(kind):
             raise self._wrong_column(self._image, kind)
         mask = schema.field(MASK.name).type if MASK.name in schema.names else None
         if self.has_masks and not (mask is not None and _is_image(mask)):
-            self.close()
             raise self._wrong_column(MASK.name, mask)
+        column = IMAGE if self._is_png else _PIXELS
         try:
-            self.shape = StampShape.of_schema(schema)
+            shape = StampShape.of_schema(pa.schema([column], schema.metadata))
         except ValueError as error:
-            self.close()
             raise DatasetError(
-                f"read {path}: {first_line(error)}; fetch or build it again"
+                f"read {self.path}: {first_line(error)}; fetch or build it again"
             ) from error
+        if is_list(kind) and not holds_pixels(kind, shape):
+            raise self._wrong_column(self._image, kind)
+        return shape
 
     def __enter__(self) -> Self:
         return self
@@ -235,13 +250,23 @@ class StampFile:
 
     def rows(self, group: int | None = None) -> Ints:
         """Return the catalogue row of each stamp, of one row group or of all."""
-        column = self._read(["row"], None if group is None else [group])
-        if "row" not in column.column_names or not pa.types.is_integer(column["row"].type):
-            raise self._wrong_column("row", None)
-        if column["row"].null_count:
-            raise self._wrong_column("row", "partly empty")
-        rows: Ints = column["row"].to_numpy()
-        return rows
+        return self.integers("row", group)
+
+    def integers(self, name: str, group: int | None = None) -> Ints:
+        """Return a column of integers that every stamp has, of one row group or of all.
+
+        Raises
+        ------
+        DatasetError
+            The file has no such column, or not for every stamp.
+        """
+        column = self._read([name], None if group is None else [group])
+        if name not in column.column_names or not pa.types.is_integer(column[name].type):
+            raise self._wrong_column(name, None)
+        if column[name].null_count:
+            raise self._wrong_column(name, "partly empty")
+        values: Ints = column[name].to_numpy()
+        return values
 
     def group_rows(self, group: int) -> int:
         """Return the number of stamps in a group of rows."""
@@ -251,7 +276,7 @@ class StampFile:
     def encoded(self, group: int | None = None) -> pa.ChunkedArray:
         """Return each stamp as it is stored, of one row group or of all: an array of binary."""
         column = self._read([self._image], None if group is None else [group])[self._image]
-        return pc.struct_field(column, "bytes") if self._image == IMAGE.name else column
+        return pc.struct_field(column, "bytes") if self._is_png else self._as_bytes(column)
 
     def encoded_masks(self, group: int | None = None) -> pa.ChunkedArray:
         """Return each mask as it is stored, of one row group or of all: an array of binary."""
@@ -261,7 +286,7 @@ class StampFile:
     def image_bytes(self, group: int) -> int:
         """Return the bytes that images and masks of a group of rows take in memory."""
         chunks = self._file.metadata.row_group(group)
-        names = {field.name for field in self._image_fields()}
+        names = {*self._image_columns()}
         columns = (chunks.column(index) for index in range(chunks.num_columns))
         return sum(
             column.total_uncompressed_size
@@ -272,13 +297,23 @@ class StampFile:
     def images(self, groups: Sequence[int]) -> pa.Table:
         """Return the columns of images and masks of some groups of rows, as `table` has them."""
         fields = self._image_fields()
-        table = self._read([field.name for field in fields], groups)
+        table = self._read(self._image_columns(), groups)
         with self._translated_errors():
-            columns = [table[field.name].cast(field.type) for field in fields]
+            columns = self._image_arrays(table, fields)
         return pa.table(columns, schema=pa.schema(fields))
 
     def _image_fields(self) -> list[pa.Field]:
         return image_fields(self.shape, has_masks=self.has_masks)
+
+    def _image_columns(self) -> list[str]:
+        """Return the names that the columns of `_image_fields` have in the file."""
+        return [self._image, *([MASK.name] if self.has_masks else [])]
+
+    def _image_arrays(self, table: pa.Table, fields: Sequence[pa.Field]) -> list[pa.ChunkedArray]:
+        """Return images and masks as these columns of a file of stamps."""
+        names = self._image_columns()[: len(fields)]
+        columns = [self._as_bytes(table[name]) for name in names]
+        return [column.cast(field.type) for column, field in zip(columns, fields, strict=True)]
 
     def table(self, *, has_images: bool = True) -> pa.Table:
         """Return the image and the columns of the manifest, and those beyond it that the file has.
@@ -297,27 +332,49 @@ class StampFile:
         DatasetError
             The labels are no integers.
         """
-        schema = self._file.schema_arrow
-        self._check_labels()
-        present = [name for name in MANIFEST.names if name in schema.names]
-        further = further_fields(schema)
-        channels = self._channel_fields()
-        names = [*(field.name for field in further), *(field.name for field in channels)]
+        described = self._described_fields()
         images = self._image_fields() if has_images else []
-        table = self._read(
-            [
-                *(field.name for field in images),
-                *present,
-                *(name for name in names if name in schema.names),
-            ]
-        )
+        stored = self._image_columns() if has_images else []
+        names = self._file.schema_arrow.names
+        table = self._read([*stored, *(one.name for one in described if one.name in names)])
         with self._translated_errors():
             # Every table has the same schema, so that those of many files can be concatenated: a
             # file of another program or of an older version may lack columns of the manifest or
             # have them in another type.
-            fields = pa.schema([*images, *MANIFEST, *further, *channels])
-            columns = _of_manifest(table, fields)
-        return pa.table(columns, schema=fields.with_metadata(schema.metadata))
+            fields = pa.schema([*images, *described])
+            columns = [*self._image_arrays(table, images), *_of_manifest(table, described)]
+        return pa.table(columns, schema=fields.with_metadata(self._file.schema_arrow.metadata))
+
+    def _described_fields(self) -> list[pa.Field]:
+        """Return the columns of the manifest, those beyond it, and that of the channels."""
+        self._check_labels()
+        schema = self._file.schema_arrow
+        return [*MANIFEST, *further_fields(schema), *self._channel_fields()]
+
+    def raw_rows(self, group: int) -> pa.Table:
+        """Return all columns of a group of rows as the file has them."""
+        return self._read(self._file.schema_arrow.names, [group])
+
+    def arrays(self, group: int) -> pa.ChunkedArray | None:
+        """Return the pixels that a HATS catalogue has as numbers beside PNG files, as binary.
+
+        None if it has none, or the images are no PNG files.
+        """
+        schema = self._file.schema_arrow
+        if self._image != STAMP or PIXELS not in schema.names:
+            return None
+        if not holds_pixels(kind := schema.field(PIXELS).type, self.shape):
+            raise self._wrong_column(PIXELS, kind)
+        column = self._read([PIXELS], [group])[PIXELS]
+        with self._translated_errors():
+            return pixel_bytes(column, self.shape)
+
+    def _as_bytes(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Return pixels that are lists of numbers as binary, and any other column as it is."""
+        if not is_list(column.type):
+            return column
+        with self._translated_errors():
+            return pixel_bytes(column, self.shape)
 
     def _channel_fields(self) -> list[pa.Field]:
         """Return the column of the channels, for stamps that have some."""
@@ -372,18 +429,25 @@ class StampFile:
             raise DatasetError(f"read {self.path}: {reason}") from error
 
     def _wrong_column(self, name: str, kind: pa.DataType | str | None) -> DatasetError:
+        content = _CONTENTS.get(name, "integers")
         return DatasetError(
-            f"read {self.path}: the column {name!r} should hold {_CONTENTS[name]} and is "
+            f"read {self.path}: the column {name!r} should hold {content} and is "
             f"{kind or 'absent'}; fetch or build it again"
         )
 
 
+def _image_name(schema: pa.Schema) -> str:
+    """Return the name of the column of images, which may be absent."""
+    if STAMP in schema.names and _is_image(schema.field(STAMP).type):
+        return STAMP
+    return PIXELS if PIXELS in schema.names else IMAGE.name
+
+
 _CONTENTS = {
     "image": "PNG bytes (struct<bytes: binary, path: string>)",
+    "stamp": "PNG bytes (struct<bytes: binary, path: string>)",
     "mask": "PNG bytes (struct<bytes: binary, path: string>)",
-    "pixels": "binary, values of pixels",
-    "label": "integers",
-    "row": "integers",
+    "pixels": "binary, values of pixels, or lists of lists of them",
 }
 
 
@@ -395,6 +459,11 @@ def _of_manifest(table: pa.Table, fields: Iterable[pa.Field]) -> list[pa.Chunked
         else pa.nulls(len(table), field.type)
         for field in fields
     ]
+
+
+def _is_pixels(kind: pa.DataType) -> bool:
+    """Return whether `kind` may be the plain values of pixels."""
+    return bool(pa.types.is_binary(kind) or is_list(kind))
 
 
 def _is_image(kind: pa.DataType) -> bool:

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mingolotss.dataset.export_notes import SPLIT_KEY
-from mingolotss.dataset.layout import ExportFolder, stamp_files
+from mingolotss.dataset.layout import ExportFolder, table_files
 from mingolotss.dataset.records import Records, read_stored_records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.formats.base import ExportHeader, Format
@@ -98,7 +98,7 @@ def _metadata(records: Records, header: ExportHeader) -> dict[str, str]:
 
 def find_parquet(place: Path) -> Sequence[Path]:
     """Return `place` if it is a Parquet file of images, or holds some."""
-    return [place] if stamp_files(place) else []
+    return [place] if table_files(place) else []
 
 
 def read_parquet(path: Path, split: str = "all") -> Arrays:

@@ -22,7 +22,7 @@ from mingolotss.catalogue.columns import to_text
 from mingolotss.catalogue.table import Column, ColumnRequest, Table
 from mingolotss.catalogue.tables import read_table
 from mingolotss.catalogue.typed_columns import to_arrow
-from mingolotss.dataset.layout import BuildFolder, DatasetFolder, stamp_files
+from mingolotss.dataset.layout import BuildFolder, DatasetFolder
 from mingolotss.dataset.manifest import read_manifest, read_rows
 from mingolotss.dataset.published import recipe_of_classes
 from mingolotss.dataset.samples import Arrays
@@ -30,6 +30,7 @@ from mingolotss.dataset.splits import SplitPlan, SplitRecord
 from mingolotss.dataset.splits.listed import describe_words
 from mingolotss.dataset.splits.record import splits_digest
 from mingolotss.dataset.splits.split_words import SplitWords, column_words
+from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.errors import CatalogueError, InputError
 from mingolotss.formats.finding import find_datasets
 from mingolotss.formats.splits_csv import read_splits

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mingolotss.dataset.layout import BuildFolder, DatasetFolder, stamp_files
+from mingolotss.dataset.layout import BuildFolder, DatasetFolder
 from mingolotss.dataset.masks import MASK
 from mingolotss.dataset.provenance import Provenance, read_package_versions
 from mingolotss.dataset.split_names import in_order
+from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.image.masks import BACKGROUND, OTHER, OWN
 from mingolotss.io.files import sha256_file

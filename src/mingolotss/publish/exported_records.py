@@ -13,12 +13,13 @@ import pyarrow as pa
 
 from mingolotss.dataset.channel_table import CHANNELS_COLUMN, nest_channels, read_channels
 from mingolotss.dataset.export_notes import SPLIT_KEY, ExportNotes
-from mingolotss.dataset.layout import DatasetFolder, stamp_files
+from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.manifest import MANIFEST, further_fields, read_manifest
 from mingolotss.dataset.masks import encode_masks, has_masks, mask_column
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.records import Records, read_stored_records
 from mingolotss.dataset.samples import Arrays
+from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import encode_stamp, image_column, stamp_schema
 from mingolotss.errors import DatasetError

@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from mingolotss.dataset.image_stack import ImageArray
-from mingolotss.dataset.layout import ExportFolder, stamp_files
+from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.records import read_records
 from mingolotss.dataset.samples import Arrays
+from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.errors import InputError
 from mingolotss.io.summaries import count_text
 from mingolotss.loaders.arrays import open_arrays

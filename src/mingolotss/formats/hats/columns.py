@@ -16,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.export_notes import SPLIT_KEY
+from mingolotss.dataset.hats_columns import INDEX_COLUMN, OBJECT_ID, PIXELS, STAMP
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import decode_stamps
 from mingolotss.formats.base import ExportHeader
@@ -33,11 +35,6 @@ __all__ = [
     "with_image",
 ]
 
-INDEX_COLUMN = "_healpix_29"
-"""The HEALPix index of order 29 in the nested scheme."""
-OBJECT_ID = "object_id"
-"""The name of the source, as the Multimodal Universe calls the column."""
-STAMP, PIXELS = "stamp", "pixels"
 _IMAGES = ("image", "pixels", "mask")
 _FIRST = (INDEX_COLUMN, OBJECT_ID, STAMP, PIXELS, "mask")
 
@@ -120,7 +117,10 @@ def schema_metadata(
     if FLUX_IMAGE in schema.names:
         features[FLUX_IMAGE] = image_feature(side, side)
     metadata: Mapping[str, str] = features_header(schema, classes, features)
-    stated = {"mingolotss.facts": json.dumps(header.to_dict())}
+    stated = {
+        "mingolotss.facts": json.dumps(header.to_dict()),
+        SPLIT_KEY.decode(): header.split_plan,
+    }
     if shape.channels:
         stated |= {key.decode(): text.decode() for key, text in shape.to_metadata().items()}
     return {**metadata, **stated}

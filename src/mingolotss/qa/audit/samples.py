@@ -20,13 +20,14 @@ import pyarrow as pa
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.image_stack import ImageStack
 from mingolotss.dataset.label_columns import JOINED_BY, class_names_of, read_vectors
-from mingolotss.dataset.layout import BuildFolder, DatasetFolder, stamp_files
+from mingolotss.dataset.layout import BuildFolder, DatasetFolder
 from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.published import choose_names
 from mingolotss.dataset.records import class_names
 from mingolotss.dataset.sample_table import sample_table
 from mingolotss.dataset.split_names import in_order
+from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.dataset.stamps import StampFile
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.io.files import sha256_file

@@ -17,9 +17,10 @@ import pyarrow as pa
 
 from mingolotss.candidates.decisions import join_classes
 from mingolotss.catalogue.label_vectors import LabelKind
-from mingolotss.dataset.layout import BuildFolder, stamp_files
+from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.masks import decode_masks
 from mingolotss.dataset.splits import SplitSources
+from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.dataset.stamps import StampFile
 from mingolotss.errors import InputError
 from mingolotss.io.optional import import_optional

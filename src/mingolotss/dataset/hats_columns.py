@@ -1,0 +1,90 @@
+"""The images of a HATS catalogue as a file of stamps has them.
+
+A partition has the stamps as the column ``stamp`` (PNG, in the layout of Hugging Face's Image
+feature), or as the column ``pixels``, lists of lists of numbers. The column ``image``, if there is
+one, is the Multimodal Universe's, and no stamp. All other columns are those of a file of stamps
+(``stamps.py``).
+
+>>> pixels = pa.chunked_array([[[[0.0, 1.0], [2.0, 3.0]]]], pa.list_(pa.list_(pa.float32())))
+>>> pixel_bytes(pixels, StampShape(dtype="float32")).to_pylist()[0].hex()
+'000000000000803f0000004000004040'
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mingolotss.dataset.label_columns import is_list
+from mingolotss.dataset.stamp_shape import StampShape
+
+__all__ = ["INDEX_COLUMN", "OBJECT_ID", "PIXELS", "STAMP", "holds_pixels", "pixel_bytes"]
+
+INDEX_COLUMN = "_healpix_29"
+"""The column with the HEALPix index of order 29 in the nested scheme."""
+OBJECT_ID = "object_id"
+"""The column with the name of the source, as the Multimodal Universe calls it."""
+STAMP, PIXELS = "stamp", "pixels"
+_MOST_BYTES = (1 << 31) - 1  # of an array of binary, whose offsets are int32
+_TYPES = {"uint8": pa.uint8(), "float32": pa.float32()}
+
+
+def holds_pixels(kind: pa.DataType, shape: StampShape) -> bool:
+    """Return whether a column of this type holds the pixels of such stamps as lists of numbers."""
+    depth = 0
+    while is_list(kind):
+        kind, depth = kind.value_type, depth + 1
+    return depth == len(shape.axes) and bool(kind == _TYPES[shape.dtype])
+
+
+def pixel_bytes(column: pa.ChunkedArray, shape: StampShape) -> pa.ChunkedArray:
+    """Return pixels in lists of lists as the bytes that a file of stamps has.
+
+    Parameters
+    ----------
+    column : pyarrow.ChunkedArray
+        ((channels,) ny, nx) lists of the numbers of each stamp (`holds_pixels`).
+    shape : StampShape
+
+    Returns
+    -------
+    pyarrow.ChunkedArray of binary
+        Little-endian values in C order.
+
+    Raises
+    ------
+    ValueError
+        A stamp has another shape than the others of its chunk or than `shape`, or lacks a pixel.
+    """
+    chunks = [part for chunk in column.chunks for part in _chunk_bytes(chunk, shape)]
+    return pa.chunked_array(chunks, pa.binary())
+
+
+def _chunk_bytes(chunk: pa.Array, shape: StampShape) -> list[pa.Array]:
+    if not len(chunk):
+        return []
+    axes = []
+    values, count = chunk, len(chunk)
+    while is_list(values.type):
+        lengths = pc.list_value_length(values)
+        shortest, longest = pc.min_max(lengths).values()
+        if values.null_count or shortest != longest:
+            raise ValueError("images of several shapes in its column 'pixels'")
+        axes.append(longest.as_py())
+        values = values.flatten()
+    if values.null_count:
+        raise ValueError("a pixel without a value in its column 'pixels'")
+    if tuple(axes) != shape.axes and (shape.side or axes[-1] != axes[-2]):
+        raise ValueError(f"images of shape {tuple(axes)} in its column 'pixels'")
+    kind = np.dtype(shape.dtype).newbyteorder("<")
+    pixels = np.ascontiguousarray(values.to_numpy(zero_copy_only=False), kind).reshape(count, -1)
+    size = pixels.shape[1] * kind.itemsize
+    rows = max(_MOST_BYTES // max(size, 1), 1)
+    return [_binary(pixels[start : start + rows], size) for start in range(0, count, rows)]
+
+
+def _binary(pixels: np.ndarray[tuple[int, int], np.dtype[np.generic]], size: int) -> pa.Array:
+    offsets = np.arange(len(pixels) + 1, dtype=np.int32) * np.int32(size)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(pixels)]
+    return pa.Array.from_buffers(pa.binary(), len(pixels), buffers)
