@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.dataset.export_notes import SPLIT_KEY
 from mingolotss.dataset.hats_columns import INDEX_COLUMN, OBJECT_ID, PIXELS, STAMP
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import decode_stamps
@@ -117,10 +116,7 @@ def schema_metadata(
     if FLUX_IMAGE in schema.names:
         features[FLUX_IMAGE] = image_feature(side, side)
     metadata: Mapping[str, str] = features_header(schema, classes, features)
-    stated = {
-        "mingolotss.facts": json.dumps(header.to_dict()),
-        SPLIT_KEY.decode(): header.split_plan,
-    }
+    stated = {"mingolotss.facts": json.dumps(header.to_dict())}
     if shape.channels:
         stated |= {key.decode(): text.decode() for key, text in shape.to_metadata().items()}
     return {**metadata, **stated}

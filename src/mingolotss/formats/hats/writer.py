@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from mingolotss.dataset.export_notes import SPLIT_KEY
 from mingolotss.dataset.layout import HatsCollection
 from mingolotss.dataset.manifest import REPEATED_COLUMNS
 from mingolotss.dataset.records import Records
@@ -88,6 +89,8 @@ def write_hats(
     images = FluxColumn.of(records, header, flux) if settings.flux else None
     schema = rows.schema if images is None else with_image(rows, images.field).schema
     metadata = schema_metadata(schema, records.classes, header, shape, first.shape[-1])
+    if records.split_plan:
+        metadata[SPLIT_KEY.decode()] = records.split_plan
     rows = rows.replace_schema_metadata(metadata)
     collection = HatsCollection(folder, safe_name(header.name))
     number = plan.find(index)
