@@ -19,7 +19,7 @@ from mingolotss.recipe.model import parse_recipe
         ({"partition_rows": 0}, r"hats\.partition_rows = 0: .*greater than or equal to 1"),
         ({"partition_rows": 10.5}, r"hats\.partition_rows = 10\.5: .*valid integer"),
         ({"margin_arcsec": -1}, r"hats\.margin_arcsec = -1: .*greater than or equal to 0"),
-        ({"margin_arcsec": 31}, r"hats\.margin_arcsec = 31: a margin is at most 30 arcsec wide"),
+        ({"margin_arcsec": 3601}, r"hats\.margin_arcsec = 3601: a margin is at most 3600 arcsec"),
         ({"margin_arcsec": "10 arcsec"}, r"hats\.margin_arcsec = '10 arcsec': .*valid number"),
         ({"flux": "yes"}, r"hats\.flux = 'yes': .*valid boolean"),
         ({"margin": 10.0}, r"there is no key 'hats\.margin': did you mean 'margin_arcsec'"),

@@ -19,12 +19,8 @@ from mingolotss.recipe.settings import Settings
 
 __all__ = ["LARGEST_MARGIN_ARCSEC", "HatsSettings"]
 
-LARGEST_MARGIN_ARCSEC = 30.0
-"""No margin reaches beyond the neighbours of a partition.
-
-The smallest partition is a pixel of order 12, 51 arcsec wide. Two pixels that are no neighbours are
-at least 1 / 1.6 of that apart, by the estimate of the library ``hats`` (``order2mindist``).
-"""
+LARGEST_MARGIN_ARCSEC = 3600.0
+"""A wider margin would copy most of a dataset; LSDB matches within the margin and no farther."""
 
 
 class HatsSettings(Settings):
@@ -51,12 +47,11 @@ class HatsSettings(Settings):
 
     @field_validator("margin_arcsec")
     @classmethod
-    def _reaches_neighbours_only(cls, value: float) -> float:
+    def _is_narrow(cls, value: float) -> float:
         if value > LARGEST_MARGIN_ARCSEC:
             raise ValueError(
-                f"a margin is at most {LARGEST_MARGIN_ARCSEC:g} arcsec wide, since the smallest "
-                "partition is 51 arcsec wide; for pairs that are farther apart, let LSDB make the "
-                "margin"
+                f"a margin is at most {LARGEST_MARGIN_ARCSEC:g} arcsec wide; for pairs that are "
+                "farther apart, let LSDB make the margin"
             )
         return value
 

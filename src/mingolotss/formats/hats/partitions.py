@@ -13,13 +13,15 @@ numbers: a partition is a range of indices of order 29, and the partitions are f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from astropy import units
-from astropy_healpix import lonlat_to_healpix
+from astropy_healpix import lonlat_to_healpix, neighbours
 
 from mingolotss.model import Floats, Ints
 
@@ -37,9 +39,13 @@ INDEX_ORDER = 29
 """The order of the indices of sources, whose pixels are 0.4 mas wide."""
 HIGHEST_ORDER = 12
 """The highest order of a partition, whose pixels are 51 arcsec wide."""
-_RING_POINTS = 32
-_RINGS = 1.0, 1.5  # radii of the rings of points around a source, in margins
-_CHUNK = 1 << 14  # sources whose rings are in memory at a time
+_NARROWEST = 0.625
+"""The least distance between pixels of one order that do not touch, in square roots of their area.
+
+As ``hats.pixel_math.healpix_shim.order2mindist``; it is 0.68 at order 5.
+"""
+_WHOLE_SKY = 12 << 2 * INDEX_ORDER
+_EVEN_BITS = 0x5555_5555_5555_5555
 
 
 class Partition(NamedTuple):
@@ -88,6 +94,30 @@ class PartitionPlan:
         number = np.searchsorted(starts, index, side="right") - 1
         number[(number >= 0) & (index >= stops[number])] = -1
         return number
+
+    def with_gaps(self) -> PartitionPlan:
+        """Return these partitions and, between them, the fewest pixels that cover the other sky."""
+        pixels: list[Partition] = []
+        position = 0
+        for partition in (*self.partitions, None):
+            end = partition.start if partition else _WHOLE_SKY
+            while position < end:
+                pixels.append(_largest_pixel(position, end))
+                position = pixels[-1].stop
+            if partition:
+                pixels.append(partition)
+                position = partition.stop
+        return PartitionPlan(tuple(pixels))
+
+
+def _largest_pixel(start: int, end: int) -> Partition:
+    """Return the largest pixel that begins at one index of order 29 and ends before another."""
+    order = INDEX_ORDER
+    while order and start % (width := 1 << 2 * (INDEX_ORDER - order + 1)) == 0:
+        if start + width > end:
+            break
+        order -= 1
+    return Partition(order, start >> 2 * (INDEX_ORDER - order))
 
 
 def healpix_index(ra: Floats, dec: Floats) -> Ints:
@@ -148,16 +178,18 @@ def _common_pixel(first: int, last: int) -> Partition:
     return Partition(order, first >> 2 * (INDEX_ORDER - order))
 
 
-def margin_pairs(ra: Floats, dec: Floats, plan: PartitionPlan, radius: float) -> tuple[Ints, Ints]:
+def margin_pairs(ra: Floats, dec: Floats, sky: PartitionPlan, radius: float) -> tuple[Ints, Ints]:
     """Return the sources in the margin of each partition.
 
-    The margin has every source outside of the partition and within `radius` of its edge, and few
-    that are up to half a radius beyond.
+    The margin has every source outside of the partition and within `radius` of its edge, and some
+    that are up to six radii from it.
 
     Parameters
     ----------
     ra, dec : float64 array, shape (n,), degrees
-    plan : PartitionPlan
+    sky : PartitionPlan
+        That covers the sky (`PartitionPlan.with_gaps`). A gap has a margin, too: a source of
+        another catalogue in the gap can be a neighbour of one of ours in a partition.
     radius : float, arcsec
 
     Returns
@@ -165,32 +197,58 @@ def margin_pairs(ra: Floats, dec: Floats, plan: PartitionPlan, radius: float) ->
     rows, numbers : int64 arrays, shape (m,)
         A source and the partition in whose margin it is, sorted by partition and source.
     """
-    # A pixel comes within the radius of a source if it holds a point of the rings around it: no
-    # pixel of a partition is as narrow as the distance between the points of the outer ring.
-    rows, numbers = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for start in range(0, len(ra), _CHUNK):
-        lon, lat = _rings(ra[start : start + _CHUNK], dec[start : start + _CHUNK], radius)
-        own = plan.find(healpix_index(ra[start : start + _CHUNK], dec[start : start + _CHUNK]))
-        near = plan.find(healpix_index(lon, lat))
-        source, point = np.nonzero((near != own[:, None]) & (near >= 0))
-        pairs = np.unique(np.stack([near[source, point], source + start]), axis=1)
-        numbers.append(pairs[0])
-        rows.append(pairs[1])
-    row, number = np.concatenate(rows), np.concatenate(numbers)
-    order = np.lexsort((row, number))
-    return row[order], number[order]
+    # The sky is divided into cells of one order, none narrower than the radius: what is within the
+    # radius of a source is in its cell or in one that touches it. Only cells at the edge of their
+    # partition are of interest, and sources in one cell share its neighbours.
+    order = _cell_order(radius)
+    index = healpix_index(ra, dec)
+    own = sky.find(index)
+    cell = index >> 2 * (INDEX_ORDER - order)
+    depth = order - np.array([partition.order for partition in sky], np.int64)[own]
+    rows = np.flatnonzero(_at_edge(cell, depth))
+    cells, cell_of_row = np.unique(cell[rows], return_inverse=True)
+    which, number = _partitions_around(cells, order, sky)
+    rows_in_order = rows[np.argsort(cell_of_row, kind="stable")]
+    first = np.searchsorted(cell_of_row[np.argsort(cell_of_row, kind="stable")], which)
+    sizes = np.bincount(cell_of_row, minlength=len(cells))[which]
+    row = rows_in_order[_ranges(first, sizes)]
+    number = np.repeat(number, sizes)
+    outside = number != own[row]
+    row, number = row[outside], number[outside]
+    sort = np.lexsort((row, number))
+    return row[sort], number[sort]
 
 
-def _rings(ra: Floats, dec: Floats, radius: float) -> tuple[Floats, Floats]:
-    """Return longitudes and latitudes of points around positions, shape (n, points), degrees."""
-    lon, lat = np.deg2rad(ra)[:, None], np.deg2rad(dec)[:, None]
-    turn = np.linspace(0.0, 2 * np.pi, _RING_POINTS, endpoint=False)
-    angle = np.deg2rad(radius / 3600.0) * np.repeat(_RINGS, _RING_POINTS)
-    north, east = np.tile(np.cos(turn), len(_RINGS)), np.tile(np.sin(turn), len(_RINGS))
-    # The vector of the position, and the unit vectors towards north and east there.
-    to_north, to_east = np.sin(angle) * north, np.sin(angle) * east
-    outwards = np.cos(angle) * np.cos(lat) - to_north * np.sin(lat)
-    x = outwards * np.cos(lon) - to_east * np.sin(lon)
-    y = outwards * np.sin(lon) + to_east * np.cos(lon)
-    z = np.cos(angle) * np.sin(lat) + to_north * np.cos(lat)
-    return np.rad2deg(np.arctan2(y, x)) % 360.0, np.rad2deg(np.arctan2(z, np.hypot(x, y)))
+def _cell_order(radius: float) -> int:
+    """Return the highest order whose pixels are nowhere narrower than a radius in arcsec."""
+    side = math.degrees(math.sqrt(math.pi / 3)) * 3600  # of a pixel of order 0, arcsec
+    return min(max(math.floor(math.log2(_NARROWEST * side / radius)), 0), INDEX_ORDER)
+
+
+def _at_edge(cell: Ints, depth: Ints) -> npt.NDArray[np.bool_]:
+    """Say which cells touch the edge of a pixel that is `depth` orders lower."""
+    # In a nested number, x and y within the pixel are the even and the odd bits.
+    inside = (np.int64(1) << 2 * np.maximum(depth, 0)) - 1
+    edge = np.zeros(cell.shape, bool)
+    for bits in (inside & _EVEN_BITS, inside & ~_EVEN_BITS):
+        edge |= ((cell & bits) == 0) | ((cell & bits) == bits)
+    return edge
+
+
+def _partitions_around(cells: Ints, order: int, sky: PartitionPlan) -> tuple[Ints, Ints]:
+    """Return the pairs of a cell and a partition that it, or a cell that touches it, lies in."""
+    with np.errstate(invalid="ignore"):  # as astropy-healpix does where a pixel has 7 neighbours
+        near = neighbours(cells, 1 << order, order="nested").astype(np.int64)
+    near = np.vstack([near, cells])
+    direction, which = np.nonzero(near >= 0)
+    start = near[direction, which] << 2 * (INDEX_ORDER - order)
+    first, last = sky.find(start), sky.find(start + (1 << 2 * (INDEX_ORDER - order)) - 1)
+    sizes = last - first + 1  # more than one where the partitions are smaller than the cell
+    pairs = np.unique(np.repeat(which, sizes) * len(sky) + _ranges(first, sizes))
+    return pairs // len(sky), pairs % len(sky)
+
+
+def _ranges(first: Ints, sizes: Ints) -> Ints:
+    """Return the numbers `first` to ``first + size - 1`` of each range, one after the other."""
+    before = np.cumsum(sizes) - sizes
+    return np.arange(sizes.sum()) + np.repeat(first - before, sizes)

@@ -100,12 +100,13 @@ def write_hats(
     _write_names(collection, rows, number, plan)
     margin = settings.margin_arcsec or None
     if margin is not None:
-        near, of_partition = margin_pairs(ra, dec, plan, margin)
+        sky = plan.with_gaps()
+        near, of_partition = margin_pairs(ra, dec, sky, margin)
         margin = margin if len(near) else None
         if margin is not None:
             margin_folder = collection.margin(margin)
-            _write_partitions(margin_folder, rows, records, images, near, of_partition, plan)
-            partitions = [plan.partitions[number] for number in np.unique(of_partition)]
+            _write_partitions(margin_folder, rows, records, images, near, of_partition, sky)
+            partitions = [sky.partitions[number] for number in np.unique(of_partition)]
             write_margin(collection, margin, partitions, len(near))
     write_collection(collection, margin)
 
