@@ -251,4 +251,5 @@ def _partitions_around(cells: Ints, order: int, sky: PartitionPlan) -> tuple[Int
 def _ranges(first: Ints, sizes: Ints) -> Ints:
     """Return the numbers `first` to ``first + size - 1`` of each range, one after the other."""
     before = np.cumsum(sizes) - sizes
-    return np.arange(sizes.sum()) + np.repeat(first - before, sizes)
+    numbers: Ints = np.arange(sizes.sum()) + np.repeat(first - before, sizes)
+    return numbers
