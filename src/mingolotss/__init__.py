@@ -2,7 +2,8 @@
 
 Build: `build`, or step by step `plan`, `fetch` and `run`; `make_stamp` for one source; `threads`,
 `processes` and `cluster` give the executors; `recipes`, `services` and `classes` list what there
-is. Load: `load` for numpy, `MingoLoTSS` and `MLFR` for PyTorch, `MingoSequence` for Keras; and
+is. Load: `load` for numpy, `MingoLoTSS` and `MLFR` for PyTorch, `ShuffledTiles` to
+stream a dataset that is larger than the memory, `MingoSequence` for Keras; and
 `MiraBest`, `MBFRConfident`, `FRDEEPF`... for other published datasets.
 Look and check: `plot`, `status`, `report`, `review`, `verify`, `compare`, `audit`, `suspects`.
 Pass on: `export`.
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         MiraBestUncertain,
     )
     from mingolotss.loaders.plotting import plot
+    from mingolotss.loaders.shuffled_tiles import ShuffledTiles
     from mingolotss.loaders.torch import MLFR, MingoLoTSS
     from mingolotss.model import Candidate, Cutout, Source
     from mingolotss.pipeline.executors.dask import cluster
@@ -97,6 +99,7 @@ _MODULES = {
     "Plan": "pipeline.plan",
     "Recipe": "recipe.model",
     "Scaling": "recipe.steps",
+    "ShuffledTiles": "loaders.shuffled_tiles",
     "Source": "model",
     "Stack": "recipe.steps",
     "agreement": "qa.agreement.measure",
@@ -159,6 +162,7 @@ __all__ = [
     "Plan",
     "Recipe",
     "Scaling",
+    "ShuffledTiles",
     "Source",
     "Stack",
     "agreement",

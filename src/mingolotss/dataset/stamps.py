@@ -248,6 +248,11 @@ class StampFile:
         """Close the file."""
         self._file.close(force=True)
 
+    @property
+    def schema(self) -> pa.Schema:
+        """Return the columns of the file, with its metadata."""
+        return self._file.schema_arrow
+
     def rows(self, group: int | None = None) -> Ints:
         """Return the catalogue row of each stamp, of one row group or of all."""
         return self.integers("row", group)
@@ -400,6 +405,11 @@ class StampFile:
         with self._translated_errors():
             columns = _of_manifest(table, fields)
         return pa.table(columns, schema=fields.with_metadata(schema.metadata))
+
+    def values(self, names: Sequence[str], group: int | None = None) -> pa.Table:
+        """Return columns as the file has them, of one row group or of all; without absent ones."""
+        present = [name for name in names if name in self.schema.names]
+        return self._read(present, None if group is None else [group])
 
     def label_columns(self) -> pa.Table:
         """Return the columns with the tags or votes; none for a dataset of single classes."""

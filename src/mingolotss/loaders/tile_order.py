@@ -39,7 +39,7 @@ class Share:
     worker, workers : int
         Of the process that reads for it.
     drop_last : bool
-        Leave out what would make the ranks have different numbers of batches, or a batch incomplete.
+        Leave out the incomplete batch, and batches that not every rank could have.
     """
 
     rank: int = 0
@@ -133,7 +133,8 @@ class TileOrder:
         is_own: Bools = (first <= batches) & (batches < after)
         if self.batch > 1 and not self.is_shuffled:
             # A DataLoader takes the batches of its workers in turn.
-            return is_own & ((batches - first) % share.workers == share.worker)
+            is_own &= (batches - first) % share.workers == share.worker
+            return is_own
         # Neighbouring batches, so that few tiles are read by two processes.
         count = after - first
         start = first + share.worker * count // share.workers

@@ -17,8 +17,6 @@ import copy
 import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, SupportsIndex
 
@@ -55,6 +53,7 @@ from mingolotss.loaders.collate import batch_rows
 from mingolotss.loaders.recognition import Expected, binary_of_dataset
 from mingolotss.loaders.sample_names import SampleNames
 from mingolotss.loaders.selected_rows import RowArray, matching_rows
+from mingolotss.loaders.transforms import JointTransform, Transform, TransformedSamples
 from mingolotss.model import Ints
 
 if TYPE_CHECKING:
@@ -67,11 +66,9 @@ else:
 __all__ = ["MLFR", "BinaryDataset", "MingoLoTSS", "StampDataset"]
 
 Groups = Mapping[str, Sequence[str | int]]
-Transform = Callable[[Any], object]
-JointTransform = Callable[[Any, Any], tuple[Any, Any]]
 
 
-class StampDataset(Dataset):  # torch's base class is untyped here
+class StampDataset(TransformedSamples, Dataset):  # torch's base class is untyped here
     """The class that all datasets for PyTorch share: radio galaxies with their labels.
 
     Attributes
@@ -594,8 +591,7 @@ class StampDataset(Dataset):  # torch's base class is untyped here
             samples = list(zip(images, masks, targets, strict=True))
         else:
             samples = list(zip(images, targets, strict=True))
-        changes = self.transform, self.target_transform, self.transforms
-        if any(change is not None for change in changes):
+        if self._is_transformed():
             apply = self._transformed_with_mask if self._gives_masks else self._transformed
             samples = [apply(*sample) for sample in samples]
         if not self.return_metadata:
@@ -624,13 +620,6 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         batch = torch.from_numpy(unit_range(images) if self._scale else images)
         return batch if self.channels else batch.unsqueeze(1)
 
-    def _transformed(self, image: object, target: object) -> tuple[object, object]:
-        if self.transform is not None:
-            image = self.transform(image)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
-        return image, target
-
     def _mask_rows(self, indices: Sequence[int]) -> Masks:
         """Return the masks at `indices` as a new array, shape (k, ny, nx)."""
         rows = self._known_rows()
@@ -657,14 +646,6 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         import torch
 
         return torch.from_numpy(self._mask_rows(indices))
-
-    def _transformed_with_mask(
-        self, image: object, mask: Any, target: object
-    ) -> tuple[object, object, object]:
-        if self.transforms is not None:
-            image, mask = self.transforms(image, _mask_class()(mask))
-        image, target = self._transformed(image, target)
-        return image, mask, target
 
     def describe(self) -> Summary:
         """Return a table of the classes: images in each split, weights, medians of size and flux.
@@ -730,14 +711,6 @@ class StampDataset(Dataset):  # torch's base class is untyped here
         if self.target != "index":
             target = f"float32 tensor of shape ({len(self.classes)},)"
         return f"({image}{mask}, {target}{', dict' if self.return_metadata else ''})"
-
-
-def _mask_class() -> Callable[[Any], Any]:
-    """Return the class of masks in torchvision; without torchvision, masks stay as they are."""
-    if find_spec("torchvision") is None:
-        return lambda mask: mask
-    kind: Callable[[Any], Any] = import_module("torchvision.tv_tensors").Mask
-    return kind
 
 
 def _pil_mode(channels: int, dtype: np.dtype[np.uint8 | np.float32]) -> tuple[str, str] | None:
