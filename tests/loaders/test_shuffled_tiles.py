@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mingolotss.dataset.hats_catalogue import find_catalogue, is_hats
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.loaders.arrays import load
 from mingolotss.publish.export import export
@@ -28,11 +29,13 @@ def in_small_tiles(folder, rows=7):
     return folder
 
 
-@pytest.fixture(scope="module")
-def tiles(build, tmp_path_factory):
+@pytest.fixture(scope="module", params=["hats", "parquet"])
+def tiles(request, build, tmp_path_factory):
     """Give an export of 59 images whose files have tiles of 7 rows."""
-    out = tmp_path_factory.mktemp("tiles") / "export"
-    export(build, "parquet", out)
+    if request.param == "hats":
+        pytest.importorskip("hats", reason="needs mingolotss[hats]")
+    out = tmp_path_factory.mktemp(request.param) / "export"
+    export(build, request.param, out)
     return in_small_tiles(out)
 
 
@@ -130,12 +133,18 @@ def test_the_order_depends_on_seed_and_epoch_alone(tiles):
     assert order(stream(tiles, seed=1)) not in (first, second)
     dataset.set_epoch(0)
     assert order(dataset) == first
-    whole = stream(tiles, shuffle=False)
-    assert order(whole) == [
-        name
-        for path in sorted((tiles / "data").iterdir())
-        for name in pq.read_table(path)["source"].to_pylist()
-    ]
+
+
+def test_without_shuffling_the_order_is_that_of_the_files(tiles):
+    """In a collection that of the sky, and in other files that of their names."""
+    if is_hats(tiles):
+        files = pq.read_table(find_catalogue(tiles).folder.dataset).sort_by("_healpix_29")
+        names = files["source"].to_pylist()
+    else:
+        files = [pq.read_table(path) for path in sorted((tiles / "data").iterdir())]
+        names = [name for table in files for name in table["source"].to_pylist()]
+    batches = stream(tiles, shuffle=False)
+    assert [name for _, _, metadata in batches for name in metadata["source"]] == names
 
 
 def test_a_buffer_mixes_tiles(tiles):

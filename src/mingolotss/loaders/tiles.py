@@ -22,7 +22,6 @@ import pyarrow.compute as pc
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.label_columns import TAGS, VOTES
 from mingolotss.dataset.label_targets import Target
-from mingolotss.dataset.layout import stamp_files
 from mingolotss.dataset.manifest import further_fields
 from mingolotss.dataset.masks import decode_masks
 from mingolotss.dataset.published import choose_names
@@ -30,6 +29,7 @@ from mingolotss.dataset.records import class_names
 from mingolotss.dataset.sample_table import without_nulls
 from mingolotss.dataset.samples import least_fraction
 from mingolotss.dataset.split_names import check_split, select
+from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.dataset.stamp_shape import StampShape, channel_places
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError, InputError
