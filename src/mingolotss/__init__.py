@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from mingolotss.qa.zooniverse.judgements import zooniverse_import
     from mingolotss.qa.zooniverse.subjects import zooniverse_export
     from mingolotss.recipe.classes import classes
+    from mingolotss.recipe.hats_settings import HatsSettings
     from mingolotss.recipe.load import load_recipe, recipes
     from mingolotss.recipe.model import Recipe
     from mingolotss.recipe.steps import Scaling, Stack, step
@@ -81,6 +82,7 @@ _MODULES = {
     "Decision": "candidates.decisions",
     "FRDEEPF": "loaders.frdeep",
     "FRDEEPN": "loaders.frdeep",
+    "HatsSettings": "recipe.hats_settings",
     "ImageService": "service.base",
     "MBFRConfident": "loaders.mirabest",
     "MBFRFull": "loaders.mirabest",
@@ -145,6 +147,7 @@ __all__ = [
     "Catalogue",
     "Cutout",
     "Decision",
+    "HatsSettings",
     "ImageService",
     "MBFRConfident",
     "MBFRFull",

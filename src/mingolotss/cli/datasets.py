@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from mingolotss.cli.app import app
-from mingolotss.cli.options import EXPORTS, MERGE, SPLIT, WORKERS
+from mingolotss.cli.options import (
+    DASK,
+    EXPORTS,
+    HATS_ARRAYS,
+    HATS_FLUX,
+    HATS_MARGIN,
+    HATS_ROWS,
+    MERGE,
+    SPLIT,
+    WORKERS,
+)
 from mingolotss.cli.printing import print_differences, print_lines, print_split, say, show_progress
 from mingolotss.errors import InputError
 
@@ -97,23 +107,36 @@ def export(
     fresh: Annotated[
         bool, typer.Option(show_default=False, help="Replace an existing export in OUT.")
     ] = False,
+    partition_rows: Annotated[int | None, HATS_ROWS] = None,
+    margin: Annotated[float | None, HATS_MARGIN] = None,
+    flux: Annotated[bool | None, HATS_FLUX] = None,
+    arrays: Annotated[bool | None, HATS_ARRAYS] = None,
     workers: Annotated[int | None, WORKERS] = None,
+    dask: Annotated[str | None, DASK] = None,
 ) -> None:
     """Write a build in another format, with a split of your choice.
 
-    Each export holds its own manifest, recipe, dataset card and checksums. The format fits reads
-    the images of the build again, with --workers.
+    Each export holds its own manifest, recipe, dataset card and checksums. The format fits, and
+    hats with --flux, read the images of the build again, with --workers or --dask.
     """
     from mingolotss.pipeline.executors import local as executors
     from mingolotss.pipeline.exporting import export as run_export
     from mingolotss.publish.groups import binary_groups, parse_groups
 
     groups = binary_groups(build) if binary else parse_groups(merge or [])
-    pool = executors.processes_or_thread if format == "fits" else executors.threads
-    with pool(workers) as mapper, show_progress() as progress:
+    given = {"partition_rows": partition_rows, "margin_arcsec": margin, "flux": flux,
+             "arrays": arrays}  # fmt: skip
+    hats = {key: value for key, value in given.items() if value is not None}
+    in_processes = format in {"fits", "hats"}
+    pool = (executors.processes_or_thread if in_processes else executors.threads)(workers)
+    if dask is not None:
+        from mingolotss.pipeline.executors.dask import cluster
+
+        pool = cluster(dask, workers)
+    with pool as mapper, show_progress() as progress:
         done = run_export(
             build, format, out, split=split, merge=groups or None, archive=archive, fresh=fresh,
-            mapper=mapper, progress=progress,
+            hats=hats or None, mapper=mapper, progress=progress,
         )  # fmt: skip
     counts = ", ".join(f"{name} {count}" for name, count in done.splits.items())
     simulated = "simulated " if done.simulated else ""

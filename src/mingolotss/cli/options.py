@@ -17,6 +17,10 @@ __all__ = [
     "EXPORTS",
     "FORMATS",
     "FRESH",
+    "HATS_ARRAYS",
+    "HATS_FLUX",
+    "HATS_MARGIN",
+    "HATS_ROWS",
     "LIMIT",
     "MAX_REJECTED",
     "MERGE",
@@ -115,4 +119,26 @@ MERGE = typer.Option(
     metavar="NAME=LIST",
     help="Make one class of several, given by name or label, for example FRI=0,1,2. "
     "Repeat the option for each new class. Classes in no group are left out.",
+)
+HATS_ROWS = typer.Option(
+    "--partition-rows",
+    metavar="N",
+    help="For hats: most rows of a partition.  [default: as in the recipe]",
+)
+HATS_MARGIN = typer.Option(
+    "--margin",
+    metavar="ARCSEC",
+    help="For hats: width of the margin of a partition, at most 30 arcsec; 0 for none.  "
+    "[default: as in the recipe, otherwise 10]",
+)
+HATS_FLUX = typer.Option(
+    "--flux/--no-flux",
+    show_default=False,
+    help="For hats: add the column image of the Multimodal Universe, with brightness, inverse "
+    "variance and mask. It reads the images of the build again.",
+)
+HATS_ARRAYS = typer.Option(
+    "--arrays/--no-arrays",
+    show_default=False,
+    help="For hats: add the pixels as arrays to stamps that are PNG files.",
 )

@@ -15,6 +15,7 @@ from pathlib import Path
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.splits import SplitPlan
+from mingolotss.errors import InputError
 from mingolotss.formats.fits import stores_brightness
 from mingolotss.io.files import locate
 from mingolotss.pipeline.executors.base import Mapper
@@ -24,6 +25,7 @@ from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.pipeline.recorded_sources import images_problem
 from mingolotss.publish.export import Export, Writer
 from mingolotss.publish.export import export as export_records
+from mingolotss.recipe.model import HatsSettings, Recipe
 
 __all__ = ["Export", "export"]
 
@@ -43,6 +45,7 @@ def export(
     merge: Mapping[str, Sequence[str | int]] | None = None,
     archive: bool = False,
     fresh: bool = False,
+    hats: HatsSettings | Mapping[str, object] | None = None,
     mapper: Mapper = map,
     progress: BuildProgress | None = None,
 ) -> Export:
@@ -65,6 +68,9 @@ def export(
         Also write ``OUT.tar.gz``, which a dataset class downloads and opens.
     fresh : bool
         Replace what is at `out`, if an export wrote it.
+    hats : HatsSettings or mapping, optional
+        For the format ``hats``: settings in the place of those of the recipe, or some of them by
+        their keys, e.g. ``{"margin_arcsec": 5}``.
     mapper, progress
         As for `mingolotss.run`; for the format ``fits``, which reads the images of the build again.
 
@@ -78,21 +84,36 @@ def export(
         An address does not answer.
     """
     build = locate(build)
-    writer, notices = _writer(build, format, mapper, progress or no_progress)
+    recipe = _recipe(build, format, hats)
+    writer, notices = _writer(build, format, recipe, mapper, progress or no_progress)
     done = export_records(
-        build, format, out, split=split, merge=merge, archive=archive, fresh=fresh, writer=writer
-    )
+        build, format, out, split=split, merge=merge, archive=archive, fresh=fresh, writer=writer,
+        recipe=recipe,
+    )  # fmt: skip
     return replace(done, notices=notices)
 
 
+def _recipe(
+    build: Path, format_name: str, hats: HatsSettings | Mapping[str, object] | None
+) -> Recipe | None:
+    """Return the recipe of a build with other settings of HATS collections; None if it has none."""
+    provenance = read_provenance(build)
+    if hats is None or provenance is None:
+        return None if provenance is None else provenance.recipe
+    if format_name != "hats":
+        raise InputError(
+            f"export {build} as {format_name}: rows of a partition, margin, flux and arrays are "
+            "settings of the format hats; leave them out"
+        )
+    return provenance.recipe.with_hats(hats)
+
+
 def _writer(
-    build: Path, format_name: str, mapper: Mapper, progress: BuildProgress
+    build: Path, format_name: str, recipe: Recipe | None, mapper: Mapper, progress: BuildProgress
 ) -> tuple[Writer | None, tuple[str, ...]]:
     """Return what writes a format that needs the images again, and what the export will lack."""
-    provenance = read_provenance(build) if format_name in _LACKING else None
-    if provenance is None or not BuildFolder(build).candidates.exists():
+    if recipe is None or format_name not in _LACKING or not BuildFolder(build).candidates.exists():
         return None, ()
-    recipe = provenance.recipe
     if format_name == "hats" and not recipe.hats.flux:
         return None, ()
     # If the stamps are the brightness, only the noise needs the images.

@@ -8,7 +8,7 @@ description and the list of checksums. It appears complete or not at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +18,12 @@ from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS, further_fields
-from mingolotss.dataset.provenance import Provenance, read_provenance
+from mingolotss.dataset.provenance import (
+    Provenance,
+    read_package_versions,
+    read_provenance,
+    write_provenance,
+)
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.splits import SplitPlan, SplitResult
 from mingolotss.errors import DatasetError, InputError
@@ -36,6 +41,7 @@ from mingolotss.publish.groups import merge_records
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.staging import staged_export
 from mingolotss.publish.summary import read_summary
+from mingolotss.recipe.model import Recipe
 
 __all__ = ["Export", "Writer", "export"]
 
@@ -84,6 +90,7 @@ def export(
     archive: bool = False,
     fresh: bool = False,
     writer: Writer | None = None,
+    recipe: Recipe | None = None,
 ) -> Export:
     """Write a build, or an export, in another format.
 
@@ -106,6 +113,8 @@ def export(
         Replace what is at `out`, if an export wrote it.
     writer : callable, optional
         Writes the files in the place of the method ``write`` of the format.
+    recipe : Recipe, optional
+        That of `build` with other settings of HATS collections.
 
     Raises
     ------
@@ -124,17 +133,19 @@ def export(
         )
     dataset_format: Format = FORMATS.get(format)
     records, provenance = _read(build)
+    given = recipe or provenance.recipe
     if merge is not None:
         records = merge_records(records, merge, provenance.recipe.classes.least_fraction)
     divided = split_records(records, build, provenance, split)
     records = divided.records
     if not len(records):
         raise InputError(f"export {build}: no image remains to be written")
-    header = _header(divided.plan, provenance, format)
+    header = _header(divided.plan, replace(provenance, recipe=given), format)
     written = records if dataset_format.streams else records.with_images()
     with staged_export(out, fresh=fresh, in_store=dataset_format.in_store) as stage:
         (writer or dataset_format.write)(written, stage, header)
-        _write_tables(divided, header, DatasetFolder(build), DatasetFolder(stage))
+        _write_tables(divided, header, DatasetFolder(stage))
+        _write_recipe(build, stage, provenance, given)
         write_description(read_summary(stage), format)
         files = sorted(path for path in stage.rglob("*") if path.is_file())
         write_checksums(DatasetFolder(stage).checksums, digest_files(stage, files))
@@ -172,10 +183,16 @@ def _header(plan: str, provenance: Provenance, format_name: str) -> ExportHeader
     )
 
 
-def _write_tables(
-    divided: SplitRecords, header: ExportHeader, source: DatasetFolder, target: DatasetFolder
-) -> None:
-    """Write the manifest with the notes of the export, its splits, and the recipe of the build."""
+def _write_recipe(build: Path, stage: Path, provenance: Provenance, recipe: Recipe) -> None:
+    """Write the recipe of the build, or the one that it was exported with."""
+    if recipe.hats == provenance.recipe.hats:
+        write_bytes(DatasetFolder(stage).recipe, DatasetFolder(build).recipe.read_bytes())
+    else:
+        write_provenance(stage, replace(provenance, recipe=recipe), read_package_versions(build))
+
+
+def _write_tables(divided: SplitRecords, header: ExportHeader, target: DatasetFolder) -> None:
+    """Write the manifest with the notes of the export, and its splits."""
     records = divided.records
     notes = ExportNotes(header.format, header.split_plan, records.classes, divided.sha256)
     schema = pa.schema([*MANIFEST, *further_fields(records.table.schema)])
@@ -186,7 +203,6 @@ def _write_tables(
         channels = flatten_channels(records.table)
         write_table(target.channels, channels, repeated_columns=REPEATED_CHANNEL_COLUMNS)
     divided.write(target.path)
-    write_bytes(target.recipe, source.recipe.read_bytes())
 
 
 def _write_archive(export: ExportFolder, archive: Path) -> Path:

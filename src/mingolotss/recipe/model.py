@@ -237,6 +237,18 @@ class Recipe(Metadata):
         """Return the recipe with other rules for the judgements of people."""
         return self if judgements == self.judgements else self._with({"judgements": judgements})
 
+    def with_hats(self, settings: HatsSettings | Mapping[str, object]) -> Recipe:
+        """Return the recipe with other settings of HATS collections, some of them or all.
+
+        Raises
+        ------
+        RecipeError
+            A setting is unknown, or its value impossible.
+        """
+        if isinstance(settings, HatsSettings):
+            return self._with({"hats": settings})
+        return self.changed({f"hats.{key}": value for key, value in settings.items()})
+
     def _with(self, changes: Mapping[str, object]) -> Recipe:
         """Return a recipe with some tables replaced by others that have been checked."""
         # A copy by pydantic would keep the digest of this recipe.
