@@ -7,21 +7,19 @@ import pytest
 from builds import run
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.errors import InputError, RecipeError
-from mingolotss.io.files import locate
 from mingolotss.pipeline.exporting import export
-from mingolotss.pipeline.run import build
 from mingolotss.recipe.hats_settings import HatsSettings
-from named_builds import build_named, make_recipe
+from named_builds import build_named
 
 pytest.importorskip("hats", reason="needs pip install 'mingolotss[hats]'")
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A build whose recipe has settings of a collection, with two of its three classes."""
+    """A build whose recipe has settings of a collection."""
     folder = tmp_path_factory.mktemp("settings")
-    recipe = make_recipe(formats=["parquet"], hats={"partition_rows": 2, "margin_arcsec": 5.0})
-    return build_named(folder, [f"s{number}" for number in range(6)], recipe=recipe)
+    changes = {"formats": ["parquet"], "hats.partition_rows": 2, "hats.margin_arcsec": 5.0}
+    return build_named(folder, [f"s{number}" for number in range(6)], **changes)
 
 
 def partitions(out):
@@ -49,7 +47,7 @@ def test_settings_that_are_given_replace_those_of_the_recipe(built, tmp_path):
 
 
 def test_the_options_are_the_settings(built, tmp_path):
-    options = "--partition-rows 3 --margin 0 --arrays --no-flux".split()
+    options = ["--partition-rows", "3", "--margin", "0", "--arrays", "--no-flux"]
     assert run("export", built, "--format", "hats", "--out", tmp_path / "cli", *options).stdout
     given = {"partition_rows": 3, "margin_arcsec": 0, "arrays": True}
     export(built, "hats", tmp_path / "python", hats=given)
@@ -64,7 +62,7 @@ def test_the_options_are_the_settings(built, tmp_path):
     [
         ("--format parquet --margin 5", "as parquet: rows of a partition, margin, flux and arrays"),
         ("--format png --no-flux", "as png: rows of a partition, margin, flux and arrays are"),
-        ("--format hats --margin 31", "hats.margin_arcsec = 31.0: a margin is at most 30 arcsec"),
+        ("--format hats --margin 3601", "hats.margin_arcsec = 3601.0: a margin is at most 3600"),
         ("--format hats --margin nan", "hats.margin_arcsec = nan: "),
         ("--format hats --partition-rows 0", "hats.partition_rows = 0: Input should be greater"),
     ],

@@ -128,7 +128,7 @@ HATS_ROWS = typer.Option(
 HATS_MARGIN = typer.Option(
     "--margin",
     metavar="ARCSEC",
-    help="For hats: width of the margin of a partition, at most 30 arcsec; 0 for none.  "
+    help="For hats: width of the margin of a partition, at most 3600 arcsec; 0 for none.  "
     "[default: as in the recipe, otherwise 10]",
 )
 HATS_FLUX = typer.Option(
