@@ -95,6 +95,7 @@ def parquet_bytes(
     use_dictionary: bool | Sequence[str] = True,
     write_statistics: bool | Sequence[str] = True,
     row_group_size: int | None = None,
+    use_byte_stream_split: bool | Sequence[str] = False,
 ) -> bytes:
     """Return a table as the bytes of a Parquet file.
 
@@ -108,17 +109,27 @@ def parquet_bytes(
         use_dictionary=use_dictionary,
         write_statistics=write_statistics,
         row_group_size=row_group_size,
+        use_byte_stream_split=use_byte_stream_split,
     )
     data: bytes = sink.getvalue().to_pybytes()
     return data
 
 
 def leaf_paths(field: pa.Field) -> list[str]:
-    """Return the names in Parquet of the columns that a column consists of."""
-    path, kind = field.name, field.type
-    if pa.types.is_list(kind):
-        path, kind = f"{path}.list.element", kind.value_type
-    return [f"{path}.{child.name}" for child in kind] if pa.types.is_struct(kind) else [path]
+    """Return the names in Parquet of the columns that a column consists of.
+
+    >>> leaf_paths(pa.field("a", pa.struct([("b", pa.list_(pa.list_(pa.int8()))), ("c", "int8")])))
+    ['a.b.list.element.list.element', 'a.c']
+    """
+    return _leaf_paths(field.name, field.type)
+
+
+def _leaf_paths(path: str, kind: pa.DataType) -> list[str]:
+    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _leaf_paths(f"{path}.list.element", kind.value_type)
+    if not pa.types.is_struct(kind):
+        return [path]
+    return [leaf for child in kind for leaf in _leaf_paths(f"{path}.{child.name}", child.type)]
 
 
 def read_schema(path: Path) -> pa.Schema:
