@@ -169,7 +169,8 @@ def _partition_bytes(table: pa.Table) -> bytes:
 
 def _group_rows(table: pa.Table) -> int:
     """Return the rows of a group, so that readers of groups need little memory."""
-    return max(1, min(_ROW_GROUP, _GROUP_BYTES * len(table) // max(table.nbytes, 1)))
+    size: int = table.nbytes
+    return max(1, min(_ROW_GROUP, _GROUP_BYTES * len(table) // max(size, 1)))
 
 
 def _write_names(
