@@ -50,6 +50,7 @@ from mingolotss.io.optional import optional_class
 from mingolotss.io.summaries import Summary
 from mingolotss.loaders.arrays import merge_samples, open_samples
 from mingolotss.loaders.collate import batch_rows
+from mingolotss.loaders.device import BatchOptions, DeviceBatches, Turns
 from mingolotss.loaders.recognition import Expected, binary_of_dataset
 from mingolotss.loaders.sample_names import SampleNames
 from mingolotss.loaders.selected_rows import RowArray, matching_rows
@@ -457,6 +458,65 @@ class StampDataset(TransformedSamples, Dataset):  # torch's base class is untype
             _metadata=None,
         )
         return result
+
+    def to(
+        self,
+        device: str | torch.device,
+        *,
+        batch_size: int = 64,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        turns: Turns = "none",
+        mirror: bool = False,
+        shift: float = 0.0,
+        seed: int = 0,
+    ) -> DeviceBatches:
+        """Copy all images and targets to a device, and return their batches, made there.
+
+        Parameters
+        ----------
+        device : str or torch.device
+            "cuda", "cpu", ...
+        batch_size : int
+        shuffle : bool
+            Draw a new order for each epoch.
+        drop_last : bool
+            Leave out a last batch that is smaller than the others.
+        turns : {"none", "quarter", "any"}
+            Turn each image about its centre, by a multiple of 90 degrees or by any angle.
+        mirror : bool
+            Mirror every second image, on average.
+        shift : float, px
+            Shift each image by up to this many pixels along either axis.
+        seed : int
+            Of the order and of the changes of the images.
+
+        Returns
+        -------
+        DeviceBatches
+            An iterable of (images, targets), or (images, masks, targets) with ``masks=True``: the
+            images are float32, from 0 to 1, as ``tensors=True`` gives them.
+
+        Raises
+        ------
+        InputError
+            The dataset has transforms or metadata for each item, which are no tensors; or a value
+            is out of range.
+        """
+        import torch
+
+        options = BatchOptions(batch_size, shuffle, drop_last, turns, mirror, shift, seed)
+        changes = self.transform, self.target_transform, self.transforms
+        if any(change is not None for change in changes) or self.return_metadata:
+            raise InputError(
+                f"copy {type(self).__name__} to {device}: it has transforms or metadata for each "
+                "item; open it without them, and give turns=, mirror= or shift= here"
+            )
+        images = torch.from_numpy(gather(self._images, range(len(self))))
+        images = images if self.channels else images.unsqueeze(1)
+        masks = self._mask_batch(range(len(self))).to(device) if self._gives_masks else None
+        targets = torch.as_tensor(self._targets_of(range(len(self))))
+        return DeviceBatches(images.to(device), targets.to(device), masks, options)
 
     def counts(self) -> dict[str, int]:
         """Count the images of each class, or with each tag."""
