@@ -1,4 +1,4 @@
-"""Verification of builds: stamps, PNG files, CSV and batches against the manifest."""
+"""Verification of builds: stamps, PNG files, CSV, batches and HATS against the manifest."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from mingolotss.qa.channel_digests import ChannelDigests
 from mingolotss.qa.checks import ContentCheck, Layout, StoredImage, check_images, check_masks
 from mingolotss.qa.fits_stamps import check_fits
 from mingolotss.qa.verify_batches import check_batches
+from mingolotss.qa.verify_hats import check_hats
 from mingolotss.qa.verify_labels import check_vectors
 from mingolotss.qa.verify_splits import check_splits
 from mingolotss.recipe.model import ImageSettings, Recipe
@@ -57,6 +58,8 @@ def build_layout(out: Path, provenance: Provenance) -> Layout:
         batches = build.batches(recipe.batches.folder)
         names, layout = provenance.batch_names, BatchLayout.of(recipe)
         checks.append(partial(check_batches, batches, names, layout, build.path))
+    if "hats" in recipe.formats:
+        checks.append(partial(check_hats, build.hats, build.path))
     checks += [partial(check_splits, build), partial(_check_images, build, recipe)]
     return Layout(out, build.checksums, list(products(out, recipe)), provenance.rows, checks)
 

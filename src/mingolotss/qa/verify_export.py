@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mingolotss.dataset.export_notes import ExportNotes
+from mingolotss.dataset.hats_catalogue import is_hats
 from mingolotss.dataset.image_stack import ImageArray, ImageStack
 from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.provenance import read_provenance
@@ -23,6 +24,7 @@ from mingolotss.loaders.arrays import open_arrays
 from mingolotss.qa.channel_digests import ChannelDigests
 from mingolotss.qa.checks import Layout, StoredImage, check_images, check_masks
 from mingolotss.qa.fits_stamps import check_fits, is_fits_export
+from mingolotss.qa.verify_hats import check_hats
 from mingolotss.qa.verify_labels import check_vectors
 from mingolotss.qa.verify_splits import check_splits
 
@@ -52,6 +54,9 @@ def _check_samples(folder: Path, written: pa.Table) -> Iterator[str]:
     if is_fits_export(folder) and provenance is not None:
         files = [*ExportFolder(folder).fits_files()]
         yield from check_fits("images", files, provenance.recipe, written)
+        return
+    if is_hats(folder):
+        yield from check_hats(folder, folder, written)
         return
     arrays = open_arrays(folder)
     names = _image_files(folder, arrays.filenames, written)
