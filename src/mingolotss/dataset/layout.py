@@ -284,6 +284,11 @@ class BuildFolder(DatasetFolder):
         return self.path / "hats"
 
     @property
+    def hats_record(self) -> Path:
+        """What the collection was made from, in the folder of the parts' tables."""
+        return self.part_tables / "hats.json"
+
+    @property
     def sky(self) -> Path:
         """The folder of the simulated sky, in a demo."""
         return self.path / "sky"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from mingolotss.dataset.collection_record import CollectionRecord
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.errors import MingoError
@@ -58,6 +59,8 @@ def products(folder: Path, recipe: Recipe, *, descriptions: bool = True) -> Iter
         names = _batch_names(folder)
         yield from build.batches(recipe.batches.folder).files(names)
         yield build.batch_archive(recipe.batches.archive)
+    if "hats" in recipe.formats:
+        yield from sorted(path for path in build.hats.rglob("*") if path.is_file())
 
 
 def _batch_names(folder: Path) -> tuple[str, ...]:
@@ -70,7 +73,15 @@ def is_complete(folder: Path, recipe: Recipe) -> bool:
     """Return whether a build has all its products, and so their checksums, which come last."""
     build = BuildFolder(folder)
     is_listed = build.checksums.exists() and (build.channels.exists() or not recipe.channels)
-    return is_listed and all(path.exists() for path in products(folder, recipe))
+    if not is_listed or not _has_collection(build, recipe):
+        return False
+    return all(path.exists() for path in products(folder, recipe))
+
+
+def _has_collection(build: BuildFolder, recipe: Recipe) -> bool:
+    """Return whether a build has its HATS collection, if the recipe asks for one."""
+    record = CollectionRecord.read(build) if "hats" in recipe.formats else None
+    return "hats" not in recipe.formats or (record is not None and record.is_whole(build))
 
 
 def remove_tables(folder: Path) -> None:
@@ -87,6 +98,8 @@ def remove_products(folder: Path) -> None:
         if (provenance := read_provenance(folder)) is not None:
             remove_tree(build.batches(provenance.recipe.batches.folder).path)
             build.batch_archive(provenance.recipe.batches.archive).unlink(missing_ok=True)
+    if build.hats_record.exists():  # otherwise a folder of this name is not ours
+        remove_tree(build.hats)
     for path in (build.stamps, build.part_tables, build.png, build.fits, build.figures):
         remove_tree(path)
     files = [

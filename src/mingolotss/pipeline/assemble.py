@@ -26,7 +26,10 @@ from mingolotss.formats.csv import CSV_COLUMNS, write_csv
 from mingolotss.io.files import atomic_path
 from mingolotss.io.parquet import read_table, table_writer
 from mingolotss.pipeline.assemble_batches import assemble_batches
+from mingolotss.pipeline.assemble_collection import assemble_collection
+from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.part_tables import PartTables
+from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.publish.describe import write_description
 from mingolotss.publish.summary import DatasetSummary, read_summary
 from mingolotss.recipe.model import Recipe
@@ -45,6 +48,8 @@ def assemble(
     classes: Sequence[str],
     batches: Sequence[Batch],
     part_tables: PartTables,
+    mapper: Mapper = map,
+    progress: BuildProgress = no_progress,
 ) -> None:
     """Write everything that needs all parts; the parts themselves stay.
 
@@ -58,11 +63,15 @@ def assemble(
     batches : sequence of Batch
         The batches of the dataset.
     part_tables : PartTables
+    mapper, progress
+        As for `mingolotss.run`; for a HATS collection.
 
     Raises
     ------
     InputError
         The images of two sources have one name, or a file cannot be written.
+    DatasetError
+        The brightness of a stamp, for a HATS collection with flux, cannot be computed.
     """
     folder, n_parts = BuildFolder(out), len(part_tables)
     # The list of checksums is written last, and without it a build is incomplete: an interrupted
@@ -97,14 +106,15 @@ def assemble(
         for future in others:
             future.result()
     _record_simulated(out, summary.result())
-    # The dataset card contains the checksums of the other files, and the list of checksums those
-    # of the card as well. Each file is read once.
     stamps_digests = {
         folder.name_of(folder.part_stamps(index)): part_tables.stamps_sha256(index)
         for index in range(n_parts)
     }
+    collection = assemble_collection(out, recipe, stamps_digests, mapper, progress)
+    # The dataset card contains the checksums of the other files, and the list of checksums those
+    # of the card as well. Each file is read once.
     files = products(out, recipe, descriptions=False)
-    digests = digest_files(out, files, known=stamps_digests)
+    digests = digest_files(out, files, known=stamps_digests | collection)
     write_description(summary.result(), digests=digests)
     write_checksums(folder.checksums, digest_files(out, products(out, recipe), known=digests))
 

@@ -27,7 +27,7 @@ from mingolotss.publish.export import Export, Writer
 from mingolotss.publish.export import export as export_records
 from mingolotss.recipe.model import HatsSettings, Recipe
 
-__all__ = ["Export", "export"]
+__all__ = ["Export", "export", "special_writer"]
 
 _LACKING = {
     "fits": "the files have no maps of the noise",
@@ -85,7 +85,7 @@ def export(
     """
     build = locate(build)
     recipe = _recipe(build, format, hats)
-    writer, notices = _writer(build, format, recipe, mapper, progress or no_progress)
+    writer, notices = special_writer(build, format, recipe, mapper, progress or no_progress)
     done = export_records(
         build, format, out, split=split, merge=merge, archive=archive, fresh=fresh, writer=writer,
         recipe=recipe,
@@ -108,10 +108,26 @@ def _recipe(
     return provenance.recipe.with_hats(hats)
 
 
-def _writer(
+def special_writer(
     build: Path, format_name: str, recipe: Recipe | None, mapper: Mapper, progress: BuildProgress
 ) -> tuple[Writer | None, tuple[str, ...]]:
-    """Return what writes a format that needs the images again, and what the export will lack."""
+    """Return what writes a format that needs the images again, and what the export will lack.
+
+    Parameters
+    ----------
+    build : Path
+    format_name : str
+    recipe : Recipe or None
+        Of the build; None if it has none.
+    mapper, progress
+        As for `export`.
+
+    Returns
+    -------
+    writer : Writer or None
+        None for the method ``write`` of the format.
+    notices : tuple of str
+    """
     if recipe is None or format_name not in _LACKING or not BuildFolder(build).candidates.exists():
         return None, ()
     if format_name == "hats" and not recipe.hats.flux:

@@ -25,6 +25,7 @@ from mingolotss.io.parquet import read_table
 from mingolotss.io.summaries import Shown, Summary, count_text
 from mingolotss.loaders.arrays import open_samples
 from mingolotss.pipeline.assemble import assemble
+from mingolotss.pipeline.assemble_collection import require_library
 from mingolotss.pipeline.build_lock import build_lock
 from mingolotss.pipeline.channel_inputs import ChannelInputs
 from mingolotss.pipeline.executors.base import Mapper
@@ -104,6 +105,7 @@ def _run_locked(plan: Plan, mapper: Mapper, progress: BuildProgress | None) -> B
     """Run a plan as `run` does, for a caller that holds the lock on its folder."""
     notify = progress or no_progress
     remove_temporary_files(plan.out)
+    require_library(plan.recipe)
     _check_names(plan)
     remaining = _remaining_parts(plan)
     for index in remaining:  # delete stale parts, so that workers never reuse them
@@ -118,7 +120,10 @@ def _run_locked(plan: Plan, mapper: Mapper, progress: BuildProgress | None) -> B
         part_tables.add(summary.index)
     if remaining or not is_complete(plan.out, plan.recipe):
         notify(done, plan.sources, "assembling")
-        assemble(plan.out, plan.recipe, plan.catalogue.classes, plan.splits.batches, part_tables)
+        assemble(
+            plan.out, plan.recipe, plan.catalogue.classes, plan.splits.batches, part_tables,
+            mapper, notify,
+        )  # fmt: skip
     decisions = [*plan.decisions.values(), *plan.judgements]
     write_inputs(plan.out, mark_products(plan.inputs, plan.recipe.digest, decisions))
     return _summarize(plan)

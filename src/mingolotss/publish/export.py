@@ -43,7 +43,7 @@ from mingolotss.publish.staging import staged_export
 from mingolotss.publish.summary import read_summary
 from mingolotss.recipe.model import Recipe
 
-__all__ = ["Export", "Writer", "export"]
+__all__ = ["Export", "Writer", "export", "export_header"]
 
 Writer = Callable[[Records, Path, ExportHeader], None]
 """Writes the files of an export into a folder."""
@@ -140,7 +140,7 @@ def export(
     records = divided.records
     if not len(records):
         raise InputError(f"export {build}: no image remains to be written")
-    header = _header(divided.plan, replace(provenance, recipe=given), format)
+    header = export_header(divided.plan, replace(provenance, recipe=given), format)
     written = records if dataset_format.streams else records.with_images()
     with staged_export(out, fresh=fresh, in_store=dataset_format.in_store) as stage:
         (writer or dataset_format.write)(written, stage, header)
@@ -167,7 +167,16 @@ def _read(build: Path) -> tuple[Records, Provenance]:
     return read_dataset_records(build, provenance), provenance
 
 
-def _header(plan: str, provenance: Provenance, format_name: str) -> ExportHeader:
+def export_header(plan: str, provenance: Provenance, format_name: str) -> ExportHeader:
+    """Return what a format stores about a dataset.
+
+    Parameters
+    ----------
+    plan : str
+        By which the dataset is split.
+    provenance : Provenance
+    format_name : str
+    """
     recipe, stated = provenance.recipe, provenance.metadata
     return ExportHeader(
         name=recipe.name,
