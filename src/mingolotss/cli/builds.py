@@ -289,6 +289,7 @@ def status(
     remedies = {change.remedy for change in build.changes} - {"none"}
     if remedies:
         say(f"To build it again: {command}{' --fresh' if 'fresh' in remedies else ''}")
+    print_lines(_collection(build))
     if build.classes:
         print_table(*_classes(build))
     if build.channels:
@@ -313,6 +314,17 @@ def status(
             say(f"{source} ({stage}): {reason}")
         if not rejected and len(build.rejections) > 3:
             say(f"... to list all {len(build.rejections)}: mingolotss status {out} --rejected")
+
+
+def _collection(build: Status) -> list[str]:
+    """Return a line about the HATS collection of a build, if it has one."""
+    from mingolotss.dataset.layout import BuildFolder
+    from mingolotss.io.summaries import count_text
+
+    if not build.partitions:
+        return []
+    counted = count_text(build.partitions, "partition")
+    return [f"HATS collection: {BuildFolder(build.out).hats}, {counted}"]
 
 
 def _classes(build: Status) -> tuple[list[str], list[list[str]]]:

@@ -49,6 +49,12 @@ class CollectionRecord:
         is_text = all(isinstance(text, str) for text in (key, *files, *files.values()))
         return cls(key, files) if is_text else None
 
+    @property
+    def partitions(self) -> int:
+        """The number of partitions of the catalogue, without those of its margin."""
+        folders = [name.partition("/")[0] for name in self.files if "/Npix=" in name]
+        return folders.count(min(folders, key=len, default=""))
+
     def write(self, build: BuildFolder) -> None:
         """Write the record, complete or not at all."""
         write_bytes(build.hats_record, json.dumps(asdict(self)).encode())

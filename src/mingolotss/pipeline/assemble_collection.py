@@ -18,7 +18,7 @@ from mingolotss.dataset.collection_record import CollectionRecord
 from mingolotss.dataset.layout import BuildFolder, HatsCollection
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.records import read_stored_records
-from mingolotss.errors import DatasetError
+from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats import FORMATS
 from mingolotss.formats.base import ExportHeader, Format
 from mingolotss.io.files import TEMPORARY_PREFIX, is_local, remove_tree, sha256_file
@@ -30,22 +30,29 @@ from mingolotss.pipeline.progress import BuildProgress
 from mingolotss.publish.export import export_header
 from mingolotss.recipe.model import Recipe
 
-__all__ = ["assemble_collection", "require_library"]
+__all__ = ["assemble_collection", "check_collection"]
 
 _FORMAT = "hats"
 _STAGE = f"{TEMPORARY_PREFIX}{_FORMAT}"
 
 
-def require_library(recipe: Recipe) -> None:
-    """Check that the library for the collection of a recipe is there, before any stamp is made.
+def check_collection(out: Path, recipe: Recipe) -> None:
+    """Check what the collection of a build needs, before any stamp is made.
 
     Raises
     ------
     InputError
-        It is not installed.
+        The library hats is not installed, or another folder has the place of the collection.
     """
-    if _FORMAT in recipe.formats:
-        import_optional(_FORMAT, "write a HATS collection", extra=_FORMAT)
+    if _FORMAT not in recipe.formats:
+        return
+    import_optional(_FORMAT, "write a HATS collection", extra=_FORMAT)
+    build = BuildFolder(out)
+    if build.hats.exists() and not build.hats_record.exists():
+        raise InputError(
+            f"build in {out}: its folder {build.hats.name} was not written by this build, and the "
+            "HATS collection belongs there; move it away, or choose another --out"
+        )
 
 
 def assemble_collection(
@@ -91,9 +98,7 @@ def assemble_collection(
     header = export_header(provenance.split_plan, provenance, _FORMAT)
     key = _key(build, provenance, header, stamps)
     if record is None or record.key != key or not record.is_whole(build):
-        build.hats_record.unlink(missing_ok=True)
-        record = CollectionRecord(key, _write(build, recipe, header, mapper, progress))
-        record.write(build)
+        record = _write(build, key, recipe, header, mapper, progress)
     return {build.name_of(build.hats / name): digest for name, digest in record.files.items()}
 
 
@@ -111,12 +116,13 @@ def _key(
 
 def _write(
     build: BuildFolder,
+    key: str,
     recipe: Recipe,
     header: ExportHeader,
     mapper: Mapper,
     progress: BuildProgress,
-) -> dict[str, str]:
-    """Write the collection, and return the SHA-256 of its files; nothing for a build of no stamps.
+) -> CollectionRecord:
+    """Write the collection and the record of it; a build without stamps has a record only.
 
     The lock on the build sees to it that nobody else writes there.
     """
@@ -125,21 +131,24 @@ def _write(
     if notices:
         raise DatasetError(f"assemble {build.path}: {notices[0]}; or set hats.flux = false")
     records, stage = read_stored_records(build.path), build.path / _STAGE
-    digests: dict[str, str] = {}
+    files: list[Path] = []
     try:
         if len(records):
             stored = records if dataset_format.streams else records.with_images()
             (writer or dataset_format.write)(stored, stage, header)
             files = sorted(path for path in stage.rglob("*") if path.is_file())
-            digests = digest_files(stage, files)
+        record = CollectionRecord(key, digest_files(stage, files))
+        # The record comes before the collection, so that a collection without one is not ours, and
+        # after the removal of the old one, which may have files of the same names.
         remove_tree(build.hats)
-        if is_local(stage) and digests:
+        record.write(build)
+        if is_local(stage) and files:
             stage.rename(build.hats)
-        elif digests:
+        elif files:
             last = HatsCollection(build.hats, recipe.name).properties.name
             move_objects(stage, build.hats, last=[last])
     except BaseException:
         with suppress(OSError):
             remove_tree(stage)
         raise
-    return digests
+    return record

@@ -25,7 +25,7 @@ from mingolotss.io.parquet import read_table
 from mingolotss.io.summaries import Shown, Summary, count_text
 from mingolotss.loaders.arrays import open_samples
 from mingolotss.pipeline.assemble import assemble
-from mingolotss.pipeline.assemble_collection import require_library
+from mingolotss.pipeline.assemble_collection import check_collection
 from mingolotss.pipeline.build_lock import build_lock
 from mingolotss.pipeline.channel_inputs import ChannelInputs
 from mingolotss.pipeline.executors.base import Mapper
@@ -105,7 +105,7 @@ def _run_locked(plan: Plan, mapper: Mapper, progress: BuildProgress | None) -> B
     """Run a plan as `run` does, for a caller that holds the lock on its folder."""
     notify = progress or no_progress
     remove_temporary_files(plan.out)
-    require_library(plan.recipe)
+    check_collection(plan.out, plan.recipe)
     _check_names(plan)
     remaining = _remaining_parts(plan)
     for index in remaining:  # delete stale parts, so that workers never reuse them

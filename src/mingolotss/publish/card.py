@@ -40,6 +40,7 @@ _LOAD_BUILD = (
     f'datasets.load_dataset("FOLDER", split="{ALL_SPLITS}")  # all; see the column split',
     'pandas.read_parquet("FOLDER/stamps")  # IMAGES and every column of the manifest',
 )
+_LOAD_COLLECTION = 'lsdb.open_catalog("FOLDER/hats")  # LSDB: in partitions of the sky'
 _NAMES = (
     "In the first published {title} the names of labels {labels} are interchanged. The labels "
     "here are the same; the names are those of the flags in the catalogue."
@@ -169,6 +170,8 @@ def _summary(summary: DatasetSummary, format_name: str) -> str:
 def _loading(summary: DatasetSummary, format_name: str) -> str:
     """Show how to load the dataset."""
     examples: tuple[str, ...] = _LOAD_BUILD
+    if "hats" in summary.provenance.recipe.formats:
+        examples = (*examples, _LOAD_COLLECTION)
     if format_name != "build":
         dataset_format: Format = FORMATS.get(format_name)
         examples = dataset_format.examples

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from mingolotss.catalogue.label_groups import label_groups
 from mingolotss.catalogue.label_vectors import LabelKind
 from mingolotss.dataset.channel_table import CHANNELS_COLUMN, flatten_channels, read_channels
+from mingolotss.dataset.collection_record import CollectionRecord
 from mingolotss.dataset.counts import Count, count_flags
 from mingolotss.dataset.label_columns import VECTOR_COLUMNS, read_vectors
 from mingolotss.dataset.layout import BuildFolder
@@ -74,6 +75,8 @@ class Status(Shown):
     channels : dict of str to (int, int, int)
         For each channel of the recipe, the number of written sources of whose images whole pixels
         were taken, whose images were resampled, and that lack an image.
+    partitions : int
+        The number of partitions of the HATS collection; 0 if there is none.
     """
 
     out: Path
@@ -95,6 +98,7 @@ class Status(Shown):
     split: SplitResult | None = None
     changes: list[InputChange] = field(default_factory=list)
     channels: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    partitions: int = 0
 
     def _summary(self) -> Summary:
         stages = Counter(stage for _, stage, _ in self.rejections)
@@ -151,6 +155,7 @@ def status(out: Path | str) -> Status:
     assembled = is_complete(out, provenance.recipe)
     written = [row for row in rows if row["status"] == "written"]
     rejected = [row for row in rows if row["status"] != "written"]
+    collection = CollectionRecord.read(BuildFolder(out)) if assembled else None
     return Status(
         out=out,
         provenance=provenance,
@@ -171,6 +176,7 @@ def status(out: Path | str) -> Status:
         split=split_of_build(out) if assembled else None,
         changes=changed_inputs(out, provenance) if assembled else [],
         channels=_count_channels(BuildFolder(out), provenance),
+        partitions=0 if collection is None else collection.partitions,
     )
 
 
