@@ -128,6 +128,9 @@ def test_a_missing_file_is_made_again(sky, built, tmp_path):
     out = make(sky, tmp_path / "out")
     path = next(out.glob("hats/mingolotss/dataset/*/*/Npix=*.parquet"))
     path.unlink()
+    missing, line = verify(out).problems
+    assert missing == f"{path.relative_to(out)}: missing"
+    assert f"hats/mingolotss: its partition {path.parts[-3]}, {path.stem} is missing" in line
     assert not status(out).finished
     make(sky, out)
     assert contents(out) == contents(built)

@@ -59,7 +59,7 @@ def build_layout(out: Path, provenance: Provenance) -> Layout:
         names, layout = provenance.batch_names, BatchLayout.of(recipe)
         checks.append(partial(check_batches, batches, names, layout, build.path))
     if "hats" in recipe.formats:
-        checks.append(partial(check_hats, build.hats, build.path))
+        checks.append(partial(_check_collection, build))
     checks += [partial(check_splits, build), partial(_check_images, build, recipe)]
     return Layout(out, build.checksums, list(products(out, recipe)), provenance.rows, checks)
 
@@ -112,6 +112,12 @@ def _decode(encoded: bytes, name: str, shape: StampShape) -> ImageArray:
 
 def _check_fits(build: BuildFolder, recipe: Recipe, written: pa.Table) -> Iterator[str]:
     yield from check_fits(build.fits.name, [*build.fits.glob("*")], recipe, written)
+
+
+def _check_collection(build: BuildFolder, written: pa.Table) -> Iterator[str]:
+    if len(written):  # a build without stamps has none
+        for problem in check_hats(build.hats, build.path, written):
+            yield f"{build.hats.name}: {problem}"
 
 
 def _check_pngs(build: BuildFolder, shape: StampShape, written: pa.Table) -> Iterator[str]:
