@@ -14,13 +14,18 @@ from astropy.table import Table
 
 import mingolotss
 from fits_skies import KINDS, PLACES, build, build_channels, recipe, write_sky
+from mask_sky import build_masked, write_masked_sky
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.hats.partitions import healpix_index
+from mingolotss.recipe.stamp_settings import StepSettings
+from misbehave import running
+from survey_images import write_images
+from survey_server import Survey
 
 HATS = {"hats__flux": True, "formats": ["parquet"]}
 NAMES = ("flux", "ivar", "mask", "psf_fwhm", "scale")
 
-FAST = ("native", "convolved and turned")
+FAST = ("native",)
 CASES = [kind if kind in FAST else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
 
 
@@ -66,7 +71,9 @@ def check_units(path: Path, image: dict[str, list], channels: list[str]) -> None
 
 def export_both(out: Path, folder: Path) -> tuple[Path, Path]:
     """Export a build as a collection and as FITS files."""
-    return tuple(mingolotss.export(out, name, folder / name).out for name in ("hats", "fits"))
+    settings = {"hats": {"hats": {"flux": True}}, "fits": {}}
+    exports = (mingolotss.export(out, name, folder / name, **settings[name]) for name in settings)
+    return tuple(done.out for done in exports)
 
 
 @pytest.mark.parametrize("kind", CASES)
@@ -87,7 +94,7 @@ def test_flux_is_that_of_the_fits_files(sky, tmp_path, kind):
 
 def test_each_channel_is_an_element(sky, tmp_path):
     """A missing channel has its place: NaN, ivar 0 and the mask False."""
-    build_channels(sky, tmp_path, hats__flux=True)
+    build_channels(sky, tmp_path)
     rows = mingolotss.load(tmp_path / "out")
     hats, exported = export_both(tmp_path / "out", tmp_path)
     images = read_images(hats)
@@ -98,6 +105,7 @@ def test_each_channel_is_an_element(sky, tmp_path):
         assert images[source]["channels"][2]["status"] == "native" or source != "sip"
 
 
+@pytest.mark.slow
 def test_images_in_mjy_are_jy(tmp_path):
     """The same sky in another unit gives the same column, but for rounding."""
     write_sky(tmp_path / "images")
@@ -138,6 +146,7 @@ def test_images_that_are_not_as_they_were_are_one_line(tmp_path, case):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["images", "out"]
 
 
+@pytest.mark.slow
 def test_stamps_that_are_the_brightness_need_no_images(sky, tmp_path):
     """Their noise is not known without the images, and a line says so."""
     images = tmp_path / "images"
@@ -158,6 +167,7 @@ def test_stamps_that_are_the_brightness_need_no_images(sky, tmp_path):
         assert (plane(known[source]["image"], "ivar")[np.isfinite(flux)] > 0).all()
 
 
+@pytest.mark.slow
 def test_brightness_that_is_lost_is_one_line(sky, tmp_path):
     build(sky, tmp_path / "out", recipe(**HATS))
     mingolotss.export(tmp_path / "out", "parquet", tmp_path / "parquet")
@@ -165,6 +175,44 @@ def test_brightness_that_is_lost_is_one_line(sky, tmp_path):
         mingolotss.export(tmp_path / "parquet", "hats", tmp_path / "export")
 
 
+@pytest.mark.slow
+def test_steps_that_use_the_mask_have_the_recorded_one(tmp_path):
+    """The components are not read again; the mask of a pixel says nothing of the source."""
+    sky = write_masked_sky(tmp_path / "sky")
+    steps = [StepSettings(do=name) for name in ("zero-nan", "keep-source", "minmax")]
+    build_masked(sky, tmp_path / "out", steps=tuple(steps), formats=("parquet",))
+    sky.components.unlink()
+    hats, exported = export_both(tmp_path / "out", tmp_path)
+    images, stamps = read_images(hats, "masked"), mingolotss.load(tmp_path / "out")
+    assert not stamps.images[stamps.masks != 1].any()
+    for source, split, mask in zip(stamps.sources, stamps.splits, stamps.masks, strict=True):
+        [path] = (exported / split).glob(f"{source}*.fits")
+        check_units(path, images[source]["image"], [""])
+        assert plane(images[source]["image"], "flux")[mask != 1].any()
+
+
+@pytest.mark.slow
+def test_downloads_are_read_and_not_fetched_again(tmp_path):
+    """The server is gone when the collection is written."""
+    images = write_images(tmp_path / "images")
+    table = Table({"Source_Name": ["A"], "RA": [205.0], "DEC": [55.0]})
+    table.write(tmp_path / "catalogue.csv")
+    used = mingolotss.load_recipe("lotss").changed({
+        "stamp.pixels": 20, "images.size_arcmin": 0.5, "recentre.enabled": False,
+        "formats": ["parquet"], "noise.otherwise": "sigma-clipped", "catalogue.size": "",
+        "catalogue.flux": "", "catalogue.field": "",
+    })  # fmt: skip
+    with running(Survey(images, tmp_path).replies()) as server:
+        service = f"lotss-dr2:{server.url}/dr2-cutout.fits"
+        mingolotss.build(
+            used, out=tmp_path / "out", catalogue=tmp_path / "catalogue.csv", service=service
+        )
+    hats, exported = export_both(tmp_path / "out", tmp_path)
+    [path] = exported.glob("*/*.fits")
+    check_units(path, read_images(hats)["A"]["image"], [""])
+
+
+@pytest.mark.slow
 def test_rows_of_the_margin_are_those_of_the_catalogue(sky, tmp_path):
     """Two sources 5 arcsec apart, on both sides of an edge of partitions."""
     ra, dec = 180 + np.arange(-200, 200) / 3600, np.full(400, 52.0)
