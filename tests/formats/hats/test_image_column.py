@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -202,3 +204,12 @@ def test_the_feature_has_the_fields_of_the_column():
     feature = image_feature(3, 5)
     assert list(feature["feature"]) == [field.name for field in image_field().type]
     assert feature["feature"]["flux"]["shape"] == [3, 5]
+
+
+def test_the_docs_state_the_unit_of_each_field():
+    page = Path(__file__).parents[3] / "docs/reference/image-column.md"
+    stated = dict(re.findall(r"^\| `(\w+)` \| [^|]+\|([^|]*)\|", page.read_text(), re.MULTILINE))
+    units_of = {
+        field.name: field.metadata.get(b"unit", b"").decode() for field in image_field().type
+    }
+    assert {name: unit.strip() for name, unit in stated.items()} == units_of
