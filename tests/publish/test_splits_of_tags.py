@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -68,6 +69,16 @@ def test_the_split_of_a_build_counts_tags(build):
         assert rows[number].removeprefix(name).split() == [str(sum(numbers)), *map(str, numbers)]
     sizes = [(np.array(written["split"]) == split).sum() for split in ("train", "val", "test")]
     assert rows[at + 5].split() == ["all", str(len(written)), *map(str, sizes)]
+
+
+def test_the_recorded_pairs_across_splits_are_those_of_the_stamps(build, tmp_path):
+    folder = shutil.copytree(build[0], tmp_path / "copy")
+    recorded = split_of_build(folder)
+    recipe = (folder / "recipe.toml").read_text()
+    line = f"pairs_across = {recorded.pairs_across}\n"
+    assert line in recipe
+    (folder / "recipe.toml").write_text(recipe.replace(line, ""))
+    assert split_of_build(folder).lines() == recorded.lines()
 
 
 @pytest.mark.parametrize("plan", ["k-fold:folds=3,seed=2", "blocks:train=0.6,test=0.4"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -110,24 +111,23 @@ def first_example(build: Status, key: int | str) -> str:
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table as wide as the terminal; plain columns when it is not a terminal."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    from mingolotss.qa.report.formatting import one_line
+    from mingolotss.io.summaries import one_line
 
     rows = [[one_line(cell, _CELL) for cell in row] for row in rows]
-    console = Console(highlight=False)
-    if not console.is_terminal:
+    if not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
         widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
         for row in (header, *rows):
             line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             print(line.rstrip())
         return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         table.add_row(*(cell.replace("[", r"\[") for cell in row))
-    console.print(table)
+    Console(highlight=False).print(table)
 
 
 @contextmanager

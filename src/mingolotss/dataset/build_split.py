@@ -30,6 +30,9 @@ class BuildSplit:
         Of the list or the manifest that the splits were taken from; "" if there is none.
     sha256 : str
         Of ``splits.csv``; "" if the splits follow from the order of the catalogue.
+    pairs_across : int or None
+        Pairs of stamps that share pixels and are in different splits, as the finished build was
+        measured; None if it was not.
     """
 
     plan: str
@@ -37,11 +40,14 @@ class BuildSplit:
     batches: tuple[str, ...] = ()
     source_sha256: str = ""
     sha256: str = ""
+    pairs_across: int | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return the record as values of TOML, without empty ones."""
         texts = {name: getattr(self, name) for name in _TEXTS}
-        values = {name: text for name, text in texts.items() if text}
+        values: dict[str, object] = {name: text for name, text in texts.items() if text}
+        if self.pairs_across is not None:
+            values["pairs_across"] = self.pairs_across
         return values | {"batches": list(self.batches)}
 
 
@@ -62,7 +68,10 @@ def read_build_split(values: object) -> BuildSplit:
         raise TypeError(f"build.split = {values!r:.40}")
     if not all(isinstance(name, str) and _is_plain(name) for name in batches):
         raise TypeError(f"build.split.batches = {batches!r:.40}")
-    return BuildSplit(batches=tuple(batches), **texts)
+    pairs = values.get("pairs_across")
+    if pairs is not None and (type(pairs) is not int or pairs < 0):
+        raise TypeError(f"build.split.pairs_across = {pairs!r:.40}")
+    return BuildSplit(batches=tuple(batches), pairs_across=pairs, **texts)
 
 
 def _is_plain(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -105,7 +106,7 @@ def assemble(
             write_csv(folder.csv, rows)
         for future in others:
             future.result()
-    _record_simulated(out, summary.result())
+    _record_measured(out, summary.result())
     stamps_digests = {
         folder.name_of(folder.part_stamps(index)): part_tables.stamps_sha256(index)
         for index in range(n_parts)
@@ -119,11 +120,18 @@ def assemble(
     write_checksums(folder.checksums, digest_files(out, products(out, recipe), known=digests))
 
 
-def _record_simulated(out: Path, summary: DatasetSummary) -> None:
-    """Record that the images are simulated, if their headers are the first to say so."""
+def _record_measured(out: Path, summary: DatasetSummary) -> None:
+    """Record what only the finished build shows: pairs across splits, and simulated images."""
+    # The headers of the images may be the first to say that they are simulated.
     recorded = read_provenance(out)
-    if recorded is not None and summary.provenance.simulated and not recorded.simulated:
-        write_provenance(out, summary.provenance, read_package_versions(out))
+    if recorded is None:
+        return
+    split = recorded.split and replace(recorded.split, pairs_across=summary.pairs_across)
+    measured = replace(
+        recorded, split=split, simulated=recorded.simulated or summary.provenance.simulated
+    )
+    if measured != recorded:
+        write_provenance(out, measured, read_package_versions(out))
 
 
 def _write_manifest(folder: BuildFolder, part_tables: PartTables) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,7 +21,8 @@ __all__ = ["reasons_without_split", "split_of_build"]
 def split_of_build(out: Path) -> SplitResult | None:
     """Describe the splits of a build, by the measured size of its stamps.
 
-    None if it is not finished, or has no image.
+    None if it is not finished, or has no image. The pairs across splits are those that the build
+    counted when it finished, and are counted here where it recorded none.
 
     Parameters
     ----------
@@ -40,14 +42,18 @@ def split_of_build(out: Path) -> SplitResult | None:
     if not len(written):
         return None
     record = provenance.split
-    return measured_split(
+    split = measured_split(
         written,
         provenance.recipe,
         provenance.split_plan,
         provenance.classes,
         change="" if record is None else record.change,
         reasons=reasons_without_split(out, provenance, written),
+        with_pairs=record is None or record.pairs_across is None,
     )
+    if record is None or record.pairs_across is None:
+        return split
+    return replace(split, pairs_across=record.pairs_across)
 
 
 def reasons_without_split(out: Path, provenance: Provenance, written: pa.Table) -> list[str] | None:
