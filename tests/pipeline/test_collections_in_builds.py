@@ -136,6 +136,26 @@ def test_a_missing_file_is_made_again(sky, built, tmp_path):
     assert contents(out) == contents(built)
 
 
+def test_a_recipe_that_is_edited_in_the_build_is_followed(sky, built, tmp_path):
+    """Whether the collection is added, has other settings, or is taken away."""
+    out = make(sky, tmp_path / "out", RECIPE)
+    for old, new, expected in (
+        ('"parquet",\n]', '"parquet",\n    "hats",\n]', 5),
+        ("partition_rows = 5", "partition_rows = 1000", 1000),
+        ('"parquet",\n    "hats",\n]', '"parquet",\n]', None),
+    ):
+        text = (out / "recipe.toml").read_text()
+        assert old in text
+        (out / "recipe.toml").write_text(text.replace(old, new))
+        assert not status(out).finished
+        build(out=out)
+        assert status(out).finished
+        assert verify(out).good
+        properties = list(out.glob("hats/mingolotss/hats.properties"))
+        rows = [f"hats_max_rows={expected}\n" in path.read_text() for path in properties]
+        assert rows == [True] * (expected is not None)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("at", ["write_collection", "write_catalogue"])
 def test_an_interrupted_run_leaves_no_collection(sky, built, tmp_path, monkeypatch, at):

@@ -3,11 +3,12 @@
 It stands with the tables of the parts and is written when the collection is complete. A run that
 finds it knows whether the collection is still the right one, without reading its rows.
 
+>>> from pathlib import Path
 >>> from tempfile import mkdtemp
 >>> build = BuildFolder(Path(mkdtemp()))
->>> CollectionRecord("key", {"collection.properties": "0"}).write(build)
+>>> CollectionRecord("key", {"flux": True}, {"collection.properties": "0"}).write(build)
 >>> CollectionRecord.read(build)
-CollectionRecord(key='key', files={'collection.properties': '0'})
+CollectionRecord(key='key', settings={'flux': True}, files={'collection.properties': '0'})
 """
 
 from __future__ import annotations
@@ -31,11 +32,14 @@ class CollectionRecord:
     ----------
     key : str
         The SHA-256 of all that decides its content.
+    settings : mapping of str to value
+        The settings of the recipe that concern it, without defaults.
     files : mapping of str to str
         The SHA-256 of each of its files, by the name relative to its folder.
     """
 
     key: str
+    settings: Mapping[str, object]
     files: Mapping[str, str]
 
     @classmethod
@@ -43,11 +47,11 @@ class CollectionRecord:
         """Return the record of a build; None if there is none, or if it cannot be read."""
         try:
             record = parse_json(read_bounded(build.hats_record))
-            key, files = record["key"], dict(record["files"])
+            key, settings, files = record["key"], dict(record["settings"]), dict(record["files"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
         is_text = all(isinstance(text, str) for text in (key, *files, *files.values()))
-        return cls(key, files) if is_text else None
+        return cls(key, settings, files) if is_text else None
 
     @property
     def partitions(self) -> int:
@@ -60,5 +64,5 @@ class CollectionRecord:
         write_bytes(build.hats_record, json.dumps(asdict(self)).encode())
 
     def is_whole(self, build: BuildFolder) -> bool:
-        """Return whether all files of the collection are there."""
+        """Return whether all files of the collection are there; their content is not looked at."""
         return all((build.hats / name).is_file() for name in self.files)

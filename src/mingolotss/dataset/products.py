@@ -79,9 +79,11 @@ def is_complete(folder: Path, recipe: Recipe) -> bool:
 
 
 def _has_collection(build: BuildFolder, recipe: Recipe) -> bool:
-    """Return whether a build has its HATS collection, if the recipe asks for one."""
-    record = CollectionRecord.read(build) if "hats" in recipe.formats else None
-    return "hats" not in recipe.formats or (record is not None and record.is_whole(build))
+    """Return whether a build has the HATS collection that its recipe asks for, or none."""
+    record = CollectionRecord.read(build)
+    if record is None or "hats" not in recipe.formats:
+        return record is None and "hats" not in recipe.formats
+    return record.settings == recipe.hats.to_dict() and record.is_whole(build)
 
 
 def remove_tables(folder: Path) -> None:

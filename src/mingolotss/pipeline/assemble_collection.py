@@ -137,7 +137,7 @@ def _write(
             stored = records if dataset_format.streams else records.with_images()
             (writer or dataset_format.write)(stored, stage, header)
             files = sorted(path for path in stage.rglob("*") if path.is_file())
-        record = CollectionRecord(key, digest_files(stage, files))
+        record = CollectionRecord(key, recipe.hats.to_dict(), digest_files(stage, files))
         # The record comes before the collection, so that a collection without one is not ours, and
         # after the removal of the old one, which may have files of the same names.
         remove_tree(build.hats)
