@@ -625,7 +625,12 @@ class HatsFolder:
 
     def partitions(self) -> Iterator[Path]:
         """Give the files of partitions that exist, in any order."""
-        return self.dataset.glob("Norder=*/Dir=*/Npix=*.parquet")
+        return self.path.glob(self.partition_pattern())
+
+    @staticmethod
+    def partition_pattern() -> str:
+        """Return the pattern of the files of partitions, relative to the folder."""
+        return "dataset/Norder=*/Dir=*/Npix=*.parquet"
 
     @property
     def index(self) -> Path:

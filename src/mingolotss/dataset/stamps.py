@@ -64,6 +64,7 @@ __all__ = [
     "encode_stamp",
     "image_column",
     "image_fields",
+    "is_image",
     "stamp_bytes",
     "stamp_schema",
 ]
@@ -217,10 +218,10 @@ class StampFile:
     def _check_columns(self, schema: pa.Schema) -> StampShape:
         """Return what the stamps are, after a check that the columns hold such images and masks."""
         kind = schema.field(self._image).type if self._image in schema.names else None
-        if kind is None or not (_is_image if self._is_png else _is_pixels)(kind):
+        if kind is None or not (is_image if self._is_png else _is_pixels)(kind):
             raise self._wrong_column(self._image, kind)
         mask = schema.field(MASK.name).type if MASK.name in schema.names else None
-        if self.has_masks and not (mask is not None and _is_image(mask)):
+        if self.has_masks and not (mask is not None and is_image(mask)):
             raise self._wrong_column(MASK.name, mask)
         column = IMAGE if self._is_png else _PIXELS
         try:
@@ -448,7 +449,7 @@ class StampFile:
 
 def _image_name(schema: pa.Schema) -> str:
     """Return the name of the column of images, which may be absent."""
-    if STAMP in schema.names and _is_image(schema.field(STAMP).type):
+    if STAMP in schema.names and is_image(schema.field(STAMP).type):
         return STAMP
     return PIXELS if PIXELS in schema.names else IMAGE.name
 
@@ -476,7 +477,7 @@ def _is_pixels(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or is_list(kind))
 
 
-def _is_image(kind: pa.DataType) -> bool:
+def is_image(kind: pa.DataType) -> bool:
     """Return whether `kind` is the layout of Hugging Face's Image feature."""
     if not pa.types.is_struct(kind) or kind.num_fields != 2:
         return False

@@ -16,12 +16,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from mingolotss.dataset.hats_catalogue import find_catalogue, is_hats
 from mingolotss.dataset.layout import BuildFolder, DatasetFolder
 from mingolotss.dataset.masks import MASK
 from mingolotss.dataset.provenance import Provenance, read_package_versions
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.dataset.stamp_shape import StampShape
+from mingolotss.dataset.stamps import is_image
 from mingolotss.image.masks import BACKGROUND, OTHER, OWN
 from mingolotss.io.files import sha256_file
 from mingolotss.io.parquet import read_schema
@@ -91,8 +93,9 @@ def render_croissant(summary: DatasetSummary, digests: Mapping[str, str] | None 
     """
     folder, provenance = DatasetFolder(summary.folder), summary.provenance
     stated = provenance.metadata
-    files = [_file(folder, path, digests or {}) for path in folder.described_files()]
     stamps = stamp_files(summary.folder)
+    paths = dict.fromkeys([*folder.described_files(), *stamps])
+    files = [_file(folder, path, digests or {}) for path in paths]
     content: _Json = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -247,9 +250,17 @@ def _stamp_set(folder: DatasetFolder, stamps: Sequence[Path]) -> list[_Json]:
             "@id": _STAMPS,
             "name": _STAMPS,
             "encodingFormat": _ENCODING[".parquet"],
-            "includes": f"{folder.name_of(stamps[0].parent)}/*.parquet",
+            "includes": _pattern(folder, stamps[0]),
         }
     ]
+
+
+def _pattern(folder: DatasetFolder, first: Path) -> str:
+    """Return the pattern of the Parquet files of images, relative to the folder."""
+    if not is_hats(folder.path):
+        return f"{folder.name_of(first.parent)}/*.parquet"
+    catalogue = find_catalogue(folder.path).folder
+    return f"{folder.name_of(catalogue.path)}/{catalogue.partition_pattern()}"
 
 
 def _record_sets(
@@ -289,6 +300,8 @@ def _record_set(
             fields.append(_list_field(name, source, column))
         elif shape is not None and column.name == "pixels":
             fields.append(_pixels_field(name, source, column, shape))
+        elif pa.types.is_struct(column.type) and not is_image(column.type):
+            fields.append(_flux_field(name, source, column))
         elif (field := _field(name, source, column)) is not None:
             fields.append(field)
     return {
@@ -334,16 +347,40 @@ def _data_type(name: str, kind: str) -> str | list[str]:
 def _pixels_field(record_set: str, source: _Json, column: pa.Field, shape: StampShape) -> _Json:
     """Describe the pixels of images that are no PNG files.
 
-    Croissant has no type for bytes, and mlcroissant gives those of a text as they are.
+    Croissant has no type for bytes, and mlcroissant gives those of a text as they are. HATS has
+    lists of lists of numbers.
     """
     dtype = "cr:Float32" if shape.is_float else "cr:UInt8"
+    is_lists = pa.types.is_list(column.type)
+    description = f"the bytes of an array of {shape.dtype}, little-endian, in C order"
     return {
         "@type": "cr:Field", "@id": f"{record_set}/{column.name}", "name": column.name,
-        "description": f"the bytes of an array of {shape.dtype}, little-endian, in C order",
-        "dataType": ["sc:Text", dtype], "isArray": True,
+        "description": "the pixels as lists of numbers" if is_lists else description,
+        "dataType": dtype if is_lists else ["sc:Text", dtype], "isArray": True,
         "arrayShape": ",".join(map(str, shape.axes)),
         "source": {**source, "extract": {"column": column.name}},
     }  # fmt: skip
+
+
+def _flux_field(record_set: str, source: _Json, column: pa.Field) -> _Json:
+    """Describe the column of the Multimodal Universe: lists with one element for each channel."""
+    name = f"{record_set}/{column.name}"
+    members: list[_Json] = []
+    for child in column.type:
+        kind, depth = child.type, 0
+        while pa.types.is_list(kind):
+            kind, depth = kind.value_type, depth + 1
+        members.append(
+            {
+                "@type": "cr:Field", "@id": f"{name}/{child.name}", "name": child.name,
+                "dataType": _type_of(kind), "isArray": True, "arrayShape": ",".join(["-1"] * depth),
+                "source": {
+                    **source, "extract": {"column": column.name},
+                    "transform": {"jsonPath": child.name},
+                },
+            }
+        )  # fmt: skip
+    return {"@type": "cr:Field", "@id": name, "name": column.name, "subField": members}
 
 
 def _class_set(classes: Sequence[str]) -> _Json:
