@@ -12,17 +12,20 @@ from mingolotss.dataset.stamps import encode_stamp, image_column, stamp_bytes, s
 N = 2400  # in four files: of three groups of rows, of one row, of three groups, of no rows
 
 
-def write_parts(folder, shape):
-    """Write the parts of a build, not in the order of the catalogue; return its stamps."""
-    folder.mkdir()
+def write_parts(folder, shape, order=None):
+    """Write the parts of a build, by default in a random order; return its images and masks."""
+    folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     axes = (len(shape.channels), 3, 3) if shape.channels else (3, 3)
     images = rng.integers(0, 255, (N, *axes)).astype(shape.dtype)
     masks = rng.integers(0, 3, (N, 3, 3)).astype(np.uint8)
-    order = rng.permutation(N)
+    ra, dec = rng.uniform(-0.1, 0.1, N) % 360, rng.uniform(40, 40.2, N)
+    order = rng.permutation(N) if order is None else order
     for number, rows in enumerate(np.split(order, [1100, 1101, N])):
         columns = {name: pa.nulls(len(rows), MANIFEST.field(name).type) for name in MANIFEST.names}
         columns["row"] = pa.array(rows)
+        columns["source"] = pa.array([f"J{row}" for row in rows], pa.string())
+        columns["ra"], columns["dec"] = pa.array(ra[rows]), pa.array(dec[rows])
         columns["label"] = pa.array(rows % 2, pa.int16())
         columns["image_file"] = pa.array([f"{row}.png" for row in rows], pa.string())
         schema = stamp_schema(shape, [MASK_SHA256])

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from mingolotss.candidates.decisions import DECISIONS_NAME
 from mingolotss.io.file_names import is_file_name, safe_name, with_suffix
+from mingolotss.io.files import TEMPORARY_PREFIX
 from mingolotss.recipe.model import BatchSettings
 from mingolotss.service.remote.workspace import Workspace
 
@@ -672,6 +673,11 @@ class HatsCollection:
     def margin(self, radius: float) -> Path:
         """Return the folder of the sources around each partition, within a radius in arcsec."""
         return self.path / f"{self.name}_{radius:g}arcs".replace(".", "_")
+
+    @property
+    def margin_rows(self) -> Path:
+        """The folder of the rows of margins, while the collection is written."""
+        return self.path / f"{TEMPORARY_PREFIX}margin"
 
     def index(self, column: str) -> Path:
         """Return the folder of the index of a column."""

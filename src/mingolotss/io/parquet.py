@@ -95,7 +95,6 @@ def parquet_bytes(
     use_dictionary: bool | Sequence[str] = True,
     write_statistics: bool | Sequence[str] = True,
     row_group_size: int | None = None,
-    use_byte_stream_split: bool | Sequence[str] = False,
 ) -> bytes:
     """Return a table as the bytes of a Parquet file.
 
@@ -109,7 +108,6 @@ def parquet_bytes(
         use_dictionary=use_dictionary,
         write_statistics=write_statistics,
         row_group_size=row_group_size,
-        use_byte_stream_split=use_byte_stream_split,
     )
     data: bytes = sink.getvalue().to_pybytes()
     return data

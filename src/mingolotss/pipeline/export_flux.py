@@ -21,6 +21,7 @@ from mingolotss.formats.hats.flux_source import FluxArrays
 from mingolotss.formats.hats.writer import write_hats
 from mingolotss.image.masks import Masks
 from mingolotss.model import Ints
+from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.progress import BuildProgress
 from mingolotss.pipeline.recorded_sources import (
     Problems,
@@ -40,6 +41,7 @@ _KIND = "hats"
 def write_hats_with_flux(
     build: Path,
     recipe: Recipe,
+    mapper: Mapper,
     progress: BuildProgress,
     records: Records,
     folder: Path,
@@ -51,7 +53,7 @@ def write_hats_with_flux(
     `mingolotss.formats.hats.writer.write_hats`.
     """
     flux = RecordedBrightness.open(build, recipe, records, progress)
-    write_hats(records, folder, header, flux)
+    write_hats(records, folder, header, flux, mapper)
 
 
 @dataclass(frozen=True)

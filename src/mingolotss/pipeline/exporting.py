@@ -17,6 +17,7 @@ from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.splits import SplitPlan
 from mingolotss.errors import InputError
 from mingolotss.formats.fits import stores_brightness
+from mingolotss.formats.hats.writer import write_hats
 from mingolotss.io.files import locate
 from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.export_fits import write_fits_again
@@ -128,14 +129,15 @@ def special_writer(
         None for the method ``write`` of the format.
     notices : tuple of str
     """
-    if recipe is None or format_name not in _LACKING or not BuildFolder(build).candidates.exists():
+    if recipe is None or format_name not in _LACKING:
         return None, ()
-    if format_name == "hats" and not recipe.hats.flux:
-        return None, ()
+    plain = partial(write_hats, mapper=mapper) if format_name == "hats" else None
+    if not BuildFolder(build).candidates.exists() or (plain and not recipe.hats.flux):
+        return plain, ()
     # If the stamps are the brightness, only the noise needs the images.
     problem = images_problem(build) if stores_brightness(recipe) else ""
     if problem:
-        return None, (f"{_LACKING[format_name]}, which need the images: {problem}",)
+        return plain, (f"{_LACKING[format_name]}, which need the images: {problem}",)
     if format_name == "hats":
-        return partial(write_hats_with_flux, build, recipe, progress), ()
+        return partial(write_hats_with_flux, build, recipe, mapper, progress), ()
     return partial(write_fits_again, build, recipe, mapper, progress), ()

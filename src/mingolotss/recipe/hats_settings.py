@@ -31,7 +31,7 @@ class HatsSettings(Settings):
     partition_rows : int or None
         Most rows of a partition. More sources in one pixel of order 12, which is 51 arcsec wide,
         stay together. By default 50,000, or fewer so that a partition has at most 256 MiB of
-        images.
+        pixels.
     margin_arcsec : float, arcsec
         The margin has the sources within this distance of each partition; 0 for no margin.
     flux : bool

@@ -18,4 +18,5 @@ HATS = Format(
     find_hats,
     read_hats,
     ('lsdb.open_catalog("FOLDER")', 'mingolotss.MingoLoTSS("FOLDER")'),
+    streams=True,
 )

@@ -1,33 +1,35 @@
 """Write the records of a dataset as a HATS collection.
 
 Sources are sorted by their HEALPix index, so that a partition is a run of rows. The same records
-give the same bytes in whatever order they come.
+give the same bytes in whatever order they come, and whoever runs the tasks (``tasks.py``). Here the
+rows are divided into tasks, each with a bounded number of bytes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 
 from mingolotss.dataset.export_notes import SPLIT_KEY
 from mingolotss.dataset.layout import HatsCollection
-from mingolotss.dataset.manifest import REPEATED_COLUMNS
 from mingolotss.dataset.records import Records
-from mingolotss.dataset.stamps import decode_stamps
 from mingolotss.errors import InputError
 from mingolotss.formats.base import ExportHeader
 from mingolotss.formats.hats.columns import (
     INDEX_COLUMN,
     OBJECT_ID,
-    PIXELS,
     collection_rows,
     schema_metadata,
     with_image,
 )
-from mingolotss.formats.hats.flux_source import FluxColumn, FluxSource, flux_column
-from mingolotss.formats.hats.image_column import FLUX_IMAGE, image_nbytes
+from mingolotss.formats.hats.flux_source import FluxColumn, FluxSource
 from mingolotss.formats.hats.metadata import (
     write_catalogue,
     write_collection,
@@ -41,24 +43,40 @@ from mingolotss.formats.hats.partitions import (
     healpix_index,
     margin_pairs,
 )
+from mingolotss.formats.hats.row_maker import RowMaker
+from mingolotss.formats.hats.tasks import (
+    Block,
+    MarginFile,
+    MarginTask,
+    PartitionTask,
+    write_margins,
+    write_partitions,
+)
 from mingolotss.io.file_names import safe_name
-from mingolotss.io.files import atomic_path
-from mingolotss.io.parquet import leaf_paths, parquet_bytes, write_table
-from mingolotss.model import Ints
+from mingolotss.io.files import remove_tree
+from mingolotss.io.parquet import write_table
+from mingolotss.model import Floats, Ints, Mapper
 from mingolotss.recipe.hats_settings import HatsSettings
 
 __all__ = ["write_hats"]
 
 _MOST_ROWS = 50_000  # of a partition, and fewer if its images are large
-_MOST_BYTES = 1 << 28
-_ROW_GROUP = 2000
-_GROUP_BYTES = 32 << 20
+_MOST_BYTES = 1 << 28  # of the images of a partition, as a reader decodes them
+_GROUP_ROWS, _GROUP_BYTES = 2000, 1 << 25  # of a group of rows
+_BLOCK_BYTES = 1 << 26  # of rows that a worker has in memory, about
+_ROW_BYTES = 1000  # of the other columns of a row, about
 
 
 def write_hats(
-    records: Records, folder: Path, header: ExportHeader, flux: FluxSource | None = None
+    records: Records,
+    folder: Path,
+    header: ExportHeader,
+    flux: FluxSource | None = None,
+    mapper: Mapper = map,
 ) -> None:
     """Write a collection.
+
+    Images that are still in their files are read as the rows are written.
 
     Parameters
     ----------
@@ -68,13 +86,15 @@ def write_hats(
     header : ExportHeader
     flux : FluxSource, optional
         The brightness of the stamps, for a collection with the column ``image``.
+    mapper : Mapper
+        Runs the tasks; the bytes are the same for any.
 
     Raises
     ------
     InputError
         A source has no position, or the brightness of the stamps is lost.
     DatasetError
-        The brightness cannot be computed.
+        The brightness cannot be computed, or an image is damaged.
     """
     settings = header.recipe.hats if header.recipe is not None else HatsSettings()
     ra, dec = records.numbers("ra"), records.numbers("dec")
@@ -83,106 +103,249 @@ def write_hats(
         raise InputError(f"export {header.name} as hats: {without} has no position")
     index = healpix_index(ra, dec)
     order = np.lexsort((records.table["row"].to_numpy(), index))
-    records, index, ra, dec = records.take(order), index[order], ra[order], dec[order]
-    shape = records.shape
-    first = decode_stamps(records.encoded()[:1], records.names()[:1], shape)
-    most_rows = settings.partition_rows or _default_rows(records, first.shape[-1], settings)
-    plan = choose_partitions(index, most_rows)
-    rows = collection_rows(records.table, index, shape, arrays=settings.arrays)
+    index, ra, dec = index[order], ra[order], dec[order]
     images = FluxColumn.of(records, header, flux) if settings.flux else None
-    schema = rows.schema if images is None else with_image(rows, images.field).schema
-    metadata = schema_metadata(schema, records.classes, header, shape, first.shape[-1])
-    if records.split_plan:
-        metadata[SPLIT_KEY.decode()] = records.split_plan
-    rows = rows.replace_schema_metadata(metadata)
+    maker = _row_maker(records.take(order[:1]), header, images, arrays=settings.arrays)
+    most_rows = settings.partition_rows or _limit(_MOST_ROWS, _MOST_BYTES, maker)
+    plan = choose_partitions(index, most_rows)
     collection = HatsCollection(folder, safe_name(header.name))
-    number = plan.find(index)
-    chosen = np.arange(len(index))
-    _write_partitions(collection.catalogue, rows, records, images, chosen, number, plan)
+    margin = _Margin.choose(ra, dec, plan, settings.margin_arcsec)
+    tasks = _Tasks(collection, plan, records, order, index, maker, images, margin)
+    for _ in mapper(write_partitions, tasks.partitions()):
+        pass
     write_catalogue(collection, plan.partitions, index, most_rows)
-    _write_names(collection, rows, number, plan)
-    margin = settings.margin_arcsec or None
+    _write_names(collection, records.table["source"].take(pa.array(order)), index, plan)
     if margin is not None:
-        sky = plan.with_gaps()
-        near, of_partition = margin_pairs(ra, dec, sky, margin)
-        margin = margin if len(near) else None
-        if margin is not None:
-            margin_folder = collection.margin(margin)
-            _write_partitions(margin_folder, rows, records, images, near, of_partition, sky)
-            partitions = [sky.partitions[number] for number in np.unique(of_partition)]
-            write_margin(collection, margin, partitions, len(near))
-    write_collection(collection, margin)
+        for _ in mapper(write_margins, tasks.margins()):
+            pass
+        tasks.remove_margin_files()
+        write_margin(collection, margin.radius, margin.partitions, len(margin.rows))
+    write_collection(collection, None if margin is None else margin.radius)
 
 
-def _default_rows(records: Records, side: int, settings: HatsSettings) -> int:
-    """Return the rows of a partition whose images have `_MOST_BYTES` bytes at most."""
-    size = sum(map(len, records.encoded())) / len(records)
-    if settings.flux:
-        size += image_nbytes(max(1, len(records.channels)), side)
-    return max(1, min(_MOST_ROWS, int(_MOST_BYTES / max(size, 1.0))))
+def _row_maker(
+    first: Records, header: ExportHeader, images: FluxColumn | None, *, arrays: bool
+) -> RowMaker:
+    """Return how rows are made, from the first record."""
+    shape, side = first.shape, int(first.images().shape[-1])
+    rows = collection_rows(first.with_images().table, np.zeros(1, np.int64), shape, arrays=arrays)
+    schema = rows.schema if images is None else with_image(rows, images.field).schema
+    metadata = schema_metadata(schema, first.classes, header, shape, side)
+    if first.split_plan:
+        metadata[SPLIT_KEY.decode()] = first.split_plan
+    return RowMaker(shape, side, arrays, None if images is None else images.field, metadata)
 
 
-def _write_partitions(
-    folder: Path,
-    rows: pa.Table,
-    records: Records,
-    images: FluxColumn | None,
-    chosen: Ints,
-    number: Ints,
-    plan: PartitionPlan,
-) -> None:
-    """Write each partition's rows; `number` is the partition of each of the `chosen` rows."""
-    for partition_number in np.unique(number):
-        partition: Partition = plan.partitions[partition_number]
-        path = HatsCollection.partition(folder, *partition)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        own = chosen[number == partition_number]
-        table = rows.take(pa.array(own))
-        if images is not None:
-            part = images.part(table["row"].to_numpy())
-            table = with_image(table, images.field, flux_column(records.take(own), part))
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(_partition_bytes(table))
+def _limit(rows: int, size: int, maker: RowMaker) -> int:
+    """Return the number of rows, at most `rows`, whose images have at most `size` bytes.
 
-
-def _partition_bytes(table: pa.Table) -> bytes:
-    """Return rows as the bytes of a Parquet file; images are not summarised, and PNGs not packed.
-
-    Splitting the bytes of brightness and inverse variance makes them 22 % smaller, in the same
-    time (simulated sky, zstd).
+    It follows from the shape of the stamps and not from their files, whose sizes depend on how they
+    are written.
     """
-    leaves = [leaf for field in table.schema for leaf in leaf_paths(field)]
-    pngs = [leaf for leaf in leaves if leaf.startswith(("stamp.", "mask."))]
-    arrays = [leaf for leaf in leaves if leaf.startswith((f"{FLUX_IMAGE}.", f"{PIXELS}."))]
-    floats = [
-        leaf for leaf in arrays if leaf.startswith((f"{FLUX_IMAGE}.flux", f"{FLUX_IMAGE}.iv"))
-    ]
-    return parquet_bytes(
-        table,
-        compression={leaf: "none" if leaf in pngs else "zstd" for leaf in leaves},
-        use_dictionary=[leaf for leaf in leaves if leaf in REPEATED_COLUMNS],
-        write_statistics=[leaf for leaf in leaves if leaf not in (*pngs, *arrays)],
-        row_group_size=_group_rows(table),
-        use_byte_stream_split=floats,
-    )
+    return max(1, min(rows, size // maker.image_bytes))
 
 
-def _group_rows(table: pa.Table) -> int:
-    """Return the rows of a group, so that readers of groups need little memory."""
-    size: int = table.nbytes
-    return max(1, min(_ROW_GROUP, _GROUP_BYTES * len(table) // max(size, 1)))
+@dataclass(frozen=True)
+class _Margin:
+    """The sources in the margins.
+
+    Attributes
+    ----------
+    radius : float, arcsec
+    partitions : list of Partition
+        Those with sources in their margin.
+    rows : int64 array, shape (m,)
+        The sources in the margin of each partition, sorted.
+    first : int64 array, shape (partitions + 1,)
+        Where the rows of each partition begin.
+    """
+
+    radius: float
+    partitions: list[Partition]
+    rows: Ints
+    first: Ints
+
+    @classmethod
+    def choose(cls, ra: Floats, dec: Floats, plan: PartitionPlan, radius: float) -> Self | None:
+        """Return the margins; None if no source is in one."""
+        if not radius:
+            return None
+        sky = plan.with_gaps()
+        rows, number = margin_pairs(ra, dec, sky, radius)
+        numbers, first = np.unique(number, return_index=True)
+        if not len(rows):
+            return None
+        partitions = [sky.partitions[one] for one in numbers]
+        return cls(radius, partitions, rows, np.append(first, len(rows)))
+
+    @cached_property
+    def members(self) -> Ints:
+        """The sources that are in some margin, sorted."""
+        return np.unique(self.rows)
+
+
+@dataclass(frozen=True)
+class _Tasks:
+    """Divides the writing of a collection into tasks of bounded size.
+
+    Attributes
+    ----------
+    collection : HatsCollection
+    plan : PartitionPlan
+    records : Records
+        In any order.
+    order : int64 array, shape (n,)
+        The records in the order of the rows.
+    index : int64 array, shape (n,)
+        HEALPix indices of the rows.
+    maker : RowMaker
+    images : FluxColumn or None
+    margin : _Margin or None
+    """
+
+    collection: HatsCollection
+    plan: PartitionPlan
+    records: Records
+    order: Ints
+    index: Ints
+    maker: RowMaker
+    images: FluxColumn | None
+    margin: _Margin | None
+
+    @property
+    def group_rows(self) -> int:
+        """Return the rows of a group in the file of a partition."""
+        return _limit(_GROUP_ROWS, _GROUP_BYTES, self.maker)
+
+    @cached_property
+    def first(self) -> Ints:
+        """The first row of each partition, and the number of rows."""
+        return np.searchsorted(self.plan.find(self.index), np.arange(len(self.plan) + 1))
+
+    @cached_property
+    def size(self) -> Floats:
+        """The bytes of all rows before each row, and of all, about."""
+        stored, maker = self.records.stored, self.maker
+        has_numbers = maker.arrays or maker.image is not None or not maker.shape.is_png
+        sizes = np.full(len(self.order), float(_ROW_BYTES))
+        sizes += maker.image_bytes if has_numbers else 0
+        if stored is None:
+            sizes += self.records.table.nbytes / len(self.records)
+        else:
+            sizes += stored.sizes()[self.order]
+        return np.concatenate([[0.0], np.cumsum(sizes)])
+
+    @cached_property
+    def runs(self) -> list[tuple[int, int]]:
+        """The partitions of each task: as many as have `_BLOCK_BYTES`, and one at least."""
+        return _divide(self.size[self.first])
+
+    def partitions(self) -> Iterator[PartitionTask]:
+        """Give the tasks that write the catalogue."""
+        for number, (low, high) in enumerate(self.runs):
+            start, stop = self.first[low], self.first[high]
+            inside = slice(*self._members_before(np.array([start, stop])))
+            yield PartitionTask(
+                folder=self.collection.catalogue,
+                partitions=self.plan.partitions[low:high],
+                first=self.first[low : high + 1] - start,
+                records=self.records.take(self.order[start:stop]),
+                index=self.index[start:stop],
+                maker=self.maker,
+                blocks=list(self._blocks(start, stop)),
+                group_rows=self.group_rows,
+                margin_rows=self._members[inside] - start,
+                margin_file=self._margin_file(number),
+            )
+
+    def _blocks(self, start: int, stop: int) -> Iterator[Block]:
+        """Divide the rows of a task; only a task of one partition has several blocks."""
+        limits = np.append(np.arange(start, stop, self.group_rows), stop)
+        is_whole = self.size[stop] - self.size[start] <= _BLOCK_BYTES
+        runs = [(0, len(limits) - 1)] if is_whole else _divide(self.size[limits])
+        for low, high in runs:
+            rows = self.order[limits[low] : limits[high]]
+            part = None
+            if self.images is not None:
+                part = self.images.part(self.records.table["row"].take(pa.array(rows)).to_numpy())
+            yield Block(int(limits[low] - start), int(limits[high] - start), part)
+
+    def margins(self) -> Iterator[MarginTask]:
+        """Give the tasks that write the margin, after those of the catalogue."""
+        margin = self.margin
+        if margin is None:
+            return
+        limits = self._members_before(self.first[[*(low for low, _ in self.runs), -1]])
+        files = [
+            MarginFile(self._margin_file(number), int(start), int(stop))
+            for number, (start, stop) in enumerate(pairwise(limits))
+            if start < stop
+        ]
+        rows = np.searchsorted(self._members, margin.rows)
+        sizes = np.diff(self.size)[margin.rows]
+        for low, high in _divide(np.concatenate([[0.0], np.cumsum(sizes)])[margin.first]):
+            own = [rows[slice(*pair)] for pair in pairwise(margin.first[low : high + 1])]
+            needed = np.concatenate(own)
+            yield MarginTask(
+                folder=self.collection.margin(margin.radius),
+                partitions=margin.partitions[low:high],
+                rows=own,
+                files=[file for file in files if _holds(file, needed)],
+                group_rows=self.group_rows,
+            )
+
+    def remove_margin_files(self) -> None:
+        """Remove what the tasks of the catalogue kept for the margin."""
+        remove_tree(self._margin_file(0).parent)
+
+    @property
+    def _members(self) -> Ints:
+        return np.zeros(0, np.int64) if self.margin is None else self.margin.members
+
+    def _members_before(self, rows: Ints) -> Ints:
+        """Return how many of the rows before some rows are in margins."""
+        return np.searchsorted(self._members, rows)
+
+    def _margin_file(self, number: int) -> Path:
+        return self.collection.margin_rows / f"{number:05d}.arrow"
+
+
+def _divide(size: Floats) -> list[tuple[int, int]]:
+    """Divide things into runs of about `_BLOCK_BYTES`, or of a single thing.
+
+    Parameters
+    ----------
+    size : float64 array, shape (n + 1,)
+        The bytes before each thing, and of all.
+
+    Returns
+    -------
+    list of (int, int)
+        The first of each run, and the one after its last.
+    """
+    runs, start = [], 0
+    while start < len(size) - 1:
+        stop = int(np.searchsorted(size, size[start] + _BLOCK_BYTES, side="right")) - 1
+        runs.append((start, max(stop, start + 1)))
+        start = runs[-1][1]
+    return runs
+
+
+def _holds(file: MarginFile, rows: Ints) -> bool:
+    return bool(((rows >= file.start) & (rows < file.stop)).any())
 
 
 def _write_names(
-    collection: HatsCollection, rows: pa.Table, number: Ints, plan: PartitionPlan
+    collection: HatsCollection, names: pa.ChunkedArray, index: Ints, plan: PartitionPlan
 ) -> None:
-    """Write the index: the partition of each name."""
+    """Write the index of names: the partition of each."""
+    number = plan.find(index)
     orders = np.array([partition.order for partition in plan], np.uint8)[number]
     pixels = np.array([partition.pixel for partition in plan], np.uint64)[number]
     table = pa.table(
         {
-            OBJECT_ID: rows[OBJECT_ID],
-            INDEX_COLUMN: rows[INDEX_COLUMN],
+            OBJECT_ID: names,
+            INDEX_COLUMN: index,
             "Norder": orders,
             "Dir": pixels // 10_000 * 10_000,
             "Npix": pixels,

@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Sequence
 
 from mingolotss.errors import InputError
+from mingolotss.model import Mapper
 
 __all__ = ["Mapper", "WorkerDiedError"]
-
-_T = TypeVar("_T")
-_R = TypeVar("_R")
-
-
-class Mapper(Protocol):
-    """A function that is called like `map`, and may return the results in any order."""
-
-    def __call__(self, function: Callable[[_T], _R], tasks: Iterable[_T], /) -> Iterable[_R]:
-        """Yield ``function(task)`` for each task.
-
-        Raises
-        ------
-        WorkerDiedError
-            A worker died. All results that exist were yielded before, and the mapper can be called
-            again.
-        """
 
 
 class WorkerDiedError(InputError):
