@@ -25,6 +25,7 @@ _FOOTERS = 64  # of files, kept in memory: 20 kB for a file of 4,000 stamps
 
 _USUAL_BYTES, _MOST_BYTES = 1 << 12, 16 << 20  # of a header, which may hold a value of the column
 _MAX_DEPTH = 16
+_LONGEST_NUMBER = 10  # bytes
 _DATA_PAGE, _DICTIONARY_PAGE, _DATA_PAGE_V2 = 0, 2, 3
 # Numbers of the fields of a page: its type, its sizes and, by type, the structure of its kind with
 # the number of values first and the encoding after it.
@@ -32,15 +33,13 @@ _TYPE, _CONTENT, _STORED, _VALUES = 1, 2, 3, 1
 _ENCODING = {_DATA_PAGE: (5, 2), _DICTIONARY_PAGE: (7, 2), _DATA_PAGE_V2: (8, 4)}
 # Those of a file, of a group of rows, and of a column: its size, its first page and its dictionary.
 _ROW_GROUPS, _COLUMNS, _COLUMN_METADATA, _PLACES = 4, 1, 3, (7, 9, 11)
-_BOOLEANS, _BYTE, _INTEGERS, _DOUBLE, _BINARY, _LISTS, _STRUCT = (
-    (1, 2),
-    3,
-    (4, 5, 6),
-    7,
-    8,
-    (9, 10),
-    12,
-)
+_Wanted = dict[int, "_Wanted"]
+_OF_FOOTER: _Wanted = {
+    _ROW_GROUPS: {_COLUMNS: {_COLUMN_METADATA: {place: {} for place in _PLACES}}}
+}
+"""The fields of a footer that are read, and those of the structures in them."""
+_BOOLEANS, _BYTE, _INTEGERS, _DOUBLE, _BINARY = (1, 2), 3, (4, 5, 6), 7, 8
+_LIST, _LISTS, _STRUCT = 9, (9, 10), 12
 
 
 class PageError(ValueError):
@@ -122,7 +121,7 @@ def _parse_footer(file: BinaryIO, size: int) -> list[list[Chunk]]:
         raise PageError("no footer")
     file.seek(size - 8 - length)
     try:
-        groups = _items(_Compact(file.read(length)).structure(), _ROW_GROUPS)
+        groups = _items(_Compact(file.read(length)).structure(_OF_FOOTER), _ROW_GROUPS)
     except IndexError as error:
         raise PageError("the footer is cut short") from error
     return [[_chunk(column, size) for column in _items(group, _COLUMNS)] for group in groups]
@@ -211,50 +210,49 @@ _Fields = dict[int, _Value]
 
 
 class _Compact:
-    """Reads numbers, structures and lists; other values are passed over and are None."""
+    """Reads numbers, structures and lists; other values are passed over and are None.
+
+    A footer is mostly statistics: a file of 50,000 stamps describes 1,500 columns. Fields that are
+    not asked for are therefore passed over without being read.
+    """
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self.place = 0
 
-    def structure(self, depth: int = 0) -> _Fields:
+    def structure(self, wanted: _Wanted | None = None, depth: int = 0) -> _Fields:
+        """Read a structure; without `wanted`, all its fields."""
         if depth > _MAX_DEPTH:
             raise PageError("structures are nested too deep")
-        # Numbers of one byte and short texts are read here, which is most of a footer: a file of
-        # 4,000 stamps describes 300 columns.
         fields: _Fields = {}
-        data, number = self._data, 0
+        number = 0
         while head := self._byte():
             step, kind = head >> 4, head & 15
             number = number + step if step else self._integer()
-            short = data[self.place]
-            if kind in _INTEGERS and short < 128:
-                self.place += 1
-                fields[number] = short >> 1 if short % 2 == 0 else -(short >> 1) - 1
-            elif kind == _BINARY and short < 128:
-                self.place += 1 + short
+            if wanted is None or number in wanted:
+                inner = None if wanted is None else wanted[number]
+                fields[number] = self._value(kind, inner, depth)
+            elif kind in _INTEGERS:
+                self.place = _after_number(self._data, self.place)
+            elif kind == _LIST:
+                self.place = _after_list(self._data, self.place, depth + 1)
             else:
-                fields[number] = self._value(kind, depth)
+                self.place = _after(self._data, self.place, kind, depth)
         return fields
 
-    def _value(self, kind: int, depth: int, *, is_item: bool = False) -> _Value:
+    def _value(
+        self, kind: int, wanted: _Wanted | None, depth: int, *, is_item: bool = False
+    ) -> _Value:
         if kind in _INTEGERS:
             return self._integer()
         if kind == _STRUCT:
-            return self.structure(depth + 1)
+            return self.structure(wanted, depth + 1)
         if kind in _LISTS:
-            return self._list(depth + 1)
-        if kind == _BINARY:
-            self._skip(self._varint())
-        elif kind == _DOUBLE:
-            self._skip(8)
-        elif kind == _BYTE or (kind in _BOOLEANS and is_item):
-            self._skip(1)
-        elif kind not in _BOOLEANS:  # a map, which Parquet has nowhere
-            raise PageError(f"a value of type {kind}")
+            return self._list(wanted, depth + 1)
+        self.place = _after(self._data, self.place, kind, depth, is_item=is_item)
         return None
 
-    def _list(self, depth: int) -> list[_Value]:
+    def _list(self, wanted: _Wanted | None, depth: int) -> list[_Value]:
         if depth > _MAX_DEPTH:
             raise PageError("lists are nested too deep")
         head = self._byte()
@@ -263,27 +261,107 @@ class _Compact:
             count = self._varint()
         if count > len(self._data):  # each takes a byte at least
             raise IndexError
-        return [self._value(kind, depth, is_item=True) for _ in range(count)]
+        return [self._value(kind, wanted, depth, is_item=True) for _ in range(count)]
 
     def _byte(self) -> int:
         self.place += 1
         return self._data[self.place - 1]
 
-    def _skip(self, count: int) -> None:
-        self.place += count
-        if self.place > len(self._data):
-            raise IndexError
-
     def _varint(self) -> int:
-        value = shift = 0
-        while shift < 70:
-            byte = self._byte()
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value
-            shift += 7
-        raise PageError("a number of more than 10 bytes")
+        start, self.place = self.place, _after_number(self._data, self.place)
+        return _number(self._data[start : self.place])
 
     def _integer(self) -> int:
         value = self._varint()
         return value >> 1 if value % 2 == 0 else -(value >> 1) - 1
+
+
+def _after(data: bytes, place: int, kind: int, depth: int, *, is_item: bool = False) -> int:
+    """Return the place after a value that is not read.
+
+    Raises
+    ------
+    IndexError
+        There are not enough bytes.
+    PageError
+        It is nested too deep, or of a type that Parquet has nowhere.
+    """
+    if kind == _STRUCT:
+        return _after_structure(data, place, depth + 1)
+    if kind in _LISTS:
+        return _after_list(data, place, depth + 1)
+    if kind in _INTEGERS:
+        place = _after_number(data, place)
+    elif kind == _BINARY:
+        end = _after_number(data, place)
+        place = end + _number(data[place:end])
+    elif kind == _DOUBLE:
+        place += 8
+    elif kind == _BYTE or (kind in _BOOLEANS and is_item):
+        place += 1
+    elif kind not in _BOOLEANS:  # a map
+        raise PageError(f"a value of type {kind}")
+    if place > len(data):
+        raise IndexError
+    return place
+
+
+def _after_structure(data: bytes, place: int, depth: int) -> int:
+    if depth > _MAX_DEPTH:
+        raise PageError("structures are nested too deep")
+    while head := data[place]:
+        place += 1
+        if head < 16:  # the number of the field follows
+            place = _after_number(data, place)
+        # Numbers of one byte and short texts are most of a footer.
+        kind, short = head & 15, data[place]
+        if kind in _INTEGERS and short < 128:
+            place += 1
+        elif kind == _BINARY and short < 128:
+            place += 1 + short
+        elif kind == _LIST:
+            place = _after_list(data, place, depth + 1)
+        else:
+            place = _after(data, place, kind, depth)
+    return place + 1
+
+
+def _after_list(data: bytes, place: int, depth: int) -> int:
+    if depth > _MAX_DEPTH:
+        raise PageError("lists are nested too deep")
+    head = data[place]
+    count, kind = head >> 4, head & 15
+    place += 1
+    if count == 15:
+        end = _after_number(data, place)
+        count, place = _number(data[place:end]), end
+    if count > len(data):  # each takes a byte at least
+        raise IndexError
+    for _ in range(count):
+        short = data[place]
+        if kind in _INTEGERS and short < 128:
+            place += 1
+        elif kind == _BINARY and short < 128:
+            place += 1 + short
+        elif kind == _STRUCT:
+            place = _after_structure(data, place, depth + 1)
+        else:
+            place = _after(data, place, kind, depth, is_item=True)
+    return place
+
+
+def _after_number(data: bytes, place: int) -> int:
+    """Return the place after a number, 7 bits of which are in each byte."""
+    start = place
+    while data[place] >= 128:
+        place += 1
+        if place - start == _LONGEST_NUMBER:
+            raise PageError(f"a number of more than {_LONGEST_NUMBER} bytes")
+    return place + 1
+
+
+def _number(encoded: bytes) -> int:
+    value = 0
+    for byte in reversed(encoded):
+        value = value << 7 | byte & 127
+    return value
