@@ -175,6 +175,7 @@ def test_worker_processes_of_every_kind(tiles, method, persistent):
         dataset.set_epoch(epoch)
         batches = list(loader)
         assert samples(batches) == expected(tiles)
+        assert {type(one) for batch in batches for one in batch[:2]} == {torch.Tensor}
         orders.append([name for _, _, metadata in batches for name in metadata["source"]])
     assert orders[0] == orders[2] != orders[1]
 

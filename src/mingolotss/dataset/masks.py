@@ -23,7 +23,7 @@ import pyarrow as pa
 from mingolotss.catalogue.typed_columns import KEPT_MARK
 from mingolotss.errors import DatasetError
 from mingolotss.image.masks import BACKGROUND, OTHER, OWN, Masks
-from mingolotss.io.png import decode_pngs, encode_png
+from mingolotss.io.png import Allocate, decode_pngs, encode_png
 from mingolotss.model import Ints
 
 __all__ = [
@@ -67,7 +67,9 @@ def encode_masks(masks: Sequence[Masks] | Masks) -> list[bytes]:
     return [encode_png(mask) for mask in masks]
 
 
-def decode_masks(pngs: Sequence[bytes], names: Sequence[str]) -> Masks:
+def decode_masks(
+    pngs: Sequence[bytes], names: Sequence[str], allocate: Allocate = np.empty
+) -> Masks:
     """Return masks of one size as one array.
 
     Parameters
@@ -75,6 +77,8 @@ def decode_masks(pngs: Sequence[bytes], names: Sequence[str]) -> Masks:
     pngs : sequence of bytes, length n
     names : sequence of str
         The name of each for error messages.
+    allocate : callable
+        As for `decode_pngs`.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def decode_masks(pngs: Sequence[bytes], names: Sequence[str]) -> Masks:
     DatasetError
         One is damaged, has another size than the first, or a value that no mask has.
     """
-    masks = decode_pngs(pngs, names)
+    masks = decode_pngs(pngs, names, allocate=allocate)
     for mask, name in zip(masks, names, strict=True):
         check_values(mask, name)
     return masks

@@ -51,7 +51,7 @@ from mingolotss.io.parquet import (
     parquet_bytes,
     read_columns,
 )
-from mingolotss.io.png import PNG_CHANNELS, decode_png, decode_pngs, encode_png
+from mingolotss.io.png import PNG_CHANNELS, Allocate, decode_png, decode_pngs, encode_png
 from mingolotss.io.system_faults import describe_fault
 from mingolotss.model import Ints
 
@@ -492,7 +492,12 @@ def decode_stamp(encoded: bytes, name: str, shape: StampShape) -> ImageArray:
     return image
 
 
-def decode_stamps(encoded: Sequence[bytes], names: Sequence[str], shape: StampShape) -> ImageArray:
+def decode_stamps(
+    encoded: Sequence[bytes],
+    names: Sequence[str],
+    shape: StampShape,
+    allocate: Allocate = np.empty,
+) -> ImageArray:
     """Return stamps of one shape as one array.
 
     Parameters
@@ -501,6 +506,8 @@ def decode_stamps(encoded: Sequence[bytes], names: Sequence[str], shape: StampSh
     names : sequence of str
         The name of each for error messages.
     shape : StampShape
+    allocate : callable
+        Makes the array of stamps that are PNG, as for `decode_pngs`.
 
     Returns
     -------
@@ -516,7 +523,7 @@ def decode_stamps(encoded: Sequence[bytes], names: Sequence[str], shape: StampSh
         return np.empty((0, *shape.axes), shape.dtype)
     if not shape.is_png:
         return _decode_pixels(encoded, names, shape)
-    images = decode_pngs(encoded, names, len(shape.channels) or None)
+    images = decode_pngs(encoded, names, len(shape.channels) or None, allocate)
     if encoded:
         check_size(images.shape[1:], names[0], shape)
     return images

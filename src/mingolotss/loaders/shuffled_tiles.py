@@ -28,6 +28,7 @@ from mingolotss.loaders.tile_order import Share, TileOrder, batch_count
 from mingolotss.loaders.tile_rows import TileRows
 from mingolotss.loaders.tiles import TileReader, open_tiles
 from mingolotss.loaders.transforms import JointTransform, Transform, TransformedSamples
+from mingolotss.loaders.worker_tensors import TensorMemory, sent_as_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -308,12 +309,17 @@ class ShuffledTiles(TransformedSamples, IterableDataset):  # torch's base class 
         from torch.utils.data import default_collate
 
         tiles = self._tiles
-        pixels = tiles.images(rows)
-        images = torch.from_numpy(unit_range(pixels) if self._scale else pixels)
-        values = [images if self.channels else images.unsqueeze(1)]
+        memory = TensorMemory()
+        if self._scale and not tiles.shape.is_float:
+            pixels = tiles.images(rows)
+            unit_range(pixels, memory(pixels.shape, np.dtype(np.float32)))
+        else:
+            tiles.images(rows, memory)
+        values = [memory.tensor if self.channels else memory.tensor.unsqueeze(1)]
         if tiles.has_masks:
-            values.append(torch.from_numpy(tiles.masks(rows)))
-        targets = torch.from_numpy(rows.targets)
+            tiles.masks(rows, memory)
+            values.append(memory.tensor)
+        targets = sent_as_bytes(torch.from_numpy(rows.targets))
         metadata = None if rows.metadata is None else _columns(rows.metadata)
         if self.batch_size is not None and not self._is_transformed():
             return (*values, targets) if metadata is None else (*values, targets, metadata)
@@ -344,7 +350,7 @@ def _columns(table: Any) -> dict[str, Any]:
     import torch
 
     return {
-        name: torch.from_numpy(column.to_numpy().copy())
+        name: sent_as_bytes(torch.from_numpy(column.to_numpy().copy()))
         if column.type not in ("string", "large_string")
         else column.to_pylist()
         for name, column in zip(table.column_names, table.columns, strict=True)

@@ -36,6 +36,7 @@ from mingolotss.errors import DatasetError, InputError
 from mingolotss.image.masks import Masks
 from mingolotss.io.files import is_local, locate
 from mingolotss.io.parquet import read_schema
+from mingolotss.io.png import Allocate
 from mingolotss.loaders.tile_labels import TileLabels
 from mingolotss.loaders.tile_rows import TileRows
 from mingolotss.model import Bools, Ints
@@ -105,8 +106,14 @@ class Tiles:
         splits = [] if self.splits is None else [_SPLIT]
         return list(dict.fromkeys([*self.labels.columns, *splits, *self.metadata]))
 
-    def images(self, rows: TileRows) -> ImageArray:
+    def images(self, rows: TileRows, allocate: Allocate = np.empty) -> ImageArray:
         """Decode images.
+
+        Parameters
+        ----------
+        rows : TileRows
+        allocate : callable
+            Makes the array of the result, ``allocate(shape, dtype)``.
 
         Returns
         -------
@@ -117,15 +124,19 @@ class Tiles:
         DatasetError
             One is damaged, or has another size than the others.
         """
-        images = decode_stamps(rows.encoded.tolist(), _Names(self, rows), self.shape)
-        if self.places is not None:
-            return images[:, list(self.places)]
-        return images if images.flags.writeable else images.copy()
+        encoded, names = rows.encoded.tolist(), _Names(self, rows)
+        if self.shape.is_png and self.places is None:
+            return decode_stamps(encoded, names, self.shape, allocate)
+        stored = decode_stamps(encoded, names, self.shape)
+        chosen = stored if self.places is None else stored[:, list(self.places)]
+        images = allocate(chosen.shape, chosen.dtype)
+        images[:] = chosen
+        return images
 
-    def masks(self, rows: TileRows) -> Masks:
+    def masks(self, rows: TileRows, allocate: Allocate = np.empty) -> Masks:
         """Decode masks, shape (n, ny, nx); the error is that of `images`."""
         encoded = [] if rows.masks is None else rows.masks.tolist()
-        return decode_masks(encoded, _Names(self, rows, "the mask of "))
+        return decode_masks(encoded, _Names(self, rows, "the mask of "), allocate)
 
 
 class _Names(Sequence[str]):
