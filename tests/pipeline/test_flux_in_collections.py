@@ -13,8 +13,9 @@ from astropy.io import fits
 from astropy.table import Table
 
 import mingolotss
-from fits_skies import KINDS, PLACES, build, build_channels, recipe, write_sky
+from fits_skies import KINDS, PLACES, PLAIN, build, build_channels, recipe, write_sky
 from mask_sky import build_masked, write_masked_sky
+from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.hats.partitions import healpix_index
 from mingolotss.recipe.stamp_settings import StepSettings
@@ -233,3 +234,35 @@ def test_rows_of_the_margin_are_those_of_the_catalogue(sky, tmp_path):
     assert set(margin) == set(own) == {"A", "B"}
     for name, row in margin.items():
         np.testing.assert_equal(row, own[name])
+
+
+@pytest.mark.slow
+def test_other_images_under_the_same_stamps_renew_the_collection(tmp_path):
+    """A pixel below the clip of a mosaic changes; another run of the same recipe keeps all."""
+    folder, out = tmp_path / "mosaics", tmp_path / "out"
+    folder.mkdir()
+    header = fits.Header(PLAIN | {"CRPIX1": 150.5, "CRPIX2": 150.5})
+    image = np.random.default_rng(5).normal(0, 1e-4, (300, 300)).astype("f4")
+    image[148:152, 148:152] += 0.01
+    fits.PrimaryHDU(image, header).writeto(folder / "P1-mosaic.fits")
+    fits.PrimaryHDU(np.full_like(image, 1e-4), header).writeto(folder / "P1-mosaic-rms.fits")
+    sources = Catalogue.from_columns(["a"], np.array([180.0]), np.array([52.0]))
+    used = recipe(
+        stamp__pixels=80, formats=["parquet", "hats"], hats__flux=True, classes__from="none",
+        classes__column="",
+    )  # fmt: skip
+    fluxes, stamps, written = [], [], []
+    for change in (0, 0, 1e-6):
+        if change:
+            with fits.open(folder / "P1-mosaic.fits", mode="update") as hdus:
+                hdus[0].data[120, 120] = change
+        mingolotss.build(used, out=out, catalogue=sources, service=f"mosaics:{folder}")
+        [file] = (out / "hats" / "lotss" / "dataset").glob("Norder=*/Dir=*/*.parquet")
+        fluxes.append(plane(read_images(out / "hats")["a"]["image"], "flux"))
+        stamps.append(mingolotss.load(out).images[0].tobytes())
+        written.append(file.stat().st_mtime_ns)
+    assert stamps[0] == stamps[1] == stamps[2]
+    assert written[0] == written[1] != written[2]
+    np.testing.assert_array_equal(fluxes[0], fluxes[1])
+    assert (fluxes[2] != fluxes[1]).sum() == 1
+    assert (fluxes[2] == np.float32(1e-6)).sum() == 1

@@ -26,6 +26,7 @@ from mingolotss.io.optional import import_optional
 from mingolotss.io.store_folders import move_objects
 from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.exporting import special_writer
+from mingolotss.pipeline.input_files import recorded_checksums
 from mingolotss.pipeline.progress import BuildProgress
 from mingolotss.publish.export import export_header
 from mingolotss.recipe.model import Recipe
@@ -110,7 +111,9 @@ def _key(
     values = [__version__, recipe.digest, recipe.hats.to_dict(), header.to_dict(),
               provenance.classes, list(stamps.values())]  # fmt: skip
     if recipe.hats.flux:  # which other images can change under the same stamps
-        values.append(sha256_file(build.candidates))
+        channels = ["", *(channel.name for channel in recipe.further_channels)]
+        images = [recorded_checksums(build.parts(), channel) for channel in channels]
+        values += [sha256_file(build.candidates), [sorted(one.items()) for one in images]]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
