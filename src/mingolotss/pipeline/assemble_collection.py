@@ -112,8 +112,9 @@ def _key(
               provenance.classes, list(stamps.values())]  # fmt: skip
     if recipe.hats.flux:  # which other images can change under the same stamps
         channels = ["", *(channel.name for channel in recipe.further_channels)]
-        images = [recorded_checksums(build.parts(), channel) for channel in channels]
-        values += [sha256_file(build.candidates), [sorted(one.items()) for one in images]]
+        images = (recorded_checksums(build.parts(), channel) for channel in channels)
+        values.append(sha256_file(build.candidates))
+        values.append([sorted(checksums.items()) for checksums in images])
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
