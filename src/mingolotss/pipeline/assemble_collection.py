@@ -108,6 +108,7 @@ def _key(
 ) -> str:
     """Return the SHA-256 of all that decides the content of the collection."""
     recipe = provenance.recipe
+    values: list[object]
     values = [__version__, recipe.digest, recipe.hats.to_dict(), header.to_dict(),
               provenance.classes, list(stamps.values())]  # fmt: skip
     if recipe.hats.flux:  # which other images can change under the same stamps
