@@ -32,6 +32,7 @@ pytest.importorskip("distributed", reason="needs pip install 'mingolotss[dask]'"
 from distributed import Client, LocalCluster
 
 from mingolotss.pipeline.executors.dask import cluster, dask_mapper
+from mingolotss.pipeline.executors.local import threads
 
 
 @pytest.fixture(scope="module")
@@ -271,15 +272,39 @@ def test_workers_write_to_an_object_store(sky, stored, bucket):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["parquet", "webdataset"])
+@pytest.mark.parametrize("form", ["parquet", "webdataset", "hats"])
 def test_an_export_from_a_bucket_to_a_bucket(sky, stored, bucket, tmp_path, form):
     """Written in the bucket or uploaded: the same objects as files here, and nothing else."""
+    pytest.importorskip("hats", reason="needs pip install 'mingolotss[hats]'")
     store(sky, f"{bucket}/exported")
     export(f"{bucket}/exported", form, f"{bucket}/{form}")
     export(stored.out, form, tmp_path / "out")
     assert remote(locate(f"{bucket}/{form}")) == contents(tmp_path / "out")
     with pytest.raises(InputError, match=r"^write s3://absent.*bucket does not exist; check the"):
         export(stored.out, form, "s3://absent/out")
+
+
+@pytest.mark.slow
+def test_a_cluster_writes_collections(sky, two, bucket, tmp_path):
+    """In a build and in an export, on a disk and in a bucket: the bytes of one process."""
+    pytest.importorskip("hats", reason="needs pip install 'mingolotss[hats]'")
+    service, mapper = f"folder:{sky.folder}", dask_mapper(two)
+    changes = {"formats": ["parquet", "hats"], "hats.partition_rows": 20, "hats.flux": True}
+    recipe = load_recipe("mingolotss").changed(changes)
+    here = build(recipe, catalogue=sky.catalogue, service=service, out=tmp_path / "here").out
+    with threads(2) as in_threads:
+        build(recipe, catalogue=sky.catalogue, service=service, out=tmp_path / "threads",
+              mapper=in_threads)  # fmt: skip
+    assert contents(tmp_path / "threads") == contents(here)
+    with cluster("local", workers=2) as in_bucket:  # workers that know the bucket
+        build(recipe, catalogue=sky.catalogue, service=service, out=f"{bucket}/collection",
+              mapper=in_bucket)  # fmt: skip
+        assert remote(locate(f"{bucket}/collection")) == contents(here)
+        export(here, "hats", f"{bucket}/hats-cluster", mapper=in_bucket)
+    export(here, "hats", tmp_path / "hats")
+    export(here, "hats", tmp_path / "cluster", mapper=mapper)
+    assert contents(tmp_path / "cluster") == contents(tmp_path / "hats")
+    assert remote(locate(f"{bucket}/hats-cluster")) == contents(tmp_path / "hats")
 
 
 def test_the_local_build_verifies(built):

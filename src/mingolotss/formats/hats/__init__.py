@@ -19,4 +19,5 @@ HATS = Format(
     read_hats,
     ('lsdb.open_catalog("FOLDER")', 'mingolotss.MingoLoTSS("FOLDER")'),
     streams=True,
+    in_store=True,
 )

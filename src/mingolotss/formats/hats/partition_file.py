@@ -39,7 +39,6 @@ def partition_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter
     leaves = {leaf: field.name for field in schema for leaf in leaf_paths(field)}
     images = {leaf for leaf, column in leaves.items() if column in (*_PNGS, *_ARRAYS)}
     plain = {leaf for leaf in leaves if leaves[leaf] in (*_PNGS, *UNCOMPRESSED_COLUMNS)}
-    path.parent.mkdir(parents=True, exist_ok=True)
     with (
         atomic_path(path) as temporary,
         pq.ParquetWriter(

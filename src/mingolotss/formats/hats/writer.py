@@ -352,6 +352,5 @@ def _write_names(
         }
     )
     path = HatsCollection.index_file(collection.index(OBJECT_ID))
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_table(path, table.sort_by([(OBJECT_ID, "ascending"), (INDEX_COLUMN, "ascending")]))
     write_index(collection, len(table))
