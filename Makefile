@@ -4,6 +4,7 @@ VENV   ?= .venv
 RUN    := $(VENV)/bin
 # The tests use PyTorch. The version is pinned because `torch` alone can install several GB of CUDA.
 TORCH  ?= torch==2.13.0
+VISION ?= torchvision==0.28.0
 PIP    := $(RUN)/python -m pip install -q --disable-pip-version-check
 SOURCES ?= 600
 # Compiled when the package is installed, where there is a compiler. A warning is an error here, but
@@ -31,11 +32,21 @@ check: $(VENV)/test.ok
 	$(RUN)/lint-imports
 	$(RUN)/python -m pytest -q -n auto src tests/test_docs.py $(MORE)
 
-test-readers: $(VENV)/readers.ok
-	$(RUN)/python -m pytest -m readers --ignore=tests/integration/archive tests $(MORE)
+test-readers: $(VENV)/readers.ok $(VENV)/hats.ok
+	$(RUN)/python -m pytest -m readers --ignore=tests/integration/archive --ignore=tests/integration/hats tests $(MORE)
+	$(VENV)/hats/bin/python -m pytest -m readers tests/integration/hats $(MORE)
 
 $(VENV)/readers.ok: $(VENV)/test.ok
 	$(PIP) -e . --group readers
+	@touch $@
+
+# LSDB and Hyrax. Hyrax needs torchvision, which without a version would replace the version of PyTorch.
+HATS := $(VENV)/hats/bin/python -m pip install -q --disable-pip-version-check
+$(VENV)/hats.ok: pyproject.toml $(KERNEL) | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/hats
+	$(HATS) -U "pip>=25.1"
+	$(HATS) $(TORCH) $(VISION)
+	$(HATS) -e . --group hats
 	@touch $@
 
 # Measure the rates in docs/explanation/performance.md. Cutana pins versions of its dependencies, so it
