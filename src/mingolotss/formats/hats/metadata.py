@@ -5,6 +5,7 @@ Nothing here depends on the time or the machine: the same rows give the same byt
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,7 @@ from types import ModuleType
 import numpy as np
 
 from mingolotss import __version__
-from mingolotss.dataset.layout import HatsCollection
+from mingolotss.dataset.layout import HatsCollection, HatsFolder
 from mingolotss.formats.hats.columns import INDEX_COLUMN, OBJECT_ID
 from mingolotss.formats.hats.partitions import INDEX_ORDER, Partition
 from mingolotss.io.optional import import_optional
@@ -59,14 +60,19 @@ def write_margin(
     collection : HatsCollection
     radius : float, arcsec
     partitions : sequence of Partition
-        Those with rows in their margin.
+        Those with rows in their margin. Without any, the margin says that it is empty: LSDB warns
+        of incomplete matches if a catalogue has no margin.
     rows : int
     """
     properties = {
         "catalog_type": "margin", "total_rows": rows, "margin_threshold": radius,
         "primary_catalog": f"../{collection.name}",
     }  # fmt: skip
-    _write_spatial(collection.margin(radius), partitions, properties)
+    folder = collection.margin(radius)
+    if partitions:
+        _write_spatial(folder, partitions, properties)
+    else:
+        _write_empty(folder, collection.catalogue, properties)
 
 
 def write_index(collection: HatsCollection, rows: int) -> None:
@@ -106,6 +112,23 @@ def write_collection(collection: HatsCollection, margin: float | None) -> None:
 def _write_spatial(
     folder: Path, partitions: Sequence[Partition], properties: dict[str, object]
 ) -> None:
+    _write_places(folder, partitions, properties)
+    _hats("hats.io.parquet_metadata").write_parquet_metadata(folder)
+
+
+def _write_empty(folder: Path, catalogue: Path, properties: dict[str, object]) -> None:
+    """Write a catalogue without partitions that has the columns of another one."""
+    rows, of_catalogue = HatsFolder(folder), HatsFolder(catalogue)
+    rows.dataset.mkdir(parents=True)
+    _write_places(folder, [], properties)
+    for path in (rows.metadata, rows.common_metadata):
+        shutil.copyfile(of_catalogue.common_metadata, path)
+
+
+def _write_places(
+    folder: Path, partitions: Sequence[Partition], properties: dict[str, object]
+) -> None:
+    """Write what a catalogue is, and where its partitions are."""
     _write_properties(
         folder,
         {
@@ -117,7 +140,6 @@ def _write_spatial(
     pixels = [pixel(*partition) for partition in partitions]
     info = _hats("hats.catalog.partition_info").PartitionInfo
     info.from_healpix(pixels).write_to_file(catalog_path=folder)
-    _hats("hats.io.parquet_metadata").write_parquet_metadata(folder)
 
 
 def _write_properties(folder: Path, properties: dict[str, object]) -> None:

@@ -167,14 +167,12 @@ class _Margin:
 
     @classmethod
     def choose(cls, ra: Floats, dec: Floats, plan: PartitionPlan, radius: float) -> Self | None:
-        """Return the margins; None if no source is in one."""
+        """Return the margins; None without a radius."""
         if not radius:
             return None
         sky = plan.with_gaps()
         rows, number = margin_pairs(ra, dec, sky, radius)
         numbers, first = np.unique(number, return_index=True)
-        if not len(rows):
-            return None
         partitions = [sky.partitions[one] for one in numbers]
         return cls(radius, partitions, rows, np.append(first, len(rows)))
 
