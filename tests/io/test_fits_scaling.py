@@ -18,7 +18,8 @@ from astropy.io import fits
 from mingolotss.errors import ImageError
 from mingolotss.io.fits import read_image
 from mingolotss.io.fits_scaling import PixelScaling
-from mingolotss.service.local.mosaic_file import CompressedMosaic, ScaledMosaic, open_mosaic
+from mingolotss.service.local.compressed_mosaic import CompressedMosaic
+from mingolotss.service.local.mosaic_file import ScaledMosaic, open_mosaic
 from mingolotss.sky.wcs import simple_header
 
 SHAPE = (13, 9)

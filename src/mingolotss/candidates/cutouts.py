@@ -42,7 +42,9 @@ class CutoutArray(LazySequence[Outcome]):
     Attributes
     ----------
     planes : list of Cutout
-        The images, whole, with their rms maps.
+        The images with their rms maps, whole or, if in `parts`, in part.
+    parts : set of int
+        The planes of which only the pixels of cutouts are sure to be those of the image.
     plane_index : int64 array, shape (n,)
         The plane of each cutout; -1 where there is no cutout.
     y0, x0, ny, nx : int64 array, shape (n,), px
@@ -54,11 +56,13 @@ class CutoutArray(LazySequence[Outcome]):
     """
 
     __slots__ = (
-        "_columns", "errors", "fully_observed", "nx", "ny", "plane_index", "planes", "x0", "y0",
+        "_columns", "errors", "fully_observed", "nx", "ny", "parts", "plane_index", "planes", "x0",
+        "y0",
     )  # fmt: skip
 
     def __init__(self, n: int) -> None:
         self.planes: list[Cutout] = []
+        self.parts: set[int] = set()
         self.fully_observed: Bools = np.zeros(n, bool)
         self.errors: dict[int, ImageError | ServiceError] = {}
         # One row for each cutout, so that `cutout` reads its five numbers at once; the attributes
@@ -107,6 +111,7 @@ class CutoutArray(LazySequence[Outcome]):
         ny: int | Ints,
         nx: int | Ints,
         fully_observed: Bools | bool = False,
+        is_part: bool = False,
     ) -> None:
         """Set the outcomes of many requests to windows of one image.
 
@@ -115,12 +120,14 @@ class CutoutArray(LazySequence[Outcome]):
         indices : int64 array, shape (m,)
             The requests.
         plane : Cutout
-            The image, whole.
+            The image, whole or in part.
         y0, x0 : int64 array, shape (m,), px
-            First row and first column of each window.
+            First row and first column of each window in it.
         ny, nx : int, or int64 array of shape (m,), px
             Size of the windows.
         fully_observed : bool, or bool array of shape (m,)
+        is_part : bool
+            Only the pixels of the windows are sure to be those of the image.
 
         Raises
         ------
@@ -136,6 +143,8 @@ class CutoutArray(LazySequence[Outcome]):
         for column, values in enumerate((len(self.planes), y0, x0, ny, nx)):
             self._columns[indices, column] = values
         self.fully_observed[indices] = fully_observed
+        if is_part:
+            self.parts.add(len(self.planes))
         self.planes.append(plane)
 
     def replaced(self, cutouts: Mapping[int, Cutout]) -> CutoutArray:
@@ -148,9 +157,22 @@ class CutoutArray(LazySequence[Outcome]):
         """
         other = CutoutArray(len(self))
         other.planes, other.errors = list(self.planes), dict(self.errors)
+        other.parts = set(self.parts)
         other._columns[:], other.fully_observed[:] = self._columns, self.fully_observed
         for index, cutout in cutouts.items():
             other.set_outcome(index, cutout)
+        return other
+
+    def without_parts(self) -> CutoutArray:
+        """Return the same outcomes, in which each window of an image in part is an image alone.
+
+        For what samples pixels around a cutout: they are those of its plane, or there are none.
+        """
+        if not self.parts:
+            return self
+        in_part = np.flatnonzero(np.isin(self.plane_index, list(self.parts)))
+        other = self.replaced({index: self.cutout(index) for index in in_part.tolist()})
+        other.parts = set()
         return other
 
     def per_cutout(

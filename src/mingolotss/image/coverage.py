@@ -8,11 +8,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from mingolotss.image.compiled import SQUARE, fully_observed_squares, supports
+from mingolotss.image.rectangles import count_in_rectangles, rectangles_over, union_of_rectangles
 from mingolotss.model import Bools, FloatImage, Ints
 
 __all__ = ["CoverageMap"]
@@ -70,10 +69,10 @@ class CoverageMap:
         low_y, low_x = int(top.min()), int(left.min())
         part = self._squares[low_y : bottom.max(), low_x : right.max()]
         corners = top - low_y, bottom - low_y, left - low_x, right - low_x
-        unknown = _union(part.shape, *corners) & (part == _UNKNOWN)
-        for upper, lower, first, last in _rectangles(unknown):
+        unknown = union_of_rectangles(part.shape, *corners) & (part == _UNKNOWN)
+        for upper, lower, first, last in rectangles_over(unknown):
             self._search(upper + low_y, lower + low_y, first + low_x, last + low_x)
-        covered[on_map] = _count(part != _OBSERVED, *corners) == 0
+        covered[on_map] = count_in_rectangles(part != _OBSERVED, *corners) == 0
         return covered
 
     def _search(self, top: int, bottom: int, left: int, right: int) -> None:
@@ -94,43 +93,3 @@ def _by_numpy(box: FloatImage) -> Bools:
         2
     )
     return np.asarray(observed)
-
-
-def _union(shape: tuple[int, ...], top: Ints, bottom: Ints, left: Ints, right: Ints) -> Bools:
-    """Return which squares lie in any of several rectangles (ends left out)."""
-    # A difference array: each rectangle adds +1 or -1 at its four corners, and the cumulative sum
-    # along both axes is then the number of rectangles over each square. The cost is one addition a
-    # corner, whatever the size of the rectangles; integers make it exact.
-    steps = np.zeros((shape[0] + 1, shape[1] + 1), np.int32)
-    for y, x, step in ((top, left, 1), (bottom, right, 1), (top, right, -1), (bottom, left, -1)):
-        np.add.at(steps, (y, x), step)
-    union: Bools = steps.cumsum(0).cumsum(1)[:-1, :-1] > 0
-    return union
-
-
-def _count(squares: Bools, top: Ints, bottom: Ints, left: Ints, right: Ints) -> Ints:
-    """Return how many squares of each rectangle are set."""
-    # A summed-area table: sums[y, x] counts the squares above and to the left of (y, x), so each
-    # rectangle is four look-ups, whatever its size.
-    sums = np.zeros((squares.shape[0] + 1, squares.shape[1] + 1), np.int64)
-    sums[1:, 1:] = squares.cumsum(0).cumsum(1)
-    counts: Ints = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
-    return counts
-
-
-def _rectangles(squares: Bools) -> Iterator[tuple[int, int, int, int]]:
-    """Give rectangles (top, bottom, left, right) that cover the squares set, each once."""
-    # Each row is split into runs of set squares; a run of the same columns as one in the row above
-    # extends its rectangle. Few, large rectangles: each is one call of the compiled kernel.
-    edges = np.diff(np.pad(squares, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    rows, lefts = np.nonzero(edges == 1)
-    rights = np.nonzero(edges == -1)[1]
-    growing: dict[tuple[int, int], tuple[int, int]] = {}  # run of columns: first and next row
-    for row, left, right in zip(rows.tolist(), lefts.tolist(), rights.tolist(), strict=True):
-        top, end = growing.pop((left, right), (row, row))
-        if end < row:
-            yield top, end, left, right
-            top = row
-        growing[left, right] = top, row + 1
-    for (left, right), (top, end) in growing.items():
-        yield top, end, left, right

@@ -21,6 +21,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from typing import NamedTuple
 
 import numpy as np
 from astropy.io import fits
@@ -30,10 +31,10 @@ from mingolotss.foreign import mute_warnings
 from mingolotss.io.error_text import first_line
 from mingolotss.io.fits_layout import ImageLayout
 from mingolotss.io.fits_scaling import PixelScaling
-from mingolotss.io.fits_tiles import open_table, tile_lengths
+from mingolotss.io.fits_tiles import TileTable, open_table, tile_lengths
 from mingolotss.io.plio_lists import line_list_problem
 from mingolotss.io.tile_decoder import CAN_ISOLATE, Box, decode_box, new_key
-from mingolotss.model import FloatImage
+from mingolotss.model import FloatImage, Ints
 from mingolotss.sky.fits_header import (
     MAX_AXES,
     card_values,
@@ -43,7 +44,7 @@ from mingolotss.sky.fits_header import (
     whole_value,
 )
 
-__all__ = ["CompressedImage"]
+__all__ = ["CompressedImage", "DecodedTiles"]
 
 _COUNT_OF_FOUR_DIGITS = re.compile(rb"(?:Z?NAXIS {2,3}|TFIELDS )= *\+?(\d{4,})")
 _MAX_TILE_BYTES = 2**28
@@ -105,6 +106,21 @@ class _HduFile:
         """Do nothing: the memory belongs to the caller."""
 
 
+class DecodedTiles(NamedTuple):
+    """A part of an image.
+
+    Attributes
+    ----------
+    pixels : float array, shape (ny, nx)
+        Native byte order.
+    damaged : list of int
+        The tiles that could not be decoded.
+    """
+
+    pixels: FloatImage
+    damaged: list[int]
+
+
 class CompressedImage:
     """An image in compressed tiles (FITS standard 4.0, section 10.1). May be used by any thread.
 
@@ -127,6 +143,10 @@ class CompressedImage:
         The header of the image, without the cards of the table with the tiles.
     tile_bytes : int
         The size of a tile.
+    key : int
+        No other image of this process has it.
+    tiles : TileTable or None
+        The tiles that are decoded in this process.
 
     Raises
     ------
@@ -148,7 +168,7 @@ class CompressedImage:
         _check_counts(layout.header, path)
         self.tile_bytes = _check_tiles(layout, path)
         self.shape, self._layout, self._path = layout.shape, layout, path
-        self._in_helper, self._key = in_helper, new_key()
+        self._in_helper, self.key = in_helper, new_key()
         self._lock = threading.Lock()  # astropy seeks in the file
         self._content = memoryview(raw)[layout.start : layout.end]
         file = _HduFile(_EMPTY_PRIMARY, self._content)
@@ -160,8 +180,10 @@ class CompressedImage:
             if self._hdu.compression_type == "PLIO_1" and not in_helper:
                 self._check_line_lists()
             table = self._hdu.compressed_data.view(np.ndarray)
-            self._tiles = None if in_helper else open_table(layout, self._content, table, path)
-        self._is_isolated = CAN_ISOLATE and not in_helper and self._tiles is None
+            self.tiles: TileTable | None = (
+                None if in_helper else open_table(layout, self._content, table, path)
+            )
+        self._is_isolated = CAN_ISOLATE and not in_helper and self.tiles is None
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         """Return the physical values of rows y0 to y1 and columns x0 to x1 (ends excluded).
@@ -171,21 +193,45 @@ class CompressedImage:
         ImageError
             The tiles under the rectangle are damaged.
         """
-        if self._tiles is not None:
+        if self.tiles is not None:
             try:
                 with mute_warnings():  # of floats that are larger than their type
-                    return self._scaling.apply(self._tiles.section(y0, y1, x0, x1))
+                    return self._scaling.apply(self.tiles.section(y0, y1, x0, x1))
             except MemoryError as error:
                 raise _no_memory(self._path) from error
         if self._is_isolated:
             content = _EMPTY_PRIMARY, self._content
-            return decode_box(self._key, content, Box(y0, y1, x0, x1), self._path)
+            return decode_box(self.key, content, Box(y0, y1, x0, x1), self._path)
         # `section` decompresses only the tiles under the rectangle.
         section: list[int | slice] = [0] * self._layout.n_axes
         x_axis, y_axis = self._layout.axes
         section[-x_axis], section[-y_axis] = slice(x0, x1), slice(y0, y1)
         with _translate_astropy_errors(self._path, in_helper=self._in_helper), self._lock:
             return self._scaling.apply(np.asarray(self._hdu.section[tuple(section)]))
+
+    def decode(self, numbers: Ints, shape: tuple[int, int], top: int, left: int) -> DecodedTiles:
+        """Return a part of the image with the physical values of some tiles in it.
+
+        Parameters
+        ----------
+        numbers : int64 array, shape (n,)
+            The tiles, from 0.
+        shape : (int, int)
+            Rows and columns of the part; whole tiles are in it.
+        top, left : int, px
+            Where its first pixel is in the image.
+
+        Raises
+        ------
+        ValueError
+            The tiles are not decoded in this process.
+        """
+        if self.tiles is None:
+            raise ValueError(f"{self._path}: its tiles are decoded in another process")
+        stored = np.zeros(shape, self.tiles.dtype)
+        with mute_warnings():
+            problems = self.tiles.decode(numbers, stored, top, left)
+            return DecodedTiles(self._scaling.apply(stored), list(problems))
 
     def _check_line_lists(self) -> None:
         """Refuse tiles of PLIO that do not hold each of their pixels once."""

@@ -7,8 +7,8 @@ that differ from what fpack and astropy write, are left to `mingolotss.io.tile_d
 >>> grid = TileGrid((5, 7), (2, 4))
 >>> grid.numbers_under(1, 3, 5, 7)
 array([[1], [3]])
->>> grid.rectangle(3)
-(2, 4, 4, 7)
+>>> [int(edge) for edge in grid.rectangles(np.int64(3))]
+[2, 4, 4, 7]
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ _TYPES = {b"B": "u1", b"I": ">i2", b"J": ">i4", b"K": ">i8", b"E": ">f4", b"D": 
 _BYTES = np.dtype("u1")
 _LIST_COLUMNS = ("COMPRESSED_DATA", "GZIP_COMPRESSED_DATA", "UNCOMPRESSED_DATA")
 _NO_INTEGER = 1 << 70
+_NOT_THERE = "its data are not in the file"
 _GZIP_ERRORS = (OSError, EOFError, zlib.error, SizeLimitError)
 
 
@@ -64,18 +65,23 @@ class TileGrid(NamedTuple):
         height, width = self.tile
         rows = np.arange(y0 // height, -(-y1 // height))
         columns = np.arange(x0 // width, -(-x1 // width))
-        return rows[:, None] * self._in_row + columns
+        return rows[:, None] * self.columns + columns
 
-    def rectangle(self, number: int) -> tuple[int, int, int, int]:
-        """Return where a tile is in the image: rows y0 to y1, columns x0 to x1."""
+    def rectangles(self, numbers: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+        """Return where tiles are in the image: rows y0 to y1, columns x0 to x1."""
         (ny, nx), (height, width) = self.shape, self.tile
-        row, column = divmod(number, self._in_row)
-        y0, x0 = row * height, column * width
-        return y0, min(y0 + height, ny), x0, min(x0 + width, nx)
+        rows, columns = np.divmod(numbers, self.columns)
+        y0, x0 = rows * height, columns * width
+        return y0, np.minimum(y0 + height, ny), x0, np.minimum(x0 + width, nx)
 
     @property
-    def _in_row(self) -> int:
+    def columns(self) -> int:
+        """Return how many tiles are side by side."""
         return -(-self.shape[1] // self.tile[1])
+
+
+class _DamagedTileError(Exception):
+    """What is wrong with a tile."""
 
 
 class _Column(NamedTuple):
@@ -132,7 +138,14 @@ def open_table(
 
 
 class TileTable:
-    """The tiles of an image; see `open_table`. May be used by any thread."""
+    """The tiles of an image; see `open_table`. May be used by any thread.
+
+    Attributes
+    ----------
+    grid : TileGrid
+    dtype : dtype
+        Of the stored numbers, in native byte order.
+    """
 
     def __init__(
         self,
@@ -148,10 +161,10 @@ class TileTable:
         theap = whole_value(values, b"THEAP", table_bytes)
         data = content[layout.offset - layout.start :]
         self._heap = data[theap:] if theap >= 0 else data[:0]
-        self._dtype = layout.dtype.newbyteorder("=")
+        self.dtype = layout.dtype.newbyteorder("=")
         x, y = (axis - 1 for axis in layout.axes)
         _, tile = tile_lengths(layout)
-        self._grid = TileGrid(layout.shape, (tile[y], tile[x]))
+        self.grid = TileGrid(layout.shape, (tile[y], tile[x]))
         self._columns, self._settings, self._path = columns, settings, path
         self._is_quantised = settings.method is not Method.INTEGERS
         zeros = np.zeros(len(table))
@@ -163,6 +176,11 @@ class TileTable:
         elif settings.blank is not None:
             blanks = np.full(len(table), settings.blank)
         self._blanks = blanks
+        # The kernel compares quantised pixels. Integers need it if tiles have other blanks.
+        self._needs_blanks = False
+        if blanks is not None and not self._is_quantised:
+            differ = settings.blank is not None and bool((blanks != settings.blank).any())
+            self._needs_blanks = differ or self.dtype.kind == "f"
 
     def section(self, y0: int, y1: int, x0: int, x1: int) -> npt.NDArray[Any]:
         """Return the stored numbers of rows y0 to y1 and columns x0 to x1, which are not empty.
@@ -172,28 +190,54 @@ class TileTable:
         ImageError
             A tile under the rectangle is damaged.
         """
-        numbers = self._grid.numbers_under(y0, y1, x0, x1)
-        top, _, left, _ = self._grid.rectangle(int(numbers[0, 0]))
-        _, bottom, _, right = self._grid.rectangle(int(numbers[-1, -1]))
-        plane = np.empty((bottom - top, right - left), self._dtype)
-        tiles = self._places(numbers.ravel(), top, left)
-        column = self._columns["COMPRESSED_DATA"]
-        is_rice = (column.lengths[numbers.ravel()] != 0) & (self._settings.kind in _RICE)
-        if is_rice.any():
-            self._decode_rice(numbers.ravel()[is_rice], tiles[is_rice], plane)
-        for index in np.flatnonzero(~is_rice).tolist():
-            self._unpack(int(numbers.ravel()[index]), tiles[index : index + 1], plane)
+        numbers = self.grid.numbers_under(y0, y1, x0, x1)
+        top, _, left, _ = (int(edge) for edge in self.grid.rectangles(numbers[0, 0]))
+        _, bottom, _, right = (int(edge) for edge in self.grid.rectangles(numbers[-1, -1]))
+        plane = np.empty((bottom - top, right - left), self.dtype)
+        for number, problem in sorted(self.decode(numbers.ravel(), plane, top, left).items()):
+            raise ImageError(
+                f"read {self._path}: damaged (tile {number + 1}: {problem}); fetch it again",
+                path=self._path,
+            )
         return plane[y0 - top : y1 - top, x0 - left : x1 - left]
+
+    def decode(self, numbers: Ints, plane: npt.NDArray[Any], top: int, left: int) -> dict[int, str]:
+        """Put the stored numbers of tiles into a part of the image.
+
+        Parameters
+        ----------
+        numbers : int64 array, shape (n,)
+            The tiles, from 0.
+        plane : array of the type `dtype`, shape (ny, nx), C-contiguous
+            Whole tiles are in it.
+        top, left : int, px
+            Where its first pixel is in the image.
+
+        Returns
+        -------
+        dict of int to str
+            What is wrong with a damaged tile, by its number. Its pixels are left as they were.
+        """
+        tiles, column = self._places(numbers, top, left), self._columns["COMPRESSED_DATA"]
+        problems: dict[int, str] = {}
+        is_rice = (column.lengths[numbers] != 0) & (self._settings.kind in _RICE)
+        if is_rice.any():
+            problems |= self._decode_rice(numbers[is_rice], tiles[is_rice], plane)
+        for index in np.flatnonzero(~is_rice).tolist():
+            number = int(numbers[index])
+            try:
+                self._unpack(number, tiles[index : index + 1], plane)
+            except _DamagedTileError as error:
+                problems[number] = str(error)
+        return problems
 
     def _places(self, numbers: Ints, top: int, left: int) -> npt.NDArray[np.void]:
         """Return the tiles for the kernel, without the place of their bytes."""
         tiles = np.zeros(len(numbers), TILE)
-        rectangles = np.array([self._grid.rectangle(number) for number in numbers.tolist()])
-        tiles["row"], tiles["height"] = rectangles[:, 0] - top, rectangles[:, 1] - rectangles[:, 0]
-        tiles["column"], tiles["width"] = (
-            rectangles[:, 2] - left,
-            rectangles[:, 3] - rectangles[:, 2],
-        )
+        y0, y1, x0, x1 = self.grid.rectangles(numbers)
+        tiles["row"], tiles["height"], tiles["column"], tiles["width"] = (
+            y0 - top, y1 - y0, x0 - left, x1 - x0,
+        )  # fmt: skip
         tiles["seed"] = (numbers + self._settings.seed - 1) % N_RANDOM
         tiles["scale"], tiles["zero"] = self._scales[numbers], self._zeros[numbers]
         if self._blanks is not None:
@@ -202,16 +246,20 @@ class TileTable:
 
     def _decode_rice(
         self, numbers: Ints, tiles: npt.NDArray[np.void], plane: npt.NDArray[Any]
-    ) -> None:
-        """Decode tiles in RICE into a part of the image."""
+    ) -> dict[int, str]:
+        """Decode tiles in RICE into a part of the image; return the problems."""
         column = self._columns["COMPRESSED_DATA"]
-        tiles["start"], tiles["length"] = column.starts[numbers], column.lengths[numbers]
-        for number in numbers.tolist():
-            self._data(column, number)
-        self._decode(self._heap, numbers, tiles, plane, self._settings.rice)
-        if not self._is_quantised:
+        starts, lengths = column.starts[numbers], column.lengths[numbers]
+        size = len(self._heap)
+        is_there = (starts >= 0) & (lengths >= 0) & (lengths <= size) & (starts <= size - lengths)
+        problems = dict.fromkeys(numbers[~is_there].tolist(), _NOT_THERE)
+        tiles["start"], tiles["length"] = starts, lengths
+        numbers, tiles = numbers[is_there], tiles[is_there]
+        problems |= self._call_kernel(self._heap, numbers, tiles, plane, self._settings.rice)
+        if self._needs_blanks:
             for tile, number in zip(tiles, numbers.tolist(), strict=True):
                 self._replace_blanks(number, _pixels(plane, tile))
+        return problems
 
     def _unpack(self, number: int, tiles: npt.NDArray[np.void], plane: npt.NDArray[Any]) -> None:
         """Put a tile that is not in RICE into a part of the image."""
@@ -224,11 +272,14 @@ class TileTable:
                 self._replace_blanks(number, pixels)
             return
         if values.itemsize == 8:
-            raise self._damaged(number, "quantised pixels of 64 bits")
+            raise _DamagedTileError("quantised pixels of 64 bits")
         integers = values.astype(np.int32)
         tiles["start"], tiles["length"] = 0, integers.nbytes
         heap = integers.view(np.uint8)
-        self._decode(heap, np.array([number]), tiles, plane, _AS_INT32)
+        for problem in self._call_kernel(
+            heap, np.array([number]), tiles, plane, _AS_INT32
+        ).values():
+            raise _DamagedTileError(problem)
 
     def _values(self, number: int, count: int, *, is_main: bool) -> npt.NDArray[Any]:
         """Return the numbers of a tile that is in gzip, or not compressed, shape (count,)."""
@@ -240,17 +291,17 @@ class TileTable:
             try:
                 raw = memoryview(gunzip(raw, max_bytes=8 * count))
             except _GZIP_ERRORS as error:
-                raise self._damaged(number, first_line(error)) from error
+                raise _DamagedTileError(first_line(error)) from error
         size = len(raw) // count
         if len(raw) != size * count or size not in {1, 2, 4, 8}:
-            raise self._damaged(number, f"{len(raw)} bytes for {count} pixels")
+            raise _DamagedTileError(f"{len(raw)} bytes for {count} pixels")
         if column.dtype != _BYTES:
             return np.frombuffer(raw, column.dtype)
         # The type follows from the length.
         values = np.frombuffer(raw, _BYTES)
         if kind == b"GZIP_2":  # first the highest byte of each number, then the next one
             values = np.ascontiguousarray(values.reshape(size, count).T).ravel()
-        is_float = self._dtype.kind == "f" and size >= 4 and not (is_main and self._is_quantised)
+        is_float = self.dtype.kind == "f" and size >= 4 and not (is_main and self._is_quantised)
         letter = "f" if is_float else "u" if size == 1 else "i"
         return values.view(f">{letter}{size}")
 
@@ -259,45 +310,35 @@ class TileTable:
         for name, kind in zip(_LIST_COLUMNS[1:], (b"GZIP_1", b"NOCOMPRESS"), strict=True):
             if name in self._columns and self._columns[name].lengths[number]:
                 return self._columns[name], kind
-        raise self._damaged(number, "it has no data")
+        raise _DamagedTileError("it has no data")
 
-    def _decode(
+    def _call_kernel(
         self,
         heap: memoryview | npt.NDArray[Any],
         numbers: Ints,
         tiles: npt.NDArray[np.void],
         plane: npt.NDArray[Any],
         settings: RiceSettings,
-    ) -> None:
+    ) -> dict[int, str]:
         method, has_blank = self._settings.method, self._blanks is not None
         decode_tiles(heap, tiles, plane, settings, method, has_blank=has_blank)
-        wrong = np.flatnonzero(tiles["problem"])
-        if wrong.size:
-            raise self._damaged(int(numbers[wrong[0]]), PROBLEMS[tiles["problem"][wrong[0]]])
+        wrong = np.flatnonzero(tiles["problem"]).tolist()
+        return {int(numbers[index]): PROBLEMS[tiles["problem"][index]] for index in wrong}
 
     def _replace_blanks(self, number: int, pixels: npt.NDArray[Any]) -> None:
         """Give the undefined pixels of a tile the value that they have in the whole image."""
-        if self._blanks is None:
+        if self._blanks is None or not self._needs_blanks:
             return
-        blank = int(self._blanks[number])
-        if pixels.dtype.kind == "f":
-            pixels[pixels == blank] = np.nan
-        elif self._settings.blank not in {blank, None}:
-            pixels[pixels == blank] = self._settings.blank
+        is_float = pixels.dtype.kind == "f"
+        pixels[pixels == self._blanks[number]] = np.nan if is_float else self._settings.blank
 
     def _data(self, column: _Column, number: int) -> memoryview:
         """Return the bytes of a tile."""
         start = int(column.starts[number])
         end = start + int(column.lengths[number]) * column.dtype.itemsize
         if not 0 <= start <= end <= len(self._heap):
-            raise self._damaged(number, "its data are not in the file")
+            raise _DamagedTileError(_NOT_THERE)
         return self._heap[start:end]
-
-    def _damaged(self, number: int, problem: str) -> ImageError:
-        return ImageError(
-            f"read {self._path}: damaged (tile {number + 1}: {problem}); fetch it again",
-            path=self._path,
-        )
 
 
 def _pixels(plane: npt.NDArray[Any], tile: np.void) -> npt.NDArray[Any]:

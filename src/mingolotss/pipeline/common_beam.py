@@ -389,6 +389,7 @@ def convolve_cutouts(
     # Strategy: cutouts of one size that need the same kernels are convolved together, a few at a
     # time. The orientation of the pixels changes slowly over a mosaic and the kernel with it, so
     # covariances are rounded; most cutouts then share their kernels.
+    cutouts = cutouts.without_parts()
     if windows is None:
         corner = np.zeros(len(indices), np.int64)
         windows = np.stack([corner, corner, cutouts.ny[indices], cutouts.nx[indices]], axis=1)

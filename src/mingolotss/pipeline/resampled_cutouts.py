@@ -85,6 +85,7 @@ def resample_cutouts(
         convolved to.
     """
     method, common = recipe.stamp.resampling or "adaptive", recipe.beam.beam
+    cutouts = cutouts.without_parts()
     resampled: dict[int, Cutout] = {}
     has_gaps, broadening = np.zeros(len(chosen), bool), np.zeros((len(chosen), 2, 2))
     estimated = [
@@ -154,6 +155,7 @@ def widen_cutouts(cutouts: CutoutArray, chosen: Ints, grids: StampGrids) -> Cuto
     cutouts, chosen, grids
         As for `resample_cutouts`.
     """
+    cutouts = cutouts.without_parts()
     wide = cutouts.replaced({})
     for plane_index, members, maps in _by_plane(cutouts, chosen, grids):
         plane = cutouts.planes[plane_index]

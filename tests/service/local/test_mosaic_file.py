@@ -23,8 +23,8 @@ from mingolotss.errors import ImageError, NoWCSError, TruncatedFileError
 from mingolotss.io.fits import read_image
 from mingolotss.io.http import require_complete_fits
 from mingolotss.service.base import open_service
+from mingolotss.service.local.compressed_mosaic import CompressedMosaic
 from mingolotss.service.local.mosaic_file import (
-    CompressedMosaic,
     MappedMosaic,
     ScaledMosaic,
     open_mosaic,

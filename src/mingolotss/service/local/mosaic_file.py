@@ -1,9 +1,9 @@
 """FITS mosaics on this machine: any rectangle of their pixels, without reading the rest.
 
 The file is memory-mapped. Pixels that are floats without scaling are used as they are in the file
-(`MappedMosaic`); integers and scaled pixels are converted (`ScaledMosaic`), and compressed ones
-decompressed (`CompressedMosaic`), rectangle by rectangle. A file in gzip is first unpacked to a
-temporary file. Mosaics at an address are in `mingolotss.service.remote_mosaic`.
+(`MappedMosaic`); integers and scaled pixels are converted rectangle by rectangle (`ScaledMosaic`).
+Compressed ones are in `mingolotss.service.local.compressed_mosaic`. A file in gzip is first
+unpacked to a temporary file. Mosaics at an address are in `mingolotss.service.remote_mosaic`.
 
 >>> open_mosaic("no-such-mosaic.fits")
 Traceback (most recent call last):
@@ -18,6 +18,8 @@ import zlib
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
 from mingolotss.image.coverage import CoverageMap
 from mingolotss.io.distortion_tables import read_lookup_tables
@@ -25,14 +27,14 @@ from mingolotss.io.file_identity import FileTimes, read_times
 from mingolotss.io.files import as_image_error
 from mingolotss.io.fits import as_lost_pages_error, map_file
 from mingolotss.io.fits_checksums import check_checksums
-from mingolotss.io.fits_compressed import CompressedImage
 from mingolotss.io.fits_layout import ImageLayout, find_image
 from mingolotss.io.gzip_bytes import SizeLimitError, gunzip_mapped, is_gzip, largest_expansion
-from mingolotss.model import Bools, FloatImage, Ints
+from mingolotss.model import FloatImage, Ints
+from mingolotss.service.local.compressed_mosaic import CompressedMosaic
+from mingolotss.service.local.mosaic_part import MosaicPart
 from mingolotss.sky.wcs import SkyWCS
 
 __all__ = [
-    "CompressedMosaic",
     "MappedMosaic",
     "MosaicFile",
     "ScaledMosaic",
@@ -40,6 +42,7 @@ __all__ = [
     "open_mosaic",
 ]
 
+_WHOLE = 1 << 40
 _SMALL_BYTES = 1 << 26  # of a mosaic that is read whole for its checksums: 0.03 s
 _MAX_UNPACKED_BYTES = 1 << 34  # of a mosaic in gzip; the temporary file takes that much disk
 
@@ -169,21 +172,13 @@ class MappedMosaic:
         """Return a rectangle as a view; see `MosaicFile.box`."""
         return self.pixels[y0:y1, x0:x1]
 
-    def fully_observed(self, y0: Ints, x0: Ints, side: int) -> Bools:
-        """Return which squares are known to be finite throughout and not all 0.
+    def block_side(self, side: int) -> int:
+        """Return a number larger than any mosaic: all windows are views of one array."""
+        return _WHOLE
 
-        Parameters
-        ----------
-        y0, x0 : int64 array, shape (n,), px
-            First row and first column of each square.
-        side : int, px
-
-        Returns
-        -------
-        bool array, shape (n,)
-            False means unknown.
-        """
-        return self._coverage.is_covered(y0, x0, side)
+    def part(self, y0: Ints, y1: Ints, x0: Ints, x1: Ints) -> MosaicPart:
+        """Return all of the mosaic; see `CompressedMosaic.part`."""
+        return MosaicPart(self.pixels, 0, 0, np.ones(len(y0), bool), self._coverage)
 
 
 class ScaledMosaic:
@@ -213,31 +208,3 @@ class ScaledMosaic:
         """Return a rectangle as a copy; see `MosaicFile.box`."""
         with as_lost_pages_error("read", self._path, self._length):
             return self._scaling.apply(self._stored[y0:y1, x0:x1])
-
-
-class CompressedMosaic:
-    """An image in compressed tiles: only the tiles under a rectangle are decompressed.
-
-    Parameters
-    ----------
-    raw : memoryview
-        The whole file.
-    layout : ImageLayout
-    path : Path
-
-    Raises
-    ------
-    ImageError
-        The file is damaged, or its header has no WCS.
-    """
-
-    def __init__(self, raw: memoryview, layout: ImageLayout, path: Path) -> None:
-        self.shape, self._path, self._length = layout.shape, path, len(raw)
-        self._image = CompressedImage(raw, layout, str(path))
-        tables = read_lookup_tables(raw, layout, str(path))
-        self.wcs = SkyWCS.from_header(self._image.header, tables, path=str(path))
-
-    def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
-        """Return a rectangle as a copy; see `MosaicFile.box`."""
-        with as_lost_pages_error("read", self._path, self._length):
-            return self._image.box(y0, y1, x0, x1)

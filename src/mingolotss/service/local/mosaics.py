@@ -38,7 +38,8 @@ from mingolotss.model import Candidate, Cutout, FloatImage, Floats, Ints, Source
 from mingolotss.service.base import Naming
 from mingolotss.service.fits_names import PassedOver
 from mingolotss.service.local.listing import mosaic_files
-from mingolotss.service.local.mosaic_file import MappedMosaic, MosaicFile, open_mosaic
+from mingolotss.service.local.mosaic_file import MosaicFile, open_mosaic
+from mingolotss.service.local.mosaic_windows import window_groups
 from mingolotss.service.mosaic_names import pair_mosaics
 from mingolotss.service.remote_mosaic import (
     RemoteMosaics,
@@ -337,23 +338,22 @@ class MosaicsService(Shown):
         x, y = find_pixels(mosaic.wcs, mosaic.shape, ra, dec)
         side, (ny, nx) = side_pixels(mosaic, size_deg, image), mosaic.shape
         x0, y0 = first_pixel(x, side), first_pixel(y, side)
-        # Squares that are entirely inside a memory-mapped mosaic, usually nearly all, become
-        # windows of it in one step. The others are cut one by one: squares over the edge, and all
-        # squares of mosaics that have to be read.
+        # Squares that are entirely inside a mosaic on this machine, usually nearly all, become
+        # windows of it. The others are cut one by one: squares over the edge, and all squares of
+        # mosaics that have to be read.
         single = np.ones(len(members), bool)
-        if isinstance(mosaic, MappedMosaic) and isinstance(rms_map, MappedMosaic | None):
-            single = ~((x0 >= 0) & (y0 >= 0) & (x0 + side <= nx) & (y0 + side <= ny))
-            row, column = y0[~single], x0[~single]
-            plane = Cutout(mosaic.pixels, None if rms_map is None else rms_map.pixels, mosaic.wcs)
-            observed = mosaic.fully_observed(row, column, side)
+        for window in window_groups(mosaic, rms_map, y0, x0, side):
+            single[window.members] = False
+            left, top = window.plane.origin
             cutouts.set_windows(
-                members[~single],
-                plane,
-                y0=row,
-                x0=column,
+                members[window.members],
+                window.plane,
+                y0=y0[window.members] - top,
+                x0=x0[window.members] - left,
                 ny=side,
                 nx=side,
-                fully_observed=observed,
+                fully_observed=window.fully_observed,
+                is_part=window.is_part,
             )
         for index, column, row in np.stack([members, x0, y0], axis=1)[single].tolist():
             if -side < column < nx and -side < row < ny:
