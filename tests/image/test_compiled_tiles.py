@@ -77,12 +77,19 @@ def plain_rice(stream, count, settings):
 
 def decode(stream, shape, settings):
     """Return pixels and problem by the kernel; the stream is in memory of its own size."""
-    tiles = np.zeros(1, TILE)
-    tiles["length"], tiles["height"], tiles["width"] = len(stream), *shape
-    plane = np.full(shape, -7, np.int32)
-    heap = np.frombuffer(bytearray(stream), np.uint8)
-    decode_tiles(heap, tiles, plane, settings, Method.INTEGERS, has_blank=False)
-    return plane, PROBLEMS[tiles["problem"][0]]
+    results = []
+    for lanes in (4, 16):  # with the instructions of any processor, and of this one
+        tiles = np.zeros(1, TILE)
+        tiles["length"], tiles["height"], tiles["width"] = len(stream), *shape
+        plane = np.full(shape, -7, np.int32)
+        heap = np.frombuffer(bytearray(stream), np.uint8)
+        method = Method.INTEGERS
+        decode_tiles(heap, tiles, plane, settings, method, has_blank=False, lanes=lanes)
+        results.append((plane, PROBLEMS[tiles["problem"][0]]))
+    (plane, problem), (same_plane, same_problem) = results
+    assert problem == same_problem
+    np.testing.assert_array_equal(plane, same_plane)
+    return plane, problem
 
 
 def stream_of(pixels):
@@ -141,13 +148,15 @@ def test_a_run_of_zeros_ends_with_its_stream(pixel_bytes):
         assert decode(first + bytes(zeros), (4, 4), RiceSettings(pixel_bytes, 32))[1] == SHORT
 
 
-def call(changes=(), type_="f4", method=Method.SUBTRACTIVE_DITHER_1, size=0, block=1):
+def call(changes=(), type_="f4", method=Method.SUBTRACTIVE_DITHER_1, size=0, block=1, lanes=16):
     heap, tiles = np.zeros(400, np.uint8), np.zeros(1, TILE)
     tiles["length"], tiles["height"], tiles["width"] = 4 * 30, 5, 6
     for name, value in changes:
         tiles[name] = value
     plane = np.zeros((8, 9), type_)
-    decode_tiles(heap, tiles, plane, RiceSettings(size, block), method, has_blank=False)
+    decode_tiles(
+        heap, tiles, plane, RiceSettings(size, block), method, has_blank=False, lanes=lanes
+    )
     return plane
 
 
@@ -164,6 +173,7 @@ REFUSALS = [
     *(({"type_": kind}, "writes no plane of") for kind in ("f2", "i8", ">f4")),
     *(({"size": size}, "number of a tiling") for size in (-1, 3, 8)),
     *(({"block": block}, "number of a tiling") for block in (0, -32, 2**40)),
+    ({"lanes": 5}, "number of lanes"),
 ]  # fmt: skip
 
 

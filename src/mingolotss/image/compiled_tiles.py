@@ -55,6 +55,7 @@ def decode_tiles(
     method: Method,
     *,
     has_blank: bool,
+    lanes: int = 16,
 ) -> None:
     """Decode tiles into their places of a part of an image.
 
@@ -73,6 +74,8 @@ def decode_tiles(
     has_blank : bool
         Whether the field ``blank`` of the tiles is the integer of undefined pixels, which become
         NaN. Integers are not compared.
+    lanes : int
+        The widest vector to use, as for `mingolotss.image.compiled.grey_stamps`.
 
     Raises
     ------
@@ -93,7 +96,7 @@ def decode_tiles(
         settings.block, method, has_blank, random_numbers().ctypes.data, plane.ctypes.data, size,
         *plane.shape, workspace.ctypes.data, workspace.size,
     )  # fmt: skip
-    call_kernel("mingolotss_tiles", ctypes.byref(tiling))
+    call_kernel("mingolotss_tiles", ctypes.byref(tiling), lanes)
 
 
 @functools.cache

@@ -411,13 +411,21 @@ static enum status check_tiling(const struct tiling *t)
     return status;
 }
 
-/* Decode the tiles of an image; each has its problem, or 0. */
-int mingolotss_tiles(const struct tiling *tiling)
+/* Decode the tiles of an image, in vectors of at most `lanes` pixels; each has its problem, or 0. */
+int mingolotss_tiles(const struct tiling *tiling, int lanes)
 {
-    const enum status status = check_tiling(tiling);
-    if (!status)
-        decode_tiles(tiling);
-    return (int)status;
+    enum status status = check_lanes(lanes);
+    status = status ? status : check_tiling(tiling);
+    if (status)
+        return (int)status;
+#if defined(__x86_64__)
+    if (vector_lanes(lanes) >= 8 && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("lzcnt")) {
+        decode_tiles_8(tiling);
+        return OK;
+    }
+#endif
+    decode_tiles_4(tiling);
+    return OK;
 }
 
 /* Return in words what a status means. */
@@ -429,7 +437,7 @@ const char *mingolotss_message(int status)
 /* Return the version of the functions above; `mingolotss.image.compiled` knows one of them. */
 int mingolotss_interface(void)
 {
-    return 7;
+    return 8;
 }
 
 /* Return the layout of the structures, and how many numbers that is. */

@@ -54,23 +54,34 @@ struct reader {
     int64_t count; /* 0 to 63 */
 };
 
+/* Return the 8 bytes at a place as bits. */
+INLINE uint64_t load_bits(const uint8_t *from)
+{
+    uint64_t word;
+    memcpy(&word, from, 8);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
+}
+
+/* Make at least 56 bits ready; `ahead` are the 8 bytes at `next`. Bits below the counted ones are
+ * set to what the next call sets them to again. */
+INLINE void append(struct reader *reader, uint64_t ahead)
+{
+    reader->bits |= ahead >> reader->count;
+    reader->next += (63 - reader->count) >> 3;
+    reader->count |= 56;
+}
+
 /* Make at least 56 bits ready, or all that are left. */
 INLINE void refill(struct reader *reader)
 {
-    if (reader->end - reader->next >= 8) {
-        uint64_t word;
-        memcpy(&word, reader->next, 8);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        word = __builtin_bswap64(word);
-#endif
-        /* Bits below the counted ones are set to what the next refill sets them to again. */
-        reader->bits |= word >> reader->count;
-        reader->next += (63 - reader->count) >> 3;
-        reader->count |= 56;
-        return;
-    }
-    for (; reader->count < 56 && reader->next < reader->end; reader->count += 8)
-        reader->bits |= (uint64_t)*reader->next++ << (56 - reader->count);
+    if (reader->end - reader->next >= 8)
+        append(reader, load_bits(reader->next));
+    else
+        for (; reader->count < 56 && reader->next < reader->end; reader->count += 8)
+            reader->bits |= (uint64_t)*reader->next++ << (56 - reader->count);
 }
 
 /* Drop bits that are ready. */
@@ -93,7 +104,7 @@ INLINE int64_t take(struct reader *reader, int64_t count)
 }
 
 /* Return the number of zeros before the next one, which are all dropped; -1 if there is none. */
-static int64_t take_zeros(struct reader *reader)
+INLINE int64_t take_zeros(struct reader *reader)
 {
     for (int64_t zeros = 0;;) {
         refill(reader);
@@ -109,20 +120,87 @@ static int64_t take_zeros(struct reader *reader)
     }
 }
 
+/* What the integers of a tile are after each difference. */
+struct integers_of_tile {
+    int32_t *pixels;
+    int64_t bytes; /* of each */
+    uint32_t last;
+};
+
+/* Add a difference, whose sign is its lowest bit. */
+INLINE void add_pixel(struct integers_of_tile *to, int64_t i, uint32_t difference)
+{
+    to->last += difference & 1 ? ~(difference >> 1) : difference >> 1;
+    to->pixels[i] = to->bytes == 4   ? (int32_t)to->last
+                    : to->bytes == 2 ? (int16_t)to->last
+                                     : (int32_t)(uint8_t)to->last;
+}
+
+/* Decode pixels of a block as `unary_block` does, `step` of them from one refill, as long as the bits
+ * that are ready are enough for all of them; return the first pixel that is left. */
+INLINE int64_t several_pixels(struct reader *reader, int64_t low_bits, int64_t i, int64_t stop,
+                              int step, struct integers_of_tile *to)
+{
+    if (reader->end - reader->next < 8)
+        return i;
+    uint64_t ahead = load_bits(reader->next);
+    while (i + step <= stop) {
+        append(reader, ahead);
+        if (reader->end - reader->next < 8)
+            break;
+        ahead = load_bits(reader->next); /* the pixels below need not wait for it */
+        uint64_t bits = reader->bits;
+        int64_t used = step * (low_bits + 1);
+        uint32_t differences[4];
+        for (int k = 0; k < step; k++) {
+            const int64_t zeros = __builtin_clzll(bits | 1);
+            bits = bits << zeros << 1;
+            differences[k] = (uint32_t)zeros << low_bits | (uint32_t)(bits >> 1 >> (63 - low_bits));
+            bits <<= low_bits;
+            used += zeros;
+        }
+        if (used > reader->count)
+            break;
+        reader->bits = bits;
+        reader->count -= used;
+        for (int k = 0; k < step; k++)
+            add_pixel(to, i++, differences[k]);
+    }
+    return i;
+}
+
+/* Decode the pixels of a block whose differences have so many low bits, after high ones in unary. */
+INLINE enum problem unary_block(struct reader *reader, int64_t low_bits, int64_t i, int64_t stop,
+                                struct integers_of_tile *to)
+{
+    while (i < stop) {
+        if (low_bits < 10)
+            i = several_pixels(reader, low_bits, i, stop, 4, to);
+        else if (low_bits < 24)
+            i = several_pixels(reader, low_bits, i, stop, 2, to);
+        if (i == stop)
+            break;
+        const int64_t zeros = take_zeros(reader);
+        const int64_t low = low_bits && zeros >= 0 ? take(reader, low_bits) : 0;
+        if (zeros < 0 || low < 0)
+            return TOO_SHORT;
+        add_pixel(to, i++, (uint32_t)zeros << low_bits | (uint32_t)low);
+    }
+    return WHOLE;
+}
+
 /* Decode a stream of RICE. The first pixel is given as it is; the differences follow in blocks. Each
  * block begins with a code of `code_bits`: 0 where all differences are 0, the largest one where they
- * are given as they are, and otherwise 1 + the number of low bits of a difference, which follow its
- * high ones in unary. The sign of a difference is its lowest bit. */
+ * are given as they are, and otherwise 1 + the number of low bits of a difference. */
 INLINE enum problem rice(struct reader reader, int64_t pixel_bytes, int64_t block, int64_t count,
                          int32_t *pixels)
 {
-    const int64_t pixel_bits = 8 * pixel_bytes;
     const int64_t code_bits = pixel_bytes == 4 ? 5 : pixel_bytes == 2 ? 4 : 3;
     const int64_t raw_code = pixel_bytes == 4 ? 26 : pixel_bytes == 2 ? 15 : 7;
-    const int64_t first = take(&reader, pixel_bits);
+    const int64_t first = take(&reader, 8 * pixel_bytes);
+    struct integers_of_tile to = {pixels, pixel_bytes, (uint32_t)first};
     if (first < 0)
         return TOO_SHORT;
-    uint32_t last = (uint32_t)first;
     for (int64_t start = 0; start < count; start += block) {
         const int64_t stop = start + block < count ? start + block : count;
         const int64_t code = take(&reader, code_bits);
@@ -130,36 +208,16 @@ INLINE enum problem rice(struct reader reader, int64_t pixel_bytes, int64_t bloc
             return TOO_SHORT;
         if (code > raw_code)
             return WRONG_CODE;
+        if (code && code < raw_code) {
+            if (unary_block(&reader, code - 1, start, stop, &to))
+                return TOO_SHORT;
+            continue;
+        }
         for (int64_t i = start; i < stop; i++) {
-            uint32_t difference = 0;
-            if (code == raw_code) {
-                const int64_t value = take(&reader, pixel_bits);
-                if (value < 0)
-                    return TOO_SHORT;
-                difference = (uint32_t)value;
-            } else if (code) {
-                const int64_t low_bits = code - 1;
-                if (reader.count < 32)
-                    refill(&reader);
-                const int64_t zeros = reader.bits ? __builtin_clzll(reader.bits) : 64;
-                if (zeros + 1 + low_bits <= reader.count) { /* nearly always */
-                    const uint64_t rest = reader.bits << zeros << 1;
-                    difference = (uint32_t)zeros << low_bits;
-                    difference |= (uint32_t)(rest >> 1 >> (63 - low_bits));
-                    reader.bits = rest << low_bits;
-                    reader.count -= zeros + 1 + low_bits;
-                } else {
-                    const int64_t all_zeros = take_zeros(&reader);
-                    const int64_t low = low_bits && all_zeros >= 0 ? take(&reader, low_bits) : 0;
-                    if (all_zeros < 0 || low < 0)
-                        return TOO_SHORT;
-                    difference = (uint32_t)all_zeros << low_bits | (uint32_t)low;
-                }
-            }
-            last += difference & 1 ? ~(difference >> 1) : difference >> 1;
-            pixels[i] = pixel_bytes == 4   ? (int32_t)last
-                        : pixel_bytes == 2 ? (int16_t)last
-                                           : (int32_t)(uint8_t)last;
+            const int64_t difference = code ? take(&reader, 8 * pixel_bytes) : 0;
+            if (difference < 0)
+                return TOO_SHORT;
+            add_pixel(&to, i, (uint32_t)difference);
         }
     }
     return reader.end - reader.next + reader.count / 8 ? TOO_LONG : WHOLE;
@@ -180,7 +238,7 @@ INLINE void begin_sequence(struct dither *dither)
 /* Write the floats of quantised pixels, row by row; `type` is float or double. The arithmetic is in
  * double, as in cfitsio. */
 #define WRITE_FLOATS(type)                                                                         \
-    static void write_##type##s(const struct tiling *tiling, const struct tile *tile)              \
+    INLINE void write_##type##s(const struct tiling *tiling, const struct tile *tile)              \
     {                                                                                              \
         const int64_t method = tiling->method;                                                     \
         const int has_blank = tiling->has_blank && tile->blank == (int32_t)tile->blank;            \
@@ -219,7 +277,7 @@ WRITE_FLOATS(double)
 
 /* Write integers, row by row. */
 #define WRITE_INTEGERS(type)                                                                       \
-    static void write_##type(const struct tiling *tiling, const struct tile *tile)                 \
+    INLINE void write_##type(const struct tiling *tiling, const struct tile *tile)                 \
     {                                                                                              \
         const int32_t *from = tiling->workspace;                                                   \
         for (int64_t y = 0; y < tile->height; y++, from += tile->width) {                          \
@@ -232,7 +290,7 @@ WRITE_INTEGERS(uint8_t)
 WRITE_INTEGERS(int16_t)
 WRITE_INTEGERS(int32_t)
 
-static enum problem decode_tile(const struct tiling *tiling, const struct tile *tile)
+INLINE enum problem decode_tile(const struct tiling *tiling, const struct tile *tile)
 {
     const uint8_t *bytes = tiling->heap + tile->start;
     const struct reader reader = {bytes, bytes + tile->length, 0, 0};
@@ -251,7 +309,7 @@ static enum problem decode_tile(const struct tiling *tiling, const struct tile *
 }
 
 /* Decode all tiles. The pixels of one with a problem are left as they were. */
-static void decode_tiles(const struct tiling *tiling)
+INLINE void decode_all(const struct tiling *tiling)
 {
     for (int64_t i = 0; i < tiling->count; i++) {
         struct tile *tile = tiling->tiles + i;
@@ -267,3 +325,14 @@ static void decode_tiles(const struct tiling *tiling)
         }
     }
 }
+
+static void decode_tiles_4(const struct tiling *tiling)
+{
+    decode_all(tiling);
+}
+#if defined(__x86_64__)
+__attribute__((target("avx2,bmi,bmi2,lzcnt"))) static void decode_tiles_8(const struct tiling *tiling)
+{
+    decode_all(tiling);
+}
+#endif

@@ -33,9 +33,8 @@ from mingolotss.sky.wcs import SkyWCS
 
 __all__ = ["CompressedMosaic"]
 
-_KEPT_BYTES = 96 << 20  # of decoded arrays, in a process
-_PART_PIXELS = 1 << 24  # of one array at most
-_BLOCK = 2048  # px; the cutouts in one block are windows of one array
+_KEPT_BYTES = 64 << 20  # of decoded arrays, in a process
+_PART_PIXELS = 1 << 22  # of one array at most: 16 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,26 +146,17 @@ class CompressedMosaic:
                 return part.pixels[y0 - top : y1 - top, x0 - left : x1 - left].copy()
         return None
 
-    def block_side(self, side: int) -> int:
-        """Return how large the blocks are whose cutouts of `side` pixels are decoded together.
-
-        0 where that is not possible: tiles that another process decodes, or enormous ones.
-        """
-        if self._image.tiles is None:
-            return 0
-        block, grid = _BLOCK, self._image.tiles.grid
-        while block >= SQUARE:
-            ny, nx = (
-                min(size, block + side + 2 * tile)
-                for size, tile in zip(self.shape, grid.tile, strict=True)
-            )
-            if ny * nx <= _PART_PIXELS:
-                return block
-            block //= 2
-        return 0
+    def can_part(self, y0: int, y1: int, x0: int, x1: int) -> bool:
+        """Return whether a rectangle can be decoded to one array: see `part`."""
+        if self._image.tiles is None:  # another process decodes them
+            return False
+        sides = []
+        for first, end, tile in zip((y0, x0), (y1, x1), self._image.tiles.grid.tile, strict=True):
+            sides.append((-(-end // tile) - first // tile) * tile + SQUARE)
+        return sides[0] * sides[1] <= _PART_PIXELS
 
     def part(self, y0: Ints, y1: Ints, x0: Ints, x1: Ints) -> MosaicPart:
-        """Return a part of the mosaic with n boxes in it, whose corners are in one block.
+        """Return a part of the mosaic with n boxes in it; `can_part` says whether that is possible.
 
         Parameters
         ----------

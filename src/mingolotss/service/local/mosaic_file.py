@@ -42,7 +42,6 @@ __all__ = [
     "open_mosaic",
 ]
 
-_WHOLE = 1 << 40
 _SMALL_BYTES = 1 << 26  # of a mosaic that is read whole for its checksums: 0.03 s
 _MAX_UNPACKED_BYTES = 1 << 34  # of a mosaic in gzip; the temporary file takes that much disk
 
@@ -172,9 +171,9 @@ class MappedMosaic:
         """Return a rectangle as a view; see `MosaicFile.box`."""
         return self.pixels[y0:y1, x0:x1]
 
-    def block_side(self, side: int) -> int:
-        """Return a number larger than any mosaic: all windows are views of one array."""
-        return _WHOLE
+    def can_part(self, y0: int, y1: int, x0: int, x1: int) -> bool:
+        """Return True: all rectangles are views of one array."""
+        return True
 
     def part(self, y0: Ints, y1: Ints, x0: Ints, x1: Ints) -> MosaicPart:
         """Return all of the mosaic; see `CompressedMosaic.part`."""

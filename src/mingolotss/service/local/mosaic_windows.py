@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,8 @@ from mingolotss.service.local.compressed_mosaic import CompressedMosaic
 from mingolotss.service.local.mosaic_file import MappedMosaic, MosaicFile
 
 __all__ = ["WindowGroup", "window_groups"]
+
+_InParts = MappedMosaic | CompressedMosaic
 
 _FEWEST = 4  # squares in a part of a mosaic; fewer are cut one by one, and keep no other pixels
 
@@ -53,35 +55,52 @@ def window_groups(
     if not isinstance(mosaic, _InParts) or not isinstance(rms_map, _InParts | None):
         return
     maps = [mosaic] if rms_map is None else [mosaic, rms_map]
-    block = min(one.block_side(side) for one in maps)
-    if not block:
-        return
     (ny, nx), is_part = mosaic.shape, any(isinstance(one, CompressedMosaic) for one in maps)
     # Squares over the edge are decoded with the others, and cut out of what was decoded later.
-    on_mosaic = np.flatnonzero((y0 > -side) & (x0 > -side) & (y0 < ny) & (x0 < nx))
-    rows, columns = y0.clip(0)[on_mosaic] // block, x0.clip(0)[on_mosaic] // block
-    _, group_of = np.unique(np.stack([rows, columns]), axis=1, return_inverse=True)
-    for group in range(int(group_of.max(initial=-1)) + 1):
-        members = on_mosaic[group_of.ravel() == group]
-        if is_part and len(members) < _FEWEST:
-            continue
-        top, left = y0[members], x0[members]
-        boxes = top.clip(0), (top + side).clip(max=ny), left.clip(0), (left + side).clip(max=nx)
-        parts = [one.part(*boxes) for one in maps]
-        inside = (top >= 0) & (left >= 0) & (top + side <= ny) & (left + side <= nx)
-        usable = np.logical_and.reduce([inside, *(part.usable for part in parts)])
+    boxes = _Boxes(y0.clip(0), (y0 + side).clip(max=ny), x0.clip(0), (x0 + side).clip(max=nx))
+    on_mosaic = (boxes.y0 < boxes.y1) & (boxes.x0 < boxes.x1)
+    is_inside = (boxes.y1 - boxes.y0 == side) & (boxes.x1 - boxes.x0 == side)
+    for members in _groups(np.flatnonzero(on_mosaic), boxes, maps, _FEWEST if is_part else 1):
+        parts = [one.part(*boxes.take(members)) for one in maps]
+        usable = np.logical_and.reduce([is_inside[members], *(part.usable for part in parts)])
         if not usable.any():
             continue
         # The arrays of image and rms map may begin and end at different tiles.
-        first = max(part.y0 for part in parts), max(part.x0 for part in parts)
-        last = (
-            min(part.y0 + part.pixels.shape[0] for part in parts),
-            min(part.x0 + part.pixels.shape[1] for part in parts),
-        )
-        image, *rms = (part.inside(first[0], last[0], first[1], last[1]) for part in parts)
-        plane = Cutout(image, rms[0] if rms else None, mosaic.wcs, (first[1], first[0]))
-        observed = parts[0].fully_observed(top[usable], left[usable], side)
-        yield WindowGroup(members[usable], plane, observed, is_part)
+        top, left = max(part.y0 for part in parts), max(part.x0 for part in parts)
+        bottom = min(part.y0 + part.pixels.shape[0] for part in parts)
+        right = min(part.x0 + part.pixels.shape[1] for part in parts)
+        image, *rms = (part.inside(top, bottom, left, right) for part in parts)
+        plane = Cutout(image, rms[0] if rms else None, mosaic.wcs, (left, top))
+        taken = members[usable]
+        observed = parts[0].fully_observed(y0[taken], x0[taken], side)
+        yield WindowGroup(taken, plane, observed, is_part)
 
 
-_InParts = MappedMosaic | CompressedMosaic
+class _Boxes(NamedTuple):
+    """Rows y0 to y1 and columns x0 to x1 of n rectangles, ends excluded."""
+
+    y0: Ints
+    y1: Ints
+    x0: Ints
+    x1: Ints
+
+    def take(self, members: Ints) -> _Boxes:
+        """Return some of them."""
+        return _Boxes(*(column[members] for column in self))
+
+
+def _groups(members: Ints, boxes: _Boxes, maps: Sequence[_InParts], fewest: int) -> Iterator[Ints]:
+    """Yield groups of boxes that are close enough together for one array; leave out small ones."""
+    # A group that spans too much is divided in the middle of the longer side of what it spans.
+    if len(members) < fewest:
+        return
+    y0, y1, x0, x1 = boxes.take(members)
+    whole = int(y0.min()), int(y1.max()), int(x0.min()), int(x1.max())
+    if all(one.can_part(*whole) for one in maps):
+        yield members
+        return
+    corner = y0 if whole[1] - whole[0] >= whole[3] - whole[2] else x0
+    order = np.argsort(corner, kind="stable")
+    for half in np.array_split(order, 2):
+        if len(half) < len(members):
+            yield from _groups(members[half], boxes, maps, fewest)
