@@ -216,7 +216,7 @@ def main() -> None:
             found = take_turns(workers(data, 5 * chosen.sources), chosen.rounds, data)
             print(table("Dask", found, next(iter(found))), flush=True)
         if "packed" in only:
-            found = take_turns(packed(data, chosen.sources // 20), chosen.rounds, data)
+            found = take_turns(packed(data, chosen.sources), chosen.rounds, data)
             print(table("Compressed mosaics", found, next(iter(found))), flush=True)
         if "folder" in only:
             found = take_turns(folders(base), chosen.rounds, base / "folder-5805")
