@@ -95,6 +95,12 @@ def test_flux_and_noise_are_in_jy_per_beam(unit, factor):
     assert image["ivar"][0][0][0] == pytest.approx((1 / noise**2).to_value(of["ivar"]), rel=1e-7)
 
 
+def test_pixels_that_float32_cannot_hold_give_no_warning():
+    image = _one(_manifest(unit="MJy/beam"), flux=3e38, rms=1e-38)
+    assert image["flux"] == [[[np.inf]]]
+    assert math.isnan(image["ivar"][0][0][0])
+
+
 def test_the_brightness_of_other_units_is_left_as_it_is():
     image = _one(_manifest(unit="K"))
     assert image["flux"] == [[[0.25]]]

@@ -184,7 +184,8 @@ def image_column(flux: _Float32s, rms: _Float32s | None, facts: ImageFacts) -> p
     ivar = np.empty(flux.shape, np.float32)
     factor = facts.factor[..., None, None]
     if (facts.factor != 1).any():
-        flux = (flux * factor).astype(np.float32)
+        with np.errstate(all="ignore"):  # very large pixels are data here
+            flux = (flux * factor).astype(np.float32)
     # One stamp at a time: float64 for all would take twice the memory of the result.
     for row in range(n):
         ivar[row] = _inverse_variance(None if rms is None else rms[row], factor[row], flux[row])
