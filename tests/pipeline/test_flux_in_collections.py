@@ -15,11 +15,14 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_area
 
 import mingolotss
+from builds import contents
 from fits_skies import KINDS, PLACES, PLAIN, build, build_channels, recipe, write_sky
 from mask_sky import build_masked, write_masked_sky
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.hats.partitions import healpix_index
+from mingolotss.pipeline.executors.local import processes
+from mingolotss.pipeline.recorded_sources import RecordedSources
 from mingolotss.recipe.stamp_settings import StepSettings
 from misbehave import running
 from survey_images import write_images
@@ -269,3 +272,24 @@ def test_other_images_under_the_same_stamps_renew_the_collection(tmp_path):
     np.testing.assert_array_equal(fluxes[0], fluxes[1])
     assert (fluxes[2] != fluxes[1]).sum() == 1
     assert (fluxes[2] == np.float32(1e-6)).sum() == 1
+
+
+@pytest.mark.slow
+def test_workers_write_the_same_bytes_and_name_the_same_sources(tmp_path, monkeypatch):
+    """An image is changed after the images were looked at: the worker that reads it notices."""
+    images = tmp_path / "images"
+    write_sky(images)
+    build(images, tmp_path / "out", recipe(**HATS | {"hats__partition_rows": 1}))
+    with processes(2) as mapper:
+        alone, together = (
+            mingolotss.export(tmp_path / "out", "hats", tmp_path / name, mapper=one).out
+            for name, one in (("alone", map), ("together", mapper))
+        )
+        assert contents(together) == contents(alone)
+        with fits.open(images / "turned_P1-mosaic.fits", mode="update") as hdus:
+            hdus[0].data[230, 100] += 1e-6
+        monkeypatch.setattr(RecordedSources, "changed", lambda _: [])
+        for one in (map, mapper):
+            with pytest.raises(DatasetError, match=r"1 of \d sources of one task .*turned: turned"):
+                mingolotss.export(tmp_path / "out", "hats", tmp_path / "export", mapper=one)
+            assert not (tmp_path / "export").exists()

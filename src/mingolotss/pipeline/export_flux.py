@@ -135,8 +135,7 @@ class RepeatedBrightness:
             problems += repeated.problems
             if not problems:
                 yield _arrays(repeated)
-        total = f"{len(part.task)} sources of a partition"
-        refuse(part.build, _KIND, problems, total)
+        refuse(part.build, _KIND, problems, f"{len(part.task)} sources of one task")
 
 
 def _arrays(repeated: RepeatedChunk) -> FluxArrays:

@@ -3,7 +3,9 @@ r"""The column ``image`` of the Multimodal Universe: the brightness of each stam
 It is a struct of lists with one element for each channel, as `datasets` stores a Sequence of a
 dictionary, and as nested-pandas and LSDB read a nested column
 (https://github.com/MultimodalUniverse/MultimodalUniverse). Whole columns are made from arrays: no
-pixel ever is a Python object. Not here: where brightness and noise come from.
+pixel ever is a Python object. Planes are plain lists of lists, and not of the extension type that
+`datasets` has for arrays: LSDB 0.11 opens no catalogue with it once `datasets` is imported. Not
+here: where brightness and noise come from.
 
 >>> flux = np.array([[[[1e-3, np.nan]]]], np.float32)
 >>> table = pa.table({"unit": ["mJy/beam"], "survey": ["LoTSS"], "frequency_mhz": [144.0],
