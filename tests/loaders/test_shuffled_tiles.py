@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from collection_builds import KINDS, write_collection
 from mingolotss.dataset.hats_catalogue import find_catalogue, is_hats
+from mingolotss.dataset.image_stack import unit_range
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.loaders.arrays import load
 from mingolotss.publish.export import export
@@ -254,6 +256,97 @@ def test_metadata_have_no_nulls(tiles):
     assert metadata["flux_mjy"].dtype == torch.float64
     assert metadata["decided_by"] == [""] * 8
     assert metadata["blank"].dtype == torch.bool
+
+
+@pytest.fixture(scope="module")
+def collection(request, tmp_path_factory):
+    """Give a collection of each other kind of labels and images."""
+    pytest.importorskip("hats", reason="needs mingolotss[hats]")
+    return write_collection(request.param, tmp_path_factory.mktemp("kind"))
+
+
+def _of_kinds(*kinds):
+    """Mark a test as one of collections of these kinds; only that with masks is a quick one."""
+    marks = {"masks": ()}
+    return pytest.mark.parametrize(
+        "collection",
+        [pytest.param(kind, marks=marks.get(kind, pytest.mark.slow)) for kind in kinds],
+        indirect=True,
+    )
+
+
+@_of_kinds(*[kind for kind in KINDS if kind != "classes"])
+def test_targets_masks_and_channels_are_those_of_load(collection):
+    """Each sample has all that ``load`` gives for its source, to the bit."""
+    data = load(collection)
+    has_masks = data.masks is not None
+    dataset = ShuffledTiles(
+        collection, "all", batch_size=4, buffer=2, masks=has_masks,
+        return_metadata=["source", "label"],
+    )  # fmt: skip
+    assert (dataset.target, dataset.classes) == (
+        load(collection).target or dataset.target, list(data.classes),
+    )  # fmt: skip
+    names = []
+    for images, *masks, targets, metadata in dataset:
+        rows = [data.sources.index(name) for name in metadata["source"]]
+        stored = unit_range(data.images[rows])
+        stored = stored if data.channels else stored[:, None]
+        np.testing.assert_array_equal(images.numpy(), stored)
+        np.testing.assert_array_equal(targets.numpy(), data.targets[rows])
+        np.testing.assert_array_equal(metadata["label"].numpy(), data.labels[rows])
+        assert len(masks) == has_masks
+        for mask in masks:
+            np.testing.assert_array_equal(mask.numpy(), data.masks[rows])
+        names += metadata["source"]
+    assert sorted(names) == sorted(data.sources)
+
+
+@_of_kinds("three channels", "two channels", "float channels")
+def test_some_channels_in_another_order(collection):
+    """As ``load`` selects them."""
+    channels = load(collection).channels[::-1][:2]
+    data = load(collection, channels=channels)
+    dataset = ShuffledTiles(collection, "all", channels=channels, shuffle=False, batch_size=None)
+    images = np.stack([image.numpy() for image, _ in dataset])
+    order = [data.sources.index(name) for name in _names(collection)]
+    np.testing.assert_array_equal(images, unit_range(data.images[order]))
+    assert dataset.channels == list(channels)
+
+
+def _names(collection):
+    """Return the names of the sources of a collection, in the order of its files."""
+    return [
+        name
+        for path in find_catalogue(collection).files()
+        for name in pq.read_table(path, columns=["source"])["source"].to_pylist()
+    ]
+
+
+@_of_kinds("tags", "votes")
+def test_merged_tags_and_votes(collection):
+    """As ``load`` merges them; all samples stay."""
+    data = load(collection)
+    groups = {"a": list(data.classes[:3]), "b": list(data.classes[3:])}
+    merged = load(collection, merge=groups)
+    dataset = ShuffledTiles(collection, "all", merge=groups, shuffle=False, batch_size=100)
+    [(_, targets)] = dataset
+    order = [merged.sources.index(name) for name in _names(collection)]
+    np.testing.assert_array_equal(targets.numpy(), merged.targets[order])
+
+
+def test_a_collection_in_an_object_store(tiles):
+    """At an address of fsspec; the files are opened by the process that reads them."""
+    fsspec = pytest.importorskip("fsspec")
+    pytest.importorskip("upath", reason="needs mingolotss[dask]")
+    store = fsspec.filesystem("memory")
+    try:
+        store.put(str(tiles), "/tiles", recursive=True)
+        assert samples(stream("memory://tiles", buffer=2)) == expected(tiles)
+        with pytest.raises(DatasetError, match="memory://nothing: there is nothing there"):
+            stream("memory://nothing")
+    finally:
+        store.rm("/tiles", recursive=True)
 
 
 def test_a_build_is_streamed_too(build):

@@ -16,7 +16,7 @@ from mingolotss.formats.base import Format
 from mingolotss.publish.channel_facts import describe_channels
 from mingolotss.publish.citation import dataset_citation
 from mingolotss.publish.datasheet import render_datasheet
-from mingolotss.publish.hub_header import ALL_SPLITS, describe_stamps
+from mingolotss.publish.hub_header import ALL_SPLITS, describe_collection, describe_stamps
 from mingolotss.publish.label_facts import count_table, describe_labels
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.markdown import code, escape
@@ -40,6 +40,7 @@ _LOAD_BUILD = (
     f'datasets.load_dataset("FOLDER", split="{ALL_SPLITS}")  # all; see the column split',
     'pandas.read_parquet("FOLDER/stamps")  # IMAGES and every column of the manifest',
 )
+_COLLECTION = "hats"
 _LOAD_COLLECTION = 'lsdb.open_catalog("FOLDER/hats")  # LSDB: in partitions of the sky'
 _NAMES = (
     "In the first published {title} the names of labels {labels} are interchanged. The labels "
@@ -102,8 +103,12 @@ def _header(summary: DatasetSummary, format_name: str) -> str:
         names = _hub_names(summary.splits)
         for name, pattern in zip(names, patterns, strict=True):
             lines += [f"  - split: {name}", f"    path: {pattern}"]
+    recipe = summary.provenance.recipe
     if format_name == "build":
-        lines += describe_stamps(summary.folder, summary.classes)
+        collection = recipe.name if _COLLECTION in recipe.formats else None
+        lines += describe_stamps(summary.folder, summary.classes, collection)
+    elif format_name == _COLLECTION:
+        lines += describe_collection(summary.folder, recipe.name)
     return "\n".join([*lines, "---"])
 
 
@@ -170,7 +175,7 @@ def _summary(summary: DatasetSummary, format_name: str) -> str:
 def _loading(summary: DatasetSummary, format_name: str) -> str:
     """Show how to load the dataset."""
     examples: tuple[str, ...] = _LOAD_BUILD
-    if "hats" in summary.provenance.recipe.formats:
+    if _COLLECTION in summary.provenance.recipe.formats:
         examples = (*examples, _LOAD_COLLECTION)
     if format_name != "build":
         dataset_format: Format = FORMATS.get(format_name)

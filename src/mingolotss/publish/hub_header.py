@@ -1,9 +1,11 @@
-"""The part of a build's card that tells Hugging Face `datasets` where its images are.
+"""The part of a card that tells Hugging Face `datasets` where the images are.
 
 ``load_dataset(FOLDER)`` then opens the stamps of a build, with images and class names. A part of a
 build has sources of several splits, since parts follow the sky; `datasets` divides only by files,
 and its name "all" is reserved. All images are therefore one split with a name of its own, and the
-column ``split`` of the manifest is beside each image. An export has files for each split.
+column ``split`` of the manifest is beside each image. So it is in a HATS collection, of which only
+the catalogue is read: its margin and its index would repeat sources. Any other export has files for
+each split.
 """
 
 from __future__ import annotations
@@ -15,16 +17,46 @@ from pathlib import Path
 import pyarrow as pa
 
 from mingolotss.dataset.label_columns import TAGS
-from mingolotss.dataset.layout import BuildFolder
+from mingolotss.dataset.layout import BuildFolder, HatsCollection, HatsFolder
+from mingolotss.io.file_names import safe_name
 from mingolotss.io.parquet import read_schema
 
-__all__ = ["ALL_SPLITS", "describe_stamps"]
+__all__ = ["ALL_SPLITS", "describe_collection", "describe_stamps"]
 
 ALL_SPLITS = "all_splits"
 _DTYPES = {"double": "float64", "float": "float32"}
 
 
-def describe_stamps(folder: Path, classes: Sequence[str]) -> list[str]:
+def describe_collection(folder: Path, name: str) -> list[str]:
+    """Return the lines of YAML for a HATS collection.
+
+    The columns are described in its files.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the collection.
+    name : str
+        Of the recipe.
+    """
+    return ["configs:", *_config("default", _collection_pattern(folder, name, folder))]
+
+
+def _config(name: str, pattern: str) -> list[str]:
+    lines = [f"- config_name: {name}", "  data_files:", f"  - split: {ALL_SPLITS}"]
+    return [*lines, f"    path: {pattern}"]
+
+
+def _collection_pattern(collection: Path, name: str, folder: Path) -> str:
+    """Return the pattern of the partitions of a collection, relative to a folder, as YAML."""
+    catalogue = HatsFolder(HatsCollection(collection, safe_name(name)).catalogue)
+    place = catalogue.path.relative_to(folder).as_posix()
+    return _quoted(f"{place}/{catalogue.partition_pattern()}")
+
+
+def describe_stamps(
+    folder: Path, classes: Sequence[str], collection: str | None = None
+) -> list[str]:
     """Return the lines of YAML for the stamps of a build; none if it has no Parquet files.
 
     Parameters
@@ -32,14 +64,19 @@ def describe_stamps(folder: Path, classes: Sequence[str]) -> list[str]:
     folder : Path
         Of the build.
     classes : sequence of str
+    collection : str, optional
+        The name of the recipe, if the build has a HATS collection: ``load_dataset(FOLDER, "hats")``
+        then opens it.
     """
     build = BuildFolder(folder)
     paths = build.all_stamps()
     if not paths:
         return []
     pattern = build.name_of(build.stamps / f"*{paths[0].suffix}")
-    lines = ["configs:", "- config_name: default", "  data_files:", f"  - split: {ALL_SPLITS}"]
-    lines += [f"    path: {pattern}", "dataset_info:", "  features:"]
+    lines = ["configs:", *_config("default", pattern)]
+    if collection is not None:
+        lines += _config(build.hats.name, _collection_pattern(build.hats, collection, folder))
+    lines += ["dataset_info:", "  features:"]
     for field in read_schema(paths[0]):
         lines.append(f"  - name: {_quoted(field.name)}")
         lines += _feature(field, classes)

@@ -17,7 +17,12 @@ HATS = Format(
     write_hats,
     find_hats,
     read_hats,
-    ('lsdb.open_catalog("FOLDER")', 'mingolotss.MingoLoTSS("FOLDER")'),
+    (
+        'lsdb.open_catalog("FOLDER")',
+        'mingolotss.MingoLoTSS("FOLDER")',
+        'mingolotss.ShuffledTiles("FOLDER")  # PyTorch, streamed',
+        'datasets.load_dataset("FOLDER", streaming=True)  # all; see the column split',
+    ),
     streams=True,
     in_store=True,
 )
