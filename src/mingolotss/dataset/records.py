@@ -31,7 +31,7 @@ from mingolotss.dataset.stamps import StampFile, check_size, decode_stamps, imag
 from mingolotss.dataset.stored_stamps import StampGroups, StoredStamps
 from mingolotss.errors import DatasetError
 from mingolotss.image.masks import Masks
-from mingolotss.io.arrow_rows import take_rows
+from mingolotss.io.arrow_rows import take_in_place, take_rows
 from mingolotss.io.documents import parse_json
 from mingolotss.io.error_text import first_line
 from mingolotss.model import Bools, Ints
@@ -258,8 +258,9 @@ class Records:
 
     def split_rows(self) -> dict[str, Ints]:
         """Return the indices of the records of each split, train first and test last."""
-        names = np.array(self.texts("split"))
-        return {name: np.flatnonzero(names == name) for name in in_order(set(names.tolist()))}
+        splits = pc.fill_null(self.table["split"], "").combine_chunks().dictionary_encode()
+        names, number = splits.dictionary.to_pylist(), splits.indices.to_numpy()
+        return {name: np.flatnonzero(number == names.index(name)) for name in in_order(names)}
 
 
 def read_records(root: Path) -> Records:
@@ -313,7 +314,10 @@ def read_stored_records(root: Path) -> Records:
         index = table.column_names.index("row")
         table = table.set_column(index, "row", pa.array(np.arange(len(table))))
     places = pc.sort_indices(table["row"]).to_numpy().astype(np.int64)
-    table = take_rows(table, places).replace_schema_metadata(tables[0].schema.metadata)
+    schema = table.schema.with_metadata(tables[0].schema.metadata)
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    del table, tables  # so that each column is released when its rows are sorted
+    table = pa.Table.from_arrays(list(take_in_place(columns, places)), schema=schema)
     origin = paths[0] if len(paths) == 1 else root if is_hats(root) else paths[0].parent
     stored = StoredStamps(tuple(groups), places, *shapes[0])
     return Records(table, class_names(root, table), str(origin), stored)

@@ -10,14 +10,34 @@ together first: it raises for more than 2 GiB of images.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 
 from mingolotss.model import Ints
 
-__all__ = ["take_rows"]
+__all__ = ["take_in_place", "take_rows"]
 
 _MOST_BYTES = 1 << 30  # of an array
+
+
+def take_in_place(columns: dict[str, pa.ChunkedArray], rows: Ints) -> Iterator[pa.ChunkedArray]:
+    """Give some rows of each column, and remove the column itself.
+
+    Only one column at a time is in memory twice, if nothing else refers to the columns.
+
+    Parameters
+    ----------
+    columns : dict of str to pyarrow.ChunkedArray
+        Empty at the end.
+    rows : int64 array, shape (n,)
+    """
+    pool = pa.default_memory_pool()
+    for name in list(columns):
+        taken = take_rows(pa.table({name: columns.pop(name)}), rows)[name]
+        pool.release_unused()  # the allocator would keep the memory of all columns
+        yield taken
 
 
 def take_rows(table: pa.Table, rows: Ints, *, most_bytes: int = _MOST_BYTES) -> pa.Table:

@@ -141,21 +141,21 @@ def export(
     if not len(records):
         raise InputError(f"export {build}: no image remains to be written")
     header = export_header(divided.plan, replace(provenance, recipe=given), format)
+    splits = {name: len(rows) for name, rows in records.split_rows().items()}
+    done = Export(
+        out, len(records), splits, simulated=provenance.simulated, split=divided.result
+    )  # fmt: skip
     written = records if dataset_format.streams else records.with_images()
     with staged_export(out, fresh=fresh, in_store=dataset_format.in_store) as stage:
         (writer or dataset_format.write)(written, stage, header)
         _write_tables(divided, header, DatasetFolder(stage))
         _write_recipe(build, stage, provenance, given)
+        del records, written, divided  # the summary reads the rows again
         write_description(read_summary(stage), format)
         files = sorted(path for path in stage.rglob("*") if path.is_file())
         write_checksums(DatasetFolder(stage).checksums, digest_files(stage, files))
         path = _write_archive(ExportFolder(stage), ExportFolder(out).archive) if archive else None
-    splits = {name: len(rows) for name, rows in records.split_rows().items()}
-    digest = sha256_file(path) if path is not None else ""
-    return Export(
-        out, len(records), splits, path, digest, simulated=provenance.simulated,
-        split=divided.result,
-    )  # fmt: skip
+    return done if path is None else replace(done, archive=path, sha256=sha256_file(path))
 
 
 def _read(build: Path) -> tuple[Records, Provenance]:

@@ -281,7 +281,8 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
         is_counted = count_rows(DatasetFolder(folder).manifest) <= MAX_COUNTED
         unused = _UNUSED_COLUMNS if is_counted else {*_UNUSED_COLUMNS, "wcs"}
         manifest = read_manifest(folder, [name for name in names if name not in unused])
-    written = manifest.filter(pc.equal(manifest["status"], "written"))
+    is_written = pc.equal(manifest["status"], "written")
+    written = manifest if pc.all(is_written).as_py() else manifest.filter(is_written)
     # An archive may deliver simulated images; only their headers tell.
     if pc.any(pc.equal(written["telescope"], SIMULATED)).as_py():
         provenance = replace(provenance, simulated=True)
