@@ -31,7 +31,12 @@ from mingolotss.dataset.stamps import StampFile, check_size, decode_stamps, imag
 from mingolotss.dataset.stored_stamps import StampGroups, StoredStamps
 from mingolotss.errors import DatasetError
 from mingolotss.image.masks import Masks
-from mingolotss.io.arrow_rows import take_in_place, take_rows
+from mingolotss.io.arrow_rows import (
+    decoded_schema,
+    encode_repeated,
+    take_in_place,
+    take_rows,
+)
 from mingolotss.io.documents import parse_json
 from mingolotss.io.error_text import first_line
 from mingolotss.model import Bools, Ints
@@ -78,8 +83,8 @@ class Records:
         if self.stored is None:
             return self.table.schema
         images = image_fields(self.stored.shape, has_masks=self.stored.has_masks)
-        schema = pa.schema([*images, *self.table.schema])
-        return schema.with_metadata(self.table.schema.metadata)
+        rows = decoded_schema(self.table.schema)
+        return pa.schema([*images, *rows], rows.metadata)
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -110,7 +115,11 @@ class Records:
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a column of text; null is ""."""
-        return tuple(text or "" for text in self.table[name].to_pylist())
+        # Rows with the same text share it.
+        texts = pc.fill_null(self.table[name].cast(pa.string()), "").combine_chunks()
+        encoded = texts.dictionary_encode()
+        values = np.array([*encoded.dictionary.to_pylist(), None], object)
+        return tuple(values[encoded.indices.to_numpy()].tolist())
 
     def numbers(self, name: str) -> Floats:
         """Return a column of numbers, float64 array, shape (n,); null is NaN."""
@@ -224,7 +233,8 @@ class Records:
         """
         if self.stored is None:
             return self
-        columns = [*self.stored.read().columns, *self.table.columns]
+        rows = self.table.cast(decoded_schema(self.table.schema))
+        columns = [*self.stored.read().columns, *rows.columns]
         table = pa.Table.from_arrays(columns, schema=self.schema)
         return replace(self, table=table, stored=None)
 
@@ -289,7 +299,10 @@ def read_stored_records(root: Path) -> Records:
     tables, groups, shapes = [], [], []
     for path in paths:
         with StampFile(path) as stamps:
-            tables.append(stamps.table(has_images=False))
+            # The WCS is half of a row, and that of all stamps of a mosaic is the same.
+            rows = stamps.table(has_images=False)
+            place = rows.column_names.index("wcs")
+            tables.append(rows.set_column(place, "wcs", rows["wcs"].dictionary_encode()))
             groups.append(StampGroups.of_file(stamps))
             shapes.append((stamps.shape, stamps.has_masks))
             if shapes[-1] != shapes[0]:
@@ -313,6 +326,7 @@ def read_stored_records(root: Path) -> Records:
     if table["row"].null_count == len(table):  # a file of another program: its own order
         index = table.column_names.index("row")
         table = table.set_column(index, "row", pa.array(np.arange(len(table))))
+    table = encode_repeated(table, "wcs")
     places = pc.sort_indices(table["row"]).to_numpy().astype(np.int64)
     schema = table.schema.with_metadata(tables[0].schema.metadata)
     columns = dict(zip(table.column_names, table.columns, strict=True))

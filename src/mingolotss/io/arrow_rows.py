@@ -17,9 +17,37 @@ import pyarrow as pa
 
 from mingolotss.model import Ints
 
-__all__ = ["take_in_place", "take_rows"]
+__all__ = ["decoded_schema", "encode_repeated", "take_in_place", "take_rows"]
 
 _MOST_BYTES = 1 << 30  # of an array
+_MOST_VALUES = 0.25  # of the rows, for a column with a dictionary
+
+
+def encode_repeated(table: pa.Table, name: str) -> pa.Table:
+    """Return a table in which a column of texts has a dictionary, if most of them are repeated.
+
+    >>> table = pa.table({"name": ["a"] * 8 + ["b"]})
+    >>> encode_repeated(table, "name").schema.field("name").type
+    DictionaryType(dictionary<values=string, indices=int32, ordered=0>)
+    >>> encode_repeated(table.slice(7), "name").schema.field("name").type
+    DataType(string)
+    """
+    column = table[name].unify_dictionaries()
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    values = len(column.chunk(0).dictionary) if column.num_chunks else 0
+    if values > _MOST_VALUES * len(table):
+        column = column.cast(column.type.value_type)
+    return table.set_column(table.column_names.index(name), name, column)
+
+
+def decoded_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the types that the columns have without dictionaries."""
+    fields = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in schema
+    ]
+    return pa.schema(fields, schema.metadata)
 
 
 def take_in_place(columns: dict[str, pa.ChunkedArray], rows: Ints) -> Iterator[pa.ChunkedArray]:
