@@ -223,8 +223,13 @@ class Records:
         stored = None if self.stored is None else self.stored.take(indices)
         return replace(self, table=take_rows(self.table, indices), stored=stored)
 
-    def with_images(self) -> Records:
+    def with_images(self, images: pa.Table | None = None) -> Records:
         """Return the records with their images and masks in the table.
+
+        Parameters
+        ----------
+        images : pyarrow.Table, optional
+            The columns of images and masks, if they were read before.
 
         Raises
         ------
@@ -234,7 +239,8 @@ class Records:
         if self.stored is None:
             return self
         rows = self.table.cast(decoded_schema(self.table.schema))
-        columns = [*self.stored.read().columns, *rows.columns]
+        images = self.stored.read() if images is None else images
+        columns = [*images.columns, *rows.columns]
         table = pa.Table.from_arrays(columns, schema=self.schema)
         return replace(self, table=table, stored=None)
 

@@ -73,11 +73,12 @@ def _tables(records: Records, files: Sequence[Ints]) -> Iterator[pa.Table]:
     passes = np.cumsum(sizes) // _PASS_BYTES
     for number in np.unique(passes):
         members = [rows for rows, one in zip(files, passes, strict=True) if one == number]
-        table = records.take(np.concatenate(members)).with_images().table
+        images = None if stored is None else stored.take(np.concatenate(members)).read()
         start = 0
         for rows in members:
+            own = None if images is None else images.slice(start, len(rows))
             # One chunk for each column: where a chunk ends, a page of the file ends, too.
-            yield table.slice(start, len(rows)).combine_chunks()
+            yield records.take(rows).with_images(own).table.combine_chunks()
             start += len(rows)
 
 

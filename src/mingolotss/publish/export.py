@@ -31,8 +31,8 @@ from mingolotss.formats import FORMATS
 from mingolotss.formats.archive import write_tar
 from mingolotss.formats.base import ExportHeader, Format
 from mingolotss.formats.batch_layout import BatchLayout
-from mingolotss.io.files import is_local, locate, sha256_file, write_bytes
-from mingolotss.io.parquet import write_table
+from mingolotss.io.files import atomic_path, is_local, locate, sha256_file, write_bytes
+from mingolotss.io.parquet import table_writer, write_table
 from mingolotss.publish.citation import dataset_citation
 from mingolotss.publish.describe import write_description
 from mingolotss.publish.export_splits import SplitRecords, split_records
@@ -44,6 +44,8 @@ from mingolotss.publish.summary import read_summary
 from mingolotss.recipe.model import Recipe
 
 __all__ = ["Export", "Writer", "export", "export_header"]
+
+_GROUP_ROWS = 1 << 19  # of the manifest, as a build has them
 
 Writer = Callable[[Records, Path, ExportHeader], None]
 """Writes the files of an export into a folder."""
@@ -204,10 +206,14 @@ def _write_tables(divided: SplitRecords, header: ExportHeader, target: DatasetFo
     """Write the manifest with the notes of the export, and its splits."""
     records = divided.records
     notes = ExportNotes(header.format, header.split_plan, records.classes, divided.sha256)
-    schema = pa.schema([*MANIFEST, *further_fields(records.table.schema)])
-    table: pa.Table = records.table.select(schema.names).cast(schema)
-    table = table.replace_schema_metadata(notes.to_metadata())
-    write_table(target.manifest, table, repeated_columns=REPEATED_COLUMNS)
+    schema = pa.schema([*MANIFEST, *further_fields(records.table.schema)], notes.to_metadata())
+    rows = records.table.select(schema.names)
+    with (
+        atomic_path(target.manifest) as temporary,
+        table_writer(temporary, schema, repeated_columns=REPEATED_COLUMNS) as sink,
+    ):
+        for start in range(0, len(rows), _GROUP_ROWS):
+            sink.write_table(rows.slice(start, _GROUP_ROWS).cast(schema))
     if records.channels:
         channels = flatten_channels(records.table)
         write_table(target.channels, channels, repeated_columns=REPEATED_CHANNEL_COLUMNS)
