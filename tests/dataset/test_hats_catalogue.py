@@ -111,6 +111,12 @@ def test_a_collection_in_an_object_store(tmp_path):
         ("collection.properties", "hats_primary_table_url=s3://b/c\n", "outside of the collection"),
         ("collection.properties", "hats_primary_table_url=demo\nall_margins=../b", "'../b' is out"),
         ("collection.properties", "hats_primary_table_url=demo\nall_indexes=a", "no pairs"),
+        (
+            "collection.properties",
+            f"hats_primary_table_url={'9' * 5000}\n",
+            "is no name of a folder",
+        ),
+        ("collection.properties", "hats_primary_table_url=a\\u0000b\n", "is no name of a folder"),
         ("collection.properties", "obs_collection=demo\n", "it names no catalogue"),
         ("collection.properties", "hats_primary_table_url=absent\n", "no catalogue of HATS in it"),
         ("demo/hats.properties", PROPERTIES + "/../../x", "the suffix of its partitions"),

@@ -25,6 +25,7 @@ from harness import Target, as_file, mutate
 
 from channel_builds import write_build
 from mask_builds import write_build as write_masked
+from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.errors import DatasetError, MingoError
 from mingolotss.formats.batches import read_batches
 from mingolotss.formats.hdf5 import read_hdf5
@@ -57,9 +58,17 @@ TEXTS = [
     b"-1", b"1e999", b"NaN", b"true",
 ]  # fmt: skip
 LINKS = ["/dev/zero", "/dev/null", "/nonexistent", "loop"]
-FORMATS = ("png", "webdataset", "parquet", "batches")
-MASKED = ("coco-masks", "png-masks", "webdataset-masks", "batches-masks", "parquet-masks")
-CHANNELS = ("png-3", "webdataset-2", "parquet-2", "parquet-3", "batches-3")  # with their number
+FORMATS = ("png", "webdataset", "parquet", "batches", "hats")
+MASKED = (
+    "coco-masks", "png-masks", "webdataset-masks", "batches-masks", "parquet-masks", "hats-masks"
+)  # fmt: skip
+CHANNELS = ("png-3", "webdataset-2", "parquet-2", "parquet-3", "batches-3", "hats-2", "hats-3")
+"""Exports of datasets with channels, with their number."""
+PROPERTIES = [
+    b"/etc", b"../..", b"..", b".", b"", b"s3://bucket/x", b"C:\\\\x", b"\\u0000", b"-1", b"nan",
+    b"1e-320", b"1e300", b"9" * 5000, b"99999999999999999999", b"29", b"/", b"/../../x", b"margin",
+    b"index", b"map", b"demo demo", b"a b c", b"\xff", b"x\\",
+]  # fmt: skip
 SHAPES = [
     b'{"channels": ["low", "high"], "shape": [2, 12, 12], "dtype": "float32"}',
     b'{"channels": ["low"], "shape": [1, 12, 12], "dtype": "uint8"}',
@@ -226,7 +235,7 @@ def prepare_datasets() -> None:
         if not (source := root / f"build-{number}").exists():
             write_masked(source) if number == "masks" else write_build(source, int(number))
         _PLACE[name] = export(source, kind, root / name).out
-    for name in ("build", "parquet"):
+    for name in ("build", "parquet", "hats"):
         use_everything(_PLACE[name])
 
 
@@ -244,11 +253,36 @@ def dataset(rng: random.Random, folder: Path) -> Path:
     return path
 
 
+def collection(rng: random.Random, folder: Path) -> Path:
+    """Copy a HATS collection, and forge its descriptions, its partitions or its margin."""
+    name = rng.choice(["hats", "hats-2", "hats-3", "hats-masks"])
+    path = folder / name
+    shutil.copytree(_PLACE[name], path)
+    inside = [one for one in sorted(path.rglob("*")) if one.is_file() and one.parent != path]
+    texts = [one for one in inside if one.suffix in (".csv", ".properties", "")]
+    texts += [path / "collection.properties"] * len(texts)
+    for _ in range(rng.choice([1, 1, 2])):
+        file = rng.choice(texts if rng.random() < 0.7 else inside)
+        if not file.is_file():
+            continue
+        if rng.random() < 0.3 or file.name.startswith("_") or file.suffix == ".parquet":
+            damage_file(rng, file)
+            continue
+        separator = b"," if file.suffix == ".csv" else b"="
+        lines = file.read_bytes().split(b"\n")
+        place = rng.randrange(len(lines))
+        words = lines[place].split(separator)
+        words[rng.randrange(len(words))] = rng.choice(PROPERTIES)
+        lines[place] = separator.join(words)
+        file.write_bytes(b"\n".join(lines))
+    return path
+
+
 def parquet(rng: random.Random, folder: Path) -> Path:
-    """Copy an export in Parquet, and damage the file of its images."""
+    """Copy a file of an export in Parquet, or of a HATS catalogue, and damage it."""
     path = folder / "x.parquet"
-    name = rng.choice(["parquet", "parquet-2", "parquet-3", "parquet-masks"])
-    shutil.copy(next((_PLACE[name] / "data").iterdir()), path)
+    name = rng.choice(["parquet", "parquet-2", "parquet-3", "parquet-masks", "hats", "hats-2"])
+    shutil.copy(stamp_files(_PLACE[name])[0], path)
     if rng.random() < 0.5:
         path.write_bytes(mutate(rng, path.read_bytes(), COUNTS))
     else:
@@ -309,7 +343,8 @@ def damage_table(rng: random.Random, path: Path) -> None:
         pa.array(range(rows)), pa.array(["x"] * rows), pa.nulls(rows), pa.array([[1]] * rows),
         pa.array([b"\x89PNG"] * rows), no_text, pa.array([1e300] * rows), pa.array([-5] * rows),
         pa.array([True] * rows), pa.array([{"bytes": b"x", "path": "y"}] * rows),
-        pa.array(["x"] * rows).dictionary_encode(),
+        pa.array(["x"] * rows).dictionary_encode(), pa.array([[[1], [2, 3]]] * rows),
+        pa.array([[[[0] * 12] * 12] * 2] * rows, pa.list_(pa.list_(pa.list_(pa.uint8())))),
     ]  # fmt: skip
     changes: list[Callable[[], pa.Table]] = [
         lambda: table.remove_column(column),
@@ -363,6 +398,7 @@ TARGETS = {
     "zarr": Target(zarr_group, read_zarr),
     "parquet": Target(parquet, lambda path: load(path) and read_parquet(path), prepare_datasets),
     "dataset": Target(dataset, use_everything, prepare_datasets),
+    "hats": Target(collection, use_everything, prepare_datasets),
 }
 if importlib.util.find_spec("h5py"):
     TARGETS["hdf5"] = Target(as_file("x.h5", hdf5), use_hdf5, prepare_hdf5)

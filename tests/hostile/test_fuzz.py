@@ -17,7 +17,7 @@ TARGETS = [
     "targets_fits:hcompress", "targets_fits:plio", "targets_fits:gzip",
     "targets_formats:pickle", "targets_formats:tar", "targets_formats:webdataset",
     "targets_formats:png", "targets_formats:zarr", "targets_formats:parquet",
-    "targets_formats:dataset",
+    "targets_formats:dataset", "targets_formats:hats",
     pytest.param("targets_formats:hdf5", marks=[pytest.mark.readers, _NEEDS_H5PY]),
 ]  # fmt: skip
 

@@ -195,6 +195,16 @@ def another_index(out):
     rewrite(path, lambda t: put(t, "Npix", [v + 1 for v in t["Npix"].to_pylist()]))
 
 
+def strange_index(out):
+    (path,) = HatsFolder(out / NAMES).index_files()
+    rewrite(path, lambda t: t.set_column(3, "Norder", pa.array([{"a": 1}] * len(t))))
+
+
+def no_partitions(out):
+    for path in HatsFolder(out / CATALOGUE).properties():
+        path.write_text(path.read_text().replace("=object", "=map"))
+
+
 def bad_partition_info(out):
     (out / CATALOGUE / "partition_info.csv").write_text("Norder,Npix\n0,99\n")
 
@@ -228,6 +238,8 @@ CHANGES = [
     (no_footers, "read .*_common_metadata: damaged"),
     (another_index, "named_object_id: not the partitions of the sources in the catalogue"),
     (tiny_radius, "named_10arcs: its properties state no width of a margin"),
+    (strange_index, "read .*part.0.parquet: damaged"),
+    (no_partitions, "named: a HATS catalogue without partitions of the sky"),
     (bad_partition_info, "there is no HEALPix pixel 99 of order 0"),
 ]  # fmt: skip
 

@@ -35,7 +35,9 @@ __all__ = [
     "read_properties",
 ]
 
+_LONGEST_NAME = 255  # bytes, which disks allow
 _HIGHEST_ORDER = 29  # of HEALPix in 64 bits
+_LONGEST_SUFFIX = 40
 _SPATIAL = ("object", "source", "margin")
 _SEPARATORS = str.maketrans(";,", "  ")
 
@@ -163,7 +165,7 @@ def read_catalogue(root: Path) -> HatsCatalogue:
     if catalogue.kind not in _SPATIAL:
         return catalogue
     suffix = properties.get("hats_npix_suffix", ".parquet")
-    if suffix != "/" and not is_file_name(f"Npix{suffix}"):
+    if suffix != "/" and not (is_file_name(f"Npix{suffix}") and len(suffix) < _LONGEST_SUFFIX):
         raise DatasetError(
             f"read {present[0]}: the suffix of its partitions is {suffix!r:.40}; fetch or export "
             "it again"
@@ -234,9 +236,13 @@ def _partition_files(folder: HatsFolder, order: int, pixel: int, suffix: str) ->
 
 
 def _check_inside(path: Path, name: str) -> None:
-    """Refuse the name of a folder that leads out of the collection."""
+    """Refuse the name of a folder that leads out of the collection, or that no folder can have."""
     parts = PurePosixPath(name).parts
-    if name.startswith("/") or ".." in parts or any(mark in name for mark in ("\\", ":", "\0")):
+    if len(name.encode("utf-8", "replace")) > _LONGEST_NAME or not name.isprintable():
+        raise DatasetError(
+            f"read {path}: {name!r:.80} is no name of a folder; fetch or export it again"
+        )
+    if name.startswith("/") or ".." in parts or any(mark in name for mark in ("\\", ":")):
         raise DatasetError(
             f"read {path}: {name!r:.80} is outside of the collection; it is not read, give the "
             "folder of that catalogue itself"

@@ -29,6 +29,8 @@ from mingolotss.qa.hats_partitions import ManifestRows, check_partition
 
 __all__ = ["check_hats"]
 
+_INDEX = pa.schema([(OBJECT_ID, pa.string()), ("Norder", pa.int64()), ("Npix", pa.int64())])
+
 
 @dataclass(frozen=True, slots=True)
 class _Collection:
@@ -81,6 +83,9 @@ def check_hats(root: Path, dataset: Path, written: pa.Table) -> Iterator[str]:
     """
     names = read_collection(root)
     catalogue = read_catalogue(root / names.catalogue)
+    if not catalogue.partitions:
+        yield f"{names.catalogue}: a HATS catalogue without partitions of the sky"
+        return
     collection = _Collection.open(root, catalogue, ManifestRows(dataset, written))
     problems = [*_check_catalogue(collection)]
     yield from problems
@@ -236,12 +241,12 @@ def _check_index(collection: _Collection, index: HatsCatalogue) -> Iterator[str]
             collection.manifest.sources, collection.number.tolist(), strict=True
         )
     )
-    columns = [OBJECT_ID, "Norder", "Npix"]
-    tables = [read_table(path, columns) for path in index.folder.index_files()]
+    files = index.folder.index_files()
+    tables = [read_table(path, _INDEX.names, schema=_INDEX) for path in files]
     stored = [
         entry
         for table in tables
-        for entry in zip(*(table[name].to_pylist() for name in columns), strict=True)
+        for entry in zip(*(table[name].to_pylist() for name in _INDEX.names), strict=True)
     ]
     if sorted(stored, key=str) != sorted(expected, key=str):
         wrong = sorted({*stored} ^ {*expected}, key=str) or stored
