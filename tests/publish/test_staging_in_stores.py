@@ -88,3 +88,15 @@ def test_nothing_else_is_replaced(out):
     with pytest.raises(InputError, match="something is there"):
         write(out, fresh=True)
     assert "mine" in contents(out)
+
+
+def test_an_address_of_a_file_system_that_is_no_store(tmp_path):
+    """A folder of this machine is one; what cannot be opened or written is one line."""
+    assert locate(f"file://{tmp_path}/out") == tmp_path / "out"
+    write(locate(f"file://{tmp_path}/out"))
+    assert contents(tmp_path / "out") == dict.fromkeys(NAMES, "new")
+    with pytest.raises(InputError, match=r"^open zip://absent/x: "):
+        locate("zip://absent/x")
+    pytest.importorskip("aiohttp", reason="needs pip install 'mingolotss[dask]'")
+    with pytest.raises(InputError, match=r"^write http://127\.0\.0\.1:9/x: .*; check the address"):
+        write(locate("http://127.0.0.1:9/x"))

@@ -24,7 +24,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
-from mingolotss.errors import ImageError, InputError, UnreadableFileError
+from mingolotss.errors import ImageError, InputError, MingoError, UnreadableFileError
 from mingolotss.foreign import translate_errors
 from mingolotss.io.system_faults import PASSING_FAULTS
 
@@ -95,10 +95,13 @@ def locate(address: Path | str) -> Path:
             f"open {text}: {error}; addresses need pip install 'mingolotss[dask]'"
         ) from error
     folder = cast("Path", remote)
-    if not is_local(folder):
-        from mingolotss.io.object_stores import require_store
+    if is_local(folder):  # file://, whose UPath lacks some of the methods of Path
+        return Path(os.fspath(folder))
+    from mingolotss.io.object_stores import require_store
 
-        require_store(file_system(folder), text)
+    with translate_errors(f"open {text}", InputError, passed=(MingoError,)):
+        filesystem = file_system(folder)  # a library for it may be missing
+    require_store(filesystem, text)
     return folder
 
 
@@ -389,9 +392,11 @@ def writing_to_store(path: Path) -> Iterator[None]:
         The block raised an exception.
     """
     try:
-        with translate_errors(f"write {path}", InputError, passed=()):
+        with translate_errors(f"write {path}", InputError, passed=(MingoError,)):
             yield
     except InputError as error:
+        if error.__cause__ is None:
+            raise
         hint = "check the address, the credentials and the network"
         raise InputError(f"{error}; {hint}") from error.__cause__
 

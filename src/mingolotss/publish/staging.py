@@ -20,6 +20,7 @@ from mingolotss.io.files import (
     missing_folders,
     remove_empty,
     remove_tree,
+    writing_to_store,
 )
 from mingolotss.io.lock import file_lock, lock_path
 from mingolotss.io.store_folders import move_objects, upload_folder
@@ -90,7 +91,8 @@ def _staged_in_store(out: Path, *, fresh: bool, in_store: bool) -> Iterator[Path
     objects are moved when all are there, those that readers begin with at the end. An export that
     was interrupted in between has a stage and no list of checksums, and the next one replaces it.
     """
-    _check_free(out, fresh=fresh)
+    with writing_to_store(out):
+        _check_free(out, fresh=fresh)
     stage = out / f"{_STAGE}{secrets.token_hex(4)}"
     try:
         try:
