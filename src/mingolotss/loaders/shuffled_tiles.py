@@ -68,8 +68,8 @@ class ShuffledTiles(TransformedSamples, IterableDataset):  # torch's base class 
     -----
     A tile is a group of rows of a Parquet file. Each process keeps `buffer` tiles and one or two
     more that it reads ahead, as they are stored: about ``(buffer + 2) * 2000 * bytes of a stamp``.
-    Samples are drawn from these tiles at random. The same `seed`, epoch, number of ranks and number
-    of workers give the same order.
+    Samples are drawn from these tiles at random, and the tiles from 32 files at a time. The same
+    `seed`, epoch, number of ranks and number of workers give the same order.
 
     Each sample is given once in an epoch, by one process. Every batch but the last is full, and
     ``len(dataset)`` is the number of batches of this rank for any number of workers.
@@ -271,7 +271,8 @@ class ShuffledTiles(TransformedSamples, IterableDataset):  # torch's base class 
         """Give the samples of this process in their order, some at a time."""
         share, epoch = self._share(), self.epoch
         rng = np.random.default_rng([self.seed, epoch]) if self.shuffle else None
-        order = TileOrder.of_epoch(self._tiles.counts, self.batch_size or 1, rng, share)
+        tiles = self._tiles
+        order = TileOrder.of_epoch(tiles.counts, tiles.file, self.batch_size or 1, rng, share)
         if rng is None:
             yield from self._read(order)
             return

@@ -5,12 +5,13 @@ the order of the tiles of that epoch. They are divided into batches, and the pro
 batches: each sample belongs to one process, every batch but the last is full, and the number of
 batches depends on no number of processes.
 
->>> order = TileOrder.of_epoch(np.array([3, 0, 4]), 2, None, Share())
+>>> counts, files = np.array([3, 0, 4]), np.array([0, 0, 1])
+>>> order = TileOrder.of_epoch(counts, files, 2, None, Share())
 >>> [(tile, rows.tolist()) for tile, rows in order]
 [(0, [0, 1, 2]), (2, [0, 1, 2, 3])]
 >>> shares = [Share(worker=worker, workers=2) for worker in (0, 1)]
 >>> for share in shares:
-...     order = TileOrder.of_epoch(np.array([3, 0, 4]), 2, None, share)
+...     order = TileOrder.of_epoch(counts, files, 2, None, share)
 ...     print(len(order), [(tile, rows.tolist()) for tile, rows in order])
 4 [(0, [0, 1]), (2, [1, 2])]
 3 [(0, [2]), (2, [0, 3])]
@@ -23,9 +24,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mingolotss.model import Bools, Ints
+from mingolotss.model import Ints
 
-__all__ = ["Share", "TileOrder", "batch_count"]
+__all__ = ["FILES_AT_A_TIME", "Share", "TileOrder", "batch_count"]
+
+FILES_AT_A_TIME = 32
+"""How many files the tiles of a shuffled order are drawn from at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ class TileOrder:
 
     @classmethod
     def of_epoch(
-        cls, counts: Ints, batch: int, rng: np.random.Generator | None, share: Share
+        cls, counts: Ints, files: Ints, batch: int, rng: np.random.Generator | None, share: Share
     ) -> TileOrder:
         """Return the order of an epoch.
 
@@ -103,13 +107,19 @@ class TileOrder:
         ----------
         counts : int array, shape (number of tiles,)
             Samples of each tile.
+        files : int array, shape (number of tiles,)
+            The file of each tile.
         batch : int
         rng : Generator or None
             The same one for all processes. None keeps the order of the tiles: the batches of all
             workers, taken in turn, are then those of one process.
         share : Share
         """
-        tiles = np.arange(len(counts)) if rng is None else rng.permutation(len(counts))
+        tiles = np.arange(len(counts))
+        if rng is not None:
+            # The tiles of a few files at a time: a process then opens each file once, or twice.
+            place = rng.permutation(int(files.max(initial=0)) + 1)[files]
+            tiles = np.lexsort((rng.random(len(counts)), place // FILES_AT_A_TIME))
         return cls(tiles, counts[tiles], batch, share, rng is not None)
 
     def __len__(self) -> int:
@@ -118,25 +128,28 @@ class TileOrder:
 
     def __iter__(self) -> Iterator[tuple[int, Ints]]:
         """Give each tile that has samples of the process, and which of its samples they are."""
+        first, after, step, offset = self._batches()
         stops = np.cumsum(self.counts)
-        for tile, count, stop in zip(
-            self.tiles.tolist(), self.counts.tolist(), stops.tolist(), strict=True
-        ):
-            rows = np.flatnonzero(self._is_own(np.arange(stop - count, stop) // self.batch))
+        places = zip(self.tiles.tolist(), self.counts.tolist(), stops.tolist(), strict=True)
+        for tile, count, stop in places:
+            start = stop - count
+            begin, end = max(start, first * self.batch), min(stop, after * self.batch)
+            if begin >= end:
+                continue
+            rows = np.arange(begin, end)
+            if step > 1:
+                rows = rows[rows // self.batch % step == offset]
             if len(rows):
-                yield tile, rows
+                yield tile, rows - start
 
-    def _is_own(self, batches: Ints) -> Bools:
-        """Return which of the batches are read by the process."""
-        share, samples = self.share, int(self.counts.sum())
-        first, after = share.batches_of_rank(samples, self.batch)
-        is_own: Bools = (first <= batches) & (batches < after)
+    def _batches(self) -> tuple[int, int, int, int]:
+        """Return the first batch of the process, the one after its last, and which of these."""
+        share = self.share
+        first, after = share.batches_of_rank(int(self.counts.sum()), self.batch)
         if self.batch > 1 and not self.is_shuffled:
             # A DataLoader takes the batches of its workers in turn.
-            is_own &= (batches - first) % share.workers == share.worker
-            return is_own
+            return first, after, share.workers, (first + share.worker) % share.workers
         # Neighbouring batches, so that few tiles are read by two processes.
         count = after - first
         start = first + share.worker * count // share.workers
-        stop = first + (share.worker + 1) * count // share.workers
-        return is_own & (start <= batches) & (batches < stop)
+        return start, first + (share.worker + 1) * count // share.workers, 1, 0

@@ -35,9 +35,9 @@ from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.image.masks import Masks
 from mingolotss.io.files import is_local, locate
-from mingolotss.io.parquet import read_schema
 from mingolotss.io.png import Allocate
 from mingolotss.loaders.tile_labels import TileLabels
+from mingolotss.loaders.tile_order import FILES_AT_A_TIME
 from mingolotss.loaders.tile_rows import TileRows
 from mingolotss.model import Bools, Ints
 from mingolotss.registry import nearest
@@ -45,7 +45,7 @@ from mingolotss.registry import nearest
 __all__ = ["TileReader", "Tiles", "open_tiles"]
 
 _THREADS = 8  # that open files, when the dataset is opened
-_OPEN_FILES = 64  # of one process; the footer of each is in memory, about 1 MB
+_OPEN_FILES = 2 * FILES_AT_A_TIME  # of one process; the footer of each is in memory, 1 MB
 _LABEL, _CLASS, _SPLIT = "label", "class", "split"
 _OMITTED = ("status", "stage", "reason")  # of rejections
 
@@ -271,8 +271,9 @@ def open_tiles(
     place = place.expanduser().absolute() if is_local(place) else place
     split = check_split(split, action)
     paths = _find_files(place)
-    classes = class_names(place, read_schema(paths[0]).empty_table())
     # Only a file of another program names its classes in its rows alone.
+    with StampFile(paths[0]) as stamps:
+        classes = class_names(place, stamps.columns([_LABEL, _CLASS]).slice(0, 0))
     columns = [_LABEL, _SPLIT] if classes else [_LABEL, _SPLIT, _CLASS]
     with ThreadPoolExecutor(min(_THREADS, len(paths))) as pool:
         files = list(pool.map(lambda path: _FileFacts.read(path, columns), paths))
@@ -394,8 +395,15 @@ def _is_chosen(
     with _naming(path):
         is_chosen = labels.is_kept(table)
     if splits is not None:
-        is_in = pc.is_in(table[_SPLIT].cast(pa.string()), pa.array(splits, pa.string()))
-        is_chosen &= is_in.to_numpy()
+        # Of the distinct values, and then of the rows by their numbers. `pyarrow.array`,
+        # `fill_null` and `to_numpy` would import pandas, where it is installed: 0.5 s.
+        column = table[_SPLIT].cast(pa.string()).combine_chunks().dictionary_encode("encode")
+        names = [name or "" for name in column.dictionary.to_pylist()]
+        is_in = np.array([name in splits for name in [*names, ""]], bool)
+        numbers = column.indices
+        is_chosen &= is_in[
+            np.frombuffer(numbers.buffers()[1], np.int32, len(numbers), 4 * numbers.offset)
+        ]
     return is_chosen
 
 
