@@ -157,6 +157,16 @@ def test_lists_that_are_no_image(tmp_path, images, words):
         file.encoded()
 
 
+@pytest.mark.parametrize("channels", [2, 3])
+def test_a_copy_without_the_names_of_the_channels(tmp_path, channels):
+    """LSDB writes rows without the metadata of their files."""
+    write_collection(tmp_path, channels, "uint8")
+    for path in stamp_files(tmp_path):
+        pq.write_table(pq.ParquetFile(path).read().replace_schema_metadata(), path)
+    with pytest.raises(DatasetError, match="its metadata have lost their names"):
+        read_records(tmp_path)
+
+
 @pytest.mark.parametrize("kind", [pa.float64(), pa.list_(pa.float32()), pa.uint8()])
 def test_lists_of_other_numbers(tmp_path, kind):
     path = tmp_path / "x.parquet"

@@ -2,8 +2,9 @@
 
 A partition has the stamps as the column ``stamp`` (PNG, in the layout of Hugging Face's Image
 feature), or as the column ``pixels``, lists of lists of numbers. The column ``image``, if there is
-one, is the Multimodal Universe's, and no stamp. All other columns are those of a file of stamps
-(``stamps.py``).
+one, is the Multimodal Universe's, and no stamp. The column ``channels`` is a struct of lists, one
+list for each column of the table of channels, which LSDB reads as a nested column. All other
+columns are those of a file of stamps (``stamps.py``).
 
 >>> pixels = pa.chunked_array([[[[0.0, 1.0], [2.0, 3.0]]]], pa.list_(pa.list_(pa.float32())))
 >>> pixel_bytes(pixels, StampShape(dtype="float32")).to_pylist()[0].hex()
@@ -19,7 +20,16 @@ import pyarrow.compute as pc
 from mingolotss.dataset.label_columns import is_list
 from mingolotss.dataset.stamp_shape import StampShape
 
-__all__ = ["INDEX_COLUMN", "OBJECT_ID", "PIXELS", "STAMP", "holds_pixels", "pixel_bytes"]
+__all__ = [
+    "INDEX_COLUMN",
+    "OBJECT_ID",
+    "PIXELS",
+    "STAMP",
+    "holds_pixels",
+    "nest_lists",
+    "pixel_bytes",
+    "unnest_lists",
+]
 
 INDEX_COLUMN = "_healpix_29"
 """The column with the HEALPix index of order 29 in the nested scheme."""
@@ -59,6 +69,64 @@ def pixel_bytes(column: pa.ChunkedArray, shape: StampShape) -> pa.ChunkedArray:
     """
     chunks = [part for chunk in column.chunks for part in _chunk_bytes(chunk, shape)]
     return pa.chunked_array(chunks, pa.binary())
+
+
+def nest_lists(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of lists of structs as structs of lists, and any other column as it is.
+
+    Readers of nested columns take single members of them, which they cannot of lists of structs
+    (nested-pandas 0.7).
+
+    >>> rows = pa.chunked_array([[[{"a": 1, "b": "x"}, {"a": 2, "b": "y"}], []]])
+    >>> nest_lists(rows).to_pylist()
+    [{'a': [1, 2], 'b': ['x', 'y']}, {'a': [], 'b': []}]
+    >>> unnest_lists(nest_lists(rows)).equals(rows)
+    True
+    """
+    kind = column.type
+    if not pa.types.is_list(kind) or not pa.types.is_struct(kind.value_type):
+        return column
+    nested = pa.struct([(one.name, pa.list_(one.type)) for one in kind.value_type])
+    chunks = []
+    for chunk in column.chunks:
+        rows, offsets = chunk.flatten(), _offsets(chunk)
+        lists = [pa.ListArray.from_arrays(offsets, member) for member in rows.flatten()]
+        mask = chunk.is_null() if chunk.null_count else None
+        chunks.append(pa.StructArray.from_arrays(lists, fields=list(nested), mask=mask))
+    return pa.chunked_array(chunks, nested)
+
+
+def unnest_lists(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of structs of lists as lists of structs: what `nest_lists` was given.
+
+    Any other column is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        The lists of a struct have several lengths.
+    """
+    kind = column.type
+    if not pa.types.is_struct(kind) or not all(is_list(one.type) for one in kind):
+        return column
+    listed = pa.list_(pa.struct([(one.name, one.type.value_type) for one in kind]))
+    chunks = []
+    for chunk in column.chunks:
+        lists = chunk.flatten()
+        lengths = [pc.list_value_length(one).fill_null(0) for one in lists]
+        if any(not one.equals(lengths[0]) for one in lengths):
+            raise ValueError("lists of several lengths in one row")
+        members = [one.flatten() for one in lists]
+        rows = pa.StructArray.from_arrays(members, fields=list(listed.value_type))
+        mask = chunk.is_null() if chunk.null_count else None
+        chunks.append(pa.ListArray.from_arrays(_offsets(lists[0]), rows, mask=mask))
+    return pa.chunked_array(chunks, listed)
+
+
+def _offsets(lists: pa.Array) -> pa.Array:
+    """Return where each list begins in the flattened values, and where the last one ends."""
+    lengths = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
+    return pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
 
 
 def _chunk_bytes(chunk: pa.Array, shape: StampShape) -> list[pa.Array]:

@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mingolotss.dataset.channel_table import CHANNELS_COLUMN, REPEATED_CHANNEL_COLUMNS
-from mingolotss.dataset.hats_columns import PIXELS, STAMP, holds_pixels, pixel_bytes
+from mingolotss.dataset.hats_columns import PIXELS, STAMP, holds_pixels, pixel_bytes, unnest_lists
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.label_columns import VECTOR_COLUMNS, is_list
 from mingolotss.dataset.manifest import (
@@ -39,7 +39,7 @@ from mingolotss.dataset.manifest import (
     further_fields,
 )
 from mingolotss.dataset.masks import MASK, has_masks
-from mingolotss.dataset.stamp_shape import StampShape
+from mingolotss.dataset.stamp_shape import STAMPS_KEY, StampShape
 from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import check_regular, is_local
@@ -223,6 +223,12 @@ class StampFile:
         mask = schema.field(MASK.name).type if MASK.name in schema.names else None
         if self.has_masks and not (mask is not None and is_image(mask)):
             raise self._wrong_column(MASK.name, mask)
+        if STAMPS_KEY not in (schema.metadata or {}) and _has_channels(schema):
+            raise DatasetError(
+                f"read {self.path}: its images have channels, and its metadata have lost their "
+                f"names ({STAMPS_KEY.decode()}), as in copies by other programs; read the files "
+                "that mingolotss wrote"
+            )
         column = IMAGE if self._is_png else _PIXELS
         try:
             shape = StampShape.of_schema(pa.schema([column], schema.metadata))
@@ -447,6 +453,12 @@ class StampFile:
         )
 
 
+def _has_channels(schema: pa.Schema) -> bool:
+    """Return whether a file has the table of the channels of each stamp."""
+    name = CHANNELS_COLUMN.name
+    return name in schema.names and pa.types.is_nested(schema.field(name).type)
+
+
 def _image_name(schema: pa.Schema) -> str:
     """Return the name of the column of images, which may be absent."""
     if STAMP in schema.names and is_image(schema.field(STAMP).type):
@@ -465,7 +477,7 @@ _CONTENTS = {
 def _of_manifest(table: pa.Table, fields: Iterable[pa.Field]) -> list[pa.ChunkedArray]:
     """Return columns in the types of the manifest, those that the table lacks as null."""
     return [
-        table[field.name].cast(field.type)
+        unnest_lists(table[field.name]).cast(field.type)
         if field.name in table.column_names
         else pa.nulls(len(table), field.type)
         for field in fields

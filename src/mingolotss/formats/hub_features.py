@@ -45,7 +45,10 @@ def features_header(
     if has_masks(schema) and MASK.name in described:
         described[MASK.name] = _IMAGE
     if CHANNELS_COLUMN.name in described:
-        described[CHANNELS_COLUMN.name] = _list_feature(CHANNELS_COLUMN.type)
+        described[CHANNELS_COLUMN.name] = _list_feature(
+            CHANNELS_COLUMN.type,
+            is_nested=pa.types.is_struct(schema.field(CHANNELS_COLUMN.name).type),
+        )
     if classes:
         label = {"names": list(classes), "_type": "ClassLabel"}
         described["label"] = label
@@ -77,8 +80,10 @@ def is_list(schema: pa.Schema, name: str) -> bool:
     return name in schema.names and pa.types.is_list(schema.field(name).type)
 
 
-def _list_feature(kind: pa.ListType) -> list[dict[str, object]]:
-    """Describe a list of structs as `datasets` does."""
+def _list_feature(kind: pa.ListType, *, is_nested: bool) -> object:
+    """Describe a list of structs as `datasets` does, or a struct of the same lists."""
     fields = list(kind.value_type)
     kinds = {field.name: _TYPES.get(str(field.type), str(field.type)) for field in fields}
-    return [{name: {"dtype": dtype, "_type": "Value"} for name, dtype in kinds.items()}]
+    feature = {name: {"dtype": dtype, "_type": "Value"} for name, dtype in kinds.items()}
+    # A Sequence of a dictionary is a dictionary of lists, in every version of `datasets`.
+    return {"feature": feature, "_type": "Sequence"} if is_nested else [feature]

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.dataset.hats_columns import INDEX_COLUMN, OBJECT_ID, PIXELS, STAMP
+from mingolotss.dataset.hats_columns import INDEX_COLUMN, OBJECT_ID, PIXELS, STAMP, nest_lists
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import decode_stamps
 from mingolotss.formats.base import ExportHeader
@@ -58,10 +58,14 @@ def collection_rows(table: pa.Table, index: Ints, shape: StampShape, *, arrays: 
     if arrays or not shape.is_png:
         columns[PIXELS] = _pixel_lists(table, shape)
     columns |= {name: table[name] for name in table.column_names if name == "mask"}
-    names = [name for name in table.column_names if name not in _IMAGES]
     fields = [pa.field(name, column.type) for name, column in columns.items()]
-    fields += [table.schema.field(name) for name in names]
-    return pa.table([*columns.values(), *(table[name] for name in names)], schema=pa.schema(fields))
+    described = [name for name in table.column_names if name not in _IMAGES]
+    others = [nest_lists(table[name]) for name in described]
+    fields += [
+        table.schema.field(name).with_type(column.type)
+        for name, column in zip(described, others, strict=True)
+    ]
+    return pa.table([*columns.values(), *others], schema=pa.schema(fields))
 
 
 def with_image(table: pa.Table, field: pa.Field, column: pa.ChunkedArray | None = None) -> pa.Table:
