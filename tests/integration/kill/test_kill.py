@@ -103,3 +103,32 @@ def test_a_build_of_channels_is_killed(tmp_path):
     done = run(*build_in(out))
     assert done.returncode == 0, done.stderr
     assert contents(out) == contents(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_build_is_killed_while_it_writes_its_collection(tmp_path):
+    """The parts are there; each run is killed a little later, and the last one ends whole."""
+    pytest.importorskip("hats", reason="needs pip install 'mingolotss[hats]'")
+    sky = random_sky(tmp_path / "in", 60, seed=8, kinds=("float32",))
+    collection = ("--formats", "parquet,hats", "--set", "hats.partition_rows=2")
+
+    def build_in(out, *options):
+        return (*arguments(sky, out), "--formats", "parquet", *options)
+
+    start = time.monotonic()
+    assert run(*build_in(tmp_path / "whole", *collection)).returncode == 0
+    took = time.monotonic() - start
+    whole = tmp_path / "whole"
+    expected = {path.relative_to(whole) for path in whole.glob("hats/**/*") if path.is_file()}
+    out = tmp_path / "out"
+    assert run(*build_in(out)).returncode == 0
+    for share in (0.5, 0.6, 0.7, 0.8, 0.9):
+        with subprocess.Popen(
+            command(*build_in(out, *collection)), stderr=subprocess.DEVNULL
+        ) as process:
+            time.sleep(took * share)
+            process.kill()
+        files = {path.relative_to(out) for path in out.glob("hats/**/*") if path.is_file()}
+        assert files in (set(), expected)
+    assert run(*build_in(out, *collection)).returncode == 0
+    assert contents(out) == contents(tmp_path / "whole")
