@@ -63,6 +63,7 @@ def test_the_options_are_the_settings(built, tmp_path):
         ("--format parquet --margin 5", "as parquet: rows of a partition, margin, flux and arrays"),
         ("--format png --no-flux", "as png: rows of a partition, margin, flux and arrays are"),
         ("--format hats --margin 3601", "hats.margin_arcsec = 3601.0: a margin is at most 3600"),
+        ("--format parquet --dask local", "as parquet: only fits and hats are written on a clus"),
         ("--format hats --margin nan", "hats.margin_arcsec = nan: "),
         ("--format hats --partition-rows 0", "hats.partition_rows = 0: Input should be greater"),
     ],

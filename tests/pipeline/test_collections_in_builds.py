@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from shutil import rmtree
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -188,6 +189,14 @@ def test_a_folder_that_is_not_ours_stays(sky, tmp_path):
     assert of_collection(before) == of_collection(contents(out))
     make(sky, out, RECIPE)
     assert contents(out) == before
+
+
+def test_a_build_that_lost_the_tables_of_its_parts_knows_its_collection(sky, built, tmp_path):
+    """The list of checksums has its files, so that it may be replaced."""
+    out = make(sky, tmp_path / "out")
+    rmtree(out / "ledger")
+    make(sky, out)
+    assert contents(out) == contents(built)
 
 
 def test_a_missing_library_is_noticed_before_the_stamps(sky, tmp_path, monkeypatch):

@@ -127,9 +127,14 @@ def export(
     given = {"partition_rows": partition_rows, "margin_arcsec": margin, "flux": flux,
              "arrays": arrays}  # fmt: skip
     hats = {key: value for key, value in given.items() if value is not None}
-    in_processes = format in {"fits", "hats"}
-    pool = (executors.processes_or_thread if in_processes else executors.threads)(workers)
+    has_tasks = format in {"fits", "hats"}
+    pool = (executors.processes_or_thread if has_tasks else executors.threads)(workers)
     if dask is not None:
+        if not has_tasks:
+            raise InputError(
+                f"export {build} as {format}: only fits and hats are written on a cluster; leave "
+                "out --dask"
+            )
         from mingolotss.pipeline.executors.dask import cluster
 
         pool = cluster(dask, workers)

@@ -15,9 +15,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
+from mingolotss.dataset.checksums import read_checksums
 from mingolotss.dataset.layout import BuildFolder
+from mingolotss.errors import MingoError
 from mingolotss.io.documents import parse_json
 from mingolotss.io.files import read_bounded, write_bytes
 
@@ -58,6 +61,17 @@ class CollectionRecord:
         """The number of partitions of the catalogue, without those of its margin."""
         folders = [name.partition("/")[0] for name in self.files if "/Npix=" in name]
         return folders.count(min(folders, key=len, default=""))
+
+    @staticmethod
+    def is_own(build: BuildFolder) -> bool:
+        """Return whether a build wrote what is in its folder of the collection."""
+        if build.hats_record.exists():
+            return True
+        with suppress(MingoError):  # the tables of the parts are gone, or there is no build
+            return any(
+                name.startswith(f"{build.hats.name}/") for name in read_checksums(build.checksums)
+            )
+        return False
 
     def write(self, build: BuildFolder) -> None:
         """Write the record, complete or not at all."""

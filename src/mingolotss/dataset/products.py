@@ -100,7 +100,7 @@ def remove_products(folder: Path) -> None:
         if (provenance := read_provenance(folder)) is not None:
             remove_tree(build.batches(provenance.recipe.batches.folder).path)
             build.batch_archive(provenance.recipe.batches.archive).unlink(missing_ok=True)
-    if build.hats_record.exists():  # otherwise a folder of this name is not ours
+    if CollectionRecord.is_own(build):
         remove_tree(build.hats)
     for path in (build.stamps, build.part_tables, build.png, build.fits, build.figures):
         remove_tree(path)

@@ -49,7 +49,7 @@ def check_collection(out: Path, recipe: Recipe) -> None:
         return
     import_optional(_FORMAT, "write a HATS collection", extra=_FORMAT)
     build = BuildFolder(out)
-    if build.hats.exists() and not build.hats_record.exists():
+    if build.hats.exists() and not CollectionRecord.is_own(build):
         raise InputError(
             f"build in {out}: its folder {build.hats.name} was not written by this build, and the "
             "HATS collection belongs there; move it away, or choose another --out"
