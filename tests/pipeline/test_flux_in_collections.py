@@ -234,7 +234,12 @@ def test_rows_of_the_margin_are_those_of_the_catalogue(sky, tmp_path):
     mingolotss.build(
         used, out=tmp_path / "out", catalogue=images / "catalogue.csv", service=f"folder:{images}"
     )
-    done = mingolotss.export(tmp_path / "out", "hats", tmp_path / "export")
+    calls = []
+    done = mingolotss.export(
+        tmp_path / "out", "hats", tmp_path / "export", progress=lambda *call: calls.append(call)
+    )
+    assert calls[0] == (0, 2, "reading images")
+    assert calls[-1] == (2, 2, "reading images")
     own = read_images(done.out)
     margin = read_images(done.out, "lotss_10arcs")
     assert set(margin) == set(own) == {"A", "B"}

@@ -52,8 +52,15 @@ def write_hats_with_flux(
     The parameters and errors are those of `RecordedBrightness.open` and
     `mingolotss.formats.hats.writer.write_hats`.
     """
-    flux = RecordedBrightness.open(build, recipe, records, progress)
-    write_hats(records, folder, header, flux, mapper)
+    flux, done = RecordedBrightness.open(build, recipe, records, progress), 0
+
+    def notify(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, len(records), "reading images")
+
+    notify(0)
+    write_hats(records, folder, header, flux, mapper, notify)
 
 
 @dataclass(frozen=True)

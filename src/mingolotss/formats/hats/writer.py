@@ -7,7 +7,7 @@ rows are divided into tasks, each with a bounded number of bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -73,6 +73,7 @@ def write_hats(
     header: ExportHeader,
     flux: FluxSource | None = None,
     mapper: Mapper = map,
+    notify: Callable[[int], None] | None = None,
 ) -> None:
     """Write a collection.
 
@@ -88,6 +89,8 @@ def write_hats(
         The brightness of the stamps, for a collection with the column ``image``.
     mapper : Mapper
         Runs the tasks; the bytes are the same for any.
+    notify : callable, optional
+        Called with the number of rows whenever some are written.
 
     Raises
     ------
@@ -111,8 +114,9 @@ def write_hats(
     collection = HatsCollection(folder, safe_name(header.name))
     margin = _Margin.choose(ra, dec, plan, settings.margin_arcsec)
     tasks = _Tasks(collection, plan, records, order, index, maker, images, margin)
-    for _ in mapper(write_partitions, tasks.partitions()):
-        pass
+    for count in mapper(write_partitions, tasks.partitions()):
+        if notify is not None:
+            notify(count)
     write_catalogue(collection, plan.partitions, index, most_rows)
     _write_names(collection, records.table["source"].take(pa.array(order)), index, plan)
     if margin is not None:
