@@ -34,7 +34,7 @@ check: $(VENV)/test.ok
 
 test-readers: $(VENV)/readers.ok $(VENV)/hats.ok
 	$(RUN)/python -m pytest -m readers --ignore=tests/integration/archive --ignore=tests/integration/hats tests $(MORE)
-	$(VENV)/hats/bin/python -m pytest -m readers tests/integration/hats $(MORE)
+	$(VENV)/hats/bin/python -m pytest -m readers tests/integration/hats tests/formats/hats $(MORE)
 
 $(VENV)/readers.ok: $(VENV)/test.ok
 	$(PIP) -e . --group readers
