@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import pickle
 import re
+import traceback
 
 import pytest
 
 from mingolotss import errors
+from mingolotss.io.optional import MissingLibraryError
 
 KINDS = [
     kind for _, kind in inspect.getmembers(errors, inspect.isclass)
@@ -45,3 +47,19 @@ def test_only_an_unavailable_service_is_worth_another_try():
     assert errors.ServiceUnavailableError("x").retry
     assert not errors.ServiceAnswerError("x").retry
     assert not errors.ServiceError("x").retry
+
+
+def test_an_error_of_a_worker_process_keeps_its_line():
+    """PyTorch raises it again with the traceback as its message; other tracebacks stay."""
+    for kind in (errors.DatasetError, errors.ServiceUnavailableError, MissingLibraryError):
+        try:
+            try:
+                {}["x"]
+            except KeyError as error:
+                raise kind("read a.parquet: damaged (Caught X in it); fetch it again") from error
+        except kind as error:
+            text = "".join(traceback.format_exception(error))
+        wrapped = f"Caught {kind.__name__} in DataLoader worker process 1.\nOriginal {text}"
+        expected = "read a.parquet: damaged (Caught X in it); fetch it again"
+        assert str(kind(wrapped)) == expected
+        assert str(kind(f"see this: {wrapped}")) != expected

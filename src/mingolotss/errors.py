@@ -59,6 +59,12 @@ _CREDENTIALS = re.compile(
 
 _LONGEST = 8000  # characters of a message
 
+# PyTorch raises an error of a worker process again in the process that trains, and its message is
+# then the traceback in the worker. The last line of that has the message.
+_FROM_WORKER = re.compile(
+    r"Caught \w+ in \w+ worker process \d+\.\n.*\nmingolotss\.[\w.]+: ([^\n]*)\n*", re.DOTALL
+)
+
 
 def hide_credentials(text: str) -> str:
     """Return a text whose addresses have no user and no password.
@@ -92,7 +98,8 @@ class MingoError(Exception):
     """Base class of all errors of mingolotss."""
 
     def __init__(self, message: str = "", **options: str | int | None) -> None:
-        text = clean_text(message)
+        from_worker = _FROM_WORKER.fullmatch(message)
+        text = clean_text(message if from_worker is None else from_worker[1])
         if len(text) > _LONGEST:  # a value of a file that may be a megabyte long
             text = f"{text[: _LONGEST // 2]}...{text[-_LONGEST // 2 :]}"
         super().__init__(text, **options)  # `name` and `path` of an ImportError

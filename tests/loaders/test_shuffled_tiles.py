@@ -421,5 +421,9 @@ def test_a_damaged_tile_is_named(build, tmp_path):
     field = table.schema.field("image")
     table = table.set_column(index, field, pa.array(images, field.type))
     pq.write_table(table, path, row_group_size=7)
-    with pytest.raises(DatasetError, match=r"row 2 in group 1 of .*train-.*a broken PNG"):
+    with pytest.raises(DatasetError, match=r"row 2 in group 1 of .*train-.*a broken PNG") as caught:
         list(dataset)
+    loader = DataLoader(dataset, batch_size=None, num_workers=1)
+    with pytest.raises(DatasetError) as in_worker:
+        list(loader)
+    assert str(in_worker.value) == str(caught.value)
