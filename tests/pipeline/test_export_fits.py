@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from astropy.io import fits
 from astropy.table import Table
 
 import mingolotss
 from mingolotss.errors import DatasetError, MingoError
+from mingolotss.pipeline.recorded_sources import _of_records
 from misbehave import running
 from survey_images import write_images
 from survey_server import Survey
@@ -70,3 +72,24 @@ def test_a_download_that_is_gone_is_one_line(built, tmp_path):
     finally:
         for path in tmp_path.glob("*.fits"):
             path.rename(built / "cutouts" / path.name)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "records", "expected"),
+    [
+        ([5, 2, 9], [2, 5, 9], ["b", "a", "c"]),
+        ([5, 2, 9], [9, 3, 5, 0, 100], ["c", None, "a", None, None]),
+        ([], [1, 2], [None, None]),
+        ([4], [], []),
+        ([0, 0], [0], ["b"]),
+    ],
+)
+def test_the_chosen_image_of_each_record(chosen, records, expected):
+    """Compared with a dictionary: the last row counts, and a record can be without one."""
+    names = ["a", "b", "c"][: len(chosen)]
+    table = pa.table({"row": pa.array(chosen, pa.int64()), "image": pa.array(names, pa.string())})
+    rows = _of_records(table, np.array(records, np.int64)).to_pylist()
+    assert [row["image"] for row in rows] == expected
+    of_row = dict(zip(chosen, names, strict=True))
+    assert [row["image"] for row in rows] == [of_row.get(record) for record in records]
+    assert [row["row"] is None for row in rows] == [name is None for name in expected]

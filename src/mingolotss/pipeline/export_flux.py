@@ -102,13 +102,16 @@ class RecordedBrightness:
         return cls(sources.opened(progress))
 
     @cached_property
-    def _places(self) -> dict[int, int]:
-        rows = self.sources.records.table["row"].to_pylist()
-        return {row: place for place, row in enumerate(rows)}
+    def _rows(self) -> tuple[Ints, Ints]:
+        """The rows of the catalogue, sorted, and the record of each."""
+        rows = self.sources.records.table["row"].to_numpy()
+        order = np.argsort(rows)
+        return rows[order], order
 
     def part(self, rows: Ints) -> RepeatedBrightness:
         """Return the brightness of the stamps of some rows of the catalogue."""
-        places = np.array([self._places[row] for row in rows.tolist()], np.int64)
+        numbers, records = self._rows
+        places = records[np.searchsorted(numbers, rows)]
         return RepeatedBrightness(self.sources.part(0, places, has_masks=False))
 
 

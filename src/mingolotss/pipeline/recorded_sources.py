@@ -21,7 +21,12 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.labels import UNLABELLED
 from mingolotss.dataset.label_origins import LABEL_FROM
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import CANDIDATE_CHANNEL, catalogue_columns, read_manifest
+from mingolotss.dataset.manifest import (
+    CANDIDATE_CHANNEL,
+    candidates_of_channel,
+    catalogue_columns,
+    read_manifest,
+)
 from mingolotss.dataset.recorded_inputs import image_folder, locate_image
 from mingolotss.dataset.records import Records
 from mingolotss.errors import DatasetError, InputError
@@ -106,8 +111,8 @@ class _Images:
         The name of a further channel; "" for the reference, or without channels.
     recipe : Recipe
         Of this channel alone.
-    chosen : sequence of mapping or None
-        For each record the row of the table of candidates; None if it has no image.
+    chosen : pyarrow.Table
+        For each record the row of the table of candidates; nulls if it has no image.
     root : Path or None
         The folder of the images.
     service : ImageService or None
@@ -116,15 +121,19 @@ class _Images:
 
     channel: str
     recipe: Recipe
-    chosen: Sequence[Row | None]
+    chosen: pa.Table
     root: Path | None
     service: ImageService | None = None
 
     def candidates(self, rows: Ints, names: list[str]) -> CandidateTable:
         """Return the chosen candidates of some records."""
-        pairs = zip(rows.tolist(), names, strict=True)
-        lists = [self._candidates(self.chosen[row], name) for row, name in pairs]
-        return CandidateTable.from_lists(lists, names)
+        pairs = zip(self.rows(rows), names, strict=True)
+        return CandidateTable.from_lists([self._candidates(*pair) for pair in pairs], names)
+
+    def rows(self, records: Ints) -> list[Row | None]:
+        """Return the rows of the table of candidates of some records."""
+        rows = self.chosen.take(pa.array(records)).to_pylist()
+        return [None if row["row"] is None else row for row in rows]
 
     def _candidates(self, row: Row | None, name: str) -> list[Candidate]:
         if row is None:
@@ -180,43 +189,36 @@ class RecordedSources:
             columns.append(CANDIDATE_CHANNEL.name)
         table = read_table(build.candidates, columns)
         table = table.filter(pc.equal(table["verdict"], "chosen"))
-        images = [_Images("", recipe.reference_recipe, (), image_folder(folder))]
-        for channel in recipe.further_channels:
-            own = recipe.of_channel(channel)
-            images.append(_Images(channel.name, own, (), image_folder(folder, channel.name)))
-        rows = records.table["row"].to_pylist()
-        filled = []
-        for one in images:
-            of_channel = table
-            if reference is not None:
-                name = one.channel or reference.name
-                of_channel = table.filter(pc.equal(table[CANDIDATE_CHANNEL.name], name))
-            chosen = {row["row"]: row for row in of_channel.to_pylist()}
-            filled.append(replace(one, chosen=[chosen.get(row) for row in rows]))
-        if absent := filled[0].chosen.count(None):
+        alone = [("", recipe.reference_recipe, "" if reference is None else reference.name)]
+        alone += [(one.name, recipe.of_channel(one), one.name) for one in recipe.further_channels]
+        rows, images = records.table["row"].to_numpy(), []
+        for channel, own, name in alone:
+            of_channel = candidates_of_channel(table, name or None)
+            chosen = _of_records(of_channel, rows)
+            images.append(_Images(channel, own, chosen, image_folder(folder, channel)))
+        if absent := images[0].chosen["row"].null_count:
             raise DatasetError(
                 f"read {build.candidates}: it names no image for {absent} sources of the manifest; "
                 "build again"
             )
-        return cls(build, recipe, records, tuple(filled))
+        return cls(build, recipe, records, tuple(images))
 
     def changed(self) -> Problems:
         """Return the sources whose images are gone, or others than in the build."""
-        problems, sources = [], self.records.texts("source")
+        problems, sources = [], self.records.table["source"]
         for images in self.images:
             if images.root is None:
                 continue
-            differing = {
-                *differing_images(
-                    self.build.parts(), images.root, only_touched=True, channel=images.channel
-                )
-            }
-            for source, row in zip(sources, images.chosen, strict=True):
-                names = [] if row is None else [row["image"], row["rms"]]
-                if others := [name for name in names if name and name in differing]:
-                    problems.append(
-                        (source, f"{others[0]} is gone, or was changed since the build")
-                    )
+            names = differing_images(
+                self.build.parts(), images.root, only_touched=True, channel=images.channel
+            )
+            differing = pa.array(names, pa.string())
+            is_other = [pc.is_in(images.chosen[kind], differing) for kind in ("image", "rms")]
+            affected = np.flatnonzero(pc.or_(*is_other))
+            for record, row in zip(affected.tolist(), images.rows(affected), strict=True):
+                [name, *_] = [row[kind] for kind in ("image", "rms") if row and row[kind] in names]
+                reason = f"{name} is gone, or was changed since the build"
+                problems.append((sources[record].as_py(), reason))
         return problems
 
     def opened(self, progress: BuildProgress) -> RecordedSources:
@@ -267,10 +269,8 @@ class RecordedSources:
     @cached_property
     def _order(self) -> Ints:
         """The order in which neighbours on the sky, and in one image, come together."""
-        names = [str(row["image"]) if row else "" for row in self.images[0].chosen]
-        order: Ints = np.lexsort(
-            (self.records.numbers("dec"), np.unique(names, return_inverse=True)[1])
-        )
+        names = pc.rank(self.images[0].chosen["image"], tiebreaker="min").to_numpy()
+        order: Ints = np.lexsort((self.records.numbers("dec"), names))
         return order
 
     def part(self, index: int, rows: Ints, *, has_masks: bool = True) -> RecordedPart:
@@ -287,7 +287,8 @@ class RecordedSources:
         """
         task = self._task(index, rows, self.images, has_masks=has_masks)
         digests = self.records.table["pixels_sha256"].take(pa.array(rows)).to_pylist()
-        checksums = map(self._checksums, rows.tolist())
+        of_channels = zip(*(images.rows(rows) for images in self.images), strict=True)
+        checksums = (file_checksums([row for row in several if row]) for several in of_channels)
         numbers = task.rows.tolist()
         return RecordedPart(
             self.build.path,
@@ -295,11 +296,6 @@ class RecordedSources:
             dict(zip(numbers, digests, strict=True)),
             dict(zip(numbers, checksums, strict=True)),
         )
-
-    def _checksums(self, record: int) -> dict[str, str]:
-        """Return the SHA-256 of the files that a record was made from, in all channels."""
-        chosen = [images.chosen[record] for images in self.images]
-        return file_checksums([row for row in chosen if row is not None])
 
     def _task(
         self, index: int, rows: Ints, images: Sequence[_Images], *, has_masks: bool = False
@@ -346,6 +342,24 @@ def _opened(images: _Images) -> ImageService:
     if images.service is None:
         raise RuntimeError("the service of these images is not open")
     return images.service
+
+
+def _of_records(table: pa.Table, rows: Ints) -> pa.Table:
+    """Return the row of a table of candidates of each record; nulls for a record without one.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Chosen candidates, with the catalogue row of each in the column ``row``.
+    rows : int64 array, shape (n,)
+        The catalogue row of each record.
+    """
+    numbers = table["row"].to_numpy()
+    order = np.argsort(numbers, kind="stable")
+    place = np.searchsorted(numbers[order], rows, side="right") - 1
+    order, numbers = np.append(order, 0), np.append(numbers, -1)  # also if there are none
+    is_absent = (place < 0) | (numbers[order[place]] != rows)
+    return table.take(pa.array(order[place], mask=is_absent))
 
 
 def file_checksums(rows: Sequence[Row]) -> dict[str, str]:
