@@ -14,6 +14,7 @@ import pytest
 from mingolotss import export
 from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.layout import ExportFolder, HatsFolder
+from mingolotss.errors import DatasetError
 from mingolotss.io.png import encode_png
 from mingolotss.qa.verify import verify
 from named_builds import build_named
@@ -249,6 +250,11 @@ def test_a_whole_collection(collection):
     assert len(partitions(collection, MARGIN)) > 1
     result = verify(collection)
     assert (result.problems, result.images) == ([], 30)
+
+
+def test_a_catalogue_alone(collection):
+    with pytest.raises(DatasetError, match="give the folder of the build or of the export"):
+        verify(collection / CATALOGUE)
 
 
 def test_a_changed_pixel(copy):

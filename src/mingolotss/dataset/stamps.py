@@ -476,12 +476,16 @@ _CONTENTS = {
 
 def _of_manifest(table: pa.Table, fields: Iterable[pa.Field]) -> list[pa.ChunkedArray]:
     """Return columns in the types of the manifest, those that the table lacks as null."""
-    return [
-        unnest_lists(table[field.name]).cast(field.type)
-        if field.name in table.column_names
-        else pa.nulls(len(table), field.type)
-        for field in fields
-    ]
+    columns = []
+    for field in fields:
+        if field.name not in table.column_names:
+            columns.append(pa.nulls(len(table), field.type))
+            continue
+        column = table[field.name]
+        if field.name == CHANNELS_COLUMN.name and field.type == CHANNELS_COLUMN.type:
+            column = unnest_lists(column)
+        columns.append(column.cast(field.type))
+    return columns
 
 
 def _is_pixels(kind: pa.DataType) -> bool:

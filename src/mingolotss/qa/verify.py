@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from mingolotss.dataset.hats_catalogue import is_hats
 from mingolotss.dataset.layout import BatchFolder, BuildFolder
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.errors import DatasetError
@@ -53,6 +54,11 @@ def verify(path: Path | str) -> Verification:
 def _verify_folder(folder: Path) -> Verification:
     if is_export(folder):
         return check_folder(export_layout(folder))
+    if is_hats(folder):
+        raise DatasetError(
+            f"verify {folder}: a HATS collection without the manifest of an export; give the "
+            "folder of the build or of the export that it lies in"
+        )
     provenance, checksums = read_provenance(folder), BuildFolder(folder).checksums
     if provenance is None or not checksums.exists():
         raise DatasetError(
