@@ -136,4 +136,4 @@ def test_an_installed_format_is_written_loaded_and_verified(tmp_path: Path):
     shown = subprocess.run(
         command, env=environment | {"COLUMNS": "200"}, check=True, capture_output=True, text=True
     )
-    assert "coco, parquet, hats, npz." in shown.stdout
+    assert "coco, parquet, hats, npz." in " ".join(shown.stdout.split())
