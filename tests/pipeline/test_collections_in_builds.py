@@ -214,14 +214,20 @@ def test_a_build_without_stamps_has_no_collection(sky, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_build_in_an_object_store(sky, built, tmp_path):
-    """The same objects as files on a disk, in a store without folders."""
+@pytest.mark.parametrize("margin", [10, 1e-6, 0])
+def test_a_collection_in_an_object_store(sky, built, tmp_path, margin):
+    """The same objects as files on a disk, with sources in the margin, without, and without one."""
     pytest.importorskip("upath", reason="needs pip install 'mingolotss[dask]'")
-    out = locate(f"memory://{tmp_path.name}/out")
-    make(sky, str(out))
-    objects = {
-        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in out.rglob("*")
-        if path.is_file() and path.name != "inputs.toml"
-    }
-    assert objects == contents(built)
+    out = locate(f"memory://{tmp_path.name}")
+    recipe = WITH.changed({"hats.margin_arcsec": margin})
+    make(sky, str(out / "build"), recipe)
+    export(out / "build", "hats", str(out / "export"))
+    make(sky, tmp_path / "build", recipe)
+    export(tmp_path / "build", "hats", tmp_path / "export")
+    for name in ("build", "export"):
+        objects = {
+            str(path.relative_to(out / name)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in (out / name).rglob("*")
+            if path.is_file() and path.name != "inputs.toml"
+        }
+        assert objects == contents(tmp_path / name)

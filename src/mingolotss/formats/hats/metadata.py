@@ -5,7 +5,6 @@ Nothing here depends on the time or the machine: the same rows give the same byt
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +15,7 @@ from mingolotss import __version__
 from mingolotss.dataset.layout import HatsCollection, HatsFolder
 from mingolotss.formats.hats.columns import INDEX_COLUMN, OBJECT_ID
 from mingolotss.formats.hats.partitions import INDEX_ORDER, Partition
+from mingolotss.io.files import write_bytes
 from mingolotss.io.optional import import_optional
 from mingolotss.model import Ints
 
@@ -119,10 +119,9 @@ def _write_spatial(
 def _write_empty(folder: Path, catalogue: Path, properties: dict[str, object]) -> None:
     """Write a catalogue without partitions that has the columns of another one."""
     rows, of_catalogue = HatsFolder(folder), HatsFolder(catalogue)
-    rows.dataset.mkdir(parents=True)
-    _write_places(folder, [], properties)
     for path in (rows.metadata, rows.common_metadata):
-        shutil.copyfile(of_catalogue.common_metadata, path)
+        write_bytes(path, of_catalogue.common_metadata.read_bytes())
+    _write_places(folder, [], properties)
 
 
 def _write_places(
