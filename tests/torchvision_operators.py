@@ -7,11 +7,13 @@ imports torchvision, and the tests use none of its operators, so these two are d
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 
 __all__ = ["declare_operators"]
 
 
+@functools.cache
 def declare_operators() -> None:
     """Declare the operators whose absence stops the import of torchvision."""
     import torch

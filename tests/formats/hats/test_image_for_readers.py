@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from astropy.io import fits
 
 import mingolotss
 from fits_skies import build, build_channels, recipe, write_sky
+from torchvision_operators import declare_operators
 
 pytestmark = pytest.mark.readers
 
@@ -80,6 +82,8 @@ def test_hugging_face_gives_the_arrays_of_the_fits_files(exported, tmp_path, str
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_the_class_of_hyrax_for_the_multimodal_universe(exported, monkeypatch, tmp_path, streaming):
+    if find_spec("hyrax"):
+        declare_operators()
     classes = pytest.importorskip("hyrax.datasets.mmu_dataset", reason="needs hyrax")
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
     settings = {"split": "train", "max_samples": 100, "streaming": streaming}
