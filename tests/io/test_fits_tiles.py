@@ -129,6 +129,25 @@ def test_a_dither_without_a_seed_begins_with_the_first_number():
     )
 
 
+@pytest.mark.parametrize("seed", [b"10001", b"9" * 60])
+def test_seeds_go_round(seed):
+    """Whatever their size; the standard allows 1 to 10,000."""
+    other = str((int(seed) - 1) % 10_000 + 1).encode()
+    boxes = [opened(card(DITHERED, b"ZDITHER0", text)).box(0, 41, 0, 53) for text in (seed, other)]
+    np.testing.assert_array_equal(*boxes)
+
+
+def test_a_tile_larger_than_its_image():
+    """It is as large as the image."""
+    raw = packed(HOLES.astype("f4"), tile_shape=SHAPE)
+    expected = opened(raw).box(0, 41, 0, 53)
+    for length in (b"70", b"9" * 9, b"9" * 18):
+        larger = card(card(raw, b"ZTILE1", length), b"ZTILE2", length)
+        image = opened(larger)
+        np.testing.assert_array_equal(image.box(0, 41, 0, 53), expected)
+        np.testing.assert_array_equal(image.box(7, 30, 5, 40), expected[7:30, 5:40])
+
+
 @pytest.mark.parametrize("seed", [b"0", b"-1", b"-999999", b"1.5", b"T"])
 def test_a_seed_that_points_before_the_random_numbers_is_left_to_the_helper(seed):
     """The process of astropy's decoder may end."""

@@ -98,7 +98,7 @@ class _Settings(NamedTuple):
     kind: bytes
     rice: RiceSettings
     method: Method
-    seed: int  # ZDITHER0
+    seed: int  # of the first tile: the index of a random number
     blank: int | None  # the integer that undefined pixels get
 
 
@@ -164,7 +164,8 @@ class TileTable:
         self.dtype = layout.dtype.newbyteorder("=")
         x, y = (axis - 1 for axis in layout.axes)
         _, tile = tile_lengths(layout)
-        self.grid = TileGrid(layout.shape, (tile[y], tile[x]))
+        ny, nx = layout.shape
+        self.grid = TileGrid(layout.shape, (min(tile[y], ny), min(tile[x], nx)))
         self._columns, self._settings, self._path = columns, settings, path
         self._is_quantised = settings.method is not Method.INTEGERS
         zeros = np.zeros(len(table))
@@ -238,7 +239,7 @@ class TileTable:
         tiles["row"], tiles["height"], tiles["column"], tiles["width"] = (
             y0 - top, y1 - y0, x0 - left, x1 - x0,
         )  # fmt: skip
-        tiles["seed"] = (numbers + self._settings.seed - 1) % N_RANDOM
+        tiles["seed"] = (numbers + self._settings.seed) % N_RANDOM
         tiles["scale"], tiles["zero"] = self._scales[numbers], self._zeros[numbers]
         if self._blanks is not None:
             tiles["blank"] = self._blanks[numbers]
@@ -402,7 +403,7 @@ def _settings(values: CardValues, table: npt.NDArray[Any], layout: ImageLayout) 
     integers = np.iinfo(np.int64 if is_float else layout.dtype)
     if has_blank and not integers.min <= blank <= integers.max:
         return None
-    return _Settings(kind, rice, method, seed, blank if has_blank else None)
+    return _Settings(kind, rice, method, (seed - 1) % N_RANDOM, blank if has_blank else None)
 
 
 def _rice_settings(values: CardValues) -> RiceSettings | None:
