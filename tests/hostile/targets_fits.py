@@ -27,6 +27,11 @@ CARDS = fits.Header.fromstring(simple_header(10, 20, shape=SHAPE, scale_arcsec=1
 PIXELS = np.random.default_rng(1).normal(0, 40, SHAPE)
 ONE = np.ones(1)
 CATALOGUE = Catalogue.from_columns(["J1"], ONE * 10, ONE * 20, size_arcsec=ONE, flux_mjy=ONE)
+# Enough to be decoded together, in the middle of the image and over its edges.
+SEVERAL = Catalogue.from_columns(
+    [f"J{number}" for number in range(1, 8)], 10 + np.linspace(-0.006, 0.006, 7),
+    20 + np.linspace(0.004, -0.004, 7), size_arcsec=np.ones(7), flux_mjy=np.ones(7),
+)  # fmt: skip
 SIZE_DEG = 0.01
 
 NUMBERS = b"""
@@ -174,15 +179,18 @@ def read_by_name(path: Path) -> None:
 
 
 def cut_out(path: Path) -> None:
-    cut(MosaicsService(str(path.parent)))
+    cut(MosaicsService(str(path.parent)), SEVERAL)
 
 
-def cut(service: FolderService | MosaicsService) -> None:
-    for candidate in service.search_all(CATALOGUE, SIZE_DEG)[0]:
-        request = CutoutRequest(candidate, CATALOGUE.source(0))
-        for outcome in service.cutouts([request], SIZE_DEG):
-            if isinstance(outcome, Exception):
-                raise outcome
+def cut(service: FolderService | MosaicsService, catalogue: Catalogue = CATALOGUE) -> None:
+    requests = [
+        CutoutRequest(candidate, catalogue.source(row))
+        for row, candidates in enumerate(service.search_all(catalogue, SIZE_DEG))
+        for candidate in candidates
+    ]
+    errors = [one for one in service.cutouts(requests, SIZE_DEG) if isinstance(one, Exception)]
+    if errors:
+        raise errors[0]
 
 
 def start_helper() -> None:
