@@ -21,7 +21,7 @@ from typing import BinaryIO, Union
 __all__ = ["Chunk", "Page", "PageError", "read_chunks", "read_page", "read_pages"]
 
 _MAGIC = b"PAR1"
-_FOOTERS = 64  # of files, kept in memory: 20 kB for a file of 4,000 stamps
+_FOOTERS = 256  # of files, kept in memory: 20 kB for a file of 4,000 stamps
 
 _USUAL_BYTES, _MOST_BYTES = 1 << 12, 16 << 20  # of a header, which may hold a value of the column
 _MAX_DEPTH = 16
