@@ -121,6 +121,7 @@ def export(
     """
     from mingolotss.pipeline.executors import local as executors
     from mingolotss.pipeline.exporting import export as run_export
+    from mingolotss.pipeline.exporting import reads_images
     from mingolotss.publish.groups import binary_groups, parse_groups
 
     groups = binary_groups(build) if binary else parse_groups(merge or [])
@@ -128,7 +129,8 @@ def export(
              "arrays": arrays}  # fmt: skip
     hats = {key: value for key, value in given.items() if value is not None}
     has_tasks = format in {"fits", "hats"}
-    pool = (executors.processes_or_thread if has_tasks else executors.threads)(workers)
+    in_processes = reads_images(build, format, hats or None)
+    pool = (executors.processes_or_thread if in_processes else executors.threads)(workers)
     if dask is not None:
         if not has_tasks:
             raise InputError(

@@ -34,6 +34,7 @@ from mingolotss.image.masks import Masks
 from mingolotss.io.arrow_rows import (
     decoded_schema,
     encode_repeated,
+    release_memory,
     take_in_place,
     take_rows,
 )
@@ -43,6 +44,8 @@ from mingolotss.model import Bools, Ints
 from mingolotss.sky.angles import Floats
 
 __all__ = ["Records", "class_names", "read_records", "read_stored_records"]
+
+_FILES = 64  # after which the memory is released that their descriptions take
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +314,8 @@ def read_stored_records(root: Path) -> Records:
             tables.append(rows.set_column(place, "wcs", rows["wcs"].dictionary_encode()))
             groups.append(StampGroups.of_file(stamps))
             shapes.append((stamps.shape, stamps.has_masks))
+            if not len(tables) % _FILES:
+                release_memory()
             if shapes[-1] != shapes[0]:
                 kinds = [
                     f"{shape} with{'' if has_masks else 'out'} masks"

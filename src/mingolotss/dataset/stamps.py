@@ -16,7 +16,6 @@ HATS stand in other columns (``hats_columns.py``), and are read as those of a pa
 
 from __future__ import annotations
 
-import gc
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -253,14 +252,8 @@ class StampFile:
         self.close()
 
     def close(self) -> None:
-        """Close the file, and release its description.
-
-        That is a cycle of two objects of pyarrow with 40 kB for a group of rows. Python looks for
-        old cycles rarely: after many files they would fill hundreds of megabytes.
-        """
+        """Close the file."""
         self._file.close(force=True)
-        del self._file
-        gc.collect(1)
 
     @property
     def schema(self) -> pa.Schema:

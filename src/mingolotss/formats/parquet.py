@@ -27,6 +27,7 @@ from mingolotss.dataset.samples import Arrays
 from mingolotss.formats.base import ExportHeader, Format
 from mingolotss.formats.hub_features import features_header, with_wide_labels
 from mingolotss.formats.record_arrays import arrays_of
+from mingolotss.io.arrow_rows import release_memory
 from mingolotss.io.files import atomic_path
 from mingolotss.model import Ints
 
@@ -80,6 +81,8 @@ def _tables(records: Records, files: Sequence[Ints]) -> Iterator[pa.Table]:
             # One chunk for each column: where a chunk ends, a page of the file ends, too.
             yield records.take(rows).with_images(own).table.combine_chunks()
             start += len(rows)
+        del images
+        release_memory()
 
 
 def _metadata(records: Records, header: ExportHeader) -> dict[str, str]:

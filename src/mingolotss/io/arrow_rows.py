@@ -10,6 +10,7 @@ together first: it raises for more than 2 GiB of images.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,7 +18,7 @@ import pyarrow as pa
 
 from mingolotss.model import Ints
 
-__all__ = ["decoded_schema", "encode_repeated", "take_in_place", "take_rows"]
+__all__ = ["decoded_schema", "encode_repeated", "release_memory", "take_in_place", "take_rows"]
 
 _MOST_BYTES = 1 << 30  # of an array
 _MOST_VALUES = 0.25  # of the rows, for a column with a dictionary
@@ -48,6 +49,16 @@ def decoded_schema(schema: pa.Schema) -> pa.Schema:
         for field in schema
     ]
     return pa.schema(fields, schema.metadata)
+
+
+def release_memory() -> None:
+    """Return memory that is not in use to the system.
+
+    pyarrow describes an open file with a cycle of two objects, 40 kB for a group of rows, which
+    Python would keep for long. The allocator of Arrow keeps what a thread has freed.
+    """
+    gc.collect()
+    pa.default_memory_pool().release_unused()
 
 
 def take_in_place(columns: dict[str, pa.ChunkedArray], rows: Ints) -> Iterator[pa.ChunkedArray]:

@@ -28,7 +28,7 @@ from mingolotss.publish.export import Export, Writer
 from mingolotss.publish.export import export as export_records
 from mingolotss.recipe.model import HatsSettings, Recipe
 
-__all__ = ["Export", "export", "special_writer"]
+__all__ = ["Export", "export", "reads_images", "special_writer"]
 
 _LACKING = {
     "fits": "the files have no maps of the noise",
@@ -92,6 +92,21 @@ def export(
         recipe=recipe,
     )  # fmt: skip
     return replace(done, notices=notices)
+
+
+def reads_images(
+    build: Path | str, format_name: str, hats: HatsSettings | Mapping[str, object] | None = None
+) -> bool:
+    """Return whether an export reads the images of the build again, which processes do faster.
+
+    All else is done by libraries that several threads use at once, in the memory of one process.
+
+    Parameters and errors are those of `export`.
+    """
+    if format_name != "hats":
+        return format_name in _LACKING
+    recipe = _recipe(locate(build), format_name, hats)
+    return recipe is not None and recipe.hats.flux
 
 
 def _recipe(

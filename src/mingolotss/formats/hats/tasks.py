@@ -23,6 +23,7 @@ from mingolotss.formats.hats.flux_source import FluxPart
 from mingolotss.formats.hats.partition_file import partition_writer
 from mingolotss.formats.hats.partitions import Partition
 from mingolotss.formats.hats.row_maker import RowMaker
+from mingolotss.io.arrow_rows import release_memory
 from mingolotss.io.files import atomic_path
 from mingolotss.model import Ints
 
@@ -152,7 +153,7 @@ def write_partitions(task: PartitionTask) -> int:
             pa.ipc.new_file(str(temporary), rows.schema) as sink,
         ):
             sink.write_table(rows)
-    pa.default_memory_pool().release_unused()
+    release_memory()
     return len(task.records)
 
 
@@ -190,7 +191,7 @@ def write_margins(task: MarginTask) -> int:
         rows = table.take(pa.array(np.searchsorted(needed, numbers))).combine_chunks()
         path = HatsCollection.partition(task.folder, *partition)
         _write(path, [rows], task.group_rows)
-    pa.default_memory_pool().release_unused()
+    release_memory()
     return sum(map(len, task.rows))
 
 
