@@ -1,4 +1,4 @@
-"""The parts of a build whose images stay in their files."""
+"""The parts of a build whose images stay in their files, and the header of their collection."""
 
 from __future__ import annotations
 
@@ -8,8 +8,21 @@ import pyarrow as pa
 from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.dataset.masks import MASK_SHA256, encode_masks, mask_column
 from mingolotss.dataset.stamps import encode_stamp, image_column, stamp_bytes, stamp_schema
+from mingolotss.formats.base import ExportHeader
+from mingolotss.formats.batch_layout import BatchLayout
+from mingolotss.recipe.load import load_recipe
+from mingolotss.recipe.model import parse_recipe
 
 N = 2400  # in four files: of three groups of rows, of one row, of three groups, of no rows
+
+
+def collection_header(**settings):
+    """Return the header of a HATS collection of partitions of at most 600 rows."""
+    recipe = load_recipe("lotss").to_dict() | {"hats": {"partition_rows": 600, **settings}}
+    return ExportHeader(
+        "x", "X", "", "", "x", "x.tar.gz", "random:", "hats", BatchLayout(),
+        recipe=parse_recipe(recipe, "test"),
+    )  # fmt: skip
 
 
 def write_parts(folder, shape, order=None):

@@ -10,28 +10,16 @@ import pytest
 from builds import contents
 from mingolotss.dataset.records import read_records, read_stored_records
 from mingolotss.dataset.stamp_shape import StampShape
-from mingolotss.formats.base import ExportHeader
-from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.formats.hats import writer
 from mingolotss.formats.hats.tasks import PartitionTask
 from mingolotss.pipeline.executors.local import processes, threads
-from mingolotss.recipe.load import load_recipe
-from mingolotss.recipe.model import parse_recipe
-from stored_parts import N, write_parts
+from stored_parts import N, collection_header, write_parts
 
 pytest.importorskip("hats")
 
 
-def header(**settings):
-    recipe = load_recipe("lotss").to_dict() | {"hats": {"partition_rows": 600, **settings}}
-    return ExportHeader(
-        "x", "X", "", "", "x", "x.tar.gz", "random:", "hats", BatchLayout(),
-        recipe=parse_recipe(recipe, "test"),
-    )  # fmt: skip
-
-
 def write(records, folder, mapper=map, **settings):
-    writer.write_hats(records, folder, header(**settings), mapper=mapper)
+    writer.write_hats(records, folder, collection_header(**settings), mapper=mapper)
     return contents(folder)
 
 

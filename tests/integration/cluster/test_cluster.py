@@ -15,7 +15,10 @@ import pytest
 from builds import contents
 from channel_skies import channel_sky
 from mingolotss.dataset.manifest import read_manifest
+from mingolotss.dataset.records import read_stored_records
+from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.errors import InputError, ServiceUnavailableError
+from mingolotss.formats.hats import writer
 from mingolotss.io.files import locate
 from mingolotss.pipeline.exporting import export
 from mingolotss.pipeline.part import make_part
@@ -26,6 +29,7 @@ from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.model import parse_recipe
 from mingolotss.service.base import open_service
 from skies import random_sky
+from stored_parts import collection_header, write_parts
 
 pytest.importorskip("distributed", reason="needs pip install 'mingolotss[dask]'")
 
@@ -66,6 +70,19 @@ def test_a_cluster_gives_the_same_bytes(sky, built, two, tmp_path):
     """Every file that two workers write equals what one process writes."""
     make(sky, tmp_path / "out", mapper=dask_mapper(two))
     assert contents(tmp_path / "out") == contents(built.out)
+
+
+@pytest.mark.slow
+def test_a_cluster_writes_partitions_in_many_tasks(two, tmp_path, monkeypatch):
+    """Each worker reads images of the parts: every file is as from one process."""
+    pytest.importorskip("hats")
+    monkeypatch.setattr(writer, "_BLOCK_BYTES", 500_000)
+    write_parts(tmp_path / "stamps", StampShape())
+    records = read_stored_records(tmp_path / "stamps")
+    writer.write_hats(records, tmp_path / "plain", collection_header())
+    mapper = dask_mapper(two)
+    writer.write_hats(records, tmp_path / "dask", collection_header(), mapper=mapper)
+    assert contents(tmp_path / "dask") == contents(tmp_path / "plain")
 
 
 @pytest.mark.slow
