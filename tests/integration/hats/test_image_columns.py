@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +11,14 @@ from astropy.io import fits
 
 import mingolotss
 from fits_skies import build, build_channels, recipe, write_sky
-from torchvision_operators import declare_operators
 
-pytestmark = pytest.mark.readers
+pytestmark = [pytest.mark.readers, pytest.mark.filterwarnings("default")]
 
 
 @dataclass
 class Exported:
     """A build as a collection and as FITS files, by source and then by channel."""
 
-    rows: Path
     collection: Path
     images: dict[str, dict[str, np.ndarray]]
 
@@ -45,7 +42,7 @@ def _export(out: Path, channels: list[str]) -> Exported:
                 "ivar": ivar,
                 "mask": np.isfinite(flux),
             }
-    return Exported(Path(collection) / "lotss" / "dataset", Path(collection), images)
+    return Exported(Path(collection), images)
 
 
 @pytest.fixture(scope="module", params=["one image", "three channels"])
@@ -68,9 +65,12 @@ def check(images: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> Non
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_hugging_face_gives_the_arrays_of_the_fits_files(exported, tmp_path, streaming):
-    datasets = pytest.importorskip("datasets", reason="needs the group readers")
+    datasets = pytest.importorskip("datasets", reason="needs the group hats")
     rows = datasets.load_dataset(
-        str(exported.rows), split="train", streaming=streaming, cache_dir=str(tmp_path)
+        str(exported.collection),
+        split="all_splits",
+        streaming=streaming,
+        cache_dir=str(tmp_path),
     )
     seen = {row["object_id"]: row["image"] for row in rows.with_format("numpy")}
     assert set(seen) == set(exported.images)
@@ -81,21 +81,22 @@ def test_hugging_face_gives_the_arrays_of_the_fits_files(exported, tmp_path, str
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_the_class_of_hyrax_for_the_multimodal_universe(exported, monkeypatch, tmp_path, streaming):
-    if find_spec("hyrax"):
-        declare_operators()
-    classes = pytest.importorskip("hyrax.datasets.mmu_dataset", reason="needs hyrax")
+def test_the_class_of_hyrax_for_the_multimodal_universe(
+    hyrax, exported, monkeypatch, tmp_path, streaming
+):
+    from hyrax.datasets.mmu_dataset import MultimodalUniverseDataset
+
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
-    settings = {"split": "train", "max_samples": 100, "streaming": streaming}
+    settings = {"split": "all_splits", "max_samples": 100, "streaming": streaming}
     config = {"data_set": {"MultimodalUniverseDataset": settings}}
-    rows = classes.MultimodalUniverseDataset(config, data_location=exported.rows)
+    rows = MultimodalUniverseDataset(config, data_location=exported.collection)
     assert len(rows) == len(exported.images)
     for index in range(len(rows)):
         check(rows.get_image(index), exported.images[str(rows.get_object_id(index))])
 
 
 def test_lsdb_gives_a_table_of_channels(exported):
-    lsdb = pytest.importorskip("lsdb", reason="needs lsdb")
+    lsdb = pytest.importorskip("lsdb", reason="needs the group hats")
     rows = lsdb.open_catalog(exported.collection, columns=["object_id", "image"]).compute()
     assert len(rows) == len(exported.images)
     for source, image in zip(rows["object_id"], rows["image"], strict=True):
