@@ -11,6 +11,7 @@ import yaml
 from collection_builds import KINDS, write_collection
 from mingolotss.dataset.hats_catalogue import find_catalogue
 from mingolotss.loaders.arrays import load
+from mingolotss.pipeline.exporting import export
 from readers_build import make_build
 
 pytest.importorskip("hats", reason="needs mingolotss[hats]")
@@ -112,3 +113,28 @@ def test_hugging_face_streams_the_collection_of_a_build(tmp_path):
         assert len(rows) == len(expected)
         for source, image in zip(expected.sources, expected.images, strict=True):
             np.testing.assert_array_equal(rows[source], image)
+
+
+def test_the_header_depends_on_the_content(tmp_path):
+    """On the settings and on the files, and on nothing else."""
+    build = make_build(tmp_path / "built")
+    settings = {"a": {}, "b": {"arrays": True}, "c": {}, "d": {"partition_rows": 20}}
+    lines = {}
+    for name, hats in settings.items():
+        folder = export(build, "hats", tmp_path / name / "set", hats=hats).out
+        lines[name] = header(folder)["configs"][0]["description"]
+    assert lines["a"] == lines["c"]
+    assert len({*lines.values()}) == 3
+    plain = export(build, "parquet", tmp_path / "plain").out
+    assert header(plain)["configs"][0]["description"] not in lines.values()
+
+
+@pytest.mark.readers
+def test_folders_of_one_name_are_told_apart(tmp_path):
+    """`datasets` keeps what it reads of local folders by their name, and by their header."""
+    datasets = pytest.importorskip("datasets", reason="needs the group readers")
+    build = make_build(tmp_path / "built")
+    for place, arrays in (("a", True), ("b", False)):
+        folder = export(build, "hats", tmp_path / place / "set", hats={"arrays": arrays}).out
+        loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+        assert ("pixels" in loaded["all_splits"].column_names) == arrays

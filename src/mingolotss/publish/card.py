@@ -16,7 +16,12 @@ from mingolotss.formats.base import Format
 from mingolotss.publish.channel_facts import describe_channels
 from mingolotss.publish.citation import dataset_citation
 from mingolotss.publish.datasheet import render_datasheet
-from mingolotss.publish.hub_header import ALL_SPLITS, describe_collection, describe_stamps
+from mingolotss.publish.hub_header import (
+    ALL_SPLITS,
+    content_line,
+    describe_collection,
+    describe_stamps,
+)
 from mingolotss.publish.label_facts import count_table, describe_labels
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.markdown import code, escape
@@ -99,7 +104,8 @@ def _header(summary: DatasetSummary, format_name: str) -> str:
     ]
     patterns = _split_patterns(summary, format_name)
     if patterns:
-        lines += ["configs:", "- config_name: default", "  data_files:"]
+        content = content_line(summary.folder)
+        lines += ["configs:", "- config_name: default", content, "  data_files:"]
         names = _hub_names(summary.splits)
         for name, pattern in zip(names, patterns, strict=True):
             lines += [f"  - split: {name}", f"    path: {pattern}"]

@@ -6,22 +6,28 @@ and its name "all" is reserved. All images are therefore one split with a name o
 column ``split`` of the manifest is beside each image. So it is in a HATS collection, of which only
 the catalogue is read: its margin and its index would repeat sources. Any other export has files for
 each split.
+
+`datasets` keeps what it has read of a folder by the name of the folder and by these lines, and not
+by its path or its files: it would give the images of another folder ``hats``, or of an earlier
+export. The description of a configuration therefore has a checksum of the content.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from mingolotss.dataset.label_columns import TAGS
-from mingolotss.dataset.layout import BuildFolder, HatsCollection, HatsFolder
+from mingolotss.dataset.layout import BuildFolder, DatasetFolder, HatsCollection, HatsFolder
 from mingolotss.io.file_names import safe_name
+from mingolotss.io.files import sha256_file
 from mingolotss.io.parquet import read_schema
 
-__all__ = ["ALL_SPLITS", "describe_collection", "describe_stamps"]
+__all__ = ["ALL_SPLITS", "content_line", "describe_collection", "describe_stamps"]
 
 ALL_SPLITS = "all_splits"
 _DTYPES = {"double": "float64", "float": "float32"}
@@ -39,11 +45,30 @@ def describe_collection(folder: Path, name: str) -> list[str]:
     name : str
         Of the recipe.
     """
-    return ["configs:", *_config("default", _collection_pattern(folder, name, folder))]
+    footers = HatsFolder(HatsCollection(folder, safe_name(name)).catalogue).metadata
+    content = content_line(folder, [footers])
+    return ["configs:", *_config("default", _collection_pattern(folder, name, folder), content)]
 
 
-def _config(name: str, pattern: str) -> list[str]:
-    lines = [f"- config_name: {name}", "  data_files:", f"  - split: {ALL_SPLITS}"]
+def content_line(folder: Path, further: Iterable[Path] = ()) -> str:
+    """Return the line of YAML that differs for datasets of other content.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a build or an export. Its manifest has the checksum of each stamp.
+    further : iterable of Path
+        Files that depend on what is not in the manifest and the recipe.
+    """
+    dataset = DatasetFolder(folder)
+    digest = hashlib.sha256()
+    for path in (dataset.manifest, dataset.recipe, *further):
+        digest.update(sha256_file(path).encode() if path.is_file() else b"none")
+    return f"  description: SHA-256 of the content {digest.hexdigest()}"
+
+
+def _config(name: str, pattern: str, content: str) -> list[str]:
+    lines = [f"- config_name: {name}", content, "  data_files:", f"  - split: {ALL_SPLITS}"]
     return [*lines, f"    path: {pattern}"]
 
 
@@ -73,9 +98,11 @@ def describe_stamps(
     if not paths:
         return []
     pattern = build.name_of(build.stamps / f"*{paths[0].suffix}")
-    lines = ["configs:", *_config("default", pattern)]
+    content = content_line(folder)
+    lines = ["configs:", *_config("default", pattern, content)]
     if collection is not None:
-        lines += _config(build.hats.name, _collection_pattern(build.hats, collection, folder))
+        partitions = _collection_pattern(build.hats, collection, folder)
+        lines += _config(build.hats.name, partitions, content)
     lines += ["dataset_info:", "  features:"]
     for field in read_schema(paths[0]):
         lines.append(f"  - name: {_quoted(field.name)}")
