@@ -105,6 +105,24 @@ def _be_worker(monkeypatch, worker, workers):
     monkeypatch.setattr(torch.utils.data._utils.worker, "_worker_info", info)
 
 
+def test_the_rank_is_that_of_torch_distributed(tiles, monkeypatch):
+    """Also in a worker process that is started by spawn, where it is not initialised."""
+    dataset, before = stream(tiles), pickle.dumps(stream(tiles))
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    total = collections.Counter()
+    for rank in (0, 1):
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
+        for one in (dataset, pickle.loads(before)):
+            assert samples(one) == samples(stream(tiles, rank=rank, ranks=2))
+        in_worker = pickle.dumps(dataset)
+        total += samples(dataset)
+        with monkeypatch.context() as context:
+            context.setattr(torch.distributed, "is_initialized", lambda: False)
+            assert samples(pickle.loads(in_worker)) == samples(stream(tiles, rank=rank, ranks=2))
+    assert total == expected(tiles)
+
+
 def test_ranks_make_the_same_number_of_full_batches(tiles):
     """With drop_last."""
     for ranks, batch in ((2, 8), (3, 5), (4, 1)):

@@ -225,19 +225,24 @@ class _Compact:
         if depth > _MAX_DEPTH:
             raise PageError("structures are nested too deep")
         fields: _Fields = {}
-        number = 0
-        while head := self._byte():
+        data, place, number = self._data, self.place, 0
+        while head := data[place]:
             step, kind = head >> 4, head & 15
-            number = number + step if step else self._integer()
+            self.place = place = place + 1
+            if step:
+                number += step
+            else:
+                number, place = self._integer(), self.place
             if wanted is None or number in wanted:
                 inner = None if wanted is None else wanted[number]
-                fields[number] = self._value(kind, inner, depth)
+                fields[number], place = self._value(kind, inner, depth), self.place
             elif kind in _INTEGERS:
-                self.place = _after_number(self._data, self.place)
+                place = _after_number(data, place)
             elif kind == _LIST:
-                self.place = _after_list(self._data, self.place, depth + 1)
+                place = _after_list(data, place, depth + 1)
             else:
-                self.place = _after(self._data, self.place, kind, depth)
+                place = _after(data, place, kind, depth)
+        self.place = place + 1
         return fields
 
     def _value(
@@ -268,8 +273,14 @@ class _Compact:
         return self._data[self.place - 1]
 
     def _varint(self) -> int:
-        start, self.place = self.place, _after_number(self._data, self.place)
-        return _number(self._data[start : self.place])
+        data, place, value, shift = self._data, self.place, 0, 0
+        while (byte := data[place]) >= 128:
+            value |= (byte & 127) << shift
+            place, shift = place + 1, shift + 7
+            if shift == 7 * _LONGEST_NUMBER:
+                raise PageError(f"a number of more than {_LONGEST_NUMBER} bytes")
+        self.place = place + 1
+        return value | byte << shift
 
     def _integer(self) -> int:
         value = self._varint()
