@@ -38,7 +38,7 @@ __all__ = [
 _LONGEST_NAME = 255  # bytes, which disks allow
 _HIGHEST_ORDER = 29  # of HEALPix in 64 bits
 _LONGEST_SUFFIX = 40
-_SPATIAL = ("object", "source", "margin")
+_SPATIAL = ("object", "source", "margin", "")  # the last one: not stated
 _SEPARATORS = str.maketrans(";,", "  ")
 
 

@@ -15,9 +15,11 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mingolotss.dataset.hats_catalogue import HatsCatalogue, read_catalogue, read_collection
 from mingolotss.dataset.hats_columns import OBJECT_ID
+from mingolotss.dataset.label_columns import is_list
 from mingolotss.dataset.stamps import StampFile
 from mingolotss.errors import DatasetError
 from mingolotss.formats.hats.partitions import Partition, PartitionPlan, margin_pairs
@@ -227,10 +229,29 @@ def _row_digests(path: Path, rows: Collection[int] | None = None) -> Iterator[tu
         for group in range(stamps.row_groups):
             numbers = stamps.rows(group).tolist()
             chosen = [i for i, row in enumerate(numbers) if rows is None or row in rows]
-            if chosen:
-                content = stamps.raw_rows(group).take(pa.array(chosen)).to_pylist()
-                for i, row in zip(chosen, content, strict=True):
-                    yield numbers[i], hashlib.sha256(repr(row).encode()).digest()
+            if not chosen:
+                continue
+            content = stamps.raw_rows(group)
+            for i in chosen:
+                digest = hashlib.sha256()
+                for column in content.slice(i, 1).columns:
+                    _add_values(digest, column.combine_chunks())
+                yield numbers[i], digest.digest()
+
+
+def _add_values(digest: hashlib._Hash, values: pa.Array) -> None:
+    """Add values to a checksum, arrays of numbers without a Python object for each of them."""
+    kind = values.type
+    if is_list(kind):
+        _add_values(digest, pc.list_value_length(values))
+        _add_values(digest, values.flatten())
+    elif pa.types.is_struct(kind):
+        for member in values.flatten():
+            _add_values(digest, member)
+    elif pa.types.is_primitive(kind) and not values.null_count:
+        digest.update(values.to_numpy(zero_copy_only=False).tobytes())
+    else:
+        digest.update(repr(values.to_pylist()).encode())
 
 
 def _check_index(collection: _Collection, index: HatsCatalogue) -> Iterator[str]:
