@@ -5,7 +5,7 @@ A partition is read group by group, so that memory holds few of its images.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from astropy_healpix import healpix_to_lonlat
 from mingolotss.dataset.channel_table import CHANNELS_COLUMN, nest_channels, read_channels
 from mingolotss.dataset.hats_catalogue import HatsPartition
 from mingolotss.dataset.hats_columns import INDEX_COLUMN
+from mingolotss.dataset.label_columns import TAGS, VOTES, VOTES_TOTAL
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.masks import MASK_SHA256
 from mingolotss.dataset.stamps import StampFile, decode_stamp
@@ -30,6 +31,7 @@ from mingolotss.recipe.published_list import pixels_sha256
 
 __all__ = ["ManifestRows", "check_partition"]
 
+_OF_LABELS = ("label", "class", VOTES_TOTAL.name)
 _LARGEST_ERROR_ARCSEC = 0.002  # of an index of order 29, whose pixels are 0.0004 arcsec wide
 
 
@@ -111,8 +113,8 @@ def check_partition(
     yield from _check_places(name, partition, index, places, manifest)
     if (np.lexsort((rows, index)) != np.arange(len(rows))).any():
         yield f"{name}: its rows are not in the order of {INDEX_COLUMN}"
-    yield from _check_rows(name, table, places, manifest)
-    yield from _check_images(name, stamps, manifest)
+    differing = yield from _check_rows(name, table, places, manifest)
+    yield from _check_images(name, stamps, manifest, differing)
     return rows
 
 
@@ -152,8 +154,13 @@ def _are_near(index: Ints, manifest: ManifestRows, places: Ints) -> Bools:
     return is_near
 
 
-def _check_rows(name: str, table: pa.Table, places: Ints, manifest: ManifestRows) -> Iterator[str]:
-    """Compare the columns of the manifest, without the images."""
+def _check_rows(
+    name: str, table: pa.Table, places: Ints, manifest: ManifestRows
+) -> Generator[str, None, set[int]]:
+    """Compare the columns of the manifest, without the images; return the rows that differ.
+
+    The result has the indices in the manifest. Rows that differ in the same columns have one line.
+    """
     if (places < 0).any():
         source = table["source"][int(np.argmax(places < 0))].as_py()
         count = int((places < 0).sum())
@@ -164,16 +171,29 @@ def _check_rows(name: str, table: pa.Table, places: Ints, manifest: ManifestRows
     missing = [one for one in theirs.column_names if one not in ours.column_names]
     if missing:
         yield f"{name}: it lacks the columns {', '.join(missing)} of the manifest"
+    differing: dict[int, list[str]] = {}
     for column in theirs.column_names:
-        if column in missing:
-            continue
-        is_wrong = ~_are_equal(ours[column], theirs[column])
-        if is_wrong.any():
-            source = ours["source"][int(np.argmax(is_wrong))].as_py()
-            yield (
-                f"{name}: the column {column} is not that of the manifest in "
-                f"{count_text(int(is_wrong.sum()), 'row')}, for example {source}"
-            )
+        if column not in missing:
+            for row in np.flatnonzero(~_are_equal(ours[column], theirs[column])).tolist():
+                differing.setdefault(row, []).append(column)
+    groups: dict[str, list[int]] = {}
+    for row, columns in differing.items():
+        groups.setdefault(_describe_columns(columns), []).append(row)
+    for words, rows in groups.items():
+        source = manifest.sources[places[known[rows[0]]]]
+        more = f"; so are those of {len(rows) - 1:,} more rows" if len(rows) > 1 else ""
+        yield f"{name}, {source}: its {words} not the manifest's{more}"
+    return {int(places[known[row]]) for row in differing}
+
+
+def _describe_columns(columns: Sequence[str]) -> str:
+    """Name columns that differ, with the verb; a class follows from the tags or votes."""
+    if labels := [name for name in (TAGS.name, VOTES.name) if name in columns]:
+        columns = [name for name in columns if name not in _OF_LABELS or name in labels]
+        return f"{', '.join(columns)} are"
+    if len(columns) == 1:
+        return f"{columns[0]} is"
+    return f"columns {', '.join(columns)} are"
 
 
 def _are_equal(a: pa.ChunkedArray, b: pa.ChunkedArray) -> Bools:
@@ -190,8 +210,10 @@ def _are_equal(a: pa.ChunkedArray, b: pa.ChunkedArray) -> Bools:
     return np.array([x == y or repr(x) == repr(y) for x, y in pairs], bool)
 
 
-def _check_images(name: str, stamps: StampFile, manifest: ManifestRows) -> Iterator[str]:
-    """Compare the images and the masks with their checksums in the manifest."""
+def _check_images(
+    name: str, stamps: StampFile, manifest: ManifestRows, differing: Collection[int]
+) -> Iterator[str]:
+    """Compare images and masks with the manifest, but for rows of it that differ anyway."""
     columns = ["source", "image_file", "pixels_sha256"]
     columns += [MASK_SHA256.name] if stamps.has_masks else []
     known = manifest.table.column_names
@@ -206,7 +228,7 @@ def _check_images(name: str, stamps: StampFile, manifest: ManifestRows) -> Itera
         for place, row, image, mask, values in zip(
             places.tolist(), rows, encoded, masks, pixels, strict=True
         ):
-            if place >= 0:
+            if place >= 0 and place not in differing:
                 yield from _check_image(name, row, stamps, manifest, image, mask, values)
 
 
