@@ -12,13 +12,21 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
 
 from mingolotss.model import Ints
 
-__all__ = ["decoded_schema", "encode_repeated", "release_memory", "take_in_place", "take_rows"]
+__all__ = [
+    "decoded_schema",
+    "encode_repeated",
+    "quick_collections",
+    "release_memory",
+    "take_in_place",
+    "take_rows",
+]
 
 _MOST_BYTES = 1 << 30  # of an array
 _MOST_VALUES = 0.25  # of the rows, for a column with a dictionary
@@ -59,6 +67,19 @@ def release_memory() -> None:
     """
     gc.collect()
     pa.default_memory_pool().release_unused()
+
+
+@contextmanager
+def quick_collections() -> Iterator[None]:
+    """Let `release_memory` look only at objects that are newer than the block.
+
+    With those of a million rows it takes 0.1 s, in which no other thread goes on.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def take_in_place(columns: dict[str, pa.ChunkedArray], rows: Ints) -> Iterator[pa.ChunkedArray]:

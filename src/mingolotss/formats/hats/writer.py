@@ -52,6 +52,7 @@ from mingolotss.formats.hats.tasks import (
     write_margins,
     write_partitions,
 )
+from mingolotss.io.arrow_rows import quick_collections
 from mingolotss.io.file_names import safe_name
 from mingolotss.io.files import remove_tree
 from mingolotss.io.parquet import write_table
@@ -114,9 +115,10 @@ def write_hats(
     collection = HatsCollection(folder, safe_name(header.name))
     margin = _Margin.choose(ra, dec, plan, settings.margin_arcsec)
     tasks = _Tasks(collection, plan, records, order, index, maker, images, margin)
-    for count in mapper(write_partitions, tasks.partitions()):
-        if notify is not None:
-            notify(count)
+    with quick_collections():
+        for count in mapper(write_partitions, tasks.partitions()):
+            if notify is not None:
+                notify(count)
     write_catalogue(collection, plan.partitions, index, most_rows)
     _write_names(collection, records.table["source"].take(pa.array(order)), index, plan)
     if margin is not None:
