@@ -299,3 +299,18 @@ def test_workers_write_the_same_bytes_and_name_the_same_sources(tmp_path, monkey
             with pytest.raises(DatasetError, match=r"1 of \d sources of one task .*turned: turned"):
                 mingolotss.export(tmp_path / "out", "hats", tmp_path / "export", mapper=one)
             assert not (tmp_path / "export").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["object_id", "stamp", "Npix"])
+def test_a_kept_column_with_the_name_of_a_column_of_collections(sky, tmp_path, name):
+    table = Table.read(sky / "catalogue.csv")
+    table[name] = range(len(table))
+    table.write(tmp_path / "catalogue.csv")
+    mingolotss.build(
+        recipe(formats=["parquet"], catalogue__keep=[name]), out=tmp_path / "out",
+        catalogue=tmp_path / "catalogue.csv", service=f"folder:{sky}",
+    )  # fmt: skip
+    with pytest.raises(InputError, match=f"{name}.*, which is kept from the catalogue"):
+        mingolotss.export(tmp_path / "out", "hats", tmp_path / "export")
+    assert not (tmp_path / "export").exists()

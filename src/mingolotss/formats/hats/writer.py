@@ -18,7 +18,9 @@ import numpy as np
 import pyarrow as pa
 
 from mingolotss.dataset.export_notes import SPLIT_KEY
+from mingolotss.dataset.hats_columns import STAMP
 from mingolotss.dataset.layout import HatsCollection
+from mingolotss.dataset.manifest import kept_fields
 from mingolotss.dataset.records import Records
 from mingolotss.errors import InputError
 from mingolotss.formats.base import ExportHeader
@@ -63,6 +65,7 @@ __all__ = ["write_hats"]
 
 _MOST_ROWS = 50_000  # of a partition, and fewer if its images are large
 _MOST_BYTES = 1 << 28  # of the images of a partition, as a reader decodes them
+_OWN_COLUMNS = frozenset({INDEX_COLUMN, OBJECT_ID, STAMP, "Norder", "Dir", "Npix"})
 _GROUP_ROWS, _GROUP_BYTES = 2000, 1 << 25  # of a group of rows
 _BLOCK_BYTES = 1 << 26  # of rows that a worker has in memory, about
 _ROW_BYTES = 1000  # of the other columns of a row, about
@@ -96,7 +99,8 @@ def write_hats(
     Raises
     ------
     InputError
-        A source has no position, or the brightness of the stamps is lost.
+        A source has no position, the brightness of the stamps is lost, or a column that is kept
+        from the catalogue has the name of one of the collection.
     DatasetError
         The brightness cannot be computed, or an image is damaged.
     """
@@ -105,6 +109,13 @@ def write_hats(
     if not (np.isfinite(ra) & np.isfinite(dec)).all():
         without = records.texts("source")[int(np.argmin(np.isfinite(ra) & np.isfinite(dec)))]
         raise InputError(f"export {header.name} as hats: {without} has no position")
+    if taken := _OWN_COLUMNS.intersection(
+        field.name for field in kept_fields(records.table.schema)
+    ):
+        raise InputError(
+            f"export {header.name} as hats: {min(taken)!r}, which is kept from the catalogue, has the "
+            "name of a column of the collection; rename it there, or leave it out of catalogue.keep"
+        )
     index = healpix_index(ra, dec)
     order = np.lexsort((records.table["row"].to_numpy(), index))
     index, ra, dec = index[order], ra[order], dec[order]
