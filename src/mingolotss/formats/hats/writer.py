@@ -113,8 +113,9 @@ def write_hats(
         field.name for field in kept_fields(records.table.schema)
     ):
         raise InputError(
-            f"export {header.name} as hats: {min(taken)!r}, which is kept from the catalogue, has the "
-            "name of a column of the collection; rename it there, or leave it out of catalogue.keep"
+            f"export {header.name} as hats: {min(taken)!r}, which is kept from the catalogue, has "
+            "the name of a column of the collection; rename it there, or leave it out of "
+            "catalogue.keep"
         )
     index = healpix_index(ra, dec)
     order = np.lexsort((records.table["row"].to_numpy(), index))
