@@ -300,11 +300,12 @@ class StampFile:
         chunks = self._file.metadata.row_group(group)
         names = {*self._image_columns()}
         columns = (chunks.column(index) for index in range(chunks.num_columns))
-        return sum(
-            column.total_uncompressed_size
-            for column in columns
-            if column.path_in_schema.partition(".")[0] in names
-        )
+        with self._translated_errors():  # the name of a column may be no UTF-8
+            return sum(
+                column.total_uncompressed_size
+                for column in columns
+                if column.path_in_schema.partition(".")[0] in names
+            )
 
     def images(self, groups: Sequence[int]) -> pa.Table:
         """Return the columns of images and masks of some groups of rows, as `table` has them."""

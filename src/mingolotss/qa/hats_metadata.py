@@ -116,16 +116,11 @@ def _check_footers(
     """Check how many rows of each partition ``_metadata`` has, and the columns."""
     folder = catalogue.folder
     try:
-        metadata = _read_footers(folder.metadata)
-        columns = _read_footers(folder.common_metadata).schema.to_arrow_schema()
+        footers, stored = _read_footers(folder.metadata)
+        _, columns = _read_footers(folder.common_metadata)
     except DatasetError as error:
         yield str(error)
         return
-    footers: dict[str, int] = {}
-    for index in range(metadata.num_row_groups):
-        group = metadata.row_group(index)
-        partition = partition_name(group.column(0).file_path if group.num_columns else "")
-        footers[partition] = footers.get(partition, 0) + group.num_rows
     name = folder.metadata.relative_to(root).as_posix()
     wrong = [one for one in sorted({*counts, *footers}) if footers.get(one) != counts.get(one)]
     if wrong:
@@ -134,7 +129,7 @@ def _check_footers(
             f"{name}: it has not the rows of {count_text(len(wrong), 'partition')}, for example "
             f"{_rows(footers, first)} of {first!r:.80}, which has {_rows(counts, first)}"
         )
-    if not columns.equals(metadata.schema.to_arrow_schema()):
+    if not columns.equals(stored):
         yield f"{folder.common_metadata.relative_to(root).as_posix()}: not the columns of _metadata"
 
 
@@ -142,11 +137,17 @@ def _rows(counts: Mapping[str, int], path: str) -> str:
     return count_text(counts[path], "row") if path in counts else "none"
 
 
-def _read_footers(path: Path) -> pq.FileMetaData:
-    """Read a file of footers, which has no rows of its own."""
+def _read_footers(path: Path) -> tuple[dict[str, int], pa.Schema]:
+    """Return the rows of each partition and the columns, from a file of footers without rows."""
+    counts: dict[str, int] = {}
     try:
         check_regular(path)
-        return pq.read_metadata(path)
+        metadata = pq.read_metadata(path)
+        for index in range(metadata.num_row_groups):
+            group = metadata.row_group(index)
+            partition = partition_name(group.column(0).file_path if group.num_columns else "")
+            counts[partition] = counts.get(partition, 0) + group.num_rows
+        return counts, metadata.schema.to_arrow_schema()
     except (OSError, pa.ArrowException, MemoryError, ValueError) as error:
         reason = describe_fault(error) or f"damaged ({first_line(error)}); export it again"
         raise DatasetError(f"read {path}: {reason}") from error
