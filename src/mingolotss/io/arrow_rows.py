@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _MOST_BYTES = 1 << 30  # of an array
+_MUCH_MEMORY = 1 << 26  # bytes in Arrow's arrays; less is not worth the 0.1 s of a collection
 _MOST_VALUES = 0.25  # of the rows, for a column with a dictionary
 
 
@@ -60,13 +61,15 @@ def decoded_schema(schema: pa.Schema) -> pa.Schema:
 
 
 def release_memory() -> None:
-    """Return memory that is not in use to the system.
+    """Return memory that is not in use to the system, in a process that uses much of it.
 
     pyarrow describes an open file with a cycle of two objects, 40 kB for a group of rows, which
     Python would keep for long. The allocator of Arrow keeps what a thread has freed.
     """
-    gc.collect()
-    pa.default_memory_pool().release_unused()
+    pool = pa.default_memory_pool()
+    if pool.bytes_allocated() >= _MUCH_MEMORY:
+        gc.collect()
+        pool.release_unused()
 
 
 @contextmanager
