@@ -64,11 +64,13 @@ def test_a_folder_without_fits(one):
     refused(build(one), 2, "there is no FITS file in it", str(one))
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_not_there(one):
     shutil.rmtree(one)
     refused(build(one), 2, "there is no such folder", str(one))
 
 
+@pytest.mark.slow
 def test_files_of_other_sources(one):
     (one / "A_P1-mosaic.fits").rename(one / "B_P1-mosaic.fits")
     refused(build(one), 2, "none of its 2 FITS files is named", "'A'")
@@ -87,6 +89,7 @@ def test_a_truncated_file(one):
     rejected(one, "the file is cut short")
 
 
+@pytest.mark.slow
 def test_no_wcs(one):
     from astropy.io import fits
 
@@ -109,6 +112,7 @@ def test_one_pixel_wide(one):
     rejected(one, "1 x 240 pixels")
 
 
+@pytest.mark.slow
 def test_an_rms_map_of_another_shape(one):
     _, rms, header = random_cutout(np.random.default_rng(2), 200.0, 50.0)
     write_fits(one / "A_P1-mosaic-rms.fits", rms[1:], header)

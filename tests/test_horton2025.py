@@ -54,6 +54,7 @@ def test_tags_are_those_of_the_table(rows, catalogue):
     assert catalogue.names == [row["Source_Name"] for row in rows]
 
 
+@pytest.mark.slow
 def test_positions_are_those_of_the_names(rows, catalogue):
     """As astropy reads them, hours and degrees with blanks between the parts."""
     texts = [

@@ -34,6 +34,7 @@ def compare(sky, out):
     return written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_of_file(tmp_path, kind):
     """Float64, scaled integers, 4-D, extensions and gzip give the oracle's pixels."""

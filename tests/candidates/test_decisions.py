@@ -141,6 +141,7 @@ def test_a_link_is_followed_not_replaced(tmp_path: Path) -> None:
     assert DecisionLog(tmp_path / "repository" / "mine.csv").rows() == [A]
 
 
+@pytest.mark.slow
 def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "decisions.csv"
     start = multiprocessing.get_context("spawn")

@@ -267,6 +267,7 @@ def test_head_and_source_are_rows():
     assert [one.row for one in whole.sources(slice(1, 9), [70])] == [70]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fits", "csv", "parquet"])
 def test_two_hundred_thousand_rows_are_read_at_once(tmp_path, kind):
     """Rows are handled as columns: the content is right at a size where row by row would show."""

@@ -231,6 +231,7 @@ def test_stamps_of_nvss_are_split_by_their_own_size(text, shape):
     assert result.is_left_out.mean() < 0.02
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=10)
 @given(
     st.integers(0, 10**6), st.sampled_from([225.0, 9000.0]), st.sampled_from(["stratified", *PLANS])

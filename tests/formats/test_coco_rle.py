@@ -26,6 +26,7 @@ def test_any_mask_comes_back(masks):
         np.testing.assert_array_equal(coco_mask.decode(rle), mask)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [150, 4096])
 def test_large_masks_come_back(side):
     """Runs of many characters, at the largest size of an image."""

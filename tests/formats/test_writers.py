@@ -73,6 +73,7 @@ def test_batches_are_plain_pickles_as_the_originals(tmp_path):
         assert pickle.load(stream, encoding="latin1") == {"label_names": ["FRI", "FRII"]}
 
 
+@pytest.mark.slow
 def test_the_same_records_give_the_same_bytes(tmp_path):
     """Batches, archive and gzip hang on content alone: no dates, no owners, no object identity."""
     write_all(tmp_path / "one" / "b", ["A", "B", "C"])

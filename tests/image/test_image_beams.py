@@ -126,6 +126,7 @@ def test_an_image_of_nan_stays_one():
     assert np.isnan(result).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beam", [(4.0, 4.0, 0.0), (6.0, 3.0, 40.0)])
 @pytest.mark.parametrize("kernel_beam", [(4.5, 4.5, 0.0), (1.5, 0.5, 10.0), (9.0, 4.0, 120.0)])
 def test_the_scatter_of_convolved_noise(beam, kernel_beam):

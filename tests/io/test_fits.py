@@ -208,6 +208,7 @@ def test_an_unusual_bscale_is_read_by_astropy():
     np.testing.assert_array_equal(read_image(raw).data, SINGLE * 2)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(
     st.sampled_from(sorted(KINDS)),

@@ -112,6 +112,7 @@ def test_a_text_that_many_rows_share_is_no_bomb(tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 800 << 10  # KiB
 
 
+@pytest.mark.slow
 def test_a_text_that_some_rows_share_is_read(tmp_path):
     """In several batches, with the metadata of the file."""
     path = tmp_path / "a.parquet"

@@ -148,6 +148,7 @@ def titles(figure):
     return [tuple(text.get_text() for text in axes.texts) for axes in figure.axes if axes.images]
 
 
+@pytest.mark.slow
 def test_plot_draws_names_and_classes(build, pyplot):
     """As many stamps as asked for, of all classes, with the pixels of the images."""
     dataset = MingoLoTSS(build)

@@ -213,6 +213,7 @@ def test_the_older_mirabest_is_no_other_dataset(shared, tmp_path):
     assert len(MingoLoTSS(tmp_path, split="all")) == 792
 
 
+@pytest.mark.slow
 def test_an_archive_replaces_no_other_version(shared, tmp_path):
     """A download counts as there with the batches of the recipe only; both versions stay."""
     extract_published(shared / "data/mirabest/mirabest-other-batches.tar.gz", tmp_path)

@@ -222,6 +222,7 @@ def test_other_arrays_are_no_data(root):
         dataset.data = np.zeros((3, 150, 150), np.int64)
 
 
+@pytest.mark.slow
 def test_the_table_is_the_manifest(build, tmp_path):
     """Of a build, of its parts, and of an export in every format; without one, the names."""
     manifest = load(build).table.sort_by("source")

@@ -63,6 +63,7 @@ def test_candidates_have_verdicts(sky, built):
     assert all(len(row["image_sha256"]) == 64 for row in chosen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", ["threads", "processes"])
 def test_mappers_give_the_same_bytes(sky, built, tmp_path, pool):
     """Threads and processes write what a plain `map` writes."""

@@ -46,6 +46,7 @@ def test_settings_that_are_given_replace_those_of_the_recipe(built, tmp_path):
     assert (tmp_path / "as" / "recipe.toml").read_bytes() == (built / "recipe.toml").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_options_are_the_settings(built, tmp_path):
     options = ["--partition-rows", "3", "--margin", "0", "--arrays", "--no-flux"]
     assert run("export", built, "--format", "hats", "--out", tmp_path / "cli", *options).stdout
@@ -57,6 +58,7 @@ def test_the_options_are_the_settings(built, tmp_path):
         assert (tmp_path / "cli" / name).read_bytes() == (tmp_path / "python" / name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -137,6 +137,7 @@ def test_a_missing_file_is_made_again(sky, built, tmp_path):
     assert contents(out) == contents(built)
 
 
+@pytest.mark.slow
 def test_a_recipe_that_is_edited_in_the_build_is_followed(sky, built, tmp_path):
     """Whether the collection is added, has other settings, or is taken away."""
     out = make(sky, tmp_path / "out", RECIPE)

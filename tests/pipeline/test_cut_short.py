@@ -95,6 +95,7 @@ def make(out, service, mapper=map):
     return read_manifest(out).to_pylist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mapper", MAPPERS)
 def test_a_mosaic_that_is_cut_short_while_it_is_mapped_is_rejected(tmp_path, mosaic, mapper):
     """And its sources are read again when the file is whole."""

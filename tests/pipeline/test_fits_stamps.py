@@ -424,6 +424,7 @@ def several(sky, tmp_path_factory):
     return root / "out", read_manifest(root / "out").to_pylist(), used
 
 
+@pytest.mark.slow
 def test_channels_are_extensions(sky, several, tmp_path):
     """The reference is the primary unit; each has its pixels, its noise and its mask."""
     out, rows, _ = several

@@ -99,6 +99,7 @@ def test_flux_is_that_of_the_fits_files(sky, tmp_path, kind):
         assert image["band"] == ["144 MHz"]
 
 
+@pytest.mark.slow
 def test_each_channel_is_an_element(sky, tmp_path):
     """A missing channel has its place: NaN, ivar 0 and the mask False."""
     build_channels(sky, tmp_path)

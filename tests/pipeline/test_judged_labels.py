@@ -266,6 +266,7 @@ def _build(
     return pq.read_table(out / "manifest.parquet")
 
 
+@pytest.mark.slow
 def test_the_next_build_has_the_labels_and_only_their_parts_are_made_again(
     tmp_path: Path, sky: Sky, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,6 +305,7 @@ def test_the_next_build_has_the_labels_and_only_their_parts_are_made_again(
     assert mingolotss.verify(out).good
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["majority", "fractions"])
 def test_compare_names_the_changed_labels_and_where_they_come_from(
     tmp_path: Path, sky: Sky, rule: str
@@ -374,6 +376,7 @@ def test_a_catalogue_with_more_rows_keeps_splits_and_labels_of_people(
     assert after["split"].to_pylist()[:9] == table["split"].to_pylist()
 
 
+@pytest.mark.slow
 def test_exports_say_where_labels_come_from(tmp_path: Path, sky: Sky) -> None:
     """Also the formats whose files have one source each."""
     out = tmp_path / "out"

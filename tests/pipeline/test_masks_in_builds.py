@@ -86,6 +86,7 @@ def check_fits(paths, masks):
     assert names == masks.keys()
 
 
+@pytest.mark.slow
 def test_fits_stamps_have_the_mask_as_their_last_unit(built, tmp_path):
     """Those of a build, and of an export, which reads the images again but not the components."""
     data = load(built)
@@ -111,6 +112,7 @@ def test_a_changed_mask_in_a_fits_file_is_found(built, tmp_path):
     assert line.endswith(": 1 pixel")
 
 
+@pytest.mark.slow
 def test_float_stamps_keep_their_masks(sky, tmp_path):
     """An export of stored brightness has them too."""
     recipe = load_recipe(sky.recipe)

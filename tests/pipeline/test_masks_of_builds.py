@@ -293,6 +293,7 @@ def test_one_stamp_takes_its_mask(sky, tmp_path):
         mingolotss.make_stamp(cutout, position, one, mask=mask[:3, :3])
 
 
+@pytest.mark.slow
 def test_shapes_bound_the_emission(sky, tmp_path):
     """A mask from a box is the emission in it; with sigma = 0, every pixel in it."""
     table = Table.read(sky.catalogue)

@@ -295,6 +295,7 @@ def test_published_cannot_be_asked_of_a_split_of_another_kind(sky, tmp_path):
 # --- repeating ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_more_rows_move_nobody(sky, tmp_path):
     """What is in a split stays there, in whatever order the catalogue is; --fresh deals anew."""
     out = make(sky, tmp_path / "out")

@@ -113,6 +113,7 @@ def test_a_source_that_ends_its_worker_is_rejected(tmp_path, good, kind):
     assert not list((tmp_path / "out").rglob(".part-*"))
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_once_leaves_no_trace(tmp_path, good):
     """The part is made again, and every file is the same."""
     with processes(2) as mapper:

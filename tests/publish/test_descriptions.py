@@ -295,6 +295,7 @@ def check_cff(text):
         import_module("cffconvert").Citation(text).validate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["stated", "unstated"])
 @pytest.mark.parametrize("kind", ["build", "export"])
 def test_citation_and_deposit_have_the_form_of_their_schemas(request, which, kind):

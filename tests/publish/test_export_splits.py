@@ -167,6 +167,7 @@ def test_compare_names_the_sources_that_moved_and_those_that_were_left_out(later
     assert " and file:list.csv (SHA-256 " in line
 
 
+@pytest.mark.slow
 def test_hostile_names_keep_their_splits(tmp_path):
     """Of sources, and of the folder of the other dataset, through a list and through a dataset."""
     built = build_named(tmp_path / "named", HOSTILE)

@@ -115,6 +115,7 @@ def test_hugging_face_streams_the_collection_of_a_build(tmp_path):
             np.testing.assert_array_equal(rows[source], image)
 
 
+@pytest.mark.slow
 def test_the_header_depends_on_the_content(tmp_path):
     """On the settings and on the files, and on nothing else."""
     build = make_build(tmp_path / "built")

@@ -53,6 +53,7 @@ def test_the_terminal_speaks_of_no_classes(built):
     assert words(done.stdout) == []
 
 
+@pytest.mark.slow
 def test_sizes_that_no_catalogue_gives_are_not_counted(built):
     """Neither on the card nor in the terminal."""
     card = (built / "README.md").read_text()

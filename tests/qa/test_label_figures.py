@@ -72,6 +72,7 @@ def test_one_tag_has_no_pairs():
     assert draw_pairs(count_tags(LabelVectors.of_tags(np.ones((3, 1))), ("A",))) is None
 
 
+@pytest.mark.slow
 def test_a_bar_for_each_number_of_tags():
     values = LabelVectors.of_tags([[0, 0, 0], [1, 0, 0], [1, 1, 1], [-1, -1, -1]])
     with figure_style():

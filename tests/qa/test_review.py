@@ -336,6 +336,7 @@ def test_another_label_than_that_of_the_page_is_not_confirmed(reader: Visitor) -
 # Images without a field
 
 
+@pytest.mark.slow
 def test_an_image_without_a_field_is_accepted_and_the_build_follows(tmp_path: Path) -> None:
     for row, name in enumerate(["A", "B"]):
         write_image(tmp_path / f"{name}.fits", 150.0 + row, 50.0)
@@ -442,6 +443,7 @@ def _buttons(page: str, row: int) -> dict[str, str]:
 # Decisions that wait for a build
 
 
+@pytest.mark.slow
 def test_decisions_wait_until_a_build_follows_them(tmp_path: Path) -> None:
     """The page sees the new build; a source that has no image needs no build to be left out."""
     out = make_build(tmp_path)
@@ -531,6 +533,7 @@ def test_every_picture_of_a_page_is_a_png(reader: Visitor) -> None:
         assert response.body.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_candidates_are_shown_at_one_scale(tmp_path: Path) -> None:
     """One width on the sky and one contrast, whatever pixels and peaks the images have."""
     snapshot = Store(make_build_of_scales(tmp_path)).snapshot()

@@ -63,6 +63,7 @@ def test_a_half_open_connection_is_closed(port, sent):
     assert seconds < 5
 
 
+@pytest.mark.slow
 def test_a_slow_response_is_not_cut(port):
     request = b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     answer, seconds = _exchange(port, request)

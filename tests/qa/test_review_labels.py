@@ -224,6 +224,7 @@ def test_sources_without_a_stamp_are_only_judged_in_a_queue(tmp_path: Path) -> N
 # Who sees what
 
 
+@pytest.mark.slow
 def test_each_reviewer_has_a_progress_and_sees_the_judgements_of_others(
     copies: dict[str, Path],
 ) -> None:
@@ -527,6 +528,7 @@ def test_the_page_says_what_the_next_build_does_with_judgements(tmp_path: Path) 
         assert f"mingolotss build --out {out} --set judgements.rule=majority" in page
 
 
+@pytest.mark.slow
 def test_a_catalogue_without_labels_is_labelled_by_people(tmp_path: Path) -> None:
     out = make_label_build(tmp_path, "none", more='[judgements]\nrule = "last"')
     with serve(out) as visitor:

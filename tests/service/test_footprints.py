@@ -48,6 +48,7 @@ def rows_of(out, catalogue, service):
     return {row["source"]: row for row in read_manifest(out).to_pylist()}
 
 
+@pytest.mark.slow
 def test_mosaics_are_found_for_every_position_that_they_hold(tmp_path):
     """For images of every projection and of any size, the search is what astropy says of each."""
     rng = np.random.default_rng(8)

@@ -95,6 +95,7 @@ def line_of_sky(count=100, extent=900.0):
     return SplitSources(names, labels, ra, np.zeros(count), np.full(count, extent))
 
 
+@pytest.mark.slow
 def test_a_buffer_keeps_sources_of_different_splits_apart():
     """Two cuts through the line: at each of them, one source on one side is in the way."""
     sources = line_of_sky()

@@ -155,6 +155,7 @@ def test_a_copy_for_a_worker_knows_which_hosts_were_reached():
     assert not copy.limiter_for("http://127.0.0.1:9").reached
 
 
+@pytest.mark.slow
 def test_a_host_that_accepts_and_says_nothing_is_given_up_once():
     """Five attempts for the first request; the other sources do not wait as long again."""
 

@@ -48,6 +48,7 @@ def test_workers_start_before_there_is_work():
     assert set(active_children()) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [InputError, KeyboardInterrupt])
 def test_what_stops_the_caller_stops_workers_that_are_starting(error):
     """However early it comes, the error is the caller's own and no worker is left."""

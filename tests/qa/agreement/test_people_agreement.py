@@ -212,6 +212,7 @@ def test_the_command_writes_the_queue(demo: Path, tmp_path: Path) -> None:
     assert mingolotss.agreement(demo, decisions=other).people == {"cem": 1}
 
 
+@pytest.mark.slow
 def test_what_is_no_build_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="there is no build in it"):
         mingolotss.agreement(tmp_path)
