@@ -13,6 +13,8 @@ export MINGOLOTSS_CFLAGS ?= -Wall -Wextra -Werror
 KERNEL := hatch_build.py $(wildcard src/mingolotss/image/_kernel/*.[ch])
 # One process for the tests more than there are processors, since some tests wait for servers.
 export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# The tests start some hundred processes, each of which would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 # Additional options for pytest, for example make test MORE=--lf
 MORE    ?=
 
