@@ -35,24 +35,7 @@ Turns = Literal["none", "quarter", "any"]
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """How the batches of a dataset on a device are made.
-
-    Attributes
-    ----------
-    batch_size : int
-    shuffle : bool
-        Draw a new order for each epoch.
-    drop_last : bool
-        Leave out a last batch that is smaller than the others.
-    turns : {"none", "quarter", "any"}
-        Turn each image about its centre, by a multiple of 90 degrees or by any angle.
-    mirror : bool
-        Mirror every second image, on average.
-    shift : float, px
-        Shift each image by up to this many pixels along either axis.
-    seed : int
-        Of the order and of the changes of the images.
-    """
+    """How the batches of a dataset on a device are made; the parameters of `StampDataset.to`."""
 
     batch_size: int = 64
     shuffle: bool = True

@@ -28,6 +28,7 @@ from mingolotss.errors import InputError
 from mingolotss.io.optional import optional_class
 from mingolotss.io.summaries import Shown, Summary
 from mingolotss.loaders.arrays import open_samples
+from mingolotss.loaders.transforms import check_masks
 
 if TYPE_CHECKING:
     from keras.utils import PyDataset
@@ -129,11 +130,7 @@ class MingoSequence(Shown, PyDataset):
             root, split, merge=merge, channels=channels, target=target,
             published_names=published_names,
         )  # fmt: skip
-        if masks and self._samples.masks is None:
-            raise InputError(
-                f"open {root}: masks=True, and its images have no masks; build it with a recipe "
-                "that has [mask], or leave masks= out"
-            )
+        check_masks(f"open {root}", masks=masks, has_masks=self._samples.masks is not None)
         self._gives_masks = masks
         self.channels = list(self._samples.channels)
         self.labels, self.classes = self._samples.labels, list(self._samples.classes)

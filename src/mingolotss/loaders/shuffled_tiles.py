@@ -27,7 +27,12 @@ from mingolotss.io.optional import optional_class
 from mingolotss.loaders.tile_order import Share, TileOrder, batch_count
 from mingolotss.loaders.tile_rows import TileRows
 from mingolotss.loaders.tiles import TileReader, open_tiles
-from mingolotss.loaders.transforms import JointTransform, Transform, TransformedSamples
+from mingolotss.loaders.transforms import (
+    JointTransform,
+    Transform,
+    TransformedSamples,
+    check_transforms,
+)
 from mingolotss.loaders.worker_tensors import TensorMemory, sent_as_bytes
 
 if TYPE_CHECKING:
@@ -168,11 +173,7 @@ class ShuffledTiles(TransformedSamples, IterableDataset):  # torch's base class 
         _check_count(rank, "rank", 0, action, or_none=True)
         if rank is not None and ranks is not None and rank >= ranks:
             raise InputError(f"{action}: rank={rank} of {ranks} ranks; they begin at 0")
-        if transforms is not None and not masks:
-            raise InputError(
-                f"{action}: transforms= is applied to an image and its mask; give masks=True, or "
-                "transform= for the image alone"
-            )
+        check_transforms(transforms, action, masks=masks)
         if tensors not in (True, torch.float32, torch.uint8):
             raise InputError(f"{action}: tensors={tensors}; give torch.float32 or torch.uint8")
         self._tiles = open_tiles(

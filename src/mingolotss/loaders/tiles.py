@@ -39,6 +39,7 @@ from mingolotss.io.png import Allocate
 from mingolotss.loaders.tile_labels import TileLabels
 from mingolotss.loaders.tile_order import FILES_AT_A_TIME
 from mingolotss.loaders.tile_rows import TileRows
+from mingolotss.loaders.transforms import check_masks
 from mingolotss.model import Bools, Ints
 from mingolotss.registry import nearest
 
@@ -284,11 +285,7 @@ def open_tiles(
                 f"read {file.path}: {file.shape}, and {first.path} has {first.shape}; they are not "
                 "of one dataset"
             )
-    if masks and not first.has_masks:
-        raise InputError(
-            f"{action}: masks=True, and its images have no masks; build it with a recipe that has "
-            "[mask], or leave masks= out"
-        )
+    check_masks(action, masks=masks, has_masks=first.has_masks)
     labels = TileLabels(
         choose_names(classes or _class_names(place, files), published=False),
         _kind(first.schema),

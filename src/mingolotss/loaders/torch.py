@@ -54,7 +54,13 @@ from mingolotss.loaders.device import BatchOptions, DeviceBatches, Turns
 from mingolotss.loaders.recognition import Expected, binary_of_dataset
 from mingolotss.loaders.sample_names import SampleNames
 from mingolotss.loaders.selected_rows import RowArray, matching_rows
-from mingolotss.loaders.transforms import JointTransform, Transform, TransformedSamples
+from mingolotss.loaders.transforms import (
+    JointTransform,
+    Transform,
+    TransformedSamples,
+    check_masks,
+    check_transforms,
+)
 from mingolotss.model import Ints
 
 if TYPE_CHECKING:
@@ -240,11 +246,7 @@ class StampDataset(TransformedSamples, Dataset):  # torch's base class is untype
         self.transforms = transforms
         self.return_metadata = return_metadata
         self._gives_masks = masks
-        if transforms is not None and not masks:
-            raise InputError(
-                f"open {root}: transforms= is applied to an image and its mask; give masks=True, "
-                "or transform= for the image alone"
-            )
+        check_transforms(transforms, f"open {root}", masks=masks)
         if tensors not in (False, True, torch.float32, torch.uint8):
             raise InputError(f"open {root}: tensors={tensors}; give torch.float32 or torch.uint8")
         self._gives_tensors = tensors is not False
@@ -265,11 +267,7 @@ class StampDataset(TransformedSamples, Dataset):  # torch's base class is untype
             samples = merge_samples(samples, groups, f"open {root}")
         if tensors is torch.uint8 and samples.images.dtype != np.uint8:
             raise InputError(f"open {root}: its images are float32; give tensors=torch.float32")
-        if masks and samples.masks is None:
-            raise InputError(
-                f"open {root}: masks=True, and its images have no masks; build it with a recipe "
-                "that has [mask], or leave masks= out"
-            )
+        check_masks(f"open {root}", masks=masks, has_masks=samples.masks is not None)
         self._images: ImageArray | ImageStack = samples.images
         self._masks: ImageArray | ImageStack | None = samples.masks  # of all that were opened
         self.channels = list(samples.channels)
@@ -506,8 +504,7 @@ class StampDataset(TransformedSamples, Dataset):  # torch's base class is untype
         import torch
 
         options = BatchOptions(batch_size, shuffle, drop_last, turns, mirror, shift, seed)
-        changes = self.transform, self.target_transform, self.transforms
-        if any(change is not None for change in changes) or self.return_metadata:
+        if self._is_transformed() or self.return_metadata:
             raise InputError(
                 f"copy {type(self).__name__} to {device}: it has transforms or metadata for each "
                 "item; open it without them, and give turns=, mirror= or shift= here"

@@ -7,10 +7,47 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-__all__ = ["JointTransform", "Transform", "TransformedSamples", "mask_class"]
+from mingolotss.errors import InputError
+
+__all__ = [
+    "JointTransform",
+    "Transform",
+    "TransformedSamples",
+    "check_masks",
+    "check_transforms",
+    "mask_class",
+]
 
 Transform = Callable[[Any], object]
 JointTransform = Callable[[Any, Any], tuple[Any, Any]]
+
+
+def check_transforms(transforms: JointTransform | None, action: str, *, masks: bool) -> None:
+    """Refuse a change of image and mask together for a dataset that gives no masks.
+
+    Raises
+    ------
+    InputError
+    """
+    if transforms is not None and not masks:
+        raise InputError(
+            f"{action}: transforms= is applied to an image and its mask; give masks=True, or "
+            "transform= for the image alone"
+        )
+
+
+def check_masks(action: str, *, masks: bool, has_masks: bool) -> None:
+    """Refuse to give the masks of a dataset that has none.
+
+    Raises
+    ------
+    InputError
+    """
+    if masks and not has_masks:
+        raise InputError(
+            f"{action}: masks=True, and its images have no masks; build it with a recipe that has "
+            "[mask], or leave masks= out"
+        )
 
 
 def mask_class() -> Callable[[Any], Any]:
