@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,8 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mingolotss.dataset.export_notes import SPLIT_KEY
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays
+from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.errors import DatasetError, InputError, MingoError
 from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.io.error_text import first_line
@@ -71,6 +74,22 @@ class ExportHeader:
     def to_dict(self) -> dict[str, str]:
         """Return the facts that are texts, by name."""
         return {name: getattr(self, name) for name in _FACTS}
+
+    def to_metadata(self, shape: StampShape, split_plan: str) -> dict[str, str]:
+        """Return what a Parquet file of stamps states in its metadata.
+
+        Parameters
+        ----------
+        shape : StampShape
+        split_plan : str
+            By which the records were split; "" if the build did it.
+        """
+        metadata = {"mingolotss.facts": json.dumps(self.to_dict())}
+        if split_plan:
+            metadata[SPLIT_KEY.decode()] = split_plan
+        if shape.channels:
+            metadata |= {key.decode(): text.decode() for key, text in shape.to_metadata().items()}
+        return metadata
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mingolotss.dataset.export_notes import SPLIT_KEY
 from mingolotss.dataset.layout import ExportFolder, table_files
 from mingolotss.dataset.records import Records, read_stored_records
 from mingolotss.dataset.samples import Arrays
@@ -89,13 +88,10 @@ def _metadata(records: Records, header: ExportHeader) -> dict[str, str]:
     """Describe the columns as `datasets` does, and the dataset as its header does."""
     schema = with_wide_labels(records.schema.empty_table()).schema
     images = {"image": {"_type": "Image"}} if "image" in schema.names else {}
-    metadata = features_header(schema, records.classes, images)
-    metadata["mingolotss.facts"] = json.dumps(header.to_dict())
-    if records.split_plan:
-        metadata[SPLIT_KEY.decode()] = records.split_plan
     shape = records.shape
+    metadata = features_header(schema, records.classes, images)
+    metadata |= header.to_metadata(shape, records.split_plan)
     if shape.channels:
-        metadata |= {key.decode(): text.decode() for key, text in shape.to_metadata().items()}
         metadata["PANDAS_ATTRS"] = json.dumps(shape.to_json())
     return metadata
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from mingolotss.dataset.hats_catalogue import HatsCatalogue, read_properties
 from mingolotss.dataset.hats_columns import INDEX_COLUMN
 from mingolotss.errors import DatasetError
-from mingolotss.formats.hats.partitions import INDEX_ORDER
+from mingolotss.formats.hats.partitions import INDEX_ORDER, Partition
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import check_regular
 from mingolotss.io.summaries import count_text
@@ -103,11 +103,11 @@ def _check_partitions(root: Path, catalogue: HatsCatalogue) -> Iterator[str]:
         yield f"{path.relative_to(root).as_posix()}: not listed in {folder.partition_info.name}"
     stop, last = 0, ""
     for order, pixel, _ in catalogue.partitions:
-        shift, words = 2 * (INDEX_ORDER - order), f"Norder={order}, Npix={pixel}"
-        if pixel << shift < stop:
+        partition, words = Partition(order, pixel), f"Norder={order}, Npix={pixel}"
+        if partition.start < stop:
             yield f"{place}: its partition {words} overlaps {last}"
-        if (pixel + 1) << shift > stop:
-            stop, last = (pixel + 1) << shift, words
+        if partition.stop > stop:
+            stop, last = partition.stop, words
 
 
 def _check_footers(

@@ -8,8 +8,7 @@ reader of Parquet opens.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -19,20 +18,11 @@ import pyarrow.compute as pc
 from mingolotss.dataset.hats_columns import INDEX_COLUMN, OBJECT_ID, PIXELS, STAMP, nest_lists
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import decode_stamps
-from mingolotss.formats.base import ExportHeader
 from mingolotss.formats.hats.image_column import FLUX_IMAGE, image_feature
 from mingolotss.formats.hub_features import features_header, with_wide_labels
 from mingolotss.model import Ints
 
-__all__ = [
-    "INDEX_COLUMN",
-    "OBJECT_ID",
-    "PIXELS",
-    "STAMP",
-    "collection_rows",
-    "schema_metadata",
-    "with_image",
-]
+__all__ = ["collection_features", "collection_rows", "with_image"]
 
 _IMAGES = ("image", "pixels", "mask")
 _FIRST = (INDEX_COLUMN, OBJECT_ID, STAMP, PIXELS, "mask")
@@ -97,17 +87,16 @@ def _pixel_lists(table: pa.Table, shape: StampShape) -> pa.Array:
     return lists
 
 
-def schema_metadata(
-    schema: pa.Schema, classes: Sequence[str], header: ExportHeader, shape: StampShape, side: int
+def collection_features(
+    schema: pa.Schema, classes: Sequence[str], shape: StampShape, side: int
 ) -> dict[str, str]:
-    """Return the metadata of the files of a collection: the header of `datasets`, and our facts.
+    """Return the metadata that `datasets` reads.
 
     Parameters
     ----------
     schema : pyarrow.Schema
         Of `collection_rows`.
     classes : sequence of str
-    header : ExportHeader
     shape : StampShape
     side : int, px
     """
@@ -119,11 +108,7 @@ def schema_metadata(
         features[PIXELS] = _array_feature(axes, shape.dtype)
     if FLUX_IMAGE in schema.names:
         features[FLUX_IMAGE] = image_feature(side, side)
-    metadata: Mapping[str, str] = features_header(schema, classes, features)
-    stated = {"mingolotss.facts": json.dumps(header.to_dict())}
-    if shape.channels:
-        stated |= {key.decode(): text.decode() for key, text in shape.to_metadata().items()}
-    return {**metadata, **stated}
+    return features_header(schema, classes, features)
 
 
 def _array_feature(axes: list[int], dtype: Literal["uint8", "float32"]) -> dict[str, object]:

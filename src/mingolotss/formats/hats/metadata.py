@@ -12,8 +12,8 @@ from types import ModuleType
 import numpy as np
 
 from mingolotss import __version__
+from mingolotss.dataset.hats_columns import INDEX_COLUMN, OBJECT_ID
 from mingolotss.dataset.layout import HatsCollection, HatsFolder
-from mingolotss.formats.hats.columns import INDEX_COLUMN, OBJECT_ID
 from mingolotss.formats.hats.partitions import INDEX_ORDER, Partition
 from mingolotss.io.files import write_bytes
 from mingolotss.io.optional import import_optional

@@ -17,20 +17,13 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from mingolotss.dataset.export_notes import SPLIT_KEY
-from mingolotss.dataset.hats_columns import STAMP
+from mingolotss.dataset.hats_columns import INDEX_COLUMN, OBJECT_ID, STAMP
 from mingolotss.dataset.layout import HatsCollection
 from mingolotss.dataset.manifest import kept_fields
 from mingolotss.dataset.records import Records
 from mingolotss.errors import InputError
 from mingolotss.formats.base import ExportHeader
-from mingolotss.formats.hats.columns import (
-    INDEX_COLUMN,
-    OBJECT_ID,
-    collection_rows,
-    schema_metadata,
-    with_image,
-)
+from mingolotss.formats.hats.columns import collection_features, collection_rows, with_image
 from mingolotss.formats.hats.flux_source import FluxColumn, FluxSource
 from mingolotss.formats.hats.metadata import (
     write_catalogue,
@@ -132,7 +125,7 @@ def write_hats(
             if notify is not None:
                 notify(count)
     write_catalogue(collection, plan.partitions, index, most_rows)
-    _write_names(collection, records.table["source"].take(pa.array(order)), index, plan)
+    _write_names(tasks)
     if margin is not None:
         for _ in mapper(write_margins, tasks.margins()):
             pass
@@ -148,9 +141,8 @@ def _row_maker(
     shape, side = first.shape, int(first.images().shape[-1])
     rows = collection_rows(first.with_images().table, np.zeros(1, np.int64), shape, arrays=arrays)
     schema = rows.schema if images is None else with_image(rows, images.field).schema
-    metadata = schema_metadata(schema, first.classes, header, shape, side)
-    if first.split_plan:
-        metadata[SPLIT_KEY.decode()] = first.split_plan
+    metadata = collection_features(schema, first.classes, shape, side)
+    metadata |= header.to_metadata(shape, first.split_plan)
     return RowMaker(shape, side, arrays, None if images is None else images.field, metadata)
 
 
@@ -236,7 +228,8 @@ class _Tasks:
     @cached_property
     def first(self) -> Ints:
         """The first row of each partition, and the number of rows."""
-        return np.searchsorted(self.plan.find(self.index), np.arange(len(self.plan) + 1))
+        starts = [partition.start for partition in self.plan]
+        return np.append(np.searchsorted(self.index, starts), len(self.index))
 
     @cached_property
     def size(self) -> Floats:
@@ -351,22 +344,20 @@ def _holds(file: MarginFile, rows: Ints) -> bool:
     return bool(((rows >= file.start) & (rows < file.stop)).any())
 
 
-def _write_names(
-    collection: HatsCollection, names: pa.ChunkedArray, index: Ints, plan: PartitionPlan
-) -> None:
+def _write_names(tasks: _Tasks) -> None:
     """Write the index of names: the partition of each."""
-    number = plan.find(index)
-    orders = np.array([partition.order for partition in plan], np.uint8)[number]
-    pixels = np.array([partition.pixel for partition in plan], np.uint64)[number]
+    counts, plan = np.diff(tasks.first), tasks.plan
+    orders = np.repeat(np.array([partition.order for partition in plan], np.uint8), counts)
+    pixels = np.repeat(np.array([partition.pixel for partition in plan], np.uint64), counts)
     table = pa.table(
         {
-            OBJECT_ID: names,
-            INDEX_COLUMN: index,
+            OBJECT_ID: tasks.records.table["source"].take(pa.array(tasks.order)),
+            INDEX_COLUMN: tasks.index,
             "Norder": orders,
             "Dir": pixels // 10_000 * 10_000,
             "Npix": pixels,
         }
     )
-    path = HatsCollection.index_file(collection.index(OBJECT_ID))
+    path = HatsCollection.index_file(tasks.collection.index(OBJECT_ID))
     write_table(path, table.sort_by([(OBJECT_ID, "ascending"), (INDEX_COLUMN, "ascending")]))
-    write_index(collection, len(table))
+    write_index(tasks.collection, len(table))
