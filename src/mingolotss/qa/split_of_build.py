@@ -42,6 +42,7 @@ def split_of_build(out: Path) -> SplitResult | None:
     if not len(written):
         return None
     record = provenance.split
+    pairs = None if record is None else record.pairs_across
     split = measured_split(
         written,
         provenance.recipe,
@@ -49,11 +50,9 @@ def split_of_build(out: Path) -> SplitResult | None:
         provenance.classes,
         change="" if record is None else record.change,
         reasons=reasons_without_split(out, provenance, written),
-        with_pairs=record is None or record.pairs_across is None,
+        with_pairs=pairs is None,
     )
-    if record is None or record.pairs_across is None:
-        return split
-    return replace(split, pairs_across=record.pairs_across)
+    return split if pairs is None else replace(split, pairs_across=pairs)
 
 
 def reasons_without_split(out: Path, provenance: Provenance, written: pa.Table) -> list[str] | None:
