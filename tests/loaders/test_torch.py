@@ -194,6 +194,30 @@ def test_a_copy_of_an_image_of_a_batch_is_a_plain_tensor(root, duplicate):
     assert torch.equal(result, image)
 
 
+def test_samples_of_a_batch_are_a_list_of_tuples(root):
+    """A collate function may sort, extend and pickle it; then it is collated as it is now."""
+    items = MingoLoTSS(root, tensors=True).__getitems__([4, 9, 2])
+    assert isinstance(items, list)
+    sent = pickle.loads(pickle.dumps(items))
+    assert [type(one) for one in (sent, *sent)] == [list, tuple, tuple, tuple]
+    assert [label for _, label in sent] == [4, 9, 2]
+    items.sort(key=lambda item: item[1])
+    images, labels = torch.utils.data.default_collate(items)
+    assert labels.tolist() == [2, 4, 9]
+    assert torch.equal(images, torch.from_numpy(IMAGES[[2, 4, 9]])[:, None].float() / 255)
+
+
+def test_samples_within_other_samples_are_collated_as_usual(root):
+    """A user's dataset may give pairs of items of ours."""
+    items = MingoLoTSS(root, tensors=True).__getitems__([4, 9, 2])
+    (first, labels), (second, _) = torch.utils.data.default_collate(
+        list(zip(items, items, strict=True))
+    )
+    assert torch.equal(first, second)
+    assert first.data_ptr() != second.data_ptr()
+    assert labels.tolist() == [4, 9, 2]
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_collate_function_may_return_the_items(root, workers):
     """Also from a worker process."""

@@ -34,6 +34,7 @@ __all__ = [
     "ImagePiece",
     "ImageStack",
     "gather",
+    "gather_unit_range",
     "take_images",
     "unit_range",
 ]
@@ -139,15 +140,15 @@ class ImageStack:
         image = self._pieces[piece][row - self._starts[piece]]
         return image if self._channels is None else image[self._channels]
 
-    def gather(self, indices: Sequence[int]) -> ImageArray:
-        """Return the images at `indices` as one array, shape (k, ...): a copy."""
+    def gather(self, indices: Sequence[int], out: ImageArray | None = None) -> ImageArray:
+        """Return the images at `indices` as one array, shape (k, ...): a copy, or `out`."""
         only = self._pieces[0] if len(self._pieces) == 1 else None
-        if isinstance(only, np.ndarray) and isinstance(self._rows, range):
+        if out is None and isinstance(only, np.ndarray) and isinstance(self._rows, range):
             # numpy gathers from a single array twice as fast as the loop below
             places = np.asarray(indices, np.intp)
             stored = only[self._rows.start : self._rows.stop]
             return stored[places if self._channels is None else (places[:, None], self._channels)]
-        images = np.empty((len(indices), *self.shape[1:]), self.dtype)
+        images = np.empty((len(indices), *self.shape[1:]), self.dtype) if out is None else out
         rows, starts, pieces = self._rows, self._starts, self._pieces
         if self._channels is not None:
             for place, index in enumerate(indices):
@@ -187,8 +188,12 @@ def _reopen(origin: ImageOrigin, rows: Sequence[int], channels: Sequence[int] | 
     return ImageStack(origin.open(), rows, origin, channels)
 
 
-def gather(images: ImageArray | ImageStack, indices: Sequence[int]) -> ImageArray:
+def gather(
+    images: ImageArray | ImageStack, indices: Sequence[int], out: ImageArray | None = None
+) -> ImageArray:
     """Return the images at `indices` as a new array, shape (k, ny, nx) or (k, channels, ny, nx).
+
+    The array `out` takes them, if it is given, and may be float32 for images of uint8.
 
     Raises
     ------
@@ -196,8 +201,25 @@ def gather(images: ImageArray | ImageStack, indices: Sequence[int]) -> ImageArra
         There is no such image.
     """
     if isinstance(images, ImageStack):
-        return images.gather(indices)
-    return images[np.asarray(indices, np.intp)]
+        return images.gather(indices, out)
+    if out is None:
+        return images[np.asarray(indices, np.intp)]
+    for place, index in enumerate(indices):
+        out[place] = images[index]
+    return out
+
+
+def gather_unit_range(
+    images: ImageArray | ImageStack, indices: Sequence[int], out: NDArray[np.float32]
+) -> None:
+    """Write the images at `indices` into an array, as `unit_range` gives them.
+
+    They are converted while they are copied, and divided in place: one pass over memory less than
+    to gather them first, and two thirds of the time.
+    """
+    gather(images, indices, out)
+    if images.dtype != np.float32:
+        np.divide(out, np.float32(255), out=out)
 
 
 def take_images(

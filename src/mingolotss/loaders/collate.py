@@ -1,100 +1,104 @@
-"""The rows of a batch that lies in one tensor, so that stacking them again copies nothing.
+"""The samples of a batch that lie in one tensor, so that stacking them again copies nothing.
 
-A DataLoader collates a list of (image, label) by stacking the images. Images that were fetched
-together are rows of one tensor already; stacking them writes a second one of the same size, which
-lowers the rate (2 cores, batches of 64 float32 images of 150 x 150: 60,000 images/s with it, 90,000
-to 120,000 without).
+A DataLoader asks a dataset for a list of samples, and ``torch.utils.data.default_collate`` stacks
+the images and the targets of that list. Images that were fetched together are rows of one tensor
+already; stacking them writes a second one of the same size. `BatchSamples` is such a list, which
+still has the tensors: ``default_collate`` returns them.
 
-``torch.utils.data.default_collate`` calls ``torch.stack(images, 0, out=None)``, and a tensor class
-may answer a torch function itself (``__torch_function__``, see "Extending PyTorch" in its
-documentation). The first row of a batch is of such a class. Every other call, that of a collate
-function which stacks the images itself included, has its usual result in memory of its own, and so
-has a second call for the same rows.
+The documentation of ``default_collate`` names the way: a function for a type of samples, in
+``default_collate_fn_map``. The first sample of the list is of such a type, a tuple like the others
+else. If the list was changed, is collated a second time, or is a part of a batch, its samples are
+stacked as usual, into memory of their own.
 
 >>> import torch
->>> batch = torch.zeros(2, 1, 150, 150)
->>> rows = batch_rows(batch)
->>> images, labels = torch.utils.data.default_collate(list(zip(rows, [4, 0])))
->>> images is batch, labels.tolist()
-(True, [4, 0])
->>> torch.stack(rows) is batch, type(torch.stack(rows)) is torch.Tensor
-(False, True)
+>>> images, labels = torch.rand(2, 1, 150, 150), [4, 0]
+>>> samples = BatchSamples.of((images, images.unbind()), (labels, labels))
+>>> samples[1][1], len(samples), isinstance(samples, list)
+(0, 2, True)
+>>> collated, _ = torch.utils.data.default_collate(samples)
+>>> collated is images, torch.utils.data.default_collate(samples[:1])[1].tolist()
+(True, [4])
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import is_
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import Any
 
-from mingolotss.io.optional import optional_class
+from mingolotss.loaders.batch_tensors import sent_as_bytes
 
-if TYPE_CHECKING:
-    from torch import Tensor
-else:
-    Tensor = optional_class("torch", "Tensor", extra="torch")
+__all__ = ["BatchSamples", "Column"]
 
-__all__ = ["batch_rows"]
+Column = tuple[Any, Sequence[Any]]
 
 
-def batch_rows(batch: Tensor) -> list[Tensor]:
-    """Return the images of `batch` as views.
+class BatchSamples(list[tuple[Any, ...]]):
+    """The samples of a batch: tuples of an image, a target and whatever else a sample has."""
 
-    Parameters
-    ----------
-    batch : tensor, shape (n, 1, ny, nx)
-
-    Returns
-    -------
-    list of tensor, shape (1, ny, nx)
-        ``default_collate`` returns `batch` itself, once, for all of them in their order.
-    """
-    first, *others = batch.unbind()
-    row = first.as_subclass(_FirstRow)
-    row.batch, row.others = batch, others
-    return [row, *others]
-
-
-class _FirstRow(Tensor):
-    """The first image of a batch, which knows the batch and its other rows.
-
-    The other rows have no reference to this one: a cycle would keep the batch in memory until the
-    garbage collector runs.
-    """
-
-    batch: Tensor | None = None  # until it is returned; never set on a result of a computation
-    others: Sequence[Tensor] = ()
+    _columns: tuple[Any, ...] | None = None  # until they are returned
+    _unchanged: tuple[tuple[Any, ...], ...] = ()
 
     @classmethod
-    def __torch_function__(
-        cls,
-        function: Callable[..., object],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> object:
-        """Return the batch, once, if `function` stacks all its rows for ``default_collate``."""
-        if kwargs == {"out": None} and args[1:] == (0,):
-            import torch
+    def of(cls, *columns: Column) -> BatchSamples:
+        """Return samples made of columns.
 
-            first, *others = args[0] if function is torch.stack else (None,)
-            if isinstance(first, cls) and first.batch is not None and _same(others, first.others):
-                batch, first.batch = first.batch, None
-                return batch
-        result = super().__torch_function__(function, types, args, kwargs or {})
-        return result.as_subclass(Tensor) if isinstance(result, cls) else result
+        Parameters
+        ----------
+        *columns : (tensor or sequence, sequence of its rows)
+            What ``default_collate`` returns, a tensor; or what it collates, a sequence. The rows of
+            a tensor are views of it.
+        """
+        samples = cls(zip(*(rows for _, rows in columns), strict=True))
+        if samples:
+            _register()
+            samples[0] = _FirstSample(samples[0])
+        samples._unchanged = tuple(samples)
+        samples._columns = tuple(whole for whole, _ in columns)
+        return samples
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
-        """Pickle as a plain tensor: a worker process may send the image."""
-        plain: Tensor = self.as_subclass(Tensor)
-        state: str | tuple[object, ...] = plain.__reduce_ex__(protocol)
-        return state
+    def __reduce__(self) -> tuple[type[list[Any]], tuple[list[Any]]]:
+        """Pickle as a plain list: a worker process may send the samples."""
+        return list, (list(self),)
 
-    def __deepcopy__(self, memo: dict[int, object]) -> Tensor:
-        return copy.deepcopy(self.as_subclass(Tensor), memo)
+    def take_columns(self) -> tuple[Any, ...] | None:
+        """Return the columns, once, if the list is as it was made."""
+        is_whole = len(self) == len(self._unchanged) and all(map(is_, self, self._unchanged))
+        columns, self._columns = self._columns if is_whole else None, None
+        return columns
 
 
-def _same(rows: Sequence[object], others: Sequence[object]) -> bool:
-    """Return whether two sequences hold the same objects in the same order."""
-    return len(rows) == len(others) and all(map(is_, rows, others))
+class _FirstSample(tuple[Any, ...]):
+    """The first sample of a batch, by which ``default_collate`` knows what the list is."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[type[tuple[Any, ...]], tuple[tuple[Any, ...]]]:
+        """Pickle as a plain tuple: a worker process may send the samples."""
+        return tuple, (tuple(self),)
+
+
+def _register() -> None:
+    """Tell ``default_collate`` the function for samples of a batch."""
+    from torch.utils.data._utils.collate import default_collate_fn_map
+
+    default_collate_fn_map.setdefault(_FirstSample, _collate)
+
+
+def _collate(
+    batch: Sequence[Any], *, collate_fn_map: Mapping[Any, Any] | None = None
+) -> Sequence[Any]:
+    """Return what ``default_collate`` returns for samples that are plain tuples."""
+    from torch import Tensor
+    from torch.utils.data._utils.collate import collate
+
+    columns = batch.take_columns() if isinstance(batch, BatchSamples) else None
+    if columns is None:
+        plain = [tuple(one) if type(one) is _FirstSample else one for one in batch]
+        collated: Sequence[Any] = collate(plain, collate_fn_map=collate_fn_map)
+        return collated
+    whole = (
+        column if isinstance(column, Tensor) else collate(column, collate_fn_map=collate_fn_map)
+        for column in columns
+    )
+    return [sent_as_bytes(one) if isinstance(one, Tensor) else one for one in whole]

@@ -24,6 +24,8 @@ from mingolotss.dataset.image_stack import unit_range
 from mingolotss.dataset.label_targets import Target
 from mingolotss.errors import InputError, clean_text
 from mingolotss.io.optional import optional_class
+from mingolotss.loaders.batch_tensors import TensorMemory, sent_as_bytes
+from mingolotss.loaders.reused_memory import ReusedMemory
 from mingolotss.loaders.tile_order import Share, TileOrder, batch_count
 from mingolotss.loaders.tile_rows import TileRows
 from mingolotss.loaders.tiles import TileReader, open_tiles
@@ -33,7 +35,6 @@ from mingolotss.loaders.transforms import (
     TransformedSamples,
     check_transforms,
 )
-from mingolotss.loaders.worker_tensors import TensorMemory, sent_as_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -188,6 +189,7 @@ class ShuffledTiles(TransformedSamples, IterableDataset):  # torch's base class 
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.buffer, self.drop_last = buffer, drop_last
         self._scale = tensors is not torch.uint8
+        self._reused = ReusedMemory()
         self._rank, self._ranks = rank, ranks
         self.classes = list(self._tiles.labels.classes)
         self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
@@ -311,7 +313,7 @@ class ShuffledTiles(TransformedSamples, IterableDataset):  # torch's base class 
         from torch.utils.data import default_collate
 
         tiles = self._tiles
-        memory = TensorMemory()
+        memory = TensorMemory(self._reused)
         if self._scale and not tiles.shape.is_float:
             pixels = tiles.images(rows)
             unit_range(pixels, memory(pixels.shape, np.dtype(np.float32)))

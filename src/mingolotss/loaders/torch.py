@@ -32,6 +32,7 @@ from mingolotss.loaders.arrays import merge_samples, open_samples
 from mingolotss.loaders.device import BatchOptions, DeviceBatches, Turns
 from mingolotss.loaders.published_class import Groups, PublishedClass
 from mingolotss.loaders.recognition import binary_of_dataset
+from mingolotss.loaders.reused_memory import ReusedMemory
 from mingolotss.loaders.sample_names import SampleNames
 from mingolotss.loaders.torch_items import TorchItems
 from mingolotss.loaders.transforms import (
@@ -205,6 +206,7 @@ class StampDataset(PublishedClass, TorchItems, Dataset):  # torch's base class i
         )
         self._rows = np.arange(len(samples), dtype=np.int32)
         self._metadata = None
+        self._reused = ReusedMemory()
 
     def __getstate__(self) -> dict[str, Any]:
         # Another process reads the metadata when it needs them: a pickle has to stay small, see
@@ -265,7 +267,9 @@ class StampDataset(PublishedClass, TorchItems, Dataset):  # torch's base class i
             )
         images = torch.from_numpy(gather(self._images, range(len(self))))
         images = images if self.channels else images.unsqueeze(1)
-        masks = self._mask_batch(range(len(self))).to(device) if self._gives_masks else None
+        masks = None
+        if self._gives_masks:
+            masks = torch.from_numpy(self._mask_rows(range(len(self)))).to(device)
         targets = torch.as_tensor(self._targets_of(range(len(self))))
         return DeviceBatches(images.to(device), targets.to(device), masks, options)
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 import numpy as np
 from PIL import Image
 
-from mingolotss.dataset.image_stack import ImageArray, gather, unit_range
+from mingolotss.dataset.image_stack import ImageArray, gather, gather_unit_range, unit_range
 from mingolotss.dataset.indexing import sample_index
 from mingolotss.dataset.sample_table import without_nulls
 from mingolotss.image.masks import Masks
-from mingolotss.loaders.collate import batch_rows
+from mingolotss.loaders.batch_tensors import TensorMemory
+from mingolotss.loaders.collate import BatchSamples, Column
+from mingolotss.loaders.reused_memory import ReusedMemory
 from mingolotss.loaders.torch_samples import TorchSamples
 from mingolotss.loaders.transforms import TransformedSamples
 
@@ -37,6 +39,7 @@ class TorchItems(TorchSamples, TransformedSamples):
     _gives_masks: bool
     _gives_tensors: bool  # False: PIL images
     _scale: bool  # tensors are float32, uint8 images from 0 to 1
+    _reused: ReusedMemory  # of batches
 
     def __getitem__(self, index: SupportsIndex | slice) -> Any:
         """Return one image with its label, or the samples of a slice as a dataset."""
@@ -46,7 +49,7 @@ class TorchItems(TorchSamples, TransformedSamples):
                 return self.take(place)
             index = place
         if self._gives_tensors:
-            image: object = self._batch([index])[0]
+            image: object = self._image_tensor(index)
         else:
             image = _pil_image(self._images[index])
         sample: tuple[object, ...]
@@ -61,27 +64,39 @@ class TorchItems(TorchSamples, TransformedSamples):
         """Return many images with their labels: a DataLoader asks for a batch at a time."""
         if not self._gives_tensors or type(self).__getitem__ is not TorchItems.__getitem__:
             return [self[index] for index in indices]  # a subclass has items of its own
-        # One call gathers the whole batch into one tensor, and `batch_rows` lets the DataLoader's
-        # collate function return it without another copy (measurements in ``collate.py``).
-        images = batch_rows(self._batch(indices))
-        samples: list[Any]
+        # One call gathers the whole batch into one tensor, and the DataLoader's collate function
+        # returns it without another copy (``collate.py``).
+        is_transformed = self._is_transformed()
+        columns = self._columns(indices, TensorMemory(self._reused, is_sent=not is_transformed))
+        if not is_transformed:
+            return BatchSamples.of(*columns)
+        apply = self._transformed_with_mask if self._gives_masks else self._transformed
+        count = 3 if self._gives_masks else 2
+        samples = zip(*(rows for _, rows in columns), strict=True)
+        return [(*apply(*sample[:count]), *sample[count:]) for sample in samples]
+
+    def _columns(self, indices: Sequence[int], memory: TensorMemory) -> list[Column]:
+        """Return images, masks, targets and metadata of samples, each with its rows."""
+        shape = (len(indices), *self._images.shape[1:])
+        if self._scale:
+            images = memory(shape, np.dtype(np.float32))
+            gather_unit_range(self._images, indices, images)
+        else:
+            gather(self._images, indices, memory(shape, self._images.dtype))
+        tensors = [memory.tensor if self.channels else memory.tensor.unsqueeze(1)]
+        if self._gives_masks:
+            self._mask_rows(indices, memory)
+            tensors.append(memory.tensor)
         targets = self._targets_of(indices)
         if self.target != "index":
-            targets = targets.unbind()  # small rows, which are soon stacked again
-        if self._gives_masks:
-            masks = batch_rows(self._mask_batch(indices))
-            samples = list(zip(images, masks, targets, strict=True))
-        else:
-            samples = list(zip(images, targets, strict=True))
-        if self._is_transformed():
-            apply = self._transformed_with_mask if self._gives_masks else self._transformed
-            samples = [apply(*sample) for sample in samples]
-        if not self.return_metadata:
-            return samples
-        return [
-            (*sample, self._metadata_of(index))
-            for sample, index in zip(samples, indices, strict=True)
-        ]
+            tensors.append(targets)
+        columns: list[Column] = [(tensor, tensor.unbind()) for tensor in tensors]
+        if self.target == "index":
+            columns.append((targets, targets))
+        if self.return_metadata:
+            metadata = [self._metadata_of(index) for index in indices]
+            columns.append((metadata, metadata))
+        return columns
 
     def _metadata_of(self, index: int) -> dict[str, object]:
         """Return the metadata of one image as a dict that can be collated."""
@@ -94,13 +109,13 @@ class TorchItems(TorchSamples, TransformedSamples):
         name = self.classes[label] if label >= 0 else ""
         return self._metadata[index] | {"label": label, "class": name}
 
-    def _batch(self, indices: Sequence[int]) -> torch.Tensor:
-        """Return the images at `indices` as a new tensor, shape (k, channels, ny, nx)."""
+    def _image_tensor(self, index: int) -> torch.Tensor:
+        """Return one image as a new tensor, shape (channels, ny, nx)."""
         import torch
 
-        images = gather(self._images, indices)
-        batch = torch.from_numpy(unit_range(images) if self._scale else images)
-        return batch if self.channels else batch.unsqueeze(1)
+        images = gather(self._images, [index])
+        image = torch.from_numpy(unit_range(images) if self._scale else images)[0]
+        return image if self.channels else image.unsqueeze(0)
 
     def _as_item(self, mask: Masks) -> object:
         """Return a mask as an item has it, before any transform."""
@@ -108,12 +123,6 @@ class TorchItems(TorchSamples, TransformedSamples):
 
         is_tensor = self._gives_tensors or self.transforms is not None
         return torch.from_numpy(mask) if is_tensor else _pil_image(mask)
-
-    def _mask_batch(self, indices: Sequence[int]) -> torch.Tensor:
-        """Return the masks at `indices` as a new tensor, shape (k, ny, nx)."""
-        import torch
-
-        return torch.from_numpy(self._mask_rows(indices))
 
     def _item_kind(self) -> str:
         """Say what an item is, before any transform."""

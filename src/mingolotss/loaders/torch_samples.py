@@ -7,7 +7,7 @@ and batches (``torch_items.py``).
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["TorchSamples"]
+
+Memory = Callable[[tuple[int, ...], np.dtype[Any]], npt.NDArray[Any]]
 
 
 class TorchSamples:
@@ -267,8 +269,8 @@ class TorchSamples:
             return [targets[index] for index in indices]
         return targets[list(indices)]
 
-    def _mask_rows(self, indices: Sequence[int]) -> Masks:
-        """Return the masks at `indices` as a new array, shape (k, ny, nx)."""
+    def _mask_rows(self, indices: Sequence[int], memory: Memory = np.empty) -> Masks:
+        """Return the masks at `indices` in an array that `memory` makes, shape (k, ny, nx)."""
         rows = self._known_rows()
         if self._masks is None:
             raise RuntimeError("a dataset without masks is asked for one")
@@ -278,8 +280,9 @@ class TorchSamples:
                 f"{self._images.shape[-1]} x {self._images.shape[-2]} pixels, and the masks have "
                 f"{self._masks.shape[2]} x {self._masks.shape[1]}; crop both with transforms="
             )
-        masks = gather(self._masks, rows[np.asarray(indices, np.intp)].tolist())
-        return np.asarray(masks, np.uint8)
+        masks: Masks = memory((len(indices), *self._masks.shape[1:]), np.dtype(np.uint8))
+        gather(self._masks, rows[np.asarray(indices, np.intp)].tolist(), masks)
+        return masks
 
     def describe(self) -> Summary:
         """Return a table of the classes: images in each split, weights, medians of size and flux.

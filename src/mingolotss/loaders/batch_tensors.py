@@ -1,12 +1,13 @@
-"""Tensors that a worker process of a DataLoader gives to the process that trains.
+"""The tensors of a batch, which a worker process of a DataLoader may have to send.
 
 PyTorch sends each tensor in a block of shared memory of its own. That costs 0.5 ms of the processor
 for each tensor, most of it to hand over the block, and a copy of the pixels with a page fault for
-every 4 kB. Large tensors are therefore made in shared memory, and small ones are sent as bytes: a
-batch of 256 images of 64 x 64 pixels with their labels takes 21 us of the processor for each image
-instead of 30 (two workers, median of four).
+every 4 kB. In a worker process, large tensors are therefore made in shared memory, and small ones
+are sent as bytes: a batch of 256 images of 64 x 64 pixels with their labels takes 21 us of the
+processor for each image instead of 30 (two workers, median of four). In the process that trains, a
+tensor has memory of an earlier batch that is no longer needed (``reused_memory.py``).
 
->>> make = TensorMemory()
+>>> make = TensorMemory(ReusedMemory())
 >>> make((2, 3), np.dtype(np.uint8))[:] = 7
 >>> int(make.tensor.sum()), sent_as_bytes(make.tensor).tolist()
 (42, [[7, 7, 7], [7, 7, 7]])
@@ -21,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.io.optional import optional_class
+from mingolotss.loaders.reused_memory import ReusedMemory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +37,13 @@ _MOST_BYTES = 1 << 16  # that a pipe of Linux holds
 class TensorMemory:
     """Makes an array for pixels, whose memory is that of a tensor.
 
+    Parameters
+    ----------
+    reused : ReusedMemory
+        Of the dataset, for all its batches in this process.
+    is_sent : bool
+        A worker process sends the tensor as it is.
+
     Attributes
     ----------
     tensor : tensor
@@ -43,21 +52,24 @@ class TensorMemory:
 
     tensor: Tensor
 
+    def __init__(self, reused: ReusedMemory, *, is_sent: bool = True) -> None:
+        self._reused, self._is_sent = reused, is_sent
+
     def __call__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         """Return an array with any content, and keep its tensor."""
         import torch
         from torch.utils.data import get_worker_info
 
+        if not self._is_sent or get_worker_info() is None:
+            array = self._reused(shape, dtype)
+            self.tensor = torch.from_numpy(array)
+            return array
+        # As torch.utils.data.default_collate does in a worker process.
+        storage = torch.UntypedStorage._new_shared(math.prod(shape) * dtype.itemsize)  # noqa: SLF001
         kind = torch.from_numpy(np.empty(0, dtype)).dtype
-        if get_worker_info() is None:
-            self.tensor = torch.empty(shape, dtype=kind)
-        else:
-            # As torch.utils.data.default_collate does in a worker process.
-            size = math.prod(shape)
-            storage = torch.UntypedStorage._new_shared(size * dtype.itemsize)  # noqa: SLF001
-            self.tensor = torch.empty(0, dtype=kind).set_(storage, 0, shape)
-        array: npt.NDArray[Any] = self.tensor.numpy()
-        return array
+        self.tensor = torch.empty(0, dtype=kind).set_(storage, 0, shape)
+        shared: npt.NDArray[Any] = self.tensor.numpy()
+        return shared
 
 
 def sent_as_bytes(tensor: Tensor) -> Tensor:
