@@ -54,7 +54,7 @@ $(VENV)/hats.ok: pyproject.toml $(KERNEL) | $(VENV)/bin/python
 # Measure the rates in docs/explanation/performance.md. Cutana pins versions of its dependencies, so it
 # has an environment of its own.
 bench: $(VENV)/test.ok $(VENV)/cutana.ok
-	CUTANA_PYTHON=$(VENV)/cutana/bin/python PYTHONPATH=benchmarks $(RUN)/python benchmarks/bench.py $(BENCH)
+	CUTANA_PYTHON=$(abspath $(VENV))/cutana/bin/python $(RUN)/python benchmarks/bench.py $(BENCH)
 
 $(VENV)/cutana.ok: | $(VENV)/bin/python
 	$(PYTHON) -m venv $(VENV)/cutana

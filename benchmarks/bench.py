@@ -1,240 +1,185 @@
-"""Time the program beside its peers, in one run: ``make bench``, or ``bench.py --help``.
+"""Measure the rates of docs/explanation/performance.md: ``make bench``, or ``bench.py --help``.
 
-Everything is made on the spot under a temporary folder and removed. Contestants take turns, so
-that whatever else the machine does falls on all of them; the table gives medians, and what counts
-is the ratios.
+All data is made in a temporary folder and removed, or kept in that of ``--data``. The programs of
+a table take turns; it gives medians, with the lowest and the highest round in brackets. Compare
+ratios within one run: rates depend on the machine and its load. What is printed is Markdown that
+can be pasted into an issue.
+
+Examples::
+
+    bench.py --only mosaics                   # beside other programs
+    bench.py --only mosaics,startup --before ../old     # beside another checkout
+    bench.py --only mosaics --busy            # while other processes use each core
+    bench.py --instructions --before ../old   # counted by valgrind
+    bench.py --write docs/explanation/performance.md    # replace the tables of the page
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
-import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import make_folder
-import make_mosaics
-import survey_cases
-from watch import watch
+import machine
+import page
+from cases import Cases
+from instructions import instructions_table
+from rounds import Program, compare_versions, marginal_table, table, take_turns, with_version
 
 HERE = Path(__file__).parent
-BUILD = "lotss,formats=parquet"
-COLUMNS = (
-    "what", "sources", "sources/s", "us a source", "peak memory", "ours is faster by",
-    "whole command, s",
-)  # fmt: skip
-Contestants = dict[str, Callable[[], dict[str, Any]]]
+SCRIPTS = {
+    "loader": "bench_readers.py",
+    "remote": "bench_remote.py",
+    "streaming": "bench_tiles.py",
+    "collections": "bench_hats.py",
+}
+TABLES = ("mosaics", "packed", "folder", "startup", "surveys", "dask", "million", *SCRIPTS)
+USUAL = ("mosaics", "packed", "folder", "startup", "surveys", "dask")
+COMMANDS_PER_ROUND = 5  # short commands are run more often
 
 
-def script(name: str, *arguments: object, python: str = sys.executable) -> Any:
-    """Return a contestant: a program of this folder, run with the page cache warm."""
-    command = [python, str(HERE / name), *map(str, arguments)]
-    return lambda: watch(command, stderr=subprocess.DEVNULL)
+class Bench:
+    """Makes the tables, one after the other.
 
-
-def warm(folder: Path) -> None:
-    """Read every file once, so that the first contestant is not the one who waits for the disk."""
-    for path in folder.glob("*.fits*"):
-        with path.open("rb") as stream:
-            while stream.read(1 << 24):
-                pass
-
-
-def take_turns(contestants: Contestants, rounds: int, data: Path) -> dict[str, dict[str, float]]:
-    """Run everyone in turn, `rounds` times; return the medians."""
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in contestants}
-    for number in range(rounds):
-        for name, contestant in contestants.items():
-            warm(data)
-            found = contestant()
-            found["rate"] = found["sources"] / found["seconds"]
-            runs[name].append(found)
-            print(f"round {number + 1}: {name}: {found['rate']:.0f}/s", file=sys.stderr)
-    return {
-        name: {
-            key: statistics.median(one[key] for one in found)
-            for key in ("sources", "seconds", "rate", "wall", "peak")
-        }
-        for name, found in runs.items()
-    }
-
-
-def table(title: str, results: dict[str, dict[str, float]], base: str) -> str:
-    """Return results as a Markdown table; ratios are to `base`.
-
-    The last column is a whole command's, with the interpreter's start and all imports.
+    Parameters
+    ----------
+    cases : Cases
+    rounds : int
+    checkouts : sequence of Path
+        Source trees of mingolotss that take turns with this one; at most one.
     """
-    lines = [
-        f"### {title}",
-        "",
-        f"| {' | '.join(COLUMNS)} |",
-        f"|{'---|' * len(COLUMNS)}",
-    ]
-    for name, one in results.items():
-        ratio = results[base]["rate"] / one["rate"]
-        lines.append(
-            f"| {name} | {one['sources']:,.0f} | {one['rate']:,.0f} | {1e6 / one['rate']:,.0f} | "
-            f"{one['peak'] / 2**20:,.0f} MB | {ratio:.2f} | {one['wall']:.1f} |"
-        )
-    return "\n".join(lines) + "\n"
 
+    def __init__(self, cases: Cases, rounds: int, checkouts: Sequence[Path]) -> None:
+        self._cases, self._rounds, self._checkouts = cases, rounds, checkouts
+        self.tables: dict[str, str] = {}
 
-def machine() -> str:
-    """Return one line about this machine."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [li.split(":")[1] for li in info.read_text().splitlines() if "model name" in li]
-        cpu = names[0].strip() if names else cpu
-    cores, load = os.cpu_count(), os.getloadavg()[0]
-    return f"{cpu}, {cores} cores, Python {platform.python_version()}, load before: {load:.1f}"
+    def make(self, name: str) -> None:
+        """Make the tables of a name, and print them."""
+        cases, many = self._cases, self._cases.sources
+        if name == "mosaics":
+            runs = self._measure(name, "Mosaics", cases.mosaics())
+            few = self._measure("few", "Fewer sources", cases.few_and_many(many // 4))
+            self._add("further", "Each further source", marginal_table(few, runs, next(iter(few))))
+        elif name == "startup":
+            self._measure(name, "Short commands", cases.startup(),
+                          rounds=COMMANDS_PER_ROUND * self._rounds)  # fmt: skip
+        elif name in SCRIPTS:
+            self._run_script(name)
+        else:
+            programs: dict[str, tuple[str, Callable[[], list[Program]]]] = {
+                "packed": ("Compressed mosaics", cases.packed),
+                "folder": ("A folder of cutouts", cases.folders),
+                "dask": ("Dask", cases.dask),
+                "surveys": ("Several surveys", cases.surveys),
+                "million": ("A million sources", cases.million),
+            }
+            title, make = programs[name]
+            self._measure(name, title, make())
 
+    def count_instructions(self) -> None:
+        """Make the table of instructions per source."""
+        cases = self._cases
+        builds = {
+            "plain mosaics, 1 thread": partial(cases.build, "plain", "1"),
+            "packed mosaics, 1 thread": partial(cases.build_packed, "packed", "1"),
+        }
+        counts = instructions_table(builds, cases.base, self._checkouts)
+        self._add("instructions", "Instructions", counts)
 
-def rivals(folder: Path, sources: int, cutana: str | None) -> Contestants:
-    """Return ours and Cutana; few sources are run, too, where what is paid once weighs more."""
-    catalogue, out = folder / f"catalogue-{sources}.parquet", folder.parent / "out"
-    found: Contestants = {
-        "mingolotss, 2 processes, Parquet": script(
-            "ours.py", catalogue, f"mosaics:{folder}", BUILD, "processes2", out
-        )
-    }
-    if cutana:
-        found["Cutana 0.4.0, uint8 Zarr"] = script(
-            "peers/cutana_uint8.py", folder, catalogue, sources, folder.parent / "cut",
-            python=cutana,
-        )  # fmt: skip
-    return found
+    def _measure(
+        self, name: str, title: str, programs: list[Program], rounds: int | None = None
+    ) -> dict[str, list]:  # type: ignore[type-arg]
+        """Let programs take turns, and add a table."""
+        before = [
+            with_version(program, checkout)
+            for checkout in self._checkouts
+            for program in programs
+            if program.checkout
+        ]
+        start, rounds = machine.load(), rounds or self._rounds
+        with tempfile.TemporaryDirectory(prefix="outputs-", dir=self._cases.base) as outputs:
+            runs = take_turns([*programs, *before], rounds, Path(outputs))
+        load = f"Rounds: {rounds}. Load: {start} before, {machine.load()} after."
+        parts = [table(runs, programs[0].name), compare_versions(runs), load]
+        self._add(name, title, "\n\n".join(part for part in parts if part))
+        return runs
 
-
-def mosaics(folder: Path, sources: int, cutana: str | None) -> Contestants:
-    """Return the contestants on four mosaics."""
-    make_mosaics.main(folder, sources)
-    catalogue = folder / f"catalogue-{sources}.parquet"
-    service, out = f"mosaics:{folder}", folder.parent / "out"
-    found = rivals(folder, sources, cutana) | {
-        "mingolotss, 2 threads": script("ours.py", catalogue, service, BUILD, 2, out),
-        "mingolotss, 1 thread": script("ours.py", catalogue, service, BUILD, 1, out),
-        "mingolotss, 1 thread, numpy alone": script(
-            "ours.py", catalogue, service, BUILD, "numpy1", out
-        ),
-        "grouped memory-map slices to .npy": script(
-            "peers/grouped_slices.py", folder, catalogue, folder.parent / "npy"
-        ),
-        "astropy Cutout2D per source, in memory": script(
-            "peers/cutout2d.py", folder, catalogue, 200
-        ),
-    }
-    if shutil.which(os.environ.get("CC", "cc")):
-        found["the floor: compiled kernel, 2 threads, no records"] = script(
-            "peers/compiled_floor.py", folder, catalogue, out
-        )
-    return found
-
-
-def packed(folder: Path, sources: int) -> Contestants:
-    """Return the same build from fpack'd mosaics (astropy's Rice, tiles of 128 x 128)."""
-    from astropy.io import fits
-
-    small = folder.parent / "packed"
-    small.mkdir(exist_ok=True)
-    for path in folder.glob("*.fits"):
-        with fits.open(path) as plain:
-            tiles = fits.CompImageHDU(
-                plain[0].data, plain[0].header, compression_type="RICE_1", tile_shape=(128, 128)
-            )
-            fits.HDUList([fits.PrimaryHDU(), tiles]).writeto(
-                small / f"{path.name}.fz", overwrite=True
-            )
-    make_mosaics.write_catalogue(small / "few.parquet", sources, 8000)
-    ours = script(
-        "ours.py", small / "few.parquet", f"mosaics:{small}", BUILD, "processes2", small / "out"
-    )
-    same = script(
-        "ours.py", small / "few.parquet", f"mosaics:{folder}", BUILD, "processes2", small / "out"
-    )
-    return {"plain mosaics": same, "fpack'd mosaics": ours}
-
-
-def folders(base: Path) -> Contestants:
-    """Return the build of `mingolotss`, every product, from folders of cutouts."""
-    found: Contestants = {}
-    for sources in (1000, 5805):
-        folder = base / f"folder-{sources}"
-        make_folder.main(folder, sources)
-        for workers in ("processes2", "2"):
-            kind = "processes" if workers == "processes2" else "threads"
-            found[f"{sources:,} sources, 2 {kind}"] = script(
-                "ours.py", folder / "catalogue.fits", f"folder:{folder}", "mingolotss", workers,
-                base / "out",
+    def _run_script(self, name: str) -> None:
+        """Run a script that prints its own figures, in this checkout and in the others."""
+        texts = []
+        for checkout in (HERE.parent, *self._checkouts):
+            environment = {**os.environ, "PYTHONPATH": str(checkout / "src")}
+            ended = subprocess.run(
+                [sys.executable, str(HERE / SCRIPTS[name])], env=environment, check=True,
+                stdout=subprocess.PIPE, text=True,
             )  # fmt: skip
-    return found
+            label = "" if checkout == HERE.parent else f"Before ({checkout}):\n\n"
+            texts.append(f"{label}```text\n{ended.stdout.strip()}\n```")
+        self._add(name, name.capitalize(), "\n\n".join(texts))
+
+    def _add(self, name: str, title: str, text: str) -> None:
+        self.tables[name] = text
+        print(f"### {title}\n\n{text}\n", flush=True)
 
 
-def workers(folder: Path, sources: int) -> Contestants:
-    """Return the same build on one and on two Dask workers."""
-    catalogue, out = folder / f"catalogue-{sources}.parquet", folder.parent / "out"
-    make_mosaics.write_catalogue(catalogue, sources, 8000)
-    return {
-        f"{n} Dask worker{'s' * (n > 1)}": script(
-            "ours.py", catalogue, f"mosaics:{folder}", BUILD, f"dask{n}", out
-        )
-        for n in (2, 1)
-    }
+def parse() -> argparse.Namespace:
+    """Return the options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sources", type=int, default=20000, help="on the mosaics")
+    parser.add_argument("--only", help=f"of {', '.join(TABLES)}; the usual ones are the first "
+                        f"{len(USUAL)}", default=",".join(USUAL))  # fmt: skip
+    parser.add_argument("--million", action="store_true", help="also a million sources")
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT",
+                        help="another source tree, whose builds take turns with these")  # fmt: skip
+    parser.add_argument("--busy", action="store_true", help="keep each core busy meanwhile")
+    parser.add_argument("--instructions", action="store_true",
+                        help="count instructions with valgrind, and nothing else")  # fmt: skip
+    parser.add_argument("--write", type=Path, metavar="FILE",
+                        help="write the tables too; a page with marks gets them there")  # fmt: skip
+    parser.add_argument("--data", type=Path, metavar="DIR",
+                        help="keep the images there, and use those that are there")  # fmt: skip
+    parser.add_argument("--cutana", default=os.environ.get("CUTANA_PYTHON"),
+                        help="a Python that has cutana")  # fmt: skip
+    given = parser.parse_args()
+    given.only = [*given.only.split(","), *(["million"] if given.million else [])]
+    if unknown := set(given.only) - set(TABLES):
+        parser.error(f"--only {min(unknown)}: there is {', '.join(TABLES)}")
+    if given.before and not list(given.before.glob("src/mingolotss/image/_kernel/kernel*.so")):
+        parser.error(f"--before {given.before}: it has no src/mingolotss with a compiled kernel; "
+                     "install it with pip install -e")  # fmt: skip
+    return given
 
 
 def main() -> None:
-    """Run what was asked for and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--sources", type=int, default=20000)
-    parser.add_argument("--million", action="store_true", help="also 1,000,000 sources, once")
-    parser.add_argument("--only", default="mosaics,folder,dask,packed,surveys")
-    parser.add_argument("--cutana", default=os.environ.get("CUTANA_PYTHON"),
-                        help="a Python that has cutana")  # fmt: skip
-    chosen = parser.parse_args()
-    only, base = chosen.only.split(","), Path(tempfile.mkdtemp(prefix="mingolotss-bench-"))
-    data = base / "mosaics"
-    print(f"{machine()}; medians of {chosen.rounds} interleaved rounds\n", flush=True)
-    try:
-        if only != ["surveys"] or chosen.million:
-            ours = mosaics(data, chosen.sources, chosen.cutana)
-            first = next(iter(ours))
-        if "mosaics" in only:
-            print(table("Mosaics", take_turns(ours, chosen.rounds, data), first), flush=True)
-            n = chosen.sources // 4
-            make_mosaics.write_catalogue(data / f"catalogue-{n}.parquet", n, 8000)
-            found = take_turns(rivals(data, n, chosen.cutana), chosen.rounds, data)
-            print(table("Few sources", found, first), flush=True)
-        if "dask" in only:
-            found = take_turns(workers(data, 5 * chosen.sources), chosen.rounds, data)
-            print(table("Dask", found, next(iter(found))), flush=True)
-        if "packed" in only:
-            found = take_turns(packed(data, chosen.sources), chosen.rounds, data)
-            print(table("Compressed mosaics", found, next(iter(found))), flush=True)
-        if "folder" in only:
-            found = take_turns(folders(base), chosen.rounds, base / "folder-5805")
-            print(table("A folder of cutouts", found, next(iter(found))), flush=True)
-        if "surveys" in only:
-            cases, folder = survey_cases.write_cases(base, chosen.sources // 10, script)
-            found = take_turns(cases, chosen.rounds, folder)
-            print(table("Several surveys", found, survey_cases.PLAIN), flush=True)
-        if chosen.million:
-            n = 1_000_000
-            make_mosaics.write_catalogue(data / f"catalogue-{n}.parquet", n, 8000)
-            many = script("ours.py", data / f"catalogue-{n}.parquet", f"mosaics:{data}", BUILD,
-                          "processes2", base / "out")  # fmt: skip
-            found = take_turns({f"{chosen.sources:,} sources": ours[first], f"{n:,} sources": many},
-                               1, data)  # fmt: skip
-            print(table("A million", found, f"{chosen.sources:,} sources"), flush=True)
-    finally:
-        shutil.rmtree(base, ignore_errors=True)
+    """Measure what the options name."""
+    given = parse()
+    checkouts = [given.before.resolve()] if given.before else []
+    facts = machine.describe(HERE.parent.resolve())
+    facts += [f"Before: {machine.version(one)}." for one in checkouts]
+    facts.append(f"Load at the start: {machine.load()}; "
+                 f"busy processes: {machine.cores() if given.busy else 0}.")  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="mingolotss-bench-") as temporary:
+        base = (given.data or Path(temporary)).resolve()
+        base.mkdir(parents=True, exist_ok=True)
+        bench = Bench(Cases(base, given.sources, given.cutana), given.rounds, checkouts)
+        bench.tables["machine"] = "\n".join(facts)
+        print(bench.tables["machine"], end="\n\n", flush=True)
+        if given.instructions:
+            bench.count_instructions()
+        else:
+            with machine.busy(machine.cores() if given.busy else 0):
+                for name in given.only:
+                    bench.make(name)
+    if given.write:
+        page.write(given.write, bench.tables)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,8 @@ def main(build: Path, rounds: int, workers: int, folder: Path) -> None:
         for form in FORMATS:
             command = [sys.executable, __file__, "--one", form, "--build", str(build)]
             options = ["--out", str(folder / form), "--workers", str(workers)]
-            runs[form].append(watch([*command, *options]))
+            ended = watch([*command, *options])
+            runs[form].append({**ended.report, "peak": ended.peak})
             one = runs[form][-1]
             print(f"{form}: {one['seconds']:.1f} s", file=sys.stderr)
     print("format    sources/s   CPU s   memory MB")
