@@ -81,13 +81,14 @@ class Bench:
             title, make = programs[name]
             self._measure(name, title, make())
 
-    def count_instructions(self) -> None:
-        """Make the table of instructions per source."""
+    def count_instructions(self, names: Sequence[str]) -> None:
+        """Make the table of instructions per source, of plain and of packed mosaics."""
         cases = self._cases
         builds = {
-            "plain mosaics, 1 thread": partial(cases.build, "plain", "1"),
-            "packed mosaics, 1 thread": partial(cases.build_packed, "packed", "1"),
+            "mosaics": partial(cases.build, "plain", "1"),
+            "packed": partial(cases.build_packed, "packed", "1"),
         }
+        builds = {name: build for name, build in builds.items() if name in names}
         counts = instructions_table(builds, cases.base, self._checkouts)
         self._add("instructions", "Instructions", counts)
 
@@ -141,7 +142,7 @@ def parse() -> argparse.Namespace:
                         help="another source tree, whose builds take turns with these")  # fmt: skip
     parser.add_argument("--busy", action="store_true", help="keep each core busy meanwhile")
     parser.add_argument("--instructions", action="store_true",
-                        help="count instructions with valgrind, and nothing else")  # fmt: skip
+                        help="only count those of mosaics and packed, by valgrind")  # fmt: skip
     parser.add_argument("--write", type=Path, metavar="FILE",
                         help="write the tables too; a page with marks gets them there")  # fmt: skip
     parser.add_argument("--data", type=Path, metavar="DIR",
@@ -173,7 +174,7 @@ def main() -> None:
         bench.tables["machine"] = "\n".join(facts)
         print(bench.tables["machine"], end="\n\n", flush=True)
         if given.instructions:
-            bench.count_instructions()
+            bench.count_instructions(given.only)
         else:
             with machine.busy(machine.cores() if given.busy else 0):
                 for name in given.only:

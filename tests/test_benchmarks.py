@@ -98,3 +98,27 @@ def test_the_page_about_performance_takes_the_tables_of_a_run(benchmark, tmp_pat
     assert [line for line in changed if line not in old] == ["new"]
     page.write(tmp_path / "all.md", {"machine": "facts", "packed": "new"})
     assert (tmp_path / "all.md").read_text() == "facts\n\nnew\n"
+
+
+CALLGRIND = """positions: line
+events: Ir
+summary: 127
+ob=(1) /usr/bin/python3.11
+fl=(1) ceval.c
+fn=(1) eval
+16 100
+cob=(2) /lib/kernel.so
+cfn=(2) stamps
+calls=1 3
++2 20
+* 7
+ob=(2)
+fn=(2)
+-3 20
+"""
+
+
+def test_instructions_of_a_call_count_once(benchmark):
+    """The inclusive cost of a call is that of the library that is called, not of the caller."""
+    counts = benchmark("instructions").instructions_of_objects(CALLGRIND.splitlines(keepends=True))
+    assert counts == {"/usr/bin/python3.11": 107, "/lib/kernel.so": 20}
