@@ -21,6 +21,8 @@ the import of the package costs nothing and needs no optional library.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+__version__: str  # of the installed package, as its build took it from the tag of the repository
+
 if TYPE_CHECKING:
     from mingolotss.candidates.decisions import Decision
     from mingolotss.catalogue.catalogue import Catalogue
@@ -71,8 +73,6 @@ if TYPE_CHECKING:
     from mingolotss.recipe.steps import Scaling, Stack, step
     from mingolotss.service import services
     from mingolotss.service.base import ImageService, open_service
-
-__version__ = "0.1.0"
 
 _MODULES = {
     "Build": "pipeline.run",
@@ -204,11 +204,24 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in _MODULES:
+    value: object
+    if name == "__version__":
+        value = _installed_version()
+    elif name in _MODULES:
+        value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def _installed_version() -> str:
+    metadata = import_module("importlib.metadata")
+    try:
+        version: str = metadata.version(__name__)
+    except metadata.PackageNotFoundError:  # the sources are on the path, and are not installed
+        return "0+not.installed"
+    return version
 
 
 def __dir__() -> list[str]:
