@@ -15,23 +15,27 @@ KERNEL := hatch_build.py $(wildcard src/mingolotss/image/_kernel/*.[ch])
 export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # The tests start some hundred processes, each of which would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
+# Which tests are the quick ones.
+QUICK   := not slow and not fuzz and not archive and not web and not readers and not packages
 # Additional options for pytest, for example make test MORE=--lf
 MORE    ?=
 
-.PHONY: demo test check bench clean test-hostile test-slow test-readers test-archive test-web test-sanitize
+.PHONY: demo test check bench dist clean test-hostile test-slow test-readers test-archive test-web test-sanitize test-packages test-oldest
 
 demo: $(VENV)/demo.ok
 	$(RUN)/mingolotss demo --out demo --sources $(SOURCES)
 
 # The examples in docs/ and in docstrings are tests of `make check`.
 test: $(VENV)/test.ok
-	$(RUN)/python -m pytest -n auto --dist worksteal --ignore=tests/test_docs.py tests -m "not slow and not fuzz and not archive and not web and not readers" $(MORE)
+	$(RUN)/python -m pytest -n auto --dist worksteal --ignore=tests/test_docs.py tests -m "$(QUICK)" $(MORE)
 
 check: $(VENV)/test.ok
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
+	$(RUN)/mypy --config-file pyproject.toml tests/typing/user_code.py
 	$(RUN)/lint-imports
+	$(RUN)/codespell .ci .github benchmarks docs examples src tests *.md
 	$(RUN)/python -m pytest -q -n auto src tests/test_docs.py $(MORE)
 
 test-readers: $(VENV)/readers.ok $(VENV)/hats.ok
@@ -62,7 +66,7 @@ $(VENV)/cutana.ok: | $(VENV)/bin/python
 	@touch $@
 
 test-slow: $(VENV)/test.ok
-	$(RUN)/python -m pytest -n 2 --dist loadfile -m "slow and not fuzz and not archive and not web and not readers" $(MORE)
+	$(RUN)/python -m pytest -n 2 --dist loadfile -m "slow and not fuzz and not archive and not web and not readers and not packages" $(MORE)
 
 # Each door of the program with hostile input, 20 s for each kind.
 test-hostile: $(VENV)/test.ok
@@ -73,6 +77,28 @@ test-hostile: $(VENV)/test.ok
 test-archive: $(VENV)/test.ok
 	@$(RUN)/python tests/integration/dachs/dachs_server.py check || tests/integration/dachs/install.sh
 	$(RUN)/python -m pytest -m archive tests/integration/archive $(MORE)
+
+# The files of a release, in dist/.
+dist: $(VENV)/packages.ok
+	.ci/dist $(RUN)/python
+
+# Build the files of a release twice, compare and check them, and install them in empty environments.
+test-packages: $(VENV)/packages.ok
+	$(RUN)/python -m pytest -m packages tests/integration/packages $(MORE)
+
+$(VENV)/packages.ok: $(VENV)/test.ok
+	$(PIP) -e . --group packages
+	@touch $@
+
+# What `make test` runs and does not need PyTorch, with the oldest dependencies that pyproject.toml allows.
+test-oldest: $(VENV)/oldest.ok
+	$(VENV)/oldest/bin/python -m pytest -n auto --dist worksteal --ignore=tests/test_docs.py tests -m "$(QUICK)" $(MORE)
+
+$(VENV)/oldest.ok: pyproject.toml $(KERNEL) | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/oldest
+	$(VENV)/oldest/bin/python -m pip install -q --disable-pip-version-check uv
+	$(VENV)/oldest/bin/uv pip install -q --python $(VENV)/oldest/bin/python --resolution lowest-direct -e . --group oldest
+	@touch $@
 
 # The kernel's tests on a copy of the package whose kernel is compiled with GCC's sanitizers for
 # addresses and undefined behaviour. Python is not compiled with them, so their runtime is preloaded,

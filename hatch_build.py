@@ -4,12 +4,15 @@ The compiler is ``CC``, or ``cc``. ``MINGOLOTSS_CFLAGS`` adds flags to those bel
 sets ``-Wall -Wextra -Werror``, so that a warning fails development and CI. An installation does
 not: a compiler that the project has never seen may warn of anything, and a warning should not cost
 a user the kernel. ``CFLAGS`` is not read, because ``-ffast-math`` in it would change pixels.
+``MINGOLOTSS_WITHOUT_KERNEL=1`` leaves the kernel out: the wheel is then a pure one, for every
+system.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -70,7 +73,7 @@ class CompileHook(BuildHookInterface):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile the kernel, or display why it is left out."""
-        if self.target_name != "wheel":
+        if self.target_name != "wheel" or os.environ.get("MINGOLOTSS_WITHOUT_KERNEL") == "1":
             return
         if problem := compile_kernel(Path(self.root) / FOLDER):
             self.app.display_warning(f"built without the compiled kernel (slower): {problem}")
@@ -79,6 +82,8 @@ class CompileHook(BuildHookInterface):
         build_data["pure_python"] = False
         # The wheel is tagged with this machine's own platform, never with manylinux: the kernel is
         # linked to the libraries that are installed here.
+        # On macOS, builders of wheels say in _PYTHON_HOST_PLATFORM which systems they compile for.
         names = (tag.platform for tag in sys_tags())
         own = next(name for name in names if not name.startswith(("manylinux", "musllinux")))
-        build_data["tag"] = f"py3-none-{own}"
+        own = os.environ.get("_PYTHON_HOST_PLATFORM", own)
+        build_data["tag"] = f"py3-none-{re.sub('[-.]', '_', own)}"
