@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ from mingolotss.sky.fits_header import (
     real_value,
     whole_value,
 )
+from mingolotss.sky.similar_headers import MAX_KINDS, split_header
 
 __all__ = ["MAX_HEADER_BYTES", "ImageLayout", "data_bytes", "find_image", "find_table_image"]
 
@@ -131,6 +133,29 @@ def find_image(raw: bytes | memoryview, path: str = "") -> ImageLayout:
         The bytes end before the header of an image does.
     """
     _require_fits_signature(raw, path)
+    return _find_similar(raw) or _search(raw, path)
+
+
+def _find_similar(raw: bytes | memoryview) -> ImageLayout | None:
+    """Return the layout of an image in the first HDU, if that of a similar header tells it."""
+    offset = data_offset(raw, max_bytes=MAX_HEADER_BYTES)
+    header = bytes(raw[: offset or 0])
+    split = split_header(header)
+    layout = _layout_of_rest(split.rest) if split.starts else None
+    return None if layout is None else replace(layout, header=header)
+
+
+@lru_cache(maxsize=MAX_KINDS)
+def _layout_of_rest(rest: bytes) -> ImageLayout | None:
+    """Return the layout of an image by a header without its reference position; None if none."""
+    try:
+        return _search(rest, "")
+    except ImageError:
+        return None
+
+
+def _search(raw: bytes | memoryview, path: str) -> ImageLayout:
+    """Find the first image with two or more axes in all HDUs."""
     without_pixels = ""
     for start, header, values in _hdus(raw, "image", path):
         prefix = _image_prefix(values)

@@ -25,15 +25,31 @@ import numpy as np
 
 from mingolotss.foreign import mute_warnings
 from mingolotss.sky.angles import Floats
-from mingolotss.sky.fits_header import format_card, join_cards
+from mingolotss.sky.fits_header import CARD, format_card, join_cards
 from mingolotss.sky.iraf_polynomials import read_iraf_polynomials
 from mingolotss.sky.lookup_tables import LookupTables, TableUse, set_tables, table_uses
-from mingolotss.sky.wcs_cards import PLATE_KEYWORDS, CardError, Unreadable, WCSCards
+from mingolotss.sky.similar_headers import MAX_KINDS, split_header
+from mingolotss.sky.wcs_cards import (
+    PLATE_KEYWORDS,
+    CardError,
+    Unreadable,
+    WCSCards,
+    are_usual_cards,
+    read_number,
+    read_wcs_cards,
+)
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS, Wcsprm
 
-__all__ = ["CelestialWCS", "Transform", "celestial_wcs", "has_wcs", "write_value"]
+__all__ = [
+    "CelestialWCS",
+    "Transform",
+    "celestial_wcs",
+    "has_wcs",
+    "similar_celestial_wcs",
+    "write_value",
+]
 
 Values = dict[str, float | str]
 
@@ -161,6 +177,80 @@ def celestial_wcs(cards: WCSCards, tables: LookupTables | None = None) -> Celest
     ValueError, astropy.wcs.WcsError
         wcslib refuses the values.
     """
+    return _transformed(_describe(cards), tables)
+
+
+def similar_celestial_wcs(header: bytes, tables: LookupTables | None = None) -> CelestialWCS | None:
+    """Return what `celestial_wcs` returns for the cards of a header, from those of a similar one.
+
+    None if that is not possible, because the header is unusual.
+    """
+    split = split_header(header)
+    axes = _describe_rest(split.rest, split.starts) if split.starts else None
+    if axes is None:
+        return None
+    cards = [read_number(header[start : start + CARD]) for start in split.starts]
+    own: Values = dict(card for card in cards if card is not None)
+    return _transformed(axes._replace(values=axes.values | own), tables) if all(cards) else None
+
+
+class _Axes(NamedTuple):
+    """What the cards of a header say of its two celestial axes.
+
+    Attributes
+    ----------
+    numbers : tuple of int
+        The numbers of the axes in the header, ascending.
+    values, records
+        As in `CelestialWCS`.
+    uses : list of TableUse
+        The tables that they need.
+    is_plain : bool
+        Whether wcslib alone can transform them.
+    """
+
+    numbers: tuple[int, int]
+    values: Values
+    records: list[bytes]
+    uses: list[TableUse]
+    is_plain: bool
+
+
+@lru_cache(maxsize=MAX_KINDS)
+def _describe_rest(rest: bytes, starts: tuple[int, ...]) -> _Axes | None:
+    """Describe the axes of similar headers, with 0 for the numbers of the cards at `starts`."""
+    if not are_usual_cards(rest, starts):
+        return None
+    zeros = {rest[start : start + 8].decode().strip(): 0.0 for start in starts}
+    try:
+        axes = _describe(WCSCards(read_wcs_cards(rest).values | zeros))
+    except CardError:
+        return None
+    return axes if axes.numbers == (1, 2) else None  # of others, the numbers would be renamed
+
+
+def _transformed(axes: _Axes, tables: LookupTables | None) -> CelestialWCS:
+    """Give the axes of a header to wcslib, or to astropy."""
+    _, values, records, uses, is_plain = axes
+    if not is_plain:
+        prm, transform = _with_astropy(values, uses, tables, records)
+        return CelestialWCS(prm, transform, values, records, is_complete=not uses)
+    prm = _parameters(values)
+    prm.fix()
+    prm.set()
+    is_linear = prm.lngtyp == prm.ctype[prm.lng]
+    transform = _Linear(prm) if is_linear else _Undistorted(prm)
+    return CelestialWCS(prm, transform, values, [], is_complete=True)
+
+
+def _describe(cards: WCSCards) -> _Axes:
+    """Return what cards say of the two celestial axes.
+
+    Raises
+    ------
+    CardError
+        They give no position on the sky, or one of them cannot be used.
+    """
     for keyword in ("NAXIS", "WCSAXES"):
         number = cards.number(keyword, 2.0)
         if not 0 <= number <= _MAX_AXES:
@@ -177,7 +267,7 @@ def celestial_wcs(cards: WCSCards, tables: LookupTables | None = None) -> Celest
         raise CardError(f"it has tables of distortions, but the sky is on the axes {axes}")
     if has_plate:
         values |= _plate(cards)
-        return CelestialWCS(*_with_astropy(values, uses, tables), values, [], is_complete=not uses)
+        return _Axes(axes, values, [], uses, is_plain=False)
     if _is_linear_scamp(values):
         raise CardError(
             "it has the linear terms of SCAMP (PV1_1, PV2_1) with TAN, which gives them another "
@@ -190,15 +280,8 @@ def celestial_wcs(cards: WCSCards, tables: LookupTables | None = None) -> Celest
         if axes != (1, 2):
             raise CardError(f"it has SIP, but the sky is on the axes {axes[0]} and {axes[1]}")
         values |= _sip(cards, values)
-    if has_sip or uses or records or _has_other_units(values) or _is_scamp(values):
-        prm, transform = _with_astropy(values, uses, tables, records)
-        return CelestialWCS(prm, transform, values, records, is_complete=not uses)
-    prm = _parameters(values)
-    prm.fix()
-    prm.set()
-    is_linear = prm.lngtyp == prm.ctype[prm.lng]
-    transform = _Linear(prm) if is_linear else _Undistorted(prm)
-    return CelestialWCS(prm, transform, values, [], is_complete=True)
+    needs_more = has_sip or uses or records or _has_other_units(values) or _is_scamp(values)
+    return _Axes(axes, values, records, uses, is_plain=not needs_more)
 
 
 def _celestial_axes(cards: WCSCards) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mingolotss.sky.fits_header import header_cards, header_end
+from mingolotss.sky.similar_headers import MAX_KINDS, split_header
 from mingolotss.sky.wcs_cards import Card, read_card
 
 __all__ = [
@@ -125,12 +126,21 @@ def read_header_facts(header: bytes) -> HeaderFacts:
     header : bytes
         Whole 80-byte cards, as in the file; what follows END does not count.
     """
+    # The numbers of the reference position are no facts of the image.
+    split = split_header(header)
+    return _read_rest(split.rest) if split.starts else _read(header)
+
+
+def _read(header: bytes) -> HeaderFacts:
     cards = tuple(_RELEVANT.findall(header, 0, header_end(header)))
     history: tuple[tuple[bytes, bytes], ...] = ()
     if header.count(b"BMAJ") > sum(card[:8].count(b"BMAJ") for card in cards):
         # AIPS writes the beam into HISTORY. Every run of CLEAN adds a line, and the last counts.
         history = tuple(_HISTORY.findall(b"\n".join(header_cards(header))))
     return _facts(cards, history)
+
+
+_read_rest = lru_cache(maxsize=MAX_KINDS)(_read)
 
 
 @lru_cache(maxsize=4096)

@@ -21,7 +21,12 @@ import numpy.typing as npt
 
 from mingolotss.errors import NoWCSError
 from mingolotss.sky.angles import Floats
-from mingolotss.sky.celestial import celestial_wcs, has_wcs
+from mingolotss.sky.celestial import (
+    CelestialWCS,
+    celestial_wcs,
+    has_wcs,
+    similar_celestial_wcs,
+)
 from mingolotss.sky.fits_header import format_card, header_cards, join_cards
 from mingolotss.sky.frames import celestial_frame, from_icrs, to_icrs
 from mingolotss.sky.header_facts import HeaderFacts, read_header_facts
@@ -56,13 +61,8 @@ class SkyWCS:
 
         self._header, self._tables = header, tables
         self._facts: HeaderFacts | None = None  # read when they are needed
-        cards = read_wcs_cards(header)
-        if not has_wcs(cards):
-            raise NoWCSError(
-                f"read {path}: the header has no WCS (no CTYPE1); its place is unknown", path=path
-            )
         try:
-            celestial = celestial_wcs(cards, tables)
+            celestial = similar_celestial_wcs(header, tables) or _read(header, tables, path)
             prm, self._transform = celestial.prm, celestial.transform
             equinox = None if math.isnan(prm.equinox) else float(prm.equinox)
             self._frame = celestial_frame(prm.lngtyp, prm.radesys, equinox)
@@ -166,6 +166,15 @@ class SkyWCS:
         lon = world[:, self._lng].reshape(x.shape)
         lat = world[:, self._lat].reshape(x.shape)
         return to_icrs(self._frame, lon, lat)
+
+
+def _read(header: bytes, tables: LookupTables | None, path: str) -> CelestialWCS:
+    cards = read_wcs_cards(header)
+    if not has_wcs(cards):
+        raise NoWCSError(
+            f"read {path}: the header has no WCS (no CTYPE1); its place is unknown", path=path
+        )
+    return celestial_wcs(cards, tables)
 
 
 def _rebuild(header: bytes, tables: LookupTables | None, facts: HeaderFacts | None) -> SkyWCS:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -35,7 +36,9 @@ __all__ = [
     "CardError",
     "Unreadable",
     "WCSCards",
+    "are_usual_cards",
     "read_card",
+    "read_number",
     "read_wcs_cards",
 ]
 
@@ -152,17 +155,46 @@ def read_wcs_cards(header: bytes) -> WCSCards:
         Whole 80-byte cards, as in the file; what follows END does not count.
     """
     values: dict[str, float | str | Unreadable] = {}
-    for match in _RELEVANT.finditer(header, 0, header_end(header)):
-        card = match[1]
-        if card is None:
-            break
+    for _, card in _relevant_cards(header):
         keyword, value = _parse_one(card) if len(card) == CARD else _parse_card(card)
-        if value is None:
-            continue
         # wcslib takes the last card of a keyword, but EPOCH only as long as there is no equinox.
-        if keyword != "EPOCH" or keyword not in values:
+        if value is not None and (keyword != "EPOCH" or keyword not in values):
             values[keyword] = value
     return WCSCards(values)
+
+
+def are_usual_cards(header: bytes, starts: Sequence[int]) -> bool:
+    """Return whether some cards are read, alone with their keywords, and do not continue.
+
+    Parameters
+    ----------
+    header : bytes
+    starts : sequence of int
+        The first byte of each of these cards.
+    """
+    cards = dict(_relevant_cards(header))
+    keywords = [_parse_card(card)[0] for card in cards.values()]
+    return all(
+        len(card := cards.get(start, b"")) == CARD and keywords.count(_parse_card(card)[0]) == 1
+        for start in starts
+    )
+
+
+def read_number(card: bytes) -> tuple[str, float] | None:
+    """Return the standard keyword and the value of a card that the position depends on.
+
+    None if it has no number.
+    """
+    keyword, value = _parse_one(card)
+    return (keyword, value) if isinstance(value, float) else None
+
+
+def _relevant_cards(header: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield each card that may matter with those that continue it, and before it its first byte."""
+    for match in _RELEVANT.finditer(header, 0, header_end(header)):
+        if match[1] is None:
+            return
+        yield match.start(1), match[1]
 
 
 def _parse_card(card: bytes) -> tuple[str, float | str | Unreadable | None]:
