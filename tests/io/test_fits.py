@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mingolotss.errors import ImageError, NoWCSError, TruncatedFileError
-from mingolotss.io.fits import read_image
+from mingolotss.io.fits import read_image, read_images
 from mingolotss.sky.fits_header import format_card, join_cards, pad_to_block
 from mingolotss.sky.wcs import simple_header
 
@@ -111,6 +111,47 @@ def test_a_file_and_its_content_give_the_same_image(tmp_path):
     assert image.sha256 == same.sha256
     assert image.path == str(path)
     np.testing.assert_array_equal(image.data, same.data)
+
+
+def test_files_that_are_read_together_are_those_that_are_read_alone(tmp_path):
+    """Each kind beside each other one has its own pixels, header and checksum."""
+    paths = [tmp_path / f"{index}.fits" for index in range(len(KINDS))]
+    for path, raw in zip(paths, KINDS.values(), strict=True):
+        path.write_bytes(raw)
+    alone = [read_image(path) for path in paths]
+    for first, one in zip(paths, alone, strict=True):
+        pair = zip(read_images([str(first), str(paths[0])]), (one, alone[0]), strict=True)
+        for image, expected in pair:
+            np.testing.assert_array_equal(image.data, expected.data)
+            assert (image.header, image.sha256, image.path) == (
+                expected.header, expected.sha256, expected.path,
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize("second", ["absent", "empty", "folder", "html", "link to nothing"])
+def test_what_is_wrong_with_a_file_is_raised_when_it_is_its_turn(tmp_path, second):
+    """The image before it is read, and what is wrong with that one is said instead."""
+    bad, good, html = tmp_path / "bad", tmp_path / "good", tmp_path / "html"
+    good.write_bytes(PLAIN)
+    html.write_bytes(b"<html>")
+    match second:
+        case "empty":
+            bad.write_bytes(b"")
+        case "folder":
+            bad.mkdir()
+        case "html":
+            bad.write_bytes(b"<html>")
+        case "link to nothing":
+            bad.symlink_to("nothing")
+    with pytest.raises(ImageError) as alone:
+        read_image(bad)
+    images = read_images([str(good), str(bad)])
+    assert next(images).sha256 == read_image(good).sha256
+    with pytest.raises(type(alone.value)) as together:
+        next(images)
+    assert str(together.value) == str(alone.value)
+    with pytest.raises(ImageError, match="html: an HTML page"):
+        next(read_images([str(html), str(bad)]))
 
 
 TABLE = as_bytes(

@@ -148,7 +148,8 @@ def test_a_cutout_that_is_cut_short_while_it_is_read(tmp_path, mosaic, monkeypat
 def test_a_cutout_whose_pages_cannot_be_read_is_read_in_the_next_run(tmp_path, mosaic, monkeypatch):
     map_file = fits.map_file
 
-    def fail(path):
+    def fail(name):
+        path = Path(name)
         raw, content = map_file(path), path.read_bytes()
         os.truncate(path, 10_000)
         path.with_name("other").write_bytes(content)
@@ -159,6 +160,31 @@ def test_a_cutout_whose_pages_cannot_be_read_is_read_in_the_next_run(tmp_path, m
     with pytest.raises(UnreadableFileError, match="cannot read all of it now") as caught:
         read_image(mosaic)
     assert caught.value.retry
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_of_two_cutouts_the_one_that_is_cut_short_is_named(tmp_path, mosaic, monkeypatch, which):
+    """They are hashed together; the other one is what it is alone."""
+    expected = read_image(mosaic)
+    paths = [tmp_path / "image.fits", tmp_path / "rms.fits"]
+    for path in paths:
+        path.write_bytes(mosaic.read_bytes())
+    map_file = fits.map_file
+
+    def cut(name):
+        raw = map_file(name)
+        if name == str(paths[which]):
+            os.truncate(name, 10_000)
+        return raw
+
+    monkeypatch.setattr(fits, "map_file", cut)
+    images = fits.read_images([str(path) for path in paths])
+    if which == 1:
+        first = next(images)
+        assert first.sha256 == expected.sha256
+        np.testing.assert_array_equal(first.data, expected.data)
+    with pytest.raises(TruncatedFileError, match=rf"{paths[which].name}: .*10000 of \d+ bytes"):
+        next(images)
 
 
 def test_one_stamp_of_a_mosaic_that_was_cut_short(mosaic):

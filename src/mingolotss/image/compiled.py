@@ -55,7 +55,7 @@ NOISE_STRIDE = 5  # the median noise is of every fifth pixel on either axis
 PADDING = 4  # numbers that follow each row of a plane that is resampled
 N_RANDOM = 10000  # of the random numbers for dithered tiles
 SIDES = range(16, 513)  # px of a stamp: from the widest vector to what fits on a small stack
-_INTERFACE = 8  # of the functions in kernel.c
+_INTERFACE = 9  # of the functions in kernel.c
 _LANES = (4, 8, 16)
 _UNREADABLE = "the kernel reads float32 images of two axes whose rows are contiguous"
 _FLOAT32 = np.dtype(np.float32).num  # of both byte orders
@@ -381,6 +381,7 @@ def _load() -> _Loaded:
     library.mingolotss_squares.argtypes = (pointer, integer, integer, pointer, integer, lanes)
     library.mingolotss_resample.argtypes = (pointer, lanes)
     library.mingolotss_tiles.argtypes = (pointer, lanes)
+    library.mingolotss_sha256.argtypes = (pointer, integer, pointer, integer, pointer)
     library.mingolotss_watch.restype = library.mingolotss_end_watch.restype = integer
     library.mingolotss_end_watch.argtypes = (integer,)
     library.mingolotss_message.restype = library.mingolotss_sources.restype = ctypes.c_char_p

@@ -21,7 +21,7 @@ from mingolotss.candidates.cutouts import Outcome
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, MingoError, RecipeError
 from mingolotss.io.file_names import safe_name
-from mingolotss.io.fits import read_image
+from mingolotss.io.fits import read_image, read_images
 from mingolotss.io.summaries import Shown, Summary, count_text
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service.base import CutoutRequest, Naming
@@ -61,11 +61,12 @@ def read_cutout(candidate: Candidate, *, with_checksums: bool = True) -> Cutout:
     ImageError
         A file is missing or cannot be used, or image and rms map differ in shape or place.
     """
-    image = read_image(Path(candidate.image), with_checksums=with_checksums)
+    paths = [candidate.image, candidate.rms] if candidate.rms else [candidate.image]
+    images = read_images(paths, with_checksums=with_checksums)
+    image = next(images)
     wcs = image.wcs()
     rms, rms_sha256 = None, ""
-    if candidate.rms:
-        rms_map = read_image(Path(candidate.rms), with_checksums=with_checksums)
+    for rms_map in images:
         rms, rms_sha256 = rms_map.data, rms_map.sha256
         require_same_pixels(image, wcs, rms_map)
     return Cutout(image.data, rms, wcs, (0, 0), image.sha256, rms_sha256)
