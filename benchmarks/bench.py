@@ -31,13 +31,14 @@ from cases import Cases
 from instructions import instructions_table
 from rounds import Program, compare_versions, marginal_table, table, take_turns, with_version
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 SCRIPTS = {
     "loader": "bench_readers.py",
     "remote": "bench_remote.py",
     "streaming": "bench_tiles.py",
     "collections": "bench_hats.py",
 }
+COMPARING_SCRIPTS = {"remote"}  # these let another checkout take turns themselves
 TABLES = ("mosaics", "packed", "folder", "startup", "surveys", "dask", "million", *SCRIPTS)
 USUAL = ("mosaics", "packed", "folder", "startup", "surveys", "dask")
 COMMANDS_PER_ROUND = 5  # short commands are run more often
@@ -111,21 +112,30 @@ class Bench:
         return runs
 
     def _run_script(self, name: str) -> None:
-        """Run a script that prints its own figures, in this checkout and in the others."""
+        """Run a script that prints its own tables, in this checkout and in the others."""
+        command, checkouts = [sys.executable, str(HERE / SCRIPTS[name])], [HERE.parent]
+        if name in COMPARING_SCRIPTS:
+            command += [word for one in self._checkouts for word in ("--before", f"{one}/src")]
+        else:
+            checkouts += self._checkouts
         texts = []
-        for checkout in (HERE.parent, *self._checkouts):
+        for checkout in checkouts:
             environment = {**os.environ, "PYTHONPATH": str(checkout / "src")}
             ended = subprocess.run(
-                [sys.executable, str(HERE / SCRIPTS[name])], env=environment, check=True,
-                stdout=subprocess.PIPE, text=True,
-            )  # fmt: skip
-            label = "" if checkout == HERE.parent else f"Before ({checkout}):\n\n"
-            texts.append(f"{label}```text\n{ended.stdout.strip()}\n```")
-        self._add(name, name.capitalize(), "\n\n".join(texts))
+                command, env=environment, check=True, stdout=subprocess.PIPE, text=True
+            )
+            texts += ["" if checkout == HERE.parent else "Before:", _as_markdown(ended.stdout)]
+        self._add(name, name.capitalize(), "\n\n".join(text for text in texts if text))
 
     def _add(self, name: str, title: str, text: str) -> None:
         self.tables[name] = text
         print(f"### {title}\n\n{text}\n", flush=True)
+
+
+def _as_markdown(text: str) -> str:
+    """Return what a script printed: tables in Markdown as they are, others as a block."""
+    is_markdown = any(line.startswith("|") for line in text.splitlines())
+    return text.strip() if is_markdown else f"```text\n{text.strip()}\n```"
 
 
 def parse() -> argparse.Namespace:

@@ -16,7 +16,7 @@ from rounds import OUT, Program
 
 __all__ = ["Cases"]
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 SIDE = 8000  # px, of a mosaic
 _WORKERS = {
     "processes2": ["--processes", "-j", "2"], "2": ["--threads", "-j", "2"],
