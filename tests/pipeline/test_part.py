@@ -163,22 +163,58 @@ def test_a_part_is_older_than_a_changed_download(build_plan, tmp_path):
     assert read_finished(downloading) is None
 
 
-def test_chunks_cover_a_task_once(build_plan, monkeypatch):
-    """They start small, grow no more than twofold, and end where the task ends."""
-    chunks = []
+@pytest.fixture
+def chunks(monkeypatch):
+    """First and next row of every chunk that is made."""
+    rows = []
 
     def record(chunk, part_table):
-        chunks.append((chunk.start, chunk.stop))
+        rows.append((chunk.start, chunk.stop))
         return run_stages(chunk, part_table)
 
     run_stages = part_module._run_stages
     monkeypatch.setattr(part_module, "_run_stages", record)
+    return rows
+
+
+def test_chunks_cover_a_task_once(build_plan, chunks):
+    """They start small, grow no more than twofold, and end where the task ends."""
     task = build_plan.task(0)
     make_part(task)
     lengths = [stop - start for start, stop in chunks]
     assert [row for start, stop in chunks for row in range(start, stop)] == list(range(len(task)))
     assert lengths[0] == FIRST_CHUNK_SOURCES
     assert all(after <= 2 * before for before, after in pairwise(lengths))
+
+
+def test_the_next_part_of_a_build_begins_with_long_chunks(build_plan, chunks):
+    """Its cutouts are like those of the part before. Its bytes do not depend on the chunks."""
+    task = build_plan.task(0)
+    rows = np.arange(len(task))
+    first, second = task.take(rows[:24]), replace(task.take(rows[24:]), index=1)
+    make_part(first)
+    make_part(second)
+    assert chunks == [(0, 8), (8, 24), (0, 16)]
+    folder = BuildFolder(task.out)
+    files = folder.part(1), folder.part_stamps(1)
+    expected = [path.read_bytes() for path in files]
+    for path in files:
+        path.unlink()
+    other = second.recipe.changed({"stamp.pixels": 100})
+    make_part(replace(second, recipe=other, index=2))  # another build begins with a short one
+    make_part(second)
+    assert chunks[3:] == [(0, 8), (8, 16)] * 2
+    assert [path.read_bytes() for path in files] == expected
+
+
+def test_a_part_after_a_crash_does_not_shorten_the_next(build_plan, chunks):
+    """Its sources are alone in their chunks, and those of the next part are not."""
+    task = build_plan.task(0)
+    rows = np.arange(len(task))
+    make_part(task.take(rows[:24]))
+    make_part(replace(task.take(rows[24:26]), index=1, crashes={}))
+    make_part(replace(task.take(rows[26:]), index=2))
+    assert chunks[2:] == [(0, 1), (1, 2), (0, 14)]
 
 
 def test_a_chunk_has_the_candidates_of_its_sources(build_plan):

@@ -8,6 +8,7 @@ is not made again, so a worker that died after writing it costs nothing.
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -66,6 +67,8 @@ _LOST_PAGES = (
     "the system cannot read all of it now; look at its disk or server, and run the same command "
     "again"
 )
+# Of the last part that this process made, by the folder and the recipe of the build.
+_chunk_sources: dict[tuple[Path, str], int] = {}
 _DICTIONARIES = ["wcs", *(name for name in UNCOMPRESSED_COLUMNS if name in REPEATED_COLUMNS)]
 
 
@@ -112,16 +115,22 @@ def make_part(task: Task) -> PartSummary:
         return summary
     # How many bytes a source takes is known only after its cutouts were read. The first chunk is
     # therefore small. Each further one fills CHUNK_BYTES if its cutouts are like the last chunk's,
-    # but is at most twice as long, since those may have been small or missing.
+    # but is at most twice as long, since those may have been small or missing. The next part of the
+    # same build goes on with chunks of that length, which saves five small ones: 2 ms each.
     # After the death of a worker, the sources stay alone, as they were when they were tried.
     max_sources = MAX_CHUNK_SOURCES if task.crashes is None else 1
-    part_table, start, n_sources = PartTable(task), 0, min(FIRST_CHUNK_SOURCES, max_sources)
+    build = task.out, task.recipe.digest
+    n_sources = min(_chunk_sources.get(build, FIRST_CHUNK_SOURCES), max_sources)
+    part_table, start = PartTable(task), 0
     times = image_times(task)
     while start < len(task):
         chunk = Chunk(task, start, min(start + n_sources, len(task)))
         nbytes = max(1, _run_chunk(chunk, part_table))
         n_sources = min(max(1, CHUNK_BYTES * len(chunk) // nbytes), 2 * n_sources, max_sources)
         start = chunk.stop
+    if task.crashes is None:
+        _chunk_sources.clear()  # of other builds
+        _chunk_sources[build] = n_sources
     _check_plugins(task, part_table)
     return _write(task, part_table, times)
 
