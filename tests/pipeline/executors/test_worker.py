@@ -9,35 +9,49 @@ import sys
 
 import pytest
 
+from mingolotss.pipeline.executors.worker import PRELOADED
 from mingolotss.pipeline.plan import plan
 from skies import random_sky
 
 FIRST_PARTS = """
 import pickle, sys
+from importlib import import_module
 from pathlib import Path
-from mingolotss.pipeline.executors.worker import prepare_worker
 
-prepare_worker()
+modules, paths = sys.argv[1].split(), sys.argv[2:]
+for module in modules:
+    import_module(module)
 from mingolotss.pipeline.part import make_part
 
 imported = set(sys.modules)
-summaries = [make_part(pickle.loads(Path(path).read_bytes())) for path in sys.argv[1:]]
-print((min(summary.written for summary in summaries), sorted(set(sys.modules) - imported)))
+summaries = [make_part(pickle.loads(Path(path).read_bytes())) for path in paths]
+assert all(summary.written for summary in summaries), summaries
+print(sorted(set(sys.modules) - imported))
 """
 
 
-@pytest.mark.slow  # it imports everything in a new process
+@pytest.mark.slow  # each imports everything in a new process
 def test_the_first_part_of_a_worker_imports_nothing(tmp_path):
-    """Else every worker would import it, while the caller waits: the server does so before."""
+    """The server of the workers imports all that it needs, else each worker would, and no more."""
+    others = [name for name in PRELOADED if not name.startswith("mingolotss")]
+    assert imported_by_first_parts(PRELOADED, tmp_path / "all") == []
+    needed = imported_by_first_parts([*set(PRELOADED) - {*others}], tmp_path / "own")
+    assert set(others) <= {*needed}
+
+
+def imported_by_first_parts(modules, folder) -> list[str]:
+    """Make a part from a folder of cutouts and one from mosaics; return what that imports.
+
+    `modules` are imported before.
+    """
     paths = []
     for service in ("folder", "mosaics"):
-        sky = random_sky(tmp_path / service, 12, seed=5, kinds=("float32",))
+        sky = random_sky(folder / service, 12, seed=5, kinds=("float32",))
         build = plan("mingolotss", catalogue=sky.catalogue, service=f"{service}:{sky.folder}",
-                     out=tmp_path / f"{service}-out")  # fmt: skip
-        paths.append(tmp_path / f"{service}.task")
+                     out=folder / f"{service}-out")  # fmt: skip
+        paths.append(folder / f"{service}.task")
         paths[-1].write_bytes(pickle.dumps(build.task(0)))
-    line = [sys.executable, "-c", FIRST_PARTS, *map(str, paths)]
+    line = [sys.executable, "-c", FIRST_PARTS, " ".join(modules), *map(str, paths)]
     said = subprocess.run(line, capture_output=True, text=True, check=True).stdout
-    written, modules = ast.literal_eval(said)
-    assert written > 0
-    assert modules == []
+    names: list[str] = ast.literal_eval(said)
+    return names
