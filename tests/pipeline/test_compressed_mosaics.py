@@ -56,8 +56,8 @@ def test_stamps_are_the_same_together_and_alone(tmp_path, monkeypatch, kind):
         "mine.toml",
     )  # fmt: skip
     manifests = []
-    for name, fewest in (("together", mosaic_windows._FEWEST), ("alone", 10**9)):
-        monkeypatch.setattr(mosaic_windows, "_FEWEST", fewest)
+    for name, fewest in (("together", mosaic_windows.FEWEST), ("alone", 10**9)):
+        monkeypatch.setattr(mosaic_windows, "FEWEST", fewest)
         out = tmp_path / name
         mingolotss.build(
             recipe, out=out, catalogue=catalogue, service=f"mosaics:{tmp_path}", mapper=map

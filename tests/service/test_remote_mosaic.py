@@ -14,6 +14,7 @@ from astropy.wcs import WCS
 from mingolotss.errors import ImageError, NoWCSError
 from mingolotss.io.fits import read_image
 from mingolotss.model import Source
+from mingolotss.service.local.copied_tiles import open_copied
 from mingolotss.service.remote.range_mosaics import cutout_file
 from mingolotss.service.remote_mosaic import RemoteMosaics
 from mingolotss.sky.wcs import simple_header
@@ -74,7 +75,10 @@ def test_a_rectangle_and_a_cutout_file_have_the_right_pixels(tmp_path, name):
     raw = KINDS[name]
     whole = read_image(raw).data
     address = stored("P1-mosaic.fits", raw)
-    for mosaics in (RemoteMosaics(None, tmp_path), RemoteMosaics(None, tmp_path)):  # stored header
+    for mosaics in (
+        RemoteMosaics(open_copied, None, tmp_path),
+        RemoteMosaics(open_copied, None, tmp_path),
+    ):  # stored header
         mosaic = mosaics.get(address)
         np.testing.assert_array_equal(mosaic.box(28, 33, 20, 31), whole[28:33, 20:31])
         for source in SOURCES:
@@ -93,15 +97,17 @@ def test_a_rectangle_and_a_cutout_file_have_the_right_pixels(tmp_path, name):
             np.testing.assert_array_equal(read_image(body).data, expected)
 
 
-def test_what_cannot_be_read_in_parts_is_one_line():
-    """Compressed mosaics at an address are named, and the message says what to do."""
-    packed = fits.CompImageHDU(PIXELS.astype("i2"), CARDS.copy())
+@pytest.mark.parametrize("kind", ["HCOMPRESS_1", "PLIO_1"])
+def test_what_cannot_be_read_in_parts_is_one_line(kind):
+    """Files in gzip, and tiles that need the whole file; the message says what to do."""
+    data = np.abs(PIXELS).astype("i2")
+    packed = fits.CompImageHDU(data, CARDS.copy(), compression_type=kind)
     stream = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), packed]).writeto(stream)
     for raw in (stream.getvalue(), gzip.compress(KINDS["float32"])):
         address = stored("P2-mosaic.fits", raw)
         with pytest.raises(ImageError, match=r"in parts; copy it to a folder") as caught:
-            RemoteMosaics().get(address)
+            RemoteMosaics(open_copied).get(address)
         assert address in str(caught.value)
 
 
@@ -112,5 +118,5 @@ def test_a_wcs_with_tables_elsewhere_in_the_file_is_one_line():
         as_bytes(fits.PrimaryHDU(PIXELS.astype("f4"), CARDS.copy()), AXISCORR=1),
     )
     with pytest.raises(NoWCSError, match=r"tables elsewhere in the file.*; download") as caught:
-        RemoteMosaics().get(address)
+        RemoteMosaics(open_copied).get(address)
     assert address in str(caught.value)

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from mingolotss.errors import (
     ImageError,
     ServiceAnswerError,
@@ -20,7 +22,9 @@ from mingolotss.errors import (
     TruncatedFileError,
 )
 from mingolotss.io.error_text import first_line
+from mingolotss.io.range_plan import as_ranges, group_ranges, join_close, join_ranges
 from mingolotss.io.response_headers import ContentRange, parse_content_range
+from mingolotss.model import Ints
 
 if TYPE_CHECKING:
     from mingolotss.io.http import Response, Transport
@@ -40,6 +44,8 @@ Ranges = Sequence[tuple[int, int]]
 
 _MAX_RANGES = 180  # per request: Apache sends the whole file for more than 200
 _MAX_SHORT_ANSWERS = 50
+_PART_HEADER_BYTES = 128  # around each of several ranges in an answer
+_MAX_READS = 64  # of an object store: after so many, the version of the file is compared
 
 
 class RangeFile(Protocol):
@@ -53,6 +59,16 @@ class RangeFile(Protocol):
     """
 
     version: FileVersion | None
+
+    def plan(self, ranges: Ints) -> list[Ranges]:
+        """Return the requests for a union of ranges, and for little between them.
+
+        Each is read by one call of `read_ranges`, and the calls may run at the same time.
+
+        Parameters
+        ----------
+        ranges : int64 array, shape (n, 2)
+        """
 
     def read_start(self, length: int) -> bytes:
         """Return the first `length` bytes, or all if the file is shorter."""
@@ -145,6 +161,12 @@ class HttpFile:
         self._service = service
         self.version: FileVersion | None = None
 
+    def plan(self, ranges: Ints) -> list[Ranges]:
+        """Return the requests for a union of ranges; see `RangeFile`."""
+        if self._support.accepts_many_ranges:
+            return [*group_ranges(join_ranges(ranges, free_gap=_PART_HEADER_BYTES), _MAX_RANGES)]
+        return [*group_ranges(join_close(ranges), 1)]
+
     def read_start(self, length: int) -> bytes:
         """Return the first `length` bytes, or all if the file is shorter."""
         start = b""
@@ -165,24 +187,32 @@ class HttpFile:
     def read_ranges(self, ranges: Ranges) -> list[bytes]:
         """Return the bytes of each range; see `RangeFile`.
 
-        All ranges are sent in few requests. If the server refuses that, one range from the first
-        byte to the last is requested and cut up here.
+        All ranges are sent in few requests. If the server refuses that, ranges that lie close
+        together are requested as one, each in a request, and cut up here.
 
         Raises
         ------
         FileChangedError
             The file has changed since its first bytes were read.
         """
-        if self._support.accepts_many_ranges:
+        if self._support.accepts_many_ranges or len(ranges) == 1:
             try:
                 return self._read(ranges)
-            except ServiceAnswerError:  # Try one range; if that fails too, its error is raised.
-                self._support.accepts_many_ranges = False
-        # Whole rows of the mosaic are transferred instead of those of the cutout: about 40 times
-        # as much for 240 of 9,500 columns, and still a small part of the file.
-        first, last = ranges[0][0], ranges[-1][1]
-        (span,) = self._read([(first, last)])
-        return [span[start - first : stop - first] for start, stop in ranges]
+            except ServiceAnswerError:
+                if len(ranges) == 1:
+                    raise
+        # One range after another; if that fails too, its error is raised. Of a cutout, whole rows
+        # of the mosaic are transferred: about 40 times as much for 240 of 9,500 columns, and still
+        # a small part of the file.
+        spans = join_close(as_ranges(*np.array(ranges).T))
+        pieces = {first: self._read([(first, last)])[0] for first, last in spans.tolist()}
+        self._support.accepts_many_ranges = False
+        firsts = spans[:, 0]
+        spans_of = firsts[np.searchsorted(firsts, [start for start, _ in ranges], "right") - 1]
+        return [
+            pieces[first][start - first : stop - first]
+            for first, (start, stop) in zip(spans_of.tolist(), ranges, strict=True)
+        ]
 
     def _read(self, ranges: Ranges) -> list[bytes]:
         """Request ranges until all their bytes are there."""
@@ -261,6 +291,10 @@ class FsspecFile:
             self._filesystem, self._path = fsspec.core.url_to_fs(address)
         self.version: FileVersion | None = None
 
+    def plan(self, ranges: Ints) -> list[Ranges]:
+        """Return the requests for a union of ranges; see `RangeFile`."""
+        return [*group_ranges(join_close(ranges), _MAX_READS)]
+
     def read_start(self, length: int) -> bytes:
         """Return the first `length` bytes, or all if the file is shorter."""
         self._check_version()
@@ -273,7 +307,7 @@ class FsspecFile:
         starts, stops = [start for start, _ in ranges], [stop for _, stop in ranges]
         with _translate_fsspec_errors(self._address):
             parts: list[bytes] = self._filesystem.cat_ranges(
-                [self._path] * len(ranges), starts, stops, max_gap=None
+                [self._path] * len(ranges), starts, stops, max_gap=None, on_error="raise"
             )
         length, expected = sum(map(len, parts)), sum(stops) - sum(starts)
         if length != expected:

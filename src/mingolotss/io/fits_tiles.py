@@ -161,6 +161,7 @@ class TileTable:
         theap = whole_value(values, b"THEAP", table_bytes)
         data = content[layout.offset - layout.start :]
         self._heap = data[theap:] if theap >= 0 else data[:0]
+        self._heap_start = layout.offset + max(theap, 0)
         self.dtype = layout.dtype.newbyteorder("=")
         x, y = (axis - 1 for axis in layout.axes)
         _, tile = tile_lengths(layout)
@@ -182,6 +183,27 @@ class TileTable:
         if blanks is not None and not self._is_quantised:
             differ = settings.blank is not None and bool((blanks != settings.blank).any())
             self._needs_blanks = differ or self.dtype.kind == "f"
+
+    def byte_ranges(self, numbers: Ints) -> Ints:
+        """Return where the bytes of tiles are in the file, shape (m, 2).
+
+        What a damaged table says to be outside of the file is left out.
+
+        Parameters
+        ----------
+        numbers : int64 array, shape (n,)
+            The tiles, from 0.
+        """
+        size = len(self._heap)
+        ranges = []
+        for column in self._columns.values():
+            starts, lengths = column.starts[numbers], column.lengths[numbers]
+            most = size // column.dtype.itemsize
+            is_there = (lengths > 0) & (lengths <= most) & (starts >= 0) & (starts <= size)
+            starts, lengths = starts[is_there], lengths[is_there] * column.dtype.itemsize
+            stops = np.minimum(starts + lengths, size)
+            ranges.append(np.stack([starts, stops], axis=1) + self._heap_start)
+        return np.concatenate(ranges)
 
     def section(self, y0: int, y1: int, x0: int, x1: int) -> npt.NDArray[Any]:
         """Return the stored numbers of rows y0 to y1 and columns x0 to x1, which are not empty.

@@ -49,6 +49,7 @@ from mingolotss.pipeline.prepare import Prepared, prepare
 from mingolotss.pipeline.stamp_planes import StampPlane, stamp_planes
 from mingolotss.pipeline.stamps import Stamps, make_stamps
 from mingolotss.pipeline.task import RETRY_SUFFIX, PartSummary, Task
+from mingolotss.service.base import reads_ahead
 from mingolotss.service.local.mosaic_file import forget_mosaics
 
 __all__ = [
@@ -122,8 +123,10 @@ def make_part(task: Task) -> PartSummary:
     build = task.out, task.recipe.digest
     n_sources = min(_chunk_sources.get(build, FIRST_CHUNK_SOURCES), max_sources)
     part_table, start = PartTable(task), 0
-    times = image_times(task)
+    times, is_ahead = image_times(task), 0
     while start < len(task):
+        if start >= is_ahead and task.crashes is None:
+            is_ahead = _read_ahead(task, start)
         chunk = Chunk(task, start, min(start + n_sources, len(task)))
         nbytes = max(1, _run_chunk(chunk, part_table))
         n_sources = min(max(1, CHUNK_BYTES * len(chunk) // nbytes), 2 * n_sources, max_sources)
@@ -133,6 +136,18 @@ def make_part(task: Task) -> PartSummary:
         _chunk_sources[build] = n_sources
     _check_plugins(task, part_table)
     return _write(task, part_table, times)
+
+
+def _read_ahead(task: Task, start: int) -> int:
+    """Fetch what the next sources need from an address; return the first row after them."""
+    stops = [len(task)]
+    for one in (task, *task.channel_tasks.values()):
+        if reads_ahead(one.service):
+            chunk = Chunk(one, start, len(one))
+            count = one.service.read_ahead(chunk.requests, one.cutout_deg)
+            if count < len(chunk.requests):
+                stops.append(start + max(1, int(chunk.source_index[count])))
+    return min(stops)
 
 
 def try_chunk(chunk: Chunk) -> int:

@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
 from mingolotss.candidates.cutouts import CutoutArray, Outcome
-from mingolotss.candidates.requests import CutoutRequest
+from mingolotss.candidates.requests import CutoutRequest, CutoutRequests
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import (
     ImageError,
@@ -54,11 +54,13 @@ __all__ = [
     "ImageService",
     "Naming",
     "Progress",
+    "ReadAheadService",
     "ScaleService",
     "absolute_address",
     "fetch_cutouts",
     "local_root",
     "open_service",
+    "reads_ahead",
     "search_all",
     "split_folder",
     "survey_facts",
@@ -183,6 +185,29 @@ class FileService(Protocol):
 
     def reason_without_image(self, source: str) -> str:
         """Return why a source has no candidate, "" if there is nothing more to say."""
+
+
+@runtime_checkable
+class ReadAheadService(Protocol):
+    """A service that reads from an address while the stamps are made.
+
+    It needs fewer requests if it knows the next cutouts as well.
+    """
+
+    @property
+    def is_remote(self) -> bool:
+        """Return whether it reads from an address, and not on this machine."""
+
+    def read_ahead(self, requests: CutoutRequests, size_deg: float) -> int:
+        """Fetch what the cutouts of the first requests need, as many as are kept at a time.
+
+        An error is raised when the cutout is requested, not here.
+
+        Returns
+        -------
+        int
+            The number of these requests, at least 1.
+        """
 
 
 @runtime_checkable
@@ -403,6 +428,11 @@ def fetch_cutouts(
         if isinstance(outcome, Cutout) else outcome
         for outcome, request in zip(listed, requests, strict=True)
     ]  # fmt: skip
+
+
+def reads_ahead(service: ImageService) -> TypeGuard[ReadAheadService]:
+    """Return whether a service of this package reads its images from an address."""
+    return isinstance(service, ReadAheadService) and is_own(type(service)) and service.is_remote
 
 
 def _fetch_outcomes(

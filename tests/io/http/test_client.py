@@ -26,7 +26,7 @@ from mingolotss.errors import (
 )
 from mingolotss.io.http import Limits, RetryPolicy, Transport, require_complete_fits
 from mingolotss.io.http import client as client_module
-from mingolotss.service.remote.concurrency import concurrent_map
+from mingolotss.service.concurrency import concurrent_map
 from mingolotss.sky.fits_header import format_card, join_cards, pad_to_block
 from misbehave import Line, Server, always, first, running
 

@@ -28,7 +28,7 @@ from mingolotss.io.fits_compressed import CompressedImage
 from mingolotss.io.fits_layout import ImageLayout
 from mingolotss.io.fits_tiles import TileGrid
 from mingolotss.model import Bools, FloatImage, Ints
-from mingolotss.service.local.mosaic_part import MosaicPart
+from mingolotss.service.local.mosaic_part import MosaicPart, nothing
 from mingolotss.sky.wcs import SkyWCS
 
 __all__ = ["CompressedMosaic"]
@@ -112,7 +112,15 @@ class CompressedMosaic:
     raw : memoryview
         The whole file.
     layout : ImageLayout
-    path : Path
+    path : Path or str
+        A path, or the address of which `raw` is a copy.
+
+    Attributes
+    ----------
+    header : bytes
+        That of the image, without the cards of the table with the tiles.
+    tiles : TileTable or None
+        The tiles that are decoded in this process.
 
     Raises
     ------
@@ -120,11 +128,12 @@ class CompressedMosaic:
         The file is damaged, or its header has no WCS.
     """
 
-    def __init__(self, raw: memoryview, layout: ImageLayout, path: Path) -> None:
+    def __init__(self, raw: memoryview, layout: ImageLayout, path: Path | str) -> None:
         self.shape, self._path, self._length = layout.shape, path, len(raw)
         self._image = CompressedImage(raw, layout, str(path))
         tables = read_lookup_tables(raw, layout, str(path))
-        self.wcs = SkyWCS.from_header(self._image.header, tables, path=str(path))
+        self.header, self.tiles = self._image.header, self._image.tiles
+        self.wcs = SkyWCS.from_header(self.header, tables, path=str(path))
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
         """Return a rectangle as a copy; see `MosaicFile.box`."""
@@ -136,9 +145,9 @@ class CompressedMosaic:
 
     def _kept_box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage | None:
         """Return a rectangle out of a part that is kept, None if it is in none of them."""
-        if self._image.tiles is None:
+        if self.tiles is None:
             return None
-        height, width = self._image.tiles.grid.tile
+        height, width = self.tiles.grid.tile
         under = y0 // height, -(-y1 // height), x0 // width, -(-x1 // width)
         for part in _RECENT.of(self._image.key):
             if part.has(*under):
@@ -148,10 +157,10 @@ class CompressedMosaic:
 
     def can_part(self, y0: int, y1: int, x0: int, x1: int) -> bool:
         """Return whether a rectangle can be decoded to one array: see `part`."""
-        if self._image.tiles is None:  # another process decodes them
+        if self.tiles is None:  # another process decodes them
             return False
         sides = []
-        for first, end, tile in zip((y0, x0), (y1, x1), self._image.tiles.grid.tile, strict=True):
+        for first, end, tile in zip((y0, x0), (y1, x1), self.tiles.grid.tile, strict=True):
             sides.append((-(-end // tile) - first // tile) * tile + SQUARE)
         return sides[0] * sides[1] <= _PART_PIXELS
 
@@ -163,18 +172,18 @@ class CompressedMosaic:
         y0, y1, x0, x1 : int64 arrays, shape (n,), px
             Rows y0 to y1 and columns x0 to x1 of each, ends excluded; inside the mosaic.
         """
-        if self._image.tiles is None:
-            return _nothing(len(y0))
-        height, width = self._image.tiles.grid.tile
+        if self.tiles is None:
+            return nothing(len(y0))
+        height, width = self.tiles.grid.tile
         tops, ends = y0 // height, -(-y1 // height)
         lefts, stops = x0 // width, -(-x1 // width)
         row, column = int(tops.min()), int(lefts.min())
         corners = tops - row, ends - row, lefts - column, stops - column
         wanted = union_of_rectangles((int(corners[1].max()), int(corners[3].max())), *corners)
         try:
-            part = self._decode(self._image.tiles.grid, row, column, wanted)
+            part = self._decode(self.tiles.grid, row, column, wanted)
         except (ImageError, MemoryError):  # each cutout is read alone, and has an error of its own
-            return _nothing(len(y0))
+            return nothing(len(y0))
         usable = count_in_rectangles(~part.is_decoded, *corners) == 0
         coverage = CoverageMap(part.pixels)
         return MosaicPart(part.pixels, row * height, column * width, usable, coverage)
@@ -212,9 +221,3 @@ class CompressedMosaic:
             part.view(*place)[...] = kept.view(*place)
         _RECENT.add(self._image.key, part)
         return part
-
-
-def _nothing(count: int) -> MosaicPart:
-    """Return a part without any of the boxes."""
-    pixels = np.zeros((0, 0), np.float32)
-    return MosaicPart(pixels, 0, 0, np.zeros(count, bool), CoverageMap(pixels))

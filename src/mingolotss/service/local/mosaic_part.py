@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from mingolotss.image.coverage import CoverageMap
 from mingolotss.model import Bools, FloatImage, Ints
 
-__all__ = ["MosaicPart"]
+__all__ = ["MosaicPart", "nothing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +60,9 @@ class MosaicPart:
     def inside(self, top: int, bottom: int, left: int, right: int) -> FloatImage:
         """Return the rows top to bottom and the columns left to right of the mosaic as a view."""
         return self.pixels[top - self.y0 : bottom - self.y0, left - self.x0 : right - self.x0]
+
+
+def nothing(count: int) -> MosaicPart:
+    """Return a part without any of the boxes."""
+    pixels = np.zeros((0, 0), np.float32)
+    return MosaicPart(pixels, 0, 0, np.zeros(count, bool), CoverageMap(pixels))

@@ -9,13 +9,14 @@ import numpy as np
 
 from mingolotss.model import Bools, Cutout, Ints
 from mingolotss.service.local.compressed_mosaic import CompressedMosaic
+from mingolotss.service.local.copied_tiles import Copied
 from mingolotss.service.local.mosaic_file import MappedMosaic, MosaicFile
 
-__all__ = ["WindowGroup", "window_groups"]
+__all__ = ["FEWEST", "Boxes", "WindowGroup", "window_groups"]
 
-_InParts = MappedMosaic | CompressedMosaic
+_InParts = MappedMosaic | CompressedMosaic | Copied
 
-_FEWEST = 4  # squares in a part of a mosaic; fewer are cut one by one, and keep no other pixels
+FEWEST = 4  # squares in a part of a mosaic; fewer are cut one by one, and keep no other pixels
 
 
 class WindowGroup(NamedTuple):
@@ -55,12 +56,12 @@ def window_groups(
     if not isinstance(mosaic, _InParts) or not isinstance(rms_map, _InParts | None):
         return
     maps = [mosaic] if rms_map is None else [mosaic, rms_map]
-    (ny, nx), is_part = mosaic.shape, any(isinstance(one, CompressedMosaic) for one in maps)
+    is_part = any(not isinstance(one, MappedMosaic) for one in maps)
     # Squares over the edge are decoded with the others, and cut out of what was decoded later.
-    boxes = _Boxes(y0.clip(0), (y0 + side).clip(max=ny), x0.clip(0), (x0 + side).clip(max=nx))
+    boxes = Boxes.of(mosaic.shape, y0, x0, side)
     on_mosaic = (boxes.y0 < boxes.y1) & (boxes.x0 < boxes.x1)
     is_inside = (boxes.y1 - boxes.y0 == side) & (boxes.x1 - boxes.x0 == side)
-    for members in _groups(np.flatnonzero(on_mosaic), boxes, maps, _FEWEST if is_part else 1):
+    for members in _groups(np.flatnonzero(on_mosaic), boxes, maps, FEWEST if is_part else 1):
         parts = [one.part(*boxes.take(members)) for one in maps]
         usable = np.logical_and.reduce([is_inside[members], *(part.usable for part in parts)])
         if not usable.any():
@@ -76,7 +77,7 @@ def window_groups(
         yield WindowGroup(taken, plane, observed, is_part)
 
 
-class _Boxes(NamedTuple):
+class Boxes(NamedTuple):
     """Rows y0 to y1 and columns x0 to x1 of n rectangles, ends excluded."""
 
     y0: Ints
@@ -84,12 +85,24 @@ class _Boxes(NamedTuple):
     x0: Ints
     x1: Ints
 
-    def take(self, members: Ints) -> _Boxes:
+    @classmethod
+    def of(cls, shape: tuple[int, int], y0: Ints, x0: Ints, side: int) -> Boxes:
+        """Return the parts of n squares that are on an image; empty ones end before they begin."""
+        ny, nx = shape
+        return cls(y0.clip(0), (y0 + side).clip(max=ny), x0.clip(0), (x0 + side).clip(max=nx))
+
+    @classmethod
+    def on(cls, shape: tuple[int, int], y0: Ints, x0: Ints, side: int) -> Boxes:
+        """Return the same, without the squares that are not on the image."""
+        boxes = cls.of(shape, y0, x0, side)
+        return boxes.take(np.flatnonzero((boxes.y0 < boxes.y1) & (boxes.x0 < boxes.x1)))
+
+    def take(self, members: Ints) -> Boxes:
         """Return some of them."""
-        return _Boxes(*(column[members] for column in self))
+        return Boxes(*(column[members] for column in self))
 
 
-def _groups(members: Ints, boxes: _Boxes, maps: Sequence[_InParts], fewest: int) -> Iterator[Ints]:
+def _groups(members: Ints, boxes: Boxes, maps: Sequence[_InParts], fewest: int) -> Iterator[Ints]:
     """Yield groups of boxes that are close enough together for one array; leave out small ones."""
     # A group that spans too much is divided in the middle of the longer side of what it spans.
     if len(members) < fewest:

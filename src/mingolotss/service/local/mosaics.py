@@ -2,9 +2,6 @@
 
 `mingolotss.service.mosaic_names` says which files are mosaics. Every mosaic is opened once. A
 cutout from a memory-mapped mosaic is a view of its pixels.
-
->>> first_pixel(np.array([10.2, np.nan]), side=4).tolist()[0]
-8
 """
 
 from __future__ import annotations
@@ -31,25 +28,25 @@ from mingolotss.errors import (
     UnreadableFileError,
     hide_credentials,
 )
-from mingolotss.image.pixels import take_window
 from mingolotss.io.byte_ranges import FileChangedError
 from mingolotss.io.summaries import Shown, Summary, count_text
-from mingolotss.model import Candidate, Cutout, FloatImage, Floats, Ints, Source
+from mingolotss.model import Candidate, Cutout, Ints, Source
 from mingolotss.service.base import Naming
 from mingolotss.service.fits_names import PassedOver
+from mingolotss.service.local.copied_tiles import Copied, open_copied
 from mingolotss.service.local.listing import mosaic_files
 from mingolotss.service.local.mosaic_file import MosaicFile, open_mosaic
-from mingolotss.service.local.mosaic_windows import window_groups
+from mingolotss.service.local.mosaic_windows import FEWEST, Boxes, window_groups
+from mingolotss.service.local.read_ahead import fetch_ahead
+from mingolotss.service.local.squares import clipped, first_pixel, padded_square, side_pixels
 from mingolotss.service.mosaic_names import pair_mosaics
-from mingolotss.service.remote_mosaic import (
-    RemoteMosaics,
-    is_remote,
-    is_web_address,
+from mingolotss.service.remote_listing import (
     list_fsspec_folder,
     list_web_folder,
     resolve_fsspec,
     web_address,
 )
+from mingolotss.service.remote_mosaic import RemoteMosaics, is_remote, is_web_address
 from mingolotss.service.rms_maps import require_same_grid
 from mingolotss.sky.angles import unit_vectors
 from mingolotss.sky.footprint import (
@@ -69,11 +66,8 @@ if TYPE_CHECKING:
 
     from mingolotss.io.http import Transport
 
-__all__ = ["MosaicsService", "first_pixel", "padded_square", "side_pixels"]
+__all__ = ["MosaicsService"]
 
-_FAR = 2**40  # pixels: farther than any image reaches
-_MAX_SIDE = 2**14  # pixels of a cutout: 1 GB of float32
-_PADDED_PIXELS, _PADDED_RATIO = 2**22, 16  # of a cutout larger than its mosaic
 _MAX_SHOWN = 3  # names of mosaics in one message
 
 
@@ -96,7 +90,7 @@ class MosaicsService(Shown):
     other_files: frozenset[str] = frozenset()  # FITS files beside the mosaics that are known
 
     def __init__(self, root: str, transport: Transport | None = None) -> None:
-        self._remote = RemoteMosaics(transport)
+        self._remote = RemoteMosaics(open_copied, transport)
         if is_web_address(root):
             root = self._remote.transport.without_credentials(root)
         elif is_remote(root) and root != hide_credentials(root):
@@ -276,6 +270,15 @@ class MosaicsService(Shown):
                 cutouts.errors |= dict.fromkeys(members.tolist(), error)
         return cutouts
 
+    @property
+    def is_remote(self) -> bool:
+        """Return whether the mosaics are at an address."""
+        return is_remote(self.root)
+
+    def read_ahead(self, requests: CutoutRequests, size_deg: float) -> int:
+        """Fetch the pixels under the first cutouts from their address; see `ReadAheadService`."""
+        return fetch_ahead(self._remote, requests, size_deg)
+
     def mosaic(self, address: str) -> MosaicFile:
         """Return a mosaic, opened once while it is in use.
 
@@ -338,9 +341,10 @@ class MosaicsService(Shown):
         x, y = find_pixels(mosaic.wcs, mosaic.shape, ra, dec)
         side, (ny, nx) = side_pixels(mosaic, size_deg, image), mosaic.shape
         x0, y0 = first_pixel(x, side), first_pixel(y, side)
-        # Squares that are entirely inside a mosaic on this machine, usually nearly all, become
-        # windows of it. The others are cut one by one: squares over the edge, and all squares of
-        # mosaics that have to be read.
+        self._fetch(mosaic, rms_map, Boxes.on(mosaic.shape, y0, x0, side))
+        # Squares that are entirely inside a mosaic, usually nearly all, become windows of it. The
+        # others are cut one by one: squares over the edge, squares that could not be fetched with
+        # the others, and all squares of mosaics with scaled pixels.
         single = np.ones(len(members), bool)
         for window in window_groups(mosaic, rms_map, y0, x0, side):
             single[window.members] = False
@@ -364,6 +368,23 @@ class MosaicsService(Shown):
             message = f"cut {requests.names[index]} out of {image}: {reason}"
             cutouts.set_outcome(index, ImageError(message, path=image))
 
+    def _fetch(self, mosaic: MosaicFile, rms_map: MosaicFile | None, boxes: Boxes) -> None:
+        """Fetch the pixels of many cutouts together, if the mosaics are at an address.
+
+        Raises
+        ------
+        FileChangedError
+            A file is not the one whose header was read.
+        """
+        if len(boxes.y0) < FEWEST:
+            return
+        maps = [one for one in (mosaic, rms_map) if isinstance(one, Copied)]
+        for error in self._remote.fetch({one.address: one.ranges(*boxes) for one in maps}):
+            if isinstance(error, FileChangedError):
+                self._remote.forget(error.url)
+                raise error
+            # After another one, the cutouts without pixels are fetched one by one.
+
     def _outcome(
         self, mosaic: MosaicFile, rms_map: MosaicFile | None, x0: int, y0: int, side: int
     ) -> Outcome:
@@ -380,73 +401,8 @@ class MosaicsService(Shown):
         self, mosaic: MosaicFile, rms_map: MosaicFile | None, x0: int, y0: int, side: int
     ) -> Cutout:
         if self.truncates:
-            box = _clipped(mosaic, y0, x0, side)
+            box = clipped(mosaic, y0, x0, side)
             rms = None if rms_map is None else rms_map.box(*box)
             return Cutout(mosaic.box(*box), rms, mosaic.wcs, (box[2], box[0]))
         rms = None if rms_map is None else padded_square(rms_map, y0, x0, side)
         return Cutout(padded_square(mosaic, y0, x0, side), rms, mosaic.wcs, (x0, y0))
-
-
-def side_pixels(mosaic: MosaicFile, size_deg: float, image: str) -> int:
-    """Return the side of a cutout in pixels of a mosaic.
-
-    Parameters
-    ----------
-    mosaic : MosaicFile
-    size_deg : float, deg
-    image : str
-        The address of the mosaic, for the message.
-
-    Raises
-    ------
-    ImageError
-        The pixels of the mosaic are so small that the cutout would be enormous.
-    """
-    scale = mosaic.wcs.pixel_scale_arcsec
-    side = size_deg * 3600 / scale
-    # A wrong pixel scale gives a small mosaic with gigabytes of padding around it.
-    ny, nx = mosaic.shape
-    limit = f"at most {_MAX_SIDE} can be cut"
-    if side < _MAX_SIDE and side**2 > max(_PADDED_PIXELS, _PADDED_RATIO * ny * nx):
-        side, limit = math.inf, f"the whole mosaic has {nx} x {ny}"
-    if not side < _MAX_SIDE:
-        raise ImageError(
-            f"cut out of {image}: {size_deg * 60:g} arcmin are {size_deg * 3600 / scale:.3g} of "
-            f"its pixels of {scale:.3g} arcsec, and {limit}; look at CDELT or CD in its "
-            "header and at images.size_arcmin in the recipe",
-            path=image,
-        )
-    return max(2, round(side))
-
-
-def first_pixel(centre: Floats, side: int) -> Ints:
-    """Return the first pixel, on one axis, of squares around positions.
-
-    The source is in pixel ``side // 2`` of its square. For NaN the square is far away.
-    """
-    nearest = np.rint(np.where(np.isnan(centre), _FAR, centre)).clip(-_FAR, _FAR)
-    first: Ints = nearest.astype(np.int64) - side // 2
-    return first
-
-
-def padded_square(mosaic: MosaicFile, y0: int, x0: int, side: int) -> FloatImage:
-    """Read a square of a mosaic; pixels past the edge of the mosaic are NaN.
-
-    Parameters
-    ----------
-    mosaic : MosaicFile
-    y0, x0 : int, px
-        First row and first column; some pixel of the square must be on the mosaic.
-    side : int, px
-    """
-    box = _clipped(mosaic, y0, x0, side)
-    pixels = mosaic.box(*box)
-    if pixels.shape == (side, side):
-        return pixels
-    return take_window(pixels, y0 - box[0], x0 - box[2], side)
-
-
-def _clipped(mosaic: MosaicFile, y0: int, x0: int, side: int) -> tuple[int, int, int, int]:
-    """Return the part of a square that is on a mosaic, as the arguments of `MosaicFile.box`."""
-    ny, nx = mosaic.shape
-    return max(y0, 0), min(y0 + side, ny), max(x0, 0), min(x0 + side, nx)

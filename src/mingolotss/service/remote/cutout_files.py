@@ -108,13 +108,17 @@ class CutoutFiles:
         folder = Workspace(self.workspace or Path()).cutouts
         return local_candidate(request, self.naming, folder)
 
-    def count_missing_files(self, request: CutoutRequest, size_deg: float) -> int:
-        """Return how many files of a candidate have to be fetched; refused ones do not."""
-        return sum(
-            self._is_missing(path)
-            and self.results.load(self.cutout_key(url, request.source, size_deg)) is None
+    def missing_files(self, request: CutoutRequest, size_deg: float) -> list[str]:
+        """Return the addresses of a candidate's files that have to be fetched.
+
+        Refused ones do not.
+        """
+        return [
+            url
             for url, path in self._files(request)
-        )
+            if self._is_missing(path)
+            and self.results.load(self.cutout_key(url, request.source, size_deg)) is None
+        ]
 
     def fetch_files(self, request: CutoutRequest, size_deg: float) -> Candidate:
         """Fetch the files of a candidate that are not on disk.

@@ -30,7 +30,7 @@ from mingolotss.io.http import UnreachableHostError
 from mingolotss.io.summaries import Shown, Summary
 from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.service.base import CutoutRequest, Estimate, Progress
-from mingolotss.service.remote.concurrency import concurrent_map
+from mingolotss.service.concurrency import concurrent_map
 from mingolotss.service.remote.cutout_files import CutoutFiles, DownloadOptions
 from mingolotss.service.remote.downloaded import FetchedService
 from mingolotss.service.remote.search_cache import SearchResult
@@ -185,7 +185,7 @@ class DownloadService(CutoutFiles, Shown):
 
         The time of one file is the median time of the searches, 0.5 s if there were none.
         """
-        files = sum(self.count_missing_files(request, size_deg) for request in requests)
+        files = sum(len(self.missing_files(request, size_deg)) for request in requests)
         file_seconds = median(self.search_seconds) if self.search_seconds else 0.5
         # A file has float32 pixels and about two blocks of 2,880 bytes for the header and the
         # padding.
@@ -216,7 +216,7 @@ class DownloadService(CutoutFiles, Shown):
         if self.transport.limiter_for(self.url).reached:
             return
         requests = [CutoutRequest(candidate, source) for candidate in candidates]
-        if any(self.count_missing_files(request, size_deg) for request in requests):
+        if any(self.missing_files(request, size_deg) for request in requests):
             self.transport.require_contact(self.url)
 
     def _raise_if_unreachable(self, error: ServiceError) -> None:

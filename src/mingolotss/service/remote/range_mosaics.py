@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Self, Unpack
 from urllib.parse import unquote
 
 import numpy as np
 
+from mingolotss.candidates.requests import CutoutRequest, CutoutRequests
 from mingolotss.errors import (
     ImageError,
     InputError,
@@ -28,27 +31,21 @@ from mingolotss.errors import (
 )
 from mingolotss.io.byte_ranges import FileChangedError
 from mingolotss.io.files import write_bytes
-from mingolotss.io.fits_layout import ImageLayout
 from mingolotss.model import Candidate, Source
+from mingolotss.service.base import Progress
+from mingolotss.service.concurrency import concurrent_map
 from mingolotss.service.fits_names import PassedOver
-from mingolotss.service.local.mosaics import (
-    first_pixel,
-    padded_square,
-    side_pixels,
-)
+from mingolotss.service.local.copied_tiles import Copied, open_copied
+from mingolotss.service.local.read_ahead import fetch_ahead
+from mingolotss.service.local.squares import first_pixel, padded_square, side_pixels
 from mingolotss.service.mosaic_names import pair_mosaics
 from mingolotss.service.remote.addresses import require_address
-from mingolotss.service.remote.concurrency import concurrent_map
 from mingolotss.service.remote.download import DownloadOptions, DownloadService
+from mingolotss.service.remote.downloaded import FetchedService
 from mingolotss.service.remote.search_cache import SearchResult
 from mingolotss.service.remote.workspace import Workspace
-from mingolotss.service.remote_mosaic import (
-    RemoteMosaic,
-    RemoteMosaics,
-    list_web_folder,
-    web_address,
-    web_folder_names,
-)
+from mingolotss.service.remote_listing import list_web_folder, web_address, web_folder_names
+from mingolotss.service.remote_mosaic import RemoteMosaics
 from mingolotss.sky.angles import unit_vectors
 from mingolotss.sky.fits_header import (
     card_values,
@@ -72,6 +69,7 @@ _POINTING = re.compile(r"P(\d{3})([+-]\d{2})")
 _DROPPED = (b"HISTORY", b"COMMENT", b"CHECKSUM", b"DATASUM")
 _SCALING = (b"BSCALE", b"BZERO", b"BLANK")
 _EXTENSION = (b"PCOUNT", b"GCOUNT", b"INHERIT", b"EXTNAME", b"EXTVER", b"EXTLEVEL")
+_AHEAD = 256  # requests that are looked at together
 _REACH_DEG = 6.0  # a field's name is its pointing to a degree; its mosaic reaches 3 deg from there
 
 
@@ -90,7 +88,7 @@ class RangesService(DownloadService):
         super().__init__(**options)
         self.url = self.transport.without_credentials(url).rstrip("/") + "/"
         headers = self.workspace and Workspace(self.workspace).headers
-        self._mosaics = RemoteMosaics(self.transport, headers)
+        self._mosaics = RemoteMosaics(open_copied, self.transport, headers)
         self._passed_over = PassedOver()
         self._unreadable: dict[str, ImageError | ServiceAnswerError] = {}  # by address
 
@@ -221,6 +219,38 @@ class RangesService(DownloadService):
         ]
         return SearchResult(tuple(candidates), notices=tuple(passed_over.lines()))
 
+    def fetch(
+        self,
+        requests: Iterable[CutoutRequest],
+        size_deg: float,
+        progress: Progress | None = None,
+    ) -> FetchedService:
+        """Fetch the cutouts that are not in the workspace; see `DownloadService.fetch`.
+
+        What many of them need is fetched together.
+        """
+        return super().fetch(self._read_ahead(requests, size_deg), size_deg, progress)
+
+    def _read_ahead(
+        self, requests: Iterable[CutoutRequest], size_deg: float
+    ) -> Iterator[CutoutRequest]:
+        """Yield requests after the pixels that they need were fetched."""
+        queue, remaining = iter(requests), list[CutoutRequest]()
+        while remaining := remaining + list(islice(queue, _AHEAD - len(remaining))):
+            missing = [self._without_files(request, size_deg) for request in remaining]
+            count = fetch_ahead(self._mosaics, CutoutRequests.from_requests(missing), size_deg)
+            yield from remaining[:count]
+            remaining = remaining[count:]
+
+    def _without_files(self, request: CutoutRequest, size_deg: float) -> CutoutRequest:
+        """Return a request without the addresses of files that need not be fetched."""
+        missing = set(self.missing_files(request, size_deg))
+        image, rms = (
+            address if address in missing else ""
+            for address in (request.candidate.image, request.candidate.rms)
+        )
+        return request._replace(candidate=replace(request.candidate, image=image, rms=rms))
+
     def fetch_bytes(self, url: str, source: Source, size_deg: float) -> bytes:
         """Return a FITS file of the square around a source; only its pixels are transferred."""
         with self.refusals():
@@ -295,12 +325,12 @@ class LotssDr2MosaicsService(RangesService):
         return SearchResult(tuple(Candidate(f, *self._addresses(f)) for f in sorted(fields)))
 
 
-def cutout_file(mosaic: RemoteMosaic, source: Source, size_deg: float) -> bytes:
+def cutout_file(mosaic: Copied, source: Source, size_deg: float) -> bytes:
     """Return a FITS file of the square around a source; past the edge of the mosaic it is NaN.
 
     Parameters
     ----------
-    mosaic : RemoteMosaic
+    mosaic : Copied
     source : Source
     size_deg : float, deg
 
@@ -321,11 +351,11 @@ def cutout_file(mosaic: RemoteMosaic, source: Source, size_deg: float) -> bytes:
     x0, y0 = int(first_pixel(x, side)), int(first_pixel(y, side))
     pixels = padded_square(mosaic, y0, x0, side)
     pixels = pixels.astype(pixels.dtype.newbyteorder(">"), copy=False)
-    header = _cutout_header(mosaic.layout, side, x0, y0, bitpix=-8 * pixels.itemsize)
+    header = _cutout_header(mosaic, side, x0, y0, bitpix=-8 * pixels.itemsize)
     return header + pad_to_block(pixels.tobytes(), b"\x00")
 
 
-def _cutout_header(layout: ImageLayout, side: int, x0: int, y0: int, *, bitpix: int) -> bytes:
+def _cutout_header(mosaic: Copied, side: int, x0: int, y0: int, *, bitpix: int) -> bytes:
     """Return the header of a square of a mosaic: its size and reference pixel are changed.
 
     All other cards stay as they are, byte by byte, except that checksums and the long history of
@@ -336,23 +366,23 @@ def _cutout_header(layout: ImageLayout, side: int, x0: int, y0: int, *, bitpix: 
     # A&A 395, 1061, section 2.1.2). Subtracting the whole number of pixels that were cut off gives
     # the same positions, without resampling. The exponent of a number may be D in FITS; Python
     # reads E.
-    values = card_values(layout.header)
+    values = card_values(mosaic.header)
     changes: dict[bytes, str | int | float] = {}
     if b"XTENSION" in values:
         changes[b"XTENSION"] = "T"
-    if not layout.is_plain:
+    if not mosaic.is_plain:
         changes[b"BITPIX"] = bitpix
-    for axis, shift in zip(layout.axes, (x0, y0), strict=True):
+    for axis, shift in zip(mosaic.layout.axes, (x0, y0), strict=True):
         changes[b"NAXIS%d" % axis] = side
         keyword = b"CRPIX%d" % axis  # 0 without a card (FITS standard 4.0, section 8.2)
         changes[keyword] = float(values.get(keyword, b"0").replace(b"D", b"E")) - shift
     dropped = {*_DROPPED}
-    if not layout.is_plain:
+    if not mosaic.is_plain:
         dropped |= {*_SCALING}
     if b"XTENSION" in values:
         dropped |= {*_EXTENSION}
     cards = []
-    for card in header_cards(layout.header):
+    for card in header_cards(mosaic.header):
         keyword = card[:8].rstrip()
         if keyword in changes:
             name = "SIMPLE" if keyword == b"XTENSION" else keyword.decode()

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from mingolotss.io.http import Transport
+if TYPE_CHECKING:
+    from mingolotss.io.http import Transport
 
 __all__ = ["concurrent_map"]
 
+_THREADS = 4
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
 def concurrent_map(
-    transport: Transport, function: Callable[[_Item], _Result], items: Iterable[_Item]
+    transport: Transport | None, function: Callable[[_Item], _Result], items: Iterable[_Item]
 ) -> Iterator[_Result]:
     """Call a function for every item in threads; yield the results in the order of the items.
 
@@ -26,9 +28,9 @@ def concurrent_map(
 
     Parameters
     ----------
-    transport : Transport
-        Its waits are ended when the caller stops early (Ctrl-C), so that no thread finishes its
-        back-off first.
+    transport : Transport or None
+        None for requests that another library sends, in a few threads. Its waits are ended when the
+        caller stops early (Ctrl-C), so that no thread finishes its back-off first.
     function : callable
     items : iterable
 
@@ -37,8 +39,9 @@ def concurrent_map(
     Exception
         Whatever `function` raises; the remaining items are not started.
     """
-    threads = 2 * transport.limits.connections
-    transport.stopping.clear()
+    threads = _THREADS if transport is None else 2 * transport.limits.connections
+    if transport is not None:
+        transport.stopping.clear()
     with ThreadPoolExecutor(threads, thread_name_prefix="fetch") as pool:
         running: deque[Future[_Result]] = deque()
         try:
@@ -49,7 +52,8 @@ def concurrent_map(
             while running:
                 yield running.popleft().result()
         except BaseException:
-            transport.stopping.set()
+            if transport is not None:
+                transport.stopping.set()
             raise
         finally:
             for task in running:

@@ -1,0 +1,91 @@
+"""A copy of a file at an address that has only some of its bytes, in a temporary file.
+
+The copy is mapped into memory at the full length of the file, so that everything that reads a file
+on this machine reads it. It takes disk only for the bytes that are there, and the system removes it
+when the memory is released, however the process ends.
+
+>>> copy = PartialCopy(10_000)
+>>> copy.write([(100, 103), (200, 202)], [b"abc", b"de"])
+>>> bytes(copy.raw[100:103]), copy.missing(as_ranges([100], [202])).tolist()
+(b'abc', [[103, 200]])
+"""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+import threading
+import weakref
+from collections.abc import Sequence
+
+import numpy as np
+
+from mingolotss.io.range_plan import (
+    NO_RANGES,
+    are_inside,
+    as_ranges,
+    difference,
+    total_bytes,
+    union,
+)
+from mingolotss.model import Bools, Ints
+
+__all__ = ["PartialCopy"]
+
+
+class PartialCopy:
+    """Some bytes of a file; may be used from any thread.
+
+    Parameters
+    ----------
+    size : int
+        The length of the file.
+
+    Attributes
+    ----------
+    raw : memoryview
+        All bytes of the file; those that are not there are 0.
+
+    Raises
+    ------
+    OSError
+        There is no place for temporary files.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
+        self._file.truncate(size)
+        self.raw = memoryview(mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ))
+        self._present: Ints = NO_RANGES
+        self._lock = threading.Lock()
+
+    @property
+    def nbytes(self) -> int:
+        """Return how many bytes are there."""
+        return total_bytes(self._present)
+
+    def missing(self, ranges: Ints) -> Ints:
+        """Return the bytes of a union of ranges that are not there."""
+        return difference(ranges, self._present)
+
+    def has(self, ranges: Ints) -> Bools:
+        """Return which of n ranges are there as a whole."""
+        return are_inside(ranges, self._present)
+
+    def write(self, ranges: Sequence[tuple[int, int]], parts: Sequence[bytes]) -> None:
+        """Add the bytes of some ranges.
+
+        Raises
+        ------
+        OSError
+            The disk is full.
+        """
+        with self._lock:
+            for (start, _), part in zip(ranges, parts, strict=True):
+                self._file.seek(start)
+                view = memoryview(part)
+                while view:  # a write may end early
+                    view = view[self._file.write(view) :]
+            added = as_ranges(*np.array(ranges, np.int64).reshape(-1, 2).T)
+            self._present = union(np.concatenate([self._present, added]))
