@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import pickle
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -105,16 +105,15 @@ class BatchLayout:
         """Return the entry of an image in ``filenames``."""
         return self.pickle.filenames.replace("{image_file}", image_file)
 
-    def members(self, folder: BatchFolder, batches: Sequence[Path]) -> list[tuple[str, Path]]:
-        """List the files of the archive with their names in it.
+    def members(self, folder: BatchFolder, files: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+        """Yield those of the files of a folder that are in the archive, with their names in it.
 
         The list of checksums is not among them if the archive is to be the published one.
         """
-        files = [*batches, folder.meta]
-        if self.published is None:
-            files.append(folder.checksums)
         prefix = f"{folder.path.name}/" if self.settings.in_archive == "folder" else ""
-        return [(f"{prefix}{file.name}", file) for file in files]
+        for file in files:
+            if self.published is None or file != folder.checksums:
+                yield f"{prefix}{file.name}", file
 
     def write_batch(self, path: Path, content: BatchContent) -> None:
         """Write one batch, complete or not at all."""

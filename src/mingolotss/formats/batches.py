@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import compress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, compress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.catalogue.label_vectors import LabelVectors
-from mingolotss.dataset.checksums import digest_files, write_checksums
+from mingolotss.dataset.checksums import write_checksums
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.label_columns import TAGS, VOTES
 from mingolotss.dataset.layout import (
@@ -163,7 +164,7 @@ def batch_label(index: int, train: int) -> str:
 
 def finish_batches(
     folder: BatchFolder,
-    batches: Sequence[Path],
+    batches: Iterable[Path],
     classes: Sequence[str],
     archive: Path,
     layout: BatchLayout,
@@ -177,8 +178,9 @@ def finish_batches(
     Parameters
     ----------
     folder : BatchFolder
-    batches : sequence of Path
-        The batches in `folder`, in the order in which they are listed and archived.
+    batches : iterable of Path
+        The batches in `folder`, in the order in which they are listed and archived. They may be
+        written while it is iterated.
     classes : sequence of str
         Name of each label.
     archive : Path
@@ -192,9 +194,19 @@ def finish_batches(
         Their names; none for images without an axis of channels.
     """
     layout.write_meta(folder.meta, classes, side=side, size=size, channels=channels)
-    files = [*batches, folder.meta]
-    write_checksums(folder.checksums, digest_files(folder.path, files, digest=md5_file))
-    write_tar(archive, layout.members(folder, batches), compression="zlib-ng")
+    # Both libraries release the GIL: a batch is hashed while it is compressed into the archive, and
+    # further ones are written.
+    with ThreadPoolExecutor(1) as pool:
+
+        def files() -> Iterator[Path]:
+            digests: dict[str, Future[str]] = {}
+            for path in chain(batches, [folder.meta]):
+                digests[path.name] = pool.submit(md5_file, path)
+                yield path
+            write_checksums(folder.checksums, {name: one.result() for name, one in digests.items()})
+            yield folder.checksums
+
+        write_tar(archive, layout.members(folder, files()), compression="zlib-ng")
 
 
 def write_batches(records: Records, folder: Path, header: ExportHeader) -> None:

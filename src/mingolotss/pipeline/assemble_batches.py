@@ -107,11 +107,11 @@ def assemble_batches(
     # Two threads: decoding releases the GIL, and each batch holds all its pixels (23 MB for 1000
     # images of 150 x 150).
     with ThreadPoolExecutor(2) as pool:
-        paths = list(pool.map(write, batches))
-    finish_batches(
-        batch_folder, paths, classes, folder.batch_archive(settings.archive), layout,
-        side=recipe.stamp.pixels, size=_largest_batch(written), channels=shape.channels,
-    )  # fmt: skip
+        finish_batches(
+            batch_folder, pool.map(write, batches), classes,
+            folder.batch_archive(settings.archive), layout,
+            side=recipe.stamp.pixels, size=_largest_batch(written), channels=shape.channels,
+        )  # fmt: skip
 
 
 def _largest_batch(written: pa.Table) -> int:
