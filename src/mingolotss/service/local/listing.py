@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -37,23 +37,23 @@ def mosaic_files(root: Path, passed_over: PassedOver) -> list[str]:
     InputError
         The folder cannot be listed.
     """
-    prefix = str(root / "x")[:-1]
-    names = fits_files(root, passed_over)
-    for folder in _folders_to_search(root, passed_over):
+    prefix, entries = str(root / "x")[:-1], _scan(root)
+    names = _fits_names(entries, passed_over)
+    for folder in _folders_to_search(root, entries, passed_over):
         try:
-            inner = fits_files(root / folder, passed_over, f"{folder}/")
+            inner = _scan(root / folder)
         except InputError as error:
             if not _may_not_be_read(error.__cause__):
                 raise
             passed_over.add(f"{folder}/", str(error))
             continue
-        names += [f"{folder}/{name}" for name in inner]
-        for deeper in _folders(root / folder):
+        names += [f"{folder}/{name}" for name in _fits_names(inner, passed_over, f"{folder}/")]
+        for deeper in _folder_names(inner):
             _look_deeper(root, f"{folder}/{deeper}", passed_over)
     return [prefix + name for name in names]
 
 
-def fits_files(folder: Path, passed_over: PassedOver, shown: str = "") -> list[str]:
+def fits_files(folder: Path, passed_over: PassedOver) -> list[str]:
     """Return the names of the FITS files in one folder, sorted.
 
     Parameters
@@ -61,16 +61,24 @@ def fits_files(folder: Path, passed_over: PassedOver, shown: str = "") -> list[s
     folder : Path
     passed_over : PassedOver
         Receives what has the name of a FITS file and is none.
-    shown : str
-        What to put before the names in `passed_over`.
 
     Raises
     ------
     InputError
         The folder cannot be listed.
     """
+    return _fits_names(_scan(folder), passed_over)
+
+
+def _fits_names(
+    entries: Iterable[os.DirEntry[str]], passed_over: PassedOver, shown: str = ""
+) -> list[str]:
+    """Return the names of the FITS files among the entries of a folder, sorted.
+
+    `shown` is put before the names in `passed_over`.
+    """
     names = []
-    for entry in _scan(folder):
+    for entry in entries:
         name = entry.name
         if name.startswith("._"):
             continue
@@ -99,10 +107,12 @@ def listed_files(root: Path) -> tuple[int, str]:
     return len(names), hashlib.sha256("\0".join(names).encode()).hexdigest()
 
 
-def _folders_to_search(root: Path, passed_over: PassedOver) -> list[str]:
+def _folders_to_search(
+    root: Path, entries: Iterable[os.DirEntry[str]], passed_over: PassedOver
+) -> list[str]:
     """Return the folders in a folder, without links that lead nowhere or to one of the others."""
-    folders = _folders(root)
-    links = [entry.name for entry in _scan(root) if entry.is_symlink()]
+    folders = _folder_names(entries)
+    links = [entry.name for entry in entries if entry.is_symlink()]
     searched = {root.resolve(), *(root.resolve() / name for name in set(folders) - set(links))}
     for name in sorted(links):
         if is_hidden(name) or split_suffix(name) is not None:
@@ -118,10 +128,10 @@ def _folders_to_search(root: Path, passed_over: PassedOver) -> list[str]:
     return folders
 
 
-def _folders(folder: Path) -> list[str]:
-    """Return the names of the folders in a folder that are not hidden, sorted."""
+def _folder_names(entries: Iterable[os.DirEntry[str]]) -> list[str]:
+    """Return the names of the folders among entries that are not hidden, sorted."""
     return sorted(
-        entry.name for entry in _scan(folder)
+        entry.name for entry in entries
         if not is_hidden(entry.name) and _is_folder(entry) and _is_text(entry.name)
     )  # fmt: skip
 
@@ -135,10 +145,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _scan(folder: Path) -> Iterator[os.DirEntry[str]]:
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    """List a folder once; an entry knows what it is without another call of the system."""
     try:
         with os.scandir(folder) as entries:
-            yield from entries
+            return list(entries)
     except OSError as error:
         raise _cannot_list(folder, error) from error
 
