@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 
@@ -30,6 +32,31 @@ def test_the_time_of_orphans_is_counted(benchmark):
     assert ended.processor - alone.processor > 0.15
     with pytest.raises(SystemExit, match=r"ended with 3:\nwhy"):
         watch([sys.executable, "-c", "import sys; print('why', file=sys.stderr); sys.exit(3)"])
+
+
+BUSY = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from machine import busy
+with busy(1):
+    (children,) = Path("/proc/self/task").glob("*/children")
+    print(children.read_text(), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_busy_processes_end_with_the_benchmark():
+    """One that is killed leaves none of them behind."""
+    command = [sys.executable, "-c", BUSY, str(FOLDER)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        state = Path(f"/proc/{int(process.stdout.readline())}/stat")
+        assert state.exists()
+        process.kill()
+    end = time.monotonic() + 20
+    while state.exists() and state.read_text().split()[2] != "Z":
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_ratios_are_taken_within_a_round(benchmark):
