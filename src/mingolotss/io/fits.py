@@ -35,7 +35,14 @@ from mingolotss.model import FloatImage
 from mingolotss.sky.lookup_tables import LookupTables
 from mingolotss.sky.wcs import SkyWCS
 
-__all__ = ["FitsImage", "as_lost_pages_error", "map_file", "read_image", "read_images"]
+__all__ = [
+    "FitsImage",
+    "as_lost_pages_error",
+    "map_file",
+    "read_image",
+    "read_images",
+    "read_position",
+]
 
 _MAX_BYTES = 2**28  # of a file in gzip, decompressed
 _MAX_COPIED_BYTES = 2**26
@@ -134,6 +141,20 @@ def read_images(paths: Sequence[str], *, with_checksums: bool = True) -> Iterato
         yield _read(raw, path, next(digests), with_checksums=with_checksums)
 
 
+def read_position(path: str) -> SkyWCS:
+    """Read where the image of a file is on the sky; its pixels are neither hashed nor checked.
+
+    Raises
+    ------
+    ImageError
+        As for `read_image`, or the header has no position.
+    """
+    raw = _map(path)
+    if isinstance(raw, ImageError):
+        raise raw
+    return _read(raw, path, "", with_checksums=False).wcs()
+
+
 @contextmanager
 def as_lost_pages_error(action: str, path: Path | str, length: int) -> Iterator[None]:
     """Raise an error if the system cannot read all pages of a mapped file inside of the block.
@@ -183,7 +204,7 @@ def _lost_pages_error(action: str, path: Path | str, length: int) -> ImageError:
 def _read(
     raw: bytes | memoryview, path: str, digest: str | None, *, with_checksums: bool
 ) -> FitsImage:
-    """Return the image in the content of a file, whose SHA-256 may be known."""
+    """Return the image in the content of a file, with its SHA-256, or with that which is given."""
     try:
         with as_lost_pages_error("read", path, len(raw)):
             return _image_of(raw, path, digest, with_checksums=with_checksums)
@@ -203,7 +224,8 @@ def _image_of(
     # that anybody can compare it with ``sha256sum``. The pixels of a plain file are a view of the
     # file and not copied; FITS is big-endian (FITS standard 4.0, section 5), and numpy and the
     # kernel read that as it is.
-    digest = digest or hashlib.sha256(raw).hexdigest()
+    if digest is None:
+        digest = hashlib.sha256(raw).hexdigest()
     if is_gzip(raw):
         raw = _decompress(raw, path)
     layout = find_image(raw, path)

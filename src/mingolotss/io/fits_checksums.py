@@ -11,12 +11,14 @@ zero. A unit without the cards, or with empty ones, is not checked.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
 from mingolotss.errors import ImageError
 from mingolotss.io.fits_layout import ImageLayout, data_bytes
 from mingolotss.sky.fits_header import BLOCK, card_values
+from mingolotss.sky.similar_headers import MAX_KINDS, split_header
 
 __all__ = ["check_checksums", "checksum_problem", "encode_checksum", "ones_complement_sum"]
 
@@ -63,7 +65,8 @@ def checksum_problem(header: bytes, data: bytes | memoryview) -> str:
     """
     # Of an image in compressed tiles, the unit is the table, with cards of its own; ZHECKSUM and
     # ZDATASUM are of the image before it was compressed, which need not be the same.
-    if b"DATASUM " not in header and b"CHECKSUM" not in header:
+    split = split_header(header)
+    if not (_may_have_checksums(split.rest) if split.starts else _mentions_checksums(header)):
         return ""
     values = card_values(header)
     datasum, checksum = (values.get(key, b"").strip(b"' ") for key in (b"DATASUM", b"CHECKSUM"))
@@ -78,6 +81,14 @@ def checksum_problem(header: bytes, data: bytes | memoryview) -> str:
         if not _is_equal(of_unit % _ONES, 0):
             return "its header does not have the CHECKSUM that it gives"
     return ""
+
+
+def _mentions_checksums(header: bytes) -> bool:
+    return b"DATASUM " in header or b"CHECKSUM" in header
+
+
+# Most headers have no such card, and are alike but for the numbers of their position.
+_may_have_checksums = lru_cache(maxsize=MAX_KINDS)(_mentions_checksums)
 
 
 def ones_complement_sum(data: bytes | memoryview) -> int:

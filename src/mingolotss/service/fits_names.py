@@ -116,6 +116,8 @@ def distinct_names(spellings: Sequence[Sequence[str]]) -> list[str]:
         The first spelling of each item that no other item has. Names are equal only where even the
         most exact spellings are.
     """
+    if len(spellings) == 1:
+        return [spellings[0][0]]
     # Items that share a name all move on to their next spelling, until nothing is shared: a name
     # that is ambiguous stands for none of them.
     levels = [0] * len(spellings)

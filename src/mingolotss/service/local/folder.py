@@ -21,7 +21,7 @@ from mingolotss.candidates.cutouts import Outcome
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, MingoError, RecipeError
 from mingolotss.io.file_names import safe_name
-from mingolotss.io.fits import read_image, read_images
+from mingolotss.io.fits import read_image, read_images, read_position
 from mingolotss.io.summaries import Shown, Summary, count_text
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service.base import CutoutRequest, Naming
@@ -150,6 +150,12 @@ class FolderService(Shown):
         return names
 
     @cached_property
+    def _names(self) -> dict[str, FitsName]:
+        """Return the parts of the name of each file, in the order of the names."""
+        names = ((file, split_suffix(file)) for file in sorted(self.files))
+        return {file: name for file, name in names if name is not None}
+
+    @cached_property
     def _images(self) -> dict[str, list[str]]:
         """Return the files of each image by what stands before the end of their names.
 
@@ -157,9 +163,9 @@ class FolderService(Shown):
         products of the archive.
         """
         groups: dict[str, list[tuple[str, FitsName]]] = {}
-        for file in sorted(self.files):
-            name = split_suffix(file)
-            if name is None or not name.stem.lower().endswith(self._end.lower()):
+        end = self._end.lower()
+        for file, name in self._names.items():
+            if not name.stem.lower().endswith(end):
                 continue
             stem = name.stem[: len(name.stem) - len(self._end)]
             if stem and not (self._separator and stem.endswith(self.naming.ignore)):
@@ -179,9 +185,8 @@ class FolderService(Shown):
         """Return the files that may be rms maps, by their names without the extension."""
         maps: dict[str, list[tuple[str, FitsName]]] = {}
         end = self._rms_end.lower()
-        for file in self.files:
-            name = split_suffix(file)
-            if name is not None and name.stem.lower().endswith(end):
+        for file, name in self._names.items():
+            if name.stem.lower().endswith(end):
                 stem = name.stem[: len(name.stem) - len(end)] + self._rms_end
                 maps.setdefault(normalize("NFC", stem), []).append((file, name))
         return maps
@@ -362,14 +367,15 @@ class FolderService(Shown):
             stem = normalize("NFC", template.removesuffix(".fits"))
             if maps := self._rms_maps.get(stem):
                 suffix = file[file.rfind(".") :]
-                rms = min(maps, key=lambda m: (m[1].rank, not m[0].endswith(suffix), m[0]))[0]
+                ranked = ((m[1].rank, not m[0].endswith(suffix), m[0]) for m in maps)
+                rms = maps[0][0] if len(maps) == 1 else min(ranked)[2]
         prefix = self._prefix
         return Candidate(field, prefix + file, prefix + rms if rms else "", source)
 
 
 def _read_sky(image: str) -> SkyWCS | None:
     try:
-        return read_image(Path(image), with_checksums=False).wcs()
+        return read_position(image)
     except ImageError:
         return None
 
