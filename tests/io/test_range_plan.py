@@ -69,15 +69,15 @@ def test_a_join_reads_a_share_more_at_most(seed, monkeypatch):
             assert all(sum(b - a for a, b in group) <= 64 for group in groups)
 
 
-def test_many_short_ranges_are_read_with_what_lies_between():
-    """The rows of one cutout are one range, and those of a band of cutouts stay apart."""
-    rows = as_ranges(np.arange(240) * 32_000, np.arange(240) * 32_000 + 960)
-    assert join_close(rows).tolist() == [[0, 239 * 32_000 + 960]]
-    far = as_ranges(np.arange(240) * 320_000, np.arange(240) * 320_000 + 960)
-    assert len(join_close(far)) == 240
-    long = as_ranges(np.arange(240) * 32_000, np.arange(240) * 32_000 + 25_000)
-    joined = join_close(long)
-    assert total_bytes(joined) <= 1.07 * total_bytes(long)
+@pytest.mark.parametrize("seed", range(10))
+def test_only_gaps_up_to_a_length_are_joined(seed):
+    rng = np.random.default_rng(seed)
+    ranges = union(drawn(rng, 40, 2000))
+    gaps = ranges[1:, 0] - ranges[:-1, 1]
+    for gap in (0, 20, 5000):
+        joined = join_close(ranges, gap)
+        assert len(joined) == len(ranges) - (gaps <= gap).sum()
+        assert len(bytes_of(joined) - bytes_of(ranges)) == gaps[gaps <= gap].sum()
 
 
 def test_no_ranges_are_no_requests():

@@ -125,6 +125,7 @@ def test_cutouts_are_those_of_local_files(tmp_path, kind, many):
         service = MosaicsService(place.url, transport())
         asked = requests(place.url, files)
         assert_same(service.cutouts(asked, sky.SIZE_DEG), expected, range(N))
+        assert many or sum(len(spans) > 1 for _, spans in place.sent) <= 1  # it is asked once
         ahead = MosaicsService(place.url, transport())
         assert ahead.read_ahead(asked, sky.SIZE_DEG) == N
         place.forget()

@@ -36,7 +36,6 @@ NO_RANGES: Ints = np.empty((0, 2), np.int64)
 LARGEST_SHARE = 0.07  # of bytes that nobody needs, in what is requested together
 REQUEST_BYTES = 4 << 20  # of one request: 0.3 s at 100 Mbit/s, and enough for many round trips
 _LONGEST_GAP = 1 << 20  # what travels during one round trip on a fast line: 30 ms at 300 Mbit/s
-_SHORT, _CLOSE = 1 << 14, 1 << 17  # bytes; see `join_close`
 
 
 def as_ranges(starts: Ints | Sequence[int], stops: Ints | Sequence[int]) -> Ints:
@@ -99,16 +98,13 @@ def join_ranges(ranges: Ints, *, free_gap: int, share: float = LARGEST_SHARE) ->
     return _join(ranges, order[is_cheap | (smallest <= free_gap)])
 
 
-def join_close(ranges: Ints) -> Ints:
-    """Join ranges of a union for a server that sends one range in an answer.
+def join_close(ranges: Ints, gap: int) -> Ints:
+    """Join ranges of a union over all gaps of at most `gap` bytes.
 
-    If what `join_ranges` leaves is in many short ranges, as the rows of one cutout are, then the
-    requests would take longer than the bytes between them, and these are read as well.
+    For a server that sends one range in an answer: what lies between two ranges takes less time
+    than another request.
     """
-    joined = join_ranges(ranges, free_gap=0)
-    if total_bytes(joined) >= _SHORT * len(joined):
-        return joined
-    return _join(ranges, np.flatnonzero(ranges[1:, 0] - ranges[:-1, 1] <= _CLOSE))
+    return _join(ranges, np.flatnonzero(ranges[1:, 0] - ranges[:-1, 1] <= gap))
 
 
 def _join(ranges: Ints, gaps: Ints) -> Ints:
