@@ -6,7 +6,7 @@ is. Load: `load` for numpy, `MingoLoTSS` and `MLFR` for PyTorch, `ShuffledTiles`
 stream a dataset that is larger than the memory, `MingoSequence` for Keras; and
 `MiraBest`, `MBFRConfident`, `FRDEEPF`... for other published datasets.
 Look and check: `plot`, `status`, `report`, `review`, `verify`, `compare`, `audit`, `suspects`.
-Pass on: `export`.
+Pass on: `export`, and `deposit` for an archive.
 
 >>> import mingolotss
 >>> recipe = mingolotss.load_recipe("mingolotss")
@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from mingolotss.recipe.load import load_recipe, recipes
     from mingolotss.recipe.model import Recipe
     from mingolotss.recipe.steps import Scaling, Stack, step
+    from mingolotss.release.deposit import Deposit, deposit
     from mingolotss.service import services
     from mingolotss.service.base import ImageService, open_service
 
@@ -80,6 +81,7 @@ _MODULES = {
     "Catalogue": "catalogue.catalogue",
     "Cutout": "model",
     "Decision": "candidates.decisions",
+    "Deposit": "release.deposit",
     "FRDEEPF": "loaders.frdeep",
     "FRDEEPN": "loaders.frdeep",
     "HatsSettings": "recipe.hats_settings",
@@ -111,6 +113,7 @@ _MODULES = {
     "cluster": "pipeline.executors.dask",
     "compare": "qa.compare",
     "demo": "demonstration",
+    "deposit": "release.deposit",
     "export": "pipeline.exporting",
     "fetch": "pipeline.run",
     "load": "loaders.arrays",
@@ -147,6 +150,7 @@ __all__ = [
     "Catalogue",
     "Cutout",
     "Decision",
+    "Deposit",
     "HatsSettings",
     "ImageService",
     "MBFRConfident",
@@ -175,6 +179,7 @@ __all__ = [
     "cluster",
     "compare",
     "demo",
+    "deposit",
     "export",
     "fetch",
     "load",

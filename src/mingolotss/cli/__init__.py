@@ -5,7 +5,7 @@ Exit codes: 0 done; 1 finished, but more sources were rejected than `--max-rejec
 service failed.
 """
 
-from mingolotss.cli import builds, datasets, labels, lists, pages
+from mingolotss.cli import builds, datasets, deposits, labels, lists, pages
 from mingolotss.cli.app import app, main
 
-__all__ = ["app", "builds", "datasets", "labels", "lists", "main", "pages"]
+__all__ = ["app", "builds", "datasets", "deposits", "labels", "lists", "main", "pages"]

@@ -27,6 +27,7 @@ __all__ = [
     "BatchFolder",
     "BuildFolder",
     "DatasetFolder",
+    "DepositFolder",
     "ExportFolder",
     "HatsCollection",
     "HatsFolder",
@@ -319,6 +320,51 @@ class BuildFolder(DatasetFolder):
     def parts(self) -> list[Path]:
         """List the tables of the complete parts, in order."""
         return sorted(self.part_tables.glob(_PARTS))
+
+
+@dataclass(frozen=True, slots=True)
+class DepositFolder:
+    """A dataset as it is uploaded: one folder for each place, and every file of it.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    """
+
+    path: Path
+
+    @property
+    def hub(self) -> Path:
+        """The folder for Hugging Face: an export."""
+        return self.path / "huggingface"
+
+    @property
+    def zenodo(self) -> Path:
+        """The folder for Zenodo: an archive of that export, and what describes it."""
+        return self.path / "zenodo"
+
+    def archive(self, name: str) -> Path:
+        """Return the path of the archive that is called `name`."""
+        return self.zenodo / f"{name}.tar.gz"
+
+    @property
+    def datacite(self) -> Path:
+        """The metadata in the schema of DataCite."""
+        return self.zenodo / "datacite.json"
+
+    @property
+    def checksums(self) -> Path:
+        """The SHA-256 of every other file in the folder for Zenodo."""
+        return self.zenodo / "sha256sums.txt"
+
+    def changes(self, folder: Path) -> Path:
+        """Return the path of the text, in one of the folders, about the version before."""
+        return folder / "CHANGES.md"
+
+    def changes_table(self, folder: Path) -> Path:
+        """Return the path of the table of all differences from the version before."""
+        return folder / "changes.csv"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,233 @@
+"""``deposit()``: a folder with all that is uploaded to Zenodo and to Hugging Face.
+
+The dataset is verified first, and exported once. Hugging Face gets the files of the export, Zenodo
+one archive of them beside the descriptions, a list of checksums and the metadata of DataCite. For a
+later version, both get a list of what differs from the version before.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from mingolotss.dataset.checksums import digest_files, read_checksums, write_checksums
+from mingolotss.dataset.layout import DatasetFolder, DepositFolder, ExportFolder
+from mingolotss.dataset.provenance import Provenance, read_provenance
+from mingolotss.errors import InputError
+from mingolotss.io.file_names import safe_name
+from mingolotss.io.files import is_local, locate, write_bytes
+from mingolotss.io.summaries import Shown, Summary, count_text
+from mingolotss.pipeline.exporting import export
+from mingolotss.publish.datacite import render_datacite
+from mingolotss.publish.licence import read_licence
+from mingolotss.publish.staging import staged_export
+from mingolotss.qa.compare import compare
+from mingolotss.qa.comparison import Comparison
+from mingolotss.qa.verify import verify
+from mingolotss.recipe.metadata import Metadata
+from mingolotss.release.changes import render_changes
+
+__all__ = ["Deposit", "deposit"]
+
+_NUMBERS = re.compile(r"\d+(\.\d+){0,2}", re.ASCII)
+_MEDIA_TYPES = ("application/gzip", "application/json", "text/markdown")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Deposit(Shown):
+    """A deposit that was written.
+
+    Attributes
+    ----------
+    out : Path
+    archive : Path
+        For Zenodo.
+    images : int
+    comparison : Comparison or None
+        With the version before, if there is one.
+    notices : tuple of str
+        Lines about what the recipe does not state, and what follows from that.
+    """
+
+    out: Path
+    archive: Path
+    images: int
+    comparison: Comparison | None = None
+    notices: tuple[str, ...] = ()
+
+    def _summary(self) -> Summary:
+        facts = {"archive": str(self.archive)}
+        if self.notices:
+            facts["not stated"] = "; ".join(self.notices)
+        return Summary(f"Deposit: {count_text(self.images, 'image')} in {self.out}", facts)
+
+
+def deposit(
+    dataset: Path | str,
+    out: Path | str,
+    *,
+    format: str = "parquet",  # noqa: A002 - the word of the command line
+    previous: Path | str | None = None,
+) -> Deposit:
+    """Write a folder with all files that are uploaded to Zenodo and to Hugging Face.
+
+    Parameters
+    ----------
+    dataset : path
+        The folder of a build or of an export.
+    out : path
+        The folder to make.
+    format : str
+        Of the files for Hugging Face and in the archive: a name in `mingolotss.formats.FORMATS`.
+    previous : path, optional
+        The version before: a build, an export or a deposit.
+
+    Returns
+    -------
+    Deposit
+
+    Raises
+    ------
+    InputError
+        The dataset has problems, `out` exists, or the recipe states no version that follows that of
+        `previous`.
+    DatasetError
+        `dataset` or `previous` is no dataset, or not whole.
+    """
+    source, target = Path(dataset).expanduser(), locate(out)
+    if not is_local(target):
+        raise InputError(f"deposit {source} in {target}: give a folder on this machine")
+    provenance = _check(source)
+    before = _previous_dataset(previous)
+    previous_doi = ""
+    if before is not None:
+        previous_doi = _check_versions(source, provenance, before)
+    with staged_export(target, fresh=False) as stage:
+        folder = DepositFolder(stage)
+        images = export(source, format, folder.hub, archive=True).images
+        name = _archive_name(provenance)
+        folder.zenodo.mkdir()
+        archive = ExportFolder(folder.hub).archive.rename(folder.archive(name))
+        comparison = None if before is None else compare(before, folder.hub)
+        if before is not None and comparison is not None:
+            _write_changes(folder, comparison, provenance, before)
+        _copy_descriptions(folder)
+        text = render_datacite(
+            provenance, images=images, archive_bytes=archive.stat().st_size, formats=_MEDIA_TYPES,
+            previous_doi=previous_doi,
+        )  # fmt: skip
+        write_bytes(folder.datacite, text.encode())
+        files = sorted(path for path in folder.zenodo.iterdir() if path.is_file())
+        write_checksums(folder.checksums, digest_files(folder.zenodo, files))
+    archive = DepositFolder(target).archive(name)
+    return Deposit(target, archive, images, comparison, _notices(provenance.metadata))
+
+
+def _check(source: Path) -> Provenance:
+    """Return the provenance of a dataset without problems."""
+    result = verify(source)
+    if not result.good:
+        raise InputError(
+            f"deposit {source}: {count_text(len(result.problems), 'problem')}, the first is: "
+            f"{result.problems[0]}; `mingolotss verify` lists all, mend them first"
+        )
+    provenance = read_provenance(source)
+    if provenance is None:
+        raise InputError(
+            f"deposit {source}: no recipe.toml in it; give the folder of a build or of an export"
+        )
+    return provenance
+
+
+def _previous_dataset(previous: Path | str | None) -> Path | None:
+    if previous is None:
+        return None
+    path = Path(previous).expanduser()
+    hub = DepositFolder(path).hub
+    return hub if hub.is_dir() else path
+
+
+def _check_versions(source: Path, now: Provenance, before: Path) -> str:
+    """Check that a version follows the one before; return the DOI of that, "" if it has none."""
+    provenance = read_provenance(before)
+    if provenance is None:
+        raise InputError(
+            f"deposit {source} as the version after {before}: no recipe.toml in {before}; give the "
+            "folder of a build, an export or a deposit"
+        )
+    stated, earlier = now.metadata, provenance.metadata
+    advice = "state a higher one (key version of the recipe) and build again"
+    if now.simulated and now.recipe.version and not stated.version:
+        advice = (
+            f"version {now.recipe.version} of its recipe is that of a survey's dataset, and these "
+            "images are simulated; use a recipe with images.service = 'simulated'"
+        )
+    if not stated.version:
+        raise InputError(
+            f"deposit {source} as the version after {before}: it has no version; {advice}"
+        )
+    if earlier.version and _numbers(stated.version) < _numbers(earlier.version):
+        raise InputError(
+            f"deposit {source} as the version after {before}: version {stated.version} is before "
+            f"version {earlier.version}; {advice}"
+        )
+    if stated.version == earlier.version:
+        raise InputError(
+            f"deposit {source} as the version after {before}: both are version {stated.version}; "
+            f"{advice}"
+        )
+    return "" if earlier.doi == stated.doi else earlier.doi
+
+
+def _numbers(version: str) -> list[int]:
+    """Return MAJOR, MINOR and PATCH, where the last two may be missing.
+
+    >>> _numbers("2.1"), _numbers("2.1.0-rc.1+7")
+    ([2, 1, 0], [2, 1, 0])
+    """
+    numbers = [int(text) for text in _NUMBERS.match(version)[0].split(".")]  # type: ignore[index]
+    return numbers + [0] * (3 - len(numbers))
+
+
+def _archive_name(provenance: Provenance) -> str:
+    version = provenance.metadata.version
+    return safe_name("-".join(filter(None, (provenance.recipe.name, version))))
+
+
+def _write_changes(
+    folder: DepositFolder, comparison: Comparison, provenance: Provenance, before: Path
+) -> None:
+    """Write what differs from the version before, for people and as a table, into both folders."""
+    earlier = read_provenance(before)
+    stated = provenance.metadata
+    text = render_changes(
+        comparison, stated.title, earlier.metadata.version if earlier else "", stated.version
+    )
+    for place in (folder.hub, folder.zenodo):
+        write_bytes(folder.changes(place), text.encode("utf-8", "backslashreplace"))
+        comparison.write_table(folder.changes_table(place))
+    # The export has a list of its files, which would not name these two.
+    checksums, hub = DatasetFolder(folder.hub).checksums, folder.hub
+    further = digest_files(hub, [folder.changes(hub), folder.changes_table(hub)])
+    write_checksums(checksums, read_checksums(checksums) | further)
+
+
+def _copy_descriptions(folder: DepositFolder) -> None:
+    exported, target = DatasetFolder(folder.hub), folder.zenodo
+    for path in (*exported.descriptions(), exported.croissant, exported.recipe):
+        shutil.copyfile(path, target / path.name)
+
+
+def _notices(stated: Metadata) -> tuple[str, ...]:
+    """Return a line for each statement that is missing, with what follows from that."""
+    licence = read_licence(stated.licence)
+    lines = [
+        (licence.is_known, "licence: Zenodo is asked for a closed deposit"),
+        (bool(stated.authors), "authors: the citation names none"),
+        (bool(stated.version), "version: a later one cannot be told from this"),
+        (bool(stated.description), "description: the page of the deposit has none"),
+        (bool(stated.doi), "doi: reserve one, state it, build again and deposit again"),
+    ]
+    return tuple(line for is_stated, line in lines if not is_stated)
