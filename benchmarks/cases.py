@@ -159,7 +159,6 @@ class Cases:
         build = ["build", "lotss", "--formats", "parquet", "-c", str(sky / "catalogue-20.parquet"),
                  "-s", f"mosaics:{sky}", "--threads", "-j", "1", "-o", OUT]  # fmt: skip
         commands = {
-            "python -c pass": [sys.executable, "-c", "pass"],
             "python -c 'import numpy'": [sys.executable, "-c", "import numpy"],
             "mingolotss --version": _mingolotss("--version"),
             "mingolotss status demo": _mingolotss("status", str(demo)),
