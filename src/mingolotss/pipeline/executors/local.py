@@ -43,7 +43,6 @@ from mingolotss.pipeline.executors.exit_codes import (
 )
 from mingolotss.pipeline.executors.worker import (
     IMPORTED_BY_WORKER,
-    PRELOADED,
     end_if_imported_by_worker,
     start_worker,
 )
@@ -282,7 +281,7 @@ def _process_context() -> ForkServerContext | SpawnContext:
     if platform.system() != "Linux":
         return get_context("spawn")
     context = get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
+    context.set_forkserver_preload(["mingolotss.pipeline.executors.server"])
     # The server and the workers inherit the signal mask: Ctrl-C is for the caller to handle. The
     # resource tracker is started first, since the server would start it with the signal unblocked.
     resource_tracker.ensure_running()

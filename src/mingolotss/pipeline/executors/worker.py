@@ -18,6 +18,7 @@ __all__ = [
     "IMPORTED_BY_WORKER",
     "PRELOADED",
     "end_if_imported_by_worker",
+    "import_preloaded",
     "prepare_worker",
     "start_worker",
 ]
@@ -72,12 +73,17 @@ def prepare_worker() -> None:
     Its warnings become single lines, since it writes to the terminal of its caller.
     """
     show_warnings_as_lines()
-    for module in PRELOADED:
-        with suppress(ImportError):
-            import_module(module)
+    import_preloaded()
     _keep_freed_memory()
     gc.freeze()  # imported objects live as long as the process: never scan them again
     gc.set_threshold(_GC_THRESHOLD)
+
+
+def import_preloaded() -> None:
+    """Import what every worker needs, as far as it is installed."""
+    for module in PRELOADED:
+        with suppress(ImportError):
+            import_module(module)
 
 
 def _exit_with(caller: Connection) -> None:
