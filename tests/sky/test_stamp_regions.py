@@ -12,7 +12,7 @@ from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mingolotss.sky import neighbours
+from mingolotss.sky import cube_grid
 from mingolotss.sky.stamp_regions import StampRegions
 
 CENTRES = [(0.0, 0.0), (359.99, 40.0), (120.0, 89.95), (10.0, -89.99), (200.0, 52.0)]
@@ -54,9 +54,10 @@ def test_circles_of_many_sizes_are_those_of_all_separations(seed, centre, extent
     expected = [tuple(pair) for pair in np.argwhere(shared).tolist()]
     stamps = StampRegions(ra, dec, extent)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbours, "_BLOCK", block)
+        patch.setattr(cube_grid, "_BLOCK", block)
         assert pairs_of(stamps) == expected
-        assert pairs_of(stamps, code) == [(a, b) for a, b in expected if code[a] != code[b]]
+        for one in (code, 1 - code, rng.integers(0, 3, 80), np.zeros(80, int)):  # what it keeps
+            assert pairs_of(stamps, one) == [(a, b) for a, b in expected if one[a] != one[b]]
         groups = stamps.groups()
     assert stamps.share_pixels(*np.triu_indices(80, 1)).sum() == len(expected)
     reached = shared | shared.T | np.eye(80, dtype=bool)

@@ -19,7 +19,7 @@ This is the one place that decides it: splits, the dataset card, the report and 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,7 +28,13 @@ import numpy.typing as npt
 
 from mingolotss.model import Bools, Ints
 from mingolotss.sky.angles import Floats, position_angle, separation_arcsec, unit_vectors
-from mingolotss.sky.neighbours import is_near, join_groups, near_pairs, one_of_each_crowd
+from mingolotss.sky.neighbours import (
+    Neighbours,
+    is_near,
+    join_groups,
+    near_pairs,
+    one_of_each_crowd,
+)
 
 __all__ = ["Shape", "StampRegions"]
 
@@ -58,6 +64,9 @@ class StampRegions:
     angle_deg: Floats | None = None
     _points: Floats = field(init=False, repr=False, compare=False)
     _radius: Floats = field(init=False, repr=False, compare=False)
+    _neighbours: list[Neighbours] = field(
+        init=False, repr=False, compare=False, default_factory=list
+    )
 
     def __post_init__(self) -> None:
         for name in ("ra", "dec", "extent_arcsec", "angle_deg"):
@@ -107,7 +116,7 @@ class StampRegions:
         first, second : int64 array, shape (k,)
             The smaller and the larger index of each pair. Every pair is given once.
         """
-        yield from self._pairs_among(np.flatnonzero(self.known), code)
+        yield from self._pairs_of_known(np.flatnonzero(self.known), code)
 
     def groups(self) -> Ints:
         """Number the groups of stamps that are connected by shared pixels, chains included.
@@ -128,17 +137,28 @@ class StampRegions:
         is_crowded = 2 * len(chosen) < len(known)
         if is_crowded:
             lowest[known] = known[crowd]
-            for first, second in self._pairs_among(known[chosen], None):
+            rows = known[chosen]
+            for first, second in self._that_overlap(
+                rows, near_pairs(self._points[rows], self._radius[rows])
+            ):
                 lowest = join_groups(lowest, first, second)
-        for first, second in self._pairs_among(known, lowest if is_crowded else None):
+        for first, second in self._pairs_of_known(known, lowest if is_crowded else None):
             lowest = join_groups(lowest, first, second)
         numbers: Ints = np.unique(lowest, return_inverse=True)[1].reshape(-1).astype(np.int64)
         return numbers
 
-    def _pairs_among(self, rows: Ints, code: Ints | None) -> Iterator[tuple[Ints, Ints]]:
-        """Give the pairs among `rows`, which are in ascending order."""
-        codes = None if code is None else code[rows]
-        for one, other in near_pairs(self._points[rows], self._radius[rows], codes):
+    def _pairs_of_known(self, known: Ints, code: Ints | None) -> Iterator[tuple[Ints, Ints]]:
+        """Give the pairs of the stamps whose places are known, in ascending order."""
+        if not self._neighbours:  # what is found out once serves all codes
+            self._neighbours.append(Neighbours(self._points[known], self._radius[known]))
+        (neighbours,) = self._neighbours
+        return self._that_overlap(known, neighbours.pairs(None if code is None else code[known]))
+
+    def _that_overlap(
+        self, rows: Ints, near: Iterable[tuple[Ints, Ints]]
+    ) -> Iterator[tuple[Ints, Ints]]:
+        """Give the pairs that share pixels, of pairs of `rows` whose circles overlap."""
+        for one, other in near:
             first, second = rows[one], rows[other]
             if self.shape == "square" and self.angle_deg is not None:
                 shared = self._squares_overlap(first, second)

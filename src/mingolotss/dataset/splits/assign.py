@@ -68,12 +68,13 @@ def assign_splits(
 
 def _in_seeded_order(plan: SplitPlan, sources: SplitSources) -> Assignment:
     """Assign sources in the order of their hashes, whatever their rows are."""
-    order = np.argsort(seeded_ranks(sources, plan.seed))
+    ranks = seeded_ranks(sources, plan.seed)
+    order = np.empty_like(ranks)
+    order[ranks] = np.arange(len(ranks))
     assignment = _SEEDED_WAYS[plan.kind](plan, replace(sources, table=None).take(order))
-    row_of = np.argsort(order)
     reasons = assignment.reasons
     return replace(
         assignment,
-        names=assignment.names[row_of],
-        reasons=None if reasons is None else reasons[row_of],
+        names=assignment.names[ranks],
+        reasons=None if reasons is None else reasons[ranks],
     )

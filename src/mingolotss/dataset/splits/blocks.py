@@ -12,8 +12,10 @@ come after the others, and those by which a class is missing from a split come l
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import accumulate, chain, product
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +26,7 @@ from mingolotss.dataset.splits.dealing import TOLERANCE
 from mingolotss.dataset.splits.goals import Goals
 from mingolotss.dataset.splits.plan import SplitPlan
 from mingolotss.dataset.splits.result import Assignment
-from mingolotss.dataset.splits.sky_orders import Cutting, SkyOrder, cuttings
+from mingolotss.dataset.splits.sky_orders import Cutting, SkyOrder, sky_orders
 from mingolotss.dataset.splits.sources import SplitSources
 from mingolotss.dataset.splits.strata import Strata
 from mingolotss.model import Floats, Ints
@@ -96,24 +98,28 @@ class _Goal:
         """Return the goal for sources."""
         return cls(shares, strata.totals(), strata.members, len(strata))
 
-    def cost(self, cells: Ints, lost: int) -> _Cost:
-        """Return the cost of a split, which is the smaller the better.
+    def costs(self, cells: Ints, lost: Ints) -> list[_Cost]:
+        """Return the cost of each of several splits, which is the smaller the better.
 
         Parameters
         ----------
-        cells : int array, shape (splits, combinations)
+        cells : int array, shape (k, splits, combinations)
             Number of sources.
-        lost : int
+        lost : int array, shape (k,)
             Number of sources that are left out.
         """
-        counts, sizes = cells @ self.members, cells.sum(axis=1)
+        counts, sizes = cells @ self.members, cells.sum(axis=2)
         missing = (counts == 0) & (self.totals >= len(self.shares))
-        dealt = np.maximum(counts.sum(axis=0), 1)
-        misplaced = np.abs(counts / dealt - self.shares[:, None]).sum(axis=0) / 2
-        worst = np.abs(sizes / max(int(sizes.sum()), 1) - self.shares).max()
-        lost_part = lost / max(self.sources, 1)
-        uneven = max(float(worst) - TOLERANCE, 0.0)
-        return _Cost(int(missing.sum()), uneven, float(lost_part + misplaced.mean()))
+        dealt = np.maximum(counts.sum(axis=1), 1)
+        misplaced = np.abs(counts / dealt[:, None] - self.shares[:, None]).sum(axis=1) / 2
+        dealt_at_all = np.maximum(sizes.sum(axis=1), 1)
+        worst = np.abs(sizes / dealt_at_all[:, None] - self.shares).max(axis=1)
+        uneven = np.maximum(worst - TOLERANCE, 0.0)
+        parts = lost / max(self.sources, 1) + misplaced.mean(axis=1)
+        numbers = zip(
+            missing.sum(axis=(1, 2)).tolist(), uneven.tolist(), parts.tolist(), strict=True
+        )
+        return [_Cost(*cost) for cost in numbers]
 
 
 def assign_blocks(plan: SplitPlan, sources: SplitSources) -> Assignment:
@@ -155,13 +161,14 @@ def _best_split(
     points = unit_vectors(stamps.ra[known], stamps.dec[known])
     sample = slice(0, _SAMPLE)
     rng = np.random.default_rng(plan.seed)
-    ways = cuttings(points[sample], rng, _AXES) if len(known) else []
+    in_sample = strata.take(known[sample])
+    goal = _Goal.of(shares, in_sample)
+    ways: list[Cutting] = []
     candidates: list[_Cuts] = []
-    for number, cutting in enumerate(ways):
-        order = SkyOrder.of(cutting, points[sample], radius[known[sample]])
-        goal = _Goal.of(shares, strata.take(known[sample]))
-        codes = strata.codes[known[sample][order.rows]]
-        candidates += _ways_to_cut(number, order, codes, goal, rng)
+    orders = sky_orders(points[sample], radius[known[sample]], rng, _AXES) if len(known) else ()
+    for number, (cutting, order) in enumerate(orders):
+        ways.append(cutting)
+        candidates += _ways_to_cut(number, order, in_sample.codes[order.rows], goal, rng)
     goal = _Goal.of(shares, strata.take(known))
     best_cost = _Cost(len(shares) * len(goal.totals) + 1, 0.0, 0.0)
     best: tuple[Ints, Border] = np.full(len(strata), OUT, np.int64), {}
@@ -171,7 +178,8 @@ def _best_split(
         split_of[known] = _split_of_strips(cuts, ways[cuts.cutting], points)
         border = thin_border(regions, split_of)
         split_of[list(border)] = OUT
-        cost = goal.cost(strata.cells(split_of, len(shares)), len(border))
+        cells = strata.cells(split_of, len(shares))
+        (cost,) = goal.costs(cells[None], np.array([len(border)]))
         if cost < best_cost:
             best_cost, best = cost, (split_of, border)
     return best
@@ -209,42 +217,86 @@ def _ways_to_cut(
     goal : _Goal
     rng : numpy.random.Generator
     """
-    n, shape = len(codes), (len(goal.shares), len(goal.members))
+    # Strategy: the strips of all ways stand one after another, so that each step is taken once for
+    # all of them. Stamps are counted once for the finest division that all cuts together make; the
+    # number in a strip is then the difference of two sums.
+    n, shares = len(codes), goal.shares.tolist()
+    ways = [
+        _strips(shares, strips, rng, begin=rng.random() if offset else 0.0)
+        for strips, offset in product(_STRIPS, range(_OFFSETS))
+    ]
+    sizes = np.array([len(splits) for splits, _ in ways])
+    splits, ends = (np.array([*chain(*side)]) for side in zip(*ways, strict=True))
+    way = np.repeat(np.arange(len(ways)), sizes)
+    strips_of_split = np.repeat(_STRIPS, _OFFSETS)[way]
+    is_last = np.append(way[1:] != way[:-1], True)  # it ends where all strips end
     steps = np.arange(-_SHIFTS, _SHIFTS + 1) / _SHIFTS * _SHIFT * n / 2
-    candidates = []
-    for strips, offset in product(_STRIPS, range(_OFFSETS)):
-        splits, ends = _strips(goal.shares, strips, rng, begin=rng.random() if offset else 0.0)
-        places = np.round(ends[:-1, None] * n + steps / strips).astype(np.int64)
-        angles = order.cuts_at(places)
-        crossing = order.crossing(angles)
-        # The cut that goes through the fewest stamps, and of these the nearest to its exact place.
-        best = np.argmin(crossing + np.abs(steps) / n, axis=1)
-        every = np.arange(len(best))
-        cuts = np.maximum.accumulate(angles[every, best])
-        lost = int(crossing[every, best].sum())
-        lost += order.at_start if splits[0] != splits[-1] else 0
-        borders = np.concatenate([[0], np.searchsorted(order.key, cuts), [n]])
-        kinds = np.repeat(splits * shape[1], np.diff(borders)) + codes
-        cells = np.bincount(kinds, minlength=shape[0] * shape[1]).reshape(shape)
-        cost = goal.cost(cells, lost)
-        candidates.append(_Cuts(cost, number, tuple(splits.tolist()), tuple(cuts.tolist())))
-    return candidates
+    moves = steps / strips_of_split[~is_last, None]
+    places = np.round(ends[~is_last, None] * n + moves).astype(np.int64)
+    angles = order.cuts_at(places)
+    crossing = order.crossing(angles)
+    # The cut that goes through the fewest stamps, and of these the nearest to its exact place.
+    best = np.arange(len(places)), np.argmin(crossing + np.abs(steps) / n, axis=1)
+    cuts = [
+        np.maximum.accumulate(of_way)
+        for of_way in np.split(angles[best], np.cumsum(sizes - 1)[:-1])
+    ]
+    first, last = np.cumsum(sizes) - sizes, np.cumsum(sizes) - 1
+    lost = np.bincount(way[~is_last], crossing[best], len(ways)).astype(np.int64)
+    lost += np.where(splits[first] != splits[last], order.at_start, 0)
+    stops = np.full(len(way), n)
+    stops[~is_last] = np.searchsorted(order.key, np.concatenate(cuts))
+    cells = _cells(way, splits, stops, codes, (len(ways), len(goal.shares), len(goal.members)))
+    return [
+        _Cuts(cost, number, tuple(splits[begin : end + 1].tolist()), tuple(of_way.tolist()))
+        for cost, begin, end, of_way in zip(
+            goal.costs(cells, lost), first.tolist(), last.tolist(), cuts, strict=True
+        )
+    ]
+
+
+def _cells(way: Ints, splits: Ints, stops: Ints, codes: Ints, shape: tuple[int, int, int]) -> Ints:
+    """Count the stamps of each combination in each split, for several ways to cut.
+
+    Parameters
+    ----------
+    way, splits, stops : int array, shape (strips,)
+        The number of the way that each strip belongs to, the split of the strip, and the place in
+        the order at which it ends. The strips of a way follow each other.
+    codes : int array, shape (n,)
+        As in `_ways_to_cut`.
+    shape : (int, int, int)
+        Number of ways, splits and combinations.
+
+    Returns
+    -------
+    int64 array, shape (ways, splits, combinations)
+    """
+    borders, border = np.unique(stops, return_inverse=True)
+    piece = np.repeat(np.arange(len(borders)), np.diff(borders, prepend=0))
+    counts = np.bincount(piece * shape[2] + codes, minlength=len(borders) * shape[2])
+    before = np.cumsum(counts.reshape(-1, shape[2]), axis=0)[border.reshape(-1)]  # each stop
+    in_strip = before.copy()
+    follows = np.flatnonzero(way[1:] == way[:-1]) + 1
+    in_strip[follows] -= before[follows - 1]
+    cells = np.zeros(shape, np.int64)
+    np.add.at(cells, (way, splits), in_strip)
+    return cells
 
 
 def _strips(
-    shares: Floats, strips: int, rng: np.random.Generator, begin: float
-) -> tuple[Ints, Floats]:
+    shares: Sequence[float], strips: int, rng: np.random.Generator, begin: float
+) -> tuple[list[int], list[float]]:
     """Return the split of strips of sky, and where they end, as parts of all sources.
 
     Each split has `strips` of them, in a random order that repeats. The order begins within a
     strip, which then has its other part at the end.
     """
-    turn = rng.permutation(len(shares))
-    splits = np.tile(turn, strips)
-    ends = np.cumsum(shares[splits] / strips)
-    first = int(np.searchsorted(ends[:-1], begin, "right"))
+    splits = rng.permutation(len(shares)).tolist() * strips
+    ends = [*accumulate(shares[split] / strips for split in splits)]
     if begin > 0:
-        splits = np.concatenate([splits[first:], splits[: first + 1]])
-        ends = np.concatenate([ends[first:], 1 + ends[: first + 1]]) - begin
+        first = bisect_right(ends, begin, hi=len(ends) - 1)
+        splits = splits[first:] + splits[: first + 1]
+        ends = [end - begin for end in ends[first:] + [1 + end for end in ends[: first + 1]]]
     ends[-1] = 1.0
     return splits, ends

@@ -14,7 +14,9 @@ splits (König's theorem).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from mingolotss.model import Ints
 from mingolotss.sky.stamp_regions import StampRegions
@@ -35,22 +37,43 @@ def thin_border(regions: Sequence[StampRegions], split_of: Ints) -> Border:
     split_of : int array, shape (n,)
         The number of each source's split.
     """
-    near: dict[int, set[int]] = {}
-    for stamps in regions:
-        for first, second in stamps.pairs(split_of):
-            for one, other in zip(first.tolist(), second.tolist(), strict=True):
-                near.setdefault(one, set()).add(other)
-                near.setdefault(other, set()).add(one)
-    left_out = _cover({row: set(others) for row, others in near.items()})
-    return {row: {int(split_of[other]) for other in near[row]} for row in sorted(left_out)}
+    blocks = [pairs for stamps in regions for pairs in stamps.pairs(split_of)]
+    first, second = (
+        np.concatenate([np.empty(0, np.int64), *(pairs[side] for pairs in blocks)])
+        for side in (0, 1)
+    )
+    row, other = np.column_stack([first, second]).ravel(), np.column_stack([second, first]).ravel()
+    left_out = np.array(sorted(_cover(_partners(row, other))), np.int64)
+    is_left_out = np.zeros(len(split_of), bool)
+    is_left_out[left_out] = True
+    chosen = is_left_out[row]
+    splits = int(split_of.max(initial=0)) + 1
+    border: Border = {one: set() for one in left_out.tolist()}
+    for cell in np.unique(row[chosen] * splits + split_of[other[chosen]]).tolist():
+        border[cell // splits].add(cell % splits)
+    return border
 
 
-def _cover(near: dict[int, set[int]]) -> set[int]:
-    """Return a small set that has one of each pair; `near` is used up."""
+def _partners(row: Ints, other: Ints) -> dict[int, set[int]]:
+    """Return all partners of each source, in the order in which sources appear in `row`."""
+    order = np.argsort(row, kind="stable")
+    begins = np.flatnonzero(np.diff(row[order], prepend=-1))
+    by_appearance = np.argsort(order[begins])
+    ends = np.append(begins[1:], len(row))[by_appearance].tolist()
+    begins = begins[by_appearance]
+    rows, others = row[order[begins]].tolist(), other[order].tolist()
+    return {
+        one: set(others[begin:end])
+        for one, begin, end in zip(rows, begins.tolist(), ends, strict=True)
+    }
+
+
+def _cover(partners: Mapping[int, set[int]]) -> set[int]:
+    """Return a small set that has one of each pair."""
     # Strategy: of a pair in which one source has no other partner, the other source is always a
     # best choice. Without such a pair, the source with the most partners is taken. At the end, a
     # source is returned whose partners have all been taken.
-    partners = {row: frozenset(others) for row, others in near.items()}
+    near = {row: set(others) for row, others in partners.items()}  # those that are not taken
     single = [row for row, others in near.items() if len(others) == 1]
     largest = [(-len(others), row) for row, others in near.items()]
     heapq.heapify(largest)

@@ -147,8 +147,14 @@ def _compositions(several: Members, codes: Ints) -> Iterator[list[tuple[int, int
 def _fill(remaining: Ints, count: int) -> Ints:
     """Return how many of `count` single sources each split gets, in sum exactly `count`."""
     sources = np.maximum(remaining, 0)
-    # If a group has overfilled a split, the splits that lack most get fewer.
+    # If a group has overfilled a split, the splits that lack most get fewer: one source of each at
+    # a time, and as many rounds at once as all of them have sources for.
     while (excess := int(sources.sum()) - count) > 0:
+        positive = sources > 0
+        rounds = min(int(sources[positive].min()), excess // int(positive.sum()))
+        if rounds:
+            sources[positive] -= rounds
+            continue
         largest = np.argsort(-sources, kind="stable")[: min(excess, int((sources > 0).sum()))]
         sources[largest] -= 1
     sources[0] += -excess

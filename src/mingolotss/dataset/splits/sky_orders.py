@@ -2,13 +2,15 @@
 
 >>> around = Cutting(unit_vectors(0.0, 90.0), start=None)  # zones of declination
 >>> points = unit_vectors([10.0, 20.0, 30.0], [5.0, 4.0, 3.0])
->>> order = SkyOrder.of(around, points, np.radians(np.full(3, 0.1)))
+>>> key, width = around.angle(points), np.radians(np.full(3, 0.1))
+>>> order = SkyOrder.of(key, width, np.argsort(key), wraps=False)
 >>> order.rows.tolist(), order.crossing(np.radians([4.5, 3.95])).tolist()
 ([2, 1, 0], [0, 1])
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +18,7 @@ import numpy as np
 from mingolotss.model import Floats, Ints
 from mingolotss.sky.angles import unit_vectors
 
-__all__ = ["Cutting", "SkyOrder", "cuttings", "unit_vectors"]
+__all__ = ["Cutting", "SkyOrder", "sky_orders", "unit_vectors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,39 +41,18 @@ class Cutting:
         """Return the latitude or longitude of unit vectors, shape (n, 3), in rad."""
         if self.start is None:
             return np.asarray(np.arcsin(np.clip(points @ self.axis, -1, 1)))
-        return np.mod(_longitude(points, self.axis) - self.start, 2 * np.pi)
+        return self.from_start(_longitude(points, self.axis))
+
+    def from_start(self, longitude: Floats) -> Floats:
+        """Return longitudes around the axis, rad, as they are counted from the start of lunes."""
+        return np.asarray(np.mod(longitude - (self.start or 0.0), 2 * np.pi))
 
     def width(self, points: Floats, radius: Floats) -> Floats:
-        """Return how far circles reach in this angle to each side, rad."""
-        if self.start is None:
-            return radius
+        """Return how far circles reach in longitude to each side, rad."""
         # A circle that is wider than its distance to the pole reaches every longitude.
         cosine = np.sqrt(np.maximum(1 - (points @ self.axis) ** 2, 1e-30))
         ratio = np.sin(radius) / cosine
         return np.where(ratio < 1, np.arcsin(np.minimum(ratio, 1)), 2 * np.pi)
-
-
-def cuttings(points: Floats, rng: np.random.Generator, axes: int) -> list[Cutting]:
-    """Return zones and lunes around the pole, the main axes of positions, and axes at random.
-
-    Parameters
-    ----------
-    points : float array, shape (n, 3)
-        Unit vectors. Longitudes begin in their widest gap.
-    rng : numpy.random.Generator
-    axes : int
-        Number of axes at random.
-    """
-    main = np.linalg.eigh(points.T @ points)[1].T
-    random = rng.normal(size=(axes, 3))
-    random /= np.linalg.norm(random, axis=1, keepdims=True)
-    both: list[Cutting] = []
-    for axis in np.concatenate([[[0.0, 0.0, 1.0]], main, random]):
-        ends = np.sort(_longitude(points, axis))
-        gaps = np.diff(ends, append=ends[0] + 2 * np.pi)
-        start = ends[np.argmax(gaps)] + gaps.max() / 2
-        both += [Cutting(axis, None), Cutting(axis, float(start))]
-    return both
 
 
 def _longitude(points: Floats, axis: Floats) -> Floats:
@@ -89,7 +70,7 @@ class SkyOrder:
     key : float array, shape (n,), rad
         The angle of each stamp, sorted.
     rows : int array, shape (n,)
-        Which stamp it is.
+        Which stamp it is; those of one angle are in any order.
     low, high : float array, shape (n,), rad
         Where stamps begin and end, each sorted.
     at_start : int
@@ -103,15 +84,26 @@ class SkyOrder:
     at_start: int
 
     @classmethod
-    def of(cls, cutting: Cutting, points: Floats, radius: Floats) -> SkyOrder:
-        """Order stamps, circles around unit vectors (n, 3) with radii in rad."""
-        key, width = cutting.angle(points), cutting.width(points, radius)
-        rows = np.argsort(key, kind="stable")
-        low, high = np.sort(key - width), np.sort(key + width)
+    def of(cls, angle: Floats, width: Floats, rows: Ints, *, wraps: bool) -> SkyOrder:
+        """Order stamps by their angles, rad.
+
+        Parameters
+        ----------
+        angle, width : float array, shape (n,), rad
+            Of each stamp: its centre, and how far it reaches to each side.
+        rows : int array, shape (n,)
+            The stamps in this order, or nearly; it decides how long it takes to sort them.
+        wraps : bool
+            Whether the angles are longitudes.
+        """
+        # A stable sort of numpy takes a tenth of the time of any other for what is nearly in order.
+        key, width = angle[rows], width[rows]
+        order = np.argsort(key, kind="stable")
+        low, high = np.sort(key - width, kind="stable"), np.sort(key + width, kind="stable")
         at_start = 0
-        if cutting.start is not None:
+        if wraps:
             at_start = int((low < 0).sum() + (high > 2 * np.pi).sum())
-        return cls(key[rows], rows, low, high, at_start)
+        return cls(key[order], rows[order], low, high, at_start)
 
     def crossing(self, cuts: Floats) -> Ints:
         """Return how many stamps a cut at each angle goes through."""
@@ -123,3 +115,33 @@ class SkyOrder:
         last = len(self.key) - 1
         before, behind = np.clip(places - 1, 0, last), np.clip(places, 0, last)
         return np.asarray((self.key[before] + self.key[behind]) / 2)
+
+
+def sky_orders(
+    points: Floats, radius: Floats, rng: np.random.Generator, axes: int
+) -> Iterator[tuple[Cutting, SkyOrder]]:
+    """Order stamps in zones and lunes around the pole, their main axes, and axes at random.
+
+    Parameters
+    ----------
+    points : float array, shape (n, 3)
+        Unit vectors. Longitudes begin in their widest gap.
+    radius : float array, shape (n,), rad
+    rng : numpy.random.Generator
+    axes : int
+        Number of axes at random.
+    """
+    main = np.linalg.eigh(points.T @ points)[1].T
+    random = rng.normal(size=(axes, 3))
+    random /= np.linalg.norm(random, axis=1, keepdims=True)
+    for axis in np.concatenate([[[0.0, 0.0, 1.0]], main, random]):
+        zones = Cutting(axis, None)
+        angle = zones.angle(points)
+        yield zones, SkyOrder.of(angle, radius, np.argsort(angle), wraps=False)
+        longitude = _longitude(points, axis)
+        rows = np.argsort(longitude)
+        ends = longitude[rows]
+        gaps = np.diff(ends, append=ends[0] + 2 * np.pi)
+        lunes = Cutting(axis, float(ends[np.argmax(gaps)] + gaps.max() / 2))
+        angle, width = lunes.from_start(longitude), lunes.width(points, radius)
+        yield lunes, SkyOrder.of(angle, width, rows, wraps=True)

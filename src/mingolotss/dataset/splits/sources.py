@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -52,6 +52,9 @@ class SplitSources:
     classes: tuple[str, ...] = ()
     table: pa.Table | None = None
     vectors: LabelVectors | None = None
+    _regions: dict[float | None, StampRegions] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __len__(self) -> int:
         return len(self.names)
@@ -64,9 +67,13 @@ class SplitSources:
         reach_arcsec : float, optional
             Circles of this diameter in the place of the true stamps.
         """
-        if reach_arcsec is None:
-            return StampRegions(self.ra, self.dec, self.extent_arcsec, self.shape, self.angle_deg)
-        return StampRegions(self.ra, self.dec, np.full(len(self), reach_arcsec))
+        if reach_arcsec not in self._regions:  # they keep what a search has found out
+            self._regions[reach_arcsec] = (
+                StampRegions(self.ra, self.dec, self.extent_arcsec, self.shape, self.angle_deg)
+                if reach_arcsec is None
+                else StampRegions(self.ra, self.dec, np.full(len(self), reach_arcsec))
+            )
+        return self._regions[reach_arcsec]
 
     @property
     def strata(self) -> Strata:
@@ -81,7 +88,7 @@ class SplitSources:
         """Return some of the sources, by their indices."""
         return replace(
             self,
-            names=tuple(self.names[row] for row in rows.tolist()),
+            names=tuple(map(self.names.__getitem__, rows.tolist())),
             labels=self.labels[rows],
             ra=self.ra[rows],
             dec=self.dec[rows],
