@@ -1,52 +1,43 @@
-"""Measure how fast a dataset of 5,805 stamps loads, compared with typical dataset classes.
+"""Measure how fast a dataset of 5,805 stamps loads, beside a memory map and typical classes.
 
-Run ``python benchmarks/bench_readers.py [--workers N]``. It makes a dataset of the published size
-(a simulated pattern with as many empty pixels as clipped stamps have) in a temporary folder, and
-prints images per second: the median of five passes, after one that fills the page cache.
+Run ``python benchmarks/bench_readers.py [--workers N] [--busy]``. It makes a dataset of the
+published size in a temporary folder (``make_batches.py``), and the contestants read it in turn, an
+epoch each in every round. The tables give images per second, the median of the rounds, and the
+microseconds of the processor for an image, which depend less on what else the machine does. With
+``--busy``, a process on each core that never waits competes with them.
+
+The memory map is written as a user would: an array of all images in one file. Its best form gathers
+a batch at once, converts it with numpy, which takes one thread, and has a collate function that
+does nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import pickle
+import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import make_batches
 import numpy as np
 import torch
+from busy_cores import busy_cores
+from make_batches import COUNT, SIDE
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from mingolotss.dataset.layout import batch_name
-from mingolotss.formats.batches import write_batch, write_meta
-from mingolotss.io.png import encode_png
+from mingolotss.dataset.layout import BatchFolder
 from mingolotss.loaders.arrays import load
 from mingolotss.loaders.torch import MingoLoTSS
 
-COUNT, SIDE, TRAIN = 5805, 150, 5
-
-
-def make_dataset(root: Path) -> None:
-    """Write six batches and a folder of PNGs."""
-    rng = np.random.default_rng(1)
-    (root / "png").mkdir()
-    for index in range(TRAIN + 1):
-        count = 805 if index == TRAIN else 1000
-        lit = rng.random((count, SIDE * SIDE)) < 0.05
-        pixels = np.where(lit, rng.integers(1, 256, lit.shape), 0).astype(np.uint8)
-        names = [f"ILT{index}{row:04d}_P1.png" for row in range(count)]
-        folder = root / "mingo-batches-py"
-        labels = rng.integers(0, 10, count).tolist()
-        write_batch(
-            folder / batch_name(index, TRAIN), "", pixels, labels, names, names, ["P1"] * count
-        )
-        for name, image in zip(names, pixels, strict=True):
-            (root / "png" / name).write_bytes(encode_png(image.reshape(SIDE, SIDE)))
-    write_meta(folder / "batches.meta", [f"class {label}" for label in range(10)])
+Passes = dict[str, Callable[[], Iterable[Any]]]
 
 
 class TypicalDataset(Dataset):  # type: ignore[type-arg]
@@ -54,8 +45,9 @@ class TypicalDataset(Dataset):  # type: ignore[type-arg]
 
     def __init__(self, root: Path, transform: Callable[..., Any] | None = None) -> None:
         self.transform, parts, self.targets = transform, [], []
-        for index in range(TRAIN + 1):
-            with (root / "mingo-batches-py" / batch_name(index, TRAIN)).open("rb") as file:
+        folder = BatchFolder(root / "mingo-batches-py")
+        for path in (*folder.training_files(), folder.test):
+            with path.open("rb") as file:
                 entry = pickle.load(file, encoding="latin1")  # noqa: S301 - written above
             parts.append(entry["data"])
             self.targets += entry["labels"]
@@ -69,6 +61,45 @@ class TypicalDataset(Dataset):  # type: ignore[type-arg]
         """Return an image and its label."""
         image: Any = Image.fromarray(np.reshape(self.data[index], (SIDE, SIDE)))
         return (self.transform(image) if self.transform else image), self.targets[index]
+
+
+class MemoryMap(Dataset):  # type: ignore[type-arg]
+    """All images in one file that is mapped into memory, one by one."""
+
+    def __init__(self, root: Path, *, is_float: bool) -> None:
+        self.images = np.load(root / "images.npy", mmap_mode="r")
+        self.labels, self.is_float = np.load(root / "labels.npy").tolist(), is_float
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        """Return an image and its label."""
+        image = np.array(self.images[index])
+        if self.is_float:
+            image = image.astype(np.float32) / 255
+        return torch.from_numpy(image)[None], self.labels[index]
+
+
+class MemoryMapBatches(Dataset):  # type: ignore[type-arg]
+    """All images in one file that is mapped into memory, a batch at a time: the best form."""
+
+    def __init__(self, root: Path, *, is_float: bool) -> None:
+        self.images = np.load(root / "images.npy", mmap_mode="r")
+        self.labels = torch.from_numpy(np.load(root / "labels.npy"))
+        self.is_float = is_float
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.images)
+
+    def __getitems__(self, indices: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the images and the labels of a batch."""
+        images = self.images[indices]
+        if self.is_float:
+            images = np.divide(images, np.float32(255), dtype=np.float32)
+        return torch.from_numpy(images)[:, None], self.labels[indices]
 
 
 class PNGFiles(Dataset):  # type: ignore[type-arg]
@@ -93,16 +124,68 @@ def to_tensor(image: Image.Image) -> torch.Tensor:
     return pixels.to(torch.float32).div(255)
 
 
-def rate(one_pass: Callable[[], Iterable[Any]], count: int = COUNT) -> float:
-    """Return the images per second of the median of five passes."""
-    durations = []
-    for number in range(6):
-        start = time.perf_counter()
-        for _ in one_pass():
-            pass
-        if number:
-            durations.append(time.perf_counter() - start)
-    return count / statistics.median(durations)
+def as_it_is(batch: Any) -> Any:
+    """Collate a batch that is one already."""
+    return batch
+
+
+def tensor_passes(root: Path, batch: int, workers: int) -> Passes:
+    """Return what gives batches of tensors, shuffled."""
+
+    def loader(dataset: Any, **options: Any) -> Callable[[], Iterable[Any]]:
+        return lambda: DataLoader(dataset, batch, shuffle=True, num_workers=workers, **options)
+
+    passes = {}
+    for kind, dtype in (("float32", torch.float32), ("uint8", torch.uint8)):
+        is_float = dtype is torch.float32
+        batches = MemoryMapBatches(root, is_float=is_float)
+        ours = MingoLoTSS(root, split="all", tensors=dtype)
+        passes |= {
+            f"{kind}, mingolotss": loader(ours),
+            f"{kind}, memory map, best form": loader(batches, collate_fn=as_it_is),
+            f"{kind}, memory map, item by item": loader(MemoryMap(root, is_float=is_float)),
+        }
+    return passes
+
+
+def picture_passes(root: Path, batch: int, workers: int) -> Passes:
+    """Return what gives images one by one."""
+
+    def loader(dataset: Any) -> Callable[[], Iterable[Any]]:
+        return lambda: DataLoader(dataset, batch, num_workers=workers)
+
+    images, typical = MingoLoTSS(root, split="all"), TypicalDataset(root)
+    return {
+        "PIL and ToTensor": loader(MingoLoTSS(root, split="all", transform=to_tensor)),
+        "PIL and ToTensor, typical class": loader(TypicalDataset(root, to_tensor)),
+        "PNG files one by one": loader(PNGFiles(root)),
+        "PIL items, no loader": lambda: (images[i] for i in range(COUNT)),
+        "PIL items, typical class": lambda: (typical[i] for i in range(COUNT)),
+    }
+
+
+def processor_seconds() -> float:
+    """Return what this process and those that it waited for have used."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def print_rates(passes: Passes, rounds: int, count: int = COUNT) -> None:
+    """Let everyone take turns and print a table; the first round fills the page cache."""
+    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in passes}
+    for number in range(rounds + 1):
+        for name, one_pass in passes.items():
+            start, used = time.perf_counter(), processor_seconds()
+            for _ in one_pass():
+                pass
+            seconds, used = time.perf_counter() - start, processor_seconds() - used
+            if number:
+                rates[name].append((count / seconds, 1e6 * used / count))
+    print(f"\n| load {os.getloadavg()[0]:.1f} | images/s | processor, us an image |")
+    print("|---|---|---|")
+    for name, values in rates.items():
+        rate, used = map(statistics.median, zip(*values, strict=True))
+        print(f"| {name} | {rate:,.0f} | {used:.1f} |", flush=True)
 
 
 def seconds(call: Callable[[], Any]) -> float:
@@ -120,45 +203,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--busy", action="store_true", help="beside a busy process on each core")
+    parser.add_argument("--tensors", action="store_true", help="batches of tensors alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        make_dataset(root)
-        measure(root, options.batch, options.workers)
-
-
-def measure(root: Path, batch: int, workers: int) -> None:
-    """Print every figure."""
-
-    def loader(dataset: Any, **options: Any) -> Callable[[], Iterable[Any]]:
-        return lambda: DataLoader(dataset, batch, num_workers=workers, **options)
-
-    def mingolotss(**options: Any) -> MingoLoTSS:
-        return MingoLoTSS(root, split="all", **options)
-
-    bytes_, floats = mingolotss(tensors=torch.uint8), mingolotss(tensors=True)
-    images, typical = mingolotss(), TypicalDataset(root)
-    rates = {
-        "uint8 tensors, in order": rate(loader(bytes_)),
-        "uint8 tensors, shuffled": rate(loader(bytes_, shuffle=True)),
-        "float32 tensors, in order": rate(loader(floats)),
-        "float32 tensors, shuffled": rate(loader(floats, shuffle=True)),
-        "PIL and ToTensor": rate(loader(mingolotss(transform=to_tensor))),
-        "PIL and ToTensor, typical class": rate(loader(TypicalDataset(root, to_tensor))),
-        "PNG files one by one": rate(loader(PNGFiles(root))),
-        "PIL items, no loader": rate(lambda: (images[i] for i in range(COUNT))),
-        "PIL items, typical class": rate(lambda: (typical[i] for i in range(COUNT))),
-    }
-    print(f"{COUNT} images of {SIDE} x {SIDE}, batches of {batch}, {workers} workers; images/s")
-    for name, value in rates.items():
-        print(f"{name:32s} {value:10,.0f}")
-    calls = {
-        "open": mingolotss,
-        "open, typical class": lambda: TypicalDataset(root),
-        "load() of everything": lambda: load(root),
-    }
-    for name, call in calls.items():
-        print(f"{name:32s} {seconds(call) * 1000:10.1f} ms")
+        root = Path(folder) / "dataset"
+        make_batches.main(root)
+        print(
+            f"{COUNT} images of {SIDE} x {SIDE}, batches of {options.batch}, "
+            f"{options.workers} workers, {torch.get_num_threads()} threads of PyTorch"
+        )
+        with busy_cores() if options.busy else contextlib.nullcontext():
+            print_rates(tensor_passes(root, options.batch, options.workers), options.rounds)
+            if options.tensors:
+                return
+            print_rates(picture_passes(root, options.batch, options.workers), options.rounds)
+        print("\n| to open | ms |\n|---|---|")
+        calls = {
+            "mingolotss": lambda: MingoLoTSS(root, split="all"),
+            "typical class": lambda: TypicalDataset(root),
+            "load() of everything": lambda: load(root),
+        }
+        for name, call in calls.items():
+            print(f"| {name} | {seconds(call) * 1000:.1f} |")
 
 
 if __name__ == "__main__":

@@ -149,15 +149,16 @@ class ImageStack:
             stored = only[self._rows.start : self._rows.stop]
             return stored[places if self._channels is None else (places[:, None], self._channels)]
         images = np.empty((len(indices), *self.shape[1:]), self.dtype) if out is None else out
-        rows, starts, pieces = self._rows, self._starts, self._pieces
         if self._channels is not None:
-            for place, index in enumerate(indices):
-                images[place] = self[index]
+            _copy_all([self[index] for index in indices], images)
             return images
-        for place, index in enumerate(indices):  # `self[index]`, without a call for each image
+        rows, starts, pieces = self._rows, self._starts, self._pieces
+        views = []
+        for index in indices:  # `self[index]`, without a call for each image
             row = rows[index]
             piece = bisect_right(starts, row) - 1
-            images[place] = pieces[piece][row - starts[piece]]
+            views.append(pieces[piece][row - starts[piece]])
+        _copy_all(views, images)
         return images
 
     def select(self, indices: Sequence[int]) -> ImageStack:
@@ -204,9 +205,14 @@ def gather(
         return images.gather(indices, out)
     if out is None:
         return images[np.asarray(indices, np.intp)]
-    for place, index in enumerate(indices):
-        out[place] = images[index]
+    _copy_all([images[index] for index in indices], out)
     return out
+
+
+def _copy_all(views: Sequence[ImageArray], out: ImageArray) -> None:
+    """Copy images into an array of all of them, in one call, and convert them to its type."""
+    if views:
+        np.concatenate(views, out=out.reshape(-1, *out.shape[2:]))
 
 
 def gather_unit_range(
