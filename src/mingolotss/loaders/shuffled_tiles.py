@@ -315,7 +315,7 @@ class ShuffledTiles(TransformedSamples, IterableDataset):  # torch's base class 
         tiles = self._tiles
         memory = TensorMemory(self._reused)
         if self._scale and not tiles.shape.is_float:
-            pixels = tiles.images(rows)
+            pixels = tiles.images(rows, self._reused)
             unit_range(pixels, memory(pixels.shape, np.dtype(np.float32)))
         else:
             tiles.images(rows, memory)
