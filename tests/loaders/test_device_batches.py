@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
 from mingolotss.errors import InputError
+from mingolotss.loaders.augmentation import Changes
 from mingolotss.loaders.device import BatchOptions, DeviceBatches
 
 torch = pytest.importorskip("torch")
@@ -107,3 +110,66 @@ def test_transforms_are_not_left_out_in_silence(root):
 
     with pytest.raises(InputError, match="transforms or metadata"):
         MingoLoTSS(root, transform=np.asarray).to("cpu")
+
+
+@pytest.mark.parametrize("kind", ["grey", "colour", "jansky"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"turns": "any", "mirror": True, "shift": 2.5},
+        {"turns": "quarter", "mirror": True, "shift": 2.5},
+        {"turns": "quarter", "mirror": True},
+        {"shift": 1.0},
+        {},
+    ],
+)
+def test_threads_on_the_cpu_give_the_bits_of_whole_tensors(kind, options):
+    """An accelerator changes a batch as a whole; the CPU changes each image, in any thread."""
+    images = np.random.default_rng(3).integers(0, 256, (21, 3 if kind == "colour" else 1, 33, 33))
+    images = images.astype(np.uint8)
+    if kind == "jansky":
+        images = images.astype(np.float32) * 1e-5
+    masks = (images[:, 0] > images[:, 0].mean()).astype(np.uint8)
+    batches = batches_of(images, masks, batch_size=21, **options)
+    ((pixels, changed, labels),) = batches
+    changes = drawn_again(21, options)
+    own, own_masks = batches._on_accelerator(labels, changes)
+    assert torch.equal(pixels, own)
+    assert torch.equal(changed, own_masks)
+    assert (pixels.dtype, changed.dtype) == (torch.float32, torch.uint8)
+
+
+def drawn_again(n: int, options: dict) -> Changes:
+    """Return the changes of the first batch of the first epoch, whose order is drawn first."""
+    generator = torch.Generator()
+    generator.manual_seed(int(np.random.SeedSequence([0, 0]).generate_state(1)[0]))
+    torch.randperm(n, generator=generator)
+    given = {"turns": "none", "mirror": False, "shift": 0.0} | options
+    return Changes.draw(n, generator=generator, **given)
+
+
+def test_quarter_turns_come_before_shifts():
+    """Both are applied: a small shift of an image that is turned by 90 degrees."""
+    images = np.zeros((40, 1, 21, 21), np.uint8)
+    images[:, 0, 3, 10] = 255
+    ((pixels, _),) = batches_of(images, batch_size=40, turns="quarter", shift=0.3)
+    assert not (pixels * 255 == pixels.mul(255).round()).all()
+    places = {divmod(int(image.argmax()), 21) for image in pixels}
+    assert places == {(3, 10), (10, 3), (17, 10), (10, 17)}
+
+
+def test_batches_that_are_kept_do_not_change():
+    images = some_images(300, 48)
+    batches = batches_of(images, batch_size=100, shuffle=False)
+    kept = [pixels for _ in range(2) for pixels, _ in batches]
+    expected = torch.from_numpy(images).float() / 255
+    assert all(torch.equal(part, expected[(n % 3) * 100 :][:100]) for n, part in enumerate(kept))
+
+
+def test_no_thread_is_left_after_a_loop_that_ends_early():
+    before = set(threading.enumerate())
+    iterator = iter(batches_of(some_images(), batch_size=4, turns="any"))
+    next(iterator)
+    assert set(threading.enumerate()) > before
+    iterator.close()
+    assert set(threading.enumerate()) == before

@@ -16,21 +16,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mingolotss.dataset.image_stack import unit_range
+from mingolotss.dataset.image_stack import ImageArray, gather, gather_unit_range, unit_range
 from mingolotss.errors import InputError
+from mingolotss.loaders.augmentation import Changes, Stack, Turns, sample_in_threads, sampled
+from mingolotss.loaders.reused_memory import ReusedMemory
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["BatchOptions", "DeviceBatches", "Turns"]
-
-Turns = Literal["none", "quarter", "any"]
+__all__ = ["BatchOptions", "DeviceBatches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class DeviceBatches:
             )
         self.images, self.targets, self.masks, self.options = images, targets, masks, options
         self.epoch = 0
+        self._reused = ReusedMemory()
 
     def __len__(self) -> int:
         count = len(self.images) / self.options.batch_size
@@ -104,26 +107,62 @@ class DeviceBatches:
         self.epoch += 1
         n = len(self.images)
         order = torch.randperm(n, generator=generator) if self.options.shuffle else torch.arange(n)
-        order = order.to(self.images.device)
-        for start in range(0, len(self) * size, size):
-            yield self._batch(order[start : start + size], generator)
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # which starts none if unused
+            for start in range(0, len(self) * size, size):
+                yield self._batch(order[start : start + size], generator, pool)
 
-    def _batch(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def _batch(
+        self, rows: Tensor, generator: torch.Generator, pool: Executor
+    ) -> tuple[Tensor, ...]:
         """Return the samples at `rows`, on the device."""
-        images = self._pixels(rows)
-        masks = None if self.masks is None else self.masks.index_select(0, rows)
-        images, masks = _changed(images, masks, self.options, generator)
-        targets = self.targets.index_select(0, rows)
+        options = self.options
+        changes = Changes.draw(
+            len(rows), options.turns, mirror=options.mirror, shift=options.shift,
+            generator=generator,
+        )  # fmt: skip
+        if self.images.device.type == "cpu":
+            images, masks = self._on_cpu(rows, changes, pool)
+        else:
+            images, masks = self._on_accelerator(rows.to(self.images.device), changes)
+        targets = self.targets[rows.to(self.targets.device)]
         return (images, targets) if masks is None else (images, masks, targets)
 
-    def _pixels(self, rows: Tensor) -> Tensor:
-        """Return images as float32, from 0 to 1 or in Jy/beam."""
+    def _on_accelerator(self, rows: Tensor, changes: Changes) -> tuple[Tensor, Tensor | None]:
+        """Make a batch of whole tensors."""
         import torch
 
-        if self.images.device.type == "cpu":  # in one thread, as `unit_range` says why
-            return torch.from_numpy(unit_range(self.images.numpy()[rows.numpy()]))
-        images = self.images.index_select(0, rows)
-        return images if images.dtype == torch.float32 else images.float().div_(255)
+        images = changes.move(self.images[rows])
+        images = images if images.dtype == torch.float32 else images.float().div_(255)
+        masks = None if self.masks is None else changes.move(self.masks[rows])
+        if changes.sampled is None:
+            return images, masks
+        images = sampled(images, changes.sampled, "bilinear")
+        if masks is not None:
+            masks = sampled(masks[:, None].float(), changes.sampled, "nearest")[:, 0]
+            masks = masks.to(torch.uint8)
+        return images, masks
+
+    def _on_cpu(
+        self, rows: Tensor, changes: Changes, pool: Executor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Make a batch with numpy, which takes one thread, as `unit_range` says why."""
+        import torch
+
+        stored, places = self.images.numpy(), rows.tolist()
+        images = self._reused((len(places), *stored.shape[1:]), np.dtype(np.float32))
+        masks = None if self.masks is None else changes.move(gather(self.masks.numpy(), places))
+        if changes.sampled is not None:
+            pixels = changes.move(gather(stored, places))
+            stacks = [Stack(pixels, unit_range, "bilinear", images)]
+            if masks is not None:
+                unchanged, masks = masks[:, None], np.empty_like(masks)
+                stacks.append(Stack(unchanged, _as_float, "nearest", masks[:, None]))
+            sample_in_threads(stacks, changes.sampled, pool, torch.get_num_threads())
+        elif changes.are_moves:
+            images = unit_range(changes.move(gather(stored, places)), images)
+        else:
+            gather_unit_range(stored, places, images)
+        return torch.from_numpy(images), None if masks is None else torch.from_numpy(masks)
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.images.shape))
@@ -132,86 +171,5 @@ class DeviceBatches:
         )
 
 
-def _changed(
-    images: Tensor, masks: Tensor | None, options: BatchOptions, generator: torch.Generator
-) -> tuple[Tensor, Tensor | None]:
-    """Turn, mirror and shift images and their masks alike, each image by other amounts."""
-    import torch
-
-    n, device = len(images), images.device
-    is_mirrored = torch.rand(n, generator=generator) < 0.5 if options.mirror else None
-    if options.turns == "any" or options.shift:
-        angle = torch.zeros(n)
-        if options.turns == "any":
-            angle = torch.rand(n, generator=generator) * (2 * math.pi)
-        shift = (torch.rand(n, 2, generator=generator) * 2 - 1) * options.shift
-        sign = torch.ones(n) if is_mirrored is None else 1 - 2 * is_mirrored.float()
-        grid = _grid(angle.to(device), shift.to(device), sign.to(device), images)
-        images = _sampled(images, grid, "bilinear")
-        masks = masks if masks is None else _sampled(masks[:, None].float(), grid, "nearest")[:, 0]
-        return images, masks if masks is None else masks.to(torch.uint8)
-    if is_mirrored is not None:
-        is_mirrored = is_mirrored.to(device)
-        images = torch.where(is_mirrored[:, None, None, None], images.flip(-1), images)
-        if masks is not None:
-            masks = torch.where(is_mirrored[:, None, None], masks.flip(-1), masks)
-    if options.turns == "quarter":
-        quarters = torch.randint(4, (n,), generator=generator).to(device)
-        images = _quarter_turns(images, quarters)
-        masks = None if masks is None else _quarter_turns(masks[:, None], quarters)[:, 0]
-    return images, masks
-
-
-def _sampled(images: Tensor, grid: Tensor, mode: str) -> Tensor:
-    import torch
-
-    return torch.nn.functional.grid_sample(images, grid, mode, "zeros", align_corners=False)
-
-
-def _quarter_turns(images: Tensor, quarters: Tensor) -> Tensor:
-    """Turn each image by a number of right angles, counter-clockwise, and copy no pixel wrongly."""
-    import torch
-
-    turned = images
-    for count in (1, 2, 3):
-        is_turned = (quarters == count)[:, None, None, None]
-        turned = torch.where(is_turned, images.rot90(count, (-2, -1)), turned)
-    return turned
-
-
-def _grid(angle: Tensor, shift: Tensor, sign: Tensor, images: Tensor) -> Tensor:
-    """Return where each pixel of changed images comes from, as `grid_sample` takes it.
-
-    Parameters
-    ----------
-    angle : tensor, shape (n,), radian
-        Counter-clockwise, in the pixels of the image.
-    shift : tensor, shape (n, 2), px
-        To the right and down, after the turn.
-    sign : tensor, shape (n,)
-        -1 for images that are mirrored, left to right, before the turn, and 1 for the others.
-    images : tensor, shape (n, channels, ny, nx)
-
-    Returns
-    -------
-    tensor, shape (n, ny, nx, 2)
-        x and y from -1 to 1 between the edges of the image.
-    """
-    import torch
-
-    # A pixel of the result, relative to the centre, is moved back and turned back. The sum of a
-    # column for x and a row for y costs a fifth of the product of matrices in `affine_grid`.
-    ny, nx = images.shape[-2:]
-    across = torch.arange(nx, device=images.device) - (nx - 1) / 2 - shift[:, :1]
-    down = torch.arange(ny, device=images.device) - (ny - 1) / 2 - shift[:, 1:]
-    cosine, sine = torch.cos(angle)[:, None], torch.sin(angle)[:, None]
-    grid = images.new_empty((len(images), ny, nx, 2))
-    scale = sign[:, None] * (2 / nx)
-    torch.add(
-        (scale * cosine * across)[:, None], -(scale * sine * down)[..., None], out=grid[..., 0]
-    )
-    scale = torch.full_like(scale, 2 / ny)
-    torch.add(
-        (scale * sine * across)[:, None], (scale * cosine * down)[..., None], out=grid[..., 1]
-    )
-    return grid
+def _as_float(masks: ImageArray) -> NDArray[np.float32]:
+    return masks.astype(np.float32)

@@ -29,7 +29,8 @@ from mingolotss.errors import InputError, MingoError, clean_text
 from mingolotss.io.optional import optional_class
 from mingolotss.io.summaries import Summary
 from mingolotss.loaders.arrays import merge_samples, open_samples
-from mingolotss.loaders.device import BatchOptions, DeviceBatches, Turns
+from mingolotss.loaders.augmentation import Turns
+from mingolotss.loaders.device import BatchOptions, DeviceBatches
 from mingolotss.loaders.published_class import Groups, PublishedClass
 from mingolotss.loaders.recognition import binary_of_dataset
 from mingolotss.loaders.reused_memory import ReusedMemory
