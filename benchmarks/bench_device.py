@@ -28,7 +28,7 @@ from typing import Any
 import make_batches
 import torch
 from bench_readers import processor_seconds
-from busy_cores import busy_cores
+from machine import busy, cores
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
@@ -200,7 +200,7 @@ def main() -> None:
         name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
         print(f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads of PyTorch")
         contestants = feeds(root, options.images, device, options.batch, options.workers)
-        with busy_cores() if options.busy else contextlib.nullcontext():
+        with busy(cores()) if options.busy else contextlib.nullcontext():
             measure(contestants, options.rounds, device, None)
             if options.train:
                 network = small_network() if device.type == "cpu" else resnet18()

@@ -28,7 +28,7 @@ from typing import Any
 import make_batches
 import numpy as np
 import torch
-from busy_cores import busy_cores
+from machine import busy, cores
 from make_batches import COUNT, SIDE
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
@@ -214,7 +214,7 @@ def main() -> None:
             f"{COUNT} images of {SIDE} x {SIDE}, batches of {options.batch}, "
             f"{options.workers} workers, {torch.get_num_threads()} threads of PyTorch"
         )
-        with busy_cores() if options.busy else contextlib.nullcontext():
+        with busy(cores()) if options.busy else contextlib.nullcontext():
             print_rates(tensor_passes(root, options.batch, options.workers), options.rounds)
             if options.tensors:
                 return
