@@ -69,7 +69,7 @@ def test_cutouts_read_like_the_list_that_they_were_made_from():
     held = sum(
         c.image.nbytes + (0 if c.rms is None else c.rms.nbytes) for c in (listed[0], listed[2])
     )
-    assert cutouts.nbytes == held
+    assert cutouts.nbytes == cutouts.held_bytes == held
     with pytest.raises(IndexError):
         cutouts[4]
 
@@ -91,6 +91,18 @@ def test_cutouts_of_one_image_are_views_of_it():
     assert np.shares_memory(first.image, whole.image)
     assert last.rms is None
     assert cutouts.nbytes == 2 * 10 * 20 * 8
+    assert cutouts.held_bytes == 0  # of a mapped file
+    single = Cutout(np.ones((9, 7), "f4"), np.ones((9, 7), "f4"), WCS)
+    assert cutouts.replaced({1: single}).held_bytes == 2 * 9 * 7 * 4
+
+
+def test_a_part_of_an_image_is_held_in_memory():
+    """It was decoded, and counts once for all its windows."""
+    part = Cutout(np.ones((90, 80), "f4"), np.ones((90, 80), "f4"), WCS)
+    cutouts, corners = CutoutArray(3), np.array([0, 4, 8])
+    cutouts.set_windows(np.arange(3), part, y0=corners, x0=corners, ny=60, nx=60, is_part=True)
+    assert cutouts.held_bytes == 2 * 90 * 80 * 4
+    assert cutouts.nbytes == 3 * 2 * 60 * 60 * 4
 
 
 def test_a_cutout_whose_rms_map_is_of_another_size_is_an_error():

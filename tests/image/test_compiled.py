@@ -143,6 +143,47 @@ def test_stamps_are_those_of_the_steps(seed, side, lanes, sigma, radius, inside,
 
 @needs_kernel
 @pytest.mark.parametrize("lanes", [4, 8, 16])
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("low", [-1.0, 0.0, 1.0])
+def test_the_darkest_pixel_is_found_wherever_it_is(lanes, inside, low):
+    """All pixels are above the clip but one, in the mask, at its edge or outside of it."""
+    side, radius = 50, 20.0
+    noise = np.full((side, side), 1e-3, "f4")
+    images = []
+    for y, x in ((25, 25), (25, 5), (25, 4), (0, 0), (49, 49), (30, 47)):
+        image = np.full((side, side), 2.0, "f4")
+        image[20] = 3.0
+        image[y, x] = low
+        images.append(image)
+    windows = WindowArray.of(images), WindowArray.of([noise] * len(images))
+    settings = {"sigma": 3.0, "radius": radius, "inside": inside, "lanes": lanes}
+    stamps = joined(grey_stamps(*windows, **settings))
+    steps = [("zero-nan", {}), ("clip", {"sigma": 3.0}), ("mask", {"radius": radius})]
+    stack = Stack(np.stack(images), np.stack([noise] * len(images)), side)
+    scaled = run_steps(stack, [*steps, ("minmax", {"inside": inside})])
+    pixels, blank = finish(scaled, "uint8")
+    np.testing.assert_array_equal(stamps.pixels, pixels)
+    np.testing.assert_array_equal(stamps.blank, blank)
+    np.testing.assert_array_equal(stamps.lowest, scaled.scaling.low)
+    np.testing.assert_array_equal(stamps.highest, scaled.scaling.high)
+
+
+@needs_kernel
+def test_numbers_of_a_stack_outlive_it():
+    """Only pixels and rows are overwritten by the next stack."""
+    rng = np.random.default_rng(3)
+    images, noises = windows(rng, 7, 20)
+    views = WindowArray.of(images), WindowArray.of(noises)
+    settings = {"sigma": 3.0, "radius": None, "inside": False}
+    kept = list(grey_stamps(*views, **settings, stack=3))
+    whole = joined(grey_stamps(*views, **settings, stack=3))
+    for name in ("blank", "peaks", "median_noise", "lowest", "highest"):
+        column = np.concatenate([getattr(one, name) for one in kept])
+        np.testing.assert_array_equal(column, getattr(whole, name))
+
+
+@needs_kernel
+@pytest.mark.parametrize("lanes", [4, 8, 16])
 def test_pixels_may_lie_anywhere_in_memory(lanes):
     """Addresses that no float32 has, rows from the last to the first, rows that overlap."""
     side = 50

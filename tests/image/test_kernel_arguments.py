@@ -156,7 +156,7 @@ class Call:
         starts, stops = (ends.ctypes.data for ends in self.mask)
         self.recipe = compiled._Recipe(SIDE, 5, 1, 1, starts, stops, SIDE, 3.0)
         self.result = compiled._Result(
-            *(array.ctypes.data for array in self.arrays), COUNT, SIDE,
+            *(array.ctypes.data for array in self.arrays), COUNT, COUNT, SIDE,
             self.workspace.ctypes.data, self.workspace.size, 0,
         )  # fmt: skip
         self.start, self.count, self.lanes = 0, COUNT, 16
@@ -245,6 +245,7 @@ REFUSALS = [
     ("mask[0][3] = 21", "the mask"),
     ("mask[1][19] = 21", "the mask"),
     ("result.capacity = 2", "no room"),
+    ("result.numbers = 2", "no room"),
     ("result.side = 19", "no room"),
     ("result.workspace_size -= 1", "no room"),
 ]

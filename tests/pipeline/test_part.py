@@ -7,17 +7,27 @@ import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.decisions import Decision
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.model import Candidate
+from mingolotss.model import Candidate, Cutout
 from mingolotss.pipeline import part as part_module
 from mingolotss.pipeline.chunk import Chunk
-from mingolotss.pipeline.part import FIRST_CHUNK_SOURCES, make_part, read_finished
+from mingolotss.pipeline.part import (
+    CHUNK_BYTES,
+    FIRST_CHUNK_SOURCES,
+    StageResults,
+    make_part,
+    read_finished,
+)
 from mingolotss.pipeline.plan import plan
+from mingolotss.recipe.load import load_recipe
+from mingolotss.simulate import SkyModel, write_sky
 from skies import random_sky
 
 
@@ -215,6 +225,49 @@ def test_a_part_after_a_crash_does_not_shorten_the_next(build_plan, chunks):
     make_part(replace(task.take(rows[24:26]), index=1, crashes={}))
     make_part(replace(task.take(rows[26:]), index=2))
     assert chunks[2:] == [(0, 1), (1, 2), (0, 14)]
+
+
+@pytest.mark.parametrize(
+    ("mapped", "held", "planes", "length"),
+    [
+        (True, 0, 1, 8 * 32),  # windows take no memory
+        (True, 0, 0, 8 * 2),  # no cutout tells nothing of the next ones
+        (False, 1, 1, 8 * 2),  # small ones tell little
+        (False, 4 * CHUNK_BYTES, 1, 2),
+        (False, 100 * CHUNK_BYTES, 1, 1),
+    ],
+)
+def test_the_next_chunk_fits_into_memory(monkeypatch, mapped, held, planes, length):
+    """It is as long as the bytes that this one took allow, and longer for mapped mosaics."""
+    cutouts = CutoutArray(planes)
+    plane = Cutout(np.zeros((20, 20), "f4"), None, None)
+    if planes:
+        corner = np.zeros(1, np.int64)
+        cutouts.set_windows(np.arange(1), plane, y0=corner, x0=corner, ny=9, nx=9)
+    measured = SimpleNamespace(cutouts=cutouts)
+    results = StageResults(measured, None, None, {}, None)
+    monkeypatch.setattr(StageResults, "nbytes", 0 if mapped else held)
+    assert results.next_length(8) == length
+
+
+def test_chunks_of_mapped_mosaics_are_long(tmp_path):
+    """The cutouts of a plain recipe take no memory; those that are convolved do."""
+    sky = write_sky(SkyModel(seed=5, sources=30), tmp_path / "sky")
+    by_name = {}
+    for name, changes in (("plain", {}), ("resampled", {"stamp": {"resample": "adaptive"}})):
+        recipe = load_recipe("lotss").changed(changes)
+        settings = {"catalogue": sky / "catalogue.fits", "service": f"mosaics:{sky}"}
+        task = plan(recipe, out=tmp_path / name, **settings).task(0)
+        results = part_module.run_stages(Chunk(task, 0, len(task)), with_planes=False)
+        by_name[name] = results
+        assert results.measured.cutouts.mapped
+    plain, resampled = by_name["plain"], by_name["resampled"]
+    single = [plane for index, plane in enumerate(plain.measured.cutouts.planes)
+              if index not in plain.measured.cutouts.mapped]  # fmt: skip
+    assert plain.nbytes == sum(
+        one.image.nbytes + (0 if one.rms is None else one.rms.nbytes) for one in single
+    ) + sum(noise.nbytes for noise in plain.stamps.placement.estimates.values())
+    assert resampled.nbytes == resampled.measured.cutouts.nbytes > plain.nbytes
 
 
 def test_a_chunk_has_the_candidates_of_its_sources(build_plan):

@@ -45,6 +45,8 @@ class CutoutArray(LazySequence[Outcome]):
         The images with their rms maps, whole or, if in `parts`, in part.
     parts : set of int
         The planes of which only the pixels of cutouts are sure to be those of the image.
+    mapped : set of int
+        The planes that are whole images in a mapped file.
     plane_index : int64 array, shape (n,)
         The plane of each cutout; -1 where there is no cutout.
     y0, x0, ny, nx : int64 array, shape (n,), px
@@ -56,13 +58,14 @@ class CutoutArray(LazySequence[Outcome]):
     """
 
     __slots__ = (
-        "_columns", "errors", "fully_observed", "nx", "ny", "parts", "plane_index", "planes", "x0",
-        "y0",
+        "_columns", "errors", "fully_observed", "mapped", "nx", "ny", "parts", "plane_index",
+        "planes", "x0", "y0",
     )  # fmt: skip
 
     def __init__(self, n: int) -> None:
         self.planes: list[Cutout] = []
         self.parts: set[int] = set()
+        self.mapped: set[int] = set()
         self.fully_observed: Bools = np.zeros(n, bool)
         self.errors: dict[int, ImageError | ServiceError] = {}
         # One row for each cutout, so that `cutout` reads its five numbers at once; the attributes
@@ -120,7 +123,7 @@ class CutoutArray(LazySequence[Outcome]):
         indices : int64 array, shape (m,)
             The requests.
         plane : Cutout
-            The image, whole or in part.
+            The image: all of a mapped file, or a part.
         y0, x0 : int64 array, shape (m,), px
             First row and first column of each window in it.
         ny, nx : int, or int64 array of shape (m,), px
@@ -143,8 +146,7 @@ class CutoutArray(LazySequence[Outcome]):
         for column, values in enumerate((len(self.planes), y0, x0, ny, nx)):
             self._columns[indices, column] = values
         self.fully_observed[indices] = fully_observed
-        if is_part:
-            self.parts.add(len(self.planes))
+        (self.parts if is_part else self.mapped).add(len(self.planes))
         self.planes.append(plane)
 
     def replaced(self, cutouts: Mapping[int, Cutout]) -> CutoutArray:
@@ -157,7 +159,7 @@ class CutoutArray(LazySequence[Outcome]):
         """
         other = CutoutArray(len(self))
         other.planes, other.errors = list(self.planes), dict(self.errors)
-        other.parts = set(self.parts)
+        other.parts, other.mapped = set(self.parts), set(self.mapped)
         other._columns[:], other.fully_observed[:] = self._columns, self.fully_observed
         for index, cutout in cutouts.items():
             other.set_outcome(index, cutout)
@@ -206,6 +208,15 @@ class CutoutArray(LazySequence[Outcome]):
             for plane in self.planes
         )
         return int((self.ny * self.nx * self.per_cutout(pixel_bytes, 0)).sum())
+
+    @property
+    def held_bytes(self) -> int:
+        """Return how many bytes all cutouts with their rms maps take in memory.
+
+        Those of mapped images take none: the system keeps as many of their pages as it likes.
+        """
+        planes = (plane for number, plane in enumerate(self.planes) if number not in self.mapped)
+        return sum(one.image.nbytes + (0 if one.rms is None else one.rms.nbytes) for one in planes)
 
     def __len__(self) -> int:
         return len(self.fully_observed)

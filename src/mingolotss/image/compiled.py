@@ -1,11 +1,11 @@
 """The compiled kernel of the fast path, ``_kernel/kernel.c``: argument checks and calls.
 
 The kernel does in one pass over memory what the usual steps of a recipe (`mingolotss.recipe.steps`)
-and the search for gaps (`mingolotss.image.coverage`) do with numpy in a dozen: 17 µs a stamp where
-numpy
-takes 100 (2 cores, AVX-512, median). It is only an optimisation: its output must be bit-identical
-to the Python steps for every recipe and every pixel. Installing the package compiles it with GCC
-or Clang; where that is not possible, `available` is False and everything is made with numpy.
+and the search for gaps (`mingolotss.image.coverage`) do with numpy in a dozen: 14 µs a stamp where
+numpy takes 100 (2 cores, AVX-512, median). It is only an optimisation: its output must be
+bit-identical to the Python steps for every recipe and every pixel. Installing the package compiles
+it with GCC or Clang; where that is not possible, `available` is False and everything is made with
+numpy.
 
 >>> pixels = np.ones((64, 128), np.float32); pixels[10, 100] = np.nan
 >>> fully_observed_squares(pixels).tolist() if supports(pixels) else [[True, False]]
@@ -29,6 +29,7 @@ from mingolotss.image.windows import WindowArray, memory_layout
 from mingolotss.model import Bools, FloatImage
 
 __all__ = [
+    "LANES",
     "LIBRARY",
     "NOISE_STRIDE",
     "N_RANDOM",
@@ -47,6 +48,7 @@ __all__ = [
     "grey_stamps",
     "load_library",
     "supports",
+    "widest_vector",
 ]
 
 LIBRARY = Path(__file__).parent / "_kernel" / "kernel.so"
@@ -55,15 +57,15 @@ NOISE_STRIDE = 5  # the median noise is of every fifth pixel on either axis
 PADDING = 4  # numbers that follow each row of a plane that is resampled
 N_RANDOM = 10000  # of the random numbers for dithered tiles
 SIDES = range(16, 513)  # px of a stamp: from the widest vector to what fits on a small stack
-_INTERFACE = 9  # of the functions in kernel.c
-_LANES = (4, 8, 16)
+_INTERFACE = 10  # of the functions in kernel.c
+LANES = (4, 8, 16)
 _UNREADABLE = "the kernel reads float32 images of two axes whose rows are contiguous"
 _FLOAT32 = np.dtype(np.float32).num  # of both byte orders
 
 
 @dataclass(frozen=True, slots=True)
 class KernelResult:
-    """A stack of finished stamps, and what was measured under them.
+    """A stack of n finished stamps, and what was measured under them.
 
     Attributes
     ----------
@@ -89,11 +91,12 @@ class KernelResult:
     lowest: FloatImage
     highest: FloatImage
 
-    def first(self, n: int) -> KernelResult:
-        """Return the first `n` stamps, as views."""
+    def stack(self, start: int, stop: int) -> KernelResult:
+        """Return views of the stamps in the buffers of pixels, numbers `start` to `stop` of all."""
+        n, numbers = stop - start, slice(start, stop)
         return KernelResult(
-            self.pixels[:n], self.rows[:n], self.blank[:n], self.peaks[:n], self.median_noise[:n],
-            self.lowest[:n], self.highest[:n],
+            self.pixels[:n], self.rows[:n], self.blank[numbers], self.peaks[numbers],
+            self.median_noise[numbers], self.lowest[numbers], self.highest[numbers],
         )  # fmt: skip
 
 
@@ -125,8 +128,9 @@ class _Result(ctypes.Structure):
         ("pixels", ctypes.c_void_p), ("rows", ctypes.c_void_p), ("blank", ctypes.c_void_p),
         ("peaks", ctypes.c_void_p), ("median_noise", ctypes.c_void_p),
         ("lowest", ctypes.c_void_p), ("highest", ctypes.c_void_p),
-        ("capacity", ctypes.c_int64), ("side", ctypes.c_int64), ("workspace", ctypes.c_void_p),
-        ("workspace_size", ctypes.c_int64), ("without_peak", ctypes.c_int64),
+        ("capacity", ctypes.c_int64), ("numbers", ctypes.c_int64), ("side", ctypes.c_int64),
+        ("workspace", ctypes.c_void_p), ("workspace_size", ctypes.c_int64),
+        ("without_peak", ctypes.c_int64),
     )  # fmt: skip
 
 
@@ -188,7 +192,13 @@ def describe() -> str:
     library, reason = _load()
     if library is None:
         return f"compiled kernel not available (about 2.4x slower); {reason}"
-    return f"compiled kernel, {library.mingolotss_lanes()} pixels at once"
+    return f"compiled kernel, {widest_vector()} pixels at once"
+
+
+def widest_vector() -> int:
+    """Return how many pixels a vector of this processor holds, 1 without the kernel."""
+    library = load_library()
+    return 1 if library is None else int(library.mingolotss_lanes())
 
 
 def supports(image: FloatImage) -> bool:
@@ -232,7 +242,8 @@ def grey_stamps(
     Returns
     -------
     iterator of KernelResult
-        One for each stack. All of them share their arrays: use one before asking for the next.
+        One for each stack. All of them share the arrays of pixels and rows: use these before asking
+        for the next.
 
     Raises
     ------
@@ -251,8 +262,8 @@ def grey_stamps(
             f"noise for {len(noises)} windows of {noises.side} pixels, where the images are "
             f"{len(images)} windows of {images.side} pixels"
         )
-    if lanes not in _LANES or stack < 1:
-        raise ValueError(f"{lanes} lanes and stacks of {stack}: not in {_LANES}, or below 1")
+    if lanes not in LANES or stack < 1:
+        raise ValueError(f"{lanes} lanes and stacks of {stack}: not in {LANES}, or below 1")
     for windows in (images, noises):
         # Checked by plane, not by window: hundreds of windows share a mosaic.
         for plane in np.flatnonzero(np.bincount(windows.which)).tolist():
@@ -288,14 +299,14 @@ def _grey_stacks(
     stamps = KernelResult(
         np.empty((capacity, side, side), np.uint8),
         np.empty((capacity, side, side + 1), np.uint8),
-        np.empty(capacity, np.bool_),
-        *(np.empty(capacity, np.float32) for _ in range(4)),
+        np.empty(n, np.bool_),
+        *(np.empty(n, np.float32) for _ in range(4)),
     )
     workspace = np.empty((3, side, side + 32), np.float32)
     result = _Result(
         stamps.pixels.ctypes.data, stamps.rows.ctypes.data, stamps.blank.ctypes.data,
         stamps.peaks.ctypes.data, stamps.median_noise.ctypes.data,
-        stamps.lowest.ctypes.data, stamps.highest.ctypes.data, capacity, side,
+        stamps.lowest.ctypes.data, stamps.highest.ctypes.data, capacity, n, side,
         workspace.ctypes.data, workspace.size, 0,
     )  # fmt: skip
     image_windows, noise_windows = _window_array(images), _window_array(noises)
@@ -305,10 +316,11 @@ def _grey_stacks(
             "mingolotss_stamps", ctypes.byref(image_windows), ctypes.byref(noise_windows), start,
             count, ctypes.byref(recipe), ctypes.byref(result), lanes,
         )  # fmt: skip
+        done = stamps.stack(start, start + count)
         if result.without_peak:  # minus infinity and NaN alone: numpy tells the two apart
-            for index in np.flatnonzero(stamps.peaks[:count] == -np.inf).tolist():
-                stamps.peaks[index] = np.fmax.reduce(images[start + index], axis=None)
-        yield stamps if count == capacity else stamps.first(count)
+            for index in np.flatnonzero(done.peaks == -np.inf).tolist():
+                done.peaks[index] = np.fmax.reduce(images[start + index], axis=None)
+        yield done
 
 
 def fully_observed_squares(pixels: FloatImage, *, lanes: int = 16) -> Bools:
@@ -337,8 +349,8 @@ def fully_observed_squares(pixels: FloatImage, *, lanes: int = 16) -> Bools:
     if not _is_readable(pixels):
         raise ValueError(_UNREADABLE)
     ny, nx = pixels.shape
-    if ny % SQUARE or nx % SQUARE or lanes not in _LANES:
-        raise ValueError(f"{ny} x {nx} pixels and {lanes} lanes: not squares, or not in {_LANES}")
+    if ny % SQUARE or nx % SQUARE or lanes not in LANES:
+        raise ValueError(f"{ny} x {nx} pixels and {lanes} lanes: not squares, or not in {LANES}")
     observed = np.empty((ny // SQUARE, nx // SQUARE), np.bool_)
     window = memory_layout([pixels])
     call_kernel(
@@ -379,9 +391,12 @@ def _load() -> _Loaded:
         pointer, pointer, integer, integer, pointer, pointer, lanes,
     )  # fmt: skip
     library.mingolotss_squares.argtypes = (pointer, integer, integer, pointer, integer, lanes)
+    library.mingolotss_hash_images.argtypes = (
+        pointer, integer, integer, pointer, integer, lanes,
+    )  # fmt: skip
+    library.mingolotss_sha256.argtypes = (pointer, integer, pointer, integer, pointer)
     library.mingolotss_resample.argtypes = (pointer, lanes)
     library.mingolotss_tiles.argtypes = (pointer, lanes)
-    library.mingolotss_sha256.argtypes = (pointer, integer, pointer, integer, pointer)
     library.mingolotss_watch.restype = library.mingolotss_end_watch.restype = integer
     library.mingolotss_end_watch.argtypes = (integer,)
     library.mingolotss_message.restype = library.mingolotss_sources.restype = ctypes.c_char_p

@@ -39,6 +39,7 @@ __all__ = [
     "decode_pngs",
     "encode_png",
     "encode_rows",
+    "encode_stack",
     "write_pngs",
 ]
 
@@ -88,9 +89,28 @@ def encode_rows(rows: npt.NDArray[np.uint8], channels: int = 1) -> bytes:
         The channels of a pixel are neighbours.
     channels : {1, 3}
     """
-    ny, nbytes = rows.shape
-    pixels = _chunk_fields(b"IDAT", zlib_ng.compress(rows, _LEVEL))
-    return b"".join((_header(ny, (nbytes - 1) // channels, channels), *pixels, _END))
+    (encoded,) = encode_stack(rows[None], channels)
+    return encoded
+
+
+def encode_stack(rows: npt.NDArray[np.uint8], channels: int = 1) -> list[bytes]:
+    """Return images of one size as PNG files, as `encode_rows` does.
+
+    Parameters
+    ----------
+    rows : uint8 array, shape (n, ny, 1 + channels * nx)
+    channels : {1, 3}
+    """
+    # What all files have in common is made once; two calls of zlib-ng are left for each.
+    _, ny, nbytes = rows.shape
+    start = _header(ny, (nbytes - 1) // channels, channels)
+    compress, crc32, join = zlib_ng.compress, zlib_ng.crc32, b"".join
+    files = []
+    for image in rows:
+        data = compress(image, _LEVEL)
+        check = crc32(data, _IDAT_CHECK).to_bytes(4)
+        files.append(join((start, len(data).to_bytes(4), _IDAT, data, check, _END)))
+    return files
 
 
 def write_pngs(folder: Path, names: Sequence[str], files: Sequence[bytes]) -> None:
@@ -297,13 +317,16 @@ def _decode_with_pillow(
 def _header(ny: int, nx: int, channels: int) -> bytes:
     """Return what precedes the pixels: the signature and the header chunk."""
     fields = struct.pack(">IIBBBBB", nx, ny, 8, _COLOUR[channels], 0, 0, 0)
-    return b"".join((_SIGNATURE, *_chunk_fields(b"IHDR", fields)))
+    return _SIGNATURE + _chunk(b"IHDR", fields)
 
 
-def _chunk_fields(kind: bytes, data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    """Return the four fields of a chunk: length, type, data, checksum."""
-    check = zlib_ng.crc32(data, zlib_ng.crc32(kind))
-    return len(data).to_bytes(4), kind, data, check.to_bytes(4)
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    """Return a chunk: length, type, data, checksum of type and data."""
+    return b"".join(
+        (len(data).to_bytes(4), kind, data, zlib_ng.crc32(data, zlib_ng.crc32(kind)).to_bytes(4))
+    )
 
 
-_END = b"".join(_chunk_fields(b"IEND", b""))
+_IDAT = b"IDAT"
+_IDAT_CHECK = zlib_ng.crc32(_IDAT)
+_END = _chunk(b"IEND", b"")

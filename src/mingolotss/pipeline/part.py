@@ -63,7 +63,8 @@ __all__ = [
 
 # Of cutouts at a time: 194 sources with 1.5 images of 240 x 240 float32 pixels and rms maps.
 CHUNK_BYTES = 128 << 20
-FIRST_CHUNK_SOURCES, MAX_CHUNK_SOURCES = 8, 256
+FIRST_CHUNK_SOURCES, MAX_CHUNK_SOURCES = 8, 4096
+_GROWTH, _GROWTH_OF_WINDOWS = 2, 32  # how many times as long as the last one a chunk may be
 _LOST_PAGES = (
     "the system cannot read all of it now; look at its disk or server, and run the same command "
     "again"
@@ -95,10 +96,29 @@ class StageResults(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """Return the size of the cutouts in bytes."""
-        if self.channels is None:
-            return self.measured.cutouts.nbytes
-        return sum(channel.measured.cutouts.nbytes for channel in self.channels.channels)
+        """Return how many bytes of pixels the stages had in memory.
+
+        Stamps of whole pixels are made where the pixels are. Every other product has copies of
+        about the size of the cutouts: convolved or resampled ones, masks, planes and channels.
+        """
+        if self.channels is not None:
+            return sum(channel.measured.cutouts.nbytes for channel in self.channels.channels)
+        cutouts, placement = self.measured.cutouts, self.stamps.placement
+        is_copied = self.prepared.measured.cutouts is not cutouts or self.planes
+        if is_copied or placement is None or self.stamps.masks is not None:
+            return cutouts.nbytes
+        return cutouts.held_bytes + sum(noise.nbytes for noise in placement.estimates.values())
+
+    def next_length(self, length: int) -> int:
+        """Return how many sources the next chunk may have, given the length of this one."""
+        # How many bytes a source takes is known only after its cutouts were read. The first chunk
+        # is therefore small. Each further one fills CHUNK_BYTES if its cutouts are like those of
+        # this one, but is at most twice as long, since these may have been small or missing.
+        # Windows of mapped mosaics take no memory, and the calls for a chunk are paid the less
+        # often the longer it is: they soon are all that is left of a part.
+        if not self.nbytes and self.measured.cutouts.planes:
+            return _GROWTH_OF_WINDOWS * length
+        return min(max(1, CHUNK_BYTES * length // max(1, self.nbytes)), _GROWTH * length)
 
 
 def make_part(task: Task) -> PartSummary:
@@ -114,10 +134,8 @@ def make_part(task: Task) -> PartSummary:
     summary = read_finished(task)
     if summary is not None:
         return summary
-    # How many bytes a source takes is known only after its cutouts were read. The first chunk is
-    # therefore small. Each further one fills CHUNK_BYTES if its cutouts are like the last chunk's,
-    # but is at most twice as long, since those may have been small or missing. The next part of the
-    # same build goes on with chunks of that length, which saves five small ones: 2 ms each.
+    # The next part of the same build goes on with chunks of the length that this one ends with,
+    # which saves small ones: 2 ms each. A last chunk that is cut short by the end tells nothing.
     # After the death of a worker, the sources stay alone, as they were when they were tried.
     max_sources = MAX_CHUNK_SOURCES if task.crashes is None else 1
     build = task.out, task.recipe.digest
@@ -128,8 +146,9 @@ def make_part(task: Task) -> PartSummary:
         if start >= is_ahead and task.crashes is None:
             is_ahead = _read_ahead(task, start)
         chunk = Chunk(task, start, min(start + n_sources, len(task)))
-        nbytes = max(1, _run_chunk(chunk, part_table))
-        n_sources = min(max(1, CHUNK_BYTES * len(chunk) // nbytes), 2 * n_sources, max_sources)
+        next_length = _run_chunk(chunk, part_table)
+        if len(chunk) == n_sources:
+            n_sources = min(next_length, max_sources)
         start = chunk.stop
     if task.crashes is None:
         _chunk_sources.clear()  # of other builds
@@ -196,7 +215,7 @@ def _check_plugins(task: Task, part_table: PartTable) -> None:
 
 
 def _run_stages(chunk: Chunk, part_table: PartTable, *, with_files: bool = True) -> int:
-    """Take a chunk through all stages; return the size of its cutouts in bytes.
+    """Take a chunk through all stages; return how many sources the next chunk may have.
 
     `with_files` says whether to write the files of single stamps.
     """
@@ -207,7 +226,7 @@ def _run_stages(chunk: Chunk, part_table: PartTable, *, with_files: bool = True)
         table = part_table.chunk_table(chunk)
         files = chunk_files(task, table, results.stamps, results.planes, results.channels)
         write_fits_stamps(BuildFolder(task.out).fits, files)
-    return results.nbytes
+    return results.next_length(len(chunk))
 
 
 def run_stages(chunk: Chunk, *, with_planes: bool) -> StageResults:

@@ -7,7 +7,6 @@ that of the steps. Everywhere else the steps run one after another.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,11 +18,18 @@ import numpy.typing as npt
 from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.selection import SourcePixel, source_pixel
 from mingolotss.errors import ImageError, PluginError, RecipeError, UnreadableFileError
-from mingolotss.image.compiled import NOISE_STRIDE, SIDES, grey_stamps, supports
+from mingolotss.image.compiled import (
+    NOISE_STRIDE,
+    SIDES,
+    KernelResult,
+    grey_stamps,
+    supports,
+)
+from mingolotss.image.compiled_hashing import hash_images
 from mingolotss.image.lost_pages import LostPages
 from mingolotss.image.masks import Masks
 from mingolotss.image.pixels import block_mean
-from mingolotss.io.png import encode_png, encode_rows
+from mingolotss.io.png import encode_png, encode_stack
 from mingolotss.model import Bools, Cutout, FloatImage, Floats, Ints, Objects
 from mingolotss.pipeline.binned_noise import BinnedNoise, binned_noise
 from mingolotss.pipeline.choice import Choices, Rejection
@@ -259,7 +265,7 @@ def make_stamps(
         stacks = (
             _by_steps(group, recipe, bins, gaps, own_masks, raw=raw)
             if steps is None
-            else _by_kernel(group, steps, gaps, raw=raw)
+            else [_by_kernel(group, steps, gaps, raw=raw)]
         )
         for stack in stacks:
             if isinstance(stack, ImageError):
@@ -487,8 +493,8 @@ def stamp_of_cutout(
     percent = float(result.percent_nan[0])
     if percent > recipe.stamp.max_percent_nan:
         raise _empty_error(percent, recipe.stamp)
-    stamp: StampPixels = result.pixels[0]
-    return stamp
+    side, kind = recipe.stamp.pixels, "u1" if recipe.stamp.kind == "uint8" else "<f4"
+    return np.frombuffer(result.encoded[0], kind).reshape(side, side).copy()
 
 
 def _at_common_beam(cutout: Cutout, pixel: SourcePixel, recipe: Recipe) -> Cutout:
@@ -525,20 +531,20 @@ def _make_one(
 
 @dataclass(frozen=True, slots=True)
 class _StackResult:
-    """A stack of k finished stamps.
+    """k finished stamps.
 
     Attributes
     ----------
-    pixels : uint8 or little-endian float32 array, shape (k, side, side)
     encoded : list of bytes, length k
+    pixels_sha256 : list of str, length k
     peaks, median_noise : float array, shape (k,), unit of the image
     blank : bool array, shape (k,)
     percent_nan : float array, shape (k,), %
     scaling : Scaling or None
     """
 
-    pixels: StampPixels
     encoded: list[bytes]
+    pixels_sha256: list[str]
     peaks: FloatImage
     median_noise: FloatImage
     blank: Bools
@@ -547,7 +553,8 @@ class _StackResult:
 
 
 def _store(stamps: Stamps, rows: Ints, stack: _StackResult) -> None:
-    """Enter a stack into the columns."""
+    """Enter stamps into the columns."""
+    stamps.pixels_sha256[rows] = stack.pixels_sha256
     stamps.peak_jy[rows], stamps.noise_jy[rows] = stack.peaks, stack.median_noise
     stamps.blank[rows], stamps.encoded[rows] = stack.blank, stack.encoded
     stamps.percent_nan[rows] = stack.percent_nan
@@ -557,8 +564,6 @@ def _store(stamps: Stamps, rows: Ints, stack: _StackResult) -> None:
         stamps.scale_max[rows] = stack.scaling.high + 0
         if stack.scaling.kind == "asinh":
             stamps.scale_rms[rows] = stack.scaling.rms
-    digests = [hashlib.sha256(pixels.data).hexdigest() for pixels in stack.pixels]
-    stamps.pixels_sha256[rows] = digests
 
 
 def _kernel_steps(group: Group, recipe: Recipe) -> StandardSteps | None:
@@ -570,29 +575,28 @@ def _kernel_steps(group: Group, recipe: Recipe) -> StandardSteps | None:
     return as_standard_steps(recipe.step_list) if supports(image) and one_type else None
 
 
-def _by_kernel(
-    group: Group, steps: StandardSteps, has_gaps: Bools, *, raw: bool
-) -> Iterator[_StackResult]:
+def _by_kernel(group: Group, steps: StandardSteps, has_gaps: Bools, *, raw: bool) -> _StackResult:
     """Do the same as `_by_steps` in one pass over the pixels, by the compiled kernel."""
     # Few stamps have gaps, so their pixels are looked at apart, in a second pass.
-    start, percentages = 0, np.zeros(len(has_gaps))
+    percentages = np.zeros(len(has_gaps))
     for index in np.flatnonzero(has_gaps).tolist():
         percentages[index] = _percent_missing(~np.isfinite(group.images[index]))
+    encoded: list[bytes] = []
+    digests: list[str] = []
+    measured: list[KernelResult] = []
     for result in grey_stamps(
         group.images, group.noises,
         sigma=steps.sigma, radius=steps.radius, inside=steps.inside, stack=STAMPS_PER_STACK,
     ):  # fmt: skip
-        if raw:
-            encoded = [pixels.tobytes() for pixels in result.pixels]
-        else:
-            encoded = [encode_rows(scanlines) for scanlines in result.rows]
-        stop = start + len(encoded)
-        unknown = np.full(len(encoded), np.nan)
-        yield _StackResult(
-            result.pixels, encoded, result.peaks, result.median_noise, result.blank,
-            percentages[start:stop], Scaling("linear", result.lowest, result.highest, unknown),
-        )  # fmt: skip
-        start = stop
+        encoded += map(_raw_bytes, result.pixels) if raw else encode_stack(result.rows)
+        digests += hash_images(result.pixels)
+        measured.append(result)
+    peaks, noise, blank, lowest, highest = (
+        np.concatenate([getattr(one, name) for one in measured])
+        for name in ("peaks", "median_noise", "blank", "lowest", "highest")
+    )
+    scaling = Scaling("linear", lowest, highest, np.full(len(encoded), np.nan))
+    return _StackResult(encoded, digests, peaks, noise, blank, percentages, scaling)
 
 
 def _percent_missing(missing: Bools | FloatImage) -> Floats:
@@ -699,7 +703,8 @@ def _run_stack(
         if stack.missing is not None:
             percentages = _percent_missing(stack.missing)
     encoded = [encode(stamp) for stamp in pixels]
-    return _StackResult(pixels, encoded, peaks, median_noise, blank, percentages, stack.scaling)
+    digests = hash_images(np.ascontiguousarray(pixels))
+    return _StackResult(encoded, digests, peaks, median_noise, blank, percentages, stack.scaling)
 
 
 def _median_noise(noise: FloatImage) -> FloatImage:

@@ -4,7 +4,7 @@
  * A row is handled in whole vectors. The last one ends where the row ends and may overlap the one
  * before it: all that is done to a pixel here may be done twice with the same result, so there is
  * no loop for the remainder. Where the processor has one instruction for what takes several in
- * plain C, MAXIMUM, MINIMUM, BYTESWAP and ANY name it.
+ * plain C, MAXIMUM, MINIMUM, BYTESWAP, ANY and EXCEEDS name it.
  *
  * Masks are integer vectors whose lanes are 0 or -1 (all bits set), as comparisons of vectors give
  * them: `value & mask` keeps a pixel bit for bit, or makes it +0. */
@@ -89,6 +89,16 @@ TARGET INLINE int LANED(any)(words v)
     for (int pair = 0; pair < LANES / 2; pair++)
         bits |= pairs[pair];
     return bits != 0;
+#endif
+}
+
+/* Return whether any lane of a is larger than that of b, or not comparable with it. */
+TARGET INLINE int LANED(exceeds)(floats a, floats b)
+{
+#ifdef EXCEEDS
+    return EXCEEDS(a, b);
+#else
+    return LANED(any)((words)~(a <= b));
 #endif
 }
 
@@ -187,9 +197,10 @@ struct LANED(nonzero) {
 /* Read a window once: the steps zero-nan, clip and mask, its extremes and its noise samples.
  *
  * Each step only ever sets pixels to 0, so the three are one mask and their order does not matter.
- * Non-zero vectors are appended without a branch: each vector is written to the end of the list,
- * and the list grows only if it was not 0. Comparisons are those of the Python steps, negated
- * where NaN must fall on the same side. */
+ * More than nine vectors in ten have no pixel above the clip: for these, the peak and one comparison
+ * are all that is computed. They are 0 after the steps, which needs to be known once: `has_black`.
+ * The others, and those with NaN or without a clip, are looked at in full. Comparisons are those of
+ * the Python steps, negated where NaN must fall on the same side. */
 TARGET INLINE void LANED(clip)(const struct window *image, const struct window *noise,
                                const struct recipe *recipe, int32_t *keys,
                                struct LANED(nonzero) *nonzero)
@@ -205,6 +216,7 @@ TARGET INLINE void LANED(clip)(const struct window *image, const struct window *
     float *vectors = nonzero->vectors;
     uint32_t *positions = nonzero->positions;
     int64_t count = 0, next_sampled = 0;
+    int has_black = 0; /* a pixel that the step minmax looks at is 0 */
     for (int64_t y = 0; y < side; y++) {
         if (y == next_sampled) {
             keys = append_noise_keys(&levels, y, recipe, keys);
@@ -213,32 +225,42 @@ TARGET INLINE void LANED(clip)(const struct window *image, const struct window *
         const uint8_t *row = map.first + y * map.row_stride;
         const uint8_t *levels_row = levels.first + y * levels.row_stride;
         const int32_t mask_start = recipe->mask_start[y], mask_stop = recipe->mask_stop[y];
-        const int64_t ahead = y + 2 < side ? 2 : 0;
+        const int64_t ahead = y + 3 < side ? 3 : 0;
         for (int64_t start = 0; start < side; start += LANES) {
             const int64_t x = start < last ? start : last;
             /* Each row of a mosaic is on a page of its own, which no hardware prefetcher foresees. */
             __builtin_prefetch(row + ahead * map.row_stride + 4 * x);
             __builtin_prefetch(levels_row + ahead * levels.row_stride + 4 * x);
-            words value = LANED(load)(row + 4 * x);
+            words value = LANED(load)(row + 4 * x), level = {0};
             value = map.byteswapped ? LANED(byteswap)(value) : value;
             peak = LANED(maximum)((floats)value, peak); /* keeps the peak where the pixel is NaN */
+            if (clip) {
+                level = LANED(load)(levels_row + 4 * x);
+                level = levels.byteswapped ? LANED(byteswap)(level) : level;
+                if (has_black && !LANED(exceeds)((floats)value, sigma * (floats)level))
+                    continue;
+            }
             const ints column = lanes + (int32_t)x;
             const ints inside = (column >= mask_start) & (column < mask_stop);
             ints keep = inside & ((value & 0x7f800000u) != 0x7f800000u); /* finite */
             if (clip) {
-                words level = LANED(load)(levels_row + 4 * x);
-                level = levels.byteswapped ? LANED(byteswap)(level) : level;
                 level &= (words)((floats)level == (floats)level); /* NaN becomes 0 */
                 keep &= ~((floats)value <= sigma * (floats)level);
             }
             value &= (words)keep;
             const ints scaled = inside | scale_outside_mask;
+            has_black = has_black || LANED(any)((words)((value << 1 == 0) & scaled));
+            if (!LANED(any)(value))
+                continue;
             lowest = LANED(minimum)(LANED(select)(scaled, (floats)value, top), lowest);
             highest = LANED(maximum)(LANED(select)(scaled, (floats)value, bottom), highest);
             memcpy(vectors + count * LANES, &value, sizeof value);
-            positions[count] = (uint32_t)(y << 16 | x);
-            count += LANED(any)(value);
+            positions[count++] = (uint32_t)(y << 16 | x);
         }
+    }
+    if (has_black) {
+        lowest = LANED(minimum)((floats){0}, lowest);
+        highest = LANED(maximum)((floats){0}, highest);
     }
     nonzero->count = count;
     nonzero->peak = LANED(highest)(peak);
@@ -302,10 +324,11 @@ TARGET INLINE int LANED(scale)(const struct LANED(nonzero) *nonzero, const struc
     return !LANED(any)(bits);
 }
 
-/* Make n stamps. The workspace has three parts of side * (side + 32) floats, which is more than
- * all vectors of a window, overlaps included: the window in full, the list's vectors, and their
- * positions. The noise samples fill up to a whole vector with the key of NaN. */
-TARGET static void LANED(stamps)(int64_t n, const struct window *images,
+/* Make the stamps of n windows from number `start`. The workspace has three parts of
+ * side * (side + 32) floats, which is more than all vectors of a window, overlaps included: the
+ * window in full, the list's vectors, and their positions. The noise samples fill up to a whole
+ * vector with the key of NaN. */
+TARGET static void LANED(stamps)(int64_t start, int64_t n, const struct window *images,
                                  const struct window *noises, const struct recipe *recipe,
                                  struct result *result)
 {
@@ -320,15 +343,16 @@ TARGET static void LANED(stamps)(int64_t n, const struct window *images,
                                      .positions = (uint32_t *)(result->workspace + 2 * part)};
     result->without_peak = 0;
     for (int64_t i = 0; i < n; i++) {
-        LANED(clip)(images + i, noises + i, recipe, keys, &nonzero);
-        result->peaks[i] = nonzero.peak + 0.0f; /* -0 becomes 0, whichever came first */
+        const int64_t number = start + i;
+        LANED(clip)(images + number, noises + number, recipe, keys, &nonzero);
+        result->peaks[number] = nonzero.peak + 0.0f; /* -0 becomes 0, whichever came first */
         result->without_peak += nonzero.peak == -INFINITY;
-        result->lowest[i] = nonzero.lowest + 0.0f;
-        result->highest[i] = nonzero.highest + 0.0f;
-        result->median_noise[i] = LANED(median_of_keys)(keys, padded) + 0.0f;
-        result->blank[i] = (uint8_t)LANED(scale)(&nonzero, recipe, result->workspace,
-                                                 result->pixels + i * side * side,
-                                                 result->rows + i * side * (side + 1));
+        result->lowest[number] = nonzero.lowest + 0.0f;
+        result->highest[number] = nonzero.highest + 0.0f;
+        result->median_noise[number] = LANED(median_of_keys)(keys, padded) + 0.0f;
+        result->blank[number] = (uint8_t)LANED(scale)(&nonzero, recipe, result->workspace,
+                                                      result->pixels + i * side * side,
+                                                      result->rows + i * side * (side + 1));
     }
 }
 
@@ -363,6 +387,8 @@ TARGET static void LANED(squares)(int64_t high, int64_t wide, const struct windo
         }
 }
 
+#include "hashes.h"
+
 #undef floats
 #undef ints
 #undef words
@@ -373,3 +399,4 @@ TARGET static void LANED(squares)(int64_t high, int64_t wide, const struct windo
 #undef MINIMUM
 #undef BYTESWAP
 #undef ANY
+#undef EXCEEDS

@@ -5,12 +5,6 @@
  * string at a time. The state of a string is two vectors, which the instructions take as ABEF and
  * CDGH. The digests must equal those of hashlib for every length. */
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-
-#define FOR_SHA __attribute__((target("sha,sse4.1"), always_inline)) static inline
-enum { SHA_BLOCK = 64, SHA_DIGEST = 32 };
-
 static const uint32_t sha_first[8] = {
     0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 };
@@ -24,6 +18,12 @@ static const uint32_t sha_constants[64] = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+#define FOR_SHA __attribute__((target("sha,sse4.1"), always_inline)) static inline
+enum { SHA_BLOCK = 64, SHA_DIGEST = 32 };
 
 /* Add `count` blocks of each of n strings to their states. */
 FOR_SHA void sha_blocks(uint32_t (*state)[8], const uint8_t *const *data, int64_t count, const int n)
