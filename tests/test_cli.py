@@ -12,7 +12,7 @@ import pytest
 import mingolotss
 from builds import command, run
 from fits_files import put
-from mingolotss.cli import app
+from mingolotss.cli.commands import app
 from mingolotss.image import compiled
 from mingolotss.service import service_groups, services
 from skies import random_sky

@@ -16,7 +16,7 @@ import pytest
 
 import mingolotss
 from builds import run
-from mingolotss.cli import app
+from mingolotss.cli.commands import app
 from mingolotss.dataset.channel_table import CHANNELS, MISSING_CHANNELS
 from mingolotss.dataset.manifest import CANDIDATES, MANIFEST
 from mingolotss.service import SERVICES

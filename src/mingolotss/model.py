@@ -12,9 +12,8 @@ True
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +25,6 @@ __all__ = [
     "FloatImage",
     "Floats",
     "Ints",
-    "Mapper",
     "Objects",
     "Sky",
     "Source",
@@ -37,8 +35,6 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 FloatImage = npt.NDArray[np.floating[Any]]
 Objects = npt.NDArray[np.object_]
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +136,3 @@ class Cutout:
     rms_sha256: str = ""
     fully_observed: bool = False
     file: str = ""
-
-
-class Mapper(Protocol):
-    """A function that is called like `map`, and may return the results in any order."""
-
-    def __call__(self, function: Callable[[_T], _R], tasks: Iterable[_T], /) -> Iterable[_R]:
-        """Yield ``function(task)`` for each task.
-
-        Raises
-        ------
-        WorkerDiedError
-            A worker died. All results that exist were yielded before, and the mapper can be called
-            again.
-        """

@@ -19,7 +19,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
 from mingolotss.errors import InputError
@@ -120,5 +119,7 @@ class Registry(Generic[_Target]):
         if self._searched:
             return
         self._searched = True
+        from importlib.metadata import entry_points  # 20 ms, for plug-ins of other packages only
+
         for point in entry_points(group=self.group):
             self._known.setdefault(point.name, (point.value, f"from {point.value}"))

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from compilers import COMPILER, build_hook, needs_compiler, needs_kernel
-from mingolotss.cli import app
+from mingolotss.cli.commands import app
 from mingolotss.image import compiled
 from mingolotss.image.compiled import SQUARE, fully_observed_squares, grey_stamps
 from mingolotss.image.windows import WindowArray

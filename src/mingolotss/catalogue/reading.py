@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.catalogue.column_names import ALL_COLUMNS, ColumnNames
 from mingolotss.catalogue.columns import (
     null_rows,
     to_flags,
@@ -25,7 +26,6 @@ from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.catalogue.labels import (
     UNLABELLED,
     ColumnRules,
-    FlagRules,
     Labels,
     name_rows,
 )
@@ -33,13 +33,12 @@ from mingolotss.catalogue.name_patterns import match_names
 from mingolotss.catalogue.positions import (
     Frame,
     Positions,
-    parts_of,
     positions_of_columns,
     positions_of_names,
 )
 from mingolotss.catalogue.table import ColumnRequest, Table
 from mingolotss.catalogue.tables import read_table
-from mingolotss.catalogue.vector_rules import TagRules, VoteRules
+from mingolotss.catalogue.vector_rules import Rules, TagRules, VoteRules
 from mingolotss.errors import CatalogueError
 from mingolotss.io.files import sha256_file
 from mingolotss.io.summaries import count_text
@@ -51,68 +50,10 @@ if TYPE_CHECKING:
     from mingolotss.catalogue.expressions import Condition
 
 __all__ = [
-    "ALL_COLUMNS",
-    "ColumnNames",
-    "Rules",
     "catalogue_from_names",
     "change_classes",
     "read_catalogue",
 ]
-
-ALL_COLUMNS = "*"
-"""In `ColumnNames.keep`: every column that is not read for another purpose."""
-
-Rules = FlagRules | ColumnRules | TagRules | VoteRules
-"""How a row of a catalogue gets its label, or its tags, or its share of votes."""
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnNames:
-    """The names of the columns in a file, and what the file does not say about them.
-
-    Attributes
-    ----------
-    name, ra, dec : str
-        Name of the source, and its position (deg, or sexagesimal text). A coordinate in several
-        columns is their names with commas, such as ``RAh, RAm, RAs``.
-    size, flux, field : str
-        Angular size, flux density and the field of the survey; "" if there is none. The file need
-        not have these columns.
-    table : str
-        Name or number of the table in a file with several; "" takes the one with the columns.
-    ra_unit, dec_unit, size_unit, flux_unit : str
-        Replace the units of the file; "" takes those of the file, or deg, deg, arcsec and mJy.
-    frame : {"icrs", "fk5", "fk4", "galactic"}
-        The frame of the positions; they are converted to ICRS.
-    keep : tuple of str
-        Further columns that go along; ``*`` stands for all.
-    where : str
-        A condition that selects rows (`mingolotss.catalogue.expressions`); "" selects all.
-    positions : str
-        A regular expression that takes the positions from the names of the sources; `ra` and `dec`
-        are then not read. "" takes them from the columns.
-    """
-
-    name: str = "Source_Name"
-    ra: str = "RA"
-    dec: str = "DEC"
-    size: str = ""
-    flux: str = ""
-    field: str = ""
-    table: str = ""
-    ra_unit: str = ""
-    dec_unit: str = ""
-    size_unit: str = ""
-    flux_unit: str = ""
-    frame: Frame = "icrs"
-    keep: tuple[str, ...] = ()
-    where: str = ""
-    positions: str = ""
-
-    @property
-    def of_positions(self) -> tuple[str, ...]:
-        """Return the columns of the positions; none if the names have them."""
-        return () if self.positions else (*parts_of(self.ra), *parts_of(self.dec))
 
 
 def read_catalogue(

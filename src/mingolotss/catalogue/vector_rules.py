@@ -14,11 +14,18 @@ from typing import Literal
 import numpy as np
 
 from mingolotss.catalogue.label_vectors import LabelVectors
-from mingolotss.catalogue.labels import NO_CHANGES, ClassChanges, MissingClass, name_rows
+from mingolotss.catalogue.labels import (
+    NO_CHANGES,
+    ClassChanges,
+    ColumnRules,
+    FlagRules,
+    MissingClass,
+    name_rows,
+)
 from mingolotss.errors import CatalogueError
 from mingolotss.model import Bools, Floats
 
-__all__ = ["FRACTION_TOLERANCE", "TagRules", "VoteKind", "VoteRules"]
+__all__ = ["FRACTION_TOLERANCE", "Rules", "TagRules", "VoteKind", "VoteRules"]
 
 VoteKind = Literal["counts", "fractions"]
 FRACTION_TOLERANCE = 0.01
@@ -177,6 +184,10 @@ class VoteRules:
                 f"{sums[rows[0]]:g} and not to 1; name the columns of all answers to one question "
                 "in classes.columns, or set classes.votes to 'counts'"
             )
+
+
+Rules = FlagRules | ColumnRules | TagRules | VoteRules
+"""How a row of a catalogue gets its label, or its tags, or its share of votes."""
 
 
 def _check_values(columns: Sequence[str], nulls: Mapping[str, Bools], names: Sequence[str]) -> None:

@@ -13,8 +13,6 @@ ValueError: its YAML is nested more than 50 deep
 
 from __future__ import annotations
 
-import yaml
-
 __all__ = ["check_yaml"]
 
 _MAX_DEPTH = 50
@@ -33,6 +31,8 @@ def check_yaml(text: str) -> None:
     ValueError
         The message says what was found; also for a text that is no YAML.
     """
+    import yaml  # 10 ms, and few tables have such headers
+
     try:
         _count_nodes(text)
     except yaml.YAMLError as error:
@@ -41,6 +41,8 @@ def check_yaml(text: str) -> None:
 
 
 def _count_nodes(text: str) -> None:
+    import yaml
+
     # The events of the parser come without recursion and without the values. `open_nodes` has the
     # anchor of each collection that is open and the number of nodes before it.
     open_nodes: list[tuple[str | None, int]] = []

@@ -20,7 +20,7 @@ from pathlib import Path
 from mingolotss.candidates.decisions import DECISIONS_NAME
 from mingolotss.io.file_names import is_file_name, safe_name, with_suffix
 from mingolotss.io.files import TEMPORARY_PREFIX
-from mingolotss.recipe.model import BatchSettings
+from mingolotss.recipe.batch_settings import BatchSettings
 from mingolotss.service.remote.workspace import Workspace
 
 __all__ = [

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
@@ -448,6 +447,8 @@ def _service_name(service: str) -> str:
 
 
 def _package_versions(recipe: Recipe) -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version  # 20 ms, where builds are written
+
     versions = {}
     beams = [recipe.beam, *(channel.beam for channel in recipe.channels)]
     convolves = any(beam is not None and beam.common for beam in beams)

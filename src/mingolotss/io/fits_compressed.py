@@ -20,11 +20,11 @@ import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
-from astropy.io import fits
 
 from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
 from mingolotss.foreign import mute_warnings
@@ -67,11 +67,15 @@ def _cfitsio_errors() -> tuple[type[Exception], ...]:
     return ()
 
 
-_ASTROPY_ERRORS: tuple[type[Exception], ...] = (
-    OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, RuntimeError,
-    AssertionError, ArithmeticError, MemoryError, struct.error, zlib.error, fits.VerifyError,
-    *_cfitsio_errors(),
-)  # fmt: skip
+@cache
+def _astropy_errors() -> tuple[type[Exception], ...]:
+    from astropy.io import fits
+
+    return (
+        OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError,
+        RuntimeError, AssertionError, ArithmeticError, MemoryError, struct.error, zlib.error,
+        fits.VerifyError, *_cfitsio_errors(),
+    )  # fmt: skip
 
 
 class _HduFile:
@@ -164,6 +168,8 @@ class CompressedImage:
         *,
         in_helper: bool = False,
     ) -> None:
+        from astropy.io import fits  # 0.2 s, and only compressed images need it
+
         layout.require_whole(len(raw), "read", path)
         _check_counts(layout.header, path)
         self.tile_bytes = _check_tiles(layout, path)
@@ -336,7 +342,7 @@ def _translate_astropy_errors(path: str, *, in_helper: bool) -> Iterator[None]:
     try:
         with mute_warnings():
             yield
-    except _ASTROPY_ERRORS as error:
+    except _astropy_errors() as error:
         if isinstance(error, MemoryError) and not in_helper:
             raise _no_memory(path) from error
         # astropy has no exception of its own for a file that ends early. "buffer is too small" is

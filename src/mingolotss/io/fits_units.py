@@ -26,7 +26,6 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 import numpy.typing as npt
-from astropy.io import fits
 
 from mingolotss.io.fits_checksums import encode_checksum, ones_complement_sum
 from mingolotss.sky.fits_header import CARD, format_card, join_cards, pad_to_block
@@ -91,6 +90,8 @@ def _card(keyword: str, value: HeaderValue, comment: str) -> bytes:
     if isinstance(value, str):
         quoted = "'{:8}'".format(value.replace("'", "''"))
         if len(quoted) > CARD - 10:
+            from astropy.io import fits  # 0.2 s, and few texts are so long
+
             # astropy divides it into CONTINUE cards: 60 µs, where the others take 2.
             return str(fits.Card(keyword, value)).encode("ascii")
         text = f"{keyword:8}= {quoted:20}"

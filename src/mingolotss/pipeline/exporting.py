@@ -16,12 +16,8 @@ from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.splits import SplitPlan
 from mingolotss.errors import InputError
-from mingolotss.formats.fits import stores_brightness
-from mingolotss.formats.hats.writer import write_hats
 from mingolotss.io.files import locate
 from mingolotss.pipeline.executors.base import Mapper
-from mingolotss.pipeline.export_fits import write_fits_again
-from mingolotss.pipeline.export_flux import write_hats_with_flux
 from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.pipeline.recorded_sources import images_problem
 from mingolotss.publish.export import Export, Writer
@@ -146,6 +142,12 @@ def special_writer(
     """
     if recipe is None or format_name not in _LACKING:
         return None, ()
+    # Each format brings libraries of its own, up to half a second, which a build in others saves.
+    from mingolotss.formats.fits import stores_brightness
+    from mingolotss.formats.hats.writer import write_hats
+    from mingolotss.pipeline.export_fits import write_fits_again
+    from mingolotss.pipeline.export_flux import write_hats_with_flux
+
     plain = partial(write_hats, mapper=mapper) if format_name == "hats" else None
     if not BuildFolder(build).candidates.exists() or (plain and not recipe.hats.flux):
         return plain, ()

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mingolotss.catalogue.catalogue import Catalogue
+from mingolotss.catalogue.column_names import ColumnNames
 from mingolotss.catalogue.labels import ColumnRules
-from mingolotss.catalogue.reading import ColumnNames, catalogue_from_names, read_catalogue
+from mingolotss.catalogue.reading import catalogue_from_names, read_catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import CatalogueError, InputError
 from mingolotss.io.file_names import safe_name
@@ -23,7 +24,6 @@ from mingolotss.pipeline.published_catalogue import published_catalogue
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import ImageService
 from mingolotss.service.local.folder import FolderService
-from mingolotss.simulate import SkyFolder, SkyModel, write_sky
 
 if TYPE_CHECKING:
     from mingolotss.io.http import Transport
@@ -116,6 +116,8 @@ def write_simulated_sky(out: Path, *, sources: int = 600, seed: int = 1) -> tupl
     service : str
         The address of its image service, for `open_service`.
     """
+    from mingolotss.simulate import SkyFolder, SkyModel, write_sky  # 20 ms, for simulated skies
+
     sky = SkyFolder(write_sky(SkyModel(seed=seed, sources=sources), BuildFolder(out).sky))
     return sky.catalogue, f"simulated:{sky.path}"
 

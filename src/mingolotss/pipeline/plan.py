@@ -16,8 +16,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from astropy import units as u
-from astropy_healpix import lonlat_to_healpix
 
 from mingolotss.candidates.decisions import Decision
 from mingolotss.candidates.table import CandidateTable
@@ -88,6 +86,7 @@ from mingolotss.service.base import (
 )
 from mingolotss.service.local.folder import FolderService
 from mingolotss.service.simulation import has_simulated_images
+from mingolotss.sky.healpix_index import nested_pixels
 
 __all__ = ["Plan", "plan", "plan_locked"]
 
@@ -287,7 +286,7 @@ class Plan(Shown):
         bands = [order[start : start + length] for start in range(0, n, length)]
         if self.in_catalogue_order:
             return bands
-        pixel = lonlat_to_healpix(self.catalogue.ra * u.deg, dec * u.deg, _NSIDE, order="nested")
+        pixel = nested_pixels(self.catalogue.ra, dec, _NSIDE)
         return [band[np.lexsort((pixel[band], first_image[band]))] for band in bands]
 
     def task(self, index: int) -> Task:

@@ -19,8 +19,7 @@ from mingolotss.catalogue.labels import (
     FlagRules,
     MissingClass,
 )
-from mingolotss.catalogue.reading import Rules
-from mingolotss.catalogue.vector_rules import TagRules, VoteKind, VoteRules
+from mingolotss.catalogue.vector_rules import Rules, TagRules, VoteKind, VoteRules
 from mingolotss.errors import CatalogueError, RecipeError
 from mingolotss.recipe.settings import Settings
 

@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from mingolotss.catalogue.label_vectors import LabelKind
-from mingolotss.catalogue.reading import Rules
+from mingolotss.catalogue.vector_rules import Rules
 from mingolotss.errors import RecipeError
 from mingolotss.io.png import PNG_CHANNELS
 from mingolotss.recipe.batch_settings import RESERVED_NAMES, BatchSettings, PickleSettings

@@ -25,6 +25,7 @@ import numpy as np
 
 from mingolotss.foreign import mute_warnings
 from mingolotss.sky.angles import Floats
+from mingolotss.sky.compiled_libraries import wcslib
 from mingolotss.sky.fits_header import CARD, format_card, join_cards
 from mingolotss.sky.iraf_polynomials import read_iraf_polynomials
 from mingolotss.sky.lookup_tables import LookupTables, TableUse, set_tables, table_uses
@@ -344,7 +345,6 @@ def _two_axes(cards: WCSCards, axes: tuple[int, int], latitude: int) -> Values:
 
 def _parameters(values: Values) -> Wcsprm:
     """Return the parameters of two axes in degrees without distortions."""
-    from astropy.wcs import Wcsprm
 
     def pair(name: str, default: float) -> list[float]:
         return [float(values.get(f"{name}{i}", default)) for i in (1, 2)]
@@ -355,7 +355,7 @@ def _parameters(values: Values) -> Wcsprm:
             for i in (1, 2)
         ]
 
-    prm = Wcsprm(naxis=2)
+    prm: Wcsprm = wcslib().Wcsprm(naxis=2)
     prm.ctype = [str(values["CTYPE1"]), str(values["CTYPE2"])]
     prm.crpix, prm.crval, prm.cdelt = pair("CRPIX", 0.0), pair("CRVAL", 0.0), pair("CDELT", 1.0)
     # wcslib decides from the matrices that it gets: it does not use CD if there is PC, nor CROTA

@@ -42,6 +42,8 @@ def celestial_frame(
     ValueError
         The frame is not known.
     """
+    if longitude == "RA" and radesys == "ICRS":
+        return None  # as for nearly all images, which then need no more of astropy
     from astropy.coordinates import FK4, FK5, ICRS, FK4NoETerms, Galactic
     from astropy.wcs import WCS
     from astropy.wcs.utils import wcs_to_celestial_frame

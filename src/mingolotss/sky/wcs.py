@@ -27,6 +27,7 @@ from mingolotss.sky.celestial import (
     has_wcs,
     similar_celestial_wcs,
 )
+from mingolotss.sky.compiled_libraries import wcslib
 from mingolotss.sky.fits_header import format_card, header_cards, join_cards
 from mingolotss.sky.frames import celestial_frame, from_icrs, to_icrs
 from mingolotss.sky.header_facts import HeaderFacts, read_header_facts
@@ -57,8 +58,6 @@ class SkyWCS:
     def __init__(
         self, header: bytes, tables: LookupTables | None = None, *, path: str = ""
     ) -> None:
-        from astropy.wcs import WcsError  # imported with the first WCS: half a second
-
         self._header, self._tables = header, tables
         self._facts: HeaderFacts | None = None  # read when they are needed
         try:
@@ -67,7 +66,7 @@ class SkyWCS:
             equinox = None if math.isnan(prm.equinox) else float(prm.equinox)
             self._frame = celestial_frame(prm.lngtyp, prm.radesys, equinox)
             self.pixel_scale_arcsec = _pixel_scale(prm)
-        except (WcsError, ValueError, MemoryError) as error:
+        except (wcslib().WcsError, ValueError, MemoryError) as error:
             raise NoWCSError(
                 f"{_header_of(path)} cannot be used: {_last_line(error)}", path=path
             ) from error

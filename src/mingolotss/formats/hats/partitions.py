@@ -20,10 +20,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from astropy import units
-from astropy_healpix import lonlat_to_healpix, neighbours
+from astropy_healpix import neighbours
 
 from mingolotss.model import Floats, Ints
+from mingolotss.sky.healpix_index import nested_pixels
 
 __all__ = [
     "HIGHEST_ORDER",
@@ -131,9 +131,7 @@ def healpix_index(ra: Floats, dec: Floats) -> Ints:
     -------
     int64 array of the same shape
     """
-    lon, lat = ra * units.deg, dec * units.deg
-    index: Ints = lonlat_to_healpix(lon, lat, 1 << INDEX_ORDER, order="nested").astype(np.int64)
-    return index
+    return nested_pixels(ra, dec, 1 << INDEX_ORDER)
 
 
 def choose_partitions(index: Ints, rows: int) -> PartitionPlan:

@@ -51,7 +51,8 @@ from mingolotss.io.arrow_rows import quick_collections
 from mingolotss.io.file_names import safe_name
 from mingolotss.io.files import remove_tree
 from mingolotss.io.parquet import write_table
-from mingolotss.model import Floats, Ints, Mapper
+from mingolotss.mapper import Mapper
+from mingolotss.model import Floats, Ints
 from mingolotss.recipe.hats_settings import HatsSettings
 
 __all__ = ["write_hats"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mingolotss.errors import InputError
-from mingolotss.model import Mapper
+from mingolotss.mapper import Mapper
 
 __all__ = ["Mapper", "WorkerDiedError"]
 

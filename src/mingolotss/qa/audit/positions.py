@@ -17,9 +17,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from mingolotss.catalogue.column_names import ColumnNames
 from mingolotss.catalogue.name_patterns import match_names
 from mingolotss.catalogue.positions import Frame, positions_of_names
-from mingolotss.catalogue.reading import ColumnNames, read_catalogue
+from mingolotss.catalogue.reading import read_catalogue
 from mingolotss.errors import CatalogueError
 from mingolotss.model import Bools, Floats
 from mingolotss.recipe.model import Recipe
