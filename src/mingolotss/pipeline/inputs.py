@@ -116,7 +116,7 @@ def write_simulated_sky(out: Path, *, sources: int = 600, seed: int = 1) -> tupl
     service : str
         The address of its image service, for `open_service`.
     """
-    from mingolotss.simulate import SkyFolder, SkyModel, write_sky  # 20 ms, for simulated skies
+    from mingolotss.simulate import SkyFolder, SkyModel, write_sky  # 0.2 s
 
     sky = SkyFolder(write_sky(SkyModel(seed=seed, sources=sources), BuildFolder(out).sky))
     return sky.catalogue, f"simulated:{sky.path}"

@@ -42,7 +42,6 @@ from mingolotss.service.base import (
     split_folder,
 )
 from mingolotss.service.local.listing import listed_files
-from mingolotss.simulate import SkyFolder
 
 __all__ = ["ResolvedImages", "ResolvedInputs", "check_places", "resolve_inputs"]
 
@@ -110,6 +109,8 @@ def resolve_inputs(arguments: BuildArguments, out: Path, *, refresh: bool) -> Re
     if _address(reference, given) == "simulated" and catalogue is None:
         catalogue, _ = write_simulated_sky(absolute_path(out))
         if recipe.mask.makes_masks and given_components is None:
+            from mingolotss.simulate import SkyFolder  # 0.2 s, for simulated skies only
+
             given_components = SkyFolder(catalogue.parent).components
     rows = resolve_catalogue(recipe, catalogue, images.service, out).head(arguments.limit)
     if rows.kept is not None:
