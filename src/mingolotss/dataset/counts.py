@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from mingolotss.io.arrow_values import fill_null, numpy_of
 from mingolotss.model import Bools
 from mingolotss.recipe.model import RecentreSettings
 
@@ -104,7 +104,7 @@ def is_checked(written: pa.Table, flag: str) -> Bools:
 
     Another program may leave a flag null. The size of a source must be known to be compared.
     """
-    checked = np.asarray(written[flag].is_valid().to_numpy(zero_copy_only=False), bool)
+    checked = numpy_of(written[flag].is_valid())
     if flag == "exceeds_stamp":
         for name in ("size_arcsec", "pixel_scale_arcsec"):
             checked = checked & np.isfinite(_numbers(written, name))
@@ -112,9 +112,8 @@ def is_checked(written: pa.Table, flag: str) -> Bools:
 
 
 def _flag(table: pa.Table, name: str) -> Bools:
-    filled = pc.fill_null(table[name], False)
-    return np.asarray(filled.to_numpy(zero_copy_only=False), bool)
+    return np.asarray(numpy_of(fill_null(table[name], False)), bool)
 
 
 def _numbers(table: pa.Table, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.asarray(table[name].to_numpy(zero_copy_only=False), float)
+    return np.asarray(numpy_of(table[name]), float)

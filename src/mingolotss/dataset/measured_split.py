@@ -18,6 +18,7 @@ from mingolotss.dataset.splits import SplitPlan, SplitResult, SplitSources
 from mingolotss.dataset.splits.result import Assignment, describe_assignment
 from mingolotss.dataset.stamp_extents import PLACE_COLUMNS, stamp_regions
 from mingolotss.errors import InputError
+from mingolotss.io.arrow_values import fill_null, numpy_of
 from mingolotss.recipe.model import Recipe
 from mingolotss.sky.stamp_regions import StampRegions
 
@@ -77,7 +78,7 @@ def measured_split(
     is_counted = is_exact or len(written) <= MAX_COUNTED
     sources = SplitSources(
         names=("",) * len(written),
-        labels=written["label"].fill_null(-1).to_numpy().astype(np.int64),
+        labels=numpy_of(fill_null(written["label"], -1)).astype(np.int64),
         ra=stamps.ra,
         dec=stamps.dec,
         extent_arcsec=stamps.extent_arcsec if is_counted else nothing,
@@ -86,7 +87,7 @@ def measured_split(
         classes=classes,
         vectors=vectors_of_rows(written, len(classes)),
     )
-    names = np.array(written["split"].fill_null("").to_pylist(), dtype=str)
+    names = np.array(fill_null(written["split"], "").to_pylist(), dtype=str)
     why = None if reasons is None else np.array([*reasons], dtype=str)
     parsed = _known_plan(plan)
     by_pixels = Assignment(replace(parsed, reach_arcsec=None), names, why, change)

@@ -11,9 +11,9 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mingolotss.dataset.stamp_places import stamp_places
+from mingolotss.io.arrow_values import array_of, fill_null, numpy_of
 from mingolotss.recipe.model import Recipe
 from mingolotss.recipe.steps import MASK_RADIUS
 from mingolotss.sky.stamp_regions import Shape, StampRegions
@@ -75,20 +75,20 @@ def stamp_regions(table: pa.Table, recipe: Recipe) -> StampRegions:
     recipe : Recipe
     """
     ra, dec, scale = (
-        np.asarray(table[name].to_numpy(), float) for name in ("ra", "dec", "pixel_scale_arcsec")
+        np.asarray(numpy_of(table[name]), float) for name in ("ra", "dec", "pixel_scale_arcsec")
     )
     shape, pixels = stamp_extent(recipe)
     if not set(PLACE_COLUMNS) <= set(table.column_names):
         return StampRegions(ra, dec, pixels * scale, shape)
     # By more than the rounding to whole pixels.
-    separation = np.asarray(table["separation_arcsec"].to_numpy(), float)
-    recentred = pc.fill_null(table["recentred"], False).to_numpy()
+    separation = np.asarray(numpy_of(table["separation_arcsec"]), float)
+    recentred = numpy_of(fill_null(table["recentred"], False))
     is_off = ~recentred & (separation > scale)
     rows = np.flatnonzero(is_off | (shape == "square"))
     # A disc is around the pixel of the source, number side // 2 from 0.
     side = recipe.stamp.pixels
     centre = (side + 1) / 2 if shape == "square" else side // 2 + 1
-    places = stamp_places(table.take(pa.array(rows)), centre)
+    places = stamp_places(table.take(array_of(rows)), centre)
     moved = is_off[rows] & np.isfinite(places.ra) & np.isfinite(places.dec)
     ra, dec = ra.copy(), dec.copy()
     ra[rows[moved]], dec[rows[moved]] = places.ra[moved], places.dec[moved]

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from mingolotss.errors import NoWCSError
+from mingolotss.io.arrow_values import fill_null, numpy_of
 from mingolotss.model import Floats
 from mingolotss.sky.angles import position_angle
 from mingolotss.sky.fits_header import CARD
@@ -56,8 +57,8 @@ def stamp_places(table: pa.Table, centre: float) -> StampPlaces:
     # together, each relative to its own reference pixel.
     places = np.full((3, len(table)), np.nan)
     texts = table["wcs"].combine_chunks().dictionary_encode()
-    code = texts.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    x, y = (centre - np.asarray(table[name].to_numpy(), float) for name in ("crpix1", "crpix2"))
+    code = numpy_of(fill_null(texts.indices, -1))
+    x, y = (centre - np.asarray(numpy_of(table[name]), float) for name in ("crpix1", "crpix2"))
     order = np.argsort(code, kind="stable")
     order = order[code[order] >= 0]
     starts = np.flatnonzero(np.diff(code[order], prepend=-1))

@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 from mingolotss.dataset.manifest import CANDIDATE_CHANNEL
 from mingolotss.dataset.recorded_inputs import locate_image
 from mingolotss.errors import DatasetError
+from mingolotss.io.arrow_values import fill_null, scalar
 from mingolotss.io.documents import parse_json
 from mingolotss.io.file_identity import FileTimes, quick_checksum, read_times
 from mingolotss.io.files import sha256_file
@@ -283,7 +284,9 @@ class _Candidates:
         table = part if isinstance(part, pa.Table) else read_table(part, ["offers"])
         candidates = pc.list_flatten(table["offers"])
         if self._channel is not None:
-            is_own = pc.equal(pc.struct_field(candidates, CANDIDATE_CHANNEL.name), self._channel)
+            is_own = pc.equal(
+                pc.struct_field(candidates, CANDIDATE_CHANNEL.name), scalar(self._channel)
+            )
             candidates = candidates.filter(is_own)
         return [pc.struct_field(candidates, name) for name in _COLUMNS]
 
@@ -297,7 +300,7 @@ class _Candidates:
         """Return the checksums of the images that were read whole, by path."""
         checksums: dict[str, str] = {}
         for paths, digests in (self._columns[:2], self._columns[2:]):
-            known = pc.fill_null(pc.not_equal(digests, ""), False)
+            known = fill_null(pc.not_equal(digests, scalar("")), False)
             pair = paths.filter(known).to_pylist(), digests.filter(known).to_pylist()
             checksums |= zip(*pair, strict=True)
         return checksums

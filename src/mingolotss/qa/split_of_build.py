@@ -14,6 +14,7 @@ from mingolotss.dataset.measured_split import measured_columns, measured_split
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.splits import SplitResult
 from mingolotss.formats.splits_csv import read_splits
+from mingolotss.io.arrow_values import scalar
 
 __all__ = ["reasons_without_split", "split_of_build"]
 
@@ -38,7 +39,7 @@ def split_of_build(out: Path) -> SplitResult | None:
     if provenance is None or not BuildFolder(out).manifest.exists():
         return None
     table = read_manifest(out, ["row", "source", *measured_columns(provenance.recipe)])
-    written = table.filter(pc.equal(table["status"], "written"))
+    written = table.filter(pc.equal(table["status"], scalar("written")))
     if not len(written):
         return None
     record = provenance.split

@@ -24,6 +24,7 @@ from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.sample_summary import format_counts
 from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError
+from mingolotss.io.arrow_values import fill_null, numpy_of, scalar
 from mingolotss.io.parquet import read_table
 from mingolotss.io.summaries import Shown, Summary, Table, count_text
 from mingolotss.qa.changed_inputs import InputChange, changed_inputs
@@ -148,7 +149,7 @@ def status(out: Path | str) -> Status:
     if provenance is None:
         raise DatasetError(f"show the status of {out}: there is no build in it (no recipe.toml)")
     table = _read_table(BuildFolder(out), provenance)
-    written_table = table.filter(pc.equal(table["status"], "written"))
+    written_table = table.filter(pc.equal(table["status"], scalar("written")))
     counts = count_flags(written_table, provenance.recipe.recentre)
     classes, without_class = _count_classes(written_table, provenance.classes)
     rows = rows_of(table.select(_SHOWN))
@@ -239,7 +240,7 @@ def _count_classes(
     """Count the sources of each class, and those in none by the reason."""
     if not classes:
         return {}, {}
-    labels = written["label"].fill_null(-1).to_numpy().astype(np.int64)
+    labels = numpy_of(fill_null(written["label"], -1)).astype(np.int64)
     groups = label_groups(labels, classes, read_vectors(written, len(classes)))
     counts = [(label, name, int(members.sum())) for label, name, members in groups]
     return (

@@ -1,0 +1,79 @@
+"""Values of Arrow columns without pandas.
+
+pyarrow imports pandas, where it is installed, to see whether a Python value is one of pandas, and
+when it makes a numpy array: 0.1 s and more, a third of a short command. What goes from and to the
+buffers of Arrow asks nothing. The modules that `mingolotss status` runs through use this module;
+elsewhere pyarrow's own functions read better.
+
+>>> numbers = pa.array([3, None, 2])
+>>> numpy_of(fill_null(numbers, 7)), pc.equal(numbers, scalar(2)).to_pylist()
+(array([3, 7, 2]), [False, None, True])
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["array_of", "fill_null", "numpy_of", "scalar"]
+
+
+def array_of(values: npt.NDArray[Any]) -> pa.Array:
+    """Return numbers or flags as an Arrow array without nulls.
+
+    Parameters
+    ----------
+    values : bool, integer or floating array, shape (n,)
+    """
+    is_flag = values.dtype == np.bool_
+    data = np.packbits(values, bitorder="little") if is_flag else np.ascontiguousarray(values)
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(data)])
+
+
+def numpy_of(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
+    """Return numbers or flags as a numpy array, as ``to_numpy(zero_copy_only=False)`` does.
+
+    Parameters
+    ----------
+    column : Array or ChunkedArray
+        If it has nulls, or values of other types, pandas is imported all the same.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    kind, start, n = array.type, array.offset, len(array)
+    is_flag = pa.types.is_boolean(kind)
+    if array.null_count or not (is_flag or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        return np.asarray(column.to_numpy(zero_copy_only=False))
+    data = array.buffers()[1] or b""  # an array without values need not have a buffer
+    if not is_flag:
+        values: npt.NDArray[Any] = np.frombuffer(data, kind.to_pandas_dtype())
+        return values[start : start + n]
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+    return bits[start : start + n].view(np.bool_)
+
+
+def scalar(value: str | float, kind: pa.DataType | None = None) -> pa.Scalar:
+    """Return a value as an Arrow scalar.
+
+    Parameters
+    ----------
+    value : str, bool, int or float
+    kind : DataType, optional
+        Its type; by default that of `pyarrow.scalar`.
+    """
+    if isinstance(value, str):
+        text = value.encode()
+        ends = pa.py_buffer(np.array([0, len(text)], np.int32))
+        array = pa.Array.from_buffers(pa.string(), 1, [None, ends, pa.py_buffer(text)])
+    else:
+        array = array_of(np.array([value]))
+    return array[0] if kind is None or kind == array.type else array.cast(kind)[0]
+
+
+def fill_null(values: pa.Array | pa.ChunkedArray, value: str | float) -> Any:
+    """Return values in which a value stands for each null."""
+    return pc.fill_null(values, scalar(value, values.type))
