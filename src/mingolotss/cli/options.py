@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from mingolotss.formats import FORMATS as EXPORT_FORMATS
-
 __all__ = [
     "BUILD",
     "BUILD_RECIPE",
@@ -14,7 +12,6 @@ __all__ = [
     "DASK",
     "DECISIONS",
     "DEMO_OUT",
-    "EXPORTS",
     "FORMATS",
     "FRESH",
     "HATS_ARRAYS",
@@ -105,7 +102,6 @@ MAX_REJECTED = typer.Option(
     help="Exit with code 1 if more than N sources are rejected.",
 )
 BUILD = typer.Argument(metavar="DIR", help="Folder of a build.")
-EXPORTS = ", ".join(EXPORT_FORMATS)
 SPLIT = typer.Option(
     "--split",
     metavar="SPLIT",
