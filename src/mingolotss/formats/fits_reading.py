@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from astropy.io import fits
 
 from mingolotss.foreign import mute_warnings
 from mingolotss.formats.fits_file import SOURCE_MASK, labels_of_cards
@@ -24,6 +23,9 @@ from mingolotss.io.fits_checksums import checksum_problem
 from mingolotss.io.fits_units import plain_text
 from mingolotss.io.png import MAX_SIDE
 from mingolotss.sky.fits_header import BLOCK, card_values, data_offset, whole_value
+
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 __all__ = ["StampUnit", "read_units", "source_mask"]
 
@@ -56,6 +58,8 @@ class StampUnit:
     @cached_property
     def cards(self) -> fits.Header:
         """The cards as astropy reads them."""
+        from astropy.io import fits  # 0.2 s, and builds without FITS files are verified as well
+
         with mute_warnings():
             return fits.Header.fromstring(self.header)
 

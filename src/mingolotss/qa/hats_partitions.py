@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from astropy import units
-from astropy_healpix import healpix_to_lonlat
 
 from mingolotss.dataset.channel_table import CHANNELS_COLUMN, nest_channels, read_channels
 from mingolotss.dataset.hats_catalogue import HatsPartition
@@ -146,6 +144,9 @@ def _are_near(index: Ints, manifest: ManifestRows, places: Ints) -> Bools:
     is_near: Bools = index == manifest.index[places]
     others = np.flatnonzero(~is_near)
     if len(others):
+        from astropy import units  # 0.2 s, for collections of other machines
+        from astropy_healpix import healpix_to_lonlat
+
         ra, dec = manifest.ra[places[others]], manifest.dec[places[others]]
         lon, lat = healpix_to_lonlat(index[others], 1 << INDEX_ORDER, order="nested")
         x = ((lon.to_value(units.deg) - ra + 180) % 360 - 180) * np.cos(np.deg2rad(dec))

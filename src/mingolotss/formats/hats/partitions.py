@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from astropy_healpix import neighbours
 
 from mingolotss.model import Floats, Ints
 from mingolotss.sky.healpix_index import nested_pixels
@@ -235,6 +234,8 @@ def _at_edge(cell: Ints, depth: Ints) -> npt.NDArray[np.bool_]:
 
 def _partitions_around(cells: Ints, order: int, sky: PartitionPlan) -> tuple[Ints, Ints]:
     """Return the pairs of a cell and a partition that it, or a cell that touches it, lies in."""
+    from astropy_healpix import neighbours  # 0.2 s, for margins only
+
     with np.errstate(invalid="ignore"):  # as astropy-healpix does where a pixel has 7 neighbours
         near = neighbours(cells, 1 << order, order="nested").astype(np.int64)
     near = np.vstack([near, cells])

@@ -1,0 +1,91 @@
+"""What short commands, builds and `load` import: only what they use.
+
+Times depend on the machine. Which libraries are imported does not, and they are most of the time.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from readers_build import write_sky
+
+OF_OTHER_COMMANDS = {
+    "PIL", "cleanlab", "contourpy", "dask", "distributed", "fsspec", "h11", "hats", "jinja2",
+    "keras", "matplotlib", "photutils", "pycocotools", "pyvo", "radio_beam", "scipy", "selenium",
+    "sklearn", "starlette", "torch", "upath", "urllib3", "uvicorn", "zarr",
+}  # fmt: skip
+"""Libraries of other commands, and of images elsewhere."""
+ASTROPY = {"astropy.units", "astropy.coordinates", "astropy.io", "astropy.table", "astropy.time"}
+"""All of astropy but wcslib, and what it imports itself."""
+LARGE = OF_OTHER_COMMANDS | ASTROPY | {"astropy.wcs", "astropy_healpix.core", "rich.console"}
+
+_IMPORTED = """
+import atexit, sys
+atexit.register(lambda: print("IMPORTED", *sys.modules, file=sys.stderr))
+"""
+_COMMAND = _IMPORTED + "import mingolotss.cli\nmingolotss.cli.main()"
+
+
+def imported(code: str, *arguments: object, cwd: Path) -> set[str]:
+    """Run a script in a new process; return the modules that it has imported at its end."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        check=True, capture_output=True, text=True, timeout=120, cwd=cwd,
+    )  # fmt: skip
+    return set(done.stderr.rpartition("IMPORTED ")[2].split())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Give a folder with images, their catalogue as Parquet, and a build of it."""
+    folder = tmp_path_factory.mktemp("start-up")
+    catalogue, _ = write_sky(folder, 20)
+    table = pyarrow.csv.read_csv(catalogue)
+    pyarrow.parquet.write_table(table, folder / "catalogue.parquet")
+    assert build(folder, "demo")
+    return folder
+
+
+def build(folder, out):
+    return imported(
+        _COMMAND, "build", "lotss", "--catalogue", "catalogue.parquet", "--service", "folder:fits",
+        "--out", out, "--formats", "batches,parquet", "--max-rejected", 1, "--threads", "-j", 1,
+        cwd=folder,
+    )  # fmt: skip
+
+
+def test_a_build_imports_what_its_formats_and_images_need(folder):
+    """Neither astropy beside wcslib, nor the libraries of other formats and services."""
+    assert build(folder, "again") & LARGE == set()
+
+
+@pytest.mark.parametrize(
+    ("command", "absent"),
+    [
+        (["status", "demo"], {"pandas", "yaml"}),
+        (["verify", "demo"], {"yaml"}),
+        (["recipes"], {"pandas", "yaml"}),
+        (["--version"], {"pandas", "yaml", "pydantic", "pyarrow", "importlib.metadata"}),
+        (["--help"], {"pandas", "yaml", "pydantic", "pyarrow", "numpy", "importlib.metadata"}),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_short_command_imports_little(folder, command, absent):
+    assert imported(_COMMAND, *command, cwd=folder) & (LARGE | absent) == set()
+
+
+def test_loading_imports_little(folder):
+    code = _IMPORTED + "import mingolotss; mingolotss.load('demo').images[0]"
+    assert imported(code, cwd=folder) & (LARGE | {"pandas", "yaml", "typer"}) == set()
+
+
+def test_a_worker_process_imports_no_command_line(folder):
+    """It imports the script of its caller, which imports the command line and runs no command."""
+    code = _IMPORTED + "import mingolotss.__main__"
+    assert imported(code, cwd=folder) & {"typer", "numpy", "pydantic"} == set()
