@@ -53,6 +53,7 @@ __all__ = [
 ]
 
 Values = dict[str, float | str]
+_WCSLIB = wcslib()  # a millisecond, once in the server of the workers
 
 # With the code of a projection, or without for linear axes.
 _LONGITUDE = re.compile(r"(?:RA--|.LON|..LN)-[A-Z0-9]{3}|(?:RA|.LON|..LN) *$")
@@ -63,6 +64,7 @@ _SIP_ORDERS = {"A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"}
 _MAX_SIP_ORDER = 9  # the keywords A_p_q have one digit for each power
 _SIP_TERM = re.compile(r"[AB]P?_\d_\d")
 _FIRST_SCAMP_TERM = 5  # the parameters of TAN itself have the numbers 0 to 4
+_LAST_DIGIT = 29  # of a number in the fixed format (FITS standard 4.0, section 4.2.4)
 _CODE = slice(5, 8)  # of the projection in CTYPE
 _NEED_MORE = {"TNX", "ZPX", "TAB"}  # polynomials in text, or a table in another HDU
 _SUFFIX = slice(8, None)  # the code of a distortion
@@ -220,11 +222,14 @@ class _Axes(NamedTuple):
 @lru_cache(maxsize=MAX_KINDS)
 def _describe_rest(rest: bytes, starts: tuple[int, ...]) -> _Axes | None:
     """Describe the axes of similar headers, with 0 for the numbers of the cards at `starts`."""
-    if not are_usual_cards(rest, starts):
+    with_zeros = bytearray(rest)
+    for start in starts:
+        with_zeros[start + _LAST_DIGIT] = ord("0")
+    header = bytes(with_zeros)
+    if not are_usual_cards(header, starts):
         return None
-    zeros = {rest[start : start + 8].decode().strip(): 0.0 for start in starts}
     try:
-        axes = _describe(WCSCards(read_wcs_cards(rest).values | zeros))
+        axes = _describe(read_wcs_cards(header))
     except CardError:
         return None
     return axes if axes.numbers == (1, 2) else None  # of others, the numbers would be renamed
@@ -355,7 +360,7 @@ def _parameters(values: Values) -> Wcsprm:
             for i in (1, 2)
         ]
 
-    prm: Wcsprm = wcslib().Wcsprm(naxis=2)
+    prm: Wcsprm = _WCSLIB.Wcsprm(naxis=2)
     prm.ctype = [str(values["CTYPE1"]), str(values["CTYPE2"])]
     prm.crpix, prm.crval, prm.cdelt = pair("CRPIX", 0.0), pair("CRVAL", 0.0), pair("CDELT", 1.0)
     # wcslib decides from the matrices that it gets: it does not use CD if there is PC, nor CROTA

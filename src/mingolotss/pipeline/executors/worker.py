@@ -30,8 +30,7 @@ PRELOADED = (
     "mingolotss.service.local.folder",
     "mingolotss.service.local.mosaics",
     # Imported by the packages above when they are first needed: here once, in the server of the
-    # workers, and not by every worker in its first part, which took 0.17 s of it.
-    "astropy.wcs",
+    # workers, and not by every worker in its first part, which took 0.1 s of it.
     "pandas",
     "pyarrow.pandas_compat",
     "pyarrow.vendored.version",
