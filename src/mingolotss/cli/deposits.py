@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from mingolotss.cli.app import app
-from mingolotss.cli.options import EXPORTS
+from mingolotss.cli.options import EXPORTS, CommandWithFormats
 from mingolotss.cli.printing import say
 
 
-@app.command()
+@app.command(cls=CommandWithFormats)
 def publish(
     dataset: Annotated[
         Path, typer.Argument(metavar="DIR", help="Folder of a build or of an export.")
