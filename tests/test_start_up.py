@@ -5,6 +5,7 @@ Times depend on the machine. Which libraries are imported does not, and they are
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
+import mingolotss
 from readers_build import write_sky
 
 OF_OTHER_COMMANDS = {
@@ -37,6 +39,7 @@ def imported(code: str, *arguments: object, cwd: Path) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         check=True, capture_output=True, text=True, timeout=120, cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(Path(mingolotss.__file__).parents[1])},
     )  # fmt: skip
     return set(done.stderr.rpartition("IMPORTED ")[2].split())
 
