@@ -10,7 +10,8 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.catalogue.component_files import ComponentColumns, read_components
+from mingolotss.catalogue.component_columns import ComponentColumns
+from mingolotss.catalogue.component_files import read_components
 from mingolotss.catalogue.component_links import BY_NAME, BY_POSITION, link_components
 from mingolotss.catalogue.components import Components
 from mingolotss.catalogue.sky_shapes import parse_shape, read_region_file

@@ -59,6 +59,21 @@ def test_nulls_and_other_types_are_as_pyarrow_has_them(array):
     assert [str(one) for one in values] == [str(one) for one in expected]
 
 
+TEXTS = ["", "a", "Köln\0", "x" * 300, "日本", "", "b\n"]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+@pytest.mark.parametrize("texts", [TEXTS, ["one", "two"], [None, "ä", None], [None], []])
+def test_texts_are_those_of_pyarrow(kind, texts):
+    """ASCII alone or not, with nulls, of slices and of several chunks."""
+    array = pa.array(texts, kind)
+    chunks = pa.chunked_array([array.slice(1), array, array.slice(0, 1)], kind)
+    for column in (array, array.slice(1), array.slice(1, 1), chunks, pa.chunked_array([], kind)):
+        values = numpy_of(column)
+        assert values.dtype == object
+        assert values.tolist() == column.to_pylist()
+
+
 @pytest.mark.parametrize("value", ["", "written", "Köln\0", True, False, 3, -1, 2.5])
 def test_scalars_are_those_of_pyarrow(value):
     assert scalar(value).equals(pa.scalar(value))

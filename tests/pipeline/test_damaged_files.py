@@ -19,7 +19,7 @@ from mingolotss.errors import ImageError
 from mingolotss.io import file_identity
 from mingolotss.io.fits import read_image
 from mingolotss.io.fits_layout import find_image
-from mingolotss.pipeline import input_files
+from mingolotss.pipeline import recorded_images
 from mingolotss.pipeline.executors.local import processes, threads
 from mingolotss.pipeline.run import build
 from mingolotss.recipe.load import load_recipe
@@ -109,9 +109,9 @@ def test_a_file_whose_status_cannot_be_read_ends_no_build(tmp_path, monkeypatch,
             raise OSError(number, os.strerror(number), str(path))
         return read_times(path)
 
-    monkeypatch.setattr(input_files, "read_times", fail)
+    monkeypatch.setattr(recorded_images, "read_times", fail)
     assert make(folder, out) == expected
     assert make(folder, out) == expected
-    monkeypatch.setattr(input_files, "read_times", read_times)
+    monkeypatch.setattr(recorded_images, "read_times", read_times)
     damage(folder / "J1_P1-mosaic.fits.fz")
     assert [row["status"] for row in make(folder, out)] == ["written", "rejected", "written"]

@@ -17,6 +17,7 @@ from mingolotss.catalogue.table import Column, ColumnRequest, Table
 from mingolotss.catalogue.yaml_headers import check_yaml
 from mingolotss.errors import CatalogueError
 from mingolotss.foreign import mute_warnings
+from mingolotss.io.arrow_values import fill_null, numpy_of
 from mingolotss.io.parquet import check_table, open_parquet, read_columns
 
 if TYPE_CHECKING:
@@ -96,11 +97,11 @@ def _to_numpy(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
         column = column.cast(kind)
     if column.null_count and (pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
         # numpy has no null integers: to_numpy alone would make floats of them.
-        null = column.is_null().to_numpy()
-        return column.fill_null(pa.scalar(0).cast(kind)).to_numpy(), null
+        null = numpy_of(column.is_null())
+        return numpy_of(fill_null(column, 0)), null
     if str(kind) in {"string_view", "binary_view"}:  # pyarrow 15 has no test for these types
         column = column.cast(pa.string() if str(kind) == "string_view" else pa.binary())
-    return column.to_numpy(), None
+    return numpy_of(column), None
 
 
 def _units(schema: pa.Schema) -> dict[str, str]:

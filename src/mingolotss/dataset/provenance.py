@@ -12,12 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import tomli_w
 
-from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.catalogue.components import Components
 from mingolotss.dataset.build_split import BuildSplit, read_build_split
 from mingolotss.dataset.layout import DatasetFolder, batch_name
 from mingolotss.errors import DatasetError, InputError
@@ -29,7 +27,11 @@ from mingolotss.recipe.differences import recipe_differences
 from mingolotss.recipe.metadata import Metadata
 from mingolotss.recipe.model import PUBLISHED_SPLIT, Recipe, parse_recipe
 from mingolotss.service import SERVICES
-from mingolotss.service.base import split_folder
+from mingolotss.service.folder_addresses import split_folder
+
+if TYPE_CHECKING:  # the readers of a dataset need no catalogue
+    from mingolotss.catalogue.catalogue import Catalogue
+    from mingolotss.catalogue.components import Components
 
 __all__ = [
     "Provenance",

@@ -14,8 +14,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Literal, Self
 
-from zlib_ng import gzip_ng
-
 from mingolotss.io.files import atomic_path
 
 __all__ = ["Compression", "PlainMember", "is_plain_file", "write_tar"]
@@ -50,6 +48,8 @@ def _compressor(raw: IO[bytes], compression: Compression) -> gzip.GzipFile:
     """Open a gzip stream without a date and a name. One thread: several would wait 60 ms."""
     if compression == "zlib":
         return gzip.GzipFile("", "wb", _LEVEL, raw, mtime=0)
+    from zlib_ng import gzip_ng  # 15 ms with argparse, and readers need it not
+
     stream: gzip.GzipFile = gzip_ng.GzipNGFile("", "wb", compresslevel=_LEVEL, fileobj=raw, mtime=0)
     return stream
 

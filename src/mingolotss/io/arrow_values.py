@@ -2,8 +2,8 @@
 
 pyarrow imports pandas, where it is installed, to see whether a Python value is one of pandas, and
 when it makes a numpy array: 0.1 s and more, a third of a short command. What goes from and to the
-buffers of Arrow asks nothing. The modules that `mingolotss status` runs through use this module;
-elsewhere pyarrow's own functions read better.
+buffers of Arrow asks nothing. The modules that `mingolotss status` and the command of a build run
+through use this module; elsewhere pyarrow's own functions read better.
 
 >>> numbers = pa.array([3, None, 2])
 >>> numpy_of(fill_null(numbers, 7)), pc.equal(numbers, scalar(2)).to_pylist()
@@ -12,6 +12,7 @@ elsewhere pyarrow's own functions read better.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -36,24 +37,48 @@ def array_of(values: npt.NDArray[Any]) -> pa.Array:
 
 
 def numpy_of(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
-    """Return numbers or flags as a numpy array, as ``to_numpy(zero_copy_only=False)`` does.
+    """Return numbers, flags or texts as a numpy array, as ``to_numpy(zero_copy_only=False)`` does.
 
     Parameters
     ----------
     column : Array or ChunkedArray
-        If it has nulls, or values of other types, pandas is imported all the same.
+        For values of other types, and for integers and flags with nulls, pandas is imported.
     """
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     kind, start, n = array.type, array.offset, len(array)
-    is_flag = pa.types.is_boolean(kind)
-    if array.null_count or not (is_flag or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _texts_of(array)
+    is_flag, is_float = pa.types.is_boolean(kind), pa.types.is_floating(kind)
+    if not (is_flag or is_float or pa.types.is_integer(kind)) or (
+        array.null_count and not is_float
+    ):
         return np.asarray(column.to_numpy(zero_copy_only=False))
     data = array.buffers()[1] or b""  # an array without values need not have a buffer
     if not is_flag:
-        values: npt.NDArray[Any] = np.frombuffer(data, kind.to_pandas_dtype())
-        return values[start : start + n]
+        values: npt.NDArray[Any] = np.frombuffer(data, kind.to_pandas_dtype())[start : start + n]
+        if array.null_count:
+            values = np.where(numpy_of(array.is_null()), values.dtype.type(np.nan), values)
+        return values
     bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
     return bits[start : start + n].view(np.bool_)
+
+
+def _texts_of(array: pa.Array) -> npt.NDArray[np.object_]:
+    """Return an object array of str, and None for nulls."""
+    texts = np.full(len(array), None, object)
+    if not len(array):
+        return texts
+    _, ends, data = array.buffers()
+    width = np.int64 if pa.types.is_large_string(array.type) else np.int32
+    bounds = np.frombuffer(ends, width)[array.offset : array.offset + len(array) + 1]
+    first, raw = int(bounds[0]), b"" if data is None else data[bounds[0] : bounds[-1]].to_pybytes()
+    whole = raw.decode() if raw.isascii() else None  # then the bounds are those of characters
+    places = (bounds - first).tolist()
+    for place, (begin, end) in enumerate(itertools.pairwise(places)):
+        texts[place] = raw[begin:end].decode() if whole is None else whole[begin:end]
+    if array.null_count:
+        texts[numpy_of(array.is_null())] = None
+    return texts
 
 
 def scalar(value: str | float, kind: pa.DataType | None = None) -> pa.Scalar:

@@ -26,8 +26,8 @@ from mingolotss.io.optional import import_optional
 from mingolotss.io.store_folders import move_objects
 from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.exporting import special_writer
-from mingolotss.pipeline.input_files import recorded_checksums
 from mingolotss.pipeline.progress import BuildProgress
+from mingolotss.pipeline.recorded_images import recorded_checksums
 from mingolotss.publish.export import export_header
 from mingolotss.recipe.model import Recipe
 

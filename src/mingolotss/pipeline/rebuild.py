@@ -27,7 +27,7 @@ from mingolotss.dataset.recorded_inputs import (
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.io.files import is_local, locate, sha256_file
 from mingolotss.io.places import Place, absolute_path
-from mingolotss.pipeline.input_files import differing_images, recorded_folder
+from mingolotss.pipeline.recorded_images import differing_images, recorded_folder
 from mingolotss.recipe.load import load_recipe, recipe_names
 from mingolotss.recipe.model import ChannelSettings, Recipe
 from mingolotss.service import SERVICES

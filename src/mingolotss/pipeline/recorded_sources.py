@@ -35,10 +35,10 @@ from mingolotss.io.parquet import read_table
 from mingolotss.model import Candidate, Ints
 from mingolotss.pipeline.channel_inputs import ChannelInputs
 from mingolotss.pipeline.chunk import Chunk
-from mingolotss.pipeline.input_files import differing_images
 from mingolotss.pipeline.planned_stamps import recorded_stamp_deg
 from mingolotss.pipeline.progress import BuildProgress
 from mingolotss.pipeline.rebuild import recorded_service
+from mingolotss.pipeline.recorded_images import differing_images
 from mingolotss.pipeline.task import Task
 from mingolotss.recipe.model import ImageSettings, Recipe
 from mingolotss.service.base import (

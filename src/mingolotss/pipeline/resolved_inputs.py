@@ -27,10 +27,14 @@ from mingolotss.dataset.recorded_inputs import (
 from mingolotss.errors import InputError, RecipeError, hide_credentials
 from mingolotss.foreign import is_own
 from mingolotss.io.places import Place, absolute_path
-from mingolotss.pipeline.input_files import differing_images, recorded_checksums, recorded_folder
 from mingolotss.pipeline.inputs import NAMES_OF_IMAGES, resolve_catalogue, write_simulated_sky
 from mingolotss.pipeline.planned_masks import resolve_components
 from mingolotss.pipeline.rebuild import BuildArguments, GivenService
+from mingolotss.pipeline.recorded_images import (
+    differing_images,
+    recorded_checksums,
+    recorded_folder,
+)
 from mingolotss.recipe.model import Recipe
 from mingolotss.service import SERVICES
 from mingolotss.service.base import (
@@ -39,8 +43,8 @@ from mingolotss.service.base import (
     absolute_address,
     local_root,
     open_service,
-    split_folder,
 )
+from mingolotss.service.folder_addresses import split_folder
 from mingolotss.service.local.listing import listed_files
 
 __all__ = ["ResolvedImages", "ResolvedInputs", "check_places", "resolve_inputs"]

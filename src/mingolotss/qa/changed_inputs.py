@@ -27,7 +27,7 @@ from mingolotss.errors import MingoError
 from mingolotss.io.file_identity import read_times
 from mingolotss.io.files import sha256_file
 from mingolotss.io.summaries import count_text
-from mingolotss.pipeline.input_files import differing_images
+from mingolotss.pipeline.recorded_images import differing_images
 from mingolotss.recipe.differences import recipe_differences
 from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.model import Recipe

@@ -17,7 +17,7 @@ from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
 from mingolotss.dataset.split_plans import read_split_plan
 from mingolotss.formats.splits_csv import read_splits
-from mingolotss.pipeline.input_files import recorded_checksums
+from mingolotss.pipeline.recorded_images import recorded_checksums
 from mingolotss.qa.compare_labels import read_origins
 from mingolotss.qa.comparison import (
     CATALOGUE,
@@ -30,7 +30,7 @@ from mingolotss.qa.comparison import (
     rows_of,
 )
 from mingolotss.recipe.differences import recipe_differences
-from mingolotss.service.base import split_folder
+from mingolotss.service.folder_addresses import split_folder
 
 __all__ = ["find_causes", "why_absent"]
 

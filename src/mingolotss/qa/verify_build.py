@@ -26,7 +26,7 @@ from mingolotss.io.file_names import format_file_name
 from mingolotss.io.files import read_bounded, sha256_file
 from mingolotss.io.parquet import read_table
 from mingolotss.io.png import decode_png
-from mingolotss.pipeline.input_files import changed_images
+from mingolotss.pipeline.recorded_images import changed_images
 from mingolotss.qa.channel_digests import ChannelDigests
 from mingolotss.qa.checks import ContentCheck, Layout, StoredImage, check_images, check_masks
 from mingolotss.qa.fits_stamps import check_fits

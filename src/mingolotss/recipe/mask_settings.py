@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from mingolotss.catalogue.component_files import ComponentColumns
+from mingolotss.catalogue.component_columns import ComponentColumns
 from mingolotss.catalogue.positions import Frame
 from mingolotss.catalogue.units import Quantity, find_unit
 from mingolotss.errors import CatalogueError

@@ -33,9 +33,9 @@ from mingolotss.errors import (
     ServiceError,
 )
 from mingolotss.foreign import is_own, translate_errors
-from mingolotss.io.places import absolute_path
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service import SERVICES
+from mingolotss.service.folder_addresses import split_folder
 from mingolotss.service.survey_facts import NO_FACTS, SurveyFacts
 from mingolotss.sky.header_facts import HeaderFacts
 
@@ -62,7 +62,6 @@ __all__ = [
     "open_service",
     "reads_ahead",
     "search_all",
-    "split_folder",
     "survey_facts",
 ]
 
@@ -276,21 +275,6 @@ def absolute_address(address: str) -> str:
     """
     name, folder = split_folder(address)
     return address if folder is None else f"{name}:{folder}"
-
-
-def split_folder(address: str) -> tuple[str, Path | None]:
-    """Return the name of a service that reads a folder, and the absolute path of that folder.
-
-    For another service, return its whole address and None.
-    """
-    name, _, argument = address.partition(":")
-    if name not in SERVICES:
-        is_folder = Path(address).is_dir()
-        return ("folder", absolute_path(address)) if is_folder else (address, None)
-    if not argument or "://" in argument:
-        return address, None
-    takes_folder = getattr(SERVICES.get(name), "takes_folder", False)
-    return (name, absolute_path(argument)) if takes_folder else (address, None)
 
 
 def local_root(service: ImageService) -> str:
