@@ -8,7 +8,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 
 from mingolotss.dataset.overlapping_stamps import find_overlapping_stamps
-from mingolotss.sky import neighbours
+from mingolotss.sky import cube_grid
 from mingolotss.sky.stamp_regions import StampRegions
 
 
@@ -32,7 +32,7 @@ def expected(ra, dec, width, split):
 @pytest.mark.parametrize("block", [7, 2**20])
 def test_pairs_are_those_of_all_separations(monkeypatch, centre, block):
     """Across RA 0, at the poles, with stamps of two widths, and in blocks of any size."""
-    monkeypatch.setattr(neighbours, "_BLOCK", block)
+    monkeypatch.setattr(cube_grid, "_BLOCK", block)
     rng = np.random.default_rng(3)
     n = 150
     near = SkyCoord(*centre, unit="deg").directional_offset_by(
