@@ -146,6 +146,7 @@ def test_every_command_has_a_function_of_the_same_name():
     """As the page of the commands says; and each is in the table of that page."""
     text = (ROOT / "docs/reference/commands.md").read_text()
     assert "Each command has a Python function of the same name" in text
+    assert "That of `mingolotss publish`, which uploads nothing, is `mingolotss.deposit`." in text
     names = {command.name or command.callback.__name__ for command in app.registered_commands}
     names |= {
         f"{group.name} {command.name}"
@@ -154,7 +155,7 @@ def test_every_command_has_a_function_of_the_same_name():
     }
     rows = re.findall(r"^\| `mingolotss (\w+)( [a-z]+)?", text, re.MULTILINE)
     assert names == {"".join(words) for words in rows}
-    for name in names:
+    for name in names - {"publish"}:
         assert callable(getattr(mingolotss, name.replace(" ", "_"))), name
 
 
