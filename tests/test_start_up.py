@@ -85,7 +85,7 @@ def test_a_short_command_imports_little(folder, command, absent):
 
 def test_loading_imports_little(folder):
     code = _IMPORTED + "import mingolotss; mingolotss.load('demo').images[0]"
-    assert imported(code, cwd=folder) & (LARGE | {"pandas", "yaml", "typer"}) == set()
+    assert imported(code, cwd=folder) & (LARGE | {"pandas", "pyarrow", "yaml", "typer"}) == set()
 
 
 def test_a_worker_process_imports_no_command_line(folder):

@@ -24,12 +24,17 @@ import pyarrow.compute as pc
 
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.catalogue.labels import UNLABELLED, Labels
+from mingolotss.dataset.label_names import (
+    LARGEST_FRACTION,
+    TAGS_NAME,
+    VOTES_NAME,
+    VOTES_TOTAL_NAME,
+)
 from mingolotss.errors import DatasetError
 from mingolotss.io.documents import parse_json
 
 __all__ = [
     "JOINED_BY",
-    "LARGEST_FRACTION",
     "TAGS",
     "VECTOR_COLUMNS",
     "VOTES",
@@ -44,12 +49,10 @@ __all__ = [
     "with_class_names",
 ]
 
-TAGS = pa.field("tags", pa.list_(pa.int16()))
-VOTES = pa.field("votes", pa.list_(pa.float64()))
-VOTES_TOTAL = pa.field("votes_total", pa.float64())
+TAGS = pa.field(TAGS_NAME, pa.list_(pa.int16()))
+VOTES = pa.field(VOTES_NAME, pa.list_(pa.float64()))
+VOTES_TOTAL = pa.field(VOTES_TOTAL_NAME, pa.float64())
 VECTOR_COLUMNS = pa.schema([TAGS, VOTES, VOTES_TOTAL])
-LARGEST_FRACTION = 1 + 1e-6
-"""More than 1, since the sum of rounded fractions of merged classes may be slightly larger."""
 _CLASSES_KEY = b"classes"
 JOINED_BY = " + "
 

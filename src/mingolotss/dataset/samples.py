@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, SupportsIndex, overload
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from mingolotss.catalogue.label_vectors import LabelVectors, join_vectors
@@ -33,15 +32,6 @@ from mingolotss.dataset.label_targets import (
 )
 from mingolotss.dataset.label_words import label_facts, label_table
 from mingolotss.dataset.provenance import read_provenance
-from mingolotss.dataset.sample_plot import draw_samples
-from mingolotss.dataset.sample_summary import (
-    describe_classes,
-    format_counts,
-    image_kind,
-    pictures,
-    split_counts,
-)
-from mingolotss.dataset.sample_table import dataset_folder, sample_table
 from mingolotss.dataset.split_names import select
 from mingolotss.dataset.stamp_shape import channel_places
 from mingolotss.errors import DatasetError, InputError
@@ -49,6 +39,7 @@ from mingolotss.io.summaries import Picture, Shown, Summary, Table, count_text
 from mingolotss.model import Ints
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -231,6 +222,8 @@ class Arrays(Shown):
     @property
     def table(self) -> pa.Table:
         """Return the metadata of the samples, one row each (`mingolotss.MingoLoTSS.table`)."""
+        from mingolotss.dataset.sample_table import sample_table  # needs pyarrow, as below
+
         return sample_table(
             self.root, self.sources, self.filenames, self.splits, self.labels, self.classes,
             self.vectors,
@@ -299,6 +292,8 @@ class Arrays(Shown):
 
         It is text where it is printed, and HTML in a notebook.
         """
+        from mingolotss.dataset.sample_summary import describe_classes, image_kind
+
         is_tagged = self.vectors is not None and self.vectors.kind == "tags"
         kinds = f"with {count_text(self.n_classes, 'tag')}"
         if not is_tagged:
@@ -313,12 +308,16 @@ class Arrays(Shown):
         self, n: int | Sequence[int] = 12, *, columns: int | None = None, seed: int | None = None
     ) -> Figure:
         """Draw stamps with their names and classes; see `mingolotss.plot`."""
+        from mingolotss.dataset.sample_plot import draw_samples
+
         return draw_samples(
             self.images, self.labels, self.classes, self.sources, n,
             columns=columns, seed=seed, channels=self.channels, vectors=self.vectors,
         )  # fmt: skip
 
     def _summary(self) -> Summary:
+        from mingolotss.dataset.sample_summary import image_kind
+
         return Summary(
             f"Arrays: {image_kind(self.images)}",
             self._facts(),
@@ -330,6 +329,8 @@ class Arrays(Shown):
         return label_table(self.labels, self.classes, self.vectors)
 
     def _facts(self) -> dict[str, str]:
+        from mingolotss.dataset.sample_summary import format_counts, split_counts
+
         facts = {"channels": ", ".join(self.channels)} if self.channels else {}
         if self.masks is not None:
             facts["masks"] = "0 background, 1 this source, 2 another source"
@@ -340,6 +341,8 @@ class Arrays(Shown):
 
     def pictures(self) -> list[Picture]:
         """Return small PNG images of some samples, with captions, for a page."""
+        from mingolotss.dataset.sample_summary import pictures
+
         return pictures(self.images, self.labels, self.classes, self.sources, self.vectors)
 
     def _repr_html_(self) -> str:
@@ -407,6 +410,8 @@ def least_fraction(root: Path | None) -> float:
     root : Path or None
         The dataset, or a part of it; without a recipe there, the fraction is 0.
     """
+    from mingolotss.dataset.sample_table import dataset_folder
+
     provenance = None if root is None else read_provenance(dataset_folder(root).path)
     return 0.0 if provenance is None else provenance.recipe.classes.least_fraction
 

@@ -7,6 +7,7 @@ wrote it.
 >>> shape = StampShape(("low", "high"), 150, "float32")
 >>> shape.axes, shape.nbytes, shape.is_png
 ((2, 150, 150), 180000, False)
+>>> import pyarrow as pa
 >>> StampShape.of_schema(pa.schema([]).with_metadata(shape.to_metadata())) == shape
 True
 """
@@ -16,16 +17,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pyarrow as pa
 
 from mingolotss.errors import InputError
 from mingolotss.io.documents import parse_json
 from mingolotss.io.png import MAX_SIDE, PNG_CHANNELS
 from mingolotss.recipe.channel_settings import LONGEST_NAME, MOST_CHANNELS
 from mingolotss.recipe.model import Recipe
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["STAMPS_KEY", "StampShape", "channel_names", "channel_places"]
 

@@ -8,14 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from mingolotss.dataset.export_notes import SPLIT_KEY
-from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.errors import DatasetError, InputError, MingoError
@@ -25,6 +22,9 @@ from mingolotss.io.png import MAX_SIDE, PNG_CHANNELS
 from mingolotss.io.system_faults import describe_fault
 from mingolotss.recipe.model import Recipe
 
+if TYPE_CHECKING:  # readers need no records, and no pyarrow
+    from mingolotss.dataset.records import Records
+
 __all__ = [
     "IMAGE_AXES",
     "ExportHeader",
@@ -32,7 +32,6 @@ __all__ = [
     "check_kind",
     "check_masks",
     "check_samples",
-    "plain_values",
     "reading_export",
 ]
 
@@ -243,14 +242,3 @@ def check_masks(masks: tuple[np.dtype[Any], tuple[int, ...]], axes: tuple[int, .
     kind, shape = masks
     if kind != np.uint8 or shape != (axes[0], *axes[-2:]):
         raise ValueError(f"masks of type {kind} and shape {shape} for images of shape {axes}")
-
-
-def plain_values(column: pa.ChunkedArray) -> list[str | int | float | bool | None]:
-    """Return a column as JSON has it: null for NaN and infinity, text for dates."""
-    if pa.types.is_temporal(column.type):
-        column = column.cast(pa.string())
-    if pa.types.is_floating(column.type):
-        is_finite = pc.is_finite(column)
-        column = pc.if_else(is_finite, column, pa.scalar(None, column.type))
-    values: list[str | int | float | bool | None] = column.to_pylist()
-    return values

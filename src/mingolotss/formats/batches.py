@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, compress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ import numpy.typing as npt
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.checksums import write_checksums
 from mingolotss.dataset.image_stack import ImageArray
-from mingolotss.dataset.label_columns import TAGS, VOTES
+from mingolotss.dataset.label_names import TAGS_NAME, VOTES_NAME
 from mingolotss.dataset.layout import (
     BatchFolder,
     DatasetFolder,
@@ -38,7 +38,6 @@ from mingolotss.dataset.layout import (
     split_of_batch,
 )
 from mingolotss.dataset.published import absent_files, names_of_images
-from mingolotss.dataset.records import Records
 from mingolotss.dataset.samples import Arrays, concatenate
 from mingolotss.dataset.split_names import select
 from mingolotss.dataset.stamp_shape import channel_names
@@ -52,6 +51,9 @@ from mingolotss.formats.stored_names import true_splits
 from mingolotss.image.masks import Masks
 from mingolotss.io.files import largest_expansion, md5_file
 from mingolotss.model import Ints
+
+if TYPE_CHECKING:  # batches are read without pyarrow
+    from mingolotss.dataset.records import Records
 
 __all__ = [
     "BATCHES",
@@ -474,7 +476,7 @@ def _read_vectors(
         if arrays and not count:  # an empty list does not say how many classes there are
             arrays = {
                 name: arrays[name].reshape(0, n_classes)
-                for name in (TAGS.name, VOTES.name)
+                for name in (TAGS_NAME, VOTES_NAME)
                 if name in arrays
             }
         return vectors_of_arrays(arrays, count, n_classes)
@@ -492,7 +494,7 @@ def _numbers(values: object, name: str) -> npt.NDArray[np.generic]:
     # numpy would look into lists of lists, which may hold each other any number of times.
     is_flat = len({*map(len, rows)}) <= 1
     is_flat = is_flat and all(isinstance(one, int | float) for row in rows for one in row)
-    is_tags = name == TAGS.name
+    is_tags = name == TAGS_NAME
     if not is_flat or (is_tags and any(abs(one) > 1 for row in rows for one in row)):
         return np.empty(0)
     return np.array(values, np.int8 if is_tags else np.float64)

@@ -18,16 +18,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from mingolotss.catalogue.label_vectors import LabelVectors
-from mingolotss.dataset.label_columns import (
+from mingolotss.dataset.label_names import (
+    LABEL_NAMES,
     LARGEST_FRACTION,
-    TAGS,
-    VECTOR_COLUMNS,
-    VOTES,
-    VOTES_TOTAL,
-    read_vectors,
+    TAGS_NAME,
+    VOTES_NAME,
+    VOTES_TOTAL_NAME,
 )
 
 __all__ = [
@@ -38,12 +36,12 @@ __all__ = [
     "vectors_of_arrays",
 ]
 
-LABEL_ARRAYS = tuple(VECTOR_COLUMNS.names)
+LABEL_ARRAYS = LABEL_NAMES
 """The names of the arrays, of which a dataset has the first, or the others, or none."""
 LABEL_NOTES = {
-    TAGS.name: "n, class as in the attribute classes; 1: has this tag, -1: unlabelled",
-    VOTES.name: "n, class as in the attribute classes; fraction of the votes, NaN: unlabelled",
-    VOTES_TOTAL.name: "number of votes; NaN: not known",
+    TAGS_NAME: "n, class as in the attribute classes; 1: has this tag, -1: unlabelled",
+    VOTES_NAME: "n, class as in the attribute classes; fraction of the votes, NaN: unlabelled",
+    VOTES_TOTAL_NAME: "number of votes; NaN: not known",
 }
 
 
@@ -52,10 +50,10 @@ def label_arrays(vectors: LabelVectors | None) -> dict[str, npt.NDArray[np.int8 
     if vectors is None:
         return {}
     if vectors.kind == "tags":
-        return {TAGS.name: np.asarray(vectors.values, np.int8)}
+        return {TAGS_NAME: np.asarray(vectors.values, np.int8)}
     return {
-        VOTES.name: np.asarray(vectors.values, np.float64),
-        VOTES_TOTAL.name: np.asarray(vectors.totals, np.float64),
+        VOTES_NAME: np.asarray(vectors.values, np.float64),
+        VOTES_TOTAL_NAME: np.asarray(vectors.totals, np.float64),
     }
 
 
@@ -75,22 +73,22 @@ def vectors_of_arrays(
     ValueError
         An array has another type or shape, or values that are no tags and no votes.
     """
-    if TAGS.name in arrays:
-        tags = _checked(arrays, TAGS.name, "i1", (n, n_classes))
+    if TAGS_NAME in arrays:
+        tags = _checked(arrays, TAGS_NAME, "i1", (n, n_classes))
         if tags.min(initial=0) < -1 or tags.max(initial=0) > 1:
             raise ValueError(f"tags from {tags.min()} to {tags.max()}")
-        _check_rows(tags < 0, TAGS.name)
+        _check_rows(tags < 0, TAGS_NAME)
         return LabelVectors.of_tags(tags)
-    if VOTES.name not in arrays:
+    if VOTES_NAME not in arrays:
         return None
-    fractions = _checked(arrays, VOTES.name, "f8", (n, n_classes))
+    fractions = _checked(arrays, VOTES_NAME, "f8", (n, n_classes))
     unknown = np.isnan(fractions)
     if not ((fractions >= 0) & (fractions <= LARGEST_FRACTION) | unknown).all():
         raise ValueError("votes that are no fractions from 0 to 1")
-    _check_rows(unknown, VOTES.name)
+    _check_rows(unknown, VOTES_NAME)
     totals = np.full(n, np.nan)
-    if VOTES_TOTAL.name in arrays:
-        totals = _checked(arrays, VOTES_TOTAL.name, "f8", (n,))
+    if VOTES_TOTAL_NAME in arrays:
+        totals = _checked(arrays, VOTES_TOTAL_NAME, "f8", (n,))
     return LabelVectors.of_votes(fractions, totals)
 
 
@@ -108,6 +106,10 @@ def read_label_rows(rows: Sequence[Mapping[str, object]], n_classes: int) -> Lab
     DatasetError, ValueError
         Tags that are no classes, or another number of fractions than there are classes.
     """
+    import pyarrow as pa  # 90 ms; arrays are read without it
+
+    from mingolotss.dataset.label_columns import VECTOR_COLUMNS, read_vectors
+
     fields = [field for field in VECTOR_COLUMNS if any(field.name in row for row in rows)]
     columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in fields]
     return read_vectors(pa.table(columns, pa.schema(fields)), n_classes)

@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from mingolotss.dataset.layout import ExportFolder
-from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import DatasetError
 from mingolotss.io.file_names import safe_name
 
@@ -30,6 +29,8 @@ def true_splits(folder: Path, stored: Sequence[str]) -> list[str]:
     """
     if all(name.isidentifier() for name in stored):
         return list(stored)  # nearly always: none is encoded, and the manifest need not be read
+    from mingolotss.dataset.manifest import read_manifest  # needs pyarrow, 90 ms
+
     names: dict[str, str] = {}
     with suppress(DatasetError):
         splits = read_manifest(folder, ["split"])["split"].unique().to_pylist()
@@ -45,6 +46,8 @@ def images_by_file(folder: Path) -> dict[str, tuple[str, str]]:
     folder : Path
         Of the export.
     """
+    from mingolotss.dataset.manifest import read_manifest
+
     try:
         table = read_manifest(folder, ["image_file", "source"])
     except DatasetError:

@@ -39,7 +39,6 @@ from mingolotss.formats.base import (
     ExportHeader,
     Format,
     check_kind,
-    plain_values,
     reading_export,
 )
 from mingolotss.formats.class_names import (
@@ -48,6 +47,7 @@ from mingolotss.formats.class_names import (
     write_channel_names,
     write_class_names,
 )
+from mingolotss.formats.json_values import plain_values
 from mingolotss.formats.label_arrays import label_arrays, vectors_of_arrays
 from mingolotss.formats.stored_names import true_splits
 from mingolotss.io.documents import parse_json

@@ -33,9 +33,9 @@ from mingolotss.formats.base import (
     Format,
     check_masks,
     check_samples,
-    plain_values,
     reading_export,
 )
+from mingolotss.formats.json_values import plain_values
 from mingolotss.formats.label_arrays import LABEL_ARRAYS, label_arrays, vectors_of_arrays
 from mingolotss.io.documents import parse_json
 from mingolotss.io.files import largest_expansion, read_bounded
