@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,12 @@ import pytest
 from mingolotss.image import compiled
 
 ROOT = Path(__file__).parents[1]
+with suppress(ImportError):  # the environment of LSDB and Hyrax is without it
+    import hypothesis
+
+    # How long an example takes depends on what else the machine does; no test asserts a time.
+    hypothesis.settings.register_profile("project", deadline=None)
+    hypothesis.settings.load_profile("project")
 
 
 @pytest.fixture(scope="session")

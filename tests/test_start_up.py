@@ -55,17 +55,23 @@ def folder(tmp_path_factory):
     return folder
 
 
-def build(folder, out):
+def build(folder, out, *workers, formats="batches,parquet"):
     return imported(
         _COMMAND, "build", "lotss", "--catalogue", "catalogue.parquet", "--service", "folder:fits",
-        "--out", out, "--formats", "batches,parquet", "--max-rejected", 1, "--threads", "-j", 1,
-        cwd=folder,
+        "--out", out, "--formats", formats, "--max-rejected", 1,
+        *(workers or ("--threads", "-j", 1)), cwd=folder,
     )  # fmt: skip
 
 
 def test_a_build_imports_what_its_formats_and_images_need(folder):
     """Neither astropy beside wcslib, nor the libraries of other formats and services."""
     assert build(folder, "again") & LARGE == set()
+
+
+def test_the_caller_of_worker_processes_imports_no_pandas(folder):
+    """It plans and assembles; only the workers convert values that pyarrow asks pandas about."""
+    modules = build(folder, "by-processes", "-j", 2, formats="parquet")
+    assert modules & (LARGE | {"pandas"}) == set()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mingolotss.io.arrow_values import array_of, fill_null, numpy_of, scalar
+from mingolotss.io.arrow_values import array_of, fill_null, numpy_of, scalar, text_array
 
 TYPES = ["bool", "int8", "uint16", "int32", "int64", "uint64", "float32", "float64"]
 
@@ -72,6 +72,13 @@ def test_texts_are_those_of_pyarrow(kind, texts):
         values = numpy_of(column)
         assert values.dtype == object
         assert values.tolist() == column.to_pylist()
+
+
+@pytest.mark.parametrize("texts", [TEXTS, [], [""], ["a"] * 1000])
+def test_arrays_of_texts_are_those_of_pyarrow(texts):
+    array = text_array(texts)
+    array.validate(full=True)
+    assert array.equals(pa.array(texts, pa.string()))
 
 
 @pytest.mark.parametrize("value", ["", "written", "Köln\0", True, False, 3, -1, 2.5])

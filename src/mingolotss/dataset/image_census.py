@@ -15,8 +15,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from mingolotss.io.arrow_values import fill_null, numpy_of, scalar
 
 __all__ = ["BeamCount", "beam_counts", "describe_beams", "describe_noise", "noise_counts"]
 
@@ -65,10 +68,20 @@ def beam_counts(manifest: pa.Table) -> list[BeamCount]:
         one of them is known.
     """
     written = _written(manifest)
-    names = ("beam_major_arcsec", "beam_minor_arcsec")
-    rounded = pa.table({name: pc.round(written[name], _DIGITS) for name in names})
-    groups = rounded.group_by(list(names)).aggregate([([], "count_all")]).to_pylist()
-    beams = [BeamCount(group[names[0]], group[names[1]], group["count_all"]) for group in groups]
+    majors, minors = (
+        pc.round(written[name], _DIGITS).combine_chunks().dictionary_encode()
+        for name in ("beam_major_arcsec", "beam_minor_arcsec")
+    )
+    # A pair of axes becomes one number, in which -1 stands for an axis that is not known. Beams of
+    # equal number are listed in the order of their first sources.
+    codes = [numpy_of(fill_null(axis.indices, -1)).astype(np.int64) for axis in (majors, minors)]
+    pairs = (codes[0] + 1) * (len(minors.dictionary) + 1) + codes[1] + 1
+    _, first, counts = np.unique(pairs, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    beams = [
+        BeamCount(majors[row].as_py(), minors[row].as_py(), count)
+        for row, count in zip(first[order].tolist(), counts[order].tolist(), strict=True)
+    ]
     return sorted(beams, key=lambda beam: (-beam.sources, beam.major_arcsec or 0.0))
 
 
@@ -114,4 +127,4 @@ def _images(count: int) -> str:
 
 
 def _written(manifest: pa.Table) -> pa.Table:
-    return manifest.filter(pc.equal(manifest["status"], "written"))
+    return manifest.filter(pc.equal(manifest["status"], scalar("written")))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mingolotss.dataset.stamp_extents import stamp_regions
+from mingolotss.io.arrow_values import fill_null, numpy_of
 from mingolotss.model import Bools, Floats, Ints
 from mingolotss.recipe.model import Recipe
 from mingolotss.sky.angles import separation_arcsec
@@ -105,5 +106,5 @@ def overlaps_of_table(written: pa.Table, recipe: Recipe, most: int = 200) -> Ove
     """
     # The names of splits are compared as numbers: the dictionary encoding gives each name an index.
     codes = written["split"].combine_chunks().dictionary_encode().indices
-    split = codes.fill_null(-1).to_numpy(zero_copy_only=False)
+    split = numpy_of(fill_null(codes, -1))
     return find_overlapping_stamps(stamp_regions(written, recipe), split=split, most=most)

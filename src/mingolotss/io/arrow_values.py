@@ -13,6 +13,7 @@ through use this module; elsewhere pyarrow's own functions read better.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["array_of", "fill_null", "numpy_of", "scalar"]
+__all__ = ["array_of", "fill_null", "numpy_of", "scalar", "text_array"]
 
 
 def array_of(values: npt.NDArray[Any]) -> pa.Array:
@@ -81,6 +82,23 @@ def _texts_of(array: pa.Array) -> npt.NDArray[np.object_]:
     return texts
 
 
+def text_array(texts: Sequence[str]) -> pa.Array:
+    """Return texts as an Arrow array of strings without nulls.
+
+    Raises
+    ------
+    UnicodeEncodeError
+        A text has lone surrogates.
+    """
+    encoded = [text.encode() for text in texts]
+    ends = np.zeros(len(encoded) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=ends[1:])
+    if ends[-1] > np.iinfo(np.int32).max:  # pyarrow makes several chunks of them
+        return pa.array(texts, pa.string())
+    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
 def scalar(value: str | float, kind: pa.DataType | None = None) -> pa.Scalar:
     """Return a value as an Arrow scalar.
 
@@ -90,12 +108,7 @@ def scalar(value: str | float, kind: pa.DataType | None = None) -> pa.Scalar:
     kind : DataType, optional
         Its type; by default that of `pyarrow.scalar`.
     """
-    if isinstance(value, str):
-        text = value.encode()
-        ends = pa.py_buffer(np.array([0, len(text)], np.int32))
-        array = pa.Array.from_buffers(pa.string(), 1, [None, ends, pa.py_buffer(text)])
-    else:
-        array = array_of(np.array([value]))
+    array = text_array([value]) if isinstance(value, str) else array_of(np.array([value]))
     return array[0] if kind is None or kind == array.type else array.cast(kind)[0]
 
 

@@ -14,7 +14,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from mingolotss.candidates.decisions import Decision
@@ -49,6 +48,7 @@ from mingolotss.errors import (
     clean_text,
     hide_credentials,
 )
+from mingolotss.io.arrow_values import array_of, text_array
 from mingolotss.io.files import as_input_error, same_file, write_bytes
 from mingolotss.io.parquet import write_table
 from mingolotss.io.summaries import Shown, Summary, Table, count_text
@@ -347,13 +347,12 @@ class Plan(Shown):
         name = ImagePaths(image_root, str(self.out)).name
         images = [(field, name(image), name(rms)) for field, image, rms in candidates.images]
         rows = np.repeat(np.arange(self.sources), candidates.counts)
-        columns: dict[str, pa.Array | npt.NDArray[np.int64]] = {
-            field.name: pa.nulls(len(rows), field.type) for field in CANDIDATES
-        }
-        columns |= {"row": rows, "source": pa.array(candidates.names).take(rows)}
+        columns = {field.name: pa.nulls(len(rows), field.type) for field in CANDIDATES}
+        row = array_of(rows)
+        columns |= {"row": row, "source": text_array(candidates.names).take(row)}
         image_columns = zip(*images, strict=True) if images else [(), (), ()]
         for column, values in zip(("field", "image", "rms"), image_columns, strict=True):
-            columns[column] = pa.array(values, pa.string()).take(candidates.image_index)
+            columns[column] = text_array(values).take(array_of(candidates.image_index))
         return pa.table(columns, schema=CANDIDATES)
 
 

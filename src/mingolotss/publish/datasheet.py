@@ -17,6 +17,7 @@ from mingolotss.dataset.grid_census import (
     describe_resampling,
     describe_sizes,
 )
+from mingolotss.io.arrow_values import fill_null, scalar
 from mingolotss.publish.channel_facts import describe_channel_services, describe_steps
 from mingolotss.publish.image_facts import (
     describe_beams,
@@ -162,7 +163,7 @@ def _service(summary: DatasetSummary) -> str:
 
 def _choice(summary: DatasetSummary) -> str:
     """Say for how many sources one of several images was chosen, and by whom."""
-    several = pc.sum(pc.greater(pc.fill_null(summary.manifest["case"], 0), 0)).as_py() or 0
+    several = pc.sum(pc.greater(fill_null(summary.manifest["case"], 0), scalar(0))).as_py() or 0
     decided = summary.known("decided_by")
     if not several:
         text = "No source had several usable images."

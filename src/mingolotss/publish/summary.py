@@ -31,6 +31,7 @@ from mingolotss.dataset.provenance import Provenance, read_package_versions, rea
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError
+from mingolotss.io.arrow_values import fill_null, numpy_of, scalar
 from mingolotss.io.parquet import count_rows, read_schema
 from mingolotss.sky.header_facts import SIMULATED
 
@@ -111,7 +112,7 @@ class DatasetSummary:
         """Return the number of images of each class, in a split or in none."""
         if self.tags is not None:
             return list(map(int, self.tags.counts))
-        labels = self.manifest["label"].drop_null().to_numpy()
+        labels = numpy_of(self.manifest["label"].drop_null())
         counts = np.bincount(labels, minlength=len(self.classes))[: len(self.classes)]
         return list(map(int, counts))
 
@@ -140,7 +141,7 @@ class DatasetSummary:
         vectors = self.vectors
         if vectors is None or vectors.kind != "votes":
             return None
-        labels = self.manifest["label"].fill_null(-1).to_numpy().astype(np.int64)
+        labels = numpy_of(fill_null(self.manifest["label"], -1)).astype(np.int64)
         return count_votes(vectors, labels, self.classes)
 
     @property
@@ -165,7 +166,7 @@ class DatasetSummary:
     @property
     def pixel_scales_arcsec(self) -> tuple[float, float, float] | None:
         """Return the smallest, median and largest pixel scale; None if no record has one."""
-        scales = self.manifest["pixel_scale_arcsec"].to_numpy()
+        scales = numpy_of(self.manifest["pixel_scale_arcsec"])
         scales = scales[np.isfinite(scales)]
         if not scales.size:
             return None
@@ -193,7 +194,7 @@ class DatasetSummary:
         values = self.manifest[column]
         is_valid = pc.is_valid(values)
         if pa.types.is_floating(values.type):
-            return pc.and_(is_valid, pc.invert(pc.is_nan(pc.fill_null(values, float("nan")))))
+            return pc.and_(is_valid, pc.invert(pc.is_nan(fill_null(values, float("nan")))))
         return is_valid
 
     def known(self, column: str) -> int:
@@ -205,7 +206,8 @@ class DatasetSummary:
 
         None stands for no value and for NaN.
         """
-        values = pc.if_else(self.is_known(column), self.manifest[column], None)
+        values = self.manifest[column]
+        values = pc.if_else(self.is_known(column), values, pa.nulls(1, values.type)[0])
         counts = [(one["values"], one["counts"]) for one in values.value_counts().to_pylist()]
         return sorted(counts, key=lambda pair: (-pair[1], str(pair[0])))
 
@@ -227,7 +229,7 @@ class DatasetSummary:
         # classes and splits is then filled from a few numbers.
         counts_of_splits = []
         for split in self.planned_splits:
-            counts = pc.value_counts(labels.filter(pc.equal(self.manifest["split"], split)))
+            counts = pc.value_counts(labels.filter(pc.equal(self.manifest["split"], scalar(split))))
             counts_of_splits.append(
                 {count["values"]: count["counts"] for count in counts.to_pylist()}
             )
@@ -238,9 +240,9 @@ class DatasetSummary:
 
     def _counts_by_group(self) -> list[tuple[int | None, str, list[int]]]:
         """Return the rows of `class_counts` for tags and votes."""
-        labels = self.manifest["label"].fill_null(-1).to_numpy()
+        labels = numpy_of(fill_null(self.manifest["label"], -1))
         inside = [
-            np.asarray(pc.fill_null(pc.equal(self.manifest["split"], split), False), bool)
+            np.asarray(pc.fill_null(pc.equal(self.manifest["split"], scalar(split)), False), bool)
             for split in self.planned_splits
         ]
         return [
@@ -251,7 +253,7 @@ class DatasetSummary:
     def split_counts(self) -> list[tuple[str, int]]:
         """Return the number of images in each of `planned_splits`."""
         return [
-            (split, pc.sum(pc.equal(self.manifest["split"], split)).as_py() or 0)
+            (split, pc.sum(pc.equal(self.manifest["split"], scalar(split))).as_py() or 0)
             for split in self.planned_splits
         ]
 
@@ -281,10 +283,10 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
         is_counted = count_rows(DatasetFolder(folder).manifest) <= MAX_COUNTED
         unused = _UNUSED_COLUMNS if is_counted else {*_UNUSED_COLUMNS, "wcs"}
         manifest = read_manifest(folder, [name for name in names if name not in unused])
-    is_written = pc.equal(manifest["status"], "written")
+    is_written = pc.equal(manifest["status"], scalar("written"))
     written = manifest if pc.all(is_written).as_py() else manifest.filter(is_written)
     # An archive may deliver simulated images; only their headers tell.
-    if pc.any(pc.equal(written["telescope"], SIMULATED)).as_py():
+    if pc.any(pc.equal(written["telescope"], scalar(SIMULATED))).as_py():
         provenance = replace(provenance, simulated=True)
     notes = ExportNotes.read(manifest.schema.metadata)
     classes = provenance.classes if notes is None else notes.classes
@@ -315,5 +317,5 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
 def _count_without_channel(written: pa.Table) -> int:
     if MISSING_CHANNELS.name not in written.column_names:
         return 0
-    named = pc.not_equal(pc.fill_null(written[MISSING_CHANNELS.name], ""), "")
+    named = pc.not_equal(fill_null(written[MISSING_CHANNELS.name], ""), scalar(""))
     return int(pc.sum(named).as_py() or 0)
