@@ -97,11 +97,13 @@ def pause(folder: str) -> None:
     time.sleep(600)
 
 
+# A shell starts what it runs in the background with SIGINT ignored, which Python then leaves so.
 CALLER = """
-import sys
+import signal, sys
 from mingolotss.pipeline.executors import local as executors
 from test_local import pause
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with executors.processes(2) as mapper:
         list(mapper(pause, [sys.argv[1]] * 2))
 """
