@@ -187,9 +187,7 @@ def test_the_speed_without_a_compiler_is_that_of_the_table():
     text = (ROOT / "docs/explanation/performance.md").read_text()
     [fast, slow] = (
         float(
-            re.search(rf"^\| {row} \| 20,000 \| ([\d,]+) \|", text, re.MULTILINE)[1].replace(
-                ",", ""
-            )
+            re.search(rf"^\| {row} \| 20,000 \| ([\d,]+) ", text, re.MULTILINE)[1].replace(",", "")
         )
         for row in ("mingolotss, 1 thread", "mingolotss, 1 thread, without the compiled kernel")
     )

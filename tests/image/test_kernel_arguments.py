@@ -340,7 +340,7 @@ def test_another_library_is_not_used(tmp_path, use_library, text, reason):
     subprocess.run([COMPILER, "-shared", "-fPIC", source, "-o", library], check=True)
     use_library(library)
     assert not compiled.available()
-    assert compiled.describe().startswith("compiled kernel not available (about 2.4x slower); ")
+    assert compiled.describe().startswith("compiled kernel not available (about 2.1x slower); ")
     assert reason in compiled.describe()
 
 
@@ -348,7 +348,7 @@ def test_no_library_is_a_reason(tmp_path, use_library):
     """No compiler was there, or what lies there is no library."""
     use_library(tmp_path / "kernel.so")
     message = (
-        "compiled kernel not available (about 2.4x slower); install a C compiler and reinstall"
+        "compiled kernel not available (about 2.1x slower); install a C compiler and reinstall"
     )
     assert compiled.describe() == message
     (tmp_path / "kernel.so").write_bytes(b"no library")
