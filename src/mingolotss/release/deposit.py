@@ -101,22 +101,21 @@ def deposit(
         raise InputError(f"deposit {source} in {target}: give a folder on this machine")
     provenance = _check(source)
     before = _previous_dataset(previous)
-    previous_doi = ""
-    if before is not None:
-        previous_doi = _check_versions(source, provenance, before)
+    earlier = Metadata() if before is None else _check_versions(source, provenance, before)
     with staged_export(target, fresh=False) as stage:
         folder = DepositFolder(stage)
         images = export(source, format, folder.hub, archive=True).images
         name = _archive_name(provenance)
         folder.zenodo.mkdir()
         archive = ExportFolder(folder.hub).archive.rename(folder.archive(name))
-        comparison = None if before is None else compare(before, folder.hub)
-        if before is not None and comparison is not None:
-            _write_changes(folder, comparison, provenance, before)
+        comparison = None
+        if before is not None:
+            comparison = compare(before, folder.hub)
+            _write_changes(folder, comparison, provenance.metadata, earlier.version)
         _copy_descriptions(folder)
         text = render_datacite(
             provenance, images=images, archive_bytes=archive.stat().st_size, formats=_MEDIA_TYPES,
-            previous_doi=previous_doi,
+            previous_doi="" if earlier.doi == provenance.metadata.doi else earlier.doi,
         )  # fmt: skip
         write_bytes(folder.datacite, text.encode())
         files = sorted(path for path in folder.zenodo.iterdir() if path.is_file())
@@ -149,8 +148,8 @@ def _previous_dataset(previous: Path | str | None) -> Path | None:
     return hub if hub.is_dir() else path
 
 
-def _check_versions(source: Path, now: Provenance, before: Path) -> str:
-    """Check that a version follows the one before; return the DOI of that, "" if it has none."""
+def _check_versions(source: Path, now: Provenance, before: Path) -> Metadata:
+    """Check that a version follows the one before; return what that one states."""
     provenance = read_provenance(before)
     if provenance is None:
         raise InputError(
@@ -178,7 +177,7 @@ def _check_versions(source: Path, now: Provenance, before: Path) -> str:
             f"deposit {source} as the version after {before}: both are version {stated.version}; "
             f"{advice}"
         )
-    return "" if earlier.doi == stated.doi else earlier.doi
+    return earlier
 
 
 def _numbers(version: str) -> list[int]:
@@ -197,14 +196,10 @@ def _archive_name(provenance: Provenance) -> str:
 
 
 def _write_changes(
-    folder: DepositFolder, comparison: Comparison, provenance: Provenance, before: Path
+    folder: DepositFolder, comparison: Comparison, stated: Metadata, version_before: str
 ) -> None:
     """Write what differs from the version before, for people and as a table, into both folders."""
-    earlier = read_provenance(before)
-    stated = provenance.metadata
-    text = render_changes(
-        comparison, stated.title, earlier.metadata.version if earlier else "", stated.version
-    )
+    text = render_changes(comparison, stated.title, version_before, stated.version)
     for place in (folder.hub, folder.zenodo):
         write_bytes(folder.changes(place), text.encode("utf-8", "backslashreplace"))
         comparison.write_table(folder.changes_table(place))
