@@ -8,7 +8,7 @@ import os
 import pytest
 
 from compilers import needs_kernel
-from mingolotss.image import compiled_sha256
+from mingolotss.image import compiled_hashing
 from mingolotss.io.digests import sha256_all
 
 # Around the ends of blocks of 64 bytes, where the padding takes one block more.
@@ -39,8 +39,8 @@ def test_any_number_of_contents_is_hashed_in_order(count):
 
 def test_without_the_kernel_hashlib_computes_each(monkeypatch):
     """Where nothing is compiled, the digests are the same."""
-    monkeypatch.setattr(compiled_sha256, "load_library", lambda: None)
-    assert compiled_sha256.sha256_pair(b"a", b"b") is None
+    monkeypatch.setattr(compiled_hashing, "load_library", lambda: None)
+    assert compiled_hashing.sha256_pair(b"a", b"b") is None
     assert sha256_all([b"a", b"b"]) == expected([b"a", b"b"])
 
 
@@ -49,4 +49,4 @@ def test_the_kernel_computes_two_where_the_processor_can():
     """On an x86 processor with SHA extensions, hashlib is not asked."""
     with open("/proc/cpuinfo") as stream:  # noqa: PTH123
         has_sha = "sha_ni" in stream.read()
-    assert (compiled_sha256.sha256_pair(b"a", b"b") is not None) is has_sha
+    assert (compiled_hashing.sha256_pair(b"a", b"b") is not None) is has_sha

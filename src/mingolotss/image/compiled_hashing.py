@@ -1,4 +1,7 @@
-"""SHA-256 of many images of one size, by the compiled kernel, ``_kernel/hashes.h``.
+"""SHA-256 by the compiled kernel: of many images of one size, and of any two byte strings.
+
+The images are hashed in the lanes of a vector (``_kernel/hashes.h``), the two byte strings with the
+instructions of the processor for SHA-256 (``_kernel/sha256.h``).
 
 >>> hash_images(np.zeros((2, 3), np.uint8))[1][:8]
 '709e80c8'
@@ -6,14 +9,22 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 
 import numpy as np
 import numpy.typing as npt
 
-from mingolotss.image.compiled import LANES, available, call_kernel, describe, widest_vector
+from mingolotss.image.compiled import (
+    LANES,
+    available,
+    call_kernel,
+    describe,
+    load_library,
+    widest_vector,
+)
 
-__all__ = ["hash_images"]
+__all__ = ["hash_images", "sha256_pair"]
 
 _FEWEST_LANES = 8
 _DIGEST_BYTES = 32
@@ -68,3 +79,21 @@ def _count_for_kernel(count: int) -> int:
         return 0
     rest = count % widest
     return count - rest if rest <= widest // 2 else count
+
+
+def sha256_pair(first: bytes | memoryview, second: bytes | memoryview) -> tuple[str, str] | None:
+    """Return the SHA-256 of two byte strings, in hexadecimal.
+
+    None if there is no compiled kernel, if the processor has no instructions for SHA-256, or if a
+    string is empty.
+    """
+    library = load_library()
+    if library is None or not (len(first) and len(second)):
+        return None
+    digests = ctypes.create_string_buffer(2 * _DIGEST_BYTES)
+    arrays = [np.frombuffer(raw, np.uint8) for raw in (first, second)]
+    places = [(array.__array_interface__["data"][0], array.size) for array in arrays]
+    if not library.mingolotss_sha256(*places[0], *places[1], digests):
+        return None
+    both = digests.raw.hex()
+    return both[: 2 * _DIGEST_BYTES], both[2 * _DIGEST_BYTES :]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from mingolotss.image.compiled_sha256 import sha256_pair
+from mingolotss.image.compiled_hashing import sha256_pair
 
 __all__ = ["sha256_all"]
 
