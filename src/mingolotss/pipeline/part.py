@@ -140,12 +140,12 @@ def make_part(task: Task) -> PartSummary:
     max_sources = MAX_CHUNK_SOURCES if task.crashes is None else 1
     build = task.out, task.recipe.digest
     n_sources = min(_chunk_sources.get(build, FIRST_CHUNK_SOURCES), max_sources)
-    part_table, start = PartTable(task), 0
-    times, is_ahead = image_times(task), 0
+    part_table, start, times = PartTable(task), 0, image_times(task)
+    fetched = 0 if task.crashes is None else len(task)  # the first row that was not fetched ahead
     while start < len(task):
-        if start >= is_ahead and task.crashes is None:
-            is_ahead = _read_ahead(task, start)
-        chunk = Chunk(task, start, min(start + n_sources, len(task)))
+        if start >= fetched:
+            fetched = _read_ahead(task, start)
+        chunk = Chunk(task, start, min(start + n_sources, fetched))
         next_length = _run_chunk(chunk, part_table)
         if len(chunk) == n_sources:
             n_sources = min(next_length, max_sources)

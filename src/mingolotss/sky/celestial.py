@@ -192,9 +192,13 @@ def similar_celestial_wcs(header: bytes, tables: LookupTables | None = None) -> 
     axes = _describe_rest(split.rest, split.starts) if split.starts else None
     if axes is None:
         return None
-    cards = [read_number(header[start : start + CARD]) for start in split.starts]
-    own: Values = dict(card for card in cards if card is not None)
-    return _transformed(axes._replace(values=axes.values | own), tables) if all(cards) else None
+    own: Values = {}
+    for start in split.starts:
+        card = read_number(header[start : start + CARD])
+        if card is None:
+            return None
+        own[card[0]] = card[1]
+    return _transformed(axes._replace(values=axes.values | own), tables)
 
 
 class _Axes(NamedTuple):
