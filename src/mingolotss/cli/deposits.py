@@ -9,7 +9,7 @@ import typer
 
 from mingolotss.cli.app import app
 from mingolotss.cli.options import EXPORTS, CommandWithFormats
-from mingolotss.cli.printing import say
+from mingolotss.cli.printing import quoted, say
 
 
 @app.command(cls=CommandWithFormats)
@@ -40,6 +40,7 @@ def publish(
     same as one archive, with licence, citation, checksums and metadata (.zenodo.json, DataCite).
     Nothing is uploaded.
     """
+    from mingolotss.dataset.layout import DepositFolder
     from mingolotss.release.deposit import deposit
 
     done = deposit(dataset, out, format=format, previous=previous)
@@ -49,5 +50,6 @@ def publish(
         same = f"{done.comparison.identical} of {done.comparison.common} images are identical"
         say(f"compared with {previous}: {same}, see CHANGES.md")
     say(f"{out}: {done.images} images, archive {done.archive}")
-    say(f"  Zenodo: upload every file of {out / 'zenodo'}")
-    say(f"  Hugging Face: hf upload NAME {out / 'huggingface'} --repo-type dataset")
+    folder = DepositFolder(out)
+    say(f"  Zenodo: upload every file of {folder.zenodo}")
+    say(f"  Hugging Face: hf upload NAME {quoted(folder.hub)} --repo-type dataset")

@@ -116,11 +116,12 @@ class RangeSupport:
 
         A server that refuses may begin to send the whole file to each of them.
         """
-        if self.is_known:
-            yield
-        else:
+        if not self.is_known:
             with self._lock:
-                yield
+                if not self.is_known:  # the thread before has not found it out
+                    yield
+                    return
+        yield
 
 
 @dataclass(frozen=True, slots=True)

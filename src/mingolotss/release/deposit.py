@@ -104,7 +104,7 @@ def deposit(
     earlier = Metadata() if before is None else _check_versions(source, provenance, before)
     with staged_export(target, fresh=False) as stage:
         folder = DepositFolder(stage)
-        images = export(source, format, folder.hub, archive=True).images
+        exported = export(source, format, folder.hub, archive=True)
         name = _archive_name(provenance)
         folder.zenodo.mkdir()
         archive = ExportFolder(folder.hub).archive.rename(folder.archive(name))
@@ -114,14 +114,15 @@ def deposit(
             _write_changes(folder, comparison, provenance.metadata, earlier.version)
         _copy_descriptions(folder)
         text = render_datacite(
-            provenance, images=images, archive_bytes=archive.stat().st_size, formats=_MEDIA_TYPES,
+            provenance, images=exported.images, archive_bytes=archive.stat().st_size,
+            formats=_MEDIA_TYPES,
             previous_doi="" if earlier.doi == provenance.metadata.doi else earlier.doi,
         )  # fmt: skip
         write_bytes(folder.datacite, text.encode())
-        files = sorted(path for path in folder.zenodo.iterdir() if path.is_file())
-        write_checksums(folder.checksums, digest_files(folder.zenodo, files))
+        files, known = sorted(folder.zenodo.iterdir()), {archive.name: exported.sha256}
+        write_checksums(folder.checksums, digest_files(folder.zenodo, files, known=known))
     archive = DepositFolder(target).archive(name)
-    return Deposit(target, archive, images, comparison, _notices(provenance.metadata))
+    return Deposit(target, archive, exported.images, comparison, _notices(provenance.metadata))
 
 
 def _check(source: Path) -> Provenance:
@@ -222,7 +223,6 @@ def _notices(stated: Metadata) -> tuple[str, ...]:
         (licence.is_known, "licence: Zenodo is asked for a closed deposit"),
         (bool(stated.authors), "authors: the citation names none"),
         (bool(stated.version), "version: a later one cannot be told from this"),
-        (bool(stated.description), "description: the page of the deposit has none"),
         (bool(stated.doi), "doi: reserve one, state it, build again and deposit again"),
     ]
     return tuple(line for is_stated, line in lines if not is_stated)

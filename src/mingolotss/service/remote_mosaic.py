@@ -96,11 +96,12 @@ class RemoteMosaic:
         self.address, self.layout, self._file = address, layout, file
         self._refused = NO_RANGES
         self._lock = threading.Lock()
-        self.drop_copy()
+        self._copy: PartialCopy | None = None
 
     def drop_copy(self) -> None:
         """Begin with an empty copy; what still reads the old one keeps it."""
-        self._copy: PartialCopy | None = None
+        with self._lock:
+            self._copy = None
 
     @property
     def copy(self) -> PartialCopy:
@@ -121,7 +122,8 @@ class RemoteMosaic:
     @property
     def nbytes(self) -> int:
         """Return how many bytes of the copy are there."""
-        return 0 if self._copy is None else self._copy.nbytes
+        copy = self._copy  # another thread may drop it
+        return 0 if copy is None else copy.nbytes
 
     def read(self, ranges: Ints) -> bytes:
         """Return the bytes of sorted ranges one after another, from the server.
