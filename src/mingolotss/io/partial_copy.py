@@ -45,6 +45,8 @@ class PartialCopy:
     ----------
     raw : memoryview
         All bytes of the file; those that are not there are 0.
+    nbytes : int
+        How many bytes are there.
 
     Raises
     ------
@@ -58,12 +60,8 @@ class PartialCopy:
         self._file.truncate(size)
         self.raw = memoryview(mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ))
         self._present: Ints = NO_RANGES
+        self.nbytes = 0
         self._lock = threading.Lock()
-
-    @property
-    def nbytes(self) -> int:
-        """Return how many bytes are there."""
-        return total_bytes(self._present)
 
     def missing(self, ranges: Ints) -> Ints:
         """Return the bytes of a union of ranges that are not there."""
@@ -89,3 +87,4 @@ class PartialCopy:
                     view = view[self._file.write(view) :]
             added = as_ranges(*np.array(ranges, np.int64).reshape(-1, 2).T)
             self._present = union(np.concatenate([self._present, added]))
+            self.nbytes = total_bytes(self._present)

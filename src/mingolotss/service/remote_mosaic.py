@@ -227,12 +227,20 @@ class RemoteMosaics(Generic[_Mosaic]):
             lock = self._locks.setdefault(address, threading.Lock())
         with lock:
             if address not in self._mosaics:
-                file = self._open(address)
-                layout = self._stored_layout(address, file) or self._read_layout(address, file)
-                remote = RemoteMosaic(address, layout, file)
-                self._mosaics[address] = self._open_mosaic(remote)
-                self._files[address] = remote
+                try:
+                    self._load(address)
+                except FileChangedError:  # since the run that stored its header
+                    self.forget(address)
+                    self._load(address)
             return self._mosaics[address]
+
+    def _load(self, address: str) -> None:
+        """Read the header of a file, or that of an earlier run, and open its mosaic."""
+        file = self._open(address)
+        layout = self._stored_layout(address, file) or self._read_layout(address, file)
+        remote = RemoteMosaic(address, layout, file)
+        self._mosaics[address] = self._open_mosaic(remote)
+        self._files[address] = remote
 
     def forget(self, address: str) -> None:
         """Read the header of a mosaic anew the next time: the file at its address has changed."""
