@@ -20,7 +20,7 @@ QUICK   := not slow and not fuzz and not archive and not web and not readers and
 # Additional options for pytest, for example make test MORE=--lf
 MORE    ?=
 
-.PHONY: demo test check bench dist clean test-hostile test-slow test-readers test-archive test-web test-sanitize test-packages test-oldest
+.PHONY: demo test check bench dist docs clean test-hostile test-slow test-readers test-archive test-web test-sanitize test-packages test-oldest
 
 demo: $(VENV)/demo.ok
 	$(RUN)/mingolotss demo --out demo --sources $(SOURCES)
@@ -77,6 +77,19 @@ test-hostile: $(VENV)/test.ok
 test-archive: $(VENV)/test.ok
 	@$(RUN)/python tests/integration/dachs/dachs_server.py check || tests/integration/dachs/install.sh
 	$(RUN)/python -m pytest -m archive tests/integration/archive $(MORE)
+
+# The documentation, in docs/_build/html. The tutorials run once, and again only when they change.
+# LSDB and Sphinx have an environment of their own.
+DOCS := $(VENV)/docs/bin/python -m pip install -q --disable-pip-version-check
+docs: $(VENV)/docs.ok
+	$(VENV)/docs/bin/sphinx-build -W --keep-going -b html docs docs/_build/html $(SPHINX)
+
+$(VENV)/docs.ok: pyproject.toml $(KERNEL) | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/docs
+	$(DOCS) -U "pip>=25.1"
+	$(DOCS) $(TORCH)
+	$(DOCS) -e . --group docs
+	@touch $@
 
 # The files of a release, in dist/.
 dist: $(VENV)/packages.ok

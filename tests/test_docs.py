@@ -24,7 +24,12 @@ from mingolotss.service.survey_table import SURVEYS
 from test_optional import WITHOUT
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCS = [
+    page
+    for page in sorted((ROOT / "docs").rglob("*.md"))
+    if not {"_build", "generated"} & set(page.relative_to(ROOT).parts)
+]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
 
 
 # A code block that the tests do not run has a comment with the reason in the line before it.
@@ -54,6 +59,9 @@ def save_recipes(page, home):
     """Write the recipes of a page that its readers save, under their names."""
     for recipe in RECIPE.finditer(page.read_text()):
         (home / recipe["name"]).write_text(recipe["text"])
+
+
+TOCTREE = re.compile(r"^```\{toctree\}\n(?:^:[^\n]*\n)*(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def name(page):
@@ -226,12 +234,14 @@ def anchors(page):
     return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
-def test_every_page_is_in_the_index():
-    """The index of the documentation links every page of it."""
-    docs = ROOT / "docs"
-    linked = set(re.findall(r"\]\(([^)#]+)\)", (docs / "index.md").read_text()))
-    for page in docs.rglob("*.md"):
-        assert page.name == "index.md" or str(page.relative_to(docs)) in linked, page
+def test_every_page_is_in_a_table_of_contents():
+    """Each page of the documentation is an entry of a toctree, so that its readers can find it."""
+    listed = {ROOT / "docs/index.md"}
+    for page in DOCS:
+        for entries in TOCTREE.findall(page.read_text()):
+            for entry in re.findall(r"^(?:.* <)?([\w./*-]+?)>?$", entries, re.MULTILINE):
+                listed |= {path.resolve() for path in page.parent.glob(f"{entry}.md")}
+    assert listed == set(DOCS)
 
 
 def test_every_service_is_documented():
