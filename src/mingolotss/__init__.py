@@ -49,10 +49,11 @@ if TYPE_CHECKING:
     from mingolotss.loaders.shuffled_tiles import ShuffledTiles
     from mingolotss.loaders.torch import MLFR, MingoLoTSS
     from mingolotss.model import Candidate, Cutout, Source
+    from mingolotss.pipeline.build_plan import Plan
     from mingolotss.pipeline.executors.dask import cluster
     from mingolotss.pipeline.executors.local import processes, threads
     from mingolotss.pipeline.exporting import export
-    from mingolotss.pipeline.plan import Plan, plan
+    from mingolotss.pipeline.plan import plan
     from mingolotss.pipeline.run import Build, build, fetch, run
     from mingolotss.pipeline.stamps import make_stamp
     from mingolotss.qa.agreement.measure import agreement
@@ -100,7 +101,7 @@ _MODULES = {
     "MiraBestFRII": "loaders.mirabest",
     "MiraBestHybrid": "loaders.mirabest",
     "MiraBestUncertain": "loaders.mirabest",
-    "Plan": "pipeline.plan",
+    "Plan": "pipeline.build_plan",
     "Recipe": "recipe.model",
     "Scaling": "recipe.steps",
     "ShuffledTiles": "loaders.shuffled_tiles",

@@ -21,7 +21,7 @@ from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.records import read_records
 from mingolotss.errors import ImageError, InputError, RecipeError, ServiceUnavailableError
 from mingolotss.io.parquet import read_table
-from mingolotss.pipeline import plan as plans
+from mingolotss.pipeline import build_plan
 from mingolotss.pipeline.executors import local as executors
 from mingolotss.pipeline.plan import plan
 from mingolotss.pipeline.run import build
@@ -262,7 +262,7 @@ CHANNEL_TABLES = ({"name": "six"}, {"name": "coarse"}, {"name": "shifted", "miss
 @pytest.fixture
 def small_parts(monkeypatch):
     """Divide a build of 24 sources into six parts."""
-    monkeypatch.setattr(plans, "_MIN_PART_SOURCES", 4)
+    monkeypatch.setattr(build_plan, "_MIN_PART_SOURCES", 4)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import DecisionError, RecipeError
-from mingolotss.pipeline import plan as plan_module
+from mingolotss.pipeline import build_plan
 from mingolotss.pipeline.judged_labels import judge_labels
 from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.model import Recipe
@@ -271,7 +271,7 @@ def test_the_next_build_has_the_labels_and_only_their_parts_are_made_again(
     tmp_path: Path, sky: Sky, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The splits stay, and stamps and manifest have the labels of the people."""
-    monkeypatch.setattr(plan_module, "_MIN_PART_SOURCES", 4)
+    monkeypatch.setattr(build_plan, "_MIN_PART_SOURCES", 4)
     out = tmp_path / "out"
     before = _build(sky, out)
     assert "label_from" not in before.column_names

@@ -28,11 +28,12 @@ from mingolotss.loaders.arrays import open_samples
 from mingolotss.pipeline.assemble import assemble
 from mingolotss.pipeline.assemble_collection import check_collection
 from mingolotss.pipeline.build_lock import build_lock
+from mingolotss.pipeline.build_plan import Plan
 from mingolotss.pipeline.channel_inputs import ChannelInputs
 from mingolotss.pipeline.executors.base import Mapper
 from mingolotss.pipeline.part import read_finished
 from mingolotss.pipeline.part_tables import PartTables
-from mingolotss.pipeline.plan import Plan, plan_locked
+from mingolotss.pipeline.plan import plan_locked
 from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.pipeline.rebuild import build_folder
 from mingolotss.pipeline.recovery import make_parts
