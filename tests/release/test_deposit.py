@@ -129,8 +129,36 @@ def test_a_damaged_dataset_is_not_deposited(versions, tmp_path):
     with pytest.raises(InputError, match=rf"1 problem.*{picture.name[:8]}.*mingolotss verify"):
         deposit(broken, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match="something is there"):
-        deposit(versions[0], tmp_path)
+
+
+def test_the_folder_is_checked_before_the_dataset(versions, tmp_path):
+    """A full folder is refused without the work of verifying, and without advice for exports."""
+    with pytest.raises(InputError, match=r"something is there; choose another --out$"):
+        deposit(tmp_path / "nothing", versions[1].out)
+
+
+def test_the_same_version_in_other_words_is_refused(versions, tmp_path):
+    """Version 1.9 is version 1.9.0."""
+    first, one, *_ = versions
+    again = tmp_path / "again"
+    build(first / "recipe.toml", out=again, settings={"version": "1.9.0"}, limit=5)
+    with pytest.raises(InputError, match=r"both are version 1\.9\.0"):
+        deposit(again, tmp_path / "out", previous=one.out)
+
+
+def test_what_a_person_wrote_is_kept(tmp_path):
+    """Licence, citation and the metadata of Zenodo; the card describes the files of the export."""
+    written = make_build(tmp_path, load_recipe("mingolotss").changed(STATED))
+    texts = {
+        "LICENSE": "Ask us.\n", "CITATION.cff": "cff-version: 1.2.0\n", ".zenodo.json": "{}\n",
+    }  # fmt: skip
+    for name, text in texts.items():
+        (written / name).write_text(text)
+    build(out=written)  # lists the new checksums
+    done = deposit(written, tmp_path / "deposit")
+    for name, text in texts.items():
+        assert (done.out / "zenodo" / name).read_text() == text
+        assert (done.out / "huggingface" / name).read_text() == text
 
 
 @pytest.mark.readers

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from mingolotss.dataset.checksums import read_checksums
 from mingolotss.dataset.collection_record import CollectionRecord
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.provenance import read_provenance
@@ -73,7 +74,7 @@ def is_complete(folder: Path, recipe: Recipe) -> bool:
     """Return whether a build has all its products, and so their checksums, which come last."""
     build = BuildFolder(folder)
     is_listed = build.checksums.exists() and (build.channels.exists() or not recipe.channels)
-    if not is_listed or not _has_collection(build, recipe):
+    if not is_listed or not _has_collection(build, recipe) or _lists_foreign_text(build):
         return False
     return all(path.exists() for path in products(folder, recipe))
 
@@ -84,6 +85,14 @@ def _has_collection(build: BuildFolder, recipe: Recipe) -> bool:
     if record is None or "hats" not in recipe.formats:
         return record is None and "hats" not in recipe.formats
     return record.settings == recipe.hats.to_dict() and record.is_whole(build)
+
+
+def _lists_foreign_text(build: BuildFolder) -> bool:
+    """Return whether a person has replaced a description since the checksums were written."""
+    foreign = [
+        path.name for path in build.descriptions() if path.exists() and not is_generated(path)
+    ]
+    return bool(foreign) and not read_checksums(build.checksums).keys().isdisjoint(foreign)
 
 
 def remove_tables(folder: Path) -> None:

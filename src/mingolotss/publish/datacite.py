@@ -7,12 +7,11 @@ not known has its standard value ":unav" (appendix 3 of its documentation).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.publish.citation import cited_dois
 from mingolotss.publish.licence import Licence, read_licence
-from mingolotss.recipe.metadata import DOI_ADDRESS, Author, Metadata
+from mingolotss.recipe.metadata import Author, Metadata
 
 __all__ = ["render_datacite"]
 
@@ -26,7 +25,6 @@ def render_datacite(
     *,
     images: int,
     archive_bytes: int,
-    formats: Sequence[str],
     previous_doi: str = "",
 ) -> str:
     """Return the metadata as JSON.
@@ -38,8 +36,6 @@ def render_datacite(
         Number of images in the dataset.
     archive_bytes : int
         Size of its archive.
-    formats : sequence of str
-        Media types of its files.
     previous_doi : str
         Of the version before; "" if there is none.
     """
@@ -60,7 +56,7 @@ def render_datacite(
         "descriptions": _descriptions(stated),
         "rightsList": _rights(licence),
         "sizes": [f"{images} images", f"{archive_bytes} bytes"],
-        "formats": [*formats],
+        "formats": ["application/gzip", "application/json", "text/markdown"],
         "relatedIdentifiers": [
             *(_related(doi, "References") for doi in cited_dois(stated)),
             *([_related(previous_doi, "IsNewVersionOf")] if previous_doi else []),
@@ -119,6 +115,6 @@ def _rights(licence: Licence) -> list[dict[str, str]]:
 
 def _related(doi: str, relation: str) -> dict[str, str]:
     return {
-        "relatedIdentifier": doi.removeprefix(DOI_ADDRESS), "relatedIdentifierType": "DOI",
+        "relatedIdentifier": doi, "relatedIdentifierType": "DOI",
         "relationType": relation,
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.products import is_generated
@@ -14,7 +15,27 @@ from mingolotss.publish.licence_file import render_licence
 from mingolotss.publish.summary import DatasetSummary
 from mingolotss.publish.zenodo import render_zenodo
 
-__all__ = ["write_description"]
+__all__ = ["keep_descriptions", "write_description"]
+
+
+def keep_descriptions(source: Path, target: Path) -> None:
+    """Copy the licence, the citation and ``.zenodo.json`` of a dataset that a person wrote.
+
+    Its card is not copied, since it describes the files, which are others in another format.
+
+    Parameters
+    ----------
+    source, target : Path
+        The folders of the two datasets.
+    """
+    before, now = DatasetFolder(source), DatasetFolder(target)
+    for path, copy in (
+        (before.licence, now.licence),
+        (before.citation, now.citation),
+        (before.zenodo, now.zenodo),
+    ):
+        if path.exists() and not is_generated(path):
+            write_bytes(copy, path.read_bytes())
 
 
 def write_description(

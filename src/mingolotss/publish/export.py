@@ -34,7 +34,7 @@ from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.io.files import atomic_path, is_local, locate, sha256_file, write_bytes
 from mingolotss.io.parquet import table_writer, write_table
 from mingolotss.publish.citation import dataset_citation
-from mingolotss.publish.describe import write_description
+from mingolotss.publish.describe import keep_descriptions, write_description
 from mingolotss.publish.export_splits import SplitRecords, split_records
 from mingolotss.publish.exported_records import read_dataset_records
 from mingolotss.publish.groups import merge_records
@@ -152,6 +152,7 @@ def export(
         (writer or dataset_format.write)(written, stage, header)
         _write_tables(divided, header, DatasetFolder(stage))
         _write_recipe(build, stage, provenance, given)
+        keep_descriptions(build, stage)
         del records, written, divided  # the summary reads the rows again
         write_description(read_summary(stage), format)
         files = sorted(path for path in stage.rglob("*") if path.is_file())

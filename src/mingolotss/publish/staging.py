@@ -31,15 +31,15 @@ _STAGE = f"{TEMPORARY_PREFIX}export-"  # begins the name of a stage in an object
 
 
 @contextmanager
-def staged_export(out: Path, *, fresh: bool, in_store: bool = False) -> Iterator[Path]:
+def staged_export(out: Path, *, fresh: bool | None, in_store: bool = False) -> Iterator[Path]:
     """Give a temporary folder that takes the place of `out` when the block ends well.
 
     Parameters
     ----------
     out : Path
         Must not exist, or be an empty folder, or with `fresh` an export.
-    fresh : bool
-        Whether to replace an export.
+    fresh : bool or None
+        Whether to replace an export; None if the command cannot.
     in_store : bool
         If `out` is in an object store, the temporary folder is there too. Otherwise it is on this
         machine in any case.
@@ -57,7 +57,7 @@ def staged_export(out: Path, *, fresh: bool, in_store: bool = False) -> Iterator
 
 
 @contextmanager
-def _staged_on_disk(out: Path, *, fresh: bool) -> Iterator[Path]:
+def _staged_on_disk(out: Path, *, fresh: bool | None) -> Iterator[Path]:
     if not out.name:
         out = out.resolve()
     _check_free(out, fresh=fresh)
@@ -84,7 +84,7 @@ def _staged_on_disk(out: Path, *, fresh: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _staged_in_store(out: Path, *, fresh: bool, in_store: bool) -> Iterator[Path]:
+def _staged_in_store(out: Path, *, fresh: bool | None, in_store: bool) -> Iterator[Path]:
     """Do the same in an object store.
 
     The stage is in `out` itself, since a key for one folder of a store may not write beside it. Its
@@ -126,7 +126,7 @@ def _sweep(out: Path) -> None:
             shutil.rmtree(entry, ignore_errors=True)
 
 
-def _check_free(out: Path, *, fresh: bool) -> None:
+def _check_free(out: Path, *, fresh: bool | None) -> None:
     entries = _entries(out)
     if entries:
         folder = BuildFolder(out)
@@ -138,7 +138,8 @@ def _check_free(out: Path, *, fresh: bool) -> None:
         if is_broken and not is_build:
             return
         if not fresh or not is_dataset or is_build:
-            hint = "or --fresh to replace it" if is_dataset and not fresh else "it is not an export"
-            raise InputError(f"export to {out}: something is there; choose another --out ({hint})")
+            hint = " (or --fresh to replace it)" if is_dataset and fresh is False else ""
+            hint = hint or (" (it is not an export)" if fresh is not None else "")
+            raise InputError(f"export to {out}: something is there; choose another --out{hint}")
     elif out.exists() and not out.is_dir():
         raise InputError(f"export to {out}: a file is there; choose another --out")

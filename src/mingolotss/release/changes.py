@@ -11,6 +11,8 @@
 |---|---|
 | new sources | 1 |
 <BLANKLINE>
+Here and in `changes.csv`, A is version 1.0.0, and B is version 1.1.0.
+<BLANKLINE>
 ## New sources
 <BLANKLINE>
 - J1
@@ -86,6 +88,7 @@ def render_changes(comparison: Comparison, title: str, before: str, now: str) ->
         return "\n".join([*lines, "Nothing differs.", ""])
     lines += ["| change | number |", "|---|---|"]
     lines += [f"| {_TITLES[kind]} | {len(members):,} |" for kind, members in rows.items()]
+    lines += ["", f"Here and in `changes.csv`, A is {versions[0]}, and B is {versions[1]}."]
     for kind, members in rows.items():
         lines += ["", f"## {_TITLES[kind].capitalize()}", ""]
         lines += [f"- {_line(row)}" for row in members[:_MOST_LINES]]

@@ -23,6 +23,7 @@ from mingolotss.pipeline.exporting import export
 from mingolotss.publish.datacite import render_datacite
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.staging import staged_export
+from mingolotss.publish.summary import read_summary
 from mingolotss.qa.compare import compare
 from mingolotss.qa.comparison import Comparison
 from mingolotss.qa.verify import verify
@@ -32,7 +33,6 @@ from mingolotss.release.changes import render_changes
 __all__ = ["Deposit", "deposit"]
 
 _NUMBERS = re.compile(r"\d+(\.\d+){0,2}", re.ASCII)
-_MEDIA_TYPES = ("application/gzip", "application/json", "text/markdown")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -99,10 +99,10 @@ def deposit(
     source, target = Path(dataset).expanduser(), locate(out)
     if not is_local(target):
         raise InputError(f"deposit {source} in {target}: give a folder on this machine")
-    provenance = _check(source)
     before = _previous_dataset(previous)
-    earlier = Metadata() if before is None else _check_versions(source, provenance, before)
-    with staged_export(target, fresh=False) as stage:
+    with staged_export(target, fresh=None) as stage:
+        provenance = _check(source)
+        earlier = Metadata() if before is None else _check_versions(source, provenance, before)
         folder = DepositFolder(stage)
         exported = export(source, format, folder.hub, archive=True)
         name = _archive_name(provenance)
@@ -114,8 +114,8 @@ def deposit(
             _write_changes(folder, comparison, provenance.metadata, earlier.version)
         _copy_descriptions(folder)
         text = render_datacite(
-            provenance, images=exported.images, archive_bytes=archive.stat().st_size,
-            formats=_MEDIA_TYPES,
+            read_summary(folder.hub).provenance, images=exported.images,
+            archive_bytes=archive.stat().st_size,
             previous_doi="" if earlier.doi == provenance.metadata.doi else earlier.doi,
         )  # fmt: skip
         write_bytes(folder.datacite, text.encode())
@@ -168,12 +168,12 @@ def _check_versions(source: Path, now: Provenance, before: Path) -> Metadata:
         raise InputError(
             f"deposit {source} as the version after {before}: it has no version; {advice}"
         )
-    if earlier.version and _numbers(stated.version) < _numbers(earlier.version):
+    if earlier.version and _padded(stated.version)[0] < _padded(earlier.version)[0]:
         raise InputError(
             f"deposit {source} as the version after {before}: version {stated.version} is before "
             f"version {earlier.version}; {advice}"
         )
-    if stated.version == earlier.version:
+    if earlier.version and _padded(stated.version) == _padded(earlier.version):
         raise InputError(
             f"deposit {source} as the version after {before}: both are version {stated.version}; "
             f"{advice}"
@@ -181,14 +181,15 @@ def _check_versions(source: Path, now: Provenance, before: Path) -> Metadata:
     return earlier
 
 
-def _numbers(version: str) -> list[int]:
-    """Return MAJOR, MINOR and PATCH, where the last two may be missing.
+def _padded(version: str) -> tuple[list[int], str]:
+    """Return MAJOR, MINOR and PATCH, where the last two may be missing, and what follows them.
 
-    >>> _numbers("2.1"), _numbers("2.1.0-rc.1+7")
-    ([2, 1, 0], [2, 1, 0])
+    >>> _padded("2.1"), _padded("2.1.0-rc.1+7")
+    (([2, 1, 0], ''), ([2, 1, 0], '-rc.1+7'))
     """
-    numbers = [int(text) for text in _NUMBERS.match(version)[0].split(".")]  # type: ignore[index]
-    return numbers + [0] * (3 - len(numbers))
+    text = _NUMBERS.match(version)[0]  # type: ignore[index]
+    numbers = [int(number) for number in text.split(".")]
+    return numbers + [0] * (3 - len(numbers)), version[len(text) :]
 
 
 def _archive_name(provenance: Provenance) -> str:
