@@ -89,9 +89,12 @@ def test_a_short_command_imports_little(folder, command, absent):
     assert imported(_COMMAND, *command, cwd=folder) & (LARGE | absent) == set()
 
 
-def test_loading_imports_little(folder):
-    code = _IMPORTED + "import mingolotss; mingolotss.load('demo').images[0]"
-    assert imported(code, cwd=folder) & (LARGE | {"pandas", "pyarrow", "yaml", "typer"}) == set()
+@pytest.mark.parametrize("place", ["demo", "demo/mingo-batches-py"])
+def test_loading_batches_imports_little(folder, place):
+    """Neither recipes, which need pydantic, nor tables, which need pyarrow."""
+    code = f"{_IMPORTED}import mingolotss; mingolotss.load({place!r}).images[0]"
+    absent = LARGE | {"pandas", "pyarrow", "yaml", "typer", "pydantic", "importlib.metadata"}
+    assert imported(code, cwd=folder) & absent == set()
 
 
 def test_a_worker_process_imports_no_command_line(folder):

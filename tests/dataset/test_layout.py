@@ -20,7 +20,7 @@ from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.errors import RecipeError
 from mingolotss.io.files import locate
 from mingolotss.recipe.load import load_recipe
-from mingolotss.recipe.model import RESERVED_NAMES
+from mingolotss.recipe.names import RESERVED_NAMES
 from mingolotss.service.remote.workspace import Workspace
 from readers_build import make_build
 

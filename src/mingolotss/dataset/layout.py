@@ -20,7 +20,7 @@ from pathlib import Path
 from mingolotss.candidates.decisions import DECISIONS_NAME
 from mingolotss.io.file_names import is_file_name, safe_name, with_suffix
 from mingolotss.io.files import TEMPORARY_PREFIX
-from mingolotss.recipe.batch_settings import BatchSettings
+from mingolotss.recipe.names import BATCH_FOLDER
 from mingolotss.service.remote.workspace import Workspace
 
 __all__ = [
@@ -44,7 +44,6 @@ _TRAIN, _SPLIT, _TEST = "data_batch_", "_batch", "test_batch"
 _INSTANCES, _NO_SPLIT = "instances_", "images"
 _TRAIN_ALONE = "train_batch"
 _PIXELS_OF_GROUP = 10_000  # in one folder of a HATS catalogue
-_DEFAULT_BATCHES = BatchSettings().folder
 _BATCH_FILES = ("batches.meta", _TEST, _TRAIN_ALONE, f"{_TRAIN}1")  # one of them is in each folder
 _IMAGE_FILES = ("*.h5", "*.tar", "*.tar.gz", "*-batches-py/*", "data/*.parquet", "stamps/*.parquet")
 
@@ -154,7 +153,7 @@ class DatasetFolder:
 
     def batch_folders(self) -> list[BatchFolder]:
         """List the folders of batches: the usual name, other names, then the folder itself."""
-        usual = self.path / _DEFAULT_BATCHES
+        usual = self.path / BATCH_FOLDER
         paths = dict.fromkeys([usual, *sorted(self.path.glob("*-batches-py")), self.path])
         folders = [folder for folder in map(BatchFolder, paths) if folder.has_batches()]
         if not folders and self.recipe.is_file():  # which may give the batches any name

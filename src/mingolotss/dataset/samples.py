@@ -31,7 +31,6 @@ from mingolotss.dataset.label_targets import (
     positive_weights,
 )
 from mingolotss.dataset.label_words import label_facts, label_table
-from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.split_names import select
 from mingolotss.dataset.stamp_shape import channel_places
 from mingolotss.errors import DatasetError, InputError
@@ -410,6 +409,7 @@ def least_fraction(root: Path | None) -> float:
     root : Path or None
         The dataset, or a part of it; without a recipe there, the fraction is 0.
     """
+    from mingolotss.dataset.provenance import read_provenance
     from mingolotss.dataset.sample_table import dataset_folder
 
     provenance = None if root is None else read_provenance(dataset_folder(root).path)

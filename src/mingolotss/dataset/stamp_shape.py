@@ -24,11 +24,12 @@ import numpy as np
 from mingolotss.errors import InputError
 from mingolotss.io.documents import parse_json
 from mingolotss.io.png import MAX_SIDE, PNG_CHANNELS
-from mingolotss.recipe.channel_settings import LONGEST_NAME, MOST_CHANNELS
-from mingolotss.recipe.model import Recipe
+from mingolotss.recipe.names import LONGEST_NAME, MOST_CHANNELS
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from mingolotss.recipe.model import Recipe
 
 __all__ = ["STAMPS_KEY", "StampShape", "channel_names", "channel_places"]
 

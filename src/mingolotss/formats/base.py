@@ -20,10 +20,10 @@ from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.io.error_text import first_line
 from mingolotss.io.png import MAX_SIDE, PNG_CHANNELS
 from mingolotss.io.system_faults import describe_fault
-from mingolotss.recipe.model import Recipe
 
-if TYPE_CHECKING:  # readers need no records, and no pyarrow
+if TYPE_CHECKING:  # readers need no records and no recipe: no pyarrow, and no pydantic
     from mingolotss.dataset.records import Records
+    from mingolotss.recipe.model import Recipe
 
 __all__ = [
     "IMAGE_AXES",

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
@@ -28,9 +28,11 @@ from mingolotss.formats.label_arrays import label_arrays
 from mingolotss.formats.pickle_protocol3 import Pickled, Protocol3Pickler
 from mingolotss.image.masks import Masks
 from mingolotss.io.files import atomic_path
-from mingolotss.recipe.batch_settings import BatchSettings, PickleSettings
-from mingolotss.recipe.model import Recipe
-from mingolotss.recipe.published_list import PublishedList
+
+if TYPE_CHECKING:  # readers need no recipe, and no pydantic
+    from mingolotss.recipe.batch_settings import BatchSettings, PickleSettings
+    from mingolotss.recipe.model import Recipe
+    from mingolotss.recipe.published_list import PublishedList
 
 __all__ = ["CHANNEL_NAMES", "MASKS", "BatchContent", "BatchLayout"]
 
@@ -38,6 +40,12 @@ CHANNEL_NAMES = "channel_names"
 """The key of the names of the channels, in a batch and in ``batches.meta``."""
 MASKS = "masks"
 """The key of the masks of a batch, stored as the images are, with one plane."""
+
+
+def _default_settings() -> BatchSettings:
+    from mingolotss.recipe.batch_settings import BatchSettings
+
+    return BatchSettings()
 
 
 class BatchContent(NamedTuple):
@@ -84,7 +92,7 @@ class BatchLayout:
         list. They are written if the dataset has these classes, none of them merged or dropped.
     """
 
-    settings: BatchSettings = field(default_factory=BatchSettings)
+    settings: BatchSettings = field(default_factory=_default_settings)
     published: PublishedList | None = None
     published_names: Mapping[str, str] = field(default_factory=dict)
 

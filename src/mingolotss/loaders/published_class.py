@@ -15,9 +15,9 @@ from mingolotss.dataset.layout import BatchFolder, split_of_batch
 from mingolotss.dataset.published import (
     archive_name,
     base_folder,
+    dataset_of_recipe,
     namings,
     published_archive,
-    published_files,
     published_names,
     published_recipe,
 )
@@ -83,7 +83,8 @@ class PublishedClass:
             cls._expected, cls._published_names, recipe = expected, True, expected.recipe
         if recipe:
             cls._recipe, cls.base_folder = recipe, base_folder(recipe)
-            published, files = published_archive(recipe), published_files(recipe)
+            published = published_archive(recipe)
+            files = dict(dataset_of_recipe(recipe).files)
             cls.url, cls.tgz_md5 = published.url, published.md5
             cls.filename = archive_name(recipe)
             meta = BatchFolder(Path()).meta.name

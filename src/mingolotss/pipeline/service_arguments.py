@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mingolotss.errors import InputError
-from mingolotss.recipe.channel_settings import CHANNEL_NAME
+from mingolotss.recipe.names import CHANNEL_NAME
 
 __all__ = ["parse_services"]
 

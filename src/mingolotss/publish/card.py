@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.products import GENERATED_MARK
-from mingolotss.dataset.published import interchanged_names, recipe_of_classes
+from mingolotss.dataset.published import dataset_of_classes
 from mingolotss.dataset.splits import SplitPlan
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.formats import FORMATS
@@ -210,10 +210,10 @@ def _counts(summary: DatasetSummary) -> str:
     if summary.tags is not None:
         plan += "\n\nAn image with several tags is counted for each of them."
     lines = [title, "", plan, "", *count_table(summary)]
-    recipe = recipe_of_classes(summary.classes)
-    if recipe is not None and (interchanged := interchanged_names(recipe.name)):
+    published = dataset_of_classes(summary.classes)
+    if published is not None and (interchanged := published.interchanged_names()):
         labels = " and ".join(map(str, interchanged))
-        lines += ["", _NAMES.format(title=recipe.title, labels=labels)]
+        lines += ["", _NAMES.format(title=published.title, labels=labels)]
     return "\n".join(lines)
 
 

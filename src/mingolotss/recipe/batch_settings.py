@@ -14,17 +14,11 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from mingolotss.recipe.names import BATCH_FOLDER, RESERVED_NAMES
 from mingolotss.recipe.settings import Settings
 
-__all__ = ["RESERVED_NAMES", "BatchSettings", "PickleSettings"]
+__all__ = ["BatchSettings", "PickleSettings"]
 
-# File names without suffix of a build and of what services download (mingolotss.dataset.layout).
-RESERVED_NAMES = {
-    "stamps", "ledger", "png", "figures", "sky", "cutouts", "searches", "manifest", "candidates",
-    "recipe", "checksums", "MingoML", "report", "montage", "README", "croissant", "decisions",
-    "notices", "inputs", "rejected", "audit", "LICENSE", "CITATION", "splits", "channels",
-    "fits", "suspects", "disagreements", "hats",
-}  # fmt: skip
 BatchKey = Literal["batch_label", "labels", "data", "filenames", "src_ids", "fieldnames"]
 MetaKey = Literal["num_cases_per_batch", "label_names", "num_vis"]
 
@@ -104,7 +98,7 @@ class BatchSettings(Settings):
     train: int = Field(5, ge=1)
     rows: int = Field(1000, ge=1)
     of: int = Field(5805, ge=1)
-    folder: str = "mingo-batches-py"
+    folder: str = BATCH_FOLDER
     archive: str = "mingo-batches-python.tar.gz"
     in_archive: Literal["folder", "root"] = "folder"
     pickle: PickleSettings = PickleSettings()

@@ -8,18 +8,11 @@ from pydantic import Field, field_validator
 
 from mingolotss.recipe.beam_settings import LARGEST, BeamSettings
 from mingolotss.recipe.image_settings import ChooseSettings, ImageSettings, NoiseSettings
+from mingolotss.recipe.names import CHANNEL_NAME, LONGEST_NAME
 from mingolotss.recipe.settings import Settings
 from mingolotss.recipe.stamp_settings import StepSettings
 
-__all__ = ["CHANNEL_NAME", "LONGEST_NAME", "MOST_CHANNELS", "ChannelSettings"]
-
-CHANNEL_NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
-"""A regular expression of the names of channels."""
-
-MOST_CHANNELS = 256
-"""Channels of a recipe, and of a dataset from anywhere."""
-LONGEST_NAME = 200
-"""Letters of the name of a channel."""
+__all__ = ["ChannelSettings"]
 
 
 class ChannelSettings(Settings):

@@ -31,10 +31,10 @@ from mingolotss.catalogue.label_vectors import LabelKind
 from mingolotss.catalogue.vector_rules import Rules
 from mingolotss.errors import RecipeError
 from mingolotss.io.png import PNG_CHANNELS
-from mingolotss.recipe.batch_settings import RESERVED_NAMES, BatchSettings, PickleSettings
+from mingolotss.recipe.batch_settings import BatchSettings, PickleSettings
 from mingolotss.recipe.beam_settings import BeamSettings
 from mingolotss.recipe.catalogue_settings import CatalogueSettings
-from mingolotss.recipe.channel_settings import MOST_CHANNELS, ChannelSettings
+from mingolotss.recipe.channel_settings import ChannelSettings
 from mingolotss.recipe.class_settings import ClassSettings, LabelSettings
 from mingolotss.recipe.hats_settings import HatsSettings
 from mingolotss.recipe.image_settings import (
@@ -46,6 +46,7 @@ from mingolotss.recipe.image_settings import (
 from mingolotss.recipe.judgement_settings import JudgementSettings
 from mingolotss.recipe.mask_settings import MaskSettings
 from mingolotss.recipe.metadata import Metadata
+from mingolotss.recipe.names import MOST_CHANNELS
 from mingolotss.recipe.published_list import PublishedSettings
 from mingolotss.recipe.settings import Settings
 from mingolotss.recipe.stamp_settings import StampSettings, StepSettings
@@ -56,7 +57,6 @@ __all__ = [
     "DEFAULT_SPLIT",
     "FORMATS",
     "PUBLISHED_SPLIT",
-    "RESERVED_NAMES",
     "BatchSettings",
     "BeamSettings",
     "CatalogueSettings",

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from mingolotss.recipe.names import IMAGE_NAME
 from mingolotss.recipe.settings import Settings, check_template
 from mingolotss.recipe.stamp_sizes import LARGEST_STAMP_DEG, StampSize, parse_stamp_size
 
@@ -50,7 +51,7 @@ class StampSettings(Settings):
     pixels: int = Field(150, ge=2, le=4096)
     pixel_arcsec: float = Field(0.0, ge=0)
     kind: Literal["uint8", "float32"] = "uint8"
-    name: str = "{source}_{field}.png"
+    name: str = IMAGE_NAME
     max_percent_nan: float = Field(100.0, ge=0, le=100)
     resample: Literal["", "adaptive", "exact"] = ""
     centre: Literal["pixel", "exact"] = "pixel"
