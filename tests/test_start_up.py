@@ -97,6 +97,51 @@ def test_loading_batches_imports_little(folder, place):
     assert imported(code, cwd=folder) & absent == set()
 
 
+_TRAINING = """
+import sys, mingolotss
+
+def note(image):
+    import numpy
+    return numpy.array(image)
+
+class Noted(mingolotss.MingoLoTSS):
+    def __getitem__(self, index):
+        print("WORKER", *sys.modules, file=sys.stderr)
+        return super().__getitem__(index)
+
+    __getitems__ = None
+
+if __name__ == "__main__":
+    from torch.utils.data import DataLoader
+    dataset = mingolotss.MingoLoTSS("demo")
+    dataset[0], dataset.__getitems__([0, 1])
+    noted = Noted("demo", transform=note)
+    workers = DataLoader(noted, 4, num_workers=1, multiprocessing_context="spawn")
+    assert len(next(iter(workers))[0]) == 4
+    next(iter(dataset.to("cpu", batch_size=4)))
+    print("IMPORTED", *sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.slow  # PyTorch is imported in two new processes
+def test_training_imports_neither_astropy_nor_what_draws(folder):
+    """Items, batches, a data loader with a worker of its own, and batches on a device."""
+    pytest.importorskip("torch")
+    script = folder / "training.py"
+    script.write_text(_TRAINING, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, script], check=True, capture_output=True, text=True, timeout=120,
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(Path(mingolotss.__file__).parents[1])},
+    )  # fmt: skip
+    lines = [line.split() for line in done.stderr.splitlines()]
+    own = {name for line in lines if line[:1] == ["IMPORTED"] for name in line}
+    of_worker = {name for line in lines if line[:1] == ["WORKER"] for name in line}
+    absent = (LARGE | {"pandas", "astropy", "typer"}) - {"torch", "PIL"}
+    assert {"mingolotss.loaders.torch", "torch"} <= own & of_worker
+    assert own & absent == set()
+    assert of_worker & absent == set()
+
+
 def test_a_worker_process_imports_no_command_line(folder):
     """It imports the script of its caller, which imports the command line and runs no command."""
     code = _IMPORTED + "import mingolotss.__main__"
