@@ -8,11 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import typer.main
 
 import mingolotss
 from builds import command, run
 from fits_files import put
 from mingolotss.cli.commands import app
+from mingolotss.cli.commands import main as app_main
 from mingolotss.image import compiled
 from mingolotss.service import service_groups, services
 from skies import random_sky
@@ -78,6 +80,42 @@ def test_a_word_that_is_no_command():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", [*COMMANDS, *GROUPS])
+def test_the_help_of_a_command_is_that_among_all(name, capsys, monkeypatch):
+    """`main` makes the options of the command that is asked for, and of no other."""
+    monkeypatch.setattr("sys.argv", ["mingolotss"])
+    shown = []
+    for main in (lambda arguments: app(args=arguments, prog_name="mingolotss"), app_main):
+        with pytest.raises(SystemExit) as end:
+            main([name, "--help"])
+        assert end.value.code == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+    assert shown[1].startswith(f"Usage: mingolotss {name} ")
+
+
+def test_only_the_command_that_is_asked_for_is_made(monkeypatch, capsys):
+    """Help and a word that is no command need all of them."""
+    monkeypatch.setattr("sys.argv", ["mingolotss"])
+    made = []
+    make = typer.main.get_command_from_info
+
+    def note(command_info, **rest):
+        made.append(command_info.name or command_info.callback.__name__)
+        return make(command_info, **rest)
+
+    monkeypatch.setattr(typer.main, "get_command_from_info", note)
+    with pytest.raises(SystemExit):
+        app_main(["status", "--help"])
+    assert made == ["status"]
+    for arguments in (["--help"], ["stats"], []):
+        made.clear()
+        with pytest.raises(SystemExit):
+            app_main(arguments)
+        assert set(COMMANDS) < set(made)
+    assert "stats" in capsys.readouterr().err
+
+
 def test_build_status_verify_plan(sky, tmp_path):
     """The exit code says whether sources were rejected; status says which and why."""
     options = ("--catalogue", sky.catalogue, "--service", sky.folder, "--out", tmp_path / "o")

@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from copy import copy
 from typing import Annotated
 
 import typer
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     show_warnings_as_lines()
     try:
-        app(args=arguments, standalone_mode=True)
+        _app_with(sys.argv[1:] if arguments is None else arguments)(args=arguments)
     except SystemExit as end:
         if end.code != _INTERRUPTED:
             raise
@@ -83,6 +84,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         warnings.simplefilter("ignore")
         sys.unraisablehook = lambda _: None
         _fail(" ".join(filter(None, (_place_of(error), fault))), 2)
+
+
+def _app_with(arguments: Sequence[str]) -> typer.Typer:
+    """Return the application with the command of these arguments alone, or else with all commands.
+
+    The options of all commands take as long to make as those of a short command to run.
+    """
+    asked = [
+        command
+        for command in app.registered_commands
+        if command.callback is not None
+        and (command.name or command.callback.__name__) in arguments[:1]
+    ]
+    if not asked:
+        return app
+    alone = copy(app)
+    alone.registered_commands, alone.registered_groups = asked, []
+    return alone
 
 
 def _place_of(error: Exception) -> str:
