@@ -12,7 +12,8 @@ import pytest
 from astropy.coordinates import SkyCoord
 
 from mingolotss.catalogue.reading import read_catalogue
-from mingolotss.dataset.splits import SplitPlan, SplitSources, assign_splits
+from mingolotss.dataset.splits import SplitPlan, SplitSources
+from mingolotss.dataset.splits.assign import assign_splits
 from mingolotss.recipe.load import load_recipe
 
 SHARED = Path(os.environ.get("MINGOLOTSS_SHARED", Path(__file__).parents[2] / "shared"))

@@ -13,7 +13,8 @@ from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mingolotss.dataset.splits import SplitPlan, SplitSources, assign_splits
+from mingolotss.dataset.splits import SplitPlan, SplitSources
+from mingolotss.dataset.splits.assign import assign_splits
 from mingolotss.errors import InputError
 from mingolotss.formats.batches import batch_of_rows
 from mingolotss.sky.neighbours import overlaps

@@ -13,7 +13,8 @@ import pytest
 from astropy.table import Table
 
 from format_names import PLAIN_FORMATS
-from mingolotss.dataset.splits import SplitPlan, SplitSources, keep_splits
+from mingolotss.dataset.splits import SplitPlan, SplitSources
+from mingolotss.dataset.splits.earlier import keep_splits
 from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.csv import render_csv
 from mingolotss.formats.split_records import (

@@ -1,8 +1,8 @@
 """The published datasets: names of classes and images, archives and their checksums.
 
 All of it stands in the recipes; nothing is repeated here. A dataset is known by the names of its
-classes, or by the checksums of its batches. Loading takes both from the tables of the recipes, since
-the import of the settings that check them takes longer than all else that loading does.
+classes, or by the checksums of its batches. Loading takes both from the tables of the recipes: the
+import of the settings that check them takes longer than all else that loading does.
 
 >>> corrected_names("mingolotss")[1], published_names("mingolotss")[1]
 ('FRI NAT', 'FRI WAT')

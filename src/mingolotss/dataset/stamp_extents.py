@@ -12,7 +12,6 @@ from typing import NamedTuple, cast
 import numpy as np
 import pyarrow as pa
 
-from mingolotss.dataset.stamp_places import stamp_places
 from mingolotss.io.arrow_values import array_of, fill_null, numpy_of
 from mingolotss.recipe.model import Recipe
 from mingolotss.recipe.steps import MASK_RADIUS
@@ -88,6 +87,8 @@ def stamp_regions(table: pa.Table, recipe: Recipe) -> StampRegions:
     # A disc is around the pixel of the source, number side // 2 from 0.
     side = recipe.stamp.pixels
     centre = (side + 1) / 2 if shape == "square" else side // 2 + 1
+    from mingolotss.dataset.stamp_places import stamp_places  # all of WCS, which few callers need
+
     places = stamp_places(table.take(array_of(rows)), centre)
     moved = is_off[rows] & np.isfinite(places.ra) & np.isfinite(places.dec)
     ra, dec = ra.copy(), dec.copy()

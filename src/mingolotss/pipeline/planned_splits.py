@@ -23,13 +23,9 @@ from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.manifest import name_kept_columns, recipe_columns
 from mingolotss.dataset.measured_split import MAX_COUNTED
 from mingolotss.dataset.split_names import in_order
-from mingolotss.dataset.splits import (
-    SplitPlan,
-    SplitResult,
-    SplitSources,
-    assign_splits,
-    keep_splits,
-)
+from mingolotss.dataset.splits import SplitPlan, SplitResult, SplitSources
+from mingolotss.dataset.splits.assign import assign_splits
+from mingolotss.dataset.splits.earlier import keep_splits
 from mingolotss.dataset.splits.record import SplitOrigin
 from mingolotss.dataset.splits.result import Assignment, describe_assignment
 from mingolotss.dataset.stamp_extents import stamp_extent

@@ -2,7 +2,7 @@
 
 A build that is repeated has the splits of ``splits.csv``, and needs no list or other dataset that
 they were taken from. If the catalogue has more rows than before, what was in a split stays there,
-and the new sources are dealt out (`mingolotss.dataset.splits.keep_splits`).
+and the new sources are dealt out (`mingolotss.dataset.splits.earlier`).
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from mingolotss.dataset.layout import DatasetFolder, split_of_batch
 from mingolotss.dataset.provenance import Provenance
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.split_plans import read_split_plan
-from mingolotss.dataset.splits import SplitPlan, SplitResult, SplitSources, assign_splits
+from mingolotss.dataset.splits import SplitPlan, SplitResult, SplitSources
+from mingolotss.dataset.splits.assign import assign_splits
 from mingolotss.dataset.stamp_extents import stamp_regions
 from mingolotss.errors import InputError
 from mingolotss.formats.split_records import read_split_record

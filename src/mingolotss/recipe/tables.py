@@ -128,7 +128,7 @@ def _merge(inherited: Tables, own: Tables) -> Tables:
     for key, value in own.items():
         before = merged.get(key)
         both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merge(before, value) if both else value
+        merged[key] = _merge(before, value) if both else value  # type: ignore[arg-type]
     return merged
 
 

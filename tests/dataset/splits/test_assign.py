@@ -9,7 +9,8 @@ from astropy.coordinates import SkyCoord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mingolotss.dataset.splits import SplitPlan, SplitSources, assign_splits
+from mingolotss.dataset.splits import SplitPlan, SplitSources
+from mingolotss.dataset.splits.assign import assign_splits
 from mingolotss.dataset.splits.dealing import TOLERANCE
 
 CENTRES = [(0.0, 0.0), (359.99, 40.0), (120.0, 89.9), (10.0, -89.99), (200.0, 52.0)]

@@ -9,7 +9,8 @@ from astropy.coordinates import SkyCoord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mingolotss.dataset.splits import SplitPlan, SplitRecord, SplitSources, keep_splits
+from mingolotss.dataset.splits import SplitPlan, SplitRecord, SplitSources
+from mingolotss.dataset.splits.earlier import keep_splits
 from mingolotss.dataset.splits.matching import SAME_ARCSEC
 from mingolotss.errors import InputError
 

@@ -10,14 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mingolotss.catalogue.label_vectors import LabelVectors
-from mingolotss.dataset.splits import (
-    SplitPlan,
-    SplitRecord,
-    SplitSources,
-    assign_splits,
-    keep_splits,
-)
+from mingolotss.dataset.splits import SplitPlan, SplitRecord, SplitSources
 from mingolotss.dataset.splits.allotment import NEW, OUT, allot
+from mingolotss.dataset.splits.assign import assign_splits
+from mingolotss.dataset.splits.earlier import keep_splits
 from mingolotss.dataset.splits.goals import Goals
 from mingolotss.dataset.splits.iterative import _PAIR, _PAIR_OF_TIES
 from mingolotss.dataset.splits.strata import Strata

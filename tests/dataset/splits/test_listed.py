@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mingolotss.dataset.splits import SplitPlan, SplitRecord, SplitSources, assign_splits
+from mingolotss.dataset.splits import SplitPlan, SplitRecord, SplitSources
+from mingolotss.dataset.splits.assign import assign_splits
 from mingolotss.errors import InputError
 from named_builds import HOSTILE
 

@@ -1,9 +1,10 @@
 """Divide sources into training and test sets, without dividing sources that share pixels.
 
-`SplitPlan` says how to split, `SplitSources` what is split, and `assign_splits` does it; a
-`SplitResult` has the split of each source, and what a person should know about it.
+`SplitPlan` says how to split, `SplitSources` what is split, and `assign_splits` (``assign.py``)
+does it; a `SplitResult` has the split of each source, and what a person should know about it.
 
 >>> import numpy as np
+>>> from mingolotss.dataset.splits.assign import assign_splits
 >>> plan = SplitPlan.parse("stratified:train=0.5,test=0.5,seed=3")
 >>> sources = SplitSources(
 ...     names=tuple("abcdef"), labels=np.array([0, 0, 0, 1, 1, 0]),
@@ -17,8 +18,6 @@
 
 from __future__ import annotations
 
-from mingolotss.dataset.splits.assign import assign_splits
-from mingolotss.dataset.splits.earlier import keep_splits
 from mingolotss.dataset.splits.plan import KINDS, SplitPlan
 from mingolotss.dataset.splits.record import SplitOrigin, SplitRecord
 from mingolotss.dataset.splits.result import SplitResult
@@ -31,6 +30,4 @@ __all__ = [
     "SplitRecord",
     "SplitResult",
     "SplitSources",
-    "assign_splits",
-    "keep_splits",
 ]

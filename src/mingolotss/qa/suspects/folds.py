@@ -22,7 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mingolotss.dataset.splits import SplitPlan, SplitSources, assign_splits
+from mingolotss.dataset.splits import SplitPlan, SplitSources
+from mingolotss.dataset.splits.assign import assign_splits
 from mingolotss.model import Bools, Ints
 
 __all__ = ["Folds", "make_folds"]
