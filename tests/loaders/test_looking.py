@@ -90,6 +90,28 @@ def test_results_show_counts(tmp_path):
     assert built._repr_html_().count("<img") == 10
 
 
+def test_results_of_checks_and_exports_show_what_was_measured(build, tmp_path):
+    """Export, verification, audit and suspects are a few lines, also in a notebook."""
+    plan = "stratified:train=0.8,test=0.2,seed=1"
+    exported = mingolotss.export(build, "parquet", tmp_path / "whole", split=plan)
+    text = few_lines(exported)
+    assert text.startswith("Export: 59 images in ")
+    assert plan in text
+    assert [int(n) for n in re.findall(r"^ +(?:train|test) +(\d+)$", text, re.MULTILINE)] == [
+        *exported.splits.values()
+    ]
+    verified = mingolotss.verify(tmp_path / "whole")
+    assert few_lines(verified).splitlines()[0].endswith(": 0 problems")
+    (tmp_path / "whole/README.md").write_text("changed")
+    damaged = mingolotss.verify(tmp_path / "whole")
+    assert damaged.problems[0] in few_lines(damaged)
+    audited = mingolotss.audit(build, images=False)
+    assert few_lines(audited).startswith(f"Audit: {audited.findings} finding")
+    assert f"positions (A): {audited.check('same-position').sentence}" in repr(audited)
+    for thing in (exported, verified, damaged, audited):
+        assert "<table>" in thing._repr_html_()
+
+
 @pytest.mark.parametrize("name", sorted(mingolotss.services()))
 def test_every_service_shows_itself_without_a_request(name, tmp_path, monkeypatch):
     """Of those that ask a server, only the address: showing sends no request."""

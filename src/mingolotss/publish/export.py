@@ -33,6 +33,7 @@ from mingolotss.formats.base import ExportHeader, Format
 from mingolotss.formats.batch_layout import BatchLayout
 from mingolotss.io.files import atomic_path, is_local, locate, sha256_file, write_bytes
 from mingolotss.io.parquet import table_writer, write_table
+from mingolotss.io.summaries import Shown, Summary, Table, count_text
 from mingolotss.publish.citation import dataset_citation
 from mingolotss.publish.describe import keep_descriptions, write_description
 from mingolotss.publish.export_splits import SplitRecords, split_records
@@ -51,8 +52,8 @@ Writer = Callable[[Records, Path, ExportHeader], None]
 """Writes the files of an export into a folder."""
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
+@dataclass(frozen=True, slots=True, repr=False)
+class Export(Shown):
     """The result of `export`.
 
     Attributes
@@ -80,6 +81,15 @@ class Export:
     simulated: bool = False
     split: SplitResult | None = None
     notices: tuple[str, ...] = ()
+
+    def _summary(self) -> Summary:
+        facts = {} if self.split is None else {"split": self.split.plan.text}
+        if self.archive is not None:
+            facts |= {"archive": str(self.archive), "sha256": self.sha256}
+        if self.notices:
+            facts["lacks"] = "; ".join(self.notices)
+        table = Table(("split", "images"), [*self.splits.items()])
+        return Summary(f"Export: {count_text(self.images, 'image')} in {self.out}", facts, table)
 
 
 def export(

@@ -20,6 +20,7 @@ from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.masks import MASK_SHA256, has_masks
 from mingolotss.errors import DatasetError, MingoError, clean_text
 from mingolotss.io.files import sha256_file
+from mingolotss.io.summaries import Shown, Summary, Table, count_text, one_line
 from mingolotss.qa.channel_digests import ChannelDigests
 from mingolotss.recipe.published_list import pixels_sha256
 
@@ -34,12 +35,14 @@ __all__ = [
     "check_masks",
 ]
 
+_SHOWN_PROBLEMS, _SHOWN_LETTERS = 5, 100  # of a verification that shows itself
+
 ContentCheck = Callable[[pa.Table], Iterable[str]]
 """Compares a part of a folder's content with the written rows of the manifest."""
 
 
-@dataclass(frozen=True)
-class Verification:
+@dataclass(frozen=True, repr=False)
+class Verification(Shown):
     """The result of `verify`.
 
     Attributes
@@ -65,6 +68,12 @@ class Verification:
     def good(self) -> bool:
         """Whether there is no problem."""
         return not self.problems
+
+    def _summary(self) -> Summary:
+        facts = {"files": f"{self.files:,}", "images": f"{self.images:,}"}
+        shown = [(one_line(line, _SHOWN_LETTERS),) for line in self.problems[:_SHOWN_PROBLEMS]]
+        title = f"Verification of {self.path}: {count_text(len(self.problems), 'problem')}"
+        return Summary(title, facts, Table(("the first problems",), shown) if shown else None)
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,10 @@ def test_wrong_labels_are_in_front(planted, tmp_path, kind):
     assert 0.9 < queue.accuracy <= 57 / 60
     assert queue.majority == pytest.approx(max(np.bincount(planted["label"])) / 60)
     assert queue.written is None
+    lines = repr(queue).splitlines()
+    assert lines[0].startswith("Suspects: 60 labels of ")
+    assert lines[-10].split()[:2] == ["1", queue.sources[0]]
+    assert "<table>" in queue._repr_html_()
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 

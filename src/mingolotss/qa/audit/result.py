@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from mingolotss.io.summaries import Shown, Summary, count_text
+
 __all__ = [
     "BALANCE",
     "CLASSES",
@@ -198,8 +200,8 @@ class AuditedDataset:
     digest: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
+@dataclass(frozen=True, slots=True, repr=False)
+class Audit(Shown):
     """The result of `mingolotss.audit`.
 
     Attributes
@@ -226,6 +228,17 @@ class Audit:
     def unchecked(self) -> tuple[Check, ...]:
         """The checks that could not be made."""
         return tuple(check for check in self.checks if not check.is_checked)
+
+    def _summary(self) -> Summary:
+        datasets = {
+            f"dataset {one.letter}": f"{one.name}, {count_text(one.images, 'image')}"
+            for one in self.datasets
+        }
+        answers = {
+            f"{KINDS[check.kind]} ({', '.join(check.datasets)})": check.sentence
+            for check in self.checks
+        }
+        return Summary(f"Audit: {count_text(self.findings, 'finding')}", datasets | answers)
 
     def check(self, kind: str, *datasets: str) -> Check:
         """Return one check, by its kind and the letters of the datasets ("A" by default).

@@ -15,6 +15,7 @@ from mingolotss.catalogue.label_vectors import LabelKind
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.formats.csv import render_csv
 from mingolotss.io.files import write_bytes
+from mingolotss.io.summaries import Shown, Summary, Table, count_text
 
 __all__ = ["SUSPECT_COLUMNS", "TERMINAL_HEADER", "Suspects"]
 
@@ -41,10 +42,11 @@ TERMINAL_HEADER = "rank", "source", "label (probability)", "suggested (probabili
 """The columns of `Suspects.terminal_rows`."""
 
 _DIGITS = 6  # of a probability
+_MOST_SHOWN = 10  # labels in a notebook
 
 
-@dataclass(frozen=True, slots=True)
-class Suspects:
+@dataclass(frozen=True, slots=True, repr=False)
+class Suspects(Shown):
     """The labels of a dataset, the most suspicious first.
 
     Attributes
@@ -90,6 +92,15 @@ class Suspects:
     def sources(self) -> tuple[str, ...]:
         """Return the names of the sources, the most suspicious first."""
         return tuple(self.table["source"].to_pylist())
+
+    def _summary(self) -> Summary:
+        facts = {"measured": "; ".join(self.measured)}
+        if self.notices:
+            facts["notices"] = "; ".join(self.notices)
+        if self.written is not None:
+            facts["written"] = str(self.written)
+        title = f"Suspects: {count_text(len(self), 'label')} of {self.path}, ranked"
+        return Summary(title, facts, Table(TERMINAL_HEADER, self.terminal_rows(_MOST_SHOWN)))
 
     def write(self, path: Path | str) -> None:
         """Write the table as CSV, complete or not at all.
