@@ -230,7 +230,12 @@ def test_links_resolve(page):
 
 def anchors(page):
     """Return the anchors of a page's headings, as forges make them."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return anchors_of(page.read_text())
+
+
+def anchors_of(text):
+    """Return the anchors of the headings of a text in Markdown."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
 
 

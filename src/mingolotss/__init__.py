@@ -14,8 +14,8 @@ Pass on: `export`, and `deposit` for an archive.
 ('MingoLoTSS', 150)
 
 Every public name is here; the modules of the package are not a public interface, except
-`mingolotss.errors` and `mingolotss.testing`. Names are imported when they are first used, so that
-the import of the package costs nothing and needs no optional library.
+`mingolotss.errors`, `mingolotss.testing` and `mingolotss.simulate`. Names are imported when they
+are first used, so that the import of the package costs nothing and needs no optional library.
 """
 
 from importlib import import_module

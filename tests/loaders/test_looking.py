@@ -97,6 +97,9 @@ def test_results_of_checks_and_exports_show_what_was_measured(build, tmp_path):
     text = few_lines(exported)
     assert text.startswith("Export: 59 images in ")
     assert plan in text
+    described = few_lines(mingolotss.plan(out=build).describe_split())
+    assert described.startswith("Split: ")
+    assert "pairs of stamps share pixels across splits" in described
     assert [int(n) for n in re.findall(r"^ +(?:train|test) +(\d+)$", text, re.MULTILINE)] == [
         *exported.splits.values()
     ]
@@ -105,6 +108,9 @@ def test_results_of_checks_and_exports_show_what_was_measured(build, tmp_path):
     (tmp_path / "whole/README.md").write_text("changed")
     damaged = mingolotss.verify(tmp_path / "whole")
     assert damaged.problems[0] in few_lines(damaged)
+    compared = mingolotss.compare(build, tmp_path / "whole")
+    assert few_lines(compared).startswith("Comparison: 59 sources in both, 59 identical images\n")
+    assert re.search(rf"splits that differ +{len(compared.splits)}$", repr(compared), re.MULTILINE)
     audited = mingolotss.audit(build, images=False)
     assert few_lines(audited).startswith(f"Audit: {audited.findings} finding")
     assert f"positions (A): {audited.check('same-position').sentence}" in repr(audited)

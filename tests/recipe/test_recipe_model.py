@@ -100,7 +100,8 @@ def test_unknown_keys_suggest_the_nearest(settings, words):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"name": "../x"}, ["name"]),
+        ({"name": "../x"}, ["name", "give letters, digits, '.', '_' and '-'"]),
+        ({"channels": [{"name": "144 MHz"}]}, ["channels.0.name", "'144 MHz'", "letters, digits"]),
         ({"name": 7}, ["name"]),
         ({"stamp": {"pixels": "150"}}, ["stamp.pixels", "'150'"]),
         ({"stamp": {"pixels": 150.5}}, ["stamp.pixels"]),

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from mingolotss.formats.csv import render_csv
 from mingolotss.io.files import write_bytes
+from mingolotss.io.summaries import Shown, Summary, Table, count_text
 
 __all__ = [
     "CATALOGUE",
@@ -86,8 +87,8 @@ class DifferenceRow(NamedTuple):
         return f"{self.name}: {self.a or 'none'} and {self.b or 'none'}"
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison(Shown):
     """The differences between two datasets.
 
     Attributes
@@ -101,6 +102,15 @@ class Comparison:
     common: int
     identical: int
     rows: tuple[DifferenceRow, ...] = ()
+
+    def _summary(self) -> Summary:
+        kinds = [(kind, len(lines)) for kind, lines in (*self.causes(), *self.differences())]
+        rows = [(kind, count) for kind, count in kinds if count]
+        title = (
+            f"Comparison: {count_text(self.common, 'source')} in both, "
+            f"{count_text(self.identical, 'identical image')}"
+        )
+        return Summary(title, table=Table(("difference", "number"), rows) if rows else None)
 
     @property
     def same(self) -> bool:

@@ -416,6 +416,8 @@ def _explain(error: ValidationError) -> str:
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
         message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "string_pattern_mismatch":  # of names, which have one pattern
+            message = "give letters, digits, '.', '_' and '-', and begin with a letter or a digit"
         if isinstance(first["input"], Mapping):  # keys of one table that do not fit together
             return f"{path}: {message}" if path else message
         return f"{path} = {first['input']!r}: {message}" if path else message

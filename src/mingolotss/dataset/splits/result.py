@@ -14,6 +14,7 @@ from mingolotss.dataset.splits.plan import SplitPlan
 from mingolotss.dataset.splits.record import SplitOrigin
 from mingolotss.dataset.splits.sources import SplitSources
 from mingolotss.dataset.splits.strata import NO_LABEL, NO_SINGLE_CLASS, NO_VOTES
+from mingolotss.io.summaries import Shown, Summary, Table
 from mingolotss.model import Bools, Ints
 
 __all__ = ["Assignment", "SplitResult", "describe_assignment"]
@@ -49,8 +50,8 @@ class Assignment:
     origin: SplitOrigin | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SplitResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class SplitResult(Shown):
     """The split of each source, and what a person should know about it.
 
     Attributes
@@ -91,6 +92,10 @@ class SplitResult:
     notes: tuple[str, ...] = ()
     origin: SplitOrigin | None = None
     kind: LabelKind = "classes"
+
+    def _summary(self) -> Summary:
+        notes = "; ".join(line.removeprefix("split: ") for line in self.lines())
+        return Summary(f"Split: {self.plan.text}", {"notes": notes}, Table(*self.table()))
 
     @property
     def is_left_out(self) -> Bools:
