@@ -15,12 +15,13 @@ KERNEL := hatch_build.py $(wildcard src/mingolotss/image/_kernel/*.[ch])
 export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # The tests start some hundred processes, each of which would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
-# Which tests are the quick ones.
-QUICK   := not slow and not fuzz and not archive and not web and not readers and not packages
+# Which tests are in no suite of their own, and which of them are the quick ones.
+OTHERS  := not fuzz and not archive and not web and not readers and not packages and not docs
+QUICK   := not slow and $(OTHERS)
 # Additional options for pytest, for example make test MORE=--lf
 MORE    ?=
 
-.PHONY: demo test check bench dist docs clean test-hostile test-slow test-readers test-archive test-web test-sanitize test-packages test-oldest
+.PHONY: demo test check bench dist docs docs-links clean test-hostile test-slow test-readers test-archive test-web test-sanitize test-packages test-docs test-oldest
 
 demo: $(VENV)/demo.ok
 	$(RUN)/mingolotss demo --out demo --sources $(SOURCES)
@@ -66,7 +67,7 @@ $(VENV)/cutana.ok: | $(VENV)/bin/python
 	@touch $@
 
 test-slow: $(VENV)/test.ok
-	$(RUN)/python -m pytest -n 2 --dist loadfile -m "slow and not fuzz and not archive and not web and not readers and not packages" $(MORE)
+	$(RUN)/python -m pytest -n 2 --dist loadfile -m "slow and $(OTHERS)" $(MORE)
 
 # Each door of the program with hostile input, 20 s for each kind.
 test-hostile: $(VENV)/test.ok
@@ -82,7 +83,11 @@ test-archive: $(VENV)/test.ok
 # LSDB and Sphinx have an environment of their own.
 DOCS := $(VENV)/docs/bin/python -m pip install -q --disable-pip-version-check
 docs: $(VENV)/docs.ok
-	$(VENV)/docs/bin/sphinx-build -W --keep-going -b html docs docs/_build/html $(SPHINX)
+	$(VENV)/docs/bin/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+# Ask for every link to another site; needs the network.
+docs-links: $(VENV)/docs.ok
+	$(VENV)/docs/bin/sphinx-build -b linkcheck docs docs/_build/links
 
 $(VENV)/docs.ok: pyproject.toml $(KERNEL) | $(VENV)/bin/python
 	$(PYTHON) -m venv $(VENV)/docs
@@ -90,6 +95,10 @@ $(VENV)/docs.ok: pyproject.toml $(KERNEL) | $(VENV)/bin/python
 	$(DOCS) $(TORCH)
 	$(DOCS) -e . --group docs
 	@touch $@
+
+# Build the documentation and look at each of its pages in Chromium, with axe-core.
+test-docs: $(VENV)/test.ok $(VENV)/axe/package/axe.min.js $(VENV)/chromium.ok docs
+	MINGOLOTSS_AXE=$(VENV)/axe/package/axe.min.js $(RUN)/python -m pytest -n auto -m docs tests/integration/docs $(MORE)
 
 # The files of a release, in dist/.
 dist: $(VENV)/packages.ok
@@ -144,9 +153,12 @@ clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Test the review page and the report in Chromium, and their accessibility with axe-core.
-test-web: $(VENV)/test.ok $(VENV)/axe/package/axe.min.js
-	@{ command -v chromium && command -v chromedriver; } >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } || { echo "needs chromium and chromedriver: apt-get install chromium chromium-driver" >&2; exit 2; }
+test-web: $(VENV)/test.ok $(VENV)/axe/package/axe.min.js $(VENV)/chromium.ok
 	MINGOLOTSS_AXE=$(VENV)/axe/package/axe.min.js $(RUN)/python -m pytest -m web tests/integration/web tests/service $(MORE)
+
+$(VENV)/chromium.ok: | $(VENV)/bin/python
+	@{ command -v chromium && command -v chromedriver; } >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } || { echo "needs chromium and chromedriver: apt-get install chromium chromium-driver" >&2; exit 2; }
+	@touch $@
 
 $(VENV)/axe/package/axe.min.js: | $(VENV)/bin/python
 	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq npm; } || { echo "needs npm: apt-get install npm" >&2; exit 2; }

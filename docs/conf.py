@@ -27,10 +27,12 @@ project = "mingolotss"
 author = "The mingolotss developers"
 project_copyright = author
 release = mingolotss.__version__
+version = release.split("+")[0]
 language = "en"
 
 extensions = [
     "myst_nb",
+    "gallery_pictures",
     "repository_links",
     "numpydoc",
     "sphinx.ext.autodoc",
@@ -38,6 +40,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
 ]
+templates_path = ["_templates"]
 exclude_patterns = ["_build", "_extensions", "_templates"]
 nitpicky = False
 
@@ -48,9 +51,9 @@ myst_heading_anchors = 4
 # Notebooks are stored without outputs. The build executes them, and again only if they or the
 # package change.
 nb_execution_mode = "cache"
+digest_of_the_package = _digest_of_the_package()
 nb_execution_cache_path = str(
-    Path(os.environ.get("MINGOLOTSS_DOCS_CACHE", DOCS / "_build" / "notebooks"))
-    / _digest_of_the_package()
+    Path(os.environ.get("MINGOLOTSS_DOCS_CACHE", DOCS / "_build/notebooks")) / digest_of_the_package
 )
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
@@ -66,15 +69,29 @@ numpydoc_xref_param_type = False
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ |In \[\d*\]: "
 copybutton_prompt_is_regexp = True
-copybutton_only_copy_prompt_lines = True
+copybutton_line_continuation_character = "\\"
 
 html_theme = "pydata_sphinx_theme"
 html_title = "mingolotss"
+html_favicon = "_static/logo.svg"
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_sourcelink_suffix = ""
+html_sidebars = {page: [] for page in ("index", "install", "gallery")}  # which have no neighbours
+html_context = {"default_mode": "auto"}  # light or dark, as the browser prefers
 html_theme_options = {
+    "logo": {
+        "text": "mingolotss",
+        "image_light": "_static/logo.svg",
+        "image_dark": "_static/logo-dark.svg",
+    },
+    "navbar_start": ["navbar-logo", "version"],
+    "navbar_persistent": ["search-field"],
     "header_links_before_dropdown": 7,
     "navigation_with_keys": False,
-    "show_prev_next": True,
-    "footer_start": ["copyright"],
+    "show_toc_level": 2,
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+    "footer_start": ["copyright", "version"],
     "footer_end": ["theme-version"],
 }
