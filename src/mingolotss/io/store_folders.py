@@ -55,7 +55,9 @@ def move_objects(source: Path, target: Path, last: Sequence[str]) -> None:
     InputError
         An object cannot be copied.
     """
-    paths = sorted(str(path.relative_to(source)) for path in source.rglob("*") if path.is_file())
+    paths = sorted(
+        path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()
+    )
     at_end = [name for name in last if name in paths]
     groups = [[name for name in paths if name not in at_end], *([name] for name in at_end)]
     with writing_to_store(target):

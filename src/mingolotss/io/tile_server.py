@@ -74,7 +74,7 @@ def _limit(result_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (_MAX_SECONDS, _MAX_SECONDS))
     with contextlib.suppress(OSError, ValueError):
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
         limit = pages * resource.getpagesize() + _FREE_BYTES + _MAX_COPIES * result_bytes
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 

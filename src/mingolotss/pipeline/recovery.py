@@ -97,7 +97,7 @@ def _find_crashes(mapper: Mapper, task: Task) -> dict[str, str]:
         except WorkerDiedError as death:
             if not note.exists():
                 raise  # before it tried a source
-            row, made = map(int, note.read_text().split())
+            row, made = map(int, note.read_text("ascii").split())
             n_stamps += made
             crashes[task.catalogue.names[row]] = death.end
             start = row + 1
@@ -118,7 +118,7 @@ def _try_sources(trial: _Trial) -> int:
     """Make the stamps of the sources one by one, noting each before; return the number of rows."""
     made = 0
     for row in range(trial.start, len(trial.task)):
-        trial.note.write_text(f"{row} {made}")
+        trial.note.write_text(f"{row} {made}", "ascii", newline="\n")
         with suppress(Exception):  # it is raised again when the part is made
             made += try_chunk(Chunk(trial.task, row, row + 1))
     return len(trial.task)

@@ -153,7 +153,10 @@ def _write_record(out: Path, record: _Record, files: list[str], *, finished: boo
     """Write ``sky.json``."""
     complete: _Record = {**record, "finished": finished, "files": sorted(files)}
     text = json.dumps(complete, indent=1) + "\n"
-    _replace(SkyFolder(out).record, lambda path: path.write_text(text, encoding="utf-8"))
+    _replace(
+        SkyFolder(out).record,
+        lambda path: path.write_text(text, encoding="utf-8", newline="\n"),
+    )
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:

@@ -29,7 +29,7 @@ def describe_exit(exit_code: int, memory_kills: int = 0) -> str:
     """
     if exit_code >= 0:
         return f"ended itself with exit code {exit_code}"
-    if exit_code == -signal.SIGKILL and memory_kills > 0:
+    if memory_kills > 0 and exit_code == -signal.SIGKILL:  # which only Linux counts
         return OUT_OF_MEMORY
     name = ""
     with suppress(ValueError):  # real-time signals have no name
@@ -44,7 +44,7 @@ def count_memory_kills() -> int:
     proc(5)).
     """
     with suppress(OSError, ValueError):
-        for line in _VMSTAT.read_text().splitlines():
+        for line in _VMSTAT.read_text("ascii").splitlines():
             key, _, count = line.partition(" ")
             if key == "oom_kill":
                 return int(count)

@@ -27,10 +27,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from itertools import islice
 from multiprocessing import forkserver, get_context, resource_tracker
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from mingolotss.errors import InputError
 from mingolotss.foreign import describe_error
@@ -46,6 +45,9 @@ from mingolotss.pipeline.executors.worker import (
     end_if_imported_by_worker,
     start_worker,
 )
+
+if TYPE_CHECKING:  # Windows has no ForkServerContext
+    from multiprocessing.context import ForkServerContext, SpawnContext
 
 __all__ = ["cores", "processes", "processes_or_thread", "threads"]
 
