@@ -9,13 +9,22 @@ What is not here: reading them (`mingolotss.catalogue.reading`), which needs mor
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from mingolotss.catalogue.positions import Frame, parts_of
+__all__ = ["ALL_COLUMNS", "POSITION_GROUPS", "ColumnNames", "Frame", "parts_of"]
 
-__all__ = ["ALL_COLUMNS", "ColumnNames"]
+Frame = Literal["icrs", "fk5", "fk4", "galactic"]
+POSITION_GROUPS = (("ra", "dec"), ("ra_hms", "dec_dms"))
+"""The groups of a pattern that hold a position, in deg and as sexagesimal text."""
 
 ALL_COLUMNS = "*"
 """In `ColumnNames.keep`: every column that is not read for another purpose."""
+
+
+def parts_of(column: str) -> tuple[str, ...]:
+    """Return the columns of ``RAh, RAm, RAs``; one column is itself."""
+    parts = tuple(part.strip() for part in column.split(","))
+    return parts if len(parts) > 1 and all(parts) else (column,)
 
 
 @dataclass(frozen=True, slots=True)

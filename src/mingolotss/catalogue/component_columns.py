@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mingolotss.catalogue.positions import Frame, parts_of
+from mingolotss.catalogue.column_names import Frame, parts_of
 
 __all__ = ["ComponentColumns"]
 

@@ -19,6 +19,7 @@ from typing import Literal
 
 import numpy as np
 
+from mingolotss.catalogue.column_names import Frame, parts_of
 from mingolotss.catalogue.columns import to_angles, to_floats, to_text
 from mingolotss.catalogue.sexagesimal import parse_angles, plain_signs, separate_digits
 from mingolotss.catalogue.table import Column, Table
@@ -26,17 +27,10 @@ from mingolotss.errors import CatalogueError
 from mingolotss.model import Floats
 
 __all__ = [
-    "POSITION_GROUPS",
-    "Frame",
     "Positions",
-    "parts_of",
     "positions_of_columns",
     "positions_of_names",
 ]
-
-Frame = Literal["icrs", "fk5", "fk4", "galactic"]
-POSITION_GROUPS = (("ra", "dec"), ("ra_hms", "dec_dms"))
-"""The groups of a pattern that hold a position, in deg and as sexagesimal text."""
 
 _MOST_PARTS = {"ra": 3, "dec": 4}
 
@@ -62,12 +56,6 @@ class Positions:
         """Return the coarsest unit of the last digit, NaN without sexagesimal positions."""
         known = self.digit_arcsec[np.isfinite(self.digit_arcsec)]
         return float(known.max()) if known.size else math.nan
-
-
-def parts_of(column: str) -> tuple[str, ...]:
-    """Return the columns of ``RAh, RAm, RAs``; one column is itself."""
-    parts = tuple(part.strip() for part in column.split(","))
-    return parts if len(parts) > 1 and all(parts) else (column,)
 
 
 def positions_of_columns(

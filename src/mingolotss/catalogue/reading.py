@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.catalogue.column_names import ALL_COLUMNS, ColumnNames
+from mingolotss.catalogue.column_names import ALL_COLUMNS, ColumnNames, Frame
 from mingolotss.catalogue.columns import (
     null_rows,
     to_flags,
@@ -30,12 +30,7 @@ from mingolotss.catalogue.labels import (
     name_rows,
 )
 from mingolotss.catalogue.name_patterns import match_names
-from mingolotss.catalogue.positions import (
-    Frame,
-    Positions,
-    positions_of_columns,
-    positions_of_names,
-)
+from mingolotss.catalogue.positions import Positions, positions_of_columns, positions_of_names
 from mingolotss.catalogue.table import ColumnRequest, Table
 from mingolotss.catalogue.tables import read_table
 from mingolotss.catalogue.vector_rules import Rules, TagRules, VoteRules

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mingolotss.catalogue.column_names import Frame
 from mingolotss.catalogue.components import Components
 from mingolotss.catalogue.files import open_unpacked
-from mingolotss.catalogue.positions import Frame
 from mingolotss.catalogue.sexagesimal import parse_angles
 from mingolotss.errors import CatalogueError
 from mingolotss.model import Floats

@@ -4,6 +4,7 @@ A column has the type that it has in the file. CSV has no types: a column there 
 numbers or flags if each of its values is one, and text otherwise. Numbers that a float cannot hold,
 or that begin with zeros, are names and stay text.
 
+>>> from mingolotss.catalogue.table import Column
 >>> to_arrow(Column(pa.array(["1", "", "30"])), "n").to_pylist()
 [1, None, 30]
 >>> to_arrow(Column(pa.array(["007", "12"])), "id").to_pylist()
@@ -13,13 +14,14 @@ or that begin with zeros, are names and stay text.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.catalogue.columns import to_text
-from mingolotss.catalogue.table import Column
+if TYPE_CHECKING:  # readers of a manifest need no columns of catalogues
+    from mingolotss.catalogue.table import Column
 
 __all__ = ["KEPT_MARK", "kept_field", "mark_kept", "to_arrow"]
 
@@ -52,6 +54,8 @@ def to_arrow(column: Column, name: str) -> pa.Array:
         if others and all(isinstance(v, Decimal | int | float) for v in others):
             numbers = [None if v is None or v is np.ma.masked else float(v) for v in listed]
             return pa.array(numbers, pa.float64(), mask=column.null)
+    from mingolotss.catalogue.columns import to_text
+
     texts = [text or None for text in to_text(column, name)]
     return pa.array(texts, pa.string())
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
-from mingolotss.catalogue.column_names import ColumnNames
+from mingolotss.catalogue.column_names import POSITION_GROUPS, ColumnNames, Frame
 from mingolotss.catalogue.name_patterns import check_pattern
-from mingolotss.catalogue.positions import POSITION_GROUPS, Frame
 from mingolotss.catalogue.units import TARGETS, Quantity, find_unit
 from mingolotss.errors import CatalogueError
 from mingolotss.recipe.settings import Settings, check_address

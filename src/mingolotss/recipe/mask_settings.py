@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from mingolotss.catalogue.column_names import Frame
 from mingolotss.catalogue.component_columns import ComponentColumns
-from mingolotss.catalogue.positions import Frame
 from mingolotss.catalogue.units import Quantity, find_unit
 from mingolotss.errors import CatalogueError
 from mingolotss.recipe.settings import Settings

@@ -17,9 +17,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from mingolotss.catalogue.column_names import ColumnNames
+from mingolotss.catalogue.column_names import ColumnNames, Frame
 from mingolotss.catalogue.name_patterns import match_names
-from mingolotss.catalogue.positions import Frame, positions_of_names
+from mingolotss.catalogue.positions import positions_of_names
 from mingolotss.catalogue.reading import read_catalogue
 from mingolotss.errors import CatalogueError
 from mingolotss.model import Bools, Floats
