@@ -39,12 +39,13 @@ _STYLE = (
     "vertical-align:top;background:none;border:0}"
     ".mingolotss th{font-weight:600;border-bottom:1px solid currentColor}"
     ".mingolotss .n{text-align:right!important;font-variant-numeric:tabular-nums}"
-    ".mingolotss .k{opacity:.7}"
+    ".mingolotss .k{opacity:.8}"
     ".mingolotss .s{display:flex;flex-wrap:wrap;gap:10px;max-width:800px}"
     ".mingolotss div{overflow-x:auto}"
     ".mingolotss figure{margin:0;width:150px}"
     ".mingolotss img{width:150px;height:150px;max-width:none;display:block;margin:0}"
-    ".mingolotss figcaption{font-size:11px;line-height:1.3;overflow-wrap:anywhere;padding-top:2px}"
+    ".mingolotss figcaption{font-size:11px;line-height:1.3;overflow-wrap:anywhere;padding-top:2px;"
+    "color:inherit}"
 )
 
 
@@ -209,7 +210,8 @@ def _html_table(table: Table) -> str:
         for row in table.rows
     )
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f"<div><table><tr>{''.join(header)}</tr>{body}</table></div>"
+    # A table that is wider than its page scrolls, also by the keyboard.
+    return f'<div tabindex="0"><table><tr>{"".join(header)}</tr>{body}</table></div>'
 
 
 def _text(text: str) -> str:
