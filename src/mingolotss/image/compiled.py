@@ -57,7 +57,7 @@ NOISE_STRIDE = 5  # the median noise is of every fifth pixel on either axis
 PADDING = 4  # numbers that follow each row of a plane that is resampled
 N_RANDOM = 10000  # of the random numbers for dithered tiles
 SIDES = range(16, 513)  # px of a stamp: from the widest vector to what fits on a small stack
-_INTERFACE = 10  # of the functions in kernel.c
+_INTERFACE = 11  # of the functions in kernel.c
 LANES = (4, 8, 16)
 _UNREADABLE = "the kernel reads float32 images of two axes whose rows are contiguous"
 _FLOAT32 = np.dtype(np.float32).num  # of both byte orders
@@ -392,6 +392,9 @@ def _load() -> _Loaded:
     )  # fmt: skip
     library.mingolotss_squares.argtypes = (pointer, integer, integer, pointer, integer, lanes)
     library.mingolotss_hash_images.argtypes = (
+        pointer, integer, integer, pointer, integer, lanes,
+    )  # fmt: skip
+    library.mingolotss_unit_range.argtypes = (
         pointer, integer, integer, pointer, integer, lanes,
     )  # fmt: skip
     library.mingolotss_sha256.argtypes = (pointer, integer, pointer, integer, pointer)

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mingolotss.dataset.image_stack import gather, unit_range
+from mingolotss.dataset.image_stack import ImageArray, gather, gather_unit_range, unit_range
 from mingolotss.dataset.indexing import sample_index
 from mingolotss.dataset.label_targets import Target, default_target
 from mingolotss.dataset.label_words import label_facts
@@ -226,14 +226,23 @@ class MingoSequence(Shown, PyDataset):
         if isinstance(place, range):
             raise TypeError(f"index {type(self).__name__} with {index}: give one index of a batch")
         rows = self._order[place * self.batch_size : (place + 1) * self.batch_size]
-        images = gather(self._samples.images, rows.tolist())
-        planes = images if images.ndim == 4 else images[:, None]
-        # A copy in the order of memory that the backends need, before the division, which is fast.
-        last = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
-        batch = unit_range(last) if self.scale else last
+        batch = self._images_at(rows.tolist())
         if self._gives_masks and self._samples.masks is not None:
             return self._with_masks(batch, gather(self._samples.masks, rows.tolist())[..., None])
         return (batch if self.transform is None else self.transform(batch)), self.targets[rows]
+
+    def _images_at(self, rows: list[int]) -> ImageArray:
+        """Return the images at `rows`, with their channels along the last axis."""
+        images = self._samples.images
+        if len(images.shape) == 4:
+            # A copy in the order of memory that the backends need, before the fast division.
+            last = np.ascontiguousarray(gather(images, rows).transpose(0, 2, 3, 1))
+            return unit_range(last) if self.scale else last
+        if not self.scale:
+            return gather(images, rows)[..., None]
+        batch = np.empty((len(rows), *images.shape[1:]), np.float32)
+        gather_unit_range(images, rows, batch)
+        return batch[..., None]
 
     def _with_masks(self, images: Any, masks: Any) -> tuple[Any, Any]:
         """Return a batch of images with its masks, both transformed."""

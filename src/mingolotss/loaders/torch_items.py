@@ -113,8 +113,10 @@ class TorchItems(TorchSamples, TransformedSamples):
         """Return one image as a new tensor, shape (channels, ny, nx)."""
         import torch
 
-        images = gather(self._images, [index])
-        image = torch.from_numpy(unit_range(images) if self._scale else images)[0]
+        if self._scale and self._images.dtype == np.uint8:
+            image = torch.from_numpy(unit_range(self._images[index]))
+        else:
+            image = torch.from_numpy(gather(self._images, [index]))[0]
         return image if self.channels else image.unsqueeze(0)
 
     def _as_item(self, mask: Masks) -> object:

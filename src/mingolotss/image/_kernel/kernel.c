@@ -6,11 +6,11 @@
  * -ffp-contract=off: a fused multiply-add rounds once where numpy rounds twice.
  *
  * This file holds the interface: the structures, the argument checks and the choice of vector
- * width. The loops are in lanes.h, which is included once for each width, and includes hashes.h;
- * pages.h deals with mapped files that cannot be read, sha256.h and hashes.h hash, resample.h
- * resamples, and tiles.h decodes. A
- * stamp of 150 x 150 pixels takes 14 us with AVX-512, 16 with AVX2 and 29 with neither, of which it
- * waits 7 for memory (median; numpy takes 100). The vector types are extensions of GCC and Clang. */
+ * width. The loops are in lanes.h, which is included once for each width, and includes hashes.h and
+ * unit_range.h; pages.h deals with mapped files that cannot be read, sha256.h and hashes.h hash,
+ * resample.h resamples, tiles.h decodes, and unit_range.h converts the images of batches. A stamp of
+ * 150 x 150 pixels takes 14 us with AVX-512, 16 with AVX2 and 29 with neither, of which it waits 7
+ * for memory (median; numpy takes 100). The vector types are extensions of GCC and Clang. */
 
 #include <math.h>
 #include <stddef.h>
@@ -126,7 +126,7 @@ enum status {
     OK, NULL_POINTER, MISALIGNED, WRONG_LANES, WRONG_COUNT, WRONG_SIDE, WINDOW_OF_OTHER_SIZE,
     WRONG_ROW_STRIDE, WRONG_FLAG, WRONG_NOISE_STRIDE, WRONG_MASK, RESULT_TOO_SMALL,
     NOT_WHOLE_SQUARES, WRONG_RESAMPLING, WRONG_TILING, WRONG_TILE,
-    WRONG_MESSAGES, STATUS_COUNT
+    WRONG_MESSAGES, WRONG_IMAGES, STATUS_COUNT
 };
 
 static const char *const messages[STATUS_COUNT] = {
@@ -147,6 +147,7 @@ static const char *const messages[STATUS_COUNT] = {
     [WRONG_TILING] = "a number of a tiling is out of range",
     [WRONG_TILE] = "a tile is not in its heap, in the plane or in the workspace",
     [WRONG_MESSAGES] = "the number or the size of messages is out of range",
+    [WRONG_IMAGES] = "the number or the size of images is out of range",
 };
 
 /* Order-preserving keys: a float's bits, read as an integer, sort like the float if it is positive
@@ -370,6 +371,28 @@ int mingolotss_hash_images(const uint8_t *messages, int64_t count, int64_t size,
     return OK;
 }
 
+/* Convert `count` images of `size` grey pixels each to floats from 0 to 1, in vectors of at most
+ * `lanes` pixels. There is room for `capacity` floats. */
+int mingolotss_unit_range(const uint8_t *const *images, int64_t count, int64_t size, float *result,
+                          int64_t capacity, int lanes)
+{
+    enum status status = check_lanes(lanes);
+    if (!status && (!images || !result))
+        status = NULL_POINTER;
+    if (!status && (!ALIGNED(images) || !ALIGNED(result)))
+        status = MISALIGNED;
+    if (!status && (count < 0 || size < 0))
+        status = WRONG_IMAGES;
+    if (!status && size && count > capacity / size)
+        status = RESULT_TOO_SMALL;
+    for (int64_t i = 0; !status && i < count; i++)
+        status = images[i] ? OK : NULL_POINTER;
+    if (status)
+        return (int)status;
+    DISPATCH(lanes, unit_range, count, size, images, result);
+    return OK;
+}
+
 static enum status check_resampling(const struct resampling *r)
 {
     if (!r || !r->nodes || !r->planes)
@@ -472,7 +495,7 @@ const char *mingolotss_message(int status)
 /* Return the version of the functions above; `mingolotss.image.compiled` knows one of them. */
 int mingolotss_interface(void)
 {
-    return 10;
+    return 11;
 }
 
 /* Return the layout of the structures, and how many numbers that is. */

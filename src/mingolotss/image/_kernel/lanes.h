@@ -388,6 +388,7 @@ TARGET static void LANED(squares)(int64_t high, int64_t wide, const struct windo
 }
 
 #include "hashes.h"
+#include "unit_range.h"
 
 #undef floats
 #undef ints
