@@ -29,7 +29,7 @@ import numpy.typing as npt
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.checksums import write_checksums
 from mingolotss.dataset.image_stack import ImageArray
-from mingolotss.dataset.label_names import TAGS_NAME, VOTES_NAME
+from mingolotss.dataset.label_names import LABEL_NAMES, TAGS_NAME, VOTES_NAME
 from mingolotss.dataset.layout import (
     BatchFolder,
     DatasetFolder,
@@ -45,7 +45,7 @@ from mingolotss.errors import DatasetError, InputError
 from mingolotss.formats.archive import write_tar
 from mingolotss.formats.base import ExportHeader, Format, check_kind
 from mingolotss.formats.batch_layout import CHANNEL_NAMES, MASKS, BatchContent, BatchLayout
-from mingolotss.formats.label_arrays import LABEL_ARRAYS, vectors_of_arrays
+from mingolotss.formats.label_arrays import vectors_of_arrays
 from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.formats.stored_names import true_splits
 from mingolotss.image.masks import Masks
@@ -471,7 +471,7 @@ def _read_vectors(
     path: Path, batch: Mapping[Any, Any], count: int, n_classes: int
 ) -> LabelVectors | None:
     """Return the tags or votes of the `count` images of a batch."""
-    arrays = {name: _numbers(batch[name], name) for name in LABEL_ARRAYS if name in batch}
+    arrays = {name: _numbers(batch[name], name) for name in LABEL_NAMES if name in batch}
     try:
         if arrays and not count:  # an empty list does not say how many classes there are
             arrays = {

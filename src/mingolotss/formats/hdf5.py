@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mingolotss.catalogue.label_vectors import LabelVectors
+from mingolotss.dataset.label_names import LABEL_NAMES
 from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.manifest import kept_fields, kept_unit
 from mingolotss.dataset.records import Records
@@ -35,7 +36,6 @@ from mingolotss.formats.base import (
     reading_export,
 )
 from mingolotss.formats.label_arrays import (
-    LABEL_ARRAYS,
     LABEL_NOTES,
     label_arrays,
     vectors_of_arrays,
@@ -299,7 +299,7 @@ def _read_vectors(
 ) -> LabelVectors | None:
     """Read the tags or votes of the file, whose size is `size`."""
     # "name in file" would follow a link out of the file.
-    names = [name for name in LABEL_ARRAYS if file.get(name, getlink=True) is not None]
+    names = [name for name in LABEL_NAMES if file.get(name, getlink=True) is not None]
     stored = {name: _dataset(h5py, file, name, size) for name in names}
     return vectors_of_arrays({name: values[:] for name, values in stored.items()}, n, n_classes)
 

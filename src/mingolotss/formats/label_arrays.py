@@ -21,7 +21,6 @@ import numpy.typing as npt
 
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.label_names import (
-    LABEL_NAMES,
     LARGEST_FRACTION,
     TAGS_NAME,
     VOTES_NAME,
@@ -29,15 +28,12 @@ from mingolotss.dataset.label_names import (
 )
 
 __all__ = [
-    "LABEL_ARRAYS",
     "LABEL_NOTES",
     "label_arrays",
     "read_label_rows",
     "vectors_of_arrays",
 ]
 
-LABEL_ARRAYS = LABEL_NAMES
-"""The names of the arrays, of which a dataset has the first, or the others, or none."""
 LABEL_NOTES = {
     TAGS_NAME: "n, class as in the attribute classes; 1: has this tag, -1: unlabelled",
     VOTES_NAME: "n, class as in the attribute classes; fraction of the votes, NaN: unlabelled",
@@ -65,7 +61,7 @@ def vectors_of_arrays(
     Parameters
     ----------
     arrays : mapping of str to array
-        Those of `LABEL_ARRAYS` that the file has.
+        Those of `LABEL_NAMES` that the file has.
     n, n_classes : int
 
     Raises

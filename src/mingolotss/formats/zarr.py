@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from mingolotss.dataset.label_names import LABEL_NAMES
 from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.manifest import kept_fields, kept_unit
 from mingolotss.dataset.records import Records
@@ -36,7 +37,7 @@ from mingolotss.formats.base import (
     reading_export,
 )
 from mingolotss.formats.json_values import plain_values
-from mingolotss.formats.label_arrays import LABEL_ARRAYS, label_arrays, vectors_of_arrays
+from mingolotss.formats.label_arrays import label_arrays, vectors_of_arrays
 from mingolotss.io.documents import parse_json
 from mingolotss.io.files import largest_expansion, read_bounded
 from mingolotss.io.optional import import_optional
@@ -133,7 +134,7 @@ def read_zarr(path: Path, split: str = "all") -> Arrays:
             described = _describe(files, "masks")
             check_masks((described.kind, described.shape), images.shape)
             masks = _read_array(files, described)
-        stored = [_describe(files, name) for name in LABEL_ARRAYS if f"{name}/zarr.json" in files]
+        stored = [_describe(files, name) for name in LABEL_NAMES if f"{name}/zarr.json" in files]
         for array in stored:
             if math.prod(array.shape) * array.kind.itemsize > largest_expansion(size):
                 raise ValueError(f"{array.name} of shape {array.shape}")

@@ -7,7 +7,7 @@ and batches (``torch_items.py``).
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -21,6 +21,7 @@ from mingolotss.dataset.label_targets import Target, positive_weights
 from mingolotss.dataset.samples import Arrays, class_counts, class_weights
 from mingolotss.errors import InputError
 from mingolotss.image.masks import Masks
+from mingolotss.io.png import Allocate
 from mingolotss.io.summaries import Summary
 from mingolotss.loaders.sample_names import SampleNames
 from mingolotss.loaders.selected_rows import RowArray, matching_rows
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["TorchSamples"]
-
-Memory = Callable[[tuple[int, ...], np.dtype[Any]], npt.NDArray[Any]]
 
 
 class TorchSamples:
@@ -269,7 +268,7 @@ class TorchSamples:
             return [targets[index] for index in indices]
         return targets[list(indices)]
 
-    def _mask_rows(self, indices: Sequence[int], memory: Memory = np.empty) -> Masks:
+    def _mask_rows(self, indices: Sequence[int], memory: Allocate = np.empty) -> Masks:
         """Return the masks at `indices` in an array that `memory` makes, shape (k, ny, nx)."""
         rows = self._known_rows()
         if self._masks is None:
