@@ -127,7 +127,7 @@ def test_cutouts_lie_in_their_image(shape, corner):
     assert cutouts.plane_index.tolist() == [-1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 2**32 - 1), side=st.sampled_from([1, 4, 15]))
 def test_windows_are_where_their_memory_layout_says(seed, side):
     """Whatever the type and byte order, whole and in part."""

@@ -78,7 +78,7 @@ _ANSWERS = st.integers(2, 5).flatmap(
 )
 
 
-@settings(deadline=None, max_examples=50)  # the first one imports scikit-learn
+@settings(max_examples=50)
 @given(_ANSWERS)
 def test_cohen_kappa_is_that_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
@@ -90,7 +90,7 @@ def test_cohen_kappa_is_that_of_scikit_learn(pairs: list[tuple[int, int]]) -> No
         assert kappa == pytest.approx(metrics.cohen_kappa_score(first, second), abs=1e-12)
 
 
-@settings(deadline=None, max_examples=50)  # the first one imports scikit-learn
+@settings(max_examples=50)
 @given(_ANSWERS)
 def test_the_confusion_is_that_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     metrics = pytest.importorskip("sklearn.metrics")

@@ -270,7 +270,6 @@ def number_text(values):
 
 @settings(
     max_examples=15,
-    deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],  # to shrink a failure takes minutes
     suppress_health_check=list(HealthCheck),

@@ -58,7 +58,7 @@ def brute(ra, dec, reach):
     return [list(pair) for pair in np.argwhere(np.triu(apart < reach, 1)).tolist()]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.integers(0, 1000),
     st.sampled_from([0.0, 89.9, -89.99, 52.0]),
@@ -71,7 +71,7 @@ def test_pairs_are_those_of_brute_force(seed, dec, reach):
     assert overlaps(ra, decs, reach).tolist() == brute(ra, decs, reach)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.sampled_from([1e-4, 2e-3, 0.1, 0.3, 5.0, 3e3, 2e5, 5e5]))
 def test_pairs_are_found_at_every_reach(seed, reach):
     """From far below an arcsec, where cubes have huge numbers, to most of the sky."""
@@ -233,7 +233,7 @@ def test_stamps_of_nvss_are_split_by_their_own_size(text, shape):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(
     st.integers(0, 10**6), st.sampled_from([225.0, 9000.0]), st.sampled_from(["stratified", *PLANS])
 )

@@ -106,7 +106,7 @@ def test_every_format_gives_the_same_channels(builds, exports, name, channels, k
     assert compare(folder, out).same
 
 
-@settings(max_examples=25, deadline=None)  # a collection takes 0.2 s
+@settings(max_examples=25)  # a collection takes 0.2 s
 @given(st.data())
 def test_any_images_come_back(data):
     """Every number of channels, size and type, through the formats themselves."""

@@ -96,7 +96,7 @@ def joined(stacks: Iterable[KernelResult]) -> KernelResult:
 
 
 @needs_kernel
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 2**32 - 1),
     side=st.sampled_from([16, 17, 31, 50, 150]),
@@ -208,7 +208,7 @@ def test_pixels_may_lie_anywhere_in_memory(lanes):
 
 
 @needs_kernel
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), lanes=st.sampled_from([4, 8, 16]))
 def test_squares_are_those_of_numpy(seed, lanes):
     """Finite throughout and not all 0, where 0 has a sign or none; many squares in a row."""

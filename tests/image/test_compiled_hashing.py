@@ -24,7 +24,7 @@ def by_hashlib(images: np.ndarray) -> list[str]:
 
 
 @needs_kernel
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     seed=st.integers(0, 2**32 - 1),
     count=st.integers(0, 35),

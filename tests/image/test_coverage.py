@@ -24,7 +24,7 @@ def plain(pixels, y, x, side):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), side=st.sampled_from([100, 127, 128, 150, 300]))
 def test_answers_are_those_of_a_plain_search(seed, side):
     """Random gaps, infinities and empty squares, in several queries of one map."""

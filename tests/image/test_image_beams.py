@@ -43,7 +43,7 @@ def test_a_wide_kernel_is_that_of_radio_beam(beam):
     assert kernel == pytest.approx(array / array.sum(), abs=4e-3 * kernel.max())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(major=st.floats(0.2, 20), ratio=st.floats(0, 1), pa=st.floats(0, 180), width=st.floats(3, 9))
 def test_a_gaussian_convolved_with_a_kernel_is_a_wider_gaussian(major, ratio, pa, width):
     """Widths add in squares, for kernels of any width: also less than a pixel, and none.

@@ -41,7 +41,7 @@ def literal_window(image, side, at=None):
     return image[y0 : y0 + side, x0 : x0 + side]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.tuples(st.integers(2, 40), st.integers(2, 40)),
     st.sampled_from([2, 10, 15, 16]),
@@ -166,7 +166,7 @@ def test_asinh_is_linear_below_and_logarithmic_above():
             asinh_stretch(image, rms, top)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 10**6), st.sampled_from(["f4", "f8"]))
 def test_bytes_are_those_of_pillow(seed, dtype):
     """Grey levels are those of Pillow's own conversion of a float image."""

@@ -250,7 +250,7 @@ def test_an_unusual_bscale_is_read_by_astropy():
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, derandomize=True)
 @given(
     st.sampled_from(sorted(KINDS)),
     st.lists(

@@ -42,7 +42,7 @@ def windows(plane: Cutout, corners: list[tuple[int, int]], ny: int, nx: int) -> 
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     scale=st.floats(1, 3),
     axes=st.tuples(st.floats(3, 6), st.floats(1, 2)),

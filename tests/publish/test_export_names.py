@@ -303,7 +303,7 @@ SPLIT_NAME = NAME.map(str.strip).filter(
         and not set(name) & set(",=+")
     )
 )
-FEW = settings(max_examples=8, deadline=None)
+FEW = settings(max_examples=8)
 
 
 def check_random(folder, names, classes, split, formats):

@@ -182,7 +182,7 @@ def packed(tmp_path_factory):
 
 @pytest.mark.slow
 @settings(
-    max_examples=250, deadline=None, derandomize=True,
+    max_examples=250, derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(

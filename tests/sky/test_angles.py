@@ -14,7 +14,7 @@ from mingolotss.sky.angles import offset_position, separation_arcsec, unit_vecto
 RA, DEC = st.floats(-180, 360), st.floats(-90, 90)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(RA, DEC, RA, DEC)
 def test_separations_are_those_of_astropy_to_the_last_bit(ra1, dec1, ra2, dec2):
     """The last bit can decide which field is chosen."""

@@ -97,7 +97,7 @@ def header(crval, cd, projection="SIN", crpix=(200.0, 200.0)):
     return fits.Header(cards).tostring().encode()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     angle=st.floats(0, 360),
     mirrored=st.booleans(),

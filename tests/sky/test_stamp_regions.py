@@ -33,7 +33,7 @@ def pairs_of(stamps, code=None):
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10**6),
     centre=st.sampled_from(CENTRES),

@@ -76,7 +76,7 @@ def headers(draw):
 
 
 @settings(
-    max_examples=80, deadline=None, derandomize=True,
+    max_examples=80, derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
 @given(headers(), st.integers(0, 1000))

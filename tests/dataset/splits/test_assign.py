@@ -47,7 +47,7 @@ def overlapping(ra, dec, extent, shape):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
     centre=st.sampled_from(CENTRES),

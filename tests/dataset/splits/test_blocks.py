@@ -69,7 +69,7 @@ def plain_ways(number, order, codes, goal, rng):
     return ways
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(
     seed=st.integers(0, 10**6),
     count=st.sampled_from([1, 2, 7, 60]),
@@ -94,7 +94,7 @@ def test_all_ways_at_once_are_those_of_one_by_one(seed, count, splits, labels, s
         assert ways == expected
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10**6), axes=st.integers(0, 3))
 def test_stamps_are_in_order_of_the_angle_of_their_cutting(seed, axes):
     rng = np.random.default_rng(seed)
@@ -110,7 +110,7 @@ def test_stamps_are_in_order_of_the_angle_of_their_cutting(seed, axes):
         assert np.array_equal(order.high, np.sort(angle + width))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10**6),
     count=st.sampled_from([0, 1, 5, 60, 300]),

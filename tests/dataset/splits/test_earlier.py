@@ -57,7 +57,7 @@ def pairs_across(sources, splits):
     ]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.integers(0, 10_000), st.integers(1, 150), st.integers(0, 150),
     st.sampled_from([0.0, 60.0, 225.0, 2250.0]),

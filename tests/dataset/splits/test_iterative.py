@@ -174,7 +174,7 @@ def test_each_tag_has_its_goal_in_whole_sources(text):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(2, 150), st.sampled_from([0.3, 2.0, 30.0]),
        st.sampled_from([*PLANS, "blocks:train=0.8,test=0.2"]))  # fmt: skip
 def test_no_pair_is_across_and_the_order_of_rows_moves_nobody(seed, count, width, text):

@@ -27,7 +27,7 @@ def draw(seed: int, turn: float = 0, mirrored: bool = False, shift=(0.0, 0.0)) -
     return image[None].astype(np.float32)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 1000),
     turn=st.floats(0, 6.28),
