@@ -15,6 +15,7 @@ import pyarrow.parquet
 import pytest
 
 import mingolotss
+from imported_modules import imported_modules
 from readers_build import write_sky
 
 OF_OTHER_COMMANDS = {
@@ -31,21 +32,7 @@ ASTROPY = {"astropy.units", "astropy.coordinates", "astropy.io", "astropy.table"
 """All of astropy but wcslib, and what it imports itself."""
 LARGE = OF_OTHER_COMMANDS | ASTROPY | {"astropy.wcs", "astropy_healpix.core", "rich.console"}
 
-_IMPORTED = """
-import atexit, sys
-atexit.register(lambda: print("IMPORTED", *sys.modules, file=sys.stderr))
-"""
-_COMMAND = _IMPORTED + "import mingolotss.cli\nmingolotss.cli.main()"
-
-
-def imported(code: str, *arguments: object, cwd: Path) -> set[str]:
-    """Run a script in a new process; return the modules that it has imported at its end."""
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        check=True, capture_output=True, text=True, timeout=120, cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(Path(mingolotss.__file__).parents[1])},
-    )  # fmt: skip
-    return set(done.stderr.rpartition("IMPORTED ")[2].split())
+_COMMAND = "import mingolotss.cli\nmingolotss.cli.main()"
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +47,7 @@ def folder(tmp_path_factory):
 
 
 def build(folder, out, *workers, formats="batches,parquet"):
-    return imported(
+    return imported_modules(
         _COMMAND, "build", "lotss", "--catalogue", "catalogue.parquet", "--service", "folder:fits",
         "--out", out, "--formats", formats, "--max-rejected", 1,
         *(workers or ("--threads", "-j", 1)), cwd=folder,
@@ -90,15 +77,15 @@ def test_the_caller_of_worker_processes_imports_no_pandas(folder):
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_a_short_command_imports_little(folder, command, absent):
-    assert imported(_COMMAND, *command, cwd=folder) & (LARGE | absent) == set()
+    assert imported_modules(_COMMAND, *command, cwd=folder) & (LARGE | absent) == set()
 
 
 @pytest.mark.parametrize("place", ["demo", "demo/mingo-batches-py"])
 def test_loading_batches_imports_little(folder, place):
     """Neither recipes, which need pydantic, nor tables, which need pyarrow."""
-    code = f"{_IMPORTED}import mingolotss; mingolotss.load({place!r}).images[0]"
+    code = f"import mingolotss; mingolotss.load({place!r}).images[0]"
     absent = LARGE | {"pandas", "pyarrow", "yaml", "typer", "pydantic", "importlib.metadata"}
-    assert imported(code, cwd=folder) & absent == set()
+    assert imported_modules(code, cwd=folder) & absent == set()
 
 
 _TRAINING = """
@@ -148,5 +135,5 @@ def test_training_imports_neither_astropy_nor_what_draws(folder):
 
 def test_a_worker_process_imports_no_command_line(folder):
     """It imports the script of its caller, which imports the command line and runs no command."""
-    code = _IMPORTED + "import mingolotss.__main__"
-    assert imported(code, cwd=folder) & {"typer", "numpy", "pydantic"} == set()
+    code = "import mingolotss.__main__"
+    assert imported_modules(code, cwd=folder) & {"typer", "numpy", "pydantic"} == set()

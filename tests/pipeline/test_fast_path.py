@@ -7,8 +7,6 @@ file and does the whole job from there; nothing of the package is used.
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -20,6 +18,7 @@ from astropy_healpix import HEALPix
 from PIL import Image
 
 import oracle
+from imported_modules import HEAVY, imported_modules
 from mingolotss.candidates.table import CandidateTable
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest
@@ -280,21 +279,6 @@ def test_a_part_loads_as_images(tmp_path):
         assert (image.mode, image.size) == ("L", (150, 150))
 
 
-HEAVY = ("torch", "keras", "dask", "distributed", "matplotlib", "selenium", "starlette")
-
-
-@pytest.mark.parametrize(
-    ("code", "absent"),
-    [
-        ("import mingolotss", (*HEAVY, "astropy", "pyarrow", "pydantic")),
-        ("from mingolotss.cli import main", (*HEAVY, "astropy", "pyarrow", "numpy", "pydantic")),
-        ("import mingolotss.pipeline.part", HEAVY),
-    ],
-)
-def test_what_is_imported(code, absent):
-    """Start-up brings nothing in that it does not use; times depend on the machine, this not."""
-    script = f"import sys; {code}; print(*(m for m in {absent!r} if m in sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == ""
+def test_a_worker_imports_nothing_heavy():
+    """What makes a part has nothing of other commands; times depend on the machine, this not."""
+    assert imported_modules("import mingolotss.pipeline.part") & HEAVY == set()
