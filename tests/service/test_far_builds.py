@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import fsspec
@@ -22,6 +19,7 @@ from mingolotss.io.range_plan import total_bytes, union
 from mingolotss.pipeline import part
 from mingolotss.recipe.model import parse_recipe
 from mingolotss.service.local import read_ahead
+from object_store import object_store
 
 RECIPE = parse_recipe(
     {"name": "mine", "formats": ["parquet"], "steps": [{"do": "zero-nan"}],
@@ -76,29 +74,11 @@ def test_a_build_from_a_server_is_that_from_the_disk(tmp_path, monkeypatch, ahea
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """A bucket on a real S3 server, and the file with a line for each request."""
-    pytest.importorskip("s3fs", reason="needs pip install 'mingolotss[dask]'")
-    pytest.importorskip("moto", reason="needs the S3 server of moto")
-    log = tmp_path_factory.mktemp("s3") / "log"
-    with log.open("w") as stream:
-        server = subprocess.Popen(
-            [sys.executable, "-c", "from moto.server import main; main(['-p', '0'])"], stderr=stream
-        )
-    while "Running on" not in log.read_text():
-        assert server.poll() is None, log.read_text()
-        time.sleep(0.05)
-    url = re.search(r"Running on (\S+)", log.read_text())[1]
-    settings = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
-                "AWS_DEFAULT_REGION": "us-east-1"}  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        for key, value in settings.items():
-            patch.setenv(key, value)
+    with object_store(tmp_path_factory.mktemp("s3"), "far") as server:
         filesystem = fsspec.filesystem("s3")
-        filesystem.mkdir("far")
         for name, content in FILES.items():
             filesystem.pipe_file(f"far/mosaics/{name}", content)
-        yield filesystem, log
-    server.kill()
-    server.wait()
+        yield filesystem, server.log
 
 
 def test_a_build_from_an_object_store_is_that_from_the_disk(tmp_path, store):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from mingolotss.qa.verify import verify
 from mingolotss.recipe.load import load_recipe
 from mingolotss.recipe.model import parse_recipe
 from mingolotss.service.base import open_service
+from object_store import object_store
 from skies import random_sky
 from stored_parts import collection_header, write_parts
 
@@ -213,28 +212,8 @@ def test_no_scheduler_there():
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory):
     """A bucket on a real S3 server; workers find it by the environment, as on a cluster."""
-    pytest.importorskip("s3fs", reason="needs pip install 'mingolotss[dask]'")
-    pytest.importorskip("moto", reason="needs the S3 server of moto")
-    log = tmp_path_factory.mktemp("s3") / "log"  # a pipe that nobody empties would stop the server
-    with log.open("w") as stream:
-        server = subprocess.Popen(
-            [sys.executable, "-c", "from moto.server import main; main(['-p', '0'])"], stderr=stream
-        )
-    while "Running on" not in log.read_text():
-        assert server.poll() is None, log.read_text()
-        time.sleep(0.05)
-    url = next(s.split(" on ")[1] for s in log.read_text().splitlines() if "Running on" in s)
-    settings = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
-                "AWS_DEFAULT_REGION": "us-east-1"}  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        for key, value in settings.items():
-            patch.setenv(key, value)
-        import fsspec
-
-        fsspec.filesystem("s3").mkdir("bucket")
-        yield "s3://bucket"
-    server.kill()
-    server.wait()
+    with object_store(tmp_path_factory.mktemp("s3"), "bucket") as server:
+        yield f"s3://{server.bucket}"
 
 
 def remote(out) -> dict[str, str]:
