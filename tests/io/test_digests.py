@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 
 import pytest
 
@@ -45,6 +46,7 @@ def test_without_the_kernel_hashlib_computes_each(monkeypatch):
 
 
 @needs_kernel
+@pytest.mark.skipif(sys.platform != "linux", reason="the processor is looked up in /proc")
 def test_the_kernel_computes_two_where_the_processor_can():
     """On an x86 processor with SHA extensions, hashlib is not asked."""
     with open("/proc/cpuinfo") as stream:  # noqa: PTH123
