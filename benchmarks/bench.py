@@ -38,7 +38,6 @@ SCRIPTS = {
     "streaming": "bench_tiles.py",
     "collections": "bench_hats.py",
 }
-COMPARING_SCRIPTS = {"remote"}  # these let another checkout take turns themselves
 TABLES = ("mosaics", "packed", "folder", "startup", "surveys", "dask", "million", *SCRIPTS)
 USUAL = ("mosaics", "packed", "folder", "startup", "surveys", "dask")
 COMMANDS_PER_ROUND = 5  # short commands are run more often
@@ -112,20 +111,14 @@ class Bench:
         return runs
 
     def _run_script(self, name: str) -> None:
-        """Run a script that prints its own tables, in this checkout and in the others."""
-        command, checkouts = [sys.executable, str(HERE / SCRIPTS[name])], [HERE.parent]
-        if name in COMPARING_SCRIPTS:
-            command += [word for one in self._checkouts for word in ("--before", f"{one}/src")]
-        else:
-            checkouts += self._checkouts
-        texts = []
-        for checkout in checkouts:
-            environment = {**os.environ, "PYTHONPATH": str(checkout / "src")}
-            ended = subprocess.run(
-                command, env=environment, check=True, stdout=subprocess.PIPE, text=True
-            )
-            texts += ["" if checkout == HERE.parent else "Before:", _as_markdown(ended.stdout)]
-        self._add(name, name.capitalize(), "\n\n".join(text for text in texts if text))
+        """Run a script that prints its own tables, and lets another checkout take turns."""
+        command = [sys.executable, str(HERE / SCRIPTS[name]), "--rounds", str(self._rounds)]
+        command += [word for one in self._checkouts for word in ("--before", str(one))]
+        environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
+        ended = subprocess.run(
+            command, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        )
+        self._add(name, name.capitalize(), _as_markdown(ended.stdout))
 
     def _add(self, name: str, title: str, text: str) -> None:
         self.tables[name] = text

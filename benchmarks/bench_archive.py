@@ -3,10 +3,9 @@
     python benchmarks/bench_archive.py [SOURCES] [--form N]
 
 Needs tests/integration/dachs/install.sh. The bare loop asks for the same addresses over the same
-number of
-connections, reads the answers and throws them away: no parsing, no checks, no files, no retry.
-The two take turns, so that both meet the same server. The original program's pace through the
-form is 2 s of sleep a source, before anything else it does.
+number of connections, reads the answers and throws them away: no parsing, no checks, no files, no
+retry. The two take turns, so that both meet the same server. The original program's pace through
+the form is 2 s of sleep a source, before anything else it does.
 """
 
 import argparse
@@ -21,7 +20,7 @@ import numpy as np
 import urllib3
 
 HERE = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(HERE / "tests" / "dachs"), str(HERE / "src")]
+sys.path[:0] = [str(HERE / "tests" / "integration" / "dachs"), str(HERE / "src")]
 
 import dachs_server  # noqa: E402
 
@@ -29,7 +28,7 @@ from mingolotss.catalogue.catalogue import Catalogue  # noqa: E402
 from mingolotss.io.http import Limits  # noqa: E402
 from mingolotss.pipeline.plan import plan  # noqa: E402
 from mingolotss.pipeline.run import fetch  # noqa: E402
-from mingolotss.recipe.model import load_recipe  # noqa: E402
+from mingolotss.recipe.load import load_recipe  # noqa: E402
 from mingolotss.service.base import open_service  # noqa: E402
 from mingolotss.simulate import SkyModel, write_sky  # noqa: E402
 

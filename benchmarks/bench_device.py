@@ -17,18 +17,17 @@ import argparse
 import contextlib
 import math
 import os
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import make_batches
 import torch
-from bench_readers import processor_seconds
 from machine import busy, cores
+from rounds import compare_passes
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
@@ -145,12 +144,14 @@ def small_network() -> nn.Module:
     )  # fmt: skip
 
 
-def epoch(feed: Iterable[Any], device: torch.device, network: nn.Module | None) -> int:
+def run_epoch(
+    feed: Callable[[], Iterable[Any]], device: torch.device, network: nn.Module | None
+) -> int:
     """Read an epoch, and train the network with it; return the number of images."""
     images, optimiser = 0, None
     if network is not None:
         optimiser = torch.optim.SGD(network.parameters(), 0.01)
-    for pixels, labels in feed:
+    for pixels, labels in feed():
         images += len(pixels)
         if network is not None and optimiser is not None:
             optimiser.zero_grad(set_to_none=True)
@@ -159,26 +160,6 @@ def epoch(feed: Iterable[Any], device: torch.device, network: nn.Module | None) 
     if device.type == "cuda":
         torch.cuda.synchronize()
     return images
-
-
-def measure(
-    contestants: Feeds, rounds: int, device: torch.device, network: nn.Module | None
-) -> None:
-    """Let everyone take turns and print a table; the first round is not counted."""
-    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
-    for number in range(rounds + 1):
-        for name, feed in contestants.items():
-            start, used = time.perf_counter(), processor_seconds()
-            images = epoch(feed(), device, network)
-            seconds, used = time.perf_counter() - start, processor_seconds() - used
-            if number:
-                rates[name].append((images / seconds, 1e6 * used / images))
-    kind = "batches alone" if network is None else "with training"
-    print(f"\n| {kind}, load {os.getloadavg()[0]:.1f} | images/s | processor, us an image |")
-    print("|---|---|---|")
-    for name, values in rates.items():
-        rate, used = map(statistics.median, zip(*values, strict=True))
-        print(f"| {name} | {rate:,.0f} | {used:.0f} |", flush=True)
 
 
 def main() -> None:
@@ -201,10 +182,16 @@ def main() -> None:
         print(f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads of PyTorch")
         contestants = feeds(root, options.images, device, options.batch, options.workers)
         with busy(cores()) if options.busy else contextlib.nullcontext():
-            measure(contestants, options.rounds, device, None)
+            kinds: dict[str, nn.Module | None] = {"batches alone": None}
             if options.train:
                 network = small_network() if device.type == "cpu" else resnet18()
-                measure(contestants, options.rounds, device, network.to(device))
+                kinds["with training"] = network.to(device)
+            for kind, network in kinds.items():
+                passes = {
+                    name: partial(run_epoch, feed, device, network)
+                    for name, feed in contestants.items()
+                }
+                print(f"\n{compare_passes(passes, options.rounds, None, kind)}", flush=True)
 
 
 if __name__ == "__main__":

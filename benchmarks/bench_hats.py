@@ -1,6 +1,7 @@
 """Export many small stamps as HATS and as Parquet, in turn: rate, memory and the time to open.
 
-``bench_hats.py [--sources N] [--side PIXELS] [--rounds N] [--workers N] [--build FOLDER]`` makes a
+``bench_hats.py [--sources N] [--side PIXELS] [--rounds N] [--workers N]
+[--build FOLDER] [--before CHECKOUT]`` makes a
 build of that many stamps (``make_parts.py``) in a temporary folder, or takes one that is there, and
 exports it in both formats, each in a process of its own. The times are those of the whole export,
 without the start of Python and its imports. The memory is the largest of the process, without the
@@ -11,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from rounds import spread
 from watch import watch
 
 FORMATS = ("parquet", "hats")
@@ -41,7 +42,7 @@ def open_collection(folder: Path) -> None:
 
     start = time.perf_counter()
     open_tiles(folder, "all")
-    print(f"ShuffledTiles opens it in {time.perf_counter() - start:.2f} s")
+    print(f"\nShuffledTiles opens it in {time.perf_counter() - start:.2f} s")
     try:
         import lsdb
     except ImportError:
@@ -52,27 +53,22 @@ def open_collection(folder: Path) -> None:
     print(f"LSDB opens it in {time.perf_counter() - start:.2f} s")
 
 
-def main(build: Path, rounds: int, workers: int, folder: Path) -> None:
+def main(build: Path, rounds: int, workers: int, folder: Path, checkouts: dict[str, Path]) -> None:
     """Export in turn, and print the medians."""
-    runs: dict[str, list[dict[str, float]]] = {form: [] for form in FORMATS}
-    for _ in range(rounds):
-        for form in FORMATS:
+    names = [(form, kind) for form in FORMATS for kind in checkouts]
+    runs: dict[tuple[str, str], list[dict[str, float]]] = {name: [] for name in names}
+    for number in range(rounds):
+        for form, kind in names[:: -1 if number % 2 else 1]:
             command = [sys.executable, __file__, "--one", form, "--build", str(build)]
-            options = ["--out", str(folder / form), "--workers", str(workers)]
-            ended = watch([*command, *options])
-            runs[form].append({**ended.report, "peak": ended.peak})
-            one = runs[form][-1]
-            print(f"{form}: {one['seconds']:.1f} s", file=sys.stderr)
-    print("format    sources/s   CPU s   memory MB")
-    for form in FORMATS:
-        rate, cpu, peak = (
-            statistics.median(values)
-            for values in zip(
-                *((one["sources"] / one["seconds"], one["cpu"], one["peak"]) for one in runs[form]),
-                strict=True,
-            )
-        )
-        print(f"{form:8} {rate:10,.0f} {cpu:7.1f} {peak / 1e6:11,.0f}")
+            options = ["--out", str(folder / f"{form}{kind}"), "--workers", str(workers)]
+            ended = watch([*command, *options], {"PYTHONPATH": str(checkouts[kind] / "src")})
+            runs[form, kind].append({**ended.report, "peak": ended.peak / 1e6})
+            print(f"{form}{kind}: {ended.report['seconds']:.1f} s", file=sys.stderr)
+    print("| format | images/s | processor, s | memory, MB |\n|---|---|---|---|")
+    for (form, kind), rows in runs.items():
+        cells = [spread((row["sources"] / row["seconds"] for row in rows), "{:,.0f}")]
+        cells += [spread((row[key] for row in rows), "{:,.1f}") for key in ("cpu", "peak")]
+        print(f"| {form}{kind} | {' | '.join(cells)} |")
     open_collection(folder / "hats")
 
 
@@ -83,6 +79,7 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2, help="threads")
     parser.add_argument("--build", type=Path, help="a build that is there")
+    parser.add_argument("--before", type=Path, help="another checkout, which takes turns")
     parser.add_argument("--one", choices=FORMATS, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -95,4 +92,6 @@ if __name__ == "__main__":
             script = Path(__file__).with_name("make_parts.py")
             sizes = ["--sources", str(given.sources), "--side", str(given.side)]
             subprocess.run([sys.executable, str(script), str(place), *sizes], check=True)
-        main(place, given.rounds, given.workers, Path(temporary))
+        versions = {"": Path(__file__).resolve().parents[1]}
+        versions |= {", before": given.before} if given.before else {}
+        main(place, given.rounds, given.workers, Path(temporary), versions)

@@ -1,8 +1,9 @@
 """Measure how fast a dataset of 5,805 stamps loads, beside a memory map and typical classes.
 
-Run ``python benchmarks/bench_readers.py [--workers N] [--busy]``. It makes a dataset of the
-published size in a temporary folder (``make_batches.py``), and the contestants read it in turn, an
-epoch each in every round. The tables give images per second, the median of the rounds, and the
+Run ``python benchmarks/bench_readers.py [--workers N] [--busy] [--before CHECKOUT]``. It makes a
+dataset of the published size in a temporary folder (``make_batches.py``), and the contestants read
+it in turn, an epoch each in every round; with ``--before``, another version of mingolotss does so
+in a process of its own. The tables give images per second, the median of the rounds, and the
 microseconds of the processor for an image, which depend less on what else the machine does. With
 ``--busy``, a process on each core that never waits competes with them.
 
@@ -15,9 +16,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import pickle
-import resource
 import statistics
 import tempfile
 import time
@@ -31,13 +30,17 @@ import torch
 from machine import busy, cores
 from make_batches import COUNT, SIDE
 from PIL import Image
+from rounds import OtherVersion, answer, compare_passes
 from torch.utils.data import DataLoader, Dataset
 
 from mingolotss.dataset.layout import BatchFolder
 from mingolotss.loaders.arrays import load
 from mingolotss.loaders.torch import MingoLoTSS
 
-Passes = dict[str, Callable[[], Iterable[Any]]]
+Passes = dict[str, Callable[[], int]]
+OURS = {
+    "float32, mingolotss", "uint8, mingolotss", "PIL and ToTensor", "PIL items, no loader",
+}  # fmt: skip
 
 
 class TypicalDataset(Dataset):  # type: ignore[type-arg]
@@ -129,11 +132,18 @@ def as_it_is(batch: Any) -> Any:
     return batch
 
 
+def count(batches: Iterable[Any]) -> int:
+    """Read all batches; return the number of images."""
+    return sum(len(labels) for _, labels in batches)
+
+
 def tensor_passes(root: Path, batch: int, workers: int) -> Passes:
     """Return what gives batches of tensors, shuffled."""
 
-    def loader(dataset: Any, **options: Any) -> Callable[[], Iterable[Any]]:
-        return lambda: DataLoader(dataset, batch, shuffle=True, num_workers=workers, **options)
+    def loader(dataset: Any, **options: Any) -> Callable[[], int]:
+        return lambda: count(
+            DataLoader(dataset, batch, shuffle=True, num_workers=workers, **options)
+        )
 
     passes = {}
     for kind, dtype in (("float32", torch.float32), ("uint8", torch.uint8)):
@@ -151,41 +161,17 @@ def tensor_passes(root: Path, batch: int, workers: int) -> Passes:
 def picture_passes(root: Path, batch: int, workers: int) -> Passes:
     """Return what gives images one by one."""
 
-    def loader(dataset: Any) -> Callable[[], Iterable[Any]]:
-        return lambda: DataLoader(dataset, batch, num_workers=workers)
+    def loader(dataset: Any) -> Callable[[], int]:
+        return lambda: count(DataLoader(dataset, batch, num_workers=workers))
 
     images, typical = MingoLoTSS(root, split="all"), TypicalDataset(root)
     return {
         "PIL and ToTensor": loader(MingoLoTSS(root, split="all", transform=to_tensor)),
         "PIL and ToTensor, typical class": loader(TypicalDataset(root, to_tensor)),
         "PNG files one by one": loader(PNGFiles(root)),
-        "PIL items, no loader": lambda: (images[i] for i in range(COUNT)),
-        "PIL items, typical class": lambda: (typical[i] for i in range(COUNT)),
+        "PIL items, no loader": lambda: sum(len(images[i]) > 0 for i in range(COUNT)),
+        "PIL items, typical class": lambda: sum(len(typical[i]) > 0 for i in range(COUNT)),
     }
-
-
-def processor_seconds() -> float:
-    """Return what this process and those that it waited for have used."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
-
-
-def print_rates(passes: Passes, rounds: int, count: int = COUNT) -> None:
-    """Let everyone take turns and print a table; the first round fills the page cache."""
-    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in passes}
-    for number in range(rounds + 1):
-        for name, one_pass in passes.items():
-            start, used = time.perf_counter(), processor_seconds()
-            for _ in one_pass():
-                pass
-            seconds, used = time.perf_counter() - start, processor_seconds() - used
-            if number:
-                rates[name].append((count / seconds, 1e6 * used / count))
-    print(f"\n| load {os.getloadavg()[0]:.1f} | images/s | processor, us an image |")
-    print("|---|---|---|")
-    for name, values in rates.items():
-        rate, used = map(statistics.median, zip(*values, strict=True))
-        print(f"| {name} | {rate:,.0f} | {used:.1f} |", flush=True)
 
 
 def seconds(call: Callable[[], Any]) -> float:
@@ -198,6 +184,35 @@ def seconds(call: Callable[[], Any]) -> float:
     return statistics.median(durations)
 
 
+def all_passes(root: Path, given: argparse.Namespace) -> dict[str, Passes]:
+    """Return the passes of each table."""
+    tables = {"tensors": tensor_passes(root, given.batch, given.workers)}
+    if not given.tensors:
+        tables["images"] = picture_passes(root, given.batch, given.workers)
+    return tables
+
+
+def measure(root: Path, given: argparse.Namespace, before: OtherVersion | None) -> None:
+    """Print the tables."""
+    print(
+        f"{COUNT} images of {SIDE} x {SIDE}, batches of {given.batch}, {given.workers} workers, "
+        f"{torch.get_num_threads()} threads of PyTorch"
+    )
+    with busy(cores()) if given.busy else contextlib.nullcontext():
+        for title, passes in all_passes(root, given).items():
+            print(f"\n{compare_passes(passes, given.rounds, before, title)}", flush=True)
+    if given.tensors:
+        return
+    print("\n| to open | ms |\n|---|---|")
+    calls = {
+        "mingolotss": lambda: MingoLoTSS(root, split="all"),
+        "typical class": lambda: TypicalDataset(root),
+        "load() of everything": lambda: load(root),
+    }
+    for name, call in calls.items():
+        print(f"| {name} | {seconds(call) * 1000:.1f} |")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -206,27 +221,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--busy", action="store_true", help="beside a busy process on each core")
     parser.add_argument("--tensors", action="store_true", help="batches of tensors alone")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "dataset"
+    parser.add_argument("--before", type=Path, help="another checkout of mingolotss")
+    parser.add_argument("--answer", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.answer:
+        tables = all_passes(given.answer, given).values()
+        answer({name: one for passes in tables for name, one in passes.items() if name in OURS})
+        return
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        root, before = Path(folder) / "dataset", None
         make_batches.main(root)
-        print(
-            f"{COUNT} images of {SIDE} x {SIDE}, batches of {options.batch}, "
-            f"{options.workers} workers, {torch.get_num_threads()} threads of PyTorch"
-        )
-        with busy(cores()) if options.busy else contextlib.nullcontext():
-            print_rates(tensor_passes(root, options.batch, options.workers), options.rounds)
-            if options.tensors:
-                return
-            print_rates(picture_passes(root, options.batch, options.workers), options.rounds)
-        print("\n| to open | ms |\n|---|---|")
-        calls = {
-            "mingolotss": lambda: MingoLoTSS(root, split="all"),
-            "typical class": lambda: TypicalDataset(root),
-            "load() of everything": lambda: load(root),
-        }
-        for name, call in calls.items():
-            print(f"| {name} | {seconds(call) * 1000:.1f} |")
+        if given.before:
+            arguments = ["--answer", str(root), f"--batch={given.batch}"]
+            arguments += [f"--workers={given.workers}", *(["--tensors"] if given.tensors else [])]
+            before = stack.enter_context(OtherVersion(given.before, __file__, *arguments))
+        measure(root, given, before)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measure builds from far away and from a cold disk: ``bench_remote.py [--before SRC] [...]``.
+"""Measure builds from far away and from a cold disk: ``bench_remote.py [--before CHECKOUT]``.
 
 First, one mosaic of 8,000 x 8,000 pixels with its rms map behind a server that begins every answer
 30 ms after the request (`range_server.py`), read by the services ``mosaics`` (during the build) and
@@ -7,8 +7,8 @@ gives sources a second, requests, and the bytes that travelled over those that a
 of the pixels of all cutouts, of image and rms map, counted here pixel by pixel. Then the mosaic on
 this disk with a cold page cache, plain and packed, against a warm one.
 
-``--before SRC`` (the folder ``src`` of an older version) takes turns with this version. All
-datasets must have equal pixels.
+``--before CHECKOUT`` (the sources of an older version) takes turns with this version, in reversed
+order in every second round. All datasets must have equal pixels.
 """
 
 from __future__ import annotations
@@ -34,8 +34,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from make_mosaics import SCALE, draw, noise_tile, write_fits
 
-HERE = Path(__file__).parent
-SRC = HERE.parent / "src"
+HERE = Path(__file__).resolve().parent
 CUTOUT = 240  # pixels
 RECIPE = "lotss,formats=parquet"
 CENTRE = 180.0, 48.0
@@ -104,11 +103,12 @@ def counts(url: str) -> dict[str, int]:
     return parsed
 
 
-def build(src: Path, folder: Path, service: str, workers: str) -> tuple[float, str]:
+def build(checkout: Path, folder: Path, service: str, workers: str) -> tuple[float, str]:
     """Build in a process of its own; return sources a second, and a digest of the pixels."""
     with tempfile.TemporaryDirectory(dir=folder) as work:
-        environment = {**os.environ, "PYTHONPATH": str(src)}
-        command = [sys.executable, str(HERE / "ours.py"), str(folder / CATALOGUE), service, RECIPE]
+        environment = {**os.environ, "PYTHONPATH": str(checkout / "src")}
+        script = checkout / "benchmarks" / "ours.py"
+        command = [sys.executable, str(script), str(folder / CATALOGUE), service, RECIPE]
         run = subprocess.run(
             [*command, workers, str(Path(work, "out"))],
             env=environment, check=True, text=True, stdout=subprocess.PIPE,
@@ -130,12 +130,17 @@ def cool(folder: Path) -> None:
         os.close(descriptor)
 
 
+def in_turn(versions: dict[str, Path], round_number: int) -> list[tuple[str, Path]]:
+    """Return the versions in their order, or in reversed order in every second round."""
+    return list(versions.items())[:: -1 if round_number % 2 else 1]
+
+
 def remote(given: argparse.Namespace, folder: Path, versions: dict[str, Path]) -> None:
     """Print the first table."""
     needed = needed_bytes(folder)
     print(f"{given.sources} sources, {needed / 1e6:.0f} MB needed; {given.latency:g} ms", end="")
     print(f", {given.mbytes:g} MB/s" if given.mbytes else "")
-    _, expected = build(SRC, folder, f"mosaics:{folder / 'plain'}", "processes2")
+    _, expected = build(HERE.parent, folder, f"mosaics:{folder / 'plain'}", "processes2")
     line = str(given.latency), str(given.mbytes)
     for server, options in (("many ranges", ()), ("one range", ("--single",))):
         if server not in given.servers:
@@ -143,9 +148,9 @@ def remote(given: argparse.Namespace, folder: Path, versions: dict[str, Path]) -
         for service in given.services:
             with serving(folder / "plain", *line, *options) as url:
                 for round_number in range(given.rounds):
-                    for name, src in versions.items():
+                    for name, checkout in in_turn(versions, round_number):
                         counts(url)
-                        rate, digest = build(src, folder, f"{service}:{url}", "processes2")
+                        rate, digest = build(checkout, folder, f"{service}:{url}", "processes2")
                         sent = counts(url)
                         same = "equal pixels" if digest == expected else "OTHER PIXELS"
                         print(
@@ -160,12 +165,12 @@ def cold(given: argparse.Namespace, folder: Path, versions: dict[str, Path]) -> 
     """Print the second table."""
     for kind in ("plain", "packed"):
         rates: dict[tuple[str, str], list[float]] = {}
-        for _ in range(given.rounds):
-            for name, src in versions.items():
+        for round_number in range(given.rounds):
+            for name, checkout in in_turn(versions, round_number):
                 for state in ("cold", "warm"):
                     if state == "cold":
                         cool(folder / kind)
-                    rate, _ = build(src, folder, f"mosaics:{folder / kind}", given.workers)
+                    rate, _ = build(checkout, folder, f"mosaics:{folder / kind}", given.workers)
                     rates.setdefault((name, state), []).append(rate)
         for (name, state), measured in rates.items():
             print(f"{kind:7} {name:7} {state} {statistics.median(measured):8.0f} sources/s")
@@ -186,8 +191,9 @@ def main() -> None:
     parser.add_argument("--workers", default="processes2")
     parser.add_argument("--only", choices=("remote", "cold"))
     given = parser.parse_args()
-    versions = {"before": given.before} if given.before else {}
-    versions["now"] = SRC
+    versions = {"now": HERE.parent}
+    if given.before:
+        versions["before"] = given.before.resolve()
     folder = given.data or Path(tempfile.mkdtemp())
     try:
         if not (folder / CATALOGUE).exists():

@@ -4,17 +4,18 @@ A build of simulated stamps is made in a temporary folder, and exported as a col
 take turns; the table gives images per second, the median of the rounds, and the seconds of the
 processor for a million images, which depend less on what else the machine does. The memory-mapped
 array is a dataset as plain as can be: all pixels in one file, gathered in a shuffled order. Others
-than ours run if their library is installed.
+than ours run if their library is installed. With ``--before CHECKOUT``, another version of
+mingolotss takes turns, in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,12 +24,14 @@ from typing import Any
 import make_parts
 import numpy as np
 import torch
+from rounds import OtherVersion, answer, compare_passes
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from mingolotss import MingoLoTSS, ShuffledTiles, export
 from mingolotss.dataset.layout import HatsCollection
 
 WORKERS = 2
+OURS = "ShuffledTiles", "MingoLoTSS"  # how the names of these contestants begin
 Contestants = dict[str, Callable[[], int]]
 
 
@@ -65,13 +68,7 @@ def stream_hub(folder: Path, name: str, size: int) -> int:
     return sum(np.asarray(row["stamp"]).shape[0] > 0 for row in rows.take(size))
 
 
-def processor_seconds() -> float:
-    """Return what this process and those that it waited for have used."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
-
-
-def contestants(folder: Path, array: Path, name: str, batch: int, limit: int) -> Contestants:
+def contestants(folder: Path, array: Path, batch: int) -> Contestants:
     """Return what is measured; each returns how many images it read."""
     tiles = partial(ShuffledTiles, folder, "all")
     found: Contestants = {
@@ -89,7 +86,9 @@ def contestants(folder: Path, array: Path, name: str, batch: int, limit: int) ->
         ),
     }
     if find_spec("datasets"):
-        found["datasets, streaming, one process"] = lambda: stream_hub(folder, name, limit)
+        found["datasets, streaming, one process"] = lambda: stream_hub(
+            folder, "small-stamps", 5_000
+        )
     return found
 
 
@@ -101,38 +100,34 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--collection", type=Path, help="one that was exported before")
-    options = parser.parse_args()
+    parser.add_argument("--before", type=Path, help="another checkout of mingolotss")
+    parser.add_argument("--answer", type=Path, metavar="ARRAY", help=argparse.SUPPRESS)
+    given = parser.parse_args()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = options.collection or Path(temporary) / "collection"
-        if options.collection is None:
-            make_parts.main(Path(temporary) / "build", options.sources, options.side)
+    if given.answer:
+        passes = contestants(given.collection, given.answer, given.batch)
+        answer({name: one for name, one in passes.items() if name.startswith(OURS)})
+        return
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
+        folder, before = given.collection or Path(temporary) / "collection", None
+        if given.collection is None:
+            make_parts.main(Path(temporary) / "build", given.sources, given.side)
             export(Path(temporary) / "build", "hats", folder)
         array = Path(temporary) / "images.npy"
         images = np.concatenate(
             [one.numpy() for one, _ in ShuffledTiles(folder, "all", tensors=torch.uint8)]
         )
         np.save(array, images)
-        measure(contestants(folder, array, "small-stamps", options.batch, 5_000), options.rounds)
+        if given.before:
+            arguments = ["--answer", str(array), "--collection", str(folder)]
+            arguments.append(f"--batch={given.batch}")
+            before = stack.enter_context(OtherVersion(given.before, __file__, *arguments))
+        passes = contestants(folder, array, given.batch)
+        title = f"{WORKERS} workers, {os.cpu_count()} cores"
+        print(compare_passes(passes, given.rounds, before, title))
         started = time.perf_counter()
         dataset = ShuffledTiles(folder, "train")
         print(f"\nopened in {time.perf_counter() - started:.2f} s: {dataset!r:.60}...")
-
-
-def measure(found: Contestants, rounds: int) -> None:
-    """Print a table."""
-    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in found}
-    for _ in range(rounds):
-        for name, contestant in found.items():
-            started, used = time.perf_counter(), processor_seconds()
-            images = contestant()
-            seconds = time.perf_counter() - started
-            rates[name].append((images / seconds, 1e6 * (processor_seconds() - used) / images))
-    print(f"{WORKERS} workers, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    print("| what | images/s | processor, us an image |\n|---|---|---|")
-    for name, values in rates.items():
-        rate, used = map(statistics.median, zip(*values, strict=True))
-        print(f"| {name} | {rate:,.0f} | {used:.1f} |")
 
 
 if __name__ == "__main__":

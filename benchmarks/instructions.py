@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -59,7 +60,8 @@ def instructions_table(
     for name, build in builds.items():
         first = 0.0
         for checkout in (None, *checkouts):
-            few, many = (_count(build(size), checkout, folder) for size in SIZES)
+            with tempfile.TemporaryDirectory(prefix="counted-", dir=folder) as outputs:
+                few, many = (_count(build(size), checkout, Path(outputs)) for size in SIZES)
             each = {place: (many[place] - few[place]) / (SIZES[1] - SIZES[0]) for place in _PLACES}
             total = sum(each.values())
             first = first or total

@@ -1,7 +1,9 @@
 """Programs that take turns, and the tables of their medians.
 
 Whatever else the machine does falls on all programs of a round, so that ratios are taken within a
-round. Their order is reversed in every second round.
+round. Their order is reversed in every second round. A program is a command (`Program`), or a pass
+over data within the process of a script; another version of mingolotss makes its passes in a
+process of its own, one when it is asked (`OtherVersion`).
 
 >>> spread([3.0, 1.0, 2.0], "{:.0f}")
 '2 (1 to 3)'
@@ -9,19 +11,29 @@ round. Their order is reversed in every second round.
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 from watch import watch
 
 __all__ = [
     "OUT",
+    "OtherVersion",
     "Program",
     "Run",
+    "answer",
+    "compare_passes",
     "compare_versions",
     "marginal_table",
     "spread",
@@ -33,6 +45,7 @@ __all__ = [
 OUT = "OUT"  # in a command: a path in a new folder, another one for each run
 Runs = Mapping[str, Sequence["Run"]]
 Value = Callable[["Run"], float]
+Pass = Callable[[], int]  # reads data once, and returns the number of images
 
 
 @dataclass(frozen=True)
@@ -132,6 +145,108 @@ def take_turns(programs: Sequence[Program], rounds: int, outputs: Path) -> dict[
             runs[program.name].append(run)
             print(f"round {number + 1}: {program.name}: {run.wall:.2f} s", file=sys.stderr)
     return runs
+
+
+def compare_passes(
+    passes: Mapping[str, Pass], rounds: int, before: OtherVersion | None, title: str
+) -> str:
+    """Let passes take turns, and return a table of their medians; the first round is not counted.
+
+    Parameters
+    ----------
+    passes : mapping of str to callable
+        The first one is that to which times are relative.
+    rounds : int
+    before : OtherVersion, optional
+        Its passes of the same names take turns with these.
+    title : str
+    """
+    names = before.names if before else []
+    others = {
+        _before(name): partial(before.run, name) for name in names if before and name in passes
+    }
+    runs: dict[str, list[Run]] = {name: [] for name in (*passes, *others)}
+    for number in range(rounds + 1):
+        for name in list(runs)[:: -1 if number % 2 else 1]:
+            run = _run_pass(passes[name]) if name in passes else others[name]()
+            if number:
+                runs[name].append(run)
+    lines = _head(f"{title}, load {os.getloadavg()[0]:.1f}", "images/s", "time, relative",
+                  "processor, µs an image")  # fmt: skip
+    base = next(iter(runs.values()))
+    for name, rows in runs.items():
+        used = spread((1e6 * run.processor / run.sources for run in rows), "{:.1f}")
+        rate = spread(map(_rate, rows), "{:,.0f}")
+        lines.append(_row(name, rate, _relative(_job_per_source, rows, base), used))
+    return "\n\n".join(part for part in ("\n".join(lines), compare_versions(runs)) if part)
+
+
+def _run_pass(one_pass: Pass) -> Run:
+    used, start = _processor_seconds(), time.perf_counter()
+    images = one_pass()
+    seconds = time.perf_counter() - start
+    return Run(images, seconds, 0.0, _processor_seconds() - used, 0)
+
+
+def _processor_seconds() -> float:
+    """Return what this process and those that it waited for have used."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def answer(passes: Mapping[str, Pass]) -> None:
+    """Make the passes for which `OtherVersion` asks on standard input."""
+    print(json.dumps(list(passes)), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(asdict(_run_pass(passes[json.loads(line)]))), flush=True)
+
+
+class OtherVersion:
+    """Passes of a script with another checkout of mingolotss, in a process of its own.
+
+    Parameters
+    ----------
+    checkout : Path
+    script, *arguments : str
+        A script that calls `answer`. It is that of this checkout: the other one has its modules.
+
+    Attributes
+    ----------
+    names : list of str
+        Of its passes.
+    """
+
+    def __init__(self, checkout: Path, script: str, *arguments: str) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(checkout / "src")}
+        self._process = subprocess.Popen(
+            [sys.executable, script, *arguments],
+            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.names: list[str] = self._next()
+
+    def run(self, name: str) -> Run:
+        """Make one pass there."""
+        print(json.dumps(name), file=self._process.stdin, flush=True)
+        return Run(**self._next())
+
+    def _next(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self._process.communicate()  # what it said is on the terminal
+            raise SystemExit(f"{self._process.args} ended with {self._process.returncode}")
+        return json.loads(line)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.communicate()
 
 
 def _read_images(folder: Path) -> None:

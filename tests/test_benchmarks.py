@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 CHILD = "import time; end = time.process_time() + {0}\nwhile time.process_time() < end: pass"
 
 
@@ -21,6 +23,7 @@ def benchmark(monkeypatch):
     return import_module
 
 
+@needs_proc
 def test_the_time_of_orphans_is_counted(benchmark):
     """A command starts a process and ends before it does: the processor is that of both."""
     watch = benchmark("watch").watch
@@ -46,6 +49,7 @@ with busy(1):
 """
 
 
+@needs_proc
 def test_busy_processes_end_with_the_benchmark():
     """One that is killed leaves none of them behind."""
     command = [sys.executable, "-c", BUSY, str(FOLDER)]
@@ -97,6 +101,39 @@ def test_every_program_runs_in_turn_in_both_directions(benchmark, tmp_path):
     }
 
 
+PASSES = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from rounds import answer
+answer({"ours": lambda: time.sleep(0.01) or 3, "more": lambda: 1})
+"""
+
+
+def test_passes_of_another_version_take_turns(benchmark, tmp_path):
+    """Each is asked for in its round, in a process of its own; the first round is not counted."""
+    rounds, script, turns = benchmark("rounds"), tmp_path / "passes.py", []
+    script.write_text(PASSES)
+
+    def note(name):
+        turns.append(name)
+        return 5
+
+    with rounds.OtherVersion(tmp_path, str(script), str(FOLDER)) as before:
+        assert before.names == ["ours", "more"]
+        asked = before.run
+        before.run = lambda name: [turns.append(f"before {name}"), asked(name)][1]
+        passes = {name: partial(note, name) for name in ("peer", "ours")}
+        text = rounds.compare_passes(passes, 2, before, "images")
+    assert turns == [*(order := ["peer", "ours", "before ours"]), *order[::-1], *order]
+    rows = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| ")]
+    assert [row.partition(",")[0] for row in rows] == [
+        "| images", "| peer", "| ours", "| ours", "| before / after", "| ours",
+    ]  # fmt: skip
+    script.write_text("raise SystemExit(3)")
+    with pytest.raises(SystemExit, match=r"passes\.py.* ended with 3"):
+        rounds.OtherVersion(tmp_path, str(script))
+
+
 def test_another_checkout_runs_its_own_code(benchmark, tmp_path):
     """A build of another checkout is its command, its script and its modules."""
     rounds, cases = benchmark("rounds"), benchmark("cases")
@@ -114,7 +151,8 @@ def test_the_page_about_performance_takes_the_tables_of_a_run(benchmark, tmp_pat
     page = benchmark("page")
     text = (FOLDER.parent / "docs/explanation/performance.md").read_text()
     names = page.names(text)
-    assert {"machine", "mosaics", "few", "packed", "folder", "startup"} <= set(names)
+    tables = benchmark("bench").TABLES
+    assert set(names) == {"machine", "few", "further", "instructions", *tables}
     assert len(names) == len(set(names)) == text.count("<!-- end -->")
     copy = tmp_path / "performance.md"
     copy.write_text(text)
