@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mingolotss.errors import ImageError, NoWCSError, TruncatedFileError
-from mingolotss.io.fits import read_image, read_images
+from mingolotss.io.fits import MappedFiles, read_image
 from mingolotss.sky.fits_header import format_card, join_cards, pad_to_block
 from mingolotss.sky.wcs import simple_header
 
@@ -120,7 +120,7 @@ def test_files_that_are_read_together_are_those_that_are_read_alone(tmp_path):
         path.write_bytes(raw)
     alone = [read_image(path) for path in paths]
     for first, one in zip(paths, alone, strict=True):
-        pair = zip(read_images([str(first), str(paths[0])]), (one, alone[0]), strict=True)
+        pair = zip(MappedFiles([str(first), str(paths[0])]).images(), (one, alone[0]), strict=True)
         for image, expected in pair:
             np.testing.assert_array_equal(image.data, expected.data)
             assert (image.header, image.sha256, image.path) == (
@@ -145,13 +145,13 @@ def test_what_is_wrong_with_a_file_is_raised_when_it_is_its_turn(tmp_path, secon
             bad.symlink_to("nothing")
     with pytest.raises(ImageError) as alone:
         read_image(bad)
-    images = read_images([str(good), str(bad)])
+    images = MappedFiles([str(good), str(bad)]).images()
     assert next(images).sha256 == read_image(good).sha256
     with pytest.raises(type(alone.value)) as together:
         next(images)
     assert str(together.value) == str(alone.value)
     with pytest.raises(ImageError, match="html: an HTML page"):
-        next(read_images([str(html), str(bad)]))
+        next(MappedFiles([str(html), str(bad)]).images())
 
 
 TABLE = as_bytes(

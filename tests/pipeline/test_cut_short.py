@@ -178,7 +178,7 @@ def test_of_two_cutouts_the_one_that_is_cut_short_is_named(tmp_path, mosaic, mon
         return raw
 
     monkeypatch.setattr(fits, "map_file", cut)
-    images = fits.read_images([str(path) for path in paths])
+    images = fits.MappedFiles([str(path) for path in paths]).images()
     if which == 1:
         first = next(images)
         assert first.sha256 == expected.sha256

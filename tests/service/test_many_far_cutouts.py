@@ -229,6 +229,19 @@ def test_a_file_that_changes_while_it_is_read_ahead_is_read_anew(tmp_path):
         assert_same(service.cutouts(asked, sky.SIZE_DEG), expected, range(N))
 
 
+def test_a_header_that_cannot_be_read_is_requested_once():
+    """Of what is read ahead; the error comes with the cutouts."""
+    files = files_of("plain")
+    (rms,) = [path for path in files if "rms" in path]
+    with sky.far(files | {rms: b"<html>none</html>"}) as place:
+        service, asked = MosaicsService(place.url, transport()), requests(place.url, files)
+        service.read_ahead(asked, sky.SIZE_DEG)
+        assert [path for path, _ in place.sent].count(rms) == 1
+        errors = service.cutouts(asked, sky.SIZE_DEG).errors
+    assert len(errors) == N
+    assert "an HTML page, not a FITS file" in str(errors[0])
+
+
 def test_short_answers_and_redirects_are_followed(tmp_path):
     files = files_of("plain")
     expected = near(tmp_path / "near", files)

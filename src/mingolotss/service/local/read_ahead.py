@@ -50,9 +50,11 @@ def fetch_ahead(mosaics: RemoteMosaics[Copied], requests: CutoutRequests, size_d
         for address in requests.images[number][1:]
         if address
     }
-    mosaics.open_all({address: None for address, _ in members})
+    unread = mosaics.open_all({address: None for address, _ in members})
     sizes, sides = np.zeros(len(index), np.int64), {}
     for (address, _), rows in members.items():
+        if address in unread:
+            continue
         with suppress(ImageError, ServiceError):
             mosaic = mosaics.get(address)
             sides[address] = mosaic, side_pixels(mosaic, size_deg, address)
