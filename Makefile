@@ -83,11 +83,11 @@ test-archive: $(VENV)/test.ok
 # LSDB and Sphinx have an environment of their own.
 DOCS := $(VENV)/docs/bin/python -m pip install -q --disable-pip-version-check
 docs: $(VENV)/docs.ok
-	$(VENV)/docs/bin/sphinx-build -W --keep-going -b html docs docs/_build/html
+	$(VENV)/docs/bin/sphinx-build -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html
 
 # Ask for every link to another site; needs the network.
 docs-links: $(VENV)/docs.ok
-	$(VENV)/docs/bin/sphinx-build -b linkcheck docs docs/_build/links
+	$(VENV)/docs/bin/sphinx-build -b linkcheck -d docs/_build/doctrees docs docs/_build/links
 
 $(VENV)/docs.ok: pyproject.toml $(KERNEL) | $(VENV)/bin/python
 	$(PYTHON) -m venv $(VENV)/docs

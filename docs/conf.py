@@ -95,3 +95,5 @@ html_theme_options = {
     "footer_start": ["copyright", "version"],
     "footer_end": ["theme-version"],
 }
+
+linkcheck_ignore = [r"https?://([\w.]+\.)?example\.org", r"https?://(localhost|127\.0\.0\.1)"]
