@@ -28,9 +28,12 @@ return [...document.querySelectorAll("body *")]
     .filter(e => e.getBoundingClientRect().right > width + 1)
     .map(e => `${e.tagName}.${e.className}: ${e.textContent.trim().slice(0, 60)}`).slice(0, 8);
 """
+# Buttons take a moment to change to the colours of the theme: axe looks at the page at rest.
 AXE = """
 const done = arguments[0];
-axe.run(document, {resultTypes: ["violations"]}).then(r => done(JSON.stringify(r.violations)));
+Promise.allSettled(document.getAnimations().map(animation => animation.finished))
+    .then(() => axe.run(document, {resultTypes: ["violations"]}))
+    .then(result => done(JSON.stringify(result.violations)));
 """
 REQUESTS = "return performance.getEntriesByType('resource').map(e => e.name)"
 
