@@ -46,8 +46,7 @@ def main(catalogue: str, service: str, recipe: str, workers: str, out: str) -> N
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as the command does
     with mapper(workers) as spread:
         # While the workers start, as the command does it.
-        from mingolotss.pipeline.plan import plan
-        from mingolotss.pipeline.run import run
+        from mingolotss.pipeline.run import build
         from mingolotss.recipe.load import load_recipe
 
         with suppress(ImportError):
@@ -58,8 +57,7 @@ def main(catalogue: str, service: str, recipe: str, workers: str, out: str) -> N
             {key: value.split("+") for key, value in settings.items()}
         )
         start = time.perf_counter()
-        planned = plan(wanted, catalogue=catalogue, service=service or None, out=out)
-        built = run(planned, spread)
+        built = build(wanted, catalogue=catalogue, service=service or None, out=out, mapper=spread)
         seconds = time.perf_counter() - start
     print(json.dumps({"sources": built.sources, "seconds": seconds, "written": built.written}))
 

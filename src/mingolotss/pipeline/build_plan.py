@@ -28,6 +28,7 @@ from mingolotss.io.summaries import Shown, Summary, Table, count_text
 from mingolotss.model import Ints
 from mingolotss.pipeline.channel_inputs import ChannelInputs, restrict
 from mingolotss.pipeline.image_paths import ImagePaths
+from mingolotss.pipeline.pending_splits import PendingSplits
 from mingolotss.pipeline.planned_splits import PlannedSplits, split_sources
 from mingolotss.pipeline.task import Task
 from mingolotss.recipe.model import Recipe
@@ -235,8 +236,15 @@ class Plan(Shown):
         pixel = nested_pixels(self.catalogue.ra, dec, _NSIDE)
         return [band[np.lexsort((pixel[band], first_image[band]))] for band in bands]
 
-    def task(self, index: int) -> Task:
-        """Return one part as a worker needs it."""
+    def task(self, index: int, pending: PendingSplits | None = None) -> Task:
+        """Return one part as a worker needs it.
+
+        Parameters
+        ----------
+        index : int
+        pending : PendingSplits, optional
+            What gives the splits to the worker if the plan has none yet.
+        """
         rows = self.partitions[index]
         catalogue = self.catalogue.take(rows)
         return Task(
@@ -256,6 +264,7 @@ class Plan(Shown):
             channels=tuple(channel.take(rows) for channel in self.channels),
             stamp_deg=self.stamp_deg,
             components=None if self.components is None else self.components.take(rows),
+            pending=pending,
         )
 
     def describe_split(self) -> SplitResult:

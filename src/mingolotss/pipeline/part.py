@@ -131,7 +131,7 @@ def make_part(task: Task) -> PartSummary:
     InputError
         The part's files cannot be written, memory ran out, or a plug-in failed for every source.
     """
-    summary = read_finished(task)
+    summary = None if task.pending is not None else read_finished(task)
     if summary is not None:
         return summary
     # The next part of the same build goes on with chunks of the length that this one ends with,
@@ -154,7 +154,7 @@ def make_part(task: Task) -> PartSummary:
         _chunk_sources.clear()  # of other builds
         _chunk_sources[build] = n_sources
     _check_plugins(task, part_table)
-    return _write(task, part_table, times)
+    return _write(task.with_splits(), part_table, times)
 
 
 def _read_ahead(task: Task, start: int) -> int:
@@ -345,7 +345,7 @@ def read_finished(task: Task) -> PartSummary | None:
 def _write(task: Task, part_table: PartTable, times: Times) -> PartSummary:
     """Write the part's files, the table last."""
     recipe, folder = task.recipe, BuildFolder(task.out)
-    table, encoded = part_table.table(), part_table.encoded
+    table, encoded = part_table.table(task), part_table.encoded
     written = table.drop_columns(["offers"]).filter(pc.equal(table["status"], "written"))
     if "png" in recipe.formats:
         write_pngs(folder.png, written["image_file"].to_pylist(), encoded)

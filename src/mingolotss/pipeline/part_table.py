@@ -163,53 +163,57 @@ class PartTable:
         )
         return {name: column[order] for name, column in joined.items()}
 
-    def table(self) -> pa.Table:
+    def table(self, task: Task) -> pa.Table:
         """Return the whole table, a row for each source of the task.
 
         Its columns are those of `part_schema`, then those that are kept from the catalogue.
+
+        Parameters
+        ----------
+        task : Task
+            The one of the chunks that were added, with its splits.
         """
         sources = _concatenate(self._source_chunks)
         candidates = _concatenate(self._candidate_chunks)
         channels = _concatenate(self._channel_chunks) if self._channel_chunks else {}
-        return self._rows(sources, candidates, channels, slice(0, len(self._task)))
+        return _rows(task, sources, candidates, channels, slice(0, len(task)))
 
     def chunk_table(self, chunk: Chunk) -> pa.Table:
         """Return the rows of the chunk that was added last, with the columns of `table`."""
         channels = self._channel_chunks[-1] if self._channel_chunks else {}
         sources, candidates = self._source_chunks[-1], self._candidate_chunks[-1]
-        return self._rows(sources, candidates, channels, chunk.task_slice)
+        return _rows(chunk.task, sources, candidates, channels, chunk.task_slice)
 
-    def _rows(
-        self, sources: Columns, candidates: Columns, channels: Columns, rows: slice
-    ) -> pa.Table:
-        """Return rows of the table from the columns of the stages."""
-        rejected = sources["rejected"].astype(bool)
-        columns: dict[str, npt.NDArray[np.generic] | pa.Array | list[str]] = {
-            **_catalogue_columns(self._task, rows),
-            **_batch_columns(rejected, self._task, rows),
-            **sources,
-        }
-        status = pa.array(["written", "rejected"])
-        columns["status"] = status.take(pa.array(rejected.astype(np.int8)))
-        schema = part_schema(self._task.recipe, self._task.catalogue.classes)
-        counts = sources.get("offers", sources["candidates"])
-        columns["offers"] = _candidate_lists(counts, candidates, schema.field("offers").type)
-        if channels:
-            columns["channels"] = _channel_lists(rejected, channels, len(self._task.channels) + 1)
-        nulls = dict.fromkeys(_WRITTEN_ONLY, rejected)
-        nulls |= {name: np.isnan(sources[name]) for name in _NULL_FOR_NAN if name in sources}
-        arrays = [
-            _to_arrow(columns[field.name], field.type, nulls.get(field.name)) for field in schema
-        ]
-        kept = self._task.catalogue.kept
-        if kept is None:
-            return pa.Table.from_arrays(arrays, schema=schema)
-        kept = kept.slice(rows.start, rows.stop - rows.start)
-        kept = name_kept_columns(kept, recipe_columns(self._task.recipe))
-        return pa.Table.from_arrays(
-            [*arrays, *(column.combine_chunks() for column in kept.columns)],
-            schema=pa.schema([*schema, *kept.schema]),
-        )
+
+def _rows(
+    task: Task, sources: Columns, candidates: Columns, channels: Columns, rows: slice
+) -> pa.Table:
+    """Return rows of the table from the columns of the stages."""
+    rejected = sources["rejected"].astype(bool)
+    columns: dict[str, npt.NDArray[np.generic] | pa.Array | list[str]] = {
+        **_catalogue_columns(task, rows),
+        **_batch_columns(rejected, task, rows),
+        **sources,
+    }
+    status = pa.array(["written", "rejected"])
+    columns["status"] = status.take(pa.array(rejected.astype(np.int8)))
+    schema = part_schema(task.recipe, task.catalogue.classes)
+    counts = sources.get("offers", sources["candidates"])
+    columns["offers"] = _candidate_lists(counts, candidates, schema.field("offers").type)
+    if channels:
+        columns["channels"] = _channel_lists(rejected, channels, len(task.channels) + 1)
+    nulls = dict.fromkeys(_WRITTEN_ONLY, rejected)
+    nulls |= {name: np.isnan(sources[name]) for name in _NULL_FOR_NAN if name in sources}
+    arrays = [_to_arrow(columns[field.name], field.type, nulls.get(field.name)) for field in schema]
+    kept = task.catalogue.kept
+    if kept is None:
+        return pa.Table.from_arrays(arrays, schema=schema)
+    kept = kept.slice(rows.start, rows.stop - rows.start)
+    kept = name_kept_columns(kept, recipe_columns(task.recipe))
+    return pa.Table.from_arrays(
+        [*arrays, *(column.combine_chunks() for column in kept.columns)],
+        schema=pa.schema([*schema, *kept.schema]),
+    )
 
 
 def part_schema(recipe: Recipe, classes: Sequence[str] = ()) -> pa.Schema:

@@ -6,7 +6,7 @@ inspected, and `mingolotss.pipeline.run` carries it out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +44,7 @@ from mingolotss.pipeline.planned_candidates import (
 )
 from mingolotss.pipeline.planned_extents import planned_extents
 from mingolotss.pipeline.planned_masks import PlannedMasks, plan_masks
-from mingolotss.pipeline.planned_splits import PlannedSplits, plan_splits
+from mingolotss.pipeline.planned_splits import PlannedSplits, parse_plan, plan_splits
 from mingolotss.pipeline.planned_stamps import plan_stamps
 from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.pipeline.rebuild import build_folder, complete_arguments
@@ -145,8 +145,12 @@ def plan_locked(
     fresh: bool,
     refresh: bool,
     progress: BuildProgress | None,
+    begin_parts: Callable[[Plan], None] = lambda _: None,
 ) -> Plan:
-    """Plan as `plan` does, for a caller that holds the lock on `out`."""
+    """Plan as `plan` does, for a caller that holds the lock on `out`.
+
+    `begin_parts` is called with the plan of a new build before its splits are planned.
+    """
     arguments = complete_arguments(
         recipe, out, catalogue, service, decisions, limit, settings, services=services,
         components=components, fresh=fresh,
@@ -186,17 +190,16 @@ def plan_locked(
     candidates = candidates.without(stamps.is_impossible)  # no pixels are read for them
     masks = _plan_masks(inputs, candidates, reference)
     demands = check_images(reference, candidates, images.service)
-    splits = plan_splits(inputs.recipe, inputs.catalogue, candidates, images.service, earlier)
     folder = BuildFolder(out)
     paths = ImagePaths(images.root, str(out))
-    result = Plan(
+    result = Plan(  # complete but for its splits
         catalogue=inputs.catalogue,
         candidates=candidates,
         recipe=inputs.recipe,
         service=images.service,
         decisions=people.by_source,
         out=out,
-        splits=splits,
+        splits=PlannedSplits.unknown(parse_plan(inputs.recipe), inputs.catalogue.names),
         search_errors=search_errors,
         reasons_without_image=reasons_without_image(images.service, candidates, search_errors),
         notices=(
@@ -219,6 +222,10 @@ def plan_locked(
         components=masks.components,
         judgements=people.judgements,
     )
+    if existing is None and earlier is None:
+        begin_parts(result)
+    splits = plan_splits(inputs.recipe, inputs.catalogue, candidates, images.service, earlier)
+    result = replace(result, splits=splits)
     check_downloads(result)
     if fresh:  # only now, so that nothing is lost if the search fails
         remove_products(out)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +83,11 @@ class PlannedSplits:
     reasons: Sequence[str] = ()
     origin: SplitOrigin | None = None
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def unknown(cls, plan: SplitPlan, sources: Sequence[str]) -> Self:
+        """Return the splits of sources before they are planned: all are in none."""
+        return cls(plan, sources, (), np.full(len(sources), -1))
 
     @cached_property
     def names(self) -> list[str]:

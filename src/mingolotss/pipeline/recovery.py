@@ -43,8 +43,17 @@ class _Trial:
     note: Path
 
 
-def make_parts(mapper: Mapper, tasks: Iterable[Task]) -> Iterator[PartSummary]:
+def make_parts(
+    mapper: Mapper, tasks: Iterable[Task], begun: Iterable[PartSummary] | None = None
+) -> Iterator[PartSummary]:
     """Make parts by an executor, in any order; reject the sources that end their worker.
+
+    Parameters
+    ----------
+    mapper : Mapper
+    tasks : iterable of Task
+    begun : iterable of PartSummary, optional
+        What the mapper gives for the tasks, if it has begun with them.
 
     Raises
     ------
@@ -54,11 +63,12 @@ def make_parts(mapper: Mapper, tasks: Iterable[Task]) -> Iterator[PartSummary]:
     queue = iter(tasks)
     while True:
         try:
-            yield from mapper(make_part, queue)
+            yield from mapper(make_part, queue) if begun is None else begun
         except WorkerDiedError as death:
             for task in death.tasks:
                 assert isinstance(task, Task)  # noqa: S101 - the queue has nothing else
-                yield _make_alone(mapper, task)
+                yield _make_alone(mapper, task.with_splits())
+            begun = None
         else:
             return
 

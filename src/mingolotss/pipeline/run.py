@@ -31,6 +31,7 @@ from mingolotss.pipeline.build_lock import build_lock
 from mingolotss.pipeline.build_plan import Plan
 from mingolotss.pipeline.channel_inputs import ChannelInputs
 from mingolotss.pipeline.executors.base import Mapper
+from mingolotss.pipeline.head_start import HeadStart, head_start
 from mingolotss.pipeline.part import read_finished
 from mingolotss.pipeline.part_tables import PartTables
 from mingolotss.pipeline.plan import plan_locked
@@ -103,8 +104,16 @@ def run(plan: Plan, mapper: Mapper = map, progress: BuildProgress | None = None)
         return _run_locked(plan, mapper, progress)
 
 
-def _run_locked(plan: Plan, mapper: Mapper, progress: BuildProgress | None) -> Build:
-    """Run a plan as `run` does, for a caller that holds the lock on its folder."""
+def _run_locked(
+    plan: Plan,
+    mapper: Mapper,
+    progress: BuildProgress | None,
+    early: HeadStart | None = None,
+) -> Build:
+    """Run a plan as `run` does, for a caller that holds the lock on its folder.
+
+    `early` has begun with its parts, or not.
+    """
     notify = progress or no_progress
     remove_temporary_files(plan.out)
     check_collection(plan.out, plan.recipe)
@@ -116,7 +125,9 @@ def _run_locked(plan: Plan, mapper: Mapper, progress: BuildProgress | None) -> B
     plan = fetch(plan, notify, parts=remaining)
     notify(done, plan.sources, "stamps")
     part_tables = PartTables(plan.out, len(plan.partitions), plan.sources)
-    for summary in make_parts(mapper, (plan.task(index) for index in remaining)):
+    begun = None if early is None else early.go_on(plan, remaining)
+    tasks = (plan.task(index) for index in remaining) if begun is None else begun.tasks
+    for summary in make_parts(mapper, tasks, None if begun is None else begun.results):
         done += summary.written + summary.rejected
         notify(done, plan.sources, "stamps")
         part_tables.add(summary.index)
@@ -257,12 +268,14 @@ def build(
         The service cannot be reached, or delivers no image of any source.
     """
     out = build_folder(recipe, out)
-    with build_lock(out):  # from before anything is deleted until all is written
+    # The lock is held from before anything is deleted until all is written.
+    with build_lock(out), head_start(mapper) as early:
         build_plan = plan_locked(
             recipe, out, catalogue, service, decisions, limit, settings, services=services,
             components=components, fresh=fresh, refresh=refresh, progress=progress,
+            begin_parts=early.begin,
         )  # fmt: skip
-        return _run_locked(build_plan, mapper, progress)
+        return _run_locked(build_plan, mapper, progress, early)
 
 
 def _remaining_parts(plan: Plan) -> list[int]:

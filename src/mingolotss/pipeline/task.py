@@ -25,6 +25,7 @@ from mingolotss.image.masks import Masks
 from mingolotss.model import Ints, Objects
 from mingolotss.pipeline.channel_inputs import ChannelInputs, restrict
 from mingolotss.pipeline.image_paths import ImagePaths
+from mingolotss.pipeline.pending_splits import PendingSplits
 from mingolotss.recipe.judgement_settings import JudgementSettings
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import ImageService
@@ -77,6 +78,8 @@ class Task:
         The components near these sources; None for a recipe without masks.
     masks : uint8 array, shape (n, side, side), or None
         The masks of the stamps, where they exist already and are not made.
+    pending : PendingSplits or None
+        What gives `batches` and `batch_list`, which are empty until then: `with_splits` waits.
     """
 
     index: int
@@ -97,6 +100,7 @@ class Task:
     stamp_deg: float = 0.0
     components: NearComponents | None = None
     masks: Masks | None = None
+    pending: PendingSplits | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -137,6 +141,19 @@ class Task:
             components=None,
             masks=None,
         )
+
+    def with_splits(self) -> Task:
+        """Return the task with its batches; wait for them if they are still being planned.
+
+        Raises
+        ------
+        InputError
+            Planning has failed.
+        """
+        if self.pending is None:
+            return self
+        index, batches = self.pending.wait()
+        return replace(self, batches=index[self.rows], batch_list=batches, pending=None)
 
     def take(self, rows: Ints) -> Task:
         """Return the task of some of the rows, by their indices in this one."""

@@ -23,18 +23,18 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from itertools import islice
 from multiprocessing import forkserver, get_context, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from mingolotss.errors import InputError
 from mingolotss.foreign import describe_error
 from mingolotss.io.system_faults import describe_fault
-from mingolotss.pipeline.executors.base import Mapper, WorkerDiedError
+from mingolotss.pipeline.executors.base import EarlyMapper, Mapper, WorkerDiedError
 from mingolotss.pipeline.executors.exit_codes import (
     OUT_OF_MEMORY,
     count_memory_kills,
@@ -85,7 +85,7 @@ def threads(workers: int | None = None) -> Iterator[Mapper]:
 
 
 @contextmanager
-def processes(workers: int | None = None) -> Iterator[Mapper]:
+def processes(workers: int | None = None) -> Iterator[EarlyMapper]:
     """Run tasks in worker processes.
 
     One server process imports the modules of a worker while the caller goes on with its own work;
@@ -101,7 +101,7 @@ def processes(workers: int | None = None) -> Iterator[Mapper]:
 
     Yields
     ------
-    Mapper
+    EarlyMapper
 
     Raises
     ------
@@ -120,7 +120,7 @@ def processes(workers: int | None = None) -> Iterator[Mapper]:
     with reader, writer, pool:
         try:
             with _start_early(pool.executor, workers):
-                yield pool.map
+                yield pool
         except BaseException:
             writer.close()
             raise
@@ -159,10 +159,35 @@ class _WorkerPool:
     def __exit__(self, *_: object) -> None:
         self.executor.shutdown()
 
-    def map(self, function: Callable[[_T], _R], tasks: Iterable[_T], /) -> Iterator[_R]:
+    def __call__(self, function: Callable[[_T], _R], tasks: Iterable[_T], /) -> Iterator[_R]:
         """Do what a `Mapper` does."""
+        with closing(_BoundedRun(self, 2 * self._workers, function, tasks)) as run:
+            run.begin()
+            yield from self._results(run)
+
+    @contextmanager
+    def start(self, function: Callable[[_T], _R], tasks: Iterable[_T], /) -> Iterator[Iterator[_R]]:
+        """Do what an `EarlyMapper` does."""
+        # Another thread, since the first task waits until the server of the workers is ready.
+        with (
+            closing(_BoundedRun(self, 2 * self._workers, function, tasks)) as run,
+            ThreadPoolExecutor(1, thread_name_prefix="mingolotss") as starter,
+        ):
+            beginning = starter.submit(run.begin)
+
+            def results() -> Iterator[_R]:
+                beginning.result()
+                yield from self._results(run)
+
+            try:
+                yield results()
+            finally:
+                run.stop()
+
+    def _results(self, run: _BoundedRun[_T, _R]) -> Iterator[_R]:
+        """Yield the results of a run; start new workers if one has died."""
         try:
-            yield from _bounded_map(self, 2 * self._workers)(function, tasks)
+            yield from run.results()
         except WorkerDiedError as error:
             end = self._find_end()
             self._start()
@@ -303,30 +328,72 @@ def _bounded_map(pool: _Pool, width: int) -> Mapper:
     """Return a `Mapper` that keeps `width` tasks in flight and yields results as they arrive."""
 
     def mapper(function: Callable[[_T], _R], tasks: Iterable[_T], /) -> Iterator[_R]:
-        queue, running, unfinished = iter(tasks), {}, []
-
-        def submit(n: int) -> None:
-            for task in islice(queue, n):
-                try:
-                    running[pool.submit(function, task)] = task
-                except BrokenExecutor:
-                    unfinished.append(task)
-                    break
-
-        try:
-            submit(width)
-            while running:
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                finished = {future: running.pop(future) for future in done}
-                # Nothing more is started once a worker has died: the executor then ends all tasks.
-                if not unfinished:
-                    submit(len(finished))
-                unfinished += [task for future, task in finished.items() if _worker_died(future)]
-                yield from (future.result() for future in finished if not _worker_died(future))
-            if unfinished:
-                raise WorkerDiedError("a worker died", tasks=unfinished)
-        finally:
-            for future in running:
-                future.cancel()
+        with closing(_BoundedRun(pool, width, function, tasks)) as run:
+            run.begin()
+            yield from run.results()
 
     return mapper
+
+
+class _BoundedRun(Generic[_T, _R]):
+    """Tasks of which `width` are in flight.
+
+    Parameters
+    ----------
+    pool : _Pool
+    width : int
+    function : callable
+    tasks : iterable
+    """
+
+    def __init__(
+        self, pool: _Pool, width: int, function: Callable[[_T], _R], tasks: Iterable[_T]
+    ) -> None:
+        self._pool, self._width, self._function = pool, width, function
+        self._queue = iter(tasks)
+        self._running: dict[Future[_R], _T] = {}
+        self._unfinished: list[_T] = []
+        self._is_stopped = False
+
+    def begin(self) -> None:
+        """Start the first tasks."""
+        self._submit(self._width)
+
+    def results(self) -> Iterator[_R]:
+        """Yield the results as they arrive, and start a task for each that is finished.
+
+        Raises
+        ------
+        WorkerDiedError
+            A worker died. All results that exist were yielded before.
+        """
+        running, unfinished = self._running, self._unfinished
+        while running:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            finished = {future: running.pop(future) for future in done}
+            # Nothing more is started once a worker has died: the executor then ends all tasks.
+            if not unfinished:
+                self._submit(len(finished))
+            unfinished += [task for future, task in finished.items() if _worker_died(future)]
+            yield from (future.result() for future in finished if not _worker_died(future))
+        if unfinished:
+            raise WorkerDiedError("a worker died", tasks=unfinished)
+
+    def stop(self) -> None:
+        """Start nothing more."""
+        self._is_stopped = True
+
+    def close(self) -> None:
+        """Give up what has not begun."""
+        for future in self._running:
+            future.cancel()
+
+    def _submit(self, count: int) -> None:
+        for task in islice(self._queue, count):
+            if self._is_stopped:
+                break
+            try:
+                self._running[self._pool.submit(self._function, task)] = task
+            except BrokenExecutor:
+                self._unfinished.append(task)
+                break
