@@ -8,6 +8,7 @@ the interpreter's start and its imports are not, as with the peers.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -43,7 +44,8 @@ def main(catalogue: str, service: str, recipe: str, workers: str, out: str) -> N
     A new one each time: to make files where many were just removed takes ext4 five times as long.
     """
     out = tempfile.mkdtemp(prefix="out-", dir=Path(out).parent)
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as the command does
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # both as the command does
+    gc.set_threshold(500_000)
     with mapper(workers) as spread:
         # While the workers start, as the command does it.
         from mingolotss.pipeline.run import build
