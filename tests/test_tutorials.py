@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import json
 import re
 
@@ -80,6 +81,25 @@ def test_a_notebook_uses_only_the_public_interface(path):
                 assert {name for name in names if name.startswith("mingolotss.")} <= OPEN_MODULES
             elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "mingolotss":
                 assert node.attr in mingolotss.__all__
+
+
+def test_a_notebook_runs_from_top_to_bottom(path):
+    """Every name that a cell uses is one of an earlier line, or is built into Python."""
+    known = {*vars(builtins)}
+    for code in cells(path, "code"):
+        nodes = [*ast.walk(ast.parse(code))]
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        known |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        known |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+        known |= {
+            node.asname or node.name.split(".")[0] for node in nodes if isinstance(node, ast.alias)
+        }
+        known |= {
+            node.name
+            for node in nodes
+            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler)
+        }
+        assert {node.id for node in names} <= known
 
 
 def test_the_links_of_a_notebook_resolve(path):
