@@ -81,7 +81,7 @@ def test_cutouts_of_one_image_are_views_of_it():
     cutouts = CutoutArray(3)
     cutouts.set_windows(
         np.array([2, 0]), whole, y0=np.array([5, 50]), x0=np.array([6, 60]), ny=10, nx=20,
-        fully_observed=np.array([True, False]),
+        fully_observed=np.array([True, False]), is_mapped=True,
     )  # fmt: skip
     cutouts.set_outcome(1, ImageError("off"))
     last, first = cutouts[2], cutouts[0]
@@ -103,6 +103,21 @@ def test_a_part_of_an_image_is_held_in_memory():
     cutouts.set_windows(np.arange(3), part, y0=corners, x0=corners, ny=60, nx=60, is_part=True)
     assert cutouts.held_bytes == 2 * 90 * 80 * 4
     assert cutouts.nbytes == 3 * 2 * 60 * 60 * 4
+
+
+@pytest.mark.parametrize("is_part", [True, False])
+@pytest.mark.parametrize("is_mapped", [True, False])
+def test_only_what_is_in_a_mapped_file_takes_no_memory(is_part, is_mapped):
+    """Whether it is the whole image or the copy of some parts."""
+    plane, corners = Cutout(np.ones((90, 80), "f4"), None, WCS), np.array([0, 4, 8])
+    cutouts = CutoutArray(3)
+    cutouts.set_windows(
+        np.arange(3), plane, y0=corners, x0=corners, ny=60, nx=60,
+        is_part=is_part, is_mapped=is_mapped,
+    )  # fmt: skip
+    assert cutouts.parts == ({0} if is_part else set())
+    assert cutouts.held_bytes == (0 if is_mapped else 90 * 80 * 4)
+    assert cutouts.replaced({}).held_bytes == cutouts.held_bytes
 
 
 def test_a_cutout_whose_rms_map_is_of_another_size_is_an_error():

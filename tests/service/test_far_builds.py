@@ -11,6 +11,7 @@ import pytest
 
 import far_mosaics as sky
 import mingolotss
+from compilers import needs_kernel
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import ImageError
@@ -19,6 +20,7 @@ from mingolotss.io.range_plan import total_bytes, union
 from mingolotss.pipeline import part
 from mingolotss.recipe.model import parse_recipe
 from mingolotss.service.local import read_ahead
+from mingolotss.sky.wcs import SkyWCS
 from object_store import object_store
 
 RECIPE = parse_recipe(
@@ -69,6 +71,30 @@ def test_a_build_from_a_server_is_that_from_the_disk(tmp_path, monkeypatch, ahea
         place.forget()
         built(tmp_path / "far", address)
         assert not place.nbytes or {spans[0][0] for _, spans in place.sent} <= {0}
+
+
+@pytest.mark.parametrize("kind", ["plain", pytest.param("packed", marks=needs_kernel)])
+def test_chunks_of_a_far_mosaic_are_as_long_as_those_of_a_near_one(tmp_path, monkeypatch, kind):
+    """The copy of its parts is a mapped file too, and takes no memory; decoded tiles do."""
+    lengths: list[int] = []
+
+    def record(chunk, *arguments, **options):
+        lengths.append(len(chunk))
+        return run_stages(chunk, *arguments, **options)
+
+    run_stages = part.run_stages
+    monkeypatch.setattr(part, "run_stages", record)
+    monkeypatch.setattr(part, "CHUNK_BYTES", 4 * 2 * 4 * sky.SIDE**2)
+    rng = np.random.default_rng(4)
+    x, y = (rng.uniform(sky.SIDE, side - sky.SIDE, 64) for side in sky.SHAPE[::-1])
+    ra, dec = SkyWCS.from_header(sky.HEADER).to_sky(x, y)
+    sources = Catalogue.from_columns([f"S{row}" for row in range(64)], ra, dec)
+    files = {"/P1-mosaic.fits.fz": sky.packed(sky.noise(1))} if kind == "packed" else {
+        f"/{name}": content for name, content in FILES.items()}  # fmt: skip
+    with sky.far(files) as place:
+        mingolotss.build(RECIPE, out=tmp_path, catalogue=sources, service=f"mosaics:{place.url}")
+    assert sum(lengths) == 64
+    assert (lengths == [8, 56]) == (kind == "plain")
 
 
 @pytest.fixture(scope="module")

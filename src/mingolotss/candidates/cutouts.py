@@ -46,7 +46,7 @@ class CutoutArray(LazySequence[Outcome]):
     parts : set of int
         The planes of which only the pixels of cutouts are sure to be those of the image.
     mapped : set of int
-        The planes that are whole images in a mapped file.
+        The planes that are in a mapped file: an image, or the copy of parts of one.
     plane_index : int64 array, shape (n,)
         The plane of each cutout; -1 where there is no cutout.
     y0, x0, ny, nx : int64 array, shape (n,), px
@@ -115,6 +115,7 @@ class CutoutArray(LazySequence[Outcome]):
         nx: int | Ints,
         fully_observed: Bools | bool = False,
         is_part: bool = False,
+        is_mapped: bool = False,
     ) -> None:
         """Set the outcomes of many requests to windows of one image.
 
@@ -123,7 +124,7 @@ class CutoutArray(LazySequence[Outcome]):
         indices : int64 array, shape (m,)
             The requests.
         plane : Cutout
-            The image: all of a mapped file, or a part.
+            The image, or a part of it.
         y0, x0 : int64 array, shape (m,), px
             First row and first column of each window in it.
         ny, nx : int, or int64 array of shape (m,), px
@@ -131,6 +132,8 @@ class CutoutArray(LazySequence[Outcome]):
         fully_observed : bool, or bool array of shape (m,)
         is_part : bool
             Only the pixels of the windows are sure to be those of the image.
+        is_mapped : bool
+            The pixels are in a mapped file, and take no memory.
 
         Raises
         ------
@@ -146,7 +149,9 @@ class CutoutArray(LazySequence[Outcome]):
         for column, values in enumerate((len(self.planes), y0, x0, ny, nx)):
             self._columns[indices, column] = values
         self.fully_observed[indices] = fully_observed
-        (self.parts if is_part else self.mapped).add(len(self.planes))
+        for numbers, is_member in ((self.parts, is_part), (self.mapped, is_mapped)):
+            if is_member:
+                numbers.add(len(self.planes))
         self.planes.append(plane)
 
     def replaced(self, cutouts: Mapping[int, Cutout]) -> CutoutArray:

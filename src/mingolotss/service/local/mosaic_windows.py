@@ -9,6 +9,7 @@ import numpy as np
 
 from mingolotss.model import Bools, Cutout, Ints
 from mingolotss.service.local.compressed_mosaic import CompressedMosaic
+from mingolotss.service.local.copied_mosaic import CopiedMosaic
 from mingolotss.service.local.copied_tiles import Copied
 from mingolotss.service.local.mosaic_file import MappedMosaic, MosaicFile
 
@@ -32,12 +33,15 @@ class WindowGroup(NamedTuple):
         Which of them are known to be finite throughout and not all 0.
     is_part : bool
         The plane is not the whole mosaic, and may have other pixels between the squares.
+    is_mapped : bool
+        Its pixels are in a mapped file, and take no memory.
     """
 
     members: Ints
     plane: Cutout
     fully_observed: Bools
     is_part: bool
+    is_mapped: bool
 
 
 def window_groups(
@@ -57,6 +61,7 @@ def window_groups(
         return
     maps = [mosaic] if rms_map is None else [mosaic, rms_map]
     is_part = any(not isinstance(one, MappedMosaic) for one in maps)
+    is_mapped = all(isinstance(one, MappedMosaic | CopiedMosaic) for one in maps)
     # Squares over the edge are decoded with the others, and cut out of what was decoded later.
     boxes = Boxes.of(mosaic.shape, y0, x0, side)
     on_mosaic = (boxes.y0 < boxes.y1) & (boxes.x0 < boxes.x1)
@@ -74,7 +79,7 @@ def window_groups(
         plane = Cutout(image, rms[0] if rms else None, mosaic.wcs, (left, top))
         taken = members[usable]
         observed = parts[0].fully_observed(y0[taken], x0[taken], side)
-        yield WindowGroup(taken, plane, observed, is_part)
+        yield WindowGroup(taken, plane, observed, is_part, is_mapped)
 
 
 class Boxes(NamedTuple):

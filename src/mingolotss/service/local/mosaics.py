@@ -358,6 +358,7 @@ class MosaicsService(Shown):
                 nx=side,
                 fully_observed=window.fully_observed,
                 is_part=window.is_part,
+                is_mapped=window.is_mapped,
             )
         for index, column, row in np.stack([members, x0, y0], axis=1)[single].tolist():
             if -side < column < nx and -side < row < ny:
