@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 from astropy.io import fits
@@ -52,6 +53,67 @@ def places(count: int, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
     x, y = rng.uniform(-20, SHAPE[1] + 20, count), rng.uniform(-20, SHAPE[0] + 20, count)
     x[-1], y[-1] = -900, -900
     return SkyWCS.from_header(HEADER).to_sky(x, y)
+
+
+def boxes(count: int) -> list[tuple[int, int, int, int]]:
+    """Return rows and columns of the squares, as far as they are on the mosaic with the source."""
+    x, y = SkyWCS.from_header(HEADER).to_pixel(*places(count))
+    listed = []
+    for column, row in zip(np.rint(x).astype(int), np.rint(y).astype(int), strict=True):
+        top, left = row - SIDE // 2, column - SIDE // 2
+        y0, y1 = max(top, 0), min(top + SIDE, SHAPE[0])
+        x0, x1 = max(left, 0), min(left + SIDE, SHAPE[1])
+        if 0 <= column < SHAPE[1] and 0 <= row < SHAPE[0]:
+            listed.append((y0, y1, x0, x1))
+    return listed
+
+
+def needed_bytes(content: bytes, count: int) -> np.ndarray:
+    """Return which bytes of a file are under the squares of `places`, of pixels or of tiles."""
+    needed = np.zeros(len(content), bool)
+    with fits.open(io.BytesIO(content), disable_image_compression=True) as hdus:
+        table = hdus[-1]
+        offset, header = table.fileinfo()["datLoc"], table.header
+        if "ZIMAGE" not in header:
+            pixels = np.zeros(SHAPE, bool)
+            for y0, y1, x0, x1 in boxes(count):
+                pixels[y0:y1, x0:x1] = True
+            needed[offset : offset + 4 * pixels.size] = np.repeat(pixels.ravel(), 4)
+            return needed
+        dtype = table.columns.dtype.newbyteorder(">")
+        rows = np.frombuffer(content, dtype, header["NAXIS2"], offset)
+        heap = offset + header.get("THEAP", header["NAXIS1"] * header["NAXIS2"])
+        height, width = header["ZTILE2"], header["ZTILE1"]
+        for y0, y1, x0, x1 in boxes(count):
+            for row in range(y0 // height, -(-y1 // height)):
+                for column in range(x0 // width, -(-x1 // width)):
+                    number = row * -(-SHAPE[1] // width) + column
+                    for name in ("COMPRESSED_DATA", "GZIP_COMPRESSED_DATA"):
+                        length, start = rows[name][number].tolist()
+                        needed[heap + start : heap + start + length] = True
+    return needed
+
+
+def ranges_of(needed: np.ndarray) -> list[list[int]]:
+    """Return first byte, and one past the last, of each run of bytes."""
+    edges = np.flatnonzero(np.diff(np.pad(needed.view("i1"), 1)))
+    return edges.reshape(-1, 2).tolist()
+
+
+def joined(ranges: list[list[int]], mean_bytes: int) -> list[tuple[int, int]]:
+    """Join one gap after another, the smallest first, as `single_requests` says."""
+    total = sum(stop - start for start, stop in ranges)
+    spent, ranges = 0, [list(one) for one in ranges]
+    while len(ranges) > 1:
+        gaps = [after[0] - before[1] for before, after in pairwise(ranges)]
+        smallest = min(gaps)
+        spent += smallest
+        few = len(ranges) <= max(1, total // mean_bytes)
+        if smallest > 512 and (smallest > 1 << 20 or (spent > 0.13 * total and few)):
+            break
+        index = gaps.index(smallest)
+        ranges[index : index + 2] = [[ranges[index][0], ranges[index + 1][1]]]
+    return [(start, stop) for start, stop in ranges]
 
 
 class Far:

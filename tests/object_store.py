@@ -14,6 +14,21 @@ from typing import NamedTuple
 
 import pytest
 
+# It also writes a line for each request for a range of bytes.
+_SERVER = """
+import os
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+
+def application(environ, start):
+    line = f"RANGE {environ['PATH_INFO']} {environ.get('HTTP_RANGE', '')}"
+    os.write(2, line.encode() + bytes([10]))
+    return store(environ, start)
+
+store = DomainDispatcherApplication(create_backend_app)
+run_simple("127.0.0.1", 0, application, threaded=True)
+"""
+
 
 class ObjectStore(NamedTuple):
     """A server with one empty bucket.
@@ -22,7 +37,7 @@ class ObjectStore(NamedTuple):
     ----------
     bucket : str
     log : Path
-        A file with a line for each request.
+        A file with a line for each request, and one that begins with RANGE, its path and range.
     """
 
     bucket: str
@@ -44,9 +59,7 @@ def object_store(folder: Path, bucket: str) -> Iterator[ObjectStore]:
     pytest.importorskip("moto", reason="needs the S3 server of moto")
     log = folder / "log"
     with log.open("w") as stream:
-        server = subprocess.Popen(
-            [sys.executable, "-c", "from moto.server import main; main(['-p', '0'])"], stderr=stream
-        )
+        server = subprocess.Popen([sys.executable, "-c", _SERVER], stderr=stream)
     try:
         while not (address := re.search(r"Running on (\S+)", log.read_text())):
             assert server.poll() is None, log.read_text()

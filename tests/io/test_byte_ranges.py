@@ -9,11 +9,11 @@ from mingolotss.errors import ServiceAnswerError, ServiceError, ServiceUnavailab
 from mingolotss.io.byte_ranges import (
     FileChangedError,
     FileVersion,
-    FsspecFile,
     HttpFile,
     RangeSupport,
 )
 from mingolotss.io.http import Limits, RetryPolicy, Transport
+from mingolotss.io.store_ranges import StoreFile
 from misbehave import Line, Reply, running
 
 CONTENT = bytes(range(256)) * 40
@@ -186,14 +186,14 @@ def test_any_error_of_a_library_for_object_stores_may_pass(error, monkeypatch):
 
     monkeypatch.setattr(LocalFileSystem, "cat_file", fail)
     with pytest.raises(ServiceUnavailableError, match=r"^read file:///etc/hostname: "):
-        FsspecFile("file:///etc/hostname").read_start(10)
+        StoreFile("file:///etc/hostname").read_start(10)
 
 
 @pytest.mark.parametrize("content", [OTHER, CONTENT + b"x"])
 def test_a_file_that_changes_in_an_object_store_is_noticed(content, tmp_path):
     path = tmp_path / "a"
     path.write_bytes(CONTENT)
-    file = FsspecFile(f"file://{path}")
+    file = StoreFile(f"file://{path}")
     assert file.read_start(10) == CONTENT[:10]
     assert file.read_ranges(RANGES) == PARTS
     path.unlink()

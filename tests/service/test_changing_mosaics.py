@@ -16,8 +16,10 @@ from mingolotss.io.fits import read_image
 from mingolotss.io.http import Limits, RetryPolicy, Transport
 from mingolotss.model import Candidate, Source
 from mingolotss.service.base import CutoutRequest
+from mingolotss.service.local.copied_tiles import open_copied
 from mingolotss.service.local.mosaics import MosaicsService
 from mingolotss.service.remote.range_mosaics import RangesService
+from mingolotss.service.remote_mosaic import RemoteMosaics
 from mingolotss.sky.wcs import simple_header
 from misbehave import Line, Server, running
 
@@ -32,8 +34,14 @@ SOURCES = [
 class Mosaic:
     """A mosaic on a server; every version has other pixels, another header, another position."""
 
-    def __init__(self, sign: str) -> None:
-        self.sign, self.number = sign, 0
+    def __init__(self, sign: str, *, packed: bool = False) -> None:
+        self.sign, self.packed, self.number = sign, packed, 0
+        self.name = "P1-mosaic.fits.fz" if packed else "P1-mosaic.fits"
+        self.asked = 0  # requests for the beginning of the file
+
+    @property
+    def pixels(self) -> np.ndarray:
+        return np.random.default_rng(self.number).normal(size=SHAPE).astype("f4")
 
     @property
     def body(self) -> bytes:
@@ -43,16 +51,18 @@ class Mosaic:
         header["CRPIX1"] += 3 * self.number
         for line in range(40 * self.number):
             header["HISTORY"] = f"line {line}"
-        rng = np.random.default_rng(self.number)
         stream = io.BytesIO()
-        hdus = [fits.PrimaryHDU(rng.normal(size=SHAPE).astype("f4"), header)]
+        hdus = [fits.PrimaryHDU(self.pixels, header)]
+        if self.packed:
+            lossless = {"compression_type": "GZIP_2", "quantize_level": 0}
+            hdus = [fits.PrimaryHDU(), fits.CompImageHDU(self.pixels, header, **lossless)]
         fits.HDUList(hdus + [fits.ImageHDU()] * self.number).writeto(stream)
         return stream.getvalue()
 
     def reply(self, line: Line, _: int) -> None:
         """Send the list of the folder, or ranges of the present version."""
         if line.path.endswith("/"):
-            line.send(b'<a href="P1-mosaic.fits">P1</a>')
+            line.send(f'<a href="{self.name}">P1</a>'.encode())
             return
         signs = {
             "etag": {"ETag": f'"{self.number}"'},
@@ -68,6 +78,7 @@ class Mosaic:
             line.send(b"one range at a time", "416 Range Not Satisfiable")
             return
         ((first, last),) = spans
+        self.asked += first == 0
         line.send(
             body[first : last + 1], "206 Partial Content",
             Content_Range=f"bytes {first}-{last}/{len(body)}", **signs[self.sign],
@@ -76,7 +87,7 @@ class Mosaic:
     def expected(self, source: Source) -> np.ndarray:
         """Return the pixels around a source in the present version, by astropy."""
         with fits.open(io.BytesIO(self.body)) as opened:
-            pixels, wcs = opened[0].data, WCS(opened[0].header)
+            pixels, wcs = self.pixels, WCS(opened[self.packed].header)
         x, y = (round(float(v)) for v in wcs.wcs_world2pix(source.ra, source.dec, 0))
         return pixels[y - 8 : y + 8, x - 8 : x + 8]
 
@@ -86,9 +97,11 @@ def transport() -> Transport:
     return Transport(limits=Limits(read_s=2.0), retry_policy=policy)
 
 
-def fetched(server: Server, service: RangesService, source: Source) -> np.ndarray:
+def fetched(
+    server: Server, service: RangesService, source: Source, name: str = "P1-mosaic.fits"
+) -> np.ndarray:
     """Return the pixels of a cutout that is fetched to the workspace."""
-    request = CutoutRequest(Candidate("P1", f"{server.url}/P1-mosaic.fits"), source)
+    request = CutoutRequest(Candidate("P1", f"{server.url}/{name}"), source)
     return read_image_of(service.fetch_files(request, SIZE_DEG).image)
 
 
@@ -114,6 +127,43 @@ def test_ranges_reads_the_header_of_a_changed_mosaic_anew(sign, tmp_path):
         np.testing.assert_array_equal(
             fetched(server, later, SOURCES[2]), mosaic.expected(SOURCES[2])
         )
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("sign", ["etag", "older", "length"])
+def test_a_stored_header_of_a_file_that_changed_is_read_again(sign, packed, tmp_path):
+    """In the next run, which looks for sources by their positions."""
+    mosaic = Mosaic(sign, packed=packed)
+    with running({"*": mosaic.reply}) as server:
+
+        def run(row: int) -> None:
+            service = RangesService(f"{server.url}/", transport=transport(), workspace=tmp_path)
+            source = SOURCES[row]
+            (candidate,) = service.search_source(source, SIZE_DEG).candidates
+            assert candidate.image == f"{server.url}/{mosaic.name}"
+            pixels = fetched(server, service, source, mosaic.name)
+            np.testing.assert_array_equal(pixels, mosaic.expected(source))
+
+        run(0)
+        assert mosaic.asked == 1
+        mosaic.number = 1
+        run(1)
+        assert mosaic.asked == 2
+        run(2)  # with the header that was stored now
+        assert mosaic.asked == 2
+
+
+@pytest.mark.parametrize("sign", ["etag", "older", "length"])
+def test_a_change_that_is_found_when_a_mosaic_is_opened_is_no_error(sign, tmp_path):
+    """The table of the tiles is read with the stored header, and does not belong to it."""
+    mosaic = Mosaic(sign, packed=True)
+    with running({"*": mosaic.reply}) as server:
+        address = f"{server.url}/{mosaic.name}"
+        for number in (0, 1, 1):
+            mosaic.number = number
+            opened = RemoteMosaics(open_copied, transport(), tmp_path).get(address)
+            np.testing.assert_array_equal(opened.box(0, SHAPE[0], 0, SHAPE[1]), mosaic.pixels)
+        assert mosaic.asked == 2
 
 
 @pytest.mark.parametrize("sign", ["etag", "older", "length"])

@@ -15,8 +15,10 @@ from compilers import needs_kernel
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import ImageError
-from mingolotss.io.byte_ranges import FileChangedError, FsspecFile
+from mingolotss.io import range_plan
+from mingolotss.io.byte_ranges import FileChangedError
 from mingolotss.io.range_plan import total_bytes, union
+from mingolotss.io.store_ranges import StoreFile
 from mingolotss.pipeline import part
 from mingolotss.recipe.model import parse_recipe
 from mingolotss.service.local import read_ahead
@@ -107,21 +109,53 @@ def store(tmp_path_factory):
         yield filesystem, server.log
 
 
-def test_a_build_from_an_object_store_is_that_from_the_disk(tmp_path, store):
-    """In a request for hundreds of rows, not for each."""
-    _, log = store
+def ranges_sent(log: Path, path: str) -> list[tuple[int, int]]:
+    """Return the ranges of a file that were requested, ends excluded."""
+    lines = re.findall(rf"RANGE {path} bytes=(\d+)-(\d+)\n", log.read_text())
+    return sorted((int(first), int(last) + 1) for first, last in lines)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mean_bytes"),
+    [
+        ("plain", 1 << 10),
+        ("plain", 16 << 10),
+        pytest.param("packed", 1 << 10, marks=needs_kernel),
+    ],
+)
+def test_a_build_from_an_object_store_is_that_from_the_disk(
+    tmp_path, store, monkeypatch, kind, mean_bytes
+):
+    """By the requests of the rule for one range in an answer: with few gaps, or few requests."""
+    monkeypatch.setattr(range_plan, "_MEAN_BYTES", mean_bytes)
+    filesystem, log = store
     expected = built(tmp_path / "local", write_near(tmp_path / "near"))
-    before = len(re.findall("GET /far/mosaics/P1", log.read_text()))
-    assert built(tmp_path / "far", "mosaics:s3://far/mosaics") == expected
-    assert pixels(tmp_path / "far") == pixels(tmp_path / "local")
-    gets = len(re.findall("GET /far/mosaics/P1", log.read_text())) - before
-    assert gets <= 1000  # 79 cutouts of 130 rows, in two maps: 20,000 rows
+    files = dict(FILES)
+    if kind == "packed":
+        files = {"P1-mosaic.fits.fz": sky.packed(sky.noise(1))}
+        for name, content in files.items():
+            (tmp_path / "packed").mkdir(exist_ok=True)
+            (tmp_path / "packed" / name).write_bytes(content)
+            filesystem.pipe_file(f"far/packed/{name}", content)
+        expected = built(tmp_path / "local-packed", f"mosaics:{tmp_path / 'packed'}")
+    folder = {"plain": "mosaics", "packed": "packed"}[kind]
+    before = {name: ranges_sent(log, f"/far/{folder}/{name}") for name in files}
+    assert built(tmp_path / "far", f"mosaics:s3://far/{folder}") == expected
+    for name, content in files.items():
+        sent = ranges_sent(log, f"/far/{folder}/{name}")
+        for span in before[name]:
+            sent.remove(span)
+        needed = sky.needed_bytes(content, 80)
+        assert set(sky.joined(sky.ranges_of(needed), mean_bytes)) <= set(sent)
+        pixels = [span for span in sent if span[1] > 16 * 2880]
+        total = sum(stop - start for start, stop in pixels)
+        assert mean_bytes > 1 << 10 or total <= 1.15 * int(needed.sum())
 
 
 def test_an_object_that_changes_or_disappears_is_one_line(store):
     filesystem, _ = store
     filesystem.pipe_file("far/one", bytes(range(256)) * 40)
-    file = FsspecFile("s3://far/one")
+    file = StoreFile("s3://far/one")
     assert file.read_start(4) == b"\0\1\2\3"
     (request,) = file.plan(np.array([[10, 20], [30, 50]]))
     assert file.read_ranges(request)[0][:10] == bytes(range(10, 20))

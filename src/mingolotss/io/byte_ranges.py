@@ -1,8 +1,8 @@
 """Byte ranges of a file at an address: parts of a large file without the rest of it.
 
 `HttpFile` sends range requests through the project's HTTP client, with its connection limits,
-retries and checks. `FsspecFile` reads any other address, such as ``s3://bucket/file``, through
-fsspec. Both are a `RangeFile`.
+retries and checks. Any other address is read by `mingolotss.io.store_ranges.StoreFile`. Both are a
+`RangeFile`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,17 @@ import numpy as np
 from mingolotss.errors import (
     ImageError,
     ServiceAnswerError,
+    ServiceError,
     ServiceUnavailableError,
     TruncatedFileError,
 )
-from mingolotss.io.error_text import first_line
-from mingolotss.io.range_plan import as_ranges, group_ranges, join_close, join_ranges
+from mingolotss.io.range_plan import (
+    as_ranges,
+    group_ranges,
+    join_close,
+    join_ranges,
+    single_requests,
+)
 from mingolotss.io.response_headers import ContentRange, parse_content_range
 from mingolotss.model import Ints
 
@@ -33,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = [
     "FileChangedError",
     "FileVersion",
-    "FsspecFile",
     "HttpFile",
     "RangeFile",
     "RangeSupport",
@@ -46,10 +51,8 @@ Ranges = Sequence[tuple[int, int]]
 _MAX_RANGES = 180  # per request: Apache sends the whole file for more than 200
 _MAX_SHORT_ANSWERS = 50
 _PART_HEADER_BYTES = 128  # around each of several ranges in an answer
-# What takes as long as one more request of one range: 30 ms over four connections, at 140 Mbit/s.
-_GAP_OF_REQUESTS = 1 << 17
-_MAX_READS = 64  # of an object store: after so many, the version of the file is compared
-_READ_BYTES = 1 << 10  # what one more of them takes at least, in time and in money
+_GAP_OF_REQUESTS = 1 << 17  # what takes as long as a further request: 30 ms at 35 Mbit/s
+_TWO_RANGES = ((0, 1), (2048, 2049))  # of a header, to find out what a server accepts
 
 
 class RangeFile(Protocol):
@@ -183,9 +186,13 @@ class HttpFile:
 
     def plan(self, ranges: Ints) -> list[Ranges]:
         """Return the requests for a union of ranges; see `RangeFile`."""
+        joined = join_ranges(ranges, free_gap=_PART_HEADER_BYTES)
+        if len(joined) > 1 and not self._support.is_known:
+            with contextlib.suppress(ServiceError, ImageError):  # met again by the requests
+                self.read_ranges(_TWO_RANGES)
         if self._support.accepts_many_ranges:
-            return [*group_ranges(join_ranges(ranges, free_gap=_PART_HEADER_BYTES), _MAX_RANGES)]
-        return [*group_ranges(join_close(ranges, _GAP_OF_REQUESTS), 1)]
+            return [*group_ranges(joined, _MAX_RANGES)]
+        return [*single_requests(ranges, 1)]
 
     def read_start(self, length: int) -> bytes:
         """Return the first `length` bytes, or all if the file is shorter."""
@@ -296,85 +303,6 @@ class HttpFile:
         )
 
 
-class FsspecFile:
-    """A file at an fsspec address, e.g. in an object store.
-
-    Parameters
-    ----------
-    address : str
-        E.g. ``s3://bucket/P1-mosaic.fits``.
-
-    Raises
-    ------
-    ImageError
-        The library for this kind of address is not installed.
-    ServiceUnavailableError
-        The address cannot be used.
-    """
-
-    def __init__(self, address: str) -> None:
-        import fsspec
-
-        self._address = address
-        with _translate_fsspec_errors(address):
-            self._filesystem, self._path = fsspec.core.url_to_fs(address)
-        self.version: FileVersion | None = None
-
-    def plan(self, ranges: Ints) -> list[Ranges]:
-        """Return the requests for a union of ranges; see `RangeFile`."""
-        # An object store answers many requests at a time, and its bytes are often paid for.
-        return [*group_ranges(join_ranges(ranges, free_gap=_READ_BYTES), _MAX_READS)]
-
-    def read_start(self, length: int) -> bytes:
-        """Return the first `length` bytes, or all if the file is shorter."""
-        self._check_version()
-        with _translate_fsspec_errors(self._address):
-            start: bytes = self._filesystem.cat_file(self._path, start=0, end=length)
-        return start
-
-    def read_ranges(self, ranges: Ranges) -> list[bytes]:
-        """Return the bytes of each range; see `RangeFile`."""
-        starts, stops = [start for start, _ in ranges], [stop for _, stop in ranges]
-        with _translate_fsspec_errors(self._address):
-            parts: list[bytes] = self._filesystem.cat_ranges(
-                [self._path] * len(ranges), starts, stops, max_gap=None, on_error="raise"
-            )
-        length, expected = sum(map(len, parts)), sum(stops) - sum(starts)
-        if length != expected:
-            raise TruncatedFileError(
-                f"read {self._address}: {length} of {expected} bytes of a cutout",
-                path=self._address,
-            )
-        self._check_version()  # after the bytes: a change before them is noticed as well
-        return parts
-
-    def _check_version(self) -> None:
-        """Compare the version of the file with that at the first reading.
-
-        Raises
-        ------
-        FileChangedError
-        """
-        with _translate_fsspec_errors(self._address):
-            self._filesystem.invalidate_cache(self._path)
-            info = self._filesystem.info(self._path)
-        identity = (info.get(key) for key in ("ETag", "etag", "md5Hash", "ino"))
-        times = (info.get(key) for key in ("LastModified", "last_modified", "updated", "mtime"))
-        version = FileVersion(
-            next((str(value) for value in identity if value), ""),
-            next((str(value) for value in times if value), ""),
-            info.get("size"),
-        )
-        if self.version is None:
-            self.version = version
-        elif self.version.differs_from(version):
-            raise FileChangedError(
-                f"read {self._address}: the file was changed after its header was read; run the"
-                " same command again",
-                url=self._address,
-            )
-
-
 def _split_ranges(response: Response, ranges: Ranges) -> tuple[list[bytes], FileVersion]:
     """Return the parts of a response to a range request (RFC 9110, section 14.6).
 
@@ -452,17 +380,3 @@ def _require_length(part: bytes, content_range: ContentRange) -> bytes:
     if len(part) != length:
         raise TruncatedFileError(f"{len(part)} of {length} bytes of a range")
     return part
-
-
-@contextlib.contextmanager
-def _translate_fsspec_errors(address: str) -> Iterator[None]:
-    """Translate the exceptions of fsspec and its backends."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise ImageError(f"open {address}: there is no such file", path=address) from error
-    except ImportError as error:
-        raise ImageError(f"open {address}: {error}", path=address) from error
-    except Exception as error:  # of botocore, aiohttp, google.auth, ...: they have no common base
-        message = f"read {address}: {first_line(error)}"
-        raise ServiceUnavailableError(message, url=address) from error

@@ -23,7 +23,6 @@ import numpy as np
 from mingolotss.io.range_plan import (
     NO_RANGES,
     are_inside,
-    as_ranges,
     difference,
     total_bytes,
     union,
@@ -45,8 +44,6 @@ class PartialCopy:
     ----------
     raw : memoryview
         All bytes of the file; those that are not there are 0.
-    nbytes : int
-        How many bytes are there.
 
     Raises
     ------
@@ -59,17 +56,36 @@ class PartialCopy:
         weakref.finalize(self, self._file.close)
         self._file.truncate(size)
         self.raw = memoryview(mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ))
-        self._present: Ints = NO_RANGES
-        self.nbytes = 0
+        self._ranges: Ints = NO_RANGES  # which bytes are there, except those that were added last
+        self._nbytes, self._added = 0, list[Ints]()
         self._lock = threading.Lock()
+
+    @property
+    def nbytes(self) -> int:
+        """Return how many bytes are there."""
+        with self._lock:
+            self._join_added()
+            return self._nbytes
+
+    def _present(self) -> Ints:
+        """Return which bytes are there, a union of ranges."""
+        with self._lock:
+            self._join_added()
+            return self._ranges
+
+    def _join_added(self) -> None:
+        # Thousands of writes may lie between two looks: the union is made for all of them.
+        if self._added:
+            self._ranges = union(np.concatenate([self._ranges, *self._added]))
+            self._nbytes, self._added = total_bytes(self._ranges), []
 
     def missing(self, ranges: Ints) -> Ints:
         """Return the bytes of a union of ranges that are not there."""
-        return difference(ranges, self._present)
+        return difference(ranges, self._present())
 
     def has(self, ranges: Ints) -> Bools:
         """Return which of n ranges are there as a whole."""
-        return are_inside(ranges, self._present)
+        return are_inside(ranges, self._present())
 
     def write(self, ranges: Sequence[tuple[int, int]], parts: Sequence[bytes]) -> None:
         """Add the bytes of some ranges.
@@ -85,6 +101,4 @@ class PartialCopy:
                 view = memoryview(part)
                 while view:  # a write may end early
                     view = view[self._file.write(view) :]
-            added = as_ranges(*np.array(ranges, np.int64).reshape(-1, 2).T)
-            self._present = union(np.concatenate([self._present, added]))
-            self.nbytes = total_bytes(self._present)
+            self._added.append(np.array(ranges, np.int64).reshape(-1, 2))

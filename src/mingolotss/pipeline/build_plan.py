@@ -32,7 +32,13 @@ from mingolotss.pipeline.pending_splits import PendingSplits
 from mingolotss.pipeline.planned_splits import PlannedSplits, split_sources
 from mingolotss.pipeline.task import Task
 from mingolotss.recipe.model import Recipe
-from mingolotss.service.base import CutoutRequest, Estimate, FetchService, ImageService
+from mingolotss.service.base import (
+    CutoutRequest,
+    Estimate,
+    FetchService,
+    ImageService,
+    reads_ahead,
+)
 from mingolotss.sky.healpix_index import nested_pixels
 
 __all__ = ["Plan"]
@@ -42,6 +48,9 @@ _NSIDE = 4096  # HEALPix pixels of 52 arcsec; 3 ms for 20,000 positions (2 cores
 # least 64 sources, since each has two files, and at most 4096, so that an interrupted build loses
 # little and a worker holds few rows.
 _MIN_PARTS, _MIN_PART_SOURCES, _MAX_PART_SOURCES = 8, 64, 4096
+# From an address, the sources of a part are read together: more of them need fewer bytes and far
+# fewer requests, and processors have little to do.
+_MIN_REMOTE_SOURCES = 1024
 
 
 @dataclass(frozen=True, repr=False)
@@ -228,7 +237,8 @@ class Plan(Shown):
         next.
         """
         n, first_image, dec = self.sources, self.candidates.first_image, self.catalogue.dec
-        length = min(_MAX_PART_SOURCES, max(_MIN_PART_SOURCES, math.ceil(n / _MIN_PARTS)))
+        fewest = _MIN_REMOTE_SOURCES if reads_ahead(self.service) else _MIN_PART_SOURCES
+        length = min(_MAX_PART_SOURCES, max(fewest, math.ceil(n / _MIN_PARTS)))
         order = np.arange(n) if self.in_catalogue_order else np.lexsort((dec, first_image))
         bands = [order[start : start + length] for start in range(0, n, length)]
         if self.in_catalogue_order:

@@ -18,7 +18,10 @@ _Result = TypeVar("_Result")
 
 
 def concurrent_map(
-    transport: Transport | None, function: Callable[[_Item], _Result], items: Iterable[_Item]
+    transport: Transport | None,
+    function: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    connections: int | None = None,
 ) -> Iterator[_Result]:
     """Call a function for every item in threads; yield the results in the order of the items.
 
@@ -33,13 +36,15 @@ def concurrent_map(
         caller stops early (Ctrl-C), so that no thread finishes its back-off first.
     function : callable
     items : iterable
+    connections : int, optional
+        By default those that the transport allows to every host.
 
     Raises
     ------
     Exception
         Whatever `function` raises; the remaining items are not started.
     """
-    threads = _THREADS if transport is None else 2 * transport.limits.connections
+    threads = _THREADS if transport is None else 2 * (connections or transport.limits.connections)
     if transport is not None:
         transport.stopping.clear()
     with ThreadPoolExecutor(threads, thread_name_prefix="fetch") as pool:

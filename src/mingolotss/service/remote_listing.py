@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urljoin
 
-from mingolotss.errors import InputError, ServiceUnavailableError
-from mingolotss.io.object_stores import require_store
+from mingolotss.errors import InputError
+from mingolotss.io.object_stores import require_store, translate_store_errors
+from mingolotss.service.concurrency import concurrent_map
 from mingolotss.service.fits_names import PassedOver, is_hidden, split_suffix, unread_suffix
 from mingolotss.service.mosaic_names import is_mosaic_name
 
@@ -30,13 +31,10 @@ __all__ = [
     "web_folder_names",
 ]
 
-Mapper = Callable[[Callable[[str], list[str]], Iterable[str]], Iterable[list[str]]]
-
 
 def list_web_folder(
     url: str,
     transport: Transport,
-    mapper: Mapper = map,
     passed_over: PassedOver | None = None,
 ) -> list[str]:
     """List the FITS files in a web folder, or in the folders in it if it has no mosaics itself.
@@ -46,8 +44,7 @@ def list_web_folder(
     url : str
         The folder, with a slash at the end; the server must list its content as HTML.
     transport : Transport
-    mapper : callable
-        Called like `map` for the folders in it; one with threads asks for several at a time.
+        Several of the folders in it are asked for at a time.
     passed_over : PassedOver, optional
         Receives the folders that are not searched, and files that cannot be read by their names.
 
@@ -66,7 +63,7 @@ def list_web_folder(
         folders = [name for name in names if name.endswith("/")]
         names = [
             *(name for name in names if not name.endswith("/")),
-            *(name for inner in mapper(names_within, folders) for name in inner),
+            *(n for inner in concurrent_map(transport, names_within, folders) for n in inner),
         ]
     paths = [unquote(name) for name in names]
     for path in paths:
@@ -141,23 +138,20 @@ def list_fsspec_folder(root: str, passed_over: PassedOver | None = None) -> list
 
     passed_over = PassedOver() if passed_over is None else passed_over
     try:
-        filesystem, path = fsspec.core.url_to_fs(root)
-        require_store(filesystem, root)
-        files, folders = _list_fsspec(filesystem, path)
-        deeper: list[str] = []
-        for folder in folders:
-            inner_files, inner_folders = _list_fsspec(filesystem, folder)
-            files, deeper = [*files, *inner_files], [*deeper, *inner_folders]
-        for folder in deeper:
-            reason = "a folder more than one down is not searched; give its address to the service"
-            passed_over.add(f"{folder.removeprefix(path).strip('/')}/", reason)
-        return [filesystem.unstrip_protocol(file) for file in _fits_files(files, passed_over, path)]
-    except ServiceUnavailableError:
-        raise
+        with translate_store_errors("list the mosaics in", root):
+            filesystem, path = fsspec.core.url_to_fs(root)
+            require_store(filesystem, root)
+            files, folders = _list_fsspec(filesystem, path)
+            deeper: list[str] = []
+            for folder in folders:
+                inner_files, inner_folders = _list_fsspec(filesystem, folder)
+                files, deeper = [*files, *inner_files], [*deeper, *inner_folders]
     except ImportError as error:
         raise InputError(f"open the mosaics in {root}: {error}") from error
-    except Exception as error:  # of botocore, aiohttp, google.auth, ...: they have no common base
-        raise ServiceUnavailableError(f"list the mosaics in {root}: {error}", url=root) from error
+    for folder in deeper:
+        reason = "a folder more than one down is not searched; give its address to the service"
+        passed_over.add(f"{folder.removeprefix(path).strip('/')}/", reason)
+    return [filesystem.unstrip_protocol(file) for file in _fits_files(files, passed_over, path)]
 
 
 def resolve_fsspec(root: str) -> str:

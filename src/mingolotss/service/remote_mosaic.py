@@ -38,7 +38,6 @@ from mingolotss.errors import (
 from mingolotss.io.byte_ranges import (
     FileChangedError,
     FileVersion,
-    FsspecFile,
     HttpFile,
     RangeFile,
     Ranges,
@@ -49,7 +48,9 @@ from mingolotss.io.fits_layout import MAX_HEADER_BYTES, ImageLayout, find_image
 from mingolotss.io.gzip_bytes import is_gzip
 from mingolotss.io.partial_copy import PartialCopy
 from mingolotss.io.range_plan import NO_RANGES, as_ranges, difference, union
+from mingolotss.io.store_ranges import StoreFile
 from mingolotss.model import Ints
+from mingolotss.service.archive_hosts import is_archive
 from mingolotss.service.concurrency import concurrent_map
 from mingolotss.sky.fits_header import BLOCK
 
@@ -90,10 +91,19 @@ class RemoteMosaic:
     layout : ImageLayout
         Header, and position and type of the pixels in the file.
     file : RangeFile
+    on_change : callable
+        Called if the file is no longer the one whose header was read.
     """
 
-    def __init__(self, address: str, layout: ImageLayout, file: RangeFile) -> None:
-        self.address, self.layout, self._file = address, layout, file
+    def __init__(
+        self,
+        address: str,
+        layout: ImageLayout,
+        file: RangeFile,
+        on_change: Callable[[RemoteMosaic], None],
+    ) -> None:
+        self.address, self.layout = address, layout
+        self._file, self._on_change = file, on_change
         self._refused = NO_RANGES
         self._lock = threading.Lock()
         self._copy: PartialCopy | None = None
@@ -133,7 +143,14 @@ class RemoteMosaic:
         ServiceError, ImageError
             As `RangeFile.read_ranges`.
         """
-        return b"".join(self._file.read_ranges([(start, stop) for start, stop in ranges.tolist()]))
+        return b"".join(self._read([(start, stop) for start, stop in ranges.tolist()]))
+
+    def _read(self, ranges: Ranges) -> list[bytes]:
+        try:
+            return self._file.read_ranges(ranges)
+        except FileChangedError:
+            self._on_change(self)
+            raise
 
     def requests(self, ranges: Ints) -> list[Ranges]:
         """Return the requests that add some ranges to the copy.
@@ -167,13 +184,16 @@ class RemoteMosaic:
         ServiceError, ImageError
             As `add`.
         """
-        parts = self._file.read_ranges(ranges)
+        parts = self._read(ranges)
         with _no_disk(self.address):
             copy.write(ranges, parts)
 
 
 class RemoteMosaics(Generic[_Mosaic]):
     """Mosaics by address; each header is read once. May be used from any thread.
+
+    A file that changes costs the error of one request, `FileChangedError`: after that, `get` reads
+    the header of the new file.
 
     Parameters
     ----------
@@ -230,7 +250,6 @@ class RemoteMosaics(Generic[_Mosaic]):
                 try:
                     self._load(address)
                 except FileChangedError:  # since the run that stored its header
-                    self.forget(address)
                     self._load(address)
             return self._mosaics[address]
 
@@ -238,13 +257,16 @@ class RemoteMosaics(Generic[_Mosaic]):
         """Read the header of a file, or that of an earlier run, and open its mosaic."""
         file = self._open(address)
         layout = self._stored_layout(address, file) or self._read_layout(address, file)
-        remote = RemoteMosaic(address, layout, file)
+        remote = RemoteMosaic(address, layout, file, self._forget)
         self._mosaics[address] = self._open_mosaic(remote)
         self._files[address] = remote
 
-    def forget(self, address: str) -> None:
-        """Read the header of a mosaic anew the next time: the file at its address has changed."""
+    def _forget(self, remote: RemoteMosaic) -> None:
+        """Read the header of a mosaic again the next time, unless that has happened since."""
+        address = remote.address
         with self._lock:
+            if self._files.get(address, remote) is not remote:
+                return
             self._mosaics.pop(address, None)
             self._files.pop(address, None)
         path = self._header_path(address)
@@ -306,10 +328,24 @@ class RemoteMosaics(Generic[_Mosaic]):
                 failures.setdefault(file.address, error)
 
         if queue:
-            for _ in concurrent_map(self._transport, send, queue):
+            connections = self._allowed_connections({file.address for file, _ in queue})
+            for _ in concurrent_map(self._transport, send, queue, connections):
                 pass
             self._limit_copies(needs)
         return list(failures.values())
+
+    def _allowed_connections(self, addresses: Iterable[str]) -> int | None:
+        """Return how many requests go to the hosts of files at a time; None for object stores."""
+        # A server that sends one range in an answer gets many requests, whose answers are short:
+        # it may have more of them at a time. An archive of surveys keeps the limit of all hosts.
+        if self._transport is None:
+            return None
+        limiters = []
+        for address in filter(is_web_address, addresses):
+            limiters.append(self._transport.limiter_for(address))
+            if not (self._support.accepts_many_ranges or is_archive(address)):
+                limiters[-1].allow(self._transport.limits.range_connections)
+        return max((limiter.connections for limiter in limiters), default=None)
 
     def _use(self, address: str) -> RemoteMosaic | None:
         """Return the file of a mosaic, which is now the last one used."""
@@ -332,7 +368,7 @@ class RemoteMosaics(Generic[_Mosaic]):
     def _open(self, address: str) -> RangeFile:
         if is_web_address(address):
             return HttpFile(address, self.transport, self._support)
-        return FsspecFile(address)
+        return StoreFile(address)
 
     def _header_path(self, address: str) -> Path | None:
         name = hashlib.sha256(address.encode()).hexdigest()[:32]

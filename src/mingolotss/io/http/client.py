@@ -124,7 +124,8 @@ class Transport:
         self._ca_certs = ca_certs
         self._credentials = CredentialStore()
         self._own_hosts = OwnHosts()
-        self._pool = make_pool(ca_certs, self.limits.connections)
+        most = max(self.limits.connections, self.limits.range_connections)
+        self._pool = make_pool(ca_certs, most)
         # Responses are requested without compression: FITS files of noise hardly compress, and a
         # compressed response does not say how long its content is.
         self._headers = {"User-Agent": user_agent(), "Accept-Encoding": "identity"}

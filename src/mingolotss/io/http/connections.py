@@ -259,7 +259,7 @@ def make_pool(ca_certs: str | None, connections: int) -> urllib3.PoolManager:
     ca_certs : str or None
         A file of trusted certificates; None for those of the system.
     connections : int
-        Connections that are kept open for one host.
+        Connections that are kept open for one host at most.
     """
     context = urllib3.util.ssl_.create_urllib3_context()
     context.sslsocket_class = _TLSSocket

@@ -32,7 +32,7 @@ class HostLimiter:
     name : str
         Host and port, for messages.
     connections : int
-        The largest number of simultaneous requests.
+        The largest number of simultaneous requests at first.
     retry_policy : RetryPolicy
         Delays, and when to give up on the host.
     clock, sleep : callables, seconds
@@ -46,6 +46,8 @@ class HostLimiter:
 
     Attributes
     ----------
+    connections : int
+        The largest number of simultaneous requests.
     reached : bool
         The host has accepted a connection.
     answered : bool
@@ -65,7 +67,7 @@ class HostLimiter:
         stopping: threading.Event,
     ) -> None:
         self.name, self._stopping = name, stopping
-        self._slots = threading.BoundedSemaphore(connections)
+        self.connections, self._slots = connections, threading.Semaphore(connections)
         self._lock = threading.Lock()
         self._retry_policy, self._clock, self._sleep, self._rng = retry_policy, clock, sleep, rng
         self.reached = self.answered = reached
@@ -96,6 +98,14 @@ class HostLimiter:
                     yield
                     return
             self._sleep(wait * (1 + 0.1 * self._rng.random()))
+
+    def allow(self, connections: int) -> None:
+        """Allow so many simultaneous requests from now on, if that is more than before."""
+        with self._lock:
+            more = connections - self.connections
+            if more > 0:
+                self.connections = connections
+                self._slots.release(more)
 
     def connect_s(self, longest: float) -> float:
         """Return how long to wait for a connection, in seconds.

@@ -18,6 +18,9 @@ class Limits:
     ----------
     connections : int
         The largest number of simultaneous requests to one host.
+    range_connections : int
+        The same for a host of files that sends one range of bytes in an answer: many answers are
+        short there. Download programs use about as many: botocore 10, and aria2 at most 16.
     connect_s, read_s, total_s : float, seconds
         Longest wait for a connection, for the next bytes, and for the complete response with all
         its redirects.
@@ -28,6 +31,7 @@ class Limits:
     """
 
     connections: int = 4
+    range_connections: int = 16
     connect_s: float = 10.0
     read_s: float = 60.0
     total_s: float = 300.0

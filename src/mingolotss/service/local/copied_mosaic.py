@@ -7,6 +7,7 @@ under a cutout is known here; how they are requested, `mingolotss.service.remote
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,21 +22,11 @@ from mingolotss.service.local.mosaic_part import MosaicPart, nothing
 from mingolotss.service.remote_mosaic import RemoteMosaic, row_ranges
 from mingolotss.sky.wcs import SkyWCS
 
-__all__ = ["CopiedMosaic", "require_own_wcs"]
+__all__ = ["CopiedImage", "CopiedMosaic"]
 
 
-def require_own_wcs(file: RemoteMosaic) -> None:
-    """Raise `NoWCSError` for a WCS that needs other parts of the file than its header."""
-    if needs_lookup_tables(file.layout.header):
-        raise NoWCSError(
-            f"open {file.address}: the distortions of its WCS are in tables elsewhere in the file, "
-            "which are not read from an address; download the file and use it from disk",
-            path=file.address,
-        )
-
-
-class CopiedMosaic:
-    """A mosaic without compression at an address. May be used from any thread.
+class CopiedImage(ABC):
+    """A mosaic at an address. May be used from any thread.
 
     Parameters
     ----------
@@ -43,6 +34,8 @@ class CopiedMosaic:
 
     Attributes
     ----------
+    address : str
+    layout : ImageLayout
     shape : (int, int)
         Rows and columns.
     wcs : SkyWCS
@@ -53,30 +46,68 @@ class CopiedMosaic:
     Raises
     ------
     NoWCSError
-        The header has no WCS.
+        The WCS needs other parts of the file than its header.
     """
+
+    wcs: SkyWCS
+    header: bytes
+    is_plain: bool
 
     def __init__(self, file: RemoteMosaic) -> None:
         self.address, self.layout, self._file = file.address, file.layout, file
         self.shape = file.layout.shape
-        require_own_wcs(file)
-        self.header, self.is_plain = file.layout.header, file.layout.is_plain
-        self.wcs = SkyWCS.from_header(self.header, path=self.address)
         self._lock = threading.Lock()
-        self._view: _View | None = None
+        if needs_lookup_tables(file.layout.header):
+            raise NoWCSError(
+                f"open {file.address}: the distortions of its WCS are in tables elsewhere in the "
+                "file, which are not read from an address; download the file and use it from disk",
+                path=file.address,
+            )
 
+    @abstractmethod
     def ranges(self, y0: Ints, y1: Ints, x0: Ints, x1: Ints) -> Ints:
-        """Return the bytes under n boxes, shape (m, 2), one box after another.
+        """Return the bytes that n boxes need, shape (m, 2).
 
         Parameters
         ----------
         y0, y1, x0, x1 : int64 arrays, shape (n,), px
             Rows y0 to y1 and columns x0 to x1 of each, ends excluded; inside the mosaic.
         """
+
+    @abstractmethod
+    def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
+        """Return a rectangle, from the server unless it is in the copy; see `MosaicFile.box`."""
+
+    @abstractmethod
+    def can_part(self, y0: int, y1: int, x0: int, x1: int) -> bool:
+        """Return whether rectangles are views of one array: see `part`."""
+
+    @abstractmethod
+    def part(self, y0: Ints, y1: Ints, x0: Ints, x1: Ints) -> MosaicPart:
+        """Return the mosaic as far as it is in the copy; see `CompressedMosaic.part`."""
+
+
+class CopiedMosaic(CopiedImage):
+    """A mosaic without compression at an address: windows of its copy, in a mapped file.
+
+    Raises
+    ------
+    NoWCSError
+        The header has no WCS.
+    """
+
+    def __init__(self, file: RemoteMosaic) -> None:
+        super().__init__(file)
+        self.header, self.is_plain = file.layout.header, file.layout.is_plain
+        self.wcs = SkyWCS.from_header(self.header, path=self.address)
+        self._view: _View | None = None
+
+    def ranges(self, y0: Ints, y1: Ints, x0: Ints, x1: Ints) -> Ints:
+        """Return the bytes under n boxes, row by row and one box after another."""
         return row_ranges(self.layout, y0, y1, x0, x1)
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
-        """Return a rectangle, from the server unless it is in the copy; see `MosaicFile.box`."""
+        """Return a rectangle; see `CopiedImage.box`."""
         ranges = self.ranges(*(np.array([edge]) for edge in (y0, y1, x0, x1)))
         if self._file.nbytes:
             view = self._current_view()
@@ -86,11 +117,11 @@ class CopiedMosaic:
         return self.layout.scaling.apply(stored.reshape(y1 - y0, x1 - x0))
 
     def can_part(self, y0: int, y1: int, x0: int, x1: int) -> bool:
-        """Return whether rectangles are views of one array."""
+        """Return whether rectangles are views of the copy, which needs no scaling."""
         return self.is_plain
 
     def part(self, y0: Ints, y1: Ints, x0: Ints, x1: Ints) -> MosaicPart:
-        """Return the mosaic as far as it is in the copy; see `CompressedMosaic.part`."""
+        """Return the copy; see `CopiedImage.part`."""
         if not self._file.nbytes:
             return nothing(len(y0))
         view, heights = self._current_view(), y1 - y0

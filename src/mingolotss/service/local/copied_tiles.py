@@ -6,7 +6,6 @@ as a compressed mosaic on this machine is: each tile is decoded once for all cut
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 import numpy as np
@@ -17,32 +16,18 @@ from mingolotss.io.partial_copy import PartialCopy
 from mingolotss.io.range_plan import union
 from mingolotss.model import FloatImage, Ints
 from mingolotss.service.local.compressed_mosaic import CompressedMosaic
-from mingolotss.service.local.copied_mosaic import CopiedMosaic, require_own_wcs
+from mingolotss.service.local.copied_mosaic import CopiedImage, CopiedMosaic
 from mingolotss.service.local.mosaic_part import MosaicPart, nothing
 from mingolotss.service.remote_mosaic import RemoteMosaic
 from mingolotss.sky.fits_header import card_values, whole_value
 
-__all__ = ["Copied", "CopiedTiles", "open_copied"]
+__all__ = ["CopiedTiles", "open_copied"]
 
 _KINDS = {b"RICE_1", b"RICE_ONE", b"GZIP_1", b"GZIP_2", b"NOCOMPRESS"}
 
 
-class CopiedTiles:
-    """A compressed mosaic at an address. May be used from any thread.
-
-    Parameters
-    ----------
-    file : RemoteMosaic
-
-    Attributes
-    ----------
-    shape : (int, int)
-        Rows and columns.
-    wcs : SkyWCS
-    header : bytes
-        That of the image, without the cards of the table with the tiles.
-    is_plain : bool
-        False.
+class CopiedTiles(CopiedImage):
+    """A compressed mosaic at an address; its header is without the cards of the table of tiles.
 
     Raises
     ------
@@ -57,15 +42,12 @@ class CopiedTiles:
     is_plain = False
 
     def __init__(self, file: RemoteMosaic) -> None:
-        self.address, self.layout, self._file = file.address, file.layout, file
-        self.shape = file.layout.shape
-        require_own_wcs(file)
+        super().__init__(file)
         values = card_values(file.layout.header)
         if values.get(b"ZCMPTYPE", b"").strip(b"' ") not in _KINDS:
             raise self._refusal()
         rows, width = (whole_value(values, key, 0) for key in (b"NAXIS2", b"NAXIS1"))
         self._table = file.layout.offset, file.layout.offset + rows * width
-        self._lock = threading.Lock()
         self._opened: tuple[PartialCopy, CompressedMosaic, TileTable] | None = None
         _, mosaic, self._tiles = self._open()
         self.wcs, self.header = mosaic.wcs, mosaic.header
@@ -90,13 +72,13 @@ class CopiedTiles:
             return self._opened
 
     def ranges(self, y0: Ints, y1: Ints, x0: Ints, x1: Ints) -> Ints:
-        """Return the bytes of the tiles under n boxes; see `CopiedMosaic.ranges`."""
+        """Return the bytes of the tiles under n boxes, each tile once."""
         edges = np.stack([y0, y1, x0, x1], axis=1).tolist()
         under = [self._tiles.grid.numbers_under(*box).ravel() for box in edges]
         return self._tiles.byte_ranges(np.unique(np.concatenate([np.empty(0, np.int64), *under])))
 
     def box(self, y0: int, y1: int, x0: int, x1: int) -> FloatImage:
-        """Return a rectangle as a copy; see `CopiedMosaic.box`."""
+        """Return a rectangle as a copy; see `CopiedImage.box`."""
         ranges = union(self.ranges(*(np.array([edge]) for edge in (y0, y1, x0, x1))))
         copy, mosaic, _ = self._open()
         missing = copy.missing(ranges)
@@ -132,9 +114,6 @@ class CopiedTiles:
         return replace(part, usable=usable)
 
 
-Copied = CopiedMosaic | CopiedTiles
-
-
-def open_copied(file: RemoteMosaic) -> Copied:
+def open_copied(file: RemoteMosaic) -> CopiedImage:
     """Return the mosaic in a file at an address."""
     return CopiedTiles(file) if file.layout.is_compressed else CopiedMosaic(file)

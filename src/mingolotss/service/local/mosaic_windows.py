@@ -9,13 +9,12 @@ import numpy as np
 
 from mingolotss.model import Bools, Cutout, Ints
 from mingolotss.service.local.compressed_mosaic import CompressedMosaic
-from mingolotss.service.local.copied_mosaic import CopiedMosaic
-from mingolotss.service.local.copied_tiles import Copied
+from mingolotss.service.local.copied_mosaic import CopiedImage, CopiedMosaic
 from mingolotss.service.local.mosaic_file import MappedMosaic, MosaicFile
 
 __all__ = ["FEWEST", "Boxes", "WindowGroup", "window_groups"]
 
-_InParts = MappedMosaic | CompressedMosaic | Copied
+_InParts = MappedMosaic | CompressedMosaic | CopiedImage
 
 FEWEST = 4  # squares in a part of a mosaic; fewer are cut one by one, and keep no other pixels
 

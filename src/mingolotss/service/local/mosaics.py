@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -33,7 +32,8 @@ from mingolotss.io.summaries import Shown, Summary, count_text
 from mingolotss.model import Candidate, Cutout, Ints, Source
 from mingolotss.service.base import Naming
 from mingolotss.service.fits_names import PassedOver
-from mingolotss.service.local.copied_tiles import Copied, open_copied
+from mingolotss.service.local.copied_mosaic import CopiedImage
+from mingolotss.service.local.copied_tiles import open_copied
 from mingolotss.service.local.listing import mosaic_files
 from mingolotss.service.local.mosaic_file import MosaicFile, open_mosaic
 from mingolotss.service.local.mosaic_windows import FEWEST, Boxes, window_groups
@@ -163,9 +163,8 @@ class MosaicsService(Shown):
     def _paths(self) -> list[str]:
         """Return the paths or addresses of all FITS files; addresses of a web folder unquoted."""
         if is_web_address(self.root):
-            folder, transport = self.root + "/", self._remote.transport
-            with ThreadPoolExecutor(transport.limits.connections) as pool:
-                names = list_web_folder(folder, transport, pool.map, self._passed_over)
+            folder = self.root + "/"
+            names = list_web_folder(folder, self._remote.transport, self._passed_over)
             return [folder + name for name in names]
         if is_remote(self.root):
             return list_fsspec_folder(self.root, self._passed_over)
@@ -379,10 +378,9 @@ class MosaicsService(Shown):
         """
         if len(boxes.y0) < FEWEST:
             return
-        maps = [one for one in (mosaic, rms_map) if isinstance(one, Copied)]
+        maps = [one for one in (mosaic, rms_map) if isinstance(one, CopiedImage)]
         for error in self._remote.fetch({one.address: one.ranges(*boxes) for one in maps}):
             if isinstance(error, FileChangedError):
-                self._remote.forget(error.url)
                 raise error
             # After another one, the cutouts without pixels are fetched one by one.
 
@@ -392,9 +390,6 @@ class MosaicsService(Shown):
         """Cut one square, or return why that is not possible."""
         try:
             return self._cut(mosaic, rms_map, x0, y0, side)
-        except FileChangedError as error:  # the next request for it reads its header anew
-            self._remote.forget(error.url)
-            return error
         except (ImageError, ServiceError) as error:
             return error
 

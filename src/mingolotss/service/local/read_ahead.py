@@ -8,9 +8,8 @@ import numpy as np
 
 from mingolotss.candidates.requests import CutoutRequests
 from mingolotss.errors import ImageError, ServiceError
-from mingolotss.io.byte_ranges import FileChangedError
 from mingolotss.model import Ints
-from mingolotss.service.local.copied_tiles import Copied
+from mingolotss.service.local.copied_mosaic import CopiedImage
 from mingolotss.service.local.mosaic_windows import Boxes
 from mingolotss.service.local.squares import first_pixel, side_pixels
 from mingolotss.service.remote_mosaic import RemoteMosaics
@@ -21,7 +20,9 @@ __all__ = ["fetch_ahead"]
 _MOST_BYTES, _MOST_IMAGES = 1 << 29, 32  # of the cutouts together, and of their mosaics
 
 
-def fetch_ahead(mosaics: RemoteMosaics[Copied], requests: CutoutRequests, size_deg: float) -> int:
+def fetch_ahead(
+    mosaics: RemoteMosaics[CopiedImage], requests: CutoutRequests, size_deg: float
+) -> int:
     """Fetch the pixels under the first cutouts of many, as many as a copy keeps.
 
     Nothing is raised: an error is met again when the cutout is made.
@@ -68,7 +69,5 @@ def fetch_ahead(mosaics: RemoteMosaics[Copied], requests: CutoutRequests, size_d
             boxes = Boxes.on(mosaic.shape, first_pixel(y, side), first_pixel(x, side), side)
             ranges = mosaic.ranges(*boxes)
             needs[address] = np.concatenate([needs.get(address, ranges[:0]), ranges])
-    for error in mosaics.fetch(needs):
-        if isinstance(error, FileChangedError):  # the cutouts are then all of the new file
-            mosaics.forget(error.url)
+    mosaics.fetch(needs)
     return count

@@ -89,6 +89,15 @@ class DownloadService(CutoutFiles, Shown):
         """
         raise NotImplementedError
 
+    def ahead_of(
+        self, requests: Iterable[CutoutRequest], size_deg: float
+    ) -> Iterable[CutoutRequest]:
+        """Return the requests of `fetch`, after what many of them need was fetched together.
+
+        There is nothing of that kind unless a service says so.
+        """
+        return requests
+
     # `ImageService`, `BulkService` and `FetchService`.
 
     def search(self, position: SkyCoord, size: Quantity) -> list[Candidate]:
@@ -171,7 +180,8 @@ class DownloadService(CutoutFiles, Shown):
             return request, None
 
         failures = {}
-        fetched = concurrent_map(self.transport, fetch_one, requests)
+        ahead = self.ahead_of(requests, size_deg)
+        fetched = concurrent_map(self.transport, fetch_one, ahead)
         for done, (request, error) in enumerate(fetched, 1):
             if error is not None:
                 failures[request.source.name, request.candidate.field] = error

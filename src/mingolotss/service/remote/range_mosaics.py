@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Self, Unpack
@@ -32,16 +32,15 @@ from mingolotss.errors import (
 from mingolotss.io.byte_ranges import FileChangedError
 from mingolotss.io.files import write_bytes
 from mingolotss.model import Candidate, Source
-from mingolotss.service.base import Progress
 from mingolotss.service.concurrency import concurrent_map
 from mingolotss.service.fits_names import PassedOver
-from mingolotss.service.local.copied_tiles import Copied, open_copied
+from mingolotss.service.local.copied_mosaic import CopiedImage
+from mingolotss.service.local.copied_tiles import open_copied
 from mingolotss.service.local.read_ahead import fetch_ahead
 from mingolotss.service.local.squares import first_pixel, padded_square, side_pixels
 from mingolotss.service.mosaic_names import pair_mosaics
 from mingolotss.service.remote.addresses import require_address
 from mingolotss.service.remote.download import DownloadOptions, DownloadService
-from mingolotss.service.remote.downloaded import FetchedService
 from mingolotss.service.remote.search_cache import SearchResult
 from mingolotss.service.remote.workspace import Workspace
 from mingolotss.service.remote_listing import list_web_folder, web_address, web_folder_names
@@ -69,7 +68,7 @@ _POINTING = re.compile(r"P(\d{3})([+-]\d{2})")
 _DROPPED = (b"HISTORY", b"COMMENT", b"CHECKSUM", b"DATASUM")
 _SCALING = (b"BSCALE", b"BZERO", b"BLANK")
 _EXTENSION = (b"PCOUNT", b"GCOUNT", b"INHERIT", b"EXTNAME", b"EXTVER", b"EXTLEVEL")
-_AHEAD = 256  # requests that are looked at together
+_AHEAD = 1024  # requests that are looked at together
 _REACH_DEG = 6.0  # a field's name is its pointing to a degree; its mosaic reaches 3 deg from there
 
 
@@ -203,8 +202,8 @@ class RangesService(DownloadService):
 
     def run_query(self, query: str) -> SearchResult:
         """List the folder, and the folders in it if it has no mosaics itself."""
-        in_threads, passed_over = partial(concurrent_map, self.transport), PassedOver()
-        paths = list_web_folder(self.url, self.transport, in_threads, passed_over)
+        passed_over = PassedOver()
+        paths = list_web_folder(self.url, self.transport, passed_over)
         root = self.url.rstrip("/")
         pairs = pair_mosaics((self.url + path for path in paths), root, passed_over)
         if not pairs:
@@ -219,27 +218,19 @@ class RangesService(DownloadService):
         ]
         return SearchResult(tuple(candidates), notices=tuple(passed_over.lines()))
 
-    def fetch(
-        self,
-        requests: Iterable[CutoutRequest],
-        size_deg: float,
-        progress: Progress | None = None,
-    ) -> FetchedService:
-        """Fetch the cutouts that are not in the workspace; see `DownloadService.fetch`.
-
-        What many of them need is fetched together.
-        """
-        return super().fetch(self._read_ahead(requests, size_deg), size_deg, progress)
-
-    def _read_ahead(
+    def ahead_of(
         self, requests: Iterable[CutoutRequest], size_deg: float
     ) -> Iterator[CutoutRequest]:
-        """Yield requests after the pixels that they need were fetched."""
-        queue, remaining = iter(requests), list[CutoutRequest]()
+        """Yield requests after the pixels that they need were fetched, for many of them together.
+
+        See `DownloadService.ahead_of`.
+        """
+        queue = ((request, self._without_files(request, size_deg)) for request in requests)
+        remaining = list[tuple[CutoutRequest, CutoutRequest]]()
         while remaining := remaining + list(islice(queue, _AHEAD - len(remaining))):
-            missing = [self._without_files(request, size_deg) for request in remaining]
-            count = fetch_ahead(self._mosaics, CutoutRequests.from_requests(missing), size_deg)
-            yield from remaining[:count]
+            missing = CutoutRequests.from_requests([missing for _, missing in remaining])
+            count = fetch_ahead(self._mosaics, missing, size_deg)
+            yield from (request for request, _ in remaining[:count])
             remaining = remaining[count:]
 
     def _without_files(self, request: CutoutRequest, size_deg: float) -> CutoutRequest:
@@ -256,8 +247,7 @@ class RangesService(DownloadService):
         with self.refusals():
             try:
                 return cutout_file(self._mosaics.get(url), source, size_deg)
-            except FileChangedError:  # its header is read anew, once
-                self._mosaics.forget(url)
+            except FileChangedError:  # its header is read again, once
                 return cutout_file(self._mosaics.get(url), source, size_deg)
 
     @contextmanager
@@ -325,12 +315,12 @@ class LotssDr2MosaicsService(RangesService):
         return SearchResult(tuple(Candidate(f, *self._addresses(f)) for f in sorted(fields)))
 
 
-def cutout_file(mosaic: Copied, source: Source, size_deg: float) -> bytes:
+def cutout_file(mosaic: CopiedImage, source: Source, size_deg: float) -> bytes:
     """Return a FITS file of the square around a source; past the edge of the mosaic it is NaN.
 
     Parameters
     ----------
-    mosaic : Copied
+    mosaic : CopiedImage
     source : Source
     size_deg : float, deg
 
@@ -355,7 +345,7 @@ def cutout_file(mosaic: Copied, source: Source, size_deg: float) -> bytes:
     return header + pad_to_block(pixels.tobytes(), b"\x00")
 
 
-def _cutout_header(mosaic: Copied, side: int, x0: int, y0: int, *, bitpix: int) -> bytes:
+def _cutout_header(mosaic: CopiedImage, side: int, x0: int, y0: int, *, bitpix: int) -> bytes:
     """Return the header of a square of a mosaic: its size and reference pixel are changed.
 
     All other cards stay as they are, byte by byte, except that checksums and the long history of
