@@ -34,6 +34,8 @@ extensions = [
     "myst_nb",
     "gallery_pictures",
     "repository_links",
+    "python_reference",
+    "command_reference",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",

@@ -172,6 +172,21 @@ def test_every_command_has_a_function_of_the_same_name():
         assert callable(getattr(mingolotss, name.replace(" ", "_"))), name
 
 
+def test_a_page_shows_each_command():
+    """The page of a command in the site has its examples from the other pages."""
+    shown = {
+        tuple(line.split()[:2])
+        for page in DOCS
+        for line in re.findall(r"^\$ mingolotss (.*)$", page.read_text(), re.MULTILINE)
+    }
+    for command in app.registered_commands:
+        name = command.name or command.callback.__name__
+        assert any(words[0] == name for words in shown), name
+    for group in app.registered_groups:
+        for command in group.typer_instance.registered_commands:
+            assert (group.name, command.name) in shown, command.name
+
+
 def test_the_demo_of_the_library_writes_the_files_of_the_command(home, tmp_path):
     """The two are twins: the same files with the same content."""
     mingolotss.demo(tmp_path / "demo", sources=120)
@@ -327,3 +342,11 @@ def test_every_public_name_is_documented():
     text = (ROOT / "docs" / "reference" / "python.md").read_text()
     rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(mingolotss.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(set(mingolotss.__all__)))
+def test_every_public_name_has_an_example(name):
+    """The page of a name in the site has an example, which `make check` runs."""
+    text = getattr(mingolotss, name).__doc__
+    assert "Examples\n" in text, name
+    assert ">>> " in text.partition("Examples\n")[2], name

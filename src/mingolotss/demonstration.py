@@ -36,18 +36,28 @@ def demo(
 
     Parameters
     ----------
-    out : Path
+    out : path
         The build's folder.
     sources : int
         Number of galaxies in the catalogue.
     seed : int
         Seed of the random numbers; another seed gives another sky.
-    mapper, progress
+    mapper : callable
+        As for `mingolotss.run`.
+    progress : callable, optional
         As for `mingolotss.run`.
 
     Returns
     -------
     Build
+        Its folder also has the sky, ``sky``.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> mingolotss.demo("demo", sources=120)  # doctest: +SKIP
+    Build: 118 images of 120 sources, 2 rejected
+        out: demo
     """
     out = Path(out)
     if progress:

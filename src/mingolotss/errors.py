@@ -71,6 +71,16 @@ def hide_credentials(text: str) -> str:
 
     >>> hide_credentials("sia:https://me:secret@x.org/siap and abfs://data@x.org/a")
     'sia:https://x.org/siap and abfs://data@x.org/a'
+
+    Parameters
+    ----------
+    text : str
+        Any text, also several lines.
+
+    Returns
+    -------
+    str
+        The text without them.
     """
     if "@" not in text:
         return text
@@ -85,6 +95,16 @@ def clean_text(text: str) -> str:
 
     >>> print(clean_text("a\x1b[2Jb\nc \u202e https://me:secret@x.org/"))
     a\x1b[2Jb c \u202e https://x.org/
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        One line.
     """
     if not text.isprintable():
         text = "".join(
@@ -95,7 +115,24 @@ def clean_text(text: str) -> str:
 
 
 class MingoError(Exception):
-    """Base class of all errors of mingolotss."""
+    """Base class of all errors of mingolotss.
+
+    Parameters
+    ----------
+    message : str
+        It becomes one line that is safe on a terminal, see `clean_text`.
+    **options
+        Of further base classes, as ``name`` and ``path`` of an ImportError.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> try:
+    ...     mingolotss.load("no/such/place")
+    ... except mingolotss.MingoError as error:
+    ...     print(error)
+    load a dataset from no/such/place: there is nothing there; ...
+    """
 
     def __init__(self, message: str = "", **options: str | int | None) -> None:
         from_worker = _FROM_WORKER.fullmatch(message)
@@ -123,6 +160,15 @@ class DecisionError(InputError):
 
 class ServiceError(MingoError):
     """An image service failed.
+
+    Parameters
+    ----------
+    message : str
+        What was attempted, on what, what was found, and what to do.
+    url : str
+        The address of the request.
+    status : int, optional
+        The HTTP status, if it is the reason of the error.
 
     Attributes
     ----------
@@ -156,6 +202,13 @@ class ServiceAnswerError(ServiceError):
 
 class ImageError(MingoError):
     """One image cannot be used.
+
+    Parameters
+    ----------
+    message : str
+        What was attempted, on what, what was found, and what to do.
+    path : str
+        The file or address of the image.
 
     Attributes
     ----------

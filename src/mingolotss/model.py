@@ -46,13 +46,22 @@ class Source:
     row : int
         Index of the row in the catalogue, from 0.
     name : str
+        The name in the catalogue.
     ra, dec : float, deg, ICRS
+        The position.
     label : int or None
         None in an unlabelled dataset, and for a source without a class.
     size_arcsec, flux_mjy : float
         NaN if the catalogue does not give them.
     field_hint : str
         The field that the catalogue names for the source (LoTSS ``Mosaic_ID``); "" if none.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> source = mingolotss.read_catalogue("demo/sky/catalogue.fits").source(0)
+    >>> source.row, source.name
+    (0, 'ILTJ133432.21+555713.8')
     """
 
     row: int
@@ -77,6 +86,12 @@ class Candidate:
         Path or URL of the image and of its rms map ("" if it has none).
     source : str
         Name of the source.
+
+    Examples
+    --------
+    >>> from mingolotss import Candidate
+    >>> Candidate("P205+55", "P205+55-mosaic.fits", "P205+55-mosaic-rms.fits").field
+    'P205+55'
     """
 
     field: str
@@ -126,6 +141,18 @@ class Cutout:
         means that it is unknown.
     file : str
         Name of the local file, if it differs from the end of the candidate's address.
+
+    Examples
+    --------
+    >>> from astropy import units as u
+    >>> from astropy.coordinates import SkyCoord
+    >>> import mingolotss
+    >>> service = mingolotss.open_service("simulated:demo/sky")
+    >>> position = SkyCoord(203.634, 55.954, unit="deg")
+    >>> [candidate] = service.search(position, 6 * u.arcmin)
+    >>> cutout = service.cutout(candidate, position, 6 * u.arcmin)
+    >>> cutout.image.shape == cutout.rms.shape == (240, 240)
+    True
     """
 
     image: FloatImage

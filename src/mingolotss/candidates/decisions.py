@@ -80,6 +80,12 @@ class Decision:
         The names of the classes that the source has, only used by ``classify`` and ``confirm``. An
         empty tuple means that it has none of the classes; a ``confirm`` of versions that did not
         write this column has an empty one, too, and its note names the class.
+
+    Examples
+    --------
+    >>> from mingolotss import Decision
+    >>> Decision("ILTJ133432.21+555713.8", "P205+56", "accept", by="ada").verdict
+    'accept'
     """
 
     source: str

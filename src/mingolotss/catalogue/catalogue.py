@@ -39,13 +39,13 @@ class Catalogue(Shown):
     Attributes
     ----------
     names : list of str, length n
+        Each is unique.
     ra, dec : float64 array, shape (n,), deg, ICRS
+        The positions.
     labels : int16 array, shape (n,)
         -1 in an unlabelled dataset, and for a source without a class.
     classes : tuple of str
         Name of label 0, 1, ...; empty in an unlabelled dataset.
-    vectors : LabelVectors or None
-        The tags or votes of each source; None where a source has one class, or none.
     size_arcsec : float64 array, shape (n,), arcsec
         NaN where the catalogue has no value.
     flux_mjy : float64 array, shape (n,), mJy
@@ -58,12 +58,21 @@ class Catalogue(Shown):
         Further columns of the file, n rows, which go along into the manifest.
     precision_arcsec : float, arcsec
         The coarsest unit of the last digit among sexagesimal positions; NaN for other positions.
+    vectors : LabelVectors or None
+        The tags or votes of each source; None where a source has one class, or none.
     label_from : list of str, length n, or None
         Where the label of each source comes from; None where all come from the catalogue.
     left_out : tuple of (str, int)
         How many rows of the file are not in the catalogue, by the reason.
     notices : tuple of str
         One line for each kind of rows or columns of the file that are not used.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> catalogue = mingolotss.read_catalogue("demo/sky/catalogue.fits")
+    >>> len(catalogue), catalogue.ra.dtype
+    (120, dtype('float64'))
     """
 
     names: list[str]
@@ -107,16 +116,45 @@ class Catalogue(Shown):
         Parameters
         ----------
         names : sequence of str, length n
+            Each is unique.
         ra, dec : array-like, shape (n,), deg, ICRS
-        labels, classes, vectors, label_from, size_arcsec, flux_mjy, field_hints, path, sha256,
-        kept, precision_arcsec
-            The attributes of the catalogue; all are optional.
+            The positions.
+        labels : array-like, shape (n,), optional
+            Numbers of the classes; -1 for a source without a class.
+        classes : sequence of str
+            Name of label 0, 1, ...
+        vectors : LabelVectors, optional
+            The tags or votes of each source.
+        label_from : sequence of str, length n, optional
+            Where the label of each source comes from.
+        size_arcsec, flux_mjy : array-like, shape (n,), optional
+            Sizes, arcsec, and total flux densities, mJy; NaN where there is none.
+        field_hints : sequence of str, length n
+            The field that each source is in; empty for none.
+        path, sha256 : str
+            Of the file that the columns come from.
+        kept : pyarrow.Table, optional
+            Further columns, n rows, which go along into the manifest.
+        precision_arcsec : float, arcsec
+            The unit of the last digit of the positions, if it is known.
+
+        Returns
+        -------
+        Catalogue
+            With the columns as arrays.
 
         Raises
         ------
         CatalogueError
             There are no rows, a name is empty or repeated, a position is not on the sky, or a
             column has another length.
+
+        Examples
+        --------
+        >>> from mingolotss import Catalogue
+        >>> catalogue = Catalogue.from_columns(["a", "b"], [150, 150.2], [2, 2.1], flux_mjy=[3, 4])
+        >>> catalogue.source(1).flux_mjy
+        4.0
         """
         n = len(names)
         unknown = np.full(n, math.nan)
@@ -175,7 +213,18 @@ class Catalogue(Shown):
         return any(self.field_hints)
 
     def source(self, row: int) -> Source:
-        """Return one row."""
+        """Return one row.
+
+        Parameters
+        ----------
+        row : int
+            From 0.
+
+        Returns
+        -------
+        Source
+            The row.
+        """
         return self.sources(slice(row, row + 1))[0]
 
     def sources(self, rows: slice, numbers: Iterable[int] | None = None) -> list[Source]:
@@ -187,6 +236,11 @@ class Catalogue(Shown):
             Without a step.
         numbers : iterable of int, optional
             The row numbers of the sources, if the rows were taken from a larger catalogue.
+
+        Returns
+        -------
+        list of Source
+            In the order of the rows.
         """
         columns = (
             range(len(self))[rows] if numbers is None else numbers,
@@ -201,13 +255,35 @@ class Catalogue(Shown):
         return [Source(*row) for row in zip(*columns, strict=True)]
 
     def head(self, limit: int | None) -> Catalogue:
-        """Return the first `limit` rows; None returns all."""
+        """Return the first `limit` rows; None returns all.
+
+        Parameters
+        ----------
+        limit : int or None
+            The number of rows.
+
+        Returns
+        -------
+        Catalogue
+            With these rows alone.
+        """
         if limit is None or limit >= len(self):
             return self
         return self.take(np.arange(limit))
 
     def take(self, rows: npt.NDArray[np.int64]) -> Catalogue:
-        """Return a catalogue of some rows, in the order of `rows`."""
+        """Return a catalogue of some rows, in the order of `rows`.
+
+        Parameters
+        ----------
+        rows : int64 array, shape (k,)
+            Their numbers, from 0.
+
+        Returns
+        -------
+        Catalogue
+            With these k rows.
+        """
         indices = rows.tolist()
         return Catalogue(
             names=list(map(self.names.__getitem__, indices)),
@@ -239,6 +315,11 @@ class Catalogue(Shown):
 
         A source with several tags is counted for each of them. Of votes, the class with the most
         counts.
+
+        Returns
+        -------
+        list of int
+            One for each class.
         """
         if self.vectors is not None and self.vectors.kind == "tags":
             return [int(count) for count in self.vectors.counts()]

@@ -60,11 +60,17 @@ def read_catalogue(
 
     Parameters
     ----------
-    path : Path
+    path : path
+        The file; all but Parquet can be gzip'd.
     columns : ColumnNames, optional
         The names of the columns for name, position, size, flux density and field.
     rules : FlagRules, ColumnRules, TagRules or VoteRules, optional
         How a row gets its label; None makes an unlabelled dataset.
+
+    Returns
+    -------
+    Catalogue
+        The sources as columns, in the order of the file.
 
     Raises
     ------
@@ -72,6 +78,17 @@ def read_catalogue(
         The file cannot be read, a column is missing, a name is repeated, a combination of flags is
         no class, a position is no number, or no row is selected. The message names the rows and
         columns, and what was expected.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> catalogue = mingolotss.read_catalogue("demo/sky/catalogue.fits")
+    >>> catalogue
+    Catalogue: 120 sources
+        file: demo/sky/catalogue.fits
+        ...
+    >>> catalogue.source(0).name
+    'ILTJ133432.21+555713.8'
     """
     path, columns = Path(path), columns or ColumnNames()
     condition = _condition(columns.where)

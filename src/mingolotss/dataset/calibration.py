@@ -51,6 +51,14 @@ def stamp_wcs(row: Mapping[str, Any]) -> WCS:
     ------
     InputError
         The row has no WCS: the build is of an older version, or the source was rejected.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> row = mingolotss.load("demo").table.slice(0, 1).to_pylist()[0]
+    >>> ra, dec = mingolotss.stamp_wcs(row).pixel_to_world_values(75, 75)
+    >>> print(f"{ra:.3f} {dec:.3f}, {row['ra']:.3f} {row['dec']:.3f}")
+    203.634 55.954, 203.634 55.954
     """
     from astropy.io import fits
     from astropy.wcs import WCS
@@ -90,6 +98,15 @@ def stamp_flux(pixels: npt.ArrayLike, row: Mapping[str, Any]) -> Floats:
     ------
     InputError
         The row does not say how the stamp was scaled, or the pixels are of another type.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> stamps = mingolotss.load("demo")
+    >>> row = stamps.table.slice(0, 1).to_pylist()[0]
+    >>> flux = mingolotss.stamp_flux(stamps.images[0], row)
+    >>> bool(abs(flux.max() - row["scale_max"]) <= row["scale_max"] / 255)  # one grey value
+    True
     """
     stored = np.asarray(pixels)
     if stored.dtype != np.uint8 and stored.dtype.kind != "f":

@@ -83,6 +83,16 @@ def load(
     InputError
         The dataset has no such split, class or channel, or no image in it, or its labels are of
         another kind than `target`.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> train = mingolotss.load("demo", "train")
+    >>> train.images.shape, train.images.dtype
+    ((100, 150, 150), dtype('uint8'))
+    >>> two = mingolotss.load("demo", merge={"FRI": [0, 1, 2], "FRII": ["FRII"]})
+    >>> two.classes, two.counts()
+    (('FRI', 'FRII'), {'FRI': 25, 'FRII': 8})
     """
     samples = open_samples(
         root, split, merge=merge, channels=channels, target=target, published_names=published_names

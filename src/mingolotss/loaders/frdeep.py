@@ -21,6 +21,13 @@ class FRDEEPF(StampDataset, expected=_FIRST):
     """FR-DEEP from FIRST, FR I (0) and FR II (1): 460 for training, 198 for tests.
 
     This is version 2. Version 1, of 600 galaxies in a folder ``FIRST_PNG_dataset``, opens, too.
+
+    Examples
+    --------
+    >>> from mingolotss import FRDEEPF
+    >>> train = FRDEEPF("data", train=True, download=True)  # doctest: +SKIP
+    >>> FRDEEPF.base_folder
+    'FIRST'
     """
 
 
@@ -28,4 +35,11 @@ class FRDEEPN(StampDataset, expected=_NVSS):
     """FR-DEEP from NVSS, FR I (0) and FR II (1): the same galaxies as `FRDEEPF`.
 
     Version 1, in a folder ``NVSS_PNG_dataset``, opens, too.
+
+    Examples
+    --------
+    >>> from mingolotss import FRDEEPN
+    >>> train = FRDEEPN("data", train=True, download=True)  # doctest: +SKIP
+    >>> FRDEEPN.base_folder
+    'NVSS'
     """

@@ -55,12 +55,13 @@ class MingoSequence(Shown, PyDataset):
     split : str
         As for ``load``.
     batch_size : int
+        Images of a batch; the last one of an epoch can be smaller.
     shuffle : bool
         Another order in every epoch.
     seed : int
         Seed of the random orders.
     scale : bool
-        float32 from 0 to 1 instead of uint8; images in Jy/beam stay in Jy/beam.
+        Give float32 from 0 to 1 instead of uint8; images in Jy/beam stay in Jy/beam.
     merge : mapping of str to sequence of str or int, optional
         New classes made of old ones, by name or by label; the rest is left out.
     channels : str or sequence of str, optional
@@ -79,9 +80,11 @@ class MingoSequence(Shown, PyDataset):
         Use the names of the classes in the published batches. Those of classes 1 and 2 of
         MingoLoTSS are interchanged there.
     workers : int
+        As for ``keras.utils.PyDataset``, like the next two.
     use_multiprocessing : bool
+        Whether the workers are processes.
     max_queue_size : int
-        As for ``keras.utils.PyDataset``.
+        Batches that are made ahead.
 
     Attributes
     ----------
@@ -100,6 +103,15 @@ class MingoSequence(Shown, PyDataset):
     class_weight : dict of int to float
         For ``model.fit(..., class_weight=...)``: each class counts the same. Keras takes one class
         for each image there, so that asking for it is an error if the targets are "multi-hot".
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> train = mingolotss.MingoSequence("demo", "train", batch_size=32)
+    >>> images, labels = train[0]
+    >>> images.shape
+    (32, 150, 150, 1)
+    >>> model.fit(train, validation_data=mingolotss.MingoSequence("demo", "test"))  # doctest: +SKIP
     """
 
     def __init__(
@@ -178,25 +190,64 @@ class MingoSequence(Shown, PyDataset):
         return dict(enumerate(self.weights().tolist()))
 
     def counts(self) -> dict[str, int]:
-        """Count the images of each class, or with each tag."""
+        """Count the images of each class, or with each tag.
+
+        Returns
+        -------
+        dict of str to int
+            By the name of the class, in the order of the labels.
+        """
         return self._samples.counts()
 
     def weights(self) -> NDArray[np.float64]:
-        """Weigh classes so that each counts the same, as ``Arrays.weights``."""
+        """Weigh classes so that each counts the same, as ``Arrays.weights``.
+
+        Returns
+        -------
+        float64 array, shape (number of classes,)
+            That is n / (classes * count).
+        """
         return self._samples.weights()
 
     def positive_weights(self) -> NDArray[np.float64]:
-        """Weigh the images of each class against the others, as ``Arrays.positive_weights``."""
+        """Weigh the images of each class against the others, as ``Arrays.positive_weights``.
+
+        Returns
+        -------
+        float64 array, shape (number of classes,)
+            Other images for each image of the class.
+        """
         return self._samples.positive_weights()
 
     def describe(self) -> Summary:
-        """Return a table of the classes, as ``Arrays.describe``."""
+        """Return a table of the classes, as ``Arrays.describe``.
+
+        Returns
+        -------
+        Summary
+            Text where it is printed, and HTML in a notebook.
+        """
         return self._samples.describe()
 
     def plot(
         self, n: int | Sequence[int] = 12, *, columns: int | None = None, seed: int | None = None
     ) -> Figure:
-        """Draw stamps with their names and classes; see `mingolotss.plot`."""
+        """Draw stamps with their names and classes; see `mingolotss.plot`.
+
+        Parameters
+        ----------
+        n : int or sequence of int
+            How many stamps, of all classes in turn; or the indices of those to draw.
+        columns : int, optional
+            Stamps in a row; by default up to six.
+        seed : int, optional
+            Choose stamps at random; by default the first of each class.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A notebook shows it.
+        """
         return self._samples.plot(n, columns=columns, seed=seed)
 
     def _repr_html_(self) -> str:

@@ -59,6 +59,12 @@ def plot(
     InputError
         matplotlib is not installed, the dataset has no such split, or `n` is no number and no
         indices.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> figure = mingolotss.plot("demo", 6, split="train")
+    >>> figure.savefig("stamps.png")
     """
     if isinstance(dataset, str | Path):
         return open_samples(dataset, split).plot(n, columns=columns, seed=seed)

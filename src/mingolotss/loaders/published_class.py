@@ -126,10 +126,26 @@ class PublishedClass:
     def download(self, url: str | Path | None = None, sha256: str = "") -> bool:
         """Download the published dataset, or `url`, unless the root holds it already.
 
+        Parameters
+        ----------
+        url : str or path, optional
+            An archive to use in the place of the published one.
+        sha256 : str
+            Its checksum; "" for none.
+
         Returns
         -------
         bool
             Whether anything was downloaded.
+
+        Raises
+        ------
+        InputError
+            No address is known.
+        ServiceError
+            The address does not answer, or not with the archive.
+        DatasetError
+            A file is not the published one.
         """
         from mingolotss.loaders.download import Archive, download
 

@@ -82,14 +82,17 @@ class ShuffledTiles(TransformedSamples, IterableDataset):  # torch's base class 
 
     Examples
     --------
-    ::
-
-        dataset = ShuffledTiles("hats", tensors=torch.uint8)
-        loader = DataLoader(dataset, batch_size=None, num_workers=2)
-        for epoch in range(10):
-            dataset.set_epoch(epoch)
-            for images, labels in loader:
-                ...
+    >>> import mingolotss
+    >>> import torch
+    >>> from torch.utils.data import DataLoader
+    >>> done = mingolotss.export("demo", "hats", "tiles", fresh=True)
+    >>> dataset = mingolotss.ShuffledTiles("tiles", batch_size=32, tensors=torch.uint8)
+    >>> loader = DataLoader(dataset, batch_size=None)
+    >>> for epoch in range(2):
+    ...     dataset.set_epoch(epoch)
+    ...     print([len(labels) for images, labels in loader])
+    [32, 32, 32, 4]
+    [32, 32, 32, 4]
     """
 
     def __init__(
@@ -206,6 +209,11 @@ class ShuffledTiles(TransformedSamples, IterableDataset):  # torch's base class 
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch: each has an order of its own.
+
+        Parameters
+        ----------
+        epoch : int
+            From 0; the same for all ranks.
 
         Raises
         ------

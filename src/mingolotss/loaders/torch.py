@@ -233,6 +233,7 @@ class StampDataset(PublishedClass, TorchItems, Dataset):  # torch's base class i
         device : str or torch.device
             "cuda", "cpu", ...
         batch_size : int
+            Images of a batch.
         shuffle : bool
             Draw a new order for each epoch.
         drop_last : bool
@@ -343,6 +344,17 @@ class MingoLoTSS(StampDataset, recipe="mingolotss"):
     """Radio galaxies of Mingo et al. 2019 (MNRAS 488, 2701), or any dataset made by mingolotss.
 
     It opens the published batches of other datasets, too.
+
+    Examples
+    --------
+    Images and labels for a loop over batches; ``transform`` and ``train`` are those of torchvision:
+
+    >>> import mingolotss
+    >>> from torch.utils.data import DataLoader
+    >>> train = mingolotss.MingoLoTSS("demo", train=True, tensors=True)
+    >>> images, labels = next(iter(DataLoader(train, batch_size=16)))
+    >>> images.shape, labels.shape
+    (torch.Size([16, 1, 150, 150]), torch.Size([16]))
     """
 
 
@@ -363,4 +375,11 @@ class MLFR(BinaryDataset, MingoLoTSS):
 
     Of other datasets, the classes that their recipe names in ``binary``. An export with these two
     classes alone is taken as it is.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> train = mingolotss.MLFR("demo", train=True)
+    >>> train.classes, train.counts()
+    (['FRI', 'FRII'], {'FRI': 23, 'FRII': 7})
     """

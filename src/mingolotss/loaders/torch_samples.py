@@ -158,6 +158,16 @@ class TorchSamples:
     def take(self, selection: npt.ArrayLike | range) -> Self:
         """Return a dataset of some of the samples: indices, or a boolean per sample.
 
+        Parameters
+        ----------
+        selection : array-like or range
+            Indices, or a boolean for each sample.
+
+        Returns
+        -------
+        dataset
+            Of the same class; images in files stay there.
+
         Raises
         ------
         InputError
@@ -174,7 +184,13 @@ class TorchSamples:
         return result
 
     def counts(self) -> dict[str, int]:
-        """Count the images of each class, or with each tag."""
+        """Count the images of each class, or with each tag.
+
+        Returns
+        -------
+        dict of str to int
+            By the name of the class, in the order of the labels.
+        """
         if self.target == "multi-hot":
             counts = map(int, self._vectors().counts())
             return dict(zip(self.classes, counts, strict=True))
@@ -186,7 +202,7 @@ class TorchSamples:
         Returns
         -------
         float32 tensor, shape (number of classes,)
-            n / (classes * count), as ``Arrays.weights``.
+            That is n / (classes * count), as ``Arrays.weights``.
         """
         import torch
 
@@ -286,12 +302,30 @@ class TorchSamples:
     def describe(self) -> Summary:
         """Return a table of the classes: images in each split, weights, medians of size and flux.
 
-        It is text where it is printed, and HTML in a notebook.
+        Returns
+        -------
+        Summary
+            Text where it is printed, and HTML in a notebook.
         """
         return self._samples().describe()
 
     def plot(
         self, n: int | Sequence[int] = 12, *, columns: int | None = None, seed: int | None = None
     ) -> Figure:
-        """Draw stamps with their names and classes; see `mingolotss.plot`."""
+        """Draw stamps with their names and classes; see `mingolotss.plot`.
+
+        Parameters
+        ----------
+        n : int or sequence of int
+            How many stamps, of all classes in turn; or the indices of those to draw.
+        columns : int, optional
+            Stamps in a row; by default up to six.
+        seed : int, optional
+            Choose stamps at random; by default the first of each class.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A notebook shows it.
+        """
         return self._samples().plot(n, columns=columns, seed=seed)

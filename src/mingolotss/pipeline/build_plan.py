@@ -60,14 +60,19 @@ class Plan(Shown):
     Attributes
     ----------
     catalogue : Catalogue
+        The sources.
     candidates : CandidateTable
         The candidates of each source, sorted by field.
     recipe : Recipe
+        The settings.
     service : ImageService
+        Where the images come from.
     decisions : mapping of str to Decision
         By the name of the source.
     out : Path
         The build's folder.
+    splits : PlannedSplits
+        The split and the batch of every source.
     search_errors : mapping of str to str
         The reason for each source whose search failed, by its name. It has no candidates.
     reasons_without_image : mapping of str to str
@@ -85,8 +90,6 @@ class Plan(Shown):
         Where the inputs are, as the build's folder has recorded it.
     messages : tuple of str
         Lines for the user about inputs that were taken from the record, or have moved.
-    splits : PlannedSplits
-        The split and the batch of every source.
     channels : tuple of ChannelInputs
         The further channels of the recipe; `candidates` and `service` are those of the reference.
     stamp_deg : float, deg
@@ -95,6 +98,13 @@ class Plan(Shown):
         The components near each source, for a recipe with masks.
     judgements : tuple of Decision
         Of each person on each source, where the recipe makes labels of them.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> plan = mingolotss.plan(out="demo")
+    >>> plan.field_counts()  # one source has no image, and 11 have two
+    {0: 1, 1: 108, 2: 11}
     """
 
     catalogue: Catalogue
@@ -175,7 +185,13 @@ class Plan(Shown):
         return rows
 
     def field_counts(self) -> dict[int, int]:
-        """Return how many sources have 0, 1, 2, ... images."""
+        """Return how many sources have 0, 1, 2, ... images.
+
+        Returns
+        -------
+        dict of int to int
+            The number of sources, by the number of images.
+        """
         numbers, counts = np.unique(self.candidates.counts, return_counts=True)
         return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 
@@ -187,9 +203,15 @@ class Plan(Shown):
         Parameters
         ----------
         parts : iterable of int, optional
+            Their numbers, from 0.
         channel : ChannelInputs, optional
             One of `channels`; by default the reference. A source without an image of the reference
             is rejected, and needs none of another channel.
+
+        Yields
+        ------
+        CutoutRequest
+            A source with one of its candidates.
         """
         candidates = self.candidates if channel is None else channel.candidates
         for part in range(len(self.partitions)) if parts is None else parts:
@@ -200,7 +222,13 @@ class Plan(Shown):
                 yield from (CutoutRequest(candidate, source) for candidate in candidates[row])
 
     def estimate(self) -> Estimate | None:
-        """Estimate the remaining downloads; return None if the services read local files."""
+        """Estimate the remaining downloads.
+
+        Returns
+        -------
+        Estimate or None
+            Requests, bytes and seconds; None if the services read local files.
+        """
         estimates = [
             service.estimate(self.requests(channel=channel), self.cutout_deg(recipe))
             for channel, service, recipe in self.image_services()
@@ -211,13 +239,29 @@ class Plan(Shown):
         return Estimate(*(sum(values) for values in zip(*map(astuple, estimates), strict=True)))
 
     def cutout_deg(self, recipe: Recipe) -> float:
-        """Return the side of the cutouts that are requested for one channel, deg."""
+        """Return the side of the cutouts that are requested for one channel, deg.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            That of the channel, see `Recipe.of_channel`.
+
+        Returns
+        -------
+        float, deg
+            At least what the stamps need.
+        """
         return max(recipe.images.size_deg, self.stamp_deg)
 
     def image_services(self) -> list[tuple[ChannelInputs | None, ImageService, Recipe]]:
         """Return each service of the plan once, with its first channel and the recipe of that.
 
         The channel is None for the reference. Channels of the same images share one service.
+
+        Returns
+        -------
+        list of tuple
+            The channel, its service and its recipe.
         """
         services: list[tuple[ChannelInputs | None, ImageService, Recipe]]
         services = [(None, self.service, self.recipe.reference_recipe)]
@@ -252,8 +296,14 @@ class Plan(Shown):
         Parameters
         ----------
         index : int
+            The number of the part, from 0.
         pending : PendingSplits, optional
             What gives the splits to the worker if the plan has none yet.
+
+        Returns
+        -------
+        Task
+            The sources, their candidates and all settings; it can be pickled.
         """
         rows = self.partitions[index]
         catalogue = self.catalogue.take(rows)
@@ -281,6 +331,11 @@ class Plan(Shown):
         """Count the sources of each class and split, and the pairs that share pixels across splits.
 
         The size of the stamps is the expected one.
+
+        Returns
+        -------
+        SplitResult
+            It is a table where it is printed.
         """
         return self.splits.describe(
             split_sources(self.recipe, self.catalogue, self.candidates, self.service)
@@ -290,6 +345,11 @@ class Plan(Shown):
         """Return the candidates as a table with the columns of ``candidates.parquet``.
 
         Columns that only a build can fill are null.
+
+        Returns
+        -------
+        pyarrow.Table
+            A row for each source and field, and for each channel.
         """
         reference = self.recipe.reference_channel
         if reference is None:

@@ -68,8 +68,15 @@ def export(
     hats : HatsSettings or mapping, optional
         For the format ``hats``: settings in the place of those of the recipe, or some of them by
         their keys, e.g. ``{"margin_arcsec": 5}``.
-    mapper, progress
+    mapper : callable
         As for `mingolotss.run`; for the format ``fits``, which reads the images of the build again.
+    progress : callable, optional
+        As for `mingolotss.run`.
+
+    Returns
+    -------
+    Export
+        The folder, the archive if one was asked for, and the number of images in each split.
 
     Raises
     ------
@@ -79,6 +86,13 @@ def export(
         `build` is not whole. For ``fits``: an image is gone or was changed, or gives another stamp.
     ServiceUnavailableError
         An address does not answer.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> split = "stratified:train=0.8,test=0.2,seed=1"
+    >>> mingolotss.export("demo", "parquet", "table", split=split).splits
+    {'train': 94, 'test': 24}
     """
     build = locate(build)
     recipe = _recipe(build, format, hats)

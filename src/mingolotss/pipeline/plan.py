@@ -85,7 +85,7 @@ def plan(
         The name of a shipped recipe, a TOML file, or a recipe. By default that of the build in
         `out`, otherwise "mingolotss". With ``DIR/recipe.toml`` of a build, its catalogue, service,
         limit and decisions are used as well.
-    out : Path, optional
+    out : path, optional
         The build's folder, by default the one of ``DIR/recipe.toml``, otherwise "dataset".
         ``recipe.toml``, ``inputs.toml`` and ``candidates.parquet`` are written there.
     catalogue : Path, str or Catalogue, optional
@@ -114,6 +114,7 @@ def plan(
     Returns
     -------
     Plan
+        Every source with its candidates; `mingolotss.run` makes the dataset of it.
 
     Raises
     ------
@@ -122,6 +123,15 @@ def plan(
         are not those that it was made from, or one is running there.
     ServiceError
         The service cannot be reached, or gave no image of any source.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> plan = mingolotss.plan(out="demo")
+    >>> plan.covered, plan.sources
+    (119, 120)
+    >>> plan.table().column_names[:5]
+    ['row', 'source', 'field', 'image', 'rms']
     """
     out = build_folder(recipe, out)
     with build_lock(out):

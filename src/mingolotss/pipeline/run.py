@@ -48,9 +48,25 @@ __all__ = ["Build", "build", "fetch", "run"]
 class Build(Shown):
     """A finished build: its folder, and how many sources were written and rejected.
 
-    `notices` are the files that the image service does not use, a line for each reason, and
-    `messages` lines about inputs that have moved. `simulated` says whether the images are
-    simulated.
+    Attributes
+    ----------
+    out : Path
+        The folder.
+    sources, written, rejected : int
+        Rows of the catalogue; `sources` is `written` + `rejected`.
+    notices : tuple of str
+        The files that the image service does not use, a line for each reason.
+    simulated : bool
+        Whether the images are simulated.
+    messages : tuple of str
+        Lines about inputs that have moved.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> build = mingolotss.build(out="demo")
+    >>> build.sources == build.written + build.rejected
+    True
     """
 
     out: Path
@@ -87,11 +103,17 @@ def run(plan: Plan, mapper: Mapper = map, progress: BuildProgress | None = None)
     Parameters
     ----------
     plan : Plan
+        As `mingolotss.plan` or `fetch` returns it.
     mapper : callable
         Called as ``mapper(function, tasks)``: `map` itself, or the function that
         `mingolotss.threads`, `mingolotss.processes` or `mingolotss.cluster` yields.
     progress : callable, optional
         Called with (sources done, total, current activity).
+
+    Returns
+    -------
+    Build
+        The folder, and how many sources were written and rejected.
 
     Raises
     ------
@@ -99,6 +121,14 @@ def run(plan: Plan, mapper: Mapper = map, progress: BuildProgress | None = None)
         Another build is running in the same folder, a file cannot be written, or a worker died.
     ServiceError
         No cutout of the plan can be fetched.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> plan = mingolotss.plan(out="demo")
+    >>> mingolotss.run(plan)
+    Build: 118 images of 120 sources, 2 rejected
+        ...
     """
     with build_lock(plan.out):
         return _run_locked(plan, mapper, progress)
@@ -150,6 +180,7 @@ def fetch(
     Parameters
     ----------
     plan : Plan
+        As `mingolotss.plan` returns it.
     progress : callable, optional
         Called with (cutouts done, total, current activity).
     parts : sequence of int, optional
@@ -168,6 +199,15 @@ def fetch(
     ServiceError
         No cutout of the plan can be fetched. One that cannot be fetched raises nothing: the
         returned service gives its error when it is asked for the cutout.
+
+    Examples
+    --------
+    The images of the demo are on this disk, so that there is nothing to download:
+
+    >>> import mingolotss
+    >>> plan = mingolotss.plan(out="demo")
+    >>> mingolotss.fetch(plan) is plan
+    True
     """
     fetched: list[tuple[ImageService, ImageService]] = []  # each service, and what replaces it
     for channel, service, recipe in plan.image_services():
@@ -248,16 +288,39 @@ def build(
 
     Parameters
     ----------
-    recipe, out, catalogue, service, services, components, decisions, limit, settings
-        As for `plan`.
-    fresh, refresh
-        As for `plan`.
-    mapper, progress
-        As for `run`.
+    recipe : str, Path or Recipe, optional
+        The name of a shipped recipe, a TOML file, or a recipe. By default that of the build in
+        `out`, otherwise "mingolotss".
+    out : path, optional
+        The build's folder.
+    catalogue : path, str or Catalogue, optional
+        A file or an ``http`` address. It replaces the recipe's catalogue.
+    service : str, Path or ImageService, optional
+        It replaces the recipe's service.
+    services : mapping of str to str, Path or ImageService, optional
+        They replace the services of channels, by the names of these.
+    components : path, optional
+        The file of components or shapes that masks are made from.
+    decisions : path, optional
+        The file of decisions.
+    limit : int, optional
+        Use only the first rows of the catalogue.
+    settings : mapping of str to value, optional
+        Changes of the recipe by dotted keys, e.g. ``{"noise.sigma": 4}``.
+    fresh : bool
+        First remove what an earlier build wrote to `out`; downloads stay.
+    refresh : bool
+        Repeat the searches and downloads of a service that keeps them. `mingolotss.plan` says more
+        about all arguments up to this one.
+    mapper : callable
+        As for `mingolotss.run`.
+    progress : callable, optional
+        As for `mingolotss.run`.
 
     Returns
     -------
     Build
+        The folder, and how many sources were written and rejected.
 
     Raises
     ------
@@ -266,6 +329,14 @@ def build(
         are not those that it was made from, or one is running there.
     ServiceError
         The service cannot be reached, or delivers no image of any source.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> mingolotss.build("mingolotss", service="simulated:demo/sky", out="sky-again",
+    ...                  catalogue="demo/sky/catalogue.fits", limit=64)
+    Build: 64 images of 64 sources, 0 rejected
+        ...
     """
     out = build_folder(recipe, out)
     # The lock is held from before anything is deleted until all is written.

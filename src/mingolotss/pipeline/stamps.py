@@ -402,6 +402,20 @@ def make_stamp(
     RecipeError
         The recipe has channels and `channel` names none of them, or it has none. A step needs the
         mask, or the mask has another shape.
+
+    Examples
+    --------
+    >>> from astropy import units as u
+    >>> from astropy.coordinates import SkyCoord
+    >>> import mingolotss
+    >>> source = mingolotss.read_catalogue("demo/sky/catalogue.fits").source(0)
+    >>> position = SkyCoord(source.ra, source.dec, unit="deg")
+    >>> service = mingolotss.open_service("simulated:demo/sky")
+    >>> [candidate] = service.search(position, 6 * u.arcmin)
+    >>> cutout = service.cutout(candidate, position, 6 * u.arcmin)
+    >>> stamp = mingolotss.make_stamp(cutout, position)
+    >>> stamp.shape, stamp.dtype
+    ((150, 150), dtype('uint8'))
     """
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     recipe = _recipe_of(recipe, channel)

@@ -139,10 +139,22 @@ def status(out: Path | str) -> Status:
     out : path
         The folder of a build, finished or not.
 
+    Returns
+    -------
+    Status
+        The numbers; it is a table where it is printed, and HTML in a notebook.
+
     Raises
     ------
     DatasetError
         There is no build in the folder.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> mingolotss.status("demo")
+    Status: 118 images, 2 rejected
+        ...
     """
     out = Path(out)
     provenance = read_provenance(out)

@@ -42,6 +42,13 @@ def verify(path: Path | str) -> Verification:
     ------
     DatasetError
         `path` is none of these, or the build in it is not finished.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> verification = mingolotss.verify("demo")
+    >>> verification.images, verification.problems
+    (118, [])
     """
     path = Path(path)
     if path.is_dir():

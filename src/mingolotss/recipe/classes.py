@@ -68,6 +68,14 @@ def classes(
     ------
     RecipeError, CatalogueError
         There is no such recipe, or the catalogue cannot be read.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> [row.name for row in mingolotss.classes("mingolotss")][:3]
+    ['FRI', 'FRI NAT', 'FRI WAT']
+    >>> mingolotss.classes("mingolotss", "demo/sky/catalogue.fits")[0].count
+    16
     """
     loaded = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     known = [

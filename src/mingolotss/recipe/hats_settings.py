@@ -38,6 +38,12 @@ class HatsSettings(Settings):
         Add the column ``image`` of the Multimodal Universe: brightness, inverse variance and mask.
     arrays : bool
         Add the pixels as arrays to stamps that are PNG files. Other stamps always are arrays.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> mingolotss.HatsSettings(margin_arcsec=5)
+    HatsSettings(partition_rows=None, margin_arcsec=5.0, flux=False, arrays=False)
     """
 
     partition_rows: int | None = Field(None, ge=1)
@@ -56,5 +62,11 @@ class HatsSettings(Settings):
         return value
 
     def to_dict(self) -> dict[str, object]:
-        """Return the settings that are not the default, as values of TOML."""
+        """Return the settings that are not the default, as values of TOML.
+
+        Returns
+        -------
+        dict of str to value
+            By their keys in the table ``[hats]`` of a recipe.
+        """
         return self.model_dump(exclude_defaults=True)

@@ -20,8 +20,15 @@ __all__ = ["load_recipe", "recipe_names", "recipe_text", "recipes"]
 
 
 def recipes() -> dict[str, str]:
-    """Return the shipped recipes: the name of each, and its summary in one line.
+    """Return the shipped recipes.
 
+    Returns
+    -------
+    dict of str to str
+        The name of each recipe, and its summary in one line.
+
+    Examples
+    --------
     >>> print(*list(recipes())[:5])
     frdeep-first frdeep-nvss lotss lotss-horton2025 mingolotss
     """
@@ -37,9 +44,21 @@ def load_recipe(name: str | Path) -> Recipe:
         The name of a shipped recipe, or the path of a TOML file: a recipe, or the ``recipe.toml``
         of a build.
 
+    Returns
+    -------
+    Recipe
+        The settings, validated; what the file does not name has its default.
+
     Raises
     ------
     RecipeError
         There is no such recipe or file, a key is unknown, or a value is impossible.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> recipe = mingolotss.load_recipe("mingolotss")
+    >>> recipe.name, recipe.stamp.pixels, recipe.noise.sigma
+    ('mingolotss', 150, 3.0)
     """
     return parse_recipe(read_tables(name), str(name))

@@ -115,7 +115,29 @@ class SplitSettings(Settings):
 
 
 class Recipe(Metadata):
-    """Every setting of one dataset, and what the recipe states about it."""
+    """Every setting of one dataset, and what the recipe states about it.
+
+    A recipe is frozen: `changed` gives another one. The page of recipes in the documentation has
+    every key, which is an attribute here (``recipe.stamp.pixels``).
+
+    Parameters
+    ----------
+    **data : value
+        The tables and keys of the file, by their names; see `mingolotss.load_recipe`.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        A key is unknown, or a value is impossible. `mingolotss.load_recipe` and `changed` raise a
+        `RecipeError` of one line for it.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> recipe = mingolotss.load_recipe("mingolotss").changed({"noise.sigma": 4})
+    >>> recipe.noise.sigma
+    4.0
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     catalogue: CatalogueSettings = CatalogueSettings()
@@ -215,7 +237,18 @@ class Recipe(Metadata):
         return tuple(channel for channel in self.channels if channel is not reference)
 
     def of_channel(self, channel: ChannelSettings) -> Recipe:
-        """Return the recipe of one channel alone, which has no channels."""
+        """Return the recipe of one channel alone, which has no channels.
+
+        Parameters
+        ----------
+        channel : ChannelSettings
+            One of ``channels``.
+
+        Returns
+        -------
+        Recipe
+            Its images, choice, noise, beam and steps are those of the channel.
+        """
         tables = ("images", "choose", "noise", "beam", "steps")
         given = {name: getattr(channel, name) for name in tables}
         changes = {name: value for name, value in given.items() if value is not None}
@@ -228,17 +261,49 @@ class Recipe(Metadata):
         return self if channel is None else self.of_channel(channel)
 
     def with_planned_beam(self, beam: BeamSettings) -> Recipe:
-        """Return the recipe with the largest beam that a plan found, if it asks for that."""
+        """Return the recipe with the largest beam that a plan found, if it asks for that.
+
+        Parameters
+        ----------
+        beam : BeamSettings
+            The table ``[beam]`` with the beam.
+
+        Returns
+        -------
+        Recipe
+            The other recipe, or the same.
+        """
         if not self.beam.is_planned or beam.common != self.beam.common:
             return self
         return self._with({"beam": beam})
 
     def with_judgements(self, judgements: JudgementSettings) -> Recipe:
-        """Return the recipe with other rules for the judgements of people."""
+        """Return the recipe with other rules for the judgements of people.
+
+        Parameters
+        ----------
+        judgements : JudgementSettings
+            The table ``[judgements]``.
+
+        Returns
+        -------
+        Recipe
+            The other recipe.
+        """
         return self if judgements == self.judgements else self._with({"judgements": judgements})
 
     def with_hats(self, settings: HatsSettings | Mapping[str, object]) -> Recipe:
         """Return the recipe with other settings of HATS collections, some of them or all.
+
+        Parameters
+        ----------
+        settings : HatsSettings or mapping
+            All of them, or some by their keys.
+
+        Returns
+        -------
+        Recipe
+            The other recipe.
 
         Raises
         ------
@@ -283,7 +348,13 @@ class Recipe(Metadata):
         return any(one.do in MASK_STEPS for one in self.steps)
 
     def without_mask_steps(self) -> Recipe:
-        """Return the recipe without the steps that need the mask of the stamp."""
+        """Return the recipe without the steps that need the mask of the stamp.
+
+        Returns
+        -------
+        Recipe
+            The other recipe.
+        """
         if not self.uses_masks:
             return self
         return self._with({"steps": tuple(one for one in self.steps if one.do not in MASK_STEPS)})
@@ -320,6 +391,11 @@ class Recipe(Metadata):
         common beam, judgements, masks, positions from names, and the settings of resampled stamps
         and of a HATS collection are left out where there are none, so that the text and the digest
         of a recipe without them stay what they were before these existed.
+
+        Returns
+        -------
+        dict of str to value
+            By their keys; `tomli_w` writes it.
         """
         settings = {"name": self.name} | self.model_dump(mode="json", by_alias=True)
         settings["hats"] = self.hats.to_dict()
@@ -344,6 +420,21 @@ class Recipe(Metadata):
 
         A channel is named, ``channels.nvss.missing``, and every table of a list has its number from
         0, ``steps.1.sigma``.
+
+        Parameters
+        ----------
+        changes : mapping of str to value
+            Values by their keys.
+
+        Returns
+        -------
+        Recipe
+            The other recipe.
+
+        Raises
+        ------
+        RecipeError
+            A key is unknown, or a value is impossible.
         """
         # The changes are made in the plain values and checked like a file, so that ``--set``
         # accepts exactly what a recipe accepts. `to_dict` may be without `published`.

@@ -73,6 +73,14 @@ class Scaling:
         What became 0, and what became 1; NaN where no limits could be found.
     rms : float array, shape (n,), in the unit of the image
         Of ``asinh``; NaN elsewhere, and where an image is constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mingolotss import Scaling
+    >>> low, high, rms = np.zeros(1), np.full(1, 0.02), np.full(1, np.nan)
+    >>> Scaling("linear", low, high, rms).kind
+    'linear'
     """
 
     kind: Literal["linear", "asinh", "unknown"]
@@ -88,7 +96,9 @@ class Stack:
     Attributes
     ----------
     image : float array, shape (n, ny, nx), Jy/beam until a normalisation
+        The pixels.
     noise : float array, shape (n, ny, nx) or (n, 1, 1), Jy/beam
+        Of each pixel, or of each image.
     side : int
         Pixels on a side of the finished stamp.
     inside : bool array, shape (side, side), or None
@@ -105,6 +115,14 @@ class Stack:
     source_mask : uint8 array, shape (n, side, side), or None
         Which pixels of the finished stamps are emission of their sources, and which of others, as
         `mingolotss.image.masks` has them. None for a recipe without masks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mingolotss import Stack
+    >>> stack = Stack(np.zeros((2, 150, 150)), np.full((2, 1, 1), 1e-4), side=150)
+    >>> stack.image.shape, stack.scaling is None
+    ((2, 150, 150), True)
     """
 
     image: FloatImage
@@ -129,7 +147,31 @@ STEPS: Registry[Step] = Registry("step", group="mingolotss.steps")
 
 
 def step(name: str) -> Callable[[_S], _S]:
-    """Register a function as the step `name`; its docstring's first line describes it."""
+    """Register a function as the step `name`; its docstring's first line describes it.
+
+    Parameters
+    ----------
+    name : str
+        How recipes call the step.
+
+    Returns
+    -------
+    callable
+        A decorator of a function that takes a `Stack`, and as keyword-only arguments the settings
+        of the step, and returns a new `Stack`. The function stays as it is.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> import mingolotss
+    >>> @mingolotss.step("example-square-root")
+    ... def square_root(stack: mingolotss.Stack) -> mingolotss.Stack:
+    ...     "Take the square root of the brightness, 0 where it is negative."
+    ...     return replace(stack, image=stack.image.clip(0) ** 0.5)
+    >>> recipe = mingolotss.load_recipe("mingolotss")
+    >>> recipe.changed({"steps": [{"do": "example-square-root"}]}).steps[0].do
+    'example-square-root'
+    """
 
     def register(function: _S) -> _S:
         STEPS.add(name, function, (function.__doc__ or "").strip().split("\n")[0])

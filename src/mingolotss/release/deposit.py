@@ -42,13 +42,22 @@ class Deposit(Shown):
     Attributes
     ----------
     out : Path
+        The folder.
     archive : Path
         For Zenodo.
     images : int
+        In the dataset.
     comparison : Comparison or None
         With the version before, if there is one.
     notices : tuple of str
         Lines about what the recipe does not state, and what follows from that.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> done = mingolotss.deposit("demo", "to-upload")
+    >>> done.archive.name, done.images
+    ('mingolotss.tar.gz', 118)
     """
 
     out: Path
@@ -87,6 +96,7 @@ def deposit(
     Returns
     -------
     Deposit
+        The folder, its archive, and what the recipe does not state.
 
     Raises
     ------
@@ -95,6 +105,14 @@ def deposit(
         `previous`.
     DatasetError
         `dataset` or `previous` is no dataset, or not whole.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> mingolotss.deposit("demo", "upload")
+    Deposit: 118 images in upload
+        archive: upload/zenodo/mingolotss.tar.gz
+        ...
     """
     source, target = Path(dataset).expanduser(), locate(out)
     if not is_local(target):

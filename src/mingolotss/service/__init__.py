@@ -121,6 +121,17 @@ def services() -> dict[str, str]:
     """Return the image services: the name of each, and in one line how it is opened and used.
 
     Services that installed packages add are among them.
+
+    Returns
+    -------
+    dict of str to str
+        In the order of the registry.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> list(mingolotss.services())[:3]
+    ['folder', 'mosaics', 'lotss-dr1']
     """
     return {name: SERVICES.summary(name) for name in SERVICES.names()}
 

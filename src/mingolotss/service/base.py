@@ -74,7 +74,18 @@ class ImageService(Protocol):
     """Where images come from.
 
     A service whose images are simulated says so by an attribute ``simulated = True``: every
-    description of the dataset then repeats it.
+    description of the dataset then repeats it. `mingolotss.testing.check_service` tests a service.
+
+    Examples
+    --------
+    >>> from mingolotss import Candidate, Cutout
+    >>> class OneImage:
+    ...     def search(self, position, size):
+    ...         return [Candidate("A", "a.fits")]
+    ...     def cutout(self, candidate, position, size):
+    ...         raise NotImplementedError
+    >>> OneImage().search(None, None)[0].field
+    'A'
     """
 
     def search(self, position: SkyCoord, size: Quantity) -> Sequence[Candidate]:
@@ -102,6 +113,20 @@ class ImageService(Protocol):
         """Return a square with the side `size` on the grid of the image.
 
         Past the edge of the image it is NaN, or it ends there, as archives cut.
+
+        Parameters
+        ----------
+        candidate : Candidate
+            As `search` returned it.
+        position : SkyCoord
+            The middle of the square, in any frame.
+        size : Quantity, angle
+            Side of the square.
+
+        Returns
+        -------
+        Cutout
+            The pixels, their noise if the service has it, and their WCS.
 
         Raises
         ------
@@ -312,10 +337,25 @@ def open_service(
     refresh : bool
         Such a service requests again what it has kept.
 
+    Returns
+    -------
+    ImageService
+        Its methods `search` and `cutout` are described there; nothing is requested yet.
+
     Raises
     ------
     InputError
         No service has that name, or it cannot be opened.
+
+    Examples
+    --------
+    >>> from astropy import units as u
+    >>> from astropy.coordinates import SkyCoord
+    >>> import mingolotss
+    >>> service = mingolotss.open_service("mosaics:demo/sky")
+    >>> position = SkyCoord(203.634, 55.954, unit="deg")
+    >>> [candidate.field for candidate in service.search(position, 6 * u.arcmin)]
+    ['P205+56']
     """
     name, colon, argument = address.partition(":")
     if name not in SERVICES and Path(address).is_dir():

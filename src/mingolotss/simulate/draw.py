@@ -44,6 +44,7 @@ def draw_source(
     pa_deg : float, deg
         Position angle of the long axis, east of north.
     rng : numpy.random.Generator
+        The source of what differs between galaxies of one class.
     pixel_arcsec, beam_arcsec : float, arcsec
         Pixel scale, and FWHM of a round beam.
 
@@ -56,6 +57,14 @@ def draw_source(
     ------
     InputError
         There is no such class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mingolotss.simulate import draw_source
+    >>> image = draw_source("FRII", 60, 100, 45, np.random.default_rng(1))
+    >>> image.dtype, image.shape[0] == image.shape[1]
+    (dtype('float32'), True)
     """
     cloud, _ = draw_cloud(kind, size_arcsec, pa_deg, rng)
     return paint(cloud, flux_mjy, 0, 0, 0, pixel_arcsec, beam_arcsec)

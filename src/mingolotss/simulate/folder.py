@@ -16,6 +16,13 @@ class SkyFolder:
     ----------
     path : Path
         The folder.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from mingolotss.simulate import SkyFolder
+    >>> SkyFolder(Path("sky")).mosaic("P205+55").name
+    'P205+55-mosaic.fits'
     """
 
     path: Path
@@ -46,9 +53,31 @@ class SkyFolder:
         return self.path / "sky.json"
 
     def mosaic(self, field: str) -> Path:
-        """Return the path of the image of a field."""
+        """Return the path of the image of a field.
+
+        Parameters
+        ----------
+        field : str
+            The name of the field.
+
+        Returns
+        -------
+        Path
+            In the folder; the file need not exist.
+        """
         return self.path / f"{field}-mosaic.fits"
 
     def rms(self, field: str) -> Path:
-        """Return the path of the rms map of a field."""
+        """Return the path of the rms map of a field.
+
+        Parameters
+        ----------
+        field : str
+            The name of the field.
+
+        Returns
+        -------
+        Path
+            In the folder; the file need not exist.
+        """
         return self.path / f"{field}-mosaic-rms.fits"

@@ -39,6 +39,12 @@ class SkyModel:
         Side of a mosaic; 0 means 3,000, or 1,500 for 60 sources or fewer.
     background_per_deg2 : float
         Number of unlabelled point sources brighter than 0.3 mJy.
+
+    Examples
+    --------
+    >>> from mingolotss.simulate import SkyModel
+    >>> SkyModel(sources=600).field_count
+    4
     """
 
     seed: int = 1
@@ -97,5 +103,11 @@ class SkyModel:
         return self.beam_arcsec / self.pixel_arcsec
 
     def as_dict(self) -> dict[str, int | float | bool]:
-        """Return the settings by name, as ``sky.json`` records them."""
+        """Return the settings by name, as ``sky.json`` records them.
+
+        Returns
+        -------
+        dict of str to value
+            By the names of the attributes.
+        """
         return asdict(self)

@@ -40,6 +40,7 @@ class Observation:
     beam_pa_deg : float, deg
         Position angle of the major axis, from the y axis of the image towards east.
     pixel_arcsec : float, arcsec
+        Pixel scale.
     frequency_mhz : float, MHz
         The fluxes of the catalogue are those at 143.65 MHz; others follow from the spectral index
         of each source.
@@ -62,6 +63,12 @@ class Observation:
     uniform weights and a Gaussian taper (Briggs 1995, PhD thesis, section 3). An image that is
     convolved to a larger beam then has the noise of an image that was observed with it. There are
     no artefacts near bright sources.
+
+    Examples
+    --------
+    >>> from mingolotss.simulate import Observation
+    >>> Observation(beam_major_arcsec=20, pixel_arcsec=4.5).frequency_mhz
+    143.65
     """
 
     beam_major_arcsec: float = 6.0
@@ -143,7 +150,13 @@ class Observation:
         return zlib.crc32(json.dumps(self.as_dict(), sort_keys=True).encode())
 
     def as_dict(self) -> dict[str, object]:
-        """Return the settings by name, as ``sky.json`` records them."""
+        """Return the settings by name, as ``sky.json`` records them.
+
+        Returns
+        -------
+        dict of str to value
+            By the names of the attributes.
+        """
         return {**asdict(self), "shift_px": list(self.shift_px),
                 "centre_offset_arcsec": list(self.centre_offset_arcsec)}  # fmt: skip
 

@@ -41,11 +41,19 @@ class SkyTruth:
     Parameters
     ----------
     folder : Path
+        What `write_sky` returned.
 
     Raises
     ------
     OSError
         There is no simulated sky.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import mingolotss
+    >>> from mingolotss.simulate import SkyTruth
+    >>> truth = SkyTruth(Path("demo/sky"))
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,6 +66,16 @@ class SkyTruth:
 
     def brightness(self, source: str, field: str) -> TrueBrightness:
         """Return the brightness of a source of the catalogue on the mosaic of a field.
+
+        Parameters
+        ----------
+        source, field : str
+            Their names.
+
+        Returns
+        -------
+        TrueBrightness
+            The pixels, and where they are on the mosaic.
 
         Raises
         ------

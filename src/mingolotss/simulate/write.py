@@ -47,6 +47,7 @@ def write_sky(model: SkyModel, out: Path, observation: Observation | None = None
     Parameters
     ----------
     model : SkyModel
+        The settings.
     out : Path
         Created if it is missing. The mosaics of an earlier sky in it are replaced.
     observation : Observation, optional
@@ -65,6 +66,15 @@ def write_sky(model: SkyModel, out: Path, observation: Observation | None = None
     ------
     DatasetError
         The folder has mosaics that are not those of a simulated sky.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import mingolotss
+    >>> from mingolotss.simulate import SkyModel, write_sky
+    >>> sky = write_sky(SkyModel(seed=3, sources=12, edge_cases=False), Path("small-sky"))
+    >>> (sky / "catalogue.fits").exists()
+    True
     """
     out = Path(out)
     folder = SkyFolder(out)

@@ -65,6 +65,13 @@ class Image:
         The name that the service gives to the image's field.
     path, rms : Path or None
         FITS files with its pixels; `rms` is None where the service has no rms map of it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from mingolotss.testing import Image
+    >>> Image("P1", Path("p1.fits")).rms is None
+    True
     """
 
     field: str
@@ -87,7 +94,18 @@ class Image:
         return _read_with_astropy(self.path)[1]
 
     def holds(self, position: Any) -> bool:
-        """Tell whether a position (SkyCoord) is on the image's array, to the edge of its pixels."""
+        """Tell whether a position (SkyCoord) is on the image's array, to the edge of its pixels.
+
+        Parameters
+        ----------
+        position : SkyCoord
+            In any frame.
+
+        Returns
+        -------
+        bool
+            Whether it does.
+        """
         ny, nx = self.pixels.shape
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -161,6 +179,21 @@ def check_service(
     ------
     AssertionError
         The service breaks a promise; the message says which, and where.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import mingolotss
+    >>> from mingolotss.testing import Image, check_service
+    >>> sky = Path("demo/sky")
+    >>> fields = [path.name.removesuffix("-mosaic.fits") for path in sky.glob("*-mosaic.fits")]
+    >>> images = [
+    ...     Image(field, sky / f"{field}-mosaic.fits", sky / f"{field}-mosaic-rms.fits")
+    ...     for field in fields
+    ... ]
+    >>> service = mingolotss.open_service("mosaics:demo/sky")
+    >>> check_service(service, images, np.random.default_rng(1), positions=6)
     """
     # The order matters: searches come first, since the other checks use their candidates; bulk
     # answers are compared with single ones, which by then have been compared with astropy. The

@@ -68,6 +68,12 @@ def check_step(
     ------
     AssertionError
         The step breaks a promise; the message says which.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mingolotss.testing import check_step
+    >>> check_step("clip", {"sigma": 3.0}, np.random.default_rng(1))
     """
     try:
         check_settings(name, settings)

@@ -51,6 +51,7 @@ def cluster(address: str, workers: int | None = None) -> Iterator[Mapper]:
     Yields
     ------
     Mapper
+        For the argument ``mapper`` of `mingolotss.build` and `mingolotss.run`.
 
     Raises
     ------
@@ -58,6 +59,12 @@ def cluster(address: str, workers: int | None = None) -> Iterator[Mapper]:
         Dask is not installed, or `address` is neither an address nor a scheduler file.
     ServiceUnavailableError
         No scheduler answers at `address`.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> with mingolotss.cluster("tcp://scheduler:8786") as mapper:  # doctest: +SKIP
+    ...     mingolotss.build(out="demo", mapper=mapper)
     """
     distributed = import_optional("distributed", "use --dask", extra="dask")
     import dask

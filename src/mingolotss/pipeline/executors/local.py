@@ -78,6 +78,14 @@ def threads(workers: int | None = None) -> Iterator[Mapper]:
     Yields
     ------
     Mapper
+        For the argument ``mapper`` of `mingolotss.build` and `mingolotss.run`.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> with mingolotss.threads(2) as mapper:
+    ...     mingolotss.build(out="demo", mapper=mapper).written
+    118
     """
     workers = workers or cores()
     with ThreadPoolExecutor(workers, thread_name_prefix="mingolotss") as pool:
@@ -102,6 +110,7 @@ def processes(workers: int | None = None) -> Iterator[EarlyMapper]:
     Yields
     ------
     EarlyMapper
+        For the argument ``mapper`` of `mingolotss.build` and `mingolotss.run`.
 
     Raises
     ------
@@ -109,6 +118,13 @@ def processes(workers: int | None = None) -> Iterator[EarlyMapper]:
         A worker died.
     InputError
         The script has no ``if __name__ == "__main__"``, or no worker can be started.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> with mingolotss.processes(2) as mapper:
+    ...     mingolotss.build(out="demo", mapper=mapper).written
+    118
     """
     end_if_imported_by_worker()
     workers = workers or cores()

@@ -60,6 +60,15 @@ def agreement(folder: Path | str, *, decisions: Path | str | None = None) -> Agr
         There is no build in the folder, or it has no classes.
     DecisionError
         The decisions cannot be read, or one names a class that there is not.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> mingolotss.agreement("demo")
+    Agreement on 0 sources with two judgements or more
+        build: demo
+        people: 0
+        ...
     """
     folder = Path(folder)
     provenance = read_provenance(folder)

@@ -76,6 +76,13 @@ def audit(
         One of them is no dataset, or is damaged.
     InputError
         A dataset has no image, or a number is not positive.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> result = mingolotss.audit("demo", images=False)
+    >>> result.datasets[0].images
+    118
     """
     settings = _settings(positions, pixel_arcsec, limit_arcsec)
     notify = progress or no_progress

@@ -73,6 +73,12 @@ def report(
         The file of decisions cannot be read.
     InputError
         The page cannot be written.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> mingolotss.report("demo").name
+    'report.html'
     """
     notify = progress or (lambda _: None)
     build = BuildView.read(folder, decisions=None if decisions is None else Path(decisions))

@@ -85,6 +85,14 @@ def review(
         The port is in use, or there is no such queue.
     DatasetError, DecisionError
         There is no finished build, or the file of decisions cannot be read.
+
+    Examples
+    --------
+    The call serves until it is interrupted with Ctrl-C:
+
+    >>> import mingolotss
+    >>> mingolotss.review("demo", by="ada", open_browser=True)  # doctest: +SKIP
+    review page: http://127.0.0.1:8765/...
     """
     for library in ("starlette", "uvicorn", "contourpy"):
         import_optional(library, "serve the review page", extra="web")

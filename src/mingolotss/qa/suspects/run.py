@@ -93,6 +93,13 @@ def suspects(
     References
     ----------
     Northcutt et al. 2021, JAIR 70, 1373.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> result = mingolotss.suspects("demo", folds=2, out="suspects.csv")
+    >>> result.table.column_names[:3]
+    ['rank', 'source', 'row']
     """
     path = Path(dataset).expanduser()
     action = f"suspects {path}"

@@ -100,6 +100,7 @@ def zooniverse_import(
     export : path
         The classification export, CSV.
     build : path
+        The folder of the build.
     workflow, task, version : str
         Which classifications count: the number or name of the workflow, the task (``T0``), and the
         version of the workflow (``16`` for all 16.x). What is the only one can be left out.
@@ -113,6 +114,11 @@ def zooniverse_import(
     source_key : str
         The metadata of the subjects that has the names of the sources.
 
+    Returns
+    -------
+    ZooniverseImport
+        How many rows were added, and how many classifications were not used, by the reason.
+
     Raises
     ------
     InputError
@@ -122,6 +128,13 @@ def zooniverse_import(
     DecisionError
         The decisions cannot be read or written, or a volunteer gave several classes where a source
         has one.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> mingolotss.zooniverse_import(  # doctest: +SKIP
+    ...     "classifications.csv", "demo", answers={"Two lobes": "FRII"}, ignore=["Not sure"]
+    ... )
     """
     export, folder = Path(export), Path(build)
     action = f"import {export} into {folder}"

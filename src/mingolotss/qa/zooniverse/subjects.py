@@ -76,12 +76,14 @@ def zooniverse_export(
         The side of the images in pixels, at least that of the stamps: these are enlarged by cubic
         interpolation. North is up, unless the recipe turns the stamps.
     kind : {"png", "jpeg"}
+        The type of the files.
     sources : sequence of str, optional
         Only these, in this order; by default all.
 
     Returns
     -------
     SubjectSet
+        The folder, and how many subjects it has.
 
     Raises
     ------
@@ -90,6 +92,13 @@ def zooniverse_export(
     InputError
         `out` is not empty or cannot be written, a source has no image, or an image would be larger
         than the Zooniverse takes.
+
+    Examples
+    --------
+    >>> import mingolotss
+    >>> subjects = mingolotss.zooniverse_export("demo", "subjects", size=150)
+    >>> subjects.subjects, subjects.manifest.name
+    (118, 'manifest.csv')
     """
     out = Path(out)
     action = f"write a subject set to {out}"
