@@ -327,7 +327,10 @@ def test_the_contributor_guide_lists_the_packages_in_their_order():
     assert rows == [re.findall(r"\w+", layer) for layer in layers]
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/explanation/architecture.md"])
+@pytest.mark.parametrize(
+    "page",
+    ["CONTRIBUTING.md", "docs/explanation/architecture.md", "docs/explanation/exactness.md"],
+)
 def test_every_path_named_exists(page):
     """Every Python or TOML file and every folder that the page names is in the repository."""
     text = (ROOT / page).read_text()
@@ -335,6 +338,15 @@ def test_every_path_named_exists(page):
     assert paths
     for path in paths:
         assert (ROOT / path).exists() or (ROOT / "src" / "mingolotss" / path).exists(), path
+
+
+def test_the_tests_that_show_a_claim_exist():
+    """The page about exactness names tests, each a function of its file."""
+    text = (ROOT / "docs/explanation/exactness.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert len(named) > 10
+    for path, function in named:
+        assert f"def {function}" in (ROOT / path).read_text(), (path, function)
 
 
 def test_every_public_name_is_documented():
