@@ -304,6 +304,20 @@ def test_every_column_is_documented():
         assert re.search(rf"^\| [^|]*`{name}`", text, re.MULTILINE), name
 
 
+def test_the_columns_have_the_types_of_the_page():
+    """Where a row of the page has a type, each of its columns has it, or has it as a list."""
+    text = (ROOT / "docs" / "reference" / "manifest.md").read_text()
+    types = {field.name: str(field.type) for field in (*CHANNELS, *CANDIDATES, *MANIFEST)}
+    rows = re.findall(r"^\| (`.*?) \| (\w+) \| .* \|$", text, re.MULTILINE)
+    checked = 0
+    for names, kind in rows:
+        for name in set(re.findall(r"`(\w+)`", names)) & set(types):
+            expected = {"float64": "double", "float32": "float"}.get(kind, kind)
+            assert types[name] == expected, (name, kind)
+            checked += 1
+    assert checked > 50
+
+
 def test_every_option_shown_exists():
     """Every option in the commands of the pages is an option of the program."""
     for page in PAGES:

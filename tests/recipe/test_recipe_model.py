@@ -8,6 +8,7 @@ import sys
 import tomllib
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import pytest
 import tomli_w
@@ -241,6 +242,23 @@ def test_every_key_is_documented_with_its_default(key, field):
         default = list(field.default) if isinstance(field.default, tuple) else field.default
         shown = row[1].strip("`")
         assert tomllib.loads(f"x = {shown}")["x"] == default
+
+
+def choices(annotation):
+    """Return the values that a type allows, if it lists them; "" has no effect."""
+    if get_origin(annotation) is Literal:
+        return [value for value in get_args(annotation) if value != ""]
+    return [value for part in get_args(annotation) for value in choices(part)]
+
+
+@pytest.mark.parametrize(
+    ("key", "field"), [(key, field) for key, field in keys() if choices(field.annotation)]
+)
+def test_the_row_of_a_key_has_every_value(key, field):
+    """Where a key takes one of several values, its row in the page names each."""
+    [row] = re.findall(rf"^\| `{re.escape(key)}` \| (.*) \|$", PAGE.read_text(), re.MULTILINE)
+    for value in choices(field.annotation):
+        assert re.search(rf"[`\"]{re.escape(str(value))}[`\"]", row), value
 
 
 def test_the_page_documents_nothing_else():
