@@ -8,7 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mingolotss.io.arrow_values import array_of, fill_null, numpy_of, scalar, text_array
+from mingolotss.io.arrow_values import (
+    array_of,
+    fill_null,
+    numpy_dtype,
+    numpy_of,
+    scalar,
+    text_array,
+)
 
 TYPES = ["bool", "int8", "uint16", "int32", "int64", "uint64", "float32", "float64"]
 
@@ -116,3 +123,10 @@ def test_nulls_are_filled_as_pyarrow_fills_them(values, value):
     filled = fill_null(values, value)
     assert filled.type == values.type
     assert filled.to_pylist() == values.fill_null(value).to_pylist()
+
+
+@pytest.mark.parametrize("name", [*TYPES, "float16"])
+def test_types_have_the_dtype_that_pyarrow_gives_them(name):
+    """Pyarrow's own function is the oracle."""
+    kind = pa.from_numpy_dtype(np.dtype(name))
+    assert numpy_dtype(kind) == np.dtype(kind.to_pandas_dtype()) == np.dtype(name)

@@ -65,9 +65,9 @@ def demo(
     print_summary(built)
     page = BuildFolder(out).report
     say(f"Look at it:  {page}   mingolotss review {out}   mingolotss status {out}")
-    say(
-        f'Load it:     mingolotss.MingoLoTSS("{out}") in PyTorch, mingolotss.load("{out}") in numpy'
-    )
+    place = out.as_posix()  # in Python, a backslash would have to be doubled
+    ways = f'mingolotss.MingoLoTSS("{place}") in PyTorch, mingolotss.load("{place}") in numpy'
+    say(f"Load it:     {ways}")
 
 
 @app.command()

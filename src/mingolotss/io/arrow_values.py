@@ -21,7 +21,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["array_of", "fill_null", "numpy_of", "scalar", "text_array"]
+__all__ = ["array_of", "fill_null", "numpy_dtype", "numpy_of", "scalar", "text_array"]
+
+# The types whose names differ; the others, such as uint8, are called the same in both libraries.
+_DTYPES = {"halffloat": "float16", "float": "float32", "double": "float64"}
+
+
+def numpy_dtype(kind: pa.DataType) -> np.dtype[Any]:
+    """Return the numpy dtype of a type of numbers or flags, and object for any other.
+
+    Older versions of pyarrow import pandas for its own function, and fail where it is missing.
+
+    >>> numpy_dtype(pa.float32()), numpy_dtype(pa.bool_()), numpy_dtype(pa.string())
+    (dtype('float32'), dtype('bool'), dtype('O'))
+    """
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    return np.dtype(_DTYPES.get(str(kind), str(kind)) if is_number else object)
 
 
 def array_of(values: npt.NDArray[Any]) -> pa.Array:
@@ -56,7 +71,7 @@ def numpy_of(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
         return np.asarray(column.to_numpy(zero_copy_only=False))
     data = array.buffers()[1] or b""  # an array without values need not have a buffer
     if not is_flag:
-        values: npt.NDArray[Any] = np.frombuffer(data, kind.to_pandas_dtype())[start : start + n]
+        values: npt.NDArray[Any] = np.frombuffer(data, numpy_dtype(kind))[start : start + n]
         if array.null_count:
             values = np.where(numpy_of(array.is_null()), values.dtype.type(np.nan), values)
         return values

@@ -100,13 +100,16 @@ class Place(NamedTuple):
 
 def _way(path: Path, folder: Path) -> tuple[int, str] | None:
     """Return the path from a folder, and how many folders it goes up; None if that is far."""
-    common = Path(os.path.commonpath([path, folder]))
+    try:
+        common = Path(os.path.commonpath([path, folder]))
+    except ValueError:  # two drives of Windows
+        return None
     upwards = len(folder.parts) - len(common.parts)
     # A relative path by way of the root or of the folder of all home directories is no nearer than
     # the absolute one, and it could carry the name of a person.
     if upwards and (upwards > _MOST_UPWARDS or common in (_home() or Path()).parents):
         return None
-    return upwards, os.path.relpath(path, folder)
+    return upwards, Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _home() -> Path | None:
@@ -121,4 +124,4 @@ def _with_tilde(path: Path) -> str:
     home = _home()
     if home is not None and path.is_relative_to(home):
         return Path("~", path.relative_to(home)).as_posix()
-    return str(path)
+    return path.as_posix()

@@ -36,6 +36,7 @@ from mingolotss.dataset.manifest import (
 )
 from mingolotss.dataset.masks import MASK_SHA256, encode_masks
 from mingolotss.errors import PluginError
+from mingolotss.io.arrow_values import numpy_dtype
 from mingolotss.io.file_names import format_file_name, safe_name
 from mingolotss.model import Bools, Floats, Ints, Objects
 from mingolotss.pipeline.channel_columns import channel_columns
@@ -518,7 +519,7 @@ def _to_arrow(
     if isinstance(column, pa.Array):
         return column
     if isinstance(column, np.ndarray) and column.dtype != object:
-        column = column.astype(arrow_type.to_pandas_dtype(), copy=False)
+        column = column.astype(numpy_dtype(arrow_type), copy=False)
     return pa.array(column, arrow_type, mask=null, from_pandas=False)
 
 

@@ -27,9 +27,10 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from itertools import islice
 from multiprocessing import forkserver, get_context, resource_tracker
 from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext  # Windows has no ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from mingolotss.errors import InputError
 from mingolotss.foreign import describe_error
@@ -45,9 +46,6 @@ from mingolotss.pipeline.executors.worker import (
     end_if_imported_by_worker,
     start_worker,
 )
-
-if TYPE_CHECKING:  # Windows has no ForkServerContext
-    from multiprocessing.context import ForkServerContext, SpawnContext
 
 __all__ = ["cores", "processes", "processes_or_thread", "threads"]
 
@@ -149,16 +147,14 @@ class _WorkerPool:
 
     Parameters
     ----------
-    context : ForkServerContext or SpawnContext
+    context : BaseContext
     workers : int
         Number of processes.
     reader : Connection
         For `start_worker`.
     """
 
-    def __init__(
-        self, context: ForkServerContext | SpawnContext, workers: int, reader: Connection
-    ) -> None:
+    def __init__(self, context: BaseContext, workers: int, reader: Connection) -> None:
         self._context, self._workers, self._reader = context, workers, reader
         self._start()
 
@@ -316,7 +312,7 @@ def _submit_uninterrupted(
             signal.raise_signal(signal.SIGINT)
 
 
-def _process_context() -> ForkServerContext | SpawnContext:
+def _process_context() -> BaseContext:
     """Return the context in which processes are started; start its fork server on Linux.
 
     Elsewhere there is no fork server: libraries that it has loaded may not survive a fork.

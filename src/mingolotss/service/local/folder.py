@@ -107,7 +107,7 @@ class FolderService(Shown):
 
     def __init__(self, folder: Path, naming: Naming | None = None) -> None:
         self.folder = Path(folder)
-        self.root = str(self.folder)
+        self.root = self.folder.as_posix()
         self.naming = naming or Naming()
         before, _, rest = self.naming.image.partition("{source}")
         separator, field, end = rest.partition("{field}")
@@ -122,7 +122,7 @@ class FolderService(Shown):
         self._passed_over = PassedOver()
         self._ambiguous: dict[str, str] = {}  # the reason, by the name of the source
         # Paths are joined as text: 5 µs less for each file than with pathlib.
-        self._prefix = str(self.folder / "x")[:-1]
+        self._prefix = (self.folder / "x").as_posix()[:-1]
         if not self.folder.is_dir():
             raise InputError(f"open the folder {self.folder}: there is no such folder")
 

@@ -24,7 +24,7 @@ _MAX_DEEP_FILES = 20_000  # so that a whole home directory takes 0.1 s
 
 
 def mosaic_files(root: Path, passed_over: PassedOver) -> list[str]:
-    """Return the paths of the FITS files in a folder and in the folders directly in it.
+    """Return the paths of the FITS files in a folder and in the folders directly in it, with ``/``.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def mosaic_files(root: Path, passed_over: PassedOver) -> list[str]:
     InputError
         The folder cannot be listed.
     """
-    prefix, entries = str(root / "x")[:-1], _scan(root)
+    prefix, entries = (root / "x").as_posix()[:-1], _scan(root)
     names = _fits_names(entries, passed_over)
     for folder in _folders_to_search(root, entries, passed_over):
         try:
@@ -99,7 +99,7 @@ def listed_files(root: Path) -> tuple[int, str]:
     It tells whether files were added or removed, without opening one. 0 and "" if the folder cannot
     be listed.
     """
-    prefix = len(str(root / "x")) - 1
+    prefix = len((root / "x").as_posix()) - 1
     try:
         names = sorted(path[prefix:] for path in mosaic_files(root, PassedOver()))
     except InputError:

@@ -180,7 +180,7 @@ class MosaicsService(Shown):
             return self.root
         if is_remote(self.root):
             return resolve_fsspec(self.root)
-        return str(Path(self.root, "x"))[:-2]
+        return Path(self.root, "x").as_posix()[:-2]
 
     def notices(self) -> list[str]:
         """Return one line for each kind of file that is not used, and for each damaged mosaic."""
