@@ -86,8 +86,9 @@ def _run(home: Path, *arguments: str) -> None:
 
 def _chromium() -> str:
     """Return the path of Chromium if its driver is there too, and otherwise nothing."""
-    driver, browser = shutil.which("chromedriver"), shutil.which("chromium")
-    return browser if browser and driver else ""
+    names = "chromium", "chromium-browser", "google-chrome"
+    browser = next(filter(None, map(shutil.which, names)), "")
+    return browser if shutil.which("chromedriver") else ""
 
 
 def _photograph(home: Path) -> None:
