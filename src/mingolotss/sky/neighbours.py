@@ -22,11 +22,12 @@ from mingolotss.sky.angles import Floats, unit_vectors
 from mingolotss.sky.cube_grid import CubeGrid, chord
 
 __all__ = [
-    "Neighbours",
     "connected_groups",
+    "cube_grids",
     "is_near",
     "join_groups",
     "near_pairs",
+    "number_groups",
     "one_of_each_crowd",
     "overlap_blocks",
     "overlaps",
@@ -108,15 +109,15 @@ def near_pairs(
         The smaller and the larger index of each pair. Every pair is given once, in blocks of
         limited size and in no particular order.
     """
-    for grid in _cube_grids(points, radius):
+    for grid in cube_grids(points, radius):
         yield from grid.pairs(code)
 
 
-class Neighbours:
-    """Positions whose pairs are asked for more than once, for different codes.
+def cube_grids(points: Floats, radius: Floats) -> Iterator[CubeGrid]:
+    """Give the grids whose pairs together are those of `near_pairs`.
 
-    The same as `near_pairs`, but what does not depend on the codes is kept: about 100 bytes for
-    each position, if their radii are alike.
+    They can be kept where pairs are asked for more than once, for different codes: about 100 bytes
+    for each position, if their radii are alike.
 
     Parameters
     ----------
@@ -127,21 +128,10 @@ class Neighbours:
     Examples
     --------
     >>> points, radius = unit_vectors([10.0, 10.01, 10.02], np.zeros(3)), np.full(3, 1e-4)
-    >>> neighbours = Neighbours(points, radius)
-    >>> next(neighbours.pairs(np.array([0, 0, 1])))
+    >>> (grid,) = cube_grids(points, radius)
+    >>> next(grid.pairs(np.array([0, 0, 1])))
     (array([1]), array([2]))
     """
-
-    def __init__(self, points: Floats, radius: Floats) -> None:
-        self._grids = list(_cube_grids(points, radius))
-
-    def pairs(self, code: Ints | None = None) -> Iterator[tuple[Ints, Ints]]:
-        """Give the pairs that are near, as `near_pairs` does."""
-        for grid in self._grids:
-            yield from grid.pairs(code)
-
-
-def _cube_grids(points: Floats, radius: Floats) -> Iterator[CubeGrid]:
     # Strategy: positions are divided into levels, in each of which no radius is more than twice
     # another. For two levels, and for one with itself, the unit sphere is divided into cubes as
     # wide as the largest sum of their radii, so that all neighbours of a position are in its own
@@ -205,6 +195,17 @@ def connected_groups(count: int, blocks: Iterable[tuple[Ints, Ints]]) -> Ints:
     lowest = np.arange(count)
     for first, second in blocks:
         lowest = join_groups(lowest, first, second)
+    return number_groups(lowest)
+
+
+def number_groups(lowest: Ints) -> Ints:
+    """Number groups from 0, in order of appearance.
+
+    Parameters
+    ----------
+    lowest : int array, shape (n,)
+        The lowest member of each one's group, as `join_groups` gives it.
+    """
     numbers: Ints = np.unique(lowest, return_inverse=True)[1].reshape(-1).astype(np.int64)
     return numbers
 

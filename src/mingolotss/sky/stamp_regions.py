@@ -28,11 +28,13 @@ import numpy.typing as npt
 
 from mingolotss.model import Bools, Ints
 from mingolotss.sky.angles import Floats, position_angle, separation_arcsec, unit_vectors
+from mingolotss.sky.cube_grid import CubeGrid
 from mingolotss.sky.neighbours import (
-    Neighbours,
+    cube_grids,
     is_near,
     join_groups,
     near_pairs,
+    number_groups,
     one_of_each_crowd,
 )
 
@@ -64,7 +66,7 @@ class StampRegions:
     angle_deg: Floats | None = None
     _points: Floats = field(init=False, repr=False, compare=False)
     _radius: Floats = field(init=False, repr=False, compare=False)
-    _neighbours: list[Neighbours] = field(
+    _grids: list[list[CubeGrid]] = field(
         init=False, repr=False, compare=False, default_factory=list
     )
 
@@ -144,15 +146,15 @@ class StampRegions:
                 lowest = join_groups(lowest, first, second)
         for first, second in self._pairs_of_known(known, lowest if is_crowded else None):
             lowest = join_groups(lowest, first, second)
-        numbers: Ints = np.unique(lowest, return_inverse=True)[1].reshape(-1).astype(np.int64)
-        return numbers
+        return number_groups(lowest)
 
     def _pairs_of_known(self, known: Ints, code: Ints | None) -> Iterator[tuple[Ints, Ints]]:
         """Give the pairs of the stamps whose places are known, in ascending order."""
-        if not self._neighbours:  # what is found out once serves all codes
-            self._neighbours.append(Neighbours(self._points[known], self._radius[known]))
-        (neighbours,) = self._neighbours
-        return self._that_overlap(known, neighbours.pairs(None if code is None else code[known]))
+        if not self._grids:  # what is found out once serves all codes
+            self._grids.append(list(cube_grids(self._points[known], self._radius[known])))
+        (grids,) = self._grids
+        own = None if code is None else code[known]
+        return self._that_overlap(known, (pair for grid in grids for pair in grid.pairs(own)))
 
     def _that_overlap(
         self, rows: Ints, near: Iterable[tuple[Ints, Ints]]
