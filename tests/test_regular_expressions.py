@@ -51,9 +51,9 @@ def test_no_expression_is_slow_on_a_long_text(piece):
     """A value, a name or a page may be as long as its file."""
     text = piece * (LENGTH // len(piece)) + "\x01"
     for name, pattern in patterns().items():
-        began = time.perf_counter()
+        began = time.process_time()
         pattern.fullmatch(text if isinstance(pattern.pattern, str) else text.encode())
-        assert time.perf_counter() - began < LONGEST_S, name
+        assert time.process_time() - began < LONGEST_S, name
 
 
 @pytest.mark.parametrize("card", [b"", b"COMMENT", b"HISTORY ''", b"        / x", b"= '"])
@@ -61,18 +61,18 @@ def test_headers_with_many_cards_of_one_kind(card):
     """Space is reserved in headers with blank cards."""
     cards = b"CTYPE1  = 'RA---SIN'".ljust(80) + b"BUNIT   = 'Jy/beam'".ljust(80)
     header = cards + card.ljust(80) * 20_000 + b"CRVAL1  = 5.5".ljust(80) + b"END".ljust(80)
-    began = time.perf_counter()
+    began = time.process_time()
     assert read_wcs_cards(header).values == {"CTYPE1": "RA---SIN", "CRVAL1": 5.5}
     assert read_header_facts(header).unit == "Jy/beam"
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("piece", ["a-", "a://", "a://b:", "http://a", "@", "\x1b"])
 def test_messages_about_long_values_are_short(piece):
     """A cell of a catalogue can be a megabyte long, and is in the message about it."""
-    began = time.perf_counter()
+    began = time.process_time()
     message = str(MingoError(f"begin {piece * (1_000_000 // len(piece))}@ end"))
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     assert message.startswith("begin ")
     assert message.endswith(" end")
     assert len(message) < 10_000

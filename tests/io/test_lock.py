@@ -85,7 +85,7 @@ def test_without_waiting_a_held_lock_is_an_error(holder):
     ):
         pass
     remove_stale_lock(lock)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 10
     assert lock.exists()
     assert process.is_alive()
 

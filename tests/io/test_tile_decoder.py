@@ -185,7 +185,7 @@ def test_a_tile_that_unpacks_to_gigabytes_is_refused(column):
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
     with pytest.raises(ImageError, match="damaged"):
         read_image(raw, path="x")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KB
 
 

@@ -374,7 +374,7 @@ def test_a_refused_first_connection_ends_the_build_at_once(tmp_path):
         UnreachableHostError, match=r"127\.0\.0\.1:\d+ cannot be reached \(.*refused"
     ):
         build(load_recipe("lotss"), out=out, catalogue=catalogue(), service=service)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert not [path for path in out.rglob("*") if path.is_file()]
     with running(script()) as server:
         assert [row["status"] for row in make(server, out)] == ["written"] * 3

@@ -52,7 +52,7 @@ def test_a_plan_finds_out_that_nobody_listens(name, tmp_path):
     began = time.monotonic()
     with pytest.raises(UnreachableHostError, match=r"cannot be reached \(.*refused"):
         plan(RECIPE, out=tmp_path, catalogue=sources, service=service)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert not files(tmp_path)
 
 

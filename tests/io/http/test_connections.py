@@ -156,7 +156,7 @@ def test_a_flood_without_content_ends_soon(name):
     began = time.monotonic()
     with running({"*": counting}) as server, pytest.raises(ServiceUnavailableError) as caught:
         transport(total_s=60.0).get(f"{server.url}/a")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert sum(sent) < 16 << 20  # the buffers of the two sockets included
     assert "\n" not in str(caught.value)
 
@@ -170,7 +170,7 @@ def test_a_flood_of_trailers_ends_soon():
             assert transport(total_s=60.0).get(f"{server.url}/a").body == b"x"
         except ServiceUnavailableError as error:
             assert "without content" in str(error)  # noqa: PT017
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_small_chunks_are_content():
@@ -239,7 +239,7 @@ def test_any_retry_after_is_one_passing_fault(value):
     busy = raw(head.encode("utf-8"))
     with running({"*": busy}) as server, pytest.raises(ServiceUnavailableError, match="status 503"):
         client.get(f"{server.url}/a")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_a_bomb_in_a_content_encoding_is_stopped():
