@@ -12,12 +12,14 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from email.parser import BytesParser
 from pathlib import Path
 
 import pytest
+import yaml
 
 from compilers import ROOT, needs_compiler
 
@@ -189,3 +191,29 @@ def test_pyright_accepts_the_code_of_users(tmp_path):
 def test_the_workflows_have_no_known_hole():
     """Actions are pinned to a commit, jobs have no right that they do not need, and so on."""
     run(tool("zizmor"), "--offline", "--pedantic", ROOT / ".github", cwd=ROOT)
+
+
+# What conda-forge calls differently, or divides: matplotlib-base is matplotlib without Qt.
+CONDA_NAMES = {
+    "astropy": "astropy-base", "matplotlib": "matplotlib-base", "zlib-ng": "python-zlib-ng",
+}  # fmt: skip
+
+
+def test_the_recipe_for_conda_asks_for_the_same_packages(twice):
+    """With the version and the checksum of the sources; rattler-build can read it."""
+    from packaging.requirements import Requirement
+    from rattler_build import Stage0Recipe
+
+    sources = twice[0]["sources"]
+    text = run(ROOT / ".ci" / "conda-recipe", sources, cwd=ROOT)
+    Stage0Recipe.from_yaml(text)
+    recipe = yaml.safe_load(text)
+    assert recipe["context"]["version"] == VERSION
+    assert recipe["source"]["sha256"] == hashlib.sha256(sources.read_bytes()).hexdigest()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    given = [Requirement(text) for text in project["project"]["dependencies"]]
+    expected = [f"{CONDA_NAMES.get(one.name, one.name)} {one.specifier}" for one in given]
+    assert recipe["requirements"]["run"] == ["python", *expected]
+    backend = [str(Requirement(text)) for text in project["build-system"]["requires"]]
+    host = [words.replace(" ", "") for words in recipe["requirements"]["host"]]
+    assert host == ["python", "pip", *backend]
