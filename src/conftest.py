@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 
 @pytest.fixture(scope="session")
 def folder_with_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with ``demo``, what ``mingolotss demo`` builds, without its pictures."""
+    """Give a folder with ``demo``, what ``mingolotss demo`` builds, without its pictures.
+
+    One process of the tests builds it, and each has a copy.
+    """
+    folder, root = tmp_path_factory.mktemp("examples"), tmp_path_factory.getbasetemp()
+    shared = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "demo-of-examples"
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            _build_demo(shared)
+    shutil.copytree(shared / "demo", folder / "demo")
+    return folder
+
+
+def _build_demo(folder: Path) -> None:
     from mingolotss.pipeline.inputs import write_simulated_sky
     from mingolotss.pipeline.run import build
 
-    folder = tmp_path_factory.mktemp("examples")
+    unfinished = folder.with_name(f"{folder.name}-unfinished")
+    unfinished.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+        patch.chdir(unfinished)
         catalogue, service = write_simulated_sky(Path("demo"), sources=120, seed=1)
         build("mingolotss", out="demo", catalogue=catalogue, service=service)
-    return folder
+    unfinished.rename(folder)
 
 
 @pytest.fixture(autouse=True)

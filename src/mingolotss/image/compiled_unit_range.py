@@ -5,7 +5,7 @@ for an image of 150 x 150 pixels, where numpy takes 6.5 to gather and then divid
 
 >>> levels, pieces = np.zeros((2, 3), np.float32), list(np.uint8([[[0, 51, 255]], [[0, 0, 0]]]))
 >>> is_done = gather(pieces, [1, 0], levels)
->>> levels[is_done:].round(3).tolist() if is_done else "compiled kernel not available"
+>>> levels[is_done:].astype(float).round(3).tolist() if is_done else "compiled kernel not available"
 [[0.0, 0.2, 1.0]]
 """
 

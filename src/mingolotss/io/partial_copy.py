@@ -4,6 +4,7 @@ The copy is mapped into memory at the full length of the file, so that everythin
 on this machine reads it. It takes disk only for the bytes that are there, and the system removes it
 when the memory is released, however the process ends.
 
+>>> from mingolotss.io.range_plan import as_ranges
 >>> copy = PartialCopy(10_000)
 >>> copy.write([(100, 103), (200, 202)], [b"abc", b"de"])
 >>> bytes(copy.raw[100:103]), copy.missing(as_ranges([100], [202])).tolist()
