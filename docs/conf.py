@@ -59,7 +59,7 @@ nb_execution_cache_path = str(
 )
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
-nb_execution_timeout = 180
+nb_execution_timeout = 600  # of one cell; a busy machine is several times as slow
 nb_merge_streams = True
 
 # The reference of the Python interface comes from the docstrings.
