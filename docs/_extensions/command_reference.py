@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from code_links import unlinked_code, wrap
 from docutils import nodes
 from sphinx import addnodes
 
@@ -131,9 +132,9 @@ def _write_pages(app: Sphinx) -> None:
 def _link_commands(app: Sphinx, tree: nodes.document) -> None:
     """Make links of the commands in code, `mingolotss build` with or without arguments."""
     names = commands()
-    for literal in list(tree.findall(nodes.literal)):
+    for literal in unlinked_code(tree):
         words = literal.astext().split()
-        if words[:1] != [NAME] or isinstance(literal.parent, nodes.reference | nodes.title):
+        if words[:1] != [NAME]:
             continue
         name = next((n for n in (" ".join(words[1:3]), " ".join(words[1:2])) if n in names), None)
         if name is not None:
@@ -141,8 +142,7 @@ def _link_commands(app: Sphinx, tree: nodes.document) -> None:
                 "", refdomain="std", reftype="doc", refexplicit=True, refdoc=app.env.docname,
                 reftarget=f"/generated/commands/{name.replace(' ', '-')}",
             )  # fmt: skip
-            literal.replace_self(link)
-            link += literal
+            wrap(literal, link)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

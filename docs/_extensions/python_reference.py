@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from code_links import unlinked_code, wrap
 from docutils import nodes
 from numpydoc.docscrape import NumpyDocString
 from numpydoc.docscrape_sphinx import get_doc_object
@@ -140,15 +141,14 @@ def _link_names(app: Sphinx, tree: nodes.document) -> None:
     """Make links of the names in code."""
     names = public_names()
     in_index = app.env.docname == INDEX
-    for literal in list(tree.findall(nodes.literal)):
+    for literal in unlinked_code(tree):
         text = literal.astext().removesuffix("()")
         target = f"mingolotss.{text}" if in_index else text
-        if target in names and not isinstance(literal.parent, nodes.reference | nodes.title):
+        if target in names:
             link = addnodes.pending_xref(
                 "", refdomain="py", reftype="obj", reftarget=target, refexplicit=True
             )
-            literal.replace_self(link)
-            link += literal
+            wrap(literal, link)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -43,10 +43,11 @@ class Page(HTMLParser):
     followed: list[str] = field(default_factory=list)
     styles: list[str] = field(default_factory=list)
     untold: list[str] = field(default_factory=list)
+    nested: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self._in_style = False
+        self._in_style, self._in_link = False, False
         self.feed(self.path.read_text(encoding="utf-8"))
         self.close()
 
@@ -54,6 +55,7 @@ class Page(HTMLParser):
         """Note what one element has."""
         self._in_style = tag == "style"
         values = {name: value or "" for name, value in attrs}
+        self._note_element(tag, values)
         for name, value in values.items():
             if name == "id" or (tag, name) == ("a", "name"):
                 self.ids.append(value)
@@ -65,6 +67,12 @@ class Page(HTMLParser):
                 self.loaded.append(value)
             elif (tag, name) in _FOLLOWED:
                 self.followed.append(value)
+
+    def _note_element(self, tag: str, values: dict[str, str]) -> None:
+        """Note what elements of one kind alone have."""
+        if tag == "a":
+            self.nested += [values.get("href", "")] * self._in_link
+            self._in_link = True
         if tag == "link" and "href" in values:
             relations = set(values.get("rel", "").lower().split())
             place = self.followed if relations and relations <= _NOT_LOADED else self.loaded
@@ -80,8 +88,10 @@ class Page(HTMLParser):
             self.styles.append(data)
 
     def handle_endtag(self, tag: str) -> None:
-        """Note that a style element ends."""
+        """Note that a style element or a link ends."""
         self._in_style = False
+        if tag == "a":
+            self._in_link = False
 
 
 @cache

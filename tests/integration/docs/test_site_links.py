@@ -28,6 +28,12 @@ def test_an_id_stands_once_in_its_page():
         assert twice == [], path
 
 
+def test_no_link_stands_in_another():
+    """A browser would end the outer one before its text."""
+    nested = {path.name: read_page(path).nested for path in pages()}
+    assert {name: links for name, links in nested.items() if links} == {}
+
+
 def test_no_page_loads_from_another_host():
     """No fonts, scripts, pictures or frames: the site works without the network."""
     for path in pages():
