@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -320,12 +321,13 @@ def test_the_columns_have_the_types_of_the_page():
 
 def test_every_option_shown_exists():
     """Every option in the commands of the pages is an option of the program."""
+    help_of = cache(lambda *words: run(*words, "--help").stdout)
     for page in PAGES:
         for block in blocks(page, "console"):
             for line in re.findall(r"^\$ (?:\S*/)?mingolotss (.*)$", block, re.MULTILINE):
                 command, *words = line.split("#")[0].split()
                 inner = words[:1] if command == "zooniverse" else []  # a group of commands
-                known = run(command, *inner, "--help").stdout
+                known = help_of(command, *inner)
                 for word in words:
                     if word.startswith("--"):
                         assert word.split("=")[0] in known, (page.name, line)
