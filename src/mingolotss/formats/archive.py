@@ -12,6 +12,7 @@ import io
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
+from tarfile import InvalidHeaderError, ReadError  # type: ignore[attr-defined]
 from typing import IO, Literal, Self
 
 from mingolotss.io.files import atomic_path
@@ -73,15 +74,24 @@ def _write_members(
 class PlainMember(tarfile.TarInfo):
     """A member of an untrusted archive, for the argument `tarinfo` of `tarfile.open`.
 
-    A negative size makes `tarfile` read the same bytes for ever (CVE-2025-8194).
+    A negative size makes `tarfile` read the same bytes for ever (CVE-2025-8194). Versions of Python
+    that refuse it take the damaged header for the end of the archive, so that the rest is lost.
     """
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
+        """Read the header of the next member; refuse a damaged one."""
+        try:
+            return super().fromtarfile(tarfile)
+        except InvalidHeaderError as error:
+            raise ReadError(f"a damaged header: {error}") from error
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         """Read a header; refuse one with a negative size."""
         member = super().frombuf(buf, encoding, errors)
         if member.size < 0:
-            raise tarfile.ReadError(f"{member.name[:80]!r} has a negative size")
+            raise ReadError(f"{member.name[:80]!r} has a negative size")
         return member
 
 
