@@ -12,7 +12,7 @@ True
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ __all__ = [
     "Bools",
     "Candidate",
     "Cutout",
+    "EqualWithNaN",
     "FloatImage",
     "Floats",
     "Ints",
@@ -37,8 +38,32 @@ FloatImage = npt.NDArray[np.floating[Any]]
 Objects = npt.NDArray[np.object_]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class EqualWithNaN:
+    """A base of dataclasses of scalars (``eq=False``) in which NaN is equal to NaN.
+
+    NaN stands for what is not known, so that two of them that say the same are equal. Since Python
+    3.13, a dataclass with a NaN is not even equal to itself.
+    """
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether all fields are equal."""
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        """Return a number that is the same for equal values."""
+        return hash(self._values())
+
+    def _values(self) -> tuple[object, ...]:
+        values = (getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+        return tuple("NaN" if value != value else value for value in values)  # noqa: PLR0124
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source(EqualWithNaN):
     """One row of the catalogue.
 
     Attributes

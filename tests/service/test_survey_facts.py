@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 
 from mingolotss.catalogue.catalogue import Catalogue
-from mingolotss.model import Candidate, Cutout
+from mingolotss.model import Candidate, Cutout, Source
 from mingolotss.service.base import CutoutRequest, FactsService, fetch_cutouts, survey_facts
 from mingolotss.service.survey_facts import SurveyBeam, SurveyFacts
 from mingolotss.sky.header_facts import HeaderFacts, header_facts
@@ -78,6 +78,21 @@ def test_a_service_without_facts_and_one_with_other_facts_change_nothing():
         assert fetched(StatedService(cutout, facts)).wcs is cutout.wcs
     assert isinstance(StatedService(cutout), FactsService)
     assert survey_facts(StatedService(cutout)) is NVSS
+
+
+def test_what_is_not_known_is_equal():
+    """Also where the NaN of two objects are not the same object, on every version of Python."""
+    other = float("nan")
+    pairs = [
+        (SurveyFacts(), SurveyFacts(frequency_mhz=other, blank=other)),
+        (HeaderFacts("Jy"), HeaderFacts("Jy", beam_pa_deg=other)),
+        (Source(0, "A", 1.0, 2.0), Source(0, "A", 1.0, 2.0, size_arcsec=other)),
+    ]
+    for one, same in pairs:
+        assert one == same
+        assert hash(one) == hash(same)
+    assert SurveyFacts() != SurveyFacts(frequency_mhz=1400.0)
+    assert SurveyFacts() != HeaderFacts()
 
 
 def test_facts_of_a_service_survive_the_way_to_a_worker():

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from mingolotss.model import Cutout
+from mingolotss.model import Cutout, EqualWithNaN
 from mingolotss.sky.header_facts import HeaderFacts
 from mingolotss.sky.wcs import SkyWCS
 
@@ -27,8 +27,8 @@ Beam = tuple[float, float, float]
 """Major and minor axis (FWHM, arcsec) and position angle (deg, east of north)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SurveyBeam:
+@dataclass(frozen=True, slots=True, eq=False)
+class SurveyBeam(EqualWithNaN):
     """The restoring beam of a survey, as a function of declination.
 
     Attributes
@@ -88,8 +88,8 @@ class SurveyBeam:
         return (round(major, 6), self.minor_arcsec, self.pa_deg) if major < math.inf else None
 
 
-@dataclass(frozen=True, slots=True)
-class SurveyFacts:
+@dataclass(frozen=True, slots=True, eq=False)
+class SurveyFacts(EqualWithNaN):
     """What is known about all images of a service; NaN, None and "" where nothing is.
 
     Attributes

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from mingolotss.model import EqualWithNaN
 from mingolotss.sky.fits_header import header_cards, header_end
 from mingolotss.sky.similar_headers import MAX_KINDS, split_header
 from mingolotss.sky.wcs_cards import Card, read_card
@@ -71,8 +72,8 @@ SIMULATED_ORIGIN = "mingolotss simulate"
 """The card ORIGIN of these images, by which a reader recognises them."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderFacts:
+@dataclass(frozen=True, slots=True, eq=False)
+class HeaderFacts(EqualWithNaN):
     """What the header of an image says of the image; NaN and None where it says nothing.
 
     Attributes

@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import re
 import socket
 import ssl
 import threading
@@ -169,7 +170,8 @@ def test_a_flood_of_trailers_ends_soon():
         try:
             assert transport(total_s=60.0).get(f"{server.url}/a").body == b"x"
         except ServiceUnavailableError as error:
-            assert "without content" in str(error)  # noqa: PT017
+            # Python 3.14 counts trailers itself.
+            assert re.search("without content|trailers", str(error))  # noqa: PT017
     assert time.monotonic() - began < 30
 
 
