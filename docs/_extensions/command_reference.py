@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ TYPE = re.compile(r" <\w+>")  # newer versions of typer add it to arguments
 NOTES = re.compile(r"(?:\s*\[[^\[\]]*\])+$")  # [default: 5; x>=1], [required]
 
 
+@cache
 def commands() -> dict[str, Any]:
     """Return every command by what is typed after the name of the program."""
     return dict(_commands(typer.main.get_command(program), ""))
@@ -46,6 +48,11 @@ def _commands(group: Any, before: str) -> Iterator[tuple[str, Any]]:
             yield f"{before}{name}", command
 
 
+def named_in(words: Sequence[str]) -> str | None:
+    """Return the command that words begin with, which may be two of them."""
+    return next((n for n in (" ".join(words[:2]), " ".join(words[:1])) if n in commands()), None)
+
+
 def examples(folder: Path) -> dict[str, list[tuple[str, str]]]:
     """Return, for each command, the lines in which pages show it, with the name of the page."""
     lines: dict[str, list[tuple[str, str]]] = {name: [] for name in commands()}
@@ -53,8 +60,7 @@ def examples(folder: Path) -> dict[str, list[tuple[str, str]]]:
         if not {"_build", "generated"} & set(page.relative_to(folder).parts):
             text = page.read_text()
             for line in SHOWN.findall(text):
-                words = line.split()[1:]
-                name = next((n for n in (" ".join(words[:2]), words[0]) if n in lines), None)
+                name = named_in(line.split()[1:])
                 if name is not None:
                     document = page.relative_to(folder).with_suffix("").as_posix()
                     lines[name].append((line, document))
@@ -131,12 +137,11 @@ def _write_pages(app: Sphinx) -> None:
 
 def _link_commands(app: Sphinx, tree: nodes.document) -> None:
     """Make links of the commands in code, `mingolotss build` with or without arguments."""
-    names = commands()
     for literal in unlinked_code(tree):
         words = literal.astext().split()
         if words[:1] != [NAME]:
             continue
-        name = next((n for n in (" ".join(words[1:3]), " ".join(words[1:2])) if n in names), None)
+        name = named_in(words[1:])
         if name is not None:
             link = addnodes.pending_xref(
                 "", refdomain="std", reftype="doc", refexplicit=True, refdoc=app.env.docname,
