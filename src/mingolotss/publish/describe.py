@@ -28,14 +28,10 @@ def keep_descriptions(source: Path, target: Path) -> None:
     source, target : Path
         The folders of the two datasets.
     """
-    before, now = DatasetFolder(source), DatasetFolder(target)
-    for path, copy in (
-        (before.licence, now.licence),
-        (before.citation, now.citation),
-        (before.zenodo, now.zenodo),
-    ):
+    folder = DatasetFolder(source)
+    for path in (folder.licence, folder.citation, folder.zenodo):
         if path.exists() and not is_generated(path):
-            write_bytes(copy, path.read_bytes())
+            write_bytes(target / path.name, path.read_bytes())
 
 
 def write_description(

@@ -138,8 +138,10 @@ def _check_free(out: Path, *, fresh: bool | None) -> None:
         if is_broken and not is_build:
             return
         if not fresh or not is_dataset or is_build:
-            hint = " (or --fresh to replace it)" if is_dataset and fresh is False else ""
-            hint = hint or (" (it is not an export)" if fresh is not None else "")
+            hint = ""
+            if fresh is not None:
+                can_replace = is_dataset and not fresh
+                hint = " (or --fresh to replace it)" if can_replace else " (it is not an export)"
             raise InputError(f"export to {out}: something is there; choose another --out{hint}")
     elif out.exists() and not out.is_dir():
         raise InputError(f"export to {out}: a file is there; choose another --out")
