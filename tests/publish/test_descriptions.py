@@ -6,12 +6,16 @@ needs a jsonschema that the other libraries do not work with; where it is instal
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import re
+import socket
 from contextlib import redirect_stderr
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -20,9 +24,10 @@ from astropy.io import fits
 
 from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.dataset.provenance import Provenance, read_provenance
-from mingolotss.errors import RecipeError
+from mingolotss.errors import InputError, RecipeError
 from mingolotss.pipeline.run import build
 from mingolotss.publish.citation import render_cff
+from mingolotss.publish.describe import keep_descriptions
 from mingolotss.publish.export import export
 from mingolotss.publish.licence import read_licence
 from mingolotss.publish.licence_file import render_licence
@@ -196,6 +201,47 @@ def test_files_that_a_person_wrote_stay(tmp_path):
         assert all((out / name).read_text() == "mine" for name in own)
         assert "LICENSE" not in (out / "checksums.sha256").read_text()
         assert verify(out).problems == []
+
+
+def put_socket(path):
+    """Bind a socket, whose path may only be short."""
+    with contextlib.chdir(path.parent), socket.socket(socket.AF_UNIX) as pipe:
+        pipe.bind(path.name)
+
+
+@pytest.mark.parametrize(
+    ("put", "words"),
+    [
+        (os.mkfifo, "a pipe, a device or a socket, not a file"),
+        (put_socket, "a pipe, a device or a socket, not a file"),
+        (Path.mkdir, "Is a directory"),
+        (lambda path: path.symlink_to("../private"), "it is a link to {private}, outside of "),
+        (lambda path: path.symlink_to("/dev/zero"), "it is a link to /dev/zero, outside of "),
+    ],
+    ids=["pipe", "socket", "folder", "link to a file elsewhere", "link to a device"],
+)
+@pytest.mark.parametrize("name", ["LICENSE", "CITATION.cff", ".zenodo.json"])
+def test_a_description_that_is_no_file_of_the_dataset_is_refused(tmp_path, name, put, words):
+    """No export waits for a pipe or publishes the text of a file outside of the dataset."""
+    dataset, target, private = tmp_path / "dataset", tmp_path / "export", tmp_path / "private"
+    dataset.mkdir()
+    private.write_text("secret")
+    put(dataset / name)
+    line = f"copy {dataset / name}: {words.format(private=private.resolve())}"
+    with pytest.raises(InputError, match=re.escape(line)) as caught:
+        keep_descriptions(dataset, target)
+    assert str(caught.value).endswith("; put the text there as a file, or remove it")
+    assert not target.exists()
+
+
+def test_a_description_may_be_a_link_within_the_dataset(tmp_path):
+    """Its text is copied, as a file."""
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "mine").write_text("mine")
+    (tmp_path / "LICENSE").symlink_to("texts/mine")
+    keep_descriptions(tmp_path, tmp_path / "export")
+    assert (tmp_path / "export" / "LICENSE").read_text() == "mine"
+    assert not (tmp_path / "export" / "LICENSE").is_symlink()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from mingolotss.dataset.collection_record import CollectionRecord
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.errors import MingoError
-from mingolotss.io.files import remove_tree
+from mingolotss.io.files import LARGEST_TEXT, remove_tree
 from mingolotss.recipe.model import Recipe
 
 __all__ = [
@@ -32,7 +32,10 @@ GENERATED_MARK = "written by mingolotss from recipe.toml and manifest.parquet"
 
 def is_generated(path: Path) -> bool:
     """Return whether the program wrote a description; one that a person wrote stays."""
-    return path.is_file() and GENERATED_MARK in path.read_text(encoding="utf-8", errors="replace")
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:  # one that the program wrote is shorter
+        return GENERATED_MARK.encode() in stream.read(LARGEST_TEXT)
 
 
 def products(folder: Path, recipe: Recipe, *, descriptions: bool = True) -> Iterator[Path]:

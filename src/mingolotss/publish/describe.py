@@ -7,7 +7,8 @@ from pathlib import Path
 
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.products import is_generated
-from mingolotss.io.files import write_bytes
+from mingolotss.errors import InputError
+from mingolotss.io.files import is_local, read_bounded, write_bytes
 from mingolotss.publish.card import render_card
 from mingolotss.publish.citation import render_cff
 from mingolotss.publish.croissant import render_croissant
@@ -27,11 +28,30 @@ def keep_descriptions(source: Path, target: Path) -> None:
     ----------
     source, target : Path
         The folders of the two datasets.
+
+    Raises
+    ------
+    InputError
+        One of them is no regular file, cannot be read, has more than 64 MiB, or is a link to a
+        file outside of the dataset. The text of such a file would be published without a word.
     """
     folder = DatasetFolder(source)
     for path in (folder.licence, folder.citation, folder.zenodo):
         if path.exists() and not is_generated(path):
-            write_bytes(target / path.name, path.read_bytes())
+            write_bytes(target / path.name, _read_text_of_a_person(path, source))
+
+
+def _read_text_of_a_person(path: Path, source: Path) -> bytes:
+    """Return the bytes of a description that a person wrote."""
+    advice = "put the text there as a file, or remove it"
+    if is_local(path) and not path.resolve().is_relative_to(source.resolve()):
+        raise InputError(
+            f"copy {path}: it is a link to {path.resolve()}, outside of {source}; {advice}"
+        )
+    try:
+        return read_bounded(path)
+    except OSError as error:
+        raise InputError(f"copy {path}: {error.strerror or error}; {advice}") from error
 
 
 def write_description(
