@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import itertools
 import lzma
 import resource
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import time
 import warnings
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -326,7 +328,7 @@ def test_more_mosaics_than_open_files(tmp_path, monkeypatch):
     service = open_service(f"mosaics:{tmp_path}")
     position, size = SkyCoord(10, 20, unit="deg"), 30 * u.arcsec
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (220, limits[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_number_of_free_file(160), limits[1]))
     try:
         candidates = service.search(position, size)
         images = [service.cutout(one, position, size).image.copy() for one in candidates]
@@ -335,6 +337,13 @@ def test_more_mosaics_than_open_files(tmp_path, monkeypatch):
     assert len(images) == 150
     for image in images:
         np.testing.assert_array_equal(image, SINGLE[20:40, 14:34])
+
+
+def _number_of_free_file(count):
+    """Return the number that a file gets after `count` more are opened in this process."""
+    taken = {int(file.name) for file in Path("/dev/fd").iterdir()}
+    free = (number for number in itertools.count() if number not in taken)
+    return next(itertools.islice(free, count, None))
 
 
 def test_a_wrong_pixel_scale_asks_for_no_gigabytes_of_padding(tmp_path):
