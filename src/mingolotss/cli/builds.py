@@ -364,12 +364,10 @@ def _settings(changes: Sequence[str] | None, formats: str | None) -> dict[str, o
 
 def _value(text: str) -> object:
     """Parse a value as TOML; anything that is not valid TOML is a string."""
-    import tomllib
-
     from mingolotss.io.documents import parse_toml
 
     try:
         value: object = parse_toml(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:
         return text
     return value

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from mingolotss.candidates.decisions import JUDGEMENT_VERDICTS, Decision
 from mingolotss.dataset.layout import BuildFolder
@@ -219,7 +218,7 @@ def read_inputs(folder: Path) -> RecordedInputs | None:
         return RecordedInputs.model_validate(parse_toml(read_bounded(path).decode()))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, no TOML, or other values
         raise DatasetError(
             f"read {path}: damaged ({first_line(error)}); remove the file, and give --catalogue "
             "and --service once more"

@@ -43,15 +43,13 @@ def parse_toml(text: str) -> dict[str, Any]:
 
     Raises
     ------
-    tomllib.TOMLDecodeError
+    ValueError
         It is no TOML, nested too deep, or has an integer of thousands of digits.
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        raise
-    except (RecursionError, ValueError) as error:
-        raise tomllib.TOMLDecodeError(_reason(error)) from error
+    except RecursionError as error:
+        raise ValueError(_reason(error)) from error
     _check_depth(document)
     return document
 
@@ -64,7 +62,7 @@ def _check_depth(document: dict[str, Any]) -> None:
         level = [v for values in inner for v in values if isinstance(v, dict | list)]
         if not level:
             return
-    raise tomllib.TOMLDecodeError("nested too deep")
+    raise ValueError("nested too deep")
 
 
 def _reason(error: Exception) -> str:

@@ -15,7 +15,6 @@ Not here: what the tables mean (`mingolotss.recipe.load`).
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -112,9 +111,10 @@ def _base_of(name: str, base: object) -> str:
 
 def _read(name: str) -> Tables:
     """Return the keys of a recipe's file; a build's file has them under ``recipe``."""
+    text = recipe_text(name)
     try:
-        tables = parse_toml(recipe_text(name))
-    except tomllib.TOMLDecodeError as error:
+        tables = parse_toml(text)
+    except ValueError as error:
         raise RecipeError(f"read the recipe {name}: not TOML: {error}") from error
     settings = tables.get("recipe", tables)
     if not isinstance(settings, dict):
