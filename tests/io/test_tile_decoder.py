@@ -210,6 +210,27 @@ def test_threads_and_a_helper_that_was_killed():
     assert all(np.array_equal(image, expected) for image in images)
 
 
+_IMPORTED_WHILE_DECODING = """
+import sys
+from mingolotss.io.fits_compressed import CompressedImage, load_decoders
+from mingolotss.io.fits_layout import find_image
+from mingolotss.io.tile_server import serve
+load_decoders()
+before = set(sys.modules)
+raw = sys.stdin.buffer.read()
+CompressedImage(raw, find_image(raw), "x", in_helper=True).box(0, 9, 0, 9)
+print(sorted(set(sys.modules) - before))
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_forks_of_the_helper_import_nothing(kind):
+    """What decoding needs is imported once, before the first fork, and not for each rectangle."""
+    command = [sys.executable, "-c", _IMPORTED_WHILE_DECODING]
+    done = subprocess.run(command, input=KINDS[kind], capture_output=True, check=True)
+    assert done.stdout.split() == [b"[]"]
+
+
 @pytest.mark.slow
 def test_the_helper_ends_with_its_process():
     script = (

@@ -44,7 +44,7 @@ from mingolotss.sky.fits_header import (
     whole_value,
 )
 
-__all__ = ["CompressedImage", "DecodedTiles"]
+__all__ = ["CompressedImage", "DecodedTiles", "load_decoders"]
 
 _COUNT_OF_FOUR_DIGITS = re.compile(rb"(?:Z?NAXIS {2,3}|TFIELDS )= *\+?(\d{4,})")
 _MAX_TILE_BYTES = 2**28
@@ -76,6 +76,12 @@ def _astropy_errors() -> tuple[type[Exception], ...]:
         RuntimeError, AssertionError, ArithmeticError, MemoryError, struct.error, zlib.error,
         fits.VerifyError, *_cfitsio_errors(),
     )  # fmt: skip
+
+
+def load_decoders() -> None:
+    """Import what decoding needs: a process that forks for each rectangle does it once before."""
+    _astropy_errors()
+    _ = np.rec  # which numpy imports when it is asked for
 
 
 class _HduFile:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mingolotss.errors import ImageError
-from mingolotss.io.fits_compressed import CompressedImage
+from mingolotss.io.fits_compressed import CompressedImage, load_decoders
 from mingolotss.io.fits_layout import find_image
 from mingolotss.io.tile_decoder import Box, read_message, write_message
 
@@ -25,6 +25,7 @@ def serve() -> None:
     """Answer requests on standard input until it closes: the whole helper process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end closes input
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    load_decoders()
     key, content = 0, b""
     with contextlib.suppress(EOFError, OSError):
         while True:
