@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ PACKAGE = Path(mingolotss.__file__).parent
 REGISTERS = {"step", "app.command", "app.callback"}
 
 
+@cache
 def modules():
     """Return the path of every module by its name without the package's, "" for the package."""
     paths = {}
@@ -51,45 +53,28 @@ def listed(tree):
 
 
 @pytest.mark.parametrize("module", sorted(set(modules()) - {""}))
-def test_all_is_complete(module):
-    """Every public function and class of a module is in its ``__all__``, once, and exists."""
+def test_a_module_lists_its_names_and_imports_rooms_of_the_package(module):
+    """What is public is in ``__all__``, once, and exists; the front door is for users."""
     tree = ast.parse(modules()[module].read_text())
-    names = listed(tree)
-    if names is None:
-        assert not public(tree), "public names and no __all__"
-        return
-    assert sorted(names) == sorted(set(names))
-    assert public(tree) <= set(names)
-    bound = public(tree) | {"__version__"}
+    bound, of_package = public(tree) | {"__version__"}, set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             bound.add(node.id)
         elif isinstance(node, ast.ImportFrom | ast.Import):
             bound |= {alias.asname or alias.name for alias in node.names}
-    assert set(names) <= bound
-
-
-@pytest.mark.parametrize("module", sorted(set(modules()) - {""}))
-def test_modules_take_only_the_version_from_the_package(module):
-    """A module imports from the package's rooms; its front door is for users."""
-    tree = ast.parse(modules()[module].read_text())
-    names = [
-        alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module == "mingolotss" and not node.level
-        for alias in node.names
-    ]
-    relative = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
-    plain = [
-        alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import)
-        for alias in node.names
-        if alias.name.split(".")[0] == "mingolotss"
-    ]
-    assert set(names) <= {"__version__"}
-    assert not relative
-    assert not plain
+            names = {alias.name for alias in node.names}
+            if isinstance(node, ast.Import):
+                assert "mingolotss" not in {name.partition(".")[0] for name in names}
+            else:
+                assert not node.level, "a relative import"
+                of_package |= names if node.module == "mingolotss" else set()
+    assert of_package <= {"__version__"}
+    listing = listed(tree)
+    if listing is None:
+        assert not public(tree), "public names and no __all__"
+        return
+    assert sorted(listing) == sorted(set(listing))
+    assert public(tree) <= set(listing) <= bound
 
 
 def test_no_module_has_the_name_of_a_public_name():
