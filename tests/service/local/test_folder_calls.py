@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections import Counter
 from pathlib import Path
 
@@ -60,6 +61,22 @@ def test_cutouts_of_groups_are_those_of_single_files(tmp_path, monkeypatch, grou
         assert outcome.image.tobytes() == expected.image.tobytes()
         assert outcome.rms.tobytes() == expected.rms.tobytes()
     assert [isinstance(one, ImageError) for one in outcomes] == [False, True, True, True, False]
+
+
+def test_a_worker_gets_a_service_without_the_listing_of_the_folder(tmp_path):
+    """The task of a part does not grow with the folder, and a copy lists it again when asked."""
+    names, ra = write_folder(tmp_path / "in")
+    catalogue = Catalogue.from_columns(names, ra, np.full(N, 50.0))
+    service, unlisted = FolderService(tmp_path / "in"), FolderService(tmp_path / "in")
+    found = service.search_all(catalogue, 0.1)
+    assert len(pickle.dumps(service)) == len(pickle.dumps(unlisted))
+    copy = pickle.loads(pickle.dumps(service))
+    assert copy.search_all(catalogue, 0.1) == found
+    requests = [CutoutRequest(one, catalogue.source(row)) for row, (one,) in enumerate(found)]
+    pixels = [
+        [one.image.tobytes() for one in each.cutouts(requests, 0.1)] for each in (service, copy)
+    ]
+    assert pixels[0] == pixels[1]
 
 
 def test_each_file_is_mapped_and_hashed_once_and_the_folder_listed_twice(tmp_path, monkeypatch):
