@@ -83,6 +83,8 @@ def find_overlapping_stamps(
         crowded[second[arcsec < extent[second] / 2]] = True
         is_inside = arcsec < np.maximum(extent[first], extent[second]) / 2
         inside += int(is_inside.sum())
+        if not most:
+            continue
         # Of each block, only the nearest pairs so far are kept.
         pairs = np.column_stack([first[is_inside], second[is_inside]])
         nearest = np.concatenate([nearest, pairs])

@@ -91,7 +91,7 @@ def assemble(
         if recipe.channels:
             others.append(pool.submit(_write_channels, folder, part_tables))
         manifest.result()
-        _check_image_files(folder)
+        _check_image_files(folder, rows)
         if summary is None:
             summary = pool.submit(read_summary, out)
         if "batches" in recipe.formats:
@@ -203,12 +203,22 @@ def _merge(
                 writer.write_table(rows.cast(schema), row_group_size=_ROW_GROUP_ROWS)
 
 
-def _check_image_files(folder: BuildFolder) -> None:
-    """Refuse two images with one name: of source "A" in field "B_C", and of "A_B" in field "C"."""
-    table = read_table(folder.manifest, ["source", "image_file"], is_own=True)
-    written = table.filter(pc.is_valid(table["image_file"]))
-    if pc.count_distinct(written["image_file"]).as_py() == len(written):
+def _check_image_files(folder: BuildFolder, rows: pa.Table | None) -> None:
+    """Refuse two images with one name: of source "A" in field "B_C", and of "A_B" in field "C".
+
+    Parameters
+    ----------
+    folder : BuildFolder
+        With the manifest.
+    rows : pyarrow.Table or None
+        The rows of the manifest in any order, if they are in memory already.
+    """
+    if rows is not None and _are_distinct(rows["image_file"]):
         return
+    table = read_table(folder.manifest, ["source", "image_file"], is_own=True)
+    if _are_distinct(table["image_file"]):
+        return
+    written = table.filter(pc.is_valid(table["image_file"]))
     counts = pc.value_counts(written["image_file"])
     name = counts.filter(pc.greater(pc.struct_field(counts, 1), 1))[0]["values"]
     sources = written.filter(pc.equal(written["image_file"], name))["source"].to_pylist()
@@ -216,6 +226,12 @@ def _check_image_files(folder: BuildFolder) -> None:
         f"assemble {folder.path}: the images of {sources[0]!r} and {sources[1]!r} are both called "
         f"{name.as_py()}; set stamp.name = '{{source}}.png' in the recipe, or rename a source"
     )
+
+
+def _are_distinct(values: pa.ChunkedArray) -> bool:
+    """Return whether no value other than null is there twice."""
+    n_values = len(values) - values.null_count
+    return bool(pc.count_distinct(values, mode="only_valid").as_py() == n_values)
 
 
 def _remove_stale_images(

@@ -167,13 +167,13 @@ def describe_assignment(assignment: Assignment, sources: SplitSources) -> SplitR
     assignment : Assignment
     sources : SplitSources
     """
-    names = assignment.names
+    names, texts = assignment.names, assignment.names.tolist()
     reasons = assignment.reasons
     # Splits are compared as numbers; one that is left out shares pixels with nobody.
     known = [name for name in assignment.plan.targets if name]
-    splits = tuple(dict.fromkeys([*known, *in_order(np.unique(names[names != ""]).tolist())]))
+    splits = tuple(dict.fromkeys([*known, *in_order(sorted({*texts} - {""}))]))
     number = {name: index for index, name in enumerate(splits)} | {"": -1}
-    codes = np.array([number[name] for name in names.tolist()], np.int64)
+    codes = np.fromiter(map(number.__getitem__, texts), np.int64, len(texts))
     strata = sources.strata
     return SplitResult(
         plan=assignment.plan,
