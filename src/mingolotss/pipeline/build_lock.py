@@ -18,6 +18,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+# It takes 12 ms, and is imported with this module, while the workers of a build start, and not when
+# the lock is taken.
+import filelock  # noqa: F401
+
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import InputError
 from mingolotss.io.files import as_input_error, is_local, missing_folders, remove_empty
