@@ -61,7 +61,7 @@ def test_a_build_imports_what_its_formats_and_images_need(folder):
 
 def test_the_caller_of_worker_processes_imports_no_pandas(folder):
     """It plans and assembles; only the workers convert values that pyarrow asks pandas about."""
-    modules = build(folder, "by-processes", "-j", 2, formats="parquet")
+    modules = build(folder, "by-processes", "-j", 2, formats="png,batches,csv,parquet")
     assert modules & (LARGE | {"pandas"}) == set()
 
 

@@ -18,6 +18,7 @@ from mingolotss.dataset.manifest import MANIFEST
 from mingolotss.formats.batch_layout import BatchContent, BatchLayout
 from mingolotss.formats.batches import batch_label, batch_of_rows, finish_batches
 from mingolotss.formats.csv import HEADER, write_csv
+from mingolotss.io.files import sha256_file
 
 RNG = np.random.default_rng(2)
 
@@ -48,9 +49,10 @@ def write_all(folder, names):
         BatchLayout().write_batch(folder / batch_name(index, 1), content)
     batches = [folder / "data_batch_1", folder / "test_batch"]
     archive = folder.parent / f"{folder.name}.tar.gz"
-    finish_batches(
+    digests = finish_batches(
         BatchFolder(folder), batches, ["FRI", "FRII"], archive, BatchLayout(), side=4, size=3
     )
+    assert digests == {path: sha256_file(path) for path in (*batches, folder / "batches.meta")}
     return pixels
 
 

@@ -17,6 +17,7 @@ from mingolotss.io.files import (
     atomic_path,
     created_folders,
     is_case_sensitive,
+    md5_and_sha256_file,
     md5_file,
     remove_temporary_files,
     same_file,
@@ -112,6 +113,8 @@ def test_a_checksum_is_of_the_content(tmp_path):
     assert (
         md5_file(tmp_path / "a") == hashlib.md5(b"x" * 100_000, usedforsecurity=False).hexdigest()
     )
+    both = md5_file(tmp_path / "a"), sha256_file(tmp_path / "a")
+    assert md5_and_sha256_file(tmp_path / "a") == both
 
 
 def test_many_files_are_complete(tmp_path):

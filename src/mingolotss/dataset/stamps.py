@@ -41,6 +41,7 @@ from mingolotss.dataset.manifest import (
 from mingolotss.dataset.masks import MASK, has_masks
 from mingolotss.dataset.stamp_shape import STAMPS_KEY, StampShape
 from mingolotss.errors import DatasetError
+from mingolotss.io.arrow_values import numpy_of
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import check_regular, is_local
 from mingolotss.io.parquet import (
@@ -277,7 +278,7 @@ class StampFile:
             raise self._wrong_column(name, None)
         if column[name].null_count:
             raise self._wrong_column(name, "partly empty")
-        values: Ints = column[name].to_numpy()
+        values: Ints = numpy_of(column[name])
         return values
 
     def group_rows(self, group: int) -> int:

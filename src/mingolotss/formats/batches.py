@@ -49,7 +49,7 @@ from mingolotss.formats.label_arrays import vectors_of_arrays
 from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.formats.stored_names import true_splits
 from mingolotss.image.masks import Masks
-from mingolotss.io.files import largest_expansion, md5_file
+from mingolotss.io.files import largest_expansion, md5_and_sha256_file
 from mingolotss.model import Ints
 
 if TYPE_CHECKING:  # batches are read without pyarrow
@@ -174,7 +174,7 @@ def finish_batches(
     side: int,
     size: int,
     channels: Sequence[str] = (),
-) -> None:
+) -> dict[Path, str]:
     """Write what belongs to the batches: the class names, the checksums and the archive.
 
     Parameters
@@ -194,21 +194,28 @@ def finish_batches(
         The number of images in the largest batch.
     channels : sequence of str
         Their names; none for images without an axis of channels.
+
+    Returns
+    -------
+    dict of Path to str
+        The SHA-256 of each batch and of the class names.
     """
     layout.write_meta(folder.meta, classes, side=side, size=size, channels=channels)
     # Both libraries release the GIL: a batch is hashed while it is compressed into the archive, and
     # further ones are written.
-    with ThreadPoolExecutor(1) as pool:
+    digests: dict[Path, Future[tuple[str, str]]] = {}
+    with ThreadPoolExecutor(2) as pool:
 
         def files() -> Iterator[Path]:
-            digests: dict[str, Future[str]] = {}
             for path in chain(batches, [folder.meta]):
-                digests[path.name] = pool.submit(md5_file, path)
+                digests[path] = pool.submit(md5_and_sha256_file, path)
                 yield path
-            write_checksums(folder.checksums, {name: one.result() for name, one in digests.items()})
+            md5 = {path.name: digest.result()[0] for path, digest in digests.items()}
+            write_checksums(folder.checksums, md5)
             yield folder.checksums
 
         write_tar(archive, layout.members(folder, files()), compression="zlib-ng")
+    return {path: digest.result()[1] for path, digest in digests.items()}
 
 
 def write_batches(records: Records, folder: Path, header: ExportHeader) -> None:

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mingolotss.dataset.label_columns import class_names_of, read_vectors
+from mingolotss.io.arrow_values import scalar
 from mingolotss.io.files import write_bytes
 
 __all__ = [
@@ -158,7 +159,7 @@ def write_csv(path: Path, manifest: pa.Table) -> None:
     manifest : pyarrow.Table
         With the columns `CSV_COLUMNS`, and those of tags or votes, if the dataset has them.
     """
-    written = manifest.filter(pc.equal(manifest["status"], "written"))
+    written = manifest.filter(pc.equal(manifest["status"], scalar("written")))
     columns = [written[name].to_pylist() for name in _COLUMNS]
     labels = label_columns(written, class_names_of(manifest.schema), HEADER)
     rows = zip(*columns, *labels.values(), strict=True)

@@ -45,6 +45,7 @@ __all__ = [
     "is_local",
     "largest_expansion",
     "locate",
+    "md5_and_sha256_file",
     "md5_file",
     "missing_folders",
     "read_bounded",
@@ -355,7 +356,8 @@ def sha256_file(path: Path) -> str:
 
     A file that grows meanwhile is read up to the size that it had at first.
     """
-    return _digest(path, hashlib.sha256())
+    (digest,) = _digests(path, hashlib.sha256())
+    return digest
 
 
 def md5_file(path: Path) -> str:
@@ -364,17 +366,25 @@ def md5_file(path: Path) -> str:
     The published checksums of the original dataset are MD5. It only detects damage. It is also
     available where a policy forbids it for security (FIPS).
     """
-    return _digest(path, hashlib.md5(usedforsecurity=False))
+    (digest,) = _digests(path, hashlib.md5(usedforsecurity=False))
+    return digest
 
 
-def _digest(path: Path, state: hashlib._Hash) -> str:
+def md5_and_sha256_file(path: Path) -> tuple[str, str]:
+    """Return what `md5_file` and `sha256_file` return, and read the file once."""
+    md5, sha256 = _digests(path, hashlib.md5(usedforsecurity=False), hashlib.sha256())
+    return md5, sha256
+
+
+def _digests(path: Path, *states: hashlib._Hash) -> list[str]:
     check_regular(path)
     remaining = path.stat().st_size
     with path.open("rb") as stream:
         while remaining > 0 and (piece := stream.read(min(_PIECE, remaining))):
-            state.update(piece)
+            for state in states:
+                state.update(piece)
             remaining -= len(piece)
-    return state.hexdigest()
+    return [state.hexdigest() for state in states]
 
 
 def file_system(path: Path) -> AbstractFileSystem:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from mingolotss.dataset.provenance import (
 from mingolotss.errors import InputError
 from mingolotss.formats.batches import Batch
 from mingolotss.formats.csv import CSV_COLUMNS, write_csv
-from mingolotss.io.files import atomic_path
+from mingolotss.io.files import atomic_path, is_local
 from mingolotss.io.parquet import read_table, table_writer
 from mingolotss.pipeline.assemble_batches import assemble_batches
 from mingolotss.pipeline.assemble_collection import assemble_collection
@@ -88,6 +90,7 @@ def assemble(
         summary = None if rows is None else pool.submit(read_summary, out, rows)
         manifest = pool.submit(_write_manifest, folder, part_tables)
         others = [pool.submit(_write_candidates, folder, part_tables)]
+        batch_digests: Future[dict[str, str]] | None = None
         if recipe.channels:
             others.append(pool.submit(_write_channels, folder, part_tables))
         manifest.result()
@@ -95,7 +98,9 @@ def assemble(
         if summary is None:
             summary = pool.submit(read_summary, out)
         if "batches" in recipe.formats:
-            others.append(pool.submit(assemble_batches, out, recipe, classes, batches, part_tables))
+            batch_digests = pool.submit(
+                assemble_batches, out, recipe, classes, batches, part_tables
+            )
         if "png" in recipe.formats:
             _remove_stale_images(folder, folder.png, str)
         if "fits" in recipe.formats:
@@ -107,6 +112,7 @@ def assemble(
         for future in others:
             future.result()
     _record_measured(out, summary.result())
+    known = {} if batch_digests is None else batch_digests.result()
     stamps_digests = {
         folder.name_of(folder.part_stamps(index)): part_tables.stamps_sha256(index)
         for index in range(n_parts)
@@ -115,7 +121,7 @@ def assemble(
     # The dataset card contains the checksums of the other files, and the list of checksums those
     # of the card as well. Each file is read once.
     files = products(out, recipe, descriptions=False)
-    digests = digest_files(out, files, known=stamps_digests | collection)
+    digests = digest_files(out, files, known=known | stamps_digests | collection)
     write_description(summary.result(), digests=digests)
     write_checksums(folder.checksums, digest_files(out, products(out, recipe), known=digests))
 
@@ -249,9 +255,21 @@ def _remove_stale_images(
     """
     manifest = read_table(folder.manifest, ["image_file"], is_own=True)
     current = {stored_name(name) for name in manifest["image_file"].drop_null().to_pylist()}
-    for path in images.glob("[!.]*.*"):
-        if path.name not in current:
-            path.unlink()
+    for name in _names_in(images):
+        if name not in current and "." in name and not name.startswith("."):
+            (images / name).unlink()
+
+
+def _names_in(folder: Path) -> list[str]:
+    """Return the names of the files in a folder; none if it does not exist.
+
+    For millions of images, `os.listdir` takes a tenth of the time that objects of paths do.
+    """
+    with suppress(FileNotFoundError):
+        if is_local(folder):
+            return os.listdir(folder)  # noqa: PTH208
+        return [path.name for path in folder.iterdir()]
+    return []
 
 
 def _remove_extra_parts(folder: BuildFolder, n_parts: int) -> None:

@@ -23,6 +23,7 @@ from mingolotss.dataset.stamps import StampFile, decode_stamp
 from mingolotss.formats.batch_layout import BatchContent, BatchLayout
 from mingolotss.formats.batches import Batch, finish_batches
 from mingolotss.image.masks import Masks
+from mingolotss.io.arrow_values import fill_null, numpy_of, scalar
 from mingolotss.io.parquet import read_table
 from mingolotss.io.png import decode_png
 from mingolotss.model import Ints
@@ -54,7 +55,7 @@ class _PartStamps:
 
     @classmethod
     def read(cls, folder: BuildFolder, part_tables: PartTables, index: int) -> _PartStamps:
-        rows = part_tables.read(index, ["row"])["row"].to_numpy()
+        rows = numpy_of(part_tables.read(index, ["row"])["row"])
         is_new = part_tables.is_new(index)
         return cls(folder.part_stamps(index), is_new, int(rows.min()), int(rows.max()))
 
@@ -65,7 +66,7 @@ def assemble_batches(
     classes: Sequence[str],
     batches: Sequence[Batch],
     part_tables: PartTables,
-) -> None:
+) -> dict[str, str]:
     """Write the batches of a build, their names, checksums and archive.
 
     Parameters
@@ -78,22 +79,27 @@ def assemble_batches(
     batches : sequence of Batch
         In the order in which they are listed and archived.
     part_tables : PartTables
+
+    Returns
+    -------
+    dict of str to str
+        The SHA-256 of the batches and their class names, by the name relative to `out`.
     """
     folder, settings, layout = BuildFolder(out), recipe.batches, BatchLayout.of(recipe)
     batch_folder, shape = folder.batches(settings.folder), StampShape.of_recipe(recipe)
     vector_columns = [name for name in recipe_columns(recipe) if name in VECTOR_COLUMNS.names]
     manifest = read_table(folder.manifest, [*_COLUMNS, *vector_columns], is_own=True)
     with_masks = MASK_SHA256.name in recipe_columns(recipe)
-    written = manifest.filter(pc.equal(manifest["status"], "written"))
+    written = manifest.filter(pc.equal(manifest["status"], scalar("written")))
     parts = [_PartStamps.read(folder, part_tables, index) for index in range(len(part_tables))]
 
     def write(batch: Batch) -> Path:
-        rows = written.filter(pc.equal(written["batch"], batch.name))
-        pixels, masks = _read_pixels(parts, rows["row"].to_numpy(), shape, with_masks=with_masks)
+        rows = written.filter(pc.equal(written["batch"], scalar(batch.name)))
+        pixels, masks = _read_pixels(parts, numpy_of(rows["row"]), shape, with_masks=with_masks)
         content = BatchContent(
             batch.label,
             pixels,
-            rows["label"].fill_null(-1).to_pylist(),
+            fill_null(rows["label"], -1).to_pylist(),
             rows["image_file"].to_pylist(),
             rows["source"].to_pylist(),
             rows["field"].to_pylist(),
@@ -107,11 +113,12 @@ def assemble_batches(
     # Two threads: decoding releases the GIL, and each batch holds all its pixels (23 MB for 1000
     # images of 150 x 150).
     with ThreadPoolExecutor(2) as pool:
-        finish_batches(
+        digests = finish_batches(
             batch_folder, pool.map(write, batches), classes,
             folder.batch_archive(settings.archive), layout,
             side=recipe.stamp.pixels, size=_largest_batch(written), channels=shape.channels,
         )  # fmt: skip
+    return {folder.name_of(path): digest for path, digest in digests.items()}
 
 
 def _largest_batch(written: pa.Table) -> int:
