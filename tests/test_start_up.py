@@ -68,7 +68,7 @@ def test_the_caller_of_worker_processes_imports_no_pandas(folder):
 @pytest.mark.parametrize(
     ("command", "absent"),
     [
-        (["status", "demo"], {"pandas", "yaml"} | OF_OTHER_STAGES),
+        (["status", "demo"], {"pandas", "yaml", "mingolotss.image.compiled"} | OF_OTHER_STAGES),
         (["verify", "demo"], {"yaml"}),
         (["recipes"], {"pandas", "yaml"}),
         (["--version"], {"pandas", "yaml", "pyarrow"}),
@@ -78,6 +78,20 @@ def test_the_caller_of_worker_processes_imports_no_pandas(folder):
 )
 def test_a_short_command_imports_little(folder, command, absent):
     assert imported_modules(_COMMAND, *command, cwd=folder) & (LARGE | absent) == set()
+
+
+def test_status_imports_of_arrow_and_numpy_what_reads_a_table(folder):
+    """Neither the documentation of all functions of Arrow, nor numpy's masked arrays."""
+    of_libraries = imported_modules("import numpy, pyarrow.parquet, pyarrow._compute")
+    modules = imported_modules(_COMMAND, "status", "demo", cwd=folder)
+    absent = {"pyarrow.compute", "pyarrow.dataset", "numpy.ma", "concurrent.futures.thread", "html"}
+    assert modules & (absent - of_libraries) == set()
+
+
+def test_a_command_looks_for_no_plug_ins_of_pydantic(folder):
+    """That would read a file of each installed package."""
+    code = f"import importlib.metadata as m\nm.entry_points = None\n{_COMMAND}"
+    assert "pydantic" in imported_modules(code, "status", "demo", cwd=folder)
 
 
 @pytest.mark.parametrize("place", ["demo", "demo/mingo-batches-py"])

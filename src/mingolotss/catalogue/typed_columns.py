@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 if TYPE_CHECKING:  # readers of a manifest need no columns of catalogues
     from mingolotss.catalogue.table import Column
@@ -75,6 +74,8 @@ def mark_kept(table: pa.Table) -> pa.Table:
 
 def _typed(texts: pa.Array) -> pa.Array:
     """Return a column of text with the type that all its values have."""
+    import pyarrow.compute as pc  # readers of a manifest import this module for its words alone
+
     trimmed = pc.utf8_trim_whitespace(texts.cast(pa.string()))
     texts = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
     present = texts.drop_null()

@@ -61,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every error a user can cause is one line and an exit code."""
     # Packing takes 1.5 times as long with Arrow's own allocator, which returns memory too early.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    # Looking for plug-ins of pydantic reads a file of each installed package, at every start.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     show_warnings_as_lines()
     try:
         _app_with(sys.argv[1:] if arguments is None else arguments)(args=arguments)

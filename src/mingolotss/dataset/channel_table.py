@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.errors import DatasetError
+from mingolotss.io.arrow_values import flatten_lists, struct_field
 from mingolotss.io.parquet import read_schema, read_table
 
 __all__ = [
@@ -101,8 +101,8 @@ def flatten_channels(table: pa.Table) -> pa.Table:
     table : pyarrow.Table
         With the column ``channels``.
     """
-    rows = pc.list_flatten(table[CHANNELS_COLUMN.name].combine_chunks())
-    columns = [pc.struct_field(rows, field.name).cast(field.type) for field in CHANNELS]
+    rows = flatten_lists(table[CHANNELS_COLUMN.name].combine_chunks())
+    columns = [struct_field(rows, field.name).cast(field.type) for field in CHANNELS]
     return pa.Table.from_arrays(columns, schema=CHANNELS)
 
 

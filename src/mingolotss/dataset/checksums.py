@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
 
 from mingolotss.errors import DatasetError
@@ -49,6 +48,8 @@ def digest_files(
     digest : callable
         Returns the checksum of a file.
     """
+    from concurrent.futures import ThreadPoolExecutor  # readers of a list start no threads
+
     files = {path.relative_to(folder).as_posix(): path for path in paths}
     with ThreadPoolExecutor(2) as pool:
         digests = pool.map(lambda name: known.get(name) or digest(files[name]), files)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from mingolotss.io.arrow_values import fill_null, numpy_of
+from mingolotss.io.arrow_values import fill_null, is_null, numpy_of
 from mingolotss.model import Bools
 from mingolotss.recipe.model import RecentreSettings
 
@@ -104,7 +104,7 @@ def is_checked(written: pa.Table, flag: str) -> Bools:
 
     Another program may leave a flag null. The size of a source must be known to be compared.
     """
-    checked = numpy_of(written[flag].is_valid())
+    checked = ~is_null(written[flag])
     if flag == "exceeds_stamp":
         for name in ("size_arcsec", "pixel_scale_arcsec"):
             checked = checked & np.isfinite(_numbers(written, name))

@@ -20,7 +20,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.catalogue.labels import UNLABELLED, Labels
@@ -31,6 +30,7 @@ from mingolotss.dataset.label_names import (
     VOTES_TOTAL_NAME,
 )
 from mingolotss.errors import DatasetError
+from mingolotss.io.arrow_values import fill_null, flatten_lists
 from mingolotss.io.documents import parse_json
 
 __all__ = [
@@ -150,7 +150,7 @@ def read_vectors(table: pa.Table, n_classes: int) -> LabelVectors | None:
     if TAGS.name in names:
         column = _one_array(table[TAGS.name], TAGS.type)
         rows = np.repeat(np.arange(len(column)), _lengths(column))
-        labels = pc.list_flatten(column).fill_null(-1).to_numpy().astype(np.int64)
+        labels = fill_null(flatten_lists(column), -1).to_numpy().astype(np.int64)
         if len(labels) and not 0 <= labels.min() <= labels.max() < n_classes:
             raise DatasetError(
                 f"read a dataset: tags from {labels.min()} to {labels.max()} for {n_classes} class "
@@ -171,7 +171,7 @@ def read_vectors(table: pa.Table, n_classes: int) -> LabelVectors | None:
             f"{n_classes} class names; fetch or build it again"
         )
     fractions = np.full((len(column), n_classes), np.nan)
-    flat = pc.list_flatten(column).to_numpy(zero_copy_only=False)
+    flat = flatten_lists(column).to_numpy(zero_copy_only=False)
     if not ((flat >= 0) & (flat <= LARGEST_FRACTION)).all():  # a null in a list is NaN here
         raise DatasetError(
             "read a dataset: votes that are no fractions from 0 to 1; fetch or build it again"
@@ -179,7 +179,7 @@ def read_vectors(table: pa.Table, n_classes: int) -> LabelVectors | None:
     fractions[~is_null] = flat.reshape(-1, n_classes)
     totals = np.full(len(column), np.nan)
     if VOTES_TOTAL.name in names:
-        totals = pc.cast(table[VOTES_TOTAL.name], pa.float64()).to_numpy()
+        totals = table[VOTES_TOTAL.name].cast(pa.float64()).to_numpy()
     return LabelVectors.of_votes(fractions, totals)
 
 
@@ -198,5 +198,5 @@ def _one_array(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
 
 
 def _lengths(column: pa.Array) -> np.ndarray:
-    lengths: np.ndarray = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+    lengths: np.ndarray = column.value_lengths().fill_null(0).to_numpy()
     return lengths

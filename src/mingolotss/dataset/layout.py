@@ -184,9 +184,10 @@ class DatasetFolder:
         return path.relative_to(self.path).as_posix()
 
 
-@dataclass(frozen=True, slots=True)
 class BuildFolder(DatasetFolder):
     """The files of a build."""
+
+    __slots__ = ()
 
     @property
     def candidates(self) -> Path:
@@ -366,9 +367,10 @@ class DepositFolder:
         return folder / "changes.csv"
 
 
-@dataclass(frozen=True, slots=True)
 class ExportFolder(DatasetFolder):
     """The files of an export; which of them exist depends on its format."""
+
+    __slots__ = ()
 
     @property
     def archive(self) -> Path:

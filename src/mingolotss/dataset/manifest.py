@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.catalogue.typed_columns import KEPT_MARK
@@ -31,7 +30,8 @@ from mingolotss.dataset.label_origins import LABEL_FROM
 from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.masks import MASK, MASK_SHA256
 from mingolotss.errors import CatalogueError, DatasetError
-from mingolotss.io.parquet import read_schema, read_table
+from mingolotss.io.arrow_values import equals, filter_rows
+from mingolotss.io.parquet import open_dataset, read_open_table
 from mingolotss.recipe.model import Recipe
 
 __all__ = [
@@ -182,7 +182,7 @@ def candidates_of_channel(table: pa.Table, channel: str | None) -> pa.Table:
     """Return the candidates of one channel; all, if `channel` is None: there are no channels."""
     if channel is None:
         return table
-    return table.filter(pc.equal(table[CANDIDATE_CHANNEL.name], channel))
+    return filter_rows(table, equals(table[CANDIDATE_CHANNEL.name], channel))
 
 
 # Columns with few different values, written with a dictionary.
@@ -364,17 +364,18 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         It is missing or damaged, or lacks a column or has one of another type.
     """
     names = [*MANIFEST.names] if columns is None else [*columns]
-    schema = read_schema(path)
-    stored = set(schema.names)
-    missing = [name for name in names if name not in stored]
-    absent = LATER_COLUMNS.intersection(missing)
-    if lost := [name for name in missing if name not in absent]:
-        raise DatasetError(
-            f"read {path}: it has no column {', '.join(lost)}; fetch or build it again"
-        )
-    present = columns if columns is None else [name for name in names if name not in absent]
-    known = [*MANIFEST, *(field for field in further_fields(schema) if field in RECIPE_COLUMNS)]
-    table = read_table(path, present, schema=pa.schema(known))
+    with open_dataset(path) as file:
+        schema = file.schema_arrow
+        stored = set(schema.names)
+        missing = [name for name in names if name not in stored]
+        absent = LATER_COLUMNS.intersection(missing)
+        if lost := [name for name in missing if name not in absent]:
+            raise DatasetError(
+                f"read {path}: it has no column {', '.join(lost)}; fetch or build it again"
+            )
+        present = columns if columns is None else [name for name in names if name not in absent]
+        known = [*MANIFEST, *(field for field in further_fields(schema) if field in RECIPE_COLUMNS)]
+        table = read_open_table(file, path, present, schema=pa.schema(known))
     for name in names:
         if name in absent:
             field = MANIFEST.field(name)

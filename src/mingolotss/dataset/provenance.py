@@ -274,9 +274,14 @@ def read_provenance(folder: Path) -> Provenance | None:
         The file is damaged.
     """
     path = DatasetFolder(folder).recipe
-    tables = _read_toml(path)
-    if tables is None:
-        return None
+    text = _read_text(path)
+    return None if text is None else _provenance(text, path)
+
+
+@lru_cache(maxsize=4)
+def _provenance(text: str, path: Path) -> Provenance:
+    """Return what ``recipe.toml`` says; a command asks for that of its build three times."""
+    tables = _parse(text, path)
     try:
         build = {key: value for key, value in tables["build"].items() if key != "packages"}
         _check_types(build)
@@ -301,7 +306,8 @@ def read_package_versions(folder: Path) -> dict[str, str]:
         ``recipe.toml`` is damaged.
     """
     path = DatasetFolder(folder).recipe
-    build = (_read_toml(path) or {}).get("build", {})
+    text = _read_text(path)
+    build = {} if text is None else _parse(text, path).get("build", {})
     packages = build.get("packages", {}) if isinstance(build, dict) else {}
     if not isinstance(packages, dict) or not all(isinstance(v, str) for v in packages.values()):
         raise _damaged(path, TypeError("the versions of the packages are no texts"))
@@ -344,22 +350,20 @@ def _check_tables(build: Mapping[str, object]) -> None:
             raise TypeError("build.surveys is no table of texts")
 
 
-def _read_toml(path: Path) -> dict[str, Any] | None:
+def _read_text(path: Path) -> str | None:
     try:
-        return _parse(read_bounded(path).decode())
+        return read_bounded(path).decode()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:  # ValueError: no TOML, or no UTF-8
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8
         raise _damaged(path, error) from error
 
 
-@lru_cache(maxsize=4)
-def _parse(text: str) -> dict[str, Any]:
-    """Return the tables of a text, which callers do not change.
-
-    A build reads its own ``recipe.toml`` four times, 3 ms each.
-    """
-    return parse_toml(text)
+def _parse(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return parse_toml(text)
+    except ValueError as error:
+        raise _damaged(path, error) from error
 
 
 def _damaged(path: Path, error: Exception) -> DatasetError:

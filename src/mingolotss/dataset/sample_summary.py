@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,6 @@ __all__ = [
     "as_grey",
     "as_pictures",
     "describe_classes",
-    "format_counts",
     "image_kind",
     "pictures",
     "split_counts",
@@ -144,15 +143,6 @@ def split_counts(splits: Sequence[str]) -> dict[str, int]:
     counts = pc.value_counts(pa.array(splits, pa.string())).to_pylist()
     numbers = {one["values"]: one["counts"] for one in counts}
     return {name: numbers[name] for name in in_order(numbers)}
-
-
-def format_counts(counts: Mapping[str, int]) -> str:
-    """Return counts as one text.
-
-    >>> format_counts({"FRI": 1200, "FRII": 3})
-    'FRI 1,200, FRII 3'
-    """
-    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 def describe_classes(

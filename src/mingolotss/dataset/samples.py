@@ -34,7 +34,7 @@ from mingolotss.dataset.label_words import label_facts, label_table
 from mingolotss.dataset.split_names import select
 from mingolotss.dataset.stamp_shape import channel_places
 from mingolotss.errors import DatasetError, InputError
-from mingolotss.io.summaries import Picture, Shown, Summary, Table, count_text
+from mingolotss.io.summaries import Picture, Shown, Summary, Table, count_text, format_counts
 from mingolotss.model import Ints
 
 if TYPE_CHECKING:
@@ -328,7 +328,7 @@ class Arrays(Shown):
         return label_table(self.labels, self.classes, self.vectors)
 
     def _facts(self) -> dict[str, str]:
-        from mingolotss.dataset.sample_summary import format_counts, split_counts
+        from mingolotss.dataset.sample_summary import split_counts
 
         facts = {"channels": ", ".join(self.channels)} if self.channels else {}
         if self.masks is not None:

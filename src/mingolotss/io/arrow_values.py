@@ -1,13 +1,19 @@
-"""Values of Arrow columns without pandas.
+"""Values of Arrow columns without pandas, and without what `pyarrow.compute` does for its callers.
 
 pyarrow imports pandas, where it is installed, to see whether a Python value is one of pandas, and
 when it makes a numpy array: 0.1 s and more, a third of a short command. What goes from and to the
-buffers of Arrow asks nothing. The modules that `mingolotss status` and the command of a build run
-through use this module; elsewhere pyarrow's own functions read better.
+buffers of Arrow asks nothing. `pyarrow.compute`, which most methods of tables import, writes the
+documentation of its 300 functions first; the functions themselves are in a module below it. The
+modules that `mingolotss status` and the command of a build run through use this module; elsewhere
+pyarrow's own functions read better.
 
 >>> numbers = pa.array([3, None, 2])
->>> numpy_of(fill_null(numbers, 7)), pc.equal(numbers, scalar(2)).to_pylist()
+>>> numpy_of(fill_null(numbers, 7)), equals(numbers, 2).to_pylist()
 (array([3, 7, 2]), [False, None, True])
+>>> filter_rows(numbers, equals(numbers, 2)).to_pylist(), is_null(numbers)
+([2], array([False,  True, False]))
+>>> struct_field(flatten_lists(pa.array([[{"a": 1}], None, [{"a": 2}]])), "a").to_pylist()
+[1, 2]
 """
 
 from __future__ import annotations
@@ -19,9 +25,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-__all__ = ["array_of", "fill_null", "numpy_dtype", "numpy_of", "scalar", "text_array"]
+try:
+    from pyarrow._compute import StructFieldOptions, call_function
+except ImportError:  # the module below `pyarrow.compute` has another name in another version
+    from pyarrow.compute import StructFieldOptions, call_function
+
+__all__ = [
+    "array_of",
+    "equals",
+    "fill_null",
+    "filter_rows",
+    "flatten_lists",
+    "is_null",
+    "numpy_dtype",
+    "numpy_of",
+    "scalar",
+    "struct_field",
+    "text_array",
+]
 
 # The types whose names differ; the others, such as uint8, are called the same in both libraries.
 _DTYPES = {"halffloat": "float16", "float": "float32", "double": "float64"}
@@ -73,7 +95,7 @@ def numpy_of(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
     if not is_flag:
         values: npt.NDArray[Any] = np.frombuffer(data, numpy_dtype(kind))[start : start + n]
         if array.null_count:
-            values = np.where(numpy_of(array.is_null()), values.dtype.type(np.nan), values)
+            values = np.where(is_null(array), values.dtype.type(np.nan), values)
         return values
     bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
     return bits[start : start + n].view(np.bool_)
@@ -93,7 +115,7 @@ def _texts_of(array: pa.Array) -> npt.NDArray[np.object_]:
     for place, (begin, end) in enumerate(itertools.pairwise(places)):
         texts[place] = raw[begin:end].decode() if whole is None else whole[begin:end]
     if array.null_count:
-        texts[numpy_of(array.is_null())] = None
+        texts[is_null(array)] = None
     return texts
 
 
@@ -123,10 +145,41 @@ def scalar(value: str | float, kind: pa.DataType | None = None) -> pa.Scalar:
     kind : DataType, optional
         Its type; by default that of `pyarrow.scalar`.
     """
-    array = text_array([value]) if isinstance(value, str) else array_of(np.array([value]))
+    if isinstance(value, str):
+        array = text_array([value])
+    else:
+        values = np.array([value])
+        typed = values if kind is None else values.astype(numpy_dtype(kind))
+        # Arrow refuses a value that would change, with an error of its own.
+        array = array_of(typed if typed.dtype != object and typed[0] == value else values)
     return array[0] if kind is None or kind == array.type else array.cast(kind)[0]
 
 
 def fill_null(values: pa.Array | pa.ChunkedArray, value: str | float) -> Any:
     """Return values in which a value stands for each null."""
-    return pc.fill_null(values, scalar(value, values.type))
+    return call_function("coalesce", [values, scalar(value, values.type)])
+
+
+def is_null(values: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    """Return which values are null, bool array, shape (n,)."""
+    return numpy_of(call_function("is_null", [values]))
+
+
+def equals(values: pa.Array | pa.ChunkedArray, value: str | float) -> Any:
+    """Return which values are equal to one, as Arrow flags; null for each null."""
+    return call_function("equal", [values, scalar(value)])
+
+
+def filter_rows(values: Any, keep: pa.Array | pa.ChunkedArray) -> Any:
+    """Return the rows of a table, or the values of an array, whose flag is true."""
+    return call_function("filter", [values, keep])
+
+
+def flatten_lists(lists: pa.Array | pa.ChunkedArray) -> Any:
+    """Return the values of all lists one after the other; a null has none."""
+    return call_function("list_flatten", [lists])
+
+
+def struct_field(structs: pa.Array | pa.ChunkedArray, name: str) -> Any:
+    """Return a field of structures; null where the structure is."""
+    return call_function("struct_field", [structs], StructFieldOptions(name))

@@ -6,19 +6,19 @@
 '"No such field"'
 """
 
-import html
 import re
 
 from mingolotss.errors import clean_text
 
 __all__ = ["excerpt", "first_line", "is_about_maintenance"]
 
-_MAINTENANCE = re.compile(
+# Compiled when they are first used: every command imports this module, and few ask a server.
+_MAINTENANCE = (
     r"(?i)maintenance|temporar|transient|unavailable|try again|later|overload|\bbusy\b|\bdown\b"
     r"|timed? ?out|error 5\d\d"
 )
 
-_PROBLEM = re.compile(
+_PROBLEM = (
     r"(?i)\b(error|exception|problem|unable|cannot|could not|fail|invalid|unknown|outside|"
     r"no (images?|matches|candidate|coverage|cutout|data|field|mosaic)|"
     r"not (found|covered|observed|available)|maintenance|unavailable)"
@@ -37,7 +37,7 @@ def is_about_maintenance(text: str) -> bool:
     >>> is_about_maintenance("TransientFault: the database restarts")
     True
     """
-    return _MAINTENANCE.search(text) is not None
+    return re.search(_MAINTENANCE, text) is not None
 
 
 def excerpt(body: bytes, length: int = 160) -> str:
@@ -49,10 +49,13 @@ def excerpt(body: bytes, length: int = 160) -> str:
     >>> excerpt(b"<p>Home | Help | Contact</p>" * 9 + b"<h2>Error: no matches</h2>", 30)
     '"...Error: no matches"'
     """
+    import html  # with a table of 2,000 characters
+
     text = body[:20_000].decode("utf-8", "replace")
     text = re.sub(r"(?is)<(script|style|head)\b.*?</\1\s*>", " ", text)
     words = clean_text(" ".join(html.unescape(re.sub(r"<[^<>]*>", " ", text)).split()))
-    if len(words) > length and not _PROBLEM.search(words, 0, length):
-        problem = _PROBLEM.search(words, length)
+    is_problem = re.compile(_PROBLEM)
+    if len(words) > length and not is_problem.search(words, 0, length):
+        problem = is_problem.search(words, length)
         words = words if problem is None else f"...{words[problem.start() :]}"
     return f'"{words[:length]}{"..." if len(words) > length else ""}"'

@@ -28,9 +28,11 @@ __all__ = [
     "check_unique_names",
     "count_rows",
     "leaf_paths",
+    "open_dataset",
     "open_parquet",
     "parquet_bytes",
     "read_columns",
+    "read_open_table",
     "read_schema",
     "read_table",
     "table_writer",
@@ -38,6 +40,7 @@ __all__ = [
 ]
 
 _MOST_ROWS = 1_000_000  # of any file; a larger file may have one for each of its bytes
+_FEW_ROWS = 10_000  # of a group; handing its columns to threads takes longer than to read them
 _BATCHES = 4  # that a file with long repeated values is read in, at least
 _DELTA_BYTE_ARRAY = 7  # the number of an encoding in parquet-format
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8}
@@ -138,7 +141,7 @@ def read_schema(path: Path) -> pa.Schema:
     DatasetError
         The file is missing or damaged.
     """
-    with _open_dataset(path) as file:
+    with open_dataset(path) as file:
         return file.schema_arrow
 
 
@@ -150,7 +153,7 @@ def count_rows(path: Path) -> int:
     DatasetError
         The file is missing or damaged.
     """
-    with _open_dataset(path) as file:
+    with open_dataset(path) as file:
         rows: int = file.metadata.num_rows
     return rows
 
@@ -181,20 +184,38 @@ def read_table(
         The file is missing or damaged, lacks a column or has one of another type, or holds more
         than is plausible for its size.
     """
-    with _open_dataset(path) as file:
-        names = file.schema_arrow.names
-        missing_columns = sorted({*(columns or ())} - {*names})
-        if missing_columns:
-            raise pa.ArrowInvalid(f"no column {', '.join(missing_columns)}")
-        if is_own:
-            table = file.read(None if columns is None else list(columns))
-        else:
-            table = check_table(read_columns(file, columns, path))
-        for field in schema or ():
-            if field.name in table.column_names and table[field.name].type != field.type:
-                column = table[field.name].cast(field.type)
-                table = table.set_column(table.column_names.index(field.name), field, column)
-        return table
+    with open_dataset(path) as file:
+        return read_open_table(file, path, columns, schema=schema, is_own=is_own)
+
+
+def read_open_table(
+    file: pq.ParquetFile,
+    path: Path,
+    columns: Sequence[str] | None = None,
+    *,
+    schema: pa.Schema | None = None,
+    is_own: bool = False,
+) -> pa.Table:
+    """Read a file that `open_dataset` has opened, as `read_table` does.
+
+    Raises
+    ------
+    pyarrow.ArrowException
+        It lacks a column or has one of another type, is damaged, or holds more than is plausible;
+        `open_dataset` makes a DatasetError of it.
+    """
+    missing_columns = sorted({*(columns or ())} - {*file.schema_arrow.names})
+    if missing_columns:
+        raise pa.ArrowInvalid(f"no column {', '.join(missing_columns)}")
+    if is_own:
+        table = file.read(None if columns is None else list(columns))
+    else:
+        table = check_table(read_columns(file, columns, path))
+    for field in schema or ():
+        if field.name in table.column_names and table[field.name].type != field.type:
+            column = table[field.name].cast(field.type)
+            table = table.set_column(table.column_names.index(field.name), field, column)
+    return table
 
 
 def read_columns(
@@ -228,8 +249,12 @@ def read_columns(
     # A limit for the rows of a batch limits the bytes of a batch, as no value is longer. pyarrow
     # makes room for twice as much.
     rows = limit // max(_BATCHES * longest, 1)
-    if max((metadata.row_group(number).num_rows for number in chosen), default=0) <= rows:
-        return file.read(names) if groups is None else file.read_row_groups([*groups], names)
+    longest_group = max((metadata.row_group(number).num_rows for number in chosen), default=0)
+    if longest_group <= rows:
+        threads = longest_group > _FEW_ROWS
+        if groups is None:
+            return file.read(names, use_threads=threads)
+        return file.read_row_groups([*groups], names, use_threads=threads)
     batches, total = [], 0
     for batch in file.iter_batches(max(rows, 1), row_groups=[*chosen], columns=names):
         total += batch.nbytes
@@ -353,8 +378,14 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 @contextmanager
-def _open_dataset(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open a file of a build or an export."""
+def open_dataset(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a file of a build or an export.
+
+    Raises
+    ------
+    DatasetError
+        The file is missing or damaged, or what is done with it fails by what is in it.
+    """
     with _translate_pyarrow_errors(path), open_parquet(path) as file:
         check_unique_names(file)
         yield file

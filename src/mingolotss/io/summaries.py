@@ -18,11 +18,10 @@ import base64
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 
 from mingolotss.errors import clean_text
 
-__all__ = ["Picture", "Shown", "Summary", "Table", "count_text", "one_line"]
+__all__ = ["Picture", "Shown", "Summary", "Table", "count_text", "format_counts", "one_line"]
 
 _WIDTH = 100  # letters of a line
 _INDENT = " " * 4
@@ -70,6 +69,15 @@ def count_text(number: int, noun: str) -> str:
     """
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
+
+
+def format_counts(counts: Mapping[str, int]) -> str:
+    """Return counts as one text.
+
+    >>> format_counts({"FRI": 1200, "FRII": 3})
+    'FRI 1,200, FRII 3'
+    """
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +223,8 @@ def _html_table(table: Table) -> str:
 
 
 def _text(text: str) -> str:
+    from html import escape  # with a table of 2,000 characters
+
     return escape(clean_text(text))
 
 

@@ -19,14 +19,10 @@ from mingolotss.dataset.image_stack import ImageArray, gather, gather_unit_range
 from mingolotss.dataset.indexing import sample_index
 from mingolotss.dataset.label_targets import Target, default_target
 from mingolotss.dataset.label_words import label_facts
-from mingolotss.dataset.sample_summary import (
-    format_counts,
-    image_kind,
-    split_counts,
-)
+from mingolotss.dataset.sample_summary import image_kind, split_counts
 from mingolotss.errors import InputError
 from mingolotss.io.optional import optional_class
-from mingolotss.io.summaries import Shown, Summary
+from mingolotss.io.summaries import Shown, Summary, format_counts
 from mingolotss.loaders.arrays import open_samples
 from mingolotss.loaders.transforms import check_masks
 

@@ -11,19 +11,26 @@ of its own, since the images of two channels may have the same name in two folde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mingolotss.dataset.manifest import CANDIDATE_CHANNEL
 from mingolotss.dataset.recorded_inputs import locate_image
 from mingolotss.errors import DatasetError
-from mingolotss.io.arrow_values import fill_null, scalar
+from mingolotss.io.arrow_values import (
+    array_of,
+    equals,
+    fill_null,
+    filter_rows,
+    flatten_lists,
+    numpy_of,
+    struct_field,
+)
 from mingolotss.io.documents import parse_json
 from mingolotss.io.file_identity import FileTimes, quick_checksum, read_times
 from mingolotss.io.files import sha256_file
@@ -50,6 +57,7 @@ MISSING, NOT_READ = "missing", "not read"
 REFERENCE = "reference"
 """The key of the name of the reference in the metadata of a part, if there are channels."""
 _KEY = "images"  # in the metadata of a part's table; of a further channel, "images of NAME"
+_CANDIDATES = "offers"  # the column of a part
 _COLUMNS = ("image", "image_sha256", "rms", "rms_sha256")  # of the table of candidates
 
 
@@ -161,9 +169,11 @@ def _recorded(
     """
     for part in parts:
         with suppress(DatasetError, OSError):
-            in_pieces = read_record(part, channel).checksums
-            name = channel or _read_reference(part)
-            yield part, in_pieces, CandidateChecksums(part, name).checksums
+            table = read_table(part, [_CANDIDATES])
+            metadata = table.schema.metadata or {}
+            in_pieces = _record_in(metadata, part, channel).checksums
+            name = channel or _reference_in(metadata)
+            yield part, in_pieces, CandidateChecksums(table, name).checksums
 
 
 def recorded_folder(parts: Iterable[Path], folder: str) -> str:
@@ -197,14 +207,12 @@ class CandidateChecksums:
     def _columns(self) -> list[pa.ChunkedArray]:
         """Return path and checksum of image and rms map of each candidate, in order."""
         part = self._part
-        table = part if isinstance(part, pa.Table) else read_table(part, ["offers"])
-        candidates = pc.list_flatten(table["offers"])
+        table = part if isinstance(part, pa.Table) else read_table(part, [_CANDIDATES])
+        candidates = flatten_lists(table[_CANDIDATES])
         if self._channel is not None:
-            is_own = pc.equal(
-                pc.struct_field(candidates, CANDIDATE_CHANNEL.name), scalar(self._channel)
-            )
-            candidates = candidates.filter(is_own)
-        return [pc.struct_field(candidates, name) for name in _COLUMNS]
+            is_own = equals(struct_field(candidates, CANDIDATE_CHANNEL.name), self._channel)
+            candidates = filter_rows(candidates, is_own)
+        return [struct_field(candidates, name) for name in _COLUMNS]
 
     def checksum(self, index: int, column: str) -> str | None:
         """Return a checksum of one candidate."""
@@ -216,8 +224,8 @@ class CandidateChecksums:
         """Return the checksums of the images that were read whole, by path."""
         checksums: dict[str, str] = {}
         for paths, digests in (self._columns[:2], self._columns[2:]):
-            known = fill_null(pc.not_equal(digests, scalar("")), False)
-            pair = paths.filter(known).to_pylist(), digests.filter(known).to_pylist()
+            known = array_of(~numpy_of(fill_null(equals(digests, ""), True)))
+            pair = (filter_rows(column, known).to_pylist() for column in (paths, digests))
             checksums |= zip(*pair, strict=True)
         return checksums
 
@@ -235,18 +243,20 @@ def read_record(part: Path, channel: str = "") -> ImageRecord:
     DatasetError
         There is none.
     """
+    return _record_in(read_schema(part).metadata or {}, part, channel)
+
+
+def _record_in(metadata: Mapping[bytes, bytes], part: Path, channel: str) -> ImageRecord:
     try:
-        record = ImageRecord(
-            **parse_json((read_schema(part).metadata or {})[record_key(channel).encode()])
-        )
+        record = ImageRecord(**parse_json(metadata[record_key(channel).encode()]))
         return ImageRecord(dict(record.folders), dict(record.checksums))
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"read {part}: no record of its images; build again") from error
 
 
-def _read_reference(part: Path) -> str | None:
+def _reference_in(metadata: Mapping[bytes, bytes]) -> str | None:
     """Return the name of the reference channel of a part, None for a part without channels."""
-    name = (read_schema(part).metadata or {}).get(REFERENCE.encode())
+    name = metadata.get(REFERENCE.encode())
     return None if name is None else name.decode()
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import read_manifest
@@ -14,9 +13,9 @@ from mingolotss.dataset.measured_split import measured_columns, measured_split
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.splits import SplitResult
 from mingolotss.formats.splits_csv import read_splits
-from mingolotss.io.arrow_values import scalar
+from mingolotss.io.arrow_values import equals, filter_rows
 
-__all__ = ["reasons_without_split", "split_of_build"]
+__all__ = ["reasons_without_split", "split_columns", "split_of_build", "split_of_rows"]
 
 
 def split_of_build(out: Path) -> SplitResult | None:
@@ -38,8 +37,26 @@ def split_of_build(out: Path) -> SplitResult | None:
     provenance = read_provenance(out)
     if provenance is None or not BuildFolder(out).manifest.exists():
         return None
-    table = read_manifest(out, ["row", "source", *measured_columns(provenance.recipe)])
-    written = table.filter(pc.equal(table["status"], scalar("written")))
+    table = read_manifest(out, split_columns(provenance))
+    return split_of_rows(out, provenance, filter_rows(table, equals(table["status"], "written")))
+
+
+def split_columns(provenance: Provenance) -> list[str]:
+    """Return the columns of the manifest that `split_of_rows` needs."""
+    return ["row", "source", *measured_columns(provenance.recipe)]
+
+
+def split_of_rows(out: Path, provenance: Provenance, written: pa.Table) -> SplitResult | None:
+    """Describe the splits of a finished build, whose manifest has been read; None without an image.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of the build.
+    provenance : Provenance
+    written : Table
+        The written rows of the manifest, with the columns `split_columns`.
+    """
     if not len(written):
         return None
     record = provenance.split

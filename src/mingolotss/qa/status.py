@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mingolotss.catalogue.label_groups import label_groups
 from mingolotss.catalogue.label_vectors import LabelKind
@@ -21,17 +21,16 @@ from mingolotss.dataset.manifest import MANIFEST, read_manifest, read_rows, reci
 from mingolotss.dataset.notices import read_notices
 from mingolotss.dataset.products import is_complete
 from mingolotss.dataset.provenance import Provenance, read_provenance
-from mingolotss.dataset.sample_summary import format_counts
 from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError
-from mingolotss.io.arrow_values import fill_null, numpy_of, scalar
+from mingolotss.io.arrow_values import equals, fill_null, filter_rows, numpy_of
 from mingolotss.io.parquet import read_table
-from mingolotss.io.summaries import Shown, Summary, Table, count_text
+from mingolotss.io.summaries import Shown, Summary, Table, count_text, format_counts
 from mingolotss.qa.changed_inputs import InputChange, changed_inputs
 from mingolotss.qa.descriptions import FLAGS
 from mingolotss.qa.manifest_row import ManifestRow, rows_of
 from mingolotss.qa.rejection_reasons import count_reasons
-from mingolotss.qa.split_of_build import split_of_build
+from mingolotss.qa.split_of_build import split_columns, split_of_rows
 
 __all__ = ["Status", "status"]
 
@@ -160,12 +159,14 @@ def status(out: Path | str) -> Status:
     provenance = read_provenance(out)
     if provenance is None:
         raise DatasetError(f"show the status of {out}: there is no build in it (no recipe.toml)")
-    table = _read_table(BuildFolder(out), provenance)
-    written_table = table.filter(pc.equal(table["status"], scalar("written")))
+    assembled = is_complete(out, provenance.recipe)
+    has_split = assembled and BuildFolder(out).manifest.exists()
+    of_split = split_columns(provenance) if has_split else []
+    table = _read_table(BuildFolder(out), provenance, of_split)
+    written_table = filter_rows(table, equals(table["status"], "written"))
     counts = count_flags(written_table, provenance.recipe.recentre)
     classes, without_class = _count_classes(written_table, provenance.classes)
     rows = rows_of(table.select(_SHOWN))
-    assembled = is_complete(out, provenance.recipe)
     written = [row for row in rows if row["status"] == "written"]
     rejected = [row for row in rows if row["status"] != "written"]
     collection = CollectionRecord.read(BuildFolder(out)) if assembled else None
@@ -186,18 +187,18 @@ def status(out: Path | str) -> Status:
         rejections=[(row["source"], row["stage"], row["reason"]) for row in rejected],
         examples=_examples(written),
         notices=read_notices(BuildFolder(out).notices),
-        split=split_of_build(out) if assembled else None,
+        split=split_of_rows(out, provenance, written_table) if has_split else None,
         changes=changed_inputs(out, provenance) if assembled else [],
         channels=_count_channels(BuildFolder(out), provenance),
         partitions=0 if collection is None else collection.partitions,
     )
 
 
-def _read_table(build: BuildFolder, provenance: Provenance) -> pa.Table:
+def _read_table(build: BuildFolder, provenance: Provenance, further: Sequence[str]) -> pa.Table:
     """Read the manifest or, of an unfinished build, the tables of the parts."""
-    columns = [*_SHOWN, "label", "size_arcsec", "pixel_scale_arcsec"]
     vectors = [name for name in recipe_columns(provenance.recipe) if name in VECTOR_COLUMNS.names]
-    columns += vectors
+    shown = [*_SHOWN, "label", "size_arcsec", "pixel_scale_arcsec", *vectors]
+    columns = list(dict.fromkeys([*shown, *further]))
     if build.manifest.exists():
         table = read_manifest(build.path, columns)
     else:
@@ -205,7 +206,8 @@ def _read_table(build: BuildFolder, provenance: Provenance) -> pa.Table:
         fields = [*MANIFEST, *VECTOR_COLUMNS]
         empty = pa.schema([one for one in fields if one.name in columns]).empty_table()
         table = pa.concat_tables(tables) if tables else empty
-    return table.sort_by("row")
+    rows = numpy_of(table["row"])
+    return table if (rows[1:] >= rows[:-1]).all() else table.sort_by("row")
 
 
 def _count_channels(build: BuildFolder, provenance: Provenance) -> dict[str, tuple[int, int, int]]:

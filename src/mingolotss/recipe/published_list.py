@@ -21,7 +21,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,7 @@ from mingolotss.registry import nearest
 
 __all__ = ["PublishedList", "PublishedSettings", "list_names", "pixels_sha256", "read_list"]
 
-_LISTS = files("mingolotss.recipe.shipped") / "lists"
+_LISTS = Path(__file__).with_name("shipped") / "lists"
 _SUFFIX = ".csv"
 _COLUMNS = ("batch", "position", "name", "label", "ra", "dec")
 

@@ -16,7 +16,6 @@ Not here: what the tables mean (`mingolotss.recipe.load`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from mingolotss.registry import nearest
 __all__ = ["read_tables", "recipe_names", "recipe_text"]
 
 Tables = Mapping[str, Any]
-_SHIPPED = files("mingolotss.recipe.shipped")
+_SHIPPED = Path(__file__).with_name("shipped")
 _MAX_CHAIN = 20
 _NOT_INHERITED = (
     "name", "published", "title", "summary", "description", "authors", "version", "doi", "url",
