@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -81,8 +82,9 @@ def _plain_lines(rows: Sequence[Sequence[object]]) -> list[str | None]:
         return [None] * len(rows)
     # Commas are often in one column, of reasons for example, and any other such character is rare:
     # it is looked for in all rows at once.
-    for number, (line, row) in enumerate(zip(lines, rows, strict=True)):
-        if line is not None and line.count(",") != len(row) - 1:
+    counts = map(str.count, lines, repeat(","))  # type: ignore[arg-type]  # no line is None yet
+    for number, (count, row) in enumerate(zip(counts, rows, strict=True)):
+        if count != len(row) - 1:
             lines[number] = None
     text = "\n".join(["", *(line for line in lines if line is not None), ""])
     separators = len(lines) - lines.count(None) + 1

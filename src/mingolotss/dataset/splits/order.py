@@ -36,14 +36,14 @@ def seeded_ranks(sources: SplitSources, seed: int) -> Ints:
     # A position is rounded to 1e-6 deg, so that the last bit of a number does not decide.
     micro = np.round(np.column_stack([np.mod(sources.ra, 360.0), sources.dec]) * 1e6)
     places = np.nan_to_num(micro, nan=-1e12).astype(np.int64)
+    width, data = places.shape[1] * places.itemsize, places.tobytes()
     key = hashlib.blake2b(str(seed).encode(), digest_size=8)
-    digests = bytearray()
-    for name, place in zip(sources.names, places, strict=True):
+    digests = []
+    for start, name in zip(range(0, len(data), width), sources.names, strict=True):
         one = key.copy()
-        one.update(name.encode("utf-8", "surrogatepass"))
-        one.update(place.tobytes())
-        digests += one.digest()
-    numbers = np.frombuffer(bytes(digests), np.uint64)
+        one.update(name.encode("utf-8", "surrogatepass") + data[start : start + width])
+        digests.append(one.digest())
+    numbers = np.frombuffer(b"".join(digests), np.uint64)
     order = np.lexsort((np.arange(len(sources)), sources.labels, numbers))
     ranks = np.empty(len(sources), np.int64)
     ranks[order] = np.arange(len(sources))
