@@ -70,7 +70,7 @@ def test_the_caller_of_worker_processes_imports_no_pandas(folder):
     [
         (["status", "demo"], {"pandas", "yaml", "mingolotss.image.compiled"} | OF_OTHER_STAGES),
         (["verify", "demo"], {"yaml"}),
-        (["recipes"], {"pandas", "yaml"}),
+        (["recipes"], {"pandas", "yaml", "numpy", "pyarrow", "mingolotss.recipe.model"}),
         (["--version"], {"pandas", "yaml", "pyarrow"}),
         (["--help"], {"pandas", "yaml", "pydantic", "pyarrow", "numpy", "importlib.metadata"}),
     ],

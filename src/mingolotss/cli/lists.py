@@ -82,15 +82,16 @@ def recipes(
 
     To make your own recipe, save a printed one in a TOML file and change it.
     """
-    from mingolotss.recipe.load import load_recipe, recipe_text
-    from mingolotss.recipe.load import recipes as list_recipes
+    from mingolotss.recipe.tables import recipe_summaries, recipe_text
 
     if name is not None:
+        from mingolotss.recipe.load import load_recipe  # with the models of all settings
+
         load_recipe(name)
         for line in recipe_text(name).splitlines():
             print(line if line.replace("\t", " ").isprintable() else clean_text(line))
         return
-    print_table(("recipe", "dataset"), [*list_recipes().items()])
+    print_table(("recipe", "dataset"), [*recipe_summaries().items()])
     say(
         "To print one: mingolotss recipes NAME. To make your own, save it as MINE.toml and edit it."
     )

@@ -14,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mingolotss.recipe.model import Recipe, parse_recipe
-from mingolotss.recipe.tables import read_tables, recipe_names, recipe_text
+from mingolotss.recipe.tables import read_tables, recipe_names, recipe_summaries, recipe_text
 
 __all__ = ["load_recipe", "recipe_names", "recipe_text", "recipes"]
 
@@ -32,7 +32,7 @@ def recipes() -> dict[str, str]:
     >>> print(*list(recipes())[:5])
     frdeep-first frdeep-nvss lotss lotss-horton2025 mingolotss
     """
-    return {name: load_recipe(name).summary for name in recipe_names()}
+    return recipe_summaries()
 
 
 def load_recipe(name: str | Path) -> Recipe:

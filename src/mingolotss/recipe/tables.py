@@ -24,7 +24,7 @@ from mingolotss.io.documents import parse_toml
 from mingolotss.io.files import read_bounded
 from mingolotss.registry import nearest
 
-__all__ = ["read_tables", "recipe_names", "recipe_text"]
+__all__ = ["read_tables", "recipe_names", "recipe_summaries", "recipe_text"]
 
 Tables = Mapping[str, Any]
 _SHIPPED = Path(__file__).with_name("shipped")
@@ -39,6 +39,11 @@ def recipe_names() -> tuple[str, ...]:
     """Return the names of the shipped recipes."""
     names = (item.name for item in _SHIPPED.iterdir())
     return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+
+
+def recipe_summaries() -> dict[str, str]:
+    """Return the shipped recipes, each with its summary in one line."""
+    return {name: read_tables(name).get("summary", "") for name in recipe_names()}
 
 
 def recipe_text(name: str | Path) -> str:
