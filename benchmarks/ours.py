@@ -29,9 +29,9 @@ def mapper(workers: str) -> AbstractContextManager[Any]:
 
         return cluster("local", workers=int(workers[4:]))
     if workers.startswith("numpy"):
-        from mingolotss.image import compiled
+        from mingolotss.image import kernel_library
 
-        compiled.LIBRARY = Path("nowhere.so")
+        kernel_library.LIBRARY = Path("nowhere.so")
         return executors.threads(int(workers[5:]))
     if workers.startswith("processes"):
         return executors.processes(int(workers[9:]))

@@ -10,13 +10,13 @@ from types import ModuleType
 
 import pytest
 
-from mingolotss.image import compiled
+from mingolotss.image import kernel_library
 
 ROOT = Path(__file__).parents[1]
 COMPILER = shutil.which(os.environ.get("CC") or "cc")
 # With a compiler but no kernel, the tests fail: the installation is incomplete.
 needs_kernel = pytest.mark.skipif(
-    not compiled.available() and not COMPILER,
+    not kernel_library.available() and not COMPILER,
     reason="no C compiler was there to compile the kernel with",
 )
 needs_compiler = pytest.mark.skipif(not COMPILER, reason="no C compiler is here")

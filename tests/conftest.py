@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mingolotss.image import compiled
+from mingolotss.image import kernel_library
 
 ROOT = Path(__file__).parents[1]
 with suppress(ImportError):  # the environment of LSDB and Hyrax is without it
@@ -35,8 +35,8 @@ def use_library() -> Iterator[Callable[[Path], None]]:
     with pytest.MonkeyPatch.context() as patch:
 
         def replace(library: Path) -> None:
-            patch.setattr(compiled, "LIBRARY", library)
-            compiled._load.cache_clear()
+            patch.setattr(kernel_library, "LIBRARY", library)
+            kernel_library._load.cache_clear()
 
         yield replace
-    compiled._load.cache_clear()
+    kernel_library._load.cache_clear()

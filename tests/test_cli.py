@@ -15,7 +15,7 @@ from builds import command, run
 from fits_files import put
 from mingolotss.cli.commands import app
 from mingolotss.cli.commands import main as app_main
-from mingolotss.image import compiled
+from mingolotss.image import kernel_library
 from mingolotss.service import service_groups, services
 from skies import random_sky
 
@@ -39,7 +39,9 @@ def test_the_version_says_whether_the_kernel_is_used():
     """What decides the speed of a build can be asked."""
     done = run("--version")
     assert done.returncode == 0
-    assert done.stdout.startswith(f"mingolotss {mingolotss.__version__}, {compiled.describe()}")
+    assert done.stdout.startswith(
+        f"mingolotss {mingolotss.__version__}, {kernel_library.describe()}"
+    )
 
 
 def test_no_summary_is_cut_off():

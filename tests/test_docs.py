@@ -221,7 +221,7 @@ def test_the_speed_without_a_compiler_is_that_of_the_table():
         for row in ("mingolotss, 1 thread", "mingolotss, 1 thread, without the compiled kernel")
     )
     ratio = f"{fast / slow:.1f}"
-    assert f"about {ratio}x slower" in (ROOT / "src/mingolotss/image/compiled.py").read_text()
+    assert f"about {ratio}x slower" in (ROOT / "src/mingolotss/image/kernel_library.py").read_text()
     assert f"about {ratio} times slower" in (ROOT / "docs/install.md").read_text()
 
 

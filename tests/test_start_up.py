@@ -71,7 +71,7 @@ def test_the_caller_of_worker_processes_imports_no_pandas(folder):
         (["status", "demo"], {"pandas", "yaml", "mingolotss.image.compiled"} | OF_OTHER_STAGES),
         (["verify", "demo"], {"yaml"}),
         (["recipes"], {"pandas", "yaml", "numpy", "pyarrow", "mingolotss.recipe.model"}),
-        (["--version"], {"pandas", "yaml", "pyarrow"}),
+        (["--version"], {"pandas", "yaml", "pyarrow", "numpy", "pydantic"}),
         (["--help"], {"pandas", "yaml", "pydantic", "pyarrow", "numpy", "importlib.metadata"}),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

@@ -18,15 +18,9 @@ from hypothesis import strategies as st
 
 from builds import contents
 from compilers import ROOT, build_hook, needs_kernel
-from mingolotss.image import compiled, coverage
-from mingolotss.image.compiled import (
-    SIDES,
-    SQUARE,
-    KernelResult,
-    fully_observed_squares,
-    grey_stamps,
-    supports,
-)
+from mingolotss.image import coverage, kernel_library
+from mingolotss.image.compiled import KernelResult, fully_observed_squares, grey_stamps, supports
+from mingolotss.image.kernel_library import SIDES, SQUARE
 from mingolotss.image.windows import WindowArray
 from mingolotss.loaders.arrays import load
 from mingolotss.pipeline.run import build
@@ -44,9 +38,9 @@ BRIGHT = (3.4e38, -3.4e38)  # not of noise: numpy's mean of two such is infinite
 @needs_kernel
 def test_the_kernel_was_compiled_from_these_sources():
     """The installed kernel and the sources in this checkout belong together."""
-    assert compiled.available(), f"{compiled.describe()}: pip install -e ."
-    sources = compiled._load().library.mingolotss_sources().decode()
-    assert sources == build_hook().digest(compiled.LIBRARY.parent)
+    assert kernel_library.available(), f"{kernel_library.describe()}: pip install -e ."
+    sources = kernel_library._load().library.mingolotss_sources().decode()
+    assert sources == build_hook().digest(kernel_library.LIBRARY.parent)
 
 
 def minmax_of(_, stack):
@@ -265,7 +259,7 @@ def test_what_a_step_takes_by_itself_holds_at_once_too():
 def test_other_images_are_not_supported():
     """Images of other types or memory layouts go to numpy."""
     image = np.ones((20, 20), np.float32)
-    assert supports(image) == supports(image.astype(">f4")) == compiled.available()
+    assert supports(image) == supports(image.astype(">f4")) == kernel_library.available()
     for other in (image.astype("f8"), image.T, image[:, ::2], image[0]):
         assert not supports(other)
 
@@ -286,7 +280,7 @@ def test_a_build_without_the_kernel_is_the_same(tmp_path, use_library, recipe, s
         build(recipe, catalogue=sky / "catalogue.fits", service=f"simulated:{sky}", out=out)
         builds.append(contents(out))
         use_library(tmp_path / "no-such-file.so")
-    assert not compiled.available()
+    assert not kernel_library.available()
     assert builds[0] == builds[1]
 
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compilers import needs_kernel
-from mingolotss.image import compiled, compiled_hashing
-from mingolotss.image.compiled import call_kernel
+from mingolotss.image import compiled_hashing, kernel_library
 from mingolotss.image.compiled_hashing import hash_images
+from mingolotss.image.kernel_library import call_kernel
 
 # Bytes: around the ends of a block of 64, where the length of the message takes another block.
 SIZES = (0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 127, 128, 129, 22_500)
@@ -62,7 +62,7 @@ def test_without_the_kernel_the_hashes_are_the_same(use_library, tmp_path):
     """To ask for vectors all the same is a bug, with a clear message."""
     use_library(tmp_path / "no-such-file.so")
     images = np.arange(16 * 100, dtype=np.uint8).reshape(16, 100)
-    assert compiled.widest_vector() == 1
+    assert kernel_library.widest_vector() == 1
     assert hash_images(images) == by_hashlib(images)
     with pytest.raises(RuntimeError, match="compiled kernel not available"):
         hash_images(images, lanes=8)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from compilers import needs_kernel
 from mingolotss.dataset.image_stack import ImageStack, gather_unit_range, unit_range
 from mingolotss.image import compiled_unit_range
-from mingolotss.image.compiled import LANES, call_kernel
+from mingolotss.image.kernel_library import LANES, call_kernel
 
 # Pixels: around the ends of vectors, and of the blocks of vectors in which a compiler unrolls.
 SHAPES = ((), (0,), (1,), (3, 5), (4, 4), (17,), (63,), (2, 64), (5, 13), (3, 11, 12), (150, 150))

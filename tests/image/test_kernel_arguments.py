@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 
 from compilers import COMPILER, build_hook, needs_compiler, needs_kernel
 from mingolotss.cli.commands import app
-from mingolotss.image import compiled
-from mingolotss.image.compiled import SQUARE, fully_observed_squares, grey_stamps
+from mingolotss.image import compiled, kernel_library
+from mingolotss.image.compiled import fully_observed_squares, grey_stamps
+from mingolotss.image.kernel_library import SQUARE
 from mingolotss.image.windows import WindowArray
 
 SIDE, COUNT = 20, 3
@@ -154,8 +155,8 @@ class Call:
         self.image_windows = compiled._window_array(self.images)
         self.noise_windows = compiled._window_array(self.noises)
         starts, stops = (ends.ctypes.data for ends in self.mask)
-        self.recipe = compiled._Recipe(SIDE, 5, 1, 1, starts, stops, SIDE, 3.0)
-        self.result = compiled._Result(
+        self.recipe = kernel_library.KernelRecipe(SIDE, 5, 1, 1, starts, stops, SIDE, 3.0)
+        self.result = kernel_library.KernelBuffers(
             *(array.ctypes.data for array in self.arrays), COUNT, COUNT, SIDE,
             self.workspace.ctypes.data, self.workspace.size, 0,
         )  # fmt: skip
@@ -168,7 +169,7 @@ class Call:
             for structure in (self.image_windows, self.noise_windows, self.recipe, self.result)
         )
         images, noises, recipe, result = structures
-        compiled.call_kernel(
+        kernel_library.call_kernel(
             "mingolotss_stamps", images, noises, self.start, self.count, recipe, result, self.lanes
         )
 
@@ -290,15 +291,17 @@ def test_the_kernel_refuses_squares(change, message):
         "observed": observed.ctypes.data, "rows": SQUARE, "columns": 2 * SQUARE, "capacity": 2,
         "lanes": 16, "shift": 0,
     } | change  # fmt: skip
-    window = compiled._Window(*(values[name] for name in ("first", "row_stride", "byteswapped")))
+    window = kernel_library.KernelWindow(
+        *(values[name] for name in ("first", "row_stride", "byteswapped"))
+    )
     address = None if "window" in change else ctypes.addressof(window) + values["shift"]
     arguments = [values[name] for name in ("rows", "columns", "observed", "capacity", "lanes")]
     if message is None:
-        compiled.call_kernel("mingolotss_squares", address, *arguments)
+        kernel_library.call_kernel("mingolotss_squares", address, *arguments)
         assert observed.all()
         return
     with pytest.raises(RuntimeError, match=f"mingolotss_squares refused .*{message}"):
-        compiled.call_kernel("mingolotss_squares", address, *arguments)
+        kernel_library.call_kernel("mingolotss_squares", address, *arguments)
     assert not observed.any()
 
 
@@ -339,9 +342,11 @@ def test_another_library_is_not_used(tmp_path, use_library, text, reason):
     source.write_text(text)
     subprocess.run([COMPILER, "-shared", "-fPIC", source, "-o", library], check=True)
     use_library(library)
-    assert not compiled.available()
-    assert compiled.describe().startswith("compiled kernel not available (about 2.1x slower); ")
-    assert reason in compiled.describe()
+    assert not kernel_library.available()
+    assert kernel_library.describe().startswith(
+        "compiled kernel not available (about 2.1x slower); "
+    )
+    assert reason in kernel_library.describe()
 
 
 def test_no_library_is_a_reason(tmp_path, use_library):
@@ -350,11 +355,11 @@ def test_no_library_is_a_reason(tmp_path, use_library):
     message = (
         "compiled kernel not available (about 2.1x slower); install a C compiler and reinstall"
     )
-    assert compiled.describe() == message
+    assert kernel_library.describe() == message
     (tmp_path / "kernel.so").write_bytes(b"no library")
     use_library(tmp_path / "kernel.so")
-    assert not compiled.available()
-    assert "install a C compiler and reinstall" in compiled.describe()
+    assert not kernel_library.available()
+    assert "install a C compiler and reinstall" in kernel_library.describe()
 
 
 @pytest.mark.slow
@@ -374,13 +379,13 @@ def test_no_library_is_a_reason(tmp_path, use_library):
 def test_a_kernel_whose_structures_drifted_is_not_used(tmp_path, use_library, old, new):
     """The sizes and offsets that the library exports are compared when it is loaded."""
     folder = tmp_path / "sources"
-    shutil.copytree(compiled.LIBRARY.parent, folder, ignore=shutil.ignore_patterns("*.so"))
+    shutil.copytree(kernel_library.LIBRARY.parent, folder, ignore=shutil.ignore_patterns("*.so"))
     text = (folder / "kernel.c").read_text()
     assert text.count(old) == 1
     (folder / "kernel.c").write_text(text.replace(old, new))
     assert build_hook().compile_kernel(folder) == ""
     use_library(folder / "kernel.so")
-    assert not compiled.available()
+    assert not kernel_library.available()
     printed = CliRunner().invoke(app, ["--version"]).stdout
     assert "compiled kernel not available" in printed
     assert "the structures of" in printed
@@ -392,7 +397,7 @@ def test_a_kernel_whose_structures_drifted_is_not_used(tmp_path, use_library, ol
 def test_the_sources_compile_without_a_warning(tmp_path, monkeypatch):
     """A warning is an error in development."""
     monkeypatch.setenv("MINGOLOTSS_CFLAGS", "-Wall -Wextra -Werror")
-    for path in compiled.LIBRARY.parent.glob("*.[ch]"):
+    for path in kernel_library.LIBRARY.parent.glob("*.[ch]"):
         shutil.copy(path, tmp_path)
     assert build_hook().compile_kernel(tmp_path) == ""
 

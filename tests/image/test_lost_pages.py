@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mingolotss.image.compiled import available
+from mingolotss.image.kernel_library import available
 from mingolotss.image.lost_pages import LostPages
 
 pytestmark = pytest.mark.skipif(

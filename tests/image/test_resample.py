@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from compilers import needs_kernel
-from mingolotss.image import compiled
-from mingolotss.image.compiled import ResampledPlane, Resampling
+from mingolotss.image import kernel_library
 from mingolotss.image.compiled_resampling import resample_by_kernel
+from mingolotss.image.kernel_library import ResampledPlane, Resampling
 from mingolotss.image.resample import (
     METHODS,
     kernel_covariance,
@@ -233,7 +233,7 @@ def call(**changes: object) -> None:
     lanes = changes.pop("lanes", 16)
     for name, value in changes.items():
         setattr(resampling, name, value)
-    compiled.call_kernel("mingolotss_resample", ctypes.byref(resampling), lanes)
+    kernel_library.call_kernel("mingolotss_resample", ctypes.byref(resampling), lanes)
 
 
 @needs_kernel

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from compilers import COMPILER, needs_compiler, needs_kernel
-from mingolotss.image import compiled
+from mingolotss.image import kernel_library
 
 AVX512 = ("avx512f", "avx512bw", "avx512dq", "avx512vl")
 # The kernel with a processor whose instructions a test names.
@@ -35,7 +35,7 @@ def lanes_with(tmp_path_factory):
     """Give a function: the lanes with some instructions, and a limit or 0 for none."""
     folder = tmp_path_factory.mktemp("lanes")
     (folder / "lanes.c").write_text(SOURCE)
-    include = ["-I", str(compiled.LIBRARY.parent)]
+    include = ["-I", str(kernel_library.LIBRARY.parent)]
     subprocess.run(
         [COMPILER, "-O0", "-std=gnu11", "-Wno-psabi", "-shared", "-fPIC", *include,
          str(folder / "lanes.c"), "-o", str(folder / "lanes.so")], check=True,
@@ -55,7 +55,7 @@ def lanes_with(tmp_path_factory):
 def test_vectors_are_as_wide_as_the_instructions_allow(lanes_with, names, widest):
     """Sixteen lanes need all four parts of AVX-512; a limit makes vectors narrower, never wider."""
     assert lanes_with(names, 0) == widest
-    for limit in compiled.LANES:
+    for limit in kernel_library.LANES:
         assert lanes_with(names, limit) == min(limit, widest)
 
 
@@ -64,4 +64,8 @@ def test_vectors_are_as_wide_as_the_instructions_allow(lanes_with, names, widest
 def test_the_kernel_has_the_width_of_this_processor():
     flags = set(Path("/proc/cpuinfo").read_text().partition("flags")[2].partition("\n")[0].split())
     expected = 16 if flags.issuperset(AVX512) else 8 if "avx2" in flags else 4
-    assert compiled.load_library().mingolotss_lanes() == compiled.widest_vector() == expected
+    assert (
+        kernel_library.load_library().mingolotss_lanes()
+        == kernel_library.widest_vector()
+        == expected
+    )

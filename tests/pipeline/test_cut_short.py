@@ -16,7 +16,7 @@ from astropy.coordinates import SkyCoord
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.errors import ImageError, TruncatedFileError, UnreadableFileError
-from mingolotss.image.compiled import available
+from mingolotss.image.kernel_library import available
 from mingolotss.io import fits
 from mingolotss.io.fits import read_image
 from mingolotss.model import Candidate, Cutout

@@ -33,7 +33,7 @@ _INTERRUPTED = 130  # what typer makes of Ctrl-C
 def _version(asked: bool) -> None:
     if asked:
         from mingolotss import __version__
-        from mingolotss.image.compiled import describe
+        from mingolotss.image.kernel_library import describe
 
         print(f"mingolotss {__version__}, {describe()}")
         raise typer.Exit

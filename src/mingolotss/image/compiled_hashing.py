@@ -15,7 +15,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from mingolotss.image.compiled import (
+from mingolotss.image.kernel_library import (
     LANES,
     available,
     call_kernel,

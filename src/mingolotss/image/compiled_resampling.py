@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mingolotss.image.compiled import PADDING, ResampledPlane, Resampling, call_kernel
+from mingolotss.image.kernel_library import PADDING, ResampledPlane, Resampling, call_kernel
 from mingolotss.model import Bools, FloatImage, Floats
 
 __all__ = ["LARGEST_PIXEL", "Method", "resample_by_kernel"]

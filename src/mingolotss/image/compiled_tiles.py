@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mingolotss.image.compiled import N_RANDOM, Tile, Tiling, call_kernel
+from mingolotss.image.kernel_library import N_RANDOM, Tile, Tiling, call_kernel
 
 __all__ = ["PROBLEMS", "TILE", "Method", "RiceSettings", "decode_tiles", "random_numbers"]
 

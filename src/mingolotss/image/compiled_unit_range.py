@@ -18,7 +18,7 @@ from typing import Any, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from mingolotss.image.compiled import available, call_kernel
+from mingolotss.image.kernel_library import available, call_kernel
 
 __all__ = ["convert", "gather"]
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mingolotss.image.compiled import SQUARE, fully_observed_squares, supports
+from mingolotss.image.compiled import fully_observed_squares, supports
+from mingolotss.image.kernel_library import SQUARE
 from mingolotss.image.rectangles import count_in_rectangles, rectangles_over, union_of_rectangles
 from mingolotss.model import Bools, FloatImage, Ints
 

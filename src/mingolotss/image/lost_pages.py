@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from mingolotss.image.compiled import load_library
+from mingolotss.image.kernel_library import load_library
 
 __all__ = ["LostPages"]
 

@@ -28,8 +28,8 @@ from typing import Literal
 
 import numpy as np
 
-from mingolotss.image.compiled import available
 from mingolotss.image.compiled_resampling import LARGEST_PIXEL, Method, resample_by_kernel
+from mingolotss.image.kernel_library import available
 from mingolotss.model import Bools, FloatImage, Floats, Ints
 
 __all__ = [

@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mingolotss.errors import ImageError
-from mingolotss.image.compiled import N_RANDOM, available
 from mingolotss.image.compiled_tiles import PROBLEMS, TILE, Method, RiceSettings, decode_tiles
+from mingolotss.image.kernel_library import N_RANDOM, available
 from mingolotss.io.error_text import first_line
 from mingolotss.io.fits_layout import ImageLayout
 from mingolotss.io.gzip_bytes import SizeLimitError, gunzip

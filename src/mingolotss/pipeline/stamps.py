@@ -18,14 +18,9 @@ import numpy.typing as npt
 from mingolotss.candidates.cutouts import CutoutArray
 from mingolotss.candidates.selection import SourcePixel, source_pixel
 from mingolotss.errors import ImageError, PluginError, RecipeError, UnreadableFileError
-from mingolotss.image.compiled import (
-    NOISE_STRIDE,
-    SIDES,
-    KernelResult,
-    grey_stamps,
-    supports,
-)
+from mingolotss.image.compiled import NOISE_STRIDE, KernelResult, grey_stamps, supports
 from mingolotss.image.compiled_hashing import hash_images
+from mingolotss.image.kernel_library import SIDES
 from mingolotss.image.lost_pages import LostPages
 from mingolotss.image.masks import Masks
 from mingolotss.image.pixels import block_mean

@@ -28,7 +28,7 @@ VERSION = "9.8.7"
 # What a user has who loads a dataset after `pip install mingolotss`.
 USE = """
 import sys, mingolotss
-from mingolotss.image.compiled import available
+from mingolotss.image.kernel_library import available
 print(mingolotss.__file__, mingolotss.__version__, available())
 build = mingolotss.demo("demo", sources=30)
 samples = mingolotss.load("demo", "all")

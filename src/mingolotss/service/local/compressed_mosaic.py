@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from mingolotss.errors import ImageError
-from mingolotss.image.compiled import SQUARE
 from mingolotss.image.coverage import CoverageMap
+from mingolotss.image.kernel_library import SQUARE
 from mingolotss.image.rectangles import (
     count_in_rectangles,
     rectangles_over,
