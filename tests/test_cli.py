@@ -127,7 +127,7 @@ def test_build_status_verify_plan(sky, tmp_path):
     assert run("status", tmp_path / "o").stdout.count("not finished") == 1
     built = run("build", *options)
     assert built.returncode == 1
-    assert "is more than --max-rejected 0 allows" in built.stdout
+    assert "is more than --max-rejected 0 allows, so the exit code is 1" in built.stdout
     assert run("build", *options, "--max-rejected", 30).returncode == 0
     looked = run("status", tmp_path / "o", "--rejected")
     assert "no file for it: looked for 'ILTJ0026+5_*-mosaic.fits' in" in looked.stdout

@@ -7,6 +7,7 @@ import pytest
 from builds import contents, run
 from mingolotss import load, status, verify
 from mingolotss.dataset.manifest import read_manifest
+from mingolotss.pipeline.inputs import write_simulated_sky
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,24 @@ def test_it_is_whole_and_loads(demo):
     assert data.images.shape == (len(data.labels), 150, 150)
     assert len(data.classes) == 10
     assert (demo / "montage.png").stat().st_size > 10_000
+
+
+def test_the_sky_reports_its_fields(tmp_path):
+    """The slow first step counts up with its fields, and says nothing of a sky that is there."""
+    reports = []
+    for _ in range(2):
+        write_simulated_sky(tmp_path, sources=30, progress=lambda *report: reports.append(report))
+    assert reports == [(done, 30, "simulating the sky") for done in (0, 15, 30)]
+
+
+@pytest.mark.slow
+def test_nothing_warns_a_newcomer(tmp_path):
+    """The demo as its command makes it: each class in each split, and no pixels in two."""
+    done = run("demo", "--out", tmp_path / "demo")
+    assert done.returncode == 0, done.stderr
+    assert "split: 0 pairs of stamps share pixels across splits" in done.stdout
+    assert "warning" not in (done.stdout + done.stderr).lower()
+    assert [len(load(tmp_path / "demo", part).counts()) for part in ("train", "test")] == [10, 10]
 
 
 def test_again_changes_nothing(demo):

@@ -275,7 +275,7 @@ EXPORTS = ("batches", "zarr", "webdataset", "png", "parquet")
 @pytest.mark.parametrize("kind", EXPORTS)
 def test_every_format_gives_the_answers_of_the_build(kind, small_demo, tmp_path):
     """Positions, splits, labels and images are the same in a build and in each export of it."""
-    mingolotss.export(small_demo, kind, tmp_path / "export", split="published")
+    mingolotss.export(small_demo, kind, tmp_path / "export")
     both = audit(small_demo, tmp_path / "export")
     of_build, of_export = both.datasets
     assert of_export.kind == "export"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 import shutil
 import uuid
 from pathlib import Path
@@ -103,6 +104,26 @@ def test_a_folder_without_what_is_wanted_says_so(tmp_path):
         FolderService(tmp_path, Naming("image-{source}.fits"))
 
 
+@pytest.mark.parametrize(
+    ("files", "sources", "advice"),
+    [
+        (["A.fits", "B.fits"], ["A", "B"], "images.image = '{source}.fits'"),
+        (["A1_cut.FITS.gz", "A_cut.fits"], ["A", "A1"], "images.image = '{source}_cut.fits'"),
+        (["A_e1.fits", "A_e2.fits"], ["A"], "for example images.image = '{source}_{field}.fits'"),
+        (["x.fits"], ["A.fits"], "catalogue.name has names of sources, without .fits"),
+        (["x.fits"], ["A"], "or let mosaics:DIR find the images by their positions"),
+    ],
+)
+def test_how_the_files_seem_to_be_named(tmp_path, files, sources, advice):
+    """If no file belongs to a source, the line says what to write in the recipe."""
+    for name in files:
+        (tmp_path / name).write_bytes(b"")
+    rows = range(len(sources))
+    catalogue = Catalogue.from_columns(sources, [1.0 for _ in rows], [1.0 for _ in rows])
+    with pytest.raises(InputError, match=re.escape(advice)):
+        search_all(open_service(str(tmp_path)), catalogue, 0.1)
+
+
 def test_an_rms_map_of_another_shape_is_an_image_error(tmp_path):
     """Image and rms map must be of one shape; the line says both."""
     images = write_images(tmp_path / "images")
@@ -132,6 +153,9 @@ def test_mosaics_say_what_is_wrong(tmp_path):
     """No mosaics, and a place that no mosaic holds."""
     where = SkyCoord(10, 10, unit="deg")
     with pytest.raises(InputError, match=r"no FIELD-mosaic\.fits"):
+        open_service(f"mosaics:{tmp_path}").search(where, 0.1 * u.deg)
+    (tmp_path / "a.fits").write_bytes(b"")
+    with pytest.raises(InputError, match="give the mosaics or links to them such names"):
         open_service(f"mosaics:{tmp_path}").search(where, 0.1 * u.deg)
     images = write_images(tmp_path / "images")
     assert list(open_service(as_mosaics(tmp_path, images)).search(where, 0.1 * u.deg)) == []

@@ -349,10 +349,14 @@ def _check_columns(
     if not missing:
         return
     suggestion = nearest(missing[0], names)
+    in_recipe = "name the columns in the recipe's [catalogue] or [stamp]"
+    keys = {columns.name: "name", columns.ra: "ra", columns.dec: "dec"}
+    if missing[0] in keys:
+        in_recipe += f", or for example --set catalogue.{keys[missing[0]]}=COLUMN"
     advice = (
         "; for a catalogue without classes use the recipe `lotss`, or --set classes.from=none"
         if set(missing) <= set(of_labels)
-        else "; name the columns in the recipe's [catalogue] or [stamp]"
+        else f"; {in_recipe}"
     )
     if set(missing) <= set(columns.of_positions):
         advice += ", or take positions from the names of sources with catalogue.positions"

@@ -123,7 +123,8 @@ def build(
     print_summary(built)
     if built.rejected > max_rejected:
         say(
-            f"{built.rejected} rejected is more than --max-rejected {max_rejected} allows; "
+            f"{built.rejected} rejected is more than --max-rejected {max_rejected} allows, so the "
+            "exit code is 1; the dataset has all others; "
             f"for the reasons run: mingolotss status {quoted(built.out)}"
         )
         raise typer.Exit(1)

@@ -20,6 +20,7 @@ from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import CatalogueError, InputError
 from mingolotss.io.file_names import safe_name
 from mingolotss.io.files import md5_file
+from mingolotss.pipeline.progress import BuildProgress, no_progress
 from mingolotss.pipeline.published_catalogue import published_catalogue
 from mingolotss.recipe.model import Recipe
 from mingolotss.service.base import ImageService
@@ -97,7 +98,9 @@ def _columns(recipe: Recipe) -> ColumnNames:
     return replace(columns, keep=(*columns.keep, *missing)) if missing else columns
 
 
-def write_simulated_sky(out: Path, *, sources: int = 600, seed: int = 1) -> tuple[Path, str]:
+def write_simulated_sky(
+    out: Path, *, sources: int = 600, seed: int = 1, progress: BuildProgress = no_progress
+) -> tuple[Path, str]:
     """Write the simulated sky of a build unless it exists.
 
     Parameters
@@ -108,6 +111,8 @@ def write_simulated_sky(out: Path, *, sources: int = 600, seed: int = 1) -> tupl
         Number of galaxies in the catalogue.
     seed : int
         Seed of the random numbers.
+    progress : callable
+        Called as the fields of the sky are drawn, with their share of the galaxies.
 
     Returns
     -------
@@ -118,7 +123,11 @@ def write_simulated_sky(out: Path, *, sources: int = 600, seed: int = 1) -> tupl
     """
     from mingolotss.simulate import SkyFolder, SkyModel, write_sky  # 0.2 s
 
-    sky = SkyFolder(write_sky(SkyModel(seed=seed, sources=sources), BuildFolder(out).sky))
+    def notify(done: int, total: int) -> None:
+        progress(sources * done // total, sources, "simulating the sky")
+
+    model = SkyModel(seed=seed, sources=sources)
+    sky = SkyFolder(write_sky(model, BuildFolder(out).sky, progress=notify))
     return sky.catalogue, f"simulated:{sky.path}"
 
 

@@ -42,5 +42,5 @@ def check_template(value: str) -> str:
     # repeated or an unknown placeholder leaves its braces, and a slash would leave the folder.
     rest = value.replace("{source}", "", 1).replace("{field}", "", 1)
     if "{source}" not in value or not rest or set(rest) & set("{}/\\") or value.startswith("."):
-        raise ValueError("expected a file name with {source}, and {field} if it has one")
+        raise ValueError("expected a file name with {source}, {field} if it has one, and an ending")
     return value

@@ -41,7 +41,12 @@ class _Record(TypedDict, total=False):
     files: list[str]
 
 
-def write_sky(model: SkyModel, out: Path, observation: Observation | None = None) -> Path:
+def write_sky(
+    model: SkyModel,
+    out: Path,
+    observation: Observation | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Path:
     """Write a simulated sky into a folder, unless it is already there.
 
     Parameters
@@ -53,6 +58,9 @@ def write_sky(model: SkyModel, out: Path, observation: Observation | None = None
     observation : Observation, optional
         How the sky is observed; the same model gives the same sources. By default as LoTSS, with
         artefacts near bright sources.
+    progress : callable, optional
+        Called before each field, and after the last one, with the number of fields that are drawn
+        and that of all; not called if the sky is already there.
 
     Returns
     -------
@@ -97,7 +105,9 @@ def write_sky(model: SkyModel, out: Path, observation: Observation | None = None
     for name in old:
         (out / name).unlink(missing_ok=True)
     rms: Image | None
+    notify = progress or _tell_nobody
     for index, field in enumerate(sky.fields):
+        notify(index, len(sky.fields))
         if visible is None:
             image, rms = draw_field(model, sky, index)
             header = lotss_header(model, field)
@@ -108,6 +118,7 @@ def write_sky(model: SkyModel, out: Path, observation: Observation | None = None
         _write_image(folder.mosaic(field.name), image, header)
         if rms is not None:
             _write_image(folder.rms(field.name), rms, header)
+    notify(len(sky.fields), len(sky.fields))
     _replace(folder.catalogue, lambda path: write_catalogue(path, sky.galaxies))
     _replace(folder.truth, lambda path: write_truth(path, model, sky, visible))
     if folder.components in paths:
@@ -116,6 +127,10 @@ def write_sky(model: SkyModel, out: Path, observation: Observation | None = None
         _replace(folder.point_sources, lambda path: write_point_sources(path, visible))
     _write_record(out, record, files, finished=True)
     return out
+
+
+def _tell_nobody(done: int, total: int) -> None:
+    """Ignore the progress."""
 
 
 def _paths(folder: SkyFolder, sky: Sky, observation: Observation | None) -> list[Path]:

@@ -14,6 +14,9 @@ from mingolotss.errors import InputError, ServiceUnavailableError
 from mingolotss.pipeline.executors.dask import cluster
 
 pytest.importorskip("distributed", reason="needs the extra dask")
+
+from distributed import LocalCluster
+
 pytestmark = pytest.mark.slow
 LONGEST_S = 20
 
@@ -72,3 +75,18 @@ def test_nothing_there(address):
     with pytest.raises((InputError, ServiceUnavailableError)), cluster(address):
         raise AssertionError
     assert time.monotonic() - began < LONGEST_S
+
+
+def test_a_scheduler_without_workers(caplog):
+    """Workers may come later; until then a line says what the build waits for."""
+    with LocalCluster(n_workers=0, dashboard_address=None) as scheduler:
+        with cluster(scheduler.scheduler_address):
+            [line] = [one.getMessage() for one in caplog.records if "no worker yet" in one.msg]
+            assert scheduler.scheduler_address in line
+            assert "`dask worker`" in line
+        caplog.clear()
+        scheduler.scale(1)
+        scheduler.wait_for_workers(1)
+        with cluster(scheduler.scheduler_address) as mapper:
+            assert list(mapper(abs, [-1, 2])) == [1, 2]
+        assert "no worker yet" not in caplog.text

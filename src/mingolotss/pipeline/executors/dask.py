@@ -11,6 +11,7 @@ dead worker had finished. Every file appears whole or not at all. Only this modu
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cluster", "dask_mapper"]
 
+_LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 _TIMEOUT_S = 6.0  # to find the scheduler
@@ -51,7 +53,8 @@ def cluster(address: str, workers: int | None = None) -> Iterator[Mapper]:
     Yields
     ------
     Mapper
-        For the argument ``mapper`` of `mingolotss.build` and `mingolotss.run`.
+        For the argument ``mapper`` of `mingolotss.build` and `mingolotss.run`. It waits for
+        workers; if there is none yet, a warning is logged.
 
     Raises
     ------
@@ -96,6 +99,12 @@ def cluster(address: str, workers: int | None = None) -> Iterator[Mapper]:
             raise InputError(f"{action}: {error}; {hint}") from error
         if address == "local":
             client.run(prepare_worker)  # workers of others' clusters also do other work
+        if not client.nthreads():
+            _LOG.warning(
+                "the Dask scheduler at %s has no worker yet: waiting for the first; start one with "
+                "`dask worker`",
+                address,
+            )
         yield dask_mapper(client)
 
 

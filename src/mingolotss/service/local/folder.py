@@ -49,6 +49,7 @@ __all__ = ["FolderService", "read_cutout"]
 
 _GROUP = 64  # sources whose files are mapped at a time
 _LISTED = ("files", "_names", "_images", "_rms_maps", "_footprints")  # what a listing gives
+_FILES_FOR_ADVICE = 100  # that a message about names looks at
 
 
 def read_cutout(candidate: Candidate, *, with_checksums: bool = True) -> Cutout:
@@ -270,9 +271,33 @@ class FolderService(Shown):
             raise InputError(
                 f"search the folder {self.folder}: none of its {len(self.files)} FITS files is "
                 f"named {self.naming.image} for a source of the catalogue (found {example!r}, "
-                f"the catalogue begins with {catalogue.names[0]!r})"
+                f"the catalogue begins with {catalogue.names[0]!r}); {self._advice(catalogue)}"
             )
         return candidates
+
+    def _advice(self, catalogue: Catalogue) -> str:
+        """Return what to do about files that belong to no source: how they seem to be named."""
+        names = set(catalogue.names)
+        ends = set()
+        for name in islice(self._names.values(), _FILES_FOR_ADVICE):
+            lengths = range(len(name.stem), 0, -1)
+            length = next((n for n in lengths if name.stem[:n] in names), None)
+            if length is not None:
+                ends.add(name.stem[length:])
+        if len(ends) == 1:
+            pattern = f"{{source}}{ends.pop()}.fits"
+            return f"name them in the recipe, images.image = {pattern!r}"
+        if ends:
+            return (
+                "name them in the recipe, for example images.image = '{source}_{field}.fits': "
+                "{field} is what differs between the images of one source"
+            )
+        if split_suffix(catalogue.names[0]) is not None:
+            return "the column catalogue.name has names of sources, without .fits"
+        return (
+            "if another column has the names of the files, without .fits, name it in the recipe's "
+            "catalogue.name; or let mosaics:DIR find the images by their positions"
+        )
 
     def _owners(self, names: SourceNames, stem: str) -> Owners | None:
         """Return the sources that an image may belong to, None if there are none."""

@@ -145,9 +145,10 @@ class MosaicsService(Shown):
         paths, passed_over = self._paths(), self._passed_over
         pairs = pair_mosaics(paths, self._listed_root(), passed_over)
         if not pairs:
+            advice = "; give the mosaics or links to them such names" if paths else ""
             raise InputError(
                 f"open the mosaics in {self.root}: no FIELD-mosaic.fits and no "
-                f"FIELD/mosaic-blanked.fits among its {len(paths)} FITS files"
+                f"FIELD/mosaic-blanked.fits among its {len(paths)} FITS files{advice}"
             )
         if not is_web_address(self.root):
             return pairs
